@@ -1,0 +1,24 @@
+#!/usr/bin/env python
+"""Django's command line for this project."""
+
+import os
+import secrets
+import sys
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "transaction_monitoring.settings")
+    if sys.argv[1:2] == ["test"]:
+        # The suite brings its own servers; it never needs the secret of a real system.
+        os.environ.setdefault("SECRET_KEY", secrets.token_hex(32))
+    from django.core.exceptions import ImproperlyConfigured
+    from django.core.management import execute_from_command_line
+
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.exit(f"{sys.argv[0]}: {error}")
+
+
+if __name__ == "__main__":
+    main()

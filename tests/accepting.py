@@ -1,0 +1,49 @@
+"""What many tests begin with: records, accepted or pushed past the door."""
+
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.contrib.auth.models import User
+
+from transactions import ingest
+from transactions.ingest import Outcome, Record
+from transactions.queue import BOOKS, QUEUE, connection
+
+NOW = "2026-01-31T12:00:00.000000Z"
+
+
+def record(id: str, user: User, amount: int = 1000, status: str = "PENDING", **more: Any) -> Record:
+    """A checked record."""
+    return Record(id, user.pk, amount, status, more.get("created_at"))
+
+
+def outcomes(*records: Record, atomic: bool = False) -> list[Outcome]:
+    """What the door says of records."""
+    return async_to_sync(ingest.accept)(list(records), "test", atomic=atomic)
+
+
+def take(*records: Record, atomic: bool = False) -> list[str]:
+    """The verdicts of the door, as letters."""
+    return [str(outcome.verdict) for outcome in outcomes(*records, atomic=atomic)]
+
+
+def queued(
+    id: str,
+    user: User | int,
+    amount: int = 1000,
+    status: str = "PENDING",
+    created: str = "\\N",
+    at: str = NOW,
+) -> str:
+    """A queued record, as intake would have left it while PostgreSQL was away."""
+    key = user if isinstance(user, int) else user.pk
+    return f"1\t{id}\t{status}\t{key}\t{amount}\t{created}\t{at}\ttest"
+
+
+def push(*lines: str | bytes) -> None:
+    """Puts lines into the queue and counts them as accepted, as the script does without look-ups."""
+    pipeline = connection().pipeline()
+    pipeline.rpush(QUEUE, *lines)
+    pipeline.hsetnx(BOOKS, "epoch", "00000000-0000-4000-8000-000000000001")
+    pipeline.hincrby(BOOKS, "accepted", len(lines))
+    pipeline.execute()

@@ -1,0 +1,42 @@
+"""A small cast for every test: users, a client, empty stores."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import override_settings
+from rest_framework.test import APIClient
+
+from transactions.lookups import lookups
+from transactions.queue import connection
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_static_files() -> Iterator[None]:
+    """Pages name their files as they are: nothing is collected and hashed for a test."""
+    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    with override_settings(STORAGES={**settings.STORAGES, "staticfiles": plain}):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def empty_redis() -> Iterator[None]:
+    """Redis is empty at the start of a test, and nothing is remembered of earlier users."""
+    connection().flushdb()
+    yield
+    lookups.forget()
+
+
+@pytest.fixture
+def people(transactional_db: None) -> list[User]:
+    """Alice, Bob and Carol."""
+    return [User.objects.create_user(name) for name in ("alice", "bob", "carol")]
+
+
+@pytest.fixture
+def api() -> APIClient:
+    """A client of the REST API, from loopback and without credentials."""
+    return APIClient()

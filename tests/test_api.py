@@ -1,0 +1,342 @@
+"""The REST API, as its clients see it."""
+
+import json
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection as database
+from rest_framework.test import APIClient
+
+from transactions import queue
+from transactions.flush import flush
+from transactions.models import AMOUNT_MAX, Transaction
+from transactions.queue import QUEUE, connection
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ADD, MANY = "/api/add-transaction/", "/api/add-transactions/"
+OBTAINED = {"message": "Transaction detail was obtained successfully."}
+
+
+def body(user: User, /, **more: Any) -> dict[str, Any]:
+    return {"transaction_id": "TRX123456", "user": user.pk, "amount": 1000, "status": "PENDING", **more}
+
+
+def test_the_example_of_the_readme_is_taken(api: APIClient, people: list[User]) -> None:
+    answer = api.post(ADD, body(people[0]), format="json")
+    assert (answer.status_code, answer.json()) == (200, OBTAINED)
+    assert "Idempotent-Replayed" not in answer
+
+
+@pytest.mark.parametrize("spelling", ["/api/add-transaction", "/api/add-transaction/"])
+@pytest.mark.parametrize("format", ["json", "multipart", "form"])
+def test_numbers_may_be_strings_in_json_and_forms(
+    api: APIClient, people: list[User], spelling: str, format: str
+) -> None:
+    sent = body(people[0], user=str(people[0].pk), amount="1000")
+    if format == "form":
+        text = "&".join(f"{key}={value}" for key, value in sent.items())
+        answer = api.post(spelling, text, content_type="application/x-www-form-urlencoded")
+    else:
+        answer = api.post(spelling, sent, format=format)
+    assert answer.status_code == 200, answer.content
+    flush()
+    assert Transaction.objects.get().amount == 1000
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "word"),
+    [
+        ({"transaction_id": ""}, "transaction_id", "blank"),
+        ({"transaction_id": None}, "transaction_id", "null"),
+        ({"transaction_id": "x" * 101}, "transaction_id", "100"),
+        ({"transaction_id": " x"}, "transaction_id", "White space"),
+        ({"transaction_id": "x\u2003"}, "transaction_id", "White space"),
+        ({"transaction_id": "a\tb"}, "transaction_id", "Control"),
+        ({"transaction_id": "a\x00b"}, "transaction_id", ""),
+        ({"transaction_id": "a\x85b"}, "transaction_id", "Control"),
+        ({"transaction_id": "\ud800"}, "transaction_id", ""),
+        ({"transaction_id": ["a"]}, "transaction_id", "string"),
+        ({"user": None}, "user", "null"),
+        ({"user": "alice"}, "user", "key of a user"),
+        ({"user": True}, "user", "key of a user"),
+        ({"user": 1.5}, "user", "key of a user"),
+        ({"user": 999_999}, "user", "does not exist"),
+        ({"user": 0}, "user", "does not exist"),
+        ({"user": -1}, "user", "does not exist"),
+        ({"user": 2**70}, "user", "does not exist"),
+        ({"amount": None}, "amount", "null"),
+        ({"amount": -1}, "amount", "greater than or equal to 0"),
+        ({"amount": AMOUNT_MAX + 1}, "amount", str(AMOUNT_MAX)),
+        ({"amount": 10**400}, "amount", ""),
+        ({"amount": 1.5}, "amount", "integer"),
+        ({"amount": True}, "amount", "integer"),
+        ({"amount": "1_000"}, "amount", "integer"),
+        ({"amount": " 7"}, "amount", "integer"),
+        ({"amount": "١٢"}, "amount", "integer"),
+        ({"amount": {}}, "amount", "integer"),
+        ({"status": "success"}, "status", "not a valid choice"),
+        ({"status": ["SUCCESS"]}, "status", ""),
+        ({"status": None}, "status", "null"),
+        ({"created_at": "2026-01-31T10:00:00"}, "created_at", "offset"),
+        ({"created_at": "2026-01-31"}, "created_at", "offset"),
+        ({"created_at": "yesterday"}, "created_at", "format"),
+        ({"created_at": 1700000000}, "created_at", ""),
+        ({"created_at": "2999-01-01T00:00:00Z"}, "created_at", "ahead"),
+        ({"created_at": "0001-01-01T00:00:00+14:00"}, "created_at", ""),
+    ],
+)
+def test_a_wrong_field_is_named_and_nothing_is_queued(
+    api: APIClient, people: list[User], change: dict[str, Any], field: str, word: str
+) -> None:
+    answer = api.post(ADD, json.dumps(body(people[0], **change)), content_type="application/json")
+    assert answer.status_code == 400, answer.content
+    assert list(answer.json()) == [field]
+    assert word in str(answer.json()[field])
+    assert not connection().exists(QUEUE)
+
+
+@pytest.mark.parametrize("missing", ["transaction_id", "user", "amount"])
+def test_a_missing_field_is_named(api: APIClient, people: list[User], missing: str) -> None:
+    sent = body(people[0])
+    del sent[missing]
+    answer = api.post(ADD, sent, format="json")
+    assert (answer.status_code, list(answer.json())) == (400, [missing])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{",
+        b"nothing",
+        b"[1]",
+        b'"text"',
+        b"7",
+        b"null",
+        b"NaN",
+        b'{"amount": NaN}',
+        b'{"amount": 1e400}',
+        b"\xff\xfe",
+        b"[" * 1100 + b"]" * 1100,
+        b"[" * 100_000,
+        b'{"a":' * 1100 + b"1" + b"}" * 1100,
+        b'{"amount": ' + b"9" * 5000 + b"}",
+    ],
+    ids=lambda text: text[:12].decode(errors="replace"),
+)
+@pytest.mark.parametrize("path", [ADD, MANY])
+def test_what_is_no_record_is_the_clients_error(api: APIClient, text: bytes, path: str) -> None:
+    answer = api.post(path, text, content_type="application/json")
+    if path == MANY and text == b"[1]":
+        assert answer.json()["invalid"] == 1
+    else:
+        assert answer.status_code == 400
+    assert isinstance(answer.json(), dict)
+
+
+def test_a_body_over_the_limit_is_413(api: APIClient, people: list[User], settings: Any) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1024
+    for type in ("application/json", "application/x-www-form-urlencoded"):
+        answer = api.post(ADD, b"x" * 1025, content_type=type)
+        assert answer.status_code == 413, type
+    answer = api.post(MANY, b"x" * 1025, content_type="application/x-ndjson")
+    assert answer.status_code == 413
+
+
+def test_another_content_type_is_415_and_another_verb_405(api: APIClient) -> None:
+    assert api.post(ADD, b"<a/>", content_type="text/xml").status_code == 415
+    assert api.get(ADD).status_code == 405
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_retry_is_a_replay_and_another_payload_a_conflict(
+    api: APIClient, people: list[User], stored: bool
+) -> None:
+    api.post(ADD, body(people[0]), format="json")
+    if stored:
+        flush()
+    retry = api.post(ADD, body(people[0]), format="json")
+    assert (retry.status_code, retry.json(), retry["Idempotent-Replayed"]) == (200, OBTAINED, "true")
+    other = api.post(ADD, body(people[1], amount=7), format="json")
+    assert (other.status_code, sorted(other.json())) == (409, ["amount", "user"])
+
+
+def test_a_transaction_is_found_from_the_moment_of_its_answer(api: APIClient, people: list[User]) -> None:
+    id = "a/b c"
+    api.post(ADD, body(people[0], transaction_id=id, created_at="2026-01-31T23:59:59+03:30"), format="json")
+    shown = {
+        "transaction_id": id,
+        "user": people[0].pk,
+        "amount": 1000,
+        "status": "PENDING",
+        "created_at": "2026-01-31T20:29:59Z",
+    }
+    assert api.get("/api/transactions/a/b c/").json() == {"id": None, **shown}
+    flush()
+    row = Transaction.objects.get()
+    assert api.get("/api/transactions/a%2Fb%20c").json() == {"id": row.pk, **shown}
+    assert api.get(f"/api/transactions/{row.pk}/").json() == {"id": row.pk, **shown}
+    api.post(ADD, body(people[0], transaction_id=id, status="SUCCESS"), format="json")
+    assert api.get("/api/transactions/a/b c/").json() == {"id": row.pk, **shown, "status": "SUCCESS"}
+
+
+def test_a_transaction_refused_at_the_flush_is_found_with_its_reason(
+    api: APIClient, people: list[User]
+) -> None:
+    api.post(ADD, body(people[0]), format="json")
+    people[0].delete()
+    flush()
+    answer = api.get("/api/transactions/TRX123456/")
+    assert answer.status_code == 200
+    assert answer.json()["id"] is None
+    assert "does not exist" in answer.json()["rejected"]
+
+
+@pytest.mark.parametrize("id", ["nothing", "99999999999999999999999", "7", "%00", "%ff", "½"])
+def test_an_unknown_transaction_is_404_in_json(api: APIClient, people: list[User], id: str) -> None:
+    answer = api.get(f"/api/transactions/{id}/")
+    assert (answer.status_code, list(answer.json())) == (404, ["detail"])
+
+
+def test_everything_under_api_is_json(api: APIClient, people: list[User]) -> None:
+    for answer in (
+        api.get("/api/nothing/"),
+        api.get("/api/pipeline/", headers={"host": "evil.example"}),
+        api.get("/api/pipeline/", headers={"accept": "text/html"}),
+    ):
+        assert answer["Content-Type"] == "application/json"
+        assert isinstance(answer.json(), dict)
+
+
+def many(api: APIClient, documents: Any, query: str = "", **more: Any) -> Any:
+    return api.post(MANY + query, json.dumps(documents), content_type="application/json", **more)
+
+
+def test_a_batch_lists_only_what_was_not_accepted(api: APIClient, people: list[User]) -> None:
+    alice, bob, _ = people
+    answer = many(
+        api,
+        [
+            body(alice, transaction_id="T1"),
+            body(alice, transaction_id="T1"),
+            body(bob, transaction_id="T1"),
+            body(bob, transaction_id="T2", amount="x"),
+            body(bob, transaction_id="T3", user=999_999),
+            "text",
+            body(bob, transaction_id="T4"),
+        ],
+    )
+    assert answer.status_code == 200
+    report = answer.json()
+    errors = report.pop("errors")
+    assert report == {"accepted": 2, "duplicates": 1, "conflicts": 1, "invalid": 3}
+    assert [(error["index"], error["transaction_id"], error["code"]) for error in errors] == [
+        (2, "T1", "conflict"),
+        (3, "T2", "invalid"),
+        (4, "T3", "invalid"),
+        (5, None, "invalid"),
+    ]
+    assert all(isinstance(error["errors"], dict) and error["errors"] for error in errors)
+
+
+def test_a_batch_may_be_lines(api: APIClient, people: list[User]) -> None:
+    lines = [
+        json.dumps(body(people[0], transaction_id="T1")),
+        "",
+        "{",
+        json.dumps(body(people[0], transaction_id="T2")),
+    ]
+    answer = api.post(MANY, "\n".join(lines), content_type="application/x-ndjson")
+    assert answer.json()["accepted"] == 2
+    assert [error["index"] for error in answer.json()["errors"]] == [1]
+
+
+def test_a_batch_may_be_all_or_nothing(api: APIClient, people: list[User]) -> None:
+    api.post(ADD, body(people[0], transaction_id="T1"), format="json")
+    good, replay = body(people[0], transaction_id="T2"), body(people[0], transaction_id="T1")
+    conflict, wrong = body(people[1], transaction_id="T1"), body(people[1], transaction_id="T3", amount=-1)
+    ghost = body(people[0], transaction_id="T4", user=999_999)
+    assert many(api, [good, conflict], "?atomic=true").status_code == 409
+    assert many(api, [good, wrong], "?atomic=true").status_code == 400
+    assert many(api, [good, ghost], "?atomic=true").status_code == 400
+    assert connection().llen(QUEUE) == 1
+    answer = many(api, [good, replay], "?atomic=true")
+    assert (answer.status_code, answer.json()["accepted"], answer.json()["duplicates"]) == (200, 1, 1)
+
+
+def test_a_batch_has_a_limit(api: APIClient, people: list[User], settings: Any) -> None:
+    settings.MAX_BATCH_RECORDS = 3
+    assert many(api, [{}] * 3).status_code == 200
+    assert many(api, [{}] * 4).status_code == 400
+    assert many(api, [{}] * 1001, "?atomic=true").status_code == 400
+    assert many(api, [], "?atomic=perhaps").status_code == 400
+    assert many(api, []).json() == {
+        "accepted": 0,
+        "duplicates": 0,
+        "conflicts": 0,
+        "invalid": 0,
+        "errors": [],
+    }
+
+
+def test_everything_is_deleted_only_where_that_is_allowed(
+    api: APIClient, people: list[User], settings: Any
+) -> None:
+    api.post(ADD, body(people[0]), format="json")
+    flush()
+    settings.ALLOW_DELETE_ALL = False
+    assert api.delete("/api/delete-transactions/").status_code == 403
+    settings.ALLOW_DELETE_ALL = True
+    answer = api.delete("/api/delete-transactions/")
+    assert answer.status_code == 200
+    assert answer.json() == {"message": "Deleted all rows from transactions_transaction table"}
+    assert not Transaction.objects.exists()
+
+
+def test_the_books_are_told(api: APIClient, people: list[User]) -> None:
+    api.post(ADD, body(people[0]), format="json")
+    told = api.get("/api/pipeline/").json()
+    assert list(told) == [
+        "accepted",
+        "stored",
+        "settled",
+        "duplicates",
+        "rejected",
+        "buffered",
+        "in_flight",
+        "balanced",
+        "oldest_buffered_seconds",
+        "last_flush",
+    ]
+    assert (told["accepted"], told["buffered"], told["balanced"]) == (1, 1, True)
+
+
+def test_without_redis_stored_reads_work_and_posts_are_503(
+    api: APIClient, people: list[User], settings: Any
+) -> None:
+    api.post(ADD, body(people[0]), format="json")
+    flush()
+    settings.REDIS_URL = "unix:///nowhere/redis.sock"
+    queue.connection.cache_clear()
+    try:
+        answer = api.post(ADD, body(people[0]), format="json")
+        assert (answer.status_code, answer["Retry-After"]) == (503, "1")
+        assert api.get("/api/transactions/TRX123456/").status_code == 200
+        assert api.get("/api/pipeline/").status_code == 503
+    finally:
+        queue.connection.cache_clear()
+
+
+def test_without_postgresql_what_waits_is_found_and_the_rest_is_503(
+    api: APIClient, people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.post(ADD, body(people[0]), format="json")
+    database.close()
+    monkeypatch.setitem(database.settings_dict, "HOST", "/nowhere")
+    assert api.get("/api/transactions/TRX123456/").json()["id"] is None
+    assert api.get("/api/transactions/other/").status_code == 503
+    assert api.get("/api/pipeline/").json()["balanced"] is None
+    monkeypatch.undo()
+    database.close()

@@ -1,0 +1,250 @@
+"""Every setting, once, read from the environment. Closed by default.
+
+`.env.example` and the README's table name the same variables; a test holds the three together.
+A bad value raises ImproperlyConfigured, which ends any command with one line.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+
+# A running `make run` leaves its settings here, so that commands in a second terminal find its
+# servers. What the environment says wins.
+DATA_DIR = BASE_DIR / env.str("DATA_DIR", default=".local")
+if os.access(DATA_DIR / "run.env", os.R_OK):
+    environ.Env.read_env(DATA_DIR / "run.env")
+
+
+def whole(name: str, default: int, *, least: int = 0) -> int:
+    """The whole number that the environment gives for `name`; ImproperlyConfigured below `least`."""
+    try:
+        value = int(env.str(name, default=str(default)))
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must be a whole number") from error
+    if value < least:
+        raise ImproperlyConfigured(f"{name} must be {least} or more")
+    return value
+
+
+def switch(name: str, default: bool) -> bool:
+    """A yes/no from the environment; ImproperlyConfigured for anything that is neither."""
+    value = env.str(name, default=str(default)).strip().lower()
+    if value in ("true", "on", "yes", "1"):
+        return True
+    if value in ("false", "off", "no", "0", ""):
+        return False
+    raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}")
+
+
+# --- Who we are -------------------------------------------------------------------------------
+
+DEBUG = switch("DEBUG", False)
+SECRET_KEY = env.str("SECRET_KEY", default="")
+if not SECRET_KEY:
+    raise ImproperlyConfigured(
+        "SECRET_KEY is not set: put a long random value into the environment, or start `make run`"
+    )
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+# --- Who may do what --------------------------------------------------------------------------
+
+# Requests without credentials are let in, from loopback and never from a foreign page. For private
+# runs; with DEBUG off it is an error of `check --deploy`.
+ALLOW_ANONYMOUS_API = switch("ALLOW_ANONYMOUS_API", False)
+# DELETE /api/delete-transactions/ empties everything: for test systems.
+ALLOW_DELETE_ALL = switch("ALLOW_DELETE_ALL", False)
+
+# --- The pipeline -----------------------------------------------------------------------------
+
+# Seconds between two ticks of Celery Beat; what is accepted is stored one or two of these later.
+FLUSH_INTERVAL_SECONDS = whole("FLUSH_INTERVAL_SECONDS", 5, least=1)
+# Records of one PostgreSQL transaction of the flush: large enough to amortise a commit, small
+# enough to hold locks for well under a second.
+FLUSH_CHUNK_RECORDS = whole("FLUSH_CHUNK_RECORDS", 10_000, least=1)
+# Records that may wait in the queue before intake answers 503.
+MAX_QUEUE_LENGTH = whole("MAX_QUEUE_LENGTH", 2_000_000, least=1)
+# Bytes below Redis' own maxmemory at which intake answers 503, so that Celery's messages still fit.
+REDIS_RESERVE_BYTES = whole("REDIS_RESERVE_BYTES", 64 * 1024 * 1024)
+# Milliseconds that intake waits for what PostgreSQL knows before it goes on from Redis alone.
+LOOKUP_TIMEOUT_MS = whole("LOOKUP_TIMEOUT_MS", 250, least=1)
+# Records of one POST to /api/add-transactions/.
+MAX_BATCH_RECORDS = whole("MAX_BATCH_RECORDS", 10_000, least=1)
+# Bytes of one request body; 10,000 records of 400 bytes fit.
+DATA_UPLOAD_MAX_MEMORY_SIZE = whole("DATA_UPLOAD_MAX_MEMORY_SIZE", 5 * 1024 * 1024, least=1024)
+
+# --- Servers ----------------------------------------------------------------------------------
+
+DATABASES = {"default": env.db_url("DATABASE_URL", default="postgres://localhost/transactions_database")}
+DATABASES["default"].update(
+    # Under ASGI every request may run on a thread of its own, and a kept connection is never reused.
+    CONN_MAX_AGE=0,
+    ATOMIC_REQUESTS=False,
+)
+DATABASES["default"].setdefault("OPTIONS", {}).update(
+    connect_timeout=5, keepalives_idle=5, keepalives_interval=2, keepalives_count=3, tcp_user_timeout=10_000
+)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.str("REDIS_URL", default="redis://localhost:6379/0")
+if urlsplit(REDIS_URL).scheme not in ("redis", "rediss", "unix"):
+    raise ImproperlyConfigured("REDIS_URL must start with redis://, rediss:// or unix://")
+
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "CONFIG": {
+            # Longer than the 5 s for which channels-redis blocks on a read: redis-py's own default
+            # is the same 5 s, and an idle socket would break each time.
+            "hosts": [{"address": REDIS_URL, "socket_timeout": 15}],
+            "prefix": "transactions",
+            "capacity": 1000,
+            "expiry": 60,
+        },
+    }
+}
+
+# Celery names a Unix socket in its own way.
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://").replace("?db=", "?virtual_host=")
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_timeout": 15,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TIMEZONE = "UTC"
+# One flusher writes at a time, so one child is enough; the parent stays free for `celery inspect`.
+CELERY_WORKER_CONCURRENCY = 1
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# Ends a child that hangs in spite of every timeout below it.
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_BEAT_SCHEDULE = {
+    "flush-transactions": {
+        "task": "transactions.tasks.flush_transactions",
+        "schedule": float(FLUSH_INTERVAL_SECONDS),
+        # A tick carries no data: one that nobody took in time is worth nothing.
+        "options": {"expires": float(FLUSH_INTERVAL_SECONDS)},
+    }
+}
+
+# --- Django -----------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "rest_framework",
+    "transactions",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "transaction_monitoring.urls"
+WSGI_APPLICATION = "transaction_monitoring.wsgi.application"
+ASGI_APPLICATION = "transaction_monitoring.asgi.application"
+# Both spellings of every path are routes; no POST is ever redirected.
+APPEND_SLASH = False
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+TEST_RUNNER = "dev.test_runner.PytestRunner"
+
+STATIC_URL = "static/"
+STATIC_ROOT = env.str("STATIC_ROOT", default=str(DATA_DIR / "static"))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+# --- Transport --------------------------------------------------------------------------------
+
+SECURE_SSL_REDIRECT = switch("SECURE_SSL_REDIRECT", not DEBUG)
+# Probes reach the process itself, without TLS.
+SECURE_REDIRECT_EXEMPT = [r"^livez/?$", r"^readyz/?$"]
+# The header that a trusted proxy sets, as "Name,value"; empty where there is no proxy.
+if proxy_header := env.str("SECURE_PROXY_SSL_HEADER", default=""):
+    header, _, scheme = proxy_header.partition(",")
+    SECURE_PROXY_SSL_HEADER = (f"HTTP_{header.upper().replace('-', '_')}", scheme or "https")
+SECURE_HSTS_SECONDS = whole("SECURE_HSTS_SECONDS", 0 if DEBUG else 31_536_000)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = switch("SECURE_HSTS_INCLUDE_SUBDOMAINS", not DEBUG)
+SECURE_HSTS_PRELOAD = switch("SECURE_HSTS_PRELOAD", not DEBUG)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+# --- REST -------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "transactions.parsers.AlwaysJSON",
+    "DEFAULT_PARSER_CLASSES": [
+        "transactions.parsers.BoundedJSONParser",
+        "rest_framework.parsers.FormParser",
+        "rest_framework.parsers.MultiPartParser",
+    ],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "transactions.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["transactions.authentication.MayUse"],
+    "EXCEPTION_HANDLER": "transactions.errors.answer",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+
+# --- Log --------------------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO").upper()},
+    "loggers": {"daphne": {"level": "WARNING"}, "celery": {"level": "INFO"}},
+}

@@ -1,0 +1,202 @@
+"""Storing: one chunk of queued records becomes rows, in one PostgreSQL transaction.
+
+COPY into a temporary table of the session, then a few set-based statements. Most chunks are new
+transactions of known users, and one INSERT stores them; only a chunk in which something was left
+over is judged record by record, still in SQL.
+"""
+
+import io
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from django.contrib.auth import get_user_model
+from psycopg2.extras import execute_values
+
+from .crash_points import crash_point
+from .models import Epoch, FlushBatch, RejectedRecord, Transaction
+from .queue import LINE, unescape
+
+TRANSACTION = Transaction._meta.db_table
+USER = get_user_model()._meta.db_table
+BATCH = FlushBatch._meta.db_table
+EPOCH = Epoch._meta.db_table
+REJECTED = RejectedRecord._meta.db_table
+
+# Purpose: where COPY puts a chunk. One a session, emptied at commit: a table for each chunk would
+# bloat the catalogue.
+CREATE_INCOMING = """
+    CREATE TEMPORARY TABLE incoming (
+        version smallint, transaction_id text COLLATE "C", status text, user_id bigint, amount bigint,
+        created_at timestamptz, accepted_at timestamptz, request_id text
+    ) ON COMMIT DELETE ROWS
+"""
+COPY_INCOMING = "COPY incoming FROM STDIN"
+
+# Purpose: the chunk's claim. Whoever finds another offset has been overtaken and writes nothing.
+CLAIM_CHUNK = f"UPDATE {BATCH} SET done = done + %(records)s WHERE id = %(batch)s AND done = %(offset)s"
+
+# Purpose: new transactions of users that exist. The users are locked, or one deleted meanwhile
+# would fail the COMMIT by its deferred foreign key, beyond any savepoint. Of several records of
+# one id the first in the queue is stored.
+INSERT_NEW = f"""
+    INSERT INTO {TRANSACTION}
+           (transaction_id, user_id, status, created_at, amount, accepted_at, stored_at)
+    SELECT i.transaction_id, i.user_id, i.status, coalesce(i.created_at, i.accepted_at), i.amount,
+           i.accepted_at, now()
+      FROM incoming i
+      JOIN (SELECT id FROM {USER} WHERE id IN (SELECT user_id FROM incoming) FOR KEY SHARE) payer
+        ON payer.id = i.user_id
+     ORDER BY i.ctid
+        ON CONFLICT (transaction_id) DO NOTHING
+"""
+
+# Purpose: what became of each record of a chunk in which INSERT_NEW left something over. The rows
+# are locked first. `own` is the record that the row was made from in this very transaction.
+CREATE_JUDGED = """
+    CREATE TEMPORARY TABLE judged (seq bigint, row_id bigint, verdict text, status text, reason text)
+        ON COMMIT DELETE ROWS
+"""
+JUDGE = f"""
+    INSERT INTO judged
+    WITH record AS (
+        SELECT row_number() OVER (ORDER BY i.ctid) - 1 AS seq, i.*,
+               EXISTS (SELECT FROM {USER} payer WHERE payer.id = i.user_id) AS has_user
+          FROM incoming i
+    ), held AS MATERIALIZED (
+        SELECT t.*, t.xmin = pg_current_xact_id()::xid AS fresh FROM {TRANSACTION} t
+         WHERE t.transaction_id IN (SELECT transaction_id FROM incoming)
+         ORDER BY t.id FOR NO KEY UPDATE
+    ), matched AS (
+        SELECT record.*, held.id AS row_id, held.status AS row_status,
+               record.user_id = held.user_id AND record.amount = held.amount
+                   AND coalesce(record.created_at = held.created_at, true) AS same,
+               concat_ws(', ', CASE WHEN record.user_id <> held.user_id THEN 'user' END,
+                               CASE WHEN record.amount <> held.amount THEN 'amount' END,
+                               CASE WHEN record.created_at <> held.created_at THEN 'created_at' END)
+                   AS differs,
+               held.fresh AND record.seq = min(record.seq) FILTER (WHERE has_user)
+                   OVER (PARTITION BY record.transaction_id) AS own
+          FROM record LEFT JOIN held USING (transaction_id)
+    ), settling AS (
+        SELECT *, min(seq) FILTER (WHERE same AND NOT own AND row_status = 'PENDING' AND status <> 'PENDING')
+                      OVER (PARTITION BY transaction_id) AS settled_by
+          FROM matched
+    ), final AS (
+        SELECT *, coalesce(max(status) FILTER (WHERE seq = settled_by) OVER (PARTITION BY transaction_id),
+                           row_status) AS final_status
+          FROM settling
+    )
+    SELECT seq, row_id,
+           CASE WHEN NOT has_user THEN 'rejected'
+                WHEN row_id IS NULL THEN 'overtaken'
+                WHEN own THEN 'stored'
+                WHEN NOT same THEN 'rejected'
+                WHEN seq = settled_by THEN 'settled'
+                WHEN status IN ('PENDING', final_status) THEN 'duplicate'
+                ELSE 'rejected' END,
+           status,
+           CASE WHEN NOT has_user THEN 'user ' || user_id || ' does not exist'
+                WHEN NOT same THEN 'differs from the stored transaction: ' || differs
+                ELSE 'the transaction has settled as ' || final_status END
+      FROM final
+"""
+SETTLE = f"""
+    UPDATE {TRANSACTION} t SET status = judged.status, settled_at = now()
+      FROM judged WHERE judged.verdict = 'settled' AND t.id = judged.row_id
+"""
+COUNT_JUDGED = "SELECT verdict, count(*) FROM judged GROUP BY verdict"
+SELECT_REJECTED = "SELECT seq, reason FROM judged WHERE verdict = 'rejected' ORDER BY seq"
+
+# Purpose: keeps what cannot be stored, with how often it has been tried by now.
+INSERT_REJECTED = f"""
+    INSERT INTO {REJECTED} (transaction_id, reason, raw, batch_id, rejected_at, resolution, times)
+    SELECT v.transaction_id, v.reason, v.raw, v.batch_id::bigint, now(), '',
+           1 + coalesce((SELECT max(times) FROM {REJECTED} r WHERE r.transaction_id = v.transaction_id
+                            AND v.transaction_id <> '' AND r.resolution = 'REPLAYED'), 0)
+      FROM (VALUES %s) AS v (transaction_id, reason, raw, batch_id)
+"""
+
+# Purpose: the books, in the same transaction as the rows that they count.
+COUNT_CHUNK = f"""
+    WITH batch AS (
+        UPDATE {BATCH}
+           SET chunks = chunks + 1, stored = stored + %(stored)s, settled = settled + %(settled)s,
+               duplicates = duplicates + %(duplicate)s, rejected = rejected + %(rejected)s,
+               stored_at = CASE WHEN done = length THEN now() END
+         WHERE id = %(batch)s RETURNING epoch_id
+    )
+    UPDATE {EPOCH} e
+       SET stored = e.stored + %(stored)s, settled = e.settled + %(settled)s,
+           duplicates = e.duplicates + %(duplicate)s, rejected = e.rejected + %(rejected)s
+      FROM batch WHERE e.id = batch.epoch_id
+"""
+
+
+class Superseded(Exception):
+    """Somebody else changed what this flush was writing; it must stop, and the next tick starts over."""
+
+
+class Chunk(NamedTuple):
+    """Queued records `lines` of a batch (its primary key), starting at `offset`."""
+
+    batch: int
+    offset: int
+    lines: Sequence[bytes]
+
+
+def prepare(cursor: Any) -> None:
+    """Makes the session's temporary tables."""
+    cursor.execute(CREATE_INCOMING)
+    cursor.execute(CREATE_JUDGED)
+
+
+def store(cursor: Any, chunk: Chunk, *, poison: str = "") -> dict[str, int]:
+    """Stores `chunk` in the cursor's open transaction; the caller commits.
+
+    Returns how many records were stored, settled, duplicate and rejected. With `poison`, the chunk
+    is not tried but rejected for that reason. Raises Superseded, psycopg2.DataError or
+    IntegrityError (something in the chunk cannot be stored: try less of it), other psycopg2.Error.
+    """
+    cursor.execute(CLAIM_CHUNK, {"batch": chunk.batch, "offset": chunk.offset, "records": len(chunk.lines)})
+    if cursor.rowcount != 1:
+        raise Superseded(f"Batch {chunk.batch} has moved on from {chunk.offset}.")
+    counts = {"stored": 0, "settled": 0, "duplicate": 0, "rejected": 0}
+    readable = [] if poison else [line for line in chunk.lines if LINE.fullmatch(line)]
+    rejected: list[tuple[bytes, str]] = []
+    if len(readable) < len(chunk.lines):
+        kept = set(readable)
+        rejected = [(line, poison or "unreadable") for line in chunk.lines if line not in kept]
+    if readable:
+        cursor.copy_expert(COPY_INCOMING, io.BytesIO(b"\n".join(readable)))
+        crash_point("flush.amid_insert")
+        cursor.execute(INSERT_NEW)
+        if cursor.rowcount == len(readable):
+            counts["stored"] = len(readable)
+        else:
+            rejected += _judge(cursor, readable, counts)
+    if rejected:
+        _keep_rejected(cursor, chunk.batch, rejected)
+    counts["rejected"] = len(rejected)
+    cursor.execute(COUNT_CHUNK, {"batch": chunk.batch, **counts})
+    return counts
+
+
+def _judge(cursor: Any, lines: Sequence[bytes], counts: dict[str, int]) -> list[tuple[bytes, str]]:
+    cursor.execute(JUDGE)
+    cursor.execute(COUNT_JUDGED)
+    counts.update(dict(cursor.fetchall()))
+    if "overtaken" in counts:
+        raise Superseded("A row or a user came or went in the middle of a chunk.")
+    if counts["settled"]:
+        cursor.execute(SETTLE)
+    cursor.execute(SELECT_REJECTED)
+    return [(lines[seq], reason) for seq, reason in cursor.fetchall()]
+
+
+def _keep_rejected(cursor: Any, batch: int, rejected: Sequence[tuple[bytes, str]]) -> None:
+    rows = []
+    for line, reason in rejected:
+        found = LINE.fullmatch(line)
+        readable = unescape(found["transaction_id"].decode(errors="replace"))[:100] if found else ""
+        rows.append((readable.replace("\0", ""), reason[:200], line, batch))
+    execute_values(cursor, INSERT_REJECTED, rows, page_size=len(rows))

@@ -1,0 +1,154 @@
+"""Epochs: which life of the Redis data the books speak of.
+
+Redis names its epoch itself, at the first record accepted. Data that vanished (FLUSHALL, a lost
+disk) or went back in time (an old backup) is told by three things that PostgreSQL remembers: the
+epoch's name, the count of accepted records, and the batch that was released last.
+"""
+
+import logging
+import uuid
+
+from .models import Epoch, FlushBatch, Transaction
+from .postgres import FLUSH_LOCK, Session
+from .queue import BATCH, BOOKS, INDEX, QUEUE, connection, text
+
+log = logging.getLogger(__name__)
+
+EPOCH = Epoch._meta.db_table
+BATCHES = FlushBatch._meta.db_table
+TRANSACTION = Transaction._meta.db_table
+
+SELECT_OPEN = f"""
+    SELECT id::text, accepted_seen, stored + settled + duplicates + rejected
+      FROM {EPOCH} WHERE closed_at IS NULL ORDER BY opened_at DESC LIMIT 1
+"""
+IS_KNOWN = f"SELECT EXISTS (SELECT FROM {EPOCH} WHERE id = %s)"
+CLOSE = f"UPDATE {EPOCH} SET closed_at = now() WHERE closed_at IS NULL"
+OPEN = f"""
+    INSERT INTO {EPOCH} (id, opened_at, accepted_seen, stored, settled, duplicates, rejected, alarm)
+    VALUES (%s, now(), 0, 0, 0, 0, 0, %s)
+"""
+NOTE_ACCEPTED = f"UPDATE {EPOCH} SET accepted_seen = %s WHERE id = %s"
+NOTE_FLUSH = f"UPDATE {EPOCH} SET flushed_at = now() WHERE id = %s"
+# Purpose: the batches whose name Redis may bear as the one released last.
+IS_LATEST = f"""
+    SELECT coalesce(bool_or(name = %(name)s), false) OR count(*) = 0 FROM (
+        (SELECT name FROM {BATCHES} WHERE epoch_id = %(epoch)s AND released ORDER BY id DESC LIMIT 1)
+        UNION ALL
+        SELECT name FROM {BATCHES} WHERE epoch_id = %(epoch)s AND NOT released AND done = length
+    ) latest
+"""
+# Purpose: batches of books that were closed are over; what Redis still holds of them is adopted.
+ABANDON = f"UPDATE {BATCHES} SET released = true, stored_at = coalesce(stored_at, now()) WHERE NOT released"
+ADOPT = f"""
+    INSERT INTO {BATCHES} (name, epoch_id, reserved_at, released, length,
+                           done, chunks, stored, settled, duplicates, rejected)
+    VALUES (%s, %s, now(), false, %s, 0, 0, 0, 0, 0, 0)
+        ON CONFLICT (name) DO UPDATE
+       SET epoch_id = excluded.epoch_id, released = false, length = excluded.length,
+           done = 0, stored_at = NULL
+"""
+EMPTY = f"TRUNCATE {TRANSACTION}"
+
+# Redis' side of new books: what is still there is what they open with.
+REOPEN = """
+local generation = (redis.call('HGET', KEYS[1], 'generation') or '0') + 1
+local accepted = 0
+for i = 2, #KEYS do accepted = accepted + redis.call('LLEN', KEYS[i]) end
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'accepted', accepted, 'generation', generation)
+"""
+# Redis' side of the deletion of everything, and its point of no return.
+WIPE = """
+local generation = (redis.call('HGET', KEYS[3], 'generation') or '0') + 1
+redis.call('UNLINK', unpack(KEYS))
+redis.call('HSET', KEYS[3], 'epoch', ARGV[1], 'accepted', 0, 'generation', generation, 'emptying', 1)
+"""
+
+
+def reconcile(session: Session) -> str:
+    """The epoch that Redis and PostgreSQL agree on, opened or finished where needed.
+
+    To be called under the flush lock. Raises psycopg2.Error, redis.RedisError.
+    """
+    told = connection().hmget(BOOKS, "epoch", "accepted", "emptying", "released")
+    name, accepted, emptying, released = map(text, told)
+    if emptying:
+        _finish_emptying(session, name)
+        return name
+    with session.transaction() as cursor:
+        cursor.execute(SELECT_OPEN)
+        epoch, seen, accounted = cursor.fetchone() or (None, 0, 0)
+        cursor.execute(IS_KNOWN, (name or None,))
+        known = cursor.fetchone()[0]
+        cursor.execute(IS_LATEST, {"name": released, "epoch": epoch})
+        latest = cursor.fetchone()[0]
+    if name and name == epoch and int(accepted or 0) >= seen and latest:
+        return name
+    alarm = ""
+    if epoch is not None and (seen or accounted):
+        alarm = _alarm(name == epoch or known, seen, accounted)
+        log.error("%s", alarm)
+    return _open_books(session, "" if known else name, alarm)
+
+
+def _alarm(went_back: bool, seen: int, accounted: int) -> str:
+    what = "went back in time" if went_back else "vanished"
+    return (
+        f"The Redis data {what}: of {seen} records accepted at the last flush "
+        f"{accounted} were accounted for, at least {max(0, seen - accounted)} are missing."
+    )
+
+
+def _open_books(session: Session, name: str, alarm: str) -> str:
+    """Closes the books there are and opens new ones: those that Redis began by `name`, else its rest."""
+    epoch = name or str(uuid.uuid4())
+    batches = _batches()
+    with session.transaction() as cursor:
+        cursor.execute(CLOSE)
+        cursor.execute(ABANDON)
+        cursor.execute(OPEN, (epoch, alarm))
+        for batch in batches:
+            cursor.execute(ADOPT, (batch, epoch, int(connection().llen(batch))))
+        if not name:
+            connection().eval(REOPEN, 2 + len(batches), BOOKS, QUEUE, *batches, epoch)
+    return epoch
+
+
+def _batches() -> list[str]:
+    """The batches that Redis holds, known or not. A scan, for the rare day on which books are opened."""
+    return [key.decode() for key in connection().scan_iter(match=f"{BATCH}*", count=1000)]
+
+
+def note_accepted(session: Session, epoch: str) -> None:
+    """Remembers how far Redis had counted, against which it is held at the next flush."""
+    accepted = int(connection().hget(BOOKS, "accepted") or 0)
+    with session.transaction() as cursor:
+        cursor.execute(NOTE_ACCEPTED, (accepted, epoch))
+
+
+def note_flush(session: Session, epoch: str) -> None:
+    """Remembers that a flush ran to its end, for readiness."""
+    with session.transaction() as cursor:
+        cursor.execute(NOTE_FLUSH, (epoch,))
+
+
+def empty_everything(session: Session) -> None:
+    """Deletes every transaction, in Redis and then in PostgreSQL, and opens new books.
+
+    Once Redis is wiped it says so, intake waits, and whoever flushes next finishes the work.
+    """
+    session.lock(FLUSH_LOCK)
+    epoch = str(uuid.uuid4())
+    batches = _batches()
+    connection().eval(WIPE, 3 + len(batches), QUEUE, INDEX, BOOKS, *batches, epoch)
+    _finish_emptying(session, epoch)
+
+
+def _finish_emptying(session: Session, epoch: str) -> None:
+    with session.transaction() as cursor:
+        cursor.execute(EMPTY)
+        cursor.execute(CLOSE)
+        cursor.execute(ABANDON)
+        cursor.execute(f"{OPEN} ON CONFLICT (id) DO NOTHING", (epoch, ""))
+    connection().hdel(BOOKS, "emptying")

@@ -1,0 +1,84 @@
+"""Errors as the API tells them: DRF's shapes, JSON everywhere under /api/, and 503 where we are at fault."""
+
+import logging
+from typing import Any
+
+import redis
+from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
+from psycopg2 import errors as postgres_errors
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+from .ingest import IntakeUnavailable
+
+log = logging.getLogger(__name__)
+
+
+class TooLarge(exceptions.APIException):
+    """The body is larger than DATA_UPLOAD_MAX_MEMORY_SIZE."""
+
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_detail = "The body is too large. Send fewer records at a time."
+    default_code = "too_large"
+
+
+class Unavailable(exceptions.APIException):
+    """A store does not answer; `wait` is what Retry-After says, in seconds."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "unavailable"
+
+    def __init__(self, detail: str, wait: int = 5) -> None:
+        super().__init__(detail)
+        self.wait = wait
+
+
+STORE_FAILURES = (OperationalError, InterfaceError, redis.RedisError, postgres_errors.OperationalError)
+
+
+def answer(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's exception handler, which also knows the failures of our stores."""
+    if isinstance(error, RequestDataTooBig):
+        error = TooLarge()
+    elif isinstance(error, IntakeUnavailable):
+        error = Unavailable(str(error), error.retry_after_s)
+    elif isinstance(error, STORE_FAILURES):
+        log.error("A store failed under %s: %s", context["request"].path, type(error).__name__)
+        error = Unavailable("A store does not answer. Try again.")
+    response = exception_handler(error, context)
+    if response is not None and isinstance(error, Unavailable):
+        response["Retry-After"] = str(error.wait)
+    return response
+
+
+def _in_api(request: HttpRequest) -> bool:
+    return request.path_info.startswith("/api/")
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's 400 (a host that is not allowed, say), as JSON under /api/."""
+    if _in_api(request):
+        return JsonResponse({"detail": "Bad request."}, status=400)
+    return defaults.bad_request(request, exception)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if _in_api(request):
+        return JsonResponse({"detail": "Forbidden."}, status=403)
+    return defaults.permission_denied(request, exception)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if _in_api(request):
+        return JsonResponse({"detail": "Not found."}, status=404)
+    return defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    if _in_api(request):
+        return JsonResponse({"detail": "A server error occurred."}, status=500)
+    return defaults.server_error(request)

@@ -1,0 +1,189 @@
+"""The flush: reserve, store, commit, release. Run by every tick, and harmless however often.
+
+One flusher at a time, by an advisory lock on the very connection that writes: whose connection is
+gone, holds no lock and can commit nothing. The queue is renamed to a batch whose random name
+PostgreSQL knows before Redis does, so that no crash leaves a batch that nobody looks for. A batch
+is never changed before all of it is committed; from then on anything in it may be let go of, by
+anyone, at any time.
+"""
+
+import logging
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import cast
+
+import psycopg2
+import redis
+from django.conf import settings
+
+from . import bulk_insert, epochs
+from .crash_points import crash_point
+from .models import FlushBatch
+from .postgres import FLUSH_LOCK, Session
+from .queue import BATCH, BOOKS, INDEX, QUEUE, connection, script
+
+log = logging.getLogger(__name__)
+
+# A flush ends after this and the next tick goes on, so that a long backlog holds no worker for good.
+FLUSH_S_MAX = 120.0
+# Records let go of in one script call: Redis serves nobody else meanwhile.
+RELEASE_RECORDS = 1000
+
+TABLE = FlushBatch._meta.db_table
+# Purpose: what earlier flushes promised, began, or stored without releasing it. A promise without a
+# batch is kept for a day: whoever made it may have been stopped, and rename the queue on waking.
+SELECT_OPEN = f"SELECT id, name, length, done FROM {TABLE} WHERE NOT released ORDER BY id"
+PROMISE = f"""
+    INSERT INTO {TABLE} (name, epoch_id, reserved_at, released,
+                         done, chunks, stored, settled, duplicates, rejected)
+    VALUES (%s, %s, now(), false, 0, 0, 0, 0, 0, 0) RETURNING id
+"""
+SET_LENGTH = f"UPDATE {TABLE} SET length = %s WHERE id = %s"
+DROP_OLD_PROMISES = f"""
+    DELETE FROM {TABLE} WHERE NOT released AND length IS NULL AND reserved_at < now() - interval '1 day'
+"""
+# Purpose: ends a batch that was shortened behind our back; the books stay unbalanced by what is gone.
+END_SHORT = f"UPDATE {TABLE} SET length = done, stored_at = now() WHERE id = %s"
+SET_RELEASED = f"UPDATE {TABLE} SET released = true WHERE id = %s"
+
+
+@dataclass(slots=True)
+class Batch:
+    """A reserved batch: `length` None while it is a promise, `done` records of it committed."""
+
+    id: int
+    name: str
+    length: int | None
+    done: int
+
+
+@dataclass(slots=True)
+class Report:
+    """What one flush did; `busy` when another flusher holds the lock."""
+
+    stored: int = 0
+    settled: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    busy: bool = False
+
+    @property
+    def total(self) -> int:
+        return self.stored + self.settled + self.duplicates + self.rejected
+
+    def add(self, counts: dict[str, int]) -> None:
+        self.stored += counts["stored"]
+        self.settled += counts["settled"]
+        self.duplicates += counts["duplicate"]
+        self.rejected += counts["rejected"]
+
+
+def flush() -> Report:
+    """Stores all that waits. Raises psycopg2.Error and redis.RedisError; the next tick starts over."""
+    report = Report()
+    deadline = time.monotonic() + FLUSH_S_MAX
+    with Session() as session:
+        if not session.try_lock(FLUSH_LOCK):
+            report.busy = True
+            return report
+        epoch = epochs.reconcile(session)
+        with session.transaction() as cursor:
+            cursor.execute(SELECT_OPEN)
+            batches = [Batch(*row) for row in cursor.fetchall()]
+        prepared = False
+        for batch in _with_new(session, batches, epoch):
+            if not prepared:
+                with session.transaction() as cursor:
+                    bulk_insert.prepare(cursor)
+                prepared = True
+            if _store(session, batch, report, deadline):
+                _release(session, batch)
+        epochs.note_flush(session, epoch)
+    return report
+
+
+def _with_new(session: Session, batches: list[Batch], epoch: str) -> Iterator[Batch]:
+    """What earlier flushes left, then the queue of now as a batch of its own."""
+    for batch in batches:
+        if batch.length is None:
+            _measure(session, batch)
+        if batch.length is not None:
+            yield batch
+    if connection().llen(QUEUE):
+        batch = _reserve(session, epoch)
+        if batch.length is not None:
+            yield batch
+
+
+def _reserve(session: Session, epoch: str) -> Batch:
+    name = BATCH + secrets.token_hex(8)
+    with session.transaction() as cursor:
+        cursor.execute(DROP_OLD_PROMISES)
+        cursor.execute(PROMISE, (name, epoch))
+        batch = Batch(cursor.fetchone()[0], name, None, 0)
+    crash_point("flush.after_promise")
+    try:
+        connection().renamenx(QUEUE, name)
+    except redis.ResponseError as error:
+        if "no such key" not in str(error):
+            raise
+    crash_point("flush.after_reserve")
+    _measure(session, batch)
+    epochs.note_accepted(session, epoch)
+    return batch
+
+
+def _measure(session: Session, batch: Batch) -> None:
+    """Notes the length of a promised batch, if it has come to be."""
+    length = int(connection().llen(batch.name))
+    if length:
+        with session.transaction() as cursor:
+            cursor.execute(SET_LENGTH, (length, batch.id))
+        batch.length = length
+
+
+def _store(session: Session, batch: Batch, report: Report, deadline: float) -> bool:
+    """Stores what is left of a batch, chunk by chunk; True when all of it is committed.
+
+    A chunk that cannot be stored is tried in halves, down to the one record that is the poison.
+    """
+    assert batch.length is not None
+    size, poison = settings.FLUSH_CHUNK_RECORDS, ""
+    while batch.done < batch.length:
+        if time.monotonic() > deadline:
+            return False
+        upto = min(batch.done + size, batch.length) - 1
+        lines = cast("list[bytes]", connection().lrange(batch.name, batch.done, upto))
+        if not lines:
+            log.error("Batch %s lost records: %s of %s are there", batch.name, batch.done, batch.length)
+            with session.transaction() as cursor:
+                cursor.execute(END_SHORT, (batch.id,))
+            return True
+        try:
+            with session.transaction() as cursor:
+                counts = bulk_insert.store(
+                    cursor, bulk_insert.Chunk(batch.id, batch.done, lines), poison=poison
+                )
+        except (psycopg2.DataError, psycopg2.IntegrityError) as error:
+            if len(lines) == 1:
+                poison = str(error).partition("\n")[0]
+            size = max(1, len(lines) // 2)
+            continue
+        crash_point("flush.after_commit")
+        batch.done += len(lines)
+        report.add(counts)
+        size, poison = min(size * 2, settings.FLUSH_CHUNK_RECORDS), ""
+    return True
+
+
+def _release(session: Session, batch: Batch) -> None:
+    """Lets go of a stored batch in Redis, then notes that it is gone."""
+    source, _ = script("forget")
+    name = batch.name
+    while connection().eval(source, 3, batch.name, INDEX, BOOKS, RELEASE_RECORDS, name):
+        name = ""
+        crash_point("flush.amid_release")
+    with session.transaction() as cursor:
+        cursor.execute(SET_RELEASED, (batch.id,))

@@ -1,0 +1,153 @@
+"""What PostgreSQL keeps: transactions, their rollups, rejected records, and the books."""
+
+import uuid
+
+from django.conf import settings
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.utils import timezone
+
+AMOUNT_MAX = 2**63 - 1
+
+
+class Status(models.TextChoices):
+    PENDING = "PENDING", "Pending"
+    SUCCESS = "SUCCESS", "Success"
+    FAILED = "FAILED", "Failed"
+
+
+class Transaction(models.Model):
+    """One movement of money. Written by the flush alone; `amount` is in the smallest unit.
+
+    `created_at` is when it happened (the client's word, or the moment of acceptance); the three
+    other times are ours: accepted by the API, stored by the flush, settled by a second record.
+    """
+
+    # Byte order compares fastest. Unique by a constraint: unique=True on text would cost a second
+    # index (for LIKE) at every insert.
+    transaction_id = models.CharField(max_length=100, db_collation="C")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, db_index=False)
+    status = models.CharField(max_length=20, choices=Status, default=Status.PENDING)
+    created_at = models.DateTimeField(default=timezone.now)
+    amount = models.BigIntegerField(validators=[MinValueValidator(0)])
+    accepted_at = models.DateTimeField(default=timezone.now, editable=False)
+    stored_at = models.DateTimeField(default=timezone.now, editable=False)
+    settled_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        constraints = [
+            # The last word against doubles, and the look-up by id.
+            models.UniqueConstraint(fields=["transaction_id"], name="transaction_id_once"),
+            models.CheckConstraint(condition=models.Q(amount__gte=0), name="transaction_amount_not_negative"),
+            models.CheckConstraint(
+                condition=models.Q(status__in=Status.values), name="transaction_status_known"
+            ),
+        ]
+        indexes = [
+            # The list and the admin, newest first; the rows of a time range.
+            models.Index(fields=["created_at", "id"], name="transaction_by_time"),
+            # A user's list and averages; the cascade of a deleted user.
+            models.Index(fields=["user", "created_at", "id"], name="transaction_by_user"),
+        ]
+
+    def __str__(self) -> str:
+        return self.transaction_id
+
+
+class Rollup(models.Model):
+    """Count and sum of the transactions of one status in one 15 minutes, kept by triggers.
+
+    `total` is numeric: two amounts of 2^63-1 overflow a bigint.
+    """
+
+    pk = models.CompositePrimaryKey("bucket", "status")
+    bucket = models.DateTimeField()
+    status = models.CharField(max_length=20, choices=Status)
+    count = models.BigIntegerField()
+    total = models.DecimalField(max_digits=40, decimal_places=0)
+
+    def __str__(self) -> str:
+        return f"{self.bucket:%Y-%m-%d %H:%M} {self.status}"
+
+
+class Epoch(models.Model):
+    """The books of one life of the Redis data: what the flush did with the records accepted in it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    opened_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    # Redis' own counter when a flush last looked: a lower one later means that Redis went back.
+    accepted_seen = models.BigIntegerField(default=0)
+    # When a flush last ran to its end, also an empty one.
+    flushed_at = models.DateTimeField(null=True, blank=True)
+    stored = models.BigIntegerField(default=0)
+    settled = models.BigIntegerField(default=0)
+    duplicates = models.BigIntegerField(default=0)
+    rejected = models.BigIntegerField(default=0)
+    # Why the books before these were closed, if nobody asked for it; shown until acknowledged.
+    alarm = models.TextField(blank=True, default="")
+    alarm_acknowledged_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class FlushBatch(models.Model):
+    """One reserved batch of the queue, and how far it is stored: a line of the flush history.
+
+    A row is first a promise (`length` null: the name under which the queue may be renamed), then a
+    batch in work (`done` < `length`), then stored, and last `released`, when Redis has let go of it.
+    """
+
+    name = models.CharField(max_length=100, unique=True, db_collation="C")
+    epoch = models.ForeignKey(Epoch, on_delete=models.CASCADE, related_name="batches")
+    reserved_at = models.DateTimeField(default=timezone.now)
+    stored_at = models.DateTimeField(null=True, blank=True)
+    released = models.BooleanField(default=False)
+    length = models.BigIntegerField(null=True, blank=True)
+    # Records of it that are committed, whatever became of them. The next chunk starts here.
+    done = models.BigIntegerField(default=0)
+    chunks = models.IntegerField(default=0)
+    stored = models.BigIntegerField(default=0)
+    settled = models.BigIntegerField(default=0)
+    duplicates = models.BigIntegerField(default=0)
+    rejected = models.BigIntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "flush history"
+        indexes = [
+            # What an earlier flush left: looked for at every tick.
+            models.Index(fields=["id"], name="batch_open", condition=models.Q(released=False)),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RejectedRecord(models.Model):
+    """An accepted record that could not be stored, kept with its raw bytes and the reason."""
+
+    class Resolution(models.TextChoices):
+        REPLAYED = "REPLAYED", "Replayed"
+        DISCARDED = "DISCARDED", "Discarded"
+
+    # As far as it could be read; empty where it could not.
+    transaction_id = models.CharField(max_length=100, db_collation="C", blank=True, db_index=False)
+    reason = models.CharField(max_length=200)
+    raw = models.BinaryField()
+    rejected_at = models.DateTimeField(default=timezone.now)
+    times = models.IntegerField(default=1, help_text="How often the flush has refused this record.")
+    resolution = models.CharField(max_length=20, choices=Resolution, blank=True, default="")
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    batch = models.ForeignKey(FlushBatch, null=True, on_delete=models.SET_NULL, db_index=False)
+
+    class Meta:
+        indexes = [
+            # GET of a transaction that the flush refused.
+            models.Index(fields=["transaction_id", "-id"], name="rejected_by_transaction"),
+            # The open ones, newest first.
+            models.Index(fields=["-id"], name="rejected_open", condition=models.Q(resolution="")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.transaction_id or 'unreadable'}: {self.reason}"

@@ -1,0 +1,74 @@
+"""A PostgreSQL session of the flush: its locks, its limits, and transactions on it."""
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+import psycopg2
+from django.db import connections
+
+# The advisory lock of whoever moves records or opens books: "txfl" as a number.
+FLUSH_LOCK = 0x7478666C
+
+LIMITS_MS = {
+    # Locks that somebody else holds for longer fail this flush; the next tick tries again.
+    "lock_timeout": 5_000,
+    "statement_timeout": 30_000,
+    # What frees the advisory lock of a flusher that was stopped.
+    "idle_in_transaction_session_timeout": 10_000,
+    "idle_session_timeout": 30_000,
+}
+# A server that says nothing at all ends no wait on our side; this does, in seconds.
+SILENCE_S = 60.0
+
+
+class Session:
+    """One connection for one flush: bounded in every wait, closed at the end, its lock with it."""
+
+    def __init__(self) -> None:
+        self._connection: Any = None
+
+    def __enter__(self) -> Self:
+        parameters = connections["default"].get_connection_params()
+        parameters.pop("cursor_factory", None)
+        limits = " ".join(f"-c {name}={limit_ms}" for name, limit_ms in LIMITS_MS.items())
+        parameters["options"] = f"{limits} -c TimeZone=UTC -c synchronous_commit=on"
+        parameters["application_name"] = "transactions flush"
+        self._connection = psycopg2.connect(**parameters)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def try_lock(self, lock: int) -> bool:
+        """Takes an advisory lock for the life of the session; False where another holds it."""
+        with self.transaction() as cursor:
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", (lock,))
+            return bool(cursor.fetchone()[0])
+
+    def lock(self, lock: int) -> None:
+        """Waits for an advisory lock; psycopg2.errors.LockNotAvailable after the lock time-out."""
+        with self.transaction() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", (lock,))
+
+    @contextmanager
+    def transaction(self) -> Iterator[Any]:
+        """A cursor in a transaction that commits at the end of the block, or rolls back."""
+        timer = threading.Timer(SILENCE_S, self._cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            with self._connection, self._connection.cursor() as cursor:
+                yield cursor
+        finally:
+            timer.cancel()
+
+    def _cut(self) -> None:
+        with socket.socket(fileno=os.dup(self._connection.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)

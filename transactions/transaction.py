@@ -1,0 +1,79 @@
+"""One transaction, wherever it is: stored, waiting in Redis, or refused at the flush.
+
+A client that was told 200 never sees 404. PostgreSQL is read after Redis: what has left Redis by
+then was committed before it left.
+"""
+
+from typing import Any
+
+import redis
+from django.db import Error as DatabaseError
+
+from .models import RejectedRecord, Transaction
+from .queue import LINE, State, state_from, unescape, waiting
+
+# The largest primary key: a longer number is only ever a transaction_id.
+KEY_MAX = 2**63 - 1
+
+
+def find(id: str) -> dict[str, Any] | None:
+    """The transaction whose `transaction_id` is `id`, else the one whose primary key it is.
+
+    Raises redis.RedisError or django.db.Error where the store that would have known does not answer.
+    """
+    if "\0" in id:  # no id has one, and PostgreSQL does not even compare with it
+        return None
+    redis_failure: redis.RedisError | None = None
+    state: State | None = None
+    try:
+        state = waiting(id)
+    except redis.RedisError as error:
+        redis_failure = error
+    try:
+        stored = Transaction.objects.filter(transaction_id=id).first()
+    except DatabaseError:
+        if state is None:
+            raise
+        stored = None
+    if state is not None:
+        return _shown(stored.pk if stored else None, id, state)
+    if stored is None and id.isascii() and id.isdigit() and int(id) <= KEY_MAX:
+        stored = Transaction.objects.filter(pk=int(id)).first()
+    if stored is not None:
+        return stored_as_dict(stored)
+    if redis_failure is not None:
+        raise redis_failure
+    return _refused(id)
+
+
+def stored_as_dict(row: Transaction) -> dict[str, Any]:
+    """A stored transaction as the API shows it."""
+    return {
+        "id": row.pk,
+        "transaction_id": row.transaction_id,
+        "user": row.user_id,
+        "amount": row.amount,
+        "status": row.status,
+        "created_at": row.created_at,
+    }
+
+
+def _shown(key: int | None, transaction_id: str, state: State) -> dict[str, Any]:
+    return {
+        "id": key,
+        "transaction_id": transaction_id,
+        "user": state.user,
+        "amount": state.amount,
+        "status": state.status,
+        "created_at": state.created_at,
+    }
+
+
+def _refused(transaction_id: str) -> dict[str, Any] | None:
+    record = RejectedRecord.objects.filter(transaction_id=transaction_id).order_by("-id").first()
+    found = LINE.fullmatch(bytes(record.raw)) if record else None
+    if record is None or found is None:
+        return None
+    state = state_from(bytes(record.raw).decode().split("\t", 2)[2])
+    shown = _shown(None, unescape(found["transaction_id"].decode()), state)
+    return {**shown, "rejected": record.reason}

@@ -1,0 +1,13 @@
+"""The API's paths, each with and without the slash at its end: no POST is ever redirected."""
+
+from django.urls import re_path
+
+from . import views
+
+urlpatterns = [
+    re_path(r"^add-transaction/?$", views.AddTransaction.as_view(), name="add-transaction"),
+    re_path(r"^add-transactions/?$", views.AddTransactions.as_view(), name="add-transactions"),
+    re_path(r"^delete-transactions/?$", views.DeleteTransactions.as_view(), name="delete-transactions"),
+    re_path(r"^pipeline/?$", views.Pipeline.as_view(), name="pipeline"),
+    re_path(r"^transactions/(?P<id>.+?)/?$", views.TransactionDetail.as_view(), name="transaction"),
+]
