@@ -1,0 +1,66 @@
+# The commands of this project; `make help` lists them.
+
+PYTHON ?= python3
+VENV ?= .venv
+# pytest's own arguments, as in `make test ARGS="-k flush"`.
+ARGS ?=
+
+BIN := $(VENV)/bin
+OWN := conftest.py dev tests transactions transaction_monitoring manage.py
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test check lint types imports migrations deploy format lock clean
+
+help:  ## This list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
+
+install:
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found: set PYTHON" >&2; exit 1; }
+	@exec $(PYTHON) dev/install.py $(VENV) requirements.lock
+
+# `exec`: a signal to make reaches the program itself, not a shell that would leave it behind.
+run: install  ## The whole system, until Ctrl-C (PORT, DATA_DIR, WEB_CONCURRENCY)
+	@exec $(BIN)/python -m dev.run
+
+test: install  ## The whole suite, on servers of its own
+	@exec $(BIN)/python -m pytest $(ARGS)
+
+check: lint types imports migrations deploy  ## Style, types, imports, migrations, deployment settings
+
+# As in production, with nothing of this shell and nothing to connect to.
+PRODUCTION = env -i PATH="$$PATH" ALLOWED_HOSTS=example.org DATA_DIR=/nonexistent \
+	SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))')" \
+	DATABASE_URL=postgres://nobody@127.0.0.1:1/none REDIS_URL=redis://127.0.0.1:1/0 $(BIN)/python
+
+lint: install
+	$(BIN)/ruff check $(OWN)
+	$(BIN)/ruff format --check $(OWN)
+
+# The plug-in for Django loads the settings.
+types: install
+	@echo "mypy $(OWN)"
+	@$(PRODUCTION) -m mypy $(OWN)
+
+imports: install
+	$(BIN)/lint-imports
+
+migrations: install
+	@echo "manage.py makemigrations --check"
+	@$(PRODUCTION) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+
+deploy: install
+	@echo "manage.py check --deploy"
+	@$(PRODUCTION) manage.py check --deploy --fail-level WARNING
+
+format: install  ## Bring the style in order
+	$(BIN)/ruff check --fix $(OWN)
+	$(BIN)/ruff format $(OWN)
+
+# After a change of requirements*.txt; UPGRADE=--upgrade takes newer releases of what they leave open.
+lock: install  ## Write requirements.lock anew
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-emit-index-url --no-emit-find-links $(UPGRADE) requirements-dev.txt -o requirements.lock
+
+clean:  ## Remove the virtual environment and caches; the data in .local stays
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis staticfiles
+	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Private servers, process supervision and test set-up. The application never imports this package."""

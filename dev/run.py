@@ -1,0 +1,243 @@
+"""`make run`: private servers, the application's processes, and an orderly end. See the README."""
+
+import asyncio
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import redis
+
+from dev.directory import DataDirectory, DirectoryError, keep_secret
+from dev.servers import PrivatePostgres, PrivateRedis, PrivateServer, ServerError, launch
+from dev.supervisor import Program, ProgramError, run_once, say, start, stop, wait_ready
+
+ROOT = Path(__file__).resolve().parent.parent
+_HOST = "127.0.0.1"
+_BACKLOG = 1024
+# PostgreSQL replays its log after a crash; Redis reads its whole file.
+_SERVER_READY_SECONDS = 300.0
+_READY_SECONDS = 60.0
+# What a private run chooses where the environment says nothing.
+_CHOICES = {
+    "DEBUG": "true",
+    "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]",
+    "ALLOW_ANONYMOUS_API": "true",
+    "ALLOW_DELETE_ALL": "true",
+    "DJANGO_SETTINGS_MODULE": "transaction_monitoring.settings",
+}
+
+
+class StartError(Exception):
+    """The run cannot start; the message is one line."""
+
+
+class Run:
+    """One run in a data directory, answering on a listening socket."""
+
+    def __init__(self, data: DataDirectory, listener: socket.socket, web_processes: int) -> None:
+        self.data = data
+        self.listener = listener
+        self.web_processes = web_processes
+        self.port: int = listener.getsockname()[1]
+        self.chosen = dict(_CHOICES)
+        self.chosen["SECRET_KEY"] = os.environ.get("SECRET_KEY") or keep_secret(data.path / "secret-key", 48)
+        self.chosen |= {name: os.environ[name] for name in _CHOICES if name in os.environ}
+        self.chosen |= {"DATA_DIR": str(data.path), "PORT": str(self.port)}
+        # In the order in which they are stopped.
+        self.stages: list[list[Program]] = []
+
+    async def serve(self) -> None:
+        """Start everything, say so, and stop it all when a signal asks for it.
+
+        Raises StartError, ServerError or ProgramError when something does not come up; by then
+        everything is stopped.
+        """
+        asked = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, asked.set)
+        starting = asyncio.create_task(self._start())
+        waiting = asyncio.create_task(asked.wait())
+        try:
+            await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+                await waiting
+        finally:
+            starting.cancel()
+            with contextlib.suppress(asyncio.CancelledError, StartError, ServerError, ProgramError):
+                await starting
+            await self._stop()
+
+    async def _start(self) -> None:
+        await self._start_servers()
+        self.data.publish(self.chosen)
+        password_file = self.data.path / "admin-password"
+        known = password_file.exists()
+        await run_once(self._python("prepare", "dev.prepare"))
+        self._start_application()
+        await run_once(self._python("check", "dev.worker_answers"))
+        await wait_ready(self.stages[0][0], _READY_SECONDS)
+        self._say_ready(password_file, known)
+
+    async def _start_servers(self) -> None:
+        """PostgreSQL and Redis, side by side: the environment's, or else private ones."""
+        log = self.data.path / "log"
+        postgres = PrivatePostgres(self.data.path / "postgres", log / "postgres.log")
+        redis_server = PrivateRedis(self.data.path / "redis", log / "redis.log")
+        started = []
+        for variable, server in (("DATABASE_URL", postgres), ("REDIS_URL", redis_server)):
+            if url := os.environ.get(variable):
+                self.chosen[variable] = url
+            else:
+                server.prepare()
+                self.chosen[variable] = server.url
+                started.append(self._private(server))
+        # Redis is stopped before PostgreSQL.
+        self.stages = [[program] for program in reversed(started)]
+        for program in started:
+            start(program)
+        for program in started:
+            await wait_ready(program, _SERVER_READY_SECONDS)
+        if not await asyncio.to_thread(_redis_answers, self.chosen["REDIS_URL"]):
+            raise StartError("no Redis answers at REDIS_URL")
+
+    def _start_application(self) -> None:
+        celery = [sys.executable, "-m", "celery", "-q", "-A", "transaction_monitoring"]
+        schedule = str(self.data.path / "celerybeat-schedule")
+        daphne = [sys.executable, "-m", "daphne", "-v", "0", "--fd", str(self.listener.fileno())]
+        web = [
+            self._program(
+                f"web-{number}" if self.web_processes > 1 else "web",
+                [*daphne, "transaction_monitoring.asgi:application"],
+                answers=self._web_answers,
+                pass_fds=(self.listener.fileno(),),
+            )
+            for number in range(1, self.web_processes + 1)
+        ]
+        # No gossip between workers: there is one.
+        worker = self._program(
+            "worker",
+            [*celery, "worker", "-l", "info", "--without-gossip", "--without-mingle"],
+            stop_seconds=60.0,  # It ends its flush first.
+        )
+        beat = self._program("beat", [*celery, "beat", "-l", "warning", "-s", schedule, "--pidfile="])
+        self.stages = [web, [beat], [worker], *self.stages]
+        for program in (*web, worker, beat):
+            start(program)
+
+    async def _stop(self) -> None:
+        say("[run] stopping")
+        self.data.withdraw()
+        for stage in self.stages:
+            await asyncio.gather(*(stop(program) for program in stage))
+        say("[run] stopped")
+
+    def _say_ready(self, password_file: Path, known: bool) -> None:
+        url = f"http://{_HOST}:{self.port}/"
+        if os.environ.get("ADMIN_PASSWORD"):
+            how = "the ADMIN_PASSWORD of the first start"
+        elif not password_file.exists():
+            how = "the password you gave it"
+        elif known:
+            how = f"the password in {password_file}"
+        else:
+            how = f"the password {password_file.read_text().strip()} (kept in {password_file})"
+        say(f"log in at {url}admin/ as admin with {how}")
+        say(f"ready: {url}")
+
+    def _private(self, server: PrivateServer) -> Program:
+        return Program(
+            server.name,
+            server.command(),
+            dict(os.environ),
+            answers=server.answers,
+            log=server.log,
+            stop_signal=server.stop_signal,
+            stop_seconds=server.stop_seconds,
+        )
+
+    def _python(self, name: str, module: str) -> Program:
+        return self._program(name, [sys.executable, "-m", module])
+
+    def _program(
+        self,
+        name: str,
+        command: list[str],
+        answers: Callable[[], bool] | None = None,
+        pass_fds: tuple[int, ...] = (),
+        stop_seconds: float = 15.0,
+    ) -> Program:
+        return Program(
+            name,
+            launch(command, ROOT, signal.SIGKILL),
+            {**os.environ, **self.chosen, "PYTHONUNBUFFERED": "1"},
+            answers=answers,
+            pass_fds=pass_fds,
+            stop_seconds=stop_seconds,
+        )
+
+    def _web_answers(self) -> bool:
+        """Any answer will do that is not a failure: a redirect to TLS, say, is one by settings."""
+        connection = http.client.HTTPConnection(_HOST, self.port, timeout=2)
+        try:
+            connection.request("GET", "/livez", headers={"Host": "localhost"})
+            return connection.getresponse().status < 500
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+
+def _redis_answers(url: str) -> bool:
+    client = redis.Redis.from_url(url, socket_timeout=5)
+    try:
+        return bool(client.ping())
+    except (redis.RedisError, OSError):
+        return False
+    finally:
+        client.close()
+
+
+def _listen(port: int) -> socket.socket:
+    """One socket for every web process, held here: a restart of one never frees the port."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((_HOST, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        raise StartError(f"port {port} cannot be used ({error.strerror}): set PORT to another one") from None
+    return listener
+
+
+def _number(name: str, default: int, least: int, most: int) -> int:
+    text = os.environ.get(name) or str(default)
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise StartError(f"{name} must be a whole number from {least} to {most}, not {text!r}")
+    return int(text)
+
+
+def main() -> int:
+    """Run until a signal; the status is 0 after an orderly stop, 1 after an error told in one line."""
+    try:
+        port = _number("PORT", 8000, 0, 65535)
+        web_processes = _number("WEB_CONCURRENCY", 1, 1, 64)
+        data = DataDirectory(Path(os.environ.get("DATA_DIR") or ROOT / ".local").absolute())
+        if data.withdraw():
+            say("[run] the previous run was killed; its data is taken over")
+        if data.in_memory:
+            say(f"[run] warning: {data.path} is in memory (tmpfs) and lost at power-off")
+        asyncio.run(Run(data, _listen(port), web_processes).serve())
+    except (StartError, DirectoryError, ServerError, ProgramError) as error:
+        print(f"make run: {error}", file=sys.stderr, flush=True)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

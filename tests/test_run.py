@@ -1,0 +1,276 @@
+"""`make run` as a user meets it: real processes, killed and stopped."""
+
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+import redis
+
+from dev.run import ROOT
+from dev.servers import launch
+from dev.test_servers import EXPORTED
+
+pytestmark = pytest.mark.slow
+
+# A word of each process' command line.
+PROGRAMS = {
+    "web": "daphne",
+    "worker": "worker",
+    "beat": "beat",
+    "redis": "valkey-server",
+    "postgres": "postgres",
+}
+
+
+class UserRun:
+    """One `make run` in a data directory, on a free port."""
+
+    def __init__(self, data: Path, **environment: str) -> None:
+        self.data = data
+        self.output = data.with_name("output.txt")
+        inherited = {name: value for name, value in os.environ.items() if name not in EXPORTED}
+        self.environment = {**inherited, "PORT": "0", "DATA_DIR": str(data), **environment}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.output.open("wb") as output:
+            # Dies with pytest; Ctrl-C at the suite is not its own.
+            self.process = subprocess.Popen(
+                launch([sys.executable, "-m", "dev.run"], ROOT, signal.SIGTERM),
+                env=self.environment,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        wait_until(lambda: self.url is not None or self.ended, 60, self)
+        assert not self.ended, self.text
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+    @property
+    def ended(self) -> bool:
+        return self.process is not None and self.process.poll() is not None
+
+    @property
+    def text(self) -> str:
+        return self.output.read_text()
+
+    @property
+    def url(self) -> str | None:
+        found = re.search(r"^ready: (http://127\.0\.0\.1:\d+/)$", self.text, re.MULTILINE)
+        return found[1] if found else None
+
+    @property
+    def published(self) -> dict[str, str]:
+        lines = (self.data / "run.env").read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines)
+
+    def answers(self) -> bool:
+        assert self.url is not None
+        connection = http.client.HTTPConnection("127.0.0.1", int(self.published["PORT"]), timeout=2)
+        try:
+            connection.request("GET", "/livez")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    def pid_of(self, program: str) -> int | None:
+        """The process that the supervisor itself started, once it has become the program."""
+        assert self.process is not None
+        for pid, parent, command in processes(self.data):
+            if parent == self.process.pid and PROGRAMS[program] in command and "launch.py" not in command:
+                return pid
+        return None
+
+
+def processes(data: Path) -> Iterator[tuple[int, int, str]]:
+    """Every process with this data directory in its environment or as its home: id, parent, command."""
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdecimal():
+            continue
+        try:
+            # The servers write over their environment, and live in their directories.
+            told = f"DATA_DIR={data}\0".encode() in (entry / "environ").read_bytes() + b"\0"
+            if not told and not (entry / "cwd").readlink().is_relative_to(data):
+                continue
+            stat = (entry / "stat").read_text().rpartition(")")[2].split()
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if stat[0] != "Z":
+            yield int(entry.name), int(stat[1]), command
+
+
+def wait_until(holds: Callable[[], object], seconds: float, run: UserRun) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, run.text
+        time.sleep(0.05)
+
+
+def start_that_fails(data: Path, **environment: str) -> str:
+    """The one line on stderr of a run that cannot start."""
+    run = UserRun(data, **environment)
+    result = subprocess.run(
+        [sys.executable, "-m", "dev.run"],
+        cwd=ROOT,
+        env=run.environment,
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert result.returncode == 1, result
+    assert result.stderr.count("\n") == 1, result
+    assert list(processes(data)) == []
+    return result.stderr
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UserRun]:
+    run = UserRun(tmp_path_factory.mktemp("run") / "data")
+    run.start()
+    yield run
+    if not run.ended:
+        run.stop()
+
+
+def test_it_says_how_to_log_in(run: UserRun) -> None:
+    password = (run.data / "admin-password").read_text().strip()
+
+    assert f"as admin with the password {password}" in run.text
+    assert (run.data / "admin-password").stat().st_mode & 0o777 == 0o600
+    assert run.answers()
+
+
+def test_a_second_terminal_finds_it(run: UserRun) -> None:
+    alone = {"PATH": os.environ["PATH"], "DATA_DIR": str(run.data)}
+    code = (
+        "from django.conf import settings; print(settings.REDIS_URL, settings.DATABASES['default']['NAME'])"
+    )
+    result = subprocess.run(
+        [sys.executable, "manage.py", "shell", "--no-imports", "-c", code],
+        cwd=ROOT,
+        env=alone,
+        capture_output=True,
+        text=True,
+    )
+
+    assert result.stdout.split() == [run.published["REDIS_URL"], "transactions_database"], result.stderr
+    assert (run.data / "run.env").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_second_run_in_the_same_directory_is_refused(run: UserRun) -> None:
+    run_twice = UserRun(run.data)
+    result = subprocess.run(
+        [sys.executable, "-m", "dev.run"], cwd=ROOT, env=run_twice.environment, capture_output=True, text=True
+    )
+
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert "is in use by another run" in result.stderr
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_what_is_killed_is_started_again(run: UserRun, program: str) -> None:
+    killed = run.pid_of(program)
+    assert killed is not None
+    os.kill(killed, signal.SIGKILL)
+
+    wait_until(lambda: run.pid_of(program) not in (None, killed), 30, run)
+    wait_until(run.answers, 30, run)
+    with redis.Redis.from_url(run.published["REDIS_URL"]) as client:
+        wait_until(lambda: reachable(client, run), 30, run)
+
+
+def reachable(client: redis.Redis, run: UserRun) -> bool:
+    try:
+        psycopg2.connect(run.published["DATABASE_URL"]).close()
+        return bool(client.ping())
+    except (psycopg2.OperationalError, redis.RedisError):
+        return False
+
+
+def test_a_stop_leaves_nothing_and_the_next_start_finds_the_data(run: UserRun) -> None:
+    with redis.Redis.from_url(run.published["REDIS_URL"]) as client:
+        client.set("kept", "1")
+    assert run.stop(signal.SIGINT) == 0
+    assert list(processes(run.data)) == []
+    assert not (run.data / "run.env").exists()
+
+    run.start()
+
+    assert f"the password in {run.data / 'admin-password'}" in run.text
+    with redis.Redis.from_url(run.published["REDIS_URL"]) as client:
+        assert client.get("kept") == b"1"
+
+
+def test_nothing_outlives_a_killed_run(run: UserRun) -> None:
+    assert run.process is not None
+    run.process.kill()
+    run.process.wait()
+
+    wait_until(lambda: not list(processes(run.data)), 10, run)
+    run.start()
+    assert "the previous run was killed" in run.text
+    assert run.stop() == 0
+
+
+def test_a_port_in_use_is_told(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        assert f"port {port} cannot be used" in start_that_fails(tmp_path / "data", PORT=str(port))
+
+
+def test_a_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    assert "cannot be written" in start_that_fails(tmp_path / "file" / "data")
+
+
+def test_a_path_too_long_for_a_socket_is_told(tmp_path: Path) -> None:
+    assert "choose a shorter DATA_DIR" in start_that_fails(tmp_path / ("x" * 100))
+
+
+def test_a_server_that_does_not_come_up_is_told(tmp_path: Path) -> None:
+    (tmp_path / "data" / "redis").mkdir(parents=True)
+    (tmp_path / "data" / "redis" / "appendonlydir").write_text("not a directory")
+
+    message = start_that_fails(tmp_path / "data")
+
+    assert "redis ended 6 times while starting, see" in message
+
+
+def test_a_redis_of_the_environment_that_does_not_answer_is_told(tmp_path: Path) -> None:
+    message = start_that_fails(tmp_path / "data", REDIS_URL=f"unix://{tmp_path}/none.sock")
+
+    assert "no Redis answers at REDIS_URL" in message
+
+
+@pytest.mark.parametrize(("name", "value"), [("PORT", "http"), ("PORT", "70000"), ("WEB_CONCURRENCY", "0")])
+def test_a_bad_number_is_told(tmp_path: Path, name: str, value: str) -> None:
+    assert f"{name} must be a whole number" in start_that_fails(tmp_path / "data", **{name: value})
+
+
+@pytest.mark.parametrize("target", ["run", "test"])
+def test_the_recipe_becomes_the_program(target: str) -> None:
+    # Or a signal to make ends its shell and leaves the program running.
+    command = ["make", "--no-print-directory", "-n", target]
+    recipe = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert recipe.stdout.splitlines()[-1].startswith("exec ")
