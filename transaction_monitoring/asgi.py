@@ -11,13 +11,14 @@ http_application = get_asgi_application()
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
 from transactions.ingest import serve_here  # noqa: E402
+from transactions.lane import Receive, Scope, Send, fast_lane  # noqa: E402
 
 from .routing import websocket_application  # noqa: E402
 
-_router = ProtocolTypeRouter({"http": http_application, "websocket": websocket_application})
+_router = fast_lane(ProtocolTypeRouter({"http": http_application, "websocket": websocket_application}))
 
 
-async def application(scope, receive, send):  # type: ignore[no-untyped-def]
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Serves one connection on a loop that lasts, so that its requests share their calls to Redis."""
     serve_here()
     await _router(scope, receive, send)

@@ -58,6 +58,10 @@ def checked(documents: Sequence[Any], report: BatchReport) -> tuple[list[int], l
     places: list[int] = []
     records: list[Record] = []
     for index, document in enumerate(documents):
+        if isinstance(document, Record):
+            places.append(index)
+            records.append(document)
+            continue
         if isinstance(document, ParseError):
             report.refuse(index, None, "invalid", {"non_field_errors": [str(document.detail)]})
             continue
@@ -73,7 +77,7 @@ def checked(documents: Sequence[Any], report: BatchReport) -> tuple[list[int], l
 
 
 async def accept(documents: Sequence[Any], request_id: str, *, atomic: bool) -> BatchReport:
-    """Takes what can be taken of parsed JSON `documents`; with `atomic` everything or nothing.
+    """Takes what can be taken of `documents`, Records or parsed JSON; with `atomic` everything or nothing.
 
     Raises ingest.IntakeUnavailable, which says nothing of what was taken.
     """

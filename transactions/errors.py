@@ -13,8 +13,6 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from .ingest import IntakeUnavailable
-
 log = logging.getLogger(__name__)
 
 
@@ -44,8 +42,6 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler, which also knows the failures of our stores."""
     if isinstance(error, RequestDataTooBig):
         error = TooLarge()
-    elif isinstance(error, IntakeUnavailable):
-        error = Unavailable(str(error), error.retry_after_s)
     elif isinstance(error, STORE_FAILURES):
         log.error("A store failed under %s: %s", context["request"].path, type(error).__name__)
         error = Unavailable("A store does not answer. Try again.")

@@ -151,3 +151,34 @@ class RejectedRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.transaction_id or 'unreadable'}: {self.reason}"
+
+
+class ApiToken(models.Model):
+    """A client's key to the API. It acts for `user`, whose permissions are its rights.
+
+    The token itself is shown once, when it is made; what is kept cannot be turned back into it.
+    """
+
+    name = models.CharField(max_length=100)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens")
+    # SHA-256 in hexadecimal. Tokens are long and random: nothing slower is needed.
+    digest = models.CharField(max_length=64, db_collation="C", editable=False)
+    made_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    # To the minute or so.
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "API token"
+        constraints = [
+            # The look-up of a request's token.
+            models.UniqueConstraint(fields=["digest"], name="token_digest_once"),
+            # Revoking goes by name.
+            models.UniqueConstraint(
+                fields=["name"], name="token_live_name_once", condition=models.Q(revoked_at=None)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

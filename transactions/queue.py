@@ -71,7 +71,8 @@ def state_from(text: str) -> State:
 # A write is sent once: its answer lost, nobody knows whether it was taken, and the client's retry
 # is safe where ours would not be seen. redis-py alone would send it up to eleven times.
 _BOUNDS: dict[str, Any] = {
-    "socket_timeout": 1.0,
+    # A loop under heavy load looks at an answer late; a second would then be too short.
+    "socket_timeout": 3.0,
     "socket_connect_timeout": 1.0,
     "retry_on_error": [],
     "socket_keepalive": True,

@@ -1,35 +1,28 @@
 """The REST API: read the request, call one function, answer."""
 
-import re
-import secrets
-
 from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.http import Http404
-from rest_framework import status
 from rest_framework.exceptions import ParseError, PermissionDenied, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from . import batches, books, ingest, transaction
+from . import answers, books, transaction
 from .epochs import empty_everything
-from .ingest import Verdict
-from .parsers import BoundedJSONParser, NDJSONParser
+from .parsers import BatchParser, NDJSONParser
 from .postgres import Session
-from .serializers import NO_USER, RecordSerializer
+from .serializers import RecordSerializer
 
-OBTAINED = "Transaction detail was obtained successfully."
 DELETED = "Deleted all rows from transactions_transaction table"
-CONFLICT = "Differs from the transaction that was accepted with this transaction_id before."
-
-_REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
-def request_id(request: Request) -> str:
-    """The client's X-Request-Id where it is fit to be kept, else one of our own."""
-    given = request.headers.get("X-Request-Id", "")
-    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+def _request_id(request: Request) -> str:
+    return answers.request_id(request.headers.get("X-Request-Id", ""))
+
+
+def _response(answer: answers.Answer) -> Response:
+    return Response(answer.body, status=answer.status, headers=answer.headers)
 
 
 class AddTransaction(APIView):
@@ -38,36 +31,26 @@ class AddTransaction(APIView):
     def post(self, request: Request) -> Response:
         serializer = RecordSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        record = serializer.record()
-        (outcome,) = async_to_sync(ingest.accept)([record], request_id(request))
-        if outcome.verdict is Verdict.NO_USER:
-            raise ValidationError({"user": [NO_USER.format(pk=record.user)]})
-        if outcome.verdict is Verdict.CONFLICT:
-            differing = {name: [CONFLICT] for name in batches.differing(record, outcome)}
-            return Response(differing, status=status.HTTP_409_CONFLICT)
-        response = Response({"message": OBTAINED})
-        if outcome.verdict is Verdict.REPLAYED:
-            response["Idempotent-Replayed"] = "true"
-        return response
+        return _response(async_to_sync(answers.to_record)(serializer.record(), _request_id(request)))
 
 
 class AddTransactions(APIView):
     """POST many transactions, as a JSON array or NDJSON; `?atomic=true` for all or none."""
 
-    parser_classes = (NDJSONParser, BoundedJSONParser)
+    parser_classes = (BatchParser, NDJSONParser)
 
     def post(self, request: Request) -> Response:
-        atomic = request.query_params.get("atomic", "false").lower()
+        atomic = request.query_params.get("atomic", "false")
         if atomic not in ("true", "false"):
             raise ValidationError({"atomic": ['Must be "true" or "false".']})
         documents = request.data
         if not isinstance(documents, list):
             raise ParseError("Expected a JSON array of transactions, or NDJSON.")
-        most = ingest.CALL_RECORDS_MAX if atomic == "true" else settings.MAX_BATCH_RECORDS
+        most = answers.most_records(atomic == "true")
         if len(documents) > most:
             raise ParseError(f"Too many records: {len(documents)}. At most {most} at once.")
-        report = async_to_sync(batches.accept)(documents, request_id(request), atomic=atomic == "true")
-        return Response(report.as_dict(), status=report.status)
+        answer = async_to_sync(answers.to_batch)(documents, _request_id(request), atomic=atomic == "true")
+        return _response(answer)
 
 
 class TransactionDetail(APIView):

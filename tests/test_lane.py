@@ -1,0 +1,176 @@
+"""The fast lane answers as Django does, or leaves the request to Django."""
+
+import json
+import re
+import socket
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth.models import User
+
+from tests.serving import daphne
+from transactions.lane import fast_lane
+from transactions.queue import QUEUE, connection
+from transactions.rights import Right
+from transactions.tokens import create
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ADD, MANY = "/api/add-transaction/", "/api/add-transactions/"
+BODY_MAX = 4096
+
+
+def say(address: tuple[str, int], request: bytes) -> tuple[int, dict[str, str], bytes]:
+    """One request as it is, byte for byte; status, headers but Date, and body of the answer."""
+    with socket.create_connection(address, timeout=20) as line:
+        line.sendall(request)
+        answer = b"".join(iter(lambda: line.recv(65536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status, *lines = head.decode("latin-1").split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines)
+    headers.pop("Date", None)
+    return int(status.split()[1]), headers, body
+
+
+def post(path: str, body: Any, *lines: str, host: str = "localhost", type: str = "application/json") -> bytes:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    head = [f"POST {path} HTTP/1.1", f"Host: {host}", "Connection: close", f"Content-Type: {type}", *lines]
+    if not any(line.lower().startswith(("content-length", "transfer-encoding")) for line in lines):
+        head.append(f"Content-Length: {len(content)}")
+    return "\r\n".join([*head, "", ""]).encode() + content
+
+
+def requests(user: User, token: str, read_only: str) -> Iterator[bytes]:
+    """A long table, in an order that matters: what comes first is replayed or contradicted later."""
+
+    def one(id: str, **more: Any) -> dict[str, Any]:
+        return {"transaction_id": id, "user": user.pk, "amount": 1000, **more}
+
+    bearer = f"Authorization: Bearer {token}"
+    for lines in ((), (bearer,)):
+        mark = "T" if lines else "A"
+        for path in (ADD, ADD[:-1]):
+            yield post(path, one(f"{mark}{path}"), *lines)
+            yield post(path, one(f"{mark}{path}"), *lines)
+            yield post(path, one(f"{mark}{path}", status="SUCCESS"), *lines)
+            yield post(path, one(f"{mark}{path}", status="FAILED"), *lines)
+            yield post(path, one(f"{mark}{path}", amount=7, created_at="2020-01-01T00:00:00Z"), *lines)
+            yield post(path, one(f"{mark}{path}", user=999_999), *lines)
+        for change in (
+            {"user": "1x"},
+            {"amount": -1},
+            {"amount": "5"},
+            {"amount": 1.0},
+            {"status": "x"},
+            {"created_at": "2026-01-31"},
+            {"created_at": "2026-01-31T00:00:00+03:30"},
+            {"transaction_id": " odd"},
+            {"transaction_id": "üñ\u2028"},
+            {"transaction_id": "ü" * 100},
+            {"more": [1]},
+        ):
+            yield post(ADD, {**one(f"{mark}odd"), **change}, *lines)
+        for text in (b"", b"{", b"[]", b"null", b"\xff", b"[" * 3000, b'{"a": NaN}'):
+            yield post(ADD, text, *lines)
+            yield post(MANY, text, *lines)
+        batch = [one(f"{mark}1"), one(f"{mark}1"), one(f"{mark}1", amount=1), one(f"{mark}2", user=0), 5]
+        for query in ("", "?atomic=true", "?atomic=false", "?atomic=perhaps", "?other=1"):
+            yield post(MANY + query, batch, *lines)
+            yield post(MANY + query, batch[:2], *lines)
+        yield post(MANY, [one(f"{mark}{number}") for number in range(20)], *lines)
+        yield post(MANY, b"{}\n{}", *lines, type="application/x-ndjson")
+    yield post(ADD, one("A"), "X-Request-Id: mine")
+    yield post(ADD, b"x" * (BODY_MAX + 1))
+    yield post(MANY, b"x" * (BODY_MAX + 1))
+    yield post(ADD, one("Q"), type="application/json; charset=utf-8")
+    yield post(ADD, one("Q2"), type="APPLICATION/JSON")
+    yield post(ADD + "?x=1", one("Q3"))
+    yield post(ADD, b"transaction_id=F&user=1&amount=1", type="application/x-www-form-urlencoded")
+    yield post(ADD, b"<a/>", type="text/xml")
+    yield post(ADD, one("H"), host="evil.example")
+    yield post(ADD, one("H"), "Host: localhost")
+    yield post(ADD, one("H2"), "Cookie: sessionid=x")
+    yield post(ADD, one("H3"), "Origin: http://evil.example")
+    yield post(ADD, one("H3"), "Sec-Fetch-Site: cross-site")
+    yield post(ADD, one("H4"), "X-Forwarded-For: 203.0.113.7")
+    yield post(ADD, one("H5"), "X-Forwarded-For: 203.0.113.7", bearer)
+    yield post(ADD, one("H6"), "Authorization: Bearer wrong")
+    yield post(ADD, one("H6"), f"Authorization: Bearer {read_only}")
+    yield post(ADD, one("H6"), "Authorization: Basic YTpi")
+    yield post(ADD, one("H7"), "Expect: 100-continue")
+    yield post(ADD, one("H8"), "X-HTTP-Method-Override: DELETE")
+    yield post(ADD, one("H9"), "Accept: text/html")
+    chunk = json.dumps(one("C")).encode()
+    yield post(ADD, b"%x\r\n%s\r\n0\r\n\r\n" % (len(chunk), chunk), "Transfer-Encoding: chunked")
+    yield post("/api/add-transactionS/", one("P"))
+    yield b"GET " + post(ADD, one("G")).removeprefix(b"POST ")
+    yield b"OPTIONS " + post(ADD, one("G")).removeprefix(b"POST ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("transport", [{}, {"SECURE_PROXY_SSL_HEADER": "X-Forwarded-Proto,https"}])
+def test_both_ways_give_the_same_answers(people: list[User], transport: dict[str, str]) -> None:
+    token, _ = create("poster", rights=frozenset({Right.POST}))
+    read_only, _ = create("reader", rights=frozenset({Right.READ}))
+    told = []
+    for lane in ("true", "false"):
+        connection().flushdb()
+        with daphne(FAST_LANE=lane, DATA_UPLOAD_MAX_MEMORY_SIZE=str(BODY_MAX), **transport) as url:
+            parts = urlsplit(url)
+            address = (str(parts.hostname), int(parts.port or 0))
+            warm = post(ADD, b"{}", f"Authorization: Bearer {token}")
+            say(address, warm)  # the lane takes tokens that the process knows
+            told.append(
+                [(request, say(address, request)) for request in requests(people[0], token, read_only)]
+            )
+    for (request, fast), (_, slow) in zip(*told, strict=True):
+        assert fast == slow, request
+    statuses = {answer[0] for _, answer in told[0]}
+    assert statuses >= {200, 400, 401, 403, 405, 409, 413, 415}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lane", ["true", "false"])
+def test_a_full_queue_is_told_alike(people: list[User], lane: str) -> None:
+    record = {"transaction_id": "T1", "user": people[0].pk, "amount": 1}
+    connection().rpush(QUEUE, "x", "y")
+    with daphne(FAST_LANE=lane, MAX_QUEUE_LENGTH="2") as url:
+        parts = urlsplit(url)
+        address = (str(parts.hostname), int(parts.port or 0))
+        status, headers, body = say(address, post(ADD, record))
+        assert (status, headers["Retry-After"]) == (503, "5")
+        assert re.search("queue is full", json.loads(body)["detail"])
+        assert say(address, post(MANY, [record]))[0] == 503
+
+
+def test_the_common_post_never_reaches_django(people: list[User]) -> None:
+    """Else the comparison above would hold without a lane."""
+    record = {"transaction_id": "T1", "user": people[0].pk, "amount": 1}
+    body = json.dumps(record).encode()
+    headers = {"host": "localhost", "content-type": "application/json", "content-length": str(len(body))}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": ADD,
+        "query_string": b"",
+        "scheme": "http",
+        "client": ("127.0.0.1", 1),
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+    sent: list[Any] = []
+
+    async def django(*_: Any) -> None:
+        raise AssertionError("Django was asked")
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": body}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async_to_sync(fast_lane(django))(scope, receive, send)
+    assert sent[0]["status"] == 200
+    assert connection().llen(QUEUE) == 1

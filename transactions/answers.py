@@ -1,0 +1,63 @@
+"""What the API says to a posted record or batch, for the REST views and the fast lane alike."""
+
+import re
+import secrets
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from django.conf import settings
+
+from . import batches, ingest
+from .ingest import IntakeUnavailable, Record, Verdict
+from .serializers import NO_USER
+
+OBTAINED = {"message": "Transaction detail was obtained successfully."}
+
+_REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
+
+
+class Answer(NamedTuple):
+    """A status, a body to be rendered as JSON, and further headers."""
+
+    status: int
+    body: dict[str, Any]
+    headers: dict[str, str]
+
+
+def request_id(given: str) -> str:
+    """The client's X-Request-Id where it is fit to be kept, else one of our own."""
+    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+
+
+def most_records(atomic: bool) -> int:
+    """How many records one batch may hold: all-or-none ones go in a single script call."""
+    return ingest.CALL_RECORDS_MAX if atomic else settings.MAX_BATCH_RECORDS
+
+
+async def to_record(record: Record, request_id: str) -> Answer:
+    """Accepts one record and says what became of it."""
+    try:
+        (outcome,) = await ingest.accept([record], request_id)
+    except IntakeUnavailable as error:
+        return unavailable(error)
+    if outcome.verdict is Verdict.NO_USER:
+        return Answer(400, {"user": [NO_USER.format(pk=record.user)]}, {})
+    if outcome.verdict is Verdict.CONFLICT:
+        return Answer(409, {name: [batches.CONFLICT] for name in batches.differing(record, outcome)}, {})
+    return Answer(
+        200, OBTAINED, {"Idempotent-Replayed": "true"} if outcome.verdict is Verdict.REPLAYED else {}
+    )
+
+
+async def to_batch(documents: Sequence[Any], request_id: str, *, atomic: bool) -> Answer:
+    """Accepts a batch of Records or parsed JSON and says what became of each that was not taken."""
+    try:
+        report = await batches.accept(documents, request_id, atomic=atomic)
+    except IntakeUnavailable as error:
+        return unavailable(error)
+    return Answer(report.status, report.as_dict(), {})
+
+
+def unavailable(error: IntakeUnavailable) -> Answer:
+    """503: send the same again."""
+    return Answer(503, {"detail": str(error)}, {"Retry-After": str(error.retry_after_s)})

@@ -1,0 +1,202 @@
+"""The fast lane: the common POST, answered without Django's threads.
+
+Django's ASGI handler starts a thread for every request, and a synchronous view another, which
+costs ten times what accepting a record does. So a plain JSON POST with a known token, or an
+anonymous one of a private run, is taken here, by the same decoder, the same credentials and the
+same `answers`. Whatever is in any way unusual goes to Django untouched, whose views define the API:
+one test sends a long table of requests through both and demands the same answers.
+"""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
+from rest_framework.renderers import JSONRenderer
+
+from . import answers, decoder, tokens
+from .answers import Answer
+from .callers import is_loopback
+from .parsers import decode
+from .rights import Right
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+SINGLE = frozenset({"/api/add-transaction", "/api/add-transaction/"})
+BATCH = frozenset({"/api/add-transactions", "/api/add-transactions/"})
+QUERIES = {b"": False, b"atomic=false": False, b"atomic=true": True}
+# Headers that change nothing of what Django would answer. A request with any other goes to Django.
+HARMLESS = frozenset(
+    {
+        b"accept",
+        b"accept-encoding",
+        b"accept-language",
+        b"cache-control",
+        b"connection",
+        b"pragma",
+        b"user-agent",
+    }
+)
+READ = frozenset({b"host", b"content-type", b"content-length", b"authorization", b"x-request-id"})
+FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip"})
+KNOWN_HEADERS = HARMLESS | READ | FORWARDED
+
+_OBTAINED = JSONRenderer().render(answers.OBTAINED)
+
+
+class Plain(NamedTuple):
+    """A request that the lane can answer: what of it matters."""
+
+    length: int
+    request_id: str
+    atomic: bool
+    anonymous: bool
+    secure: bool
+
+
+def fast_lane(application: Application) -> Application:
+    """`application` behind the lane; FAST_LANE off leaves it as it is."""
+    if not settings.FAST_LANE:
+        return application
+
+    async def lane(scope: Scope, receive: Receive, send: Send) -> None:
+        plain = _plain(scope) if scope["type"] == "http" and scope["method"] == "POST" else None
+        if plain is None:
+            return await application(scope, receive, send)
+        body, messages = await _read(plain, receive)
+        answer = await _answer(scope["path"], plain, body) if body is not None else None
+        if answer is None:
+            return await application(scope, _again(messages, receive), send)
+        content = _OBTAINED if answer.body is answers.OBTAINED else JSONRenderer().render(answer.body)
+        start = {"type": "http.response.start", "status": answer.status}
+        await send({**start, "headers": _headers(answer, plain, len(content))})
+        await send({"type": "http.response.body", "body": content})
+        return None
+
+    return lane
+
+
+def _plain(scope: Scope) -> Plain | None:
+    """What the lane needs of a request, None where Django is to answer it."""
+    path = scope["path"]
+    atomic = QUERIES.get(scope["query_string"]) if path in BATCH else False if path in SINGLE else None
+    if atomic is None or (path in SINGLE and scope["query_string"]) or scope.get("root_path"):
+        return None
+    headers: dict[bytes, bytes] = {}
+    for name, value in scope["headers"]:
+        if name in headers or name not in KNOWN_HEADERS:
+            return None
+        headers[name] = value
+    length = headers.get(b"content-length", b"")
+    if not length.isdigit() or not 0 < int(length) <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        return None
+    if headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != b"application/json":
+        return None
+    secure = _is_secure(scope, headers)
+    if not _host_allowed(headers.get(b"host", b"")) or (settings.SECURE_SSL_REDIRECT and not secure):
+        return None
+    anonymous = b"authorization" not in headers
+    if not (_anonymous_may(scope, headers) if anonymous else _token_may(headers[b"authorization"])):
+        return None
+    request_id = answers.request_id(headers.get(b"x-request-id", b"").decode("latin-1"))
+    return Plain(int(length), request_id, atomic, anonymous, secure)
+
+
+def _is_secure(scope: Scope, headers: dict[bytes, bytes]) -> bool:
+    if settings.SECURE_PROXY_SSL_HEADER is None:
+        return bool(scope.get("scheme") == "https")
+    name, wanted = settings.SECURE_PROXY_SSL_HEADER
+    given = headers.get(name.removeprefix("HTTP_").lower().replace("_", "-").encode())
+    if given is None:
+        return bool(scope.get("scheme") == "https")
+    return given.decode("latin-1").partition(",")[0].strip() == wanted
+
+
+@lru_cache(maxsize=1024)
+def _host_allowed(host: bytes) -> bool:
+    domain, _ = split_domain_port(host.decode("latin-1"))
+    return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
+
+
+def _anonymous_may(scope: Scope, headers: dict[bytes, bytes]) -> bool:
+    # A browser's page sends Origin or Sec-Fetch-Site, which are no headers of the lane.
+    if not settings.ALLOW_ANONYMOUS_API or not FORWARDED.isdisjoint(headers):
+        return False
+    client = scope.get("client")
+    return is_loopback(client[0] if client else "")
+
+
+def _token_may(authorization: bytes) -> bool:
+    """Whether it is a token that this process knows at this moment, with the right to post."""
+    scheme, _, token = authorization.decode("latin-1").partition(" ")
+    access = tokens.known(token) if scheme == "Bearer" else None
+    return access is not None and Right.POST in access.rights
+
+
+async def _read(plain: Plain, receive: Receive) -> tuple[bytes | None, list[Message]]:
+    """The body and the messages that it came in; no body where the client left or sent too much."""
+    messages: list[Message] = []
+    size = 0
+    while True:
+        message = await receive()
+        messages.append(message)
+        size += len(message.get("body", b""))
+        if message["type"] != "http.request" or size > plain.length:
+            return None, messages
+        if not message.get("more_body"):
+            return b"".join(each.get("body", b"") for each in messages), messages
+
+
+def _again(messages: list[Message], receive: Receive) -> Receive:
+    """What was received already, then what comes."""
+    waiting = iter(messages)
+
+    async def replay() -> Message:
+        for message in waiting:
+            return message
+        return await receive()
+
+    return replay
+
+
+async def _answer(path: str, plain: Plain, body: bytes) -> Answer | None:
+    if path in SINGLE:
+        record = decoder.record(body)
+        return None if record is None else await answers.to_record(record, plain.request_id)
+    documents = decoder.records(body, decode)
+    if documents is None or len(documents) > answers.most_records(plain.atomic):
+        return None
+    return await answers.to_batch(documents, plain.request_id, atomic=plain.atomic)
+
+
+def _headers(answer: Answer, plain: Plain, length: int) -> list[tuple[bytes, bytes]]:
+    """Those that Django's middleware would have set."""
+    headers = list(_common(plain.anonymous, plain.secure))
+    headers.append((b"Content-Length", str(length).encode()))
+    headers += [(name.encode(), value.encode()) for name, value in answer.headers.items()]
+    return headers
+
+
+@lru_cache(maxsize=4)
+def _common(anonymous: bool, secure: bool) -> tuple[tuple[bytes, bytes], ...]:
+    headers = {
+        "Content-Type": "application/json",
+        "Allow": "POST, OPTIONS",
+        "X-Frame-Options": settings.X_FRAME_OPTIONS,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": settings.SECURE_REFERRER_POLICY,
+        "Cross-Origin-Opener-Policy": settings.SECURE_CROSS_ORIGIN_OPENER_POLICY,
+    }
+    if anonymous:  # who was looked for in the session
+        headers["Vary"] = "Cookie"
+    if secure and settings.SECURE_HSTS_SECONDS:
+        policy = [f"max-age={settings.SECURE_HSTS_SECONDS}"]
+        policy += ["includeSubDomains"] * settings.SECURE_HSTS_INCLUDE_SUBDOMAINS
+        policy += ["preload"] * settings.SECURE_HSTS_PRELOAD
+        headers["Strict-Transport-Security"] = "; ".join(policy)
+    return tuple((name.encode(), value.encode()) for name, value in headers.items())
