@@ -1,0 +1,75 @@
+"""Daphne as a process of its own, on the servers of the test session and the test database."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+from django.db import connection
+
+ROOT = Path(__file__).resolve().parent.parent
+READY_S = 60.0
+STOP_S = 15.0
+
+
+def database_url() -> str:
+    """DATABASE_URL for another process: the test session's server, and the database of the tests."""
+    return urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
+
+
+@contextlib.contextmanager
+def daphne(
+    port: int | None = None, *, log: Path | None = None, options: tuple[str, ...] = (), **environment: str
+) -> Iterator[str]:
+    """Serves the ASGI application and yields its base URL, http://127.0.0.1:PORT.
+
+    On `port`, else on a free one; what the process says goes to the file `log`; `options` are for
+    Daphne, `environment` wins over that of the tests. Needs a test database (`transactional_db`).
+    """
+    with socket.create_server(("127.0.0.1", port or 0), backlog=1024) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        command = [sys.executable, "-m", "daphne", "--fd", str(listener.fileno()), *options]
+        with contextlib.ExitStack() as stack:
+            output = stack.enter_context(log.open("ab")) if log is not None else subprocess.DEVNULL
+            process = subprocess.Popen(
+                [*command, "transaction_monitoring.asgi:application"],
+                cwd=ROOT,
+                env={**os.environ, "DATABASE_URL": database_url(), **environment},
+                pass_fds=[listener.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+            stack.callback(stop, process)
+            _wait_until_it_answers(process, url)
+            yield url
+
+
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    """SIGTERM, and SIGKILL to one that does not heed it."""
+    process.terminate()
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _wait_until_it_answers(process: "subprocess.Popen[bytes]", url: str) -> None:
+    deadline = time.monotonic() + READY_S
+    while True:
+        try:
+            httpx.get(f"{url}/livez", headers={"Host": "localhost"}, timeout=5, trust_env=False)
+            return
+        except httpx.TransportError:
+            if process.poll() is not None:
+                raise RuntimeError(f"Daphne ended with status {process.returncode}") from None
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)

@@ -1,0 +1,150 @@
+"""Who may open the websocket, over Daphne as it runs in production."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import Permission, User
+
+from transactions.rights import Right
+from transactions.tokens import create
+
+from .serving import daphne
+from .watching import PATH, failures, refused, session_of
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the servers of this module say."""
+    return tmp_path_factory.mktemp("websocket") / "daphne.log"
+
+
+@pytest.fixture(scope="module")
+def open_url(django_db_setup: None, log: Path) -> Iterator[str]:
+    """A private run."""
+    with daphne(log=log) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def closed_url(django_db_setup: None, log: Path) -> Iterator[str]:
+    """A server for which everybody needs credentials, behind a proxy that ends TLS."""
+    with daphne(
+        log=log,
+        ALLOW_ANONYMOUS_API="false",
+        CSRF_TRUSTED_ORIGINS="https://*.example.org",
+        SECURE_PROXY_SSL_HEADER="X-Forwarded-Proto,https",
+    ) as url:
+        yield url
+
+
+@pytest.fixture(autouse=True)
+def nothing_failed_aloud(log: Path) -> Iterator[None]:
+    """Whatever a client does, and whichever server dies, no traceback gets into the log."""
+    yield
+    said = log.read_text() if log.exists() else ""
+    assert failures(said) == []
+
+
+@pytest.mark.parametrize("origin", ["http://{host}:{port}", "http://{host}:{port}/"])
+def test_a_page_of_its_own_is_let_in(open_url: str, origin: str) -> None:
+    parts = urlsplit(open_url)
+    assert not refused(open_url, Origin=origin.format(host=parts.hostname, port=parts.port))
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://{host}:{port}",
+        "http://{host}",
+        "http://{host}:1",
+        "http://localhost:{port}",
+        "http://{host}.evil.example:{port}",
+        "http://evil.example",
+        "null",
+    ],
+)
+@pytest.mark.parametrize("kind", ["open", "closed"])
+def test_a_page_of_another_origin_is_refused_whatever_it_shows(
+    open_url: str, closed_url: str, origin: str, kind: str
+) -> None:
+    url = open_url if kind == "open" else closed_url
+    token, _ = create("watcher")
+    parts = urlsplit(url)
+    stated = origin.format(host=parts.hostname, port=parts.port)
+    assert refused(url, Origin=stated, Authorization=f"Bearer {token}")
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_what_a_browser_calls_another_site_is_refused(open_url: str, site: str) -> None:
+    assert refused(open_url, Sec_Fetch_Site=site)
+
+
+def test_a_host_that_is_not_ours_is_refused(open_url: str) -> None:
+    assert refused(open_url, host="evil.example", Origin="http://evil.example")
+    assert not refused(open_url, host="localhost")
+
+
+def test_the_scheme_is_what_the_trusted_proxy_says(open_url: str, closed_url: str) -> None:
+    bearer = f"Bearer {create('watcher')[0]}"
+    for url, passes in ((closed_url, True), (open_url, False)):
+        origin = url.replace("http:", "https:")
+        headers = {"Origin": origin, "X_Forwarded_Proto": "https", "Authorization": bearer}
+        assert refused(url, **headers) is not passes
+    assert refused(closed_url, Origin=closed_url, X_Forwarded_Proto="https", Authorization=bearer)
+
+
+def test_a_trusted_origin_is_let_in(closed_url: str) -> None:
+    bearer = f"Bearer {create('watcher')[0]}"
+    assert not refused(closed_url, Origin="https://pages.example.org", Authorization=bearer)
+    assert refused(closed_url, Origin="http://pages.example.org", Authorization=bearer)
+
+
+def test_nobody_unknown_is_let_in(open_url: str, closed_url: str) -> None:
+    unknown = f"Bearer txmon_{'A' * 43}"
+    assert refused(closed_url)
+    assert refused(closed_url, Authorization=unknown)
+    # Who shows credentials is judged by them, in a private run too.
+    assert refused(open_url, Authorization=unknown)
+    assert refused(open_url, X_Forwarded_For="127.0.0.1")
+
+
+def test_a_token_with_the_right_to_read_is_let_in(closed_url: str, people: list[User]) -> None:
+    reader, _ = create("reader", rights=frozenset({Right.READ}))
+    writer, _ = create("writer", rights=frozenset({Right.POST, Right.ADMINISTER}))
+    assert not refused(closed_url, Authorization=f"Bearer {reader}")
+    assert refused(closed_url, Authorization=f"Bearer {writer}")
+    assert refused(closed_url, f"{PATH}?token={reader}")
+
+
+def test_staff_with_the_right_to_read_is_let_in(closed_url: str) -> None:
+    permission = Permission.objects.get(codename="view_transaction")
+    for name, staff, may_view, passes in (
+        ("ann", True, True, True),
+        ("ben", True, False, False),
+        ("cem", False, True, False),
+    ):
+        user = User.objects.create_user(name, is_staff=staff)
+        user.user_permissions.set([permission] if may_view else [])
+        assert refused(closed_url, Cookie=session_of(user)) is not passes, name
+    assert refused(closed_url, Cookie=f"{settings.SESSION_COOKIE_NAME}=made-up")
+
+
+@pytest.mark.parametrize("path", ["/ws/", "/ws/admin/transactions/more/", "/", "/ws/admin/transactions//"])
+def test_an_unknown_path_is_refused(open_url: str, path: str) -> None:
+    assert refused(open_url, path)
+
+
+def test_a_root_path_that_a_client_makes_up_is_refused(open_url: str) -> None:
+    assert refused(open_url, Daphne_Root_Path="/somewhere")
+
+
+def test_without_postgres_only_those_are_let_in_whom_nobody_need_ask_about(log: Path) -> None:
+    with daphne(log=log, DATABASE_URL="postgres://nobody@127.0.0.1:1/none") as url:
+        assert not refused(url)
+        assert refused(url, Cookie=f"{settings.SESSION_COOKIE_NAME}=a-session")
+        assert refused(url, Authorization=f"Bearer txmon_{'A' * 43}")

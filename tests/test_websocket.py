@@ -1,0 +1,254 @@
+"""The websocket's plain stream, over Daphne as it runs in production."""
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from asgiref.testing import ApplicationCommunicator
+from channels.layers import get_channel_layer
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from pytest_django import Settings
+from websockets.exceptions import ConnectionClosed
+
+from dev.servers import PrivateRedis
+from transaction_monitoring import consumers
+from transaction_monitoring.consumers import (
+    CREDENTIALS_ENDED,
+    HEARD_BYTES_MAX,
+    HEARD_PER_SECOND_MAX,
+    SHOWN_PER_SECOND_MAX,
+    TOO_LARGE_MESSAGE,
+    TOO_MANY_MESSAGES,
+    TOO_SLOW,
+    TRY_AGAIN,
+)
+from transaction_monitoring.routing import websocket_application
+from transactions.feed import GROUP
+from transactions.queue import connection as redis_connection
+
+from .serving import daphne
+from .watching import PATH, PATIENCE_S, close_code, failures, heard, post, refused, session_of, watch
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the servers of this module say."""
+    return tmp_path_factory.mktemp("websocket") / "daphne.log"
+
+
+@pytest.fixture(scope="module")
+def open_url(django_db_setup: None, log: Path) -> Iterator[str]:
+    """A private run."""
+    with daphne(log=log) as url:
+        yield url
+
+
+@pytest.fixture(autouse=True)
+def nothing_failed_aloud(log: Path) -> Iterator[None]:
+    """Whatever a client does, and whichever server dies, no traceback gets into the log."""
+    yield
+    said = log.read_text() if log.exists() else ""
+    assert failures(said) == []
+
+
+# --- What is shown -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", [PATH, PATH.rstrip("/"), f"{PATH}?anything=1"])
+def test_it_shows_an_accepted_transaction(open_url: str, people: list[User], path: str) -> None:
+    with watch(open_url, path) as websocket:
+        post(
+            open_url,
+            people[0],
+            "TRX123456",
+            amount=2**63 - 1,
+            status="SUCCESS",
+            created_at="2026-01-31T00:00Z",
+        )
+        assert heard(websocket) == {
+            "transaction_id": "TRX123456",
+            "user": people[0].pk,
+            "amount": 2**63 - 1,
+            "status": "SUCCESS",
+        }
+
+
+def test_everybody_sees_every_transaction_once_and_in_order(open_url: str, people: list[User]) -> None:
+    ids = [f"TRX-é-{number}" for number in range(250)]
+    with watch(open_url) as one, watch(open_url) as two:
+        post(open_url, people[0], *ids)
+        post(open_url, people[0], *ids)  # Replays are no news.
+        post(open_url, people[0], "last")
+        for websocket in (one, two):
+            assert [heard(websocket)["transaction_id"] for _ in range(251)] == [*ids, "last"]
+
+
+def test_an_idle_socket_stays_open_past_every_timeout_of_redis(
+    open_url: str, people: list[User], log: Path
+) -> None:
+    with watch(open_url) as websocket:
+        before = log.read_text()
+        time.sleep(6.5)
+        assert log.read_text() == before
+        post(open_url, people[0], "after a pause")
+        assert heard(websocket)["transaction_id"] == "after a pause"
+
+
+# --- Bounds ------------------------------------------------------------------------------------
+
+
+def announce(records: list[dict[str, Any]]) -> None:
+    """A group message as `transactions.feed` sends it."""
+    message = {"type": "transactions.accepted", "first": 1, "last": len(records), "records": records}
+    async_to_sync(get_channel_layer().group_send)(GROUP, message)
+
+
+def test_what_a_client_says_is_ignored(open_url: str, people: list[User]) -> None:
+    with watch(open_url) as websocket:
+        for message in ("", "{}", b"\x00", "x" * HEARD_BYTES_MAX):
+            websocket.send(message)
+        post(open_url, people[0], "after the noise")
+        assert heard(websocket)["transaction_id"] == "after the noise"
+
+
+@pytest.mark.parametrize("message", ["x" * (HEARD_BYTES_MAX + 1), "é" * HEARD_BYTES_MAX, b"x" * 900_000])
+def test_a_large_message_closes_the_connection(open_url: str, message: str | bytes) -> None:
+    with watch(open_url) as websocket:
+        with contextlib.suppress(ConnectionClosed):
+            websocket.send(message)
+        assert close_code(websocket) == TOO_LARGE_MESSAGE
+
+
+def test_too_many_messages_close_the_connection(open_url: str) -> None:
+    with watch(open_url) as websocket:
+        with contextlib.suppress(ConnectionClosed):
+            for _ in range(50 * HEARD_PER_SECOND_MAX):
+                websocket.send("x")
+        assert close_code(websocket) == TOO_MANY_MESSAGES
+
+
+def test_a_message_over_the_limit_of_the_server_cuts_the_connection_off(open_url: str) -> None:
+    with watch(open_url) as websocket:
+        with contextlib.suppress(ConnectionClosed):
+            websocket.send(b"x" * 2_000_000)
+        assert close_code(websocket) is None
+
+
+def test_more_than_may_be_shown_in_a_second_closes_the_connection(log: Path, people: list[User]) -> None:
+    # A server of its own: the next test should not see the rest of the flood.
+    with daphne(log=log) as url, watch(url) as websocket:
+        post(url, people[0], *(f"TRX{number}" for number in range(5 * SHOWN_PER_SECOND_MAX)))
+        assert close_code(websocket) == TOO_SLOW
+
+
+def test_a_client_that_does_not_read_is_closed_and_holds_up_nobody(open_url: str, log: Path) -> None:
+    # Few and large: it is the bytes that count here. The kernel takes some megabytes first.
+    large = [{"transaction_id": "x" * 50_000, "user": 1, "amount": 1, "status": "PENDING"}] * 20
+    with watch(open_url) as reading, watch(open_url) as silent:
+        for number in range(30):
+            announce(large)
+            for _ in large:
+                assert len(heard(reading)["transaction_id"]) == 50_000
+            # A client that talks keeps Daphne from asking whether it is there.
+            if number % 5 == 0:
+                with contextlib.suppress(ConnectionClosed):
+                    silent.send("here")
+        assert "it reads too slowly" in log.read_text()
+        assert close_code(silent) != 1000
+
+
+def test_when_redis_dies_every_client_is_told_to_come_back(log: Path, tmp_path: Path) -> None:
+    redis_server = PrivateRedis(tmp_path / "redis")
+    redis_server.start()
+    try:
+        with daphne(log=log, REDIS_URL=redis_server.url) as url, watch(url) as websocket:
+            redis_server.kill()
+            assert close_code(websocket) == TRY_AGAIN
+            assert refused(url)
+    finally:
+        redis_server.stop()
+
+
+# --- Watching for long -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections in this process are looked at again after a moment instead of a minute."""
+    monkeypatch.setattr(consumers, "LOOK_AGAIN_S", 0.2)
+
+
+async def opened(**headers: str) -> Any:
+    """A websocket to the consumer in this very process, accepted."""
+    named = [
+        (name.lower().encode(), value.encode()) for name, value in {"Host": "testserver", **headers}.items()
+    ]
+    scope = {"type": "websocket", "path": PATH, "query_string": b"", "headers": named}
+    communicator: Any = ApplicationCommunicator
+    websocket = communicator(websocket_application, scope)
+    await websocket.send_input({"type": "websocket.connect"})
+    assert (await websocket.receive_output(PATIENCE_S))["type"] == "websocket.accept"
+    return websocket
+
+
+async def left(websocket: Any) -> None:
+    """The client goes, and the consumer ends without an error."""
+    await websocket.send_input({"type": "websocket.disconnect", "code": 1000})
+    await websocket.wait(PATIENCE_S)
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_session_that_ends_ends_the_connection(settings: Settings) -> None:
+    settings.ALLOW_ANONYMOUS_API = False
+    cookie = session_of(User.objects.create_superuser("root"))
+
+    async def scenario() -> Any:
+        websocket = await opened(Cookie=cookie)
+        assert await websocket.receive_nothing(1.0)
+        await Session.objects.all().adelete()
+        told = await websocket.receive_output(PATIENCE_S)
+        await left(websocket)
+        return told
+
+    assert async_to_sync(scenario)() == {"type": "websocket.close", "code": CREDENTIALS_ENDED}
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_right_that_is_taken_away_ends_the_connection(settings: Settings) -> None:
+    settings.ALLOW_ANONYMOUS_API = False
+    cookie = session_of(User.objects.create_superuser("root"))
+
+    async def scenario() -> Any:
+        websocket = await opened(Cookie=cookie)
+        await User.objects.aupdate(is_staff=False)
+        told = await websocket.receive_output(PATIENCE_S)
+        await left(websocket)
+        return told
+
+    assert async_to_sync(scenario)() == {"type": "websocket.close", "code": CREDENTIALS_ENDED}
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_connection_finds_its_way_back_into_a_group_that_was_emptied() -> None:
+    shown = {"transaction_id": "TRX1", "user": 1, "amount": 1, "status": "PENDING"}
+
+    async def scenario() -> Any:
+        websocket = await opened()
+        redis_connection().flushdb()
+        assert await websocket.receive_nothing(1.0)
+        # A record may come to hold more; a plain client is shown the same four fields.
+        message = {"type": "transactions.accepted", "first": 1, "last": 1, "records": [{**shown, "more": 1}]}
+        await get_channel_layer().group_send(GROUP, message)
+        told = await websocket.receive_output(PATIENCE_S)
+        await left(websocket)
+        return told
+
+    assert json.loads(async_to_sync(scenario)()["text"]) == shown

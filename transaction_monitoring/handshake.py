@@ -1,0 +1,42 @@
+"""Who may open the websocket: the rules of the REST API, and no page of another origin.
+
+channels' own validators compare hosts with ALLOWED_HOSTS, so a page on another port passes, and
+refuse clients that send no Origin, which no browser is among.
+"""
+
+from importlib import import_module
+from io import BytesIO
+from typing import Any
+
+from django.conf import settings
+from django.contrib import auth
+from django.core.exceptions import DisallowedHost
+from django.core.handlers.asgi import ASGIRequest
+
+from transactions.callers import from_foreign_page, rights_of_caller
+from transactions.rights import Right
+
+_SCHEMES = {"ws": "http", "wss": "https"}
+
+
+def request_of(scope: dict[str, Any]) -> ASGIRequest:
+    """A websocket's handshake as the GET request that it is, for Django's own reading of headers."""
+    scheme = _SCHEMES[scope.get("scheme", "ws")]
+    return ASGIRequest({**scope, "method": "GET", "scheme": scheme, "query_string": b""}, BytesIO())
+
+
+def may_watch(request: ASGIRequest) -> bool:
+    """Whether the sender may read, as of now: sessions, tokens and rights are looked at afresh.
+
+    Blocks. Raises django.db.Error where only PostgreSQL could tell.
+    """
+    try:
+        request.get_host()
+    except DisallowedHost:
+        return False
+    if from_foreign_page(request):
+        return False
+    sessions = import_module(settings.SESSION_ENGINE)
+    request.session = sessions.SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+    request.user = auth.get_user(request)
+    return Right.READ in rights_of_caller(request)

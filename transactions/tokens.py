@@ -1,0 +1,225 @@
+"""Tokens of the API: made once, checked at every request, and known in the process for a minute.
+
+A token that this process knows goes on being valid while PostgreSQL does not answer, so that intake
+goes on too.
+"""
+
+import hashlib
+import logging
+import re
+import secrets
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from time import monotonic
+
+from django.contrib.auth.models import User
+from django.db import Error as DatabaseError
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.text import slugify
+from django.views.decorators.debug import sensitive_variables
+
+from .models import ApiToken
+from .rights import Right, Rights, grant, rights_of
+
+log = logging.getLogger(__name__)
+
+# Recognisable for people and for scanners of leaked secrets.
+PREFIX = "txmon_"
+SECRET_BYTES = 32
+# Base64 of 32 bytes.
+_FORM = re.compile(PREFIX + r"[A-Za-z0-9_-]{43}", re.ASCII)
+
+# For how long a check holds, in seconds: with RECHECK_S and a moment for the look-up itself, what
+# is revoked is refused within a minute.
+KNOWN_S = 50.0
+# While one request asks PostgreSQL again, the others go on with what is known, for this long.
+RECHECK_S = 5.0
+# There are only so many clients; beyond it all are asked for again.
+KNOWN_TOKENS_MAX = 10_000
+LAST_USED_EVERY = timedelta(minutes=1)
+
+
+class TokenError(Exception):
+    """The token cannot be made or revoked as asked; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a valid token opens: the account that it acts for, and that account's rights."""
+
+    name: str
+    user: User
+    rights: Rights
+    expires_at: datetime | None
+
+    def valid_now(self) -> bool:
+        return self.expires_at is None or timezone.now() < self.expires_at
+
+
+@dataclass(slots=True)
+class Checked:
+    """A token that PostgreSQL has vouched for, and when to ask it again (on the monotonic clock)."""
+
+    access: Access
+    ask_again_at: float
+
+
+@dataclass(slots=True)
+class CheckedTokens:
+    """The tokens that this process knows, by digest. Safe for threads."""
+
+    _entries: dict[str, Checked] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def get(self, digest: str) -> tuple[Access | None, bool]:
+        """What is known, and whether the caller is the one who is to ask again."""
+        now = monotonic()
+        with self._lock:
+            entry = self._entries.get(digest)
+            if entry is None:
+                return None, True
+            if now < entry.ask_again_at:
+                return entry.access, False
+            entry.ask_again_at = now + RECHECK_S
+            return entry.access, True
+
+    def fresh(self, digest: str) -> Access | None:
+        """What is known and needs no asking yet."""
+        with self._lock:
+            entry = self._entries.get(digest)
+        if entry is None or monotonic() >= entry.ask_again_at or not entry.access.valid_now():
+            return None
+        return entry.access
+
+    def put(self, digest: str, access: Access | None) -> None:
+        """Keeps what PostgreSQL said; None forgets the token."""
+        with self._lock:
+            self._entries.pop(digest, None)
+            if access is None:
+                return
+            if len(self._entries) >= KNOWN_TOKENS_MAX:
+                self._entries.clear()
+            self._entries[digest] = Checked(access, monotonic() + KNOWN_S)
+
+
+checked_tokens = CheckedTokens()
+
+
+@sensitive_variables("token")
+def digest_of(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+@sensitive_variables("token")
+def check(token: str) -> Access | None:
+    """What `token` opens; None for one that is unknown, expired or revoked, or whose account is closed.
+
+    Raises django.db.Error for a token new to this process while PostgreSQL does not answer.
+    """
+    if not _FORM.fullmatch(token):
+        return None
+    digest = digest_of(token)
+    access, ask = checked_tokens.get(digest)
+    if ask:
+        try:
+            found = _ask(digest)
+        except DatabaseError as error:
+            if access is None:
+                raise
+            log.warning("PostgreSQL cannot be asked about a token (%s); it stays valid", type(error).__name__)
+        else:
+            access = found
+            checked_tokens.put(digest, access)
+    return access if access is not None and access.valid_now() else None
+
+
+@sensitive_variables("token")
+def known(token: str) -> Access | None:
+    """What `token` opens as far as this process knows without asking: for who cannot wait."""
+    return checked_tokens.fresh(digest_of(token)) if _FORM.fullmatch(token) else None
+
+
+def _ask(digest: str) -> Access | None:
+    row = ApiToken.objects.select_related("user").filter(digest=digest, revoked_at=None).first()
+    if row is None or not row.user.is_active:
+        return None
+    access = Access(row.name, row.user, rights_of(row.user), row.expires_at)
+    if access.valid_now():
+        _note_use(row)
+    return access
+
+
+def _note_use(row: ApiToken) -> None:
+    now = timezone.now()
+    if row.last_used_at is None or now - row.last_used_at >= LAST_USED_EVERY:
+        try:
+            ApiToken.objects.filter(pk=row.pk).update(last_used_at=now)
+        except DatabaseError as error:
+            log.warning("The last use of a token was not noted: %s", type(error).__name__)
+
+
+def create(
+    name: str,
+    *,
+    username: str | None = None,
+    rights: Rights | None = None,
+    lifetime: timedelta | None = None,
+) -> tuple[str, ApiToken]:
+    """A new token, in clear for the only time, and its row. Raises TokenError.
+
+    Without `username` it acts for a machine account of its own, which nobody can log in to and
+    which may post and read unless `rights` says otherwise. An account named keeps the rights it
+    has and is given `rights` besides.
+    """
+    token = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+    if not name.strip() or len(name) > 100 or not name.isprintable():
+        raise TokenError("A token's name has 1 to 100 printable characters.")
+    with transaction.atomic():
+        if username is None:
+            user = _machine_account(name)
+            rights = rights if rights is not None else frozenset({Right.POST, Right.READ})
+        else:
+            user = _account(username)
+        grant(user, rights or ())
+        try:
+            row = ApiToken.objects.create(
+                name=name,
+                user=user,
+                digest=digest_of(token),
+                expires_at=timezone.now() + lifetime if lifetime is not None else None,
+            )
+        except IntegrityError:
+            raise TokenError(
+                f"There is a token named {name!r}. Revoke it first, or choose another name."
+            ) from None
+    return token, row
+
+
+def _account(username: str) -> User:
+    user = User.objects.filter(username=username).first()
+    if user is None:
+        raise TokenError(f"There is no user {username!r}.")
+    if not user.is_active:
+        raise TokenError(f"The user {username!r} is not active.")
+    return user
+
+
+def _machine_account(name: str) -> User:
+    username = f"api-{slugify(name, allow_unicode=True)}"
+    if username == "api-":
+        raise TokenError(
+            "The name has no letter or digit for the name of its account. Say which --user it acts for."
+        )
+    # An account left from an earlier token may have more rights than are asked for now.
+    if User.objects.filter(username=username).exists():
+        raise TokenError(f"There is an account {username!r} already. Say --user {username} to use it.")
+    # No password: nobody can log in with it.
+    return User.objects.create_user(username)
+
+
+def revoke(name: str) -> None:
+    """Ends the token of that name, in every process within a minute. Raises TokenError if there is none."""
+    if not ApiToken.objects.filter(name=name, revoked_at=None).update(revoked_at=timezone.now()):
+        raise TokenError(f"There is no valid token named {name!r}.")
