@@ -88,6 +88,9 @@ class Epoch(models.Model):
     alarm = models.TextField(blank=True, default="")
     alarm_acknowledged_at = models.DateTimeField(null=True, blank=True)
 
+    class Meta:
+        verbose_name = verbose_name_plural = "books"
+
     def __str__(self) -> str:
         return str(self.id)
 
@@ -114,7 +117,7 @@ class FlushBatch(models.Model):
     rejected = models.BigIntegerField(default=0)
 
     class Meta:
-        verbose_name_plural = "flush history"
+        verbose_name, verbose_name_plural = "flush", "flush history"
         indexes = [
             # What an earlier flush left: looked for at every tick.
             models.Index(fields=["id"], name="batch_open", condition=models.Q(released=False)),

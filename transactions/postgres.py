@@ -4,7 +4,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -44,6 +44,10 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is None:
+            # The server frees the locks of a closed connection only a moment later.
+            with suppress(psycopg2.Error), self.transaction() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock_all()")
         self._connection.close()
 
     def try_lock(self, lock: int) -> bool:

@@ -23,9 +23,10 @@ INDEX = "{transactions_list}:index"  # hash: id -> latest accepted state, while 
 BOOKS = "{transactions_list}:books"  # hash: epoch, accepted, generation, emptying
 BATCH = "{transactions_list}:batch:"  # + a random name: a reserved batch, a list
 
-# Fields of a queued record of version 1, which is also one line of COPY's text format.
+# Fields of a queued record of version 1, which is also one line of COPY's text format. An id has
+# up to 100 characters, of four bytes at the most.
 LINE = re.compile(
-    rb"1\t(?P<transaction_id>[^\t\n\r]{1,200})\t(?P<status>PENDING|SUCCESS|FAILED)\t(?P<user>\d{1,18})"
+    rb"1\t(?P<transaction_id>[^\t\n\r]{1,400})\t(?P<status>PENDING|SUCCESS|FAILED)\t(?P<user>\d{1,18})"
     rb"\t(?P<amount>\d{1,19})\t(?P<created_at>\\N|\d{4}-[\d:.T-]{21}Z)\t(?P<accepted_at>\d{4}-[\d:.T-]{21}Z)"
     rb"\t(?P<request_id>[\w.-]{0,64})"
 )

@@ -32,6 +32,7 @@ class Migration(migrations.Migration):
                 ("alarm", models.TextField(blank=True, default="")),
                 ("alarm_acknowledged_at", models.DateTimeField(blank=True, null=True)),
             ],
+            options={"verbose_name": "books", "verbose_name_plural": "books"},
         ),
         migrations.CreateModel(
             name="Rollup",
@@ -84,6 +85,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name": "flush",
                 "verbose_name_plural": "flush history",
             },
         ),

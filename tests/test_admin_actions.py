@@ -1,0 +1,119 @@
+"""What an operator decides on the admin site."""
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connection as database
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from pytest_django import Settings
+
+from tests.accepting import queued
+from tests.admin_pages import (
+    GONE,
+    act,
+    insert_many,
+    page,
+    plain_files,
+    reject,
+    staff,
+    store,
+    superuser,
+)
+from transactions import changelists
+from transactions.flush import flush
+from transactions.models import Epoch, RejectedRecord, Transaction
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _files(settings: Settings) -> None:
+    plain_files(settings)
+
+
+@pytest.fixture
+def root(client: Client, people: list[User]) -> Client:
+    return superuser(client)
+
+
+def test_replay_stores_what_can_be_stored_and_tells_of_the_rest(client: Client, people: list[User]) -> None:
+    good, bad = reject(queued("R1", people[0])), reject(queued("R2", GONE), id="R2")
+    staff(client, "change_rejectedrecord")
+    shown = act(client, "rejectedrecord", "replay", good, bad)
+    assert "1 replayed." in shown
+    assert f"{bad.pk} R2: user {GONE} does not exist." in shown
+    assert flush().stored == 1
+    good.refresh_from_db()
+    bad.refresh_from_db()
+    assert (good.resolution, bad.resolution) == ("REPLAYED", "")
+
+
+def test_discard_gives_up_the_selected_records_alone(client: Client, people: list[User]) -> None:
+    one, other = reject("x"), reject("y")
+    staff(client, "change_rejectedrecord")
+    assert "1 discarded." in act(client, "rejectedrecord", "discard", one)
+    assert "0 discarded, 1 before." in act(client, "rejectedrecord", "discard", one)
+    assert "was discarded before." in act(client, "rejectedrecord", "replay", one)
+    other.refresh_from_db()
+    assert other.resolution == ""
+
+
+def test_many_failures_are_counted_and_not_all_named(root: Client) -> None:
+    rows = [reject("x", id=f"R{n}") for n in range(8)]
+    shown = act(root, "rejectedrecord", "replay", *rows)
+    assert shown.count("unreadable") == 5
+    assert "Could not be replayed: 8 in all." in shown
+
+
+def test_an_action_refuses_more_rows_than_it_can_take(
+    root: Client, people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changelists, "ACTION_ROWS_MAX", 2)
+    rows = [reject("x") for _ in range(3)]
+    assert "at most 2 rows" in act(root, "rejectedrecord", "discard", rows[0], select_across="1")
+    assert RejectedRecord.objects.filter(resolution="").count() == 3
+    for n in range(3):
+        row = store(people[0], id=f"T{n}")
+    assert "at most 2 rows" in act(root, "transaction", "delete_selected", row, select_across="1", post="yes")
+    assert Transaction.objects.count() == 3
+
+
+def test_an_alarm_is_acknowledged_by_who_may_change_the_books(client: Client, people: list[User]) -> None:
+    alarm, quiet = Epoch.objects.create(alarm="vanished"), Epoch.objects.create()
+    staff(client, "view_epoch")
+    act(client, "epoch", "acknowledge", alarm)
+    alarm.refresh_from_db()
+    assert alarm.alarm_acknowledged_at is None
+    User.objects.get(username="staff").user_permissions.add(Permission.objects.get(codename="change_epoch"))
+    assert "Alarms acknowledged: 1." in act(client, "epoch", "acknowledge", alarm, quiet)
+    alarm.refresh_from_db()
+    quiet.refresh_from_db()
+    assert alarm.alarm_acknowledged_at is not None
+    assert quiet.alarm_acknowledged_at is None
+
+
+def test_deleting_a_user_of_many_transactions_does_not_list_them(root: Client, people: list[User]) -> None:
+    insert_many(people, 3_000)
+    delete = reverse("admin:auth_user_delete", args=[people[0].pk])
+    with CaptureQueriesContext(database) as queries:
+        shown = page(root, delete)
+    assert "more than 100" in shown
+    assert len(shown) < 50_000
+    assert all("LIMIT 101" in query["sql"] for query in queries if "transactions_transaction" in query["sql"])
+    assert root.post(delete, {"post": "yes"}).status_code == 302
+    assert Transaction.objects.count() == 2_000
+
+
+def test_deleting_a_user_of_few_transactions_lists_them(root: Client, people: list[User]) -> None:
+    store(people[0], id="T-listed")
+    assert "T-listed" in page(root, reverse("admin:auth_user_delete", args=[people[0].pk]))
+
+
+def test_only_a_superuser_deletes_a_user_of_many_transactions(client: Client, people: list[User]) -> None:
+    insert_many(people, 3_000)
+    staff(client, "view_user", "delete_user", "delete_transaction")
+    delete = reverse("admin:auth_user_delete", args=[people[0].pk])
+    assert "your account doesn't have permission" in page(client, delete).replace("&#x27;", "'")
+    assert client.post(delete, {"post": "yes"}).status_code == 403
+    assert User.objects.filter(pk=people[0].pk).exists()

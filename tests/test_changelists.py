@@ -1,0 +1,177 @@
+"""What the lists of the admin site cost over a large table."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection as database
+from django.db import connections
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from psycopg2.extensions import connection as PostgresConnection
+from pytest_django import Settings
+
+from tests.admin_pages import DAY, ROWS, change, insert_many, listed, page, plain_files, store, superuser, url
+from transactions import changelists
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _files(settings: Settings) -> None:
+    plain_files(settings)
+
+
+@pytest.fixture
+def root(client: Client, people: list[User]) -> Client:
+    return superuser(client)
+
+
+@pytest.fixture
+def many(root: Client, people: list[User]) -> list[User]:
+    insert_many(people, ROWS)
+    return people
+
+
+def scans(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The nodes of a plan that read a table or an index."""
+    if "Index Name" in plan or "Relation Name" in plan:
+        yield plan
+    for child in plan.get("Plans", []):
+        yield from scans(child)
+
+
+def plans(client: Client, query: str) -> list[tuple[str, dict[str, Any]]]:
+    """The statements on transactions behind a page of the list, each as it was really carried out."""
+    with CaptureQueriesContext(database) as queries:
+        page(client, url("transaction", query))
+    statements = [q["sql"] for q in queries if "transactions_transaction" in q["sql"]]
+    assert statements
+    found = []
+    with database.cursor() as cursor:
+        for sql in statements:
+            cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}".replace("%", "%%"), [])
+            (document,) = cursor.fetchone()
+            found.append((sql, (json.loads(document) if isinstance(document, str) else document)[0]["Plan"]))
+    return found
+
+
+def rows_read(plan: dict[str, Any]) -> int:
+    """The most rows that a scan of the plan has looked at."""
+    return max(
+        int(node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * int(node["Actual Loops"])
+        for node in scans(plan)
+    )
+
+
+QUERIES: list[Callable[[list[User]], str]] = [
+    lambda _: "",
+    lambda _: "?p=100",
+    lambda _: "?o=6",
+    lambda _: "?o=4",
+    lambda _: "?o=-3.2",
+    lambda _: "?status__exact=SUCCESS",
+    lambda _: "?created_at__year=2026",
+    lambda _: "?created_at__year=2026&created_at__month=3",
+    lambda _: "?created_at__year=2026&created_at__month=3&created_at__day=14",
+    lambda _: "?q=M4",
+    lambda _: "?q=M49999",
+    lambda _: "?q=bob",
+    lambda people: f"?q={people[1].pk}",
+    lambda people: f"?user={people[1].pk}",
+    lambda people: f"?user={people[1].pk}&created_at__year=2026",
+]
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_no_page_of_the_list_reads_the_whole_table(
+    root: Client, many: list[User], query: Callable[[list[User]], str]
+) -> None:
+    for sql, plan in plans(root, query(many)):
+        assert rows_read(plan) < ROWS, sql
+        assert "COUNT(" not in sql or f"LIMIT {changelists.ROWS_MAX + 1})" in sql
+
+
+@pytest.mark.parametrize("query", ["", "?p=100", "?o=6", "?created_at__year=2026&created_at__month=3"])
+def test_a_list_in_the_order_of_time_reads_no_more_than_it_can_show(
+    root: Client, many: list[User], query: str
+) -> None:
+    for sql, plan in plans(root, query):
+        assert rows_read(plan) <= changelists.ROWS_MAX + 1, sql
+
+
+@pytest.mark.parametrize("query", ["", "?o=6", "?status__exact=SUCCESS", "?created_at__year=2026"])
+def test_the_list_comes_from_the_index_on_time(root: Client, many: list[User], query: str) -> None:
+    (plan,) = [
+        plan for sql, plan in plans(root, query) if sql.startswith('SELECT "transactions_transaction"."id"')
+    ]
+    assert plan["Node Type"] == "Limit"
+    (scan,) = plan["Plans"]
+    assert (scan["Node Type"], scan["Index Name"]) == ("Index Scan", "transaction_by_time")
+    assert scan["Actual Rows"] == 100
+
+
+def test_the_list_of_a_user_among_many_reads_that_users_rows_alone(root: Client, many: list[User]) -> None:
+    dave = User.objects.create_user("dave")
+    for n in range(150):
+        store(dave, id=f"D{n}", created_at=DAY + timedelta(minutes=n))
+    with database.cursor() as cursor:
+        cursor.execute("ANALYZE transactions_transaction")
+    for query in ("?q=dave", f"?q={dave.pk}", f"?user={dave.pk}"):
+        assert listed(root, query)[:2] == ["D149", "D148"]
+        assert all(rows_read(plan) <= 150 for _, plan in plans(root, query))
+
+
+def test_the_number_of_queries_does_not_grow_with_the_rows(root: Client, people: list[User]) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(database) as captured:
+            page(root, url("transaction"))
+        return len(captured)
+
+    store(people[0])
+    few = queries()
+    insert_many(people, 1_000)
+    assert queries() == few
+
+
+def test_it_counts_no_further_than_it_shows_and_says_so(root: Client, many: list[User]) -> None:
+    shown = page(root, url("transaction"))
+    assert "more than 10000 transactions, of which the first 10000 are shown" in re.sub(r"\s+", " ", shown)
+    assert "more than" not in page(root, url("transaction", "?q=M4999"))
+    assert re.search(r"\s11 transactions", page(root, url("transaction", "?q=M4999")))
+    assert listed(root, "?p=100")[-1] == f"M{ROWS - changelists.ROWS_MAX + 1}"
+    assert root.get(url("transaction", "?p=101")).status_code == 302
+
+
+def test_the_order_can_be_turned_round(root: Client, many: list[User]) -> None:
+    assert listed(root)[:2] == [f"M{ROWS}", f"M{ROWS - 1}"]
+    assert listed(root, "?o=6")[:2] == ["M1", "M2"]
+    assert listed(root, "?o=-6")[:2] == [f"M{ROWS}", f"M{ROWS - 1}"]
+
+
+def test_a_page_of_a_transaction_does_not_load_every_user(root: Client, people: list[User]) -> None:
+    row = store(people[0])
+    assert "carol" not in page(root, change(row))
+    assert "<select" not in page(root, change(row)).partition('id="content"')[2]
+
+
+def test_a_list_that_takes_too_long_is_given_up_and_says_so(
+    root: Client, people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changelists, "LIST_MS_MAX", 200)
+    other: PostgresConnection = connections.create_connection("default").get_new_connection(
+        database.get_connection_params()
+    )
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("LOCK TABLE transactions_transaction IN ACCESS EXCLUSIVE MODE")
+        response = root.get(url("transaction"))
+    finally:
+        other.close()
+    assert response.status_code == 503
+    assert "longer than 0.2 seconds" in response.content.decode()
+    assert root.get(url("transaction")).status_code == 200

@@ -1,0 +1,180 @@
+"""Lists of the admin site that stay fast over any number of rows.
+
+Django's own count every row, take any ordering and any filter from the URL, and find the dates to
+offer by reading them all. These look at no more than ROWS_MAX rows to number their pages, keep to
+the orderings and filters that are meant, and give up after LIST_MS_MAX with a page that says so.
+"""
+
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ChangeList
+from django.core.paginator import Paginator
+from django.db import OperationalError, connection, transaction
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.functional import cached_property
+from psycopg2.errors import QueryCanceled
+
+from . import dates
+
+# Rows that can be paged through, and so the largest OFFSET: 100 pages of 100.
+ROWS_MAX = 10_000
+# Rows that one action takes; each deleted row becomes a log entry and a line of the confirmation.
+ACTION_ROWS_MAX = 1_000
+# How long each statement of a list may take.
+LIST_MS_MAX = 5_000
+# Digits of a number that is looked for as a key: what a bigint certainly holds.
+KEY_DIGITS_MAX = 18
+# Purpose: bounds the statements of the transaction that it is in.
+LIMIT_TIME = "SELECT set_config('statement_timeout', %s, true)"
+
+M = TypeVar("M", bound=Model)
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin
+else:
+
+    class ModelAdmin(admin.ModelAdmin):
+        """Django's class takes its model as an argument in its stubs alone."""
+
+        def __class_getitem__(cls, model: object) -> type:
+            return cls
+
+
+def more_than(rows: QuerySet[Any], most: int) -> bool:
+    """Whether there are more than `most` rows, of which no more are looked at."""
+    return rows.order_by()[: most + 1].count() > most
+
+
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # takes none at run time
+    """Pages of the first ROWS_MAX rows; `more` tells that there are others."""
+
+    object_list: QuerySet[Any]
+
+    @cached_property
+    def more(self) -> bool:
+        return self._found > ROWS_MAX
+
+    @cached_property
+    def count(self) -> int:
+        return min(self._found, ROWS_MAX)
+
+    @cached_property
+    def _found(self) -> int:
+        return self.object_list.order_by()[: ROWS_MAX + 1].count()
+
+
+class BoundedChangeList(ChangeList):
+    """A change list in the ordering of an index, forwards or backwards."""
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        declared = [str(name) for name in self.model_admin.get_ordering(request)]
+        backwards = [name.removeprefix("-") if name.startswith("-") else f"-{name}" for name in declared]
+        return backwards if super().get_ordering(request, queryset)[0] == backwards[0] else declared
+
+    def get_filters(self, request: HttpRequest) -> Any:
+        given = [unit in self._period for unit in dates.UNITS]
+        if given != sorted(given, reverse=True):
+            raise IncorrectLookupParameters("A month needs its year, a day its month.")
+        try:
+            return super().get_filters(request)
+        except (ValueError, OverflowError) as error:  # the year 9999 has none after it
+            raise IncorrectLookupParameters(error) from error
+
+    @property
+    def _period(self) -> dict[str, str]:
+        """The chosen year, month and day of the date hierarchy, as far as they are given."""
+        values = {unit: self.params.get(f"{self.date_hierarchy}__{unit}") for unit in dates.UNITS}
+        return {unit: value for unit, value in values.items() if value is not None}
+
+    def drill_down(self) -> dict[str, Any]:
+        """What Django's template of a date hierarchy shows: the way back, and the periods with rows."""
+        period = [int(value) for value in self._period.values()]
+        choices = [self._choice(inner) for inner in dates.within(period)]
+        return {
+            "back": self._choice(period[:-1]) if period else None,
+            "choices": choices if len(period) < len(dates.UNITS) else [{"title": dates.title(period)}],
+        }
+
+    def _choice(self, period: dates.Period) -> dict[str, str]:
+        name = f"{self.date_hierarchy}__"
+        values = {name + unit: value for unit, value in zip(dates.UNITS, period, strict=False)}
+        return {"title": dates.title(period), "link": self.get_query_string(values, [name])}
+
+
+class BoundedAdmin(ModelAdmin[M]):
+    """Facts to look at: nobody adds, nobody changes, and lists that are bounded."""
+
+    list_per_page = 100
+    list_max_show_all = 100
+    show_full_result_count = False
+    # Facets count each filter's rows.
+    show_facets = admin.ShowFacets.NEVER
+    paginator = BoundedPaginator
+    sortable_by: ClassVar[tuple[str, ...]] = ()
+    # The lookups of fields that a URL may carry, beside the parameters of filter classes.
+    lookups_allowed: frozenset[str] = frozenset()
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return BoundedChangeList
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        return lookup in self.lookups_allowed
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return False
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if request.method != "GET":
+            return super().changelist_view(request, extra_context)
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(LIMIT_TIME, [str(LIST_MS_MAX)])
+                return super().changelist_view(request, extra_context)
+        except OperationalError as error:
+            if not isinstance(error.__cause__, QueryCanceled):
+                raise
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "This takes too long",
+            "seconds": f"{LIST_MS_MAX / 1000:g}",
+        }
+        return TemplateResponse(request, "admin/transactions/too_slow.html", context, status=503)
+
+    def refuses(self, request: HttpRequest, rows: QuerySet[M]) -> bool:
+        """Whether `rows` are too many for one action, which is then told to the operator."""
+        if not more_than(rows, ACTION_ROWS_MAX):
+            return False
+        text = f"An action takes at most {ACTION_ROWS_MAX:,} rows at once; nothing was done."
+        self.message_user(request, text, messages.ERROR)
+        return True
+
+
+class ChosenFilter(admin.SimpleListFilter):
+    """A filter by one key that a link brings; shown only while it is on, so that it never lists all keys."""
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        key = self.value()
+        if key is None:
+            return []
+        if not (key.isascii() and key.isdigit() and len(key) <= KEY_DIGITS_MAX):
+            raise IncorrectLookupParameters(f"{self.parameter_name} is no key")
+        return [(key, self.name_of(int(key)))]
+
+    def name_of(self, key: int) -> str:
+        """What the filter calls the object of a key."""
+        return str(key)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        key = self.value()
+        return queryset if key is None else queryset.filter(**{f"{self.parameter_name}_id": int(key)})

@@ -1,0 +1,32 @@
+"""`manage.py last_flush`: when a flush last ended; for health checks."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error as DatabaseError
+from django.db.models import Max
+from django.utils import timezone
+
+from transactions.models import Epoch
+
+from ._posting import positive
+
+
+class Command(BaseCommand):
+    help = "Says when a flush last ended. Ends with 1 when that is longer ago than --within, or never was."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--within", type=positive, metavar="S", help="Seconds ago that are still well.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            ended_at = Epoch.objects.aggregate(last=Max("flushed_at"))["last"]
+        except DatabaseError as error:
+            raise CommandError(f"PostgreSQL does not answer: {str(error).strip()}") from None
+        if ended_at is None:
+            raise CommandError("No flush has ended yet.")
+        age_s = (timezone.now() - ended_at).total_seconds()
+        told = f"The last flush ended {age_s:.1f} s ago."
+        if options["within"] is not None and age_s > options["within"]:
+            raise CommandError(told)
+        self.stdout.write(told)

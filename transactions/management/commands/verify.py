@@ -1,0 +1,79 @@
+"""Checks the books from the command line, and acknowledges alarms."""
+
+import json
+from typing import Any
+
+import redis
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error as DatabaseError
+from django.db import connection as database
+from rest_framework.utils.encoders import JSONEncoder
+
+from transactions import alarms, books
+from transactions.models import Epoch
+
+
+class Command(BaseCommand):
+    help = (
+        "Prints the books: accepted = stored + settled + duplicates + rejected + buffered + in_flight. "
+        "Exits with status 1 when this does not hold, or cannot be told."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--json", action="store_true", help="one JSON object, as GET /api/pipeline/ gives it"
+        )
+        parser.add_argument(
+            "--acknowledge",
+            action="store_true",
+            help="acknowledge the open alarms: Redis data that vanished or went back in time",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            found = books.read()
+        except redis.RedisError as error:
+            raise CommandError(
+                f"Redis does not answer ({type(error).__name__}): nothing can be told."
+            ) from error
+        shown = found.as_dict()
+        if options["json"]:
+            self.stdout.write(json.dumps(shown, cls=JSONEncoder))
+        else:
+            width = max(map(len, shown))
+            for name, value in shown.items():
+                self.stdout.write(f"{name:<{width}} {_text(value)}")
+        if found.balanced is None and (failure := _postgres_failure()):
+            raise CommandError(
+                f"PostgreSQL does not answer ({failure}): whether the books balance cannot be told."
+            )
+        self._alarms(acknowledge=options["acknowledge"])
+        if found.balanced is None:
+            raise CommandError(
+                "The stores moved on between every two readings, or are not migrated: run this again."
+            )
+        if not found.balanced:
+            raise CommandError("The books do not balance.")
+
+    def _alarms(self, *, acknowledge: bool) -> None:
+        """Shows the open alarms, on stderr so that JSON stays JSON."""
+        shown = list(alarms.open_alarms())
+        for epoch in shown:
+            self.stderr.write(f"alarm of {epoch.opened_at:%Y-%m-%d %H:%M:%S %Z}: {epoch.alarm}")
+        if acknowledge:
+            seen = Epoch.objects.filter(pk__in=[epoch.pk for epoch in shown])
+            self.stderr.write(f"alarms acknowledged: {alarms.acknowledge(seen)}")
+
+
+def _text(value: Any) -> str:
+    return "-" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _postgres_failure() -> str:
+    """What is wrong with PostgreSQL; empty when it answers."""
+    try:
+        with database.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError as error:
+        return type(error).__name__
+    return ""
