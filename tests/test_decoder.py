@@ -30,7 +30,7 @@ DATES = st.tuples(MOMENTS, OFFSETS).map("".join) | st.sampled_from(
         "2026-01-31T23+00:00:00",
     ]
 )
-ANYTHING = st.none() | TEXT | NUMBERS | st.just([]) | st.just({})
+ANYTHING: st.SearchStrategy[Any] = st.none() | TEXT | NUMBERS | st.just([]) | st.just({})
 RECORDS = st.fixed_dictionaries(
     {"transaction_id": TEXT | ANYTHING, "user": st.integers(-1, 2**31) | ANYTHING, "amount": ANYTHING},
     optional={

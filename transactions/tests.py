@@ -65,13 +65,13 @@ class HighLoadTransactionTest(TransactionTestCase):
     def test_every_one_of_2500_concurrent_requests_is_stored(self) -> None:
         with daphne() as url:
             answers = asyncio.run(self.post_all(url))
-        self.assertEqual(answers, [(200, OBTAINED)] * USERS * REQUESTS_EACH)
+        assert answers == [(200, OBTAINED)] * USERS * REQUESTS_EACH
         flush()
         stored = Transaction.objects.values_list("transaction_id", "user_id", "amount", "status")
         sent = {(f"{user.pk}-{number}", user.pk, number, "SUCCESS") for user, number in self.requests()}
-        self.assertEqual(len(stored), USERS * REQUESTS_EACH)
-        self.assertEqual(set(stored), sent)
-        self.assertIs(read().balanced, True)
+        assert len(stored) == USERS * REQUESTS_EACH
+        assert set(stored) == sent
+        assert read().balanced is True
 
     def requests(self) -> list[tuple[User, int]]:
         return [(user, number) for user in self.users for number in range(REQUESTS_EACH)]

@@ -1,0 +1,133 @@
+"""What readers may ask: a bad value is refused by its name, and nothing asked is ever our error."""
+
+from urllib.parse import quote
+
+import pytest
+from django.contrib.auth.models import User
+from django.http import QueryDict
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rest_framework.test import APIClient
+
+from tests.rows import row, store
+from transactions.listing import ListParameters
+from transactions.models import AMOUNT_MAX
+from transactions.statistics import AverageParameters
+
+pytestmark = pytest.mark.django_db
+LIST = "/api/transactions/"
+AVERAGES = "/api/transactions/average/"
+NAMES = sorted({*ListParameters().get_fields(), *AverageParameters().get_fields()})
+
+
+BAD_FOR_AVERAGES = [
+    ("from", "yesterday"),
+    ("from", "2026-02-30"),
+    ("from", "2026-1-5"),
+    ("from", "20260105"),
+    ("from", "2026-01-05T00:00:00Z"),
+    ("from", "0000-01-01"),
+    ("from", "10000-01-01"),
+    ("from", "٢٠٢٦-٠١-٠٥"),
+    ("to", "2026-13-01"),
+    ("to", "2026-01-01\0"),
+    ("to", "9" * 5000),
+    ("timezone", "Mars/Olympus"),
+    ("timezone", "europe/london"),
+    ("timezone", "../../etc/passwd"),
+    ("timezone", "America"),
+    ("timezone", "localtime"),
+    ("timezone", "UTC\0"),
+    ("timezone", "Z" * 5000),
+    ("status", "success"),
+    ("status", "DONE"),
+    ("status", "\0"),
+    ("user", "alice"),
+    ("user", "1.5"),
+    ("user", "0"),
+    ("user", "-1"),
+    ("user", "999999"),
+    ("user", "9" * 500),
+    ("user", "1\0"),
+]
+BAD_FOR_THE_LIST = [
+    *(("limit", bad) for bad in ("0", "1001", "-1", "ten", "1.5", "9" * 5000)),
+    *(("user", bad) for bad in ("alice", "0", "-1", "999999", "1.5", "true", "9" * 500, "1\0", "١")),
+    *(("status", bad) for bad in ("success", "DONE", "\0", "SUCCESS ")),
+    *(("amount_min", bad) for bad in ("x", "-1", "1.5", "1e3", str(AMOUNT_MAX + 1), "9" * 400, "NaN", "\0")),
+    *(("amount_max", bad) for bad in ("x", "-1", str(AMOUNT_MAX + 1), "1_000", " 7")),
+    *(("from", bad) for bad in ("x", "2026-02-30", "2026-01-31T12:00:00", "0001-01-01T00:00:00+14:00", "\0")),
+    *(("to", bad) for bad in ("9999-12-31T23:59:59-14:00", "20260131", "2026-01-31T25:00:00Z", "9" * 5000)),
+    *(("to", bad) for bad in ("2026-01-31 12:00", "2026-01-31T12:00:00+99:00", "2026-W05-6")),
+    *(("transaction_id", bad) for bad in ("a\0b", "x" * 101)),
+]
+BAD = [
+    *((LIST, name, value) for name, value in BAD_FOR_THE_LIST),
+    *((AVERAGES, name, value) for name, value in BAD_FOR_AVERAGES),
+]
+
+
+@pytest.mark.parametrize(("url", "name", "value"), BAD)
+def test_a_bad_value_is_refused_by_its_name(
+    api: APIClient, db: None, url: str, name: str, value: str
+) -> None:
+    response = api.get(url, {name: value})
+    assert response.status_code == 400
+    assert list(response.json()) == [name]
+
+
+@pytest.mark.parametrize("url", [LIST, AVERAGES])
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("from=2026-01-02&to=2026-01-01", "to"),
+        ("status=FAILED&status=PENDING&from=x", "status"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(
+    api: APIClient, db: None, url: str, query: str, name: str
+) -> None:
+    response = api.get(f"{url}?{query}")
+    assert (response.status_code, list(response.json())) == (400, [name])
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("from=2026-01-02T00:00:01Z&to=2026-01-02T00:00:00Z", "to"),
+        ("from=2026-01-02T00:00:00Z&to=2026-01-01", "to"),
+        ("amount_min=6&amount_max=5", "amount_max"),
+    ],
+)
+def test_a_range_of_the_list_that_is_reversed_is_refused(
+    api: APIClient, db: None, query: str, name: str
+) -> None:
+    response = api.get(f"{LIST}?{query}")
+    assert (response.status_code, list(response.json())) == (400, [name])
+
+
+def test_what_is_left_empty_is_not_asked_for(api: APIClient) -> None:
+    store(row(User.objects.create_user("payer")))
+    query = "&".join(f"{name}=" for name in NAMES)
+    assert len(api.get(f"{LIST}?{query}").json()["results"]) == 1
+    assert len(api.get(f"{AVERAGES}?{query}").json()["data"]) == 1
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(query=st.dictionaries(st.sampled_from(NAMES), st.text() | st.integers().map(str), max_size=3))
+def test_nothing_that_is_asked_for_is_our_error(api: APIClient, db: None, query: dict[str, str]) -> None:
+    encoded = "&".join(f"{name}={quote(text.encode(errors='surrogatepass'))}" for name, text in query.items())
+    for url in (LIST, AVERAGES):
+        assert api.get(f"{url}?{encoded}").status_code in (200, 400)
+
+
+@pytest.mark.parametrize("parameters", [ListParameters, AverageParameters])
+def test_text_that_is_no_text_is_refused(
+    db: None, parameters: type[ListParameters] | type[AverageParameters]
+) -> None:
+    for name in parameters().get_fields():
+        query = QueryDict(mutable=True)
+        query[name] = "\ud800"
+        asked = parameters(data=query)
+        assert not asked.is_valid()
+        assert list(asked.errors) == [name]

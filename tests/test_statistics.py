@@ -1,0 +1,232 @@
+"""Daily averages: equal to what a few lines of Python make of the rows, in any zone."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rest_framework.test import APIClient
+
+from tests.rows import NOON, row, store
+from transactions.models import AMOUNT_MAX, Status, Transaction
+from transactions.statistics import Question, daily_averages
+
+pytestmark = pytest.mark.django_db
+URL = "/api/transactions/average/"
+
+# Zones by what they did: moments of UTC around which their days are odd.
+ODD = {
+    "UTC": ["1970-01-01T00:00:00"],
+    "America/St_Johns": ["1884-01-01T03:30:52", "2009-11-01T02:31:00", "2010-03-14T03:31:00"],
+    "Africa/Monrovia": ["1919-03-01T00:43:08", "1971-06-01T00:44:30", "1972-01-07T00:44:30"],
+    "Asia/Kathmandu": ["1919-12-31T18:18:44", "1985-12-31T18:30:00"],
+    "Pacific/Apia": ["1892-07-04T11:26:56", "2011-12-30T10:00:00"],
+    "America/New_York": ["1883-11-18T17:00:00", "2024-03-10T07:00:00", "2024-11-03T06:00:00"],
+    "Europe/London": ["1847-12-01T00:01:15", "2024-03-31T01:00:00", "2024-10-27T01:00:00"],
+    "Australia/Lord_Howe": ["2024-04-06T15:00:00", "2024-10-05T15:30:00"],
+    "America/Juneau": ["1867-10-18T08:57:41"],
+    "Etc/GMT-14": ["0001-01-02T00:00:00", "9999-12-30T12:00:00"],
+    "Etc/GMT+12": ["0001-01-02T00:00:00", "9999-12-30T12:00:00"],
+}
+
+
+def local_day(moment: datetime, zone: ZoneInfo) -> date:
+    """The day of a moment; at the ends of the calendar its first or last."""
+    try:
+        return moment.astimezone(zone).date()
+    except OverflowError:
+        return date.min if moment.year == 1 else date.max
+
+
+def naive(rows: Sequence[Transaction], question: Question) -> dict[str, tuple[int, int]]:
+    """Count and total of each day, from the rows themselves."""
+    days: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
+    for each in rows:
+        day = local_day(each.created_at, ZoneInfo(question.timezone))
+        if (
+            (question.first or day) <= day <= (question.last or day)
+            and question.status in (None, each.status)
+            and question.user in (None, each.user_id)
+        ):
+            count, total = days[day.isoformat()]
+            days[day.isoformat()] = (count + 1, total + each.amount)
+    return dict(sorted(days.items()))
+
+
+def answered(question: Question) -> dict[str, tuple[int, int]]:
+    return {day["day"]: (day["count"], day["total"]) for day in daily_averages(question)["data"]}
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> tuple[str, list[tuple[datetime, int, int, int]], dict[str, Any]]:
+    """A zone, rows (moment, amount, number of the status, of the user) near its odd days, a question."""
+    name = draw(st.sampled_from(sorted(ODD)))
+    anchors = [datetime.fromisoformat(text).replace(tzinfo=UTC) for text in ODD[name]]
+    near = st.one_of(
+        st.integers(-2, 2).map(lambda n: timedelta(microseconds=n)),
+        st.integers(-4000, 4000).map(lambda n: timedelta(seconds=n)),
+        st.integers(-24 * 60, 24 * 60).map(lambda n: timedelta(minutes=n)),
+        st.sampled_from([timedelta(minutes=n) for n in (-31, -30, -15, -1, 14, 15, 59, 60)]),
+    )
+    moments = st.builds(lambda anchor, by: anchor + by, st.sampled_from(anchors), near)
+    amounts = st.one_of(st.integers(0, 1000), st.integers(0, AMOUNT_MAX))
+    rows = draw(st.lists(st.tuples(moments, amounts, st.integers(0, 2), st.integers(0, 1)), max_size=30))
+    zone = ZoneInfo(name)
+    bounds = st.none() | moments.map(lambda moment: local_day(moment, zone))
+    question = {
+        "first": draw(bounds),
+        "last": draw(bounds),
+        "status": draw(st.none() | st.sampled_from(Status.values)),
+    }
+    return name, rows, question
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(world=worlds(), of_a_user=st.booleans())
+def test_it_answers_what_the_rows_say_in_odd_zones(
+    django_user_model: type[User],
+    world: tuple[str, list[tuple[datetime, int, int, int]], dict[str, Any]],
+    of_a_user: bool,
+) -> None:
+    zone, facts, asked = world
+    with transaction.atomic():
+        users = [django_user_model.objects.create(username=str(n)) for n in range(2)]
+        rows = store(
+            *(row(users[user], moment, amount, Status.values[n]) for moment, amount, n, user in facts)
+        )
+        question = Question(timezone=zone, user=users[0].pk if of_a_user else None, **asked)
+        assert answered(question) == naive(rows, question)
+        transaction.set_rollback(True)
+
+
+@pytest.mark.parametrize("name", ["Africa/Monrovia", "America/New_York"])
+def test_it_answers_what_the_rows_of_a_year_say(payer: User, name: str) -> None:
+    start = datetime(1971, 5, 1, tzinfo=UTC)
+    rows = store(*(row(payer, start + timedelta(minutes=151 * n), n) for n in range(3480)))
+    for question in (Question(timezone=name), Question(timezone=name, user=payer.pk)):
+        assert answered(question) == naive(rows, question)
+
+
+@pytest.fixture
+def payer(db: None) -> User:
+    return User.objects.create_user("payer")
+
+
+def test_it_gives_days_in_order_with_average_count_and_total(api: APIClient, payer: User) -> None:
+    store(
+        row(payer, NOON, 10),
+        row(payer, NOON - timedelta(days=3), 5, "FAILED"),
+        row(payer, NOON, 11),
+        row(payer, NOON, 13, "PENDING"),
+    )
+    assert api.get(URL).json() == {
+        "from": "2026-01-28",
+        "to": "2026-01-31",
+        "timezone": "UTC",
+        "data": [
+            {"day": "2026-01-28", "average": 5, "count": 1, "total": 5},
+            {"day": "2026-01-31", "average": 34 / 3, "count": 3, "total": 34},
+        ],
+    }
+
+
+def test_it_includes_both_days_and_nothing_beside_them(api: APIClient, payer: User) -> None:
+    store(*(row(payer, datetime(2026, 1, day, 23, 59, 59, 999_999, tzinfo=UTC)) for day in range(1, 11)))
+    body = api.get(URL, {"from": "2026-01-03", "to": "2026-01-05"}).json()
+    assert (body["from"], body["to"]) == ("2026-01-03", "2026-01-05")
+    assert [day["day"] for day in body["data"]] == ["2026-01-03", "2026-01-04", "2026-01-05"]
+    one = api.get(URL, {"from": "2026-01-03", "to": "2026-01-03"}).json()
+    assert [day["day"] for day in one["data"]] == ["2026-01-03"]
+
+
+def test_it_takes_one_bound_and_finds_the_other(api: APIClient, payer: User) -> None:
+    store(*(row(payer, NOON + timedelta(days=n)) for n in (0, 4)))
+    body = api.get(URL, {"from": "2026-01-01"}).json()
+    assert (body["from"], body["to"]) == ("2026-01-01", "2026-02-04")
+    body = api.get(URL, {"to": "2026-02-01"}).json()
+    assert (body["from"], body["to"]) == ("2026-01-31", "2026-02-01")
+
+
+def test_it_gives_an_empty_list_where_there_is_nothing(api: APIClient, payer: User) -> None:
+    assert api.get(URL).json() == {"from": None, "to": None, "timezone": "UTC", "data": []}
+    store(row(payer))
+    body = api.get(URL, {"from": "2027-01-01", "to": "2027-12-31"}).json()
+    assert body == {"from": "2027-01-01", "to": "2027-12-31", "timezone": "UTC", "data": []}
+    assert api.get(URL, {"from": "2027-01-01"}).json()["data"] == []
+    assert api.get(f"{URL}?status=FAILED&user={payer.pk}").json()["data"] == []
+
+
+def test_it_filters_by_status_and_user(api: APIClient, people: list[User]) -> None:
+    store(*(row(people[n % 2], NOON, n, Status.values[n % 3]) for n in range(12)))
+    totals = [
+        [day["total"] for day in api.get(f"{URL}?status={status}&user={user}").json()["data"]]
+        for status in ("", "FAILED")
+        for user in ("", people[0].pk, people[2].pk)
+    ]
+    assert totals == [[66], [30], [], [26], [10], []]
+
+
+def test_it_speaks_of_days_of_the_zone_asked_for(api: APIClient, payer: User) -> None:
+    store(
+        row(payer, datetime(2026, 1, 31, 20, 29, tzinfo=UTC)),
+        row(payer, datetime(2026, 1, 31, 20, 30, tzinfo=UTC)),
+    )
+    body = api.get(URL, {"timezone": "Asia/Tehran"}).json()
+    assert body["timezone"] == "Asia/Tehran"
+    assert [day["day"] for day in body["data"]] == ["2026-01-31", "2026-02-01"]
+
+
+def test_sums_and_whole_averages_are_exact_however_large(api: APIClient, payer: User) -> None:
+    store(row(payer, amount=AMOUNT_MAX), row(payer, amount=AMOUNT_MAX))
+    for query in ("", f"?user={payer.pk}", "?timezone=Africa/Monrovia"):
+        (day,) = api.get(URL + query).json()["data"]
+        assert (day["average"], day["count"], day["total"]) == (AMOUNT_MAX, 2, 2 * AMOUNT_MAX)
+
+
+@pytest.mark.parametrize("total", [1, 10**17, AMOUNT_MAX - 1])
+def test_other_averages_are_the_nearest_double(api: APIClient, payer: User, total: int) -> None:
+    store(row(payer, amount=total), row(payer, amount=0), row(payer, amount=1))
+    (day,) = api.get(URL).json()["data"]
+    assert day["average"] == float(Fraction(total + 1, 3))
+
+
+def test_it_answers_for_all_the_years_of_the_calendar(api: APIClient, payer: User) -> None:
+    store(*(row(payer, moment.replace(tzinfo=UTC)) for moment in (datetime.min, NOON, datetime.max)))
+    for zone in ("UTC", "Pacific/Kiritimati", "Etc/GMT+12"):
+        body = api.get(URL, {"from": "0001-01-01", "to": "9999-12-31", "timezone": zone}).json()
+        assert sum(day["count"] for day in body["data"]) == 3
+        assert api.get(URL, {"timezone": zone}).json()["data"] == body["data"]
+        for day in ("0001-01-01", "9999-12-31"):
+            assert len(api.get(URL, {"from": day, "to": day, "timezone": zone}).json()["data"]) == 1
+
+
+def test_years_in_which_nothing_happened_are_not_worked_out(payer: User) -> None:
+    store(*(row(payer, moment.replace(tzinfo=UTC)) for moment in (datetime.min, NOON)))
+    for user in (None, payer.pk):
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            assert len(answered(Question(timezone="Europe/London", user=user))) == 2
+        assert len(queries) == 2
+        assert len(queries[-1]["sql"]) < 5000
+
+
+def test_averages_stay_when_old_rows_are_pruned(payer: User) -> None:
+    store(*(row(payer, NOON - timedelta(days=n), 10) for n in range(3)))
+    before = answered(Question())
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL transactions.keep_rollups = 'on'")
+        Transaction.objects.filter(created_at__lt=NOON).delete()
+        assert answered(Question()) == before
+
+
+def test_it_is_there_without_the_slash_too(api: APIClient, db: None) -> None:
+    assert api.get(URL.rstrip("/")).json()["data"] == []

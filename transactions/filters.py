@@ -1,0 +1,94 @@
+"""What a reader may ask for: the parameters of a query string, each checked.
+
+A parameter that is left empty counts as not given. A bad one is a 400 that names it.
+"""
+
+import re
+from datetime import UTC, date, datetime
+from typing import Any, TypeVar
+
+from django.contrib.auth import get_user_model
+from django.http import QueryDict
+from rest_framework import serializers
+
+from .days import zone_names
+from .serializers import UserField
+
+Asked = TypeVar("Asked")
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9:.,]+([Zz]|[+-][0-9:]+)?", re.ASCII)
+
+
+class Parameters(serializers.Serializer[Asked]):
+    """The parameters of one endpoint. Of one that is given twice neither is preferred: 400."""
+
+    def to_internal_value(self, data: QueryDict) -> Any:
+        twice = [name for name, _ in self.fields.items() if len(data.getlist(name)) > 1]
+        if twice:
+            raise serializers.ValidationError({name: ["Give this once."] for name in twice})
+        return super().to_internal_value(data)
+
+
+class KnownUserField(UserField):
+    """The key of a user there is."""
+
+    def to_internal_value(self, data: Any) -> int:
+        key = super().to_internal_value(data)
+        if not get_user_model()._default_manager.filter(pk=key).exists():
+            self.fail("does_not_exist", pk=key)
+        return key
+
+
+class DayField(serializers.Field[date, str, str, Any]):
+    """A date, YYYY-MM-DD."""
+
+    default_error_messages = {"invalid": "Expected a date, as in 2026-01-31."}
+
+    def to_internal_value(self, data: str) -> date:
+        try:
+            return _day(data)
+        except ValueError:
+            self.fail("invalid")
+
+
+class DayOrMomentField(serializers.Field[date, str, str, Any]):
+    """A date, YYYY-MM-DD, or a moment in ISO 8601 with an offset, which becomes one of UTC."""
+
+    default_error_messages = {
+        "invalid": "Expected a date or a moment with an offset, as in 2026-01-31 or 2026-01-31T23:59:59Z.",
+    }
+
+    def to_internal_value(self, data: str) -> date | datetime:
+        try:
+            if _DAY.fullmatch(data):
+                return _day(data)
+            return _moment(data)
+        except (ValueError, OverflowError):
+            self.fail("invalid")
+
+
+class ZoneField(serializers.Field[str, str, str, Any]):
+    """The name of a time zone, in IANA's spelling."""
+
+    default_error_messages = {"invalid": "No such time zone. Expected a name as in Europe/London or UTC."}
+
+    def to_internal_value(self, data: str) -> str:
+        if data not in zone_names():
+            self.fail("invalid")
+        return data
+
+
+def _day(text: str) -> date:
+    if not _DAY.fullmatch(text):
+        raise ValueError(text)
+    return date.fromisoformat(text)
+
+
+def _moment(text: str) -> datetime:
+    # A plus sign that was not encoded arrives as a space.
+    text = re.sub(r"(?<=[0-9]) (?=[0-9:]+$)", "+", text) if "T" in text.upper() else text
+    moment = datetime.fromisoformat(text) if _MOMENT.fullmatch(text) else None
+    if moment is None or moment.tzinfo is None:
+        raise ValueError(text)
+    return moment.astimezone(UTC)

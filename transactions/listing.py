@@ -1,0 +1,187 @@
+"""The list of transactions, newest first, page by page.
+
+A page begins where the one before ended, in (created_at, id), which no row ever changes: rows that
+arrive meanwhile neither repeat a row nor hide one. One that arrives with an earlier `created_at`
+than the pages already read is among them as if it had always been there, and so not read.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, NamedTuple
+
+from django.core.signing import BadSignature, Signer
+from rest_framework import serializers
+
+from . import transaction
+from .filters import DayOrMomentField, KnownUserField, Parameters
+from .models import AMOUNT_MAX, Status, Transaction
+from .serializers import WholeField
+
+LIMIT_DEFAULT = 100
+LIMIT_MAX = 1000
+CURSOR_CHARACTERS_MAX = 200
+
+# Purpose: one page, by the index transaction_by_time or, of one user, transaction_by_user.
+SELECT_PAGE = f"""
+    SELECT id, transaction_id, user_id, amount, status, created_at
+      FROM {Transaction._meta.db_table}
+     WHERE {{conditions}}
+     ORDER BY created_at DESC, id DESC
+     LIMIT %(rows)s
+"""
+# Rows are compared with the position as a whole, so that the index begins there however many share
+# its moment.
+CONDITIONS = {
+    "user": "user_id = %(user)s",
+    "status": "status = %(status)s",
+    "amount_min": "amount >= %(amount_min)s",
+    "amount_max": "amount <= %(amount_max)s",
+    "since": "created_at >= %(since)s",
+    "until": "created_at < %(until)s",
+    "after": "(created_at, id) < %(after)s",
+}
+
+
+class Position(NamedTuple):
+    """Where a page ended: at the row of this `created_at` and primary key."""
+
+    moment: datetime
+    id: int
+
+    def cursor(self) -> str:
+        """The position as clients hand it back to us: signed, so that nothing else is ever read."""
+        return _signer().sign_object([self.moment.isoformat(), self.id])
+
+
+def _signer() -> Signer:
+    return Signer(salt="transactions.listing")
+
+
+def position_of(cursor: str) -> Position:
+    """The position that a cursor of ours stands for. Raises BadSignature."""
+    moment, id = _signer().unsign_object(cursor)
+    return Position(datetime.fromisoformat(moment), id)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which transactions: bounds are included, except `until`. None: any."""
+
+    transaction_id: str | None = None
+    user: int | None = None
+    status: str | None = None
+    amount_min: int | None = None
+    amount_max: int | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    after: Position | None = None
+    limit: int = LIMIT_DEFAULT
+
+    def parameters(self) -> dict[str, Any]:
+        """What is wanted, by the names of CONDITIONS, without what may be any."""
+        given = {name: getattr(self, name) for name in CONDITIONS}
+        return {name: value for name, value in given.items() if value is not None}
+
+    def takes(self, shown: dict[str, Any]) -> bool:
+        """Whether a transaction as the API shows it is wanted, wherever pages begin."""
+        moment = shown["created_at"]
+        return (
+            self.transaction_id in (None, shown["transaction_id"])
+            and self.user in (None, shown["user"])
+            and self.status in (None, shown["status"])
+            and (self.amount_min is None or self.amount_min <= shown["amount"])
+            and (self.amount_max is None or shown["amount"] <= self.amount_max)
+            and (self.since is None or self.since <= moment)
+            and (self.until is None or moment < self.until)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some transactions as the API shows them, and the cursor of the next page, None on the last."""
+
+    results: Sequence[dict[str, Any]]
+    cursor: str | None = None
+
+
+class CursorField(serializers.CharField):
+    """A cursor that the list has given out."""
+
+    default_error_messages = {"cursor": "This is no cursor of this list."}
+
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            return position_of(super().to_internal_value(data))
+        except BadSignature:
+            self.fail("cursor")
+
+
+class ListParameters(Parameters[Wanted]):
+    """What a client may ask of the list; none of it is needed.
+
+    `from` and `to` are about `created_at`. A date is a day of UTC, and both days are included. A
+    moment given as `from` is included, one given as `to` is not, so that ranges of moments that
+    meet share no row.
+    """
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        return {
+            "transaction_id": serializers.CharField(max_length=100, trim_whitespace=False, required=False),
+            "user": KnownUserField(required=False),
+            "status": serializers.ChoiceField(choices=Status.choices, required=False),
+            "amount_min": WholeField(min_value=0, max_value=AMOUNT_MAX, required=False),
+            "amount_max": WholeField(min_value=0, max_value=AMOUNT_MAX, required=False),
+            "from": DayOrMomentField(required=False),
+            "to": DayOrMomentField(required=False),
+            "cursor": CursorField(max_length=CURSOR_CHARACTERS_MAX, required=False),
+            "limit": WholeField(min_value=1, max_value=LIMIT_MAX, default=LIMIT_DEFAULT),
+        }
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        first, last = attrs.pop("from", None), attrs.pop("to", None)
+        since, until = attrs["since"], attrs["until"] = _since(first), _until(last)
+        # A range of moments may be empty; no day ends where it begins.
+        if since and until and (until < since or (until == since and not isinstance(last, datetime))):
+            raise serializers.ValidationError({"to": ["This is before `from`."]})
+        if attrs.get("amount_max", AMOUNT_MAX) < attrs.get("amount_min", 0):
+            raise serializers.ValidationError({"amount_max": ["This is less than `amount_min`."]})
+        return attrs
+
+    def wanted(self) -> Wanted:
+        """What was asked; only after is_valid()."""
+        asked: dict[str, Any] = dict(self.validated_data)
+        return Wanted(after=asked.pop("cursor", None), **asked)
+
+
+def _since(bound: date | datetime | None) -> datetime | None:
+    if bound is None or isinstance(bound, datetime):
+        return bound
+    return datetime.combine(bound, time.min, UTC)
+
+
+def _until(bound: date | datetime | None) -> datetime | None:
+    if bound is None or isinstance(bound, datetime):
+        return bound
+    if bound == date.max:
+        return None
+    return datetime.combine(bound + timedelta(days=1), time.min, UTC)
+
+
+def page(wanted: Wanted) -> Page:
+    """One page of the transactions that are wanted.
+
+    Stored ones; one asked for by its id is found wherever it is. Raises django.db.Error, and for an
+    id redis.RedisError.
+    """
+    if wanted.transaction_id is not None:
+        found = transaction.find(wanted.transaction_id)
+        return Page([found] if found is not None and wanted.takes(found) else [])
+    parameters = wanted.parameters()
+    conditions = " AND ".join(CONDITIONS[name] for name in parameters) or "true"
+    parameters["rows"] = wanted.limit + 1
+    rows = list(Transaction.objects.raw(SELECT_PAGE.format(conditions=conditions), parameters))
+    more = len(rows) > wanted.limit
+    rows = rows[: wanted.limit]
+    cursor = Position(rows[-1].created_at, rows[-1].pk).cursor() if more else None
+    return Page([transaction.stored_as_dict(row) for row in rows], cursor)

@@ -1,0 +1,247 @@
+"""Daily averages: what the days of a time zone hold, from the rollups that the triggers keep.
+
+A zone's days are worked out here, once for a question, as stretches of UTC; PostgreSQL gets their
+bounds and matches every 15-minute bucket to them. Some buckets hold two local days: St John's
+changed its clocks at 00:01 until 2010, Liberia was 44 minutes off until 1972, and every zone began
+with its local mean time. Those are answered from their rows; so is a question about one user.
+
+Old rows that were pruned live on in the rollups alone: they count in whole buckets and for nobody
+in particular.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db import connection
+from rest_framework import serializers
+
+from .days import DAY_S, EPOCH_S, FIRST_DAY, OFFSET_MAX_S, moment_text, stretches
+from .filters import DayField, KnownUserField, Parameters, ZoneField
+from .models import Rollup, Status, Transaction
+
+TRANSACTION = Transaction._meta.db_table
+ROLLUP = Rollup._meta.db_table
+
+BUCKET_S = 900
+# What is looked at at a time (384 hours). The days of a span that holds nothing are never worked
+# out, as all those between a stray row in year 1 and the others.
+SPAN_S = 16 * DAY_S
+
+# Purpose: the spans that hold something, one jump along an index for each. What happens in between
+# is skipped, whether empty or full. In hours: a day's length is a matter of the session's time zone.
+FIND_SPANS = """
+    WITH RECURSIVE span (start) AS (
+        (SELECT date_bin('384 hours', {moment}, '2000-01-01 00:00:00+00') FROM {source}
+            AND {moment} >= %(start)s::timestamptz AND {moment} < %(end)s::timestamptz
+          ORDER BY {moment} LIMIT 1)
+         UNION ALL
+        SELECT (SELECT date_bin('384 hours', {moment}, '2000-01-01 00:00:00+00') FROM {source}
+                   AND {moment} >= span.start + interval '384 hours' AND {moment} < %(end)s::timestamptz
+                 ORDER BY {moment} LIMIT 1)
+          FROM span WHERE span.start IS NOT NULL
+    )
+    SELECT extract(epoch FROM start)::bigint FROM span WHERE start IS NOT NULL
+"""
+# Purpose: the spans in which there are rollups; along their primary key.
+FIND_SPANS_OF_ALL = FIND_SPANS.format(moment="bucket", source=f"{ROLLUP} WHERE true")
+# Purpose: the spans in which a user has rows; along the index transaction_by_user.
+FIND_SPANS_OF_USER = FIND_SPANS.format(moment="created_at", source=f"{TRANSACTION} WHERE user_id = %(user)s")
+
+# Purpose: count and sum between each two of the sorted bounds, of whole buckets.
+SUM_ROLLUPS = f"""
+    SELECT width_bucket(bucket, %(bounds)s::timestamptz[]), sum(count), sum(total)
+      FROM {ROLLUP}
+     WHERE bucket >= %(start)s::timestamptz AND bucket < %(end)s::timestamptz
+       AND bucket <> ALL (%(split)s::timestamptz[])
+       AND (%(status)s IS NULL OR status = %(status)s)
+     GROUP BY 1
+"""
+# Purpose: the same of buckets that a bound divides, from their rows; by the index
+# transaction_by_time, which the planner takes for each bucket alone (OFFSET 0), never for a join.
+SUM_DIVIDED = f"""
+    SELECT width_bucket(created_at, %(bounds)s::timestamptz[]), count(*), sum(amount)
+      FROM unnest(%(split)s::timestamptz[]) AS divided (bucket), LATERAL (
+           SELECT created_at, amount FROM {TRANSACTION}
+            WHERE created_at >= bucket AND created_at < bucket + interval '15 minutes'
+              AND (%(status)s IS NULL OR status = %(status)s) OFFSET 0) AS row
+     GROUP BY 1
+"""
+# Purpose: the same for one user, from the user's rows alone; by the index transaction_by_user.
+SUM_USER = f"""
+    SELECT width_bucket(created_at, %(bounds)s::timestamptz[]), count(*), sum(amount)
+      FROM {TRANSACTION}
+     WHERE user_id = %(user)s
+       AND created_at >= %(start)s::timestamptz AND created_at < %(end)s::timestamptz
+       AND (%(status)s IS NULL OR status = %(status)s)
+     GROUP BY 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which days (`first` to `last`, both included; None: as far as there are any), and of what."""
+
+    first: date | None = None
+    last: date | None = None
+    timezone: str = "UTC"
+    status: str | None = None
+    user: int | None = None
+
+
+@dataclass(slots=True)
+class Day:
+    """What one day holds; `total` in the smallest unit, exact however large."""
+
+    count: int = 0
+    total: int = 0
+
+    @property
+    def average(self) -> int | float:
+        """The exact average where that is a whole number, else the double that is nearest to it."""
+        whole, rest = divmod(self.total, self.count)
+        return self.total / self.count if rest else whole
+
+
+@dataclass(slots=True)
+class _Bounds:
+    """Sorted moments, each with the day (its ordinal) that begins there; None: none that was asked for."""
+
+    moments: list[int] = field(default_factory=list)
+    days: list[int | None] = field(default_factory=list)
+
+    def add(self, start: int, end: int, day: int) -> None:
+        if self.moments and self.moments[-1] == start:
+            self.days[-1] = day
+        else:
+            self.moments.append(start)
+            self.days.append(day)
+        self.moments.append(end)
+        self.days.append(None)
+
+
+class AverageParameters(Parameters[Question]):
+    """`from`, `to`, `timezone`, `status` and `user`, none of them needed."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        return {
+            "from": DayField(required=False),
+            "to": DayField(required=False),
+            "timezone": ZoneField(default="UTC"),
+            "status": serializers.ChoiceField(choices=Status.choices, required=False),
+            "user": KnownUserField(required=False),
+        }
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "from" in attrs and "to" in attrs and attrs["to"] < attrs["from"]:
+            raise serializers.ValidationError({"to": ["This is before `from`."]})
+        return attrs
+
+    def question(self) -> Question:
+        """What was asked; only after is_valid()."""
+        asked: dict[str, Any] = self.validated_data
+        return Question(
+            asked.get("from"), asked.get("to"), asked["timezone"], asked.get("status"), asked.get("user")
+        )
+
+
+def daily_averages(question: Question) -> dict[str, Any]:
+    """The answer as the API gives it: {"from", "to", "timezone", "data"}.
+
+    `data` has the days that hold something, in order. `from` and `to` are the days asked for, else
+    the first and the last of `data`, None where there is none. Raises django.db.Error.
+    """
+    days = _days(question)
+    data = [
+        {"day": day.isoformat(), "average": held.average, "count": held.count, "total": held.total}
+        for day, held in sorted(days.items())
+    ]
+    first = question.first or min(days, default=None)
+    last = question.last or max(days, default=None)
+    return {
+        "from": first and first.isoformat(),
+        "to": last and last.isoformat(),
+        "timezone": question.timezone,
+        "data": data,
+    }
+
+
+def _days(question: Question) -> dict[date, Day]:
+    bounds = _bounds(question, _spans(question))
+    days: dict[date, Day] = {}
+    if not bounds.moments:
+        return days
+    for place, count, total in _sums(question, bounds.moments):
+        ordinal = bounds.days[place - 1] if place else None
+        if ordinal is not None:
+            held = days.setdefault(date.fromordinal(ordinal), Day())
+            held.count += int(count)
+            held.total += int(total)
+    return days
+
+
+def _spans(question: Question) -> list[tuple[int, int]]:
+    """Where in time there is something that may be asked for, as (start, end) in whole spans, in order."""
+    first, last = question.first, question.last
+    start = "-infinity" if first is None else moment_text(_midnight(first) - OFFSET_MAX_S - BUCKET_S)
+    end = "infinity" if last is None else moment_text(_midnight(last) + DAY_S + OFFSET_MAX_S)
+    sql = FIND_SPANS_OF_ALL if question.user is None else FIND_SPANS_OF_USER
+    with connection.cursor() as cursor:
+        cursor.execute(sql, {"start": start, "end": end, "user": question.user})
+        starts = [EPOCH_S + epoch for (epoch,) in cursor.fetchall()]
+    spans: list[tuple[int, int]] = []
+    for moment in starts:
+        if spans and spans[-1][1] == moment:
+            spans[-1] = (spans[-1][0], moment + SPAN_S)
+        else:
+            spans.append((moment, moment + SPAN_S))
+    return spans
+
+
+def _midnight(day: date) -> int:
+    return (day.toordinal() - FIRST_DAY) * DAY_S
+
+
+def _bounds(question: Question, spans: Iterable[tuple[int, int]]) -> _Bounds:
+    zone = ZoneInfo(question.timezone)
+    first = FIRST_DAY if question.first is None else question.first.toordinal()
+    last = date.max.toordinal() if question.last is None else question.last.toordinal()
+    earliest = (first - FIRST_DAY) * DAY_S - OFFSET_MAX_S
+    latest = (last - FIRST_DAY + 1) * DAY_S + OFFSET_MAX_S
+    bounds = _Bounds()
+    for start, end in spans:
+        for stretch in stretches(zone, max(start, earliest), min(end, latest)):
+            if first <= stretch.day <= last:
+                bounds.add(*stretch)
+    return bounds
+
+
+def _sums(question: Question, moments: Sequence[int]) -> list[tuple[int, Any, Any]]:
+    """(place, count, total), where `place` counts the bounds that are not after what was summed."""
+    split = sorted({moment - moment % BUCKET_S for moment in moments if moment % BUCKET_S})
+    parameters = {
+        "bounds": _array(moments),
+        "split": _array(split),
+        "start": moment_text(moments[0]),
+        "end": moment_text(moments[-1]),
+        "status": question.status,
+        "user": question.user,
+    }
+    if question.user is not None:
+        sql = SUM_USER
+    elif split:
+        # One statement, so that both see the same rows.
+        sql = f"{SUM_ROLLUPS} UNION ALL {SUM_DIVIDED}"
+    else:
+        sql = SUM_ROLLUPS
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        rows: list[tuple[int, Any, Any]] = cursor.fetchall()
+    return rows
+
+
+def _array(moments: Iterable[int]) -> str:
+    """An array of moments as PostgreSQL reads it: one literal, however long."""
+    return "{" + ",".join(map(moment_text, moments)) + "}"
