@@ -194,7 +194,19 @@ def test_a_transaction_refused_at_the_flush_is_found_with_its_reason(
     assert "does not exist" in answer.json()["rejected"]
 
 
-@pytest.mark.parametrize("id", ["nothing", "99999999999999999999999", "7", "%00", "%ff", "½"])
+def test_a_refused_transaction_is_not_hidden_by_a_row_whose_key_is_its_id(
+    api: APIClient, people: list[User]
+) -> None:
+    api.post(ADD, body(people[0], transaction_id="stored"), format="json")
+    flush()
+    key = Transaction.objects.get().pk
+    api.post(ADD, body(people[1], transaction_id=str(key)), format="json")
+    people[1].delete()
+    flush()
+    assert "rejected" in api.get(f"/api/transactions/{key}/").json()
+
+
+@pytest.mark.parametrize("id", ["nothing", "9" * 23, "9" * 5000, "7", "%00", "%ff", "½"])
 def test_an_unknown_transaction_is_404_in_json(api: APIClient, people: list[User], id: str) -> None:
     answer = api.get(f"/api/transactions/{id}/")
     assert (answer.status_code, list(answer.json())) == (404, ["detail"])

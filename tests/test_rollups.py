@@ -1,6 +1,7 @@
 """The triggers: rollups follow the rows, whatever changes them."""
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -164,7 +165,7 @@ def test_they_are_right_after_any_sequence_of_changes(
 def test_they_are_right_when_several_write_at_once(people: list[User]) -> None:
     failures: list[Exception] = []
 
-    def write(user: User, seed: int) -> None:
+    def come_and_go(user: User, seed: int) -> None:
         chance = Random(seed)
         try:
             for _ in range(20):
@@ -176,12 +177,47 @@ def test_they_are_right_when_several_write_at_once(people: list[User]) -> None:
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=write, args=(user, user.pk)) for user in people]
+    threads = [threading.Thread(target=come_and_go, args=(user, user.pk)) for user in people]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert failures == []
+    assert rolled_up() == summed()
+
+
+def write(event: str, user: User) -> None:
+    """Changes a bucket in each of 30 quarters of an hour by one statement, in no order of time."""
+    try:
+        match event:
+            case "insert":
+                store(*(row(user, NOON + timedelta(minutes=15 * (n * 7 % 30)), 2) for n in range(30)))
+            case "update":
+                Transaction.objects.update(amount=2)
+            case "delete":
+                Transaction.objects.filter(amount=1).delete()
+    finally:
+        connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("event", ["insert", "update", "delete"])
+def test_they_change_buckets_in_order_so_that_two_never_deadlock(people: list[User], event: str) -> None:
+    store(*(row(people[0], NOON + timedelta(minutes=15 * (n * 11 % 30)), 1) for n in range(30)))
+    middle = NOON + timedelta(minutes=15 * 15)
+    writer = threading.Thread(target=write, args=(event, people[1]))
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT FROM transactions_rollup WHERE bucket = %s FOR UPDATE", [middle])
+        writer.start()
+        deadline = time.monotonic() + 30
+        waiting = 0
+        while not waiting and time.monotonic() < deadline:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            waiting = cursor.fetchone()[0]
+        cursor.execute("SELECT bucket FROM transactions_rollup ORDER BY bucket FOR UPDATE SKIP LOCKED")
+        untouched = [bucket for (bucket,) in cursor.fetchall()]
+    writer.join()
+    assert untouched == [middle + timedelta(minutes=15 * n) for n in range(15)]
     assert rolled_up() == summed()
 
 

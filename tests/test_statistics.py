@@ -184,6 +184,18 @@ def test_it_speaks_of_days_of_the_zone_asked_for(api: APIClient, payer: User) ->
     assert [day["day"] for day in body["data"]] == ["2026-01-31", "2026-02-01"]
 
 
+@pytest.mark.parametrize(
+    ("zone", "hour", "day"), [("Etc/GMT+12", 11, "2026-01-30"), ("Etc/GMT-14", 10, "2026-02-01")]
+)
+def test_it_finds_what_is_another_day_in_utc(
+    api: APIClient, payer: User, zone: str, hour: int, day: str
+) -> None:
+    store(row(payer, NOON.replace(hour=hour)))
+    for query in ("", f"&user={payer.pk}"):
+        body = api.get(f"{URL}?from={day}&to={day}&timezone={zone}{query}").json()
+        assert [held["day"] for held in body["data"]] == [day]
+
+
 def test_sums_and_whole_averages_are_exact_however_large(api: APIClient, payer: User) -> None:
     store(row(payer, amount=AMOUNT_MAX), row(payer, amount=AMOUNT_MAX))
     for query in ("", f"?user={payer.pk}", "?timezone=Africa/Monrovia"):

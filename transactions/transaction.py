@@ -37,13 +37,11 @@ def find(id: str) -> dict[str, Any] | None:
         stored = None
     if state is not None:
         return _shown(stored.pk if stored else None, id, state)
-    if stored is None and id.isascii() and id.isdigit() and int(id) <= KEY_MAX:
-        stored = Transaction.objects.filter(pk=int(id)).first()
     if stored is not None:
         return stored_as_dict(stored)
     if redis_failure is not None:
         raise redis_failure
-    return _refused(id)
+    return _refused(id) or _by_key(id)
 
 
 def stored_as_dict(row: Transaction) -> dict[str, Any]:
@@ -67,6 +65,13 @@ def _shown(key: int | None, transaction_id: str, state: State) -> dict[str, Any]
         "status": state.status,
         "created_at": state.created_at,
     }
+
+
+def _by_key(id: str) -> dict[str, Any] | None:
+    if not (id.isascii() and id.isdigit() and len(id) <= len(str(KEY_MAX)) and int(id) <= KEY_MAX):
+        return None
+    stored = Transaction.objects.filter(pk=int(id)).first()
+    return stored_as_dict(stored) if stored else None
 
 
 def _refused(transaction_id: str) -> dict[str, Any] | None:

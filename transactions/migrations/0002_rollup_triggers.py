@@ -45,9 +45,9 @@ AFTER_UPDATE = f"""
     WITH changed AS (
         INSERT INTO transactions_rollup AS kept (bucket, status, count, total)
         SELECT {BUCKET} AS bucket, status, sum(rows), sum(amount)
-          FROM (SELECT created_at, status, 1 AS rows, amount::numeric AS amount FROM after
+          FROM (SELECT created_at, status, 1 AS rows, amount FROM after
                  UNION ALL
-                SELECT created_at, status, -1, -amount::numeric FROM before) AS difference
+                SELECT created_at, status, -1, -amount FROM before) AS difference
          GROUP BY 1, 2 HAVING sum(rows) <> 0 OR sum(amount) <> 0 {UPSERT}
         RETURNING kept.bucket, kept.count
     )

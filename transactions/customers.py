@@ -1,0 +1,51 @@
+"""Users whose keys come from elsewhere: made where they are missing, with the keys they have there."""
+
+import re
+from collections.abc import Iterable
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
+from django.db import connection, transaction
+
+# Django's keys of users are 32 bits wide. Above this none is made: the sequence is moved past them,
+# and would have nothing left to give.
+KEY_MAX = 2_000_000_000
+# A whole number as the API reads one: tables made by other programs write keys as 13085.0.
+_KEY = re.compile(r"0*([1-9][0-9]{0,9})(\.0*)?", re.ASCII)
+
+USER = get_user_model()._meta
+
+# Purpose: nobody draws a number from the sequence while it is moved; readers, and the flush's row
+# locks, go on.
+LOCK_USERS = f"LOCK TABLE {USER.db_table} IN SHARE ROW EXCLUSIVE MODE"
+# Purpose: the next user that Django makes gets a key of its own. Never backwards.
+MOVE_SEQUENCE = """
+    SELECT setval(sequence, greatest(%s, pg_sequence_last_value(sequence)))
+      FROM (SELECT pg_get_serial_sequence(%s, %s)::regclass AS sequence) found
+"""
+
+
+def keys_in(texts: Iterable[str]) -> set[int]:
+    """The keys among `texts` that a user can be made with."""
+    found = (_KEY.fullmatch(text) for text in texts)
+    return {key for match in found if match and (key := int(match[1])) <= KEY_MAX}
+
+
+def make_missing(keys: Iterable[int]) -> int:
+    """Makes a user customer-KEY, who cannot log in, for each key that nobody has; returns how many.
+
+    `keys` from 1 to KEY_MAX. Raises django.db.Error.
+    """
+    model = get_user_model()
+    wanted = set(keys)
+    known = set(model._default_manager.filter(pk__in=wanted).values_list("pk", flat=True))
+    missing = sorted(wanted - known)
+    if not missing:
+        return 0
+    users = [model(pk=key, username=f"customer-{key}", password=make_password(None)) for key in missing]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(LOCK_USERS)
+        model._default_manager.bulk_create(users, batch_size=1000, ignore_conflicts=True)
+        cursor.execute(MOVE_SEQUENCE, [missing[-1], USER.db_table, USER.pk.column])
+    # One whose name somebody else has is not made.
+    return model._default_manager.filter(pk__in=missing).count()

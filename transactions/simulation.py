@@ -1,0 +1,147 @@
+"""A believable stream of transactions, for a dashboard with something on it."""
+
+import heapq
+import itertools
+import math
+import random
+import secrets
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from . import customers
+from .api_client import Client, Pace
+from .models import Status
+from .status_line import StatusLine
+
+# The keys of the simulated users; those of a small system's own users are lower.
+FIRST_USER = 100_001
+USERS_MAX = 1_000_000
+BATCH_MAX = 1000
+# A user's share of the stream is his rank to this power: a few make most of it.
+SKEW = -1.1
+# Amounts are log-normal: half are below the median, a few a hundred times above.
+AMOUNT_MEDIAN = 2_500
+AMOUNT_SIGMA = 1.2
+AMOUNT_MAX = 10**9
+# Of new transactions; the rest have settled before they are posted.
+PENDING_SHARE = 0.35
+FAILED_SHARE = 0.08
+SETTLES_AFTER_S_MEAN = 6.0
+PENDING_MAX = 100_000
+# Of all records: one that a client sends again, since it missed the answer.
+RETRY_SHARE = 0.02
+RECENT_MAX = 200
+
+Posted = dict[str, str | int]
+
+
+class Stream:
+    """Decides what is posted next: new transactions, settlements of earlier ones, retries.
+
+    The same seed gives the same story, but for the ids' `prefix`, which is new in every run.
+    """
+
+    def __init__(self, users: Sequence[int], seed: int | None, prefix: str) -> None:
+        self._random = random.Random(seed)
+        self._users = users
+        self._shares = list(itertools.accumulate(rank**SKEW for rank in range(1, len(users) + 1)))
+        self._prefix = prefix
+        self._number = 0
+        self._pending: list[tuple[float, int, Posted]] = []
+        self._recent: deque[Posted] = deque(maxlen=RECENT_MAX)
+
+    def next(self, now_s: float) -> Posted:
+        """The record that is posted `now_s` seconds after the beginning."""
+        if self._recent and self._random.random() < RETRY_SHARE:
+            return self._random.choice(self._recent)
+        if self._pending and self._pending[0][0] <= now_s:
+            record = {**heapq.heappop(self._pending)[2], "status": self._settled()}
+        else:
+            record = self._new(now_s)
+        self._recent.append(record)
+        return record
+
+    def _new(self, now_s: float) -> Posted:
+        self._number += 1
+        (user,) = self._random.choices(self._users, cum_weights=self._shares)
+        amount = self._random.lognormvariate(math.log(AMOUNT_MEDIAN), AMOUNT_SIGMA)
+        pending = self._random.random() < PENDING_SHARE and len(self._pending) < PENDING_MAX
+        record: Posted = {
+            "transaction_id": f"{self._prefix}-{self._number:08}",
+            "user": user,
+            "amount": min(max(int(amount), 1), AMOUNT_MAX),
+            "status": str(Status.PENDING) if pending else self._settled(),
+        }
+        if pending:
+            settles_at = now_s + self._random.expovariate(1 / SETTLES_AFTER_S_MEAN)
+            heapq.heappush(self._pending, (settles_at, self._number, record))
+        return record
+
+    def _settled(self) -> str:
+        return str(Status.FAILED if self._random.random() < FAILED_SHARE else Status.SUCCESS)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """How much is simulated: `rate` in records a second, for `seconds` (None: until interrupted)."""
+
+    rate: float
+    seconds: float | None
+    users: int
+    seed: int | None
+
+
+@dataclass(slots=True)
+class Counts:
+    """What the API said so far, and why it refused what it refused last."""
+
+    accepted: int = 0
+    replayed: int = 0
+    refused: int = 0
+    why: str = ""
+
+    def __str__(self) -> str:
+        refused = f"  {self.refused:,} refused ({self.why})" if self.refused else ""
+        return f"{self.accepted:,} accepted  {self.replayed:,} replayed{refused}"
+
+
+def simulate(scene: Scene, client: Client, status: StatusLine) -> None:
+    """Makes the users that are missing and posts until time is up, or Ctrl-C.
+
+    Raises api_client.PostingError, and django.db.Error where the users cannot be made.
+    """
+    users = range(FIRST_USER, FIRST_USER + scene.users)
+    if made := customers.make_missing(users):
+        status.say(f"{made:,} users made")
+    stream = Stream(users, scene.seed, f"SIM-{secrets.token_hex(4)}")
+    counts, began_at = Counts(), time.monotonic()
+    try:
+        for batch in _batches(stream, scene, began_at):
+            _post(batch, client, counts)
+            status.show(lambda: f"{time.monotonic() - began_at:,.0f} s  {counts}")
+    except KeyboardInterrupt:
+        pass
+    finally:
+        status.say(f"{time.monotonic() - began_at:,.1f} s  {counts}")
+
+
+def _batches(stream: Stream, scene: Scene, began_at: float) -> Iterator[list[Posted]]:
+    pace = Pace(scene.rate)
+    until = math.inf if scene.seconds is None else began_at + scene.seconds
+    size = pace.batch(BATCH_MAX)
+    sent = 0
+    while pace.wait(size, until):
+        # The stream's own clock, not ours: a seed tells the same story on a slow machine.
+        yield [stream.next((sent + place) / scene.rate) for place in range(size)]
+        sent += size
+
+
+def _post(batch: list[Posted], client: Client, counts: Counts) -> None:
+    answer = client.post(batch)
+    counts.accepted += answer.accepted
+    counts.replayed += answer.duplicates
+    if answer.errors:
+        counts.refused += len(answer.errors)
+        counts.why = str(answer.errors[-1].get("errors"))[:100]
