@@ -6,10 +6,10 @@ VENV ?= .venv
 ARGS ?=
 
 BIN := $(VENV)/bin
-OWN := conftest.py dev tests transactions transaction_monitoring manage.py
+OWN := conftest.py benchmarks dev tests transactions transaction_monitoring manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check lint types imports migrations deploy format lock clean
+.PHONY: help install run test faults mutations browser bench check lint types imports migrations deploy format lock clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -24,6 +24,19 @@ run: install  ## The whole system, until Ctrl-C (PORT, DATA_DIR, WEB_CONCURRENCY
 
 test: install  ## The whole suite, on servers of its own
 	@exec $(BIN)/python -m pytest $(ARGS)
+
+faults: install  ## Kills, cuts and stops real processes; prints what was lost and doubled (FAULT_SEED)
+	@exec $(BIN)/python -m pytest tests/faults -q $(ARGS)
+
+mutations: install  ## Takes out one safeguard at a time and shows which test fails for it
+	@exec $(BIN)/python -m tests.faults.mutations $(ARGS)
+
+browser: install  ## The dashboard in a real Chromium (CHROMIUM names the program)
+	@exec $(BIN)/python -m pytest tests/browser $(ARGS)
+
+# ARGS="single batch", say, for some parts, or ARGS=--quick; a whole run takes half an hour.
+bench: install  ## Everything measured beside what else one could have written, in one run
+	@exec $(BIN)/python -m benchmarks $(ARGS)
 
 check: lint types imports migrations deploy  ## Style, types, imports, migrations, deployment settings
 

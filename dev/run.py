@@ -13,8 +13,9 @@ from pathlib import Path
 import redis
 
 from dev.directory import DataDirectory, DirectoryError, keep_secret
+from dev.flush_age import flush_age_s
 from dev.servers import PrivatePostgres, PrivateRedis, PrivateServer, ServerError, launch
-from dev.supervisor import Program, ProgramError, run_once, say, start, stop, wait_ready
+from dev.supervisor import Program, ProgramError, kill, run_once, say, start, stop, wait_ready
 
 ROOT = Path(__file__).resolve().parent.parent
 _HOST = "127.0.0.1"
@@ -22,11 +23,17 @@ _BACKLOG = 1024
 # PostgreSQL replays its log after a crash; Redis reads its whole file.
 _SERVER_READY_SECONDS = 300.0
 _READY_SECONDS = 60.0
+# How long nobody may have flushed before the worker is started again, at least this and at least
+# so many intervals; and how often that is looked at.
+_SILENT_SECONDS = 30.0
+_SILENT_INTERVALS = 6
+_LOOK_SECONDS = 2.0
 # What a private run chooses where the environment says nothing.
 _CHOICES = {
     "DEBUG": "true",
     "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]",
     "ALLOW_ANONYMOUS_API": "true",
+    "RATE_LIMIT_RECORDS_PER_SECOND": "0",
     "ALLOW_DELETE_ALL": "true",
     "DJANGO_SETTINGS_MODULE": "transaction_monitoring.settings",
 }
@@ -50,6 +57,7 @@ class Run:
         self.chosen |= {"DATA_DIR": str(data.path), "PORT": str(self.port)}
         # In the order in which they are stopped.
         self.stages: list[list[Program]] = []
+        self.watch: asyncio.Task[None] | None = None
 
     async def serve(self) -> None:
         """Start everything, say so, and stop it all when a signal asks for it.
@@ -129,10 +137,27 @@ class Run:
         self.stages = [web, [beat], [worker], *self.stages]
         for program in (*web, worker, beat):
             start(program)
+        self.watch = asyncio.create_task(self._watch(worker))
+
+    async def _watch(self, worker: Program) -> None:
+        """Starts the worker again when it lives and yet nobody flushes, though both stores answer."""
+        interval = _number("FLUSH_INTERVAL_SECONDS", 5, 1, 86_400)
+        limit = max(_SILENT_SECONDS, _SILENT_INTERVALS * interval)
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            age_s = await asyncio.to_thread(flush_age_s, self.chosen["DATABASE_URL"])
+            silent_s = min(age_s or 0.0, worker.age_s)
+            if silent_s < limit or not worker.running:
+                continue
+            if await asyncio.to_thread(_redis_answers, self.chosen["REDIS_URL"]):
+                say(f"[run] nobody has flushed for {silent_s:.0f} s: the worker is killed")
+                kill(worker)
 
     async def _stop(self) -> None:
         say("[run] stopping")
         self.data.withdraw()
+        if self.watch is not None:
+            self.watch.cancel()
         for stage in self.stages:
             await asyncio.gather(*(stop(program) for program in stage))
         say("[run] stopped")

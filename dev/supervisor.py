@@ -41,6 +41,7 @@ class Program:
     stop_seconds: float = 15.0
     pass_fds: tuple[int, ...] = ()
     process: asyncio.subprocess.Process | None = field(default=None, init=False)
+    started_at: float = field(default=0.0, init=False)
     ends: int = field(default=0, init=False)
     stopping: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     keeper: asyncio.Task[None] | None = field(default=None, init=False)
@@ -48,6 +49,11 @@ class Program:
     @property
     def running(self) -> bool:
         return self.process is not None and self.process.returncode is None
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since it was last started."""
+        return time.monotonic() - self.started_at
 
 
 def say(text: str) -> None:
@@ -87,7 +93,7 @@ async def stop(program: Program) -> None:
     done, _ = await asyncio.wait({program.keeper}, timeout=program.stop_seconds)
     if not done:
         say(f"[run] {program.name} did not stop within {program.stop_seconds:.0f} s: killed")
-        _kill(program)
+        kill(program)
         await program.keeper
 
 
@@ -96,7 +102,7 @@ async def run_once(program: Program) -> None:
     try:
         status = await _run(program)
     finally:
-        _kill(program)
+        kill(program)
     if status != 0:
         raise ProgramError(f"{program.name} failed with {_describe(status)}")
 
@@ -134,6 +140,7 @@ async def _run(program: Program) -> int:
             start_new_session=True,
             limit=_LINE_BYTES_MAX,
         )
+        program.started_at = time.monotonic()
     finally:
         if log:
             log.close()
@@ -153,7 +160,7 @@ async def _answers(program: Program) -> bool:
     return program.answers is None or await asyncio.to_thread(program.answers)
 
 
-def _kill(program: Program) -> None:
+def kill(program: Program) -> None:
     """End the program and its children at once, if it still runs."""
     if program.process is not None and program.running:
         os.killpg(program.process.pid, signal.SIGKILL)

@@ -20,6 +20,7 @@ _SETTINGS = {
     "DEBUG": "false",
     "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1],testserver",
     "ALLOW_ANONYMOUS_API": "true",
+    "RATE_LIMIT_RECORDS_PER_SECOND": "0",
     "ALLOW_DELETE_ALL": "true",
     "SECURE_SSL_REDIRECT": "false",
 }

@@ -64,9 +64,9 @@ def page(client: Client, path: str) -> str:
 
 def listed(client: Client, query: str = "", model: str = "transaction") -> list[str]:
     """The transaction_ids that a list shows, in its order."""
-    return re.findall(r'field-transaction_id"><a href="[^"]*">([^<]*)<', page(client, url(model, query))) or (
-        re.findall(r'field-transaction_id">([^<]*)<', page(client, url(model, query)))
-    )
+    shown = page(client, url(model, query))
+    cells = re.findall(r'<t[dh] class="field-transaction_id [^>]*>(.*?)</t[dh]>', shown)
+    return [re.sub(r"<[^>]*>", "", cell) for cell in cells]
 
 
 def act(client: Client, model: str, action: str, *rows: Any, **more: str) -> str:

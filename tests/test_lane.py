@@ -24,10 +24,14 @@ BODY_MAX = 4096
 
 
 def say(address: tuple[str, int], request: bytes) -> tuple[int, dict[str, str], bytes]:
-    """One request as it is, byte for byte; status, headers but Date, and body of the answer."""
+    """One request as it is, byte for byte; status, headers but Date, and body of the answer.
+
+    A request's id is compared as far as the client has given it.
+    """
     with socket.create_connection(address, timeout=20) as line:
         line.sendall(request)
         answer = b"".join(iter(lambda: line.recv(65536), b""))
+    answer = re.sub(rb"(?<=X-Request-Id: )[0-9a-f]{16}(?=\r)", b"ours", answer)
     head, _, body = answer.partition(b"\r\n\r\n")
     status, *lines = head.decode("latin-1").split("\r\n")
     headers = dict(line.split(": ", 1) for line in lines)
@@ -140,6 +144,50 @@ def test_both_ways_give_the_same_answers(people: list[User], proxy: bool) -> Non
         assert fast == slow, request
     statuses = {answer[0] for _, answer in told[0]}
     assert statuses >= ({200, 301} if proxy else {200, 400, 401, 403, 405, 409, 413, 415})
+
+
+def until_limited(address: tuple[str, int], request: bytes) -> list[tuple[int, dict[str, str], bytes]]:
+    """The answers to a request sent until it is refused for being one too many, the numbers set to 0."""
+    told = []
+    for _ in range(1000):
+        status, headers, body = say(address, request)
+        for name in ("Ratelimit-Remaining", "Ratelimit-Reset", "Retry-After"):  # As Daphne writes them.
+            assert headers.get(name, "0").isdigit()
+            headers.update({name: "0"} if name in headers else {})
+        told.append((status, headers, body))
+        if status == 429:
+            return [told[0], told[-1]]
+    raise AssertionError("nothing was refused")
+
+
+@pytest.mark.slow
+def test_both_ways_are_limited_alike(people: list[User]) -> None:
+    """A tenth of the limit's records at once, so that both its steps refuse: the first, and the rest's."""
+    token, _ = create("poster", rights=frozenset({Right.POST}))
+    told: list[Any] = []
+    for lane in ("true", "false"):
+        connection().flushdb()
+        with daphne(
+            FAST_LANE=lane,
+            RATE_LIMIT_RECORDS_PER_SECOND="1",
+            RATE_LIMIT_BURST="12",
+            MAX_BATCH_RECORDS="12",
+        ) as url:
+            parts = urlsplit(url)
+            address = (str(parts.hostname), int(parts.port or 0))
+            answers = []
+            for lines in ((), (f"Authorization: Bearer {token}",)):
+                say(address, post(ADD, b"{}", *lines))  # the lane takes tokens that the process knows
+                record = {"transaction_id": "T1", "user": people[0].pk, "amount": 1}
+                answers += until_limited(address, post(MANY, [record] * 4, *lines))
+                answers += until_limited(address, post(ADD, record, *lines))
+                answers += until_limited(address, post(MANY, [record], *lines))
+                answers += until_limited(address, post(ADD, b"{", *lines))
+            told.append(answers)
+    assert told[0] == told[1]
+    assert {status for status, _, _ in told[0]} >= {200, 429}
+    refused = next(headers for status, headers, _ in told[0] if status == 429)
+    assert {"Retry-After", "Ratelimit-Limit", "Ratelimit-Remaining", "Ratelimit-Reset"} <= refused.keys()
 
 
 @pytest.mark.slow

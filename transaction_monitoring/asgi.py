@@ -1,6 +1,7 @@
 """The ASGI application: `daphne -p 8000 transaction_monitoring.asgi:application`."""
 
 import os
+from typing import cast
 
 from django.core.asgi import get_asgi_application
 
@@ -10,15 +11,24 @@ http_application = get_asgi_application()
 # Imported once Django is set up.
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
-from transactions.ingest import serve_here  # noqa: E402
-from transactions.lane import Receive, Scope, Send, fast_lane  # noqa: E402
+from transactions import ingest, limits  # noqa: E402
+from transactions.lane import Application, Receive, Scope, Send, fast_lane  # noqa: E402
 
+from . import body_limits  # noqa: E402
+from .observing import observed_posts, observed_websockets  # noqa: E402
+from .request_id import with_request_id  # noqa: E402
 from .routing import websocket_application  # noqa: E402
 
-_router = fast_lane(ProtocolTypeRouter({"http": http_application, "websocket": websocket_application}))
+body_limits.install()
+_http = observed_posts(fast_lane(cast("Application", http_application)))
+_websocket = observed_websockets(cast("Application", websocket_application))
+_router = with_request_id(ProtocolTypeRouter({"http": _http, "websocket": _websocket}))
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Serves one connection on a loop that lasts, so that its requests share their calls to Redis."""
-    serve_here()
+    ingest.serve_here()
+    limits.serve_here()
+    # The server's own, which knows how much waits for a client; what is in between wraps it.
+    scope["server_send"] = send
     await _router(scope, receive, send)

@@ -1,6 +1,7 @@
 """Is the process alive, and is the system fit to take money in?"""
 
 from datetime import UTC, datetime
+from time import time
 from typing import Any
 
 import redis
@@ -8,13 +9,20 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, JsonResponse
 
-from transactions import books
-from transactions.models import Epoch
+from transactions import alarms, books, tally
+from transactions.callers import rights_of_caller
+from transactions.rights import Right
 
 # Flush intervals without a flush after which the system is not ready. The process may well be
 # there: Celery on Redis can stop consuming after a reconnect and still answer `inspect ping`.
 INTERVALS_MISSED_MAX = 4
+# For how long a tick that expired or failed explains that no flush ran, in intervals.
+INTERVALS_TOLD = 12
 STARTED_AT = datetime.now(UTC)
+
+LATE_TICKS = "ticks come too late: is the worker overloaded, or are the clocks of the hosts apart?"
+FAILING = "flushes fail: see the worker's log"
+NO_TICKS = "no tick comes: do Celery Beat and a worker run?"
 
 
 def live(request: HttpRequest) -> JsonResponse:
@@ -23,37 +31,68 @@ def live(request: HttpRequest) -> JsonResponse:
 
 
 def ready(request: HttpRequest) -> JsonResponse:
-    """200 when both stores answer, the flush runs and the books balance; else 503. Details for staff."""
-    problems, shown = _problems()
+    """200 when both stores answer, the flush runs and the books balance; else 503.
+
+    Whoever may read sees why: the stores, the last flush, the ticks, the books, open alarms.
+    """
+    problems, details = _look()
     body: dict[str, Any] = {"status": "not ready" if problems else "ready"}
-    if getattr(request, "user", None) is not None and _may_see_details(request):
-        body |= {"problems": problems, "books": shown}
+    if _may_see_details(request):
+        body |= {"problems": problems, **details}
     return JsonResponse(body, status=503 if problems else 200)
 
 
 def _may_see_details(request: HttpRequest) -> bool:
     try:
-        return bool(request.user.is_staff)
+        return Right.READ in rights_of_caller(request)
     except DatabaseError:
         return False
 
 
-def _problems() -> tuple[list[str], dict[str, Any] | None]:
+def _look() -> tuple[list[str], dict[str, Any]]:
+    """What is wrong, each in a line, and what was seen."""
     try:
         found = books.read()
+        ticks = tally.last_ticks()
     except redis.RedisError:
-        return ["Redis does not answer"], None
+        return ["Redis does not answer"], {"stores": {"redis": "down", "postgres": "unknown"}}
     problems = []
     if found.balanced is None:
         problems.append("PostgreSQL does not answer")
     elif found.balanced is False:
         problems.append("the books do not balance")
-    since = max(found.last_flush or STARTED_AT, STARTED_AT)
-    if (datetime.now(UTC) - since).total_seconds() > INTERVALS_MISSED_MAX * settings.FLUSH_INTERVAL_SECONDS:
-        problems.append("no flush has run lately")
+    age = _age_s(found.last_flush)
+    if _age_s(max(found.last_flush or STARTED_AT, STARTED_AT), 0.0) > _intervals(INTERVALS_MISSED_MAX):
+        problems.append(f"no flush has run lately; {_why(ticks)}")
+    told = _alarms()
+    now = time()
+    return problems + told, {
+        "stores": {"redis": "up", "postgres": "down" if found.balanced is None else "up"},
+        "last_flush_seconds": age,
+        "last_ticks_seconds": {outcome: round(now - moment) for outcome, moment in sorted(ticks.items())},
+        "alarms": told,
+        "books": found.as_dict(),
+    }
+
+
+def _intervals(number: int) -> float:
+    return float(number * settings.FLUSH_INTERVAL_SECONDS)
+
+
+def _age_s(moment: datetime | None, never: float | None = None) -> Any:
+    return never if moment is None else round((datetime.now(UTC) - moment).total_seconds(), 1)
+
+
+def _why(ticks: dict[str, float]) -> str:
+    """What the latest tick came to, where there was one lately."""
+    latest = max(ticks, key=lambda outcome: ticks[outcome], default="")
+    if not latest or time() - ticks[latest] > _intervals(INTERVALS_TOLD):
+        return NO_TICKS
+    return {"expired": LATE_TICKS, "failed": FAILING}.get(latest, NO_TICKS)
+
+
+def _alarms() -> list[str]:
     try:
-        alarms = Epoch.objects.exclude(alarm="").filter(alarm_acknowledged_at=None)
-        problems += list(alarms.values_list("alarm", flat=True)[:3])
+        return list(alarms.open_alarms().values_list("alarm", flat=True)[:3])
     except DatabaseError:
-        pass
-    return problems, found.as_dict()
+        return []

@@ -5,16 +5,21 @@ A bad value raises ImproperlyConfigured, which ends any command with one line.
 """
 
 import fcntl
+import sys
+from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
+
+from . import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
-
 
 
 def is_locked(path: Path) -> bool:
@@ -52,7 +57,7 @@ def switch(name: str, default: bool) -> bool:
     value = env.str(name, default=str(default)).strip().lower()
     if value in ("true", "on", "yes", "1"):
         return True
-    if value in ("false", "off", "no", "0", ""):
+    if value in ("false", "off", "no", "0"):
         return False
     raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}")
 
@@ -94,6 +99,14 @@ MAX_BATCH_RECORDS = whole("MAX_BATCH_RECORDS", 10_000, least=1)
 # Bytes of one request body; 10,000 records of 400 bytes fit.
 DATA_UPLOAD_MAX_MEMORY_SIZE = whole("DATA_UPLOAD_MAX_MEMORY_SIZE", 5 * 1024 * 1024, least=1024)
 
+# Records that one token, or one address without a token, may send in a second, and at once after a
+# pause; 0 sets no limit. The default is well above what a client sends that posts one by one, and
+# leaves room for others on a machine that takes ten times as much.
+RATE_LIMIT_RECORDS_PER_SECOND = whole("RATE_LIMIT_RECORDS_PER_SECOND", 2_000)
+RATE_LIMIT_BURST = whole("RATE_LIMIT_BURST", 20_000, least=1)
+if RATE_LIMIT_RECORDS_PER_SECOND and RATE_LIMIT_BURST < MAX_BATCH_RECORDS:
+    raise ImproperlyConfigured("RATE_LIMIT_BURST must be MAX_BATCH_RECORDS or more")
+
 # Plain JSON POSTs are answered in front of Django's threads; off, everything works, only slower.
 FAST_LANE = switch("FAST_LANE", True)
 
@@ -106,7 +119,13 @@ DATABASES["default"].update(
     ATOMIC_REQUESTS=False,
 )
 DATABASES["default"].setdefault("OPTIONS", {}).update(
-    connect_timeout=5, keepalives_idle=5, keepalives_interval=2, keepalives_count=3, tcp_user_timeout=10_000
+    # Compiling a query of ours takes longer than running it.
+    options="-c jit=off",
+    connect_timeout=5,
+    keepalives_idle=5,
+    keepalives_interval=2,
+    keepalives_count=3,
+    tcp_user_timeout=10_000,
 )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -142,8 +161,12 @@ CELERY_TIMEZONE = "UTC"
 CELERY_WORKER_CONCURRENCY = 1
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# Tells what becomes of ticks.
+CELERY_IMPORTS = ("transaction_monitoring.worker",)
 # Ends a child that hangs in spite of every timeout below it.
 CELERY_TASK_TIME_LIMIT = 300
+# Beat's file is as young as its last tick, which is how its health is told.
+CELERY_BEAT_SYNC_EVERY = 1
 CELERY_BEAT_SCHEDULE = {
     "flush-transactions": {
         "task": "transactions.tasks.flush_transactions",
@@ -157,6 +180,8 @@ CELERY_BEAT_SCHEDULE = {
 
 INSTALLED_APPS = [
     "daphne",
+    # Before the admin, whose templates it replaces.
+    "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -165,9 +190,12 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "channels",
     "rest_framework",
+    "axes",
     "transactions",
 ]
 MIDDLEWARE = [
+    # Around all that answers.
+    "transaction_monitoring.headers.content_policies",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -176,6 +204,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "transactions.authentication.rate_limit_headers",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "transaction_monitoring.urls"
 WSGI_APPLICATION = "transaction_monitoring.wsgi.application"
@@ -195,6 +225,21 @@ TEMPLATES: list[dict[str, Any]] = [
         },
     }
 ]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+# Five wrong passwords for a name from an address close the log-in to that pair for a quarter of an
+# hour: nobody locks the others of an office out, or a name everywhere.
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_CLIENT_IP_CALLABLE = "transactions.callers.client_address"
+AXES_LOCKOUT_CALLABLE = "transaction_monitoring.log_in.closed"
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True
+# `manage.py axes_list_attempts` and `axes_reset` show and clear them.
+AXES_ENABLE_ADMIN = False
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -207,6 +252,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = "transactions.formats"
 TEST_RUNNER = "dev.test_runner.PytestRunner"
 
 STATIC_URL = "static/"
@@ -220,6 +266,23 @@ STORAGES = {
     },
 }
 
+# The admin site's theme.
+UNFOLD = {
+    "SITE_TITLE": "Transaction monitor",
+    "SITE_HEADER": "Transaction monitor",
+    "SITE_SYMBOL": "payments",
+    "DASHBOARD_CALLBACK": "transactions.dashboard_views.with_dashboard",
+    "SIDEBAR": {"navigation": "transactions.navigation.sidebar"},
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda request: static("transactions/icon.svg"),
+        }
+    ],
+    "STYLES": [lambda request: static("transactions/admin.css")],
+}
+
 # --- Transport --------------------------------------------------------------------------------
 
 SECURE_SSL_REDIRECT = switch("SECURE_SSL_REDIRECT", not DEBUG)
@@ -229,12 +292,29 @@ SECURE_REDIRECT_EXEMPT = [r"^livez/?$", r"^readyz/?$"]
 if proxy_header := env.str("SECURE_PROXY_SSL_HEADER", default=""):
     header, _, scheme = proxy_header.partition(",")
     SECURE_PROXY_SSL_HEADER = (f"HTTP_{header.upper().replace('-', '_')}", scheme or "https")
+# Proxies that each add the caller's address to the end of X-Forwarded-For; it is not read with 0.
+TRUSTED_PROXIES = whole("TRUSTED_PROXIES", 0)
 SECURE_HSTS_SECONDS = whole("SECURE_HSTS_SECONDS", 0 if DEBUG else 31_536_000)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = switch("SECURE_HSTS_INCLUDE_SUBDOMAINS", not DEBUG)
 SECURE_HSTS_PRELOAD = switch("SECURE_HSTS_PRELOAD", not DEBUG)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# Pages load what we serve and nothing else; 'self' covers the websocket too.
+_POLICY = {
+    "default-src": "'self'",
+    "object-src": "'none'",
+    "base-uri": "'none'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+    "img-src": "'self' data:",
+}
+CONTENT_SECURITY_POLICY = "; ".join(f"{name} {sources}" for name, sources in _POLICY.items())
+# The admin's theme works with Alpine, which evaluates attributes, and with styles in attributes.
+ADMIN_SECURITY_POLICY = (
+    f"{CONTENT_SECURITY_POLICY}; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'"
+)
+PERMISSIONS_POLICY = "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 # --- REST -------------------------------------------------------------------------------------
 
@@ -257,17 +337,11 @@ REST_FRAMEWORK = {
 
 # --- Log --------------------------------------------------------------------------------------
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO").upper()},
-    "loggers": {
-        "daphne": {"level": "WARNING"},
-        # Three lines for every tick say less than the one line of a flush that stored something.
-        "celery.beat": {"level": "WARNING"},
-        "celery.worker.strategy": {"level": "WARNING"},
-        "celery.app.trace": {"level": "WARNING"},
-    },
-}
+# Lines of JSON for a collector; plain ones where somebody reads along.
+LOGGING = logs.configuration(
+    env.str("LOG_LEVEL", default="INFO").upper(), readable=DEBUG or sys.stderr.isatty()
+)
+# Where errors are reported, by Sentry's protocol; empty for nowhere.
+SENTRY_DSN = env.str("SENTRY_DSN", default="")
+if SENTRY_DSN:
+    import_module("transaction_monitoring.sentry").start(SENTRY_DSN)

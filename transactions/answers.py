@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 
-from . import batches, ingest
+from . import batches, ingest, limits
 from .ingest import IntakeUnavailable, Record, Verdict
 from .serializers import NO_USER
+from .tally import refused
 
 OBTAINED = {"message": "Transaction detail was obtained successfully."}
 
@@ -41,8 +42,10 @@ async def to_record(record: Record, request_id: str) -> Answer:
     except IntakeUnavailable as error:
         return unavailable(error)
     if outcome.verdict is Verdict.NO_USER:
+        refused("invalid")
         return Answer(400, {"user": [NO_USER.format(pk=record.user)]}, {})
     if outcome.verdict is Verdict.CONFLICT:
+        refused("conflict")
         return Answer(409, {name: [batches.CONFLICT] for name in batches.differing(record, outcome)}, {})
     return Answer(
         200, OBTAINED, {"Idempotent-Replayed": "true"} if outcome.verdict is Verdict.REPLAYED else {}
@@ -55,9 +58,18 @@ async def to_batch(documents: Sequence[Any], request_id: str, *, atomic: bool) -
         report = await batches.accept(documents, request_id, atomic=atomic)
     except IntakeUnavailable as error:
         return unavailable(error)
+    refused("invalid", report.invalid)
+    refused("conflict", report.conflicts)
     return Answer(report.status, report.as_dict(), {})
 
 
 def unavailable(error: IntakeUnavailable) -> Answer:
     """503: send the same again."""
+    refused("unavailable")
     return Answer(503, {"detail": str(error)}, {"Retry-After": str(error.retry_after_s)})
+
+
+def limited() -> Answer:
+    """429: come again later. Its headers are those of the caller's allowance."""
+    refused("rate_limit")
+    return Answer(429, {"detail": limits.REFUSED}, {})

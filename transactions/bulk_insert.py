@@ -6,7 +6,8 @@ over is judged record by record, still in SQL.
 """
 
 import io
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
@@ -16,6 +17,11 @@ from .crash_points import crash_point
 from .models import Epoch, FlushBatch, RejectedRecord, Transaction
 from .queue import LINE, unescape
 
+log = logging.getLogger(__name__)
+
+# Names of requests in one line of the log.
+NAMES_MAX = 100
+
 TRANSACTION = Transaction._meta.db_table
 USER = get_user_model()._meta.db_table
 BATCH = FlushBatch._meta.db_table
@@ -24,13 +30,18 @@ REJECTED = RejectedRecord._meta.db_table
 
 # Purpose: where COPY puts a chunk. One a session, emptied at commit: a table for each chunk would
 # bloat the catalogue.
+# `place` is the order of the queue; where PostgreSQL puts a row is not, as a short one may fill a gap.
 CREATE_INCOMING = """
     CREATE TEMPORARY TABLE incoming (
+        place bigint GENERATED ALWAYS AS IDENTITY,
         version smallint, transaction_id text COLLATE "C", status text, user_id bigint, amount bigint,
         created_at timestamptz, accepted_at timestamptz, request_id text
     ) ON COMMIT DELETE ROWS
 """
-COPY_INCOMING = "COPY incoming FROM STDIN"
+COPY_INCOMING = """
+    COPY incoming (version, transaction_id, status, user_id, amount, created_at, accepted_at, request_id)
+    FROM STDIN
+"""
 
 # Purpose: the chunk's claim. Whoever finds another offset has been overtaken and writes nothing.
 CLAIM_CHUNK = f"UPDATE {BATCH} SET done = done + %(records)s WHERE id = %(batch)s AND done = %(offset)s"
@@ -46,7 +57,7 @@ INSERT_NEW = f"""
       FROM incoming i
       JOIN (SELECT id FROM {USER} WHERE id IN (SELECT user_id FROM incoming) FOR KEY SHARE) payer
         ON payer.id = i.user_id
-     ORDER BY i.ctid
+     ORDER BY i.place
         ON CONFLICT (transaction_id) DO NOTHING
 """
 
@@ -59,7 +70,7 @@ CREATE_JUDGED = """
 JUDGE = f"""
     INSERT INTO judged
     WITH record AS (
-        SELECT row_number() OVER (ORDER BY i.ctid) - 1 AS seq, i.*,
+        SELECT row_number() OVER (ORDER BY i.place) - 1 AS seq, i.*,
                EXISTS (SELECT FROM {USER} payer WHERE payer.id = i.user_id) AS has_user
           FROM incoming i
     ), held AS MATERIALIZED (
@@ -178,7 +189,17 @@ def store(cursor: Any, chunk: Chunk, *, poison: str = "") -> dict[str, int]:
         _keep_rejected(cursor, chunk.batch, rejected)
     counts["rejected"] = len(rejected)
     cursor.execute(COUNT_CHUNK, {"batch": chunk.batch, **counts})
+    if log.isEnabledFor(logging.DEBUG):
+        for names in _request_ids(chunk.lines):
+            log.debug("Batch %s, from %s: of the requests %s", chunk.batch, chunk.offset, names)
     return counts
+
+
+def _request_ids(lines: Iterable[bytes]) -> list[str]:
+    """The requests that the records came by, each once, in groups for a line of the log."""
+    found = dict.fromkeys(match["request_id"].decode() for line in lines if (match := LINE.fullmatch(line)))
+    names = list(found)
+    return [" ".join(names[at : at + NAMES_MAX]) for at in range(0, len(names), NAMES_MAX)]
 
 
 def _judge(cursor: Any, lines: Sequence[bytes], counts: dict[str, int]) -> list[tuple[bytes, str]]:
@@ -200,3 +221,5 @@ def _keep_rejected(cursor: Any, batch: int, rejected: Sequence[tuple[bytes, str]
         readable = unescape(found["transaction_id"].decode(errors="replace"))[:100] if found else ""
         rows.append((readable.replace("\0", ""), reason[:200], line, batch))
     execute_values(cursor, INSERT_REJECTED, rows, page_size=len(rows))
+    for names in _request_ids(line for line, _ in rejected) or ["(unreadable)"]:
+        log.warning("Batch %s: %d records cannot be stored; of the requests %s", batch, len(rows), names)

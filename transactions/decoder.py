@@ -16,7 +16,6 @@ from .ingest import Record
 from .models import AMOUNT_MAX
 from .serializers import AHEAD_MAX, USER_MAX
 
-
 # Numbers may come as strings of digits, no longer than those of 2^63 - 1.
 _Digits = Annotated[str, msgspec.Meta(min_length=1, max_length=19)]
 

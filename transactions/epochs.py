@@ -10,7 +10,7 @@ import uuid
 
 from .models import Epoch, FlushBatch, Transaction
 from .postgres import FLUSH_LOCK, Session
-from .queue import BATCH, BOOKS, INDEX, QUEUE, connection, text
+from .queue import BATCH, BOOKS, FEED, INDEX, QUEUE, connection, text
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +30,13 @@ OPEN = f"""
 """
 NOTE_ACCEPTED = f"UPDATE {EPOCH} SET accepted_seen = %s WHERE id = %s"
 NOTE_FLUSH = f"UPDATE {EPOCH} SET flushed_at = now() WHERE id = %s"
-# Purpose: the batches whose name Redis may bear as the one released last.
+# Purpose: the batches whose name Redis may bear as the one released last; any as long as none was.
 IS_LATEST = f"""
-    SELECT coalesce(bool_or(name = %(name)s), false) OR count(*) = 0 FROM (
-        (SELECT name FROM {BATCHES} WHERE epoch_id = %(epoch)s AND released ORDER BY id DESC LIMIT 1)
+    SELECT coalesce(bool_or(name = %(name)s), false) OR NOT coalesce(bool_or(released), false) FROM (
+        (SELECT name, released FROM {BATCHES} WHERE epoch_id = %(epoch)s AND released
+          ORDER BY id DESC LIMIT 1)
         UNION ALL
-        SELECT name FROM {BATCHES} WHERE epoch_id = %(epoch)s AND NOT released AND done = length
+        SELECT name, released FROM {BATCHES} WHERE epoch_id = %(epoch)s AND NOT released AND done = length
     ) latest
 """
 # Purpose: batches of books that were closed are over; what Redis still holds of them is adopted.
@@ -50,12 +51,13 @@ ADOPT = f"""
 """
 EMPTY = f"TRUNCATE {TRANSACTION}"
 
-# Redis' side of new books: what is still there is what they open with.
+# Redis' side of new books: what is still there is what they open with. The feed begins anew, since
+# its numbers do.
 REOPEN = """
 local generation = (redis.call('HGET', KEYS[1], 'generation') or '0') + 1
 local accepted = 0
-for i = 2, #KEYS do accepted = accepted + redis.call('LLEN', KEYS[i]) end
-redis.call('DEL', KEYS[1])
+for i = 3, #KEYS do accepted = accepted + redis.call('LLEN', KEYS[i]) end
+redis.call('DEL', KEYS[1], KEYS[2])
 redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'accepted', accepted, 'generation', generation)
 """
 # Redis' side of the deletion of everything, and its point of no return.
@@ -111,7 +113,7 @@ def _open_books(session: Session, name: str, alarm: str) -> str:
         for batch in batches:
             cursor.execute(ADOPT, (batch, epoch, int(connection().llen(batch))))
         if not name:
-            connection().eval(REOPEN, 2 + len(batches), BOOKS, QUEUE, *batches, epoch)
+            connection().eval(REOPEN, 3 + len(batches), BOOKS, FEED, QUEUE, *batches, epoch)
     return epoch
 
 
@@ -141,7 +143,7 @@ def empty_everything(session: Session) -> None:
     session.lock(FLUSH_LOCK)
     epoch = str(uuid.uuid4())
     batches = _batches()
-    connection().eval(WIPE, 3 + len(batches), QUEUE, INDEX, BOOKS, *batches, epoch)
+    connection().eval(WIPE, 4 + len(batches), QUEUE, INDEX, BOOKS, FEED, *batches, epoch)
     _finish_emptying(session, epoch)
 
 

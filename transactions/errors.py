@@ -13,6 +13,8 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+from .tally import REASONS, refused
+
 log = logging.getLogger(__name__)
 
 
@@ -46,6 +48,8 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
         log.error("A store failed under %s: %s", context["request"].path, type(error).__name__)
         error = Unavailable("A store does not answer. Try again.")
     response = exception_handler(error, context)
+    if response is not None and context["request"].method == "POST" and response.status_code in REASONS:
+        refused(REASONS[response.status_code])
     if response is not None and isinstance(error, Unavailable):
         response["Retry-After"] = str(error.wait)
     return response

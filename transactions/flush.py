@@ -18,7 +18,7 @@ import psycopg2
 import redis
 from django.conf import settings
 
-from . import bulk_insert, epochs
+from . import bulk_insert, epochs, tally
 from .crash_points import crash_point
 from .models import FlushBatch
 from .postgres import FLUSH_LOCK, Session
@@ -40,13 +40,29 @@ PROMISE = f"""
                          done, chunks, stored, settled, duplicates, rejected)
     VALUES (%s, %s, now(), false, 0, 0, 0, 0, 0, 0) RETURNING id
 """
-SET_LENGTH = f"UPDATE {TABLE} SET length = %s WHERE id = %s"
+# Purpose: a promise is kept. The number is that of the moment, which may come late, so that batches
+# are released in the order of their numbers: the last one tells whether Redis went back in time.
+SET_LENGTH = f"""
+    UPDATE {TABLE} SET length = %s, id = nextval(pg_get_serial_sequence('{TABLE}', 'id'))
+     WHERE id = %s RETURNING id
+"""
 DROP_OLD_PROMISES = f"""
     DELETE FROM {TABLE} WHERE NOT released AND length IS NULL AND reserved_at < now() - interval '1 day'
 """
 # Purpose: ends a batch that was shortened behind our back; the books stay unbalanced by what is gone.
 END_SHORT = f"UPDATE {TABLE} SET length = done, stored_at = now() WHERE id = %s"
 SET_RELEASED = f"UPDATE {TABLE} SET released = true WHERE id = %s"
+
+# Up to which number of the epoch everything is in PostgreSQL, for dashboards: all that is not in the
+# queue, once none of the batches named is there.
+NOTE_STORED = """
+for i = 3, #KEYS do
+  if redis.call('EXISTS', KEYS[i]) == 1 then return end
+end
+local told = redis.call('HMGET', KEYS[1], 'accepted', 'stored')
+local stored = math.max(0, (told[1] or 0) - redis.call('LLEN', KEYS[2]))
+if stored > tonumber(told[2] or 0) then redis.call('HSET', KEYS[1], 'stored', stored) end
+"""
 
 
 @dataclass(slots=True)
@@ -83,7 +99,8 @@ class Report:
 def flush() -> Report:
     """Stores all that waits. Raises psycopg2.Error and redis.RedisError; the next tick starts over."""
     report = Report()
-    deadline = time.monotonic() + FLUSH_S_MAX
+    began = time.monotonic()
+    deadline = began + FLUSH_S_MAX
     with Session() as session:
         if not session.try_lock(FLUSH_LOCK):
             report.busy = True
@@ -101,6 +118,8 @@ def flush() -> Report:
             if _store(session, batch, report, deadline):
                 _release(session, batch)
         epochs.note_flush(session, epoch)
+        _note_stored(session)
+    tally.flushed(report.total, time.monotonic() - began)
     return report
 
 
@@ -109,8 +128,7 @@ def _with_new(session: Session, batches: list[Batch], epoch: str) -> Iterator[Ba
     for batch in batches:
         if batch.length is None:
             _measure(session, batch)
-        if batch.length is not None:
-            yield batch
+    yield from sorted((batch for batch in batches if batch.length is not None), key=lambda batch: batch.id)
     if connection().llen(QUEUE):
         batch = _reserve(session, epoch)
         if batch.length is not None:
@@ -141,6 +159,7 @@ def _measure(session: Session, batch: Batch) -> None:
     if length:
         with session.transaction() as cursor:
             cursor.execute(SET_LENGTH, (length, batch.id))
+            batch.id = cursor.fetchone()[0]
         batch.length = length
 
 
@@ -185,5 +204,18 @@ def _release(session: Session, batch: Batch) -> None:
     while connection().eval(source, 3, batch.name, INDEX, BOOKS, RELEASE_RECORDS, name):
         name = ""
         crash_point("flush.amid_release")
+    crash_point("flush.before_released")
     with session.transaction() as cursor:
         cursor.execute(SET_RELEASED, (batch.id,))
+
+
+def _note_stored(session: Session) -> None:
+    """Tells dashboards how far everything is stored. A promise may have become a batch meanwhile."""
+    try:
+        with session.transaction() as cursor:
+            cursor.execute(SELECT_OPEN)
+            names = [row[1] for row in cursor.fetchall()]
+        connection().eval(NOTE_STORED, 2 + len(names), BOOKS, QUEUE, *names)
+    except (psycopg2.Error, redis.RedisError) as error:
+        # Redis over its memory limit, say. The flush is done all the same; the next one tells.
+        log.warning("Dashboards were not told what is stored (%s)", type(error).__name__)

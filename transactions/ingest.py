@@ -13,6 +13,7 @@ import logging
 import time
 import uuid
 from collections.abc import Sequence
+from contextvars import Context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -29,6 +30,7 @@ from .lookups import lookups
 from .queue import (
     ABSENT,
     BOOKS,
+    FEED,
     INDEX,
     QUEUE,
     State,
@@ -122,7 +124,8 @@ class Intake:
         answer: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
         self._waiting.append(Submission(records, request_id, atomic, answer))
         if self._runner is None:
-            self._runner = asyncio.create_task(self._run())
+            # In no request's context: its log lines are those of a group.
+            self._runner = asyncio.create_task(self._run(), context=Context())
         return await answer
 
     async def close(self) -> None:
@@ -158,7 +161,8 @@ class Intake:
         if isinstance(error, redis.exceptions.OutOfMemoryError):
             error = IntakeUnavailable("The buffer is out of memory.", retry_after_s=5)
         elif isinstance(error, redis.exceptions.RedisError | OSError):
-            log.error("Redis failed in the middle of accepting: %s", type(error).__name__)
+            names = " ".join(submission.request_id for submission in group[:100])
+            log.error("Redis failed in the middle of accepting %s: %s", names, type(error).__name__)
             error = IntakeUnavailable("The buffer does not answer.")
         elif not isinstance(error, IntakeUnavailable):
             log.exception("Accepting failed", exc_info=error)
@@ -204,7 +208,9 @@ class Intake:
             "1" if atomic else "0",
             str(uuid.uuid4()),
             looked_up,
+            feed.FEED_RECORDS,
         ]
+        heads = len(arguments)
         for submission in group:
             rest = f"{accepted_at}\t{submission.request_id}"
             for transaction_id, user, amount, status, created_at in submission.records:
@@ -216,22 +222,22 @@ class Intake:
                 created = ABSENT if created_at is None else stamp(created_at)
                 stored = states.get(escaped, "")
                 arguments += (escaped, status, f"{user}\t{amount}", created, rest, stored)
-        if len(arguments) == 4:
+        if len(arguments) == heads:
             return [b"ok", self._generation.encode(), b"0", b""]
         crash_point("ingest.before_push")
         source, sha = script("accept")
-        keys = (QUEUE, INDEX, BOOKS)
+        keys = (QUEUE, INDEX, BOOKS, FEED)
         try:
-            return await self._redis.evalsha(sha, 3, *keys, *arguments)  # type: ignore[no-any-return]
+            return await self._redis.evalsha(sha, 4, *keys, *arguments)  # type: ignore[no-any-return]
         except redis.exceptions.NoScriptError:
-            return await self._redis.eval(source, 3, *keys, *arguments)  # type: ignore[no-any-return]
+            return await self._redis.eval(source, 4, *keys, *arguments)  # type: ignore[no-any-return]
 
     def _hand_out(
         self, group: list[Submission], missing: set[int], reply: list[bytes], accepted_at: datetime
     ) -> None:
         """Gives each request its outcomes and the feed the run of what was taken."""
         word, last = reply[0], int(reply[2])
-        verdicts, known = iter(reply[3].decode()), iter(reply[4:])
+        verdicts, known = iter(reply[3].decode()), iter(reply[5:])
         taken: list[Record] = []
         for submission in group:
             outcomes = []
@@ -248,7 +254,7 @@ class Intake:
             if not submission.answer.done():
                 submission.answer.set_result(outcomes)
         if taken:
-            feed.announce(taken, last)
+            feed.announce(reply[4].decode(), taken, last, accepted_at)
 
     async def _refuse_when_full(self) -> None:
         """Keeps a reserve below Redis' memory limit: over it, Celery could send no tick."""
@@ -303,4 +309,5 @@ async def accept(records: Sequence[Record], request_id: str, *, atomic: bool = F
         if isinstance(answer, BaseException):
             raise answer
         outcomes += answer
+    crash_point("ingest.before_answer")
     return outcomes

@@ -7,7 +7,7 @@ same `answers`. Whatever is in any way unusual goes to Django untouched, whose v
 one test sends a long table of requests through both and demands the same answers.
 """
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -15,9 +15,9 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 from rest_framework.renderers import JSONRenderer
 
-from . import answers, decoder, tokens
+from . import answers, decoder, limits, tokens
 from .answers import Answer
-from .callers import is_loopback
+from .callers import address_of, is_loopback
 from .parsers import decode
 from .rights import Right
 
@@ -57,6 +57,7 @@ class Plain(NamedTuple):
     atomic: bool
     anonymous: bool
     secure: bool
+    caller: str
 
 
 def fast_lane(application: Application) -> Application:
@@ -101,10 +102,11 @@ def _plain(scope: Scope) -> Plain | None:
     if not _host_allowed(headers.get(b"host", b"")) or (settings.SECURE_SSL_REDIRECT and not secure):
         return None
     anonymous = b"authorization" not in headers
-    if not (_anonymous_may(scope, headers) if anonymous else _token_may(headers[b"authorization"])):
+    caller = _anonymous(scope, headers) if anonymous else _holder(headers[b"authorization"])
+    if caller is None:
         return None
     request_id = answers.request_id(headers.get(b"x-request-id", b"").decode("latin-1"))
-    return Plain(int(length), request_id, atomic, anonymous, secure)
+    return Plain(int(length), request_id, atomic, anonymous, secure, caller)
 
 
 def _is_secure(scope: Scope, headers: dict[bytes, bytes]) -> bool:
@@ -123,19 +125,21 @@ def _host_allowed(host: bytes) -> bool:
     return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
 
 
-def _anonymous_may(scope: Scope, headers: dict[bytes, bytes]) -> bool:
+def _anonymous(scope: Scope, headers: dict[bytes, bytes]) -> str | None:
+    """The caller without credentials, whose bucket is that of the address; None where it may not."""
     # A browser's page sends Origin or Sec-Fetch-Site, which are no headers of the lane.
     if not settings.ALLOW_ANONYMOUS_API or not FORWARDED.isdisjoint(headers):
-        return False
+        return None
     client = scope.get("client")
-    return is_loopback(client[0] if client else "")
+    peer = client[0] if client else ""
+    return f"address:{address_of(peer, '')}" if is_loopback(peer) else None
 
 
-def _token_may(authorization: bytes) -> bool:
-    """Whether it is a token that this process knows at this moment, with the right to post."""
+def _holder(authorization: bytes) -> str | None:
+    """The holder of a token that this process knows at this moment, with the right to post."""
     scheme, _, token = authorization.decode("latin-1").partition(" ")
     access = tokens.known(token) if scheme == "Bearer" else None
-    return access is not None and Right.POST in access.rights
+    return access.caller if access is not None and Right.POST in access.rights else None
 
 
 async def _read(plain: Plain, receive: Receive) -> tuple[bytes | None, list[Message]]:
@@ -165,13 +169,28 @@ def _again(messages: list[Message], receive: Receive) -> Receive:
 
 
 async def _answer(path: str, plain: Plain, body: bytes) -> Answer | None:
+    documents = _documents(path, plain, body)
+    if documents is None:
+        return None
+    allowance = await limits.take_for_batch(plain.caller, len(documents))
+    if allowance is not None and allowance.wait_s:
+        answer = answers.limited()
+    elif path in SINGLE:
+        answer = await answers.to_record(documents[0], plain.request_id)
+    else:
+        answer = await answers.to_batch(documents, plain.request_id, atomic=plain.atomic)
+    if allowance is not None:
+        answer = answer._replace(headers={**answer.headers, **allowance.headers()})
+    return answer
+
+
+def _documents(path: str, plain: Plain, body: bytes) -> Sequence[Any] | None:
+    """The record, or the records of a batch; None for what Django's parsers are to judge."""
     if path in SINGLE:
         record = decoder.record(body)
-        return None if record is None else await answers.to_record(record, plain.request_id)
+        return None if record is None else [record]
     documents = decoder.records(body, decode)
-    if documents is None or len(documents) > answers.most_records(plain.atomic):
-        return None
-    return await answers.to_batch(documents, plain.request_id, atomic=plain.atomic)
+    return None if documents is None or len(documents) > answers.most_records(plain.atomic) else documents
 
 
 def _headers(answer: Answer, plain: Plain, length: int) -> list[tuple[bytes, bytes]]:
@@ -191,6 +210,8 @@ def _common(anonymous: bool, secure: bool) -> tuple[tuple[bytes, bytes], ...]:
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": settings.SECURE_REFERRER_POLICY,
         "Cross-Origin-Opener-Policy": settings.SECURE_CROSS_ORIGIN_OPENER_POLICY,
+        "Content-Security-Policy": settings.CONTENT_SECURITY_POLICY,
+        "Permissions-Policy": settings.PERMISSIONS_POLICY,
     }
     if anonymous:  # who was looked for in the session
         headers["Vary"] = "Cookie"

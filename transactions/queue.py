@@ -20,8 +20,10 @@ from redis.retry import Retry
 
 QUEUE = "transactions_list"
 INDEX = "{transactions_list}:index"  # hash: id -> latest accepted state, while it waits
-BOOKS = "{transactions_list}:books"  # hash: epoch, accepted, generation, emptying
+BOOKS = "{transactions_list}:books"  # hash: epoch, accepted, generation, released, emptying, stored
+FEED = "{transactions_list}:feed"  # list: the latest queued records once more, for dashboards
 BATCH = "{transactions_list}:batch:"  # + a random name: a reserved batch, a list
+LIMIT = "{transactions_list}:limit:"  # + a caller: a bucket of `limits`, forgotten when it is full
 
 # Fields of a queued record of version 1, which is also one line of COPY's text format. An id has
 # up to 100 characters, of four bytes at the most.

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from django.contrib.auth.models import User
 from django.test import TransactionTestCase
-from tests.serving import daphne
 from websockets.asyncio.client import connect
 
+from tests.serving import daphne
 from transactions.books import read
 from transactions.flush import flush
 from transactions.models import Transaction

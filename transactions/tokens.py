@@ -1,7 +1,7 @@
 """Tokens of the API: made once, checked at every request, and known in the process for a minute.
 
-A token that this process knows goes on being valid while PostgreSQL does not answer, so that intake
-goes on too.
+While PostgreSQL does not answer intake goes on: a token that this process knows, or that Redis
+remembers (see `token_copies`), goes on being valid, and one that was revoked stays revoked.
 """
 
 import hashlib
@@ -12,14 +12,18 @@ import threading
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from time import monotonic
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import Error as DatabaseError
 from django.db import IntegrityError, transaction
+from django.db.models.signals import ModelSignal, post_delete, post_save
+from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.text import slugify
 from django.views.decorators.debug import sensitive_variables
 
+from . import token_copies
 from .models import ApiToken
 from .rights import Right, Rights, grant, rights_of
 
@@ -53,6 +57,12 @@ class Access:
     user: User
     rights: Rights
     expires_at: datetime | None
+    digest: str
+
+    @property
+    def caller(self) -> str:
+        """Whose bucket its requests are counted in; see `limits`."""
+        return f"token:{self.digest[:32]}"
 
     def valid_now(self) -> bool:
         return self.expires_at is None or timezone.now() < self.expires_at
@@ -124,14 +134,15 @@ def check(token: str) -> Access | None:
     access, ask = checked_tokens.get(digest)
     if ask:
         try:
-            found = _ask(digest)
+            access = _ask(digest)
         except DatabaseError as error:
-            if access is None:
+            copy, revoked = token_copies.recall(digest)
+            access = None if revoked else access or _from(copy, digest)
+            if access is None and not revoked:
                 raise
-            log.warning("PostgreSQL cannot be asked about a token (%s); it stays valid", type(error).__name__)
-        else:
-            access = found
-            checked_tokens.put(digest, access)
+            state = "is revoked" if revoked else "stays valid"
+            log.warning("PostgreSQL cannot be asked about a token (%s); it %s", type(error).__name__, state)
+        checked_tokens.put(digest, access)
     return access if access is not None and access.valid_now() else None
 
 
@@ -142,13 +153,48 @@ def known(token: str) -> Access | None:
 
 
 def _ask(digest: str) -> Access | None:
+    """What PostgreSQL says; Redis is told of it."""
     row = ApiToken.objects.select_related("user").filter(digest=digest, revoked_at=None).first()
     if row is None or not row.user.is_active:
+        token_copies.forget([digest])
         return None
-    access = Access(row.name, row.user, rights_of(row.user), row.expires_at)
+    access = Access(row.name, row.user, rights_of(row.user), row.expires_at, digest)
     if access.valid_now():
         _note_use(row)
+        token_copies.keep(digest, _copy(access))
     return access
+
+
+def _copy(access: Access) -> token_copies.Copy:
+    return {
+        "name": access.name,
+        "user": access.user.pk,
+        "username": access.user.username,
+        "rights": sorted(access.rights),
+        "expires_at": access.expires_at.isoformat() if access.expires_at is not None else None,
+    }
+
+
+def _from(copy: Any, digest: str) -> Access | None:
+    if copy is None:
+        return None
+    user = User(pk=copy["user"], username=copy["username"])
+    expires_at = datetime.fromisoformat(copy["expires_at"]) if copy["expires_at"] else None
+    return Access(copy["name"], user, frozenset(map(Right, copy["rights"])), expires_at, digest)
+
+
+@receiver(post_save, sender=ApiToken)
+@receiver(post_delete, sender=ApiToken)
+def _revoked_by_hand(instance: ApiToken, signal: ModelSignal, **_: Any) -> None:
+    """In the admin site, say."""
+    if signal is post_delete or instance.revoked_at is not None:
+        token_copies.mark_revoked([instance.digest])
+
+
+@receiver(post_save, sender=User)
+def _closed(instance: User, **_: Any) -> None:
+    if not instance.is_active:
+        token_copies.forget(instance.api_tokens.values_list("digest", flat=True))
 
 
 def _note_use(row: ApiToken) -> None:
@@ -221,5 +267,8 @@ def _machine_account(name: str) -> User:
 
 def revoke(name: str) -> None:
     """Ends the token of that name, in every process within a minute. Raises TokenError if there is none."""
-    if not ApiToken.objects.filter(name=name, revoked_at=None).update(revoked_at=timezone.now()):
+    digests = list(ApiToken.objects.filter(name=name, revoked_at=None).values_list("digest", flat=True))
+    ApiToken.objects.filter(digest__in=digests).update(revoked_at=timezone.now())
+    token_copies.mark_revoked(digests)
+    if not digests:
         raise TokenError(f"There is no valid token named {name!r}.")

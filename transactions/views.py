@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from . import answers, books, transaction
+from .authentication import take_for_batch
 from .epochs import empty_everything
 from .parsers import BatchParser, NDJSONParser
 from .postgres import Session
@@ -49,6 +50,7 @@ class AddTransactions(APIView):
         most = answers.most_records(atomic == "true")
         if len(documents) > most:
             raise ParseError(f"Too many records: {len(documents)}. At most {most} at once.")
+        take_for_batch(request._request, len(documents))
         answer = async_to_sync(answers.to_batch)(documents, _request_id(request), atomic=atomic == "true")
         return _response(answer)
 

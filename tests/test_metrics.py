@@ -1,0 +1,273 @@
+"""/metrics: what is counted, by whom it is seen, and that every process knows all of it."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from prometheus_client.parser import text_string_to_metric_families
+from pytest_django import Settings
+from rest_framework.test import APIClient
+
+from transaction_monitoring import worker
+from transactions import tally
+from transactions.flush import flush
+from transactions.queue import connection
+from transactions.rights import Right
+from transactions.tally import FLUSH_RECORDS, REASONS, Tally
+from transactions.tasks import flush_transactions
+from transactions.tokens import create
+
+from .accepting import push, queued, record, take
+from .outages import postgres_away, redis_away
+from .serving import ROOT, daphne, database_url, stop
+from .watching import watch
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ADD, MANY = "/api/add-transaction/", "/api/add-transactions/"
+
+
+@pytest.fixture(autouse=True)
+def nothing_counted_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tally.tally, "_counts", {})
+
+
+def figures(text: str) -> dict[str, float]:
+    """Samples by their name and labels: requests_total{endpoint=…,status=…} without the prefix."""
+    found = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
+            found[sample.name.removeprefix("transactions_") + (f"{{{labels}}}" if labels else "")] = (
+                sample.value
+            )
+    return found
+
+
+def scraped(client: Any) -> dict[str, float]:
+    answer = client.get("/metrics")
+    assert answer.status_code == 200
+    return figures(answer.content.decode())
+
+
+# --- Who may -----------------------------------------------------------------------------------
+
+
+def test_it_needs_the_right_to_read(client: Client, settings: Settings) -> None:
+    settings.ALLOW_ANONYMOUS_API = False
+    assert client.get("/metrics").status_code == 401
+    assert client.get("/metrics", HTTP_AUTHORIZATION=f"Bearer txmon_{'A' * 43}").status_code == 401
+    for right, status in ((Right.POST, 403), (Right.READ, 200)):
+        token, _ = create(str(right), rights=frozenset({right}))
+        answer = client.get("/metrics", HTTP_AUTHORIZATION=f"Bearer {token}")
+        assert (answer.status_code, b"transactions_" in answer.content) == (status, status == 200)
+    client.force_login(User.objects.create_user("customer"))
+    assert client.get("/metrics").status_code == 403
+    client.force_login(User.objects.create_superuser("root"))
+    assert client.get("/metrics").status_code == 200
+
+
+def test_postgres_away_is_shown_to_whom_redis_knows(client: Client, settings: Settings) -> None:
+    settings.ALLOW_ANONYMOUS_API = False
+    token, _ = create("prometheus", rights=frozenset({Right.READ}))
+    extra: Any = {"HTTP_AUTHORIZATION": f"Bearer {token}"}
+    assert client.get("/metrics", **extra).status_code == 200
+    with postgres_away():
+        answer = client.get("/metrics", **extra)
+    found = figures(answer.content.decode())
+    assert (found["store_up{store=postgres}"], found["store_up{store=redis}"]) == (0, 1)
+    assert "stored_total" not in found
+    assert "books_balanced" not in found
+    assert found["queue_length"] == 0
+
+
+def test_redis_away_is_shown(client: Client) -> None:
+    with redis_away():
+        assert scraped(client) == {"store_up{store=redis}": 0}
+
+
+# --- What is counted ---------------------------------------------------------------------------
+
+
+def test_the_figures_of_the_books_are_those_of_the_books(client: Client, people: list[User]) -> None:
+    take(record("T1", people[0]), record("T2", people[0]))
+    push(queued("T3", 999_999))
+    found = scraped(client)
+    assert (found["accepted_total"], found["queue_length"], found["books_balanced"]) == (3, 3, 1)
+    assert found["oldest_seconds"] > 0
+    flush()
+    found = scraped(client)
+    assert (found["stored_total"], found["rejected_total"], found["rejected_open"]) == (2, 1, 1)
+    assert (found["queue_length"], found["in_flight"], found["oldest_seconds"]) == (0, 0, 0)
+    assert time.time() - found["last_flush_timestamp_seconds"] < 60
+    assert (found["store_up{store=redis}"], found["store_up{store=postgres}"]) == (1, 1)
+    assert (found["flush_records_count"], found["flush_records_sum"]) == (1, 3)
+    assert found["flush_records_bucket{le=1}"] == 0
+    assert found["flush_records_bucket{le=10}"] == 1
+    assert found["flush_seconds_count"] == 1
+    assert found["flush_seconds_sum"] > 0
+    assert found["redis_memory_bytes"] > 100_000
+    connection().rpush("transactions_list", "smuggled")
+    assert scraped(client)["books_balanced"] == 0
+
+
+def refusals(client: Client) -> dict[str, float]:
+    return {
+        name.removeprefix("refused_total{reason=").rstrip("}"): value
+        for name, value in scraped(client).items()
+        if name.startswith("refused_total") and value
+    }
+
+
+def test_what_is_refused_is_counted_by_its_reason(
+    client: Client, api: APIClient, people: list[User], settings: Settings
+) -> None:
+    good = {"transaction_id": "T1", "user": people[0].pk, "amount": 1}
+    assert set(scraped(client)) >= {f"refused_total{{reason={reason}}}" for reason in REASONS.values()}
+
+    def post(path: str, body: Any, **extra: Any) -> int:
+        return int(api.post(path, body, format="json", **extra).status_code)
+
+    assert post(ADD, good) == 200
+    assert refusals(client) == {}
+    assert post(ADD, {**good, "amount": 2}) == 409
+    assert post(ADD, {**good, "amount": -1}) == 400
+    assert post(ADD, {**good, "transaction_id": "T2", "user": 0}) == 400
+    assert refusals(client) == {"conflict": 1, "invalid": 2}
+    assert post(MANY, [good, {**good, "amount": 2}, {**good, "amount": 3}, {}, 5]) == 200
+    assert refusals(client) == {"conflict": 3, "invalid": 4}
+    assert post(MANY, {}) == 400
+    assert post(ADD, good, HTTP_AUTHORIZATION="Bearer x") == 401
+    settings.MAX_QUEUE_LENGTH = 0
+    assert post(ADD, {**good, "transaction_id": "T3"}) == 503
+    settings.RATE_LIMIT_RECORDS_PER_SECOND, settings.RATE_LIMIT_BURST = 1, 1
+    assert {post(ADD, good) for _ in range(3)} >= {429}
+    found = refusals(client)
+    assert found.pop("rate_limit") >= 1
+    assert found == {"conflict": 3, "invalid": 5, "unauthenticated": 1, "unavailable": 1}
+
+
+def test_a_value_falls_into_the_bucket_of_the_next_bound(client: Client) -> None:
+    for value in (0, 1, 1.5, 10, 10**9):
+        tally.tally.observe(FLUSH_RECORDS, value)
+    found = scraped(client)
+    wanted = {"0": 1, "1": 2, "10": 4, "100": 4, "1000000": 4, "+Inf": 5}
+    assert {bound: found[f"flush_records_bucket{{le={bound}}}"] for bound in wanted} == wanted
+
+
+def test_what_becomes_of_ticks_is_counted(client: Client) -> None:
+    task = type("Task", (), {"name": worker.FLUSH})
+    worker.revoked(sender=task, expired=True)
+    worker.revoked(sender=task, expired=False)
+    worker.done(sender=task)
+    worker.done(sender=task)
+    worker.done(sender=type("Task", (), {"name": "another"}))
+    found = scraped(client)
+    assert [found[f"ticks_total{{outcome={outcome}}}"] for outcome in ("done", "failed", "expired")] == [
+        2,
+        0,
+        1,
+    ]
+
+
+@pytest.mark.slow
+def test_a_worker_tells_of_ticks_that_came_too_late(people: list[User], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "celery", "-A", "transaction_monitoring", "worker", "-P", "solo"]
+    with (tmp_path / "worker.log").open("wb") as log:
+        worker_process = subprocess.Popen(
+            [*command, "--without-gossip", "--without-mingle"],
+            cwd=ROOT,
+            env={**os.environ, "DATABASE_URL": database_url()},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            flush_transactions.apply_async(expires=datetime.now(UTC) - timedelta(seconds=60))
+            flush_transactions.apply_async()
+            deadline = time.monotonic() + 60
+            while set(tally.last_ticks()) != {"expired", "done"} and time.monotonic() < deadline:
+                time.sleep(0.2)
+        finally:
+            stop(worker_process)
+    counts, _ = tally.read()
+    assert (counts["ticks|expired"], counts["ticks|done"]) == (1, 1)
+    assert "Traceback" not in (tmp_path / "worker.log").read_text()
+
+
+def test_what_redis_does_not_take_is_counted_later() -> None:
+    one = Tally()
+    one.add("requests|a|200", 2)
+    with redis_away():
+        one.publish()
+    one.add("requests|a|200")
+    one.publish()
+    one.publish()
+    assert tally.read()[0]["requests|a|200"] == 3
+
+
+def test_a_process_that_died_has_no_websockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = Tally(), Tally()
+    two._name = "another"
+    for each in (one, two):
+        each.clients(2)
+        each.publish()
+    assert tally.read()[1] == 4
+    monkeypatch.setattr(tally, "time", lambda: time.time() + tally.DEAD_S + 1)
+    one.publish()
+    assert tally.read()[1] == 2
+    assert connection().hlen(tally.WATCHING) == 1
+
+
+# --- Several processes -------------------------------------------------------------------------
+
+
+def within(seconds: float, url: str) -> Iterator[dict[str, float]]:
+    """What /metrics says, again and again; counts of other processes come a second late."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        yield figures(httpx.get(f"{url}/metrics", timeout=20, trust_env=False).text)
+        time.sleep(0.2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lane", ["true", "false"])
+def test_every_process_knows_the_counts_of_all(people: list[User], lane: str) -> None:
+    with daphne(FAST_LANE=lane) as one, daphne(FAST_LANE=lane) as two:
+        for number, url in enumerate((one, two, two)):
+            body = {"transaction_id": f"T{number}", "user": people[0].pk, "amount": 1}
+            assert httpx.post(url + ADD, json=body, trust_env=False).status_code == 200
+            assert httpx.post(url + MANY, json=[body, 5], trust_env=False).status_code == 200
+            assert httpx.post(url + ADD, json={}, trust_env=False).status_code == 400
+        wanted = {
+            "requests_total{endpoint=add-transaction,status=200}": 3,
+            "requests_total{endpoint=add-transactions,status=200}": 3,
+            "requests_total{endpoint=add-transaction,status=400}": 3,
+            "refused_total{reason=invalid}": 6,
+            "request_seconds_count{endpoint=add-transaction}": 6,
+            "request_seconds_bucket{endpoint=add-transactions,le=+Inf}": 3,
+        }
+        for url in (one, two):
+            assert any(wanted.items() <= found.items() for found in within(30, url))
+
+
+@pytest.mark.slow
+def test_websockets_are_counted_while_they_are_open(people: list[User]) -> None:
+    with daphne() as one, daphne() as two:
+        with watch(one), watch(two), watch(two) as third:
+            assert any(found["websocket_clients"] == 3 for found in within(30, one))
+            third.send("x" * 5000)
+            closed = "websocket_closed_total{code=4009}"
+            assert any(
+                found.get(closed) == 1 and found["websocket_clients"] == 2 for found in within(30, one)
+            )
+        assert any(found["websocket_clients"] == 0 for found in within(30, two))

@@ -1,0 +1,73 @@
+"""The worker's own ticks: when they come, and when they hold back."""
+
+import threading
+import time
+from datetime import timedelta
+from typing import Any
+
+import psycopg2
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from tests.accepting import record, take
+from transactions import ticks
+from transactions.models import Epoch, Transaction
+from transactions.postgres import FLUSH_LOCK, Session
+from transactions.ticks import flush_if_overdue, start_clock
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def age_last_flush(seconds: float) -> None:
+    Epoch.objects.update(flushed_at=timezone.now() - timedelta(seconds=seconds))
+
+
+def test_it_flushes_where_no_flush_has_ever_ended(people: list[User]) -> None:
+    take(record("T1", people[0]))
+    assert flush_if_overdue()
+    assert Transaction.objects.count() == 1
+
+
+def test_it_flushes_once_two_intervals_have_passed(people: list[User], settings: Any) -> None:
+    settings.FLUSH_INTERVAL_SECONDS = 5
+    flush_if_overdue()
+    take(record("T1", people[0]))
+    age_last_flush(9)
+    assert not flush_if_overdue()
+    assert not Transaction.objects.exists()
+    age_last_flush(11)
+    assert flush_if_overdue()
+    assert Transaction.objects.count() == 1
+
+
+def test_it_leaves_a_flush_that_is_under_way_alone(people: list[User]) -> None:
+    take(record("T1", people[0]))
+    with Session() as other:
+        assert other.try_lock(FLUSH_LOCK)
+        assert not flush_if_overdue()
+    assert flush_if_overdue()
+
+
+def test_its_clock_goes_on_after_a_failure(
+    people: list[User], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.FLUSH_INTERVAL_SECONDS = 0.05
+    failures = iter([psycopg2.OperationalError("gone\nfor now"), RuntimeError("unforeseen")])
+    flushed = threading.Event()
+
+    def flush_or_fail() -> bool:
+        error = next(failures, None)
+        if error is not None:
+            raise error
+        flushed.set()
+        return True
+
+    monkeypatch.setattr(ticks, "flush_if_overdue", flush_or_fail)
+    ended = start_clock()
+    try:
+        assert flushed.wait(30)
+    finally:
+        ended.set()
+        while any(thread.name == "ticks" for thread in threading.enumerate()):
+            time.sleep(0.01)

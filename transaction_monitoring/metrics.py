@@ -1,0 +1,138 @@
+"""/metrics: the system in figures, for Prometheus, with the right to read.
+
+Every figure is one of the whole system, whichever process answers: the books' (see
+`transactions.books`) or what all processes have counted into Redis (see `transactions.tally`). So
+one target is scraped, not every process. `docs/operations.md` says what to make of them.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from transactions import alarms, books, tally
+from transactions.callers import rights_of_caller
+from transactions.models import RejectedRecord
+from transactions.queue import connection
+from transactions.rights import NONE, Right
+
+PREFIX = "transactions_"
+TOTALS = {
+    "accepted": "Records accepted, since the books were opened; a replay is none.",
+    "stored": "Records stored as new transactions.",
+    "settled": "Records that settled a pending transaction.",
+    "duplicates": "Records found to be replays only when they were to be stored.",
+    "rejected": "Records that could not be stored, and are kept with their reason.",
+}
+# Fields of the tally whose labels are known beforehand: they are 0 before they first happen.
+COUNTERS: dict[str, tuple[str, tuple[str, ...], Iterable[str]]] = {
+    "requests": ("Answers to posted transactions, by status.", ("endpoint", "status"), ()),
+    "refused": ("Records refused at the door.", ("reason",), sorted(set(tally.REASONS.values()))),
+    "ticks": ("Ticks of the flush, by what they came to.", ("outcome",), ("done", "failed", "expired")),
+    "websocket_closed": ("Websockets that we closed, by code.", ("code",), ("4003", "4008", "4013")),
+}
+HISTOGRAMS = {
+    tally.REQUEST_SECONDS: ("Seconds until a posted transaction was answered.", "endpoint"),
+    tally.FLUSH_SECONDS: ("Seconds that a flush took.", ""),
+    tally.FLUSH_RECORDS: ("Records that a flush stored.", ""),
+}
+
+
+def metrics(request: HttpRequest) -> HttpResponse:
+    """All figures in Prometheus' text format; 401 or 403 without the right to read."""
+    try:
+        rights = rights_of_caller(request)
+    except DatabaseError:
+        return JsonResponse({"detail": "A store does not answer. Try again."}, status=503)
+    if rights == NONE and not request.user.is_authenticated:
+        headers = {"WWW-Authenticate": "Bearer"}
+        return JsonResponse({"detail": "Credentials are missing or wrong."}, status=401, headers=headers)
+    if Right.READ not in rights:
+        return JsonResponse({"detail": "Needs the right to read."}, status=403)
+    registry = CollectorRegistry()
+    registry.register(System())
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+class System(Collector):
+    """What Redis and PostgreSQL say at this moment; what does not answer is left out, and said to be down."""
+
+    def describe(self) -> list[Metric]:
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        up = GaugeMetricFamily(f"{PREFIX}store_up", "Whether a store answers.", labels=["store"])
+        try:
+            found = books.read()
+            counts, clients = tally.read()
+            memory = connection().info("memory")
+        except redis.RedisError:
+            up.add_metric(["redis"], 0)
+            yield up
+            return
+        up.add_metric(["redis"], 1)
+        up.add_metric(["postgres"], float(found.balanced is not None))
+        yield up
+        yield from _of_books(found)
+        yield from _counters(counts)
+        yield from _histograms(counts)
+        yield _gauge("queue_limit", "MAX_QUEUE_LENGTH: intake refuses beyond it.", settings.MAX_QUEUE_LENGTH)
+        yield _gauge("websocket_clients", "Websockets that are open.", clients)
+        yield _gauge("redis_memory_bytes", "Memory that Redis uses.", memory["used_memory"])
+        yield _gauge("redis_memory_limit_bytes", "Redis' maxmemory; 0: none.", memory["maxmemory"])
+        try:
+            yield _gauge("alarms_open", "Alarms that nobody has acknowledged.", alarms.open_alarms().count())
+            waiting = RejectedRecord.objects.filter(resolution="").count()
+            yield _gauge("rejected_open", "Rejected records that nobody has dealt with.", waiting)
+        except DatabaseError:
+            return
+
+
+def _of_books(found: books.Books) -> Iterator[Metric]:
+    shown = found.as_dict()
+    for name, help in TOTALS.items():
+        if shown[name] is not None:
+            yield CounterMetricFamily(PREFIX + name, help, value=shown[name])
+    yield _gauge("queue_length", "Accepted records that wait in the queue.", found.buffered)
+    yield _gauge("in_flight", "Records of batches that are being stored.", found.in_flight)
+    oldest = found.oldest_buffered_seconds or 0
+    yield _gauge("oldest_seconds", "Age of the oldest record that waits; 0: none waits.", oldest)
+    yield _gauge("books_balanced", "1 where everything accepted is accounted for.", found.balanced)
+    last = found.last_flush.timestamp() if found.last_flush is not None else None
+    yield _gauge("last_flush_timestamp_seconds", "When a flush last ran to its end.", last)
+
+
+def _gauge(name: str, help: str, value: Any) -> Metric:
+    family = GaugeMetricFamily(PREFIX + name, help)
+    if value is not None:
+        family.add_metric([], float(value))
+    return family
+
+
+def _counters(counts: dict[str, int]) -> Iterator[Metric]:
+    for name, (help, labels, known) in COUNTERS.items():
+        family = CounterMetricFamily(PREFIX + name, help, labels=labels)
+        fields = {field for field in counts if field.startswith(f"{name}|")}
+        for field in sorted(fields | {f"{name}|{label}" for label in known}):
+            family.add_metric(field.split("|")[1:], counts.get(field, 0))
+        yield family
+
+
+def _histograms(counts: dict[str, int]) -> Iterator[Metric]:
+    for histogram, (help, label) in HISTOGRAMS.items():
+        family = HistogramMetricFamily(PREFIX + histogram.name, help, labels=[label] * bool(label))
+        bounds = [*map(str, histogram.bounds), "+Inf"]
+        values = {field.split("|")[1] for field in counts if field.startswith(f"{histogram.name}|")}
+        for value in sorted(values):
+            start = f"{histogram.name}|{value}|"
+            placed = accumulate(counts.get(f"{start}{place}", 0) for place in range(len(bounds)))
+            total = counts.get(f"{start}sum", 0) / histogram.parts
+            family.add_metric([value] * bool(label), list(zip(bounds, placed, strict=True)), total)
+        yield family

@@ -1,0 +1,251 @@
+"""Connections' places in the stream: the plain one, a message a record, and the one of frames."""
+
+import asyncio
+import logging
+import re
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+from urllib.parse import parse_qs
+
+import orjson
+
+from .board import Board
+from .close_codes import TOO_SLOW
+from .ring import Ring
+
+log = logging.getLogger(__name__)
+
+FIELDS = ("transaction_id", "user", "amount", "status")
+# Records shown to one plain connection in a second; about 250 kB.
+SHOWN_PER_SECOND_MAX = 2_000
+# Records of a frame of what is new; one that stands for more carries a sample.
+FRAME_RECORDS_MAX = 50
+# Records of a frame of what a client missed, which is sent whole.
+MISSED_RECORDS_MAX = 1_000
+# Frames that are kept for the next reader at the same place.
+ENCODED_MAX = 32
+# Frames of records that a client may leave unacknowledged, and how many it acknowledges at once.
+UNACKNOWLEDGED_MAX = 16
+ACKNOWLEDGE_EVERY = 4
+# A connection with nothing to tell says so after this many seconds.
+ALIVE_S = 10.0
+
+Send = Callable[[str], Awaitable[None]]
+End = Callable[[int], Awaitable[None]]
+
+
+class UnreadableQuery(ValueError):
+    """The query string asks for what there is not."""
+
+
+class Wish(NamedTuple):
+    """What a client asks for: a plain stream or frames, and where it was."""
+
+    frames: bool
+    since: int | None = None
+    epoch: str = ""
+
+
+def wish(query: bytes) -> Wish:
+    """What `query` asks for: `frames`, `since` and `epoch`, whatever else it has. Raises UnreadableQuery."""
+    given = parse_qs(query.decode("latin-1"), keep_blank_values=True)
+    stated = {name: given.get(name, [""]) for name in ("frames", "since", "epoch")}
+    if any(len(values) > 1 for values in stated.values()):
+        raise UnreadableQuery
+    frames, since, epoch = (values[0] for values in stated.values())
+    if (
+        frames not in ("", "0", "1")
+        or not re.fullmatch(r"|[0-9]{1,18}", since)
+        or not re.fullmatch(r"|[0-9a-f-]{36}", epoch)
+    ):
+        raise UnreadableQuery
+    return Wish(frames == "1", int(since) if since else None, epoch)
+
+
+class Pace:
+    """Counts events of the running second and says when they are too many."""
+
+    def __init__(self, per_second_max: int) -> None:
+        self._max = per_second_max
+        self._second = 0
+        self._count = 0
+
+    def exceeded_by(self, events: int) -> bool:
+        second = int(asyncio.get_running_loop().time())
+        if second != self._second:
+            self._second, self._count = second, 0
+        self._count += events
+        return self._count > self._max
+
+
+class PlainReader:
+    """A JSON object for each accepted transaction, in order, from the moment of connecting."""
+
+    def __init__(self, send: Send, end: End) -> None:
+        self.ready = False
+        self.end = end
+        self._send = send
+        self._pace = Pace(SHOWN_PER_SECOND_MAX)
+        self._life = 0
+        self._cursor = 0
+
+    def begin(self, ring: Ring) -> None:
+        self._life, self._cursor = ring.life, ring.head
+
+    async def hello(self, board: Board) -> None:
+        """The plain stream has no first message."""
+
+    def acknowledge(self, seq: int) -> None:
+        """Nothing is acknowledged here."""
+
+    async def show(self, board: Board) -> None:
+        ring = board.ring
+        if self._life != ring.life:
+            self._life, self._cursor = ring.life, ring.base
+        upto = ring.head
+        if upto == self._cursor:
+            return
+        # A plain stream cannot say that it skips.
+        if self._pace.exceeded_by(upto - self._cursor):
+            records = None
+        else:
+            records = await board.whole(self._cursor, upto)
+        if records is None:
+            log.info("A dashboard was closed: more came in a second than it is shown")
+            await self.end(TOO_SLOW)
+            return
+        self._cursor = upto
+        for record in records:
+            await self._send(orjson.dumps({name: record[name] for name in FIELDS}).decode())
+
+
+class FramedReader:
+    """Runs of records, numbered, sampled where there are too many, and resumed after a break.
+
+    One frame at a time by the board's clock; the more of them are not acknowledged, the longer until
+    the next, which then stands for more. (A window, as TCP has one.)
+    """
+
+    def __init__(self, send: Send, end: End, wish: Wish) -> None:
+        self.ready = False
+        self.end = end
+        self._send = send
+        self._wish = wish
+        self._life = 0
+        self._cursor = 0
+        # What it missed while it was away ends here; up to it every record is sent.
+        self._missed_upto = 0
+        self._stored = 0
+        self._reload = ""
+        self._unacknowledged: deque[int] = deque()
+        self._sent_at = self._due_at = 0.0
+
+    def begin(self, ring: Ring) -> None:
+        """Takes its place: where the client was, if that can be, else at the end."""
+        since, epoch = self._wish.since, self._wish.epoch
+        self._life, self._stored, self._cursor = ring.life, ring.stored, ring.head
+        if since is None:
+            return
+        if epoch and epoch != ring.epoch:
+            self._reload = "epoch"
+        elif since > ring.head:
+            self._reload = "ahead"
+        else:
+            self._cursor, self._missed_upto = since, ring.head
+
+    async def hello(self, board: Board) -> None:
+        """The first frame."""
+        await self._tell(
+            type="hello",
+            epoch=board.ring.epoch,
+            seq=self._cursor,
+            accepted=board.ring.head,
+            stored=self._stored,
+            interval_seconds=board.interval_s,
+            alive_seconds=ALIVE_S,
+            acknowledge_every=ACKNOWLEDGE_EVERY,
+        )
+        self._sent_at = asyncio.get_running_loop().time()
+
+    def acknowledge(self, seq: int) -> None:
+        """The client has read every frame up to number `seq`."""
+        while self._unacknowledged and self._unacknowledged[0] <= seq:
+            self._unacknowledged.popleft()
+
+    async def show(self, board: Board) -> None:
+        now = asyncio.get_running_loop().time()
+        if now < self._due_at or not await self._show_next(board, now):
+            return
+        self._sent_at = now
+        # Half an interval early, or a clock that is a little late would be waited for twice.
+        behind = len(self._unacknowledged) - ACKNOWLEDGE_EVERY
+        self._due_at = now + board.interval_s * (max(1, behind) - 0.5)
+
+    async def _show_next(self, board: Board, now: float) -> bool:
+        """Sends the one frame that comes next; False where there is none."""
+        ring = board.ring
+        if self._life != ring.life:
+            self._life, self._reload = ring.life, "epoch"
+            await self._start_over(ring, ring.base)
+        elif self._reload:
+            await self._start_over(ring, ring.head)
+        elif ring.stored > self._stored:
+            self._stored = ring.stored
+            await self._tell(type="stored", epoch=ring.epoch, seq=self._stored)
+        elif self._cursor < ring.head:
+            await self._show_run(board)
+        elif now - self._sent_at >= ALIVE_S:
+            await self._tell(type="alive", epoch=ring.epoch, seq=self._cursor)
+        else:
+            return False
+        return True
+
+    async def _start_over(self, ring: Ring, seq: int) -> None:
+        reason, self._reload = self._reload, ""
+        self._cursor, self._missed_upto, self._stored = seq, 0, ring.stored
+        self._unacknowledged.clear()
+        await self._tell(type="reload", epoch=ring.epoch, seq=seq, stored=ring.stored, reason=reason)
+
+    async def _show_run(self, board: Board) -> None:
+        if len(self._unacknowledged) >= UNACKNOWLEDGED_MAX:
+            log.info("A dashboard was closed: it acknowledges no frames")
+            await self.end(TOO_SLOW)
+            return
+        ring, after = board.ring, self._cursor
+        if after < self._missed_upto:
+            upto = min(after + MISSED_RECORDS_MAX, self._missed_upto)
+            if await board.whole(after, upto) is None:
+                self._reload = "gone"
+                await self._start_over(ring, ring.head)
+                return
+            most = MISSED_RECORDS_MAX
+        else:
+            upto, most = ring.head, FRAME_RECORDS_MAX
+        self._cursor = upto
+        self._unacknowledged.append(upto)
+        await self._send(encoded(board, after, upto, most))
+
+    async def _tell(self, **frame: object) -> None:
+        await self._send(orjson.dumps(frame).decode())
+
+
+def encoded(board: Board, after: int, upto: int, most: int) -> str:
+    """The frame for the records after number `after` up to `upto`, made once for all who are there."""
+    key = (board.ring.life, after, upto, most)
+    if key not in board.encoded:
+        if len(board.encoded) >= ENCODED_MAX:
+            del board.encoded[next(iter(board.encoded))]
+        records = board.ring.sample(after, upto, most)
+        count = upto - after
+        frame = {
+            "type": "run",
+            "epoch": board.ring.epoch,
+            "first": after + 1,
+            "last": upto,
+            "count": count,
+            "sampled": len(records) < count,
+            "records": records,
+        }
+        board.encoded[key] = orjson.dumps(frame).decode()
+    return board.encoded[key]

@@ -1,0 +1,39 @@
+"""X-Request-Id: one name for a request, on its answer, in its log lines, and on the records it leaves.
+
+In front of everything that answers, so that also a 404, a refusal by a middleware and an answer of
+the fast lane bear one. What is behind finds the name in the request's own header.
+"""
+
+from transactions import answers
+from transactions.lane import Application, Message, Receive, Scope, Send
+
+from . import logs
+
+HEADER = b"x-request-id"
+ANSWERS = frozenset({"http.response.start", "websocket.accept"})
+
+
+def with_request_id(application: Application) -> Application:
+    """`application`, each of whose requests has one X-Request-Id: the client's if it is fit, else ours."""
+
+    async def named(scope: Scope, receive: Receive, send: Send) -> None:
+        given = [value for name, value in scope["headers"] if name == HEADER]
+        name = answers.request_id(given[0].decode("latin-1") if len(given) == 1 else "")
+        stated = (HEADER, name.encode())
+        if given != [stated[1]]:
+            others = [header for header in scope["headers"] if header[0] != HEADER]
+            scope = {**scope, "headers": [*others, stated]}
+
+        async def send_named(message: Message) -> None:
+            if message["type"] in ANSWERS:
+                headers = [*message.get("headers", ()), (b"X-Request-Id", stated[1])]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        token = logs.request_id.set(name)
+        try:
+            await application(scope, receive, send_named)
+        finally:
+            logs.request_id.reset(token)
+
+    return named

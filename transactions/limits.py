@@ -1,0 +1,173 @@
+"""Rate limits: a token bucket in Redis for each caller, shared by all processes.
+
+A caller is a token of the API, or an address where no token is known. A request costs 1, a batch as
+many as it has records. Buckets hold RATE_LIMIT_BURST and fill by RATE_LIMIT_RECORDS_PER_SECOND.
+
+So that a busy caller does not cost a round trip a request, a process takes a tenth of a second's
+worth ahead, and spends it within LEASE_S. How exact that is: never is more let through than the
+bucket holds, for what is taken ahead has left it. A caller whose requests go to several processes
+may be refused early, by at most what the others hold: a tenth of a second's worth each.
+
+Without an answer from Redis nobody is refused here: accepting answers 503 by itself then.
+"""
+
+import asyncio
+import logging
+import math
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+import redis.exceptions
+from django.conf import settings
+
+from .queue import LIMIT, intake_connection, script
+
+log = logging.getLogger(__name__)
+
+REFUSED = "Too many requests: the rate limit is reached. Retry-After says when to send the same again."
+# For how long what was taken ahead may be spent, in seconds.
+LEASE_S = 5.0
+# What is taken ahead: this part of a second's worth, and of a full bucket.
+AHEAD = 0.1
+# For how long one answer of Redis is waited for, and after none nobody is limited, in seconds.
+PATIENCE_S = 1.0
+AWAY_S = 5.0
+# Callers of which a process remembers what it holds; beyond it, it forgets all and asks again.
+CALLERS_MAX = 10_000
+
+
+class Allowance(NamedTuple):
+    """What became of a request to take: `wait_s` is 0 where it passes, else when to come again."""
+
+    remaining: int
+    wait_s: int
+
+    def headers(self) -> dict[str, str]:
+        """Those of the IETF's draft (draft-ietf-httpapi-ratelimit-headers), and Retry-After."""
+        burst, rate = settings.RATE_LIMIT_BURST, settings.RATE_LIMIT_RECORDS_PER_SECOND
+        told = {
+            "RateLimit-Limit": str(burst),
+            "RateLimit-Remaining": str(self.remaining),
+            "RateLimit-Reset": str(math.ceil((burst - self.remaining) / rate)),
+        }
+        return {**told, "Retry-After": str(self.wait_s)} if self.wait_s else told
+
+
+@dataclass(slots=True)
+class Bucket:
+    """What one process knows of a caller's bucket: what it took ahead, and what was left when."""
+
+    held: int = 0
+    held_until: float = 0.0
+    left: float = math.inf
+    seen_at: float = 0.0
+    asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def spend(self, records: int) -> bool:
+        if monotonic() >= self.held_until:
+            self.held = 0
+        if self.held < records:
+            return False
+        self.held -= records
+        return True
+
+    def at_most(self) -> float:
+        """How much there can be, if nobody else has taken any: what is more need not be asked for."""
+        filled = self.left + (monotonic() - self.seen_at) * settings.RATE_LIMIT_RECORDS_PER_SECOND
+        return self.held + min(settings.RATE_LIMIT_BURST, filled)
+
+
+class Limiter:
+    """The limits as one event loop keeps them. `ahead` False takes no more than is spent at once."""
+
+    def __init__(self, *, ahead: bool) -> None:
+        self._redis = intake_connection()
+        self._ahead = ahead
+        self._buckets: dict[str, Bucket] = {}
+        self._away_until = 0.0
+
+    async def take(self, caller: str, records: int, paid: int) -> Allowance | None:
+        bucket = self._buckets.get(caller)
+        if bucket is None:
+            if len(self._buckets) >= CALLERS_MAX:
+                self._buckets.clear()
+            bucket = self._buckets[caller] = Bucket()
+        passes = bucket.spend(records)
+        if not passes and bucket.at_most() >= records:
+            # One asks, and takes some ahead for those that wait with it.
+            async with bucket.asking:
+                passes = bucket.spend(records)
+                if not passes and bucket.at_most() >= records:
+                    if not await self._fill(caller, bucket, records):
+                        return None
+                    passes = bucket.spend(records)
+        there = bucket.at_most()
+        if passes:
+            return Allowance(int(there), 0)
+        missing = records + paid - there
+        return Allowance(int(there), max(1, math.ceil(missing / settings.RATE_LIMIT_RECORDS_PER_SECOND)))
+
+    async def _fill(self, caller: str, bucket: Bucket, records: int) -> bool:
+        """Takes from Redis what is missing of `records`, and some ahead; False without an answer."""
+        if monotonic() < self._away_until:
+            return False
+        rate, burst = settings.RATE_LIMIT_RECORDS_PER_SECOND, settings.RATE_LIMIT_BURST
+        least = records - bucket.held
+        most = least + (int(min(rate, burst) * AHEAD) if self._ahead else 0)
+        source, sha = script("take")
+        arguments = (1, LIMIT + caller, rate, burst, least, most)
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                try:
+                    taken, left = await self._redis.evalsha(sha, *arguments)
+                except redis.exceptions.NoScriptError:
+                    taken, left = await self._redis.eval(source, *arguments)
+        except (redis.exceptions.RedisError, OSError) as error:
+            self._away_until = monotonic() + AWAY_S
+            log.warning("Redis cannot be asked about rate limits (%s): no limit", type(error).__name__)
+            return False
+        bucket.left, bucket.seen_at = float(left), monotonic()
+        if taken:
+            bucket.held += taken
+            bucket.held_until = bucket.seen_at + LEASE_S
+        return True
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+
+
+# One for each event loop that serves requests; see `serve_here`.
+_limiters: "WeakKeyDictionary[asyncio.AbstractEventLoop, Limiter]" = WeakKeyDictionary()
+
+
+def serve_here() -> None:
+    """Keeps limits for the running loop, which lasts."""
+    loop = asyncio.get_running_loop()
+    if loop not in _limiters:
+        _limiters[loop] = Limiter(ahead=True)
+
+
+async def take(caller: str, records: int, *, paid: int = 0) -> Allowance | None:
+    """Takes `records` from the bucket of `caller`; None where nothing is limited or Redis is away.
+
+    `paid` is what the same request has paid before, and would pay again.
+    """
+    if not settings.RATE_LIMIT_RECORDS_PER_SECOND:
+        return None
+    lasting = _limiters.get(asyncio.get_running_loop())
+    limiter = lasting or Limiter(ahead=False)
+    try:
+        return await limiter.take(caller, records, paid)
+    finally:
+        if lasting is None:
+            await limiter.close()
+
+
+async def take_for_batch(caller: str, records: int) -> Allowance | None:
+    """Takes one for the request, then one for every further record, as the REST views do."""
+    allowance = await take(caller, 1)
+    if allowance is None or allowance.wait_s or records <= 1:
+        return allowance
+    return await take(caller, records - 1, paid=1)

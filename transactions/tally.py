@@ -1,0 +1,172 @@
+"""Counting what happens: in the process for a second, then in Redis, where all processes add up.
+
+So whichever of several web processes is asked for the metrics knows those of all, and of the worker.
+Counting costs the hot path an addition. A process that is killed takes its last second with it: the
+books, which count money, are kept elsewhere (see `books`).
+"""
+
+import asyncio
+import atexit
+import logging
+import os
+import socket
+import threading
+from bisect import bisect_left
+from time import time
+from typing import NamedTuple
+
+import redis
+
+from .queue import connection, text
+
+log = logging.getLogger(__name__)
+
+# hash: a name and its labels, joined by "|" -> a whole number that only grows
+TALLY = "{transactions_list}:tally"
+# hash: a web process -> how many websockets it has, and when it said so
+WATCHING = "{transactions_list}:watching"
+# hash: what a tick came to -> when that was last so, in seconds since 1970
+TICKS = "{transactions_list}:ticks"
+
+PUBLISH_S = 1.0
+# How often a process says again how many websockets it has, and when it is taken for dead.
+SAY_AGAIN_S = 5.0
+DEAD_S = 35.0
+
+
+class Histogram(NamedTuple):
+    """A distribution: upper bounds of its buckets, and how many parts of a unit its sum counts."""
+
+    name: str
+    bounds: tuple[float, ...]
+    parts: int
+
+
+REQUEST_SECONDS = Histogram(
+    "request_seconds",
+    (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+    1_000_000,
+)
+FLUSH_SECONDS = Histogram("flush_seconds", (0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120), 1_000_000)
+FLUSH_RECORDS = Histogram("flush_records", (0, 1, 10, 100, 1_000, 10_000, 100_000, 1_000_000), 1)
+
+# Why a posted record is refused, by the status that a request gets for it.
+REASONS = {
+    400: "invalid",
+    401: "unauthenticated",
+    403: "forbidden",
+    409: "conflict",
+    413: "too_large",
+    415: "invalid",
+    429: "rate_limit",
+    503: "unavailable",
+}
+
+
+class Tally:
+    """The counts of one process that Redis does not have yet. Safe for threads."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._clients = 0
+        self._said_clients = 0
+        self._lock = threading.Lock()
+        self._armed: asyncio.AbstractEventLoop | None = None
+        self._name = f"{socket.gethostname()}:{os.getpid()}"
+
+    def add(self, field: str, number: int = 1) -> None:
+        with self._lock:
+            self._counts[field] = self._counts.get(field, 0) + number
+        if self._armed is None or self._armed.is_closed():
+            self._arm(PUBLISH_S)
+
+    def observe(self, histogram: Histogram, value: float, label: str = "") -> None:
+        place = bisect_left(histogram.bounds, value)
+        self.add(f"{histogram.name}|{label}|{place}")
+        self.add(f"{histogram.name}|{label}|sum", round(value * histogram.parts))
+
+    def clients(self, change: int) -> None:
+        """So many websockets more or less."""
+        self._clients += change
+        self.add("websockets", max(0, change))
+
+    def publish(self) -> None:
+        """Adds to Redis what it does not have yet; what it does not take is kept for the next time."""
+        with self._lock:
+            counts, self._counts = self._counts, {}
+        pipeline = connection().pipeline(transaction=False)
+        for field, number in counts.items():
+            pipeline.hincrby(TALLY, field, number)
+        if self._clients or self._said_clients:
+            pipeline.hset(WATCHING, self._name, f"{self._clients} {time():.0f}")
+        try:
+            pipeline.execute()
+            self._said_clients = self._clients
+        except redis.RedisError as error:
+            log.debug("Redis took no counts (%s)", type(error).__name__)
+            with self._lock:
+                for field, number in counts.items():
+                    self._counts[field] = self._counts.get(field, 0) + number
+
+    def _arm(self, seconds: float) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # Another thread's count, which the next one of the loop takes along.
+            return
+        self._armed = loop
+        loop.call_later(seconds, self._publish_aside, loop)
+
+    def _publish_aside(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._armed = None
+        loop.run_in_executor(None, self.publish)
+        if self._clients:
+            self._arm(SAY_AGAIN_S)
+
+
+tally = Tally()
+# Most of what a process that is asked to end has counted last.
+atexit.register(lambda: tally.publish())
+
+
+def refused(reason: str, records: int = 1) -> None:
+    """Counts records that were posted and not taken; a batch that is refused as a whole counts 1."""
+    if records:
+        tally.add(f"refused|{reason}", records)
+
+
+def flushed(records: int, seconds: float) -> None:
+    """Counts a flush that ran to its end, and publishes what the flusher has counted."""
+    tally.observe(FLUSH_RECORDS, records)
+    tally.observe(FLUSH_SECONDS, seconds)
+    tally.publish()
+
+
+def tick(outcome: str) -> None:
+    """Counts a tick that was "done", has "failed", or "expired" before anybody took it."""
+    tally.add(f"ticks|{outcome}")
+    try:
+        connection().hset(TICKS, outcome, f"{time():.0f}")
+    except redis.RedisError:
+        return
+    tally.publish()
+
+
+def last_ticks() -> dict[str, float]:
+    """When a tick last came to each outcome, in seconds since 1970. Raises redis.RedisError."""
+    return {text(name): float(moment) for name, moment in connection().hgetall(TICKS).items()}
+
+
+def read() -> tuple[dict[str, int], int]:
+    """The counts of all processes by field, and the websockets that are open. Raises redis.RedisError."""
+    tally.publish()
+    counts, watching = connection().hgetall(TALLY), connection().hgetall(WATCHING)
+    clients, dead = 0, []
+    for name, said in watching.items():
+        number, moment = said.split()
+        if time() - float(moment) > DEAD_S:
+            dead.append(name)
+        else:
+            clients += int(number)
+    if dead:
+        connection().hdel(WATCHING, *dead)
+    return {text(name): int(number) for name, number in counts.items()}, clients

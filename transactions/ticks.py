@@ -1,0 +1,60 @@
+"""Ticks of the worker's own, for when Beat's do not come.
+
+Over its memory limit Redis takes none of Celery's messages, and a consumer may stay silent after a
+reconnect though its process lives. So a thread of the worker's main process looks at the age of the
+last flush, and flushes itself once that is older than two intervals. A tick too many is harmless.
+"""
+
+import logging
+import threading
+
+import psycopg2
+import redis
+from django.conf import settings
+
+from .bulk_insert import Superseded
+from .flush import flush
+from .models import Epoch
+from .postgres import Session
+
+log = logging.getLogger(__name__)
+
+# Intervals without a flush after which the clock makes one.
+INTERVALS = 2
+
+# Purpose: whether no flush has ended lately, by PostgreSQL's clock.
+SELECT_OVERDUE = f"""
+    SELECT coalesce(max(flushed_at) < now() - make_interval(secs => %s), true) FROM {Epoch._meta.db_table}
+"""
+
+
+def flush_if_overdue() -> bool:
+    """Flushes where no flush has ended for two intervals; says whether it did.
+
+    Raises psycopg2.Error, redis.RedisError, Superseded, as a flush does.
+    """
+    with Session() as session, session.transaction() as cursor:
+        cursor.execute(SELECT_OVERDUE, (INTERVALS * settings.FLUSH_INTERVAL_SECONDS,))
+        if not cursor.fetchone()[0]:
+            return False
+    report = flush()
+    if report.total:
+        log.warning("No tick came: flushed %s without one", report)
+    return not report.busy
+
+
+def start_clock() -> threading.Event:
+    """Starts the thread, which dies with the process; the event that is returned ends it."""
+    ended = threading.Event()
+    threading.Thread(target=_run, args=(ended,), name="ticks", daemon=True).start()
+    return ended
+
+
+def _run(ended: threading.Event) -> None:
+    while not ended.wait(settings.FLUSH_INTERVAL_SECONDS):
+        try:
+            flush_if_overdue()
+        except (psycopg2.Error, redis.RedisError, Superseded) as error:
+            log.warning("A flush without a tick failed: %s", str(error).partition("\n")[0])
+        except Exception:
+            log.exception("A flush without a tick failed")
