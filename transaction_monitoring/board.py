@@ -32,6 +32,8 @@ FRAMES_PER_SECOND = 3_000
 STRETCH_READERS = 20
 # Seconds between two looks at Redis: a message that was dropped, or that the flush went on, shows by then.
 LOOK_S = 0.5
+# How long Redis may be silent before every dashboard is told to come back, in seconds.
+PATIENCE_S = 15.0
 # How long a gap may be another process's message that is still under way, in seconds.
 GAP_S = 0.1
 
@@ -57,7 +59,7 @@ class Board:
         # Frames of records, for the next reader at the same place; see `readers.encoded`.
         self.encoded: dict[tuple[int, ...], str] = {}
         self._readers: dict[Reader, None] = {}
-        self._redis = intake_connection()
+        self._redis = intake_connection(PATIENCE_S)
         self._layer = get_channel_layer()
         self._channel = ""
         self._lock = asyncio.Lock()

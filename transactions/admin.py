@@ -9,29 +9,32 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.actions import delete_selected
 from django.contrib.auth import get_user_model
-from django.contrib.auth.admin import UserAdmin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from unfold.decorators import display
 
-from . import alarms, rejected
-from .changelists import KEY_DIGITS_MAX, BoundedAdmin, ChosenFilter, more_than
-from .models import Epoch, FlushBatch, RejectedRecord, Transaction
+from . import accounts_admin, books_admin, rejected
+from .changelists import KEY_DIGITS_MAX, BoundedAdmin, ChosenFilter, list_of
+from .models import RejectedRecord, Status, Transaction
+
+# Django looks for this module alone.
+__all__ = ["accounts_admin", "books_admin"]
 
 User = get_user_model()
+admin.site.index_template = "transactions/dashboard.html"
 
 # Bytes of a rejected record that are shown; the rest is told as a number.
 RAW_SHOWN_MAX = 4_000
 # Left-open records that the message after an action names.
 NAMED_MAX = 5
-# Transactions of a user that the confirmation of their deletion lists one by one.
-LISTED_MAX = 100
-
-
-def _list_of(model: str, query: str) -> str:
-    return f"{reverse(f'admin:transactions_{model}_changelist')}?{query}"
+# How a status is coloured beside its name.
+STATUS_COLOURS = {
+    Status.PENDING.label: "info",
+    Status.SUCCESS.label: "success",
+    Status.FAILED.label: "danger",
+}
 
 
 class UserFilter(ChosenFilter):
@@ -73,7 +76,15 @@ class ResolutionFilter(admin.SimpleListFilter):
 
 @admin.register(Transaction)
 class TransactionAdmin(BoundedAdmin[Transaction]):
-    list_display = ("id", "transaction_id", "payer", "amount_shown", "status", "created_at", "stored_at")
+    list_display = (
+        "id",
+        "transaction_id",
+        "payer",
+        "amount_shown",
+        "status_shown",
+        "created_at",
+        "stored_at",
+    )
     list_display_links = ("id", "transaction_id")
     list_filter = ("status", "created_at", UserFilter)
     lookups_allowed = frozenset({"status__exact", "user"}) | {
@@ -86,15 +97,23 @@ class TransactionAdmin(BoundedAdmin[Transaction]):
     search_help_text = "A transaction_id or how it begins, or the number or name of a user."
     fields = (*list_display, "accepted_at", "settled_at")
     actions = ("delete_selected",)
+    export_columns = (
+        "transaction_id", "user_id", "amount", "status",
+        "created_at", "accepted_at", "stored_at", "settled_at",
+    )  # fmt: skip
 
     @admin.display(description="user")
     def payer(self, row: Transaction) -> SafeString:
-        theirs = _list_of("transaction", f"user={row.user_id}")
+        theirs = list_of("transaction", f"user={row.user_id}")
         return format_html('<a href="{}">{}</a>', theirs, row.user.get_username())
 
     @admin.display(description="amount")
     def amount_shown(self, row: Transaction) -> str:
         return f"{row.amount:,}"
+
+    @display(description="status", label=STATUS_COLOURS)  # type: ignore[untyped-decorator]
+    def status_shown(self, row: Transaction) -> str:
+        return Status(row.status).label
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Transaction]:
         # The names of a page's users by their keys. With the field itself in the list, Django would
@@ -145,6 +164,7 @@ class RejectedRecordAdmin(BoundedAdmin[RejectedRecord]):
     search_help_text = "A transaction_id or how it begins."
     fields = (*list_display, "batch", "raw_shown")
     actions = ("replay", "discard")
+    export_columns = ("id", "transaction_id", "reason", "rejected_at", "times", "resolution", "resolved_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RejectedRecord]:
         return super().get_queryset(request).defer("raw")
@@ -183,87 +203,3 @@ class RejectedRecordAdmin(BoundedAdmin[RejectedRecord]):
             self.message_user(request, f"{left.id} {left.transaction_id}: {left.why}.", messages.ERROR)
         if report.failed > NAMED_MAX:
             self.message_user(request, f"Could not be {done}: {report.failed} in all.", messages.ERROR)
-
-
-@admin.register(FlushBatch)
-class FlushBatchAdmin(BoundedAdmin[FlushBatch]):
-    list_display = (
-        "reserved_at", "length", "done", "stored", "settled", "duplicates", "refused",
-        "duration", "speed", "released",
-    )  # fmt: skip
-    ordering = ("-id",)
-    fields = ("name", "epoch", "chunks", "stored_at", *list_display)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[FlushBatch]:
-        # A promise is a name without records; most never get any.
-        return super().get_queryset(request).filter(length__isnull=False)
-
-    @admin.display(description="rejected")
-    def refused(self, batch: FlushBatch) -> SafeString | str:
-        if not batch.rejected:
-            return "0"
-        query = f"batch={batch.pk}&resolution=all"
-        return format_html('<a href="{}">{}</a>', _list_of("rejectedrecord", query), f"{batch.rejected:,}")
-
-    @admin.display(description="duration", empty_value="in work")
-    def duration(self, batch: FlushBatch) -> str | None:
-        seconds = _seconds(batch)
-        return None if seconds is None else f"{seconds:,.2f} s"
-
-    @admin.display(description="records per second")
-    def speed(self, batch: FlushBatch) -> str | None:
-        seconds = _seconds(batch)
-        return f"{batch.done / seconds:,.0f}" if seconds else None
-
-
-def _seconds(batch: FlushBatch) -> float | None:
-    """From the reservation to the last commit; None before it."""
-    return None if batch.stored_at is None else (batch.stored_at - batch.reserved_at).total_seconds()
-
-
-@admin.register(Epoch)
-class EpochAdmin(BoundedAdmin[Epoch]):
-    list_display = (
-        "opened_at", "closed_at", "accepted_seen", "stored", "settled", "duplicates", "rejected",
-        "flushed_at", "alarm", "alarm_acknowledged_at",
-    )  # fmt: skip
-    fields = ("id", *list_display)
-    ordering = ("-opened_at", "-id")
-    actions = ("acknowledge",)
-
-    def has_acknowledge_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("transactions.change_epoch")
-
-    @admin.action(permissions=["acknowledge"], description="Acknowledge the alarms of the selected books")
-    def acknowledge(self, request: HttpRequest, queryset: QuerySet[Epoch]) -> None:
-        self.message_user(request, f"Alarms acknowledged: {alarms.acknowledge(queryset)}.", messages.SUCCESS)
-
-
-admin.site.unregister(User)
-
-
-@admin.register(User)
-class PayerAdmin(UserAdmin):  # type: ignore[type-arg]  # takes none at run time
-    """Django's users, with the way to their transactions, which nobody lists by the thousand."""
-
-    readonly_fields = ("transactions",)
-
-    def get_list_display(self, request: HttpRequest) -> Any:
-        return (*super().get_list_display(request), "transactions")
-
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        fieldsets = super().get_fieldsets(request, obj)
-        return [*fieldsets, ("Transactions", {"fields": ["transactions"]})] if obj else fieldsets
-
-    @admin.display(description="transactions")
-    def transactions(self, user: Any) -> SafeString:
-        return format_html('<a href="{}">show</a>', _list_of("transaction", f"user={user.pk}"))
-
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """The confirmation of a deletion: in detail for users of few transactions, else in short."""
-        keys = [user.pk for user in objs]
-        if not more_than(Transaction.objects.filter(user_id__in=keys), LISTED_MAX):
-            return super().get_deleted_objects(objs, request)
-        lacking = set() if request.user.is_superuser else {"transaction"}
-        lines = [f"User: {user}" for user in objs] + [f"Transactions: more than {LISTED_MAX}, all of theirs"]
-        return lines, {"users": len(keys), "transactions": f"more than {LISTED_MAX}"}, lacking, []

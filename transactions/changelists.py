@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.views.main import PAGE_VAR, ChangeList
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import OperationalError, connection, transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
+from django.urls import path, reverse
 from django.utils.functional import cached_property
 from psycopg2.errors import QueryCanceled
 
-from . import dates
+from . import dates, exports
 
 # Rows that can be paged through, and so the largest OFFSET: 100 pages of 100.
 ROWS_MAX = 10_000
@@ -35,12 +38,18 @@ M = TypeVar("M", bound=Model)
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin
 else:
+    from unfold.admin import ModelAdmin as ThemedAdmin
 
-    class ModelAdmin(admin.ModelAdmin):
-        """Django's class takes its model as an argument in its stubs alone."""
+    class ModelAdmin(ThemedAdmin):
+        """Takes its model as an argument, as Django's class does in its stubs alone."""
 
         def __class_getitem__(cls, model: object) -> type:
             return cls
+
+
+def list_of(model: str, query: str) -> str:
+    """The URL of the list of a model of ours, narrowed by a query string."""
+    return f"{reverse(f'admin:transactions_{model}_changelist')}?{query}"
 
 
 def more_than(rows: QuerySet[Any], most: int) -> bool:
@@ -73,6 +82,11 @@ class BoundedChangeList(ChangeList):
         declared = [str(name) for name in self.model_admin.get_ordering(request)]
         backwards = [name.removeprefix("-") if name.startswith("-") else f"-{name}" for name in declared]
         return backwards if super().get_ordering(request, queryset)[0] == backwards[0] else declared
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        # Nobody counts them all, so the title says nothing of them.
+        self.full_result_count = self.result_count
 
     def get_filters(self, request: HttpRequest) -> Any:
         given = [unit in self._period for unit in dates.UNITS]
@@ -116,6 +130,9 @@ class BoundedAdmin(ModelAdmin[M]):
     sortable_by: ClassVar[tuple[str, ...]] = ()
     # The lookups of fields that a URL may carry, beside the parameters of filter classes.
     lookups_allowed: frozenset[str] = frozenset()
+    # What the list's CSV has; empty: it cannot be exported.
+    export_columns: ClassVar[tuple[str, ...]] = ()
+    change_list_template = "admin/transactions/bounded_list.html"
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return BoundedChangeList
@@ -137,6 +154,7 @@ class BoundedAdmin(ModelAdmin[M]):
     ) -> HttpResponse:
         if request.method != "GET":
             return super().changelist_view(request, extra_context)
+        extra_context = {**(extra_context or {}), "export_url": self._export_url(request)}
         try:
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute(LIMIT_TIME, [str(LIST_MS_MAX)])
@@ -150,6 +168,32 @@ class BoundedAdmin(ModelAdmin[M]):
             "seconds": f"{LIST_MS_MAX / 1000:g}",
         }
         return TemplateResponse(request, "admin/transactions/too_slow.html", context, status=503)
+
+    def get_urls(self) -> list[Any]:
+        if not self.export_columns:
+            return super().get_urls()
+        name = f"transactions_{self.opts.model_name}_export"
+        return [path("export/", self.admin_site.admin_view(self.export), name=name), *super().get_urls()]
+
+    def _export_url(self, request: HttpRequest) -> str:
+        """The CSV of the list as it is filtered now, whichever of its pages is shown."""
+        if not self.export_columns:
+            return ""
+        query = request.GET.copy()
+        query.pop(PAGE_VAR, None)
+        return f"{reverse(f'admin:transactions_{self.opts.model_name}_export')}?{query.urlencode()}"
+
+    def export(self, request: HttpRequest) -> HttpResponseBase:
+        """The list as its URL narrows it, all of it, as a CSV file."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        try:
+            rows = self.get_changelist_instance(request).get_queryset(request)
+        except IncorrectLookupParameters:
+            return HttpResponse(
+                "A filter of this list makes no sense.", status=400, content_type="text/plain"
+            )
+        return exports.download(rows, self.export_columns, str(self.opts.verbose_name_plural))
 
     def refuses(self, request: HttpRequest, rows: QuerySet[M]) -> bool:
         """Whether `rows` are too many for one action, which is then told to the operator."""

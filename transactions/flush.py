@@ -118,7 +118,7 @@ def flush() -> Report:
             if _store(session, batch, report, deadline):
                 _release(session, batch)
         epochs.note_flush(session, epoch)
-        _note_stored(session)
+        note_stored(session)
     tally.flushed(report.total, time.monotonic() - began)
     return report
 
@@ -209,7 +209,7 @@ def _release(session: Session, batch: Batch) -> None:
         cursor.execute(SET_RELEASED, (batch.id,))
 
 
-def _note_stored(session: Session) -> None:
+def note_stored(session: Session) -> None:
     """Tells dashboards how far everything is stored. A promise may have become a batch meanwhile."""
     try:
         with session.transaction() as cursor:

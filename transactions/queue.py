@@ -97,10 +97,13 @@ def connection() -> "redis.Redis":
     return redis.Redis.from_url(settings.REDIS_URL, retry=Retry(NoBackoff(), 0), **_bounds(5.0))
 
 
-def intake_connection() -> "redis.asyncio.Redis":
-    """A client of its own for one event loop's intake; the caller closes it."""
+def intake_connection(timeout_s: float | None = None) -> "redis.asyncio.Redis":
+    """A client of its own for one event loop, by default with the patience of intake; the caller closes it."""
     return redis.asyncio.Redis.from_url(
-        settings.REDIS_URL, retry=AsyncRetry(NoBackoff(), 0), single_connection_client=False, **_bounds(None)
+        settings.REDIS_URL,
+        retry=AsyncRetry(NoBackoff(), 0),
+        single_connection_client=False,
+        **_bounds(timeout_s),
     )
 
 

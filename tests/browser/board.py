@@ -1,0 +1,50 @@
+"""The dashboard as its tests read and use it."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+from django.contrib.auth.models import User
+from playwright.sync_api import Page, expect
+
+IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
+
+
+class Board:
+    """One open dashboard and the server behind it."""
+
+    def __init__(self, page: Page, server: str, people: list[User]) -> None:
+        self.page = page
+        self.server = server
+        self.people = people
+
+    def open(self, query: str = "") -> None:
+        self.page.goto(f"{self.server}/admin/{query}")
+        self.is_live()
+
+    def is_live(self) -> None:
+        expect(self.page.locator("#feed-state")).to_have_text("● live")
+
+    def post(self, id: str, **more: Any) -> None:
+        """Posts a transaction, of Alice unless said otherwise, and sees that it is taken."""
+        self.post_all([{"transaction_id": id, **more}])
+
+    def post_all(self, records: list[dict[str, Any]]) -> None:
+        facts = {"user": self.people[0].pk, "amount": 1000, "status": "PENDING"}
+        body = [{**facts, **record} for record in records]
+        url = f"{self.server}/api/add-transactions/"
+        answer = httpx.post(url, json=body, timeout=30, trust_env=False).json()
+        assert answer["accepted"] == len(records), answer
+
+    def ids(self) -> list[str]:
+        """The ids in the live table, newest first."""
+        return self.page.locator("#rows tbody button").all_text_contents()
+
+    def shows(self, *ids: str) -> None:
+        """Waits until the live table has exactly these, newest first."""
+        expect(self.page.locator("#rows tbody button")).to_have_text(list(ids))
+
+    def shot(self, name: str, *, whole: bool = False) -> None:
+        """A screenshot for the documentation."""
+        IMAGES.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=IMAGES / f"{name}.png", full_page=whole)

@@ -1,0 +1,125 @@
+"""A browser that notes what it should not see, a server, and somebody who is logged in."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    ViewportSize,
+    sync_playwright,
+)
+
+from tests.browser.board import Board
+from tests.serving import ROOT, daphne
+
+# Playwright keeps an event loop running on the thread of the tests, which Django takes for one of its own.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+PASSWORD = "a password of the tests"  # noqa: S105
+VIEWPORT: ViewportSize = {"width": 1360, "height": 850}
+# What Chromium says of a connection that the test itself has cut.
+CUT = r"net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE)|WebSocket connection to"
+
+
+@pytest.fixture(scope="session")
+def collected(django_db_setup: None) -> None:
+    """Static files as in production: collected, hashed, served by WhiteNoise."""
+    command = [sys.executable, "manage.py", "collectstatic", "--noinput", "-v", "0"]
+    subprocess.run(command, cwd=ROOT, check=True)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.fail("No Chromium: install Debian's chromium, or name the program in CHROMIUM.")
+    with sync_playwright() as playwright:
+        # Root has no sandbox to give up; the pages are our own.
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def server(collected: None, transactional_db: None, tmp_path: Path) -> Iterator[str]:
+    with daphne(log=tmp_path / "daphne.log") as url:
+        yield url
+
+
+class Watched:
+    """What a context's pages did: errors on the console, and requests to other hosts."""
+
+    def __init__(self) -> None:
+        self.errors: list[str] = []
+        self.foreign: list[str] = []
+        # Patterns of what a test brings about itself; Chromium tells of every answer over 399.
+        self.expected: list[str] = []
+
+    def console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.errors.append(f"{message.text} {message.location.get('url', '')}")
+
+    def request(self, request: Request) -> None:
+        if (
+            urlsplit(request.url).scheme not in ("data", "blob")
+            and urlsplit(request.url).hostname != "127.0.0.1"
+        ):
+            self.foreign.append(request.url)
+
+    def check(self) -> None:
+        wanted = [error for error in self.errors if any(re.search(each, error) for each in self.expected)]
+        assert [error for error in self.errors if error not in wanted] == []
+        assert self.foreign == []
+
+
+@pytest.fixture
+def watched() -> Watched:
+    return Watched()
+
+
+@pytest.fixture
+def context(server: str, chromium: Browser, watched: Watched) -> Iterator[BrowserContext]:
+    """A browser without cookies, in UTC; at its end no page may have erred or asked another host."""
+    context = chromium.new_context(viewport=VIEWPORT, timezone_id="UTC", locale="en-GB", color_scheme="light")
+    context.set_default_timeout(15_000)
+    context.on("console", watched.console)
+    context.on("weberror", lambda error: watched.errors.append(str(error.error)))
+    context.on("request", watched.request)
+    yield context
+    context.close()
+    watched.check()
+
+
+@pytest.fixture
+def root(transactional_db: None) -> User:
+    return User.objects.create_superuser("root", password=PASSWORD)
+
+
+@pytest.fixture
+def page(context: BrowserContext, server: str, root: User) -> Page:
+    """A page of somebody who may do everything, logged in and not yet anywhere."""
+    client = Client()
+    client.force_login(root)
+    context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": server}])
+    return context.new_page()
+
+
+@pytest.fixture
+def board(page: Page, server: str, people: list[User]) -> Board:
+    """The dashboard, open and live, and nothing on it."""
+    board = Board(page, server, people)
+    board.open()
+    return board

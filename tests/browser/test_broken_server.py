@@ -1,0 +1,63 @@
+"""The dashboard while its server is away, and after."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from playwright.sync_api import BrowserContext, expect
+
+from tests.accepting import record, take
+from tests.browser.board import Board
+from tests.browser.conftest import CUT, Watched
+from tests.serving import daphne
+from transactions.flush import flush
+from transactions.queue import connection
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_it_comes_back_from_a_lost_server_with_nothing_missing(
+    context: BrowserContext, people: list[User], root: User, tmp_path: Path, watched: Watched
+) -> None:
+    watched.expected = [CUT]
+    client = Client()
+    client.force_login(root)
+    page = context.new_page()
+    with daphne(log=tmp_path / "first.log") as url:
+        context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": url}])
+        board = Board(page, url, people)
+        board.open()
+        board.post("BEFORE")
+        board.shows("BEFORE")
+    expect(page.locator("#feed-state")).to_have_text(re.compile(r"^▲ stale since \d\d:\d\d:\d\d$"))
+    expect(page.locator("#banner")).to_contain_text("The server does not answer")
+    board.shot("offline")
+    # Others of the same Redis go on taking transactions meanwhile.
+    with ThreadPoolExecutor(1) as elsewhere:  # This thread has the loop of the browser's driver.
+        elsewhere.submit(take, *(record(f"AWAY{n}", people[0]) for n in range(150))).result()
+    flush()
+    port = int(url.rpartition(":")[2])
+    with daphne(port, log=tmp_path / "second.log"):
+        board.is_live()
+        board.post("AFTER")
+        board.shows("AFTER", *(f"AWAY{n}" for n in reversed(range(150))), "BEFORE")
+        expect(page.locator("#rows tbody tr").nth(1).locator("td").last).to_have_text("● stored")
+        expect(page.locator("#banner")).to_be_hidden()
+    page.close()
+
+
+def test_after_new_books_it_begins_anew(board: Board) -> None:
+    board.post("OLD")
+    board.shows("OLD")
+    connection().flushdb()
+    board.post("NEW")
+    board.shows("NEW")
+
+
+def test_who_may_no_longer_read_is_told_so(board: Board, watched: Watched) -> None:
+    watched.expected = ["status of 403"]
+    User.objects.update(is_superuser=False)
+    expect(board.page.locator("#banner")).to_contain_text("Log in again", timeout=20_000)

@@ -1,0 +1,223 @@
+"""The dashboard's page and answers: who may have them, what they say, and what they cost."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connection as database
+from django.db import connections
+from django.test import Client
+from django.urls import reverse
+from psycopg2.extensions import connection as PostgresConnection
+from pytest_django import Settings
+
+from tests.accepting import push, queued, record, take
+from tests.admin_pages import GONE, staff, store, superuser
+from transactions import dashboard, dashboard_views
+from transactions.flush import flush
+from transactions.kept import POLL_S, Kept, Pace
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# Amid a quarter of an hour, at no whole minute.
+NOW = datetime(2026, 3, 14, 12, 20, 30, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept(settings: Settings) -> None:
+    settings.ALLOW_ANONYMOUS_API = False
+    dashboard_views.forget()
+
+
+def get(client: Client, name: str, **query: str) -> Any:
+    response = client.get(reverse(f"dashboard-{name}"), query)
+    assert response.status_code == 200, response.content
+    return json.loads(response.content)
+
+
+# --- Who may --------------------------------------------------------------------------------------
+
+FIGURES = ["figures", "averages", "start", "story"]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figures_are_for_members_of_the_staff_who_may_read(
+    client: Client, people: list[User], name: str
+) -> None:
+    url = reverse(f"dashboard-{name}")
+    assert client.get(url).status_code == 403
+    client.force_login(people[0])
+    assert client.get(url).status_code == 403
+    staff(client)
+    assert client.get(url).status_code == 403
+    permission = Permission.objects.get(codename="view_transaction")
+    User.objects.get(username="staff").user_permissions.add(permission)
+    assert client.get(url).status_code in (200, 404)
+    assert client.post(url).status_code == 405
+
+
+def test_the_first_page_of_the_admin_is_the_dashboard_for_who_may_read(
+    client: Client, people: list[User]
+) -> None:
+    staff(client, "view_user")
+    assert 'id="dashboard"' not in client.get(reverse("admin:index")).content.decode()
+    client.force_login(User.objects.create_superuser("root"))
+    page = client.get("/", follow=True).content.decode()
+    assert 'id="dashboard"' in page
+    assert "//cdn" not in page
+
+
+# --- The strip ------------------------------------------------------------------------------------
+
+
+def test_the_strip_has_the_books_and_the_open_rejected_records(client: Client, people: list[User]) -> None:
+    superuser(client)
+    take(record("T1", people[0]))
+    push(queued("R1", GONE))
+    flush()
+    take(record("T2", people[0]))
+    status = get(client, "figures")["status"]
+    assert (status["books"]["stored"], status["books"]["buffered"], status["rejected_open"]) == (1, 1, 1)
+    assert status["interval_seconds"] == 5
+
+
+def test_a_fresh_page_begins_a_few_records_back_in_the_feed(client: Client, people: list[User]) -> None:
+    superuser(client)
+    assert get(client, "start") == {"epoch": "", "since": 0}
+    take(*(record(f"T{n}", people[0]) for n in range(dashboard_views.FIRST_RECORDS + 7)))
+    start = get(client, "start")
+    assert start["since"] == 7
+    assert len(start["epoch"]) == 36
+
+
+# --- The averages ---------------------------------------------------------------------------------
+
+
+def test_averages_come_beside_those_of_as_many_days_before(client: Client, people: list[User]) -> None:
+    superuser(client)
+    for day, amount in ((1, 10), (1, 20), (3, 7), (4, 100)):
+        store(
+            people[0],
+            f"T{day}-{amount}",
+            amount=amount,
+            created_at=datetime(2026, 3, day, 23, 30, tzinfo=UTC),
+        )
+    body = get(client, "averages", **{"from": "2026-03-03", "to": "2026-03-04"})
+    assert [(day["day"], day["average"]) for day in body["data"]] == [("2026-03-03", 7), ("2026-03-04", 100)]
+    assert [(day["day"], day["total"]) for day in body["before"]] == [("2026-03-01", "30")]
+    body = get(client, "averages", **{"from": "2026-03-04", "to": "2026-03-04", "timezone": "Asia/Tehran"})
+    assert [day["average"] for day in body["data"]] == [7]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"from": "2026-03-04", "to": "2026-03-03"}, {"from": "soon"}, {"timezone": "Atlantis"},
+        {"from": "0001-01-01", "to": "9999-12-31"}, {"from": "9999-01-01"},
+    ],
+)  # fmt: skip
+def test_a_range_that_makes_no_sense_is_refused(
+    client: Client, people: list[User], query: dict[str, str]
+) -> None:
+    superuser(client)
+    response = client.get(reverse("dashboard-averages"), query)
+    assert response.status_code == 400
+    assert all(isinstance(texts, list) for texts in json.loads(response.content).values())
+
+
+# --- The story ------------------------------------------------------------------------------------
+
+
+def test_a_story_goes_from_accepted_to_settled(client: Client, people: list[User]) -> None:
+    superuser(client)
+
+    def events() -> list[tuple[str, bool]]:
+        return [(e["what"], e["at"] is not None) for e in get(client, "story", transaction_id="T1")["events"]]
+
+    assert client.get(reverse("dashboard-story"), {"transaction_id": "T1"}).status_code == 404
+    take(record("T1", people[0], status="PENDING"))
+    assert events() == [("accepted", True), ("stored", False)]
+    flush()
+    assert events() == [("accepted", True), ("stored", True), ("settled", False)]
+    take(record("T1", people[0], status="SUCCESS"))
+    assert events()[2:] == [("settlement accepted", True), ("settled", False)]
+    flush()
+    flush()
+    assert events() == [("accepted", True), ("stored", True), ("settled", True)]
+    assert [each["transaction_id"] for each in get(client, "story", transaction_id="T1")["latest"]] == ["T1"]
+
+
+def test_the_story_of_a_refused_record_has_its_reason(client: Client, people: list[User]) -> None:
+    superuser(client)
+    push(queued("R1", GONE))
+    flush()
+    (event,) = get(client, "story", transaction_id="R1")["events"]
+    assert event["what"].startswith("rejected: ")
+
+
+@pytest.mark.parametrize("id", ["\0", "", "x" * 5000, "%", "\ud7ff"])
+def test_the_story_of_any_id_is_told_or_404(client: Client, people: list[User], id: str) -> None:
+    superuser(client)
+    assert client.get(reverse("dashboard-story"), {"transaction_id": id}).status_code == 404
+
+
+# --- Cost -----------------------------------------------------------------------------------------
+
+
+def test_many_dashboards_cost_what_one_costs(client: Client, people: list[User]) -> None:
+    superuser(client)
+    get(client, "figures")
+    with database.execute_wrapper(lambda *_: pytest.fail("asked again")):
+        assert dashboard_views._tiles.get()
+        assert dashboard_views._throughput.get()
+
+
+def test_a_failure_is_not_kept(people: list[User]) -> None:
+    failures = [ValueError("no answer")]
+
+    def ask() -> str:
+        if failures:
+            raise failures.pop()
+        return "an answer"
+
+    kept = Kept(ask, 60.0)
+    with pytest.raises(ValueError, match="no answer"):
+        kept.get()
+    assert kept.get() == kept.get() == "an answer"
+
+
+def test_the_more_dashboards_there_are_the_less_often_each_asks() -> None:
+    now = 0.0
+    pace = Pace(lambda: now)
+    assert pace.again_s() == POLL_S
+    # A thousand of them, each of which does as it is told.
+    due = [n * POLL_S / 1000 for n in range(1000)]
+    while now < 600:
+        now = min(due)
+        due[due.index(now)] = now + pace.again_s()
+    assert 80 < pace.again_s() <= 120
+    now += 1000
+    pace.again_s()
+    now += 1000
+    assert pace.again_s() == POLL_S
+
+
+def test_a_figure_that_takes_too_long_is_left_out_and_the_rest_is_told(
+    client: Client, people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    superuser(client)
+    monkeypatch.setattr(dashboard, "FIGURE_MS_MAX", 200)
+    other: PostgresConnection = connections.create_connection("default").get_new_connection(
+        database.get_connection_params()
+    )
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("LOCK TABLE transactions_transaction IN ACCESS EXCLUSIVE MODE")
+        told = get(client, "figures")
+    finally:
+        other.close()
+    assert (told["tiles"], told["throughput"], told["sample"]) == (None, None, None)
+    assert told["status"]["books"]["balanced"] is True
+    assert get(client, "figures")["tiles"]["data"]

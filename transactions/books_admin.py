@@ -1,0 +1,77 @@
+"""The admin site's pages of the flush history and of the books."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from . import alarms, flushes
+from .changelists import BoundedAdmin, list_of
+from .models import Epoch, FlushBatch
+
+
+@admin.register(FlushBatch)
+class FlushBatchAdmin(BoundedAdmin[FlushBatch]):
+    list_display = (
+        "reserved_at", "length", "done", "stored", "settled", "duplicates", "refused",
+        "duration", "speed", "released",
+    )  # fmt: skip
+    ordering = ("-id",)
+    list_before_template = "transactions/flush_plot.html"
+    export_columns = (
+        "name", "reserved_at", "stored_at", "length", "done", "chunks",
+        "stored", "settled", "duplicates", "rejected",
+    )  # fmt: skip
+    fields = ("name", "epoch", "chunks", "stored_at", *list_display)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[FlushBatch]:
+        # A promise is a name without records; most never get any.
+        return super().get_queryset(request).filter(length__isnull=False)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().changelist_view(request, {**(extra_context or {}), "flushes": flushes.latest()})
+
+    @admin.display(description="rejected")
+    def refused(self, batch: FlushBatch) -> SafeString | str:
+        if not batch.rejected:
+            return "0"
+        query = f"batch={batch.pk}&resolution=all"
+        return format_html('<a href="{}">{}</a>', list_of("rejectedrecord", query), f"{batch.rejected:,}")
+
+    @admin.display(description="duration", empty_value="in work")
+    def duration(self, batch: FlushBatch) -> str | None:
+        seconds = _seconds(batch)
+        return None if seconds is None else f"{seconds:,.2f} s"
+
+    @admin.display(description="records per second")
+    def speed(self, batch: FlushBatch) -> str | None:
+        seconds = _seconds(batch)
+        return f"{batch.done / seconds:,.0f}" if seconds else None
+
+
+def _seconds(batch: FlushBatch) -> float | None:
+    """From the reservation to the last commit; None before it."""
+    return None if batch.stored_at is None else (batch.stored_at - batch.reserved_at).total_seconds()
+
+
+@admin.register(Epoch)
+class EpochAdmin(BoundedAdmin[Epoch]):
+    list_display = (
+        "opened_at", "closed_at", "accepted_seen", "stored", "settled", "duplicates", "rejected",
+        "flushed_at", "alarm", "alarm_acknowledged_at",
+    )  # fmt: skip
+    fields = ("id", *list_display)
+    ordering = ("-opened_at", "-id")
+    actions = ("acknowledge",)
+
+    def has_acknowledge_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("transactions.change_epoch")
+
+    @admin.action(permissions=["acknowledge"], description="Acknowledge the alarms of the selected books")
+    def acknowledge(self, request: HttpRequest, queryset: QuerySet[Epoch]) -> None:
+        self.message_user(request, f"Alarms acknowledged: {alarms.acknowledge(queryset)}.", messages.SUCCESS)

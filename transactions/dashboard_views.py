@@ -1,0 +1,151 @@
+"""The dashboard's page and its figures: read the request, call one function, answer."""
+
+import logging
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from functools import wraps
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import redis
+from django.db import Error as DatabaseError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from . import dashboard, statistics, story
+from .callers import rights_of_caller
+from .days import zone_names
+from .kept import Kept, Pace
+from .queue import BOOKS, connection, text
+from .rights import Right, rights_of
+
+log = logging.getLogger(__name__)
+
+# Records of the feed with which a fresh page begins.
+FIRST_RECORDS = 100
+AVERAGE_DAYS = 30
+AVERAGE_DAYS_MAX = 3_660
+
+View = Callable[[HttpRequest], HttpResponse]
+
+
+def with_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """The context of the admin's first page, with the dashboard for who may read."""
+    if Right.READ not in rights_of(request.user):
+        return context
+    urls = {
+        "figures": reverse("dashboard-figures"),
+        "averages": reverse("dashboard-averages"),
+        "start": reverse("dashboard-start"),
+        "story": reverse("dashboard-story"),
+        "api": reverse("transactions"),
+        "transactions": reverse("admin:transactions_transaction_changelist"),
+        "rejected": reverse("admin:transactions_rejectedrecord_changelist"),
+    }
+    shown = {"urls": urls, "tiles": list(dashboard.TILES), "zones": sorted(zone_names())}
+    return {**context, "title": "Dashboard", "dashboard": shown}
+
+
+def _figure(view: View) -> View:
+    """For who may read; a store that is away is a 503 that says which."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest) -> HttpResponse:
+        try:
+            if Right.READ not in rights_of_caller(request):
+                return JsonResponse({"detail": "Log in again: you may not read this."}, status=403)
+            return view(request)
+        except redis.RedisError as error:
+            log.warning("A figure of the dashboard needs Redis (%s)", type(error).__name__)
+            return JsonResponse({"detail": "Redis does not answer."}, status=503)
+        except DatabaseError as error:
+            log.warning("A figure of the dashboard needs PostgreSQL (%s)", type(error).__name__)
+            return JsonResponse({"detail": "PostgreSQL does not answer in time."}, status=503)
+
+    return require_GET(never_cache(guarded))
+
+
+_status = Kept(dashboard.status, 1.0)
+_tiles = Kept(lambda: _with_moment(dashboard.tiles), 4.0)
+_throughput = Kept(lambda: _with_moment(dashboard.throughput), 10.0)
+_sample = Kept(dashboard.sample, 10.0)
+_pace = Pace()
+
+
+def forget() -> None:
+    """Forgets every kept answer, for a test that begins."""
+    for kept in (_status, _tiles, _throughput, _sample):
+        kept.forget()
+
+
+def _with_moment(ask: Callable[[datetime], Any]) -> dict[str, Any]:
+    until = dashboard.as_of(_status.get()["books"]["last_flush"])
+    return {"as_of": until, "data": ask(until)}
+
+
+@_figure
+def figures(request: HttpRequest) -> HttpResponse:
+    """The status strip and every figure but the averages; null for what PostgreSQL does not tell in time."""
+    body: dict[str, Any] = {"status": _status.get(), "again_seconds": _pace.again_s()}
+    figures: list[tuple[str, Kept[Any]]] = [
+        ("tiles", _tiles),
+        ("throughput", _throughput),
+        ("sample", _sample),
+    ]
+    for name, kept in figures:
+        try:
+            body[name] = kept.get()
+        except DatabaseError as error:
+            log.warning("The dashboard's %s cannot be told (%s)", name, type(error).__name__)
+            body[name] = None
+    return JsonResponse(body)
+
+
+@_figure
+def start(request: HttpRequest) -> HttpResponse:
+    """Where a fresh page begins in the feed: its epoch, and a number a few records back."""
+    epoch, accepted = connection().hmget(BOOKS, "epoch", "accepted")
+    since = max(int(accepted or 0) - FIRST_RECORDS, 0)
+    return JsonResponse({"epoch": text(epoch), "since": since})
+
+
+@_figure
+def averages(request: HttpRequest) -> HttpResponse:
+    """The daily averages of a range (the last AVERAGE_DAYS days) and of as many days before it."""
+    parameters = statistics.AverageParameters(data=request.GET)
+    if not parameters.is_valid():
+        return JsonResponse(parameters.errors, status=400)
+    asked = parameters.question()
+    last = asked.last or timezone.now().astimezone(ZoneInfo(asked.timezone)).date()
+    first = asked.first or max(date.min, last - timedelta(days=AVERAGE_DAYS - 1))
+    days = (last - first).days + 1
+    if days < 1 or days > AVERAGE_DAYS_MAX:
+        return JsonResponse({"to": [f"A range has 1 to {AVERAGE_DAYS_MAX:,} days."]}, status=400)
+    return JsonResponse(_averages(first, last, asked))
+
+
+def _averages(first: date, last: date, asked: statistics.Question) -> dict[str, Any]:
+    length = last - first + timedelta(days=1)
+    body: dict[str, Any] = statistics.daily_averages(_between(asked, first, last))
+    body["before"] = []
+    if first.toordinal() > length.days:
+        body["before"] = statistics.daily_averages(_between(asked, first - length, last - length))["data"]
+    for day in (*body["data"], *body["before"]):
+        day["total"] = str(day["total"])
+    return {**body, "days": length.days}
+
+
+def _between(asked: statistics.Question, first: date, last: date) -> statistics.Question:
+    return statistics.Question(first, last, asked.timezone, asked.status, asked.user)
+
+
+@_figure
+def one(request: HttpRequest) -> HttpResponse:
+    """The story of the transaction `transaction_id`."""
+    found = story.story(request.GET.get("transaction_id", ""))
+    if found is None:
+        return JsonResponse({"detail": "No such transaction."}, status=404)
+    return JsonResponse(found)

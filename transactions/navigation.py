@@ -1,0 +1,40 @@
+"""What stands in the admin site's sidebar, for those who may see it."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+# Title, icon, model (None: the dashboard), and the permission without which it is not shown.
+_PAGES = [
+    ("Dashboard", "monitoring", None, "transactions.view_transaction"),
+    ("Transactions", "receipt_long", "transactions_transaction", "transactions.view_transaction"),
+    ("Rejected records", "block", "transactions_rejectedrecord", "transactions.view_rejectedrecord"),
+    ("Flush history", "sync", "transactions_flushbatch", "transactions.view_flushbatch"),
+    ("Books", "menu_book", "transactions_epoch", "transactions.view_epoch"),
+]
+_ACCESS = [
+    ("API tokens", "key", "transactions_apitoken", "transactions.view_apitoken"),
+    ("Users", "person", "auth_user", "auth.view_user"),
+    ("Groups", "group", "auth_group", "auth.view_group"),
+]
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """The groups of links, as the theme wants them."""
+    return [
+        {"title": title, "separator": False, "items": [_item(request, *page) for page in pages]}
+        for title, pages in (("Pipeline", _PAGES), ("Access", _ACCESS))
+    ]
+
+
+def _item(request: HttpRequest, title: str, icon: str, model: str | None, permission: str) -> dict[str, Any]:
+    link = reverse("admin:index") if model is None else reverse(f"admin:{model}_changelist")
+    here = request.path == link if model is None else request.path.startswith(link)
+    return {
+        "title": title,
+        "icon": icon,
+        "link": link,
+        "active": here,
+        "permission": lambda request: request.user.has_perm(permission),
+    }

@@ -1,0 +1,100 @@
+// What each chart draws. Lines differ by their dashes and bars by their names, not by colour alone.
+import * as format from "./format.js";
+import { ChartCard } from "./chart_card.js";
+
+const COLOURS = { PENDING: "#3b82f6", SUCCESS: "#16a34a", FAILED: "#dc2626", before: "#8b8fa3", bars: "#7c6fd6" };
+const DASHES = { PENDING: [2, 2], SUCCESS: [], FAILED: [6, 2] };
+const AWAY = "Cannot be told now: PostgreSQL does not answer in time.";
+const title = (text) => ({ display: true, text });
+const line = (label, data, colour, dash) => ({
+  label, data, borderColor: colour, backgroundColor: colour, borderDash: dash, borderWidth: 2, pointRadius: 0,
+});
+// A day alone between days without transactions is a point.
+const points = (set) => ({ ...set, pointRadius: 3 });
+
+export const throughput = new ChartCard("throughput", ({ minutes, by_status, before }) => ({
+  type: "line",
+  data: {
+    labels: minutes.map(format.minute),
+    datasets: [
+      ...Object.entries(by_status).map(([name, counts]) => line(name, counts, COLOURS[name], DASHES[name])),
+      line("total of the 30 minutes before", before, COLOURS.before, [8, 6]),
+    ],
+  },
+  options: { scales: { x: { grid: { display: false }, ticks: { maxTicksLimit: 8, maxRotation: 0 } }, y: { beginAtZero: true, ticks: { precision: 0 }, title: title("a minute") } } },
+}));
+
+export function showThroughput(data) {
+  if (!data) return throughput.fail(AWAY);
+  const names = Object.keys(data.by_status);
+  const rows = data.minutes.map((at, k) => [format.minute(at), ...names.map((name) => data.by_status[name][k]), data.before[k]]);
+  throughput.show(data, [`Minute (${format.zoneName()})`, ...names, "30 minutes before, in all"], rows, "");
+}
+
+export const averages = new ChartCard("averages", ({ days, now, before }) => ({
+  type: "line",
+  data: { labels: days, datasets: [points(line("average", now, COLOURS.bars, [])), points(line("as many days before", before, COLOURS.before, [8, 6]))] },
+  options: { scales: { x: { grid: { display: false }, ticks: { maxTicksLimit: 8, maxRotation: 0 } }, y: { beginAtZero: true, title: title("amount") } } },
+}));
+
+export function showAverages(body) {
+  const days = Array.from({ length: body.days }, (_, k) => shifted(body.from, k));
+  const at = (data, shift) => {
+    const held = new Map(data.map((day) => [shift ? shifted(day.day, shift) : day.day, day]));
+    return days.map((day) => held.get(day) ?? null);
+  };
+  const now = at(body.data, 0), before = at(body.before, body.days);
+  const number = (day) => (day ? day.average : null);
+  const rows = days.map((day, k) => [day, now[k], before[k]]).filter((row) => row[1] || row[2])
+    .map(([day, is, was]) => [day, is ? format.decimal(is.average, 2) : "", is ? is.count : "", is ? is.total : "", was ? format.decimal(was.average, 2) : ""]);
+  averages.show(
+    { days, now: now.map(number), before: before.map(number) },
+    [`Day (${body.timezone})`, "Average", "Count", "Total", "Average as many days before"],
+    rows, "There are no transactions on these days.",
+  );
+}
+
+function shifted(day, by) {
+  const date = new Date(`${day}T00:00:00Z`);
+  date.setUTCDate(date.getUTCDate() + by);
+  return date.toISOString().slice(0, 10);
+}
+
+const bars = (label, horizontal) => ({ labels, values }) => ({
+  type: "bar",
+  data: { labels, datasets: [{ label, data: values, backgroundColor: COLOURS.bars }] },
+  options: { indexAxis: horizontal ? "y" : "x", plugins: { legend: { display: false } }, scales: {
+    x: { beginAtZero: true, ticks: horizontal ? { precision: 0 } : {}, title: title(horizontal ? label : "amount") },
+    y: { beginAtZero: true, ticks: horizontal ? {} : { precision: 0 }, title: title(horizontal ? "user" : label) },
+  } },
+});
+const amounts = new ChartCard("amounts", bars("transactions", false));
+const volume = new ChartCard("volume", bars("volume", true));
+const failures = new ChartCard("failures", bars("failed", true));
+
+export function showSample(body) {
+  if (!body) {
+    for (const card of [amounts, volume, failures]) card.fail(AWAY);
+    return;
+  }
+  const note = body.rows ? `Of the latest ${format.whole(body.rows)} stored transactions, since ${format.moment(body.since)} ${format.zoneName()}.` : "";
+  for (const card of [amounts, volume, failures]) card.note(note);
+  const range = ({ digits }) => (digits === 0 ? "0" : `${format.whole(10n ** BigInt(digits - 1))} – ${format.whole(10n ** BigInt(digits) - 1n)}`);
+  amounts.show(
+    { labels: body.amounts.map(range), values: body.amounts.map((each) => each.count) },
+    ["Amount", "Transactions"], body.amounts.map((each) => [range(each), each.count]), "Nothing is stored yet.",
+  );
+  users(volume, body.by_volume, (user) => user.volume, "Volume");
+  users(failures, body.by_failures, (user) => user.failed, "Failed");
+}
+
+function users(card, found, value, head) {
+  const name = (user) => `${clipped(format.visible(user.name ?? "(deleted)"))} (${user.user})`;
+  card.show(
+    { labels: found.map(name), values: found.map((user) => Number(value(user))) },
+    ["User", head, "Transactions"], found.map((user) => [`${format.visible(user.name ?? "(deleted)")} (${user.user})`, value(user), user.count]),
+    head === "Failed" ? "None of the latest failed." : "Nothing is stored yet.",
+  );
+}
+
+function clipped(name) { return name.length > 16 ? `${name.slice(0, 15)}…` : name; }

@@ -1,0 +1,122 @@
+// The websocket's frames: connects, acknowledges, resumes after a break, begins anew when told to.
+//
+// Events: "state" {state, since}, "hello" (the frame), "stored" {seq}, "reset" {reason}, and "run"
+// {records, count, missed}: some of `count` records, all of them where they were `missed` meanwhile.
+const BACKOFF_MS = 500;
+const BACKOFF_MS_MAX = 10_000;
+const CREDENTIALS_ENDED = 4003;
+const UNREADABLE_QUERY = 4007;
+// A server that accepts the connection and then says nothing is tried again.
+const HELLO_MS_MAX = 10_000;
+// A server with nothing to tell says so; one that misses this many times is gone.
+const ALIVE_MISSED_MAX = 2.5;
+
+export class Feed extends EventTarget {
+  #path; #startUrl; #epoch = null; #seq = 0; #head = 0; #socket = null; #lastSeen = null;
+  #tries = 0; #timer = 0; #silence = 0; #silentMs = HELLO_MS_MAX;
+
+  constructor(path, startUrl) {
+    super();
+    this.#path = path;
+    this.#startUrl = startUrl;
+  }
+
+  get seq() { return this.#seq; }
+
+  async connect() {
+    clearTimeout(this.#timer);
+    try {
+      if (this.#epoch === null) await this.#begin();
+    } catch {
+      return this.#again();
+    }
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    const query = new URLSearchParams({ frames: "1", since: this.#seq, epoch: this.#epoch });
+    const socket = (this.#socket = new WebSocket(`${scheme}://${location.host}${this.#path}?${query}`));
+    this.#silentMs = HELLO_MS_MAX;
+    this.#listen();
+    socket.onmessage = (event) => socket === this.#socket && this.#take(parse(event.data));
+    socket.onclose = (event) => socket === this.#socket && this.#closed(event.code);
+  }
+
+  // Drops a connection that the rest of the page found to be dead.
+  restart() {
+    if (this.#socket === null) return;
+    const socket = this.#socket;
+    this.#closed(0);
+    socket.close();
+  }
+
+  // Every frame starts the clock anew: a connection may be dead without either end having said so.
+  #listen() {
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => this.restart(), this.#silentMs);
+  }
+
+  async #begin() {
+    const answer = await fetch(this.#startUrl, { headers: { Accept: "application/json" } });
+    if (!answer.ok) throw new Error(answer.status);
+    const { epoch, since } = await answer.json();
+    this.#epoch = epoch;
+    this.#seq = since;
+  }
+
+  #take(frame) {
+    this.#lastSeen = new Date();
+    this.#listen();
+    if (frame.type === "hello") this.#greet(frame);
+    else if (frame.type === "run") this.#run(frame);
+    else if (frame.type === "stored") this.#tell("stored", { seq: frame.seq });
+    else if (frame.type === "reload") this.#reload(frame.reason);
+  }
+
+  #greet(hello) {
+    this.#tries = 0;
+    this.#silentMs = hello.alive_seconds * 1000 * ALIVE_MISSED_MAX;
+    if (this.#epoch && hello.epoch !== this.#epoch) this.#tell("reset", { reason: "new books" });
+    this.#epoch = hello.epoch;
+    this.#head = hello.accepted;
+    this.#tell("hello", hello);
+    this.#tell("stored", { seq: hello.stored });
+    this.#tell("state", { state: "live" });
+  }
+
+  #run(frame) {
+    // What a resumed connection repeats was shown before.
+    const records = frame.records.filter((record) => record.seq > this.#seq);
+    if (frame.last > this.#seq) {
+      const count = frame.last - Math.max(frame.first - 1, this.#seq);
+      this.#seq = frame.last;
+      this.#tell("run", { records, count, missed: frame.last <= this.#head });
+    }
+    this.#socket?.send(JSON.stringify({ ack: frame.last }));
+  }
+
+  #reload(reason) {
+    this.#epoch = null;
+    this.#tell("reset", { reason });
+    this.restart();
+  }
+
+  #closed(code) {
+    clearTimeout(this.#silence);
+    this.#socket = null;
+    if (code === CREDENTIALS_ENDED) return this.#tell("state", { state: "ended", since: this.#lastSeen });
+    if (code === UNREADABLE_QUERY) this.#epoch = null;
+    this.#again();
+  }
+
+  #again() {
+    const state = this.#tries === 0 ? "resuming" : "stale";
+    this.#tell("state", { state, since: this.#lastSeen });
+    const wait = Math.min(BACKOFF_MS * 2 ** this.#tries, BACKOFF_MS_MAX) * (0.5 + Math.random() / 2);
+    this.#tries += 1;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.connect(), wait);
+  }
+
+  #tell(name, detail) { this.dispatchEvent(new CustomEvent(name, { detail })); }
+}
+
+// Amounts over 2^53 stay exact, as strings. Inside a JSON string the quotes are escaped, so no id matches.
+function parse(text) { return JSON.parse(text.replace(/"amount":\s*(\d{16,})/g, '"amount":"$1"')); }

@@ -1,0 +1,66 @@
+// The live table's filters: read from the form, kept in the page's URL, and checked.
+const NAMES = ["status", "user", "min", "max"];
+const STATUSES = ["", "PENDING", "SUCCESS", "FAILED"];
+
+// Calls `changed` with a test for records, now and whenever the filters change.
+export function bindFilters(form, problem, changed) {
+  const query = new URLSearchParams(location.search);
+  for (const name of NAMES) form.elements[name].value = query.get(name) ?? "";
+  const badStatus = !STATUSES.includes(query.get("status") ?? "") && query.get("status");
+  if (badStatus) form.elements.status.value = "";
+
+  const read = () => {
+    const given = Object.fromEntries(NAMES.map((name) => [name, form.elements[name].value.trim()]));
+    const wrong = check(given);
+    for (const name of NAMES) form.elements[name].setAttribute("aria-invalid", name in wrong);
+    problem.textContent = Object.values(wrong).join(" ");
+    if (Object.keys(wrong).length > 0) return;
+    remember(given);
+    changed(matcher(given), Object.values(given).some(Boolean));
+  };
+  form.addEventListener("input", read);
+  form.addEventListener("reset", () => setTimeout(read));
+  form.addEventListener("submit", (event) => event.preventDefault());
+  read();
+  if (badStatus) problem.textContent = `There is no status ${badStatus.slice(0, 40)}: every status is shown.`;
+}
+
+function check(given) {
+  const wrong = {};
+  if (given.user && !/^\d{1,18}$/.test(given.user)) wrong.user = "A user is a number: the user’s key.";
+  for (const name of ["min", "max"]) {
+    if (given[name] && !/^\d{1,19}$/.test(given[name])) wrong[name] = "An amount is a whole number from 0.";
+  }
+  if (given.min && given.max && !wrong.min && !wrong.max && BigInt(given.min) > BigInt(given.max)) {
+    wrong.max = "The amounts end before they begin.";
+  }
+  return wrong;
+}
+
+function matcher({ status, user, min, max }) {
+  const least = min ? BigInt(min) : null;
+  const most = max ? BigInt(max) : null;
+  return (record) =>
+    (!status || record.status === status) &&
+    (!user || String(record.user) === String(BigInt(user))) &&
+    (least === null || BigInt(record.amount) >= least) &&
+    (most === null || BigInt(record.amount) <= most);
+}
+
+function remember(given) {
+  const query = new URLSearchParams(location.search);
+  for (const name of NAMES) given[name] ? query.set(name, given[name]) : query.delete(name);
+  keep(query);
+}
+
+// Puts one more choice of the page into its URL; an empty one is taken out.
+export function rememberOne(name, value) {
+  const query = new URLSearchParams(location.search);
+  value ? query.set(name, value) : query.delete(name);
+  keep(query);
+}
+
+function keep(query) {
+  const text = query.toString();
+  history.replaceState(null, "", text ? `?${text}` : location.pathname);
+}

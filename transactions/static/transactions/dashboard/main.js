@@ -1,0 +1,96 @@
+// Wires the dashboard together: the feed, the figures, and the places where they are shown.
+import { Feed } from "./feed.js";
+import { Strip } from "./strip.js";
+import { LiveTable } from "./live.js";
+import { Drawer } from "./drawer.js";
+import { bindFilters, rememberOne } from "./filters.js";
+import { once, poll } from "./figures.js";
+import { showTiles } from "./tiles.js";
+import * as charts from "./charts.js";
+import * as format from "./format.js";
+
+const at = (id) => document.getElementById(id);
+const urls = { ...at("dashboard").dataset };
+// The averages change slowly: with every so many of the other figures.
+const POLLS_PER_AVERAGES = 12;
+const last = { polls: 0 };
+
+const query = new URLSearchParams(location.search);
+if (!format.setZone(query.get("timezone") || Intl.DateTimeFormat().resolvedOptions().timeZone)) format.setZone("UTC");
+
+const strip = new Strip();
+const drawer = new Drawer(urls);
+const table = new LiveTable({ box: at("rows"), empty: at("empty"), pace: at("pace"), button: at("pause"), open: (id) => drawer.open(id) });
+bindFilters(at("filters"), at("filter-error"), (matches, filtered) => table.filter(matches, filtered));
+
+// --- The feed
+const feed = new Feed(urls.feed, urls.start);
+let stored = null;
+const listen = (name, heard) => feed.addEventListener(name, (event) => heard(event.detail));
+listen("state", (state) => strip.feed(state));
+listen("hello", (hello) => strip.numbers(hello.accepted, hello.stored));
+listen("run", ({ records, count, missed }) => {
+  table.add(records, count, missed);
+  strip.numbers(feed.seq, stored, records[0]?.accepted_at);
+});
+listen("stored", ({ seq }) => {
+  stored = seq;
+  table.stored(seq);
+  strip.numbers(Math.max(feed.seq, seq), seq);
+});
+listen("reset", () => table.clear());
+feed.connect();
+
+// --- The figures
+function showFigures() {
+  if (!last.figures) return;
+  const { tiles, throughput, sample } = last.figures;
+  showTiles(tiles?.data, tiles?.as_of, urls.transactions);
+  charts.showThroughput(throughput?.data);
+  charts.showSample(sample);
+}
+poll(urls.figures, (body) => {
+  last.figures = body;
+  strip.tell(body.status);
+  showFigures();
+  last.polls += 1;
+  if (last.polls % POLLS_PER_AVERAGES === 0) askAverages();
+}, (why, body) => {
+  strip.tell(null, why);
+  // No answer at all: then the websocket is as dead, whatever the browser believes of it.
+  if (body === null) feed.restart();
+});
+
+// --- The range of days
+const range = at("range");
+const rangeProblem = range.querySelector(".field-error");
+for (const name of ["from", "to"]) range.elements[name].value = query.get(name) ?? "";
+function askAverages() {
+  const given = { from: range.elements.from.value, to: range.elements.to.value };
+  at("range-zone").textContent = format.zoneName();
+  for (const [name, value] of Object.entries(given)) rememberOne(name, value);
+  once(`${urls.averages}?${new URLSearchParams({ ...given, timezone: format.zoneName() })}`, (body) => {
+    rangeProblem.textContent = "";
+    charts.showAverages(body);
+  }, (why, body) => {
+    const wrong = body && !body.detail ? Object.values(body).flat().join(" ") : why;
+    rangeProblem.textContent = wrong;
+    charts.averages.fail(wrong);
+  });
+}
+range.addEventListener("change", askAverages);
+range.addEventListener("submit", (event) => event.preventDefault());
+askAverages();
+
+// --- The time zone
+at("zone").value = format.zoneName();
+at("zone").addEventListener("change", () => {
+  const known = format.setZone(at("zone").value.trim());
+  at("zone").setAttribute("aria-invalid", !known);
+  at("zone-error").textContent = known ? "" : "No such time zone.";
+  if (!known) return;
+  rememberOne("timezone", format.zoneName());
+  showFigures();
+  table.redraw();
+  askAverages();
+});

@@ -1,0 +1,90 @@
+// The status strip: what the feed and the server's figures say of the pipeline, second by second.
+import * as format from "./format.js";
+
+const at = (id) => document.getElementById(id);
+
+export class Strip {
+  #status = null; #skew = 0; #seq = null; #stored = null; #problem = "";
+  // Since when the oldest that waits does so, in milliseconds of the server's clock.
+  #waitsSince = null;
+
+  constructor() { setInterval(() => this.#tick(), 1_000); }
+
+  feed({ state, since }) {
+    const place = at("feed-state");
+    place.dataset.state = state === "ended" ? "stale" : state;
+    place.textContent = {
+      live: "● live",
+      resuming: "◌ resuming …",
+      stale: since ? `▲ stale since ${format.clock(since)}` : "▲ cannot connect",
+      ended: "▲ logged out: load the page again",
+    }[state];
+  }
+
+  // The last numbers accepted and stored, and when the first of the records that just came was accepted.
+  numbers(seq, stored, acceptedAt = null) {
+    this.#seq = seq;
+    this.#stored = stored;
+    if (seq === stored) this.#waitsSince = null;
+    else if (acceptedAt) this.#waitsSince ??= Date.parse(acceptedAt);
+    this.#buffered();
+  }
+
+  // `status` is the server's; null with a problem when it cannot be had.
+  tell(status, problem = "") {
+    this.#problem = problem;
+    if (status) {
+      this.#status = status;
+      this.#skew = Date.parse(status.now) - Date.now();
+      const waited = status.books.oldest_buffered_seconds;
+      this.#waitsSince = waited === null ? null : Date.parse(status.now) - 1000 * waited;
+      this.#books(status);
+    }
+    this.#tick();
+  }
+
+  #books({ books, rejected_open }) {
+    const sign = { true: ["✓ balanced", "good"], false: ["✗ do not balance", "bad"], null: ["? PostgreSQL is away", "bad"] };
+    const [text, state] = sign[books.balanced];
+    at("books").textContent = text;
+    at("books").dataset.state = state;
+    const open = rejected_open === null ? "" : ` (${format.whole(rejected_open)} open)`;
+    at("rejected").textContent = `${format.whole(books.rejected)}${open}`;
+  }
+
+  #buffered() {
+    const books = this.#status?.books;
+    if (this.#seq !== null && this.#stored !== null) at("buffered").textContent = format.whole(Math.max(0, this.#seq - this.#stored));
+    else if (books) at("buffered").textContent = format.whole(books.buffered + (books.in_flight ?? 0));
+  }
+
+  #tick() {
+    if (!this.#status) return this.#banner([this.#problem]);
+    const { books, interval_seconds: interval } = this.#status;
+    const here = Date.now() + this.#skew;
+    const oldest = this.#waitsSince === null ? null : Math.max(0, (here - this.#waitsSince) / 1000);
+    at("oldest").textContent = oldest === null ? "nothing waits" : format.seconds(oldest);
+    this.#buffered();
+    at("next-flush").textContent = nextFlush(books.last_flush, interval, here);
+    this.#banner([
+      this.#problem,
+      oldest !== null && oldest > 2 * interval ? `The oldest record has waited for ${format.seconds(oldest)}, over two flush intervals.` : "",
+      books.balanced === false ? "The books do not balance." : "",
+    ]);
+  }
+
+  #banner(texts) {
+    const text = texts.filter(Boolean).join(" ");
+    const banner = at("banner");
+    if (banner.textContent !== text) banner.textContent = text;
+    banner.hidden = !text;
+  }
+}
+
+function nextFlush(last, interval, now) {
+  if (!last) return "none has run";
+  const since = (now - new Date(last)) / 1000;
+  const left = interval - since;
+  if (left >= -interval) return left > 0.5 ? `in ${Math.ceil(left)} s` : "now";
+  return `overdue by ${format.seconds(-left)}`;
+}
