@@ -85,6 +85,10 @@ async def accept(user: User, *ids: str) -> None:
     await feed.drain()
 
 
+def numbered(first: int, last: int) -> list[str]:
+    return [f"TRX{number}" for number in range(first, last + 1)]
+
+
 def ids_of(frames: Iterable[Frame]) -> list[str]:
     return [shown["transaction_id"] for frame in frames for shown in frame["records"]]
 

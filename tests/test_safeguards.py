@@ -13,10 +13,11 @@ from transactions import bulk_insert
 from transactions import flush as flushing
 from transactions.alarms import open_alarms
 from transactions.flush import flush
+from transactions.ingest import IntakeUnavailable
 from transactions.lookups import lookups
 from transactions.models import Epoch, FlushBatch, RejectedRecord
 from transactions.postgres import FLUSH_LOCK, Session
-from transactions.queue import QUEUE, connection
+from transactions.queue import BOOKS, FEED, INDEX, QUEUE, connection
 
 POINTS = ("after_promise", "after_reserve", "amid_insert", "after_commit", "amid_release", "before_released")
 
@@ -137,6 +138,15 @@ def test_it_keeps_the_users_of_a_chunk_from_being_deleted_before_its_commit(
     take(record("T1", people[0]))
     assert flush().stored == 1
     assert refused == [True]
+
+
+@pytest.mark.parametrize("key", [QUEUE, INDEX, BOOKS, FEED])
+def test_it_accepts_nothing_by_half_beside_a_key_of_another_type(people: list[User], key: str) -> None:
+    """Lua does not roll back: what would fail half-way has to be seen before the first write."""
+    connection().set(key, "somebody else's")
+    with pytest.raises(IntakeUnavailable):
+        take(record("T1", people[0]))
+    assert connection().keys("*transactions_list*") == [key.encode()]
 
 
 def test_it_takes_up_nothing_while_another_holds_the_lock(people: list[User]) -> None:

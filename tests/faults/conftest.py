@@ -1,0 +1,127 @@
+"""What every fault is played on: a template, a system, clients, and the table at the end."""
+
+import asyncio
+import os
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.checker import Verdict, check
+from tests.faults.ledger import Ledger, Sent
+from tests.faults.load import ACKNOWLEDGED_MIN, Load, exchange
+from tests.faults.processes import Process
+from tests.faults.system import System, make_template, remove
+
+COLUMNS = ("fault", "sent", "acknowledged", "stored", "rejected", "lost", "doubled", "seconds to heal")
+_table: list[tuple[str, ...]] = []
+
+
+@pytest.fixture(scope="session")
+def template() -> Iterator[Path]:
+    directory = Path(tempfile.mkdtemp(prefix="faults-"))
+    make_template(directory)
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> int:
+    """FAULT_SEED, else a new one; shown when the test fails."""
+    number = int(os.environ.get("FAULT_SEED") or random.SystemRandom().randrange(10**9))
+    print(f"FAULT_SEED={number}")
+    return number
+
+
+@dataclass
+class Stage:
+    """One fault: its system, its ledger, and how it ends."""
+
+    name: str
+    seed: int
+    directory: Path
+    template: Path
+    ledger: Ledger
+    cleanup: ExitStack
+    system_: System | None = None
+
+    def set_up(self, **options: Any) -> System:
+        """Starts the system; see System for the options."""
+        self.system_ = System(self.directory, self.template, **options)
+        self.cleanup.callback(self.system_.close)
+        return self.system_
+
+    @property
+    def system(self) -> System:
+        assert self.system_ is not None
+        return self.system_
+
+    def load(self, name: str = "load", connections: int = 8) -> Load:
+        return Load(self.system.port, self.ledger, self.seed, name, connections)
+
+    def post(self, *records: Sent) -> int | None:
+        """Posts one record, or a batch, on a connection of its own; the status, None for no answer."""
+        number = self.ledger.sent(records)
+        status, refused = asyncio.run(exchange(self.system.port, records))
+        self.ledger.answered(number, status, refused)
+        return status
+
+    def settle(
+        self, *, at_least: int = ACKNOWLEDGED_MIN, drain_s: float = 60.0, unaccounted: int = 0
+    ) -> Verdict:
+        """The fault is over: waits until everything is stored, checks all invariants, adds the row."""
+        began = time.monotonic()
+        self.system.wait_drained(drain_s)
+        healed_s = time.monotonic() - began
+        verdict = check(self.system, self.ledger.path, unaccounted=unaccounted)
+        counts = (verdict.sent, verdict.acknowledged, verdict.stored, verdict.rejected, verdict.lost)
+        _table.append((self.name, *map(str, counts), str(verdict.doubled), f"{healed_s:.1f}"))
+        assert not verdict.wrong, f"{len(verdict.wrong)} violations, seed {self.seed}: {verdict.wrong[:10]}"
+        assert verdict.acknowledged >= at_least
+        return verdict
+
+    def tell(self) -> None:
+        """Prints the ends of the logs, and what each process held."""
+        for name, process in self.system.processes.items() if self.system_ else ():
+            print(f"--- {name}: {_describe(process)}")
+            print("\n".join(self.system.logs(name).splitlines()[-40:]))
+
+
+def _describe(process: Process) -> str:
+    return f"started {process.starts} times, at most {process.rss_max_mb} MB"
+
+
+@pytest.fixture
+def stage(request: pytest.FixtureRequest, template: Path, seed: int) -> Iterator[Stage]:
+    name = request.node.name.removeprefix("test_fault_").replace("_", " ")
+    directory = Path(tempfile.mkdtemp(prefix="fault-"))
+    directory.chmod(0o755)
+    with ExitStack() as cleanup:
+        cleanup.callback(remove, directory)
+        ledger = Ledger(directory / "ledger.jsonl")
+        cleanup.callback(ledger.close)
+        stage = Stage(name, seed, directory, template, ledger, cleanup)
+        before = request.session.testsfailed
+        yield stage
+        # The report of this test's call comes before this line.
+        if request.session.testsfailed > before or os.environ.get("FAULT_TELL"):
+            stage.tell()
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """The table."""
+    if not _table:
+        return
+    lines = [COLUMNS, *_table]
+    widths = [max(len(line[at]) for line in lines) for at in range(len(COLUMNS))]
+    terminalreporter.section("faults")
+    for first, *others in lines:
+        cells = [first.ljust(widths[0]), *map(str.rjust, others, widths[1:])]
+        terminalreporter.write_line("  ".join(cells))

@@ -1,0 +1,222 @@
+"""Fault 23: takes out one safeguard at a time and shows that the tests notice.
+
+    python -m tests.faults.mutations [WORD]   (only those whose name contains WORD)
+
+Each mutation is an exact replacement in a scratch copy of the tree; a text that is no longer there
+is an error, so that this list keeps up with the code. The status is 1 if a mutation survives.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+FAST = ("tests/test_safeguards.py", "tests/test_flush.py", "tests/test_ingest.py", "tests/test_books.py")
+FAULTS = "tests/faults"
+LEFT_OUT = (".git", ".venv", ".local", "__pycache__", ".*_cache", ".hypothesis", "staticfiles")
+# Two at a time: most of a run is waiting.
+AT_ONCE = 2
+RUN_S_MAX = 400
+
+
+class Mutation(NamedTuple):
+    """A safeguard, where it stands, what it is replaced by, and the tests that are to notice.
+
+    `tests` are pytest's arguments; none means the fast suite.
+    """
+
+    name: str
+    path: str
+    old: str
+    new: str
+    tests: tuple[str, ...] = FAST
+
+
+def fault(words: str) -> tuple[str, ...]:
+    return (FAULTS, "-k", words)
+
+
+ACCEPT = "transactions/accept.lua"
+BULK = "transactions/bulk_insert.py"
+EPOCHS = "transactions/epochs.py"
+FLUSH = "transactions/flush.py"
+INGEST = "transactions/ingest.py"
+MUTATIONS = (
+    Mutation("the fence: a chunk's claim", BULK, " AND done = %(offset)s", ""),
+    Mutation(
+        "the lock: one flusher at a time",
+        FLUSH,
+        "if not session.try_lock(FLUSH_LOCK):",
+        "if not session.try_lock(FLUSH_LOCK) and False:",
+    ),
+    Mutation("the conflict clause", BULK, "        ON CONFLICT (transaction_id) DO NOTHING\n", ""),
+    Mutation("users are locked until COMMIT", BULK, " FOR KEY SHARE) payer", ") payer"),
+    Mutation("the queue's order, in judging", BULK, "(ORDER BY i.place)", "(ORDER BY i.ctid)"),
+    Mutation("the queue's order, in storing", BULK, "ORDER BY i.place\n", "ORDER BY i.ctid\n"),
+    Mutation(
+        "poison is isolated",
+        FLUSH,
+        "except (psycopg2.DataError, psycopg2.IntegrityError) as error:",
+        "except ZeroDivisionError as error:",
+    ),
+    Mutation(
+        "a batch is let go of only when all of it is committed",
+        FLUSH,
+        "if _store(session, batch, report, deadline):",
+        "if _store(session, batch, report, deadline) or True:",
+    ),
+    Mutation(
+        "promises are looked after",
+        FLUSH,
+        "        if batch.length is None:\n",
+        "        if batch.length == -1:\n",
+    ),
+    Mutation(
+        "batches are numbered as they come to be",
+        FLUSH,
+        ", id = nextval(pg_get_serial_sequence('{TABLE}', 'id'))",
+        "",
+    ),
+    Mutation(
+        "a later state stays known",
+        "transactions/forget.lua",
+        "if latest[i] == states[i] then",
+        "if true then",
+    ),
+    Mutation(
+        "the generation of look-ups",
+        ACCEPT,
+        "if looked_up ~= '' and looked_up ~= generation then",
+        "if false then",
+    ),
+    Mutation("all or none", ACCEPT, "if atomic and #conflicts > 0 then", "if false then"),
+    Mutation("types before the first write", ACCEPT, "if wrong then return wrong end\n", ""),
+    Mutation("the longest queue", ACCEPT, "+ #pushes > longest then", "+ #pushes > longest * 1000 then"),
+    Mutation(
+        "an unstated time stays unstated",
+        ACCEPT,
+        "if created == '\\\\N' then rest =",
+        "if created == '\\\\N' then created = was_accepted rest =",
+    ),
+    Mutation("the reserve below Redis' limit", INGEST, "if self._memory_full:", "if False:"),
+    Mutation(
+        "scripts that Redis forgot",
+        INGEST,
+        "except redis.exceptions.NoScriptError:",
+        "except ZeroDivisionError:",
+    ),
+    Mutation(
+        "the shield: the runner belongs to nobody",
+        INGEST,
+        "        return await answer\n",
+        "        await self._runner\n        return await answer\n",
+    ),
+    Mutation(
+        "a write is sent once",
+        "transactions/queue.py",
+        "retry=AsyncRetry(NoBackoff(), 0)",
+        "retry=AsyncRetry(NoBackoff(), 3)",
+        fault("fault_09 and dropped"),
+    ),
+    Mutation("data that went back in time", EPOCHS, " and int(accepted or 0) >= seen and latest", ""),
+    Mutation("no alarm before the first release", EPOCHS, " OR NOT coalesce(bool_or(released), false)", ""),
+    Mutation(
+        "an idle session loses the lock",
+        "transactions/postgres.py",
+        '"idle_session_timeout": 30_000',
+        '"idle_session_timeout": 90_000',
+        fault("fault_04 and after_promise"),
+    ),
+    Mutation(
+        "an idle transaction loses the lock",
+        "transactions/postgres.py",
+        '"idle_in_transaction_session_timeout": 10_000',
+        '"idle_in_transaction_session_timeout": 90_000',
+        fault("fault_04 and amid_insert"),
+    ),
+    Mutation(
+        "the worker's own ticks",
+        "transactions/tasks.py",
+        "    ticks.start_clock()",
+        "    pass",
+        fault("fault_06"),
+    ),
+    Mutation(
+        "bounds on bodies",
+        "transaction_monitoring/asgi.py",
+        "body_limits.install()\n",
+        "",
+        fault("fault_18"),
+    ),
+    Mutation(
+        "on the disk before the answer",
+        "dev/servers.py",
+        '"appendfsync": "always"',
+        '"appendfsync": "everysec"',
+        ("tests/test_private_servers.py",),
+    ),
+)
+
+
+def try_out(mutation: Mutation | None) -> tuple[Mutation | None, str]:
+    """Runs the tests of a mutation, or all fast ones of the tree as it is; the test that failed, else ""."""
+    with tempfile.TemporaryDirectory(prefix="mutation-") as scratch:
+        tree = Path(scratch) / "tree"
+        shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*LEFT_OUT))
+        if mutation is not None:
+            apply(mutation, tree)
+        tests = FAST if mutation is None else mutation.tests
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+        try:
+            result = subprocess.run(command, cwd=tree, capture_output=True, text=True, timeout=RUN_S_MAX)
+        except subprocess.TimeoutExpired:
+            return mutation, f"(a run without an end, cut off after {RUN_S_MAX} s)"
+        if result.returncode == 0:
+            return mutation, ""
+        found = re.search(r"^(?:FAILED|ERROR) (\S.*?)(?: - .*)?$", result.stdout, re.MULTILINE)
+        if result.returncode != 1 or found is None:
+            raise SystemExit(f"the tests did not run (status {result.returncode}):\n{result.stdout[-3000:]}")
+        return mutation, found[1]
+
+
+def apply(mutation: Mutation, tree: Path) -> None:
+    """Takes the safeguard out of a copy. Ends the run where the list is out of step with the code."""
+    file = tree / mutation.path
+    text = file.read_text()
+    if text.count(mutation.old) != 1:
+        count = text.count(mutation.old)
+        raise SystemExit(f"{mutation.name}: {count} times in {mutation.path}, not once: {mutation.old!r}")
+    file.write_text(text.replace(mutation.old, mutation.new))
+
+
+def main() -> int:
+    word = sys.argv[1] if len(sys.argv) > 1 else ""
+    chosen = [mutation for mutation in MUTATIONS if word in mutation.name]
+    for mutation in MUTATIONS:
+        with tempfile.TemporaryDirectory() as scratch:
+            copy = Path(scratch) / mutation.path
+            copy.parent.mkdir(parents=True)
+            shutil.copy(ROOT / mutation.path, copy)
+            apply(mutation, Path(scratch))
+    if failed := try_out(None)[1]:
+        print(f"The tests fail as it is: {failed}", file=sys.stderr)
+        return 1
+    survivors = 0
+    began = time.monotonic()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for mutated, caught_by in pool.map(try_out, chosen):
+            assert mutated is not None
+            survivors += not caught_by
+            print(f"{mutated.name:55} {caught_by or 'SURVIVED'}", flush=True)
+    print(f"{len(chosen)} mutations, {survivors} survived, {time.monotonic() - began:.0f} s")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
