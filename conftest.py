@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from channels.layers import channel_layers
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import override_settings
@@ -26,6 +27,8 @@ def plain_static_files() -> Iterator[None]:
 def empty_redis() -> Iterator[None]:
     """Redis is empty at the start of a test, and nothing is remembered of earlier users."""
     connection().flushdb()
+    # A channel layer keeps locks of the loop on which somebody last received from it.
+    channel_layers.backends.clear()
     yield
     lookups.forget()
 

@@ -34,6 +34,11 @@ def crash_at(point: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Crash):
         flush()
     monkeypatch.undo()
+    # The server frees the lock of a lost connection only a moment later.
+    free = False
+    while not free:
+        with Session() as session:
+            free = session.try_lock(FLUSH_LOCK)
 
 
 def rows() -> list[tuple[str, int, int, str]]:

@@ -1,12 +1,7 @@
 """A replay over a network that fails, to servers that refuse, at a pace, and interrupted."""
 
 import io
-import os
-import signal
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,13 +14,13 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
 
+from tests.interrupting import interrupted
 from tests.replayed import NOWHERE, WHEN, replay, written
-from tests.serving import ROOT, daphne, database_url
+from tests.serving import daphne
 from transactions import books
 from transactions.api_client import Pace
 from transactions.flush import flush
 from transactions.models import Transaction
-from transactions.queue import QUEUE, connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -248,21 +243,7 @@ def test_records_go_out_at_the_rate_and_a_delay_is_not_made_up_for(monkeypatch: 
 
 def test_ctrl_c_ends_it_with_what_was_done(url: str, people: list[User], tmp_path: Path) -> None:
     file = written(tmp_path, *(f"A{number},{people[0].pk},1,SUCCESS,{WHEN}" for number in range(10_000)))
-    process = subprocess.Popen(
-        [sys.executable, "manage.py", "replay", str(file), "--url", url, "--rate", "40"],
-        cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": database_url()},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 60
-    while not connection().llen(QUEUE):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    out, error = process.communicate(timeout=60)
+    status, out, error = interrupted("replay", str(file), "--url", url, "--rate", "40")
 
-    assert (process.returncode, error) == (130, "")
+    assert (status, error) == (130, "")
     assert " accepted, 0 replayed, 0 refused" in out

@@ -1,13 +1,8 @@
 """The simulated stream: that it is believable, and that the API has nothing against it."""
 
 import io
-import os
 import re
-import signal
 import statistics
-import subprocess
-import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -15,11 +10,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
-from tests.serving import ROOT, daphne, database_url
+from tests.interrupting import interrupted
+from tests.serving import daphne
 from transactions import books
 from transactions.flush import flush
 from transactions.models import Transaction
-from transactions.queue import QUEUE, connection
 from transactions.simulation import FIRST_USER, Posted, Stream
 
 USERS = range(1, 201)
@@ -110,23 +105,9 @@ def test_the_api_refuses_nothing_of_it_and_the_books_balance(url: str) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_it_runs_until_ctrl_c_which_is_a_good_end(url: str) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "manage.py", "simulate", "--rate", "100"],
-        cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": database_url(), "PORT": url.rpartition(":")[2]},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 60
-    while not connection().llen(QUEUE):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    out, error = process.communicate(timeout=60)
+    status, out, error = interrupted("simulate", "--rate", "100", PORT=url.rpartition(":")[2])
 
-    assert (process.returncode, error) == (0, "")
+    assert (status, error) == (0, "")
     assert re.search(r" s  [\d,]+ accepted  \d+ replayed$", out.splitlines()[-1])
 
 

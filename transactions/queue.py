@@ -98,7 +98,7 @@ def connection() -> "redis.Redis":
 
 
 def intake_connection(timeout_s: float | None = None) -> "redis.asyncio.Redis":
-    """A client of its own for one event loop, by default with the patience of intake; the caller closes it."""
+    """A client of its own for one event loop, as patient as intake by default; the caller closes it."""
     return redis.asyncio.Redis.from_url(
         settings.REDIS_URL,
         retry=AsyncRetry(NoBackoff(), 0),

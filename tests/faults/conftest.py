@@ -18,7 +18,7 @@ from tests.faults.checker import Verdict, check
 from tests.faults.ledger import Ledger, Sent
 from tests.faults.load import ACKNOWLEDGED_MIN, Load, exchange
 from tests.faults.processes import Process
-from tests.faults.system import System, make_template, remove
+from tests.faults.system import System, make_template
 
 COLUMNS = ("fault", "sent", "acknowledged", "stored", "rejected", "lost", "doubled", "seconds to heal")
 _table: list[tuple[str, ...]] = []
@@ -104,7 +104,7 @@ def stage(request: pytest.FixtureRequest, template: Path, seed: int) -> Iterator
     directory = Path(tempfile.mkdtemp(prefix="fault-"))
     directory.chmod(0o755)
     with ExitStack() as cleanup:
-        cleanup.callback(remove, directory)
+        cleanup.callback(shutil.rmtree, directory, ignore_errors=True)
         ledger = Ledger(directory / "ledger.jsonl")
         cleanup.callback(ledger.close)
         stage = Stage(name, seed, directory, template, ledger, cleanup)

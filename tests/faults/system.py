@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -112,13 +111,17 @@ class System:
         self.fuses = directory / "fuses"
         self.fuses.mkdir()
         self.processes: dict[str, Process] = {}
-        self._start_servers()
-        self.environment = environment_of(directory, *self._urls(proxied)) | {"CRASH_FUSES": str(self.fuses)}
-        self.environment |= settings or {}
-        webs = ["web", *(f"web-{number}" for number in range(2, web_processes + 1))]
-        for name in (*webs, "worker", "beat"):
-            self.add(name)
-        self.wait_ready()
+        try:
+            self._start_servers()
+            told = environment_of(directory, *self._urls(proxied)) | {"CRASH_FUSES": str(self.fuses)}
+            self.environment = told | dict(settings or {})
+            webs = ["web", *(f"web-{number}" for number in range(2, web_processes + 1))]
+            for name in (*webs, "worker", "beat"):
+                self.add(name)
+            self.wait_ready()
+        except BaseException:
+            self.close()
+            raise
 
     # --- Processes ----------------------------------------------------------------------------
 
@@ -295,8 +298,3 @@ class _Cursor:
 
     def __exit__(self, *_: object) -> None:
         self._connection.close()
-
-
-def remove(directory: Path) -> None:
-    """Removes what another account may have written too."""
-    shutil.rmtree(directory, ignore_errors=True)
