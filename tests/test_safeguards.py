@@ -1,5 +1,6 @@
 """Safeguards one by one, also those behind which another one stands. See tests/faults/mutations.py."""
 
+import asyncio
 import random
 from typing import Any
 
@@ -9,11 +10,11 @@ from django.contrib.auth.models import User
 
 from tests.accepting import push, queued, record, take
 from tests.test_flush import balanced, crash_at, rows
-from transactions import bulk_insert
+from tests.test_ingest import serve
+from transactions import bulk_insert, ingest
 from transactions import flush as flushing
 from transactions.alarms import open_alarms
 from transactions.flush import flush
-from transactions.ingest import IntakeUnavailable
 from transactions.lookups import lookups
 from transactions.models import Epoch, FlushBatch, RejectedRecord
 from transactions.postgres import FLUSH_LOCK, Session
@@ -142,9 +143,27 @@ def test_it_keeps_the_users_of_a_chunk_from_being_deleted_before_its_commit(
 def test_it_accepts_nothing_by_half_beside_a_key_of_another_type(people: list[User], key: str) -> None:
     """Lua does not roll back: what would fail half-way has to be seen before the first write."""
     connection().set(key, "somebody else's")
-    with pytest.raises(IntakeUnavailable):
+    with pytest.raises(ingest.IntakeUnavailable):
         take(record("T1", people[0]))
     assert connection().keys("*transactions_list*") == [key.encode()]
+
+
+@pytest.mark.parametrize("turns", [1, 2, 4, 8, 16])
+def test_it_goes_on_for_the_others_when_clients_leave_amid_a_call(people: list[User], turns: int) -> None:
+    """After some turns of the loop the call that carries them all is at one stage or another."""
+
+    async def leave() -> list[Any]:
+        intake = ingest.serve_here()
+        submissions = (intake.submit([record(f"T{n}", people[0])], "test", atomic=False) for n in range(60))
+        tasks = [asyncio.create_task(submission) for submission in submissions]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        for task in tasks[::2]:
+            task.cancel()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    answers = serve(leave())
+    assert [answer[0].verdict for answer in answers[1::2]] == [ingest.Verdict.NEW] * 30
 
 
 def test_it_takes_up_nothing_while_another_holds_the_lock(people: list[User]) -> None:

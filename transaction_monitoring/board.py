@@ -7,9 +7,9 @@ that a burst of records is one frame and a thousand sockets are served a few at 
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from channels.layers import get_channel_layer
@@ -65,6 +65,7 @@ class Board:
         self._lock = asyncio.Lock()
         self._looks = 0
         self._gap = asyncio.Event()
+        self._over = asyncio.Event()
         self._begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._run())
 
@@ -79,7 +80,7 @@ class Board:
         self._readers.pop(reader, None)
         if not self._readers:
             self._close()
-            self._task.cancel()
+            self._over.set()
             await asyncio.wait([self._task])
 
     async def whole(self, after: int, upto: int) -> list[Shown] | None:
@@ -101,16 +102,12 @@ class Board:
             await self._enter_group()
             await self._look()
             self._begun.set_result(None)
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._hear())
-                tasks.create_task(self._keep_up())
-                tasks.create_task(self._go_round())
-        except* (RedisError, OSError) as failure:
-            error = failure.exceptions[0]
+            await first_of(self._hear(), self._keep_up(), self._go_round(), self._over.wait())
+        except (RedisError, OSError) as error:
             log.warning("Redis failed (%s); dashboards have to connect again", type(error).__name__)
             await self._fail(error)
-        except* Exception as failure:
-            log.exception("The dashboards' board failed", exc_info=failure)
+        except Exception:
+            log.exception("The dashboards' board failed")
             await self._fail(OSError("The board failed."))
         finally:
             with suppress(RedisError, OSError):
@@ -186,6 +183,25 @@ class Board:
                     await reader.show(self)
                 due = began + self.interval_s * number / max(1, len(stretches))
                 await asyncio.sleep(max(0.0, due - clock()))
+
+
+async def first_of(*work: Coroutine[Any, Any, object]) -> None:
+    """Runs all until the first ends or fails, and ends the others. Raises what it raised.
+
+    Until they are ended: within a wait_for of Python 3.11, of which redis-py makes one for each
+    command, a cancellation may be lost, and a TaskGroup would wait for ever.
+    """
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        while pending := [task for task in tasks if not task.done()]:
+            for task in pending:
+                task.cancel()
+            await asyncio.wait(pending, timeout=1.0)
+    failures = [error for task in tasks if not task.cancelled() and (error := task.exception())]
+    if failures:
+        raise failures[0]
 
 
 _boards: "WeakKeyDictionary[asyncio.AbstractEventLoop, Board]" = WeakKeyDictionary()

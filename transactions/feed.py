@@ -152,7 +152,8 @@ class Announcer:
             while self._waiting:
                 await layer.group_send(GROUP, message(self._next()))
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._hurry.wait(), PAUSE_S)
+                    async with asyncio.timeout(PAUSE_S):
+                        await self._hurry.wait()
         except Exception:
             # Whatever a channel layer raises, the records are safe and in the feed.
             self._waiting.clear()

@@ -1,0 +1,55 @@
+"""`python -m benchmarks [PART ...] [--quick] [--output FILE]`: everything in one run, side by side."""
+
+import argparse
+import importlib
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks import report, stage
+
+# Averages come last: they empty the table and fill it anew.
+PARTS = ("single", "latency", "batch", "flush", "sustained", "dashboards", "averages")
+RESULTS = Path(__file__).with_name("RESULTS.md")
+
+
+def main() -> int:
+    """Runs the parts; 0 also where a target is missed, 1 where the books do not balance."""
+    arguments = _arguments()
+    began, where = datetime.now(UTC), report.machine()
+    scale = stage.QUICK if arguments.quick else stage.FULL
+    parts = [part for part in PARTS if part in arguments.parts] or list(PARTS)
+    sections = []
+    try:
+        with stage.set_up(scale) as found:
+            for part in parts:
+                section = importlib.import_module(f"benchmarks.{part}").run(found)
+                print(f"\n{section.text()}\n", flush=True)
+                sections.append(section)
+    except stage.Unbalanced as error:
+        print(error, file=sys.stderr)
+        return 1
+    command = " ".join(["python -m benchmarks", *arguments.parts, *["--quick"] * arguments.quick])
+    summary = report.summary(command, began, where, sections)
+    print(summary)
+    if arguments.output:
+        arguments.output.write_text("\n\n".join([summary, *(each.text() for each in sections)]) + "\n")
+        print(f"Written: {arguments.output}")
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (default: all)")
+    parser.add_argument("--quick", action="store_true", help="see that it runs; no figures to quote")
+    parser.add_argument("--output", type=Path, help="where to write the results (a full run: RESULTS.md)")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    if arguments.output is None and not arguments.parts and not arguments.quick:
+        arguments.output = RESULTS
+    return arguments
+
+
+if __name__ == "__main__":
+    sys.exit(main())

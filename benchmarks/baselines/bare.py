@@ -1,0 +1,29 @@
+"""The limit of a server program: an ASGI callable that reads the request and says what we would say."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+CONTENT = b'{"message":"Transaction detail was obtained successfully."}'
+HEADERS = [
+    (b"Content-Type", b"application/json"),
+    (b"Allow", b"POST, OPTIONS"),
+    (b"X-Frame-Options", b"DENY"),
+    (b"X-Content-Type-Options", b"nosniff"),
+    (b"Referrer-Policy", b"same-origin"),
+    (b"Cross-Origin-Opener-Policy", b"same-origin"),
+    (b"Content-Length", b"%d" % len(CONTENT)),
+]
+START = {"type": "http.response.start", "status": 200, "headers": HEADERS}
+BODY = {"type": "http.response.body", "body": CONTENT}
+
+
+async def application(
+    scope: dict[str, Any],
+    receive: Callable[[], Awaitable[dict[str, Any]]],
+    send: Callable[[dict[str, Any]], Awaitable[None]],
+) -> None:
+    if scope["type"] == "http":
+        while (await receive()).get("more_body"):
+            pass
+        await send(START)
+        await send(BODY)

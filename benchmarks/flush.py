@@ -1,0 +1,58 @@
+"""Storing what is queued: our flush, a bare COPY of as many rows, and the seed's manner."""
+
+import time
+
+from benchmarks import filling
+from benchmarks.baselines import copying, seed_flush
+from benchmarks.report import Section, number
+from benchmarks.stage import Stage, Unbalanced, say, settle_up
+from transactions.flush import flush
+
+OURS = "our flush: reserve, judge, store, roll up, count, release"
+COPY_OURS = "bare COPY into our table: indexes, foreign key, trigger"
+COPY_PLAIN = "bare COPY, keys but no further indexes"
+SEED = "the seed's manner, into its own table"
+
+
+def run(stage: Stage) -> Section:
+    section = Section("Storing what is queued")
+    for count in stage.scale.flush_records:
+        rates: dict[str, list[float]] = {OURS: [], COPY_OURS: [], COPY_PLAIN: [], SEED: []}
+        # A large one varies less.
+        for _ in range(min(stage.scale.rounds, 2) if count > 200_000 else stage.scale.rounds):
+            for name in rates:
+                rates[name].append(count / _take_turn(name, stage, count))
+                say(f"flush, {count:,}: {name}: {number(rates[name][-1])} rows/s")
+        best = {name: max(rounds) for name, rounds in rates.items()}
+        section.note(f"{count:,} records:")
+        section.table(
+            ("", "best rows/s", "of COPY into our table", "all rounds /s"),
+            [
+                (name, best[name], best[name] / best[COPY_OURS], " ".join(map(number, rounds)))
+                for name, rounds in rates.items()
+            ],
+        )
+        ratio = best[OURS] / best[COPY_OURS]
+        section.target(
+            f"flush of {count:,}, of bare COPY into the same table", "≥ 0.7 ×", f"{ratio:.2f} ×", ratio >= 0.7
+        )
+    section.note(settle_up())
+    return section
+
+
+def _take_turn(name: str, stage: Stage, count: int) -> float:
+    """Seconds."""
+    if name == OURS:
+        filling.fill(count, stage.users)
+        copying.checkpoint()
+        began = time.perf_counter()
+        report = flush()
+        took = time.perf_counter() - began
+        if report.stored != count:
+            raise Unbalanced(f"{count} were queued, and the flush says {report}")
+        return took
+    if name == SEED:
+        seed_flush.fill(count, stage.users)
+        return seed_flush.flush()
+    table = copying.TABLE if name == COPY_OURS else copying.PLAIN_TABLE
+    return copying.copy(table, copying.lines(count, stage.users))

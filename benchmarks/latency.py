@@ -1,0 +1,93 @@
+"""What a client waits for a single POST at half of capacity: with nothing else, and amid a flush."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from benchmarks import filling, posts
+from benchmarks.load import Address, Client, Load, percentile
+from benchmarks.report import Row, Section, number
+from benchmarks.serving import OURS, ROOT, Server, serve
+from benchmarks.stage import Stage, say, settle_up
+
+CONNECTIONS = 50
+FLUSHES = 3
+LIMIT_MS = 50.0
+HEADS = ("", "POSTs", "p50 ms", "p99 ms", "max ms", "lasted s")
+
+
+def run(stage: Stage) -> Section:
+    section = Section("Latency of single POSTs at half of capacity, one Daphne process")
+    records = stage.scale.flush_records[0]
+    with serve(Server("daphne", OURS)) as address:
+        capacity = _capacity(stage, address)
+        settle_up()
+        idle = _open(stage, address, capacity / 2, stage.scale.window_s * 3).latencies_ms
+        settle_up()
+        say(f"latency: half of {number(capacity)}/s, nothing else: p99 {number(percentile(idle, 99))} ms")
+        with _flusher() as flusher:
+            turns = [_amid_flush(stage, address, capacity / 2, flusher) for _ in range(FLUSHES)]
+        settle_up()
+    amid = [latency for latencies, _ in turns for latency in latencies]
+    section.note(f"Capacity, closed loop at {CONNECTIONS} connections: {number(capacity)}/s.")
+    rows = [_row("nothing else", idle, stage.scale.window_s * 3)]
+    rows += [_row(f"amid a flush of {records:,}", latencies, took_s) for latencies, took_s in turns]
+    section.table(HEADS, rows)
+    for what, latencies in (("", idle), (f", while a flush of {records:,} rows runs", amid)):
+        p99 = percentile(latencies, 99)
+        name = f"p99 of a single POST at half of capacity{what}"
+        section.target(name, f"≤ {LIMIT_MS:g} ms", f"{number(p99)} ms", p99 <= LIMIT_MS)
+    section.note(settle_up())
+    return section
+
+
+def _row(name: str, latencies: list[float], took_s: float) -> Row:
+    highest = max(latencies, default=float("nan"))
+    return name, len(latencies), percentile(latencies, 50), percentile(latencies, 99), highest, took_s
+
+
+def _capacity(stage: Stage, address: Address) -> float:
+    with Client(address, CONNECTIONS, posts.single(stage)) as client:
+        return client.closed(stage.scale.window_s, stage.scale.warm_up_s + 1).per_second
+
+
+def _open(stage: Stage, address: Address, rate: float, seconds: float) -> Load:
+    with Client(address, CONNECTIONS, posts.single(stage)) as client:
+        return client.open(rate, seconds)
+
+
+def _amid_flush(
+    stage: Stage, address: Address, rate: float, flusher: "subprocess.Popen[str]"
+) -> tuple[list[float], float]:
+    """Latencies in ms of what was answered while a flush ran, and how long it ran in seconds."""
+    assert flusher.stdin is not None
+    assert flusher.stdout is not None
+    filling.fill(stage.scale.flush_records[0], stage.users)
+    begin = time.monotonic() + 1
+    told = False
+
+    def tell() -> None:
+        nonlocal told
+        if not told and time.monotonic() > begin:
+            print("flush", file=flusher.stdin, flush=True)
+            told = True
+
+    with Client(address, CONNECTIONS, posts.single(stage)) as client:
+        load = client.open(rate, 3 if stage.scale.quick else 8, tell)
+    stored, began, ended = flusher.stdout.readline().split()
+    latencies, took_s = load.between(float(began), float(ended)), float(ended) - float(began)
+    p99 = number(percentile(latencies, 99))
+    say(f"latency: a flush of {int(stored):,} took {took_s:.1f} s, p99 {p99} ms")
+    return latencies, took_s
+
+
+@contextmanager
+def _flusher() -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, "-m", "benchmarks.flusher"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as flusher:
+        assert flusher.stdout is not None
+        flusher.stdout.readline()
+        yield flusher
