@@ -4,7 +4,6 @@ import asyncio
 import json
 
 import pytest
-from channels.layers import get_channel_layer
 from django.contrib.auth.models import User
 
 from transaction_monitoring import board, readers
@@ -287,32 +286,3 @@ def test_a_query_is_read() -> None:
     assert wish(b"frames=1&since=0&epoch=&more=1") == Wish(True, 0, "")
     with pytest.raises(UnreadableQuery):
         wish(b"frames=1&epoch=\xff")
-
-
-def test_the_last_dashboard_leaves_nothing_running(people: list[User]) -> None:
-    async def scenario() -> None:
-        tasks = asyncio.all_tasks()
-        dashboard = await Dashboard.connect()
-        await dashboard.frame("hello")
-        await dashboard.leave()
-        assert asyncio.all_tasks() == tasks
-        await accept(people[0], "unseen")
-        again = await Dashboard.connect("frames=1&since=0")
-        await again.frame("hello")
-        assert ids_of(await again.runs(1)) == ["unseen"]
-        await again.leave()
-
-    play(scenario)
-
-
-def test_a_channel_of_its_own_is_all_that_a_process_has_in_the_group() -> None:
-    async def scenario() -> None:
-        dashboards = [await Dashboard.connect(query) for query in ("frames=1", "", "frames=1")]
-        assert connection().zcard(GROUP_KEY) == 1
-        # Another process's, which nobody reads.
-        await get_channel_layer().group_add(GROUP, "other.process!1")
-        for dashboard in dashboards:
-            await dashboard.leave()
-        assert connection().zcard(GROUP_KEY) == 1
-
-    play(scenario)

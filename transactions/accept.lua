@@ -7,9 +7,9 @@
 -- ARGV  1 longest queue  2 "1" for all or none  3 id of an epoch, should one have to be opened
 --       4 the generation that the caller's look-ups stand on, "" for no look-ups
 --       5 how many records the feed keeps, at least
---       then five for each record:
---         id  status  facts "user\tamount"  created_at or "\N"  rest "accepted_at\trequest_id"
---       and a sixth, what PostgreSQL holds for that id, in the form of a state, "" for nothing
+--       6 the records, a line each, as they would be queued: one argument, because redis-py and Redis
+--         spend more on many arguments than all that follows takes
+--       then for each record that PostgreSQL holds: its id, and what is held, in the form of a state
 -- A state is  status \t user \t amount \t created_at \t accepted_at \t request_id
 -- A queued record is  1 \t id \t state   (1 is the version of the format)
 --
@@ -37,9 +37,19 @@ local head = redis.call('HMGET', books, 'generation', 'accepted', 'emptying', 'e
 local generation, accepted, epoch = head[1] or '0', tonumber(head[2] or '0'), head[4] or ARGV[3]
 if head[3] then return {'emptying', generation, accepted, ''} end
 
-local FIRST, WIDTH = 6, 6
-local ids = {}
-for at = FIRST, #ARGV, WIDTH do ids[#ids + 1] = ARGV[at] end
+local ids, lines, states = {}, {}, {}
+local records, at, count = ARGV[6], 1, 0
+while at <= #records do
+  local stop = string.find(records, '\n', at, true) or #records + 1
+  local tab = string.find(records, '\t', at + 2, true)
+  count = count + 1
+  ids[count] = string.sub(records, at + 2, tab - 1)
+  lines[count] = string.sub(records, at, stop - 1)
+  states[count] = string.sub(records, tab + 1, stop - 1)
+  at = stop + 1
+end
+local stored = {}
+for i = 7, #ARGV, 2 do stored[ARGV[i]] = ARGV[i + 1] end
 local known = redis.call('HMGET', index, unpack(ids))
 
 -- An id that a flush has just stored and let go of is in neither place the caller looked: it must
@@ -50,40 +60,37 @@ if looked_up ~= '' and looked_up ~= generation then
   end
 end
 
-local function differs(state, facts, created)
-  local _, was_facts, was_created, was_accepted =
-    string.match(state, '^([^\t]*)\t([^\t]*\t[^\t]*)\t([^\t]*)\t([^\t]*)')
-  local happened = was_created == '\\N' and was_accepted or was_created
-  return was_facts ~= facts or (created ~= '\\N' and created ~= happened), was_created, was_accepted
+local function parsed(state)
+  return string.match(state, '^([^\t]*)\t([^\t]*\t[^\t]*)\t([^\t]*)\t([^\t]*)\t(.*)$')
 end
 
 local verdicts, conflicts, pushes, sets, latest = {}, {}, {}, {}, {}
 for i, id in ipairs(ids) do
-  local at = FIRST + (i - 1) * WIDTH
-  local status, facts, created, rest = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
-  local before = latest[id] or known[i] or (ARGV[at + 5] ~= '' and ARGV[at + 5])
-  local verdict = 'N'
+  local before = latest[id] or known[i] or stored[id]
+  local verdict, line, state = 'N', lines[i], states[i]
   if before then
-    local differ, was_created, was_accepted = differs(before, facts, created)
-    local was = string.match(before, '^[^\t]*')
-    if differ or (was ~= 'PENDING' and status ~= 'PENDING' and status ~= was) then
+    local status, facts, created, accepted_at, request_id = parsed(state)
+    local was, was_facts, was_created, was_accepted = parsed(before)
+    local happened = was_created == '\\N' and was_accepted or was_created
+    if was_facts ~= facts or (created ~= '\\N' and created ~= happened)
+      or (was ~= 'PENDING' and status ~= 'PENDING' and status ~= was) then
       verdict = 'C'
       conflicts[#conflicts + 1] = before
     elseif was == 'PENDING' and status ~= 'PENDING' then
       verdict = 'S'
-      created = was_created
       -- Of the first record too: when it happened stays unstated, since a transaction that only
       -- PostgreSQL knows, and cannot be asked about now, may have happened at another moment.
-      if created == '\\N' then rest = was_accepted .. string.match(rest, '\t.*$') end
+      if was_created == '\\N' then accepted_at = was_accepted end
+      state = table.concat({status, facts, was_created, accepted_at, request_id}, '\t')
+      line = '1\t' .. id .. '\t' .. state
     else
       verdict = 'R'
     end
   end
   verdicts[i] = verdict
   if verdict == 'N' or verdict == 'S' then
-    local state = status .. '\t' .. facts .. '\t' .. created .. '\t' .. rest
     latest[id] = state
-    pushes[#pushes + 1] = '1\t' .. id .. '\t' .. state
+    pushes[#pushes + 1] = line
     sets[#sets + 1] = id
     sets[#sets + 1] = state
   end

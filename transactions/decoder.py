@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
-from django.utils import timezone
 from rest_framework.exceptions import ParseError
 
 from .ingest import Record
@@ -40,7 +39,7 @@ def record(body: bytes | msgspec.Raw) -> Record | None:
         plain = _ONE.decode(body)
     except _MISFITS:
         return None
-    return _checked(plain, timezone.now() + AHEAD_MAX)
+    return _checked(plain, datetime.now(UTC) + AHEAD_MAX)
 
 
 def records(body: bytes, read: Any) -> Sequence[Any] | None:
@@ -55,7 +54,7 @@ def records(body: bytes, read: Any) -> Sequence[Any] | None:
         except _MISFITS:
             return None
         return each(pieces, read)
-    latest = timezone.now() + AHEAD_MAX
+    latest = datetime.now(UTC) + AHEAD_MAX
     found = [_checked(item, latest) for item in plain]
     if None in found:
         return each(_PIECES.decode(body), read)

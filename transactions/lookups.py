@@ -99,7 +99,9 @@ class Lookups:
         if connection is None or connection.closed:
             parameters = connections["default"].get_connection_params()
             parameters.pop("cursor_factory", None)
-            parameters["options"] = f"-c statement_timeout={settings.LOOKUP_TIMEOUT_MS}"
+            # A thousand ids are a thousand steps in an index, never a reason to read the whole table.
+            limit = f"-c statement_timeout={settings.LOOKUP_TIMEOUT_MS}"
+            parameters["options"] = f"{limit} -c enable_seqscan=off"
             parameters["connect_timeout"] = 2
             connection = psycopg2.connect(**parameters)
             connection.autocommit = True
