@@ -33,6 +33,12 @@ _PIECES = msgspec.json.Decoder(list[msgspec.Raw])
 _MISFITS = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 
+class TooDeep(ParseError):
+    """JSON parse error - nested too deep"""
+
+    default_detail = "JSON parse error - nested too deep"
+
+
 def record(body: bytes | msgspec.Raw) -> Record | None:
     """The record that `body` plainly is, None where the serializer has to look."""
     try:
@@ -44,7 +50,7 @@ def record(body: bytes | msgspec.Raw) -> Record | None:
 
 def records(body: bytes, read: Any) -> Sequence[Any] | None:
     """The items of a JSON array: a Record for each that is plainly right, else what `read` makes of
-    its bytes (or the ParseError that it raises). None where `body` is no JSON array.
+    its bytes (or the ParseError that it raises). None where `body` is no JSON array, or too deep.
     """
     try:
         plain = _MANY.decode(body)
@@ -53,7 +59,9 @@ def records(body: bytes, read: Any) -> Sequence[Any] | None:
             pieces = _PIECES.decode(body)
         except _MISFITS:
             return None
-        return each(pieces, read)
+        items = each(pieces, read)
+        # The depth of one item is that of the document.
+        return None if any(isinstance(item, TooDeep) for item in items) else items
     latest = datetime.now(UTC) + AHEAD_MAX
     found = [_checked(item, latest) for item in plain]
     if None in found:

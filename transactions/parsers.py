@@ -63,7 +63,7 @@ def _too_deep(text: bytes) -> bool:
 def decode(text: bytes) -> Any:
     """A JSON document. Raises ParseError for what is no JSON, nested too deep, or not UTF-8."""
     if _too_deep(text):
-        raise ParseError("JSON parse error - nested too deep")
+        raise decoder.TooDeep
     try:
         return json.loads(text.decode(), parse_constant=_no_constant)
     except ValueError as error:
