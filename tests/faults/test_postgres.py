@@ -14,7 +14,7 @@ from transactions.postgres import LIMITS_MS
 pytestmark = pytest.mark.slow
 
 TABLE = Transaction._meta.db_table
-# How long PostgreSQL is away in fault 12: as `FAULT_AWAY_S` says, in minutes where there is time.
+# How long PostgreSQL is away in fault 12, in seconds.
 AWAY_S = 20.0
 
 TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
