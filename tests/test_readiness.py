@@ -12,6 +12,7 @@ from transaction_monitoring import health
 from transactions import tally
 from transactions.flush import flush
 from transactions.models import Epoch
+from transactions.postgres import FLUSH_LOCK, Session
 from transactions.queue import QUEUE, connection
 from transactions.rights import Right
 from transactions.tokens import create
@@ -129,3 +130,11 @@ def test_a_flush_makes_it_ready(client: Client, people: list[User]) -> None:
     assert told(client)[0] == 503
     flush()
     assert told(client)[0] == 200
+
+
+@pytest.mark.usefixtures("began_long_ago")
+def test_a_long_flush_is_no_missing_one(client: Client) -> None:
+    with Session() as flusher:
+        assert flusher.try_lock(FLUSH_LOCK)
+        assert told(client) == (200, {**told(client)[1], "problems": []})
+    assert told(client)[0] == 503

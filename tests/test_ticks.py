@@ -1,5 +1,6 @@
 """The worker's own ticks: when they come, and when they hold back."""
 
+import logging
 import threading
 import time
 from datetime import timedelta
@@ -14,7 +15,10 @@ from tests.accepting import record, take
 from transactions import ticks
 from transactions.models import Epoch, Transaction
 from transactions.postgres import FLUSH_LOCK, Session
+from transactions.tasks import flush_transactions
 from transactions.ticks import flush_if_overdue, start_clock
+
+from .outages import postgres_away
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -71,3 +75,26 @@ def test_its_clock_goes_on_after_a_failure(
         ended.set()
         while any(thread.name == "ticks" for thread in threading.enumerate()):
             time.sleep(0.01)
+
+
+def test_its_clock_leaves_the_first_tick_to_beat(settings: Any) -> None:
+    settings.FLUSH_INTERVAL_SECONDS = 5
+    waits: list[float | None] = []
+
+    class Ended(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout)
+            return len(waits) == 3
+
+    ticks._run(Ended())
+    assert waits == [10, 5, 5]
+
+
+def test_a_tick_that_meets_an_outage_is_a_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with postgres_away():
+        result = flush_transactions.apply()
+    assert isinstance(result.result, psycopg2.OperationalError)
+    (told,) = [entry for entry in caplog.records if entry.levelno >= logging.WARNING]
+    assert told.getMessage().startswith("The flush failed, and the next tick starts over: ")
+    assert told.exc_info is None
+    assert "\n" not in told.getMessage()

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, JsonResponse
 
-from transactions import alarms, books, tally
+from transactions import alarms, books, flushes, tally
 from transactions.callers import rights_of_caller
 from transactions.rights import Right
 
@@ -61,14 +61,15 @@ def _look() -> tuple[list[str], dict[str, Any]]:
         problems.append("PostgreSQL does not answer")
     elif found.balanced is False:
         problems.append("the books do not balance")
-    age = _age_s(found.last_flush)
-    if _age_s(max(found.last_flush or STARTED_AT, STARTED_AT), 0.0) > _intervals(INTERVALS_MISSED_MAX):
+    up_s = (datetime.now(UTC) - STARTED_AT).total_seconds()
+    age_s = _age_s()
+    if min(up_s, up_s if age_s is None else age_s) > _intervals(INTERVALS_MISSED_MAX):
         problems.append(f"no flush has run lately; {_why(ticks)}")
     told = _alarms()
     now = time()
     return problems + told, {
         "stores": {"redis": "up", "postgres": "down" if found.balanced is None else "up"},
-        "last_flush_seconds": age,
+        "last_flush_seconds": None if age_s is None else round(age_s, 1),
         "last_ticks_seconds": {outcome: round(now - moment) for outcome, moment in sorted(ticks.items())},
         "alarms": told,
         "books": found.as_dict(),
@@ -79,8 +80,12 @@ def _intervals(number: int) -> float:
     return float(number * settings.FLUSH_INTERVAL_SECONDS)
 
 
-def _age_s(moment: datetime | None, never: float | None = None) -> Any:
-    return never if moment is None else round((datetime.now(UTC) - moment).total_seconds(), 1)
+def _age_s() -> float | None:
+    """Seconds without a flush, None where nobody knows of one."""
+    try:
+        return flushes.age_s()
+    except DatabaseError:
+        return None
 
 
 def _why(ticks: dict[str, float]) -> str:

@@ -1,10 +1,32 @@
-"""The latest flushes, for the plot above their list."""
+"""The latest flushes: when one last ended, and those of the plot above their list."""
 
 from typing import Any
 
-from .models import FlushBatch
+from django.db import connection as database
+
+from .models import Epoch, FlushBatch
+from .postgres import FLUSH_LOCK
 
 SHOWN_MAX = 200
+
+# Purpose: seconds since a flush last ended, 0 while one is under way, which ends by its own time-outs
+# where it hangs; NULL where none ever ended.
+SELECT_AGE = f"""
+    SELECT CASE WHEN EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+                              WHERE d.datname = current_database() AND l.locktype = 'advisory'
+                                AND l.objid = %s AND l.objsubid = 1 AND l.granted)
+                THEN 0
+                ELSE (SELECT extract(epoch FROM now() - max(flushed_at))::float FROM {Epoch._meta.db_table})
+           END
+"""
+
+
+def age_s() -> float | None:
+    """Seconds without a flush: 0 while one is under way, None before the first. Raises django.db.Error."""
+    with database.cursor() as cursor:
+        cursor.execute(SELECT_AGE, [FLUSH_LOCK])
+        age: float | None = cursor.fetchone()[0]
+    return age
 
 
 def latest() -> list[dict[str, Any]]:

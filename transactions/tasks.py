@@ -3,19 +3,29 @@
 import logging
 from typing import Any
 
+import psycopg2
+import redis
 from celery import shared_task
 from celery.signals import worker_init
 
 from . import ticks
+from .bulk_insert import Superseded
 from .flush import flush
 
 log = logging.getLogger(__name__)
 
+# What a flush may meet at any time, and the next one gets over: a line of the log, no traceback.
+EXPECTED = (psycopg2.Error, redis.RedisError, Superseded)
 
-@shared_task(name="transactions.tasks.flush_transactions", ignore_result=True)
+
+@shared_task(name="transactions.tasks.flush_transactions", ignore_result=True, throws=EXPECTED)
 def flush_transactions() -> None:
-    """Stores everything that waits in Redis."""
-    report = flush()
+    """Stores everything that waits in Redis. Raises EXPECTED, which counts as a tick that failed."""
+    try:
+        report = flush()
+    except EXPECTED as error:
+        log.error("The flush failed, and the next tick starts over: %s", str(error).partition("\n")[0])
+        raise
     if report.busy:
         log.info("Another flush is under way")
     elif report.total:

@@ -51,6 +51,9 @@ def start_clock() -> threading.Event:
 
 
 def _run(ended: threading.Event) -> None:
+    # After a long stop the first tick is Beat's to send.
+    if ended.wait(INTERVALS * settings.FLUSH_INTERVAL_SECONDS):
+        return
     while not ended.wait(settings.FLUSH_INTERVAL_SECONDS):
         try:
             flush_if_overdue()

@@ -4,10 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
-from django.db.models import Max
-from django.utils import timezone
 
-from transactions.models import Epoch
+from transactions import flushes
 
 from ._posting import positive
 
@@ -20,13 +18,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            ended_at = Epoch.objects.aggregate(last=Max("flushed_at"))["last"]
+            age_s = flushes.age_s()
         except DatabaseError as error:
             raise CommandError(f"PostgreSQL does not answer: {str(error).strip()}") from None
-        if ended_at is None:
+        if age_s is None:
             raise CommandError("No flush has ended yet.")
-        age_s = (timezone.now() - ended_at).total_seconds()
-        told = f"The last flush ended {age_s:.1f} s ago."
+        told = f"The last flush ended {age_s:.1f} s ago." if age_s else "A flush is under way."
         if options["within"] is not None and age_s > options["within"]:
             raise CommandError(told)
         self.stdout.write(told)

@@ -1,0 +1,50 @@
+"""`manage.py last_flush`, which tells a process manager whether the worker still stores."""
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from transactions.flush import flush
+from transactions.models import Epoch
+from transactions.postgres import FLUSH_LOCK, Session
+
+from .outages import postgres_away
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def told(*arguments: str) -> str:
+    out = StringIO()
+    call_command("last_flush", *arguments, stdout=out)
+    return out.getvalue().strip()
+
+
+def test_it_tells_how_long_ago_the_last_flush_ended() -> None:
+    flush()
+    Epoch.objects.update(flushed_at=timezone.now() - timedelta(seconds=50))
+    assert told("--within", "600").startswith("The last flush ended 5")
+
+
+def test_it_fails_when_the_last_flush_is_too_long_ago_or_never_was() -> None:
+    with pytest.raises(CommandError, match="No flush has ended yet"):
+        told()
+    flush()
+    Epoch.objects.update(flushed_at=timezone.now() - timedelta(seconds=61))
+    with pytest.raises(CommandError, match="ended 6"):
+        told("--within", "60")
+
+
+def test_a_flush_that_takes_long_is_no_silent_worker() -> None:
+    flush()
+    Epoch.objects.update(flushed_at=timezone.now() - timedelta(seconds=61))
+    with Session() as flusher:
+        assert flusher.try_lock(FLUSH_LOCK)
+        assert told("--within", "60") == "A flush is under way."
+
+
+def test_it_names_postgresql_where_that_does_not_answer() -> None:
+    with postgres_away(), pytest.raises(CommandError, match="PostgreSQL does not answer"):
+        told()
