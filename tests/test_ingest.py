@@ -1,6 +1,7 @@
 """Accepting: what the script decides, alone and in groups."""
 
 import asyncio
+import uuid
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +15,7 @@ from transactions import feed, ingest
 from transactions.flush import flush
 from transactions.ingest import CALL_RECORDS_MAX, IntakeUnavailable, Outcome, Verdict
 from transactions.lookups import lookups
-from transactions.queue import BOOKS, INDEX, QUEUE, connection, waiting
+from transactions.queue import BOOKS, FEED, INDEX, QUEUE, connection, waiting
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -127,6 +128,20 @@ def test_it_answers_503_when_the_queue_is_full(people: list[User], settings: Any
     with pytest.raises(IntakeUnavailable):
         take(record("T3", people[0]))
     assert take(record("T1", people[0])) == ["R"], "a replay needs no room"
+
+
+def test_a_record_that_waits_costs_at_most_600_bytes_of_redis(people: list[User]) -> None:
+    """Queue and index; the feed, which is bounded, is left out."""
+    count = 20_000
+    # Ids of transactions and of requests as long as a UUID.
+    records = [record(f"{n:036}", people[0], amount=10**9 + n) for n in range(count)]
+    before = connection().info("memory")["used_memory"]
+    for at in range(0, count, 1000):
+        async_to_sync(ingest.accept)(records[at : at + 1000], str(uuid.uuid4()))
+    connection().delete(FEED)
+    used = connection().info("memory")["used_memory"] - before
+    assert connection().llen(QUEUE) == connection().hlen(INDEX) == count
+    assert used / count <= 600
 
 
 def test_it_answers_503_near_the_memory_limit(people: list[User], settings: Any) -> None:
