@@ -101,8 +101,8 @@ MUTATIONS = (
     Mutation(
         "an unstated time stays unstated",
         ACCEPT,
-        "if created == '\\\\N' then rest =",
-        "if created == '\\\\N' then created = was_accepted rest =",
+        "was_created, accepted_at, request_id}",
+        "happened, accepted_at, request_id}",
     ),
     Mutation("the reserve below Redis' limit", INGEST, "if self._memory_full:", "if False:"),
     Mutation(

@@ -5,6 +5,7 @@ import select
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -94,6 +95,7 @@ def test_fault_18_bodies_that_nobody_can_take(stage: Stage) -> None:
         # The last of two keys of one name counts, as in every JSON parser here, and is stored as such.
         _take_duplicate_keys(stage)
         _refuse_large_ones(stage)
+        _bear_slow_heads(stage)
         load.wait(1000)
         # A broken off one takes nothing with it.
         assert exchange(system, head(100), b'{"transaction_id"', within_s=25) == 408
@@ -124,4 +126,20 @@ def _refuse_large_ones(stage: Stage) -> None:
     assert exchange(system, head(1000), *[b" "] * 30, pause_s=0.7) == 408
     assert time.monotonic() - began < 25
     wait_until(lambda: system.get("/livez")[0] == 200, 5, "the web process answers")
+    assert system["web"].rss_max_mb - before_mb < 60
+
+
+def _bear_slow_heads(stage: Stage) -> None:
+    """Heads that never end: each costs a connection and a few kilobytes, until it is over the limit."""
+    system = stage.system
+    before_mb = system["web"].rss_max_mb
+    with ExitStack() as held:
+        clients = [
+            held.enter_context(socket.create_connection(("127.0.0.1", system.port), 10)) for _ in range(200)
+        ]
+        for client in clients:
+            client.sendall(b"POST /api/add-transaction/ HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ")
+        assert stage.post(Sent("beside-slow-heads", 1, 1, "PENDING")) == 200
+        endless = [b"X-%d: %s\r\n" % (number, b"x" * 1000) for number in range(1000)]
+        assert exchange(system, head(10)[:-2], *endless) in (400, None)
     assert system["web"].rss_max_mb - before_mb < 60

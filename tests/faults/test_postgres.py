@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 TABLE = Transaction._meta.db_table
 # How long PostgreSQL is away in fault 12, in seconds.
-AWAY_S = 20.0
+AWAY_S = 120.0
 
 TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
 # Purpose: fails the first statements on the table with an error that PostgreSQL may give at any
