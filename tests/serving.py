@@ -1,4 +1,4 @@
-"""Daphne as a process of its own, on the servers of the test session and the test database."""
+"""Daphne, or uvicorn, as a process of its own, on the servers of the test session and the test database."""
 
 import contextlib
 import os
@@ -32,9 +32,24 @@ def daphne(
     On `port`, else on a free one; what the process says goes to the file `log`; `options` are for
     Daphne, `environment` wins over that of the tests. Needs a test database (`transactional_db`).
     """
+    with _serve("daphne", options, port, log, environment) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def uvicorn(*, log: Path | None = None, **environment: str) -> Iterator[str]:
+    """The same under uvicorn, on a free port."""
+    with _serve("uvicorn", (), None, log, environment) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def _serve(
+    program: str, options: tuple[str, ...], port: int | None, log: Path | None, environment: dict[str, str]
+) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", port or 0), backlog=1024) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        command = [sys.executable, "-m", "daphne", "--fd", str(listener.fileno()), *options]
+        command = [sys.executable, "-m", program, "--fd", str(listener.fileno()), *options]
         with contextlib.ExitStack() as stack:
             output = stack.enter_context(log.open("ab")) if log is not None else subprocess.DEVNULL
             process = subprocess.Popen(
@@ -69,7 +84,7 @@ def _wait_until_it_answers(process: "subprocess.Popen[bytes]", url: str) -> None
             return
         except httpx.TransportError:
             if process.poll() is not None:
-                raise RuntimeError(f"Daphne ended with status {process.returncode}") from None
+                raise RuntimeError(f"The server ended with status {process.returncode}") from None
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)

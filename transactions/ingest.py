@@ -304,7 +304,9 @@ async def accept(records: Sequence[Record], request_id: str, *, atomic: bool = F
     intake = lasting or Intake()
     try:
         if len(records) <= CALL_RECORDS_MAX:  # no task of its own for each request
-            return await intake.submit(records, request_id, atomic=atomic)
+            outcomes = await intake.submit(records, request_id, atomic=atomic)
+            crash_point("ingest.before_answer")
+            return outcomes
         slices = [records[at : at + CALL_RECORDS_MAX] for at in range(0, len(records), CALL_RECORDS_MAX)]
         answers = await asyncio.gather(
             *(intake.submit(part, request_id, atomic=atomic) for part in slices), return_exceptions=True
@@ -313,10 +315,10 @@ async def accept(records: Sequence[Record], request_id: str, *, atomic: bool = F
         if lasting is None:
             await intake.close()
             await feed.drain()
-    outcomes: list[Outcome] = []
+    crash_point("ingest.before_answer")
+    outcomes = []
     for answer in answers:
         if isinstance(answer, BaseException):
             raise answer
         outcomes += answer
-    crash_point("ingest.before_answer")
     return outcomes

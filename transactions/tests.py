@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.test import TransactionTestCase
 from websockets.asyncio.client import connect
 
-from tests.serving import daphne
+from tests.serving import daphne, uvicorn
 from transactions.books import read
 from transactions.flush import flush
 from transactions.models import Transaction
@@ -22,9 +22,9 @@ REQUESTS_EACH = 50
 OBTAINED = {"message": "Transaction detail was obtained successfully."}
 
 
-@pytest.fixture
-def served(transactional_db: None) -> Iterator[str]:
-    with daphne() as url:
+@pytest.fixture(params=[daphne, uvicorn], ids=["under Daphne", "under uvicorn"])
+def served(request: pytest.FixtureRequest, transactional_db: None) -> Iterator[str]:
+    with request.param() as url:
         yield url
 
 
