@@ -15,7 +15,7 @@ from transactions.queue import connection
 
 CONNECTIONS = (50, 500)
 BARE = "benchmarks.baselines.bare:application"
-PLAIN = "benchmarks.baselines.plain_redis:application"
+FRAMEWORK = "benchmarks.baselines.framework:application"
 SITE = "benchmarks.baselines.django_site:application"
 
 
@@ -31,7 +31,7 @@ OURS_DAPHNE = Contestant("ours, Daphne", Server("daphne", OURS))
 BARE_DAPHNE = Contestant("bare ASGI callable, Daphne: the limit", Server("daphne", BARE))
 OURS_UVICORN = Contestant("ours, uvicorn", Server("uvicorn", OURS))
 BARE_UVICORN = Contestant("bare ASGI callable, uvicorn: the limit", Server("uvicorn", BARE))
-PLAIN_REDIS = Contestant("plain ASGI + RPUSH + PUBLISH, uvicorn", Server("uvicorn", PLAIN))
+FASTAPI = Contestant("FastAPI + RPUSH + PUBLISH, uvicorn", Server("uvicorn", FRAMEWORK))
 SEED = Contestant("the seed's manner, Daphne", Server("daphne", SITE), SEED_PATH)
 CONTESTANTS = (
     OURS_DAPHNE,
@@ -40,7 +40,7 @@ CONTESTANTS = (
     Contestant("ours, FAST_LANE=false, Daphne", Server("daphne", OURS, {"FAST_LANE": "false"})),
     OURS_UVICORN,
     BARE_UVICORN,
-    PLAIN_REDIS,
+    FASTAPI,
     Contestant("DRF + one INSERT a request, Daphne", Server("daphne", SITE), INSERT_PATH),
     SEED,
 )
@@ -104,7 +104,7 @@ def _compare(section: Section, connections: int, loads: Loads) -> None:
         ("one Daphne process, of the bare Daphne limit", OURS_DAPHNE, BARE_DAPHNE, 0.65),
         ("one Daphne process, against the seed's manner", OURS_DAPHNE, SEED, 20.0),
         ("uvicorn, of the bare uvicorn limit", OURS_UVICORN, BARE_UVICORN, 0.6),
-        ("uvicorn, against plain ASGI + Redis", OURS_UVICORN, PLAIN_REDIS, 4.0),
+        ("uvicorn, against FastAPI + Redis", OURS_UVICORN, FASTAPI, 4.0),
     ):
         if not rates[other.name]:  # a window too short for its first answers
             continue
