@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks import report, stage
 
 # Averages come last: they empty the table and fill it anew.
-PARTS = ("single", "latency", "batch", "flush", "sustained", "dashboards", "averages")
+PARTS = ("single", "latency", "batch", "flush", "sustained", "dashboards", "idle", "averages")
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
