@@ -1,5 +1,6 @@
 """The dashboard in a browser: what arrives, and what one does with it."""
 
+import json
 import re
 
 import pytest
@@ -8,6 +9,7 @@ from playwright.sync_api import BrowserContext, expect
 
 from tests.browser.board import Board
 from tests.browser.conftest import PASSWORD
+from transaction_monitoring.readers import ACKNOWLEDGE_EVERY
 from transactions.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,6 +39,19 @@ def test_transactions_arrive_and_turn_from_waiting_to_stored(board: Board) -> No
     expect(cells.nth(5)).to_have_text("● stored")
     expect(board.page.locator("#buffered")).to_have_text("0")
     expect(board.page.locator("#books")).to_have_text("✓ balanced")
+
+
+def test_it_acknowledges_as_often_as_the_server_asks(board: Board) -> None:
+    said: list[dict[str, int]] = []
+    board.page.on(
+        "websocket", lambda socket: socket.on("framesent", lambda text: said.append(json.loads(text)))
+    )
+    board.page.reload()
+    board.is_live()
+    for n in range(1, 3 * ACKNOWLEDGE_EVERY):
+        board.post(f"T{n}")
+        expect(board.page.locator("#rows tbody tr")).to_have_count(n)
+    assert said == [{"ack": ACKNOWLEDGE_EVERY}, {"ack": 2 * ACKNOWLEDGE_EVERY}]
 
 
 def test_a_fresh_page_shows_what_had_just_arrived(board: Board) -> None:

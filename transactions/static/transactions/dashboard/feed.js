@@ -14,6 +14,8 @@ const ALIVE_MISSED_MAX = 2.5;
 export class Feed extends EventTarget {
   #path; #startUrl; #epoch = null; #seq = 0; #head = 0; #socket = null; #lastSeen = null;
   #tries = 0; #timer = 0; #silence = 0; #silentMs = HELLO_MS_MAX;
+  // Runs read and not yet acknowledged, and how many of them the server wants acknowledged at once.
+  #unacknowledged = 0; #acknowledgeEvery = 1;
 
   constructor(path, startUrl) {
     super();
@@ -73,6 +75,8 @@ export class Feed extends EventTarget {
   #greet(hello) {
     this.#tries = 0;
     this.#silentMs = hello.alive_seconds * 1000 * ALIVE_MISSED_MAX;
+    this.#acknowledgeEvery = hello.acknowledge_every;
+    this.#unacknowledged = 0;
     if (this.#epoch && hello.epoch !== this.#epoch) this.#tell("reset", { reason: "new books" });
     this.#epoch = hello.epoch;
     this.#head = hello.accepted;
@@ -89,7 +93,11 @@ export class Feed extends EventTarget {
       this.#seq = frame.last;
       this.#tell("run", { records, count, missed: frame.last <= this.#head });
     }
-    this.#socket?.send(JSON.stringify({ ack: frame.last }));
+    this.#unacknowledged += 1;
+    if (this.#unacknowledged >= this.#acknowledgeEvery) {
+      this.#unacknowledged = 0;
+      this.#socket?.send(JSON.stringify({ ack: frame.last }));
+    }
   }
 
   #reload(reason) {
