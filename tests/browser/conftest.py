@@ -19,6 +19,7 @@ from playwright.sync_api import (
     Page,
     Request,
     ViewportSize,
+    expect,
     sync_playwright,
 )
 
@@ -28,8 +29,16 @@ from tests.serving import ROOT, daphne
 # Playwright keeps an event loop running on the thread of the tests, which Django takes for one of its own.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
+# Longer than two polls of the page, and than anything takes on a busy machine.
+expect.set_options(timeout=30_000)
+
 PASSWORD = "a password of the tests"  # noqa: S105
 VIEWPORT: ViewportSize = {"width": 1360, "height": 850}
+# Tells what the page's Content-Security-Policy stops; a violation need not be an error on the console.
+TELL_VIOLATIONS = """
+  document.addEventListener("securitypolicyviolation", (event) =>
+    noteViolation(`${event.effectiveDirective} stopped ${event.blockedURI} ${event.sourceFile}`));
+"""
 # What Chromium says of a connection that the test itself has cut.
 CUT = r"net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE)|WebSocket connection to"
 
@@ -60,7 +69,7 @@ def server(collected: None, transactional_db: None, tmp_path: Path) -> Iterator[
 
 
 class Watched:
-    """What a context's pages did: errors on the console, and requests to other hosts."""
+    """What a context's pages did: errors on the console, what the policy stopped, requests to other hosts."""
 
     def __init__(self) -> None:
         self.errors: list[str] = []
@@ -71,6 +80,9 @@ class Watched:
     def console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             self.errors.append(f"{message.text} {message.location.get('url', '')}")
+
+    def violation(self, _source: object, told: str) -> None:
+        self.errors.append(f"Content-Security-Policy: {told}")
 
     def request(self, request: Request) -> None:
         if (
@@ -94,10 +106,12 @@ def watched() -> Watched:
 def context(server: str, chromium: Browser, watched: Watched) -> Iterator[BrowserContext]:
     """A browser without cookies, in UTC; at its end no page may have erred or asked another host."""
     context = chromium.new_context(viewport=VIEWPORT, timezone_id="UTC", locale="en-GB", color_scheme="light")
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(30_000)
     context.on("console", watched.console)
     context.on("weberror", lambda error: watched.errors.append(str(error.error)))
     context.on("request", watched.request)
+    context.expose_binding("noteViolation", watched.violation)
+    context.add_init_script(TELL_VIOLATIONS)
     yield context
     context.close()
     watched.check()

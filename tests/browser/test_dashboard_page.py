@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from playwright.sync_api import BrowserContext, expect
 
 from tests.browser.board import Board
-from tests.browser.conftest import PASSWORD
+from tests.browser.conftest import PASSWORD, Watched
 from transaction_monitoring.readers import ACKNOWLEDGE_EVERY
 from transactions.flush import flush
 
@@ -39,6 +39,16 @@ def test_transactions_arrive_and_turn_from_waiting_to_stored(board: Board) -> No
     expect(cells.nth(5)).to_have_text("● stored")
     expect(board.page.locator("#buffered")).to_have_text("0")
     expect(board.page.locator("#books")).to_have_text("✓ balanced")
+
+
+def test_what_asks_another_host_is_noted_and_stopped(board: Board, watched: Watched) -> None:
+    """These tests' own eyes: each of them fails on what is noted."""
+    with board.page.expect_console_message():
+        board.page.evaluate("document.body.append(Object.assign(new Image(), { src: 'https://example.org/' }))")
+    board.page.wait_for_function("document.images.length > 0")
+    assert any(error.startswith("Content-Security-Policy: img-src") for error in watched.errors)
+    watched.expected = ["example.org"]
+    assert watched.foreign.pop() == "https://example.org/"
 
 
 def test_it_acknowledges_as_often_as_the_server_asks(board: Board) -> None:
