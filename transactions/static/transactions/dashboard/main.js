@@ -5,7 +5,7 @@ import { LiveTable } from "./live.js";
 import { Drawer } from "./drawer.js";
 import { bindFilters, rememberOne } from "./filters.js";
 import { once, poll } from "./figures.js";
-import { showTiles } from "./tiles.js";
+import { failTiles, showTiles } from "./tiles.js";
 import * as charts from "./charts.js";
 import * as format from "./format.js";
 
@@ -45,7 +45,8 @@ feed.connect();
 function showFigures() {
   if (!last.figures) return;
   const { tiles, throughput, sample } = last.figures;
-  showTiles(tiles?.data, tiles?.as_of, urls.transactions);
+  if (tiles) showTiles(tiles.data, tiles.as_of, urls.transactions);
+  else failTiles("PostgreSQL does not answer in time.");
   charts.showThroughput(throughput?.data);
   charts.showSample(sample);
 }
@@ -57,6 +58,7 @@ poll(urls.figures, (body) => {
   if (last.polls % POLLS_PER_AVERAGES === 0) askAverages();
 }, (why, body) => {
   strip.tell(null, why);
+  failTiles(why);
   // No answer at all: then the websocket is as dead, whatever the browser believes of it.
   if (body === null) feed.restart();
 });

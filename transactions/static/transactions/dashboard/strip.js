@@ -1,6 +1,7 @@
 // The status strip: what the feed and the server's figures say of the pipeline, second by second.
 import * as format from "./format.js";
 
+const UNKNOWN = "? not known";
 const at = (id) => document.getElementById(id);
 
 export class Strip {
@@ -33,6 +34,7 @@ export class Strip {
   // `status` is the server's; null with a problem when it cannot be had.
   tell(status, problem = "") {
     this.#problem = problem;
+    if (problem) this.#unknown();
     if (status) {
       this.#status = status;
       this.#skew = Date.parse(status.now) - Date.now();
@@ -52,6 +54,12 @@ export class Strip {
     at("rejected").textContent = `${format.whole(books.rejected)}${open}`;
   }
 
+  // What was told last may have changed by now.
+  #unknown() {
+    for (const name of ["books", "next-flush"]) at(name).textContent = UNKNOWN;
+    at("books").dataset.state = "bad";
+  }
+
   #buffered() {
     const books = this.#status?.books;
     if (this.#seq !== null && this.#stored !== null) at("buffered").textContent = format.whole(Math.max(0, this.#seq - this.#stored));
@@ -65,11 +73,11 @@ export class Strip {
     const oldest = this.#waitsSince === null ? null : Math.max(0, (here - this.#waitsSince) / 1000);
     at("oldest").textContent = oldest === null ? "nothing waits" : format.seconds(oldest);
     this.#buffered();
-    at("next-flush").textContent = nextFlush(books.last_flush, interval, here);
+    if (!this.#problem) at("next-flush").textContent = nextFlush(books.last_flush, interval, here);
     this.#banner([
       this.#problem,
       oldest !== null && oldest > 2 * interval ? `The oldest record has waited for ${format.seconds(oldest)}, over two flush intervals.` : "",
-      books.balanced === false ? "The books do not balance." : "",
+      books.balanced === false && !this.#problem ? "The books do not balance." : "",
     ]);
   }
 

@@ -9,11 +9,13 @@ const SHOWN = {
   pending: format.whole,
 };
 
+// The moment of the figures on the page; null until there are some.
+let shownAsOf = null;
+
 export function showTiles(tiles, asOf, listUrl) {
-  document.getElementById("tiles-moment").textContent = tiles
-    ? `as of ${format.clock(asOf)} ${format.zoneName()}, up to which everything accepted is stored; beside each figure the period before`
-    : "cannot be told now: PostgreSQL does not answer in time";
-  for (const tile of tiles ?? []) {
+  shownAsOf = asOf;
+  tellMoment(`as of ${moment()}, up to which everything accepted is stored; beside each figure the period before`);
+  for (const tile of tiles) {
     const place = document.querySelector(`[data-tile="${CSS.escape(tile.name)}"]`);
     for (const [name, shown] of Object.entries(SHOWN)) place.querySelector(`[data-figure="${name}"]`).textContent = shown(tile.now[name]);
     for (const change of place.querySelectorAll("[data-change]")) change.textContent = difference(tile, change.dataset.change);
@@ -23,6 +25,13 @@ export function showTiles(tiles, asOf, listUrl) {
     place.querySelector("a").href = `${listUrl}?${query}`;
   }
 }
+
+// Says why there are no newer figures, and of when those are that stay.
+export function failTiles(why) { tellMoment(shownAsOf ? `${why} These are as of ${moment()}.` : why); }
+
+function moment() { return `${format.clock(shownAsOf)} ${format.zoneName()}`; }
+
+function tellMoment(text) { document.getElementById("tiles-moment").textContent = text; }
 
 function difference({ now, before }, name) {
   const [is, was] = [now[name], before[name]].map((value) => (value === null ? null : Number(value)));
