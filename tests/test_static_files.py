@@ -1,0 +1,47 @@
+"""The names under which static files are served."""
+
+import re
+import shutil
+from pathlib import Path
+
+from transaction_monitoring.static_files import HashedFilesStorage
+
+from .serving import ROOT
+
+SOURCE = ROOT / "transactions" / "static"
+MODULES = "transactions/dashboard"
+
+
+def collect(source: Path, directory: Path) -> dict[str, str]:
+    """What collectstatic makes of `source`: the hashed name of each file."""
+    shutil.copytree(source, directory)
+    storage = HashedFilesStorage(location=str(directory), base_url="/static/")
+    names = [str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file()]
+    for name, _, processed in storage.post_process({name: (storage, name) for name in names}):
+        assert not isinstance(processed, Exception), (name, processed)
+    hashed, _ = storage.load_manifest()
+    return dict(hashed)
+
+
+def test_modules_import_each_other_by_hashed_names(tmp_path: Path) -> None:
+    hashed = collect(SOURCE, tmp_path / "static")
+    imported = set()
+    for name in hashed:
+        if name.startswith(MODULES):
+            text = (tmp_path / "static" / hashed[name]).read_text()
+            folder = tmp_path / "static" / MODULES
+            imported |= {(folder / url).resolve() for url in re.findall(r'from "(\./[^"]*)"', text)}
+    known = {(tmp_path / "static" / made).resolve() for made in hashed.values()}
+    assert len(imported) >= 9
+    assert imported <= known
+
+
+def test_a_change_of_a_module_renames_whatever_imports_it(tmp_path: Path) -> None:
+    before = collect(SOURCE, tmp_path / "before")
+    changed = tmp_path / "source"
+    shutil.copytree(SOURCE, changed)
+    with (changed / MODULES / "chart_card.js").open("a") as file:
+        file.write("// another release\n")
+    after = collect(changed, tmp_path / "after")
+    renamed = {Path(name).name for name in before if before[name] != after[name]}
+    assert renamed == {"chart_card.js", "charts.js", "main.js"}
