@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 
 from tests.accepting import record, take
 from tests.admin_pages import store
-from transactions import dashboard
+from transactions import dashboard, newest
 from transactions.flush import flush
 from transactions.models import Rollup, Transaction
 
@@ -106,11 +106,26 @@ def test_the_throughput_counts_minutes_by_status_and_those_before(people: list[U
     store(people[0], "A", status="SUCCESS", created_at=at(0.5))
     store(people[0], "B", status="FAILED", created_at=at(31))
     store(people[0], "C", status="FAILED", created_at=at(30 * 60))
-    shown = dashboard.throughput(NOW)
+    shown = dashboard.throughput(NOW, dashboard.count_hour(NOW))
     assert len(shown["minutes"]) == len(shown["before"]) == 30
     assert shown["minutes"][-1] == NOW.replace(second=0)
     assert (shown["by_status"]["SUCCESS"][-1], shown["by_status"]["FAILED"][-2]) == (1, 1)
     assert (sum(shown["before"]), shown["before"][-1]) == (1, 1)
+
+
+def test_the_newest_minutes_are_counted_anew(people: list[User]) -> None:
+    """The rest stays as it was when the hour was counted."""
+    hour = dashboard.count_hour(NOW)
+    for n, seconds_ago in enumerate((-90, 0.5, 61, 119, 20 * 60)):
+        store(people[0], f"T{n}", status="SUCCESS", created_at=at(seconds_ago))
+    later = NOW + timedelta(minutes=2)
+    counts = dashboard.throughput(later, hour)["by_status"]["SUCCESS"]
+    assert counts[-5:] == [1, 1, 1, 0, 1]
+    assert sum(counts) == 4
+    assert sum(dashboard.throughput(later, dashboard.count_hour(later))["by_status"]["SUCCESS"]) == 5
+    # Of an hour that was counted too long ago nothing is left.
+    much_later = NOW + timedelta(hours=2)
+    assert sum(dashboard.throughput(much_later, hour)["before"]) == 0
 
 
 def test_the_sample_tells_of_amounts_and_of_who_did_most(people: list[User]) -> None:
@@ -118,23 +133,53 @@ def test_the_sample_tells_of_amounts_and_of_who_did_most(people: list[User]) -> 
     store(alice, "A", amount=0, status="FAILED")
     store(alice, "B", amount=999, status="FAILED")
     store(bob, "C", amount=10**18, status="SUCCESS")
-    shown = dashboard.sample()
+    shown = newest.sample()
     assert shown["amounts"] == [
-        {"digits": 0, "count": 1},
-        {"digits": 3, "count": 1},
-        {"digits": 19, "count": 1},
+        {"digits": 0, "count": 1, "before": 0},
+        {"digits": 3, "count": 1, "before": 0},
+        {"digits": 19, "count": 1, "before": 0},
     ]
     assert [user["name"] for user in shown["by_volume"]] == ["bob", "alice"]
-    assert shown["by_volume"][0]["volume"] == str(10**18)
-    assert [(user["user"], user["failed"]) for user in shown["by_failures"]] == [(alice.pk, 2)]
+    assert shown["by_volume"][0]["value"] == str(10**18)
+    assert [(user["user"], user["value"]) for user in shown["by_failed"]] == [(alice.pk, 2)]
+
+
+def test_the_sample_stands_beside_as_many_rows_before_it(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(newest, "SAMPLE_ROWS", 2)
+    alice, bob, carol = people
+    # The newest last; of the first nothing is told.
+    for n, (user, amount, status) in enumerate(
+        [
+            (carol, 5, "FAILED"),
+            (carol, 70, "FAILED"),
+            (bob, 80, "FAILED"),
+            (bob, 9, "FAILED"),
+            (alice, 90, "SUCCESS"),
+        ]
+    ):
+        store(user, f"T{n}", amount=amount, status=status, created_at=at(-n))
+    shown = newest.sample()
+    assert (shown["rows"], shown["rows_before"], shown["since"]) == (2, 2, at(-3))
+    assert [(each["digits"], each["count"], each["before"]) for each in shown["amounts"]] == [
+        (1, 1, 0),
+        (2, 1, 2),
+    ]
+    assert [(user["name"], user["value"], user["before"]) for user in shown["by_volume"]] == [
+        ("alice", "90", "0"),
+        ("bob", "9", "80"),
+    ]
+    assert [(user["name"], user["value"], user["before"]) for user in shown["by_failed"]] == [("bob", 1, 1)]
 
 
 def test_the_sample_reads_no_more_rows_than_it_says(
     people: list[User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dashboard, "SAMPLE_ROWS", 2)
+    monkeypatch.setattr(newest, "SAMPLE_ROWS", 2)
     for n in range(5):
         store(people[0], f"T{n}", amount=10**n, created_at=at(-n))
-    shown = dashboard.sample()
-    assert (shown["rows"], [each["digits"] for each in shown["amounts"]]) == (2, [4, 5])
+    shown = newest.sample()
+    found = [(each["digits"], each["count"], each["before"]) for each in shown["amounts"]]
+    assert (shown["rows"], found) == (2, [(2, 0, 1), (3, 0, 1), (4, 1, 0), (5, 1, 0)])
     assert shown["by_volume"][0]["count"] == 2

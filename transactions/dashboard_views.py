@@ -15,17 +15,20 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from . import dashboard, statistics, story
+from . import dashboard, newest, statistics, story
 from .callers import rights_of_caller
 from .days import zone_names
+from .feed import FEED_RECORDS
 from .kept import Kept, Pace
 from .queue import BOOKS, connection, text
 from .rights import Right, rights_of
 
 log = logging.getLogger(__name__)
 
-# Records of the feed with which a fresh page begins.
+# Records of the feed with which a fresh page begins, and of how many it wants those that pass its filter:
+# half of what the feed holds, or it might have ended by the time it is read.
 FIRST_RECORDS = 100
+FIRST_RECORDS_FILTERED = FEED_RECORDS // 2
 AVERAGE_DAYS = 30
 AVERAGE_DAYS_MAX = 3_660
 
@@ -70,14 +73,15 @@ def _figure(view: View) -> View:
 
 _status = Kept(dashboard.status, 1.0)
 _tiles = Kept(lambda: _with_moment(dashboard.tiles), 4.0)
-_throughput = Kept(lambda: _with_moment(dashboard.throughput), 10.0)
-_sample = Kept(dashboard.sample, 10.0)
+_hour = Kept(lambda: _with_moment(dashboard.count_hour), 60.0)
+_minutes = Kept(lambda: _with_moment(lambda until: dashboard.throughput(until, _hour.get()["data"])), 4.0)
+_sample = Kept(newest.sample, 10.0)
 _pace = Pace()
 
 
 def forget() -> None:
     """Forgets every kept answer, for a test that begins."""
-    for kept in (_status, _tiles, _throughput, _sample):
+    for kept in (_status, _tiles, _hour, _minutes, _sample):
         kept.forget()
 
 
@@ -86,18 +90,24 @@ def _with_moment(ask: Callable[[datetime], Any]) -> dict[str, Any]:
     return {"as_of": until, "data": ask(until)}
 
 
+def _throughput() -> dict[str, Any]:
+    # First, or what the hour costs would count as a cost of the newest minutes.
+    _hour.get()
+    return _minutes.get()
+
+
 @_figure
 def figures(request: HttpRequest) -> HttpResponse:
     """The status strip and every figure but the averages; null for what PostgreSQL does not tell in time."""
     body: dict[str, Any] = {"status": _status.get(), "again_seconds": _pace.again_s()}
-    figures: list[tuple[str, Kept[Any]]] = [
-        ("tiles", _tiles),
+    figures: list[tuple[str, Callable[[], Any]]] = [
+        ("tiles", _tiles.get),
         ("throughput", _throughput),
-        ("sample", _sample),
+        ("sample", _sample.get),
     ]
-    for name, kept in figures:
+    for name, get in figures:
         try:
-            body[name] = kept.get()
+            body[name] = get()
         except DatabaseError as error:
             log.warning("The dashboard's %s cannot be told (%s)", name, type(error).__name__)
             body[name] = None
@@ -108,8 +118,10 @@ def figures(request: HttpRequest) -> HttpResponse:
 def start(request: HttpRequest) -> HttpResponse:
     """Where a fresh page begins in the feed: its epoch, and a number a few records back."""
     epoch, accepted = connection().hmget(BOOKS, "epoch", "accepted")
-    since = max(int(accepted or 0) - FIRST_RECORDS, 0)
-    return JsonResponse({"epoch": text(epoch), "since": since})
+    since, since_filtered = (
+        max(int(accepted or 0) - records, 0) for records in (FIRST_RECORDS, FIRST_RECORDS_FILTERED)
+    )
+    return JsonResponse({"epoch": text(epoch), "since": since, "since_filtered": since_filtered})
 
 
 @_figure

@@ -60,10 +60,14 @@ function shifted(day, by) {
   return date.toISOString().slice(0, 10);
 }
 
-const bars = (label, horizontal) => ({ labels, values }) => ({
+// A bar for what is, and beside it an outline for what was.
+const bars = (label, horizontal) => ({ labels, now, before }) => ({
   type: "bar",
-  data: { labels, datasets: [{ label, data: values, backgroundColor: COLOURS.bars }] },
-  options: { indexAxis: horizontal ? "y" : "x", plugins: { legend: { display: false } }, scales: {
+  data: { labels, datasets: [
+    { label, data: now, backgroundColor: COLOURS.bars, borderColor: COLOURS.bars, borderWidth: 1 },
+    { label: "before", data: before, backgroundColor: "transparent", borderColor: COLOURS.before, borderWidth: 2 },
+  ] },
+  options: { indexAxis: horizontal ? "y" : "x", plugins: { legend: { labels: { usePointStyle: false } } }, scales: {
     x: { beginAtZero: true, ticks: horizontal ? { precision: 0 } : {}, title: title(horizontal ? label : "amount") },
     y: { beginAtZero: true, ticks: horizontal ? {} : { precision: 0 }, title: title(horizontal ? "user" : label) },
   } },
@@ -77,23 +81,27 @@ export function showSample(body) {
     for (const card of [amounts, volume, failures]) card.fail(AWAY);
     return;
   }
-  const note = body.rows ? `Of the latest ${format.whole(body.rows)} stored transactions, since ${format.moment(body.since)} ${format.zoneName()}.` : "";
-  for (const card of [amounts, volume, failures]) card.note(note);
+  for (const card of [amounts, volume, failures]) card.note(sampled(body));
   const range = ({ digits }) => (digits === 0 ? "0" : `${format.whole(10n ** BigInt(digits - 1))} – ${format.whole(10n ** BigInt(digits) - 1n)}`);
   amounts.show(
-    { labels: body.amounts.map(range), values: body.amounts.map((each) => each.count) },
-    ["Amount", "Transactions"], body.amounts.map((each) => [range(each), each.count]), "Nothing is stored yet.",
+    { labels: body.amounts.map(range), now: body.amounts.map((each) => each.count), before: body.amounts.map((each) => each.before) },
+    ["Amount", "Transactions", "Before"], body.amounts.map((each) => [range(each), each.count, each.before]), "Nothing is stored yet.",
   );
-  users(volume, body.by_volume, (user) => user.volume, "Volume");
-  users(failures, body.by_failures, (user) => user.failed, "Failed");
+  users(volume, body.by_volume, "Volume", "Nothing is stored yet.");
+  users(failures, body.by_failed, "Failed", "None of the latest failed.");
 }
 
-function users(card, found, value, head) {
-  const name = (user) => `${clipped(format.visible(user.name ?? "(deleted)"))} (${user.user})`;
+function sampled({ rows, rows_before, since }) {
+  if (!rows) return "";
+  const before = rows_before ? `; before: the ${format.whole(rows_before)} that came before them` : "";
+  return `Of the latest ${format.whole(rows)} stored transactions, since ${format.moment(since)} ${format.zoneName()}${before}.`;
+}
+
+function users(card, found, head, empty) {
+  const name = (user) => format.visible(user.name ?? "(deleted)");
   card.show(
-    { labels: found.map(name), values: found.map((user) => Number(value(user))) },
-    ["User", head, "Transactions"], found.map((user) => [`${format.visible(user.name ?? "(deleted)")} (${user.user})`, value(user), user.count]),
-    head === "Failed" ? "None of the latest failed." : "Nothing is stored yet.",
+    { labels: found.map((user) => `${clipped(name(user))} (${user.user})`), now: found.map((user) => Number(user.value)), before: found.map((user) => Number(user.before)) },
+    ["User", head, "Transactions", `${head} before`], found.map((user) => [`${name(user)} (${user.user})`, user.value, user.count, user.before]), empty,
   );
 }
 
