@@ -9,13 +9,8 @@ from django.contrib.auth.models import User
 from transaction_monitoring import board, readers
 from transaction_monitoring.close_codes import TOO_MANY_MESSAGES, TOO_SLOW, UNREADABLE_QUERY
 from transaction_monitoring.consumers import ACKNOWLEDGED_PER_SECOND_MAX
-from transaction_monitoring.readers import (
-    FRAME_RECORDS_MAX,
-    UNACKNOWLEDGED_MAX,
-    UnreadableQuery,
-    Wish,
-    wish,
-)
+from transaction_monitoring.readers import FRAME_RECORDS_MAX, UNACKNOWLEDGED_MAX
+from transaction_monitoring.wishes import Filter, UnreadableQuery, Wish, wish
 from transactions.feed import GROUP
 from transactions.flush import flush, note_stored
 from transactions.models import Epoch, FlushBatch
@@ -267,6 +262,15 @@ BAD_QUERIES = [
     "frames=1&since=1234567890123456789",
     "frames=1&since=1&epoch=x",
     "since=x",
+    "frames=1&status=LOST",
+    "frames=1&status=failed",
+    "frames=1&status=FAILED&status=FAILED",
+    "frames=1&user=alice",
+    "frames=1&user=1234567890123456789",
+    "frames=1&amount_min=-1",
+    "frames=1&amount_min=9&amount_max=8",
+    "frames=1&amount_max=9223372036854775808",
+    "status=LOST",
 ]
 
 
@@ -284,5 +288,7 @@ def test_a_query_is_read() -> None:
     assert wish(b"frames=1&since=12&epoch=" + EPOCH.encode()) == Wish(True, 12, EPOCH)
     # What the hello of an empty Redis told.
     assert wish(b"frames=1&since=0&epoch=&more=1") == Wish(True, 0, "")
+    asked = wish(b"frames=1&status=FAILED&user=007&amount_min=5&amount_max=")
+    assert asked.filter == Filter("FAILED", 7, 5, 2**63 - 1)
     with pytest.raises(UnreadableQuery):
         wish(b"frames=1&epoch=\xff")

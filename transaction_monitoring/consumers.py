@@ -23,7 +23,8 @@ from .close_codes import (
     UNREADABLE_QUERY,
 )
 from .handshake import may_watch, request_of
-from .readers import FramedReader, Pace, PlainReader, UnreadableQuery, wish
+from .readers import FramedReader, Pace, PlainReader
+from .wishes import UnreadableQuery, wish
 
 log = logging.getLogger(__name__)
 

@@ -2,17 +2,16 @@
 
 import asyncio
 import logging
-import re
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
-from urllib.parse import parse_qs
+from typing import Any
 
 import orjson
 
 from .board import Board
 from .close_codes import TOO_SLOW
-from .ring import Ring
+from .ring import Ring, spread
+from .wishes import EVERYTHING, Filter, Wish
 
 log = logging.getLogger(__name__)
 
@@ -33,34 +32,6 @@ ALIVE_S = 10.0
 
 Send = Callable[[str], Awaitable[None]]
 End = Callable[[int], Awaitable[None]]
-
-
-class UnreadableQuery(ValueError):
-    """The query string asks for what there is not."""
-
-
-class Wish(NamedTuple):
-    """What a client asks for: a plain stream or frames, and where it was."""
-
-    frames: bool
-    since: int | None = None
-    epoch: str = ""
-
-
-def wish(query: bytes) -> Wish:
-    """What `query` asks for: `frames`, `since` and `epoch`, whatever else it has. Raises UnreadableQuery."""
-    given = parse_qs(query.decode("latin-1"), keep_blank_values=True)
-    stated = {name: given.get(name, [""]) for name in ("frames", "since", "epoch")}
-    if any(len(values) > 1 for values in stated.values()):
-        raise UnreadableQuery
-    frames, since, epoch = (values[0] for values in stated.values())
-    if (
-        frames not in ("", "0", "1")
-        or not re.fullmatch(r"|[0-9]{1,18}", since)
-        or not re.fullmatch(r"|[0-9a-f-]{36}", epoch)
-    ):
-        raise UnreadableQuery
-    return Wish(frames == "1", int(since) if since else None, epoch)
 
 
 class Pace:
@@ -212,19 +183,21 @@ class FramedReader:
             log.info("A dashboard was closed: it acknowledges no frames")
             await self.end(TOO_SLOW)
             return
-        ring, after = board.ring, self._cursor
-        if after < self._missed_upto:
-            upto = min(after + MISSED_RECORDS_MAX, self._missed_upto)
-            if await board.whole(after, upto) is None:
-                self._reload = "gone"
-                await self._start_over(ring, ring.head)
-                return
-            most = MISSED_RECORDS_MAX
-        else:
-            upto, most = ring.head, FRAME_RECORDS_MAX
+        ring, after, wanted = board.ring, self._cursor, self._wish.filter
+        missed = after < self._missed_upto
+        upto = min(after + MISSED_RECORDS_MAX, self._missed_upto) if missed else ring.head
+        # Only where everything is wanted may the ring lack some: a filter has to see them all.
+        if (missed or wanted != EVERYTHING) and await board.whole(after, upto) is None:
+            self._reload = "gone"
+            await self._start_over(ring, ring.head)
+            return
+        most = MISSED_RECORDS_MAX if missed else FRAME_RECORDS_MAX
         self._cursor = upto
         self._unacknowledged.append(upto)
-        await self._send(encoded(board, after, upto, most))
+        if wanted == EVERYTHING:
+            await self._send(encoded(board, after, upto, most))
+        else:
+            await self._send(sifted(board, after, upto, most, wanted))
 
     async def _tell(self, **frame: object) -> None:
         await self._send(orjson.dumps(frame).decode())
@@ -237,15 +210,25 @@ def encoded(board: Board, after: int, upto: int, most: int) -> str:
         if len(board.encoded) >= ENCODED_MAX:
             del board.encoded[next(iter(board.encoded))]
         records = board.ring.sample(after, upto, most)
-        count = upto - after
-        frame = {
-            "type": "run",
-            "epoch": board.ring.epoch,
-            "first": after + 1,
-            "last": upto,
-            "count": count,
-            "sampled": len(records) < count,
-            "records": records,
-        }
-        board.encoded[key] = orjson.dumps(frame).decode()
+        board.encoded[key] = _run(board, after, upto, upto - after, records)
     return board.encoded[key]
+
+
+def sifted(board: Board, after: int, upto: int, most: int, wanted: Filter) -> str:
+    """The frame for those of the same records, all of which the ring has, that are `wanted`."""
+    passing = [record for record in board.ring.whole(after, upto) or [] if wanted.passes(record)]
+    return _run(board, after, upto, len(passing), spread(passing, most))
+
+
+def _run(board: Board, after: int, upto: int, matched: int, records: list[dict[str, Any]]) -> str:
+    frame = {
+        "type": "run",
+        "epoch": board.ring.epoch,
+        "first": after + 1,
+        "last": upto,
+        "count": upto - after,
+        "matched": matched,
+        "sampled": len(records) < matched,
+        "records": records,
+    }
+    return orjson.dumps(frame).decode()

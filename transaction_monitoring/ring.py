@@ -4,12 +4,21 @@ Group messages bring runs, the feed explains gaps. Between two processes that ac
 messages overtake each other: a run that comes early waits for the one before it.
 """
 
-from typing import Any
+from typing import Any, TypeVar
 
 from transactions.feed import FEED_RECORDS, Reading, Shown
 
 # Runs that wait for one before them. More than this, and the feed is read anyhow.
 EARLY_RUNS_MAX = 1000
+
+
+Item = TypeVar("Item")
+
+
+def spread(items: list[Item], most: int) -> list[Item]:
+    """At most `most` of `items`, in order, spread over them, the last one among them."""
+    step = max(1, -(-len(items) // most))
+    return items[::-step][::-1]
 
 
 class Ring:
@@ -59,8 +68,7 @@ class Ring:
     def sample(self, after: int, upto: int, most: int) -> list[Shown]:
         """At most `most` of those that are here, spread over the run, the last one among them."""
         known = [seq for seq in range(max(after, self._floor) + 1, upto + 1) if seq in self._records]
-        step = max(1, -(-len(known) // most))
-        return [self._records[seq] for seq in known[::-step][::-1]]
+        return [self._records[seq] for seq in spread(known, most)]
 
     def _begin(self, reading: Reading) -> None:
         same = reading.epoch == self.epoch

@@ -55,7 +55,7 @@ def server(
 
 @contextmanager
 def away(line: Proxy) -> Iterator[None]:
-    """The server at the end of `line` is gone in this block: who was connected is cut off, nobody gets through."""
+    """The server at the end of `line` is gone in this block: connections end, and no new one gets through."""
     there, line.target = line.target, Path("/nonexistent")
     line.cut()
     try:

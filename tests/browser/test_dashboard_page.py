@@ -12,6 +12,11 @@ from tests.browser.conftest import PASSWORD, Watched
 from transaction_monitoring.readers import ACKNOWLEDGE_EVERY
 from transactions.flush import flush
 
+ASK_ANOTHER_HOST = """() => new Promise((stopped) => {
+  document.addEventListener("securitypolicyviolation", stopped);
+  new Image().src = "https://example.org/";
+})"""
+
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -43,9 +48,7 @@ def test_transactions_arrive_and_turn_from_waiting_to_stored(board: Board) -> No
 
 def test_what_asks_another_host_is_noted_and_stopped(board: Board, watched: Watched) -> None:
     """These tests' own eyes: each of them fails on what is noted."""
-    with board.page.expect_console_message():
-        board.page.evaluate("document.body.append(Object.assign(new Image(), { src: 'https://example.org/' }))")
-    board.page.wait_for_function("document.images.length > 0")
+    board.page.evaluate(ASK_ANOTHER_HOST)
     assert any(error.startswith("Content-Security-Policy: img-src") for error in watched.errors)
     watched.expected = ["example.org"]
     assert watched.foreign.pop() == "https://example.org/"
@@ -132,11 +135,40 @@ def test_filters_narrow_the_table_and_are_kept_in_the_url(board: Board) -> None:
     assert board.page.url.endswith("/admin/")
 
 
+def test_a_filter_misses_nothing_of_what_is_more_than_can_be_shown(board: Board) -> None:
+    def burst(name: str) -> None:
+        """2,000 records at once, of which every 250th failed."""
+        facts = [
+            {"transaction_id": f"{name}{n}", "status": "SUCCESS" if n % 250 else "FAILED"}
+            for n in range(2_000)
+        ]
+        board.post_all(facts)
+
+    def failed(name: str) -> list[str]:
+        return [f"{name}{n}" for n in reversed(range(0, 2_000, 250))]
+
+    # What has passed, unfiltered and sampled by then, is found again.
+    burst("EARLIER-")
+    expect(board.page.locator("#pace")).to_have_text(re.compile("^showing"))
+    board.page.locator("#filters [name=status]").select_option("FAILED")
+    board.shows(*failed("EARLIER-"))
+    board.is_live()
+    burst("LATER-")
+    expect(board.page.locator("#pace")).to_have_text(re.compile(r"^\d/s that pass the filter, of [\d,]+/s$"))
+    board.shows(*failed("LATER-"), *failed("EARLIER-"))
+    board.page.locator("#pause").click()
+    burst("UNSEEN-")
+    expect(board.page.locator("#pause")).to_have_text("Resume (8 new)")
+    board.page.locator("#filters").get_by_role("button", name="Clear").click()
+    expect(board.page.locator("#rows tbody button").first).to_have_text("UNSEEN-1999")
+
+
 @pytest.mark.parametrize(
     ("query", "said"),
     [
         ("?user=abc", "A user is a number"),
         ("?min=-5", "An amount is a whole number"),
+        (f"?max={2**63}", "An amount is a whole number from 0 to 9,223,372,036,854,775,807"),
         ("?min=9&max=1", "The amounts end before they begin"),
         ("?status=<b>LOST", "There is no status <b>LOST"),
     ],

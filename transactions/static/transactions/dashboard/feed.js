@@ -1,11 +1,15 @@
 // The websocket's frames: connects, acknowledges, resumes after a break, begins anew when told to.
 //
-// Events: "state" {state, since}, "hello" (the frame), "stored" {seq}, "reset" {reason}, and "run"
-// {records, count, missed}: some of `count` records, all of them where they were `missed` meanwhile.
+// Events: "state" {state, since}, "hello" (the frame), "stored" {seq}, "reset" {reason}, "history"
+// {records}: what a fresh page, or one with another filter, begins with; and "run" {records, count,
+// matched, missed}: of `count` records some of the `matched` that pass the filter, all of these where
+// they were `missed` meanwhile.
 const BACKOFF_MS = 500;
 const BACKOFF_MS_MAX = 10_000;
 const CREDENTIALS_ENDED = 4003;
 const UNREADABLE_QUERY = 4007;
+// Somebody who types a filter is waited for.
+const TYPING_MS = 300;
 // A server that accepts the connection and then says nothing is tried again.
 const HELLO_MS_MAX = 10_000;
 // A server with nothing to tell says so; one that misses this many times is gone.
@@ -16,6 +20,9 @@ export class Feed extends EventTarget {
   #tries = 0; #timer = 0; #silence = 0; #silentMs = HELLO_MS_MAX;
   // Runs read and not yet acknowledged, and how many of them the server wants acknowledged at once.
   #unacknowledged = 0; #acknowledgeEvery = 1;
+  // What the server is asked for; the latest attempt to connect, which alone counts; and the records
+  // so far of a beginning, null once it is over.
+  #filter = {}; #turn = 0; #history = null;
 
   constructor(path, startUrl) {
     super();
@@ -27,18 +34,35 @@ export class Feed extends EventTarget {
 
   async connect() {
     clearTimeout(this.#timer);
+    const turn = (this.#turn += 1);
     try {
-      if (this.#epoch === null) await this.#begin();
+      const start = this.#epoch === null ? await this.#askStart() : null;
+      if (turn !== this.#turn) return;
+      if (start) this.#begin(start);
     } catch {
-      return this.#again();
+      return turn === this.#turn && this.#again();
     }
     const scheme = location.protocol === "https:" ? "wss" : "ws";
-    const query = new URLSearchParams({ frames: "1", since: this.#seq, epoch: this.#epoch });
+    const query = new URLSearchParams({ frames: "1", since: this.#seq, epoch: this.#epoch, ...this.#filter });
     const socket = (this.#socket = new WebSocket(`${scheme}://${location.host}${this.#path}?${query}`));
     this.#silentMs = HELLO_MS_MAX;
     this.#listen();
     socket.onmessage = (event) => socket === this.#socket && this.#take(parse(event.data));
     socket.onclose = (event) => socket === this.#socket && this.#closed(event.code);
+  }
+
+  // From now on only records of this `status`, `user`, `amount_min`, `amount_max`, as far as given: the
+  // server filters before it samples. Begins anew, a while back, with a connection that asks for it.
+  filter(wanted) {
+    this.#filter = wanted;
+    if (this.#turn === 0) return;
+    const socket = this.#socket;
+    this.#turn += 1;
+    this.#socket = this.#epoch = null;
+    socket?.close();
+    clearTimeout(this.#silence);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.connect(), TYPING_MS);
   }
 
   // Drops a connection that the rest of the page found to be dead.
@@ -55,12 +79,16 @@ export class Feed extends EventTarget {
     this.#silence = setTimeout(() => this.restart(), this.#silentMs);
   }
 
-  async #begin() {
+  async #askStart() {
     const answer = await fetch(this.#startUrl, { headers: { Accept: "application/json" } });
     if (!answer.ok) throw new Error(answer.status);
-    const { epoch, since } = await answer.json();
+    return answer.json();
+  }
+
+  #begin({ epoch, since, since_filtered }) {
     this.#epoch = epoch;
-    this.#seq = since;
+    this.#seq = Object.keys(this.#filter).length > 0 ? since_filtered : since;
+    this.#history = [];
   }
 
   #take(frame) {
@@ -83,21 +111,32 @@ export class Feed extends EventTarget {
     this.#tell("hello", hello);
     this.#tell("stored", { seq: hello.stored });
     this.#tell("state", { state: "live" });
+    this.#endHistory();
   }
 
   #run(frame) {
     // What a resumed connection repeats was shown before.
     const records = frame.records.filter((record) => record.seq > this.#seq);
     if (frame.last > this.#seq) {
+      const repeated = frame.first <= this.#seq;
       const count = frame.last - Math.max(frame.first - 1, this.#seq);
       this.#seq = frame.last;
-      this.#tell("run", { records, count, missed: frame.last <= this.#head });
+      if (this.#history) this.#history.push(...records);
+      else this.#tell("run", { records, count, matched: repeated ? records.length : frame.matched, missed: frame.last <= this.#head });
+      this.#endHistory();
     }
     this.#unacknowledged += 1;
     if (this.#unacknowledged >= this.#acknowledgeEvery) {
       this.#unacknowledged = 0;
       this.#socket?.send(JSON.stringify({ ack: frame.last }));
     }
+  }
+
+  #endHistory() {
+    if (!this.#history || this.#seq < this.#head) return;
+    const records = this.#history;
+    this.#history = null;
+    this.#tell("history", { records });
   }
 
   #reload(reason) {

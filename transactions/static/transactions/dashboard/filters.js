@@ -2,7 +2,10 @@
 const NAMES = ["status", "user", "min", "max"];
 const STATUSES = ["", "PENDING", "SUCCESS", "FAILED"];
 
-// Calls `changed` with a test for records, now and whenever the filters change.
+const AMOUNT_MAX = 2n ** 63n - 1n;
+
+// Calls `changed` with a test for records and the server's names for what is wanted, {} for everything;
+// now and whenever the filters change.
 export function bindFilters(form, problem, changed) {
   const query = new URLSearchParams(location.search);
   for (const name of NAMES) form.elements[name].value = query.get(name) ?? "";
@@ -16,7 +19,7 @@ export function bindFilters(form, problem, changed) {
     problem.textContent = Object.values(wrong).join(" ");
     if (Object.keys(wrong).length > 0) return;
     remember(given);
-    changed(matcher(given), Object.values(given).some(Boolean));
+    changed(matcher(given), wanted(given));
   };
   form.addEventListener("input", read);
   form.addEventListener("reset", () => setTimeout(read));
@@ -29,7 +32,9 @@ function check(given) {
   const wrong = {};
   if (given.user && !/^\d{1,18}$/.test(given.user)) wrong.user = "A user is a number: the user’s key.";
   for (const name of ["min", "max"]) {
-    if (given[name] && !/^\d{1,19}$/.test(given[name])) wrong[name] = "An amount is a whole number from 0.";
+    if (given[name] && !(/^\d{1,19}$/.test(given[name]) && BigInt(given[name]) <= AMOUNT_MAX)) {
+      wrong[name] = `An amount is a whole number from 0 to ${AMOUNT_MAX.toLocaleString("en")}.`;
+    }
   }
   if (given.min && given.max && !wrong.min && !wrong.max && BigInt(given.min) > BigInt(given.max)) {
     wrong.max = "The amounts end before they begin.";
@@ -45,6 +50,12 @@ function matcher({ status, user, min, max }) {
     (!user || String(record.user) === String(BigInt(user))) &&
     (least === null || BigInt(record.amount) >= least) &&
     (most === null || BigInt(record.amount) <= most);
+}
+
+function wanted({ status, user, min, max }) {
+  const whole = (text) => text && String(BigInt(text));
+  const all = { status, user: whole(user), amount_min: whole(min), amount_max: whole(max) };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value));
 }
 
 function remember(given) {

@@ -2,7 +2,7 @@
 import * as format from "./format.js";
 
 const ROWS_MAX = 200;
-// Records kept so that a filter finds what has just passed.
+// Records kept so that a filter shows something at once, before the server has looked further back.
 const RECENT_MAX = 1_000;
 const DRAW_MS = 250;
 // Rows drawn in a second, once the first ROWS_MAX of a burst are out; the rest is counted.
@@ -12,7 +12,7 @@ const PACE_MS = 1_000;
 export class LiveTable {
   #box; #body; #empty; #pace; #button; #open;
   #matches = () => true; #filtered = false; #recent = []; #waiting = []; #missed = 0; #stored = 0;
-  #paused = false; #scrolled = false; #allowance = ROWS_MAX; #drawn = 0; #arrived = 0;
+  #paused = false; #scrolled = false; #allowance = ROWS_MAX; #drawn = 0; #arrived = 0; #matched = 0;
 
   constructor({ box, empty, pace, button, open }) {
     this.#box = box;
@@ -28,13 +28,17 @@ export class LiveTable {
     setInterval(() => this.#tellPace(), PACE_MS);
   }
 
-  // `count` records were accepted, of which `records` were sent; now, or while the page was away.
-  add(records, count, missed) {
-    if (!missed) this.#arrived += count;
+  // `count` records were accepted, of which `matched` pass the filter and `records` were sent; now, or
+  // while the page was away (`missed`).
+  add({ records, count, matched, missed }) {
+    if (!missed) {
+      this.#arrived += count;
+      this.#matched += matched;
+    }
     this.#recent.push(...records);
     this.#recent.splice(0, Math.max(0, this.#recent.length - RECENT_MAX));
     const wanted = records.filter(this.#matches);
-    if (this.#held) this.#missed += this.#filtered ? wanted.length : count;
+    if (this.#held) this.#missed += matched;
     this.#waiting.push(...wanted);
     this.#waiting.splice(0, Math.max(0, this.#waiting.length - ROWS_MAX));
     if (this.#held) this.#label();
@@ -55,8 +59,15 @@ export class LiveTable {
   }
 
   clear() {
-    this.#recent = [];
     this.#stored = 0;
+    this.begin([]);
+  }
+
+  // Shows these and no others, paused as well.
+  begin(records) {
+    this.#recent = records.slice(-RECENT_MAX);
+    this.#missed = 0;
+    this.#label();
     this.redraw();
   }
 
@@ -137,10 +148,11 @@ export class LiveTable {
   }
 
   #tellPace() {
-    const arrived = this.#arrived, drawn = this.#drawn;
-    this.#arrived = this.#drawn = 0;
+    const arrived = this.#arrived, matched = this.#matched, drawn = this.#drawn;
+    this.#arrived = this.#matched = this.#drawn = 0;
+    const all = `${format.whole(matched)}/s`;
+    const some = drawn < matched ? `showing ${drawn} of ${all}` : all;
     if (arrived === 0 || this.#held) this.#pace.textContent = "";
-    else if (drawn < arrived && !this.#filtered) this.#pace.textContent = `showing ${drawn} of ${format.whole(arrived)}/s`;
-    else this.#pace.textContent = `${format.whole(arrived)}/s`;
+    else this.#pace.textContent = this.#filtered ? `${some} that pass the filter, of ${format.whole(arrived)}/s` : some;
   }
 }

@@ -21,17 +21,24 @@ if (!format.setZone(query.get("timezone") || Intl.DateTimeFormat().resolvedOptio
 const strip = new Strip();
 const drawer = new Drawer(urls);
 const table = new LiveTable({ box: at("rows"), empty: at("empty"), pace: at("pace"), button: at("pause"), open: (id) => drawer.open(id) });
-bindFilters(at("filters"), at("filter-error"), (matches, filtered) => table.filter(matches, filtered));
 
 // --- The feed
 const feed = new Feed(urls.feed, urls.start);
+bindFilters(at("filters"), at("filter-error"), (matches, wanted) => {
+  table.filter(matches, Object.keys(wanted).length > 0);
+  feed.filter(wanted);
+});
 let stored = null;
 const listen = (name, heard) => feed.addEventListener(name, (event) => heard(event.detail));
 listen("state", (state) => strip.feed(state));
 listen("hello", (hello) => strip.numbers(hello.accepted, hello.stored));
-listen("run", ({ records, count, missed }) => {
-  table.add(records, count, missed);
+listen("history", ({ records }) => {
+  table.begin(records);
   strip.numbers(feed.seq, stored, records[0]?.accepted_at);
+});
+listen("run", (run) => {
+  table.add(run);
+  strip.numbers(feed.seq, stored, run.records[0]?.accepted_at ?? strip.now());
 });
 listen("stored", ({ seq }) => {
   stored = seq;

@@ -22,6 +22,9 @@ export class Strip {
     }[state];
   }
 
+  // The server's time, as far as it is known.
+  now() { return new Date(Date.now() + this.#skew).toISOString(); }
+
   // The last numbers accepted and stored, and when the first of the records that just came was accepted.
   numbers(seq, stored, acceptedAt = null) {
     this.#seq = seq;

@@ -1,0 +1,66 @@
+"""What a client of the websocket asks for in its query string: frames, from where on, and of what."""
+
+import re
+from typing import NamedTuple
+from urllib.parse import parse_qs
+
+from transactions.feed import Shown
+from transactions.models import AMOUNT_MAX, Status
+
+# What each parameter may be, whatever else the query has; left empty it counts as not given.
+PATTERNS = {
+    "frames": r"[01]?",
+    "since": r"[0-9]{0,18}",
+    "epoch": r"|[0-9a-f-]{36}",
+    "status": "|".join(("", *Status.values)),
+    "user": r"[0-9]{0,18}",
+    "amount_min": r"[0-9]{0,19}",
+    "amount_max": r"[0-9]{0,19}",
+}
+
+
+class UnreadableQuery(ValueError):
+    """The query string asks for what there is not."""
+
+
+class Filter(NamedTuple):
+    """Which records a client wants to see; of any status ("") and any user (None) at first."""
+
+    status: str = ""
+    user: int | None = None
+    amount_min: int = 0
+    amount_max: int = AMOUNT_MAX
+
+    def passes(self, record: Shown) -> bool:
+        return bool(
+            (not self.status or record["status"] == self.status)
+            and (self.user is None or record["user"] == self.user)
+            and self.amount_min <= record["amount"] <= self.amount_max
+        )
+
+
+EVERYTHING = Filter()
+
+
+class Wish(NamedTuple):
+    """A plain stream or frames; where the client was; and which records of frames it wants."""
+
+    frames: bool
+    since: int | None = None
+    epoch: str = ""
+    filter: Filter = EVERYTHING
+
+
+def wish(query: bytes) -> Wish:
+    """What `query` asks for. Raises UnreadableQuery, for a parameter given twice as well."""
+    given = parse_qs(query.decode("latin-1"), keep_blank_values=True)
+    stated = {name: given.get(name, [""]) for name in PATTERNS}
+    if any(len(values) > 1 or not re.fullmatch(PATTERNS[name], values[0]) for name, values in stated.items()):
+        raise UnreadableQuery
+    asked = {name: values[0] for name, values in stated.items()}
+    least, most = int(asked["amount_min"] or 0), int(asked["amount_max"] or AMOUNT_MAX)
+    if not least <= most <= AMOUNT_MAX:
+        raise UnreadableQuery
+    user = int(asked["user"]) if asked["user"] else None
+    since = int(asked["since"]) if asked["since"] else None
+    return Wish(asked["frames"] == "1", since, asked["epoch"], Filter(asked["status"], user, least, most))
