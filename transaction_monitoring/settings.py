@@ -107,6 +107,12 @@ RATE_LIMIT_BURST = whole("RATE_LIMIT_BURST", 20_000, least=1)
 if RATE_LIMIT_RECORDS_PER_SECOND and RATE_LIMIT_BURST < MAX_BATCH_RECORDS:
     raise ImproperlyConfigured("RATE_LIMIT_BURST must be MAX_BATCH_RECORDS or more")
 
+# Days after which settled transactions are removed, by a tick a minute; 0 keeps them for ever. Their
+# averages stay. Choose it longer than any client goes on retrying: an id that is gone is new again.
+RETENTION_DAYS = whole("RETENTION_DAYS", 0)
+if RETENTION_DAYS and not 3 <= RETENTION_DAYS <= 36_500:
+    raise ImproperlyConfigured("RETENTION_DAYS must be 0, or from 3 to 36500")
+
 # Plain JSON POSTs are answered in front of Django's threads; off, everything works, only slower.
 FAST_LANE = switch("FAST_LANE", True)
 
@@ -167,7 +173,7 @@ CELERY_IMPORTS = ("transaction_monitoring.worker",)
 CELERY_TASK_TIME_LIMIT = 300
 # Beat's file is as young as its last tick, which is how its health is told.
 CELERY_BEAT_SYNC_EVERY = 1
-CELERY_BEAT_SCHEDULE = {
+CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "flush-transactions": {
         "task": "transactions.tasks.flush_transactions",
         "schedule": float(FLUSH_INTERVAL_SECONDS),
@@ -175,6 +181,13 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": float(FLUSH_INTERVAL_SECONDS)},
     }
 }
+if RETENTION_DAYS:
+    CELERY_BEAT_SCHEDULE["prune-transactions"] = {
+        "task": "transactions.tasks.prune_transactions",
+        # Two seconds of every minute at the most: above what arrives, and the flush hardly notices.
+        "schedule": 60.0,
+        "options": {"expires": 30.0},
+    }
 
 # --- Django -----------------------------------------------------------------------------------
 

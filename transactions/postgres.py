@@ -1,4 +1,4 @@
-"""A PostgreSQL session of the flush: its locks, its limits, and transactions on it."""
+"""A PostgreSQL session of the flush or another writer: its locks, its limits, and transactions on it."""
 
 import os
 import socket
@@ -27,9 +27,13 @@ SILENCE_S = 60.0
 
 
 class Session:
-    """One connection for one flush: bounded in every wait, closed at the end, its lock with it."""
+    """One connection for one piece of work: bounded in every wait, closed at the end, its lock with it.
 
-    def __init__(self) -> None:
+    PostgreSQL shows it under `name`.
+    """
+
+    def __init__(self, name: str = "transactions flush") -> None:
+        self._name = name
         self._connection: Any = None
 
     def __enter__(self) -> Self:
@@ -37,7 +41,7 @@ class Session:
         parameters.pop("cursor_factory", None)
         limits = " ".join(f"-c {name}={limit_ms}" for name, limit_ms in LIMITS_MS.items())
         parameters["options"] = f"{limits} -c TimeZone=UTC -c synchronous_commit=on"
-        parameters["application_name"] = "transactions flush"
+        parameters["application_name"] = self._name
         self._connection = psycopg2.connect(**parameters)
         return self
 

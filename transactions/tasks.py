@@ -7,8 +7,9 @@ import psycopg2
 import redis
 from celery import shared_task
 from celery.signals import worker_init
+from django.conf import settings
 
-from . import ticks
+from . import retention, ticks
 from .bulk_insert import Superseded
 from .flush import flush
 
@@ -16,6 +17,11 @@ log = logging.getLogger(__name__)
 
 # What a flush may meet at any time, and the next one gets over: a line of the log, no traceback.
 EXPECTED = (psycopg2.Error, redis.RedisError, Superseded)
+# Seconds of pruning at a time: the flush waits for it, as there is one worker for both.
+PRUNE_S_MAX = 2.0
+# Where the last pruning stopped. A worker that starts anew begins at the oldest row again.
+_pruned_to = retention.START
+
 
 
 @shared_task(name="transactions.tasks.flush_transactions", ignore_result=True, throws=EXPECTED)
@@ -30,6 +36,14 @@ def flush_transactions() -> None:
         log.info("Another flush is under way")
     elif report.total:
         log.info("Flushed %s", report)
+
+
+@shared_task(name="transactions.tasks.prune_transactions", ignore_result=True)
+def prune_transactions() -> None:
+    """Removes what is more than RETENTION_DAYS old, a little at a time; 0 removes nothing."""
+    global _pruned_to
+    if settings.RETENTION_DAYS:
+        _, _pruned_to = retention.prune(settings.RETENTION_DAYS, after=_pruned_to, seconds_max=PRUNE_S_MAX)
 
 
 # Not `worker_ready`: over its memory limit Redis does not let a worker become ready.

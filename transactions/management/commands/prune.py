@@ -1,0 +1,41 @@
+"""Removes old transactions from the command line."""
+
+import argparse
+from typing import Any
+
+import psycopg2
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error as DatabaseError
+
+from transactions import retention
+
+
+class Command(BaseCommand):
+    help = (
+        "Removes transactions that happened, were accepted and were settled more than DAYS ago, in "
+        "chunks; averages and books stay. An id that is gone can be posted again as a new one."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--older-than", type=_days, required=True, metavar="DAYS", help="of 24 hours")
+        parser.add_argument("--pending", action="store_true", help="those that have never settled too")
+        parser.add_argument("--dry-run", action="store_true", help="only tell how many there are")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        days, pending = options["older_than"], options["pending"]
+        try:
+            if options["dry_run"]:
+                self.stdout.write(f"would be pruned: {retention.count_old(days, pending=pending)}")
+            else:
+                removed, _ = retention.prune(days, pending=pending)
+                self.stdout.write(f"pruned: {removed}")
+        except (DatabaseError, psycopg2.Error) as error:
+            raise CommandError(f"PostgreSQL does not answer ({str(error).strip()}).") from error
+
+
+def _days(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and retention.DAYS_MIN <= int(text[:9]) <= retention.DAYS_MAX):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a whole number from {retention.DAYS_MIN} to {retention.DAYS_MAX}"
+        )
+    return int(text)
