@@ -63,7 +63,7 @@ def test_images_are_pinned_to_a_release() -> None:
     images = [found["image"] for found in SERVICES.values() if "build" not in found]
     images += [rest.split()[0] for word, rest in instructions() if word == "FROM"]
 
-    assert len(images) == 4
+    assert len(images) == 5
     for image in images:
         assert re.fullmatch(r"[a-z]+:\d+(\.\d+)+-[a-z-]+", image), image
 
@@ -81,12 +81,25 @@ def test_nothing_runs_as_root_or_could_become_it(name: str) -> None:
     assert [rest for word, rest in instructions() if word == "USER"] == ["10001:10001"]
 
 
-def test_nothing_is_reached_from_outside_but_the_service_on_loopback() -> None:
+def test_nothing_is_reached_from_outside_but_the_proxy_and_the_service_on_loopback() -> None:
     published = {name: found["ports"] for name, found in SERVICES.items() if "ports" in found}
 
-    assert published == {"web": ["127.0.0.1:${PORT:-8000}:8000"]}
+    assert published == {
+        "web": ["127.0.0.1:${PORT:-8000}:8000"],
+        "proxy": ["${HTTP_PORT:-80}:8080", "${HTTPS_PORT:-443}:8443"],
+    }
     assert DOCUMENT["networks"]["backend"]["internal"] is True
-    assert {name for name, found in SERVICES.items() if found["networks"] != ["backend"]} == {"web"}
+    assert {name for name, found in SERVICES.items() if found["networks"] != ["backend"]} == {"web", "proxy"}
+    # The stores cannot be reached by way of the proxy.
+    assert SERVICES["proxy"]["networks"] == ["frontend"]
+
+
+@pytest.mark.parametrize("name", ["web", "worker", "beat", "migrate"])
+def test_the_application_believes_one_proxy(name: str) -> None:
+    environment = SERVICES[name]["environment"]
+
+    assert environment["TRUSTED_PROXIES"] == "1"
+    assert environment["SECURE_PROXY_SSL_HEADER"] == "X-Forwarded-Proto,https"
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -103,7 +116,13 @@ def test_every_service_is_bounded_watched_and_started_again(name: str) -> None:
 
 
 def test_what_is_kept_is_on_named_volumes() -> None:
-    assert {name: found["volumes"] for name, found in SERVICES.items() if "volumes" in found} == {
+    written = {
+        name: [volume for volume in found["volumes"] if not volume.endswith(":ro")]
+        for name, found in SERVICES.items()
+        if "volumes" in found
+    }
+    assert written == {
+        "proxy": [],
         "database": ["database:/var/lib/postgresql"],
         "redis": ["redis:/data"],
     }
