@@ -1,0 +1,123 @@
+"""The systemd units: what they say, by systemd's own judgement and by our own promises."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from tests.containers import SERVICES, command
+from tests.serving import ROOT
+
+UNITS = ROOT / "deploy" / "systemd"
+NAMES = {"web": "transactions-web@.service", "worker": "transactions-worker.service"} | {
+    "beat": "transactions-beat.service"
+}
+ANALYZE = shutil.which("systemd-analyze")
+needs_systemd = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")
+
+
+def unit(name: str) -> dict[str, list[str]]:
+    """A unit's settings, each with its values in order."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for line in (UNITS / name).read_text().splitlines():
+        if line and line[0] not in "#[":
+            key, _, value = line.partition("=")
+            found[key].append(value)
+    return found
+
+
+def after(name: str) -> set[str]:
+    return {word for value in unit(name)["After"] for word in value.split()}
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> list[Path]:
+    """The units as if the project were installed where they say: here."""
+    paths = []
+    for file in UNITS.iterdir():
+        text = file.read_text().replace("/opt/transactions/.venv/bin", str(Path(sys.executable).parent))
+        text = text.replace("/opt/transactions", str(ROOT))
+        paths.append(tmp_path / file.name)
+        paths[-1].write_text(text)
+    return paths
+
+
+def analyzed(verb: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([str(ANALYZE), verb, *arguments], capture_output=True, text=True)
+
+
+@needs_systemd
+def test_systemd_has_nothing_to_say_against_them(installed: list[Path]) -> None:
+    result = analyzed("verify", "--man=no", *map(str, installed))
+
+    ours = [line for line in result.stderr.splitlines() if "transactions" in line]
+    assert (ours, result.returncode) == ([], 0)
+
+
+@needs_systemd
+def test_systemd_would_find_a_misspelt_setting(installed: list[Path]) -> None:
+    (worker,) = (path for path in installed if path.name == NAMES["worker"])
+    worker.write_text(worker.read_text().replace("KillMode=", "KilMode="))
+
+    assert "KilMode" in analyzed("verify", "--man=no", str(worker)).stderr
+
+
+@needs_systemd
+@pytest.mark.parametrize("name", NAMES.values())
+def test_systemd_finds_little_exposed(name: str, installed: list[Path]) -> None:
+    (path,) = (path for path in installed if path.name == name)
+
+    # In tenths: 0 is nothing, 100 all of the host. Network and user are left.
+    result = analyzed("security", "--offline=true", "--threshold=20", str(path))
+    assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_they_run_what_the_containers_run(name: str) -> None:
+    (line,) = unit(NAMES[name])["ExecStart"]
+    ours = line.replace("%i", "8000").split()
+    theirs = [word.replace("0.0.0.0", "127.0.0.1") for word in command(name)]
+    theirs = [word.replace("/tmp/", "/var/lib/transactions/") for word in theirs]
+
+    assert ours == [f"/opt/transactions/.venv/bin/{theirs[0]}", *theirs[1:]]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_they_are_bounded_as_the_containers_are_and_come_back_for_ever(name: str) -> None:
+    found = unit(NAMES[name])
+
+    assert found["TimeoutStopSec"] == [SERVICES[name]["stop_grace_period"].removesuffix("s")]
+    assert found["MemoryMax"] == [SERVICES[name]["mem_limit"].upper()]
+    assert (found["Restart"], found["StartLimitIntervalSec"]) == (["always"], ["0"])
+    assert found["EnvironmentFile"] == ["/etc/transactions/environment"]
+    assert not any("SECRET" in value or "PASSWORD" in value for values in found.values() for value in values)
+
+
+def test_they_stop_in_the_order_web_beat_worker() -> None:
+    # What starts after another stops before it.
+    assert after(NAMES["web"]) >= {NAMES["beat"], NAMES["worker"]}
+    assert after(NAMES["beat"]) >= {NAMES["worker"]}
+    assert not after(NAMES["worker"]) & set(NAMES.values())
+    for name in NAMES.values():
+        assert after(name) >= {"postgresql.service", "redis-server.service"}
+        assert unit(name)["PartOf"] == ["transactions.target"]
+    # Its children would each end their flush amid it.
+    assert unit(NAMES["worker"])["KillMode"] == ["mixed"]
+
+
+def test_the_target_starts_them_all() -> None:
+    (wanted,) = unit("transactions.target")["Wants"]
+
+    assert {re.sub(r"@\d+", "@", name) for name in wanted.split()} == set(NAMES.values())
+
+
+def test_they_are_hardened_alike() -> None:
+    def hardened(name: str) -> str:
+        return (UNITS / name).read_text().partition("# Only what")[2].partition("[Install]")[0]
+
+    assert len({hardened(name) for name in NAMES.values()}) == 1
+    assert "NoNewPrivileges=yes" in hardened(NAMES["web"])
