@@ -12,6 +12,9 @@ from django.core.management import call_command
 from django.test import Client
 from pytest_django import Settings
 
+from transactions.rights import Right
+from transactions.tokens import create
+
 from .serving import daphne
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -77,6 +80,22 @@ def test_no_answer_is_without_the_headers(people: list[User]) -> None:
         for cookie in client.cookies.jar:
             assert cookie.secure
         client.close()
+
+
+def test_probes_and_figures_are_asked_from_inside_without_tls_and_open_to_nobody_for_it(
+    client: Client, settings: Settings
+) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    settings.ALLOW_ANONYMOUS_API = False
+    token, _ = create("prometheus", rights=frozenset({Right.READ}))
+    for slash in ("", "/"):
+        assert client.get(f"/livez{slash}").status_code == 200
+        assert client.get(f"/readyz{slash}").json() == {"status": "ready"}
+        assert client.get(f"/metrics{slash}").status_code == 401
+        read = client.get(f"/metrics{slash}", HTTP_AUTHORIZATION=f"Bearer {token}")
+        assert (read.status_code, b"transactions_accepted_total" in read.content) == (200, True)
+    for path in ("/api/pipeline/", "/admin/", "/metricsx", "/x/metrics", "/api/metrics/"):
+        assert client.get(path, HTTP_AUTHORIZATION=f"Bearer {token}").status_code == 301, path
 
 
 # --- The log-in --------------------------------------------------------------------------------

@@ -299,8 +299,9 @@ UNFOLD = {
 # --- Transport --------------------------------------------------------------------------------
 
 SECURE_SSL_REDIRECT = switch("SECURE_SSL_REDIRECT", not DEBUG)
-# Probes reach the process itself, without TLS.
-SECURE_REDIRECT_EXEMPT = [r"^livez/?$", r"^readyz/?$"]
+# Probes and Prometheus reach the process itself, from inside and without TLS. They are told no more
+# for it: who may read shows a token here too.
+SECURE_REDIRECT_EXEMPT = [r"^livez/?$", r"^readyz/?$", r"^metrics/?$"]
 # The header that a trusted proxy sets, as "Name,value"; empty where there is no proxy.
 if proxy_header := env.str("SECURE_PROXY_SSL_HEADER", default=""):
     header, _, scheme = proxy_header.partition(",")
