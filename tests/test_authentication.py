@@ -23,6 +23,8 @@ ENDPOINTS = [
     ("GET", "/api/transactions/none/", Right.READ),
     ("GET", "/api/pipeline/", Right.READ),
     ("HEAD", "/api/pipeline/", Right.READ),
+    ("GET", "/api/schema/", Right.READ),
+    ("GET", "/api/docs/", Right.READ),
     ("OPTIONS", "/api/add-transaction/", Right.READ),
     ("DELETE", "/api/delete-transactions/", Right.ADMINISTER),
     ("PATCH", "/api/add-transaction/", Right.ADMINISTER),

@@ -203,6 +203,9 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "channels",
     "rest_framework",
+    "drf_spectacular",
+    # The files of Swagger UI.
+    "drf_spectacular_sidecar",
     "axes",
     "transactions",
 ]
@@ -347,6 +350,16 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["transactions.authentication.MayUse"],
     "EXCEPTION_HANDLER": "transactions.errors.answer",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+# The schema at /api/schema/; what its calls say is in transactions/operations.py.
+SPECTACULAR_SETTINGS = {
+    "OAS_VERSION": "3.1.1",
+    "TITLE": "Transaction monitor",
+    "DESCRIPTION": "Posts transactions, each safe on disk before it is acknowledged, and reads them.",
+    "VERSION": "1",
+    "DISABLE_DOCSTRING_DESCRIPTIONS": True,
+    "POSTPROCESSING_HOOKS": ["transactions.schema.complete", "transaction_monitoring.probes.add"],
 }
 
 # --- Log --------------------------------------------------------------------------------------

@@ -4,12 +4,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from . import listing, statistics
+from . import listing, operations, statistics
 
 
 class TransactionList(APIView):
     """GET transactions, newest first, page by page; `next` is the URL of the next page."""
 
+    @operations.TRANSACTIONS
     def get(self, request: Request) -> Response:
         parameters = listing.ListParameters(data=request.query_params)
         parameters.is_valid(raise_exception=True)
@@ -28,6 +29,7 @@ def _next(request: Request, cursor: str | None) -> str | None:
 class TransactionAverages(APIView):
     """GET the average, count and total of each day."""
 
+    @operations.AVERAGES
     def get(self, request: Request) -> Response:
         parameters = statistics.AverageParameters(data=request.query_params)
         parameters.is_valid(raise_exception=True)

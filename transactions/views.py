@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from . import answers, books, transaction
+from . import answers, books, operations, transaction
 from .authentication import take_for_batch
 from .epochs import empty_everything
 from .parsers import BatchParser, NDJSONParser
@@ -29,6 +29,7 @@ def _response(answer: answers.Answer) -> Response:
 class AddTransaction(APIView):
     """POST one transaction: 200 once it is safe in Redis."""
 
+    @operations.ADD_TRANSACTION
     def post(self, request: Request) -> Response:
         serializer = RecordSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -40,6 +41,7 @@ class AddTransactions(APIView):
 
     parser_classes = (BatchParser, NDJSONParser)
 
+    @operations.ADD_TRANSACTIONS
     def post(self, request: Request) -> Response:
         atomic = request.query_params.get("atomic", "false")
         if atomic not in ("true", "false"):
@@ -58,6 +60,7 @@ class AddTransactions(APIView):
 class TransactionDetail(APIView):
     """GET one transaction, stored, waiting or refused at the flush."""
 
+    @operations.TRANSACTION
     def get(self, request: Request, id: str) -> Response:
         found = transaction.find(id)
         if found is None:
@@ -68,6 +71,7 @@ class TransactionDetail(APIView):
 class DeleteTransactions(APIView):
     """DELETE everything, on a system that allows it."""
 
+    @operations.DELETE_TRANSACTIONS
     def delete(self, request: Request) -> Response:
         if not settings.ALLOW_DELETE_ALL:
             raise PermissionDenied("Deleting everything is switched off (ALLOW_DELETE_ALL).")
@@ -79,5 +83,6 @@ class DeleteTransactions(APIView):
 class Pipeline(APIView):
     """GET the books."""
 
+    @operations.PIPELINE
     def get(self, request: Request) -> Response:
         return Response(books.read().as_dict())

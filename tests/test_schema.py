@@ -1,0 +1,150 @@
+"""The OpenAPI schema says what there is, and the page that shows it."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import URLPattern
+from drf_spectacular.drainage import GENERATOR_STATS
+from drf_spectacular.validation import validate_schema
+from jsonschema import Draft202012Validator
+from rest_framework.test import APIClient
+
+from transactions import listing, statistics, urls
+from transactions.serializers import RecordSerializer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Schema = dict[str, Any]
+
+
+@pytest.fixture
+def document(api: APIClient) -> Schema:
+    answer = api.get("/api/schema/")
+    assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
+    found: Schema = answer.json()
+    return found
+
+
+def calls(document: Schema) -> Iterator[tuple[str, Schema]]:
+    """Each call as ("POST /api/add-transaction/", what is said of it)."""
+    for path, methods in document["paths"].items():
+        for method, call in methods.items():
+            yield f"{method.upper()} {path}", call
+
+
+def resolved(document: Schema, piece: Schema) -> Schema:
+    """The component that `piece` refers to, or itself."""
+    if "$ref" not in piece:
+        return piece
+    _, _, kind, name = piece["$ref"].split("/")
+    found: Schema = document["components"][kind][name]
+    return found
+
+
+def test_it_is_openapi_3_1_and_nothing_is_guessed(document: Schema) -> None:
+    assert document["openapi"].startswith("3.1.")
+    validate_schema(document)
+    assert not GENERATOR_STATS
+
+
+def test_it_has_every_path_of_the_api_with_its_methods(document: Schema) -> None:
+    served = set()
+    for pattern in urls.urlpatterns:
+        assert isinstance(pattern, URLPattern)
+        path = "/api/" + re.sub(r"\(\?P<(\w+)>[^)]*\)", r"{\1}", str(pattern.pattern)).strip("^?$")
+        view = pattern.callback.view_class  # type: ignore[attr-defined]
+        served |= {
+            f"{name.upper()} {path}" for name in ("get", "post", "put", "delete") if hasattr(view, name)
+        }
+    described = {name for name, _ in calls(document)}
+    assert {name for name in described if "/api/" in name} == served
+    assert described - served == {"GET /livez", "GET /readyz", "GET /metrics"}
+
+
+def test_fields_and_parameters_are_those_that_are_read(document: Schema) -> None:
+    def parameters(path: str) -> set[str]:
+        said = document["paths"][path]["get"]["parameters"]
+        return {each["name"] for each in said if each.get("in") == "query"}
+
+    assert set(document["components"]["schemas"]["Record"]["properties"]) == set(RecordSerializer().fields)
+    assert parameters("/api/transactions/") == set(listing.ListParameters().fields)
+    assert parameters("/api/transactions/average/") == set(statistics.AverageParameters().fields)
+
+
+def test_every_answer_of_the_api_has_an_example_and_each_fits_what_is_said(document: Schema) -> None:
+    seen = 0
+    for name, call in calls(document):
+        pieces = [
+            (f"{name} {status}", resolved(document, each)) for status, each in call["responses"].items()
+        ]
+        for where, piece in [*pieces, (name, call.get("requestBody", {}))]:
+            for media_type, said in piece.get("content", {}).items():
+                validator = Draft202012Validator({**said["schema"], "components": document["components"]})
+                assert said.get("examples") or media_type == "text/html", (where, media_type)
+                for example in said.get("examples", {}).values():
+                    assert not list(validator.iter_errors(example["value"])), (where, example)
+                    seen += 1
+    assert seen > 50
+
+
+def test_every_call_of_the_api_says_what_may_happen_to_any(document: Schema) -> None:
+    for name, call in calls(document):
+        if "/api/" not in name:
+            continue
+        assert {"200", "400", "401", "403", "405", "429", "503"} <= set(call["responses"]), name
+        assert call["security"] == [{"bearer": []}, {"cookieAuth": []}]
+        assert ("requestBody" in call) == ("413" in call["responses"]) == ("415" in call["responses"])
+        for status, answer in call["responses"].items():
+            headers = resolved(document, answer)["headers"]
+            assert ("X-Request-Id" in headers) == (status not in ("408", "413"))
+            assert ("Retry-After" in headers) == (status in ("429", "503"))
+
+
+@pytest.mark.parametrize("path", ["/api/add-transaction/", "/api/add-transactions/"])
+def test_the_examples_of_bodies_are_accepted_as_they_stand(
+    api: APIClient, document: Schema, path: str
+) -> None:
+    User.objects.create(pk=1, username="the user of the examples")
+    seen = 0
+    for media_type, said in document["paths"][path]["post"]["requestBody"]["content"].items():
+        for example in said["examples"].values():
+            if media_type == "application/x-ndjson":
+                answer = api.generic("POST", path, example["value"], content_type=media_type)
+            else:
+                form = {"multipart/form-data": "multipart", "application/json": "json"}.get(media_type)
+                answer = _posted(api, path, example["value"], form)
+            assert answer.status_code == 200, (media_type, answer.content)
+            assert answer.json().get("errors", []) == []
+            seen += 1
+    assert seen >= 2
+
+
+def _posted(api: APIClient, path: str, value: Any, form: str | None) -> Any:
+    if form is None:
+        pairs = "&".join(f"{name}={each}" for name, each in value.items())
+        return api.generic("POST", path, pairs, content_type="application/x-www-form-urlencoded")
+    return api.post(path, value, format=form)
+
+
+# --- The page ----------------------------------------------------------------------------------
+
+
+def test_the_page_has_no_script_of_its_own_and_loads_nothing_from_elsewhere(client: Client) -> None:
+    answer = client.get("/api/docs/")
+    page = answer.content.decode()
+    assert answer["Content-Type"].startswith("text/html")
+    assert "unsafe" not in answer["Content-Security-Policy"]
+    assert not re.search(r"<script(?![^>]*\bsrc=)|<style| style=| on\w+=", page)
+    loaded = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert len(loaded) >= 4
+    assert all(each.startswith(("/static/", "/api/")) for each in loaded)
+
+
+def test_nobody_unknown_sees_the_page_or_the_schema(client: Client) -> None:
+    for path in ("/api/docs/", "/api/schema/"):
+        answer = client.get(path, REMOTE_ADDR="203.0.113.9")
+        assert (answer.status_code, list(answer.json())) == (401, ["detail"])

@@ -1,0 +1,284 @@
+"""Every call of the API as the OpenAPI schema tells it, each a decorator for its view's method."""
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRequest, OpenApiResponse
+from drf_spectacular.utils import extend_schema as call
+
+from . import batches
+from .answers import OBTAINED
+from .listing import CURSOR_CHARACTERS_MAX, LIMIT_DEFAULT, LIMIT_MAX
+from .schema import (
+    AMOUNT,
+    JSON,
+    RECORD_FIELDS,
+    STATUS,
+    USER,
+    Schema,
+    an_object,
+    field_errors,
+    ref,
+)
+
+POSTED = {"transaction_id": "TRX123456", "user": 1, "amount": 1000, "status": "PENDING"}
+STORED = {"id": 7, **POSTED, "created_at": "2026-01-31T12:00:00Z"}
+NO_CONFLICTS = {"accepted": 2, "duplicates": 0, "conflicts": 0, "invalid": 0, "errors": []}
+NO_USER = {"user": ['Invalid pk "999" - object does not exist.']}
+
+
+def _examples(values: dict[str, Any]) -> list[OpenApiExample]:
+    return [OpenApiExample(name, value=value) for name, value in values.items()]
+
+
+def answer(description: str, schema: Any, **examples: Any) -> OpenApiResponse:
+    """An answer and examples of it by their names."""
+    return OpenApiResponse(schema, description, _examples(examples))
+
+
+def body(schema: Schema, **examples: Any) -> Any:
+    return OpenApiRequest(schema, examples=_examples(examples))
+
+
+def query(name: str, schema: Schema, description: str) -> OpenApiParameter:
+    return OpenApiParameter(name, schema, OpenApiParameter.QUERY, description=description)
+
+
+def bad(*names: str, **examples: Any) -> OpenApiResponse:
+    """400, by the names of fields or parameters, or in a sentence."""
+    found = {"anyOf": [field_errors(*names), ref("Detail")]}
+    return answer("What would be right, by field; or what cannot be read at all.", found, **examples)
+
+
+MESSAGE = an_object({"message": {"type": "string"}})
+WHOLE_BATCH = {"type": "array", "items": ref("Record")}
+REPORT = ref("BatchReport")
+NOT_JSON = {"detail": "JSON parse error - Expecting value: line 1 column 1 (char 0)"}
+CONFLICTING = {"index": 1, "transaction_id": "TRX123456", "code": "conflict"}
+HELD = {"index": 0, "transaction_id": "TRX123457", "code": "held"}
+
+ADD_TRANSACTION = call(
+    operation_id="addTransaction",
+    summary="Post one transaction",
+    description="200 says that it is on disk. Sent again with the same `transaction_id`, it is recognised: "
+    "the same record is answered 200 with `Idempotent-Replayed`, SUCCESS or FAILED settles a PENDING one, "
+    "anything else is 409. So after a time-out, 429 or 503 send the same again.",
+    tags=["Posting"],
+    parameters=[
+        OpenApiParameter(
+            "Idempotent-Replayed",
+            {"type": "string", "enum": ["true"]},
+            OpenApiParameter.HEADER,
+            description="This had been accepted before; nothing happened.",
+            response=[200],
+        )
+    ],
+    request={
+        JSON: body(ref("Record"), pending=POSTED, settles={**POSTED, "status": "SUCCESS"}),
+        "application/x-www-form-urlencoded": body(ref("Record"), pending=POSTED),
+        "multipart/form-data": body(ref("Record"), pending=POSTED),
+    },
+    responses={
+        200: answer("Safe.", MESSAGE, accepted=OBTAINED),
+        400: bad(*RECORD_FIELDS, "non_field_errors", no_user=NO_USER, not_json=NOT_JSON),
+        409: answer(
+            "Another transaction has this id; these fields differ, and nothing changes.",
+            field_errors(*RECORD_FIELDS),
+            other_amount={"amount": [batches.CONFLICT]},
+        ),
+    },
+)
+ADD_TRANSACTIONS = call(
+    operation_id="addTransactions",
+    summary="Post many transactions",
+    description="Each record is judged as if it were posted alone; 200 lists those that were not accepted. "
+    "Up to 10,000, with `atomic=true` 1,000; a batch counts its records against the rate limit.",
+    tags=["Posting"],
+    parameters=[
+        query(
+            "atomic",
+            {"type": "string", "enum": ["true", "false"], "default": "false"},
+            "All or none: 400 or 409 with the same report when one is refused.",
+        )
+    ],
+    request={
+        JSON: body(WHOLE_BATCH, two=[POSTED, {**POSTED, "transaction_id": "TRX123457"}]),
+        "application/x-ndjson": body(
+            {"type": "string"},
+            two='{"transaction_id": "TRX123458", "user": 1, '
+            '"amount": 5}\n{"transaction_id": "TRX123459", "user": 1, "amount": 7}\n',
+        ),
+    },
+    responses={
+        200: answer(
+            "What became of them.",
+            REPORT,
+            all_accepted=NO_CONFLICTS,
+            one_refused={
+                **NO_CONFLICTS,
+                "accepted": 1,
+                "conflicts": 1,
+                "errors": [{**CONFLICTING, "errors": {"amount": [batches.CONFLICT]}}],
+            },
+        ),
+        400: answer(
+            "No batch, or with `atomic` a record that is not valid.",
+            {"anyOf": [REPORT, field_errors("atomic"), ref("Detail")]},
+            no_array={"detail": "Expected a JSON array of transactions, or NDJSON."},
+            atomic={"atomic": ['Must be "true" or "false".']},
+            held={
+                **NO_CONFLICTS,
+                "accepted": 0,
+                "invalid": 1,
+                "errors": [{"index": 0, "transaction_id": "TRX123456", "code": "invalid", "errors": NO_USER}],
+            },
+        ),
+        409: answer(
+            "With `atomic`: a record conflicts, and none was accepted.",
+            REPORT,
+            held={
+                **NO_CONFLICTS,
+                "accepted": 0,
+                "conflicts": 1,
+                "errors": [
+                    {**HELD, "errors": {"non_field_errors": [batches.HELD]}},
+                    {**CONFLICTING, "errors": {"amount": [batches.CONFLICT]}},
+                ],
+            },
+        ),
+    },
+)
+TRANSACTION = call(
+    operation_id="getTransaction",
+    summary="One transaction",
+    description="By its `transaction_id`, else by its primary key. Found from the moment it was accepted.",
+    tags=["Reading"],
+    parameters=[
+        OpenApiParameter(
+            "id", {"type": "string", "minLength": 1}, OpenApiParameter.PATH, description="Percent-encoded."
+        )
+    ],
+    responses={
+        200: answer(
+            "The latest accepted state.",
+            ref("Transaction"),
+            stored=STORED,
+            waiting={**STORED, "id": None},
+            rejected={**STORED, "id": None, "rejected": "There is no user 1."},
+        ),
+        404: answer("No such transaction.", ref("Detail"), unknown={"detail": "Not found."}),
+    },
+)
+DAY_OR_MOMENT = "`YYYY-MM-DD`, a day of UTC, or a moment in ISO 8601 with an offset"
+OF_USER = query("user", USER, "Those of this user.")
+OF_STATUS = query("status", STATUS, "Those in this state.")
+LIST_PARAMETERS = [
+    query("transaction_id", {"type": "string", "maxLength": 100}, "The one of this id, wherever it is."),
+    OF_USER,
+    OF_STATUS,
+    query("amount_min", AMOUNT, "At least this."),
+    query("amount_max", AMOUNT, "At most this."),
+    query("from", {"type": "string"}, f"`created_at` from here on: {DAY_OR_MOMENT}."),
+    query("to", {"type": "string"}, f"Up to here: {DAY_OR_MOMENT}; the day is included, the moment not."),
+    query("cursor", {"type": "string", "maxLength": CURSOR_CHARACTERS_MAX}, "As it stands in `next`."),
+    query(
+        "limit",
+        {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT},
+        "How many at most.",
+    ),
+]
+TRANSACTIONS = call(
+    operation_id="listTransactions",
+    summary="Stored transactions, newest first",
+    description="Follow `next`: no row is skipped or repeated while others arrive.",
+    tags=["Reading"],
+    parameters=LIST_PARAMETERS,
+    responses={
+        200: answer(
+            "A page.",
+            an_object(
+                {
+                    "results": {"type": "array", "items": ref("Transaction")},
+                    "next": {"type": ["string", "null"], "format": "uri"},
+                }
+            ),
+            last_page={"results": [STORED], "next": None},
+        ),
+        400: bad(
+            *(str(each.name) for each in LIST_PARAMETERS), limit={"limit": ["A valid integer is required."]}
+        ),
+    },
+)
+DAY: Schema = {"type": "string", "format": "date"}
+AVERAGE_PARAMETERS = [
+    query("from", DAY, "The first day."),
+    query("to", DAY, "The last day, included."),
+    query("timezone", {"type": "string", "default": "UTC"}, "Whose days: any IANA name."),
+    OF_STATUS,
+    OF_USER,
+]
+AVERAGES = call(
+    operation_id="averageTransactions",
+    summary="Average, count and total of each day",
+    tags=["Reading"],
+    parameters=AVERAGE_PARAMETERS,
+    responses={
+        200: answer(
+            "The days that hold something, in order.",
+            ref("Averages"),
+            one_day={
+                "from": "2026-01-31",
+                "to": "2026-01-31",
+                "timezone": "UTC",
+                "data": [{"day": "2026-01-31", "average": 1000, "count": 3, "total": 3000}],
+            },
+        ),
+        400: bad(*(str(each.name) for each in AVERAGE_PARAMETERS), to={"to": ["This is before `from`."]}),
+    },
+)
+PIPELINE = call(
+    operation_id="getPipeline",
+    summary="The books",
+    description="accepted = stored + settled + duplicates + rejected + buffered + in_flight",
+    tags=["Reading"],
+    responses={
+        200: answer(
+            "As of one moment.",
+            ref("Books"),
+            balanced={
+                **{"accepted": 3, "stored": 1, "settled": 1, "duplicates": 0, "rejected": 0, "buffered": 1},
+                **{"in_flight": 0, "balanced": True, "oldest_buffered_seconds": 0.412},
+                "last_flush": "2026-01-31T12:00:00Z",
+            },
+        )
+    },
+)
+DELETE_TRANSACTIONS = call(
+    operation_id="deleteTransactions",
+    summary="Delete everything",
+    description="Where ALLOW_DELETE_ALL is on; else 403.",
+    tags=["Administering"],
+    responses={
+        200: answer(
+            "Done.", MESSAGE, done={"message": "Deleted all rows from transactions_transaction table"}
+        )
+    },
+)
+SCHEMA = call(
+    operation_id="getSchema",
+    summary="This schema",
+    tags=["About"],
+    responses={
+        200: answer(
+            "OpenAPI 3.1.",
+            {"type": "object", "required": ["openapi", "paths"]},
+            shortened={"openapi": "3.1.1", "paths": {}},
+        )
+    },
+)
+DOCS = call(
+    operation_id="getDocs",
+    summary="The schema as a page",
+    tags=["About"],
+    responses={(200, "text/html"): answer("For a browser.", OpenApiTypes.STR)},
+)

@@ -1,0 +1,251 @@
+"""What the OpenAPI schema is put together from: the shapes of bodies, and what any call may be answered.
+
+`operations` describes the calls with these pieces, once each; `complete` adds to every call what
+all of them share. The views are the truth: tests send what is said here to the running server.
+"""
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+
+from . import limits
+from .models import AMOUNT_MAX, Status
+from .serializers import USER_MAX
+
+Schema = dict[str, Any]
+
+JSON = "application/json"
+HEADERS_OF_LIMITS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+
+
+def ref(name: str, kind: str = "schemas") -> Schema:
+    """A reference to one of COMPONENTS."""
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
+def an_object(required: Schema, **optional: Schema) -> Schema:
+    """An object of these properties and no others."""
+    return {
+        "type": "object",
+        "properties": {**required, **optional},
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+def field_errors(*names: str) -> Schema:
+    """What is wrong, by the names of fields or parameters."""
+    messages = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+    return {**an_object({}, **dict.fromkeys(names, messages)), "minProperties": 1}
+
+
+COUNT: Schema = {"type": "integer", "minimum": 0}
+COUNT_OR_NULL: Schema = {"type": ["integer", "null"], "minimum": 0}
+MOMENT: Schema = {"type": "string", "format": "date-time"}
+STATUS: Schema = {"type": "string", "enum": Status.values}
+AMOUNT: Schema = {"type": "integer", "format": "int64", "minimum": 0, "maximum": AMOUNT_MAX}
+USER: Schema = {"type": "integer", "minimum": 1, "maximum": USER_MAX}
+DIGITS: Schema = {"type": "string", "pattern": "^[0-9]+$", "maxLength": 19}
+
+RECORD_FIELDS = ("transaction_id", "user", "amount", "status", "created_at")
+
+# As it is posted: more properties than these are not looked at.
+RECORD: Schema = {
+    "type": "object",
+    "required": ["transaction_id", "user", "amount"],
+    "properties": {
+        "transaction_id": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 100,
+            "description": "The client's own name for it, by which a retry is recognised. No control "
+            "characters, no white space at either end.",
+        },
+        "user": {"anyOf": [USER, DIGITS], "description": "The key of an existing user."},
+        "amount": {"anyOf": [AMOUNT, DIGITS], "description": "In the smallest unit."},
+        "status": {**STATUS, "default": str(Status.PENDING)},
+        "created_at": {
+            **MOMENT,
+            "type": ["string", "null"],
+            "description": "When it happened, with an offset, at most 5 minutes ahead of the server's "
+            "clock; the moment of acceptance if left out.",
+        },
+    },
+}
+TRANSACTION = an_object(
+    {
+        "id": {
+            "type": ["integer", "null"],
+            "minimum": 1,
+            "description": "null while it waits to be stored, and when it was refused then.",
+        },
+        "transaction_id": {"type": "string"},
+        "user": USER,
+        "amount": AMOUNT,
+        "status": STATUS,
+        "created_at": MOMENT,
+    },
+    rejected={"type": "string", "description": "Why it could not be stored; it is kept for an operator."},
+)
+REFUSED_RECORD = an_object(
+    {
+        "index": {**COUNT, "description": "Its place in the batch, from 0."},
+        "transaction_id": {"type": ["string", "null"]},
+        "code": {"type": "string", "enum": ["invalid", "conflict", "held"]},
+        "errors": field_errors(*RECORD_FIELDS, "non_field_errors"),
+    }
+)
+BATCH_REPORT = an_object(
+    {
+        "accepted": COUNT,
+        "duplicates": COUNT,
+        "conflicts": COUNT,
+        "invalid": COUNT,
+        "errors": {"type": "array", "items": ref("RefusedRecord")},
+    }
+)
+AVERAGES = an_object(
+    {
+        "from": {"type": ["string", "null"], "format": "date"},
+        "to": {"type": ["string", "null"], "format": "date"},
+        "timezone": {"type": "string"},
+        "data": {
+            "type": "array",
+            "items": an_object(
+                {
+                    "day": {"type": "string", "format": "date"},
+                    "average": {"type": "number", "minimum": 0},
+                    "count": {"type": "integer", "minimum": 1},
+                    "total": COUNT,
+                }
+            ),
+        },
+    }
+)
+# Those that may be null are PostgreSQL's, which may be away.
+BOOKS = an_object(
+    {
+        "accepted": COUNT,
+        **dict.fromkeys(("stored", "settled", "duplicates", "rejected"), COUNT_OR_NULL),
+        "buffered": COUNT,
+        "in_flight": COUNT_OR_NULL,
+        "balanced": {"type": ["boolean", "null"]},
+        "oldest_buffered_seconds": {"type": ["number", "null"]},
+        "last_flush": {**MOMENT, "type": ["string", "null"]},
+    }
+)
+
+
+def shared_answer(description: str, detail: str, *headers: str, schema: Schema | None = None) -> Schema:
+    """An answer that many calls may give: `detail` is an example of what it says."""
+    content = {"schema": schema or ref("Detail"), "examples": {"detail": {"value": {"detail": detail}}}}
+    return {
+        "description": description,
+        "headers": {name: ref(name, "headers") for name in headers},
+        "content": {JSON: content},
+    }
+
+
+SHARED_ANSWERS = {
+    "400": shared_answer("The request is not one that we can read: its Host is not ours.", "Bad request."),
+    "401": shared_answer(
+        "Credentials are missing, unknown, expired or revoked.",
+        "Authentication credentials were not provided.",
+        "WWW-Authenticate",
+    ),
+    "403": shared_answer(
+        "The token or the session lacks the right; a session's CSRF token is missing.",
+        "You do not have permission to perform this action.",
+    ),
+    "405": shared_answer("Another method.", 'Method "PUT" not allowed.', "Allow"),
+    "429": shared_answer(
+        "The rate limit of the token or address is reached. Send the same after Retry-After.",
+        limits.REFUSED,
+        "Retry-After",
+    ),
+    "503": shared_answer(
+        "A store is away or full. Nothing is said about what was taken: send the same after Retry-After.",
+        "A store does not answer. Try again.",
+        "Retry-After",
+    ),
+}
+# Those of calls with a body. Two come from below the application, which names requests.
+SHARED_ANSWERS_TO_BODIES = {
+    "408": shared_answer("The body came too slowly.", "The body came too slowly."),
+    "413": shared_answer("The body is too large.", "The body is over the limit of 5242880 bytes."),
+    "415": shared_answer("Another Content-Type.", 'Unsupported media type "text/csv" in request.'),
+}
+UNNAMED = ("408", "413")
+
+COMPONENTS: dict[str, Schema] = {
+    "schemas": {
+        "Record": RECORD,
+        "Transaction": TRANSACTION,
+        "RefusedRecord": REFUSED_RECORD,
+        "BatchReport": BATCH_REPORT,
+        "Averages": AVERAGES,
+        "Books": BOOKS,
+        "Detail": an_object({"detail": {"type": "string"}}),
+    },
+    "responses": {**SHARED_ANSWERS, **SHARED_ANSWERS_TO_BODIES},
+    "parameters": {
+        "X-Request-Id": {
+            "in": "header",
+            "name": "X-Request-Id",
+            "schema": {"type": "string"},
+            "description": "Your own name for the request: 1–64 of A–Z a–z 0–9 _ . -, else we make one.",
+        }
+    },
+    "headers": {
+        "X-Request-Id": {
+            "required": True,
+            "schema": {"type": "string", "pattern": r"^[A-Za-z0-9_.-]{1,64}$"},
+            "description": "The request's name, in our log too.",
+        },
+        "Retry-After": {
+            "required": True,
+            "schema": {"type": "integer", "minimum": 1},
+            "description": "Seconds to wait.",
+        },
+        "WWW-Authenticate": {"required": True, "schema": {"type": "string", "enum": ["Bearer"]}},
+        "Allow": {"required": True, "schema": {"type": "string"}, "description": "The methods there are."},
+        "RateLimit-Limit": {"schema": COUNT, "description": "Records that the bucket holds."},
+        "RateLimit-Remaining": {"schema": COUNT, "description": "Records that are left in it."},
+        "RateLimit-Reset": {"schema": COUNT, "description": "Seconds until it is full again."},
+    },
+}
+
+
+class BearerScheme(OpenApiAuthenticationExtension):
+    """How the schema names our tokens; sessions it knows by itself."""
+
+    target_class = "transactions.authentication.TokenAuthentication"
+    name = "bearer"
+
+    def get_security_definition(self, auto_schema: Any) -> Schema:
+        return {"type": "http", "scheme": "bearer", "description": "Made by `manage.py create_token NAME`."}
+
+
+def complete(result: Schema, generator: Any, request: Any, public: bool) -> Schema:
+    """Adds to each call under /api/ what all of them share; drf-spectacular's hook."""
+    for kind, pieces in COMPONENTS.items():
+        result["components"].setdefault(kind, {}).update(pieces)
+    for calls in result["paths"].values():
+        for call in calls.values():
+            call.setdefault("parameters", []).append(ref("X-Request-Id", "parameters"))
+            shared = {**SHARED_ANSWERS, **(SHARED_ANSWERS_TO_BODIES if "requestBody" in call else {})}
+            own = call["responses"]
+            call["responses"] = dict(sorted((dict.fromkeys(shared) | own).items()))
+            for status, answer in call["responses"].items():
+                if answer is None:
+                    call["responses"][status] = ref(status, "responses")
+                else:
+                    _add_headers(answer, status)
+    for status, answer in result["components"]["responses"].items():
+        _add_headers(answer, status)
+    return result
+
+
+def _add_headers(answer: Schema, status: str) -> None:
+    names = HEADERS_OF_LIMITS if status in UNNAMED else ("X-Request-Id", *HEADERS_OF_LIMITS)
+    answer.setdefault("headers", {}).update({name: ref(name, "headers") for name in names})
