@@ -23,7 +23,6 @@ PRUNE_S_MAX = 2.0
 _pruned_to = retention.START
 
 
-
 @shared_task(name="transactions.tasks.flush_transactions", ignore_result=True, throws=EXPECTED)
 def flush_transactions() -> None:
     """Stores everything that waits in Redis. Raises EXPECTED, which counts as a tick that failed."""
