@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg2
@@ -80,6 +81,20 @@ def test_it_settles_after_a_late_retry_that_nobody_could_compare(
     assert (report.settled, report.duplicates, report.rejected) == (1, 1, 0)
     assert [row[3] for row in rows()] == ["SUCCESS"]
     assert balanced()
+
+
+def test_it_knows_the_time_of_a_transaction_that_settled_while_nobody_could_be_asked(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis has the settlement alone, without a time; PostgreSQL, back again, has the time stated first."""
+    stated = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    take(record("T1", people[0], created_at=stated))
+    flush()
+    with monkeypatch.context() as away:
+        away.setattr(lookups, "_paused_until", float("inf"))
+        assert take(record("T1", people[0], status="SUCCESS")) == ["N"]
+    assert take(record("T1", people[0], status="SUCCESS", created_at=stated)) == ["R"]
+    assert take(record("T1", people[0], status="SUCCESS", created_at=stated + timedelta(days=1))) == ["C"]
 
 
 def test_it_keeps_the_order_of_the_queue_in_records_of_any_length(people: list[User]) -> None:

@@ -71,7 +71,12 @@ for i, id in ipairs(ids) do
   if before then
     local status, facts, created, accepted_at, request_id = parsed(state)
     local was, was_facts, was_created, was_accepted = parsed(before)
-    local happened = was_created == '\\N' and was_accepted or was_created
+    local happened = was_created
+    if was_created == '\\N' then
+      -- It settled while PostgreSQL, which knows when it happened, could not be asked.
+      local _, _, stored_created = parsed(stored[id] or '')
+      happened = stored_created or was_accepted
+    end
     if was_facts ~= facts or (created ~= '\\N' and created ~= happened)
       or (was ~= 'PENDING' and status ~= 'PENDING' and status ~= was) then
       verdict = 'C'
