@@ -53,8 +53,8 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def proxy(directory: Path, upstream: str, body_bytes: int = 0, **changed: str) -> Iterator[Proxy]:
-    """Runs it before `upstream` (http://127.0.0.1:PORT), its files in `directory`.
+def proxy(directory: Path, *upstreams: str, body_bytes: int = 0, **changed: str) -> Iterator[Proxy]:
+    """Runs it before `upstreams` (http://127.0.0.1:PORT), its files in `directory`.
 
     It is run as it stands in the compose file but for where it listens, writes and asks;
     `changed` replaces values of its directives.
@@ -66,7 +66,7 @@ def proxy(directory: Path, upstream: str, body_bytes: int = 0, **changed: str) -
     places = {
         "listen 8080": f"listen 127.0.0.1:{plain}",
         "listen 8443": f"listen 127.0.0.1:{secure}",
-        "web:8000": urlsplit(upstream).netloc,
+        "server web:8000;": " ".join(f"server {urlsplit(url).netloc};" for url in upstreams),
         "/certificates/": f"{certificates}/",
         "/tmp/": f"{directory}/",
         "/etc/nginx/nginx.conf.template": str(directory / "template"),
@@ -129,6 +129,8 @@ class Upstream:
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     # Seconds until it answers.
     takes_s: float = 0.0
+    # Whether it hangs up in place of an answer.
+    breaks: bool = False
 
 
 @contextlib.contextmanager
@@ -141,6 +143,9 @@ def upstream() -> Iterator[Upstream]:
             notes.asked.append((self.path, dict(self.headers.items())))
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             time.sleep(notes.takes_s)
+            if notes.breaks:
+                self.close_connection = True
+                return
             self.send_response(200)
             self.send_header("Content-Length", "4")
             self.end_headers()

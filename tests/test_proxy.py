@@ -211,6 +211,21 @@ def test_a_service_that_is_away_is_a_503_that_may_be_sent_again(tmp_path: Path) 
         assert "again" in answer.json()["detail"]
 
 
+def test_a_process_that_takes_no_connections_is_passed_over(web: Upstream, tmp_path: Path) -> None:
+    away = f"http://127.0.0.1:{free_port()}"
+    with proxy(tmp_path, away, web.url) as running, running.client() as client:
+        assert {client.post("/api/add-transaction/", json={}).text for _ in range(4)} == {"here"}
+
+
+def test_a_post_whose_answer_is_lost_is_not_sent_again(web: Upstream, tmp_path: Path) -> None:
+    web.breaks = True
+    with upstream() as second, proxy(tmp_path, web.url, second.url) as running, running.client() as client:
+        second.breaks = True
+        # Without a body, which could not be sent again anyway.
+        assert client.post("/api/add-transaction/").status_code == 503
+        assert len(web.asked) + len(second.asked) == 1
+
+
 def test_its_health_check_fails_once_it_is_gone(front: Proxy) -> None:
     assert subprocess.run(front.health_check).returncode == 0
     front.process.terminate()

@@ -1,0 +1,123 @@
+"""Migrations: none locks a table of any size for long, and none waits for its lock for long."""
+
+import threading
+from collections.abc import Iterator
+
+import psycopg2
+import pytest
+from django.contrib.postgres.operations import (
+    AddConstraintNotValid,
+    AddIndexConcurrently,
+    RemoveIndexConcurrently,
+    ValidateConstraint,
+)
+from django.core.management import call_command
+from django.db import OperationalError, connection, models
+from django.db.migrations import Migration
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.operations import (
+    AddField,
+    AddIndex,
+    AlterField,
+    CreateModel,
+    RunSQL,
+    SeparateDatabaseAndState,
+)
+from django.db.migrations.operations.base import Operation
+
+from tests.serving import database_url
+from transactions import apps
+
+# Where they begin to matter: these made the tables, which nobody used yet.
+FIRST = {"0001_initial", "0002_rollup_triggers"}
+# What takes its lock for a moment, however many rows there are.
+SHORT = (
+    CreateModel,
+    AddIndexConcurrently,
+    RemoveIndexConcurrently,
+    AddConstraintNotValid,
+    ValidateConstraint,
+    SeparateDatabaseAndState,
+)
+
+
+def is_short(operation: Operation) -> bool:
+    """Whether an operation is of those that hold a lock for a moment only.
+
+    A new column is, with NULL or a default of the database's: PostgreSQL writes no row for it. SQL of
+    one's own says `-- short` where somebody has thought of it.
+    """
+    if isinstance(operation, AddField):
+        field = operation.field
+        indexed = field.unique or getattr(field, "db_index", False)
+        return (field.null or field.has_db_default()) and not indexed
+    if isinstance(operation, RunSQL):
+        return "-- short" in str(operation.sql)
+    return isinstance(operation, SHORT)
+
+
+def later_migrations() -> Iterator[Migration]:
+    loader = MigrationLoader(connection)
+    for (app, name), migration in loader.disk_migrations.items():
+        if app == "transactions" and name not in FIRST:
+            yield migration
+
+
+@pytest.mark.django_db
+def test_no_migration_locks_a_large_table_for_long() -> None:
+    long = [
+        (migration.name, operation.describe())
+        for migration in later_migrations()
+        for operation in migration.operations
+        if not is_short(operation)
+    ]
+
+    assert long == []
+    assert any(migration.name.startswith("0003") for migration in later_migrations())
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        AddIndex("transaction", models.Index(fields=["amount"], name="by_amount")),
+        AlterField("transaction", "amount", models.IntegerField()),
+        AddField("transaction", "kind", models.CharField(max_length=9, default="x")),
+        AddField("transaction", "kind", models.CharField(max_length=9, null=True, db_index=True)),
+        RunSQL("UPDATE transactions_transaction SET amount = 0"),
+    ],
+)
+def test_one_that_would_is_found(operation: Operation) -> None:
+    assert not is_short(operation)
+
+
+def test_a_column_that_may_be_null_is_none() -> None:
+    assert is_short(AddField("transaction", "kind", models.CharField(max_length=9, null=True)))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_leaves_the_connection_as_it_was() -> None:
+    call_command("migrate", "transactions", verbosity=0)
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW lock_timeout")
+        assert cursor.fetchone() == ("0",)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_gives_up_on_a_lock_that_somebody_holds_and_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock that is waited for is one that everybody after it waits for."""
+    monkeypatch.setattr(apps, "MIGRATION_LOCK_MS", 300)
+    reader = psycopg2.connect(database_url())
+    # Ends the wait of a migration that knows no limit.
+    timer = threading.Timer(20, reader.close)
+    timer.start()
+    try:
+        with reader.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM transactions_transaction")
+        with pytest.raises(OperationalError, match="lock timeout"):
+            call_command("migrate", "transactions", "0001", verbosity=0)
+    finally:
+        timer.cancel()
+        reader.close()
+        # With all that the failed migration has set.
+        connection.close()
+        call_command("migrate", "transactions", verbosity=0)
