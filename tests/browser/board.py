@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
@@ -52,3 +53,14 @@ class Board:
         """A screenshot for the documentation."""
         IMAGES.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=IMAGES / f"{name}.png", full_page=whole)
+
+
+def serious(page: Page) -> list[str]:
+    """What axe-core finds that keeps somebody out."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{each['id']}: {node['target']} {node.get('failureSummary', '')}"
+        for each in found
+        if each["impact"] in ("serious", "critical")
+        for node in each["nodes"]
+    ]

@@ -1,0 +1,87 @@
+"""Every page of the site is open to everybody: nothing serious that axe-core finds, light and dark."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.contrib.auth.models import Group, User
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.accepting import push, queued
+from tests.admin_pages import GONE
+from tests.browser.board import Board, serious
+from transactions import tokens
+from transactions.flush import flush
+from transactions.models import ApiToken, Epoch, FlushBatch, RejectedRecord, Transaction
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MODELS = {
+    "transactions": (Transaction, RejectedRecord, FlushBatch, Epoch, ApiToken),
+    "auth": (User, Group),
+}
+
+
+@pytest.fixture(params=["light", "dark"])
+def theme(request: pytest.FixtureRequest, context: BrowserContext) -> str:
+    """Every page is in that theme, as if the theme's own switch had been used."""
+    chosen: str = request.param
+    # A page that is still empty has no storage.
+    choose = f"localStorage.setItem('adminTheme', JSON.stringify('{chosen}'))"
+    context.add_init_script(f"if (location.host) {choose}")
+    return chosen
+
+
+@pytest.fixture
+def rows(board: Board) -> None:
+    """Something on every page."""
+    alice = board.people[0]
+    board.post_all([{"transaction_id": f"T{n}", "status": "SUCCESS"} for n in range(30)])
+    push(queued("R1", GONE))
+    flush()
+    tokens.create("till 1", username="alice")
+    group = Group.objects.create(name="readers")
+    alice.groups.add(group)
+
+
+def paths() -> Iterator[str]:
+    """Every list, every form, and what follows on it."""
+    for app, models in MODELS.items():
+        for model in models:
+            name = f"{app}/{model._meta.model_name}/"
+            yield name
+            row = model._default_manager.latest("pk")
+            yield f"{name}{row.pk}/change/"
+            if model in (User, Group):
+                yield f"{name}add/"
+                yield f"{name}{row.pk}/delete/"
+                yield f"{name}{row.pk}/history/"
+    yield f"auth/user/{User.objects.earliest('pk').pk}/password/"
+    yield "transactions/rejectedrecord/?resolution=all"
+    yield "transactions/transaction/?q=T1&status__exact=SUCCESS"
+    yield "transactions/transaction/?q=nothing+of+that+name"
+    yield "password_change/"
+
+
+def look(page: Page, theme: str) -> list[str]:
+    expect(page.locator("html")).to_have_class("dark" if theme == "dark" else "light")
+    return serious(page)
+
+
+def test_every_page_of_the_admin(board: Board, rows: None, theme: str) -> None:
+    found = []
+    for path in paths():
+        board.page.goto(f"{board.server}/admin/{path}")
+        expect(board.page.locator("#content")).to_be_visible()
+        found += [f"{path}: {fault}" for fault in look(board.page, theme)]
+    assert not found, "\n".join(found)
+
+
+def test_the_log_in(context: BrowserContext, server: str, root: User, theme: str) -> None:
+    page = context.new_page()
+    page.goto(f"{server}/admin/")
+    assert look(page, theme) == []
+    page.locator("#id_username").fill("root")
+    page.locator("#id_password").fill("wrong")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.locator("body")).to_contain_text("Please enter the correct")
+    assert look(page, theme) == []
