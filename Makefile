@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 OWN := conftest.py benchmarks dev tests transactions transaction_monitoring manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test faults mutations browser bench check lint types imports migrations deploy format lock clean
+.PHONY: help install run test contract faults mutations browser bench check lint types imports migrations deploy format lock clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -24,6 +24,9 @@ run: install  ## The whole system, until Ctrl-C (PORT, DATA_DIR, WEB_CONCURRENCY
 
 test: install  ## The whole suite, on servers of its own
 	@exec $(BIN)/python -m pytest $(ARGS)
+
+contract: install  ## The running server against its own OpenAPI schema, by made-up requests
+	@exec $(BIN)/python -m pytest tests/contract $(ARGS)
 
 faults: install  ## Kills, cuts and stops real processes; prints what was lost and doubled (FAULT_SEED)
 	@exec $(BIN)/python -m pytest tests/faults -q $(ARGS)

@@ -23,6 +23,12 @@ def database_url() -> str:
     return urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
 
 
+def collect_static_files() -> None:
+    """As in production: collected, hashed, to be served by WhiteNoise."""
+    command = [sys.executable, "manage.py", "collectstatic", "--noinput", "-v", "0"]
+    subprocess.run(command, cwd=ROOT, check=True)
+
+
 @contextlib.contextmanager
 def daphne(
     port: int | None = None, *, log: Path | None = None, options: tuple[str, ...] = (), **environment: str

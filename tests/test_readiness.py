@@ -138,3 +138,11 @@ def test_a_long_flush_is_no_missing_one(client: Client) -> None:
         assert flusher.try_lock(FLUSH_LOCK)
         assert told(client) == (200, {**told(client)[1], "problems": []})
     assert told(client)[0] == 503
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "TRACE"])
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
+def test_the_probes_are_for_reading(client: Client, path: str, method: str) -> None:
+    answer = client.generic(method, path)
+    assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD")
+    assert client.head(path).status_code == 200

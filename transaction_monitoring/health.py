@@ -8,6 +8,7 @@ import redis
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, JsonResponse
+from django.views.decorators.http import require_safe
 
 from transactions import alarms, books, flushes, tally
 from transactions.callers import rights_of_caller
@@ -25,11 +26,13 @@ FAILING = "flushes fail: see the worker's log"
 NO_TICKS = "no tick comes: do Celery Beat and a worker run?"
 
 
+@require_safe
 def live(request: HttpRequest) -> JsonResponse:
     """200 while the process answers at all."""
     return JsonResponse({"status": "alive"})
 
 
+@require_safe
 def ready(request: HttpRequest) -> JsonResponse:
     """200 when both stores answer, the flush runs and the books balance; else 503.
 

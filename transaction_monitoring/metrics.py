@@ -13,6 +13,7 @@ import redis
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -45,6 +46,7 @@ HISTOGRAMS = {
 }
 
 
+@require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     """All figures in Prometheus' text format; 401 or 403 without the right to read."""
     try:

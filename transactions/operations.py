@@ -75,8 +75,8 @@ ADD_TRANSACTION = call(
     ],
     request={
         JSON: body(ref("Record"), pending=POSTED, settles={**POSTED, "status": "SUCCESS"}),
-        "application/x-www-form-urlencoded": body(ref("Record"), pending=POSTED),
-        "multipart/form-data": body(ref("Record"), pending=POSTED),
+        "application/x-www-form-urlencoded": body(ref("RecordForm"), pending=POSTED),
+        "multipart/form-data": body(ref("RecordForm"), pending=POSTED),
     },
     responses={
         200: answer("Safe.", MESSAGE, accepted=OBTAINED),

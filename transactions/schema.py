@@ -55,11 +55,11 @@ RECORD: Schema = {
     "required": ["transaction_id", "user", "amount"],
     "properties": {
         "transaction_id": {
-            "type": "string",
+            "type": ["string", "number"],
             "minLength": 1,
             "maxLength": 100,
             "description": "The client's own name for it, by which a retry is recognised. No control "
-            "characters, no white space at either end.",
+            "characters, no white space at either end; a number is read as its text.",
         },
         "user": {"anyOf": [USER, DIGITS], "description": "The key of an existing user."},
         "amount": {"anyOf": [AMOUNT, DIGITS], "description": "In the smallest unit."},
@@ -70,6 +70,14 @@ RECORD: Schema = {
             "description": "When it happened, with an offset, at most 5 minutes ahead of the server's "
             "clock; the moment of acceptance if left out.",
         },
+    },
+}
+# A form has no null: an empty field says the same.
+RECORD_FORM: Schema = {
+    **RECORD,
+    "properties": {
+        **RECORD["properties"],
+        "created_at": {"anyOf": [MOMENT, {"type": "string", "enum": [""]}]},
     },
 }
 TRANSACTION = an_object(
@@ -180,6 +188,7 @@ UNNAMED = ("408", "413")
 COMPONENTS: dict[str, Schema] = {
     "schemas": {
         "Record": RECORD,
+        "RecordForm": RECORD_FORM,
         "Transaction": TRANSACTION,
         "RefusedRecord": REFUSED_RECORD,
         "BatchReport": BATCH_REPORT,

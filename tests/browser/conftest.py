@@ -3,8 +3,6 @@
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,7 +22,7 @@ from playwright.sync_api import (
 )
 
 from tests.browser.board import Board
-from tests.serving import ROOT, daphne
+from tests.serving import collect_static_files, daphne
 
 # Playwright keeps an event loop running on the thread of the tests, which Django takes for one of its own.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
@@ -45,9 +43,7 @@ CUT = r"net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE)|WebSocket 
 
 @pytest.fixture(scope="session")
 def collected(django_db_setup: None) -> None:
-    """Static files as in production: collected, hashed, served by WhiteNoise."""
-    command = [sys.executable, "manage.py", "collectstatic", "--noinput", "-v", "0"]
-    subprocess.run(command, cwd=ROOT, check=True)
+    collect_static_files()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,80 @@
+"""schemathesis makes up requests from the OpenAPI schema and holds the running server's answers to it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.contrib.auth.models import User
+
+from tests.serving import ROOT, collect_static_files, daphne
+from transactions.tokens import create
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+# Made-up requests of each call, beside those that the schema's bounds and examples give.
+EXAMPLES = "100"
+SEEN_AT_LEAST = {
+    "POST /api/add-transaction/": {200, 400, 401, 409, 415},
+    "POST /api/add-transactions/": {200, 400, 401, 415},
+    "DELETE /api/delete-transactions/": {200, 401},
+    "GET /api/transactions/": {200, 400, 401},
+    "GET /api/transactions/*": {200, 401, 404},
+    "GET /api/transactions/average/": {200, 400, 401},
+    "GET /api/pipeline/": {200, 401},
+    "GET /api/docs/": {200, 401},
+    "GET /metrics": {200, 401},
+    "GET /livez": {200},
+    "GET /readyz": {200},
+}
+TOOL = Path(sys.executable).with_name("schemathesis")
+CONTRACT = Path(__file__).parent
+
+
+@pytest.fixture
+def server(transactional_db: None, tmp_path: Path) -> Iterator[str]:
+    collect_static_files()
+    # No flush runs here; readiness is not to wait for one.
+    with daphne(ALLOW_ANONYMOUS_API="false", FLUSH_INTERVAL_SECONDS="3600", log=tmp_path / "log") as url:
+        yield url
+
+
+def test_no_answer_is_outside_the_schema(server: str, tmp_path: Path) -> None:
+    """Every status, header and body of some thousand answers, the same requests each time."""
+    User.objects.create_superuser(pk=1, username="of the examples")
+    token, _ = create("contract", username="of the examples")
+    done = subprocess.run(
+        [
+            *(TOOL, "--config-file", CONTRACT / "schemathesis.toml", "run", f"{server}/api/schema/"),
+            *("--header", f"Authorization: Bearer {token}"),
+            *("--generation-deterministic", "--max-examples", EXAMPLES, "--continue-on-failure"),
+            *("--no-color", "--report", "har", "--report-har-path", tmp_path / "seen.json"),
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.contract.hooks"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    seen = statuses(json.loads((tmp_path / "seen.json").read_text()))
+    # Enough was accepted for this to mean something.
+    assert {call for call, wanted in SEEN_AT_LEAST.items() if not wanted <= seen[call]} == set()
+    assert not [status for found in seen.values() for status in found if status >= 500]
+
+
+def statuses(archive: Any) -> dict[str, set[int]]:
+    """The statuses that were seen, by method and path; * is an id."""
+    seen = defaultdict(set)
+    for entry in archive["log"]["entries"]:
+        path = re.sub("^(/api/transactions/)(?!average/).+", r"\1*", urlsplit(entry["request"]["url"]).path)
+        seen[f"{entry['request']['method']} {path}"].add(entry["response"]["status"])
+    return seen
