@@ -8,8 +8,8 @@ from pathlib import Path
 
 from benchmarks import report, stage
 
-# Averages come last: they empty the table and fill it anew.
-PARTS = ("single", "latency", "batch", "flush", "sustained", "dashboards", "idle", "averages")
+# Averages come late: they empty the table and fill it anew, and pages open over what they leave.
+PARTS = ("single", "latency", "batch", "flush", "sustained", "dashboards", "idle", "averages", "pages")
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 

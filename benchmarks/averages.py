@@ -45,7 +45,7 @@ def run(stage: Stage) -> Section:
     rows: list[Row] = []
     slowest = dict.fromkeys(SPANS, 0.0)
     for count in stage.scale.average_rows:
-        _fill(stage, count)
+        fill(stage, count)
         for span, (first, last) in SPANS.items():
             for zone in ZONES:
                 rows.append((f"{count:,}", *_measure(span, Question(first, last, zone))))
@@ -59,7 +59,8 @@ def run(stage: Stage) -> Section:
     return section
 
 
-def _fill(stage: Stage, rows: int) -> None:
+def fill(stage: Stage, rows: int) -> None:
+    """Empties the table and fills it anew."""
     with connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {copying.TABLE}")
         cursor.execute(SELECT_CHECKS, [copying.TABLE])
