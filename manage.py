@@ -11,13 +11,9 @@ def main() -> None:
     if sys.argv[1:2] == ["test"]:
         # The suite brings its own servers; it never needs the secret of a real system.
         os.environ.setdefault("SECRET_KEY", secrets.token_hex(32))
-    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    try:
-        execute_from_command_line(sys.argv)
-    except ImproperlyConfigured as error:
-        sys.exit(f"{sys.argv[0]}: {error}")
+    execute_from_command_line(sys.argv)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import django
-from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
@@ -23,7 +22,7 @@ def main() -> None:
         make_administrator(Path(os.environ["DATA_DIR"]))
     except OperationalError as error:
         sys.exit(f"PostgreSQL does not answer: {str(error).splitlines()[0]}")
-    except (CommandError, ImproperlyConfigured) as error:
+    except CommandError as error:
         sys.exit(str(error))
 
 

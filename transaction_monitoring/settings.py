@@ -1,7 +1,7 @@
 """Every setting, once, read from the environment. Closed by default.
 
 `.env.example` and the README's table name the same variables; a test holds the three together.
-A bad value raises ImproperlyConfigured, which ends any command with one line.
+A bad value ends any program, Daphne and Celery too, with one line.
 """
 
 import fcntl
@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import environ
-from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
 from . import logs
@@ -42,24 +41,24 @@ if is_locked(DATA_DIR / "run.lock"):
 
 
 def whole(name: str, default: int, *, least: int = 0) -> int:
-    """The whole number that the environment gives for `name`; ImproperlyConfigured below `least`."""
+    """The whole number that the environment gives for `name`; the end below `least`."""
     try:
         value = int(env.str(name, default=str(default)))
-    except ValueError as error:
-        raise ImproperlyConfigured(f"{name} must be a whole number") from error
+    except ValueError:
+        sys.exit(f"{name} must be a whole number")
     if value < least:
-        raise ImproperlyConfigured(f"{name} must be {least} or more")
+        sys.exit(f"{name} must be {least} or more")
     return value
 
 
 def switch(name: str, default: bool) -> bool:
-    """A yes/no from the environment; ImproperlyConfigured for anything that is neither."""
+    """A yes/no from the environment; the end for anything that is neither."""
     value = env.str(name, default=str(default)).strip().lower()
     if value in ("true", "on", "yes", "1"):
         return True
     if value in ("false", "off", "no", "0"):
         return False
-    raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}")
+    sys.exit(f"{name} must be true or false, not {value!r}")
 
 
 # --- Who we are -------------------------------------------------------------------------------
@@ -67,9 +66,7 @@ def switch(name: str, default: bool) -> bool:
 DEBUG = switch("DEBUG", False)
 SECRET_KEY = env.str("SECRET_KEY", default="")
 if not SECRET_KEY:
-    raise ImproperlyConfigured(
-        "SECRET_KEY is not set: put a long random value into the environment, or start `make run`"
-    )
+    sys.exit("SECRET_KEY is not set: put a long random value into the environment, or start `make run`")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
@@ -105,13 +102,13 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = whole("DATA_UPLOAD_MAX_MEMORY_SIZE", 5 * 1024 * 10
 RATE_LIMIT_RECORDS_PER_SECOND = whole("RATE_LIMIT_RECORDS_PER_SECOND", 2_000)
 RATE_LIMIT_BURST = whole("RATE_LIMIT_BURST", 20_000, least=1)
 if RATE_LIMIT_RECORDS_PER_SECOND and RATE_LIMIT_BURST < MAX_BATCH_RECORDS:
-    raise ImproperlyConfigured("RATE_LIMIT_BURST must be MAX_BATCH_RECORDS or more")
+    sys.exit("RATE_LIMIT_BURST must be MAX_BATCH_RECORDS or more")
 
 # Days after which settled transactions are removed, by a tick a minute; 0 keeps them for ever. Their
 # averages stay. Choose it longer than any client goes on retrying: an id that is gone is new again.
 RETENTION_DAYS = whole("RETENTION_DAYS", 0)
 if RETENTION_DAYS and not 3 <= RETENTION_DAYS <= 36_500:
-    raise ImproperlyConfigured("RETENTION_DAYS must be 0, or from 3 to 36500")
+    sys.exit("RETENTION_DAYS must be 0, or from 3 to 36500")
 
 # Plain JSON POSTs are answered in front of Django's threads; off, everything works, only slower.
 FAST_LANE = switch("FAST_LANE", True)
@@ -137,7 +134,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.str("REDIS_URL", default="redis://localhost:6379/0")
 if urlsplit(REDIS_URL).scheme not in ("redis", "rediss", "unix"):
-    raise ImproperlyConfigured("REDIS_URL must start with redis://, rediss:// or unix://")
+    sys.exit("REDIS_URL must start with redis://, rediss:// or unix://")
 
 CHANNEL_LAYERS = {
     "default": {

@@ -1,0 +1,65 @@
+"""What the settings refuse before anything is served, and what `check --deploy` says of them."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from .serving import ROOT
+
+PROGRAMS = {
+    "manage.py": ["manage.py", "check"],
+    "daphne": ["-m", "daphne", "-p", "1", "transaction_monitoring.asgi:application"],
+    "celery inspect": ["-m", "celery", "-A", "transaction_monitoring", "inspect", "registered"],
+    "celery worker": ["-m", "celery", "-A", "transaction_monitoring", "worker"],
+    "celery beat": ["-m", "celery", "-A", "transaction_monitoring", "beat"],
+}
+# What a system for others states; nothing else is in its environment.
+STATED = {"SECRET_KEY": "k9" * 32 + "-_xyzZYX", "ALLOWED_HOSTS": "transactions.example.org"}
+
+
+def ended(arguments: list[str], **environment: str) -> tuple[int, str]:
+    """The status of a program and all that it said, under nothing but `environment`."""
+    told = {"PATH": os.environ["PATH"], "DATA_DIR": "/nonexistent", **environment}
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, env=told, capture_output=True, text=True, timeout=60
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize(
+    ("stated", "told"),
+    [
+        ({}, "SECRET_KEY is not set: put a long random value into the environment, or start `make run`"),
+        ({"SECRET_KEY": "x", "DEBUG": "perhaps"}, "DEBUG must be true or false, not 'perhaps'"),
+    ],
+)
+def test_every_program_ends_with_a_line_that_says_what_to_set(
+    program: str, stated: dict[str, str], told: str
+) -> None:
+    assert ended(PROGRAMS[program], **stated) == (1, f"{told}\n")
+
+
+def test_production_is_what_is_left_when_nothing_is_said() -> None:
+    show = "from transaction_monitoring.settings import *; print(DEBUG, ALLOWED_HOSTS, ALLOW_ANONYMOUS_API)"
+    assert ended(["-c", show], SECRET_KEY="x") == (0, "False [] False\n")
+
+
+@pytest.mark.parametrize(
+    ("stated", "told"),
+    [
+        ({}, ""),
+        ({"ALLOW_ANONYMOUS_API": "true"}, "transactions.E001"),
+        ({"ALLOW_DELETE_ALL": "true"}, "transactions.W001"),
+        ({"SECURE_SSL_REDIRECT": "false"}, "security.W008"),
+        ({"ALLOWED_HOSTS": ""}, "security.W020"),
+        ({"SECRET_KEY": "short"}, "security.W009"),
+    ],
+)
+def test_the_deployment_check_finds_what_is_open(stated: dict[str, str], told: str) -> None:
+    check = ["manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    status, said = ended(check, **{**STATED, **stated})
+    assert (status != 0) == bool(told), said
+    assert told in said
