@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 OWN := conftest.py benchmarks dev tests transactions transaction_monitoring manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test contract faults mutations browser bench check lint types imports migrations deploy format lock clean
+.PHONY: help install run test contract faults mutations browser bench check lint types imports packages migrations deploy format lock licences audit clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -41,7 +41,7 @@ browser: install  ## The dashboard in a real Chromium (CHROMIUM names the progra
 bench: install  ## Everything measured beside what else one could have written, in one run
 	@exec $(BIN)/python -m benchmarks $(ARGS)
 
-check: lint types imports migrations deploy  ## Style, types, imports, migrations, deployment settings
+check: lint types imports packages migrations deploy  ## Style, types, imports, packages, migrations, deployment settings
 
 # As in production, with nothing of this shell and nothing to connect to.
 PRODUCTION = env -i PATH="$$PATH" ALLOWED_HOSTS=example.org DATA_DIR=/nonexistent \
@@ -60,6 +60,9 @@ types: install
 imports: install
 	$(BIN)/lint-imports
 
+packages: install
+	$(BIN)/deptry . --config deptry.toml
+
 migrations: install
 	@echo "manage.py makemigrations --check"
 	@$(PRODUCTION) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
@@ -76,6 +79,16 @@ format: install  ## Bring the style in order
 lock: install  ## Write requirements.lock anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --no-emit-find-links $(UPGRADE) requirements-dev.txt -o requirements.lock
+
+# These two are run by hand and rarely, so their tools are in no installation.
+licences: install  ## Write docs/licences.md anew, after `make lock`
+	@$(BIN)/uvx --quiet --from pip-licenses==5.5.5 pip-licenses --python $(BIN)/python --format=markdown --order=name \
+		--no-version --with-system --ignore-packages pip setuptools --output-file=docs/licences.new >/dev/null
+	@sed '/^| *Name /,$$d' docs/licences.md | cat - docs/licences.new > docs/licences.next
+	@mv docs/licences.next docs/licences.md && rm docs/licences.new
+
+audit: install  ## Known weaknesses of the locked packages; needs the package index's own data about them
+	@exec $(BIN)/uvx --from pip-audit==2.10.1 pip-audit --strict --disable-pip --require-hashes -r requirements.lock
 
 clean:  ## Remove the virtual environment and caches; the data in .local stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis staticfiles
