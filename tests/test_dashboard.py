@@ -133,7 +133,7 @@ def test_the_sample_tells_of_amounts_and_of_who_did_most(people: list[User]) -> 
     store(alice, "A", amount=0, status="FAILED")
     store(alice, "B", amount=999, status="FAILED")
     store(bob, "C", amount=10**18, status="SUCCESS")
-    shown = newest.sample()
+    shown = newest.sample(NOW)
     assert shown["amounts"] == [
         {"digits": 0, "count": 1, "before": 0},
         {"digits": 3, "count": 1, "before": 0},
@@ -144,7 +144,22 @@ def test_the_sample_tells_of_amounts_and_of_who_did_most(people: list[User]) -> 
     assert [(user["user"], user["value"]) for user in shown["by_failed"]] == [(alice.pk, 2)]
 
 
-def test_the_sample_stands_beside_as_many_rows_before_it(
+def test_a_day_stands_beside_the_day_before(people: list[User]) -> None:
+    for n, hours_ago in enumerate((1, 23, 25, 47.9, 48.1)):
+        store(people[0], f"T{n}", amount=10**n, status="FAILED", created_at=at(3600 * hours_ago))
+    shown = newest.sample(NOW)
+    assert (shown["rows"], shown["rows_before"], shown["since"]) == (2, 2, at(24 * 3600))
+    assert [(each["digits"], each["count"], each["before"]) for each in shown["amounts"]] == [
+        (1, 1, 0),
+        (2, 1, 0),
+        (3, 0, 1),
+        (4, 0, 1),
+    ]
+    (user,) = shown["by_failed"]
+    assert (user["value"], user["before"]) == (2, 2)
+
+
+def test_of_too_many_the_latest_stand_beside_as_long_a_time_before(
     people: list[User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(newest, "SAMPLE_ROWS", 2)
@@ -160,7 +175,7 @@ def test_the_sample_stands_beside_as_many_rows_before_it(
         ]
     ):
         store(user, f"T{n}", amount=amount, status=status, created_at=at(-n))
-    shown = newest.sample()
+    shown = newest.sample(at(-10))
     assert (shown["rows"], shown["rows_before"], shown["since"]) == (2, 2, at(-3))
     assert [(each["digits"], each["count"], each["before"]) for each in shown["amounts"]] == [
         (1, 1, 0),
@@ -179,7 +194,7 @@ def test_the_sample_reads_no_more_rows_than_it_says(
     monkeypatch.setattr(newest, "SAMPLE_ROWS", 2)
     for n in range(5):
         store(people[0], f"T{n}", amount=10**n, created_at=at(-n))
-    shown = newest.sample()
+    shown = newest.sample(at(-10))
     found = [(each["digits"], each["count"], each["before"]) for each in shown["amounts"]]
     assert (shown["rows"], found) == (2, [(2, 0, 1), (3, 0, 1), (4, 1, 0), (5, 1, 0)])
     assert shown["by_volume"][0]["count"] == 2

@@ -75,7 +75,7 @@ _status = Kept(dashboard.status, 1.0)
 _tiles = Kept(lambda: _with_moment(dashboard.tiles), 4.0)
 _hour = Kept(lambda: _with_moment(dashboard.count_hour), 60.0)
 _minutes = Kept(lambda: _with_moment(lambda until: dashboard.throughput(until, _hour.get()["data"])), 4.0)
-_sample = Kept(newest.sample, 10.0)
+_sample = Kept(lambda: _with_moment(newest.sample), 10.0)
 _pace = Pace()
 
 

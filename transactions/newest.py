@@ -1,8 +1,9 @@
-"""What no rollup tells: amounts and users of the newest transactions, beside as many before them.
+"""What no rollup tells: amounts and users of the newest transactions, beside as long a time before.
 
 Amounts are strings: a browser's numbers end at 2^53.
 """
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from .dashboard import TRANSACTION, query
@@ -10,23 +11,34 @@ from .models import Transaction
 
 USER = Transaction._meta.get_field("user").related_model._meta
 
+PERIOD_MAX = timedelta(hours=24)
+# Of the period, and of the time before it.
 SAMPLE_ROWS = 50_000
 TOP_USERS = 10
 
-# The latest rows, newest first by the index transaction_by_time, and as many before them.
-_SAMPLED = f"""
-    (SELECT user_id, status, amount, created_at, row_number() OVER () <= %(rows)s AS latest
-       FROM (SELECT user_id, status, amount, created_at FROM {TRANSACTION}
-              ORDER BY created_at DESC, id DESC LIMIT 2 * %(rows)s) AS newest) AS sampled
+# Purpose: the moment of the row at which a period that has too many is cut off; by the index
+# transaction_by_time.
+SELECT_START = f"""
+    SELECT created_at FROM {TRANSACTION} WHERE created_at >= %(since)s AND created_at < %(until)s
+     ORDER BY created_at DESC OFFSET %(rows)s - 1 LIMIT 1
 """
-# Purpose: how amounts are spread among the latest rows and those before: 0, 1-9, 10-99, … by their
+# The rows of a period, and of as long a time before it; by the same index.
+_SAMPLED = f"""
+    ((SELECT user_id, status, amount, true AS latest FROM {TRANSACTION}
+       WHERE created_at >= %(start)s AND created_at < %(until)s ORDER BY created_at DESC LIMIT %(rows)s)
+     UNION ALL
+     (SELECT user_id, status, amount, false FROM {TRANSACTION}
+       WHERE created_at >= %(before)s AND created_at < %(start)s ORDER BY created_at DESC LIMIT %(rows)s)
+    ) AS sampled
+"""
+# Purpose: how amounts are spread in a period and before: 0, 1-9, 10-99, … by their
 # number of digits.
 COUNT_AMOUNTS = f"""
     SELECT CASE WHEN amount = 0 THEN 0 ELSE length(amount::text) END, count(*) FILTER (WHERE latest),
-           count(*) FILTER (WHERE NOT latest), min(created_at) FILTER (WHERE latest)
+           count(*) FILTER (WHERE NOT latest)
       FROM {_SAMPLED} GROUP BY 1 ORDER BY 1
 """
-# Purpose: what each user moved and failed among the latest rows and those before; those who did most.
+# Purpose: what each user moved and failed in a period and before; those who did most.
 SELECT_TOP_USERS = f"""
     WITH sums AS MATERIALIZED (
         SELECT user_id,
@@ -49,29 +61,34 @@ SELECT_TOP_USERS = f"""
 """
 
 
-def sample() -> dict[str, Any]:
-    """Of the latest SAMPLE_ROWS rows: amounts by their number of digits, and the users who did most.
+def sample(until: datetime) -> dict[str, Any]:
+    """Amounts by their number of digits, and the users who did most, each beside as long a time before.
 
-    Each beside the same of up to as many rows before them. Raises django.db.Error.
+    Of the PERIOD_MAX that ends at `until`, or of its latest SAMPLE_ROWS rows, and of no more before
+    them. Raises django.db.Error.
     """
-    amounts = query(COUNT_AMOUNTS, {"rows": SAMPLE_ROWS})
+    start = until - PERIOD_MAX
+    if cut_off := query(SELECT_START, {"since": start, "until": until, "rows": SAMPLE_ROWS}):
+        start = cut_off[0][0]
+    before = start - (until - start)
+    asked = {"before": before, "start": start, "until": until, "rows": SAMPLE_ROWS, "most": TOP_USERS}
+    amounts = query(COUNT_AMOUNTS, asked)
     return {
-        "rows": sum(count for _, count, _, _ in amounts),
-        "rows_before": sum(before for _, _, before, _ in amounts),
-        "since": min((since for *_, since in amounts if since is not None), default=None),
+        "rows": sum(count for _, count, _ in amounts),
+        "rows_before": sum(before for *_, before in amounts),
+        "since": start,
         "amounts": [
-            {"digits": digits, "count": count, "before": before} for digits, count, before, _ in amounts
+            {"digits": digits, "count": count, "before": before} for digits, count, before in amounts
         ],
-        **_top_users(),
+        **_top_users(asked),
     }
 
 
-def _top_users() -> dict[str, list[dict[str, Any]]]:
+def _top_users(asked: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Who moved most (`by_volume`) and who failed most (`by_failed`)."""
     found: dict[str, list[dict[str, Any]]] = {"by_volume": [], "by_failed": []}
-    for what, user, name, count, failed, volume, failed_before, volume_before in query(
-        SELECT_TOP_USERS, {"rows": SAMPLE_ROWS, "most": TOP_USERS}
-    ):
+    rows = query(SELECT_TOP_USERS, asked)
+    for what, user, name, count, failed, volume, failed_before, volume_before in rows:
         now, before = (str(volume), str(volume_before)) if what == "volume" else (failed, failed_before)
         found[f"by_{what}"].append(
             {"user": user, "name": name, "count": count, "value": now, "before": before}

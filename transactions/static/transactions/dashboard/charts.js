@@ -85,16 +85,16 @@ export function showSample(body) {
   const range = ({ digits }) => (digits === 0 ? "0" : `${format.whole(10n ** BigInt(digits - 1))} – ${format.whole(10n ** BigInt(digits) - 1n)}`);
   amounts.show(
     { labels: body.amounts.map(range), now: body.amounts.map((each) => each.count), before: body.amounts.map((each) => each.before) },
-    ["Amount", "Transactions", "Before"], body.amounts.map((each) => [range(each), each.count, each.before]), "Nothing is stored yet.",
+    ["Amount", "Transactions", "Before"], body.amounts.map((each) => [range(each), each.count, each.before]), "Nothing of the last 24 hours is stored.",
   );
-  users(volume, body.by_volume, "Volume", "Nothing is stored yet.");
+  users(volume, body.by_volume, "Volume", "Nothing of the last 24 hours is stored.");
   users(failures, body.by_failed, "Failed", "None of the latest failed.");
 }
 
 function sampled({ rows, rows_before, since }) {
   if (!rows) return "";
-  const before = rows_before ? `; before: the ${format.whole(rows_before)} that came before them` : "";
-  return `Of the latest ${format.whole(rows)} stored transactions, since ${format.moment(since)} ${format.zoneName()}${before}.`;
+  const moment = `${format.moment(since)} ${format.zoneName()}`;
+  return `Of the latest ${format.whole(rows)} stored transactions, since ${moment}; before: ${format.whole(rows_before)} of as long a time before.`;
 }
 
 function users(card, found, head, empty) {

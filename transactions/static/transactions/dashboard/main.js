@@ -55,7 +55,7 @@ function showFigures() {
   if (tiles) showTiles(tiles.data, tiles.as_of, urls.transactions);
   else failTiles("PostgreSQL does not answer in time.");
   charts.showThroughput(throughput?.data);
-  charts.showSample(sample);
+  charts.showSample(sample?.data);
 }
 poll(urls.figures, (body) => {
   last.figures = body;
