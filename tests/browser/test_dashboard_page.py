@@ -14,6 +14,7 @@ from transactions.flush import flush
 
 ASK_ANOTHER_HOST = """() => new Promise((stopped) => {
   document.addEventListener("securitypolicyviolation", stopped);
+  setTimeout(stopped, 5_000);
   new Image().src = "https://example.org/";
 })"""
 
