@@ -119,6 +119,17 @@ def test_hostile_values_are_text_and_break_nothing(board: Board) -> None:
     board.shot("hostile")
 
 
+def test_users_are_saved_beside_what_they_moved_before(busy: Board) -> None:
+    """Those of the last day, who moved something the day before as well."""
+    expect(busy.page.locator("#volume .chart-note")).to_contain_text("of as long a time before")
+    with busy.page.expect_download() as download:
+        busy.page.locator("#volume .csv").click()
+    head, *rows = download.value.path().read_text().splitlines()
+    assert head == "User,Volume,Transactions,Volume before"
+    assert len(rows) == 3
+    assert any(int(row.rpartition(",")[2]) > 0 for row in rows)
+
+
 def test_the_days_of_the_averages_can_be_chosen(board: Board, watched: Watched) -> None:
     watched.expected = ["status of 400"]
     for day, amount in (("2026-03-01", 10), ("2026-03-02", 30), ("2026-02-27", 40)):
