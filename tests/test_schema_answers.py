@@ -88,7 +88,8 @@ def test_what_is_refused(people: list[User]) -> None:
             assert api.post(ADD, first, headers=wrong).status_code == 401
         assert api.post(f"{MANY}?atomic=1", []).status_code == 400
         assert api.post(ADD, content="a,b", headers={"Content-Type": "text/csv"}).status_code == 415
-        assert api.post(MANY, content=b" " * 6_000_000).status_code == 413
+        large = api.post(MANY, content=b" " * 6_000_000, headers={"X-Request-Id": "large"})
+        assert (large.status_code, large.headers["X-Request-Id"]) == (413, "large")
         assert api.post(ADD, first, headers={"Host": "elsewhere.example"}).status_code == 400
         assert api.get("/api/pipeline/", "/api/pipeline/").status_code == 403
 

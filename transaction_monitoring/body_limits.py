@@ -17,6 +17,8 @@ import orjson
 from daphne.http_protocol import WebRequest
 from django.conf import settings
 
+from .request_id import HEADER, request_id
+
 # A body may take this long, and a second more for each so many bytes that have come. Daphne looks
 # every two seconds.
 GRACE_S = 10.0
@@ -27,7 +29,10 @@ LINGER_S = 2.0
 
 TOO_LARGE = (413, b"Content Too Large", "The body is over the limit of {limit} bytes.")
 TOO_SLOW = (408, b"Request Timeout", "The body came too slowly.")
-HEAD = b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+HEAD = (
+    b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nX-Request-Id: %s\r\n"
+    b"Connection: close\r\n\r\n"
+)
 
 _init = WebRequest.__init__
 _got_length = WebRequest.gotLength
@@ -99,5 +104,6 @@ def _refuse(request: Any, status: int, words: bytes, told: str) -> None:
     request.body_refused = True
     request.body_began = time.monotonic()  # of the lingering
     request.requestHeaders.removeHeader(b"Expect")  # or a 100 would follow
+    name = request_id(request.requestHeaders.getRawHeaders(HEADER, []))
     body = orjson.dumps({"detail": told.format(limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)})
-    request.channel.transport.write(HEAD % (status, words, len(body)) + body)
+    request.channel.transport.write(HEAD % (status, words, len(body), name.encode()) + body)

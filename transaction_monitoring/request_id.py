@@ -13,12 +13,17 @@ HEADER = b"x-request-id"
 ANSWERS = frozenset({"http.response.start", "websocket.accept"})
 
 
+def request_id(given: list[bytes]) -> str:
+    """The name of a request with these X-Request-Id: the client's if there is one that is fit, else ours."""
+    return answers.request_id(given[0].decode("latin-1") if len(given) == 1 else "")
+
+
 def with_request_id(application: Application) -> Application:
     """`application`, each of whose requests has one X-Request-Id: the client's if it is fit, else ours."""
 
     async def named(scope: Scope, receive: Receive, send: Send) -> None:
         given = [value for name, value in scope["headers"] if name == HEADER]
-        name = answers.request_id(given[0].decode("latin-1") if len(given) == 1 else "")
+        name = request_id(given)
         stated = (HEADER, name.encode())
         if given != [stated[1]]:
             others = [header for header in scope["headers"] if header[0] != HEADER]

@@ -177,13 +177,12 @@ SHARED_ANSWERS = {
         "Retry-After",
     ),
 }
-# Those of calls with a body. Two come from below the application, which names requests.
+# Those of calls with a body.
 SHARED_ANSWERS_TO_BODIES = {
     "408": shared_answer("The body came too slowly.", "The body came too slowly."),
     "413": shared_answer("The body is too large.", "The body is over the limit of 5242880 bytes."),
     "415": shared_answer("Another Content-Type.", 'Unsupported media type "text/csv" in request.'),
 }
-UNNAMED = ("408", "413")
 
 COMPONENTS: dict[str, Schema] = {
     "schemas": {
@@ -249,12 +248,12 @@ def complete(result: Schema, generator: Any, request: Any, public: bool) -> Sche
                 if answer is None:
                     call["responses"][status] = ref(status, "responses")
                 else:
-                    _add_headers(answer, status)
-    for status, answer in result["components"]["responses"].items():
-        _add_headers(answer, status)
+                    _add_headers(answer)
+    for answer in result["components"]["responses"].values():
+        _add_headers(answer)
     return result
 
 
-def _add_headers(answer: Schema, status: str) -> None:
-    names = HEADERS_OF_LIMITS if status in UNNAMED else ("X-Request-Id", *HEADERS_OF_LIMITS)
+def _add_headers(answer: Schema) -> None:
+    names = ("X-Request-Id", *HEADERS_OF_LIMITS)
     answer.setdefault("headers", {}).update({name: ref(name, "headers") for name in names})
