@@ -220,4 +220,4 @@ def test_postgres_first_loses_what_was_stored_in_between_and_an_alarm_says_so(
     assert new.flush() == 0
 
     assert new.stored() == numbered("stored")
-    assert "went back in time" in new.verify()[2]
+    assert "The PostgreSQL data went back in time" in new.verify()[2]

@@ -15,7 +15,7 @@ from transactions.books import read
 from transactions.flush import flush
 from transactions.ingest import IntakeUnavailable
 from transactions.lookups import lookups
-from transactions.models import Epoch, Transaction
+from transactions.models import Epoch, FlushBatch, Transaction
 from transactions.postgres import Session
 from transactions.queue import BATCH, BOOKS, INDEX, QUEUE, connection
 
@@ -106,6 +106,33 @@ def test_redis_data_that_went_back_in_time_is_stored_again_without_doubles(peopl
     assert "went back in time" in Epoch.objects.get(closed_at=None).alarm
     assert (books.accepted, books.duplicates, books.balanced) == (4, 4, True)
     assert Transaction.objects.count() == 4
+
+
+@pytest.mark.parametrize("kept", ["an older state", "nothing"])
+def test_postgresql_data_that_went_back_in_time_opens_new_books_and_says_what_is_missing(
+    people: list[User], kept: str
+) -> None:
+    take(record("T1", people[0]))
+    flush()
+    older = list(Epoch.objects.all()), list(FlushBatch.objects.all())
+    take(record("T2", people[0]), record("T3", people[0]))
+    flush()
+    take(record("T4", people[0]))
+    # What a restored backup would hold.
+    Transaction.objects.exclude(transaction_id="T1" if kept != "nothing" else "").delete()
+    FlushBatch.objects.all().delete()
+    Epoch.objects.all().delete()
+    if kept != "nothing":
+        Epoch.objects.bulk_create(older[0])
+        FlushBatch.objects.bulk_create(older[1])
+    missing, accounted = (2, 1) if kept != "nothing" else (3, 0)
+    flush()
+    assert Epoch.objects.get(closed_at=None).alarm == (
+        "The PostgreSQL data went back in time: of 4 records accepted 1 waited and "
+        f"{accounted} were accounted for, {missing} are missing."
+    )
+    assert read().balanced
+    assert Transaction.objects.filter(transaction_id="T4").exists()
 
 
 def test_a_batch_of_an_old_backup_is_adopted(people: list[User]) -> None:

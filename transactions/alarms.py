@@ -1,4 +1,4 @@
-"""Alarms: Redis data that vanished or went back in time, shown until an operator acknowledges it."""
+"""Alarms: data that vanished or went back in time, shown until an operator acknowledges it."""
 
 from django.db.models import QuerySet
 from django.utils import timezone

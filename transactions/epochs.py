@@ -2,7 +2,8 @@
 
 Redis names its epoch itself, at the first record accepted. Data that vanished (FLUSHALL, a lost
 disk) or went back in time (an old backup) is told by three things that PostgreSQL remembers: the
-epoch's name, the count of accepted records, and the batch that was released last.
+epoch's name, the count of accepted records, and the batch that was released last. Where PostgreSQL
+does not know that batch, it is PostgreSQL that went back.
 """
 
 import logging
@@ -23,6 +24,8 @@ SELECT_OPEN = f"""
       FROM {EPOCH} WHERE closed_at IS NULL ORDER BY opened_at DESC LIMIT 1
 """
 IS_KNOWN = f"SELECT EXISTS (SELECT FROM {EPOCH} WHERE id = %s)"
+# Purpose: whether PostgreSQL, which learns of a batch first, still knows the one released last.
+IS_STORED = f"SELECT EXISTS (SELECT FROM {BATCHES} WHERE name = %s)"
 CLOSE = f"UPDATE {EPOCH} SET closed_at = now() WHERE closed_at IS NULL"
 OPEN = f"""
     INSERT INTO {EPOCH} (id, opened_at, accepted_seen, stored, settled, duplicates, rejected, alarm)
@@ -85,13 +88,26 @@ def reconcile(session: Session) -> str:
         known = cursor.fetchone()[0]
         cursor.execute(IS_LATEST, {"name": released, "epoch": epoch})
         latest = cursor.fetchone()[0]
+        cursor.execute(IS_STORED, (released,))
+        forgotten = bool(released) and not cursor.fetchone()[0]
     if name and name == epoch and int(accepted or 0) >= seen and latest:
         return name
     alarm = ""
-    if epoch is not None and (seen or accounted):
+    if forgotten:
+        alarm = _alarm_of_postgres(int(accepted), accounted if name == epoch else 0)
+    elif epoch is not None and (seen or accounted):
         alarm = _alarm(name == epoch or known, seen, accounted)
+    if alarm:
         log.error("%s", alarm)
-    return _open_books(session, "" if known else name, alarm)
+    return _open_books(session, "" if known or forgotten else name, alarm)
+
+
+def _alarm_of_postgres(accepted: int, accounted: int) -> str:
+    waiting = sum(int(connection().llen(key)) for key in (QUEUE, *_batches()))
+    return (
+        f"The PostgreSQL data went back in time: of {accepted} records accepted {waiting} waited and "
+        f"{accounted} were accounted for, {max(0, accepted - waiting - accounted)} are missing."
+    )
 
 
 def _alarm(went_back: bool, seen: int, accounted: int) -> str:
