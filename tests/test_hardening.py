@@ -90,7 +90,7 @@ def test_probes_and_figures_are_asked_from_inside_without_tls_and_open_to_nobody
     token, _ = create("prometheus", rights=frozenset({Right.READ}))
     for slash in ("", "/"):
         assert client.get(f"/livez{slash}").status_code == 200
-        assert client.get(f"/readyz{slash}").json() == {"status": "ready"}
+        assert set(client.get(f"/readyz{slash}").json()) == {"status"}
         assert client.get(f"/metrics{slash}").status_code == 401
         read = client.get(f"/metrics{slash}", HTTP_AUTHORIZATION=f"Bearer {token}")
         assert (read.status_code, b"transactions_accepted_total" in read.content) == (200, True)
