@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 INTERVAL_S = 0.1
 FRAMES_PER_SECOND = 3_000
 # Readers served at a stretch; requests are answered in between.
-STRETCH_READERS = 10
+STRETCH_READERS = 2
 # Seconds between two looks at Redis: a message that was dropped, or that the flush went on, shows by then.
 LOOK_S = 0.5
 # How long Redis may be silent before every dashboard is told to come back, in seconds.
