@@ -16,6 +16,7 @@ AMOUNT = 867_530_931_337
 TOKEN = "txmon_" + "A" * 43
 
 # Purpose: a view that fails with a token and an amount wherever they could be, and a line of the log.
+# Its own lines may arrive, as source code does, so what must not arrive does not stand there as it is.
 FAIL = f"""
 import logging
 import django
@@ -27,14 +28,14 @@ import transaction_monitoring.urls as urls
 from django.urls import path
 
 def fails(request):
-    amount = {AMOUNT}
-    logging.getLogger("pipeline").info("a crumb of {AMOUNT}")
+    amount = int("{AMOUNT:x}", 16)
+    logging.getLogger("pipeline").info("a %s of %s", "crumb", amount)
     raise ValueError("broken {TOKEN}\\nDETAIL:  Failing row contains (" + str(amount) + ").")
 
 urls.urlpatterns.insert(0, path("fails/", fails))
 from wsgiref.util import setup_testing_defaults
 import io
-body = b'{{"amount": {AMOUNT}}}'
+body = b'{{"amount": %d}}' % int("{AMOUNT:x}", 16)
 environ = {{}}
 setup_testing_defaults(environ)
 environ.update(PATH_INFO="/fails/", QUERY_STRING="token={TOKEN}&amount={AMOUNT}", REQUEST_METHOD="POST",
