@@ -191,14 +191,13 @@ def test_it_rejects_a_record_whose_user_is_gone_by_now(people: list[User]) -> No
         "flush.after_reserve",
         "flush.amid_insert",
         "flush.after_commit",
-        "flush.amid_release",
+        "flush.before_released",
     ],
 )
 def test_it_takes_up_what_a_crash_left(
     people: list[User], settings: Any, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
     settings.FLUSH_CHUNK_RECORDS = 100
-    monkeypatch.setattr(flushing, "RELEASE_RECORDS", 100)
     take(*(record(f"T{n}", people[n % 3]) for n in range(250)))
     monkeypatch_crash = pytest.MonkeyPatch()
     crash_at(point, monkeypatch_crash)
@@ -250,7 +249,7 @@ def test_it_finds_a_batch_renamed_by_a_flusher_that_was_stopped(
     take(record("T1", people[0]))
     crash_at("flush.after_promise", monkeypatch)
     promised = FlushBatch.objects.get()
-    connection().renamenx(QUEUE, promised.name)  # it wakes, and goes on where it was
+    flushing.take_queue(promised.name)  # it wakes, and goes on where it was
     assert promised.name.startswith(BATCH)
     assert flush().stored == 1
     assert balanced()

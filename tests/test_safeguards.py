@@ -19,17 +19,14 @@ from transactions.flush import flush
 from transactions.lookups import lookups
 from transactions.models import Epoch, FlushBatch, RejectedRecord
 from transactions.postgres import FLUSH_LOCK, Session
-from transactions.queue import BOOKS, FEED, INDEX, QUEUE, connection
+from transactions.queue import BATCH, BOOKS, FEED, INDEX, QUEUE, connection, waiting
 
-POINTS = ("after_promise", "after_reserve", "amid_insert", "after_commit", "amid_release", "before_released")
+POINTS = ("after_promise", "after_reserve", "amid_insert", "after_commit", "before_released")
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.mark.parametrize(
-    "point",
-    ["after_promise", "after_reserve", "amid_insert", "after_commit", "amid_release", "before_released"],
-)
+@pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("earlier", [0, 1])
 def test_it_keeps_its_books_through_a_crash(
     people: list[User], monkeypatch: pytest.MonkeyPatch, point: str, earlier: int
@@ -38,7 +35,6 @@ def test_it_keeps_its_books_through_a_crash(
     for n in range(earlier):
         take(record(f"EARLIER{n}", people[0]))
         flush()
-    monkeypatch.setattr(flushing, "RELEASE_RECORDS", 1)
     take(record("T1", people[0]), record("T2", people[0]))
     crash_at(f"flush.{point}", monkeypatch)
     flush()
@@ -57,7 +53,7 @@ def test_it_keeps_its_books_when_an_old_promise_is_kept_late(
     promised = FlushBatch.objects.get().name
     flush()
     take(record("T2", people[0]))
-    connection().renamenx(QUEUE, promised)  # it wakes up
+    flushing.take_queue(promised)  # it wakes up
     for n in range(3):
         flush()
         take(record(f"LATER{n}", people[0]))
@@ -66,6 +62,32 @@ def test_it_keeps_its_books_when_an_old_promise_is_kept_late(
     assert not open_alarms().exists()
     assert Epoch.objects.count() == 1
     assert balanced()
+
+
+def test_it_knows_what_is_being_stored(people: list[User]) -> None:
+    """Batches have left the queue, and are not in PostgreSQL yet; the newest has the last word."""
+    take(record("T1", people[0]), record("T2", people[0]))
+    flushing.take_queue(f"{BATCH}one")
+    assert take(record("T1", people[0])) == ["R"]
+    assert take(record("T1", people[0], amount=5)) == ["C"]
+    assert take(record("T1", people[0], status="SUCCESS")) == ["S"]
+    flushing.take_queue(f"{BATCH}two")
+    assert take(record("T1", people[0], status="FAILED"), record("T2", people[0], status="FAILED")) == [
+        "C",
+        "S",
+    ]
+    found = [waiting(id) for id in ("T1", "T2", "T3")]
+    assert [state and state.status for state in found] == ["SUCCESS", "FAILED", None]
+
+
+def test_a_queue_renamed_twice_stays_where_it_is(people: list[User]) -> None:
+    """A flusher that was stopped wakes up and finds the batch that it promised, and a queue beside it."""
+    take(record("T1", people[0]))
+    flushing.take_queue(f"{BATCH}one")
+    take(record("T2", people[0]))
+    flushing.take_queue(f"{BATCH}one")
+    assert (connection().llen(f"{BATCH}one"), connection().llen(QUEUE)) == (1, 1)
+    assert take(record("T1", people[0]), record("T2", people[0])) == ["R", "R"]
 
 
 def test_it_settles_after_a_late_retry_that_nobody_could_compare(

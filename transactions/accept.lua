@@ -4,6 +4,7 @@
 -- are compared, numbers are never decoded: Lua loses integers over 2^53.
 --
 -- KEYS  1 queue (list)  2 index (hash: id -> state)  3 books (hash)  4 feed (list)
+--       What is being stored has indexes of its own, which the books name, the newest first.
 -- ARGV  1 longest queue  2 "1" for all or none  3 id of an epoch, should one have to be opened
 --       4 the generation that the caller's look-ups stand on, "" for no look-ups
 --       5 how many records the feed keeps, at least
@@ -33,7 +34,7 @@ local wrong = must_be(queue, 'list') or must_be(index, 'hash') or must_be(books,
   or must_be(feed, 'list')
 if wrong then return wrong end
 
-local head = redis.call('HMGET', books, 'generation', 'accepted', 'emptying', 'epoch')
+local head = redis.call('HMGET', books, 'generation', 'accepted', 'emptying', 'epoch', 'indexes')
 local generation, accepted, epoch = head[1] or '0', tonumber(head[2] or '0'), head[4] or ARGV[3]
 if head[3] then return {'emptying', generation, accepted, ''} end
 
@@ -51,6 +52,18 @@ end
 local stored = {}
 for i = 7, #ARGV, 2 do stored[ARGV[i]] = ARGV[i + 1] end
 local known = redis.call('HMGET', index, unpack(ids))
+for older in string.gmatch(head[5] or '', '%S+') do
+  local places, unknown = {}, {}
+  for i = 1, count do
+    if not known[i] then
+      places[#places + 1] = i
+      unknown[#unknown + 1] = ids[i]
+    end
+  end
+  if #unknown == 0 then break end
+  local found = redis.call('HMGET', older, unpack(unknown))
+  for j, i in ipairs(places) do known[i] = found[j] end
+end
 
 -- An id that a flush has just stored and let go of is in neither place the caller looked: it must
 -- look again. Ids are let go of once a flush, and the generation moves with it.

@@ -8,7 +8,7 @@ over is judged record by record, still in SQL.
 import io
 import logging
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.contrib.auth import get_user_model
 from psycopg2.extras import execute_values
@@ -147,12 +147,14 @@ class Superseded(Exception):
     """Somebody else changed what this flush was writing; it must stop, and the next tick starts over."""
 
 
-class Chunk(NamedTuple):
-    """Queued records `lines` of a batch (its primary key), starting at `offset`."""
+class Chunk:
+    """Queued records `lines` of a batch (its primary key), starting at `offset`; `readable` are those
+    that COPY can be given.
+    """
 
-    batch: int
-    offset: int
-    lines: Sequence[bytes]
+    def __init__(self, batch: int, offset: int, lines: Sequence[bytes]) -> None:
+        self.batch, self.offset, self.lines = batch, offset, lines
+        self.readable = list(filter(LINE.fullmatch, lines))
 
 
 def prepare(cursor: Any) -> None:
@@ -172,7 +174,7 @@ def store(cursor: Any, chunk: Chunk, *, poison: str = "") -> dict[str, int]:
     if cursor.rowcount != 1:
         raise Superseded(f"Batch {chunk.batch} has moved on from {chunk.offset}.")
     counts = {"stored": 0, "settled": 0, "duplicate": 0, "rejected": 0}
-    readable = [] if poison else [line for line in chunk.lines if LINE.fullmatch(line)]
+    readable = [] if poison else chunk.readable
     rejected: list[tuple[bytes, str]] = []
     if len(readable) < len(chunk.lines):
         kept = set(readable)

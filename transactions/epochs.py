@@ -11,7 +11,7 @@ import uuid
 
 from .models import Epoch, FlushBatch, Transaction
 from .postgres import FLUSH_LOCK, Session
-from .queue import BATCH, BOOKS, FEED, INDEX, QUEUE, connection, text
+from .queue import BATCH, BATCH_INDEX, BOOKS, FEED, INDEX, QUEUE, connection, text
 
 log = logging.getLogger(__name__)
 
@@ -55,13 +55,15 @@ ADOPT = f"""
 EMPTY = f"TRUNCATE {TRANSACTION}"
 
 # Redis' side of new books: what is still there is what they open with. The feed begins anew, since
-# its numbers do.
+# its numbers do; what is in a batch goes on being known.
 REOPEN = """
 local generation = (redis.call('HGET', KEYS[1], 'generation') or '0') + 1
 local accepted = 0
+local indexes = redis.call('HGET', KEYS[1], 'indexes') or ''
 for i = 3, #KEYS do accepted = accepted + redis.call('LLEN', KEYS[i]) end
 redis.call('DEL', KEYS[1], KEYS[2])
-redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'accepted', accepted, 'generation', generation)
+redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'accepted', accepted, 'generation', generation,
+                   'indexes', indexes)
 """
 # Redis' side of the deletion of everything, and its point of no return.
 WIPE = """
@@ -134,8 +136,13 @@ def _open_books(session: Session, name: str, alarm: str) -> str:
 
 
 def _batches() -> list[str]:
-    """The batches that Redis holds, known or not. A scan, for the rare day on which books are opened."""
-    return [key.decode() for key in connection().scan_iter(match=f"{BATCH}*", count=1000)]
+    """The batches that Redis holds, known or not."""
+    return _keys(BATCH)
+
+
+def _keys(prefix: str) -> list[str]:
+    """A scan, for the rare day on which books are opened."""
+    return [key.decode() for key in connection().scan_iter(match=f"{prefix}*", count=1000)]
 
 
 def note_accepted(session: Session, epoch: str) -> None:
@@ -158,8 +165,8 @@ def empty_everything(session: Session) -> None:
     """
     session.lock(FLUSH_LOCK)
     epoch = str(uuid.uuid4())
-    batches = _batches()
-    connection().eval(WIPE, 4 + len(batches), QUEUE, INDEX, BOOKS, FEED, *batches, epoch)
+    keys = (QUEUE, INDEX, BOOKS, FEED, *_batches(), *_keys(BATCH_INDEX))
+    connection().eval(WIPE, len(keys), *keys, epoch)
     _finish_emptying(session, epoch)
 
 

@@ -11,8 +11,9 @@ import logging
 import secrets
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import cast
+from typing import Self, cast
 
 import psycopg2
 import redis
@@ -22,14 +23,12 @@ from . import bulk_insert, epochs, tally
 from .crash_points import crash_point
 from .models import FlushBatch
 from .postgres import FLUSH_LOCK, Session
-from .queue import BATCH, BOOKS, INDEX, QUEUE, connection, script
+from .queue import BATCH, BOOKS, INDEX, QUEUE, connection, index_of, script
 
 log = logging.getLogger(__name__)
 
 # A flush ends after this and the next tick goes on, so that a long backlog holds no worker for good.
 FLUSH_S_MAX = 120.0
-# Records let go of in one script call: Redis serves nobody else meanwhile.
-RELEASE_RECORDS = 1000
 
 TABLE = FlushBatch._meta.db_table
 # Purpose: what earlier flushes promised, began, or stored without releasing it. A promise without a
@@ -142,15 +141,17 @@ def _reserve(session: Session, epoch: str) -> Batch:
         cursor.execute(PROMISE, (name, epoch))
         batch = Batch(cursor.fetchone()[0], name, None, 0)
     crash_point("flush.after_promise")
-    try:
-        connection().renamenx(QUEUE, name)
-    except redis.ResponseError as error:
-        if "no such key" not in str(error):
-            raise
+    take_queue(name)
     crash_point("flush.after_reserve")
     _measure(session, batch)
     epochs.note_accepted(session, epoch)
     return batch
+
+
+def take_queue(name: str) -> None:
+    """Makes the queue the batch of that name, unless nothing waits or there is such a batch."""
+    source, _ = script("reserve")
+    connection().eval(source, 5, QUEUE, name, INDEX, index_of(name), BOOKS)
 
 
 def _measure(session: Session, batch: Batch) -> None:
@@ -168,42 +169,66 @@ def _store(session: Session, batch: Batch, report: Report, deadline: float) -> b
 
     A chunk that cannot be stored is tried in halves, down to the one record that is the poison.
     """
-    assert batch.length is not None
     size, poison = settings.FLUSH_CHUNK_RECORDS, ""
-    while batch.done < batch.length:
-        if time.monotonic() > deadline:
-            return False
-        upto = min(batch.done + size, batch.length) - 1
-        lines = cast("list[bytes]", connection().lrange(batch.name, batch.done, upto))
-        if not lines:
-            log.error("Batch %s lost records: %s of %s are there", batch.name, batch.done, batch.length)
-            with session.transaction() as cursor:
-                cursor.execute(END_SHORT, (batch.id,))
-            return True
-        try:
-            with session.transaction() as cursor:
-                counts = bulk_insert.store(
-                    cursor, bulk_insert.Chunk(batch.id, batch.done, lines), poison=poison
-                )
-        except (psycopg2.DataError, psycopg2.IntegrityError) as error:
-            if len(lines) == 1:
-                poison = str(error).partition("\n")[0]
-            size = max(1, len(lines) // 2)
-            continue
-        crash_point("flush.after_commit")
-        batch.done += len(lines)
-        report.add(counts)
-        size, poison = min(size * 2, settings.FLUSH_CHUNK_RECORDS), ""
+    with Reader(batch) as reader:
+        while batch.done < reader.length:
+            if time.monotonic() > deadline:
+                return False
+            chunk = reader.read(batch.done, size)
+            if not chunk.lines:
+                log.error("Batch %s lost records: %s of %s are there", batch.name, batch.done, batch.length)
+                with session.transaction() as cursor:
+                    cursor.execute(END_SHORT, (batch.id,))
+                return True
+            try:
+                with session.transaction() as cursor:
+                    counts = bulk_insert.store(cursor, chunk, poison=poison)
+            except (psycopg2.DataError, psycopg2.IntegrityError) as error:
+                if len(chunk.lines) == 1:
+                    poison = str(error).partition("\n")[0]
+                size = max(1, len(chunk.lines) // 2)
+                continue
+            crash_point("flush.after_commit")
+            batch.done += len(chunk.lines)
+            report.add(counts)
+            size, poison = min(size * 2, settings.FLUSH_CHUNK_RECORDS), ""
     return True
+
+
+class Reader:
+    """Reads a batch chunk by chunk: the next one while PostgreSQL stores the one before."""
+
+    def __init__(self, batch: Batch) -> None:
+        assert batch.length is not None
+        self.length = batch.length
+        self._batch = batch
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
+        self._ahead: dict[tuple[int, int], Future[bulk_insert.Chunk]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._thread.shutdown(cancel_futures=True)
+
+    def read(self, offset: int, size: int) -> bulk_insert.Chunk:
+        """Up to `size` records from `offset` on. Raises redis.RedisError."""
+        ahead = self._ahead.get((offset, size))
+        chunk = self._read(offset, size) if ahead is None else ahead.result()
+        after = (offset + size, size)
+        self._ahead = {after: self._thread.submit(self._read, *after)} if after[0] < self.length else {}
+        return chunk
+
+    def _read(self, offset: int, size: int) -> bulk_insert.Chunk:
+        last = min(offset + size, self.length) - 1
+        lines = cast("list[bytes]", connection().lrange(self._batch.name, offset, last))
+        return bulk_insert.Chunk(self._batch.id, offset, lines)
 
 
 def _release(session: Session, batch: Batch) -> None:
     """Lets go of a stored batch in Redis, then notes that it is gone."""
-    source, _ = script("forget")
-    name = batch.name
-    while connection().eval(source, 3, batch.name, INDEX, BOOKS, RELEASE_RECORDS, name):
-        name = ""
-        crash_point("flush.amid_release")
+    source, _ = script("release")
+    connection().eval(source, 3, batch.name, index_of(batch.name), BOOKS)
     crash_point("flush.before_released")
     with session.transaction() as cursor:
         cursor.execute(SET_RELEASED, (batch.id,))

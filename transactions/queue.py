@@ -19,10 +19,11 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 QUEUE = "transactions_list"
-INDEX = "{transactions_list}:index"  # hash: id -> latest accepted state, while it waits
-BOOKS = "{transactions_list}:books"  # hash: epoch, accepted, generation, released, emptying, stored
+INDEX = "{transactions_list}:index"  # hash: id -> latest accepted state, of what is in the queue
+BOOKS = "{transactions_list}:books"  # hash: epoch, accepted, generation, indexes, released, emptying, stored
 FEED = "{transactions_list}:feed"  # list: the latest queued records once more, for dashboards
 BATCH = "{transactions_list}:batch:"  # + a random name: a reserved batch, a list
+BATCH_INDEX = "{transactions_list}:index:"  # + the same name: the index that came with it
 LIMIT = "{transactions_list}:limit:"  # + a caller: a bucket of `limits`, forgotten when it is full
 
 # Fields of a queued record of version 1, which is also one line of COPY's text format. An id has
@@ -119,7 +120,23 @@ def script(name: str) -> tuple[str, str]:
     return source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
 
+def index_of(batch: str) -> str:
+    """The name of the index of a batch."""
+    return BATCH_INDEX + batch.removeprefix(BATCH)
+
+
+# Purpose: the latest state of an id, in the index of the queue or one of those that the books name.
+# KEYS  1 index  2 books   ARGV  1 id
+WAITING = """
+local found = redis.call('HGET', KEYS[1], ARGV[1])
+for older in string.gmatch(redis.call('HGET', KEYS[2], 'indexes') or '', '%S+') do
+  found = found or redis.call('HGET', older, ARGV[1])
+end
+return found
+"""
+
+
 def waiting(transaction_id: str) -> State | None:
     """The latest accepted state of a transaction that waits in Redis, else None. Raises redis.RedisError."""
-    found = connection().hget(INDEX, escape(transaction_id))
+    found = connection().eval(WAITING, 2, INDEX, BOOKS, escape(transaction_id))
     return state_from(text(found)) if found else None

@@ -12,7 +12,7 @@ from tests.faults.ledger import Exchange, Sent
 from tests.faults.load import OPPOSITE
 from tests.faults.system import RSS_MAX_MB, System
 from transactions.models import FlushBatch, RejectedRecord, Transaction
-from transactions.queue import BATCH, INDEX, QUEUE, unescape
+from transactions.queue import BATCH, BATCH_INDEX, INDEX, QUEUE, unescape
 
 TIDY_S = 10.0
 # What a client may ever be told (invariant F).
@@ -151,7 +151,8 @@ def _wait_until_nothing_waits(system: System) -> dict[str, int]:
     deadline = time.monotonic() + TIDY_S
     while True:
         waiting = {"queue": client.llen(QUEUE), "index": client.hlen(INDEX)}
-        waiting["batches"] = len(list(client.scan_iter(match=f"{BATCH}*", count=1000)))
+        for what, prefix in (("batches", BATCH), ("their indexes", BATCH_INDEX)):
+            waiting[what] = len(list(client.scan_iter(match=f"{prefix}*", count=1000)))
         with system.sql() as cursor:
             cursor.execute(SELECT_LEFT)
             waiting["flush history"] = cursor.fetchone()[0]

@@ -84,10 +84,16 @@ MUTATIONS = (
         "",
     ),
     Mutation(
-        "a later state stays known",
-        "transactions/forget.lua",
-        "if latest[i] == states[i] then",
-        "if true then",
+        "what is being stored stays known",
+        ACCEPT,
+        "string.gmatch(head[5] or '', '%S+')",
+        "string.gmatch('', '%S+')",
+    ),
+    Mutation(
+        "of what is being stored, the newest is known",
+        "transactions/reserve.lua",
+        "KEYS[4] .. ' ' .. (older or '')",
+        "(older or '') .. ' ' .. KEYS[4]",
     ),
     Mutation(
         "the generation of look-ups",

@@ -60,7 +60,7 @@ def test_fault_03_beat_killed_doubled_and_ten_flushes_at_once(stage: Stage) -> N
     stage.settle()
 
 
-@pytest.mark.parametrize("point", ["after_promise", "amid_insert", "amid_release"])
+@pytest.mark.parametrize("point", ["after_promise", "amid_insert", "before_released"])
 def test_fault_04_flusher_stopped_while_another_drains(stage: Stage, point: str) -> None:
     system = stage.set_up()
     with stage.load() as load:
