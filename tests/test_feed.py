@@ -17,7 +17,7 @@ from transactions import epochs, feed
 from transactions.feed import FEED_RECORDS, GROUP, MESSAGE_RECORDS_MAX
 from transactions.ingest import Record
 from transactions.postgres import Session
-from transactions.queue import BOOKS, FEED, INDEX, QUEUE, connection, intake_connection, text
+from transactions.queue import BOOKS, FEED, INDEX, QUEUE, connection, intake_connection, stamp, text
 
 from .accepting import record, take
 from .framed import attend, follow_on, ids_of, runs_from
@@ -121,8 +121,8 @@ def announced(*runs: tuple[str, int, int]) -> list[dict[str, Any]]:
         await layer.group_add(GROUP, channel)
         for epoch, first, last in runs:
             records = [Record(f"T{seq}", 1, 1, "PENDING", None) for seq in range(first, last + 1)]
-            feed.announce(epoch, records, last, NOON)
-        feed.announce("the end", [Record("T", 1, 1, "PENDING", None)], 1, NOON)
+            feed.announce(epoch, records, last, stamp(NOON))
+        feed.announce("the end", [Record("T", 1, 1, "PENDING", None)], 1, stamp(NOON))
         await feed.drain()
         messages = []
         while (message := await layer.receive(channel))["epoch"] != "the end":

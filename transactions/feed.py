@@ -13,14 +13,13 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import redis.asyncio
 from channels.layers import get_channel_layer
 
-from .queue import BOOKS, FEED, stamp, text, unescape
+from .queue import BOOKS, FEED, text, unescape
 
 if TYPE_CHECKING:
     from .ingest import Record
@@ -194,12 +193,12 @@ def message(runs: Sequence[Run]) -> dict[str, Any]:
 _announcers: "WeakKeyDictionary[asyncio.AbstractEventLoop, Announcer]" = WeakKeyDictionary()
 
 
-def announce(epoch: str, records: "Sequence[Record]", last: int, accepted_at: datetime) -> None:
+def announce(epoch: str, records: "Sequence[Record]", last: int, accepted_at: str) -> None:
     """Queues `records`, the last of which is number `last` of `epoch`, for every dashboard."""
     loop = asyncio.get_running_loop()
     if loop not in _announcers:
         _announcers[loop] = Announcer()
-    _announcers[loop].add(Run(epoch, last - len(records) + 1, records, stamp(accepted_at)))
+    _announcers[loop].add(Run(epoch, last - len(records) + 1, records, accepted_at))
 
 
 async def drain() -> None:

@@ -1,7 +1,8 @@
 """Accepting: from checked records to durable ones, one script call for a group of requests.
 
 Group commit: while one call to Redis is under way, the requests that arrive gather, and the next
-call carries them all. No timer: an idle system answers at once, a busy one in larger groups.
+call carries them all; what PostgreSQL knows of them is asked meanwhile. No timer: an idle system
+answers at once, a busy one in larger groups.
 (The idea is that of PostgreSQL's and InnoDB's group commit of the log.)
 
 A record is answered only once the script's answer is here, and what we ship runs Redis with
@@ -49,6 +50,8 @@ log = logging.getLogger(__name__)
 CALL_RECORDS_MAX = 1000
 # How often a look-up that a flush has overtaken is repeated before the client is asked to.
 STALE_TRIES = 5
+# Stands in a line for the moment of acceptance until that has come. No id holds a control character.
+MOMENT = "\0"
 # How old the last look at Redis' memory may be, in seconds.
 MEMORY_LOOK_S = 0.1
 
@@ -97,6 +100,17 @@ class IntakeUnavailable(Exception):
         self.retry_after_s = retry_after_s
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """What PostgreSQL said of a group: stored states by id, users that do not exist, and the generation
+    that this stands on, "" where it did not answer.
+    """
+
+    states: dict[str, str]
+    missing: set[int]
+    generation: str
+
+
 @dataclass(slots=True)
 class Submission:
     """The records of one request on their way, and who waits for the outcomes."""
@@ -105,16 +119,37 @@ class Submission:
     request_id: str
     atomic: bool
     answer: "asyncio.Future[list[Outcome]]"
-    outcomes: list[Outcome] = field(default_factory=list)
+    # As they will be queued, in order, but for the moment of acceptance.
+    lines: list[str] = field(default_factory=list)
+    known: Known = field(default_factory=lambda: Known({}, set(), ""))
+
+    def write_lines(self) -> None:
+        rest = f"{MOMENT}\t{self.request_id}"
+        self.lines = [
+            f"1\t{escape(id)}\t{status}\t{user}\t{amount}\t{stamp(at) if at else ABSENT}\t{rest}"
+            for id, user, amount, status, at in self.records
+        ]
+
+    def possible(self) -> list[str]:
+        """The lines of users that exist."""
+        if not self.known.missing:
+            return self.lines
+        both = zip(self.records, self.lines, strict=True)
+        return [line for record, line in both if record.user not in self.known.missing]
 
 
 class Intake:
-    """The accepting side of one event loop."""
+    """The accepting side of one event loop: two stages, each of which carries all that waits for it.
+
+    While the script judges one group, PostgreSQL is asked about the next.
+    """
 
     def __init__(self) -> None:
         self._redis = intake_connection()
-        self._waiting: list[Submission] = []
-        self._runner: asyncio.Task[None] | None = None
+        self._arrived: list[Submission] = []
+        self._looked_up: list[Submission] = []
+        self._asking: asyncio.Task[None] | None = None
+        self._calling: asyncio.Task[None] | None = None
         self._generation = ""
         self._memory_looked_at = 0.0
         self._memory_full = False
@@ -122,44 +157,48 @@ class Intake:
     async def submit(self, records: Sequence[Record], request_id: str, *, atomic: bool) -> list[Outcome]:
         """Outcomes in the order of up to CALL_RECORDS_MAX records. Raises IntakeUnavailable.
 
-        Each request waits for a future of its own, and the runner belongs to nobody: a client that
-        goes away takes nothing of the others' with it.
+        Each request waits for a future of its own, and the tasks of the stages belong to nobody: a
+        client that goes away takes nothing of the others' with it.
         """
         answer: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
-        self._waiting.append(Submission(records, request_id, atomic, answer))
-        if self._runner is None:
+        self._arrived.append(Submission(records, request_id, atomic, answer))
+        if self._asking is None:
             # In no request's context: its log lines are those of a group.
-            self._runner = asyncio.create_task(self._run(), context=Context())
+            self._asking = asyncio.create_task(self._ask(), context=Context())
         return await answer
 
     async def close(self) -> None:
-        if self._runner is not None:
-            await self._runner
+        while task := self._asking or self._calling:
+            await task
         await self._redis.aclose()
 
-    async def _run(self) -> None:
+    async def _ask(self) -> None:
+        """The first stage: what PostgreSQL knows of those that have arrived."""
         try:
-            while self._waiting:
-                group = self._next_group()
+            while self._arrived:
+                group = _first(self._arrived)
+                try:
+                    await self._look_up(group)
+                except Exception as error:
+                    self._refuse(group, error)
+                    continue
+                self._looked_up += group
+                if self._calling is None:
+                    self._calling = asyncio.create_task(self._call_all(), context=Context())
+        finally:
+            self._asking = None
+
+    async def _call_all(self) -> None:
+        """The second stage: one script call after the other, each for a group."""
+        try:
+            while self._looked_up:
+                group = _first(self._looked_up, apart=True)
                 try:
                     await self._accept(group)
                 except Exception as error:
                     self._refuse(group, error)
         finally:
-            self._runner = None
-
-    def _next_group(self) -> list[Submission]:
-        """Those that wait, in order, as far as one call carries them; all-or-none ones alone."""
-        size, count = 0, 0
-        for submission in self._waiting:
-            size += len(submission.records)
-            if count and (submission.atomic or size > CALL_RECORDS_MAX):
-                break
-            count += 1
-            if submission.atomic:
-                break
-        group, self._waiting = self._waiting[:count], self._waiting[count:]
-        return group
+            self._calling = None
 
     def _refuse(self, group: list[Submission], error: Exception) -> None:
         if isinstance(error, redis.exceptions.OutOfMemoryError):
@@ -174,63 +213,52 @@ class Intake:
             if not submission.answer.done():
                 submission.answer.set_exception(error)
 
-    async def _accept(self, group: list[Submission]) -> None:
-        await self._refuse_when_full()
-        accepted_at = datetime.now(UTC)
-        for _ in range(STALE_TRIES):
-            states, missing, looked_up = await self._look_up(group)
-            reply = await self._call(group, missing, states, looked_up, stamp(accepted_at))
-            word, self._generation = reply[0].decode(), reply[1].decode()
-            if word != "stale":
-                break
-        if word not in ("ok", "refused"):
-            raise IntakeUnavailable(WHY[word], retry_after_s=1 if word == "stale" else 5)
-        crash_point("ingest.after_push")
-        self._hand_out(group, missing, reply, accepted_at)
-
-    async def _look_up(self, group: list[Submission]) -> tuple[dict[str, str], set[int], str]:
-        """Stored states by id, users that do not exist, and the generation this stands on ('' for none)."""
+    async def _look_up(self, group: list[Submission]) -> None:
         if not self._generation:
             self._generation = text(await self._redis.hget(BOOKS, "generation")) or "0"
         generation = self._generation
         ids = [record.transaction_id for submission in group for record in submission.records]
-        users = {record.user for submission in group for record in submission.records}
-        found = await lookups.ask(ids, lookups.unknown_users(users))
-        return ({}, set(), "") if found is None else (*found, generation)
+        users = lookups.unknown_users({record.user for submission in group for record in submission.records})
+        question = asyncio.ensure_future(lookups.ask(ids, users))
+        await asyncio.sleep(0)  # it is on its way, and while PostgreSQL looks
+        for submission in group:
+            submission.write_lines()
+        found = await question
+        known = Known({}, set(), "") if found is None else Known(*found, generation)
+        for submission in group:
+            submission.known = known
 
-    async def _call(
-        self,
-        group: list[Submission],
-        missing: set[int],
-        states: dict[str, str],
-        looked_up: str,
-        accepted_at: str,
-    ) -> list[bytes]:
+    async def _accept(self, group: list[Submission]) -> None:
+        await self._refuse_when_full()
+        accepted_at = stamp(datetime.now(UTC))
+        for _ in range(STALE_TRIES):
+            reply = await self._call(group, accepted_at)
+            word, self._generation = reply[0].decode(), reply[1].decode()
+            if word != "stale":
+                break
+            await self._look_up(group)
+        if word not in ("ok", "refused"):
+            raise IntakeUnavailable(WHY[word], retry_after_s=1 if word == "stale" else 5)
+        crash_point("ingest.after_push")
+        self._hand_out(group, reply, accepted_at)
+
+    async def _call(self, group: list[Submission], accepted_at: str) -> list[bytes]:
         atomic = group[0].atomic
+        lines = [line for submission in group for line in submission.possible()]
+        # Of an all-or-none one nothing may be taken, and there may be nothing to take.
+        if not lines or (atomic and len(lines) < len(group[0].records)):
+            return [b"refused" if atomic else b"ok", self._generation.encode(), b"0", b"", b""]
         arguments: list[str | int] = [
             settings.MAX_QUEUE_LENGTH,
             "1" if atomic else "0",
             str(uuid.uuid4()),
-            looked_up,
+            group[0].known.generation,
             feed.FEED_RECORDS,
+            "\n".join(lines).replace(MOMENT, accepted_at),
         ]
-        lines: list[str] = []
-        held: list[str] = []
-        for submission in group:
-            rest = f"{accepted_at}\t{submission.request_id}"
-            for transaction_id, user, amount, status, created_at in submission.records:
-                if user in missing:
-                    if atomic:  # nothing of it may be taken
-                        return [b"refused", self._generation.encode(), b"0", b""]
-                    continue
-                escaped = escape(transaction_id)
-                created = ABSENT if created_at is None else stamp(created_at)
-                lines.append(f"1\t{escaped}\t{status}\t{user}\t{amount}\t{created}\t{rest}")
-                if escaped in states:
-                    held += (escaped, states[escaped])
-        if not lines:
-            return [b"ok", self._generation.encode(), b"0", b""]
-        arguments += ("\n".join(lines), *held)
+        for known in dict.fromkeys(submission.known for submission in group):
+            for held in known.states.items():
+                arguments += held
         crash_point("ingest.before_push")
         source, sha = script("accept")
         keys = (QUEUE, INDEX, BOOKS, FEED)
@@ -239,25 +267,29 @@ class Intake:
         except redis.exceptions.NoScriptError:
             return await self._redis.eval(source, 4, *keys, *arguments)  # type: ignore[no-any-return]
 
-    def _hand_out(
-        self, group: list[Submission], missing: set[int], reply: list[bytes], accepted_at: datetime
-    ) -> None:
+    def _hand_out(self, group: list[Submission], reply: list[bytes], accepted_at: str) -> None:
         """Gives each request its outcomes and the feed the run of what was taken."""
         word, last = reply[0], int(reply[2])
         verdicts, known = iter(reply[3].decode()), iter(reply[5:])
+        all_new = word == b"ok" and not reply[3].strip(b"N")
         taken: list[Record] = []
         for submission in group:
-            outcomes: list[Outcome] = []
-            for record in submission.records:
-                letter = Verdict.NO_USER.value if record.user in missing else next(verdicts, "H")
-                if letter in TAKEN and word == b"refused":
-                    letter = Verdict.HELD.value
-                if letter == Verdict.CONFLICT:
-                    outcomes.append(Outcome(Verdict.CONFLICT, state_from(next(known).decode())))
-                    continue
-                outcomes.append(OUTCOMES[letter])
-                if letter in TAKEN:
-                    taken.append(record)
+            missing = submission.known.missing
+            if all_new and not missing:
+                outcomes = [OUTCOMES["N"]] * len(submission.records)
+                taken += submission.records
+            else:
+                outcomes = []
+                for record in submission.records:
+                    letter = Verdict.NO_USER.value if record.user in missing else next(verdicts, "H")
+                    if letter in TAKEN and word == b"refused":
+                        letter = Verdict.HELD.value
+                    if letter == Verdict.CONFLICT:
+                        outcomes.append(Outcome(Verdict.CONFLICT, state_from(next(known).decode())))
+                        continue
+                    outcomes.append(OUTCOMES[letter])
+                    if letter in TAKEN:
+                        taken.append(record)
             if not submission.answer.done():
                 submission.answer.set_result(outcomes)
         if taken:
@@ -273,6 +305,30 @@ class Intake:
             self._memory_looked_at = now
         if self._memory_full:
             raise IntakeUnavailable("The buffer is near its memory limit.", retry_after_s=5)
+
+
+def _first(waiting: list[Submission], *, apart: bool = False) -> list[Submission]:
+    """Takes those that one call carries off the front of `waiting`.
+
+    `apart`: an all-or-none one goes alone, and all of them stand on look-ups of one generation.
+    """
+    size, count = 0, 0
+    for submission in waiting:
+        size += len(submission.records)
+        if count and size > CALL_RECORDS_MAX:
+            break
+        if (
+            count
+            and apart
+            and (submission.atomic or submission.known.generation != waiting[0].known.generation)
+        ):
+            break
+        count += 1
+        if apart and submission.atomic:
+            break
+    group = waiting[:count]
+    del waiting[:count]
+    return group
 
 
 WHY = {

@@ -118,10 +118,10 @@ MUTATIONS = (
         "except ZeroDivisionError:",
     ),
     Mutation(
-        "the shield: the runner belongs to nobody",
+        "the shield: the stages belong to nobody",
         INGEST,
         "        return await answer\n",
-        "        await self._runner\n        return await answer\n",
+        "        await self._asking\n        return await answer\n",
     ),
     Mutation(
         "a write is sent once",
