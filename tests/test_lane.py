@@ -12,6 +12,7 @@ from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 
 from tests.serving import daphne
+from transaction_monitoring import logs
 from transactions.lane import fast_lane
 from transactions.queue import QUEUE, connection
 from transactions.rights import Right
@@ -229,6 +230,6 @@ def test_the_common_post_never_reaches_django(people: list[User]) -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    async_to_sync(fast_lane(django))(scope, receive, send)
+    async_to_sync(fast_lane(django, logs.request_id))(scope, receive, send)
     assert sent[0]["status"] == 200
     assert connection().llen(QUEUE) == 1

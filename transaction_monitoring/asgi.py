@@ -1,5 +1,6 @@
 """The ASGI application: `daphne -p 8000 transaction_monitoring.asgi:application`."""
 
+import asyncio
 import gc
 import os
 from typing import cast
@@ -15,15 +16,17 @@ from channels.routing import ProtocolTypeRouter  # noqa: E402
 from transactions import ingest, limits  # noqa: E402
 from transactions.lane import Application, Receive, Scope, Send, fast_lane  # noqa: E402
 
-from . import body_limits  # noqa: E402
+from . import body_limits, logs  # noqa: E402
 from .observing import observed_posts, observed_websockets  # noqa: E402
 from .request_id import with_request_id  # noqa: E402
 from .routing import websocket_application  # noqa: E402
 
 body_limits.install()
-_http = observed_posts(fast_lane(cast("Application", http_application)))
+_http = observed_posts(cast("Application", http_application))
 _websocket = observed_websockets(cast("Application", websocket_application))
 _router = with_request_id(ProtocolTypeRouter({"http": _http, "websocket": _websocket}))
+_application = fast_lane(_router, logs.request_id)
+_loop: asyncio.AbstractEventLoop | None = None
 
 # What is loaded now stays: the collector need not walk through it, nor after every 700 objects. With
 # a thousand dashboards that is a quarter of the processor's time, and pauses that requests feel.
@@ -34,8 +37,12 @@ gc.set_threshold(10_000, 10, 10)
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Serves one connection on a loop that lasts, so that its requests share their calls to Redis."""
-    ingest.serve_here()
-    limits.serve_here()
+    global _loop
+    loop = asyncio.get_running_loop()
+    if loop is not _loop:
+        ingest.serve_here()
+        limits.serve_here()
+        _loop = loop
     # The server's own, which knows how much waits for a client; what is in between wraps it.
     scope["server_send"] = send
-    await _router(scope, receive, send)
+    await _application(scope, receive, send)

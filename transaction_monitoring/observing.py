@@ -2,10 +2,8 @@
 
 from time import perf_counter
 
-from transactions.lane import BATCH, SINGLE, Application, Message, Receive, Scope, Send
-from transactions.tally import REQUEST_SECONDS, tally
-
-ENDPOINTS = {path: path.strip("/").rpartition("/")[2] for path in SINGLE | BATCH}
+from transactions.lane import ENDPOINTS, Application, Message, Receive, Scope, Send
+from transactions.tally import tally
 
 
 def observed_posts(application: Application) -> Application:
@@ -19,8 +17,7 @@ def observed_posts(application: Application) -> Application:
 
         async def send_observed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                tally.add(f"requests|{endpoint}|{message['status']}")
-                tally.observe(REQUEST_SECONDS, perf_counter() - began, endpoint)
+                tally.answered(endpoint, message["status"], perf_counter() - began)
             await send(message)
 
         return await application(scope, receive, send_observed)

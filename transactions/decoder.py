@@ -45,7 +45,7 @@ def record(body: bytes | msgspec.Raw) -> Record | None:
         plain = _ONE.decode(body)
     except _MISFITS:
         return None
-    return _checked(plain, datetime.now(UTC) + AHEAD_MAX)
+    return _checked(plain)
 
 
 def records(body: bytes, read: Any) -> Sequence[Any] | None:
@@ -62,8 +62,7 @@ def records(body: bytes, read: Any) -> Sequence[Any] | None:
         items = each(pieces, read)
         # The depth of one item is that of the document.
         return None if any(isinstance(item, TooDeep) for item in items) else items
-    latest = datetime.now(UTC) + AHEAD_MAX
-    found = [_checked(item, latest) for item in plain]
+    found = list(map(_checked, plain))
     if None in found:
         return each(_PIECES.decode(body), read)
     return found
@@ -83,7 +82,7 @@ def each(pieces: Iterable[bytes | msgspec.Raw], read: Any) -> list[Any]:
     return items
 
 
-def _checked(plain: _Plain, latest: datetime) -> Record | None:
+def _checked(plain: _Plain) -> Record | None:
     id, user, amount, given = plain.transaction_id, plain.user, plain.amount, plain.created_at
     if isinstance(user, str):
         if not (user.isascii() and user.isdigit() and 0 < int(user) <= USER_MAX):
@@ -108,6 +107,6 @@ def _checked(plain: _Plain, latest: datetime) -> Record | None:
             moment = moment.astimezone(UTC)
         except (ValueError, OverflowError):
             return None
-        if moment > latest:
+        if moment > datetime.now(UTC) + AHEAD_MAX:
             return None
     return Record(id, user, amount, plain.status, moment)

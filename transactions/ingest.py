@@ -121,7 +121,7 @@ class Submission:
     answer: "asyncio.Future[list[Outcome]]"
     # As they will be queued, in order, but for the moment of acceptance.
     lines: list[str] = field(default_factory=list)
-    known: Known = field(default_factory=lambda: Known({}, set(), ""))
+    known: Known = Known({}, set(), "")
 
     def write_lines(self) -> None:
         rest = f"{MOMENT}\t{self.request_id}"

@@ -38,27 +38,42 @@ AWAY_S = 5.0
 CALLERS_MAX = 10_000
 
 
+class Rates(NamedTuple):
+    """What every bucket holds, and by how many a second it fills."""
+
+    burst: int
+    per_second: int
+
+    @classmethod
+    def of_settings(cls) -> "Rates":
+        return cls(settings.RATE_LIMIT_BURST, settings.RATE_LIMIT_RECORDS_PER_SECOND)
+
+
 class Allowance(NamedTuple):
     """What became of a request to take: `wait_s` is 0 where it passes, else when to come again."""
 
     remaining: int
     wait_s: int
+    rates: Rates
 
     def headers(self) -> dict[str, str]:
         """Those of the IETF's draft (draft-ietf-httpapi-ratelimit-headers), and Retry-After."""
-        burst, rate = settings.RATE_LIMIT_BURST, settings.RATE_LIMIT_RECORDS_PER_SECOND
+        burst, per_second = self.rates
         told = {
             "RateLimit-Limit": str(burst),
             "RateLimit-Remaining": str(self.remaining),
-            "RateLimit-Reset": str(math.ceil((burst - self.remaining) / rate)),
+            "RateLimit-Reset": str(-((self.remaining - burst) // per_second)),
         }
-        return {**told, "Retry-After": str(self.wait_s)} if self.wait_s else told
+        if self.wait_s:
+            told["Retry-After"] = str(self.wait_s)
+        return told
 
 
 @dataclass(slots=True)
 class Bucket:
     """What one process knows of a caller's bucket: what it took ahead, and what was left when."""
 
+    rates: Rates
     held: int = 0
     held_until: float = 0.0
     left: float = math.inf
@@ -75,8 +90,17 @@ class Bucket:
 
     def at_most(self) -> float:
         """How much there can be, if nobody else has taken any: what is more need not be asked for."""
-        filled = self.left + (monotonic() - self.seen_at) * settings.RATE_LIMIT_RECORDS_PER_SECOND
-        return self.held + min(settings.RATE_LIMIT_BURST, filled)
+        filled = self.left + (monotonic() - self.seen_at) * self.rates.per_second
+        return self.held + min(self.rates.burst, filled)
+
+    def passes(self) -> Allowance:
+        return Allowance(int(self.at_most()), 0, self.rates)
+
+    def waits(self, records: int) -> Allowance:
+        """For as long as it takes until so many are there."""
+        there = self.at_most()
+        wait_s = max(1, math.ceil((records - there) / self.rates.per_second))
+        return Allowance(int(there), wait_s, self.rates)
 
 
 class Limiter:
@@ -85,15 +109,20 @@ class Limiter:
     def __init__(self, *, ahead: bool) -> None:
         self._redis = intake_connection()
         self._ahead = ahead
+        self._rates = Rates.of_settings()
         self._buckets: dict[str, Bucket] = {}
         self._away_until = 0.0
+
+    def take_held(self, caller: str, records: int) -> Allowance | None:
+        bucket = self._buckets.get(caller)
+        return bucket.passes() if bucket is not None and bucket.spend(records) else None
 
     async def take(self, caller: str, records: int, paid: int) -> Allowance | None:
         bucket = self._buckets.get(caller)
         if bucket is None:
             if len(self._buckets) >= CALLERS_MAX:
                 self._buckets.clear()
-            bucket = self._buckets[caller] = Bucket()
+            bucket = self._buckets[caller] = Bucket(self._rates)
         passes = bucket.spend(records)
         if not passes and bucket.at_most() >= records:
             # One asks, and takes some ahead for those that wait with it.
@@ -103,17 +132,13 @@ class Limiter:
                     if not await self._fill(caller, bucket, records):
                         return None
                     passes = bucket.spend(records)
-        there = bucket.at_most()
-        if passes:
-            return Allowance(int(there), 0)
-        missing = records + paid - there
-        return Allowance(int(there), max(1, math.ceil(missing / settings.RATE_LIMIT_RECORDS_PER_SECOND)))
+        return bucket.passes() if passes else bucket.waits(records + paid)
 
     async def _fill(self, caller: str, bucket: Bucket, records: int) -> bool:
         """Takes from Redis what is missing of `records`, and some ahead; False without an answer."""
         if monotonic() < self._away_until:
             return False
-        rate, burst = settings.RATE_LIMIT_RECORDS_PER_SECOND, settings.RATE_LIMIT_BURST
+        burst, rate = self._rates
         least = records - bucket.held
         most = least + (int(min(rate, burst) * AHEAD) if self._ahead else 0)
         source, sha = script("take")
@@ -163,6 +188,12 @@ async def take(caller: str, records: int, *, paid: int = 0) -> Allowance | None:
     finally:
         if lasting is None:
             await limiter.close()
+
+
+def take_held(caller: str, records: int) -> Allowance | None:
+    """Takes `records` of what this process has taken ahead for `caller`; None where that is not enough."""
+    lasting = _limiters.get(asyncio.get_running_loop())
+    return None if lasting is None else lasting.take_held(caller, records)
 
 
 async def take_for_batch(caller: str, records: int) -> Allowance | None:

@@ -12,6 +12,7 @@ import os
 import socket
 import threading
 from bisect import bisect_left
+from functools import lru_cache
 from time import time
 from typing import NamedTuple
 
@@ -41,6 +42,11 @@ class Histogram(NamedTuple):
     bounds: tuple[float, ...]
     parts: int
 
+    @lru_cache(maxsize=1024)  # noqa: B019  (three of them, for good)
+    def fields(self, label: str, place: int) -> tuple[str, str]:
+        """The names of the bucket and of the sum."""
+        return f"{self.name}|{label}|{place}", f"{self.name}|{label}|sum"
+
 
 REQUEST_SECONDS = Histogram(
     "request_seconds",
@@ -63,6 +69,11 @@ REASONS = {
 }
 
 
+@lru_cache(maxsize=1024)
+def _requests(endpoint: str, status: int) -> str:
+    return f"requests|{endpoint}|{status}"
+
+
 class Tally:
     """The counts of one process that Redis does not have yet. Safe for threads."""
 
@@ -75,15 +86,23 @@ class Tally:
         self._name = f"{socket.gethostname()}:{os.getpid()}"
 
     def add(self, field: str, number: int = 1) -> None:
+        self._add((field, number))
+
+    def _add(self, *counted: tuple[str, int]) -> None:
         with self._lock:
-            self._counts[field] = self._counts.get(field, 0) + number
+            for field, number in counted:
+                self._counts[field] = self._counts.get(field, 0) + number
         if self._armed is None or self._armed.is_closed():
             self._arm(PUBLISH_S)
 
-    def observe(self, histogram: Histogram, value: float, label: str = "") -> None:
+    def observe(self, histogram: Histogram, value: float, label: str = "", *also: tuple[str, int]) -> None:
         place = bisect_left(histogram.bounds, value)
-        self.add(f"{histogram.name}|{label}|{place}")
-        self.add(f"{histogram.name}|{label}|sum", round(value * histogram.parts))
+        count, total = histogram.fields(label, place)
+        self._add((count, 1), (total, round(value * histogram.parts)), *also)
+
+    def answered(self, endpoint: str, status: int, seconds: float) -> None:
+        """Counts a request to post, answered so after so long."""
+        self.observe(REQUEST_SECONDS, seconds, endpoint, (_requests(endpoint, status), 1))
 
     def clients(self, change: int) -> None:
         """So many websockets more or less."""
