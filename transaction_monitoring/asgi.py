@@ -16,12 +16,13 @@ from channels.routing import ProtocolTypeRouter  # noqa: E402
 from transactions import ingest, limits  # noqa: E402
 from transactions.lane import Application, Receive, Scope, Send, fast_lane  # noqa: E402
 
-from . import body_limits, logs  # noqa: E402
+from . import body_limits, finished_requests, logs  # noqa: E402
 from .observing import observed_posts, observed_websockets  # noqa: E402
 from .request_id import with_request_id  # noqa: E402
 from .routing import websocket_application  # noqa: E402
 
 body_limits.install()
+finished_requests.install()
 _http = observed_posts(cast("Application", http_application))
 _websocket = observed_websockets(cast("Application", websocket_application))
 _router = with_request_id(ProtocolTypeRouter({"http": _http, "websocket": _websocket}))

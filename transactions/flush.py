@@ -96,7 +96,10 @@ class Report:
 
 
 def flush() -> Report:
-    """Stores all that waits. Raises psycopg2.Error and redis.RedisError; the next tick starts over."""
+    """Stores all that waits.
+
+    Raises psycopg2.Error, redis.RedisError and bulk_insert.Superseded; the next tick starts over.
+    """
     report = Report()
     began = time.monotonic()
     deadline = began + FLUSH_S_MAX

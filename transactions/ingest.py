@@ -13,7 +13,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -270,26 +270,17 @@ class Intake:
     def _hand_out(self, group: list[Submission], reply: list[bytes], accepted_at: str) -> None:
         """Gives each request its outcomes and the feed the run of what was taken."""
         word, last = reply[0], int(reply[2])
-        verdicts, known = iter(reply[3].decode()), iter(reply[5:])
         all_new = word == b"ok" and not reply[3].strip(b"N")
+        verdicts, states = iter(reply[3].decode()), iter(reply[5:])
         taken: list[Record] = []
         for submission in group:
-            missing = submission.known.missing
-            if all_new and not missing:
+            if all_new and not submission.known.missing:
                 outcomes = [OUTCOMES["N"]] * len(submission.records)
                 taken += submission.records
             else:
-                outcomes = []
-                for record in submission.records:
-                    letter = Verdict.NO_USER.value if record.user in missing else next(verdicts, "H")
-                    if letter in TAKEN and word == b"refused":
-                        letter = Verdict.HELD.value
-                    if letter == Verdict.CONFLICT:
-                        outcomes.append(Outcome(Verdict.CONFLICT, state_from(next(known).decode())))
-                        continue
-                    outcomes.append(OUTCOMES[letter])
-                    if letter in TAKEN:
-                        taken.append(record)
+                outcomes = _outcomes(submission, verdicts, states, refused=word == b"refused")
+                both = zip(submission.records, outcomes, strict=True)
+                taken += [record for record, outcome in both if outcome.verdict in TAKEN]
             if not submission.answer.done():
                 submission.answer.set_result(outcomes)
         if taken:
@@ -329,6 +320,24 @@ def _first(waiting: list[Submission], *, apart: bool = False) -> list[Submission
     group = waiting[:count]
     del waiting[:count]
     return group
+
+
+def _outcomes(
+    submission: Submission, verdicts: Iterator[str], states: Iterator[bytes], *, refused: bool
+) -> list[Outcome]:
+    """Those of one request, from what the script says of a group: a letter for each record that was
+    put to it, and a state for each conflict. `refused`: nothing was taken.
+    """
+    outcomes = []
+    for record in submission.records:
+        letter = Verdict.NO_USER.value if record.user in submission.known.missing else next(verdicts, "H")
+        if refused and letter in TAKEN:
+            letter = Verdict.HELD.value
+        if letter == Verdict.CONFLICT:
+            outcomes.append(Outcome(Verdict.CONFLICT, state_from(next(states).decode())))
+        else:
+            outcomes.append(OUTCOMES[letter])
+    return outcomes
 
 
 WHY = {

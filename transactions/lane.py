@@ -100,8 +100,10 @@ def fast_lane(application: Application, request_id: "ContextVar[str]") -> Applic
             return await application(scope, receive, send)
         body, messages = await _read(plain, receive)
         named = request_id.set(plain.request_id)
-        answer = await _answer(scope["path"], plain, body) if body is not None else None
-        request_id.reset(named)
+        try:
+            answer = await _answer(scope["path"], plain, body) if body is not None else None
+        finally:
+            request_id.reset(named)
         if answer is None:
             return await application(scope, _again(messages, receive), send)
         content = _OBTAINED if answer.body is answers.OBTAINED else JSONRenderer().render(answer.body)

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -41,6 +42,9 @@ SELECT_STATES = f"""
 SELECT_USERS = f"SELECT {{pk}} FROM {get_user_model()._meta.db_table} WHERE {{pk}} = ANY(%s)"
 
 
+_connecting = ThreadPoolExecutor(1, thread_name_prefix="connecting")
+
+
 class Lookups:
     """Connections to PostgreSQL for look-ups, and the users seen lately; one per process."""
 
@@ -68,6 +72,7 @@ class Lookups:
             log.warning("PostgreSQL did not answer a look-up (%s); intake goes on", type(error).__name__)
             if connection is not None:
                 connection.close()
+            self._close_kept()  # They lead to the same server.
             return None
         if len(self._kept) < KEPT_MAX:
             self._kept.append(connection)
@@ -100,6 +105,9 @@ class Lookups:
         """Forgets the users and closes the connections, for a test that begins or a database that goes."""
         self._users.clear()
         self._paused_until = 0.0
+        self._close_kept()
+
+    def _close_kept(self) -> None:
         while self._kept:
             self._kept.pop().close()
 
@@ -110,9 +118,10 @@ async def _connect() -> Any:
     # A thousand ids are a thousand steps in an index, never a reason to read the whole table.
     limit = f"-c statement_timeout={settings.LOOKUP_TIMEOUT_MS}"
     parameters["options"] = f"{limit} -c enable_seqscan=off"
-    # In a thread, since the name of a host is looked up before anything can be waited for.
+    # In a thread, since the name of a host is looked up before anything can be waited for; in one of
+    # our own, since that may take long, and the loop's threads have other things to do.
     begin = partial(psycopg2.connect, async_=True, **parameters)
-    connection = await asyncio.get_running_loop().run_in_executor(None, begin)
+    connection = await asyncio.get_running_loop().run_in_executor(_connecting, begin)
     await _ready(connection)
     return connection
 
