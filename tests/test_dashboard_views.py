@@ -111,6 +111,14 @@ def test_averages_come_beside_those_of_as_many_days_before(client: Client, peopl
     assert [day["average"] for day in body["data"]] == [7]
 
 
+def test_a_range_that_would_begin_before_the_calendar_begins_with_it(
+    client: Client, people: list[User]
+) -> None:
+    superuser(client)
+    body = get(client, "averages", to="0001-01-05")
+    assert (body["from"], body["to"], body["days"], body["before"]) == ("0001-01-01", "0001-01-05", 5, [])
+
+
 @pytest.mark.parametrize(
     "query",
     [

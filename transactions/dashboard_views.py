@@ -132,7 +132,7 @@ def averages(request: HttpRequest) -> HttpResponse:
         return JsonResponse(parameters.errors, status=400)
     asked = parameters.question()
     last = asked.last or timezone.now().astimezone(ZoneInfo(asked.timezone)).date()
-    first = asked.first or max(date.min, last - timedelta(days=AVERAGE_DAYS - 1))
+    first = asked.first or date.fromordinal(max(1, last.toordinal() - AVERAGE_DAYS + 1))
     days = (last - first).days + 1
     if days < 1 or days > AVERAGE_DAYS_MAX:
         return JsonResponse({"to": [f"A range has 1 to {AVERAGE_DAYS_MAX:,} days."]}, status=400)
