@@ -8,9 +8,11 @@ from django.contrib.auth.models import User
 from django.db import connection as database
 from rest_framework.test import APIClient
 
-from transactions import queue
+from tests.accepting import push, queued
+from transactions import epochs, queue
 from transactions.flush import flush
 from transactions.models import AMOUNT_MAX, Transaction
+from transactions.postgres import Session
 from transactions.queue import QUEUE, connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -194,6 +196,23 @@ def test_a_transaction_refused_at_the_flush_is_found_with_its_reason(
     assert "does not exist" in answer.json()["rejected"]
 
 
+@pytest.mark.parametrize(
+    ("raw", "path"),
+    [
+        (queued("R1", 1).encode().replace(b"R1", b"\xff"), "%EF%BF%BD"),
+        (queued("T1", 1, created="2026-13-41T99:99:99.000000Z").encode(), "T1"),
+    ],
+    ids=["no UTF-8", "no date"],
+)
+def test_what_nobody_can_read_of_the_queue_is_no_transaction(
+    api: APIClient, people: list[User], raw: bytes, path: str
+) -> None:
+    """Put there behind the system's back, so nobody was told that it was accepted."""
+    push(raw)
+    assert flush().rejected == 1
+    assert api.get(f"/api/transactions/{path}/").status_code == 404
+
+
 def test_a_refused_transaction_is_not_hidden_by_a_row_whose_key_is_its_id(
     api: APIClient, people: list[User]
 ) -> None:
@@ -305,6 +324,18 @@ def test_everything_is_deleted_only_where_that_is_allowed(
     assert answer.status_code == 200
     assert answer.json() == {"message": "Deleted all rows from transactions_transaction table"}
     assert not Transaction.objects.exists()
+
+
+def test_a_session_that_postgresql_ends_amid_a_deletion_is_a_503(
+    api: APIClient, people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(session: Session, epoch: str) -> None:
+        with session.transaction() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    monkeypatch.setattr(epochs, "_finish_emptying", end)
+    answer = api.delete("/api/delete-transactions/")
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
 
 
 def test_the_books_are_told(api: APIClient, people: list[User]) -> None:

@@ -72,8 +72,14 @@ class Session:
         timer.daemon = True
         timer.start()
         try:
-            with self._connection, self._connection.cursor() as cursor:
+            with self._connection.cursor() as cursor:
                 yield cursor
+            self._connection.commit()
+        except BaseException:
+            # A connection that is gone has nothing to roll back; what ended it is the error to tell of.
+            with suppress(psycopg2.InterfaceError):
+                self._connection.rollback()
+            raise
         finally:
             timer.cancel()
 

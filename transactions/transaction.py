@@ -79,6 +79,9 @@ def _refused(transaction_id: str) -> dict[str, Any] | None:
     found = LINE.fullmatch(bytes(record.raw)) if record else None
     if record is None or found is None:
         return None
-    state = state_from(bytes(record.raw).decode().split("\t", 2)[2])
+    try:
+        state = state_from(bytes(record.raw).decode().split("\t", 2)[2])
+    except ValueError:  # no UTF-8, or no date: it never came through the door
+        return None
     shown = _shown(None, unescape(found["transaction_id"].decode()), state)
     return {**shown, "rejected": record.reason}
