@@ -8,7 +8,6 @@ from django.contrib.auth.models import Permission, User
 from django.db import connection as database
 from django.test import Client
 from django.urls import reverse
-from pytest_django import Settings
 
 from transactions.models import RejectedRecord, Transaction
 
@@ -26,12 +25,6 @@ INSERT_MANY = """
            n, now(), now()
       FROM generate_series(1, %s) n
 """
-
-
-def plain_files(settings: Settings) -> None:
-    """Static files under their own names: nobody has collected them."""
-    files = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    settings.STORAGES = {**settings.STORAGES, "staticfiles": files}
 
 
 def superuser(client: Client) -> Client:

@@ -1,11 +1,13 @@
-"""Servers that are somewhere where nobody answers."""
+"""Servers that are somewhere where nobody answers, and a table that nobody gets at."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg2
 from django.db import connections
 from django.test import override_settings
 
+from tests.serving import database_url
 from transactions.queue import connection
 
 
@@ -32,3 +34,14 @@ def postgres_away() -> Iterator[None]:
     finally:
         database.close()
         database.settings_dict.update(there)
+
+
+@contextmanager
+def transactions_locked() -> Iterator[None]:
+    """Whoever uses the table of transactions in this block waits."""
+    other = psycopg2.connect(database_url())
+    try:
+        other.cursor().execute("LOCK TABLE transactions_transaction IN ACCESS EXCLUSIVE MODE")
+        yield
+    finally:
+        other.close()

@@ -9,7 +9,6 @@ from django.contrib.auth.models import Permission, User
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
-from pytest_django import Settings
 
 from tests.accepting import push, queued, record, take
 from tests.admin_pages import (
@@ -21,27 +20,15 @@ from tests.admin_pages import (
     change,
     listed,
     page,
-    plain_files,
     reject,
     staff,
     store,
-    superuser,
     url,
 )
 from transactions.flush import flush
 from transactions.models import Epoch, FlushBatch, RejectedRecord, Transaction
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _files(settings: Settings) -> None:
-    plain_files(settings)
-
-
-@pytest.fixture
-def root(client: Client, people: list[User]) -> Client:
-    return superuser(client)
 
 
 # --- Who may --------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ from django.db import connection as database
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from pytest_django import Settings
 
 from tests.accepting import queued
 from tests.admin_pages import (
@@ -14,27 +13,15 @@ from tests.admin_pages import (
     act,
     insert_many,
     page,
-    plain_files,
     reject,
     staff,
     store,
-    superuser,
 )
 from transactions import changelists
 from transactions.flush import flush
 from transactions.models import Epoch, RejectedRecord, Transaction
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _files(settings: Settings) -> None:
-    plain_files(settings)
-
-
-@pytest.fixture
-def root(client: Client, people: list[User]) -> Client:
-    return superuser(client)
 
 
 def test_replay_stores_what_can_be_stored_and_tells_of_the_rest(client: Client, people: list[User]) -> None:

@@ -7,21 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from pytest_django import Settings
 
-from tests.admin_pages import DAY, listed, page, plain_files, reject, store, superuser, url
+from tests.admin_pages import DAY, listed, page, reject, store, url
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _files(settings: Settings) -> None:
-    plain_files(settings)
-
-
-@pytest.fixture
-def root(client: Client, people: list[User]) -> Client:
-    return superuser(client)
 
 
 def test_search_finds_by_id_its_beginning_and_by_user(root: Client, people: list[User]) -> None:

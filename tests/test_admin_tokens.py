@@ -4,18 +4,12 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
-from pytest_django import Settings
 
-from tests.admin_pages import act, change, page, plain_files, staff, superuser, url
+from tests.admin_pages import act, change, page, staff, superuser, url
 from transactions import tokens
 from transactions.models import ApiToken
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _files(settings: Settings) -> None:
-    plain_files(settings)
 
 
 def test_tokens_are_shown_without_what_could_be_used(client: Client, people: list[User]) -> None:

@@ -9,6 +9,7 @@ from django.db import connection as database
 from rest_framework.test import APIClient
 
 from tests.accepting import push, queued
+from tests.test_verify import NAMES
 from transactions import epochs, queue
 from transactions.flush import flush
 from transactions.models import AMOUNT_MAX, Transaction
@@ -341,18 +342,7 @@ def test_a_session_that_postgresql_ends_amid_a_deletion_is_a_503(
 def test_the_books_are_told(api: APIClient, people: list[User]) -> None:
     api.post(ADD, body(people[0]), format="json")
     told = api.get("/api/pipeline/").json()
-    assert list(told) == [
-        "accepted",
-        "stored",
-        "settled",
-        "duplicates",
-        "rejected",
-        "buffered",
-        "in_flight",
-        "balanced",
-        "oldest_buffered_seconds",
-        "last_flush",
-    ]
+    assert list(told) == NAMES
     assert (told["accepted"], told["buffered"], told["balanced"]) == (1, 1, True)
 
 

@@ -9,26 +9,14 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection as database
-from django.db import connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from psycopg2.extensions import connection as PostgresConnection
-from pytest_django import Settings
 
-from tests.admin_pages import DAY, ROWS, change, insert_many, listed, page, plain_files, store, superuser, url
+from tests.admin_pages import DAY, ROWS, change, insert_many, listed, page, store, url
+from tests.outages import transactions_locked
 from transactions import changelists
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _files(settings: Settings) -> None:
-    plain_files(settings)
-
-
-@pytest.fixture
-def root(client: Client, people: list[User]) -> Client:
-    return superuser(client)
 
 
 @pytest.fixture
@@ -163,15 +151,8 @@ def test_a_list_that_takes_too_long_is_given_up_and_says_so(
     root: Client, people: list[User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(changelists, "LIST_MS_MAX", 200)
-    other: PostgresConnection = connections.create_connection("default").get_new_connection(
-        database.get_connection_params()
-    )
-    try:
-        with other.cursor() as cursor:
-            cursor.execute("LOCK TABLE transactions_transaction IN ACCESS EXCLUSIVE MODE")
+    with transactions_locked():
         response = root.get(url("transaction"))
-    finally:
-        other.close()
     assert response.status_code == 503
     assert "longer than 0.2 seconds" in response.content.decode()
     assert root.get(url("transaction")).status_code == 200

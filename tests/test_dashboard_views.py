@@ -7,14 +7,13 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import connection as database
-from django.db import connections
 from django.test import Client
 from django.urls import reverse
-from psycopg2.extensions import connection as PostgresConnection
 from pytest_django import Settings
 
 from tests.accepting import push, queued, record, take
 from tests.admin_pages import GONE, staff, store, superuser
+from tests.outages import transactions_locked
 from transactions import dashboard, dashboard_views
 from transactions.flush import flush
 from transactions.kept import POLL_S, Kept, Pace
@@ -217,15 +216,8 @@ def test_a_figure_that_takes_too_long_is_left_out_and_the_rest_is_told(
 ) -> None:
     superuser(client)
     monkeypatch.setattr(dashboard, "FIGURE_MS_MAX", 200)
-    other: PostgresConnection = connections.create_connection("default").get_new_connection(
-        database.get_connection_params()
-    )
-    try:
-        with other.cursor() as cursor:
-            cursor.execute("LOCK TABLE transactions_transaction IN ACCESS EXCLUSIVE MODE")
+    with transactions_locked():
         told = get(client, "figures")
-    finally:
-        other.close()
     assert (told["tiles"], told["throughput"], told["sample"]) == (None, None, None)
     assert told["status"]["books"]["balanced"] is True
     assert get(client, "figures")["tiles"]["data"]

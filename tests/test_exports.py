@@ -10,17 +10,11 @@ from django.contrib.auth.models import User
 from django.http import StreamingHttpResponse
 from django.test import AsyncClient, Client
 from django.urls import reverse
-from pytest_django import Settings
 
-from tests.admin_pages import DAY, insert_many, page, plain_files, reject, staff, store, superuser, url
+from tests.admin_pages import DAY, insert_many, page, reject, staff, store, superuser, url
 from transactions import exports
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _files(settings: Settings) -> None:
-    plain_files(settings)
 
 
 @pytest.fixture

@@ -22,9 +22,9 @@ from transactions.queue import BOOKS, FEED, INDEX, QUEUE, connection, intake_con
 from .accepting import record, take
 from .framed import attend, follow_on, ids_of, runs_from
 from .serving import daphne
-from .watching import close_code, failures, heard, post, watch
+from .watching import close_code, heard, post, watch
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("nothing_failed_aloud")]
 
 EPOCH = "00000000-0000-4000-8000-000000000001"
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -167,23 +167,10 @@ def test_short_runs_fill_a_message_no_further_than_its_bound() -> None:
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the servers of this module say."""
-    return tmp_path_factory.mktemp("feed") / "daphne.log"
-
-
-@pytest.fixture(scope="module")
 def urls(django_db_setup: None, log: Path) -> Iterator[tuple[str, str]]:
     """Two server processes on the same stores."""
     with daphne(log=log) as one, daphne(log=log) as two:
         yield one, two
-
-
-@pytest.fixture(autouse=True)
-def nothing_failed_aloud(log: Path) -> Iterator[None]:
-    yield
-    said = log.read_text() if log.exists() else ""
-    assert failures(said) == []
 
 
 @pytest.mark.slow

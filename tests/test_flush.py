@@ -6,9 +6,9 @@ from typing import Any
 import psycopg2
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection as database
 
 from tests.accepting import outcomes, push, queued, record, take
+from tests.outages import transactions_locked
 from transactions import bulk_insert, postgres
 from transactions import flush as flushing
 from transactions.books import read as read_books
@@ -275,15 +275,8 @@ def test_a_lock_held_too_long_fails_the_flush_and_the_next_one_recovers(
 ) -> None:
     monkeypatch.setitem(postgres.LIMITS_MS, "lock_timeout", 200)
     take(record("T1", people[0]))
-    parameters = database.get_connection_params()
-    parameters.pop("cursor_factory", None)
-    other = psycopg2.connect(**parameters)
-    try:
-        other.cursor().execute("LOCK TABLE transactions_transaction IN ACCESS EXCLUSIVE MODE")
-        with pytest.raises(psycopg2.errors.LockNotAvailable):
-            flush()
-    finally:
-        other.close()
+    with transactions_locked(), pytest.raises(psycopg2.errors.LockNotAvailable):
+        flush()
     while (report := flush()).busy:
         """The failed flush's session is still being closed, and its lock with it."""
     assert report.stored == 1

@@ -12,22 +12,13 @@ from transactions.rights import Right
 from transactions.tokens import create
 
 from .serving import daphne
-from .watching import PATH, failures, refused, session_of
+from .watching import PATH, refused, session_of
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the servers of this module say."""
-    return tmp_path_factory.mktemp("websocket") / "daphne.log"
-
-
-@pytest.fixture(scope="module")
-def open_url(django_db_setup: None, log: Path) -> Iterator[str]:
-    """A private run."""
-    with daphne(log=log) as url:
-        yield url
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.slow,
+    pytest.mark.usefixtures("nothing_failed_aloud"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +31,6 @@ def closed_url(django_db_setup: None, log: Path) -> Iterator[str]:
         SECURE_PROXY_SSL_HEADER="X-Forwarded-Proto,https",
     ) as url:
         yield url
-
-
-@pytest.fixture(autouse=True)
-def nothing_failed_aloud(log: Path) -> Iterator[None]:
-    """Whatever a client does, and whichever server dies, no traceback gets into the log."""
-    yield
-    said = log.read_text() if log.exists() else ""
-    assert failures(said) == []
 
 
 @pytest.mark.parametrize("origin", ["http://{host}:{port}", "http://{host}:{port}/"])

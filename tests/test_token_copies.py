@@ -18,14 +18,6 @@ from .outages import postgres_away, redis_away
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What this process takes for monotonic time, in seconds: a list of one, to be moved."""
-    now = [1000.0]
-    monkeypatch.setattr(tokens, "monotonic", lambda: now[0])
-    return now
-
-
 def another_process(token: str) -> None:
     """Forgets what this one knows of a token."""
     checked_tokens.put(digest_of(token), None)

@@ -24,14 +24,6 @@ from .serving import database_url
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What this process takes for monotonic time, in seconds: a list of one, to be moved."""
-    now = [1000.0]
-    monkeypatch.setattr(tokens, "monotonic", lambda: now[0])
-    return now
-
-
 def test_only_the_hash_of_a_token_is_stored() -> None:
     token, row = create("till 1")
     row.refresh_from_db()

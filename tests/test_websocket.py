@@ -3,7 +3,6 @@
 import contextlib
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,30 +34,13 @@ from transactions.queue import connection as redis_connection
 
 from .accepting import NOW, queued, record
 from .serving import daphne
-from .watching import PATH, PATIENCE_S, close_code, failures, heard, post, refused, session_of, watch
+from .watching import PATH, PATIENCE_S, close_code, heard, post, refused, session_of, watch
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the servers of this module say."""
-    return tmp_path_factory.mktemp("websocket") / "daphne.log"
-
-
-@pytest.fixture(scope="module")
-def open_url(django_db_setup: None, log: Path) -> Iterator[str]:
-    """A private run."""
-    with daphne(log=log) as url:
-        yield url
-
-
-@pytest.fixture(autouse=True)
-def nothing_failed_aloud(log: Path) -> Iterator[None]:
-    """Whatever a client does, and whichever server dies, no traceback gets into the log."""
-    yield
-    said = log.read_text() if log.exists() else ""
-    assert failures(said) == []
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.slow,
+    pytest.mark.usefixtures("nothing_failed_aloud"),
+]
 
 
 # --- What is shown -----------------------------------------------------------------------------

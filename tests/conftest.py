@@ -1,0 +1,48 @@
+"""What several modules of the suite begin with."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from tests.admin_pages import superuser
+from tests.serving import daphne
+from tests.watching import failures
+from transactions import tokens
+
+
+@pytest.fixture
+def root(client: Client, people: list[User]) -> Client:
+    """A client on the admin site who may do everything."""
+    return superuser(client)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What this process takes for the monotonic time of tokens, in seconds: a list of one, to be moved."""
+    now = [1000.0]
+    monkeypatch.setattr(tokens, "monotonic", lambda: now[0])
+    return now
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the servers of a module say."""
+    return tmp_path_factory.mktemp("log") / "daphne.log"
+
+
+@pytest.fixture(scope="module")
+def open_url(django_db_setup: None, log: Path) -> Iterator[str]:
+    """A private run."""
+    with daphne(log=log) as url:
+        yield url
+
+
+@pytest.fixture
+def nothing_failed_aloud(log: Path) -> Iterator[None]:
+    """Whatever a client does, and whichever server dies, no traceback gets into the log."""
+    yield
+    said = log.read_text() if log.exists() else ""
+    assert failures(said) == []
