@@ -75,6 +75,7 @@ class Load:
         """Ends the load once each client has its last answer. Raises what went wrong in a client."""
         self._stopping = True
         self._thread.join(60)
+        assert not self._thread.is_alive(), "a client still waits for its answer"
         if self._failure is not None:
             raise self._failure
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_fault_05_redis_killed_and_slow_to_load(stage: Stage) -> None:
-    # A tenth of a millisecond for every command of its file: several seconds of LOADING.
+    # A third of a millisecond for every command of its file: several seconds of LOADING.
     system = stage.set_up(redis_options=("--key-load-delay", "300"))
     with stage.load() as load:
         for _ in range(2):
