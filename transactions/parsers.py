@@ -71,7 +71,7 @@ def decode(text: bytes) -> Any:
 
 
 class BoundedJSONParser(BaseParser):
-    """One JSON document."""
+    """One JSON document; its kinds read the bounded body in their own way."""
 
     media_type = "application/json"
 
@@ -81,34 +81,26 @@ class BoundedJSONParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        return decode(bounded(stream))
+        return self.read(bounded(stream))
+
+    def read(self, body: bytes) -> Any:
+        """What the body says. Raises ParseError."""
+        return decode(body)
 
 
 class BatchParser(BoundedJSONParser):
     """A JSON array: plainly right items as Records, the others as they are."""
 
-    def parse(
-        self,
-        stream: IO[bytes],
-        media_type: str | None = None,
-        parser_context: Mapping[str, Any] | None = None,
-    ) -> Any:
-        body = bounded(stream)
+    def read(self, body: bytes) -> Any:
         items = decoder.records(body, decode)
         # Not plainly an array: the slower parser says what it is instead.
         return decode(body) if items is None else items
 
 
-class NDJSONParser(BaseParser):
+class NDJSONParser(BoundedJSONParser):
     """A JSON document a line; empty lines do not count. A line that is none becomes its ParseError."""
 
     media_type = "application/x-ndjson"
 
-    def parse(
-        self,
-        stream: IO[bytes],
-        media_type: str | None = None,
-        parser_context: Mapping[str, Any] | None = None,
-    ) -> Any:
-        lines = bounded(stream).split(b"\n")
-        return decoder.each((line for line in lines if line.strip()), decode)
+    def read(self, body: bytes) -> Any:
+        return decoder.each((line for line in body.split(b"\n") if line.strip()), decode)
