@@ -10,11 +10,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import redis
-
 from dev.directory import DataDirectory, DirectoryError, keep_secret
 from dev.flush_age import flush_age_s
-from dev.servers import PrivatePostgres, PrivateRedis, PrivateServer, ServerError, launch
+from dev.servers import PrivatePostgres, PrivateRedis, PrivateServer, ServerError, launch, redis_answers
 from dev.supervisor import Program, ProgramError, kill, run_once, say, start, stop, wait_ready
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -111,7 +109,7 @@ class Run:
             start(program)
         for program in started:
             await wait_ready(program, _SERVER_READY_SECONDS)
-        if not await asyncio.to_thread(_redis_answers, self.chosen["REDIS_URL"]):
+        if not await asyncio.to_thread(redis_answers, self.chosen["REDIS_URL"]):
             raise StartError("no Redis answers at REDIS_URL")
 
     def _start_application(self) -> None:
@@ -149,7 +147,7 @@ class Run:
             silent_s = min(age_s or 0.0, worker.age_s)
             if silent_s < limit or not worker.running:
                 continue
-            if await asyncio.to_thread(_redis_answers, self.chosen["REDIS_URL"]):
+            if await asyncio.to_thread(redis_answers, self.chosen["REDIS_URL"]):
                 say(f"[run] nobody has flushed for {silent_s:.0f} s: the worker is killed")
                 kill(worker)
 
@@ -164,14 +162,14 @@ class Run:
 
     def _say_ready(self, password_file: Path, known: bool) -> None:
         url = f"http://{_HOST}:{self.port}/"
-        if os.environ.get("ADMIN_PASSWORD"):
-            how = "the ADMIN_PASSWORD of the first start"
-        elif not password_file.exists():
-            how = "the password you gave it"
-        elif known:
+        if known:
             how = f"the password in {password_file}"
-        else:
+        elif password_file.exists():
             how = f"the password {password_file.read_text().strip()} (kept in {password_file})"
+        elif os.environ.get("ADMIN_PASSWORD"):
+            how = "the ADMIN_PASSWORD of the first start"
+        else:
+            how = "the password you gave it"
         say(f"log in at {url}admin/ as admin with {how}")
         say(f"ready: {url}")
 
@@ -216,16 +214,6 @@ class Run:
             return False
         finally:
             connection.close()
-
-
-def _redis_answers(url: str) -> bool:
-    client = redis.Redis.from_url(url, socket_timeout=5)
-    try:
-        return bool(client.ping())
-    except (redis.RedisError, OSError):
-        return False
-    finally:
-        client.close()
 
 
 def _listen(port: int) -> socket.socket:

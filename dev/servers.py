@@ -38,6 +38,17 @@ def launch(command: list[str], directory: Path, death_signal: int, account: str 
     return [sys.executable, "-I", "-S", str(_LAUNCH), *arguments, *command]
 
 
+def redis_answers(url: str) -> bool:
+    """Whether the server takes commands; one that still loads its file says LOADING, and redis-py raises."""
+    client = redis.Redis.from_url(url, socket_timeout=5)
+    try:
+        return bool(client.ping())
+    except (redis.RedisError, OSError):
+        return False
+    finally:
+        client.close()
+
+
 class PrivateServer:
     """One server in `directory`, logging to `log`.
 
@@ -159,14 +170,7 @@ class PrivateRedis(PrivateServer):
         return launch([binary, *options], self.directory, signal.SIGKILL)
 
     def answers(self) -> bool:
-        client = redis.Redis.from_url(self.url, socket_timeout=2)
-        try:
-            # A server that still loads its file answers LOADING, which redis-py raises.
-            return bool(client.ping())
-        except (redis.RedisError, OSError):
-            return False
-        finally:
-            client.close()
+        return redis_answers(self.url)
 
 
 class PrivatePostgres(PrivateServer):

@@ -210,6 +210,8 @@ def test_a_stop_leaves_nothing_and_the_next_start_finds_the_data(run: UserRun) -
     assert list(processes(run.data)) == []
     assert not (run.data / "run.env").exists()
 
+    # Too late: there is an administrator.
+    run.environment |= {"ADMIN_PASSWORD": "of the second start"}
     run.start()
 
     assert f"the password in {run.data / 'admin-password'}" in run.text
