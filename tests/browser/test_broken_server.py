@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, WebSocketRoute, expect
 
 from tests.accepting import record, take
 from tests.browser.board import Board
@@ -47,6 +47,38 @@ def test_it_comes_back_from_a_lost_server_with_nothing_missing(
         expect(page.locator("#rows tbody tr").nth(1).locator("td").last).to_have_text("● stored")
         expect(page.locator("#banner")).to_be_hidden()
     page.close()
+
+
+def test_without_its_websocket_the_books_tell_what_waits(board: Board, watched: Watched) -> None:
+    watched.expected = [CUT]
+    sockets: list[WebSocketRoute] = []
+
+    def take(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
+        if len(sockets) == 1:
+            socket.connect_to_server()
+        else:
+            socket.close()
+
+    board.page.route_web_socket("**/ws/**", take)
+    board.page.reload()
+    board.is_live()
+    board.post("T1")
+    expect(board.page.locator("#buffered")).to_have_text("1")
+    sockets[0].close()
+    expect(board.page.locator("#feed-state")).to_have_text(re.compile("^▲ stale since"))
+    flush()
+    expect(board.page.locator("#buffered")).to_have_text("0")
+
+
+def test_a_banner_tells_that_something_waits_too_long_and_is_not_said_anew_every_second(board: Board) -> None:
+    board.post("T1")
+    banner = board.page.locator("#banner")
+    expect(banner).to_have_text("The oldest record has waited for over two flush intervals.")
+    board.page.wait_for_timeout(2_500)
+    expect(banner).to_have_text("The oldest record has waited for over two flush intervals.")
+    flush()
+    expect(banner).to_be_hidden()
 
 
 def test_after_new_books_it_begins_anew(board: Board) -> None:

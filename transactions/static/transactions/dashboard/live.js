@@ -100,7 +100,7 @@ export class LiveTable {
     if (!this.#held) this.#missed = 0;
     const why = this.#paused ? "Resume" : this.#scrolled ? "Paused by scrolling: resume" : "Pause";
     this.#button.textContent = this.#missed ? `${why} (${format.whole(this.#missed)} new)` : why;
-    this.#button.setAttribute("aria-pressed", this.#held);
+    this.#button.toggleAttribute("data-held", this.#held);
   }
 
   #draw(anyway = false) {

@@ -12,6 +12,8 @@ export class Strip {
   constructor() { setInterval(() => this.#tick(), 1_000); }
 
   feed({ state, since }) {
+    // Of frames that no longer come nothing follows: the books go on telling what waits.
+    if (state === "stale" || state === "ended") this.#seq = this.#stored = null;
     const place = at("feed-state");
     place.dataset.state = state === "ended" ? "stale" : state;
     place.textContent = {
@@ -79,7 +81,8 @@ export class Strip {
     if (!this.#problem) at("next-flush").textContent = nextFlush(books.last_flush, interval, here);
     this.#banner([
       this.#problem,
-      oldest !== null && oldest > 2 * interval ? `The oldest record has waited for ${format.seconds(oldest)}, over two flush intervals.` : "",
+      // Without its seconds, which stand above: a screen reader says every change of an alert aloud.
+      oldest !== null && oldest > 2 * interval ? "The oldest record has waited for over two flush intervals." : "",
       books.balanced === false && !this.#problem ? "The books do not balance." : "",
     ]);
   }
