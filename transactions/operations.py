@@ -164,7 +164,7 @@ TRANSACTION = call(
             ref("Transaction"),
             stored=STORED,
             waiting={**STORED, "id": None},
-            rejected={**STORED, "id": None, "rejected": "There is no user 1."},
+            rejected={**STORED, "id": None, "rejected": "user 1 does not exist"},
         ),
         404: answer("No such transaction.", ref("Detail"), unknown={"detail": "Not found."}),
     },

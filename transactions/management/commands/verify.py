@@ -26,7 +26,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--acknowledge",
             action="store_true",
-            help="acknowledge the open alarms: Redis data that vanished or went back in time",
+            help="acknowledge the open alarms: data that vanished or went back in time",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
