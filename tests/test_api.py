@@ -100,6 +100,14 @@ def test_a_wrong_field_is_named_and_nothing_is_queued(
     assert not connection().exists(QUEUE)
 
 
+def test_half_a_character_is_repeated_as_it_was_sent(api: APIClient, people: list[User]) -> None:
+    """JSON writes it, and no encoding has it."""
+    answer = api.post(ADD, json.dumps(body(people[0], status="\ud800")), content_type="application/json")
+    assert (answer.status_code, answer.json()) == (400, {"status": ['"\ud800" is not a valid choice.']})
+    (error,) = many(api, [body(people[0], transaction_id="\ud800")]).json()["errors"]
+    assert (error["code"], error["transaction_id"]) == ("invalid", "\ud800")
+
+
 @pytest.mark.parametrize("missing", ["transaction_id", "user", "amount"])
 def test_a_missing_field_is_named(api: APIClient, people: list[User], missing: str) -> None:
     sent = body(people[0])

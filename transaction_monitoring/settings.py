@@ -334,6 +334,8 @@ PERMISSIONS_POLICY = "camera=(), display-capture=(), geolocation=(), microphone=
 
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    # In ASCII: an answer may have to repeat half a character, which no encoding has.
+    "UNICODE_JSON": False,
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "transactions.parsers.AlwaysJSON",
     "DEFAULT_PARSER_CLASSES": [
         "transactions.parsers.BoundedJSONParser",
