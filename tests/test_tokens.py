@@ -46,6 +46,30 @@ def test_a_token_is_looked_up_once_a_minute(
     assert check(token) is None
 
 
+def test_one_request_asks_again_while_the_others_go_on_in_the_fast_lane(clock: list[float]) -> None:
+    """Or all that come in the moment in which the minute is over would go Django's way, hundreds at once."""
+    token, _ = create("till 1")
+    access, checked = check(token), tokens.checked_tokens
+    assert [tokens.known(token) for _ in range(3)] == [access] * 3
+    for _ in range(3):
+        clock[0] += tokens.KNOWN_S
+        assert [tokens.known(token) for _ in range(3)] == [None, access, access]
+        assert checked.get(tokens.digest_of(token)) == (access, True)
+        clock[0] += tokens.RECHECK_S  # PostgreSQL keeps the one waiting
+        assert [tokens.known(token) for _ in range(3)] == [None, access, access]
+        assert check(token) == access
+        assert [tokens.known(token) for _ in range(3)] == [access] * 3
+
+
+def test_a_token_that_nobody_used_for_long_is_asked_for_by_all_who_come_at_once(clock: list[float]) -> None:
+    """What was revoked an hour ago is not let through in the moment in which the first of them asks."""
+    token, _ = create("till 1")
+    check(token)
+    clock[0] += tokens.KNOWN_S + tokens.RECHECK_S
+    assert tokens.known(token) is None
+    assert [tokens.checked_tokens.get(tokens.digest_of(token))[1] for _ in range(3)] == [True] * 3
+
+
 def test_a_known_token_ends_at_its_hour(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     token, row = create("till 1", lifetime=timedelta(days=1))
     assert check(token) is not None

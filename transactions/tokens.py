@@ -74,6 +74,12 @@ class Checked:
 
     access: Access
     ask_again_at: float
+    # When the fast lane has last left a request to whoever asks.
+    left_at: float = -RECHECK_S
+
+    def is_idle(self, now: float) -> bool:
+        """Nobody has asked for so long that a revocation may be older than a minute."""
+        return now >= self.ask_again_at + RECHECK_S
 
 
 @dataclass(slots=True)
@@ -92,15 +98,22 @@ class CheckedTokens:
                 return None, True
             if now < entry.ask_again_at:
                 return entry.access, False
-            entry.ask_again_at = now + RECHECK_S
+            if not entry.is_idle(now):
+                entry.ask_again_at = now + RECHECK_S
             return entry.access, True
 
     def fresh(self, digest: str) -> Access | None:
-        """What is known and needs no asking yet."""
-        entry = self._entries.get(digest)
-        if entry is None or monotonic() >= entry.ask_again_at or not entry.access.valid_now():
+        """What is known. None where it has to be asked for: when that is due, for one caller, who does
+        it, while the others go on with what is known, and again for one as long as PostgreSQL is
+        silent; for everybody where nobody has asked for long.
+        """
+        entry, now = self._entries.get(digest), monotonic()
+        if entry is None or entry.is_idle(now) or not entry.access.valid_now():
             return None
-        return entry.access
+        if now < entry.ask_again_at or now < entry.left_at + RECHECK_S:
+            return entry.access
+        entry.left_at = now
+        return None
 
     def put(self, digest: str, access: Access | None) -> None:
         """Keeps what PostgreSQL said; None forgets the token."""
