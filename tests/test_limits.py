@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,7 +15,7 @@ from rest_framework.test import APIClient
 
 from transactions import limits
 from transactions.callers import address_of
-from transactions.limits import Allowance, Limiter
+from transactions.limits import Allowance, Bucket, Limiter, Rates
 from transactions.queue import LIMIT, QUEUE, connection, script
 from transactions.rights import Right
 from transactions.tokens import create, revoke
@@ -154,6 +155,16 @@ def test_it_tells_what_is_left_and_when_to_come_again(settings: Settings) -> Non
     assert second is not None
     assert second.wait_s in (3, 4)
     assert second.headers()["Retry-After"] == str(second.wait_s)
+
+
+def test_it_never_tells_of_more_than_a_bucket_holds() -> None:
+    """What a process took ahead has left the bucket, which may be full again meanwhile."""
+    bucket = Bucket(Rates(burst=10, per_second=1), held=5, held_until=math.inf, left=10.0)
+    assert bucket.allowance().headers() == {
+        "RateLimit-Limit": "10",
+        "RateLimit-Remaining": "10",
+        "RateLimit-Reset": "0",
+    }
 
 
 def test_a_script_that_redis_forgot_is_sent_again() -> None:

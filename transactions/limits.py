@@ -93,14 +93,11 @@ class Bucket:
         filled = self.left + (monotonic() - self.seen_at) * self.rates.per_second
         return self.held + min(self.rates.burst, filled)
 
-    def passes(self) -> Allowance:
-        return Allowance(int(self.at_most()), 0, self.rates)
-
-    def waits(self, records: int) -> Allowance:
-        """For as long as it takes until so many are there."""
+    def allowance(self, missing: int = 0) -> Allowance:
+        """What is told of it to one who passes, or is to wait until `missing` are there."""
         there = self.at_most()
-        wait_s = max(1, math.ceil((records - there) / self.rates.per_second))
-        return Allowance(int(there), wait_s, self.rates)
+        wait_s = max(1, math.ceil((missing - there) / self.rates.per_second)) if missing else 0
+        return Allowance(min(int(there), self.rates.burst), wait_s, self.rates)
 
 
 class Limiter:
@@ -115,7 +112,7 @@ class Limiter:
 
     def take_held(self, caller: str, records: int) -> Allowance | None:
         bucket = self._buckets.get(caller)
-        return bucket.passes() if bucket is not None and bucket.spend(records) else None
+        return bucket.allowance() if bucket is not None and bucket.spend(records) else None
 
     async def take(self, caller: str, records: int, paid: int) -> Allowance | None:
         bucket = self._buckets.get(caller)
@@ -132,7 +129,7 @@ class Limiter:
                     if not await self._fill(caller, bucket, records):
                         return None
                     passes = bucket.spend(records)
-        return bucket.passes() if passes else bucket.waits(records + paid)
+        return bucket.allowance(0 if passes else records + paid)
 
     async def _fill(self, caller: str, bucket: Bucket, records: int) -> bool:
         """Takes from Redis what is missing of `records`, and some ahead; False without an answer."""
