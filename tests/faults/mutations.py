@@ -96,6 +96,18 @@ MUTATIONS = (
         "(older or '') .. ' ' .. KEYS[4]",
     ),
     Mutation(
+        "a batch that is there is not overwritten",
+        "transactions/reserve.lua",
+        " or redis.call('EXISTS', KEYS[2]) == 1",
+        "",
+    ),
+    Mutation(
+        "the generation moves with each release",
+        "transactions/release.lua",
+        "redis.call('HINCRBY', books, 'generation', 1)\n",
+        "",
+    ),
+    Mutation(
         "the generation of look-ups",
         ACCEPT,
         "if looked_up ~= '' and looked_up ~= generation then",
