@@ -7,7 +7,7 @@ over is judged record by record, still in SQL.
 
 import io
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -19,6 +19,8 @@ from .queue import LINE, unescape
 
 log = logging.getLogger(__name__)
 
+# What psycopg2 takes of a chunk at a time: each time it waits for the interpreter's lock.
+COPY_READ_BYTES = 2**20
 # Names of requests in one line of the log.
 NAMES_MAX = 100
 
@@ -149,12 +151,13 @@ class Superseded(Exception):
 
 class Chunk:
     """Queued records `lines` of a batch (its primary key), starting at `offset`; `readable` are those
-    that COPY can be given.
+    that COPY can be given, `text` all of them.
     """
 
     def __init__(self, batch: int, offset: int, lines: Sequence[bytes]) -> None:
         self.batch, self.offset, self.lines = batch, offset, lines
         self.readable = list(filter(LINE.fullmatch, lines))
+        self.text = b"\n".join(self.readable)
 
 
 def prepare(cursor: Any) -> None:
@@ -163,11 +166,14 @@ def prepare(cursor: Any) -> None:
     cursor.execute(CREATE_JUDGED)
 
 
-def store(cursor: Any, chunk: Chunk, *, poison: str = "") -> dict[str, int]:
+def store(
+    cursor: Any, chunk: Chunk, *, poison: str = "", meanwhile: Callable[[], None] = lambda: None
+) -> dict[str, int]:
     """Stores `chunk` in the cursor's open transaction; the caller commits.
 
     Returns how many records were stored, settled, duplicate and rejected. With `poison`, the chunk
-    is not tried but rejected for that reason. Raises Superseded, psycopg2.DataError or
+    is not tried but rejected for that reason. `meanwhile` is called before PostgreSQL alone is busy
+    for long. Raises Superseded, psycopg2.DataError or
     IntegrityError (something in the chunk cannot be stored: try less of it), other psycopg2.Error.
     """
     cursor.execute(CLAIM_CHUNK, {"batch": chunk.batch, "offset": chunk.offset, "records": len(chunk.lines)})
@@ -180,8 +186,9 @@ def store(cursor: Any, chunk: Chunk, *, poison: str = "") -> dict[str, int]:
         kept = set(readable)
         rejected = [(line, poison or "unreadable") for line in chunk.lines if line not in kept]
     if readable:
-        cursor.copy_expert(COPY_INCOMING, io.BytesIO(b"\n".join(readable)))
+        cursor.copy_expert(COPY_INCOMING, io.BytesIO(chunk.text), size=COPY_READ_BYTES)
         crash_point("flush.amid_insert")
+        meanwhile()
         cursor.execute(INSERT_NEW)
         if cursor.rowcount == len(readable):
             counts["stored"] = len(readable)

@@ -185,7 +185,7 @@ def _store(session: Session, batch: Batch, report: Report, deadline: float) -> b
                 return True
             try:
                 with session.transaction() as cursor:
-                    counts = bulk_insert.store(cursor, chunk, poison=poison)
+                    counts = bulk_insert.store(cursor, chunk, poison=poison, meanwhile=reader.go_ahead)
             except (psycopg2.DataError, psycopg2.IntegrityError) as error:
                 if len(chunk.lines) == 1:
                     poison = str(error).partition("\n")[0]
@@ -206,6 +206,7 @@ class Reader:
         self.length = batch.length
         self._batch = batch
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
+        self._next = (0, 0)
         self._ahead: dict[tuple[int, int], Future[bulk_insert.Chunk]] = {}
 
     def __enter__(self) -> Self:
@@ -216,11 +217,14 @@ class Reader:
 
     def read(self, offset: int, size: int) -> bulk_insert.Chunk:
         """Up to `size` records from `offset` on. Raises redis.RedisError."""
-        ahead = self._ahead.get((offset, size))
-        chunk = self._read(offset, size) if ahead is None else ahead.result()
-        after = (offset + size, size)
-        self._ahead = {after: self._thread.submit(self._read, *after)} if after[0] < self.length else {}
-        return chunk
+        ahead = self._ahead.pop((offset, size), None)
+        self._next = (offset + size, size)
+        return self._read(offset, size) if ahead is None else ahead.result()
+
+    def go_ahead(self) -> None:
+        """Begins to read what will be asked for next, if all goes well."""
+        if self._next[0] < self.length:
+            self._ahead = {self._next: self._thread.submit(self._read, *self._next)}
 
     def _read(self, offset: int, size: int) -> bulk_insert.Chunk:
         last = min(offset + size, self.length) - 1
