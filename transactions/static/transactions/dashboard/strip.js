@@ -5,7 +5,7 @@ const UNKNOWN = "? not known";
 const at = (id) => document.getElementById(id);
 
 export class Strip {
-  #status = null; #skew = 0; #seq = null; #stored = null; #problem = "";
+  #status = null; #skew = 0; #seq = null; #stored = null; #problem = ""; #away = false;
   // Since when the oldest that waits does so, in milliseconds of the server's clock.
   #waitsSince = null;
 
@@ -39,6 +39,7 @@ export class Strip {
   // `status` is the server's; null with a problem when it cannot be had.
   tell(status, problem = "") {
     this.#problem = problem;
+    this.#away = status === null;
     if (problem) this.#unknown();
     if (status) {
       this.#status = status;
@@ -68,6 +69,7 @@ export class Strip {
   #buffered() {
     const books = this.#status?.books;
     if (this.#seq !== null && this.#stored !== null) at("buffered").textContent = format.whole(Math.max(0, this.#seq - this.#stored));
+    else if (this.#away) at("buffered").textContent = UNKNOWN;
     else if (books) at("buffered").textContent = format.whole(books.buffered + (books.in_flight ?? 0));
   }
 
