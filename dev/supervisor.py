@@ -57,10 +57,10 @@ class Program:
 
 
 def say(text: str) -> None:
-    """Print one line at once; a terminal that has gone away is no reason to stop."""
+    """Print one line at once; a pipe or terminal that has gone away is no reason to stop."""
     try:
         print(text, flush=True)
-    except BrokenPipeError:
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -276,3 +276,15 @@ def test_the_recipe_becomes_the_program(target: str) -> None:
     recipe = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
 
     assert recipe.stdout.splitlines()[-1].startswith("exec ")
+
+
+def test_a_terminal_that_was_closed_does_not_keep_it_from_stopping() -> None:
+    """What it says on the way goes nowhere; it used to end in the middle and leave servers behind."""
+    master, slave = os.openpty()
+    program = "import sys; sys.stdin.read(); from dev.supervisor import say; say('stopping'); say('stopped')"
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=slave) as process:
+        os.close(slave)
+        os.close(master)
+        process.communicate()
+    assert process.returncode == 0
