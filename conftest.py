@@ -10,8 +10,8 @@ from django.contrib.auth.models import User
 from django.test import override_settings
 from rest_framework.test import APIClient
 
-from transactions.lookups import lookups
-from transactions.queue import connection
+from transactions.intake.lookups import lookups
+from transactions.stores.redis_connection import connection
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,7 +11,7 @@ from benchmarks.baselines import copying
 from benchmarks.baselines.averaging import NAIVE
 from benchmarks.report import Row, Section, cell, number
 from benchmarks.stage import Stage, say
-from transactions.statistics import Question, daily_averages
+from transactions.reading.averages import Question, daily_averages
 
 ZONES = ("UTC", "Asia/Tehran", "America/New_York", "Asia/Kathmandu")
 SPANS = {

@@ -4,7 +4,9 @@ import asyncio
 import secrets
 from datetime import UTC, datetime
 
-from transactions.ingest import Intake, Record, Verdict
+from transactions.intake.ingest import Intake
+from transactions.intake.outcomes import Verdict
+from transactions.queue.records import Record
 
 # As many at once keep the next group full while one is under way.
 AT_ONCE = 4000

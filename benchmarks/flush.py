@@ -6,7 +6,7 @@ from benchmarks import filling
 from benchmarks.baselines import copying, seed_flush
 from benchmarks.report import Section, number
 from benchmarks.stage import Stage, Unbalanced, say, settle_up
-from transactions.flush import flush
+from transactions.storing.flush import flush
 
 OURS = "our flush: reserve, judge, store, roll up, count, release"
 COPY_OURS = "bare COPY into our table: indexes, foreign key, trigger"

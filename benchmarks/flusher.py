@@ -7,7 +7,7 @@ import django
 
 if __name__ == "__main__":
     django.setup()
-    from transactions.flush import flush
+    from transactions.storing.flush import flush
 
     print("ready", flush=True)
     for _ in sys.stdin:

@@ -11,7 +11,7 @@ from benchmarks.load import Address, Client, Load
 from benchmarks.report import Row, Section, number
 from benchmarks.serving import OURS, Server, serve
 from benchmarks.stage import Stage, say, settle_up
-from transactions.queue import connection
+from transactions.stores.redis_connection import connection
 
 CONNECTIONS = (50, 500)
 BARE = "benchmarks.baselines.bare:application"

@@ -96,7 +96,7 @@ def _fill() -> str:
     from django.db import connection  # noqa: PLC0415
 
     from benchmarks.baselines.models import NaiveTransaction  # noqa: PLC0415
-    from transactions.tokens import create  # noqa: PLC0415
+    from transactions.access.tokens import create  # noqa: PLC0415
 
     with connection.schema_editor() as editor:
         editor.create_model(NaiveTransaction)
@@ -107,11 +107,12 @@ def _fill() -> str:
 
 def settle_up() -> str:
     """Flushes until nothing waits and says how the books stand. Raises Unbalanced."""
-    from transactions import books, flush  # noqa: PLC0415
+    from transactions.books import balance  # noqa: PLC0415
+    from transactions.storing import flush  # noqa: PLC0415
 
     for _ in range(100):
         flush.flush()
-        found = books.read()
+        found = balance.read()
         if not found.buffered and not found.in_flight:
             break
     if not found.balanced or found.buffered or found.in_flight:

@@ -11,7 +11,7 @@ from benchmarks.load import Address, Client, Load
 from benchmarks.report import Section, number
 from benchmarks.serving import OURS, Server, process, serve
 from benchmarks.stage import Stage, Unbalanced, say
-from transactions import books
+from transactions.books import balance
 
 BATCH_RECORDS = 1000
 CONNECTIONS = 8
@@ -63,7 +63,7 @@ class Watch:
         return time.monotonic() - began
 
     def _read(self) -> Sample:
-        found = books.read()
+        found = balance.read()
         waiting = found.buffered + (found.in_flight or 0)
         return Sample(time.monotonic() - self._began, found.accepted, found.stored or 0, waiting)
 
@@ -91,7 +91,7 @@ def run(stage: Stage) -> Section:
         f"{number(accepted)}/s, queue {'growing' if growing else 'not growing'}",
         accepted >= 0.995 * rate and not growing and not load.bad,
     )
-    found = books.read()
+    found = balance.read()
     if not found.balanced:
         raise Unbalanced(f"The books do not balance: {found}")
     section.note(f"Books: accepted {found.accepted:,} = stored {found.stored:,} + …; nothing waits.")

@@ -7,7 +7,8 @@ reconnect, a child can hang, everything can be stopped.
 import psycopg2
 
 # Purpose: seconds since a flush last ended, 0 while one is under way (its own time-outs end one
-# that hangs), decades before the first. The session's name is that of transactions/postgres.py.
+# that hangs), decades before the first. The session's name is that of
+# transactions/stores/postgres_session.py.
 SELECT_AGE = """
     SELECT CASE WHEN EXISTS (SELECT FROM pg_stat_activity
                               WHERE datname = current_database() AND application_name = 'transactions flush')

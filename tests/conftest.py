@@ -7,10 +7,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from tests.admin_pages import superuser
-from tests.serving import daphne
-from tests.watching import failures
-from transactions import tokens
+from tests.support.admin_pages import superuser
+from tests.support.serving import daphne
+from tests.support.watching import failures
+from transactions.access import tokens
 
 
 @pytest.fixture

@@ -13,13 +13,15 @@ http_application = get_asgi_application()
 # Imported once Django is set up.
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
-from transactions import ingest, limits  # noqa: E402
-from transactions.lane import Application, Receive, Scope, Send, fast_lane  # noqa: E402
+from transactions.access import rate_limits  # noqa: E402
+from transactions.intake import ingest  # noqa: E402
+from transactions.intake.fast_lane import Application, Receive, Scope, Send, fast_lane  # noqa: E402
 
-from . import body_limits, finished_requests, logs  # noqa: E402
-from .observing import observed_posts, observed_websockets  # noqa: E402
-from .request_id import with_request_id  # noqa: E402
+from .observability import logs  # noqa: E402
+from .observability.request_counts import observed_posts, observed_websockets  # noqa: E402
 from .routing import websocket_application  # noqa: E402
+from .serving import body_limits, finished_requests  # noqa: E402
+from .serving.request_ids import with_request_id  # noqa: E402
 
 body_limits.install()
 finished_requests.install()
@@ -42,7 +44,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     loop = asyncio.get_running_loop()
     if loop is not _loop:
         ingest.serve_here()
-        limits.serve_here()
+        rate_limits.serve_here()
         _loop = loop
     # The server's own, which knows how much waits for a client; what is in between wraps it.
     scope["server_send"] = send

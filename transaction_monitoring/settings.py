@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import environ
 from django.templatetags.static import static
 
-from . import logs
+from .observability import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -164,8 +164,6 @@ CELERY_TIMEZONE = "UTC"
 CELERY_WORKER_CONCURRENCY = 1
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-# Tells what becomes of ticks.
-CELERY_IMPORTS = ("transaction_monitoring.worker",)
 # Ends a child that hangs in spite of every timeout below it.
 CELERY_TASK_TIME_LIMIT = 300
 # Beat's file is as young as its last tick, which is how its health is told.
@@ -208,7 +206,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     # Around all that answers.
-    "transaction_monitoring.headers.content_policies",
+    "transaction_monitoring.serving.security_headers.content_policies",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -217,7 +215,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "transactions.authentication.rate_limit_headers",
+    "transactions.access.throttling.rate_limit_headers",
     "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "transaction_monitoring.urls"
@@ -247,8 +245,8 @@ AUTHENTICATION_BACKENDS = [
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_CLIENT_IP_CALLABLE = "transactions.callers.client_address"
-AXES_LOCKOUT_CALLABLE = "transaction_monitoring.log_in.closed"
+AXES_CLIENT_IP_CALLABLE = "transactions.access.addresses.client_address"
+AXES_LOCKOUT_CALLABLE = "transactions.access.lockout.closed"
 AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True
 # `manage.py axes_list_attempts` and `axes_reset` show and clear them.
@@ -265,7 +263,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
-FORMAT_MODULE_PATH = "transactions.formats"
+FORMAT_MODULE_PATH = "transaction_monitoring.formats"
 TEST_RUNNER = "dev.test_runner.PytestRunner"
 
 STATIC_URL = "static/"
@@ -275,7 +273,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "transaction_monitoring.static_files.HashedFilesStorage"
+        else "transaction_monitoring.serving.static_files.HashedFilesStorage"
     },
 }
 
@@ -284,8 +282,8 @@ UNFOLD = {
     "SITE_TITLE": "Transaction monitor",
     "SITE_HEADER": "Transaction monitor",
     "SITE_SYMBOL": "payments",
-    "DASHBOARD_CALLBACK": "transactions.dashboard_views.with_dashboard",
-    "SIDEBAR": {"navigation": "transactions.navigation.sidebar"},
+    "DASHBOARD_CALLBACK": "transactions.dashboard.views.with_dashboard",
+    "SIDEBAR": {"navigation": "transactions.admin_site.sidebar.sidebar"},
     "SITE_FAVICONS": [
         {
             "rel": "icon",
@@ -336,29 +334,29 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     # In ASCII: an answer may have to repeat half a character, which no encoding has.
     "UNICODE_JSON": False,
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "transactions.parsers.AlwaysJSON",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "transactions.intake.parsers.AlwaysJSON",
     "DEFAULT_PARSER_CLASSES": [
-        "transactions.parsers.BoundedJSONParser",
+        "transactions.intake.parsers.BoundedJSONParser",
         "rest_framework.parsers.FormParser",
         "rest_framework.parsers.MultiPartParser",
     ],
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "transactions.authentication.TokenAuthentication",
+        "transactions.access.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["transactions.authentication.MayUse"],
-    "EXCEPTION_HANDLER": "transactions.errors.answer",
+    "DEFAULT_PERMISSION_CLASSES": ["transactions.access.permissions.MayUse"],
+    "EXCEPTION_HANDLER": "transaction_monitoring.serving.errors.answer",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
-# The schema at /api/schema/; what its calls say is in transactions/operations.py.
+# The schema at /api/schema/; what its calls say is in transactions/openapi/operations.py.
 SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.1",
     "TITLE": "Transaction monitor",
     "DESCRIPTION": "Posts transactions, each safe on disk before it is acknowledged, and reads them.",
     "VERSION": "1",
     "DISABLE_DOCSTRING_DESCRIPTIONS": True,
-    "POSTPROCESSING_HOOKS": ["transactions.schema.complete", "transaction_monitoring.probes.add"],
+    "POSTPROCESSING_HOOKS": ["transactions.openapi.components.complete", "transactions.openapi.probes.add"],
 }
 
 # --- Log --------------------------------------------------------------------------------------
@@ -370,4 +368,4 @@ LOGGING = logs.configuration(
 # Where errors are reported, by Sentry's protocol; empty for nowhere.
 SENTRY_DSN = env.str("SENTRY_DSN", default="")
 if SENTRY_DSN:
-    import_module("transaction_monitoring.sentry").start(SENTRY_DSN)
+    import_module("transaction_monitoring.observability.sentry").start(SENTRY_DSN)

@@ -4,12 +4,12 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
-from . import health
-from .metrics import metrics
+from .observability import health
+from .observability.prometheus import metrics
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
-    path("admin/dashboard/", include("transactions.dashboard_urls")),
+    path("admin/dashboard/", include("transactions.dashboard.urls")),
     path("admin/", admin.site.urls),
     path("api/", include("transactions.urls")),
     re_path(r"^livez/?$", health.live, name="livez"),
@@ -17,7 +17,7 @@ urlpatterns = [
     re_path(r"^metrics/?$", metrics, name="metrics"),
 ]
 
-handler400 = "transactions.errors.bad_request"
-handler403 = "transactions.errors.permission_denied"
-handler404 = "transactions.errors.not_found"
-handler500 = "transactions.errors.server_error"
+handler400 = "transaction_monitoring.serving.errors.bad_request"
+handler403 = "transaction_monitoring.serving.errors.permission_denied"
+handler404 = "transaction_monitoring.serving.errors.not_found"
+handler500 = "transaction_monitoring.serving.errors.server_error"

@@ -8,8 +8,8 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
-from .ingest import Record
 from .models import AMOUNT_MAX, Status
+from .queue.records import Record
 
 # How far ahead of our clock a client's may be.
 AHEAD_MAX = timedelta(minutes=5)

@@ -1,4 +1,9 @@
-"""Celery's way in: a tick carries no data, and any number of them at once is harmless."""
+"""Celery's way in: a tick carries no data, and any number of them at once is harmless.
+
+What becomes of ticks is told too, for readiness and the metrics: one that expired before the worker
+took it means that the worker is overloaded, or that the clocks of the hosts are apart; no tick at
+all, that Beat or the broker is away.
+"""
 
 import logging
 from typing import Any
@@ -6,12 +11,13 @@ from typing import Any
 import psycopg2
 import redis
 from celery import shared_task
-from celery.signals import worker_init
+from celery.signals import task_failure, task_revoked, task_success, worker_init
 from django.conf import settings
 
-from . import retention, ticks
-from .bulk_insert import Superseded
-from .flush import flush
+from .metrics import ticks
+from .storing import retention, watchdog
+from .storing.bulk_insert import Superseded
+from .storing.flush import flush
 
 log = logging.getLogger(__name__)
 
@@ -49,4 +55,22 @@ def prune_transactions() -> None:
 @worker_init.connect
 def start_clock(**_: Any) -> None:
     """The worker's main process flushes by itself when no tick comes."""
-    ticks.start_clock()
+    watchdog.start_clock()
+
+
+@task_revoked.connect
+def _revoked(sender: Any, expired: bool, **_: Any) -> None:
+    if expired and sender.name == flush_transactions.name:
+        ticks.tick("expired")
+
+
+@task_failure.connect
+def _failed(sender: Any, **_: Any) -> None:
+    if sender.name == flush_transactions.name:
+        ticks.tick("failed")
+
+
+@task_success.connect
+def _done(sender: Any, **_: Any) -> None:
+    if sender.name == flush_transactions.name:
+        ticks.tick("done")

@@ -12,10 +12,10 @@ from django.contrib.auth.models import User
 from django.test import TransactionTestCase
 from websockets.asyncio.client import connect
 
-from tests.serving import daphne, uvicorn
-from transactions.books import read
-from transactions.flush import flush
+from tests.support.serving import daphne, uvicorn
+from transactions.books.balance import read
 from transactions.models import Transaction
+from transactions.storing.flush import flush
 
 USERS = 50
 REQUESTS_EACH = 50

@@ -2,24 +2,29 @@
 
 from asgiref.sync import async_to_sync
 from django.conf import settings
-from django.http import Http404
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from drf_spectacular.generators import SchemaGenerator
 from rest_framework.exceptions import ParseError, PermissionDenied, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from . import answers, books, operations, transaction
-from .authentication import take_for_batch
-from .epochs import empty_everything
-from .parsers import BatchParser, NDJSONParser
-from .postgres import Session
+from .access.throttling import take_for_batch
+from .books import balance
+from .books.epochs import empty_everything
+from .intake import answers, request_ids
+from .intake.parsers import BatchParser, NDJSONParser
+from .openapi import operations
+from .reading import averages, detail, listing
 from .serializers import RecordSerializer
+from .stores.postgres_session import Session
 
 DELETED = "Deleted all rows from transactions_transaction table"
 
 
 def _request_id(request: Request) -> str:
-    return answers.request_id(request.headers.get("X-Request-Id", ""))
+    return request_ids.request_id(request.headers.get("X-Request-Id", ""))
 
 
 def _response(answer: answers.Answer) -> Response:
@@ -62,7 +67,7 @@ class TransactionDetail(APIView):
 
     @operations.TRANSACTION
     def get(self, request: Request, id: str) -> Response:
-        found = transaction.find(id)
+        found = detail.find(id)
         if found is None:
             raise Http404
         return Response(found)
@@ -85,4 +90,49 @@ class Pipeline(APIView):
 
     @operations.PIPELINE
     def get(self, request: Request) -> Response:
-        return Response(books.read().as_dict())
+        return Response(balance.read().as_dict())
+
+
+class TransactionList(APIView):
+    """GET transactions, newest first, page by page; `next` is the URL of the next page."""
+
+    @operations.TRANSACTIONS
+    def get(self, request: Request) -> Response:
+        parameters = listing.ListParameters(data=request.query_params)
+        parameters.is_valid(raise_exception=True)
+        page = listing.page(parameters.wanted())
+        return Response({"results": page.results, "next": _next(request, page.cursor)})
+
+
+def _next(request: Request, cursor: str | None) -> str | None:
+    if cursor is None:
+        return None
+    query = request.query_params.copy()
+    query["cursor"] = cursor
+    return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
+
+
+class TransactionAverages(APIView):
+    """GET the average, count and total of each day."""
+
+    @operations.AVERAGES
+    def get(self, request: Request) -> Response:
+        parameters = averages.AverageParameters(data=request.query_params)
+        parameters.is_valid(raise_exception=True)
+        return Response(averages.daily_averages(parameters.question()))
+
+
+class Schema(APIView):
+    """GET the OpenAPI schema, as JSON. Who may read nothing else does not read this either."""
+
+    @operations.SCHEMA
+    def get(self, request: Request) -> Response:
+        return Response(SchemaGenerator().get_schema(request=request, public=True))
+
+
+class Docs(APIView):
+    """GET the schema as a page on which calls can be tried, for members of staff with a session."""
+
+    @operations.DOCS
+    def get(self, request: Request) -> HttpResponse:
+        return render(request._request, "transactions/docs.html")

@@ -7,7 +7,7 @@ import time
 from benchmarks.baselines import QUEUE
 from benchmarks.baselines.copying import checkpoint
 from benchmarks.baselines.models import NaiveTransaction
-from transactions.queue import connection
+from transactions.stores.redis_connection import connection
 
 # One statement for all would have PostgreSQL parse 100 MB of SQL.
 BATCH_RECORDS = 1000

@@ -11,9 +11,10 @@ from django.utils import timezone
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from transactions import tokens, urls
-from transactions.rights import PERMISSIONS, Right
-from transactions.tokens import create
+from transactions import urls
+from transactions.access import tokens
+from transactions.access.rights import PERMISSIONS, Right
+from transactions.access.tokens import create
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

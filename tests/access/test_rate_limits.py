@@ -13,15 +13,16 @@ from django.contrib.auth.models import User
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from transactions import limits
-from transactions.callers import address_of
-from transactions.limits import Allowance, Bucket, Limiter, Rates
-from transactions.queue import LIMIT, QUEUE, connection, script
-from transactions.rights import Right
-from transactions.tokens import create, revoke
-
-from .outages import redis_away
-from .test_settings_documented import settings_with
+from tests.operating.test_settings_documented import settings_with
+from tests.support.outages import redis_away
+from transactions.access import rate_limits
+from transactions.access.addresses import address_of
+from transactions.access.rate_limits import LIMIT, Allowance, Bucket, Limiter, Rates
+from transactions.access.rights import Right
+from transactions.access.tokens import create, revoke
+from transactions.queue.keys import QUEUE
+from transactions.stores.redis_connection import connection
+from transactions.stores.scripts import script
 
 ADD, MANY = "/api/add-transaction/", "/api/add-transactions/"
 
@@ -118,13 +119,13 @@ def test_what_was_taken_ahead_and_not_spent_is_given_up(
 ) -> None:
     settings.RATE_LIMIT_RECORDS_PER_SECOND = settings.RATE_LIMIT_BURST = 100
     now = [1000.0]
-    monkeypatch.setattr(limits, "monotonic", lambda: now[0])
+    monkeypatch.setattr(rate_limits, "monotonic", lambda: now[0])
 
     async def pause() -> tuple[int, int]:
         async with limiter(ahead=True) as one:
             await one.take("till", 1, 0)
             held = one._buckets["till"].held
-            now[0] += limits.LEASE_S
+            now[0] += rate_limits.LEASE_S
             await one.take("till", 1, 0)
             return held, one._buckets["till"].held
 
@@ -190,7 +191,7 @@ def test_without_redis_nobody_is_refused_and_it_is_said_once(caplog: pytest.LogC
 def test_a_limit_of_zero_is_none(settings: Settings) -> None:
     settings.RATE_LIMIT_RECORDS_PER_SECOND = 0
     with redis_away():
-        assert async_to_sync(limits.take)("till", 10**9) is None
+        assert async_to_sync(rate_limits.take)("till", 10**9) is None
 
 
 def test_a_batch_that_no_bucket_holds_is_a_fault_of_the_settings() -> None:
@@ -222,7 +223,7 @@ def test_the_limit_counts_records_and_says_what_is_left(api: APIClient, people: 
     assert (answer.status_code, answer["RateLimit-Remaining"]) == (200, "2")
     answer = post(api, MANY, [record(people[0], number) for number in range(10, 20)])
     assert answer.status_code == 429
-    assert answer.json() == {"detail": limits.REFUSED}
+    assert answer.json() == {"detail": rate_limits.REFUSED}
     assert 8 <= int(answer["Retry-After"]) <= 9
     assert connection().llen(QUEUE) == 8
 

@@ -7,13 +7,13 @@ from django.contrib.auth.models import User
 from django.db import Error as DatabaseError
 from django.utils import timezone
 
-from transactions import token_copies, tokens
+from tests.support.outages import postgres_away, redis_away
+from transactions.access import token_checks, token_copies
+from transactions.access.rights import Right
+from transactions.access.token_checks import check, checked_tokens, known
+from transactions.access.tokens import create, digest_of, revoke
 from transactions.models import ApiToken
-from transactions.queue import connection, text
-from transactions.rights import Right
-from transactions.tokens import check, checked_tokens, create, digest_of, known, revoke
-
-from .outages import postgres_away, redis_away
+from transactions.stores.redis_connection import connection, text
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -59,7 +59,7 @@ def test_a_revoked_token_stays_revoked_in_every_process(clock: list[float], how:
         row.delete()
     with postgres_away():
         assert check(token) is not None  # Known here for less than a minute yet.
-        clock[0] += tokens.KNOWN_S
+        clock[0] += token_checks.KNOWN_S
         assert check(token) is None
         another_process(token)
         # A process that asked PostgreSQL just before, and is slow to tell Redis.
@@ -68,7 +68,7 @@ def test_a_revoked_token_stays_revoked_in_every_process(clock: list[float], how:
 
 
 def test_a_minute_is_enough_for_a_revocation_to_be_known_everywhere() -> None:
-    assert tokens.KNOWN_S + tokens.RECHECK_S < 60
+    assert token_checks.KNOWN_S + token_checks.RECHECK_S < 60
 
 
 @pytest.mark.parametrize("how", ["closed", "expired"])

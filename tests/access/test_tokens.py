@@ -14,12 +14,12 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.test import APIClient
 
-from transactions import tokens
+from tests.support.serving import database_url
+from transactions.access import token_checks, tokens
+from transactions.access.rights import Right, rights_of
+from transactions.access.token_checks import Access, check
+from transactions.access.tokens import create
 from transactions.models import ApiToken
-from transactions.rights import Right, rights_of
-from transactions.tokens import Access, check, create
-
-from .serving import database_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -49,25 +49,25 @@ def test_a_token_is_looked_up_once_a_minute(
 def test_one_request_asks_again_while_the_others_go_on_in_the_fast_lane(clock: list[float]) -> None:
     """Or all that come in the moment in which the minute is over would go Django's way, hundreds at once."""
     token, _ = create("till 1")
-    access, checked = check(token), tokens.checked_tokens
-    assert [tokens.known(token) for _ in range(3)] == [access] * 3
+    access, checked = check(token), token_checks.checked_tokens
+    assert [token_checks.known(token) for _ in range(3)] == [access] * 3
     for _ in range(3):
-        clock[0] += tokens.KNOWN_S
-        assert [tokens.known(token) for _ in range(3)] == [None, access, access]
+        clock[0] += token_checks.KNOWN_S
+        assert [token_checks.known(token) for _ in range(3)] == [None, access, access]
         assert checked.get(tokens.digest_of(token)) == (access, True)
-        clock[0] += tokens.RECHECK_S  # PostgreSQL keeps the one waiting
-        assert [tokens.known(token) for _ in range(3)] == [None, access, access]
+        clock[0] += token_checks.RECHECK_S  # PostgreSQL keeps the one waiting
+        assert [token_checks.known(token) for _ in range(3)] == [None, access, access]
         assert check(token) == access
-        assert [tokens.known(token) for _ in range(3)] == [access] * 3
+        assert [token_checks.known(token) for _ in range(3)] == [access] * 3
 
 
 def test_a_token_that_nobody_used_for_long_is_asked_for_by_all_who_come_at_once(clock: list[float]) -> None:
     """What was revoked an hour ago is not let through in the moment in which the first of them asks."""
     token, _ = create("till 1")
     check(token)
-    clock[0] += tokens.KNOWN_S + tokens.RECHECK_S
-    assert tokens.known(token) is None
-    assert [tokens.checked_tokens.get(tokens.digest_of(token))[1] for _ in range(3)] == [True] * 3
+    clock[0] += token_checks.KNOWN_S + token_checks.RECHECK_S
+    assert token_checks.known(token) is None
+    assert [token_checks.checked_tokens.get(tokens.digest_of(token))[1] for _ in range(3)] == [True] * 3
 
 
 def test_a_known_token_ends_at_its_hour(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:

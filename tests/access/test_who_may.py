@@ -16,11 +16,10 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from transactions import tokens
+from tests.support.serving import ROOT, daphne
+from transactions.access import tokens
+from transactions.access.rights import PERMISSIONS, Right
 from transactions.models import ApiToken
-from transactions.rights import PERMISSIONS, Right
-
-from .serving import ROOT, daphne
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,19 +7,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from tests.accepting import queued
-from tests.admin_pages import (
-    GONE,
-    act,
-    insert_many,
-    page,
-    reject,
-    staff,
-    store,
-)
-from transactions import changelists
-from transactions.flush import flush
+from tests.support.accepting import queued
+from tests.support.admin_pages import GONE, act, insert_many, page, reject, staff, store
+from transactions.admin_site import lists
 from transactions.models import Epoch, RejectedRecord, Transaction
+from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -56,7 +48,7 @@ def test_many_failures_are_counted_and_not_all_named(root: Client) -> None:
 def test_an_action_refuses_more_rows_than_it_can_take(
     root: Client, people: list[User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(changelists, "ACTION_ROWS_MAX", 2)
+    monkeypatch.setattr(lists, "ACTION_ROWS_MAX", 2)
     rows = [reject("x") for _ in range(3)]
     assert "at most 2 rows" in act(root, "rejectedrecord", "discard", rows[0], select_across="1")
     assert RejectedRecord.objects.filter(resolution="").count() == 3

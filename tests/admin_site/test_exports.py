@@ -11,8 +11,8 @@ from django.http import StreamingHttpResponse
 from django.test import AsyncClient, Client
 from django.urls import reverse
 
-from tests.admin_pages import DAY, insert_many, page, reject, staff, store, superuser, url
-from transactions import exports
+from tests.support.admin_pages import DAY, insert_many, page, reject, staff, store, superuser, url
+from transactions.admin_site import exports
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,9 +12,9 @@ from django.db import connection as database
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from tests.admin_pages import DAY, ROWS, change, insert_many, listed, page, store, url
-from tests.outages import transactions_locked
-from transactions import changelists
+from tests.support.admin_pages import DAY, ROWS, change, insert_many, listed, page, store, url
+from tests.support.outages import transactions_locked
+from transactions.admin_site import lists
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -81,7 +81,7 @@ def test_no_page_of_the_list_reads_the_whole_table(
 ) -> None:
     for sql, plan in plans(root, query(many)):
         assert rows_read(plan) < ROWS, sql
-        assert "COUNT(" not in sql or f"LIMIT {changelists.ROWS_MAX + 1})" in sql
+        assert "COUNT(" not in sql or f"LIMIT {lists.ROWS_MAX + 1})" in sql
 
 
 @pytest.mark.parametrize("query", ["", "?p=100", "?o=6", "?created_at__year=2026&created_at__month=3"])
@@ -89,7 +89,7 @@ def test_a_list_in_the_order_of_time_reads_no_more_than_it_can_show(
     root: Client, many: list[User], query: str
 ) -> None:
     for sql, plan in plans(root, query):
-        assert rows_read(plan) <= changelists.ROWS_MAX + 1, sql
+        assert rows_read(plan) <= lists.ROWS_MAX + 1, sql
 
 
 @pytest.mark.parametrize("query", ["", "?o=6", "?status__exact=SUCCESS", "?created_at__year=2026"])
@@ -131,7 +131,7 @@ def test_it_counts_no_further_than_it_shows_and_says_so(root: Client, many: list
     assert "more than 10000 transactions, of which the first 10000 are shown" in re.sub(r"\s+", " ", shown)
     assert "more than" not in page(root, url("transaction", "?q=M4999"))
     assert re.search(r"\s11 transactions", page(root, url("transaction", "?q=M4999")))
-    assert listed(root, "?p=100")[-1] == f"M{ROWS - changelists.ROWS_MAX + 1}"
+    assert listed(root, "?p=100")[-1] == f"M{ROWS - lists.ROWS_MAX + 1}"
     assert root.get(url("transaction", "?p=101")).status_code == 302
 
 
@@ -150,7 +150,7 @@ def test_a_page_of_a_transaction_does_not_load_every_user(root: Client, people: 
 def test_a_list_that_takes_too_long_is_given_up_and_says_so(
     root: Client, people: list[User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(changelists, "LIST_MS_MAX", 200)
+    monkeypatch.setattr(lists, "LIST_MS_MAX", 200)
     with transactions_locked():
         response = root.get(url("transaction"))
     assert response.status_code == 503

@@ -10,8 +10,8 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
-from tests.accepting import push, queued, record, take
-from tests.admin_pages import (
+from tests.support.accepting import push, queued, record, take
+from tests.support.admin_pages import (
     DAY,
     GONE,
     HOSTILE,
@@ -25,8 +25,8 @@ from tests.admin_pages import (
     store,
     url,
 )
-from transactions.flush import flush
 from transactions.models import Epoch, FlushBatch, RejectedRecord, Transaction
+from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

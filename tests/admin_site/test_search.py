@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from tests.admin_pages import DAY, listed, page, reject, store, url
+from tests.support.admin_pages import DAY, listed, page, reject, store, url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

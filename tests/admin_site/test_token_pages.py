@@ -5,8 +5,8 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from tests.admin_pages import act, change, page, staff, superuser, url
-from transactions import tokens
+from tests.support.admin_pages import act, change, page, staff, superuser, url
+from transactions.access import token_checks, tokens
 from transactions.models import ApiToken
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,13 +37,13 @@ def test_who_may_change_tokens_revokes_the_selected_ones(client: Client, people:
     other, _ = tokens.create("till 2")
     staff(client, "view_apitoken")
     act(client, "apitoken", "revoke", row)
-    assert tokens.check(token) is not None
+    assert token_checks.check(token) is not None
     User.objects.get(username="staff").user_permissions.add(
         Permission.objects.get(codename="change_apitoken")
     )
     assert "1 revoked" in act(client, "apitoken", "revoke", row)
     assert "0 revoked" in act(client, "apitoken", "revoke", row)
-    tokens.checked_tokens.put(row.digest, None)
-    assert tokens.check(token) is None
-    assert tokens.check(other) is not None
+    token_checks.checked_tokens.put(row.digest, None)
+    assert token_checks.check(token) is None
+    assert token_checks.check(other) is not None
     assert "Revoked" in page(client, url("apitoken"))

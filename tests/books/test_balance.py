@@ -8,16 +8,18 @@ from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 from django.db import OperationalError
 
-from tests.accepting import outcomes, queued, record, take
-from transactions import books as books_module
-from transactions import epochs, ingest
-from transactions.books import read
-from transactions.flush import flush
-from transactions.ingest import IntakeUnavailable
-from transactions.lookups import lookups
+from tests.support.accepting import outcomes, queued, record, take
+from transactions.books import balance as books_module
+from transactions.books import epochs
+from transactions.books.balance import read
+from transactions.intake import ingest
+from transactions.intake.lookups import lookups
+from transactions.intake.outcomes import IntakeUnavailable
 from transactions.models import Epoch, FlushBatch, Transaction
-from transactions.postgres import Session
-from transactions.queue import BATCH, BOOKS, INDEX, QUEUE, connection
+from transactions.queue.keys import BATCH, BOOKS, INDEX, QUEUE
+from transactions.stores.postgres_session import Session
+from transactions.stores.redis_connection import connection
+from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

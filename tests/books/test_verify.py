@@ -7,11 +7,12 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
-from tests.accepting import push, queued, record, take
-from tests.outages import postgres_away, redis_away
-from transactions.flush import flush
+from tests.support.accepting import push, queued, record, take
+from tests.support.outages import postgres_away, redis_away
 from transactions.models import Epoch
-from transactions.queue import QUEUE, connection
+from transactions.queue.keys import QUEUE
+from transactions.stores.redis_connection import connection
+from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -22,7 +22,7 @@ from playwright.sync_api import (
 )
 
 from tests.browser.board import Board
-from tests.serving import collect_static_files, daphne
+from tests.support.serving import collect_static_files, daphne
 
 # Playwright keeps an event loop running on the thread of the tests, which Django takes for one of its own.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"

@@ -6,12 +6,12 @@ import pytest
 from django.contrib.auth.models import Group, User
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.accepting import push, queued
-from tests.admin_pages import GONE
 from tests.browser.board import Board, serious
-from transactions import tokens
-from transactions.flush import flush
+from tests.support.accepting import push, queued
+from tests.support.admin_pages import GONE
+from transactions.access import tokens
 from transactions.models import ApiToken, Epoch, FlushBatch, RejectedRecord, Transaction
+from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,12 +9,12 @@ from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import BrowserContext, WebSocketRoute, expect
 
-from tests.accepting import record, take
 from tests.browser.board import Board
 from tests.browser.conftest import CUT, Watched
-from tests.serving import daphne
-from transactions.flush import flush
-from transactions.queue import connection
+from tests.support.accepting import record, take
+from tests.support.serving import daphne
+from transactions.stores.redis_connection import connection
+from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -11,13 +11,14 @@ import pytest
 from django.db import connection as database
 from playwright.sync_api import expect
 
-from tests.accepting import queued
 from tests.browser.board import Board
 from tests.browser.conftest import CUT, Watched
 from tests.faults.proxy import Proxy
-from tests.serving import daphne
-from transactions.flush import flush
-from transactions.queue import QUEUE, connection
+from tests.support.accepting import queued
+from tests.support.serving import daphne
+from transactions.queue.keys import QUEUE
+from transactions.stores.redis_connection import connection
+from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

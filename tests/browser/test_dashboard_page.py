@@ -9,8 +9,8 @@ from playwright.sync_api import BrowserContext, expect
 
 from tests.browser.board import Board
 from tests.browser.conftest import PASSWORD, Watched
-from transaction_monitoring.readers import ACKNOWLEDGE_EVERY
-from transactions.flush import flush
+from transactions.live.readers import ACKNOWLEDGE_EVERY
+from transactions.storing.flush import flush
 
 ASK_ANOTHER_HOST = """() => new Promise((stopped) => {
   document.addEventListener("securitypolicyviolation", stopped);

@@ -6,7 +6,8 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
-from transactions.queue import QUEUE, connection
+from transactions.queue.keys import QUEUE
+from transactions.stores.redis_connection import connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

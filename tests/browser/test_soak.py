@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import CDPSession, Page, expect
 
 from tests.browser.board import Board
-from transactions.flush import flush
+from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

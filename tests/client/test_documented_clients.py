@@ -14,14 +14,13 @@ import httpx
 import pytest
 from django.contrib.auth.models import User
 
-from transactions.books import read
-from transactions.flush import flush
+from tests.support.faltering import faltering
+from tests.support.serving import ROOT, daphne
+from transactions.access.rights import Right
+from transactions.access.tokens import create
+from transactions.books.balance import read
 from transactions.models import Transaction
-from transactions.rights import Right
-from transactions.tokens import create
-
-from .faltering import faltering
-from .serving import ROOT, daphne
+from transactions.storing.flush import flush
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 

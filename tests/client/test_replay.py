@@ -15,13 +15,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection as database
 
-from tests.replayed import WHEN, replay, written
-from tests.serving import ROOT, daphne, database_url
-from transactions import books, customers
-from transactions.flush import flush
+from tests.support.replayed import WHEN, replay, written
+from tests.support.serving import ROOT, daphne, database_url
+from transactions.books import balance
+from transactions.client import users
+from transactions.client.csv_file import COLUMNS
+from transactions.client.replay import TOLD_MAX
 from transactions.models import Transaction
-from transactions.replaying import TOLD_MAX
-from transactions.transaction_file import COLUMNS
+from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -110,7 +111,7 @@ def test_a_file_is_stored_once_with_every_refusal_told_and_its_averages_right(
     }
     assert len(found) == len(expected)
     assert set(found) == expected
-    assert books.read().balanced is True
+    assert balance.read().balanced is True
 
     answer = httpx.get(f"{url}/api/transactions/average/", timeout=60).json()
     days = days_of(stored)
@@ -131,7 +132,7 @@ def test_a_file_replayed_again_adds_nothing(url: str) -> None:
     assert (status, again) == (1, 1)
     assert " 0 accepted" in told
     assert list(Transaction.objects.order_by("id").values()) == before
-    assert books.read().balanced is True
+    assert balance.read().balanced is True
 
 
 def test_it_ends_with_0_when_every_row_is_accepted_or_a_replay(
@@ -219,16 +220,16 @@ def test_the_sequence_of_users_never_goes_backwards(people: list[User]) -> None:
     with database.cursor() as cursor:
         cursor.execute("SELECT setval(pg_get_serial_sequence('auth_user', 'id'), 90000)")
 
-    assert customers.make_missing({50001, people[0].pk}) == 1
-    assert customers.make_missing({50001}) == 0
+    assert users.make_missing({50001, people[0].pk}) == 1
+    assert users.make_missing({50001}) == 0
 
     assert User.objects.create_user("next").pk == 90001
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "x", "1.5", "2000000001", "9" * 40, "1_000", " 7", "٣"])
 def test_no_user_is_made_for_what_is_no_key(text: str) -> None:
-    assert customers.keys_in([text]) == set()
+    assert users.keys_in([text]) == set()
 
 
 def test_a_key_is_read_as_the_api_reads_it() -> None:
-    assert customers.keys_in(["7", "007", "8.0", "2000000000"]) == {7, 8, 2_000_000_000}
+    assert users.keys_in(["7", "007", "8.0", "2000000000"]) == {7, 8, 2_000_000_000}

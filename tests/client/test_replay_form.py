@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 
-from tests.replayed import HEADER, NOWHERE, WHEN, replay, written
-from tests.serving import daphne
-from transactions.flush import flush
+from tests.support.replayed import HEADER, NOWHERE, WHEN, replay, written
+from tests.support.serving import daphne
 from transactions.models import Transaction
+from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

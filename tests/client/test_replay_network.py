@@ -14,13 +14,13 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
 
-from tests.interrupting import interrupted
-from tests.replayed import NOWHERE, WHEN, replay, written
-from tests.serving import daphne
-from transactions import books
-from transactions.api_client import Pace
-from transactions.flush import flush
+from tests.support.interrupting import interrupted
+from tests.support.replayed import NOWHERE, WHEN, replay, written
+from tests.support.serving import daphne
+from transactions.books import balance
+from transactions.client.api import Pace
 from transactions.models import Transaction
+from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -111,7 +111,7 @@ def test_a_batch_whose_answer_was_lost_is_stored_once(url: str, people: list[Use
     assert status == 0
     assert "2 accepted, 2 replayed" in told
     assert Transaction.objects.count() == 4
-    assert books.read().balanced is True
+    assert balance.read().balanced is True
 
 
 def test_it_gives_up_after_its_patience_and_says_where(url: str, people: list[User], tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_records_go_out_at_the_rate_and_a_delay_is_not_made_up_for(monkeypatch: 
         now[0] += seconds
 
     clock = SimpleNamespace(monotonic=lambda: now[0], sleep=sleep)
-    monkeypatch.setattr("transactions.api_client.time", clock)
+    monkeypatch.setattr("transactions.client.api.time", clock)
     pace = Pace(40)
 
     sent_at = []

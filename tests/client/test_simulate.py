@@ -10,12 +10,12 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
-from tests.interrupting import interrupted
-from tests.serving import daphne
-from transactions import books
-from transactions.flush import flush
+from tests.support.interrupting import interrupted
+from tests.support.serving import daphne
+from transactions.books import balance
+from transactions.client.simulation import FIRST_USER, Posted, Stream
 from transactions.models import Transaction
-from transactions.simulation import FIRST_USER, Posted, Stream
+from transactions.storing.flush import flush
 
 USERS = range(1, 201)
 
@@ -93,7 +93,7 @@ def test_the_api_refuses_nothing_of_it_and_the_books_balance(url: str) -> None:
     accepted = sum(
         int(number.replace(",", "")) for number in re.findall(r"([\d,]+) accepted", out.getvalue())
     )
-    found = books.read()
+    found = balance.read()
     assert (found.balanced, found.accepted) == (True, accepted)
     assert found.stored == Transaction.objects.count()
     assert set(Transaction.objects.values_list("status", flat=True)) == {"PENDING", "SUCCESS", "FAILED"}

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 from django.contrib.auth.models import User
 
-from tests.serving import ROOT, collect_static_files, daphne
-from transactions.tokens import create
+from tests.support.serving import ROOT, collect_static_files, daphne
+from transactions.access.tokens import create
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

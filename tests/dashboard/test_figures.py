@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from tests.accepting import record, take
-from tests.admin_pages import store
-from transactions import dashboard, newest
-from transactions.flush import flush
+from tests.support.accepting import record, take
+from tests.support.admin_pages import store
+from transactions.dashboard import figures, sample
 from transactions.models import Rollup, Transaction
+from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,7 +26,7 @@ def at(seconds_ago: float) -> datetime:
 
 
 def tile(name: str) -> Any:
-    return next(tile for tile in dashboard.tiles(NOW) if tile["name"] == name)
+    return next(tile for tile in figures.tiles(NOW) if tile["name"] == name)
 
 
 def test_a_tile_tells_of_its_period_and_of_the_one_before(people: list[User]) -> None:
@@ -57,7 +57,7 @@ def test_amounts_are_exact_however_large(people: list[User]) -> None:
 @pytest.mark.parametrize(
     "now", [NOW, NOW.replace(minute=29), NOW.replace(minute=15, second=0), NOW.replace(minute=0, second=1)]
 )
-@pytest.mark.parametrize(("name", "length"), list(dashboard.TILES.items())[1:])
+@pytest.mark.parametrize(("name", "length"), list(figures.TILES.items())[1:])
 def test_tiles_equal_a_count_over_the_rows(
     people: list[User], now: datetime, name: str, length: timedelta
 ) -> None:
@@ -69,7 +69,7 @@ def test_tiles_equal_a_count_over_the_rows(
         for n in range(1000)
     ]  # fmt: skip
     Transaction.objects.bulk_create(rows)
-    (found,) = [tile for tile in dashboard.tiles(now) if tile["name"] == name]
+    (found,) = [tile for tile in figures.tiles(now) if tile["name"] == name]
     since = found["since"]
     assert timedelta(0) <= now - length - since < timedelta(minutes=1)
     spans = {"now": (since, now), "before": (since - (now - since), since)}
@@ -93,10 +93,10 @@ def test_the_figures_end_where_the_last_flush_took_the_queue(people: list[User])
     take(record("T1", people[0]))
     flush()
     stored = Transaction.objects.get()
-    until = dashboard.as_of(datetime.now(UTC))
+    until = figures.as_of(datetime.now(UTC))
     assert stored.accepted_at < until <= stored.stored_at
     later = datetime.now(UTC) + timedelta(minutes=1)
-    assert dashboard.as_of(later) == later
+    assert figures.as_of(later) == later
 
 
 # --- The charts -----------------------------------------------------------------------------------
@@ -106,7 +106,7 @@ def test_the_throughput_counts_minutes_by_status_and_those_before(people: list[U
     store(people[0], "A", status="SUCCESS", created_at=at(0.5))
     store(people[0], "B", status="FAILED", created_at=at(31))
     store(people[0], "C", status="FAILED", created_at=at(30 * 60))
-    shown = dashboard.throughput(NOW, dashboard.count_hour(NOW))
+    shown = figures.throughput(NOW, figures.count_hour(NOW))
     assert len(shown["minutes"]) == len(shown["before"]) == 30
     assert shown["minutes"][-1] == NOW.replace(second=0)
     assert (shown["by_status"]["SUCCESS"][-1], shown["by_status"]["FAILED"][-2]) == (1, 1)
@@ -115,17 +115,17 @@ def test_the_throughput_counts_minutes_by_status_and_those_before(people: list[U
 
 def test_the_newest_minutes_are_counted_anew(people: list[User]) -> None:
     """The rest stays as it was when the hour was counted."""
-    hour = dashboard.count_hour(NOW)
+    hour = figures.count_hour(NOW)
     for n, seconds_ago in enumerate((-90, 0.5, 61, 119, 20 * 60)):
         store(people[0], f"T{n}", status="SUCCESS", created_at=at(seconds_ago))
     later = NOW + timedelta(minutes=2)
-    counts = dashboard.throughput(later, hour)["by_status"]["SUCCESS"]
+    counts = figures.throughput(later, hour)["by_status"]["SUCCESS"]
     assert counts[-5:] == [1, 1, 1, 0, 1]
     assert sum(counts) == 4
-    assert sum(dashboard.throughput(later, dashboard.count_hour(later))["by_status"]["SUCCESS"]) == 5
+    assert sum(figures.throughput(later, figures.count_hour(later))["by_status"]["SUCCESS"]) == 5
     # Of an hour that was counted too long ago nothing is left.
     much_later = NOW + timedelta(hours=2)
-    assert sum(dashboard.throughput(much_later, hour)["before"]) == 0
+    assert sum(figures.throughput(much_later, hour)["before"]) == 0
 
 
 def test_the_sample_tells_of_amounts_and_of_who_did_most(people: list[User]) -> None:
@@ -133,7 +133,7 @@ def test_the_sample_tells_of_amounts_and_of_who_did_most(people: list[User]) -> 
     store(alice, "A", amount=0, status="FAILED")
     store(alice, "B", amount=999, status="FAILED")
     store(bob, "C", amount=10**18, status="SUCCESS")
-    shown = newest.sample(NOW)
+    shown = sample.sample(NOW)
     assert shown["amounts"] == [
         {"digits": 0, "count": 1, "before": 0},
         {"digits": 3, "count": 1, "before": 0},
@@ -147,7 +147,7 @@ def test_the_sample_tells_of_amounts_and_of_who_did_most(people: list[User]) -> 
 def test_a_day_stands_beside_the_day_before(people: list[User]) -> None:
     for n, hours_ago in enumerate((1, 23, 25, 47.9, 48.1)):
         store(people[0], f"T{n}", amount=10**n, status="FAILED", created_at=at(3600 * hours_ago))
-    shown = newest.sample(NOW)
+    shown = sample.sample(NOW)
     assert (shown["rows"], shown["rows_before"], shown["since"]) == (2, 2, at(24 * 3600))
     assert [(each["digits"], each["count"], each["before"]) for each in shown["amounts"]] == [
         (1, 1, 0),
@@ -162,7 +162,7 @@ def test_a_day_stands_beside_the_day_before(people: list[User]) -> None:
 def test_of_too_many_the_latest_stand_beside_as_long_a_time_before(
     people: list[User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(newest, "SAMPLE_ROWS", 2)
+    monkeypatch.setattr(sample, "SAMPLE_ROWS", 2)
     alice, bob, carol = people
     # The newest last; of the first nothing is told.
     for n, (user, amount, status) in enumerate(
@@ -175,7 +175,7 @@ def test_of_too_many_the_latest_stand_beside_as_long_a_time_before(
         ]
     ):
         store(user, f"T{n}", amount=amount, status=status, created_at=at(-n))
-    shown = newest.sample(at(-10))
+    shown = sample.sample(at(-10))
     assert (shown["rows"], shown["rows_before"], shown["since"]) == (2, 2, at(-3))
     assert [(each["digits"], each["count"], each["before"]) for each in shown["amounts"]] == [
         (1, 1, 0),
@@ -191,10 +191,10 @@ def test_of_too_many_the_latest_stand_beside_as_long_a_time_before(
 def test_the_sample_reads_no_more_rows_than_it_says(
     people: list[User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(newest, "SAMPLE_ROWS", 2)
+    monkeypatch.setattr(sample, "SAMPLE_ROWS", 2)
     for n in range(5):
         store(people[0], f"T{n}", amount=10**n, created_at=at(-n))
-    shown = newest.sample(at(-10))
+    shown = sample.sample(at(-10))
     found = [(each["digits"], each["count"], each["before"]) for each in shown["amounts"]]
     assert (shown["rows"], found) == (2, [(2, 0, 1), (3, 0, 1), (4, 1, 0), (5, 1, 0)])
     assert shown["by_volume"][0]["count"] == 2

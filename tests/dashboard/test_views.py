@@ -11,12 +11,12 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
-from tests.accepting import push, queued, record, take
-from tests.admin_pages import GONE, staff, store, superuser
-from tests.outages import transactions_locked
-from transactions import dashboard, dashboard_views
-from transactions.flush import flush
-from transactions.kept import POLL_S, Kept, Pace
+from tests.support.accepting import push, queued, record, take
+from tests.support.admin_pages import GONE, staff, store, superuser
+from tests.support.outages import transactions_locked
+from transactions.dashboard import figures, views
+from transactions.dashboard.cached import POLL_S, Kept, Pace
+from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,7 +27,7 @@ NOW = datetime(2026, 3, 14, 12, 20, 30, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def _nothing_kept(settings: Settings) -> None:
     settings.ALLOW_ANONYMOUS_API = False
-    dashboard_views.forget()
+    views.forget()
 
 
 def get(client: Client, name: str, **query: str) -> Any:
@@ -85,7 +85,7 @@ def test_the_strip_has_the_books_and_the_open_rejected_records(client: Client, p
 def test_a_fresh_page_begins_a_few_records_back_in_the_feed(client: Client, people: list[User]) -> None:
     superuser(client)
     assert get(client, "start") == {"epoch": "", "since": 0, "since_filtered": 0}
-    take(*(record(f"T{n}", people[0]) for n in range(dashboard_views.FIRST_RECORDS + 7)))
+    take(*(record(f"T{n}", people[0]) for n in range(views.FIRST_RECORDS + 7)))
     start = get(client, "start")
     assert start["since"] == 7
     assert len(start["epoch"]) == 36
@@ -177,8 +177,8 @@ def test_many_dashboards_cost_what_one_costs(client: Client, people: list[User])
     superuser(client)
     get(client, "figures")
     with database.execute_wrapper(lambda *_: pytest.fail("asked again")):
-        assert dashboard_views._tiles.get()
-        assert dashboard_views._throughput()
+        assert views._tiles.get()
+        assert views._throughput()
 
 
 def test_a_failure_is_not_kept(people: list[User]) -> None:
@@ -215,7 +215,7 @@ def test_a_figure_that_takes_too_long_is_left_out_and_the_rest_is_told(
     client: Client, people: list[User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     superuser(client)
-    monkeypatch.setattr(dashboard, "FIGURE_MS_MAX", 200)
+    monkeypatch.setattr(figures, "FIGURE_MS_MAX", 200)
     with transactions_locked():
         told = get(client, "figures")
     assert (told["tiles"], told["throughput"], told["sample"]) == (None, None, None)

@@ -12,7 +12,8 @@ from tests.faults.ledger import Exchange, Sent
 from tests.faults.load import OPPOSITE
 from tests.faults.system import RSS_MAX_MB, System
 from transactions.models import FlushBatch, RejectedRecord, Transaction
-from transactions.queue import BATCH, BATCH_INDEX, INDEX, QUEUE, unescape
+from transactions.queue.keys import BATCH, BATCH_INDEX, INDEX, QUEUE
+from transactions.queue.records import unescape
 
 TIDY_S = 10.0
 # What a client may ever be told (invariant F).

@@ -17,7 +17,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
-FAST = ("tests/test_safeguards.py", "tests/test_flush.py", "tests/test_ingest.py", "tests/test_books.py")
+FAST = (
+    "tests/storing/test_safeguards.py",
+    "tests/storing/test_flush.py",
+    "tests/intake/test_ingest.py",
+    "tests/books/test_balance.py",
+)
 FAULTS = "tests/faults"
 LEFT_OUT = (".git", ".venv", ".local", "__pycache__", ".*_cache", ".hypothesis", "staticfiles")
 # Two at a time: most of a run is waiting.
@@ -42,11 +47,11 @@ def fault(words: str) -> tuple[str, ...]:
     return (FAULTS, "-k", words)
 
 
-ACCEPT = "transactions/accept.lua"
-BULK = "transactions/bulk_insert.py"
-EPOCHS = "transactions/epochs.py"
-FLUSH = "transactions/flush.py"
-INGEST = "transactions/ingest.py"
+ACCEPT = "transactions/intake/accept.lua"
+BULK = "transactions/storing/bulk_insert.py"
+EPOCHS = "transactions/books/epochs.py"
+FLUSH = "transactions/storing/flush.py"
+INGEST = "transactions/intake/ingest.py"
 MUTATIONS = (
     Mutation("the fence: a chunk's claim", BULK, " AND done = %(offset)s", ""),
     Mutation(
@@ -91,19 +96,19 @@ MUTATIONS = (
     ),
     Mutation(
         "of what is being stored, the newest is known",
-        "transactions/reserve.lua",
+        "transactions/storing/reserve.lua",
         "KEYS[4] .. ' ' .. (older or '')",
         "(older or '') .. ' ' .. KEYS[4]",
     ),
     Mutation(
         "a batch that is there is not overwritten",
-        "transactions/reserve.lua",
+        "transactions/storing/reserve.lua",
         " or redis.call('EXISTS', KEYS[2]) == 1",
         "",
     ),
     Mutation(
         "the generation moves with each release",
-        "transactions/release.lua",
+        "transactions/storing/release.lua",
         "redis.call('HINCRBY', books, 'generation', 1)\n",
         "",
     ),
@@ -137,7 +142,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a write is sent once",
-        "transactions/queue.py",
+        "transactions/queue/keys.py",
         "retry=AsyncRetry(NoBackoff(), 0)",
         "retry=AsyncRetry(NoBackoff(), 3)",
         fault("fault_09 and dropped"),
@@ -146,14 +151,14 @@ MUTATIONS = (
     Mutation("no alarm before the first release", EPOCHS, " OR NOT coalesce(bool_or(released), false)", ""),
     Mutation(
         "an idle session loses the lock",
-        "transactions/postgres.py",
+        "transactions/stores/postgres_session.py",
         '"idle_session_timeout": 30_000',
         '"idle_session_timeout": 90_000',
         fault("fault_04 and after_promise"),
     ),
     Mutation(
         "an idle transaction loses the lock",
-        "transactions/postgres.py",
+        "transactions/stores/postgres_session.py",
         '"idle_in_transaction_session_timeout": 10_000',
         '"idle_in_transaction_session_timeout": 90_000',
         fault("fault_04 and amid_insert"),
@@ -161,7 +166,7 @@ MUTATIONS = (
     Mutation(
         "the worker's own ticks",
         "transactions/tasks.py",
-        "    ticks.start_clock()",
+        "    watchdog.start_clock()",
         "    pass",
         fault("fault_06"),
     ),
@@ -177,7 +182,7 @@ MUTATIONS = (
         "dev/servers.py",
         '"appendfsync": "always"',
         '"appendfsync": "everysec"',
-        ("tests/test_private_servers.py",),
+        ("tests/operating/test_private_servers.py",),
     ),
 )
 

@@ -9,7 +9,7 @@ from tests.faults.ledger import Sent
 from tests.faults.load import pause
 from tests.faults.processes import wait_until
 from transactions.models import RejectedRecord, Transaction
-from transactions.postgres import LIMITS_MS
+from transactions.stores.postgres_session import LIMITS_MS
 
 pytestmark = pytest.mark.slow
 

@@ -8,13 +8,15 @@ from django.contrib.auth.models import User
 from django.db import connection as database
 from rest_framework.test import APIClient
 
-from tests.accepting import push, queued
-from tests.test_verify import NAMES
-from transactions import epochs, queue
-from transactions.flush import flush
+from tests.books.test_verify import NAMES
+from tests.support.accepting import push, queued
+from transactions.books import epochs
 from transactions.models import AMOUNT_MAX, Transaction
-from transactions.postgres import Session
-from transactions.queue import QUEUE, connection
+from transactions.queue.keys import QUEUE
+from transactions.stores import redis_connection
+from transactions.stores.postgres_session import Session
+from transactions.stores.redis_connection import connection
+from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -360,14 +362,14 @@ def test_without_redis_stored_reads_work_and_posts_are_503(
     api.post(ADD, body(people[0]), format="json")
     flush()
     settings.REDIS_URL = "unix:///nowhere/redis.sock"
-    queue.connection.cache_clear()
+    redis_connection.connection.cache_clear()
     try:
         answer = api.post(ADD, body(people[0]), format="json")
         assert (answer.status_code, answer["Retry-After"]) == (503, "1")
         assert api.get("/api/transactions/TRX123456/").status_code == 200
         assert api.get("/api/pipeline/").status_code == 503
     finally:
-        queue.connection.cache_clear()
+        redis_connection.connection.cache_clear()
 
 
 def test_without_postgresql_what_waits_is_found_and_the_rest_is_503(

@@ -6,9 +6,9 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from transactions import decoder
+from transactions.intake import decoder
+from transactions.intake.parsers import decode
 from transactions.models import AMOUNT_MAX
-from transactions.parsers import decode
 from transactions.serializers import RecordSerializer
 
 TEXT = st.text(max_size=101) | st.text(alphabet=" \t\x00\x85\xa0a\u2028", max_size=4)

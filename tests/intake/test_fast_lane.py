@@ -11,12 +11,13 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 
-from tests.serving import daphne
-from transaction_monitoring import logs
-from transactions.lane import fast_lane
-from transactions.queue import QUEUE, connection
-from transactions.rights import Right
-from transactions.tokens import create
+from tests.support.serving import daphne
+from transaction_monitoring.observability import logs
+from transactions.access.rights import Right
+from transactions.access.tokens import create
+from transactions.intake.fast_lane import fast_lane
+from transactions.queue.keys import QUEUE
+from transactions.stores.redis_connection import connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

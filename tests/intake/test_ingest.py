@@ -10,12 +10,16 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 
-from tests.accepting import outcomes, record, take
-from transactions import feed, ingest
-from transactions.flush import flush
-from transactions.ingest import CALL_RECORDS_MAX, IntakeUnavailable, Outcome, Verdict
-from transactions.lookups import lookups
-from transactions.queue import BOOKS, FEED, INDEX, QUEUE, connection, waiting
+from tests.support.accepting import outcomes, record, take
+from transactions.intake import ingest
+from transactions.intake.ingest import CALL_RECORDS_MAX
+from transactions.intake.lookups import lookups
+from transactions.intake.outcomes import IntakeUnavailable, Outcome, Verdict
+from transactions.live import feed
+from transactions.queue.keys import BOOKS, FEED, INDEX, QUEUE
+from transactions.queue.waiting import waiting
+from transactions.stores.redis_connection import connection
+from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,12 +10,13 @@ from django.db import connection as database
 from django.db import connections, transaction
 from pytest_django import Settings
 
-from tests.accepting import NOW, push, queued, record, take
-from transactions import rejected
-from transactions.books import read as read_books
-from transactions.flush import flush
+from tests.support.accepting import NOW, push, queued, record, take
+from transactions.books.balance import read as read_books
+from transactions.intake import rejected
 from transactions.models import RejectedRecord, Transaction
-from transactions.queue import QUEUE, connection
+from transactions.queue.keys import QUEUE
+from transactions.stores.redis_connection import connection
+from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,11 +7,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
-from tests.accepting import queued
-from tests.outages import postgres_away, redis_away
-from tests.test_rejected import GONE, come_back, refused
-from transactions.flush import flush
+from tests.intake.test_rejected import GONE, come_back, refused
+from tests.support.accepting import queued
+from tests.support.outages import postgres_away, redis_away
 from transactions.models import RejectedRecord
+from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,17 +12,18 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.contrib.auth.models import User
 
-from transaction_monitoring.close_codes import TOO_SLOW
-from transactions import epochs, feed
-from transactions.feed import FEED_RECORDS, GROUP, MESSAGE_RECORDS_MAX
-from transactions.ingest import Record
-from transactions.postgres import Session
-from transactions.queue import BOOKS, FEED, INDEX, QUEUE, connection, intake_connection, stamp, text
-
-from .accepting import record, take
-from .framed import attend, follow_on, ids_of, runs_from
-from .serving import daphne
-from .watching import close_code, heard, post, watch
+from tests.support.accepting import record, take
+from tests.support.framed import attend, follow_on, ids_of, runs_from
+from tests.support.serving import daphne
+from tests.support.watching import close_code, heard, post, watch
+from transactions.books import epochs
+from transactions.live import feed
+from transactions.live.close_codes import TOO_SLOW
+from transactions.live.feed import FEED_RECORDS, GROUP, MESSAGE_RECORDS_MAX
+from transactions.queue.keys import BOOKS, FEED, INDEX, QUEUE
+from transactions.queue.records import Record, stamp
+from transactions.stores.postgres_session import Session
+from transactions.stores.redis_connection import connection, intake_connection, text
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("nothing_failed_aloud")]
 

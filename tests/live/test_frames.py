@@ -6,19 +6,19 @@ import json
 import pytest
 from django.contrib.auth.models import User
 
-from transaction_monitoring import board, readers
-from transaction_monitoring.close_codes import TOO_MANY_MESSAGES, TOO_SLOW, UNREADABLE_QUERY
-from transaction_monitoring.consumers import ACKNOWLEDGED_PER_SECOND_MAX
-from transaction_monitoring.readers import FRAME_RECORDS_MAX, UNACKNOWLEDGED_MAX
-from transaction_monitoring.wishes import Filter, UnreadableQuery, Wish, wish
-from transactions.feed import GROUP
-from transactions.flush import flush, note_stored
+from tests.support.accepting import record, take
+from tests.support.framed import Dashboard, accept, follow_on, ids_of, numbered, play
+from transactions.live import hub, readers
+from transactions.live.close_codes import TOO_MANY_MESSAGES, TOO_SLOW, UNREADABLE_QUERY
+from transactions.live.consumer import ACKNOWLEDGED_PER_SECOND_MAX
+from transactions.live.feed import GROUP
+from transactions.live.readers import FRAME_RECORDS_MAX, UNACKNOWLEDGED_MAX
+from transactions.live.subscription import Filter, UnreadableQuery, Wish, wish
 from transactions.models import Epoch, FlushBatch
-from transactions.postgres import Session
-from transactions.queue import BOOKS, QUEUE, connection, text
-
-from .accepting import record, take
-from .framed import Dashboard, accept, follow_on, ids_of, numbered, play
+from transactions.queue.keys import BOOKS, QUEUE
+from transactions.stores.postgres_session import Session
+from transactions.stores.redis_connection import connection, text
+from transactions.storing.flush import flush, note_stored
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -34,7 +34,7 @@ def test_a_run_carries_numbers_and_facts(people: list[User]) -> None:
         dashboard = await Dashboard.connect()
         hello = await dashboard.frame("hello")
         assert (hello["epoch"], hello["seq"], hello["accepted"], hello["stored"]) == ("", 0, 0, 0)
-        assert hello["interval_seconds"] == board.INTERVAL_S
+        assert hello["interval_seconds"] == hub.INTERVAL_S
         await accept(people[0], "TRX-é-\\-1", "TRX2")
         run = await dashboard.frame("run")
         accepted_at = run["records"][0].pop("accepted_at")
@@ -128,7 +128,7 @@ def test_a_batch_that_a_crash_left_is_not_called_stored_until_it_is(
     flush()
     take(record("TRX2", people[0]))
     with monkeypatch.context() as crash:
-        crash.setattr("transactions.bulk_insert.store", fail)
+        crash.setattr("transactions.storing.bulk_insert.store", fail)
         with pytest.raises(RuntimeError, match="a crash"):
             flush()
     take(record("TRX3", people[0]))
@@ -165,7 +165,7 @@ def test_what_cannot_be_told_fails_no_flush(people: list[User], caplog: pytest.L
 @pytest.fixture
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """Frames as fast as they can be made."""
-    monkeypatch.setattr(board, "INTERVAL_S", 0.001)
+    monkeypatch.setattr(hub, "INTERVAL_S", 0.001)
 
 
 @pytest.mark.usefixtures("fast")

@@ -8,11 +8,10 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import Permission, User
 
-from transactions.rights import Right
-from transactions.tokens import create
-
-from .serving import daphne
-from .watching import PATH, refused, session_of
+from tests.support.serving import daphne
+from tests.support.watching import PATH, refused, session_of
+from transactions.access.rights import Right
+from transactions.access.tokens import create
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

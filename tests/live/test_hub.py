@@ -7,11 +7,10 @@ import pytest
 from channels.layers import get_channel_layer
 from django.contrib.auth.models import User
 
-from transaction_monitoring.board import first_of
-from transactions.feed import GROUP
-from transactions.queue import connection
-
-from .framed import Dashboard, accept, ids_of, play
+from tests.support.framed import Dashboard, accept, ids_of, play
+from transactions.live.feed import GROUP
+from transactions.live.hub import first_of
+from transactions.stores.redis_connection import connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,17 +7,17 @@ from django.contrib.auth.models import User
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transaction_monitoring import board
-from transaction_monitoring.board import board_here
-from transaction_monitoring.readers import MISSED_RECORDS_MAX
-from transaction_monitoring.ring import Ring
-from transactions import epochs
-from transactions.feed import FEED_RECORDS, GROUP, Reading
-from transactions.flush import flush
-from transactions.postgres import Session
-from transactions.queue import BOOKS, FEED, connection, text
-
-from .framed import Dashboard, accept, follow_on, ids_of, numbered, play
+from tests.support.framed import Dashboard, accept, follow_on, ids_of, numbered, play
+from transactions.books import epochs
+from transactions.live import hub
+from transactions.live.feed import FEED_RECORDS, GROUP, Reading
+from transactions.live.hub import board_here
+from transactions.live.readers import MISSED_RECORDS_MAX
+from transactions.live.ring import Ring
+from transactions.queue.keys import BOOKS, FEED
+from transactions.stores.postgres_session import Session
+from transactions.stores.redis_connection import connection, text
+from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -182,7 +182,7 @@ def test_a_message_that_was_dropped_is_found_in_the_feed(people: list[User]) -> 
 
 
 def test_a_gap_is_noticed_at_once(people: list[User], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(board, "LOOK_S", 1000.0)
+    monkeypatch.setattr(hub, "LOOK_S", 1000.0)
 
     async def scenario() -> None:
         dashboard = await Dashboard.connect()

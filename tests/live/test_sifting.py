@@ -5,14 +5,13 @@ from collections.abc import Iterable
 import pytest
 from django.contrib.auth.models import User
 
-from transaction_monitoring import board
-from transaction_monitoring.readers import FRAME_RECORDS_MAX
-from transactions import feed, ingest
-from transactions.feed import FEED_RECORDS, MESSAGE_RECORDS_MAX
-from transactions.ingest import Record
-
-from .accepting import record
-from .framed import Dashboard, Frame, accept, follow_on, ids_of, numbered, play
+from tests.support.accepting import record
+from tests.support.framed import Dashboard, Frame, accept, follow_on, ids_of, numbered, play
+from transactions.intake import ingest
+from transactions.live import feed, hub
+from transactions.live.feed import FEED_RECORDS, MESSAGE_RECORDS_MAX
+from transactions.live.readers import FRAME_RECORDS_MAX
+from transactions.queue.records import Record
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -122,7 +121,7 @@ def test_what_passes_is_found_in_what_was_missed(people: list[User]) -> None:
 def test_what_the_feed_no_longer_has_cannot_be_filtered(
     people: list[User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(board, "INTERVAL_S", 10.0)
+    monkeypatch.setattr(hub, "INTERVAL_S", 10.0)
 
     async def scenario() -> None:
         await accept(people[0], "first")

@@ -16,25 +16,24 @@ from pytest_django import Settings
 from websockets.exceptions import ConnectionClosed
 
 from dev.servers import PrivateRedis
-from transaction_monitoring import consumers
-from transaction_monitoring.close_codes import (
+from tests.support.accepting import NOW, queued, record
+from tests.support.serving import daphne
+from tests.support.watching import PATH, PATIENCE_S, close_code, heard, post, refused, session_of, watch
+from transaction_monitoring.routing import websocket_application
+from transactions.intake import ingest
+from transactions.live import consumer
+from transactions.live.close_codes import (
     CREDENTIALS_ENDED,
     TOO_LARGE_MESSAGE,
     TOO_MANY_MESSAGES,
     TOO_SLOW,
     TRY_AGAIN,
 )
-from transaction_monitoring.consumers import HEARD_BYTES_MAX, HEARD_PER_SECOND_MAX
-from transaction_monitoring.readers import SHOWN_PER_SECOND_MAX
-from transaction_monitoring.routing import websocket_application
-from transactions import ingest
-from transactions.feed import ACCEPTED, GROUP
-from transactions.queue import BOOKS, FEED
-from transactions.queue import connection as redis_connection
-
-from .accepting import NOW, queued, record
-from .serving import daphne
-from .watching import PATH, PATIENCE_S, close_code, heard, post, refused, session_of, watch
+from transactions.live.consumer import HEARD_BYTES_MAX, HEARD_PER_SECOND_MAX
+from transactions.live.feed import ACCEPTED, GROUP
+from transactions.live.readers import SHOWN_PER_SECOND_MAX
+from transactions.queue.keys import BOOKS, FEED
+from transactions.stores.redis_connection import connection as redis_connection
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -174,7 +173,7 @@ def test_when_redis_dies_every_client_is_told_to_come_back(log: Path, tmp_path: 
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Connections in this process are looked at again after a moment instead of a minute."""
-    monkeypatch.setattr(consumers, "LOOK_AGAIN_S", 0.2)
+    monkeypatch.setattr(consumer, "LOOK_AGAIN_S", 0.2)
 
 
 async def opened(**headers: str) -> Any:

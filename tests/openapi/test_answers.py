@@ -10,11 +10,10 @@ from django.contrib.auth.models import User
 from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator
 
-from transactions import operations
-from transactions.rights import Right
-from transactions.tokens import create
-
-from .serving import daphne
+from tests.support.serving import daphne
+from transactions.access.rights import Right
+from transactions.access.tokens import create
+from transactions.openapi import operations
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 

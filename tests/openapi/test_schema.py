@@ -13,7 +13,8 @@ from drf_spectacular.validation import validate_schema
 from jsonschema import Draft202012Validator
 from rest_framework.test import APIClient
 
-from transactions import listing, statistics, urls
+from transactions import urls
+from transactions.reading import averages, listing
 from transactions.serializers import RecordSerializer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -72,7 +73,7 @@ def test_fields_and_parameters_are_those_that_are_read(document: Schema) -> None
 
     assert set(document["components"]["schemas"]["Record"]["properties"]) == set(RecordSerializer().fields)
     assert parameters("/api/transactions/") == set(listing.ListParameters().fields)
-    assert parameters("/api/transactions/average/") == set(statistics.AverageParameters().fields)
+    assert parameters("/api/transactions/average/") == set(averages.AverageParameters().fields)
 
 
 def test_every_answer_of_the_api_has_an_example_and_each_fits_what_is_said(document: Schema) -> None:

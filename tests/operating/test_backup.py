@@ -17,7 +17,7 @@ import pytest
 import redis
 
 from dev.servers import PrivatePostgres, PrivateRedis, _binary
-from tests.serving import ROOT
+from tests.support.serving import ROOT
 
 pytestmark = pytest.mark.slow
 

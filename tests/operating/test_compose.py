@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers import COMPOSE, DOCUMENT, FILLED_IN, SERVICES, VARIABLE, example, instructions
+from tests.support.containers import COMPOSE, DOCUMENT, FILLED_IN, SERVICES, VARIABLE, example, instructions
 
 
 def validated(file: Path) -> "subprocess.CompletedProcess[str]":

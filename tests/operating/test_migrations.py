@@ -25,7 +25,7 @@ from django.db.migrations.operations import (
 )
 from django.db.migrations.operations.base import Operation
 
-from tests.serving import database_url
+from tests.support.serving import database_url
 from transactions import apps
 
 # Where they begin to matter: these made the tables, which nobody used yet.

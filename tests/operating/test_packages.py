@@ -2,7 +2,7 @@
 
 import re
 
-from tests.serving import ROOT
+from tests.support.serving import ROOT
 
 LOCK = (ROOT / "requirements.lock").read_text()
 # Those that every machine installs, and those that only some do.

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from .serving import ROOT
+from tests.support.serving import ROOT
 
 PROGRAMS = {
     "manage.py": ["manage.py", "check"],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SECTION = (ROOT / "README.md").read_text().partition("\n## What we promise\n")[2].partition("\n## ")[0]
 PROMISES = {int(row[1]): row[0] for row in re.finditer(r"^\| (\d+) \|.*$", SECTION, re.MULTILINE)}
 

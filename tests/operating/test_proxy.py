@@ -15,12 +15,12 @@ from django.contrib.auth.models import User
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from tests.containers import SERVICES
-from tests.proxying import Proxy, Upstream, free_port, proxy, upstream
-from tests.serving import daphne
-from tests.watching import PATH, heard
-from transactions.rights import Right
-from transactions.tokens import create
+from tests.support.containers import SERVICES
+from tests.support.proxying import Proxy, Upstream, free_port, proxy, upstream
+from tests.support.serving import daphne
+from tests.support.watching import PATH, heard
+from transactions.access.rights import Right
+from transactions.access.tokens import create
 
 pytestmark = [
     pytest.mark.slow,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers import COMPOSE, FILLED_IN, VARIABLE, example
-from tests.serving import ROOT
+from tests.support.containers import COMPOSE, FILLED_IN, VARIABLE, example
+from tests.support.serving import ROOT
 
 SETTINGS = ROOT / "transaction_monitoring" / "settings.py"
 README = (ROOT / "README.md").read_text()
@@ -73,7 +73,7 @@ def test_settings_alone_read_the_environment_of_the_application() -> None:
     }
 
     # The commands that post are clients: they have an address and a token of their own.
-    clients = {"transactions/api_client.py", "transactions/management/commands/_posting.py"}
+    clients = {"transactions/client/api.py", "transactions/management/commands/_posting.py"}
     assert {str(file.relative_to(ROOT)) for file in elsewhere} == {str(SETTINGS.relative_to(ROOT)), *clients}
 
 

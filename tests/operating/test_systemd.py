@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers import SERVICES, command
-from tests.serving import ROOT
+from tests.support.containers import SERVICES, command
+from tests.support.serving import ROOT
 
 UNITS = ROOT / "deploy" / "systemd"
 NAMES = {"web": "transactions-web@.service", "worker": "transactions-worker.service"} | {

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
-from tests.rows import NOON, row, store
+from tests.support.rows import NOON, row, store
 from transactions.models import AMOUNT_MAX, Status, Transaction
-from transactions.statistics import Question, daily_averages
+from transactions.reading.averages import Question, daily_averages
 
 pytestmark = pytest.mark.django_db
 URL = "/api/transactions/average/"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transactions.days import DAY_S, Stretch, moment_text, stretches, zone_names
+from transactions.reading.days import DAY_S, Stretch, moment_text, stretches, zone_names
 
 START = datetime.min.replace(tzinfo=UTC)
 END_S = date.max.toordinal() * DAY_S

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
-from tests.accepting import record, take
-from tests.rows import NOON, row, store
-from transactions.flush import flush
-from transactions.listing import Wanted, page, position_of
+from tests.support.accepting import record, take
+from tests.support.rows import NOON, row, store
 from transactions.models import Transaction
+from transactions.reading.listing import Wanted, page, position_of
+from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db
 URL = "/api/transactions/"

@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
-from tests.rows import row, store
-from transactions.listing import ListParameters
+from tests.support.rows import row, store
 from transactions.models import AMOUNT_MAX
-from transactions.statistics import AverageParameters
+from transactions.reading.averages import AverageParameters
+from transactions.reading.listing import ListParameters
 
 pytestmark = pytest.mark.django_db
 LIST = "/api/transactions/"

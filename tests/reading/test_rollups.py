@@ -12,10 +12,10 @@ from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.accepting import record, take
-from tests.rows import NOON, rolled_up, row, store, summed
-from transactions.flush import flush
+from tests.support.accepting import record, take
+from tests.support.rows import NOON, rolled_up, row, store, summed
 from transactions.models import AMOUNT_MAX, Rollup, Status, Transaction
+from transactions.storing.flush import flush
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from daphne.server import Server
 
-from transaction_monitoring import finished_requests
+from transaction_monitoring.serving import finished_requests
 
 
 class Protocol:

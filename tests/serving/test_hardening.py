@@ -12,10 +12,9 @@ from django.core.management import call_command
 from django.test import Client
 from pytest_django import Settings
 
-from transactions.rights import Right
-from transactions.tokens import create
-
-from .serving import daphne
+from tests.support.serving import daphne
+from transactions.access.rights import Right
+from transactions.access.tokens import create
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

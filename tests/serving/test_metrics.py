@@ -17,19 +17,18 @@ from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from transaction_monitoring import worker
-from transactions import tally
-from transactions.flush import flush
-from transactions.queue import connection
-from transactions.rights import Right
-from transactions.tally import FLUSH_RECORDS, REASONS, Tally
+from tests.support.accepting import push, queued, record, take
+from tests.support.outages import postgres_away, redis_away
+from tests.support.serving import ROOT, daphne, database_url, stop
+from tests.support.watching import watch
+from transactions import tasks
+from transactions.access.rights import Right
+from transactions.access.tokens import create
+from transactions.metrics import counters, ticks
+from transactions.metrics.counters import FLUSH_RECORDS, REASONS, Tally
+from transactions.stores.redis_connection import connection
+from transactions.storing.flush import flush
 from transactions.tasks import flush_transactions
-from transactions.tokens import create
-
-from .accepting import push, queued, record, take
-from .outages import postgres_away, redis_away
-from .serving import ROOT, daphne, database_url, stop
-from .watching import watch
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -38,7 +37,7 @@ ADD, MANY = "/api/add-transaction/", "/api/add-transactions/"
 
 @pytest.fixture(autouse=True)
 def nothing_counted_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tally.tally, "_counts", {})
+    monkeypatch.setattr(counters.tally, "_counts", {})
 
 
 def figures(text: str) -> dict[str, float]:
@@ -158,19 +157,19 @@ def test_what_is_refused_is_counted_by_its_reason(
 
 def test_a_value_falls_into_the_bucket_of_the_next_bound(client: Client) -> None:
     for value in (0, 1, 1.5, 10, 10**9):
-        tally.tally.observe(FLUSH_RECORDS, value)
+        counters.tally.observe(FLUSH_RECORDS, value)
     found = scraped(client)
     wanted = {"0": 1, "1": 2, "10": 4, "100": 4, "1000000": 4, "+Inf": 5}
     assert {bound: found[f"flush_records_bucket{{le={bound}}}"] for bound in wanted} == wanted
 
 
 def test_what_becomes_of_ticks_is_counted(client: Client) -> None:
-    task = type("Task", (), {"name": worker.FLUSH})
-    worker.revoked(sender=task, expired=True)
-    worker.revoked(sender=task, expired=False)
-    worker.done(sender=task)
-    worker.done(sender=task)
-    worker.done(sender=type("Task", (), {"name": "another"}))
+    task = type("Task", (), {"name": tasks.flush_transactions.name})
+    tasks._revoked(sender=task, expired=True)
+    tasks._revoked(sender=task, expired=False)
+    tasks._done(sender=task)
+    tasks._done(sender=task)
+    tasks._done(sender=type("Task", (), {"name": "another"}))
     found = scraped(client)
     assert [found[f"ticks_total{{outcome={outcome}}}"] for outcome in ("done", "failed", "expired")] == [
         2,
@@ -195,11 +194,11 @@ def test_a_worker_tells_of_ticks_that_came_too_late(people: list[User], tmp_path
             flush_transactions.apply_async(expires=datetime.now(UTC) - timedelta(seconds=60))
             flush_transactions.apply_async()
             deadline = time.monotonic() + 60
-            while set(tally.last_ticks()) != {"expired", "done"} and time.monotonic() < deadline:
+            while set(ticks.last_ticks()) != {"expired", "done"} and time.monotonic() < deadline:
                 time.sleep(0.2)
         finally:
             stop(worker_process)
-    counts, _ = tally.read()
+    counts, _ = counters.read()
     assert (counts["ticks|expired"], counts["ticks|done"]) == (1, 1)
     assert "Traceback" not in (tmp_path / "worker.log").read_text()
 
@@ -212,7 +211,7 @@ def test_what_redis_does_not_take_is_counted_later() -> None:
     one.add("requests|a|200")
     one.publish()
     one.publish()
-    assert tally.read()[0]["requests|a|200"] == 3
+    assert counters.read()[0]["requests|a|200"] == 3
 
 
 def test_a_process_that_died_has_no_websockets(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,11 +220,11 @@ def test_a_process_that_died_has_no_websockets(monkeypatch: pytest.MonkeyPatch) 
     for each in (one, two):
         each.clients(2)
         each.publish()
-    assert tally.read()[1] == 4
-    monkeypatch.setattr(tally, "time", lambda: time.time() + tally.DEAD_S + 1)
+    assert counters.read()[1] == 4
+    monkeypatch.setattr(counters, "time", lambda: time.time() + counters.DEAD_S + 1)
     one.publish()
-    assert tally.read()[1] == 2
-    assert connection().hlen(tally.WATCHING) == 1
+    assert counters.read()[1] == 2
+    assert connection().hlen(counters.WATCHING) == 1
 
 
 # --- Several processes -------------------------------------------------------------------------

@@ -8,17 +8,17 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import Settings
 
-from transaction_monitoring import health
-from transactions import tally
-from transactions.flush import flush
+from tests.support.accepting import record, take
+from tests.support.outages import postgres_away, redis_away
+from transaction_monitoring.observability import health
+from transactions.access.rights import Right
+from transactions.access.tokens import create
+from transactions.metrics import ticks
 from transactions.models import Epoch
-from transactions.postgres import FLUSH_LOCK, Session
-from transactions.queue import QUEUE, connection
-from transactions.rights import Right
-from transactions.tokens import create
-
-from .accepting import record, take
-from .outages import postgres_away, redis_away
+from transactions.queue.keys import QUEUE
+from transactions.stores.postgres_session import FLUSH_LOCK, Session
+from transactions.stores.redis_connection import connection
+from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -110,8 +110,8 @@ def test_books_that_do_not_balance_show(client: Client) -> None:
 )
 def test_it_tells_why_no_flush_runs(client: Client, outcomes: tuple[str, ...], why: str) -> None:
     for number, outcome in enumerate(outcomes):
-        tally.tick(outcome)
-        connection().hincrbyfloat(tally.TICKS, outcome, number - 5)
+        ticks.tick(outcome)
+        connection().hincrbyfloat(ticks.TICKS, outcome, number - 5)
     status, body = told(client)
     assert (status, body["problems"]) == (503, [f"no flush has run lately; {why}"])
     assert set(body["last_ticks_seconds"]) == set(outcomes)
@@ -119,8 +119,8 @@ def test_it_tells_why_no_flush_runs(client: Client, outcomes: tuple[str, ...], w
 
 @pytest.mark.usefixtures("began_long_ago")
 def test_a_tick_of_long_ago_explains_nothing(client: Client) -> None:
-    tally.tick("expired")
-    connection().hincrbyfloat(tally.TICKS, "expired", -3600)
+    ticks.tick("expired")
+    connection().hincrbyfloat(ticks.TICKS, "expired", -3600)
     assert told(client)[1]["problems"] == [f"no flush has run lately; {health.NO_TICKS}"]
 
 

@@ -10,15 +10,15 @@ import httpx
 import pytest
 from django.contrib.auth.models import User
 
-from transaction_monitoring.logs import JSONFormatter, ReadableFormatter, redacted, request_id
-from transactions.flush import flush
+from tests.support.accepting import push, queued
+from tests.support.serving import daphne
+from transaction_monitoring.observability.logs import JSONFormatter, ReadableFormatter, redacted, request_id
+from transactions.access.rights import Right
+from transactions.access.tokens import create
 from transactions.models import ApiToken
-from transactions.queue import QUEUE, connection, text
-from transactions.rights import Right
-from transactions.tokens import create
-
-from .accepting import push, queued
-from .serving import daphne
+from transactions.queue.keys import QUEUE
+from transactions.stores.redis_connection import connection, text
+from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from .serving import ROOT
+from tests.support.serving import ROOT
 
 AMOUNT = 867_530_931_337
 TOKEN = "txmon_" + "A" * 43

@@ -4,9 +4,8 @@ import re
 import shutil
 from pathlib import Path
 
-from transaction_monitoring.static_files import HashedFilesStorage
-
-from .serving import ROOT
+from tests.support.serving import ROOT
+from transaction_monitoring.serving.static_files import HashedFilesStorage
 
 SOURCE = ROOT / "transactions" / "static"
 MODULES = "transactions/dashboard"

@@ -7,15 +7,17 @@ import psycopg2
 import pytest
 from django.contrib.auth.models import User
 
-from tests.accepting import outcomes, push, queued, record, take
-from tests.outages import transactions_locked
-from transactions import bulk_insert, postgres
-from transactions import flush as flushing
-from transactions.books import read as read_books
-from transactions.flush import flush
+from tests.support.accepting import outcomes, push, queued, record, take
+from tests.support.outages import transactions_locked
+from transactions.books.balance import read as read_books
 from transactions.models import FlushBatch, RejectedRecord, Transaction
-from transactions.postgres import FLUSH_LOCK, Session
-from transactions.queue import BATCH, INDEX, QUEUE, connection
+from transactions.queue.keys import BATCH, INDEX, QUEUE
+from transactions.stores import postgres_session
+from transactions.stores.postgres_session import FLUSH_LOCK, Session
+from transactions.stores.redis_connection import connection
+from transactions.storing import bulk_insert
+from transactions.storing import flush as flushing
+from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -274,7 +276,7 @@ def test_it_keeps_the_state_of_a_settlement_that_still_waits(
 def test_a_lock_held_too_long_fails_the_flush_and_the_next_one_recovers(
     people: list[User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(postgres.LIMITS_MS, "lock_timeout", 200)
+    monkeypatch.setitem(postgres_session.LIMITS_MS, "lock_timeout", 200)
     take(record("T1", people[0]))
     with transactions_locked(), pytest.raises(psycopg2.errors.LockNotAvailable):
         flush()

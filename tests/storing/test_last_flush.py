@@ -7,11 +7,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from transactions.flush import flush
+from tests.support.outages import postgres_away
 from transactions.models import Epoch
-from transactions.postgres import FLUSH_LOCK, Session
-
-from .outages import postgres_away
+from transactions.stores.postgres_session import FLUSH_LOCK, Session
+from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

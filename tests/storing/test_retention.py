@@ -12,12 +12,14 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pytest_django import Settings
 
-from tests.accepting import record, take
-from tests.rows import rolled_up, row, store, summed
-from tests.serving import ROOT, database_url
-from transactions import books, retention, tasks
-from transactions.flush import flush
+from tests.support.accepting import record, take
+from tests.support.rows import rolled_up, row, store, summed
+from tests.support.serving import ROOT, database_url
+from transactions import tasks
+from transactions.books import balance
 from transactions.models import Transaction
+from transactions.storing import retention
+from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -113,7 +115,7 @@ def test_the_books_hold_and_an_id_that_is_gone_is_new_again(people: list[User]) 
 
     assert take(record("T1", people[0], status="SUCCESS")) == ["N"]
     flush()
-    found = books.read()
+    found = balance.read()
     assert (found.accepted, found.stored, found.balanced) == (2, 2, True)
 
 

@@ -9,17 +9,20 @@ import psycopg2
 import pytest
 from django.contrib.auth.models import User
 
-from tests.accepting import push, queued, record, take
-from tests.test_flush import balanced, crash_at, rows
-from tests.test_ingest import serve
-from transactions import bulk_insert, ingest
-from transactions import flush as flushing
-from transactions.alarms import open_alarms
-from transactions.flush import flush
-from transactions.lookups import lookups
+from tests.intake.test_ingest import serve
+from tests.storing.test_flush import balanced, crash_at, rows
+from tests.support.accepting import push, queued, record, take
+from transactions.books.alarms import open_alarms
+from transactions.intake import ingest, outcomes
+from transactions.intake.lookups import lookups
 from transactions.models import Epoch, FlushBatch, RejectedRecord
-from transactions.postgres import FLUSH_LOCK, Session
-from transactions.queue import BATCH, BOOKS, FEED, INDEX, QUEUE, connection, waiting
+from transactions.queue.keys import BATCH, BOOKS, FEED, INDEX, QUEUE
+from transactions.queue.waiting import waiting
+from transactions.stores.postgres_session import FLUSH_LOCK, Session
+from transactions.stores.redis_connection import connection
+from transactions.storing import bulk_insert
+from transactions.storing import flush as flushing
+from transactions.storing.flush import flush
 
 POINTS = ("after_promise", "after_reserve", "amid_insert", "after_commit", "before_released")
 
@@ -180,7 +183,7 @@ def test_it_keeps_the_users_of_a_chunk_from_being_deleted_before_its_commit(
 def test_it_accepts_nothing_by_half_beside_a_key_of_another_type(people: list[User], key: str) -> None:
     """Lua does not roll back: what would fail half-way has to be seen before the first write."""
     connection().set(key, "somebody else's")
-    with pytest.raises(ingest.IntakeUnavailable):
+    with pytest.raises(outcomes.IntakeUnavailable):
         take(record("T1", people[0]))
     assert connection().keys("*transactions_list*") == [key.encode()]
 
@@ -200,7 +203,7 @@ def test_it_goes_on_for_the_others_when_clients_leave_amid_a_call(people: list[U
         return await asyncio.gather(*tasks, return_exceptions=True)
 
     answers = serve(leave())
-    assert [answer[0].verdict for answer in answers[1::2]] == [ingest.Verdict.NEW] * 30
+    assert [answer[0].verdict for answer in answers[1::2]] == [outcomes.Verdict.NEW] * 30
 
 
 def test_it_takes_up_nothing_while_another_holds_the_lock(people: list[User]) -> None:

@@ -11,14 +11,13 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from tests.accepting import record, take
-from transactions import ticks
+from tests.support.accepting import record, take
+from tests.support.outages import postgres_away
 from transactions.models import Epoch, Transaction
-from transactions.postgres import FLUSH_LOCK, Session
+from transactions.stores.postgres_session import FLUSH_LOCK, Session
+from transactions.storing import watchdog
+from transactions.storing.watchdog import flush_if_overdue, start_clock
 from transactions.tasks import flush_transactions
-from transactions.ticks import flush_if_overdue, start_clock
-
-from .outages import postgres_away
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -67,7 +66,7 @@ def test_its_clock_goes_on_after_a_failure(
         flushed.set()
         return True
 
-    monkeypatch.setattr(ticks, "flush_if_overdue", flush_or_fail)
+    monkeypatch.setattr(watchdog, "flush_if_overdue", flush_or_fail)
     ended = start_clock()
     try:
         assert flushed.wait(30)
@@ -86,7 +85,7 @@ def test_its_clock_leaves_the_first_tick_to_beat(settings: Any) -> None:
             waits.append(timeout)
             return len(waits) == 3
 
-    ticks._run(Ended())
+    watchdog._run(Ended())
     assert waits == [10, 5, 5]
 
 

@@ -5,9 +5,11 @@ from typing import Any
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 
-from transactions import ingest
-from transactions.ingest import Outcome, Record
-from transactions.queue import BOOKS, QUEUE, connection
+from transactions.intake import ingest
+from transactions.intake.outcomes import Outcome
+from transactions.queue.keys import BOOKS, QUEUE
+from transactions.queue.records import Record
+from transactions.stores.redis_connection import connection
 
 NOW = "2026-01-31T12:00:00.000000Z"
 

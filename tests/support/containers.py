@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from tests.serving import ROOT
+from tests.support.serving import ROOT
 
 COMPOSE = ROOT / "docker-compose.yml"
 DOCUMENT: dict[str, Any] = yaml.safe_load(COMPOSE.read_text())

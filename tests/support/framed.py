@@ -10,12 +10,12 @@ from asgiref.testing import ApplicationCommunicator
 from django.contrib.auth.models import User
 from websockets.sync.client import ClientConnection
 
+from tests.support.accepting import record
+from tests.support.watching import PATH, PATIENCE_S, heard, watch
 from transaction_monitoring.routing import websocket_application
-from transactions import feed, ingest
-from transactions.ingest import CALL_RECORDS_MAX
-
-from .accepting import record
-from .watching import PATH, PATIENCE_S, heard, watch
+from transactions.intake import ingest
+from transactions.intake.ingest import CALL_RECORDS_MAX
+from transactions.live import feed
 
 Frame = dict[str, Any]
 FRAMES = f"{PATH}?frames=1"

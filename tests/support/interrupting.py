@@ -7,8 +7,9 @@ import sys
 import time
 from functools import partial
 
-from tests.serving import ROOT, database_url
-from transactions.queue import QUEUE, connection
+from tests.support.serving import ROOT, database_url
+from transactions.queue.keys import QUEUE
+from transactions.stores.redis_connection import connection
 
 
 def interrupted(*arguments: str, **environment: str) -> tuple[int, str, str]:

@@ -7,8 +7,8 @@ import psycopg2
 from django.db import connections
 from django.test import override_settings
 
-from tests.serving import database_url
-from transactions.queue import connection
+from tests.support.serving import database_url
+from transactions.stores.redis_connection import connection
 
 
 @contextmanager

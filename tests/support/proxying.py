@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tests.containers import command, health_check, service
-from tests.serving import ROOT
+from tests.support.containers import command, health_check, service
+from tests.support.serving import ROOT
 
 TEMPLATE = ROOT / "deploy" / "nginx" / "nginx.conf.template"
 SELF_SIGNED = (

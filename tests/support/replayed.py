@@ -5,7 +5,7 @@ from pathlib import Path
 
 from django.core.management import CommandError, call_command
 
-from transactions.transaction_file import COLUMNS
+from transactions.client.csv_file import COLUMNS
 
 HEADER = ",".join(COLUMNS)
 WHEN = "2026-01-31T12:00:00Z"

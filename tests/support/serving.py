@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 from django.db import connection
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 READY_S = 60.0
 STOP_S = 15.0
 

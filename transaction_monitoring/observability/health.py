@@ -10,9 +10,11 @@ from django.db import Error as DatabaseError
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
-from transactions import alarms, books, flushes, tally
-from transactions.callers import rights_of_caller
-from transactions.rights import Right
+from transactions.access.callers import rights_of_caller
+from transactions.access.rights import Right
+from transactions.books import alarms, balance
+from transactions.metrics import ticks
+from transactions.storing import history
 
 # Flush intervals without a flush after which the system is not ready. The process may well be
 # there: Celery on Redis can stop consuming after a reconnect and still answer `inspect ping`.
@@ -55,8 +57,8 @@ def _may_see_details(request: HttpRequest) -> bool:
 def _look() -> tuple[list[str], dict[str, Any]]:
     """What is wrong, each in a line, and what was seen."""
     try:
-        found = books.read()
-        ticks = tally.last_ticks()
+        found = balance.read()
+        last_ticks = ticks.last_ticks()
     except redis.RedisError:
         return ["Redis does not answer"], {"stores": {"redis": "down", "postgres": "unknown"}}
     problems = []
@@ -67,13 +69,15 @@ def _look() -> tuple[list[str], dict[str, Any]]:
     up_s = (datetime.now(UTC) - STARTED_AT).total_seconds()
     age_s = _age_s()
     if min(up_s, up_s if age_s is None else age_s) > _intervals(INTERVALS_MISSED_MAX):
-        problems.append(f"no flush has run lately; {_why(ticks)}")
+        problems.append(f"no flush has run lately; {_why(last_ticks)}")
     told = _alarms()
     now = time()
     return problems + told, {
         "stores": {"redis": "up", "postgres": "down" if found.balanced is None else "up"},
         "last_flush_seconds": None if age_s is None else round(age_s, 1),
-        "last_ticks_seconds": {outcome: round(now - moment) for outcome, moment in sorted(ticks.items())},
+        "last_ticks_seconds": {
+            outcome: round(now - moment) for outcome, moment in sorted(last_ticks.items())
+        },
         "alarms": told,
         "books": found.as_dict(),
     }
@@ -86,15 +90,15 @@ def _intervals(number: int) -> float:
 def _age_s() -> float | None:
     """Seconds without a flush, None where nobody knows of one."""
     try:
-        return flushes.age_s()
+        return history.age_s()
     except DatabaseError:
         return None
 
 
-def _why(ticks: dict[str, float]) -> str:
+def _why(last_ticks: dict[str, float]) -> str:
     """What the latest tick came to, where there was one lately."""
-    latest = max(ticks, key=lambda outcome: ticks[outcome], default="")
-    if not latest or time() - ticks[latest] > _intervals(INTERVALS_TOLD):
+    latest = max(last_ticks, key=lambda outcome: last_ticks[outcome], default="")
+    if not latest or time() - last_ticks[latest] > _intervals(INTERVALS_TOLD):
         return NO_TICKS
     return {"expired": LATE_TICKS, "failed": FAILING}.get(latest, NO_TICKS)
 

@@ -18,11 +18,12 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from transactions import alarms, books, tally
-from transactions.callers import rights_of_caller
+from transactions.access.callers import rights_of_caller
+from transactions.access.rights import NONE, Right
+from transactions.books import alarms, balance
+from transactions.metrics import counters
 from transactions.models import RejectedRecord
-from transactions.queue import connection
-from transactions.rights import NONE, Right
+from transactions.stores.redis_connection import connection
 
 PREFIX = "transactions_"
 TOTALS = {
@@ -35,14 +36,14 @@ TOTALS = {
 # Fields of the tally whose labels are known beforehand: they are 0 before they first happen.
 COUNTERS: dict[str, tuple[str, tuple[str, ...], Iterable[str]]] = {
     "requests": ("Answers to posted transactions, by status.", ("endpoint", "status"), ()),
-    "refused": ("Records refused at the door.", ("reason",), sorted(set(tally.REASONS.values()))),
+    "refused": ("Records refused at the door.", ("reason",), sorted(set(counters.REASONS.values()))),
     "ticks": ("Ticks of the flush, by what they came to.", ("outcome",), ("done", "failed", "expired")),
     "websocket_closed": ("Websockets that we closed, by code.", ("code",), ("4003", "4008", "4013")),
 }
 HISTOGRAMS = {
-    tally.REQUEST_SECONDS: ("Seconds until a posted transaction was answered.", "endpoint"),
-    tally.FLUSH_SECONDS: ("Seconds that a flush took.", ""),
-    tally.FLUSH_RECORDS: ("Records that a flush stored.", ""),
+    counters.REQUEST_SECONDS: ("Seconds until a posted transaction was answered.", "endpoint"),
+    counters.FLUSH_SECONDS: ("Seconds that a flush took.", ""),
+    counters.FLUSH_RECORDS: ("Records that a flush stored.", ""),
 }
 
 
@@ -72,8 +73,8 @@ class System(Collector):
     def collect(self) -> Iterator[Metric]:
         up = GaugeMetricFamily(f"{PREFIX}store_up", "Whether a store answers.", labels=["store"])
         try:
-            found = books.read()
-            counts, clients = tally.read()
+            found = balance.read()
+            counts, clients = counters.read()
             memory = connection().info("memory")
         except redis.RedisError:
             up.add_metric(["redis"], 0)
@@ -97,7 +98,7 @@ class System(Collector):
             return
 
 
-def _of_books(found: books.Books) -> Iterator[Metric]:
+def _of_books(found: balance.Books) -> Iterator[Metric]:
     shown = found.as_dict()
     for name, help in TOTALS.items():
         if shown[name] is not None:

@@ -2,8 +2,8 @@
 
 from time import perf_counter
 
-from transactions.lane import ENDPOINTS, Application, Message, Receive, Scope, Send
-from transactions.tally import tally
+from transactions.intake.fast_lane import ENDPOINTS, Application, Message, Receive, Scope, Send
+from transactions.metrics.counters import tally
 
 
 def observed_posts(application: Application) -> Application:

@@ -17,7 +17,7 @@ import orjson
 from daphne.http_protocol import WebRequest
 from django.conf import settings
 
-from .request_id import HEADER, request_id
+from .request_ids import HEADER, request_id
 
 # A body may take this long, and a second more for each so many bytes that have come. Daphne looks
 # every two seconds.

@@ -13,7 +13,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from .tally import REASONS, refused
+from transactions.metrics.counters import REASONS, refused
 
 log = logging.getLogger(__name__)
 

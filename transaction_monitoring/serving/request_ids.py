@@ -4,10 +4,10 @@ In front of everything that answers, so that also a 404, a refusal by a middlewa
 the fast lane bear one. What is behind finds the name in the request's own header.
 """
 
-from transactions import answers
-from transactions.lane import Application, Message, Receive, Scope, Send
+from transactions.intake import request_ids
+from transactions.intake.fast_lane import Application, Message, Receive, Scope, Send
 
-from . import logs
+from ..observability import logs
 
 HEADER = b"x-request-id"
 ANSWERS = frozenset({"http.response.start", "websocket.accept"})
@@ -15,7 +15,7 @@ ANSWERS = frozenset({"http.response.start", "websocket.accept"})
 
 def request_id(given: list[bytes]) -> str:
     """The name of a request with these X-Request-Id: the client's if there is one that is fit, else ours."""
-    return answers.request_id(given[0].decode("latin-1") if len(given) == 1 else "")
+    return request_ids.request_id(given[0].decode("latin-1") if len(given) == 1 else "")
 
 
 def with_request_id(application: Application) -> Application:

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from transactions.callers import client_address
+from .addresses import client_address
 
 log = logging.getLogger(__name__)
 

@@ -22,9 +22,13 @@ from weakref import WeakKeyDictionary
 import redis.exceptions
 from django.conf import settings
 
-from .queue import LIMIT, intake_connection, script
+from ..stores.redis_connection import intake_connection
+from ..stores.scripts import script
 
 log = logging.getLogger(__name__)
+
+# + a caller: a bucket, a hash that is forgotten when it is full
+LIMIT = "{transactions_list}:limit:"
 
 REFUSED = "Too many requests: the rate limit is reached. Retry-After says when to send the same again."
 # For how long what was taken ahead may be spent, in seconds.
@@ -138,7 +142,7 @@ class Limiter:
         burst, rate = self._rates
         least = records - bucket.held
         most = least + (int(min(rate, burst) * AHEAD) if self._ahead else 0)
-        source, sha = script("take")
+        source, sha = script("access", "take")
         arguments = (1, LIMIT + caller, rate, burst, least, most)
         try:
             async with asyncio.timeout(PATIENCE_S):

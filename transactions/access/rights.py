@@ -6,7 +6,7 @@ from enum import StrEnum
 from django.contrib.auth.models import AnonymousUser, Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
 
-from .models import Transaction
+from ..models import Transaction
 
 
 class Right(StrEnum):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 import orjson
 import redis
 
-from .queue import connection
+from ..stores.redis_connection import connection
 
 log = logging.getLogger(__name__)
 

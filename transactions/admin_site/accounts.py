@@ -15,10 +15,10 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from . import tokens
-from .changelists import BoundedAdmin, list_of, more_than
-from .models import ApiToken, Transaction
-from .rights import rights_of
+from ..access import tokens
+from ..access.rights import rights_of
+from ..models import ApiToken, Transaction
+from .lists import BoundedAdmin, list_of, more_than
 
 if TYPE_CHECKING:
 

@@ -8,9 +8,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from . import alarms, flushes
-from .changelists import BoundedAdmin, list_of
-from .models import Epoch, FlushBatch
+from ..books import alarms
+from ..models import Epoch, FlushBatch
+from ..storing import history
+from .lists import BoundedAdmin, list_of
 
 
 @admin.register(FlushBatch)
@@ -34,7 +35,7 @@ class FlushBatchAdmin(BoundedAdmin[FlushBatch]):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        return super().changelist_view(request, {**(extra_context or {}), "flushes": flushes.latest()})
+        return super().changelist_view(request, {**(extra_context or {}), "flushes": history.latest()})
 
     @admin.display(description="rejected")
     def refused(self, batch: FlushBatch) -> SafeString | str:

@@ -7,7 +7,7 @@ from django.db import connection as database
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from .models import Transaction
+from ..models import Transaction
 
 UNITS = ("year", "month", "day")
 FORMATS = ("Y", "YEAR_MONTH_FORMAT", "MONTH_DAY_FORMAT")

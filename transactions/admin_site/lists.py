@@ -21,7 +21,7 @@ from django.urls import path, reverse
 from django.utils.functional import cached_property
 from psycopg2.errors import QueryCanceled
 
-from . import dates, exports
+from . import date_hierarchy, exports
 
 # Rows that can be paged through, and so the largest OFFSET: 100 pages of 100.
 ROWS_MAX = 10_000
@@ -89,7 +89,7 @@ class BoundedChangeList(ChangeList):
         self.full_result_count = self.result_count
 
     def get_filters(self, request: HttpRequest) -> Any:
-        given = [unit in self._period for unit in dates.UNITS]
+        given = [unit in self._period for unit in date_hierarchy.UNITS]
         if given != sorted(given, reverse=True):
             raise IncorrectLookupParameters("A month needs its year, a day its month.")
         try:
@@ -100,22 +100,24 @@ class BoundedChangeList(ChangeList):
     @property
     def _period(self) -> dict[str, str]:
         """The chosen year, month and day of the date hierarchy, as far as they are given."""
-        values = {unit: self.params.get(f"{self.date_hierarchy}__{unit}") for unit in dates.UNITS}
+        values = {unit: self.params.get(f"{self.date_hierarchy}__{unit}") for unit in date_hierarchy.UNITS}
         return {unit: value for unit, value in values.items() if value is not None}
 
     def drill_down(self) -> dict[str, Any]:
         """What Django's template of a date hierarchy shows: the way back, and the periods with rows."""
         period = [int(value) for value in self._period.values()]
-        choices = [self._choice(inner) for inner in dates.within(period)]
+        choices = [self._choice(inner) for inner in date_hierarchy.within(period)]
         return {
             "back": self._choice(period[:-1]) if period else None,
-            "choices": choices if len(period) < len(dates.UNITS) else [{"title": dates.title(period)}],
+            "choices": choices
+            if len(period) < len(date_hierarchy.UNITS)
+            else [{"title": date_hierarchy.title(period)}],
         }
 
-    def _choice(self, period: dates.Period) -> dict[str, str]:
+    def _choice(self, period: date_hierarchy.Period) -> dict[str, str]:
         name = f"{self.date_hierarchy}__"
-        values = {name + unit: value for unit, value in zip(dates.UNITS, period, strict=False)}
-        return {"title": dates.title(period), "link": self.get_query_string(values, [name])}
+        values = {name + unit: value for unit, value in zip(date_hierarchy.UNITS, period, strict=False)}
+        return {"title": date_hierarchy.title(period), "link": self.get_query_string(values, [name])}
 
 
 class BoundedAdmin(ModelAdmin[M]):

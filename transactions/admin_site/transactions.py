@@ -1,12 +1,6 @@
-"""The admin site: facts to look at, and the three decisions that are an operator's.
+"""The admin site's pages of transactions."""
 
-Those are to replay or discard a rejected record, to acknowledge an alarm, and (superusers alone) to
-delete a transaction. Every value is shown as text, whatever a client wrote into it.
-"""
-
-from typing import Any
-
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.actions import delete_selected
 from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
@@ -15,20 +9,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from . import accounts_admin, books_admin, rejected
-from .changelists import KEY_DIGITS_MAX, BoundedAdmin, ChosenFilter, list_of
-from .models import RejectedRecord, Status, Transaction
-
-# Django looks for this module alone.
-__all__ = ["accounts_admin", "books_admin"]
+from ..models import Status, Transaction
+from .lists import KEY_DIGITS_MAX, BoundedAdmin, ChosenFilter, list_of
 
 User = get_user_model()
-admin.site.index_template = "transactions/dashboard.html"
-
-# Bytes of a rejected record that are shown; the rest is told as a number.
-RAW_SHOWN_MAX = 4_000
-# Left-open records that the message after an action names.
-NAMED_MAX = 5
 # How a status is coloured beside its name.
 STATUS_COLOURS = {
     Status.PENDING.label: "info",
@@ -44,34 +28,6 @@ class UserFilter(ChosenFilter):
     def name_of(self, key: int) -> str:
         user = User.objects.filter(pk=key).first()
         return user.get_username() if user else f"{key} (does not exist)"
-
-
-class BatchFilter(ChosenFilter):
-    title = "flush"
-    parameter_name = "batch"
-
-
-class ResolutionFilter(admin.SimpleListFilter):
-    """The open records unless others are asked for."""
-
-    title = "resolution"
-    parameter_name = "resolution"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("open", "Open"), *RejectedRecord.Resolution.choices, ("all", "All")]
-
-    def choices(self, changelist: Any) -> Any:
-        for value, title in self.lookup_choices:
-            query_string = changelist.get_query_string({self.parameter_name: value})
-            yield {
-                "selected": value == (self.value() or "open"),
-                "query_string": query_string,
-                "display": title,
-            }
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[RejectedRecord]) -> QuerySet[RejectedRecord]:
-        wanted = self.value() or "open"
-        return queryset if wanted == "all" else queryset.filter(resolution="" if wanted == "open" else wanted)
 
 
 @admin.register(Transaction)
@@ -152,54 +108,3 @@ def _named(term: str) -> Q:
     if term.isascii() and term.isdigit() and len(term) <= KEY_DIGITS_MAX:
         named |= Q(pk=int(term))
     return named
-
-
-@admin.register(RejectedRecord)
-class RejectedRecordAdmin(BoundedAdmin[RejectedRecord]):
-    list_display = ("id", "transaction_id", "reason", "rejected_at", "times", "resolution", "resolved_at")
-    list_filter = (ResolutionFilter, BatchFilter)
-    lookups_allowed = frozenset({"resolution", "batch"})
-    ordering = ("-id",)
-    search_fields = ("transaction_id",)
-    search_help_text = "A transaction_id or how it begins."
-    fields = (*list_display, "batch", "raw_shown")
-    actions = ("replay", "discard")
-    export_columns = ("id", "transaction_id", "reason", "rejected_at", "times", "resolution", "resolved_at")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[RejectedRecord]:
-        return super().get_queryset(request).defer("raw")
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[RejectedRecord], search_term: str
-    ) -> tuple[QuerySet[RejectedRecord], bool]:
-        term = search_term.strip()
-        return (queryset.filter(transaction_id__startswith=term) if term else queryset), False
-
-    @admin.display(description="raw bytes")
-    def raw_shown(self, row: RejectedRecord) -> SafeString:
-        raw = bytes(row.raw)
-        text = raw[:RAW_SHOWN_MAX].decode(errors="backslashreplace")
-        visible = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-        more = f" … and {len(raw) - RAW_SHOWN_MAX:,} bytes more" if len(raw) > RAW_SHOWN_MAX else ""
-        return format_html("<code>{}</code>{}", visible, more)
-
-    def has_resolve_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("transactions.change_rejectedrecord")
-
-    @admin.action(permissions=["resolve"], description="Replay: accept the selected records anew")
-    def replay(self, request: HttpRequest, queryset: QuerySet[RejectedRecord]) -> None:
-        if not self.refuses(request, queryset):
-            self._tell(request, "replayed", rejected.replay(queryset))
-
-    @admin.action(permissions=["resolve"], description="Discard: give the selected records up")
-    def discard(self, request: HttpRequest, queryset: QuerySet[RejectedRecord]) -> None:
-        if not self.refuses(request, queryset):
-            self._tell(request, "discarded", rejected.discard(queryset))
-
-    def _tell(self, request: HttpRequest, done: str, report: rejected.Report) -> None:
-        before = f", {report.before} before" if report.before else ""
-        self.message_user(request, f"{report.done} {done}{before}.", messages.SUCCESS)
-        for left in report.named[:NAMED_MAX]:
-            self.message_user(request, f"{left.id} {left.transaction_id}: {left.why}.", messages.ERROR)
-        if report.failed > NAMED_MAX:
-            self.message_user(request, f"Could not be {done}: {report.failed} in all.", messages.ERROR)

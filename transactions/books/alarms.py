@@ -3,7 +3,7 @@
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from .models import Epoch
+from ..models import Epoch
 
 
 def open_alarms() -> QuerySet[Epoch]:

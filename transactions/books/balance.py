@@ -14,8 +14,10 @@ from typing import Any
 from django.db import Error as DatabaseError
 from django.db import connection as database
 
-from .models import Epoch, FlushBatch
-from .queue import BOOKS, QUEUE, State, connection, state_from, text
+from ..models import Epoch, FlushBatch
+from ..queue.keys import BOOKS, QUEUE
+from ..queue.records import State, state_from
+from ..stores.redis_connection import connection, text
 
 # How often the two stores are read again while a flush moves between the reads.
 READS_MAX = 20

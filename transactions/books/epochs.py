@@ -9,9 +9,10 @@ does not know that batch, it is PostgreSQL that went back.
 import logging
 import uuid
 
-from .models import Epoch, FlushBatch, Transaction
-from .postgres import FLUSH_LOCK, Session
-from .queue import BATCH, BATCH_INDEX, BOOKS, FEED, INDEX, QUEUE, connection, text
+from ..models import Epoch, FlushBatch, Transaction
+from ..queue.keys import BATCH, BATCH_INDEX, BOOKS, FEED, INDEX, QUEUE
+from ..stores.postgres_session import FLUSH_LOCK, Session
+from ..stores.redis_connection import connection, text
 
 log = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from . import customers
-from .api_client import Client, Pace, PostingError
+from . import users
+from .api import Client, Pace, PostingError
+from .csv_file import COLUMNS, FileError, Row, rows
 from .status_line import StatusLine
-from .transaction_file import COLUMNS, FileError, Row, rows
 
 # Refusals told one by one on a terminal when no file keeps them.
 TOLD_MAX = 20
@@ -158,7 +158,7 @@ def _batches(found: Iterator[Row], order: Order, tally: Tally) -> Iterator[list[
         refusals = [Refusal(row, "malformed", row.fault) for row in batch if row.fault]
         sound = [row for row in batch if not row.fault]
         if order.create_users:
-            tally.users_made += customers.make_missing(customers.keys_in(row.cells["user"] for row in sound))
+            tally.users_made += users.make_missing(users.keys_in(row.cells["user"] for row in sound))
         if sound:
             pace.wait(len(sound))
             refusals += _post(sound, order.client, tally)

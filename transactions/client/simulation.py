@@ -10,10 +10,10 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from . import customers
-from .api_client import Client, Pace
-from .models import Status
+from ..models import Status
+from .api import Client, Pace
 from .status_line import StatusLine
+from .users import make_missing
 
 # The keys of the simulated users; those of a small system's own users are lower.
 FIRST_USER = 100_001
@@ -110,10 +110,10 @@ class Counts:
 def simulate(scene: Scene, client: Client, status: StatusLine) -> None:
     """Makes the users that are missing and posts until time is up, or Ctrl-C.
 
-    Raises api_client.PostingError, and django.db.Error where the users cannot be made.
+    Raises api.PostingError, and django.db.Error where the users cannot be made.
     """
     users = range(FIRST_USER, FIRST_USER + scene.users)
-    if made := customers.make_missing(users):
+    if made := make_missing(users):
         status.say(f"{made:,} users made")
     stream = Stream(users, scene.seed, f"SIM-{secrets.token_hex(4)}")
     counts, began_at = Counts(), time.monotonic()

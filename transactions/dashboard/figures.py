@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db import connection, transaction
 
-from . import books
-from .models import FlushBatch, RejectedRecord, Rollup, Status, Transaction
+from ..books import balance
+from ..models import FlushBatch, RejectedRecord, Rollup, Status, Transaction
+from ..stores.bounded_queries import query
 
 TRANSACTION = Transaction._meta.db_table
 ROLLUP = Rollup._meta.db_table
@@ -31,11 +31,6 @@ RECOUNTED_MINUTES = 3
 REJECTED_COUNTED_MAX = 10_000
 # A flush that ended this soon after storing a batch was that batch's own.
 SAME_FLUSH = timedelta(seconds=1)
-# How long one statement may take; a figure without an answer says so.
-FIGURE_MS_MAX = 5_000
-
-# Purpose: bounds the statement that follows in the same transaction.
-LIMIT_TIME = "SELECT set_config('statement_timeout', %s, true)"
 
 # Purpose: count and sum by status of whole quarters (from the rollups) and of stretches of rows (by
 # the index transaction_by_time), many at once, so that all of them see the same rows.
@@ -98,7 +93,7 @@ class Minutes(NamedTuple):
 
 def status() -> dict[str, Any]:
     """The strip at the top: the books, the open rejected records, the flush. Raises redis.RedisError."""
-    found = books.read()
+    found = balance.read()
     return {
         "now": datetime.now(UTC),
         "books": found.as_dict(),
@@ -244,12 +239,3 @@ def throughput(until: datetime, counted: Minutes) -> dict[str, Any]:
 def _count_minutes(since: datetime, end: datetime) -> Minutes:
     rows = query(COUNT_MINUTES, {"since": since, "until": end})
     return Minutes(end, {(at, status): count for at, status, count in rows})
-
-
-def query(sql: str, parameters: dict[str, Any]) -> list[Any]:
-    """The rows of one statement, given up after FIGURE_MS_MAX."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(LIMIT_TIME, [str(FIGURE_MS_MAX)])
-        cursor.execute(sql, parameters)
-        rows: list[Any] = cursor.fetchall()
-    return rows

@@ -6,8 +6,9 @@ Amounts are strings: a browser's numbers end at 2^53.
 from datetime import datetime, timedelta
 from typing import Any
 
-from .dashboard import TRANSACTION, query
-from .models import Transaction
+from ..models import Transaction
+from ..stores.bounded_queries import query
+from .figures import TRANSACTION
 
 USER = Transaction._meta.get_field("user").related_model._meta
 

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from . import transaction
-from .models import RejectedRecord, Transaction
-from .queue import State, waiting
+from ..models import RejectedRecord, Transaction
+from ..queue.records import State
+from ..queue.waiting import waiting
+from ..reading import detail
 
 LATEST_OF_USER = 10
 
@@ -56,12 +57,12 @@ def _events(row: Transaction | None, state: State | None) -> list[dict[str, Any]
 def _latest(user: int) -> list[dict[str, Any]]:
     """The user's latest stored transactions, by the index transaction_by_user."""
     rows = Transaction.objects.filter(user_id=user).order_by("-created_at", "-id")[:LATEST_OF_USER]
-    return [{**transaction.stored_as_dict(row), "amount": str(row.amount)} for row in rows]
+    return [{**detail.stored_as_dict(row), "amount": str(row.amount)} for row in rows]
 
 
 def _refused(transaction_id: str) -> dict[str, Any] | None:
     record = RejectedRecord.objects.filter(transaction_id=transaction_id).order_by("-id").first()
-    found = transaction.find(transaction_id) if record is not None else None
+    found = detail.find(transaction_id) if record is not None else None
     if record is None or found is None or "rejected" not in found:
         return None
     event = {"what": f"rejected: {record.reason}", "at": record.rejected_at}

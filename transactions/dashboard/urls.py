@@ -2,11 +2,11 @@
 
 from django.urls import path
 
-from . import dashboard_views
+from . import views
 
 urlpatterns = [
-    path("figures/", dashboard_views.figures, name="dashboard-figures"),
-    path("averages/", dashboard_views.averages, name="dashboard-averages"),
-    path("start/", dashboard_views.start, name="dashboard-start"),
-    path("story/", dashboard_views.one, name="dashboard-story"),
+    path("figures/", views.show_figures, name="dashboard-figures"),
+    path("averages/", views.show_averages, name="dashboard-averages"),
+    path("start/", views.show_start, name="dashboard-start"),
+    path("story/", views.show_story, name="dashboard-story"),
 ]

@@ -15,13 +15,15 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from . import dashboard, newest, statistics, story
-from .callers import rights_of_caller
-from .days import zone_names
-from .feed import FEED_RECORDS
-from .kept import Kept, Pace
-from .queue import BOOKS, connection, text
-from .rights import Right, rights_of
+from ..access.callers import rights_of_caller
+from ..access.rights import Right, rights_of
+from ..live.feed import FEED_RECORDS
+from ..queue.keys import BOOKS
+from ..reading.averages import AverageParameters, Question, daily_averages
+from ..reading.days import zone_names
+from ..stores.redis_connection import connection, text
+from . import figures, sample, story
+from .cached import Kept, Pace
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +50,7 @@ def with_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, A
         "transactions": reverse("admin:transactions_transaction_changelist"),
         "rejected": reverse("admin:transactions_rejectedrecord_changelist"),
     }
-    shown = {"urls": urls, "tiles": list(dashboard.TILES), "zones": sorted(zone_names())}
+    shown = {"urls": urls, "tiles": list(figures.TILES), "zones": sorted(zone_names())}
     return {**context, "title": "Dashboard", "dashboard": shown}
 
 
@@ -71,11 +73,11 @@ def _figure(view: View) -> View:
     return require_GET(never_cache(guarded))
 
 
-_status = Kept(dashboard.status, 1.0)
-_tiles = Kept(lambda: _with_moment(dashboard.tiles), 4.0)
-_hour = Kept(lambda: _with_moment(dashboard.count_hour), 60.0)
-_minutes = Kept(lambda: _with_moment(lambda until: dashboard.throughput(until, _hour.get()["data"])), 4.0)
-_sample = Kept(lambda: _with_moment(newest.sample), 10.0)
+_status = Kept(figures.status, 1.0)
+_tiles = Kept(lambda: _with_moment(figures.tiles), 4.0)
+_hour = Kept(lambda: _with_moment(figures.count_hour), 60.0)
+_minutes = Kept(lambda: _with_moment(lambda until: figures.throughput(until, _hour.get()["data"])), 4.0)
+_sample = Kept(lambda: _with_moment(sample.sample), 10.0)
 _pace = Pace()
 
 
@@ -86,7 +88,7 @@ def forget() -> None:
 
 
 def _with_moment(ask: Callable[[datetime], Any]) -> dict[str, Any]:
-    until = dashboard.as_of(_status.get()["books"]["last_flush"])
+    until = figures.as_of(_status.get()["books"]["last_flush"])
     return {"as_of": until, "data": ask(until)}
 
 
@@ -97,7 +99,7 @@ def _throughput() -> dict[str, Any]:
 
 
 @_figure
-def figures(request: HttpRequest) -> HttpResponse:
+def show_figures(request: HttpRequest) -> HttpResponse:
     """The status strip and every figure but the averages; null for what PostgreSQL does not tell in time."""
     body: dict[str, Any] = {"status": _status.get(), "again_seconds": _pace.again_s()}
     figures: list[tuple[str, Callable[[], Any]]] = [
@@ -115,7 +117,7 @@ def figures(request: HttpRequest) -> HttpResponse:
 
 
 @_figure
-def start(request: HttpRequest) -> HttpResponse:
+def show_start(request: HttpRequest) -> HttpResponse:
     """Where a fresh page begins in the feed: its epoch, and a number a few records back."""
     epoch, accepted = connection().hmget(BOOKS, "epoch", "accepted")
     since, since_filtered = (
@@ -125,9 +127,9 @@ def start(request: HttpRequest) -> HttpResponse:
 
 
 @_figure
-def averages(request: HttpRequest) -> HttpResponse:
+def show_averages(request: HttpRequest) -> HttpResponse:
     """The daily averages of a range (the last AVERAGE_DAYS days) and of as many days before it."""
-    parameters = statistics.AverageParameters(data=request.GET)
+    parameters = AverageParameters(data=request.GET)
     if not parameters.is_valid():
         return JsonResponse(parameters.errors, status=400)
     asked = parameters.question()
@@ -139,23 +141,23 @@ def averages(request: HttpRequest) -> HttpResponse:
     return JsonResponse(_averages(first, last, asked))
 
 
-def _averages(first: date, last: date, asked: statistics.Question) -> dict[str, Any]:
+def _averages(first: date, last: date, asked: Question) -> dict[str, Any]:
     length = last - first + timedelta(days=1)
-    body: dict[str, Any] = statistics.daily_averages(_between(asked, first, last))
+    body: dict[str, Any] = daily_averages(_between(asked, first, last))
     body["before"] = []
     if first.toordinal() > length.days:
-        body["before"] = statistics.daily_averages(_between(asked, first - length, last - length))["data"]
+        body["before"] = daily_averages(_between(asked, first - length, last - length))["data"]
     for day in (*body["data"], *body["before"]):
         day["total"] = str(day["total"])
     return {**body, "days": length.days}
 
 
-def _between(asked: statistics.Question, first: date, last: date) -> statistics.Question:
-    return statistics.Question(first, last, asked.timezone, asked.status, asked.user)
+def _between(asked: Question, first: date, last: date) -> Question:
+    return Question(first, last, asked.timezone, asked.status, asked.user)
 
 
 @_figure
-def one(request: HttpRequest) -> HttpResponse:
+def show_story(request: HttpRequest) -> HttpResponse:
     """The story of the transaction `transaction_id`."""
     found = story.story(request.GET.get("transaction_id", ""))
     if found is None:

@@ -1,20 +1,18 @@
 """What the API says to a posted record or batch, for the REST views and the fast lane alike."""
 
-import random
-import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from django.conf import settings
 
-from . import batches, ingest, limits
-from .ingest import IntakeUnavailable, Record, Verdict
-from .serializers import NO_USER
-from .tally import refused
+from ..access import rate_limits
+from ..metrics.counters import refused
+from ..queue.records import Record
+from ..serializers import NO_USER
+from . import batches, ingest
+from .outcomes import IntakeUnavailable, Verdict
 
 OBTAINED = {"message": "Transaction detail was obtained successfully."}
-
-_REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
 class Answer(NamedTuple):
@@ -23,11 +21,6 @@ class Answer(NamedTuple):
     status: int
     body: dict[str, Any]
     headers: dict[str, str]
-
-
-def request_id(given: str) -> str:
-    """The client's X-Request-Id where it is fit to be kept, else one of our own: a name, no secret."""
-    return given if given and _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(64):016x}"
 
 
 def most_records(atomic: bool) -> int:
@@ -72,4 +65,4 @@ def unavailable(error: IntakeUnavailable) -> Answer:
 def limited() -> Answer:
     """429: come again later. Its headers are those of the caller's allowance."""
     refused("rate_limit")
-    return Answer(429, {"detail": limits.REFUSED}, {})
+    return Answer(429, {"detail": rate_limits.REFUSED}, {})

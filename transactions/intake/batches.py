@@ -7,9 +7,10 @@ from typing import Any
 from rest_framework import status
 from rest_framework.exceptions import ParseError
 
-from .ingest import Outcome, Record, Verdict
+from ..queue.records import Record
+from ..serializers import NO_USER, RecordSerializer
 from .ingest import accept as accept_records
-from .serializers import NO_USER, RecordSerializer
+from .outcomes import Outcome, Verdict
 
 CONFLICT = "Differs from the transaction that was accepted with this transaction_id before."
 HELD = "Not accepted, since another record of this batch was refused."

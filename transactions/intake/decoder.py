@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from rest_framework.exceptions import ParseError
 
-from .ingest import Record
-from .models import AMOUNT_MAX
-from .serializers import AHEAD_MAX, USER_MAX
+from ..models import AMOUNT_MAX
+from ..queue.records import Record
+from ..serializers import AHEAD_MAX, USER_MAX
 
 # Numbers may come as strings of digits, no longer than those of 2^63 - 1.
 _Digits = Annotated[str, msgspec.Meta(min_length=1, max_length=19)]

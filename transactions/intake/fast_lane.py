@@ -17,12 +17,13 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 from rest_framework.renderers import JSONRenderer
 
-from . import answers, decoder, limits, tokens
+from ..access import rate_limits, token_checks
+from ..access.addresses import address_of, is_loopback
+from ..access.rights import Right
+from ..metrics.counters import tally
+from . import answers, decoder, request_ids
 from .answers import Answer
-from .callers import address_of, is_loopback
 from .parsers import decode
-from .rights import Right
-from .tally import tally
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -68,8 +69,8 @@ class Rules(NamedTuple):
     def of_settings(cls) -> "Rules":
         name, word = settings.SECURE_PROXY_SSL_HEADER or ("", "")
         header = name.removeprefix("HTTP_").lower().replace("_", "-").encode()
-        limits = settings.DATA_UPLOAD_MAX_MEMORY_SIZE, settings.ALLOW_ANONYMOUS_API
-        return cls(*limits, settings.SECURE_SSL_REDIRECT, header or None, word)
+        rate_limits = settings.DATA_UPLOAD_MAX_MEMORY_SIZE, settings.ALLOW_ANONYMOUS_API
+        return cls(*rate_limits, settings.SECURE_SSL_REDIRECT, header or None, word)
 
 
 class Plain(NamedTuple):
@@ -137,7 +138,7 @@ def _plain(scope: Scope, rules: Rules) -> Plain | None:
     caller = _anonymous(scope, headers, rules) if anonymous else _holder(headers[b"authorization"])
     if caller is None:
         return None
-    request_id = answers.request_id(headers.get(b"x-request-id", b"").decode("latin-1"))
+    request_id = request_ids.request_id(headers.get(b"x-request-id", b"").decode("latin-1"))
     return Plain(int(length), request_id, atomic, anonymous, secure, caller)
 
 
@@ -167,7 +168,7 @@ def _anonymous(scope: Scope, headers: dict[bytes, bytes], rules: Rules) -> str |
 def _holder(authorization: bytes) -> str | None:
     """The holder of a token that this process knows at this moment, with the right to post."""
     scheme, _, token = authorization.decode("latin-1").partition(" ")
-    access = tokens.known(token) if scheme == "Bearer" else None
+    access = token_checks.known(token) if scheme == "Bearer" else None
     return access.caller if access is not None and Right.POST in access.rights else None
 
 
@@ -201,9 +202,9 @@ async def _answer(path: str, plain: Plain, body: bytes) -> Answer | None:
     documents = _documents(path, plain, body)
     if documents is None:
         return None
-    allowance = limits.take_held(plain.caller, len(documents))
+    allowance = rate_limits.take_held(plain.caller, len(documents))
     if allowance is None:
-        allowance = await limits.take_for_batch(plain.caller, len(documents))
+        allowance = await rate_limits.take_for_batch(plain.caller, len(documents))
     if allowance is not None and allowance.wait_s:
         answer = answers.limited()
     elif path in SINGLE:

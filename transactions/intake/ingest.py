@@ -17,31 +17,20 @@ from collections.abc import Iterator, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import StrEnum
-from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import redis.asyncio
 import redis.exceptions
 from django.conf import settings
 
-from . import feed
-from .crash_points import crash_point
+from ..live import feed
+from ..queue.keys import BOOKS, FEED, INDEX, QUEUE
+from ..queue.records import ABSENT, Record, escape, stamp, state_from
+from ..stores.crash_points import crash_point
+from ..stores.redis_connection import intake_connection, text
+from ..stores.scripts import script
 from .lookups import lookups
-from .queue import (
-    ABSENT,
-    BOOKS,
-    FEED,
-    INDEX,
-    QUEUE,
-    State,
-    escape,
-    intake_connection,
-    script,
-    stamp,
-    state_from,
-    text,
-)
+from .outcomes import OUTCOMES, TAKEN, IntakeUnavailable, Outcome, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -54,50 +43,6 @@ STALE_TRIES = 5
 MOMENT = "\0"
 # How old the last look at Redis' memory may be, in seconds.
 MEMORY_LOOK_S = 0.1
-
-
-class Record(NamedTuple):
-    """A transaction as a client states it, checked. `amount` in the smallest unit; `created_at` aware."""
-
-    transaction_id: str
-    user: int
-    amount: int
-    status: str
-    created_at: datetime | None
-
-
-class Verdict(StrEnum):
-    """What became of a record at the door."""
-
-    NEW = "N"
-    SETTLES = "S"
-    REPLAYED = "R"
-    CONFLICT = "C"
-    NO_USER = "U"
-    # Right in itself, but not taken since another record of an all-or-none batch was refused.
-    HELD = "H"
-
-
-TAKEN = frozenset({Verdict.NEW, Verdict.SETTLES})
-
-
-class Outcome(NamedTuple):
-    """A verdict; for a conflict the state that was there first."""
-
-    verdict: Verdict
-    known: State | None = None
-
-
-# Those that carry nothing further, made once: letters become outcomes a million times a minute.
-OUTCOMES = {verdict.value: Outcome(verdict) for verdict in Verdict}
-
-
-class IntakeUnavailable(Exception):
-    """The transaction cannot be taken now; send the same again, which is safe."""
-
-    def __init__(self, why: str, retry_after_s: int = 1) -> None:
-        super().__init__(f"{why} Send the same again, which is safe.")
-        self.retry_after_s = retry_after_s
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -260,7 +205,7 @@ class Intake:
             for held in known.states.items():
                 arguments += held
         crash_point("ingest.before_push")
-        source, sha = script("accept")
+        source, sha = script("intake", "accept")
         keys = (QUEUE, INDEX, BOOKS, FEED)
         try:
             return await self._redis.evalsha(sha, 4, *keys, *arguments)  # type: ignore[no-any-return]

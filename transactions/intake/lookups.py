@@ -19,8 +19,8 @@ from django.contrib.auth import get_user_model
 from django.db import connections
 from psycopg2.extensions import POLL_OK, POLL_READ
 
-from .models import Transaction
-from .queue import escape, stamp
+from ..models import Transaction
+from ..queue.records import escape, stamp
 
 log = logging.getLogger(__name__)
 

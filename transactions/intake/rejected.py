@@ -14,11 +14,12 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from ..models import RejectedRecord
+from ..queue.records import ABSENT, LINE, Record, unescape
+from ..serializers import RecordSerializer
 from .batches import differing
-from .ingest import CALL_RECORDS_MAX, IntakeUnavailable, Outcome, Record, Verdict, accept
-from .models import RejectedRecord
-from .queue import ABSENT, LINE, unescape
-from .serializers import RecordSerializer
+from .ingest import CALL_RECORDS_MAX, accept
+from .outcomes import IntakeUnavailable, Outcome, Verdict
 
 # What a replayed record bears as the id of its request.
 REQUEST_ID = "replay"

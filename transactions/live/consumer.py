@@ -13,7 +13,6 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 from redis.exceptions import RedisError
 
-from .board import Board, board_here
 from .close_codes import (
     CREDENTIALS_ENDED,
     TOO_LARGE_MESSAGE,
@@ -23,8 +22,10 @@ from .close_codes import (
     UNREADABLE_QUERY,
 )
 from .handshake import may_watch, request_of
-from .readers import FramedReader, Pace, PlainReader
-from .wishes import UnreadableQuery, wish
+from .hub import Board, board_here
+from .pace import Pace
+from .readers import FramedReader, PlainReader
+from .subscription import UnreadableQuery, wish
 
 log = logging.getLogger(__name__)
 

@@ -19,10 +19,12 @@ from weakref import WeakKeyDictionary
 import redis.asyncio
 from channels.layers import get_channel_layer
 
-from .queue import BOOKS, FEED, text, unescape
+from ..queue.keys import BOOKS, FEED
+from ..queue.records import unescape
+from ..stores.redis_connection import text
 
 if TYPE_CHECKING:
-    from .ingest import Record
+    from ..queue.records import Record
 
 log = logging.getLogger(__name__)
 

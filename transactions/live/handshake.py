@@ -13,8 +13,9 @@ from django.contrib import auth
 from django.core.exceptions import DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
 
-from transactions.callers import from_foreign_page, rights_of_caller
-from transactions.rights import Right
+from ..access.callers import rights_of_caller
+from ..access.origins import from_foreign_page
+from ..access.rights import Right
 
 _SCHEMES = {"ws": "http", "wss": "https"}
 

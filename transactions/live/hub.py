@@ -15,11 +15,10 @@ from weakref import WeakKeyDictionary
 from channels.layers import get_channel_layer
 from redis.exceptions import OutOfMemoryError, RedisError
 
-from transactions import feed
-from transactions.feed import ACCEPTED, GROUP, Shown
-from transactions.queue import intake_connection
-
+from ..stores.redis_connection import intake_connection
+from . import feed
 from .close_codes import TRY_AGAIN
+from .feed import ACCEPTED, GROUP, Shown
 from .ring import Ring
 
 log = logging.getLogger(__name__)

@@ -8,10 +8,11 @@ from typing import Any
 
 import orjson
 
-from .board import Board
 from .close_codes import TOO_SLOW
+from .hub import Board
+from .pace import Pace
 from .ring import Ring, spread
-from .wishes import EVERYTHING, Filter, Wish
+from .subscription import EVERYTHING, Filter, Wish
 
 log = logging.getLogger(__name__)
 
@@ -32,22 +33,6 @@ ALIVE_S = 10.0
 
 Send = Callable[[str], Awaitable[None]]
 End = Callable[[int], Awaitable[None]]
-
-
-class Pace:
-    """Counts events of the running second and says when they are too many."""
-
-    def __init__(self, per_second_max: int) -> None:
-        self._max = per_second_max
-        self._second = 0
-        self._count = 0
-
-    def exceeded_by(self, events: int) -> bool:
-        second = int(asyncio.get_running_loop().time())
-        if second != self._second:
-            self._second, self._count = second, 0
-        self._count += events
-        return self._count > self._max
 
 
 class PlainReader:

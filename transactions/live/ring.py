@@ -6,7 +6,7 @@ messages overtake each other: a run that comes early waits for the one before it
 
 from typing import Any, TypeVar
 
-from transactions.feed import FEED_RECORDS, Reading, Shown
+from .feed import FEED_RECORDS, Reading, Shown
 
 # Runs that wait for one before them. More than this, and the feed is read anyhow.
 EARLY_RUNS_MAX = 1000

@@ -4,8 +4,8 @@ import re
 from typing import NamedTuple
 from urllib.parse import parse_qs
 
-from transactions.feed import Shown
-from transactions.models import AMOUNT_MAX, Status
+from ..models import AMOUNT_MAX, Status
+from .feed import Shown
 
 # What each parameter may be, whatever else the query has; left empty it counts as not given.
 PATTERNS = {

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import redis
 
-from .queue import connection, text
+from ..stores.redis_connection import connection, text
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +26,6 @@ log = logging.getLogger(__name__)
 TALLY = "{transactions_list}:tally"
 # hash: a web process -> how many websockets it has, and when it said so
 WATCHING = "{transactions_list}:watching"
-# hash: what a tick came to -> when that was last so, in seconds since 1970
-TICKS = "{transactions_list}:ticks"
 
 PUBLISH_S = 1.0
 # How often a process says again how many websockets it has, and when it is taken for dead.
@@ -158,21 +156,6 @@ def flushed(records: int, seconds: float) -> None:
     tally.observe(FLUSH_RECORDS, records)
     tally.observe(FLUSH_SECONDS, seconds)
     tally.publish()
-
-
-def tick(outcome: str) -> None:
-    """Counts a tick that was "done", has "failed", or "expired" before anybody took it."""
-    tally.add(f"ticks|{outcome}")
-    try:
-        connection().hset(TICKS, outcome, f"{time():.0f}")
-    except redis.RedisError:
-        return
-    tally.publish()
-
-
-def last_ticks() -> dict[str, float]:
-    """When a tick last came to each outcome, in seconds since 1970. Raises redis.RedisError."""
-    return {text(name): float(moment) for name, moment in connection().hgetall(TICKS).items()}
 
 
 def read() -> tuple[dict[str, int], int]:

@@ -8,9 +8,9 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
-from . import limits
-from .models import AMOUNT_MAX, Status
-from .serializers import USER_MAX
+from ..access import rate_limits
+from ..models import AMOUNT_MAX, Status
+from ..serializers import USER_MAX
 
 Schema = dict[str, Any]
 
@@ -168,7 +168,7 @@ SHARED_ANSWERS = {
     "405": shared_answer("Another method.", 'Method "PUT" not allowed.', "Allow"),
     "429": shared_answer(
         "The rate limit of the token or address is reached. Send the same after Retry-After.",
-        limits.REFUSED,
+        rate_limits.REFUSED,
         "Retry-After",
     ),
     "503": shared_answer(
@@ -227,7 +227,7 @@ COMPONENTS: dict[str, Schema] = {
 class BearerScheme(OpenApiAuthenticationExtension):
     """How the schema names our tokens; sessions it knows by itself."""
 
-    target_class = "transactions.authentication.TokenAuthentication"
+    target_class = "transactions.access.authentication.TokenAuthentication"
     name = "bearer"
 
     def get_security_definition(self, auto_schema: Any) -> Schema:

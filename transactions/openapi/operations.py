@@ -6,20 +6,10 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRequest, OpenApiResponse
 from drf_spectacular.utils import extend_schema as call
 
-from . import batches
-from .answers import OBTAINED
-from .listing import CURSOR_CHARACTERS_MAX, LIMIT_DEFAULT, LIMIT_MAX
-from .schema import (
-    AMOUNT,
-    JSON,
-    RECORD_FIELDS,
-    STATUS,
-    USER,
-    Schema,
-    an_object,
-    field_errors,
-    ref,
-)
+from ..intake import batches
+from ..intake.answers import OBTAINED
+from ..reading.listing import CURSOR_CHARACTERS_MAX, LIMIT_DEFAULT, LIMIT_MAX
+from .components import AMOUNT, JSON, RECORD_FIELDS, STATUS, USER, Schema, an_object, field_errors, ref
 
 POSTED = {"transaction_id": "TRX123456", "user": 1, "amount": 1000, "status": "PENDING"}
 STORED = {"id": 7, **POSTED, "created_at": "2026-01-31T12:00:00Z"}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from transactions.schema import JSON, Schema, an_object, ref
+from .components import JSON, Schema, an_object, ref
 
 
 def _answer(description: str, schema: Schema, example: Any, media_type: str = JSON) -> Schema:

@@ -18,9 +18,9 @@ from zoneinfo import ZoneInfo
 from django.db import connection
 from rest_framework import serializers
 
+from ..models import Rollup, Status, Transaction
 from .days import DAY_S, EPOCH_S, FIRST_DAY, OFFSET_MAX_S, moment_text, stretches
-from .filters import DayField, KnownUserField, Parameters, ZoneField
-from .models import Rollup, Status, Transaction
+from .parameters import DayField, KnownUserField, Parameters, ZoneField
 
 TRANSACTION = Transaction._meta.db_table
 ROLLUP = Rollup._meta.db_table

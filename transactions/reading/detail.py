@@ -9,8 +9,9 @@ from typing import Any
 import redis
 from django.db import Error as DatabaseError
 
-from .models import RejectedRecord, Transaction
-from .queue import LINE, State, state_from, unescape, waiting
+from ..models import RejectedRecord, Transaction
+from ..queue.records import LINE, State, state_from, unescape
+from ..queue.waiting import waiting
 
 # The largest primary key: a longer number is only ever a transaction_id.
 KEY_MAX = 2**63 - 1

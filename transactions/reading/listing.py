@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 from django.core.signing import BadSignature, Signer
 from rest_framework import serializers
 
-from . import transaction
-from .filters import DayOrMomentField, KnownUserField, Parameters
-from .models import AMOUNT_MAX, Status, Transaction
-from .serializers import WholeField
+from ..models import AMOUNT_MAX, Status, Transaction
+from ..serializers import WholeField
+from . import detail
+from .parameters import DayOrMomentField, KnownUserField, Parameters
 
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 1000
@@ -175,7 +175,7 @@ def page(wanted: Wanted) -> Page:
     id redis.RedisError.
     """
     if wanted.transaction_id is not None:
-        found = transaction.find(wanted.transaction_id)
+        found = detail.find(wanted.transaction_id)
         return Page([found] if found is not None and wanted.takes(found) else [])
     parameters = wanted.parameters()
     conditions = " AND ".join(CONDITIONS[name] for name in parameters) or "true"
@@ -184,4 +184,4 @@ def page(wanted: Wanted) -> Page:
     more = len(rows) > wanted.limit
     rows = rows[: wanted.limit]
     cursor = Position(rows[-1].created_at, rows[-1].pk).cursor() if more else None
-    return Page([transaction.stored_as_dict(row) for row in rows], cursor)
+    return Page([detail.stored_as_dict(row) for row in rows], cursor)

@@ -11,8 +11,8 @@ from django.contrib.auth import get_user_model
 from django.http import QueryDict
 from rest_framework import serializers
 
+from ..serializers import UserField
 from .days import zone_names
-from .serializers import UserField
 
 Asked = TypeVar("Asked")
 

@@ -13,9 +13,9 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from psycopg2.extras import execute_values
 
-from .crash_points import crash_point
-from .models import Epoch, FlushBatch, RejectedRecord, Transaction
-from .queue import LINE, unescape
+from ..models import Epoch, FlushBatch, RejectedRecord, Transaction
+from ..queue.records import LINE, unescape
+from ..stores.crash_points import crash_point
 
 log = logging.getLogger(__name__)
 

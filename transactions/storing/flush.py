@@ -19,11 +19,15 @@ import psycopg2
 import redis
 from django.conf import settings
 
-from . import bulk_insert, epochs, tally
-from .crash_points import crash_point
-from .models import FlushBatch
-from .postgres import FLUSH_LOCK, Session
-from .queue import BATCH, BOOKS, INDEX, QUEUE, connection, index_of, script
+from ..books import epochs
+from ..metrics import counters
+from ..models import FlushBatch
+from ..queue.keys import BATCH, BOOKS, INDEX, QUEUE, index_of
+from ..stores.crash_points import crash_point
+from ..stores.postgres_session import FLUSH_LOCK, Session
+from ..stores.redis_connection import connection
+from ..stores.scripts import script
+from . import bulk_insert
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +125,7 @@ def flush() -> Report:
                 _release(session, batch)
         epochs.note_flush(session, epoch)
         note_stored(session)
-    tally.flushed(report.total, time.monotonic() - began)
+    counters.flushed(report.total, time.monotonic() - began)
     return report
 
 
@@ -153,7 +157,7 @@ def _reserve(session: Session, epoch: str) -> Batch:
 
 def take_queue(name: str) -> None:
     """Makes the queue the batch of that name, unless nothing waits or there is such a batch."""
-    source, _ = script("reserve")
+    source, _ = script("storing", "reserve")
     connection().eval(source, 5, QUEUE, name, INDEX, index_of(name), BOOKS)
 
 
@@ -234,7 +238,7 @@ class Reader:
 
 def _release(session: Session, batch: Batch) -> None:
     """Lets go of a stored batch in Redis, then notes that it is gone."""
-    source, _ = script("release")
+    source, _ = script("storing", "release")
     connection().eval(source, 3, batch.name, index_of(batch.name), BOOKS)
     crash_point("flush.before_released")
     with session.transaction() as cursor:

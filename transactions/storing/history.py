@@ -4,8 +4,8 @@ from typing import Any
 
 from django.db import connection as database
 
-from .models import Epoch, FlushBatch
-from .postgres import FLUSH_LOCK
+from ..models import Epoch, FlushBatch
+from ..stores.postgres_session import FLUSH_LOCK
 
 SHOWN_MAX = 200
 

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from .models import Transaction
-from .postgres import Session
+from ..models import Transaction
+from ..stores.postgres_session import Session
 
 log = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ import psycopg2
 import redis
 from django.conf import settings
 
+from ..models import Epoch
+from ..stores.postgres_session import Session
 from .bulk_insert import Superseded
 from .flush import flush
-from .models import Epoch
-from .postgres import Session
 
 log = logging.getLogger(__name__)
 

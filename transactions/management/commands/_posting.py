@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from transactions.api_client import PATIENCE_S, Client, default_url
-from transactions.status_line import StatusLine
+from transactions.client.api import PATIENCE_S, Client, default_url
+from transactions.client.status_line import StatusLine
 
 
 def positive(text: str) -> float:

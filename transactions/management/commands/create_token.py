@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from transactions import tokens
-from transactions.rights import Right, Rights, rights_of
+from transactions.access import tokens
+from transactions.access.rights import Right, Rights, rights_of
 
 
 class Command(BaseCommand):

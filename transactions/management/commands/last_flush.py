@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 
-from transactions import flushes
+from transactions.storing import history
 
 from ._posting import positive
 
@@ -18,7 +18,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            age_s = flushes.age_s()
+            age_s = history.age_s()
         except DatabaseError as error:
             raise CommandError(f"PostgreSQL does not answer: {str(error).strip()}") from None
         if age_s is None:

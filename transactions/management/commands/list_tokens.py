@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from transactions.access.rights import rights_of
 from transactions.models import ApiToken
-from transactions.rights import rights_of
 
 
 class Command(BaseCommand):

@@ -7,7 +7,7 @@ import psycopg2
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 
-from transactions import retention
+from transactions.storing import retention
 
 
 class Command(BaseCommand):

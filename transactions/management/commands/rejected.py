@@ -8,9 +8,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 from django.db.models import QuerySet
 
-from transactions import rejected
+from transactions.intake import rejected
 from transactions.models import RejectedRecord
-from transactions.transaction import KEY_MAX
+from transactions.reading.detail import KEY_MAX
 
 ACTIONS = {"replay": (rejected.replay, "replayed"), "discard": (rejected.discard, "discarded")}
 

@@ -8,9 +8,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 
-from transactions.api_client import PostingError
-from transactions.replaying import Order, ReplayStopped, replay
-from transactions.status_line import StatusLine
+from transactions.client.api import PostingError
+from transactions.client.replay import Order, ReplayStopped, replay
+from transactions.client.status_line import StatusLine
 
 from ._posting import add_client_arguments, client, positive, positive_whole
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from transactions import tokens
+from transactions.access import tokens
 
 
 class Command(BaseCommand):

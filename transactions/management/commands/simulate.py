@@ -6,9 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 
-from transactions.api_client import PostingError
-from transactions.simulation import USERS_MAX, Scene, simulate
-from transactions.status_line import StatusLine
+from transactions.client.api import PostingError
+from transactions.client.simulation import USERS_MAX, Scene, simulate
+from transactions.client.status_line import StatusLine
 
 from ._posting import add_client_arguments, client, positive, positive_whole
 

@@ -9,7 +9,7 @@ from django.db import Error as DatabaseError
 from django.db import connection as database
 from rest_framework.utils.encoders import JSONEncoder
 
-from transactions import alarms, books
+from transactions.books import alarms, balance
 from transactions.models import Epoch
 
 
@@ -31,7 +31,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            found = books.read()
+            found = balance.read()
         except redis.RedisError as error:
             raise CommandError(
                 f"Redis does not answer ({type(error).__name__}): nothing can be told."

@@ -1,0 +1,1 @@
+"""Clients of the API: ours, and those of the documents."""

@@ -1,0 +1,1 @@
+"""What is run, configured, packed, backed up and promised."""

@@ -1,0 +1,1 @@
+"""Around every request: its bounds, its name, its headers and its errors."""

@@ -1,0 +1,1 @@
+"""Access: who may do what, from where, and how much of it."""

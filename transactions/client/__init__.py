@@ -1,0 +1,1 @@
+"""What the commands that post do, as a client of the API."""

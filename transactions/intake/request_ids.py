@@ -1,0 +1,11 @@
+"""X-Request-Id: the form of a name of a request."""
+
+import random
+import re
+
+_REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
+
+
+def request_id(given: str) -> str:
+    """The client's X-Request-Id where it is fit to be kept, else one of our own: a name, no secret."""
+    return given if given and _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(64):016x}"

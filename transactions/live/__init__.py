@@ -1,0 +1,1 @@
+"""Showing: what is accepted, on websockets, as it is accepted."""

@@ -1,0 +1,1 @@
+"""The API as it tells itself: its calls and their shapes."""

@@ -1,0 +1,61 @@
+"""A queued record: its form in Redis, which is a line of COPY's text format, and the state it stands for."""
+
+import re
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+# Fields of a queued record of version 1, which is also one line of COPY's text format. An id has
+# up to 100 characters, of four bytes at the most.
+LINE = re.compile(
+    rb"1\t(?P<transaction_id>[^\t\n\r]{1,400})\t(?P<status>PENDING|SUCCESS|FAILED)\t(?P<user>\d{1,18})"
+    rb"\t(?P<amount>\d{1,19})\t(?P<created_at>\\N|\d{4}-[\d:.T-]{21}Z)\t(?P<accepted_at>\d{4}-[\d:.T-]{21}Z)"
+    rb"\t(?P<request_id>[\w.-]{0,64})"
+)
+
+ABSENT = "\\N"
+
+
+class State(NamedTuple):
+    """The latest accepted state of a transaction; `created_at` as given, else when it was accepted."""
+
+    status: str
+    user: int
+    amount: int
+    created_at: datetime
+    accepted_at: datetime
+    request_id: str
+
+
+def stamp(moment: datetime) -> str:
+    """An aware moment as 27 characters of UTC, in microseconds: 2026-01-31T23:59:59.000000Z."""
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+
+
+def escape(transaction_id: str) -> str:
+    """An id as it stands in Redis: the one character that COPY's text format reads otherwise, doubled.
+
+    Ids hold no control characters, so a backslash is the only one.
+    """
+    return transaction_id.replace("\\", "\\\\")
+
+
+def unescape(escaped: str) -> str:
+    return escaped.replace("\\\\", "\\")
+
+
+def state_from(text: str) -> State:
+    """The State that a string of the index or the rest of a queued record stands for."""
+    status, user, amount, created, accepted, request_id = text.split("\t")
+    accepted_at = datetime.fromisoformat(accepted)
+    created_at = accepted_at if created == ABSENT else datetime.fromisoformat(created)
+    return State(status, int(user), int(amount), created_at, accepted_at, request_id)
+
+
+class Record(NamedTuple):
+    """A transaction as a client states it, checked. `amount` in the smallest unit; `created_at` aware."""
+
+    transaction_id: str
+    user: int
+    amount: int
+    status: str
+    created_at: datetime | None

@@ -1,0 +1,1 @@
+"""Reading: what is asked of transactions that are stored or wait."""

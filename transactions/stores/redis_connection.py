@@ -1,0 +1,51 @@
+"""Connections to Redis, bounded in every wait, over which each command is sent once."""
+
+from functools import cache
+from typing import Any
+
+import redis
+import redis.asyncio
+from django.conf import settings
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+# A write is sent once: its answer lost, nobody knows whether it was taken, and the client's retry
+# is safe where ours would not be seen. redis-py alone would send it up to eleven times.
+_BOUNDS: dict[str, Any] = {
+    # A loop under heavy load looks at an answer late; a second would then be too short.
+    "socket_timeout": 3.0,
+    "socket_connect_timeout": 1.0,
+    "retry_on_error": [],
+    "socket_keepalive": True,
+}
+
+
+def _bounds(timeout_s: float | None) -> dict[str, Any]:
+    bounds = dict(_BOUNDS)
+    if timeout_s is not None:
+        bounds["socket_timeout"] = timeout_s
+    if settings.REDIS_URL.startswith("unix:"):
+        del bounds["socket_keepalive"]
+    return bounds
+
+
+@cache
+def connection() -> "redis.Redis":
+    """The blocking client of this process, for readers and the flush. Errors: redis.RedisError."""
+    return redis.Redis.from_url(settings.REDIS_URL, retry=Retry(NoBackoff(), 0), **_bounds(5.0))
+
+
+def intake_connection(timeout_s: float | None = None) -> "redis.asyncio.Redis":
+    """A client of its own for one event loop, as patient as intake by default; the caller closes it."""
+    return redis.asyncio.Redis.from_url(
+        settings.REDIS_URL,
+        retry=AsyncRetry(NoBackoff(), 0),
+        single_connection_client=False,
+        **_bounds(timeout_s),
+    )
+
+
+def text(value: bytes | str | None) -> str:
+    """An answer of Redis as text, "" for none: its client types every answer as either."""
+    return value.decode() if isinstance(value, bytes) else value or ""
