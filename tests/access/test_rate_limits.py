@@ -22,7 +22,6 @@ from transactions.access.rights import Right
 from transactions.access.tokens import create, revoke
 from transactions.queue.keys import QUEUE
 from transactions.stores.redis_connection import connection
-from transactions.stores.scripts import script
 
 ADD, MANY = "/api/add-transaction/", "/api/add-transactions/"
 
@@ -52,7 +51,7 @@ def passed(allowances: list[Allowance | None]) -> int:
 
 
 def take(rate: int, burst: int, least: int, most: int, key: str = "bucket") -> tuple[int, float]:
-    taken, left = connection().eval(script("take")[0], 1, key, rate, burst, least, most)
+    taken, left = connection().register_script(rate_limits.TAKE)([key], [rate, burst, least, most])
     return taken, float(left)
 
 

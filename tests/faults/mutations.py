@@ -131,8 +131,8 @@ MUTATIONS = (
     Mutation(
         "scripts that Redis forgot",
         INGEST,
-        "except redis.exceptions.NoScriptError:",
-        "except ZeroDivisionError:",
+        "await self._script(KEYS, arguments)",
+        "await self._redis.evalsha(self._script.sha, len(KEYS), *KEYS, *arguments)",
     ),
     Mutation(
         "the shield: the stages belong to nobody",
@@ -142,7 +142,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a write is sent once",
-        "transactions/queue/keys.py",
+        "transactions/stores/redis_connection.py",
         "retry=AsyncRetry(NoBackoff(), 0)",
         "retry=AsyncRetry(NoBackoff(), 3)",
         fault("fault_09 and dropped"),

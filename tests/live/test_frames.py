@@ -13,7 +13,7 @@ from transactions.live.close_codes import TOO_MANY_MESSAGES, TOO_SLOW, UNREADABL
 from transactions.live.consumer import ACKNOWLEDGED_PER_SECOND_MAX
 from transactions.live.feed import GROUP
 from transactions.live.readers import FRAME_RECORDS_MAX, UNACKNOWLEDGED_MAX
-from transactions.live.subscription import Filter, UnreadableQuery, Wish, wish
+from transactions.live.subscription import Filter, Subscription, UnreadableQuery, subscription_of
 from transactions.models import Epoch, FlushBatch
 from transactions.queue.keys import BOOKS, QUEUE
 from transactions.stores.postgres_session import Session
@@ -285,10 +285,10 @@ def test_a_query_that_makes_no_sense_closes_the_connection(query: str) -> None:
 
 
 def test_a_query_is_read() -> None:
-    assert wish(b"frames=1&since=12&epoch=" + EPOCH.encode()) == Wish(True, 12, EPOCH)
+    assert subscription_of(b"frames=1&since=12&epoch=" + EPOCH.encode()) == Subscription(True, 12, EPOCH)
     # What the hello of an empty Redis told.
-    assert wish(b"frames=1&since=0&epoch=&more=1") == Wish(True, 0, "")
-    asked = wish(b"frames=1&status=FAILED&user=007&amount_min=5&amount_max=")
+    assert subscription_of(b"frames=1&since=0&epoch=&more=1") == Subscription(True, 0, "")
+    asked = subscription_of(b"frames=1&status=FAILED&user=007&amount_min=5&amount_max=")
     assert asked.filter == Filter("FAILED", 7, 5, 2**63 - 1)
     with pytest.raises(UnreadableQuery):
-        wish(b"frames=1&epoch=\xff")
+        subscription_of(b"frames=1&epoch=\xff")

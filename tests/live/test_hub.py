@@ -1,4 +1,4 @@
-"""The board: one for all sockets of a process, for as long as somebody watches."""
+"""The hub: one for all sockets of a process, for as long as somebody watches."""
 
 import asyncio
 from contextlib import suppress

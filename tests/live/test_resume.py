@@ -11,7 +11,7 @@ from tests.support.framed import Dashboard, accept, follow_on, ids_of, numbered,
 from transactions.books import epochs
 from transactions.live import hub
 from transactions.live.feed import FEED_RECORDS, GROUP, Reading
-from transactions.live.hub import board_here
+from transactions.live.hub import hub_here
 from transactions.live.readers import MISSED_RECORDS_MAX
 from transactions.live.ring import Ring
 from transactions.queue.keys import BOOKS, FEED
@@ -173,7 +173,7 @@ def test_a_message_that_was_dropped_is_found_in_the_feed(people: list[User]) -> 
         leave_group()
         await accept(people[0], "dropped")
         assert ids_of([await dashboard.frame("run")]) == ["dropped"]
-        # And the board is back in the group.
+        # And the hub is back in the group.
         assert connection().zcard(GROUP_KEY) == 1
         await dashboard.leave()
         assert connection().zcard(GROUP_KEY) == 0
@@ -206,7 +206,7 @@ def test_the_feed_is_read_once_for_all_who_missed_the_same(people: list[User]) -
         for dashboard in dashboards:
             await dashboard.frame("hello")
             assert ids_of(await dashboard.runs(500)) == numbered(101, 500)
-        assert len(board_here().encoded) == 1
+        assert len(hub_here().encoded) == 1
         for dashboard in dashboards:
             await dashboard.leave()
 

@@ -17,16 +17,17 @@ import math
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
 import redis.exceptions
 from django.conf import settings
 
+from ..stores.per_loop import PerLoop
 from ..stores.redis_connection import intake_connection
-from ..stores.scripts import script
+from ..stores.scripts import lua
 
 log = logging.getLogger(__name__)
 
+TAKE = lua(__file__, "take")
 # + a caller: a bucket, a hash that is forgotten when it is full
 LIMIT = "{transactions_list}:limit:"
 
@@ -109,6 +110,7 @@ class Limiter:
 
     def __init__(self, *, ahead: bool) -> None:
         self._redis = intake_connection()
+        self._script = self._redis.register_script(TAKE)
         self._ahead = ahead
         self._rates = Rates.of_settings()
         self._buckets: dict[str, Bucket] = {}
@@ -142,14 +144,9 @@ class Limiter:
         burst, rate = self._rates
         least = records - bucket.held
         most = least + (int(min(rate, burst) * AHEAD) if self._ahead else 0)
-        source, sha = script("access", "take")
-        arguments = (1, LIMIT + caller, rate, burst, least, most)
         try:
             async with asyncio.timeout(PATIENCE_S):
-                try:
-                    taken, left = await self._redis.evalsha(sha, *arguments)
-                except redis.exceptions.NoScriptError:
-                    taken, left = await self._redis.eval(source, *arguments)
+                taken, left = await self._script([LIMIT + caller], [rate, burst, least, most])
         except (redis.exceptions.RedisError, OSError) as error:
             self._away_until = monotonic() + AWAY_S
             log.warning("Redis cannot be asked about rate limits (%s): no limit", type(error).__name__)
@@ -164,15 +161,12 @@ class Limiter:
         await self._redis.aclose()
 
 
-# One for each event loop that serves requests; see `serve_here`.
-_limiters: "WeakKeyDictionary[asyncio.AbstractEventLoop, Limiter]" = WeakKeyDictionary()
+_limiters = PerLoop(lambda: Limiter(ahead=True))
 
 
 def serve_here() -> None:
     """Keeps limits for the running loop, which lasts."""
-    loop = asyncio.get_running_loop()
-    if loop not in _limiters:
-        _limiters[loop] = Limiter(ahead=True)
+    _limiters.here()
 
 
 async def take(caller: str, records: int, *, paid: int = 0) -> Allowance | None:
@@ -182,7 +176,7 @@ async def take(caller: str, records: int, *, paid: int = 0) -> Allowance | None:
     """
     if not settings.RATE_LIMIT_RECORDS_PER_SECOND:
         return None
-    lasting = _limiters.get(asyncio.get_running_loop())
+    lasting = _limiters.made_here()
     limiter = lasting or Limiter(ahead=False)
     try:
         return await limiter.take(caller, records, paid)
@@ -193,7 +187,7 @@ async def take(caller: str, records: int, *, paid: int = 0) -> Allowance | None:
 
 def take_held(caller: str, records: int) -> Allowance | None:
     """Takes `records` of what this process has taken ahead for `caller`; None where that is not enough."""
-    lasting = _limiters.get(asyncio.get_running_loop())
+    lasting = _limiters.made_here()
     return None if lasting is None else lasting.take_held(caller, records)
 
 

@@ -13,6 +13,7 @@ from ..models import Epoch, FlushBatch, Transaction
 from ..queue.keys import BATCH, BATCH_INDEX, BOOKS, FEED, INDEX, QUEUE
 from ..stores.postgres_session import FLUSH_LOCK, Session
 from ..stores.redis_connection import connection, text
+from ..stores.scripts import lua
 
 log = logging.getLogger(__name__)
 
@@ -55,23 +56,8 @@ ADOPT = f"""
 """
 EMPTY = f"TRUNCATE {TRANSACTION}"
 
-# Redis' side of new books: what is still there is what they open with. The feed begins anew, since
-# its numbers do; what is in a batch goes on being known.
-REOPEN = """
-local generation = (redis.call('HGET', KEYS[1], 'generation') or '0') + 1
-local accepted = 0
-local indexes = redis.call('HGET', KEYS[1], 'indexes') or ''
-for i = 3, #KEYS do accepted = accepted + redis.call('LLEN', KEYS[i]) end
-redis.call('DEL', KEYS[1], KEYS[2])
-redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'accepted', accepted, 'generation', generation,
-                   'indexes', indexes)
-"""
-# Redis' side of the deletion of everything, and its point of no return.
-WIPE = """
-local generation = (redis.call('HGET', KEYS[3], 'generation') or '0') + 1
-redis.call('UNLINK', unpack(KEYS))
-redis.call('HSET', KEYS[3], 'epoch', ARGV[1], 'accepted', 0, 'generation', generation, 'emptying', 1)
-"""
+REOPEN = lua(__file__, "reopen")
+WIPE = lua(__file__, "wipe")
 
 
 def reconcile(session: Session) -> str:
@@ -132,7 +118,7 @@ def _open_books(session: Session, name: str, alarm: str) -> str:
         for batch in batches:
             cursor.execute(ADOPT, (batch, epoch, int(connection().llen(batch))))
         if not name:
-            connection().eval(REOPEN, 3 + len(batches), BOOKS, FEED, QUEUE, *batches, epoch)
+            connection().register_script(REOPEN)([BOOKS, FEED, QUEUE, *batches], [epoch])
     return epoch
 
 
@@ -167,7 +153,7 @@ def empty_everything(session: Session) -> None:
     session.lock(FLUSH_LOCK)
     epoch = str(uuid.uuid4())
     keys = (QUEUE, INDEX, BOOKS, FEED, *_batches(), *_keys(BATCH_INDEX))
-    connection().eval(WIPE, len(keys), *keys, epoch)
+    connection().register_script(WIPE)(keys, [epoch])
     _finish_emptying(session, epoch)
 
 

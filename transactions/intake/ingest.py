@@ -17,7 +17,6 @@ from collections.abc import Iterator, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from weakref import WeakKeyDictionary
 
 import redis.asyncio
 import redis.exceptions
@@ -27,8 +26,9 @@ from ..live import feed
 from ..queue.keys import BOOKS, FEED, INDEX, QUEUE
 from ..queue.records import ABSENT, Record, escape, stamp, state_from
 from ..stores.crash_points import crash_point
+from ..stores.per_loop import PerLoop
 from ..stores.redis_connection import intake_connection, text
-from ..stores.scripts import script
+from ..stores.scripts import lua
 from .lookups import lookups
 from .outcomes import OUTCOMES, TAKEN, IntakeUnavailable, Outcome, Verdict
 
@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 # Records of one script call: an answer in about a millisecond, and Lua's unpack() ends at a few
 # thousand values.
 CALL_RECORDS_MAX = 1000
+ACCEPT = lua(__file__, "accept")
+KEYS = (QUEUE, INDEX, BOOKS, FEED)
 # How often a look-up that a flush has overtaken is repeated before the client is asked to.
 STALE_TRIES = 5
 # Stands in a line for the moment of acceptance until that has come. No id holds a control character.
@@ -91,6 +93,7 @@ class Intake:
 
     def __init__(self) -> None:
         self._redis = intake_connection()
+        self._script = self._redis.register_script(ACCEPT)
         self._arrived: list[Submission] = []
         self._looked_up: list[Submission] = []
         self._asking: asyncio.Task[None] | None = None
@@ -205,12 +208,7 @@ class Intake:
             for held in known.states.items():
                 arguments += held
         crash_point("ingest.before_push")
-        source, sha = script("intake", "accept")
-        keys = (QUEUE, INDEX, BOOKS, FEED)
-        try:
-            return await self._redis.evalsha(sha, 4, *keys, *arguments)  # type: ignore[no-any-return]
-        except redis.exceptions.NoScriptError:
-            return await self._redis.eval(source, 4, *keys, *arguments)  # type: ignore[no-any-return]
+        return await self._script(KEYS, arguments)  # type: ignore[no-any-return]
 
     def _hand_out(self, group: list[Submission], reply: list[bytes], accepted_at: str) -> None:
         """Gives each request its outcomes and the feed the run of what was taken."""
@@ -291,16 +289,12 @@ WHY = {
     "emptying": "All transactions are being deleted.",
 }
 
-# One intake for each event loop that serves requests; see `serve_here`.
-_intakes: "WeakKeyDictionary[asyncio.AbstractEventLoop, Intake]" = WeakKeyDictionary()
+_intakes = PerLoop(Intake)
 
 
 def serve_here() -> Intake:
     """The intake of the running loop, made at the first call; for the loop of a server, which lasts."""
-    loop = asyncio.get_running_loop()
-    if loop not in _intakes:
-        _intakes[loop] = Intake()
-    return _intakes[loop]
+    return _intakes.here()
 
 
 async def accept(records: Sequence[Record], request_id: str, *, atomic: bool = False) -> list[Outcome]:
@@ -310,7 +304,7 @@ async def accept(records: Sequence[Record], request_id: str, *, atomic: bool = F
     says nothing of what was taken. From synchronous code: `async_to_sync(accept)`; without a
     server's loop around it, the connection lives for the one call.
     """
-    lasting = _intakes.get(asyncio.get_running_loop())
+    lasting = _intakes.made_here()
     intake = lasting or Intake()
     try:
         if len(records) <= CALL_RECORDS_MAX:  # no task of its own for each request

@@ -6,7 +6,7 @@ or no answer to its pings, cuts the connection off without a code of ours.
 
 # The session has ended, the token was revoked, or the right to read was taken away.
 CREDENTIALS_ENDED = 4003
-# The query string cannot be read: a parameter of `wishes` has a value that makes no sense, or two.
+# The query string cannot be read: a parameter of `subscription` has a value that makes no sense, or two.
 UNREADABLE_QUERY = 4007
 # The client does not keep up: too many bytes or frames wait for it, or more was accepted in a second
 # than a plain connection is shown.

@@ -22,10 +22,10 @@ from .close_codes import (
     UNREADABLE_QUERY,
 )
 from .handshake import may_watch, request_of
-from .hub import Board, board_here
+from .hub import Hub, hub_here
 from .pace import Pace
 from .readers import FramedReader, PlainReader
-from .subscription import UnreadableQuery, wish
+from .subscription import UnreadableQuery, subscription_of
 
 log = logging.getLogger(__name__)
 
@@ -80,12 +80,12 @@ class TransactionStream(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._ended = False
         self._heard = Pace(HEARD_PER_SECOND_MAX)
         self._reader: PlainReader | FramedReader | None = None
-        self._board: Board | None = None
+        self._hub: Hub | None = None
         self._watch: asyncio.Task[None] | None = None
         self.scope, self.base_send = scope, send
         try:
             # What channels' own loop does besides, a task for every message and a place in the
-            # group for every connection, is not wanted: see `board`.
+            # group for every connection, is not wanted: see `hub`.
             while True:
                 await self.dispatch(await receive())
         except StopConsumer:
@@ -96,8 +96,8 @@ class TransactionStream(AsyncWebsocketConsumer):  # type: ignore[misc]
         finally:
             if self._watch is not None:
                 self._watch.cancel()
-            if self._board is not None and self._reader is not None:
-                await self._board.leave(self._reader)
+            if self._hub is not None and self._reader is not None:
+                await self._hub.leave(self._reader)
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Without channels' visit to a thread at every message: handlers here leave the database alone."""
@@ -114,7 +114,7 @@ class TransactionStream(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.end(CREDENTIALS_ENDED)
             return
         try:
-            wanted = wish(self.scope["query_string"])
+            wanted = subscription_of(self.scope["query_string"])
         except UnreadableQuery:
             await self.accept()
             await self.end(UNREADABLE_QUERY)
@@ -124,12 +124,12 @@ class TransactionStream(AsyncWebsocketConsumer):  # type: ignore[misc]
             self._reader = FramedReader(self.tell, self.end, wanted)
         else:
             self._reader = PlainReader(self.tell, self.end)
-        self._board = board_here()
+        self._hub = hub_here()
         # Before the client learns that it is connected: what is accepted after that, it sees.
-        await self._board.join(self._reader)
-        self._reader.begin(self._board.ring)
+        await self._hub.join(self._reader)
+        self._reader.begin(self._hub.ring)
         await self.accept()
-        await self._reader.hello(self._board)
+        await self._reader.hello(self._hub)
         self._reader.ready = True
         self._watch = asyncio.create_task(self._look_again())
 

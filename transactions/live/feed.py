@@ -14,14 +14,15 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 import redis.asyncio
 from channels.layers import get_channel_layer
 
 from ..queue.keys import BOOKS, FEED
 from ..queue.records import unescape
+from ..stores.per_loop import PerLoop
 from ..stores.redis_connection import text
+from ..stores.scripts import lua
 
 if TYPE_CHECKING:
     from ..queue.records import Record
@@ -44,19 +45,7 @@ WAITING_RECORDS_MAX = 10_000
 # A record as dashboards get it: seq, transaction_id, user, amount, status, accepted_at.
 Shown = dict[str, Any]
 
-# Purpose: where the numbers stand and the records after number ARGV[2] of epoch ARGV[1], all of one
-# moment. The feed's last is the last accepted. Of another epoch everything there is; of records that
-# the feed no longer has, those after them. Reads only.
-# KEYS  1 books  2 feed. Returns {epoch, accepted, stored, last lines of the feed in order}
-READ = """
-local told = redis.call('HMGET', KEYS[1], 'epoch', 'accepted', 'stored')
-local epoch, accepted, stored = told[1] or '', tonumber(told[2] or '0'), tonumber(told[3] or '0')
-local wanted = accepted - ARGV[2]
-if epoch ~= ARGV[1] then wanted = accepted end
-local lines = {}
-if wanted > 0 then lines = redis.call('LRANGE', KEYS[2], -wanted, -1) end
-return {epoch, accepted, stored, lines}
-"""
+READ = lua(__file__, "read_feed")
 
 
 class Reading(NamedTuple):
@@ -78,8 +67,7 @@ async def read(connection: "redis.asyncio.Redis", epoch: str, after: int) -> Rea
 
     Raises redis.RedisError. `epoch` "" is that of a Redis that never took a record.
     """
-    keys = (BOOKS, FEED)
-    told, accepted, stored, lines = await connection.eval(READ, 2, *keys, epoch, after)
+    told, accepted, stored, lines = await connection.register_script(READ)([BOOKS, FEED], [epoch, after])
     first = accepted - len(lines) + 1
     return Reading(
         text(told), accepted, stored, [_shown(first + at, line.decode()) for at, line in enumerate(lines)]
@@ -192,19 +180,16 @@ def message(runs: Sequence[Run]) -> dict[str, Any]:
     return {"type": ACCEPTED, "epoch": runs[0].epoch, "runs": ends, "records": records}
 
 
-_announcers: "WeakKeyDictionary[asyncio.AbstractEventLoop, Announcer]" = WeakKeyDictionary()
+_announcers = PerLoop(Announcer)
 
 
 def announce(epoch: str, records: "Sequence[Record]", last: int, accepted_at: str) -> None:
     """Queues `records`, the last of which is number `last` of `epoch`, for every dashboard."""
-    loop = asyncio.get_running_loop()
-    if loop not in _announcers:
-        _announcers[loop] = Announcer()
-    _announcers[loop].add(Run(epoch, last - len(records) + 1, records, accepted_at))
+    _announcers.here().add(Run(epoch, last - len(records) + 1, records, accepted_at))
 
 
 async def drain() -> None:
     """Waits until all that this loop has announced is sent."""
-    announcer = _announcers.get(asyncio.get_running_loop())
+    announcer = _announcers.made_here()
     if announcer is not None:
         await announcer.drain()

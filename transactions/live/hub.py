@@ -1,6 +1,6 @@
 """What one server process shows: one place in the group, one reading of the feed, for all its sockets.
 
-A board lives on a server's event loop for as long as somebody watches. It hears the group messages,
+A hub lives on a server's event loop for as long as somebody watches. It hears the group messages,
 looks at Redis now and then for what they did not bring, and goes round its readers by a clock, so
 that a burst of records is one frame and a thousand sockets are served a few at a time.
 """
@@ -10,11 +10,11 @@ import logging
 from collections.abc import Awaitable, Coroutine
 from contextlib import suppress
 from typing import Any, Protocol
-from weakref import WeakKeyDictionary
 
 from channels.layers import get_channel_layer
 from redis.exceptions import OutOfMemoryError, RedisError
 
+from ..stores.per_loop import PerLoop
 from ..stores.redis_connection import intake_connection
 from . import feed
 from .close_codes import TRY_AGAIN
@@ -38,19 +38,19 @@ GAP_S = 0.1
 
 
 class Reader(Protocol):
-    """A connection, as the board sees it."""
+    """A connection, as the hub sees it."""
 
     ready: bool
 
-    async def show(self, board: "Board") -> None:
+    async def show(self, hub: "Hub") -> None:
         """Sends what is new and due."""
 
     def end(self, code: int, /) -> Awaitable[None]:
         """Closes the connection."""
 
 
-class Board:
-    """Use: `join`, then `ready` on the reader, then `leave`. Made by `board_here`."""
+class Hub:
+    """Use: `join`, then `ready` on the reader, then `leave`. Made by `hub_here`."""
 
     def __init__(self) -> None:
         self.ring = Ring()
@@ -75,7 +75,7 @@ class Board:
         await self._look()
 
     async def leave(self, reader: Reader) -> None:
-        """Forgets `reader`. The last one ends the board."""
+        """Forgets `reader`. The last one ends the hub."""
         self._readers.pop(reader, None)
         if not self._readers:
             self._close()
@@ -106,8 +106,8 @@ class Board:
             log.warning("Redis failed (%s); dashboards have to connect again", type(error).__name__)
             await self._fail(error)
         except Exception:
-            log.exception("The dashboards' board failed")
-            await self._fail(OSError("The board failed."))
+            log.exception("The dashboards' hub failed")
+            await self._fail(OSError("The hub failed."))
         finally:
             with suppress(RedisError, OSError):
                 if self._channel:
@@ -115,10 +115,8 @@ class Board:
                 await self._redis.aclose()
 
     def _close(self) -> None:
-        """Whoever comes from now on gets another board."""
-        for loop, board in list(_boards.items()):
-            if board is self:
-                del _boards[loop]
+        """Whoever comes from now on gets another hub."""
+        _hubs.drop(self)
 
     async def _fail(self, error: Exception) -> None:
         self._close()
@@ -203,12 +201,9 @@ async def first_of(*work: Coroutine[Any, Any, object]) -> None:
         raise failures[0]
 
 
-_boards: "WeakKeyDictionary[asyncio.AbstractEventLoop, Board]" = WeakKeyDictionary()
+_hubs = PerLoop(Hub)
 
 
-def board_here() -> Board:
-    """The board of the running loop, begun with the first who asks."""
-    loop = asyncio.get_running_loop()
-    if loop not in _boards:
-        _boards[loop] = Board()
-    return _boards[loop]
+def hub_here() -> Hub:
+    """The hub of the running loop, begun with the first who asks."""
+    return _hubs.here()

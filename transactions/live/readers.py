@@ -9,10 +9,10 @@ from typing import Any
 import orjson
 
 from .close_codes import TOO_SLOW
-from .hub import Board
+from .hub import Hub
 from .pace import Pace
 from .ring import Ring, spread
-from .subscription import EVERYTHING, Filter, Wish
+from .subscription import EVERYTHING, Filter, Subscription
 
 log = logging.getLogger(__name__)
 
@@ -49,14 +49,14 @@ class PlainReader:
     def begin(self, ring: Ring) -> None:
         self._life, self._cursor = ring.life, ring.head
 
-    async def hello(self, board: Board) -> None:
+    async def hello(self, hub: Hub) -> None:
         """The plain stream has no first message."""
 
     def acknowledge(self, seq: int) -> None:
         """Nothing is acknowledged here."""
 
-    async def show(self, board: Board) -> None:
-        ring = board.ring
+    async def show(self, hub: Hub) -> None:
+        ring = hub.ring
         if self._life != ring.life:
             self._life, self._cursor = ring.life, ring.base
         upto = ring.head
@@ -66,7 +66,7 @@ class PlainReader:
         if self._pace.exceeded_by(upto - self._cursor):
             records = None
         else:
-            records = await board.whole(self._cursor, upto)
+            records = await hub.whole(self._cursor, upto)
         if records is None:
             log.info("A dashboard was closed: more came in a second than it is shown")
             await self.end(TOO_SLOW)
@@ -79,15 +79,15 @@ class PlainReader:
 class FramedReader:
     """Runs of records, numbered, sampled where there are too many, and resumed after a break.
 
-    One frame at a time by the board's clock; the more of them are not acknowledged, the longer until
+    One frame at a time by the hub's clock; the more of them are not acknowledged, the longer until
     the next, which then stands for more. (A window, as TCP has one.)
     """
 
-    def __init__(self, send: Send, end: End, wish: Wish) -> None:
+    def __init__(self, send: Send, end: End, subscription: Subscription) -> None:
         self.ready = False
         self.end = end
         self._send = send
-        self._wish = wish
+        self._subscription = subscription
         self._life = 0
         self._cursor = 0
         # What it missed while it was away ends here; up to it every record is sent.
@@ -99,7 +99,7 @@ class FramedReader:
 
     def begin(self, ring: Ring) -> None:
         """Takes its place: where the client was, if that can be, else at the end."""
-        since, epoch = self._wish.since, self._wish.epoch
+        since, epoch = self._subscription.since, self._subscription.epoch
         self._life, self._stored, self._cursor = ring.life, ring.stored, ring.head
         if since is None:
             return
@@ -110,15 +110,15 @@ class FramedReader:
         else:
             self._cursor, self._missed_upto = since, ring.head
 
-    async def hello(self, board: Board) -> None:
+    async def hello(self, hub: Hub) -> None:
         """The first frame."""
         await self._tell(
             type="hello",
-            epoch=board.ring.epoch,
+            epoch=hub.ring.epoch,
             seq=self._cursor,
-            accepted=board.ring.head,
+            accepted=hub.ring.head,
             stored=self._stored,
-            interval_seconds=board.interval_s,
+            interval_seconds=hub.interval_s,
             alive_seconds=ALIVE_S,
             acknowledge_every=ACKNOWLEDGE_EVERY,
         )
@@ -129,18 +129,18 @@ class FramedReader:
         while self._unacknowledged and self._unacknowledged[0] <= seq:
             self._unacknowledged.popleft()
 
-    async def show(self, board: Board) -> None:
+    async def show(self, hub: Hub) -> None:
         now = asyncio.get_running_loop().time()
-        if now < self._due_at or not await self._show_next(board, now):
+        if now < self._due_at or not await self._show_next(hub, now):
             return
         self._sent_at = now
         # Half an interval early, or a clock that is a little late would be waited for twice.
         behind = len(self._unacknowledged) - ACKNOWLEDGE_EVERY
-        self._due_at = now + board.interval_s * (max(1, behind) - 0.5)
+        self._due_at = now + hub.interval_s * (max(1, behind) - 0.5)
 
-    async def _show_next(self, board: Board, now: float) -> bool:
+    async def _show_next(self, hub: Hub, now: float) -> bool:
         """Sends the one frame that comes next; False where there is none."""
-        ring = board.ring
+        ring = hub.ring
         if self._life != ring.life:
             self._life, self._reload = ring.life, "epoch"
             await self._start_over(ring, ring.base)
@@ -150,7 +150,7 @@ class FramedReader:
             self._stored = ring.stored
             await self._tell(type="stored", epoch=ring.epoch, seq=self._stored)
         elif self._cursor < ring.head:
-            await self._show_run(board)
+            await self._show_run(hub)
         elif now - self._sent_at >= ALIVE_S:
             await self._tell(type="alive", epoch=ring.epoch, seq=self._cursor)
         else:
@@ -163,16 +163,16 @@ class FramedReader:
         self._unacknowledged.clear()
         await self._tell(type="reload", epoch=ring.epoch, seq=seq, stored=ring.stored, reason=reason)
 
-    async def _show_run(self, board: Board) -> None:
+    async def _show_run(self, hub: Hub) -> None:
         if len(self._unacknowledged) >= UNACKNOWLEDGED_MAX:
             log.info("A dashboard was closed: it acknowledges no frames")
             await self.end(TOO_SLOW)
             return
-        ring, after, wanted = board.ring, self._cursor, self._wish.filter
+        ring, after, wanted = hub.ring, self._cursor, self._subscription.filter
         missed = after < self._missed_upto
         upto = min(after + MISSED_RECORDS_MAX, self._missed_upto) if missed else ring.head
         # Only where everything is wanted may the ring lack some: a filter has to see them all.
-        if (missed or wanted != EVERYTHING) and await board.whole(after, upto) is None:
+        if (missed or wanted != EVERYTHING) and await hub.whole(after, upto) is None:
             self._reload = "gone"
             await self._start_over(ring, ring.head)
             return
@@ -180,35 +180,35 @@ class FramedReader:
         self._cursor = upto
         self._unacknowledged.append(upto)
         if wanted == EVERYTHING:
-            await self._send(encoded(board, after, upto, most))
+            await self._send(encoded(hub, after, upto, most))
         else:
-            await self._send(sifted(board, after, upto, most, wanted))
+            await self._send(sifted(hub, after, upto, most, wanted))
 
     async def _tell(self, **frame: object) -> None:
         await self._send(orjson.dumps(frame).decode())
 
 
-def encoded(board: Board, after: int, upto: int, most: int) -> str:
+def encoded(hub: Hub, after: int, upto: int, most: int) -> str:
     """The frame for the records after number `after` up to `upto`, made once for all who are there."""
-    key = (board.ring.life, after, upto, most)
-    if key not in board.encoded:
-        if len(board.encoded) >= ENCODED_MAX:
-            del board.encoded[next(iter(board.encoded))]
-        records = board.ring.sample(after, upto, most)
-        board.encoded[key] = _run(board, after, upto, upto - after, records)
-    return board.encoded[key]
+    key = (hub.ring.life, after, upto, most)
+    if key not in hub.encoded:
+        if len(hub.encoded) >= ENCODED_MAX:
+            del hub.encoded[next(iter(hub.encoded))]
+        records = hub.ring.sample(after, upto, most)
+        hub.encoded[key] = _run(hub, after, upto, upto - after, records)
+    return hub.encoded[key]
 
 
-def sifted(board: Board, after: int, upto: int, most: int, wanted: Filter) -> str:
+def sifted(hub: Hub, after: int, upto: int, most: int, wanted: Filter) -> str:
     """The frame for those of the same records, all of which the ring has, that are `wanted`."""
-    passing = [record for record in board.ring.whole(after, upto) or [] if wanted.passes(record)]
-    return _run(board, after, upto, len(passing), spread(passing, most))
+    passing = [record for record in hub.ring.whole(after, upto) or [] if wanted.passes(record)]
+    return _run(hub, after, upto, len(passing), spread(passing, most))
 
 
-def _run(board: Board, after: int, upto: int, matched: int, records: list[dict[str, Any]]) -> str:
+def _run(hub: Hub, after: int, upto: int, matched: int, records: list[dict[str, Any]]) -> str:
     frame = {
         "type": "run",
-        "epoch": board.ring.epoch,
+        "epoch": hub.ring.epoch,
         "first": after + 1,
         "last": upto,
         "count": upto - after,

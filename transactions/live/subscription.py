@@ -42,7 +42,7 @@ class Filter(NamedTuple):
 EVERYTHING = Filter()
 
 
-class Wish(NamedTuple):
+class Subscription(NamedTuple):
     """A plain stream or frames; where the client was; and which records of frames it wants."""
 
     frames: bool
@@ -51,7 +51,7 @@ class Wish(NamedTuple):
     filter: Filter = EVERYTHING
 
 
-def wish(query: bytes) -> Wish:
+def subscription_of(query: bytes) -> Subscription:
     """What `query` asks for. Raises UnreadableQuery, for a parameter given twice as well."""
     given = parse_qs(query.decode("latin-1"), keep_blank_values=True)
     stated = {name: given.get(name, [""]) for name in PATTERNS}
@@ -63,4 +63,6 @@ def wish(query: bytes) -> Wish:
         raise UnreadableQuery
     user = int(asked["user"]) if asked["user"] else None
     since = int(asked["since"]) if asked["since"] else None
-    return Wish(asked["frames"] == "1", since, asked["epoch"], Filter(asked["status"], user, least, most))
+    return Subscription(
+        asked["frames"] == "1", since, asked["epoch"], Filter(asked["status"], user, least, most)
+    )

@@ -1,12 +1,11 @@
-"""The Lua files, each beside the module that calls it."""
+"""Lua files: each stands beside the module that runs it, and says itself what it takes and returns."""
 
-import hashlib
-from functools import cache
 from pathlib import Path
 
 
-@cache
-def script(room: str, name: str) -> tuple[str, str]:
-    """The text of a Lua file in a room of the application and the SHA-1 by which Redis knows it."""
-    source = (Path(__file__).parents[1] / room / f"{name}.lua").read_text()
-    return source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+def lua(module_file: str, name: str) -> str:
+    """The text of `name`.lua in the folder of a module, for a client's `register_script`.
+
+    redis-py then sends the script's SHA-1 alone, and the text again where Redis has forgotten it.
+    """
+    return Path(module_file).with_name(f"{name}.lua").read_text()

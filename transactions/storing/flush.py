@@ -26,13 +26,17 @@ from ..queue.keys import BATCH, BOOKS, INDEX, QUEUE, index_of
 from ..stores.crash_points import crash_point
 from ..stores.postgres_session import FLUSH_LOCK, Session
 from ..stores.redis_connection import connection
-from ..stores.scripts import script
+from ..stores.scripts import lua
 from . import bulk_insert
 
 log = logging.getLogger(__name__)
 
 # A flush ends after this and the next tick goes on, so that a long backlog holds no worker for good.
 FLUSH_S_MAX = 120.0
+
+RESERVE = lua(__file__, "reserve")
+RELEASE = lua(__file__, "release")
+NOTE_STORED = lua(__file__, "note_stored")
 
 TABLE = FlushBatch._meta.db_table
 # Purpose: what earlier flushes promised, began, or stored without releasing it. A promise without a
@@ -55,17 +59,6 @@ DROP_OLD_PROMISES = f"""
 # Purpose: ends a batch that was shortened behind our back; the books stay unbalanced by what is gone.
 END_SHORT = f"UPDATE {TABLE} SET length = done, stored_at = now() WHERE id = %s"
 SET_RELEASED = f"UPDATE {TABLE} SET released = true WHERE id = %s"
-
-# Up to which number of the epoch everything is in PostgreSQL, for dashboards: all that is not in the
-# queue, once none of the batches named is there.
-NOTE_STORED = """
-for i = 3, #KEYS do
-  if redis.call('EXISTS', KEYS[i]) == 1 then return end
-end
-local told = redis.call('HMGET', KEYS[1], 'accepted', 'stored')
-local stored = math.max(0, (told[1] or 0) - redis.call('LLEN', KEYS[2]))
-if stored > tonumber(told[2] or 0) then redis.call('HSET', KEYS[1], 'stored', stored) end
-"""
 
 
 @dataclass(slots=True)
@@ -157,8 +150,7 @@ def _reserve(session: Session, epoch: str) -> Batch:
 
 def take_queue(name: str) -> None:
     """Makes the queue the batch of that name, unless nothing waits or there is such a batch."""
-    source, _ = script("storing", "reserve")
-    connection().eval(source, 5, QUEUE, name, INDEX, index_of(name), BOOKS)
+    connection().register_script(RESERVE)([QUEUE, name, INDEX, index_of(name), BOOKS])
 
 
 def _measure(session: Session, batch: Batch) -> None:
@@ -238,8 +230,7 @@ class Reader:
 
 def _release(session: Session, batch: Batch) -> None:
     """Lets go of a stored batch in Redis, then notes that it is gone."""
-    source, _ = script("storing", "release")
-    connection().eval(source, 3, batch.name, index_of(batch.name), BOOKS)
+    connection().register_script(RELEASE)([batch.name, index_of(batch.name), BOOKS])
     crash_point("flush.before_released")
     with session.transaction() as cursor:
         cursor.execute(SET_RELEASED, (batch.id,))
@@ -251,7 +242,7 @@ def note_stored(session: Session) -> None:
         with session.transaction() as cursor:
             cursor.execute(SELECT_OPEN)
             names = [row[1] for row in cursor.fetchall()]
-        connection().eval(NOTE_STORED, 2 + len(names), BOOKS, QUEUE, *names)
+        connection().register_script(NOTE_STORED)([BOOKS, QUEUE, *names])
     except (psycopg2.Error, redis.RedisError) as error:
         # Redis over its memory limit, say. The flush is done all the same; the next one tells.
         log.warning("Dashboards were not told what is stored (%s)", type(error).__name__)

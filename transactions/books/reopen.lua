@@ -1,0 +1,12 @@
+-- Redis' side of new books: what is still there is what they open with. The feed begins anew, since
+-- its numbers do; what is in a batch goes on being known.
+--
+-- KEYS  1 books (hash)  2 feed (list)  3 queue (list)  then every batch that is there (lists)
+-- ARGV  1 epoch
+local generation = (redis.call('HGET', KEYS[1], 'generation') or '0') + 1
+local accepted = 0
+local indexes = redis.call('HGET', KEYS[1], 'indexes') or ''
+for i = 3, #KEYS do accepted = accepted + redis.call('LLEN', KEYS[i]) end
+redis.call('DEL', KEYS[1], KEYS[2])
+redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'accepted', accepted, 'generation', generation,
+           'indexes', indexes)
