@@ -10,7 +10,7 @@ from django.test import Client
 from tests.support.admin_pages import superuser
 from tests.support.serving import daphne
 from tests.support.watching import failures
-from transactions.access import tokens
+from transactions.access import token_checks
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def root(client: Client, people: list[User]) -> Client:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What this process takes for the monotonic time of tokens, in seconds: a list of one, to be moved."""
     now = [1000.0]
-    monkeypatch.setattr(tokens, "monotonic", lambda: now[0])
+    monkeypatch.setattr(token_checks, "monotonic", lambda: now[0])
     return now
 
 

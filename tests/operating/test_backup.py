@@ -23,10 +23,10 @@ pytestmark = pytest.mark.slow
 
 SET_UP = "import django, json, sys; django.setup()\n"
 MAKE_PAYER = f"{SET_UP}from django.contrib.auth.models import User; User.objects.create_user('payer')"
-FLUSH = f"{SET_UP}from transactions.flush import flush; flush()"
+FLUSH = f"{SET_UP}from transactions.storing.flush import flush; flush()"
 ACCEPT = f"""{SET_UP}
 from django.contrib.auth.models import User
-from tests.accepting import record, take
+from tests.support.accepting import record, take
 payer = User.objects.get(username="payer")
 print(json.dumps(take(*(record(id, payer) for id in json.loads(sys.argv[1])))))
 """

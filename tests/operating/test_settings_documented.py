@@ -18,7 +18,7 @@ README = (ROOT / "README.md").read_text()
 # Names in .env.example, also of those that are commented out.
 EXAMPLE = re.findall(r"^(?:# )?([A-Z][A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
 # What fault tests alone set.
-FAULTS = ROOT / "transactions" / "crash_points.py"
+FAULTS = ROOT / "transactions" / "stores" / "crash_points.py"
 READERS = {"whole", "switch", "_number", "env.str", "env.list", "env.db_url", "environ.get", "os.environ.get"}
 
 
