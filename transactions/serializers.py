@@ -29,7 +29,7 @@ class WholeField(serializers.IntegerField):
 
 
 class UserField(WholeField):
-    """The key of a user; whether there is one is asked for a whole group at once, in `ingest`."""
+    """The key of a user; whether there is one is asked for a whole group at once, in `intake.ingest`."""
 
     default_error_messages = {
         "invalid": "Incorrect type. Expected the key of a user, a whole number.",

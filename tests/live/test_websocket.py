@@ -89,7 +89,7 @@ def test_an_idle_socket_stays_open_past_every_timeout_of_redis(
 
 
 def announce(first: int, *ids: str) -> None:
-    """Records of any size, as the accepting script leaves them and `transactions.feed` announces them."""
+    """Records of any size, as the accepting script leaves them and `live.feed` announces them."""
     last = first + len(ids) - 1
     pipeline = redis_connection().pipeline()
     pipeline.rpush(FEED, *(queued(id, 1) for id in ids))

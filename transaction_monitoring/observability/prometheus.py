@@ -1,7 +1,7 @@
 """/metrics: the system in figures, for Prometheus, with the right to read.
 
 Every figure is one of the whole system, whichever process answers: the books' (see
-`transactions.books`) or what all processes have counted into Redis (see `transactions.tally`). So
+`transactions.books`) or what all processes have counted into Redis (see `transactions.metrics`). So
 one target is scraped, not every process. `docs/operations.md` says what to make of them.
 """
 

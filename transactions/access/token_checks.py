@@ -51,7 +51,7 @@ class Access:
 
     @property
     def caller(self) -> str:
-        """Whose bucket its requests are counted in; see `limits`."""
+        """Whose bucket its requests are counted in; see `rate_limits`."""
         return f"token:{self.digest[:32]}"
 
     def valid_now(self) -> bool:

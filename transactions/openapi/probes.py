@@ -66,6 +66,6 @@ PATHS: Schema = {
 
 
 def add(result: Schema, generator: Any, request: Any, public: bool) -> Schema:
-    """Adds the calls that are not under /api/; drf-spectacular's hook, after `schema.complete`."""
+    """Adds the calls that are not under /api/; drf-spectacular's hook, after `components.complete`."""
     result["paths"].update(PATHS)
     return result
