@@ -5,6 +5,7 @@ renamed. The changelog is history and may name what is gone.
 """
 
 import ast
+import importlib.util
 import io
 import re
 import tokenize
@@ -111,6 +112,12 @@ def leads_somewhere(dotted: str, start: Path = ROOT) -> bool:
 
 
 @cache
+def is_a_file(name: str) -> bool:
+    """Whether a file somewhere in the project is called so."""
+    return (ROOT / name).is_file() or any(any((ROOT / folder).rglob(name)) for folder in FOLDERS)
+
+
+@cache
 def docstrings(path: Path) -> tuple[ast.Constant, ...]:
     kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     firsts = (node.body[0] for node in ast.walk(tree_of(path)) if isinstance(node, kinds) and node.body)
@@ -177,20 +184,26 @@ def lost_dotted_names(text: Text) -> Iterator[str]:
 
 
 def lost_names(text: Text) -> Iterator[str]:
-    """Names in backticks in a remark: words of that very file, modules beside it, or rooms.
+    """Names in backticks in a remark: words of that very file, modules beside it, rooms, or files.
 
-    A module of another room bears that room's name, so that one finds it.
+    A module of another room bears that room's name, so that one finds it. What an installed package
+    of others has is not looked for.
     """
     home = ROOT / text.path.relative_to(ROOT).parts[0]
     beside = (text.path.parent, home, ROOT, *APPLICATION)
     for quoted in _QUOTED.findall(text.words):
         if not _NAME.fullmatch(quoted) or quoted in FOREIGN or quoted in words_of(text.path):
             continue
+        if _FILE.fullmatch(quoted):
+            if not is_a_file(quoted):
+                yield quoted
+            continue
         places = [place for place in beside if place.is_dir()]
         if not any(leads_somewhere(quoted, place) for place in places):
             head, *rest = quoted.split(".")
-            of_a_module = any(leads_somewhere(head, place) for place in places)
-            if of_a_module or not words_of(text.path).issuperset([head, *rest]):
+            ours = any(leads_somewhere(head, place) for place in places)
+            known = words_of(text.path).issuperset([head, *rest])
+            if ours or not (known or (rest and importlib.util.find_spec(head))):
                 yield quoted
 
 
@@ -198,8 +211,7 @@ def lost_modules(text: Text) -> Iterator[str]:
     """In a document: a file by its name alone, or the dotted name of what is in a room."""
     for quoted in _QUOTED.findall(text.words):
         if _FILE.fullmatch(quoted):
-            folders = [ROOT / name for name in FOLDERS]
-            if not (ROOT / quoted).is_file() and not any(any(each.rglob(quoted)) for each in folders):
+            if not is_a_file(quoted):
                 yield quoted
         elif "." in quoted and _NAME.fullmatch(quoted) and quoted not in FOREIGN:
             head = quoted.partition(".")[0]
@@ -282,6 +294,7 @@ def test_nothing_foreign_is_listed_that_nobody_names() -> None:
         (lost_names, "whose bucket it is; see `limits`"),
         (lost_names, "see `live.board`"),
         (lost_names, "see `fast_lane`, in another room"),
+        (lost_names, "as `lane.lua` does"),
         (lost_modules, "answered by `intake.lane`"),
         (lost_modules, "the script is `acknowledge.lua`"),
         (lost_commands, "`make bricks` does it"),

@@ -80,7 +80,7 @@ def checked(documents: Sequence[Any], report: BatchReport) -> tuple[list[int], l
 async def accept(documents: Sequence[Any], request_id: str, *, atomic: bool) -> BatchReport:
     """Takes what can be taken of `documents`, Records or parsed JSON; with `atomic` everything or nothing.
 
-    Raises outcomes.IntakeUnavailable, which says nothing of what was taken.
+    Raises IntakeUnavailable, which says nothing of what was taken.
     """
     report = BatchReport()
     places, records = checked(documents, report)
