@@ -16,11 +16,11 @@ from typing import Any
 import psycopg2
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import connections
 from psycopg2.extensions import POLL_OK, POLL_READ
 
 from ..models import Transaction
 from ..queue.records import escape, stamp
+from ..stores.postgres_parameters import connection_parameters
 
 log = logging.getLogger(__name__)
 
@@ -113,11 +113,8 @@ class Lookups:
 
 
 async def _connect() -> Any:
-    parameters = connections["default"].get_connection_params()
-    parameters.pop("cursor_factory", None)
     # A thousand ids are a thousand steps in an index, never a reason to read the whole table.
-    limit = f"-c statement_timeout={settings.LOOKUP_TIMEOUT_MS}"
-    parameters["options"] = f"{limit} -c enable_seqscan=off"
+    parameters = connection_parameters(statement_timeout=settings.LOOKUP_TIMEOUT_MS, enable_seqscan="off")
     # In a thread, since the name of a host is looked up before anything can be waited for; in one of
     # our own, since that may take long, and the loop's threads have other things to do.
     begin = partial(psycopg2.connect, async_=True, **parameters)

@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import psycopg2
-from django.db import connections
+
+from .postgres_parameters import connection_parameters
 
 # The advisory lock of whoever moves records or opens books: "txfl" as a number.
 FLUSH_LOCK = 0x7478666C
@@ -37,10 +38,7 @@ class Session:
         self._connection: Any = None
 
     def __enter__(self) -> Self:
-        parameters = connections["default"].get_connection_params()
-        parameters.pop("cursor_factory", None)
-        limits = " ".join(f"-c {name}={limit_ms}" for name, limit_ms in LIMITS_MS.items())
-        parameters["options"] = f"{limits} -c TimeZone=UTC -c synchronous_commit=on"
+        parameters = connection_parameters(**LIMITS_MS, TimeZone="UTC", synchronous_commit="on")
         parameters["application_name"] = self._name
         self._connection = psycopg2.connect(**parameters)
         return self
