@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db import OperationalError
 
 from tests.support.accepting import outcomes, queued, record, take
+from tests.support.outages import postgres_away, stores_moving_on
 from transactions.books import balance as books_module
 from transactions.books import epochs
 from transactions.books.balance import read
@@ -193,6 +194,28 @@ def test_they_tell_half_without_postgresql(people: list[User], monkeypatch: pyte
     monkeypatch.setattr(books_module, "_totals", down)
     books = read()
     assert (books.accepted, books.buffered, books.stored, books.balanced) == (1, 1, None, None)
+
+
+def test_they_tell_postgresql_that_is_away_from_stores_that_move_on(people: list[User]) -> None:
+    take(record("T1", people[0]))
+    flush()
+    take(record("T2", people[0]))
+    with postgres_away():
+        away = read()
+    with stores_moving_on():
+        moving = read()
+    assert (away.postgres_answers, moving.postgres_answers) == (False, True)
+    for books in (away, moving):
+        assert (books.accepted, books.buffered, books.stored, books.balanced) == (2, 1, None, None)
+        assert books.oldest_buffered_seconds is not None
+    assert read().postgres_answers
+
+
+def test_they_show_what_is_documented_and_no_more(people: list[User]) -> None:
+    assert list(read().as_dict()) == [
+        *("accepted", "stored", "settled", "duplicates", "rejected", "buffered", "in_flight"),
+        *("balanced", "oldest_buffered_seconds", "last_flush"),
+    ]
 
 
 def test_intake_goes_on_from_redis_alone_without_postgresql(

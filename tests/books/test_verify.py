@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
 from tests.support.accepting import push, queued, record, take
-from tests.support.outages import postgres_away, redis_away
+from tests.support.outages import postgres_away, redis_away, stores_moving_on
 from transactions.models import Epoch
 from transactions.queue.keys import QUEUE
 from transactions.stores.redis_connection import connection
@@ -116,6 +116,16 @@ def test_it_names_postgresql_and_shows_what_redis_knows(transactional_db: None) 
     assert not content
     assert err.startswith("PostgreSQL does not answer")
     assert (shown(out)["accepted"], shown(out)["buffered"], shown(out)["stored"]) == ("2", "2", "-")
+
+
+def test_it_does_not_blame_postgresql_when_the_stores_move_on(people: list[User]) -> None:
+    take(record("V1", people[0]))
+    flush()
+    with stores_moving_on():
+        out, err, content = verify()
+    assert not content
+    assert err == "The stores moved on between every two readings: run this again."
+    assert (shown(out)["accepted"], shown(out)["stored"]) == ("1", "-")
 
 
 def test_it_shows_open_alarms_beside_the_json(alarm: Epoch) -> None:

@@ -18,7 +18,7 @@ from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from tests.support.accepting import push, queued, record, take
-from tests.support.outages import postgres_away, redis_away
+from tests.support.outages import postgres_away, redis_away, stores_moving_on
 from tests.support.serving import ROOT, daphne, database_url, stop
 from tests.support.watching import watch
 from transactions import tasks
@@ -87,6 +87,15 @@ def test_postgres_away_is_shown_to_whom_redis_knows(client: Client, settings: Se
     assert "stored_total" not in found
     assert "books_balanced" not in found
     assert found["queue_length"] == 0
+
+
+def test_stores_that_move_on_while_they_are_read_are_up(client: Client, people: list[User]) -> None:
+    take(record("T1", people[0]))
+    flush()
+    with stores_moving_on():
+        found = scraped(client)
+    assert (found["store_up{store=postgres}"], found["store_up{store=redis}"]) == (1, 1)
+    assert "books_balanced" not in found
 
 
 def test_redis_away_is_shown(client: Client) -> None:

@@ -9,7 +9,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from tests.support.accepting import record, take
-from tests.support.outages import postgres_away, redis_away
+from tests.support.outages import postgres_away, redis_away, stores_moving_on
 from transaction_monitoring.observability import health
 from transactions.access.rights import Right
 from transactions.access.tokens import create
@@ -82,6 +82,17 @@ def test_it_names_the_store_that_is_away(client: Client) -> None:
         status, body = told(client)
     assert (status, body["problems"]) == (503, ["Redis does not answer"])
     assert body["stores"]["redis"] == "down"
+
+
+def test_stores_that_move_on_while_they_are_read_are_up(client: Client, people: list[User]) -> None:
+    """The flush commits faster than the books can be read: they say nothing, and nothing is wrong."""
+    take(record("T1", people[0]))
+    flush()
+    with stores_moving_on():
+        status, body = told(client)
+    assert (status, body["problems"]) == (200, [])
+    assert body["stores"] == {"redis": "up", "postgres": "up"}
+    assert body["books"]["balanced"] is None
 
 
 def test_an_alarm_shows_until_it_is_acknowledged(client: Client) -> None:

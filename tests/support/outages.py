@@ -1,13 +1,16 @@
-"""Servers that are somewhere where nobody answers, and a table that nobody gets at."""
+"""Servers where nobody answers, a table that nobody gets at, and stores that are never at rest."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg2
+import pytest
+import redis
 from django.db import connections
 from django.test import override_settings
 
 from tests.support.serving import database_url
+from transactions.books import balance
 from transactions.stores.redis_connection import connection
 
 
@@ -45,3 +48,22 @@ def transactions_locked() -> Iterator[None]:
         yield
     finally:
         other.close()
+
+
+@contextmanager
+def stores_moving_on() -> Iterator[None]:
+    """Somebody commits to the books amid every reading of them in this block."""
+    other = psycopg2.connect(database_url())
+    other.autocommit = True
+
+    def commit_first() -> "redis.Redis":
+        with other.cursor() as cursor:
+            cursor.execute("UPDATE transactions_epoch SET stored = stored + 1")
+        return connection()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(balance, "connection", commit_first)
+        try:
+            yield
+        finally:
+            other.close()

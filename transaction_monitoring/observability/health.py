@@ -62,7 +62,7 @@ def _look() -> tuple[list[str], dict[str, Any]]:
     except redis.RedisError:
         return ["Redis does not answer"], {"stores": {"redis": "down", "postgres": "unknown"}}
     problems = []
-    if found.balanced is None:
+    if not found.postgres_answers:
         problems.append("PostgreSQL does not answer")
     elif found.balanced is False:
         problems.append("the books do not balance")
@@ -73,7 +73,7 @@ def _look() -> tuple[list[str], dict[str, Any]]:
     told = _alarms()
     now = time()
     return problems + told, {
-        "stores": {"redis": "up", "postgres": "down" if found.balanced is None else "up"},
+        "stores": {"redis": "up", "postgres": "up" if found.postgres_answers else "down"},
         "last_flush_seconds": None if age_s is None else round(age_s, 1),
         "last_ticks_seconds": {
             outcome: round(now - moment) for outcome, moment in sorted(last_ticks.items())

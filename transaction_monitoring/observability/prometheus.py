@@ -81,7 +81,7 @@ class System(Collector):
             yield up
             return
         up.add_metric(["redis"], 1)
-        up.add_metric(["postgres"], float(found.balanced is not None))
+        up.add_metric(["postgres"], float(found.postgres_answers))
         yield up
         yield from _of_books(found)
         yield from _counters(counts)

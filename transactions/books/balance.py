@@ -9,7 +9,7 @@ from the others, so a record added or taken behind the system's back shows.
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import Error as DatabaseError
 from django.db import connection as database
@@ -25,10 +25,10 @@ READS_MAX = 20
 EPOCH = Epoch._meta.db_table
 BATCH = FlushBatch._meta.db_table
 
-# Purpose: PostgreSQL's half, in one snapshot: the totals of Redis' epoch, the batches that are not
-# released, and when a flush last ran to its end.
+# Purpose: PostgreSQL's half, in one snapshot: the totals of Redis' epoch (0 where PostgreSQL does not know
+# it yet), the batches that are not released, and when a flush last ran to its end.
 SELECT_TOTALS = f"""
-    SELECT e.stored, e.settled, e.duplicates, e.rejected,
+    SELECT coalesce(e.stored, 0), coalesce(e.settled, 0), coalesce(e.duplicates, 0), coalesce(e.rejected, 0),
            (SELECT coalesce(json_agg(json_build_array(b.name, b.length, b.done) ORDER BY b.id), '[]')
               FROM {BATCH} b WHERE NOT b.released),
            e.flushed_at
@@ -38,7 +38,11 @@ SELECT_TOTALS = f"""
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """The counts since the epoch began; PostgreSQL's, and the verdict, are None while it does not answer."""
+    """The counts since the epoch began.
+
+    Those of PostgreSQL, and the verdict, are None where they are not known: PostgreSQL did not answer, and
+    `postgres_error` names its error, or it did, and the two stores moved on whenever they were read.
+    """
 
     accepted: int
     stored: int | None
@@ -50,59 +54,66 @@ class Books:
     balanced: bool | None
     oldest_buffered_seconds: float | None
     last_flush: datetime | None
+    postgres_error: str = ""
+
+    @property
+    def postgres_answers(self) -> bool:
+        return not self.postgres_error
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """The books as the API and `manage.py verify` show them."""
+        shown = asdict(self)
+        del shown["postgres_error"]
+        return shown
+
+
+class Totals(NamedTuple):
+    """PostgreSQL's half. `batches` that are not released, each with its name, length and records done."""
+
+    stored: int
+    settled: int
+    duplicates: int
+    rejected: int
+    batches: list[tuple[str, int | None, int]]
+    last_flush: datetime | None
+
+
+class Waiting(NamedTuple):
+    """Redis' half: what belongs to the epoch that it names, the lengths of batches by name among it."""
+
+    epoch: str
+    accepted: int
+    buffered: int
+    lengths: dict[str, int]
+    oldest_s: float | None
 
 
 def read() -> Books:
     """The books as of one moment. Raises redis.RedisError.
 
     PostgreSQL, Redis, PostgreSQL: where both of its readings agree, nothing was committed between
-    them and Redis' reading belongs to that state. Otherwise again.
+    them and Redis' reading belongs to that state. Otherwise again, up to READS_MAX times.
     """
     for _ in range(READS_MAX):
         epoch = text(connection().hget(BOOKS, "epoch"))
         try:
-            before = _totals(epoch)
-            accepted, buffered, lengths, oldest = _redis_half(epoch, before[4])
-            after = _totals(epoch)
-        except DatabaseError:
-            return _without_postgres(epoch)
-        if before == after and accepted is not None:
-            break
-    else:
-        return _without_postgres(epoch)
-    stored, settled, duplicates, rejected, batches, last_flush = before
-    in_flight = sum(
-        0 if length is not None and done >= length else lengths[name] - done for name, length, done in batches
-    )
-    total = stored + settled + duplicates + rejected + buffered + in_flight
-    return Books(
-        accepted,
-        stored,
-        settled,
-        duplicates,
-        rejected,
-        buffered,
-        in_flight,
-        accepted == total,
-        oldest,
-        last_flush,
-    )
+            totals = _totals(epoch)
+            waiting = _waiting(totals.batches)
+            totals_after = _totals(epoch)
+        except DatabaseError as error:
+            return _half_known(_waiting([]), postgres_error=type(error).__name__)
+        if totals_after == totals and waiting.epoch == epoch:
+            return _balance(totals, waiting)
+    return _half_known(_waiting([]))
 
 
-def _totals(epoch: str) -> tuple[int, int, int, int, list[tuple[str, int | None, int]], datetime | None]:
+def _totals(epoch: str) -> Totals:
     with database.cursor() as cursor:
         cursor.execute(SELECT_TOTALS, [epoch or None])
-        stored, settled, duplicates, rejected, batches, last_flush = cursor.fetchone()
-    return stored or 0, settled or 0, duplicates or 0, rejected or 0, batches, last_flush
+        return Totals(*cursor.fetchone())
 
 
-def _redis_half(
-    epoch: str, batches: list[tuple[str, int | None, int]]
-) -> tuple[int | None, int, dict[str, int], float | None]:
-    """Accepted, buffered, lengths of `batches`, age of the oldest; None where the epoch has changed."""
+def _waiting(batches: list[tuple[str, int | None, int]]) -> Waiting:
     pipeline = connection().pipeline(transaction=True)
     pipeline.hmget(BOOKS, "epoch", "accepted")
     pipeline.llen(QUEUE)
@@ -110,14 +121,14 @@ def _redis_half(
     for name, _, done in batches:
         pipeline.llen(name)
         pipeline.lindex(name, done)
-    (name_now, accepted), buffered, first, *rest = pipeline.execute()
+    (epoch, accepted), buffered, first, *rest = pipeline.execute()
     lengths = dict(zip((name for name, _, _ in batches), rest[0::2], strict=True))
     ages = [age for line in (first, *rest[1::2]) if (age := _age_s(line)) is not None]
-    same = text(name_now) == epoch
-    return (int(accepted or 0) if same else None), buffered, lengths, max(ages, default=None)
+    return Waiting(text(epoch), int(accepted or 0), buffered, lengths, max(ages, default=None))
 
 
 def _age_s(line: bytes | None) -> float | None:
+    """How long ago a queued record was accepted; None where there is none, or it cannot be read."""
     if line is None:
         return None
     try:
@@ -127,6 +138,38 @@ def _age_s(line: bytes | None) -> float | None:
     return round((datetime.now(UTC) - state.accepted_at).total_seconds(), 3)
 
 
-def _without_postgres(epoch: str) -> Books:
-    accepted, buffered, _, oldest = _redis_half(epoch, [])
-    return Books(accepted or 0, None, None, None, None, buffered, None, None, oldest, None)
+def _balance(totals: Totals, waiting: Waiting) -> Books:
+    in_flight = sum(
+        # Of a batch that is stored whole nothing is in flight, whether or not Redis still holds it.
+        0 if length is not None and done >= length else waiting.lengths[name] - done
+        for name, length, done in totals.batches
+    )
+    accounted = totals.stored + totals.settled + totals.duplicates + totals.rejected
+    return Books(
+        accepted=waiting.accepted,
+        stored=totals.stored,
+        settled=totals.settled,
+        duplicates=totals.duplicates,
+        rejected=totals.rejected,
+        buffered=waiting.buffered,
+        in_flight=in_flight,
+        balanced=waiting.accepted == accounted + waiting.buffered + in_flight,
+        oldest_buffered_seconds=waiting.oldest_s,
+        last_flush=totals.last_flush,
+    )
+
+
+def _half_known(waiting: Waiting, *, postgres_error: str = "") -> Books:
+    return Books(
+        accepted=waiting.accepted,
+        stored=None,
+        settled=None,
+        duplicates=None,
+        rejected=None,
+        buffered=waiting.buffered,
+        in_flight=None,
+        balanced=None,
+        oldest_buffered_seconds=waiting.oldest_s,
+        last_flush=None,
+        postgres_error=postgres_error,
+    )

@@ -5,8 +5,6 @@ from typing import Any
 
 import redis
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import Error as DatabaseError
-from django.db import connection as database
 from rest_framework.utils.encoders import JSONEncoder
 
 from transactions.books import alarms, balance
@@ -43,15 +41,14 @@ class Command(BaseCommand):
             width = max(map(len, shown))
             for name, value in shown.items():
                 self.stdout.write(f"{name:<{width}} {_text(value)}")
-        if found.balanced is None and (failure := _postgres_failure()):
+        if not found.postgres_answers:
             raise CommandError(
-                f"PostgreSQL does not answer ({failure}): whether the books balance cannot be told."
+                f"PostgreSQL does not answer, or is not migrated ({found.postgres_error}): whether the books "
+                "balance cannot be told."
             )
         self._alarms(acknowledge=options["acknowledge"])
         if found.balanced is None:
-            raise CommandError(
-                "The stores moved on between every two readings, or are not migrated: run this again."
-            )
+            raise CommandError("The stores moved on between every two readings: run this again.")
         if not found.balanced:
             raise CommandError("The books do not balance.")
 
@@ -67,13 +64,3 @@ class Command(BaseCommand):
 
 def _text(value: Any) -> str:
     return "-" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _postgres_failure() -> str:
-    """What is wrong with PostgreSQL; empty when it answers."""
-    try:
-        with database.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except DatabaseError as error:
-        return type(error).__name__
-    return ""
