@@ -85,7 +85,7 @@ MUTATIONS = (
     Mutation(
         "batches are numbered as they come to be",
         FLUSH,
-        ", id = nextval(pg_get_serial_sequence('{TABLE}', 'id'))",
+        ", id = nextval(pg_get_serial_sequence('{BATCHES}', 'id'))",
         "",
     ),
     Mutation(

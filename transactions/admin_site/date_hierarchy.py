@@ -7,7 +7,7 @@ from django.db import connection as database
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from ..models import Transaction
+from ..tables import TRANSACTIONS
 
 UNITS = ("year", "month", "day")
 FORMATS = ("Y", "YEAR_MONTH_FORMAT", "MONTH_DAY_FORMAT")
@@ -18,10 +18,10 @@ PERIODS_MAX = 100
 # SELECT DISTINCT date_trunc(…) reads every row of the range.
 SELECT_PERIODS = f"""
     WITH RECURSIVE found (moment) AS (
-        (SELECT created_at FROM {Transaction._meta.db_table}
+        (SELECT created_at FROM {TRANSACTIONS}
           WHERE created_at >= %(since)s AND created_at < %(until)s ORDER BY created_at DESC LIMIT 1)
         UNION ALL
-        SELECT (SELECT created_at FROM {Transaction._meta.db_table}
+        SELECT (SELECT created_at FROM {TRANSACTIONS}
                  WHERE created_at >= %(since)s AND created_at < date_trunc(%(unit)s, found.moment, %(zone)s)
                  ORDER BY created_at DESC LIMIT 1)
           FROM found WHERE found.moment IS NOT NULL

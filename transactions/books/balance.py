@@ -14,25 +14,22 @@ from typing import Any, NamedTuple
 from django.db import Error as DatabaseError
 from django.db import connection as database
 
-from ..models import Epoch, FlushBatch
 from ..queue.keys import BOOKS, QUEUE
 from ..queue.records import State, state_from
 from ..stores.redis_connection import connection, text
+from ..tables import BATCHES, EPOCHS
 
 # How often the two stores are read again while a flush moves between the reads.
 READS_MAX = 20
-
-EPOCH = Epoch._meta.db_table
-BATCH = FlushBatch._meta.db_table
 
 # Purpose: PostgreSQL's half, in one snapshot: the totals of Redis' epoch (0 where PostgreSQL does not know
 # it yet), the batches that are not released, and when a flush last ran to its end.
 SELECT_TOTALS = f"""
     SELECT coalesce(e.stored, 0), coalesce(e.settled, 0), coalesce(e.duplicates, 0), coalesce(e.rejected, 0),
            (SELECT coalesce(json_agg(json_build_array(b.name, b.length, b.done) ORDER BY b.id), '[]')
-              FROM {BATCH} b WHERE NOT b.released),
+              FROM {BATCHES} b WHERE NOT b.released),
            e.flushed_at
-      FROM (SELECT 1) one LEFT JOIN {EPOCH} e ON e.id = %s
+      FROM (SELECT 1) one LEFT JOIN {EPOCHS} e ON e.id = %s
 """
 
 

@@ -9,32 +9,28 @@ does not know that batch, it is PostgreSQL that went back.
 import logging
 import uuid
 
-from ..models import Epoch, FlushBatch, Transaction
 from ..queue.keys import BATCH, BATCH_INDEX, BOOKS, FEED, INDEX, QUEUE
 from ..stores.postgres_session import FLUSH_LOCK, Session
 from ..stores.redis_connection import connection, text
 from ..stores.scripts import lua
+from ..tables import BATCHES, EPOCHS, TRANSACTIONS
 
 log = logging.getLogger(__name__)
 
-EPOCH = Epoch._meta.db_table
-BATCHES = FlushBatch._meta.db_table
-TRANSACTION = Transaction._meta.db_table
-
 SELECT_OPEN = f"""
     SELECT id::text, accepted_seen, stored + settled + duplicates + rejected
-      FROM {EPOCH} WHERE closed_at IS NULL ORDER BY opened_at DESC LIMIT 1
+      FROM {EPOCHS} WHERE closed_at IS NULL ORDER BY opened_at DESC LIMIT 1
 """
-IS_KNOWN = f"SELECT EXISTS (SELECT FROM {EPOCH} WHERE id = %s)"
+IS_KNOWN = f"SELECT EXISTS (SELECT FROM {EPOCHS} WHERE id = %s)"
 # Purpose: whether PostgreSQL, which learns of a batch first, still knows the one released last.
 IS_STORED = f"SELECT EXISTS (SELECT FROM {BATCHES} WHERE name = %s)"
-CLOSE = f"UPDATE {EPOCH} SET closed_at = now() WHERE closed_at IS NULL"
+CLOSE = f"UPDATE {EPOCHS} SET closed_at = now() WHERE closed_at IS NULL"
 OPEN = f"""
-    INSERT INTO {EPOCH} (id, opened_at, accepted_seen, stored, settled, duplicates, rejected, alarm)
+    INSERT INTO {EPOCHS} (id, opened_at, accepted_seen, stored, settled, duplicates, rejected, alarm)
     VALUES (%s, now(), 0, 0, 0, 0, 0, %s)
 """
-NOTE_ACCEPTED = f"UPDATE {EPOCH} SET accepted_seen = %s WHERE id = %s"
-NOTE_FLUSH = f"UPDATE {EPOCH} SET flushed_at = now() WHERE id = %s"
+NOTE_ACCEPTED = f"UPDATE {EPOCHS} SET accepted_seen = %s WHERE id = %s"
+NOTE_FLUSH = f"UPDATE {EPOCHS} SET flushed_at = now() WHERE id = %s"
 # Purpose: the batches whose name Redis may bear as the one released last; any as long as none was.
 IS_LATEST = f"""
     SELECT coalesce(bool_or(name = %(name)s), false) OR NOT coalesce(bool_or(released), false) FROM (
@@ -54,7 +50,7 @@ ADOPT = f"""
        SET epoch_id = excluded.epoch_id, released = false, length = excluded.length,
            done = 0, stored_at = NULL
 """
-EMPTY = f"TRUNCATE {TRANSACTION}"
+EMPTY = f"TRUNCATE {TRANSACTIONS}"
 
 REOPEN = lua(__file__, "reopen")
 WIPE = lua(__file__, "wipe")

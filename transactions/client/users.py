@@ -7,6 +7,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
 
+from ..tables import USERS
+
 # Django's keys of users are 32 bits wide. Above this none is made: the sequence is moved past them,
 # and would have nothing left to give.
 KEY_MAX = 2_000_000_000
@@ -17,7 +19,7 @@ USER = get_user_model()._meta
 
 # Purpose: nobody draws a number from the sequence while it is moved; readers, and the flush's row
 # locks, go on.
-LOCK_USERS = f"LOCK TABLE {USER.db_table} IN SHARE ROW EXCLUSIVE MODE"
+LOCK_USERS = f"LOCK TABLE {USERS} IN SHARE ROW EXCLUSIVE MODE"
 # Purpose: the next user that Django makes gets a key of its own. Never backwards.
 MOVE_SEQUENCE = """
     SELECT setval(sequence, greatest(%s, pg_sequence_last_value(sequence)))
@@ -46,6 +48,6 @@ def make_missing(keys: Iterable[int]) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(LOCK_USERS)
         model._default_manager.bulk_create(users, batch_size=1000, ignore_conflicts=True)
-        cursor.execute(MOVE_SEQUENCE, [missing[-1], USER.db_table, USER.pk.column])
+        cursor.execute(MOVE_SEQUENCE, [missing[-1], USERS, USER.pk.column])
     # One whose name somebody else has is not made.
     return model._default_manager.filter(pk__in=missing).count()

@@ -11,11 +11,9 @@ from typing import Any, NamedTuple
 from django.conf import settings
 
 from ..books import balance
-from ..models import FlushBatch, RejectedRecord, Rollup, Status, Transaction
+from ..models import FlushBatch, RejectedRecord, Status
 from ..stores.bounded_queries import query
-
-TRANSACTION = Transaction._meta.db_table
-ROLLUP = Rollup._meta.db_table
+from ..tables import ROLLUPS, TRANSACTIONS
 
 BUCKET = timedelta(minutes=15)
 MINUTE = timedelta(minutes=1)
@@ -39,10 +37,10 @@ SUM_PIECES = f"""
       FROM unnest(%(numbers)s::int[], %(whole)s::boolean[],
                   %(since)s::timestamptz[], %(until)s::timestamptz[]) AS piece (number, whole, since, until),
            LATERAL (
-           SELECT status, sum(count) AS count, sum(total) AS total FROM {ROLLUP}
+           SELECT status, sum(count) AS count, sum(total) AS total FROM {ROLLUPS}
             WHERE piece.whole AND bucket >= piece.since AND bucket < piece.until GROUP BY status
             UNION ALL
-           SELECT status, count(*), sum(amount) FROM {TRANSACTION}
+           SELECT status, count(*), sum(amount) FROM {TRANSACTIONS}
             WHERE NOT piece.whole AND created_at >= piece.since AND created_at < piece.until GROUP BY status
            ) AS sums
 """
@@ -50,10 +48,10 @@ SUM_PIECES = f"""
 # within a quarter the index transaction_by_time is walked to the first.
 SELECT_OLDEST_PENDING = f"""
     SELECT first.created_at
-      FROM (SELECT bucket FROM {ROLLUP}
+      FROM (SELECT bucket FROM {ROLLUPS}
              WHERE status = 'PENDING' AND count > 0 AND bucket >= %(bucket)s AND bucket < %(until)s
              ORDER BY bucket LIMIT 3) AS quarter,
-           LATERAL (SELECT created_at FROM {TRANSACTION}
+           LATERAL (SELECT created_at FROM {TRANSACTIONS}
                      WHERE created_at >= greatest(quarter.bucket, %(since)s)
                        AND created_at < quarter.bucket + interval '15 minutes' AND status = 'PENDING'
                      ORDER BY created_at LIMIT 1) AS first
@@ -62,7 +60,7 @@ SELECT_OLDEST_PENDING = f"""
 # Purpose: each minute's rows by status; by the index transaction_by_time.
 COUNT_MINUTES = f"""
     SELECT date_bin('1 minute', created_at, %(since)s), status, count(*)
-      FROM {TRANSACTION} WHERE created_at >= %(since)s AND created_at < %(until)s GROUP BY 1, 2
+      FROM {TRANSACTIONS} WHERE created_at >= %(since)s AND created_at < %(until)s GROUP BY 1, 2
 """
 
 

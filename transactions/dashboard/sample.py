@@ -8,7 +8,7 @@ from typing import Any
 
 from ..models import Transaction
 from ..stores.bounded_queries import query
-from .figures import TRANSACTION
+from ..tables import TRANSACTIONS, USERS
 
 USER = Transaction._meta.get_field("user").related_model._meta
 
@@ -20,15 +20,15 @@ TOP_USERS = 10
 # Purpose: the moment of the row at which a period that has too many is cut off; by the index
 # transaction_by_time.
 SELECT_START = f"""
-    SELECT created_at FROM {TRANSACTION} WHERE created_at >= %(since)s AND created_at < %(until)s
+    SELECT created_at FROM {TRANSACTIONS} WHERE created_at >= %(since)s AND created_at < %(until)s
      ORDER BY created_at DESC OFFSET %(rows)s - 1 LIMIT 1
 """
 # The rows of a period, and of as long a time before it; by the same index.
 _SAMPLED = f"""
-    ((SELECT user_id, status, amount, true AS latest FROM {TRANSACTION}
+    ((SELECT user_id, status, amount, true AS latest FROM {TRANSACTIONS}
        WHERE created_at >= %(start)s AND created_at < %(until)s ORDER BY created_at DESC LIMIT %(rows)s)
      UNION ALL
-     (SELECT user_id, status, amount, false FROM {TRANSACTION}
+     (SELECT user_id, status, amount, false FROM {TRANSACTIONS}
        WHERE created_at >= %(before)s AND created_at < %(start)s ORDER BY created_at DESC LIMIT %(rows)s)
     ) AS sampled
 """
@@ -57,7 +57,7 @@ SELECT_TOP_USERS = f"""
             (SELECT 'failed', user_id FROM sums WHERE failed > 0
               ORDER BY failed DESC, user_id LIMIT %(most)s)) AS top
       JOIN sums USING (user_id)
-      LEFT JOIN {USER.db_table} AS person ON person.{USER.pk.column} = sums.user_id
+      LEFT JOIN {USERS} AS person ON person.{USER.pk.column} = sums.user_id
      ORDER BY top.what, CASE top.what WHEN 'volume' THEN sums.volume ELSE sums.failed END DESC, sums.user_id
 """
 

@@ -18,9 +18,9 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from psycopg2.extensions import POLL_OK, POLL_READ
 
-from ..models import Transaction
 from ..queue.records import escape, stamp
 from ..stores.postgres_parameters import connection_parameters
+from ..tables import TRANSACTIONS, USERS
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +36,10 @@ USERS_MAX = 200_000
 # text: a thousand constants would take longer to read than to look up. No id holds a tab.
 SELECT_STATES = f"""
     SELECT transaction_id, status, user_id, amount, created_at, accepted_at
-      FROM {Transaction._meta.db_table} WHERE transaction_id = ANY(string_to_array(%s, E'\\t'))
+      FROM {TRANSACTIONS} WHERE transaction_id = ANY(string_to_array(%s, E'\\t'))
 """
 # Purpose: which of these users exist.
-SELECT_USERS = f"SELECT {{pk}} FROM {get_user_model()._meta.db_table} WHERE {{pk}} = ANY(%s)"
+SELECT_USERS = f"SELECT {{pk}} FROM {USERS} WHERE {{pk}} = ANY(%s)"
 
 
 _connecting = ThreadPoolExecutor(1, thread_name_prefix="connecting")

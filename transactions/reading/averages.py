@@ -18,12 +18,10 @@ from zoneinfo import ZoneInfo
 from django.db import connection
 from rest_framework import serializers
 
-from ..models import Rollup, Status, Transaction
+from ..models import Status
+from ..tables import ROLLUPS, TRANSACTIONS
 from .days import DAY_S, EPOCH_S, FIRST_DAY, OFFSET_MAX_S, moment_text, stretches
 from .parameters import DayField, KnownUserField, Parameters, ZoneField
-
-TRANSACTION = Transaction._meta.db_table
-ROLLUP = Rollup._meta.db_table
 
 BUCKET_S = 900
 # What is looked at at a time (384 hours). The days of a span that holds nothing are never worked
@@ -46,14 +44,14 @@ FIND_SPANS = """
     SELECT extract(epoch FROM start)::bigint FROM span WHERE start IS NOT NULL
 """
 # Purpose: the spans in which there are rollups; along their primary key.
-FIND_SPANS_OF_ALL = FIND_SPANS.format(moment="bucket", source=f"{ROLLUP} WHERE true")
+FIND_SPANS_OF_ALL = FIND_SPANS.format(moment="bucket", source=f"{ROLLUPS} WHERE true")
 # Purpose: the spans in which a user has rows; along the index transaction_by_user.
-FIND_SPANS_OF_USER = FIND_SPANS.format(moment="created_at", source=f"{TRANSACTION} WHERE user_id = %(user)s")
+FIND_SPANS_OF_USER = FIND_SPANS.format(moment="created_at", source=f"{TRANSACTIONS} WHERE user_id = %(user)s")
 
 # Purpose: count and sum between each two of the sorted bounds, of whole buckets.
 SUM_ROLLUPS = f"""
     SELECT width_bucket(bucket, %(bounds)s::timestamptz[]), sum(count), sum(total)
-      FROM {ROLLUP}
+      FROM {ROLLUPS}
      WHERE bucket >= %(start)s::timestamptz AND bucket < %(end)s::timestamptz
        AND bucket <> ALL (%(split)s::timestamptz[])
        AND (%(status)s IS NULL OR status = %(status)s)
@@ -64,7 +62,7 @@ SUM_ROLLUPS = f"""
 SUM_DIVIDED = f"""
     SELECT width_bucket(created_at, %(bounds)s::timestamptz[]), count(*), sum(amount)
       FROM unnest(%(split)s::timestamptz[]) AS divided (bucket), LATERAL (
-           SELECT created_at, amount FROM {TRANSACTION}
+           SELECT created_at, amount FROM {TRANSACTIONS}
             WHERE created_at >= bucket AND created_at < bucket + interval '15 minutes'
               AND (%(status)s IS NULL OR status = %(status)s) OFFSET 0) AS row
      GROUP BY 1
@@ -72,7 +70,7 @@ SUM_DIVIDED = f"""
 # Purpose: the same for one user, from the user's rows alone; by the index transaction_by_user.
 SUM_USER = f"""
     SELECT width_bucket(created_at, %(bounds)s::timestamptz[]), count(*), sum(amount)
-      FROM {TRANSACTION}
+      FROM {TRANSACTIONS}
      WHERE user_id = %(user)s
        AND created_at >= %(start)s::timestamptz AND created_at < %(end)s::timestamptz
        AND (%(status)s IS NULL OR status = %(status)s)

@@ -15,6 +15,7 @@ from rest_framework import serializers
 
 from ..models import AMOUNT_MAX, Status, Transaction
 from ..serializers import WholeField
+from ..tables import TRANSACTIONS
 from . import detail
 from .parameters import DayOrMomentField, KnownUserField, Parameters
 
@@ -25,7 +26,7 @@ CURSOR_CHARACTERS_MAX = 200
 # Purpose: one page, by the index transaction_by_time or, of one user, transaction_by_user.
 SELECT_PAGE = f"""
     SELECT id, transaction_id, user_id, amount, status, created_at
-      FROM {Transaction._meta.db_table}
+      FROM {TRANSACTIONS}
      WHERE {{conditions}}
      ORDER BY created_at DESC, id DESC
      LIMIT %(rows)s

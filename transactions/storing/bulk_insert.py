@@ -10,12 +10,11 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from psycopg2.extras import execute_values
 
-from ..models import Epoch, FlushBatch, RejectedRecord, Transaction
 from ..queue.records import LINE, unescape
 from ..stores.crash_points import crash_point
+from ..tables import BATCHES, EPOCHS, REJECTED, TRANSACTIONS, USERS
 
 log = logging.getLogger(__name__)
 
@@ -23,12 +22,6 @@ log = logging.getLogger(__name__)
 COPY_READ_BYTES = 2**20
 # Names of requests in one line of the log.
 NAMES_MAX = 100
-
-TRANSACTION = Transaction._meta.db_table
-USER = get_user_model()._meta.db_table
-BATCH = FlushBatch._meta.db_table
-EPOCH = Epoch._meta.db_table
-REJECTED = RejectedRecord._meta.db_table
 
 # Purpose: where COPY puts a chunk. One a session, emptied at commit: a table for each chunk would
 # bloat the catalogue.
@@ -46,18 +39,18 @@ COPY_INCOMING = """
 """
 
 # Purpose: the chunk's claim. Whoever finds another offset has been overtaken and writes nothing.
-CLAIM_CHUNK = f"UPDATE {BATCH} SET done = done + %(records)s WHERE id = %(batch)s AND done = %(offset)s"
+CLAIM_CHUNK = f"UPDATE {BATCHES} SET done = done + %(records)s WHERE id = %(batch)s AND done = %(offset)s"
 
 # Purpose: new transactions of users that exist. The users are locked, or one deleted meanwhile
 # would fail the COMMIT by its deferred foreign key, beyond any savepoint. Of several records of
 # one id the first in the queue is stored.
 INSERT_NEW = f"""
-    INSERT INTO {TRANSACTION}
+    INSERT INTO {TRANSACTIONS}
            (transaction_id, user_id, status, created_at, amount, accepted_at, stored_at)
     SELECT i.transaction_id, i.user_id, i.status, coalesce(i.created_at, i.accepted_at), i.amount,
            i.accepted_at, now()
       FROM incoming i
-      JOIN (SELECT id FROM {USER} WHERE id IN (SELECT user_id FROM incoming) FOR KEY SHARE) payer
+      JOIN (SELECT id FROM {USERS} WHERE id IN (SELECT user_id FROM incoming) FOR KEY SHARE) payer
         ON payer.id = i.user_id
      ORDER BY i.place
         ON CONFLICT (transaction_id) DO NOTHING
@@ -73,10 +66,10 @@ JUDGE = f"""
     INSERT INTO judged
     WITH record AS (
         SELECT row_number() OVER (ORDER BY i.place) - 1 AS seq, i.*,
-               EXISTS (SELECT FROM {USER} payer WHERE payer.id = i.user_id) AS has_user
+               EXISTS (SELECT FROM {USERS} payer WHERE payer.id = i.user_id) AS has_user
           FROM incoming i
     ), held AS MATERIALIZED (
-        SELECT t.*, t.xmin = pg_current_xact_id()::xid AS fresh FROM {TRANSACTION} t
+        SELECT t.*, t.xmin = pg_current_xact_id()::xid AS fresh FROM {TRANSACTIONS} t
          WHERE t.transaction_id IN (SELECT transaction_id FROM incoming)
          ORDER BY t.id FOR NO KEY UPDATE
     ), matched AS (
@@ -114,7 +107,7 @@ JUDGE = f"""
       FROM final
 """
 SETTLE = f"""
-    UPDATE {TRANSACTION} t SET status = judged.status, settled_at = now()
+    UPDATE {TRANSACTIONS} t SET status = judged.status, settled_at = now()
       FROM judged WHERE judged.verdict = 'settled' AND t.id = judged.row_id
 """
 COUNT_JUDGED = "SELECT verdict, count(*) FROM judged GROUP BY verdict"
@@ -132,13 +125,13 @@ INSERT_REJECTED = f"""
 # Purpose: the books, in the same transaction as the rows that they count.
 COUNT_CHUNK = f"""
     WITH batch AS (
-        UPDATE {BATCH}
+        UPDATE {BATCHES}
            SET chunks = chunks + 1, stored = stored + %(stored)s, settled = settled + %(settled)s,
                duplicates = duplicates + %(duplicate)s, rejected = rejected + %(rejected)s,
                stored_at = CASE WHEN done = length THEN now() END
          WHERE id = %(batch)s RETURNING epoch_id
     )
-    UPDATE {EPOCH} e
+    UPDATE {EPOCHS} e
        SET stored = e.stored + %(stored)s, settled = e.settled + %(settled)s,
            duplicates = e.duplicates + %(duplicate)s, rejected = e.rejected + %(rejected)s
       FROM batch WHERE e.id = batch.epoch_id

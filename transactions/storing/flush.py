@@ -21,12 +21,12 @@ from django.conf import settings
 
 from ..books import epochs
 from ..metrics import counters
-from ..models import FlushBatch
 from ..queue.keys import BATCH, BOOKS, INDEX, QUEUE, index_of
 from ..stores.crash_points import crash_point
 from ..stores.postgres_session import FLUSH_LOCK, Session
 from ..stores.redis_connection import connection
 from ..stores.scripts import lua
+from ..tables import BATCHES
 from . import bulk_insert
 
 log = logging.getLogger(__name__)
@@ -38,27 +38,26 @@ RESERVE = lua(__file__, "reserve")
 RELEASE = lua(__file__, "release")
 NOTE_STORED = lua(__file__, "note_stored")
 
-TABLE = FlushBatch._meta.db_table
 # Purpose: what earlier flushes promised, began, or stored without releasing it. A promise without a
 # batch is kept for a day: whoever made it may have been stopped, and rename the queue on waking.
-SELECT_OPEN = f"SELECT id, name, length, done FROM {TABLE} WHERE NOT released ORDER BY id"
+SELECT_OPEN = f"SELECT id, name, length, done FROM {BATCHES} WHERE NOT released ORDER BY id"
 PROMISE = f"""
-    INSERT INTO {TABLE} (name, epoch_id, reserved_at, released,
+    INSERT INTO {BATCHES} (name, epoch_id, reserved_at, released,
                          done, chunks, stored, settled, duplicates, rejected)
     VALUES (%s, %s, now(), false, 0, 0, 0, 0, 0, 0) RETURNING id
 """
 # Purpose: a promise is kept. The number is that of the moment, which may come late, so that batches
 # are released in the order of their numbers: the last one tells whether Redis went back in time.
 SET_LENGTH = f"""
-    UPDATE {TABLE} SET length = %s, id = nextval(pg_get_serial_sequence('{TABLE}', 'id'))
+    UPDATE {BATCHES} SET length = %s, id = nextval(pg_get_serial_sequence('{BATCHES}', 'id'))
      WHERE id = %s RETURNING id
 """
 DROP_OLD_PROMISES = f"""
-    DELETE FROM {TABLE} WHERE NOT released AND length IS NULL AND reserved_at < now() - interval '1 day'
+    DELETE FROM {BATCHES} WHERE NOT released AND length IS NULL AND reserved_at < now() - interval '1 day'
 """
 # Purpose: ends a batch that was shortened behind our back; the books stay unbalanced by what is gone.
-END_SHORT = f"UPDATE {TABLE} SET length = done, stored_at = now() WHERE id = %s"
-SET_RELEASED = f"UPDATE {TABLE} SET released = true WHERE id = %s"
+END_SHORT = f"UPDATE {BATCHES} SET length = done, stored_at = now() WHERE id = %s"
+SET_RELEASED = f"UPDATE {BATCHES} SET released = true WHERE id = %s"
 
 
 @dataclass(slots=True)

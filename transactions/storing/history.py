@@ -4,8 +4,9 @@ from typing import Any
 
 from django.db import connection as database
 
-from ..models import Epoch, FlushBatch
+from ..models import FlushBatch
 from ..stores.postgres_session import FLUSH_LOCK
+from ..tables import EPOCHS
 
 SHOWN_MAX = 200
 
@@ -16,7 +17,7 @@ SELECT_AGE = f"""
                               WHERE d.datname = current_database() AND l.locktype = 'advisory'
                                 AND l.objid = %s AND l.objsubid = 1 AND l.granted)
                 THEN 0
-                ELSE (SELECT extract(epoch FROM now() - max(flushed_at))::float FROM {Epoch._meta.db_table})
+                ELSE (SELECT extract(epoch FROM now() - max(flushed_at))::float FROM {EPOCHS})
            END
 """
 

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from ..models import Transaction
 from ..stores.postgres_session import Session
+from ..tables import TRANSACTIONS
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +24,6 @@ DAYS_MAX = 36_500
 # Rows looked at by one transaction: a few hundredths of a second, so that nobody waits for it.
 CHUNK_ROWS = 5_000
 
-TABLE = Transaction._meta.db_table
-
 # Purpose: the moment before which rows are old, by PostgreSQL's clock; days of 24 hours.
 SELECT_BEFORE = "SELECT now() - make_interval(hours => 24 * %s)"
 OLD = """
@@ -33,7 +31,7 @@ OLD = """
     AND (%(pending)s OR status <> 'PENDING')
 """
 # Purpose: how many rows are old.
-COUNT_OLD = f"SELECT count(*) FROM {TABLE} WHERE {OLD}"
+COUNT_OLD = f"SELECT count(*) FROM {TRANSACTIONS} WHERE {OLD}"
 # Purpose: the averages stay; see the triggers of migration 0002.
 KEEP_ROLLUPS = "SELECT set_config('transactions.keep_rollups', 'on', true)"
 # Purpose: the old ones among the next rows along transaction_by_time are removed, and the place that
@@ -41,13 +39,13 @@ KEEP_ROLLUPS = "SELECT set_config('transactions.keep_rollups', 'on', true)"
 # left for another day: nobody waits, and nobody is waited for in a circle.
 PRUNE_CHUNK = f"""
     WITH slice AS MATERIALIZED (
-        SELECT id, created_at FROM {TABLE}
+        SELECT id, created_at FROM {TRANSACTIONS}
          WHERE created_at < %(before)s AND (created_at, id) > (%(moment)s::timestamptz, %(id)s)
          ORDER BY created_at, id LIMIT %(rows)s
     ), held AS (
-        SELECT id FROM {TABLE} WHERE id IN (SELECT id FROM slice) AND {OLD} FOR UPDATE SKIP LOCKED
+        SELECT id FROM {TRANSACTIONS} WHERE id IN (SELECT id FROM slice) AND {OLD} FOR UPDATE SKIP LOCKED
     ), gone AS (
-        DELETE FROM {TABLE} old USING held WHERE old.id = held.id RETURNING old.id
+        DELETE FROM {TRANSACTIONS} old USING held WHERE old.id = held.id RETURNING old.id
     )
     SELECT (SELECT count(*) FROM gone), created_at, id FROM slice ORDER BY created_at DESC, id DESC LIMIT 1
 """

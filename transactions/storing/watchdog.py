@@ -12,8 +12,8 @@ import psycopg2
 import redis
 from django.conf import settings
 
-from ..models import Epoch
 from ..stores.postgres_session import Session
+from ..tables import EPOCHS
 from .bulk_insert import Superseded
 from .flush import flush
 
@@ -24,7 +24,7 @@ INTERVALS = 2
 
 # Purpose: whether no flush has ended lately, by PostgreSQL's clock.
 SELECT_OVERDUE = f"""
-    SELECT coalesce(max(flushed_at) < now() - make_interval(secs => %s), true) FROM {Epoch._meta.db_table}
+    SELECT coalesce(max(flushed_at) < now() - make_interval(secs => %s), true) FROM {EPOCHS}
 """
 
 

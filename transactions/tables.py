@@ -1,0 +1,12 @@
+"""The tables as SQL of our own names them."""
+
+from django.contrib.auth import get_user_model
+
+from .models import Epoch, FlushBatch, RejectedRecord, Rollup, Transaction
+
+TRANSACTIONS = Transaction._meta.db_table
+ROLLUPS = Rollup._meta.db_table
+REJECTED = RejectedRecord._meta.db_table
+EPOCHS = Epoch._meta.db_table
+BATCHES = FlushBatch._meta.db_table
+USERS = get_user_model()._meta.db_table
