@@ -40,7 +40,7 @@ def flush_transactions() -> None:
     if report.busy:
         log.info("Another flush is under way")
     elif report.total:
-        log.info("Flushed %s", report)
+        log.info("Flushed: %s", report)
 
 
 @shared_task(name="transactions.tasks.prune_transactions", ignore_result=True)

@@ -163,7 +163,7 @@ def test_it_keeps_the_users_of_a_chunk_from_being_deleted_before_its_commit(
     refused: list[bool] = []
     store = bulk_insert.store
 
-    def store_then_delete(cursor: Any, chunk: bulk_insert.Chunk, **options: Any) -> dict[str, int]:
+    def store_then_delete(cursor: Any, chunk: bulk_insert.Chunk, **options: Any) -> bulk_insert.Counts:
         counts = store(cursor, chunk, **options)
         try:
             with Session() as other, other.transaction() as deleting:

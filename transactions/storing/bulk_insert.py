@@ -8,6 +8,7 @@ over is judged record by record, still in SQL.
 import io
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from psycopg2.extras import execute_values
@@ -110,7 +111,11 @@ SETTLE = f"""
     UPDATE {TRANSACTIONS} t SET status = judged.status, settled_at = now()
       FROM judged WHERE judged.verdict = 'settled' AND t.id = judged.row_id
 """
-COUNT_JUDGED = "SELECT verdict, count(*) FROM judged GROUP BY verdict"
+COUNT_JUDGED = """
+    SELECT count(*) FILTER (WHERE verdict = 'stored'), count(*) FILTER (WHERE verdict = 'settled'),
+           count(*) FILTER (WHERE verdict = 'duplicate'), count(*) FILTER (WHERE verdict = 'overtaken')
+      FROM judged
+"""
 SELECT_REJECTED = "SELECT seq, reason FROM judged WHERE verdict = 'rejected' ORDER BY seq"
 
 # Purpose: keeps what cannot be stored, with how often it has been tried by now.
@@ -127,19 +132,45 @@ COUNT_CHUNK = f"""
     WITH batch AS (
         UPDATE {BATCHES}
            SET chunks = chunks + 1, stored = stored + %(stored)s, settled = settled + %(settled)s,
-               duplicates = duplicates + %(duplicate)s, rejected = rejected + %(rejected)s,
+               duplicates = duplicates + %(duplicates)s, rejected = rejected + %(rejected)s,
                stored_at = CASE WHEN done = length THEN now() END
          WHERE id = %(batch)s RETURNING epoch_id
     )
     UPDATE {EPOCHS} e
        SET stored = e.stored + %(stored)s, settled = e.settled + %(settled)s,
-           duplicates = e.duplicates + %(duplicate)s, rejected = e.rejected + %(rejected)s
+           duplicates = e.duplicates + %(duplicates)s, rejected = e.rejected + %(rejected)s
       FROM batch WHERE e.id = batch.epoch_id
 """
 
 
 class Superseded(Exception):
     """Somebody else changed what this flush was writing; it must stop, and the next tick starts over."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of records, each counted once."""
+
+    stored: int = 0
+    settled: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.stored + self.settled + self.duplicates + self.rejected
+
+    def add(self, other: "Counts") -> None:
+        self.stored += other.stored
+        self.settled += other.settled
+        self.duplicates += other.duplicates
+        self.rejected += other.rejected
+
+    def __str__(self) -> str:
+        return (
+            f"{self.stored} stored, {self.settled} settled, "
+            f"{self.duplicates} duplicates, {self.rejected} rejected"
+        )
 
 
 class Chunk:
@@ -161,18 +192,17 @@ def prepare(cursor: Any) -> None:
 
 def store(
     cursor: Any, chunk: Chunk, *, poison: str = "", meanwhile: Callable[[], None] = lambda: None
-) -> dict[str, int]:
+) -> Counts:
     """Stores `chunk` in the cursor's open transaction; the caller commits.
 
-    Returns how many records were stored, settled, duplicate and rejected. With `poison`, the chunk
-    is not tried but rejected for that reason. `meanwhile` is called before PostgreSQL alone is busy
-    for long. Raises Superseded, psycopg2.DataError or
-    IntegrityError (something in the chunk cannot be stored: try less of it), other psycopg2.Error.
+    With `poison` nothing is tried: every record is rejected for that reason. `meanwhile` is called just
+    before the long INSERT, through which this process only waits. Raises Superseded, psycopg2.DataError
+    or IntegrityError (something in the chunk cannot be stored: try less of it), other psycopg2.Error.
     """
     cursor.execute(CLAIM_CHUNK, {"batch": chunk.batch, "offset": chunk.offset, "records": len(chunk.lines)})
     if cursor.rowcount != 1:
         raise Superseded(f"Batch {chunk.batch} has moved on from {chunk.offset}.")
-    counts = {"stored": 0, "settled": 0, "duplicate": 0, "rejected": 0}
+    counts = Counts()
     readable = [] if poison else chunk.readable
     rejected: list[tuple[bytes, str]] = []
     if len(readable) < len(chunk.lines):
@@ -184,13 +214,14 @@ def store(
         meanwhile()
         cursor.execute(INSERT_NEW)
         if cursor.rowcount == len(readable):
-            counts["stored"] = len(readable)
+            counts.stored = len(readable)
         else:
-            rejected += _judge(cursor, readable, counts)
+            counts, judged = _judge(cursor, readable)
+            rejected += judged
     if rejected:
         _keep_rejected(cursor, chunk.batch, rejected)
-    counts["rejected"] = len(rejected)
-    cursor.execute(COUNT_CHUNK, {"batch": chunk.batch, **counts})
+    counts.rejected = len(rejected)
+    cursor.execute(COUNT_CHUNK, {"batch": chunk.batch, **asdict(counts)})
     if log.isEnabledFor(logging.DEBUG):
         for names in _request_ids(chunk.lines):
             log.debug("Batch %s, from %s: of the requests %s", chunk.batch, chunk.offset, names)
@@ -204,16 +235,18 @@ def _request_ids(lines: Iterable[bytes]) -> list[str]:
     return [" ".join(names[at : at + NAMES_MAX]) for at in range(0, len(names), NAMES_MAX)]
 
 
-def _judge(cursor: Any, lines: Sequence[bytes], counts: dict[str, int]) -> list[tuple[bytes, str]]:
+def _judge(cursor: Any, lines: Sequence[bytes]) -> tuple[Counts, list[tuple[bytes, str]]]:
+    """What became of the records of a chunk, and those rejected, each with the reason."""
     cursor.execute(JUDGE)
     cursor.execute(COUNT_JUDGED)
-    counts.update(dict(cursor.fetchall()))
-    if "overtaken" in counts:
+    stored, settled, duplicates, overtaken = cursor.fetchone()
+    if overtaken:
         raise Superseded("A row or a user came or went in the middle of a chunk.")
-    if counts["settled"]:
+    if settled:
         cursor.execute(SETTLE)
     cursor.execute(SELECT_REJECTED)
-    return [(lines[seq], reason) for seq, reason in cursor.fetchall()]
+    rejected = [(lines[seq], reason) for seq, reason in cursor.fetchall()]
+    return Counts(stored, settled, duplicates, len(rejected)), rejected
 
 
 def _keep_rejected(cursor: Any, batch: int, rejected: Sequence[tuple[bytes, str]]) -> None:

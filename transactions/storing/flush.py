@@ -71,32 +71,18 @@ class Batch:
 
 
 @dataclass(slots=True)
-class Report:
-    """What one flush did; `busy` when another flusher holds the lock."""
+class FlushReport(bulk_insert.Counts):
+    """What one flush did; `busy` when another flusher holds the lock, and this one did nothing."""
 
-    stored: int = 0
-    settled: int = 0
-    duplicates: int = 0
-    rejected: int = 0
     busy: bool = False
 
-    @property
-    def total(self) -> int:
-        return self.stored + self.settled + self.duplicates + self.rejected
 
-    def add(self, counts: dict[str, int]) -> None:
-        self.stored += counts["stored"]
-        self.settled += counts["settled"]
-        self.duplicates += counts["duplicate"]
-        self.rejected += counts["rejected"]
-
-
-def flush() -> Report:
+def flush() -> FlushReport:
     """Stores all that waits.
 
     Raises psycopg2.Error, redis.RedisError and bulk_insert.Superseded; the next tick starts over.
     """
-    report = Report()
+    report = FlushReport()
     began = time.monotonic()
     deadline = began + FLUSH_S_MAX
     with Session() as session:
@@ -162,13 +148,13 @@ def _measure(session: Session, batch: Batch) -> None:
         batch.length = length
 
 
-def _store(session: Session, batch: Batch, report: Report, deadline: float) -> bool:
+def _store(session: Session, batch: Batch, report: FlushReport, deadline: float) -> bool:
     """Stores what is left of a batch, chunk by chunk; True when all of it is committed.
 
     A chunk that cannot be stored is tried in halves, down to the one record that is the poison.
     """
     size, poison = settings.FLUSH_CHUNK_RECORDS, ""
-    with Reader(batch) as reader:
+    with BatchReader(batch) as reader:
         while batch.done < reader.length:
             if time.monotonic() > deadline:
                 return False
@@ -193,7 +179,7 @@ def _store(session: Session, batch: Batch, report: Report, deadline: float) -> b
     return True
 
 
-class Reader:
+class BatchReader:
     """Reads a batch chunk by chunk: the next one while PostgreSQL stores the one before."""
 
     def __init__(self, batch: Batch) -> None:

@@ -39,7 +39,7 @@ def flush_if_overdue() -> bool:
             return False
     report = flush()
     if report.total:
-        log.warning("No tick came: flushed %s without one", report)
+        log.warning("No tick came; flushed without one: %s", report)
     return not report.busy
 
 
