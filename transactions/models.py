@@ -5,6 +5,7 @@ import uuid
 from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
 
 AMOUNT_MAX = 2**63 - 1
@@ -74,18 +75,18 @@ class Epoch(models.Model):
     """The books of one life of the Redis data: what the flush did with the records accepted in it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
-    opened_at = models.DateTimeField(default=timezone.now)
+    opened_at = models.DateTimeField(db_default=Now())
     closed_at = models.DateTimeField(null=True, blank=True)
     # Redis' own counter when a flush last looked: a lower one later means that Redis went back.
-    accepted_seen = models.BigIntegerField(default=0)
+    accepted_seen = models.BigIntegerField(db_default=0)
     # When a flush last ran to its end, also an empty one.
     flushed_at = models.DateTimeField(null=True, blank=True)
-    stored = models.BigIntegerField(default=0)
-    settled = models.BigIntegerField(default=0)
-    duplicates = models.BigIntegerField(default=0)
-    rejected = models.BigIntegerField(default=0)
+    stored = models.BigIntegerField(db_default=0)
+    settled = models.BigIntegerField(db_default=0)
+    duplicates = models.BigIntegerField(db_default=0)
+    rejected = models.BigIntegerField(db_default=0)
     # Why the books before these were closed, if nobody asked for it; shown until acknowledged.
-    alarm = models.TextField(blank=True, default="")
+    alarm = models.TextField(blank=True, db_default="")
     alarm_acknowledged_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -104,17 +105,17 @@ class FlushBatch(models.Model):
 
     name = models.CharField(max_length=100, unique=True, db_collation="C")
     epoch = models.ForeignKey(Epoch, on_delete=models.CASCADE, related_name="batches")
-    reserved_at = models.DateTimeField(default=timezone.now)
+    reserved_at = models.DateTimeField(db_default=Now())
     stored_at = models.DateTimeField(null=True, blank=True)
-    released = models.BooleanField(default=False)
+    released = models.BooleanField(db_default=False)
     length = models.BigIntegerField(null=True, blank=True)
     # Records of it that are committed, whatever became of them. The next chunk starts here.
-    done = models.BigIntegerField(default=0)
-    chunks = models.IntegerField(default=0)
-    stored = models.BigIntegerField(default=0)
-    settled = models.BigIntegerField(default=0)
-    duplicates = models.BigIntegerField(default=0)
-    rejected = models.BigIntegerField(default=0)
+    done = models.BigIntegerField(db_default=0)
+    chunks = models.IntegerField(db_default=0)
+    stored = models.BigIntegerField(db_default=0)
+    settled = models.BigIntegerField(db_default=0)
+    duplicates = models.BigIntegerField(db_default=0)
+    rejected = models.BigIntegerField(db_default=0)
 
     class Meta:
         verbose_name, verbose_name_plural = "flush", "flush history"
@@ -138,9 +139,9 @@ class RejectedRecord(models.Model):
     transaction_id = models.CharField(max_length=100, db_collation="C", blank=True, db_index=False)
     reason = models.CharField(max_length=200)
     raw = models.BinaryField()
-    rejected_at = models.DateTimeField(default=timezone.now)
-    times = models.IntegerField(default=1, help_text="How often the flush has refused this record.")
-    resolution = models.CharField(max_length=20, choices=Resolution, blank=True, default="")
+    rejected_at = models.DateTimeField(db_default=Now())
+    times = models.IntegerField(db_default=1, help_text="How often the flush has refused this record.")
+    resolution = models.CharField(max_length=20, choices=Resolution, blank=True, db_default="")
     resolved_at = models.DateTimeField(null=True, blank=True)
     batch = models.ForeignKey(FlushBatch, null=True, on_delete=models.SET_NULL, db_index=False)
 

@@ -25,10 +25,7 @@ IS_KNOWN = f"SELECT EXISTS (SELECT FROM {EPOCHS} WHERE id = %s)"
 # Purpose: whether PostgreSQL, which learns of a batch first, still knows the one released last.
 IS_STORED = f"SELECT EXISTS (SELECT FROM {BATCHES} WHERE name = %s)"
 CLOSE = f"UPDATE {EPOCHS} SET closed_at = now() WHERE closed_at IS NULL"
-OPEN = f"""
-    INSERT INTO {EPOCHS} (id, opened_at, accepted_seen, stored, settled, duplicates, rejected, alarm)
-    VALUES (%s, now(), 0, 0, 0, 0, 0, %s)
-"""
+OPEN = f"INSERT INTO {EPOCHS} (id, alarm) VALUES (%s, %s)"
 NOTE_ACCEPTED = f"UPDATE {EPOCHS} SET accepted_seen = %s WHERE id = %s"
 NOTE_FLUSH = f"UPDATE {EPOCHS} SET flushed_at = now() WHERE id = %s"
 # Purpose: the batches whose name Redis may bear as the one released last; any as long as none was.
@@ -43,9 +40,7 @@ IS_LATEST = f"""
 # Purpose: batches of books that were closed are over; what Redis still holds of them is adopted.
 ABANDON = f"UPDATE {BATCHES} SET released = true, stored_at = coalesce(stored_at, now()) WHERE NOT released"
 ADOPT = f"""
-    INSERT INTO {BATCHES} (name, epoch_id, reserved_at, released, length,
-                           done, chunks, stored, settled, duplicates, rejected)
-    VALUES (%s, %s, now(), false, %s, 0, 0, 0, 0, 0, 0)
+    INSERT INTO {BATCHES} (name, epoch_id, length) VALUES (%s, %s, %s)
         ON CONFLICT (name) DO UPDATE
        SET epoch_id = excluded.epoch_id, released = false, length = excluded.length,
            done = 0, stored_at = NULL

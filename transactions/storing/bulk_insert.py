@@ -120,8 +120,8 @@ SELECT_REJECTED = "SELECT seq, reason FROM judged WHERE verdict = 'rejected' ORD
 
 # Purpose: keeps what cannot be stored, with how often it has been tried by now.
 INSERT_REJECTED = f"""
-    INSERT INTO {REJECTED} (transaction_id, reason, raw, batch_id, rejected_at, resolution, times)
-    SELECT v.transaction_id, v.reason, v.raw, v.batch_id::bigint, now(), '',
+    INSERT INTO {REJECTED} (transaction_id, reason, raw, batch_id, times)
+    SELECT v.transaction_id, v.reason, v.raw, v.batch_id::bigint,
            1 + coalesce((SELECT max(times) FROM {REJECTED} r WHERE r.transaction_id = v.transaction_id
                             AND v.transaction_id <> '' AND r.resolution = 'REPLAYED'), 0)
       FROM (VALUES %s) AS v (transaction_id, reason, raw, batch_id)

@@ -41,11 +41,8 @@ NOTE_STORED = lua(__file__, "note_stored")
 # Purpose: what earlier flushes promised, began, or stored without releasing it. A promise without a
 # batch is kept for a day: whoever made it may have been stopped, and rename the queue on waking.
 SELECT_OPEN = f"SELECT id, name, length, done FROM {BATCHES} WHERE NOT released ORDER BY id"
-PROMISE = f"""
-    INSERT INTO {BATCHES} (name, epoch_id, reserved_at, released,
-                         done, chunks, stored, settled, duplicates, rejected)
-    VALUES (%s, %s, now(), false, 0, 0, 0, 0, 0, 0) RETURNING id
-"""
+# Purpose: promises a batch, before Redis learns its name.
+PROMISE = f"INSERT INTO {BATCHES} (name, epoch_id) VALUES (%s, %s) RETURNING id"
 # Purpose: a promise is kept. The number is that of the moment, which may come late, so that batches
 # are released in the order of their numbers: the last one tells whether Redis went back in time.
 SET_LENGTH = f"""
