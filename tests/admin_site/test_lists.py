@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from tests.support.admin_pages import DAY, ROWS, change, insert_many, listed, page, store, url
 from tests.support.outages import transactions_locked
 from transactions.admin_site import lists
+from transactions.stores import bounded_queries
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -150,7 +151,7 @@ def test_a_page_of_a_transaction_does_not_load_every_user(root: Client, people: 
 def test_a_list_that_takes_too_long_is_given_up_and_says_so(
     root: Client, people: list[User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lists, "LIST_MS_MAX", 200)
+    monkeypatch.setattr(bounded_queries, "STATEMENT_MS_MAX", 200)
     with transactions_locked():
         response = root.get(url("transaction"))
     assert response.status_code == 503

@@ -14,8 +14,9 @@ from pytest_django import Settings
 from tests.support.accepting import push, queued, record, take
 from tests.support.admin_pages import GONE, staff, store, superuser
 from tests.support.outages import transactions_locked
-from transactions.dashboard import figures, views
+from transactions.dashboard import views
 from transactions.dashboard.cached import POLL_S, Kept, Pace
+from transactions.stores import bounded_queries
 from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -215,7 +216,7 @@ def test_a_figure_that_takes_too_long_is_left_out_and_the_rest_is_told(
     client: Client, people: list[User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     superuser(client)
-    monkeypatch.setattr(figures, "FIGURE_MS_MAX", 200)
+    monkeypatch.setattr(bounded_queries, "STATEMENT_MS_MAX", 200)
     with transactions_locked():
         told = get(client, "figures")
     assert (told["tiles"], told["throughput"], told["sample"]) == (None, None, None)

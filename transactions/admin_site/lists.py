@@ -2,7 +2,8 @@
 
 Django's own count every row, take any ordering and any filter from the URL, and find the dates to
 offer by reading them all. These look at no more than ROWS_MAX rows to number their pages, keep to
-the orderings and filters that are meant, and give up after LIST_MS_MAX with a page that says so.
+the orderings and filters that are meant, and where a statement takes too long give up with a page
+that says so.
 """
 
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -12,7 +13,7 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -21,18 +22,15 @@ from django.urls import path, reverse
 from django.utils.functional import cached_property
 from psycopg2.errors import QueryCanceled
 
+from ..stores import bounded_queries
 from . import date_hierarchy, exports
 
 # Rows that can be paged through, and so the largest OFFSET: 100 pages of 100.
 ROWS_MAX = 10_000
 # Rows that one action takes; each deleted row becomes a log entry and a line of the confirmation.
 ACTION_ROWS_MAX = 1_000
-# How long each statement of a list may take.
-LIST_MS_MAX = 5_000
 # Digits of a number that is looked for as a key: what a bigint certainly holds.
 KEY_DIGITS_MAX = 18
-# Purpose: bounds the statements of the transaction that it is in.
-LIMIT_TIME = "SELECT set_config('statement_timeout', %s, true)"
 
 M = TypeVar("M", bound=Model)
 if TYPE_CHECKING:
@@ -158,8 +156,7 @@ class BoundedAdmin(ModelAdmin[M]):
             return super().changelist_view(request, extra_context)
         extra_context = {**(extra_context or {}), "export_url": self._export_url(request)}
         try:
-            with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute(LIMIT_TIME, [str(LIST_MS_MAX)])
+            with bounded_queries.bounded():
                 return super().changelist_view(request, extra_context)
         except OperationalError as error:
             if not isinstance(error.__cause__, QueryCanceled):
@@ -167,7 +164,7 @@ class BoundedAdmin(ModelAdmin[M]):
         context = {
             **self.admin_site.each_context(request),
             "title": "This takes too long",
-            "seconds": f"{LIST_MS_MAX / 1000:g}",
+            "seconds": f"{bounded_queries.STATEMENT_MS_MAX / 1000:g}",
         }
         return TemplateResponse(request, "admin/transactions/too_slow.html", context, status=503)
 

@@ -1,20 +1,33 @@
 """Statements of readers that are given up after a while, so that no page holds a connection for long."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
-# How long one statement may take; a figure without an answer says so.
-FIGURE_MS_MAX = 5_000
+# How long one statement may take; the page then says that it cannot tell.
+STATEMENT_MS_MAX = 5_000
 
-# Purpose: bounds the statement that follows in the same transaction.
+# Purpose: bounds the statements that follow in the same transaction.
 LIMIT_TIME = "SELECT set_config('statement_timeout', %s, true)"
 
 
-def query(sql: str, parameters: dict[str, Any]) -> list[Any]:
-    """The rows of one statement, given up after FIGURE_MS_MAX."""
+@contextmanager
+def bounded() -> Iterator[CursorWrapper]:
+    """A transaction each of whose statements is given up after STATEMENT_MS_MAX, and a cursor in it.
+
+    Such a statement raises OperationalError, with psycopg2's QueryCanceled as its cause.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(LIMIT_TIME, [str(FIGURE_MS_MAX)])
+        cursor.execute(LIMIT_TIME, [str(STATEMENT_MS_MAX)])
+        yield cursor
+
+
+def query(sql: str, parameters: dict[str, Any]) -> list[Any]:
+    """The rows of one statement that is bounded so. Raises django.db.Error."""
+    with bounded() as cursor:
         cursor.execute(sql, parameters)
         rows: list[Any] = cursor.fetchall()
     return rows
