@@ -12,14 +12,13 @@ from typing import Any
 import redis
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from transactions.access.callers import rights_of_caller
-from transactions.access.rights import NONE, Right
+from transactions.access.plain_views import readers_only
 from transactions.books import alarms, balance
 from transactions.metrics import counters
 from transactions.models import RejectedRecord
@@ -48,17 +47,11 @@ HISTOGRAMS = {
 
 
 @require_safe
+@readers_only(
+    forbidden="Needs the right to read.", away="A store does not answer. Try again.", challenge=True
+)
 def metrics(request: HttpRequest) -> HttpResponse:
     """All figures in Prometheus' text format; 401 or 403 without the right to read."""
-    try:
-        rights = rights_of_caller(request)
-    except DatabaseError:
-        return JsonResponse({"detail": "A store does not answer. Try again."}, status=503)
-    if rights == NONE and not request.user.is_authenticated:
-        headers = {"WWW-Authenticate": "Bearer"}
-        return JsonResponse({"detail": "Credentials are missing or wrong."}, status=401, headers=headers)
-    if Right.READ not in rights:
-        return JsonResponse({"detail": "Needs the right to read."}, status=403)
     registry = CollectorRegistry()
     registry.register(System())
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from ..access.callers import rights_of_caller
+from ..access.plain_views import View, readers_only
 from ..access.rights import Right, rights_of
 from ..live.feed import FEED_RECORDS
 from ..queue.keys import BOOKS
@@ -34,7 +34,7 @@ FIRST_RECORDS_FILTERED = FEED_RECORDS // 2
 AVERAGE_DAYS = 30
 AVERAGE_DAYS_MAX = 3_660
 
-View = Callable[[HttpRequest], HttpResponse]
+POSTGRES_AWAY = "PostgreSQL does not answer in time."
 
 
 def with_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -57,20 +57,19 @@ def with_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, A
 def _figure(view: View) -> View:
     """For who may read; a store that is away is a 503 that says which."""
 
+    @readers_only(forbidden="Log in again: you may not read this.", away=POSTGRES_AWAY)
     @wraps(view)
-    def guarded(request: HttpRequest) -> HttpResponse:
+    def told(request: HttpRequest) -> HttpResponse:
         try:
-            if Right.READ not in rights_of_caller(request):
-                return JsonResponse({"detail": "Log in again: you may not read this."}, status=403)
             return view(request)
         except redis.RedisError as error:
             log.warning("A figure of the dashboard needs Redis (%s)", type(error).__name__)
             return JsonResponse({"detail": "Redis does not answer."}, status=503)
         except DatabaseError as error:
             log.warning("A figure of the dashboard needs PostgreSQL (%s)", type(error).__name__)
-            return JsonResponse({"detail": "PostgreSQL does not answer in time."}, status=503)
+            return JsonResponse({"detail": POSTGRES_AWAY}, status=503)
 
-    return require_GET(never_cache(guarded))
+    return require_GET(never_cache(told))
 
 
 _status = Kept(figures.status, 1.0)

@@ -1,0 +1,50 @@
+"""The right to read, as views ask for it that are not the REST framework's; those have `permissions`."""
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+
+from django.db import Error as DatabaseError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from .callers import rights_of_caller
+from .rights import NONE, Right
+
+log = logging.getLogger(__name__)
+
+View = Callable[[HttpRequest], HttpResponse]
+
+
+def may_read(request: HttpRequest) -> bool:
+    """Whether the sender of `request` may read. Raises django.db.Error where only PostgreSQL could tell."""
+    return Right.READ in rights_of_caller(request)
+
+
+def readers_only(*, forbidden: str, away: str, challenge: bool = False) -> Callable[[View], View]:
+    """A decorator: who may read gets the view, everybody else an answer that says `{"detail": …}`.
+
+    `forbidden` is said to who may not (403), and `away` while PostgreSQL, which knows the rights, does
+    not answer (503). With `challenge`, for programs, a caller without valid credentials is asked for
+    a token instead (401): a browser would not know what to do with that.
+    """
+
+    def decorator(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest) -> HttpResponse:
+            try:
+                rights = rights_of_caller(request)
+            except DatabaseError as error:
+                log.warning("Who may read %s cannot be told (%s)", request.path, type(error).__name__)
+                return JsonResponse({"detail": away}, status=503)
+            if Right.READ in rights:
+                return view(request)
+            if challenge and rights == NONE and not request.user.is_authenticated:
+                headers = {"WWW-Authenticate": "Bearer"}
+                return JsonResponse(
+                    {"detail": "Credentials are missing or wrong."}, status=401, headers=headers
+                )
+            return JsonResponse({"detail": forbidden}, status=403)
+
+        return guarded
+
+    return decorator
