@@ -18,7 +18,7 @@ from tests.support.interrupting import interrupted
 from tests.support.replayed import NOWHERE, WHEN, replay, written
 from tests.support.serving import daphne
 from transactions.books import balance
-from transactions.client.api import Pace
+from transactions.client.api import PostingPace
 from transactions.models import Transaction
 from transactions.storing.flush import flush
 
@@ -225,7 +225,7 @@ def test_records_go_out_at_the_rate_and_a_delay_is_not_made_up_for(monkeypatch: 
 
     clock = SimpleNamespace(monotonic=lambda: now[0], sleep=sleep)
     monkeypatch.setattr("transactions.client.api.time", clock)
-    pace = Pace(40)
+    pace = PostingPace(40)
 
     sent_at = []
     for number in range(6):

@@ -15,7 +15,7 @@ from tests.support.accepting import push, queued, record, take
 from tests.support.admin_pages import GONE, staff, store, superuser
 from tests.support.outages import transactions_locked
 from transactions.dashboard import views
-from transactions.dashboard.cached import POLL_S, Kept, Pace
+from transactions.dashboard.cached import POLL_S, Kept, PollPace
 from transactions.stores import bounded_queries
 from transactions.storing.flush import flush
 
@@ -198,7 +198,7 @@ def test_a_failure_is_not_kept(people: list[User]) -> None:
 
 def test_the_more_dashboards_there_are_the_less_often_each_asks() -> None:
     now = 0.0
-    pace = Pace(lambda: now)
+    pace = PollPace(lambda: now)
     assert pace.again_s() == POLL_S
     # A thousand of them, each of which does as it is told.
     due = [n * POLL_S / 1000 for n in range(1000)]

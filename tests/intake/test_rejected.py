@@ -204,7 +204,7 @@ def test_two_operators_at_once_replay_each_record_once(people: list[User]) -> No
     for n in range(200):
         RejectedRecord.objects.create(reason="a test", raw=queued(f"R{n}", people[0]).encode())
 
-    def operate(_: int) -> rejected.Report:
+    def operate(_: int) -> rejected.ResolutionReport:
         try:
             return rejected.replay(everything())
         finally:
@@ -221,7 +221,7 @@ def test_two_operators_at_once_replay_each_record_once(people: list[User]) -> No
 def test_a_record_is_not_discarded_while_somebody_replays_it(people: list[User]) -> None:
     row = RejectedRecord.objects.create(reason="a test", raw=queued("R1", people[0]).encode())
 
-    def discard() -> rejected.Report:
+    def discard() -> rejected.ResolutionReport:
         try:
             return rejected.discard(everything())
         finally:

@@ -89,7 +89,7 @@ class RejectedRecordAdmin(BoundedAdmin[RejectedRecord]):
         if not self.refuses(request, queryset):
             self._tell(request, "discarded", rejected.discard(queryset))
 
-    def _tell(self, request: HttpRequest, done: str, report: rejected.Report) -> None:
+    def _tell(self, request: HttpRequest, done: str, report: rejected.ResolutionReport) -> None:
         before = f", {report.before} before" if report.before else ""
         self.message_user(request, f"{report.done} {done}{before}.", messages.SUCCESS)
         for left in report.named[:NAMED_MAX]:

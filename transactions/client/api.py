@@ -43,7 +43,7 @@ class PostingError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class BatchAnswer:
     """What became of a batch; `errors` tells of each record that was refused, by its `index` from 0."""
 
     accepted: int
@@ -90,7 +90,7 @@ class Client:
         self._patience_s = patience_s
         self._notice = notice
 
-    def post(self, records: Sequence[Mapping[str, object]]) -> Answer:
+    def post(self, records: Sequence[Mapping[str, object]]) -> BatchAnswer:
         """The API's answer to a batch. Raises PostingError."""
         body = json.dumps(records).encode()
         deadline = time.monotonic() + self._patience_s
@@ -148,11 +148,11 @@ def _detail(content: bytes) -> str:
     return " ".join(text.split())[:200] or "no explanation"
 
 
-def _read(content: bytes, count: int, server: str) -> Answer:
-    """The Answer that a body stands for. Raises PostingError where it does not tell of `count` records."""
+def _read(content: bytes, count: int, server: str) -> BatchAnswer:
+    """What a body says. Raises PostingError where it does not tell of `count` records."""
     try:
         document = json.loads(content)
-        answer = Answer(
+        answer = BatchAnswer(
             int(document["accepted"]),
             int(document["duplicates"]),
             int(document["conflicts"]),
@@ -167,7 +167,7 @@ def _read(content: bytes, count: int, server: str) -> Answer:
     return answer
 
 
-class Pace:
+class PostingPace:
     """Spaces records out to `rate` a second (None: as fast as it goes). A delay is not made up for."""
 
     def __init__(self, rate: float | None) -> None:

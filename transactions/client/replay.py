@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from . import users
-from .api import Client, Pace, PostingError
+from .api import Client, PostingError, PostingPace
 from .csv_file import COLUMNS, FileError, Row, rows
 from .status_line import StatusLine
 
@@ -29,7 +29,7 @@ class ReplayStopped(Exception):
     """The replay cannot go on; the message is one line and says where it stands."""
 
 
-class Refusal(NamedTuple):
+class RefusedRow(NamedTuple):
     """A row that was not accepted, with the API's code and reason; "malformed" for what could not be sent."""
 
     row: Row
@@ -50,7 +50,7 @@ class Order:
 
 
 @dataclass(slots=True)
-class Tally:
+class ReplayProgress:
     """What became of the rows so far."""
 
     accepted: int = 0
@@ -64,7 +64,7 @@ class Tally:
     def rows(self) -> int:
         return self.accepted + self.replayed + self.refused
 
-    def refuse(self, refusal: Refusal) -> None:
+    def refuse(self, refusal: RefusedRow) -> None:
         self.refused += 1
         # Of one kind, whatever value it quotes.
         kind = refusal.code + ": " + _QUOTED.sub('"…"', refusal.reason)
@@ -85,34 +85,34 @@ class Tally:
         return lines
 
 
-def replay(order: Order, status: StatusLine) -> Tally:
+def replay(order: Order, status: StatusLine) -> ReplayProgress:
     """Posts every row of the file; writes the refusals and a summary to `status`.
 
     Raises ReplayStopped when it cannot go on, and KeyboardInterrupt; what was done is summed up
     all the same. Running it again is safe.
     """
-    tally = Tally()
+    progress = ReplayProgress()
     with contextlib.ExitStack() as stack:
         try:
             source = stack.enter_context(order.file.open("rb"))
             told = Refusals(order, status, stack)
             size = os.fstat(source.fileno()).st_size
-            stack.callback(lambda: _sum_up(tally, status))
+            stack.callback(lambda: _sum_up(progress, status))
             stack.callback(told.end)
             found = stack.enter_context(contextlib.closing(rows(source)))
-            for refusals in _batches(found, order, tally):
+            for refusals in _batches(found, order, progress):
                 told.tell(refusals)
-                status.show(lambda: _progress(tally, source.tell() / size if size else 0.0))
+                status.show(lambda: _bar(progress, source.tell() / size if size else 0.0))
         except FileError as error:
             raise ReplayStopped(f"{order.file}: {error}") from None
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             raise ReplayStopped(f"{where}{error.strerror or error}") from None
-    return tally
+    return progress
 
 
-def _sum_up(tally: Tally, status: StatusLine) -> None:
-    for line in tally.summary():
+def _sum_up(progress: ReplayProgress, status: StatusLine) -> None:
+    for line in progress.summary():
         status.say(line)
 
 
@@ -133,7 +133,7 @@ class Refusals:
         self._writer = csv.writer(kept, lineterminator="\n")
         self._writer.writerow(["line", *COLUMNS, "code", "reason"])
 
-    def tell(self, refusals: Iterable[Refusal]) -> None:
+    def tell(self, refusals: Iterable[RefusedRow]) -> None:
         for row, code, reason in refusals:
             self._told += 1
             if self._file is not None:
@@ -151,33 +151,35 @@ class Refusals:
             self._status.say(f"… and {more:,} more: --errors FILE keeps every refusal")
 
 
-def _batches(found: Iterator[Row], order: Order, tally: Tally) -> Iterator[list[Refusal]]:
+def _batches(found: Iterator[Row], order: Order, progress: ReplayProgress) -> Iterator[list[RefusedRow]]:
     """Posts batch after batch and gives the refusals of each, in the order of their rows."""
-    pace = Pace(order.rate)
+    pace = PostingPace(order.rate)
     while batch := list(islice(found, pace.batch(order.batch))):
-        refusals = [Refusal(row, "malformed", row.fault) for row in batch if row.fault]
+        refusals = [RefusedRow(row, "malformed", row.fault) for row in batch if row.fault]
         sound = [row for row in batch if not row.fault]
         if order.create_users:
-            tally.users_made += users.make_missing(users.keys_in(row.cells["user"] for row in sound))
+            progress.users_made += users.make_missing(users.keys_in(row.cells["user"] for row in sound))
         if sound:
             pace.wait(len(sound))
-            refusals += _post(sound, order.client, tally)
+            refusals += _post(sound, order.client, progress)
         refusals.sort(key=lambda refusal: refusal.row.line)
         for refusal in refusals:
-            tally.refuse(refusal)
+            progress.refuse(refusal)
         yield refusals
 
 
-def _post(sound: list[Row], client: Client, tally: Tally) -> list[Refusal]:
+def _post(sound: list[Row], client: Client, progress: ReplayProgress) -> list[RefusedRow]:
     try:
         answer = client.post([row.record() for row in sound])
-        refusals = [Refusal(sound[error["index"]], error["code"], _reason(error)) for error in answer.errors]
+        refusals = [
+            RefusedRow(sound[error["index"]], error["code"], _reason(error)) for error in answer.errors
+        ]
     except PostingError as error:
         raise ReplayStopped(f"stopped at the row on line {sound[0].line}: {error}") from None
     except (KeyError, IndexError, TypeError) as error:
         raise ReplayStopped(f"the server's errors make no sense: {error!r}") from None
-    tally.accepted += answer.accepted
-    tally.replayed += answer.duplicates
+    progress.accepted += answer.accepted
+    progress.replayed += answer.duplicates
     return refusals
 
 
@@ -193,9 +195,9 @@ def _listed(told: object) -> Iterable[object]:
     return told if isinstance(told, list) else [told]
 
 
-def _progress(tally: Tally, part: float) -> str:
+def _bar(progress: ReplayProgress, part: float) -> str:
     full = int(part * BAR)
     return (
-        f"[{'#' * full}{'-' * (BAR - full)}] {part:4.0%}  {tally.rate():,.0f}/s  "
-        f"{tally.accepted + tally.replayed:,} accepted  {tally.refused:,} refused"
+        f"[{'#' * full}{'-' * (BAR - full)}] {part:4.0%}  {progress.rate():,.0f}/s  "
+        f"{progress.accepted + progress.replayed:,} accepted  {progress.refused:,} refused"
     )

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..models import Status
-from .api import Client, Pace
+from .api import Client, PostingPace
 from .status_line import StatusLine
 from .users import make_missing
 
@@ -128,7 +128,7 @@ def simulate(scene: Scene, client: Client, status: StatusLine) -> None:
 
 
 def _batches(stream: Stream, scene: Scene, began_at: float) -> Iterator[list[Posted]]:
-    pace = Pace(scene.rate)
+    pace = PostingPace(scene.rate)
     until = math.inf if scene.seconds is None else began_at + scene.seconds
     size = pace.batch(BATCH_MAX)
     sent = 0

@@ -51,7 +51,7 @@ class Kept(Generic[Answer]):
         self._kept = None
 
 
-class Pace:
+class PollPace:
     """Tells each poll when to come again, so that all of them are few. Safe for threads."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:

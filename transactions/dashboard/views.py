@@ -23,7 +23,7 @@ from ..reading.averages import AverageParameters, Question, daily_averages
 from ..reading.days import zone_names
 from ..stores.redis_connection import connection, text
 from . import figures, sample, story
-from .cached import Kept, Pace
+from .cached import Kept, PollPace
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ _tiles = Kept(lambda: _with_moment(figures.tiles), 4.0)
 _hour = Kept(lambda: _with_moment(figures.count_hour), 60.0)
 _minutes = Kept(lambda: _with_moment(lambda until: figures.throughput(until, _hour.get()["data"])), 4.0)
 _sample = Kept(lambda: _with_moment(sample.sample), 10.0)
-_pace = Pace()
+_pace = PollPace()
 
 
 def forget() -> None:

@@ -38,7 +38,7 @@ class LeftOpen(NamedTuple):
 
 
 @dataclass(slots=True)
-class Report:
+class ResolutionReport:
     """What became of the records: `done` now, `before` (by somebody else, earlier), `failed`."""
 
     done: int = 0
@@ -69,7 +69,7 @@ def open_records() -> QuerySet[RejectedRecord]:
     return RejectedRecord.objects.filter(resolution="").order_by("-pk")
 
 
-def replay(records: QuerySet[RejectedRecord]) -> Report:
+def replay(records: QuerySet[RejectedRecord]) -> ResolutionReport:
     """Accepts `records` anew and resolves those that were taken; in the order in which they were refused.
 
     A record that was taken again meanwhile is resolved too. Those that are unreadable, whose user
@@ -79,16 +79,16 @@ def replay(records: QuerySet[RejectedRecord]) -> Report:
     return _resolve(records, Resolution.REPLAYED, _replay)
 
 
-def discard(records: QuerySet[RejectedRecord]) -> Report:
+def discard(records: QuerySet[RejectedRecord]) -> ResolutionReport:
     """Resolves `records` as not to be stored; the rows are kept. Raises django.db.Error."""
     return _resolve(records, Resolution.DISCARDED, lambda rows, _: rows)
 
 
-Worker = Callable[[list[RejectedRecord], Report], list[RejectedRecord]]
+Worker = Callable[[list[RejectedRecord], ResolutionReport], list[RejectedRecord]]
 
 
-def _resolve(records: QuerySet[RejectedRecord], resolution: Resolution, work: Worker) -> Report:
-    report = Report()
+def _resolve(records: QuerySet[RejectedRecord], resolution: Resolution, work: Worker) -> ResolutionReport:
+    report = ResolutionReport()
     for keys in _slices(records):
         with transaction.atomic():
             rows = list(RejectedRecord.objects.filter(pk__in=keys).order_by("pk").select_for_update())
@@ -107,7 +107,9 @@ def _slices(records: QuerySet[RejectedRecord]) -> Iterator[list[int]]:
         last = found[-1]
 
 
-def _still_open(rows: list[RejectedRecord], wanted: Resolution, report: Report) -> list[RejectedRecord]:
+def _still_open(
+    rows: list[RejectedRecord], wanted: Resolution, report: ResolutionReport
+) -> list[RejectedRecord]:
     left = []
     for row in rows:
         if not row.resolution:
@@ -119,7 +121,7 @@ def _still_open(rows: list[RejectedRecord], wanted: Resolution, report: Report) 
     return left
 
 
-def _replay(rows: list[RejectedRecord], report: Report) -> list[RejectedRecord]:
+def _replay(rows: list[RejectedRecord], report: ResolutionReport) -> list[RejectedRecord]:
     """Those of the open `rows` that were taken."""
     ready = []
     for row in rows:
@@ -150,7 +152,9 @@ def _accept(records: Sequence[Record]) -> list[Outcome]:
     return async_to_sync(accept)(records, REQUEST_ID) if records else []
 
 
-def _taken(ready: list[Replayable], outcomes: list[Outcome], report: Report) -> list[RejectedRecord]:
+def _taken(
+    ready: list[Replayable], outcomes: list[Outcome], report: ResolutionReport
+) -> list[RejectedRecord]:
     taken = []
     for (row, record, _), outcome in zip(ready, outcomes, strict=True):
         match outcome.verdict:

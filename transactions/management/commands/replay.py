@@ -48,10 +48,10 @@ class Command(BaseCommand):
         names = ("file", "rate", "batch", "create_users", "errors")
         try:
             with closing(client(options, status)) as api:
-                tally = replay(Order(client=api, **{name: options[name] for name in names}), status)
+                progress = replay(Order(client=api, **{name: options[name] for name in names}), status)
         except (PostingError, ReplayStopped, DatabaseError) as error:
             raise CommandError(str(error).strip(), returncode=2) from None
         except KeyboardInterrupt:
             sys.exit(130)
-        if tally.refused:
+        if progress.refused:
             sys.exit(1)

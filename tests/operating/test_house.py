@@ -1,0 +1,41 @@
+"""What keeps the packages readable: a word means one thing, and a leading underscore stays at home."""
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.support.serving import ROOT
+
+PACKAGES = ("transactions", "transaction_monitoring")
+# Names that Django looks for, in as many places as there are.
+OF_DJANGO = {"Meta", "Command", "Migration"}
+
+
+def _modules() -> Iterator[tuple[Path, ast.Module]]:
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            yield path.relative_to(ROOT), ast.parse(path.read_text())
+
+
+def test_no_two_classes_bear_one_name() -> None:
+    places = defaultdict(list)
+    for path, module in _modules():
+        for node in ast.walk(module):
+            if isinstance(node, ast.ClassDef) and node.name not in OF_DJANGO:
+                places[node.name].append(f"{path}:{node.lineno}")
+    assert len(places) > 100
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_no_module_imports_what_another_keeps_to_itself() -> None:
+    """A module may be private to its folder, as what commands share is; a name in it is not imported."""
+    imported = [
+        f"{path}:{node.lineno}: {name.name}"
+        for path, module in _modules()
+        for node in ast.walk(module)
+        if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith(PACKAGES))
+        for name in node.names
+        if name.name.startswith("_")
+    ]
+    assert imported == []
