@@ -7,7 +7,6 @@ A bad value ends any program, Daphne and Celery too, with one line.
 import fcntl
 import sys
 from datetime import timedelta
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -368,4 +367,7 @@ LOGGING = logs.configuration(
 # Where errors are reported, by Sentry's protocol; empty for nowhere.
 SENTRY_DSN = env.str("SENTRY_DSN", default="")
 if SENTRY_DSN:
-    import_module("transaction_monitoring.observability.sentry").start(SENTRY_DSN)
+    # Nobody else pays for loading it.
+    from .observability import sentry
+
+    sentry.start(SENTRY_DSN)

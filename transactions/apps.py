@@ -1,11 +1,13 @@
 """The application's configuration."""
 
-from importlib import import_module
 from typing import Any
 
 from django.apps import AppConfig
+from django.core.checks import Tags, register
 from django.db import connections
 from django.db.models.signals import post_migrate, pre_migrate
+
+from . import checks
 
 # Milliseconds for which a migration waits for a lock: everybody else waits behind it.
 MIGRATION_LOCK_MS = 5_000
@@ -16,7 +18,11 @@ class TransactionsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        import_module("transactions.checks")  # registers the system checks
+        """Once the models are loaded, in every process: what is to be called when something happens."""
+        from .access import token_checks
+
+        register(checks.nothing_open_in_production, Tags.security, deploy=True)
+        token_checks.connect_signals()
         pre_migrate.connect(_bound_locks, sender=self)
         post_migrate.connect(_unbound_locks, sender=self)
 

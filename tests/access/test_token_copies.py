@@ -1,5 +1,8 @@
 """Tokens while PostgreSQL is away: Redis remembers which were known, and which were revoked."""
 
+import os
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
@@ -8,12 +11,16 @@ from django.db import Error as DatabaseError
 from django.utils import timezone
 
 from tests.support.outages import postgres_away, redis_away
+from tests.support.serving import ROOT, database_url
 from transactions.access import token_checks, token_copies
 from transactions.access.rights import Right
 from transactions.access.token_checks import check, checked_tokens, known
 from transactions.access.tokens import create, digest_of, revoke
 from transactions.models import ApiToken
 from transactions.stores.redis_connection import connection, text
+
+# In a program that knows of tokens nothing but their table.
+DELETE_TOKENS = "from transactions.models import ApiToken; ApiToken.objects.all().delete()"
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -65,6 +72,17 @@ def test_a_revoked_token_stays_revoked_in_every_process(clock: list[float], how:
         # A process that asked PostgreSQL just before, and is slow to tell Redis.
         token_copies.keep(digest_of(token), {"name": "till 1"})
         assert check(token) is None
+
+
+def test_a_token_that_is_deleted_from_a_shell_is_revoked_in_every_process() -> None:
+    token, _ = create("till 1")
+    subprocess.run(
+        [sys.executable, "manage.py", "shell", "-c", DELETE_TOKENS],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": database_url()},
+        check=True,
+    )
+    assert token_copies.recall(digest_of(token)) == (None, True)
 
 
 def test_a_minute_is_enough_for_a_revocation_to_be_known_everywhere() -> None:

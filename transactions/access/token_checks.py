@@ -15,7 +15,6 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import Error as DatabaseError
 from django.db.models.signals import ModelSignal, post_delete, post_save
-from django.dispatch import receiver
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -181,16 +180,19 @@ def _from(copy: Any, digest: str) -> Access | None:
     return Access(copy["name"], user, frozenset(map(Right, copy["rights"])), expires_at, digest)
 
 
-@receiver(post_save, sender=ApiToken)
-@receiver(post_delete, sender=ApiToken)
-def _revoked_by_hand(instance: ApiToken, signal: ModelSignal, **_: Any) -> None:
-    """In the admin site, say."""
+def connect_signals() -> None:
+    """From now on a token revoked, or an account closed, by whatever program, is noted in Redis too."""
+    post_save.connect(_token_changed, sender=ApiToken)
+    post_delete.connect(_token_changed, sender=ApiToken)
+    post_save.connect(_account_changed, sender=User)
+
+
+def _token_changed(instance: ApiToken, signal: ModelSignal, **_: Any) -> None:
     if signal is post_delete or instance.revoked_at is not None:
         token_copies.mark_revoked([instance.digest])
 
 
-@receiver(post_save, sender=User)
-def _closed(instance: User, **_: Any) -> None:
+def _account_changed(instance: User, **_: Any) -> None:
     if not instance.is_active:
         token_copies.forget(instance.api_tokens.values_list("digest", flat=True))
 
