@@ -18,7 +18,6 @@ from .intake.parsers import BatchParser, NDJSONParser
 from .openapi import operations
 from .reading import averages, detail, listing
 from .serializers import RecordSerializer
-from .stores.postgres_session import Session
 
 DELETED = "Deleted all rows from transactions_transaction table"
 
@@ -80,8 +79,7 @@ class DeleteTransactions(APIView):
     def delete(self, request: Request) -> Response:
         if not settings.ALLOW_DELETE_ALL:
             raise PermissionDenied("Deleting everything is switched off (ALLOW_DELETE_ALL).")
-        with Session() as session:
-            empty_everything(session)
+        empty_everything()
         return Response({"message": DELETED})
 
 

@@ -18,7 +18,6 @@ from transactions.intake.lookups import lookups
 from transactions.intake.outcomes import IntakeUnavailable
 from transactions.models import Epoch, FlushBatch, Transaction
 from transactions.queue.keys import BATCH, BOOKS, INDEX, QUEUE
-from transactions.stores.postgres_session import Session
 from transactions.stores.redis_connection import connection
 from transactions.storing.flush import flush
 
@@ -152,8 +151,7 @@ def test_deleting_everything_empties_both_stores_and_opens_new_books(people: lis
     take(record("T1", people[0]))
     flush()
     take(record("T2", people[0]))
-    with Session() as session:
-        epochs.empty_everything(session)
+    epochs.empty_everything()
     assert not Transaction.objects.exists()
     assert not connection().exists(QUEUE, INDEX)
     books = read()
@@ -173,10 +171,10 @@ def test_a_deletion_cut_off_half_way_is_finished_by_the_next_flush(
     def cut(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, Session() as session:
+    with monkeypatch.context() as patch:
         patch.setattr(epochs, "_finish_emptying", cut)
         with pytest.raises(KeyboardInterrupt):
-            epochs.empty_everything(session)
+            epochs.empty_everything()
     assert Transaction.objects.exists()
     with pytest.raises(IntakeUnavailable):  # a retry of T1 must not be told that it is stored
         outcomes(record("T1", people[0]))

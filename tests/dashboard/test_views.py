@@ -14,8 +14,9 @@ from pytest_django import Settings
 from tests.support.accepting import push, queued, record, take
 from tests.support.admin_pages import GONE, staff, store, superuser
 from tests.support.outages import transactions_locked
-from transactions.dashboard import views
 from transactions.dashboard.cached import POLL_S, Kept, PollPace
+from transactions.dashboard.shared_figures import shared_figures
+from transactions.live.start import FIRST_RECORDS
 from transactions.stores import bounded_queries
 from transactions.storing.flush import flush
 
@@ -28,7 +29,7 @@ NOW = datetime(2026, 3, 14, 12, 20, 30, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def _nothing_kept(settings: Settings) -> None:
     settings.ALLOW_ANONYMOUS_API = False
-    views.forget()
+    shared_figures.forget()
 
 
 def get(client: Client, name: str, **query: str) -> Any:
@@ -86,7 +87,7 @@ def test_the_strip_has_the_books_and_the_open_rejected_records(client: Client, p
 def test_a_fresh_page_begins_a_few_records_back_in_the_feed(client: Client, people: list[User]) -> None:
     superuser(client)
     assert get(client, "start") == {"epoch": "", "since": 0, "since_filtered": 0}
-    take(*(record(f"T{n}", people[0]) for n in range(views.FIRST_RECORDS + 7)))
+    take(*(record(f"T{n}", people[0]) for n in range(FIRST_RECORDS + 7)))
     start = get(client, "start")
     assert start["since"] == 7
     assert len(start["epoch"]) == 36
@@ -178,8 +179,8 @@ def test_many_dashboards_cost_what_one_costs(client: Client, people: list[User])
     superuser(client)
     get(client, "figures")
     with database.execute_wrapper(lambda *_: pytest.fail("asked again")):
-        assert views._tiles.get()
-        assert views._throughput()
+        assert shared_figures.tiles()
+        assert shared_figures.throughput()
 
 
 def test_a_failure_is_not_kept(people: list[User]) -> None:

@@ -69,8 +69,7 @@ def test_a_feed_left_over_from_other_books_is_dropped(people: list[User]) -> Non
 
 def test_new_books_begin_a_new_feed(people: list[User]) -> None:
     take(record("T1", people[0]))
-    with Session() as session:
-        epochs.empty_everything(session)
+    epochs.empty_everything()
     assert not connection().exists(FEED)
     take(record("T2", people[0]), record("T3", people[0]))
     connection().delete(BOOKS)

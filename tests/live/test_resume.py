@@ -15,7 +15,6 @@ from transactions.live.hub import hub_here
 from transactions.live.readers import MISSED_RECORDS_MAX
 from transactions.live.ring import Ring
 from transactions.queue.keys import BOOKS, FEED
-from transactions.stores.postgres_session import Session
 from transactions.stores.redis_connection import connection, text
 from transactions.storing.flush import flush
 
@@ -114,18 +113,13 @@ def test_a_feed_that_was_lost_is_told_as_well(people: list[User]) -> None:
     play(scenario)
 
 
-def empty_everything() -> None:
-    with Session() as session:
-        epochs.empty_everything(session)
-
-
 def new_books() -> None:
     """The Redis data vanishes, and one record waits when the flush finds that out."""
     connection().flushdb()
     flush()
 
 
-@pytest.mark.parametrize("change", [empty_everything, new_books])
+@pytest.mark.parametrize("change", [epochs.empty_everything, new_books])
 def test_another_epoch_is_told_to_those_who_watch(people: list[User], change: object) -> None:
     assert callable(change)
 

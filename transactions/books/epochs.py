@@ -136,16 +136,18 @@ def note_flush(session: Session, epoch: str) -> None:
         cursor.execute(NOTE_FLUSH, (epoch,))
 
 
-def empty_everything(session: Session) -> None:
+def empty_everything() -> None:
     """Deletes every transaction, in Redis and then in PostgreSQL, and opens new books.
 
-    Once Redis is wiped it says so, intake waits, and whoever flushes next finishes the work.
+    Once Redis is wiped it says so, intake waits, and whoever flushes next finishes the work. Waits
+    for a flush that is under way. Raises psycopg2.Error, redis.RedisError.
     """
-    session.lock(FLUSH_LOCK)
-    epoch = str(uuid.uuid4())
-    keys = (QUEUE, INDEX, BOOKS, FEED, *_batches(), *_keys(BATCH_INDEX))
-    connection().register_script(WIPE)(keys, [epoch])
-    _finish_emptying(session, epoch)
+    with Session() as session:
+        session.lock(FLUSH_LOCK)
+        epoch = str(uuid.uuid4())
+        keys = (QUEUE, INDEX, BOOKS, FEED, *_batches(), *_keys(BATCH_INDEX))
+        connection().register_script(WIPE)(keys, [epoch])
+        _finish_emptying(session, epoch)
 
 
 def _finish_emptying(session: Session, epoch: str) -> None:
