@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 AMOUNT_MAX = 2**63 - 1
+TRANSACTION_ID_CHARACTERS_MAX = 100
 
 
 class Status(models.TextChoices):
@@ -26,7 +27,7 @@ class Transaction(models.Model):
 
     # Byte order compares fastest. Unique by a constraint: unique=True on text would cost a second
     # index (for LIKE) at every insert.
-    transaction_id = models.CharField(max_length=100, db_collation="C")
+    transaction_id = models.CharField(max_length=TRANSACTION_ID_CHARACTERS_MAX, db_collation="C")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, db_index=False)
     status = models.CharField(max_length=20, choices=Status, default=Status.PENDING)
     created_at = models.DateTimeField(default=timezone.now)
@@ -136,7 +137,9 @@ class RejectedRecord(models.Model):
         DISCARDED = "DISCARDED", "Discarded"
 
     # As far as it could be read; empty where it could not.
-    transaction_id = models.CharField(max_length=100, db_collation="C", blank=True, db_index=False)
+    transaction_id = models.CharField(
+        max_length=TRANSACTION_ID_CHARACTERS_MAX, db_collation="C", blank=True, db_index=False
+    )
     reason = models.CharField(max_length=200)
     raw = models.BinaryField()
     rejected_at = models.DateTimeField(db_default=Now())

@@ -8,11 +8,12 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
-from .models import AMOUNT_MAX, Status
+from .models import AMOUNT_MAX, TRANSACTION_ID_CHARACTERS_MAX, Status
 from .queue.records import Record
 
 # How far ahead of our clock a client's may be.
-AHEAD_MAX = timedelta(minutes=5)
+AHEAD_MINUTES_MAX = 5
+AHEAD_MAX = timedelta(minutes=AHEAD_MINUTES_MAX)
 # The keys of Django's users are 32 bits wide.
 USER_MAX = 2**31 - 1
 
@@ -48,7 +49,7 @@ class MomentField(serializers.DateTimeField):
 
     default_error_messages = {
         "naive": "A date and time needs an offset, as in 2026-01-31T23:59:59Z or 2026-01-31T23:59:59+03:30.",
-        "ahead": "This is more than 5 minutes ahead of the server's clock.",
+        "ahead": f"This is more than {AHEAD_MINUTES_MAX} minutes ahead of the server's clock.",
     }
 
     def enforce_timezone(self, value: datetime) -> datetime:
@@ -74,7 +75,9 @@ def _visible(value: str) -> None:
 class RecordSerializer(serializers.Serializer[Record]):
     """One transaction as a client posts it."""
 
-    transaction_id = serializers.CharField(max_length=100, trim_whitespace=False, validators=[_visible])
+    transaction_id = serializers.CharField(
+        max_length=TRANSACTION_ID_CHARACTERS_MAX, trim_whitespace=False, validators=[_visible]
+    )
     user = UserField()
     amount = WholeField(min_value=0, max_value=AMOUNT_MAX)
     status = serializers.ChoiceField(choices=Status.choices, default=Status.PENDING)

@@ -1,6 +1,9 @@
 """The OpenAPI schema says what there is, and the page that shows it."""
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +16,7 @@ from drf_spectacular.validation import validate_schema
 from jsonschema import Draft202012Validator
 from rest_framework.test import APIClient
 
+from tests.support.serving import ROOT
 from transactions import urls
 from transactions.reading import averages, listing
 from transactions.serializers import RecordSerializer
@@ -74,6 +78,20 @@ def test_fields_and_parameters_are_those_that_are_read(document: Schema) -> None
     assert set(document["components"]["schemas"]["Record"]["properties"]) == set(RecordSerializer().fields)
     assert parameters("/api/transactions/") == set(listing.ListParameters().fields)
     assert parameters("/api/transactions/average/") == set(averages.AverageParameters().fields)
+
+
+def test_limits_are_those_that_are_set() -> None:
+    limits = {"MAX_BATCH_RECORDS": "5000", "DATA_UPLOAD_MAX_MEMORY_SIZE": "70000"}
+    told = subprocess.run(
+        [sys.executable, "manage.py", "spectacular", "--format", "openapi-json"],
+        cwd=ROOT,
+        env={**os.environ, **limits},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "Up to 5,000, with `atomic=true` 1,000;" in told
+    assert "over the limit of 70000 bytes." in told
 
 
 def test_every_answer_of_the_api_has_an_example_and_each_fits_what_is_said(document: Schema) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from rest_framework.exceptions import ParseError
 
-from ..models import AMOUNT_MAX
+from ..models import AMOUNT_MAX, TRANSACTION_ID_CHARACTERS_MAX
 from ..queue.records import Record
 from ..serializers import AHEAD_MAX, USER_MAX
 
@@ -20,7 +20,7 @@ _Digits = Annotated[str, msgspec.Meta(min_length=1, max_length=19)]
 
 
 class _Plain(msgspec.Struct, gc=False):
-    transaction_id: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    transaction_id: Annotated[str, msgspec.Meta(min_length=1, max_length=TRANSACTION_ID_CHARACTERS_MAX)]
     user: Annotated[int, msgspec.Meta(gt=0, le=USER_MAX)] | _Digits
     amount: Annotated[int, msgspec.Meta(ge=0, le=AMOUNT_MAX)] | _Digits
     status: Literal["PENDING", "SUCCESS", "FAILED"] = "PENDING"

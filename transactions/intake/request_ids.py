@@ -3,7 +3,8 @@
 import random
 import re
 
-_REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
+CHARACTERS_MAX = 64
+_REQUEST_ID = re.compile(rf"[\w.-]{{1,{CHARACTERS_MAX}}}", re.ASCII)
 
 
 def request_id(given: str) -> str:

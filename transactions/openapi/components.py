@@ -6,11 +6,13 @@ all of them share. The views are the truth: tests send what is said here to the 
 
 from typing import Any
 
+from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 from ..access import rate_limits
-from ..models import AMOUNT_MAX, Status
-from ..serializers import USER_MAX
+from ..intake import request_ids
+from ..models import AMOUNT_MAX, TRANSACTION_ID_CHARACTERS_MAX, Status
+from ..serializers import AHEAD_MINUTES_MAX, USER_MAX
 
 Schema = dict[str, Any]
 
@@ -45,7 +47,7 @@ MOMENT: Schema = {"type": "string", "format": "date-time"}
 STATUS: Schema = {"type": "string", "enum": Status.values}
 AMOUNT: Schema = {"type": "integer", "format": "int64", "minimum": 0, "maximum": AMOUNT_MAX}
 USER: Schema = {"type": "integer", "minimum": 1, "maximum": USER_MAX}
-DIGITS: Schema = {"type": "string", "pattern": "^[0-9]+$", "maxLength": 19}
+DIGITS: Schema = {"type": "string", "pattern": "^[0-9]+$", "maxLength": len(str(AMOUNT_MAX))}
 
 RECORD_FIELDS = ("transaction_id", "user", "amount", "status", "created_at")
 
@@ -57,7 +59,7 @@ RECORD: Schema = {
         "transaction_id": {
             "type": ["string", "number"],
             "minLength": 1,
-            "maxLength": 100,
+            "maxLength": TRANSACTION_ID_CHARACTERS_MAX,
             "description": "The client's own name for it, by which a retry is recognised. No control "
             "characters, no white space at either end; a number is read as its text.",
         },
@@ -67,8 +69,8 @@ RECORD: Schema = {
         "created_at": {
             **MOMENT,
             "type": ["string", "null"],
-            "description": "When it happened, with an offset, at most 5 minutes ahead of the server's "
-            "clock; the moment of acceptance if left out.",
+            "description": f"When it happened, with an offset, at most {AHEAD_MINUTES_MAX} minutes ahead of "
+            "the server's clock; the moment of acceptance if left out.",
         },
     },
 }
@@ -180,7 +182,10 @@ SHARED_ANSWERS = {
 # Those of calls with a body.
 SHARED_ANSWERS_TO_BODIES = {
     "408": shared_answer("The body came too slowly.", "The body came too slowly."),
-    "413": shared_answer("The body is too large.", "The body is over the limit of 5242880 bytes."),
+    "413": shared_answer(
+        "The body is too large.",
+        f"The body is over the limit of {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes.",
+    ),
     "415": shared_answer("Another Content-Type.", 'Unsupported media type "text/csv" in request.'),
 }
 
@@ -201,13 +206,17 @@ COMPONENTS: dict[str, Schema] = {
             "in": "header",
             "name": "X-Request-Id",
             "schema": {"type": "string"},
-            "description": "Your own name for the request: 1–64 of A–Z a–z 0–9 _ . -, else we make one.",
+            "description": f"Your own name for the request: 1–{request_ids.CHARACTERS_MAX} of "
+            "A–Z a–z 0–9 _ . -, else we make one.",
         }
     },
     "headers": {
         "X-Request-Id": {
             "required": True,
-            "schema": {"type": "string", "pattern": r"^[A-Za-z0-9_.-]{1,64}$"},
+            "schema": {
+                "type": "string",
+                "pattern": rf"^[A-Za-z0-9_.-]{{1,{request_ids.CHARACTERS_MAX}}}$",
+            },
             "description": "The request's name, in our log too.",
         },
         "Retry-After": {

@@ -7,7 +7,8 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiReque
 from drf_spectacular.utils import extend_schema as call
 
 from ..intake import batches
-from ..intake.answers import OBTAINED
+from ..intake.answers import OBTAINED, most_records
+from ..models import TRANSACTION_ID_CHARACTERS_MAX
 from ..reading.listing import CURSOR_CHARACTERS_MAX, LIMIT_DEFAULT, LIMIT_MAX
 from .components import AMOUNT, JSON, RECORD_FIELDS, STATUS, USER, Schema, an_object, field_errors, ref
 
@@ -82,7 +83,8 @@ ADD_TRANSACTIONS = call(
     operation_id="addTransactions",
     summary="Post many transactions",
     description="Each record is judged as if it were posted alone; 200 lists those that were not accepted. "
-    "Up to 10,000, with `atomic=true` 1,000; a batch counts its records against the rate limit.",
+    f"Up to {most_records(atomic=False):,}, with `atomic=true` {most_records(atomic=True):,}; a batch "
+    "counts its records against the rate limit.",
     tags=["Posting"],
     parameters=[
         query(
@@ -163,7 +165,11 @@ DAY_OR_MOMENT = "`YYYY-MM-DD`, a day of UTC, or a moment in ISO 8601 with an off
 OF_USER = query("user", USER, "Those of this user.")
 OF_STATUS = query("status", STATUS, "Those in this state.")
 LIST_PARAMETERS = [
-    query("transaction_id", {"type": "string", "maxLength": 100}, "The one of this id, wherever it is."),
+    query(
+        "transaction_id",
+        {"type": "string", "maxLength": TRANSACTION_ID_CHARACTERS_MAX},
+        "The one of this id, wherever it is.",
+    ),
     OF_USER,
     OF_STATUS,
     query("amount_min", AMOUNT, "At least this."),

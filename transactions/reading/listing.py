@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from django.core.signing import BadSignature, Signer
 from rest_framework import serializers
 
-from ..models import AMOUNT_MAX, Status, Transaction
+from ..models import AMOUNT_MAX, TRANSACTION_ID_CHARACTERS_MAX, Status, Transaction
 from ..serializers import WholeField
 from ..tables import TRANSACTIONS
 from . import detail
@@ -128,7 +128,9 @@ class ListParameters(Parameters[Wanted]):
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         return {
-            "transaction_id": serializers.CharField(max_length=100, trim_whitespace=False, required=False),
+            "transaction_id": serializers.CharField(
+                max_length=TRANSACTION_ID_CHARACTERS_MAX, trim_whitespace=False, required=False
+            ),
             "user": KnownUserField(required=False),
             "status": serializers.ChoiceField(choices=Status.choices, required=False),
             "amount_min": WholeField(min_value=0, max_value=AMOUNT_MAX, required=False),
