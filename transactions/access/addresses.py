@@ -26,8 +26,9 @@ def address_of(peer: str, forwarded: str) -> str:
     """The client's address, by the peer's and X-Forwarded-For as far as TRUSTED_PROXIES have written it.
 
     Each proxy adds at the end who called it, so with n of them the nth from the end is the client;
-    whatever stands before it, the client may have made up. What did not come through all of them is
-    judged by its peer. Of IPv6 the network, since a client has all of its /64.
+    whatever stands before it, the client may have made up. Where fewer are named, the request did not
+    come through all of them, and the peer counts. An IPv6 address is told as its /64 network, all of
+    which is one client's.
     """
     proxies = settings.TRUSTED_PROXIES
     if proxies and forwarded:

@@ -1,4 +1,4 @@
-"""Who may use the REST API, in the REST framework's terms; see `callers` for how it is judged."""
+"""Bearer tokens in the REST framework's terms; `token_checks` says what each opens."""
 
 from django.contrib.auth.models import User
 from django.views.decorators.debug import sensitive_variables
@@ -15,8 +15,8 @@ from .throttling import take
 class TokenAuthentication(BaseAuthentication):
     """`Authorization: Bearer TOKEN`. `request.auth` is then a token_checks.Access.
 
-    The first to be asked of every request, so that it takes from the caller's bucket before any
-    database is asked, for a token that nobody knows either.
+    The settings name it first, so every request comes by here: it is charged to its caller's rate
+    limit before any database is asked, and guessing tokens is limited like everything else.
     """
 
     @sensitive_variables()

@@ -18,8 +18,8 @@ def rights_of_caller(request: HttpRequest) -> Rights:
     """What the sender of `request` may do. Raises django.db.Error where only PostgreSQL could tell.
 
     Whoever shows credentials is judged by them, also where anonymous requests are let in.
-    `request.user` must be set. The REST framework's views have classes of their own, in
-    `authentication`, which check CSRF too.
+    `request.user` must be set. The REST framework's views are judged by classes that the settings
+    name (`authentication`, `permissions`), where a session's requests are checked for CSRF too.
     """
     token = bearer_token(request)
     if token is not None:

@@ -10,7 +10,7 @@ from .callers import anonymous_may
 from .rights import Right, rights_of
 
 if TYPE_CHECKING:
-    # Its module reads the settings that name this one.
+    # For types alone: when it is loaded, that module loads the classes that the settings name, this one too.
     from rest_framework.views import APIView
 
 # The right that a method asks for; one that no endpoint has asks for the highest.

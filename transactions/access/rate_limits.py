@@ -4,9 +4,9 @@ A caller is a token of the API, or an address where no token is known. A request
 many as it has records. Buckets hold RATE_LIMIT_BURST and fill by RATE_LIMIT_RECORDS_PER_SECOND.
 
 So that a busy caller does not cost a round trip a request, a process takes a tenth of a second's
-worth ahead, and spends it within LEASE_S. How exact that is: never is more let through than the
-bucket holds, for what is taken ahead has left it. A caller whose requests go to several processes
-may be refused early, by at most what the others hold: a tenth of a second's worth each.
+worth ahead, and spends it within LEASE_S. That is exact in one direction: more than the bucket holds
+is never let through, for what is taken ahead has left it. But a caller whose requests go to several
+processes may be refused early, by at most a tenth of a second's worth for each of the others.
 
 Without an answer from Redis nobody is refused here: accepting answers 503 by itself then.
 """
@@ -28,7 +28,7 @@ from ..stores.scripts import lua
 log = logging.getLogger(__name__)
 
 TAKE = lua(__file__, "take")
-# + a caller: a bucket, a hash that is forgotten when it is full
+# + a caller: its bucket, a hash, which Redis forgets once it is full again.
 LIMIT = "{transactions_list}:limit:"
 
 REFUSED = "Too many requests: the rate limit is reached. Retry-After says when to send the same again."
@@ -36,8 +36,9 @@ REFUSED = "Too many requests: the rate limit is reached. Retry-After says when t
 LEASE_S = 5.0
 # What is taken ahead: this part of a second's worth, and of a full bucket.
 AHEAD = 0.1
-# For how long one answer of Redis is waited for, and after none nobody is limited, in seconds.
+# Seconds for which an answer of Redis is waited for.
 PATIENCE_S = 1.0
+# Seconds for which, after none came, Redis is not asked and nobody is limited.
 AWAY_S = 5.0
 # Callers of which a process remembers what it holds; beyond it, it forgets all and asks again.
 CALLERS_MAX = 10_000
@@ -76,7 +77,7 @@ class Allowance(NamedTuple):
 
 @dataclass(slots=True)
 class Bucket:
-    """What one process knows of a caller's bucket: what it took ahead, and what was left when."""
+    """What one process knows of a caller's bucket: what it took ahead, and what was left at its last look."""
 
     rates: Rates
     held: int = 0
@@ -94,7 +95,7 @@ class Bucket:
         return True
 
     def at_most(self) -> float:
-        """How much there can be, if nobody else has taken any: what is more need not be asked for."""
+        """The most that there can be, if nobody else took any; for more Redis need not be asked."""
         filled = self.left + (monotonic() - self.seen_at) * self.rates.per_second
         return self.held + min(self.rates.burst, filled)
 
@@ -165,7 +166,7 @@ _limiters = PerLoop(lambda: Limiter(ahead=True))
 
 
 def serve_here() -> None:
-    """Keeps limits for the running loop, which lasts."""
+    """Takes ahead for the running loop from now on: a server's, which outlives the single request."""
     _limiters.here()
 
 

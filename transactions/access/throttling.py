@@ -22,7 +22,7 @@ class RateLimited(APIException):
 
 
 def take(request: HttpRequest, caller: str, records: int, *, paid: int = 0) -> None:
-    """Takes from the caller's bucket, for the request and its batch alike. Raises RateLimited."""
+    """Takes `records` from the caller's bucket and notes on the request what is left. Raises RateLimited."""
     if not settings.RATE_LIMIT_RECORDS_PER_SECOND or records <= 0:
         return
     allowance = async_to_sync(rate_limits.take)(caller, records, paid=paid)

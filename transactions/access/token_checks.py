@@ -1,10 +1,9 @@
-"""Tokens as they are checked at every request, and known in the process for a minute.
+"""What a token opens: asked of PostgreSQL, and then known in the process for a minute.
 
 While PostgreSQL does not answer intake goes on: a token that this process knows, or that Redis
 remembers (see `token_copies`), goes on being valid, and one that was revoked stays revoked.
 """
 
-import hashlib
 import logging
 import threading
 from dataclasses import dataclass, field
@@ -21,20 +20,18 @@ from django.views.decorators.debug import sensitive_variables
 from ..models import ApiToken
 from . import token_copies
 from .rights import Right, Rights, rights_of
-from .tokens import _FORM, digest_of
+from .tokens import FORM, digest_of
 
 log = logging.getLogger(__name__)
 
-# For how long a check holds, in seconds: with RECHECK_S and a moment for the look-up itself, what
-# is revoked is refused within a minute.
+# For how many seconds PostgreSQL's word on a token holds.
 KNOWN_S = 50.0
-
-# While one request asks PostgreSQL again, the others go on with what is known, for this long.
+# Then one request asks again, and for so many seconds the others go on with what is known. Both
+# together, and the look-up, are under a minute: by then a revoked token is refused everywhere.
 RECHECK_S = 5.0
-
-# There are only so many clients; beyond it all are asked for again.
+# Tokens that a process knows; beyond it, it forgets all and asks again.
 KNOWN_TOKENS_MAX = 10_000
-
+# How often the last use of a token is written to its row, at most.
 LAST_USED_EVERY = timedelta(minutes=1)
 
 
@@ -63,11 +60,11 @@ class Checked:
 
     access: Access
     ask_again_at: float
-    # When the fast lane has last left a request to whoever asks.
-    left_at: float = -RECHECK_S
+    # When `fresh` last sent a request to ask.
+    sent_at: float = -RECHECK_S
 
     def is_idle(self, now: float) -> bool:
-        """Nobody has asked for so long that a revocation may be older than a minute."""
+        """Nobody used the token for so long that it may have been revoked more than a minute ago."""
         return now >= self.ask_again_at + RECHECK_S
 
 
@@ -79,7 +76,7 @@ class CheckedTokens:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def get(self, digest: str) -> tuple[Access | None, bool]:
-        """What is known, and whether the caller is the one who is to ask again."""
+        """What is known, and whether whoever calls this is to ask PostgreSQL again."""
         now = monotonic()
         with self._lock:
             entry = self._entries.get(digest)
@@ -92,16 +89,17 @@ class CheckedTokens:
             return entry.access, True
 
     def fresh(self, digest: str) -> Access | None:
-        """What is known. None where it has to be asked for: when that is due, for one caller, who does
-        it, while the others go on with what is known, and again for one as long as PostgreSQL is
-        silent; for everybody where nobody has asked for long.
+        """What is known and may be used without asking; None where PostgreSQL has to be asked first.
+
+        Once that is due, one caller every RECHECK_S gets None and is the one who asks; the others go on
+        with what is known. Of an idle token everybody gets None.
         """
         entry, now = self._entries.get(digest), monotonic()
         if entry is None or entry.is_idle(now) or not entry.access.valid_now():
             return None
-        if now < entry.ask_again_at or now < entry.left_at + RECHECK_S:
+        if now < entry.ask_again_at or now < entry.sent_at + RECHECK_S:
             return entry.access
-        entry.left_at = now
+        entry.sent_at = now
         return None
 
     def put(self, digest: str, access: Access | None) -> None:
@@ -124,7 +122,7 @@ def check(token: str) -> Access | None:
 
     Raises django.db.Error for a token new to this process while PostgreSQL does not answer.
     """
-    if not _FORM.fullmatch(token):
+    if not FORM.fullmatch(token):
         return None
     digest = digest_of(token)
     access, ask = checked_tokens.get(digest)
@@ -143,10 +141,10 @@ def check(token: str) -> Access | None:
 
 
 def known(token: str) -> Access | None:
-    """What `token` opens as far as this process knows without asking: for who cannot wait."""
-    if not _FORM.fullmatch(token):
+    """What `token` opens, if this process knows it without asking: for an event loop, which cannot wait."""
+    if not FORM.fullmatch(token):
         return None
-    return checked_tokens.fresh(hashlib.sha256(token.encode()).hexdigest())
+    return checked_tokens.fresh(digest_of(token))
 
 
 def _ask(digest: str) -> Access | None:

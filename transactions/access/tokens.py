@@ -1,7 +1,6 @@
-"""Tokens of the API: made, shown once, and revoked; `token_checks` says what each opens."""
+"""Tokens of the API: how they look, how they are made and revoked; `token_checks` says what each opens."""
 
 import hashlib
-import logging
 import re
 import secrets
 from datetime import timedelta
@@ -16,13 +15,11 @@ from ..models import ApiToken
 from . import token_copies
 from .rights import Right, Rights, grant
 
-log = logging.getLogger(__name__)
-
 # Recognisable for people and for scanners of leaked secrets.
 PREFIX = "txmon_"
 SECRET_BYTES = 32
-# Base64 of 32 bytes.
-_FORM = re.compile(PREFIX + r"[A-Za-z0-9_-]{43}", re.ASCII)
+# Every token: the prefix, and the Base64 of its bytes.
+FORM = re.compile(PREFIX + r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
 class TokenError(Exception):
@@ -31,6 +28,7 @@ class TokenError(Exception):
 
 @sensitive_variables("token")
 def digest_of(token: str) -> str:
+    """What is kept of a token, in place of itself."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
