@@ -7,14 +7,14 @@ import pytest
 from django.contrib.auth.models import User
 
 from tests.support.accepting import record, take
-from tests.support.framed import Dashboard, accept, follow_on, ids_of, numbered, play
+from tests.support.framed import Dashboard, accept, follow_on, ids_of, numbered, play, put
 from transactions.live import hub, readers
 from transactions.live.close_codes import TOO_MANY_MESSAGES, TOO_SLOW, UNREADABLE_QUERY
 from transactions.live.consumer import ACKNOWLEDGED_PER_SECOND_MAX
 from transactions.live.feed import GROUP
 from transactions.live.readers import FRAME_RECORDS_MAX, UNACKNOWLEDGED_MAX
 from transactions.live.subscription import Filter, Subscription, UnreadableQuery, subscription_of
-from transactions.models import Epoch, FlushBatch
+from transactions.models import AMOUNT_MAX, Epoch, FlushBatch
 from transactions.queue.keys import BOOKS, QUEUE
 from transactions.stores.postgres_session import Session
 from transactions.stores.redis_connection import connection, text
@@ -43,11 +43,37 @@ def test_a_run_carries_numbers_and_facts(people: list[User]) -> None:
             "seq": 1,
             "transaction_id": "TRX-é-\\-1",
             "user": people[0].pk,
-            "amount": 1000,
+            "amount": "1000",
             "status": "PENDING",
         }
         assert (run["first"], run["last"], run["count"], run["sampled"]) == (1, 2, 2, False)
         assert run["epoch"] == text(connection().hget(BOOKS, "epoch"))
+        await dashboard.leave()
+
+    play(scenario)
+
+
+def test_an_amount_in_a_frame_is_a_string_of_digits(people: list[User]) -> None:
+    async def scenario() -> None:
+        new = [await Dashboard.connect(f"frames=1{more}") for more in ("", f"&amount_min={AMOUNT_MAX}")]
+        for dashboard in new:
+            await dashboard.frame("hello")
+        await put([record("TRX1", people[0], AMOUNT_MAX)])
+        missed = await Dashboard.connect("frames=1&since=0")
+        await missed.frame("hello")
+        for dashboard in (*new, missed):
+            run = await dashboard.frame("run")
+            assert [shown["amount"] for shown in run["records"]] == ["9223372036854775807"]
+            await dashboard.leave()
+
+    play(scenario)
+
+
+def test_an_amount_of_the_plain_stream_is_a_whole_number(people: list[User]) -> None:
+    async def scenario() -> None:
+        dashboard = await Dashboard.connect("")
+        await put([record("TRX1", people[0], AMOUNT_MAX)])
+        assert '"amount":9223372036854775807,' in (await dashboard.message())["text"]
         await dashboard.leave()
 
     play(scenario)

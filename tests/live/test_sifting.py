@@ -1,24 +1,16 @@
 """Frames of a client that asked for some records alone: filtered before they are sampled."""
 
-from collections.abc import Iterable
-
 import pytest
 from django.contrib.auth.models import User
 
 from tests.support.accepting import record
-from tests.support.framed import Dashboard, Frame, accept, follow_on, ids_of, numbered, play
-from transactions.intake import ingest
-from transactions.live import feed, hub
+from tests.support.framed import Dashboard, Frame, accept, follow_on, ids_of, numbered, play, put
+from transactions.live import hub
 from transactions.live.feed import FEED_RECORDS, MESSAGE_RECORDS_MAX
 from transactions.live.readers import FRAME_RECORDS_MAX
 from transactions.queue.records import Record
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-async def put(records: Iterable[Record]) -> None:
-    await ingest.accept(list(records), "test")
-    await feed.drain()
 
 
 def some_failed(user: User, every: int, count: int) -> list[Record]:

@@ -16,6 +16,7 @@ from transaction_monitoring.routing import websocket_application
 from transactions.intake import ingest
 from transactions.intake.ingest import CALL_RECORDS_MAX
 from transactions.live import feed
+from transactions.queue.records import Record
 
 Frame = dict[str, Any]
 FRAMES = f"{PATH}?frames=1"
@@ -78,8 +79,14 @@ def play(scenario: Callable[[], Awaitable[None]]) -> None:
     async_to_sync(scenario)()
 
 
-async def accept(user: User, *ids: str) -> None:
+async def put(records: Iterable[Record]) -> None:
     """Accepts records as one request does, and waits until they are announced."""
+    await ingest.accept(list(records), "test")
+    await feed.drain()
+
+
+async def accept(user: User, *ids: str) -> None:
+    """The same, of records that differ in nothing but their ids, a script call's worth at a time."""
     for at in range(0, len(ids), CALL_RECORDS_MAX):
         await ingest.accept([record(id, user) for id in ids[at : at + CALL_RECORDS_MAX]], "test")
     await feed.drain()

@@ -214,6 +214,7 @@ def _run(hub: Hub, after: int, upto: int, matched: int, records: list[dict[str, 
         "count": upto - after,
         "matched": matched,
         "sampled": len(records) < matched,
-        "records": records,
+        # JavaScript's parser is exact up to 2^53 only.
+        "records": [record | {"amount": str(record["amount"])} for record in records],
     }
     return orjson.dumps(frame).decode()
