@@ -8,11 +8,12 @@ from django.conf import settings
 from ..access import rate_limits
 from ..metrics.counters import refused
 from ..queue.records import Record
-from ..serializers import NO_USER
 from . import batches, ingest
-from .outcomes import IntakeUnavailable, Verdict
+from .outcomes import IntakeUnavailable, Verdict, refusal_of
 
+# The body of every answer to one record that was accepted, now or before.
 OBTAINED = {"message": "Transaction detail was obtained successfully."}
+STATUS_OF_REFUSAL = {"invalid": 400, "conflict": 409}
 
 
 class Answer(NamedTuple):
@@ -21,6 +22,10 @@ class Answer(NamedTuple):
     status: int
     body: dict[str, Any]
     headers: dict[str, str]
+
+
+ACCEPTED = Answer(200, OBTAINED, {})
+REPLAYED = Answer(200, OBTAINED, {"Idempotent-Replayed": "true"})
 
 
 def most_records(atomic: bool) -> int:
@@ -34,15 +39,11 @@ async def to_record(record: Record, request_id: str) -> Answer:
         (outcome,) = await ingest.accept([record], request_id)
     except IntakeUnavailable as error:
         return unavailable(error)
-    if outcome.verdict is Verdict.NO_USER:
-        refused("invalid")
-        return Answer(400, {"user": [NO_USER.format(pk=record.user)]}, {})
-    if outcome.verdict is Verdict.CONFLICT:
-        refused("conflict")
-        return Answer(409, {name: [batches.CONFLICT] for name in batches.differing(record, outcome)}, {})
-    return Answer(
-        200, OBTAINED, {"Idempotent-Replayed": "true"} if outcome.verdict is Verdict.REPLAYED else {}
-    )
+    refusal = refusal_of(record, outcome)
+    if refusal is not None:
+        refused(refusal.code)
+        return Answer(STATUS_OF_REFUSAL[refusal.code], refusal.errors, {})
+    return REPLAYED if outcome.verdict is Verdict.REPLAYED else ACCEPTED
 
 
 async def to_batch(documents: Sequence[Any], request_id: str, *, atomic: bool) -> Answer:

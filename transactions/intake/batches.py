@@ -8,12 +8,9 @@ from rest_framework import status
 from rest_framework.exceptions import ParseError
 
 from ..queue.records import Record
-from ..serializers import NO_USER, RecordSerializer
-from .ingest import accept as accept_records
-from .outcomes import Outcome, Verdict
-
-CONFLICT = "Differs from the transaction that was accepted with this transaction_id before."
-HELD = "Not accepted, since another record of this batch was refused."
+from ..serializers import RecordSerializer
+from . import ingest
+from .outcomes import TAKEN, Refusal, refusal_of
 
 
 @dataclass(slots=True)
@@ -36,22 +33,14 @@ class BatchReport:
             "errors": sorted(self.errors, key=lambda error: error["index"]),
         }
 
-    def refuse(self, index: int, transaction_id: Any, code: str, errors: Any) -> None:
-        if not isinstance(transaction_id, str):
-            transaction_id = None
-        self.errors.append({"index": index, "transaction_id": transaction_id, "code": code, "errors": errors})
-
-
-def differing(record: Record, outcome: Outcome) -> list[str]:
-    """The names of the fields in which a refused record differs from what was accepted before."""
-    known = outcome.known
-    assert known is not None
-    names = [name for name in ("user", "amount") if getattr(record, name) != getattr(known, name)]
-    if record.created_at is not None and record.created_at != known.created_at:
-        names.append("created_at")
-    if not names:
-        names.append("status")
-    return names
+    def refuse(self, index: int, transaction_id: Any, refusal: Refusal) -> None:
+        """Notes that the record at `index` was not accepted, under its id where that is a string."""
+        self.invalid += refusal.code == "invalid"
+        self.conflicts += refusal.code == "conflict"
+        id = transaction_id if isinstance(transaction_id, str) else None
+        self.errors.append(
+            {"index": index, "transaction_id": id, "code": refusal.code, "errors": refusal.errors}
+        )
 
 
 def checked(documents: Sequence[Any], report: BatchReport) -> tuple[list[int], list[Record]]:
@@ -64,7 +53,7 @@ def checked(documents: Sequence[Any], report: BatchReport) -> tuple[list[int], l
             records.append(document)
             continue
         if isinstance(document, ParseError):
-            report.refuse(index, None, "invalid", {"non_field_errors": [str(document.detail)]})
+            report.refuse(index, None, Refusal("invalid", {"non_field_errors": [str(document.detail)]}))
             continue
         serializer = RecordSerializer(data=document)
         if serializer.is_valid():
@@ -72,8 +61,7 @@ def checked(documents: Sequence[Any], report: BatchReport) -> tuple[list[int], l
             records.append(serializer.record())
         else:
             given = document.get("transaction_id") if isinstance(document, dict) else None
-            report.refuse(index, given, "invalid", serializer.errors)
-    report.invalid = len(report.errors)
+            report.refuse(index, given, Refusal("invalid", serializer.errors))
     return places, records
 
 
@@ -87,27 +75,14 @@ async def accept(documents: Sequence[Any], request_id: str, *, atomic: bool) -> 
     if atomic and report.errors:
         report.status = status.HTTP_400_BAD_REQUEST
         return report
-    outcomes = await accept_records(records, request_id, atomic=atomic) if records else []
+    outcomes = await ingest.accept(records, request_id, atomic=atomic) if records else []
     for index, record, outcome in zip(places, records, outcomes, strict=True):
-        _note(report, index, record, outcome)
+        if outcome.verdict in TAKEN:
+            report.accepted += 1
+        elif (refusal := refusal_of(record, outcome)) is not None:
+            report.refuse(index, record.transaction_id, refusal)
+        else:
+            report.duplicates += 1
     if atomic and report.errors:
         report.status = status.HTTP_400_BAD_REQUEST if report.invalid else status.HTTP_409_CONFLICT
     return report
-
-
-def _note(report: BatchReport, index: int, record: Record, outcome: Outcome) -> None:
-    match outcome.verdict:
-        case Verdict.NEW | Verdict.SETTLES:
-            report.accepted += 1
-        case Verdict.REPLAYED:
-            report.duplicates += 1
-        case Verdict.CONFLICT:
-            report.conflicts += 1
-            errors = {name: [CONFLICT] for name in differing(record, outcome)}
-            report.refuse(index, record.transaction_id, "conflict", errors)
-        case Verdict.NO_USER:
-            report.invalid += 1
-            errors = {"user": [NO_USER.format(pk=record.user)]}
-            report.refuse(index, record.transaction_id, "invalid", errors)
-        case Verdict.HELD:
-            report.refuse(index, record.transaction_id, "held", {"non_field_errors": [HELD]})

@@ -1,13 +1,17 @@
-"""What becomes of a record at the door, and how that is called."""
+"""What becomes of a record at the door, and what a client is told of it."""
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ..queue.records import State
+from ..queue.records import Record, State
+from ..serializers import NO_USER
+
+CONFLICT = "Differs from the transaction that was accepted with this transaction_id before."
+HELD = "Not accepted, since another record of this batch was refused."
 
 
 class Verdict(StrEnum):
-    """What became of a record at the door."""
+    """What became of a record at the door; `accept.lua` answers with the first four letters."""
 
     NEW = "N"
     SETTLES = "S"
@@ -30,6 +34,35 @@ class Outcome(NamedTuple):
 
 # Those that carry nothing further, made once: letters become outcomes a million times a minute.
 OUTCOMES = {verdict.value: Outcome(verdict) for verdict in Verdict}
+
+
+class Refusal(NamedTuple):
+    """Why a record was not accepted: `code` (invalid, conflict or held), and sentences by field."""
+
+    code: str
+    errors: dict[str, Any]
+
+
+def refusal_of(record: Record, outcome: Outcome) -> Refusal | None:
+    """What the client is told of a record that was not accepted; None where it was, now or before."""
+    match outcome.verdict:
+        case Verdict.NEW | Verdict.SETTLES | Verdict.REPLAYED:
+            return None
+        case Verdict.CONFLICT:
+            assert outcome.known is not None
+            return Refusal("conflict", {name: [CONFLICT] for name in _differing(record, outcome.known)})
+        case Verdict.NO_USER:
+            return Refusal("invalid", {"user": [NO_USER.format(pk=record.user)]})
+        case Verdict.HELD:
+            return Refusal("held", {"non_field_errors": [HELD]})
+
+
+def _differing(record: Record, known: State) -> list[str]:
+    """The fields in which a record differs from what was accepted before; the status where no other does."""
+    names = [name for name in ("user", "amount") if getattr(record, name) != getattr(known, name)]
+    if record.created_at is not None and record.created_at != known.created_at:
+        names.append("created_at")
+    return names or ["status"]
 
 
 class IntakeUnavailable(Exception):

@@ -17,9 +17,8 @@ from django.utils import timezone
 from ..models import RejectedRecord
 from ..queue.records import ABSENT, LINE, Record, unescape
 from ..serializers import RecordSerializer
-from .batches import differing
 from .ingest import CALL_RECORDS_MAX, accept
-from .outcomes import IntakeUnavailable, Outcome, Verdict
+from .outcomes import IntakeUnavailable, Outcome, Verdict, refusal_of
 
 # What a replayed record bears as the id of its request.
 REQUEST_ID = "replay"
@@ -157,14 +156,14 @@ def _taken(
 ) -> list[RejectedRecord]:
     taken = []
     for (row, record, _), outcome in zip(ready, outcomes, strict=True):
-        match outcome.verdict:
-            case Verdict.NEW | Verdict.SETTLES | Verdict.REPLAYED:
-                taken.append(row)
-            case Verdict.NO_USER:
-                report.leave(row, f"user {record.user} does not exist")
-            case _:
-                names = ", ".join(differing(record, outcome))
-                report.leave(row, f"differs from the transaction that was accepted since: {names}")
+        refusal = refusal_of(record, outcome)
+        if refusal is None:
+            taken.append(row)
+        elif refusal.code == "conflict":
+            names = ", ".join(refusal.errors)
+            report.leave(row, f"differs from the transaction that was accepted since: {names}")
+        else:
+            report.leave(row, f"user {record.user} does not exist")
     return taken
 
 

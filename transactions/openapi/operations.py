@@ -6,7 +6,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRequest, OpenApiResponse
 from drf_spectacular.utils import extend_schema as call
 
-from ..intake import batches
+from ..intake import outcomes
 from ..intake.answers import OBTAINED, most_records
 from ..models import TRANSACTION_ID_CHARACTERS_MAX
 from ..reading.listing import CURSOR_CHARACTERS_MAX, LIMIT_DEFAULT, LIMIT_MAX
@@ -75,7 +75,7 @@ ADD_TRANSACTION = call(
         409: answer(
             "Another transaction has this id; these fields differ, and nothing changes.",
             field_errors(*RECORD_FIELDS),
-            other_amount={"amount": [batches.CONFLICT]},
+            other_amount={"amount": [outcomes.CONFLICT]},
         ),
     },
 )
@@ -110,7 +110,7 @@ ADD_TRANSACTIONS = call(
                 **NO_CONFLICTS,
                 "accepted": 1,
                 "conflicts": 1,
-                "errors": [{**CONFLICTING, "errors": {"amount": [batches.CONFLICT]}}],
+                "errors": [{**CONFLICTING, "errors": {"amount": [outcomes.CONFLICT]}}],
             },
         ),
         400: answer(
@@ -133,8 +133,8 @@ ADD_TRANSACTIONS = call(
                 "accepted": 0,
                 "conflicts": 1,
                 "errors": [
-                    {**HELD, "errors": {"non_field_errors": [batches.HELD]}},
-                    {**CONFLICTING, "errors": {"amount": [batches.CONFLICT]}},
+                    {**HELD, "errors": {"non_field_errors": [outcomes.HELD]}},
+                    {**CONFLICTING, "errors": {"amount": [outcomes.CONFLICT]}},
                 ],
             },
         ),
