@@ -5,6 +5,7 @@ import gc
 import os
 from typing import cast
 
+from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "transaction_monitoring.settings")
@@ -15,7 +16,7 @@ from channels.routing import ProtocolTypeRouter  # noqa: E402
 
 from transactions.access import rate_limits  # noqa: E402
 from transactions.intake import ingest  # noqa: E402
-from transactions.intake.fast_lane import Application, Receive, Scope, Send, fast_lane  # noqa: E402
+from transactions.intake.fast_lane import fast_lane  # noqa: E402
 
 from .observability import logs  # noqa: E402
 from .observability.request_counts import observed_posts, observed_websockets  # noqa: E402
@@ -25,8 +26,8 @@ from .serving.request_ids import with_request_id  # noqa: E402
 
 body_limits.install()
 finished_requests.install()
-_http = observed_posts(cast("Application", http_application))
-_websocket = observed_websockets(cast("Application", websocket_application))
+_http = observed_posts(cast("ASGI3Application", http_application))
+_websocket = observed_websockets(websocket_application)
 _router = with_request_id(ProtocolTypeRouter({"http": _http, "websocket": _websocket}))
 _application = fast_lane(_router, logs.request_id)
 _loop: asyncio.AbstractEventLoop | None = None
@@ -38,7 +39,7 @@ gc.freeze()
 gc.set_threshold(10_000, 10, 10)
 
 
-async def application(scope: Scope, receive: Receive, send: Send) -> None:
+async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
     """Serves one connection on a loop that lasts, so that its requests share their calls to Redis."""
     global _loop
     loop = asyncio.get_running_loop()
@@ -46,6 +47,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         ingest.serve_here()
         rate_limits.serve_here()
         _loop = loop
-    # The server's own, which knows how much waits for a client; what is in between wraps it.
-    scope["server_send"] = send
+    if scope["type"] == "websocket":
+        # The server's own, which knows how much waits for a client: what is in between wraps it.
+        scope.setdefault("state", {})["server_send"] = send
     await _application(scope, receive, send)

@@ -1,7 +1,12 @@
 """The limit of a server program: an ASGI callable that reads the request and says what we would say."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from asgiref.typing import (
+    ASGIReceiveCallable,
+    ASGISendCallable,
+    HTTPResponseBodyEvent,
+    HTTPResponseStartEvent,
+    Scope,
+)
 
 CONTENT = b'{"message":"Transaction detail was obtained successfully."}'
 HEADERS = [
@@ -13,15 +18,16 @@ HEADERS = [
     (b"Cross-Origin-Opener-Policy", b"same-origin"),
     (b"Content-Length", b"%d" % len(CONTENT)),
 ]
-START = {"type": "http.response.start", "status": 200, "headers": HEADERS}
-BODY = {"type": "http.response.body", "body": CONTENT}
+START: HTTPResponseStartEvent = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": HEADERS,
+    "trailers": False,
+}
+BODY: HTTPResponseBodyEvent = {"type": "http.response.body", "body": CONTENT, "more_body": False}
 
 
-async def application(
-    scope: dict[str, Any],
-    receive: Callable[[], Awaitable[dict[str, Any]]],
-    send: Callable[[dict[str, Any]], Awaitable[None]],
-) -> None:
+async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
     if scope["type"] == "http":
         while (await receive()).get("more_body"):
             pass

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from asgiref.sync import async_to_sync
+from asgiref.typing import HTTPScope
 from django.contrib.auth.models import User
 
 from tests.support.serving import daphne
@@ -211,14 +212,20 @@ def test_the_common_post_never_reaches_django(people: list[User]) -> None:
     record = {"transaction_id": "T1", "user": people[0].pk, "amount": 1}
     body = json.dumps(record).encode()
     headers = {"host": "localhost", "content-type": "application/json", "content-length": str(len(body))}
-    scope = {
+    scope: HTTPScope = {
         "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
         "method": "POST",
-        "path": ADD,
-        "query_string": b"",
         "scheme": "http",
-        "client": ("127.0.0.1", 1),
+        "path": ADD,
+        "raw_path": ADD.encode(),
+        "query_string": b"",
+        "root_path": "",
         "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 8000),
+        "extensions": None,
     }
     sent: list[Any] = []
 

@@ -2,20 +2,22 @@
 
 from time import perf_counter
 
-from transactions.intake.fast_lane import ENDPOINTS, Application, Message, Receive, Scope, Send
+from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
+
+from transactions.intake.fast_lane import ENDPOINTS
 from transactions.metrics.counters import tally
 
 
-def observed_posts(application: Application) -> Application:
+def observed_posts(application: ASGI3Application) -> ASGI3Application:
     """`application`, whose answers to posted transactions are counted and timed, by their first byte."""
 
-    async def observed(scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = ENDPOINTS.get(scope["path"])
-        if endpoint is None or scope.get("method") != "POST":
+    async def observed(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in ENDPOINTS:
             return await application(scope, receive, send)
+        endpoint = ENDPOINTS[scope["path"]]
         began = perf_counter()
 
-        async def send_observed(message: Message) -> None:
+        async def send_observed(message: ASGISendEvent) -> None:
             if message["type"] == "http.response.start":
                 tally.answered(endpoint, message["status"], perf_counter() - began)
             await send(message)
@@ -25,13 +27,13 @@ def observed_posts(application: Application) -> Application:
     return observed
 
 
-def observed_websockets(application: Application) -> Application:
+def observed_websockets(application: ASGI3Application) -> ASGI3Application:
     """`application`, whose connections are counted: those that are open, and how we closed others."""
 
-    async def observed(scope: Scope, receive: Receive, send: Send) -> None:
+    async def observed(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         is_open = False
 
-        async def send_observed(message: Message) -> None:
+        async def send_observed(message: ASGISendEvent) -> None:
             nonlocal is_open
             if message["type"] == "websocket.accept":
                 is_open = True

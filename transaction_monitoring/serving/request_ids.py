@@ -4,13 +4,13 @@ In front of everything that answers, so that also a 404, a refusal by a middlewa
 the fast lane bear one. What is behind finds the name in the request's own header.
 """
 
+from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
+
 from transactions.intake import request_ids
-from transactions.intake.fast_lane import Application, Message, Receive, Scope, Send
 
 from ..observability import logs
 
 HEADER = b"x-request-id"
-ANSWERS = frozenset({"http.response.start", "websocket.accept"})
 
 
 def request_id(given: list[bytes]) -> str:
@@ -18,21 +18,24 @@ def request_id(given: list[bytes]) -> str:
     return request_ids.request_id(given[0].decode("latin-1") if len(given) == 1 else "")
 
 
-def with_request_id(application: Application) -> Application:
+def with_request_id(application: ASGI3Application) -> ASGI3Application:
     """`application`, each of whose requests has one X-Request-Id: the client's if it is fit, else ours."""
 
-    async def named(scope: Scope, receive: Receive, send: Send) -> None:
+    async def named(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        if scope["type"] == "lifespan":
+            return await application(scope, receive, send)
         given = [value for name, value in scope["headers"] if name == HEADER]
         name = request_id(given)
         stated = (HEADER, name.encode())
         if given != [stated[1]]:
             others = [header for header in scope["headers"] if header[0] != HEADER]
-            scope = {**scope, "headers": [*others, stated]}
+            scope = scope.copy()
+            scope["headers"] = [*others, stated]
 
-        async def send_named(message: Message) -> None:
-            if message["type"] in ANSWERS:
-                headers = [*message.get("headers", ()), (b"X-Request-Id", stated[1])]
-                message = {**message, "headers": headers}
+        async def send_named(message: ASGISendEvent) -> None:
+            if message["type"] == "http.response.start" or message["type"] == "websocket.accept":
+                message = message.copy()
+                message["headers"] = [*message.get("headers", ()), (b"X-Request-Id", stated[1])]
             await send(message)
 
         token = logs.request_id.set(name)

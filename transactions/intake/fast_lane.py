@@ -7,12 +7,20 @@ same `answers`. Whatever is in any way unusual goes to Django untouched, whose v
 one test sends a long table of requests through both and demands the same answers.
 """
 
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Sequence
 from contextvars import ContextVar
 from functools import lru_cache
 from time import perf_counter
 from typing import Any, NamedTuple
 
+from asgiref.typing import (
+    ASGI3Application,
+    ASGIReceiveCallable,
+    ASGIReceiveEvent,
+    ASGISendCallable,
+    HTTPScope,
+    Scope,
+)
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 from rest_framework.renderers import JSONRenderer
@@ -25,17 +33,15 @@ from . import answers, decoder, request_ids
 from .answers import Answer
 from .parsers import decode
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-SINGLE = frozenset({"/api/add-transaction", "/api/add-transaction/"})
-BATCH = frozenset({"/api/add-transactions", "/api/add-transactions/"})
+RECORD_PATHS = frozenset({"/api/add-transaction", "/api/add-transaction/"})
+BATCH_PATHS = frozenset({"/api/add-transactions", "/api/add-transactions/"})
 # What the metrics call them.
-ENDPOINTS = {path: path.strip("/").rpartition("/")[2] for path in SINGLE | BATCH}
-QUERIES = {b"": False, b"atomic=false": False, b"atomic=true": True}
+ENDPOINTS = {path: path.strip("/").rpartition("/")[2] for path in RECORD_PATHS | BATCH_PATHS}
+# By path and query string, all that the lane answers: whether it is all or none.
+ATOMIC = {
+    **{path: {b"": False} for path in RECORD_PATHS},
+    **{path: {b"": False, b"atomic=false": False, b"atomic=true": True} for path in BATCH_PATHS},
+}
 # Headers that change nothing of what Django would answer. A request with any other goes to Django.
 HARMLESS = frozenset(
     {
@@ -69,8 +75,13 @@ class Rules(NamedTuple):
     def of_settings(cls) -> "Rules":
         name, word = settings.SECURE_PROXY_SSL_HEADER or ("", "")
         header = name.removeprefix("HTTP_").lower().replace("_", "-").encode()
-        rate_limits = settings.DATA_UPLOAD_MAX_MEMORY_SIZE, settings.ALLOW_ANONYMOUS_API
-        return cls(*rate_limits, settings.SECURE_SSL_REDIRECT, header or None, word)
+        return cls(
+            body_bytes_max=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+            anonymous=settings.ALLOW_ANONYMOUS_API,
+            tls_alone=settings.SECURE_SSL_REDIRECT,
+            proxy_header=header or None,
+            proxy_word=word,
+        )
 
 
 class Plain(NamedTuple):
@@ -84,7 +95,7 @@ class Plain(NamedTuple):
     caller: str
 
 
-def fast_lane(application: Application, request_id: "ContextVar[str]") -> Application:
+def fast_lane(application: ASGI3Application, request_id: "ContextVar[str]") -> ASGI3Application:
     """`application` behind the lane; FAST_LANE off leaves it as it is.
 
     The lane stands in front of everything, so it names, counts and times what it answers itself;
@@ -94,9 +105,11 @@ def fast_lane(application: Application, request_id: "ContextVar[str]") -> Applic
         return application
     rules = Rules.of_settings()
 
-    async def lane(scope: Scope, receive: Receive, send: Send) -> None:
+    async def lane(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST":
+            return await application(scope, receive, send)
         began = perf_counter()
-        plain = _plain(scope, rules) if scope["type"] == "http" and scope["method"] == "POST" else None
+        plain = _plain(scope, rules)
         if plain is None:
             return await application(scope, receive, send)
         body, messages = await _read(plain, receive)
@@ -109,22 +122,29 @@ def fast_lane(application: Application, request_id: "ContextVar[str]") -> Applic
             return await application(scope, _again(messages, receive), send)
         content = _OBTAINED if answer.body is answers.OBTAINED else JSONRenderer().render(answer.body)
         tally.answered(ENDPOINTS[scope["path"]], answer.status, perf_counter() - began)
-        start = {"type": "http.response.start", "status": answer.status}
-        await send({**start, "headers": _headers(answer, plain, len(content))})
-        await send({"type": "http.response.body", "body": content})
+        headers = _headers(answer, plain, len(content))
+        await send(
+            {
+                "type": "http.response.start",
+                "status": answer.status,
+                "headers": headers,
+                "trailers": False,
+            }
+        )
+        await send({"type": "http.response.body", "body": content, "more_body": False})
         return None
 
     return lane
 
 
-def _plain(scope: Scope, rules: Rules) -> Plain | None:
+def _plain(scope: HTTPScope, rules: Rules) -> Plain | None:
     """What the lane needs of a request, None where Django is to answer it."""
-    path = scope["path"]
-    atomic = QUERIES.get(scope["query_string"]) if path in BATCH else False if path in SINGLE else None
-    if atomic is None or (path in SINGLE and scope["query_string"]) or scope.get("root_path"):
+    atomic = ATOMIC.get(scope["path"], {}).get(scope["query_string"])
+    if atomic is None or scope.get("root_path"):
         return None
-    headers: dict[bytes, bytes] = dict(scope["headers"])
-    if len(headers) < len(scope["headers"]) or not KNOWN_HEADERS.issuperset(headers):
+    given = list(scope["headers"])
+    headers = dict(given)
+    if len(headers) < len(given) or not KNOWN_HEADERS.issuperset(headers):
         return None
     length = headers.get(b"content-length", b"")
     if not length.isdigit() or not 0 < int(length) <= rules.body_bytes_max:
@@ -142,7 +162,7 @@ def _plain(scope: Scope, rules: Rules) -> Plain | None:
     return Plain(int(length), request_id, atomic, anonymous, secure, caller)
 
 
-def _is_secure(scope: Scope, headers: dict[bytes, bytes], rules: Rules) -> bool:
+def _is_secure(scope: HTTPScope, headers: dict[bytes, bytes], rules: Rules) -> bool:
     given = headers.get(rules.proxy_header) if rules.proxy_header else None
     if given is None:
         return bool(scope.get("scheme") == "https")
@@ -155,7 +175,7 @@ def _host_allowed(host: bytes) -> bool:
     return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
 
 
-def _anonymous(scope: Scope, headers: dict[bytes, bytes], rules: Rules) -> str | None:
+def _anonymous(scope: HTTPScope, headers: dict[bytes, bytes], rules: Rules) -> str | None:
     """The caller without credentials, whose bucket is that of the address; None where it may not."""
     # A browser's page sends Origin or Sec-Fetch-Site, which are no headers of the lane.
     if not rules.anonymous or not FORWARDED.isdisjoint(headers):
@@ -172,25 +192,29 @@ def _holder(authorization: bytes) -> str | None:
     return access.caller if access is not None and Right.POST in access.rights else None
 
 
-async def _read(plain: Plain, receive: Receive) -> tuple[bytes | None, list[Message]]:
+async def _read(plain: Plain, receive: ASGIReceiveCallable) -> tuple[bytes | None, list[ASGIReceiveEvent]]:
     """The body and the messages that it came in; no body where the client left or sent too much."""
-    messages: list[Message] = []
+    messages: list[ASGIReceiveEvent] = []
+    pieces: list[bytes] = []
     size = 0
     while True:
         message = await receive()
         messages.append(message)
-        size += len(message.get("body", b""))
-        if message["type"] != "http.request" or size > plain.length:
+        if message["type"] != "http.request":
+            return None, messages
+        pieces.append(message.get("body", b""))
+        size += len(pieces[-1])
+        if size > plain.length:
             return None, messages
         if not message.get("more_body"):
-            return b"".join(each.get("body", b"") for each in messages), messages
+            return b"".join(pieces), messages
 
 
-def _again(messages: list[Message], receive: Receive) -> Receive:
+def _again(messages: list[ASGIReceiveEvent], receive: ASGIReceiveCallable) -> ASGIReceiveCallable:
     """What was received already, then what comes."""
     waiting = iter(messages)
 
-    async def replay() -> Message:
+    async def replay() -> ASGIReceiveEvent:
         for message in waiting:
             return message
         return await receive()
@@ -207,7 +231,7 @@ async def _answer(path: str, plain: Plain, body: bytes) -> Answer | None:
         allowance = await rate_limits.take_for_batch(plain.caller, len(documents))
     if allowance is not None and allowance.wait_s:
         answer = answers.limited()
-    elif path in SINGLE:
+    elif path in RECORD_PATHS:
         answer = await answers.to_record(documents[0], plain.request_id)
     else:
         answer = await answers.to_batch(documents, plain.request_id, atomic=plain.atomic)
@@ -218,7 +242,7 @@ async def _answer(path: str, plain: Plain, body: bytes) -> Answer | None:
 
 def _documents(path: str, plain: Plain, body: bytes) -> Sequence[Any] | None:
     """The record, or the records of a batch; None for what Django's parsers are to judge."""
-    if path in SINGLE:
+    if path in RECORD_PATHS:
         record = decoder.record(body)
         return None if record is None else [record]
     documents = decoder.records(body, decode)

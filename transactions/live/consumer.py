@@ -3,10 +3,9 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable
-from typing import Any
 
 import orjson
+from asgiref.typing import ASGIReceiveCallable, ASGIReceiveEvent, ASGISendCallable, WebSocketScope
 from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -39,15 +38,12 @@ HEARD_BYTES_MAX = 1024
 # Longest time between two looks at a connection's credentials, in seconds.
 LOOK_AGAIN_S = 60.0
 
-Scope = dict[str, Any]
-Send = Callable[[dict[str, Any]], Any]
-
 # Off the loop, and not on the one thread that all synchronous code of a loop shares by default:
 # while PostgreSQL is silent nobody waits but who asks.
 _may_watch = database_sync_to_async(may_watch, thread_sensitive=False)
 
 
-def unsent_bytes(send: Send | None) -> int:
+def unsent_bytes(send: ASGISendCallable | None) -> int:
     """Bytes that Daphne has taken for a connection and the kernel has not; 0 under another server.
 
     ASGI has no word for this and Daphne takes without bound, so this looks into Daphne's `send`
@@ -76,13 +72,16 @@ class TransactionStream(AsyncWebsocketConsumer):  # type: ignore[misc]
     which the server closes are in `close_codes`; docs/architecture.md describes the messages.
     """
 
-    async def __call__(self, scope: Scope, receive: Callable[[], Any], send: Send) -> None:
+    async def __call__(
+        self, scope: WebSocketScope, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
         self._ended = False
         self._heard = Pace(HEARD_PER_SECOND_MAX)
         self._reader: PlainReader | FramedReader | None = None
         self._hub: Hub | None = None
         self._watch: asyncio.Task[None] | None = None
         self.scope, self.base_send = scope, send
+        self._server_send = scope.get("state", {}).get("server_send")
         try:
             # What channels' own loop does besides, a task for every message and a place in the
             # group for every connection, is not wanted: see `hub`.
@@ -99,7 +98,7 @@ class TransactionStream(AsyncWebsocketConsumer):  # type: ignore[misc]
             if self._hub is not None and self._reader is not None:
                 await self._hub.leave(self._reader)
 
-    async def dispatch(self, message: dict[str, Any]) -> None:
+    async def dispatch(self, message: ASGIReceiveEvent) -> None:
         """Without channels' visit to a thread at every message: handlers here leave the database alone."""
         await getattr(self, message["type"].replace(".", "_"))(message)
 
@@ -146,11 +145,11 @@ class TransactionStream(AsyncWebsocketConsumer):  # type: ignore[misc]
         """Sends a message, unless the client is too far behind in reading."""
         if self._ended:
             return
-        if (unsent := unsent_bytes(self.scope.get("server_send"))) > UNSENT_BYTES_MAX:
+        if (unsent := unsent_bytes(self._server_send)) > UNSENT_BYTES_MAX:
             log.info("A dashboard was closed: it reads too slowly, %d bytes wait for it", unsent)
             await self.end(TOO_SLOW)
             return
-        await self.base_send({"type": "websocket.send", "text": text})
+        await self.base_send({"type": "websocket.send", "bytes": None, "text": text})
 
     async def end(self, code: int) -> None:
         """Closes the connection, once; before it is accepted the client sees a 403 instead of the code."""

@@ -6,8 +6,8 @@ refuse clients that send no Origin, which no browser is among.
 
 from importlib import import_module
 from io import BytesIO
-from typing import Any
 
+from asgiref.typing import WebSocketScope
 from django.conf import settings
 from django.contrib import auth
 from django.core.exceptions import DisallowedHost
@@ -20,7 +20,7 @@ from ..access.rights import Right
 _SCHEMES = {"ws": "http", "wss": "https"}
 
 
-def request_of(scope: dict[str, Any]) -> ASGIRequest:
+def request_of(scope: WebSocketScope) -> ASGIRequest:
     """A websocket's handshake as the GET request that it is, for Django's own reading of headers."""
     scheme = _SCHEMES[scope.get("scheme", "ws")]
     return ASGIRequest({**scope, "method": "GET", "scheme": scheme, "query_string": b""}, BytesIO())
