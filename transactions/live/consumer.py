@@ -1,4 +1,4 @@
-"""The websocket: what is accepted, shown as it is accepted."""
+"""The websocket's consumer: one connection, from its handshake until it is closed."""
 
 import asyncio
 import logging
@@ -30,16 +30,17 @@ log = logging.getLogger(__name__)
 
 # Bytes that may wait in this process for one connection's client to read.
 UNSENT_BYTES_MAX = 1024 * 1024
-# What a client of the plain stream may say, which nobody listens to: a heartbeat of its own, say.
+# Messages a second from a client of the plain stream. Nobody reads them: heartbeats, say.
 HEARD_PER_SECOND_MAX = 10
-# What a client of frames may say: it acknowledges ten of them a second, in any rhythm.
+# The same with frames. There are ten a second to acknowledge, but a client may do it in bursts.
 ACKNOWLEDGED_PER_SECOND_MAX = 50
+# Bytes of one message from a client.
 HEARD_BYTES_MAX = 1024
 # Longest time between two looks at a connection's credentials, in seconds.
 LOOK_AGAIN_S = 60.0
 
-# Off the loop, and not on the one thread that all synchronous code of a loop shares by default:
-# while PostgreSQL is silent nobody waits but who asks.
+# In a pool of threads, not in the one thread that all synchronous code shares by default: while
+# PostgreSQL is silent only the connection that asks has to wait.
 _may_watch = database_sync_to_async(may_watch, thread_sensitive=False)
 
 
@@ -66,10 +67,10 @@ def acknowledged(text: str | None) -> int | None:
 
 
 class TransactionStream(AsyncWebsocketConsumer):  # type: ignore[misc]
-    """/ws/admin/transactions/: each accepted transaction, in order; see `readers` for the two forms.
+    """/ws/admin/transactions/: each accepted transaction, in order, as a plain stream or in frames.
 
-    A handshake without the right to read, or of a foreign page, is answered 403. The codes with
-    which the server closes are in `close_codes`; docs/architecture.md describes the messages.
+    A handshake without the right to read, or of a foreign page, is answered 403. The two forms are in
+    `readers`, the codes with which the server closes in `close_codes`; docs/architecture.md describes both.
     """
 
     async def __call__(
@@ -83,8 +84,8 @@ class TransactionStream(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.scope, self.base_send = scope, send
         self._server_send = scope.get("state", {}).get("server_send")
         try:
-            # What channels' own loop does besides, a task for every message and a place in the
-            # group for every connection, is not wanted: see `hub`.
+            # In place of channels' own loop, which starts a task for every message and has a channel
+            # for every connection: of the group, only the hub hears.
             while True:
                 await self.dispatch(await receive())
         except StopConsumer:
@@ -99,7 +100,9 @@ class TransactionStream(AsyncWebsocketConsumer):  # type: ignore[misc]
                 await self._hub.leave(self._reader)
 
     async def dispatch(self, message: ASGIReceiveEvent) -> None:
-        """Without channels' visit to a thread at every message: handlers here leave the database alone."""
+        """Calls the handler. Channels' own goes to a thread at every message, to close connections to the
+        database; no handler here opens one.
+        """
         await getattr(self, message["type"].replace(".", "_"))(message)
 
     async def connect(self) -> None:
@@ -113,18 +116,18 @@ class TransactionStream(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.end(CREDENTIALS_ENDED)
             return
         try:
-            wanted = subscription_of(self.scope["query_string"])
+            subscription = subscription_of(self.scope["query_string"])
         except UnreadableQuery:
             await self.accept()
             await self.end(UNREADABLE_QUERY)
             return
-        if wanted.frames:
+        if subscription.frames:
             self._heard = Pace(ACKNOWLEDGED_PER_SECOND_MAX)
-            self._reader = FramedReader(self.tell, self.end, wanted)
+            self._reader = FramedReader(self.tell, self.end, subscription)
         else:
             self._reader = PlainReader(self.tell, self.end)
         self._hub = hub_here()
-        # Before the client learns that it is connected: what is accepted after that, it sees.
+        # Before the client learns that it is connected: it sees everything that is accepted after that.
         await self._hub.join(self._reader)
         self._reader.begin(self._hub.ring)
         await self.accept()
@@ -160,14 +163,14 @@ class TransactionStream(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.close(code)
 
     async def _look_again(self) -> None:
-        """Now and then: may the client still watch?"""
+        """Closes the connection once its client may no longer watch; asks now and then."""
         while not self._ended:
-            # Spread, since a restart makes everybody connect at once.
+            # Not all at one moment: after a restart everybody has connected at once.
             await asyncio.sleep(LOOK_AGAIN_S * random.uniform(0.5, 1.0))
             try:
                 if not await _may_watch(request_of(self.scope)):
                     await self.end(CREDENTIALS_ENDED)
                     return
             except DatabaseError as error:
-                # Who was let in stays while nobody can tell.
+                # While nobody can tell, a client that was let in stays.
                 log.warning("A dashboard could not be looked at again (%s)", type(error).__name__)

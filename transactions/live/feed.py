@@ -1,10 +1,10 @@
 """Showing: what was accepted, announced to the dashboards and kept for those that missed it.
 
-An announcement is a group message for a run of records. Nobody who posts waits for it, and a
-channel layer that drops or fails costs nothing but time: the feed, a list that the accepting script
-writes, holds the latest records with their numbers, and whoever sees a gap reads it there.
+An announcement is a message to channels' group, for a run of records. Nobody who posts waits for it,
+and a channel layer that drops messages or fails costs nothing but time: the feed, a list in Redis that
+the accepting script writes, holds the latest records, and who sees a gap between runs reads it there.
 
-The number of a record is the count of accepted records of its epoch, itself included: without
+The number of a record (`seq`) is the count of accepted records of its epoch, itself included: without
 gaps, in the order of the queue.
 """
 
@@ -13,19 +13,16 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import redis.asyncio
 from channels.layers import get_channel_layer
 
 from ..queue.keys import BOOKS, FEED
-from ..queue.records import unescape
+from ..queue.records import Record, unescape
 from ..stores.per_loop import PerLoop
 from ..stores.redis_connection import text
 from ..stores.scripts import lua
-
-if TYPE_CHECKING:
-    from ..queue.records import Record
 
 log = logging.getLogger(__name__)
 
@@ -39,17 +36,26 @@ MESSAGE_RECORDS_MAX = 100
 # Seconds between two group messages of a process: a channel layer takes ten commands for each, and
 # dashboards look up ten times a second at most.
 PAUSE_S = 0.05
-# Records that may wait to be announced; beyond it the oldest are left out, and the numbers show it.
+# Records that may wait to be announced. Beyond it the oldest are left out; the gap in the numbers shows it.
 WAITING_RECORDS_MAX = 10_000
 
 # A record as dashboards get it: seq, transaction_id, user, amount, status, accepted_at.
 Shown = dict[str, Any]
 
 READ = lua(__file__, "read_feed")
+Item = TypeVar("Item")
+
+
+def spread(items: Sequence[Item], most: int) -> Sequence[Item]:
+    """A sample: at most `most` of `items`, in order, evenly spread over them, the last one among them."""
+    step = max(1, -(-len(items) // most))
+    return items[::-step][::-1]
 
 
 class Reading(NamedTuple):
-    """The feed as of one moment: the last numbers accepted and stored, and `records` up to the first."""
+    """The feed at one moment. `accepted`: the number of the last record, with which `records` end.
+    `stored`: everything up to this number is in PostgreSQL.
+    """
 
     epoch: str
     accepted: int
@@ -63,23 +69,22 @@ class Reading(NamedTuple):
 
 
 async def read(connection: "redis.asyncio.Redis", epoch: str, after: int) -> Reading:
-    """What came after number `after` of `epoch`, as far as the feed goes back.
+    """What came after number `after` of `epoch`, as far as the feed goes back; of another epoch everything.
 
-    Raises redis.RedisError. `epoch` "" is that of a Redis that never took a record.
+    `epoch` is "" where Redis has never taken a record. Raises redis.RedisError, OSError.
     """
     told, accepted, stored, lines = await connection.register_script(READ)([BOOKS, FEED], [epoch, after])
     first = accepted - len(lines) + 1
-    return Reading(
-        text(told), accepted, stored, [_shown(first + at, line.decode()) for at, line in enumerate(lines)]
-    )
+    records = [_from_line(seq, line.decode()) for seq, line in enumerate(lines, first)]
+    return Reading(text(told), accepted, stored, records)
 
 
-def _shown(seq: int, line: str) -> Shown:
+def _from_line(seq: int, line: str) -> Shown:
     _, transaction_id, status, user, amount, _, accepted_at, _ = line.split("\t")
-    return _as_shown(seq, unescape(transaction_id), int(user), int(amount), status, accepted_at)
+    return _shown(seq, unescape(transaction_id), int(user), int(amount), status, accepted_at)
 
 
-def _as_shown(seq: int, transaction_id: str, user: int, amount: int, status: str, accepted_at: str) -> Shown:
+def _shown(seq: int, transaction_id: str, user: int, amount: int, status: str, accepted_at: str) -> Shown:
     return {
         "seq": seq,
         "transaction_id": transaction_id,
@@ -95,7 +100,7 @@ class Run(NamedTuple):
 
     epoch: str
     first: int
-    records: "Sequence[Record]"
+    records: Sequence[Record]
     accepted_at: str
 
     @property
@@ -103,12 +108,10 @@ class Run(NamedTuple):
         return self.first + len(self.records) - 1
 
     def shown(self) -> list[Shown]:
-        """The records; of many a sample that is spread over all of them and holds the last."""
-        step = -(-len(self.records) // MESSAGE_RECORDS_MAX)
-        numbered = list(enumerate(self.records, self.first))[::-step][::-1]
+        """The records, or a sample of more than a message carries."""
         return [
-            _as_shown(seq, record.transaction_id, record.user, record.amount, record.status, self.accepted_at)
-            for seq, record in numbered
+            _shown(seq, record.transaction_id, record.user, record.amount, record.status, self.accepted_at)
+            for seq, record in spread(list(enumerate(self.records, self.first)), MESSAGE_RECORDS_MAX)
         ]
 
 
@@ -122,6 +125,7 @@ class Announcer:
         self._hurry = asyncio.Event()
 
     def add(self, run: Run) -> None:
+        """Announces `run` soon."""
         self._waiting.append(run)
         self._records += len(run.records)
         while self._records > WAITING_RECORDS_MAX:
@@ -130,6 +134,7 @@ class Announcer:
             self._task = asyncio.create_task(self._run())
 
     async def drain(self) -> None:
+        """Announces all that waits, without pauses."""
         self._hurry.set()
         if self._task is not None:
             await self._task
@@ -166,9 +171,9 @@ class Announcer:
 
 
 def message(runs: Sequence[Run]) -> dict[str, Any]:
-    """The group message for runs of one epoch: the ends of each, and records of all.
+    """The group message for runs of one epoch: the first and last number of each, and records of all.
 
-    Runs that follow on each other are one; between others lie records of another process.
+    Runs that follow on each other become one; in a gap between two lie records of another process.
     """
     ends: list[list[int]] = []
     for run in runs:
@@ -183,7 +188,7 @@ def message(runs: Sequence[Run]) -> dict[str, Any]:
 _announcers = PerLoop(Announcer)
 
 
-def announce(epoch: str, records: "Sequence[Record]", last: int, accepted_at: str) -> None:
+def announce(epoch: str, records: Sequence[Record], last: int, accepted_at: str) -> None:
     """Queues `records`, the last of which is number `last` of `epoch`, for every dashboard."""
     _announcers.here().add(Run(epoch, last - len(records) + 1, records, accepted_at))
 

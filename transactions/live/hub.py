@@ -1,8 +1,8 @@
-"""What one server process shows: one place in the group, one reading of the feed, for all its sockets.
+"""The hub, between Redis and all websockets of a server process: in the group once, reading the feed once.
 
 A hub lives on a server's event loop for as long as somebody watches. It hears the group messages,
-looks at Redis now and then for what they did not bring, and goes round its readers by a clock, so
-that a burst of records is one frame and a thousand sockets are served a few at a time.
+looks into Redis now and then for what they did not bring, and goes round its watchers by a clock, so
+that a burst of records is one frame and a thousand websockets are served a few at a time.
 """
 
 import asyncio
@@ -23,23 +23,26 @@ from .ring import Ring
 
 log = logging.getLogger(__name__)
 
-# Seconds between two frames of a connection, and frames a second of a process: what one Daphne sends
-# in half of a core's time.
+# Seconds between two frames of a connection, at the least.
 INTERVAL_S = 0.1
+# Frames a second of a process, for which Daphne needs half of a core. With more watchers the interval grows.
 FRAMES_PER_SECOND = 3_000
-# Readers served at a stretch; requests are answered in between.
-STRETCH_READERS = 2
-# Seconds between two looks at Redis: a message that was dropped, or that the flush went on, shows by then.
+# Watchers served at a stretch; requests are answered in between.
+STRETCH_WATCHERS = 2
+# Seconds between two looks into Redis. By then shows what no message tells: a message that was dropped,
+# and how far the flush is.
 LOOK_S = 0.5
-# How long Redis may be silent before every dashboard is told to come back, in seconds.
+# Seconds that Redis may be silent before every dashboard is told to come back.
 PATIENCE_S = 15.0
-# How long a gap may be another process's message that is still under way, in seconds.
+# Seconds that are waited at a gap before Redis is looked into: the message of another process that fills
+# it may be under way.
 GAP_S = 0.1
 
 
-class Reader(Protocol):
-    """A connection, as the hub sees it."""
+class Watcher(Protocol):
+    """A connection as the hub sees it: one of `readers`."""
 
+    # Whether it may be shown anything yet.
     ready: bool
 
     async def show(self, hub: "Hub") -> None:
@@ -50,14 +53,14 @@ class Reader(Protocol):
 
 
 class Hub:
-    """Use: `join`, then `ready` on the reader, then `leave`. Made by `hub_here`."""
+    """Made by `hub_here`. A watcher joins, says when it is `ready`, is shown what is new, and leaves."""
 
     def __init__(self) -> None:
         self.ring = Ring()
         self.interval_s = INTERVAL_S
-        # Frames of records, for the next reader at the same place; see `readers.encoded`.
+        # Frames as they were sent, for the next watcher that is to be sent the same; see `readers.encoded`.
         self.encoded: dict[tuple[int, ...], str] = {}
-        self._readers: dict[Reader, None] = {}
+        self._watchers: dict[Watcher, None] = {}
         self._redis = intake_connection(PATIENCE_S)
         self._layer = get_channel_layer()
         self._channel = ""
@@ -68,16 +71,16 @@ class Hub:
         self._begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._run())
 
-    async def join(self, reader: Reader) -> None:
-        """Lets `reader` in; the ring then knows all that was accepted before. Raises RedisError, OSError."""
-        self._readers[reader] = None
+    async def join(self, watcher: Watcher) -> None:
+        """Lets `watcher` in; the ring then knows all that was accepted before. Raises RedisError, OSError."""
+        self._watchers[watcher] = None
         await asyncio.shield(self._begun)
         await self._look()
 
-    async def leave(self, reader: Reader) -> None:
-        """Forgets `reader`. The last one ends the hub."""
-        self._readers.pop(reader, None)
-        if not self._readers:
+    async def leave(self, watcher: Watcher) -> None:
+        """Forgets `watcher`. The last one ends the hub."""
+        self._watchers.pop(watcher, None)
+        if not self._watchers:
             self._close()
             self._over.set()
             await asyncio.wait([self._task])
@@ -85,7 +88,7 @@ class Hub:
     async def whole(self, after: int, upto: int) -> list[Shown] | None:
         """Every record after number `after` up to `upto`; None where the feed no longer has them all.
 
-        The feed is read once for all readers that miss the same. Raises RedisError, OSError.
+        The feed is read once for all watchers that miss the same. Raises RedisError, OSError.
         """
         if after < self.ring.head - feed.FEED_RECORDS:
             return None
@@ -122,12 +125,13 @@ class Hub:
         self._close()
         if not self._begun.done():
             self._begun.set_exception(error)
-            self._begun.exception()  # Whoever waited has left already, it may be.
-        for reader in list(self._readers):
-            await reader.end(TRY_AGAIN)
+            # Looked at, or asyncio would complain: those who joined may have left without awaiting it.
+            self._begun.exception()
+        for watcher in list(self._watchers):
+            await watcher.end(TRY_AGAIN)
 
     async def _enter_group(self) -> None:
-        # Over its memory limit Redis takes nobody in; the looks go on.
+        # Over its memory limit Redis lets nobody into a group; what is accepted is still found by looking.
         with suppress(OutOfMemoryError):
             await self._layer.group_add(GROUP, self._channel)
 
@@ -137,12 +141,12 @@ class Hub:
                 message = await self._layer.receive(self._channel)
             except OutOfMemoryError:
                 continue
-            # One of another type comes from a later release, during its roll-out.
+            # One of another type comes from a process of a later release, while that is rolled out.
             if message["type"] == ACCEPTED and not self.ring.hear(message):
                 self._gap.set()
 
     async def _keep_up(self) -> None:
-        """Finds what no message brought: dropped, over a full channel, or by a group that was emptied."""
+        """Looks into Redis every LOOK_S, or GAP_S after a gap showed, for what no message brought."""
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
@@ -152,12 +156,13 @@ class Hub:
             head = self.ring.head
             await self._look()
             if self.ring.head != head:
+                # A message was late or lost: the group may be gone, as after Redis was emptied.
                 await self._enter_group()
 
     async def _look(self, after: int | None = None) -> None:
         """Reads how far Redis is and what came after number `after`, by default after what is known.
 
-        One look at a time; who waited while one began and ended has no need of another.
+        One look at a time. Whoever waited for its turn while another one began and ended needs none.
         """
         asked = self._looks
         async with self._lock:
@@ -169,24 +174,25 @@ class Hub:
             self.ring.take(reading, head)
 
     async def _go_round(self) -> None:
+        """Serves every watcher once an interval, a stretch at a time, spread evenly over the interval."""
         clock = asyncio.get_running_loop().time
         while True:
             began = clock()
-            readers = [reader for reader in self._readers if reader.ready]
-            self.interval_s = max(INTERVAL_S, len(readers) / FRAMES_PER_SECOND)
-            stretches = [readers[at : at + STRETCH_READERS] for at in range(0, len(readers), STRETCH_READERS)]
+            ready = [watcher for watcher in self._watchers if watcher.ready]
+            self.interval_s = max(INTERVAL_S, len(ready) / FRAMES_PER_SECOND)
+            stretches = [ready[at : at + STRETCH_WATCHERS] for at in range(0, len(ready), STRETCH_WATCHERS)]
             for number, stretch in enumerate(stretches or [[]], 1):
-                for reader in stretch:
-                    await reader.show(self)
+                for watcher in stretch:
+                    await watcher.show(self)
                 due = began + self.interval_s * number / max(1, len(stretches))
                 await asyncio.sleep(max(0.0, due - clock()))
 
 
 async def first_of(*work: Coroutine[Any, Any, object]) -> None:
-    """Runs all until the first ends or fails, and ends the others. Raises what it raised.
+    """Runs all until the first ends or fails, then cancels the others. Raises what the first raised.
 
-    Until they are ended: within a wait_for of Python 3.11, of which redis-py makes one for each
-    command, a cancellation may be lost, and a TaskGroup would wait for ever.
+    They are cancelled again each second until they have ended: asyncio.wait_for of Python 3.11, through
+    which redis-py sends each command, may lose a cancellation. A TaskGroup would then wait for ever.
     """
     tasks = [asyncio.create_task(each) for each in work]
     try:
@@ -205,5 +211,5 @@ _hubs = PerLoop(Hub)
 
 
 def hub_here() -> Hub:
-    """The hub of the running loop, begun with the first who asks."""
+    """The hub of the running loop, made for the first who asks."""
     return _hubs.here()

@@ -1,17 +1,20 @@
-"""Connections' places in the stream: the plain one, a message a record, and the one of frames."""
+"""Readers: how far a connection's client has been shown what was accepted, and what it is sent next.
+
+There are two, for the two forms: a plain message for each record, and frames.
+"""
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
 
 import orjson
 
 from .close_codes import TOO_SLOW
+from .feed import Shown, spread
 from .hub import Hub
 from .pace import Pace
-from .ring import Ring, spread
+from .ring import Ring
 from .subscription import EVERYTHING, Filter, Subscription
 
 log = logging.getLogger(__name__)
@@ -19,16 +22,16 @@ log = logging.getLogger(__name__)
 FIELDS = ("transaction_id", "user", "amount", "status")
 # Records shown to one plain connection in a second; about 250 kB.
 SHOWN_PER_SECOND_MAX = 2_000
-# Records of a frame of what is new; one that stands for more carries a sample.
+# Records that a frame of what is new carries. One that stands for more carries a sample.
 FRAME_RECORDS_MAX = 50
-# Records of a frame of what a client missed, which is sent whole.
+# Records of a frame of what a client missed while it was away, which is never sampled.
 MISSED_RECORDS_MAX = 1_000
-# Frames that are kept for the next reader at the same place.
+# Frames that are kept for others who are to be sent the same.
 ENCODED_MAX = 32
-# Frames of records that a client may leave unacknowledged, and how many it acknowledges at once.
+# Runs that a client may leave unacknowledged. It is asked to acknowledge every fourth, all up to it at once.
 UNACKNOWLEDGED_MAX = 16
 ACKNOWLEDGE_EVERY = 4
-# A connection with nothing to tell says so after this many seconds.
+# Seconds without a frame after which one says that the connection is alive.
 ALIVE_S = 10.0
 
 Send = Callable[[str], Awaitable[None]]
@@ -47,6 +50,7 @@ class PlainReader:
         self._cursor = 0
 
     def begin(self, ring: Ring) -> None:
+        """Begins after the last record."""
         self._life, self._cursor = ring.life, ring.head
 
     async def hello(self, hub: Hub) -> None:
@@ -56,6 +60,7 @@ class PlainReader:
         """Nothing is acknowledged here."""
 
     async def show(self, hub: Hub) -> None:
+        """Sends every record that is new; closes the connection where that is more than a client is sent."""
         ring = hub.ring
         if self._life != ring.life:
             self._life, self._cursor = ring.life, ring.base
@@ -77,10 +82,10 @@ class PlainReader:
 
 
 class FramedReader:
-    """Runs of records, numbered, sampled where there are too many, and resumed after a break.
+    """Frames: numbered runs of records, a sample where there are many, and all that was missed after a break.
 
-    One frame at a time by the hub's clock; the more of them are not acknowledged, the longer until
-    the next, which then stands for more. (A window, as TCP has one.)
+    One frame at a time by the hub's clock. The more of them are unacknowledged, the longer until the
+    next, which then stands for more records. (A window, as TCP has one.)
     """
 
     def __init__(self, send: Send, end: End, subscription: Subscription) -> None:
@@ -88,17 +93,21 @@ class FramedReader:
         self.end = end
         self._send = send
         self._subscription = subscription
+        # The ring's life and the number up to which the client has been sent everything.
         self._life = 0
         self._cursor = 0
-        # What it missed while it was away ends here; up to it every record is sent.
+        # What the client missed while it was away ends with this number; up to it nothing is sampled.
         self._missed_upto = 0
+        # The last `stored` that the client was told.
         self._stored = 0
+        # Why the client has to load everything anew, "" if it has not.
         self._reload = ""
+        # The last numbers of the runs that were sent since the last acknowledgement.
         self._unacknowledged: deque[int] = deque()
         self._sent_at = self._due_at = 0.0
 
     def begin(self, ring: Ring) -> None:
-        """Takes its place: where the client was, if that can be, else at the end."""
+        """Begins where the client was, if it says so and that can be, else after the last record."""
         since, epoch = self._subscription.since, self._subscription.epoch
         self._life, self._stored, self._cursor = ring.life, ring.stored, ring.head
         if since is None:
@@ -130,11 +139,12 @@ class FramedReader:
             self._unacknowledged.popleft()
 
     async def show(self, hub: Hub) -> None:
+        """Sends the next frame, if there is one and it is due."""
         now = asyncio.get_running_loop().time()
         if now < self._due_at or not await self._show_next(hub, now):
             return
         self._sent_at = now
-        # Half an interval early, or a clock that is a little late would be waited for twice.
+        # Half an interval early: a round that comes a moment too soon would else pass this client by.
         behind = len(self._unacknowledged) - ACKNOWLEDGE_EVERY
         self._due_at = now + hub.interval_s * (max(1, behind) - 0.5)
 
@@ -171,7 +181,7 @@ class FramedReader:
         ring, after, wanted = hub.ring, self._cursor, self._subscription.filter
         missed = after < self._missed_upto
         upto = min(after + MISSED_RECORDS_MAX, self._missed_upto) if missed else ring.head
-        # Only where everything is wanted may the ring lack some: a filter has to see them all.
+        # A sample without a filter makes do with what the ring has; all else needs every record.
         if (missed or wanted != EVERYTHING) and await hub.whole(after, upto) is None:
             self._reload = "gone"
             await self._start_over(ring, ring.head)
@@ -189,7 +199,9 @@ class FramedReader:
 
 
 def encoded(hub: Hub, after: int, upto: int, most: int) -> str:
-    """The frame for the records after number `after` up to `upto`, made once for all who are there."""
+    """The frame for the records after number `after` up to `upto`, at most `most` of them; made once for
+    all watchers that are to be sent the same.
+    """
     key = (hub.ring.life, after, upto, most)
     if key not in hub.encoded:
         if len(hub.encoded) >= ENCODED_MAX:
@@ -200,12 +212,12 @@ def encoded(hub: Hub, after: int, upto: int, most: int) -> str:
 
 
 def sifted(hub: Hub, after: int, upto: int, most: int, wanted: Filter) -> str:
-    """The frame for those of the same records, all of which the ring has, that are `wanted`."""
+    """The frame for those of these records that are `wanted`; the ring has to have them all."""
     passing = [record for record in hub.ring.whole(after, upto) or [] if wanted.passes(record)]
     return _run(hub, after, upto, len(passing), spread(passing, most))
 
 
-def _run(hub: Hub, after: int, upto: int, matched: int, records: list[dict[str, Any]]) -> str:
+def _run(hub: Hub, after: int, upto: int, matched: int, records: Sequence[Shown]) -> str:
     frame = {
         "type": "run",
         "epoch": hub.ring.epoch,

@@ -1,4 +1,4 @@
-"""What a client of the websocket asks for in its query string: frames, from where on, and of what."""
+"""What a client of the websocket asks for in its query string: a form, a place to begin, a filter."""
 
 import re
 from typing import NamedTuple
@@ -20,11 +20,11 @@ PATTERNS = {
 
 
 class UnreadableQuery(ValueError):
-    """The query string asks for what there is not."""
+    """A parameter of the query string has a value that makes no sense, or is given twice."""
 
 
 class Filter(NamedTuple):
-    """Which records a client wants to see; of any status ("") and any user (None) at first."""
+    """Which records a client wants to see: by default all. `status` "" and `user` None stand for any."""
 
     status: str = ""
     user: int | None = None
@@ -43,7 +43,9 @@ EVERYTHING = Filter()
 
 
 class Subscription(NamedTuple):
-    """A plain stream or frames; where the client was; and which records of frames it wants."""
+    """Frames, or else the plain stream; with frames, number and epoch of the last record that the client
+    knows (`since` None: it begins now), and the records that it wants.
+    """
 
     frames: bool
     since: int | None = None
@@ -52,7 +54,7 @@ class Subscription(NamedTuple):
 
 
 def subscription_of(query: bytes) -> Subscription:
-    """What `query` asks for. Raises UnreadableQuery, for a parameter given twice as well."""
+    """What `query` asks for; other parameters do not count. Raises UnreadableQuery."""
     given = parse_qs(query.decode("latin-1"), keep_blank_values=True)
     stated = {name: given.get(name, [""]) for name in PATTERNS}
     if any(len(values) > 1 or not re.fullmatch(PATTERNS[name], values[0]) for name, values in stated.items()):
