@@ -160,6 +160,20 @@ class RejectedRecord(models.Model):
         return f"{self.transaction_id or 'unreadable'}: {self.reason}"
 
 
+class PruningPlace(models.Model):
+    """The row, in order of time, up to which the worker has pruned: one, or none to begin at the oldest."""
+
+    id = models.SmallIntegerField(primary_key=True, db_default=1)
+    moment = models.DateTimeField()
+    row_id = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="pruning_place_once")]
+
+    def __str__(self) -> str:
+        return f"{self.moment:%Y-%m-%d %H:%M:%S} {self.row_id}"
+
+
 class ApiToken(models.Model):
     """A client's key to the API. It acts for `user`, whose permissions are its rights.
 

@@ -25,8 +25,6 @@ log = logging.getLogger(__name__)
 EXPECTED = (psycopg2.Error, redis.RedisError, Superseded)
 # Seconds of pruning at a time: the flush waits for it, as there is one worker for both.
 PRUNE_S_MAX = 2.0
-# Where the last pruning stopped. A worker that starts anew begins at the oldest row again.
-_pruned_to = retention.START
 
 
 @shared_task(name="transactions.tasks.flush_transactions", ignore_result=True, throws=EXPECTED)
@@ -46,9 +44,8 @@ def flush_transactions() -> None:
 @shared_task(name="transactions.tasks.prune_transactions", ignore_result=True)
 def prune_transactions() -> None:
     """Removes what is more than RETENTION_DAYS old, a little at a time; 0 removes nothing."""
-    global _pruned_to
     if settings.RETENTION_DAYS:
-        _, _pruned_to = retention.prune(settings.RETENTION_DAYS, after=_pruned_to, seconds_max=PRUNE_S_MAX)
+        retention.go_on_pruning(settings.RETENTION_DAYS, seconds_max=PRUNE_S_MAX)
 
 
 # Not `worker_ready`: over its memory limit Redis does not let a worker become ready.

@@ -1,7 +1,10 @@
 """Retention: what goes, what stays, and what is told of it."""
 
+import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import StringIO
 
@@ -17,7 +20,9 @@ from tests.support.rows import rolled_up, row, store, summed
 from tests.support.serving import ROOT, database_url
 from transactions import tasks
 from transactions.books import balance
-from transactions.models import Transaction
+from transactions.models import PruningPlace, Transaction
+from transactions.stores import postgres_session
+from transactions.stores.postgres_session import PRUNE_LOCK, Session
 from transactions.storing import retention
 from transactions.storing.flush import flush
 
@@ -83,15 +88,93 @@ def test_it_stops_in_time_and_goes_on_from_there(people: list[User], monkeypatch
     store(*(aged(people[0], 50, f"P{n}", "PENDING") for n in range(15)))
     store(*(aged(people[0], 40, f"S{n}") for n in range(15)))
 
-    found = [0]
-    place = retention.START
-    for _ in range(3):
-        removed, place = retention.prune(10, after=place, seconds_max=0)
-        found.append(removed)
-    assert found == [0, 0, 5, 10]
-    assert place != retention.START
-    assert retention.prune(10, after=place) == (0, retention.START)
+    assert [retention.go_on_pruning(10, seconds_max=0) for _ in range(3)] == [0, 5, 10]
+    assert PruningPlace.objects.exists()
+    assert retention.go_on_pruning(10, seconds_max=0) == 0
+    assert not PruningPlace.objects.exists(), "the next one begins at the oldest row again"
     assert len(left()) == 15
+
+
+# Purpose: one tick of a worker that looks at ten rows and has no time for more.
+TICK = """
+import django
+django.setup()
+from transactions import tasks
+from transactions.storing import retention
+retention.CHUNK_ROWS, tasks.PRUNE_S_MAX = 10, 0.0
+tasks.prune_transactions()
+"""
+
+
+def test_a_worker_goes_on_where_another_one_stopped(people: list[User]) -> None:
+    store(*(aged(people[0], 50, f"P{n}", "PENDING") for n in range(15)))
+    store(*(aged(people[0], 40, f"S{n}") for n in range(15)))
+
+    environment = {**os.environ, "DATABASE_URL": database_url(), "RETENTION_DAYS": "10"}
+    found = []
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", TICK], cwd=ROOT, env=environment, check=True)
+        found.append(len(left()))
+    assert found == [30, 25, 15]
+
+
+def test_of_two_at_once_the_worker_leaves(people: list[User], settings: Settings) -> None:
+    settings.RETENTION_DAYS = 10
+    store(aged(people[0], 50, "old"))
+    with Session() as other:
+        assert other.try_lock(PRUNE_LOCK)
+        tasks.prune_transactions()
+        assert left() == ["old"]
+        assert not PruningPlace.objects.exists()
+    tasks.prune_transactions()
+    assert left() == []
+
+
+def test_of_two_at_once_the_command_waits_until_the_other_has_ended(people: list[User]) -> None:
+    store(aged(people[0], 50, "old"))
+    with ThreadPoolExecutor(1) as pool:
+        with Session() as other:
+            assert other.try_lock(PRUNE_LOCK)
+            waiting = pool.submit(retention.prune, 10)
+            time.sleep(0.3)
+            assert not waiting.done()
+        assert waiting.result(30) == 1
+
+
+def test_a_command_that_has_waited_too_long_for_another_says_so(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(postgres_session.LIMITS_MS, "lock_timeout", 200)
+    store(aged(people[0], 50, "old"))
+    with Session() as other:
+        assert other.try_lock(PRUNE_LOCK)
+        with pytest.raises(CommandError, match="Another pruning is under way"):
+            pruned("--older-than", "10")
+    assert left() == ["old"]
+
+
+def test_what_goes_and_the_place_that_is_reached_are_one(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(postgres_session.LIMITS_MS, "lock_timeout", 200)
+    store(aged(people[0], 50, "old"))
+    with psycopg2.connect(database_url()) as other, other.cursor() as cursor:
+        cursor.execute("LOCK TABLE transactions_pruningplace IN EXCLUSIVE MODE")
+        with pytest.raises(psycopg2.errors.LockNotAvailable):
+            retention.go_on_pruning(10, seconds_max=0)
+    other.close()
+    assert left() == ["old"]
+
+
+def test_the_command_begins_at_the_oldest_row_and_leaves_the_workers_place_alone(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "CHUNK_ROWS", 10)
+    store(*(aged(people[0], 50, f"P{n}", "PENDING") for n in range(15)))
+    retention.go_on_pruning(10, seconds_max=0)
+    place = PruningPlace.objects.get()
+    assert pruned("--older-than", "10", "--pending") == "pruned: 15\n"
+    assert PruningPlace.objects.values_list().get() == (place.pk, place.moment, place.row_id)
 
 
 def test_it_waits_for_nobody(people: list[User]) -> None:

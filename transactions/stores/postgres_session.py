@@ -12,8 +12,10 @@ import psycopg2
 
 from .postgres_parameters import connection_parameters
 
-# The advisory lock of whoever moves records or opens books: "txfl" as a number.
+# Advisory locks: of whoever moves records or opens books ("txfl" as a number), and of whoever prunes
+# ("txpr").
 FLUSH_LOCK = 0x7478666C
+PRUNE_LOCK = 0x74787072
 
 LIMITS_MS = {
     # Locks that somebody else holds for longer fail this flush; the next tick tries again.

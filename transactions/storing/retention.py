@@ -9,12 +9,13 @@ transaction of its own. An id whose row is gone is new to whoever posts it.
 import logging
 import time
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import psycopg2
 from django.db import connection
 
-from ..stores.postgres_session import Session
-from ..tables import TRANSACTIONS
+from ..stores.postgres_session import PRUNE_LOCK, Session
+from ..tables import PRUNING_PLACE, TRANSACTIONS
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +35,10 @@ OLD = """
 COUNT_OLD = f"SELECT count(*) FROM {TRANSACTIONS} WHERE {OLD}"
 # Purpose: the averages stay; see the triggers of migration 0002.
 KEEP_ROLLUPS = "SELECT set_config('transactions.keep_rollups', 'on', true)"
-# Purpose: the old ones among the next rows along transaction_by_time are removed, and the place that
-# was reached is told, so that rows that stay are not walked over again. A row that somebody holds is
-# left for another day: nobody waits, and nobody is waited for in a circle.
+# Purpose: removes the old ones among the next rows in the order of the index transaction_by_time, and
+# tells how many went and which row was the last looked at, so that those that stay are not read again.
+# A row that somebody holds is left for another day: pruning never waits for a row, so that no two
+# transactions can wait for each other.
 PRUNE_CHUNK = f"""
     WITH slice AS MATERIALIZED (
         SELECT id, created_at FROM {TRANSACTIONS}
@@ -50,15 +52,28 @@ PRUNE_CHUNK = f"""
     SELECT (SELECT count(*) FROM gone), created_at, id FROM slice ORDER BY created_at DESC, id DESC LIMIT 1
 """
 
+# Purpose: where the worker goes on, whichever worker that is.
+SELECT_PLACE = f"SELECT moment, row_id FROM {PRUNING_PLACE}"
+KEEP_PLACE = f"""
+    INSERT INTO {PRUNING_PLACE} (moment, row_id) VALUES (%s, %s)
+        ON CONFLICT (id) DO UPDATE SET moment = excluded.moment, row_id = excluded.row_id
+"""
+FORGET_PLACE = f"DELETE FROM {PRUNING_PLACE}"
+
+
+class PruningUnderWay(Exception):
+    """Another pruning is under way."""
+
 
 class Place(NamedTuple):
-    """Up to which row, in the order of time, a run has come."""
+    """The last row, in the order of time, that was looked at."""
 
-    moment: datetime | str = "-infinity"
-    id: int = 0
+    moment: datetime | str
+    id: int
 
 
-START = Place()
+# Before every row.
+START = Place("-infinity", 0)
 
 
 def count_old(days: int, *, pending: bool = False) -> int:
@@ -69,31 +84,83 @@ def count_old(days: int, *, pending: bool = False) -> int:
         return int(cursor.fetchone()[0])
 
 
-def prune(
-    days: int, *, pending: bool = False, after: Place = START, seconds_max: float = float("inf")
-) -> tuple[int, Place]:
-    """Removes the rows that are more than `days` old, those beyond `after`.
+def prune(days: int, *, pending: bool = False) -> int:
+    """Removes every row that is more than `days` old, and returns how many went.
 
-    Returns how many went, and where to go on if it stopped after `seconds_max`, else START. What is
+    What is committed stays done whatever comes. Waits for a pruning under way, if not for long. Raises
+    PruningUnderWay, psycopg2.Error.
+    """
+    removed = 0
+    place: Place | None = START
+    with Session("transactions prune") as session:
+        try:
+            session.lock(PRUNE_LOCK)
+        except psycopg2.errors.LockNotAvailable:
+            raise PruningUnderWay from None
+        before = _before(session, days)
+        while place is not None:
+            with session.transaction() as cursor:
+                gone, place = _prune_chunk(cursor, before, place, pending=pending)
+            removed += gone
+    _tell(removed, before)
+    return removed
+
+
+def go_on_pruning(days: int, *, seconds_max: float) -> int:
+    """Removes rows that are more than `days` old for `seconds_max`; returns how many went.
+
+    PENDING ones stay. It begins where the last call stopped, in whatever process that was, and at the
+    oldest row again after one that came to the end. 0 while another pruning is under way, too. What is
     committed stays done whatever comes. Raises psycopg2.Error.
     """
     removed, deadline = 0, time.monotonic() + seconds_max
     with Session("transactions prune") as session:
-        with session.transaction() as cursor:
-            cursor.execute(SELECT_BEFORE, (days,))
-            before = cursor.fetchone()[0]
-        while True:
-            chunk = {"before": before, "pending": pending, "rows": CHUNK_ROWS, **after._asdict()}
+        if not session.try_lock(PRUNE_LOCK):
+            return 0
+        before = _before(session, days)
+        place: Place | None = _kept_place(session)
+        while place is not None:
+            # The place with the rows: whoever comes next neither leaves any out nor reads these again.
             with session.transaction() as cursor:
-                cursor.execute(KEEP_ROLLUPS)
-                cursor.execute(PRUNE_CHUNK, chunk)
-                found = cursor.fetchone()
-            if found is None:
-                after = START
-                break
-            removed, after = removed + found[0], Place(*found[1:])
+                gone, place = _prune_chunk(cursor, before, place, pending=False)
+                _keep_place(cursor, place)
+            removed += gone
             if time.monotonic() >= deadline:
                 break
+    _tell(removed, before)
+    return removed
+
+
+def _before(session: Session, days: int) -> datetime:
+    with session.transaction() as cursor:
+        cursor.execute(SELECT_BEFORE, (days,))
+        before: datetime = cursor.fetchone()[0]
+    return before
+
+
+def _prune_chunk(cursor: Any, before: datetime, after: Place, *, pending: bool) -> tuple[int, Place | None]:
+    """How many of the next rows were removed, and the last looked at; None where there was none left."""
+    cursor.execute(KEEP_ROLLUPS)
+    chunk = {"before": before, "pending": pending, "rows": CHUNK_ROWS, **after._asdict()}
+    cursor.execute(PRUNE_CHUNK, chunk)
+    found = cursor.fetchone()
+    return (0, None) if found is None else (found[0], Place(*found[1:]))
+
+
+def _kept_place(session: Session) -> Place:
+    with session.transaction() as cursor:
+        cursor.execute(SELECT_PLACE)
+        found = cursor.fetchone()
+    return START if found is None else Place(*found)
+
+
+def _keep_place(cursor: Any, place: Place | None) -> None:
+    if place is None:
+        cursor.execute(FORGET_PLACE)
+    else:
+        cursor.execute(KEEP_PLACE, place)
+
+
+def _tell(removed: int, before: datetime) -> None:
     if removed:
         log.info("Removed %d transactions from before %s", removed, before)
-    return removed, after

@@ -27,8 +27,9 @@ class Command(BaseCommand):
             if options["dry_run"]:
                 self.stdout.write(f"would be pruned: {retention.count_old(days, pending=pending)}")
             else:
-                removed, _ = retention.prune(days, pending=pending)
-                self.stdout.write(f"pruned: {removed}")
+                self.stdout.write(f"pruned: {retention.prune(days, pending=pending)}")
+        except retention.PruningUnderWay as error:
+            raise CommandError("Another pruning is under way: run this again when it has ended.") from error
         except (DatabaseError, psycopg2.Error) as error:
             raise CommandError(f"PostgreSQL does not answer ({str(error).strip()}).") from error
 
