@@ -23,14 +23,14 @@ from .lists import BoundedAdmin, list_of, more_than
 if TYPE_CHECKING:
 
     class ThemedAdmin:
-        """The theme's pages; for the types Django's own are enough."""
+        """The theme's look, which is without types; those of Django's own classes say enough."""
 
 else:
     from unfold.admin import ModelAdmin as ThemedAdmin
 
 User = get_user_model()
 
-# Transactions of a user that the confirmation of their deletion lists one by one.
+# Users are deleted with their transactions. So many of those the confirmation lists one by one.
 LISTED_MAX = 100
 STATE_COLOURS = {"Valid": "success", "Expired": "warning", "Revoked": "danger"}
 
@@ -41,7 +41,7 @@ admin.site.unregister(Group)
 
 @admin.register(User)
 class PayerAdmin(DjangoUserAdmin, ThemedAdmin):  # type: ignore[type-arg]  # takes none at run time
-    """Django's users, with the way to their transactions, which nobody lists by the thousand."""
+    """Django's users, each with a link to the list of its transactions."""
 
     form = UserChangeForm
     add_form = UserCreationForm
@@ -110,7 +110,7 @@ class ApiTokenAdmin(BoundedAdmin[ApiToken]):
 
 
 def _revoke(rows: QuerySet[ApiToken]) -> int:
-    """Revokes those of `rows` that are not yet, and says how many."""
+    """Revokes those of `rows` that are not revoked yet, and says how many."""
     names = rows.filter(revoked_at=None).order_by().values_list("name", flat=True)
     for name in (done := list(names)):
         tokens.revoke(name)

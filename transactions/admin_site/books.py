@@ -29,7 +29,8 @@ class FlushBatchAdmin(BoundedAdmin[FlushBatch]):
     fields = ("name", "epoch", "chunks", "stored_at", *list_display)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[FlushBatch]:
-        # A promise is a name without records; most never get any.
+        # The flush promises a batch's name before it takes the queue: a row without a length yet, which
+        # says nothing to an operator.
         return super().get_queryset(request).filter(length__isnull=False)
 
     def changelist_view(

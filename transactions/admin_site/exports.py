@@ -55,13 +55,16 @@ def _portion(
     names = [name.removeprefix("-") for name in order]
     if after is not None:
         rows = rows.filter(_beyond(order, after))
-    # A column that is in both is read once under each of its places.
+    # A column that is in both is asked for once, and stands in both places.
     values = rows.prefetch_related(None).values(*{*columns, *names})[:PORTION_ROWS]
     return [[row[name] for name in (*columns, *names)] for row in values]
 
 
 def _beyond(order: Sequence[str], after: Sequence[Any]) -> Q:
-    """What comes after a row; the first condition alone is what an index begins at."""
+    """The rows after one: later in the first field, or the same there and later in the next, and so on.
+
+    An index does not begin at an OR, so the first field's bound is stated once more, by itself.
+    """
     beyond, same = Q(), Q()
     for place, (name, value) in enumerate(zip(order, after, strict=True)):
         field, way = name.removeprefix("-"), "lt" if name.startswith("-") else "gt"

@@ -29,7 +29,7 @@ from . import date_hierarchy, exports
 ROWS_MAX = 10_000
 # Rows that one action takes; each deleted row becomes a log entry and a line of the confirmation.
 ACTION_ROWS_MAX = 1_000
-# Digits of a number that is looked for as a key: what a bigint certainly holds.
+# Digits of a number that is looked for as a key; with more it might not fit a bigint.
 KEY_DIGITS_MAX = 18
 
 M = TypeVar("M", bound=Model)
@@ -83,7 +83,7 @@ class BoundedChangeList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        # Nobody counts them all, so the title says nothing of them.
+        # Django shows how many rows there are without the filters; these are never counted.
         self.full_result_count = self.result_count
 
     def get_filters(self, request: HttpRequest) -> Any:
@@ -92,7 +92,7 @@ class BoundedChangeList(ChangeList):
             raise IncorrectLookupParameters("A month needs its year, a day its month.")
         try:
             return super().get_filters(request)
-        except (ValueError, OverflowError) as error:  # the year 9999 has none after it
+        except (ValueError, OverflowError) as error:  # no year comes after 9999
             raise IncorrectLookupParameters(error) from error
 
     @property
@@ -204,7 +204,7 @@ class BoundedAdmin(ModelAdmin[M]):
 
 
 class ChosenFilter(admin.SimpleListFilter):
-    """A filter by one key that a link brings; shown only while it is on, so that it never lists all keys."""
+    """A filter by a key that stands in a link; shown only while it is on, so that it never lists all keys."""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         key = self.value()

@@ -14,7 +14,6 @@ from .lists import BoundedAdmin, ChosenFilter
 
 # Bytes of a rejected record that are shown; the rest is told as a number.
 RAW_SHOWN_MAX = 4_000
-
 # Left-open records that the message after an action names.
 NAMED_MAX = 5
 

@@ -79,9 +79,9 @@ class TransactionAdmin(BoundedAdmin[Transaction]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Transaction], search_term: str
     ) -> tuple[QuerySet[Transaction], bool]:
-        """Rows whose id begins so, or whose user it names.
+        """Rows whose transaction_id begins with the term, or whose user it names.
 
-        The user alone, where no id begins so: then the rows come in the order of an index.
+        Where no id begins so the user is asked for alone: then an index has the rows in their order.
         """
         term = search_term.strip()
         if not term:

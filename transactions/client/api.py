@@ -20,13 +20,17 @@ from urllib.parse import urlsplit
 PATH = "/api/add-transactions/"
 # Answers that time may mend: the server, or what stands before it, is busy or away.
 AGAIN = frozenset({429, 502, 503, 504})
-# Failures that waiting does not mend.
+# Failures that waiting does not mend: no such host, a certificate that is not trusted, a token that no
+# header can hold.
 HOPELESS = (ssl.SSLCertVerificationError, socket.gaierror, ValueError)
 # Without an answer for this long, a batch is given up.
 PATIENCE_S = 120.0
+# Pauses between two tries, each twice as long as the one before.
 PAUSE_S_MIN = 0.25
 PAUSE_S_MAX = 5.0
+# How long one try waits for the server to say something.
 TIMEOUT_S = 60.0
+# More than the answer to any batch that fits a request.
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
 _MARKUP = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 

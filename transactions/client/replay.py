@@ -21,6 +21,7 @@ from .status_line import StatusLine
 TOLD_MAX = 20
 # Kinds of refusals that the summary tells apart.
 KINDS_MAX = 50
+# Characters of the progress bar.
 BAR = 24
 _QUOTED = re.compile(r'"[^"]*"')
 

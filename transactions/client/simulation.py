@@ -19,7 +19,7 @@ from .users import make_missing
 FIRST_USER = 100_001
 USERS_MAX = 1_000_000
 BATCH_MAX = 1000
-# A user's share of the stream is his rank to this power: a few make most of it.
+# The share of the n-th user is n to this power: a few make most of the stream.
 SKEW = -1.1
 # Amounts are log-normal: half are below the median, a few a hundred times above.
 AMOUNT_MEDIAN = 2_500

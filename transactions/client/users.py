@@ -12,7 +12,7 @@ from ..tables import USERS
 # Django's keys of users are 32 bits wide. Above this none is made: the sequence is moved past them,
 # and would have nothing left to give.
 KEY_MAX = 2_000_000_000
-# A whole number as the API reads one: tables made by other programs write keys as 13085.0.
+# A whole number as the API reads one, also as other programs write it into tables: 13085.0.
 _KEY = re.compile(r"0*([1-9][0-9]{0,9})(\.0*)?", re.ASCII)
 
 USER = get_user_model()._meta

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Generic, TypeVar
 
-# What took long is kept for so many times as long: no figure takes more than 5 % of a connection.
+# An answer is kept for at least so many times as long as it took: no figure keeps PostgreSQL busy for
+# more than 5 % of the time.
 TIMES_ITS_COST = 20.0
-# Seconds between two polls of one dashboard, and polls a second of one process: a few hundredths of
-# what it can answer. The more dashboards there are, the less often each may ask.
+# Seconds between two polls of one dashboard: the usual ones, and the most.
 POLL_S = 5.0
 POLL_S_MAX = 120.0
+# Polls a second of one process, a few hundredths of what it can answer: with more dashboards than
+# that allows, each asks less often.
 POLLS_PER_SECOND = 10.0
 # How long polls are counted before the pace is set anew, in seconds.
 COUNTED_S = 10.0
@@ -19,7 +21,7 @@ Answer = TypeVar("Answer")
 
 
 class Kept(Generic[Answer]):
-    """One answer, asked for again once it is `least_s` old (more, if it is dear). Safe for threads.
+    """One answer, asked for again once it is `least_s` old (later, if it takes long). Safe for threads.
 
     Whoever comes while it is asked for gets the one before, or waits for the first. A failure is not
     kept.
@@ -48,11 +50,12 @@ class Kept(Generic[Answer]):
             self._lock.release()
 
     def forget(self) -> None:
+        """Whoever comes next asks."""
         self._kept = None
 
 
 class PollPace:
-    """Tells each poll when to come again, so that all of them are few. Safe for threads."""
+    """Tells each poll when to come again, so that there are never too many. Safe for threads."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock

@@ -1,7 +1,8 @@
 """The dashboard's numbers, each cheap over any number of rows.
 
-Sums of long periods come from the rollups; only what a period cuts off a quarter of an hour is read
-from its rows, and of each quarter the smaller part. Amounts are strings: a browser's numbers end at 2^53.
+A rollup has the sums of a quarter of an hour, and a period is summed from those. Of a quarter amid
+which it begins or ends only the shorter part is read row by row, and added or taken off. Amounts are
+strings: a browser's numbers end at 2^53.
 """
 
 from collections import defaultdict
@@ -24,10 +25,11 @@ TILES = {
     "24 h": timedelta(hours=24),
 }
 THROUGHPUT_MINUTES = 30
-# Of an hour at 500 rows a second 1.8 million are read once a minute, and these every few seconds.
+# The newest minutes, counted anew every few seconds. The hour that `throughput` shows and compares,
+# 1.8 million rows at 500 a second, is counted as a whole only once a minute.
 RECOUNTED_MINUTES = 3
 REJECTED_COUNTED_MAX = 10_000
-# A flush that ended this soon after storing a batch was that batch's own.
+# A flush that ended this soon after a batch was stored is the one that stored it.
 SAME_FLUSH = timedelta(seconds=1)
 
 # Purpose: count and sum by status of whole quarters (from the rollups) and of stretches of rows (by
@@ -65,7 +67,7 @@ COUNT_MINUTES = f"""
 
 
 class Piece(NamedTuple):
-    """A stretch of time, in whole quarters or of rows; counted, or taken off."""
+    """A stretch of time: `whole` quarters, summed from the rollups, or one that is summed from its rows."""
 
     whole: bool
     since: datetime
@@ -177,7 +179,7 @@ def _added(signed: list[tuple[int, Piece]], by_piece: dict[Piece, Sums]) -> Sums
 
 
 def _pieces(since: datetime, until: datetime) -> list[tuple[int, Piece]]:
-    """The stretches that add up to a span, with their signs."""
+    """The pieces that add up to a span, each with 1, or -1 where it is taken off."""
     if until - since < BUCKET:
         return [(1, Piece(False, since, until))]
     whole = (1, Piece(True, _quarter(since), _quarter(until)))
@@ -185,7 +187,7 @@ def _pieces(since: datetime, until: datetime) -> list[tuple[int, Piece]]:
 
 
 def _beginning(moment: datetime, sign: int) -> list[tuple[int, Piece]]:
-    """The part of its quarter that is before `moment`: itself, or all of it less the rest."""
+    """The part of its quarter before `moment`: by itself, or the whole quarter less what comes after."""
     start = _quarter(moment)
     if moment - start <= BUCKET / 2:
         return [(sign, Piece(False, start, moment))]

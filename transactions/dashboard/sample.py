@@ -13,7 +13,7 @@ from ..tables import TRANSACTIONS, USERS
 USER = Transaction._meta.get_field("user").related_model._meta
 
 PERIOD_MAX = timedelta(hours=24)
-# Of the period, and of the time before it.
+# Rows of the period at most, and as many of the time before it.
 SAMPLE_ROWS = 50_000
 TOP_USERS = 10
 

@@ -141,8 +141,8 @@ class Tally:
 
 
 tally = Tally()
-# Most of what a process that is asked to end has counted last.
-atexit.register(lambda: tally.publish())
+# A process that is asked to end leaves what it counted since it last published.
+atexit.register(tally.publish)
 
 
 def refused(reason: str, records: int = 1) -> None:

@@ -24,12 +24,12 @@ from .days import DAY_S, EPOCH_S, FIRST_DAY, OFFSET_MAX_S, moment_text, stretche
 from .parameters import DayField, KnownUserField, Parameters, ZoneField
 
 BUCKET_S = 900
-# What is looked at at a time (384 hours). The days of a span that holds nothing are never worked
-# out, as all those between a stray row in year 1 and the others.
+# Time is looked at in spans of 384 hours. Of one that holds nothing the days are never worked out:
+# between a stray row of year 1 and the others lie 700,000 of them.
 SPAN_S = 16 * DAY_S
 
-# Purpose: the spans that hold something, one jump along an index for each. What happens in between
-# is skipped, whether empty or full. In hours: a day's length is a matter of the session's time zone.
+# Purpose: the spans that hold something, by one look into an index for each: at the first moment in
+# it, and from its end at the next. In hours, since a day's length depends on the session's time zone.
 FIND_SPANS = """
     WITH RECURSIVE span (start) AS (
         (SELECT date_bin('384 hours', {moment}, '2000-01-01 00:00:00+00') FROM {source}
