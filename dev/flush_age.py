@@ -4,23 +4,21 @@ The process may live and answer `celery inspect ping`: Celery on Redis can stop 
 reconnect, a child can hang, everything can be stopped.
 """
 
+import math
+from pathlib import Path
+
 import psycopg2
 
-# Purpose: seconds since a flush last ended, 0 while one is under way (its own time-outs end one
-# that hangs), decades before the first. The session's name is that of
-# transactions/stores/postgres_session.py.
-SELECT_AGE = """
-    SELECT CASE WHEN EXISTS (SELECT FROM pg_stat_activity
-                              WHERE datname = current_database() AND application_name = 'transactions flush')
-                THEN 0
-                ELSE (SELECT extract(epoch FROM now() - coalesce(max(flushed_at), 'epoch'))
-                        FROM transactions_epoch)
-           END
-"""
+# Purpose: the application's own question. It is read, not imported: the supervision knows nothing of the
+# application, and no process is to be started every few seconds only to ask.
+SELECT_AGE = Path(__file__).parents[1].joinpath("transactions", "storing", "flush_age.sql").read_text()
 
 
 def flush_age_s(database_url: str) -> float | None:
-    """Seconds without a flush; None where PostgreSQL cannot tell, which is no fault of the worker's."""
+    """Seconds without a flush: 0 amid one, endless before the first.
+
+    None where PostgreSQL cannot tell, which is no fault of the worker's.
+    """
     try:
         connection = psycopg2.connect(database_url, connect_timeout=2, options="-c statement_timeout=2000")
     except psycopg2.Error:
@@ -28,8 +26,8 @@ def flush_age_s(database_url: str) -> float | None:
     try:
         with connection.cursor() as cursor:
             cursor.execute(SELECT_AGE)
-            (row,) = cursor.fetchall()
-            return float(row[0])
+            ((age_s,),) = cursor.fetchall()
+            return math.inf if age_s is None else float(age_s)
     except psycopg2.Error:
         return None
     finally:

@@ -1,5 +1,6 @@
-"""`manage.py last_flush`, which tells a process manager whether the worker still stores."""
+"""How long ago a flush ended: what `manage.py last_flush` tells a process manager, and `make run` itself."""
 
+import math
 from datetime import timedelta
 from io import StringIO
 
@@ -7,7 +8,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from dev.flush_age import flush_age_s
 from tests.support.outages import postgres_away
+from tests.support.serving import database_url
 from transactions.models import Epoch
 from transactions.stores.postgres_session import FLUSH_LOCK, Session
 from transactions.storing.flush import flush
@@ -47,3 +50,17 @@ def test_a_flush_that_takes_long_is_no_silent_worker() -> None:
 def test_it_names_postgresql_where_that_does_not_answer() -> None:
     with postgres_away(), pytest.raises(CommandError, match="PostgreSQL does not answer"):
         told()
+
+
+def test_make_run_is_told_the_same() -> None:
+    assert flush_age_s(database_url()) == math.inf
+    flush()
+    Epoch.objects.update(flushed_at=timezone.now() - timedelta(seconds=61))
+    assert 61 <= (flush_age_s(database_url()) or 0) < 70
+    with Session("another name") as flusher:
+        assert flusher.try_lock(FLUSH_LOCK)
+        assert flush_age_s(database_url()) == 0
+
+
+def test_make_run_blames_no_worker_where_postgresql_does_not_answer() -> None:
+    assert flush_age_s("postgres://nobody@127.0.0.1:1/none") is None

@@ -1,32 +1,28 @@
 """The latest flushes: when one last ended, and those of the plot above their list."""
 
+from pathlib import Path
 from typing import Any
 
 from django.db import connection as database
 
 from ..models import FlushBatch
-from ..stores.postgres_session import FLUSH_LOCK
-from ..tables import EPOCHS
 
 SHOWN_MAX = 200
 
-# Purpose: seconds since a flush last ended, 0 while one is under way, which ends by its own time-outs
-# where it hangs; NULL where none ever ended.
-SELECT_AGE = f"""
-    SELECT CASE WHEN EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
-                              WHERE d.datname = current_database() AND l.locktype = 'advisory'
-                                AND l.objid = %s AND l.objsubid = 1 AND l.granted)
-                THEN 0
-                ELSE (SELECT extract(epoch FROM now() - max(flushed_at))::float FROM {EPOCHS})
-           END
-"""
+# Purpose: how long nobody has flushed.
+SELECT_AGE = Path(__file__).with_name("flush_age.sql").read_text()
 
 
 def age_s() -> float | None:
     """Seconds without a flush: 0 while one is under way, None before the first. Raises django.db.Error."""
     with database.cursor() as cursor:
-        cursor.execute(SELECT_AGE, [FLUSH_LOCK])
-        age: float | None = cursor.fetchone()[0]
+        return ask_age_s(cursor)
+
+
+def ask_age_s(cursor: Any) -> float | None:
+    """The same over a cursor of the caller's, whose errors it raises."""
+    cursor.execute(SELECT_AGE)
+    age: float | None = cursor.fetchone()[0]
     return age
 
 

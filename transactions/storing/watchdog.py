@@ -13,7 +13,7 @@ import redis
 from django.conf import settings
 
 from ..stores.postgres_session import Session
-from ..tables import EPOCHS
+from . import history
 from .bulk_insert import Superseded
 from .flush import flush
 
@@ -22,11 +22,6 @@ log = logging.getLogger(__name__)
 # Intervals without a flush after which the clock makes one.
 INTERVALS = 2
 
-# Purpose: whether no flush has ended lately, by PostgreSQL's clock.
-SELECT_OVERDUE = f"""
-    SELECT coalesce(max(flushed_at) < now() - make_interval(secs => %s), true) FROM {EPOCHS}
-"""
-
 
 def flush_if_overdue() -> bool:
     """Flushes where no flush has ended for two intervals; says whether it did.
@@ -34,9 +29,9 @@ def flush_if_overdue() -> bool:
     Raises psycopg2.Error, redis.RedisError, Superseded, as a flush does.
     """
     with Session() as session, session.transaction() as cursor:
-        cursor.execute(SELECT_OVERDUE, (INTERVALS * settings.FLUSH_INTERVAL_SECONDS,))
-        if not cursor.fetchone()[0]:
-            return False
+        age_s = history.ask_age_s(cursor)
+    if age_s is not None and age_s <= INTERVALS * settings.FLUSH_INTERVAL_SECONDS:
+        return False
     report = flush()
     if report.total:
         log.warning("No tick came; flushed without one: %s", report)
