@@ -19,10 +19,12 @@ class TransactionsConfig(AppConfig):
 
     def ready(self) -> None:
         """Once the models are loaded, in every process: what is to be called when something happens."""
+        from . import tasks
         from .access import token_checks
 
         register(checks.nothing_open_in_production, Tags.security, deploy=True)
         token_checks.connect_signals()
+        tasks.connect_signals()
         pre_migrate.connect(_bound_locks, sender=self)
         post_migrate.connect(_unbound_locks, sender=self)
 

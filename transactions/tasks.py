@@ -48,26 +48,33 @@ def prune_transactions() -> None:
         retention.go_on_pruning(settings.RETENTION_DAYS, seconds_max=PRUNE_S_MAX)
 
 
-# Not `worker_ready`: over its memory limit Redis does not let a worker become ready.
-@worker_init.connect
+def connect_signals() -> None:
+    """Lets Celery call the functions below; for the application's start."""
+    # Not `worker_ready`: over its memory limit Redis does not let a worker become ready.
+    worker_init.connect(start_clock)
+    task_revoked.connect(note_expired_tick)
+    task_failure.connect(note_failed_tick)
+    task_success.connect(note_done_tick)
+
+
 def start_clock(**_: Any) -> None:
     """The worker's main process flushes by itself when no tick comes."""
     watchdog.start_clock()
 
 
-@task_revoked.connect
-def _revoked(sender: Any, expired: bool, **_: Any) -> None:
+def note_expired_tick(sender: Any, expired: bool, **_: Any) -> None:
+    """A tick came too late to be worth anything; one that somebody revoked says nothing."""
     if expired and sender.name == flush_transactions.name:
         ticks.tick("expired")
 
 
-@task_failure.connect
-def _failed(sender: Any, **_: Any) -> None:
+def note_failed_tick(sender: Any, **_: Any) -> None:
+    """A flush failed."""
     if sender.name == flush_transactions.name:
         ticks.tick("failed")
 
 
-@task_success.connect
-def _done(sender: Any, **_: Any) -> None:
+def note_done_tick(sender: Any, **_: Any) -> None:
+    """A flush ran to its end, or left since another one was under way."""
     if sender.name == flush_transactions.name:
         ticks.tick("done")

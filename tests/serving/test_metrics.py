@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from celery.signals import task_success
 from django.contrib.auth.models import User
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
@@ -174,17 +175,23 @@ def test_a_value_falls_into_the_bucket_of_the_next_bound(client: Client) -> None
 
 def test_what_becomes_of_ticks_is_counted(client: Client) -> None:
     task = type("Task", (), {"name": tasks.flush_transactions.name})
-    tasks._revoked(sender=task, expired=True)
-    tasks._revoked(sender=task, expired=False)
-    tasks._done(sender=task)
-    tasks._done(sender=task)
-    tasks._done(sender=type("Task", (), {"name": "another"}))
+    tasks.note_expired_tick(sender=task, expired=True)
+    tasks.note_expired_tick(sender=task, expired=False)
+    tasks.note_done_tick(sender=task)
+    tasks.note_done_tick(sender=task)
+    tasks.note_done_tick(sender=type("Task", (), {"name": "another"}))
     found = scraped(client)
     assert [found[f"ticks_total{{outcome={outcome}}}"] for outcome in ("done", "failed", "expired")] == [
         2,
         0,
         1,
     ]
+
+
+def test_celery_tells_of_a_tick_once_however_often_it_is_asked_to(client: Client) -> None:
+    tasks.connect_signals()  # the application's start has done so before
+    task_success.send(sender=flush_transactions, result=None)
+    assert scraped(client)["ticks_total{outcome=done}"] == 1
 
 
 @pytest.mark.slow
