@@ -2,9 +2,9 @@
 
     accepted = stored + settled + duplicates + rejected + buffered + in flight
 
-`accepted` is counted by the accepting script, `buffered` and `in_flight` are lengths of lists, the
-rest are PostgreSQL's totals of the epoch, written with the rows themselves. No term is computed
-from the others, so a record added or taken behind the system's back shows.
+`accepted` is counted by the accepting script, `buffered` and `in_flight` are lengths of lists in Redis,
+the rest are PostgreSQL's totals of the epoch, written with the rows themselves. No term is computed
+from the others, so a record that somebody added or took past the system shows.
 """
 
 from dataclasses import asdict, dataclass
@@ -19,7 +19,7 @@ from ..queue.records import State, state_from
 from ..stores.redis_connection import connection, text
 from ..tables import BATCHES, EPOCHS
 
-# How often the two stores are read again while a flush moves between the reads.
+# How often the two stores are read, if a flush commits something between the reads each time.
 READS_MAX = 20
 
 # Purpose: PostgreSQL's half, in one snapshot: the totals of Redis' epoch (0 where PostgreSQL does not know
@@ -37,8 +37,9 @@ SELECT_TOTALS = f"""
 class Books:
     """The counts since the epoch began.
 
-    Those of PostgreSQL, and the verdict, are None where they are not known: PostgreSQL did not answer, and
-    `postgres_error` names its error, or it did, and the two stores moved on whenever they were read.
+    Those of PostgreSQL, and the verdict, are None where they are not known. Either PostgreSQL did not
+    answer, and `postgres_error` names its error; or it did, and something was committed each time between
+    two readings, so that no two of them belong together.
     """
 
     accepted: int
@@ -76,7 +77,7 @@ class Totals(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """Redis' half: what belongs to the epoch that it names, the lengths of batches by name among it."""
+    """Redis' half: what belongs to `epoch`. `lengths` are those of batches, by name."""
 
     epoch: str
     accepted: int

@@ -1,9 +1,16 @@
-"""Epochs: which life of the Redis data the books speak of.
+"""Epochs: the books are of one life of the Redis data, from its first record until it is lost.
 
-Redis names its epoch itself, at the first record accepted. Data that vanished (FLUSHALL, a lost
-disk) or went back in time (an old backup) is told by three things that PostgreSQL remembers: the
-epoch's name, the count of accepted records, and the batch that was released last. Where PostgreSQL
-does not know that batch, it is PostgreSQL that went back.
+Redis gives its epoch a random name with the first record that it accepts. PostgreSQL remembers three
+things of Redis: the name, how many records it had accepted at the last flush, and which batch it let go
+of last. At each flush they are compared:
+
+- no name, or one that PostgreSQL does not know: the data vanished (FLUSHALL, a lost disk);
+- the name of an earlier epoch, a lower count, or another last batch: the data went back in time (an old
+  backup);
+- Redis names a last batch that PostgreSQL has never heard of: PostgreSQL went back in time, as it
+  learns of each batch before Redis does.
+
+In each case these books are closed with an alarm, and new ones are opened for what is there.
 """
 
 import logging
@@ -17,18 +24,23 @@ from ..tables import BATCHES, EPOCHS, TRANSACTIONS
 
 log = logging.getLogger(__name__)
 
+# Purpose: the books that are open, how far Redis had counted at the last flush, and how many of its
+# records are accounted for.
 SELECT_OPEN = f"""
     SELECT id::text, accepted_seen, stored + settled + duplicates + rejected
       FROM {EPOCHS} WHERE closed_at IS NULL ORDER BY opened_at DESC LIMIT 1
 """
+# Purpose: whether Redis' epoch is one of this database, be it an earlier one.
 IS_KNOWN = f"SELECT EXISTS (SELECT FROM {EPOCHS} WHERE id = %s)"
-# Purpose: whether PostgreSQL, which learns of a batch first, still knows the one released last.
+# Purpose: whether PostgreSQL knows the batch that Redis let go of last.
 IS_STORED = f"SELECT EXISTS (SELECT FROM {BATCHES} WHERE name = %s)"
 CLOSE = f"UPDATE {EPOCHS} SET closed_at = now() WHERE closed_at IS NULL"
 OPEN = f"INSERT INTO {EPOCHS} (id, alarm) VALUES (%s, %s)"
 NOTE_ACCEPTED = f"UPDATE {EPOCHS} SET accepted_seen = %s WHERE id = %s"
 NOTE_FLUSH = f"UPDATE {EPOCHS} SET flushed_at = now() WHERE id = %s"
-# Purpose: the batches whose name Redis may bear as the one released last; any as long as none was.
+# Purpose: whether Redis may name this batch as the one it let go of last. That is the latest one released,
+# or one that is stored whole: a crash may have come after Redis let go of it and before that was noted.
+# As long as none has been released there is nothing to compare, and any name will do.
 IS_LATEST = f"""
     SELECT coalesce(bool_or(name = %(name)s), false) OR NOT coalesce(bool_or(released), false) FROM (
         (SELECT name, released FROM {BATCHES} WHERE epoch_id = %(epoch)s AND released
@@ -37,8 +49,11 @@ IS_LATEST = f"""
         SELECT name, released FROM {BATCHES} WHERE epoch_id = %(epoch)s AND NOT released AND done = length
     ) latest
 """
-# Purpose: batches of books that were closed are over; what Redis still holds of them is adopted.
+# Purpose: closes the batches of the books that are closed. Those that Redis still holds go into the new
+# books by ADOPT.
 ABANDON = f"UPDATE {BATCHES} SET released = true, stored_at = coalesce(stored_at, now()) WHERE NOT released"
+# Purpose: takes a batch that Redis holds into the new books, to be stored from its beginning. Records of
+# it that are stored already are found to be duplicates.
 ADOPT = f"""
     INSERT INTO {BATCHES} (name, epoch_id, length) VALUES (%s, %s, %s)
         ON CONFLICT (name) DO UPDATE
@@ -52,9 +67,10 @@ WIPE = lua(__file__, "wipe")
 
 
 def reconcile(session: Session) -> str:
-    """The epoch that Redis and PostgreSQL agree on, opened or finished where needed.
+    """The epoch that Redis and PostgreSQL agree on. Where they do not, new books are opened, with an alarm.
 
-    To be called under the flush lock. Raises psycopg2.Error, redis.RedisError.
+    A deletion of everything that was cut off is finished first. To be called under the flush lock.
+    Raises psycopg2.Error, redis.RedisError.
     """
     told = connection().hmget(BOOKS, "epoch", "accepted", "emptying", "released")
     name, accepted, emptying, released = map(text, told)
@@ -99,7 +115,11 @@ def _alarm(went_back: bool, seen: int, accounted: int) -> str:
 
 
 def _open_books(session: Session, name: str, alarm: str) -> str:
-    """Closes the books there are and opens new ones: those that Redis began by `name`, else its rest."""
+    """Closes the books there are and opens new ones; returns the name of their epoch.
+
+    With a `name`, Redis has begun a new life by itself, under that name, and counts rightly. Without one
+    it is told to begin anew with what it still holds.
+    """
     epoch = name or str(uuid.uuid4())
     batches = _batches()
     with session.transaction() as cursor:
@@ -114,24 +134,24 @@ def _open_books(session: Session, name: str, alarm: str) -> str:
 
 
 def _batches() -> list[str]:
-    """The batches that Redis holds, known or not."""
+    """The batches that Redis holds, whether PostgreSQL knows them or not."""
     return _keys(BATCH)
 
 
 def _keys(prefix: str) -> list[str]:
-    """A scan, for the rare day on which books are opened."""
+    """The keys that begin so. A scan of all keys there are, for the rare day on which books are opened."""
     return [key.decode() for key in connection().scan_iter(match=f"{prefix}*", count=1000)]
 
 
 def note_accepted(session: Session, epoch: str) -> None:
-    """Remembers how far Redis had counted, against which it is held at the next flush."""
+    """Remembers how far Redis has counted: if it has counted less at the next flush, it went back in time."""
     accepted = int(connection().hget(BOOKS, "accepted") or 0)
     with session.transaction() as cursor:
         cursor.execute(NOTE_ACCEPTED, (accepted, epoch))
 
 
 def note_flush(session: Session, epoch: str) -> None:
-    """Remembers that a flush ran to its end, for readiness."""
+    """Remembers that a flush ran to its end; see storing/history.py."""
     with session.transaction() as cursor:
         cursor.execute(NOTE_FLUSH, (epoch,))
 
@@ -139,8 +159,9 @@ def note_flush(session: Session, epoch: str) -> None:
 def empty_everything() -> None:
     """Deletes every transaction, in Redis and then in PostgreSQL, and opens new books.
 
-    Once Redis is wiped it says so, intake waits, and whoever flushes next finishes the work. Waits
-    for a flush that is under way. Raises psycopg2.Error, redis.RedisError.
+    The script that wipes Redis also notes there that PostgreSQL is still to be emptied. Until it is,
+    intake answers 503; if this call is cut off, the next flush finishes the work.
+    Waits for a flush that is under way. Raises psycopg2.Error, redis.RedisError.
     """
     with Session() as session:
         session.lock(FLUSH_LOCK)

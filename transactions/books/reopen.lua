@@ -1,5 +1,5 @@
--- Redis' side of new books: what is still there is what they open with. The feed begins anew, since
--- its numbers do; what is in a batch goes on being known.
+-- Redis' side of new books: they open with what is still there. The feed begins anew, since its numbers
+-- do; the indexes of batches stay, so that the ids in them go on being recognised.
 --
 -- KEYS  1 books (hash)  2 feed (list)  3 queue (list)  then every batch that is there (lists)
 -- ARGV  1 epoch

@@ -1,12 +1,16 @@
 """The keys of the pipeline in Redis.
 
-Everything hangs under the hash tag of the queue's own name, so that it lives on one node of a
-cluster. Accepted data never has a time to live.
+All have the queue's name in braces: by this hash tag a cluster keeps them on one node, where a script may
+use all of them. Accepted data never has a time to live.
 """
 
 QUEUE = "transactions_list"
 INDEX = "{transactions_list}:index"  # hash: id -> latest accepted state, of what is in the queue
-BOOKS = "{transactions_list}:books"  # hash: epoch, accepted, generation, indexes, released, emptying, stored
+# A hash. `epoch`: the name of this life of the data. `accepted`: how many records were accepted in it.
+# `generation`: moves whenever ids are let go of. `indexes`: those of batches, the newest first. `released`:
+# the batch let go of last. `emptying`: everything is being deleted. `stored`: up to which number of
+# `accepted` everything is in PostgreSQL.
+BOOKS = "{transactions_list}:books"
 FEED = "{transactions_list}:feed"  # list: the latest queued records once more, for dashboards
 BATCH = "{transactions_list}:batch:"  # + a random name: a reserved batch, a list
 BATCH_INDEX = "{transactions_list}:index:"  # + the same name: the index that came with it

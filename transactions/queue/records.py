@@ -4,14 +4,15 @@ import re
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-# Fields of a queued record of version 1, which is also one line of COPY's text format. An id has
-# up to 100 characters, of four bytes at the most.
+# A queued record of version 1: its fields, separated by tabs. It is also one line of COPY's text format, so
+# the flush hands on unread what matches. An id has up to 100 characters, of four bytes at the most.
 LINE = re.compile(
     rb"1\t(?P<transaction_id>[^\t\n\r]{1,400})\t(?P<status>PENDING|SUCCESS|FAILED)\t(?P<user>\d{1,18})"
     rb"\t(?P<amount>\d{1,19})\t(?P<created_at>\\N|\d{4}-[\d:.T-]{21}Z)\t(?P<accepted_at>\d{4}-[\d:.T-]{21}Z)"
     rb"\t(?P<request_id>[\w.-]{0,64})"
 )
 
+# What COPY's text format has for NULL: no `created_at` was stated.
 ABSENT = "\\N"
 
 
@@ -40,6 +41,7 @@ def escape(transaction_id: str) -> str:
 
 
 def unescape(escaped: str) -> str:
+    """The id that stands so in Redis."""
     return escaped.replace("\\\\", "\\")
 
 

@@ -4,9 +4,10 @@ import os
 import signal
 from pathlib import Path
 
-# All unset in anything but a fault test. CRASH_POINT is "name" or "name:3" for the third passage.
-# CRASH_FUSES is a directory: a file in it that bears a point's name, and holds the name of a
-# signal, is burnt by the first process that passes, so that whatever starts again lives on.
+# Both are set by fault tests alone. CRASH_POINT is "name", or "name:3" for the third time that it is passed.
+# CRASH_FUSES is a directory of files, each named after a point, with the name of a signal in it. The first
+# process that passes the point takes the file away and sends itself the signal: it happens once, and the
+# process that is started in its place lives on.
 _WANTED, _, _passage = os.environ.get("CRASH_POINT", "").partition(":")
 _FUSES = os.environ.get("CRASH_FUSES", "")
 _left = int(_passage or 1)

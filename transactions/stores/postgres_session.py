@@ -18,21 +18,22 @@ FLUSH_LOCK = 0x7478666C
 PRUNE_LOCK = 0x74787072
 
 LIMITS_MS = {
-    # Locks that somebody else holds for longer fail this flush; the next tick tries again.
+    # A lock that somebody else holds for longer fails this flush; the next tick tries again.
     "lock_timeout": 5_000,
     "statement_timeout": 30_000,
-    # What frees the advisory lock of a flusher that was stopped.
+    # These end the session of a flusher that was stopped (SIGSTOP, a frozen host), and free its lock.
     "idle_in_transaction_session_timeout": 10_000,
     "idle_session_timeout": 30_000,
 }
-# A server that says nothing at all ends no wait on our side; this does, in seconds.
+# All of these are the server's own. For one that says nothing at all, as behind a broken network, this
+# ends our wait: seconds after which a transaction's connection is cut.
 SILENCE_S = 60.0
 
 
 class Session:
-    """One connection for one piece of work: bounded in every wait, closed at the end, its lock with it.
+    """One connection for one piece of work: every wait has an end, and closing it frees its locks.
 
-    PostgreSQL shows it under `name`.
+    PostgreSQL shows it as `name`, in pg_stat_activity.
     """
 
     def __init__(self, name: str = "transactions flush") -> None:
@@ -49,7 +50,7 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None:
-            # The server frees the locks of a closed connection only a moment later.
+            # Closing frees them too, but a moment later, and whoever comes next would find them taken.
             with suppress(psycopg2.Error), self.transaction() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock_all()")
         self._connection.close()
@@ -84,5 +85,6 @@ class Session:
             timer.cancel()
 
     def _cut(self) -> None:
+        """Ends the connection under psycopg2, which then raises in the thread that waits for it."""
         with socket.socket(fileno=os.dup(self._connection.fileno())) as line:
             line.shutdown(socket.SHUT_RDWR)

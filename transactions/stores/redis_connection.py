@@ -10,10 +10,11 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-# A write is sent once: its answer lost, nobody knows whether it was taken, and the client's retry
-# is safe where ours would not be seen. redis-py alone would send it up to eleven times.
+# Each command is sent once; redis-py by itself would send it up to eleven times. Where the answer to a
+# write is lost nobody knows whether Redis took it. Sent again from here, a record that was taken would be
+# answered as a replay of itself. The client is told 503 instead, and may send it again safely.
 _BOUNDS: dict[str, Any] = {
-    # A loop under heavy load looks at an answer late; a second would then be too short.
+    # Seconds. An event loop under heavy load looks at an answer late: one second would be too short.
     "socket_timeout": 3.0,
     "socket_connect_timeout": 1.0,
     "retry_on_error": [],

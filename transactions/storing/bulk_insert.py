@@ -1,8 +1,9 @@
-"""Storing: one chunk of queued records becomes rows, in one PostgreSQL transaction.
+"""One chunk of queued records becomes rows, in one PostgreSQL transaction.
 
-COPY into a temporary table of the session, then a few set-based statements. Most chunks are new
-transactions of known users, and one INSERT stores them; only a chunk in which something was left
-over is judged record by record, still in SQL.
+COPY puts the chunk into a temporary table of the session. Nearly always all of it are new transactions
+of users that exist, and one INSERT stores them. Where it stored fewer rows than there are records, a
+second statement finds out, for each record of the chunk, what it is: stored, settles a pending
+transaction, a duplicate, or to be rejected, and why.
 """
 
 import io
@@ -19,14 +20,16 @@ from ..tables import BATCHES, EPOCHS, REJECTED, TRANSACTIONS, USERS
 
 log = logging.getLogger(__name__)
 
-# What psycopg2 takes of a chunk at a time: each time it waits for the interpreter's lock.
+# Bytes of a chunk that psycopg2 asks for at a time. For each it waits for the interpreter's lock, so its
+# own 8 KiB would take many turns.
 COPY_READ_BYTES = 2**20
-# Names of requests in one line of the log.
-NAMES_MAX = 100
+# Ids of requests in one line of the log.
+REQUEST_IDS_MAX = 100
 
-# Purpose: where COPY puts a chunk. One a session, emptied at commit: a table for each chunk would
-# bloat the catalogue.
-# `place` is the order of the queue; where PostgreSQL puts a row is not, as a short one may fill a gap.
+# Purpose: where COPY puts a chunk. One table for a session, emptied at each commit: to make one for each
+# chunk would leave as many dead rows in PostgreSQL's own tables.
+# `place` is the order of the queue. The order in which rows lie in a table is not: PostgreSQL puts a
+# short row into a gap of an earlier page.
 CREATE_INCOMING = """
     CREATE TEMPORARY TABLE incoming (
         place bigint GENERATED ALWAYS AS IDENTITY,
@@ -39,12 +42,13 @@ COPY_INCOMING = """
     FROM STDIN
 """
 
-# Purpose: the chunk's claim. Whoever finds another offset has been overtaken and writes nothing.
+# Purpose: claims the chunk, by moving `done` from its beginning to its end. Where `done` is not at its
+# beginning another flusher has been here: no row is updated, and this flusher must write nothing.
 CLAIM_CHUNK = f"UPDATE {BATCHES} SET done = done + %(records)s WHERE id = %(batch)s AND done = %(offset)s"
 
-# Purpose: new transactions of users that exist. The users are locked, or one deleted meanwhile
-# would fail the COMMIT by its deferred foreign key, beyond any savepoint. Of several records of
-# one id the first in the queue is stored.
+# Purpose: stores the new transactions of users that exist; of several records of one id the first in the
+# queue. The users' rows are locked until COMMIT, so that none is deleted meanwhile. PostgreSQL checks
+# the foreign key only at COMMIT, which would then fail as a whole without telling which record it was.
 INSERT_NEW = f"""
     INSERT INTO {TRANSACTIONS}
            (transaction_id, user_id, status, created_at, amount, accepted_at, stored_at)
@@ -57,12 +61,18 @@ INSERT_NEW = f"""
         ON CONFLICT (transaction_id) DO NOTHING
 """
 
-# Purpose: what became of each record of a chunk in which INSERT_NEW left something over. The rows
-# are locked first. `own` is the record that the row was made from in this very transaction.
+# Purpose: what became of each record of a chunk in which INSERT_NEW left something over: its verdict, the
+# row that it belongs to, and why it is rejected.
 CREATE_JUDGED = """
     CREATE TEMPORARY TABLE judged (seq bigint, row_id bigint, verdict text, status text, reason text)
         ON COMMIT DELETE ROWS
 """
+# Step by step: `record` is the chunk in the order of the queue, numbered as in `readable`. `held` are the
+# rows of its ids, locked, so that nobody changes them before COMMIT; `fresh` if INSERT_NEW made them just
+# now. `matched` puts each record beside its row and says in what they differ; `own` is the record that
+# a fresh row was made from. `settling` finds, for each id, the first record that settles a pending row.
+# `final` has the status that the row will have by then, against which the other records are held.
+# A record of a known user without a row is `overtaken`: the row or the user came or went meanwhile.
 JUDGE = f"""
     INSERT INTO judged
     WITH record AS (
@@ -118,7 +128,7 @@ COUNT_JUDGED = """
 """
 SELECT_REJECTED = "SELECT seq, reason FROM judged WHERE verdict = 'rejected' ORDER BY seq"
 
-# Purpose: keeps what cannot be stored, with how often it has been tried by now.
+# Purpose: keeps what cannot be stored. `times` is how often: one more than at the last replay of this id.
 INSERT_REJECTED = f"""
     INSERT INTO {REJECTED} (transaction_id, reason, raw, batch_id, times)
     SELECT v.transaction_id, v.reason, v.raw, v.batch_id::bigint,
@@ -127,7 +137,7 @@ INSERT_REJECTED = f"""
       FROM (VALUES %s) AS v (transaction_id, reason, raw, batch_id)
 """
 
-# Purpose: the books, in the same transaction as the rows that they count.
+# Purpose: counts the chunk in its batch and in the books, in the same transaction as the rows themselves.
 COUNT_CHUNK = f"""
     WITH batch AS (
         UPDATE {BATCHES}
@@ -174,8 +184,9 @@ class Counts:
 
 
 class Chunk:
-    """Queued records `lines` of a batch (its primary key), starting at `offset`; `readable` are those
-    that COPY can be given, `text` all of them.
+    """Queued records `lines` of a `batch` (its primary key), the first of which is its record `offset`.
+
+    `readable` are those that COPY can be given, and `text` is these in one, as COPY reads them.
     """
 
     def __init__(self, batch: int, offset: int, lines: Sequence[bytes]) -> None:
@@ -223,16 +234,16 @@ def store(
     counts.rejected = len(rejected)
     cursor.execute(COUNT_CHUNK, {"batch": chunk.batch, **asdict(counts)})
     if log.isEnabledFor(logging.DEBUG):
-        for names in _request_ids(chunk.lines):
-            log.debug("Batch %s, from %s: of the requests %s", chunk.batch, chunk.offset, names)
+        for ids in _request_ids(chunk.lines):
+            log.debug("Batch %s, from %s: of the requests %s", chunk.batch, chunk.offset, ids)
     return counts
 
 
 def _request_ids(lines: Iterable[bytes]) -> list[str]:
-    """The requests that the records came by, each once, in groups for a line of the log."""
+    """The ids of the requests that brought the records, each once, in texts for a line of the log each."""
     found = dict.fromkeys(match["request_id"].decode() for line in lines if (match := LINE.fullmatch(line)))
-    names = list(found)
-    return [" ".join(names[at : at + NAMES_MAX]) for at in range(0, len(names), NAMES_MAX)]
+    ids = list(found)
+    return [" ".join(ids[at : at + REQUEST_IDS_MAX]) for at in range(0, len(ids), REQUEST_IDS_MAX)]
 
 
 def _judge(cursor: Any, lines: Sequence[bytes]) -> tuple[Counts, list[tuple[bytes, str]]]:
@@ -256,5 +267,5 @@ def _keep_rejected(cursor: Any, batch: int, rejected: Sequence[tuple[bytes, str]
         readable = unescape(found["transaction_id"].decode(errors="replace"))[:100] if found else ""
         rows.append((readable.replace("\0", ""), reason[:200], line, batch))
     execute_values(cursor, INSERT_REJECTED, rows, page_size=len(rows))
-    for names in _request_ids(line for line, _ in rejected) or ["(unreadable)"]:
-        log.warning("Batch %s: %d records cannot be stored; of the requests %s", batch, len(rows), names)
+    for ids in _request_ids(line for line, _ in rejected) or ["(unreadable)"]:
+        log.warning("Batch %s: %d records cannot be stored; of the requests %s", batch, len(rows), ids)

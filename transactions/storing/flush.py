@@ -1,10 +1,12 @@
 """The flush: reserve, store, commit, release. Run by every tick, and harmless however often.
 
-One flusher at a time, by an advisory lock on the very connection that writes: whose connection is
-gone, holds no lock and can commit nothing. The queue is renamed to a batch whose random name
-PostgreSQL knows before Redis does, so that no crash leaves a batch that nobody looks for. A batch
-is never changed before all of it is committed; from then on anything in it may be let go of, by
-anyone, at any time.
+- One flusher at a time, by an advisory lock of PostgreSQL. It is held by the very connection that
+  writes, so a flusher that has lost its connection has lost the lock, and can commit nothing.
+- Reserve: the queue in Redis is renamed to a batch with a random name. PostgreSQL is told the name
+  first, by a row that is called a promise here, so that after a crash the next flush looks for it.
+- Store: chunk by chunk, each one transaction of PostgreSQL. Redis is left as it is meanwhile.
+- Release: once all of a batch is committed, Redis lets go of it. Nothing in it is needed any more,
+  so it does no harm if a flusher that was stopped for a while does this late, or once more.
 """
 
 import logging
@@ -31,35 +33,40 @@ from . import bulk_insert
 
 log = logging.getLogger(__name__)
 
-# A flush ends after this and the next tick goes on, so that a long backlog holds no worker for good.
+# Seconds after which a flush leaves the rest to the next tick: a long backlog does not keep the worker
+# from its other tasks for good.
 FLUSH_S_MAX = 120.0
 
 RESERVE = lua(__file__, "reserve")
 RELEASE = lua(__file__, "release")
 NOTE_STORED = lua(__file__, "note_stored")
 
-# Purpose: what earlier flushes promised, began, or stored without releasing it. A promise without a
-# batch is kept for a day: whoever made it may have been stopped, and rename the queue on waking.
+# Purpose: what earlier flushes promised, began, or stored and did not release.
 SELECT_OPEN = f"SELECT id, name, length, done FROM {BATCHES} WHERE NOT released ORDER BY id"
 # Purpose: promises a batch, before Redis learns its name.
 PROMISE = f"INSERT INTO {BATCHES} (name, epoch_id) VALUES (%s, %s) RETURNING id"
-# Purpose: a promise is kept. The number is that of the moment, which may come late, so that batches
-# are released in the order of their numbers: the last one tells whether Redis went back in time.
+# Purpose: notes that a promised batch has come to be, and gives it a new id. A flusher that was stopped
+# may rename the queue long after its promise; by the new id batches are in the order in which they came
+# to be, in which they are released too. So the highest id released is the batch that Redis must name as
+# the last one it let go of, or its data went back in time (IS_LATEST in books/epochs.py).
 SET_LENGTH = f"""
     UPDATE {BATCHES} SET length = %s, id = nextval(pg_get_serial_sequence('{BATCHES}', 'id'))
      WHERE id = %s RETURNING id
 """
+# Purpose: forgets promises of which nothing came. Not before a day has passed: whoever made one may have
+# been stopped, and rename the queue when it wakes.
 DROP_OLD_PROMISES = f"""
     DELETE FROM {BATCHES} WHERE NOT released AND length IS NULL AND reserved_at < now() - interval '1 day'
 """
-# Purpose: ends a batch that was shortened behind our back; the books stay unbalanced by what is gone.
+# Purpose: ends a batch from which records have vanished. The books do not balance from then on, by as
+# many as are gone.
 END_SHORT = f"UPDATE {BATCHES} SET length = done, stored_at = now() WHERE id = %s"
 SET_RELEASED = f"UPDATE {BATCHES} SET released = true WHERE id = %s"
 
 
 @dataclass(slots=True)
 class Batch:
-    """A reserved batch: `length` None while it is a promise, `done` records of it committed."""
+    """A reserved batch: `length` is None while it is only promised, `done` of its records are committed."""
 
     id: int
     name: str
@@ -90,7 +97,7 @@ def flush() -> FlushReport:
         with session.transaction() as cursor:
             cursor.execute(SELECT_OPEN)
             batches = [Batch(*row) for row in cursor.fetchall()]
-        prepared = False
+        prepared = False  # A tick that finds nothing makes no temporary tables.
         for batch in _with_new(session, batches, epoch):
             if not prepared:
                 with session.transaction() as cursor:
@@ -105,7 +112,10 @@ def flush() -> FlushReport:
 
 
 def _with_new(session: Session, batches: list[Batch], epoch: str) -> Iterator[Batch]:
-    """What earlier flushes left, then the queue of now as a batch of its own."""
+    """The `batches` that earlier flushes left, then what is in the queue by then, as a new one.
+
+    Of the promised ones those that have come to be since; the others are left out.
+    """
     for batch in batches:
         if batch.length is None:
             _measure(session, batch)
@@ -131,12 +141,12 @@ def _reserve(session: Session, epoch: str) -> Batch:
 
 
 def take_queue(name: str) -> None:
-    """Makes the queue the batch of that name, unless nothing waits or there is such a batch."""
+    """Renames the queue and its index to the batch `name`, unless nothing waits or that batch is there."""
     connection().register_script(RESERVE)([QUEUE, name, INDEX, index_of(name), BOOKS])
 
 
 def _measure(session: Session, batch: Batch) -> None:
-    """Notes the length of a promised batch, if it has come to be."""
+    """Notes the length of a promised batch, where the queue has been renamed to it."""
     length = int(connection().llen(batch.name))
     if length:
         with session.transaction() as cursor:
@@ -148,7 +158,9 @@ def _measure(session: Session, batch: Batch) -> None:
 def _store(session: Session, batch: Batch, report: FlushReport, deadline: float) -> bool:
     """Stores what is left of a batch, chunk by chunk; True when all of it is committed.
 
-    A chunk that cannot be stored is tried in halves, down to the one record that is the poison.
+    False where time ran out first. A chunk that PostgreSQL refuses is tried again by half, down to the
+    one record that it will not take (the poison), which is kept as a rejected one. After each success
+    the next chunk is twice as large, up to the usual size.
     """
     size, poison = settings.FLUSH_CHUNK_RECORDS, ""
     with BatchReader(batch) as reader:
@@ -177,13 +189,18 @@ def _store(session: Session, batch: Batch, report: FlushReport, deadline: float)
 
 
 class BatchReader:
-    """Reads a batch chunk by chunk: the next one while PostgreSQL stores the one before."""
+    """Reads a batch from Redis chunk by chunk: the next one while PostgreSQL stores the one before.
+
+    The chunk read ahead is for the usual case. If the one before has to be tried by half, or the caller
+    asks for anything else, it is not used.
+    """
 
     def __init__(self, batch: Batch) -> None:
         assert batch.length is not None
         self.length = batch.length
         self._batch = batch
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
+        # Offset and size: of what will be asked for next, if all goes well; of what was read ahead.
         self._next = (0, 0)
         self._ahead: dict[tuple[int, int], Future[bulk_insert.Chunk]] = {}
 
@@ -200,7 +217,7 @@ class BatchReader:
         return self._read(offset, size) if ahead is None else ahead.result()
 
     def go_ahead(self) -> None:
-        """Begins to read what will be asked for next, if all goes well."""
+        """Begins to read the chunk after the last one that was asked for, in a thread."""
         if self._next[0] < self.length:
             self._ahead = {self._next: self._thread.submit(self._read, *self._next)}
 
@@ -219,12 +236,16 @@ def _release(session: Session, batch: Batch) -> None:
 
 
 def note_stored(session: Session) -> None:
-    """Tells dashboards how far everything is stored. A promise may have become a batch meanwhile."""
+    """Tells dashboards up to which record everything is stored.
+
+    Where a store does not take part, the next flush tells; this one has not failed.
+    """
     try:
+        # Read anew: a flusher that woke up may have made its promised batch meanwhile.
         with session.transaction() as cursor:
             cursor.execute(SELECT_OPEN)
             names = [row[1] for row in cursor.fetchall()]
         connection().register_script(NOTE_STORED)([BOOKS, QUEUE, *names])
     except (psycopg2.Error, redis.RedisError) as error:
-        # Redis over its memory limit, say. The flush is done all the same; the next one tells.
+        # Redis over its memory limit, say.
         log.warning("Dashboards were not told what is stored (%s)", type(error).__name__)

@@ -1,4 +1,4 @@
-"""The latest flushes: when one last ended, and those of the plot above their list."""
+"""The latest flushes: when one last ended, and what the admin's plot of them shows."""
 
 from pathlib import Path
 from typing import Any

@@ -4,7 +4,8 @@
 -- KEYS  1 batch (list)  2 index of the batch (hash)  3 books (hash)
 -- The generation moves, so that look-ups made before are made again, and the name is kept: Redis
 -- data that names an older batch than PostgreSQL does went back in time.
--- Only commands that Redis still allows over its memory limit come before the first write.
+-- Over its memory limit Redis allows UNLINK, and whatever a script does after its first write; so that
+-- comes first.
 local batch, index, books = KEYS[1], KEYS[2], KEYS[3]
 local batches, indexes = redis.call('UNLINK', batch), redis.call('UNLINK', index)
 if batches + indexes == 0 then return end

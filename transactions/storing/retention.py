@@ -1,9 +1,9 @@
-"""Retention: old transactions are removed; their averages stay, and the books know nothing of it.
+"""Retention: old transactions are removed; their averages stay, and the books go on counting them.
 
-A row is old when it happened, was accepted and was settled before the day in question: a client
-that sends again within that time finds its transaction, whatever `created_at` it gave. Those that
-are PENDING stay unless asked for: their second record may still come, and would be stored as a
-transaction of its own. An id whose row is gone is new to whoever posts it.
+A transaction is old when it happened, was accepted and was settled more than so many days ago. So a
+client that sends one again within that time is recognised, whatever `created_at` it gave. After that
+the id is a new one. PENDING transactions stay unless asked for: their SUCCESS or FAILED may still
+come, and without the row would be stored as a transaction of its own.
 """
 
 import logging
@@ -19,10 +19,10 @@ from ..tables import PRUNING_PLACE, TRANSACTIONS
 
 log = logging.getLogger(__name__)
 
-# The dashboard subtracts rows from rollups within the last two days.
+# The dashboard reckons with rows and rollups of the last two days side by side, so both must be there.
 DAYS_MIN = 3
 DAYS_MAX = 36_500
-# Rows looked at by one transaction: a few hundredths of a second, so that nobody waits for it.
+# Rows looked at in one transaction: it takes a few hundredths of a second, so nobody waits long for it.
 CHUNK_ROWS = 5_000
 
 # Purpose: the moment before which rows are old, by PostgreSQL's clock; days of 24 hours.
@@ -33,7 +33,7 @@ OLD = """
 """
 # Purpose: how many rows are old.
 COUNT_OLD = f"SELECT count(*) FROM {TRANSACTIONS} WHERE {OLD}"
-# Purpose: the averages stay; see the triggers of migration 0002.
+# Purpose: tells the triggers of migration 0002 to leave the averages as they are, in this transaction.
 KEEP_ROLLUPS = "SELECT set_config('transactions.keep_rollups', 'on', true)"
 # Purpose: removes the old ones among the next rows in the order of the index transaction_by_time, and
 # tells how many went and which row was the last looked at, so that those that stay are not read again.
@@ -62,7 +62,7 @@ FORGET_PLACE = f"DELETE FROM {PRUNING_PLACE}"
 
 
 class PruningUnderWay(Exception):
-    """Another pruning is under way."""
+    """Another pruning is under way, and has not ended in the time that a lock is waited for."""
 
 
 class Place(NamedTuple):

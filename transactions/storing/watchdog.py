@@ -1,8 +1,9 @@
-"""Ticks of the worker's own, for when Beat's do not come.
+"""The worker flushes by itself when nobody tells it to.
 
-Over its memory limit Redis takes none of Celery's messages, and a consumer may stay silent after a
-reconnect though its process lives. So a thread of the worker's main process looks at the age of the
-last flush, and flushes itself once that is older than two intervals. A tick too many is harmless.
+A tick is a message: Celery Beat sends it through Redis, and the worker flushes. It may fail to come.
+Over its memory limit Redis takes no messages, and Celery may stop listening after a reconnect while
+its process lives on. So a thread of the worker's main process looks how old the last flush is, and
+flushes once that is older than two intervals. A flush too many is harmless.
 """
 
 import logging
@@ -19,7 +20,7 @@ from .flush import flush
 
 log = logging.getLogger(__name__)
 
-# Intervals without a flush after which the clock makes one.
+# Intervals without a flush after which the thread makes one.
 INTERVALS = 2
 
 
@@ -46,7 +47,7 @@ def start_clock() -> threading.Event:
 
 
 def _run(ended: threading.Event) -> None:
-    # After a long stop the first tick is Beat's to send.
+    # The last flush may be old because everything was stopped: Beat is given time to send the first tick.
     if ended.wait(INTERVALS * settings.FLUSH_INTERVAL_SECONDS):
         return
     while not ended.wait(settings.FLUSH_INTERVAL_SECONDS):
