@@ -94,7 +94,7 @@ class Scene:
 
 
 @dataclass(slots=True)
-class Counts:
+class SimulationProgress:
     """What the API said so far, and why it refused what it refused last."""
 
     accepted: int = 0
@@ -116,15 +116,15 @@ def simulate(scene: Scene, client: Client, status: StatusLine) -> None:
     if made := make_missing(users):
         status.say(f"{made:,} users made")
     stream = Stream(users, scene.seed, f"SIM-{secrets.token_hex(4)}")
-    counts, began_at = Counts(), time.monotonic()
+    progress, began_at = SimulationProgress(), time.monotonic()
     try:
         for batch in _batches(stream, scene, began_at):
-            _post(batch, client, counts)
-            status.show(lambda: f"{time.monotonic() - began_at:,.0f} s  {counts}")
+            _post(batch, client, progress)
+            status.show(lambda: f"{time.monotonic() - began_at:,.0f} s  {progress}")
     except KeyboardInterrupt:
         pass
     finally:
-        status.say(f"{time.monotonic() - began_at:,.1f} s  {counts}")
+        status.say(f"{time.monotonic() - began_at:,.1f} s  {progress}")
 
 
 def _batches(stream: Stream, scene: Scene, began_at: float) -> Iterator[list[Posted]]:
@@ -138,10 +138,10 @@ def _batches(stream: Stream, scene: Scene, began_at: float) -> Iterator[list[Pos
         sent += size
 
 
-def _post(batch: list[Posted], client: Client, counts: Counts) -> None:
+def _post(batch: list[Posted], client: Client, progress: SimulationProgress) -> None:
     answer = client.post(batch)
-    counts.accepted += answer.accepted
-    counts.replayed += answer.duplicates
+    progress.accepted += answer.accepted
+    progress.replayed += answer.duplicates
     if answer.errors:
-        counts.refused += len(answer.errors)
-        counts.why = str(answer.errors[-1].get("errors"))[:100]
+        progress.refused += len(answer.errors)
+        progress.why = str(answer.errors[-1].get("errors"))[:100]
