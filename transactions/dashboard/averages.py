@@ -16,7 +16,7 @@ DAYS_MAX = 3_660
 
 
 class RangeParameters(AverageParameters):
-    """`from`, `to`, `timezone`, `status` and `user`; the question always has both its ends."""
+    """Those of the API's averages; the question then always has both its ends."""
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         attrs = super().validate(attrs)
