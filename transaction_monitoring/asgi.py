@@ -32,15 +32,16 @@ _router = with_request_id(ProtocolTypeRouter({"http": _http, "websocket": _webso
 _application = fast_lane(_router, logs.request_id)
 _loop: asyncio.AbstractEventLoop | None = None
 
-# What is loaded now stays: the collector need not walk through it, nor after every 700 objects. With
-# a thousand dashboards that is a quarter of the processor's time, and pauses that requests feel.
+# What is loaded now stays, so the garbage collector need not walk through it, and need not run after
+# every 700 new objects. With a thousand dashboards that would take a quarter of the processor's time,
+# in pauses that requests feel.
 gc.collect()
 gc.freeze()
 gc.set_threshold(10_000, 10, 10)
 
 
 async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-    """Serves one connection on a loop that lasts, so that its requests share their calls to Redis."""
+    """Serves a request or a websocket, on a loop that lasts: there requests share their calls to Redis."""
     global _loop
     loop = asyncio.get_running_loop()
     if loop is not _loop:

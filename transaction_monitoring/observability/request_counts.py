@@ -9,7 +9,7 @@ from transactions.metrics.counters import tally
 
 
 def observed_posts(application: ASGI3Application) -> ASGI3Application:
-    """`application`, whose answers to posted transactions are counted and timed, by their first byte."""
+    """`application`, whose answers to posted transactions are counted and timed, until their first byte."""
 
     async def observed(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in ENDPOINTS:
@@ -28,7 +28,7 @@ def observed_posts(application: ASGI3Application) -> ASGI3Application:
 
 
 def observed_websockets(application: ASGI3Application) -> ASGI3Application:
-    """`application`, whose connections are counted: those that are open, and how we closed others."""
+    """`application`, whose connections are counted: how many are open, and by which codes we close them."""
 
     async def observed(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         is_open = False

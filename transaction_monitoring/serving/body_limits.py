@@ -2,12 +2,12 @@
 
 Daphne hands a request to the application once all of its body is in a temporary file, be it two
 gigabytes, be it a byte a minute. So its request class gets three bounds here: a length announced
-over the limit is answered 413 before any of the body is read, a body without a length where it
+over the limit is answered 413 before any of the body is read, a body without a length as soon as it
 passes the limit, and one that comes too slowly is answered 408. Installed with the ASGI application,
 so that `daphne` needs no options for it.
 
-This looks into Daphne and Twisted: a test posts such bodies and fails if they change. A proxy with
-limits of its own lets nothing of the kind through.
+This looks into Daphne and Twisted: a test posts such bodies and fails if they change. Behind a proxy
+with limits of its own it has nothing to do.
 """
 
 import time
@@ -23,8 +23,8 @@ from .request_ids import HEADER, request_id
 # every two seconds.
 GRACE_S = 10.0
 LEAST_BYTES_PER_S = 20_000
-# After the answer what still comes is thrown away for so long: a connection closed at once would be
-# reset, and the answer lost with it.
+# Seconds after such an answer in which what still comes is thrown away: a connection closed at once
+# would be reset, and the answer lost with it.
 LINGER_S = 2.0
 
 TOO_LARGE = (413, b"Content Too Large", "The body is over the limit of {limit} bytes.")
@@ -51,8 +51,8 @@ def install() -> None:
 
 
 def init(request: Any, *arguments: Any, **options: Any) -> None:
-    """Leaves bodies to the application: Twisted would read every POST's Content-Type as an e-mail's,
-    which takes an eighth of Daphne's time, and every form, which Django reads anyway.
+    """Leaves bodies to the application. Twisted would take the Content-Type of every POST apart with
+    Python's e-mail parser, an eighth of Daphne's time, and read every form, as Django does again.
     """
     _init(request, *arguments, parsePOSTFormSubmission=False, **options)
 
@@ -102,8 +102,8 @@ def check_timeouts(request: Any) -> None:
 def _refuse(request: Any, status: int, words: bytes, told: str) -> None:
     """Answers by hand, as Twisted answers only requests that it has read to their end."""
     request.body_refused = True
-    request.body_began = time.monotonic()  # of the lingering
-    request.requestHeaders.removeHeader(b"Expect")  # or a 100 would follow
+    request.body_began = time.monotonic()  # from here LINGER_S are counted
+    request.requestHeaders.removeHeader(b"Expect")  # else Twisted would send 100 Continue after the answer
     name = request_id(request.requestHeaders.getRawHeaders(HEADER, []))
     body = orjson.dumps({"detail": told.format(limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)})
     request.channel.transport.write(HEAD % (status, words, len(body), name.encode()) + body)

@@ -1,4 +1,4 @@
-"""Errors as the API tells them: DRF's shapes, JSON everywhere under /api/, and 503 where we are at fault."""
+"""Errors as the API tells them: in DRF's form, JSON everywhere under /api/, and 503 where a store fails."""
 
 import logging
 from typing import Any
@@ -27,14 +27,13 @@ class TooLarge(exceptions.APIException):
 
 
 class Unavailable(exceptions.APIException):
-    """A store does not answer; `wait` is what Retry-After says, in seconds."""
+    """A store does not answer."""
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_detail = "A store does not answer. Try again."
     default_code = "unavailable"
-
-    def __init__(self, detail: str, wait: int = 5) -> None:
-        super().__init__(detail)
-        self.wait = wait
+    # Seconds, which DRF says in Retry-After.
+    wait = 5
 
 
 STORE_FAILURES = (OperationalError, InterfaceError, redis.RedisError, postgres_errors.OperationalError)
@@ -46,12 +45,10 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
         error = TooLarge()
     elif isinstance(error, STORE_FAILURES):
         log.error("A store failed under %s: %s", context["request"].path, type(error).__name__)
-        error = Unavailable("A store does not answer. Try again.")
+        error = Unavailable()
     response = exception_handler(error, context)
     if response is not None and context["request"].method == "POST" and response.status_code in REASONS:
         refused(REASONS[response.status_code])
-    if response is not None and isinstance(error, Unavailable):
-        response["Retry-After"] = str(error.wait)
     return response
 
 

@@ -1,9 +1,9 @@
 """Lets go of a request as soon as it is answered.
 
-Daphne keeps every request until a look at all of them once a second, and lets go of a second's
-worth at once: 15 µs each, in which nobody is served, and memory that was long out of the
-processor's caches. So what ended well is taken out when its application returns; Daphne's look
-finds the others: those that raised, were cancelled, or outlived their connection.
+Daphne keeps every request until it goes through all of them once a second, and then lets go of a
+second's worth at once: 15 µs each, in which nobody is served, since their memory has long left the
+processor's caches. So a request that ended well is taken out when its application returns. The others,
+which raised, were cancelled or outlived their connection, are left to Daphne.
 
 This looks into Daphne: a test fails if it changes.
 """
@@ -18,7 +18,7 @@ _create_application = Server.create_application
 
 
 def install() -> None:
-    """For Daphne in this process."""
+    """Puts this into Daphne's server class, for this process."""
     Server.create_application = create_application
 
 

@@ -1,7 +1,8 @@
 """X-Request-Id: one name for a request, on its answer, in its log lines, and on the records it leaves.
 
-In front of everything that answers, so that also a 404, a refusal by a middleware and an answer of
-the fast lane bear one. What is behind finds the name in the request's own header.
+In front of Django and the websocket, so that also a 404 and a refusal by a middleware bear one. What
+is behind finds the name in the request's own header. The fast lane and the limits on bodies answer in
+front of this, and name their answers themselves.
 """
 
 from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
@@ -14,7 +15,7 @@ HEADER = b"x-request-id"
 
 
 def request_id(given: list[bytes]) -> str:
-    """The name of a request with these X-Request-Id: the client's if there is one that is fit, else ours."""
+    """The name of a request with these X-Request-Id: the client's if it is one and fit, else ours."""
     return request_ids.request_id(given[0].decode("latin-1") if len(given) == 1 else "")
 
 

@@ -4,9 +4,10 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class HashedFilesStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
-    """Modules import each other by such names too: no page ever runs files of two releases.
+    """Renames modules' imports of each other too: no page ever runs files of two releases.
 
-    Browsers may keep a file of such a name for ever, so one that is not renamed would be stale.
+    Browsers keep files for ever, and a module that imported another by its plain name might get that of
+    another release.
     """
 
     support_js_module_import_aggregation = True

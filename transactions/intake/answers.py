@@ -29,7 +29,7 @@ REPLAYED = Answer(200, OBTAINED, {"Idempotent-Replayed": "true"})
 
 
 def most_records(atomic: bool) -> int:
-    """How many records one batch may hold: all-or-none ones go in a single script call."""
+    """How many records one batch may hold; one that is all or none has to go in a single script call."""
     return ingest.CALL_RECORDS_MAX if atomic else settings.MAX_BATCH_RECORDS
 
 
@@ -47,7 +47,7 @@ async def to_record(record: Record, request_id: str) -> Answer:
 
 
 async def to_batch(documents: Sequence[Any], request_id: str, *, atomic: bool) -> Answer:
-    """Accepts a batch of Records or parsed JSON and says what became of each that was not taken."""
+    """Accepts a batch (see `batches.accept`); says how many were accepted, and why the others were not."""
     try:
         report = await batches.accept(documents, request_id, atomic=atomic)
     except IntakeUnavailable as error:
@@ -58,12 +58,12 @@ async def to_batch(documents: Sequence[Any], request_id: str, *, atomic: bool) -
 
 
 def unavailable(error: IntakeUnavailable) -> Answer:
-    """503: send the same again."""
+    """503, which says nothing of what was taken; to send the same again is safe."""
     refused("unavailable")
     return Answer(503, {"detail": str(error)}, {"Retry-After": str(error.retry_after_s)})
 
 
 def limited() -> Answer:
-    """429: come again later. Its headers are those of the caller's allowance."""
+    """429; the headers, which say when to come again, are those of the caller's allowance."""
     refused("rate_limit")
     return Answer(429, {"detail": rate_limits.REFUSED}, {})

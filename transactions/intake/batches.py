@@ -15,7 +15,7 @@ from .outcomes import TAKEN, Refusal, refusal_of
 
 @dataclass(slots=True)
 class BatchReport:
-    """What became of a batch; `errors` lists only what was not accepted, by its place from 0."""
+    """What became of a batch; `errors` lists only what was not accepted, by its index in the batch."""
 
     accepted: int = 0
     duplicates: int = 0
@@ -44,12 +44,12 @@ class BatchReport:
 
 
 def checked(documents: Sequence[Any], report: BatchReport) -> tuple[list[int], list[Record]]:
-    """The records among `documents` and their places; the others are noted in the report."""
-    places: list[int] = []
+    """The records among `documents` and their indexes; the others are refused in the report."""
+    indexes: list[int] = []
     records: list[Record] = []
     for index, document in enumerate(documents):
         if isinstance(document, Record):
-            places.append(index)
+            indexes.append(index)
             records.append(document)
             continue
         if isinstance(document, ParseError):
@@ -57,26 +57,27 @@ def checked(documents: Sequence[Any], report: BatchReport) -> tuple[list[int], l
             continue
         serializer = RecordSerializer(data=document)
         if serializer.is_valid():
-            places.append(index)
+            indexes.append(index)
             records.append(serializer.record())
         else:
             given = document.get("transaction_id") if isinstance(document, dict) else None
             report.refuse(index, given, Refusal("invalid", serializer.errors))
-    return places, records
+    return indexes, records
 
 
 async def accept(documents: Sequence[Any], request_id: str, *, atomic: bool) -> BatchReport:
-    """Takes what can be taken of `documents`, Records or parsed JSON; with `atomic` everything or nothing.
+    """Takes what can be taken of a batch; with `atomic` everything or nothing.
 
-    Raises IntakeUnavailable, which says nothing of what was taken.
+    `documents` are Records, parsed JSON, or the ParseErrors of lines that are no JSON. Raises
+    IntakeUnavailable, which says nothing of what was taken.
     """
     report = BatchReport()
-    places, records = checked(documents, report)
+    indexes, records = checked(documents, report)
     if atomic and report.errors:
         report.status = status.HTTP_400_BAD_REQUEST
         return report
     outcomes = await ingest.accept(records, request_id, atomic=atomic) if records else []
-    for index, record, outcome in zip(places, records, outcomes, strict=True):
+    for index, record, outcome in zip(indexes, records, outcomes, strict=True):
         if outcome.verdict in TAKEN:
             report.accepted += 1
         elif (refusal := refusal_of(record, outcome)) is not None:

@@ -4,7 +4,7 @@ Whatever this takes, RecordSerializer would take too, with the same values (a pr
 the two together); of everything else the serializer's answer is final.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -48,7 +48,7 @@ def record(body: bytes | msgspec.Raw) -> Record | None:
     return _checked(plain)
 
 
-def records(body: bytes, read: Any) -> Sequence[Any] | None:
+def records(body: bytes, read: Callable[[bytes], Any]) -> Sequence[Any] | None:
     """The items of a JSON array: a Record for each that is plainly right, else what `read` makes of
     its bytes (or the ParseError that it raises). None where `body` is no JSON array, or too deep.
     """
@@ -68,8 +68,8 @@ def records(body: bytes, read: Any) -> Sequence[Any] | None:
     return found
 
 
-def each(pieces: Iterable[bytes | msgspec.Raw], read: Any) -> list[Any]:
-    """The same, of JSON documents that stand for themselves."""
+def each(pieces: Iterable[bytes | msgspec.Raw], read: Callable[[bytes], Any]) -> list[Any]:
+    """The same, of documents that are apart already: lines of NDJSON, or the items of an array."""
     items: list[Any] = []
     for piece in pieces:
         item: Any = record(piece)

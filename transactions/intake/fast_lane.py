@@ -1,10 +1,10 @@
 """The fast lane: the common POST, answered without Django's threads.
 
 Django's ASGI handler starts a thread for every request, and a synchronous view another, which
-costs ten times what accepting a record does. So a plain JSON POST with a known token, or an
-anonymous one of a private run, is taken here, by the same decoder, the same credentials and the
-same `answers`. Whatever is in any way unusual goes to Django untouched, whose views define the API:
-one test sends a long table of requests through both and demands the same answers.
+costs ten times what accepting a record does. So a plain JSON POST with a token that this process
+knows, or an anonymous one of a private run, is answered here, by the decoder, the credentials, the
+limits and the `answers` that the views use too. Whatever is in any way unusual goes to Django untouched,
+whose views define the API: one test sends a long table of requests both ways and demands the same answers.
 """
 
 from collections.abc import Sequence
@@ -35,14 +35,15 @@ from .parsers import decode
 
 RECORD_PATHS = frozenset({"/api/add-transaction", "/api/add-transaction/"})
 BATCH_PATHS = frozenset({"/api/add-transactions", "/api/add-transactions/"})
-# What the metrics call them.
+# What the metrics call these paths.
 ENDPOINTS = {path: path.strip("/").rpartition("/")[2] for path in RECORD_PATHS | BATCH_PATHS}
-# By path and query string, all that the lane answers: whether it is all or none.
+# The paths that the lane answers, and the query strings under each: whether a batch is all or none.
 ATOMIC = {
     **{path: {b"": False} for path in RECORD_PATHS},
     **{path: {b"": False, b"atomic=false": False, b"atomic=true": True} for path in BATCH_PATHS},
 }
-# Headers that change nothing of what Django would answer. A request with any other goes to Django.
+# Headers that change nothing of the answer, and below those that the lane reads as Django would. A
+# request with any other goes to Django.
 HARMLESS = frozenset(
     {
         b"accept",
@@ -62,12 +63,12 @@ _OBTAINED = JSONRenderer().render(answers.OBTAINED)
 
 
 class Rules(NamedTuple):
-    """The settings that each request is held against, read once: reading one costs half a microsecond."""
+    """The settings that a request is judged by, read once: Django takes half a microsecond for each."""
 
     body_bytes_max: int
     anonymous: bool
     tls_alone: bool
-    # The header by which a proxy says that the client came by TLS, and what it says then.
+    # The header by which a proxy says that the client came by TLS, and its value then.
     proxy_header: bytes | None
     proxy_word: str
 
@@ -85,21 +86,23 @@ class Rules(NamedTuple):
 
 
 class Plain(NamedTuple):
-    """A request that the lane can answer: what of it matters."""
+    """What matters of a request that the lane can answer."""
 
+    # Of the body, in bytes, as announced.
     length: int
     request_id: str
     atomic: bool
     anonymous: bool
     secure: bool
+    # Whose bucket the rate limit takes from.
     caller: str
 
 
 def fast_lane(application: ASGI3Application, request_id: "ContextVar[str]") -> ASGI3Application:
-    """`application` behind the lane; FAST_LANE off leaves it as it is.
+    """`application` behind the lane; with FAST_LANE off `application` itself.
 
-    The lane stands in front of everything, so it names, counts and times what it answers itself;
-    `request_id` names the request in the log.
+    The lane stands in front of everything, also of what names, counts and times requests: what it
+    answers, it names, counts and times itself. `request_id` is set to the request's name for the log.
     """
     if not settings.FAST_LANE:
         return application
@@ -176,8 +179,8 @@ def _host_allowed(host: bytes) -> bool:
 
 
 def _anonymous(scope: HTTPScope, headers: dict[bytes, bytes], rules: Rules) -> str | None:
-    """The caller without credentials, whose bucket is that of the address; None where it may not."""
-    # A browser's page sends Origin or Sec-Fetch-Site, which are no headers of the lane.
+    """The address of a caller without credentials; None where Django has to look whether it may post."""
+    # What a browser's page sends never comes here: it has Origin or Sec-Fetch-Site among its headers.
     if not rules.anonymous or not FORWARDED.isdisjoint(headers):
         return None
     client = scope.get("client")
@@ -186,7 +189,7 @@ def _anonymous(scope: HTTPScope, headers: dict[bytes, bytes], rules: Rules) -> s
 
 
 def _holder(authorization: bytes) -> str | None:
-    """The holder of a token that this process knows at this moment, with the right to post."""
+    """The holder of a token that this process knows and that may post; None for any other header."""
     scheme, _, token = authorization.decode("latin-1").partition(" ")
     access = token_checks.known(token) if scheme == "Bearer" else None
     return access.caller if access is not None and Right.POST in access.rights else None
@@ -211,7 +214,7 @@ async def _read(plain: Plain, receive: ASGIReceiveCallable) -> tuple[bytes | Non
 
 
 def _again(messages: list[ASGIReceiveEvent], receive: ASGIReceiveCallable) -> ASGIReceiveCallable:
-    """What was received already, then what comes."""
+    """A `receive` for Django: gives what was received already, then what comes."""
     waiting = iter(messages)
 
     async def replay() -> ASGIReceiveEvent:
@@ -223,9 +226,11 @@ def _again(messages: list[ASGIReceiveEvent], receive: ASGIReceiveCallable) -> AS
 
 
 async def _answer(path: str, plain: Plain, body: bytes) -> Answer | None:
+    """The answer, with the headers of the caller's allowance; None where Django has to judge the body."""
     documents = _documents(path, plain, body)
     if documents is None:
         return None
+    # Mostly this process has taken enough ahead for the caller, and need not ask Redis.
     allowance = rate_limits.take_held(plain.caller, len(documents))
     if allowance is None:
         allowance = await rate_limits.take_for_batch(plain.caller, len(documents))
@@ -250,7 +255,7 @@ def _documents(path: str, plain: Plain, body: bytes) -> Sequence[Any] | None:
 
 
 def _headers(answer: Answer, plain: Plain, length: int) -> list[tuple[bytes, bytes]]:
-    """Those that Django's middleware would have set, and what stands in front of it."""
+    """The headers that Django's middleware would have set, and those of what stands in front of Django."""
     return [
         *_common(plain.anonymous, plain.secure),
         (b"Content-Length", b"%d" % length),
@@ -271,7 +276,7 @@ def _common(anonymous: bool, secure: bool) -> tuple[tuple[bytes, bytes], ...]:
         "Content-Security-Policy": settings.CONTENT_SECURITY_POLICY,
         "Permissions-Policy": settings.PERMISSIONS_POLICY,
     }
-    if anonymous:  # who was looked for in the session
+    if anonymous:  # since Django would have looked for a session
         headers["Vary"] = "Cookie"
     if secure and settings.SECURE_HSTS_SECONDS:
         policy = [f"max-age={settings.SECURE_HSTS_SECONDS}"]

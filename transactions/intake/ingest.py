@@ -1,12 +1,12 @@
 """Accepting: from checked records to durable ones, one script call for a group of requests.
 
 Group commit: while one call to Redis is under way, the requests that arrive gather, and the next
-call carries them all; what PostgreSQL knows of them is asked meanwhile. No timer: an idle system
-answers at once, a busy one in larger groups.
+call carries them all; PostgreSQL is asked about them meanwhile. No timer: an idle system answers at
+once, a busy one in larger groups.
 (The idea is that of PostgreSQL's and InnoDB's group commit of the log.)
 
-A record is answered only once the script's answer is here, and what we ship runs Redis with
-`appendfsync always`: the answer means that it is on disk.
+A request is answered only once the script has answered. The Redis that we ship has `appendfsync always`:
+by then the records are on disk.
 """
 
 import asyncio
@@ -34,23 +34,33 @@ from .outcomes import OUTCOMES, TAKEN, IntakeUnavailable, Outcome, Verdict
 
 log = logging.getLogger(__name__)
 
-# Records of one script call: an answer in about a millisecond, and Lua's unpack() ends at a few
-# thousand values.
+# Records of one script call. It keeps Redis from everybody else for about a millisecond; and Lua's
+# unpack() fails at a few thousand values.
 CALL_RECORDS_MAX = 1000
 ACCEPT = lua(__file__, "accept")
 KEYS = (QUEUE, INDEX, BOOKS, FEED)
-# How often a look-up that a flush has overtaken is repeated before the client is asked to.
+# A flush may overtake a look-up, which is then made again, so many times before the client is told 503.
 STALE_TRIES = 5
-# Stands in a line for the moment of acceptance until that has come. No id holds a control character.
+# Lines are written before the moment of acceptance is known. This stands in its place: no id holds a
+# control character, so nothing else is replaced.
 MOMENT = "\0"
-# How old the last look at Redis' memory may be, in seconds.
+# Seconds between two looks at Redis' memory.
 MEMORY_LOOK_S = 0.1
+
+# What a client is told where the script has accepted nothing, by the script's word.
+WHY = {
+    "full": "The queue is full.",
+    "stale": "The transaction is being stored right now.",
+    "emptying": "All transactions are being deleted.",
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Known:
-    """What PostgreSQL said of a group: stored states by id, users that do not exist, and the generation
-    that this stands on, "" where it did not answer.
+    """What PostgreSQL said of a group: stored states by id, and users that do not exist.
+
+    `generation` is Redis' count of releases from before the look-up. If it has moved on by the time of the
+    script call, an id may have left Redis unseen: the script answers "stale". "" where PostgreSQL was silent.
     """
 
     states: dict[str, str]
@@ -60,13 +70,13 @@ class Known:
 
 @dataclass(slots=True)
 class Submission:
-    """The records of one request on their way, and who waits for the outcomes."""
+    """The records of one request on their way, and the future on which the request waits."""
 
     records: Sequence[Record]
     request_id: str
     atomic: bool
     answer: "asyncio.Future[list[Outcome]]"
-    # As they will be queued, in order, but for the moment of acceptance.
+    # The records as they will be queued, in order, but for the moment of acceptance.
     lines: list[str] = field(default_factory=list)
     known: Known = Known({}, set(), "")
 
@@ -78,7 +88,7 @@ class Submission:
         ]
 
     def possible(self) -> list[str]:
-        """The lines of users that exist."""
+        """The lines whose users exist: the script knows nothing of users."""
         if not self.known.missing:
             return self.lines
         both = zip(self.records, self.lines, strict=True)
@@ -105,13 +115,13 @@ class Intake:
     async def submit(self, records: Sequence[Record], request_id: str, *, atomic: bool) -> list[Outcome]:
         """Outcomes in the order of up to CALL_RECORDS_MAX records. Raises IntakeUnavailable.
 
-        Each request waits for a future of its own, and the tasks of the stages belong to nobody: a
-        client that goes away takes nothing of the others' with it.
+        Each request waits for a future of its own, and the stages run in tasks that belong to no request:
+        one whose client goes away is cancelled, and the others of its group go on.
         """
         answer: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
         self._arrived.append(Submission(records, request_id, atomic, answer))
         if self._asking is None:
-            # In no request's context: its log lines are those of a group.
+            # In an empty context: its log lines are about a group, and bear no request's id.
             self._asking = asyncio.create_task(self._ask(), context=Context())
         return await answer
 
@@ -121,7 +131,7 @@ class Intake:
         await self._redis.aclose()
 
     async def _ask(self) -> None:
-        """The first stage: what PostgreSQL knows of those that have arrived."""
+        """The first stage: asks PostgreSQL about one group after the other."""
         try:
             while self._arrived:
                 group = _first(self._arrived)
@@ -137,7 +147,7 @@ class Intake:
             self._asking = None
 
     async def _call_all(self) -> None:
-        """The second stage: one script call after the other, each for a group."""
+        """The second stage: calls the script for one group after the other."""
         try:
             while self._looked_up:
                 group = _first(self._looked_up, apart=True)
@@ -149,6 +159,7 @@ class Intake:
             self._calling = None
 
     def _refuse(self, group: list[Submission], error: Exception) -> None:
+        """Ends the wait of every request of the group with the error."""
         if isinstance(error, redis.exceptions.OutOfMemoryError):
             error = IntakeUnavailable("The buffer is out of memory.", retry_after_s=5)
         elif isinstance(error, redis.exceptions.RedisError | OSError):
@@ -168,7 +179,8 @@ class Intake:
         ids = [record.transaction_id for submission in group for record in submission.records]
         users = lookups.unknown_users({record.user for submission in group for record in submission.records})
         question = asyncio.ensure_future(lookups.ask(ids, users))
-        await asyncio.sleep(0)  # it is on its way, and while PostgreSQL looks
+        # The question goes out now; while PostgreSQL looks, the lines are written.
+        await asyncio.sleep(0)
         for submission in group:
             submission.write_lines()
         found = await question
@@ -191,9 +203,10 @@ class Intake:
         self._hand_out(group, reply, accepted_at)
 
     async def _call(self, group: list[Submission], accepted_at: str) -> list[bytes]:
+        """The script's reply: see accept.lua."""
         atomic = group[0].atomic
         lines = [line for submission in group for line in submission.possible()]
-        # Of an all-or-none one nothing may be taken, and there may be nothing to take.
+        # Where no user exists, or one is missing of an all-or-none request, there is nothing to call for.
         if not lines or (atomic and len(lines) < len(group[0].records)):
             return [b"refused" if atomic else b"ok", self._generation.encode(), b"0", b"", b""]
         arguments: list[str | int] = [
@@ -211,7 +224,7 @@ class Intake:
         return await self._script(KEYS, arguments)  # type: ignore[no-any-return]
 
     def _hand_out(self, group: list[Submission], reply: list[bytes], accepted_at: str) -> None:
-        """Gives each request its outcomes and the feed the run of what was taken."""
+        """Ends the wait of each request with its outcomes, and announces what was taken."""
         word, last = reply[0], int(reply[2])
         all_new = word == b"ok" and not reply[3].strip(b"N")
         verdicts, states = iter(reply[3].decode()), iter(reply[5:])
@@ -230,7 +243,9 @@ class Intake:
             feed.announce(reply[4].decode(), taken, last, accepted_at)
 
     async def _refuse_when_full(self) -> None:
-        """Keeps a reserve below Redis' memory limit: over it, Celery could send no tick."""
+        """Keeps a reserve below Redis' memory limit. Over it Redis takes no message of Celery's either, so
+        no flush would run and the queue would stay full. Raises IntakeUnavailable.
+        """
         now = time.monotonic()
         if now - self._memory_looked_at > MEMORY_LOOK_S:
             memory = await self._redis.info("memory")
@@ -242,9 +257,10 @@ class Intake:
 
 
 def _first(waiting: list[Submission], *, apart: bool = False) -> list[Submission]:
-    """Takes those that one call carries off the front of `waiting`.
+    """Takes off the front of `waiting` what one call carries, at least one submission.
 
-    `apart`: an all-or-none one goes alone, and all of them stand on look-ups of one generation.
+    `apart` is for the script, to which "all or none" and the generation are told once a call: there an
+    all-or-none submission goes alone, and those of one call have look-ups of one generation.
     """
     size, count = 0, 0
     for submission in waiting:
@@ -268,11 +284,12 @@ def _first(waiting: list[Submission], *, apart: bool = False) -> list[Submission
 def _outcomes(
     submission: Submission, verdicts: Iterator[str], states: Iterator[bytes], *, refused: bool
 ) -> list[Outcome]:
-    """Those of one request, from what the script says of a group: a letter for each record that was
-    put to it, and a state for each conflict. `refused`: nothing was taken.
+    """The outcomes of one request, from the script's reply for its group: `verdicts` has a letter for each
+    record that was put to it, `states` a state for each conflict. `refused`: nothing was taken.
     """
     outcomes = []
     for record in submission.records:
+        # There are no letters left where the script was not called, since another user is missing.
         letter = Verdict.NO_USER.value if record.user in submission.known.missing else next(verdicts, "H")
         if refused and letter in TAKEN:
             letter = Verdict.HELD.value
@@ -282,12 +299,6 @@ def _outcomes(
             outcomes.append(OUTCOMES[letter])
     return outcomes
 
-
-WHY = {
-    "full": "The queue is full.",
-    "stale": "The transaction is being stored right now.",
-    "emptying": "All transactions are being deleted.",
-}
 
 _intakes = PerLoop(Intake)
 
@@ -301,13 +312,13 @@ async def accept(records: Sequence[Record], request_id: str, *, atomic: bool = F
     """Makes checked records durable: an outcome for each, in order.
 
     `atomic`: all or none, for at most CALL_RECORDS_MAX records. Raises IntakeUnavailable, which
-    says nothing of what was taken. From synchronous code: `async_to_sync(accept)`; without a
-    server's loop around it, the connection lives for the one call.
+    says nothing of what was taken. From synchronous code use `async_to_sync(accept)`; outside of a server
+    (see `serve_here`) it connects to Redis for the one call.
     """
     lasting = _intakes.made_here()
     intake = lasting or Intake()
     try:
-        if len(records) <= CALL_RECORDS_MAX:  # no task of its own for each request
+        if len(records) <= CALL_RECORDS_MAX:  # without gather(), which would make a task for each request
             outcomes = await intake.submit(records, request_id, atomic=atomic)
             crash_point("ingest.before_answer")
             return outcomes

@@ -1,8 +1,8 @@
 """Rejected records: accepted once, refused at the flush, kept until an operator decides.
 
-A replay is a new acceptance by the way of every other record; only once Redis has it is the row
-resolved. Rows are locked meanwhile: of two operators at once the second finds the first's work done.
-A crash between the two leaves the row open, and the next replay is answered as one at the door.
+A replay accepts the record anew, as if it were posted again; only once Redis has it is the row resolved.
+Rows are locked meanwhile: of two operators at once the second finds the first's work done. A crash
+between the two leaves the row open, and the next replay finds the record accepted already.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +20,7 @@ from ..serializers import RecordSerializer
 from .ingest import CALL_RECORDS_MAX, accept
 from .outcomes import IntakeUnavailable, Outcome, Verdict, refusal_of
 
-# What a replayed record bears as the id of its request.
+# The request id of a replayed record.
 REQUEST_ID = "replay"
 # Records left open that a report names one by one; the others it counts.
 NAMED_MAX = 1000

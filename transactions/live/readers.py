@@ -178,21 +178,21 @@ class FramedReader:
             log.info("A dashboard was closed: it acknowledges no frames")
             await self.end(TOO_SLOW)
             return
-        ring, after, wanted = hub.ring, self._cursor, self._subscription.filter
+        ring, after, filter = hub.ring, self._cursor, self._subscription.filter
         missed = after < self._missed_upto
         upto = min(after + MISSED_RECORDS_MAX, self._missed_upto) if missed else ring.head
         # A sample without a filter makes do with what the ring has; all else needs every record.
-        if (missed or wanted != EVERYTHING) and await hub.whole(after, upto) is None:
+        if (missed or filter != EVERYTHING) and await hub.whole(after, upto) is None:
             self._reload = "gone"
             await self._start_over(ring, ring.head)
             return
         most = MISSED_RECORDS_MAX if missed else FRAME_RECORDS_MAX
         self._cursor = upto
         self._unacknowledged.append(upto)
-        if wanted == EVERYTHING:
+        if filter == EVERYTHING:
             await self._send(encoded(hub, after, upto, most))
         else:
-            await self._send(sifted(hub, after, upto, most, wanted))
+            await self._send(filtered(hub, after, upto, most, filter))
 
     async def _tell(self, **frame: object) -> None:
         await self._send(orjson.dumps(frame).decode())
@@ -211,9 +211,9 @@ def encoded(hub: Hub, after: int, upto: int, most: int) -> str:
     return hub.encoded[key]
 
 
-def sifted(hub: Hub, after: int, upto: int, most: int, wanted: Filter) -> str:
-    """The frame for those of these records that are `wanted`; the ring has to have them all."""
-    passing = [record for record in hub.ring.whole(after, upto) or [] if wanted.passes(record)]
+def filtered(hub: Hub, after: int, upto: int, most: int, filter: Filter) -> str:
+    """The frame for those of these records that pass `filter`; the ring has to have them all."""
+    passing = [record for record in hub.ring.whole(after, upto) or [] if filter.passes(record)]
     return _run(hub, after, upto, len(passing), spread(passing, most))
 
 
