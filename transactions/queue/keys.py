@@ -6,10 +6,10 @@ use all of them. Accepted data never has a time to live.
 
 QUEUE = "transactions_list"
 INDEX = "{transactions_list}:index"  # hash: id -> latest accepted state, of what is in the queue
-# A hash. `epoch`: the name of this life of the data. `accepted`: how many records were accepted in it.
-# `generation`: moves whenever ids are let go of. `indexes`: those of batches, the newest first. `released`:
-# the batch let go of last. `emptying`: everything is being deleted. `stored`: up to which number of
-# `accepted` everything is in PostgreSQL.
+# A hash. "epoch": the name of this life of the data. "accepted": how many records were accepted in it.
+# "generation": moves whenever ids are let go of. "indexes": those of batches, the newest first. "released":
+# the batch let go of last. "emptying": everything is being deleted. "stored": up to which number of
+# "accepted" everything is in PostgreSQL.
 BOOKS = "{transactions_list}:books"
 FEED = "{transactions_list}:feed"  # list: the latest queued records once more, for dashboards
 BATCH = "{transactions_list}:batch:"  # + a random name: a reserved batch, a list
