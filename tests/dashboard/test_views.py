@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from tests.support.accepting import push, queued, record, take
 from tests.support.admin_pages import GONE, staff, store, superuser
-from tests.support.outages import transactions_locked
+from tests.support.outages import stores_moving_on, transactions_locked
 from transactions.dashboard.cached import POLL_S, Kept, PollPace
 from transactions.dashboard.shared_figures import shared_figures
 from transactions.live.start import FIRST_RECORDS
@@ -82,6 +82,17 @@ def test_the_strip_has_the_books_and_the_open_rejected_records(client: Client, p
     status = get(client, "figures")["status"]
     assert (status["books"]["stored"], status["books"]["buffered"], status["rejected_open"]) == (1, 1, 1)
     assert status["interval_seconds"] == 5
+
+
+def test_the_strip_knows_the_rejected_records_while_the_stores_move_on(
+    client: Client, people: list[User]
+) -> None:
+    superuser(client)
+    push(queued("R1", GONE))
+    flush()
+    with stores_moving_on():
+        status = get(client, "figures")["status"]
+    assert (status["books"]["balanced"], status["rejected_open"]) == (None, 1)
 
 
 def test_a_fresh_page_begins_a_few_records_back_in_the_feed(client: Client, people: list[User]) -> None:

@@ -97,7 +97,7 @@ def status() -> dict[str, Any]:
     return {
         "now": datetime.now(UTC),
         "books": found.as_dict(),
-        "rejected_open": None if found.balanced is None else _rejected_open(),
+        "rejected_open": _rejected_open() if found.postgres_answers else None,
         "interval_seconds": settings.FLUSH_INTERVAL_SECONDS,
     }
 

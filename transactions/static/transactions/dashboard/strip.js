@@ -52,7 +52,9 @@ export class Strip {
   }
 
   #books({ books, rejected_open }) {
-    const sign = { true: ["✓ balanced", "good"], false: ["✗ do not balance", "bad"], null: ["? PostgreSQL is away", "bad"] };
+    // PostgreSQL alone knows how many rejected records are open.
+    const unknown = rejected_open === null ? ["? PostgreSQL is away", "bad"] : ["… being read", "good"];
+    const sign = { true: ["✓ balanced", "good"], false: ["✗ do not balance", "bad"], null: unknown };
     const [text, state] = sign[books.balanced];
     at("books").textContent = text;
     at("books").dataset.state = state;
