@@ -1,1 +1,1 @@
-"""Around every request, and what is seen from outside."""
+"""Around every request."""
