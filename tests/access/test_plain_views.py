@@ -61,12 +61,3 @@ def test_while_nobody_can_tell_who_may_read_they_are_told_that(client: Client) -
     assert metrics == (503, {"detail": "A store does not answer. Try again."}, None)
     assert figures == (503, {"detail": "PostgreSQL does not answer in time."}, None)
     assert ready == {"status": "not ready"}
-
-
-def test_answers_of_the_dashboard_are_never_kept_by_a_browser(client: Client) -> None:
-    for login in (False, True):
-        if login:
-            client.force_login(User.objects.create_superuser("root"))
-        answer = client.get(reverse("dashboard-figures"))
-        assert answer.status_code == (200 if login else 403)
-        assert "no-store" in answer["Cache-Control"]
