@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from tests.operating.test_settings_documented import settings_with
+from tests.support.configuring import settings_with
 from tests.support.outages import redis_away
 from transactions.access import rate_limits
 from transactions.access.addresses import address_of

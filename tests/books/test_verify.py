@@ -1,4 +1,4 @@
-"""`manage.py verify`: the books on the command line, and the alarms."""
+"""The books as they are told, by `manage.py verify` and by the API; and the alarms."""
 
 import json
 from io import StringIO
@@ -6,6 +6,7 @@ from io import StringIO
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from rest_framework.test import APIClient
 
 from tests.support.accepting import push, queued, record, take
 from tests.support.outages import postgres_away, redis_away, stores_moving_on
@@ -148,3 +149,10 @@ def test_it_acknowledges_the_alarms_it_shows(alarm: Epoch) -> None:
     assert quiet.alarm_acknowledged_at is None
     assert "vanished" not in verify()[1]
     assert "alarms acknowledged: 0" in verify("--acknowledge")[1]
+
+
+def test_the_books_are_told(api: APIClient, people: list[User]) -> None:
+    take(record("V1", people[0]))
+    told = api.get("/api/pipeline/").json()
+    assert list(told) == NAMES
+    assert (told["accepted"], told["buffered"], told["balanced"]) == (1, 1, True)

@@ -19,6 +19,8 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 FAST = (
     "tests/storing/test_safeguards.py",
+    "tests/intake/test_safeguards.py",
+    "tests/queue/test_waiting.py",
     "tests/storing/test_flush.py",
     "tests/intake/test_ingest.py",
     "tests/books/test_balance.py",

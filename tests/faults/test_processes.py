@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults.conftest import Stage
 from tests.faults.processes import group_of, wait_until
-from tests.storing.test_safeguards import POINTS
+from tests.support.flushing import POINTS
 from transaction_monitoring.celery import app
 from transactions.tasks import flush_transactions
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.operating.test_run import UserRun, wait_until
+from tests.support.running import UserRun, wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -1,20 +1,16 @@
-"""The REST API, as its clients see it."""
+"""Posting, as clients of the REST API see it: one record, and many."""
 
 import json
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection as database
 from rest_framework.test import APIClient
 
-from tests.books.test_verify import NAMES
-from tests.support.accepting import push, queued
-from transactions.books import epochs
+from tests.support.accepting import body
 from transactions.models import AMOUNT_MAX, Transaction
 from transactions.queue.keys import QUEUE
 from transactions.stores import redis_connection
-from transactions.stores.postgres_session import Session
 from transactions.stores.redis_connection import connection
 from transactions.storing.flush import flush
 
@@ -22,10 +18,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 ADD, MANY = "/api/add-transaction/", "/api/add-transactions/"
 OBTAINED = {"message": "Transaction detail was obtained successfully."}
-
-
-def body(user: User, /, **more: Any) -> dict[str, Any]:
-    return {"transaction_id": "TRX123456", "user": user.pk, "amount": 1000, "status": "PENDING", **more}
 
 
 def test_the_example_of_the_readme_is_taken(api: APIClient, people: list[User]) -> None:
@@ -176,72 +168,6 @@ def test_a_retry_is_a_replay_and_another_payload_a_conflict(
     assert (other.status_code, sorted(other.json())) == (409, ["amount", "user"])
 
 
-def test_a_transaction_is_found_from_the_moment_of_its_answer(api: APIClient, people: list[User]) -> None:
-    id = "a/b c"
-    api.post(ADD, body(people[0], transaction_id=id, created_at="2026-01-31T23:59:59+03:30"), format="json")
-    shown = {
-        "transaction_id": id,
-        "user": people[0].pk,
-        "amount": 1000,
-        "status": "PENDING",
-        "created_at": "2026-01-31T20:29:59Z",
-    }
-    assert api.get("/api/transactions/a/b c/").json() == {"id": None, **shown}
-    flush()
-    row = Transaction.objects.get()
-    assert api.get("/api/transactions/a%2Fb%20c").json() == {"id": row.pk, **shown}
-    assert api.get(f"/api/transactions/{row.pk}/").json() == {"id": row.pk, **shown}
-    api.post(ADD, body(people[0], transaction_id=id, status="SUCCESS"), format="json")
-    assert api.get("/api/transactions/a/b c/").json() == {"id": row.pk, **shown, "status": "SUCCESS"}
-
-
-def test_a_transaction_refused_at_the_flush_is_found_with_its_reason(
-    api: APIClient, people: list[User]
-) -> None:
-    api.post(ADD, body(people[0]), format="json")
-    people[0].delete()
-    flush()
-    answer = api.get("/api/transactions/TRX123456/")
-    assert answer.status_code == 200
-    assert answer.json()["id"] is None
-    assert "does not exist" in answer.json()["rejected"]
-
-
-@pytest.mark.parametrize(
-    ("raw", "path"),
-    [
-        (queued("R1", 1).encode().replace(b"R1", b"\xff"), "%EF%BF%BD"),
-        (queued("T1", 1, created="2026-13-41T99:99:99.000000Z").encode(), "T1"),
-    ],
-    ids=["no UTF-8", "no date"],
-)
-def test_what_nobody_can_read_of_the_queue_is_no_transaction(
-    api: APIClient, people: list[User], raw: bytes, path: str
-) -> None:
-    """Put there behind the system's back, so nobody was told that it was accepted."""
-    push(raw)
-    assert flush().rejected == 1
-    assert api.get(f"/api/transactions/{path}/").status_code == 404
-
-
-def test_a_refused_transaction_is_not_hidden_by_a_row_whose_key_is_its_id(
-    api: APIClient, people: list[User]
-) -> None:
-    api.post(ADD, body(people[0], transaction_id="stored"), format="json")
-    flush()
-    key = Transaction.objects.get().pk
-    api.post(ADD, body(people[1], transaction_id=str(key)), format="json")
-    people[1].delete()
-    flush()
-    assert "rejected" in api.get(f"/api/transactions/{key}/").json()
-
-
-@pytest.mark.parametrize("id", ["nothing", "9" * 23, "9" * 5000, "7", "%00", "%ff", "½"])
-def test_an_unknown_transaction_is_404_in_json(api: APIClient, people: list[User], id: str) -> None:
-    answer = api.get(f"/api/transactions/{id}/")
-    assert (answer.status_code, list(answer.json())) == (404, ["detail"])
-
-
 def test_everything_under_api_is_json(api: APIClient, people: list[User]) -> None:
     for answer in (
         api.get("/api/nothing/"),
@@ -323,39 +249,6 @@ def test_a_batch_has_a_limit(api: APIClient, people: list[User], settings: Any) 
     }
 
 
-def test_everything_is_deleted_only_where_that_is_allowed(
-    api: APIClient, people: list[User], settings: Any
-) -> None:
-    api.post(ADD, body(people[0]), format="json")
-    flush()
-    settings.ALLOW_DELETE_ALL = False
-    assert api.delete("/api/delete-transactions/").status_code == 403
-    settings.ALLOW_DELETE_ALL = True
-    answer = api.delete("/api/delete-transactions/")
-    assert answer.status_code == 200
-    assert answer.json() == {"message": "Deleted all rows from transactions_transaction table"}
-    assert not Transaction.objects.exists()
-
-
-def test_a_session_that_postgresql_ends_amid_a_deletion_is_a_503(
-    api: APIClient, people: list[User], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def end(session: Session, epoch: str) -> None:
-        with session.transaction() as cursor:
-            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
-
-    monkeypatch.setattr(epochs, "_finish_emptying", end)
-    answer = api.delete("/api/delete-transactions/")
-    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
-
-
-def test_the_books_are_told(api: APIClient, people: list[User]) -> None:
-    api.post(ADD, body(people[0]), format="json")
-    told = api.get("/api/pipeline/").json()
-    assert list(told) == NAMES
-    assert (told["accepted"], told["buffered"], told["balanced"]) == (1, 1, True)
-
-
 def test_without_redis_stored_reads_work_and_posts_are_503(
     api: APIClient, people: list[User], settings: Any
 ) -> None:
@@ -371,16 +264,3 @@ def test_without_redis_stored_reads_work_and_posts_are_503(
         assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     finally:
         redis_connection.connection.cache_clear()
-
-
-def test_without_postgresql_what_waits_is_found_and_the_rest_is_503(
-    api: APIClient, people: list[User], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    api.post(ADD, body(people[0]), format="json")
-    database.close()
-    monkeypatch.setitem(database.settings_dict, "HOST", "/nowhere")
-    assert api.get("/api/transactions/TRX123456/").json()["id"] is None
-    assert api.get("/api/transactions/other/").status_code == 503
-    assert api.get("/api/pipeline/").json()["balanced"] is None
-    monkeypatch.undo()
-    database.close()

@@ -2,7 +2,6 @@
 
 import asyncio
 import uuid
-from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,14 +9,12 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 
-from tests.support.accepting import outcomes, record, take
+from tests.support.accepting import outcomes, record, serve, take
 from transactions.intake import ingest
 from transactions.intake.ingest import CALL_RECORDS_MAX
 from transactions.intake.lookups import lookups
 from transactions.intake.outcomes import IntakeUnavailable, Outcome, Verdict
-from transactions.live import feed
 from transactions.queue.keys import BOOKS, FEED, INDEX, QUEUE
-from transactions.queue.waiting import waiting
 from transactions.stores.redis_connection import connection
 from transactions.storing.flush import flush
 
@@ -169,20 +166,6 @@ def test_it_survives_the_loss_of_its_script(people: list[User]) -> None:
     assert take(record("T2", people[0])) == ["N"]
 
 
-def serve(work: Coroutine[Any, Any, Any]) -> Any:
-    """Runs `work` on a loop with a lasting intake, as a server does."""
-
-    async def main() -> Any:
-        intake = ingest.serve_here()
-        try:
-            return await work
-        finally:
-            await intake.close()
-            await feed.drain()
-
-    return async_to_sync(main)()
-
-
 def test_it_carries_concurrent_requests_in_few_calls(people: list[User]) -> None:
     async def many() -> list[list[Outcome]]:
         return await asyncio.gather(
@@ -213,19 +196,6 @@ def test_it_splits_what_one_call_cannot_carry(people: list[User]) -> None:
     records = [record(f"T{n}", people[0]) for n in range(2 * CALL_RECORDS_MAX + 1)]
     assert take(*records) == ["N"] * len(records)
     assert connection().llen(QUEUE) == len(records)
-
-
-def test_it_shows_the_latest_accepted_state_while_it_waits(people: list[User]) -> None:
-    take(record("T1", people[0]))
-    take(record("T1", people[0], status="FAILED"))
-    state = waiting("T1")
-    assert state is not None
-    assert (state.status, state.user, state.amount, state.request_id) == (
-        "FAILED",
-        people[0].pk,
-        1000,
-        "test",
-    )
 
 
 def test_it_asks_again_when_a_flush_overtakes_the_look_up(

@@ -1,14 +1,11 @@
 """`make run` as a user meets it: real processes, killed and stopped."""
 
-import http.client
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg2
@@ -16,110 +13,9 @@ import pytest
 import redis
 
 from dev.run import ROOT
-from dev.servers import launch
-from dev.test_servers import EXPORTED
+from tests.support.running import PROGRAMS, UserRun, processes, wait_until
 
 pytestmark = pytest.mark.slow
-
-# A word of each process' command line.
-PROGRAMS = {
-    "web": "daphne",
-    "worker": "worker",
-    "beat": "beat",
-    "redis": "valkey-server",
-    "postgres": "postgres",
-}
-
-
-class UserRun:
-    """One `make run` in a data directory, on a free port."""
-
-    def __init__(self, data: Path, **environment: str) -> None:
-        self.data = data
-        self.output = data.with_name("output.txt")
-        inherited = {name: value for name, value in os.environ.items() if name not in EXPORTED}
-        self.environment = {**inherited, "PORT": "0", "DATA_DIR": str(data), **environment}
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self.output.open("wb") as output:
-            # Dies with pytest; Ctrl-C at the suite is not its own.
-            self.process = subprocess.Popen(
-                launch([sys.executable, "-m", "dev.run"], ROOT, signal.SIGTERM),
-                env=self.environment,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        wait_until(lambda: self.url is not None or self.ended, 60, self)
-        assert not self.ended, self.text
-
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        assert self.process is not None
-        self.process.send_signal(number)
-        return self.process.wait(60)
-
-    @property
-    def ended(self) -> bool:
-        return self.process is not None and self.process.poll() is not None
-
-    @property
-    def text(self) -> str:
-        return self.output.read_text()
-
-    @property
-    def url(self) -> str | None:
-        found = re.search(r"^ready: (http://127\.0\.0\.1:\d+/)$", self.text, re.MULTILINE)
-        return found[1] if found else None
-
-    @property
-    def published(self) -> dict[str, str]:
-        lines = (self.data / "run.env").read_text().splitlines()
-        return dict(line.split("=", 1) for line in lines)
-
-    def answers(self) -> bool:
-        assert self.url is not None
-        connection = http.client.HTTPConnection("127.0.0.1", int(self.published["PORT"]), timeout=2)
-        try:
-            connection.request("GET", "/livez")
-            return connection.getresponse().status == 200
-        except OSError:
-            return False
-        finally:
-            connection.close()
-
-    def pid_of(self, program: str) -> int | None:
-        """The process that the supervisor itself started, once it has become the program."""
-        assert self.process is not None
-        for pid, parent, command in processes(self.data):
-            if parent == self.process.pid and PROGRAMS[program] in command and "launch.py" not in command:
-                return pid
-        return None
-
-
-def processes(data: Path) -> Iterator[tuple[int, int, str]]:
-    """Every process with this data directory in its environment or as its home: id, parent, command."""
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdecimal():
-            continue
-        try:
-            # The servers write over their environment, and live in their directories.
-            told = f"DATA_DIR={data}\0".encode() in (entry / "environ").read_bytes() + b"\0"
-            if not told and not (entry / "cwd").readlink().is_relative_to(data):
-                continue
-            stat = (entry / "stat").read_text().rpartition(")")[2].split()
-            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
-        if stat[0] != "Z":
-            yield int(entry.name), int(stat[1]), command
-
-
-def wait_until(holds: Callable[[], object], seconds: float, run: UserRun) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, run.text
-        time.sleep(0.05)
 
 
 def start_that_fails(data: Path, **environment: str) -> str:

@@ -1,7 +1,6 @@
 """Every variable is read, listed in .env.example and explained in the README, with one default."""
 
 import ast
-import json
 import os
 import re
 import subprocess
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.configuring import settings_with
 from tests.support.containers import COMPOSE, FILLED_IN, VARIABLE, example
 from tests.support.serving import ROOT
 
@@ -83,23 +83,6 @@ def test_every_variable_of_the_example_has_a_comment() -> None:
     for number, line in enumerate(lines):
         if re.match(r"(# )?[A-Z][A-Z_]+=", line):
             assert re.match(r"# [A-Z].+\.$", lines[number - 1]), line
-
-
-# Purpose: all settings that are data, as JSON.
-SHOW = """
-import json, re
-from transaction_monitoring import settings
-shown = {name: repr(getattr(settings, name)) for name in dir(settings) if name.isupper()}
-# But where it happens to lie in memory.
-print(json.dumps({name: re.sub(" at 0x[0-9a-f]+", "", value) for name, value in shown.items()}))
-"""
-
-
-def settings_with(environment: dict[str, str]) -> dict[str, str]:
-    bare = {"PATH": os.environ["PATH"], "DATA_DIR": "/nonexistent", **environment}
-    shown = subprocess.run([sys.executable, "-c", SHOW], cwd=ROOT, env=bare, capture_output=True, check=True)
-    found: dict[str, str] = json.loads(shown.stdout)
-    return found
 
 
 def test_the_values_of_the_example_are_the_defaults() -> None:

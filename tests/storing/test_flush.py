@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from tests.support.accepting import outcomes, push, queued, record, take
+from tests.support.flushing import POINTS, balanced, crash_at, rows
 from tests.support.outages import transactions_locked
 from transactions.books.balance import read as read_books
 from transactions.models import FlushBatch, RejectedRecord, Transaction
@@ -22,39 +23,8 @@ from transactions.storing.flush import flush
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-class Crash(Exception):
-    """Stands for the end of the process at a named point."""
-
-
-def crash_at(point: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def crash(name: str) -> None:
-        if name == point:
-            raise Crash(name)
-
-    for module in (flushing, bulk_insert):
-        monkeypatch.setattr(module, "crash_point", crash)
-    with pytest.raises(Crash):
-        flush()
-    monkeypatch.undo()
-    # The server frees the lock of a lost connection only a moment later.
-    free = False
-    while not free:
-        with Session() as session:
-            free = session.try_lock(FLUSH_LOCK)
-
-
-def rows() -> list[tuple[str, int, int, str]]:
-    return list(
-        Transaction.objects.order_by("id").values_list("transaction_id", "user_id", "amount", "status")
-    )
-
-
 def reasons() -> dict[str, str]:
     return dict(RejectedRecord.objects.values_list("transaction_id", "reason"))
-
-
-def balanced() -> bool:
-    return read_books().balanced is True
 
 
 def test_it_stores_what_waits_once(people: list[User]) -> None:
@@ -187,16 +157,7 @@ def test_it_rejects_a_record_whose_user_is_gone_by_now(people: list[User]) -> No
     assert balanced()
 
 
-@pytest.mark.parametrize(
-    "point",
-    [
-        "flush.after_promise",
-        "flush.after_reserve",
-        "flush.amid_insert",
-        "flush.after_commit",
-        "flush.before_released",
-    ],
-)
+@pytest.mark.parametrize("point", [f"flush.{point}" for point in POINTS])
 def test_it_takes_up_what_a_crash_left(
     people: list[User], settings: Any, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:

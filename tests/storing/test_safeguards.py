@@ -1,30 +1,26 @@
-"""Safeguards one by one, also those behind which another one stands. See tests/faults/mutations.py."""
+"""Safeguards of storing one by one, also those behind which another one stands.
 
-import asyncio
+tests/faults/mutations.py takes them out, and those of accepting, one by one, and shows that a test fails.
+"""
+
 import random
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg2
 import pytest
 from django.contrib.auth.models import User
 
-from tests.intake.test_ingest import serve
-from tests.storing.test_flush import balanced, crash_at, rows
 from tests.support.accepting import push, queued, record, take
+from tests.support.flushing import POINTS, balanced, crash_at, rows
 from transactions.books.alarms import open_alarms
-from transactions.intake import ingest, outcomes
 from transactions.intake.lookups import lookups
 from transactions.models import Epoch, FlushBatch, RejectedRecord
-from transactions.queue.keys import BATCH, BOOKS, FEED, INDEX, QUEUE
-from transactions.queue.waiting import waiting
+from transactions.queue.keys import BATCH, QUEUE
 from transactions.stores.postgres_session import FLUSH_LOCK, Session
 from transactions.stores.redis_connection import connection
 from transactions.storing import bulk_insert
 from transactions.storing import flush as flushing
 from transactions.storing.flush import flush
-
-POINTS = ("after_promise", "after_reserve", "amid_insert", "after_commit", "before_released")
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -67,22 +63,6 @@ def test_it_keeps_its_books_when_an_old_promise_is_kept_late(
     assert balanced()
 
 
-def test_it_knows_what_is_being_stored(people: list[User]) -> None:
-    """Batches have left the queue, and are not in PostgreSQL yet; the newest has the last word."""
-    take(record("T1", people[0]), record("T2", people[0]))
-    flushing.take_queue(f"{BATCH}one")
-    assert take(record("T1", people[0])) == ["R"]
-    assert take(record("T1", people[0], amount=5)) == ["C"]
-    assert take(record("T1", people[0], status="SUCCESS")) == ["S"]
-    flushing.take_queue(f"{BATCH}two")
-    assert take(record("T1", people[0], status="FAILED"), record("T2", people[0], status="FAILED")) == [
-        "C",
-        "S",
-    ]
-    found = [waiting(id) for id in ("T1", "T2", "T3")]
-    assert [state and state.status for state in found] == ["SUCCESS", "FAILED", None]
-
-
 def test_a_queue_renamed_twice_stays_where_it_is(people: list[User]) -> None:
     """A flusher that was stopped wakes up and finds the batch that it promised, and a queue beside it."""
     take(record("T1", people[0]))
@@ -106,20 +86,6 @@ def test_it_settles_after_a_late_retry_that_nobody_could_compare(
     assert (report.settled, report.duplicates, report.rejected) == (1, 1, 0)
     assert [row[3] for row in rows()] == ["SUCCESS"]
     assert balanced()
-
-
-def test_it_knows_the_time_of_a_transaction_that_settled_while_nobody_could_be_asked(
-    people: list[User], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Redis has the settlement alone, without a time; PostgreSQL, back again, has the time stated first."""
-    stated = datetime(2026, 1, 31, 12, tzinfo=UTC)
-    take(record("T1", people[0], created_at=stated))
-    flush()
-    with monkeypatch.context() as away:
-        away.setattr(lookups, "_paused_until", float("inf"))
-        assert take(record("T1", people[0], status="SUCCESS")) == ["N"]
-    assert take(record("T1", people[0], status="SUCCESS", created_at=stated)) == ["R"]
-    assert take(record("T1", people[0], status="SUCCESS", created_at=stated + timedelta(days=1))) == ["C"]
 
 
 def test_it_keeps_the_order_of_the_queue_in_records_of_any_length(people: list[User]) -> None:
@@ -177,33 +143,6 @@ def test_it_keeps_the_users_of_a_chunk_from_being_deleted_before_its_commit(
     take(record("T1", people[0]))
     assert flush().stored == 1
     assert refused == [True]
-
-
-@pytest.mark.parametrize("key", [QUEUE, INDEX, BOOKS, FEED])
-def test_it_accepts_nothing_by_half_beside_a_key_of_another_type(people: list[User], key: str) -> None:
-    """Lua does not roll back: what would fail half-way has to be seen before the first write."""
-    connection().set(key, "somebody else's")
-    with pytest.raises(outcomes.IntakeUnavailable):
-        take(record("T1", people[0]))
-    assert connection().keys("*transactions_list*") == [key.encode()]
-
-
-@pytest.mark.parametrize("turns", [1, 2, 4, 8, 16])
-def test_it_goes_on_for_the_others_when_clients_leave_amid_a_call(people: list[User], turns: int) -> None:
-    """After some turns of the loop the call that carries them all is at one stage or another."""
-
-    async def leave() -> list[Any]:
-        intake = ingest.serve_here()
-        submissions = (intake.submit([record(f"T{n}", people[0])], "test", atomic=False) for n in range(60))
-        tasks = [asyncio.create_task(submission) for submission in submissions]
-        for _ in range(turns):
-            await asyncio.sleep(0)
-        for task in tasks[::2]:
-            task.cancel()
-        return await asyncio.gather(*tasks, return_exceptions=True)
-
-    answers = serve(leave())
-    assert [answer[0].verdict for answer in answers[1::2]] == [outcomes.Verdict.NEW] * 30
 
 
 def test_it_takes_up_nothing_while_another_holds_the_lock(people: list[User]) -> None:

@@ -1,5 +1,6 @@
-"""What many tests begin with: records, accepted or pushed past the door."""
+"""What many tests begin with: records as posted, accepted, or pushed past the door."""
 
+from collections.abc import Coroutine
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -7,11 +8,17 @@ from django.contrib.auth.models import User
 
 from transactions.intake import ingest
 from transactions.intake.outcomes import Outcome
+from transactions.live import feed
 from transactions.queue.keys import BOOKS, QUEUE
 from transactions.queue.records import Record
 from transactions.stores.redis_connection import connection
 
 NOW = "2026-01-31T12:00:00.000000Z"
+
+
+def body(user: User, /, **more: Any) -> dict[str, Any]:
+    """A record as a client posts it; `more` wins."""
+    return {"transaction_id": "TRX123456", "user": user.pk, "amount": 1000, "status": "PENDING", **more}
 
 
 def record(id: str, user: User, amount: int = 1000, status: str = "PENDING", **more: Any) -> Record:
@@ -49,3 +56,17 @@ def push(*lines: str | bytes) -> None:
     pipeline.hsetnx(BOOKS, "epoch", "00000000-0000-4000-8000-000000000001")
     pipeline.hincrby(BOOKS, "accepted", len(lines))
     pipeline.execute()
+
+
+def serve(work: Coroutine[Any, Any, Any]) -> Any:
+    """Runs `work` on a loop with a lasting intake, as a server does."""
+
+    async def main() -> Any:
+        intake = ingest.serve_here()
+        try:
+            return await work
+        finally:
+            await intake.close()
+            await feed.drain()
+
+    return async_to_sync(main)()
