@@ -1,4 +1,4 @@
-"""What keeps the packages readable: a word means one thing, and a leading underscore stays at home."""
+"""What keeps the packages readable: a word means one thing, and what is a module's own stays at home."""
 
 import ast
 from collections import defaultdict
@@ -12,15 +12,15 @@ PACKAGES = ("transactions", "transaction_monitoring")
 OF_DJANGO = {"Meta", "Command", "Migration"}
 
 
-def _modules() -> Iterator[tuple[Path, ast.Module]]:
-    for package in PACKAGES:
+def _modules(*packages: str) -> Iterator[tuple[Path, ast.Module]]:
+    for package in packages:
         for path in sorted((ROOT / package).rglob("*.py")):
             yield path.relative_to(ROOT), ast.parse(path.read_text())
 
 
 def test_no_two_classes_bear_one_name() -> None:
     places = defaultdict(list)
-    for path, module in _modules():
+    for path, module in _modules(*PACKAGES):
         for node in ast.walk(module):
             if isinstance(node, ast.ClassDef) and node.name not in OF_DJANGO:
                 places[node.name].append(f"{path}:{node.lineno}")
@@ -32,10 +32,22 @@ def test_no_module_imports_what_another_keeps_to_itself() -> None:
     """A module may be private to its folder, as what commands share is; a name in it is not imported."""
     imported = [
         f"{path}:{node.lineno}: {name.name}"
-        for path, module in _modules()
+        for path, module in _modules(*PACKAGES)
         for node in ast.walk(module)
         if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith(PACKAGES))
         for name in node.names
         if name.name.startswith("_")
     ]
     assert imported == []
+
+
+def test_no_test_takes_anything_from_a_test_of_another_room() -> None:
+    """What several rooms' tests begin with is in `tests.support`."""
+    taken = [
+        f"{path}:{node.lineno}: {node.module}"
+        for path, module in _modules("tests")
+        for node in ast.walk(module)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tests.")
+        if ".test_" in str(node.module) and str(node.module).split(".")[1] != path.parts[1]
+    ]
+    assert taken == []

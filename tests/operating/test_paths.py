@@ -27,7 +27,7 @@ CODE += [ROOT / "conftest.py", ROOT / "manage.py"]
 DOCUMENTS = [path for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")) if path.name != "CHANGELOG.md"]
 ARCHITECTURE = ROOT / "docs/architecture.md"
 
-# Files that are not Python's, and how a comment begins in them.
+# Files that are not Python's, and how a comment begins in them. A template's has a line to itself.
 HASHED = (
     "pyproject.toml",
     "deptry.toml",
@@ -39,7 +39,9 @@ HASHED = (
 )
 MARKS: dict[Path, str] = {
     **dict.fromkeys((ROOT / "transactions").rglob("*.lua"), "--"),
+    **dict.fromkeys((ROOT / "transactions").rglob("*.sql"), "--"),
     **dict.fromkeys((ROOT / "transactions").rglob("*.js"), "//"),
+    **dict.fromkeys((ROOT / "transactions").rglob("*.html"), "{#"),
     **dict.fromkeys((path for path in (ROOT / "deploy").rglob("*") if path.is_file()), "#"),
     **dict.fromkeys((ROOT / name for name in HASHED), "#"),
 }
@@ -47,6 +49,8 @@ MARKS: dict[Path, str] = {
 # What looks like a name of ours and is a word of another program, of the database or of the API.
 FOREIGN = {
     "app.tests.Class.test": "how Django calls a test",
+    "app/tests.py": "how pytest calls its module",
+    "Chart.js": "the library that draws",
     "startproject": "a command of django-admin",
     "index": "a field of the API's answers",
     "same": "an account of dev/launch.py: that which starts it",
@@ -65,7 +69,9 @@ _DOTTED = re.compile(rf"(?<![\w./-])(?:{'|'.join(PACKAGES)})(?:\.[a-zA-Z_]\w*)+"
 _CLASS = re.compile(r"(?<![\w.`/])([a-z_]+)\.([A-Z]\w+)")
 _QUOTED = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _NAME = re.compile(r"[a-zA-Z_]\w*(?:\.[a-zA-Z_]\w*)*")
-_FILE = re.compile(r"[\w-]+\.(?:py|lua|js)")
+_FILE = re.compile(r"[\w-]+\.(?:py|lua|sql|js|html)")
+# The same with some of its folders, also where nobody has put it into backticks.
+_ANY_FILE = re.compile(rf"(?<![\w./*@-])(?:[\w-]+/)*{_FILE.pattern}(?!\w)")
 _COMMAND = re.compile(r"`(?:\S+/)?(?:python )?(make|manage\.py) ([a-z]\w*)")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 
@@ -113,7 +119,7 @@ def leads_somewhere(dotted: str, start: Path = ROOT) -> bool:
 
 @cache
 def is_a_file(name: str) -> bool:
-    """Whether a file somewhere in the project is called so."""
+    """Whether a file somewhere in the project is called so; `name` may begin with some of its folders."""
     return (ROOT / name).is_file() or any(any((ROOT / folder).rglob(name)) for folder in FOLDERS)
 
 
@@ -169,6 +175,13 @@ def lost_paths(text: Text) -> Iterator[str]:
         path, _, test = match[0].rstrip(".").partition("::")
         found = list(ROOT.glob(path.rstrip("/")))
         if not found or (test and test not in defined_in(found[0])):
+            yield match[0]
+
+
+def lost_files(text: Text) -> Iterator[str]:
+    """Files of the code by their names, with or without some of the folders in which they are."""
+    for match in _ANY_FILE.finditer(text.words):
+        if not is_a_file(match[0]) and match[0] not in FOREIGN:
             yield match[0]
 
 
@@ -256,12 +269,16 @@ def test_every_path_that_is_named_is_there() -> None:
     assert lost(TEXTS, lost_paths) == []
 
 
+def test_every_file_that_is_named_is_there() -> None:
+    assert lost(TEXTS, lost_files) == []
+
+
 def test_every_dotted_name_of_ours_leads_somewhere() -> None:
     assert lost(TEXTS, lost_dotted_names) == []
 
 
 def test_a_remark_names_only_what_its_file_has_and_what_its_reader_can_find() -> None:
-    told = [text for text in REMARKS if text.path.suffix in (".py", ".lua")]
+    told = [text for text in REMARKS if text.path.suffix in (".py", ".lua", ".sql", ".js", ".html")]
     assert lost(told, lost_names) == []
 
 
@@ -288,6 +305,9 @@ def test_nothing_foreign_is_listed_that_nobody_names() -> None:
         (lost_paths, "see transactions/lane.py"),
         (lost_paths, "`transactions/tokens`, which is gone"),
         (lost_paths, "`tests/storing/test_flush.py::test_that_nobody_wrote`"),
+        (lost_files, "The lock is that of stores/postgres_locks.py."),
+        (lost_files, "asked by queue/history.py"),
+        (lost_files, "see accepting.lua"),
         (lost_dotted_names, "what all processes have counted (see `transactions.tally`)"),
         (lost_dotted_names, "`transactions.live.feed.Board` shows it"),
         (lost_dotted_names, "Raises ingest.IntakeUnavailable, which says nothing."),
@@ -327,8 +347,19 @@ def test_each_module_has_its_line_in_the_architecture(room: Path) -> None:
     section = re.split(r"^#", section, maxsplit=1, flags=re.MULTILINE)[0]
     table = section.partition("| module | |\n| --- | --- |\n")[2].partition("\n\n")[0]
     named = [name for row in table.splitlines() for name in _QUOTED.findall(row.split(" | ")[0])]
-    files = [path for path in room.iterdir() if path.suffix in (".py", ".lua") and path.stem != "__init__"]
+    files = [path for path in room.iterdir() if path.is_file() and path.stem != "__init__"]
     assert sorted(named) == sorted(path.stem if path.suffix == ".py" else path.name for path in files)
+
+
+def test_each_room_has_a_folder_of_tests_and_each_folder_is_of_a_room() -> None:
+    """Beside them are those of no room; what is in `transactions` itself is tested through its rooms."""
+    rooms = {room.name for room in ROOMS if room not in APPLICATION and any(_modules(room))}
+    folders = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
+    assert folders == rooms | {"operating", "contract", "faults", "browser"}
+
+
+def _modules(room: Path) -> Iterator[Path]:
+    return (path for path in room.glob("*.py") if path.stem != "__init__")
 
 
 def test_the_floors_in_the_architecture_are_those_of_the_contract() -> None:

@@ -51,8 +51,8 @@ export class Feed extends EventTarget {
     socket.onclose = (event) => socket === this.#socket && this.#closed(event.code);
   }
 
-  // From now on only records of this `status`, `user`, `amount_min`, `amount_max`, as far as given: the
-  // server filters before it samples. Begins anew, a while back, with a connection that asks for it.
+  // From now on only records of this {status, user, amount_min, amount_max}, as far as given: the server
+  // filters before it samples. Begins anew, a while back, with a connection that asks for it.
   filter(wanted) {
     this.#filter = wanted;
     if (this.#turn === 0) return;
