@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 GROUP = "admin_transactions"
 # Type of a group message, which names the handler in channels' manner.
 ACCEPTED = "transactions.accepted"
-# Records that the feed keeps, for dashboards that were away: about 1.5 MB of Redis, and never more.
+# Records that the feed keeps, for dashboards that were away, and up to a tenth more until it is trimmed:
+# about 1.5 MB of Redis, with ids as long as a UUID.
 FEED_RECORDS = 10_000
 # Records of one group message, about 12 kB. It tells of any number; past this it carries a sample.
 MESSAGE_RECORDS_MAX = 100
