@@ -8,7 +8,7 @@ from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 from django.db import OperationalError
 
-from tests.support.accepting import outcomes, queued, record, take
+from tests.support.accepting import outcomes, push, queued, record, take
 from tests.support.outages import postgres_away, stores_moving_on
 from transactions.books import balance as books_module
 from transactions.books import epochs
@@ -204,9 +204,25 @@ def test_they_tell_postgresql_that_is_away_from_stores_that_move_on(people: list
         moving = read()
     assert (away.postgres_answers, moving.postgres_answers) == (False, True)
     for books in (away, moving):
-        assert (books.accepted, books.buffered, books.stored, books.balanced) == (2, 1, None, None)
+        assert (books.accepted, books.buffered, books.in_flight, books.balanced) == (2, 1, None, None)
         assert books.oldest_buffered_seconds is not None
     assert read().postgres_answers
+
+
+def test_what_was_read_stays_known_where_only_the_balance_is_not(people: list[User]) -> None:
+    take(record("T1", people[0]))
+    push(queued("R1", 999_999))
+    flush()
+    with stores_moving_on():
+        moving = read()
+    at_rest = read()
+    assert at_rest.last_flush is not None
+    assert moving.last_flush == at_rest.last_flush
+    # The block adds one between every two readings; what is told is one of them, not none.
+    assert moving.stored is not None
+    assert at_rest.stored is not None
+    assert 1 <= moving.stored <= at_rest.stored
+    assert (moving.settled, moving.duplicates, moving.rejected) == (0, 0, 1)
 
 
 def test_they_show_what_is_documented_and_no_more(people: list[User]) -> None:

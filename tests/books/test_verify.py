@@ -126,7 +126,7 @@ def test_it_does_not_blame_postgresql_when_the_stores_move_on(people: list[User]
         out, err, content = verify()
     assert not content
     assert err == "The stores moved on between every two readings: run this again."
-    assert (shown(out)["accepted"], shown(out)["stored"]) == ("1", "-")
+    assert (shown(out)["accepted"], shown(out)["balanced"]) == ("1", "-")
 
 
 def test_it_shows_open_alarms_beside_the_json(alarm: Epoch) -> None:

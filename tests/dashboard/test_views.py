@@ -101,6 +101,21 @@ def test_the_strip_knows_the_rejected_records_while_the_stores_move_on(
     assert (status["books"]["balanced"], status["rejected_open"]) == (None, 1)
 
 
+def test_the_figures_end_at_the_last_flush_while_the_stores_move_on(
+    client: Client, people: list[User]
+) -> None:
+    superuser(client)
+    take(record("T1", people[0]))
+    flush()
+    at_rest = get(client, "figures")
+    shared_figures.forget()
+    take(record("T2", people[0]))
+    with stores_moving_on():
+        moving = get(client, "figures")
+    assert moving["status"]["books"]["last_flush"] == at_rest["status"]["books"]["last_flush"]
+    assert moving["tiles"]["as_of"] == at_rest["tiles"]["as_of"]
+
+
 def test_a_fresh_page_begins_a_few_records_back_in_the_feed(client: Client, people: list[User]) -> None:
     superuser(client)
     assert get(client, "start") == {"epoch": "", "since": 0, "since_filtered": 0}

@@ -7,7 +7,7 @@ the rest are PostgreSQL's totals of the epoch, written with the rows themselves.
 from the others, so a record that somebody added or took past the system shows.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -37,9 +37,9 @@ SELECT_TOTALS = f"""
 class Books:
     """The counts since the epoch began.
 
-    Those of PostgreSQL, and the verdict, are None where they are not known. Either PostgreSQL did not
-    answer, and `postgres_error` names its error; or it did, and something was committed each time between
-    two readings, so that no two of them belong together.
+    What is not known is None. If PostgreSQL did not answer, `postgres_error` names its error, and all that
+    it keeps is unknown. If it did, and something was committed each time between two readings, its totals
+    and the last flush are known, but not what belongs to both stores: `in_flight` and the verdict.
     """
 
     accepted: int
@@ -99,10 +99,10 @@ def read() -> Books:
             waiting = _waiting(totals.batches)
             totals_after = _totals(epoch)
         except DatabaseError as error:
-            return _half_known(_waiting([]), postgres_error=type(error).__name__)
+            return _without_postgres(_waiting([]), type(error).__name__)
         if totals_after == totals and waiting.epoch == epoch:
             return _balance(totals, waiting)
-    return _half_known(_waiting([]))
+    return replace(_balance(totals, waiting), in_flight=None, balanced=None)
 
 
 def _totals(epoch: str) -> Totals:
@@ -157,7 +157,7 @@ def _balance(totals: Totals, waiting: Waiting) -> Books:
     )
 
 
-def _half_known(waiting: Waiting, *, postgres_error: str = "") -> Books:
+def _without_postgres(waiting: Waiting, error: str) -> Books:
     return Books(
         accepted=waiting.accepted,
         stored=None,
@@ -169,5 +169,5 @@ def _half_known(waiting: Waiting, *, postgres_error: str = "") -> Books:
         balanced=None,
         oldest_buffered_seconds=waiting.oldest_s,
         last_flush=None,
-        postgres_error=postgres_error,
+        postgres_error=error,
     )

@@ -132,7 +132,8 @@ AVERAGES = an_object(
         },
     }
 )
-# Those that may be null are PostgreSQL's, which may be away.
+# What PostgreSQL keeps is null while it is away, and so is the balance. Where the flush commits amid every
+# reading of the two stores, only what belongs to both is null: `in_flight` and `balanced`.
 BOOKS = an_object(
     {
         "accepted": COUNT,

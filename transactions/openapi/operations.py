@@ -235,7 +235,9 @@ AVERAGES = call(
 PIPELINE = call(
     operation_id="getPipeline",
     summary="The books",
-    description="accepted = stored + settled + duplicates + rejected + buffered + in_flight",
+    description="accepted = stored + settled + duplicates + rejected + buffered + in_flight. While "
+    "PostgreSQL is away all that it keeps is null, and `balanced` too. `in_flight` and `balanced` alone are "
+    "null, rarely, where the flush commits faster than both stores can be read: ask again.",
     tags=["Reading"],
     responses={
         200: answer(

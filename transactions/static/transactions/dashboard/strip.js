@@ -77,12 +77,14 @@ export class Strip {
 
   #tick() {
     if (!this.#status) return this.#banner([this.#problem]);
-    const { books, interval_seconds: interval } = this.#status;
+    const { books, rejected_open, interval_seconds: interval } = this.#status;
     const here = Date.now() + this.#skew;
     const oldest = this.#waitsSince === null ? null : Math.max(0, (here - this.#waitsSince) / 1000);
     at("oldest").textContent = oldest === null ? "nothing waits" : format.seconds(oldest);
     this.#buffered();
-    if (!this.#problem) at("next-flush").textContent = nextFlush(books.last_flush, interval, here);
+    // Without PostgreSQL nobody knows whether one has run.
+    const next = rejected_open === null ? UNKNOWN : nextFlush(books.last_flush, interval, here);
+    if (!this.#problem) at("next-flush").textContent = next;
     this.#banner([
       this.#problem,
       // Without its seconds, which stand above: a screen reader says every change of an alert aloud.
