@@ -30,7 +30,8 @@ REPLAYED = Answer(200, OBTAINED, {"Idempotent-Replayed": "true"})
 
 def most_records(atomic: bool) -> int:
     """How many records one batch may hold; one that is all or none has to go in a single script call."""
-    return ingest.CALL_RECORDS_MAX if atomic else settings.MAX_BATCH_RECORDS
+    most: int = settings.MAX_BATCH_RECORDS
+    return min(most, ingest.CALL_RECORDS_MAX) if atomic else most
 
 
 async def to_record(record: Record, request_id: str) -> Answer:
