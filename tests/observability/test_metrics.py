@@ -20,8 +20,9 @@ from tests.support.watching import watch
 from transactions import tasks
 from transactions.access.rights import Right
 from transactions.access.tokens import create
+from transactions.intake.answers import REASONS
 from transactions.metrics import counters
-from transactions.metrics.counters import FLUSH_RECORDS, REASONS
+from transactions.metrics.counters import FLUSH_RECORDS
 from transactions.stores.redis_connection import connection
 from transactions.storing.flush import flush
 from transactions.tasks import flush_transactions

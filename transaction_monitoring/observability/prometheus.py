@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector
 
 from transactions.access.plain_views import readers_only
 from transactions.books import alarms, balance
+from transactions.intake.answers import REASONS
 from transactions.metrics import counters
 from transactions.models import RejectedRecord
 from transactions.stores.redis_connection import connection
@@ -35,7 +36,7 @@ TOTALS = {
 # Fields of the tally whose labels are known beforehand: they are 0 before they first happen.
 COUNTERS: dict[str, tuple[str, tuple[str, ...], Iterable[str]]] = {
     "requests": ("Answers to posted transactions, by status.", ("endpoint", "status"), ()),
-    "refused": ("Records refused at the door.", ("reason",), sorted(set(counters.REASONS.values()))),
+    "refused": ("Records refused at the door.", ("reason",), sorted(set(REASONS.values()))),
     "ticks": ("Ticks of the flush, by what they came to.", ("outcome",), ("done", "failed", "expired")),
     "websocket_closed": ("Websockets that we closed, by code.", ("code",), ("4003", "4008", "4013")),
 }

@@ -13,7 +13,8 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from transactions.metrics.counters import REASONS, refused
+from transactions.intake.answers import REASONS
+from transactions.metrics.counters import refused
 
 log = logging.getLogger(__name__)
 

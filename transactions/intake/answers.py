@@ -9,11 +9,20 @@ from ..access import rate_limits
 from ..metrics.counters import refused
 from ..queue.records import Record
 from . import batches, ingest
-from .outcomes import IntakeUnavailable, Verdict, refusal_of
+from .outcomes import STATUS, Code, IntakeUnavailable, Verdict, refusal_of
 
 # The body of every answer to one record that was accepted, now or before.
 OBTAINED = {"message": "Transaction detail was obtained successfully."}
-STATUS_OF_REFUSAL = {"invalid": 400, "conflict": 409}
+# Why what was posted is refused, by the status that the request gets for it; the metrics count these.
+REASONS: dict[int, str] = {
+    **{status: code for code, status in STATUS.items()},
+    401: "unauthenticated",
+    403: "forbidden",
+    413: "too_large",
+    415: Code.INVALID,
+    429: "rate_limit",
+    503: "unavailable",
+}
 
 
 class Answer(NamedTuple):
@@ -43,7 +52,7 @@ async def to_record(record: Record, request_id: str) -> Answer:
     refusal = refusal_of(record, outcome)
     if refusal is not None:
         refused(refusal.code)
-        return Answer(STATUS_OF_REFUSAL[refusal.code], refusal.errors, {})
+        return Answer(STATUS[refusal.code], refusal.errors, {})
     return REPLAYED if outcome.verdict is Verdict.REPLAYED else ACCEPTED
 
 
@@ -53,18 +62,18 @@ async def to_batch(documents: Sequence[Any], request_id: str, *, atomic: bool) -
         report = await batches.accept(documents, request_id, atomic=atomic)
     except IntakeUnavailable as error:
         return unavailable(error)
-    refused("invalid", report.invalid)
-    refused("conflict", report.conflicts)
+    refused(Code.INVALID, report.invalid)
+    refused(Code.CONFLICT, report.conflicts)
     return Answer(report.status, report.as_dict(), {})
 
 
 def unavailable(error: IntakeUnavailable) -> Answer:
     """503, which says nothing of what was taken; to send the same again is safe."""
-    refused("unavailable")
+    refused(REASONS[503])
     return Answer(503, {"detail": str(error)}, {"Retry-After": str(error.retry_after_s)})
 
 
 def limited() -> Answer:
     """429; the headers, which say when to come again, are those of the caller's allowance."""
-    refused("rate_limit")
+    refused(REASONS[429])
     return Answer(429, {"detail": rate_limits.REFUSED}, {})

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rest_framework import status
 from rest_framework.exceptions import ParseError
 
 from ..queue.records import Record
 from ..serializers import RecordSerializer
 from . import ingest
-from .outcomes import TAKEN, Refusal, refusal_of
+from .outcomes import STATUS, TAKEN, Code, Refusal, refusal_of
 
 
 @dataclass(slots=True)
@@ -22,7 +21,7 @@ class BatchReport:
     conflicts: int = 0
     invalid: int = 0
     errors: list[dict[str, Any]] = field(default_factory=list)
-    status: int = status.HTTP_200_OK
+    status: int = 200
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -35,8 +34,8 @@ class BatchReport:
 
     def refuse(self, index: int, transaction_id: Any, refusal: Refusal) -> None:
         """Notes that the record at `index` was not accepted, under its id where that is a string."""
-        self.invalid += refusal.code == "invalid"
-        self.conflicts += refusal.code == "conflict"
+        self.invalid += refusal.code is Code.INVALID
+        self.conflicts += refusal.code is Code.CONFLICT
         id = transaction_id if isinstance(transaction_id, str) else None
         self.errors.append(
             {"index": index, "transaction_id": id, "code": refusal.code, "errors": refusal.errors}
@@ -53,7 +52,7 @@ def checked(documents: Sequence[Any], report: BatchReport) -> tuple[list[int], l
             records.append(document)
             continue
         if isinstance(document, ParseError):
-            report.refuse(index, None, Refusal("invalid", {"non_field_errors": [str(document.detail)]}))
+            report.refuse(index, None, Refusal(Code.INVALID, {"non_field_errors": [str(document.detail)]}))
             continue
         serializer = RecordSerializer(data=document)
         if serializer.is_valid():
@@ -61,7 +60,7 @@ def checked(documents: Sequence[Any], report: BatchReport) -> tuple[list[int], l
             records.append(serializer.record())
         else:
             given = document.get("transaction_id") if isinstance(document, dict) else None
-            report.refuse(index, given, Refusal("invalid", serializer.errors))
+            report.refuse(index, given, Refusal(Code.INVALID, serializer.errors))
     return indexes, records
 
 
@@ -74,7 +73,7 @@ async def accept(documents: Sequence[Any], request_id: str, *, atomic: bool) -> 
     report = BatchReport()
     indexes, records = checked(documents, report)
     if atomic and report.errors:
-        report.status = status.HTTP_400_BAD_REQUEST
+        report.status = STATUS[Code.INVALID]
         return report
     outcomes = await ingest.accept(records, request_id, atomic=atomic) if records else []
     for index, record, outcome in zip(indexes, records, outcomes, strict=True):
@@ -85,5 +84,5 @@ async def accept(documents: Sequence[Any], request_id: str, *, atomic: bool) -> 
         else:
             report.duplicates += 1
     if atomic and report.errors:
-        report.status = status.HTTP_400_BAD_REQUEST if report.invalid else status.HTTP_409_CONFLICT
+        report.status = STATUS[Code.INVALID if report.invalid else Code.CONFLICT]
     return report

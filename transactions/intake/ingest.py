@@ -30,7 +30,7 @@ from ..stores.per_loop import PerLoop
 from ..stores.redis_connection import intake_connection, text
 from ..stores.scripts import lua
 from .lookups import lookups
-from .outcomes import OUTCOMES, TAKEN, IntakeUnavailable, Outcome, Verdict
+from .outcomes import OUTCOMES, TAKEN, UNAVAILABLE, IntakeUnavailable, Outcome, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -46,13 +46,6 @@ STALE_TRIES = 5
 MOMENT = "\0"
 # Seconds between two looks at Redis' memory.
 MEMORY_LOOK_S = 0.1
-
-# What a client is told where the script has accepted nothing, by the script's word.
-WHY = {
-    "full": "The queue is full.",
-    "stale": "The transaction is being stored right now.",
-    "emptying": "All transactions are being deleted.",
-}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -198,7 +191,7 @@ class Intake:
                 break
             await self._look_up(group)
         if word not in ("ok", "refused"):
-            raise IntakeUnavailable(WHY[word], retry_after_s=1 if word == "stale" else 5)
+            raise IntakeUnavailable(UNAVAILABLE[word], retry_after_s=1 if word == "stale" else 5)
         crash_point("ingest.after_push")
         self._hand_out(group, reply, accepted_at)
 

@@ -8,6 +8,12 @@ from ..serializers import NO_USER
 
 CONFLICT = "Differs from the transaction that was accepted with this transaction_id before."
 HELD = "Not accepted, since another record of this batch was refused."
+# What a client is told where the script has accepted nothing, by the script's word.
+UNAVAILABLE = {
+    "full": "The queue is full.",
+    "stale": "The transaction is being stored right now.",
+    "emptying": "All transactions are being deleted.",
+}
 
 
 class Verdict(StrEnum):
@@ -36,10 +42,22 @@ class Outcome(NamedTuple):
 OUTCOMES = {verdict.value: Outcome(verdict) for verdict in Verdict}
 
 
-class Refusal(NamedTuple):
-    """Why a record was not accepted: `code` (invalid, conflict or held), and sentences by field."""
+class Code(StrEnum):
+    """Why a record was not accepted, in a word: in a batch's report, and in the metrics."""
 
-    code: str
+    INVALID = "invalid"
+    CONFLICT = "conflict"
+    HELD = "held"
+
+
+# The status of a request that is refused for such a record.
+STATUS = {Code.INVALID: 400, Code.CONFLICT: 409}
+
+
+class Refusal(NamedTuple):
+    """Why a record was not accepted: in a word, and in sentences by field."""
+
+    code: Code
     errors: dict[str, Any]
 
 
@@ -50,11 +68,11 @@ def refusal_of(record: Record, outcome: Outcome) -> Refusal | None:
             return None
         case Verdict.CONFLICT:
             assert outcome.known is not None
-            return Refusal("conflict", {name: [CONFLICT] for name in _differing(record, outcome.known)})
+            return Refusal(Code.CONFLICT, {name: [CONFLICT] for name in _differing(record, outcome.known)})
         case Verdict.NO_USER:
-            return Refusal("invalid", {"user": [NO_USER.format(pk=record.user)]})
+            return Refusal(Code.INVALID, {"user": [NO_USER.format(pk=record.user)]})
         case Verdict.HELD:
-            return Refusal("held", {"non_field_errors": [HELD]})
+            return Refusal(Code.HELD, {"non_field_errors": [HELD]})
 
 
 def _differing(record: Record, known: State) -> list[str]:

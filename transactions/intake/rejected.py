@@ -18,7 +18,7 @@ from ..models import RejectedRecord
 from ..queue.records import ABSENT, LINE, Record, unescape
 from ..serializers import RecordSerializer
 from .ingest import CALL_RECORDS_MAX, accept
-from .outcomes import IntakeUnavailable, Outcome, Verdict, refusal_of
+from .outcomes import IntakeUnavailable, Outcome, Refusal, Verdict, refusal_of
 
 # The request id of a replayed record.
 REQUEST_ID = "replay"
@@ -159,12 +159,20 @@ def _taken(
         refusal = refusal_of(record, outcome)
         if refusal is None:
             taken.append(row)
-        elif refusal.code == "conflict":
-            names = ", ".join(refusal.errors)
-            report.leave(row, f"differs from the transaction that was accepted since: {names}")
         else:
-            report.leave(row, f"user {record.user} does not exist")
+            report.leave(row, _why(record, outcome.verdict, refusal))
     return taken
+
+
+def _why(record: Record, verdict: Verdict, refusal: Refusal) -> str:
+    """What an operator is told: in the words of the flush, which has refused the record before."""
+    match verdict:
+        case Verdict.NO_USER:
+            return f"user {record.user} does not exist"
+        case Verdict.CONFLICT:
+            return f"differs from the transaction that was accepted since: {', '.join(refusal.errors)}"
+        case _:
+            return "; ".join(sentence for sentences in refusal.errors.values() for sentence in sentences)
 
 
 def _record(raw: bytes) -> tuple[Record, bool]:

@@ -54,18 +54,6 @@ REQUEST_SECONDS = Histogram(
 FLUSH_SECONDS = Histogram("flush_seconds", (0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120), 1_000_000)
 FLUSH_RECORDS = Histogram("flush_records", (0, 1, 10, 100, 1_000, 10_000, 100_000, 1_000_000), 1)
 
-# Why a posted record is refused, by the status that a request gets for it.
-REASONS = {
-    400: "invalid",
-    401: "unauthenticated",
-    403: "forbidden",
-    409: "conflict",
-    413: "too_large",
-    415: "invalid",
-    429: "rate_limit",
-    503: "unavailable",
-}
-
 
 @lru_cache(maxsize=1024)
 def _requests(endpoint: str, status: int) -> str:

@@ -11,6 +11,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 from ..access import rate_limits
 from ..intake import request_ids
+from ..intake.outcomes import Code
 from ..models import AMOUNT_MAX, TRANSACTION_ID_CHARACTERS_MAX, Status
 from ..serializers import AHEAD_MINUTES_MAX, USER_MAX
 
@@ -101,7 +102,7 @@ REFUSED_RECORD = an_object(
     {
         "index": {**COUNT, "description": "Its place in the batch, from 0."},
         "transaction_id": {"type": ["string", "null"]},
-        "code": {"type": "string", "enum": ["invalid", "conflict", "held"]},
+        "code": {"type": "string", "enum": [code.value for code in Code]},
         "errors": field_errors(*RECORD_FIELDS, "non_field_errors"),
     }
 )

@@ -45,8 +45,9 @@ MESSAGE = an_object({"message": {"type": "string"}})
 WHOLE_BATCH = {"type": "array", "items": ref("Record")}
 REPORT = ref("BatchReport")
 NOT_JSON = {"detail": "JSON parse error - Expecting value: line 1 column 1 (char 0)"}
-CONFLICTING = {"index": 1, "transaction_id": "TRX123456", "code": "conflict"}
-HELD = {"index": 0, "transaction_id": "TRX123457", "code": "held"}
+INVALID = {"index": 0, "transaction_id": "TRX123456", "code": outcomes.Code.INVALID.value}
+CONFLICTING = {"index": 1, "transaction_id": "TRX123456", "code": outcomes.Code.CONFLICT.value}
+HELD = {"index": 0, "transaction_id": "TRX123457", "code": outcomes.Code.HELD.value}
 
 ADD_TRANSACTION = call(
     operation_id="addTransaction",
@@ -122,7 +123,7 @@ ADD_TRANSACTIONS = call(
                 **NO_CONFLICTS,
                 "accepted": 0,
                 "invalid": 1,
-                "errors": [{"index": 0, "transaction_id": "TRX123456", "code": "invalid", "errors": NO_USER}],
+                "errors": [{**INVALID, "errors": NO_USER}],
             },
         ),
         409: answer(
