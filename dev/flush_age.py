@@ -4,7 +4,6 @@ The process may live and answer `celery inspect ping`: Celery on Redis can stop 
 reconnect, a child can hang, everything can be stopped.
 """
 
-import math
 from pathlib import Path
 
 import psycopg2
@@ -27,7 +26,7 @@ def flush_age_s(database_url: str) -> float | None:
         with connection.cursor() as cursor:
             cursor.execute(SELECT_AGE)
             ((age_s,),) = cursor.fetchall()
-            return math.inf if age_s is None else float(age_s)
+            return float(age_s)
     except psycopg2.Error:
         return None
     finally:

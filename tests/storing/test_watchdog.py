@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -68,12 +67,12 @@ def test_its_clock_goes_on_after_a_failure(
 
     monkeypatch.setattr(watchdog, "flush_if_overdue", flush_or_fail)
     ended = start_clock()
+    (clock,) = [thread for thread in threading.enumerate() if thread.name == "watchdog"]
     try:
         assert flushed.wait(30)
     finally:
         ended.set()
-        while any(thread.name == "ticks" for thread in threading.enumerate()):
-            time.sleep(0.01)
+        clock.join()
 
 
 def test_its_clock_leaves_the_first_tick_to_beat(settings: Any) -> None:

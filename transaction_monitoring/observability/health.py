@@ -1,5 +1,6 @@
 """Is the process alive, and is the system fit to take money in?"""
 
+import math
 from datetime import UTC, datetime
 from time import time
 from typing import Any
@@ -10,7 +11,7 @@ from django.db import Error as DatabaseError
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
-from transactions.access.plain_views import may_read
+from transactions.access.plain_views import may_read_if_told
 from transactions.books import alarms, balance
 from transactions.metrics import ticks
 from transactions.storing import history
@@ -41,16 +42,9 @@ def ready(request: HttpRequest) -> JsonResponse:
     """
     problems, details = _look()
     body: dict[str, Any] = {"status": "not ready" if problems else "ready"}
-    if _may_see_details(request):
+    if may_read_if_told(request):
         body |= {"problems": problems, **details}
     return JsonResponse(body, status=503 if problems else 200)
-
-
-def _may_see_details(request: HttpRequest) -> bool:
-    try:
-        return may_read(request)
-    except DatabaseError:
-        return False
 
 
 def _look() -> tuple[list[str], dict[str, Any]]:
@@ -67,13 +61,14 @@ def _look() -> tuple[list[str], dict[str, Any]]:
         problems.append("the books do not balance")
     up_s = (datetime.now(UTC) - STARTED_AT).total_seconds()
     age_s = _age_s()
-    if min(up_s, up_s if age_s is None else age_s) > _intervals(INTERVALS_MISSED_MAX):
+    # What PostgreSQL does not tell is taken for endless, as before the first flush.
+    if min(up_s, math.inf if age_s is None else age_s) > _intervals(INTERVALS_MISSED_MAX):
         problems.append(f"no flush has run lately; {_why(last_ticks)}")
     told = _alarms()
     now = time()
     return problems + told, {
         "stores": {"redis": "up", "postgres": "up" if found.postgres_answers else "down"},
-        "last_flush_seconds": None if age_s is None else round(age_s, 1),
+        "last_flush_seconds": None if age_s in (None, math.inf) else round(age_s, 1),
         "last_ticks_seconds": {
             outcome: round(now - moment) for outcome, moment in sorted(last_ticks.items())
         },
@@ -87,7 +82,7 @@ def _intervals(number: int) -> float:
 
 
 def _age_s() -> float | None:
-    """Seconds without a flush, None where nobody knows of one."""
+    """Seconds without a flush, endless before the first; None where PostgreSQL does not tell."""
     try:
         return history.age_s()
     except DatabaseError:

@@ -10,7 +10,7 @@ from django.views.decorators.debug import sensitive_variables
 from . import token_checks
 from .addresses import from_loopback
 from .origins import from_foreign_page
-from .rights import ALL, NONE, Rights, rights_of
+from .rights import ALL, NONE, Right, Rights, rights_of
 
 
 @sensitive_variables()
@@ -28,6 +28,11 @@ def rights_of_caller(request: HttpRequest) -> Rights:
     if request.user.is_authenticated:
         return rights_of(request.user) if request.user.is_staff else NONE
     return ALL if anonymous_may(request) else NONE
+
+
+def may_read(request: HttpRequest) -> bool:
+    """Whether the sender of `request` may read. Raises django.db.Error where only PostgreSQL could tell."""
+    return Right.READ in rights_of_caller(request)
 
 
 @sensitive_variables()

@@ -7,17 +7,20 @@ from functools import wraps
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from .callers import rights_of_caller
-from .rights import NONE, Right
+from .callers import may_read, rights_of_caller
+from .rights import NONE
 
 log = logging.getLogger(__name__)
 
 View = Callable[[HttpRequest], HttpResponse]
 
 
-def may_read(request: HttpRequest) -> bool:
-    """Whether the sender of `request` may read. Raises django.db.Error where only PostgreSQL could tell."""
-    return Right.READ in rights_of_caller(request)
+def may_read_if_told(request: HttpRequest) -> bool:
+    """The same as far as can be told: False where only PostgreSQL could tell, and does not."""
+    try:
+        return may_read(request)
+    except DatabaseError:
+        return False
 
 
 def readers_only(*, forbidden: str, away: str, challenge: bool = False) -> Callable[[View], View]:
@@ -32,19 +35,19 @@ def readers_only(*, forbidden: str, away: str, challenge: bool = False) -> Calla
         @wraps(view)
         def guarded(request: HttpRequest) -> HttpResponse:
             try:
-                rights = rights_of_caller(request)
+                refusal = None if may_read(request) else _refusal(request, forbidden, challenge=challenge)
             except DatabaseError as error:
                 log.warning("Who may read %s cannot be told (%s)", request.path, type(error).__name__)
                 return JsonResponse({"detail": away}, status=503)
-            if Right.READ in rights:
-                return view(request)
-            if challenge and rights == NONE and not request.user.is_authenticated:
-                headers = {"WWW-Authenticate": "Bearer"}
-                return JsonResponse(
-                    {"detail": "Credentials are missing or wrong."}, status=401, headers=headers
-                )
-            return JsonResponse({"detail": forbidden}, status=403)
+            return view(request) if refusal is None else refusal
 
         return guarded
 
     return decorator
+
+
+def _refusal(request: HttpRequest, forbidden: str, *, challenge: bool) -> HttpResponse:
+    if challenge and not request.user.is_authenticated and rights_of_caller(request) == NONE:
+        headers = {"WWW-Authenticate": "Bearer"}
+        return JsonResponse({"detail": "Credentials are missing or wrong."}, status=401, headers=headers)
+    return JsonResponse({"detail": forbidden}, status=403)

@@ -13,9 +13,8 @@ from django.contrib import auth
 from django.core.exceptions import DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
 
-from ..access.callers import rights_of_caller
+from ..access.callers import may_read
 from ..access.origins import from_foreign_page
-from ..access.rights import Right
 
 _SCHEMES = {"ws": "http", "wss": "https"}
 
@@ -40,4 +39,4 @@ def may_watch(request: ASGIRequest) -> bool:
     sessions = import_module(settings.SESSION_ENGINE)
     request.session = sessions.SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
     request.user = auth.get_user(request)
-    return Right.READ in rights_of_caller(request)
+    return may_read(request)

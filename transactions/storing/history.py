@@ -13,16 +13,16 @@ SHOWN_MAX = 200
 SELECT_AGE = Path(__file__).with_name("flush_age.sql").read_text()
 
 
-def age_s() -> float | None:
-    """Seconds without a flush: 0 while one is under way, None before the first. Raises django.db.Error."""
+def age_s() -> float:
+    """Seconds without a flush: 0 while one is under way, endless before the first. Raises django.db.Error."""
     with database.cursor() as cursor:
         return ask_age_s(cursor)
 
 
-def ask_age_s(cursor: Any) -> float | None:
+def ask_age_s(cursor: Any) -> float:
     """The same over a cursor of the caller's, whose errors it raises."""
     cursor.execute(SELECT_AGE)
-    age: float | None = cursor.fetchone()[0]
+    age: float = cursor.fetchone()[0]
     return age
 
 

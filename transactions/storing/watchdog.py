@@ -31,7 +31,7 @@ def flush_if_overdue() -> bool:
     """
     with Session() as session, session.transaction() as cursor:
         age_s = history.ask_age_s(cursor)
-    if age_s is not None and age_s <= INTERVALS * settings.FLUSH_INTERVAL_SECONDS:
+    if age_s <= INTERVALS * settings.FLUSH_INTERVAL_SECONDS:
         return False
     report = flush()
     if report.total:
@@ -42,7 +42,7 @@ def flush_if_overdue() -> bool:
 def start_clock() -> threading.Event:
     """Starts the thread, which dies with the process; the event that is returned ends it."""
     ended = threading.Event()
-    threading.Thread(target=_run, args=(ended,), name="ticks", daemon=True).start()
+    threading.Thread(target=_run, args=(ended,), name="watchdog", daemon=True).start()
     return ended
 
 

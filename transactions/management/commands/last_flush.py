@@ -1,5 +1,6 @@
 """`manage.py last_flush`: when a flush last ended; for health checks."""
 
+import math
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -21,7 +22,7 @@ class Command(BaseCommand):
             age_s = history.age_s()
         except DatabaseError as error:
             raise CommandError(f"PostgreSQL does not answer: {str(error).strip()}") from None
-        if age_s is None:
+        if age_s == math.inf:
             raise CommandError("No flush has ended yet.")
         told = f"The last flush ended {age_s:.1f} s ago." if age_s else "A flush is under way."
         if options["within"] is not None and age_s > options["within"]:
