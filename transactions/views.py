@@ -23,7 +23,7 @@ DELETED = "Deleted all rows from transactions_transaction table"
 
 
 def _request_id(request: Request) -> str:
-    return request_ids.request_id(request.headers.get("X-Request-Id", ""))
+    return request_ids.kept_or_new(request.headers.get("X-Request-Id", ""))
 
 
 def _response(answer: answers.Answer) -> Response:

@@ -14,7 +14,8 @@ from pytest_django import Settings
 from tests.support.accepting import push, queued, record, take
 from tests.support.admin_pages import GONE, staff, store, superuser
 from tests.support.outages import stores_moving_on, transactions_locked
-from transactions.dashboard.cached import POLL_S, Kept, PollPace
+from transactions.dashboard.cached import Kept
+from transactions.dashboard.poll_pace import POLL_S, PollPace
 from transactions.dashboard.shared_figures import shared_figures
 from transactions.live.start import FIRST_RECORDS
 from transactions.stores import bounded_queries

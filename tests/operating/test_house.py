@@ -28,6 +28,19 @@ def test_no_two_classes_bear_one_name() -> None:
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 
+def test_no_class_bears_the_name_of_what_stands_for_a_type() -> None:
+    """A type variable is read as a class is: of another module's class of that name one thinks first."""
+    classes, variables = set(), set()
+    for _, module in _modules():
+        for node in ast.walk(module):
+            if isinstance(node, ast.ClassDef):
+                classes.add(node.name)
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "TypeVar":
+                variables.add(ast.literal_eval(node.args[0]))
+    assert len(variables) > 2
+    assert classes & variables == set()
+
+
 def test_no_module_imports_what_another_keeps_to_itself() -> None:
     """A module may be private to its folder, as what commands share is; a name in it is not imported."""
     imported = [

@@ -17,7 +17,7 @@ import orjson
 from daphne.http_protocol import WebRequest
 from django.conf import settings
 
-from .request_ids import HEADER, request_id
+from .request_ids import HEADER, name_of_request
 
 # A body may take this long, and a second more for each so many bytes that have come. Daphne looks
 # every two seconds.
@@ -104,6 +104,6 @@ def _refuse(request: Any, status: int, words: bytes, told: str) -> None:
     request.body_refused = True
     request.body_began = time.monotonic()  # from here LINGER_S are counted
     request.requestHeaders.removeHeader(b"Expect")  # else Twisted would send 100 Continue after the answer
-    name = request_id(request.requestHeaders.getRawHeaders(HEADER, []))
+    name = name_of_request(request.requestHeaders.getRawHeaders(HEADER, []))
     body = orjson.dumps({"detail": told.format(limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)})
     request.channel.transport.write(HEAD % (status, words, len(body), name.encode()) + body)

@@ -14,9 +14,9 @@ from ..observability import logs
 HEADER = b"x-request-id"
 
 
-def request_id(given: list[bytes]) -> str:
+def name_of_request(given: list[bytes]) -> str:
     """The name of a request with these X-Request-Id: the client's if it is one and fit, else ours."""
-    return request_ids.request_id(given[0].decode("latin-1") if len(given) == 1 else "")
+    return request_ids.kept_or_new(given[0].decode("latin-1") if len(given) == 1 else "")
 
 
 def with_request_id(application: ASGI3Application) -> ASGI3Application:
@@ -26,7 +26,7 @@ def with_request_id(application: ASGI3Application) -> ASGI3Application:
         if scope["type"] == "lifespan":
             return await application(scope, receive, send)
         given = [value for name, value in scope["headers"] if name == HEADER]
-        name = request_id(given)
+        name = name_of_request(given)
         stated = (HEADER, name.encode())
         if given != [stated[1]]:
             others = [header for header in scope["headers"] if header[0] != HEADER]

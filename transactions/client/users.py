@@ -11,7 +11,7 @@ from ..tables import USERS
 
 # Django's keys of users are 32 bits wide. Above this none is made: the sequence is moved past them,
 # and would have nothing left to give.
-KEY_MAX = 2_000_000_000
+USER_KEY_MAX = 2_000_000_000
 # A whole number as the API reads one, also as other programs write it into tables: 13085.0.
 _KEY = re.compile(r"0*([1-9][0-9]{0,9})(\.0*)?", re.ASCII)
 
@@ -30,13 +30,13 @@ MOVE_SEQUENCE = """
 def keys_in(texts: Iterable[str]) -> set[int]:
     """The keys among `texts` that a user can be made with."""
     found = (_KEY.fullmatch(text) for text in texts)
-    return {key for match in found if match and (key := int(match[1])) <= KEY_MAX}
+    return {key for match in found if match and (key := int(match[1])) <= USER_KEY_MAX}
 
 
 def make_missing(keys: Iterable[int]) -> int:
     """Makes a user customer-KEY, who cannot log in, for each key that nobody has; returns how many.
 
-    `keys` from 1 to KEY_MAX. Raises django.db.Error.
+    `keys` from 1 to USER_KEY_MAX. Raises django.db.Error.
     """
     model = get_user_model()
     wanted = set(keys)

@@ -8,7 +8,8 @@ from typing import Any
 from django.db import Error as DatabaseError
 
 from . import figures, sample
-from .cached import Kept, PollPace
+from .cached import Kept
+from .poll_pace import PollPace
 
 log = logging.getLogger(__name__)
 

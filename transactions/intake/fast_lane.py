@@ -161,7 +161,7 @@ def _plain(scope: HTTPScope, rules: Rules) -> Plain | None:
     caller = _anonymous(scope, headers, rules) if anonymous else _holder(headers[b"authorization"])
     if caller is None:
         return None
-    request_id = request_ids.request_id(headers.get(b"x-request-id", b"").decode("latin-1"))
+    request_id = request_ids.kept_or_new(headers.get(b"x-request-id", b"").decode("latin-1"))
     return Plain(int(length), request_id, atomic, anonymous, secure, caller)
 
 

@@ -7,6 +7,6 @@ CHARACTERS_MAX = 64
 _REQUEST_ID = re.compile(rf"[\w.-]{{1,{CHARACTERS_MAX}}}", re.ASCII)
 
 
-def request_id(given: str) -> str:
+def kept_or_new(given: str) -> str:
     """The client's X-Request-Id where it is fit to be kept, else one of our own: a name, no secret."""
     return given if given and _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(64):016x}"

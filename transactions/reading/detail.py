@@ -14,7 +14,7 @@ from ..queue.records import LINE, State, state_from, unescape
 from ..queue.waiting import waiting
 
 # The largest primary key: a longer number is only ever a transaction_id.
-KEY_MAX = 2**63 - 1
+ROW_KEY_MAX = 2**63 - 1
 
 
 def find(id: str) -> dict[str, Any] | None:
@@ -69,7 +69,7 @@ def _shown(key: int | None, transaction_id: str, state: State) -> dict[str, Any]
 
 
 def _by_key(id: str) -> dict[str, Any] | None:
-    if not (id.isascii() and id.isdigit() and len(id) <= len(str(KEY_MAX)) and int(id) <= KEY_MAX):
+    if not (id.isascii() and id.isdigit() and len(id) <= len(str(ROW_KEY_MAX)) and int(id) <= ROW_KEY_MAX):
         return None
     stored = Transaction.objects.filter(pk=int(id)).first()
     return stored_as_dict(stored) if stored else None

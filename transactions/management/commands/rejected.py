@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from transactions.intake import rejected
 from transactions.models import RejectedRecord
-from transactions.reading.detail import KEY_MAX
+from transactions.reading.detail import ROW_KEY_MAX
 
 ACTIONS = {"replay": (rejected.replay, "replayed"), "discard": (rejected.discard, "discarded")}
 
@@ -67,7 +67,7 @@ class Command(BaseCommand):
 
 def _key(text: str) -> int:
     """A primary key from the command line."""
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= KEY_MAX):
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= ROW_KEY_MAX):
         raise argparse.ArgumentTypeError(f"{text!r} is not the number of a record")
     return int(text)
 
