@@ -21,6 +21,7 @@ from typing import NamedTuple
 import redis.exceptions
 from django.conf import settings
 
+from ..stores.hash_tag import TAG
 from ..stores.per_loop import PerLoop
 from ..stores.redis_connection import intake_connection
 from ..stores.scripts import lua
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 
 TAKE = lua(__file__, "take")
 # + a caller: its bucket, a hash, which Redis forgets once it is full again.
-LIMIT = "{transactions_list}:limit:"
+LIMIT = f"{TAG}:limit:"
 
 REFUSED = "Too many requests: the rate limit is reached. Retry-After says when to send the same again."
 # For how long what was taken ahead may be spent, in seconds.

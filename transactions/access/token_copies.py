@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable
 import orjson
 import redis
 
+from ..stores.hash_tag import TAG
 from ..stores.redis_connection import connection
 
 log = logging.getLogger(__name__)
 
-COPY = "{transactions_list}:token:"
-REVOKED = "{transactions_list}:revoked:"
+COPY = f"{TAG}:token:"
+REVOKED = f"{TAG}:revoked:"
 COPY_S = 7 * 86_400
 REVOKED_S = 8 * 86_400
 

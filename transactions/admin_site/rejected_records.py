@@ -71,9 +71,8 @@ class RejectedRecordAdmin(BoundedAdmin[RejectedRecord]):
     def raw_shown(self, row: RejectedRecord) -> SafeString:
         raw = bytes(row.raw)
         text = raw[:RAW_SHOWN_MAX].decode(errors="backslashreplace")
-        visible = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
         more = f" … and {len(raw) - RAW_SHOWN_MAX:,} bytes more" if len(raw) > RAW_SHOWN_MAX else ""
-        return format_html("<code>{}</code>{}", visible, more)
+        return format_html("<code>{}</code>{}", rejected.printable(text), more)
 
     def has_resolve_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("transactions.change_rejectedrecord")

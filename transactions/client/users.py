@@ -7,15 +7,13 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
 
-from ..tables import USERS
+from ..tables import USER_KEY, USERS
 
 # Django's keys of users are 32 bits wide. Above this none is made: the sequence is moved past them,
 # and would have nothing left to give.
 USER_KEY_MAX = 2_000_000_000
 # A whole number as the API reads one, also as other programs write it into tables: 13085.0.
 _KEY = re.compile(r"0*([1-9][0-9]{0,9})(\.0*)?", re.ASCII)
-
-USER = get_user_model()._meta
 
 # Purpose: nobody draws a number from the sequence while it is moved; readers, and the flush's row
 # locks, go on.
@@ -48,6 +46,6 @@ def make_missing(keys: Iterable[int]) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(LOCK_USERS)
         model._default_manager.bulk_create(users, batch_size=1000, ignore_conflicts=True)
-        cursor.execute(MOVE_SEQUENCE, [missing[-1], USERS, USER.pk.column])
+        cursor.execute(MOVE_SEQUENCE, [missing[-1], USERS, USER_KEY])
     # One whose name somebody else has is not made.
     return model._default_manager.filter(pk__in=missing).count()

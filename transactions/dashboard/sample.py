@@ -6,11 +6,8 @@ Amounts are strings: a browser's numbers end at 2^53.
 from datetime import datetime, timedelta
 from typing import Any
 
-from ..models import Transaction
 from ..stores.bounded_queries import query
-from ..tables import TRANSACTIONS, USERS
-
-USER = Transaction._meta.get_field("user").related_model._meta
+from ..tables import TRANSACTIONS, USER_KEY, USERS
 
 PERIOD_MAX = timedelta(hours=24)
 # Rows of the period at most, and as many of the time before it.
@@ -57,7 +54,7 @@ SELECT_TOP_USERS = f"""
             (SELECT 'failed', user_id FROM sums WHERE failed > 0
               ORDER BY failed DESC, user_id LIMIT %(most)s)) AS top
       JOIN sums USING (user_id)
-      LEFT JOIN {USERS} AS person ON person.{USER.pk.column} = sums.user_id
+      LEFT JOIN {USERS} AS person ON person.{USER_KEY} = sums.user_id
      ORDER BY top.what, CASE top.what WHEN 'volume' THEN sums.volume ELSE sums.failed END DESC, sums.user_id
 """
 

@@ -15,12 +15,11 @@ from typing import Any
 
 import psycopg2
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from psycopg2.extensions import POLL_OK, POLL_READ
 
 from ..queue.records import escape, stamp
 from ..stores.postgres_parameters import connection_parameters
-from ..tables import TRANSACTIONS, USERS
+from ..tables import TRANSACTIONS, USER_KEY, USERS
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +38,7 @@ SELECT_STATES = f"""
       FROM {TRANSACTIONS} WHERE transaction_id = ANY(string_to_array(%s, E'\\t'))
 """
 # Purpose: which of these users exist.
-SELECT_USERS = f"SELECT {{pk}} FROM {USERS} WHERE {{pk}} = ANY(%s)"
+SELECT_USERS = f"SELECT {USER_KEY} FROM {USERS} WHERE {USER_KEY} = ANY(%s)"
 
 
 _connecting = ThreadPoolExecutor(1, thread_name_prefix="connecting")
@@ -90,8 +89,7 @@ class Lookups:
     async def _missing(self, connection: Any, users: set[int]) -> set[int]:
         if not users:
             return set()
-        pk = get_user_model()._meta.pk.column
-        found = {row[0] for row in await _fetch(connection, SELECT_USERS.format(pk=pk), list(users))}
+        found = {row[0] for row in await _fetch(connection, SELECT_USERS, list(users))}
         self._remember(found)
         return users - found
 

@@ -81,7 +81,7 @@ class Hub:
         """Forgets `watcher`. The last one ends the hub."""
         self._watchers.pop(watcher, None)
         if not self._watchers:
-            self._close()
+            _hubs.drop(self)
             self._over.set()
             await asyncio.wait([self._task])
 
@@ -117,12 +117,9 @@ class Hub:
                     await self._layer.group_discard(GROUP, self._channel)
                 await self._redis.aclose()
 
-    def _close(self) -> None:
-        """Whoever comes from now on gets another hub."""
-        _hubs.drop(self)
-
     async def _fail(self, error: Exception) -> None:
-        self._close()
+        # Whoever comes from now on gets another hub.
+        _hubs.drop(self)
         if not self._begun.done():
             self._begun.set_exception(error)
             # Looked at, or asyncio would complain: those who joined may have left without awaiting it.

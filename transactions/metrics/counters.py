@@ -18,14 +18,15 @@ from typing import NamedTuple
 
 import redis
 
+from ..stores.hash_tag import TAG
 from ..stores.redis_connection import connection, text
 
 log = logging.getLogger(__name__)
 
 # hash: a name and its labels, joined by "|" -> a whole number that only grows
-TALLY = "{transactions_list}:tally"
+TALLY = f"{TAG}:tally"
 # hash: a web process -> how many websockets it has, and when it said so
-WATCHING = "{transactions_list}:watching"
+WATCHING = f"{TAG}:watching"
 
 PUBLISH_S = 1.0
 # How often a process says again how many websockets it has, and when it is taken for dead.

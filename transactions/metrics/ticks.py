@@ -4,11 +4,12 @@ from time import time
 
 import redis
 
+from ..stores.hash_tag import TAG
 from ..stores.redis_connection import connection, text
 from .counters import tally
 
 # hash: what a tick came to -> when that was last so, in seconds since 1970
-TICKS = "{transactions_list}:ticks"
+TICKS = f"{TAG}:ticks"
 
 
 def tick(outcome: str) -> None:

@@ -1,1 +1,1 @@
-"""The queue in Redis: its keys, the form of a record, and what waits."""
+"""The queue in Redis: the keys of accepted data, the form of a record, and what waits."""

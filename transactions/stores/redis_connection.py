@@ -42,7 +42,6 @@ def intake_connection(timeout_s: float | None = None) -> "redis.asyncio.Redis":
     return redis.asyncio.Redis.from_url(
         settings.REDIS_URL,
         retry=AsyncRetry(NoBackoff(), 0),
-        single_connection_client=False,
         **_bounds(timeout_s),
     )
 

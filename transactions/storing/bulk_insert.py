@@ -16,7 +16,7 @@ from psycopg2.extras import execute_values
 
 from ..queue.records import LINE, unescape
 from ..stores.crash_points import crash_point
-from ..tables import BATCHES, EPOCHS, REJECTED, TRANSACTIONS, USERS
+from ..tables import BATCHES, EPOCHS, REJECTED, TRANSACTIONS, USER_KEY, USERS
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,8 @@ INSERT_NEW = f"""
     SELECT i.transaction_id, i.user_id, i.status, coalesce(i.created_at, i.accepted_at), i.amount,
            i.accepted_at, now()
       FROM incoming i
-      JOIN (SELECT id FROM {USERS} WHERE id IN (SELECT user_id FROM incoming) FOR KEY SHARE) payer
+      JOIN (SELECT {USER_KEY} AS id FROM {USERS}
+             WHERE {USER_KEY} IN (SELECT user_id FROM incoming) FOR KEY SHARE) payer
         ON payer.id = i.user_id
      ORDER BY i.place
         ON CONFLICT (transaction_id) DO NOTHING
@@ -77,7 +78,7 @@ JUDGE = f"""
     INSERT INTO judged
     WITH record AS (
         SELECT row_number() OVER (ORDER BY i.place) - 1 AS seq, i.*,
-               EXISTS (SELECT FROM {USERS} payer WHERE payer.id = i.user_id) AS has_user
+               EXISTS (SELECT FROM {USERS} payer WHERE payer.{USER_KEY} = i.user_id) AS has_user
           FROM incoming i
     ), held AS MATERIALIZED (
         SELECT t.*, t.xmin = pg_current_xact_id()::xid AS fresh FROM {TRANSACTIONS} t

@@ -9,6 +9,7 @@ from django.db import OperationalError
 from django.db.models import QuerySet
 
 from transactions.intake import rejected
+from transactions.intake.rejected import printable
 from transactions.models import RejectedRecord
 from transactions.reading.detail import ROW_KEY_MAX
 
@@ -79,11 +80,6 @@ def _wanted(ids: list[int]) -> QuerySet[RejectedRecord]:
 def _missing(ids: list[int]) -> list[int]:
     found = set(_wanted(ids).values_list("pk", flat=True))
     return [key for key in dict.fromkeys(ids) if key not in found]
-
-
-def printable(text: str) -> str:
-    """`text` with everything escaped that could steer a terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _as_line(row: RejectedRecord) -> str:
