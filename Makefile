@@ -9,36 +9,44 @@ BIN := $(VENV)/bin
 OWN := conftest.py benchmarks dev tests transactions transaction_monitoring manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test contract faults mutations browser bench check lint types imports packages migrations deploy format lock licences audit clean
+.PHONY: help install tools run test contract faults mutations browser bench check lint types imports packages migrations deploy format lock licences audit clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
 
+# What running needs, and on top of it the tests' and developers' tools; nothing twice, nothing in vain.
+RUNNING := requirements.lock requirements-private.lock
+FOUND := command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found: set PYTHON" >&2; exit 1; }
+
 install:
-	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found: set PYTHON" >&2; exit 1; }
-	@exec $(PYTHON) dev/install.py $(VENV) requirements.lock
+	@$(FOUND)
+	@exec $(PYTHON) -m dev.install $(VENV) $(RUNNING)
+
+tools:
+	@$(FOUND)
+	@exec $(PYTHON) -m dev.install $(VENV) $(RUNNING) requirements-dev.lock
 
 # `exec`: a signal to make reaches the program itself, not a shell that would leave it behind.
 run: install  ## The whole system, until Ctrl-C (PORT, DATA_DIR, WEB_CONCURRENCY)
 	@exec $(BIN)/python -m dev.run
 
-test: install  ## The whole suite, on servers of its own
+test: tools  ## The whole suite, on servers of its own
 	@exec $(BIN)/python -m pytest $(ARGS)
 
-contract: install  ## The running server against its own OpenAPI schema, by made-up requests
+contract: tools  ## The running server against its own OpenAPI schema, by made-up requests
 	@exec $(BIN)/python -m pytest tests/contract $(ARGS)
 
-faults: install  ## Kills, cuts and stops real processes; prints what was lost and doubled (FAULT_SEED)
+faults: tools  ## Kills, cuts and stops real processes; prints what was lost and doubled (FAULT_SEED)
 	@exec $(BIN)/python -m pytest tests/faults -q $(ARGS)
 
-mutations: install  ## Takes out one safeguard at a time and shows which test fails for it
+mutations: tools  ## Takes out one safeguard at a time and shows which test fails for it
 	@exec $(BIN)/python -m tests.faults.mutations $(ARGS)
 
-browser: install  ## The dashboard in a real Chromium (CHROMIUM names the program)
+browser: tools  ## The dashboard in a real Chromium (CHROMIUM names the program)
 	@exec $(BIN)/python -m pytest tests/browser $(ARGS)
 
 # ARGS="single batch", say, for some parts, or ARGS=--quick; a whole run takes half an hour.
-bench: install  ## Everything measured beside what else one could have written, in one run
+bench: tools  ## Everything measured beside what else one could have written, in one run
 	@exec $(BIN)/python -m benchmarks $(ARGS)
 
 check: lint types imports packages migrations deploy  ## Style, types, imports, packages, migrations, deployment settings
@@ -48,47 +56,53 @@ PRODUCTION = env -i PATH="$$PATH" ALLOWED_HOSTS=example.org DATA_DIR=/nonexisten
 	SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))')" \
 	DATABASE_URL=postgres://nobody@127.0.0.1:1/none REDIS_URL=redis://127.0.0.1:1/0 $(BIN)/python
 
-lint: install
+lint: tools
 	$(BIN)/ruff check $(OWN)
 	$(BIN)/ruff format --check $(OWN)
 
 # The plug-in for Django loads the settings.
-types: install
+types: tools
 	@echo "mypy $(OWN)"
 	@$(PRODUCTION) -m mypy $(OWN)
 
-imports: install
+imports: tools
 	$(BIN)/lint-imports
 
-packages: install
+packages: tools
 	$(BIN)/deptry . --config deptry.toml
 
-migrations: install
+migrations: tools
 	@echo "manage.py makemigrations --check"
 	@$(PRODUCTION) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 
-deploy: install
+deploy: tools
 	@echo "manage.py check --deploy"
 	@$(PRODUCTION) manage.py check --deploy --fail-level WARNING
 
-format: install  ## Bring the style in order
+format: tools  ## Bring the style in order
 	$(BIN)/ruff check --fix $(OWN)
 	$(BIN)/ruff format $(OWN)
 
 # After a change of requirements*.txt; UPGRADE=--upgrade takes newer releases of what they leave open.
-lock: install  ## Write requirements.lock anew
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-		--no-emit-index-url --no-emit-find-links $(UPGRADE) requirements-dev.txt -o requirements.lock
+# A package that several sets need is of the same version in all of them.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-index-url --no-emit-find-links $(UPGRADE)
+
+lock: tools  ## Write requirements*.lock anew
+	$(COMPILE) requirements.txt -o requirements.lock
+	$(COMPILE) requirements-private.txt -c requirements.lock -o requirements-private.lock
+	$(COMPILE) requirements-dev.txt -c requirements.lock -c requirements-private.lock -o requirements-dev.lock
 
 # These two are run by hand and rarely, so their tools are in no installation.
-licences: install  ## Write docs/licences.md anew, after `make lock`
+licences: tools  ## Write docs/licences.md anew, after `make lock`
 	@$(BIN)/uvx --quiet --from pip-licenses==5.5.5 pip-licenses --python $(BIN)/python --format=markdown --order=name \
 		--no-version --with-system --ignore-packages pip setuptools --output-file=docs/licences.new >/dev/null
 	@sed '/^| *Name /,$$d' docs/licences.md | cat - docs/licences.new > docs/licences.next
 	@mv docs/licences.next docs/licences.md && rm docs/licences.new
 
-audit: install  ## Known weaknesses of the locked packages; needs the package index's own data about them
-	@exec $(BIN)/uvx --from pip-audit==2.10.1 pip-audit --strict --disable-pip --require-hashes -r requirements.lock
+audit: tools  ## Known weaknesses of the locked packages; needs the package index's own data about them
+	@exec $(BIN)/uvx --from pip-audit==2.10.1 pip-audit --strict --disable-pip --require-hashes \
+		$(patsubst %,-r %,$(RUNNING) requirements-dev.lock)
 
 clean:  ## Remove the virtual environment and caches; the data in .local stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis staticfiles

@@ -7,10 +7,13 @@ import sys
 
 
 def main() -> None:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "transaction_monitoring.settings")
     if sys.argv[1:2] == ["test"]:
-        # The suite brings its own servers; it never needs the secret of a real system.
-        os.environ.setdefault("SECRET_KEY", secrets.token_hex(32))
+        # The suite brings its own servers; it hears nothing of a real system and never needs its secret.
+        from dev.variables import forget
+
+        forget()
+        os.environ["SECRET_KEY"] = secrets.token_hex(32)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "transaction_monitoring.settings")
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

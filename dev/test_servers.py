@@ -2,7 +2,7 @@
 
 Named in pyproject.toml, so that `make test`, `python -m pytest` and `manage.py test` are alike.
 The servers' files are in a temporary directory, removed at the end; the servers die with pytest.
-What the environment says of real servers is overridden: the tests empty theirs.
+What the shell says to the system is forgotten first: it may name real servers, and the tests empty theirs.
 """
 
 import os
@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from dev.servers import PrivatePostgres, PrivateRedis, ServerError
+from dev.variables import forget
 
 _SETTINGS = {
     "DEBUG": "false",
@@ -33,6 +34,7 @@ EXPORTED = {*_SETTINGS, "SECRET_KEY", "DATABASE_URL", "REDIS_URL", "DATA_DIR"}
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
     # A wrapper comes before pytest-django's hook of the same name, which loads the settings.
+    forget()
     directory = Path(tempfile.mkdtemp(prefix="transactions-tests-"))
     early_config.add_cleanup(lambda: shutil.rmtree(directory, ignore_errors=True))
     postgres = PrivatePostgres(directory / "postgres")

@@ -34,8 +34,8 @@ def is_locked(path: Path) -> bool:
 
 # A running `make run` leaves its settings here, so that commands in a second terminal find its
 # servers. What the environment says wins.
-DATA_DIR = BASE_DIR / env.str("DATA_DIR", default=".local")
-if is_locked(DATA_DIR / "run.lock"):
+DATA_DIR = BASE_DIR / (env.str("DATA_DIR", default="") or ".local")
+if run_is_there := is_locked(DATA_DIR / "run.lock"):
     environ.Env.read_env(DATA_DIR / "run.env")
 
 
@@ -64,8 +64,13 @@ def switch(name: str, default: bool) -> bool:
 
 DEBUG = switch("DEBUG", False)
 SECRET_KEY = env.str("SECRET_KEY", default="")
+if not SECRET_KEY and run_is_there:
+    sys.exit(f"the `make run` in {DATA_DIR} is not ready yet: try again once it says so")
 if not SECRET_KEY:
-    sys.exit("SECRET_KEY is not set: put a long random value into the environment, or start `make run`")
+    sys.exit(
+        f"SECRET_KEY is not set, and no `make run` of yours runs in {DATA_DIR}: set DATA_DIR to "
+        "the directory of one that does, start one, or put a long random value into SECRET_KEY"
+    )
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 

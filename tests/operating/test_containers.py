@@ -174,6 +174,9 @@ def test_the_image_holds_production_packages_alone_and_each_is_locked_by_its_has
 
     assert len(installed) > len(named("requirements.txt"))
     assert installed - locked == set()
+    # Nor is anything locked for it that it does not need, but what other machines do.
+    everywhere = set(re.findall(r"^([\w.-]+)==[^;\n]* \\$", lock, re.MULTILINE))
+    assert everywhere - installed == set()
     # These the schema of the API needs, and tests import them too.
     assert installed & others == {"jsonschema", "pyyaml"}
 

@@ -1,14 +1,25 @@
 """Packages: what is locked is listed with its licence, and what is listed is locked."""
 
 import re
+import subprocess
+
+import pytest
 
 from tests.support.serving import ROOT
 
-LOCK = (ROOT / "requirements.lock").read_text()
-# Those that every machine installs, and those that only some do.
+# Each on top of those before it: the application, what `make run` adds, what the tests add.
+LOCKS = {
+    name: (ROOT / name).read_text()
+    for name in ("requirements.lock", "requirements-private.lock", "requirements-dev.lock")
+}
+LINES = [
+    (name, version, marker)
+    for lock in LOCKS.values()
+    for name, version, marker in re.findall(r"^([\w.-]+)==([^\s;]+)( ;[^\\]+)? \\$", lock, re.MULTILINE)
+]
+# Whether only some machines install it.
 LOCKED = {
-    name: bool(marker)
-    for name, marker in re.findall(r"^([\w.-]+)==[^\s;]+( ;[^\\]+)? \\$", LOCK, re.MULTILINE)
+    name: all(marker for other, _, marker in LINES if other == name) for name in {name for name, *_ in LINES}
 }
 ROWS = re.findall(r"^\| ([\w.-]+) +\| (.+?) +\|$", (ROOT / "docs" / "licences.md").read_text(), re.MULTILINE)
 LISTED = {re.sub(r"[-_.]+", "-", name).lower(): licence for name, licence in ROWS if name != "Name"}
@@ -35,7 +46,41 @@ def test_a_licence_of_another_kind_is_looked_at_first() -> None:
 
 
 def test_every_package_of_the_lock_has_a_hash() -> None:
-    entries = re.split(r"^(?=[\w.-]+==)", LOCK, flags=re.MULTILINE)[1:]
+    entries = [
+        entry
+        for lock in LOCKS.values()
+        for entry in re.split(r"^(?=[\w.-]+==)", lock, flags=re.MULTILINE)[1:]
+    ]
 
     assert {entry.partition("==")[0] for entry in entries} == LOCKED.keys()
     assert [entry for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+def test_a_package_of_several_locks_has_one_version_on_a_machine() -> None:
+    versions = {name: {version for other, version, _ in LINES if other == name} for name in LOCKED}
+
+    # The one that is of two kinds says in its markers which machine takes which.
+    assert {name for name, found in versions.items() if len(found) > 1} == {"cbor2"}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_requirement_is_in_the_lock_of_its_name(lock: str) -> None:
+    asked = re.findall(r"^[\w.-]+==\S+$", (ROOT / lock).with_suffix(".txt").read_text(), flags=re.MULTILINE)
+
+    assert len(asked) > 1
+    locked = set(re.findall(r"^[\w.-]+==[^\s;]+", LOCKS[lock], re.MULTILINE))
+    assert {pin.lower().replace("_", "-") for pin in asked} - locked == set()
+
+
+@pytest.mark.parametrize(
+    ("target", "installed"), [("run", list(LOCKS)[:2]), ("test", list(LOCKS)), ("check", list(LOCKS))]
+)
+def test_a_command_installs_what_it_needs_and_running_needs_no_tools(
+    target: str, installed: list[str]
+) -> None:
+    planned = ["make", "--no-print-directory", "-n", target]
+    recipe = subprocess.run(planned, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    (installation,) = [line for line in recipe.splitlines() if "dev.install" in line]
+    _environment, *locks = installation.partition("dev.install ")[2].split()
+    assert locks == installed

@@ -32,7 +32,11 @@ def ended(arguments: list[str], **environment: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("stated", "told"),
     [
-        ({}, "SECRET_KEY is not set: put a long random value into the environment, or start `make run`"),
+        (
+            {},
+            "SECRET_KEY is not set, and no `make run` of yours runs in /nonexistent: set DATA_DIR to "
+            "the directory of one that does, start one, or put a long random value into SECRET_KEY",
+        ),
         ({"SECRET_KEY": "x", "DEBUG": "perhaps"}, "DEBUG must be true or false, not 'perhaps'"),
     ],
 )

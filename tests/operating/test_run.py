@@ -12,6 +12,7 @@ import psycopg2
 import pytest
 import redis
 
+from dev.directory import DataDirectory
 from dev.run import ROOT
 from tests.support.running import PROGRAMS, UserRun, processes, wait_until
 
@@ -67,6 +68,36 @@ def test_a_second_terminal_finds_it(run: UserRun) -> None:
 
     assert result.stdout.split() == [run.published["REDIS_URL"], "transactions_database"], result.stderr
     assert (run.data / "run.env").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_second_terminal_that_looks_elsewhere_says_where(run: UserRun, tmp_path: Path) -> None:
+    """Beside a run whose DATA_DIR this terminal was not told; the default is a directory like any other."""
+    elsewhere = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path / "elsewhere")}
+    result = subprocess.run(
+        [sys.executable, "manage.py", "verify"], cwd=ROOT, env=elsewhere, capture_output=True, text=True
+    )
+
+    assert (result.returncode, result.stdout) == (1, "")
+    assert f"no `make run` of yours runs in {tmp_path / 'elsewhere'}: set DATA_DIR to the" in result.stderr
+
+
+def test_a_second_terminal_that_comes_too_soon_is_told_to_wait(tmp_path: Path) -> None:
+    claimed = DataDirectory(tmp_path)
+    early = {"PATH": os.environ["PATH"], "DATA_DIR": str(claimed.path)}
+    result = subprocess.run(
+        [sys.executable, "manage.py", "verify"], cwd=ROOT, env=early, capture_output=True, text=True
+    )
+
+    told = f"the `make run` in {tmp_path} is not ready yet: try again once it says so\n"
+    assert (result.returncode, result.stdout, result.stderr) == (1, "", told)
+
+
+def test_a_data_dir_left_empty_is_the_default_for_a_run_and_for_a_second_terminal() -> None:
+    empty = {"PATH": os.environ["PATH"], "DATA_DIR": "", "SECRET_KEY": "x"}
+    show = "from transaction_monitoring.settings import DATA_DIR; print(DATA_DIR)"
+    result = subprocess.run([sys.executable, "-c", show], cwd=ROOT, env=empty, capture_output=True, text=True)
+
+    assert result.stdout == f"{ROOT / '.local'}\n"
 
 
 def test_a_second_run_in_the_same_directory_is_refused(run: UserRun) -> None:
