@@ -31,7 +31,7 @@ def test_no_two_classes_bear_one_name() -> None:
 def test_no_class_bears_the_name_of_what_stands_for_a_type() -> None:
     """A type variable is read as a class is: of another module's class of that name one thinks first."""
     classes, variables = set(), set()
-    for _, module in _modules():
+    for _, module in _modules(*PACKAGES):
         for node in ast.walk(module):
             if isinstance(node, ast.ClassDef):
                 classes.add(node.name)
