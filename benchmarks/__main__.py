@@ -9,7 +9,18 @@ from pathlib import Path
 from benchmarks import report, stage
 
 # Averages come late: they empty the table and fill it anew, and pages open over what they leave.
-PARTS = ("single", "latency", "batch", "flush", "sustained", "dashboards", "idle", "averages", "pages")
+PARTS = (
+    "single",
+    "latency",
+    "batch",
+    "flush",
+    "sustained",
+    "dashboards",
+    "idle",
+    "averages",
+    "pages",
+    "reads",
+)
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 

@@ -5,11 +5,11 @@ import gc
 import os
 from typing import cast
 
+import django
 from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
-from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "transaction_monitoring.settings")
-http_application = get_asgi_application()
+django.setup(set_prefix=False)
 
 # Imported once Django is set up.
 from channels.routing import ProtocolTypeRouter  # noqa: E402
@@ -22,11 +22,12 @@ from .observability import logs  # noqa: E402
 from .observability.request_counts import observed_posts, observed_websockets  # noqa: E402
 from .routing import websocket_application  # noqa: E402
 from .serving import body_limits, finished_requests  # noqa: E402
+from .serving.django_pool import DjangoPool  # noqa: E402
 from .serving.request_ids import with_request_id  # noqa: E402
 
 body_limits.install()
 finished_requests.install()
-_http = observed_posts(cast("ASGI3Application", http_application))
+_http = observed_posts(cast("ASGI3Application", DjangoPool()))
 _websocket = observed_websockets(websocket_application)
 _router = with_request_id(ProtocolTypeRouter({"http": _http, "websocket": _websocket}))
 _application = fast_lane(_router, logs.request_id)
@@ -48,7 +49,7 @@ async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISend
         ingest.serve_here()
         rate_limits.serve_here()
         _loop = loop
-    if scope["type"] == "websocket":
+    if scope["type"] != "lifespan":
         # The server's own, which knows how much waits for a client: what is in between wraps it.
         scope.setdefault("state", {})["server_send"] = send
     await _application(scope, receive, send)

@@ -117,11 +117,17 @@ if RETENTION_DAYS and not 3 <= RETENTION_DAYS <= 36_500:
 # Plain JSON POSTs are answered in front of Django's threads; off, everything works, only slower.
 FAST_LANE = switch("FAST_LANE", True)
 
+# Requests that one web process gives to Django at once, each in a thread with a connection to PostgreSQL
+# that lasts. A few more than processors that wait for stores; docs/scaling.md counts the connections.
+DJANGO_THREADS = whole("DJANGO_THREADS", 8, least=1)
+# Requests of one web process that may wait for such a thread, 10 seconds each; the others are answered 503.
+DJANGO_WAITING_MAX = whole("DJANGO_WAITING_MAX", 500)
+
 # --- Servers ----------------------------------------------------------------------------------
 
 DATABASES = {"default": env.db_url("DATABASE_URL", default="postgres://localhost/transactions_database")}
 DATABASES["default"].update(
-    # Under ASGI every request may run on a thread of its own, and a kept connection is never reused.
+    # Connections that last are for threads that last: those of `serving.threads` keep theirs.
     CONN_MAX_AGE=0,
     ATOMIC_REQUESTS=False,
 )

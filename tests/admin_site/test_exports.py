@@ -5,10 +5,9 @@ import io
 from datetime import timedelta
 
 import pytest
-from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 from django.http import StreamingHttpResponse
-from django.test import AsyncClient, Client
+from django.test import Client
 from django.urls import reverse
 
 from tests.support.admin_pages import DAY, insert_many, page, reject, staff, store, superuser, url
@@ -22,17 +21,15 @@ def root(people: list[User]) -> User:
     return User.objects.create_superuser("root")
 
 
-@async_to_sync
-async def saved(user: User, model: str, query: str = "") -> list[list[str]]:
-    """The lines of a list's CSV, as an ASGI server would send them."""
-    client = AsyncClient()
-    await client.aforce_login(user)
-    response = await client.get(reverse(f"admin:transactions_{model}_export") + query)
+def saved(user: User, model: str, query: str = "") -> list[list[str]]:
+    """The lines of a list's CSV."""
+    client = Client()
+    client.force_login(user)
+    response = client.get(reverse(f"admin:transactions_{model}_export") + query)
     assert response.status_code == 200
     assert response["Content-Disposition"].startswith("attachment; filename=")
     assert isinstance(response, StreamingHttpResponse)
-    text = b"".join([chunk async for chunk in response]).decode()
-    return list(csv.reader(io.StringIO(text)))
+    return list(csv.reader(io.StringIO(response.getvalue().decode())))
 
 
 def ids(lines: list[list[str]]) -> list[str]:

@@ -1,8 +1,9 @@
 """Is the process alive, and is the system fit to take money in?"""
 
 import math
+import threading
 from datetime import UTC, datetime
-from time import time
+from time import monotonic, time
 from typing import Any
 
 import redis
@@ -22,6 +23,8 @@ INTERVALS_MISSED_MAX = 4
 # For how long a tick that expired or failed explains that no flush ran, in intervals.
 INTERVALS_TOLD = 12
 STARTED_AT = datetime.now(UTC)
+# For how long what was seen serves whoever asks, in seconds: anybody may, without credentials.
+SEEN_S = 1.0
 
 LATE_TICKS = "ticks come too late: is the worker overloaded, or are the clocks of the hosts apart?"
 FAILING = "flushes fail: see the worker's log"
@@ -36,11 +39,11 @@ def live(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """200 when both stores answer, the flush runs and the books balance; else 503.
+    """200 when both stores answer, the flush runs and the books balance, as of the last second; else 503.
 
     Whoever may read sees why: the stores, the last flush, the ticks, the books, open alarms.
     """
-    problems, details = _look()
+    problems, details = _seen.get()
     body: dict[str, Any] = {"status": "not ready" if problems else "ready"}
     if may_read_if_told(request):
         body |= {"problems": problems, **details}
@@ -75,6 +78,30 @@ def _look() -> tuple[list[str], dict[str, Any]]:
         "alarms": told,
         "books": found.as_dict(),
     }
+
+
+class Seen:
+    """The last look, taken again once it is SEEN_S old; whoever comes meanwhile waits for it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last: tuple[list[str], dict[str, Any]] = ([], {})
+        self._until = 0.0
+
+    def get(self) -> tuple[list[str], dict[str, Any]]:
+        with self._lock:
+            if monotonic() >= self._until:
+                self._last = _look()
+                self._until = monotonic() + SEEN_S
+            return self._last
+
+    def forget(self) -> None:
+        """For a test, whose world changes sooner."""
+        self._until = 0.0
+
+
+_seen = Seen()
+forget = _seen.forget
 
 
 def _intervals(number: int) -> float:

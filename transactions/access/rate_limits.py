@@ -14,6 +14,7 @@ Without an answer from Redis nobody is refused here: accepting answers 503 by it
 import asyncio
 import logging
 import math
+import threading
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import NamedTuple
@@ -86,14 +87,17 @@ class Bucket:
     left: float = math.inf
     seen_at: float = 0.0
     asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    # Django's threads spend too.
+    spending: threading.Lock = field(default_factory=threading.Lock)
 
     def spend(self, records: int) -> bool:
-        if monotonic() >= self.held_until:
-            self.held = 0
-        if self.held < records:
-            return False
-        self.held -= records
-        return True
+        with self.spending:
+            if monotonic() >= self.held_until:
+                self.held = 0
+            if self.held < records:
+                return False
+            self.held -= records
+            return True
 
     def at_most(self) -> float:
         """The most that there can be, if nobody else took any; for more Redis need not be asked."""
@@ -155,8 +159,9 @@ class Limiter:
             return False
         bucket.left, bucket.seen_at = float(left), monotonic()
         if taken:
-            bucket.held += taken
-            bucket.held_until = bucket.seen_at + LEASE_S
+            with bucket.spending:
+                bucket.held += taken
+                bucket.held_until = bucket.seen_at + LEASE_S
         return True
 
     async def close(self) -> None:
@@ -188,7 +193,10 @@ async def take(caller: str, records: int, *, paid: int = 0) -> Allowance | None:
 
 
 def take_held(caller: str, records: int) -> Allowance | None:
-    """Takes `records` of what this process has taken ahead for `caller`; None where that is not enough."""
+    """Takes `records` of what this process has taken ahead for `caller`; None where that is not enough.
+
+    Also in a thread that works for a loop, where it spares a visit to that loop.
+    """
     lasting = _limiters.made_here()
     return None if lasting is None else lasting.take_held(caller, records)
 

@@ -25,7 +25,9 @@ def take(request: HttpRequest, caller: str, records: int, *, paid: int = 0) -> N
     """Takes `records` from the caller's bucket and notes on the request what is left. Raises RateLimited."""
     if not settings.RATE_LIMIT_RECORDS_PER_SECOND or records <= 0:
         return
-    allowance = async_to_sync(rate_limits.take)(caller, records, paid=paid)
+    allowance = rate_limits.take_held(caller, records)
+    if allowance is None:
+        allowance = async_to_sync(rate_limits.take)(caller, records, paid=paid)
     request.rate_limit = (caller, allowance)  # type: ignore[attr-defined]
     if allowance is not None and allowance.wait_s:
         raise RateLimited

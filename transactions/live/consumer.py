@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+from concurrent.futures import ThreadPoolExecutor
 
 import orjson
 from asgiref.typing import ASGIReceiveCallable, ASGIReceiveEvent, ASGISendCallable, WebSocketScope
@@ -25,6 +26,7 @@ from .hub import Hub, hub_here
 from .pace import Pace
 from .readers import FramedReader, PlainReader
 from .subscription import UnreadableQuery, subscription_of
+from .unsent import unsent_bytes
 
 log = logging.getLogger(__name__)
 
@@ -39,21 +41,15 @@ HEARD_BYTES_MAX = 1024
 # Longest time between two looks at a connection's credentials, in seconds.
 LOOK_AGAIN_S = 60.0
 
-# In a pool of threads, not in the one thread that all synchronous code shares by default: while
-# PostgreSQL is silent only the connection that asks has to wait.
-_may_watch = database_sync_to_async(may_watch, thread_sensitive=False)
-
-
-def unsent_bytes(send: ASGISendCallable | None) -> int:
-    """Bytes that Daphne has taken for a connection and the kernel has not; 0 under another server.
-
-    ASGI has no word for this and Daphne takes without bound, so this looks into Daphne's `send`
-    and its Twisted transport. A test with a client that does not read fails if they change.
-    """
-    protocol = next(iter(getattr(send, "args", ())), None)
-    transport = getattr(protocol, "transport", None)
-    waiting = len(getattr(transport, "dataBuffer", b"")) - getattr(transport, "offset", 0)
-    return int(waiting + getattr(transport, "_tempDataLen", 0))
+# Off the loop, and not on the one thread that all synchronous code of a loop shares by default:
+# while PostgreSQL is silent nobody waits but who asks. So many at once, each on a connection of its
+# own while it lasts: a thousand dashboards that come back at once take no more.
+LOOKS_AT_ONCE_MAX = 4
+_may_watch = database_sync_to_async(
+    may_watch,
+    thread_sensitive=False,
+    executor=ThreadPoolExecutor(LOOKS_AT_ONCE_MAX, thread_name_prefix="handshakes"),
+)
 
 
 def acknowledged(text: str | None) -> int | None:

@@ -1,11 +1,18 @@
 """What belongs to one event loop: a connection, and whoever shares it, serve no other."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 Thing = TypeVar("Thing")
+_thread = threading.local()
+
+
+def work_for(loop: asyncio.AbstractEventLoop) -> None:
+    """Says that the calling thread, which has no loop of its own, serves what came to `loop`."""
+    _thread.loop = loop
 
 
 class PerLoop(Generic[Thing]):
@@ -23,8 +30,12 @@ class PerLoop(Generic[Thing]):
         return self._things[loop]
 
     def made_here(self) -> Thing | None:
-        """That of the running loop, None where none has been made."""
-        return self._things.get(asyncio.get_running_loop())
+        """That of the running loop, or of the one that this thread works for; None where there is none.
+
+        A thread may use of it only what is safe for threads.
+        """
+        loop = asyncio._get_running_loop() or getattr(_thread, "loop", None)
+        return self._things.get(loop) if loop is not None else None
 
     def drop(self, thing: Thing) -> None:
         """Whoever asks from now on gets another one."""

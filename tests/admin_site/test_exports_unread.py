@@ -1,0 +1,88 @@
+"""Exports whose readers are slow, stop, or leave: what they cost the server and the others."""
+
+import asyncio
+import os
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from django.contrib.auth.models import User
+
+from tests.support.admin_pages import insert_many
+from tests.support.at_once import ask, opened, request
+from tests.support.serving import daphne, uvicorn
+from tests.support.watching import session_of
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+
+ROWS = 300_000
+# A quarter of what the two would be told.
+GROWN_MB_MAX = 15
+PATIENCE_S = 60.0
+
+
+EXPORT = "/admin/transactions/transaction/export/"
+
+
+@pytest.fixture
+def cookie(people: list[User]) -> str:
+    """The session of who may export ROWS rows, some 30 MB."""
+    insert_many(people, ROWS)
+    return session_of(User.objects.create_superuser("root"))
+
+
+def resident_mb() -> float:
+    """The memory of the one server that this process has started."""
+    (server,) = (
+        status
+        for status in map(Path.read_text, Path("/proc").glob("[0-9]*/status"))
+        if re.search(rf"^PPid:\t{os.getpid()}$", status, re.MULTILINE)
+        and re.search(r"^Name:\tpython|^Name:\tdaphne|^Name:\tuvicorn", status)
+    )
+    return int(re.findall(r"VmRSS:\s+(\d+) kB", server)[0]) / 1024
+
+
+def posted(user: User) -> bytes:
+    body = f"transaction_id=P1&user={user.pk}&amount=1".encode()
+    return request("/api/add-transaction/", body=body, kind="application/x-www-form-urlencoded")
+
+
+def read_whole(url: str, cookie: str) -> list[str]:
+    """The lines of an export, asked for until there is a place."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        answer = httpx.get(url + EXPORT, headers={"Cookie": cookie}, timeout=PATIENCE_S, trust_env=False)
+        if answer.status_code == 200 or time.monotonic() > until:
+            return answer.text.splitlines()
+        time.sleep(0.2)
+
+
+@pytest.mark.parametrize("serve", [daphne, uvicorn], ids=["Daphne", "uvicorn"])
+def test_two_that_nobody_reads_cost_little_and_a_third_is_told_to_come_again(
+    people: list[User], cookie: str, serve: Callable[..., Any]
+) -> None:
+    wanted = request(EXPORT, Cookie=cookie)
+
+    async def scenario(url: str) -> None:
+        await ask(url, request("/admin/login/"))
+        before_mb = resident_mb()
+        unread = [await opened(url, wanted) for _ in range(2)]
+        await asyncio.sleep(5.0)
+        assert resident_mb() - before_mb < GROWN_MB_MAX
+        third = await ask(url, wanted)
+        assert (third.status, third.headers["Retry-After"]) == (503, "30")
+        assert third.headers["Content-Type"] == "text/plain; charset=utf-8"
+        assert b"Two exports are being read already" in third.body
+        answer = await ask(url, posted(people[0]))
+        assert (answer.status, answer.seconds < 2.0) == (200, True)
+        for _, writer in unread:
+            writer.transport.abort()
+
+    with serve() as url:
+        asyncio.run(scenario(url))
+        lines = read_whole(url, cookie)
+    assert [line.split(",")[0] for line in lines[1:]] == [f"M{number}" for number in range(ROWS, 0, -1)]
