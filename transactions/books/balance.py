@@ -15,7 +15,7 @@ from django.db import Error as DatabaseError
 from django.db import connection as database
 
 from ..queue.keys import BOOKS, QUEUE
-from ..queue.records import State, state_from
+from ..queue.records import state_of_line
 from ..stores.redis_connection import connection, text
 from ..tables import BATCHES, EPOCHS
 
@@ -130,8 +130,8 @@ def _age_s(line: bytes | None) -> float | None:
     if line is None:
         return None
     try:
-        state: State = state_from(line.decode().split("\t", 2)[2])
-    except (ValueError, IndexError):
+        state = state_of_line(line)
+    except ValueError:
         return None
     return round((datetime.now(UTC) - state.accepted_at).total_seconds(), 3)
 

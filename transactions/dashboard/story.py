@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..models import RejectedRecord, Transaction
+from ..models import Transaction
 from ..queue.records import State
 from ..queue.waiting import waiting
 from ..reading import detail
@@ -61,9 +61,9 @@ def _latest(user: int) -> list[dict[str, Any]]:
 
 
 def _refused(transaction_id: str) -> dict[str, Any] | None:
-    record = RejectedRecord.objects.filter(transaction_id=transaction_id).order_by("-id").first()
-    found = detail.find(transaction_id) if record is not None else None
-    if record is None or found is None or "rejected" not in found:
+    refused = detail.refusal(transaction_id)
+    if refused is None:
         return None
-    event = {"what": f"rejected: {record.reason}", "at": record.rejected_at}
+    row, found = refused
+    event = {"what": f"rejected: {row.reason}", "at": row.rejected_at}
     return {**found, "amount": str(found["amount"]), "events": [event], "latest": _latest(found["user"])}

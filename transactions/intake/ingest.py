@@ -24,7 +24,7 @@ from django.conf import settings
 
 from ..live import feed
 from ..queue.keys import BOOKS, FEED, INDEX, QUEUE
-from ..queue.records import ABSENT, Record, escape, stamp, state_from
+from ..queue.records import Record, lines_of, stamp, state_from
 from ..stores.crash_points import crash_point
 from ..stores.per_loop import PerLoop
 from ..stores.redis_connection import intake_connection, text
@@ -74,11 +74,7 @@ class Submission:
     known: Known = Known({}, set(), "")
 
     def write_lines(self) -> None:
-        rest = f"{MOMENT}\t{self.request_id}"
-        self.lines = [
-            f"1\t{escape(id)}\t{status}\t{user}\t{amount}\t{stamp(at) if at else ABSENT}\t{rest}"
-            for id, user, amount, status, at in self.records
-        ]
+        self.lines = lines_of(self.records, MOMENT, self.request_id)
 
     def possible(self) -> list[str]:
         """The lines whose users exist: the script knows nothing of users."""

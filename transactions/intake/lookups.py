@@ -17,7 +17,7 @@ import psycopg2
 from django.conf import settings
 from psycopg2.extensions import POLL_OK, POLL_READ
 
-from ..queue.records import escape, stamp
+from ..queue.records import escape, state_text
 from ..stores.postgres_parameters import connection_parameters
 from ..tables import TRANSACTIONS, USER_KEY, USERS
 
@@ -81,10 +81,7 @@ class Lookups:
 
     async def _states(self, connection: Any, ids: list[str]) -> dict[str, str]:
         rows = await _fetch(connection, SELECT_STATES, "\t".join(ids))
-        return {
-            escape(row[0]): f"{row[1]}\t{row[2]}\t{row[3]}\t{stamp(row[4])}\t{stamp(row[5])}\t"
-            for row in rows
-        }
+        return {escape(id): state_text(*state) for id, *state in rows}
 
     async def _missing(self, connection: Any, users: set[int]) -> set[int]:
         if not users:

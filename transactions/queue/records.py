@@ -1,8 +1,26 @@
-"""A queued record: its form in Redis, which is a line of COPY's text format, and the state it stands for."""
+"""A record: as a client states it, as it waits in Redis, and the state that it stands for."""
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
+
+
+class Record(NamedTuple):
+    """What one POST says of a transaction, checked, on its way from the door to the queue.
+
+    `amount` in the smallest unit; `created_at` aware, None where the client states none.
+    """
+
+    transaction_id: str
+    user: int
+    amount: int
+    status: str
+    created_at: datetime | None
+
+
+# The fields of a queued record, in order, as columns of a table.
+COLUMNS = "version, transaction_id, status, user_id, amount, created_at, accepted_at, request_id"
 
 # A queued record of version 1: its fields, separated by tabs. It is also one line of COPY's text format, so
 # the flush hands on unread what matches. An id has up to 100 characters, of four bytes at the most.
@@ -45,19 +63,35 @@ def unescape(escaped: str) -> str:
     return escaped.replace("\\\\", "\\")
 
 
+def lines_of(records: Iterable[Record], accepted_at: str, request_id: str) -> list[str]:
+    """The records of a request as they are queued, in order; `accepted_at` as `stamp` writes it, or in its place."""
+    rest = f"{accepted_at}\t{request_id}"
+    return [
+        f"1\t{escape(id)}\t{status}\t{user}\t{amount}\t{stamp(at) if at else ABSENT}\t{rest}"
+        for id, user, amount, status, at in records
+    ]
+
+
+def state_text(status: str, user: int, amount: int, created_at: datetime, accepted_at: datetime) -> str:
+    """A state that PostgreSQL holds, as a string of the index: nobody asks there for its request's id."""
+    return f"{status}\t{user}\t{amount}\t{stamp(created_at)}\t{stamp(accepted_at)}\t"
+
+
+def shown_fields(line: str) -> tuple[str, int, int, str, str]:
+    """Of a queued record its id, user, amount, status and when it was accepted, as `stamp` wrote it."""
+    _, transaction_id, status, user, amount, _, accepted_at, _ = line.split("\t")
+    return unescape(transaction_id), int(user), int(amount), status, accepted_at
+
+
+def state_of_line(line: bytes) -> State:
+    """The State that a queued record stands for. Raises ValueError for what is none."""
+    _, _, state = line.decode().split("\t", 2)
+    return state_from(state)
+
+
 def state_from(text: str) -> State:
-    """The State that a string of the index or the rest of a queued record stands for."""
+    """The State that a string of the index, or the rest of a queued record, stands for. Raises ValueError."""
     status, user, amount, created, accepted, request_id = text.split("\t")
     accepted_at = datetime.fromisoformat(accepted)
     created_at = accepted_at if created == ABSENT else datetime.fromisoformat(created)
     return State(status, int(user), int(amount), created_at, accepted_at, request_id)
-
-
-class Record(NamedTuple):
-    """A transaction as a client states it, checked. `amount` in the smallest unit; `created_at` aware."""
-
-    transaction_id: str
-    user: int
-    amount: int
-    status: str
-    created_at: datetime | None

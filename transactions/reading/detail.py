@@ -4,13 +4,13 @@ A client that was told 200 never sees 404. PostgreSQL is read after Redis: what 
 then was committed before it left.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 from django.db import Error as DatabaseError
 
 from ..models import RejectedRecord, Transaction
-from ..queue.records import LINE, State, state_from, unescape
+from ..queue.records import LINE, State, state_of_line, unescape
 from ..queue.waiting import waiting
 
 # The largest primary key: a longer number is only ever a transaction_id.
@@ -42,7 +42,8 @@ def find(id: str) -> dict[str, Any] | None:
         return stored_as_dict(stored)
     if redis_failure is not None:
         raise redis_failure
-    return _refused(id) or _by_key(id)
+    refused = refusal(id)
+    return refused.shown if refused is not None else _by_key(id)
 
 
 def stored_as_dict(row: Transaction) -> dict[str, Any]:
@@ -75,14 +76,25 @@ def _by_key(id: str) -> dict[str, Any] | None:
     return stored_as_dict(stored) if stored else None
 
 
-def _refused(transaction_id: str) -> dict[str, Any] | None:
+class Refused(NamedTuple):
+    """A rejected record that can be read, and the transaction in it as the API shows it."""
+
+    row: RejectedRecord
+    shown: dict[str, Any]
+
+
+def refusal(transaction_id: str) -> Refused | None:
+    """The latest rejected record of that id; None where there is none that holds a transaction.
+
+    Raises django.db.Error.
+    """
     record = RejectedRecord.objects.filter(transaction_id=transaction_id).order_by("-id").first()
     found = LINE.fullmatch(bytes(record.raw)) if record else None
     if record is None or found is None:
         return None
     try:
-        state = state_from(bytes(record.raw).decode().split("\t", 2)[2])
+        state = state_of_line(bytes(record.raw))
     except ValueError:  # no UTF-8, or no date: it never came through the door
         return None
     shown = _shown(None, unescape(found["transaction_id"].decode()), state)
-    return {**shown, "rejected": record.reason}
+    return Refused(record, {**shown, "rejected": record.reason})

@@ -14,7 +14,7 @@ from typing import Any
 
 from psycopg2.extras import execute_values
 
-from ..queue.records import LINE, unescape
+from ..queue.records import COLUMNS, LINE, unescape
 from ..stores.crash_points import crash_point
 from ..tables import BATCHES, EPOCHS, REJECTED, TRANSACTIONS, USER_KEY, USERS
 
@@ -37,10 +37,7 @@ CREATE_INCOMING = """
         created_at timestamptz, accepted_at timestamptz, request_id text
     ) ON COMMIT DELETE ROWS
 """
-COPY_INCOMING = """
-    COPY incoming (version, transaction_id, status, user_id, amount, created_at, accepted_at, request_id)
-    FROM STDIN
-"""
+COPY_INCOMING = f"COPY incoming ({COLUMNS}) FROM STDIN"
 
 # Purpose: claims the chunk, by moving `done` from its beginning to its end. Where `done` is not at its
 # beginning another flusher has been here: no row is updated, and this flusher must write nothing.
