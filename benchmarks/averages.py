@@ -12,6 +12,7 @@ from benchmarks.baselines.averaging import NAIVE
 from benchmarks.report import Row, Section, cell, number
 from benchmarks.stage import Stage, say
 from transactions.reading.averages import Question, daily_averages
+from transactions.tables import TRANSACTIONS
 
 ZONES = ("UTC", "Asia/Tehran", "America/New_York", "Asia/Kathmandu")
 SPANS = {
@@ -25,7 +26,7 @@ HEADS = ("rows", "zone", "days", "ours, database ms", "ours, all ms", "naive, da
 FILL_ROWS = 1_000_000
 # Purpose: `rows` transactions spread evenly over two years, from number `start` until before `end`.
 FILL = f"""
-    INSERT INTO {copying.TABLE} ({copying.COLUMNS})
+    INSERT INTO {TRANSACTIONS} ({copying.COLUMNS})
     SELECT 'average-' || n, %(user)s + n %% %(users)s, (ARRAY['PENDING', 'SUCCESS', 'FAILED'])[1 + n %% 3],
            moment, 10000 + n * 7919 %% 80000, moment, moment
       FROM (SELECT n, timestamptz '2024-01-01 00:00Z' + n * (interval '731 days' / %(rows)s) AS moment
@@ -62,18 +63,18 @@ def run(stage: Stage) -> Section:
 def fill(stage: Stage, rows: int) -> None:
     """Empties the table and fills it anew."""
     with connection.cursor() as cursor:
-        cursor.execute(f"TRUNCATE {copying.TABLE}")
-        cursor.execute(SELECT_CHECKS, [copying.TABLE])
+        cursor.execute(f"TRUNCATE {TRANSACTIONS}")
+        cursor.execute(SELECT_CHECKS, [TRANSACTIONS])
         checks = [name for (name,) in cursor.fetchall()]
         for name in checks:
-            cursor.execute(f'ALTER TABLE {copying.TABLE} DISABLE TRIGGER "{name}"')
+            cursor.execute(f'ALTER TABLE {TRANSACTIONS} DISABLE TRIGGER "{name}"')
         parameters = {"rows": rows, "user": stage.users[0], "users": len(stage.users)}
         for start in range(0, rows, FILL_ROWS):
             cursor.execute(FILL, {**parameters, "start": start, "end": min(start + FILL_ROWS, rows)})
             say(f"averages: {min(start + FILL_ROWS, rows):,} rows")
         for name in checks:
-            cursor.execute(f'ALTER TABLE {copying.TABLE} ENABLE TRIGGER "{name}"')
-        cursor.execute(f"VACUUM ANALYZE {copying.TABLE}")
+            cursor.execute(f'ALTER TABLE {TRANSACTIONS} ENABLE TRIGGER "{name}"')
+        cursor.execute(f"VACUUM ANALYZE {TRANSACTIONS}")
         cursor.execute("VACUUM ANALYZE transactions_rollup")
 
 

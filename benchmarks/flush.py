@@ -7,6 +7,7 @@ from benchmarks.baselines import copying, seed_flush
 from benchmarks.report import Section, number
 from benchmarks.stage import Stage, Unbalanced, say, settle_up
 from transactions.storing.flush import flush
+from transactions.tables import TRANSACTIONS
 
 OURS = "our flush: reserve, judge, store, roll up, count, release"
 COPY_OURS = "bare COPY into our table: indexes, foreign key, trigger"
@@ -54,5 +55,5 @@ def _take_turn(name: str, stage: Stage, count: int) -> float:
     if name == SEED:
         seed_flush.fill(count, stage.users)
         return seed_flush.flush()
-    table = copying.TABLE if name == COPY_OURS else copying.PLAIN_TABLE
+    table = TRANSACTIONS if name == COPY_OURS else copying.PLAIN_TABLE
     return copying.copy(table, copying.lines(count, stage.users))

@@ -6,11 +6,10 @@ import time
 from typing import Any
 
 import psycopg2
-from django.db import connections
 
-from transactions.models import Transaction
+from transactions.stores.postgres_parameters import connection_parameters
+from transactions.tables import TRANSACTIONS, USERS
 
-TABLE = Transaction._meta.db_table
 PLAIN_TABLE = "baseline_plain"
 BARE_TABLE = "baseline_bare"
 COLUMNS = "transaction_id, user_id, status, created_at, amount, accepted_at, stored_at"
@@ -19,14 +18,14 @@ COLUMNS = "transaction_id, user_id, status, created_at, amount, accepted_at, sto
 # checks and triggers.
 CREATE_PLAIN = f"""
     DROP TABLE IF EXISTS {PLAIN_TABLE};
-    CREATE TABLE {PLAIN_TABLE} (LIKE {TABLE} INCLUDING DEFAULTS INCLUDING IDENTITY);
+    CREATE TABLE {PLAIN_TABLE} (LIKE {TRANSACTIONS} INCLUDING DEFAULTS INCLUDING IDENTITY);
     ALTER TABLE {PLAIN_TABLE} ADD PRIMARY KEY (id), ADD UNIQUE (transaction_id),
-                              ADD FOREIGN KEY (user_id) REFERENCES auth_user DEFERRABLE INITIALLY DEFERRED
+                              ADD FOREIGN KEY (user_id) REFERENCES {USERS} DEFERRABLE INITIALLY DEFERRED
 """
 # Purpose: columns alone, which could not keep a transaction from being stored twice.
 CREATE_BARE = f"""
     DROP TABLE IF EXISTS {BARE_TABLE};
-    CREATE TABLE {BARE_TABLE} (LIKE {TABLE} INCLUDING DEFAULTS INCLUDING IDENTITY)
+    CREATE TABLE {BARE_TABLE} (LIKE {TRANSACTIONS} INCLUDING DEFAULTS INCLUDING IDENTITY)
 """
 CREATE = {PLAIN_TABLE: CREATE_PLAIN, BARE_TABLE: CREATE_BARE}
 COPY = f"COPY {{table}} ({COLUMNS}) FROM STDIN"
@@ -44,9 +43,7 @@ def lines(count: int, users: range) -> bytes:
 
 def connect() -> Any:
     """A connection of its own, as the flush has one."""
-    parameters = connections["default"].get_connection_params()
-    parameters.pop("cursor_factory", None)
-    return psycopg2.connect(**parameters)
+    return psycopg2.connect(**connection_parameters())
 
 
 def checkpoint() -> None:

@@ -11,18 +11,18 @@ from tests.faults import ledger
 from tests.faults.ledger import Exchange, Sent
 from tests.faults.load import OPPOSITE
 from tests.faults.system import RSS_MAX_MB, System
-from transactions.models import FlushBatch, RejectedRecord, Transaction
 from transactions.queue.keys import BATCH, BATCH_INDEX, INDEX, QUEUE
 from transactions.queue.records import unescape
+from transactions.tables import BATCHES, REJECTED, TRANSACTIONS
 
 TIDY_S = 10.0
 # What a client may ever be told (invariant F).
 STATUSES = {None, 200, 400, 409, 413, 503}
 
-SELECT_ROWS = f"SELECT transaction_id, user_id, amount, status, created_at FROM {Transaction._meta.db_table}"
-SELECT_REJECTED = f"SELECT raw, reason FROM {RejectedRecord._meta.db_table}"
+SELECT_ROWS = f"SELECT transaction_id, user_id, amount, status, created_at FROM {TRANSACTIONS}"
+SELECT_REJECTED = f"SELECT raw, reason FROM {REJECTED}"
 # Purpose: batches that nobody released though everything is stored.
-SELECT_LEFT = f"SELECT count(*) FROM {FlushBatch._meta.db_table} WHERE NOT released AND length IS NOT NULL"
+SELECT_LEFT = f"SELECT count(*) FROM {BATCHES} WHERE NOT released AND length IS NOT NULL"
 
 
 @dataclass

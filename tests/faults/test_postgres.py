@@ -8,12 +8,11 @@ from tests.faults.conftest import Stage
 from tests.faults.ledger import Sent
 from tests.faults.load import pause
 from tests.faults.processes import wait_until
-from transactions.models import RejectedRecord, Transaction
 from transactions.stores.postgres_session import LIMITS_MS
+from transactions.tables import REJECTED, TRANSACTIONS
 
 pytestmark = pytest.mark.slow
 
-TABLE = Transaction._meta.db_table
 # How long PostgreSQL is away in fault 12, in seconds.
 AWAY_S = 120.0
 
@@ -26,7 +25,7 @@ INJECT = f"""
         IF nextval('injected') <= 4 THEN RAISE EXCEPTION 'injected' USING ERRCODE = '%s'; END IF;
         RETURN NULL;
     END $$;
-    CREATE TRIGGER inject BEFORE INSERT ON {TABLE} FOR EACH STATEMENT EXECUTE FUNCTION inject();
+    CREATE TRIGGER inject BEFORE INSERT ON {TRANSACTIONS} FOR EACH STATEMENT EXECUTE FUNCTION inject();
 """
 
 
@@ -64,7 +63,7 @@ def test_fault_11_table_locked_past_the_time_out(stage: Stage) -> None:
     with stage.load() as load:
         load.wait(500)
         with system.sql() as cursor:
-            cursor.execute(f"BEGIN; LOCK TABLE {TABLE} IN ACCESS EXCLUSIVE MODE")
+            cursor.execute(f"BEGIN; LOCK TABLE {TRANSACTIONS} IN ACCESS EXCLUSIVE MODE")
             pause(LIMITS_MS["lock_timeout"] / 1000 + 3)
             cursor.execute("ROLLBACK")
         assert "lock timeout" in system.logs("worker")
@@ -126,5 +125,5 @@ def test_fault_19_one_poison_record_among_ten_thousand(stage: Stage) -> None:
         system.release("worker")
         verdict = stage.settle()
         assert (verdict.stored, verdict.rejected) == (9_999, 1)
-        cursor.execute(f"SELECT transaction_id, reason FROM {RejectedRecord._meta.db_table}")
+        cursor.execute(f"SELECT transaction_id, reason FROM {REJECTED}")
         assert cursor.fetchall() == [("POISON", f"user {doomed} does not exist")]
