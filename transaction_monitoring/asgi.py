@@ -1,6 +1,5 @@
 """The ASGI application: `daphne -p 8000 transaction_monitoring.asgi:application`."""
 
-import asyncio
 import gc
 import os
 from typing import cast
@@ -17,6 +16,7 @@ from channels.routing import ProtocolTypeRouter  # noqa: E402
 from transactions.access import rate_limits  # noqa: E402
 from transactions.intake import ingest  # noqa: E402
 from transactions.intake.fast_lane import fast_lane  # noqa: E402
+from transactions.stores.per_loop import PerLoop  # noqa: E402
 
 from .observability import logs  # noqa: E402
 from .observability.request_counts import observed_posts, observed_websockets  # noqa: E402
@@ -31,7 +31,15 @@ _http = observed_posts(cast("ASGI3Application", DjangoPool()))
 _websocket = observed_websockets(websocket_application)
 _router = with_request_id(ProtocolTypeRouter({"http": _http, "websocket": _websocket}))
 _application = fast_lane(_router, logs.request_id)
-_loop: asyncio.AbstractEventLoop | None = None
+
+
+def _share() -> ingest.Intake:
+    """Lets the requests of the running loop, which lasts, share their calls to Redis."""
+    rate_limits.serve_here()
+    return ingest.serve_here()
+
+
+_shared = PerLoop(_share)
 
 # What is loaded now stays, so the garbage collector need not walk through it, and need not run after
 # every 700 new objects. With a thousand dashboards that would take a quarter of the processor's time,
@@ -42,13 +50,8 @@ gc.set_threshold(10_000, 10, 10)
 
 
 async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-    """Serves a request or a websocket, on a loop that lasts: there requests share their calls to Redis."""
-    global _loop
-    loop = asyncio.get_running_loop()
-    if loop is not _loop:
-        ingest.serve_here()
-        rate_limits.serve_here()
-        _loop = loop
+    """Serves a request or a websocket."""
+    _shared.here()
     if scope["type"] != "lifespan":
         # The server's own, which knows how much waits for a client: what is in between wraps it.
         scope.setdefault("state", {})["server_send"] = send

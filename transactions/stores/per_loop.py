@@ -25,9 +25,10 @@ class PerLoop(Generic[Thing]):
     def here(self) -> Thing:
         """That of the running loop, made if there is none yet."""
         loop = asyncio.get_running_loop()
-        if loop not in self._things:
-            self._things[loop] = self._make()
-        return self._things[loop]
+        thing = self._things.get(loop)
+        if thing is None:
+            thing = self._things[loop] = self._make()
+        return thing
 
     def made_here(self) -> Thing | None:
         """That of the running loop, or of the one that this thread works for; None where there is none.
