@@ -111,8 +111,10 @@ if RATE_LIMIT_RECORDS_PER_SECOND and RATE_LIMIT_BURST < MAX_BATCH_RECORDS:
 # Days after which settled transactions are removed, by a tick a minute; 0 keeps them for ever. Their
 # averages stay. Choose it longer than any client goes on retrying: an id that is gone is new again.
 RETENTION_DAYS = whole("RETENTION_DAYS", 0)
-if RETENTION_DAYS and not 3 <= RETENTION_DAYS <= 36_500:
-    sys.exit("RETENTION_DAYS must be 0, or from 3 to 36500")
+# The dashboard reckons with rows and rollups of the last two days side by side, so both must be there.
+RETENTION_DAYS_MIN, RETENTION_DAYS_MAX = 3, 36_500
+if RETENTION_DAYS and not RETENTION_DAYS_MIN <= RETENTION_DAYS <= RETENTION_DAYS_MAX:
+    sys.exit(f"RETENTION_DAYS must be 0, or from {RETENTION_DAYS_MIN} to {RETENTION_DAYS_MAX}")
 
 # Plain JSON POSTs are answered in front of Django's threads; off, everything works, only slower.
 FAST_LANE = switch("FAST_LANE", True)
@@ -131,9 +133,10 @@ DATABASES["default"].update(
     CONN_MAX_AGE=0,
     ATOMIC_REQUESTS=False,
 )
-DATABASES["default"].setdefault("OPTIONS", {}).update(
-    # Compiling a query of ours takes longer than running it.
-    options="-c jit=off",
+postgres_options = DATABASES["default"].setdefault("OPTIONS", {})
+postgres_options.update(
+    # Compiling a query of ours takes longer than running it. What the URL says comes last, and holds.
+    options=f"-c jit=off {postgres_options.get('options', '')}".strip(),
     connect_timeout=5,
     keepalives_idle=5,
     keepalives_interval=2,
@@ -344,7 +347,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     # In ASCII: an answer may have to repeat half a character, which no encoding has.
     "UNICODE_JSON": False,
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "transactions.intake.parsers.AlwaysJSON",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "transaction_monitoring.serving.negotiation.AlwaysJSON",
     "DEFAULT_PARSER_CLASSES": [
         "transactions.intake.parsers.BoundedJSONParser",
         "rest_framework.parsers.FormParser",

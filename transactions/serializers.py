@@ -95,4 +95,5 @@ class RecordSerializer(serializers.Serializer[Record]):
         )
 
 
+# What is said where only PostgreSQL could tell that there is no such user; `pk` is to be filled in.
 NO_USER = UserField.default_error_messages["does_not_exist"]

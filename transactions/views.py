@@ -14,12 +14,10 @@ from .access.throttling import take_for_batch
 from .books import balance
 from .books.epochs import empty_everything
 from .intake import answers, request_ids
-from .intake.parsers import BatchParser, NDJSONParser
+from .intake.parsers import NO_BATCH, BatchParser, NDJSONParser
 from .openapi import operations
 from .reading import averages, detail, listing
 from .serializers import RecordSerializer
-
-DELETED = "Deleted all rows from transactions_transaction table"
 
 
 def _request_id(request: Request) -> str:
@@ -49,10 +47,10 @@ class AddTransactions(APIView):
     def post(self, request: Request) -> Response:
         atomic = request.query_params.get("atomic", "false")
         if atomic not in ("true", "false"):
-            raise ValidationError({"atomic": ['Must be "true" or "false".']})
+            raise ValidationError(answers.ATOMIC_UNCLEAR)
         documents = request.data
         if not isinstance(documents, list):
-            raise ParseError("Expected a JSON array of transactions, or NDJSON.")
+            raise ParseError(NO_BATCH)
         most = answers.most_records(atomic == "true")
         if len(documents) > most:
             raise ParseError(f"Too many records: {len(documents)}. At most {most} at once.")
@@ -80,7 +78,7 @@ class DeleteTransactions(APIView):
         if not settings.ALLOW_DELETE_ALL:
             raise PermissionDenied("Deleting everything is switched off (ALLOW_DELETE_ALL).")
         empty_everything()
-        return Response({"message": DELETED})
+        return Response(operations.DELETED)
 
 
 class Pipeline(APIView):

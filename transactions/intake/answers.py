@@ -23,6 +23,8 @@ REASONS: dict[int, str] = {
     429: "rate_limit",
     503: "unavailable",
 }
+# What is said to `?atomic=` of another kind.
+ATOMIC_UNCLEAR = {"atomic": ['Must be "true" or "false".']}
 
 
 class Answer(NamedTuple):

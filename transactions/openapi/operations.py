@@ -6,8 +6,10 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRequest, OpenApiResponse
 from drf_spectacular.utils import extend_schema as call
 
+from .. import serializers, tables
 from ..intake import outcomes
-from ..intake.answers import OBTAINED, most_records
+from ..intake.answers import ATOMIC_UNCLEAR, OBTAINED, most_records
+from ..intake.parsers import NO_BATCH
 from ..models import TRANSACTION_ID_CHARACTERS_MAX
 from ..reading.listing import CURSOR_CHARACTERS_MAX, LIMIT_DEFAULT, LIMIT_MAX
 from .components import AMOUNT, JSON, RECORD_FIELDS, STATUS, USER, Schema, an_object, field_errors, ref
@@ -15,7 +17,7 @@ from .components import AMOUNT, JSON, RECORD_FIELDS, STATUS, USER, Schema, an_ob
 POSTED = {"transaction_id": "TRX123456", "user": 1, "amount": 1000, "status": "PENDING"}
 STORED = {"id": 7, **POSTED, "created_at": "2026-01-31T12:00:00Z"}
 NO_CONFLICTS = {"accepted": 2, "duplicates": 0, "conflicts": 0, "invalid": 0, "errors": []}
-NO_USER = {"user": ['Invalid pk "999" - object does not exist.']}
+NO_USER = {"user": [serializers.NO_USER.format(pk=999)]}
 
 
 def _examples(values: dict[str, Any]) -> list[OpenApiExample]:
@@ -117,8 +119,8 @@ ADD_TRANSACTIONS = call(
         400: answer(
             "No batch, or with `atomic` a record that is not valid.",
             {"anyOf": [REPORT, field_errors("atomic"), ref("Detail")]},
-            no_array={"detail": "Expected a JSON array of transactions, or NDJSON."},
-            atomic={"atomic": ['Must be "true" or "false".']},
+            no_array={"detail": NO_BATCH},
+            atomic=ATOMIC_UNCLEAR,
             held={
                 **NO_CONFLICTS,
                 "accepted": 0,
@@ -252,15 +254,15 @@ PIPELINE = call(
         )
     },
 )
+# The view answers this very text.
+DELETED = {"message": f"Deleted all rows from {tables.TRANSACTIONS} table"}
 DELETE_TRANSACTIONS = call(
     operation_id="deleteTransactions",
     summary="Delete everything",
     description="Where ALLOW_DELETE_ALL is on; else 403.",
     tags=["Administering"],
     responses={
-        200: answer(
-            "Done.", MESSAGE, done={"message": "Deleted all rows from transactions_transaction table"}
-        )
+        200: answer("Done.", MESSAGE, done=DELETED),
     },
 )
 SCHEMA = call(

@@ -19,9 +19,6 @@ from ..tables import PRUNING_PLACE, TRANSACTIONS
 
 log = logging.getLogger(__name__)
 
-# The dashboard reckons with rows and rollups of the last two days side by side, so both must be there.
-DAYS_MIN = 3
-DAYS_MAX = 36_500
 # Rows looked at in one transaction: it takes a few hundredths of a second, so nobody waits long for it.
 CHUNK_ROWS = 5_000
 

@@ -8,6 +8,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from transactions.access import tokens
 from transactions.access.rights import Right, Rights, rights_of
 
+# A token that is to be valid for longer is one without an end.
+DAYS_MAX = 36_500
+
 
 class Command(BaseCommand):
     help = "Makes a token and prints it, this once, on stdout; what it may do goes to stderr."
@@ -25,8 +28,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, name: str, user: str | None, rights: str | None, **options: Any) -> None:
         days = options["expires"]
-        if days is not None and not 1 <= days <= 36_500:
-            raise CommandError("--expires is a number of days from 1 to 36500.")
+        if days is not None and not 1 <= days <= DAYS_MAX:
+            raise CommandError(f"--expires is a number of days from 1 to {DAYS_MAX}.")
         lifetime = timedelta(days=days) if days is not None else None
         try:
             token, row = tokens.create(name, username=user, rights=_parsed(rights), lifetime=lifetime)

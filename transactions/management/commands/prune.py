@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 import psycopg2
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 
@@ -35,8 +36,7 @@ class Command(BaseCommand):
 
 
 def _days(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and retention.DAYS_MIN <= int(text[:9]) <= retention.DAYS_MAX):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a whole number from {retention.DAYS_MIN} to {retention.DAYS_MAX}"
-        )
+    least, most = settings.RETENTION_DAYS_MIN, settings.RETENTION_DAYS_MAX
+    if not (text.isascii() and text.isdigit() and least <= int(text[:9]) <= most):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
     return int(text)
