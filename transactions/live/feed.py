@@ -19,7 +19,7 @@ import redis.asyncio
 from channels.layers import get_channel_layer
 
 from ..queue.keys import BOOKS, FEED
-from ..queue.records import Record, shown_fields
+from ..queue.records import Record, unescape
 from ..stores.per_loop import PerLoop
 from ..stores.redis_connection import text
 from ..stores.scripts import lua
@@ -76,8 +76,14 @@ async def read(connection: "redis.asyncio.Redis", epoch: str, after: int) -> Rea
     """
     told, accepted, stored, lines = await connection.register_script(READ)([BOOKS, FEED], [epoch, after])
     first = accepted - len(lines) + 1
-    records = [_shown(seq, *shown_fields(line.decode())) for seq, line in enumerate(lines, first)]
+    records = [_from_line(seq, line.decode()) for seq, line in enumerate(lines, first)]
     return Reading(text(told), accepted, stored, records)
+
+
+def _from_line(seq: int, line: str) -> Shown:
+    # By the form of `queue.records`, in place: thousands are read at once, and a call for each would show.
+    _, transaction_id, status, user, amount, _, accepted_at, _ = line.split("\t")
+    return _shown(seq, unescape(transaction_id), int(user), int(amount), status, accepted_at)
 
 
 def _shown(seq: int, transaction_id: str, user: int, amount: int, status: str, accepted_at: str) -> Shown:

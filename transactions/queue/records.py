@@ -64,7 +64,7 @@ def unescape(escaped: str) -> str:
 
 
 def lines_of(records: Iterable[Record], accepted_at: str, request_id: str) -> list[str]:
-    """The records of a request as they are queued, in order; `accepted_at` as `stamp` writes it, or in its place."""
+    """The records of a request as they are queued; `accepted_at` as `stamp` writes it, or a placeholder."""
     rest = f"{accepted_at}\t{request_id}"
     return [
         f"1\t{escape(id)}\t{status}\t{user}\t{amount}\t{stamp(at) if at else ABSENT}\t{rest}"
@@ -75,12 +75,6 @@ def lines_of(records: Iterable[Record], accepted_at: str, request_id: str) -> li
 def state_text(status: str, user: int, amount: int, created_at: datetime, accepted_at: datetime) -> str:
     """A state that PostgreSQL holds, as a string of the index: nobody asks there for its request's id."""
     return f"{status}\t{user}\t{amount}\t{stamp(created_at)}\t{stamp(accepted_at)}\t"
-
-
-def shown_fields(line: str) -> tuple[str, int, int, str, str]:
-    """Of a queued record its id, user, amount, status and when it was accepted, as `stamp` wrote it."""
-    _, transaction_id, status, user, amount, _, accepted_at, _ = line.split("\t")
-    return unescape(transaction_id), int(user), int(amount), status, accepted_at
 
 
 def state_of_line(line: bytes) -> State:
