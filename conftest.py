@@ -10,7 +10,6 @@ from django.contrib.auth.models import User
 from django.test import override_settings
 from rest_framework.test import APIClient
 
-from transaction_monitoring.observability import health
 from transactions.intake.lookups import lookups
 from transactions.stores.redis_connection import connection
 
@@ -32,7 +31,6 @@ def empty_redis() -> Iterator[None]:
     channel_layers.backends.clear()
     yield
     lookups.forget()
-    health.forget()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import http.client
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -80,6 +81,7 @@ class Run:
             await self._stop()
 
     async def _start(self) -> None:
+        await self._check_settings()
         await self._start_servers()
         self.data.publish(self.chosen)
         password_file = self.data.path / "admin-password"
@@ -89,6 +91,18 @@ class Run:
         await run_once(self._python("check", "dev.worker_answers"))
         await wait_ready(self.stages[0][0], _READY_SECONDS)
         self._say_ready(password_file, known)
+
+    async def _check_settings(self) -> None:
+        """The URL of a server that makes no sense ends the run in the settings' own words."""
+        if not any(os.environ.get(name) for name in ("DATABASE_URL", "REDIS_URL")):
+            return
+        check = self._python("settings", "transaction_monitoring.settings")
+        process = await asyncio.create_subprocess_exec(
+            *check.command, env=check.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        said, _ = await process.communicate()
+        if process.returncode != 0:
+            raise StartError(said.decode(errors="replace").strip().rpartition("\n")[2])
 
     async def _start_servers(self) -> None:
         """PostgreSQL and Redis, side by side: the environment's, or else private ones."""

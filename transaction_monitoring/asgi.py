@@ -21,15 +21,17 @@ from transactions.stores.per_loop import PerLoop  # noqa: E402
 from .observability import logs  # noqa: E402
 from .observability.request_counts import observed_posts, observed_websockets  # noqa: E402
 from .routing import websocket_application  # noqa: E402
-from .serving import body_limits, finished_requests  # noqa: E402
+from .serving import body_limits, connections, finished_requests, websocket_frames  # noqa: E402
 from .serving.django_pool import DjangoPool  # noqa: E402
+from .serving.hosts import known_hosts  # noqa: E402
+from .serving.probes import probes  # noqa: E402
 from .serving.request_ids import with_request_id  # noqa: E402
 
-body_limits.install()
-finished_requests.install()
-_http = observed_posts(cast("ASGI3Application", DjangoPool()))
-_websocket = observed_websockets(websocket_application)
-_router = with_request_id(ProtocolTypeRouter({"http": _http, "websocket": _websocket}))
+for bounds in (connections, body_limits, websocket_frames, finished_requests):
+    bounds.install()
+_http = observed_posts(known_hosts(cast("ASGI3Application", DjangoPool())))
+_websocket = observed_websockets(known_hosts(websocket_application))
+_router = with_request_id(probes(ProtocolTypeRouter({"http": _http, "websocket": _websocket})))
 _application = fast_lane(_router, logs.request_id)
 
 

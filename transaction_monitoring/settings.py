@@ -9,11 +9,11 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import environ
 from django.templatetags.static import static
 
+from . import server_urls
 from .observability import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -116,6 +116,11 @@ RETENTION_DAYS_MIN, RETENTION_DAYS_MAX = 3, 36_500
 if RETENTION_DAYS and not RETENTION_DAYS_MIN <= RETENTION_DAYS <= RETENTION_DAYS_MAX:
     sys.exit(f"RETENTION_DAYS must be 0, or from {RETENTION_DAYS_MIN} to {RETENTION_DAYS_MAX}")
 
+# Seconds for which a connection that idles is kept. Whoever keeps connections to us, a balancer or a
+# proxy, must be the first to close one, or a request meets a connection that is just going: this is
+# above AWS' 60, nginx' 75 and Google's 600.
+KEEP_ALIVE_SECONDS = whole("KEEP_ALIVE_SECONDS", 620, least=1)
+
 # Plain JSON POSTs are answered in front of Django's threads; off, everything works, only slower.
 FAST_LANE = switch("FAST_LANE", True)
 
@@ -127,7 +132,11 @@ DJANGO_WAITING_MAX = whole("DJANGO_WAITING_MAX", 500)
 
 # --- Servers ----------------------------------------------------------------------------------
 
-DATABASES = {"default": env.db_url("DATABASE_URL", default="postgres://localhost/transactions_database")}
+# In no capitals: Django's debug page shows all settings, and this holds a password.
+database_url = env.str("DATABASE_URL", default="postgres://localhost/transactions_database")
+if fault := server_urls.fault_in_database_url(database_url):
+    sys.exit(f"DATABASE_URL {fault}")
+DATABASES = {"default": env.db_url_config(database_url)}
 DATABASES["default"].update(
     # Connections that last are for threads that last: those of `serving.threads` keep theirs.
     CONN_MAX_AGE=0,
@@ -146,8 +155,8 @@ postgres_options.update(
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.str("REDIS_URL", default="redis://localhost:6379/0")
-if urlsplit(REDIS_URL).scheme not in ("redis", "rediss", "unix"):
-    sys.exit("REDIS_URL must start with redis://, rediss:// or unix://")
+if fault := server_urls.fault_in_redis_url(REDIS_URL):
+    sys.exit(f"REDIS_URL {fault}")
 
 CHANNEL_LAYERS = {
     "default": {

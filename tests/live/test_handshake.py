@@ -122,7 +122,9 @@ def test_an_unknown_path_is_refused(open_url: str, path: str) -> None:
 
 
 def test_a_root_path_that_a_client_makes_up_is_refused(open_url: str) -> None:
-    assert refused(open_url, Daphne_Root_Path="/somewhere")
+    """The path is, not the connection, which is what it is without."""
+    assert not refused(open_url, Daphne_Root_Path="/somewhere")
+    assert refused(open_url, f"/somewhere{PATH}", Daphne_Root_Path="/somewhere")
 
 
 def test_without_postgres_only_those_are_let_in_whom_nobody_need_ask_about(log: Path) -> None:

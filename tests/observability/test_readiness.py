@@ -1,7 +1,6 @@
 """/livez and /readyz: what everybody is told, and what those are told who may read."""
 
 from datetime import UTC, datetime, timedelta
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -35,7 +34,6 @@ def began_long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def told(client: Client, **extra: Any) -> tuple[int, dict[str, Any]]:
-    health.forget()
     answer = client.get("/readyz", **extra)
     return answer.status_code, answer.json()
 
@@ -159,22 +157,3 @@ def test_the_probes_are_for_reading(client: Client, path: str, method: str) -> N
     answer = client.generic(method, path)
     assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD")
     assert client.head(path).status_code == 200
-
-
-def test_one_look_serves_everybody_for_a_second(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Anybody may ask, as often as they like: 150 at once cost the stores one question."""
-    looks: list[int] = []
-    look = health._look
-
-    def counted() -> Any:
-        looks.append(1)
-        return look()
-
-    monkeypatch.setattr(health, "_look", counted)
-    assert told(client) == (200, client.get("/readyz").json())
-    connection().rpush(QUEUE, "smuggled")
-    assert client.get("/readyz").status_code == 200
-    assert len(looks) == 1
-    monkeypatch.setattr(health, "monotonic", lambda: monotonic() + health.SEEN_S)
-    assert client.get("/readyz").status_code == 503
-    assert len(looks) == 2

@@ -133,6 +133,22 @@ def test_the_address_of_a_guess_is_not_the_guesser_s_to_choose(
     assert log_in(client, "ann", PASSWORD, HTTP_X_FORWARDED_FOR="203.0.113.1, 198.51.100.8") == 302
 
 
+def test_guesses_from_elsewhere_lock_nobody_out_whatever_ports_a_proxy_notes(
+    client: Client, ann: User, settings: Settings
+) -> None:
+    settings.TRUSTED_PROXIES = 1
+    guessers = ("203.0.113.9:{}", "[2001:db8::9]:{}")
+    for guesser in guessers:
+        statuses = [
+            log_in(client, "ann", "guess", HTTP_X_FORWARDED_FOR=guesser.format(50_000 + number))
+            for number in range(6)
+        ]
+        # Each connection has a port of its own, and is the same guesser all the same.
+        assert statuses == [200, 200, 200, 200, 429, 429]
+    for here in ("198.51.100.7:50000", "[2001:db8:1::7]:50000"):
+        assert log_in(client, "ann", PASSWORD, HTTP_X_FORWARDED_FOR=here) == 302
+
+
 def test_an_operator_opens_it_again(client: Client, ann: User, capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(5):
         log_in(client, "ann", "guess")

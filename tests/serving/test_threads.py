@@ -19,7 +19,7 @@ from tests.support.at_once import ask, ask_all, opened, request
 from tests.support.outages import transactions_locked
 from tests.support.serving import STOP_S, daphne, database_url, uvicorn
 from tests.support.watching import failures, post
-from transaction_monitoring.observability.health import SEEN_S
+from transaction_monitoring.serving.probes import LOOK_HOLDS_S
 from transaction_monitoring.serving.threads import Busy, Threads
 from transactions.books.balance import read
 from transactions.queue.keys import QUEUE
@@ -84,7 +84,7 @@ def test_150_requests_at_once_need_no_more_connections_than_there_are_threads(
             await asyncio.to_thread(flush)
         return [alive, *reading.result(), *posting.result()]
 
-    # 3 threads, 1 for probes, 2 for look-ups, 1 to spare.
+    # 3 threads, 2 for probes, 2 for look-ups.
     with few_connections(7) as limited, serve(DATABASE_URL=limited, DJANGO_THREADS="3") as url:
         alive, *answers = asyncio.run(all_at_once(url))
     assert [answer.status for answer in answers] == [200] * 250
@@ -150,17 +150,17 @@ def test_connections_last_and_are_renewed_once_postgresql_has_ended_them(
         for path in (ONE, "/readyz"):
             assert asyncio.run(ask(url, request(path))).status == 200
         kept = backends()
-        assert len(kept) == 2
+        assert len(kept) == 1  # of the thread; a probe's ends with its look
         assert [answer.status for answer in asyncio.run(ask_all(url, *[request(ONE)] * 10))] == [200] * 10
         assert backends() == kept
         with closing(psycopg2.connect(database_url())) as other:
             for pid in kept:
                 other.cursor().execute("SELECT pg_terminate_backend(%s)", (pid,))
-        time.sleep(SEEN_S)  # or readiness would not ask
+        time.sleep(LOOK_HOLDS_S)  # or readiness would not ask
         assert backends() == []
         again = asyncio.run(ask_all(url, *[request(ONE)] * 5, request("/readyz")))
         assert [answer.status for answer in again] == [200] * 6
-        assert len(backends()) == 2
+        assert len(backends()) == 1
     assert failures((tmp_path / "log").read_text()) == []
 
 

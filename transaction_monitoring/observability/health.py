@@ -1,9 +1,8 @@
 """Is the process alive, and is the system fit to take money in?"""
 
 import math
-import threading
 from datetime import UTC, datetime
-from time import monotonic, time
+from time import time
 from typing import Any
 
 import redis
@@ -14,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from transactions.access.plain_views import may_read_if_told
 from transactions.books import alarms, balance
+from transactions.intake import fitness
 from transactions.metrics import ticks
 from transactions.storing import history
 
@@ -23,8 +23,6 @@ INTERVALS_MISSED_MAX = 4
 # For how long a tick that expired or failed explains that no flush ran, in intervals.
 INTERVALS_TOLD = 12
 STARTED_AT = datetime.now(UTC)
-# For how long what was seen serves whoever asks, in seconds: anybody may, without credentials.
-SEEN_S = 1.0
 
 LATE_TICKS = "ticks come too late: is the worker overloaded, or are the clocks of the hosts apart?"
 FAILING = "flushes fail: see the worker's log"
@@ -39,35 +37,40 @@ def live(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """200 when both stores answer, the flush runs and the books balance, as of the last second; else 503.
+    """200 when both stores answer, the flush runs and the books balance; else 503.
 
     Whoever may read sees why: the stores, the last flush, the ticks, the books, open alarms.
     """
-    problems, details = _seen.get()
+    problems, details = look()
     body: dict[str, Any] = {"status": "not ready" if problems else "ready"}
     if may_read_if_told(request):
         body |= {"problems": problems, **details}
     return JsonResponse(body, status=503 if problems else 200)
 
 
-def _look() -> tuple[list[str], dict[str, Any]]:
-    """What is wrong, each in a line, and what was seen."""
+def look() -> tuple[list[str], dict[str, Any]]:
+    """What is wrong, each in a line, and what was seen. Blocks."""
+    hindrance = ""
     try:
+        hindrance = fitness.hindrance()
         found = balance.read()
         last_ticks = ticks.last_ticks()
+    except redis.ResponseError as error:
+        refused = hindrance or f"Redis refuses what it is asked: {error}"
+        return [refused], {"stores": {"redis": "up", "postgres": "unknown"}}
     except redis.RedisError:
         return ["Redis does not answer"], {"stores": {"redis": "down", "postgres": "unknown"}}
-    problems = []
+    problems = [hindrance] if hindrance else []
     if not found.postgres_answers:
         problems.append("PostgreSQL does not answer")
     elif found.balanced is False:
         problems.append("the books do not balance")
     up_s = (datetime.now(UTC) - STARTED_AT).total_seconds()
-    age_s = _age_s()
-    # What PostgreSQL does not tell is taken for endless, as before the first flush.
+    # A PostgreSQL that is silent is waited for once. What it does not tell is taken for endless, as
+    # before the first flush.
+    age_s, told = (_age_s(), _alarms()) if found.postgres_answers else (None, [])
     if min(up_s, math.inf if age_s is None else age_s) > _intervals(INTERVALS_MISSED_MAX):
         problems.append(f"no flush has run lately; {_why(last_ticks)}")
-    told = _alarms()
     now = time()
     return problems + told, {
         "stores": {"redis": "up", "postgres": "up" if found.postgres_answers else "down"},
@@ -78,30 +81,6 @@ def _look() -> tuple[list[str], dict[str, Any]]:
         "alarms": told,
         "books": found.as_dict(),
     }
-
-
-class Seen:
-    """The last look, taken again once it is SEEN_S old; whoever comes meanwhile waits for it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._last: tuple[list[str], dict[str, Any]] = ([], {})
-        self._until = 0.0
-
-    def get(self) -> tuple[list[str], dict[str, Any]]:
-        with self._lock:
-            if monotonic() >= self._until:
-                self._last = _look()
-                self._until = monotonic() + SEEN_S
-            return self._last
-
-    def forget(self) -> None:
-        """For a test, whose world changes sooner."""
-        self._until = 0.0
-
-
-_seen = Seen()
-forget = _seen.forget
 
 
 def _intervals(number: int) -> float:

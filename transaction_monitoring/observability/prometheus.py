@@ -23,6 +23,7 @@ from transactions.books import alarms, balance
 from transactions.intake.answers import REASONS
 from transactions.metrics import counters
 from transactions.models import RejectedRecord
+from transactions.stores import redis_memory
 from transactions.stores.redis_connection import connection
 
 PREFIX = "transactions_"
@@ -69,7 +70,7 @@ class System(Collector):
         try:
             found = balance.read()
             counts, clients = counters.read()
-            memory = connection().info("memory")
+            memory = redis_memory.memory(connection())
         except redis.RedisError:
             up.add_metric(["redis"], 0)
             yield up
@@ -82,8 +83,9 @@ class System(Collector):
         yield from _histograms(counts)
         yield _gauge("queue_limit", "MAX_QUEUE_LENGTH: intake refuses beyond it.", settings.MAX_QUEUE_LENGTH)
         yield _gauge("websocket_clients", "Websockets that are open.", clients)
-        yield _gauge("redis_memory_bytes", "Memory that Redis uses.", memory["used_memory"])
-        yield _gauge("redis_memory_limit_bytes", "Redis' maxmemory; 0: none.", memory["maxmemory"])
+        if memory is not None:
+            yield _gauge("redis_memory_bytes", "Memory that Redis uses.", memory.used)
+            yield _gauge("redis_memory_limit_bytes", "Redis' maxmemory; 0: none.", memory.limit)
         try:
             yield _gauge("alarms_open", "Alarms that nobody has acknowledged.", alarms.open_alarms().count())
             waiting = RejectedRecord.objects.filter(resolution="").count()

@@ -9,8 +9,8 @@ is sent and what is said of an error. What is different, and why it is our own:
   WSGI: signals, middleware, view, template and `response.close()`, one after the other.
 - Django's has as many threads, and so connections to PostgreSQL, as there are requests. Ours has
   DJANGO_THREADS, each with a connection that lasts; DJANGO_WAITING_MAX requests may wait for one,
-  WAIT_S seconds each, and the others are answered 503. Probes have a thread of their own: a process
-  that is busy is not dead.
+  WAIT_S seconds each, and the others are answered 503. Probes do not come
+  here (see `probes`): a process that is busy is not dead.
 - Django's produces a streamed answer as fast as it can, and Daphne keeps what its client does not
   read. Here a portion is produced, in whichever thread is free, once the one before has been taken.
   Between two portions no thread is held.
@@ -62,8 +62,6 @@ RETRY_AFTER_S = 2
 BUSY = "The server is busy: too many requests at once. Retry-After says when to send the same again."
 # How often the log says so, at most, in seconds.
 SAY_AGAIN_S = 10.0
-PROBES = frozenset({"/livez", "/livez/", "/readyz", "/readyz/", "/metrics", "/metrics/"})
-PROBES_WAITING_MAX = 100
 # A streamed answer is made in portions of about so many bytes, and goes on once no more of it waits.
 PORTION_BYTES = 64 * 1024
 # A client that has not taken a portion after so many seconds has its connection cut.
@@ -109,24 +107,15 @@ class StreamedAnswer:
             self.response.close()
 
 
-class Pool:
-    """The threads of one event loop: for requests, and apart from them for probes."""
-
-    def __init__(self) -> None:
-        self._requests = Threads("django", settings.DJANGO_THREADS, settings.DJANGO_WAITING_MAX, WAIT_S)
-        self._probes = Threads("probes", 1, PROBES_WAITING_MAX, WAIT_S)
-
-    def of(self, path: str) -> Threads:
-        return self._probes if path in PROBES else self._requests
-
-
 class DjangoPool(ASGIHandler):
     """Serves HTTP by Django's synchronous handler, in a bounded number of threads."""
 
     def __init__(self) -> None:
         BaseHandler.__init__(self)  # Django's ASGI handler would load the chain for a loop
         self.load_middleware(is_async=False)
-        self._pools = PerLoop(Pool)
+        self._threads = PerLoop(
+            lambda: Threads("django", settings.DJANGO_THREADS, settings.DJANGO_WAITING_MAX, WAIT_S)
+        )
         self._said_at = -SAY_AGAIN_S
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -135,7 +124,7 @@ class DjangoPool(ASGIHandler):
             body = await self.read_body(receive)
         except RequestAborted:
             return
-        threads = self._pools.here().of(scope["path"])
+        threads = self._threads.here()
         try:
             thread = threads.take_idle() or await _turn(threads, receive)
         except BaseException as error:

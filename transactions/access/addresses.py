@@ -1,13 +1,29 @@
 """Where a request comes from: the client's address, as far as proxies that are trusted have written it."""
 
+import re
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from django.conf import settings
 from django.http import HttpRequest
 
 # A proxy says by one of these that the peer is not the client.
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
+
+# An address as proxies write it: some with the caller's port (Azure's, say), IPv6 then in brackets,
+# either perhaps in quotes, as in the header Forwarded.
+_WRITTEN = re.compile(
+    r"""
+    (?P<quote>"?)
+    (?: (?P<v4>[0-9.]+) (?: :[0-9]{1,5} )?
+      | \[ (?P<bracketed>[^\[\]"]*:[^\[\]"]*) \] (?: :[0-9]{1,5} )?
+      | (?P<bare>[^\[\]"]*) )
+    (?P=quote)
+    """,
+    re.VERBOSE,
+)
+# No address is longer, with a zone; what is longer is not kept in mind.
+_CHARACTERS_MAX = 100
 
 
 def from_loopback(request: HttpRequest) -> bool:
@@ -33,23 +49,18 @@ def address_of(peer: str, forwarded: str) -> str:
     proxies = settings.TRUSTED_PROXIES
     if proxies and forwarded:
         stated = forwarded.split(",")
-        if len(stated) >= proxies and (found := _canonical(stated[-proxies].strip())):
+        if len(stated) >= proxies and (found := _bucket_of(stated[-proxies].strip()[:_CHARACTERS_MAX])):
             return found
-    return _canonical(peer) or "127.0.0.1"  # A Unix socket's peer has none.
+    return _bucket_of(peer) or "127.0.0.1"  # A Unix socket's peer has none.
 
 
 @lru_cache(maxsize=4096)
-def _canonical(text: str) -> str:
-    """An address in the one form that all its spellings have, "" for what is none."""
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return ""
+def _bucket_of(written: str) -> str:
+    """An address in the one form that all its spellings have, of IPv6 its network; "" for what is none."""
+    address = _address(written)
     if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
         return str(ip_network((address.packed, 64), strict=False).network_address)
-    return str(address)
+    return str(address or "")
 
 
 @lru_cache(maxsize=1024)
@@ -57,10 +68,18 @@ def is_loopback(address: str) -> bool:
     """Whether a peer's address is this machine's own; a Unix socket's peer has none."""
     if not address:
         return True
+    peer = _address(address)
+    return peer is not None and peer.is_loopback
+
+
+def _address(written: str) -> IPv4Address | IPv6Address | None:
+    """The address, without port, brackets or quotes; None for "unknown", "_hidden" and whatever is none."""
+    parts = _WRITTEN.fullmatch(written)
+    if parts is None:
+        return None
     try:
-        peer = ip_address(address)
+        address = ip_address(parts["v4"] or parts["bracketed"] or parts["bare"] or "")
     except ValueError:
-        return False
-    if isinstance(peer, IPv6Address) and peer.ipv4_mapped is not None:
-        peer = peer.ipv4_mapped
-    return peer.is_loopback
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address

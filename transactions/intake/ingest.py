@@ -28,6 +28,7 @@ from ..queue.records import Record, lines_of, stamp, state_from
 from ..stores.crash_points import crash_point
 from ..stores.per_loop import PerLoop
 from ..stores.redis_connection import intake_connection, text
+from ..stores.redis_memory import memory_from
 from ..stores.scripts import lua
 from .lookups import lookups
 from .outcomes import OUTCOMES, TAKEN, UNAVAILABLE, IntakeUnavailable, Outcome, Verdict
@@ -46,6 +47,7 @@ STALE_TRIES = 5
 MOMENT = "\0"
 # Seconds between two looks at Redis' memory.
 MEMORY_LOOK_S = 0.1
+MEMORY_ASK_AGAIN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -237,10 +239,10 @@ class Intake:
         """
         now = time.monotonic()
         if now - self._memory_looked_at > MEMORY_LOOK_S:
-            memory = await self._redis.info("memory")
-            limit = memory["maxmemory"]
-            self._memory_full = bool(limit) and memory["used_memory"] > limit - settings.REDIS_RESERVE_BYTES
-            self._memory_looked_at = now
+            memory = await memory_from(lambda: self._redis.info("memory"))
+            self._memory_full = memory is not None and memory.near(settings.REDIS_RESERVE_BYTES)
+            # A Redis that does not tell is asked again, but seldom.
+            self._memory_looked_at = now + (MEMORY_ASK_AGAIN_S if memory is None else 0)
         if self._memory_full:
             raise IntakeUnavailable("The buffer is near its memory limit.", retry_after_s=5)
 

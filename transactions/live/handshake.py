@@ -36,7 +36,12 @@ def may_watch(request: ASGIRequest) -> bool:
         return False
     if from_foreign_page(request):
         return False
+    load_user(request)
+    return may_read(request)
+
+
+def load_user(request: ASGIRequest) -> None:
+    """Gives a request its session and its user, as Django's middleware does. Blocks, as `may_watch`."""
     sessions = import_module(settings.SESSION_ENGINE)
     request.session = sessions.SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
     request.user = auth.get_user(request)
-    return may_read(request)

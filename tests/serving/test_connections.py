@@ -1,0 +1,135 @@
+"""Connections: how long an idle one stays, how long a head may take, and what its client may not state."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from daphne.http_protocol import HTTPFactory
+from django.conf import settings
+
+from tests.support.bystanders import longest_wait_s
+from tests.support.serving import daphne
+from transaction_monitoring.serving import connections
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+
+KEEP_ALIVE_S = 4
+# A head may take ten seconds; what a busy machine takes besides.
+HEAD_S_MAX = 20.0
+GET = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n"
+
+
+@pytest.fixture
+def hasty_url(transactional_db: None) -> Iterator[str]:
+    """A server that keeps idle connections for KEEP_ALIVE_S."""
+    with daphne(KEEP_ALIVE_SECONDS=str(KEEP_ALIVE_S)) as url:
+        yield url
+
+
+def connected(url: str) -> socket.socket:
+    parts = urlsplit(url)
+    return socket.create_connection((str(parts.hostname), parts.port or 80), 30)
+
+
+def answer(client: socket.socket) -> bytes:
+    """The next answer, or "" where the server has closed."""
+    received = client.recv(65_536)
+    while received and b"\r\n\r\n" not in received:
+        received += client.recv(65_536)
+    return received
+
+
+def test_an_idle_connection_is_kept_and_then_closed(hasty_url: str) -> None:
+    with connected(hasty_url) as client:
+        for pause_s in (0.0, KEEP_ALIVE_S - 2):
+            time.sleep(pause_s)
+            client.sendall(GET + b"\r\n")
+            assert answer(client).startswith(b"HTTP/1.1 200 ")
+        began = time.monotonic()
+        assert answer(client) == b""
+        assert KEEP_ALIVE_S - 1 < time.monotonic() - began < KEEP_ALIVE_S + 10
+
+
+def test_it_is_kept_longer_than_any_balancer_does_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HTTPFactory, "__init__", connections.init)
+    assert settings.KEEP_ALIVE_SECONDS > 600
+    assert HTTPFactory(None).timeOut == settings.KEEP_ALIVE_SECONDS
+
+
+# What comes at once of a head whose rest comes a byte a time, and that rest.
+HEADS = {
+    "a request line": (b"G", b"ET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+    "a header": (GET, b"X-Slow: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+    "headers": (GET, b"a:b\r\nc:d\r\n" * 6),
+    "the head of a second request": (GET + b"\r\n", GET),
+    "an empty line, and no more": (b"\r\n", b"G"),
+}
+
+
+def test_a_body_and_an_answer_take_longer_than_a_head_may(open_url: str) -> None:
+    """The clock of the head is not that of the request."""
+    with connected(open_url) as client:
+        client.sendall(b"POST /api/nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n")
+        time.sleep(4)
+        client.sendall(b"\r\n")
+        for _ in range(6):
+            time.sleep(1.2)
+            client.sendall(b"a")
+        assert answer(client).startswith(b"HTTP/1.1 404 ")
+
+
+def crawl(client: socket.socket, rest: bytes) -> None:
+    """Sends `rest` byte by byte until the server has had enough of it."""
+    client.settimeout(0.5)
+    for number in range(len(rest)):
+        try:
+            client.sendall(rest[number : number + 1])
+            client.recv(1, socket.MSG_PEEK)
+            return
+        except TimeoutError:
+            continue
+    client.settimeout(HEAD_S_MAX)
+
+
+def test_heads_that_come_byte_by_byte_are_answered_408_and_keep_nobody_waiting(open_url: str) -> None:
+    answers: list[tuple[str, bytes, float]] = []
+
+    def ask_slowly(name: str) -> None:
+        at_once, rest = HEADS[name]
+        began = time.monotonic()
+        with connected(open_url) as client:
+            client.sendall(at_once)
+            if at_once.endswith(b"\r\n\r\n"):
+                assert answer(client).startswith(b"HTTP/1.1 200 ")
+            crawl(client, rest)
+            answers.append((name, answer(client), time.monotonic() - began))
+
+    def all_ask() -> None:
+        asking = [threading.Thread(target=ask_slowly, args=[name]) for name in HEADS for _ in range(40)]
+        for each in asking:
+            each.start()
+        for each in asking:
+            each.join()
+
+    assert longest_wait_s(open_url, all_ask) < 2.0
+    assert len(answers) == 40 * len(HEADS)
+    for name, answered, took_s in answers:
+        assert answered.startswith(b"HTTP/1.1 408 "), name
+        assert answered.endswith(b'{"detail":"The head came too slowly."}'), name
+        assert 9 < took_s < HEAD_S_MAX, name
+
+
+@pytest.mark.parametrize("header", ["Daphne-Root-Path", "DAPHNE-ROOT-PATH", "daphne-root-path"])
+@pytest.mark.parametrize("value", ["/livez", "/elsewhere", "", "%2e%2e", "http://evil.example", "\xff"])
+def test_a_root_path_of_a_client_changes_nothing(open_url: str, header: str, value: str) -> None:
+    with connected(open_url) as client:
+        client.sendall(GET + f"{header}: {value}\r\n\r\n".encode("latin-1"))
+        assert answer(client).startswith(b"HTTP/1.1 200 ")
+        client.sendall(b"GET /api/nothing HTTP/1.1\r\nHost: localhost\r\n%s: /api\r\n\r\n" % header.encode())
+        assert answer(client).startswith(b"HTTP/1.1 404 ")
+    page = httpx.get(f"{open_url}/", headers={header: "/elsewhere"}, trust_env=False)
+    assert (page.status_code, page.headers["Location"]) == (302, "/admin/")

@@ -1,0 +1,23 @@
+"""How long the others wait while one client does something."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import httpx
+
+
+def longest_wait_s(url: str, meanwhile: Callable[[], object]) -> float:
+    """The longest that another connection waits for /livez while `meanwhile` runs, in a thread."""
+    waits = []
+    work = threading.Thread(target=meanwhile)
+    with httpx.Client(base_url=url, trust_env=False, timeout=60) as others:
+        others.get("/livez")
+        work.start()
+        while work.is_alive():
+            began = time.monotonic()
+            assert others.get("/livez").status_code == 200
+            waits.append(time.monotonic() - began)
+            time.sleep(0.002)
+    work.join()
+    return max(waits)

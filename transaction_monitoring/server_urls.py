@@ -1,0 +1,65 @@
+"""What is wrong with the URL of a server, said without repeating any of it: it holds a password."""
+
+import re
+from urllib.parse import urlsplit
+
+ENCODE = (
+    "in its user and password write every /, ?, #, @, % and blank, and [ or ], as in a URL: "
+    "%2F, %3F, %23, %40, %25, %20, %5B, %5D"
+)
+DATABASE_SCHEMES = ("postgres", "postgresql")
+REDIS_SCHEMES = ("redis", "rediss", "unix")
+
+# Whatever ends the part of a URL that names user, password and host.
+_END = re.compile(r"[/?#]")
+_STRAY_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
+_BLANK = re.compile(r"[\s\x00-\x1f\x7f]")
+# What stands there without a user and a password.
+_PORTS = re.compile(r"[^:]*(?::[0-9]+)?|\[.*")
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\[\]:]*)(?::(?P<port>.*))?", re.DOTALL)
+
+
+def fault_in_database_url(url: str) -> str:
+    """What is wrong with a DATABASE_URL, to follow its name; "" for nothing."""
+    if fault := _fault_in(url, DATABASE_SCHEMES):
+        return fault
+    path = urlsplit(url).path
+    if not path.strip("/"):
+        return "names no database: it is written postgres://USER:PASSWORD@HOST:PORT/DATABASE"
+    return ""
+
+
+def fault_in_redis_url(url: str) -> str:
+    """What is wrong with a REDIS_URL, to follow its name; "" for nothing."""
+    if fault := _fault_in(url, REDIS_SCHEMES):
+        return fault
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return (
+            "" if parts.path.strip("/") else "names no socket: it is written unix://USER:PASSWORD@/PATH?db=0"
+        )
+    if not re.fullmatch(r"/?|/[0-9]+/?", parts.path, re.ASCII):
+        return "must end with the number of a database: redis://USER:PASSWORD@HOST:PORT/0"
+    return ""
+
+
+def _fault_in(url: str, schemes: tuple[str, ...]) -> str:
+    scheme, found, rest = url.partition("://")
+    if not found or scheme not in schemes:
+        return f"must start with {' or '.join(f'{name}://' for name in schemes)}"
+    authority = _END.split(rest, maxsplit=1)[0]
+    user, at, hosts = authority.rpartition("@")
+    path, _, query = rest[len(authority) :].partition("?")
+    beyond = path + query if not path.strip("/") or not _PORTS.fullmatch(authority) else path
+    # The end of user and password is beyond what should follow them, or within.
+    unreadable = "#" in url or "@" in user or (not at and "@" in beyond) or re.search(r"[\[\]]", user)
+    if unreadable or _STRAY_PERCENT.search(url) or _BLANK.search(url):
+        return f"cannot be read: {ENCODE}"
+    for host in hosts.split(","):
+        parts = _HOST.fullmatch(host)
+        if parts is None:
+            return f"cannot be read: {ENCODE}"
+        port = parts["port"]
+        if port is not None and not (re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65_536):
+            return "has a port that is no number from 1 to 65535"
+    return ""
