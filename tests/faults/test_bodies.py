@@ -90,7 +90,9 @@ def test_fault_18_bodies_that_nobody_can_take(stage: Stage) -> None:
     with stage.load(connections=4) as load:
         for what, body in BODIES.items():
             assert exchange(system, head(len(body)), body) == 400, what
-            assert exchange(system, head(len(body), "/api/add-transactions/"), body) in (200, 400), what
+            # A list is a batch, be it an empty one.
+            status = 200 if what == "a list" else 400
+            assert exchange(system, head(len(body), "/api/add-transactions/"), body) == status, what
             assert exchange(system, head(None), chunked(body), b"0\r\n\r\n" if body else b"") == 400, what
         # The last of two keys of one name counts, as in every JSON parser here, and is stored as such.
         _take_duplicate_keys(stage)
@@ -107,9 +109,9 @@ def test_fault_18_bodies_that_nobody_can_take(stage: Stage) -> None:
 def _take_duplicate_keys(stage: Stage) -> None:
     body = b'{"transaction_id": "twice", "user": 1, "amount": 7, "amount": 8, "status": "PENDING"}'
     entry = stage.ledger.sent([Sent("twice", 1, 8, "PENDING")])
-    status = exchange(stage.system, head(None), chunked(body), b"0\r\n\r\n")
+    status = exchange(stage.system, head(len(body)), body)
     stage.ledger.answered(entry, status, {})
-    assert status in (200, 400)
+    assert status == 200
 
 
 def _refuse_large_ones(stage: Stage) -> None:
@@ -141,5 +143,6 @@ def _bear_slow_heads(stage: Stage) -> None:
             client.sendall(b"POST /api/add-transaction/ HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ")
         assert stage.post(Sent("beside-slow-heads", 1, 1, "PENDING")) == 200
         endless = [b"X-%d: %s\r\n" % (number, b"x" * 1000) for number in range(1000)]
-        assert exchange(system, head(10)[:-2], *endless) in (400, None)
+        # Slower than the server: its answer would be lost where the connection is reset amid a part.
+        assert exchange(system, head(10)[:-2], *endless, pause_s=0.02) == 400
     assert system["web"].rss_max_mb - before_mb < 60
