@@ -21,7 +21,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from tests.browser.board import Board
+from tests.browser.dashboard import Dashboard
 from tests.support.serving import collect_static_files, daphne
 
 # Playwright keeps an event loop running on the thread of the tests, which Django takes for one of its own.
@@ -128,8 +128,8 @@ def page(context: BrowserContext, server: str, root: User) -> Page:
 
 
 @pytest.fixture
-def board(page: Page, server: str, people: list[User]) -> Board:
+def dashboard(page: Page, server: str, people: list[User]) -> Dashboard:
     """The dashboard, open and live, and nothing on it."""
-    board = Board(page, server, people)
-    board.open()
-    return board
+    dashboard = Dashboard(page, server, people)
+    dashboard.open()
+    return dashboard

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.board import Board, serious
+from tests.browser.dashboard import Dashboard, serious
 from tests.support.accepting import push, queued
 from tests.support.admin_pages import GONE
 from transactions.access import tokens
@@ -32,10 +32,10 @@ def theme(request: pytest.FixtureRequest, context: BrowserContext) -> str:
 
 
 @pytest.fixture
-def rows(board: Board) -> None:
+def rows(dashboard: Dashboard) -> None:
     """Something on every page."""
-    alice = board.people[0]
-    board.post_all([{"transaction_id": f"T{n}", "status": "SUCCESS"} for n in range(30)])
+    alice = dashboard.people[0]
+    dashboard.post_all([{"transaction_id": f"T{n}", "status": "SUCCESS"} for n in range(30)])
     push(queued("R1", GONE))
     flush()
     tokens.create("till 1", username="alice")
@@ -67,12 +67,12 @@ def look(page: Page, theme: str) -> list[str]:
     return serious(page)
 
 
-def test_every_page_of_the_admin(board: Board, rows: None, theme: str) -> None:
+def test_every_page_of_the_admin(dashboard: Dashboard, rows: None, theme: str) -> None:
     found = []
     for path in paths():
-        board.page.goto(f"{board.server}/admin/{path}")
-        expect(board.page.locator("#content")).to_be_visible()
-        found += [f"{path}: {fault}" for fault in look(board.page, theme)]
+        dashboard.page.goto(f"{dashboard.server}/admin/{path}")
+        expect(dashboard.page.locator("#content")).to_be_visible()
+        found += [f"{path}: {fault}" for fault in look(dashboard.page, theme)]
     assert not found, "\n".join(found)
 
 

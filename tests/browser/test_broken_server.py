@@ -9,8 +9,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import BrowserContext, WebSocketRoute, expect
 
-from tests.browser.board import Board
 from tests.browser.conftest import CUT, Watched
+from tests.browser.dashboard import Dashboard
 from tests.support.accepting import record, take
 from tests.support.serving import daphne
 from transactions.stores.redis_connection import connection
@@ -28,29 +28,29 @@ def test_it_comes_back_from_a_lost_server_with_nothing_missing(
     page = context.new_page()
     with daphne(log=tmp_path / "first.log") as url:
         context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": url}])
-        board = Board(page, url, people)
-        board.open()
-        board.post("BEFORE")
-        board.shows("BEFORE")
+        dashboard = Dashboard(page, url, people)
+        dashboard.open()
+        dashboard.post("BEFORE")
+        dashboard.shows("BEFORE")
     expect(page.locator("#feed-state")).to_have_text(re.compile(r"^▲ stale since \d\d:\d\d:\d\d$"))
     expect(page.locator("#banner")).to_contain_text("The server does not answer")
     expect(page.locator("#buffered")).to_have_text("? not known")
-    board.shot("offline")
+    dashboard.shot("offline")
     # Others of the same Redis go on taking transactions meanwhile.
     with ThreadPoolExecutor(1) as elsewhere:  # This thread has the loop of the browser's driver.
         elsewhere.submit(take, *(record(f"AWAY{n}", people[0]) for n in range(150))).result()
     flush()
     port = int(url.rpartition(":")[2])
     with daphne(port, log=tmp_path / "second.log"):
-        board.is_live()
-        board.post("AFTER")
-        board.shows("AFTER", *(f"AWAY{n}" for n in reversed(range(150))), "BEFORE")
+        dashboard.is_live()
+        dashboard.post("AFTER")
+        dashboard.shows("AFTER", *(f"AWAY{n}" for n in reversed(range(150))), "BEFORE")
         expect(page.locator("#rows tbody tr").nth(1).locator("td").last).to_have_text("● stored")
         expect(page.locator("#banner")).to_be_hidden()
     page.close()
 
 
-def test_without_its_websocket_the_books_tell_what_waits(board: Board, watched: Watched) -> None:
+def test_without_its_websocket_the_books_tell_what_waits(dashboard: Dashboard, watched: Watched) -> None:
     watched.expected = [CUT]
     sockets: list[WebSocketRoute] = []
 
@@ -61,36 +61,38 @@ def test_without_its_websocket_the_books_tell_what_waits(board: Board, watched: 
         else:
             socket.close()
 
-    board.page.route_web_socket("**/ws/**", take)
-    board.page.reload()
-    board.is_live()
-    board.post("T1")
-    expect(board.page.locator("#buffered")).to_have_text("1")
+    dashboard.page.route_web_socket("**/ws/**", take)
+    dashboard.page.reload()
+    dashboard.is_live()
+    dashboard.post("T1")
+    expect(dashboard.page.locator("#buffered")).to_have_text("1")
     sockets[0].close()
-    expect(board.page.locator("#feed-state")).to_have_text(re.compile("^▲ stale since"))
+    expect(dashboard.page.locator("#feed-state")).to_have_text(re.compile("^▲ stale since"))
     flush()
-    expect(board.page.locator("#buffered")).to_have_text("0")
+    expect(dashboard.page.locator("#buffered")).to_have_text("0")
 
 
-def test_a_banner_tells_that_something_waits_too_long_and_is_not_said_anew_every_second(board: Board) -> None:
-    board.post("T1")
-    banner = board.page.locator("#banner")
+def test_a_banner_tells_that_something_waits_too_long_and_is_not_said_anew_every_second(
+    dashboard: Dashboard,
+) -> None:
+    dashboard.post("T1")
+    banner = dashboard.page.locator("#banner")
     expect(banner).to_have_text("The oldest record has waited for over two flush intervals.")
-    board.page.wait_for_timeout(2_500)
+    dashboard.page.wait_for_timeout(2_500)
     expect(banner).to_have_text("The oldest record has waited for over two flush intervals.")
     flush()
     expect(banner).to_be_hidden()
 
 
-def test_after_new_books_it_begins_anew(board: Board) -> None:
-    board.post("OLD")
-    board.shows("OLD")
+def test_after_new_books_it_begins_anew(dashboard: Dashboard) -> None:
+    dashboard.post("OLD")
+    dashboard.shows("OLD")
     connection().flushdb()
-    board.post("NEW")
-    board.shows("NEW")
+    dashboard.post("NEW")
+    dashboard.shows("NEW")
 
 
-def test_who_may_no_longer_read_is_told_so(board: Board, watched: Watched) -> None:
+def test_who_may_no_longer_read_is_told_so(dashboard: Dashboard, watched: Watched) -> None:
     watched.expected = ["status of 403"]
     User.objects.update(is_superuser=False)
-    expect(board.page.locator("#banner")).to_contain_text("Log in again", timeout=20_000)
+    expect(dashboard.page.locator("#banner")).to_contain_text("Log in again", timeout=20_000)

@@ -11,8 +11,8 @@ import pytest
 from django.db import connection as database
 from playwright.sync_api import expect
 
-from tests.browser.board import Board
 from tests.browser.conftest import CUT, Watched
+from tests.browser.dashboard import Dashboard
 from tests.faults.proxy import Proxy
 from tests.support.accepting import queued
 from tests.support.serving import daphne
@@ -66,23 +66,23 @@ def away(line: Proxy) -> Iterator[None]:
 
 
 @pytest.fixture
-def settled(board: Board, watched: Watched) -> Board:
+def settled(dashboard: Dashboard, watched: Watched) -> Dashboard:
     """A dashboard that shows one stored transaction everywhere."""
     watched.expected = [CUT, "status of 503"]
-    board.post("BEFORE", status="SUCCESS")
+    dashboard.post("BEFORE", status="SUCCESS")
     flush()
-    expect(board.page.locator("#rows tbody td").last).to_have_text("● stored")
-    expect(board.page.locator("[data-tile='1 h'] [data-figure=volume]")).to_have_text("1,000")
-    expect(board.page.locator("#books")).to_have_text("✓ balanced")
-    return board
+    expect(dashboard.page.locator("#rows tbody td").last).to_have_text("● stored")
+    expect(dashboard.page.locator("[data-tile='1 h'] [data-figure=volume]")).to_have_text("1,000")
+    expect(dashboard.page.locator("#books")).to_have_text("✓ balanced")
+    return dashboard
 
 
 AS_OF = re.compile(r"^as of \d\d:\d\d:\d\d UTC")
 
 
-def nothing_is_claimed(board: Board, why: str) -> None:
+def nothing_is_claimed(dashboard: Dashboard, why: str) -> None:
     """The page says that it does not know, and of when the figures are that it goes on showing."""
-    page = board.page
+    page = dashboard.page
     expect(page.locator("#banner")).to_contain_text(why)
     expect(page.locator("#books")).to_have_text("? not known")
     expect(page.locator("#next-flush")).to_have_text("? not known")
@@ -91,16 +91,18 @@ def nothing_is_claimed(board: Board, why: str) -> None:
     expect(page.locator("[data-tile='1 h'] [data-figure=volume]")).to_have_text("1,000")
 
 
-def all_is_well(board: Board) -> None:
-    page = board.page
-    board.is_live()
+def all_is_well(dashboard: Dashboard) -> None:
+    page = dashboard.page
+    dashboard.is_live()
     expect(page.locator("#banner")).to_be_hidden()
     expect(page.locator("#books")).to_have_text("✓ balanced")
     expect(page.locator("#tiles-moment")).to_have_text(AS_OF)
     expect(page.locator("[data-tile='1 h'] [data-figure=volume]")).to_have_text("2,000")
 
 
-def test_while_redis_is_away_it_says_so_and_comes_back_by_itself(settled: Board, redis_line: Proxy) -> None:
+def test_while_redis_is_away_it_says_so_and_comes_back_by_itself(
+    settled: Dashboard, redis_line: Proxy
+) -> None:
     with away(redis_line):
         expect(settled.page.locator("#feed-state")).to_have_text(re.compile("^▲ stale since"))
         nothing_is_claimed(settled, "Redis does not answer.")
@@ -112,7 +114,7 @@ def test_while_redis_is_away_it_says_so_and_comes_back_by_itself(settled: Board,
     all_is_well(settled)
 
 
-def test_while_postgres_is_away_transactions_still_arrive(settled: Board, postgres_line: Proxy) -> None:
+def test_while_postgres_is_away_transactions_still_arrive(settled: Dashboard, postgres_line: Proxy) -> None:
     with away(postgres_line):
         nothing_is_claimed(settled, "PostgreSQL does not answer in time.")
         settled.post("DURING")
@@ -125,7 +127,7 @@ def test_while_postgres_is_away_transactions_still_arrive(settled: Board, postgr
     all_is_well(settled)
 
 
-def test_books_that_do_not_balance_are_told_until_they_do(settled: Board) -> None:
+def test_books_that_do_not_balance_are_told_until_they_do(settled: Dashboard) -> None:
     connection().rpush(QUEUE, queued("nobody accepted it", settled.people[0]))
     expect(settled.page.locator("#books")).to_have_text("✗ do not balance")
     expect(settled.page.locator("#banner")).to_contain_text("The books do not balance.")

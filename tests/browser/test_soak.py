@@ -17,7 +17,7 @@ import httpx
 import pytest
 from playwright.sync_api import CDPSession, Page, expect
 
-from tests.browser.board import Board
+from tests.browser.dashboard import Dashboard
 from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -72,11 +72,11 @@ class Runs:
 
 
 @contextmanager
-def posting(board: Board) -> Iterator[list[int]]:
+def posting(dashboard: Dashboard) -> Iterator[list[int]]:
     """Posts RATE records a second, in batches, as long as the block lasts; yields the statuses."""
     done, statuses = threading.Event(), []
-    url = f"{board.server}/api/add-transactions/"
-    user = board.people[0].pk
+    url = f"{dashboard.server}/api/add-transactions/"
+    user = dashboard.people[0].pk
 
     def run() -> None:
         with httpx.Client(trust_env=False, timeout=30) as client:
@@ -124,16 +124,18 @@ def renderer_bytes() -> int:
     return max(sizes)
 
 
-def test_its_memory_is_bounded_while_500_arrive_a_second(page: Page, server: str, board: Board) -> None:
+def test_its_memory_is_bounded_while_500_arrive_a_second(
+    page: Page, server: str, dashboard: Dashboard
+) -> None:
     runs = Runs(page)
     page.reload()
-    board.is_live()
+    dashboard.is_live()
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable")
     at_first = heap_bytes(session)
     page.evaluate(COUNT_FRAMES)
     rates, longest = [], 0.0
-    with posting(board) as statuses:
+    with posting(dashboard) as statuses:
         until = time.monotonic() + SOAK_S
         while time.monotonic() < until:
             page.wait_for_timeout(1000 * WINDOW_S)
@@ -156,6 +158,6 @@ def test_its_memory_is_bounded_while_500_arrive_a_second(page: Page, server: str
     assert (runs.holes, runs.connections) == ([], 1)
     assert runs.records == runs.last == posted
     assert at_last < HEAP_BYTES_MAX
-    assert len(board.ids()) <= 200
+    assert len(dashboard.ids()) <= 200
     if "SOAK_S" in os.environ:  # On a machine that has nothing else to do.
         assert min(rates) >= FRAMES_PER_SECOND_MIN

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 
 
-class Board:
+class Dashboard:
     """One open dashboard and the server behind it."""
 
     def __init__(self, page: Page, server: str, people: list[User]) -> None:
