@@ -14,7 +14,7 @@ OWN := conftest.py benchmarks dev tests transactions transaction_monitoring mana
 help:  ## This list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
 
-# What running needs, and on top of it the tests' and developers' tools; nothing twice, nothing in vain.
+# `run` installs what running needs; what tests and developers need comes on top, once it is asked for.
 RUNNING := requirements.lock requirements-private.lock
 FOUND := command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found: set PYTHON" >&2; exit 1; }
 

@@ -6,7 +6,7 @@ A bad value ends any program, Daphne and Celery too, with one line.
 
 import fcntl
 import sys
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,15 @@ def whole(name: str, default: int, *, least: int = 0) -> int:
     if value < least:
         sys.exit(f"{name} must be {least} or more")
     return value
+
+
+def day(name: str, default: str) -> date:
+    """The date (YYYY-MM-DD) that the environment gives for `name`; the end for anything that is none."""
+    value = env.str(name, default=default)
+    try:
+        return datetime.strptime(value, "%Y-%m-%d").date()
+    except ValueError:
+        sys.exit(f"{name} must be a date, as in {default}")
 
 
 def switch(name: str, default: bool) -> bool:
@@ -99,6 +108,10 @@ LOOKUP_TIMEOUT_MS = whole("LOOKUP_TIMEOUT_MS", 250, least=1)
 MAX_BATCH_RECORDS = whole("MAX_BATCH_RECORDS", 10_000, least=1)
 # Bytes of one request body; 10,000 records of 400 bytes fit.
 DATA_UPLOAD_MAX_MEMORY_SIZE = whole("DATA_UPLOAD_MAX_MEMORY_SIZE", 5 * 1024 * 1024, least=1024)
+
+# The first day (of UTC) in which a transaction may have happened. A date of long ago is a mistake more
+# often than not, 0001-01-01 above all, and years in which nothing else happened cost every average.
+EARLIEST_CREATED_AT = day("EARLIEST_CREATED_AT", "1970-01-01")
 
 # Records that one token, or one address without a token, may send in a second, and at once after a
 # pause; 0 sets no limit. The default is well above what a client sends that posts one by one, and
@@ -359,7 +372,7 @@ REST_FRAMEWORK = {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "transaction_monitoring.serving.negotiation.AlwaysJSON",
     "DEFAULT_PARSER_CLASSES": [
         "transactions.intake.parsers.BoundedJSONParser",
-        "rest_framework.parsers.FormParser",
+        "transactions.intake.parsers.BoundedFormParser",
         "rest_framework.parsers.MultiPartParser",
     ],
     "DEFAULT_AUTHENTICATION_CLASSES": [

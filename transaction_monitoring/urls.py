@@ -6,12 +6,15 @@ from django.views.generic import RedirectView
 
 from .observability import health
 from .observability.prometheus import metrics
+from .serving import errors
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/dashboard/", include("transactions.dashboard.urls")),
     path("admin/", admin.site.urls),
     path("api/", include("transactions.urls")),
+    re_path(r"^api$", errors.nothing_here),
+    re_path(r"^api/", errors.nothing_here),
     re_path(r"^livez/?$", health.live, name="livez"),
     re_path(r"^readyz/?$", health.ready, name="readyz"),
     re_path(r"^metrics/?$", metrics, name="metrics"),

@@ -35,6 +35,9 @@ class Transaction(models.Model):
     accepted_at = models.DateTimeField(default=timezone.now, editable=False)
     stored_at = models.DateTimeField(default=timezone.now, editable=False)
     settled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # The created_at of the record that settled it, where that stated another: it changes nothing, and by it
+    # the same record is recognised again.
+    settled_as_of = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         constraints = [

@@ -2,12 +2,17 @@
 
 import re
 import unicodedata
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from typing import Any, NoReturn
 
+from django.conf import settings
+from django.http import QueryDict
 from django.utils import timezone
 from rest_framework import serializers
 
+from . import names
 from .models import AMOUNT_MAX, TRANSACTION_ID_CHARACTERS_MAX, Status
 from .queue.records import Record
 
@@ -16,41 +21,87 @@ AHEAD_MINUTES_MAX = 5
 AHEAD_MAX = timedelta(minutes=AHEAD_MINUTES_MAX)
 # The keys of Django's users are 32 bits wide.
 USER_MAX = 2**31 - 1
+# What Django's own forms add to their fields.
+FORMS_OWN_FIELD = "csrfmiddlewaretoken"
+# What Django puts where the bytes of a form are no UTF-8.
+NO_UTF8 = "\ufffd"
 
-_WHOLE = re.compile(r"-?[0-9]+(\.0*)?", re.ASCII)
+_DIGITS = re.compile(r"[0-9]+", re.ASCII)
 
 
 class WholeField(serializers.IntegerField):
-    """A whole number, also as a string of digits; true, 1.5, "1_000" and " 7" are none."""
+    """A whole number: an integer, or a string of ASCII digits. true, 12.0, "12.00", 1e3 and " 7" are none.
+
+    A number with a decimal point is never rounded: it may be meant in another unit, or a thousand.
+    """
+
+    default_error_messages = {"invalid": "Expected an integer, or a string of digits."}
 
     def to_internal_value(self, data: Any) -> int:
-        if isinstance(data, bool) or not _WHOLE.fullmatch(str(data)[: self.MAX_STRING_LENGTH]):
+        if isinstance(data, str):
+            if not _DIGITS.fullmatch(data[: self.MAX_STRING_LENGTH]):
+                self.fail("invalid")
+        elif isinstance(data, bool) or not isinstance(data, int):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class AmountField(WholeField):
+    """Money, in the smallest unit."""
+
+    default_error_messages = {
+        "invalid": "Expected an integer, or a string of digits: the amount in the smallest unit, without a "
+        "decimal point.",
+    }
 
 
 class UserField(WholeField):
     """The key of a user; whether there is one is asked for a whole group at once, in `intake.ingest`."""
 
     default_error_messages = {
-        "invalid": "Incorrect type. Expected the key of a user, a whole number.",
+        "invalid": "Incorrect type. Expected the key of a user, an integer or a string of digits.",
         "does_not_exist": 'Invalid pk "{pk}" - object does not exist.',
     }
 
     def to_internal_value(self, data: Any) -> int:
         key = super().to_internal_value(data)
         if not 0 < key <= USER_MAX:
-            self.fail("does_not_exist", pk=key)
+            self.fail("does_not_exist", pk=names.shortened(str(key), 30))
         return key
 
 
+class IdField(serializers.CharField):
+    """A client's own name for a transaction: a string, or an integer, which is read as its digits.
+
+    A number with a decimal point is none: it has more than one spelling.
+    """
+
+    def to_internal_value(self, data: Any) -> str:
+        if isinstance(data, float):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class StatusField(serializers.ChoiceField):
+    """One of Status, in capitals."""
+
+    def fail(self, key: str, **told: Any) -> NoReturn:
+        super().fail(key, **{name: names.shortened(str(text)) for name, text in told.items()})
+
+
 class MomentField(serializers.DateTimeField):
-    """ISO 8601 with an offset, as UTC: a date without one means another moment to everybody."""
+    """ISO 8601 in ASCII with an offset, as UTC: a date without one means another moment to everybody."""
 
     default_error_messages = {
         "naive": "A date and time needs an offset, as in 2026-01-31T23:59:59Z or 2026-01-31T23:59:59+03:30.",
-        "ahead": f"This is more than {AHEAD_MINUTES_MAX} minutes ahead of the server's clock.",
+        "ahead": "This is {seconds:,} seconds ahead of the server's clock, and at most {most:,} are taken: "
+        "set your clock, or send the same again in {wait:,} seconds.",
+        "early": "This is before {earliest}, and nothing earlier is taken (EARLIEST_CREATED_AT).",
     }
+
+    def to_internal_value(self, value: Any) -> datetime:
+        # Django would read the digits of other scripts too.
+        return super().to_internal_value(value if isinstance(value, str) and value.isascii() else "")
 
     def enforce_timezone(self, value: datetime) -> datetime:
         if timezone.is_naive(value):
@@ -59,9 +110,20 @@ class MomentField(serializers.DateTimeField):
             moment = value.astimezone(UTC)
         except OverflowError:
             self.fail("overflow")
-        if moment > timezone.now() + AHEAD_MAX:
-            self.fail("ahead")
+        if moment < earliest(settings.EARLIEST_CREATED_AT):
+            self.fail("early", earliest=settings.EARLIEST_CREATED_AT.isoformat())
+        ahead = moment - timezone.now()
+        if ahead > AHEAD_MAX:
+            wait_s = int((ahead - AHEAD_MAX).total_seconds()) + 1
+            most_s = int(AHEAD_MAX.total_seconds())
+            self.fail("ahead", seconds=round(ahead.total_seconds()), most=most_s, wait=wait_s)
         return moment
+
+
+@lru_cache(maxsize=8)
+def earliest(day: date) -> datetime:
+    """The moment at which a day of UTC begins."""
+    return datetime.combine(day, time.min, UTC)
 
 
 def _visible(value: str) -> None:
@@ -73,26 +135,43 @@ def _visible(value: str) -> None:
 
 
 class RecordSerializer(serializers.Serializer[Record]):
-    """One transaction as a client posts it."""
+    """One transaction as a client posts it: these fields, each at most once, and no others."""
 
-    transaction_id = serializers.CharField(
+    transaction_id = IdField(
         max_length=TRANSACTION_ID_CHARACTERS_MAX, trim_whitespace=False, validators=[_visible]
     )
     user = UserField()
-    amount = WholeField(min_value=0, max_value=AMOUNT_MAX)
-    status = serializers.ChoiceField(choices=Status.choices, default=Status.PENDING)
+    amount = AmountField(min_value=0, max_value=AMOUNT_MAX)
+    status = StatusField(choices=Status.choices, default=Status.PENDING)
     created_at = MomentField(required=False, allow_null=True, input_formats=["iso-8601"])
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping) and (wrong := _wrong_names(data, self.fields.keys())):
+            raise serializers.ValidationError(wrong)
+        return super().to_internal_value(data)
 
     def record(self) -> Record:
         """The checked record; only after is_valid()."""
         valid: dict[str, Any] = self.validated_data
-        return Record(
-            valid["transaction_id"],
-            valid["user"],
-            valid["amount"],
-            str(valid["status"]),
-            valid.get("created_at"),
-        )
+        return record_of(valid)
+
+
+def record_of(valid: Mapping[str, Any]) -> Record:
+    """The record of these fields, which RecordSerializer has checked."""
+    return Record(
+        valid["transaction_id"], valid["user"], valid["amount"], str(valid["status"]), valid.get("created_at")
+    )
+
+
+def _wrong_names(data: Mapping[str, Any], known: Any) -> dict[str, list[str]]:
+    """What is wrong with the names of a record's fields, and with the characters of a form's."""
+    if isinstance(data, QueryDict):
+        given = [name for name in data if name != FORMS_OWN_FIELD]
+        twice = [name for name in given if len(data.getlist(name)) > 1]
+        if not (wrong := names.faults("field", given, known, twice)):
+            wrong = {name: ["This is not UTF-8."] for name in given if NO_UTF8 in str(data[name])}
+        return wrong
+    return names.faults("field", data, known, data.twice if isinstance(data, names.Repeated) else ())
 
 
 # What is said where only PostgreSQL could tell that there is no such user; `pk` is to be filled in.

@@ -1,11 +1,13 @@
 """The REST API: read the request, call one function, answer."""
 
+from typing import Any
+
 from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from drf_spectacular.generators import SchemaGenerator
-from rest_framework.exceptions import ParseError, PermissionDenied, ValidationError
+from rest_framework.exceptions import ParseError, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -13,10 +15,11 @@ from rest_framework.views import APIView
 from .access.throttling import take_for_batch
 from .books import balance
 from .books.epochs import empty_everything
-from .intake import answers, request_ids
-from .intake.parsers import NO_BATCH, BatchParser, NDJSONParser
+from .intake import answers, batches, request_ids
+from .intake.parsers import NO_BATCH, BatchParser, NDJSONParser, PostedBatch
 from .openapi import operations
 from .reading import averages, detail, listing
+from .reading.parameters import BatchParameters, Parameters, in_utf8
 from .serializers import RecordSerializer
 
 
@@ -28,7 +31,21 @@ def _response(answer: answers.Answer) -> Response:
     return Response(answer.body, status=answer.status, headers=answer.headers)
 
 
-class AddTransaction(APIView):
+class ApiView(APIView):
+    """A call of the API. Its query string holds what `parameters` knows, each once, and nothing else."""
+
+    parameters: type[Parameters[Any]] = Parameters
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Checks who asks, then what for: `asked` has the parameters, checked."""
+        super().initial(request, *args, **kwargs)
+        if not in_utf8(request.META.get("QUERY_STRING", "")):
+            raise ParseError("The query string is not UTF-8.")
+        self.asked = self.parameters(data=request.query_params)
+        self.asked.is_valid(raise_exception=True)
+
+
+class AddTransaction(ApiView):
     """POST one transaction: 200 once it is safe in Redis."""
 
     @operations.ADD_TRANSACTION
@@ -38,28 +55,28 @@ class AddTransaction(APIView):
         return _response(async_to_sync(answers.to_record)(serializer.record(), _request_id(request)))
 
 
-class AddTransactions(APIView):
+class AddTransactions(ApiView):
     """POST many transactions, as a JSON array or NDJSON; `?atomic=true` for all or none."""
 
     parser_classes = (BatchParser, NDJSONParser)
+    parameters = BatchParameters
 
     @operations.ADD_TRANSACTIONS
     def post(self, request: Request) -> Response:
-        atomic = request.query_params.get("atomic", "false")
-        if atomic not in ("true", "false"):
-            raise ValidationError(answers.ATOMIC_UNCLEAR)
-        documents = request.data
-        if not isinstance(documents, list):
+        atomic = self.asked.validated_data["atomic"]
+        batch = request.data
+        if not isinstance(batch, PostedBatch):
             raise ParseError(NO_BATCH)
-        most = answers.most_records(atomic == "true")
-        if len(documents) > most:
-            raise ParseError(f"Too many records: {len(documents)}. At most {most} at once.")
-        take_for_batch(request._request, len(documents))
-        answer = async_to_sync(answers.to_batch)(documents, _request_id(request), atomic=atomic == "true")
-        return _response(answer)
+        most = answers.most_records(atomic)
+        count = batch.count(most)
+        if count > most:
+            raise ParseError(f"Too many records: at most {most:,} at once.")
+        take_for_batch(request._request, count)
+        judged = batches.judge(batch.items())
+        return _response(async_to_sync(answers.to_batch)(judged, _request_id(request), atomic=atomic))
 
 
-class TransactionDetail(APIView):
+class TransactionDetail(ApiView):
     """GET one transaction, stored, waiting or refused at the flush."""
 
     @operations.TRANSACTION
@@ -70,7 +87,7 @@ class TransactionDetail(APIView):
         return Response(found)
 
 
-class DeleteTransactions(APIView):
+class DeleteTransactions(ApiView):
     """DELETE everything, on a system that allows it."""
 
     @operations.DELETE_TRANSACTIONS
@@ -81,7 +98,7 @@ class DeleteTransactions(APIView):
         return Response(operations.DELETED)
 
 
-class Pipeline(APIView):
+class Pipeline(ApiView):
     """GET the books."""
 
     @operations.PIPELINE
@@ -89,14 +106,15 @@ class Pipeline(APIView):
         return Response(balance.read().as_dict())
 
 
-class TransactionList(APIView):
+class TransactionList(ApiView):
     """GET transactions, newest first, page by page; `next` is the URL of the next page."""
+
+    parameters = listing.ListParameters
+    asked: listing.ListParameters
 
     @operations.TRANSACTIONS
     def get(self, request: Request) -> Response:
-        parameters = listing.ListParameters(data=request.query_params)
-        parameters.is_valid(raise_exception=True)
-        page = listing.page(parameters.wanted())
+        page = listing.page(self.asked.wanted())
         return Response({"results": page.results, "next": _next(request, page.cursor)})
 
 
@@ -108,17 +126,18 @@ def _next(request: Request, cursor: str | None) -> str | None:
     return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
 
 
-class TransactionAverages(APIView):
+class TransactionAverages(ApiView):
     """GET the average, count and total of each day."""
+
+    parameters = averages.AverageParameters
+    asked: averages.AverageParameters
 
     @operations.AVERAGES
     def get(self, request: Request) -> Response:
-        parameters = averages.AverageParameters(data=request.query_params)
-        parameters.is_valid(raise_exception=True)
-        return Response(averages.daily_averages(parameters.question()))
+        return Response(averages.daily_averages(self.asked.question()))
 
 
-class Schema(APIView):
+class Schema(ApiView):
     """GET the OpenAPI schema, as JSON. Who may read nothing else does not read this either."""
 
     @operations.SCHEMA
@@ -126,7 +145,7 @@ class Schema(APIView):
         return Response(SchemaGenerator().get_schema(request=request, public=True))
 
 
-class Docs(APIView):
+class Docs(ApiView):
     """GET the schema as a page on which calls can be tried, for members of staff with a session."""
 
     @operations.DOCS

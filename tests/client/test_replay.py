@@ -19,7 +19,7 @@ from tests.support.replayed import WHEN, replay, written
 from tests.support.serving import ROOT, daphne, database_url
 from transactions.books import balance
 from transactions.client import users
-from transactions.client.csv_file import COLUMNS
+from transactions.client.csv_file import COLUMNS, Row
 from transactions.client.replay import TOLD_MAX
 from transactions.models import Transaction
 from transactions.storing.flush import flush
@@ -232,4 +232,34 @@ def test_no_user_is_made_for_what_is_no_key(text: str) -> None:
 
 
 def test_a_key_is_read_as_the_api_reads_it() -> None:
-    assert users.keys_in(["7", "007", "8.0", "2000000000"]) == {7, 8, 2_000_000_000}
+    assert users.keys_in(["7", "007", "8.0", "2000000000"]) == {7, 2_000_000_000}
+
+
+@pytest.mark.parametrize(
+    ("cell", "key"), [("13085.0", "13085"), ("7.", "7"), ("7", "7"), ("7.5", "7.5"), ("x", "x"), ("", None)]
+)
+def test_a_key_with_a_point_is_made_whole_and_an_amount_never(cell: str, key: str | None) -> None:
+    posted = Row(2, {"transaction_id": "A", "user": cell, "amount": "12.0"}).record()
+    assert (posted.get("user"), posted["amount"]) == (key, "12.0")
+
+
+def test_an_amount_with_a_point_is_refused_and_told(url: str, people: list[User], tmp_path: Path) -> None:
+    status, told = replay(written(tmp_path, f"A,{people[0].pk}.0,12.0,SUCCESS,{WHEN}"), url)
+    assert status == 1
+    assert told.splitlines()[0].startswith("line 2: 'A' invalid: amount: Expected an integer")
+    assert "without a decimal point" in told
+
+
+def test_every_refusal_of_a_large_batch_is_told(url: str, people: list[User], tmp_path: Path) -> None:
+    """Of one batch the API tells a hundred."""
+    key, kept = people[0].pk, tmp_path / "refused.csv"
+    rows = [f"A{n},{key},{'x' if n % 3 else n},SUCCESS,{WHEN}" for n in range(450)]
+
+    status, told = replay(written(tmp_path, *rows, rows[0]), url, "--errors", str(kept))
+
+    assert status == 1
+    assert "150 accepted, 1 replayed, 300 refused" in told
+    with kept.open(newline="") as source:
+        assert [row["transaction_id"] for row in csv.DictReader(source)] == [
+            f"A{n}" for n in range(450) if n % 3
+        ]

@@ -19,7 +19,17 @@ README = (ROOT / "README.md").read_text()
 EXAMPLE = re.findall(r"^(?:# )?([A-Z][A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
 # What fault tests alone set.
 FAULTS = ROOT / "transactions" / "stores" / "crash_points.py"
-READERS = {"whole", "switch", "_number", "env.str", "env.list", "env.db_url", "environ.get", "os.environ.get"}
+READERS = {
+    "whole",
+    "day",
+    "switch",
+    "_number",
+    "env.str",
+    "env.list",
+    "env.db_url",
+    "environ.get",
+    "os.environ.get",
+}
 
 
 def variables_read(file: Path) -> set[str]:

@@ -1,5 +1,6 @@
 """Daily averages: equal to what a few lines of Python make of the rows, in any zone."""
 
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -17,6 +18,7 @@ from rest_framework.test import APIClient
 
 from tests.support.rows import NOON, row, store
 from transactions.models import AMOUNT_MAX, Status, Transaction
+from transactions.reading import averages
 from transactions.reading.averages import Question, daily_averages
 
 pytestmark = pytest.mark.django_db
@@ -213,11 +215,47 @@ def test_other_averages_are_the_nearest_double(api: APIClient, payer: User, tota
 def test_it_answers_for_all_the_years_of_the_calendar(api: APIClient, payer: User) -> None:
     store(*(row(payer, moment.replace(tzinfo=UTC)) for moment in (datetime.min, NOON, datetime.max)))
     for zone in ("UTC", "Pacific/Kiritimati", "Etc/GMT+12"):
-        body = api.get(URL, {"from": "0001-01-01", "to": "9999-12-31", "timezone": zone}).json()
+        body = api.get(URL, {"timezone": zone}).json()
         assert sum(day["count"] for day in body["data"]) == 3
-        assert api.get(URL, {"timezone": zone}).json()["data"] == body["data"]
+        assert api.get(URL, {"from": "0001-01-01", "timezone": zone}).json()["data"] == body["data"]
         for day in ("0001-01-01", "9999-12-31"):
             assert len(api.get(URL, {"from": day, "to": day, "timezone": zone}).json()["data"]) == 1
+
+
+@pytest.mark.parametrize("query", ["from=2010-01-01&to=2020-01-09", "from=0001-01-01&to=9999-12-31"])
+def test_one_answer_has_at_most_ten_years(api: APIClient, db: None, query: str) -> None:
+    answer = api.get(f"{URL}?{query}")
+    told = "One answer has at most 3,660 days: ask for fewer by `from` and `to`."
+    assert (answer.status_code, answer.json()) == (400, {"to": [told]})
+    assert api.get(f"{URL}?from=2010-01-01&to=2020-01-08").status_code == 200
+
+
+@pytest.mark.parametrize("of_a_user", [False, True])
+def test_records_spread_over_centuries_are_told_so_and_not_worked_out(
+    api: APIClient, payer: User, of_a_user: bool
+) -> None:
+    start = datetime(1970, 1, 1, tzinfo=UTC)
+    store(*(row(payer, start + timedelta(days=16 * n)) for n in range(1_000)))
+    query = f"?user={payer.pk}" if of_a_user else "?"
+    began = time.monotonic()
+    for bounds in ("", "&from=1971-01-01", "&to=2009-12-31"):
+        answer = api.get(f"{URL}{query}{bounds}")
+        assert (answer.status_code, list(answer.json())) == (400, ["from"]), bounds
+    assert time.monotonic() - began < 2
+    assert len(api.get(f"{URL}{query}&from=1971-01-01&to=1980-12-31").json()["data"]) == 229
+
+
+def test_one_long_question_is_worked_out_at_a_time(
+    api: APIClient, payer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(*(row(payer, NOON + timedelta(days=10 * n)) for n in range(50)))
+    monkeypatch.setattr(averages, "PATIENCE_S", 0.05)
+    with averages._one_at_a_time:
+        answer = api.get(URL)
+        assert (answer.status_code, answer["Retry-After"]) == (503, "2")
+        assert "another long range" in answer.json()["detail"]
+        assert api.get(f"{URL}?from=2026-01-01&to=2026-12-31").status_code == 200, "a short one goes on"
+    assert api.get(URL).status_code == 200
 
 
 def test_years_in_which_nothing_happened_are_not_worked_out(payer: User) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import User
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
+from tests.reading.test_averages import ODD, local_day
 from tests.support.accepting import record, take
 from tests.support.rows import NOON, row, store
 from transactions.models import Transaction
@@ -178,6 +180,64 @@ def test_days_are_included_whole_and_the_moment_at_the_end_is_not(
     }
     store(*(row(payer, moment, id=id) for id, moment in moments.items()))
     assert ids(api.get(URL, bounds).json()) == found[::-1]
+
+
+def test_days_are_those_of_the_zone_that_is_asked_for(api: APIClient, payer: User) -> None:
+    moments = {
+        "before": datetime(2026, 3, 8, 18, 29, 59, 999_999, tzinfo=UTC),
+        "first": datetime(2026, 3, 8, 18, 30, tzinfo=UTC),
+        "last": datetime(2026, 3, 9, 18, 29, 59, 999_999, tzinfo=UTC),
+        "after": datetime(2026, 3, 9, 18, 30, tzinfo=UTC),
+    }
+    store(*(row(payer, moment, id=id) for id, moment in moments.items()))
+    asked = {"from": "2026-03-09", "to": "2026-03-09", "timezone": "Asia/Kolkata"}
+    assert ids(api.get(URL, asked).json()) == ["last", "first"]
+    page = api.get(URL, {**asked, "limit": "1"}).json()
+    assert ids(page) == ["last"]
+    assert "timezone=Asia%2FKolkata" in page["next"]
+    assert ids(api.get(page["next"]).json()) == ["first"]
+    # A moment is one everywhere.
+    asked["from"] = "2026-03-08T18:29:59.999999Z"
+    assert ids(api.get(URL, asked).json()) == ["last", "first", "before"]
+
+
+def test_a_day_that_a_zone_skipped_has_no_rows(api: APIClient, payer: User) -> None:
+    midnight = datetime(2011, 12, 30, 10, tzinfo=UTC)
+    store(row(payer, midnight - timedelta(minutes=1)), row(payer, midnight))
+    asked = {"from": "2011-12-30", "to": "2011-12-30", "timezone": "Pacific/Apia"}
+    assert ids(api.get(URL, asked).json()) == []
+    assert len(ids(api.get(URL, {**asked, "from": "2011-12-29", "to": "2011-12-31"}).json())) == 2
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), zone=st.sampled_from(sorted(ODD)))
+def test_days_of_odd_zones_are_those_of_their_clocks(
+    api: APIClient, payer: User, data: st.DataObject, zone: str
+) -> None:
+    anchors = [datetime.fromisoformat(text).replace(tzinfo=UTC) for text in ODD[zone]]
+    near = st.integers(-1440, 1440).map(lambda n: timedelta(minutes=n)) | st.integers(-90, 90).map(
+        lambda n: timedelta(seconds=n)
+    )
+    moments = st.builds(lambda anchor, by: anchor + by, st.sampled_from(anchors), near)
+    found = data.draw(st.lists(moments, min_size=1, max_size=20))
+    days = [local_day(moment, ZoneInfo(zone)) for moment in found]
+    first, last = sorted(data.draw(st.tuples(st.sampled_from(days), st.sampled_from(days))))
+    with transaction.atomic():
+        rows = store(*(row(payer, moment) for moment in found))
+        asked = {"from": first.isoformat(), "to": last.isoformat(), "timezone": zone, "limit": "1000"}
+        for name in data.draw(st.sampled_from([(), ("from",), ("to",)])):
+            del asked[name]
+        expected = {
+            each.transaction_id
+            for each, day in zip(rows, days, strict=True)
+            if ("from" not in asked or first <= day) and ("to" not in asked or day <= last)
+        }
+        answer = api.get(URL, asked).json()
+        assert set(ids(answer)) == expected, asked
+        for each, day in zip(rows, days, strict=True):
+            alone = api.get(URL, {**asked, "transaction_id": each.transaction_id}).json()
+            assert ids(alone) == [each.transaction_id] * (each.transaction_id in expected), day
+        transaction.set_rollback(True)
 
 
 def test_a_plus_sign_that_was_not_encoded_is_one_all_the_same(api: APIClient, payer: User) -> None:

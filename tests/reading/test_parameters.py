@@ -5,6 +5,7 @@ from urllib.parse import quote
 import pytest
 from django.contrib.auth.models import User
 from django.http import QueryDict
+from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
@@ -44,6 +45,7 @@ BAD_FOR_AVERAGES = [
     ("status", "\0"),
     ("user", "alice"),
     ("user", "1.5"),
+    ("user", "1.0"),
     ("user", "0"),
     ("user", "-1"),
     ("user", "999999"),
@@ -58,6 +60,11 @@ BAD_FOR_THE_LIST = [
     *(("amount_max", bad) for bad in ("x", "-1", str(AMOUNT_MAX + 1), "1_000", " 7")),
     *(("from", bad) for bad in ("x", "2026-02-30", "2026-01-31T12:00:00", "0001-01-01T00:00:00+14:00", "\0")),
     *(("to", bad) for bad in ("9999-12-31T23:59:59-14:00", "20260131", "2026-01-31T25:00:00Z", "9" * 5000)),
+    *(("timezone", bad) for bad in ("Mars/Olympus", "europe/london", "\0")),
+    *(("limit", bad) for bad in ("1.0", "10.", "١٠", "+5")),
+    *(("amount_min", bad) for bad in ("12.00", "1.000", "١٢", "-0")),
+    *(("user", bad) for bad in ("1.0", "1e0")),
+    *(("from", bad) for bad in ("٢٠٢٦-٠١-٣١", "2026-01-31T12:00:0٠Z", "２０２６-01-31")),
     *(("to", bad) for bad in ("2026-01-31 12:00", "2026-01-31T12:00:00+99:00", "2026-W05-6")),
     *(("transaction_id", bad) for bad in ("a\0b", "x" * 101)),
 ]
@@ -104,6 +111,79 @@ def test_a_range_of_the_list_that_is_reversed_is_refused(
 ) -> None:
     response = api.get(f"{LIST}?{query}")
     assert (response.status_code, list(response.json())) == (400, [name])
+
+
+CALLS = (
+    ("GET", LIST),
+    ("GET", AVERAGES),
+    ("GET", "/api/transactions/some/"),
+    ("GET", "/api/pipeline/"),
+    ("GET", "/api/schema/"),
+    ("GET", "/api/docs/"),
+    ("POST", "/api/add-transaction/"),
+    ("POST", "/api/add-transactions/"),
+    ("DELETE", "/api/delete-transactions/"),
+)
+
+
+@pytest.mark.parametrize(("method", "path"), CALLS)
+def test_an_unknown_parameter_is_named_on_every_call(
+    api: APIClient, db: None, method: str, path: str
+) -> None:
+    for query in ("colour=blue", "x=1&x=2", "Format=json", "csrfmiddlewaretoken=x"):
+        for spelling in (path, path.rstrip("/")):
+            answer = api.generic(method, f"{spelling}?{query}")
+            name = query.partition("=")[0]
+            assert (answer.status_code, list(answer.json())) == (400, [name]), spelling
+            assert answer.json()[name][0].startswith("Unknown parameter.")
+    answer = api.generic(method, "&".join([f"{path}?", *(f"p{n}{'x' * 100}=1" for n in range(500))]))
+    assert answer.status_code == 400
+    assert len(answer.content) < 5000
+    answer = api.generic(method, "&".join([f"{path}?", *(f"p{n}=1" for n in range(1001))]))
+    assert (answer.status_code, answer.json()) == (
+        400,
+        {"detail": "There are too many fields or parameters."},
+    )
+    answer = api.generic(method, f"{path}?x=%ff")
+    assert (answer.status_code, answer.json()) == (400, {"detail": "The query string is not UTF-8."})
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "meant"),
+    [
+        (LIST, "Status", "status"),
+        (LIST, "amountMin", "amount_min"),
+        (LIST, "amount-max", "amount_max"),
+        (LIST, "time_zone", "timezone"),
+        (LIST, "form", "from"),
+        (LIST, "userId", "user"),
+        (AVERAGES, "tz", ""),
+        (AVERAGES, "Timezone", "timezone"),
+        (AVERAGES, "until", ""),
+        ("/api/add-transactions/", "Atomic", "atomic"),
+        ("/api/add-transactions/", "atomic[]", "atomic"),
+    ],
+)
+def test_an_unknown_parameter_is_told_with_what_it_may_have_meant(
+    api: APIClient, db: None, url: str, name: str, meant: str
+) -> None:
+    answer = api.post(f"{url}?{name}=1") if "add" in url else api.get(url, {name: "1"})
+    (told,) = answer.json()[name]
+    assert (f'Did you mean "{meant}"?' if meant else "Known are: from, to, timezone, status, user.") in told
+
+
+@pytest.mark.parametrize("value", ["1", "True", "TRUE", "yes", "", "true "])
+def test_all_or_none_is_said_in_two_words_alone(api: APIClient, db: None, value: str) -> None:
+    answer = api.post(f"/api/add-transactions/?atomic={value}", [], format="json")
+    assert (answer.status_code, answer.json()) == (400, {"atomic": ['Must be "true" or "false".']})
+    answer = api.post("/api/add-transactions/?atomic=true&atomic=true", [], format="json")
+    assert (answer.status_code, answer.json()) == (400, {"atomic": ["Give this once."]})
+
+
+def test_the_dashboard_s_figures_know_their_parameters_too(root: Client) -> None:
+    for name in ("figures", "averages", "start", "story"):
+        answer = root.get(f"/admin/dashboard/{name}/?colour=blue")
+        assert (answer.status_code, list(answer.json())) == (400, ["colour"])
 
 
 def test_what_is_left_empty_is_not_asked_for(api: APIClient) -> None:

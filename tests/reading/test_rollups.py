@@ -17,6 +17,12 @@ from tests.support.rows import NOON, rolled_up, row, store, summed
 from transactions.models import AMOUNT_MAX, Rollup, Status, Transaction
 from transactions.storing.flush import flush
 
+INSERT_ROW = """
+    INSERT INTO transactions_transaction
+           (transaction_id, user_id, status, created_at, amount, accepted_at, stored_at)
+    VALUES (%s, %s, 'SUCCESS', %s, %s, now(), now())
+"""
+
 
 @pytest.fixture
 def payer(db: None) -> User:
@@ -225,7 +231,9 @@ def test_they_change_buckets_in_order_so_that_two_never_deadlock(people: list[Us
 def test_they_are_made_from_the_rows_there_are_when_the_triggers_come(people: list[User]) -> None:
     try:
         call_command("migrate", "transactions", "0001", verbosity=0)
-        store(*(row(people[n % 3], NOON + timedelta(minutes=n), n) for n in range(100)))
+        with connection.cursor() as cursor:  # The model of today has more columns.
+            for n in range(100):
+                cursor.execute(INSERT_ROW, [str(n), people[n % 3].pk, NOON + timedelta(minutes=n), n])
         assert not Rollup.objects.exists()
     finally:
         call_command("migrate", "transactions", verbosity=0)

@@ -4,10 +4,11 @@ import logging
 from typing import Any
 
 import redis
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
 from psycopg2 import errors as postgres_errors
 from rest_framework import exceptions, status
 from rest_framework.response import Response
@@ -44,6 +45,8 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler, which also knows the failures of our stores."""
     if isinstance(error, RequestDataTooBig):
         error = TooLarge()
+    elif isinstance(error, TooManyFieldsSent | TooManyFilesSent):
+        error = exceptions.ParseError("There are too many fields or parameters.")
     elif isinstance(error, STORE_FAILURES):
         log.error("A store failed under %s: %s", context["request"].path, type(error).__name__)
         error = Unavailable()
@@ -54,7 +57,7 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
 
 
 def _in_api(request: HttpRequest) -> bool:
-    return request.path_info.startswith("/api/")
+    return f"{request.path_info}/".startswith("/api/")
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -74,6 +77,12 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if _in_api(request):
         return JsonResponse({"detail": "Not found."}, status=404)
     return defaults.page_not_found(request, exception)
+
+
+@csrf_exempt
+def nothing_here(request: HttpRequest) -> HttpResponse:
+    """The view of every other path under /api/: with DEBUG Django would answer a page of its own."""
+    return JsonResponse({"detail": "Not found."}, status=404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -126,6 +126,12 @@ class Limiter:
         bucket = self._buckets.get(caller)
         return bucket.allowance() if bucket is not None and bucket.spend(records) else None
 
+    def give_back(self, caller: str, records: int) -> None:
+        bucket = self._buckets.get(caller)
+        if bucket is not None:
+            bucket.held = min(bucket.held + records, bucket.rates.burst)
+            bucket.held_until = monotonic() + LEASE_S
+
     async def take(self, caller: str, records: int, paid: int) -> Allowance | None:
         bucket = self._buckets.get(caller)
         if bucket is None:
@@ -199,6 +205,13 @@ def take_held(caller: str, records: int) -> Allowance | None:
     """
     lasting = _limiters.made_here()
     return None if lasting is None else lasting.take_held(caller, records)
+
+
+def give_back(caller: str, records: int) -> None:
+    """Lets `caller` spend again what it has just paid too much; this process alone knows of it."""
+    lasting = _limiters.made_here()
+    if lasting is not None:
+        lasting.give_back(caller, records)
 
 
 async def take_for_batch(caller: str, records: int) -> Allowance | None:

@@ -32,6 +32,8 @@ PAUSE_S_MAX = 5.0
 TIMEOUT_S = 60.0
 # More than the answer to any batch that fits a request.
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
+# Records of a batch of which the API tells every one that it refuses.
+PORTION = 100
 _MARKUP = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 
 HINTS = {
@@ -48,13 +50,17 @@ class PostingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BatchAnswer:
-    """What became of a batch; `errors` tells of each record that was refused, by its `index` from 0."""
+    """What became of a batch; `errors` tells of each record that was refused, by its `index` from 0.
+
+    Of a large batch the API tells the first alone; `left_out` counts the others.
+    """
 
     accepted: int
     duplicates: int
     conflicts: int
     invalid: int
     errors: list[dict[str, Any]]
+    left_out: int = 0
 
 
 def default_url() -> str:
@@ -93,6 +99,25 @@ class Client:
         self._server = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         self._patience_s = patience_s
         self._notice = notice
+
+    def post_and_tell_all(self, records: Sequence[Mapping[str, object]]) -> BatchAnswer:
+        """As `post`, and `errors` tells of every record that was refused. Raises PostingError.
+
+        Where the API left some out, the batch is sent again in portions so small that it leaves out none:
+        what was taken the first time is answered as a replay.
+        """
+        whole = self.post(records)
+        if not whole.left_out:
+            return whole
+        portions = [(at, self.post(records[at : at + PORTION])) for at in range(0, len(records), PORTION)]
+        accepted = whole.accepted + sum(answer.accepted for _, answer in portions)
+        conflicts = sum(answer.conflicts for _, answer in portions)
+        invalid = sum(answer.invalid for _, answer in portions)
+        errors = [
+            {**error, "index": at + error["index"]} for at, answer in portions for error in answer.errors
+        ]
+        duplicates = len(records) - accepted - conflicts - invalid
+        return BatchAnswer(accepted, duplicates, conflicts, invalid, errors)
 
     def post(self, records: Sequence[Mapping[str, object]]) -> BatchAnswer:
         """The API's answer to a batch. Raises PostingError."""
@@ -162,11 +187,15 @@ def _read(content: bytes, count: int, server: str) -> BatchAnswer:
             int(document["conflicts"]),
             int(document["invalid"]),
             list(document["errors"]),
+            int(document.get("errors_left_out", 0)),
         )
     except (ValueError, KeyError, TypeError):
         raise PostingError(f"{server} does not answer like this API: {_detail(content)}") from None
     refused = answer.conflicts + answer.invalid
-    if answer.accepted + answer.duplicates + refused != count or len(answer.errors) != refused:
+    if (
+        answer.accepted + answer.duplicates + refused != count
+        or len(answer.errors) + answer.left_out != refused
+    ):
         raise PostingError(f"{server} did not tell of {count} records: {_detail(content)}")
     return answer
 

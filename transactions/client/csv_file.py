@@ -2,8 +2,12 @@
 
 import csv
 import io
+import re
 from collections.abc import Generator, Iterator, Sequence
 from typing import BinaryIO, NamedTuple
+
+# A key as programs write it into a table that reckon with numbers alone: 13085.0.
+_KEY_AS_NUMBER = re.compile(r"([0-9]+)\.0*", re.ASCII)
 
 COLUMNS = ("transaction_id", "user", "amount", "status", "created_at")
 
@@ -20,8 +24,20 @@ class Row(NamedTuple):
     fault: str = ""
 
     def record(self) -> dict[str, str]:
-        """What is posted of it: an empty cell is a field that was not given."""
-        return {name: cell for name, cell in self.cells.items() if cell}
+        """What is posted of it: an empty cell is a field that was not given.
+
+        Of a user's key like 13085.0 the whole number. Never of an amount: which unit a point stands in, the
+        file's owner knows.
+        """
+        given = {name: cell for name, cell in self.cells.items() if cell}
+        if "user" in given:
+            given["user"] = self.user()
+        return given
+
+    def user(self) -> str:
+        """The user's key, as whole as the API wants it; "" where none is given."""
+        found = _KEY_AS_NUMBER.fullmatch(self.cells["user"])
+        return found[1] if found else self.cells["user"]
 
 
 def rows(source: BinaryIO) -> Generator[Row]:

@@ -159,7 +159,7 @@ def _batches(found: Iterator[Row], order: Order, progress: ReplayProgress) -> It
         refusals = [RefusedRow(row, "malformed", row.fault) for row in batch if row.fault]
         sound = [row for row in batch if not row.fault]
         if order.create_users:
-            progress.users_made += users.make_missing(users.keys_in(row.cells["user"] for row in sound))
+            progress.users_made += users.make_missing(users.keys_in(row.user() for row in sound))
         if sound:
             pace.wait(len(sound))
             refusals += _post(sound, order.client, progress)
@@ -171,7 +171,7 @@ def _batches(found: Iterator[Row], order: Order, progress: ReplayProgress) -> It
 
 def _post(sound: list[Row], client: Client, progress: ReplayProgress) -> list[RefusedRow]:
     try:
-        answer = client.post([row.record() for row in sound])
+        answer = client.post_and_tell_all([row.record() for row in sound])
         refusals = [
             RefusedRow(sound[error["index"]], error["code"], _reason(error)) for error in answer.errors
         ]

@@ -143,5 +143,5 @@ def _post(batch: list[Posted], client: Client, progress: SimulationProgress) -> 
     progress.accepted += answer.accepted
     progress.replayed += answer.duplicates
     if answer.errors:
-        progress.refused += len(answer.errors)
+        progress.refused += answer.conflicts + answer.invalid
         progress.why = str(answer.errors[-1].get("errors"))[:100]

@@ -12,8 +12,7 @@ from ..tables import USER_KEY, USERS
 # Django's keys of users are 32 bits wide. Above this none is made: the sequence is moved past them,
 # and would have nothing left to give.
 USER_KEY_MAX = 2_000_000_000
-# A whole number as the API reads one, also as other programs write it into tables: 13085.0.
-_KEY = re.compile(r"0*([1-9][0-9]{0,9})(\.0*)?", re.ASCII)
+_KEY = re.compile(r"0*([1-9][0-9]{0,9})", re.ASCII)
 
 # Purpose: nobody draws a number from the sequence while it is moved; readers, and the flush's row
 # locks, go on.

@@ -8,11 +8,10 @@ from zoneinfo import ZoneInfo
 from django.utils import timezone
 from rest_framework import serializers
 
-from ..reading.averages import AverageParameters, Question, daily_averages
+from ..reading.averages import DAYS_MAX, AverageParameters, Question, daily_averages
 
-# The days of a range that is not given, which ends today, and those of the longest.
+# The days of a range that is not given, which ends today.
 DAYS = 30
-DAYS_MAX = 3_660
 
 
 class RangeParameters(AverageParameters):

@@ -6,8 +6,15 @@ from ..models import Transaction
 from ..queue.records import State
 from ..queue.waiting import waiting
 from ..reading import detail
+from ..reading.parameters import Parameters, TextField
 
 LATEST_OF_USER = 10
+
+
+class StoryParameters(Parameters[Any]):
+    """`transaction_id`: whose story is told; nobody's is known of what is no id."""
+
+    transaction_id = TextField(default="")
 
 
 def story(transaction_id: str) -> dict[str, Any] | None:
@@ -34,7 +41,7 @@ def _facts(transaction_id: str, row: Transaction | None, state: State | None) ->
         "user": state.user if state else latest.user_id,
         "amount": str(latest.amount),
         "status": latest.status,
-        "created_at": latest.created_at,
+        "created_at": row.created_at if row else latest.created_at,
         "rejected": None,
     }
 

@@ -1,6 +1,7 @@
 """The dashboard's page and its figures: read the request, call one function, answer."""
 
 import logging
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
@@ -14,13 +15,17 @@ from django.views.decorators.http import require_GET
 from ..access.plain_views import View, readers_only
 from ..access.rights import Right, rights_of
 from ..live.start import start
+from ..reading.averages import TooManyQuestions
 from ..reading.days import zone_names
+from ..reading.parameters import Parameters
 from .averages import RangeParameters, beside_days_before
 from .figures import TILES
 from .shared_figures import shared_figures
-from .story import story
+from .story import StoryParameters, story
 
 log = logging.getLogger(__name__)
+
+Figure = Callable[[Any], HttpResponse]
 
 POSTGRES_AWAY = "PostgreSQL does not answer in time."
 
@@ -42,49 +47,55 @@ def with_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, A
     return {**context, "title": "Dashboard", "dashboard": shown}
 
 
-def _figure(view: View) -> View:
-    """For who may read; a store that is away is a 503 that says which."""
+def _figure(parameters: type[Parameters[Any]] = Parameters) -> Callable[[Figure], View]:
+    """A decorator for a figure, which gets what was asked for: a view for who may read.
 
-    @readers_only(forbidden="Log in again: you may not read this.", away=POSTGRES_AWAY)
-    @wraps(view)
-    def told(request: HttpRequest) -> HttpResponse:
-        try:
-            return view(request)
-        except redis.RedisError as error:
-            log.warning("A figure of the dashboard needs Redis (%s)", type(error).__name__)
-            return JsonResponse({"detail": "Redis does not answer."}, status=503)
-        except DatabaseError as error:
-            log.warning("A figure of the dashboard needs PostgreSQL (%s)", type(error).__name__)
-            return JsonResponse({"detail": POSTGRES_AWAY}, status=503)
+    What is no parameter of it is a 400, and a store that is away a 503 that says which.
+    """
 
-    return require_GET(never_cache(told))
+    def decorator(figure: Figure) -> View:
+        @readers_only(forbidden="Log in again: you may not read this.", away=POSTGRES_AWAY)
+        @wraps(figure)
+        def guarded(request: HttpRequest) -> HttpResponse:
+            asked = parameters(data=request.GET)
+            try:
+                return figure(asked) if asked.is_valid() else JsonResponse(asked.errors, status=400)
+            except redis.RedisError as error:
+                log.warning("A figure of the dashboard needs Redis (%s)", type(error).__name__)
+                return JsonResponse({"detail": "Redis does not answer."}, status=503)
+            except DatabaseError as error:
+                log.warning("A figure of the dashboard needs PostgreSQL (%s)", type(error).__name__)
+                return JsonResponse({"detail": POSTGRES_AWAY}, status=503)
+            except TooManyQuestions as error:
+                return JsonResponse({"detail": error.detail}, status=error.status_code)
+
+        return require_GET(never_cache(guarded))
+
+    return decorator
 
 
-@_figure
-def show_figures(request: HttpRequest) -> HttpResponse:
+@_figure()
+def show_figures(_: Parameters[Any]) -> HttpResponse:
     """The status strip and every figure but the averages; null for what PostgreSQL does not tell in time."""
     return JsonResponse(shared_figures.everything())
 
 
-@_figure
-def show_start(request: HttpRequest) -> HttpResponse:
+@_figure()
+def show_start(_: Parameters[Any]) -> HttpResponse:
     """Where a fresh page begins in the feed: its epoch, and a number a few records back."""
     return JsonResponse(start()._asdict())
 
 
-@_figure
-def show_averages(request: HttpRequest) -> HttpResponse:
+@_figure(RangeParameters)
+def show_averages(asked: RangeParameters) -> HttpResponse:
     """The daily averages of a range (by default the last 30 days) and of as many days before it."""
-    parameters = RangeParameters(data=request.GET)
-    if not parameters.is_valid():
-        return JsonResponse(parameters.errors, status=400)
-    return JsonResponse(beside_days_before(parameters.question()))
+    return JsonResponse(beside_days_before(asked.question()))
 
 
-@_figure
-def show_story(request: HttpRequest) -> HttpResponse:
+@_figure(StoryParameters)
+def show_story(asked: StoryParameters) -> HttpResponse:
     """The story of the transaction `transaction_id`."""
-    found = story(request.GET.get("transaction_id", ""))
+    found = story(asked.validated_data["transaction_id"])
     if found is None:
         return JsonResponse({"detail": "No such transaction."}, status=404)
     return JsonResponse(found)

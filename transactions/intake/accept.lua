@@ -11,8 +11,11 @@
 --       6 the records, a line each, as they would be queued: one argument, because redis-py and Redis
 --         spend more on many arguments than all that follows takes
 --       then for each record that PostgreSQL holds: its id, and what is held, in the form of a state
--- A state is  status \t user \t amount \t created_at \t accepted_at \t request_id
--- A queued record is  1 \t id \t state   (1 is the version of the format)
+-- A state is  status \t user \t amount \t created_at \t accepted_at \t request_id [\t settled_as_of]
+-- A queued record is  1 \t id \t state   (1 is the version of the format; without the last field)
+--
+-- created_at belongs to the transaction, and a record that settles it changes nothing of that. The time
+-- which such a record stated of its own is settled_as_of: by it the same record is recognised again.
 --
 -- The feed holds the latest queued records again, for dashboards: the i-th from its end is record
 -- number `accepted` - i of the epoch, counted from 0.
@@ -73,25 +76,29 @@ if looked_up ~= '' and looked_up ~= generation then
   end
 end
 
+-- status, user and amount, created_at, accepted_at, request_id, and settled_as_of or ''
 local function parsed(state)
-  return string.match(state, '^([^\t]*)\t([^\t]*\t[^\t]*)\t([^\t]*)\t([^\t]*)\t(.*)$')
+  return string.match(state, '^([^\t]*)\t([^\t]*\t[^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t?(.*)$')
 end
 
-local verdicts, conflicts, pushes, sets, latest = {}, {}, {}, {}, {}
+local verdicts, conflicts, pushes, shown, sets, latest = {}, {}, {}, {}, {}, {}
 for i, id in ipairs(ids) do
   local before = latest[id] or known[i] or stored[id]
-  local verdict, line, state = 'N', lines[i], states[i]
+  local verdict, line, state, show = 'N', lines[i], states[i], lines[i]
   if before then
     local status, facts, created, accepted_at, request_id = parsed(state)
-    local was, was_facts, was_created, was_accepted = parsed(before)
+    local was, was_facts, was_created, was_accepted, _, was_settled = parsed(before)
     local happened = was_created
     if was_created == '\\N' then
       -- It settled while PostgreSQL, which knows when it happened, could not be asked.
       local _, _, stored_created = parsed(stored[id] or '')
       happened = stored_created or was_accepted
     end
-    if was_facts ~= facts or (created ~= '\\N' and created ~= happened)
-      or (was ~= 'PENDING' and status ~= 'PENDING' and status ~= was) then
+    local stated = created ~= '\\N' and created ~= happened
+    if was_facts ~= facts
+      -- Another time is stated of the same thing: of the transaction, or of its settlement.
+      or (status == was and stated and created ~= was_settled)
+      or (status ~= was and was ~= 'PENDING' and status ~= 'PENDING') then
       verdict = 'C'
       conflicts[#conflicts + 1] = before
     elseif was == 'PENDING' and status ~= 'PENDING' then
@@ -100,7 +107,13 @@ for i, id in ipairs(ids) do
       -- PostgreSQL knows, and cannot be asked about now, may have happened at another moment.
       if was_created == '\\N' then accepted_at = was_accepted end
       state = table.concat({status, facts, was_created, accepted_at, request_id}, '\t')
-      line = '1\t' .. id .. '\t' .. state
+      show = '1\t' .. id .. '\t' .. state
+      line = show
+      if stated then
+        -- The flush keeps it beside the row.
+        line = '1\t' .. id .. '\t' .. table.concat({status, facts, created, accepted_at, request_id}, '\t')
+        state = state .. '\t' .. created
+      end
     else
       verdict = 'R'
     end
@@ -109,6 +122,7 @@ for i, id in ipairs(ids) do
   if verdict == 'N' or verdict == 'S' then
     latest[id] = state
     pushes[#pushes + 1] = line
+    shown[#shown + 1] = show
     sets[#sets + 1] = id
     sets[#sets + 1] = state
   end
@@ -124,7 +138,7 @@ if #pushes > 0 then
     redis.call('HSET', books, 'epoch', epoch)
     redis.call('UNLINK', feed)
   end
-  redis.call('RPUSH', feed, unpack(pushes))
+  redis.call('RPUSH', feed, unpack(shown))
   local before = accepted
   accepted = redis.call('HINCRBY', books, 'accepted', #pushes)
   -- Now and then, not at every call: a tenth more is kept meanwhile.

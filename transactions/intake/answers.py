@@ -1,6 +1,5 @@
 """What the API says to a posted record or batch, for the REST views and the fast lane alike."""
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -24,7 +23,6 @@ REASONS: dict[int, str] = {
     503: "unavailable",
 }
 # What is said to `?atomic=` of another kind.
-ATOMIC_UNCLEAR = {"atomic": ['Must be "true" or "false".']}
 
 
 class Answer(NamedTuple):
@@ -58,10 +56,10 @@ async def to_record(record: Record, request_id: str) -> Answer:
     return REPLAYED if outcome.verdict is Verdict.REPLAYED else ACCEPTED
 
 
-async def to_batch(documents: Sequence[Any], request_id: str, *, atomic: bool) -> Answer:
-    """Accepts a batch (see `batches.accept`); says how many were accepted, and why the others were not."""
+async def to_batch(judged: batches.Judged, request_id: str, *, atomic: bool) -> Answer:
+    """Accepts a batch and says what became of those that were not taken."""
     try:
-        report = await batches.accept(documents, request_id, atomic=atomic)
+        report = await batches.accept(judged, request_id, atomic=atomic)
     except IntakeUnavailable as error:
         return unavailable(error)
     refused(Code.INVALID, report.invalid)

@@ -1,78 +1,108 @@
 """Many records in one request: each is judged on its own, or all of them together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from heapq import heappush, heappushpop
+from typing import Any, NamedTuple
 
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import ParseError, ValidationError
 
+from ..models import TRANSACTION_ID_CHARACTERS_MAX
+from ..names import shortened
 from ..queue.records import Record
-from ..serializers import RecordSerializer
+from ..serializers import RecordSerializer, record_of
 from . import ingest
 from .outcomes import STATUS, TAKEN, Code, Refusal, refusal_of
+
+# Records of one batch that were not accepted and are told one by one; the others are counted.
+ERRORS_TOLD_MAX = 100
 
 
 @dataclass(slots=True)
 class BatchReport:
-    """What became of a batch; `errors` lists only what was not accepted, by its index in the batch."""
+    """What became of a batch; `told` has the first that were not accepted, by their indexes from 0."""
 
     accepted: int = 0
     duplicates: int = 0
     conflicts: int = 0
     invalid: int = 0
-    errors: list[dict[str, Any]] = field(default_factory=list)
+    held: int = 0
+    # A heap with the last on top, each with its place, of which there is one at most.
+    told: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     status: int = 200
 
+    @property
+    def refused(self) -> int:
+        return self.conflicts + self.invalid + self.held
+
     def as_dict(self) -> dict[str, Any]:
+        left_out = self.refused - len(self.told)
         return {
             "accepted": self.accepted,
             "duplicates": self.duplicates,
             "conflicts": self.conflicts,
             "invalid": self.invalid,
-            "errors": sorted(self.errors, key=lambda error: error["index"]),
+            "errors": [error for _, error in sorted(self.told, reverse=True)],
+            **({"errors_left_out": left_out} if left_out else {}),
         }
 
     def refuse(self, index: int, transaction_id: Any, refusal: Refusal) -> None:
         """Notes that the record at `index` was not accepted, under its id where that is a string."""
         self.invalid += refusal.code is Code.INVALID
         self.conflicts += refusal.code is Code.CONFLICT
-        id = transaction_id if isinstance(transaction_id, str) else None
-        self.errors.append(
-            {"index": index, "transaction_id": id, "code": refusal.code, "errors": refusal.errors}
-        )
+        self.held += refusal.code is Code.HELD
+        known = isinstance(transaction_id, str)
+        id = shortened(transaction_id, TRANSACTION_ID_CHARACTERS_MAX) if known else None
+        error = {"index": index, "transaction_id": id, "code": refusal.code, "errors": refusal.errors}
+        if len(self.told) < ERRORS_TOLD_MAX:
+            heappush(self.told, (-index, error))
+        else:
+            heappushpop(self.told, (-index, error))
 
 
-def checked(documents: Sequence[Any], report: BatchReport) -> tuple[list[int], list[Record]]:
-    """The records among `documents` and their indexes; the others are refused in the report."""
+class Judged(NamedTuple):
+    """The right records of a batch and their indexes in it; the report has those that are not."""
+
+    records: Sequence[Record]
+    indexes: Sequence[int]
+    report: BatchReport
+
+
+def judge(items: Iterable[Any]) -> Judged:
+    """Which of `items` (Records, parsed JSON, ParseErrors) are records. Slow where many are not: no event
+    loop is to wait for it.
+    """
     indexes: list[int] = []
     records: list[Record] = []
-    for index, document in enumerate(documents):
-        if isinstance(document, Record):
-            indexes.append(index)
-            records.append(document)
+    report = BatchReport()
+    serializer = RecordSerializer()
+    for index, item in enumerate(items):
+        if isinstance(item, ParseError):
+            report.refuse(index, None, Refusal(Code.INVALID, {"non_field_errors": [str(item.detail)]}))
             continue
-        if isinstance(document, ParseError):
-            report.refuse(index, None, Refusal(Code.INVALID, {"non_field_errors": [str(document.detail)]}))
+        try:
+            record = item if isinstance(item, Record) else record_of(serializer.run_validation(item))
+        except ValidationError as error:
+            given = item.get("transaction_id") if isinstance(item, dict) else None
+            report.refuse(index, given, Refusal(Code.INVALID, _by_field(error.detail)))
             continue
-        serializer = RecordSerializer(data=document)
-        if serializer.is_valid():
-            indexes.append(index)
-            records.append(serializer.record())
-        else:
-            given = document.get("transaction_id") if isinstance(document, dict) else None
-            report.refuse(index, given, Refusal(Code.INVALID, serializer.errors))
-    return indexes, records
+        indexes.append(index)
+        records.append(record)
+    return Judged(records, indexes, report)
 
 
-async def accept(documents: Sequence[Any], request_id: str, *, atomic: bool) -> BatchReport:
+def all_right(records: Sequence[Record]) -> Judged:
+    """The same of a batch that holds nothing but records."""
+    return Judged(records, range(len(records)), BatchReport())
+
+
+async def accept(judged: Judged, request_id: str, *, atomic: bool) -> BatchReport:
     """Takes what can be taken of a batch; with `atomic` everything or nothing.
 
-    `documents` are Records, parsed JSON, or the ParseErrors of lines that are no JSON. Raises
-    IntakeUnavailable, which says nothing of what was taken.
+    Raises IntakeUnavailable, which says nothing of what was taken.
     """
-    report = BatchReport()
-    indexes, records = checked(documents, report)
-    if atomic and report.errors:
+    records, indexes, report = judged
+    if atomic and report.invalid:
         report.status = STATUS[Code.INVALID]
         return report
     outcomes = await ingest.accept(records, request_id, atomic=atomic) if records else []
@@ -83,6 +113,11 @@ async def accept(documents: Sequence[Any], request_id: str, *, atomic: bool) -> 
             report.refuse(index, record.transaction_id, refusal)
         else:
             report.duplicates += 1
-    if atomic and report.errors:
+    if atomic and report.refused:
         report.status = STATUS[Code.INVALID if report.invalid else Code.CONFLICT]
     return report
+
+
+def _by_field(detail: Any) -> dict[str, Any]:
+    """What is wrong with a record, by field; null, which has none, is told as the serializer does."""
+    return detail if isinstance(detail, dict) else {"non_field_errors": ["No data provided"]}

@@ -4,27 +4,42 @@ Whatever this takes, RecordSerializer would take too, with the same values (a pr
 the two together); of everything else the serializer's answer is final.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
+from django.conf import settings
+from msgspec import UNSET, UnsetType
 from rest_framework.exceptions import ParseError
 
 from ..models import AMOUNT_MAX, TRANSACTION_ID_CHARACTERS_MAX
 from ..queue.records import Record
-from ..serializers import AHEAD_MAX, USER_MAX
+from ..serializers import AHEAD_MAX, USER_MAX, earliest
 
 # Numbers may come as strings of digits, no longer than those of 2^63 - 1.
 _Digits = Annotated[str, msgspec.Meta(min_length=1, max_length=19)]
 
 
-class _Plain(msgspec.Struct, gc=False):
+class _Plain(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     transaction_id: Annotated[str, msgspec.Meta(min_length=1, max_length=TRANSACTION_ID_CHARACTERS_MAX)]
-    user: Annotated[int, msgspec.Meta(gt=0, le=USER_MAX)] | _Digits
-    amount: Annotated[int, msgspec.Meta(ge=0, le=AMOUNT_MAX)] | _Digits
-    status: Literal["PENDING", "SUCCESS", "FAILED"] = "PENDING"
-    created_at: str | None = None
+    # As floats too, so that 12.00 is told from 12: into an int alone msgspec would read both.
+    user: Annotated[int, msgspec.Meta(gt=0, le=USER_MAX)] | float | _Digits
+    amount: Annotated[int, msgspec.Meta(ge=0, le=AMOUNT_MAX)] | float | _Digits
+    status: Literal["PENDING", "SUCCESS", "FAILED"] | UnsetType = UNSET
+    created_at: str | UnsetType | None = UNSET
+
+    def quotes(self) -> int:
+        """The quotation marks that the record takes as JSON, if each of its names stands there once.
+
+        msgspec keeps the last of repeated names. Each repetition has two marks more, however it is spelled.
+        """
+        marks = 8 + 2 * (isinstance(self.user, str) + isinstance(self.amount, str))
+        if self.status is not UNSET:
+            marks += 4
+        if self.created_at is not UNSET:
+            marks += 4 if self.created_at is not None else 2
+        return marks
 
 
 _ONE = msgspec.json.Decoder(_Plain)
@@ -39,66 +54,73 @@ class TooDeep(ParseError):
     default_detail = "JSON parse error - nested too deep"
 
 
-def record(body: bytes | msgspec.Raw) -> Record | None:
+def record(body: bytes) -> Record | None:
     """The record that `body` plainly is, None where the serializer has to look."""
     try:
         plain = _ONE.decode(body)
     except _MISFITS:
         return None
-    return _checked(plain)
+    return _checked(plain) if body.count(b'"') == plain.quotes() else None
 
 
-def records(body: bytes, read: Callable[[bytes], Any]) -> Sequence[Any] | None:
-    """The items of a JSON array: a Record for each that is plainly right, else what `read` makes of
-    its bytes (or the ParseError that it raises). None where `body` is no JSON array, or too deep.
-    """
+def records(body: bytes) -> list[Record] | None:
+    """The records of a JSON array all of whose items are plainly right, else None."""
     try:
         plain = _MANY.decode(body)
     except _MISFITS:
-        try:
-            pieces = _PIECES.decode(body)
-        except _MISFITS:
+        return None
+    if body.count(b'"') != sum(map(_Plain.quotes, plain)):
+        return None
+    found: list[Record] = []
+    for each_plain in plain:
+        checked = _checked(each_plain)
+        if checked is None:
             return None
-        items = each(pieces, read)
-        # The depth of one item is that of the document.
-        return None if any(isinstance(item, TooDeep) for item in items) else items
-    found = list(map(_checked, plain))
-    if None in found:
-        return each(_PIECES.decode(body), read)
+        found.append(checked)
     return found
 
 
-def each(pieces: Iterable[bytes | msgspec.Raw], read: Callable[[bytes], Any]) -> list[Any]:
-    """The same, of documents that are apart already: lines of NDJSON, or the items of an array."""
-    items: list[Any] = []
-    for piece in pieces:
-        item: Any = record(piece)
+def pieces(body: bytes) -> list[bytes] | None:
+    """The items of a JSON array, each as its bytes; None where `body` is none, or too deep."""
+    try:
+        return [bytes(piece) for piece in _PIECES.decode(body)]
+    except _MISFITS:
+        return None
+
+
+def each(documents: Iterable[bytes], read: Callable[[bytes], Any]) -> Iterable[Any]:
+    """Of JSON documents, one by one: a Record of one that is plainly right, else what `read` makes of
+    it, or the ParseError that it raises.
+    """
+    for document in documents:
+        item: Any = record(document)
         if item is None:
             try:
-                item = read(bytes(piece))
+                item = read(document)
             except ParseError as error:
                 item = error
-        items.append(item)
-    return items
+        yield item
 
 
 def _checked(plain: _Plain) -> Record | None:
     id, user, amount, given = plain.transaction_id, plain.user, plain.amount, plain.created_at
-    if isinstance(user, str):
-        if not (user.isascii() and user.isdigit() and 0 < int(user) <= USER_MAX):
+    if not isinstance(user, int):
+        if not (isinstance(user, str) and user.isascii() and user.isdigit() and 0 < int(user) <= USER_MAX):
             return None
         user = int(user)
-    if isinstance(amount, str):
-        if not (amount.isascii() and amount.isdigit() and int(amount) <= AMOUNT_MAX):
+    if not isinstance(amount, int):
+        if not (
+            isinstance(amount, str) and amount.isascii() and amount.isdigit() and int(amount) <= AMOUNT_MAX
+        ):
             return None
         amount = int(amount)
     # Printable text has no control characters, and no white space but the space.
     if not id.isprintable() or id[0] == " " or id[-1] == " ":
         return None
     moment: datetime | None = None
-    if given is not None:
+    if given is not None and given is not UNSET:
         # Only the plain forms of ISO 8601, which is what almost everybody sends.
-        if len(given) < 20 or given[10] != "T":
+        if len(given) < 20 or given[10] != "T" or not given.isascii():
             return None
         try:
             moment = datetime.fromisoformat(given)
@@ -107,6 +129,6 @@ def _checked(plain: _Plain) -> Record | None:
             moment = moment.astimezone(UTC)
         except (ValueError, OverflowError):
             return None
-        if moment > datetime.now(UTC) + AHEAD_MAX:
+        if moment > datetime.now(UTC) + AHEAD_MAX or moment < earliest(settings.EARLIEST_CREATED_AT):
             return None
-    return Record(id, user, amount, plain.status, moment)
+    return Record(id, user, amount, "PENDING" if plain.status is UNSET else plain.status, moment)

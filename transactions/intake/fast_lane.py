@@ -7,11 +7,10 @@ limits and the `answers` that the views use too. Whatever is in any way unusual 
 whose views define the API: one test sends a long table of requests both ways and demands the same answers.
 """
 
-from collections.abc import Sequence
 from contextvars import ContextVar
 from functools import lru_cache
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from asgiref.typing import (
     ASGI3Application,
@@ -29,9 +28,8 @@ from ..access import rate_limits, token_checks
 from ..access.addresses import address_of, is_loopback
 from ..access.rights import Right
 from ..metrics.counters import tally
-from . import answers, decoder, request_ids
+from . import answers, batches, decoder, request_ids
 from .answers import Answer
-from .parsers import decode
 
 RECORD_PATHS = frozenset({"/api/add-transaction", "/api/add-transaction/"})
 BATCH_PATHS = frozenset({"/api/add-transactions", "/api/add-transactions/"})
@@ -42,22 +40,19 @@ ATOMIC = {
     **{path: {b"": False} for path in RECORD_PATHS},
     **{path: {b"": False, b"atomic=false": False, b"atomic=true": True} for path in BATCH_PATHS},
 }
-# Headers that change nothing of the answer, and below those that the lane reads as Django would. A
-# request with any other goes to Django.
-HARMLESS = frozenset(
-    {
-        b"accept",
-        b"accept-encoding",
-        b"accept-language",
-        b"cache-control",
-        b"connection",
-        b"pragma",
-        b"user-agent",
-    }
-)
+# All that can change what Django answers to such a request; whatever else a client, a proxy or a tracer
+# sends, the lane lets pass. A test records what is read on the way of these requests, and fails for a
+# header that is neither here nor in READ_IN_VAIN.
+#
+# What the lane reads as Django does. One of them twice is Django's, which joins them.
 READ = frozenset({b"host", b"content-type", b"content-length", b"authorization", b"x-request-id"})
-FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip"})
-KNOWN_HEADERS = HARMLESS | READ | FORWARDED
+# What says of a caller without credentials who, or where from, it is.
+OF_ANONYMOUS = frozenset({b"origin", b"sec-fetch-site", b"forwarded", b"x-forwarded-for", b"x-real-ip"})
+# Of what is in front of the lane and is gone when a body has been read, or unpacked.
+OF_BODIES = frozenset({b"transfer-encoding", b"content-encoding"})
+# Read on the way without an effect on the answer: no agent is disallowed, and a session is not looked for
+# where a token is, but for its cookies' names.
+READ_IN_VAIN = frozenset({b"user-agent", b"accept", b"referer", b"cookie", b"x-csrftoken"})
 
 _OBTAINED = JSONRenderer().render(answers.OBTAINED)
 
@@ -71,6 +66,8 @@ class Rules(NamedTuple):
     # The header by which a proxy says that the client came by TLS, and its value then.
     proxy_header: bytes | None
     proxy_word: str
+    # Names of cookies that Django looks at; those of others, a balancer's say, change nothing.
+    cookies: tuple[bytes, ...]
 
     @classmethod
     def of_settings(cls) -> "Rules":
@@ -82,6 +79,10 @@ class Rules(NamedTuple):
             tls_alone=settings.SECURE_SSL_REDIRECT,
             proxy_header=header or None,
             proxy_word=word,
+            cookies=tuple(
+                name.encode()
+                for name in (settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME, "messages")
+            ),
         )
 
 
@@ -147,7 +148,12 @@ def _plain(scope: HTTPScope, rules: Rules) -> Plain | None:
         return None
     given = list(scope["headers"])
     headers = dict(given)
-    if len(headers) < len(given) or not KNOWN_HEADERS.issuperset(headers):
+    if len(headers) < len(given) and _says_twice(given, rules):
+        return None
+    if not OF_BODIES.isdisjoint(headers):
+        return None
+    cookie = headers.get(b"cookie")
+    if cookie is not None and any(name in cookie for name in rules.cookies):
         return None
     length = headers.get(b"content-length", b"")
     if not length.isdigit() or not 0 < int(length) <= rules.body_bytes_max:
@@ -165,6 +171,12 @@ def _plain(scope: HTTPScope, rules: Rules) -> Plain | None:
     return Plain(int(length), request_id, atomic, anonymous, secure, caller)
 
 
+def _says_twice(given: list[tuple[bytes, bytes]], rules: Rules) -> bool:
+    """Whether a header that matters stands there more than once."""
+    names = [name for name, _ in given if name in READ or name in (rules.proxy_header, b"cookie")]
+    return len(set(names)) < len(names)
+
+
 def _is_secure(scope: HTTPScope, headers: dict[bytes, bytes], rules: Rules) -> bool:
     given = headers.get(rules.proxy_header) if rules.proxy_header else None
     if given is None:
@@ -179,9 +191,8 @@ def _host_allowed(host: bytes) -> bool:
 
 
 def _anonymous(scope: HTTPScope, headers: dict[bytes, bytes], rules: Rules) -> str | None:
-    """The address of a caller without credentials; None where Django has to look whether it may post."""
-    # What a browser's page sends never comes here: it has Origin or Sec-Fetch-Site among its headers.
-    if not rules.anonymous or not FORWARDED.isdisjoint(headers):
+    """The caller without credentials, whose bucket is that of the address; None where it may not."""
+    if not rules.anonymous or not OF_ANONYMOUS.isdisjoint(headers):
         return None
     client = scope.get("client")
     peer = client[0] if client else ""
@@ -226,32 +237,51 @@ def _again(messages: list[ASGIReceiveEvent], receive: ASGIReceiveCallable) -> AS
 
 
 async def _answer(path: str, plain: Plain, body: bytes) -> Answer | None:
-    """The answer, with the headers of the caller's allowance; None where Django has to judge the body."""
-    documents = _documents(path, plain, body)
-    if documents is None:
+    """None for what Django's parsers are to judge; nothing has been paid for that."""
+    if path in RECORD_PATHS:
+        return await _answer_to_record(plain, body)
+    return await _answer_to_batch(plain, body)
+
+
+async def _answer_to_record(plain: Plain, body: bytes) -> Answer | None:
+    record = decoder.record(body)
+    if record is None:
         return None
-    # Mostly this process has taken enough ahead for the caller, and need not ask Redis.
-    allowance = rate_limits.take_held(plain.caller, len(documents))
-    if allowance is None:
-        allowance = await rate_limits.take_for_batch(plain.caller, len(documents))
+    allowance = rate_limits.take_held(plain.caller, 1) or await rate_limits.take(plain.caller, 1)
     if allowance is not None and allowance.wait_s:
-        answer = answers.limited()
-    elif path in RECORD_PATHS:
-        answer = await answers.to_record(documents[0], plain.request_id)
-    else:
-        answer = await answers.to_batch(documents, plain.request_id, atomic=plain.atomic)
+        return _limited(answers.limited(), allowance)
+    return _limited(await answers.to_record(record, plain.request_id), allowance)
+
+
+async def _answer_to_batch(plain: Plain, body: bytes) -> Answer | None:
+    # A batch pays before it is decoded: for as many records as there are braces. Those in an id count too
+    # until then.
+    braces = max(1, body.count(b"{"))
+    if braces > answers.most_records(plain.atomic):
+        return None
+    allowance = rate_limits.take_held(plain.caller, braces)
+    if allowance is None:
+        allowance = await rate_limits.take_for_batch(plain.caller, braces)
+    if allowance is not None and allowance.wait_s:
+        # Django counts the records, where that is another number.
+        exact = body.count(b'"transaction_id"') == body.count(b"{")
+        return _limited(answers.limited(), allowance) if exact else None
+    records = decoder.records(body)
+    count = 0 if records is None else max(1, len(records))
+    if allowance is not None and count < braces:
+        rate_limits.give_back(plain.caller, braces - count)
+    if records is None:
+        return None
+    judged = batches.all_right(records)
+    answer = await answers.to_batch(judged, plain.request_id, atomic=plain.atomic)
+    return _limited(answer, allowance)
+
+
+def _limited(answer: Answer, allowance: rate_limits.Allowance | None) -> Answer:
+    """`answer`, which says what is left to the caller where there is a limit."""
     if allowance is None:
         return answer
     return Answer(answer.status, answer.body, {**answer.headers, **allowance.headers()})
-
-
-def _documents(path: str, plain: Plain, body: bytes) -> Sequence[Any] | None:
-    """The record, or the records of a batch; None for what Django's parsers are to judge."""
-    if path in RECORD_PATHS:
-        record = decoder.record(body)
-        return None if record is None else [record]
-    documents = decoder.records(body, decode)
-    return None if documents is None or len(documents) > answers.most_records(plain.atomic) else documents
 
 
 def _headers(answer: Answer, plain: Plain, length: int) -> list[tuple[bytes, bytes]]:

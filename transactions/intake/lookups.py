@@ -34,7 +34,7 @@ USERS_MAX = 200_000
 # Purpose: the stored state of each id of a group, for the second-POST rules. The ids come as one
 # text: a thousand constants would take longer to read than to look up. No id holds a tab.
 SELECT_STATES = f"""
-    SELECT transaction_id, status, user_id, amount, created_at, accepted_at
+    SELECT transaction_id, status, user_id, amount, created_at, accepted_at, settled_as_of
       FROM {TRANSACTIONS} WHERE transaction_id = ANY(string_to_array(%s, E'\\t'))
 """
 # Purpose: which of these users exist.

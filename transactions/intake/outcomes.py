@@ -78,7 +78,12 @@ def refusal_of(record: Record, outcome: Outcome) -> Refusal | None:
 def _differing(record: Record, known: State) -> list[str]:
     """The fields in which a record differs from what was accepted before; the status where no other does."""
     names = [name for name in ("user", "amount") if getattr(record, name) != getattr(known, name)]
-    if record.created_at is not None and record.created_at != known.created_at:
+    # A record in another state may have a time of its own.
+    if record.status == known.status and record.created_at not in (
+        None,
+        known.settled_as_of,
+        known.created_at,
+    ):
         names.append("created_at")
     return names or ["status"]
 

@@ -1,22 +1,28 @@
-"""Reading bodies: JSON that is bounded in size and depth, and NDJSON for batches."""
+"""Reading bodies: JSON that is bounded in size and depth, forms, and batches, which are decoded later."""
 
 import json
 import re
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import IO, Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
+from django.http import QueryDict
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
+from ..names import Repeated
 from . import decoder
+from .json_shape import shape
 
 # A record is one level deep, a batch two.
 DEPTH_MAX = 64
 NO_BATCH = "Expected a JSON array of transactions, or NDJSON."
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
-_STEP = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
+_ARRAY = re.compile(rb"[ \t\n\r]*\[")
+# A line that is not empty, from its first character on.
+_LINE = re.compile(rb"[^\s][^\n]*+")
 
 
 def bounded(stream: IO[bytes]) -> bytes:
@@ -32,32 +38,34 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    seen: set[str] = set()
+    return Repeated(pairs, {name for name, _ in pairs if name in seen or seen.add(name)})  # type: ignore[func-returns-value]
+
+
 def _too_deep(text: bytes) -> bool:
     """Pythons differ in how deep a document their parser bears, so the limit is our own."""
-    if text.count(b"[") + text.count(b"{") <= DEPTH_MAX:
-        return False
-    depth = 0
-    for token in _BRACKETS.finditer(text):
-        depth += _STEP.get(token[0], 0)
-        if depth > DEPTH_MAX:
-            return True
-    return False
+    return text.count(b"[") + text.count(b"{") > DEPTH_MAX and shape(text).depth > DEPTH_MAX
 
 
 def decode(text: bytes) -> Any:
-    """A JSON document. Raises ParseError for what is no JSON, nested too deep, or not UTF-8."""
+    """A JSON document; an object with repeated names is a Repeated.
+
+    Raises ParseError for what is no JSON, nested too deep, or not UTF-8.
+    """
     if _too_deep(text):
         raise decoder.TooDeep
     try:
-        return json.loads(text.decode(), parse_constant=_no_constant)
+        return json.loads(text.decode(), parse_constant=_no_constant, object_pairs_hook=_object)
     except ValueError as error:
         raise ParseError(f"JSON parse error - {error}") from None
 
 
-class BoundedJSONParser(BaseParser):
-    """One JSON document; its kinds read the bounded body in their own way."""
-
-    media_type = "application/json"
+class BoundedParser(BaseParser):
+    """A body bounded in size; its kinds read it in their own way."""
 
     def parse(
         self,
@@ -69,22 +77,91 @@ class BoundedJSONParser(BaseParser):
 
     def read(self, body: bytes) -> Any:
         """What the body says. Raises ParseError."""
+        raise NotImplementedError
+
+
+class BoundedJSONParser(BoundedParser):
+    """One JSON document."""
+
+    media_type = "application/json"
+
+    def read(self, body: bytes) -> Any:
         return decode(body)
 
 
-class BatchParser(BoundedJSONParser):
-    """A JSON array: plainly right items as Records, the others as they are."""
+class BoundedFormParser(BoundedParser):
+    """A form, in UTF-8: Django would take what is none for Latin-1."""
 
-    def read(self, body: bytes) -> Any:
-        items = decoder.records(body, decode)
-        # Not plainly an array: the slower parser says what it is instead.
-        return decode(body) if items is None else items
+    media_type = "application/x-www-form-urlencoded"
+
+    def read(self, body: bytes) -> QueryDict:
+        try:
+            return QueryDict(body.decode(), encoding="utf-8")
+        except UnicodeDecodeError:
+            raise ParseError("The form is not UTF-8.") from None
 
 
-class NDJSONParser(BoundedJSONParser):
-    """A JSON document a line; empty lines do not count. A line that is none becomes its ParseError."""
+class PostedBatch(ABC):
+    """A batch as it was posted. It is counted, and paid for, before any of it is decoded."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    @abstractmethod
+    def count(self, most: int) -> int:
+        """How many records it holds, or one more than `most`; of an empty one 1. Raises ParseError."""
+
+    @abstractmethod
+    def items(self) -> Iterable[Any]:
+        """Records that are plainly right, others as parsed JSON or as the ParseError that they are.
+
+        Raises ParseError where the body as a whole cannot be read.
+        """
+
+
+class _Array(PostedBatch):
+    """A JSON array."""
+
+    def count(self, most: int) -> int:
+        if not _ARRAY.match(self._body):
+            raise ParseError(NO_BATCH)
+        found = shape(self._body)
+        if found.depth > DEPTH_MAX:
+            raise decoder.TooDeep
+        return min(found.items, most + 1)
+
+    def items(self) -> Iterable[Any]:
+        records = decoder.records(self._body)
+        if records is not None:
+            return records
+        pieces = decoder.pieces(self._body)
+        # Not plainly an array: the slower parser says what is wrong with it.
+        return decode(self._body) if pieces is None else decoder.each(pieces, decode)
+
+
+class _Lines(PostedBatch):
+    """A JSON document a line; empty lines do not count."""
+
+    def count(self, most: int) -> int:
+        return max(1, sum(1 for _ in islice(_LINE.finditer(self._body), most + 1)))
+
+    def items(self) -> Iterable[Any]:
+        return decoder.each((line[0] for line in _LINE.finditer(self._body)), decode)
+
+
+class BatchParser(BoundedParser):
+    """A JSON array, not decoded yet."""
+
+    media_type = "application/json"
+
+    def read(self, body: bytes) -> PostedBatch:
+        return _Array(body)
+
+
+class NDJSONParser(BoundedParser):
+    """NDJSON, not decoded yet."""
 
     media_type = "application/x-ndjson"
 
-    def read(self, body: bytes) -> Any:
-        return decoder.each((line for line in body.split(b"\n") if line.strip()), decode)
+    def read(self, body: bytes) -> PostedBatch:
+        return _Lines(body)

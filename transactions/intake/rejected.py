@@ -195,7 +195,8 @@ def _record(raw: bytes) -> tuple[Record, bool]:
         raise Unreadable("not UTF-8") from error
     dated = fields["created_at"] != ABSENT
     created_at = fields["created_at"] if dated else fields["accepted_at"]
-    given = {**fields, "transaction_id": unescape(fields["transaction_id"]), "created_at": created_at}
+    given: dict[str, object] = {name: fields[name] for name in ("user", "amount", "status")}
+    given |= {"transaction_id": unescape(fields["transaction_id"]), "created_at": created_at}
     serializer = RecordSerializer(data=given)
     if not serializer.is_valid():
         wrong = "; ".join(f"{name}: {errors[0]}" for name, errors in serializer.errors.items())

@@ -11,6 +11,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 from ..access import rate_limits
 from ..intake import request_ids
+from ..intake.batches import ERRORS_TOLD_MAX
 from ..intake.outcomes import Code
 from ..models import AMOUNT_MAX, TRANSACTION_ID_CHARACTERS_MAX, Status
 from ..serializers import AHEAD_MINUTES_MAX, USER_MAX
@@ -39,7 +40,12 @@ def an_object(required: Schema, **optional: Schema) -> Schema:
 def field_errors(*names: str) -> Schema:
     """What is wrong, by the names of fields or parameters."""
     messages = {"type": "array", "items": {"type": "string"}, "minItems": 1}
-    return {**an_object({}, **dict.fromkeys(names, messages)), "minProperties": 1}
+    # Also by a name that is unknown, and then told.
+    return {
+        **an_object({}, **dict.fromkeys(names, messages)),
+        "additionalProperties": messages,
+        "minProperties": 1,
+    }
 
 
 COUNT: Schema = {"type": "integer", "minimum": 0}
@@ -52,26 +58,31 @@ DIGITS: Schema = {"type": "string", "pattern": "^[0-9]+$", "maxLength": len(str(
 
 RECORD_FIELDS = ("transaction_id", "user", "amount", "status", "created_at")
 
-# As it is posted: more properties than these are not looked at.
+# As it is posted.
 RECORD: Schema = {
     "type": "object",
     "required": ["transaction_id", "user", "amount"],
+    "additionalProperties": False,
     "properties": {
         "transaction_id": {
-            "type": ["string", "number"],
+            "type": ["string", "integer"],
             "minLength": 1,
             "maxLength": TRANSACTION_ID_CHARACTERS_MAX,
             "description": "The client's own name for it, by which a retry is recognised. No control "
-            "characters, no white space at either end; a number is read as its text.",
+            "characters, no white space at either end; an integer is read as its digits.",
         },
         "user": {"anyOf": [USER, DIGITS], "description": "The key of an existing user."},
-        "amount": {"anyOf": [AMOUNT, DIGITS], "description": "In the smallest unit."},
+        "amount": {
+            "anyOf": [AMOUNT, DIGITS],
+            "description": "In the smallest unit, without a decimal point.",
+        },
         "status": {**STATUS, "default": str(Status.PENDING)},
         "created_at": {
             **MOMENT,
             "type": ["string", "null"],
             "description": f"When it happened, with an offset, at most {AHEAD_MINUTES_MAX} minutes ahead of "
-            "the server's clock; the moment of acceptance if left out.",
+            f"the server's clock and not before {settings.EARLIEST_CREATED_AT}; the moment of acceptance if "
+            "left out. That of the first record stands.",
         },
     },
 }
@@ -101,7 +112,10 @@ TRANSACTION = an_object(
 REFUSED_RECORD = an_object(
     {
         "index": {**COUNT, "description": "Its place in the batch, from 0."},
-        "transaction_id": {"type": ["string", "null"]},
+        "transaction_id": {
+            "type": ["string", "null"],
+            "description": f"The first {TRANSACTION_ID_CHARACTERS_MAX} characters; null if it is no string.",
+        },
         "code": {"type": "string", "enum": [code.value for code in Code]},
         "errors": field_errors(*RECORD_FIELDS, "non_field_errors"),
     }
@@ -112,8 +126,13 @@ BATCH_REPORT = an_object(
         "duplicates": COUNT,
         "conflicts": COUNT,
         "invalid": COUNT,
-        "errors": {"type": "array", "items": ref("RefusedRecord")},
-    }
+        "errors": {"type": "array", "items": ref("RefusedRecord"), "maxItems": ERRORS_TOLD_MAX},
+    },
+    errors_left_out={
+        "type": "integer",
+        "minimum": 1,
+        "description": "How many more were not accepted than `errors` has.",
+    },
 )
 AVERAGES = an_object(
     {

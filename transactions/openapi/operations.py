@@ -8,15 +8,19 @@ from drf_spectacular.utils import extend_schema as call
 
 from .. import serializers, tables
 from ..intake import outcomes
-from ..intake.answers import ATOMIC_UNCLEAR, OBTAINED, most_records
+from ..intake.answers import OBTAINED, most_records
+from ..intake.batches import ERRORS_TOLD_MAX
 from ..intake.parsers import NO_BATCH
 from ..models import TRANSACTION_ID_CHARACTERS_MAX
+from ..reading.averages import DAYS_MAX
 from ..reading.listing import CURSOR_CHARACTERS_MAX, LIMIT_DEFAULT, LIMIT_MAX
 from .components import AMOUNT, JSON, RECORD_FIELDS, STATUS, USER, Schema, an_object, field_errors, ref
 
 POSTED = {"transaction_id": "TRX123456", "user": 1, "amount": 1000, "status": "PENDING"}
 STORED = {"id": 7, **POSTED, "created_at": "2026-01-31T12:00:00Z"}
 NO_CONFLICTS = {"accepted": 2, "duplicates": 0, "conflicts": 0, "invalid": 0, "errors": []}
+UNKNOWN_FIELD = {"Status": ['Unknown field. Did you mean "status"?']}
+UNKNOWN_PARAMETER = {"state": ['Unknown parameter. Did you mean "status"?']}
 NO_USER = {"user": [serializers.NO_USER.format(pk=999)]}
 
 
@@ -74,7 +78,13 @@ ADD_TRANSACTION = call(
     },
     responses={
         200: answer("Safe.", MESSAGE, accepted=OBTAINED),
-        400: bad(*RECORD_FIELDS, "non_field_errors", no_user=NO_USER, not_json=NOT_JSON),
+        400: bad(
+            *RECORD_FIELDS,
+            "non_field_errors",
+            no_user=NO_USER,
+            unknown_field=UNKNOWN_FIELD,
+            not_json=NOT_JSON,
+        ),
         409: answer(
             "Another transaction has this id; these fields differ, and nothing changes.",
             field_errors(*RECORD_FIELDS),
@@ -85,7 +95,8 @@ ADD_TRANSACTION = call(
 ADD_TRANSACTIONS = call(
     operation_id="addTransactions",
     summary="Post many transactions",
-    description="Each record is judged as if it were posted alone; 200 lists those that were not accepted. "
+    description="Each record is judged as if it were posted alone; 200 lists the first "
+    f"{ERRORS_TOLD_MAX} that were not accepted, and says how many more there are. "
     f"Up to {most_records(atomic=False):,}, with `atomic=true` {most_records(atomic=True):,}; a batch "
     "counts its records against the rate limit.",
     tags=["Posting"],
@@ -120,7 +131,7 @@ ADD_TRANSACTIONS = call(
             "No batch, or with `atomic` a record that is not valid.",
             {"anyOf": [REPORT, field_errors("atomic"), ref("Detail")]},
             no_array={"detail": NO_BATCH},
-            atomic=ATOMIC_UNCLEAR,
+            atomic={"atomic": ['Must be "true" or "false".']},
             held={
                 **NO_CONFLICTS,
                 "accepted": 0,
@@ -164,7 +175,8 @@ TRANSACTION = call(
         404: answer("No such transaction.", ref("Detail"), unknown={"detail": "Not found."}),
     },
 )
-DAY_OR_MOMENT = "`YYYY-MM-DD`, a day of UTC, or a moment in ISO 8601 with an offset"
+DAY_OR_MOMENT = "`YYYY-MM-DD`, a day of `timezone`, or a moment in ISO 8601 with an offset"
+OF_ZONE = query("timezone", {"type": "string", "default": "UTC"}, "Whose days: any IANA name.")
 OF_USER = query("user", USER, "Those of this user.")
 OF_STATUS = query("status", STATUS, "Those in this state.")
 LIST_PARAMETERS = [
@@ -179,6 +191,7 @@ LIST_PARAMETERS = [
     query("amount_max", AMOUNT, "At most this."),
     query("from", {"type": "string"}, f"`created_at` from here on: {DAY_OR_MOMENT}."),
     query("to", {"type": "string"}, f"Up to here: {DAY_OR_MOMENT}; the day is included, the moment not."),
+    OF_ZONE,
     query("cursor", {"type": "string", "maxLength": CURSOR_CHARACTERS_MAX}, "As it stands in `next`."),
     query(
         "limit",
@@ -204,7 +217,9 @@ TRANSACTIONS = call(
             last_page={"results": [STORED], "next": None},
         ),
         400: bad(
-            *(str(each.name) for each in LIST_PARAMETERS), limit={"limit": ["A valid integer is required."]}
+            *(str(each.name) for each in LIST_PARAMETERS),
+            limit={"limit": ["Expected an integer, or a string of digits."]},
+            unknown=UNKNOWN_PARAMETER,
         ),
     },
 )
@@ -212,13 +227,14 @@ DAY: Schema = {"type": "string", "format": "date"}
 AVERAGE_PARAMETERS = [
     query("from", DAY, "The first day."),
     query("to", DAY, "The last day, included."),
-    query("timezone", {"type": "string", "default": "UTC"}, "Whose days: any IANA name."),
+    OF_ZONE,
     OF_STATUS,
     OF_USER,
 ]
 AVERAGES = call(
     operation_id="averageTransactions",
     summary="Average, count and total of each day",
+    description=f"At most {DAYS_MAX:,} days in one answer.",
     tags=["Reading"],
     parameters=AVERAGE_PARAMETERS,
     responses={

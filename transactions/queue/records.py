@@ -35,7 +35,10 @@ ABSENT = "\\N"
 
 
 class State(NamedTuple):
-    """The latest accepted state of a transaction; `created_at` as given, else when it was accepted."""
+    """The latest accepted state of a transaction; `created_at` as given, else when it was accepted.
+
+    `settled_as_of` is the time that the record which settled it stated, where that was another.
+    """
 
     status: str
     user: int
@@ -43,6 +46,7 @@ class State(NamedTuple):
     created_at: datetime
     accepted_at: datetime
     request_id: str
+    settled_as_of: datetime | None = None
 
 
 def stamp(moment: datetime) -> str:
@@ -72,9 +76,17 @@ def lines_of(records: Iterable[Record], accepted_at: str, request_id: str) -> li
     ]
 
 
-def state_text(status: str, user: int, amount: int, created_at: datetime, accepted_at: datetime) -> str:
+def state_text(
+    status: str,
+    user: int,
+    amount: int,
+    created_at: datetime,
+    accepted_at: datetime,
+    settled_as_of: datetime | None = None,
+) -> str:
     """A state that PostgreSQL holds, as a string of the index: nobody asks there for its request's id."""
-    return f"{status}\t{user}\t{amount}\t{stamp(created_at)}\t{stamp(accepted_at)}\t"
+    settled = f"\t{stamp(settled_as_of)}" if settled_as_of else ""
+    return f"{status}\t{user}\t{amount}\t{stamp(created_at)}\t{stamp(accepted_at)}\t{settled}"
 
 
 def state_of_line(line: bytes) -> State:
@@ -85,7 +97,8 @@ def state_of_line(line: bytes) -> State:
 
 def state_from(text: str) -> State:
     """The State that a string of the index, or the rest of a queued record, stands for. Raises ValueError."""
-    status, user, amount, created, accepted, request_id = text.split("\t")
+    status, user, amount, created, accepted, request_id, *settled = text.split("\t")
     accepted_at = datetime.fromisoformat(accepted)
     created_at = accepted_at if created == ABSENT else datetime.fromisoformat(created)
-    return State(status, int(user), int(amount), created_at, accepted_at, request_id)
+    as_of = datetime.fromisoformat(settled[0]) if settled else None
+    return State(status, int(user), int(amount), created_at, accepted_at, request_id, as_of)

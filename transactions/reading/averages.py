@@ -9,6 +9,7 @@ Old rows that were pruned live on in the rollups alone: they count in whole buck
 in particular.
 """
 
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -16,7 +17,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import connection
-from rest_framework import serializers
+from rest_framework import serializers, status
+from rest_framework.exceptions import APIException
 
 from ..models import Status
 from ..tables import ROLLUPS, TRANSACTIONS
@@ -27,6 +29,13 @@ BUCKET_S = 900
 # Time is looked at in spans of 384 hours. Of one that holds nothing the days are never worked out:
 # between a stray row of year 1 and the others lie 700,000 of them.
 SPAN_S = 16 * DAY_S
+# Days of one answer: more than ten years. Working out a day takes 20 microseconds of the interpreter.
+DAYS_MAX = 3_660
+# Spans in which as many days may be, whatever their zone, beginning and ending amid one.
+SPANS_MAX = (DAYS_MAX + 4) * DAY_S // SPAN_S + 3
+# Of questions about more days than this, a process works out one at a time; others wait for so long.
+DAYS_AT_ONCE = 366
+PATIENCE_S = 2.0
 
 # Purpose: the spans that hold something, by one look into an index for each: at the first moment in
 # it, and from its end at the next. In hours, since a day's length depends on the session's time zone.
@@ -41,7 +50,7 @@ FIND_SPANS = """
                  ORDER BY {moment} LIMIT 1)
           FROM span WHERE span.start IS NOT NULL
     )
-    SELECT extract(epoch FROM start)::bigint FROM span WHERE start IS NOT NULL
+    SELECT extract(epoch FROM start)::bigint FROM span WHERE start IS NOT NULL LIMIT %(most)s
 """
 # Purpose: the spans in which there are rollups; along their primary key.
 FIND_SPANS_OF_ALL = FIND_SPANS.format(moment="bucket", source=f"{ROLLUPS} WHERE true")
@@ -76,6 +85,8 @@ SUM_USER = f"""
        AND (%(status)s IS NULL OR status = %(status)s)
      GROUP BY 1
 """
+
+_one_at_a_time = threading.BoundedSemaphore(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +131,19 @@ class _Bounds:
         self.days.append(None)
 
 
+TOO_MANY = f"One answer has at most {DAYS_MAX:,} days: ask for fewer by `from` and `to`."
+
+
+class TooManyQuestions(APIException):
+    """Another question about many days is being worked out, and goes on."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_detail = "The averages of another long range are being worked out. Ask again, or for fewer days."
+    default_code = "busy"
+    # What Retry-After says, in seconds.
+    wait = 2
+
+
 class AverageParameters(Parameters[Question]):
     """`from`, `to`, `timezone`, `status` and `user`, none of them needed."""
 
@@ -133,8 +157,11 @@ class AverageParameters(Parameters[Question]):
         }
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if "from" in attrs and "to" in attrs and attrs["to"] < attrs["from"]:
-            raise serializers.ValidationError({"to": ["This is before `from`."]})
+        if "from" in attrs and "to" in attrs:
+            if attrs["to"] < attrs["from"]:
+                raise serializers.ValidationError({"to": ["This is before `from`."]})
+            if (attrs["to"] - attrs["from"]).days >= DAYS_MAX:
+                raise serializers.ValidationError({"to": [TOO_MANY]})
         return attrs
 
     def question(self) -> Question:
@@ -149,9 +176,12 @@ def daily_averages(question: Question) -> dict[str, Any]:
     """The answer as the API gives it: {"from", "to", "timezone", "data"}.
 
     `data` has the days that hold something, in order. `from` and `to` are the days asked for, else
-    the first and the last of `data`, None where there is none. Raises django.db.Error.
+    the first and the last of `data`, None where there is none. Raises django.db.Error, a ValidationError
+    for more than DAYS_MAX days, and TooManyQuestions.
     """
     days = _days(question)
+    if len(days) > DAYS_MAX:
+        raise serializers.ValidationError({"from": [TOO_MANY]})
     data = [
         {"day": day.isoformat(), "average": held.average, "count": held.count, "total": held.total}
         for day, held in sorted(days.items())
@@ -167,7 +197,19 @@ def daily_averages(question: Question) -> dict[str, Any]:
 
 
 def _days(question: Question) -> dict[date, Day]:
-    bounds = _bounds(question, _spans(question))
+    spans = _spans(question)
+    if sum(end - start for start, end in spans) <= DAYS_AT_ONCE * DAY_S:
+        return _worked_out(question, spans)
+    if not _one_at_a_time.acquire(timeout=PATIENCE_S):
+        raise TooManyQuestions
+    try:
+        return _worked_out(question, spans)
+    finally:
+        _one_at_a_time.release()
+
+
+def _worked_out(question: Question, spans: list[tuple[int, int]]) -> dict[date, Day]:
+    bounds = _bounds(question, spans)
     days: dict[date, Day] = {}
     if not bounds.moments:
         return days
@@ -181,14 +223,19 @@ def _days(question: Question) -> dict[date, Day]:
 
 
 def _spans(question: Question) -> list[tuple[int, int]]:
-    """Where in time there is something that may be asked for, as (start, end) in whole spans, in order."""
+    """Where in time there is something that may be asked for, as (start, end) in whole spans, in order.
+
+    Raises ValidationError where that is too much for one answer.
+    """
     first, last = question.first, question.last
     start = "-infinity" if first is None else moment_text(_midnight(first) - OFFSET_MAX_S - BUCKET_S)
     end = "infinity" if last is None else moment_text(_midnight(last) + DAY_S + OFFSET_MAX_S)
     sql = FIND_SPANS_OF_ALL if question.user is None else FIND_SPANS_OF_USER
     with connection.cursor() as cursor:
-        cursor.execute(sql, {"start": start, "end": end, "user": question.user})
+        cursor.execute(sql, {"start": start, "end": end, "user": question.user, "most": SPANS_MAX + 1})
         starts = [EPOCH_S + epoch for (epoch,) in cursor.fetchall()]
+    if len(starts) > SPANS_MAX:
+        raise serializers.ValidationError({"from": [TOO_MANY]})
     spans: list[tuple[int, int]] = []
     for moment in starts:
         if spans and spans[-1][1] == moment:

@@ -93,6 +93,46 @@ def _offset(zone: ZoneInfo, moment: int) -> int:
     return round(difference.total_seconds())
 
 
+class Span(NamedTuple):
+    """From when until before when (None: without a bound), but for the `gaps` in it."""
+
+    start: datetime | None
+    end: datetime | None
+    gaps: tuple[tuple[datetime, datetime], ...] = ()
+
+
+def span_of_days(zone: ZoneInfo, first: date | None, last: date | None) -> Span:
+    """The moments of the days `first` to `last`, both included (None: without a bound), in `zone`.
+
+    Where its clocks went back over midnight, a piece of the day after `last` lies before the end, or
+    one of the day before `first` after the start: those are gaps.
+    """
+    start, end = 0, _END_S
+    pieces: set[Stretch] = set()
+    if first is not None:
+        near = _near(zone, first)
+        start = min((each.start for each in near if each.day >= first.toordinal()), default=_END_S)
+        pieces |= {each for each in near if each.day < first.toordinal()}
+    if last is not None:
+        near = _near(zone, last)
+        end = max((each.end for each in near if each.day <= last.toordinal()), default=0)
+        pieces |= {each for each in near if each.day > last.toordinal()}
+    gaps = sorted((each.start, each.end) for each in pieces if start <= each.start and each.end <= end)
+    return Span(
+        _START + timedelta(seconds=start) if start > 0 else None,
+        _START + timedelta(seconds=end) if end < _END_S else None,
+        tuple(
+            (_START + timedelta(seconds=since), _START + timedelta(seconds=until)) for since, until in gaps
+        ),
+    )
+
+
+def _near(zone: ZoneInfo, day: date) -> list[Stretch]:
+    """The stretches around a day, two days to either side."""
+    noon = (day.toordinal() - FIRST_DAY) * DAY_S + DAY_S // 2
+    return list(stretches(zone, noon - 3 * DAY_S, noon + 3 * DAY_S))
+
+
 def moment_text(moment: int) -> str:
     """A moment as PostgreSQL reads it; what is outside the calendar's years is infinitely far."""
     if moment <= 0:

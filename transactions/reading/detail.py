@@ -37,7 +37,9 @@ def find(id: str) -> dict[str, Any] | None:
             raise
         stored = None
     if state is not None:
-        return _shown(stored.pk if stored else None, id, state)
+        # What waits may be a settlement with a time of its own, accepted while nobody could ask for the row.
+        happened = stored.created_at if stored else state.created_at
+        return {**_shown(stored.pk if stored else None, id, state), "created_at": happened}
     if stored is not None:
         return stored_as_dict(stored)
     if redis_failure is not None:

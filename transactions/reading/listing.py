@@ -7,17 +7,19 @@ than the pages already read is among them as if it had always been there, and so
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from django.core.signing import BadSignature, Signer
 from rest_framework import serializers
 
 from ..models import AMOUNT_MAX, TRANSACTION_ID_CHARACTERS_MAX, Status, Transaction
-from ..serializers import WholeField
+from ..serializers import AmountField, WholeField
 from ..tables import TRANSACTIONS
 from . import detail
-from .parameters import DayOrMomentField, KnownUserField, Parameters
+from .days import span_of_days
+from .parameters import DayOrMomentField, KnownUserField, Parameters, ZoneField
 
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 1000
@@ -42,6 +44,8 @@ CONDITIONS = {
     "until": "created_at < %(until)s",
     "after": "(created_at, id) < %(after)s",
 }
+
+GAP = "NOT (created_at >= %(start_{number})s AND created_at < %(end_{number})s)"
 
 
 class Position(NamedTuple):
@@ -76,6 +80,8 @@ class Wanted:
     amount_max: int | None = None
     since: datetime | None = None
     until: datetime | None = None
+    # Between `since` and `until`, what is not wanted: moments of another day, from until before.
+    gaps: tuple[tuple[datetime, datetime], ...] = ()
     after: Position | None = None
     limit: int = LIMIT_DEFAULT
 
@@ -95,6 +101,7 @@ class Wanted:
             and (self.amount_max is None or shown["amount"] <= self.amount_max)
             and (self.since is None or self.since <= moment)
             and (self.until is None or moment < self.until)
+            and not any(start <= moment < end for start, end in self.gaps)
         )
 
 
@@ -121,7 +128,7 @@ class CursorField(serializers.CharField):
 class ListParameters(Parameters[Wanted]):
     """What a client may ask of the list; none of it is needed.
 
-    `from` and `to` are about `created_at`. A date is a day of UTC, and both days are included. A
+    `from` and `to` are about `created_at`. A date is a day of `timezone`, and both days are included. A
     moment given as `from` is included, one given as `to` is not, so that ranges of moments that
     meet share no row.
     """
@@ -133,19 +140,28 @@ class ListParameters(Parameters[Wanted]):
             ),
             "user": KnownUserField(required=False),
             "status": serializers.ChoiceField(choices=Status.choices, required=False),
-            "amount_min": WholeField(min_value=0, max_value=AMOUNT_MAX, required=False),
-            "amount_max": WholeField(min_value=0, max_value=AMOUNT_MAX, required=False),
+            "amount_min": AmountField(min_value=0, max_value=AMOUNT_MAX, required=False),
+            "amount_max": AmountField(min_value=0, max_value=AMOUNT_MAX, required=False),
             "from": DayOrMomentField(required=False),
             "to": DayOrMomentField(required=False),
+            "timezone": ZoneField(default="UTC"),
             "cursor": CursorField(max_length=CURSOR_CHARACTERS_MAX, required=False),
             "limit": WholeField(min_value=1, max_value=LIMIT_MAX, default=LIMIT_DEFAULT),
         }
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         first, last = attrs.pop("from", None), attrs.pop("to", None)
-        since, until = attrs["since"], attrs["until"] = _since(first), _until(last)
-        # A range of moments may be empty; no day ends where it begins.
-        if since and until and (until < since or (until == since and not isinstance(last, datetime))):
+        days = span_of_days(ZoneInfo(attrs.pop("timezone")), _day(first), _day(last))
+        since = attrs["since"] = first if isinstance(first, datetime) else days.start
+        until = attrs["until"] = last if isinstance(last, datetime) else days.end
+        attrs["gaps"] = days.gaps
+        if _day(first) and _day(last):
+            backwards = last < first  # Of the moments, a day that the zone skipped has none.
+        else:
+            # A range of moments may be empty; no day ends where it begins.
+            empty = until == since and not isinstance(last, datetime)
+            backwards = since and until and (until < since or empty)
+        if backwards:
             raise serializers.ValidationError({"to": ["This is before `from`."]})
         if attrs.get("amount_max", AMOUNT_MAX) < attrs.get("amount_min", 0):
             raise serializers.ValidationError({"amount_max": ["This is less than `amount_min`."]})
@@ -157,18 +173,8 @@ class ListParameters(Parameters[Wanted]):
         return Wanted(after=asked.pop("cursor", None), **asked)
 
 
-def _since(bound: date | datetime | None) -> datetime | None:
-    if bound is None or isinstance(bound, datetime):
-        return bound
-    return datetime.combine(bound, time.min, UTC)
-
-
-def _until(bound: date | datetime | None) -> datetime | None:
-    if bound is None or isinstance(bound, datetime):
-        return bound
-    if bound == date.max:
-        return None
-    return datetime.combine(bound + timedelta(days=1), time.min, UTC)
+def _day(bound: date | datetime | None) -> date | None:
+    return None if isinstance(bound, datetime) else bound
 
 
 def page(wanted: Wanted) -> Page:
@@ -181,9 +187,14 @@ def page(wanted: Wanted) -> Page:
         found = detail.find(wanted.transaction_id)
         return Page([found] if found is not None and wanted.takes(found) else [])
     parameters = wanted.parameters()
-    conditions = " AND ".join(CONDITIONS[name] for name in parameters) or "true"
+    conditions = [CONDITIONS[name] for name in parameters]
+    for number, (start, end) in enumerate(wanted.gaps):
+        conditions.append(GAP.format(number=number))
+        parameters |= {f"start_{number}": start, f"end_{number}": end}
     parameters["rows"] = wanted.limit + 1
-    rows = list(Transaction.objects.raw(SELECT_PAGE.format(conditions=conditions), parameters))
+    rows = list(
+        Transaction.objects.raw(SELECT_PAGE.format(conditions=" AND ".join(conditions) or "true"), parameters)
+    )
     more = len(rows) > wanted.limit
     rows = rows[: wanted.limit]
     cursor = Position(rows[-1].created_at, rows[-1].pk).cursor() if more else None

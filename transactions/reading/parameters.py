@@ -4,13 +4,16 @@ A parameter that is left empty counts as not given. A bad one is a 400 that name
 """
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
+from urllib.parse import unquote_to_bytes
 
 from django.contrib.auth import get_user_model
 from django.http import QueryDict
 from rest_framework import serializers
 
+from .. import names
 from ..serializers import UserField
 from .days import zone_names
 
@@ -21,13 +24,50 @@ _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.,]+(Z|[+-][0-9:]+)?",
 
 
 class Parameters(serializers.Serializer[Asked]):
-    """The parameters of one endpoint. Of one that is given twice neither is preferred: 400."""
+    """The parameters of one call, of this very class none. Of one given twice neither is preferred: 400."""
 
     def to_internal_value(self, data: QueryDict) -> Any:
-        twice = [name for name, _ in self.fields.items() if len(data.getlist(name)) > 1]
-        if twice:
-            raise serializers.ValidationError({name: ["Give this once."] for name in twice})
+        twice = [name for name in data if len(data.getlist(name)) > 1]
+        given = [name for name in data if any(data.getlist(name))]
+        if wrong := names.faults("parameter", given, self.fields.keys(), twice):
+            raise serializers.ValidationError(wrong)
         return super().to_internal_value(data)
+
+
+def in_utf8(query_string: str) -> bool:
+    """Whether a query string as it was sent is UTF-8: Django reads other bytes as U+FFFD, all alike."""
+    try:
+        unquote_to_bytes(query_string).decode()
+    except UnicodeError:
+        return False
+    return True
+
+
+class TextField(serializers.Field[str, str, str, Any]):
+    """Text as it stands."""
+
+    def to_internal_value(self, data: str) -> str:
+        return data
+
+
+class SwitchField(serializers.Field[bool, str, str, Any]):
+    """true or false, in these words; left empty it is neither."""
+
+    default_error_messages = {"invalid": 'Must be "true" or "false".'}
+
+    def get_value(self, dictionary: Mapping[str, Any]) -> Any:
+        return dictionary.get(self.field_name or "", serializers.empty)
+
+    def to_internal_value(self, data: str) -> bool:
+        if data not in ("true", "false"):
+            self.fail("invalid")
+        return data == "true"
+
+
+class BatchParameters(Parameters[Any]):
+    """`atomic`: whether a posted batch is all or none."""
+
+    atomic = SwitchField(default=False)
 
 
 class KnownUserField(UserField):

@@ -62,14 +62,16 @@ INSERT_NEW = f"""
 # Purpose: what became of each record of a chunk in which INSERT_NEW left something over: its verdict, the
 # row that it belongs to, and why it is rejected.
 CREATE_JUDGED = """
-    CREATE TEMPORARY TABLE judged (seq bigint, row_id bigint, verdict text, status text, reason text)
-        ON COMMIT DELETE ROWS
+    CREATE TEMPORARY TABLE judged (seq bigint, row_id bigint, verdict text, status text, as_of timestamptz,
+                                   reason text) ON COMMIT DELETE ROWS
 """
 # Step by step: `record` is the chunk in the order of the queue, numbered as in `readable`. `held` are the
 # rows of its ids, locked, so that nobody changes them before COMMIT; `fresh` if INSERT_NEW made them just
 # now. `matched` puts each record beside its row and says in what they differ; `own` is the record that
 # a fresh row was made from. `settling` finds, for each id, the first record that settles a pending row.
-# `final` has the status that the row will have by then, against which the other records are held.
+# `final` has the status that the row will have by then, against which the other records are held, and
+# `as_of`, the time that the record which settled it stated, where that is not the transaction's: `timed`
+# holds the times of records against it that are in the same state.
 # A record of a known user without a row is `overtaken`: the row or the user came or went meanwhile.
 JUDGE = f"""
     INSERT INTO judged
@@ -82,24 +84,30 @@ JUDGE = f"""
          WHERE t.transaction_id IN (SELECT transaction_id FROM incoming)
          ORDER BY t.id FOR NO KEY UPDATE
     ), matched AS (
-        SELECT record.*, held.id AS row_id, held.status AS row_status,
-               record.user_id = held.user_id AND record.amount = held.amount
-                   AND coalesce(record.created_at = held.created_at, true) AS same,
+        SELECT record.*, held.id AS row_id, held.status AS row_status, held.created_at AS row_created_at,
+               held.settled_as_of AS row_as_of,
+               record.user_id = held.user_id AND record.amount = held.amount AS same,
                concat_ws(', ', CASE WHEN record.user_id <> held.user_id THEN 'user' END,
-                               CASE WHEN record.amount <> held.amount THEN 'amount' END,
-                               CASE WHEN record.created_at <> held.created_at THEN 'created_at' END)
-                   AS differs,
+                               CASE WHEN record.amount <> held.amount THEN 'amount' END) AS differs,
                held.fresh AND record.seq = min(record.seq) FILTER (WHERE has_user)
                    OVER (PARTITION BY record.transaction_id) AS own
           FROM record LEFT JOIN held USING (transaction_id)
     ), settling AS (
         SELECT *, min(seq) FILTER (WHERE same AND NOT own AND row_status = 'PENDING' AND status <> 'PENDING')
-                      OVER (PARTITION BY transaction_id) AS settled_by
+                      OVER (PARTITION BY transaction_id) AS settled_by,
+               nullif(created_at, row_created_at) AS stated
           FROM matched
     ), final AS (
         SELECT *, coalesce(max(status) FILTER (WHERE seq = settled_by) OVER (PARTITION BY transaction_id),
-                           row_status) AS final_status
+                           row_status) AS final_status,
+               coalesce(max(stated) FILTER (WHERE seq = settled_by) OVER (PARTITION BY transaction_id),
+                        row_as_of) AS as_of,
+               row_status <> 'PENDING' OR coalesce(seq > settled_by, false) AS has_settled
           FROM settling
+    ), timed AS (
+        SELECT *, CASE WHEN status = 'PENDING' THEN NOT has_settled AND stated IS NOT NULL
+                       ELSE stated <> coalesce(as_of, row_created_at) END AS other_time
+          FROM final
     )
     SELECT seq, row_id,
            CASE WHEN NOT has_user THEN 'rejected'
@@ -107,16 +115,19 @@ JUDGE = f"""
                 WHEN own THEN 'stored'
                 WHEN NOT same THEN 'rejected'
                 WHEN seq = settled_by THEN 'settled'
-                WHEN status IN ('PENDING', final_status) THEN 'duplicate'
-                ELSE 'rejected' END,
-           status,
+                WHEN status NOT IN ('PENDING', final_status) OR other_time THEN 'rejected'
+                ELSE 'duplicate' END,
+           status, stated,
            CASE WHEN NOT has_user THEN 'user ' || user_id || ' does not exist'
                 WHEN NOT same THEN 'differs from the stored transaction: ' || differs
-                ELSE 'the transaction has settled as ' || final_status END
-      FROM final
+                WHEN status NOT IN ('PENDING', final_status)
+                    THEN 'the transaction has settled as ' || final_status
+                ELSE 'differs from the stored transaction: created_at' END
+      FROM timed
 """
 SETTLE = f"""
-    UPDATE {TRANSACTIONS} t SET status = judged.status, settled_at = now()
+    UPDATE {TRANSACTIONS} t
+       SET status = judged.status, settled_at = now(), settled_as_of = judged.as_of
       FROM judged WHERE judged.verdict = 'settled' AND t.id = judged.row_id
 """
 COUNT_JUDGED = """
