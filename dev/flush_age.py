@@ -19,11 +19,13 @@ def flush_age_s(database_url: str) -> float | None:
     None where PostgreSQL cannot tell, which is no fault of the worker's.
     """
     try:
-        connection = psycopg2.connect(database_url, connect_timeout=2, options="-c statement_timeout=2000")
+        connection = psycopg2.connect(database_url, connect_timeout=2)
     except psycopg2.Error:
         return None
     try:
         with connection.cursor() as cursor:
+            # Not at the connection's start, where PgBouncer refuses it.
+            cursor.execute("SET statement_timeout = 2000")
             cursor.execute(SELECT_AGE)
             ((age_s,),) = cursor.fetchall()
             return float(age_s)

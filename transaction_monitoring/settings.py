@@ -155,10 +155,9 @@ DATABASES["default"].update(
     CONN_MAX_AGE=0,
     ATOMIC_REQUESTS=False,
 )
-postgres_options = DATABASES["default"].setdefault("OPTIONS", {})
-postgres_options.update(
-    # Compiling a query of ours takes longer than running it. What the URL says comes last, and holds.
-    options=f"-c jit=off {postgres_options.get('options', '')}".strip(),
+DATABASES["default"].setdefault("OPTIONS", {}).update(
+    # Nothing that goes to the server: PgBouncer refuses what it does not know. See
+    # transactions/stores/postgres_parameters.py.
     connect_timeout=5,
     keepalives_idle=5,
     keepalives_interval=2,

@@ -5,9 +5,11 @@ from typing import Any
 from django.apps import AppConfig
 from django.core.checks import Tags, register
 from django.db import connections
+from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate, pre_migrate
 
 from . import checks
+from .stores.postgres_parameters import begin
 
 # Milliseconds for which a migration waits for a lock: everybody else waits behind it.
 MIGRATION_LOCK_MS = 5_000
@@ -23,8 +25,10 @@ class TransactionsConfig(AppConfig):
         from .access import token_checks
 
         register(checks.nothing_open_in_production, Tags.security, deploy=True)
+        register(checks.sessions_are_ours, Tags.database)
         token_checks.connect_signals()
         tasks.connect_signals()
+        connection_created.connect(begin)
         pre_migrate.connect(_bound_locks, sender=self)
         post_migrate.connect(_unbound_locks, sender=self)
 

@@ -2,8 +2,12 @@
 
 from typing import Any
 
+import psycopg2
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
+
+from .stores.own_sessions import SessionsShared
+from .stores.postgres_session import Session
 
 
 def nothing_open_in_production(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
@@ -26,3 +30,17 @@ def nothing_open_in_production(app_configs: Any, **kwargs: Any) -> list[CheckMes
             )
         )
     return found
+
+
+def sessions_are_ours(app_configs: Any, databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Before migrations, and so before everything: no pooler lends PostgreSQL's sessions by transaction."""
+    if "default" not in (databases or ()):
+        return []
+    try:
+        with Session("transactions check") as session:
+            session.insist_on_own()
+    except SessionsShared as error:
+        return [Error(str(error), hint="See docs/operations.md#pgbouncer.", id="transactions.E002")]
+    except psycopg2.Error:
+        pass  # A server that does not answer is told of by whoever needs it.
+    return []

@@ -2,15 +2,18 @@
 
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
@@ -259,3 +262,117 @@ def test_its_log_holds_no_query(front: Proxy) -> None:
     said = front.log.read_text()
     assert '"GET /api/transactions/" 200' in said
     assert "secret" not in said
+
+
+# --- Other hosts, limits, long downloads -----------------------------------------------------------
+
+
+def status_of(answer: bytes) -> int:
+    return int(answer.split()[1])
+
+
+def by_hand(front: Proxy, *lines: str, secure: bool = True) -> bytes:
+    """The whole answer to a request of these lines."""
+    parts = urlsplit(front.secure if secure else front.plain)
+    with (
+        front.socket() if secure else socket.create_connection(("127.0.0.1", parts.port or 80), 60)
+    ) as connection:
+        connection.sendall("\r\n".join((*lines, "Connection: close", "", "")).encode())
+        return connection.makefile("rb").read()
+
+
+@pytest.mark.parametrize("secure", [True, False])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example", "127.0.0.1", "[::1]", "xmonitor.example.org"]
+)
+def test_a_host_that_is_not_served_gets_no_redirect_and_no_page(
+    web: Upstream, tmp_path: Path, host: str, secure: bool
+) -> None:
+    with proxy(tmp_path, web.url, hosts="monitor.example.org,.example.net") as front:
+        for path in ("/", "/admin/login/", "//evil.example/", "/metrics", "/api/pipeline/"):
+            answer = by_hand(front, f"GET {path} HTTP/1.1", f"Host: {host}", secure=secure)
+            assert status_of(answer) == 421, path
+            assert b"Location" not in answer
+        assert status_of(by_hand(front, "GET / HTTP/1.0", secure=secure)) == 421
+        assert status_of(by_hand(front, "GET / HTTP/1.1", secure=secure)) == 400
+        for path in ("/livez", "/readyz/"):  # as a balancer asks
+            answer = by_hand(front, f"GET {path} HTTP/1.1", f"Host: {host}", secure=secure)
+            assert status_of(answer) == 200
+    assert {path for path, _ in web.asked} == {"/livez", "/readyz/"}
+
+
+@pytest.mark.parametrize("host", ["localhost", "monitor.example.org:8443", "example.net", "a.b.example.net"])
+def test_every_allowed_host_is_served(web: Upstream, tmp_path: Path, host: str) -> None:
+    with proxy(tmp_path, web.url, hosts="monitor.example.org,.example.net") as front:
+        assert status_of(by_hand(front, "GET / HTTP/1.1", f"Host: {host}")) == 200
+        sent = by_hand(front, "GET /x?a=b HTTP/1.1", f"Host: {host}", secure=False)
+        assert b"Location: https://%s/x?a=b\r\n" % host.partition(":")[0].encode() in sent
+
+
+def test_where_all_hosts_are_allowed_all_are_served(web: Upstream, tmp_path: Path) -> None:
+    with proxy(tmp_path, web.url, hosts="*") as front:
+        for host in ("localhost", "evil.example", "127.0.0.1"):
+            assert status_of(by_hand(front, "GET / HTTP/1.1", f"Host: {host}")) == 200
+
+
+def test_a_root_path_that_a_client_makes_up_goes_no_further(front: Proxy, web: Upstream) -> None:
+    with front.client() as client:
+        client.get("/", headers={"Daphne-Root-Path": "/elsewhere"})
+    ((_, headers),) = web.asked
+    assert "daphne-root-path" not in {name.lower() for name in headers}
+
+
+def test_whoever_asks_too_much_is_told_to_come_again_and_whoever_posts_is_not(
+    front: Proxy, web: Upstream
+) -> None:
+    with front.client() as client:
+        asked = [client.get("/api/transactions/") for _ in range(800)]
+        posted = [client.post("/api/add-transaction/", json={}) for _ in range(800)]
+    refused = [answer for answer in asked if answer.status_code != 200]
+    assert 200 <= len(asked) - len(refused) < 800
+    assert {answer.status_code for answer in refused} == {429}
+    assert refused[0].headers["Retry-After"] == "1"
+    assert list(refused[0].json()) == ["detail"]
+    assert {answer.status_code for answer in posted} == {200}
+
+
+def test_guesses_at_the_log_in_are_few_a_second(front: Proxy, web: Upstream) -> None:
+    with front.client() as client:
+        began = time.monotonic()
+        statuses = [client.post("/admin/login/", data={"username": "ann"}).status_code for _ in range(60)]
+        took_s = time.monotonic() - began
+        assert client.get("/admin/login/").status_code == 200
+    assert set(statuses) == {200, 429}
+    assert statuses[:10] == [200] * 10
+    assert statuses.count(200) <= 12 + took_s
+
+
+def test_one_address_holds_only_so_many_requests(front: Proxy, web: Upstream) -> None:
+    web.takes_s = 8.0
+    with ExitStack() as stack:
+        waiting = []
+        for _ in range(230):
+            waiting.append(stack.enter_context(front.socket()))
+            waiting[-1].sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        statuses = [status_of(each.makefile("rb").read()) for each in waiting]
+    assert (statuses.count(200), statuses.count(429)) == (200, 30)
+
+
+def test_a_long_download_is_read_to_its_end_however_slowly(web: Upstream, tmp_path: Path) -> None:
+    web.sends = 96 * 1024 * 1024
+    with (
+        proxy(tmp_path, web.url, file_bytes=20 * 1024 * 1024) as front,
+        front.client() as client,
+        client.stream("GET", "/admin/transactions/transaction/export/") as answer,
+    ):
+        received = 0
+        for piece in answer.iter_raw(1024 * 1024):
+            if received == 0:
+                time.sleep(3)  # The service is ahead, as far as it is let.
+            received += len(piece)
+    assert received == web.sends
+
+
+def test_an_idle_connection_is_kept_as_long_as_the_service_keeps_one(front: Proxy) -> None:
+    configuration = (front.log.parent / "nginx.conf").read_text()
+    assert f"    keepalive_timeout {settings.KEEP_ALIVE_SECONDS}s;" in configuration

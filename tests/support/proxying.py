@@ -53,11 +53,19 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def proxy(directory: Path, *upstreams: str, body_bytes: int = 0, **changed: str) -> Iterator[Proxy]:
+def proxy(
+    directory: Path,
+    *upstreams: str,
+    body_bytes: int = 0,
+    file_bytes: int = 0,
+    hosts: str = "",
+    **changed: str,
+) -> Iterator[Proxy]:
     """Runs it before `upstreams` (http://127.0.0.1:PORT), its files in `directory`.
 
     It is run as it stands in the compose file but for where it listens, writes and asks;
-    `changed` replaces values of its directives.
+    `changed` replaces values of its directives. No file that it writes may pass `file_bytes`, as on
+    a small /tmp; `hosts` are those of ALLOWED_HOSTS beside localhost.
     """
     certificates = directory / "certificates"
     certificates.mkdir()
@@ -87,10 +95,16 @@ def proxy(directory: Path, *upstreams: str, body_bytes: int = 0, **changed: str)
     environment = {"PATH": os.environ["PATH"], **service("proxy")["environment"]}
     if body_bytes:
         environment["DATA_UPLOAD_MAX_MEMORY_SIZE"] = str(body_bytes)
+    if hosts:
+        environment["ALLOWED_HOSTS"] = f"localhost,{hosts}"
+    small = ["prlimit", f"--fsize={file_bytes}"] if file_bytes else []
     log = directory / "log"
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [moved(word) for word in command("proxy")], env=environment, stdout=output, stderr=output
+            [*small, *(moved(word) for word in command("proxy"))],
+            env=environment,
+            stdout=output,
+            stderr=output,
         )
     try:
         _wait_until_it_listens(process, secure, log)
@@ -120,6 +134,9 @@ def _wait_until_it_listens(process: "subprocess.Popen[bytes]", port: int, log: P
             time.sleep(0.05)
 
 
+PIECE_BYTES = 65_536
+
+
 @dataclass
 class Upstream:
     """A service of the test's own that notes what it is asked."""
@@ -129,6 +146,8 @@ class Upstream:
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     # Seconds until it answers.
     takes_s: float = 0.0
+    # Bytes of a body of its own, in place of `here`.
+    sends: int = 0
     # Whether it hangs up in place of an answer.
     breaks: bool = False
 
@@ -147,16 +166,22 @@ def upstream() -> Iterator[Upstream]:
                 self.close_connection = True
                 return
             self.send_response(200)
-            self.send_header("Content-Length", "4")
+            self.send_header("Content-Length", str(notes.sends or 4))
             self.end_headers()
-            self.wfile.write(b"here")
+            for _ in range(notes.sends // PIECE_BYTES):
+                self.wfile.write(bytes(PIECE_BYTES))
+            if not notes.sends:
+                self.wfile.write(b"here")
 
         do_GET = do_POST = answer
 
         def log_message(self, *arguments: object) -> None:
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    class Server(http.server.ThreadingHTTPServer):
+        request_queue_size = 1024
+
+    with Server(("127.0.0.1", 0), Handler) as server:
         notes.url = f"http://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

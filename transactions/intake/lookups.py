@@ -18,7 +18,7 @@ from django.conf import settings
 from psycopg2.extensions import POLL_OK, POLL_READ
 
 from ..queue.records import escape, state_text
-from ..stores.postgres_parameters import connection_parameters
+from ..stores.postgres_parameters import beginning, connection_parameters
 from ..tables import TRANSACTIONS, USER_KEY, USERS
 
 log = logging.getLogger(__name__)
@@ -108,13 +108,15 @@ class Lookups:
 
 
 async def _connect() -> Any:
-    # A thousand ids are a thousand steps in an index, never a reason to read the whole table.
-    parameters = connection_parameters(statement_timeout=settings.LOOKUP_TIMEOUT_MS, enable_seqscan="off")
     # In a thread, since the name of a host is looked up before anything can be waited for; in one of
     # our own, since that may take long, and the loop's threads have other things to do.
-    begin = partial(psycopg2.connect, async_=True, **parameters)
-    connection = await asyncio.get_running_loop().run_in_executor(_connecting, begin)
+    connect = partial(psycopg2.connect, async_=True, **connection_parameters())
+    connection = await asyncio.get_running_loop().run_in_executor(_connecting, connect)
     await _ready(connection)
+    with connection.cursor() as cursor:
+        # A thousand ids are a thousand steps in an index, never a reason to read the whole table.
+        cursor.execute(beginning(statement_timeout=settings.LOOKUP_TIMEOUT_MS, enable_seqscan="off"))
+        await _ready(connection)
     return connection
 
 

@@ -1,16 +1,34 @@
-"""What a connection to PostgreSQL that is made by hand, past Django's own, is given."""
+"""What every connection to PostgreSQL runs with, and how one that is made by hand, past Django's own, begins.
+
+Settings of the server's are made by a statement, not by the parameter named options at the connection's
+start: PgBouncer refuses that, or ignores it and the settings with it.
+"""
 
 from typing import Any
 
 from django.db import connections
 
+# Compiling a query of ours takes longer than running it.
+FOR_ALL = {"jit": "off"}
 
-def connection_parameters(**server_settings: object) -> dict[str, Any]:
-    """What `psycopg2.connect` takes: all that the settings say, and `server_settings` beside their options.
 
-    The server's settings are for this connection alone; time-outs are milliseconds.
+def connection_parameters() -> dict[str, Any]:
+    """What `psycopg2.connect` takes: all that the settings say."""
+    return dict(connections["default"].get_connection_params())
+
+
+def beginning(**server_settings: object) -> str:
+    """The statement that a connection made by hand begins with, outside of any transaction: one for all.
+
+    The server's settings are for this connection alone, beside those of all; time-outs are milliseconds.
     """
-    parameters: dict[str, Any] = connections["default"].get_connection_params()
-    added = [f"-c {name}={value}" for name, value in server_settings.items()]
-    parameters["options"] = " ".join([parameters.get("options", ""), *added]).strip()
-    return parameters
+    settings = {**FOR_ALL, **server_settings}
+    return "SELECT " + ", ".join(
+        f"set_config('{name}', '{value}', false)" for name, value in settings.items()
+    )
+
+
+def begin(connection: Any, **_: Any) -> None:
+    """Begins one of Django's; for its signal of a connection that was made."""
+    with connection.cursor() as cursor:
+        cursor.execute(beginning())

@@ -1,7 +1,5 @@
 """A PostgreSQL session of the flush or another writer: its locks, its limits, and transactions on it."""
 
-import os
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,7 +8,8 @@ from typing import Any, Self
 
 import psycopg2
 
-from .postgres_parameters import connection_parameters
+from .own_sessions import cut, insist_on_own_session
+from .postgres_parameters import beginning, connection_parameters
 
 # Advisory locks: of whoever moves records or opens books ("txfl" as a number), and of whoever prunes
 # ("txpr").
@@ -28,6 +27,8 @@ LIMITS_MS = {
 # All of these are the server's own. For one that says nothing at all, as behind a broken network, this
 # ends our wait: seconds after which a transaction's connection is cut.
 SILENCE_S = 60.0
+# Whether somebody has looked if sessions are ours alone.
+_known_to_be_own = False
 
 
 class Session:
@@ -41,9 +42,13 @@ class Session:
         self._connection: Any = None
 
     def __enter__(self) -> Self:
-        parameters = connection_parameters(**LIMITS_MS, TimeZone="UTC", synchronous_commit="on")
-        parameters["application_name"] = self._name
-        self._connection = psycopg2.connect(**parameters)
+        self._connection = psycopg2.connect(**connection_parameters() | {"application_name": self._name})
+        try:
+            with self._alone() as cursor:
+                cursor.execute(beginning(**LIMITS_MS, TimeZone="UTC", synchronous_commit="on"))
+        except BaseException:
+            self._connection.close()
+            raise
         return self
 
     def __exit__(
@@ -56,35 +61,65 @@ class Session:
         self._connection.close()
 
     def try_lock(self, lock: int) -> bool:
-        """Takes an advisory lock for the life of the session; False where another holds it."""
-        with self.transaction() as cursor:
+        """Takes an advisory lock for the life of the session; False where another holds it.
+
+        Raises own_sessions.SessionsShared where a lock would be worth nothing.
+        """
+        self.insist_on_own()
+        with self._alone() as cursor:
             cursor.execute("SELECT pg_try_advisory_lock(%s)", (lock,))
             return bool(cursor.fetchone()[0])
 
     def lock(self, lock: int) -> None:
         """Waits for an advisory lock; psycopg2.errors.LockNotAvailable after the lock time-out."""
-        with self.transaction() as cursor:
+        self.insist_on_own()
+        with self._alone() as cursor:
             cursor.execute("SELECT pg_advisory_lock(%s)", (lock,))
+
+    def insist_on_own(self) -> None:
+        """Raises own_sessions.SessionsShared where a pooler lends this session to others in between.
+
+        Looks once a process: a pooler does not change its ways.
+        """
+        global _known_to_be_own
+        if not _known_to_be_own:
+            with self._alone():
+                insist_on_own_session(self._connection)
+            _known_to_be_own = True
 
     @contextmanager
     def transaction(self) -> Iterator[Any]:
         """A cursor in a transaction that commits at the end of the block, or rolls back."""
-        timer = threading.Timer(SILENCE_S, self._cut)
+        with self._bounded():
+            try:
+                with self._connection.cursor() as cursor:
+                    yield cursor
+                self._connection.commit()
+            except BaseException:
+                # A connection that is gone has nothing to roll back; what ended it is the error to tell of.
+                with suppress(psycopg2.InterfaceError):
+                    self._connection.rollback()
+                raise
+
+    @contextmanager
+    def _alone(self) -> Iterator[Any]:
+        """A cursor for single statements outside of transactions: each one way to the server and back."""
+        with self._bounded():
+            self._connection.autocommit = True
+            try:
+                with self._connection.cursor() as cursor:
+                    yield cursor
+            finally:
+                with suppress(psycopg2.InterfaceError):
+                    self._connection.autocommit = False
+
+    @contextmanager
+    def _bounded(self) -> Iterator[None]:
+        """Cuts the connection where the block has waited for too long."""
+        timer = threading.Timer(SILENCE_S, cut, [self._connection])
         timer.daemon = True
         timer.start()
         try:
-            with self._connection.cursor() as cursor:
-                yield cursor
-            self._connection.commit()
-        except BaseException:
-            # A connection that is gone has nothing to roll back; what ended it is the error to tell of.
-            with suppress(psycopg2.InterfaceError):
-                self._connection.rollback()
-            raise
+            yield
         finally:
             timer.cancel()
-
-    def _cut(self) -> None:
-        """Ends the connection under psycopg2, which then raises in the thread that waits for it."""
-        with socket.socket(fileno=os.dup(self._connection.fileno())) as line:
-            line.shutdown(socket.SHUT_RDWR)
