@@ -68,9 +68,9 @@ class AddTransactions(ApiView):
         if not isinstance(batch, PostedBatch):
             raise ParseError(NO_BATCH)
         most = answers.most_records(atomic)
-        count = batch.count(most)
+        count = batch.count()
         if count > most:
-            raise ParseError(f"Too many records: at most {most:,} at once.")
+            raise ParseError(f"Too many records: {count}. At most {most} at once.")
         take_for_batch(request._request, count)
         judged = batches.judge(batch.items())
         return _response(async_to_sync(answers.to_batch)(judged, _request_id(request), atomic=atomic))

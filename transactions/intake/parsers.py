@@ -4,7 +4,6 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from itertools import islice
 from typing import IO, Any
 
 from django.conf import settings
@@ -108,8 +107,8 @@ class PostedBatch(ABC):
         self._body = body
 
     @abstractmethod
-    def count(self, most: int) -> int:
-        """How many records it holds, or one more than `most`; of an empty one 1. Raises ParseError."""
+    def count(self) -> int:
+        """How many records it holds; of an empty one 1. Raises ParseError."""
 
     @abstractmethod
     def items(self) -> Iterable[Any]:
@@ -122,13 +121,13 @@ class PostedBatch(ABC):
 class _Array(PostedBatch):
     """A JSON array."""
 
-    def count(self, most: int) -> int:
+    def count(self) -> int:
         if not _ARRAY.match(self._body):
             raise ParseError(NO_BATCH)
         found = shape(self._body)
         if found.depth > DEPTH_MAX:
             raise decoder.TooDeep
-        return min(found.items, most + 1)
+        return found.items
 
     def items(self) -> Iterable[Any]:
         records = decoder.records(self._body)
@@ -142,8 +141,8 @@ class _Array(PostedBatch):
 class _Lines(PostedBatch):
     """A JSON document a line; empty lines do not count."""
 
-    def count(self, most: int) -> int:
-        return max(1, sum(1 for _ in islice(_LINE.finditer(self._body), most + 1)))
+    def count(self) -> int:
+        return max(1, sum(1 for _ in _LINE.finditer(self._body)))
 
     def items(self) -> Iterable[Any]:
         return decoder.each((line[0] for line in _LINE.finditer(self._body)), decode)
