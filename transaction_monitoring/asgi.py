@@ -26,13 +26,14 @@ from .serving.django_pool import DjangoPool  # noqa: E402
 from .serving.hosts import known_hosts  # noqa: E402
 from .serving.probes import probes  # noqa: E402
 from .serving.request_ids import with_request_id  # noqa: E402
+from .serving.whole_bodies import with_whole_bodies  # noqa: E402
 
 for bounds in (connections, body_limits, websocket_frames, finished_requests):
     bounds.install()
 _http = observed_posts(known_hosts(cast("ASGI3Application", DjangoPool())))
 _websocket = observed_websockets(known_hosts(websocket_application))
 _router = with_request_id(probes(ProtocolTypeRouter({"http": _http, "websocket": _websocket})))
-_application = fast_lane(_router, logs.request_id)
+_application = with_whole_bodies(fast_lane(_router, logs.request_id))
 
 
 def _share() -> ingest.Intake:

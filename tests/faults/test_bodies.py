@@ -94,8 +94,8 @@ def test_fault_18_bodies_that_nobody_can_take(stage: Stage) -> None:
             status = 200 if what == "a list" else 400
             assert exchange(system, head(len(body), "/api/add-transactions/"), body) == status, what
             assert exchange(system, head(None), chunked(body), b"0\r\n\r\n" if body else b"") == 400, what
-        # The last of two keys of one name counts, as in every JSON parser here, and is stored as such.
-        _take_duplicate_keys(stage)
+        _refuse_duplicate_keys(system)
+        _take_chunks(stage)
         _refuse_large_ones(stage)
         _bear_slow_heads(stage)
         load.wait(1000)
@@ -106,10 +106,16 @@ def test_fault_18_bodies_that_nobody_can_take(stage: Stage) -> None:
     stage.settle()
 
 
-def _take_duplicate_keys(stage: Stage) -> None:
+def _refuse_duplicate_keys(system: System) -> None:
     body = b'{"transaction_id": "twice", "user": 1, "amount": 7, "amount": 8, "status": "PENDING"}'
-    entry = stage.ledger.sent([Sent("twice", 1, 8, "PENDING")])
-    status = exchange(stage.system, head(len(body)), body)
+    assert exchange(system, head(len(body)), body) == 400
+    assert exchange(system, head(None), chunked(body), b"0\r\n\r\n") == 400
+
+
+def _take_chunks(stage: Stage) -> None:
+    body = b'{"transaction_id": "in-chunks", "user": 1, "amount": 8, "status": "PENDING"}'
+    entry = stage.ledger.sent([Sent("in-chunks", 1, 8, "PENDING")])
+    status = exchange(stage.system, head(None), chunked(body[:9]), chunked(body[9:]), b"0\r\n\r\n")
     stage.ledger.answered(entry, status, {})
     assert status == 200
 

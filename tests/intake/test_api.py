@@ -8,8 +8,10 @@ from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from tests.support.accepting import body
+from transactions.intake.parsers import NO_BATCH
 from transactions.models import AMOUNT_MAX, Transaction
 from transactions.queue.keys import QUEUE
+from transactions.serializers import AmountField
 from transactions.stores import redis_connection
 from transactions.stores.redis_connection import connection
 from transactions.storing.flush import flush
@@ -51,9 +53,9 @@ def test_numbers_may_be_strings_in_json_and_forms(
         ({"transaction_id": " x"}, "transaction_id", "White space"),
         ({"transaction_id": "x\u2003"}, "transaction_id", "White space"),
         ({"transaction_id": "a\tb"}, "transaction_id", "Control"),
-        ({"transaction_id": "a\x00b"}, "transaction_id", ""),
+        ({"transaction_id": "a\x00b"}, "transaction_id", "Null characters"),
         ({"transaction_id": "a\x85b"}, "transaction_id", "Control"),
-        ({"transaction_id": "\ud800"}, "transaction_id", ""),
+        ({"transaction_id": "\ud800"}, "transaction_id", "Surrogate"),
         ({"transaction_id": ["a"]}, "transaction_id", "string"),
         ({"user": None}, "user", "null"),
         ({"user": "alice"}, "user", "key of a user"),
@@ -66,7 +68,7 @@ def test_numbers_may_be_strings_in_json_and_forms(
         ({"amount": None}, "amount", "null"),
         ({"amount": -1}, "amount", "greater than or equal to 0"),
         ({"amount": AMOUNT_MAX + 1}, "amount", str(AMOUNT_MAX)),
-        ({"amount": 10**400}, "amount", ""),
+        ({"amount": 10**400}, "amount", str(AMOUNT_MAX)),
         ({"amount": 1.5}, "amount", "integer"),
         ({"amount": True}, "amount", "integer"),
         ({"amount": "1_000"}, "amount", "integer"),
@@ -74,14 +76,14 @@ def test_numbers_may_be_strings_in_json_and_forms(
         ({"amount": "١٢"}, "amount", "integer"),
         ({"amount": {}}, "amount", "integer"),
         ({"status": "success"}, "status", "not a valid choice"),
-        ({"status": ["SUCCESS"]}, "status", ""),
+        ({"status": ["SUCCESS"]}, "status", "not a valid choice"),
         ({"status": None}, "status", "null"),
         ({"created_at": "2026-01-31T10:00:00"}, "created_at", "offset"),
         ({"created_at": "2026-01-31"}, "created_at", "offset"),
         ({"created_at": "yesterday"}, "created_at", "format"),
-        ({"created_at": 1700000000}, "created_at", ""),
+        ({"created_at": 1700000000}, "created_at", "wrong format"),
         ({"created_at": "2999-01-01T00:00:00Z"}, "created_at", "ahead"),
-        ({"created_at": "0001-01-01T00:00:00+14:00"}, "created_at", ""),
+        ({"created_at": "0001-01-01T00:00:00+14:00"}, "created_at", "out of range"),
     ],
 )
 def test_a_wrong_field_is_named_and_nothing_is_queued(
@@ -110,6 +112,37 @@ def test_a_missing_field_is_named(api: APIClient, people: list[User], missing: s
     assert (answer.status_code, list(answer.json())) == (400, [missing])
 
 
+REQUIRED = ["This field is required."]
+WHOLE = AmountField.default_error_messages["invalid"]
+# What is said of each text below, by how it begins.
+SAID: dict[bytes, dict[str, Any]] = {
+    b"{": {
+        "detail": "JSON parse error - Expecting property name enclosed in double quotes: "
+        "line 1 column 2 (char 1)"
+    },
+    b"nothing": {"detail": "JSON parse error - Expecting value: line 1 column 1 (char 0)"},
+    b"[1]": {"non_field_errors": ["Invalid data. Expected a dictionary, but got list."]},
+    b'"text"': {"non_field_errors": ["Invalid data. Expected a dictionary, but got str."]},
+    b"7": {"non_field_errors": ["Invalid data. Expected a dictionary, but got int."]},
+    b"null": {"non_field_errors": ["No data provided"]},
+    b"NaN": {"detail": "JSON parse error - NaN is not JSON"},
+    b'{"amount": NaN}': {"detail": "JSON parse error - NaN is not JSON"},
+    b'{"amount": 1e400}': {"transaction_id": REQUIRED, "user": REQUIRED, "amount": [WHOLE]},
+    b"\xff\xfe": {
+        "detail": "JSON parse error - 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"
+    },
+    b"[[": {"detail": "JSON parse error - nested too deep"},
+    b'{"a":{': {"detail": "JSON parse error - nested too deep"},
+    b'{"amount": 9999': {"detail": "JSON parse error - a number is too long"},
+}
+
+
+def said_of(text: bytes) -> dict[str, Any]:
+    if not text:
+        return dict.fromkeys(("transaction_id", "user", "amount"), REQUIRED)
+    return SAID[max((start for start in SAID if text.startswith(start)), key=len)]
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -134,11 +167,15 @@ def test_a_missing_field_is_named(api: APIClient, people: list[User], missing: s
 @pytest.mark.parametrize("path", [ADD, MANY])
 def test_what_is_no_record_is_the_clients_error(api: APIClient, text: bytes, path: str) -> None:
     answer = api.post(path, text, content_type="application/json")
-    if path == MANY and text == b"[1]":
-        assert answer.json()["invalid"] == 1
+    told = answer.json()
+    if path == ADD:
+        assert (answer.status_code, told) == (400, said_of(text))
+    elif text == b"[1]":
+        refused = {"non_field_errors": ["Invalid data. Expected a dictionary, but got int."]}
+        assert (answer.status_code, told["invalid"], told["errors"][0]["errors"]) == (200, 1, refused)
     else:
-        assert answer.status_code == 400
-    assert isinstance(answer.json(), dict)
+        deep = text.startswith(b"[[")
+        assert (answer.status_code, told) == (400, said_of(text) if deep else {"detail": NO_BATCH})
 
 
 def test_a_body_over_the_limit_is_413(api: APIClient, people: list[User], settings: Any) -> None:

@@ -1,5 +1,7 @@
 """The proxy of the compose file, a real nginx, before Daphne and before a service that takes notes."""
 
+import gzip
+import json
 import shutil
 import signal
 import socket
@@ -9,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -84,6 +87,24 @@ def test_a_post_by_tls_is_taken_and_shown_over_the_websocket(service: Proxy, peo
         assert (answer.status_code, answer.json()["message"][:11]) == (200, "Transaction")
         assert answer.headers["Strict-Transport-Security"]
         assert heard(websocket)["transaction_id"] == "T1"
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+@pytest.mark.parametrize("path", ["/api/add-transaction/", "/api/add-transactions/"])
+def test_a_body_in_chunks_goes_through_and_is_taken(
+    service: Proxy, people: list[User], path: str, packed: bool
+) -> None:
+    document: Any = {"transaction_id": f"C{packed}{path}", "user": people[0].pk, "amount": 5}
+    body = json.dumps([document] if path.endswith("s/") else document).encode()
+    headers = {**bearer(Right.POST), "Content-Type": "application/json"}
+    if packed:
+        body, headers["Content-Encoding"] = gzip.compress(body), "gzip"
+    pieces = (body[at : at + 9] for at in range(0, len(body), 9))
+    with service.client() as client:
+        answer = client.post(path, content=pieces, headers=headers)
+
+    assert answer.request.headers["Transfer-Encoding"] == "chunked"
+    assert (answer.status_code, answer.json().get("accepted", 1)) == (200, 1)
 
 
 def test_a_page_of_the_proxy_s_own_origin_may_watch_and_no_other(service: Proxy, people: list[User]) -> None:

@@ -60,7 +60,9 @@ def decode(text: bytes) -> Any:
     try:
         return json.loads(text.decode(), parse_constant=_no_constant, object_pairs_hook=_object)
     except ValueError as error:
-        raise ParseError(f"JSON parse error - {error}") from None
+        # Python says that of a number of thousands of digits, and how to let it in.
+        why = "a number is too long" if str(error).startswith("Exceeds the limit") else error
+        raise ParseError(f"JSON parse error - {why}") from None
 
 
 class BoundedParser(BaseParser):

@@ -207,7 +207,10 @@ SHARED_ANSWERS_TO_BODIES = {
         "The body is too large.",
         f"The body is over the limit of {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes.",
     ),
-    "415": shared_answer("Another Content-Type.", 'Unsupported media type "text/csv" in request.'),
+    "415": shared_answer(
+        "Another Content-Type, or a Content-Encoding other than gzip and deflate.",
+        'Unsupported media type "text/csv" in request.',
+    ),
 }
 
 COMPONENTS: dict[str, Schema] = {

@@ -1,0 +1,243 @@
+"""Bodies in chunks and packed ones are taken like all others, within the same limit; a bomb is none."""
+
+import gzip
+import json
+import os
+import socket
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from django.contrib.auth.models import User
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.support.serving import daphne, uvicorn
+from transaction_monitoring.serving import whole_bodies
+from transaction_monitoring.serving.whole_bodies import Refused, Unpacker
+from transactions.access.rights import Right
+from transactions.access.tokens import create
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ADD, MANY = "/api/add-transaction/", "/api/add-transactions/"
+LIMIT = 5 * 1024 * 1024
+JSON, NDJSON = "application/json", "application/x-ndjson"
+FORM, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data; boundary=b"
+_numbers = count(1)
+
+
+@pytest.fixture(scope="module", params=["daphne, lane", "daphne, no lane", "uvicorn"])
+def url(request: pytest.FixtureRequest, django_db_setup: None) -> Iterator[str]:
+    kind = request.param
+    serve: Any = uvicorn if kind == "uvicorn" else daphne
+    with serve(FAST_LANE=str("no lane" not in kind).lower()) as url:
+        yield url
+
+
+class Answer:
+    """What came back, byte for byte."""
+
+    def __init__(self, received: bytes) -> None:
+        head, _, self.body = received.partition(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        self.status = int(first.split()[1])
+        self.headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def send(url: str, path: str, type: str, body: bytes, *lines: str, version: str = "1.1") -> Answer:
+    parts = urlsplit(url)
+    head = [f"POST {path} HTTP/{version}", "Host: localhost", "Connection: close", f"Content-Type: {type}"]
+    with socket.create_connection((str(parts.hostname), int(parts.port or 0)), timeout=30) as line:
+        line.sendall("\r\n".join([*head, *lines, "", ""]).encode() + body)
+        return Answer(b"".join(iter(lambda: line.recv(65536), b"")))
+
+
+def in_chunks(url: str, path: str, type: str, body: bytes, *lines: str) -> Answer:
+    pieces = [body[at : at + 7] for at in range(0, len(body), 7)]
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
+    return send(url, path, type, chunks + b"0\r\n\r\n", "Transfer-Encoding: chunked", *lines)
+
+
+def packed(name: str, pack: Callable[[bytes], bytes]) -> Callable[..., Answer]:
+    def post(url: str, path: str, type: str, body: bytes, *lines: str) -> Answer:
+        content = pack(body)
+        return send(
+            url, path, type, content, f"Content-Length: {len(content)}", f"Content-Encoding: {name}", *lines
+        )
+
+    return post
+
+
+def in_chunks_and_packed(url: str, path: str, type: str, body: bytes, *lines: str) -> Answer:
+    return in_chunks(url, path, type, gzip.compress(body), "Content-Encoding: gzip", *lines)
+
+
+def in_members(body: bytes) -> bytes:
+    middle = len(body) // 2
+    return gzip.compress(body[:middle]) + gzip.compress(b"") + gzip.compress(body[middle:]) + bytes(20)
+
+
+WAYS = {
+    "in chunks": in_chunks,
+    "gzip": packed("gzip", gzip.compress),
+    "gzip, in capitals": packed("GZIP", gzip.compress),
+    "x-gzip": packed("x-gzip", gzip.compress),
+    "gzip of several members": packed("gzip", in_members),
+    "deflate": packed("deflate", zlib.compress),
+    "identity": packed("identity", bytes),
+    "gzip in chunks": in_chunks_and_packed,
+}
+
+
+def record(user: User) -> dict[str, Any]:
+    return {"transaction_id": f"W{next(_numbers)}", "user": user.pk, "amount": 5}
+
+
+def bodies(user: User) -> Iterator[tuple[str, str, bytes]]:
+    """Path, type and content of each kind of request that posts."""
+    yield ADD, JSON, json.dumps(record(user)).encode()
+    yield ADD, FORM, "&".join(f"{name}={value}" for name, value in record(user).items()).encode()
+    fields = (
+        f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in record(user).items()
+    )
+    yield ADD, MULTIPART, "".join([*fields, "--b--\r\n"]).encode()
+    for path in (MANY, f"{MANY}?atomic=true"):
+        yield path, JSON, json.dumps([record(user), record(user)]).encode()
+        yield path, NDJSON, "\n".join(json.dumps(record(user)) for _ in range(2)).encode()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+def test_a_good_record_is_taken_however_it_comes(url: str, people: list[User], way: str) -> None:
+    token, _ = create("poster", rights=frozenset({Right.POST}))
+    for lines in ((), (f"Authorization: Bearer {token}",)):
+        for path, type, body in bodies(people[0]):
+            answer = WAYS[way](url, path, type, body, *lines)
+            assert answer.status == 200, (path, type, answer.body)
+            assert path == ADD or answer.json()["accepted"] == 2
+            assert "x-request-id" in answer.headers
+
+
+@pytest.mark.slow
+def test_without_a_length_http_1_0_has_no_body(url: str, people: list[User]) -> None:
+    body = json.dumps(record(people[0])).encode()
+    answer = send(url, ADD, JSON, body, version="1.0")
+    assert (answer.status, answer.json()["amount"]) == (400, ["This field is required."])
+
+
+@pytest.mark.slow
+def test_what_cannot_be_unpacked_is_told_what_would_be_right(url: str) -> None:
+    content = gzip.compress(b"[" * 1000)
+    wrong = bytearray(content)
+    wrong[-6] ^= 1  # of the checksum
+    broken = (content[:-9], content[:5], b"[]", bytes(wrong), content + b"more", zlib.compress(b"[]"))
+    for body in broken:
+        answer = send(url, MANY, JSON, body, f"Content-Length: {len(body)}", "Content-Encoding: gzip")
+        assert answer.status == 400, body
+        assert answer.json() == {"detail": "The body is no gzip, or not all of it."}
+    for encoding in ("br", "zstd", "compress", "gzip, gzip", "gzip, br", "x" * 200):
+        lines = (f"Content-Length: {len(content)}", f"Content-Encoding: {encoding}", "X-Request-Id: mine")
+        answer = send(url, MANY, JSON, content, *lines)
+        assert (answer.status, answer.headers["accept-encoding"]) == (415, "gzip, deflate")
+        assert f'Unsupported Content-Encoding "{encoding[:60]}"' in answer.json()["detail"]
+        assert answer.headers["x-request-id"] == "mine"
+
+
+@pytest.mark.slow
+def test_over_the_limit_it_is_413_however_it_comes(url: str) -> None:
+    bomb = gzip.compress(b" " * 50_000_000)
+    for body, lines in (
+        (bomb, ("Content-Encoding: gzip",)),
+        (gzip.compress(b" " * (LIMIT + 1)), ("Content-Encoding: gzip",)),
+        (gzip.compress(b" " * 3_000_000) * 2, ("Content-Encoding: gzip",)),
+    ):
+        answer = send(url, MANY, JSON, body, f"Content-Length: {len(body)}", *lines)
+        assert (answer.status, answer.json()) == (
+            413,
+            {"detail": f"The body is over the limit of {LIMIT} bytes."},
+        )
+    whole = gzip.compress(b"[" + b" " * (LIMIT - 2) + b"]")
+    answer = send(url, MANY, JSON, whole, f"Content-Length: {len(whole)}", "Content-Encoding: gzip")
+    assert (answer.status, answer.json()["accepted"]) == (200, 0)
+
+
+@pytest.mark.slow
+def test_bombs_hold_nobody_up(url: str, people: list[User]) -> None:
+    bomb = gzip.compress(b" " * 50_000_000)
+    enough = threading.Event()
+
+    def throw() -> None:
+        while not enough.is_set():
+            send(url, MANY, JSON, bomb, f"Content-Length: {len(bomb)}", "Content-Encoding: gzip")
+
+    threads = [threading.Thread(target=throw) for _ in range(4)]
+    waits = []
+    with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
+        sent = record(people[0])
+        client.post(ADD, json=sent)
+        for thread in threads:
+            thread.start()
+        try:
+            until = time.monotonic() + 3
+            while time.monotonic() < until:
+                began = time.monotonic()
+                assert client.post(ADD, json=sent).status_code == 200
+                waits.append(time.monotonic() - began)
+        finally:
+            enough.set()
+            for thread in threads:
+                thread.join()
+    assert max(waits) < 1
+
+
+# --- The unpacker -----------------------------------------------------------------------------
+
+
+def unpack(body: bytes, encoding: str = "gzip", steps: int | None = None) -> bytes:
+    unpacker = Unpacker(body, encoding)
+    if steps is not None:
+        while not unpacker.run(steps):
+            """A little more each time."""
+    unpacker.run(None)
+    return unpacker.result()
+
+
+@given(
+    st.lists(st.binary(max_size=200) | st.integers(0, 200_000).map(lambda size: b"x" * size), min_size=1),
+    st.sampled_from([None, 1, 1000, 65536]),
+    st.sampled_from([16, 1000, whole_bodies.PORTION_BYTES]),
+)
+@example([os.urandom(100_000)], 1000, 16)
+@example([b"x" * 100_000], 100_000, 1000)
+def test_it_is_what_was_packed_whatever_the_portions(
+    parts: list[bytes], steps: int | None, portion: int
+) -> None:
+    before, whole_bodies.PORTION_BYTES = whole_bodies.PORTION_BYTES, portion
+    try:
+        if steps == 1 and sum(map(len, parts)) > 2000:
+            steps = 1000
+        assert unpack(b"".join(map(gzip.compress, parts)), steps=steps) == b"".join(parts)
+        joined = b"".join(parts)
+        assert unpack(zlib.compress(joined), "deflate", steps) == joined
+    finally:
+        whole_bodies.PORTION_BYTES = before
+
+
+def test_thousands_of_empty_members_are_given_up_soon() -> None:
+    body = (gzip.compress(b"") * 250_000)[:LIMIT]
+    began = time.monotonic()
+    with pytest.raises(Refused):
+        unpack(body)
+    assert time.monotonic() - began < 2
+    assert unpack(gzip.compress(b"x") * whole_bodies.MEMBERS_MAX) == b"x" * whole_bodies.MEMBERS_MAX

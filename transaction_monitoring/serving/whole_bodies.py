@@ -1,0 +1,233 @@
+"""Bodies as everything behind here wants them: whole, unpacked, and with a Content-Length.
+
+HTTP lets a client leave the length out and send its body in chunks, as Java's and Node's streams and some
+proxies do; the REST framework takes that for no body at all. So a body without a length is read here, and
+the length that was read is handed on. A body with a Content-Encoding is unpacked. Both are bounded by
+DATA_UPLOAD_MAX_MEMORY_SIZE, packed and unpacked. All of this by ASGI alone, for whichever server.
+"""
+
+import asyncio
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
+from typing import NamedTuple, cast
+
+import orjson
+from asgiref.typing import (
+    ASGI3Application,
+    ASGIReceiveCallable,
+    ASGIReceiveEvent,
+    ASGISendCallable,
+    HTTPScope,
+    Scope,
+)
+from django.conf import settings
+
+from transactions.intake.fast_lane import ENDPOINTS
+from transactions.metrics.counters import tally
+
+from .request_ids import HEADER, name_of_request
+
+# Requests that have no body, or none that anybody looks at.
+BODILESS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "CONNECT"})
+# What zlib calls the forms that we unpack; the names are HTTP's.
+FORMS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+TAKEN = "gzip, deflate"
+# What is unpacked on the event loop, in bytes of the result: a tenth of a millisecond's worth. The rest,
+# which may be a thousand times what came, in threads of our own.
+ON_LOOP_BYTES = 64 * 1024
+# As much is given to zlib at a time: at the end of a member it copies what is left of that.
+PORTION_BYTES = 16 * 1024
+# Members of one gzip file; whoever joins files has a few, and each empty one takes time for 20 bytes.
+MEMBERS_MAX = 1_000
+
+_unpacking = ThreadPoolExecutor(2, thread_name_prefix="unpacking")
+
+
+class UnreadableBody(Exception):
+    """A body that is not taken: status, what is said, and further headers."""
+
+    def __init__(self, status: int, detail: str, *headers: tuple[bytes, bytes]) -> None:
+        super().__init__(detail)
+        self.status, self.headers = status, headers
+
+
+class Left(Exception):
+    """The client is gone; there is nobody to answer."""
+
+
+class Framing(NamedTuple):
+    """What a request says of its body."""
+
+    has_length: bool
+    encoding: str
+
+
+def with_whole_bodies(application: ASGI3Application) -> ASGI3Application:
+    """`application`, which gets each body whole, plain, and with its length."""
+
+    async def whole(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        if scope["type"] != "http":
+            return await application(scope, receive, send)
+        has_length, encoding = _framing(scope)
+        if not encoding and (has_length or scope["method"] in BODILESS):
+            return await application(scope, receive, send)
+        began = perf_counter()
+        try:
+            body = await _read(receive)
+            if encoding and body:
+                body = await _unpacked(body, encoding)
+        except UnreadableBody as refused:
+            if scope["method"] == "POST" and scope["path"] in ENDPOINTS:
+                tally.answered(ENDPOINTS[scope["path"]], refused.status, perf_counter() - began)
+            return await _answer(scope, send, refused)
+        except Left:
+            return None
+        return await application(_told(scope, len(body)), _once(body, receive), send)
+
+    return whole
+
+
+def _framing(scope: HTTPScope) -> Framing:
+    has_length, encodings = False, list[str]()
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            has_length = True
+        elif name == b"content-encoding":
+            encodings += [each.strip() for each in value.decode("latin-1").lower().split(",")]
+    encoding = ", ".join(each for each in encodings if each not in ("", "identity"))
+    return Framing(has_length, encoding)
+
+
+async def _read(receive: ASGIReceiveCallable) -> bytes:
+    """All of a body. Raises UnreadableBody over the limit."""
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise Left
+        pieces.append(message.get("body", b""))
+        size += len(pieces[-1])
+        if size > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            raise _too_large()
+        if not message.get("more_body"):
+            return b"".join(pieces)
+
+
+def _too_large() -> UnreadableBody:
+    return UnreadableBody(413, f"The body is over the limit of {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes.")
+
+
+async def _unpacked(body: bytes, encoding: str) -> bytes:
+    """What `body` is packed from. Raises UnreadableBody."""
+    if encoding not in FORMS:
+        told = f'Unsupported Content-Encoding "{encoding[:60]}". A body is taken as it is, or as {TAKEN}.'
+        raise UnreadableBody(415, told, (b"Accept-Encoding", TAKEN.encode()))
+    unpacker = Unpacker(body, encoding)
+    if not unpacker.run(ON_LOOP_BYTES):
+        await asyncio.get_running_loop().run_in_executor(_unpacking, unpacker.run, None)
+    return unpacker.result()
+
+
+class Unpacker:
+    """Unpacks one body; `run` goes on where it stopped."""
+
+    def __init__(self, body: bytes, encoding: str) -> None:
+        self._waiting = memoryview(body)
+        self._bits = FORMS[encoding]
+        self._encoding = encoding
+        self._found: list[bytes] = []
+        self._size = 0
+        self._members = 0
+        self._member = self._next_member()
+        self._rest = b""
+        # Whether the last piece was as long as it might be: zlib may hold more, of what it was given.
+        self._more = False
+
+    def run(self, most: int | None) -> bool:
+        """Unpacks about `most` bytes more, or everything; whether that was all. Raises UnreadableBody."""
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        until = limit + 1 if most is None else min(limit + 1, self._size + most)
+        try:
+            while self._rest or self._waiting or self._more:
+                if self._size >= until:
+                    if self._size > limit:
+                        raise _too_large()
+                    return False
+                self._go_on(until)
+        except zlib.error:
+            raise self._broken() from None
+        if self._size > limit:
+            raise _too_large()
+        return True
+
+    def result(self) -> bytes:
+        """All that was unpacked. Raises UnreadableBody for a body that ends too early."""
+        if not self._member.eof:
+            raise self._broken()
+        return b"".join(self._found)
+
+    def _go_on(self, until: int) -> None:
+        if not self._rest and not self._more:
+            self._rest, self._waiting = bytes(self._waiting[:PORTION_BYTES]), self._waiting[PORTION_BYTES:]
+        if self._member.eof:
+            # Some fill the last block with zeros; what follows otherwise is another member.
+            self._rest = self._rest.lstrip(b"\0")
+            if not self._rest:
+                return
+            self._member = self._next_member()
+        most = until - self._size
+        piece = self._member.decompress(self._rest, most)
+        self._rest = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+        self._more = len(piece) == most and not self._member.eof
+        self._found.append(piece)
+        self._size += len(piece)
+
+    def _next_member(self) -> "zlib._Decompress":
+        self._members += 1
+        if self._members > (MEMBERS_MAX if self._bits == FORMS["gzip"] else 1):
+            raise self._broken()
+        return zlib.decompressobj(self._bits)
+
+    def _broken(self) -> UnreadableBody:
+        return UnreadableBody(400, f"The body is no {self._encoding}, or not all of it.")
+
+
+def _told(scope: HTTPScope, length: int) -> HTTPScope:
+    """The request as if it had come with this length, plain and in one piece."""
+    framing = (b"content-length", b"content-encoding", b"transfer-encoding")
+    kept = [header for header in scope["headers"] if header[0] not in framing]
+    told = scope.copy()
+    told["headers"] = [*kept, (b"content-length", b"%d" % length)]
+    return told
+
+
+def _once(body: bytes, receive: ASGIReceiveCallable) -> ASGIReceiveCallable:
+    """The body, then what comes."""
+    waiting = [body]
+
+    async def once() -> ASGIReceiveEvent:
+        if waiting:
+            message = {"type": "http.request", "body": waiting.pop(), "more_body": False}
+            return cast("ASGIReceiveEvent", message)
+        return await receive()
+
+    return once
+
+
+async def _answer(scope: HTTPScope, send: ASGISendCallable, refused: UnreadableBody) -> None:
+    name = name_of_request([value for name, value in scope["headers"] if name == HEADER])
+    content = orjson.dumps({"detail": str(refused)})
+    headers = [
+        (b"Content-Type", b"application/json"),
+        (b"Content-Length", b"%d" % len(content)),
+        (b"X-Request-Id", name.encode()),
+        *refused.headers,
+    ]
+    if refused.status == 413:  # Whatever still comes is not read.
+        headers.append((b"Connection", b"close"))
+    await send(
+        {"type": "http.response.start", "status": refused.status, "headers": headers, "trailers": False}
+    )
+    await send({"type": "http.response.body", "body": content, "more_body": False})
