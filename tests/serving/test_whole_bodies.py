@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from tests.support.serving import daphne, uvicorn
 from transaction_monitoring.serving import whole_bodies
-from transaction_monitoring.serving.whole_bodies import Refused, Unpacker
+from transaction_monitoring.serving.whole_bodies import Unpacker, UnreadableBody
 from transactions.access.rights import Right
 from transactions.access.tokens import create
 
@@ -237,7 +237,7 @@ def test_it_is_what_was_packed_whatever_the_portions(
 def test_thousands_of_empty_members_are_given_up_soon() -> None:
     body = (gzip.compress(b"") * 250_000)[:LIMIT]
     began = time.monotonic()
-    with pytest.raises(Refused):
+    with pytest.raises(UnreadableBody):
         unpack(body)
     assert time.monotonic() - began < 2
     assert unpack(gzip.compress(b"x") * whole_bodies.MEMBERS_MAX) == b"x" * whole_bodies.MEMBERS_MAX
