@@ -11,6 +11,7 @@ from benchmarks import report, stage
 # Averages come late: they empty the table and fill it anew, and pages open over what they leave.
 PARTS = (
     "single",
+    "headers",
     "latency",
     "batch",
     "flush",

@@ -1,6 +1,7 @@
 """The requests that are posted: new transactions of known users."""
 
 import secrets
+from collections.abc import Sequence
 
 from benchmarks.load import Make
 from benchmarks.stage import Stage
@@ -11,8 +12,8 @@ BATCH = "/api/add-transactions/"
 _RECORD = b'{"transaction_id":"%s-%%09d","user":%%d,"amount":%%d,"status":"SUCCESS"}'
 
 
-def head(path: str, length: int, token: str | None) -> bytes:
-    """Request line and headers, those that any client library sends."""
+def head(path: str, length: int, token: str | None, more: Sequence[str] = ()) -> bytes:
+    """Request line and headers: those that any client library sends, and `more` lines."""
     lines = [
         f"POST {path} HTTP/1.1",
         "Host: 127.0.0.1",
@@ -23,14 +24,15 @@ def head(path: str, length: int, token: str | None) -> bytes:
     ]
     if token:
         lines.append(f"Authorization: Bearer {token}")
-    return "\r\n".join([*lines, "", ""]).encode()
+    return "\r\n".join([*lines, *more, "", ""]).encode()
 
 
-def single(stage: Stage, path: str = SINGLE, *, token: bool = True) -> Make:
-    """Makes single POSTs, each of a new transaction."""
+def single(stage: Stage, path: str = SINGLE, *, token: bool = True, headers: Sequence[str] = ()) -> Make:
+    """Makes single POSTs, each of a new transaction, with these header lines too."""
     record = _RECORD % secrets.token_hex(4).encode()
     length = len(record % (0, stage.users[0], 10_000))
-    whole = head(path, length, stage.token if token else None) + record
+    start = head(path, length, stage.token if token else None, headers)
+    whole = start.replace(b"%", b"%%") + record
     first, count = stage.users[0], len(stage.users)
 
     def make(number: int) -> bytes:

@@ -67,12 +67,14 @@ def run(stage: Stage) -> Section:
     return section
 
 
-def take_turn(stage: Stage, contestant: Contestant, address: Address, connections: int) -> Load:
+def take_turn(
+    stage: Stage, contestant: Contestant, address: Address, connections: int, headers: Sequence[str] = ()
+) -> Load:
     """One closed load on one contestant; what it left in Redis is stored or removed afterwards."""
-    make = posts.single(stage, contestant.path, token=contestant.token)
+    make = posts.single(stage, contestant.path, token=contestant.token, headers=headers)
     with Client(address, 1, make) as first:
         first.closed(0.05, 0.0)  # the token becomes known
-    make = posts.single(stage, contestant.path, token=contestant.token)
+    make = posts.single(stage, contestant.path, token=contestant.token, headers=headers)
     with Client(address, connections, make) as client:
         load = client.closed(stage.scale.window_s, stage.scale.warm_up_s)
     connection().delete(QUEUE)

@@ -46,13 +46,14 @@ ATOMIC = {
 #
 # What the lane reads as Django does. One of them twice is Django's, which joins them.
 READ = frozenset({b"host", b"content-type", b"content-length", b"authorization", b"x-request-id"})
-# What says of a caller without credentials who, or where from, it is.
+# What says of a caller without credentials where it is, or for which page it asks.
 OF_ANONYMOUS = frozenset({b"origin", b"sec-fetch-site", b"forwarded", b"x-forwarded-for", b"x-real-ip"})
-# Of what is in front of the lane and is gone when a body has been read, or unpacked.
+# Gone where a body has been read and unpacked, which happens in front of the lane.
 OF_BODIES = frozenset({b"transfer-encoding", b"content-encoding"})
-# Read on the way without an effect on the answer: no agent is disallowed, and a session is not looked for
-# where a token is, but for its cookies' names.
-READ_IN_VAIN = frozenset({b"user-agent", b"accept", b"referer", b"cookie", b"x-csrftoken"})
+# Looked at for the names of Django's own cookies alone; those of a balancer change nothing.
+COOKIE = b"cookie"
+# Read on the way without an effect on the answer: no agent is disallowed.
+READ_IN_VAIN = frozenset({b"user-agent"})
 
 _OBTAINED = JSONRenderer().render(answers.OBTAINED)
 
@@ -66,7 +67,7 @@ class Rules(NamedTuple):
     # The header by which a proxy says that the client came by TLS, and its value then.
     proxy_header: bytes | None
     proxy_word: str
-    # Names of cookies that Django looks at; those of others, a balancer's say, change nothing.
+    # Names of cookies that Django looks at.
     cookies: tuple[bytes, ...]
 
     @classmethod
@@ -152,7 +153,7 @@ def _plain(scope: HTTPScope, rules: Rules) -> Plain | None:
         return None
     if not OF_BODIES.isdisjoint(headers):
         return None
-    cookie = headers.get(b"cookie")
+    cookie = headers.get(COOKIE)
     if cookie is not None and any(name in cookie for name in rules.cookies):
         return None
     length = headers.get(b"content-length", b"")
@@ -173,7 +174,7 @@ def _plain(scope: HTTPScope, rules: Rules) -> Plain | None:
 
 def _says_twice(given: list[tuple[bytes, bytes]], rules: Rules) -> bool:
     """Whether a header that matters stands there more than once."""
-    names = [name for name, _ in given if name in READ or name in (rules.proxy_header, b"cookie")]
+    names = [name for name, _ in given if name in READ or name in (rules.proxy_header, COOKIE)]
     return len(set(names)) < len(names)
 
 
