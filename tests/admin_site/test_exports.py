@@ -89,5 +89,58 @@ def test_no_text_is_a_formula_to_a_spreadsheet(value: object, shown: str) -> Non
     assert exports.cell(value) == shown
 
 
+@pytest.mark.parametrize("sign", "=+-@＝＋－＠﹦﹢﹣﹫⁼⁺−")
+@pytest.mark.parametrize(
+    "before",
+    # Spaces, a soft hyphen, zero width, BOM, bidi, controls, line ends, a variation selector, fillers, a tag.
+    [
+        "",
+        *' \xa0\u3000\xad\u200b\ufeff\u200f\u202e\u2066\x00\x7f\x85\n\r\t\ufe0f\u034f\u3164\U000e0041"',
+        " \t\r",
+        "\ufeff\xa0",
+    ],
+)
+def test_a_formula_is_seen_behind_what_is_not_and_in_any_width(before: str, sign: str) -> None:
+    text = f"{before}{sign}1+1"
+    shown = exports.cell(text)
+    assert shown.startswith("'")
+    assert shown.replace("'", "") == text
+
+
+@pytest.mark.parametrize(
+    "end", [";", "\t", "\n", "\r\n", "\r", "\u2028", "\x0b", "；", ";;", "; ", ';"', ";\ufeff"]
+)
+@pytest.mark.parametrize("sign", "=@＝")
+def test_a_formula_is_guarded_where_another_separator_begins_a_cell(end: str, sign: str) -> None:
+    shown = exports.cell(f"y{end}{sign}1+1;z")
+    assert shown.startswith("'y")
+    # Whichever ends a cell, none begins with the sign: an apostrophe stands before it.
+    first, _, rest = shown.partition(sign)
+    assert first.removeprefix("'y").count("'") == 1
+    assert rest == "1+1;z"
+
+
+@pytest.mark.parametrize(
+    "text", ["a;b", "x; y", "é=1", "14:00", "Müller", "a,=b", "5 - 3", "日本語", "x\ny", "'x"]
+)
+def test_other_texts_stay_as_they_are(text: str) -> None:
+    assert exports.cell(text) == text
+
+
+def test_no_separator_finds_a_formula_in_a_file(root: User, people: list[User]) -> None:
+    store(people[0], "y;=1+1;z")
+    store(people[0], "w", created_at=DAY + timedelta(seconds=1))
+    client = Client()
+    client.force_login(root)
+    response = client.get(reverse("admin:transactions_transaction_export"))
+    assert isinstance(response, StreamingHttpResponse)
+    text = response.getvalue().decode()
+    header, later, earlier, end = text.split("\r\n")
+    assert (header[:16], later[:4], earlier[:13], end) == ('"transaction_id"', '"w",', "\"'y;'=1+1;z\",", "")
+    for separator in ",;\t":
+        for line in csv.reader(io.StringIO(text), delimiter=separator):
+            assert not [cell for cell in line if cell.startswith("=")]
+
+
 def test_moments_are_in_iso_8601_and_utc() -> None:
     assert exports.cell(DAY) == "2026-03-14T12:00:00+00:00"

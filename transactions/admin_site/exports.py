@@ -8,7 +8,9 @@ exports at once: each portion takes a thread for a tenth of a second.
 
 import csv
 import io
+import re
 import threading
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -22,8 +24,14 @@ PORTION_ROWS = 2_000
 AT_ONCE_MAX = 2
 RETRY_AFTER_S = 30
 BUSY = "Two exports are being read already. Try again when one of them has ended, or in half a minute."
-# With one of these in front a spreadsheet takes a text for a formula and runs it.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# With one of these in front a spreadsheet takes a text for a formula and runs it; the last is a minus.
+_FORMULA = frozenset("=+-@\N{MINUS SIGN}")
+# Most texts: nothing in them could be taken for one, or begin another cell.
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.,:/+@=-]*")
+# Where a spreadsheet may begin a cell: much of Europe separates by semicolons, whatever we quote.
+_CELL_ENDS = re.compile("([;\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029\uff1b]+)")
+# Letters and marks that show nothing, beside the categories of such characters; a quote may be taken off.
+_BLANK = frozenset('"\u115f\u1160\u2800\u3164\uffa0')
 
 
 _under_way = threading.BoundedSemaphore(AT_ONCE_MAX)
@@ -69,8 +77,27 @@ def cell(value: object) -> str:
         return ""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
-    text = str(value)
-    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text
+    return _text_alone(value) if isinstance(value, str) else str(value)
+
+
+def _text_alone(text: str) -> str:
+    """`text` with an apostrophe in front, and at each further place where it would begin a formula."""
+    if _PLAIN.fullmatch(text):
+        return text
+    first, *others = _CELL_ENDS.split(text)
+    others = [f"'{part}" if _calculates(part) else part for part in others]
+    guarded = first + "".join(others)
+    if guarded != text or _calculates(first) or text.startswith(("\t", "\r", "\n")):
+        return f"'{guarded}"
+    return text
+
+
+def _calculates(part: str) -> bool:
+    """Whether the first character that is seen, in its plain form, begins a formula."""
+    for character in part:
+        if unicodedata.category(character)[0] not in "CMZ" and character not in _BLANK:
+            return unicodedata.normalize("NFKC", character)[0] in _FORMULA
+    return False
 
 
 def _lines(rows: QuerySet[Any], columns: Sequence[str]) -> Iterator[bytes]:
@@ -111,5 +138,5 @@ def _beyond(order: Sequence[str], after: Sequence[Any]) -> Q:
 
 def _text(rows: Iterable[Iterable[object]]) -> bytes:
     out = io.StringIO()
-    csv.writer(out).writerows([cell(value) for value in row] for row in rows)
+    csv.writer(out, quoting=csv.QUOTE_ALL).writerows([cell(value) for value in row] for row in rows)
     return out.getvalue().encode()
