@@ -178,6 +178,9 @@ class Run:
         url = f"http://{_HOST}:{self.port}/"
         if known:
             how = f"the password in {password_file}"
+        elif password_file.exists() and not sys.stdout.isatty():
+            # What is no terminal may be kept and read by others: a log, a pipeline of CI.
+            how = f"the password in {password_file}"
         elif password_file.exists():
             how = f"the password {password_file.read_text().strip()} (kept in {password_file})"
         elif os.environ.get("ADMIN_PASSWORD"):

@@ -48,9 +48,20 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UserRun]:
 def test_it_says_how_to_log_in(run: UserRun) -> None:
     password = (run.data / "admin-password").read_text().strip()
 
-    assert f"as admin with the password {password}" in run.text
+    # The output is a file's, which others may read: it says where the password is.
+    assert f"as admin with the password in {run.data / 'admin-password'}\n" in run.text
+    assert password not in run.text
     assert (run.data / "admin-password").stat().st_mode & 0o777 == 0o600
     assert run.answers()
+
+
+def test_a_terminal_is_shown_the_first_password(tmp_path: Path) -> None:
+    run = UserRun(tmp_path / "data")
+    run.start_in_a_terminal()
+    password = (run.data / "admin-password").read_text().strip()
+    assert run.stop() == 0
+
+    assert f"as admin with the password {password} (kept in {run.data / 'admin-password'})\n" in run.text
 
 
 def test_a_second_terminal_finds_it(run: UserRun) -> None:

@@ -1,14 +1,17 @@
 """`make run` as a user starts it: its processes, its output and its end."""
 
+import contextlib
 import http.client
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 from dev.run import ROOT
 from dev.servers import launch
@@ -36,14 +39,24 @@ class UserRun:
 
     def start(self) -> None:
         with self.output.open("wb") as output:
-            # Dies with pytest; Ctrl-C at the suite is not its own.
-            self.process = subprocess.Popen(
-                launch([sys.executable, "-m", "dev.run"], ROOT, signal.SIGTERM),
-                env=self.environment,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+            self._begin(output)
+
+    def start_in_a_terminal(self) -> None:
+        """Its output is a pseudo-terminal's, from which it is copied to where `text` reads it."""
+        master, slave = os.openpty()
+        threading.Thread(target=_copy, args=(master, self.output), daemon=True).start()
+        with open(slave, "wb", buffering=0) as output:  # noqa: PTH123 - a number, no path
+            self._begin(output)
+
+    def _begin(self, output: IO[bytes]) -> None:
+        # Dies with pytest; Ctrl-C at the suite is not its own.
+        self.process = subprocess.Popen(
+            launch([sys.executable, "-m", "dev.run"], ROOT, signal.SIGTERM),
+            env=self.environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
         wait_until(lambda: self.url is not None or self.ended, 60, self)
         assert not self.ended, self.text
 
@@ -58,7 +71,7 @@ class UserRun:
 
     @property
     def text(self) -> str:
-        return self.output.read_text()
+        return self.output.read_text() if self.output.exists() else ""
 
     @property
     def url(self) -> str | None:
@@ -88,6 +101,17 @@ class UserRun:
             if parent == self.process.pid and PROGRAMS[program] in command and "launch.py" not in command:
                 return pid
         return None
+
+
+def _copy(terminal: int, output: Path) -> None:
+    """What is written to a terminal, until nobody has it open any more."""
+    with (
+        contextlib.suppress(OSError),
+        output.open("wb", buffering=0) as file,
+        open(terminal, "rb", buffering=0) as lines,
+    ):
+        while said := lines.read(65_536):
+            file.write(said.replace(b"\r\n", b"\n"))
 
 
 def processes(data: Path) -> Iterator[tuple[int, int, str]]:

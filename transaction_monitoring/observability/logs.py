@@ -10,7 +10,11 @@ import logging
 import re
 import time
 from contextvars import ContextVar
+from copy import copy
 from typing import Any
+
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.http.multipartparser import MultiPartParserError
 
 # The id of the request that is being served here; "" outside of one.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
@@ -18,13 +22,37 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 _TOKEN = re.compile(r"txmon_[A-Za-z0-9_-]{8,}")
 # PostgreSQL quotes rows, parameters and statements in these; in a repr all of it is one line.
 _QUOTED = re.compile(r"(DETAIL|CONTEXT|LINE \d+|STATEMENT): .*")
-# A terminal obeys them, and a line of somebody else's could look like one of ours.
-_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), 127) if chr(code) not in "\n\t"}
+# A terminal obeys them, and a line of somebody else's could look like one of ours: the controls of
+# ASCII and of Latin-1, what is not seen, what turns the direction of writing, what ends a line.
+_UNSEEN = (
+    *(code for code in range(32) if chr(code) not in "\n\t"),
+    *range(0x7F, 0xA0),
+    *(0xAD, 0x61C, 0x180E, 0xFEFF),
+    *range(0x200B, 0x2010),
+    *range(0x2028, 0x202F),
+    *range(0x2060, 0x2070),
+    *range(0xFFF9, 0xFFFC),
+    *range(0xE0000, 0xE0080),
+)
+_ESCAPES = {code: f"\\x{code:02x}" if code < 256 else ascii(chr(code))[1:-1] for code in _UNSEEN}
+# Whom we refuse for what they sent: that says all, and no line of code is to blame.
+_REFUSALS = (PermissionDenied, SuspiciousOperation, BadRequest, MultiPartParserError)
 
 
 def redacted(text: str) -> str:
     """`text` without tokens and without what PostgreSQL quotes of the data."""
     return _QUOTED.sub(r"\1: (left out)", _TOKEN.sub("txmon_(left out)", text))
+
+
+def _without_traceback(record: logging.LogRecord) -> logging.LogRecord:
+    """The record, and of a request that Django refused without the traceback: one line."""
+    of_django = record.name == "django.request" or record.name.startswith("django.security")
+    if not (of_django and record.exc_info and isinstance(record.exc_info[1], _REFUSALS)):
+        return record
+    # A copy: Sentry may want the rest.
+    brief = copy(record)
+    brief.exc_info = brief.exc_text = None
+    return brief
 
 
 class NoRefusals(logging.Filter):
@@ -48,8 +76,8 @@ class ReadableFormatter(logging.Formatter):
         return f"{line} [{name}]" if (name := request_id.get()) else line
 
     def format(self, record: logging.LogRecord) -> str:
-        line = redacted(super().format(record))
-        return line.encode("utf-8", "backslashreplace").decode().translate(_CONTROL)
+        line = redacted(super().format(_without_traceback(record)))
+        return line.encode("utf-8", "backslashreplace").decode().translate(_ESCAPES)
 
 
 class JSONFormatter(logging.Formatter):
@@ -60,6 +88,7 @@ class JSONFormatter(logging.Formatter):
     default_msec_format = "%s.%03dZ"
 
     def format(self, record: logging.LogRecord) -> str:
+        record = _without_traceback(record)
         line = {
             "time": self.formatTime(record),
             "level": record.levelname,
@@ -71,7 +100,8 @@ class JSONFormatter(logging.Formatter):
             line["request_id"] = name
         if record.exc_info:
             line["exception"] = redacted(self.formatException(record.exc_info))
-        return json.dumps(line)
+        # In ASCII, of which json lets one control through.
+        return json.dumps(line).replace("\x7f", r"\u007f")
 
 
 def configuration(level: str, *, readable: bool) -> dict[str, Any]:
