@@ -289,7 +289,7 @@ def test_a_batch_has_a_limit(api: APIClient, people: list[User], settings: Any) 
 def test_a_batch_that_is_all_or_none_is_no_longer_than_others(api: APIClient, settings: Any) -> None:
     settings.MAX_BATCH_RECORDS = 3
     answer = many(api, [{}] * 4, "?atomic=true")
-    assert answer.json() == {"detail": "Too many records: at most 3 at once."}
+    assert answer.json() == {"detail": "Too many records: 4. At most 3 at once."}
     # Those few are looked at, and none is a record.
     assert many(api, [{}] * 3, "?atomic=true").json()["invalid"] == 3
 

@@ -196,6 +196,37 @@ def test_both_ways_are_limited_alike(people: list[User]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("lane", ["true", "false"])
+def test_a_batch_costs_its_records_whatever_their_ids_and_an_empty_one_costs_1(
+    people: list[User], lane: str
+) -> None:
+    """The lane pays by the braces that it sees, before it decodes, and gets back what was too much."""
+    token, _ = create("poster", rights=frozenset({Right.POST}))
+    bearer = f"Authorization: Bearer {token}"
+    with daphne(
+        FAST_LANE=lane,
+        RATE_LIMIT_RECORDS_PER_SECOND="1",
+        RATE_LIMIT_BURST="1000",
+        MAX_BATCH_RECORDS="500",
+    ) as url:
+        parts = urlsplit(url)
+        address = (str(parts.hostname), int(parts.port or 0))
+        say(address, post(ADD, b"{}", bearer))  # the lane takes tokens that the process knows
+        left = [1000]
+        for documents, cost in (
+            ([{"transaction_id": f"{{T{n}}}", "user": people[0].pk, "amount": 1} for n in range(200)], 200),
+            ([{"transaction_id": "{" * 80, "user": people[0].pk, "amount": n} for n in range(1)], 1),
+            ([{"transaction_id": "T", "user": people[0].pk, "amount": 1.5}] * 100, 100),
+            *(([], 1),) * 50,
+        ):
+            status, headers, _ = say(address, post(MANY, documents, bearer))
+            assert status == 200
+            left.append(int(headers["Ratelimit-Remaining"]))
+            assert left[-2] - cost <= left[-1] <= left[-2] - cost + 3, (cost, left)
+        assert left[-1] <= 1000 - 200 - 1 - 100 - 50 + 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lane", ["true", "false"])
 def test_a_full_queue_is_told_alike(people: list[User], lane: str) -> None:
     record = {"transaction_id": "T1", "user": people[0].pk, "amount": 1}
     connection().rpush(QUEUE, "x", "y")

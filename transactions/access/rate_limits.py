@@ -126,11 +126,13 @@ class Limiter:
         bucket = self._buckets.get(caller)
         return bucket.allowance() if bucket is not None and bucket.spend(records) else None
 
-    def give_back(self, caller: str, records: int) -> None:
+    def give_back(self, caller: str, records: int) -> Allowance | None:
         bucket = self._buckets.get(caller)
-        if bucket is not None:
-            bucket.held = min(bucket.held + records, bucket.rates.burst)
-            bucket.held_until = monotonic() + LEASE_S
+        if bucket is None:
+            return None
+        bucket.held = min(bucket.held + records, bucket.rates.burst)
+        bucket.held_until = monotonic() + LEASE_S
+        return bucket.allowance()
 
     async def take(self, caller: str, records: int, paid: int) -> Allowance | None:
         bucket = self._buckets.get(caller)
@@ -207,11 +209,10 @@ def take_held(caller: str, records: int) -> Allowance | None:
     return None if lasting is None else lasting.take_held(caller, records)
 
 
-def give_back(caller: str, records: int) -> None:
+def give_back(caller: str, records: int) -> Allowance | None:
     """Lets `caller` spend again what it has just paid too much; this process alone knows of it."""
     lasting = _limiters.made_here()
-    if lasting is not None:
-        lasting.give_back(caller, records)
+    return None if lasting is None else lasting.give_back(caller, records)
 
 
 async def take_for_batch(caller: str, records: int) -> Allowance | None:

@@ -270,7 +270,7 @@ async def _answer_to_batch(plain: Plain, body: bytes) -> Answer | None:
     records = decoder.records(body)
     count = 0 if records is None else max(1, len(records))
     if allowance is not None and count < braces:
-        rate_limits.give_back(plain.caller, braces - count)
+        allowance = rate_limits.give_back(plain.caller, braces - count) or allowance
     if records is None:
         return None
     judged = batches.all_right(records)

@@ -25,14 +25,20 @@ class Shape(NamedTuple):
     items: int
 
 
-def shape(text: bytes) -> Shape:
-    """The shape of `text`, for one that is no JSON some numbers. Within a string nothing counts."""
+def shape(text: bytes, depth_max: int | None = None) -> Shape:
+    """The shape of `text`, for one that is no JSON some numbers. Within a string nothing counts.
+
+    Past `depth_max` no further is looked; the depth is then more than that.
+    """
     depth = deepest = at = 0
     items = 1
     while found := _PORTION.match(text, at):
         at = found.end()
         marks = _STRING.sub(b"", found[0]).translate(None, _OTHERS)
         depths = list(accumulate(map(_STEP.__getitem__, marks), initial=depth))
-        depth, deepest = depths[-1], max(deepest, *depths)
-        items += sum(here == 1 for mark, here in zip(marks, depths, strict=False) if mark == _COMMA)
+        depth, deepest = depths[-1], max(deepest, max(depths))
+        if depth_max is not None and deepest > depth_max:
+            break
+        if _COMMA in marks:
+            items += sum(here == 1 for mark, here in zip(marks, depths, strict=False) if mark == _COMMA)
     return Shape(deepest, items)

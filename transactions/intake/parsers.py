@@ -18,6 +18,8 @@ from .json_shape import shape
 
 # A record is one level deep, a batch two.
 DEPTH_MAX = 64
+# More than a form can need that says one transaction: megabytes of percent signs take seconds to read.
+FORM_BYTES_MAX = 64 * 1024
 NO_BATCH = "Expected a JSON array of transactions, or NDJSON."
 _ARRAY = re.compile(rb"[ \t\n\r]*\[")
 # A line that is not empty, from its first character on.
@@ -47,7 +49,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _too_deep(text: bytes) -> bool:
     """Pythons differ in how deep a document their parser bears, so the limit is our own."""
-    return text.count(b"[") + text.count(b"{") > DEPTH_MAX and shape(text).depth > DEPTH_MAX
+    return text.count(b"[") + text.count(b"{") > DEPTH_MAX and shape(text, DEPTH_MAX).depth > DEPTH_MAX
 
 
 def decode(text: bytes) -> Any:
@@ -96,6 +98,8 @@ class BoundedFormParser(BoundedParser):
     media_type = "application/x-www-form-urlencoded"
 
     def read(self, body: bytes) -> QueryDict:
+        if len(body) > FORM_BYTES_MAX:
+            raise ParseError(f"The form of a transaction has at most {FORM_BYTES_MAX:,} bytes.")
         try:
             return QueryDict(body.decode(), encoding="utf-8")
         except UnicodeDecodeError:
@@ -126,7 +130,7 @@ class _Array(PostedBatch):
     def count(self) -> int:
         if not _ARRAY.match(self._body):
             raise ParseError(NO_BATCH)
-        found = shape(self._body)
+        found = shape(self._body, DEPTH_MAX)
         if found.depth > DEPTH_MAX:
             raise decoder.TooDeep
         return found.items
