@@ -4,6 +4,8 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
+from transactions.access.log_ins import bounded
+
 from .observability import health
 from .observability.prometheus import metrics
 from .serving import errors
@@ -11,6 +13,11 @@ from .serving import errors
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/dashboard/", include("transactions.dashboard.urls")),
+    # Before the admin's own: these two hash what they are sent.
+    path("admin/login/", bounded(admin.site.login)),
+    path(
+        "admin/password_change/", bounded(admin.site.admin_view(admin.site.password_change, cacheable=True))
+    ),
     path("admin/", admin.site.urls),
     path("api/", include("transactions.urls")),
     re_path(r"^api$", errors.nothing_here),

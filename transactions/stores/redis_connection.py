@@ -32,9 +32,12 @@ def _bounds(timeout_s: float | None) -> dict[str, Any]:
 
 
 @cache
-def connection() -> "redis.Redis":
-    """The blocking client of this process, for readers and the flush. Errors: redis.RedisError."""
-    return redis.Redis.from_url(settings.REDIS_URL, retry=Retry(NoBackoff(), 0), **_bounds(5.0))
+def connection(timeout_s: float = 5.0) -> "redis.Redis":
+    """The blocking client of this process, for readers and the flush. Errors: redis.RedisError.
+
+    Who can do without an answer waits less for it: one client for each `timeout_s`, in seconds.
+    """
+    return redis.Redis.from_url(settings.REDIS_URL, retry=Retry(NoBackoff(), 0), **_bounds(timeout_s))
 
 
 def intake_connection(timeout_s: float | None = None) -> "redis.asyncio.Redis":
