@@ -39,6 +39,8 @@ class ApiView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Checks who asks, then what for: `asked` has the parameters, checked."""
         super().initial(request, *args, **kwargs)
+        if not hasattr(self, (request.method or "").lower()):
+            return  # a method that there is not is refused as such, whatever is asked
         if not in_utf8(request.META.get("QUERY_STRING", "")):
             raise ParseError("The query string is not UTF-8.")
         self.asked = self.parameters(data=request.query_params)

@@ -212,3 +212,8 @@ def test_text_that_is_no_text_is_refused(
         asked = parameters(data=query)
         assert not asked.is_valid()
         assert list(asked.errors) == [name]
+
+
+def test_a_method_that_there_is_not_is_refused_as_such_whatever_is_asked(api: APIClient) -> None:
+    answer = api.generic("TRACE", f"{LIST}?Status=&cursor=none")
+    assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD, OPTIONS")
