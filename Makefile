@@ -9,10 +9,10 @@ BIN := $(VENV)/bin
 OWN := conftest.py benchmarks dev tests transactions transaction_monitoring manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install tools run test contract faults mutations browser bench check lint types imports packages migrations deploy format lock licences audit clean
+.PHONY: help install tools run test contract contract-rules faults mutations browser bench check lint types imports packages migrations deploy format lock licences audit clean
 
 help:  ## This list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
 # `run` installs what running needs; what tests and developers need comes on top, once it is asked for.
 RUNNING := requirements.lock requirements-private.lock
@@ -35,6 +35,11 @@ test: tools  ## The whole suite, on servers of its own
 
 contract: tools  ## The running server against its own OpenAPI schema, by made-up requests
 	@exec $(BIN)/python -m pytest tests/contract $(ARGS)
+
+# CONTRACT_STREAMS=10000 for a longer run.
+contract-rules: export CONTRACT_STREAMS ?= 1000
+contract-rules: tools  ## Rules live, by backtest and by a plain judge, over random streams
+	@exec $(BIN)/python -m pytest tests/rules/test_contract.py $(ARGS)
 
 faults: tools  ## Kills, cuts and stops real processes; prints what was lost and doubled (FAULT_SEED)
 	@exec $(BIN)/python -m pytest tests/faults -q $(ARGS)

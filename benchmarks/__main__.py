@@ -21,6 +21,7 @@ PARTS = (
     "averages",
     "pages",
     "reads",
+    "rules",
 )
 RESULTS = Path(__file__).with_name("RESULTS.md")
 

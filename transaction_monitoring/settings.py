@@ -91,6 +91,9 @@ ALLOW_ANONYMOUS_API = switch("ALLOW_ANONYMOUS_API", False)
 # DELETE /api/delete-transactions/ empties everything: for test systems.
 ALLOW_DELETE_ALL = switch("ALLOW_DELETE_ALL", False)
 
+# Who approves a version of a rule is not who wrote it. PostgreSQL refuses it otherwise.
+FOUR_EYES = switch("FOUR_EYES", not DEBUG)
+
 # --- The pipeline -----------------------------------------------------------------------------
 
 # Seconds between two ticks of Celery Beat; what is accepted is stored one or two of these later.
@@ -237,6 +240,8 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "axes",
     "transactions",
+    "transactions.alerts",
+    "transactions.rules",
 ]
 MIDDLEWARE = [
     # Around all that answers.

@@ -51,8 +51,11 @@ class Transaction(models.Model):
         indexes = [
             # The list and the admin, newest first; the rows of a time range.
             models.Index(fields=["created_at", "id"], name="transaction_by_time"),
-            # A user's list and averages; the cascade of a deleted user.
-            models.Index(fields=["user", "created_at", "id"], name="transaction_by_user"),
+            # A user's list and averages; the cascade of a deleted user; windows of rules, which add up
+            # amounts. Not the status: a settlement would have to write to the index.
+            models.Index(
+                fields=["user", "created_at", "id"], include=["amount"], name="transaction_by_user_amount"
+            ),
         ]
 
     def __str__(self) -> str:

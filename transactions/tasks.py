@@ -45,7 +45,10 @@ def flush_transactions() -> None:
 def prune_transactions() -> None:
     """Removes what is more than RETENTION_DAYS old, a little at a time; 0 removes nothing."""
     if settings.RETENTION_DAYS:
-        retention.go_on_pruning(settings.RETENTION_DAYS, seconds_max=PRUNE_S_MAX)
+        try:
+            retention.go_on_pruning(settings.RETENTION_DAYS, seconds_max=PRUNE_S_MAX)
+        except retention.TooShort as error:
+            log.error("Nothing is pruned. %s", error)
 
 
 def connect_signals() -> None:

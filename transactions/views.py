@@ -101,11 +101,11 @@ class DeleteTransactions(ApiView):
 
 
 class Pipeline(ApiView):
-    """GET the books."""
+    """GET the books, and how the rules are."""
 
     @operations.PIPELINE
     def get(self, request: Request) -> Response:
-        return Response(balance.read().as_dict())
+        return Response({**balance.read().as_dict(), "rules": balance.rules_as_dict()})
 
 
 class TransactionList(ApiView):

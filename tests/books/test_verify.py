@@ -28,6 +28,7 @@ NAMES = [
     "balanced",
     "oldest_buffered_seconds",
     "last_flush",
+    "rules",
 ]
 
 

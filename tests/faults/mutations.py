@@ -54,6 +54,15 @@ BULK = "transactions/storing/bulk_insert.py"
 EPOCHS = "transactions/books/epochs.py"
 FLUSH = "transactions/storing/flush.py"
 INGEST = "transactions/intake/ingest.py"
+GATE = "transactions/rules/gate.py"
+SWEEP = "transactions/rules/kinds/windowed.py"
+RULES = (
+    "tests/rules/test_gate.py",
+    "tests/rules/test_live.py",
+    "tests/rules/test_crashes.py",
+    "tests/rules/test_lifecycle.py",
+    "tests/rules/test_contract.py",
+)
 MUTATIONS = (
     Mutation("the fence: a chunk's claim", BULK, " AND done = %(offset)s", ""),
     Mutation(
@@ -75,8 +84,8 @@ MUTATIONS = (
     Mutation(
         "a batch is let go of only when all of it is committed",
         FLUSH,
-        "if _store(session, batch, report, deadline):",
-        "if _store(session, batch, report, deadline) or True:",
+        "if _store(session, batch, report, deadline, rules):",
+        "if _store(session, batch, report, deadline, rules) or True:",
     ),
     Mutation(
         "promises are looked after",
@@ -178,6 +187,60 @@ MUTATIONS = (
         "body_limits.install()\n",
         "",
         fault("fault_18"),
+    ),
+    Mutation(
+        "a rule that fails is rolled back alone",
+        "transactions/rules/evaluation.py",
+        '    cursor.execute("SAVEPOINT rule")\n',
+        "",
+        RULES,
+    ),
+    Mutation("a hit is raised once", "transactions/rules/evaluation.py", "{EACH_ONCE}", "", RULES),
+    Mutation("a debt's cursor", "transactions/rules/debts.py", "first=last + 1", "first=last + 2", RULES),
+    Mutation(
+        "a debt's cursor moves with its hits",
+        "transactions/rules/debts.py",
+        "cursor.execute(DELETE, (debt.id,))",
+        "pass",
+        RULES,
+    ),
+    Mutation(
+        "the gate counts the bucket before",
+        GATE,
+        'THEN {_sum(f"k.{name}_{what}", f"k.{name}_{what}_before")} END',
+        "THEN k.{name}_{what} END",
+        RULES,
+    ),
+    Mutation(
+        "the gate vouches for the latest bucket alone",
+        GATE,
+        'CASE WHEN {_bucket(name, "u.lo")} = k.{name}',
+        "CASE WHEN true",
+        RULES,
+    ),
+    Mutation(
+        "the gate vouches when it is full",
+        GATE,
+        "WHERE u.user_id <= (SELECT filled_to",
+        "WHERE 0 <= (SELECT filled_to",
+        RULES,
+    ),
+    Mutation(
+        "what leaves a window goes first",
+        SWEEP,
+        "ORDER BY m.moment, m.n, m.id",
+        "ORDER BY m.moment, m.id, m.n",
+        RULES,
+    ),
+    Mutation(
+        "a late record makes later ones hits", SWEEP, "w.moment <= w.hi + {window}", "w.moment <= w.hi", RULES
+    ),
+    Mutation(
+        "what was stored before a version is in force",
+        "transactions/rules/lifecycle.py",
+        "            _owe_past(cursor, held, minute)\n",
+        "            pass\n",
+        RULES,
     ),
     Mutation(
         "on the disk before the answer",

@@ -38,7 +38,8 @@ def series(client: Client, people: list[User]) -> dict[str, set[str]]:
     flush()
     tally.observe(REQUEST_SECONDS, 0.1, "add-transaction")
     tally.observe(FLUSH_RECORDS, 1)
-    for field in ("requests|add-transaction|200", "websocket_closed|4008"):
+    counted = ("rule_hits|1|1", "rule_failures|1|1", "rule_microseconds|1|1")
+    for field in ("requests|add-transaction|200", "websocket_closed|4008", *counted):
         tally.add(field)
     families = text_string_to_metric_families(client.get("/metrics").content.decode())
     found: dict[str, set[str]] = {}

@@ -23,6 +23,7 @@ from transactions.books import alarms, balance
 from transactions.intake.answers import REASONS
 from transactions.metrics import counters
 from transactions.models import RejectedRecord
+from transactions.rules import figures
 from transactions.stores import redis_memory
 from transactions.stores.redis_connection import connection
 
@@ -39,6 +40,8 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...], Iterable[str]]] = {
     "requests": ("Answers to posted transactions, by status.", ("endpoint", "status"), ()),
     "refused": ("Records refused at the door.", ("reason",), sorted(set(REASONS.values()))),
     "ticks": ("Ticks of the flush, by what they came to.", ("outcome",), ("done", "failed", "expired")),
+    "rule_hits": ("Hits that a version of a rule has raised.", ("rule", "version"), ()),
+    "rule_failures": ("Times that a version of a rule has failed.", ("rule", "version"), ()),
     "websocket_closed": ("Websockets that we closed, by code.", ("code",), ("4003", "4008", "4013")),
 }
 HISTOGRAMS = {
@@ -88,6 +91,7 @@ class System(Collector):
             yield _gauge("redis_memory_limit_bytes", "Redis' maxmemory; 0: none.", memory.limit)
         try:
             yield _gauge("alarms_open", "Alarms that nobody has acknowledged.", alarms.open_alarms().count())
+            yield from _of_rules(counts)
             waiting = RejectedRecord.objects.filter(resolution="").count()
             yield _gauge("rejected_open", "Rejected records that nobody has dealt with.", waiting)
         except DatabaseError:
@@ -106,6 +110,23 @@ def _of_books(found: balance.Books) -> Iterator[Metric]:
     yield _gauge("books_balanced", "1 where everything accepted is accounted for.", found.balanced)
     last = found.last_flush.timestamp() if found.last_flush is not None else None
     yield _gauge("last_flush_timestamp_seconds", "When a flush last ran to its end.", last)
+
+
+def _of_rules(counts: dict[str, int]) -> Iterator[Metric]:
+    """What is owed, and the seconds of each version: counted as whole microseconds."""
+    now = figures.read()
+    yield _gauge("rule_versions", "Versions of rules in force, in shadow too.", now.versions)
+    yield _gauge("rule_debt_records", "Stored records that rules have not judged yet.", now.debt_records)
+    oldest = now.oldest_debt_seconds or 0
+    yield _gauge("rule_debt_oldest_seconds", "Age of the oldest debt that could be paid; 0: none.", oldest)
+    family = CounterMetricFamily(
+        f"{PREFIX}rule_seconds", "Seconds that a version of a rule took.", labels=["rule", "version"]
+    )
+    for field, value in sorted(counts.items()):
+        name, _, label = field.partition("|")
+        if name == "rule_microseconds":
+            family.add_metric(label.split("|"), value / 1_000_000)
+    yield family
 
 
 def _gauge(name: str, help: str, value: Any) -> Metric:

@@ -16,6 +16,7 @@ from django.db import connection as database
 
 from ..queue.keys import BOOKS, QUEUE
 from ..queue.records import state_of_line
+from ..rules import figures
 from ..stores.redis_connection import connection, text
 from ..tables import BATCHES, EPOCHS
 
@@ -103,6 +104,14 @@ def read() -> Books:
         if totals_after == totals and waiting.epoch == epoch:
             return _balance(totals, waiting)
     return replace(_balance(totals, waiting), in_flight=None, balanced=None)
+
+
+def rules_as_dict() -> dict[str, Any] | None:
+    """How the rules are, beside the books; None while PostgreSQL does not answer."""
+    try:
+        return figures.read().as_dict()
+    except DatabaseError:
+        return None
 
 
 def _totals(epoch: str) -> Totals:

@@ -17,6 +17,7 @@ import logging
 import uuid
 
 from ..queue.keys import BATCH, BATCH_INDEX, BOOKS, FEED, INDEX, QUEUE
+from ..rules import emptying as rules
 from ..stores.postgres_session import FLUSH_LOCK, Session
 from ..stores.redis_connection import connection, text
 from ..stores.scripts import lua
@@ -174,6 +175,7 @@ def empty_everything() -> None:
 def _finish_emptying(session: Session, epoch: str) -> None:
     with session.transaction() as cursor:
         cursor.execute(EMPTY)
+        rules.empty(cursor)
         cursor.execute(CLOSE)
         cursor.execute(ABANDON)
         cursor.execute(f"{OPEN} ON CONFLICT (id) DO NOTHING", (epoch, ""))

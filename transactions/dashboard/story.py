@@ -62,7 +62,7 @@ def _events(row: Transaction | None, state: State | None) -> list[dict[str, Any]
 
 
 def _latest(user: int) -> list[dict[str, Any]]:
-    """The user's latest stored transactions, by the index transaction_by_user."""
+    """The user's latest stored transactions, by the index transaction_by_user_amount."""
     rows = Transaction.objects.filter(user_id=user).order_by("-created_at", "-id")[:LATEST_OF_USER]
     return [{**detail.stored_as_dict(row), "amount": str(row.amount)} for row in rows]
 

@@ -163,6 +163,16 @@ BOOKS = an_object(
         "balanced": {"type": ["boolean", "null"]},
         "oldest_buffered_seconds": {"type": ["number", "null"]},
         "last_flush": {**MOMENT, "type": ["string", "null"]},
+        "rules": {
+            **an_object(
+                {
+                    "versions": {**COUNT, "description": "In force, in shadow too."},
+                    "debt_records": {**COUNT, "description": "Stored, and not judged yet."},
+                    "oldest_debt_seconds": {"type": ["number", "null"], "minimum": 0},
+                }
+            ),
+            "type": ["object", "null"],
+        },
     }
 )
 

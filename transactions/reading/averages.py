@@ -54,7 +54,7 @@ FIND_SPANS = """
 """
 # Purpose: the spans in which there are rollups; along their primary key.
 FIND_SPANS_OF_ALL = FIND_SPANS.format(moment="bucket", source=f"{ROLLUPS} WHERE true")
-# Purpose: the spans in which a user has rows; along the index transaction_by_user.
+# Purpose: the spans in which a user has rows; along the index transaction_by_user_amount.
 FIND_SPANS_OF_USER = FIND_SPANS.format(moment="created_at", source=f"{TRANSACTIONS} WHERE user_id = %(user)s")
 
 # Purpose: count and sum between each two of the sorted bounds, of whole buckets.
@@ -76,7 +76,7 @@ SUM_DIVIDED = f"""
               AND (%(status)s IS NULL OR status = %(status)s) OFFSET 0) AS row
      GROUP BY 1
 """
-# Purpose: the same for one user, from the user's rows alone; by the index transaction_by_user.
+# Purpose: the same for one user, from the user's rows alone; by the index transaction_by_user_amount.
 SUM_USER = f"""
     SELECT width_bucket(created_at, %(bounds)s::timestamptz[]), count(*), sum(amount)
       FROM {TRANSACTIONS}

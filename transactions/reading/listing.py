@@ -25,7 +25,7 @@ LIMIT_DEFAULT = 100
 LIMIT_MAX = 1000
 CURSOR_CHARACTERS_MAX = 200
 
-# Purpose: one page, by the index transaction_by_time or, of one user, transaction_by_user.
+# Purpose: one page, by the index transaction_by_time or, of one user, transaction_by_user_amount.
 SELECT_PAGE = f"""
     SELECT id, transaction_id, user_id, amount, status, created_at
       FROM {TRANSACTIONS}

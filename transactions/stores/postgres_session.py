@@ -37,8 +37,8 @@ class Session:
     PostgreSQL shows it as `name`, in pg_stat_activity.
     """
 
-    def __init__(self, name: str = "transactions flush") -> None:
-        self._name = name
+    def __init__(self, name: str = "transactions flush", silence_s: float = SILENCE_S) -> None:
+        self._name, self._silence_s = name, silence_s
         self._connection: Any = None
 
     def __enter__(self) -> Self:
@@ -116,7 +116,7 @@ class Session:
     @contextmanager
     def _bounded(self) -> Iterator[None]:
         """Cuts the connection where the block has waited for too long."""
-        timer = threading.Timer(SILENCE_S, cut, [self._connection])
+        timer = threading.Timer(self._silence_s, cut, [self._connection])
         timer.daemon = True
         timer.start()
         try:

@@ -15,6 +15,7 @@ from typing import Any
 from psycopg2.extras import execute_values
 
 from ..queue.records import COLUMNS, LINE, unescape
+from ..rules.live import Run
 from ..stores.crash_points import crash_point
 from ..tables import BATCHES, EPOCHS, REJECTED, TRANSACTIONS, USER_KEY, USERS
 
@@ -130,6 +131,7 @@ SETTLE = f"""
        SET status = judged.status, settled_at = now(), settled_as_of = judged.as_of
       FROM judged WHERE judged.verdict = 'settled' AND t.id = judged.row_id
 """
+SELECT_SETTLED = "SELECT row_id FROM judged WHERE verdict = 'settled'"
 COUNT_JUDGED = """
     SELECT count(*) FILTER (WHERE verdict = 'stored'), count(*) FILTER (WHERE verdict = 'settled'),
            count(*) FILTER (WHERE verdict = 'duplicate'), count(*) FILTER (WHERE verdict = 'overtaken')
@@ -211,13 +213,19 @@ def prepare(cursor: Any) -> None:
 
 
 def store(
-    cursor: Any, chunk: Chunk, *, poison: str = "", meanwhile: Callable[[], None] = lambda: None
+    cursor: Any,
+    chunk: Chunk,
+    *,
+    poison: str = "",
+    meanwhile: Callable[[], None] = lambda: None,
+    rules: Run | None = None,
 ) -> Counts:
     """Stores `chunk` in the cursor's open transaction; the caller commits.
 
     With `poison` nothing is tried: every record is rejected for that reason. `meanwhile` is called just
-    before the long INSERT, through which this process only waits. Raises Superseded, psycopg2.DataError
-    or IntegrityError (something in the chunk cannot be stored: try less of it), other psycopg2.Error.
+    before the long INSERT, through which this process only waits; `rules` judge what is stored. Raises
+    Superseded, psycopg2.DataError or IntegrityError (something in the chunk cannot be stored: try less of
+    it), other psycopg2.Error.
     """
     cursor.execute(CLAIM_CHUNK, {"batch": chunk.batch, "offset": chunk.offset, "records": len(chunk.lines)})
     if cursor.rowcount != 1:
@@ -232,6 +240,8 @@ def store(
         cursor.copy_expert(COPY_INCOMING, io.BytesIO(chunk.text), size=COPY_READ_BYTES)
         crash_point("flush.amid_insert")
         meanwhile()
+        if rules is not None:
+            rules.begin(cursor)
         cursor.execute(INSERT_NEW)
         if cursor.rowcount == len(readable):
             counts.stored = len(readable)
@@ -242,6 +252,8 @@ def store(
         _keep_rejected(cursor, chunk.batch, rejected)
     counts.rejected = len(rejected)
     cursor.execute(COUNT_CHUNK, {"batch": chunk.batch, **asdict(counts)})
+    if rules is not None and readable:
+        rules.conclude(cursor, counts.stored, _settled(cursor) if counts.settled else [])
     if log.isEnabledFor(logging.DEBUG):
         for ids in _request_ids(chunk.lines):
             log.debug("Batch %s, from %s: of the requests %s", chunk.batch, chunk.offset, ids)
@@ -267,6 +279,12 @@ def _judge(cursor: Any, lines: Sequence[bytes]) -> tuple[Counts, list[tuple[byte
     cursor.execute(SELECT_REJECTED)
     rejected = [(lines[seq], reason) for seq, reason in cursor.fetchall()]
     return Counts(stored, settled, duplicates, len(rejected)), rejected
+
+
+def _settled(cursor: Any) -> list[int]:
+    """The keys of the rows that this chunk has settled."""
+    cursor.execute(SELECT_SETTLED)
+    return [row[0] for row in cursor.fetchall()]
 
 
 def _keep_rejected(cursor: Any, batch: int, rejected: Sequence[tuple[bytes, str]]) -> None:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Self, cast
 
 import psycopg2
@@ -24,6 +25,7 @@ from django.conf import settings
 from ..books import epochs
 from ..metrics import counters
 from ..queue.keys import BATCH, BOOKS, INDEX, QUEUE, index_of
+from ..rules.live import Run
 from ..stores.crash_points import crash_point
 from ..stores.postgres_session import FLUSH_LOCK, Session
 from ..stores.redis_connection import connection
@@ -89,6 +91,7 @@ def flush() -> FlushReport:
     report = FlushReport()
     began = time.monotonic()
     deadline = began + FLUSH_S_MAX
+    rules, up_to = Run(), datetime.now(UTC)
     with Session() as session:
         if not session.try_lock(FLUSH_LOCK):
             report.busy = True
@@ -103,10 +106,11 @@ def flush() -> FlushReport:
                 with session.transaction() as cursor:
                     bulk_insert.prepare(cursor)
                 prepared = True
-            if _store(session, batch, report, deadline):
+            if _store(session, batch, report, deadline, rules):
                 _release(session, batch)
         epochs.note_flush(session, epoch)
         note_stored(session)
+        rules.afterwards(session, up_to if time.monotonic() < deadline else None)
     counters.flushed(report.total, time.monotonic() - began)
     return report
 
@@ -155,7 +159,7 @@ def _measure(session: Session, batch: Batch) -> None:
         batch.length = length
 
 
-def _store(session: Session, batch: Batch, report: FlushReport, deadline: float) -> bool:
+def _store(session: Session, batch: Batch, report: FlushReport, deadline: float, rules: Run) -> bool:
     """Stores what is left of a batch, chunk by chunk; True when all of it is committed.
 
     False where time ran out first. A chunk that PostgreSQL refuses is tried again by half, down to the
@@ -175,13 +179,16 @@ def _store(session: Session, batch: Batch, report: FlushReport, deadline: float)
                 return True
             try:
                 with session.transaction() as cursor:
-                    counts = bulk_insert.store(cursor, chunk, poison=poison, meanwhile=reader.go_ahead)
+                    counts = bulk_insert.store(
+                        cursor, chunk, poison=poison, meanwhile=reader.go_ahead, rules=rules
+                    )
             except (psycopg2.DataError, psycopg2.IntegrityError) as error:
                 if len(chunk.lines) == 1:
                     poison = str(error).partition("\n")[0]
                 size = max(1, len(chunk.lines) // 2)
                 continue
             crash_point("flush.after_commit")
+            rules.committed()
             batch.done += len(chunk.lines)
             report.add(counts)
             size, poison = min(size * 2, settings.FLUSH_CHUNK_RECORDS), ""

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import psycopg2
 from django.db import connection
 
+from ..rules import lifecycle
 from ..stores.postgres_session import PRUNE_LOCK, Session
 from ..tables import PRUNING_PLACE, TRANSACTIONS
 
@@ -62,6 +63,10 @@ class PruningUnderWay(Exception):
     """Another pruning is under way, and has not ended in the time that a lock is waited for."""
 
 
+class TooShort(Exception):
+    """A rule in force looks back further than transactions would be kept; names the rule."""
+
+
 class Place(NamedTuple):
     """The last row, in the order of time, that was looked at."""
 
@@ -85,8 +90,9 @@ def prune(days: int, *, pending: bool = False) -> int:
     """Removes every row that is more than `days` old, and returns how many went.
 
     What is committed stays done whatever comes. Waits for a pruning under way, if not for long. Raises
-    PruningUnderWay, psycopg2.Error.
+    TooShort, PruningUnderWay, psycopg2.Error, django.db.Error.
     """
+    _check(days)
     removed = 0
     place: Place | None = START
     with Session("transactions prune") as session:
@@ -108,8 +114,9 @@ def go_on_pruning(days: int, *, seconds_max: float) -> int:
 
     PENDING ones stay. It begins where the last call stopped, in whatever process that was, and at the
     oldest row again after one that came to the end. 0 while another pruning is under way, too. What is
-    committed stays done whatever comes. Raises psycopg2.Error.
+    committed stays done whatever comes. Raises TooShort, psycopg2.Error, django.db.Error.
     """
+    _check(days)
     removed, deadline = 0, time.monotonic() + seconds_max
     with Session("transactions prune") as session:
         if not session.try_lock(PRUNE_LOCK):
@@ -126,6 +133,13 @@ def go_on_pruning(days: int, *, seconds_max: float) -> int:
                 break
     _tell(removed, before)
     return removed
+
+
+def _check(days: int) -> None:
+    """Raises TooShort where a rule in force looks at what would be removed."""
+    needed, rule = lifecycle.longest()
+    if days < needed:
+        raise TooShort(f"The rule “{rule}” needs transactions to be kept for {needed} days.")
 
 
 def _before(session: Session, days: int) -> datetime:

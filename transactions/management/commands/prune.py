@@ -31,6 +31,8 @@ class Command(BaseCommand):
                 self.stdout.write(f"pruned: {retention.prune(days, pending=pending)}")
         except retention.PruningUnderWay as error:
             raise CommandError("Another pruning is under way: run this again when it has ended.") from error
+        except retention.TooShort as error:
+            raise CommandError(str(error)) from error
         except (DatabaseError, psycopg2.Error) as error:
             raise CommandError(f"PostgreSQL does not answer ({str(error).strip()}).") from error
 

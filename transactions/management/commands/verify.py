@@ -34,7 +34,7 @@ class Command(BaseCommand):
             raise CommandError(
                 f"Redis does not answer ({type(error).__name__}): nothing can be told."
             ) from error
-        shown = found.as_dict()
+        shown = {**found.as_dict(), "rules": balance.rules_as_dict()}
         if options["json"]:
             self.stdout.write(json.dumps(shown, cls=JSONEncoder))
         else:
@@ -63,4 +63,6 @@ class Command(BaseCommand):
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_text(each)}" for name, each in value.items())
     return "-" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

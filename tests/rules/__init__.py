@@ -1,0 +1,1 @@
+"""Rules: kinds, versions, the contract, and what becomes of rules that fail."""

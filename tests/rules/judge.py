@@ -1,0 +1,198 @@
+"""A judge in plain Python: what each kind of rule finds among transactions, by its definition alone."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fractions import Fraction
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from transactions.rules.kinds import clock, prefix, rows, windowed
+from transactions.rules.kinds.kind import Kind
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A stored transaction."""
+
+    id: int
+    user: int
+    amount: int
+    status: str
+    happened: datetime
+    accepted: datetime
+    settled: datetime | None = None
+
+    @property
+    def place(self) -> tuple[datetime, int]:
+        return self.happened, self.id
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A user on a list."""
+
+    name: str
+    user: int
+    starts: datetime
+    ends: datetime | None
+
+
+def judge(
+    kind: Kind,
+    facts: Iterable[Fact],
+    entries: Sequence[Entry],
+    begin: datetime,
+    end: datetime | None,
+    now: datetime | None = None,
+) -> set[int]:
+    """The keys of the transactions that are hits of what happened from `begin` until before `end`."""
+    known = sorted(facts, key=lambda fact: fact.place)
+    by_user: dict[int, list[Fact]] = {}
+    for fact in known:
+        by_user.setdefault(fact.user, []).append(fact)
+    found = set()
+    for x in known:
+        in_force = begin <= x.happened and (end is None or x.happened < end)
+        if in_force and _passes(kind, x, entries) and _fires(kind, x, by_user[x.user], entries, now):
+            found.add(x.id)
+    return found
+
+
+def _on(name: str, fact: Fact, entries: Sequence[Entry]) -> bool:
+    return any(
+        entry.name == name
+        and entry.user == fact.user
+        and entry.starts <= fact.happened
+        and (entry.ends is None or fact.happened < entry.ends)
+        for entry in entries
+    )
+
+
+def _passes(kind: Kind, fact: Fact, entries: Sequence[Entry]) -> bool:
+    f = kind.filter
+    if f.amount_min is not None and fact.amount < f.amount_min:
+        return False
+    if f.amount_max is not None and fact.amount > f.amount_max:
+        return False
+    if f.statuses and fact.status not in f.statuses:
+        return False
+    if f.in_list is not None and not _on(f.in_list, fact, entries):
+        return False
+    if f.not_in_list is not None and _on(f.not_in_list, fact, entries):
+        return False
+    return f.hours is None or in_hours(fact.happened, f.hours, f.zone)
+
+
+def in_hours(moment: datetime, hours: str, zone: str) -> bool:
+    start, end = map(int, hours.split("-"))
+    hour = moment.astimezone(ZoneInfo(zone)).hour
+    return start <= hour < end if start < end else hour >= start or hour < end
+
+
+def _fires(kind: Kind, x: Fact, own: list[Fact], entries: Sequence[Entry], now: datetime | None) -> bool:
+    match kind:
+        case rows.Amount():
+            return x.amount >= kind.amount if kind.at == "least" else x.amount <= kind.amount
+        case rows.RoundAmount():
+            return x.amount >= kind.least and x.amount % kind.multiple == 0
+        case rows.Listed():
+            return _on(kind.list_name, x, entries)
+        case rows.ClockGap():
+            return x.accepted - x.happened > timedelta(minutes=kind.minutes)
+        case windowed.WindowedKind():
+            return _windowed(kind, x, own, entries)
+        case prefix.Deviation():
+            past = _before(x, own, timedelta(days=90))[-kind.past_max :]
+            total = sum(y.amount for y in past)
+            return (
+                x.amount >= kind.least
+                and len(past) >= kind.past_min
+                and total > 0
+                and x.amount >= Fraction(kind.factor) * Fraction(total, len(past))
+            )
+        case prefix.FirstOrDormant():
+            return x.amount >= kind.least and not _before(x, own, timedelta(days=kind.days))
+        case clock.PendingTooLong():
+            assert now is not None
+            due = x.accepted + timedelta(minutes=kind.minutes)
+            return due <= now and (x.status == "PENDING" or (x.settled is not None and x.settled > due))
+    raise AssertionError(kind)
+
+
+def _before(x: Fact, own: list[Fact], reach: timedelta) -> list[Fact]:
+    """The user's rows stored before x that did not happen after it, in order."""
+    return [y for y in own if y.id < x.id and y.place < x.place and y.happened > x.happened - reach]
+
+
+def _windowed(kind: windowed.WindowedKind, x: Fact, own: list[Fact], entries: Sequence[Entry]) -> bool:
+    def counts(y: Fact) -> bool:
+        return _passes(kind, y, entries) and _own_condition(kind)(y)
+
+    if not counts(x):
+        return False
+    start = x.happened - timedelta(seconds=kind.window_s)
+    within = [y for y in own if y.happened > start and y.place <= x.place and counts(y)]
+    if isinstance(kind, windowed.RapidRepeat):
+        within = [y for y in within if y.amount == x.amount]
+    if isinstance(kind, windowed.VelocitySum):
+        return sum(y.amount for y in within) >= kind.total
+    assert isinstance(kind, windowed.VelocityCount)
+    return len(within) >= kind.count
+
+
+def _own_condition(kind: Kind) -> Callable[[Fact], bool]:
+    match kind:
+        case windowed.BelowLimit():
+            return lambda y: kind.limit - kind.margin <= y.amount < kind.limit
+        case windowed.FailureBurst():
+            return lambda y: y.status == "FAILED" and (kind.most is None or y.amount <= kind.most)
+    return lambda y: True
+
+
+def judge_rates(
+    kind: clock.FailureRate,
+    facts: Iterable[Fact],
+    begin: datetime,
+    end: datetime | None,
+    now: datetime,
+) -> set[datetime]:
+    """The quarters of an hour, by their beginning, in which too much fails."""
+    counts: dict[datetime, list[int]] = {}
+    for fact in facts:
+        start = fact.happened.replace(minute=fact.happened.minute // 15 * 15, second=0, microsecond=0)
+        both = counts.setdefault(start, [0, 0])
+        both[0] += 1
+        both[1] += fact.status == "FAILED"
+    found = set()
+    for start, (number, failed) in counts.items():
+        past = [counts.get(start - timedelta(days=day), [0, 0]) for day in range(1, kind.days + 1)]
+        number_before, failed_before = (sum(each[n] for each in past) for n in (0, 1))
+        fires = (
+            begin <= start
+            and (end is None or start < end)
+            and start + timedelta(minutes=15) <= now
+            and (kind.filter.hours is None or in_hours(start, kind.filter.hours, kind.filter.zone))
+            and number >= kind.least
+            and 100 * failed >= kind.percent * number
+            and number_before > 0
+            and failed * number_before >= Fraction(kind.factor) * failed_before * number
+        )
+        if fires:
+            found.add(start)
+    return found
+
+
+def judge_silences(
+    kind: clock.Silence, facts: Iterable[Fact], begin: datetime, end: datetime | None, now: datetime
+) -> set[datetime]:
+    """The acceptances after which none came for too long."""
+    moments = [*sorted(fact.accepted for fact in facts), now]
+    found = set()
+    for last, following in pairwise(moments):
+        told = last + timedelta(minutes=kind.minutes)
+        inside = begin <= told and (end is None or told < end)
+        hours = kind.filter.hours
+        if following > told and inside and (hours is None or in_hours(told, hours, kind.filter.zone)):
+            found.add(last)
+    return found

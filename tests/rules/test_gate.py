@@ -1,0 +1,64 @@
+"""The gate: bounds that may be too high, and are never too low."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.contrib.auth.models import User
+
+from tests.support.accepting import record, take
+from tests.support.rules import rule_in_force
+from transactions.rules import gate
+from transactions.rules.models import Gate, Hit
+from transactions.storing.flush import flush
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# An hour of buckets that ended a while ago, so that its two buckets are surely two.
+HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=3)
+
+
+def stored(id: str, user: User, minutes: int) -> None:
+    take(record(id, user, created_at=HOUR + timedelta(minutes=minutes)))
+    flush()
+
+
+def hits() -> list[str]:
+    return sorted(Hit.objects.values_list("transaction_id", flat=True))
+
+
+@pytest.fixture
+def _kept(people: list[User]) -> None:
+    rule_in_force("velocity_count", count=3, window="1h")
+    flush()
+    assert Gate.objects.get().filled_to == gate.COMPLETE
+
+
+@pytest.mark.usefixtures("_kept")
+def test_a_window_over_two_buckets_is_bounded_by_both(people: list[User]) -> None:
+    for id, minutes in (("A", 40), ("B", 50), ("C", 65)):
+        stored(id, people[0], minutes)
+    assert hits() == ["C"]
+
+
+@pytest.mark.usefixtures("_kept")
+def test_a_late_record_of_an_older_bucket_is_looked_at(people: list[User]) -> None:
+    for id, minutes in (("A", 10), ("B", 20), ("LATER", 170), ("LATE", 30)):
+        stored(id, people[0], minutes)
+    assert hits() == ["LATE"]
+
+
+@pytest.mark.usefixtures("_kept")
+def test_a_late_record_of_the_bucket_before_counts_there(people: list[User]) -> None:
+    for id, minutes in (("A", 50), ("B", 70), ("LATE", 55)):
+        stored(id, people[0], minutes)
+    assert hits() == ["B"]
+    stored("C", people[0], 75)
+    assert hits() == ["B", "C"]
+
+
+@pytest.mark.usefixtures("_kept")
+def test_records_of_two_buckets_at_once_are_looked_at(people: list[User]) -> None:
+    moments = [HOUR + timedelta(minutes=minutes) for minutes in (10, 20, 30, 65)]
+    take(*(record(f"T{n}", people[0], created_at=moment) for n, moment in enumerate(moments)))
+    flush()
+    assert hits() == ["T2", "T3"]

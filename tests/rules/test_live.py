@@ -1,0 +1,260 @@
+"""Rules in the flush: storing goes on whatever they do, what they miss is owed, and paid once."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg2
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from pytest_django import Settings
+from rest_framework.test import APIClient
+
+from tests.observability.test_metrics import scraped
+from tests.support.accepting import record, take
+from tests.support.rules import pay_debt, rule_in_force
+from tests.support.serving import database_url
+from transactions.alerts.models import Alert, Snooze
+from transactions.alerts.models import State as AlertState
+from transactions.models import Transaction
+from transactions.rules import evaluation, gate, lifecycle
+from transactions.rules.kinds.windowed import VelocityCount
+from transactions.rules.models import Debt, Gate, Hit, UserList, UserState
+from transactions.storing import retention
+from transactions.storing.flush import flush
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@contextmanager
+def locked(table: str) -> Iterator[None]:
+    """Somebody holds a table."""
+    other = psycopg2.connect(database_url())
+    try:
+        with other.cursor() as cursor:
+            cursor.execute(f"LOCK TABLE {table}")
+        yield
+    finally:
+        other.close()
+
+
+@contextmanager
+def instead(kind: type[Any], text: str) -> Iterator[None]:
+    """The kind's text is another one meanwhile."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kind, "sql", lambda self, bound: text)
+        yield
+
+
+def raised() -> list[tuple[str, str]]:
+    return sorted(Hit.objects.values_list("version__rule__name", "transaction_id"))
+
+
+def test_a_hit_tells_what_it_is_about_and_joins_an_alert(people: list[User]) -> None:
+    version = rule_in_force("velocity_count", name="Many", count=2, window="1h")
+    take(*(record(f"T{n}", people[0], n) for n in range(3)), record("T9", people[1], 5))
+    flush()
+    first, second = Hit.objects.order_by("id")
+    assert (first.transaction_id, first.user, first.amount, first.status) == (
+        "T1",
+        people[0].pk,
+        1,
+        "PENDING",
+    )
+    assert (first.figures, second.figures, first.version) == ({"count": 2}, {"count": 3}, version)
+    alert = Alert.objects.get()
+    assert (alert.rule_name, alert.severity, alert.user, alert.hits) == ("Many", "HIGH", people[0].pk, 2)
+    assert (first.alert, second.alert) == (alert, alert)
+    take(record("T4", people[0]))
+    flush()
+    alert.refresh_from_db()
+    assert (alert.hits, Alert.objects.count()) == (3, 1)
+
+
+def test_a_version_in_shadow_raises_hits_and_no_alerts(people: list[User]) -> None:
+    rule_in_force("amount", amount=5, shadow=True)
+    take(record("T1", people[0]))
+    flush()
+    assert (Hit.objects.count(), Alert.objects.count()) == (1, 0)
+
+
+def test_hits_of_what_is_snoozed_or_was_closed_lately_are_kept_and_counted(people: list[User]) -> None:
+    alice, bob, carol = people
+    version = rule_in_force("amount", amount=5)
+    take(*(record(f"1 {user}", user) for user in people))
+    flush()
+    now = datetime.now(UTC)
+    Alert.objects.update(state=AlertState.CLOSED, closed_at=now - timedelta(hours=1))
+    Alert.objects.filter(user=carol.pk).update(closed_at=now - timedelta(hours=25))
+    Snooze.objects.create(rule=version.rule_id, user=bob.pk, reason="x", ends_at=now + timedelta(days=1))
+    take(*(record(f"2 {user}", user) for user in people))
+    flush()
+    later = Hit.objects.filter(transaction_id__startswith="2")
+    assert dict(later.values_list("user", "suppressed")) == {
+        alice.pk: "QUIET",
+        bob.pk: "SNOOZED",
+        carol.pk: "",
+    }
+    quiet = Alert.objects.get(user=alice.pk)
+    assert (quiet.hits, quiet.suppressed, later.get(user=alice.pk).alert) == (1, 1, quiet)
+    assert (Snooze.objects.get().hits, later.get(user=bob.pk).alert) == (1, None)
+    assert Alert.objects.filter(user=carol.pk).count() == 2
+
+
+@pytest.mark.parametrize("text", ["SELECT 1 / 0", "SELECT nonsense", "SELECT pg_sleep(60)", "%(unbound)s"])
+def test_a_rule_that_fails_holds_up_nobody_and_owes_what_it_missed(
+    people: list[User], client: Client, text: str
+) -> None:
+    bad = rule_in_force("velocity_count", name="Bad", count=1, window="1h")
+    rule_in_force("amount", name="Good", amount=5)
+    take(record("T1", people[0]), record("T2", people[1]))
+    with instead(VelocityCount, text), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluation, "LIMIT", evaluation.LIMIT.replace("2000", "300"))
+        assert flush().stored == 2
+        # It has failed: the chunks to come are owed at once.
+        began = time.monotonic()
+        Debt.objects.update(due_at=datetime.now(UTC) + timedelta(hours=1))
+        take(record("T3", people[0]))
+        assert flush().stored == 1
+        assert time.monotonic() - began < 2
+        if text != "%(unbound)s":
+            assert raised() == [("Good", "T1"), ("Good", "T2"), ("Good", "T3")]
+            status = client.get("/readyz").json()
+            assert any(problem.startswith("the rule “Bad”: ") for problem in status["problems"])
+            shown = APIClient().get("/api/pipeline/").json()["rules"]
+            assert (shown["versions"], shown["debt_records"]) == (2, 3)
+            assert scraped(client)[f"rule_failures_total{{rule={bad.rule_id},version=1}}"] >= 1
+    pay_debt()
+    assert raised() == [(name, id) for name in ("Bad", "Good") for id in ("T1", "T2", "T3")]
+    assert client.get("/readyz").json()["problems"] == []
+    assert Alert.objects.count() == 4
+
+
+def test_a_version_that_goes_on_failing_owes_one_range_and_is_tried_now_and_then(people: list[User]) -> None:
+    rule_in_force("velocity_count", name="Bad", count=1, window="1h")
+    flush()
+    with instead(VelocityCount, "SELECT 1 / 0"):
+        for n in range(6):
+            take(record(f"T{n}", people[0]))
+            flush()
+            Debt.objects.filter(error="").update(due_at=datetime.now(UTC))
+        failed = Debt.objects.exclude(error="")
+        assert failed.get().attempts == 2
+        assert Debt.objects.filter(error="").get().records == 5
+    pay_debt()
+    assert raised() == [("Bad", f"T{n}") for n in range(6)]
+
+
+@pytest.mark.parametrize(
+    "table", ["rules_hit", "alerts_alert", "rules_version", "rules_listentry", "rules_userstate"]
+)
+def test_a_table_that_is_locked_holds_up_nobody(people: list[User], table: str) -> None:
+    UserList.objects.create(name="watched")
+    rule_in_force("velocity_count", name="A", count=1, window="1h", filter={"not_in_list": "watched"})
+    flush()
+    take(record("T1", people[0]))
+    with locked(table):
+        began = time.monotonic()
+        assert flush().stored == 1
+        assert time.monotonic() - began < 5
+    pay_debt()
+    assert raised() == [("A", "T1")]
+
+
+def test_a_backlog_is_stored_first_and_judged_afterwards(people: list[User], settings: Settings) -> None:
+    settings.FLUSH_CHUNK_RECORDS = 10
+    rule_in_force("velocity_count", name="A", count=1, window="1h")
+    flush()
+    take(*(record(f"T{n:02}", people[0]) for n in range(95)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("transactions.rules.live.Run.afterwards", lambda self, session, began: None)
+        assert flush().stored == 95
+    assert (Hit.objects.count(), Debt.objects.count(), Debt.objects.get().records) == (20, 1, 75)
+    flush()
+    assert (Hit.objects.count(), Debt.objects.count(), Alert.objects.count()) == (95, 0, 1)
+
+
+def test_what_is_old_is_owed_at_once(people: list[User]) -> None:
+    rule_in_force("amount", name="A", amount=5)
+    flush()
+    then = datetime.now(UTC) - timedelta(days=54)
+    take(*(record(f"T{n}", people[0], created_at=then) for n in range(300)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("transactions.rules.live.Run.afterwards", lambda self, session, began: None)
+        flush()
+    assert (Hit.objects.count(), Debt.objects.get().records) == (0, 300)
+    flush()
+    assert Hit.objects.count() == 300
+
+
+def test_the_gate_is_kept_while_a_rule_needs_it_and_spares_looking(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(*(record(f"T{n}", people[0]) for n in range(3)))
+    flush()
+    assert not Gate.objects.exists()
+    version = rule_in_force("velocity_count", name="A", count=6, window="1h", begin=None)
+    flush()
+    assert Gate.objects.get().filled_to == gate.COMPLETE
+    assert UserState.objects.get().month_count == 3
+    looks: list[list[int]] = []
+    look = evaluation._look
+
+    def remember(*arguments: Any) -> list[int]:
+        looks.append(look(*arguments))
+        return looks[-1]
+
+    monkeypatch.setattr(evaluation, "_look", remember)
+    for n in range(4):
+        take(record(f"S{n}", people[0]), record(f"B{n}", people[1]))
+        flush()
+    # The sixth transaction is the first that may be a hit, unless an hour has just begun.
+    assert looks in ([[], [], [version.pk], [version.pk]], [[version.pk], [], [version.pk], [version.pk]])
+    assert [s.month_count + s.month_count_before for s in UserState.objects.order_by("user")] == [7, 4]
+    lifecycle.retire(version)
+    flush()
+    assert not Gate.objects.exists()
+    assert not UserState.objects.exists()
+
+
+def test_everything_that_came_of_transactions_goes_with_them(people: list[User], api: APIClient) -> None:
+    rule_in_force("velocity_count", name="A", count=1, window="1h")
+    rule_in_force("silence", minutes=60, begin=None)
+    flush()
+    take(record("T1", people[0]))
+    flush()
+    assert Alert.objects.exists()
+    assert UserState.objects.exists()
+    assert api.delete("/api/delete-transactions/").status_code == 200
+    for model in (Hit, Alert, Debt, UserState, Gate, Transaction):
+        assert not model._default_manager.exists(), model
+    take(record("T1", people[0]))
+    flush()
+    assert raised() == [("A", "T1")]
+
+
+def test_nothing_is_pruned_that_a_rule_in_force_looks_back_at(people: list[User]) -> None:
+    version = rule_in_force("velocity_sum", name="Month", total=5, window="30d")
+    with pytest.raises(retention.TooShort, match="“Month” needs transactions to be kept for 31 days"):
+        retention.prune(30)
+    retention.prune(31)
+    lifecycle.retire(version)
+    retention.prune(3)
+
+
+def test_seconds_and_hits_are_counted_by_version(people: list[User], client: Client) -> None:
+    version = rule_in_force("amount", amount=5)
+    take(record("T1", people[0]), record("T2", people[0]))
+    flush()
+    figures = scraped(client)
+    label = f"{{rule={version.rule_id},version=1}}"
+    assert figures[f"rule_hits_total{label}"] == 2
+    assert figures[f"rule_seconds_total{label}"] > 0
+    assert (figures["rule_versions"], figures["rule_debt_records"], figures["rule_debt_oldest_seconds"]) == (
+        1,
+        0,
+        0,
+    )

@@ -1,0 +1,32 @@
+"""Rules in force, for tests."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from transactions.alerts.models import Severity
+from transactions.rules import lifecycle
+from transactions.rules.models import Debt, Rule, Version
+from transactions.storing.flush import flush
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def rule_in_force(
+    kind: str, *, name: str = "", begin: datetime | None = LONG_AGO, shadow: bool = False, **parameters: Any
+) -> Version:
+    """A version that judges from `begin` on, None for the next full minute; FOUR_EYES must be off."""
+    rule = Rule.objects.create(name=name or f"{kind} {Rule.objects.count()}", severity=Severity.HIGH)
+    version = lifecycle.draft(rule, kind, parameters)
+    lifecycle.submit(version)
+    lifecycle.approve(version, None, begin=begin, shadow=shadow)
+    return version
+
+
+def pay_debt() -> None:
+    """Flushes until nothing is owed, without the wait between attempts."""
+    for _ in range(100):
+        if not Debt.objects.exists():
+            return
+        Debt.objects.update(due_at=datetime.now(UTC))
+        flush()
+    raise AssertionError(f"still owed: {list(Debt.objects.values())}")

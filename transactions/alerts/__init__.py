@@ -1,0 +1,1 @@
+"""Alerts: what stands out, put together by rule and user, for somebody to deal with."""

@@ -1,0 +1,9 @@
+"""The alerts as an application of Django's."""
+
+from django.apps import AppConfig
+
+
+class AlertsConfig(AppConfig):
+    name = "transactions.alerts"
+    label = "alerts"
+    default_auto_field = "django.db.models.BigAutoField"

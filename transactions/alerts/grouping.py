@@ -1,0 +1,110 @@
+"""Grouping: new hits join the open alert of their rule and user, or open one.
+
+Unless that is snoozed, or the last alert was closed a short while before: such hits are kept all the
+same, and counted where they were suppressed.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from psycopg2.extras import execute_values
+
+from .models import Alert, Snooze
+
+ALERT = Alert._meta.db_table
+SNOOZE = Snooze._meta.db_table
+
+# Hours after an alert was closed in which hits do not open another one.
+QUIET_HOURS = 24
+
+# Purpose: of each rule and user the open alert, held until COMMIT, or the one closed a short while
+# ago, and the snooze in force. Rules that look at the whole system have no user.
+SELECT_KNOWN = f"""
+    SELECT p.rule, p."user", a.id, a.state <> 'CLOSED', s.id
+      FROM (VALUES %s) AS p (rule, "user")
+      LEFT JOIN LATERAL (
+        SELECT id, state FROM {ALERT} a
+         WHERE a.rule = p.rule AND (a."user" = p."user" OR (a."user" IS NULL AND p."user" IS NULL))
+           AND (a.state <> 'CLOSED' OR a.closed_at > now() - interval '{QUIET_HOURS} hours')
+         ORDER BY a.closed_at DESC NULLS FIRST LIMIT 1 FOR UPDATE) a ON true
+      LEFT JOIN LATERAL (
+        SELECT id FROM {SNOOZE} s
+         WHERE s.rule = p.rule AND (s."user" = p."user" OR (s."user" IS NULL AND p."user" IS NULL))
+           AND s.ends_at > now()
+         ORDER BY s.ends_at DESC LIMIT 1) s ON true
+     ORDER BY p.rule, p."user"
+"""
+PAIR = "(%s::bigint, %s::bigint)"
+# Purpose: hits that join, or would have.
+COUNT_JOINED = f"""
+    UPDATE {ALERT} a SET hits = a.hits + p.hits, touched_at = now()
+      FROM (VALUES %s) AS p (id, hits) WHERE a.id = p.id
+"""
+COUNT_QUIET = f"""
+    UPDATE {ALERT} a SET suppressed = a.suppressed + p.hits FROM (VALUES %s) AS p (id, hits) WHERE a.id = p.id
+"""
+COUNT_SNOOZED = f"""
+    UPDATE {SNOOZE} s SET hits = s.hits + p.hits FROM (VALUES %s) AS p (id, hits) WHERE s.id = p.id
+"""
+# Purpose: new alerts. Where somebody opened one meanwhile, the hits join it.
+OPEN = f"""
+    INSERT INTO {ALERT} AS kept (rule, rule_name, severity, "user", hits, state)
+    SELECT rule, rule_name, severity, "user", hits, 'OPEN'
+      FROM (VALUES %s) AS p (rule, rule_name, severity, "user", hits)
+        ON CONFLICT (rule, "user") WHERE NOT (state = 'CLOSED') DO UPDATE
+       SET hits = kept.hits + excluded.hits, touched_at = now()
+    RETURNING rule, "user", id
+"""
+
+
+class Raised(NamedTuple):
+    """New hits of one rule for one user (None: for the whole system)."""
+
+    rule: int
+    rule_name: str
+    severity: str
+    user: int | None
+    hits: int
+
+
+class Place(NamedTuple):
+    """Where hits have gone: the alert, "" or why none was opened for them."""
+
+    rule: int
+    user: int | None
+    alert: int | None
+    suppressed: str
+
+
+def group(cursor: Any, raised: Sequence[Raised]) -> list[Place]:
+    """Puts hits into alerts, in the cursor's transaction; each pair of rule and user at most once.
+
+    Raises psycopg2.Error.
+    """
+    pairs = [(each.rule, each.user) for each in raised]
+    known = execute_values(cursor, SELECT_KNOWN, pairs, template=PAIR, page_size=len(pairs), fetch=True)
+    by_pair = {(each.rule, each.user): each for each in raised}
+    places: list[Place] = []
+    counted: dict[str, list[tuple[int, int]]] = {COUNT_JOINED: [], COUNT_QUIET: [], COUNT_SNOOZED: []}
+    opening: list[Raised] = []
+    for rule, user, alert, is_open, snooze in known:
+        hits = by_pair[rule, user].hits
+        if is_open:
+            counted[COUNT_JOINED].append((alert, hits))
+            places.append(Place(rule, user, alert, ""))
+        elif snooze is not None:
+            counted[COUNT_SNOOZED].append((snooze, hits))
+            places.append(Place(rule, user, None, "SNOOZED"))
+        elif alert is not None:
+            counted[COUNT_QUIET].append((alert, hits))
+            places.append(Place(rule, user, alert, "QUIET"))
+        else:
+            opening.append(by_pair[rule, user])
+    for statement, rows in counted.items():
+        if rows:
+            execute_values(cursor, statement, rows, page_size=len(rows))
+    if opening:
+        template = "(%s::bigint, %s, %s, %s::bigint, %s::bigint)"
+        opened = execute_values(cursor, OPEN, opening, template=template, page_size=len(opening), fetch=True)
+        places += [Place(rule, user, alert, "") for rule, user, alert in opened]
+    return places

@@ -1,0 +1,148 @@
+"""The clock: versions whose hits are facts of a moment, looked at after a flush.
+
+Each goes on from where it was: along the rows, by id, which are in the order of their acceptance, or
+along the buckets of a quarter of an hour. What was looked at once is not looked at again.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from ..models import Transaction
+from ..stores.postgres_session import Session
+from . import evaluation
+from .evaluation import Outcome
+from .kinds.clock import BUCKET_S, ClockKind, PendingTooLong
+from .models import ClockCursor, Hit
+from .versions import Judging
+
+TABLE, HIT, CURSOR = Transaction._meta.db_table, Hit._meta.db_table, ClockCursor._meta.db_table
+
+# Rows that one version walks over in one transaction.
+ROWS_MAX = 50_000
+# How far `created_at` may be ahead of the acceptance.
+AHEAD = timedelta(minutes=5)
+
+SELECT_CURSOR = f'SELECT "row", moment FROM {CURSOR} WHERE version_id = %s'
+SET_CURSOR = f"""
+    INSERT INTO {CURSOR} (version_id, "row", moment, error)
+    VALUES (%(version)s, %(row)s, %(moment)s, %(error)s)
+        ON CONFLICT (version_id) DO UPDATE
+       SET "row" = excluded."row", moment = excluded.moment, error = excluded.error
+"""
+SET_ERROR = f"""
+    INSERT INTO {CURSOR} (version_id, error) VALUES (%(version)s, %(error)s)
+        ON CONFLICT (version_id) DO UPDATE SET error = excluded.error
+"""
+# Purpose: the end of the next rows; before the first that was accepted too lately.
+SELECT_STEP = f"""
+    SELECT coalesce(min(id) FILTER (WHERE accepted_at > %(latest)s) - 1, max(id)), count(*),
+           max(accepted_at) FILTER (WHERE accepted_at <= %(latest)s)
+      FROM (SELECT id, accepted_at FROM {TABLE} WHERE id > %(row)s ORDER BY id LIMIT {ROWS_MAX}) step
+"""
+SELECT_LAST_ROW = f"SELECT coalesce(max(id), 0) FROM {TABLE}"
+SELECT_AT = f"SELECT id, accepted_at FROM {TABLE} WHERE id > %s ORDER BY id LIMIT 1"
+# Purpose: hits of transactions, as `evaluation.INSERT_HITS`, without users to look at.
+INSERT_HITS = f"""
+    WITH found AS MATERIALIZED ({{text}})
+    INSERT INTO {HIT} (version_id, transaction, transaction_id, "user", amount, status, happened_at, figures)
+    SELECT %(version)s, f.id, t.transaction_id, f.user_id, f.amount, t.status, f.created_at, f.figures
+      FROM found f JOIN {TABLE} t ON t.id = f.id
+     ORDER BY f.id
+        ON CONFLICT (version_id, transaction) DO NOTHING
+    RETURNING id, "user"
+"""
+INSERT_MOMENTS = f"""
+    INSERT INTO {HIT} (version_id, bucket, happened_at, figures)
+    SELECT %(version)s, f.bucket, f.happened_at, f.figures FROM ({{text}}) f ORDER BY f.bucket
+        ON CONFLICT (version_id, bucket) DO NOTHING
+    RETURNING id, "user"
+"""
+
+
+def look(
+    session: Session, versions: Sequence[Judging], moment: datetime, go_on: Callable[[], bool]
+) -> Outcome:
+    """Looks at what is so at `moment`, up to which everything accepted is stored. By the one who stores.
+
+    Stops early when not to `go_on`; the next call goes on from there. Raises psycopg2.Error for what
+    is no rule's fault.
+    """
+    outcome = Outcome()
+    for version in versions:
+        while version.is_clock:
+            began = time.monotonic()
+            with session.transaction() as cursor:
+                cursor.execute(evaluation.LIMIT)
+                more = _step(cursor, version, moment, outcome)
+            outcome.seconds[version.id] = outcome.seconds.get(version.id, 0) + time.monotonic() - began
+            if not more or not go_on():
+                break
+    return outcome
+
+
+def _step(cursor: Any, version: Judging, moment: datetime, outcome: Outcome) -> bool:
+    """One version and its next rows or buckets; whether there are more."""
+    kind = version.kind
+    assert isinstance(kind, ClockKind)
+    row, since = _cursor(cursor, version)
+    if kind.walks == "buckets":
+        values: dict[str, Any] = {"after": since, "moment": moment}
+        step, more = {"row": 0, "moment": _last_bucket(moment)}, False
+    else:
+        latest = moment - timedelta(seconds=kind.memory_s) if isinstance(kind, PendingTooLong) else moment
+        cursor.execute(SELECT_STEP, {"row": row, "latest": latest})
+        to, rows, accepted = cursor.fetchone()
+        to = row if to is None else to
+        more = rows == ROWS_MAX and to > row
+        known = max((each for each in (since, accepted) if each is not None), default=None)
+        # Of silence it is the end of a step that tells of the time since.
+        now = known if more and known is not None else moment
+        values = {"after": row, "to": to, "moment": now, "latest": since}
+        step = {"row": to, "moment": known}
+    text, bound = version.text(moment + AHEAD)
+    statement = INSERT_HITS if kind.of_transaction else INSERT_MOMENTS
+    found = evaluation.attempt(cursor, statement.format(text=text), {**bound, **values})
+    if isinstance(found, str):
+        outcome.failed[version.id] = found
+        cursor.execute(SET_ERROR, {"version": version.id, "error": found})
+        return False
+    cursor.execute(SET_CURSOR, {"version": version.id, "error": "", **step})
+    if found:
+        outcome.hits[version.id] = outcome.hits.get(version.id, 0) + len(found)
+        evaluation.place(cursor, [(version, found)])
+    return more
+
+
+def _last_bucket(moment: datetime) -> datetime:
+    """The beginning of the last bucket that has ended."""
+    seconds = int(moment.timestamp())
+    return moment.fromtimestamp(seconds - seconds % BUCKET_S - BUCKET_S, moment.tzinfo)
+
+
+def _cursor(cursor: Any, version: Judging) -> tuple[int, datetime | None]:
+    """How far a version has come: the last row, and the latest acceptance or bucket."""
+    cursor.execute(SELECT_CURSOR, (version.id,))
+    row, moment = cursor.fetchone() or (0, None)
+    if moment is not None or row:
+        return row, moment
+    assert isinstance(version.kind, ClockKind)
+    if version.kind.walks == "buckets":
+        return 0, version.begin - timedelta(seconds=1)
+    return _row_before(cursor, version.begin - timedelta(seconds=version.kind.memory_s) - 2 * AHEAD), None
+
+
+def _row_before(cursor: Any, moment: datetime) -> int:
+    """A row before all that were accepted since a moment: by halves, as ids are in that order."""
+    cursor.execute(SELECT_LAST_ROW)
+    low, high = 0, cursor.fetchone()[0]
+    while low < high:
+        middle = (low + high) // 2
+        cursor.execute(SELECT_AT, (middle,))
+        found = cursor.fetchone()
+        if found is not None and found[1] < moment:
+            low = found[0]
+        else:
+            high = middle
+    return int(low)

@@ -1,0 +1,236 @@
+"""Evaluation: which hits rows that were stored or settled have made. The contract:
+
+- a hit is a function of the stored transactions, by the time at which they happened and their ids;
+- of a set rule, a transaction is a hit if it and those of its user in the window before it reach the
+  limit. Rows are only added to such a set, so that rows which happened from `lo` to `hi` can make
+  hits only of what happened from `lo` to a window after `hi`: exactly these are looked at;
+- a prefix rule looks at rows with smaller ids only, and is fixed once a row is stored;
+- what was found before is left as it is: the key of a hit is version and transaction.
+
+So it is the same whether rows are judged as they are stored, later, again, or all at once.
+
+Everything works on temporary tables of the session: the rows that were touched, and by version the
+users to look at. What happens in the future is judged when its minute has begun: until then a list
+or a version may still change for it.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import psycopg2
+from psycopg2.extras import execute_values
+
+from ..alerts import grouping
+from ..models import Transaction
+from ..stores.crash_points import crash_point
+from . import gate
+from .kinds.kind import Bound
+from .locks import LOCK_MS_MAX
+from .models import Hit
+from .versions import Judging
+
+TABLE, HIT = Transaction._meta.db_table, Hit._meta.db_table
+
+# What one rule may take of one transaction.
+RULE_MS_MAX = 2_000
+# Rows that are older than this cannot be vouched for by the gate, as a rule.
+OLD_S = 3_600
+
+CREATE_TOUCHED = """
+    CREATE TEMPORARY TABLE IF NOT EXISTS rule_touched (
+        id bigint, user_id bigint, created_at timestamptz, accepted_at timestamptz, amount bigint,
+        status text, is_new boolean
+    ) ON COMMIT DELETE ROWS
+"""
+CREATE_LOOK = """
+    CREATE TEMPORARY TABLE IF NOT EXISTS rule_look (
+        version bigint, user_id bigint, lo timestamptz, hi timestamptz
+    ) ON COMMIT DELETE ROWS
+"""
+TOUCH = f"""
+    INSERT INTO rule_touched
+    SELECT id, user_id, created_at, accepted_at, amount, status, %(is_new)s FROM {TABLE} WHERE
+"""
+TOUCH_RANGE = f"{TOUCH} id >= %(first)s AND id <= %(last)s"
+TOUCH_IDS = f"{TOUCH} id = ANY(%(ids)s)"
+TOUCH_SINCE = f"""
+    {TOUCH} (created_at, id) > (%(since)s, %(since_id)s) AND created_at < %(until)s
+     ORDER BY created_at, id LIMIT %(rows)s
+"""
+# Purpose: what was touched: how much, of when, which ids are still to come, and the end of this minute.
+DESCRIBE = f"""
+    WITH minute AS (
+        SELECT date_bin('1 minute', now(), '2000-01-01 00:00:00+00') + interval '1 minute' AS next
+    )
+    SELECT count(*), count(*) FILTER (WHERE created_at < now() - interval '{OLD_S} seconds'),
+           min(created_at), max(created_at), array_agg(id) FILTER (WHERE created_at >= next),
+           (SELECT next FROM minute)
+      FROM rule_touched, minute
+"""
+# Purpose: for the statements of rules alone: bounded, along the indexes, with room to sort.
+LIMIT = f"""
+    SET LOCAL statement_timeout = {RULE_MS_MAX}; SET LOCAL lock_timeout = {LOCK_MS_MAX};
+    SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL work_mem = '64MB';
+    SET LOCAL jit = off
+"""
+NO_LIMIT = """
+    SET LOCAL statement_timeout TO DEFAULT; SET LOCAL lock_timeout TO DEFAULT;
+    SET LOCAL enable_seqscan TO DEFAULT; SET LOCAL enable_bitmapscan TO DEFAULT;
+    SET LOCAL work_mem TO DEFAULT; SET LOCAL jit TO DEFAULT
+"""
+# Purpose: the users to look at, by version: those with touched rows that may have made a hit. All
+# conditions stand behind one OR first, which most rows fail.
+LOOK = """
+    INSERT INTO rule_look (version, user_id, lo, hi)
+    SELECT l.version, r.user_id, min(r.created_at), max(r.created_at)
+      FROM rule_touched r LEFT JOIN rule_bound b ON b.user_id = r.user_id
+     CROSS JOIN LATERAL (VALUES {values}) l (version, looked)
+     WHERE r.created_at < %(horizon)s AND ({any}) AND l.looked
+     GROUP BY l.version, r.user_id
+"""
+COUNT_LOOKS = "SELECT version FROM rule_look GROUP BY version"
+SCOPE = "WITH scope AS MATERIALIZED (SELECT user_id, lo, hi FROM rule_look WHERE version = %(version)s)"
+# The key of a hit, and the last word against doubles.
+EACH_ONCE = "    ON CONFLICT (version_id, transaction) DO NOTHING"
+# Purpose: the hits of one version, each once.
+INSERT_HITS = f"""
+    {SCOPE}, found AS MATERIALIZED ({{text}})
+    INSERT INTO {HIT} (version_id, transaction, transaction_id, "user", amount, status, happened_at, figures)
+    SELECT %(version)s, f.id, t.transaction_id, f.user_id, f.amount, t.status, f.created_at, f.figures
+      FROM found f JOIN {TABLE} t ON t.id = f.id
+     ORDER BY f.created_at, f.id
+    {EACH_ONCE}
+    RETURNING id, "user"
+"""
+PLACE_HITS = f"""
+    UPDATE {HIT} h SET alert_id = p.alert, suppressed = p.suppressed
+      FROM (VALUES %s) AS p (id, alert, suppressed) WHERE h.id = p.id
+"""
+
+
+@dataclass(slots=True)
+class Touched:
+    """What was touched; `future` are ids of rows whose minute has not begun, `horizon` its end."""
+
+    rows: int
+    old: int
+    lo: datetime
+    hi: datetime
+    future: list[int]
+    horizon: datetime
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of versions: new hits, seconds, and the error of those that failed."""
+
+    hits: dict[int, int] = field(default_factory=dict)
+    seconds: dict[int, float] = field(default_factory=dict)
+    failed: dict[int, str] = field(default_factory=dict)
+
+
+def prepare(cursor: Any) -> None:
+    """Makes the session's temporary tables, if it has none yet."""
+    cursor.execute(CREATE_TOUCHED)
+    cursor.execute(CREATE_LOOK)
+    gate.prepare(cursor)
+
+
+def describe(cursor: Any) -> Touched | None:
+    """What is in the table of touched rows; None if there is nothing."""
+    cursor.execute(DESCRIBE)
+    rows, old, lo, hi, future, horizon = cursor.fetchone()
+    return Touched(rows, old, lo, hi, future or [], horizon) if rows else None
+
+
+def evaluate(cursor: Any, versions: Sequence[Judging], touched: Touched) -> Outcome:
+    """Raises the hits that touched rows have made, each version within a savepoint, and groups them.
+
+    The bounds of users are given before, by the gate. A version that fails is told in the outcome,
+    and has changed nothing. Raises psycopg2.Error for what is no rule's fault.
+    """
+    outcome = Outcome()
+    raised: list[tuple[Judging, list[tuple[int, int | None]]]] = []
+    by_id = {version.id: version for version in _concerned(versions, touched)}
+    for id in _look(cursor, list(by_id.values()), touched.horizon):
+        began = time.monotonic()
+        sql, values = by_id[id].text(touched.horizon)
+        found = attempt(cursor, INSERT_HITS.format(text=sql), values)
+        outcome.seconds[id] = time.monotonic() - began
+        if isinstance(found, str):
+            outcome.failed[id] = found
+        elif found:
+            outcome.hits[id] = len(found)
+            raised.append((by_id[id], found))
+        crash_point("flush.amid_rules")
+    place(cursor, raised)
+    return outcome
+
+
+def _concerned(versions: Sequence[Judging], touched: Touched) -> list[Judging]:
+    """The versions in whose time something may have changed."""
+    found = []
+    for version in versions:
+        before_end = version.end is None or touched.lo < version.end
+        window_s = version.kind.window_s
+        if not version.is_clock and before_end and (version.begin - touched.hi).total_seconds() <= window_s:
+            found.append(version)
+    return found
+
+
+def _look(cursor: Any, versions: Sequence[Judging], horizon: datetime) -> list[int]:
+    """Which users are looked at goes into its table; returns the versions that look at any, in order."""
+    if not versions:
+        return []
+    values: dict[str, Any] = {"horizon": horizon}
+    conditions = {}
+    for version in versions:
+        bound = Bound(f"v{version.id}_")
+        condition = version.kind.gate(bound)
+        if version.end is not None:
+            condition += f" AND r.created_at < {bound('until', version.end)}"
+        conditions[version.id] = f"({condition})"
+        values.update(bound.values)
+    pairs = ", ".join(f"({id}, {condition})" for id, condition in conditions.items())
+    cursor.execute(LOOK.format(values=pairs, any=" OR ".join(conditions.values())), values)
+    cursor.execute(COUNT_LOOKS)
+    return sorted(row[0] for row in cursor.fetchall())
+
+
+def attempt(cursor: Any, sql: str, values: dict[str, Any]) -> list[tuple[Any, ...]] | str:
+    """The rows that a statement returns, within a savepoint; its error, as text, if it fails."""
+    cursor.execute("SAVEPOINT rule")
+    try:
+        cursor.execute(sql, values)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    except psycopg2.Error as error:
+        if cursor.connection.closed:
+            raise
+        cursor.execute("ROLLBACK TO SAVEPOINT rule")
+        return str(error).partition("\n")[0][:200] or type(error).__name__
+    cursor.execute("RELEASE SAVEPOINT rule")
+    return rows
+
+
+def place(cursor: Any, raised: Sequence[tuple[Judging, list[tuple[int, int | None]]]]) -> None:
+    """Puts new hits (id and user) of versions that raise alerts into alerts."""
+    rules: dict[tuple[int, int | None], tuple[Judging, list[int]]] = {}
+    for version, hits in raised:
+        if version.raises_alerts:
+            for hit, user in hits:
+                rules.setdefault((version.rule, user), (version, []))[1].append(hit)
+    if not rules:
+        return
+    groups = [
+        grouping.Raised(rule, version.name, version.severity, user, len(hits))
+        for (rule, user), (version, hits) in sorted(rules.items(), key=lambda item: min(item[1][1]))
+    ]
+    rows = [
+        (hit, where.alert, where.suppressed)
+        for where in grouping.group(cursor, groups)
+        for hit in rules[where.rule, where.user][1]
+    ]
+    execute_values(cursor, PLACE_HITS, rows, template="(%s, %s::bigint, %s)", page_size=len(rows))

@@ -1,0 +1,161 @@
+"""Kinds about the clock: what has not happened for too long, and rates of a quarter of an hour.
+
+Their hits are facts of a moment. They are looked for after a flush, up to the moment at which it
+began, by when everything accepted before is stored.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import ClassVar
+
+from ...models import Rollup
+from .gaps import Factor, Unfit, Whole
+from .kind import TABLE, Bound, Kind, gap, within_hours
+
+ROLLUP = Rollup._meta.db_table
+MINUTES_MAX = 60 * 24 * 365
+BUCKET_S = 900
+
+# Purpose: transactions of a range of ids that had not settled so long after they were accepted.
+PENDING = """
+    SELECT t.id, t.user_id, t.created_at, t.amount,
+           jsonb_build_object('accepted_at', t.accepted_at) AS figures
+      FROM {table} t
+     WHERE t.id > %(after)s AND t.id <= %(to)s AND t.created_at >= %(begin)s AND t.created_at < %(end)s
+       AND t.accepted_at + {limit} <= %(moment)s
+       AND (t.status = 'PENDING' OR t.settled_at > t.accepted_at + {limit}) {conditions}
+"""
+# Purpose: buckets in which the share of failures is large, and larger than that of the same time before.
+RATE = """
+    SELECT b.bucket, b.bucket AS happened_at,
+           jsonb_build_object('failed', b.failed, 'count', b.number, 'failed_before', past.failed,
+                              'count_before', past.number) AS figures
+      FROM (
+        SELECT bucket, sum(count) AS number,
+               coalesce(sum(count) FILTER (WHERE status = 'FAILED'), 0) AS failed
+          FROM {rollup}
+         WHERE bucket > %(after)s AND bucket + {width} <= %(moment)s
+           AND bucket >= %(begin)s AND bucket < %(end)s {hours}
+         GROUP BY bucket
+      ) b
+     CROSS JOIN LATERAL (
+        SELECT sum(p.count) AS number, coalesce(sum(p.count) FILTER (WHERE p.status = 'FAILED'), 0) AS failed
+          FROM generate_series(1, {days}) day
+          JOIN {rollup} p ON p.bucket = b.bucket - make_interval(secs => 86400 * day)
+      ) past
+     WHERE b.number >= {least} AND b.failed * 100 >= {percent} * b.number
+       AND past.number > 0 AND b.failed * past.number >= {factor} * past.failed * b.number
+"""
+# Purpose: the moments from which on nothing was accepted for too long, among the rows of a range of ids
+# and since the last of them. `latest` is the latest acceptance before the range.
+SILENCE = """
+    SELECT g.latest AS bucket, g.latest + {limit} AS happened_at,
+           jsonb_build_object('minutes', {minutes}::int) AS figures
+      FROM (
+        SELECT max(a.accepted_at) OVER earlier AS latest, a.accepted_at AS next
+          FROM (
+            SELECT 0 AS id, %(latest)s::timestamptz AS accepted_at
+             UNION ALL
+            SELECT t.id, t.accepted_at FROM {table} t WHERE t.id > %(after)s AND t.id <= %(to)s
+             UNION ALL
+            SELECT 9223372036854775807, %(moment)s
+          ) a
+        WINDOW earlier AS (ORDER BY a.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+      ) g
+     WHERE g.next > g.latest + {limit}
+       AND g.latest + {limit} >= %(begin)s AND g.latest + {limit} < %(end)s {hours}
+"""
+
+
+class ClockKind(Kind):
+    """A kind that the tick after the flush looks at; `walks` says along what: rows or buckets."""
+
+    group: ClassVar[str] = "clock"
+    walks: ClassVar[str] = "rows"
+    # Whether a hit is a transaction's, or a moment's.
+    of_transaction: ClassVar[bool] = False
+
+    def check(self) -> None:
+        super().check()
+        allowed = {"amount_min", "amount_max", "in_list", "not_in_list", "hours", "zone"}
+        for name in vars(self.filter):
+            if name not in (allowed if self.of_transaction else ("hours", "zone")) and getattr(
+                self.filter, name
+            ):
+                raise Unfit(f"filter.{name}", "this kind of rule cannot be narrowed so")
+
+    def hours(self, moment: str, bound: Bound) -> str:
+        if self.filter.hours is None:
+            return ""
+        return f"AND {within_hours(moment, self.filter.hours, self.filter.zone, bound)}"
+
+
+@dataclass(frozen=True)
+class PendingTooLong(ClockKind):
+    name: ClassVar[str] = "pending_too_long"
+    title: ClassVar[str] = "Pending for long"
+    of_transaction: ClassVar[bool] = True
+    minutes: int = gap(Whole("the number of minutes", 1, MINUTES_MAX))
+
+    @property
+    def memory_s(self) -> int:
+        return self.minutes * 60
+
+    def clause(self) -> str:
+        return f"A transaction is still pending {self.minutes} minutes after it was accepted"
+
+    def sql(self, bound: Bound) -> str:
+        conditions = "".join(f" AND {condition}" for condition in self.filter.conditions("t", bound))
+        limit = bound.interval("limit", self.minutes * 60)
+        return PENDING.format(table=TABLE, limit=limit, conditions=conditions)
+
+
+@dataclass(frozen=True)
+class FailureRate(ClockKind):
+    name: ClassVar[str] = "failure_rate"
+    title: ClassVar[str] = "More failures than usual"
+    walks: ClassVar[str] = "buckets"
+    factor: Decimal = gap(Factor("the factor", Decimal("1.01")))  # noqa: RUF009
+    percent: int = gap(Whole("the percentage", 1, 100))
+    days: int = gap(Whole("the number of days", 1, 28), default=7)
+    least: int = gap(Whole("the number of transactions", 1), default=20)
+
+    def clause(self) -> str:
+        return (
+            f"Of at least {self.least} transactions of a quarter of an hour at least {self.percent} % fail, "
+            f"and {self.factor} times the share of the same time of the last {self.days} days"
+        )
+
+    def sql(self, bound: Bound) -> str:
+        return RATE.format(
+            rollup=ROLLUP,
+            width=bound.interval("width", BUCKET_S),
+            days=bound("days", self.days),
+            least=bound("least", self.least),
+            percent=bound("percent", self.percent),
+            factor=bound("factor", self.factor),
+            hours=self.hours("bucket", bound),
+        )
+
+
+@dataclass(frozen=True)
+class Silence(ClockKind):
+    name: ClassVar[str] = "silence"
+    title: ClassVar[str] = "Nothing comes"
+    minutes: int = gap(Whole("the number of minutes", 1, MINUTES_MAX))
+
+    @property
+    def memory_s(self) -> int:
+        return self.minutes * 60
+
+    def clause(self) -> str:
+        return f"Nothing is accepted for more than {self.minutes} minutes"
+
+    def sql(self, bound: Bound) -> str:
+        limit = bound.interval("limit", self.minutes * 60)
+        return SILENCE.format(
+            table=TABLE,
+            limit=limit,
+            minutes=bound("minutes", self.minutes),
+            hours=self.hours(f"(g.latest + {limit})", bound),
+        )

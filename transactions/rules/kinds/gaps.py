@@ -1,0 +1,160 @@
+"""The gaps in a rule's sentence: what may stand in each, and what is said when something else does."""
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from zoneinfo import available_timezones
+
+from ...models import AMOUNT_MAX, Status
+
+# Windows by name, in seconds; and the bucket of the gate whose bound holds for each.
+WINDOWS_S = {"10m": 600, "1h": 3_600, "6h": 21_600, "24h": 86_400, "7d": 604_800, "30d": 2_592_000}
+
+
+class Unfit(ValueError):
+    """What stands in a gap makes no sense: the gap, by its name in JSON, and a sentence that says why."""
+
+    def __init__(self, gap: str, message: str) -> None:
+        super().__init__(message)
+        self.gap, self.message = gap, message
+
+
+@dataclass(frozen=True)
+class Gap:
+    """What may stand in one gap. `label` is its name in a sentence: "the window"."""
+
+    label: str
+
+    def read(self, value: Any) -> Any:
+        """The value as the rule takes it. Raises ValueError, whose text goes on after the label."""
+        raise NotImplementedError
+
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Whole(Gap):
+    """A whole number from `least` to `most`."""
+
+    least: int = 1
+    most: int = AMOUNT_MAX
+
+    def read(self, value: Any) -> int:
+        if type(value) is not int or not self.least <= value <= self.most:
+            raise ValueError(f"must be a whole number from {self.least} to {self.most}")
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "integer", "minimum": self.least, "maximum": self.most}
+
+
+@dataclass(frozen=True)
+class Factor(Gap):
+    """A number with up to two decimals."""
+
+    least: Decimal = Decimal("0.01")
+    most: Decimal = Decimal(1_000)
+
+    def read(self, value: Any) -> Decimal:
+        try:
+            if type(value) not in (int, float, str, Decimal):
+                raise ValueError
+            number = Decimal(str(value))
+            if not self.least <= number <= self.most or number != round(number, 2):
+                raise ValueError
+        except (ValueError, InvalidOperation):
+            raise ValueError(
+                f"must be a number from {self.least} to {self.most}, with up to two decimals"
+            ) from None
+        return number
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "number", "minimum": float(self.least), "maximum": float(self.most)}
+
+
+@dataclass(frozen=True)
+class Window(Gap):
+    """The name of a window."""
+
+    def read(self, value: Any) -> str:
+        if not isinstance(value, str) or value not in WINDOWS_S:
+            raise ValueError(f"must be one of {', '.join(WINDOWS_S)}")
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        return {"enum": list(WINDOWS_S)}
+
+
+@dataclass(frozen=True)
+class Choice(Gap):
+    """One of a few words."""
+
+    words: tuple[str, ...] = ()
+
+    def read(self, value: Any) -> str:
+        if not isinstance(value, str) or value not in self.words:
+            raise ValueError(f"must be one of {', '.join(self.words)}")
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        return {"enum": list(self.words)}
+
+
+@dataclass(frozen=True)
+class Statuses(Gap):
+    """Those that a transaction keeps. PENDING changes, and may not be named."""
+
+    def read(self, value: Any) -> tuple[str, ...]:
+        if not isinstance(value, list | tuple) or not all(isinstance(status, str) for status in value):
+            raise ValueError("must be a list of SUCCESS, FAILED")
+        if Status.PENDING in value:
+            raise ValueError("may not name PENDING, which changes")
+        if set(value) - {Status.SUCCESS, Status.FAILED}:
+            raise ValueError("must be a list of SUCCESS, FAILED")
+        return tuple(sorted(set(map(str, value))))
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "array", "items": {"enum": ["SUCCESS", "FAILED"]}}
+
+
+@dataclass(frozen=True)
+class Hours(Gap):
+    """Hours of the day as "8-18", from the first until before the second; "22-6" goes over midnight."""
+
+    def read(self, value: Any) -> str:
+        found = re.fullmatch(r"(\d{1,2})-(\d{1,2})", value, re.ASCII) if isinstance(value, str) else None
+        if found is None or not (int(found[1]) < 24 and int(found[2]) <= 24 and found[1] != found[2]):
+            raise ValueError('must be two hours of the day like "8-18" or "22-6"')
+        return f"{int(found[1])}-{int(found[2])}"
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": r"^\d{1,2}-\d{1,2}$"}
+
+
+@dataclass(frozen=True)
+class Zone(Gap):
+    """A timezone of the IANA database."""
+
+    def read(self, value: Any) -> str:
+        if not isinstance(value, str) or value not in available_timezones():
+            raise ValueError("must be a timezone like UTC or Europe/Berlin")
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string"}
+
+
+@dataclass(frozen=True)
+class ListName(Gap):
+    """The name of a list of users. Whether there is one is looked at when a version is made."""
+
+    def read(self, value: Any) -> str:
+        if not isinstance(value, str) or not 1 <= len(value) <= 100 or not value.isprintable():
+            raise ValueError("must be the name of a list of users")
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "minLength": 1, "maxLength": 100}

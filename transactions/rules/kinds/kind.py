@@ -1,0 +1,232 @@
+"""What all kinds of rules have in common: a form, a filter, and the way to SQL."""
+
+from dataclasses import MISSING, dataclass, field, fields
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from ...models import Transaction
+from .gaps import WINDOWS_S, Gap, Hours, ListName, Statuses, Unfit, Whole, Zone
+
+TABLE = Transaction._meta.db_table
+LISTS, ENTRIES = "rules_userlist", "rules_listentry"
+
+
+def gap(what: Gap, **default: Any) -> Any:
+    """A field of a form: a gap that may be left open if it has a `default`."""
+    return field(metadata={"gap": what}, kw_only=True, **default)
+
+
+class Bound:
+    """Parameters bound to one text. Names bear a prefix, so that texts can be put together."""
+
+    def __init__(self, prefix: str = "") -> None:
+        self.values: dict[str, Any] = {}
+        self._prefix = prefix
+
+    def __call__(self, name: str, value: Any) -> str:
+        """The place of a value in the text."""
+        self.values[f"{self._prefix}{name}"] = value
+        return f"%({self._prefix}{name})s"
+
+    def interval(self, name: str, seconds: int) -> str:
+        return f"make_interval(secs => {self(name, seconds)})"
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which transactions a rule looks at. A field that is left open lets all through."""
+
+    amount_min: int | None = gap(Whole("the least amount", 0), default=None)
+    amount_max: int | None = gap(Whole("the largest amount", 0), default=None)
+    statuses: tuple[str, ...] = gap(Statuses("the statuses"), default=())
+    in_list: str | None = gap(ListName("the list that users stand on"), default=None)
+    not_in_list: str | None = gap(ListName("the list that users do not stand on"), default=None)
+    hours: str | None = gap(Hours("the hours"), default=None)
+    zone: str = gap(Zone("the timezone"), default="UTC")
+
+    def conditions(self, row: str, bound: Bound) -> list[str]:
+        """What must hold of `row`, the alias of a row of transactions."""
+        made = [make(self, row, bound) for make in FIELDS.values()]
+        return [condition for condition in made if condition]
+
+    def cheap_conditions(self, row: str, bound: Bound) -> list[str]:
+        """Those of them that cost next to nothing, for the gate."""
+        made = [FIELDS[name](self, row, bound) for name in ("amount_min", "amount_max", "statuses")]
+        if self.in_list is not None:
+            made.append(ever_listed(row, "in_list", self.in_list, bound))
+        return [condition for condition in made if condition]
+
+    def words(self) -> str:
+        """The end of a sentence."""
+        said = []
+        if self.amount_min is not None:
+            said.append(f"of {self.amount_min} or more")
+        if self.amount_max is not None:
+            said.append(f"of {self.amount_max} or less")
+        if self.statuses:
+            said.append(f"with the status {' or '.join(self.statuses)}")
+        if self.in_list is not None:
+            said.append(f"of users on the list “{self.in_list}”")
+        if self.not_in_list is not None:
+            said.append(f"of users not on the list “{self.not_in_list}”")
+        if self.hours is not None:
+            said.append(f"in the hours {self.hours} of {self.zone}")
+        return f", looking at transactions {' and '.join(said)}" if said else ""
+
+
+def listed(row: str, name: str, value: str, bound: Bound) -> str:
+    """Whether the row's user stood on a list when it happened."""
+    return (
+        f"EXISTS (SELECT FROM {ENTRIES} e WHERE e.list_id = (SELECT id FROM {LISTS}"
+        f" WHERE name = {bound(name, value)}) AND e.user_id = {row}.user_id"
+        f" AND e.starts_at <= {row}.created_at AND (e.ends_at IS NULL OR {row}.created_at < e.ends_at))"
+    )
+
+
+def ever_listed(row: str, name: str, value: str, bound: Bound) -> str:
+    """Whether the row's user ever stood on a list: one look at the list for any number of rows."""
+    return (
+        f"{row}.user_id IN (SELECT e.user_id FROM {ENTRIES} e JOIN {LISTS} l ON l.id = e.list_id"
+        f" WHERE l.name = {bound(name, value)})"
+    )
+
+
+def within_hours(moment: str, hours: str, zone: str, bound: Bound) -> str:
+    """Whether a moment lies in hours of the day."""
+    start, end = map(int, hours.split("-"))
+    hour = f"extract(hour FROM {moment} AT TIME ZONE {bound('zone', zone)})"
+    joined = "AND" if start < end else "OR"
+    return f"({hour} >= {bound('hour', start)} {joined} {hour} < {bound('hour_end', end)})"
+
+
+# The fields of the filter: how each becomes a condition on a row, "" where it is left open. A field
+# that joins is a line here and a gap of Filter.
+FIELDS: dict[str, Any] = {
+    "amount_min": lambda f, row, bound: (
+        "" if f.amount_min is None else f"{row}.amount >= {bound('amount_min', f.amount_min)}"
+    ),
+    "amount_max": lambda f, row, bound: (
+        "" if f.amount_max is None else f"{row}.amount <= {bound('amount_max', f.amount_max)}"
+    ),
+    "statuses": lambda f, row, bound: (
+        "" if not f.statuses else f"{row}.status = ANY({bound('statuses', list(f.statuses))})"
+    ),
+    "in_list": lambda f, row, bound: "" if f.in_list is None else listed(row, "in_list", f.in_list, bound),
+    "not_in_list": lambda f, row, bound: (
+        "" if f.not_in_list is None else "NOT " + listed(row, "not_in_list", f.not_in_list, bound)
+    ),
+    "hours": lambda f, row, bound: (
+        "" if f.hours is None else within_hours(f"{row}.created_at", f.hours, f.zone, bound)
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A sentence with gaps. A kind's fields are its gaps; from them come a sentence and one SQL text.
+
+    The text looks at the users of the relation `scope` (user_id, lo, hi): the rows that happened from
+    `lo` to `hi`, and those that these may have made a hit. It gives id, user_id, created_at, amount
+    and figures (jsonb) of each hit that happened from %(begin)s until before %(end)s.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    # "set", "prefix" or "clock": see docs of the contract in `evaluation`.
+    group: ClassVar[str] = "set"
+    filter: Filter = field(default_factory=Filter, kw_only=True)
+
+    @property
+    def window_s(self) -> int:
+        """For how long a row can make later ones a hit; 0 where each is judged by itself."""
+        return 0
+
+    @property
+    def memory_s(self) -> int:
+        """How far back of a row the rule looks."""
+        return self.window_s
+
+    @property
+    def is_gated(self) -> bool:
+        """Whether users' states spare it looking."""
+        return self.window_s > 0
+
+    def check(self) -> None:
+        """Whether the gaps fit each other. Raises Unfit."""
+        low, high = self.filter.amount_min, self.filter.amount_max
+        if low is not None and high is not None and low > high:
+            raise Unfit("filter.amount_max", "the largest amount must not be below the least amount")
+
+    def lists(self) -> list[tuple[str, str]]:
+        """The lists that it names, by gap."""
+        named = [("filter.in_list", self.filter.in_list), ("filter.not_in_list", self.filter.not_in_list)]
+        return [(gap, name) for gap, name in named if name is not None]
+
+    def sentence(self) -> str:
+        return f"{self.clause()}{self.filter.words()}."
+
+    def clause(self) -> str:
+        raise NotImplementedError
+
+    def gate(self, bound: Bound) -> str:
+        """A condition on a touched row `r` and bounds `b` of its user: where it fails there is no hit.
+
+        What is cheap; it may let through too much.
+        """
+        return " AND ".join(self.filter.cheap_conditions("r", bound)) or "true"
+
+    def sql(self, bound: Bound) -> str:
+        raise NotImplementedError
+
+
+WINDOW_OF_GATE = {"10m": "hour", "1h": "hour", "6h": "day", "24h": "day", "7d": "week", "30d": "month"}
+
+
+def window_seconds(window: str) -> int:
+    return WINDOWS_S[window]
+
+
+def read_form(form: type[Any], given: Any, where: str = "") -> Any:
+    """A form filled in from JSON. Raises Unfit, which names the gap."""
+    if not isinstance(given, dict):
+        raise Unfit(where.rstrip("."), "the parameters must be an object")
+    known = {made.name: made for made in fields(form)}
+    for name in given:
+        if name not in known:
+            raise Unfit(f"{where}{name}", "there is no such gap")
+    values: dict[str, Any] = {}
+    for name, made in known.items():
+        if name == "filter":
+            values[name] = read_form(Filter, given.get(name, {}), "filter.")
+            continue
+        what: Gap = made.metadata["gap"]
+        value = given.get(name)
+        if value is None:
+            if made.default is MISSING:
+                raise Unfit(f"{where}{name}", f"{what.label} is missing")
+            continue
+        try:
+            values[name] = what.read(value)
+        except ValueError as error:
+            raise Unfit(f"{where}{name}", f"{what.label} {error}") from None
+    return form(**values)
+
+
+def as_json(form: Any) -> dict[str, Any]:
+    """A form as JSON, without the gaps that are left open."""
+    found: dict[str, Any] = {}
+    for made in fields(form):
+        value = getattr(form, made.name)
+        if made.name == "filter":
+            value = as_json(value)
+            if value:
+                found["filter"] = value
+        elif value is not None and value != made.default:
+            found[made.name] = _plain(value)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == int(value) else float(value)
+    return list(value) if isinstance(value, tuple) else value

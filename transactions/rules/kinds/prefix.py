@@ -1,0 +1,138 @@
+"""Kinds that hold a transaction against those stored before it, which no later record changes.
+
+Before means: with a smaller id, and not later. Status is not looked at in them, since it may change.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import ClassVar
+
+from .gaps import Factor, Unfit, Whole
+from .kind import TABLE, Bound, Kind, gap
+
+DAY_S = 86_400
+# How far back `deviation` looks.
+PAST_DAYS = 90
+
+# Purpose: rows of users in their spans, each beside what the user did before it.
+TEXT = """
+    SELECT x.id, x.user_id, x.created_at, x.amount, {figures} AS figures
+      FROM scope s
+     CROSS JOIN LATERAL (
+        SELECT t.id, t.user_id, t.created_at, t.amount FROM {table} t
+         WHERE t.user_id = s.user_id
+           AND (t.user_id, t.created_at) >= (s.user_id, s.lo)
+           AND (t.user_id, t.created_at) <= (s.user_id, s.hi)
+           AND t.created_at >= %(begin)s AND t.created_at < %(end)s
+           {conditions}
+        OFFSET 0) x
+     CROSS JOIN LATERAL ({past}) past
+     WHERE {fires}
+"""
+# Purpose: the rows of x's user before it, the latest first.
+BEFORE = """
+          FROM {table} y
+         WHERE y.user_id = x.user_id
+           AND (y.user_id, y.created_at, y.id) < (x.user_id, x.created_at, x.id)
+           AND (y.user_id, y.created_at) > (x.user_id, x.created_at - {reach})
+           AND y.id < x.id
+         ORDER BY y.user_id DESC, y.created_at DESC, y.id DESC
+"""
+
+
+@dataclass(frozen=True)
+class PrefixKind(Kind):
+    group: ClassVar[str] = "prefix"
+    least: int = gap(Whole("the amount", 0), default=0)
+
+    @property
+    def reach_s(self) -> int:
+        raise NotImplementedError
+
+    @property
+    def memory_s(self) -> int:
+        return self.reach_s
+
+    def gate(self, bound: Bound) -> str:
+        return f"{super().gate(bound)} AND r.amount >= {bound('least', self.least)}"
+
+    def sql(self, bound: Bound) -> str:
+        conditions = [f"t.amount >= {bound('least', self.least)}", *self.filter.conditions("t", bound)]
+        reach = bound.interval("reach", self.reach_s)
+        figures, past, fires = self.past(BEFORE.format(table=TABLE, reach=reach), bound)
+        return TEXT.format(
+            table=TABLE,
+            conditions="".join(f" AND {condition}" for condition in conditions),
+            figures=figures,
+            past=past,
+            fires=fires,
+        )
+
+    def past(self, before: str, bound: Bound) -> tuple[str, str, str]:
+        """The figures, what is asked of the rows before, and when the rule fires."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Deviation(PrefixKind):
+    name: ClassVar[str] = "deviation"
+    title: ClassVar[str] = "Far above the user's mean"
+    factor: Decimal = gap(Factor("the factor", Decimal("1.01")))  # noqa: RUF009
+    past_max: int = gap(Whole("the number of transactions looked back at", 1, 100), default=50)
+    past_min: int = gap(Whole("the number of transactions that there must be", 1, 100), default=10)
+
+    @property
+    def reach_s(self) -> int:
+        return PAST_DAYS * DAY_S
+
+    def check(self) -> None:
+        super().check()
+        if self.past_min > self.past_max:
+            raise Unfit("past_min", f"the number that there must be must not be above {self.past_max}")
+
+    def clause(self) -> str:
+        return (
+            f"The amount is at least {self.least} and {self.factor} times the mean of the user's last "
+            f"{self.past_max} transactions of {PAST_DAYS} days, of which there are at least {self.past_min}"
+        )
+
+    def past(self, before: str, bound: Bound) -> tuple[str, str, str]:
+        return (
+            "jsonb_build_object('mean', round(past.total / past.number, 2), 'past', past.number)",
+            f"SELECT count(*) AS number, sum(amount) AS total FROM (SELECT y.amount {before}"
+            f" LIMIT {bound('past_max', self.past_max)}) recent",
+            f"past.number >= {bound('past_min', self.past_min)} AND past.total > 0"
+            f" AND x.amount::numeric * past.number >= {bound('factor', self.factor)} * past.total",
+        )
+
+
+@dataclass(frozen=True)
+class FirstOrDormant(PrefixKind):
+    name: ClassVar[str] = "first_or_dormant"
+    title: ClassVar[str] = "A user's first, or first again"
+    days: int = gap(Whole("the number of days", 1, 365))
+
+    @property
+    def reach_s(self) -> int:
+        return self.days * DAY_S
+
+    @property
+    def is_gated(self) -> bool:
+        return True
+
+    def clause(self) -> str:
+        return (
+            f"A user makes a transaction of at least {self.least}, and none is known of the last "
+            f"{self.days} days before it"
+        )
+
+    def gate(self, bound: Bound) -> str:
+        """`previous_at` is of a row with a smaller id than new ones have; not so of those that settled."""
+        reach = bound.interval("reach", self.reach_s)
+        awake = f"b.previous_at <= r.created_at AND b.previous_at > r.created_at - {reach}"
+        return f"{super().gate(bound)} AND NOT (r.is_new AND coalesce({awake}, false))"
+
+    def past(self, before: str, bound: Bound) -> tuple[str, str, str]:
+        # An aggregate gives one row where nothing was found, too.
+        newest = f"SELECT max(recent.created_at) AS newest FROM (SELECT y.created_at {before} LIMIT 1) recent"
+        return "'{}'::jsonb", newest, "past.newest IS NULL"

@@ -1,0 +1,40 @@
+"""The kinds of rules there are, by name, and the way from JSON to a rule."""
+
+from typing import Any
+
+from .clock import FailureRate, PendingTooLong, Silence
+from .gaps import Unfit
+from .kind import Kind, read_form
+from .prefix import Deviation, FirstOrDormant
+from .rows import Amount, ClockGap, Listed, RoundAmount
+from .windowed import BelowLimit, FailureBurst, RapidRepeat, VelocityCount, VelocitySum
+
+KINDS: dict[str, type[Kind]] = {
+    kind.name: kind
+    for kind in (
+        Amount,
+        BelowLimit,
+        RoundAmount,
+        VelocityCount,
+        VelocitySum,
+        FailureBurst,
+        RapidRepeat,
+        Listed,
+        ClockGap,
+        Deviation,
+        FirstOrDormant,
+        PendingTooLong,
+        FailureRate,
+        Silence,
+    )
+}
+NAMES = list(KINDS)
+
+
+def read(kind: str, parameters: Any) -> Kind:
+    """The rule that a kind and parameters from JSON stand for. Raises Unfit, which names the gap."""
+    if kind not in KINDS:
+        raise Unfit("kind", f"the kind must be one of {', '.join(NAMES)}")
+    form: Kind = read_form(KINDS[kind], parameters)
+    form.check()
+    return form

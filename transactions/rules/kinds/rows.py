@@ -1,0 +1,106 @@
+"""Kinds that judge a transaction by itself."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .gaps import Choice, ListName, Whole
+from .kind import TABLE, Bound, Kind, ever_listed, gap, listed
+
+MINUTES_MAX = 60 * 24 * 365
+
+# Purpose: the rows of users in their spans, one by one.
+TEXT = """
+    SELECT x.id, x.user_id, x.created_at, x.amount, {figures} AS figures
+      FROM scope s
+     CROSS JOIN LATERAL (
+        SELECT t.id, t.user_id, t.created_at, t.amount, t.accepted_at FROM {table} t
+         WHERE t.user_id = s.user_id
+           AND (t.user_id, t.created_at) >= (s.user_id, s.lo)
+           AND (t.user_id, t.created_at) <= (s.user_id, s.hi)
+           AND t.created_at >= %(begin)s AND t.created_at < %(end)s
+           AND {conditions}
+        OFFSET 0) x
+"""
+
+
+class RowKind(Kind):
+    """A kind whose hits depend on the row alone."""
+
+    def condition(self, row: str, bound: Bound) -> str:
+        raise NotImplementedError
+
+    def figures(self) -> str:
+        return "'{}'::jsonb"
+
+    def gate(self, bound: Bound) -> str:
+        return f"{super().gate(bound)} AND {self.condition('r', bound)}"
+
+    def sql(self, bound: Bound) -> str:
+        conditions = [self.condition("t", bound), *self.filter.conditions("t", bound)]
+        return TEXT.format(table=TABLE, figures=self.figures(), conditions=" AND ".join(conditions))
+
+
+@dataclass(frozen=True)
+class Amount(RowKind):
+    name: ClassVar[str] = "amount"
+    title: ClassVar[str] = "An amount"
+    at: str = gap(Choice("at", ("least", "most")), default="least")
+    amount: int = gap(Whole("the amount"))
+
+    def clause(self) -> str:
+        return f"The amount is at {self.at} {self.amount}"
+
+    def condition(self, row: str, bound: Bound) -> str:
+        return f"{row}.amount {'>=' if self.at == 'least' else '<='} {bound('amount', self.amount)}"
+
+
+@dataclass(frozen=True)
+class RoundAmount(RowKind):
+    name: ClassVar[str] = "round_amount"
+    title: ClassVar[str] = "A round amount"
+    multiple: int = gap(Whole("the multiple", 2))
+    least: int = gap(Whole("the amount"))
+
+    def clause(self) -> str:
+        return f"The amount is a multiple of {self.multiple}, and at least {self.least}"
+
+    def condition(self, row: str, bound: Bound) -> str:
+        least, multiple = bound("least", self.least), bound("multiple", self.multiple)
+        # `%%` is one sign in a text with bound parameters.
+        return f"({row}.amount >= {least} AND {row}.amount %% {multiple} = 0)"
+
+
+@dataclass(frozen=True)
+class Listed(RowKind):
+    name: ClassVar[str] = "listed"
+    title: ClassVar[str] = "A user on a list"
+    list_name: str = gap(ListName("the list"))
+
+    def lists(self) -> list[tuple[str, str]]:
+        return [("list_name", self.list_name), *super().lists()]
+
+    def clause(self) -> str:
+        return f"The user stands on the list “{self.list_name}”"
+
+    def condition(self, row: str, bound: Bound) -> str:
+        return listed(row, "list", self.list_name, bound)
+
+    def gate(self, bound: Bound) -> str:
+        return f"{Kind.gate(self, bound)} AND {ever_listed('r', 'list', self.list_name, bound)}"
+
+
+@dataclass(frozen=True)
+class ClockGap(RowKind):
+    name: ClassVar[str] = "clock_gap"
+    title: ClassVar[str] = "Accepted late"
+    minutes: int = gap(Whole("the number of minutes", 1, MINUTES_MAX))
+
+    def clause(self) -> str:
+        return f"A transaction is accepted more than {self.minutes} minutes after it happened"
+
+    def figures(self) -> str:
+        return "jsonb_build_object('late_seconds', round(extract(epoch FROM x.accepted_at - x.created_at)))"
+
+    def condition(self, row: str, bound: Bound) -> str:
+        late = bound.interval("late", self.minutes * 60)
+        return f"{row}.accepted_at > {row}.created_at + {late}"

@@ -1,0 +1,157 @@
+"""Kinds that count or add up what one user did within a window, by a sweep over rows in and out."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .gaps import Unfit, Whole, Window
+from .kind import TABLE, WINDOW_OF_GATE, Bound, Kind, gap, window_seconds
+
+COUNT_MAX = 100_000
+
+# Purpose: walks through the moments at which a row comes into the window (+1) or leaves it (-1), and
+# keeps count and sum. What leaves at a moment goes before what comes in then: the window is open at
+# its old end. Rows that came in at one moment count in the order of their ids.
+# Two bounds as rows, beside the plain one: with it alone the planner may take the index by time.
+TEXT = """
+    SELECT w.id, w.user_id, w.moment AS created_at, w.amount,
+           jsonb_build_object('{measure}', w.measured) AS figures
+      FROM (
+        SELECT m.*, sum({change}) OVER sweep AS measured
+          FROM (
+            SELECT y.id, y.user_id, y.amount, s.lo, s.hi, e.moment, e.n
+              FROM scope s
+             CROSS JOIN LATERAL (
+                SELECT t.id, t.user_id, t.created_at, t.amount FROM {table} t
+                 WHERE t.user_id = s.user_id
+                   AND (t.user_id, t.created_at) > (s.user_id, s.lo - {window})
+                   AND (t.user_id, t.created_at) <= (s.user_id, s.hi + {window})
+                   AND t.created_at < %(end)s
+                   {conditions}
+                OFFSET 0) y
+             CROSS JOIN LATERAL (VALUES (y.created_at, 1), (y.created_at + {window}, -1)) e (moment, n)
+          ) m
+        WINDOW sweep AS (PARTITION BY {partition} ORDER BY m.moment, m.n, m.id ROWS UNBOUNDED PRECEDING)
+      ) w
+     WHERE w.n = 1 AND w.moment >= w.lo AND w.moment <= w.hi + {window}
+       AND w.moment >= %(begin)s AND w.measured >= {limit}
+"""
+
+
+@dataclass(frozen=True)
+class WindowedKind(Kind):
+    """A kind with a window. Amounts are not negative, so that a hit never ends to be one."""
+
+    partition: ClassVar[str] = "m.user_id"
+    measure: ClassVar[str] = "count"
+    window: str = gap(Window("the window"))
+
+    @property
+    def window_s(self) -> int:
+        return window_seconds(self.window)
+
+    def own_conditions(self, row: str, bound: Bound) -> list[str]:
+        """Which rows count, beside the filter."""
+        return []
+
+    def limit_of(self, bound: Bound) -> str:
+        """What count or sum must reach."""
+        raise NotImplementedError
+
+    def gate(self, bound: Bound) -> str:
+        # A bound that is NULL cannot vouch.
+        conditions = [super().gate(bound), *self.own_conditions("r", bound)]
+        kept = f"b.{WINDOW_OF_GATE[self.window]}_{self.measure}"
+        return f"{' AND '.join(conditions)} AND coalesce({kept} >= {self.limit_of(bound)}, true)"
+
+    def sql(self, bound: Bound) -> str:
+        conditions = [*self.own_conditions("t", bound), *self.filter.conditions("t", bound)]
+        return TEXT.format(
+            table=TABLE,
+            window=bound.interval("window", self.window_s),
+            conditions="".join(f" AND {condition}" for condition in conditions),
+            partition=self.partition,
+            measure=self.measure,
+            # Sums of amounts overflow a bigint.
+            change="m.n" if self.measure == "count" else "m.n * m.amount::numeric",
+            limit=self.limit_of(bound),
+        )
+
+
+@dataclass(frozen=True)
+class VelocityCount(WindowedKind):
+    name: ClassVar[str] = "velocity_count"
+    title: ClassVar[str] = "Many transactions"
+    count: int = gap(Whole("the number", 1, COUNT_MAX))
+
+    def clause(self) -> str:
+        return f"A user makes at least {self.count} transactions within {self.window}"
+
+    def limit_of(self, bound: Bound) -> str:
+        return bound("count", self.count)
+
+
+@dataclass(frozen=True)
+class VelocitySum(WindowedKind):
+    name: ClassVar[str] = "velocity_sum"
+    title: ClassVar[str] = "A large sum"
+    measure: ClassVar[str] = "sum"
+    total: int = gap(Whole("the total"))
+
+    def clause(self) -> str:
+        return f"A user's transactions within {self.window} come to at least {self.total}"
+
+    def limit_of(self, bound: Bound) -> str:
+        return bound("total", self.total)
+
+
+@dataclass(frozen=True)
+class BelowLimit(VelocityCount):
+    name: ClassVar[str] = "below_limit"
+    title: ClassVar[str] = "Amounts just under a limit"
+    limit: int = gap(Whole("the limit"))
+    margin: int = gap(Whole("the margin"))
+
+    def check(self) -> None:
+        super().check()
+        if self.margin > self.limit:
+            raise Unfit("margin", "the margin must not be above the limit")
+
+    def clause(self) -> str:
+        return (
+            f"A user makes at least {self.count} transactions within {self.window} of up to {self.margin} "
+            f"under the limit of {self.limit}"
+        )
+
+    def own_conditions(self, row: str, bound: Bound) -> list[str]:
+        low, limit = bound("low", self.limit - self.margin), bound("limit", self.limit)
+        return [f"{row}.amount >= {low}", f"{row}.amount < {limit}"]
+
+
+@dataclass(frozen=True)
+class FailureBurst(VelocityCount):
+    name: ClassVar[str] = "failure_burst"
+    title: ClassVar[str] = "Many failures"
+    most: int | None = gap(Whole("the largest amount of each", 0), default=None)
+
+    def check(self) -> None:
+        super().check()
+        if self.filter.statuses:
+            raise Unfit("filter.statuses", "the statuses cannot be chosen: the rule looks at FAILED")
+
+    def clause(self) -> str:
+        each = "" if self.most is None else f", each of at most {self.most}"
+        return f"At least {self.count} transactions of a user fail within {self.window}{each}"
+
+    def own_conditions(self, row: str, bound: Bound) -> list[str]:
+        failed = [f"{row}.status = 'FAILED'"]
+        return failed if self.most is None else [*failed, f"{row}.amount <= {bound('most', self.most)}"]
+
+
+@dataclass(frozen=True)
+class RapidRepeat(VelocityCount):
+    name: ClassVar[str] = "rapid_repeat"
+    title: ClassVar[str] = "The same amount again"
+    partition: ClassVar[str] = "m.user_id, m.amount"
+
+    def clause(self) -> str:
+        return f"A user makes at least {self.count} transactions of the same amount within {self.window}"

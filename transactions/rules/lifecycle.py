@@ -1,0 +1,219 @@
+"""The life of a version: drafted, submitted, approved by somebody else, in force, retired.
+
+Whoever brings one into force, or ends it, holds a lock that every chunk of the flush shares: so each
+chunk is stored wholly before or wholly after, and nothing is judged by half a list of versions.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Max
+
+from ..models import Rollup, Transaction
+from . import debts
+from .kinds.gaps import Unfit
+from .kinds.kind import as_json
+from .kinds.registry import read
+from .locks import RULES_LOCK
+from .models import ListEntry, Rule, State, UserList, Version
+
+# Milliseconds for which a chunk is waited for.
+LOCK_MS_MAX = 10_000
+MINUTE = timedelta(minutes=1)
+
+LOCK = f"SET LOCAL lock_timeout = {LOCK_MS_MAX}; SELECT pg_advisory_xact_lock({RULES_LOCK})"
+# Purpose: the next full minute, by the clock that judges too. Not `now()`, which is from before the lock.
+NEXT_MINUTE = """
+    SELECT date_bin('1 minute', clock_timestamp(), '2000-01-01 00:00:00+00') + interval '1 minute'
+"""
+# Purpose: what is stored already and happens after a minute.
+FROM_FUTURE = f"""
+    SELECT coalesce(array_agg(id), '{{}}'), max(created_at) FROM {Transaction._meta.db_table}
+     WHERE created_at >= %s
+"""
+# Purpose: how many transactions happened in a time, to a quarter of an hour.
+COUNT_PAST = f"""
+    SELECT coalesce(sum(count), 0)::bigint FROM {Rollup._meta.db_table} WHERE bucket >= %s AND bucket < %s
+"""
+
+
+class Refused(Exception):
+    """A version cannot take that step; says why."""
+
+
+@contextmanager
+def alone() -> Iterator[Any]:
+    """A cursor in a transaction during which no chunk is judged. Raises django.db.OperationalError."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(LOCK)
+        yield cursor
+
+
+def next_minute(cursor: Any) -> datetime:
+    """The minute from which on what is changed now holds; ask it under the lock."""
+    cursor.execute(NEXT_MINUTE)
+    minute: datetime = cursor.fetchone()[0]
+    return minute
+
+
+def draft(rule: Rule, kind: str, parameters: Any, author: Any = None) -> Version:
+    """A new version of a rule. Raises Unfit, which names the gap."""
+    form = read(kind, parameters)
+    for gap, name in form.lists():
+        if not UserList.objects.filter(name=name).exists():
+            raise Unfit(gap, f"there is no list “{name}”")
+    with transaction.atomic():
+        Rule.objects.select_for_update().get(pk=rule.pk)
+        last = rule.versions.aggregate(last=Max("number"))["last"] or 0
+        return Version.objects.create(
+            rule=rule, number=last + 1, kind=kind, parameters=as_json(form), author=author
+        )
+
+
+def submit(version: Version) -> None:
+    """Asks for approval. Raises Refused."""
+    with alone() as cursor:
+        held = _held(version, State.DRAFT)
+        held.state = State.SUBMITTED
+        held.submitted_at = _now(cursor)
+        held.save(update_fields=["state", "submitted_at"])
+    version.refresh_from_db()
+
+
+def approve(version: Version, approver: Any, *, shadow: bool = False, begin: datetime | None = None) -> None:
+    """Brings a submitted version into force, or one in shadow; the one that was active ends then.
+
+    From the next full minute on, or from `begin` in the past on, a full minute too: then what has
+    happened since is judged as well. Raises Refused.
+    """
+    with alone() as cursor:
+        held = _held(version, State.SUBMITTED, *([] if shadow else [State.SHADOW]))
+        minute = next_minute(cursor)
+        if settings.FOUR_EYES and (approver is None or held.author_id in (None, approver.pk)):
+            raise Refused("Whoever approves a version is not its author.")
+        _check_retention(held)
+        fresh = held.effective_from is None
+        held.approver, held.approved_at, held.four_eyes = approver, _now(cursor), settings.FOUR_EYES
+        held.effective_from = held.effective_from or _begin(begin, minute)
+        held.state = State.SHADOW if shadow else State.ACTIVE
+        if not shadow:
+            for other in held.rule.versions.filter(state=State.ACTIVE):
+                _end(other, minute)
+        held.save(
+            update_fields=[
+                "state",
+                "approver",
+                "approved_at",
+                "four_eyes",
+                "effective_from",
+                "effective_until",
+            ]
+        )
+        if fresh and read(held.kind, held.parameters).group != "clock":
+            _owe_past(cursor, held, minute)
+    version.refresh_from_db()
+
+
+def retire(version: Version) -> None:
+    """Ends a version at the next full minute, or withdraws one that never was in force. Raises Refused."""
+    with alone() as cursor:
+        held = _held(version, State.DRAFT, State.SUBMITTED, State.SHADOW, State.ACTIVE)
+        _end(held, next_minute(cursor))
+    version.refresh_from_db()
+
+
+def add_entry(
+    users: UserList, user: Any, *, by: Any = None, expires: datetime | None = None, comment: str = ""
+) -> ListEntry:
+    """Puts a user on a list, from the next full minute until before `expires`, a full minute."""
+    with alone() as cursor:
+        starts = next_minute(cursor)
+        if expires is not None and (expires <= starts or not _is_full(expires)):
+            raise Refused("The end of an entry must be a full minute to come.")
+        return ListEntry.objects.create(
+            list=users, user=user, made_by=by, starts_at=starts, ends_at=expires, comment=comment
+        )
+
+
+def end_entry(entry: ListEntry) -> None:
+    """Takes a user off a list at the next full minute."""
+    with alone() as cursor:
+        held = ListEntry.objects.select_for_update().get(pk=entry.pk)
+        end = max(next_minute(cursor), held.starts_at)
+        if held.ends_at is None or held.ends_at > end:
+            held.ends_at = end
+            held.save(update_fields=["ends_at"])
+    entry.refresh_from_db()
+
+
+def _held(version: Version, *states: State) -> Version:
+    held = Version.objects.select_for_update().get(pk=version.pk)
+    if held.state not in states:
+        raise Refused(f"The version is {State(held.state).label.lower()}.")
+    return held
+
+
+def _now(cursor: Any) -> datetime:
+    cursor.execute("SELECT clock_timestamp()")
+    now: datetime = cursor.fetchone()[0]
+    return now
+
+
+def _begin(begin: datetime | None, minute: datetime) -> datetime:
+    if begin is None:
+        return minute
+    if begin > minute or not _is_full(begin):
+        raise Refused("A version begins at a full minute, and not later than the next.")
+    return begin
+
+
+def _is_full(moment: datetime) -> bool:
+    return moment.second == 0 and moment.microsecond == 0
+
+
+def _end(version: Version, minute: datetime) -> None:
+    if version.effective_from is not None:
+        version.effective_until = max(minute, version.effective_from)
+    version.state = State.RETIRED
+    version.save(update_fields=["state", "effective_until"])
+
+
+def _owe_past(cursor: Any, version: Version, minute: datetime) -> None:
+    """What is stored already and will be, or is, in the version's time."""
+    begin = version.effective_from
+    assert begin is not None
+    if begin < minute:
+        cursor.execute(COUNT_PAST, [begin, minute])
+        debts.owe(cursor, version=version.pk, since=begin, until=minute, records=cursor.fetchone()[0])
+    cursor.execute(FROM_FUTURE, [minute])
+    ids, last = cursor.fetchone()
+    if ids:
+        debts.owe(cursor, version=version.pk, ids=ids, records=len(ids), due_at=last)
+
+
+def _check_retention(version: Version) -> None:
+    days = days_needed(read(version.kind, version.parameters).memory_s)
+    if settings.RETENTION_DAYS and days > settings.RETENTION_DAYS:
+        raise Refused(
+            f"The rule looks back so far that transactions must be kept for {days} days, and RETENTION_DAYS "
+            f"is {settings.RETENTION_DAYS}."
+        )
+
+
+def days_needed(memory_s: int) -> int:
+    """Days for which transactions must be kept for a rule that looks back so far: these, and one more."""
+    return -(-memory_s // 86_400) + 1
+
+
+def longest() -> tuple[int, str]:
+    """For how many days rules in force need transactions to be kept, and the name of the rule; 0 for none."""
+    in_force = Version.objects.filter(state__in=(State.SHADOW, State.ACTIVE)).select_related("rule")
+    needed = [
+        (days_needed(read(version.kind, version.parameters).memory_s), version.rule.name)
+        for version in in_force
+    ]
+    return max(needed, default=(0, ""))

@@ -1,0 +1,217 @@
+"""Live: rules judge a chunk in its own transaction, or owe it; and what is left is done after the flush.
+
+Storing never waits for rules: nothing here fails a chunk but a connection that is gone.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import psycopg2
+from django.conf import settings
+
+from ..metrics.counters import tally
+from ..models import Transaction
+from ..queue.keys import QUEUE
+from ..stores.crash_points import crash_point
+from ..stores.postgres_session import Session
+from ..stores.redis_connection import connection
+from . import clock, debts, evaluation, gate
+from .evaluation import Outcome, Touched
+from .locks import LOCK_MS_MAX, RULES_LOCK, impatient
+from .versions import Judging, judging
+
+log = logging.getLogger(__name__)
+
+# Chunks of a flush that are judged at once; a longer queue is a backlog, stored first.
+CHUNKS_AT_ONCE = 2
+# A chunk with more old rows than this, and a larger share, is owed: the gate spares none of their users.
+OLD_ROWS_MAX = 200
+OLD_SHARE_MAX = 0.25
+# What is left is done for so long after a flush, in intervals, at least a slice of it.
+AFTERWARDS_INTERVALS = 0.6
+
+# Purpose: a version that comes into force waits for this transaction, or this one does not look at
+# rules: then whatever it stores is owed by all. Nothing here waits for long.
+BEGIN = f"""
+    SAVEPOINT rules; SET LOCAL lock_timeout = {LOCK_MS_MAX};
+    SELECT pg_try_advisory_xact_lock_shared({RULES_LOCK})
+"""
+END = "SET LOCAL lock_timeout TO DEFAULT; RELEASE SAVEPOINT rules"
+BACK = "ROLLBACK TO SAVEPOINT rules; RELEASE SAVEPOINT rules"
+SELECT_LAST_ID = f"""
+    SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {Transaction._meta.db_table}_id_seq
+"""
+
+
+class PutOff(Exception):
+    """Much of a chunk is old."""
+
+
+class Run:
+    """The rules in one flush: what they look at of each chunk, and what they owe."""
+
+    def __init__(self) -> None:
+        self._chunks = 0
+        self._began: datetime | None = None
+        self._versions: list[Judging] | None = []
+        self._last_id = 0
+        # Debts of this flush by version, which its next chunks join; None is all of them.
+        self._owed: dict[int | None, int] = {}
+        self._failed: set[int] = set()
+        self._outcome = Outcome()
+
+    def begin(self, cursor: Any) -> None:
+        """Before a chunk's rows are inserted: which versions judge it."""
+        self._outcome = Outcome()
+        try:
+            cursor.execute(BEGIN)
+            self._versions = judging(cursor) if cursor.fetchone()[0] else None
+            if self._versions is None or any(not version.is_clock for version in self._versions):
+                cursor.execute(SELECT_LAST_ID)
+                self._last_id = cursor.fetchone()[0]
+            cursor.execute(END)
+        except Exception as error:
+            self._undo(cursor, error)
+            self._versions = None
+            cursor.execute(SELECT_LAST_ID)
+            self._last_id = cursor.fetchone()[0]
+
+    def conclude(self, cursor: Any, stored: int, settled: Sequence[int]) -> None:
+        """After a chunk's rows are inserted and settled (their ids): judges them, or owes it."""
+        self._chunks += bool(stored or settled)
+        if (not stored and not settled) or (self._versions is not None and not self._row_versions()):
+            return
+        if self._versions is None or self._chunks > CHUNKS_AT_ONCE:
+            self._owe(cursor, None, stored, settled)
+            return
+        try:
+            cursor.execute(f"SAVEPOINT rules; {evaluation.LIMIT}")
+            self._judge(cursor, stored, settled)
+            cursor.execute(f"{evaluation.NO_LIMIT}; RELEASE SAVEPOINT rules")
+        except PutOff:
+            cursor.execute(BACK)
+            self._owe(cursor, None, stored, settled)
+        except Exception as error:
+            self._undo(cursor, error)
+            self._outcome = Outcome()
+            self._owe(cursor, None, stored, settled)
+        crash_point("flush.after_rules")
+
+    def committed(self) -> None:
+        """After a chunk's commit: counts what came of it."""
+        self._failed |= self._outcome.failed.keys()
+        count(self._versions or [], self._outcome)
+        self._outcome = Outcome()
+
+    def afterwards(self, session: Session, began: datetime | None) -> None:
+        """After a flush: debt, states, and the clock, if all that was accepted before `began` is stored."""
+        deadline = time.monotonic() + AFTERWARDS_INTERVALS * settings.FLUSH_INTERVAL_SECONDS
+
+        def go_on() -> bool:
+            waiting = int(connection().llen(QUEUE))
+            return time.monotonic() < deadline and waiting < settings.FLUSH_CHUNK_RECORDS
+
+        try:
+            with impatient(session) as cursor:
+                versions = judging(cursor)
+            while _keep_gate(session, versions) and go_on():
+                """A slice of the users' states at a time."""
+            debts.pay(session, go_on, lambda outcome: count(versions, outcome))
+            if began is not None:
+                count(versions, clock.look(session, versions, began, go_on))
+        except Exception as error:
+            # All is stored, and the next tick goes on.
+            log.error(
+                "Rules were left after a flush: %r", error, exc_info=not isinstance(error, psycopg2.Error)
+            )
+
+    def _row_versions(self) -> list[Judging]:
+        return [version for version in self._versions or [] if not version.is_clock]
+
+    def _judge(self, cursor: Any, stored: int, settled: Sequence[int]) -> None:
+        evaluation.prepare(cursor)
+        first = self._last_id + 1
+        if stored:
+            values = {"first": first, "last": 2**63 - 1, "is_new": True}
+            cursor.execute(evaluation.TOUCH_RANGE, values)
+        older = [id for id in settled if id < first]
+        if older:
+            cursor.execute(evaluation.TOUCH_IDS, {"ids": older, "is_new": False})
+        touched = evaluation.describe(cursor)
+        if touched is None:
+            return
+        if touched.old > max(OLD_ROWS_MAX, OLD_SHARE_MAX * touched.rows):
+            raise PutOff
+        if debts.is_kept(cursor):
+            gate.count_touched(cursor, newest=True)
+        trying = [v for v in self._row_versions() if not v.stuck and v.id not in self._failed]
+        self._outcome = evaluation.evaluate(cursor, trying, touched)
+        self._owe_rest(cursor, touched, trying, stored, older)
+
+    def _owe_rest(
+        self, cursor: Any, touched: Touched, tried: list[Judging], stored: int, settled: list[int]
+    ) -> None:
+        """What was not tried, what failed, and what is still to come."""
+        for version in self._row_versions():
+            error = self._outcome.failed.get(version.id, "")
+            if error or version not in tried:
+                self._owe(cursor, version.id, stored, settled, error)
+        if touched.future:
+            debts.owe(cursor, ids=touched.future, records=len(touched.future), due_at=touched.hi)
+
+    def _owe(
+        self, cursor: Any, version: int | None, stored: int, settled: Sequence[int], error: str = ""
+    ) -> None:
+        if error:
+            log.error("Version %s of a rule failed, and owes %s records: %s", version, stored, error)
+        cursor.execute(SELECT_LAST_ID)
+        first, last = self._last_id + 1, int(cursor.fetchone()[0])
+        older = [id for id in settled if id < first]
+        debt = self._owed.get(version)
+        if debt is None and version is not None and not error:
+            # A version that goes on failing owes one long range, not one for each flush.
+            debt = debts.open_debt(cursor, version)
+        if debt is not None and debts.extend(cursor, debt, first, last, older, stored + len(older)):
+            return
+        self._owed[version] = debts.owe(
+            cursor,
+            version=version,
+            first=first,
+            last=last,
+            ids=older,
+            count_in_gate=version is None,
+            records=stored + len(older),
+            error=error,
+        )
+
+    def _undo(self, cursor: Any, error: Exception) -> None:
+        if cursor.connection.closed:
+            raise error
+        cursor.execute(BACK)
+        # A fault of ours deserves its traceback.
+        log.error("Rules were put off: %r", error, exc_info=not isinstance(error, psycopg2.Error))
+
+
+def _keep_gate(session: Session, versions: list[Judging]) -> bool:
+    with impatient(session) as cursor:
+        return gate.keep(cursor, needed=any(version.needs_gate for version in versions))
+
+
+def count(versions: Sequence[Judging], outcome: Outcome) -> None:
+    """Counts what came of versions, for the metrics."""
+    known = {version.id: version for version in versions}
+    for id, seconds in outcome.seconds.items():
+        tally.add(f"rule_microseconds|{_label(known, id)}", round(seconds * 1_000_000))
+    for id, hits in outcome.hits.items():
+        tally.add(f"rule_hits|{_label(known, id)}", hits)
+    for id in outcome.failed:
+        tally.add(f"rule_failures|{_label(known, id)}")
+
+
+def _label(known: dict[int, Judging], id: int) -> str:
+    """Rule and version: their numbers, as names may hold anything."""
+    version = known.get(id)
+    return f"{version.rule}|{version.number}" if version is not None else f"?|{id}"

@@ -1,0 +1,21 @@
+"""The lock between those who judge and those who change what is judged by; and no long waits for others'."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ..stores.postgres_session import Session
+
+# Held, shared, by whoever stores a chunk, and alone by whoever brings a version into force: "txrl".
+RULES_LOCK = 0x7478726C
+
+# Milliseconds for which the rules wait for a lock: the next flush waits for them.
+LOCK_MS_MAX = 500
+
+
+@contextmanager
+def impatient(session: Session) -> Iterator[Any]:
+    """A cursor in a transaction of a session, which waits for no lock for long."""
+    with session.transaction() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = {LOCK_MS_MAX}")
+        yield cursor

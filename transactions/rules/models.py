@@ -1,0 +1,265 @@
+"""What PostgreSQL keeps of rules: their versions, the lists they name, hits, debt, and the gate."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+
+from ..alerts.models import Alert, Severity
+from .kinds.registry import NAMES
+
+USER = settings.AUTH_USER_MODEL
+
+
+class Rule(models.Model):
+    """What is looked for, and what to do about it; how it is looked for is in its versions."""
+
+    name = models.CharField(max_length=100, unique=True)
+    severity = models.CharField(max_length=10, choices=Severity, default=Severity.MEDIUM)
+    description = models.TextField(blank=True, default="", help_text="What to do about a hit.")
+    made_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(severity__in=Severity.values), name="rule_severity_known"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class State(models.TextChoices):
+    DRAFT = "DRAFT", "Draft"
+    SUBMITTED = "SUBMITTED", "Submitted"
+    SHADOW = "SHADOW", "Shadow"
+    ACTIVE = "ACTIVE", "Active"
+    RETIRED = "RETIRED", "Retired"
+
+
+APPROVED = (State.SHADOW, State.ACTIVE)
+
+
+class Version(models.Model):
+    """One wording of a rule, immutable: the database refuses a change of anything but its state.
+
+    It judges what happened from `effective_from` until before `effective_until`, both on full
+    minutes; a record that comes late is still judged by a version that has been retired by then.
+    """
+
+    rule = models.ForeignKey(Rule, on_delete=models.PROTECT, related_name="versions")
+    number = models.IntegerField()
+    kind = models.CharField(max_length=30)
+    parameters = models.JSONField()
+    state = models.CharField(max_length=10, choices=State, default=State.DRAFT)
+    author = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
+    made_at = models.DateTimeField(db_default=Now())
+    submitted_at = models.DateTimeField(null=True, blank=True)
+    approver = models.ForeignKey(USER, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    approved_at = models.DateTimeField(null=True, blank=True)
+    # Whether author and approver had to be two when it was approved (the setting FOUR_EYES then).
+    four_eyes = models.BooleanField(null=True, blank=True)
+    effective_from = models.DateTimeField(null=True, blank=True)
+    effective_until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["rule", "number"], name="version_number_once"),
+            models.UniqueConstraint(
+                fields=["rule"], name="version_active_once", condition=models.Q(state=State.ACTIVE)
+            ),
+            models.CheckConstraint(condition=models.Q(kind__in=NAMES), name="version_kind_known"),
+            models.CheckConstraint(condition=models.Q(state__in=State.values), name="version_state_known"),
+            models.CheckConstraint(
+                condition=~models.Q(state__in=APPROVED)
+                | models.Q(effective_from__isnull=False, approved_at__isnull=False, four_eyes__isnull=False),
+                name="version_approved_is_in_force",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(effective_from=None)
+                | ~models.Q(four_eyes=True)
+                | models.Q(
+                    models.Q(author__isnull=False, approver__isnull=False),
+                    ~models.Q(approver=models.F("author")),
+                ),
+                name="version_seen_by_four_eyes",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(effective_until=None)
+                | models.Q(effective_until__gte=models.F("effective_from")),
+                name="version_ends_after_it_begins",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rule.name}, version {self.number}"
+
+
+class UserList(models.Model):
+    """Users that rules look at, or look away from."""
+
+    name = models.CharField(max_length=100, unique=True)
+    description = models.TextField(blank=True, default="")
+    made_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ListEntry(models.Model):
+    """A user on a list, from the next full minute after it was made until its end, by the time at which
+    transactions happened. It is never edited, only ended: so that it is a fact about transactions.
+    """
+
+    list = models.ForeignKey(UserList, on_delete=models.PROTECT, related_name="entries")
+    user = models.ForeignKey(USER, on_delete=models.CASCADE, related_name="+", db_index=False)
+    comment = models.CharField(max_length=200, blank=True, default="")
+    made_by = models.ForeignKey(USER, null=True, on_delete=models.SET_NULL, related_name="+")
+    made_at = models.DateTimeField(db_default=Now())
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "list entries"
+        indexes = [
+            # Whether a user stood on a list when a transaction happened.
+            models.Index(fields=["list", "user", "starts_at"], name="entry_by_user"),
+            # The cascade of a deleted user.
+            models.Index(fields=["user"], name="entry_of_user"),
+        ]
+
+    def __str__(self) -> str:
+        return f"user {self.user_id} on {self.list_id}"
+
+
+class Hit(models.Model):
+    """A transaction, or a moment, that a version found. What it says of the transaction is a copy."""
+
+    class Suppressed(models.TextChoices):
+        SNOOZED = "SNOOZED", "Snoozed"
+        QUIET = "QUIET", "Closed a short while before"
+
+    version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="hits", db_index=False)
+    transaction = models.BigIntegerField(null=True, help_text="The row's key.")
+    # Of a rule that looks at the whole system: what the hit is about begins here.
+    bucket = models.DateTimeField(null=True)
+    transaction_id = models.CharField(max_length=100, blank=True, db_default="")
+    user = models.BigIntegerField(null=True)
+    amount = models.BigIntegerField(null=True)
+    status = models.CharField(max_length=20, blank=True, db_default="")
+    happened_at = models.DateTimeField()
+    # What reached the limit, as of raising.
+    figures = models.JSONField()
+    raised_at = models.DateTimeField(db_default=Now())
+    alert = models.ForeignKey(Alert, null=True, on_delete=models.SET_NULL, related_name="raised_by")
+    suppressed = models.CharField(max_length=10, choices=Suppressed, blank=True, db_default="")
+
+    class Meta:
+        constraints = [
+            # A hit is raised once, whatever is evaluated however often.
+            models.UniqueConstraint(fields=["version", "transaction"], name="hit_once"),
+            models.UniqueConstraint(fields=["version", "bucket"], name="hit_of_bucket_once"),
+            models.CheckConstraint(
+                condition=models.Q(transaction__isnull=False, bucket=None)
+                | models.Q(transaction=None, bucket__isnull=False),
+                name="hit_of_transaction_or_bucket",
+            ),
+        ]
+        indexes = [models.Index(fields=["raised_at"], name="hit_by_time")]
+
+    def __str__(self) -> str:
+        return self.transaction_id or f"{self.bucket:%Y-%m-%d %H:%M}"
+
+
+class Debt(models.Model):
+    """Rows that are stored and not judged yet: a range of ids, some more ids, or all from a moment on.
+
+    Without a version it stands for all of them, and for the gate.
+    """
+
+    # No constraint in the database: it would lock the versions, and debt is what is written where they
+    # cannot be read.
+    version = models.ForeignKey(
+        Version, null=True, on_delete=models.PROTECT, related_name="debts", db_constraint=False
+    )
+    # The cursor: what is left begins here. Both are null where there is no range.
+    first_id = models.BigIntegerField(null=True)
+    last_id = models.BigIntegerField(null=True)
+    # Rows that settled, whose ids are from earlier; rows from the future.
+    ids = models.JSONField(db_default=models.Value([], models.JSONField()))
+    # All rows that happened from `since` (after the row `since_id` of that moment) until before `until`.
+    since = models.DateTimeField(null=True)
+    since_id = models.BigIntegerField(null=True)
+    until = models.DateTimeField(null=True)
+    # Whether the range is still to be counted in the users' states.
+    count_in_gate = models.BooleanField(db_default=False)
+    records = models.BigIntegerField(db_default=0, help_text="Rows in question, as far as is known.")
+    made_at = models.DateTimeField(db_default=Now())
+    due_at = models.DateTimeField(db_default=Now())
+    attempts = models.IntegerField(db_default=0)
+    error = models.CharField(max_length=200, blank=True, db_default="")
+
+    class Meta:
+        indexes = [models.Index(fields=["due_at"], name="debt_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.records} records of {self.version_id or 'all versions'}"
+
+
+class Gate(models.Model):
+    """One row, while users' states are kept: up to which user they are complete."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    filled_to = models.BigIntegerField(db_default=0)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="gate_once")]
+
+    def __str__(self) -> str:
+        return f"filled to user {self.filled_to}"
+
+
+class UserState(models.Model):
+    """Upper bounds of what one user did lately: count and sum of the bucket of the latest transaction,
+    and of the bucket before, for buckets of an hour, a day, 7 and 30 days. See `gate`.
+    """
+
+    user = models.BigIntegerField(primary_key=True)
+    last_at = models.DateTimeField()
+    # The same before the rows that were counted last.
+    previous_at = models.DateTimeField(null=True)
+    hour = models.DateTimeField()
+    hour_count = models.BigIntegerField()
+    hour_count_before = models.BigIntegerField()
+    hour_sum = models.BigIntegerField()
+    hour_sum_before = models.BigIntegerField()
+    day = models.DateTimeField()
+    day_count = models.BigIntegerField()
+    day_count_before = models.BigIntegerField()
+    day_sum = models.BigIntegerField()
+    day_sum_before = models.BigIntegerField()
+    week = models.DateTimeField()
+    week_count = models.BigIntegerField()
+    week_count_before = models.BigIntegerField()
+    week_sum = models.BigIntegerField()
+    week_sum_before = models.BigIntegerField()
+    month = models.DateTimeField()
+    month_count = models.BigIntegerField()
+    month_count_before = models.BigIntegerField()
+    month_sum = models.BigIntegerField()
+    month_sum_before = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"user {self.user}"
+
+
+class ClockCursor(models.Model):
+    """How far a version that looks at the clock has come: up to which row, and which moment."""
+
+    version = models.OneToOneField(Version, primary_key=True, on_delete=models.CASCADE, related_name="cursor")
+    row = models.BigIntegerField(db_default=0)
+    moment = models.DateTimeField(null=True)
+    error = models.CharField(max_length=200, blank=True, db_default="")
+
+    def __str__(self) -> str:
+        return f"version {self.version_id} up to {self.moment}"
