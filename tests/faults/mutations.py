@@ -184,8 +184,8 @@ MUTATIONS = (
     Mutation(
         "bounds on bodies",
         "transaction_monitoring/asgi.py",
-        "body_limits.install()\n",
-        "",
+        "(connections, body_limits, websocket_frames",
+        "(connections, websocket_frames",
         fault("fault_18"),
     ),
     Mutation(

@@ -9,12 +9,12 @@ import pytest
 from celery.signals import task_success
 from django.contrib.auth.models import User
 from django.test import Client
-from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from tests.support.accepting import push, queued, record, take
 from tests.support.outages import postgres_away, redis_away, stores_moving_on
+from tests.support.scraping import figures, scraped
 from tests.support.serving import daphne
 from tests.support.watching import watch
 from transactions import tasks
@@ -35,24 +35,6 @@ ADD, MANY = "/api/add-transaction/", "/api/add-transactions/"
 @pytest.fixture(autouse=True)
 def nothing_counted_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counters.tally, "_counts", {})
-
-
-def figures(text: str) -> dict[str, float]:
-    """Samples by their name and labels: requests_total{endpoint=…,status=…} without the prefix."""
-    found = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
-            found[sample.name.removeprefix("transactions_") + (f"{{{labels}}}" if labels else "")] = (
-                sample.value
-            )
-    return found
-
-
-def scraped(client: Any) -> dict[str, float]:
-    answer = client.get("/metrics")
-    assert answer.status_code == 200
-    return figures(answer.content.decode())
 
 
 # --- Who may -----------------------------------------------------------------------------------

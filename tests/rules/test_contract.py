@@ -24,7 +24,7 @@ from transactions.rules import backtest, debts, gate, lifecycle
 from transactions.rules.kinds import clock
 from transactions.rules.kinds.kind import Kind
 from transactions.rules.kinds.registry import KINDS, read
-from transactions.rules.models import Debt, Hit, ListEntry, Rule, State, UserList, Version
+from transactions.rules.models import Debt, Hit, ListEntry, Rule, UserList, Version, VersionState
 from transactions.storing import retention
 from transactions.storing.flush import flush
 
@@ -55,9 +55,9 @@ class Play:
         made = parameters(name, self.random)
         rule = Rule.objects.create(name=f"{name} {Rule.objects.count()}")
         version = lifecycle.draft(rule, name, made)
-        Version.objects.filter(pk=version.pk).update(state=State.SUBMITTED)
+        Version.objects.filter(pk=version.pk).update(state=VersionState.SUBMITTED)
         Version.objects.filter(pk=version.pk).update(
-            state=self.random.choice((State.ACTIVE, State.ACTIVE, State.SHADOW)),
+            state=self.random.choice((VersionState.ACTIVE, VersionState.ACTIVE, VersionState.SHADOW)),
             four_eyes=False,
             approved_at=datetime.now(UTC),
             effective_from=begin,
@@ -104,9 +104,13 @@ class Play:
             lifecycle.submit(version)
             lifecycle.approve(version, None, begin=minute - timedelta(days=self.random.randint(0, 50)))
         elif what == "end":
-            live = Version.objects.filter(state__in=(State.ACTIVE, State.SHADOW), effective_from__lt=minute)
+            live = Version.objects.filter(
+                state__in=(VersionState.ACTIVE, VersionState.SHADOW), effective_from__lt=minute
+            )
             if ending := live.order_by("id")[self.random.randrange(live.count()) :].first() if live else None:
-                Version.objects.filter(pk=ending.pk).update(state=State.RETIRED, effective_until=minute)
+                Version.objects.filter(pk=ending.pk).update(
+                    state=VersionState.RETIRED, effective_until=minute
+                )
         elif what == "list":
             ends = self.random.choice((None, minute + timedelta(hours=5)))
             user = self.random.choice(self.stream.users)
@@ -189,14 +193,14 @@ def check(play: Play) -> None:
 
 def check_alerts() -> None:
     """One open alert for each rule and user with hits of a version that raises them; none lost."""
-    raising = Hit.objects.exclude(version__state=State.SHADOW).select_related("version", "alert")
+    raising = Hit.objects.exclude(version__state=VersionState.SHADOW).select_related("version", "alert")
     counts: dict[tuple[int, int | None], int] = {}
     for hit in raising:
         if hit.alert is not None:
             assert (hit.alert.rule, hit.alert.user) == (hit.version.rule_id, hit.user)
             counts[hit.alert.rule, hit.alert.user] = counts.get((hit.alert.rule, hit.alert.user), 0) + 1
     assert {(a.rule, a.user): a.hits for a in Alert.objects.all()} == counts
-    assert all(hit.alert_id is not None for hit in raising if hit.version.state == State.ACTIVE)
+    assert all(hit.alert_id is not None for hit in raising if hit.version.state == VersionState.ACTIVE)
 
 
 @settings(

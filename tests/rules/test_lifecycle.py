@@ -14,7 +14,7 @@ from tests.support.rules import LONG_AGO, rule_in_force
 from transactions.rules import lifecycle
 from transactions.rules.kinds.gaps import Unfit
 from transactions.rules.kinds.registry import KINDS, read
-from transactions.rules.models import Debt, Hit, ListEntry, Rule, State, UserList, Version
+from transactions.rules.models import Debt, Hit, ListEntry, Rule, UserList, Version, VersionState
 from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,14 +40,14 @@ def refused_by_the_database(**changes: Any) -> bool:
 
 def test_a_version_goes_its_way_and_judges_from_the_next_full_minute(rule: Rule, people: list[User]) -> None:
     version = lifecycle.draft(rule, "amount", {"amount": 5}, people[0])
-    assert (version.number, version.state, version.parameters) == (1, State.DRAFT, {"amount": 5})
+    assert (version.number, version.state, version.parameters) == (1, VersionState.DRAFT, {"amount": 5})
     lifecycle.submit(version)
-    assert version.state == State.SUBMITTED
+    assert version.state == VersionState.SUBMITTED
     lifecycle.approve(version, people[1])
-    assert version.state == State.ACTIVE
+    assert version.state == VersionState.ACTIVE
     assert version.effective_from == a_minute_to_come()
     lifecycle.retire(version)
-    assert (version.state, version.effective_until) == (State.RETIRED, version.effective_from)
+    assert (version.state, version.effective_until) == (VersionState.RETIRED, version.effective_from)
 
 
 def test_the_next_version_begins_where_the_active_one_ends(rule: Rule, people: list[User]) -> None:
@@ -56,7 +56,7 @@ def test_the_next_version_begins_where_the_active_one_ends(rule: Rule, people: l
         lifecycle.submit(version)
         lifecycle.approve(version, people[1])
     first.refresh_from_db()
-    assert (first.state, second.state, second.number) == (State.RETIRED, State.ACTIVE, 2)
+    assert (first.state, second.state, second.number) == (VersionState.RETIRED, VersionState.ACTIVE, 2)
     assert first.effective_until is not None
     assert first.effective_until == second.effective_from
 
@@ -67,10 +67,15 @@ def test_with_four_eyes_nobody_approves_their_own(rule: Rule, people: list[User]
     version = lifecycle.draft(rule, "amount", {"amount": 5}, alice)
     lifecycle.submit(version)
     for approver in (alice, None):
-        with pytest.raises(lifecycle.Refused, match="not its author"):
+        with pytest.raises(lifecycle.StepRefused, match="not its author"):
             lifecycle.approve(version, approver)
     now = datetime.now(UTC)
-    approval = {"state": State.ACTIVE, "approved_at": now, "effective_from": LONG_AGO, "four_eyes": True}
+    approval = {
+        "state": VersionState.ACTIVE,
+        "approved_at": now,
+        "effective_from": LONG_AGO,
+        "four_eyes": True,
+    }
     assert refused_by_the_database(**approval, approver=alice)
     assert refused_by_the_database(**approval, approver=None)
     lifecycle.approve(version, bob)
@@ -79,11 +84,11 @@ def test_with_four_eyes_nobody_approves_their_own(rule: Rule, people: list[User]
 
 def test_a_version_is_approved_once(rule: Rule, people: list[User]) -> None:
     version = lifecycle.draft(rule, "amount", {"amount": 5})
-    with pytest.raises(lifecycle.Refused, match="is draft"):
+    with pytest.raises(lifecycle.StepRefused, match="is draft"):
         lifecycle.approve(version, people[0])
     lifecycle.submit(version)
     lifecycle.approve(version, people[0])
-    with pytest.raises(lifecycle.Refused, match="is active"):
+    with pytest.raises(lifecycle.StepRefused, match="is active"):
         lifecycle.approve(version, people[1])
 
 
@@ -91,10 +96,10 @@ def test_a_version_never_changes(rule: Rule, people: list[User]) -> None:
     version = lifecycle.draft(rule, "amount", {"amount": 5})
     for change in ({"parameters": {"amount": 6}}, {"kind": "listed"}, {"number": 7}, {"author": people[0]}):
         assert refused_by_the_database(**change)
-    assert refused_by_the_database(state=State.ACTIVE)
+    assert refused_by_the_database(state=VersionState.ACTIVE)
     assert refused_by_the_database(effective_from=datetime(2026, 1, 1, 12, 0, 1, tzinfo=UTC))
     lifecycle.retire(version)
-    assert refused_by_the_database(state=State.DRAFT)
+    assert refused_by_the_database(state=VersionState.DRAFT)
 
 
 def test_a_beginning_in_the_past_judges_what_is_stored(rule: Rule, people: list[User]) -> None:
@@ -140,7 +145,7 @@ def test_an_entry_holds_from_the_next_minute_and_is_only_ended(people: list[User
         ListEntry.objects.update(ends_at=None)
     with pytest.raises(IntegrityError), transaction.atomic():
         UserList.objects.update(name="another")
-    with pytest.raises(lifecycle.Refused):
+    with pytest.raises(lifecycle.StepRefused):
         lifecycle.add_entry(users, people[1], expires=LONG_AGO)
 
 
@@ -216,7 +221,7 @@ def test_a_rule_that_looks_back_further_than_rows_are_kept_is_not_approved(
     settings.RETENTION_DAYS = 30
     version = lifecycle.draft(rule, "velocity_count", {"count": 3, "window": "30d"})
     lifecycle.submit(version)
-    with pytest.raises(lifecycle.Refused, match="31 days"):
+    with pytest.raises(lifecycle.StepRefused, match="31 days"):
         lifecycle.approve(version, people[0])
 
 

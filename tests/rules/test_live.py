@@ -13,16 +13,15 @@ from django.test import Client
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from tests.observability.test_metrics import scraped
 from tests.support.accepting import record, take
 from tests.support.rules import pay_debt, rule_in_force
+from tests.support.scraping import scraped
 from tests.support.serving import database_url
-from transactions.alerts.models import Alert, Snooze
-from transactions.alerts.models import State as AlertState
+from transactions.alerts.models import Alert, AlertState, Snooze
 from transactions.models import Transaction
-from transactions.rules import evaluation, gate, lifecycle
+from transactions.rules import evaluation, gate, lifecycle, live
 from transactions.rules.kinds.windowed import VelocityCount
-from transactions.rules.models import Debt, Gate, Hit, UserList, UserState
+from transactions.rules.models import Debt, Gate, Hit, Rule, UserList, UserState
 from transactions.storing import retention
 from transactions.storing.flush import flush
 
@@ -170,7 +169,7 @@ def test_a_backlog_is_stored_first_and_judged_afterwards(people: list[User], set
     flush()
     take(*(record(f"T{n:02}", people[0]) for n in range(95)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("transactions.rules.live.Run.afterwards", lambda self, session, began: None)
+        patch.setattr("transactions.rules.live.FlushRules.afterwards", lambda self, session, began: None)
         assert flush().stored == 95
     assert (Hit.objects.count(), Debt.objects.count(), Debt.objects.get().records) == (20, 1, 75)
     flush()
@@ -183,7 +182,7 @@ def test_what_is_old_is_owed_at_once(people: list[User]) -> None:
     then = datetime.now(UTC) - timedelta(days=54)
     take(*(record(f"T{n}", people[0], created_at=then) for n in range(300)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("transactions.rules.live.Run.afterwards", lambda self, session, began: None)
+        patch.setattr("transactions.rules.live.FlushRules.afterwards", lambda self, session, began: None)
         flush()
     assert (Hit.objects.count(), Debt.objects.get().records) == (0, 300)
     flush()
@@ -243,6 +242,33 @@ def test_nothing_is_pruned_that_a_rule_in_force_looks_back_at(people: list[User]
     retention.prune(31)
     lifecycle.retire(version)
     retention.prune(3)
+
+
+def test_without_a_version_a_chunk_costs_two_ways_to_the_server_and_a_flush_one_look(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A draft is no version that judges."""
+    lifecycle.draft(Rule.objects.create(name="A"), "amount", {"amount": 5})
+    asked: list[str] = []
+
+    class Listening:
+        def __init__(self, cursor: Any) -> None:
+            self._cursor = cursor
+
+        def execute(self, sql: str, *values: Any) -> None:
+            asked.append(sql)
+            self._cursor.execute(sql, *values)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._cursor, name)
+
+    begin = live.FlushRules.begin
+    monkeypatch.setattr(live.FlushRules, "begin", lambda self, cursor: begin(self, Listening(cursor)))
+    monkeypatch.setattr(live, "judging", None)
+    take(record("T1", people[0]))
+    assert flush().stored == 1
+    assert len(asked) == 2
+    assert not Debt.objects.exists()
 
 
 def test_seconds_and_hits_are_counted_by_version(people: list[User], client: Client) -> None:

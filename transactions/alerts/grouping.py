@@ -67,7 +67,7 @@ class Raised(NamedTuple):
     hits: int
 
 
-class Place(NamedTuple):
+class Placed(NamedTuple):
     """Where hits have gone: the alert, "" or why none was opened for them."""
 
     rule: int
@@ -76,7 +76,7 @@ class Place(NamedTuple):
     suppressed: str
 
 
-def group(cursor: Any, raised: Sequence[Raised]) -> list[Place]:
+def group(cursor: Any, raised: Sequence[Raised]) -> list[Placed]:
     """Puts hits into alerts, in the cursor's transaction; each pair of rule and user at most once.
 
     Raises psycopg2.Error.
@@ -84,20 +84,20 @@ def group(cursor: Any, raised: Sequence[Raised]) -> list[Place]:
     pairs = [(each.rule, each.user) for each in raised]
     known = execute_values(cursor, SELECT_KNOWN, pairs, template=PAIR, page_size=len(pairs), fetch=True)
     by_pair = {(each.rule, each.user): each for each in raised}
-    places: list[Place] = []
+    places: list[Placed] = []
     counted: dict[str, list[tuple[int, int]]] = {COUNT_JOINED: [], COUNT_QUIET: [], COUNT_SNOOZED: []}
     opening: list[Raised] = []
     for rule, user, alert, is_open, snooze in known:
         hits = by_pair[rule, user].hits
         if is_open:
             counted[COUNT_JOINED].append((alert, hits))
-            places.append(Place(rule, user, alert, ""))
+            places.append(Placed(rule, user, alert, ""))
         elif snooze is not None:
             counted[COUNT_SNOOZED].append((snooze, hits))
-            places.append(Place(rule, user, None, "SNOOZED"))
+            places.append(Placed(rule, user, None, "SNOOZED"))
         elif alert is not None:
             counted[COUNT_QUIET].append((alert, hits))
-            places.append(Place(rule, user, alert, "QUIET"))
+            places.append(Placed(rule, user, alert, "QUIET"))
         else:
             opening.append(by_pair[rule, user])
     for statement, rows in counted.items():
@@ -106,5 +106,5 @@ def group(cursor: Any, raised: Sequence[Raised]) -> list[Place]:
     if opening:
         template = "(%s::bigint, %s, %s, %s::bigint, %s::bigint)"
         opened = execute_values(cursor, OPEN, opening, template=template, page_size=len(opening), fetch=True)
-        places += [Place(rule, user, alert, "") for rule, user, alert in opened]
+        places += [Placed(rule, user, alert, "") for rule, user, alert in opened]
     return places

@@ -12,7 +12,7 @@ class Severity(models.TextChoices):
     CRITICAL = "CRITICAL", "Critical"
 
 
-class State(models.TextChoices):
+class AlertState(models.TextChoices):
     OPEN = "OPEN", "Open"
     IN_REVIEW = "IN_REVIEW", "In review"
     CLOSED = "CLOSED", "Closed"
@@ -29,7 +29,9 @@ class Alert(models.Model):
     rule_name = models.CharField(max_length=100)
     severity = models.CharField(max_length=10, choices=Severity)
     user = models.BigIntegerField(null=True, blank=True)
-    state = models.CharField(max_length=10, choices=State, default=State.OPEN, db_default=State.OPEN)
+    state = models.CharField(
+        max_length=10, choices=AlertState, default=AlertState.OPEN, db_default=AlertState.OPEN
+    )
     opened_at = models.DateTimeField(db_default=Now())
     closed_at = models.DateTimeField(null=True, blank=True)
     # When the last hit joined it.
@@ -46,13 +48,13 @@ class Alert(models.Model):
             models.UniqueConstraint(
                 fields=["rule", "user"],
                 name="alert_open_once",
-                condition=~models.Q(state=State.CLOSED),
+                condition=~models.Q(state=AlertState.CLOSED),
                 nulls_distinct=False,
             ),
-            models.CheckConstraint(condition=models.Q(state__in=State.values), name="alert_state_known"),
+            models.CheckConstraint(condition=models.Q(state__in=AlertState.values), name="alert_state_known"),
             models.CheckConstraint(
-                condition=models.Q(state=State.CLOSED, closed_at__isnull=False)
-                | (~models.Q(state=State.CLOSED) & models.Q(closed_at=None)),
+                condition=models.Q(state=AlertState.CLOSED, closed_at__isnull=False)
+                | (~models.Q(state=AlertState.CLOSED) & models.Q(closed_at=None)),
                 name="alert_closed_at_a_time",
             ),
         ]

@@ -76,7 +76,7 @@ class Found(NamedTuple):
 
 
 @dataclass(slots=True)
-class Result:
+class BacktestResult:
     """What a rule found. Days are of UTC; an episode is a run of hits of one user without quiet between."""
 
     begin: datetime
@@ -105,7 +105,7 @@ def run(
     *,
     beside: Kind | None = None,
     progress: Callable[[int, int], bool] = lambda done, total: True,
-) -> Result:
+) -> BacktestResult:
     """What `kind` finds of what happened from `begin` until before `end`, also beside another rule.
 
     `progress` is told of steps done and in all; where it returns False, Cancelled is raised. Raises
@@ -226,7 +226,7 @@ class _Summary:
     """Adds up hits that come user by user, each user's in the order of time."""
 
     def __init__(self, begin: datetime, end: datetime, *, compared: bool) -> None:
-        self._result = Result(begin, end)
+        self._result = BacktestResult(begin, end)
         if compared:
             self._result.both = self._result.only_this = self._result.only_other = 0
         self._user: int | None = None
@@ -281,7 +281,7 @@ class _Summary:
                 heapreplace(self._top, entry)
         self._hits_of_user = 0
 
-    def finish(self) -> Result:
+    def finish(self) -> BacktestResult:
         self._end_user()
         self._result.top_users = [(-user, hits) for hits, user in sorted(self._top, reverse=True)]
         return self._result

@@ -12,7 +12,7 @@ from typing import Any
 from ..models import Transaction
 from ..stores.postgres_session import Session
 from . import evaluation
-from .evaluation import Outcome
+from .evaluation import Findings
 from .kinds.clock import BUCKET_S, ClockKind, PendingTooLong
 from .models import ClockCursor, Hit
 from .versions import Judging
@@ -63,26 +63,26 @@ INSERT_MOMENTS = f"""
 
 def look(
     session: Session, versions: Sequence[Judging], moment: datetime, go_on: Callable[[], bool]
-) -> Outcome:
+) -> Findings:
     """Looks at what is so at `moment`, up to which everything accepted is stored. By the one who stores.
 
     Stops early when not to `go_on`; the next call goes on from there. Raises psycopg2.Error for what
     is no rule's fault.
     """
-    outcome = Outcome()
+    findings = Findings()
     for version in versions:
         while version.is_clock:
             began = time.monotonic()
             with session.transaction() as cursor:
                 cursor.execute(evaluation.LIMIT)
-                more = _step(cursor, version, moment, outcome)
-            outcome.seconds[version.id] = outcome.seconds.get(version.id, 0) + time.monotonic() - began
+                more = _step(cursor, version, moment, findings)
+            findings.seconds[version.id] = findings.seconds.get(version.id, 0) + time.monotonic() - began
             if not more or not go_on():
                 break
-    return outcome
+    return findings
 
 
-def _step(cursor: Any, version: Judging, moment: datetime, outcome: Outcome) -> bool:
+def _step(cursor: Any, version: Judging, moment: datetime, findings: Findings) -> bool:
     """One version and its next rows or buckets; whether there are more."""
     kind = version.kind
     assert isinstance(kind, ClockKind)
@@ -105,12 +105,12 @@ def _step(cursor: Any, version: Judging, moment: datetime, outcome: Outcome) -> 
     statement = INSERT_HITS if kind.of_transaction else INSERT_MOMENTS
     found = evaluation.attempt(cursor, statement.format(text=text), {**bound, **values})
     if isinstance(found, str):
-        outcome.failed[version.id] = found
+        findings.failed[version.id] = found
         cursor.execute(SET_ERROR, {"version": version.id, "error": found})
         return False
     cursor.execute(SET_CURSOR, {"version": version.id, "error": "", **step})
     if found:
-        outcome.hits[version.id] = outcome.hits.get(version.id, 0) + len(found)
+        findings.hits[version.id] = findings.hits.get(version.id, 0) + len(found)
         evaluation.place(cursor, [(version, found)])
     return more
 

@@ -15,7 +15,7 @@ from psycopg2.extras import Json
 from ..stores.crash_points import crash_point
 from ..stores.postgres_session import Session
 from . import evaluation, gate
-from .evaluation import Outcome, Touched
+from .evaluation import Findings, Touched
 from .locks import impatient
 from .models import Debt
 from .versions import judging
@@ -141,7 +141,7 @@ def extend(cursor: Any, debt: int, first: int, last: int, ids: list[int], record
     return bool(cursor.rowcount)
 
 
-def pay(session: Session, go_on: Callable[[], bool], tell: Callable[[Outcome], None]) -> None:
+def pay(session: Session, go_on: Callable[[], bool], tell: Callable[[Findings], None]) -> None:
     """Pays what is due, slice by slice, at least one, while `go_on`; `tell` is told of each.
 
     By the one who stores. Raises psycopg2.Error for what is no rule's fault.
@@ -155,8 +155,8 @@ def pay(session: Session, go_on: Callable[[], bool], tell: Callable[[Outcome], N
         debt = Owed(*found)
         try:
             with impatient(session) as cursor:
-                outcome = _pay_slice(cursor, debt)
-            tell(outcome)
+                findings = _pay_slice(cursor, debt)
+            tell(findings)
         except psycopg2.InterfaceError:
             raise
         except Exception as error:
@@ -173,15 +173,15 @@ def _postpone(session: Session, debt: Owed, error: str) -> None:
         cursor.execute(POSTPONE, {"id": debt.id, "error": error or "unknown", "secs": seconds})
 
 
-def _pay_slice(cursor: Any, debt: Owed) -> Outcome:
+def _pay_slice(cursor: Any, debt: Owed) -> Findings:
     """Judges the next rows of a debt, and moves its cursor, in the cursor's transaction."""
     evaluation.prepare(cursor)
     cursor.execute(evaluation.LIMIT)
     rest = _touch(cursor, debt)
     touched = evaluation.describe(cursor)
-    outcome = Outcome()
+    findings = Findings()
     if touched is not None:
-        outcome = _judge(cursor, debt, touched)
+        findings = _judge(cursor, debt, touched)
     crash_point("debt.amid")
     if rest is None:
         cursor.execute(DELETE, (debt.id,))
@@ -198,23 +198,23 @@ def _pay_slice(cursor: Any, debt: Owed) -> Outcome:
                 "rows": 0 if touched is None else touched.rows,
             },
         )
-    return outcome
+    return findings
 
 
-def _judge(cursor: Any, debt: Owed, touched: Touched) -> Outcome:
+def _judge(cursor: Any, debt: Owed, touched: Touched) -> Findings:
     if debt.count_in_gate and is_kept(cursor):
         gate.count_touched(cursor, newest=False)
     else:
         gate.look_up(cursor)
     versions = [version for version in judging(cursor) if debt.version in (None, version.id)]
-    outcome = evaluation.evaluate(cursor, versions, touched)
+    findings = evaluation.evaluate(cursor, versions, touched)
     if touched.future:
         owe(cursor, version=debt.version, ids=touched.future, records=len(touched.future), due_at=touched.hi)
-    if debt.version in outcome.failed:
-        raise Failed(outcome.failed[debt.version])
-    for version, error in outcome.failed.items():
+    if debt.version in findings.failed:
+        raise Failed(findings.failed[debt.version])
+    for version, error in findings.failed.items():
         owe_slice(cursor, version, touched, error)
-    return outcome
+    return findings
 
 
 def is_kept(cursor: Any) -> bool:

@@ -26,6 +26,7 @@ from psycopg2.extras import execute_values
 from ..alerts import grouping
 from ..models import Transaction
 from ..stores.crash_points import crash_point
+from ..stores.postgres_session import limits_again
 from . import gate
 from .kinds.kind import Bound
 from .locks import LOCK_MS_MAX
@@ -76,8 +77,7 @@ LIMIT = f"""
     SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL work_mem = '64MB';
     SET LOCAL jit = off
 """
-NO_LIMIT = """
-    SET LOCAL statement_timeout TO DEFAULT; SET LOCAL lock_timeout TO DEFAULT;
+PLAN_AS_USUAL = """
     SET LOCAL enable_seqscan TO DEFAULT; SET LOCAL enable_bitmapscan TO DEFAULT;
     SET LOCAL work_mem TO DEFAULT; SET LOCAL jit TO DEFAULT
 """
@@ -124,12 +124,17 @@ class Touched:
 
 
 @dataclass(slots=True)
-class Outcome:
+class Findings:
     """What came of versions: new hits, seconds, and the error of those that failed."""
 
     hits: dict[int, int] = field(default_factory=dict)
     seconds: dict[int, float] = field(default_factory=dict)
     failed: dict[int, str] = field(default_factory=dict)
+
+
+def no_limit() -> str:
+    """Purpose: what LIMIT has changed is as it was, in a session of a writer."""
+    return f"{limits_again('statement_timeout', 'lock_timeout')}; {PLAN_AS_USUAL}"
 
 
 def prepare(cursor: Any) -> None:
@@ -146,28 +151,28 @@ def describe(cursor: Any) -> Touched | None:
     return Touched(rows, old, lo, hi, future or [], horizon) if rows else None
 
 
-def evaluate(cursor: Any, versions: Sequence[Judging], touched: Touched) -> Outcome:
+def evaluate(cursor: Any, versions: Sequence[Judging], touched: Touched) -> Findings:
     """Raises the hits that touched rows have made, each version within a savepoint, and groups them.
 
-    The bounds of users are given before, by the gate. A version that fails is told in the outcome,
+    The bounds of users are given before, by the gate. A version that fails is told in the findings,
     and has changed nothing. Raises psycopg2.Error for what is no rule's fault.
     """
-    outcome = Outcome()
+    findings = Findings()
     raised: list[tuple[Judging, list[tuple[int, int | None]]]] = []
     by_id = {version.id: version for version in _concerned(versions, touched)}
     for id in _look(cursor, list(by_id.values()), touched.horizon):
         began = time.monotonic()
         sql, values = by_id[id].text(touched.horizon)
         found = attempt(cursor, INSERT_HITS.format(text=sql), values)
-        outcome.seconds[id] = time.monotonic() - began
+        findings.seconds[id] = time.monotonic() - began
         if isinstance(found, str):
-            outcome.failed[id] = found
+            findings.failed[id] = found
         elif found:
-            outcome.hits[id] = len(found)
+            findings.hits[id] = len(found)
             raised.append((by_id[id], found))
         crash_point("flush.amid_rules")
     place(cursor, raised)
-    return outcome
+    return findings
 
 
 def _concerned(versions: Sequence[Judging], touched: Touched) -> list[Judging]:

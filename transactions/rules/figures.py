@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import connection
 
-from .models import ClockCursor, Debt, Rule, State, Version
+from .models import ClockCursor, Debt, Rule, Version, VersionState
 
 VERSION, RULE = Version._meta.db_table, Rule._meta.db_table
 DEBT, CURSOR = Debt._meta.db_table, ClockCursor._meta.db_table
@@ -16,7 +16,7 @@ SHOWN_MAX = 3
 
 # Purpose: versions in force, records owed, and the age of the oldest debt that could have been paid.
 SELECT_FIGURES = f"""
-    SELECT (SELECT count(*) FROM {VERSION} WHERE state IN ('{State.SHADOW}', '{State.ACTIVE}')),
+    SELECT (SELECT count(*) FROM {VERSION} WHERE state IN ('{VersionState.SHADOW}', '{VersionState.ACTIVE}')),
            coalesce(sum(records), 0),
            extract(epoch FROM now() - min(made_at) FILTER (WHERE due_at <= now() OR error <> ''))::float
       FROM {DEBT}

@@ -19,7 +19,7 @@ from .kinds.gaps import Unfit
 from .kinds.kind import as_json
 from .kinds.registry import read
 from .locks import RULES_LOCK
-from .models import ListEntry, Rule, State, UserList, Version
+from .models import ListEntry, Rule, UserList, Version, VersionState
 
 # Milliseconds for which a chunk is waited for.
 LOCK_MS_MAX = 10_000
@@ -41,7 +41,7 @@ COUNT_PAST = f"""
 """
 
 
-class Refused(Exception):
+class StepRefused(Exception):
     """A version cannot take that step; says why."""
 
 
@@ -75,10 +75,10 @@ def draft(rule: Rule, kind: str, parameters: Any, author: Any = None) -> Version
 
 
 def submit(version: Version) -> None:
-    """Asks for approval. Raises Refused."""
+    """Asks for approval. Raises StepRefused."""
     with alone() as cursor:
-        held = _held(version, State.DRAFT)
-        held.state = State.SUBMITTED
+        held = _held(version, VersionState.DRAFT)
+        held.state = VersionState.SUBMITTED
         held.submitted_at = _now(cursor)
         held.save(update_fields=["state", "submitted_at"])
     version.refresh_from_db()
@@ -88,20 +88,20 @@ def approve(version: Version, approver: Any, *, shadow: bool = False, begin: dat
     """Brings a submitted version into force, or one in shadow; the one that was active ends then.
 
     From the next full minute on, or from `begin` in the past on, a full minute too: then what has
-    happened since is judged as well. Raises Refused.
+    happened since is judged as well. Raises StepRefused.
     """
     with alone() as cursor:
-        held = _held(version, State.SUBMITTED, *([] if shadow else [State.SHADOW]))
+        held = _held(version, VersionState.SUBMITTED, *([] if shadow else [VersionState.SHADOW]))
         minute = next_minute(cursor)
         if settings.FOUR_EYES and (approver is None or held.author_id in (None, approver.pk)):
-            raise Refused("Whoever approves a version is not its author.")
+            raise StepRefused("Whoever approves a version is not its author.")
         _check_retention(held)
         fresh = held.effective_from is None
         held.approver, held.approved_at, held.four_eyes = approver, _now(cursor), settings.FOUR_EYES
         held.effective_from = held.effective_from or _begin(begin, minute)
-        held.state = State.SHADOW if shadow else State.ACTIVE
+        held.state = VersionState.SHADOW if shadow else VersionState.ACTIVE
         if not shadow:
-            for other in held.rule.versions.filter(state=State.ACTIVE):
+            for other in held.rule.versions.filter(state=VersionState.ACTIVE):
                 _end(other, minute)
         held.save(
             update_fields=[
@@ -119,9 +119,11 @@ def approve(version: Version, approver: Any, *, shadow: bool = False, begin: dat
 
 
 def retire(version: Version) -> None:
-    """Ends a version at the next full minute, or withdraws one that never was in force. Raises Refused."""
+    """Ends a version at the next full minute, or withdraws one not in force yet. Raises StepRefused."""
     with alone() as cursor:
-        held = _held(version, State.DRAFT, State.SUBMITTED, State.SHADOW, State.ACTIVE)
+        held = _held(
+            version, VersionState.DRAFT, VersionState.SUBMITTED, VersionState.SHADOW, VersionState.ACTIVE
+        )
         _end(held, next_minute(cursor))
     version.refresh_from_db()
 
@@ -133,7 +135,7 @@ def add_entry(
     with alone() as cursor:
         starts = next_minute(cursor)
         if expires is not None and (expires <= starts or not _is_full(expires)):
-            raise Refused("The end of an entry must be a full minute to come.")
+            raise StepRefused("The end of an entry must be a full minute to come.")
         return ListEntry.objects.create(
             list=users, user=user, made_by=by, starts_at=starts, ends_at=expires, comment=comment
         )
@@ -150,10 +152,10 @@ def end_entry(entry: ListEntry) -> None:
     entry.refresh_from_db()
 
 
-def _held(version: Version, *states: State) -> Version:
+def _held(version: Version, *states: VersionState) -> Version:
     held = Version.objects.select_for_update().get(pk=version.pk)
     if held.state not in states:
-        raise Refused(f"The version is {State(held.state).label.lower()}.")
+        raise StepRefused(f"The version is {VersionState(held.state).label.lower()}.")
     return held
 
 
@@ -167,7 +169,7 @@ def _begin(begin: datetime | None, minute: datetime) -> datetime:
     if begin is None:
         return minute
     if begin > minute or not _is_full(begin):
-        raise Refused("A version begins at a full minute, and not later than the next.")
+        raise StepRefused("A version begins at a full minute, and not later than the next.")
     return begin
 
 
@@ -178,7 +180,7 @@ def _is_full(moment: datetime) -> bool:
 def _end(version: Version, minute: datetime) -> None:
     if version.effective_from is not None:
         version.effective_until = max(minute, version.effective_from)
-    version.state = State.RETIRED
+    version.state = VersionState.RETIRED
     version.save(update_fields=["state", "effective_until"])
 
 
@@ -198,7 +200,7 @@ def _owe_past(cursor: Any, version: Version, minute: datetime) -> None:
 def _check_retention(version: Version) -> None:
     days = days_needed(read(version.kind, version.parameters).memory_s)
     if settings.RETENTION_DAYS and days > settings.RETENTION_DAYS:
-        raise Refused(
+        raise StepRefused(
             f"The rule looks back so far that transactions must be kept for {days} days, and RETENTION_DAYS "
             f"is {settings.RETENTION_DAYS}."
         )
@@ -211,7 +213,9 @@ def days_needed(memory_s: int) -> int:
 
 def longest() -> tuple[int, str]:
     """For how many days rules in force need transactions to be kept, and the name of the rule; 0 for none."""
-    in_force = Version.objects.filter(state__in=(State.SHADOW, State.ACTIVE)).select_related("rule")
+    in_force = Version.objects.filter(state__in=(VersionState.SHADOW, VersionState.ACTIVE)).select_related(
+        "rule"
+    )
     needed = [
         (days_needed(read(version.kind, version.parameters).memory_s), version.rule.name)
         for version in in_force

@@ -16,12 +16,13 @@ from ..metrics.counters import tally
 from ..models import Transaction
 from ..queue.keys import QUEUE
 from ..stores.crash_points import crash_point
-from ..stores.postgres_session import Session
+from ..stores.postgres_session import Session, limits_again
 from ..stores.redis_connection import connection
 from . import clock, debts, evaluation, gate
-from .evaluation import Outcome, Touched
+from .evaluation import Findings, Touched
 from .locks import LOCK_MS_MAX, RULES_LOCK, impatient
-from .versions import Judging, judging
+from .models import Debt, Gate
+from .versions import EXISTS_JUDGING, Judging, judging
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +36,19 @@ AFTERWARDS_INTERVALS = 0.6
 
 # Purpose: a version that comes into force waits for this transaction, or this one does not look at
 # rules: then whatever it stores is owed by all. Nothing here waits for long.
+# Whether there is any version is another statement than the lock, with a look of its own at what is
+# committed; one way to the server and back for all, since every chunk pays for it.
 BEGIN = f"""
     SAVEPOINT rules; SET LOCAL lock_timeout = {LOCK_MS_MAX};
-    SELECT pg_try_advisory_xact_lock_shared({RULES_LOCK})
+    SELECT set_config('rules.locked', pg_try_advisory_xact_lock_shared({RULES_LOCK})::text, true);
+    SELECT current_setting('rules.locked')::boolean, {EXISTS_JUDGING}
 """
-END = "SET LOCAL lock_timeout TO DEFAULT; RELEASE SAVEPOINT rules"
+# Purpose: whether there is anything to do after a flush.
+ANYTHING = f"""
+    SELECT {EXISTS_JUDGING} OR EXISTS (SELECT FROM {Debt._meta.db_table})
+        OR EXISTS (SELECT FROM {Gate._meta.db_table})
+"""
+END = "RELEASE SAVEPOINT rules"
 BACK = "ROLLBACK TO SAVEPOINT rules; RELEASE SAVEPOINT rules"
 SELECT_LAST_ID = f"""
     SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {Transaction._meta.db_table}_id_seq
@@ -50,7 +59,7 @@ class PutOff(Exception):
     """Much of a chunk is old."""
 
 
-class Run:
+class FlushRules:
     """The rules in one flush: what they look at of each chunk, and what they owe."""
 
     def __init__(self) -> None:
@@ -61,18 +70,19 @@ class Run:
         # Debts of this flush by version, which its next chunks join; None is all of them.
         self._owed: dict[int | None, int] = {}
         self._failed: set[int] = set()
-        self._outcome = Outcome()
+        self._findings = Findings()
 
     def begin(self, cursor: Any) -> None:
         """Before a chunk's rows are inserted: which versions judge it."""
-        self._outcome = Outcome()
+        self._findings = Findings()
         try:
             cursor.execute(BEGIN)
-            self._versions = judging(cursor) if cursor.fetchone()[0] else None
+            locked, any_judge = cursor.fetchone()
+            self._versions = None if not locked else judging(cursor) if any_judge else []
             if self._versions is None or any(not version.is_clock for version in self._versions):
                 cursor.execute(SELECT_LAST_ID)
                 self._last_id = cursor.fetchone()[0]
-            cursor.execute(END)
+            cursor.execute(f"{limits_again('lock_timeout')}; {END}")
         except Exception as error:
             self._undo(cursor, error)
             self._versions = None
@@ -90,21 +100,21 @@ class Run:
         try:
             cursor.execute(f"SAVEPOINT rules; {evaluation.LIMIT}")
             self._judge(cursor, stored, settled)
-            cursor.execute(f"{evaluation.NO_LIMIT}; RELEASE SAVEPOINT rules")
+            cursor.execute(f"{evaluation.no_limit()}; {END}")
         except PutOff:
             cursor.execute(BACK)
             self._owe(cursor, None, stored, settled)
         except Exception as error:
             self._undo(cursor, error)
-            self._outcome = Outcome()
+            self._findings = Findings()
             self._owe(cursor, None, stored, settled)
         crash_point("flush.after_rules")
 
     def committed(self) -> None:
         """After a chunk's commit: counts what came of it."""
-        self._failed |= self._outcome.failed.keys()
-        count(self._versions or [], self._outcome)
-        self._outcome = Outcome()
+        self._failed |= self._findings.failed.keys()
+        count(self._versions or [], self._findings)
+        self._findings = Findings()
 
     def afterwards(self, session: Session, began: datetime | None) -> None:
         """After a flush: debt, states, and the clock, if all that was accepted before `began` is stored."""
@@ -116,10 +126,13 @@ class Run:
 
         try:
             with impatient(session) as cursor:
+                cursor.execute(ANYTHING)
+                if not cursor.fetchone()[0]:
+                    return
                 versions = judging(cursor)
             while _keep_gate(session, versions) and go_on():
                 """A slice of the users' states at a time."""
-            debts.pay(session, go_on, lambda outcome: count(versions, outcome))
+            debts.pay(session, go_on, lambda findings: count(versions, findings))
             if began is not None:
                 count(versions, clock.look(session, versions, began, go_on))
         except Exception as error:
@@ -148,7 +161,7 @@ class Run:
         if debts.is_kept(cursor):
             gate.count_touched(cursor, newest=True)
         trying = [v for v in self._row_versions() if not v.stuck and v.id not in self._failed]
-        self._outcome = evaluation.evaluate(cursor, trying, touched)
+        self._findings = evaluation.evaluate(cursor, trying, touched)
         self._owe_rest(cursor, touched, trying, stored, older)
 
     def _owe_rest(
@@ -156,7 +169,7 @@ class Run:
     ) -> None:
         """What was not tried, what failed, and what is still to come."""
         for version in self._row_versions():
-            error = self._outcome.failed.get(version.id, "")
+            error = self._findings.failed.get(version.id, "")
             if error or version not in tried:
                 self._owe(cursor, version.id, stored, settled, error)
         if touched.future:
@@ -200,14 +213,14 @@ def _keep_gate(session: Session, versions: list[Judging]) -> bool:
         return gate.keep(cursor, needed=any(version.needs_gate for version in versions))
 
 
-def count(versions: Sequence[Judging], outcome: Outcome) -> None:
+def count(versions: Sequence[Judging], findings: Findings) -> None:
     """Counts what came of versions, for the metrics."""
     known = {version.id: version for version in versions}
-    for id, seconds in outcome.seconds.items():
+    for id, seconds in findings.seconds.items():
         tally.add(f"rule_microseconds|{_label(known, id)}", round(seconds * 1_000_000))
-    for id, hits in outcome.hits.items():
+    for id, hits in findings.hits.items():
         tally.add(f"rule_hits|{_label(known, id)}", hits)
-    for id in outcome.failed:
+    for id in findings.failed:
         tally.add(f"rule_failures|{_label(known, id)}")
 
 

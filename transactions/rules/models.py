@@ -29,7 +29,7 @@ class Rule(models.Model):
         return self.name
 
 
-class State(models.TextChoices):
+class VersionState(models.TextChoices):
     DRAFT = "DRAFT", "Draft"
     SUBMITTED = "SUBMITTED", "Submitted"
     SHADOW = "SHADOW", "Shadow"
@@ -37,7 +37,7 @@ class State(models.TextChoices):
     RETIRED = "RETIRED", "Retired"
 
 
-APPROVED = (State.SHADOW, State.ACTIVE)
+APPROVED = (VersionState.SHADOW, VersionState.ACTIVE)
 
 
 class Version(models.Model):
@@ -51,7 +51,7 @@ class Version(models.Model):
     number = models.IntegerField()
     kind = models.CharField(max_length=30)
     parameters = models.JSONField()
-    state = models.CharField(max_length=10, choices=State, default=State.DRAFT)
+    state = models.CharField(max_length=10, choices=VersionState, default=VersionState.DRAFT)
     author = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     made_at = models.DateTimeField(db_default=Now())
     submitted_at = models.DateTimeField(null=True, blank=True)
@@ -66,10 +66,12 @@ class Version(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["rule", "number"], name="version_number_once"),
             models.UniqueConstraint(
-                fields=["rule"], name="version_active_once", condition=models.Q(state=State.ACTIVE)
+                fields=["rule"], name="version_active_once", condition=models.Q(state=VersionState.ACTIVE)
             ),
             models.CheckConstraint(condition=models.Q(kind__in=NAMES), name="version_kind_known"),
-            models.CheckConstraint(condition=models.Q(state__in=State.values), name="version_state_known"),
+            models.CheckConstraint(
+                condition=models.Q(state__in=VersionState.values), name="version_state_known"
+            ),
             models.CheckConstraint(
                 condition=~models.Q(state__in=APPROVED)
                 | models.Q(effective_from__isnull=False, approved_at__isnull=False, four_eyes__isnull=False),

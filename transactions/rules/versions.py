@@ -8,10 +8,13 @@ from typing import Any
 
 from .kinds.kind import Bound, Kind
 from .kinds.registry import read
-from .models import Debt, Rule, State, Version
+from .models import Debt, Rule, Version, VersionState
 
 VERSION, RULE, DEBT = Version._meta.db_table, Rule._meta.db_table, Debt._meta.db_table
 
+# Versions that judge; an end that is not after the beginning is of one that never did.
+_JUDGES = "v.effective_from IS NOT NULL AND coalesce(v.effective_until > v.effective_from, true)"
+EXISTS_JUDGING = f"EXISTS (SELECT FROM {VERSION} v WHERE {_JUDGES})"
 # Purpose: all versions that judge, however long ago they ended: records may come late. `stuck` is whether
 # one failed lately and its debt is not paid.
 SELECT_JUDGING = f"""
@@ -19,7 +22,7 @@ SELECT_JUDGING = f"""
            v.effective_from, v.effective_until,
            EXISTS (SELECT FROM {DEBT} d WHERE d.version_id = v.id AND d.error <> '')
       FROM {VERSION} v JOIN {RULE} r ON r.id = v.rule_id
-     WHERE v.effective_from IS NOT NULL AND coalesce(v.effective_until > v.effective_from, true)
+     WHERE {_JUDGES}
      ORDER BY v.id
 """
 
@@ -46,7 +49,7 @@ class Judging:
 
     @property
     def raises_alerts(self) -> bool:
-        return self.state != State.SHADOW
+        return self.state != VersionState.SHADOW
 
     @property
     def is_clock(self) -> bool:
@@ -54,7 +57,7 @@ class Judging:
 
     @property
     def needs_gate(self) -> bool:
-        return self.kind.is_gated and self.state != State.RETIRED
+        return self.kind.is_gated and self.state != VersionState.RETIRED
 
     def text(self, end: datetime) -> tuple[str, dict[str, Any]]:
         """The text of its kind, and what is bound to it, for what happened before `end`."""

@@ -31,6 +31,14 @@ SILENCE_S = 60.0
 _known_to_be_own = False
 
 
+def limits_again(*names: str) -> str:
+    """The statements that set time-outs of LIMITS_MS, changed for a part of a transaction, back to them.
+
+    `SET … TO DEFAULT` would not: it means the server's default, for which a wait has no end.
+    """
+    return "; ".join(f"SET LOCAL {name} = {LIMITS_MS[name]}" for name in names)
+
+
 class Session:
     """One connection for one piece of work: every wait has an end, and closing it frees its locks.
 

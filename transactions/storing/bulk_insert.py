@@ -15,7 +15,7 @@ from typing import Any
 from psycopg2.extras import execute_values
 
 from ..queue.records import COLUMNS, LINE, unescape
-from ..rules.live import Run
+from ..rules.live import FlushRules
 from ..stores.crash_points import crash_point
 from ..tables import BATCHES, EPOCHS, REJECTED, TRANSACTIONS, USER_KEY, USERS
 
@@ -218,7 +218,7 @@ def store(
     *,
     poison: str = "",
     meanwhile: Callable[[], None] = lambda: None,
-    rules: Run | None = None,
+    rules: FlushRules | None = None,
 ) -> Counts:
     """Stores `chunk` in the cursor's open transaction; the caller commits.
 

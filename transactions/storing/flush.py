@@ -1,4 +1,4 @@
-"""The flush: reserve, store, commit, release. Run by every tick, and harmless however often.
+"""The flush: reserve, store, commit, release. FlushRules by every tick, and harmless however often.
 
 - One flusher at a time, by an advisory lock of PostgreSQL. It is held by the very connection that
   writes, so a flusher that has lost its connection has lost the lock, and can commit nothing.
@@ -25,7 +25,7 @@ from django.conf import settings
 from ..books import epochs
 from ..metrics import counters
 from ..queue.keys import BATCH, BOOKS, INDEX, QUEUE, index_of
-from ..rules.live import Run
+from ..rules.live import FlushRules
 from ..stores.crash_points import crash_point
 from ..stores.postgres_session import FLUSH_LOCK, Session
 from ..stores.redis_connection import connection
@@ -91,7 +91,7 @@ def flush() -> FlushReport:
     report = FlushReport()
     began = time.monotonic()
     deadline = began + FLUSH_S_MAX
-    rules, up_to = Run(), datetime.now(UTC)
+    rules, up_to = FlushRules(), datetime.now(UTC)
     with Session() as session:
         if not session.try_lock(FLUSH_LOCK):
             report.busy = True
@@ -159,7 +159,7 @@ def _measure(session: Session, batch: Batch) -> None:
         batch.length = length
 
 
-def _store(session: Session, batch: Batch, report: FlushReport, deadline: float, rules: Run) -> bool:
+def _store(session: Session, batch: Batch, report: FlushReport, deadline: float, rules: FlushRules) -> bool:
     """Stores what is left of a batch, chunk by chunk; True when all of it is committed.
 
     False where time ran out first. A chunk that PostgreSQL refuses is tried again by half, down to the

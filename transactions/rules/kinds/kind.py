@@ -33,7 +33,7 @@ class Bound:
 
 
 @dataclass(frozen=True)
-class Filter:
+class RowFilter:
     """Which transactions a rule looks at. A field that is left open lets all through."""
 
     amount_min: int | None = gap(Whole("the least amount", 0), default=None)
@@ -100,7 +100,7 @@ def within_hours(moment: str, hours: str, zone: str, bound: Bound) -> str:
 
 
 # The fields of the filter: how each becomes a condition on a row, "" where it is left open. A field
-# that joins is a line here and a gap of Filter.
+# that joins is a line here and a gap of RowFilter.
 FIELDS: dict[str, Any] = {
     "amount_min": lambda f, row, bound: (
         "" if f.amount_min is None else f"{row}.amount >= {bound('amount_min', f.amount_min)}"
@@ -125,16 +125,16 @@ FIELDS: dict[str, Any] = {
 class Kind:
     """A sentence with gaps. A kind's fields are its gaps; from them come a sentence and one SQL text.
 
-    The text looks at the users of the relation `scope` (user_id, lo, hi): the rows that happened from
-    `lo` to `hi`, and those that these may have made a hit. It gives id, user_id, created_at, amount
+    The text looks at the users of the relation "scope" (user_id, lo, hi): the rows that happened from
+    lo to hi, and those that these may have made a hit. It gives id, user_id, created_at, amount
     and figures (jsonb) of each hit that happened from %(begin)s until before %(end)s.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
-    # "set", "prefix" or "clock": see docs of the contract in `evaluation`.
+    # "set", "prefix" or "clock": see the contract in `rules.evaluation`.
     group: ClassVar[str] = "set"
-    filter: Filter = field(default_factory=Filter, kw_only=True)
+    filter: RowFilter = field(default_factory=RowFilter, kw_only=True)
 
     @property
     def window_s(self) -> int:
@@ -169,7 +169,7 @@ class Kind:
         raise NotImplementedError
 
     def gate(self, bound: Bound) -> str:
-        """A condition on a touched row `r` and bounds `b` of its user: where it fails there is no hit.
+        """A condition on a touched row, r, and bounds of its user, b: where it fails there is no hit.
 
         What is cheap; it may let through too much.
         """
@@ -197,7 +197,7 @@ def read_form(form: type[Any], given: Any, where: str = "") -> Any:
     values: dict[str, Any] = {}
     for name, made in known.items():
         if name == "filter":
-            values[name] = read_form(Filter, given.get(name, {}), "filter.")
+            values[name] = read_form(RowFilter, given.get(name, {}), "filter.")
             continue
         what: Gap = made.metadata["gap"]
         value = given.get(name)
