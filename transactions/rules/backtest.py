@@ -4,10 +4,11 @@ On one snapshot that writes nothing, users by the slice, hits as they come: memo
 history. Beside another rule it tells what both find, and what one of them alone.
 """
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from heapq import heappush, heapreplace
 from random import Random
@@ -96,6 +97,26 @@ class BacktestResult:
     only_this: int | None = None
     only_other: int | None = None
     seconds: float = 0.0
+
+    def __str__(self) -> str:
+        """A few lines for a terminal."""
+        days = max(1, round((self.end - self.begin) / timedelta(days=1)))
+        lines = [
+            f"{self.begin:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M} UTC, in {self.seconds:.1f} s",
+            f"hits: {self.hits}, of {self.users} users; alerts: about {self.episodes}, "
+            f"{self.episodes / days:.1f} a day",
+        ]
+        if self.amount_least is not None:
+            lines.append(f"amounts: {self.amount_least} to {self.amount_most}, {self.amount_total} in all")
+        if self.top_users:
+            lines.append("most hit: " + ", ".join(f"user {user} ({hits})" for user, hits in self.top_users))
+        return "\n".join(lines)
+
+    def as_json(self) -> str:
+        """One JSON object; moments in ISO 8601, a sample's hits as objects."""
+        said = {made.name: getattr(self, made.name) for made in fields(self)}
+        said["sample"] = [found._asdict() for found in self.sample]
+        return json.dumps(said, default=lambda moment: moment.isoformat())
 
 
 def run(

@@ -60,6 +60,19 @@ def next_minute(cursor: Any) -> datetime:
     return minute
 
 
+def version_of(rule: Rule, number: int | None, *states: VersionState) -> Version:
+    """The version of that number; without one the newest in one of the states. Raises StepRefused."""
+    versions = rule.versions.order_by("-number")
+    found = versions.filter(state__in=states) if number is None else versions.filter(number=number)
+    version: Version | None = found.first()
+    if version is None:
+        sought = f"number {number}"
+        if number is None:
+            sought = " or ".join(state.label.lower() for state in states)
+        raise StepRefused(f"The rule “{rule.name}” has no version that is {sought}.")
+    return version
+
+
 def draft(rule: Rule, kind: str, parameters: Any, author: Any = None) -> Version:
     """A new version of a rule. Raises Unfit, which names the gap."""
     form = read(kind, parameters)
@@ -94,7 +107,9 @@ def approve(version: Version, approver: Any, *, shadow: bool = False, begin: dat
         held = _held(version, VersionState.SUBMITTED, *([] if shadow else [VersionState.SHADOW]))
         minute = next_minute(cursor)
         if settings.FOUR_EYES and (approver is None or held.author_id in (None, approver.pk)):
-            raise StepRefused("Whoever approves a version is not its author.")
+            raise StepRefused(
+                "Whoever approves a version is not its author (FOUR_EYES), and both must be known."
+            )
         _check_retention(held)
         fresh = held.effective_from is None
         held.approver, held.approved_at, held.four_eyes = approver, _now(cursor), settings.FOUR_EYES
@@ -116,6 +131,18 @@ def approve(version: Version, approver: Any, *, shadow: bool = False, begin: dat
         if fresh and read(held.kind, held.parameters).group != "clock":
             _owe_past(cursor, held, minute)
     version.refresh_from_db()
+
+
+def activate(version: Version, approver: Any, *, shadow: bool = False, begin: datetime | None = None) -> None:
+    """Submits a draft and approves it in one, or approves what is submitted; see `approve`.
+
+    With FOUR_EYES the approver is another one than the author all the same. Raises StepRefused, and
+    then nothing has changed.
+    """
+    with transaction.atomic():
+        if version.state == VersionState.DRAFT:
+            submit(version)
+        approve(version, approver, shadow=shadow, begin=begin)
 
 
 def retire(version: Version) -> None:

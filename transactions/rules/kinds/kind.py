@@ -189,7 +189,7 @@ def window_seconds(window: str) -> int:
 def read_form(form: type[Any], given: Any, where: str = "") -> Any:
     """A form filled in from JSON. Raises Unfit, which names the gap."""
     if not isinstance(given, dict):
-        raise Unfit(where.rstrip("."), "the parameters must be an object")
+        raise Unfit(where.rstrip("."), f"the {where.rstrip('.') or 'parameters'} must be an object")
     known = {made.name: made for made in fields(form)}
     for name in given:
         if name not in known:

@@ -31,9 +31,9 @@ KINDS: dict[str, type[Kind]] = {
 NAMES = list(KINDS)
 
 
-def read(kind: str, parameters: Any) -> Kind:
+def read(kind: Any, parameters: Any) -> Kind:
     """The rule that a kind and parameters from JSON stand for. Raises Unfit, which names the gap."""
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise Unfit("kind", f"the kind must be one of {', '.join(NAMES)}")
     form: Kind = read_form(KINDS[kind], parameters)
     form.check()

@@ -1,0 +1,169 @@
+"""Files of rules: taken whole or not at all, with the line and the gap of each thing that is wrong."""
+
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+from django.contrib.auth.models import User
+
+from transactions.rules import documents, lifecycle
+from transactions.rules.documents import DocumentRefused
+from transactions.rules.kinds.registry import KINDS
+from transactions.rules.models import Rule, UserList, Version, VersionState
+from transactions.rules.schema import schema
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LARGE: dict[str, Any] = {"name": "Large", "kind": "amount", "parameters": {"amount": 5}}
+
+
+def document(*rules: Any, **more: Any) -> str:
+    return json.dumps({"rules": rules, **more}, indent=1)
+
+
+def wrong_with(text: str) -> list[str]:
+    with pytest.raises(DocumentRefused) as caught:
+        documents.parse(text)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def said(rule: dict[str, Any]) -> str:
+    """What is wrong with one rule, without the line."""
+    (problem,) = wrong_with(document(rule))
+    return problem.partition(": ")[2]
+
+
+def test_the_starter_rules_are_twelve_and_each_says_why_and_what_to_do() -> None:
+    found = documents.parse(documents.STARTER.read_text())
+    assert len(found.rules) == len({worded.kind.name for worded in found.rules}) == 12
+    for worded in found.rules:
+        assert worded.description.count(". ") >= 1, worded.name
+    imported = documents.import_rules(found)
+    assert {version.state for version in imported.drafts} == {VersionState.DRAFT}
+    assert Rule.objects.count() == 12
+    for version in imported.drafts:
+        lifecycle.activate(version, None)
+
+
+def test_what_is_exported_is_taken_again_and_changes_nothing() -> None:
+    documents.import_rules(documents.parse(documents.STARTER.read_text()))
+    text = documents.export_rules(Rule.objects.all())
+    jsonschema.validate(json.loads(text), schema())
+    imported = documents.import_rules(documents.parse(text))
+    assert (len(imported.drafts), len(imported.unchanged), Version.objects.count()) == (0, 12, 12)
+    assert documents.export_rules(Rule.objects.all()) == text
+
+
+def test_another_wording_is_another_draft_and_the_version_in_force_stays(people: list[User]) -> None:
+    (first,) = documents.import_rules(documents.parse(document(LARGE)), people[0]).drafts
+    lifecycle.activate(first, people[1])
+    changed = {**LARGE, "severity": "LOW", "parameters": {"amount": 6}}
+    (second,) = documents.import_rules(documents.parse(document(changed)), people[0]).drafts
+    first.refresh_from_db()
+    assert (first.state, second.state, second.number) == (VersionState.ACTIVE, VersionState.DRAFT, 2)
+    assert (second.author, Rule.objects.get().severity) == (people[0], "LOW")
+    # In force is what is exported.
+    assert json.loads(documents.export_rules(Rule.objects.all()))["rules"][0]["parameters"] == {"amount": 5}
+
+
+def test_lists_that_rules_name_are_made_empty() -> None:
+    listed = {"name": "A", "kind": "listed", "parameters": {"list_name": "Watched"}}
+    documents.import_rules(documents.parse(document(listed, lists=[{"name": "Watched"}])))
+    assert UserList.objects.get().entries.count() == 0
+
+
+def test_every_rule_that_is_wrong_is_told_with_its_line_and_its_gap() -> None:
+    text = """{
+  "rules": [
+    {"name": "A", "kind": "amount", "parameters": {"amount": 5}},
+    {"name": "B", "kind": "velocity_count",
+     "parameters": {"count": 3, "window": "3h"}},
+    {"name": "A", "kind": "amount", "parameters": {"amount": 5}},
+
+    {"name": "C", "kind": "amount", "parameters": {"amount": 0}}
+  ]
+}"""
+    assert wrong_with(text) == [
+        "line 4: rule 2: parameters.window: the window must be one of 10m, 1h, 6h, 24h, 7d, 30d",
+        "line 6: rule 3 “A”: the name stands there twice",
+        "line 8: rule 4: parameters.amount: the amount must be a whole number from 1 to 9223372036854775807",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"kind": "magic"}, "kind: the kind must be one of amount, "),
+        ({"kind": ["amount"]}, "kind: the kind must be one of amount, "),
+        ({"parameters": {}}, "parameters.amount: the amount is missing"),
+        ({"parameters": []}, "parameters: the parameters must be an object"),
+        ({"parameters": {"amount": 10**30}}, "parameters.amount: the amount must be a whole number from"),
+        ({"parameters": {"amount": True}}, "parameters.amount: the amount must be a whole number from"),
+        ({"parameters": {"amount": 5, "colour": 1}}, "parameters.colour: there is no such gap"),
+        ({"parameters": {"amount": 5, "filter": 7}}, "parameters.filter: the filter must be an object"),
+        (
+            {"parameters": {"amount": 5, "filter": {"hours": "8-18", "zone": "Mars/Base"}}},
+            "parameters.filter.zone: the timezone must be a timezone like UTC",
+        ),
+        (
+            {"parameters": {"amount": 5, "filter": {"statuses": ["PENDING"]}}},
+            "parameters.filter.statuses: the statuses may not name PENDING, which changes",
+        ),
+        (
+            {"kind": "listed", "parameters": {"list_name": "Nobody"}},
+            "parameters.list_name: the list “Nobody” does not stand under “lists”",
+        ),
+        ({"severity": "URGENT"}, "the severity must be one of LOW, MEDIUM, HIGH, CRITICAL"),
+        ({"severity": None}, "the severity must be one of LOW, MEDIUM, HIGH, CRITICAL"),
+        ({"name": ""}, "the name must be a printable text"),
+        ({"name": "a\nb"}, "the name must be a printable text"),
+        ({"name": "x" * 101}, "the name must be a printable text"),
+        ({"description": "\x00"}, "the description must be a text"),
+        ({"description": "\ud800"}, "the description must be a text"),
+        ({"colour": 1}, "there is no “colour”"),
+    ],
+)
+def test_what_makes_no_sense_is_told_in_a_sentence(changes: dict[str, Any], reason: str) -> None:
+    told = said({**LARGE, **changes})
+    assert told.startswith(f"rule 1: {reason}"), told
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "line 1: this is not JSON"),
+        ('{"rules": [\n{"name": }]}', "line 2: this is not JSON"),
+        ("[]", "line 1: a document of rules is an object"),
+        ("{}", "line 1: “rules” must be an array"),
+        ('{"rules": {}}', "line 1: “rules” must be an array"),
+        ('{"rules": [], "rules": []}', "line 1: “rules” stands twice in one object"),
+        ('{"rules": [NaN]}', "line 1: NaN is no number"),
+        ('{"rules": [7]}', "line 1: rule 1: it must be an object"),
+        ('{"rules": [{}]}', "line 1: rule 1: “kind” is missing"),
+        ('{"rules": [], "more": 1}', "line 1: there is no “more”"),
+        ('{"rules": [], "lists": [{"name": 7}]}', "line 1: list 1: the name must be"),
+        ("[" * 100_000, "line 1: it is nested too deep"),
+        ('{"rules": [' + "9" * 5_000 + "]}", "line 1: "),
+        ('{"rules": []}' + " " * 1_000_000, "line 1: a document has at most"),
+    ],
+)
+def test_what_is_no_document_is_told(text: str, reason: str) -> None:
+    (told,) = wrong_with(text)
+    assert told.startswith(reason), told
+
+
+def test_the_schema_knows_every_kind_and_takes_what_is_taken() -> None:
+    jsonschema.Draft202012Validator.check_schema(schema())
+    shapes = schema()["properties"]["rules"]["items"]["oneOf"]
+    assert {shape["properties"]["kind"]["const"] for shape in shapes} == set(KINDS)
+    jsonschema.validate(json.loads(documents.STARTER.read_text()), schema())
+    changes: list[dict[str, Any]] = [
+        {"parameters": {}},
+        {"kind": "magic"},
+        {"severity": "URGENT"},
+        {"colour": 1},
+    ]
+    for wrong in changes:
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({"rules": [{**LARGE, **wrong}]}, schema())

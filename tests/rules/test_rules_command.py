@@ -1,0 +1,127 @@
+"""`manage.py rules`: what it prints, and its exit status."""
+
+import json
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
+
+from tests.support.accepting import record, take
+from tests.support.outages import postgres_away
+from transactions.rules.models import Rule, Version, VersionState
+from transactions.storing.flush import flush
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def run(*arguments: str) -> str:
+    out = StringIO()
+    call_command("rules", *arguments, stdout=out, stderr=StringIO())
+    return out.getvalue()
+
+
+def refused(*arguments: str) -> str:
+    """What is told where the command ends with an error."""
+    err = StringIO()
+    with pytest.raises(CommandError) as caught:
+        call_command("rules", *arguments, stdout=StringIO(), stderr=err)
+    return f"{err.getvalue()}{caught.value}"
+
+
+def written(path: Path, *amounts: int) -> str:
+    rules = [
+        {"name": f"Rule {n}", "kind": "amount", "parameters": {"amount": amount}}
+        for n, amount in enumerate(amounts, 1)
+    ]
+    path.write_text(json.dumps({"rules": rules}))
+    return str(path)
+
+
+def test_a_file_is_imported_shown_activated_and_retired(people: list[User], tmp_path: Path) -> None:
+    file = written(tmp_path / "rules.json", 5, 7)
+    assert "rules: 2, and nothing is wrong" in run("check", file)
+    assert run("import", file).splitlines()[-1] == "drafts: 2, unchanged: 0"
+    assert run("import", file).splitlines()[-1] == "drafts: 0, unchanged: 2"
+    assert run("list").splitlines()[0] == "Draft     MEDIUM   Rule 1: The amount is at least 5."
+    assert "Rule 1, version 1: active from " in run("activate", "Rule 1", "--since", "2026-01-31T12:00Z")
+    assert "1. Active from 2026-01-31 12:00 UTC: The amount is at least 5." in run("show", "Rule 1")
+    assert "Rule 1, version 1: retired from " in run("retire", "Rule 1")
+    assert "has no version that is" in refused("retire", "Rule 2")
+    assert json.loads(run("export", "Rule 2"))["rules"][0]["parameters"] == {"amount": 7}
+
+
+def test_a_file_that_is_half_right_is_not_taken_at_all(tmp_path: Path) -> None:
+    told = refused("import", written(tmp_path / "rules.json", 5, 0))
+    assert "line 1: rule 2: parameters.amount: the amount must be a whole number" in told
+    assert told.endswith("The file was not taken: 1 wrong.")
+    assert not Rule.objects.exists()
+
+
+def test_with_four_eyes_the_author_is_named_and_does_not_approve(
+    people: list[User], tmp_path: Path, settings: Settings
+) -> None:
+    settings.FOUR_EYES = True
+    alice, bob, _ = (user.get_username() for user in people)
+    file = written(tmp_path / "rules.json", 5)
+    assert "name the author" in refused("import", file)
+    assert "There is no active user “nobody”" in refused("import", file, "--by", "nobody")
+    run("import", file, "--by", alice)
+    for approver in ([], ["--by", alice]):
+        assert "not its author" in refused("activate", "Rule 1", *approver)
+    # What was refused has left the draft a draft.
+    assert Version.objects.get().state == VersionState.DRAFT
+    run("activate", "Rule 1", "--by", bob)
+    assert Version.objects.get().state == VersionState.ACTIVE
+
+
+def test_the_starter_rules_come_along() -> None:
+    assert "rules: 12" in run("check", "--starter")
+    assert run("import", "--starter").splitlines()[-1] == "drafts: 12, unchanged: 0"
+
+
+def test_a_backtest_tells_what_a_draft_would_have_found_beside_the_active_version(
+    people: list[User], tmp_path: Path
+) -> None:
+    take(*(record(f"T{n}", people[0], n) for n in range(1, 10)))
+    flush()
+    run("import", written(tmp_path / "rules.json", 5))
+    assert "hits: 5, of 1 users; alerts: about 1" in run("backtest", "Rule 1")
+    run("activate", "Rule 1")
+    run("import", written(tmp_path / "rules.json", 7))
+    told = run("backtest", "Rule 1")
+    assert told.startswith("Rule 1, version 2: The amount is at least 7.")
+    assert told.endswith("beside version 1: 3 of both, 0 of this alone, 2 of that alone\n")
+    result = json.loads(run("backtest", "Rule 1", "--version", "1", "--json"))
+    assert (result["hits"], len(result["sample"])) == (5, 5)
+
+
+@pytest.mark.parametrize("what", ["show", "activate", "retire", "backtest", "export"])
+def test_a_rule_that_is_not_there_is_told(what: str) -> None:
+    assert refused(what, "No\x1brule") == "There is no rule “No\\x1brule”."
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("activate", "A", "--since", "yesterday"),
+        ("activate", "A", "--since", "2026-01-31T12:00"),
+        ("backtest", "A", "--days", "0"),
+        ("import", "/nonexistent/rules.json"),
+        ("import",),
+    ],
+)
+def test_what_makes_no_sense_on_the_command_line_is_told(arguments: tuple[str, ...]) -> None:
+    assert refused(*arguments)
+
+
+def test_a_file_that_is_not_text_is_told(tmp_path: Path) -> None:
+    (tmp_path / "rules.json").write_bytes(b"\xff\xfe")
+    assert "not UTF-8" in refused("check", str(tmp_path / "rules.json"))
+
+
+def test_postgres_away_is_told() -> None:
+    with postgres_away():
+        assert refused("list").startswith("PostgreSQL does not answer")

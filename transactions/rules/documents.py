@@ -1,0 +1,264 @@
+"""Rules as JSON, for those who keep them in a repository: checked, imported all or nothing, exported.
+
+A document says what `rules.schema` describes. It has the wording of rules, and not their states: what
+is imported is a draft. Lists of users are named in it; who stands on them is not.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from json.decoder import scanstring  # type: ignore[attr-defined]
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from django.db import transaction
+
+from ..alerts.models import Severity
+from . import lifecycle
+from .kinds.gaps import Unfit
+from .kinds.kind import Kind, as_json
+from .kinds.registry import read
+from .models import Rule, UserList, Version, VersionState
+from .schema import DESCRIPTION_MAX, LISTS_MAX, NAME_MAX, RULES_MAX
+
+STARTER = Path(__file__).parent / "starter_rules.json"
+DOCUMENT_BYTES_MAX = 1_000_000
+# What is exported of a rule with several versions: the first of these that there is, its newest version.
+PREFERRED = (VersionState.ACTIVE, VersionState.SHADOW, VersionState.SUBMITTED, VersionState.DRAFT)
+
+
+class Problem(NamedTuple):
+    """What is wrong with a document: its line, which rule or list it is ("rule 2"), and why."""
+
+    line: int
+    where: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.where}{': ' if self.where else ''}{self.reason}"
+
+
+class DocumentRefused(Exception):
+    """A document that cannot be taken; `problems` are in the order of its lines, and at least one."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Worded:
+    """A rule of a document, and the line at which it begins."""
+
+    line: int
+    name: str
+    severity: str
+    description: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    rules: list[Worded]
+    # Name and description.
+    lists: dict[str, str]
+
+
+class Imported(NamedTuple):
+    """The drafts that were made, and the names of rules that say already what the document says."""
+
+    drafts: list[Version]
+    unchanged: list[str]
+
+
+def parse(text: str) -> Document:
+    """A document, checked by itself. Raises DocumentRefused, with a problem for each rule that has one."""
+    whole = _decoded(text)
+    problems: list[Problem] = []
+    lists = _lists(whole.get("lists", []), list(_lines(text, "lists")), problems)
+    rules = _rules(whole.get("rules"), list(_lines(text, "rules")), lists, problems)
+    for name in whole:
+        if name not in ("lists", "rules"):
+            problems.append(Problem(1, "", f"there is no “{name}” in a document of rules"))
+    if problems:
+        raise DocumentRefused(sorted(problems))
+    return Document(rules, lists)
+
+
+def import_rules(document: Document, author: Any = None) -> Imported:
+    """Makes drafts of all rules of a document, and the lists that are not there yet; all or nothing.
+
+    A rule is known by its name. Where its newest version says the same already there is no other draft;
+    its severity and description become those of the document. Raises django.db.Error.
+    """
+    drafts: list[Version] = []
+    unchanged: list[str] = []
+    with transaction.atomic():
+        for name, description in document.lists.items():
+            UserList.objects.get_or_create(name=name, defaults={"description": description})
+        for worded in document.rules:
+            said = {"severity": worded.severity, "description": worded.description}
+            rule, _ = Rule.objects.update_or_create(name=worded.name, defaults=said)
+            newest = rule.versions.order_by("-number").first()
+            wording = (worded.kind.name, as_json(worded.kind))
+            if newest is not None and (newest.kind, newest.parameters) == wording:
+                unchanged.append(worded.name)
+            else:
+                drafts.append(lifecycle.draft(rule, *wording, author))
+    return Imported(drafts, unchanged)
+
+
+def export_rules(rules: Iterable[Rule]) -> str:
+    """A document of rules, by name: of each the version in force, or the newest that is to be, or was."""
+    worded = []
+    lists: set[str] = set()
+    for rule in sorted(rules, key=lambda rule: rule.name):
+        version = said_by(rule)
+        if version is None:
+            continue
+        lists.update(name for _, name in read(version.kind, version.parameters).lists())
+        worded.append(
+            {
+                "name": rule.name,
+                "severity": rule.severity,
+                "description": rule.description,
+                "kind": version.kind,
+                "parameters": version.parameters,
+            }
+        )
+    named = UserList.objects.filter(name__in=lists).order_by("name").values("name", "description")
+    return json.dumps({"lists": list(named), "rules": worded}, ensure_ascii=False, indent=2) + "\n"
+
+
+def said_by(rule: Rule) -> Version | None:
+    """The version that stands for a rule: in force, else the newest that is to be, else the newest."""
+    versions = list(rule.versions.order_by("-number"))
+    for state in PREFERRED:
+        for version in versions:
+            if version.state == state:
+                return version
+    return versions[0] if versions else None
+
+
+# --- Reading -----------------------------------------------------------------------------------
+
+
+def _decoded(text: str) -> dict[str, Any]:
+    if len(text.encode(errors="surrogatepass")) > DOCUMENT_BYTES_MAX:
+        raise DocumentRefused([Problem(1, "", f"a document has at most {DOCUMENT_BYTES_MAX} bytes")])
+    try:
+        whole = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise DocumentRefused([Problem(error.lineno, "", f"this is not JSON: {error.msg}")]) from None
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
+        raise DocumentRefused([Problem(1, "", reason)]) from None
+    if not isinstance(whole, dict):
+        raise DocumentRefused([Problem(1, "", "a document of rules is an object")])
+    return whole
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    counted = Counter(name for name, _ in pairs)
+    if twice := [name for name, number in counted.items() if number > 1]:
+        raise ValueError(f"“{twice[0]}” stands twice in one object")
+    return dict(pairs)
+
+
+def _no_constant(word: str) -> Any:
+    raise ValueError(f"{word} is no number")
+
+
+def _lines(text: str, key: str) -> Iterator[int]:
+    """The lines at which the items of the array `key` of a text begin, which is known to be JSON."""
+    decoder, blank = json.JSONDecoder(), re.compile(r"[\s,:]*")
+    at = text.index("{") + 1
+    while text[at := blank.match(text, at).end()] != "}":  # type: ignore[union-attr]
+        name, at = scanstring(text, at + 1)
+        at = blank.match(text, at).end()  # type: ignore[union-attr]
+        if name != key or text[at] != "[":
+            _, at = decoder.raw_decode(text, at)
+            continue
+        at += 1
+        while text[at := blank.match(text, at).end()] != "]":  # type: ignore[union-attr]
+            yield text.count("\n", 0, at) + 1
+            _, at = decoder.raw_decode(text, at)
+        at += 1
+
+
+def _lists(given: Any, lines: list[int], problems: list[Problem]) -> dict[str, str]:
+    if not isinstance(given, list) or len(given) > LISTS_MAX:
+        problems.append(Problem(1, "", f"“lists” must be an array of at most {LISTS_MAX}"))
+        return {}
+    found: dict[str, str] = {}
+    for number, (line, each) in enumerate(zip(lines, given, strict=True), 1):
+        try:
+            _check_names(each, {"name"}, {"name", "description"})
+            name = _name(each["name"])
+            if name in found:
+                raise ValueError(f"the list “{name}” stands there twice")
+            found[name] = _description(each.get("description", ""))
+        except ValueError as error:
+            problems.append(Problem(line, f"list {number}", str(error)))
+    return found
+
+
+def _rules(given: Any, lines: list[int], lists: dict[str, str], problems: list[Problem]) -> list[Worded]:
+    if not isinstance(given, list) or len(given) > RULES_MAX:
+        problems.append(Problem(1, "", f"“rules” must be an array of at most {RULES_MAX}"))
+        return []
+    found: list[Worded] = []
+    names: set[str] = set()
+    for number, (line, each) in enumerate(zip(lines, given, strict=True), 1):
+        where = f"rule {number}"
+        try:
+            worded = _worded(line, each, lists)
+            where += f" “{worded.name}”"
+            if worded.name in names:
+                raise ValueError("the name stands there twice")
+            names.add(worded.name)
+            found.append(worded)
+        except Unfit as error:
+            place = error.gap if error.gap == "kind" else f"parameters.{error.gap}".rstrip(".")
+            problems.append(Problem(line, where, f"{place}: {error.message}"))
+        except ValueError as error:
+            problems.append(Problem(line, where, str(error)))
+    return found
+
+
+def _worded(line: int, given: Any, lists: dict[str, str]) -> Worded:
+    required = {"name", "kind", "parameters"}
+    _check_names(given, required, required | {"severity", "description"})
+    name = _name(given["name"])
+    severity = given.get("severity", Severity.MEDIUM.value)
+    if not isinstance(severity, str) or severity not in Severity.values:
+        raise ValueError(f"the severity must be one of {', '.join(Severity.values)}")
+    description = _description(given.get("description", ""))
+    kind = read(given["kind"], given["parameters"])
+    for gap, named in kind.lists():
+        if named not in lists:
+            raise Unfit(gap, f"the list “{named}” does not stand under “lists”")
+    return Worded(line, name, severity, description, kind)
+
+
+def _check_names(given: Any, required: set[str], known: set[str]) -> None:
+    if not isinstance(given, dict):
+        raise ValueError("it must be an object")
+    if missing := sorted(required - given.keys()):
+        raise ValueError(f"“{missing[0]}” is missing")
+    if unknown := sorted(given.keys() - known):
+        raise ValueError(f"there is no “{unknown[0]}”")
+
+
+def _name(given: Any) -> str:
+    if not isinstance(given, str) or not 1 <= len(given) <= NAME_MAX or not given.isprintable():
+        raise ValueError(f"the name must be a printable text of 1 to {NAME_MAX} characters")
+    return given
+
+
+def _description(given: Any) -> str:
+    if not isinstance(given, str) or len(given) > DESCRIPTION_MAX or re.search("[\0\ud800-\udfff]", given):
+        raise ValueError(f"the description must be a text of at most {DESCRIPTION_MAX} characters")
+    return given
