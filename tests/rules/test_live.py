@@ -14,6 +14,7 @@ from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from tests.support.accepting import record, take
+from tests.support.rows import row, store
 from tests.support.rules import pay_debt, rule_in_force
 from tests.support.scraping import scraped
 from tests.support.serving import database_url
@@ -22,6 +23,7 @@ from transactions.models import Transaction
 from transactions.rules import evaluation, gate, lifecycle, live
 from transactions.rules.kinds.windowed import VelocityCount
 from transactions.rules.models import Debt, Gate, Hit, Rule, UserList, UserState
+from transactions.stores.postgres_session import Session
 from transactions.storing import retention
 from transactions.storing.flush import flush
 
@@ -269,6 +271,29 @@ def test_without_a_version_a_chunk_costs_two_ways_to_the_server_and_a_flush_one_
     assert flush().stored == 1
     assert len(asked) == 2
     assert not Debt.objects.exists()
+
+
+def test_after_the_rules_a_flush_waits_as_long_as_before(people: list[User]) -> None:
+    names = ("lock_timeout", "statement_timeout", "enable_seqscan", "enable_bitmapscan", "work_mem", "jit")
+
+    def limits(cursor: Any) -> list[str]:
+        found = []
+        for name in names:
+            cursor.execute(f"SHOW {name}")
+            found.append(cursor.fetchone()[0])
+        return found
+
+    rule_in_force("amount", amount=5)
+    rules = live.FlushRules()
+    with Session() as session, session.transaction() as cursor:
+        before = limits(cursor)
+        rules.begin(cursor)
+        assert limits(cursor) == before
+        store(row(people[0]))
+        rules.conclude(cursor, 1, [])
+        assert limits(cursor) == before
+    assert before[:2] == ["5s", "30s"]
+    assert Hit.objects.count() == 1
 
 
 def test_seconds_and_hits_are_counted_by_version(people: list[User], client: Client) -> None:

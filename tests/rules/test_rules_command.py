@@ -122,6 +122,12 @@ def test_a_file_that_is_not_text_is_told(tmp_path: Path) -> None:
     assert "not UTF-8" in refused("check", str(tmp_path / "rules.json"))
 
 
+def test_a_file_is_checked_without_postgres(tmp_path: Path) -> None:
+    with postgres_away():
+        assert "rules: 1, and nothing is wrong" in run("check", written(tmp_path / "rules.json", 5))
+        assert json.loads(run("schema"))["required"] == ["rules"]
+
+
 def test_postgres_away_is_told() -> None:
     with postgres_away():
         assert refused("list").startswith("PostgreSQL does not answer")
