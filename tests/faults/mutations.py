@@ -195,6 +195,13 @@ MUTATIONS = (
         "",
         RULES,
     ),
+    Mutation(
+        "after the rules a flush waits as long as before",
+        "transactions/rules/live.py",
+        "{limits_again('lock_timeout')}; {END}",
+        "{END}",
+        RULES,
+    ),
     Mutation("a hit is raised once", "transactions/rules/evaluation.py", "{EACH_ONCE}", "", RULES),
     Mutation("a debt's cursor", "transactions/rules/debts.py", "first=last + 1", "first=last + 2", RULES),
     Mutation(

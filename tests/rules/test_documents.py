@@ -145,6 +145,7 @@ def test_what_makes_no_sense_is_told_in_a_sentence(changes: dict[str, Any], reas
         ('{"rules": [], "lists": [{"name": 7}]}', "line 1: list 1: the name must be"),
         ("[" * 100_000, "line 1: it is nested too deep"),
         ('{"rules": [' + "9" * 5_000 + "]}", "line 1: "),
+        ('{"rules": [' + "0," * 400_000 + "0]}", "line 1: “rules” must be an array of at most 1000"),
         ('{"rules": []}' + " " * 1_000_000, "line 1: a document has at most"),
     ],
 )

@@ -182,8 +182,10 @@ def _lines(text: str, key: str) -> Iterator[int]:
             _, at = decoder.raw_decode(text, at)
             continue
         at += 1
+        line, counted = 1, 0
         while text[at := blank.match(text, at).end()] != "]":  # type: ignore[union-attr]
-            yield text.count("\n", 0, at) + 1
+            line, counted = line + text.count("\n", counted, at), at
+            yield line
             _, at = decoder.raw_decode(text, at)
         at += 1
 
