@@ -297,6 +297,9 @@ BAD_QUERIES = [
     "frames=1&amount_min=9&amount_max=8",
     "frames=1&amount_max=9223372036854775808",
     "status=LOST",
+    # Misspelt, and a plain stream or everything would come instead.
+    "frame=1",
+    "frames=1&state=FAILED",
 ]
 
 
@@ -313,7 +316,7 @@ def test_a_query_that_makes_no_sense_closes_the_connection(query: str) -> None:
 def test_a_query_is_read() -> None:
     assert subscription_of(b"frames=1&since=12&epoch=" + EPOCH.encode()) == Subscription(True, 12, EPOCH)
     # What the hello of an empty Redis told.
-    assert subscription_of(b"frames=1&since=0&epoch=&more=1") == Subscription(True, 0, "")
+    assert subscription_of(b"frames=1&since=0&epoch=") == Subscription(True, 0, "")
     asked = subscription_of(b"frames=1&status=FAILED&user=007&amount_min=5&amount_max=")
     assert asked.filter == Filter("FAILED", 7, 5, 2**63 - 1)
     with pytest.raises(UnreadableQuery):

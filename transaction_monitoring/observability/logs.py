@@ -114,6 +114,8 @@ def configuration(level: str, *, readable: bool) -> dict[str, Any]:
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["console"], "level": level},
         "loggers": {
+            # Under DEBUG Django has a handler of its own there, and every line would come twice.
+            "django": {"handlers": []},
             "daphne": {"level": "WARNING"},
             "django.request": {"filters": ["refusals"]},
             # Its version at every command, and two lines for every log-in.

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 from ..models import AMOUNT_MAX, Status
 from .feed import Shown
 
-# What each parameter may be, whatever else the query has; left empty it counts as not given.
+# What each parameter may be; left empty it counts as not given.
 PATTERNS = {
     "frames": r"[01]?",
     "since": r"[0-9]{0,18}",
@@ -20,7 +20,7 @@ PATTERNS = {
 
 
 class UnreadableQuery(ValueError):
-    """A parameter of the query string has a value that makes no sense, or is given twice."""
+    """A parameter of the query string has a value that makes no sense, is given twice, or is not known."""
 
 
 class Filter(NamedTuple):
@@ -54,8 +54,10 @@ class Subscription(NamedTuple):
 
 
 def subscription_of(query: bytes) -> Subscription:
-    """What `query` asks for; other parameters do not count. Raises UnreadableQuery."""
+    """What `query` asks for. Raises UnreadableQuery."""
     given = parse_qs(query.decode("latin-1"), keep_blank_values=True)
+    if not PATTERNS.keys() >= given.keys():  # a misspelt filter would show everything
+        raise UnreadableQuery
     stated = {name: given.get(name, [""]) for name in PATTERNS}
     if any(len(values) > 1 or not re.fullmatch(PATTERNS[name], values[0]) for name, values in stated.items()):
         raise UnreadableQuery
