@@ -1,5 +1,6 @@
 """Bodies in chunks and packed ones are taken like all others, within the same limit; a bomb is none."""
 
+import asyncio
 import gzip
 import json
 import os
@@ -241,3 +242,100 @@ def test_thousands_of_empty_members_are_given_up_soon() -> None:
         unpack(body)
     assert time.monotonic() - began < 2
     assert unpack(gzip.compress(b"x") * whole_bodies.MEMBERS_MAX) == b"x" * whole_bodies.MEMBERS_MAX
+
+
+# --- How many there are at once ----------------------------------------------------------------
+
+
+class Serving:
+    """An application behind `with_whole_bodies` that answers once it is `let` to; what it holds is counted."""
+
+    def __init__(self) -> None:
+        self.bodies: list[int] = []
+        self.let = asyncio.Event()
+        self.statuses: list[int] = []
+        self.retry_after: set[bytes] = set()
+        self._whole = whole_bodies.with_whole_bodies(self._application)
+
+    async def _application(self, scope: Any, receive: Any, send: Any) -> None:
+        self.bodies.append(len((await receive())["body"]))
+        if self.bodies[-1] > whole_bodies.ON_LOOP_BYTES:
+            await self.let.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def post(self, body: bytes, path: str = MANY, *headers: tuple[bytes, bytes]) -> int:
+        messages = iter([{"type": "http.request", "body": gzip.compress(body), "more_body": False}])
+
+        async def receive() -> Any:
+            return next(messages)
+
+        status = 0
+
+        async def send(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                self.retry_after |= {value for name, value in message["headers"] if name == b"Retry-After"}
+
+        given = [(b"content-encoding", b"gzip"), *headers]
+        scope: Any = {"type": "http", "method": "POST", "path": path, "headers": given}
+        await self._whole(scope, receive, send)
+        self.statuses.append(status)
+        return status
+
+
+def test_few_large_packed_bodies_are_unpacked_at_once_and_small_ones_pass_them(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.ALLOW_ANONYMOUS_API = True
+    monkeypatch.setattr(whole_bodies, "WAIT_S", 0.3)
+    most, large = whole_bodies.LARGE_AT_ONCE, b" " * 1_000_000
+
+    async def act() -> None:
+        serving = Serving()
+        posting = [asyncio.create_task(serving.post(large)) for _ in range(most + 20)]
+        await asyncio.sleep(0.15)
+        assert serving.bodies == [len(large)] * most
+        assert await serving.post(b"[]") == 200
+        await asyncio.sleep(0.4)
+        assert serving.statuses == [200, *[503] * 20]
+        assert serving.retry_after == {b"2"}
+        serving.let.set()
+        await asyncio.gather(*posting)
+        assert await serving.post(large) == 200
+        assert len(serving.bodies) == most + 2
+
+    asyncio.run(act())
+
+
+def test_a_client_that_shows_no_credentials_has_nothing_unpacked(settings: Any) -> None:
+    settings.ALLOW_ANONYMOUS_API = False
+    cookie = f"a=b; {settings.SESSION_COOKIE_NAME}=x".encode()
+
+    async def act() -> None:
+        serving = Serving()
+        for path in (MANY, ADD, MANY.rstrip("/"), "/api/delete-transactions/"):
+            await serving.post(b"[1, 2]", path)
+            await serving.post(b"[1, 2]", path, (b"cookie", b"a=b"))
+            await serving.post(b"[1, 2]", path, (b"authorization", b"Bearer x"))
+            await serving.post(b"[1, 2]", path, (b"cookie", cookie))
+        assert serving.bodies == [0, 0, 6, 6] * 4
+        await serving.post(b"user=x", "/admin/login/")
+        assert serving.bodies[-1] == 6
+
+    asyncio.run(act())
+
+
+def test_nothing_but_a_batch_is_unpacked_past_what_it_can_need(settings: Any) -> None:
+    settings.ALLOW_ANONYMOUS_API = True
+    most = whole_bodies.ON_LOOP_BYTES
+
+    async def act() -> None:
+        serving = Serving()
+        for path in (ADD, ADD.rstrip("/"), "/admin/login/", "/"):
+            assert await serving.post(b" " * most, path) == 200
+            assert await serving.post(b" " * (most + 1), path) == 413
+        serving.let.set()
+        assert await serving.post(b" " * (most + 1), MANY.rstrip("/")) == 200
+
+    asyncio.run(act())

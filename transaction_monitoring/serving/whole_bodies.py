@@ -4,6 +4,10 @@ HTTP lets a client leave the length out and send its body in chunks, as Java's a
 proxies do; the REST framework takes that for no body at all. So a body without a length is read here, and
 the length that was read is handed on. A body with a Content-Encoding is unpacked. Both are bounded by
 DATA_UPLOAD_MAX_MEMORY_SIZE, packed and unpacked. All of this by ASGI alone, for whichever server.
+
+Five kilobytes may become five megabytes, before anybody has asked who sends them. So a large one has its
+turn, which lasts until it is answered: LARGE_AT_ONCE times the limit is all that unpacked bodies take of a
+process. A small one never waits. Of a client without any credentials nothing is unpacked.
 """
 
 import asyncio
@@ -23,8 +27,9 @@ from asgiref.typing import (
 )
 from django.conf import settings
 
-from transactions.intake.fast_lane import ENDPOINTS
+from transactions.intake.fast_lane import BATCH_PATHS, ENDPOINTS
 from transactions.metrics.counters import tally
+from transactions.stores.per_loop import PerLoop
 
 from .request_ids import HEADER, name_of_request
 
@@ -36,11 +41,17 @@ TAKEN = "gzip, deflate"
 # What is unpacked on the event loop, in bytes of the result: a tenth of a millisecond's worth. The rest,
 # which may be a thousand times what came, in threads of our own.
 ON_LOOP_BYTES = 64 * 1024
+# Larger ones that are unpacked, or being answered, at once.
+LARGE_AT_ONCE = 4
+# How long the next one waits for its turn, in seconds, and when a client is told to come again.
+WAIT_S = 2.0
+RETRY_AFTER_S = 2
 # As much is given to zlib at a time: at the end of a member it copies what is left of that.
 PORTION_BYTES = 16 * 1024
 # Members of one gzip file; whoever joins files has a few, and each empty one takes time for 20 bytes.
 MEMBERS_MAX = 1_000
 
+_turns = PerLoop(lambda: asyncio.Semaphore(LARGE_AT_ONCE))
 _unpacking = ThreadPoolExecutor(2, thread_name_prefix="unpacking")
 
 
@@ -61,6 +72,8 @@ class Framing(NamedTuple):
 
     has_length: bool
     encoding: str
+    # Whether it has what may be credentials: a header, or the cookie of a session.
+    credentials: bool
 
 
 def with_whole_bodies(application: ASGI3Application) -> ASGI3Application:
@@ -69,34 +82,58 @@ def with_whole_bodies(application: ASGI3Application) -> ASGI3Application:
     async def whole(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] != "http":
             return await application(scope, receive, send)
-        has_length, encoding = _framing(scope)
+        has_length, encoding, credentials = _framing(scope)
         if not encoding and (has_length or scope["method"] in BODILESS):
             return await application(scope, receive, send)
         began = perf_counter()
+        unpacking: Unpacking | None = None
         try:
             body = await _read(receive)
-            if encoding and body:
-                body = await _unpacked(body, encoding)
+            if encoding and body and not credentials and _asks_for_credentials(scope):
+                body = b""  # the answer is 401 whatever it says
+            elif encoding and body:
+                unpacking = Unpacking(body, encoding, _bytes_max(scope))
+                body = await unpacking.result()
+            told, once = _told(scope, len(body)), _once(body, receive)
+            del body  # kept by nobody while the request is served
+            return await application(told, once, send)
         except UnreadableBody as refused:
             if scope["method"] == "POST" and scope["path"] in ENDPOINTS:
                 tally.answered(ENDPOINTS[scope["path"]], refused.status, perf_counter() - began)
             return await _answer(scope, send, refused)
         except Left:
             return None
-        return await application(_told(scope, len(body)), _once(body, receive), send)
+        finally:
+            if unpacking is not None:
+                unpacking.end()
 
     return whole
 
 
 def _framing(scope: HTTPScope) -> Framing:
-    has_length, encodings = False, list[str]()
+    has_length, credentials, encodings = False, False, list[str]()
     for name, value in scope["headers"]:
         if name == b"content-length":
             has_length = True
         elif name == b"content-encoding":
             encodings += [each.strip() for each in value.decode("latin-1").lower().split(",")]
+        elif name == b"authorization" or (
+            name == b"cookie" and settings.SESSION_COOKIE_NAME.encode() in value
+        ):
+            credentials = True
     encoding = ", ".join(each for each in encodings if each not in ("", "identity"))
-    return Framing(has_length, encoding)
+    return Framing(has_length, encoding, credentials)
+
+
+def _asks_for_credentials(scope: HTTPScope) -> bool:
+    """Whether the answer to a request that has none is 401."""
+    return not settings.ALLOW_ANONYMOUS_API and scope["path"].startswith("/api/")
+
+
+def _bytes_max(scope: HTTPScope) -> int:
+    """How long a body may be once it is unpacked: who posts a batch alone has much to say."""
+    limit: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    return limit if scope["path"] in BATCH_PATHS else min(limit, ON_LOOP_BYTES)
 
 
 async def _read(receive: ASGIReceiveCallable) -> bytes:
@@ -110,30 +147,59 @@ async def _read(receive: ASGIReceiveCallable) -> bytes:
         pieces.append(message.get("body", b""))
         size += len(pieces[-1])
         if size > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-            raise _too_large()
+            raise _too_large(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         if not message.get("more_body"):
             return b"".join(pieces)
 
 
-def _too_large() -> UnreadableBody:
-    return UnreadableBody(413, f"The body is over the limit of {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes.")
+def _too_large(limit: int) -> UnreadableBody:
+    return UnreadableBody(413, f"The body is over the limit of {limit} bytes.")
 
 
-async def _unpacked(body: bytes, encoding: str) -> bytes:
-    """What `body` is packed from. Raises UnreadableBody."""
-    if encoding not in FORMS:
-        told = f'Unsupported Content-Encoding "{encoding[:60]}". A body is taken as it is, or as {TAKEN}.'
-        raise UnreadableBody(415, told, (b"Accept-Encoding", TAKEN.encode()))
-    unpacker = Unpacker(body, encoding)
-    if not unpacker.run(ON_LOOP_BYTES):
-        await asyncio.get_running_loop().run_in_executor(_unpacking, unpacker.run, None)
-    return unpacker.result()
+class Unpacking:
+    """One body on its way to what it is packed from, with a turn where that is large. `end` it."""
+
+    def __init__(self, body: bytes, encoding: str, bytes_max: int) -> None:
+        """Raises UnreadableBody for an encoding that is not taken."""
+        if encoding not in FORMS:
+            told = f'Unsupported Content-Encoding "{encoding[:60]}". A body is taken as it is, or as {TAKEN}.'
+            raise UnreadableBody(415, told, (b"Accept-Encoding", TAKEN.encode()))
+        self._unpacker: Unpacker | None = Unpacker(body, encoding, bytes_max)
+        self._turn: asyncio.Semaphore | None = None
+
+    async def result(self) -> bytes:
+        """What the body is packed from, to be asked for once. Raises UnreadableBody."""
+        unpacker, self._unpacker = self._unpacker, None
+        assert unpacker is not None
+        if not unpacker.run(ON_LOOP_BYTES):
+            turns = _turns.here()
+            try:
+                async with asyncio.timeout(WAIT_S):
+                    await turns.acquire()
+            except TimeoutError:
+                raise _busy() from None
+            self._turn = turns
+            await asyncio.get_running_loop().run_in_executor(_unpacking, unpacker.run, None)
+        return unpacker.result()
+
+    def end(self) -> None:
+        """The request has had its answer: the turn is another's."""
+        if self._turn is not None:
+            self._turn.release()
+            self._turn = None
+
+
+def _busy() -> UnreadableBody:
+    told = "The server is busy: too many large packed bodies at once. Send the same again, which is safe."
+    return UnreadableBody(503, told, (b"Retry-After", b"%d" % RETRY_AFTER_S))
 
 
 class Unpacker:
     """Unpacks one body; `run` goes on where it stopped."""
 
-    def __init__(self, body: bytes, encoding: str) -> None:
+    def __init__(self, body: bytes, encoding: str, bytes_max: int | None = None) -> None:
+        """`bytes_max`: of the result, where that is not DATA_UPLOAD_MAX_MEMORY_SIZE."""
+        self._limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE if bytes_max is None else bytes_max
         self._waiting = memoryview(body)
         self._bits = FORMS[encoding]
         self._encoding = encoding
@@ -147,19 +213,19 @@ class Unpacker:
 
     def run(self, most: int | None) -> bool:
         """Unpacks about `most` bytes more, or everything; whether that was all. Raises UnreadableBody."""
-        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        limit = self._limit
         until = limit + 1 if most is None else min(limit + 1, self._size + most)
         try:
             while self._rest or self._waiting or self._more:
                 if self._size >= until:
                     if self._size > limit:
-                        raise _too_large()
+                        raise _too_large(limit)
                     return False
                 self._go_on(until)
         except zlib.error:
             raise self._broken() from None
         if self._size > limit:
-            raise _too_large()
+            raise _too_large(limit)
         return True
 
     def result(self) -> bytes:
