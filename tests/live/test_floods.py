@@ -9,11 +9,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from django.contrib.auth.models import User
 from websockets.exceptions import ConnectionClosed
 
 from tests.support.bystanders import longest_wait_s
 from tests.support.serving import daphne
-from tests.support.watching import PATH, close_code, watch
+from tests.support.watching import PATH, close_code, heard, post, watch
 from transaction_monitoring.serving.websocket_frames import EARLY_BYTES_MAX, FRAMES_PER_SECOND_MAX
 from transactions.live.close_codes import TOO_MANY_MESSAGES
 
@@ -109,6 +110,22 @@ def test_the_code_is_told_to_a_client_that_listens(open_url: str) -> None:
             for _ in range(3 * FRAMES_PER_SECOND_MAX):
                 websocket.ping()
         assert close_code(websocket) == TOO_MANY_MESSAGES
+
+
+@pytest.mark.parametrize("path", [PATH, f"{PATH}?frames=1"])
+def test_who_is_cut_off_takes_nobody_along(open_url: str, people: list[User], path: str) -> None:
+    """While records are posted, so that the hub sends to the one that is being cut off."""
+    with contextlib.ExitStack() as stack:
+        others = [stack.enter_context(watch(open_url)) for _ in range(5)]
+        ids = [f"F{number}" for number in range(40)]
+        for number, id in enumerate(ids):
+            if number % 10 == 0:
+                flooding = stack.enter_context(opened(open_url, path))
+                flooding.sendall(FLOODS["pings"] * 10_000)
+            post(open_url, people[0], id)
+            time.sleep(0.05)
+        for other in others:
+            assert [heard(other)["transaction_id"] for _ in ids] == ids
 
 
 @pytest.fixture

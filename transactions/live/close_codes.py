@@ -13,7 +13,7 @@ UNREADABLE_QUERY = 4007
 TOO_SLOW = 4008
 # The client sent a message that is too large.
 TOO_LARGE_MESSAGE = 4009
-# Redis failed: connect again, in a while.
+# Redis failed, or this connection could not be served: connect again, in a while.
 TRY_AGAIN = 4013
 # The client sent too many messages in a second.
 TOO_MANY_MESSAGES = 4029

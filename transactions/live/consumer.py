@@ -6,7 +6,13 @@ import random
 from concurrent.futures import ThreadPoolExecutor
 
 import orjson
-from asgiref.typing import ASGIReceiveCallable, ASGIReceiveEvent, ASGISendCallable, WebSocketScope
+from asgiref.typing import (
+    ASGIReceiveCallable,
+    ASGIReceiveEvent,
+    ASGISendCallable,
+    ASGISendEvent,
+    WebSocketScope,
+)
 from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -77,7 +83,7 @@ class TransactionStream(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._reader: PlainReader | FramedReader | None = None
         self._hub: Hub | None = None
         self._watch: asyncio.Task[None] | None = None
-        self.scope, self.base_send = scope, send
+        self.scope, self.base_send = scope, self._sending(send)
         self._server_send = scope.get("state", {}).get("server_send")
         try:
             # In place of channels' own loop, which starts a task for every message and has a channel
@@ -94,6 +100,28 @@ class TransactionStream(AsyncWebsocketConsumer):  # type: ignore[misc]
                 self._watch.cancel()
             if self._hub is not None and self._reader is not None:
                 await self._hub.leave(self._reader)
+
+    def _sending(self, send: ASGISendCallable) -> ASGISendCallable:
+        """`send`, for a connection that may be closed already: whoever cannot be sent to is gone.
+
+        A server raises then what it likes. Its `websocket.disconnect` is on the way.
+        """
+
+        async def sending(message: ASGISendEvent) -> None:
+            try:
+                await send(message)
+            except Exception as error:
+                if not self._ended:
+                    log.info("A dashboard is gone: it cannot be sent to (%s)", type(error).__name__)
+                self._is_over()
+
+        return sending
+
+    def _is_over(self) -> None:
+        """Nothing is sent from now on."""
+        self._ended = True
+        if self._reader is not None:
+            self._reader.ready = False
 
     async def dispatch(self, message: ASGIReceiveEvent) -> None:
         """Calls the handler. Channels' own goes to a thread at every message, to close connections to the
@@ -128,7 +156,7 @@ class TransactionStream(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._reader.begin(self._hub.ring)
         await self.accept()
         await self._reader.hello(self._hub)
-        self._reader.ready = True
+        self._reader.ready = not self._ended
         self._watch = asyncio.create_task(self._look_again())
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
@@ -153,9 +181,7 @@ class TransactionStream(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def end(self, code: int) -> None:
         """Closes the connection, once; before it is accepted the client sees a 403 instead of the code."""
         if not self._ended:
-            self._ended = True
-            if self._reader is not None:
-                self._reader.ready = False
+            self._is_over()
             await self.close(code)
 
     async def _look_again(self) -> None:

@@ -66,6 +66,8 @@ class Hub:
         self._channel = ""
         self._lock = asyncio.Lock()
         self._looks = 0
+        # How Redis failed a look. Whoever was looking raises it, be it a watcher that is shown something.
+        self._redis_failure: Exception | None = None
         self._gap = asyncio.Event()
         self._over = asyncio.Event()
         self._begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -125,6 +127,11 @@ class Hub:
             # Looked at, or asyncio would complain: those who joined may have left without awaiting it.
             self._begun.exception()
         for watcher in list(self._watchers):
+            await self._end(watcher)
+
+    async def _end(self, watcher: Watcher) -> None:
+        # One that cannot be closed any more is closed.
+        with suppress(Exception):
             await watcher.end(TRY_AGAIN)
 
     async def _enter_group(self) -> None:
@@ -167,7 +174,11 @@ class Hub:
                 return
             self._looks += 1
             head = self.ring.head
-            reading = await feed.read(self._redis, self.ring.epoch, head if after is None else after)
+            try:
+                reading = await feed.read(self._redis, self.ring.epoch, head if after is None else after)
+            except (RedisError, OSError) as error:
+                self._redis_failure = error
+                raise
             self.ring.take(reading, head)
 
     async def _go_round(self) -> None:
@@ -180,9 +191,23 @@ class Hub:
             stretches = [ready[at : at + STRETCH_WATCHERS] for at in range(0, len(ready), STRETCH_WATCHERS)]
             for number, stretch in enumerate(stretches or [[]], 1):
                 for watcher in stretch:
-                    await watcher.show(self)
+                    await self._show(watcher)
                 due = began + self.interval_s * number / max(1, len(stretches))
                 await asyncio.sleep(max(0.0, due - clock()))
+
+    async def _show(self, watcher: Watcher) -> None:
+        """Shows one watcher what is new. Whatever fails there ends that one alone, unless it is Redis."""
+        try:
+            # It may have left, or been closed, since the round began.
+            if watcher.ready and watcher in self._watchers:
+                await watcher.show(self)
+        except Exception as error:
+            if error is self._redis_failure:
+                raise
+            log.warning("A dashboard was closed: it cannot be shown anything (%r)", error)
+            # It is shown nothing more; with its consumer it still has to leave.
+            watcher.ready = False
+            await self._end(watcher)
 
 
 async def first_of(*work: Coroutine[Any, Any, object]) -> None:
