@@ -28,6 +28,11 @@ DATES = st.tuples(MOMENTS, OFFSETS).map("".join) | st.sampled_from(
         "2026-01-31T23:59:59 Z",
         "2026-01-31T23:59Z0000",
         "2026-01-31T23+00:00:00",
+        "2026-01-31T23:59:59Z\n",
+        "2026-01-31T23:59:59 +00:00",
+        "2026-01-31T23:59:59+00:00\n",
+        "2026-01-31T235959Z",
+        "2026-01-31t23:59:59z",
     ]
 )
 ANYTHING: st.SearchStrategy[Any] = st.none() | TEXT | NUMBERS | st.just([]) | st.just({})

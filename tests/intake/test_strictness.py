@@ -11,6 +11,7 @@ from django.test import override_settings
 from rest_framework.test import APIClient
 
 from transactions import names
+from transactions.intake import decoder
 from transactions.queue.keys import QUEUE
 from transactions.stores.redis_connection import connection, text
 
@@ -240,6 +241,64 @@ def test_a_moment_is_written_in_ascii(api: APIClient, people: list[User], way: W
     told = way(api, written(people[0], created_at=moment))
     assert list(told) == ["created_at"]
     assert told["created_at"][0].startswith("Datetime has wrong format.")
+
+
+@WAYS
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "2026-01-01T00:00:00Z\n",
+        "2026-01-01T00:00:00+00:00\n",
+        "\n2026-01-01T00:00:00Z",
+        " 2026-01-01T00:00:00Z",
+        "2026-01-01T00:00:00 Z",
+        "2026-01-01T00:00:00 +00:00",
+        "2026-01-01\n00:00:00Z",
+        "2026-01-01x00:00:00Z",
+        "2026-01-01T00:00:00,5Z",
+        "2026-01-01T00:00:00.Z",
+        "2026-01-01T000000Z",
+        "20260101T000000Z",
+        "20260101T00:00:00Z",
+        "2026-W01-4T00:00:00Z",
+        "2026-1-1T00:00:00Z",
+        "2026-01-01T00Z",
+        "2026-01-01T24:00:00Z",
+        "2026-01-01T00:00:00+0330",
+        "2026-01-01T00:00:00+03",
+        "2026-01-01T00:00:00+00:99",
+        "2026-01-01T00:00:00z",
+    ],
+)
+def test_a_moment_is_written_as_the_refusal_says_and_no_other_way(
+    api: APIClient, people: list[User], way: Way, moment: str
+) -> None:
+    told = way(api, written(people[0], created_at=moment))
+    assert list(told) == ["created_at"]
+    assert told["created_at"] == [
+        "Datetime has wrong format. Use one of these formats instead: "
+        "YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z]."
+    ]
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "2026-01-01T00:00:00Z",
+        "2026-01-01 00:00:00Z",
+        "2026-01-01T00:00Z",
+        "2026-01-01T00:00:00.5Z",
+        "2026-01-01T00:00:00.123456789+03:30",
+        "2026-01-01T00:00:00-11:00",
+        "2026-01-01T00:00:00+03:25:44",
+    ],
+)
+def test_a_moment_is_taken_as_clients_write_it(api: APIClient, people: list[User], moment: str) -> None:
+    body = written(people[0], created_at=moment)
+    for path, posted in ((ADD, body), (MANY, f"[{body}, 5]")):
+        answer = api.generic("POST", path, posted, content_type="application/json")
+        assert (answer.status_code, answer.json().get("invalid", 1)) == (200, 1), answer.content
+    assert decoder.record(body.encode()) is not None
 
 
 @WAYS

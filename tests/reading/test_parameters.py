@@ -148,6 +148,17 @@ def test_an_unknown_parameter_is_named_on_every_call(
     assert (answer.status_code, answer.json()) == (400, {"detail": "The query string is not UTF-8."})
 
 
+@pytest.mark.parametrize(("method", "path"), CALLS)
+@pytest.mark.parametrize("query", ["dry_run", "dry_run=", "dry_run&dry_run", "Atomic", "currency=", "="])
+def test_an_unknown_parameter_without_a_value_is_named_too(
+    api: APIClient, db: None, method: str, path: str, query: str
+) -> None:
+    name = query.partition("&")[0].partition("=")[0]
+    answer = api.generic(method, f"{path}?{query}")
+    assert (answer.status_code, list(answer.json())) == (400, [name])
+    assert answer.json()[name][0].startswith("Unknown parameter.")
+
+
 @pytest.mark.parametrize(
     ("url", "name", "meant"),
     [

@@ -248,7 +248,7 @@ def test_thousands_of_empty_members_are_given_up_soon() -> None:
 
 
 class Serving:
-    """An application behind `with_whole_bodies`: it answers once it is `let` to, and counts what it holds."""
+    """An application behind `with_whole_bodies` that answers once it is `let` to; it counts what it holds."""
 
     def __init__(self) -> None:
         self.bodies: list[int] = []

@@ -15,7 +15,7 @@ from rest_framework.exceptions import ParseError
 
 from ..models import AMOUNT_MAX, TRANSACTION_ID_CHARACTERS_MAX
 from ..queue.records import Record
-from ..serializers import AHEAD_MAX, USER_MAX, earliest
+from ..serializers import AHEAD_MAX, MOMENT, USER_MAX, earliest
 
 # Numbers may come as strings of digits, no longer than those of 2^63 - 1.
 _Digits = Annotated[str, msgspec.Meta(min_length=1, max_length=19)]
@@ -119,8 +119,7 @@ def _checked(plain: _Plain) -> Record | None:
         return None
     moment: datetime | None = None
     if given is not None and given is not UNSET:
-        # Only the plain forms of ISO 8601, which is what almost everybody sends.
-        if len(given) < 20 or given[10] != "T" or not given.isascii():
+        if not MOMENT.fullmatch(given):
             return None
         try:
             moment = datetime.fromisoformat(given)

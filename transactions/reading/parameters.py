@@ -1,6 +1,7 @@
 """What a reader may ask for: the parameters of a query string, each checked.
 
-A parameter that is left empty counts as not given. A bad one is a 400 that names it.
+A known parameter that is left empty counts as not given. A bad one is a 400 that names it, and so is an
+unknown one, whatever its value.
 """
 
 import re
@@ -28,8 +29,7 @@ class Parameters(serializers.Serializer[Asked]):
 
     def to_internal_value(self, data: QueryDict) -> Any:
         twice = [name for name in data if len(data.getlist(name)) > 1]
-        given = [name for name in data if any(data.getlist(name))]
-        if wrong := names.faults("parameter", given, self.fields.keys(), twice):
+        if wrong := names.faults("parameter", data, self.fields.keys(), twice):
             raise serializers.ValidationError(wrong)
         return super().to_internal_value(data)
 
