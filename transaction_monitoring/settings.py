@@ -377,7 +377,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": [
         "transactions.intake.parsers.BoundedJSONParser",
         "transactions.intake.parsers.BoundedFormParser",
-        "rest_framework.parsers.MultiPartParser",
+        "transactions.intake.parsers.WholeMultiPartParser",
     ],
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "transactions.access.authentication.TokenAuthentication",

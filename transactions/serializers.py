@@ -99,7 +99,7 @@ class StatusField(serializers.ChoiceField):
 
 
 class MomentField(serializers.DateTimeField):
-    """ISO 8601 as MOMENT has it with an offset, as UTC: a date without one means another moment to everybody."""
+    """ISO 8601 as MOMENT has it, with an offset, as UTC: a date without one is another moment to everybody."""
 
     default_error_messages = {
         "naive": "A date and time needs an offset, as in 2026-01-31T23:59:59Z or 2026-01-31T23:59:59+03:30.",
@@ -156,8 +156,12 @@ class RecordSerializer(serializers.Serializer[Record]):
     created_at = MomentField(required=False, allow_null=True, input_formats=["iso-8601"])
 
     def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, Mapping) and (wrong := _wrong_names(data, self.fields.keys())):
-            raise serializers.ValidationError(wrong)
+        if isinstance(data, Mapping):
+            # Of an error that nobody is told (`names_told` of the context) it is enough that it is one.
+            if not self.context.get("names_told", True) and not data.keys() <= self.fields.keys():
+                raise serializers.ValidationError("Unknown field.")
+            if wrong := _wrong_names(data, self.fields.keys()):
+                raise serializers.ValidationError(wrong)
         return super().to_internal_value(data)
 
     def record(self) -> Record:

@@ -16,6 +16,7 @@ from .access.throttling import take_for_batch
 from .books import balance
 from .books.epochs import empty_everything
 from .intake import answers, batches, request_ids
+from .intake.outcomes import IntakeUnavailable
 from .intake.parsers import NO_BATCH, BatchParser, NDJSONParser, PostedBatch
 from .openapi import operations
 from .reading import averages, detail, listing
@@ -70,11 +71,16 @@ class AddTransactions(ApiView):
         if not isinstance(batch, PostedBatch):
             raise ParseError(NO_BATCH)
         most = answers.most_records(atomic)
-        count = batch.count()
-        if count > most:
-            raise ParseError(f"Too many records: {count}. At most {most} at once.")
-        take_for_batch(request._request, count)
-        judged = batches.judge(batch.items())
+        try:
+            with batch.turn():
+                count = batch.count()
+            if count > most:
+                raise ParseError(f"Too many records: {count}. At most {most} at once.")
+            take_for_batch(request._request, count)
+            with batch.turn():
+                judged = batches.judge(batch.items())
+        except IntakeUnavailable as error:
+            return _response(answers.unavailable(error))
         return _response(async_to_sync(answers.to_batch)(judged, _request_id(request), atomic=atomic))
 
 

@@ -11,7 +11,7 @@ from django.test import override_settings
 from rest_framework.test import APIClient
 
 from transactions import names
-from transactions.intake import decoder
+from transactions.intake import decoder, parsers
 from transactions.queue.keys import QUEUE
 from transactions.stores.redis_connection import connection, text
 
@@ -337,3 +337,96 @@ def test_a_path_that_is_not_there_is_json(debug: bool, method: str, path: str) -
         answer = APIClient(enforce_csrf_checks=True).generic(method, path)
     assert (answer.status_code, answer["Content-Type"]) == (404, "application/json")
     assert method == "HEAD" or answer.json() == {"detail": "Not found."}
+
+
+# --- What costs much and says little ----------------------------------------------------------
+
+
+def test_names_are_compared_for_those_records_alone_that_are_told(
+    api: APIClient, people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def compared(name: str, *more: Any) -> list[str]:
+        asked.append(name)
+        return []
+
+    monkeypatch.setattr(names, "get_close_matches", compared)
+    names._unknown.cache_clear()
+    records = [{f"{n}x{i}" + "y" * 200: 1 for i in range(11)} for n in range(1000)]
+    for type, body in (
+        ("application/json", json.dumps(records)),
+        ("application/x-ndjson", "\n".join(map(json.dumps, records))),
+    ):
+        names._unknown.cache_clear()
+        asked.clear()
+        answer = api.generic("POST", MANY, body, content_type=type).json()
+        assert (answer["invalid"], len(answer["errors"]), answer["errors_left_out"]) == (1000, 100, 900)
+        assert len(asked) == 100 * names.TOLD_MAX
+        assert max(map(len, asked)) <= names.CHARACTERS_MAX
+    names._unknown.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "more", [{"f": "x" * 17_000}, {f"n{n}": n for n in range(2000)}, {"transaction_id": "T" * 17_000}]
+)
+def test_an_item_of_a_batch_that_is_too_long_is_refused_undecoded(
+    api: APIClient, people: list[User], more: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[bytes] = []
+    decode = parsers.decode
+
+    def noted(text: bytes) -> Any:
+        decoded.append(text)
+        return decode(text)
+
+    monkeypatch.setattr(parsers, "decode", noted)
+    good, odd, long = written(people[0]), '{"amount": "x"}', written(people[0], **more)
+    for type, body in (
+        ("application/json", f"[{odd}, {long}, {good}]"),
+        ("application/x-ndjson", f"{odd}\n{long}\n{good}"),
+    ):
+        decoded.clear()
+        answer = api.generic("POST", MANY, body, content_type=type)
+        assert (answer.status_code, answer.json()["invalid"]) == (200, 2)
+        assert answer.json()["errors"][1]["errors"] == {
+            "non_field_errors": ["Too long: a transaction has at most 16,384 bytes."]
+        }
+        assert decoded == [odd.encode()]
+
+
+@pytest.mark.parametrize("type", ["application/json", "application/x-www-form-urlencoded", "multipart"])
+def test_a_single_record_is_no_longer_than_one_can_be(api: APIClient, people: list[User], type: str) -> None:
+    record = written(people[0])
+    said, body = {
+        "application/json": ("JSON", [record, " " * (65_536 - len(record))]),
+        "application/x-www-form-urlencoded": ("form", ["f=", "x" * 65_534]),
+        "multipart": ("form", ["--b--", " " * 65_531]),
+    }[type]
+    type = "multipart/form-data; boundary=b" if type == "multipart" else type
+    told = {"detail": f"The {said} of a transaction has at most 65,536 bytes."}
+    fits = api.generic("POST", ADD, "".join(body), content_type=type)
+    assert fits.json() != told
+    answer = api.generic("POST", ADD, "".join([*body, " "]), content_type=type)
+    assert (answer.status_code, answer.json()) == (400, told)
+
+
+@pytest.mark.parametrize("end", ["", "\r\n", "\r\n--b", "\r\n--b-", "\r\n--b\r\n", "\r\n--bb--\r\n", "--b--"])
+def test_a_multipart_form_that_is_cut_short_is_refused(api: APIClient, people: list[User], end: str) -> None:
+    fields = {"transaction_id": "T1", "user": people[0].pk, "amount": "12"}
+    parts = "\r\n".join(
+        f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}'
+        for name, value in fields.items()
+    )
+    for type in ("multipart/form-data; boundary=b", 'multipart/form-data; boundary="b"; charset=utf-8'):
+        answer = api.generic("POST", ADD, parts + end, content_type=type)
+        assert (answer.status_code, answer.json()) == (
+            400,
+            {
+                "detail": "Multipart form parse error - the form is cut short: its closing boundary is missing."
+            },
+        )
+    assert not connection().exists(QUEUE)
+    for whole in ("\r\n--b--\r\n", "\r\n--b--", "\r\n--b-- \t\r\nepilogue"):
+        answer = api.generic("POST", ADD, parts + whole, content_type="multipart/form-data; boundary=b")
+        assert answer.status_code == 200, answer.content

@@ -75,11 +75,13 @@ def judge(items: Iterable[Any]) -> Judged:
     indexes: list[int] = []
     records: list[Record] = []
     report = BatchReport()
-    serializer = RecordSerializer()
+    telling, untold = RecordSerializer(), RecordSerializer(context={"names_told": False})
     for index, item in enumerate(items):
         if isinstance(item, ParseError):
             report.refuse(index, None, Refusal(Code.INVALID, {"non_field_errors": [str(item.detail)]}))
             continue
+        # Those before it come first: of what is not told no names need be compared.
+        serializer = telling if len(report.told) < ERRORS_TOLD_MAX else untold
         try:
             record = item if isinstance(item, Record) else record_of(serializer.run_validation(item))
         except ValidationError as error:

@@ -42,6 +42,10 @@ class _Plain(msgspec.Struct, gc=False, forbid_unknown_fields=True):
         return marks
 
 
+# In bytes: a single record as it is posted, whatever its form, and one of a batch that is not plainly right.
+RECORD_BYTES_MAX = 64 * 1024
+ITEM_BYTES_MAX = 16 * 1024
+
 _ONE = msgspec.json.Decoder(_Plain)
 _MANY = msgspec.json.Decoder(list[_Plain])
 _PIECES = msgspec.json.Decoder(list[msgspec.Raw])
@@ -90,11 +94,13 @@ def pieces(body: bytes) -> list[bytes] | None:
 
 def each(documents: Iterable[bytes], read: Callable[[bytes], Any]) -> Iterable[Any]:
     """Of JSON documents, one by one: a Record of one that is plainly right, else what `read` makes of
-    it, or the ParseError that it raises.
+    it, or the ParseError that it raises. One that is longer than a transaction can be is not read.
     """
     for document in documents:
         item: Any = record(document)
-        if item is None:
+        if item is None and len(document) > ITEM_BYTES_MAX:
+            item = ParseError(f"Too long: a transaction has at most {ITEM_BYTES_MAX:,} bytes.")
+        elif item is None:
             try:
                 item = read(document)
             except ParseError as error:

@@ -159,6 +159,8 @@ def _plain(scope: HTTPScope, rules: Rules) -> Plain | None:
     length = headers.get(b"content-length", b"")
     if not length.isdigit() or not 0 < int(length) <= rules.body_bytes_max:
         return None
+    if scope["path"] in RECORD_PATHS and int(length) > decoder.RECORD_BYTES_MAX:
+        return None
     if headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != b"application/json":
         return None
     secure = _is_secure(scope, headers, rules)

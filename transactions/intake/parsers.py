@@ -2,24 +2,33 @@
 
 import json
 import re
+import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from io import BytesIO
 from typing import IO, Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import QueryDict
+from django.utils.http import parse_header_parameters
 from rest_framework.exceptions import ParseError
-from rest_framework.parsers import BaseParser
+from rest_framework.parsers import BaseParser, MultiPartParser
 
 from ..names import Repeated
 from . import decoder
 from .json_shape import shape
+from .outcomes import IntakeUnavailable
 
+# Larger batches are counted and judged one at a time in a process, since each may take a second and much
+# memory; the next waits so many seconds.
+LARGE_BYTES = 256 * 1024
+WAIT_S = 2.0
+_large = threading.Lock()
 # A record is one level deep, a batch two.
 DEPTH_MAX = 64
-# More than a form can need that says one transaction: megabytes of percent signs take seconds to read.
-FORM_BYTES_MAX = 64 * 1024
+CUT_SHORT = "Multipart form parse error - the form is cut short: its closing boundary is missing."
 NO_BATCH = "Expected a JSON array of transactions, or NDJSON."
 _ARRAY = re.compile(rb"[ \t\n\r]*\[")
 # A line that is not empty, from its first character on.
@@ -33,6 +42,12 @@ def bounded(stream: IO[bytes]) -> bytes:
     if len(body) > limit:
         raise RequestDataTooBig
     return body
+
+
+def _of_one_record(body: bytes, form: str) -> None:
+    """Raises ParseError for more than one transaction can need: megabytes take seconds to read."""
+    if len(body) > decoder.RECORD_BYTES_MAX:
+        raise ParseError(f"The {form} of a transaction has at most {decoder.RECORD_BYTES_MAX:,} bytes.")
 
 
 def _no_constant(name: str) -> None:
@@ -89,6 +104,7 @@ class BoundedJSONParser(BoundedParser):
     media_type = "application/json"
 
     def read(self, body: bytes) -> Any:
+        _of_one_record(body, "JSON")
         return decode(body)
 
 
@@ -98,12 +114,29 @@ class BoundedFormParser(BoundedParser):
     media_type = "application/x-www-form-urlencoded"
 
     def read(self, body: bytes) -> QueryDict:
-        if len(body) > FORM_BYTES_MAX:
-            raise ParseError(f"The form of a transaction has at most {FORM_BYTES_MAX:,} bytes.")
+        _of_one_record(body, "form")
         try:
             return QueryDict(body.decode(), encoding="utf-8")
         except UnicodeDecodeError:
             raise ParseError("The form is not UTF-8.") from None
+
+
+class WholeMultiPartParser(MultiPartParser):
+    """A multipart form, of which the end is there: Django takes half a value for the value."""
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        body = bounded(stream)
+        _of_one_record(body, "form")
+        _, parameters = parse_header_parameters(media_type or "")
+        boundary = re.escape(parameters.get("boundary", "").encode("latin-1", "replace"))
+        if boundary and not re.search(rb"(?:\A|\n)--%s--[ \t]*(?:\r?\n|\Z)" % boundary, body):
+            raise ParseError(CUT_SHORT)
+        return super().parse(BytesIO(body), media_type, parser_context)
 
 
 class PostedBatch(ABC):
@@ -111,6 +144,19 @@ class PostedBatch(ABC):
 
     def __init__(self, body: bytes) -> None:
         self._body = body
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Within it the batch may be counted or judged. Raises IntakeUnavailable where others take long."""
+        if len(self._body) <= LARGE_BYTES:
+            yield
+            return
+        if not _large.acquire(timeout=WAIT_S):
+            raise IntakeUnavailable("Too many large batches at once.", 2)
+        try:
+            yield
+        finally:
+            _large.release()
 
     @abstractmethod
     def count(self) -> int:
