@@ -89,6 +89,8 @@ def with_whole_bodies(application: ASGI3Application) -> ASGI3Application:
         unpacking: Unpacking | None = None
         try:
             body = await _read(receive)
+            if not body and not has_length and _needs_length(scope):
+                raise UnreadableBody(411, "The Content-Length is missing, and so is the body.")
             if encoding and body and not credentials and _asks_for_credentials(scope):
                 body = b""  # the answer is 401 whatever it says
             elif encoding and body:
@@ -134,6 +136,14 @@ def _bytes_max(scope: HTTPScope) -> int:
     """How long a body may be once it is unpacked: who posts a batch alone has much to say."""
     limit: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     return limit if scope["path"] in BATCH_PATHS else min(limit, ON_LOOP_BYTES)
+
+
+def _needs_length(scope: HTTPScope) -> bool:
+    """Whether a body cannot be told from no body: HTTP/1.0 knows no chunks, and such a body ends with the
+    connection, which a server cannot wait for.
+    """
+    chunked = any(name == b"transfer-encoding" for name, _ in scope["headers"])
+    return scope["http_version"] == "1.0" and scope["method"] in ("POST", "PUT", "PATCH") and not chunked
 
 
 async def _read(receive: ASGIReceiveCallable) -> bytes:
