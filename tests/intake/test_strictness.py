@@ -423,7 +423,8 @@ def test_a_multipart_form_that_is_cut_short_is_refused(api: APIClient, people: l
         assert (answer.status_code, answer.json()) == (
             400,
             {
-                "detail": "Multipart form parse error - the form is cut short: its closing boundary is missing."
+                "detail": "Multipart form parse error - "
+                "the form is cut short: its closing boundary is missing."
             },
         )
     assert not connection().exists(QUEUE)

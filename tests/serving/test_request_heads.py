@@ -132,7 +132,8 @@ def test_a_whole_url_is_its_path_and_its_host(open_url: str, scheme: str) -> Non
     for root in ("", "/", "?a=b"):
         _, headers, _ = say(
             address_of(open_url),
-            f"GET {scheme}://localhost{root} HTTP/1.1\r\nConnection: close\r\nHost: localhost\r\n\r\n".encode(),
+            f"GET {scheme}://localhost{root} HTTP/1.1\r\n"
+            "Connection: close\r\nHost: localhost\r\n\r\n".encode(),
         )
         assert headers["Location"] == "/admin/"
 
