@@ -16,7 +16,7 @@ from django.contrib.auth.models import User
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.http.request import HttpHeaders
 
-from tests.intake.test_fast_lane import post, say
+from tests.support.exchanging import post, say
 from tests.support.serving import daphne
 from transaction_monitoring.observability import logs
 from transactions.access import token_checks

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.contrib.auth.models import User
 
-from tests.intake.test_fast_lane import post, say
+from tests.support.exchanging import post, say
 from tests.support.serving import daphne
 from tests.support.watching import PATH
 

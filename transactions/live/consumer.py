@@ -104,7 +104,7 @@ class TransactionStream(AsyncWebsocketConsumer):  # type: ignore[misc]
     def _sending(self, send: ASGISendCallable) -> ASGISendCallable:
         """`send`, for a connection that may be closed already: whoever cannot be sent to is gone.
 
-        A server raises then what it likes. Its `websocket.disconnect` is on the way.
+        A server raises then what it likes. Its word that the client has gone is on the way.
         """
 
         async def sending(message: ASGISendEvent) -> None:
