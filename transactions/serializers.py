@@ -99,7 +99,7 @@ class StatusField(serializers.ChoiceField):
 
 
 class MomentField(serializers.DateTimeField):
-    """ISO 8601 as MOMENT has it, with an offset, as UTC: one without it is another moment to everybody."""
+    """ISO 8601 as MOMENT has it, with an offset, as UTC: without one it is another moment to everybody."""
 
     default_error_messages = {
         "naive": "A date and time needs an offset, as in 2026-01-31T23:59:59Z or 2026-01-31T23:59:59+03:30.",

@@ -422,10 +422,7 @@ def test_a_multipart_form_that_is_cut_short_is_refused(api: APIClient, people: l
         answer = api.generic("POST", ADD, parts + end, content_type=type)
         assert (answer.status_code, answer.json()) == (
             400,
-            {
-                "detail": "Multipart form parse error - "
-                "the form is cut short: its closing boundary is missing."
-            },
+            {"detail": parsers.CUT_SHORT},
         )
     assert not connection().exists(QUEUE)
     for whole in ("\r\n--b--\r\n", "\r\n--b--", "\r\n--b-- \t\r\nepilogue"):
