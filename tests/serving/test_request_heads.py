@@ -130,11 +130,8 @@ def test_a_whole_url_is_its_path_and_its_host(open_url: str, scheme: str) -> Non
     assert (status, list(told)) == (400, ["limit"])
     assert get(f"{scheme}://localhost/api/nothing", "localhost") == (404, {"detail": "Not found."})
     for root in ("", "/", "?a=b"):
-        _, headers, _ = say(
-            address_of(open_url),
-            f"GET {scheme}://localhost{root} HTTP/1.1\r\n"
-            "Connection: close\r\nHost: localhost\r\n\r\n".encode(),
-        )
+        head = f"GET {scheme}://localhost{root} HTTP/1.1\r\nConnection: close\r\nHost: localhost\r\n\r\n"
+        _, headers, _ = say(address_of(open_url), head.encode())
         assert headers["Location"] == "/admin/"
 
 

@@ -18,7 +18,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from ..access import tokens
 from ..access.rights import rights_of
 from ..models import ApiToken, Transaction
-from .lists import BoundedAdmin, list_of, more_than
+from .lists import BoundedAdmin, KeyedActions, list_of, more_than
 
 if TYPE_CHECKING:
 
@@ -40,7 +40,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class PayerAdmin(DjangoUserAdmin, ThemedAdmin):  # type: ignore[type-arg]  # takes none at run time
+class PayerAdmin(KeyedActions, DjangoUserAdmin, ThemedAdmin):  # type: ignore[type-arg]  # takes none at run time
     """Django's users, each with a link to the list of its transactions."""
 
     form = UserChangeForm
@@ -72,7 +72,7 @@ class PayerAdmin(DjangoUserAdmin, ThemedAdmin):  # type: ignore[type-arg]  # tak
 
 
 @admin.register(Group)
-class RightsGroupAdmin(DjangoGroupAdmin, ThemedAdmin):
+class RightsGroupAdmin(KeyedActions, DjangoGroupAdmin, ThemedAdmin):
     """Django's groups, in the site's frame."""
 
     filter_horizontal = ()

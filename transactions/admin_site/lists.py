@@ -9,9 +9,10 @@ that says so.
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import PAGE_VAR, ChangeList
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.core.paginator import Paginator
 from django.db import OperationalError
 from django.db.models import Model, QuerySet
@@ -87,6 +88,8 @@ class BoundedChangeList(ChangeList):
         self.full_result_count = self.result_count
 
     def get_filters(self, request: HttpRequest) -> Any:
+        if any("\0" in value for _, values in request.GET.lists() for value in values):
+            raise IncorrectLookupParameters("PostgreSQL's texts have no NUL.")
         given = [unit in self._period for unit in date_hierarchy.UNITS]
         if given != sorted(given, reverse=True):
             raise IncorrectLookupParameters("A month needs its year, a day its month.")
@@ -118,7 +121,21 @@ class BoundedChangeList(ChangeList):
         return {"title": date_hierarchy.title(period), "link": self.get_query_string(values, [name])}
 
 
-class BoundedAdmin(ModelAdmin[M]):
+def is_key(text: str) -> bool:
+    """Whether a text from a URL or a form may be the key of a row."""
+    return text.isascii() and text.isdigit() and len(text) <= KEY_DIGITS_MAX
+
+
+class KeyedActions:
+    """Actions on rows that a form names by their keys; what is no key is a 400."""
+
+    def response_action(self, request: HttpRequest, queryset: Any) -> Any:
+        if not all(is_key(key) for key in request.POST.getlist(ACTION_CHECKBOX_NAME)):
+            raise BadRequest("A selected row has no such key.")
+        return super().response_action(request, queryset)  # type: ignore[misc]
+
+
+class BoundedAdmin(KeyedActions, ModelAdmin[M]):
     """Facts to look at: nobody adds, nobody changes, and lists that are bounded."""
 
     list_per_page = 100
@@ -210,7 +227,7 @@ class ChosenFilter(admin.SimpleListFilter):
         key = self.value()
         if key is None:
             return []
-        if not (key.isascii() and key.isdigit() and len(key) <= KEY_DIGITS_MAX):
+        if not is_key(key):
             raise IncorrectLookupParameters(f"{self.parameter_name} is no key")
         return [(key, self.name_of(int(key)))]
 

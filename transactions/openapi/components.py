@@ -213,6 +213,9 @@ SHARED_ANSWERS = {
 # Those of calls with a body.
 SHARED_ANSWERS_TO_BODIES = {
     "408": shared_answer("The body came too slowly.", "The body came too slowly."),
+    "411": shared_answer(
+        "By HTTP/1.0, a body without a length.", "The Content-Length is missing, and so is the body."
+    ),
     "413": shared_answer(
         "The body is too large.",
         f"The body is over the limit of {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes.",
