@@ -40,7 +40,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class PayerAdmin(KeyedActions, DjangoUserAdmin, ThemedAdmin):  # type: ignore[type-arg]  # takes none at run time
+class PayerAdmin(KeyedActions, DjangoUserAdmin, ThemedAdmin):  # type: ignore[misc, type-arg]  # takes none at run time
     """Django's users, each with a link to the list of its transactions."""
 
     form = UserChangeForm
@@ -72,7 +72,7 @@ class PayerAdmin(KeyedActions, DjangoUserAdmin, ThemedAdmin):  # type: ignore[ty
 
 
 @admin.register(Group)
-class RightsGroupAdmin(KeyedActions, DjangoGroupAdmin, ThemedAdmin):
+class RightsGroupAdmin(KeyedActions, DjangoGroupAdmin, ThemedAdmin):  # type: ignore[misc]
     """Django's groups, in the site's frame."""
 
     filter_horizontal = ()

@@ -135,7 +135,7 @@ class KeyedActions:
         return super().response_action(request, queryset)  # type: ignore[misc]
 
 
-class BoundedAdmin(KeyedActions, ModelAdmin[M]):
+class BoundedAdmin(KeyedActions, ModelAdmin[M]):  # type: ignore[misc]  # the same signature, less exact
     """Facts to look at: nobody adds, nobody changes, and lists that are bounded."""
 
     list_per_page = 100
