@@ -89,8 +89,8 @@ def test_a_flood_keeps_nobody_waiting_and_is_cut_off_with_a_code(open_url: str, 
                         received += client.recv(65_536)
 
     began = time.monotonic()
-    assert longest_wait_s(open_url, flood) < 1.0
-    assert time.monotonic() - began < 10
+    assert longest_wait_s(open_url, flood) < 2.5
+    assert time.monotonic() - began < 30
     assert b"\x88\x02" + struct.pack("!H", TOO_MANY_MESSAGES) in received
 
 
@@ -156,4 +156,4 @@ def test_much_before_the_handshake_is_answered_ends_it(undecided_url: str) -> No
             for _ in range(100):
                 client.sendall(bytes(EARLY_BYTES_MAX))
         assert end_of(client) == b""
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 20

@@ -205,7 +205,7 @@ def test_a_hundred_at_once_cost_one_look_and_keep_nobody_waiting(open_url: str) 
     watching.start()
     looks = commands("llen")
     try:
-        assert longest_wait_s(open_url, all_ask) < 2.0
+        assert longest_wait_s(open_url, all_ask) < 5.0
     finally:
         over.set()
         watching.join()
