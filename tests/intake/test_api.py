@@ -158,7 +158,7 @@ def said_of(text: bytes) -> dict[str, Any]:
         b'{"amount": 1e400}',
         b"\xff\xfe",
         b"[" * 1100 + b"]" * 1100,
-        b"[" * 100_000,
+        b"[" * 60_000,
         b'{"a":' * 1100 + b"1" + b"}" * 1100,
         b'{"amount": ' + b"9" * 5000 + b"}",
     ],
