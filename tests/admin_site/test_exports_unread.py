@@ -85,4 +85,4 @@ def test_two_that_nobody_reads_cost_little_and_a_third_is_told_to_come_again(
     with serve() as url:
         asyncio.run(scenario(url))
         lines = read_whole(url, cookie)
-    assert [line.split(",")[0] for line in lines[1:]] == [f"M{number}" for number in range(ROWS, 0, -1)]
+    assert [line.split(",")[0] for line in lines[1:]] == [f'"M{number}"' for number in range(ROWS, 0, -1)]
