@@ -184,8 +184,8 @@ MUTATIONS = (
     Mutation(
         "bounds on bodies",
         "transaction_monitoring/asgi.py",
-        "(connections, body_limits, websocket_frames",
-        "(connections, websocket_frames",
+        "(connections, request_heads, body_limits, websocket_frames",
+        "(connections, request_heads, websocket_frames",
         fault("fault_18"),
     ),
     Mutation(
