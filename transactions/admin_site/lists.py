@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import PAGE_VAR, ChangeList
-from django.core.exceptions import BadRequest, PermissionDenied
+from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR, ChangeList
+from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import OperationalError
 from django.db.models import Model, QuerySet
@@ -88,7 +88,9 @@ class BoundedChangeList(ChangeList):
         self.full_result_count = self.result_count
 
     def get_filters(self, request: HttpRequest) -> Any:
-        if any("\0" in value for _, values in request.GET.lists() for value in values):
+        # The form of the search refuses one itself, in the page.
+        filters = (values for name, values in request.GET.lists() if name != SEARCH_VAR)
+        if any("\0" in value for values in filters for value in values):
             raise IncorrectLookupParameters("PostgreSQL's texts have no NUL.")
         given = [unit in self._period for unit in date_hierarchy.UNITS]
         if given != sorted(given, reverse=True):
@@ -130,8 +132,11 @@ class KeyedActions:
     """Actions on rows that a form names by their keys; what is no key is a 400."""
 
     def response_action(self, request: HttpRequest, queryset: Any) -> Any:
-        if not all(is_key(key) for key in request.POST.getlist(ACTION_CHECKBOX_NAME)):
-            raise BadRequest("A selected row has no such key.")
+        try:
+            for key in request.POST.getlist(ACTION_CHECKBOX_NAME):
+                queryset.model._meta.pk.to_python(key)
+        except ValidationError as error:
+            raise BadRequest("A selected row has no such key.") from error
         return super().response_action(request, queryset)  # type: ignore[misc]
 
 
