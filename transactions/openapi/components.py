@@ -222,7 +222,7 @@ SHARED_ANSWERS_TO_BODIES = {
     ),
     "415": shared_answer(
         "Another Content-Type, or a Content-Encoding other than gzip and deflate.",
-        'Unsupported media type "text/csv" in request.',
+        'Unsupported media type "text/csv" in request. Send application/json or application/x-ndjson.',
     ),
 }
 
