@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.db import transaction
+from django.utils import timezone
 
 from ..alerts.models import Severity
 from . import lifecycle
@@ -108,6 +109,33 @@ def import_rules(document: Document, author: Any = None) -> Imported:
             else:
                 drafts.append(lifecycle.draft(rule, *wording, author))
     return Imported(drafts, unchanged)
+
+
+class Started(NamedTuple):
+    """The versions that came into force, and what was said of each that had to stay a draft."""
+
+    in_force: list[Version]
+    refused: list[str]
+
+
+def start_with(document: Document) -> Started:
+    """Where there is no rule at all, the rules of a document come into force, from this minute on.
+
+    Where there is any nothing happens, so that a second start leaves alone what people made of them.
+    With FOUR_EYES all stay drafts. Raises django.db.Error.
+    """
+    started = Started([], [])
+    with transaction.atomic():
+        if Rule.objects.exists():
+            return started
+        begin = timezone.now().replace(second=0, microsecond=0)
+        for version in import_rules(document).drafts:
+            try:
+                lifecycle.activate(version, None, begin=begin)
+                started.in_force.append(version)
+            except lifecycle.StepRefused as error:
+                started.refused.append(f"{version} stays a draft: {error}")
+    return started
 
 
 def export_rules(rules: Iterable[Rule]) -> str:
