@@ -17,6 +17,10 @@ SNOOZE = Snooze._meta.db_table
 # Hours after an alert was closed in which hits do not open another one.
 QUIET_HOURS = 24
 
+# By when an alert has to have been dealt with, in hours after it was opened, by severity.
+DUE_HOURS = {"CRITICAL": 1, "HIGH": 4, "MEDIUM": 24, "LOW": 72}
+_DUE = " ".join(f"WHEN '{severity}' THEN {hours}" for severity, hours in DUE_HOURS.items())
+
 # Purpose: of each rule and user the open alert, held until COMMIT, or the one closed a short while
 # ago, and the snooze in force. Rules that look at the whole system have no user.
 SELECT_KNOWN = f"""
@@ -48,8 +52,9 @@ COUNT_SNOOZED = f"""
 """
 # Purpose: new alerts. Where somebody opened one meanwhile, the hits join it.
 OPEN = f"""
-    INSERT INTO {ALERT} AS kept (rule, rule_name, severity, "user", hits, state)
-    SELECT rule, rule_name, severity, "user", hits, 'OPEN'
+    INSERT INTO {ALERT} AS kept (rule, rule_name, severity, "user", hits, state, due_at)
+    SELECT rule, rule_name, severity, "user", hits, 'OPEN',
+           statement_timestamp() + interval '1 hour' * CASE severity {_DUE} END
       FROM (VALUES %s) AS p (rule, rule_name, severity, "user", hits)
         ON CONFLICT (rule, "user") WHERE NOT (state = 'CLOSED') DO UPDATE
        SET hits = kept.hits + excluded.hits, touched_at = now()

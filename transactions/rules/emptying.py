@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from ..alerts.models import Alert, Snooze
+from ..alerts.models import Alert, AlertEvent, Snooze
 from .models import ClockCursor, Debt, Gate, Hit, UserState
 
-TABLES = ", ".join(model._meta.db_table for model in (Hit, Debt, UserState, Gate, ClockCursor, Alert, Snooze))
+EMPTIED = (Hit, Debt, UserState, Gate, ClockCursor, AlertEvent, Alert, Snooze)
+TABLES = ", ".join(model._meta.db_table for model in EMPTIED)
 # Purpose: hits, what is owed, what is kept of users, how far the clock has come, alerts.
 EMPTY = f"TRUNCATE {TABLES}"
 

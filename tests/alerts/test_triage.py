@@ -1,0 +1,261 @@
+"""Triage: what somebody does with an alert is kept, with who and when, and nobody overwrites another."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+
+from transactions.alerts import triage
+from transactions.alerts.grouping import DUE_HOURS, Raised, group
+from transactions.alerts.models import Alert, AlertEvent, Snooze
+from transactions.alerts.triage import Overtaken, Refused
+from transactions.stores.postgres_session import Session
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def raised(user: int | None = 7, severity: str = "HIGH") -> Alert:
+    with Session() as session, session.transaction() as cursor:
+        group(cursor, [Raised(1, "Failures in a row", severity, user, 1)])
+    return Alert.objects.exclude(state="CLOSED").get(user=user)
+
+
+@pytest.fixture
+def alert(db: None) -> Alert:
+    return raised()
+
+
+@pytest.fixture
+def staff(people: list[User]) -> list[User]:
+    for person in people:
+        person.user_permissions.add(Permission.objects.get(codename="change_alert"))
+    return [User.objects.get(pk=person.pk) for person in people]
+
+
+def steps(alert: Alert) -> list[tuple[str, str, str, int]]:
+    return list(
+        AlertEvent.objects.filter(alert=alert)
+        .order_by("id")
+        .values_list("step", "by_name", "text", "version")
+    )
+
+
+@pytest.mark.parametrize("severity", DUE_HOURS)
+def test_an_alert_is_due_the_sooner_the_graver_it_is(severity: str) -> None:
+    alert = raised(severity=severity)
+    assert alert.due_at == alert.opened_at + timedelta(hours=DUE_HOURS[severity])
+
+
+def test_an_alert_goes_from_the_queue_to_somebody_and_is_closed_with_a_reason(
+    alert: Alert, staff: list[User]
+) -> None:
+    alice = staff[0]
+    claimed = triage.claim(alert.pk, alice, 1)
+    assert (claimed.state, claimed.assignee, claimed.version) == ("IN_REVIEW", alice, 2)
+    triage.note(alert.pk, alice, " called the customer ")
+    triage.close(alert.pk, alice, 2, "FALSE_POSITIVE", "card was replaced")
+    alert.refresh_from_db()
+    assert (alert.state, alert.closed_by, alert.disposition, alert.reason, alert.version) == (
+        "CLOSED", alice, "FALSE_POSITIVE", "card was replaced", 3,
+    )  # fmt: skip
+    assert alert.closed_at is not None
+    assert steps(alert) == [
+        ("CLAIMED", "alice", "", 2), ("NOTED", "alice", "called the customer", 2),
+        ("CLOSED", "alice", "card was replaced", 3),
+    ]  # fmt: skip
+
+
+def test_who_comes_second_is_told_who_was_first_and_nothing_is_overwritten(
+    alert: Alert, staff: list[User]
+) -> None:
+    alice, bob, _ = staff
+    triage.claim(alert.pk, alice, 1)
+    with pytest.raises(Overtaken, match="It was claimed by alice meanwhile: nothing of yours was done"):
+        triage.close(alert.pk, bob, 1, "EXPECTED", "known")
+    with pytest.raises(Refused, match="alice has it already"):
+        triage.claim(alert.pk, bob, 2)
+    alert.refresh_from_db()
+    assert (alert.state, alert.assignee, alert.version) == ("IN_REVIEW", alice, 2)
+    assert len(steps(alert)) == 1
+
+
+def test_of_many_who_claim_at_once_one_has_it(alert: Alert, staff: list[User]) -> None:
+    start, told = threading.Barrier(3), list[str]()
+
+    def claim(person: User) -> None:
+        start.wait()
+        try:
+            triage.claim(alert.pk, person, 1)
+            told.append("done")
+        except Overtaken:
+            told.append("overtaken")
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=claim, args=(person,)) for person in staff]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(told) == ["done", "overtaken", "overtaken"]
+    assert len(steps(alert)) == 1
+
+
+def test_hits_that_join_do_not_overtake_who_works_on_it(alert: Alert, staff: list[User]) -> None:
+    raised()
+    assert triage.claim(alert.pk, staff[0], 1).hits == 2
+
+
+def test_an_alert_is_given_only_to_who_may_work_on_it(alert: Alert, staff: list[User]) -> None:
+    alice, bob, carol = staff
+    assert triage.assign(alert.pk, alice, 1, bob).assignee == bob
+    carol.user_permissions.clear()
+    with pytest.raises(Refused, match="carol has no right to work on alerts") as refused:
+        triage.assign(alert.pk, alice, 2, User.objects.get(pk=carol.pk))
+    assert refused.value.field == "assignee"
+    released = triage.release(alert.pk, bob, 2)
+    assert (released.assignee, released.state) == (None, "OPEN")
+    with pytest.raises(Refused, match="Nobody has it"):
+        triage.release(alert.pk, bob, 3)
+
+
+@pytest.mark.parametrize(
+    ("disposition", "reason", "field", "told"),
+    [
+        ("MAYBE", "x", "disposition", "must be one of TRUE_POSITIVE, FALSE_POSITIVE, EXPECTED, DUPLICATE"),
+        ("", "x", "disposition", "must be one of"),
+        ("EXPECTED", " ", "reason", "A reason must be given"),
+        ("EXPECTED", "x" * 1001, "reason", "at most 1,000 characters"),
+        ("EXPECTED", "a\0b", "reason", "no control characters"),
+    ],
+)  # fmt: skip
+def test_closing_asks_for_a_disposition_and_a_reason(
+    alert: Alert, staff: list[User], disposition: str, reason: str, field: str, told: str
+) -> None:
+    with pytest.raises(Refused, match=told) as refused:
+        triage.close(alert.pk, staff[0], 1, disposition, reason)
+    assert refused.value.field == field
+    assert steps(alert) == []
+
+
+def test_what_is_closed_is_reopened_before_anything_else(alert: Alert, staff: list[User]) -> None:
+    alice, bob, _ = staff
+    triage.close(alert.pk, alice, 1, "EXPECTED", "known")
+    refused_steps: tuple[Callable[[], Any], ...] = (
+        partial(triage.claim, alert.pk, bob, 2),
+        partial(triage.assign, alert.pk, bob, 2, bob),
+        partial(triage.release, alert.pk, bob, 2),
+        partial(triage.close, alert.pk, bob, 2, "EXPECTED", "again"),
+    )
+    for step in refused_steps:
+        with pytest.raises(Refused, match="It is closed: reopen it first"):
+            step()
+    reopened = triage.reopen(alert.pk, bob, 2, "came again")
+    assert (reopened.state, reopened.assignee, reopened.disposition, reopened.closed_at) == (
+        "IN_REVIEW",
+        bob,
+        "",
+        None,
+    )
+    with pytest.raises(Refused, match="It is not closed"):
+        triage.reopen(alert.pk, bob, 3, "twice")
+
+
+def test_it_is_not_reopened_beside_another_open_one(alert: Alert, staff: list[User]) -> None:
+    triage.close(alert.pk, staff[0], 1, "EXPECTED", "known")
+    Alert.objects.create(rule=1, rule_name="Failures in a row", severity="HIGH", user=7)
+    refused_steps: tuple[Callable[[], Any], ...] = (
+        partial(triage.reopen, alert.pk, staff[0], 2, "x"),
+        partial(triage.undo, alert.pk, staff[0], 2),
+    )
+    for step in refused_steps:
+        with pytest.raises(Refused, match="Another alert of this rule and user is open"):
+            step()
+    assert len(steps(alert)) == 1
+
+
+def test_one_s_own_last_step_is_undone_for_a_while(alert: Alert, staff: list[User]) -> None:
+    alice, bob, _ = staff
+    with pytest.raises(Refused, match="There is no step to undo"):
+        triage.undo(alert.pk, alice, 1)
+    triage.claim(alert.pk, alice, 1)
+    triage.close(alert.pk, alice, 2, "EXPECTED", "known")
+    with pytest.raises(Refused, match="The last step is one of alice"):
+        triage.undo(alert.pk, bob, 3)
+    undone = triage.undo(alert.pk, alice, 3)
+    assert (undone.state, undone.assignee, undone.closed_at, undone.disposition, undone.version) == (
+        "IN_REVIEW", alice, None, "", 4,
+    )  # fmt: skip
+    with pytest.raises(Refused, match="There is no step to undo"):
+        triage.undo(alert.pk, alice, 4)
+    triage.release(alert.pk, alice, 4)
+    AlertEvent.objects.update(at=datetime.now(UTC) - triage.UNDO_FOR - timedelta(minutes=1))
+    with pytest.raises(Refused, match="The last step is too long ago"):
+        triage.undo(alert.pk, alice, 5)
+
+
+def test_undoing_a_reopening_closes_it_as_it_was(alert: Alert, staff: list[User]) -> None:
+    alice = staff[0]
+    closed = triage.close(alert.pk, alice, 1, "EXPECTED", "known")
+    triage.reopen(alert.pk, alice, 2, "by mistake")
+    undone = triage.undo(alert.pk, alice, 3)
+    undone.refresh_from_db()
+    assert (undone.state, undone.closed_at, undone.closed_by, undone.reason) == (
+        "CLOSED",
+        closed.closed_at,
+        alice,
+        "known",
+    )
+
+
+def test_a_snooze_comes_from_a_reviewed_alert_and_has_an_end_and_a_reason(
+    alert: Alert, staff: list[User]
+) -> None:
+    alice, later = staff[0], datetime.now(UTC) + timedelta(days=30)
+    with pytest.raises(Refused, match="Nobody has looked at it"):
+        triage.snooze(alert.pk, alice, 1, later, "travels")
+    triage.close(alert.pk, alice, 1, "EXPECTED", "travels")
+    for wrong in (datetime.now(UTC), datetime.now(UTC) + timedelta(days=181)):
+        with pytest.raises(Refused, match="within the next 180 days") as refused:
+            triage.snooze(alert.pk, alice, 2, wrong, "travels")
+        assert refused.value.field == "until"
+    snooze = triage.snooze(alert.pk, alice, 2, later, "travels")
+    assert (snooze.rule, snooze.user, snooze.made_by, snooze.alert) == (1, 7, alice, alert)
+    with pytest.raises(Refused, match="It is snoozed already"):
+        triage.snooze(alert.pk, alice, 3, later, "again")
+    assert steps(alert)[-1] == ("SNOOZED", "alice", f"until {later:%Y-%m-%d %H:%M} UTC: travels", 3)
+
+
+def test_a_snoozed_customer_raises_nothing_until_somebody_ends_it(alert: Alert, staff: list[User]) -> None:
+    alice, later = staff[0], datetime.now(UTC) + timedelta(days=30)
+    triage.close(alert.pk, alice, 1, "EXPECTED", "travels")
+    Alert.objects.update(closed_at=datetime.now(UTC) - timedelta(days=2))
+    snooze = triage.snooze(alert.pk, alice, 2, later, "travels")
+    with Session() as session, session.transaction() as cursor:
+        (placed,) = group(cursor, [Raised(1, "Failures in a row", "HIGH", 7, 3)])
+    assert (placed.suppressed, Snooze.objects.get().hits) == ("SNOOZED", 3)
+    triage.wake(snooze.pk, alice)
+    with pytest.raises(Refused, match="It ended at"):
+        triage.wake(snooze.pk, alice)
+    assert raised().hits == 1
+    assert [step for step, *_ in steps(alert)] == ["CLOSED", "SNOOZED", "WOKEN"]
+
+
+def test_a_step_with_many_is_taken_by_each_for_itself(staff: list[User]) -> None:
+    alice, bob, _ = staff
+    first, second, third = (raised(user) for user in (7, 8, 9))
+    triage.claim(second.pk, bob, 1)
+    done, refused = triage.each(
+        {first.pk: 1, second.pk: 1, third.pk: 1, 10**9: 1},
+        lambda alert, seen: triage.claim(alert, alice, seen),
+    )
+    assert done == [first.pk, third.pk]
+    assert refused == {
+        second.pk: "It was claimed by bob meanwhile: nothing of yours was done. Look at it again.",
+        10**9: "There is no such alert.",
+    }

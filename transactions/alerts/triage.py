@@ -1,0 +1,233 @@
+"""Triage: somebody takes an alert, says what it was, and closes it. Every step is an event with who and when.
+
+Whoever changes an alert says which version of it was seen: if somebody else was faster, nothing is
+overwritten, and the second is told who did what.
+"""
+
+import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from .models import Alert, AlertEvent, AlertState, Disposition, Snooze, Step
+
+REASON_CHARACTERS_MAX = 1000
+# A snooze ends within so many days.
+SNOOZE_DAYS_MAX = 180
+# For so long one's own last step can be undone.
+UNDO_FOR = timedelta(minutes=15)
+# The fields that a step may change, and undoing it brings back.
+SAVED = ("state", "assignee", "closed_at", "closed_by", "disposition", "reason")
+CHANGED = ("state", "assignee_id", "closed_at", "closed_by_id", "disposition", "reason")
+
+
+class Refused(Exception):
+    """The step cannot be taken; says why. `field` is what would have to be said otherwise, if it is that."""
+
+    def __init__(self, why: str, field: str = "") -> None:
+        super().__init__(why)
+        self.field = field
+
+
+class Overtaken(Refused):
+    """Somebody else changed the alert since it was read; says who, and what."""
+
+
+def claim(alert: int, by: User, seen: int) -> Alert:
+    """Takes an alert that nobody has. Raises Refused, Overtaken, Alert.DoesNotExist, as all steps do."""
+    with _step(alert, by, seen, Step.CLAIMED) as held:
+        _still_open(held)
+        if held.assignee is not None:
+            raise Refused(f"{held.assignee.username} has it already: have it assigned to you, or ask.")
+        held.assignee, held.state = by, AlertState.IN_REVIEW
+    return held
+
+
+def assign(alert: int, by: User, seen: int, to: User) -> Alert:
+    """Gives an alert to somebody, whoever has it. `to` must be able to work on alerts."""
+    with _step(alert, by, seen, Step.ASSIGNED, to.username) as held:
+        _still_open(held)
+        if not (to.is_active and to.has_perm("alerts.change_alert")):
+            raise Refused(f"{to.username} has no right to work on alerts.", "assignee")
+        if held.assignee == to:
+            raise Refused(f"{to.username} has it already.", "assignee")
+        held.assignee = to
+    return held
+
+
+def release(alert: int, by: User, seen: int) -> Alert:
+    """Puts an alert back into the queue, for anybody to take."""
+    with _step(alert, by, seen, Step.RELEASED) as held:
+        _still_open(held)
+        if held.assignee is None:
+            raise Refused("Nobody has it.")
+        held.assignee, held.state = None, AlertState.OPEN
+    return held
+
+
+def note(alert: int, by: User, text: str) -> Alert:
+    """Adds a note, to a closed alert too. It overtakes nobody, since nothing changes by it."""
+    said = _said(text, "text", "A note")
+    with transaction.atomic():
+        held = _held(alert)
+        _tell(held, by, Step.NOTED, said, None)
+    return held
+
+
+def close(alert: int, by: User, seen: int, disposition: str, reason: str) -> Alert:
+    """Says what it was, and why that is so."""
+    if disposition not in Disposition.values:
+        raise Refused(f"The disposition must be one of {', '.join(Disposition.values)}.", "disposition")
+    said = _said(reason, "reason", "A reason")
+    with _step(alert, by, seen, Step.CLOSED, said) as held:
+        _still_open(held)
+        held.state, held.closed_at, held.closed_by = AlertState.CLOSED, timezone.now(), by
+        held.disposition, held.reason = disposition, said
+    return held
+
+
+def reopen(alert: int, by: User, seen: int, reason: str) -> Alert:
+    """A closed alert is looked at again, by whoever opens it again."""
+    said = _said(reason, "reason", "A reason")
+    with _step(alert, by, seen, Step.REOPENED, said) as held:
+        if held.state != AlertState.CLOSED:
+            raise Refused("It is not closed.")
+        held.state, held.assignee, held.closed_at, held.closed_by = AlertState.IN_REVIEW, by, None, None
+        held.disposition, held.reason = "", ""
+    return held
+
+
+def snooze(alert: int, by: User, seen: int, until: datetime, reason: str) -> Snooze:
+    """The alert's rule raises nothing for its user until a moment; its hits are kept and counted."""
+    said = _said(reason, "reason", "A reason")[:200]
+    with _step(alert, by, seen, Step.SNOOZED, f"until {until:%Y-%m-%d %H:%M} UTC: {said}") as held:
+        if held.state == AlertState.OPEN:
+            raise Refused("Nobody has looked at it: claim it, or close it, before it is snoozed.")
+        now = timezone.now()
+        if not now < until <= now + timedelta(days=SNOOZE_DAYS_MAX):
+            raise Refused(f"The end must be within the next {SNOOZE_DAYS_MAX} days.", "until")
+        in_force = Snooze.objects.filter(rule=held.rule, user=held.user, ends_at__gt=now).first()
+        if in_force is not None:
+            raise Refused(f"It is snoozed already, until {in_force.ends_at:%Y-%m-%d %H:%M} UTC.")
+        return Snooze.objects.create(
+            rule=held.rule, user=held.user, reason=said, alert=held, made_by=by, ends_at=until
+        )
+
+
+def wake(snooze: int, by: User) -> Snooze:
+    """Ends a snooze before its time. Raises Snooze.DoesNotExist, Refused where it has ended."""
+    with transaction.atomic():
+        held = Snooze.objects.select_for_update().get(pk=snooze)
+        if held.ends_at <= timezone.now():
+            raise Refused(f"It ended at {held.ends_at:%Y-%m-%d %H:%M} UTC.")
+        held.ends_at, held.ended_by = timezone.now(), by
+        held.save(update_fields=["ends_at", "ended_by"])
+        if held.alert_id is not None:
+            _tell(_held(held.alert_id), by, Step.WOKEN, "", None)
+    return held
+
+
+def undo(alert: int, by: User, seen: int) -> Alert:
+    """Takes back one's own last step, as long as it is the last one of all and not older than UNDO_FOR."""
+    last = AlertEvent.objects.filter(alert=alert).exclude(before=None).order_by("-id").first()
+    with _step(alert, by, seen, Step.UNDONE, last.get_step_display() if last else "") as held:
+        if last is None or last.before is None or last.step == Step.UNDONE:
+            raise Refused("There is no step to undo.")
+        if last.step == Step.SNOOZED:
+            raise Refused("The last step is a snooze: end that.")
+        if last.by_id != by.pk:
+            raise Refused(f"The last step is one of {last.by_name}.")
+        if last.at < timezone.now() - UNDO_FOR:
+            raise Refused("The last step is too long ago: take another one.")
+        for name, value in _as_it_was(last.before).items():
+            setattr(held, name, value)
+    return held
+
+
+def each(alerts: dict[int, int], step: Callable[[int, int], Any]) -> tuple[list[int], dict[int, str]]:
+    """Takes a step with many alerts (versions seen by key), each by itself.
+
+    Returns those with which it was taken, and of the others why it was not.
+    """
+    done, refused = list[int](), dict[int, str]()
+    for alert, seen in sorted(alerts.items()):
+        try:
+            step(alert, seen)
+            done.append(alert)
+        except Refused as why:
+            refused[alert] = str(why)
+        except Alert.DoesNotExist:
+            refused[alert] = "There is no such alert."
+    return done, refused
+
+
+@contextmanager
+def _step(alert: int, by: User, seen: int, step: Step, text: str = "") -> Iterator[Alert]:
+    """The alert, held, as it was seen; what is changed of it within is kept, with an event."""
+    try:
+        with transaction.atomic():
+            held = _held(alert)
+            if held.version != seen:
+                raise Overtaken(_overtaken(held))
+            before = _fields(held)
+            yield held
+            held.version += 1
+            held.save(update_fields=[*SAVED, "version"])
+            _tell(held, by, step, text, before)
+    except IntegrityError as error:
+        # The hits of a closed alert have opened another one meanwhile.
+        if "alert_open_once" not in str(error):
+            raise
+        raise Refused("Another alert of this rule and user is open: work on that one.") from None
+
+
+def _held(alert: int) -> Alert:
+    return Alert.objects.select_for_update(of=("self",)).select_related("assignee").get(pk=alert)
+
+
+def _fields(alert: Alert) -> dict[str, Any]:
+    fields = {name: getattr(alert, name) for name in CHANGED}
+    return {**fields, "closed_at": alert.closed_at and alert.closed_at.isoformat()}
+
+
+def _as_it_was(before: dict[str, Any]) -> dict[str, Any]:
+    """The fields to bring back; whoever is gone by now has it no more."""
+    accounts = ("assignee_id", "closed_by_id")
+    gone = {name: None for name in accounts if not User.objects.filter(pk=before[name]).exists()}
+    closed_at = before["closed_at"] and datetime.fromisoformat(before["closed_at"])
+    return {**before, **gone, "closed_at": closed_at}
+
+
+def _tell(alert: Alert, by: User, step: Step, text: str, before: dict[str, Any] | None) -> None:
+    AlertEvent.objects.create(
+        alert=alert, step=step, by=by, by_name=by.username, text=text, before=before, version=alert.version
+    )
+
+
+def _still_open(alert: Alert) -> None:
+    if alert.state == AlertState.CLOSED:
+        raise Refused("It is closed: reopen it first.")
+
+
+def _said(text: str, field: str, what: str) -> str:
+    said = text.strip()
+    if not said:
+        raise Refused(f"{what} must be given.", field)
+    if any(unicodedata.category(character) == "Cc" and character not in "\n\t" for character in said):
+        raise Refused(f"{what} has no control characters.", field)
+    if len(said) > REASON_CHARACTERS_MAX:
+        raise Refused(f"{what} has at most {REASON_CHARACTERS_MAX:,} characters.", field)
+    return said
+
+
+def _overtaken(alert: Alert) -> str:
+    last = AlertEvent.objects.filter(alert=alert, version=alert.version).exclude(before=None).last()
+    if last is None:
+        return f"There is no version {alert.version + 1}"
+    what = f"{last.get_step_display().lower()} by {last.by_name}"
+    return f"It was {what} meanwhile: nothing of yours was done. Look at it again."
