@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +15,7 @@ from django.utils import timezone
 
 from tests.support.accepting import record, take
 from tests.support.rows import row, store
-from tests.support.rules import rule_in_force
+from tests.support.rules import eventually, rule_in_force
 from tests.support.serving import ROOT, database_url
 from transactions.alerts.models import Alert, AlertState
 from transactions.rules import backtest, backtest_runs, lifecycle
@@ -43,13 +42,6 @@ def asked(version: Version) -> Backtest:
 def state_of(run: Backtest) -> str:
     run.refresh_from_db()
     return run.state
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
 
 
 def test_what_was_asked_for_is_run_and_its_result_kept(people: list[User]) -> None:
@@ -320,14 +312,14 @@ def test_a_worker_that_is_killed_leaves_it_to_the_next_and_one_that_is_stopped_g
     run = asked(drafted())
     send_backtest_tick()
     with worker() as killed:
-        wait_until(lambda: state_of(run) == "RUNNING", "it never ran")
+        eventually(lambda: state_of(run) == "RUNNING", "it never ran")
         killed.send_signal(signal.SIGKILL)
         killed.wait()
-        wait_until(backtest_runs.look_after, "nobody took it back")
+        eventually(backtest_runs.look_after, "nobody took it back")
     assert (state_of(run), run.attempts) == ("QUEUED", 1)
     send_backtest_tick()
     with worker() as stopped:
-        wait_until(lambda: state_of(run) == "RUNNING", "it never ran again")
+        eventually(lambda: state_of(run) == "RUNNING", "it never ran again")
         stopped.send_signal(signal.SIGTERM)
         assert stopped.wait(30) == 0
     assert (state_of(run), run.attempts) == ("QUEUED", 1)

@@ -91,7 +91,7 @@ def ask(
     if form is None and version is not None:
         form = read(version.kind, version.parameters)
     assert form is not None
-    begin, end = _range(begin, end)
+    begin, end = range_of(begin, end)
     with transaction.atomic():
         # One after the other, so that the bounds are kept.
         Rule.objects.select_for_update().get(pk=rule.pk)
@@ -101,7 +101,7 @@ def ask(
             version=version,
             kind=form.name,
             parameters=as_json(form),
-            beside=_beside(rule, version),
+            beside=beside(rule, version),
             begin=begin,
             end=end,
             asked_by=by,
@@ -110,6 +110,35 @@ def ask(
         Backtest.objects.filter(pk__in=list(old.values_list("pk", flat=True))).delete()
     asked.refresh_from_db()
     return asked
+
+
+def range_of(
+    begin: datetime | None, end: datetime | None, days: int | None = None
+) -> tuple[datetime, datetime]:
+    """The range that is meant: `days` (RANGE_DAYS) up to `end`, and that is now, where nothing is said.
+
+    Raises BacktestRefused.
+    """
+    if end is None:
+        with database.cursor() as cursor:
+            cursor.execute("SELECT now()")
+            end = cursor.fetchone()[0]
+    assert end is not None
+    try:
+        begin = end - timedelta(days=days or RANGE_DAYS) if begin is None else begin
+    except OverflowError:
+        begin = end
+    if begin >= end:
+        raise BacktestRefused("The range must end after it begins.")
+    if end - begin > timedelta(days=RANGE_DAYS_MAX):
+        raise BacktestRefused(f"The range must not be longer than {RANGE_DAYS_MAX:,} days.")
+    return begin, end
+
+
+def beside(rule: Rule, version: Version | None) -> Version | None:
+    """What a version, or a wording that is in none yet, is compared with: the version in force."""
+    active: Version | None = rule.versions.filter(state=VersionState.ACTIVE).first()
+    return None if active is None or (version is not None and active.pk == version.pk) else active
 
 
 def cancel(asked: Backtest) -> Backtest:
@@ -143,6 +172,14 @@ def look_after() -> bool:
     return waiting.exists()
 
 
+def waits_in_vain(longer: timedelta) -> Backtest | None:
+    """A backtest that has waited longer than that while none runs; None where all is well."""
+    unfinished = Backtest.objects.filter(state__in=UNFINISHED)
+    if unfinished.filter(state=BacktestState.RUNNING).exists():
+        return None
+    return unfinished.filter(asked_at__lt=Now() - longer).order_by("id").first()
+
+
 def run_next(stopping: Callable[[], bool] = lambda: False) -> Backtest | None:
     """Takes the backtest that has waited longest, and runs it to its end; None if there is none to take.
 
@@ -161,20 +198,6 @@ def run_next(stopping: Callable[[], bool] = lambda: False) -> Backtest | None:
     return None
 
 
-def _range(begin: datetime | None, end: datetime | None) -> tuple[datetime, datetime]:
-    if end is None:
-        with database.cursor() as cursor:
-            cursor.execute("SELECT now()")
-            end = cursor.fetchone()[0]
-    assert end is not None
-    begin = end - timedelta(days=RANGE_DAYS) if begin is None else begin
-    if begin >= end:
-        raise BacktestRefused("The range must end after it begins.")
-    if end - begin > timedelta(days=RANGE_DAYS_MAX):
-        raise BacktestRefused(f"The range must not be longer than {RANGE_DAYS_MAX:,} days.")
-    return begin, end
-
-
 def _check_room(rule: Rule) -> None:
     unfinished = Backtest.objects.filter(state__in=UNFINISHED)
     if unfinished.filter(rule=rule).count() >= UNFINISHED_OF_RULE_MAX:
@@ -183,11 +206,6 @@ def _check_room(rule: Rule) -> None:
         )
     if unfinished.count() >= UNFINISHED_MAX:
         raise TooManyBacktests(f"{UNFINISHED_MAX} backtests wait or run: wait for one to end.")
-
-
-def _beside(rule: Rule, version: Version | None) -> Version | None:
-    active: Version | None = rule.versions.filter(state=VersionState.ACTIVE).first()
-    return None if active is None or (version is not None and active.pk == version.pk) else active
 
 
 def _take(pk: int) -> bool:
