@@ -22,7 +22,6 @@ from transactions.rules import backtest, backtest_runs, lifecycle
 from transactions.rules.kinds.registry import read
 from transactions.rules.models import Backtest, BacktestState, Hit, Rule, Version
 from transactions.stores.postgres_session import Session
-from transactions.tasks import send_backtest_tick
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -310,14 +309,14 @@ def test_a_worker_that_is_killed_leaves_it_to_the_next_and_one_that_is_stopped_g
     take(record("T1", people[0], 7), record("T2", people[0], 8))
     User.objects.bulk_create(User(username=f"user {n}") for n in range(backtest.SLICE_USERS))
     run = asked(drafted())
-    send_backtest_tick()
+    backtest_runs.send_tick()
     with worker() as killed:
         eventually(lambda: state_of(run) == "RUNNING", "it never ran")
         killed.send_signal(signal.SIGKILL)
         killed.wait()
         eventually(backtest_runs.look_after, "nobody took it back")
     assert (state_of(run), run.attempts) == ("QUEUED", 1)
-    send_backtest_tick()
+    backtest_runs.send_tick()
     with worker() as stopped:
         eventually(lambda: state_of(run) == "RUNNING", "it never ran again")
         stopped.send_signal(signal.SIGTERM)

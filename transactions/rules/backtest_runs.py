@@ -13,6 +13,8 @@ from typing import Any
 
 import psycopg2
 import redis
+from celery import current_app
+from celery.exceptions import OperationalError
 from django.conf import settings
 from django.db import connection as database
 from django.db import transaction
@@ -41,6 +43,9 @@ NOTED_EVERY_S = 0.5
 # Between two slices a run waits so long, at most, while the flush is behind.
 PAUSE_S_MAX, PAUSE_S = 10.0, 0.5
 
+# The task that runs the next one. A tick that no worker took by then is worth nothing: another one is sent.
+TICK, TICK_S = "transactions.tasks.run_backtest", 60.0
+
 # Locks of runs: "txbt" in the upper half, the run's key in the lower one.
 LOCK_CLASS = 0x74786274
 # Purpose: what is said to run, and is no longer run by anybody: queued again, or at its end.
@@ -64,6 +69,10 @@ class BacktestRefused(Exception):
     """A backtest cannot be asked for, or ended; says why."""
 
 
+class RangeRefused(BacktestRefused):
+    """The range makes no sense; says why."""
+
+
 class TooManyBacktests(BacktestRefused):
     """Too many wait already."""
 
@@ -84,7 +93,8 @@ def ask(
     """Queues a backtest of a version of the rule, or of a wording that is in none yet.
 
     By default it looks at the RANGE_DAYS up to `end`, and that is now. Beside it stands the version in
-    force, if that is another one. Raises BacktestRefused and TooManyBacktests.
+    force, if that is another one. A worker is told once it is committed. Raises RangeRefused and
+    TooManyBacktests.
     """
     if (version is None) == (form is None):
         raise ValueError("either a version or a form")
@@ -108,6 +118,7 @@ def ask(
         )
         old = rule.backtests.exclude(state__in=UNFINISHED).order_by("-id")[KEPT_OF_RULE:]
         Backtest.objects.filter(pk__in=list(old.values_list("pk", flat=True))).delete()
+        transaction.on_commit(send_tick)
     asked.refresh_from_db()
     return asked
 
@@ -117,7 +128,7 @@ def range_of(
 ) -> tuple[datetime, datetime]:
     """The range that is meant: `days` (RANGE_DAYS) up to `end`, and that is now, where nothing is said.
 
-    Raises BacktestRefused.
+    Raises RangeRefused.
     """
     if end is None:
         with database.cursor() as cursor:
@@ -129,9 +140,9 @@ def range_of(
     except OverflowError:
         begin = end
     if begin >= end:
-        raise BacktestRefused("The range must end after it begins.")
+        raise RangeRefused("The range must end after it begins.")
     if end - begin > timedelta(days=RANGE_DAYS_MAX):
-        raise BacktestRefused(f"The range must not be longer than {RANGE_DAYS_MAX:,} days.")
+        raise RangeRefused(f"The range must not be longer than {RANGE_DAYS_MAX:,} days.")
     return begin, end
 
 
@@ -170,6 +181,14 @@ def look_after() -> bool:
     )
     Backtest.objects.exclude(state__in=UNFINISHED).filter(ended_at__lt=Now() - KEPT).delete()
     return waiting.exists()
+
+
+def send_tick() -> None:
+    """Has a worker take the backtest that is next. While Redis is away another tick is sent later."""
+    try:
+        current_app.send_task(TICK, expires=TICK_S, retry=False, ignore_result=True)
+    except OperationalError as error:
+        log.error("No tick for backtests was sent, and one will be in a minute: %s", error)
 
 
 def waits_in_vain(longer: timedelta) -> Backtest | None:
