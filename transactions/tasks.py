@@ -68,7 +68,7 @@ def look_after_backtests() -> None:
     ignore_result=True,
     throws=EXPECTED,
     # Longer than a backtest may take.
-    time_limit=backtest.RUN_S_MAX + 600,
+    time_limit=int(backtest.RUN_S_MAX) + 600,
 )
 def run_backtest() -> None:
     """Runs the backtest that has waited longest, in a worker of the queue `backtests` alone."""

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -38,6 +39,12 @@ def asked(version: Version) -> Backtest:
     return backtest_runs.ask(version.rule, version=version, begin=BEGIN, end=END)
 
 
+def result_of(run: Backtest) -> dict[str, Any]:
+    assert run.result is not None
+    found: dict[str, Any] = run.result
+    return found
+
+
 def state_of(run: Backtest) -> str:
     run.refresh_from_db()
     return run.state
@@ -53,15 +60,15 @@ def test_what_was_asked_for_is_run_and_its_result_kept(people: list[User]) -> No
     assert (taken.steps_done, taken.steps) == (3, 3)
     assert taken.started_at is not None
     assert taken.ended_at is not None
-    assert taken.result["hits"] == 2
-    assert taken.result["days"] == [
+    assert result_of(taken)["hits"] == 2
+    assert result_of(taken)["days"] == [
         {"day": "2026-01-29", "hits": 0, "episodes": 0},
         {"day": "2026-01-30", "hits": 1, "episodes": 1},
         {"day": "2026-01-31", "hits": 1, "episodes": 0},
         {"day": "2026-02-01", "hits": 0, "episodes": 0},
     ]
-    assert taken.result["top_users"] == [{"user": people[0].pk, "hits": 2}]
-    assert [hit["amount"] for hit in taken.result["sample"]] == [5, 7]
+    assert result_of(taken)["top_users"] == [{"user": people[0].pk, "hits": 2}]
+    assert [hit["amount"] for hit in result_of(taken)["sample"]] == [5, 7]
     assert not Hit.objects.exists()
     assert backtest_runs.run_next() is None
 
@@ -73,7 +80,7 @@ def test_beside_it_stands_the_version_in_force(people: list[User]) -> None:
     assert run.beside == active
     backtest_runs.run_next()
     assert state_of(run) == "DONE"
-    assert run.result["beside"] == {"hits": 8, "episodes": 1, "both": 2, "only_this": 2, "only_other": 6}
+    assert result_of(run)["beside"] == {"hits": 8, "episodes": 1, "both": 2, "only_this": 2, "only_other": 6}
 
 
 def test_beside_the_version_in_force_itself_nothing_stands() -> None:
@@ -87,7 +94,12 @@ def test_a_wording_that_is_in_no_version_can_be_tested(people: list[User]) -> No
     run = backtest_runs.ask(drafted().rule, form=form, begin=BEGIN, end=END)
     backtest_runs.run_next()
     assert state_of(run) == "DONE"
-    assert (run.version, run.kind, run.parameters, run.result["hits"]) == (None, "amount", {"amount": 7}, 1)
+    assert (run.version, run.kind, run.parameters, result_of(run)["hits"]) == (
+        None,
+        "amount",
+        {"amount": 7},
+        1,
+    )
 
 
 def test_without_a_range_it_looks_at_the_last_thirty_days() -> None:
@@ -279,7 +291,7 @@ def test_past_alerts_are_recalled_by_their_disposition(people: list[User], dispo
     run = asked(version)
     backtest_runs.run_next()
     assert state_of(run) == "DONE"
-    assert run.result["alerts"] == [
+    assert result_of(run)["alerts"] == [
         {"disposition": None, "alerts": 1, "again": 0},
         {"disposition": "FALSE_POSITIVE", "alerts": 2, "again": 1},
         {"disposition": "TRUE_POSITIVE", "alerts": 2, "again": 1},
