@@ -1,6 +1,7 @@
 """`manage.py rules backtest` and `backtests`: what they take, do and print."""
 
 import sys
+from argparse import ArgumentTypeError
 from datetime import timedelta
 from typing import Any
 
@@ -13,11 +14,12 @@ from transactions.rules.kinds.registry import read
 from transactions.rules.models import Backtest, Rule, Version
 
 from ._posting import positive
+from ._user_lists import moment
 
 LISTED = 20
 
 
-def add_range(parser: CommandParser, moment: Any, days: Any) -> None:
+def add_range(parser: CommandParser) -> None:
     """--days, --from and --to."""
     since = parser.add_mutually_exclusive_group()
     since.add_argument(
@@ -25,6 +27,14 @@ def add_range(parser: CommandParser, moment: Any, days: Any) -> None:
     )
     since.add_argument("--from", type=moment, dest="begin", metavar="MOMENT", help="what happened from here")
     parser.add_argument("--to", type=moment, dest="end", metavar="MOMENT", help="until before here; now")
+
+
+def days(text: str) -> int:
+    """A number of days, as a range may have."""
+    most = backtest_runs.RANGE_DAYS_MAX
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):
+        raise ArgumentTypeError(f"{text!r} is not a whole number from 1 to {most}")
+    return int(text)
 
 
 def add_within(parser: CommandParser) -> None:

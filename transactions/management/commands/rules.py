@@ -1,9 +1,7 @@
 """Rules from the command line: what there is, files of them, their way into force, and backtests."""
 
-import argparse
 import json
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,6 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 from django.db import IntegrityError
-from django.utils.dateparse import parse_datetime
 
 from transactions.intake.rejected import printable
 from transactions.rules import backtest_runs, documents, lifecycle
@@ -22,7 +19,7 @@ from transactions.rules.kinds.registry import read
 from transactions.rules.models import Rule, Version, VersionState
 from transactions.rules.schema import schema
 
-from . import _backtests
+from . import _backtests, _user_lists
 
 TO_ACTIVATE = (VersionState.SUBMITTED, VersionState.DRAFT, VersionState.SHADOW)
 IN_FORCE = (VersionState.ACTIVE, VersionState.SHADOW)
@@ -56,19 +53,20 @@ class Command(BaseCommand):
         activate.add_argument("--shadow", action="store_true", help="hits without alerts")
         activate.add_argument(
             "--since",
-            type=_moment,
+            type=_user_lists.moment,
             metavar="MOMENT",
             help="judge what happened since, too: a full minute",
         )
-        _backtests.add_range(test, _moment, _days)
+        _backtests.add_range(test)
         test.add_argument("--json", action="store_true", help="one JSON object")
         tests = what.add_parser("backtests", help="the newest that were asked for, in the API or a page")
         tests.add_argument("name", nargs="?", metavar="NAME")
         _backtests.add_within(tests)
+        _user_lists.add_list_arguments(what)
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            getattr(self, f"_{options['what']}")(**options)
+            getattr(self, f"_{options['what'].replace('-', '_')}")(**options)
         except documents.DocumentRefused as error:
             for problem in error.problems:
                 self.stderr.write(printable(str(problem)))
@@ -140,6 +138,22 @@ class Command(BaseCommand):
     def _backtests(self, *, name: str | None, within: float | None, **options: Any) -> None:
         _backtests.show(self.stdout, None if name is None else _rule(name), within)
 
+    def _lists(self, **options: Any) -> None:
+        for line in _user_lists.shown():
+            self.stdout.write(line)
+
+    def _list_make(self, *, name: str, description: str, **options: Any) -> None:
+        _user_lists.make(name, description)
+
+    def _list_add(
+        self, *, name: str, users: list[int], file: str | None, by: str | None, **options: Any
+    ) -> None:
+        more = {each: options[each] for each in ("comment", "expires")}
+        self.stdout.write(_user_lists.add(name, users, file, by=_user(by), **more))
+
+    def _list_end(self, *, name: str, users: list[int], file: str | None, **options: Any) -> None:
+        self.stdout.write(_user_lists.end(name, users, file))
+
 
 def _kind(version: Version) -> Kind:
     return read(version.kind, version.parameters)
@@ -178,21 +192,3 @@ def _text(file: str | None) -> str:
         raise CommandError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise CommandError(f"{path}: this is not UTF-8 (byte {error.start})") from error
-
-
-def _moment(text: str) -> datetime:
-    try:
-        found = parse_datetime(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no moment with a timezone, like 2026-01-31T12:00Z")
-    return found
-
-
-def _days(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= backtest_runs.RANGE_DAYS_MAX):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a whole number from 1 to {backtest_runs.RANGE_DAYS_MAX}"
-        )
-    return int(text)
