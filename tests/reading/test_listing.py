@@ -22,9 +22,7 @@ from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db
 URL = "/api/transactions/"
-EXAMPLES = settings(
-    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+EXAMPLES = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture
