@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.db import transaction
+from django.db.models import prefetch_related_objects
 
 from ..alerts.models import Severity
 from . import lifecycle
@@ -90,8 +91,8 @@ def parse(text: str) -> Document:
 def import_rules(document: Document, author: Any = None) -> Imported:
     """Makes drafts of all rules of a document, and the lists that are not there yet; all or nothing.
 
-    A rule is known by its name. Where its newest version says the same already there is no other draft;
-    its severity and description become those of the document. Raises django.db.Error.
+    A rule is known by its name. Where its newest version says the same already, its severity and
+    description too, there is no other draft. Raises django.db.Error.
     """
     drafts: list[Version] = []
     unchanged: list[str] = []
@@ -100,13 +101,13 @@ def import_rules(document: Document, author: Any = None) -> Imported:
             UserList.objects.get_or_create(name=name, defaults={"description": description})
         for worded in document.rules:
             said = {"severity": worded.severity, "description": worded.description}
-            rule, _ = Rule.objects.update_or_create(name=worded.name, defaults=said)
+            rule, _ = Rule.objects.get_or_create(name=worded.name, defaults=said)
             newest = rule.versions.order_by("-number").first()
-            wording = (worded.kind.name, as_json(worded.kind))
-            if newest is not None and (newest.kind, newest.parameters) == wording:
+            wording = {"kind": worded.kind.name, "parameters": as_json(worded.kind), **said}
+            if newest is not None and all(getattr(newest, name) == wording[name] for name in wording):
                 unchanged.append(worded.name)
             else:
-                drafts.append(lifecycle.draft(rule, *wording, author))
+                drafts.append(lifecycle.draft(rule, author=author, **wording))
     return Imported(drafts, unchanged)
 
 
@@ -114,7 +115,9 @@ def export_rules(rules: Iterable[Rule]) -> str:
     """A document of rules, by name: of each the version in force, or the newest that is to be, or was."""
     worded = []
     lists: set[str] = set()
-    for rule in sorted(rules, key=lambda rule: rule.name):
+    rules = sorted(rules, key=lambda rule: rule.name)
+    prefetch_related_objects(rules, "versions")
+    for rule in rules:
         version = said_by(rule)
         if version is None:
             continue
@@ -122,8 +125,8 @@ def export_rules(rules: Iterable[Rule]) -> str:
         worded.append(
             {
                 "name": rule.name,
-                "severity": rule.severity,
-                "description": rule.description,
+                "severity": version.severity,
+                "description": version.description,
                 "kind": version.kind,
                 "parameters": version.parameters,
             }
@@ -134,7 +137,8 @@ def export_rules(rules: Iterable[Rule]) -> str:
 
 def said_by(rule: Rule) -> Version | None:
     """The version that stands for a rule: in force, else the newest that is to be, else the newest."""
-    versions = list(rule.versions.order_by("-number"))
+    # Sorted here: those that were fetched for many rules at once are not asked for again.
+    versions = sorted(rule.versions.all(), key=lambda version: -version.number)
     for state in PREFERRED:
         for version in versions:
             if version.state == state:

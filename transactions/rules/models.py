@@ -11,7 +11,11 @@ USER = settings.AUTH_USER_MODEL
 
 
 class Rule(models.Model):
-    """What is looked for, and what to do about it; how it is looked for is in its versions."""
+    """What is looked for; how, how grave it is and what to do about it is in its versions.
+
+    Severity and description are copies, of the version that was approved last: until there is one, as the
+    rule was made. The database refuses any others.
+    """
 
     name = models.CharField(max_length=100, unique=True)
     severity = models.CharField(max_length=10, choices=Severity, default=Severity.MEDIUM)
@@ -24,6 +28,8 @@ class Rule(models.Model):
                 condition=models.Q(severity__in=Severity.values), name="rule_severity_known"
             )
         ]
+        # To view and to change are Django's own.
+        permissions = [("approve_rule", "Can approve rule")]
 
     def __str__(self) -> str:
         return self.name
@@ -51,6 +57,8 @@ class Version(models.Model):
     number = models.IntegerField()
     kind = models.CharField(max_length=30)
     parameters = models.JSONField()
+    severity = models.CharField(max_length=10, choices=Severity, default=Severity.MEDIUM)
+    description = models.TextField(blank=True, default="")
     state = models.CharField(max_length=10, choices=VersionState, default=VersionState.DRAFT)
     author = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     made_at = models.DateTimeField(db_default=Now())
@@ -71,6 +79,9 @@ class Version(models.Model):
             models.CheckConstraint(condition=models.Q(kind__in=NAMES), name="version_kind_known"),
             models.CheckConstraint(
                 condition=models.Q(state__in=VersionState.values), name="version_state_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(severity__in=Severity.values), name="version_severity_known"
             ),
             models.CheckConstraint(
                 condition=~models.Q(state__in=APPROVED)
@@ -167,7 +178,11 @@ class Hit(models.Model):
                 name="hit_of_transaction_or_bucket",
             ),
         ]
-        indexes = [models.Index(fields=["raised_at"], name="hit_by_time")]
+        indexes = [
+            models.Index(fields=["raised_at"], name="hit_by_time"),
+            # Pages of a version's hits, and how many there were lately.
+            models.Index(fields=["version", "raised_at", "id"], name="hit_by_version"),
+        ]
 
     def __str__(self) -> str:
         return self.transaction_id or f"{self.bucket:%Y-%m-%d %H:%M}"
