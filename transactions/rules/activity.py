@@ -3,37 +3,32 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db import connection
 
 from ..alerts.models import Alert
-from .models import ClockCursor, Debt, Hit, Version
+from .models import ClockCursor, Debt, Hit, Rule, Version
 
 VERSION, HIT, DEBT = Version._meta.db_table, Hit._meta.db_table, Debt._meta.db_table
 ALERT, CURSOR = Alert._meta.db_table, ClockCursor._meta.db_table
 
 LATEST_MAX = 20
 
-# Purpose: hits of 7 and of 30 days, by the index on the time at which they were raised.
+# Purpose: hits of 7 and of 30 days, by the index on a version's hits and the time they were raised.
 COUNT_HITS = f"""
     SELECT v.rule_id, count(*) FILTER (WHERE h.raised_at > now() - interval '7 days'), count(*)
-      FROM {HIT} h JOIN {VERSION} v ON v.id = h.version_id
-     WHERE h.raised_at > now() - interval '30 days' AND v.rule_id = ANY(%s)
+      FROM {VERSION} v JOIN {HIT} h ON h.version_id = v.id AND h.raised_at > now() - interval '30 days'
+     WHERE v.rule_id = ANY(%s)
      GROUP BY v.rule_id
 """
 # Purpose: alerts that are not closed, by the index that keeps them one of each rule and user.
 COUNT_ALERTS = f"""
     SELECT rule, count(*) FROM {ALERT} WHERE state <> 'CLOSED' AND rule = ANY(%s) GROUP BY rule
 """
-# Purpose: the latest hits of each version, by the indexes that keep them one of each transaction or moment.
+# Purpose: the latest hits of each version, by the same index.
 _LATEST_OF_VERSION = f"""
     CROSS JOIN LATERAL (
-        (SELECT id, raised_at FROM {HIT} WHERE version_id = v.id AND transaction IS NOT NULL
-          ORDER BY version_id DESC, transaction DESC LIMIT %s)
-         UNION ALL
-        (SELECT id, raised_at FROM {HIT} WHERE version_id = v.id AND bucket IS NOT NULL
-          ORDER BY version_id DESC, bucket DESC LIMIT %s)) h
+        SELECT id, raised_at FROM {HIT} WHERE version_id = v.id ORDER BY raised_at DESC, id DESC LIMIT %s) h
 """
 SELECT_LAST = f"""
     SELECT v.rule_id, max(h.raised_at) FROM {VERSION} v {_LATEST_OF_VERSION}
@@ -78,7 +73,7 @@ def of_rules(rules: Sequence[int]) -> dict[int, Activity]:
         cursor.execute(COUNT_ALERTS, [keys])
         for rule, alerts in cursor.fetchall():
             found[rule].open_alerts = alerts
-        cursor.execute(SELECT_LAST, [1, 1, keys])
+        cursor.execute(SELECT_LAST, [1, keys])
         for rule, last in cursor.fetchall():
             found[rule].last_hit = last
         cursor.execute(SELECT_OWED, [keys])
@@ -87,10 +82,10 @@ def of_rules(rules: Sequence[int]) -> dict[int, Activity]:
     return found
 
 
-def latest_hits(rule: Any, most: int = LATEST_MAX) -> list[Hit]:
-    """The hits of the latest transactions and moments of a rule, by its versions, the latest raised first."""
+def latest_hits(rule: Rule, most: int = LATEST_MAX) -> list[Hit]:
+    """The hits of a rule, of all its versions, that were raised last; the last first."""
     with connection.cursor() as cursor:
-        cursor.execute(SELECT_LATEST, [most, most, rule.pk, most])
+        cursor.execute(SELECT_LATEST, [most, rule.pk, most])
         keys = [key for (key,) in cursor.fetchall()]
     hits = Hit.objects.select_related("version", "alert").in_bulk(keys)
     return [hits[key] for key in keys if key in hits]

@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.db import OperationalError, transaction
 from django.db.models import Case, Exists, IntegerField, OuterRef, QuerySet, Subquery, Value, When
 from django.http import HttpRequest, HttpResponse
-from django.urls import path, reverse
+from django.urls import path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from psycopg2.errors import QueryCanceled
@@ -19,7 +19,7 @@ from ...rules.documents import PREFERRED
 from ...rules.kinds.registry import KINDS
 from ...rules.models import ClockCursor, Debt, Hit, Rule, Version, VersionState
 from ..lists import BoundedAdmin, BoundedChangeList
-from . import drafting, page, steps
+from . import drafting, page, rights, steps
 from .sentences import of_version, title_of
 
 SEVERITY_COLOURS = {
@@ -151,7 +151,7 @@ class RuleAdmin(BoundedAdmin[Rule]):
         more = {
             "title": "Rules",
             "no_rules": not Rule.objects.exists(),
-            "may_change": steps.may_change(request),
+            "may_change": rights.may_change(request.user),
         }
         return super().changelist_view(request, {**(extra_context or {}), **more})
 
@@ -162,7 +162,7 @@ class RuleAdmin(BoundedAdmin[Rule]):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        return page.show(self, request, object_id)
+        return page.show(request, object_id)
 
     def get_urls(self) -> list[Any]:
         def one(route: str, view: Callable[..., HttpResponse], name: str) -> Any:
@@ -219,7 +219,3 @@ class RuleAdmin(BoundedAdmin[Rule]):
         if rule.activity.error:
             return "Fails"
         return "Owes", f"Owes {rule.activity.debt_records:,} records"
-
-
-def page_of(rule: Rule) -> str:
-    return reverse("admin:rules_rule_change", args=[rule.pk])

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from ...alerts.models import Severity
 from ...rules.kinds.gaps import Unfit
 from ...rules.kinds.kind import Kind, RowFilter, gap_named
 from ...rules.kinds.registry import KINDS, read
@@ -20,15 +21,18 @@ class Difference(NamedTuple):
     new: str
 
 
+def pieces(kind: Kind) -> list[tuple[str, bool]]:
+    """The sentence in pieces, and whether each is what stands in a gap."""
+    return [
+        (gap_named(type(kind), part.gap).shown(part.value), True) if part.gap else (part.text, False)
+        for part in kind.parts()
+    ]
+
+
 def sentence(kind: Kind) -> SafeString:
     """The sentence, with what stands in its gaps in bold."""
-    return format_html_join("", "{}", ((_part(kind, part),) for part in kind.parts()))
-
-
-def _part(kind: Kind, part: Any) -> SafeString | str:
-    if not part.gap:
-        return str(part.text)
-    return format_html("<strong>{}</strong>", gap_named(type(kind), part.gap).shown(part.value))
+    made = (format_html("<strong>{}</strong>", text) if is_gap else text for text, is_gap in pieces(kind))
+    return format_html_join("", "{}", ((each,) for each in made))
 
 
 def of_version(version: Version) -> SafeString:
@@ -62,7 +66,8 @@ def _said(version: Version) -> dict[str, str]:
     narrowed = _values(form.filter, list(fields(RowFilter)))
     if form.filter.hours is None:
         narrowed.pop("timezone", None)
-    return {**own, **narrowed}
+    told = {"severity": Severity(version.severity).label, "what to do": version.description}
+    return {**own, **narrowed, **told}
 
 
 def _values(form: Any, made: list[Any]) -> dict[str, str]:
