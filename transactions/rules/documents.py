@@ -202,10 +202,10 @@ def _lists(given: Any, lines: list[int], problems: list[Problem]) -> dict[str, s
     for number, (line, each) in enumerate(zip(lines, given, strict=True), 1):
         try:
             _check_names(each, {"name"}, {"name", "description"})
-            name = _name(each["name"])
+            name = checked_name(each["name"])
             if name in found:
                 raise ValueError(f"the list “{name}” stands there twice")
-            found[name] = _description(each.get("description", ""))
+            found[name] = checked_description(each.get("description", ""))
         except ValueError as error:
             problems.append(Problem(line, f"list {number}", str(error)))
     return found
@@ -237,11 +237,9 @@ def _rules(given: Any, lines: list[int], lists: dict[str, str], problems: list[P
 def _worded(line: int, given: Any, lists: dict[str, str]) -> Worded:
     required = {"name", "kind", "parameters"}
     _check_names(given, required, required | {"severity", "description"})
-    name = _name(given["name"])
-    severity = given.get("severity", Severity.MEDIUM.value)
-    if not isinstance(severity, str) or severity not in Severity.values:
-        raise ValueError(f"the severity must be one of {', '.join(Severity.values)}")
-    description = _description(given.get("description", ""))
+    name = checked_name(given["name"])
+    severity = checked_severity(given.get("severity", Severity.MEDIUM.value))
+    description = checked_description(given.get("description", ""))
     kind = read(given["kind"], given["parameters"])
     for gap, named in kind.lists():
         if named not in lists:
@@ -258,13 +256,22 @@ def _check_names(given: Any, required: set[str], known: set[str]) -> None:
         raise ValueError(f"there is no “{unknown[0]}”")
 
 
-def _name(given: Any) -> str:
+def checked_severity(given: Any) -> str:
+    """A severity from JSON. Raises ValueError, which says what would be one; so do the next two."""
+    if not isinstance(given, str) or given not in Severity.values:
+        raise ValueError(f"the severity must be one of {', '.join(Severity.values)}")
+    return given
+
+
+def checked_name(given: Any) -> str:
+    """The name of a rule or a list."""
     if not isinstance(given, str) or not 1 <= len(given) <= NAME_MAX or not given.isprintable():
         raise ValueError(f"the name must be a printable text of 1 to {NAME_MAX} characters")
     return given
 
 
-def _description(given: Any) -> str:
+def checked_description(given: Any) -> str:
+    """What is said of a rule or a list."""
     if not isinstance(given, str) or len(given) > DESCRIPTION_MAX or re.search("[\0\ud800-\udfff]", given):
         raise ValueError(f"the description must be a text of at most {DESCRIPTION_MAX} characters")
     return given

@@ -99,7 +99,7 @@ class RuleChangeList(BoundedChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         rules: list[Any] = list(self.result_list)
-        self.result_list = rules  # type: ignore[assignment]
+        self.result_list = rules
         versions = Version.objects.in_bulk([rule.shown_version for rule in rules])
         found = _activity([rule.pk for rule in rules])
         for rule in rules:
@@ -121,7 +121,8 @@ def _activity(rules: list[int]) -> dict[int, activity.Activity] | None:
 @admin.register(Rule)
 class RuleAdmin(BoundedAdmin[Rule]):
     list_display = (
-        "name", "severity_shown", "state_shown", "says", "hits_7", "hits_30", "alerts_open", "last_hit", "wrong",
+        "name", "severity_shown", "state_shown", "says",
+        "hits_7", "hits_30", "alerts_open", "last_hit", "wrong",
     )  # fmt: skip
     list_filter = (StateFilter, "severity", KindFilter, AttentionFilter)
     lookups_allowed = frozenset({"severity__exact"})
@@ -192,7 +193,7 @@ class RuleAdmin(BoundedAdmin[Rule]):
         if rule.version is None:
             return ""
         kind = title_of(rule.version.kind)
-        return format_html('<b>{}</b><br><span class="said">{}</span>', kind, of_version(rule.version))
+        return format_html('<div><b>{}</b><div class="said">{}</div></div>', kind, of_version(rule.version))
 
     @admin.display(description="hits, 7 days", empty_value="?")
     def hits_7(self, rule: Any) -> str | None:
@@ -206,11 +207,12 @@ class RuleAdmin(BoundedAdmin[Rule]):
     def alerts_open(self, rule: Any) -> str | None:
         return None if rule.activity is None else f"{rule.activity.open_alerts:,}"
 
-    @admin.display(description="last hit", empty_value="?")
-    def last_hit(self, rule: Any) -> Any:
+    @admin.display(description="last hit (UTC)", empty_value="?")
+    def last_hit(self, rule: Any) -> str | None:
         if rule.activity is None:
             return None
-        return rule.activity.last_hit or "never fired"
+        last = rule.activity.last_hit
+        return "never fired" if last is None else f"{last:%Y-%m-%d %H:%M}"
 
     @display(description="attention", label={"Fails": "danger", "Owes": "warning"})  # type: ignore[untyped-decorator]
     def wrong(self, rule: Any) -> Any:

@@ -87,7 +87,7 @@ def show(request: HttpRequest, key: int | str, approval: Approval | None = None)
     versions = list(rule.versions.select_related("author", "approver").order_by("-number")[:VERSIONS_MAX])
     main = said_by(rule)
     shown = [_shown(version, main, request) for version in versions]
-    may_look = request.user.has_perm("transactions.view_transaction")  # type: ignore[union-attr]
+    may_look = request.user.has_perm("transactions.view_transaction")
     context = {
         **admin.site.each_context(request),
         "title": rule.name,

@@ -6,22 +6,21 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
-from ...access.rights import Right, rights_of
 from ...rules.models import Version
 
 
 def may_view(user: Any) -> bool:
-    return user.is_active and bool({Right.VIEW_RULES, Right.CHANGE_RULES} & rights_of(user))
+    return bool(user.has_perm("rules.view_rule"))
 
 
 def may_change(user: Any) -> bool:
     """Write drafts and lists, submit, and withdraw what is not in force."""
-    return Right.CHANGE_RULES in rights_of(user)
+    return bool(user.has_perm("rules.change_rule"))
 
 
 def may_approve(user: Any) -> bool:
     """Bring a version into force, and end it."""
-    return Right.APPROVE_RULES in rights_of(user)
+    return bool(user.has_perm("rules.approve_rule"))
 
 
 def demand(allowed: bool) -> None:

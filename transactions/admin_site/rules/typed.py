@@ -11,7 +11,18 @@ from zoneinfo import available_timezones
 
 from django.http import QueryDict
 
-from ...rules.kinds.gaps import WINDOW_WORDS, Choice, Gap, ListName, Statuses, Unfit, Whole, Window, Zone
+from ...rules.kinds.gaps import (
+    WINDOW_WORDS,
+    Choice,
+    Gap,
+    Hours,
+    ListName,
+    Statuses,
+    Unfit,
+    Whole,
+    Window,
+    Zone,
+)
 from ...rules.kinds.kind import FILTER_WORDINGS, Kind, RowFilter, as_json, gap_named
 from ...rules.kinds.registry import KINDS, problems, read
 from ...rules.kinds.wording import phrases
@@ -36,6 +47,7 @@ class Input:
     several: bool = False
     numeric: bool = False
     zone: bool = False
+    placeholder: str = ""
     required: bool = False
     error: str = ""
     width: int = 8
@@ -148,26 +160,28 @@ class TypedSentence:
         found.several = isinstance(what, Statuses)
         found.numeric = isinstance(what, Whole)
         found.zone = isinstance(what, Zone)
+        found.placeholder = "8-18, 22-6" if isinstance(what, Hours) else ""
         if found.options and not found.several and found.value not in dict(found.options):
             # What was sent by hand, or a list that is gone, is kept to be looked at.
             found.options = [*found.options, (found.value, found.value)]
-        found.width = min(max(len(str(found.value)) + 2, 16 if found.zone else 8), 24)
+        found.width = min(max(len(str(found.value)) + 2, 16 if found.zone else 10), 24)
         return found
 
 
-def blank(kind: type[Kind]) -> list[Piece]:
-    """The sentence of a kind with its gaps as words, to choose by."""
+def blank(kind: type[Kind]) -> list[tuple[str, bool]]:
+    """The sentence of a kind to choose by, in pieces, and whether each stands for a gap."""
     return [
-        Piece(words=part.text)
-        if not part.gap
-        else Piece(words=f"‹{_short(gap_named(kind, part.gap).label)}›")
+        (_short(gap_named(kind, part.gap)), True) if part.gap else (part.text, False)
         for _, parts in phrases(kind.wording)
         for part in parts
     ]
 
 
-def _short(label: str) -> str:
-    return "least or most" if label == "at" else label.removeprefix("the ")
+def _short(what: Gap) -> str:
+    """Say "number" for "the number of minutes"."""
+    if isinstance(what, Choice):
+        return " or ".join(what.words)
+    return what.label.removeprefix("the ").split(" of ")[0]
 
 
 def zones() -> list[str]:
