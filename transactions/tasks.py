@@ -12,12 +12,12 @@ from typing import Any
 import psycopg2
 import redis
 from celery import shared_task
-from celery.exceptions import OperationalError
 from celery.signals import task_failure, task_revoked, task_success, worker_init, worker_shutting_down
 from django.conf import settings
 
 from .metrics import ticks
 from .rules import backtest, backtest_runs
+from .rules.backtest_ticks import send_backtest_tick
 from .storing import retention, watchdog
 from .storing.bulk_insert import Superseded
 from .storing.flush import flush
@@ -28,8 +28,6 @@ log = logging.getLogger(__name__)
 EXPECTED = (psycopg2.Error, redis.RedisError, Superseded)
 # Seconds of pruning at a time: the flush waits for it, as there is one worker for both.
 PRUNE_S_MAX = 2.0
-# A tick for backtests that no worker took by then is worth nothing: another one is sent.
-BACKTEST_TICK_S = 60.0
 # Whether this worker was told to stop. One of backtests runs them in its main process (`--pool solo`), so
 # that they know, and it starts and costs as little as one process does.
 _stopping = threading.Event()
@@ -77,14 +75,6 @@ def run_backtest() -> None:
     """Runs the backtest that has waited longest, in a worker of the queue `backtests` alone."""
     if backtest_runs.run_next(_stopping.is_set) is not None and not _stopping.is_set():
         send_backtest_tick()
-
-
-def send_backtest_tick() -> None:
-    """Has a worker take the backtest that is next. While Redis is away another tick is sent later."""
-    try:
-        run_backtest.apply_async(expires=BACKTEST_TICK_S, retry=False)
-    except OperationalError as error:
-        log.error("No tick for backtests was sent, and one will be in a minute: %s", error)
 
 
 def connect_signals() -> None:

@@ -23,7 +23,7 @@ from transactions.rules import backtest, backtest_runs, lifecycle
 from transactions.rules.kinds.registry import read
 from transactions.rules.models import Backtest, BacktestState, Hit, Rule, Version
 from transactions.stores.postgres_session import Session
-from transactions.tasks import send_backtest_tick
+from transactions.rules.backtest_ticks import send_backtest_tick
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
