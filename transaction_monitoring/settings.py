@@ -404,7 +404,11 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Posts transactions, each safe on disk before it is acknowledged, and reads them.",
     "VERSION": "1",
     "DISABLE_DOCSTRING_DESCRIPTIONS": True,
-    "POSTPROCESSING_HOOKS": ["transactions.openapi.components.complete", "transactions.openapi.probes.add"],
+    "POSTPROCESSING_HOOKS": [
+        "transactions.openapi.rule_shapes.add",
+        "transactions.openapi.components.complete",
+        "transactions.openapi.probes.add",
+    ],
 }
 
 # --- Log --------------------------------------------------------------------------------------

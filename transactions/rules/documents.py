@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from django.db import transaction
 from django.db.models import prefetch_related_objects
 
+from .. import names
 from ..alerts.models import Severity
 from . import lifecycle
 from .kinds.gaps import Unfit
@@ -80,9 +81,10 @@ def parse(text: str) -> Document:
     problems: list[Problem] = []
     lists = _lists(whole.get("lists", []), list(_lines(text, "lists")), problems)
     rules = _rules(whole.get("rules"), list(_lines(text, "rules")), lists, problems)
-    for name in whole:
-        if name not in ("lists", "rules"):
-            problems.append(Problem(1, "", f"there is no “{name}” in a document of rules"))
+    unknown = [name for name in whole if name not in ("lists", "rules")]
+    for name in unknown[: names.TOLD_MAX]:
+        told = names.shortened(name)
+        problems.append(Problem(1, "", f"there is no “{told}” in a document of rules"))
     if problems:
         raise DocumentRefused(sorted(problems))
     return Document(rules, lists)
@@ -100,7 +102,7 @@ def import_rules(document: Document, author: Any = None) -> Imported:
         for name, description in document.lists.items():
             UserList.objects.get_or_create(name=name, defaults={"description": description})
         for worded in document.rules:
-            said = {"severity": worded.severity, "description": worded.description}
+            said: dict[str, Any] = {"severity": worded.severity, "description": worded.description}
             rule, _ = Rule.objects.get_or_create(name=worded.name, defaults=said)
             newest = rule.versions.order_by("-number").first()
             wording = {"kind": worded.kind.name, "parameters": as_json(worded.kind), **said}
@@ -216,15 +218,15 @@ def _rules(given: Any, lines: list[int], lists: dict[str, str], problems: list[P
         problems.append(Problem(1, "", f"“rules” must be an array of at most {RULES_MAX}"))
         return []
     found: list[Worded] = []
-    names: set[str] = set()
+    seen: set[str] = set()
     for number, (line, each) in enumerate(zip(lines, given, strict=True), 1):
         where = f"rule {number}"
         try:
             worded = _worded(line, each, lists)
             where += f" “{worded.name}”"
-            if worded.name in names:
+            if worded.name in seen:
                 raise ValueError("the name stands there twice")
-            names.add(worded.name)
+            seen.add(worded.name)
             found.append(worded)
         except Unfit as error:
             place = error.gap if error.gap == "kind" else f"parameters.{error.gap}".rstrip(".")
@@ -253,7 +255,8 @@ def _check_names(given: Any, required: set[str], known: set[str]) -> None:
     if missing := sorted(required - given.keys()):
         raise ValueError(f"“{missing[0]}” is missing")
     if unknown := sorted(given.keys() - known):
-        raise ValueError(f"there is no “{unknown[0]}”")
+        told = names.suggestion(unknown[0], sorted(known))
+        raise ValueError(f"there is no “{names.shortened(unknown[0])}”{told}")
 
 
 def checked_severity(given: Any) -> str:

@@ -4,14 +4,15 @@ Whoever brings one into force, or ends it, holds a lock that every chunk of the 
 chunk is stored wholly before or wholly after, and nothing is judged by half a list of versions.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import connection, transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 
 from ..models import Rollup, Transaction
 from . import debts
@@ -24,6 +25,8 @@ from .models import ListEntry, Rule, UserList, Version, VersionState
 # Milliseconds for which a chunk is waited for.
 LOCK_MS_MAX = 10_000
 MINUTE = timedelta(minutes=1)
+# Unknown users that one sentence names.
+TOLD_MAX = 10
 
 LOCK = f"SET LOCAL lock_timeout = {LOCK_MS_MAX}; SELECT pg_advisory_xact_lock({RULES_LOCK})"
 # Purpose: the next full minute, by the clock that judges too. Not `now()`, which is from before the lock.
@@ -47,6 +50,14 @@ class StepRefused(Exception):
 
 class OwnApproval(StepRefused):
     """Whoever approves is the author, or one of them is not known."""
+
+
+class UnknownUsers(StepRefused):
+    """There are no users of these keys."""
+
+    def __init__(self, keys: list[int]) -> None:
+        super().__init__(f"There is no user {', '.join(map(str, keys[:TOLD_MAX]))}.")
+        self.keys = keys
 
 
 class MomentRefused(StepRefused):
@@ -134,6 +145,10 @@ def approve(version: Version, approver: Any, *, shadow: bool = False, begin: dat
             )
         _check_retention(held)
         fresh = held.effective_from is None
+        if begin is not None and not fresh:
+            raise MomentRefused(
+                f"The version has begun to judge from {held.effective_from:%Y-%m-%d %H:%M} UTC on."
+            )
         held.approver, held.approved_at, held.four_eyes = approver, _now(cursor), settings.FOUR_EYES
         held.effective_from = held.effective_from or _begin(begin, minute)
         held.state = VersionState.SHADOW if shadow else VersionState.ACTIVE
@@ -180,16 +195,34 @@ def retire(version: Version) -> None:
     version.refresh_from_db()
 
 
-def add_entry(
-    users: UserList, user: Any, *, by: Any = None, expires: datetime | None = None, comment: str = ""
-) -> ListEntry:
-    """Puts a user on a list, from the next full minute until before `expires`, a full minute."""
+def add_entries(
+    users: UserList,
+    keys: Sequence[int],
+    *,
+    by: Any = None,
+    expires: datetime | None = None,
+    comment: str = "",
+) -> list[ListEntry]:
+    """Puts users, by their keys, on a list: from the next full minute until before `expires`, another one.
+
+    Who stands there as long already is not put there again. Raises UnknownUsers and MomentRefused, and
+    then nobody was put there.
+    """
+    wanted = list(dict.fromkeys(keys))
+    known = set(get_user_model()._default_manager.filter(pk__in=wanted).values_list("pk", flat=True))
+    if unknown := [key for key in wanted if key not in known]:
+        raise UnknownUsers(unknown)
     with alone() as cursor:
         starts = next_minute(cursor)
         if expires is not None and (expires <= starts or not _is_full(expires)):
             raise MomentRefused("The end of an entry must be a full minute to come.")
-        return ListEntry.objects.create(
-            list=users, user=user, made_by=by, starts_at=starts, ends_at=expires, comment=comment
+        stands = users.entries.filter(user__in=wanted, starts_at__lte=starts)
+        as_long = Q(ends_at=None) if expires is None else Q(ends_at=None) | Q(ends_at__gte=expires)
+        there = set(stands.filter(as_long).values_list("user", flat=True))
+        return ListEntry.objects.bulk_create(
+            ListEntry(list=users, user_id=key, made_by=by, starts_at=starts, ends_at=expires, comment=comment)
+            for key in wanted
+            if key not in there
         )
 
 
