@@ -15,6 +15,7 @@ _PAGES = [
 ]
 _RULES = [
     ("Rules", "rule", "rules_rule", "rules.view_rule"),
+    ("Lists of users", "list_alt", "rules_userlist", "rules.view_rule"),
 ]
 _ACCESS = [
     ("API tokens", "key", "transactions_apitoken", "transactions.view_apitoken"),

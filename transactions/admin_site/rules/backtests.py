@@ -53,7 +53,7 @@ def _midnight(typed: str, which: str) -> datetime:
         day = parse_date(typed)
         if day is None:
             raise ValueError
-        return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(0)
+        return datetime(day.year, day.month, day.day, tzinfo=UTC)
     except (ValueError, OverflowError):
         raise ValueError(f"The {which} day must be a date like 2026-01-31.") from None
 

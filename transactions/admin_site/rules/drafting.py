@@ -4,26 +4,25 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from ...alerts.models import Severity
+from ...rulebook import changes
 from ...rules import documents, lifecycle
 from ...rules.kinds.gaps import Unfit
 from ...rules.kinds.kind import Kind, as_json
 from ...rules.kinds.registry import KINDS, read
-from ...rules.models import Rule, Version
+from ...rules.models import Backtest, Rule, Version
 from ...rules.schema import DESCRIPTION_MAX, NAME_MAX
-from . import rights
+from ..lists import is_key
+from . import backtests, rights
 from .links import page_of
 from .page import rule_or_404
 from .sentences import pieces, sentence, title_of
 from .typed import TypedSentence, blank, zones
-
-EXISTS = "There is a rule of this name already: open it and make a draft there."
 
 
 @dataclass(slots=True)
@@ -76,6 +75,9 @@ def new_draft(request: HttpRequest, rule: int) -> HttpResponse:
         return _posted(request, held, request.POST["kind"])
     if "choose" in request.GET:
         return _choose(request, held)
+    if (tried := _tried(request, held)) is not None:
+        typed = TypedSentence.of(read(tried.kind, tried.parameters))
+        return _form(request, held, TypedRule(held.name, held.severity, held.description), typed)
     version = _version(request, held)
     kind = request.GET.get("kind", "" if version is None else version.kind)
     if kind not in KINDS:
@@ -109,6 +111,12 @@ def _version(request: HttpRequest, rule: Rule) -> Version | None:
     return documents.said_by(rule)
 
 
+def _tried(request: HttpRequest, rule: Rule) -> Backtest | None:
+    """The backtest of the query string, whose wording the draft begins as."""
+    key = request.GET.get("tried", "")
+    return rule.backtests.filter(pk=int(key)).first() if is_key(key) else None
+
+
 def _choose(request: HttpRequest, rule: Rule | None) -> HttpResponse:
     kinds = [(name, kind.title, blank(kind)) for name, kind in KINDS.items()]
     context = {
@@ -131,24 +139,32 @@ def _posted(request: HttpRequest, rule: Rule | None, kind: str) -> HttpResponse:
         return _form(request, rule, said, typed)
     if form is None or said.errors:
         return _form(request, rule, said, typed)
+    if rule is not None and "try_it" in request.POST:
+        tried = backtests.try_wording(request, rule, form)
+        if isinstance(tried, HttpResponse):
+            return tried
+        said.errors["backtest"] = tried
+        return _form(request, rule, said, typed)
     try:
-        version = _draft(request, rule, said, form)
+        return redirect(page_of(_kept(request, rule, said, form)))
     except Unfit as unfit:
         typed.refuse(unfit)
-    except IntegrityError:
-        said.errors["name"] = EXISTS
-    else:
-        messages.success(request, f"Version {version.number} is a draft. Try it on what has happened.")
-        return redirect(page_of(version.rule))
+    except changes.NameTaken as taken:
+        said.errors["name"] = f"{str(taken)[:1].upper()}{str(taken)[1:]}: open it and make a draft there."
     return _form(request, rule, said, typed)
 
 
-def _draft(request: HttpRequest, rule: Rule | None, said: TypedRule, form: Kind) -> Version:
-    """Raises Unfit, and IntegrityError where there is a rule of that name."""
-    told = {"severity": said.severity, "description": said.description}
-    with transaction.atomic():
-        held = Rule.objects.create(name=said.name, **told) if rule is None else rule
-        return lifecycle.draft(held, form.name, as_json(form), request.user, **told)
+def _kept(request: HttpRequest, rule: Rule | None, said: TypedRule, form: Kind) -> Rule:
+    """Raises Unfit and NameTaken."""
+    told: dict[str, Any] = {"severity": said.severity, "description": said.description}
+    parameters = as_json(form)
+    if rule is None:
+        worded = {"kind": form.name, "parameters": parameters}
+        rule = changes.create({"name": said.name, **told, **worded}, request.user)
+    else:
+        lifecycle.draft(rule, form.name, parameters, request.user, **told)
+    messages.success(request, "The draft is kept. Try it on what has happened, then submit it.")
+    return rule
 
 
 def _form(

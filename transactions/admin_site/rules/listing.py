@@ -19,7 +19,7 @@ from ...rules.documents import PREFERRED
 from ...rules.kinds.registry import KINDS
 from ...rules.models import ClockCursor, Debt, Hit, Rule, Version, VersionState
 from ..lists import BoundedAdmin, BoundedChangeList
-from . import drafting, page, rights, steps
+from . import backtests, drafting, page, rights, steps
 from .sentences import of_version, title_of
 
 SEVERITY_COLOURS = {
@@ -174,6 +174,10 @@ class RuleAdmin(BoundedAdmin[Rule]):
             one("new/", drafting.new_rule, "new"),
             one("read-back/", drafting.read_back, "read_back"),
             one("<int:rule>/draft/", drafting.new_draft, "draft"),
+            one("<int:rule>/backtests/", steps.test, "test"),
+            one("<int:rule>/backtests/<int:backtest>/", backtests.show, "backtest"),
+            one("<int:rule>/backtests/<int:backtest>/progress/", backtests.progress, "backtest_progress"),
+            one("<int:rule>/backtests/<int:backtest>/cancel/", backtests.cancel, "backtest_cancel"),
             one("<int:rule>/<int:number>/<slug:step>/", steps.take, "step"),
             *super().get_urls(),
         ]
@@ -195,15 +199,15 @@ class RuleAdmin(BoundedAdmin[Rule]):
         kind = title_of(rule.version.kind)
         return format_html('<div><b>{}</b><div class="said">{}</div></div>', kind, of_version(rule.version))
 
-    @admin.display(description="hits, 7 days", empty_value="?")
+    @admin.display(description="hits, 7 d", empty_value="?")
     def hits_7(self, rule: Any) -> str | None:
         return None if rule.activity is None else f"{rule.activity.hits_7_days:,}"
 
-    @admin.display(description="30 days", empty_value="?")
+    @admin.display(description="30 d", empty_value="?")
     def hits_30(self, rule: Any) -> str | None:
         return None if rule.activity is None else f"{rule.activity.hits_30_days:,}"
 
-    @admin.display(description="open alerts", empty_value="?")
+    @admin.display(description="alerts", empty_value="?")
     def alerts_open(self, rule: Any) -> str | None:
         return None if rule.activity is None else f"{rule.activity.open_alerts:,}"
 

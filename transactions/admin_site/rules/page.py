@@ -16,7 +16,7 @@ from ...rules import activity
 from ...rules.documents import said_by
 from ...rules.models import Hit, Rule, Version, VersionState
 from ...stores import bounded_queries
-from . import links, rights
+from . import backtests, links, rights
 from .sentences import Difference, differences, explanation, of_version, title_of
 
 # Versions that are listed; a rule with more has its older ones by their numbers, in a comparison.
@@ -80,8 +80,14 @@ def rule_or_404(key: int | str) -> Rule:
     return found
 
 
-def show(request: HttpRequest, key: int | str, approval: Approval | None = None) -> HttpResponse:
-    """The page; with what was typed to approve a version, if that could not be done."""
+def show(
+    request: HttpRequest,
+    key: int | str,
+    *,
+    approval: Approval | None = None,
+    asked: backtests.AskedRange | None = None,
+) -> HttpResponse:
+    """The page; with what was typed to approve a version, or to test one, if that could not be done."""
     rights.demand(rights.may_view(request.user))
     rule = rule_or_404(unquote(key) if isinstance(key, str) else key)
     versions = list(rule.versions.select_related("author", "approver").order_by("-number")[:VERSIONS_MAX])
@@ -97,6 +103,9 @@ def show(request: HttpRequest, key: int | str, approval: Approval | None = None)
         "waiting": [each for each in shown if each.waits][:WAITING_MAX],
         "may_change": rights.may_change(request.user),
         "approval": approval,
+        "may_test": bool(versions) and backtests.may_ask(request),
+        "asked": asked or backtests.AskedRange.usual(versions[0].number if versions else 0),
+        "backtests": backtests.latest(rule),
         "comparison": _comparison(request, rule, versions, main),
         **_found(rule, may_look),
     }
@@ -106,15 +115,11 @@ def show(request: HttpRequest, key: int | str, approval: Approval | None = None)
 def _shown(version: Version, main: Version | None, request: HttpRequest) -> ShownVersion:
     shown = ShownVersion(version, of_version(version), title_of(version.kind))
     state = version.state
-    changes, approves = rights.may_change(request.user), rights.may_approve(request.user)
-    shown.may_submit = changes and state == VersionState.DRAFT
+    shown.may_submit = rights.may_change(request.user) and state == VersionState.DRAFT
     if state in (VersionState.SUBMITTED, VersionState.SHADOW):
         shown.why_not_approve = rights.why_not_approve(version, request)
         shown.may_approve = not shown.why_not_approve
-    if state in (VersionState.SHADOW, VersionState.ACTIVE):
-        shown.may_end = approves
-    elif state in (VersionState.DRAFT, VersionState.SUBMITTED):
-        shown.may_end = changes
+    shown.may_end = rights.may_approve(request.user) and state != VersionState.RETIRED
     if main is not None and shown.waits and main.pk != version.pk:
         shown.changes = differences(main, version)
     return shown

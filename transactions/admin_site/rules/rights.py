@@ -6,21 +6,22 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
+from ...access.rights import Right, rights_of
 from ...rules.models import Version
 
 
 def may_view(user: Any) -> bool:
-    return bool(user.has_perm("rules.view_rule"))
+    return Right.VIEW_RULES in rights_of(user)
 
 
 def may_change(user: Any) -> bool:
-    """Write drafts and lists, submit, and withdraw what is not in force."""
-    return bool(user.has_perm("rules.change_rule"))
+    """Write drafts and lists, and submit."""
+    return Right.CHANGE_RULES in rights_of(user)
 
 
 def may_approve(user: Any) -> bool:
-    """Bring a version into force, and end it."""
-    return bool(user.has_perm("rules.approve_rule"))
+    """Bring a version into force, and end one, in force or not."""
+    return Right.APPROVE_RULES in rights_of(user)
 
 
 def demand(allowed: bool) -> None:

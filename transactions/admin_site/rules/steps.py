@@ -11,13 +11,12 @@ from django.views.decorators.http import require_POST
 
 from ...rules import documents, lifecycle
 from ...rules.models import Version, VersionState
-from . import page, rights
+from . import backtests, page, rights
 from .links import page_of
 
 # Days of history for which a version may raise hits when it comes into force.
 PAST_DAYS_MAX = 365
 BUSY = "Transactions are being judged just now, and for longer than is waited for. Try it again."
-IN_FORCE = (VersionState.SHADOW, VersionState.ACTIVE)
 
 
 @require_POST
@@ -50,6 +49,16 @@ def take(request: HttpRequest, rule: int, number: int, step: str) -> HttpRespons
     return redirect(page_of(version.rule))
 
 
+@require_POST
+def test(request: HttpRequest, rule: int) -> HttpResponse:
+    """Asks for a backtest of a version, and shows it."""
+    held = page.rule_or_404(rule)
+    asked = backtests.ask(request, held, request.POST.get("version", ""))
+    if isinstance(asked, backtests.AskedRange):
+        return page.show(request, rule, asked=asked)
+    return redirect(backtests.url_of(asked))
+
+
 def _submit(request: HttpRequest, version: Version) -> None:
     rights.demand(rights.may_change(request.user))
     lifecycle.submit(version)
@@ -64,7 +73,7 @@ def _approve(request: HttpRequest, version: Version) -> HttpResponse | None:
         days = _days(typed)
     except ValueError as error:
         approval = page.Approval(version.number, shadow, typed, str(error))
-        return page.show(request, version.rule_id, approval)
+        return page.show(request, version.rule_id, approval=approval)
     begin = timezone.now().replace(second=0, microsecond=0) - timedelta(days=days) if days else None
     lifecycle.approve(version, request.user, shadow=shadow, begin=begin)
     state = VersionState(version.state).label.lower()
@@ -85,9 +94,7 @@ def _days(typed: str) -> int:
 
 
 def _end(request: HttpRequest, version: Version) -> None:
-    in_force = version.state in IN_FORCE
-    allowed = rights.may_approve if in_force else rights.may_change
-    rights.demand(allowed(request.user))
+    rights.demand(rights.may_approve(request.user))
     lifecycle.retire(version)
     end = version.effective_until
     when = f" for what happens from {end:%Y-%m-%d %H:%M} UTC on" if end else ""

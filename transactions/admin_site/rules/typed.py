@@ -161,6 +161,8 @@ class TypedSentence:
         found.numeric = isinstance(what, Whole)
         found.zone = isinstance(what, Zone)
         found.placeholder = "8-18, 22-6" if isinstance(what, Hours) else ""
+        if isinstance(what, Window | Choice) and not found.value:
+            found.options = [("", "choose"), *found.options]
         if found.options and not found.several and found.value not in dict(found.options):
             # What was sent by hand, or a list that is gone, is kept to be looked at.
             found.options = [*found.options, (found.value, found.value)]

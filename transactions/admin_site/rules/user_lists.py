@@ -7,7 +7,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.auth import get_user_model
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import OperationalError
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -16,6 +16,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from ...rulebook import changes
 from ...rules import documents, lifecycle
 from ...rules.models import ListEntry, UserList, Version, VersionState
 from ..lists import BoundedAdmin, is_key, more_than
@@ -121,15 +122,13 @@ def new(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         typed = {name: request.POST.get(name, "").strip() for name in typed}
         try:
-            name = documents.checked_name(typed["name"])
-            said = documents.checked_description(typed["description"])
-            with transaction.atomic():
-                made = UserList.objects.create(name=name, description=said)
-            return redirect("admin:rules_userlist_change", made.pk)
-        except ValueError as refused:
+            checked = {
+                "name": documents.checked_name(typed["name"]),
+                "description": documents.checked_description(typed["description"]),
+            }
+            return redirect("admin:rules_userlist_change", changes.make_list(checked).pk)
+        except (ValueError, changes.NameTaken) as refused:
             error = f"{str(refused)[:1].upper()}{str(refused)[1:]}."
-        except IntegrityError:
-            error = "There is a list of this name already."
     context = {**admin.site.each_context(request), "title": "A new list", "typed": typed, "error": error}
     return TemplateResponse(request, "admin/rules/new_list.html", context)
 
@@ -182,8 +181,8 @@ def _added(request: HttpRequest, users: UserList, form: EntryForm) -> bool:
     given = form.cleaned_data
     expires = given["expires"] and given["expires"].astimezone(UTC)
     try:
-        made = lifecycle.add_entry(
-            users, given["user"], by=request.user, expires=expires, comment=given["comment"]
+        made = lifecycle.add_entries(
+            users, [given["user"].pk], by=request.user, expires=expires, comment=given["comment"]
         )
     except lifecycle.StepRefused as refused:
         form.add_error("expires", str(refused))
@@ -191,7 +190,10 @@ def _added(request: HttpRequest, users: UserList, form: EntryForm) -> bool:
     except OperationalError:
         form.add_error(None, BUSY)
         return False
-    text = f"{given['user']} stands on the list from {made.starts_at:%Y-%m-%d %H:%M} UTC on."
+    if not made:
+        form.add_error("user", f"{given['user']} stands on the list already, and as long.")
+        return False
+    text = f"{given['user']} stands on the list from {made[0].starts_at:%Y-%m-%d %H:%M} UTC on."
     messages.success(request, text)
     return True
 
