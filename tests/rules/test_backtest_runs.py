@@ -20,10 +20,10 @@ from tests.support.rules import rule_in_force
 from tests.support.serving import ROOT, database_url
 from transactions.alerts.models import Alert, AlertState
 from transactions.rules import backtest, backtest_runs, lifecycle
+from transactions.rules.backtest_ticks import send_backtest_tick
 from transactions.rules.kinds.registry import read
 from transactions.rules.models import Backtest, BacktestState, Hit, Rule, Version
 from transactions.stores.postgres_session import Session
-from transactions.rules.backtest_ticks import send_backtest_tick
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

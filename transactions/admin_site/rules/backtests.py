@@ -175,8 +175,8 @@ def _result(held: Backtest, request: HttpRequest) -> dict[str, Any]:
     may_look = request.user.has_perm("transactions.view_transaction")
     return {
         "result": result,
-        "a_day": f"{result['episodes'] / days:.1f}",
-        "beside_a_day": None if not result["beside"] else f"{result['beside']['episodes'] / days:.1f}",
+        "a_day": _a_day(result, days),
+        "beside_a_day": None if not result["beside"] else _a_day(result["beside"], days),
         "days": {"days": result["days"]},
         "top_users": [
             (names[each["user"]], links.transactions_of(each["user"]) if may_look else "", each["hits"])
@@ -192,3 +192,9 @@ def _result(held: Backtest, request: HttpRequest) -> dict[str, Any]:
             for each in sample
         ],
     }
+
+
+def _a_day(found: dict[str, Any], days: float) -> str:
+    """Alerts a day, to a tenth."""
+    alerts = found["episodes"] / days
+    return "under 0.1" if 0 < alerts < 0.1 else f"{alerts:,.1f}"

@@ -125,7 +125,7 @@ class RuleAdmin(BoundedAdmin[Rule]):
         "hits_7", "hits_30", "alerts_open", "last_hit", "wrong",
     )  # fmt: skip
     list_filter = (StateFilter, "severity", KindFilter, AttentionFilter)
-    lookups_allowed = frozenset({"severity__exact"})
+    lookups_allowed = frozenset({"state", "severity__exact", "kind", "look"})
     ordering = ("name", "id")
     search_fields = ("name", "description")
     search_help_text = "A word of a rule's name or description."
