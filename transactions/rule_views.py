@@ -7,7 +7,7 @@ from django.db import IntegrityError
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from rest_framework import status
-from rest_framework.exceptions import APIException, PermissionDenied, ValidationError
+from rest_framework.exceptions import APIException, NotFound, PermissionDenied, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -70,8 +70,10 @@ REFUSALS: dict[type[Exception], Callable[[Any], Exception]] = {
     lifecycle.UnknownUsers: _unknown_users,
     lifecycle.OwnApproval: lambda error: PermissionDenied(str(error)),
     lifecycle.StepRefused: lambda error: Conflict(str(error)),
-    Rule.DoesNotExist: lambda error: Http404(),
-    UserList.DoesNotExist: lambda error: Http404(),
+    # Not Django's words, which name our classes.
+    Http404: lambda error: NotFound(),
+    Rule.DoesNotExist: lambda error: NotFound(),
+    UserList.DoesNotExist: lambda error: NotFound(),
     IntegrityError: lambda error: Conflict(),
 }
 
@@ -317,7 +319,7 @@ class ListEntries(RuleView):
             expires=valid["expires_at"],
             comment=valid["comment"],
         )
-        there = len(valid["users"]) - len(made)
+        there = len(set(valid["users"])) - len(made)
         return Response({"added": len(made), "there_already": there})
 
 

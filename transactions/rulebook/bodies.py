@@ -164,13 +164,12 @@ class UsersField(serializers.ListField):
 
     def to_internal_value(self, data: Any) -> list[Any]:
         try:
-            found = super().to_internal_value(data)
+            return super().to_internal_value(data)
         except serializers.ValidationError as error:
             if not isinstance(error.detail, dict):
                 raise
             wrong: list[Any] = list(error.detail.items())[: names.TOLD_MAX]
             raise serializers.ValidationError([f"{place}: {told[0]}" for place, told in wrong]) from None
-        return list(dict.fromkeys(found))
 
 
 class NewEntries(Posted):

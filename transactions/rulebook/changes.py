@@ -20,8 +20,8 @@ def create(valid: dict[str, Any], author: Any) -> Rule:
         with transaction.atomic():
             rule = Rule.objects.create(name=valid["name"], **said)
             lifecycle.draft(rule, valid["kind"], valid["parameters"], author, **said)
-    except IntegrityError:
-        raise NameTaken(f"there is a rule “{valid['name']}” already") from None
+    except IntegrityError as error:
+        raise _told(error, Rule, valid["name"], "rule") from None
     return rule
 
 
@@ -30,8 +30,8 @@ def rename(rule: Rule, name: str) -> None:
     rule.name = name
     try:
         rule.save(update_fields=["name"])
-    except IntegrityError:
-        raise NameTaken(f"there is a rule “{name}” already") from None
+    except IntegrityError as error:
+        raise _told(error, Rule, name, "rule") from None
 
 
 def draft(rule: Rule, posted: NewVersion, author: Any) -> Version:
@@ -50,5 +50,11 @@ def make_list(valid: dict[str, Any]) -> UserList:
     try:
         with transaction.atomic():
             return UserList.objects.create(**valid)
-    except IntegrityError:
-        raise NameTaken(f"there is a list “{valid['name']}” already") from None
+    except IntegrityError as error:
+        raise _told(error, UserList, valid["name"], "list") from None
+
+
+def _told(error: IntegrityError, model: type[Rule] | type[UserList], name: str, what: str) -> Exception:
+    """NameTaken where that is what PostgreSQL refused."""
+    taken = model._default_manager.filter(name=name).exists()
+    return NameTaken(f"there is a {what} “{name}” already") if taken else error

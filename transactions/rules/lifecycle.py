@@ -12,7 +12,8 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import connection, transaction
-from django.db.models import Max, Q
+from django.db.models import F, Max, Q, QuerySet, Value
+from django.db.models.functions import Greatest
 
 from ..models import Rollup, Transaction
 from . import debts
@@ -195,6 +196,13 @@ def retire(version: Version) -> None:
     version.refresh_from_db()
 
 
+def check_users(keys: Sequence[int]) -> None:
+    """Raises UnknownUsers, with those of the keys that no user has."""
+    known = set(get_user_model()._default_manager.filter(pk__in=keys).values_list("pk", flat=True))
+    if unknown := [key for key in keys if key not in known]:
+        raise UnknownUsers(unknown)
+
+
 def add_entries(
     users: UserList,
     keys: Sequence[int],
@@ -209,9 +217,7 @@ def add_entries(
     then nobody was put there.
     """
     wanted = list(dict.fromkeys(keys))
-    known = set(get_user_model()._default_manager.filter(pk__in=wanted).values_list("pk", flat=True))
-    if unknown := [key for key in wanted if key not in known]:
-        raise UnknownUsers(unknown)
+    check_users(wanted)
     with alone() as cursor:
         starts = next_minute(cursor)
         if expires is not None and (expires <= starts or not _is_full(expires)):
@@ -227,14 +233,22 @@ def add_entries(
 
 
 def end_entry(entry: ListEntry) -> None:
-    """Takes a user off a list at the next full minute."""
-    with alone() as cursor:
-        held = ListEntry.objects.select_for_update().get(pk=entry.pk)
-        end = max(next_minute(cursor), held.starts_at)
-        if held.ends_at is None or held.ends_at > end:
-            held.ends_at = end
-            held.save(update_fields=["ends_at"])
+    """Ends an entry at the next full minute; one that ends earlier stays as it is."""
+    _end_entries(ListEntry.objects.filter(pk=entry.pk))
     entry.refresh_from_db()
+
+
+def end_entries(users: UserList, keys: Sequence[int]) -> int:
+    """Takes users off a list at the next full minute; says how many entries of theirs were ended."""
+    return _end_entries(users.entries.filter(user__in=keys))
+
+
+def _end_entries(entries: QuerySet[ListEntry]) -> int:
+    with alone() as cursor:
+        minute = next_minute(cursor)
+        end = Greatest(F("starts_at"), Value(minute))
+        later = entries.filter(Q(ends_at=None) | Q(ends_at__gt=end))
+        return later.update(ends_at=end)
 
 
 def _held(version: Version, *states: VersionState) -> Version:

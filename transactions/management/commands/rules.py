@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 from django.db import IntegrityError
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
 from transactions.intake.rejected import printable
 from transactions.rules import backtest, documents, lifecycle
@@ -22,6 +21,8 @@ from transactions.rules.kinds.kind import Kind
 from transactions.rules.kinds.registry import read
 from transactions.rules.models import Rule, Version, VersionState
 from transactions.rules.schema import schema
+
+from . import _user_lists
 
 TO_ACTIVATE = (VersionState.SUBMITTED, VersionState.DRAFT, VersionState.SHADOW)
 IN_FORCE = (VersionState.ACTIVE, VersionState.SHADOW)
@@ -56,16 +57,17 @@ class Command(BaseCommand):
         activate.add_argument("--shadow", action="store_true", help="hits without alerts")
         activate.add_argument(
             "--since",
-            type=_moment,
+            type=_user_lists.moment,
             metavar="MOMENT",
             help="judge what happened since, too: a full minute",
         )
         test.add_argument("--days", type=_days, default=DAYS, metavar="DAYS", help="up to now; %(default)s")
         test.add_argument("--json", action="store_true", help="one JSON object")
+        _user_lists.add_list_arguments(what)
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            getattr(self, f"_{options['what']}")(**options)
+            getattr(self, f"_{options['what'].replace('-', '_')}")(**options)
         except documents.DocumentRefused as error:
             for problem in error.problems:
                 self.stderr.write(printable(str(problem)))
@@ -150,6 +152,22 @@ class Command(BaseCommand):
                 f"{result.only_other} of that alone"
             )
 
+    def _lists(self, **options: Any) -> None:
+        for line in _user_lists.shown():
+            self.stdout.write(line)
+
+    def _list_make(self, *, name: str, description: str, **options: Any) -> None:
+        _user_lists.make(name, description)
+
+    def _list_add(
+        self, *, name: str, users: list[int], file: str | None, by: str | None, **options: Any
+    ) -> None:
+        more = {each: options[each] for each in ("comment", "expires")}
+        self.stdout.write(_user_lists.add(name, users, file, by=_user(by), **more))
+
+    def _list_end(self, *, name: str, users: list[int], file: str | None, **options: Any) -> None:
+        self.stdout.write(_user_lists.end(name, users, file))
+
     def _progress(self, done: int, total: int) -> bool:
         if self.stderr.isatty():
             self.stderr.write(f"\r{done} of {total}", ending="\n" if done >= total else "")
@@ -193,16 +211,6 @@ def _text(file: str | None) -> str:
         raise CommandError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise CommandError(f"{path}: this is not UTF-8 (byte {error.start})") from error
-
-
-def _moment(text: str) -> datetime:
-    try:
-        found = parse_datetime(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no moment with a timezone, like 2026-01-31T12:00Z")
-    return found
 
 
 def _days(text: str) -> int:
