@@ -406,6 +406,7 @@ SPECTACULAR_SETTINGS = {
     "DISABLE_DOCSTRING_DESCRIPTIONS": True,
     "POSTPROCESSING_HOOKS": [
         "transactions.openapi.rule_shapes.add",
+        "transactions.openapi.backtests.add",
         "transactions.openapi.components.complete",
         "transactions.openapi.probes.add",
     ],

@@ -17,7 +17,6 @@ from django.conf import settings
 
 from .metrics import ticks
 from .rules import backtest, backtest_runs
-from .rules.backtest_ticks import send_backtest_tick
 from .storing import retention, watchdog
 from .storing.bulk_insert import Superseded
 from .storing.flush import flush
@@ -61,20 +60,20 @@ def prune_transactions() -> None:
 def look_after_backtests() -> None:
     """Prunes backtests, takes back what a killed worker left, and sends a tick where any waits."""
     if backtest_runs.look_after():
-        send_backtest_tick()
+        backtest_runs.send_tick()
 
 
 @shared_task(
-    name="transactions.tasks.run_backtest",
+    name=backtest_runs.TICK,
     ignore_result=True,
     throws=EXPECTED,
     # Longer than a backtest may take.
-    time_limit=backtest.RUN_S_MAX + 600,
+    time_limit=int(backtest.RUN_S_MAX) + 600,
 )
 def run_backtest() -> None:
     """Runs the backtest that has waited longest, in a worker of the queue `backtests` alone."""
     if backtest_runs.run_next(_stopping.is_set) is not None and not _stopping.is_set():
-        send_backtest_tick()
+        backtest_runs.send_tick()
 
 
 def connect_signals() -> None:

@@ -4,10 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -16,11 +16,10 @@ from django.utils import timezone
 
 from tests.support.accepting import record, take
 from tests.support.rows import row, store
-from tests.support.rules import rule_in_force
+from tests.support.rules import eventually, rule_in_force
 from tests.support.serving import ROOT, database_url
 from transactions.alerts.models import Alert, AlertState
 from transactions.rules import backtest, backtest_runs, lifecycle
-from transactions.rules.backtest_ticks import send_backtest_tick
 from transactions.rules.kinds.registry import read
 from transactions.rules.models import Backtest, BacktestState, Hit, Rule, Version
 from transactions.stores.postgres_session import Session
@@ -40,16 +39,15 @@ def asked(version: Version) -> Backtest:
     return backtest_runs.ask(version.rule, version=version, begin=BEGIN, end=END)
 
 
+def result_of(run: Backtest) -> dict[str, Any]:
+    assert run.result is not None
+    found: dict[str, Any] = run.result
+    return found
+
+
 def state_of(run: Backtest) -> str:
     run.refresh_from_db()
     return run.state
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
 
 
 def test_what_was_asked_for_is_run_and_its_result_kept(people: list[User]) -> None:
@@ -62,15 +60,15 @@ def test_what_was_asked_for_is_run_and_its_result_kept(people: list[User]) -> No
     assert (taken.steps_done, taken.steps) == (3, 3)
     assert taken.started_at is not None
     assert taken.ended_at is not None
-    assert taken.result["hits"] == 2
-    assert taken.result["days"] == [
+    assert result_of(taken)["hits"] == 2
+    assert result_of(taken)["days"] == [
         {"day": "2026-01-29", "hits": 0, "episodes": 0},
         {"day": "2026-01-30", "hits": 1, "episodes": 1},
         {"day": "2026-01-31", "hits": 1, "episodes": 0},
         {"day": "2026-02-01", "hits": 0, "episodes": 0},
     ]
-    assert taken.result["top_users"] == [{"user": people[0].pk, "hits": 2}]
-    assert [hit["amount"] for hit in taken.result["sample"]] == [5, 7]
+    assert result_of(taken)["top_users"] == [{"user": people[0].pk, "hits": 2}]
+    assert [hit["amount"] for hit in result_of(taken)["sample"]] == [5, 7]
     assert not Hit.objects.exists()
     assert backtest_runs.run_next() is None
 
@@ -82,7 +80,7 @@ def test_beside_it_stands_the_version_in_force(people: list[User]) -> None:
     assert run.beside == active
     backtest_runs.run_next()
     assert state_of(run) == "DONE"
-    assert run.result["beside"] == {"hits": 8, "episodes": 1, "both": 2, "only_this": 2, "only_other": 6}
+    assert result_of(run)["beside"] == {"hits": 8, "episodes": 1, "both": 2, "only_this": 2, "only_other": 6}
 
 
 def test_beside_the_version_in_force_itself_nothing_stands() -> None:
@@ -96,7 +94,12 @@ def test_a_wording_that_is_in_no_version_can_be_tested(people: list[User]) -> No
     run = backtest_runs.ask(drafted().rule, form=form, begin=BEGIN, end=END)
     backtest_runs.run_next()
     assert state_of(run) == "DONE"
-    assert (run.version, run.kind, run.parameters, run.result["hits"]) == (None, "amount", {"amount": 7}, 1)
+    assert (run.version, run.kind, run.parameters, result_of(run)["hits"]) == (
+        None,
+        "amount",
+        {"amount": 7},
+        1,
+    )
 
 
 def test_without_a_range_it_looks_at_the_last_thirty_days() -> None:
@@ -288,7 +291,7 @@ def test_past_alerts_are_recalled_by_their_disposition(people: list[User], dispo
     run = asked(version)
     backtest_runs.run_next()
     assert state_of(run) == "DONE"
-    assert run.result["alerts"] == [
+    assert result_of(run)["alerts"] == [
         {"disposition": None, "alerts": 1, "again": 0},
         {"disposition": "FALSE_POSITIVE", "alerts": 2, "again": 1},
         {"disposition": "TRUE_POSITIVE", "alerts": 2, "again": 1},
@@ -318,16 +321,16 @@ def test_a_worker_that_is_killed_leaves_it_to_the_next_and_one_that_is_stopped_g
     take(record("T1", people[0], 7), record("T2", people[0], 8))
     User.objects.bulk_create(User(username=f"user {n}") for n in range(backtest.SLICE_USERS))
     run = asked(drafted())
-    send_backtest_tick()
+    backtest_runs.send_tick()
     with worker() as killed:
-        wait_until(lambda: state_of(run) == "RUNNING", "it never ran")
+        eventually(lambda: state_of(run) == "RUNNING", "it never ran")
         killed.send_signal(signal.SIGKILL)
         killed.wait()
-        wait_until(backtest_runs.look_after, "nobody took it back")
+        eventually(backtest_runs.look_after, "nobody took it back")
     assert (state_of(run), run.attempts) == ("QUEUED", 1)
-    send_backtest_tick()
+    backtest_runs.send_tick()
     with worker() as stopped:
-        wait_until(lambda: state_of(run) == "RUNNING", "it never ran again")
+        eventually(lambda: state_of(run) == "RUNNING", "it never ran again")
         stopped.send_signal(signal.SIGTERM)
         assert stopped.wait(30) == 0
     assert (state_of(run), run.attempts) == ("QUEUED", 1)

@@ -13,6 +13,8 @@ from typing import Any
 
 import psycopg2
 import redis
+from celery import current_app
+from celery.exceptions import OperationalError
 from django.conf import settings
 from django.db import connection as database
 from django.db import transaction
@@ -41,6 +43,9 @@ NOTED_EVERY_S = 0.5
 # Between two slices a run waits so long, at most, while the flush is behind.
 PAUSE_S_MAX, PAUSE_S = 10.0, 0.5
 
+# The task that runs the next one. A tick that no worker took by then is worth nothing: another one is sent.
+TICK, TICK_S = "transactions.tasks.run_backtest", 60.0
+
 # Locks of runs: "txbt" in the upper half, the run's key in the lower one.
 LOCK_CLASS = 0x74786274
 # Purpose: what is said to run, and is no longer run by anybody: queued again, or at its end.
@@ -64,6 +69,10 @@ class BacktestRefused(Exception):
     """A backtest cannot be asked for, or ended; says why."""
 
 
+class RangeRefused(BacktestRefused):
+    """The range makes no sense; says why."""
+
+
 class TooManyBacktests(BacktestRefused):
     """Too many wait already."""
 
@@ -84,14 +93,15 @@ def ask(
     """Queues a backtest of a version of the rule, or of a wording that is in none yet.
 
     By default it looks at the RANGE_DAYS up to `end`, and that is now. Beside it stands the version in
-    force, if that is another one. Raises BacktestRefused and TooManyBacktests.
+    force, if that is another one. A worker is told once it is committed. Raises RangeRefused and
+    TooManyBacktests.
     """
     if (version is None) == (form is None):
         raise ValueError("either a version or a form")
     if form is None and version is not None:
         form = read(version.kind, version.parameters)
     assert form is not None
-    begin, end = _range(begin, end)
+    begin, end = range_of(begin, end)
     with transaction.atomic():
         # One after the other, so that the bounds are kept.
         Rule.objects.select_for_update().get(pk=rule.pk)
@@ -101,15 +111,45 @@ def ask(
             version=version,
             kind=form.name,
             parameters=as_json(form),
-            beside=_beside(rule, version),
+            beside=beside(rule, version),
             begin=begin,
             end=end,
             asked_by=by,
         )
         old = rule.backtests.exclude(state__in=UNFINISHED).order_by("-id")[KEPT_OF_RULE:]
         Backtest.objects.filter(pk__in=list(old.values_list("pk", flat=True))).delete()
+        transaction.on_commit(send_tick)
     asked.refresh_from_db()
     return asked
+
+
+def range_of(
+    begin: datetime | None, end: datetime | None, days: int | None = None
+) -> tuple[datetime, datetime]:
+    """The range that is meant: `days` (RANGE_DAYS) up to `end`, and that is now, where nothing is said.
+
+    Raises RangeRefused.
+    """
+    if end is None:
+        with database.cursor() as cursor:
+            cursor.execute("SELECT now()")
+            end = cursor.fetchone()[0]
+    assert end is not None
+    try:
+        begin = end - timedelta(days=days or RANGE_DAYS) if begin is None else begin
+    except OverflowError:
+        begin = end
+    if begin >= end:
+        raise RangeRefused("The range must end after it begins.")
+    if end - begin > timedelta(days=RANGE_DAYS_MAX):
+        raise RangeRefused(f"The range must not be longer than {RANGE_DAYS_MAX:,} days.")
+    return begin, end
+
+
+def beside(rule: Rule, version: Version | None) -> Version | None:
+    """What a version, or a wording that is in none yet, is compared with: the version in force."""
+    active: Version | None = rule.versions.filter(state=VersionState.ACTIVE).first()
+    return None if active is None or (version is not None and active.pk == version.pk) else active
 
 
 def cancel(asked: Backtest) -> Backtest:
@@ -143,6 +183,22 @@ def look_after() -> bool:
     return waiting.exists()
 
 
+def send_tick() -> None:
+    """Has a worker take the backtest that is next. While Redis is away another tick is sent later."""
+    try:
+        current_app.send_task(TICK, expires=TICK_S, retry=False, ignore_result=True)
+    except OperationalError as error:
+        log.error("No tick for backtests was sent, and one will be in a minute: %s", error)
+
+
+def waits_in_vain(longer: timedelta) -> Backtest | None:
+    """A backtest that has waited longer than that while none runs; None where all is well."""
+    unfinished = Backtest.objects.filter(state__in=UNFINISHED)
+    if unfinished.filter(state=BacktestState.RUNNING).exists():
+        return None
+    return unfinished.filter(asked_at__lt=Now() - longer).order_by("id").first()
+
+
 def run_next(stopping: Callable[[], bool] = lambda: False) -> Backtest | None:
     """Takes the backtest that has waited longest, and runs it to its end; None if there is none to take.
 
@@ -161,20 +217,6 @@ def run_next(stopping: Callable[[], bool] = lambda: False) -> Backtest | None:
     return None
 
 
-def _range(begin: datetime | None, end: datetime | None) -> tuple[datetime, datetime]:
-    if end is None:
-        with database.cursor() as cursor:
-            cursor.execute("SELECT now()")
-            end = cursor.fetchone()[0]
-    assert end is not None
-    begin = end - timedelta(days=RANGE_DAYS) if begin is None else begin
-    if begin >= end:
-        raise BacktestRefused("The range must end after it begins.")
-    if end - begin > timedelta(days=RANGE_DAYS_MAX):
-        raise BacktestRefused(f"The range must not be longer than {RANGE_DAYS_MAX:,} days.")
-    return begin, end
-
-
 def _check_room(rule: Rule) -> None:
     unfinished = Backtest.objects.filter(state__in=UNFINISHED)
     if unfinished.filter(rule=rule).count() >= UNFINISHED_OF_RULE_MAX:
@@ -183,11 +225,6 @@ def _check_room(rule: Rule) -> None:
         )
     if unfinished.count() >= UNFINISHED_MAX:
         raise TooManyBacktests(f"{UNFINISHED_MAX} backtests wait or run: wait for one to end.")
-
-
-def _beside(rule: Rule, version: Version | None) -> Version | None:
-    active: Version | None = rule.versions.filter(state=VersionState.ACTIVE).first()
-    return None if active is None or (version is not None and active.pk == version.pk) else active
 
 
 def _take(pk: int) -> bool:

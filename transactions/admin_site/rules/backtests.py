@@ -14,7 +14,6 @@ from django.utils.dateparse import parse_date
 from django.views.decorators.http import require_POST
 
 from ...rules import backtest_runs
-from ...rules.backtest_ticks import send_backtest_tick
 from ...rules.kinds.gaps import Unfit
 from ...rules.kinds.kind import Kind
 from ...rules.kinds.registry import read
@@ -83,7 +82,6 @@ def ask(request: HttpRequest, rule: Rule, number: str) -> AskedRange | Backtest:
     except (ValueError, OverflowError, Unfit, backtest_runs.BacktestRefused) as error:
         typed.error = str(error)
         return typed
-    send_backtest_tick()
     return asked
 
 
@@ -94,7 +92,6 @@ def try_wording(request: HttpRequest, rule: Rule, form: Kind) -> HttpResponse | 
         asked = backtest_runs.ask(rule, form=form, by=request.user)
     except backtest_runs.BacktestRefused as refused:
         return str(refused)
-    send_backtest_tick()
     return redirect(url_of(asked))
 
 

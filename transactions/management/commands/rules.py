@@ -1,9 +1,7 @@
 """Rules from the command line: what there is, files of them, their way into force, and backtests."""
 
-import argparse
 import json
 import sys
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +11,18 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 from django.db import IntegrityError
-from django.utils import timezone
 
 from transactions.intake.rejected import printable
-from transactions.rules import backtest, documents, lifecycle
+from transactions.rules import backtest_runs, documents, lifecycle
 from transactions.rules.kinds.kind import Kind
 from transactions.rules.kinds.registry import read
 from transactions.rules.models import Rule, Version, VersionState
 from transactions.rules.schema import schema
 
-from . import _user_lists
+from . import _backtests, _user_lists
 
 TO_ACTIVATE = (VersionState.SUBMITTED, VersionState.DRAFT, VersionState.SHADOW)
 IN_FORCE = (VersionState.ACTIVE, VersionState.SHADOW)
-DAYS, DAYS_MAX = 30, 3_650
 
 
 class Command(BaseCommand):
@@ -61,8 +57,11 @@ class Command(BaseCommand):
             metavar="MOMENT",
             help="judge what happened since, too: a full minute",
         )
-        test.add_argument("--days", type=_days, default=DAYS, metavar="DAYS", help="up to now; %(default)s")
+        _backtests.add_range(test)
         test.add_argument("--json", action="store_true", help="one JSON object")
+        tests = what.add_parser("backtests", help="the newest that were asked for, in the API or a page")
+        tests.add_argument("name", nargs="?", metavar="NAME")
+        _backtests.add_within(tests)
         _user_lists.add_list_arguments(what)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -72,7 +71,7 @@ class Command(BaseCommand):
             for problem in error.problems:
                 self.stderr.write(printable(str(problem)))
             raise CommandError(f"The file was not taken: {len(error.problems)} wrong.") from error
-        except lifecycle.StepRefused as error:
+        except (lifecycle.StepRefused, backtest_runs.BacktestRefused) as error:
             raise CommandError(printable(str(error))) from error
         except IntegrityError as error:
             raise CommandError(f"PostgreSQL refused it ({str(error).strip()}).") from error
@@ -132,25 +131,12 @@ class Command(BaseCommand):
         end = version.effective_until
         self.stdout.write(f"{version}: retired" + (f" from {end:%Y-%m-%d %H:%M} UTC" if end else ""))
 
-    def _backtest(self, *, name: str, number: int | None, days: int, json: bool, **options: Any) -> None:
-        rule = _rule(name)
-        version = lifecycle.version_of(rule, number, *VersionState)
-        active = rule.versions.filter(state=VersionState.ACTIVE).exclude(pk=version.pk).first()
-        end = timezone.now()
-        begin = end - timedelta(days=days)
-        result = backtest.run(
-            _kind(version),
-            begin,
-            end,
-            beside=None if active is None else _kind(active),
-            progress=self._progress,
-        )
-        self.stdout.write(result.as_json() if json else f"{version}: {_sentence(version)}\n{result}")
-        if active is not None and not json:
-            self.stdout.write(
-                f"beside version {active.number}: {result.both} of both, {result.only_this} of this alone, "
-                f"{result.only_other} of that alone"
-            )
+    def _backtest(self, *, name: str, number: int | None, **options: Any) -> None:
+        version = lifecycle.version_of(_rule(name), number, *VersionState)
+        _backtests.run(self.stdout, self.stderr, version, options)
+
+    def _backtests(self, *, name: str | None, within: float | None, **options: Any) -> None:
+        _backtests.show(self.stdout, None if name is None else _rule(name), within)
 
     def _lists(self, **options: Any) -> None:
         for line in _user_lists.shown():
@@ -167,11 +153,6 @@ class Command(BaseCommand):
 
     def _list_end(self, *, name: str, users: list[int], file: str | None, **options: Any) -> None:
         self.stdout.write(_user_lists.end(name, users, file))
-
-    def _progress(self, done: int, total: int) -> bool:
-        if self.stderr.isatty():
-            self.stderr.write(f"\r{done} of {total}", ending="\n" if done >= total else "")
-        return True
 
 
 def _kind(version: Version) -> Kind:
@@ -211,9 +192,3 @@ def _text(file: str | None) -> str:
         raise CommandError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise CommandError(f"{path}: this is not UTF-8 (byte {error.start})") from error
-
-
-def _days(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= DAYS_MAX):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {DAYS_MAX}")
-    return int(text)
