@@ -31,11 +31,11 @@ def version(people: list[User]) -> Version:
     return drafted()
 
 
-def asked(client: Client, version: Version, **more: str) -> str:
+def asked(client: Client, tested: Version, **more: str) -> str:
     """The page that follows when a backtest of a version is asked for."""
     today = datetime.now(UTC).date()
     days = {"first": (today - timedelta(days=7)).isoformat(), "last": today.isoformat()}
-    return sent(client, at("rule_test", version.rule_id), **{"version": str(version.number), **days, **more})
+    return sent(client, at("rule_test", tested.rule_id), **{"version": str(tested.number), **days, **more})
 
 
 def test_a_backtest_is_asked_for_watched_and_told(ann: Client, version: Version, people: list[User]) -> None:
@@ -62,7 +62,6 @@ def test_a_backtest_is_asked_for_watched_and_told(ann: Client, version: Version,
 def test_it_is_told_beside_the_version_in_force(ann: Client, version: Version) -> None:
     lifecycle.submit(version)
     bob = User.objects.get(username="bob")
-    Version.objects.filter(pk=version.pk)
     with pytest.raises(lifecycle.StepRefused):
         lifecycle.approve(version, bob, begin=LONG_AGO)
     again = drafted(author=User.objects.get(username="ann"), amount=2000)
@@ -123,9 +122,12 @@ def test_who_asks_may_cancel(ann: Client, version: Version) -> None:
     asked(ann, version)
     held = Backtest.objects.get()
     assert "Cancelled" in sent(ann, at("rule_backtest_cancel", held.rule_id, held.pk))
-    assert "The backtest has ended" in sent(ann, at("rule_backtest_cancel", held.rule_id, held.pk))
     held.refresh_from_db()
     assert held.state == "CANCELLED"
+    asked(ann, version)
+    done = backtest_runs.run_next()
+    assert done is not None
+    assert "The backtest has ended" in sent(ann, at("rule_backtest_cancel", done.rule_id, done.pk))
 
 
 def test_who_may_only_look_sees_it_and_asks_for_none(ann: Client, version: Version) -> None:

@@ -57,14 +57,9 @@ def _midnight(typed: str, which: str) -> datetime:
         raise ValueError(f"The {which} day must be a date like 2026-01-31.") from None
 
 
-def may_ask(request: HttpRequest) -> bool:
-    """Who writes rules, and who decides on them."""
-    return rights.may_change(request.user) or rights.may_approve(request.user)
-
-
 def ask(request: HttpRequest, rule: Rule, number: str) -> AskedRange | Backtest:
     """Queues what a form asks for; or gives back what was typed, with what is wrong with it."""
-    rights.demand(may_ask(request))
+    rights.demand(rights.may_change(request.user))
     typed = AskedRange(request.POST.get("first", "")[:40], request.POST.get("last", "")[:40], 0)
     version = (
         rule.versions.filter(number=int(number)).first() if number.isdecimal() and len(number) < 9 else None
@@ -87,7 +82,7 @@ def ask(request: HttpRequest, rule: Rule, number: str) -> AskedRange | Backtest:
 
 def try_wording(request: HttpRequest, rule: Rule, form: Kind) -> HttpResponse | str:
     """Queues a backtest of what is typed and in no version yet, and shows it; or says why not."""
-    rights.demand(may_ask(request))
+    rights.demand(rights.may_change(request.user))
     try:
         asked = backtest_runs.ask(rule, form=form, by=request.user)
     except backtest_runs.BacktestRefused as refused:
@@ -107,7 +102,6 @@ def show(request: HttpRequest, rule: int, backtest: int) -> HttpResponse:
         "sentence": sentence(read(held.kind, held.parameters)),
         "is_under_way": held.state in UNFINISHED,
         "percent": _percent(held),
-        "may_cancel": may_ask(request),
         "may_change": rights.may_change(request.user),
         "progress_url": reverse("admin:rules_rule_backtest_progress", args=[held.rule_id, held.pk]),
         **(_result(held, request) if held.result else {}),
@@ -131,7 +125,7 @@ def progress(request: HttpRequest, rule: int, backtest: int) -> JsonResponse:
 
 @require_POST
 def cancel(request: HttpRequest, rule: int, backtest: int) -> HttpResponse:
-    rights.demand(may_ask(request))
+    rights.demand(rights.may_change(request.user))
     held = _held(rule, backtest)
     try:
         backtest_runs.cancel(held)

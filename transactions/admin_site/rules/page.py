@@ -103,7 +103,6 @@ def show(
         "waiting": [each for each in shown if each.waits][:WAITING_MAX],
         "may_change": rights.may_change(request.user),
         "approval": approval,
-        "may_test": bool(versions) and backtests.may_ask(request),
         "asked": asked or backtests.AskedRange.usual(versions[0].number if versions else 0),
         "backtests": backtests.latest(rule),
         "comparison": _comparison(request, rule, versions, main),
