@@ -61,7 +61,7 @@ class ShownHit:
 
 
 @dataclass(slots=True)
-class Approval:
+class TypedApproval:
     """What was typed to approve a version, where it could not be done, and why not."""
 
     number: int
@@ -84,7 +84,7 @@ def show(
     request: HttpRequest,
     key: int | str,
     *,
-    approval: Approval | None = None,
+    approval: TypedApproval | None = None,
     asked: backtests.AskedRange | None = None,
 ) -> HttpResponse:
     """The page; with what was typed to approve a version, or to test one, if that could not be done."""

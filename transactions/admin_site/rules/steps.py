@@ -72,7 +72,7 @@ def _approve(request: HttpRequest, version: Version) -> HttpResponse | None:
     try:
         days = _days(typed)
     except ValueError as error:
-        approval = page.Approval(version.number, shadow, typed, str(error))
+        approval = page.TypedApproval(version.number, shadow, typed, str(error))
         return page.show(request, version.rule_id, approval=approval)
     begin = timezone.now().replace(second=0, microsecond=0) - timedelta(days=days) if days else None
     lifecycle.approve(version, request.user, shadow=shadow, begin=begin)

@@ -58,7 +58,7 @@ class Input:
 
 
 @dataclass(slots=True)
-class Piece:
+class FormPiece:
     """Words of the form's sentence, or an input."""
 
     words: str = ""
@@ -126,12 +126,12 @@ class TypedSentence:
         self.errors.setdefault(unfit.gap, f"{unfit.message[:1].upper()}{unfit.message[1:]}.")
 
     @property
-    def pieces(self) -> list[Piece]:
+    def pieces(self) -> list[FormPiece]:
         """The sentence of the kind."""
         return list(self._pieces(KINDS[self.kind].wording, ""))
 
     @property
-    def filter_lines(self) -> list[list[Piece]]:
+    def filter_lines(self) -> list[list[FormPiece]]:
         """What it may be narrowed by, a line for each."""
         may = KINDS[self.kind].filters
         lines = (list(self._pieces(wording, "filter.")) for wording in FILTER_WORDINGS)
@@ -141,14 +141,14 @@ class TypedSentence:
             if any(p.input and p.input.name.removeprefix("filter.") in may for p in line)
         ]
 
-    def _pieces(self, wording: str, where: str) -> Iterator[Piece]:
+    def _pieces(self, wording: str, where: str) -> Iterator[FormPiece]:
         for _, parts in phrases(wording):
             for part in parts:
                 if part.gap:
-                    yield Piece(input=self._input(where + part.gap))
+                    yield FormPiece(input=self._input(where + part.gap))
                 else:
                     # A list that is chosen needs no marks around it.
-                    yield Piece(words=part.text.replace("“", "").replace("”", ""))
+                    yield FormPiece(words=part.text.replace("“", "").replace("”", ""))
 
     def _input(self, name: str) -> Input:
         kind = KINDS[self.kind]
