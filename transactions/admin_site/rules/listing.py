@@ -14,8 +14,7 @@ from psycopg2.errors import QueryCanceled
 from unfold.decorators import display
 
 from ...alerts.models import Severity
-from ...rules import activity
-from ...rules.documents import PREFERRED
+from ...rules import activity, documents
 from ...rules.kinds.registry import KINDS
 from ...rules.models import ClockCursor, Debt, Hit, Rule, Version, VersionState
 from ..lists import BoundedAdmin, BoundedChangeList
@@ -33,8 +32,8 @@ STATE_COLOURS = {
     VersionState.SUBMITTED.label: "warning",
 }
 _PREFERENCE = Case(
-    *(When(state=state, then=Value(place)) for place, state in enumerate(PREFERRED)),
-    default=Value(len(PREFERRED)),
+    *(When(state=state, then=Value(place)) for place, state in enumerate(documents.PREFERRED)),
+    default=Value(len(documents.PREFERRED)),
     output_field=IntegerField(),
 )
 # The version that stands for a rule: see `documents.said_by`.
