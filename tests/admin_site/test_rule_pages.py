@@ -90,6 +90,9 @@ def test_the_list_tells_what_each_rule_says_and_found(
 
 
 def test_a_rule_that_fails_or_owes_is_marked(active: Version, author: tuple[Client, User]) -> None:
+    submitted(author[1], amount=5)
+    response = author[0].get(at("rule_changelist"))
+    assert [rule.waits for rule in response.context["cl"].result_list] == [True]
     Debt.objects.create(version=active, records=1200)
     assert "Owes 1,200 records" in text_of(author[0], at("rule_changelist"))
     Debt.objects.update(error="canceling statement due to statement timeout")

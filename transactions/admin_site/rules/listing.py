@@ -31,12 +31,13 @@ STATE_COLOURS = {
     VersionState.SHADOW.label: "info",
     VersionState.SUBMITTED.label: "warning",
 }
+ATTENTION_COLOURS = {"Fails": "danger", "Owes": "warning", "Waits for approval": "info"}
 _PREFERENCE = Case(
     *(When(state=state, then=Value(place)) for place, state in enumerate(documents.PREFERRED)),
     default=Value(len(documents.PREFERRED)),
     output_field=IntegerField(),
 )
-# The version that stands for a rule: see `documents.said_by`.
+# The version that stands for a rule: in force, else the newest that is to be, else the newest.
 _SHOWN = Version.objects.filter(rule=OuterRef("pk")).order_by(_PREFERENCE, "-number")
 _OF_RULE = Version.objects.filter(rule=OuterRef("pk"))
 
@@ -141,6 +142,7 @@ class RuleAdmin(BoundedAdmin[Rule]):
             .annotate(
                 shown_version=Subquery(_SHOWN.values("pk")[:1]),
                 shown_state=Subquery(_SHOWN.values("state")[:1]),
+                waits=Exists(_OF_RULE.filter(state=VersionState.SUBMITTED)),
                 shown_kind=Subquery(_SHOWN.values("kind")[:1]),
             )
         )
@@ -217,10 +219,11 @@ class RuleAdmin(BoundedAdmin[Rule]):
         last = rule.activity.last_hit
         return "never fired" if last is None else f"{last:%Y-%m-%d %H:%M}"
 
-    @display(description="attention", label={"Fails": "danger", "Owes": "warning"})  # type: ignore[untyped-decorator]
+    @display(description="attention", label=ATTENTION_COLOURS)  # type: ignore[untyped-decorator]
     def wrong(self, rule: Any) -> Any:
-        if rule.activity is None or not (rule.activity.error or rule.activity.debt_records):
-            return None
-        if rule.activity.error:
+        """The gravest of what somebody should look at."""
+        if rule.activity is not None and rule.activity.error:
             return "Fails"
-        return "Owes", f"Owes {rule.activity.debt_records:,} records"
+        if rule.activity is not None and rule.activity.debt_records:
+            return "Owes", f"Owes {rule.activity.debt_records:,} records"
+        return "Waits for approval" if rule.waits else None
