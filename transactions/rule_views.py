@@ -131,7 +131,7 @@ class RuleList(RuleView):
 
     @operations.ADD_RULE
     def post(self, request: Request) -> Response:
-        rule = changes.create(self.posted(request, bodies.NewRule), self.author(request))
+        rule = changes.create(self.posted(request, bodies.NewRule).validated_data, self.author(request))
         return Response(pages.rule(rule.pk), status=status.HTTP_201_CREATED)
 
 

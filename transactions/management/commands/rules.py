@@ -21,7 +21,8 @@ from transactions.rules.kinds.registry import read
 from transactions.rules.models import Rule, Version, VersionState
 from transactions.rules.schema import schema
 
-from . import _backtests, _user_lists
+from . import _user_lists
+from ._backtests import add_range, add_within, run_backtest, show_backtests
 
 TO_ACTIVATE = (VersionState.SUBMITTED, VersionState.DRAFT, VersionState.SHADOW)
 IN_FORCE = (VersionState.ACTIVE, VersionState.SHADOW)
@@ -62,11 +63,11 @@ class Command(BaseCommand):
             metavar="MOMENT",
             help="judge what happened since, too: a full minute",
         )
-        _backtests.add_range(test)
+        add_range(test)
         test.add_argument("--json", action="store_true", help="one JSON object")
         tests = what.add_parser("backtests", help="the newest that were asked for, in the API or a page")
         tests.add_argument("name", nargs="?", metavar="NAME")
-        _backtests.add_within(tests)
+        add_within(tests)
         _user_lists.add_list_arguments(what)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -150,10 +151,10 @@ class Command(BaseCommand):
 
     def _backtest(self, *, name: str, number: int | None, **options: Any) -> None:
         version = lifecycle.version_of(_rule(name), number, *VersionState)
-        _backtests.run(self.stdout, self.stderr, version, options)
+        run_backtest(self.stdout, self.stderr, version, options)
 
     def _backtests(self, *, name: str | None, within: float | None, **options: Any) -> None:
-        _backtests.show(self.stdout, None if name is None else _rule(name), within)
+        show_backtests(self.stdout, None if name is None else _rule(name), within)
 
     def _lists(self, **options: Any) -> None:
         for line in _user_lists.shown():
