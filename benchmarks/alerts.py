@@ -37,7 +37,7 @@ class Watch:
         found = Alert.objects.filter(rule_name=self._rule, pk__gt=self._last).order_by("pk")
         now = time.monotonic()
         for self._last, user in found.values_list("pk", "user"):
-            self.seen.setdefault(user, now)
+            self.seen.setdefault(user or 0, now)
 
 
 def run(stage: Stage) -> Section:
