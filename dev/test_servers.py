@@ -2,6 +2,7 @@
 
 Named in pyproject.toml, so that `make test`, `python -m pytest` and `manage.py test` are alike.
 The servers' files are in a temporary directory, removed at the end; the servers die with pytest.
+With `pytest -n 3` each of the three workers is a session with servers of its own.
 What the shell says to the system is forgotten first: it may name real servers, and the tests empty theirs.
 """
 
@@ -27,32 +28,40 @@ _SETTINGS = {
     "LOOKUP_TIMEOUT_MS": "10000",
     "SECURE_SSL_REDIRECT": "false",
 }
+_NOWHERE = {
+    "DATABASE_URL": "postgres://nobody@127.0.0.1:1/none",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+    "DATA_DIR": "/nonexistent",
+}
 # What this plugin sets; a test that starts a run as a user would takes them out again.
-EXPORTED = {*_SETTINGS, "SECRET_KEY", "DATABASE_URL", "REDIS_URL", "DATA_DIR"}
+EXPORTED = {*_SETTINGS, *_NOWHERE, "SECRET_KEY"}
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
     # A wrapper comes before pytest-django's hook of the same name, which loads the settings.
     forget()
+    os.environ.update(_SETTINGS, SECRET_KEY=secrets.token_urlsafe(48), **_stores(early_config))
+    return (yield)
+
+
+def _stores(config: pytest.Config) -> dict[str, str]:
+    """Where this process' servers are, once they are up, and its directory; both go at the end."""
+    workers = getattr(config.known_args_namespace, "numprocesses", None)
+    if workers and "PYTEST_XDIST_WORKER" not in os.environ:
+        # It loads the settings, hands tests out and runs none.
+        return _NOWHERE
     directory = Path(tempfile.mkdtemp(prefix="transactions-tests-"))
-    early_config.add_cleanup(lambda: shutil.rmtree(directory, ignore_errors=True))
+    config.add_cleanup(lambda: shutil.rmtree(directory, ignore_errors=True))
     postgres = PrivatePostgres(directory / "postgres")
     redis_server = PrivateRedis(directory / "redis")
     for server in (postgres, redis_server):
         # Cleanups run in reverse: the servers stop before their files go.
-        early_config.add_cleanup(server.stop)
+        config.add_cleanup(server.stop)
         try:
             server.start()
         except ServerError as error:
             # The log goes with the directory: show its end.
             log = server.log.read_text(errors="replace")[-2000:] if server.log.exists() else ""
             raise pytest.UsageError(f"{error}\n{log}") from None
-    os.environ.update(
-        _SETTINGS,
-        SECRET_KEY=secrets.token_urlsafe(48),
-        DATABASE_URL=postgres.url,
-        REDIS_URL=redis_server.url,
-        DATA_DIR=str(directory),
-    )
-    return (yield)
+    return {"DATABASE_URL": postgres.url, "REDIS_URL": redis_server.url, "DATA_DIR": str(directory)}

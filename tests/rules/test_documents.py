@@ -62,9 +62,24 @@ def test_another_wording_is_another_draft_and_the_version_in_force_stays(people:
     (second,) = documents.import_rules(documents.parse(document(changed)), people[0]).drafts
     first.refresh_from_db()
     assert (first.state, second.state, second.number) == (VersionState.ACTIVE, VersionState.DRAFT, 2)
-    assert (second.author, Rule.objects.get().severity) == (people[0], "LOW")
+    assert (second.author, second.severity) == (people[0], "LOW")
     # In force is what is exported.
-    assert json.loads(documents.export_rules(Rule.objects.all()))["rules"][0]["parameters"] == {"amount": 5}
+    (exported,) = json.loads(documents.export_rules(Rule.objects.all()))["rules"]
+    assert (exported["parameters"], exported["severity"]) == ({"amount": 5}, "MEDIUM")
+
+
+def test_another_severity_or_description_waits_for_approval_like_another_wording(people: list[User]) -> None:
+    documents.import_rules(documents.parse(document(LARGE)), people[0])
+    lifecycle.activate(Version.objects.get(), people[1])
+    for change in ({"severity": "LOW"}, {"severity": "LOW", "description": "Call them."}):
+        imported = documents.import_rules(documents.parse(document({**LARGE, **change})), people[0])
+        assert (len(imported.drafts), imported.unchanged) == (1, [])
+        assert documents.import_rules(documents.parse(document({**LARGE, **change}))).unchanged == ["Large"]
+        rule = Rule.objects.get()
+        assert (rule.severity, rule.description) == ("MEDIUM", "")
+    lifecycle.activate(imported.drafts[0], people[1])
+    rule.refresh_from_db()
+    assert (rule.severity, rule.description) == ("LOW", "Call them.")
 
 
 def test_lists_that_rules_name_are_made_empty() -> None:

@@ -92,6 +92,27 @@ def test_a_version_is_approved_once(rule: Rule, people: list[User]) -> None:
         lifecycle.approve(version, people[1])
 
 
+def test_severity_and_description_are_those_that_were_approved(rule: Rule, people: list[User]) -> None:
+    first = lifecycle.draft(rule, "amount", {"amount": 5}, people[0])
+    lifecycle.activate(first, people[1])
+    second = lifecycle.draft(
+        rule, "amount", {"amount": 5}, people[0], severity="CRITICAL", description="Call them."
+    )
+    for change in ({"severity": "CRITICAL"}, {"description": "Call them."}):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            Rule.objects.update(**change)
+        assert refused_by_the_database(**change)
+    lifecycle.activate(second, people[1], shadow=True)
+    rule.refresh_from_db()
+    assert (rule.severity, rule.description) == ("MEDIUM", "")
+    lifecycle.activate(second, people[1])
+    rule.refresh_from_db()
+    assert (rule.severity, rule.description) == ("CRITICAL", "Call them.")
+    third = lifecycle.draft(rule, "amount", {"amount": 6})
+    assert (third.severity, third.description) == ("CRITICAL", "Call them.")
+    Rule.objects.update(name="Another name")
+
+
 def test_a_version_never_changes(rule: Rule, people: list[User]) -> None:
     version = lifecycle.draft(rule, "amount", {"amount": 5})
     for change in ({"parameters": {"amount": 6}}, {"kind": "listed"}, {"number": 7}, {"author": people[0]}):

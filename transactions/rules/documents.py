@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.db import transaction
+from django.db.models import prefetch_related_objects
+from django.utils import timezone
 
 from ..alerts.models import Severity
 from . import lifecycle
@@ -90,8 +92,8 @@ def parse(text: str) -> Document:
 def import_rules(document: Document, author: Any = None) -> Imported:
     """Makes drafts of all rules of a document, and the lists that are not there yet; all or nothing.
 
-    A rule is known by its name. Where its newest version says the same already there is no other draft;
-    its severity and description become those of the document. Raises django.db.Error.
+    A rule is known by its name. Where its newest version says the same already, its severity and
+    description too, there is no other draft. Raises django.db.Error.
     """
     drafts: list[Version] = []
     unchanged: list[str] = []
@@ -100,21 +102,50 @@ def import_rules(document: Document, author: Any = None) -> Imported:
             UserList.objects.get_or_create(name=name, defaults={"description": description})
         for worded in document.rules:
             said = {"severity": worded.severity, "description": worded.description}
-            rule, _ = Rule.objects.update_or_create(name=worded.name, defaults=said)
+            rule, _ = Rule.objects.get_or_create(name=worded.name, defaults=said)
             newest = rule.versions.order_by("-number").first()
-            wording = (worded.kind.name, as_json(worded.kind))
-            if newest is not None and (newest.kind, newest.parameters) == wording:
+            wording = {"kind": worded.kind.name, "parameters": as_json(worded.kind), **said}
+            if newest is not None and all(getattr(newest, name) == wording[name] for name in wording):
                 unchanged.append(worded.name)
             else:
-                drafts.append(lifecycle.draft(rule, *wording, author))
+                drafts.append(lifecycle.draft(rule, author=author, **wording))
     return Imported(drafts, unchanged)
+
+
+class Started(NamedTuple):
+    """The versions that came into force, and what was said of each that had to stay a draft."""
+
+    in_force: list[Version]
+    refused: list[str]
+
+
+def start_with(document: Document) -> Started:
+    """Where there is no rule at all, the rules of a document come into force, from this minute on.
+
+    Where there is any nothing happens, so that a second start leaves alone what people made of them.
+    With FOUR_EYES all stay drafts. Raises django.db.Error.
+    """
+    started = Started([], [])
+    with transaction.atomic():
+        if Rule.objects.exists():
+            return started
+        begin = timezone.now().replace(second=0, microsecond=0)
+        for version in import_rules(document).drafts:
+            try:
+                lifecycle.activate(version, None, begin=begin)
+                started.in_force.append(version)
+            except lifecycle.StepRefused as error:
+                started.refused.append(f"{version} stays a draft: {error}")
+    return started
 
 
 def export_rules(rules: Iterable[Rule]) -> str:
     """A document of rules, by name: of each the version in force, or the newest that is to be, or was."""
     worded = []
     lists: set[str] = set()
-    for rule in sorted(rules, key=lambda rule: rule.name):
+    rules = sorted(rules, key=lambda rule: rule.name)
+    prefetch_related_objects(rules, "versions")
+    for rule in rules:
         version = said_by(rule)
         if version is None:
             continue
@@ -122,8 +153,8 @@ def export_rules(rules: Iterable[Rule]) -> str:
         worded.append(
             {
                 "name": rule.name,
-                "severity": rule.severity,
-                "description": rule.description,
+                "severity": version.severity,
+                "description": version.description,
                 "kind": version.kind,
                 "parameters": version.parameters,
             }
@@ -134,7 +165,8 @@ def export_rules(rules: Iterable[Rule]) -> str:
 
 def said_by(rule: Rule) -> Version | None:
     """The version that stands for a rule: in force, else the newest that is to be, else the newest."""
-    versions = list(rule.versions.order_by("-number"))
+    # Sorted here: those that were fetched for many rules at once are not asked for again.
+    versions = sorted(rule.versions.all(), key=lambda version: -version.number)
     for state in PREFERRED:
         for version in versions:
             if version.state == state:

@@ -45,6 +45,14 @@ class StepRefused(Exception):
     """A version cannot take that step; says why."""
 
 
+class OwnApproval(StepRefused):
+    """Whoever approves is the author, or one of them is not known."""
+
+
+class MomentRefused(StepRefused):
+    """The moment that was given for a beginning or an end cannot be one."""
+
+
 @contextmanager
 def alone() -> Iterator[Any]:
     """A cursor in a transaction during which no chunk is judged. Raises django.db.OperationalError."""
@@ -73,17 +81,31 @@ def version_of(rule: Rule, number: int | None, *states: VersionState) -> Version
     return version
 
 
-def draft(rule: Rule, kind: str, parameters: Any, author: Any = None) -> Version:
-    """A new version of a rule. Raises Unfit, which names the gap."""
+def draft(
+    rule: Rule,
+    kind: str,
+    parameters: Any,
+    author: Any = None,
+    *,
+    severity: str | None = None,
+    description: str | None = None,
+) -> Version:
+    """A new version of a rule, by default as grave as the rule is. Raises Unfit, which names the gap."""
     form = read(kind, parameters)
     for gap, name in form.lists():
         if not UserList.objects.filter(name=name).exists():
             raise Unfit(gap, f"there is no list “{name}”")
     with transaction.atomic():
-        Rule.objects.select_for_update().get(pk=rule.pk)
+        held = Rule.objects.select_for_update().get(pk=rule.pk)
         last = rule.versions.aggregate(last=Max("number"))["last"] or 0
         return Version.objects.create(
-            rule=rule, number=last + 1, kind=kind, parameters=as_json(form), author=author
+            rule=rule,
+            number=last + 1,
+            kind=kind,
+            parameters=as_json(form),
+            author=author,
+            severity=held.severity if severity is None else severity,
+            description=held.description if description is None else description,
         )
 
 
@@ -107,7 +129,7 @@ def approve(version: Version, approver: Any, *, shadow: bool = False, begin: dat
         held = _held(version, VersionState.SUBMITTED, *([] if shadow else [VersionState.SHADOW]))
         minute = next_minute(cursor)
         if settings.FOUR_EYES and (approver is None or held.author_id in (None, approver.pk)):
-            raise StepRefused(
+            raise OwnApproval(
                 "Whoever approves a version is not its author (FOUR_EYES), and both must be known."
             )
         _check_retention(held)
@@ -128,6 +150,9 @@ def approve(version: Version, approver: Any, *, shadow: bool = False, begin: dat
                 "effective_until",
             ]
         )
+        if not shadow:
+            said = {"severity": held.severity, "description": held.description}
+            Rule.objects.filter(pk=held.rule_id).update(**said)
         if fresh and read(held.kind, held.parameters).group != "clock":
             _owe_past(cursor, held, minute)
     version.refresh_from_db()
@@ -162,7 +187,7 @@ def add_entry(
     with alone() as cursor:
         starts = next_minute(cursor)
         if expires is not None and (expires <= starts or not _is_full(expires)):
-            raise StepRefused("The end of an entry must be a full minute to come.")
+            raise MomentRefused("The end of an entry must be a full minute to come.")
         return ListEntry.objects.create(
             list=users, user=user, made_by=by, starts_at=starts, ends_at=expires, comment=comment
         )
@@ -196,7 +221,7 @@ def _begin(begin: datetime | None, minute: datetime) -> datetime:
     if begin is None:
         return minute
     if begin > minute or not _is_full(begin):
-        raise StepRefused("A version begins at a full minute, and not later than the next.")
+        raise MomentRefused("A version begins at a full minute, and not later than the next.")
     return begin
 
 

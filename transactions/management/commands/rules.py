@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from transactions.intake.rejected import printable
-from transactions.rules import backtest, documents, lifecycle
+from transactions.rules import backtest, documents, figures, lifecycle
 from transactions.rules.kinds.kind import Kind
 from transactions.rules.kinds.registry import read
 from transactions.rules.models import Rule, Version, VersionState
@@ -26,6 +26,8 @@ from transactions.rules.schema import schema
 TO_ACTIVATE = (VersionState.SUBMITTED, VersionState.DRAFT, VersionState.SHADOW)
 IN_FORCE = (VersionState.ACTIVE, VersionState.SHADOW)
 DAYS, DAYS_MAX = 30, 3_650
+# The hits that the list tells of.
+LISTED = timedelta(days=7)
 
 
 class Command(BaseCommand):
@@ -44,6 +46,7 @@ class Command(BaseCommand):
             which.add_argument("file", nargs="?", metavar="FILE", help="- for standard input")
             which.add_argument("--starter", action="store_true", help="the rules that come along")
         taking.add_argument("--by", metavar="USERNAME", help="the author; asked for with FOUR_EYES")
+        what.add_parser("start", help="where there is no rule: those that come along, in force at once")
         export = what.add_parser("export", help="a file of rules, on standard output")
         export.add_argument("names", nargs="*", metavar="NAME", help="all, where none is named")
         activate = what.add_parser("activate", help="approve a version: from the next full minute on")
@@ -78,10 +81,16 @@ class Command(BaseCommand):
             raise CommandError(f"PostgreSQL does not answer ({str(error).strip()}).") from error
 
     def _list(self, **options: Any) -> None:
+        found = {each.rule: each for each in figures.found_since(timezone.now() - LISTED)}
         for rule in Rule.objects.order_by("name").prefetch_related("versions"):
             version = documents.said_by(rule)
             state = "-" if version is None else VersionState(version.state).label
-            self.stdout.write(f"{state:<9} {rule.severity:<8} {printable(rule.name)}: {_sentence(version)}")
+            hits = ""
+            if rule.pk in found:
+                hits = f" Hits in {LISTED.days} days: {found[rule.pk].hits:,}."
+                hits += f" Open alerts: {found[rule.pk].open_alerts:,}."
+            said = f"{printable(rule.name)}: {_sentence(version)}"
+            self.stdout.write(f"{state:<9} {rule.severity:<8} {said}{hits}")
 
     def _schema(self, **options: Any) -> None:
         self.stdout.write(json.dumps(schema(), ensure_ascii=False, indent=2))
@@ -111,6 +120,12 @@ class Command(BaseCommand):
         for version in drafts:
             self.stdout.write(f"draft: {version}")
         self.stdout.write(f"drafts: {len(drafts)}, unchanged: {len(unchanged)}")
+
+    def _start(self, **options: Any) -> None:
+        started = documents.start_with(documents.parse(_text(None)))
+        for reason in started.refused:
+            self.stderr.write(printable(reason))
+        self.stdout.write(f"rules that came into force: {len(started.in_force)}")
 
     def _export(self, *, names: list[str], **options: Any) -> None:
         rules = [_rule(name) for name in names] if names else list(Rule.objects.all())

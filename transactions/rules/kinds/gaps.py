@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -10,6 +11,16 @@ from ...models import AMOUNT_MAX, Status
 
 # Windows by name, in seconds; and the bucket of the gate whose bound holds for each.
 WINDOWS_S = {"10m": 600, "1h": 3_600, "6h": 21_600, "24h": 86_400, "7d": 604_800, "30d": 2_592_000}
+
+
+WINDOW_WORDS = {
+    "10m": "10 minutes",
+    "1h": "1 hour",
+    "6h": "6 hours",
+    "24h": "24 hours",
+    "7d": "7 days",
+    "30d": "30 days",
+}
 
 
 class Unfit(ValueError):
@@ -30,6 +41,10 @@ class Gap:
         """The value as the rule takes it. Raises ValueError, whose text goes on after the label."""
         raise NotImplementedError
 
+    def shown(self, value: Any) -> str:
+        """A value as a person reads it."""
+        return str(value)
+
     def schema(self) -> dict[str, Any]:
         """JSON Schema."""
         raise NotImplementedError
@@ -46,6 +61,9 @@ class Whole(Gap):
         if type(value) is not int or not self.least <= value <= self.most:
             raise ValueError(f"must be a whole number from {self.least} to {self.most}")
         return value
+
+    def shown(self, value: Any) -> str:
+        return f"{value:,}"
 
     def schema(self) -> dict[str, Any]:
         return {"type": "integer", "minimum": self.least, "maximum": self.most}
@@ -84,6 +102,9 @@ class Window(Gap):
             raise ValueError(f"must be one of {', '.join(WINDOWS_S)}")
         return value
 
+    def shown(self, value: Any) -> str:
+        return WINDOW_WORDS[value]
+
     def schema(self) -> dict[str, Any]:
         return {"enum": list(WINDOWS_S)}
 
@@ -116,6 +137,9 @@ class Statuses(Gap):
             raise ValueError("must be a list of SUCCESS, FAILED")
         return tuple(sorted(set(map(str, value))))
 
+    def shown(self, value: Any) -> str:
+        return " or ".join(Status(status).label for status in value)
+
     def schema(self) -> dict[str, Any]:
         return {"type": "array", "items": {"enum": ["SUCCESS", "FAILED"]}}
 
@@ -134,12 +158,18 @@ class Hours(Gap):
         return {"type": "string", "pattern": r"^\d{1,2}-\d{1,2}$"}
 
 
+@cache
+def _zones() -> set[str]:
+    """They are looked for in files, for a twentieth of a second."""
+    return available_timezones()
+
+
 @dataclass(frozen=True)
 class Zone(Gap):
     """A timezone of the IANA database."""
 
     def read(self, value: Any) -> str:
-        if not isinstance(value, str) or value not in available_timezones():
+        if not isinstance(value, str) or value not in _zones():
             raise ValueError("must be a timezone like UTC or Europe/Berlin")
         return value
 
