@@ -113,7 +113,7 @@ def test_a_rule_that_fails_holds_up_nobody_and_owes_what_it_missed(
     rule_in_force("amount", name="Good", amount=5)
     take(record("T1", people[0]), record("T2", people[1]))
     with instead(VelocityCount, text), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluation, "LIMIT", evaluation.LIMIT.replace("2000", "300"))
+        patch.setattr(evaluation, "RULE_MS_MAX", 300)
         assert flush().stored == 2
         # It has failed: the chunks to come are owed at once.
         began = time.monotonic()

@@ -31,7 +31,7 @@ RUN_S_MAX, SLICE_MS_MAX = 3_600.0, 600_000
 # A backend whose client is gone ends within seconds, and with it whatever its session held.
 BEGIN = f"""
     SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;
-    {evaluation.LIMIT}; SET LOCAL statement_timeout = {SLICE_MS_MAX};
+    {evaluation.limit()}; SET LOCAL statement_timeout = {SLICE_MS_MAX};
     SET LOCAL idle_in_transaction_session_timeout = {SLICE_MS_MAX};
     SET LOCAL client_connection_check_interval = 2000
 """

@@ -74,7 +74,7 @@ def look(
         while version.is_clock:
             began = time.monotonic()
             with session.transaction() as cursor:
-                cursor.execute(evaluation.LIMIT)
+                cursor.execute(evaluation.limit())
                 more = _step(cursor, version, moment, findings)
             findings.seconds[version.id] = findings.seconds.get(version.id, 0) + time.monotonic() - began
             if not more or not go_on():
