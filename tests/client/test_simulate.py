@@ -13,7 +13,8 @@ from django.core.management import CommandError, call_command
 from tests.support.interrupting import interrupted
 from tests.support.serving import daphne
 from transactions.books import balance
-from transactions.client.simulation import FIRST_USER, Posted, Stream
+from transactions.client.incidents import Posted
+from transactions.client.simulation import FIRST_USER, Stream
 from transactions.models import Transaction
 from transactions.storing.flush import flush
 

@@ -104,7 +104,7 @@ def import_rules(document: Document, author: Any = None) -> Imported:
             said = {"severity": worded.severity, "description": worded.description}
             rule, _ = Rule.objects.get_or_create(name=worded.name, defaults=said)
             newest = rule.versions.order_by("-number").first()
-            wording = {"kind": worded.kind.name, "parameters": as_json(worded.kind), **said}
+            wording: dict[str, Any] = {"kind": worded.kind.name, "parameters": as_json(worded.kind), **said}
             if newest is not None and all(getattr(newest, name) == wording[name] for name in wording):
                 unchanged.append(worded.name)
             else:

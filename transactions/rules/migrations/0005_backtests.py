@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("rules", "0002_triggers"),
+        ("rules", "0004_hits_by_version"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
