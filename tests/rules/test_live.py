@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 
 from tests.support.accepting import record, take
 from tests.support.rows import row, store
-from tests.support.rules import pay_debt, rule_in_force
+from tests.support.rules import instead, pay_debt, rule_in_force
 from tests.support.scraping import scraped
 from tests.support.serving import database_url
 from transactions.alerts.models import Alert, AlertState, Snooze
@@ -40,14 +40,6 @@ def locked(table: str) -> Iterator[None]:
         yield
     finally:
         other.close()
-
-
-@contextmanager
-def instead(kind: type[Any], text: str) -> Iterator[None]:
-    """The kind's text is another one meanwhile."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kind, "sql", lambda self, bound: text)
-        yield
 
 
 def raised() -> list[tuple[str, str]]:
