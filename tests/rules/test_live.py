@@ -23,6 +23,7 @@ from transactions.models import Transaction
 from transactions.rules import evaluation, gate, lifecycle, live
 from transactions.rules.kinds.windowed import VelocityCount
 from transactions.rules.models import Debt, Gate, Hit, Rule, UserList, UserState
+from transactions.stores import bounded_queries
 from transactions.stores.postgres_session import Session
 from transactions.storing import retention
 from transactions.storing.flush import flush
@@ -155,6 +156,17 @@ def test_a_table_that_is_locked_holds_up_nobody(people: list[User], table: str) 
         assert time.monotonic() - began < 5
     pay_debt()
     assert raised() == [("A", "T1")]
+
+
+def test_the_books_are_told_while_a_table_of_rules_is_locked(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounded_queries, "STATEMENT_MS_MAX", 200)
+    take(record("T1", people[0]))
+    flush()
+    with locked("rules_hit"):
+        books = APIClient().get("/api/pipeline/").json()
+    assert (books["stored"], books["balanced"], books["rules"]) == (1, True, None)
 
 
 def test_a_backlog_is_stored_first_and_judged_afterwards(people: list[User], settings: Settings) -> None:
