@@ -5,6 +5,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from ... import names
 from ...models import Transaction
 from .gaps import WINDOWS_S, Gap, Hours, ListName, Statuses, Unfit, Whole, Zone
 from .wording import Part, filled
@@ -212,7 +213,9 @@ def read_form(form: type[Any], given: Any, where: str = "") -> Any:
     known = {made.name: made for made in fields(form)}
     for name in given:
         if name not in known:
-            raise Unfit(f"{where}{name}", "there is no such gap")
+            raise Unfit(
+                f"{where}{names.shortened(name)}", f"there is no such gap{names.suggestion(name, known)}"
+            )
     values: dict[str, Any] = {}
     for name, made in known.items():
         if name == "filter":

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("rules", "0005_backtests")]
+    dependencies = [("rules", "0006_unlogged_gate")]
 
     operations = [
         migrations.AddField("clockcursor", "attempts", models.IntegerField(db_default=0)),
