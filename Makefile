@@ -42,8 +42,8 @@ contract: tools  ## The running server against its own OpenAPI schema, by made-u
 
 # CONTRACT_STREAMS=10000 for a longer run.
 contract-rules: export CONTRACT_STREAMS ?= 1000
-contract-rules: tools  ## Rules live, by backtest and by a plain judge, over random streams
-	@exec $(BIN)/python -m pytest tests/rules/test_contract.py $(ARGS)
+contract-rules: tools  ## Rules live, by backtest and by a plain judge, over random streams (WORKERS)
+	@exec $(BIN)/python -m pytest tests/rules/test_contract.py -n $(WORKERS) $(ARGS)
 
 faults: tools  ## Kills, cuts and stops real processes; prints what was lost and doubled (FAULT_SEED)
 	@exec $(BIN)/python -m pytest tests/faults -q $(ARGS)
