@@ -6,15 +6,19 @@ With `pytest -n 3` each of the three workers is a session with servers of its ow
 What the shell says to the system is forgotten first: it may name real servers, and the tests empty theirs.
 """
 
+import atexit
+import contextlib
 import os
 import secrets
 import shutil
+import signal
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
+from dev.launch import die_with_parent
 from dev.servers import PrivatePostgres, PrivateRedis, ServerError
 from dev.variables import forget
 
@@ -41,23 +45,38 @@ EXPORTED = {*_SETTINGS, *_NOWHERE, "SECRET_KEY"}
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
     # A wrapper comes before pytest-django's hook of the same name, which loads the settings.
     forget()
-    os.environ.update(_SETTINGS, SECRET_KEY=secrets.token_urlsafe(48), **_stores(early_config))
+    # Taken out: a suite that a test starts is no worker.
+    worker = os.environ.pop("PYTEST_XDIST_WORKER", None) is not None
+    # `-n 3`, say: this one loads the settings too, and hands the tests out to workers, who end with it.
+    hands_out = not worker and getattr(early_config.known_args_namespace, "numprocesses", None)
+    if not hands_out:
+        _end_in_order(worker)
+    stores = _NOWHERE if hands_out else _started(early_config)
+    os.environ.update(_SETTINGS, SECRET_KEY=secrets.token_urlsafe(48), **stores)
     return (yield)
 
 
-def _stores(config: pytest.Config) -> dict[str, str]:
-    """Where this process' servers are, once they are up, and its directory; both go at the end."""
-    workers = getattr(config.known_args_namespace, "numprocesses", None)
-    if workers and "PYTEST_XDIST_WORKER" not in os.environ:
-        # It loads the settings, hands tests out and runs none.
-        return _NOWHERE
+def _end_in_order(worker: bool) -> None:
+    """SIGTERM is as Ctrl-C: what is to be done at the end is done."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if worker:
+        die_with_parent(os.getppid(), signal.SIGTERM)
+        # By which it is told to end early; whoever starts a suite in the background has it ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _started(config: pytest.Config) -> dict[str, str]:
+    """Where this process' servers are, once they are up, and its directory; all of it goes at the end."""
+    closing = contextlib.ExitStack()
+    config.add_cleanup(closing.close)
+    # A worker whose controller was killed does not get as far as that.
+    atexit.register(closing.close)
     directory = Path(tempfile.mkdtemp(prefix="transactions-tests-"))
-    config.add_cleanup(lambda: shutil.rmtree(directory, ignore_errors=True))
+    closing.callback(shutil.rmtree, directory, ignore_errors=True)
     postgres = PrivatePostgres(directory / "postgres")
     redis_server = PrivateRedis(directory / "redis")
     for server in (postgres, redis_server):
-        # Cleanups run in reverse: the servers stop before their files go.
-        config.add_cleanup(server.stop)
+        closing.callback(server.stop)
         try:
             server.start()
         except ServerError as error:

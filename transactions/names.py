@@ -43,6 +43,12 @@ def faults(
     return {name: [sentence] for name, sentence in found.items()}
 
 
+def suggestion(name: str, known: Collection[str]) -> str:
+    """The end of a sentence about the unknown `name`: what it may have meant, else what there is."""
+    meant = _meant(name[:CHARACTERS_MAX], {_plain(each): each for each in known})
+    return f"; did you mean “{meant}”?" if meant else f"; known are {', '.join(known)}"
+
+
 def shortened(text: str, most: int = CHARACTERS_MAX) -> str:
     """What of a client's text is told again."""
     return text if len(text) <= most else f"{text[:most]}…"

@@ -144,16 +144,8 @@ def _visible(value: str) -> None:
         raise serializers.ValidationError("White space at either end is not allowed.")
 
 
-class RecordSerializer(serializers.Serializer[Record]):
-    """One transaction as a client posts it: these fields, each at most once, and no others."""
-
-    transaction_id = IdField(
-        max_length=TRANSACTION_ID_CHARACTERS_MAX, trim_whitespace=False, validators=[_visible]
-    )
-    user = UserField()
-    amount = AmountField(min_value=0, max_value=AMOUNT_MAX)
-    status = StatusField(choices=Status.choices, default=Status.PENDING)
-    created_at = MomentField(required=False, allow_null=True, input_formats=["iso-8601"])
+class Posted(serializers.Serializer[Any]):
+    """What a client posts: these fields, each at most once, and no others."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
@@ -163,6 +155,18 @@ class RecordSerializer(serializers.Serializer[Record]):
             if wrong := _wrong_names(data, self.fields.keys()):
                 raise serializers.ValidationError(wrong)
         return super().to_internal_value(data)
+
+
+class RecordSerializer(Posted):
+    """One transaction as a client posts it."""
+
+    transaction_id = IdField(
+        max_length=TRANSACTION_ID_CHARACTERS_MAX, trim_whitespace=False, validators=[_visible]
+    )
+    user = UserField()
+    amount = AmountField(min_value=0, max_value=AMOUNT_MAX)
+    status = StatusField(choices=Status.choices, default=Status.PENDING)
+    created_at = MomentField(required=False, allow_null=True, input_formats=["iso-8601"])
 
     def record(self) -> Record:
         """The checked record; only after is_valid()."""

@@ -36,6 +36,8 @@ class ApiView(APIView):
     """A call of the API. Its query string holds what `parameters` knows, each once, and nothing else."""
 
     parameters: type[Parameters[Any]] = Parameters
+    # Whether a request that is refused counts as refused transactions.
+    takes_transactions = False
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Checks who asks, then what for: `asked` has the parameters, checked."""
@@ -51,6 +53,8 @@ class ApiView(APIView):
 class AddTransaction(ApiView):
     """POST one transaction: 200 once it is safe in Redis."""
 
+    takes_transactions = True
+
     @operations.ADD_TRANSACTION
     def post(self, request: Request) -> Response:
         serializer = RecordSerializer(data=request.data)
@@ -61,6 +65,7 @@ class AddTransaction(ApiView):
 class AddTransactions(ApiView):
     """POST many transactions, as a JSON array or NDJSON; `?atomic=true` for all or none."""
 
+    takes_transactions = True
     parser_classes = (BatchParser, NDJSONParser)
     parameters = BatchParameters
 
@@ -123,10 +128,11 @@ class TransactionList(ApiView):
     @operations.TRANSACTIONS
     def get(self, request: Request) -> Response:
         page = listing.page(self.asked.wanted())
-        return Response({"results": page.results, "next": _next(request, page.cursor)})
+        return Response({"results": page.results, "next": next_page(request, page.cursor)})
 
 
-def _next(request: Request, cursor: str | None) -> str | None:
+def next_page(request: Request, cursor: str | None) -> str | None:
+    """The URL of the same call that begins at `cursor`; None without one."""
     if cursor is None:
         return None
     query = request.query_params.copy()

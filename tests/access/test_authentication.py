@@ -1,6 +1,7 @@
 """Who may use the REST API: a table of endpoints and credentials, tokens, and private runs."""
 
 import logging
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -29,6 +30,13 @@ ENDPOINTS = [
     ("OPTIONS", "/api/add-transaction/", Right.READ),
     ("DELETE", "/api/delete-transactions/", Right.ADMINISTER),
     ("PATCH", "/api/add-transaction/", Right.ADMINISTER),
+    ("GET", "/api/rules/", Right.VIEW_RULES),
+    ("OPTIONS", "/api/rules/", Right.VIEW_RULES),
+    ("GET", "/api/rules/1/hits/", Right.VIEW_RULES),
+    ("POST", "/api/rules/", Right.CHANGE_RULES),
+    ("PATCH", "/api/rules/1/", Right.CHANGE_RULES),
+    ("POST", "/api/rules/1/versions/1/approve/", Right.APPROVE_RULES),
+    ("DELETE", "/api/rules/", Right.ADMINISTER),
 ]
 each_endpoint = pytest.mark.parametrize(("method", "path", "right"), ENDPOINTS)
 each_right = pytest.mark.parametrize("held", list(Right))
@@ -73,7 +81,7 @@ def test_no_endpoint_lets_in_anybody_unknown(api: APIClient, method: str) -> Non
     seen = 0
     for pattern in urls.urlpatterns:
         assert isinstance(pattern, URLPattern)
-        path = "/api/" + str(pattern.pattern).replace("(?P<id>.+?)", "1").strip("^?$")
+        path = "/api/" + re.sub(r"\(\?P<\w+>[^)]*\)", "1", str(pattern.pattern)).strip("^?$")
         answer = call(api, method, path)
         assert answer.status_code == 401, path
         assert answer["WWW-Authenticate"] == "Bearer"

@@ -1,6 +1,7 @@
 """Every endpoint, whoever calls it: one table, over HTTP against the server itself."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -56,6 +57,29 @@ ENDPOINTS = (
     Endpoint("GET", "/api/schema/", Right.READ),
     Endpoint("GET", "/api/docs/", Right.READ),
     Endpoint("DELETE", "/api/delete-transactions/", Right.ADMINISTER),
+    Endpoint("GET", "/api/rules/", Right.VIEW_RULES),
+    Endpoint("POST", "/api/rules/", Right.CHANGE_RULES),
+    Endpoint("GET", "/api/rules/1/", Right.VIEW_RULES),
+    Endpoint("PATCH", "/api/rules/1/", Right.CHANGE_RULES),
+    Endpoint("GET", "/api/rules/1/hits/", Right.VIEW_RULES),
+    Endpoint("GET", "/api/rules/1/backtests/", Right.VIEW_RULES),
+    Endpoint("POST", "/api/rules/1/backtests/", Right.CHANGE_RULES),
+    Endpoint("GET", "/api/rules/1/backtests/1/", Right.VIEW_RULES),
+    Endpoint("POST", "/api/rules/1/backtests/1/cancel/", Right.CHANGE_RULES),
+    Endpoint("POST", "/api/rules/1/versions/", Right.CHANGE_RULES),
+    Endpoint("GET", "/api/rules/1/versions/1/", Right.VIEW_RULES),
+    Endpoint("POST", "/api/rules/1/versions/1/submit/", Right.CHANGE_RULES),
+    Endpoint("POST", "/api/rules/1/versions/1/approve/", Right.APPROVE_RULES),
+    Endpoint("POST", "/api/rules/1/versions/1/retire/", Right.APPROVE_RULES),
+    Endpoint("GET", "/api/rules/schema/", Right.VIEW_RULES),
+    Endpoint("GET", "/api/rules/export/", Right.VIEW_RULES),
+    Endpoint("POST", "/api/rules/import/", Right.CHANGE_RULES),
+    Endpoint("GET", "/api/rules/lists/", Right.VIEW_RULES),
+    Endpoint("POST", "/api/rules/lists/", Right.CHANGE_RULES),
+    Endpoint("GET", "/api/rules/lists/1/", Right.VIEW_RULES),
+    Endpoint("GET", "/api/rules/lists/1/entries/", Right.VIEW_RULES),
+    Endpoint("POST", "/api/rules/lists/1/entries/", Right.CHANGE_RULES),
+    Endpoint("POST", "/api/rules/lists/1/entries/1/end/", Right.CHANGE_RULES),
     Endpoint("GET", "/metrics", Right.READ),
     Endpoint("GET", "/ws/admin/transactions/", Right.READ, unknown=403),
     Endpoint("GET", "/livez", None),
@@ -174,7 +198,7 @@ def _paths(patterns: list[Any], prefix: str = "") -> Iterator[str]:
             yield from _paths(pattern.url_patterns, route) if route != "admin/" else ()
         else:
             assert isinstance(pattern, URLPattern)
-            yield "/" + route.replace("(?P<id>.+?)", "none")
+            yield "/" + re.sub(r"\(\?P<\w+>[^)]*\)", "1", route.replace("(?P<id>.+?)", "none"))
 
 
 def test_no_endpoint_is_left_out() -> None:

@@ -1,6 +1,7 @@
-"""What schemathesis cannot know: how NDJSON is written, and that user 1 exists."""
+"""What schemathesis cannot know: how NDJSON is written, that user 1 exists, and which rule and list do."""
 
 import json
+import os
 from typing import Any
 
 import schemathesis
@@ -18,7 +19,26 @@ def map_body(context: Any, body: Any) -> Any:
     for record in body if isinstance(body, list) else [body]:
         if isinstance(record, dict) and _could_exist(record.get("user")):
             record["user"] = 1
+        if isinstance(record, dict) and isinstance(record.get("users"), list):
+            record["users"] = [1 if _could_exist(user) else user for user in record["users"]]
     return body
+
+
+@schemathesis.hook
+def map_path_parameters(context: Any, path_parameters: Any) -> Any:
+    """Two of three rules and lists are the one that exists, and its versions have small numbers."""
+    if not isinstance(path_parameters, dict) or not context.operation.path.startswith("/api/rules/"):
+        return path_parameters
+    known = os.environ["LIST_ID" if "/lists/" in context.operation.path else "RULE_ID"]
+    if _could_be_a_key(path_parameters.get("id")) and path_parameters["id"] % 3:
+        path_parameters["id"] = int(known)
+    if _could_be_a_key(path_parameters.get("number")):
+        path_parameters["number"] = 1 + path_parameters["number"] % 9
+    return path_parameters
+
+
+def _could_be_a_key(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _could_exist(user: Any) -> bool:

@@ -16,6 +16,8 @@ from django.contrib.auth.models import User
 
 from tests.support.serving import ROOT, collect_static_files, daphne
 from transactions.access.tokens import create
+from transactions.rules import lifecycle
+from transactions.rules.models import Rule, UserList
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,6 +33,25 @@ SEEN_AT_LEAST = {
     "GET /api/transactions/average/": {200, 400, 401},
     "GET /api/pipeline/": {200, 401},
     "GET /api/docs/": {200, 401},
+    "GET /api/rules/": {200, 400, 401},
+    "POST /api/rules/": {201, 400, 401, 409, 415},
+    "GET /api/rules/*/": {200, 401, 404},
+    "PATCH /api/rules/*/": {200, 400, 401, 404},
+    "GET /api/rules/*/hits/": {200, 400, 401, 404},
+    "POST /api/rules/*/versions/": {201, 400, 401, 404},
+    "GET /api/rules/*/versions/*/": {200, 401, 404},
+    "POST /api/rules/*/versions/*/submit/": {200, 400, 401, 404, 409},
+    "POST /api/rules/*/versions/*/approve/": {400, 401, 404, 409},
+    "POST /api/rules/*/versions/*/retire/": {200, 400, 401, 404, 409},
+    "GET /api/rules/schema/": {200, 401},
+    "GET /api/rules/export/": {200, 400, 401},
+    "POST /api/rules/import/": {200, 400, 401, 415},
+    "GET /api/rules/lists/": {200, 400, 401},
+    "POST /api/rules/lists/": {201, 400, 401, 409},
+    "GET /api/rules/lists/*/": {200, 401, 404},
+    "GET /api/rules/lists/*/entries/": {200, 400, 401, 404},
+    "POST /api/rules/lists/*/entries/": {200, 400, 401, 404},
+    "POST /api/rules/lists/*/entries/*/end/": {400, 401, 404},
     "GET /metrics": {200, 401},
     "GET /livez": {200},
     "GET /readyz": {200},
@@ -43,7 +64,12 @@ CONTRACT = Path(__file__).parent
 def server(transactional_db: None, tmp_path: Path) -> Iterator[str]:
     collect_static_files()
     # No flush runs here; readiness is not to wait for one.
-    with daphne(ALLOW_ANONYMOUS_API="false", FLUSH_INTERVAL_SECONDS="3600", log=tmp_path / "log") as url:
+    with daphne(
+        log=tmp_path / "log",
+        ALLOW_ANONYMOUS_API="false",
+        FLUSH_INTERVAL_SECONDS="3600",
+        FOUR_EYES="false",
+    ) as url:
         yield url
 
 
@@ -51,6 +77,9 @@ def test_no_answer_is_outside_the_schema(server: str, tmp_path: Path) -> None:
     """Every status, header and body of some thousand answers, the same requests each time."""
     User.objects.create_superuser(pk=1, username="of the examples")
     token, _ = create("contract", username="of the examples")
+    rule, users = Rule.objects.create(name="Of the contract"), UserList.objects.create(name="Of the contract")
+    for amount in range(1, 4):
+        lifecycle.draft(rule, "amount", {"amount": amount})
     done = subprocess.run(
         [
             *(TOOL, "--config-file", CONTRACT / "schemathesis.toml", "run", f"{server}/api/schema/"),
@@ -59,7 +88,11 @@ def test_no_answer_is_outside_the_schema(server: str, tmp_path: Path) -> None:
             *("--no-color", "--report", "har", "--report-har-path", tmp_path / "seen.json"),
         ],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.contract.hooks"},
+        env={
+            **os.environ,
+            **{"PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.contract.hooks"},
+            **{"RULE_ID": str(rule.pk), "LIST_ID": str(users.pk)},
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -72,9 +105,10 @@ def test_no_answer_is_outside_the_schema(server: str, tmp_path: Path) -> None:
 
 
 def statuses(archive: Any) -> dict[str, set[int]]:
-    """The statuses that were seen, by method and path; * is an id."""
+    """The statuses that were seen, by method and path; * is an id or a number."""
     seen = defaultdict(set)
     for entry in archive["log"]["entries"]:
         path = re.sub("^(/api/transactions/)(?!average/).+", r"\1*", urlsplit(entry["request"]["url"]).path)
+        path = re.sub("(?<=/)[0-9]+(?=/)", "*", path) if path.startswith("/api/rules/") else path
         seen[f"{entry['request']['method']} {path}"].add(entry["response"]["status"])
     return seen

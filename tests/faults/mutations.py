@@ -61,6 +61,8 @@ RULES = (
     "tests/rules/test_live.py",
     "tests/rules/test_crashes.py",
     "tests/rules/test_lifecycle.py",
+    "tests/rules/test_debts.py",
+    "tests/rules/test_clock.py",
     "tests/rules/test_contract.py",
 )
 MUTATIONS = (
@@ -177,8 +179,8 @@ MUTATIONS = (
     Mutation(
         "the worker's own ticks",
         "transactions/tasks.py",
-        "    watchdog.start_clock()",
-        "    pass",
+        "        watchdog.start_clock()",
+        "        pass",
         fault("fault_06"),
     ),
     Mutation(
@@ -247,6 +249,62 @@ MUTATIONS = (
         "transactions/rules/lifecycle.py",
         "            _owe_past(cursor, held, minute)\n",
         "            pass\n",
+        RULES,
+    ),
+    Mutation(
+        "a prefix rule looks at smaller ids alone",
+        "transactions/rules/kinds/prefix.py",
+        "           AND y.id < x.id\n",
+        "",
+        RULES,
+    ),
+    Mutation(
+        "what settles is judged again",
+        "transactions/rules/live.py",
+        "        if older:\n",
+        "        if False:\n",
+        RULES,
+    ),
+    Mutation(
+        "what is yet to happen is owed",
+        "transactions/rules/live.py",
+        "        if touched.future:\n",
+        "        if False:\n",
+        RULES,
+    ),
+    Mutation(
+        "putting hits into alerts has its own time",
+        "transactions/rules/evaluation.py",
+        '    cursor.execute(limits_again("statement_timeout"))\n',
+        "",
+        RULES,
+    ),
+    Mutation(
+        "what took too long is given more time",
+        "transactions/rules/debts.py",
+        "times=min(debt.attempts + 1, TIMES_MAX)",
+        "times=1",
+        RULES,
+    ),
+    Mutation(
+        "many slow rules hold up no chunk",
+        "transactions/rules/evaluation.py",
+        "> RULES_MS_MAX:",
+        "> RULES_MS_MAX * 1000:",
+        RULES,
+    ),
+    Mutation(
+        "what is pending is so by now",
+        "transactions/rules/clock.py",
+        " and not is_pending else moment",
+        " else moment",
+        RULES,
+    ),
+    Mutation(
+        "a clock that fails is left alone for a while",
+        "transactions/rules/clock.py",
+        "    if is_left:\n",
+        "    if False:\n",
         RULES,
     ),
     Mutation(

@@ -1,5 +1,6 @@
 """The OpenAPI schema says what there is, and the page that shows it."""
 
+import json
 import os
 import re
 import subprocess
@@ -14,11 +15,15 @@ from django.urls import URLPattern
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.validation import validate_schema
 from jsonschema import Draft202012Validator
+from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from tests.support.serving import ROOT
 from transactions import urls
 from transactions.reading import averages, listing
+from transactions.rulebook import bodies
+from transactions.rulebook import parameters as asked
+from transactions.rulebook.backtests import NewBacktest
 from transactions.serializers import RecordSerializer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -63,7 +68,9 @@ def test_it_has_every_path_of_the_api_with_its_methods(document: Schema) -> None
         path = "/api/" + re.sub(r"\(\?P<(\w+)>[^)]*\)", r"{\1}", str(pattern.pattern)).strip("^?$")
         view = pattern.callback.view_class  # type: ignore[attr-defined]
         served |= {
-            f"{name.upper()} {path}" for name in ("get", "post", "put", "delete") if hasattr(view, name)
+            f"{name.upper()} {path}"
+            for name in ("get", "post", "put", "patch", "delete")
+            if hasattr(view, name)
         }
     described = {name for name, _ in calls(document)}
     assert {name for name in described if "/api/" in name} == served
@@ -78,6 +85,26 @@ def test_fields_and_parameters_are_those_that_are_read(document: Schema) -> None
     assert set(document["components"]["schemas"]["Record"]["properties"]) == set(RecordSerializer().fields)
     assert parameters("/api/transactions/") == set(listing.ListParameters().fields)
     assert parameters("/api/transactions/average/") == set(averages.AverageParameters().fields)
+    assert parameters("/api/rules/") == set(asked.RuleParameters().fields)
+    assert parameters("/api/rules/{id}/hits/") == set(asked.HitParameters().fields)
+    assert parameters("/api/rules/lists/") == set(asked.ListsParameters().fields)
+    assert parameters("/api/rules/lists/{id}/entries/") == set(asked.EntryParameters().fields)
+
+
+def test_what_may_be_posted_about_rules_is_what_is_read(document: Schema) -> None:
+    def shapes(path: str, method: str = "post") -> set[str]:
+        said = document["paths"][path][method]["requestBody"]["content"]["application/json"]["schema"]
+        said = resolved(document, said)
+        each = said.get("oneOf") or said.get("anyOf") or [said]
+        return {name for shape in each for name in shape["properties"]}
+
+    assert shapes("/api/rules/") == set(bodies.NewRule().fields)
+    assert shapes("/api/rules/{id}/", "patch") == set(bodies.Renaming().fields)
+    assert shapes("/api/rules/{id}/versions/") == set(bodies.NewVersion().fields)
+    assert shapes("/api/rules/{id}/versions/{number}/approve/") == set(bodies.Approval().fields)
+    assert shapes("/api/rules/{id}/backtests/") == set(NewBacktest().fields)
+    assert shapes("/api/rules/lists/") == set(bodies.NewList().fields)
+    assert shapes("/api/rules/lists/{id}/entries/") == set(bodies.NewEntries().fields)
 
 
 def test_limits_are_those_that_are_set() -> None:
@@ -114,7 +141,8 @@ def test_every_call_of_the_api_says_what_may_happen_to_any(document: Schema) -> 
     for name, call in calls(document):
         if "/api/" not in name:
             continue
-        assert {"200", "400", "401", "403", "405", "429", "503"} <= set(call["responses"]), name
+        assert {"400", "401", "403", "405", "429", "503"} <= set(call["responses"]), name
+        assert sum(status in call["responses"] for status in ("200", "201", "202")) == 1, name
         assert call["security"] == [{"bearer": []}, {"cookieAuth": []}]
         assert ("requestBody" in call) == ("413" in call["responses"]) == ("415" in call["responses"])
         for status, answer in call["responses"].items():
@@ -140,6 +168,39 @@ def test_the_examples_of_bodies_are_accepted_as_they_stand(
             assert answer.json().get("errors", []) == []
             seen += 1
     assert seen >= 2
+
+
+def test_the_examples_about_rules_are_accepted_in_their_order(
+    api: APIClient, document: Schema, settings: Settings
+) -> None:
+    """What is said of a call that makes something holds for what has been made by then."""
+    settings.FOUR_EYES = False
+    User.objects.create(pk=1, username="the user of the examples")
+
+    def posted(path: str, example: str, method: str = "post") -> Any:
+        said = document["paths"][path][method]["requestBody"]["content"]["application/json"]["examples"]
+        filled = path.replace("{id}", str(made)).replace("{number}", "1").replace("{entry}", str(entry))
+        answer = api.generic(
+            method.upper(), filled, json.dumps(said[example]["value"]), content_type="application/json"
+        )
+        assert answer.status_code in (200, 201), (path, answer.content)
+        return answer.json()
+
+    made = entry = 0
+    made = posted("/api/rules/", "Large")["id"]
+    posted("/api/rules/{id}/", "Name", "patch")
+    for example in ("Other", "Back"):
+        posted("/api/rules/{id}/versions/", example)
+    version = "/api/rules/{id}/versions/{number}/"
+    assert posted(f"{version}submit/", "Nothing")["state"] == "SUBMITTED"
+    assert posted(f"{version}approve/", "AWeekBack")["state"] == "SHADOW"
+    assert posted(f"{version}approve/", "NextMinute")["state"] == "ACTIVE"
+    assert posted(f"{version}retire/", "Nothing")["state"] == "RETIRED"
+    assert posted("/api/rules/import/", "One")["unchanged"] == []
+    made = posted("/api/rules/lists/", "Watched")["id"]
+    assert posted("/api/rules/lists/{id}/entries/", "One") == {"added": 1, "there_already": 0}
+    entry = api.get(f"/api/rules/lists/{made}/entries/").json()["results"][0]["id"]
+    assert posted("/api/rules/lists/{id}/entries/{entry}/end/", "Nothing")["ends_at"] is not None
 
 
 def _posted(api: APIClient, path: str, value: Any, form: str | None) -> Any:

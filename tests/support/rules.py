@@ -1,7 +1,12 @@
 """Rules in force, for tests."""
 
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
+
+import pytest
 
 from transactions.alerts.models import Severity
 from transactions.rules import lifecycle
@@ -22,6 +27,14 @@ def rule_in_force(
     return version
 
 
+@contextmanager
+def instead(kind: type[Any], text: str) -> Iterator[None]:
+    """The kind's text is another one meanwhile."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kind, "sql", lambda self, bound: text)
+        yield
+
+
 def pay_debt() -> None:
     """Flushes until nothing is owed, without the wait between attempts."""
     for _ in range(100):
@@ -30,3 +43,11 @@ def pay_debt() -> None:
         Debt.objects.update(due_at=datetime.now(UTC))
         flush()
     raise AssertionError(f"still owed: {list(Debt.objects.values())}")
+
+
+def eventually(holds: Callable[[], bool], otherwise: str) -> None:
+    """Waits until something holds, for a minute; fails with `otherwise`."""
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.1)

@@ -55,7 +55,8 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
         log.error("A store failed under %s: %s", context["request"].path, type(error).__name__)
         error = Unavailable()
     response = exception_handler(error, context)
-    if response is not None and context["request"].method == "POST" and response.status_code in REASONS:
+    posted = context["request"].method == "POST" and getattr(context["view"], "takes_transactions", False)
+    if response is not None and posted and response.status_code in REASONS:
         refused(REASONS[response.status_code])
     return response
 

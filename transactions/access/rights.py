@@ -1,27 +1,34 @@
-"""What an account may do: three rights, each a permission of Django's, given through a group."""
+"""What an account may do: rights, each a permission of Django's, given through a group."""
 
 from collections.abc import Iterable
 from enum import StrEnum
 
 from django.contrib.auth.models import AnonymousUser, Group, Permission, User
-from django.contrib.contenttypes.models import ContentType
-
-from ..models import Transaction
 
 
 class Right(StrEnum):
-    """POST transactions, read what there is, or administer: DELETE everything."""
+    """POST transactions, read what there is, or administer: DELETE everything.
+
+    See rules and what they found, write drafts and lists of users, or decide: bring a version into force
+    and end it. None of them holds another.
+    """
 
     POST = "post"
     READ = "read"
     ADMINISTER = "administer"
+    VIEW_RULES = "rules.view"
+    CHANGE_RULES = "rules.change"
+    APPROVE_RULES = "rules.approve"
 
 
-# Codenames of the permissions on transactions that stand for the rights, in the admin site too.
+# Codenames of the permissions that stand for the rights, in the admin site too.
 PERMISSIONS = {
     Right.POST: "add_transaction",
     Right.READ: "view_transaction",
     Right.ADMINISTER: "delete_transaction",
+    Right.VIEW_RULES: "view_rule",
+    Right.CHANGE_RULES: "change_rule",
+    Right.APPROVE_RULES: "approve_rule",
 }
 
 Rights = frozenset[Right]
@@ -32,7 +39,7 @@ NONE: Rights = frozenset()
 def rights_of(user: User | AnonymousUser) -> Rights:
     """All the rights of an account: a superuser has every one, an inactive account none."""
     return frozenset(
-        right for right, codename in PERMISSIONS.items() if user.has_perm(f"transactions.{codename}")
+        right for right, codename in PERMISSIONS.items() if user.has_perm(f"{_application(right)}.{codename}")
     )
 
 
@@ -41,10 +48,15 @@ def grant(user: User, rights: Iterable[Right]) -> None:
     user.groups.add(*(_group(right) for right in rights))
 
 
+def _application(right: Right) -> str:
+    """Whose models the permission is on."""
+    return "rules" if right.startswith("rules.") else "transactions"
+
+
 def _group(right: Right) -> Group:
     """A group is given its permission once, when it is made: what an operator changes later stands."""
     group, made = Group.objects.get_or_create(name=f"API: {right}")
     if made:
-        content = ContentType.objects.get_for_model(Transaction)
-        group.permissions.add(Permission.objects.get(content_type=content, codename=PERMISSIONS[right]))
+        wanted = {"content_type__app_label": _application(right), "codename": PERMISSIONS[right]}
+        group.permissions.add(Permission.objects.get(**wanted))
     return group

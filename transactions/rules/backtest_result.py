@@ -34,7 +34,7 @@ SUMMARY = f"""
           FROM marked GROUP BY 1
     ), users AS (
         SELECT user_id, count(*) AS hits FROM this WHERE user_id IS NOT NULL GROUP BY 1
-    ), alerts AS ({{alerts}})
+    ), recalled AS ({{alerts}})
     SELECT (SELECT jsonb_agg(days) FROM days),
            (SELECT count(*) FROM users),
            (SELECT jsonb_agg(t) FROM (SELECT user_id, hits FROM users ORDER BY 2 DESC, 1 LIMIT {TOP}) t),
@@ -46,7 +46,7 @@ SUMMARY = f"""
            (SELECT count(*) FILTER (WHERE opens) FROM (SELECT {{opens}} AS opens FROM other) o),
            (SELECT count(*) FROM this JOIN other
                 ON coalesce(this.id, 0) = coalesce(other.id, 0) AND this.created_at = other.created_at),
-           (SELECT jsonb_agg(alerts) FROM alerts)
+           (SELECT jsonb_agg(recalled) FROM recalled)
 """
 OPENS = f"""coalesce(
     created_at - lag(created_at) OVER (PARTITION BY user_id ORDER BY created_at, id) > {QUIET}, true)"""
@@ -223,10 +223,15 @@ class BacktestResult:
             ],
             "top_users": [{"user": user, "hits": hits} for user, hits in self.top_users],
             "sample": [shown._asdict() for shown in self.sample],
-            "both": self.both,
-            "only_this": self.only_this,
-            "only_other": self.only_other,
-            "other_episodes": self.other_episodes,
+            "beside": None
+            if self.both is None or self.only_other is None
+            else {
+                "hits": self.both + self.only_other,
+                "episodes": self.other_episodes,
+                "both": self.both,
+                "only_this": self.only_this,
+                "only_other": self.only_other,
+            },
             "alerts": [
                 {"disposition": disposition or None, **recalled._asdict()}
                 for disposition, recalled in sorted(self.alerts.items())

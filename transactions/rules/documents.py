@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import prefetch_related_objects
 from django.utils import timezone
 
+from .. import names
 from ..alerts.models import Severity
 from . import lifecycle
 from .kinds.gaps import Unfit
@@ -81,9 +82,10 @@ def parse(text: str) -> Document:
     problems: list[Problem] = []
     lists = _lists(whole.get("lists", []), list(_lines(text, "lists")), problems)
     rules = _rules(whole.get("rules"), list(_lines(text, "rules")), lists, problems)
-    for name in whole:
-        if name not in ("lists", "rules"):
-            problems.append(Problem(1, "", f"there is no “{name}” in a document of rules"))
+    unknown = [name for name in whole if name not in ("lists", "rules")]
+    for name in unknown[: names.TOLD_MAX]:
+        told = names.shortened(name)
+        problems.append(Problem(1, "", f"there is no “{told}” in a document of rules"))
     if problems:
         raise DocumentRefused(sorted(problems))
     return Document(rules, lists)
@@ -101,7 +103,7 @@ def import_rules(document: Document, author: Any = None) -> Imported:
         for name, description in document.lists.items():
             UserList.objects.get_or_create(name=name, defaults={"description": description})
         for worded in document.rules:
-            said = {"severity": worded.severity, "description": worded.description}
+            said: dict[str, Any] = {"severity": worded.severity, "description": worded.description}
             rule, _ = Rule.objects.get_or_create(name=worded.name, defaults=said)
             newest = rule.versions.order_by("-number").first()
             wording: dict[str, Any] = {"kind": worded.kind.name, "parameters": as_json(worded.kind), **said}
@@ -230,10 +232,10 @@ def _lists(given: Any, lines: list[int], problems: list[Problem]) -> dict[str, s
     for number, (line, each) in enumerate(zip(lines, given, strict=True), 1):
         try:
             _check_names(each, {"name"}, {"name", "description"})
-            name = _name(each["name"])
+            name = checked_name(each["name"])
             if name in found:
                 raise ValueError(f"the list “{name}” stands there twice")
-            found[name] = _description(each.get("description", ""))
+            found[name] = checked_description(each.get("description", ""))
         except ValueError as error:
             problems.append(Problem(line, f"list {number}", str(error)))
     return found
@@ -244,15 +246,15 @@ def _rules(given: Any, lines: list[int], lists: dict[str, str], problems: list[P
         problems.append(Problem(1, "", f"“rules” must be an array of at most {RULES_MAX}"))
         return []
     found: list[Worded] = []
-    names: set[str] = set()
+    seen: set[str] = set()
     for number, (line, each) in enumerate(zip(lines, given, strict=True), 1):
         where = f"rule {number}"
         try:
             worded = _worded(line, each, lists)
             where += f" “{worded.name}”"
-            if worded.name in names:
+            if worded.name in seen:
                 raise ValueError("the name stands there twice")
-            names.add(worded.name)
+            seen.add(worded.name)
             found.append(worded)
         except Unfit as error:
             place = error.gap if error.gap == "kind" else f"parameters.{error.gap}".rstrip(".")
@@ -265,11 +267,9 @@ def _rules(given: Any, lines: list[int], lists: dict[str, str], problems: list[P
 def _worded(line: int, given: Any, lists: dict[str, str]) -> Worded:
     required = {"name", "kind", "parameters"}
     _check_names(given, required, required | {"severity", "description"})
-    name = _name(given["name"])
-    severity = given.get("severity", Severity.MEDIUM.value)
-    if not isinstance(severity, str) or severity not in Severity.values:
-        raise ValueError(f"the severity must be one of {', '.join(Severity.values)}")
-    description = _description(given.get("description", ""))
+    name = checked_name(given["name"])
+    severity = checked_severity(given.get("severity", Severity.MEDIUM.value))
+    description = checked_description(given.get("description", ""))
     kind = read(given["kind"], given["parameters"])
     for gap, named in kind.lists():
         if named not in lists:
@@ -283,16 +283,26 @@ def _check_names(given: Any, required: set[str], known: set[str]) -> None:
     if missing := sorted(required - given.keys()):
         raise ValueError(f"“{missing[0]}” is missing")
     if unknown := sorted(given.keys() - known):
-        raise ValueError(f"there is no “{unknown[0]}”")
+        told = names.suggestion(unknown[0], sorted(known))
+        raise ValueError(f"there is no “{names.shortened(unknown[0])}”{told}")
 
 
-def _name(given: Any) -> str:
+def checked_severity(given: Any) -> str:
+    """A severity from JSON. Raises ValueError, which says what would be one; so do the next two."""
+    if not isinstance(given, str) or given not in Severity.values:
+        raise ValueError(f"the severity must be one of {', '.join(Severity.values)}")
+    return given
+
+
+def checked_name(given: Any) -> str:
+    """The name of a rule or a list."""
     if not isinstance(given, str) or not 1 <= len(given) <= NAME_MAX or not given.isprintable():
         raise ValueError(f"the name must be a printable text of 1 to {NAME_MAX} characters")
     return given
 
 
-def _description(given: Any) -> str:
+def checked_description(given: Any) -> str:
+    """What is said of a rule or a list."""
     if not isinstance(given, str) or len(given) > DESCRIPTION_MAX or re.search("[\0\ud800-\udfff]", given):
         raise ValueError(f"the description must be a text of at most {DESCRIPTION_MAX} characters")
     return given

@@ -4,19 +4,21 @@ Whoever brings one into force, or ends it, holds a lock that every chunk of the 
 chunk is stored wholly before or wholly after, and nothing is judged by half a list of versions.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import connection, transaction
-from django.db.models import Max
+from django.db.models import F, Max, Q, QuerySet, Value
+from django.db.models.functions import Greatest
 
 from ..models import Rollup, Transaction
 from . import debts
 from .kinds.gaps import Unfit
-from .kinds.kind import as_json
+from .kinds.kind import Kind, as_json
 from .kinds.registry import read
 from .locks import RULES_LOCK
 from .models import ListEntry, Rule, UserList, Version, VersionState
@@ -24,6 +26,8 @@ from .models import ListEntry, Rule, UserList, Version, VersionState
 # Milliseconds for which a chunk is waited for.
 LOCK_MS_MAX = 10_000
 MINUTE = timedelta(minutes=1)
+# Unknown users that one sentence names.
+TOLD_MAX = 10
 
 LOCK = f"SET LOCAL lock_timeout = {LOCK_MS_MAX}; SELECT pg_advisory_xact_lock({RULES_LOCK})"
 # Purpose: the next full minute, by the clock that judges too. Not `now()`, which is from before the lock.
@@ -47,6 +51,14 @@ class StepRefused(Exception):
 
 class OwnApproval(StepRefused):
     """Whoever approves is the author, or one of them is not known."""
+
+
+class UnknownUsers(StepRefused):
+    """There are no users of these keys."""
+
+    def __init__(self, keys: list[int]) -> None:
+        super().__init__(f"There is no user {', '.join(map(str, keys[:TOLD_MAX]))}.")
+        self.keys = keys
 
 
 class MomentRefused(StepRefused):
@@ -81,6 +93,15 @@ def version_of(rule: Rule, number: int | None, *states: VersionState) -> Version
     return version
 
 
+def checked_form(kind: Any, parameters: Any) -> Kind:
+    """A wording whose lists there are. Raises Unfit, which names the gap."""
+    form = read(kind, parameters)
+    for gap, name in form.lists():
+        if not UserList.objects.filter(name=name).exists():
+            raise Unfit(gap, f"there is no list “{name}”")
+    return form
+
+
 def draft(
     rule: Rule,
     kind: str,
@@ -91,10 +112,7 @@ def draft(
     description: str | None = None,
 ) -> Version:
     """A new version of a rule, by default as grave as the rule is. Raises Unfit, which names the gap."""
-    form = read(kind, parameters)
-    for gap, name in form.lists():
-        if not UserList.objects.filter(name=name).exists():
-            raise Unfit(gap, f"there is no list “{name}”")
+    form = checked_form(kind, parameters)
     with transaction.atomic():
         held = Rule.objects.select_for_update().get(pk=rule.pk)
         last = rule.versions.aggregate(last=Max("number"))["last"] or 0
@@ -134,6 +152,10 @@ def approve(version: Version, approver: Any, *, shadow: bool = False, begin: dat
             )
         _check_retention(held)
         fresh = held.effective_from is None
+        if begin is not None and not fresh:
+            raise MomentRefused(
+                f"The version has begun to judge from {held.effective_from:%Y-%m-%d %H:%M} UTC on."
+            )
         held.approver, held.approved_at, held.four_eyes = approver, _now(cursor), settings.FOUR_EYES
         held.effective_from = held.effective_from or _begin(begin, minute)
         held.state = VersionState.SHADOW if shadow else VersionState.ACTIVE
@@ -180,28 +202,59 @@ def retire(version: Version) -> None:
     version.refresh_from_db()
 
 
-def add_entry(
-    users: UserList, user: Any, *, by: Any = None, expires: datetime | None = None, comment: str = ""
-) -> ListEntry:
-    """Puts a user on a list, from the next full minute until before `expires`, a full minute."""
+def check_users(keys: Sequence[int]) -> None:
+    """Raises UnknownUsers, with those of the keys that no user has."""
+    known = set(get_user_model()._default_manager.filter(pk__in=keys).values_list("pk", flat=True))
+    if unknown := [key for key in keys if key not in known]:
+        raise UnknownUsers(unknown)
+
+
+def add_entries(
+    users: UserList,
+    keys: Sequence[int],
+    *,
+    by: Any = None,
+    expires: datetime | None = None,
+    comment: str = "",
+) -> list[ListEntry]:
+    """Puts users, by their keys, on a list: from the next full minute until before `expires`, another one.
+
+    Who stands there as long already is not put there again. Raises UnknownUsers and MomentRefused, and
+    then nobody was put there.
+    """
+    wanted = list(dict.fromkeys(keys))
+    check_users(wanted)
     with alone() as cursor:
         starts = next_minute(cursor)
         if expires is not None and (expires <= starts or not _is_full(expires)):
             raise MomentRefused("The end of an entry must be a full minute to come.")
-        return ListEntry.objects.create(
-            list=users, user=user, made_by=by, starts_at=starts, ends_at=expires, comment=comment
+        stands = users.entries.filter(user__in=wanted, starts_at__lte=starts)
+        as_long = Q(ends_at=None) if expires is None else Q(ends_at=None) | Q(ends_at__gte=expires)
+        there = set(stands.filter(as_long).values_list("user", flat=True))
+        return ListEntry.objects.bulk_create(
+            ListEntry(list=users, user_id=key, made_by=by, starts_at=starts, ends_at=expires, comment=comment)
+            for key in wanted
+            if key not in there
         )
 
 
 def end_entry(entry: ListEntry) -> None:
-    """Takes a user off a list at the next full minute."""
-    with alone() as cursor:
-        held = ListEntry.objects.select_for_update().get(pk=entry.pk)
-        end = max(next_minute(cursor), held.starts_at)
-        if held.ends_at is None or held.ends_at > end:
-            held.ends_at = end
-            held.save(update_fields=["ends_at"])
+    """Ends an entry at the next full minute; one that ends earlier stays as it is."""
+    _end_entries(ListEntry.objects.filter(pk=entry.pk))
     entry.refresh_from_db()
+
+
+def end_entries(users: UserList, keys: Sequence[int]) -> int:
+    """Takes users off a list at the next full minute; says how many entries of theirs were ended."""
+    return _end_entries(users.entries.filter(user__in=keys))
+
+
+def _end_entries(entries: QuerySet[ListEntry]) -> int:
+    with alone() as cursor:
+        minute = next_minute(cursor)
+        end = Greatest(F("starts_at"), Value(minute))
+        later = entries.filter(Q(ends_at=None) | Q(ends_at__gt=end))
+        return later.update(ends_at=end)
 
 
 def _held(version: Version, *states: VersionState) -> Version:

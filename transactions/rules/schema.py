@@ -46,7 +46,7 @@ def _rules() -> list[dict[str, Any]]:
                         "description": "Why it is looked for, and what to do about it.",
                     },
                     "kind": {"const": kind.name},
-                    "parameters": _form(kind),
+                    "parameters": form_of(kind),
                 },
                 ["name", "kind", "parameters"],
             ),
@@ -55,13 +55,13 @@ def _rules() -> list[dict[str, Any]]:
     ]
 
 
-def _form(form: type[Kind] | type[RowFilter]) -> dict[str, Any]:
+def form_of(form: type[Kind] | type[RowFilter]) -> dict[str, Any]:
     """The gaps of a kind, or of the filter; one that may be left open may be null, too."""
     gaps: dict[str, Any] = {}
     required = []
     for made in fields(form):
         if made.name == "filter":
-            gaps["filter"] = _form(RowFilter)
+            gaps["filter"] = form_of(RowFilter)
             continue
         what = made.metadata["gap"]
         shape = {"title": what.label, **what.schema()}

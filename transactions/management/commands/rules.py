@@ -1,9 +1,8 @@
 """Rules from the command line: what there is, files of them, their way into force, and backtests."""
 
-import argparse
 import json
 import sys
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +13,19 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 from django.db import IntegrityError
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
 from transactions.intake.rejected import printable
-from transactions.rules import backtest, documents, figures, lifecycle
+from transactions.rules import backtest_runs, documents, figures, lifecycle
 from transactions.rules.kinds.kind import Kind
 from transactions.rules.kinds.registry import read
 from transactions.rules.models import Rule, Version, VersionState
 from transactions.rules.schema import schema
 
+from . import _user_lists
+from ._backtests import add_range, add_within, run_backtest, show_backtests
+
 TO_ACTIVATE = (VersionState.SUBMITTED, VersionState.DRAFT, VersionState.SHADOW)
 IN_FORCE = (VersionState.ACTIVE, VersionState.SHADOW)
-DAYS, DAYS_MAX = 30, 3_650
 # The hits that the list tells of.
 LISTED = timedelta(days=7)
 
@@ -59,21 +59,25 @@ class Command(BaseCommand):
         activate.add_argument("--shadow", action="store_true", help="hits without alerts")
         activate.add_argument(
             "--since",
-            type=_moment,
+            type=_user_lists.moment,
             metavar="MOMENT",
             help="judge what happened since, too: a full minute",
         )
-        test.add_argument("--days", type=_days, default=DAYS, metavar="DAYS", help="up to now; %(default)s")
+        add_range(test)
         test.add_argument("--json", action="store_true", help="one JSON object")
+        tests = what.add_parser("backtests", help="the newest that were asked for, in the API or a page")
+        tests.add_argument("name", nargs="?", metavar="NAME")
+        add_within(tests)
+        _user_lists.add_list_arguments(what)
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            getattr(self, f"_{options['what']}")(**options)
+            getattr(self, f"_{options['what'].replace('-', '_')}")(**options)
         except documents.DocumentRefused as error:
             for problem in error.problems:
                 self.stderr.write(printable(str(problem)))
             raise CommandError(f"The file was not taken: {len(error.problems)} wrong.") from error
-        except lifecycle.StepRefused as error:
+        except (lifecycle.StepRefused, backtest_runs.BacktestRefused) as error:
             raise CommandError(printable(str(error))) from error
         except IntegrityError as error:
             raise CommandError(f"PostgreSQL refused it ({str(error).strip()}).") from error
@@ -145,30 +149,28 @@ class Command(BaseCommand):
         end = version.effective_until
         self.stdout.write(f"{version}: retired" + (f" from {end:%Y-%m-%d %H:%M} UTC" if end else ""))
 
-    def _backtest(self, *, name: str, number: int | None, days: int, json: bool, **options: Any) -> None:
-        rule = _rule(name)
-        version = lifecycle.version_of(rule, number, *VersionState)
-        active = rule.versions.filter(state=VersionState.ACTIVE).exclude(pk=version.pk).first()
-        end = timezone.now()
-        begin = end - timedelta(days=days)
-        result = backtest.run(
-            _kind(version),
-            begin,
-            end,
-            beside=None if active is None else _kind(active),
-            progress=self._progress,
-        )
-        self.stdout.write(result.as_json() if json else f"{version}: {_sentence(version)}\n{result}")
-        if active is not None and not json:
-            self.stdout.write(
-                f"beside version {active.number}: {result.both} of both, {result.only_this} of this alone, "
-                f"{result.only_other} of that alone"
-            )
+    def _backtest(self, *, name: str, number: int | None, **options: Any) -> None:
+        version = lifecycle.version_of(_rule(name), number, *VersionState)
+        run_backtest(self.stdout, self.stderr, version, options)
 
-    def _progress(self, done: int, total: int) -> bool:
-        if self.stderr.isatty():
-            self.stderr.write(f"\r{done} of {total}", ending="\n" if done >= total else "")
-        return True
+    def _backtests(self, *, name: str | None, within: float | None, **options: Any) -> None:
+        show_backtests(self.stdout, None if name is None else _rule(name), within)
+
+    def _lists(self, **options: Any) -> None:
+        for line in _user_lists.shown():
+            self.stdout.write(line)
+
+    def _list_make(self, *, name: str, description: str, **options: Any) -> None:
+        _user_lists.make(name, description)
+
+    def _list_add(
+        self, *, name: str, users: list[int], file: str | None, by: str | None, **options: Any
+    ) -> None:
+        more = {each: options[each] for each in ("comment", "expires")}
+        self.stdout.write(_user_lists.add(name, users, file, by=_user(by), **more))
+
+    def _list_end(self, *, name: str, users: list[int], file: str | None, **options: Any) -> None:
+        self.stdout.write(_user_lists.end(name, users, file))
 
 
 def _kind(version: Version) -> Kind:
@@ -208,19 +210,3 @@ def _text(file: str | None) -> str:
         raise CommandError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise CommandError(f"{path}: this is not UTF-8 (byte {error.start})") from error
-
-
-def _moment(text: str) -> datetime:
-    try:
-        found = parse_datetime(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no moment with a timezone, like 2026-01-31T12:00Z")
-    return found
-
-
-def _days(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= DAYS_MAX):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {DAYS_MAX}")
-    return int(text)

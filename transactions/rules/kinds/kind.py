@@ -5,6 +5,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from ... import names
 from ...models import Transaction
 from .gaps import WINDOWS_S, Gap, Hours, ListName, Statuses, Unfit, Whole, Zone
 from .wording import Part, filled
@@ -140,6 +141,8 @@ class Kind:
     wording: ClassVar[str]
     # "set", "prefix" or "clock": see the contract in `rules.evaluation`.
     group: ClassVar[str] = "set"
+    # What it may be narrowed by.
+    filters: ClassVar[tuple[str, ...]] = tuple(made.name for made in fields(RowFilter))
     filter: RowFilter = field(default_factory=RowFilter, kw_only=True)
 
     @property
@@ -212,7 +215,9 @@ def read_form(form: type[Any], given: Any, where: str = "") -> Any:
     known = {made.name: made for made in fields(form)}
     for name in given:
         if name not in known:
-            raise Unfit(f"{where}{name}", "there is no such gap")
+            raise Unfit(
+                f"{where}{names.shortened(name)}", f"there is no such gap{names.suggestion(name, known)}"
+            )
     values: dict[str, Any] = {}
     for name, made in known.items():
         if name == "filter":

@@ -1,0 +1,1 @@
+"""Rules through the API."""

@@ -1,0 +1,274 @@
+"""Rules through the API: made, changed, approved by somebody else, ended."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tests.rulebook.conftest import Caller
+from tests.support.accepting import record, take
+from tests.support.at_once import ask_all, request
+from tests.support.rules import rule_in_force
+from transactions.access.rights import Right
+from transactions.access.tokens import create
+from transactions.alerts.models import Alert
+from transactions.rules import lifecycle
+from transactions.rules.locks import RULES_LOCK
+from transactions.rules.models import Hit, Rule, Version, VersionState
+from transactions.storing.flush import flush
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LARGE: dict[str, Any] = {"name": "Large", "kind": "amount", "parameters": {"amount": 1000}}
+
+
+def minute(days_back: int = 0) -> str:
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    return (now - timedelta(days=days_back)).isoformat()
+
+
+def test_a_rule_is_written_by_one_and_approved_by_another(ann: Caller, bob: Caller) -> None:
+    made = ann.post("", {**LARGE, "severity": "HIGH", "description": "Call <b>them</b>."}, 201)
+    assert {name: made[name] for name in ("name", "severity", "description", "state", "version")} == {
+        "name": "Large",
+        "severity": "HIGH",
+        "description": "Call <b>them</b>.",
+        "state": "DRAFT",
+        "version": 1,
+    }
+    (draft,) = made["versions"]
+    assert (draft["author"], draft["approver"], draft["sentence"]) == (
+        "api-ann",
+        None,
+        "The amount is at least 1000.",
+    )
+    path = f"{made['id']}/versions/1"
+    assert ann.post(f"{path}/submit/")["state"] == "SUBMITTED"
+    approved = bob.post(f"{path}/approve/")
+    assert (approved["state"], approved["approver"]) == ("ACTIVE", "api-bob")
+    assert approved == bob.get(f"{path}/")
+    assert ann.get(f"{made['id']}/")["versions"] == [approved]
+    assert bob.post(f"{path}/retire")["state"] == "RETIRED"
+
+
+def test_nobody_approves_their_own_through_the_api_either(bob: Caller, ann: Caller) -> None:
+    made = bob.post("", LARGE, 201)
+    path = f"{made['id']}/versions/1"
+    bob.post(f"{path}/submit/")
+    told = bob.post(f"{path}/approve/", {}, 403)
+    assert told == {
+        "detail": "Whoever approves a version is not its author (FOUR_EYES), and both must be known."
+    }
+    assert Version.objects.get().state == VersionState.SUBMITTED
+    # And the author of another version has no right to approve at all.
+    assert ann.call("post", f"{path}/approve/").status_code == 403
+
+
+def test_a_version_approved_twice_at_once_is_approved_once(open_url: str, ann: Caller) -> None:
+    """Both wait for the same lock, on a connection each, and go on together."""
+    rule = Rule.objects.create(name="Large")
+    lifecycle.submit(lifecycle.draft(rule, "amount", {"amount": 5}, ann.user))
+    path = f"/api/rules/{rule.pk}/versions/1/approve/"
+    tokens = [create(name, rights=frozenset({Right.APPROVE_RULES}))[0] for name in ("bob", "carol")]
+    approvals = [
+        request(path, body=b"{}", kind="application/json", Authorization=f"Bearer {token}")
+        for token in tokens
+    ]
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = %s"
+
+    async def both() -> list[Any]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", [RULES_LOCK])
+            try:
+                asked = asyncio.create_task(ask_all(open_url, *approvals))
+                for _ in range(200):
+                    await asyncio.sleep(0.05)
+                    cursor.execute(waiting, [RULES_LOCK])
+                    if cursor.fetchone() == (2,):
+                        break
+                else:
+                    raise AssertionError("they do not wait")
+            finally:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [RULES_LOCK])
+        return await asked
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        answers = asyncio.run(both())
+    assert sorted(answer.status for answer in answers) == [200, 409]
+    (refused,) = (json.loads(answer.body) for answer in answers if answer.status == 409)
+    assert refused == {"detail": "The version is active."}
+    assert Version.objects.get().state == VersionState.ACTIVE
+
+
+def test_a_step_that_cannot_be_taken_is_a_conflict_and_changes_nothing(ann: Caller, bob: Caller) -> None:
+    path = f"{ann.post('', LARGE, 201)['id']}/versions/1"
+    assert bob.post(f"{path}/approve/", {}, 409) == {"detail": "The version is draft."}
+    ann.post(f"{path}/submit/")
+    assert ann.post(f"{path}/submit/", {}, 409) == {"detail": "The version is submitted."}
+    bob.post(f"{path}/retire/")
+    assert bob.post(f"{path}/retire/", {}, 409) == {"detail": "The version is retired."}
+
+
+def test_the_past_days_are_judged_too_where_the_approver_says_so(
+    ann: Caller, bob: Caller, people: list[User]
+) -> None:
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    take(record("T1", people[0], 5_000, created_at=yesterday))
+    flush()
+    path = f"{ann.post('', LARGE, 201)['id']}/versions/1"
+    ann.post(f"{path}/submit/")
+    approval = {"state": "SHADOW", "effective_from": minute(2)}
+    assert bob.post(f"{path}/approve/", approval)["state"] == "SHADOW"
+    flush()
+    assert list(Hit.objects.values_list("transaction_id")) == [("T1",)]
+    # In shadow there are no alerts; and the beginning stays when it becomes active.
+    assert not Alert.objects.exists()
+    assert "effective_from" in bob.post(f"{path}/approve/", {"effective_from": minute(1)}, 400)
+    assert bob.post(f"{path}/approve/")["state"] == "ACTIVE"
+
+
+def test_another_draft_says_what_an_earlier_one_said_but_for_what_is_given(ann: Caller, bob: Caller) -> None:
+    rule = ann.post("", {**LARGE, "severity": "LOW"}, 201)["id"]
+    second = ann.post(f"{rule}/versions/", {"parameters": {"amount": 7}, "severity": "HIGH"}, 201)
+    assert (second["number"], second["kind"], second["severity"]) == (2, "amount", "HIGH")
+    back = ann.post(f"{rule}/versions", {"from_version": 1}, 201)
+    assert (back["number"], back["parameters"], back["severity"]) == (3, {"amount": 1000}, "LOW")
+    other = {"kind": "round_amount", "parameters": {"multiple": 500, "least": 1000}}
+    assert ann.post(f"{rule}/versions/", other, 201)["kind"] == "round_amount"
+    # What is in force is what the rule says, whatever drafts there are.
+    for step, who in (("submit", ann), ("approve", bob)):
+        who.post(f"{rule}/versions/2/{step}/")
+    told = ann.get(f"{rule}/")
+    assert (told["version"], told["state"], told["severity"]) == (2, "ACTIVE", "HIGH")
+    assert [version["number"] for version in told["versions"]] == [4, 3, 2, 1]
+
+
+def test_a_rule_is_renamed_and_nothing_else_of_it_is_changed_past_approval(ann: Caller) -> None:
+    rule = ann.post("", LARGE, 201)["id"]
+    ann.post("", {**LARGE, "name": "Other"}, 201)
+    assert ann.told("patch", f"{rule}/", {"name": "Very large"}, 200)["name"] == "Very large"
+    taken = ann.told("patch", f"{rule}/", {"name": "Other"}, 409)
+    assert taken == {"name": ["there is a rule “Other” already"]}
+    told = ann.told("patch", f"{rule}/", {"severity": "LOW", "description": "x"}, 400)
+    approved = ["This belongs to a version, which is approved: POST another one to versions/."]
+    assert told == {"severity": approved, "description": approved}
+    assert ann.told("patch", f"{rule}/", {}, 400) == {"name": ["This field is required."]}
+
+
+# --- Lists of rules ----------------------------------------------------------------------------
+
+
+def test_rules_are_listed_page_by_page_and_by_what_they_are(ann: Caller, bob: Caller) -> None:
+    names = [f"Rule {number}" for number in range(5)]
+    rules = [ann.post("", {**LARGE, "name": name}, 201)["id"] for name in names]
+    ann.post(f"{rules[3]}/versions/1/submit/")
+    ann.post("", {"name": "Round", "kind": "round_amount", "parameters": {"multiple": 5, "least": 5}}, 201)
+    page, seen = ann.get("?limit=2"), []
+    while True:
+        seen += [rule["name"] for rule in page["results"]]
+        if page["next"] is None:
+            break
+        page = ann.api.get(page["next"]).json()
+    assert seen == [*names, "Round"]
+    for query, found in (
+        ("state=SUBMITTED", ["Rule 3"]),
+        ("kind=round_amount", ["Round"]),
+        ("name=Rule 1", ["Rule 1"]),
+        ("severity=CRITICAL", []),
+    ):
+        assert [rule["name"] for rule in ann.get(f"?{query}")["results"]] == found, query
+    (waiting,) = ann.get("?state=SUBMITTED")["results"]
+    assert waiting["submitted"] == 1
+
+
+def test_a_thousand_rules_are_listed_by_two_queries(ann: Caller) -> None:
+    made = Rule.objects.bulk_create(Rule(name=f"Rule {number}") for number in range(1_000))
+    Version.objects.bulk_create(
+        Version(rule=rule, number=number, kind="amount", parameters={"amount": 5}, author=ann.user)
+        for rule in made
+        for number in (1, 2)
+    )
+    ann.get("")
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        assert len(ann.get("?limit=1000")["results"]) == 1_000
+    asked = [
+        query["sql"] for query in queries if "rules_rule" in query["sql"] or "rules_version" in query["sql"]
+    ]
+    assert len(asked) == 2
+
+
+# --- Hits --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def found(people: list[User], settings: Any) -> Version:
+    """A rule that has hit nine transactions, of three users."""
+    settings.FOUR_EYES = False
+    version = rule_in_force("amount", amount=1)
+    take(*(record(f"T{number}", people[number % 3], number) for number in range(1, 10)))
+    flush()
+    return version
+
+
+def test_hits_are_shown_page_by_page_the_latest_first_each_once(
+    ann: Caller, found: Version, people: list[User]
+) -> None:
+    path = f"{found.rule_id}/hits/"
+    page, seen = ann.get(f"{path}?limit=4"), []
+    while True:
+        seen += [hit["id"] for hit in page["results"]]
+        if page["next"] is None:
+            break
+        page = ann.api.get(page["next"]).json()
+    assert seen == list(Hit.objects.order_by("-pk").values_list("pk", flat=True))
+    hit = ann.get(f"{path}?limit=1")["results"][0]
+    kept = Hit.objects.get(pk=hit["id"])
+    assert hit | {"happened_at": None, "raised_at": None} == {
+        "id": kept.pk,
+        "version": 1,
+        "transaction": kept.transaction,
+        "transaction_id": kept.transaction_id,
+        "user": kept.user,
+        "amount": kept.amount,
+        "status": kept.status,
+        "happened_at": None,
+        "figures": kept.figures,
+        "raised_at": None,
+        "alert": kept.alert_id,
+        "suppressed": None,
+    }
+    assert len(ann.get(f"{path}?user={people[0].pk}")["results"]) == 3
+    assert ann.get(f"{path}?version=2")["results"] == []
+    (rule,) = ann.get("")["results"]
+    assert (rule["hits_7_days"], rule["hits_30_days"]) == (9, 9)
+    Hit.objects.update(raised_at=datetime.now(UTC) - timedelta(days=8))
+    (rule,) = ann.get("")["results"]
+    assert (rule["hits_7_days"], rule["hits_30_days"]) == (0, 9)
+
+
+# --- Files -------------------------------------------------------------------------------------
+
+
+def test_what_is_exported_is_imported_again_and_changes_nothing(ann: Caller) -> None:
+    ann.post("", LARGE, 201)
+    answer = ann.call("get", "export/")
+    assert answer["Content-Type"] == "application/json"
+    assert ann.post("import/", answer.json()) == {"drafts": [], "unchanged": ["Large"]}
+    changed = answer.json()
+    changed["rules"][0]["severity"] = "CRITICAL"
+    rule = Rule.objects.get()
+    assert ann.post("import/", changed)["drafts"] == [{"id": rule.pk, "name": "Large", "version": 2}]
+    assert (Version.objects.get(number=2).author, rule.severity) == (ann.user, "MEDIUM")
+    assert ann.get("export/?name=None")["rules"] == []
+
+
+def test_the_schema_is_published(ann: Caller) -> None:
+    assert ann.get("schema/")["required"] == ["rules"]

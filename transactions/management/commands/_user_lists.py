@@ -1,0 +1,140 @@
+"""The part of `manage.py rules` that is about lists of users."""
+
+from argparse import ArgumentTypeError
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from transactions.intake.rejected import printable
+from transactions.rules import lifecycle
+from transactions.rules.documents import checked_description, checked_name
+from transactions.rules.models import UserList
+from transactions.serializers import USER_MAX
+
+COMMENT_CHARACTERS_MAX = 200
+# Users put on a list at once, while no chunk is judged; and keys of a file, which is read whole.
+USERS_AT_ONCE, USERS_MAX = 10_000, 1_000_000
+BYTES_MAX = USERS_MAX * len(f"{USER_MAX}\r\n")
+
+
+def add_list_arguments(what: Any) -> None:
+    """The sub-commands about lists."""
+    what.add_parser("lists", help="every list of users, and how many stand there now")
+    make = what.add_parser("list-make", help="make a list of users, empty at first")
+    add = what.add_parser("list-add", help="put users on a list, from the next full minute on")
+    end = what.add_parser("list-end", help="take users off a list at the next full minute")
+    for each in (make, add, end):
+        each.add_argument("name", metavar="LIST")
+    make.add_argument("--description", default="", metavar="TEXT")
+    for each in (add, end):
+        each.add_argument("users", nargs="*", type=key, metavar="USER", help="keys of users")
+        each.add_argument("--file", metavar="FILE", help=f"a key a line, up to {USERS_MAX:,}")
+    add.add_argument("--by", metavar="USERNAME", help="who puts them there")
+    add.add_argument("--comment", default="", metavar="TEXT", help="why")
+    add.add_argument("--expires", type=moment, metavar="MOMENT", help="until then: a full minute to come")
+
+
+def shown() -> list[str]:
+    """A line for each list."""
+    now = timezone.now()
+    return [
+        f"{printable(users.name)}: {_standing(users, now)} users now. {printable(users.description)}".rstrip()
+        for users in UserList.objects.order_by("name")
+    ]
+
+
+def make(name: str, description: str) -> None:
+    """Raises CommandError."""
+    try:
+        made = {"description": checked_description(description)}
+        _, is_new = UserList.objects.get_or_create(name=checked_name(name), defaults=made)
+    except ValueError as error:
+        raise CommandError(str(error)) from None
+    if not is_new:
+        raise CommandError(f"There is a list “{printable(name)}” already.")
+
+
+def add(
+    name: str, users: list[int], file: str | None, *, by: Any, comment: str, expires: datetime | None
+) -> str:
+    """Puts users on a list, thousands at a time. Raises CommandError, and lifecycle.StepRefused."""
+    found, keys = _list(name), _keys(users, file)
+    if len(comment) > COMMENT_CHARACTERS_MAX or "\0" in comment:
+        raise CommandError(f"The comment must be a text of at most {COMMENT_CHARACTERS_MAX} characters.")
+    for part in _parts(keys):
+        lifecycle.check_users(part)
+    added = sum(
+        len(lifecycle.add_entries(found, part, by=by, expires=expires, comment=comment))
+        for part in _parts(keys)
+    )
+    return f"added: {added}, there already: {len(keys) - added}"
+
+
+def end(name: str, users: list[int], file: str | None) -> str:
+    """Ends what entries users have on a list. Raises CommandError."""
+    found, keys = _list(name), _keys(users, file)
+    return f"ended: {sum(lifecycle.end_entries(found, part) for part in _parts(keys))}"
+
+
+def key(text: str) -> int:
+    """The key of a user. Raises ArgumentTypeError."""
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) <= USER_MAX):
+        raise ArgumentTypeError(f"{text[:60]!r} is no key of a user")
+    return int(text)
+
+
+def moment(text: str) -> datetime:
+    """A moment with a timezone. Raises ArgumentTypeError."""
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise ArgumentTypeError(f"{text!r} is no moment with a timezone, like 2026-01-31T12:00Z")
+    return found
+
+
+def _list(name: str) -> UserList:
+    found = UserList.objects.filter(name=name).first()
+    if found is None:
+        raise CommandError(f"There is no list “{printable(name)}”.")
+    return found
+
+
+def _standing(users: UserList, now: datetime) -> int:
+    stands = users.entries.filter(starts_at__lte=now).exclude(ends_at__lte=now)
+    return stands.values("user").distinct().count()
+
+
+def _keys(users: list[int], file: str | None) -> list[int]:
+    keys = list(dict.fromkeys([*users, *(_of_file(Path(file)) if file is not None else [])]))
+    if not keys:
+        raise CommandError("name the users, or a file of them")
+    return keys
+
+
+def _of_file(path: Path) -> list[int]:
+    try:
+        with path.open("rb") as opened:
+            text = opened.read(BYTES_MAX + 1).decode("ascii", "backslashreplace")
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}") from error
+    lines = text.splitlines()
+    if len(text) > BYTES_MAX or len(lines) > USERS_MAX:
+        raise CommandError(f"{path}: at most {USERS_MAX:,} users at once")
+    found = []
+    for number, line in enumerate(lines, 1):
+        try:
+            found += [key(line.strip())] if line.strip() else []
+        except ArgumentTypeError as error:
+            raise CommandError(f"{path}: line {number}: {error}") from None
+    return found
+
+
+def _parts(keys: list[int]) -> Sequence[list[int]]:
+    return [keys[at : at + USERS_AT_ONCE] for at in range(0, len(keys), USERS_AT_ONCE)]

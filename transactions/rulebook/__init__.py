@@ -1,0 +1,1 @@
+"""Rules as the API takes and shows them."""
