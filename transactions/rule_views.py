@@ -312,15 +312,14 @@ class ListEntries(RuleView):
     def post(self, request: Request, id: str) -> Response:
         users = get_object_or_404(UserList, pk=id)
         valid = self.posted(request, bodies.NewEntries).validated_data
-        made = lifecycle.add_entries(
+        added = lifecycle.add_entries(
             users,
             valid["users"],
             by=self.author(request),
             expires=valid["expires_at"],
             comment=valid["comment"],
         )
-        there = len(set(valid["users"])) - len(made)
-        return Response({"added": len(made), "there_already": there})
+        return Response({"added": added, "there_already": len(set(valid["users"])) - added})
 
 
 class EndEntry(RuleView):

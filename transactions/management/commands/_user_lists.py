@@ -69,8 +69,7 @@ def add(
     for part in _parts(keys):
         lifecycle.check_users(part)
     added = sum(
-        len(lifecycle.add_entries(found, part, by=by, expires=expires, comment=comment))
-        for part in _parts(keys)
+        lifecycle.add_entries(found, part, by=by, expires=expires, comment=comment) for part in _parts(keys)
     )
     return f"added: {added}, there already: {len(keys) - added}"
 
