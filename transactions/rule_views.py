@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from . import names
 from .access.rights import Right
 from .openapi import rules as operations
+from .reading.listing import Page
 from .reading.parameters import Parameters
 from .rulebook import bodies, changes, pages, parameters
 from .rules import documents, lifecycle, schema
@@ -112,7 +113,7 @@ class RuleView(ApiView):
         return super().handle_exception(exc)
 
 
-def _paged(request: Request, page: pages.Page) -> Response:
+def _paged(request: Request, page: Page) -> Response:
     return Response({"results": page.results, "next": next_page(request, page.cursor)})
 
 
