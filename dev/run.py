@@ -34,6 +34,8 @@ _CHOICES = {
     "ALLOW_ANONYMOUS_API": "true",
     "RATE_LIMIT_RECORDS_PER_SECOND": "0",
     "ALLOW_DELETE_ALL": "true",
+    # One person tries the rules out.
+    "FOUR_EYES": "false",
     "DJANGO_SETTINGS_MODULE": "transaction_monitoring.settings",
 }
 
@@ -56,6 +58,7 @@ class Run:
         self.chosen |= {"DATA_DIR": str(data.path), "PORT": str(self.port)}
         # In the order in which they are stopped.
         self.stages: list[list[Program]] = []
+        self.backtests: Program | None = None
         self.watch: asyncio.Task[None] | None = None
 
     async def serve(self) -> None:
@@ -91,6 +94,9 @@ class Run:
         await run_once(self._python("check", "dev.worker_answers"))
         await wait_ready(self.stages[0][0], _READY_SECONDS)
         self._say_ready(password_file, known)
+        # Nobody waits for it, so it takes no part of a processor from what is waited for.
+        if self.backtests is not None:
+            start(self.backtests)
 
     async def _check_settings(self) -> None:
         """The URL of a server that makes no sense ends the run in the settings' own words."""
@@ -139,14 +145,19 @@ class Run:
             )
             for number in range(1, self.web_processes + 1)
         ]
-        # No gossip between workers: there is one.
+        # No gossip between workers: they have nothing to say to each other.
+        alone = ["--without-gossip", "--without-mingle"]
         worker = self._program(
             "worker",
-            [*celery, "worker", "-l", "info", "--without-gossip", "--without-mingle"],
+            [*celery, "worker", "-l", "info", *alone],
             stop_seconds=60.0,  # It ends its flush first.
         )
         beat = self._program("beat", [*celery, "beat", "-l", "warning", "-s", schedule, "--pidfile="])
-        self.stages = [web, [beat], [worker], *self.stages]
+        # One process without a child, which ends a backtest between two of its slices, or is killed: then
+        # another takes it up.
+        own = ["-Q", "backtests", "-n", "backtests@", "--pool", "solo"]
+        self.backtests = self._program("backtests", [*celery, "worker", *own, "-l", "warning", *alone])
+        self.stages = [web, [beat, self.backtests], [worker], *self.stages]
         for program in (*web, worker, beat):
             start(program)
         self.watch = asyncio.create_task(self._watch(worker))

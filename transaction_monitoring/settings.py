@@ -201,6 +201,9 @@ CELERY_TIMEZONE = "UTC"
 CELERY_WORKER_CONCURRENCY = 1
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# A backtest takes minutes, and the flush waits for nobody: a worker of its own takes this queue, and one
+# that is not told of queues takes the other alone.
+CELERY_TASK_ROUTES = {"transactions.tasks.run_backtest": {"queue": "backtests"}}
 # Ends a child that hangs in spite of every timeout below it.
 CELERY_TASK_TIME_LIMIT = 300
 # Beat's file is as young as its last tick, which is how its health is told.
@@ -211,7 +214,13 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
         "schedule": float(FLUSH_INTERVAL_SECONDS),
         # A tick carries no data: one that nobody took in time is worth nothing.
         "options": {"expires": float(FLUSH_INTERVAL_SECONDS)},
-    }
+    },
+    "look-after-backtests": {
+        "task": "transactions.tasks.look_after_backtests",
+        # What a killed worker left is taken up again a minute later; two short statements.
+        "schedule": 60.0,
+        "options": {"expires": 30.0},
+    },
 }
 if RETENTION_DAYS:
     CELERY_BEAT_SCHEDULE["prune-transactions"] = {
@@ -397,6 +406,7 @@ SPECTACULAR_SETTINGS = {
     "DISABLE_DOCSTRING_DESCRIPTIONS": True,
     "POSTPROCESSING_HOOKS": [
         "transactions.openapi.rule_shapes.add",
+        "transactions.openapi.backtests.add",
         "transactions.openapi.components.complete",
         "transactions.openapi.probes.add",
     ],

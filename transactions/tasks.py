@@ -6,15 +6,17 @@ all, that Beat or the broker is away.
 """
 
 import logging
+import threading
 from typing import Any
 
 import psycopg2
 import redis
 from celery import shared_task
-from celery.signals import task_failure, task_revoked, task_success, worker_init
+from celery.signals import task_failure, task_revoked, task_success, worker_init, worker_shutting_down
 from django.conf import settings
 
 from .metrics import ticks
+from .rules import backtest, backtest_runs
 from .storing import retention, watchdog
 from .storing.bulk_insert import Superseded
 from .storing.flush import flush
@@ -25,6 +27,9 @@ log = logging.getLogger(__name__)
 EXPECTED = (psycopg2.Error, redis.RedisError, Superseded)
 # Seconds of pruning at a time: the flush waits for it, as there is one worker for both.
 PRUNE_S_MAX = 2.0
+# Whether this worker was told to stop. One of backtests runs them in its main process (`--pool solo`), so
+# that they know, and it starts and costs as little as one process does.
+_stopping = threading.Event()
 
 
 @shared_task(name="transactions.tasks.flush_transactions", ignore_result=True, throws=EXPECTED)
@@ -51,18 +56,50 @@ def prune_transactions() -> None:
             log.error("Nothing is pruned. %s", error)
 
 
+@shared_task(name="transactions.tasks.look_after_backtests", ignore_result=True, throws=EXPECTED)
+def look_after_backtests() -> None:
+    """Prunes backtests, takes back what a killed worker left, and sends a tick where any waits."""
+    if backtest_runs.look_after():
+        backtest_runs.send_tick()
+
+
+@shared_task(
+    name=backtest_runs.TICK,
+    ignore_result=True,
+    throws=EXPECTED,
+    # Longer than a backtest may take.
+    time_limit=int(backtest.RUN_S_MAX) + 600,
+)
+def run_backtest() -> None:
+    """Runs the backtest that has waited longest, in a worker of the queue `backtests` alone."""
+    if backtest_runs.run_next(_stopping.is_set) is not None and not _stopping.is_set():
+        backtest_runs.send_tick()
+
+
 def connect_signals() -> None:
     """Lets Celery call the functions below; for the application's start."""
     # Not `worker_ready`: over its memory limit Redis does not let a worker become ready.
     worker_init.connect(start_clock)
+    worker_shutting_down.connect(note_stop)
     task_revoked.connect(note_expired_tick)
     task_failure.connect(note_failed_tick)
     task_success.connect(note_done_tick)
 
 
-def start_clock(**_: Any) -> None:
-    """The worker's main process flushes by itself when no tick comes."""
-    watchdog.start_clock()
+def start_clock(sender: Any, **_: Any) -> None:
+    """The main process of a worker that flushes does so by itself when no tick comes."""
+    if flushes(sender):
+        watchdog.start_clock()
+
+
+def flushes(worker: Any) -> bool:
+    """Whether a worker takes the flush's ticks, and not those of another queue alone."""
+    return worker.app.conf.task_default_queue in worker.app.amqp.queues.consume_from
+
+
+def note_stop(**_: Any) -> None:
+    """The worker ends: what it runs ends soon, or goes back."""
+    _stopping.set()
 
 
 def note_expired_tick(sender: Any, expired: bool, **_: Any) -> None:

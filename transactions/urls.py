@@ -2,9 +2,10 @@
 
 from django.urls import re_path
 
-from . import rule_views, views
+from . import backtest_views, rule_views, views
 
 RULE, LIST = r"rules/(?P<id>[0-9]{1,18})", r"rules/lists/(?P<id>[0-9]{1,18})"
+BACKTEST = RULE + r"/backtests/(?P<backtest>[0-9]{1,18})"
 VERSION = RULE + r"/versions/(?P<number>[0-9]{1,9})"
 
 urlpatterns = [
@@ -24,6 +25,9 @@ urlpatterns = [
         rf"^{LIST}/entries/(?P<entry>[0-9]{{1,18}})/end/?$", rule_views.EndEntry.as_view(), name="end-entry"
     ),
     re_path(rf"^{RULE}/?$", rule_views.RuleDetail.as_view(), name="rule"),
+    re_path(rf"^{RULE}/backtests/?$", backtest_views.Backtests.as_view(), name="backtests"),
+    re_path(rf"^{BACKTEST}/?$", backtest_views.BacktestDetail.as_view(), name="backtest"),
+    re_path(rf"^{BACKTEST}/cancel/?$", backtest_views.CancelBacktest.as_view(), name="cancel-backtest"),
     re_path(rf"^{RULE}/hits/?$", rule_views.RuleHits.as_view(), name="hits"),
     re_path(rf"^{RULE}/versions/?$", rule_views.RuleVersions.as_view(), name="versions"),
     re_path(rf"^{VERSION}/?$", rule_views.RuleVersion.as_view(), name="version"),

@@ -64,8 +64,12 @@ CONTRACT = Path(__file__).parent
 def server(transactional_db: None, tmp_path: Path) -> Iterator[str]:
     collect_static_files()
     # No flush runs here; readiness is not to wait for one.
-    alone: dict[str, Any] = {"FLUSH_INTERVAL_SECONDS": "3600", "FOUR_EYES": "false"}
-    with daphne(ALLOW_ANONYMOUS_API="false", log=tmp_path / "log", **alone) as url:
+    with daphne(
+        log=tmp_path / "log",
+        ALLOW_ANONYMOUS_API="false",
+        FLUSH_INTERVAL_SECONDS="3600",
+        FOUR_EYES="false",
+    ) as url:
         yield url
 
 

@@ -177,8 +177,8 @@ MUTATIONS = (
     Mutation(
         "the worker's own ticks",
         "transactions/tasks.py",
-        "    watchdog.start_clock()",
-        "    pass",
+        "        watchdog.start_clock()",
+        "        pass",
         fault("fault_06"),
     ),
     Mutation(

@@ -94,7 +94,7 @@ def test_nothing_is_reached_from_outside_but_the_proxy_and_the_service_on_loopba
     assert SERVICES["proxy"]["networks"] == ["frontend"]
 
 
-@pytest.mark.parametrize("name", ["web", "worker", "beat", "migrate"])
+@pytest.mark.parametrize("name", ["web", "worker", "backtests", "beat", "migrate"])
 def test_the_application_believes_one_proxy(name: str) -> None:
     environment = SERVICES[name]["environment"]
 
@@ -129,7 +129,7 @@ def test_what_is_kept_is_on_named_volumes() -> None:
     assert set(DOCUMENT["volumes"]) == {"database", "redis"}
 
 
-@pytest.mark.parametrize("name", ["web", "worker", "beat"])
+@pytest.mark.parametrize("name", ["web", "worker", "backtests", "beat"])
 def test_the_application_waits_for_its_stores_and_their_tables(name: str) -> None:
     conditions = {other: wanted["condition"] for other, wanted in SERVICES[name]["depends_on"].items()}
 

@@ -14,7 +14,8 @@ from tests.support.serving import ROOT
 
 UNITS = ROOT / "deploy" / "systemd"
 NAMES = {"web": "transactions-web@.service", "worker": "transactions-worker.service"} | {
-    "beat": "transactions-beat.service"
+    "beat": "transactions-beat.service",
+    "backtests": "transactions-backtests.service",
 }
 ANALYZE = shutil.which("systemd-analyze")
 needs_systemd = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")

@@ -1,14 +1,18 @@
 """Backtests: what a rule would have found, beside another, without writing or filling memory."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 import pytest
 from django.contrib.auth.models import User
 
+from tests.rules.streams import parameters
 from tests.support.rows import row, store
-from transactions.rules import backtest
-from transactions.rules.kinds.registry import read
-from transactions.rules.models import Hit
+from transactions.rules import backtest, backtest_result
+from transactions.rules.kinds.kind import Kind
+from transactions.rules.kinds.registry import NAMES, read
+from transactions.rules.models import Hit, ListEntry, UserList
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -70,3 +74,70 @@ def test_an_amount_of_nothing_is_the_least(people: list[User]) -> None:
     store(row(people[0], NOON, 0), row(people[0], NOON, 5))
     result = backtest.run(read("amount", {"at": "most", "amount": 5}), BEGIN, END)
     assert (result.amount_least, result.amount_most) == (0, 5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_it_counts_are_the_hits_themselves_whatever_the_slices(
+    name: str, people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = Random(name)
+    begin, end = NOON - timedelta(days=20), NOON
+    store_at_random(random, people, begin, end)
+    (this, found), (other, others) = (drawn(name, random, begin, end) for _ in range(2))
+    monkeypatch.setattr(backtest, "LOOK", backtest.LOOK.replace("LIMIT 1000", "LIMIT 1"))
+    monkeypatch.setattr(backtest, "SELECT_STEP", backtest.SELECT_STEP.replace("LIMIT 100000", "LIMIT 37"))
+    monkeypatch.setattr(backtest, "SLICE_ROWS", 37)
+    result = backtest.run(this, begin, end, beside=other)
+    keys, other_keys = ({(hit.transaction, hit.moment) for hit in hits} for hits in (found, others))
+    assert (result.hits, result.both) == (len(found), len(keys & other_keys))
+    assert (result.only_this, result.only_other) == (len(keys - other_keys), len(other_keys - keys))
+    assert result.hits_by_day == Counter(hit.moment.date().isoformat() for hit in found)
+    assert sum(result.episodes_by_day.values()) == result.episodes == episodes(found)
+    assert result.other_episodes == episodes(others)
+    users = Counter(hit.user for hit in found if hit.user is not None)
+    assert (result.users, dict(result.top_users)) == (len(users), users)
+    amounts = [hit.amount for hit in found if hit.amount is not None]
+    assert result.amount_total == sum(amounts)
+    assert (result.amount_least, result.amount_most) == (
+        min(amounts, default=None),
+        max(amounts, default=None),
+    )
+    assert {(hit.id, datetime.fromisoformat(hit.happened_at)) for hit in result.sample} <= keys
+    assert len(result.sample) == min(len(found), backtest_result.SAMPLE)
+
+
+def drawn(name: str, random: Random, begin: datetime, end: datetime) -> tuple[Kind, list[backtest.Found]]:
+    """A rule of a kind that finds something, and what it finds."""
+    while True:
+        kind = read(name, parameters(name, random))
+        if found := list(backtest.find(kind, begin, end)):
+            return kind, found
+
+
+def store_at_random(random: Random, people: list[User], begin: datetime, end: datetime) -> None:
+    rows = []
+    for _ in range(300):
+        moment = (begin + (end - begin) * random.random()).replace(microsecond=0)
+        status = random.choice(("PENDING", "SUCCESS", "FAILED"))
+        made = row(random.choice(people), moment, random.choice((1, 10, 95, 100, 2**63 - 1)), status)
+        made.accepted_at = moment + timedelta(minutes=random.choice((0, 30, 6_000)))
+        rows.append(made)
+    store(*sorted(rows, key=lambda made: made.accepted_at))
+    watched = UserList.objects.create(name="watched")
+    ListEntry.objects.create(list=watched, user=people[0], starts_at=begin + (end - begin) / 3)
+
+
+def episodes(hits: list[backtest.Found]) -> int:
+    """Runs of hits of one user, or of the system, without a day between."""
+    counted, last = 0, dict[int | None, datetime]()
+    for hit in sorted(hits, key=lambda hit: (hit.moment, hit.transaction or 0)):
+        before = last.get(hit.user)
+        counted += before is None or hit.moment - before > timedelta(hours=24)
+        last[hit.user] = hit.moment
+    return counted
+
+
+def test_rules_about_different_things_are_not_compared(people: list[User]) -> None:
+    store(row(people[0], NOON, 7))
+    result = backtest.run(read("amount", {"amount": 5}), BEGIN, END, beside=read("silence", {"minutes": 1}))
+    assert (result.hits, result.both, result.as_dict()["beside"]) == (1, None, None)

@@ -1,17 +1,23 @@
 """`manage.py rules`: what it prints, and its exit status."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.utils import timezone
 from pytest_django import Settings
 
 from tests.support.accepting import record, take
 from tests.support.outages import postgres_away
-from transactions.rules.models import Rule, Version, VersionState
+from tests.support.rows import row, store
+from tests.support.rules import eventually, pay_debt
+from transactions.rules import backtest_result, backtest_runs
+from transactions.rules.models import Backtest, Rule, Version, VersionState
 from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -98,6 +104,70 @@ def test_a_backtest_tells_what_a_draft_would_have_found_beside_the_active_versio
     assert (result["hits"], len(result["sample"])) == (5, 5)
 
 
+def test_a_backtest_looks_at_the_range_that_is_named(people: list[User], tmp_path: Path) -> None:
+    store(*(row(people[0], datetime(2026, 1, day, tzinfo=UTC), 7) for day in (1, 2, 3, 4)))
+    run("import", written(tmp_path / "rules.json", 5))
+    within = ("--from", "2026-01-02T00:00Z", "--to", "2026-01-04T00:00Z")
+    told = run("backtest", "Rule 1", *within).splitlines()
+    assert told[1].startswith("2026-01-02 00:00 to 2026-01-04 00:00 UTC, in ")
+    assert told[2] == "hits: 2, of 1 users; alerts: about 1, 0.5 a day"
+    days = json.loads(run("backtest", "Rule 1", "--to", within[3], "--days", "3", "--json"))["days"]
+    assert [(day["day"], day["hits"]) for day in days] == [
+        ("2026-01-01", 1),
+        ("2026-01-02", 1),
+        ("2026-01-03", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--from", "2026-01-02T00:00Z", "--to", "2026-01-02T00:00Z"), "The range must end after it begins."),
+        (("--from", "1990-01-02T00:00Z"), "The range must not be longer than 3,650 days."),
+        (("--from", "2026-01-02"), "no moment with a timezone"),
+        (("--from", "2026-01-02T00:00Z", "--days", "3"), "not allowed with argument"),
+    ],
+)
+def test_a_range_that_makes_no_sense_is_told(tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
+    run("import", written(tmp_path / "rules.json", 5))
+    assert told in refused("backtest", "Rule 1", *arguments)
+
+
+def test_ctrl_c_ends_a_backtest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(backtest_result.BacktestResult, "show", interrupted)
+    run("import", written(tmp_path / "rules.json", 5))
+    with pytest.raises(SystemExit) as ended:
+        run("backtest", "Rule 1")
+    assert ended.value.code == 130
+    eventually(lambda: working() == 0, "its session is still there")
+
+
+def working() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'transactions backtest'"
+        )
+        found: int = cursor.fetchone()[0]
+    return found
+
+
+def test_backtests_that_were_asked_for_are_listed_and_one_that_waits_in_vain_is_told(tmp_path: Path) -> None:
+    run("import", written(tmp_path / "rules.json", 5))
+    version = Version.objects.get()
+    done, waiting = (backtest_runs.ask(version.rule, version=version) for _ in range(2))
+    backtest_runs.run_next()
+    assert [line.partition("Rule 1")[0].split()[-1] for line in run("backtests", "Rule 1").splitlines()] == [
+        "QUEUED",
+        "DONE",
+    ]
+    assert run("backtests", "--within", "60").count("version 1") == 2
+    Backtest.objects.filter(pk=waiting.pk).update(asked_at=done.asked_at - timedelta(seconds=61))
+    assert "does a worker of the queue “backtests”" in refused("backtests", "--within", "60")
+
+
 @pytest.mark.parametrize("what", ["show", "activate", "retire", "backtest", "export"])
 def test_a_rule_that_is_not_there_is_told(what: str) -> None:
     assert refused(what, "No\x1brule") == "There is no rule “No\\x1brule”."
@@ -131,3 +201,43 @@ def test_a_file_is_checked_without_postgres(tmp_path: Path) -> None:
 def test_postgres_away_is_told() -> None:
     with postgres_away():
         assert refused("list").startswith("PostgreSQL does not answer")
+
+
+def test_where_there_is_no_rule_the_starter_rules_come_into_force_and_later_starts_change_nothing() -> None:
+    assert run("start") == "rules that came into force: 12\n"
+    begins = set(Version.objects.values_list("effective_from", flat=True))
+    assert len(begins) == 1
+    begin = begins.pop()
+    assert begin is not None
+    assert begin <= timezone.now()
+
+    run("retire", "Failures in a row")
+    Rule.objects.filter(name="Pending for a day").update(name="Pending")
+    before = list(Version.objects.order_by("pk").values_list("pk", "state", "rule__name", "rule__severity"))
+    assert run("start") == "rules that came into force: 0\n"
+    assert before == list(
+        Version.objects.order_by("pk").values_list("pk", "state", "rule__name", "rule__severity")
+    )
+
+
+def test_a_starter_rule_that_looks_back_further_than_transactions_are_kept_stays_a_draft(
+    settings: Settings,
+) -> None:
+    settings.RETENTION_DAYS = 30
+    assert run("start") == "rules that came into force: 10\n"
+    assert set(Version.objects.filter(state="DRAFT").values_list("kind", flat=True)) == {
+        "deviation",
+        "first_or_dormant",
+    }
+
+
+def test_the_list_tells_what_each_rule_found(people: list[User], tmp_path: Path) -> None:
+    run("import", written(tmp_path / "rules.json", 5, 50))
+    run("activate", "Rule 1", "--since", "2026-01-31T12:00Z")
+    take(*(record(f"T{n}", people[n % 2], n) for n in range(1, 10)))
+    flush()
+    pay_debt()
+
+    first, second = run("list").splitlines()
+    assert first.endswith("The amount is at least 5. Hits in 7 days: 5. Open alerts: 2.")
+    assert second.endswith("The amount is at least 50.")

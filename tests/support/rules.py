@@ -1,5 +1,7 @@
 """Rules in force, for tests."""
 
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,3 +32,11 @@ def pay_debt() -> None:
         Debt.objects.update(due_at=datetime.now(UTC))
         flush()
     raise AssertionError(f"still owed: {list(Debt.objects.values())}")
+
+
+def eventually(holds: Callable[[], bool], otherwise: str) -> None:
+    """Waits until something holds, for a minute; fails with `otherwise`."""
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.1)

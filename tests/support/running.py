@@ -20,8 +20,9 @@ from dev.test_servers import EXPORTED
 # A word of each process' command line.
 PROGRAMS = {
     "web": "daphne",
-    "worker": "worker",
-    "beat": "beat",
+    "worker": "worker -l",
+    "backtests": "-Q backtests",
+    "beat": "beat -l",
     "redis": "valkey-server",
     "postgres": "postgres",
 }

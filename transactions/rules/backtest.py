@@ -1,25 +1,22 @@
 """Backtest: what a rule would have found in a range of history, by the text that judges live.
 
-On one snapshot that writes nothing, users by the slice, hits as they come: memory does not grow with
-history. Beside another rule it tells what both find, and what one of them alone.
+On one snapshot that writes nothing, users by the slice. PostgreSQL counts the hits of each slice, so
+memory grows neither with history nor with hits. Beside another rule it tells what both find, and what
+one of them alone.
 """
 
-import json
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields
+from contextlib import contextmanager
 from datetime import datetime, timedelta
-from heapq import heappush, heapreplace
-from random import Random
 from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
 
-from ..alerts.grouping import QUIET_HOURS
 from ..models import Transaction
 from ..stores.postgres_session import Session
 from . import evaluation
+from .backtest_result import BacktestResult, summary
 from .kinds.clock import ClockKind, PendingTooLong
 from .kinds.kind import Bound, Kind
 
@@ -28,15 +25,15 @@ TABLE, USER = Transaction._meta.db_table, get_user_model()._meta.db_table
 SLICE_USERS = 1_000
 SLICE_ROWS = 100_000
 HITS_AT_A_TIME = 5_000
-SAMPLE, TOP = 20, 10
 # How long a whole run, and one slice of it, may take.
 RUN_S_MAX, SLICE_MS_MAX = 3_600.0, 600_000
-QUIET = timedelta(hours=QUIET_HOURS)
 
+# A backend whose client is gone ends within seconds, and with it whatever its session held.
 BEGIN = f"""
     SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;
     {evaluation.LIMIT}; SET LOCAL statement_timeout = {SLICE_MS_MAX};
-    SET LOCAL idle_in_transaction_session_timeout = {SLICE_MS_MAX}
+    SET LOCAL idle_in_transaction_session_timeout = {SLICE_MS_MAX};
+    SET LOCAL client_connection_check_interval = 2000
 """
 COUNT_USERS = f"SELECT count(*) FROM {USER}"
 # Purpose: the next users, all of whose range is looked at.
@@ -51,11 +48,21 @@ FIND_ROWS = "SELECT * FROM ({text}) found ORDER BY created_at, id"
 FIND_MOMENTS = (
     "SELECT NULL::bigint, NULL::bigint, bucket, NULL::bigint, figures FROM ({text}) found ORDER BY bucket"
 )
+# Purpose: what rules that look at the clock have found, until it is summed up: their slices are no users'.
+CREATE_FOUND = """
+    CREATE TEMPORARY TABLE IF NOT EXISTS rule_found (
+        other boolean, id bigint, user_id bigint, created_at timestamptz, amount bigint, figures jsonb
+    ) ON COMMIT DELETE ROWS
+"""
+KEEP_FOUND = "INSERT INTO rule_found SELECT {other}, found.* FROM ({text}) found"
+FOUND = "SELECT id, user_id, created_at, amount, figures FROM rule_found WHERE other = {other}"
 SELECT_STEP = f"""
     SELECT max(id), max(accepted_at), count(*) FROM (
         SELECT id, accepted_at FROM {TABLE} WHERE id > %s ORDER BY id LIMIT {SLICE_ROWS}) step
 """
-SELECT_NOW = "SELECT now()"
+SELECT_NOW = f"SELECT now(), (SELECT max(id) FROM {TABLE})"
+
+Progress = Callable[[int, int], bool]
 
 
 class Cancelled(Exception):
@@ -71,52 +78,20 @@ class Found(NamedTuple):
     amount: int | None
     figures: dict[str, Any]
 
-    @property
-    def place(self) -> tuple[int, datetime, int]:
-        return self.user or 0, self.moment, self.transaction or 0
+
+def go_on(done: int, total: int) -> bool:
+    """Progress that nobody asks for."""
+    return True
 
 
-@dataclass(slots=True)
-class BacktestResult:
-    """What a rule found. Days are of UTC; an episode is a run of hits of one user without quiet between."""
+def comparable(kind: Kind, beside: Kind | None) -> bool:
+    """Whether two rules are about the same things: users' transactions, others, or quarters of an hour."""
+    return beside is not None and _walks(kind) == _walks(beside)
 
-    begin: datetime
-    end: datetime
-    hits: int = 0
-    users: int = 0
-    episodes: int = 0
-    hits_by_day: Counter[str] = field(default_factory=Counter)
-    episodes_by_day: Counter[str] = field(default_factory=Counter)
-    amount_total: int = 0
-    amount_least: int | None = None
-    amount_most: int | None = None
-    top_users: list[tuple[int, int]] = field(default_factory=list)
-    sample: list[Found] = field(default_factory=list)
-    # Beside another rule.
-    both: int | None = None
-    only_this: int | None = None
-    only_other: int | None = None
-    seconds: float = 0.0
 
-    def __str__(self) -> str:
-        """A few lines for a terminal."""
-        days = max(1, round((self.end - self.begin) / timedelta(days=1)))
-        lines = [
-            f"{self.begin:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M} UTC, in {self.seconds:.1f} s",
-            f"hits: {self.hits}, of {self.users} users; alerts: about {self.episodes}, "
-            f"{self.episodes / days:.1f} a day",
-        ]
-        if self.amount_least is not None:
-            lines.append(f"amounts: {self.amount_least} to {self.amount_most}, {self.amount_total} in all")
-        if self.top_users:
-            lines.append("most hit: " + ", ".join(f"user {user} ({hits})" for user, hits in self.top_users))
-        return "\n".join(lines)
-
-    def as_json(self) -> str:
-        """One JSON object; moments in ISO 8601, a sample's hits as objects."""
-        said = {made.name: getattr(self, made.name) for made in fields(self)}
-        said["sample"] = [found._asdict() for found in self.sample]
-        return json.dumps(said, default=lambda moment: moment.isoformat())
+def opened() -> Session:
+    """The session that a backtest works in; it may hold a lock for as long."""
+    return Session("transactions backtest", silence_s=RUN_S_MAX)
 
 
 def run(
@@ -125,73 +100,71 @@ def run(
     end: datetime,
     *,
     beside: Kind | None = None,
-    progress: Callable[[int, int], bool] = lambda done, total: True,
+    rule: int | None = None,
+    progress: Progress = go_on,
+    session: Session | None = None,
 ) -> BacktestResult:
     """What `kind` finds of what happened from `begin` until before `end`, also beside another rule.
 
-    `progress` is told of steps done and in all; where it returns False, Cancelled is raised. Raises
-    psycopg2.Error too.
+    With `rule`, its key, also which of its past alerts would have been raised. `progress` is told of
+    steps done and in all; where it returns False, Cancelled is raised. Raises psycopg2.Error too. Works
+    in the `session` that is given, or in one of its own.
     """
-    summary = _Summary(begin, end, compared=beside is not None)
+    if session is None:
+        with opened() as own:
+            return run(kind, begin, end, beside=beside, rule=rule, progress=progress, session=own)
     began = time.monotonic()
-    for found, in_this, in_other in _both(kind, beside, begin, end, progress):
-        summary.add(found, in_this, in_other)
-    result = summary.finish()
+    beside = beside if comparable(kind, beside) else None
+    result = BacktestResult(begin, end)
+    if beside is not None:
+        result.both = result.only_this = result.only_other = result.other_episodes = 0
+    with _snapshot(session) as cursor:
+        values = {"begin": begin, "end": end, "version": 0, "rule": rule}
+        if isinstance(kind, ClockKind):
+            _keep_found(cursor, kind, beside, begin, end, progress)
+            this, other = FOUND.format(other=False), None if beside is None else FOUND.format(other=True)
+            cursor.execute(summary(this, other, scope=None, rule=rule), values)
+            result.add(cursor.fetchone())
+        else:
+            bound, bound_beside = Bound("this_"), Bound("other_")
+            this, other = kind.sql(bound), None if beside is None else beside.sql(bound_beside)
+            text = summary(this, other, scope=evaluation.SCOPE, rule=rule)
+            for _ in _slices(cursor, begin, end, progress):
+                cursor.execute(text, {**values, **bound.values, **bound_beside.values})
+                result.add(cursor.fetchone())
+        result.show(cursor, kind)
     result.seconds = round(time.monotonic() - began, 3)
     return result
 
 
-def find(
-    kind: Kind,
-    begin: datetime,
-    end: datetime,
-    progress: Callable[[int, int], bool] = lambda done, total: True,
-) -> Iterator[Found]:
+def find(kind: Kind, begin: datetime, end: datetime, progress: Progress = go_on) -> Iterator[Found]:
     """The hits themselves, each user's in the order of time."""
-    return (found for found, _, _ in _both(kind, None, begin, end, progress))
-
-
-def _both(
-    kind: Kind, beside: Kind | None, begin: datetime, end: datetime, progress: Callable[[int, int], bool]
-) -> Iterator[tuple[Found, bool, bool]]:
-    """Hits of either rule, and which of the two they are of."""
-    with Session("transactions backtest", silence_s=RUN_S_MAX) as session:
-        with session.transaction() as cursor:
-            evaluation.prepare(cursor)
-        with session.transaction() as cursor:
-            cursor.execute(BEGIN)
-            walks = isinstance(kind, ClockKind), isinstance(beside, ClockKind)
-            for step in _steps(cursor, kind, begin, end, progress):
-                if beside is None or walks[0] != walks[1]:
-                    # Rules of different sorts share no hits.
-                    yield from ((found, True, False) for found in step(kind))
-                else:
-                    yield from _merge(step(kind), step(beside))
-
-
-def _merge(these: Iterator[Found], others: Iterator[Found]) -> Iterator[tuple[Found, bool, bool]]:
-    """Two runs of hits in the same order, as one."""
-    this, other = next(these, None), next(others, None)
-    while this is not None or other is not None:
-        if other is None or (this is not None and this.place < other.place):
-            assert this is not None
-            yield this, True, False
-            this = next(these, None)
-        elif this is None or other.place < this.place:
-            yield other, False, True
-            other = next(others, None)
+    with opened() as session, _snapshot(session) as cursor:
+        if isinstance(kind, ClockKind):
+            for values in _clock_steps(cursor, kind, begin, end, progress):
+                yield from _rows(cursor, _template(kind), kind, values)
         else:
-            yield this, True, True
-            this, other = next(these, None), next(others, None)
+            for _ in _slices(cursor, begin, end, progress):
+                yield from _rows(cursor, FIND, kind, {"begin": begin, "end": end, "version": 0})
 
 
-def _steps(
-    cursor: Any, kind: Kind, begin: datetime, end: datetime, progress: Callable[[int, int], bool]
-) -> Iterator[Callable[[Kind], Iterator[Found]]]:
-    """Slices of history, each as a way to have a rule look at it."""
-    if isinstance(kind, ClockKind):
-        yield from _clock_steps(cursor, kind, begin, end, progress)
-        return
+@contextmanager
+def _snapshot(session: Session) -> Iterator[Any]:
+    """A cursor in a transaction that sees one moment and writes nothing but temporary tables."""
+    with session.transaction() as cursor:
+        evaluation.prepare(cursor)
+        cursor.execute(CREATE_FOUND)
+    with session.transaction() as cursor:
+        cursor.execute(BEGIN)
+        yield cursor
+
+
+def _walks(kind: Kind) -> str:
+    return kind.walks if isinstance(kind, ClockKind) else "users"
+
+
+def _slices(cursor: Any, begin: datetime, end: datetime, progress: Progress) -> Iterator[None]:
+    """Users by the slice, each put where a text looks for whom to look at."""
     cursor.execute(COUNT_USERS)
     users, done, after = cursor.fetchone()[0], 0, 0
     while True:
@@ -199,7 +172,7 @@ def _steps(
         looked = cursor.rowcount
         if not looked:
             return
-        yield lambda rule: _rows(cursor, FIND, rule, {"begin": begin, "end": end, "version": 0})
+        yield
         cursor.execute(SELECT_LAST_USER)
         after, done = cursor.fetchone()[0], done + looked
         cursor.execute(LOOK_AWAY)
@@ -208,16 +181,15 @@ def _steps(
 
 
 def _clock_steps(
-    cursor: Any, kind: ClockKind, begin: datetime, end: datetime, progress: Callable[[int, int], bool]
-) -> Iterator[Callable[[Kind], Iterator[Found]]]:
+    cursor: Any, kind: ClockKind, begin: datetime, end: datetime, progress: Progress
+) -> Iterator[dict[str, Any]]:
+    """Slices of what the clock is looked at along, each as what is bound to a text."""
     cursor.execute(SELECT_NOW)
-    now = cursor.fetchone()[0]
+    now, last_row = cursor.fetchone()
     shared = {"begin": begin, "end": end}
     if kind.walks == "buckets":
-        values = {**shared, "after": begin - timedelta(seconds=1), "moment": now}
-        yield lambda rule: _rows(cursor, FIND_MOMENTS, rule, values)
+        yield {**shared, "after": begin - timedelta(seconds=1), "moment": now}
         return
-    template = FIND_ROWS if isinstance(kind, PendingTooLong) else FIND_MOMENTS
     row, latest, more = 0, None, True
     while more:
         cursor.execute(SELECT_STEP, (row,))
@@ -225,11 +197,26 @@ def _clock_steps(
         more = rows == SLICE_ROWS
         known = max((each for each in (latest, accepted) if each is not None), default=None)
         moment = now if isinstance(kind, PendingTooLong) or not more else known
-        step = {**shared, "after": row, "to": to or row, "moment": moment, "latest": latest}
-        yield lambda rule, step=step: _rows(cursor, template, rule, step)  # type: ignore[misc]
+        yield {**shared, "after": row, "to": to or row, "moment": moment, "latest": latest}
         row, latest = to or row, known
-        if not progress(row, row + 1):
+        if not progress(row, last_row or row):
             raise Cancelled
+
+
+def _keep_found(
+    cursor: Any, kind: ClockKind, beside: Kind | None, begin: datetime, end: datetime, progress: Progress
+) -> None:
+    """Fills the table of what was found, of one rule after the other."""
+    for other, each in ((False, kind), (True, beside)):
+        if isinstance(each, ClockKind):
+            for values in _clock_steps(cursor, each, begin, end, progress):
+                bound = Bound()
+                text = _template(each).format(text=each.sql(bound))
+                cursor.execute(KEEP_FOUND.format(other=other, text=text), {**bound.values, **values})
+
+
+def _template(kind: ClockKind) -> str:
+    return FIND_ROWS if isinstance(kind, PendingTooLong) else FIND_MOMENTS
 
 
 def _rows(cursor: Any, template: str, kind: Kind, values: dict[str, Any]) -> Iterator[Found]:
@@ -241,68 +228,3 @@ def _rows(cursor: Any, template: str, kind: Kind, values: dict[str, Any]) -> Ite
         hits.execute(template.format(text=text), {**bound.values, **values})
         for row in hits:
             yield Found(*row)
-
-
-class _Summary:
-    """Adds up hits that come user by user, each user's in the order of time."""
-
-    def __init__(self, begin: datetime, end: datetime, *, compared: bool) -> None:
-        self._result = BacktestResult(begin, end)
-        if compared:
-            self._result.both = self._result.only_this = self._result.only_other = 0
-        self._user: int | None = None
-        self._hits_of_user = 0
-        self._last: datetime | None = None
-        self._top: list[tuple[int, int]] = []
-        # The same sample for the same hits.
-        self._random = Random(0)
-
-    def add(self, found: Found, in_this: bool, in_other: bool) -> None:
-        result = self._result
-        if result.both is not None and result.only_this is not None and result.only_other is not None:
-            result.both += in_this and in_other
-            result.only_this += in_this and not in_other
-            result.only_other += in_other and not in_this
-        if not in_this:
-            return
-        if self._hits_of_user == 0 or found.user != self._user:
-            self._end_user()
-            self._user, self._last = found.user, None
-        self._hits_of_user += 1
-        day = found.moment.date().isoformat()
-        result.hits += 1
-        result.hits_by_day[day] += 1
-        if self._last is None or found.moment - self._last > QUIET:
-            result.episodes += 1
-            result.episodes_by_day[day] += 1
-        self._last = found.moment
-        if found.amount is not None:
-            result.amount_total += found.amount
-            result.amount_least = min(
-                found.amount, found.amount if result.amount_least is None else result.amount_least
-            )
-            result.amount_most = max(found.amount, result.amount_most or 0)
-        self._keep(found)
-
-    def _keep(self, found: Found) -> None:
-        """Each hit is as likely in the sample as any other."""
-        sample = self._result.sample
-        if len(sample) < SAMPLE:
-            sample.append(found)
-        elif (place := self._random.randrange(self._result.hits)) < SAMPLE:
-            sample[place] = found
-
-    def _end_user(self) -> None:
-        if self._hits_of_user and self._user is not None:
-            self._result.users += 1
-            entry = (self._hits_of_user, -self._user)
-            if len(self._top) < TOP:
-                heappush(self._top, entry)
-            elif entry > self._top[0]:
-                heapreplace(self._top, entry)
-        self._hits_of_user = 0
-
-    def finish(self) -> BacktestResult:
-        self._end_user()
-        self._result.top_users = [(-user, hits) for hits, user in sorted(self._top, reverse=True)]
-        return self._result

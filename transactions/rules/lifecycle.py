@@ -18,7 +18,7 @@ from django.db.models.functions import Greatest
 from ..models import Rollup, Transaction
 from . import debts
 from .kinds.gaps import Unfit
-from .kinds.kind import as_json
+from .kinds.kind import Kind, as_json
 from .kinds.registry import read
 from .locks import RULES_LOCK
 from .models import ListEntry, Rule, UserList, Version, VersionState
@@ -103,6 +103,15 @@ def version_of(rule: Rule, number: int | None, *states: VersionState) -> Version
     return version
 
 
+def checked_form(kind: Any, parameters: Any) -> Kind:
+    """A wording whose lists there are. Raises Unfit, which names the gap."""
+    form = read(kind, parameters)
+    for gap, name in form.lists():
+        if not UserList.objects.filter(name=name).exists():
+            raise Unfit(gap, f"there is no list “{name}”")
+    return form
+
+
 def draft(
     rule: Rule,
     kind: str,
@@ -113,10 +122,7 @@ def draft(
     description: str | None = None,
 ) -> Version:
     """A new version of a rule, by default as grave as the rule is. Raises Unfit, which names the gap."""
-    form = read(kind, parameters)
-    for gap, name in form.lists():
-        if not UserList.objects.filter(name=name).exists():
-            raise Unfit(gap, f"there is no list “{name}”")
+    form = checked_form(kind, parameters)
     with transaction.atomic():
         held = Rule.objects.select_for_update().get(pk=rule.pk)
         last = rule.versions.aggregate(last=Max("number"))["last"] or 0

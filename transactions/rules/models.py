@@ -1,4 +1,4 @@
-"""What PostgreSQL keeps of rules: their versions, the lists they name, hits, debt, and the gate."""
+"""What PostgreSQL keeps of rules: versions, the lists they name, hits, debt, the gate, and backtests."""
 
 from django.conf import settings
 from django.db import models
@@ -280,3 +280,80 @@ class ClockCursor(models.Model):
 
     def __str__(self) -> str:
         return f"version {self.version_id} up to {self.moment}"
+
+
+class BacktestState(models.TextChoices):
+    QUEUED = "QUEUED", "Queued"
+    RUNNING = "RUNNING", "Running"
+    DONE = "DONE", "Done"
+    CANCELLED = "CANCELLED", "Cancelled"
+    FAILED = "FAILED", "Failed"
+
+
+UNFINISHED = (BacktestState.QUEUED, BacktestState.RUNNING)
+
+
+class Backtest(models.Model):
+    """A backtest that somebody asked for, how far it is, and what came of it. See `backtest_runs`.
+
+    What is tested is a version, or a wording that is not in any yet.
+    """
+
+    rule = models.ForeignKey(Rule, on_delete=models.CASCADE, related_name="backtests", db_index=False)
+    version = models.ForeignKey(Version, null=True, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=30)
+    parameters = models.JSONField()
+    # The version in force when it was asked for, if that is another one.
+    beside = models.ForeignKey(Version, null=True, on_delete=models.CASCADE, related_name="+")
+    # What happened from `begin` until before `end` is looked at.
+    begin = models.DateTimeField()
+    end = models.DateTimeField()
+    state = models.CharField(
+        max_length=10,
+        choices=BacktestState,
+        default=BacktestState.QUEUED,
+        db_default=BacktestState.QUEUED,
+    )
+    asked_by = models.ForeignKey(USER, null=True, on_delete=models.SET_NULL, related_name="+")
+    asked_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    cancel_asked = models.BooleanField(default=False, db_default=False)
+    # How often a worker has taken it: it is taken up again where a worker was killed.
+    attempts = models.IntegerField(default=0, db_default=0)
+    # Steps done, and in all; 0 of 0 until it has begun.
+    steps_done = models.BigIntegerField(default=0, db_default=0)
+    steps = models.BigIntegerField(default=0, db_default=0)
+    # What `backtest.BacktestResult` says, once it is done.
+    result = models.JSONField(null=True, blank=True)
+    error = models.CharField(max_length=200, blank=True, default="", db_default="")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(state__in=BacktestState.values), name="backtest_state_known"
+            ),
+            models.CheckConstraint(condition=models.Q(kind__in=NAMES), name="backtest_kind_known"),
+            models.CheckConstraint(
+                condition=models.Q(begin__lt=models.F("end")), name="backtest_ends_after_it_begins"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=UNFINISHED, ended_at=None)
+                | (~models.Q(state__in=UNFINISHED) & models.Q(ended_at__isnull=False)),
+                name="backtest_ended_at_a_time",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state=BacktestState.DONE, result__isnull=False)
+                | (~models.Q(state=BacktestState.DONE) & models.Q(result__isnull=True)),
+                name="backtest_done_with_result",
+            ),
+        ]
+        indexes = [
+            # A rule's backtests, the newest first.
+            models.Index(fields=["rule", "-id"], name="backtest_by_rule"),
+            # What waits for a worker, or has one.
+            models.Index(fields=["id"], name="backtest_unfinished", condition=models.Q(state__in=UNFINISHED)),
+        ]
+
+    def __str__(self) -> str:
+        return f"backtest {self.pk} of {self.rule_id}"

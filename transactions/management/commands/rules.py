@@ -1,6 +1,5 @@
 """Rules from the command line: what there is, files of them, their way into force, and backtests."""
 
-import argparse
 import json
 import sys
 from datetime import timedelta
@@ -16,17 +15,19 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from transactions.intake.rejected import printable
-from transactions.rules import backtest, documents, lifecycle
+from transactions.rules import backtest_runs, documents, figures, lifecycle
 from transactions.rules.kinds.kind import Kind
 from transactions.rules.kinds.registry import read
 from transactions.rules.models import Rule, Version, VersionState
 from transactions.rules.schema import schema
 
+from ._backtests import add_range, add_within, run_backtest, show_backtests
 from ._user_lists import add_list_arguments, add_users, end_users, list_lines, make_list, moment
 
 TO_ACTIVATE = (VersionState.SUBMITTED, VersionState.DRAFT, VersionState.SHADOW)
 IN_FORCE = (VersionState.ACTIVE, VersionState.SHADOW)
-DAYS, DAYS_MAX = 30, 3_650
+# The hits that the list tells of.
+LISTED = timedelta(days=7)
 
 
 class Command(BaseCommand):
@@ -45,6 +46,7 @@ class Command(BaseCommand):
             which.add_argument("file", nargs="?", metavar="FILE", help="- for standard input")
             which.add_argument("--starter", action="store_true", help="the rules that come along")
         taking.add_argument("--by", metavar="USERNAME", help="the author; asked for with FOUR_EYES")
+        what.add_parser("start", help="where there is no rule: those that come along, in force at once")
         export = what.add_parser("export", help="a file of rules, on standard output")
         export.add_argument("names", nargs="*", metavar="NAME", help="all, where none is named")
         activate = what.add_parser("activate", help="approve a version: from the next full minute on")
@@ -61,8 +63,11 @@ class Command(BaseCommand):
             metavar="MOMENT",
             help="judge what happened since, too: a full minute",
         )
-        test.add_argument("--days", type=_days, default=DAYS, metavar="DAYS", help="up to now; %(default)s")
+        add_range(test)
         test.add_argument("--json", action="store_true", help="one JSON object")
+        tests = what.add_parser("backtests", help="the newest that were asked for, in the API or a page")
+        tests.add_argument("name", nargs="?", metavar="NAME")
+        add_within(tests)
         add_list_arguments(what)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -72,7 +77,7 @@ class Command(BaseCommand):
             for problem in error.problems:
                 self.stderr.write(printable(str(problem)))
             raise CommandError(f"The file was not taken: {len(error.problems)} wrong.") from error
-        except lifecycle.StepRefused as error:
+        except (lifecycle.StepRefused, backtest_runs.BacktestRefused) as error:
             raise CommandError(printable(str(error))) from error
         except IntegrityError as error:
             raise CommandError(f"PostgreSQL refused it ({str(error).strip()}).") from error
@@ -80,10 +85,16 @@ class Command(BaseCommand):
             raise CommandError(f"PostgreSQL does not answer ({str(error).strip()}).") from error
 
     def _list(self, **options: Any) -> None:
+        found = {each.rule: each for each in figures.found_since(timezone.now() - LISTED)}
         for rule in Rule.objects.order_by("name").prefetch_related("versions"):
             version = documents.said_by(rule)
             state = "-" if version is None else VersionState(version.state).label
-            self.stdout.write(f"{state:<9} {rule.severity:<8} {printable(rule.name)}: {_sentence(version)}")
+            hits = ""
+            if rule.pk in found:
+                hits = f" Hits in {LISTED.days} days: {found[rule.pk].hits:,}."
+                hits += f" Open alerts: {found[rule.pk].open_alerts:,}."
+            said = f"{printable(rule.name)}: {_sentence(version)}"
+            self.stdout.write(f"{state:<9} {rule.severity:<8} {said}{hits}")
 
     def _schema(self, **options: Any) -> None:
         self.stdout.write(json.dumps(schema(), ensure_ascii=False, indent=2))
@@ -114,6 +125,12 @@ class Command(BaseCommand):
             self.stdout.write(f"draft: {version}")
         self.stdout.write(f"drafts: {len(drafts)}, unchanged: {len(unchanged)}")
 
+    def _start(self, **options: Any) -> None:
+        started = documents.start_with(documents.parse(_text(None)))
+        for reason in started.refused:
+            self.stderr.write(printable(reason))
+        self.stdout.write(f"rules that came into force: {len(started.in_force)}")
+
     def _export(self, *, names: list[str], **options: Any) -> None:
         rules = [_rule(name) for name in names] if names else list(Rule.objects.all())
         self.stdout.write(documents.export_rules(rules), ending="")
@@ -132,25 +149,12 @@ class Command(BaseCommand):
         end = version.effective_until
         self.stdout.write(f"{version}: retired" + (f" from {end:%Y-%m-%d %H:%M} UTC" if end else ""))
 
-    def _backtest(self, *, name: str, number: int | None, days: int, json: bool, **options: Any) -> None:
-        rule = _rule(name)
-        version = lifecycle.version_of(rule, number, *VersionState)
-        active = rule.versions.filter(state=VersionState.ACTIVE).exclude(pk=version.pk).first()
-        end = timezone.now()
-        begin = end - timedelta(days=days)
-        result = backtest.run(
-            _kind(version),
-            begin,
-            end,
-            beside=None if active is None else _kind(active),
-            progress=self._progress,
-        )
-        self.stdout.write(result.as_json() if json else f"{version}: {_sentence(version)}\n{result}")
-        if active is not None and not json:
-            self.stdout.write(
-                f"beside version {active.number}: {result.both} of both, {result.only_this} of this alone, "
-                f"{result.only_other} of that alone"
-            )
+    def _backtest(self, *, name: str, number: int | None, **options: Any) -> None:
+        version = lifecycle.version_of(_rule(name), number, *VersionState)
+        run_backtest(self.stdout, self.stderr, version, options)
+
+    def _backtests(self, *, name: str | None, within: float | None, **options: Any) -> None:
+        show_backtests(self.stdout, None if name is None else _rule(name), within)
 
     def _lists(self, **options: Any) -> None:
         for line in list_lines():
@@ -167,11 +171,6 @@ class Command(BaseCommand):
 
     def _list_end(self, *, name: str, users: list[int], file: str | None, **options: Any) -> None:
         self.stdout.write(end_users(name, users, file))
-
-    def _progress(self, done: int, total: int) -> bool:
-        if self.stderr.isatty():
-            self.stderr.write(f"\r{done} of {total}", ending="\n" if done >= total else "")
-        return True
 
 
 def _kind(version: Version) -> Kind:
@@ -211,9 +210,3 @@ def _text(file: str | None) -> str:
         raise CommandError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise CommandError(f"{path}: this is not UTF-8 (byte {error.start})") from error
-
-
-def _days(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= DAYS_MAX):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {DAYS_MAX}")
-    return int(text)

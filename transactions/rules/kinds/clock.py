@@ -6,7 +6,7 @@ began, by when everything accepted before is stored.
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ...models import Rollup
 from .gaps import Factor, Unfit, Whole
@@ -94,15 +94,13 @@ class ClockKind(Kind):
 class PendingTooLong(ClockKind):
     name: ClassVar[str] = "pending_too_long"
     title: ClassVar[str] = "Pending for long"
+    wording: ClassVar[str] = "A transaction is still pending {minutes} minutes after it was accepted"
     of_transaction: ClassVar[bool] = True
     minutes: int = gap(Whole("the number of minutes", 1, MINUTES_MAX))
 
     @property
     def memory_s(self) -> int:
         return self.minutes * 60
-
-    def clause(self) -> str:
-        return f"A transaction is still pending {self.minutes} minutes after it was accepted"
 
     def sql(self, bound: Bound) -> str:
         conditions = "".join(f" AND {condition}" for condition in self.filter.conditions("t", bound))
@@ -114,16 +112,22 @@ class PendingTooLong(ClockKind):
 class FailureRate(ClockKind):
     name: ClassVar[str] = "failure_rate"
     title: ClassVar[str] = "More failures than usual"
+    wording: ClassVar[str] = (
+        "Of at least {least} transactions of a quarter of an hour at least {percent} % fail, and "
+        "{factor} times the share of the same time of the last {days} days"
+    )
     walks: ClassVar[str] = "buckets"
     factor: Decimal = gap(Factor("the factor", Decimal("1.01")))  # noqa: RUF009
     percent: int = gap(Whole("the percentage", 1, 100))
     days: int = gap(Whole("the number of days", 1, 28), default=7)
     least: int = gap(Whole("the number of transactions", 1), default=20)
 
-    def clause(self) -> str:
+    def explain(self, figures: dict[str, Any]) -> str:
+        failed, count = figures["failed"], figures["count"]
+        before, of = figures["failed_before"], figures["count_before"]
         return (
-            f"Of at least {self.least} transactions of a quarter of an hour at least {self.percent} % fail, "
-            f"and {self.factor} times the share of the same time of the last {self.days} days"
+            f"{failed:,} of {count:,} failed ({100 * failed / count:.1f} %); at this time of the days before "
+            f"{before:,} of {of:,} ({100 * before / of:.1f} %)"
         )
 
     def sql(self, bound: Bound) -> str:
@@ -142,14 +146,12 @@ class FailureRate(ClockKind):
 class Silence(ClockKind):
     name: ClassVar[str] = "silence"
     title: ClassVar[str] = "Nothing comes"
+    wording: ClassVar[str] = "Nothing is accepted for more than {minutes} minutes"
     minutes: int = gap(Whole("the number of minutes", 1, MINUTES_MAX))
 
     @property
     def memory_s(self) -> int:
         return self.minutes * 60
-
-    def clause(self) -> str:
-        return f"Nothing is accepted for more than {self.minutes} minutes"
 
     def sql(self, bound: Bound) -> str:
         limit = bound.interval("limit", self.minutes * 60)

@@ -13,6 +13,16 @@ from ...models import AMOUNT_MAX, Status
 WINDOWS_S = {"10m": 600, "1h": 3_600, "6h": 21_600, "24h": 86_400, "7d": 604_800, "30d": 2_592_000}
 
 
+WINDOW_WORDS = {
+    "10m": "10 minutes",
+    "1h": "1 hour",
+    "6h": "6 hours",
+    "24h": "24 hours",
+    "7d": "7 days",
+    "30d": "30 days",
+}
+
+
 class Unfit(ValueError):
     """What stands in a gap makes no sense: the gap, by its name in JSON, and a sentence that says why."""
 
@@ -31,6 +41,10 @@ class Gap:
         """The value as the rule takes it. Raises ValueError, whose text goes on after the label."""
         raise NotImplementedError
 
+    def shown(self, value: Any) -> str:
+        """A value as a person reads it."""
+        return str(value)
+
     def schema(self) -> dict[str, Any]:
         """JSON Schema."""
         raise NotImplementedError
@@ -47,6 +61,9 @@ class Whole(Gap):
         if type(value) is not int or not self.least <= value <= self.most:
             raise ValueError(f"must be a whole number from {self.least} to {self.most}")
         return value
+
+    def shown(self, value: Any) -> str:
+        return f"{value:,}"
 
     def schema(self) -> dict[str, Any]:
         return {"type": "integer", "minimum": self.least, "maximum": self.most}
@@ -85,6 +102,9 @@ class Window(Gap):
             raise ValueError(f"must be one of {', '.join(WINDOWS_S)}")
         return value
 
+    def shown(self, value: Any) -> str:
+        return WINDOW_WORDS[value]
+
     def schema(self) -> dict[str, Any]:
         return {"enum": list(WINDOWS_S)}
 
@@ -116,6 +136,9 @@ class Statuses(Gap):
         if set(value) - {Status.SUCCESS, Status.FAILED}:
             raise ValueError("must be a list of SUCCESS, FAILED")
         return tuple(sorted(set(map(str, value))))
+
+    def shown(self, value: Any) -> str:
+        return " or ".join(Status(status).label for status in value)
 
     def schema(self) -> dict[str, Any]:
         return {"type": "array", "items": {"enum": ["SUCCESS", "FAILED"]}}

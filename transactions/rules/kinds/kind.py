@@ -1,12 +1,14 @@
 """What all kinds of rules have in common: a form, a filter, and the way to SQL."""
 
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Iterator
+from dataclasses import MISSING, Field, dataclass, field, fields
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from ... import names
 from ...models import Transaction
 from .gaps import WINDOWS_S, Gap, Hours, ListName, Statuses, Unfit, Whole, Zone
+from .wording import Part, filled
 
 TABLE = Transaction._meta.db_table
 LISTS, ENTRIES = "rules_userlist", "rules_listentry"
@@ -57,22 +59,15 @@ class RowFilter:
             made.append(ever_listed(row, "in_list", self.in_list, bound))
         return [condition for condition in made if condition]
 
-    def words(self) -> str:
+    def parts(self) -> Iterator[Part]:
         """The end of a sentence."""
-        said = []
-        if self.amount_min is not None:
-            said.append(f"of {self.amount_min} or more")
-        if self.amount_max is not None:
-            said.append(f"of {self.amount_max} or less")
-        if self.statuses:
-            said.append(f"with the status {' or '.join(self.statuses)}")
-        if self.in_list is not None:
-            said.append(f"of users on the list “{self.in_list}”")
-        if self.not_in_list is not None:
-            said.append(f"of users not on the list “{self.not_in_list}”")
-        if self.hours is not None:
-            said.append(f"in the hours {self.hours} of {self.zone}")
-        return f", looking at transactions {' and '.join(said)}" if said else ""
+        joint = ", looking at transactions "
+        for wording in FILTER_WORDINGS:
+            said = list(filled(f"[{wording}]", lambda name: getattr(self, name), "filter."))
+            if said:
+                yield Part(joint)
+                yield from said
+                joint = " and "
 
 
 def listed(row: str, name: str, value: str, bound: Bound) -> str:
@@ -100,8 +95,17 @@ def within_hours(moment: str, hours: str, zone: str, bound: Bound) -> str:
     return f"({hour} >= {bound('hour', start)} {joined} {hour} < {bound('hour_end', end)})"
 
 
+# How each field of the filter is said.
+FILTER_WORDINGS = (
+    "of {amount_min} or more",
+    "of {amount_max} or less",
+    "with the status {statuses}",
+    "of users on the list “{in_list}”",
+    "of users not on the list “{not_in_list}”",
+    "in the hours {hours} of {zone}",
+)
 # The fields of the filter: how each becomes a condition on a row, "" where it is left open. A field
-# that joins is a line here and a gap of RowFilter.
+# that joins is a line here and above, and a gap of RowFilter.
 FIELDS: dict[str, Any] = {
     "amount_min": lambda f, row, bound: (
         "" if f.amount_min is None else f"{row}.amount >= {bound('amount_min', f.amount_min)}"
@@ -133,6 +137,8 @@ class Kind:
 
     name: ClassVar[str]
     title: ClassVar[str]
+    # See `rules.kinds.wording`.
+    wording: ClassVar[str]
     # "set", "prefix" or "clock": see the contract in `rules.evaluation`.
     group: ClassVar[str] = "set"
     filter: RowFilter = field(default_factory=RowFilter, kw_only=True)
@@ -163,11 +169,17 @@ class Kind:
         named = [("filter.in_list", self.filter.in_list), ("filter.not_in_list", self.filter.not_in_list)]
         return [(gap, name) for gap, name in named if name is not None]
 
-    def sentence(self) -> str:
-        return f"{self.clause()}{self.filter.words()}."
+    def parts(self) -> list[Part]:
+        """Its sentence: words, and what stands in the gaps."""
+        own = filled(self.wording, lambda name: getattr(self, name))
+        return [*own, *self.filter.parts(), Part(".")]
 
-    def clause(self) -> str:
-        raise NotImplementedError
+    def sentence(self) -> str:
+        return "".join(part.text for part in self.parts())
+
+    def explain(self, figures: dict[str, Any]) -> str:
+        """Why something was a hit, by its figures, for a person; "" where the sentence says all."""
+        return ""
 
     def gate(self, bound: Bound) -> str:
         """A condition on a touched row, r, and bounds of its user, b: where it fails there is no hit.
@@ -181,6 +193,13 @@ class Kind:
 
 
 WINDOW_OF_GATE = {"10m": "hour", "1h": "hour", "6h": "day", "24h": "day", "7d": "week", "30d": "month"}
+
+
+def gap_named(form: type[Any], name: str) -> Gap:
+    """A gap of a form, or of its filter, by its name in JSON ("filter.hours")."""
+    owner, name = (RowFilter, name.removeprefix("filter.")) if name.startswith("filter.") else (form, name)
+    found: Gap = next(made for made in fields(owner) if made.name == name).metadata["gap"]
+    return found
 
 
 def window_seconds(window: str) -> int:
@@ -202,17 +221,32 @@ def read_form(form: type[Any], given: Any, where: str = "") -> Any:
         if name == "filter":
             values[name] = read_form(RowFilter, given.get(name, {}), "filter.")
             continue
-        what: Gap = made.metadata["gap"]
-        value = given.get(name)
-        if value is None:
-            if made.default is MISSING:
-                raise Unfit(f"{where}{name}", f"{what.label} is missing")
-            continue
-        try:
-            values[name] = what.read(value)
-        except ValueError as error:
-            raise Unfit(f"{where}{name}", f"{what.label} {error}") from None
+        if given.get(name) is not None or made.default is MISSING:
+            values[name] = _read_gap(made, given.get(name), where)
     return form(**values)
+
+
+def unfit_gaps(form: type[Any], given: dict[str, Any], where: str = "") -> Iterator[Unfit]:
+    """All gaps in which something makes no sense by itself, where `read_form` tells the first."""
+    for made in fields(form):
+        value = given.get(made.name)
+        if made.name == "filter":
+            yield from unfit_gaps(RowFilter, value or {}, "filter.")
+        elif value is not None or made.default is MISSING:
+            try:
+                _read_gap(made, value, where)
+            except Unfit as unfit:
+                yield unfit
+
+
+def _read_gap(made: Field[Any], value: Any, where: str) -> Any:
+    what: Gap = made.metadata["gap"]
+    if value is None:
+        raise Unfit(f"{where}{made.name}", f"{what.label} is missing")
+    try:
+        return what.read(value)
+    except ValueError as error:
+        raise Unfit(f"{where}{made.name}", f"{what.label} {error}") from None
 
 
 def as_json(form: Any) -> dict[str, Any]:

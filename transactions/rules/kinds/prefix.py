@@ -5,7 +5,7 @@ Before means: with a smaller id, and not later. Status is not looked at in them,
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from .gaps import Factor, Unfit, Whole
 from .kind import TABLE, Bound, Kind, gap
@@ -77,6 +77,10 @@ class PrefixKind(Kind):
 class Deviation(PrefixKind):
     name: ClassVar[str] = "deviation"
     title: ClassVar[str] = "Far above the user's mean"
+    wording: ClassVar[str] = (
+        "The amount is at least {least} and {factor} times the mean of the user's last {past_max} "
+        "transactions of 90 days, of which there are at least {past_min}"
+    )
     factor: Decimal = gap(Factor("the factor", Decimal("1.01")))  # noqa: RUF009
     past_max: int = gap(Whole("the number of transactions looked back at", 1, 100), default=50)
     past_min: int = gap(Whole("the number of transactions that there must be", 1, 100), default=10)
@@ -90,11 +94,8 @@ class Deviation(PrefixKind):
         if self.past_min > self.past_max:
             raise Unfit("past_min", f"the number that there must be must not be above {self.past_max}")
 
-    def clause(self) -> str:
-        return (
-            f"The amount is at least {self.least} and {self.factor} times the mean of the user's last "
-            f"{self.past_max} transactions of {PAST_DAYS} days, of which there are at least {self.past_min}"
-        )
+    def explain(self, figures: dict[str, Any]) -> str:
+        return f"the mean of the {figures['past']} before is {figures['mean']:,.2f}"
 
     def past(self, before: str, bound: Bound) -> tuple[str, str, str]:
         return (
@@ -110,6 +111,9 @@ class Deviation(PrefixKind):
 class FirstOrDormant(PrefixKind):
     name: ClassVar[str] = "first_or_dormant"
     title: ClassVar[str] = "A user's first, or first again"
+    wording: ClassVar[str] = (
+        "A user makes a transaction of at least {least}, and none is known of the last {days} days before it"
+    )
     days: int = gap(Whole("the number of days", 1, 365))
 
     @property
@@ -119,12 +123,6 @@ class FirstOrDormant(PrefixKind):
     @property
     def is_gated(self) -> bool:
         return True
-
-    def clause(self) -> str:
-        return (
-            f"A user makes a transaction of at least {self.least}, and none is known of the last "
-            f"{self.days} days before it"
-        )
 
     def gate(self, bound: Bound) -> str:
         """`previous_at` is of a row with a smaller id than new ones have; not so of those that settled."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from .clock import FailureRate, PendingTooLong, Silence
 from .gaps import Unfit
-from .kind import Kind, read_form
+from .kind import Kind, read_form, unfit_gaps
 from .prefix import Deviation, FirstOrDormant
 from .rows import Amount, ClockGap, Listed, RoundAmount
 from .windowed import BelowLimit, FailureBurst, RapidRepeat, VelocityCount, VelocitySum
@@ -38,3 +38,14 @@ def read(kind: Any, parameters: Any) -> Kind:
     form: Kind = read_form(KINDS[kind], parameters)
     form.check()
     return form
+
+
+def problems(kind: str, parameters: dict[str, Any]) -> list[Unfit]:
+    """All that is wrong with the gaps of a known kind, where `read` tells the first; [] for nothing."""
+    if found := list(unfit_gaps(KINDS[kind], parameters)):
+        return found
+    try:
+        read(kind, parameters)
+    except Unfit as unfit:
+        return [unfit]
+    return []

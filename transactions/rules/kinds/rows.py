@@ -1,7 +1,7 @@
 """Kinds that judge a transaction by itself."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from .gaps import Choice, ListName, Whole
 from .kind import TABLE, Bound, Kind, ever_listed, gap, listed
@@ -44,11 +44,9 @@ class RowKind(Kind):
 class Amount(RowKind):
     name: ClassVar[str] = "amount"
     title: ClassVar[str] = "An amount"
+    wording: ClassVar[str] = "The amount is at {at} {amount}"
     at: str = gap(Choice("at", ("least", "most")), default="least")
     amount: int = gap(Whole("the amount"))
-
-    def clause(self) -> str:
-        return f"The amount is at {self.at} {self.amount}"
 
     def condition(self, row: str, bound: Bound) -> str:
         return f"{row}.amount {'>=' if self.at == 'least' else '<='} {bound('amount', self.amount)}"
@@ -58,11 +56,9 @@ class Amount(RowKind):
 class RoundAmount(RowKind):
     name: ClassVar[str] = "round_amount"
     title: ClassVar[str] = "A round amount"
+    wording: ClassVar[str] = "The amount is a multiple of {multiple}, and at least {least}"
     multiple: int = gap(Whole("the multiple", 2))
     least: int = gap(Whole("the amount"))
-
-    def clause(self) -> str:
-        return f"The amount is a multiple of {self.multiple}, and at least {self.least}"
 
     def condition(self, row: str, bound: Bound) -> str:
         least, multiple = bound("least", self.least), bound("multiple", self.multiple)
@@ -74,13 +70,11 @@ class RoundAmount(RowKind):
 class Listed(RowKind):
     name: ClassVar[str] = "listed"
     title: ClassVar[str] = "A user on a list"
+    wording: ClassVar[str] = "The user stands on the list “{list_name}”"
     list_name: str = gap(ListName("the list"))
 
     def lists(self) -> list[tuple[str, str]]:
         return [("list_name", self.list_name), *super().lists()]
-
-    def clause(self) -> str:
-        return f"The user stands on the list “{self.list_name}”"
 
     def condition(self, row: str, bound: Bound) -> str:
         return listed(row, "list", self.list_name, bound)
@@ -93,10 +87,11 @@ class Listed(RowKind):
 class ClockGap(RowKind):
     name: ClassVar[str] = "clock_gap"
     title: ClassVar[str] = "Accepted late"
+    wording: ClassVar[str] = "A transaction is accepted more than {minutes} minutes after it happened"
     minutes: int = gap(Whole("the number of minutes", 1, MINUTES_MAX))
 
-    def clause(self) -> str:
-        return f"A transaction is accepted more than {self.minutes} minutes after it happened"
+    def explain(self, figures: dict[str, Any]) -> str:
+        return f"accepted {figures['late_seconds'] / 60:,.0f} minutes after it happened"
 
     def figures(self) -> str:
         return "jsonb_build_object('late_seconds', round(extract(epoch FROM x.accepted_at - x.created_at)))"

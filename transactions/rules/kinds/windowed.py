@@ -1,9 +1,9 @@
 """Kinds that count or add up what one user did within a window, by a sweep over rows in and out."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from .gaps import Unfit, Whole, Window
+from .gaps import WINDOW_WORDS, Unfit, Whole, Window
 from .kind import TABLE, WINDOW_OF_GATE, Bound, Kind, gap, window_seconds
 
 COUNT_MAX = 100_000
@@ -57,6 +57,9 @@ class WindowedKind(Kind):
         """What count or sum must reach."""
         raise NotImplementedError
 
+    def explain(self, figures: dict[str, Any]) -> str:
+        return f"{figures[self.measure]:,} within {WINDOW_WORDS[self.window]}"
+
     def gate(self, bound: Bound) -> str:
         # A bound that is NULL cannot vouch.
         conditions = [super().gate(bound), *self.own_conditions("r", bound)]
@@ -81,10 +84,8 @@ class WindowedKind(Kind):
 class VelocityCount(WindowedKind):
     name: ClassVar[str] = "velocity_count"
     title: ClassVar[str] = "Many transactions"
+    wording: ClassVar[str] = "A user makes at least {count} transactions within {window}"
     count: int = gap(Whole("the number", 1, COUNT_MAX))
-
-    def clause(self) -> str:
-        return f"A user makes at least {self.count} transactions within {self.window}"
 
     def limit_of(self, bound: Bound) -> str:
         return bound("count", self.count)
@@ -94,11 +95,9 @@ class VelocityCount(WindowedKind):
 class VelocitySum(WindowedKind):
     name: ClassVar[str] = "velocity_sum"
     title: ClassVar[str] = "A large sum"
+    wording: ClassVar[str] = "A user's transactions within {window} come to at least {total}"
     measure: ClassVar[str] = "sum"
     total: int = gap(Whole("the total"))
-
-    def clause(self) -> str:
-        return f"A user's transactions within {self.window} come to at least {self.total}"
 
     def limit_of(self, bound: Bound) -> str:
         return bound("total", self.total)
@@ -108,6 +107,10 @@ class VelocitySum(WindowedKind):
 class BelowLimit(VelocityCount):
     name: ClassVar[str] = "below_limit"
     title: ClassVar[str] = "Amounts just under a limit"
+    wording: ClassVar[str] = (
+        "A user makes at least {count} transactions within {window} of up to {margin} under the "
+        "limit of {limit}"
+    )
     limit: int = gap(Whole("the limit"))
     margin: int = gap(Whole("the margin"))
 
@@ -115,12 +118,6 @@ class BelowLimit(VelocityCount):
         super().check()
         if self.margin > self.limit:
             raise Unfit("margin", "the margin must not be above the limit")
-
-    def clause(self) -> str:
-        return (
-            f"A user makes at least {self.count} transactions within {self.window} of up to {self.margin} "
-            f"under the limit of {self.limit}"
-        )
 
     def own_conditions(self, row: str, bound: Bound) -> list[str]:
         low, limit = bound("low", self.limit - self.margin), bound("limit", self.limit)
@@ -131,16 +128,15 @@ class BelowLimit(VelocityCount):
 class FailureBurst(VelocityCount):
     name: ClassVar[str] = "failure_burst"
     title: ClassVar[str] = "Many failures"
+    wording: ClassVar[str] = (
+        "At least {count} transactions of a user fail within {window}[, each of at most {most}]"
+    )
     most: int | None = gap(Whole("the largest amount of each", 0), default=None)
 
     def check(self) -> None:
         super().check()
         if self.filter.statuses:
             raise Unfit("filter.statuses", "the statuses cannot be chosen: the rule looks at FAILED")
-
-    def clause(self) -> str:
-        each = "" if self.most is None else f", each of at most {self.most}"
-        return f"At least {self.count} transactions of a user fail within {self.window}{each}"
 
     def own_conditions(self, row: str, bound: Bound) -> list[str]:
         failed = [f"{row}.status = 'FAILED'"]
@@ -151,7 +147,5 @@ class FailureBurst(VelocityCount):
 class RapidRepeat(VelocityCount):
     name: ClassVar[str] = "rapid_repeat"
     title: ClassVar[str] = "The same amount again"
+    wording: ClassVar[str] = "A user makes at least {count} transactions of the same amount within {window}"
     partition: ClassVar[str] = "m.user_id, m.amount"
-
-    def clause(self) -> str:
-        return f"A user makes at least {self.count} transactions of the same amount within {self.window}"

@@ -1,0 +1,73 @@
+"""The REST API of backtests: read the request, call one function, answer."""
+
+from django.shortcuts import get_object_or_404
+from rest_framework import status
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from .openapi import backtests as operations
+from .rule_views import CHANGES, Conflict, RuleView
+from .rulebook import backtests
+from .rulebook.bodies import Nothing
+from .rules import backtest_runs
+from .rules.models import Backtest, Rule, Version
+
+
+class BacktestView(RuleView):
+    """A call about the backtests of a rule."""
+
+    def handle_exception(self, exc: Exception) -> Response:
+        if isinstance(exc, backtest_runs.RangeRefused):
+            exc = ValidationError({"from": [str(exc)]})
+        elif isinstance(exc, backtest_runs.BacktestRefused):
+            exc = Conflict(str(exc))
+        elif isinstance(exc, Version.DoesNotExist):
+            exc = ValidationError({"version": ["There is no such version of this rule."]})
+        return super().handle_exception(exc)
+
+
+class Backtests(BacktestView):
+    """GET the backtests of a rule; POST another one: 202, and where to watch it."""
+
+    rights = CHANGES
+
+    @operations.BACKTESTS
+    def get(self, request: Request, id: str) -> Response:
+        return Response({"results": backtests.newest(get_object_or_404(Rule, pk=id))})
+
+    @operations.ADD_BACKTEST
+    def post(self, request: Request, id: str) -> Response:
+        rule = get_object_or_404(Rule, pk=id)
+        valid = self.posted(request, backtests.NewBacktest).validated_data
+        run = backtests.ask(rule, valid, self.author(request))
+        where = request.build_absolute_uri(f"/api/rules/{rule.pk}/backtests/{run.pk}/")
+        return Response(
+            backtests.with_result(run), status=status.HTTP_202_ACCEPTED, headers={"Location": where}
+        )
+
+
+class BacktestDetail(BacktestView):
+    """GET a backtest: how far it is, and what came of it."""
+
+    @operations.BACKTEST
+    def get(self, request: Request, id: str, backtest: str) -> Response:
+        return Response(backtests.with_result(_run(id, backtest)))
+
+
+class CancelBacktest(BacktestView):
+    """POST the end of a backtest."""
+
+    rights = CHANGES
+
+    @operations.CANCEL_BACKTEST
+    def post(self, request: Request, id: str, backtest: str) -> Response:
+        run = _run(id, backtest)
+        self.posted(request, Nothing)
+        backtest_runs.cancel(run)
+        return Response(backtests.with_result(_run(id, backtest)))
+
+
+def _run(id: str, backtest: str) -> Backtest:
+    found: Backtest = get_object_or_404(backtests.rows(int(id)), pk=backtest)
+    return found

@@ -1,0 +1,306 @@
+"""Backtests that people ask for: queued, run one after the other by a worker of their own, watched, ended.
+
+A run is whoever's who holds its lock, and the lock is held by the very session that works: so each is
+run once at a time, and where a worker was killed its lock is gone too. What it ran is taken up again,
+from the beginning, and given up when that happens twice.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg2
+import redis
+from celery import current_app
+from celery.exceptions import OperationalError
+from django.conf import settings
+from django.db import connection as database
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from ..queue.keys import QUEUE
+from ..stores.postgres_session import Session
+from ..stores.redis_connection import connection
+from . import backtest
+from .kinds.kind import Kind, as_json
+from .kinds.registry import read
+from .models import UNFINISHED, Backtest, BacktestState, Rule, Version, VersionState
+
+log = logging.getLogger(__name__)
+
+# Of each rule, and in all, so many may wait or run.
+UNFINISHED_OF_RULE_MAX, UNFINISHED_MAX = 5, 50
+# How many of each rule are kept, and how long; one that no worker takes is given up.
+KEPT_OF_RULE, KEPT = 50, timedelta(days=90)
+WAITS_MAX = timedelta(days=1)
+ATTEMPTS_MAX = 2
+RANGE_DAYS, RANGE_DAYS_MAX = 30, 3_650
+# How often progress is noted and a cancel looked for, at most.
+NOTED_EVERY_S = 0.5
+# Between two slices a run waits so long, at most, while the flush is behind.
+PAUSE_S_MAX, PAUSE_S = 10.0, 0.5
+
+# The task that runs the next one. A tick that no worker took by then is worth nothing: another one is sent.
+TICK, TICK_S = "transactions.tasks.run_backtest", 60.0
+
+# Locks of runs: "txbt" in the upper half, the run's key in the lower one.
+LOCK_CLASS = 0x74786274
+# Purpose: what is said to run, and is no longer run by anybody: queued again, or at its end.
+TAKE_BACK = f"""
+    UPDATE {Backtest._meta.db_table} b
+       SET state = CASE WHEN cancel_asked THEN '{BacktestState.CANCELLED}'
+                        WHEN attempts < {ATTEMPTS_MAX} THEN '{BacktestState.QUEUED}'
+                        ELSE '{BacktestState.FAILED}' END,
+           ended_at = CASE WHEN cancel_asked OR attempts >= {ATTEMPTS_MAX} THEN now() END,
+           error = CASE WHEN cancel_asked OR attempts < {ATTEMPTS_MAX} THEN ''
+                        ELSE 'The worker was killed while it ran, {ATTEMPTS_MAX} times.' END
+     WHERE state = '{BacktestState.RUNNING}' AND NOT EXISTS (
+        SELECT FROM pg_locks l
+         WHERE l.locktype = 'advisory' AND l.classid::bigint = {LOCK_CLASS} AND l.objsubid = 1
+           AND l.objid::bigint = b.id & 4294967295
+           AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+"""
+
+
+class BacktestRefused(Exception):
+    """A backtest cannot be asked for, or ended; says why."""
+
+
+class RangeRefused(BacktestRefused):
+    """The range makes no sense; says why."""
+
+
+class TooManyBacktests(BacktestRefused):
+    """Too many wait already."""
+
+
+class GivenBack(Exception):
+    """The worker is to stop: what it runs goes back to the queue."""
+
+
+def ask(
+    rule: Rule,
+    *,
+    version: Version | None = None,
+    form: Kind | None = None,
+    begin: datetime | None = None,
+    end: datetime | None = None,
+    by: Any = None,
+) -> Backtest:
+    """Queues a backtest of a version of the rule, or of a wording that is in none yet.
+
+    By default it looks at the RANGE_DAYS up to `end`, and that is now. Beside it stands the version in
+    force, if that is another one. A worker is told once it is committed. Raises RangeRefused and
+    TooManyBacktests.
+    """
+    if (version is None) == (form is None):
+        raise ValueError("either a version or a form")
+    if form is None and version is not None:
+        form = read(version.kind, version.parameters)
+    assert form is not None
+    begin, end = range_of(begin, end)
+    with transaction.atomic():
+        # One after the other, so that the bounds are kept.
+        Rule.objects.select_for_update().get(pk=rule.pk)
+        _check_room(rule)
+        asked = Backtest.objects.create(
+            rule=rule,
+            version=version,
+            kind=form.name,
+            parameters=as_json(form),
+            beside=beside(rule, version),
+            begin=begin,
+            end=end,
+            asked_by=by,
+        )
+        old = rule.backtests.exclude(state__in=UNFINISHED).order_by("-id")[KEPT_OF_RULE:]
+        Backtest.objects.filter(pk__in=list(old.values_list("pk", flat=True))).delete()
+        transaction.on_commit(send_tick)
+    asked.refresh_from_db()
+    return asked
+
+
+def range_of(
+    begin: datetime | None, end: datetime | None, days: int | None = None
+) -> tuple[datetime, datetime]:
+    """The range that is meant: `days` (RANGE_DAYS) up to `end`, and that is now, where nothing is said.
+
+    Raises RangeRefused.
+    """
+    if end is None:
+        with database.cursor() as cursor:
+            cursor.execute("SELECT now()")
+            end = cursor.fetchone()[0]
+    assert end is not None
+    try:
+        begin = end - timedelta(days=days or RANGE_DAYS) if begin is None else begin
+    except OverflowError:
+        begin = end
+    if begin >= end:
+        raise RangeRefused("The range must end after it begins.")
+    if end - begin > timedelta(days=RANGE_DAYS_MAX):
+        raise RangeRefused(f"The range must not be longer than {RANGE_DAYS_MAX:,} days.")
+    return begin, end
+
+
+def beside(rule: Rule, version: Version | None) -> Version | None:
+    """What a version, or a wording that is in none yet, is compared with: the version in force."""
+    active: Version | None = rule.versions.filter(state=VersionState.ACTIVE).first()
+    return None if active is None or (version is not None and active.pk == version.pk) else active
+
+
+def cancel(asked: Backtest) -> Backtest:
+    """Ends a backtest: at once where it waits, within a slice where it runs. Raises BacktestRefused.
+
+    One that was cancelled before stays so.
+    """
+    with transaction.atomic():
+        held = Backtest.objects.select_for_update().get(pk=asked.pk)
+        if held.state == BacktestState.QUEUED:
+            _end(held.pk, BacktestState.CANCELLED)
+        elif held.state == BacktestState.RUNNING:
+            Backtest.objects.filter(pk=held.pk).update(cancel_asked=True)
+        elif held.state != BacktestState.CANCELLED:
+            raise BacktestRefused(f"The backtest has ended: it is {BacktestState(held.state).label.lower()}.")
+    held.refresh_from_db()
+    return held
+
+
+def look_after() -> bool:
+    """Takes back what a killed worker left, gives up and prunes what is old; whether any waits."""
+    with database.cursor() as cursor:
+        cursor.execute(TAKE_BACK)
+    waiting = Backtest.objects.filter(state=BacktestState.QUEUED)
+    waiting.filter(asked_at__lt=Now() - WAITS_MAX).update(
+        state=BacktestState.FAILED,
+        ended_at=Now(),
+        error="No worker took it within a day: does one of the queue “backtests” run?",
+    )
+    Backtest.objects.exclude(state__in=UNFINISHED).filter(ended_at__lt=Now() - KEPT).delete()
+    return waiting.exists()
+
+
+def send_tick() -> None:
+    """Has a worker take the backtest that is next. While Redis is away another tick is sent later."""
+    try:
+        current_app.send_task(TICK, expires=TICK_S, retry=False, ignore_result=True)
+    except OperationalError as error:
+        log.error("No tick for backtests was sent, and one will be in a minute: %s", error)
+
+
+def waits_in_vain(longer: timedelta) -> Backtest | None:
+    """A backtest that has waited longer than that while none runs; None where all is well."""
+    unfinished = Backtest.objects.filter(state__in=UNFINISHED)
+    if unfinished.filter(state=BacktestState.RUNNING).exists():
+        return None
+    return unfinished.filter(asked_at__lt=Now() - longer).order_by("id").first()
+
+
+def run_next(stopping: Callable[[], bool] = lambda: False) -> Backtest | None:
+    """Takes the backtest that has waited longest, and runs it to its end; None if there is none to take.
+
+    Where `stopping` says so, it goes back to the queue. Raises django.db.Error and psycopg2.Error where
+    PostgreSQL is away; what is wrong with one backtest is told in it.
+    """
+    with backtest.opened() as session:
+        for pk in list(
+            Backtest.objects.filter(state=BacktestState.QUEUED).order_by("id").values_list("pk", flat=True)
+        ):
+            if session.try_lock(LOCK_CLASS << 32 | pk & 0xFFFFFFFF) and _take(pk):
+                taken = Backtest.objects.select_related("beside").get(pk=pk)
+                _run(taken, session, stopping)
+                taken.refresh_from_db()
+                return taken
+    return None
+
+
+def _check_room(rule: Rule) -> None:
+    unfinished = Backtest.objects.filter(state__in=UNFINISHED)
+    if unfinished.filter(rule=rule).count() >= UNFINISHED_OF_RULE_MAX:
+        raise TooManyBacktests(
+            f"{UNFINISHED_OF_RULE_MAX} backtests of this rule wait or run: cancel one, or wait for its end."
+        )
+    if unfinished.count() >= UNFINISHED_MAX:
+        raise TooManyBacktests(f"{UNFINISHED_MAX} backtests wait or run: wait for one to end.")
+
+
+def _take(pk: int) -> bool:
+    """Whether it still waited; under its lock."""
+    return bool(
+        Backtest.objects.filter(pk=pk, state=BacktestState.QUEUED).update(
+            state=BacktestState.RUNNING,
+            attempts=F("attempts") + 1,
+            started_at=Now(),
+            steps_done=0,
+            steps=0,
+            error="",
+        )
+    )
+
+
+def _run(taken: Backtest, session: Session, stopping: Callable[[], bool]) -> None:
+    began = time.monotonic()
+    try:
+        result = backtest.run(
+            read(taken.kind, taken.parameters),
+            taken.begin,
+            taken.end,
+            beside=None if taken.beside is None else read(taken.beside.kind, taken.beside.parameters),
+            rule=taken.rule_id,
+            progress=_Watch(taken.pk, stopping),
+            session=session,
+        )
+    except backtest.Cancelled:
+        _end(taken.pk, BacktestState.CANCELLED)
+    except GivenBack:
+        Backtest.objects.filter(pk=taken.pk).update(state=BacktestState.QUEUED, attempts=F("attempts") - 1)
+    except Exception as error:
+        # A fault of ours deserves its traceback; what the statement met, a line.
+        log.error("Backtest %s failed: %r", taken.pk, error, exc_info=not isinstance(error, psycopg2.Error))
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        _end(taken.pk, BacktestState.FAILED, error=reason[:200])
+    else:
+        _end(taken.pk, BacktestState.DONE, result=result.as_dict(), steps_done=F("steps"))
+        log.info("Backtest %s: %s hits in %.1f s", taken.pk, result.hits, time.monotonic() - began)
+
+
+def _end(pk: int, state: BacktestState, **more: Any) -> None:
+    Backtest.objects.filter(pk=pk, state__in=UNFINISHED).update(state=state, ended_at=Now(), **more)
+
+
+class _Watch:
+    """Between two slices: notes how far it is, looks whether it is to end, and lets the flush go first."""
+
+    def __init__(self, pk: int, stopping: Callable[[], bool]) -> None:
+        self._pk, self._stopping = pk, stopping
+        self._deadline = time.monotonic() + backtest.RUN_S_MAX
+        self._noted_at = 0.0
+
+    def __call__(self, done: int, total: int) -> bool:
+        if done < total:
+            self._let_flush_go_first()
+        if self._stopping() and done < total:
+            raise GivenBack
+        if time.monotonic() > self._deadline:
+            raise TimeoutError(f"It took longer than {backtest.RUN_S_MAX:.0f} s.")
+        if time.monotonic() - self._noted_at >= NOTED_EVERY_S:
+            running = Backtest.objects.filter(pk=self._pk, state=BacktestState.RUNNING, cancel_asked=False)
+            if not running.update(steps_done=done, steps=total):
+                return False
+            self._noted_at = time.monotonic()
+        return True
+
+    def _let_flush_go_first(self) -> None:
+        until = time.monotonic() + PAUSE_S_MAX
+        while _flush_is_behind() and time.monotonic() < until and not self._stopping():
+            time.sleep(PAUSE_S)
+
+
+def _flush_is_behind() -> bool:
+    try:
+        return int(connection().llen(QUEUE)) > settings.FLUSH_CHUNK_RECORDS
+    except redis.RedisError:
+        return False

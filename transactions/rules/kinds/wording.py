@@ -1,0 +1,41 @@
+"""The sentence of a kind, in parts: words, and gaps, to be filled in or to be read.
+
+In a wording a gap stands in braces, and in brackets stands what is left out where its gap is open:
+"At least {count} transactions of a user fail within {window}[, each of at most {most}]".
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+_PIECE = re.compile(r"\{(\w+)\}|([^{}]+)")
+
+
+class Part(NamedTuple):
+    """Words, or what stands in a gap, with its name as JSON has it ("filter.hours") and its value."""
+
+    text: str
+    gap: str = ""
+    value: Any = None
+
+
+def phrases(wording: str) -> Iterator[tuple[bool, list[Part]]]:
+    """What a wording consists of, and whether each may be left out; gaps have no text yet."""
+    for number, phrase in enumerate(re.split(r"[\[\]]", wording)):
+        parts = [Part(words, gap) for gap, words in _PIECE.findall(phrase)]
+        if parts:
+            yield number % 2 == 1, parts
+
+
+def filled(wording: str, value_of: Callable[[str], Any], where: str = "") -> Iterator[Part]:
+    """A wording with the values of its gaps, whose names come after `where`."""
+    for may_be_left_out, parts in phrases(wording):
+        if may_be_left_out and any(value_of(part.gap) in (None, ()) for part in parts if part.gap):
+            continue
+        for part in parts:
+            value = value_of(part.gap) if part.gap else None
+            yield Part(_plain(value), where + part.gap, value) if part.gap else part
+
+
+def _plain(value: Any) -> str:
+    return " or ".join(value) if isinstance(value, tuple) else str(value)
