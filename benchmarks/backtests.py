@@ -8,8 +8,8 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import connection as database
 
+from benchmarks.history import DAYS, FILL
 from benchmarks.report import Section
-from benchmarks.rules import DAYS, FILL
 from benchmarks.stage import Stage, say
 from transactions.rules import backtest
 from transactions.rules.kinds.registry import read
