@@ -41,7 +41,7 @@ def main() -> None:
         elif account == "namespace":
             _enter_namespace()
         # After the change of account, which clears it.
-        _die_with_parent(int(parent), int(death_signal))
+        die_with_parent(int(parent), int(death_signal))
         # Again under the new account: the command must be able to come back here.
         os.chdir(directory)
         os.execv(command[0], command)
@@ -49,7 +49,8 @@ def main() -> None:
         sys.exit(f"cannot start {command[0]} as {account}: {error}")
 
 
-def _die_with_parent(parent: int, death_signal: int) -> None:
+def die_with_parent(parent: int, death_signal: int) -> None:
+    """Have this process sent the signal when the thread of the process `parent` that started it ends."""
     if sys.platform != "linux":
         return
     _call("prctl", _PR_SET_PDEATHSIG, death_signal, 0, 0, 0)

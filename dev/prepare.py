@@ -1,6 +1,6 @@
-"""What `make run` does before it serves: migrations, static files, the first administrator.
+"""What `make run` does before it serves: migrations, static files, the first administrator, first rules.
 
-One process for all three, as loading Django takes longer than any of them.
+One process for all four, as loading Django takes longer than any of them.
 """
 
 import os
@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import django
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
@@ -20,6 +21,8 @@ def main() -> None:
         call_command("migrate", interactive=False)
         call_command("collectstatic", interactive=False, verbosity=0)
         make_administrator(Path(os.environ["DATA_DIR"]))
+        if not settings.FOUR_EYES:
+            call_command("rules", "start")
     except OperationalError as error:
         sys.exit(f"PostgreSQL does not answer: {str(error).splitlines()[0]}")
     except CommandError as error:

@@ -34,6 +34,8 @@ _CHOICES = {
     "ALLOW_ANONYMOUS_API": "true",
     "RATE_LIMIT_RECORDS_PER_SECOND": "0",
     "ALLOW_DELETE_ALL": "true",
+    # One person tries the rules out.
+    "FOUR_EYES": "false",
     "DJANGO_SETTINGS_MODULE": "transaction_monitoring.settings",
 }
 

@@ -2,18 +2,23 @@
 
 Named in pyproject.toml, so that `make test`, `python -m pytest` and `manage.py test` are alike.
 The servers' files are in a temporary directory, removed at the end; the servers die with pytest.
+With `pytest -n 3` each of the three workers is a session with servers of its own.
 What the shell says to the system is forgotten first: it may name real servers, and the tests empty theirs.
 """
 
+import atexit
+import contextlib
 import os
 import secrets
 import shutil
+import signal
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
+from dev.launch import die_with_parent
 from dev.servers import PrivatePostgres, PrivateRedis, ServerError
 from dev.variables import forget
 
@@ -27,32 +32,54 @@ _SETTINGS = {
     "LOOKUP_TIMEOUT_MS": "10000",
     "SECURE_SSL_REDIRECT": "false",
 }
+_NOWHERE = {
+    "DATABASE_URL": "postgres://nobody@127.0.0.1:1/none",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+    "DATA_DIR": "/nonexistent",
+}
 # What this plugin sets; a test that starts a run as a user would takes them out again.
-EXPORTED = {*_SETTINGS, "SECRET_KEY", "DATABASE_URL", "REDIS_URL", "DATA_DIR"}
+EXPORTED = {*_SETTINGS, *_NOWHERE, "SECRET_KEY"}
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
     # A wrapper comes before pytest-django's hook of the same name, which loads the settings.
     forget()
+    # Taken out: a suite that a test starts is no worker.
+    worker = os.environ.pop("PYTEST_XDIST_WORKER", None) is not None
+    _end_in_order(worker)
+    # `-n 3`, say: this one loads the settings too, and hands the tests out to workers.
+    hands_out = not worker and getattr(early_config.known_args_namespace, "numprocesses", None)
+    stores = _NOWHERE if hands_out else _started(early_config)
+    os.environ.update(_SETTINGS, SECRET_KEY=secrets.token_urlsafe(48), **stores)
+    return (yield)
+
+
+def _end_in_order(worker: bool) -> None:
+    """SIGTERM is as Ctrl-C: what is to be done at the end is done."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if worker:
+        die_with_parent(os.getppid(), signal.SIGTERM)
+        # By which it is told to end early; whoever starts a suite in the background has it ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _started(config: pytest.Config) -> dict[str, str]:
+    """Where this process' servers are, once they are up, and its directory; all of it goes at the end."""
+    closing = contextlib.ExitStack()
+    config.add_cleanup(closing.close)
+    # A worker whose controller was killed does not get as far as that.
+    atexit.register(closing.close)
     directory = Path(tempfile.mkdtemp(prefix="transactions-tests-"))
-    early_config.add_cleanup(lambda: shutil.rmtree(directory, ignore_errors=True))
+    closing.callback(shutil.rmtree, directory, ignore_errors=True)
     postgres = PrivatePostgres(directory / "postgres")
     redis_server = PrivateRedis(directory / "redis")
     for server in (postgres, redis_server):
-        # Cleanups run in reverse: the servers stop before their files go.
-        early_config.add_cleanup(server.stop)
+        closing.callback(server.stop)
         try:
             server.start()
         except ServerError as error:
             # The log goes with the directory: show its end.
             log = server.log.read_text(errors="replace")[-2000:] if server.log.exists() else ""
             raise pytest.UsageError(f"{error}\n{log}") from None
-    os.environ.update(
-        _SETTINGS,
-        SECRET_KEY=secrets.token_urlsafe(48),
-        DATABASE_URL=postgres.url,
-        REDIS_URL=redis_server.url,
-        DATA_DIR=str(directory),
-    )
-    return (yield)
+    return {"DATABASE_URL": postgres.url, "REDIS_URL": redis_server.url, "DATA_DIR": str(directory)}

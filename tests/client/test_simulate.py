@@ -13,7 +13,8 @@ from django.core.management import CommandError, call_command
 from tests.support.interrupting import interrupted
 from tests.support.serving import daphne
 from transactions.books import balance
-from transactions.client.simulation import FIRST_USER, Posted, Stream
+from transactions.client.incidents import Posted
+from transactions.client.simulation import FIRST_USER, Stream
 from transactions.models import Transaction
 from transactions.storing.flush import flush
 
@@ -83,7 +84,7 @@ def test_the_api_refuses_nothing_of_it_and_the_books_balance(url: str) -> None:
 
     for _ in range(2):
         options = ("--rate", "500", "--seconds", "4", "--users", "30", "--seed", "7", "--url", url)
-        call_command("simulate", *options, stdout=out)
+        call_command("simulate", "--plain", *options, stdout=out)
     flush()
 
     lines = out.getvalue().splitlines()
@@ -116,7 +117,7 @@ def test_what_is_refused_is_told_with_its_reason(url: str) -> None:
     User.objects.create_user("customer-100001")  # The name is taken, so the key is not made.
     out = io.StringIO()
 
-    call_command("simulate", "--seconds", "0.2", "--users", "1", "--url", url, stdout=out)
+    call_command("simulate", "--plain", "--seconds", "0.2", "--users", "1", "--url", url, stdout=out)
 
     assert re.search(r" 0 accepted  0 replayed  \d+ refused \(.*Invalid pk", out.getvalue())
     assert "users made" not in out.getvalue()

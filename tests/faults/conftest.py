@@ -14,13 +14,17 @@ from typing import Any
 
 import pytest
 
+from tests.faults import judged
 from tests.faults.checker import Verdict, check
 from tests.faults.ledger import Ledger, Sent
 from tests.faults.load import ACKNOWLEDGED_MIN, Load, exchange
 from tests.faults.processes import Process
 from tests.faults.system import System, make_template
 
-COLUMNS = ("fault", "sent", "acknowledged", "stored", "rejected", "lost", "doubled", "seconds to heal")
+COLUMNS = (
+    *("fault", "sent", "acknowledged", "stored", "rejected", "hits", "alerts", "lost", "doubled"),
+    *("seconds to heal", "to judge"),
+)
 _table: list[tuple[str, ...]] = []
 
 
@@ -51,10 +55,13 @@ class Stage:
     ledger: Ledger
     cleanup: ExitStack
     system_: System | None = None
+    rules: bool = False
 
-    def set_up(self, **options: Any) -> System:
-        """Starts the system; see System for the options."""
-        self.system_ = System(self.directory, self.template, **options)
+    def set_up(self, *, rules: bool = False, **options: Any) -> System:
+        """Starts the system, with twelve rules in force or none; see System for the other options."""
+        self.rules = rules
+        prepare = judged.put_in_force if rules else None
+        self.system_ = System(self.directory, self.template, prepare=prepare, **options)
         self.cleanup.callback(self.system_.close)
         return self.system_
 
@@ -76,14 +83,24 @@ class Stage:
     def settle(
         self, *, at_least: int = ACKNOWLEDGED_MIN, drain_s: float = 60.0, unaccounted: int = 0
     ) -> Verdict:
-        """The fault is over: waits until everything is stored, checks all invariants, adds the row."""
+        """The fault is over: waits until all is stored and judged, checks all invariants, adds the row."""
         began = time.monotonic()
         self.system.wait_drained(drain_s)
         healed_s = time.monotonic() - began
         verdict = check(self.system, self.ledger.path, unaccounted=unaccounted)
-        counts = (verdict.sent, verdict.acknowledged, verdict.stored, verdict.rejected, verdict.lost)
-        _table.append((self.name, *map(str, counts), str(verdict.doubled), f"{healed_s:.1f}"))
-        assert not verdict.wrong, f"{len(verdict.wrong)} violations, seed {self.seed}: {verdict.wrong[:10]}"
+        wrong, found = verdict.wrong, judged.Judgement()
+        paid = ""
+        if self.rules:
+            judged.wait_paid(self.system)
+            paid = f"{time.monotonic() - began:.1f}"
+            found = judged.check_hits(self.system)
+            wrong += found.wrong
+            assert found.hits, "no rule has found anything"
+        counts = (verdict.sent, verdict.acknowledged, verdict.stored, verdict.rejected)
+        judged_counts = (found.hits, found.alerts) if self.rules else ("", "")
+        failed = (verdict.lost + found.lost, verdict.doubled + found.doubled)
+        _table.append((self.name, *map(str, (*counts, *judged_counts, *failed)), f"{healed_s:.1f}", paid))
+        assert not wrong, f"{len(wrong)} violations, seed {self.seed}: {wrong[:10]}"
         assert verdict.acknowledged >= at_least
         return verdict
 

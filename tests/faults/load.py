@@ -22,6 +22,9 @@ BATCH_MAX = 60
 SHAPES = ("{}", "{}", "{}", "inv/{}", "back\\slash\\n-{}", "zürich-{}", "收据-{}", "🧾 {}")
 CREATED_AT = "2024-02-29T12:00:00.123456Z"
 ACKNOWLEDGED_MIN = 1000
+# Every fifth record has one of these amounts, for rules that look for them; the others have any.
+AMOUNTS = (0, 999, 1000, 50_000)
+AMOUNT_MAX = 2**63 - 2
 
 
 OPPOSITE = {"SUCCESS": "FAILED", "FAILED": "SUCCESS"}
@@ -132,7 +135,8 @@ class Load:
         id = chance.choice(SHAPES).format(f"{self.name}-{connection.number}-{connection.made}")
         created_at = CREATED_AT if chance.random() < 0.2 else ""
         status = chance.choices(("PENDING", "SUCCESS", "FAILED"), (7, 2, 1))[0]
-        return Sent(id, chance.randint(1, USERS), chance.randint(0, 2**63 - 2), status, created_at)
+        amount = chance.choice(AMOUNTS) if chance.random() < 0.2 else chance.randint(0, AMOUNT_MAX)
+        return Sent(id, chance.randint(1, USERS), amount, status, created_at)
 
     def _learn(self, connection: Connection, post: Post, status: int | None, refused: dict[int, str]) -> None:
         self.statuses[status] += 1

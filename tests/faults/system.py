@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,8 @@ class System:
     """All processes of one system in `directory`, which starts as a copy of `template`.
 
     `proxied` names the servers ("redis", "postgres") that the application reaches through a proxy.
-    `settings` are environment variables of the application, `redis_options` of the server.
+    `settings` are environment variables of the application, `redis_options` of the server. `prepare` is
+    given a cursor before any process of the application starts.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class System:
         web_processes: int = 1,
         settings: Mapping[str, str] | None = None,
         redis_options: tuple[str, ...] = (),
+        prepare: Callable[[Any], None] | None = None,
     ) -> None:
         subprocess.run(["cp", "-a", str(template / "postgres"), str(directory)], check=True)
         self.directory = directory
@@ -113,6 +115,9 @@ class System:
         self.processes: dict[str, Process] = {}
         try:
             self._start_servers()
+            if prepare is not None:
+                with self.sql() as cursor:
+                    prepare(cursor)
             told = environment_of(directory, *self._urls(proxied)) | {"CRASH_FUSES": str(self.fuses)}
             self.environment = told | dict(settings or {})
             webs = ["web", *(f"web-{number}" for number in range(2, web_processes + 1))]

@@ -187,7 +187,7 @@ async def _race(stage: Stage, ids: int, clients: int) -> None:
 
 
 def test_fault_21_a_backlog_of_a_million(stage: Stage) -> None:
-    system = stage.set_up()
+    system = stage.set_up(rules=True)
     system.hold("worker")
     client = system.redis_client()
     count = 1_000_000

@@ -30,7 +30,7 @@ INJECT = f"""
 
 
 def test_fault_10_postgresql_killed_stopped_and_sessions_ended(stage: Stage) -> None:
-    system = stage.set_up()
+    system = stage.set_up(rules=True)
     with stage.load() as load:
         load.wait(300)
         system["postgres"].kill()
@@ -48,7 +48,7 @@ def test_fault_10_postgresql_killed_stopped_and_sessions_ended(stage: Stage) -> 
 
 @pytest.mark.parametrize("forward", [True, False], ids=["after it arrived", "before it arrives"])
 def test_fault_10_connection_cut_in_commit(stage: Stage, forward: bool) -> None:
-    system = stage.set_up(proxied=("postgres",))
+    system = stage.set_up(rules=True, proxied=("postgres",))
     with stage.load() as load:
         for _ in range(6):
             load.wait(150)
@@ -59,7 +59,7 @@ def test_fault_10_connection_cut_in_commit(stage: Stage, forward: bool) -> None:
 
 
 def test_fault_11_table_locked_past_the_time_out(stage: Stage) -> None:
-    system = stage.set_up()
+    system = stage.set_up(rules=True)
     with stage.load() as load:
         load.wait(500)
         with system.sql() as cursor:
@@ -73,7 +73,7 @@ def test_fault_11_table_locked_past_the_time_out(stage: Stage) -> None:
 
 @pytest.mark.parametrize("error", ["40001", "40P01"])
 def test_fault_11_conflict_between_transactions(stage: Stage, error: str) -> None:
-    system = stage.set_up()
+    system = stage.set_up(rules=True)
     with stage.load() as load:
         load.wait(300)
         with system.sql() as cursor:
@@ -84,7 +84,7 @@ def test_fault_11_conflict_between_transactions(stage: Stage, error: str) -> Non
 
 
 def test_fault_12_postgresql_away_under_load(stage: Stage) -> None:
-    system = stage.set_up()
+    system = stage.set_up(rules=True)
     with stage.load() as load:
         load.wait(500)
         system.hold("postgres")

@@ -13,6 +13,7 @@ from transactions.tasks import flush_transactions
 
 pytestmark = pytest.mark.slow
 
+POINTS_OF_RULES = ("flush.amid_rules", "flush.after_rules", "debt.amid")
 # Within this, in seconds, the session of a flusher that was stopped ends, and its lock with it.
 IDLE_SESSION_S = 30
 
@@ -30,9 +31,10 @@ def test_fault_01_web_killed_before_the_push_after_it_and_before_the_answer(stag
 
 
 def test_fault_02_flusher_killed_at_every_point(stage: Stage) -> None:
-    system = stage.set_up()
+    # Chunks so small that rules owe some of every flush.
+    system = stage.set_up(rules=True, settings={"FLUSH_CHUNK_RECORDS": "200"})
     with stage.load() as load:
-        for point in (f"flush.{point}" for point in POINTS):
+        for point in (*(f"flush.{point}" for point in POINTS), *POINTS_OF_RULES):
             load.wait(200)
             system.arm(point)
             system.wait_burnt(point)
@@ -62,7 +64,7 @@ def test_fault_03_beat_killed_doubled_and_ten_flushes_at_once(stage: Stage) -> N
 
 @pytest.mark.parametrize("point", ["after_promise", "amid_insert", "before_released"])
 def test_fault_04_flusher_stopped_while_another_drains(stage: Stage, point: str) -> None:
-    system = stage.set_up()
+    system = stage.set_up(rules=True)
     with stage.load() as load:
         load.wait(300)
         system.arm(f"flush.{point}", "SIGSTOP")
@@ -81,7 +83,7 @@ def test_fault_04_flusher_stopped_while_another_drains(stage: Stage, point: str)
 
 
 def test_fault_22_everything_told_to_stop_under_load(stage: Stage) -> None:
-    system = stage.set_up()
+    system = stage.set_up(rules=True)
     with stage.load() as load:
         load.wait(600)
         for name in ("web", "beat", "worker", "redis", "postgres"):

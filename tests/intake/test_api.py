@@ -8,7 +8,8 @@ from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from tests.support.accepting import body
-from transactions.intake.parsers import NO_BATCH
+from transactions.intake import parsers
+from transactions.intake.parsers import NO_BATCH, BatchParser
 from transactions.models import AMOUNT_MAX, Transaction
 from transactions.queue.keys import QUEUE
 from transactions.serializers import AmountField
@@ -188,8 +189,34 @@ def test_a_body_over_the_limit_is_413(api: APIClient, people: list[User], settin
 
 
 def test_another_content_type_is_415_and_another_verb_405(api: APIClient) -> None:
-    assert api.post(ADD, b"<a/>", content_type="text/xml").status_code == 415
+    answer = api.post(ADD, b"<a/>", content_type="text/xml")
+    assert answer.status_code == 415
+    assert answer.json()["detail"] == (
+        'Unsupported media type "text/xml" in request. Send application/json, '
+        "application/x-www-form-urlencoded or multipart/form-data."
+    )
+    answer = api.post(MANY, b"<a/>", content_type="text/xml")
+    assert answer.status_code == 415
+    assert answer.json()["detail"].endswith("Send application/json or application/x-ndjson.")
     assert api.get(ADD).status_code == 405
+
+
+def test_a_large_batch_beside_a_large_one_waits_and_then_comes_again(
+    api: APIClient, people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parsers, "WAIT_S", 0.05)
+    padding = b" " * parsers.LARGE_BYTES
+    record = json.dumps(body(people[0])).encode()
+    with BatchParser().read(b"[" + padding + b"]").turn():
+        answer = api.post(MANY, b"[" + record + padding + b"]", content_type="application/json")
+        assert answer.status_code == 503
+        assert answer["Retry-After"] == "2"
+        assert answer.json()["detail"].startswith("Too many large batches at once. Send the same again")
+        assert connection().llen(QUEUE) == 0
+        assert api.post(MANY, b"[" + record + b"]", content_type="application/json").status_code == 200
+    answer = api.post(MANY, b"[" + record + padding + b"]", content_type="application/json")
+    assert answer.status_code == 200
+    assert connection().llen(QUEUE) == 1
 
 
 @pytest.mark.parametrize("stored", [False, True])

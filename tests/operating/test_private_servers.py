@@ -1,7 +1,14 @@
-"""What "accepted" and "stored" stand on: the servers' own word for their settings, and a crash."""
+"""What "accepted" and "stored" stand on: the servers' own word for their settings, and a crash.
+
+And the suite's own: each process of it has servers to itself, and takes them along when it ends.
+"""
 
 import os
-from collections.abc import Iterator
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,6 +17,8 @@ import pytest
 import redis
 
 from dev.servers import PrivatePostgres, PrivateRedis, PrivateServer, ServerError
+from tests.support.running import processes
+from tests.support.serving import ROOT
 
 
 @pytest.fixture
@@ -106,3 +115,54 @@ def test_a_server_that_ends_at_once_is_told_with_its_log(tmp_path: Path) -> None
 
     with pytest.raises(ServerError, match=r"redis ended with status 1, see .*redis\.log"):
         server.start()
+
+
+# --- The suite's own -----------------------------------------------------------------------------
+
+# Two that tell where their servers are, and then wait to be ended.
+WAITING = """
+import os, time
+from pathlib import Path
+import pytest
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_it_waits(number):
+    told = Path(__file__).with_suffix(f".{number}")
+    new = told.with_suffix(f".new{number}")
+    new.write_text(os.environ["DATA_DIR"])
+    new.rename(told)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("workers", "ended_by"), [(0, signal.SIGTERM), (2, signal.SIGTERM), (2, signal.SIGKILL)]
+)
+def test_a_suite_that_is_ended_leaves_no_server_and_no_file(
+    tmp_path: Path, workers: int, ended_by: signal.Signals
+) -> None:
+    waiting = tmp_path / "test_waiting.py"
+    waiting.write_text(WAITING)
+    command = [sys.executable, "-m", "pytest", "-c", "pyproject.toml", "-p", "no:cacheprovider"]
+    suite = subprocess.Popen([*command, "-n", str(workers), str(waiting)], cwd=ROOT)
+    try:
+        told = [waiting.with_suffix(f".{number}") for number in range(workers or 1)]
+        assert becomes(lambda: all(place.exists() for place in told))
+        places = {Path(place.read_text()) for place in told}
+        assert len(places) == len(told)
+        assert all(list(processes(place)) for place in places)
+        suite.send_signal(ended_by)
+        suite.wait(60)
+    finally:
+        suite.kill()
+        suite.wait()
+    assert becomes(lambda: not any(place.exists() or list(processes(place)) for place in places))
+
+
+def becomes(holds: Callable[[], bool]) -> bool:
+    """Whether it does, within a minute."""
+    deadline = time.monotonic() + 60
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return holds()

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from tests.rules.judge import Entry, Fact, judge, judge_rates, judge_silences
 from tests.rules.streams import LATE_DAYS, Stream, minute_after, parameters
 from tests.support.accepting import push
+from tests.support.judging import Entry, Fact, judge, judge_rates, judge_silences
 from transactions.alerts.models import Alert
 from transactions.books import epochs
 from transactions.models import RejectedRecord, Transaction

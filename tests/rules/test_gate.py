@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 
 from tests.support.accepting import record, take
 from tests.support.rules import rule_in_force
@@ -62,3 +63,38 @@ def test_records_of_two_buckets_at_once_are_looked_at(people: list[User]) -> Non
     take(*(record(f"T{n}", people[0], created_at=moment) for n, moment in enumerate(moments)))
     flush()
     assert hits() == ["T2", "T3"]
+
+
+@pytest.mark.usefixtures("_kept")
+def test_a_crash_of_postgresql_takes_the_states_and_what_vouches_for_them_together(
+    people: list[User],
+) -> None:
+    for id, minutes in (("A", 10), ("B", 20)):
+        stored(id, people[0], minutes)
+    tables = [gate.STATE, gate.GATE]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE relname = ANY(%s) AND relpersistence = 'u'", [tables]
+        )
+        assert sorted(cursor.fetchall()) == sorted((table,) for table in tables)
+        cursor.execute(f"TRUNCATE {', '.join(tables)}")  # as PostgreSQL does when it recovers
+    stored("C", people[0], 30)
+    assert hits() == ["C"]
+    stored("D", people[0], 40)
+    assert hits() == ["C", "D"]
+
+
+@pytest.mark.usefixtures("_kept")
+def test_a_user_with_new_rows_and_one_that_settled_is_looked_at_where_that_is_of_an_older_bucket(
+    people: list[User],
+) -> None:
+    rule_in_force("failure_burst", count=2, window="1h")
+    stored("PENDING", people[0], 30)
+    take(record("FAILED", people[0], status="FAILED", created_at=HOUR + timedelta(minutes=40)))
+    flush()
+    take(
+        record("PENDING", people[0], status="FAILED"),
+        record("NEW", people[0], created_at=HOUR + timedelta(minutes=150)),
+    )
+    flush()
+    assert "FAILED" in hits()

@@ -9,12 +9,13 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import timezone
 from pytest_django import Settings
 
 from tests.support.accepting import record, take
 from tests.support.outages import postgres_away
 from tests.support.rows import row, store
-from tests.support.rules import eventually
+from tests.support.rules import eventually, pay_debt
 from transactions.rules import backtest_result, backtest_runs
 from transactions.rules.models import Backtest, Rule, Version, VersionState
 from transactions.storing.flush import flush
@@ -200,3 +201,43 @@ def test_a_file_is_checked_without_postgres(tmp_path: Path) -> None:
 def test_postgres_away_is_told() -> None:
     with postgres_away():
         assert refused("list").startswith("PostgreSQL does not answer")
+
+
+def test_where_there_is_no_rule_the_starter_rules_come_into_force_and_later_starts_change_nothing() -> None:
+    assert run("start") == "rules that came into force: 12\n"
+    begins = set(Version.objects.values_list("effective_from", flat=True))
+    assert len(begins) == 1
+    begin = begins.pop()
+    assert begin is not None
+    assert begin <= timezone.now()
+
+    run("retire", "Failures in a row")
+    Rule.objects.filter(name="Pending for a day").update(name="Pending")
+    before = list(Version.objects.order_by("pk").values_list("pk", "state", "rule__name", "rule__severity"))
+    assert run("start") == "rules that came into force: 0\n"
+    assert before == list(
+        Version.objects.order_by("pk").values_list("pk", "state", "rule__name", "rule__severity")
+    )
+
+
+def test_a_starter_rule_that_looks_back_further_than_transactions_are_kept_stays_a_draft(
+    settings: Settings,
+) -> None:
+    settings.RETENTION_DAYS = 30
+    assert run("start") == "rules that came into force: 10\n"
+    assert set(Version.objects.filter(state="DRAFT").values_list("kind", flat=True)) == {
+        "deviation",
+        "first_or_dormant",
+    }
+
+
+def test_the_list_tells_what_each_rule_found(people: list[User], tmp_path: Path) -> None:
+    run("import", written(tmp_path / "rules.json", 5, 50))
+    run("activate", "Rule 1", "--since", "2026-01-31T12:00Z")
+    take(*(record(f"T{n}", people[n % 2], n) for n in range(1, 10)))
+    flush()
+    pay_debt()
+
+    first, second = run("list").splitlines()
+    assert first.endswith("The amount is at least 5. Hits in 7 days: 5. Open alerts: 2.")
+    assert second.endswith("The amount is at least 50.")

@@ -47,6 +47,10 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
         error = TooLarge()
     elif isinstance(error, TooManyFieldsSent | TooManyFilesSent):
         error = exceptions.ParseError("There are too many fields or parameters.")
+    elif isinstance(error, exceptions.UnsupportedMediaType):
+        *others, last = (parser.media_type for parser in context["view"].parser_classes)
+        taken = f"{', '.join(others)} or {last}" if others else last
+        error.detail = exceptions.ErrorDetail(f"{error.detail} Send {taken}.", error.default_code)
     elif isinstance(error, STORE_FAILURES):
         log.error("A store failed under %s: %s", context["request"].path, type(error).__name__)
         error = Unavailable()

@@ -17,23 +17,30 @@ SNOOZE = Snooze._meta.db_table
 # Hours after an alert was closed in which hits do not open another one.
 QUIET_HOURS = 24
 
-# Purpose: of each rule and user the open alert, held until COMMIT, or the one closed a short while
-# ago, and the snooze in force. Rules that look at the whole system have no user.
-SELECT_KNOWN = f"""
+
+def _select_known(same_user: str) -> str:
+    """Purpose: of each rule and user the open alert, held until COMMIT, or the one closed a short while
+    ago, and the snooze in force. Rules that look at the whole system have no user, and a statement of
+    their own: with an OR in it no index would do for either.
+    """
+    return f"""
     SELECT p.rule, p."user", a.id, a.state <> 'CLOSED', s.id
       FROM (VALUES %s) AS p (rule, "user")
       LEFT JOIN LATERAL (
         SELECT id, state FROM {ALERT} a
-         WHERE a.rule = p.rule AND (a."user" = p."user" OR (a."user" IS NULL AND p."user" IS NULL))
+         WHERE a.rule = p.rule AND {same_user.format("a")}
            AND (a.state <> 'CLOSED' OR a.closed_at > now() - interval '{QUIET_HOURS} hours')
          ORDER BY a.closed_at DESC NULLS FIRST LIMIT 1 FOR UPDATE) a ON true
       LEFT JOIN LATERAL (
         SELECT id FROM {SNOOZE} s
-         WHERE s.rule = p.rule AND (s."user" = p."user" OR (s."user" IS NULL AND p."user" IS NULL))
-           AND s.ends_at > now()
+         WHERE s.rule = p.rule AND {same_user.format("s")} AND s.ends_at > now()
          ORDER BY s.ends_at DESC LIMIT 1) s ON true
      ORDER BY p.rule, p."user"
 """
+
+
+SELECT_KNOWN = _select_known('{}."user" = p."user"')
+SELECT_KNOWN_OF_ALL = _select_known('{}."user" IS NULL')
 PAIR = "(%s::bigint, %s::bigint)"
 # Purpose: hits that join, or would have.
 COUNT_JOINED = f"""
@@ -81,8 +88,8 @@ def group(cursor: Any, raised: Sequence[Raised]) -> list[Placed]:
 
     Raises psycopg2.Error.
     """
-    pairs = [(each.rule, each.user) for each in raised]
-    known = execute_values(cursor, SELECT_KNOWN, pairs, template=PAIR, page_size=len(pairs), fetch=True)
+    known = _known(cursor, SELECT_KNOWN, [each for each in raised if each.user is not None])
+    known += _known(cursor, SELECT_KNOWN_OF_ALL, [each for each in raised if each.user is None])
     by_pair = {(each.rule, each.user): each for each in raised}
     places: list[Placed] = []
     counted: dict[str, list[tuple[int, int]]] = {COUNT_JOINED: [], COUNT_QUIET: [], COUNT_SNOOZED: []}
@@ -108,3 +115,13 @@ def group(cursor: Any, raised: Sequence[Raised]) -> list[Placed]:
         opened = execute_values(cursor, OPEN, opening, template=template, page_size=len(opening), fetch=True)
         places += [Placed(rule, user, alert, "") for rule, user, alert in opened]
     return places
+
+
+def _known(cursor: Any, statement: str, raised: list[Raised]) -> list[tuple[Any, ...]]:
+    pairs = [(each.rule, each.user) for each in raised]
+    if not pairs:
+        return []
+    found: list[tuple[Any, ...]] = execute_values(
+        cursor, statement, pairs, template=PAIR, page_size=len(pairs), fetch=True
+    )
+    return found

@@ -1,5 +1,6 @@
 """A believable stream of transactions, for a dashboard with something on it."""
 
+import contextlib
 import heapq
 import itertools
 import math
@@ -9,15 +10,19 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from ..models import Status
 from .api import Client, PostingPace
+from .incidents import CAST, PLAYS, Incidents, Posted
 from .status_line import StatusLine
-from .users import make_missing
+from .users import first_free, make_missing
 
 # The keys of the simulated users; those of a small system's own users are lower.
 FIRST_USER = 100_001
 USERS_MAX = 1_000_000
+# The keys of those who play what rules look for, new ones in every run.
+FIRST_OF_CAST = FIRST_USER + USERS_MAX
 BATCH_MAX = 1000
 # The share of the n-th user is n to this power: a few make most of the stream.
 SKEW = -1.1
@@ -34,16 +39,17 @@ PENDING_MAX = 100_000
 RETRY_SHARE = 0.02
 RECENT_MAX = 200
 
-Posted = dict[str, str | int]
-
 
 class Stream:
-    """Decides what is posted next: new transactions, settlements of earlier ones, retries.
+    """Decides what is posted next: new transactions, settlements of earlier ones, retries, incidents.
 
     The same seed gives the same story, but for the ids' `prefix`, which is new in every run.
     """
 
-    def __init__(self, users: Sequence[int], seed: int | None, prefix: str) -> None:
+    def __init__(
+        self, users: Sequence[int], seed: int | None, prefix: str, incidents: Incidents | None = None
+    ) -> None:
+        self._incidents = incidents
         self._random = random.Random(seed)
         self._users = users
         self._shares = list(itertools.accumulate(rank**SKEW for rank in range(1, len(users) + 1)))
@@ -54,10 +60,12 @@ class Stream:
 
     def next(self, now_s: float) -> Posted:
         """The record that is posted `now_s` seconds after the beginning."""
+        if self._incidents is not None and (played := self._incidents.due(now_s)) is not None:
+            return played
         if self._recent and self._random.random() < RETRY_SHARE:
             return self._random.choice(self._recent)
         if self._pending and self._pending[0][0] <= now_s:
-            record = {**heapq.heappop(self._pending)[2], "status": self._settled()}
+            record = {**heapq.heappop(self._pending)[2], "status": self._settled(now_s)}
         else:
             record = self._new(now_s)
         self._recent.append(record)
@@ -72,25 +80,36 @@ class Stream:
             "transaction_id": f"{self._prefix}-{self._number:08}",
             "user": user,
             "amount": min(max(int(amount), 1), AMOUNT_MAX),
-            "status": str(Status.PENDING) if pending else self._settled(),
+            "status": str(Status.PENDING) if pending else self._settled(now_s),
         }
         if pending:
             settles_at = now_s + self._random.expovariate(1 / SETTLES_AFTER_S_MEAN)
             heapq.heappush(self._pending, (settles_at, self._number, record))
         return record
 
-    def _settled(self) -> str:
-        return str(Status.FAILED if self._random.random() < FAILED_SHARE else Status.SUCCESS)
+    def rest(self, now_s: float) -> list[Posted]:
+        """The settlements that are still to come; nothing is pending then that should not be."""
+        left = [{**record, "status": self._settled(now_s)} for _, _, record in sorted(self._pending)]
+        self._pending.clear()
+        return left
+
+    def _settled(self, now_s: float) -> str:
+        share = FAILED_SHARE if self._incidents is None else self._incidents.failed_share(now_s, FAILED_SHARE)
+        return str(Status.FAILED if self._random.random() < share else Status.SUCCESS)
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """How much is simulated: `rate` in records a second, for `seconds` (None: until interrupted)."""
+    """How much is simulated: `rate` in records a second, for `seconds` (None: until interrupted).
+
+    `plain` is without what rules look for.
+    """
 
     rate: float
     seconds: float | None
     users: int
     seed: int | None
+    plain: bool = False
 
 
 @dataclass(slots=True)
@@ -115,16 +134,38 @@ def simulate(scene: Scene, client: Client, status: StatusLine) -> None:
     users = range(FIRST_USER, FIRST_USER + scene.users)
     if made := make_missing(users):
         status.say(f"{made:,} users made")
-    stream = Stream(users, scene.seed, f"SIM-{secrets.token_hex(4)}")
+    prefix, incidents = f"SIM-{secrets.token_hex(4)}", None
+    if not scene.plain:
+        incidents = Incidents(_new_cast(), scene.seed, prefix, datetime.now(UTC))
+        status.say(f"plays: {', '.join(PLAYS)}")
+    stream = Stream(users, scene.seed, prefix, incidents)
     progress, began_at = SimulationProgress(), time.monotonic()
     try:
-        for batch in _batches(stream, scene, began_at):
-            _post(batch, client, progress)
-            status.show(lambda: f"{time.monotonic() - began_at:,.0f} s  {progress}")
+        with contextlib.suppress(KeyboardInterrupt):
+            for batch in _batches(stream, scene, began_at):
+                _post(batch, client, progress)
+                status.show(lambda: f"{time.monotonic() - began_at:,.0f} s  {progress}")
+        if incidents is not None:
+            _settle(stream, client, progress, time.monotonic() - began_at)
     except KeyboardInterrupt:
         pass
     finally:
         status.say(f"{time.monotonic() - began_at:,.1f} s  {progress}")
+
+
+def _new_cast() -> range:
+    """Users of whom nothing is known yet."""
+    first = first_free(FIRST_OF_CAST)
+    cast = range(first, first + CAST)
+    make_missing(cast)
+    return cast
+
+
+def _settle(stream: Stream, client: Client, progress: SimulationProgress, now_s: float) -> None:
+    """Of what is pending at the end only that stays so which is meant to."""
+    left = stream.rest(now_s)
+    for start in range(0, len(left), BATCH_MAX):
+        _post(left[start : start + BATCH_MAX], client, progress)
 
 
 def _batches(stream: Stream, scene: Scene, began_at: float) -> Iterator[list[Posted]]:

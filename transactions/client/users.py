@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
+from django.db.models import Max
 
 from ..tables import USER_KEY, USERS
 
@@ -48,3 +49,9 @@ def make_missing(keys: Iterable[int]) -> int:
         cursor.execute(MOVE_SEQUENCE, [missing[-1], USERS, USER_KEY])
     # One whose name somebody else has is not made.
     return model._default_manager.filter(pk__in=missing).count()
+
+
+def first_free(least: int) -> int:
+    """The lowest key from `least` on above which nobody is. Raises django.db.Error."""
+    highest = get_user_model()._default_manager.filter(pk__gte=least, pk__lt=USER_KEY_MAX)
+    return max(least, 1 + (highest.aggregate(last=Max("pk"))["last"] or 0))

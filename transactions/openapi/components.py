@@ -169,6 +169,8 @@ BOOKS = an_object(
                     "versions": {**COUNT, "description": "In force, in shadow too."},
                     "debt_records": {**COUNT, "description": "Stored, and not judged yet."},
                     "oldest_debt_seconds": {"type": ["number", "null"], "minimum": 0},
+                    "open_alerts": {**COUNT, "description": "Not closed."},
+                    "last_hit": {**MOMENT, "type": ["string", "null"]},
                 }
             ),
             "type": ["object", "null"],
@@ -222,7 +224,7 @@ SHARED_ANSWERS_TO_BODIES = {
     ),
     "415": shared_answer(
         "Another Content-Type, or a Content-Encoding other than gzip and deflate.",
-        'Unsupported media type "text/csv" in request.',
+        'Unsupported media type "text/csv" in request. Send application/json or application/x-ndjson.',
     ),
 }
 

@@ -266,7 +266,10 @@ PIPELINE = call(
                 **{"accepted": 3, "stored": 1, "settled": 1, "duplicates": 0, "rejected": 0, "buffered": 1},
                 **{"in_flight": 0, "balanced": True, "oldest_buffered_seconds": 0.412},
                 "last_flush": "2026-01-31T12:00:00Z",
-                "rules": {"versions": 12, "debt_records": 0, "oldest_debt_seconds": None},
+                "rules": {
+                    **{"versions": 12, "debt_records": 0, "oldest_debt_seconds": None},
+                    **{"open_alerts": 3, "last_hit": "2026-01-31T11:48:12Z"},
+                },
             },
         )
     },

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import prefetch_related_objects
+from django.utils import timezone
 
 from .. import names
 from ..alerts.models import Severity
@@ -105,12 +106,39 @@ def import_rules(document: Document, author: Any = None) -> Imported:
             said: dict[str, Any] = {"severity": worded.severity, "description": worded.description}
             rule, _ = Rule.objects.get_or_create(name=worded.name, defaults=said)
             newest = rule.versions.order_by("-number").first()
-            wording = {"kind": worded.kind.name, "parameters": as_json(worded.kind), **said}
+            wording: dict[str, Any] = {"kind": worded.kind.name, "parameters": as_json(worded.kind), **said}
             if newest is not None and all(getattr(newest, name) == wording[name] for name in wording):
                 unchanged.append(worded.name)
             else:
                 drafts.append(lifecycle.draft(rule, author=author, **wording))
     return Imported(drafts, unchanged)
+
+
+class Started(NamedTuple):
+    """The versions that came into force, and what was said of each that had to stay a draft."""
+
+    in_force: list[Version]
+    refused: list[str]
+
+
+def start_with(document: Document) -> Started:
+    """Where there is no rule at all, the rules of a document come into force, from this minute on.
+
+    Where there is any nothing happens, so that a second start leaves alone what people made of them.
+    With FOUR_EYES all stay drafts. Raises django.db.Error.
+    """
+    started = Started([], [])
+    with transaction.atomic():
+        if Rule.objects.exists():
+            return started
+        begin = timezone.now().replace(second=0, microsecond=0)
+        for version in import_rules(document).drafts:
+            try:
+                lifecycle.activate(version, None, begin=begin)
+                started.in_force.append(version)
+            except lifecycle.StepRefused as error:
+                started.refused.append(f"{version} stays a draft: {error}")
+    return started
 
 
 def export_rules(rules: Iterable[Rule]) -> str:

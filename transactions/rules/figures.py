@@ -1,24 +1,30 @@
 """How the rules are: versions in force, what is owed, and which of them fail."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from django.db import connection
 
-from .models import ClockCursor, Debt, Rule, Version, VersionState
+from ..alerts.models import Alert
+from .models import ClockCursor, Debt, Hit, Rule, Version, VersionState
 
 VERSION, RULE = Version._meta.db_table, Rule._meta.db_table
+HIT, ALERT = Hit._meta.db_table, Alert._meta.db_table
 DEBT, CURSOR = Debt._meta.db_table, ClockCursor._meta.db_table
 
 # Debt is old, in seconds, when something is wrong: after a backlog it is paid as soon as that is stored.
 OLD_S = 900
 SHOWN_MAX = 3
 
-# Purpose: versions in force, records owed, and the age of the oldest debt that could have been paid.
+# Purpose: versions in force, records owed, the age of the oldest debt that could have been paid, and what
+# came of it all: alerts that are not closed, the latest hit.
 SELECT_FIGURES = f"""
     SELECT (SELECT count(*) FROM {VERSION} WHERE state IN ('{VersionState.SHADOW}', '{VersionState.ACTIVE}')),
            coalesce(sum(records), 0),
-           extract(epoch FROM now() - min(made_at) FILTER (WHERE due_at <= now() OR error <> ''))::float
+           extract(epoch FROM now() - min(made_at) FILTER (WHERE due_at <= now() OR error <> ''))::float,
+           (SELECT count(*) FROM {ALERT} WHERE NOT (state = 'CLOSED')),
+           (SELECT max(raised_at) FROM {HIT})
       FROM {DEBT}
 """
 # Purpose: versions that failed when they were tried last; None is what no single one is to blame for.
@@ -29,6 +35,18 @@ SELECT_FAILING = f"""
       LEFT JOIN {VERSION} v ON v.id = f.version_id LEFT JOIN {RULE} r ON r.id = v.rule_id
      ORDER BY r.name LIMIT {SHOWN_MAX}
 """
+# Purpose: what each rule found since a moment.
+SELECT_FOUND = f"""
+    SELECT r.id, r.name, coalesce(h.number, 0), coalesce(a.opened, 0), coalesce(a.open, 0)
+      FROM {RULE} r
+      LEFT JOIN (SELECT v.rule_id, count(*) AS number FROM {HIT} h JOIN {VERSION} v ON v.id = h.version_id
+                  WHERE h.raised_at >= %(moment)s GROUP BY v.rule_id) h ON h.rule_id = r.id
+      LEFT JOIN (SELECT rule, count(*) FILTER (WHERE opened_at >= %(moment)s) AS opened,
+                        count(*) FILTER (WHERE NOT (state = 'CLOSED')) AS open
+                   FROM {ALERT} GROUP BY rule) a ON a.rule = r.id
+     WHERE h.number > 0 OR a.opened > 0 OR a.open > 0
+     ORDER BY r.name
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +56,8 @@ class Figures:
     versions: int
     debt_records: int
     oldest_debt_seconds: float | None
+    open_alerts: int
+    last_hit: datetime | None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -47,8 +67,25 @@ def read() -> Figures:
     """Raises django.db.Error."""
     with connection.cursor() as cursor:
         cursor.execute(SELECT_FIGURES)
-        versions, records, oldest_s = cursor.fetchone()
-    return Figures(versions, int(records), None if oldest_s is None else round(oldest_s, 3))
+        versions, records, oldest_s, alerts, hit = cursor.fetchone()
+    return Figures(versions, int(records), None if oldest_s is None else round(oldest_s, 3), alerts, hit)
+
+
+class Found(NamedTuple):
+    """What one rule found in a time: hits, the alerts that it opened; and how many are open now."""
+
+    rule: int
+    name: str
+    hits: int
+    alerts: int
+    open_alerts: int
+
+
+def found_since(moment: datetime) -> list[Found]:
+    """By name the rules that found something since, or have open alerts. Raises django.db.Error."""
+    with connection.cursor() as cursor:
+        cursor.execute(SELECT_FOUND, {"moment": moment})
+        return [Found(*row) for row in cursor.fetchall()]
 
 
 def problems() -> list[str]:

@@ -92,15 +92,41 @@ MERGE = f"""
        SET previous_at = kept.last_at, last_at = greatest(kept.last_at, excluded.last_at),
            {",".join(_merge(*item) for item in BUCKETS_S.items())}
 """
-# Purpose: counts the touched rows that are new in the states of their users. Of most users all are of
-# one hour, and so of one bucket of every size, for buckets lie within one another.
+# Purpose: the bounds of a user of touched rows (`u.lo` is the earliest), NULL where these are not all of
+# the latest bucket.
+BOUNDS = ", ".join(
+    f"""CASE WHEN {_bucket(name, "u.lo")} = k.{name}
+             THEN {_sum(f"k.{name}_{what}", f"k.{name}_{what}_before")} END"""
+    for name in BUCKETS_S
+    for what in ("count", "sum")
+)
+BOUND_COLUMNS = ", ".join(f"{name}_{what}" for name in BUCKETS_S for what in ("count", "sum"))
+
+
+def _keep_bounds(states: str) -> str:
+    return f"""
+    INSERT INTO rule_bound (user_id, previous_at, {BOUND_COLUMNS})
+    SELECT u.user_id, CASE WHEN %(newest)s THEN k.previous_at END, {BOUNDS}
+      FROM (SELECT user_id, min(created_at) AS lo FROM rule_touched GROUP BY user_id) u
+      JOIN {states} k ON k."user" = u.user_id
+     WHERE u.user_id <= (SELECT filled_to FROM {GATE})"""
+
+
+# Purpose: counts the touched rows that are new in the states of their users, and keeps their bounds. Of
+# most users all are of one hour, and so of one bucket of every size, for buckets lie within one another.
+# How many they are the planner cannot know: a nested loop over two lists of them would take for ever.
 COUNT_SIMPLE = f"""
+    SET LOCAL enable_nestloop = off;
+    WITH counted AS (
     INSERT INTO {STATE} AS kept ("user", last_at, {COLUMNS})
     SELECT user_id, hi, {", ".join(f"{_bucket(name, 'hi')}, number, 0, total, 0" for name in BUCKETS_S)}
       FROM (SELECT user_id, count(*) AS number, {_total("true")} AS total,
                    min(created_at) AS lo, max(created_at) AS hi
               FROM rule_touched WHERE is_new GROUP BY user_id) u
      WHERE lo >= {_bucket("hour", "hi")} {MERGE}
+    RETURNING kept.*
+    ) {_keep_bounds("counted")};
+    SET LOCAL enable_nestloop TO DEFAULT
 """
 COUNT_REST = f"""
     INSERT INTO {STATE} AS kept ("user", last_at, {COLUMNS})
@@ -111,25 +137,16 @@ COUNT_REST = f"""
      WHERE lo < {_bucket("hour", "hi")}
      GROUP BY user_id, hi {MERGE}
 """
-# Purpose: whether there are such users.
-IS_MIXED = f"""
-    SELECT {_bucket("hour", "min(created_at)")} < {_bucket("hour", "max(created_at)")}
-      FROM rule_touched WHERE is_new
+# Purpose: whether there are such users; and whether rows were touched that are not new.
+SELECT_REST = f"""
+    SELECT coalesce({_bucket("hour", "min(created_at) FILTER (WHERE is_new)")}
+                        < {_bucket("hour", "max(created_at) FILTER (WHERE is_new)")}, false),
+           coalesce(bool_or(NOT is_new), false)
+      FROM rule_touched
 """
-# Purpose: the bounds of touched users, NULL where the touched rows are not all of the latest bucket.
-BOUNDS = ", ".join(
-    f"""CASE WHEN {_bucket(name, "u.lo")} = k.{name}
-             THEN {_sum(f"k.{name}_{what}", f"k.{name}_{what}_before")} END"""
-    for name in BUCKETS_S
-    for what in ("count", "sum")
-)
-BOUND_COLUMNS = ", ".join(f"{name}_{what}" for name in BUCKETS_S for what in ("count", "sum"))
-KEEP_BOUNDS = f"""
-    INSERT INTO rule_bound (user_id, previous_at, {BOUND_COLUMNS})
-    SELECT u.user_id, CASE WHEN %(newest)s THEN k.previous_at END, {BOUNDS}
-      FROM (SELECT user_id, min(created_at) AS lo FROM rule_touched GROUP BY user_id) u
-      JOIN {STATE} k ON k."user" = u.user_id
-     WHERE u.user_id <= (SELECT filled_to FROM {GATE})
+# Purpose: the bounds of users that have none yet.
+KEEP_BOUNDS = f"""{_keep_bounds(STATE)}
+       AND NOT EXISTS (SELECT FROM rule_bound known WHERE known.user_id = u.user_id)
 """
 CREATE_BOUND = f"""
     CREATE TEMPORARY TABLE IF NOT EXISTS rule_bound (
@@ -179,11 +196,13 @@ def count_touched(cursor: Any, *, newest: bool) -> None:
 
     `newest` says that no row has a larger id than the new ones.
     """
-    cursor.execute(COUNT_SIMPLE)
-    cursor.execute(IS_MIXED)
-    if cursor.fetchone()[0]:
+    cursor.execute(COUNT_SIMPLE, {"newest": newest})
+    cursor.execute(SELECT_REST)
+    mixed, older = cursor.fetchone()
+    if mixed:
         cursor.execute(COUNT_REST)
-    look_up(cursor, newest=newest)
+    if mixed or older:
+        look_up(cursor, newest=newest)
 
 
 def look_up(cursor: Any, *, newest: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,22 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 from django.db import IntegrityError
+from django.utils import timezone
 
 from transactions.intake.rejected import printable
-from transactions.rules import backtest_runs, documents, lifecycle
+from transactions.rules import backtest_runs, documents, figures, lifecycle
 from transactions.rules.kinds.kind import Kind
 from transactions.rules.kinds.registry import read
 from transactions.rules.models import Rule, Version, VersionState
 from transactions.rules.schema import schema
 
-from . import _user_lists
 from ._backtests import add_range, add_within, run_backtest, show_backtests
+from ._user_lists import add_list_arguments, add_users, end_users, list_lines, make_list, moment
 
 TO_ACTIVATE = (VersionState.SUBMITTED, VersionState.DRAFT, VersionState.SHADOW)
 IN_FORCE = (VersionState.ACTIVE, VersionState.SHADOW)
+# The hits that the list tells of.
+LISTED = timedelta(days=7)
 
 
 class Command(BaseCommand):
@@ -42,6 +46,7 @@ class Command(BaseCommand):
             which.add_argument("file", nargs="?", metavar="FILE", help="- for standard input")
             which.add_argument("--starter", action="store_true", help="the rules that come along")
         taking.add_argument("--by", metavar="USERNAME", help="the author; asked for with FOUR_EYES")
+        what.add_parser("start", help="where there is no rule: those that come along, in force at once")
         export = what.add_parser("export", help="a file of rules, on standard output")
         export.add_argument("names", nargs="*", metavar="NAME", help="all, where none is named")
         activate = what.add_parser("activate", help="approve a version: from the next full minute on")
@@ -54,7 +59,7 @@ class Command(BaseCommand):
         activate.add_argument("--shadow", action="store_true", help="hits without alerts")
         activate.add_argument(
             "--since",
-            type=_user_lists.moment,
+            type=moment,
             metavar="MOMENT",
             help="judge what happened since, too: a full minute",
         )
@@ -63,7 +68,7 @@ class Command(BaseCommand):
         tests = what.add_parser("backtests", help="the newest that were asked for, in the API or a page")
         tests.add_argument("name", nargs="?", metavar="NAME")
         add_within(tests)
-        _user_lists.add_list_arguments(what)
+        add_list_arguments(what)
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -80,10 +85,16 @@ class Command(BaseCommand):
             raise CommandError(f"PostgreSQL does not answer ({str(error).strip()}).") from error
 
     def _list(self, **options: Any) -> None:
+        found = {each.rule: each for each in figures.found_since(timezone.now() - LISTED)}
         for rule in Rule.objects.order_by("name").prefetch_related("versions"):
             version = documents.said_by(rule)
             state = "-" if version is None else VersionState(version.state).label
-            self.stdout.write(f"{state:<9} {rule.severity:<8} {printable(rule.name)}: {_sentence(version)}")
+            hits = ""
+            if rule.pk in found:
+                hits = f" Hits in {LISTED.days} days: {found[rule.pk].hits:,}."
+                hits += f" Open alerts: {found[rule.pk].open_alerts:,}."
+            said = f"{printable(rule.name)}: {_sentence(version)}"
+            self.stdout.write(f"{state:<9} {rule.severity:<8} {said}{hits}")
 
     def _schema(self, **options: Any) -> None:
         self.stdout.write(json.dumps(schema(), ensure_ascii=False, indent=2))
@@ -114,6 +125,12 @@ class Command(BaseCommand):
             self.stdout.write(f"draft: {version}")
         self.stdout.write(f"drafts: {len(drafts)}, unchanged: {len(unchanged)}")
 
+    def _start(self, **options: Any) -> None:
+        started = documents.start_with(documents.parse(_text(None)))
+        for reason in started.refused:
+            self.stderr.write(printable(reason))
+        self.stdout.write(f"rules that came into force: {len(started.in_force)}")
+
     def _export(self, *, names: list[str], **options: Any) -> None:
         rules = [_rule(name) for name in names] if names else list(Rule.objects.all())
         self.stdout.write(documents.export_rules(rules), ending="")
@@ -140,20 +157,20 @@ class Command(BaseCommand):
         show_backtests(self.stdout, None if name is None else _rule(name), within)
 
     def _lists(self, **options: Any) -> None:
-        for line in _user_lists.shown():
+        for line in list_lines():
             self.stdout.write(line)
 
     def _list_make(self, *, name: str, description: str, **options: Any) -> None:
-        _user_lists.make(name, description)
+        make_list(name, description)
 
     def _list_add(
         self, *, name: str, users: list[int], file: str | None, by: str | None, **options: Any
     ) -> None:
         more = {each: options[each] for each in ("comment", "expires")}
-        self.stdout.write(_user_lists.add(name, users, file, by=_user(by), **more))
+        self.stdout.write(add_users(name, users, file, by=_user(by), **more))
 
     def _list_end(self, *, name: str, users: list[int], file: str | None, **options: Any) -> None:
-        self.stdout.write(_user_lists.end(name, users, file))
+        self.stdout.write(end_users(name, users, file))
 
 
 def _kind(version: Version) -> Kind:

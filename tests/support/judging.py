@@ -1,17 +1,18 @@
 """A judge in plain Python: what each kind of rule finds among transactions, by its definition alone."""
 
-from collections.abc import Callable, Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
-from itertools import pairwise
+from itertools import islice, pairwise, takewhile
 from zoneinfo import ZoneInfo
 
 from transactions.rules.kinds import clock, prefix, rows, windowed
 from transactions.rules.kinds.kind import Kind
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Fact:
     """A stored transaction."""
 
@@ -47,15 +48,14 @@ def judge(
     now: datetime | None = None,
 ) -> set[int]:
     """The keys of the transactions that are hits of what happened from `begin` until before `end`."""
-    known = sorted(facts, key=lambda fact: fact.place)
     by_user: dict[int, list[Fact]] = {}
-    for fact in known:
+    for fact in sorted(facts, key=lambda fact: fact.place):
         by_user.setdefault(fact.user, []).append(fact)
     found = set()
-    for x in known:
-        in_force = begin <= x.happened and (end is None or x.happened < end)
-        if in_force and _passes(kind, x, entries) and _fires(kind, x, by_user[x.user], entries, now):
-            found.add(x.id)
+    for own in by_user.values():
+        for x in _firing(kind, own, entries, now):
+            if begin <= x.happened and (end is None or x.happened < end):
+                found.add(x.id)
     return found
 
 
@@ -90,7 +90,18 @@ def in_hours(moment: datetime, hours: str, zone: str) -> bool:
     return start <= hour < end if start < end else hour >= start or hour < end
 
 
-def _fires(kind: Kind, x: Fact, own: list[Fact], entries: Sequence[Entry], now: datetime | None) -> bool:
+def _firing(kind: Kind, own: list[Fact], entries: Sequence[Entry], now: datetime | None) -> Iterator[Fact]:
+    """Which of one user's transactions, given in order, the rule finds, whatever its time in force."""
+    if isinstance(kind, windowed.WindowedKind):
+        yield from _windowed(kind, own, entries)
+        return
+    for at, x in enumerate(own):
+        if _passes(kind, x, entries) and _fires(kind, at, own, entries, now):
+            yield x
+
+
+def _fires(kind: Kind, at: int, own: list[Fact], entries: Sequence[Entry], now: datetime | None) -> bool:
+    x = own[at]
     match kind:
         case rows.Amount():
             return x.amount >= kind.amount if kind.at == "least" else x.amount <= kind.amount
@@ -100,19 +111,18 @@ def _fires(kind: Kind, x: Fact, own: list[Fact], entries: Sequence[Entry], now: 
             return _on(kind.list_name, x, entries)
         case rows.ClockGap():
             return x.accepted - x.happened > timedelta(minutes=kind.minutes)
-        case windowed.WindowedKind():
-            return _windowed(kind, x, own, entries)
         case prefix.Deviation():
-            past = _before(x, own, timedelta(days=90))[-kind.past_max :]
+            if x.amount < kind.least:
+                return False
+            past = list(islice(_before(at, own, timedelta(days=90)), kind.past_max))
             total = sum(y.amount for y in past)
             return (
-                x.amount >= kind.least
-                and len(past) >= kind.past_min
+                len(past) >= kind.past_min
                 and total > 0
                 and x.amount >= Fraction(kind.factor) * Fraction(total, len(past))
             )
         case prefix.FirstOrDormant():
-            return x.amount >= kind.least and not _before(x, own, timedelta(days=kind.days))
+            return x.amount >= kind.least and not any(_before(at, own, timedelta(days=kind.days)))
         case clock.PendingTooLong():
             assert now is not None
             due = x.accepted + timedelta(minutes=kind.minutes)
@@ -120,25 +130,31 @@ def _fires(kind: Kind, x: Fact, own: list[Fact], entries: Sequence[Entry], now: 
     raise AssertionError(kind)
 
 
-def _before(x: Fact, own: list[Fact], reach: timedelta) -> list[Fact]:
-    """The user's rows stored before x that did not happen after it, in order."""
-    return [y for y in own if y.id < x.id and y.place < x.place and y.happened > x.happened - reach]
+def _before(at: int, own: list[Fact], reach: timedelta) -> Iterator[Fact]:
+    """The user's rows that were stored before that one and did not happen after it, the latest first."""
+    x = own[at]
+    near = takewhile(lambda y: y.happened > x.happened - reach, (own[n] for n in range(at - 1, -1, -1)))
+    return (y for y in near if y.id < x.id)
 
 
-def _windowed(kind: windowed.WindowedKind, x: Fact, own: list[Fact], entries: Sequence[Entry]) -> bool:
-    def counts(y: Fact) -> bool:
-        return _passes(kind, y, entries) and _own_condition(kind)(y)
-
-    if not counts(x):
-        return False
-    start = x.happened - timedelta(seconds=kind.window_s)
-    within = [y for y in own if y.happened > start and y.place <= x.place and counts(y)]
-    if isinstance(kind, windowed.RapidRepeat):
-        within = [y for y in within if y.amount == x.amount]
-    if isinstance(kind, windowed.VelocitySum):
-        return sum(y.amount for y in within) >= kind.total
-    assert isinstance(kind, windowed.VelocityCount)
-    return len(within) >= kind.count
+def _windowed(kind: windowed.WindowedKind, own: list[Fact], entries: Sequence[Entry]) -> Iterator[Fact]:
+    counts = _own_condition(kind)
+    together: dict[int, list[Fact]] = {}
+    for y in own:
+        if _passes(kind, y, entries) and counts(y):
+            together.setdefault(y.amount if isinstance(kind, windowed.RapidRepeat) else 0, []).append(y)
+    for counted in together.values():
+        moments = [y.happened for y in counted]
+        for at, x in enumerate(counted):
+            start = x.happened - timedelta(seconds=kind.window_s)
+            within = counted[bisect_right(moments, start) : at + 1]
+            if isinstance(kind, windowed.VelocitySum):
+                reached = sum(y.amount for y in within) >= kind.total
+            else:
+                assert isinstance(kind, windowed.VelocityCount)
+                reached = len(within) >= kind.count
+            if reached:
+                yield x
 
 
 def _own_condition(kind: Kind) -> Callable[[Fact], bool]:
