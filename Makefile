@@ -4,8 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 # pytest's own arguments, as in `make test ARGS="-k flush"`.
 ARGS ?=
-# How many processes share the suite. They wait more than they work, so two cores serve four. A part of it that
-# ARGS name begins sooner in one.
+# How many processes share the suite: they wait more than they work, so two cores serve four. What ARGS name is
+# left to one, which begins sooner.
 WORKERS ?= $(if $(ARGS),0,4)
 
 BIN := $(VENV)/bin
@@ -42,8 +42,8 @@ contract: tools  ## The running server against its own OpenAPI schema, by made-u
 
 # CONTRACT_STREAMS=10000 for a longer run.
 contract-rules: export CONTRACT_STREAMS ?= 1000
-contract-rules: tools  ## Rules live, by backtest and by a plain judge, over random streams
-	@exec $(BIN)/python -m pytest tests/rules/test_contract.py $(ARGS)
+contract-rules: tools  ## Rules live, by backtest and by a plain judge, over random streams (WORKERS)
+	@exec $(BIN)/python -m pytest tests/rules/test_contract.py -n $(WORKERS) $(ARGS)
 
 faults: tools  ## Kills, cuts and stops real processes; prints what was lost and doubled (FAULT_SEED)
 	@exec $(BIN)/python -m pytest tests/faults -q $(ARGS)

@@ -22,6 +22,8 @@ PARTS = (
     "pages",
     "reads",
     "rules",
+    "alerts",
+    "backlog",
 )
 RESULTS = Path(__file__).with_name("RESULTS.md")
 

@@ -2,7 +2,8 @@
 
 Those are to replay or discard a rejected record, to acknowledge an alarm, to revoke a token, what is
 decided about rules, and (superusers alone) to delete a transaction. Every value is shown as text,
-whatever a client wrote into it. Django looks for this module alone; the pages are in `admin_site`.
+whatever a client wrote into it.
+Django looks for this module alone; the pages are in `admin_site`.
 """
 
 from django.contrib import admin

@@ -56,8 +56,9 @@ PUT_IN_FORCE = f"""
         INSERT INTO {Rule._meta.db_table} (name, severity, description) VALUES (%(kind)s, 'HIGH', '')
         RETURNING id
     )
-    INSERT INTO {VERSION} (rule_id, number, kind, parameters, state, approved_at, four_eyes, effective_from)
-    SELECT id, 1, %(kind)s, %(parameters)s, 'ACTIVE', now(), false, %(begin)s FROM rule
+    INSERT INTO {VERSION} (rule_id, number, kind, parameters, severity, description, state, approved_at,
+                           four_eyes, effective_from)
+    SELECT id, 1, %(kind)s, %(parameters)s, 'HIGH', '', 'ACTIVE', now(), false, %(begin)s FROM rule
 """
 WATCH = f"""
     WITH list AS (
@@ -107,7 +108,7 @@ def wait_paid(system: System) -> float:
     """Waits until nothing is owed; how long it took, in seconds."""
 
     def paid() -> bool:
-        return system.books().get("rules", {}).get("debt_records") == 0 and not _debt(system)
+        return not _debt(system)
 
     try:
         return wait_until(paid, PAY_S, "what rules owe is paid")

@@ -8,6 +8,7 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.request import urlopen
 
@@ -20,6 +21,7 @@ from tests.faults.ledger import Sent
 from tests.faults.load import exchange, pause, post_of
 from tests.faults.processes import wait_until
 from tests.faults.system import System
+from transactions.queue.records import stamp
 
 pytestmark = pytest.mark.slow
 
@@ -191,11 +193,14 @@ def test_fault_21_a_backlog_of_a_million(stage: Stage) -> None:
     system.hold("worker")
     client = system.redis_client()
     count = 1_000_000
-    line = "1\tunaccounted-{}\tPENDING\t{}\t1000\t\\N\t2026-01-31T12:00:00.000000Z\ttest"
+    line = "1\tunaccounted-{}\tPENDING\t{}\t1000\t\\N\t{}\ttest"
+    began = datetime(2026, 1, 31, 12, tzinfo=UTC)
     for start in range(0, count, 10_000):
         pipeline = client.pipeline()
         numbers = range(start, start + 10_000)
-        pipeline.rpush("transactions_list", *(line.format(n, 1 + n % 50) for n in numbers))
+        # Ten a second.
+        when = {n: stamp(began + n * timedelta(milliseconds=100)) for n in numbers}
+        pipeline.rpush("transactions_list", *(line.format(n, 1 + n % 50, when[n]) for n in numbers))
         pipeline.hincrby("{transactions_list}:books", "accepted", 10_000)
         pipeline.execute()
     with stage.load() as load:

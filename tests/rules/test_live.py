@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 
 from tests.support.accepting import record, take
 from tests.support.rows import row, store
-from tests.support.rules import pay_debt, rule_in_force
+from tests.support.rules import instead, pay_debt, rule_in_force
 from tests.support.scraping import scraped
 from tests.support.serving import database_url
 from transactions.alerts.models import Alert, AlertState, Snooze
@@ -23,6 +23,7 @@ from transactions.models import Transaction
 from transactions.rules import evaluation, gate, lifecycle, live
 from transactions.rules.kinds.windowed import VelocityCount
 from transactions.rules.models import Debt, Gate, Hit, Rule, UserList, UserState
+from transactions.stores import bounded_queries
 from transactions.stores.postgres_session import Session
 from transactions.storing import retention
 from transactions.storing.flush import flush
@@ -40,14 +41,6 @@ def locked(table: str) -> Iterator[None]:
         yield
     finally:
         other.close()
-
-
-@contextmanager
-def instead(kind: type[Any], text: str) -> Iterator[None]:
-    """The kind's text is another one meanwhile."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kind, "sql", lambda self, bound: text)
-        yield
 
 
 def raised() -> list[tuple[str, str]]:
@@ -113,7 +106,7 @@ def test_a_rule_that_fails_holds_up_nobody_and_owes_what_it_missed(
     rule_in_force("amount", name="Good", amount=5)
     take(record("T1", people[0]), record("T2", people[1]))
     with instead(VelocityCount, text), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluation, "LIMIT", evaluation.LIMIT.replace("2000", "300"))
+        patch.setattr(evaluation, "RULE_MS_MAX", 300)
         assert flush().stored == 2
         # It has failed: the chunks to come are owed at once.
         began = time.monotonic()
@@ -163,6 +156,17 @@ def test_a_table_that_is_locked_holds_up_nobody(people: list[User], table: str) 
         assert time.monotonic() - began < 5
     pay_debt()
     assert raised() == [("A", "T1")]
+
+
+def test_the_books_are_told_while_a_table_of_rules_is_locked(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounded_queries, "STATEMENT_MS_MAX", 200)
+    take(record("T1", people[0]))
+    flush()
+    with locked("rules_hit"):
+        books = APIClient().get("/api/pipeline/").json()
+    assert (books["stored"], books["balanced"], books["rules"]) == (1, True, None)
 
 
 def test_a_backlog_is_stored_first_and_judged_afterwards(people: list[User], settings: Settings) -> None:

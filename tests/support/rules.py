@@ -1,9 +1,12 @@
 """Rules in force, for tests."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
+
+import pytest
 
 from transactions.alerts.models import Severity
 from transactions.rules import lifecycle
@@ -22,6 +25,14 @@ def rule_in_force(
     lifecycle.submit(version)
     lifecycle.approve(version, None, begin=begin, shadow=shadow)
     return version
+
+
+@contextmanager
+def instead(kind: type[Any], text: str) -> Iterator[None]:
+    """The kind's text is another one meanwhile."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kind, "sql", lambda self, bound: text)
+        yield
 
 
 def pay_debt() -> None:

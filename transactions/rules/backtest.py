@@ -7,7 +7,7 @@ one of them alone.
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -31,7 +31,7 @@ RUN_S_MAX, SLICE_MS_MAX = 3_600.0, 600_000
 # A backend whose client is gone ends within seconds, and with it whatever its session held.
 BEGIN = f"""
     SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;
-    {evaluation.LIMIT}; SET LOCAL statement_timeout = {SLICE_MS_MAX};
+    {evaluation.limit()}; SET LOCAL statement_timeout = {SLICE_MS_MAX};
     SET LOCAL idle_in_transaction_session_timeout = {SLICE_MS_MAX};
     SET LOCAL client_connection_check_interval = 2000
 """
@@ -137,9 +137,15 @@ def run(
     return result
 
 
-def find(kind: Kind, begin: datetime, end: datetime, progress: Progress = go_on) -> Iterator[Found]:
-    """The hits themselves, each user's in the order of time."""
-    with opened() as session, _snapshot(session) as cursor:
+def find(
+    kind: Kind,
+    begin: datetime,
+    end: datetime,
+    progress: Progress = go_on,
+    session: Session | None = None,
+) -> Iterator[Found]:
+    """The hits themselves, each user's in the order of time; in the `session` given, or in one of its own."""
+    with opened() if session is None else nullcontext(session) as one, _snapshot(one) as cursor:
         if isinstance(kind, ClockKind):
             for values in _clock_steps(cursor, kind, begin, end, progress):
                 yield from _rows(cursor, _template(kind), kind, values)

@@ -1,7 +1,8 @@
 """The clock: versions whose hits are facts of a moment, looked at after a flush.
 
 Each goes on from where it was: along the rows, by id, which are in the order of their acceptance, or
-along the buckets of a quarter of an hour. What was looked at once is not looked at again.
+along the buckets of a quarter of an hour. What was looked at once is not looked at again. What fails is
+tried again later and later, from where it was, with fewer rows and more time.
 """
 
 import time
@@ -21,25 +22,33 @@ TABLE, HIT, CURSOR = Transaction._meta.db_table, Hit._meta.db_table, ClockCursor
 
 # Rows that one version walks over in one transaction.
 ROWS_MAX = 50_000
+ROWS_MIN = 500
+# Seconds until a version that failed is tried again: doubled each time, up to the last.
+RETRY_S, RETRY_S_MAX = 5, 600
+# How many times as long as of a chunk it may take then, at most.
+TIMES_MAX = 4
 # How far `created_at` may be ahead of the acceptance.
 AHEAD = timedelta(minutes=5)
 
-SELECT_CURSOR = f'SELECT "row", moment FROM {CURSOR} WHERE version_id = %s'
+SELECT_CURSOR = f"""
+    SELECT "row", moment, attempts, coalesce(due_at > now(), false) FROM {CURSOR} WHERE version_id = %s
+"""
 SET_CURSOR = f"""
-    INSERT INTO {CURSOR} (version_id, "row", moment, error)
-    VALUES (%(version)s, %(row)s, %(moment)s, %(error)s)
+    INSERT INTO {CURSOR} (version_id, "row", moment) VALUES (%(version)s, %(row)s, %(moment)s)
         ON CONFLICT (version_id) DO UPDATE
-       SET "row" = excluded."row", moment = excluded.moment, error = excluded.error
+       SET "row" = excluded."row", moment = excluded.moment, error = '', attempts = 0, due_at = NULL
 """
 SET_ERROR = f"""
-    INSERT INTO {CURSOR} (version_id, error) VALUES (%(version)s, %(error)s)
-        ON CONFLICT (version_id) DO UPDATE SET error = excluded.error
+    INSERT INTO {CURSOR} AS kept (version_id, error, attempts, due_at)
+    VALUES (%(version)s, %(error)s, 1, clock_timestamp() + make_interval(secs => %(secs)s))
+        ON CONFLICT (version_id) DO UPDATE
+       SET error = excluded.error, attempts = kept.attempts + 1, due_at = excluded.due_at
 """
 # Purpose: the end of the next rows; before the first that was accepted too lately.
 SELECT_STEP = f"""
     SELECT coalesce(min(id) FILTER (WHERE accepted_at > %(latest)s) - 1, max(id)), count(*),
            max(accepted_at) FILTER (WHERE accepted_at <= %(latest)s)
-      FROM (SELECT id, accepted_at FROM {TABLE} WHERE id > %(row)s ORDER BY id LIMIT {ROWS_MAX}) step
+      FROM (SELECT id, accepted_at FROM {TABLE} WHERE id > %(row)s ORDER BY id LIMIT %(rows)s) step
 """
 SELECT_LAST_ROW = f"SELECT coalesce(max(id), 0) FROM {TABLE}"
 SELECT_AT = f"SELECT id, accepted_at FROM {TABLE} WHERE id > %s ORDER BY id LIMIT 1"
@@ -74,7 +83,6 @@ def look(
         while version.is_clock:
             began = time.monotonic()
             with session.transaction() as cursor:
-                cursor.execute(evaluation.LIMIT)
                 more = _step(cursor, version, moment, findings)
             findings.seconds[version.id] = findings.seconds.get(version.id, 0) + time.monotonic() - began
             if not more or not go_on():
@@ -86,19 +94,24 @@ def _step(cursor: Any, version: Judging, moment: datetime, findings: Findings) -
     """One version and its next rows or buckets; whether there are more."""
     kind = version.kind
     assert isinstance(kind, ClockKind)
-    row, since = _cursor(cursor, version)
+    row, since, attempts, is_left = _cursor(cursor, version)
+    if is_left:
+        return False
+    cursor.execute(evaluation.limit(times=min(attempts + 1, TIMES_MAX)))
     if kind.walks == "buckets":
         values: dict[str, Any] = {"after": since, "moment": moment}
         step, more = {"row": 0, "moment": _last_bucket(moment)}, False
     else:
-        latest = moment - timedelta(seconds=kind.memory_s) if isinstance(kind, PendingTooLong) else moment
-        cursor.execute(SELECT_STEP, {"row": row, "latest": latest})
+        is_pending = isinstance(kind, PendingTooLong)
+        latest = moment - timedelta(seconds=kind.memory_s) if is_pending else moment
+        size = max(min(ROWS_MIN, ROWS_MAX), ROWS_MAX >> min(attempts, 20))
+        cursor.execute(SELECT_STEP, {"row": row, "latest": latest, "rows": size})
         to, rows, accepted = cursor.fetchone()
         to = row if to is None else to
-        more = rows == ROWS_MAX and to > row
+        more = rows == size and to > row
         known = max((each for each in (since, accepted) if each is not None), default=None)
-        # Of silence it is the end of a step that tells of the time since.
-        now = known if more and known is not None else moment
+        # Of silence it is the end of a step that tells of the time since; what is pending is so by now.
+        now = known if more and known is not None and not is_pending else moment
         values = {"after": row, "to": to, "moment": now, "latest": since}
         step = {"row": to, "moment": known}
     text, bound = version.text(moment + AHEAD)
@@ -106,9 +119,10 @@ def _step(cursor: Any, version: Judging, moment: datetime, findings: Findings) -
     found = evaluation.attempt(cursor, statement.format(text=text), {**bound, **values})
     if isinstance(found, str):
         findings.failed[version.id] = found
-        cursor.execute(SET_ERROR, {"version": version.id, "error": found})
+        seconds = min(RETRY_S_MAX, RETRY_S * 2**attempts)
+        cursor.execute(SET_ERROR, {"version": version.id, "error": found, "secs": seconds})
         return False
-    cursor.execute(SET_CURSOR, {"version": version.id, "error": "", **step})
+    cursor.execute(SET_CURSOR, {"version": version.id, **step})
     if found:
         findings.hits[version.id] = findings.hits.get(version.id, 0) + len(found)
         evaluation.place(cursor, [(version, found)])
@@ -121,16 +135,20 @@ def _last_bucket(moment: datetime) -> datetime:
     return moment.fromtimestamp(seconds - seconds % BUCKET_S - BUCKET_S, moment.tzinfo)
 
 
-def _cursor(cursor: Any, version: Judging) -> tuple[int, datetime | None]:
-    """How far a version has come: the last row, and the latest acceptance or bucket."""
+def _cursor(cursor: Any, version: Judging) -> tuple[int, datetime | None, int, bool]:
+    """How far a version has come: the last row, and the latest acceptance or bucket; how often it has
+    failed since, and whether it is left alone for that.
+    """
     cursor.execute(SELECT_CURSOR, (version.id,))
-    row, moment = cursor.fetchone() or (0, None)
-    if moment is not None or row:
-        return row, moment
-    assert isinstance(version.kind, ClockKind)
-    if version.kind.walks == "buckets":
-        return 0, version.begin - timedelta(seconds=1)
-    return _row_before(cursor, version.begin - timedelta(seconds=version.kind.memory_s) - 2 * AHEAD), None
+    row, moment, attempts, is_left = cursor.fetchone() or (0, None, 0, False)
+    if moment is None and not row and not is_left:
+        assert isinstance(version.kind, ClockKind)
+        if version.kind.walks == "buckets":
+            moment = version.begin - timedelta(seconds=1)
+        else:
+            reach = timedelta(seconds=version.kind.memory_s) + 2 * AHEAD
+            row = _row_before(cursor, version.begin - reach)
+    return row, moment, attempts, is_left
 
 
 def _row_before(cursor: Any, moment: datetime) -> int:

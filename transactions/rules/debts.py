@@ -27,6 +27,8 @@ DEBT = Debt._meta.db_table
 # Rows judged by one transaction, halved with each attempt.
 SLICE_ROWS = 10_000
 SLICE_ROWS_MIN = 100
+# And with each attempt rules are given more time, up to so many times as much as of a chunk.
+TIMES_MAX = 4
 # Seconds until the next attempt: doubled each time, up to the last.
 RETRY_S, RETRY_S_MAX = 5, 600
 # Rows that settled, in one row of debt.
@@ -176,7 +178,7 @@ def _postpone(session: Session, debt: Owed, error: str) -> None:
 def _pay_slice(cursor: Any, debt: Owed) -> Findings:
     """Judges the next rows of a debt, and moves its cursor, in the cursor's transaction."""
     evaluation.prepare(cursor)
-    cursor.execute(evaluation.LIMIT)
+    cursor.execute(evaluation.limit(times=min(debt.attempts + 1, TIMES_MAX)))
     rest = _touch(cursor, debt)
     touched = evaluation.describe(cursor)
     findings = Findings()
@@ -214,6 +216,8 @@ def _judge(cursor: Any, debt: Owed, touched: Touched) -> Findings:
         raise Failed(findings.failed[debt.version])
     for version, error in findings.failed.items():
         owe_slice(cursor, version, touched, error)
+    for version in findings.put_off:
+        owe_slice(cursor, version, touched, "")
     return findings
 
 

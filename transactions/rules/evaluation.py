@@ -35,8 +35,11 @@ from .versions import Judging
 
 TABLE, HIT = Transaction._meta.db_table, Hit._meta.db_table
 
-# What one rule may take of one transaction.
+# What one rule may take of one transaction, and when no further rule is begun in it.
 RULE_MS_MAX = 2_000
+# Hits that one statement puts into alerts: of one busy user there may be as many as rows and rules.
+PLACED_AT_ONCE = 2_000
+RULES_MS_MAX = 6_000
 # Rows that are older than this cannot be vouched for by the gate, as a rule.
 OLD_S = 3_600
 
@@ -71,9 +74,7 @@ DESCRIBE = f"""
            (SELECT next FROM minute)
       FROM rule_touched, minute
 """
-# Purpose: for the statements of rules alone: bounded, along the indexes, with room to sort.
-LIMIT = f"""
-    SET LOCAL statement_timeout = {RULE_MS_MAX}; SET LOCAL lock_timeout = {LOCK_MS_MAX};
+PLAN_ALONG_INDEXES = """
     SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL work_mem = '64MB';
     SET LOCAL jit = off
 """
@@ -130,10 +131,21 @@ class Findings:
     hits: dict[int, int] = field(default_factory=dict)
     seconds: dict[int, float] = field(default_factory=dict)
     failed: dict[int, str] = field(default_factory=dict)
+    # Versions for which no time was left.
+    put_off: list[int] = field(default_factory=list)
+
+
+def limit(times: int = 1) -> str:
+    """Purpose: for the statements of rules alone: bounded, along the indexes, with room to sort.
+
+    A rule may take so many times what it may take of a chunk.
+    """
+    bounds = f"SET LOCAL statement_timeout = {RULE_MS_MAX * times}; SET LOCAL lock_timeout = {LOCK_MS_MAX}"
+    return f"{bounds}; {PLAN_ALONG_INDEXES}"
 
 
 def no_limit() -> str:
-    """Purpose: what LIMIT has changed is as it was, in a session of a writer."""
+    """Purpose: what `limit` has changed is as it was, in a session of a writer."""
     return f"{limits_again('statement_timeout', 'lock_timeout')}; {PLAN_AS_USUAL}"
 
 
@@ -160,8 +172,12 @@ def evaluate(cursor: Any, versions: Sequence[Judging], touched: Touched) -> Find
     findings = Findings()
     raised: list[tuple[Judging, list[tuple[int, int | None]]]] = []
     by_id = {version.id: version for version in _concerned(versions, touched)}
+    started = time.monotonic()
     for id in _look(cursor, list(by_id.values()), touched.horizon):
         began = time.monotonic()
+        if (began - started) * 1000 > RULES_MS_MAX:
+            findings.put_off.append(id)
+            continue
         sql, values = by_id[id].text(touched.horizon)
         found = attempt(cursor, INSERT_HITS.format(text=sql), values)
         findings.seconds[id] = time.monotonic() - began
@@ -229,6 +245,8 @@ def place(cursor: Any, raised: Sequence[tuple[Judging, list[tuple[int, int | Non
                 rules.setdefault((version.rule, user), (version, []))[1].append(hit)
     if not rules:
         return
+    # No rule is to blame for how many hits there are, and they do not grow fewer when it is tried again.
+    cursor.execute(limits_again("statement_timeout"))
     groups = [
         grouping.Raised(rule, version.name, version.severity, user, len(hits))
         for (rule, user), (version, hits) in sorted(rules.items(), key=lambda item: min(item[1][1]))
@@ -238,4 +256,4 @@ def place(cursor: Any, raised: Sequence[tuple[Judging, list[tuple[int, int | Non
         for where in grouping.group(cursor, groups)
         for hit in rules[where.rule, where.user][1]
     ]
-    execute_values(cursor, PLACE_HITS, rows, template="(%s, %s::bigint, %s)", page_size=len(rows))
+    execute_values(cursor, PLACE_HITS, rows, template="(%s, %s::bigint, %s)", page_size=PLACED_AT_ONCE)

@@ -4,9 +4,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db import connection
-
 from ..alerts.models import Alert
+from ..stores.bounded_queries import bounded
 from .models import ClockCursor, Debt, Hit, Rule, Version, VersionState
 
 VERSION, RULE = Version._meta.db_table, Rule._meta.db_table
@@ -65,13 +64,13 @@ class Figures:
 
 def read() -> Figures:
     """Raises django.db.Error."""
-    with connection.cursor() as cursor:
+    with bounded() as cursor:
         cursor.execute(SELECT_FIGURES)
         versions, records, oldest_s, alerts, hit = cursor.fetchone()
     return Figures(versions, int(records), None if oldest_s is None else round(oldest_s, 3), alerts, hit)
 
 
-class Found(NamedTuple):
+class RuleFindings(NamedTuple):
     """What one rule found in a time: hits, the alerts that it opened; and how many are open now."""
 
     rule: int
@@ -81,16 +80,16 @@ class Found(NamedTuple):
     open_alerts: int
 
 
-def found_since(moment: datetime) -> list[Found]:
+def found_since(moment: datetime) -> list[RuleFindings]:
     """By name the rules that found something since, or have open alerts. Raises django.db.Error."""
-    with connection.cursor() as cursor:
+    with bounded() as cursor:
         cursor.execute(SELECT_FOUND, {"moment": moment})
-        return [Found(*row) for row in cursor.fetchall()]
+        return [RuleFindings(*row) for row in cursor.fetchall()]
 
 
 def problems() -> list[str]:
     """What an operator has to know, in a line each. Raises django.db.Error."""
-    with connection.cursor() as cursor:
+    with bounded() as cursor:
         cursor.execute(SELECT_FAILING)
         told = [
             f"{f'the rule “{name}”' if name else 'the rules'}: {error}" for name, error in cursor.fetchall()

@@ -98,7 +98,7 @@ class FlushRules:
             self._owe(cursor, None, stored, settled)
             return
         try:
-            cursor.execute(f"SAVEPOINT rules; {evaluation.LIMIT}")
+            cursor.execute(f"SAVEPOINT rules; {evaluation.limit()}")
             self._judge(cursor, stored, settled)
             cursor.execute(f"{evaluation.no_limit()}; {END}")
         except PutOff:
@@ -170,7 +170,7 @@ class FlushRules:
         """What was not tried, what failed, and what is still to come."""
         for version in self._row_versions():
             error = self._findings.failed.get(version.id, "")
-            if error or version not in tried:
+            if error or version not in tried or version.id in self._findings.put_off:
                 self._owe(cursor, version.id, stored, settled, error)
         if touched.future:
             debts.owe(cursor, ids=touched.future, records=len(touched.future), due_at=touched.hi)

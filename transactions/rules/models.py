@@ -276,7 +276,10 @@ class ClockCursor(models.Model):
     version = models.OneToOneField(Version, primary_key=True, on_delete=models.CASCADE, related_name="cursor")
     row = models.BigIntegerField(db_default=0)
     moment = models.DateTimeField(null=True)
+    # How often it has failed since, why, and when it is tried again.
+    attempts = models.IntegerField(db_default=0)
     error = models.CharField(max_length=200, blank=True, db_default="")
+    due_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return f"version {self.version_id} up to {self.moment}"

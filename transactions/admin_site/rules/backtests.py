@@ -159,7 +159,7 @@ def _percent(held: Backtest) -> int:
 
 def _result(held: Backtest, request: HttpRequest) -> dict[str, Any]:
     """What came of it, with names and links in place of keys."""
-    result: dict[str, Any] = held.result
+    result: dict[str, Any] = held.result or {}
     days = max(1.0, (held.end - held.begin) / DAY)
     sample, top = result["sample"], result["top_users"]
     names = links.names([each["user"] for each in (*sample, *top)])

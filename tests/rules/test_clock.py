@@ -1,0 +1,67 @@
+"""Rules that look at the clock: all is looked at, step by step, and what fails is left for a while."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from tests.support.accepting import push, queued
+from tests.support.rules import instead, rule_in_force
+from transactions.queue.records import stamp
+from transactions.rules import clock
+from transactions.rules.kinds.clock import PendingTooLong
+from transactions.rules.models import ClockCursor, Hit
+from transactions.storing.flush import flush
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LATELY = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=3)
+
+
+def accept_pending(user: User, number: int) -> list[str]:
+    """Takes records that stay PENDING, a second apart, some hours ago; their ids."""
+    ids = [f"T{n:02}" for n in range(number)]
+    push(*(queued(id, user, at=stamp(LATELY + timedelta(seconds=n))) for n, id in enumerate(ids)))
+    return ids
+
+
+def raised() -> list[str]:
+    return sorted(Hit.objects.values_list("transaction_id", flat=True))
+
+
+def test_what_is_pending_is_found_at_the_ends_of_steps_too(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "ROWS_MAX", 4)
+    rule_in_force("pending_too_long", minutes=1)
+    ids = accept_pending(people[0], 10)
+    for _ in range(4):
+        flush()
+    assert raised() == ids
+
+
+def test_a_rule_that_fails_is_tried_less_and_less_often_and_misses_nothing(
+    people: list[User], client: Client
+) -> None:
+    version = rule_in_force("pending_too_long", name="Pending", minutes=1)
+    flush()
+    ids = accept_pending(people[0], 3)
+    waits = []
+    with instead(PendingTooLong, "SELECT 1 / 0"):
+        for _ in range(3):
+            flush()
+            flush()
+            cursor = ClockCursor.objects.get(version=version)
+            assert cursor.due_at is not None
+            waits.append(cursor.due_at - datetime.now(UTC))
+            assert cursor.attempts == len(waits)
+            ClockCursor.objects.update(due_at=datetime.now(UTC))
+        assert waits == sorted(waits)
+        (problem,) = client.get("/readyz").json()["problems"]
+        assert problem.startswith("the rule “Pending”: ")
+    assert raised() == []
+    flush()
+    cursor.refresh_from_db()
+    assert (cursor.attempts, cursor.due_at, cursor.error) == (0, None, "")
+    assert raised() == ids
