@@ -4,8 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 # pytest's own arguments, as in `make test ARGS="-k flush"`.
 ARGS ?=
-# How many processes share the suite. They wait more than they work, so two cores serve four. A part of it that
-# ARGS name begins sooner in one.
+# How many processes share the suite: they wait more than they work, so two cores serve four. What ARGS name is
+# left to one, which begins sooner.
 WORKERS ?= $(if $(ARGS),0,4)
 
 BIN := $(VENV)/bin

@@ -8,10 +8,16 @@ from channels.layers import channel_layers
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import override_settings
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from rest_framework.test import APIClient
 
 from transactions.intake.lookups import lookups
 from transactions.stores.redis_connection import connection
+
+# How long an example takes says more of the machine, which runs several tests at once, than of the code.
+hypothesis_settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session", autouse=True)

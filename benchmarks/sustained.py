@@ -71,7 +71,7 @@ class Watch:
 def run(stage: Stage) -> Section:
     section = Section("Sustained, from POST to stored")
     rate, seconds = stage.scale.sustained_rate, stage.scale.sustained_s
-    with _everything(stage) as address:
+    with everything(stage) as address:
         time.sleep(6.0)  # Beat's first tick
         say(f"sustained: {rate:,} records/s for {seconds:.0f} s")
         load, watch = _load(stage, address)
@@ -99,7 +99,7 @@ def run(stage: Stage) -> Section:
 
 
 @contextmanager
-def _everything(stage: Stage) -> Iterator[Address]:
+def everything(stage: Stage) -> Iterator[Address]:
     """The processes of `make run`."""
     schedule = str(stage.directory / "schedule")
     worker = [*CELERY, "worker", "-l", "warning", "--without-gossip", "--without-mingle"]

@@ -47,9 +47,10 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     forget()
     # Taken out: a suite that a test starts is no worker.
     worker = os.environ.pop("PYTEST_XDIST_WORKER", None) is not None
-    _end_in_order(worker)
-    # `-n 3`, say: this one loads the settings too, and hands the tests out to workers.
+    # `-n 3`, say: this one loads the settings too, and hands the tests out to workers, who end with it.
     hands_out = not worker and getattr(early_config.known_args_namespace, "numprocesses", None)
+    if not hands_out:
+        _end_in_order(worker)
     stores = _NOWHERE if hands_out else _started(early_config)
     os.environ.update(_SETTINGS, SECRET_KEY=secrets.token_urlsafe(48), **stores)
     return (yield)

@@ -71,7 +71,7 @@ def look_after_backtests() -> None:
     time_limit=int(backtest.RUN_S_MAX) + 600,
 )
 def run_backtest() -> None:
-    """Runs the backtest that has waited longest, in a worker of the queue `backtests` alone."""
+    """Runs the backtest that has waited longest, in a worker of the queue “backtests” alone."""
     if backtest_runs.run_next(_stopping.is_set) is not None and not _stopping.is_set():
         backtest_runs.send_tick()
 

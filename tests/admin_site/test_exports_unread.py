@@ -1,10 +1,11 @@
 """Exports whose readers are slow, stop, or leave: what they cost the server and the others."""
 
 import asyncio
+import contextlib
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +40,18 @@ def resident_mb() -> float:
     """The memory of the one server that this process has started."""
     (server,) = (
         status
-        for status in map(Path.read_text, Path("/proc").glob("[0-9]*/status"))
+        for status in statuses()
         if re.search(rf"^PPid:\t{os.getpid()}$", status, re.MULTILINE)
         and re.search(r"^Name:\tpython|^Name:\tdaphne|^Name:\tuvicorn", status)
     )
     return int(re.findall(r"VmRSS:\s+(\d+) kB", server)[0]) / 1024
+
+
+def statuses() -> Iterator[str]:
+    """What /proc tells of every process of the machine; one may end while it is asked."""
+    for file in Path("/proc").glob("[0-9]*/status"):
+        with contextlib.suppress(OSError):
+            yield file.read_text()
 
 
 def posted(user: User) -> bytes:

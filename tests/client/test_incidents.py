@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from pytest_django import Settings
 
 from tests.support.accepting import take
-from tests.support.rules import pay_debt
+from tests.support.rules import pay_debt, rule_in_force
 from transactions.alerts.models import Alert
 from transactions.client.incidents import CAST, Incidents, Posted
 from transactions.client.simulation import Stream
@@ -113,6 +113,20 @@ def test_what_is_played_is_found_by_the_starter_rules_of_those_users_alone() -> 
     }
     assert set(Alert.objects.values_list("user", flat=True)) <= set(PLAYERS)
     assert Alert.objects.count() == 10
+
+
+@pytest.mark.usefixtures("starter_rules")
+def test_the_provider_that_is_down_shows_once_the_quarter_of_an_hour_has_ended() -> None:
+    bucket = datetime.now(UTC) - timedelta(minutes=15)
+    bucket -= timedelta(minutes=bucket.minute % 15, seconds=bucket.second, microseconds=bucket.microsecond)
+    parameters = Version.objects.get(kind="failure_rate").parameters
+    begun_before = rule_in_force("failure_rate", begin=bucket, **parameters)
+
+    told = story(7, 60, began=bucket)
+    happened = ((bucket + timedelta(seconds=n / RATE)).isoformat() for n in range(len(told)))
+    play([{"created_at": moment, **record} for moment, record in zip(happened, told, strict=True)])
+
+    assert list(Hit.objects.filter(version=begun_before).values_list("bucket", flat=True)) == [bucket]
 
 
 @pytest.mark.usefixtures("starter_rules")

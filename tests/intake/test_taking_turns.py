@@ -68,7 +68,6 @@ def test_another_request_waits_little_beside_a_large_wrong_one(
             enough.set()
             for thread in threads:
                 thread.join()
-    assert statuses
-    # A batch of wrong records is one all the same.
-    assert set(statuses) == {200 if what in ("wrong records", "wrong lines") else 400}
+    # A batch of wrong records is one all the same. One whose turn comes too late is told to come again.
+    assert set(statuses) - {503} == {200 if what in ("wrong records", "wrong lines") else 400}
     assert max(waits) < WAIT_S_MAX, sorted(waits)[-5:]

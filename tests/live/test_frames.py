@@ -217,7 +217,12 @@ def test_a_client_that_acknowledges_nothing_is_closed(people: list[User]) -> Non
     play(scenario)
 
 
-def test_the_more_is_unacknowledged_the_longer_until_the_next_frame(people: list[User]) -> None:
+def test_the_more_is_unacknowledged_the_longer_until_the_next_frame(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # However long the posts take, nobody is closed.
+    monkeypatch.setattr(readers, "UNACKNOWLEDGED_MAX", 1_000)
+
     async def post() -> None:
         for number in range(30):
             await accept(people[0], f"TRX{number}")

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from packaging.requirements import Requirement
 
 from dev.servers import _binary
 from tests.support.containers import command, copied, example, health_check, last_stage, service
+from tests.support.proxying import free_port
 from tests.support.serving import ROOT, database_url, stop
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -49,11 +49,9 @@ class Container:
     """
 
     def __init__(self, name: str, image: Path, private: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
         self._places = {
             "0.0.0.0": "127.0.0.1",
-            "8000": str(port),
+            "8000": str(free_port()),
             "/tmp/": f"{private}/",
             "/data": str(private),
         }

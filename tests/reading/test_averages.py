@@ -91,7 +91,7 @@ def worlds(draw: st.DrawFn) -> tuple[str, list[tuple[datetime, int, int, int]], 
     return name, rows, question
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(world=worlds(), of_a_user=st.booleans())
 def test_it_answers_what_the_rows_say_in_odd_zones(
     django_user_model: type[User],

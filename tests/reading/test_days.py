@@ -33,7 +33,7 @@ def on_the_clock(zone: ZoneInfo, moment: int) -> int:
     return (START + timedelta(seconds=moment)).astimezone(zone).toordinal()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     zone=st.sampled_from(sorted(zone_names())).map(ZoneInfo),
     start=st.integers(YEAR_1800, YEAR_2200),

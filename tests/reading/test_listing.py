@@ -22,9 +22,7 @@ from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db
 URL = "/api/transactions/"
-EXAMPLES = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+EXAMPLES = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture
@@ -209,7 +207,7 @@ def test_a_day_that_a_zone_skipped_has_no_rows(api: APIClient, payer: User) -> N
     assert len(ids(api.get(URL, {**asked, "from": "2011-12-29", "to": "2011-12-31"}).json())) == 2
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), zone=st.sampled_from(sorted(ODD)))
 def test_days_of_odd_zones_are_those_of_their_clocks(
     api: APIClient, payer: User, data: st.DataObject, zone: str

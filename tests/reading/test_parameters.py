@@ -204,7 +204,7 @@ def test_what_is_left_empty_is_not_asked_for(api: APIClient) -> None:
         assert len(api.get(f"{url}?{query}").json()[held]) == 1
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=st.dictionaries(st.sampled_from(NAMES), st.text() | st.integers().map(str), max_size=3))
 def test_nothing_that_is_asked_for_is_our_error(api: APIClient, db: None, query: dict[str, str]) -> None:
     encoded = "&".join(f"{name}={quote(text.encode(errors='surrogatepass'))}" for name, text in query.items())

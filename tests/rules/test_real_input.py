@@ -91,15 +91,26 @@ def hits_of(lines: list[Line]) -> dict[str, set[str]]:
     each("Far above what is usual for the user", lambda x: x.amount >= 500_000 and unusual(x))
     each("A sleeping account wakes", lambda x: x.amount >= 300_000 and not before(x, 60))
     each("Pending for a day", lambda x: False)
-    large = lambda x: x.amount >= 200_000  # noqa: E731
-    just_under = lambda x: 900_000 <= x.amount < 1_000_000  # noqa: E731
+
+    def large(x: Line) -> bool:
+        return x.amount >= 200_000
+
+    def just_under(x: Line) -> bool:
+        return 900_000 <= x.amount < 1_000_000
+
+    def total(w: list[Line], x: Line) -> bool:
+        return sum(y.amount for y in w) >= 3_000_000
+
+    def small_failure(x: Line) -> bool:
+        return x.failed and x.amount <= 100
+
+    def thrice(w: list[Line], x: Line) -> bool:
+        return sum(y.amount == x.amount for y in w) >= 3
+
     window("Amounts just under the limit", DAY, just_under, lambda w, x: len(w) >= 3)
     window("Many large payments within ten minutes", 10 * MINUTE, large, lambda w, x: len(w) >= 6)
-    total = lambda w, x: sum(y.amount for y in w) >= 3_000_000  # noqa: E731
     window("A large sum within a day", DAY, lambda x: large(x) and not x.failed, total)
-    small_failure = lambda x: x.failed and x.amount <= 100  # noqa: E731
     window("Failures in a row", 10 * MINUTE, small_failure, lambda w, x: len(w) >= 5)
-    thrice = lambda w, x: sum(y.amount == x.amount for y in w) >= 3  # noqa: E731
     window("The same amount again and again", 10 * MINUTE, lambda x: x.amount >= 20_000, thrice)
     hits["More failures than usual"] = rates_of(lines)
     return hits

@@ -4,6 +4,7 @@ import contextlib
 import http.server
 import os
 import re
+import secrets
 import socket
 import ssl
 import subprocess
@@ -48,8 +49,15 @@ class Proxy:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
+    """A port of loopback for a program that binds it itself, a moment later.
+
+    Of those that the system gives to nobody who does not ask for them: the connections and servers of
+    other processes of the suite do not come between.
+    """
+    while True:
+        port = 10_000 + secrets.randbelow(20_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @contextlib.contextmanager

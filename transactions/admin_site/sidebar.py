@@ -13,6 +13,10 @@ _PAGES = [
     ("Flush history", "sync", "transactions_flushbatch", "transactions.view_flushbatch"),
     ("Books", "menu_book", "transactions_epoch", "transactions.view_epoch"),
 ]
+_RULES = [
+    ("Rules", "rule", "rules_rule", "rules.view_rule"),
+    ("Lists of users", "list_alt", "rules_userlist", "rules.view_rule"),
+]
 _ACCESS = [
     ("API tokens", "key", "transactions_apitoken", "transactions.view_apitoken"),
     ("Users", "person", "auth_user", "auth.view_user"),
@@ -24,7 +28,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """The groups of links, as the theme wants them."""
     return [
         {"title": title, "separator": False, "items": [_item(request, *page) for page in pages]}
-        for title, pages in (("Pipeline", _PAGES), ("Access", _ACCESS))
+        for title, pages in (("Pipeline", _PAGES), ("Rules", _RULES), ("Access", _ACCESS))
     ]
 
 

@@ -1,4 +1,4 @@
-"""What is done to rules through the API; `rules.lifecycle` decides whether it may be."""
+"""What is done to rules through API and pages; `rules.lifecycle` decides whether it may be."""
 
 from typing import Any
 
@@ -6,16 +6,15 @@ from django.db import IntegrityError, transaction
 
 from ..rules import documents, lifecycle
 from ..rules.models import Rule, UserList, Version
-from .bodies import NewRule, NewVersion
+from .bodies import NewVersion
 
 
 class NameTaken(Exception):
     """There is one of that name already."""
 
 
-def create(posted: NewRule, author: Any) -> Rule:
-    """A rule with its first draft. Raises NameTaken, and Unfit, which names the gap."""
-    valid = dict(posted.validated_data)
+def create(valid: dict[str, Any], author: Any) -> Rule:
+    """A rule with its first draft, as NewRule says. Raises NameTaken, and Unfit, which names the gap."""
     said = {name: valid[name] for name in ("severity", "description")}
     try:
         with transaction.atomic():
@@ -49,7 +48,8 @@ def draft(rule: Rule, posted: NewVersion, author: Any) -> Version:
 def make_list(valid: dict[str, Any]) -> UserList:
     """A list, as NewList says. Raises NameTaken."""
     try:
-        return UserList.objects.create(**valid)
+        with transaction.atomic():
+            return UserList.objects.create(**valid)
     except IntegrityError as error:
         raise _told(error, UserList, valid["name"], "list") from None
 

@@ -37,6 +37,8 @@ TABLE, HIT = Transaction._meta.db_table, Hit._meta.db_table
 
 # What one rule may take of one transaction, and when no further rule is begun in it.
 RULE_MS_MAX = 2_000
+# Hits that one statement puts into alerts: of one busy user there may be as many as rows and rules.
+PLACED_AT_ONCE = 2_000
 RULES_MS_MAX = 6_000
 # Rows that are older than this cannot be vouched for by the gate, as a rule.
 OLD_S = 3_600
@@ -254,4 +256,4 @@ def place(cursor: Any, raised: Sequence[tuple[Judging, list[tuple[int, int | Non
         for where in grouping.group(cursor, groups)
         for hit in rules[where.rule, where.user][1]
     ]
-    execute_values(cursor, PLACE_HITS, rows, template="(%s, %s::bigint, %s)", page_size=len(rows))
+    execute_values(cursor, PLACE_HITS, rows, template="(%s, %s::bigint, %s)", page_size=PLACED_AT_ONCE)

@@ -70,7 +70,7 @@ def read() -> Figures:
     return Figures(versions, int(records), None if oldest_s is None else round(oldest_s, 3), alerts, hit)
 
 
-class Found(NamedTuple):
+class RuleFindings(NamedTuple):
     """What one rule found in a time: hits, the alerts that it opened; and how many are open now."""
 
     rule: int
@@ -80,11 +80,11 @@ class Found(NamedTuple):
     open_alerts: int
 
 
-def found_since(moment: datetime) -> list[Found]:
+def found_since(moment: datetime) -> list[RuleFindings]:
     """By name the rules that found something since, or have open alerts. Raises django.db.Error."""
     with bounded() as cursor:
         cursor.execute(SELECT_FOUND, {"moment": moment})
-        return [Found(*row) for row in cursor.fetchall()]
+        return [RuleFindings(*row) for row in cursor.fetchall()]
 
 
 def problems() -> list[str]:

@@ -327,7 +327,7 @@ class Backtest(models.Model):
     # Steps done, and in all; 0 of 0 until it has begun.
     steps_done = models.BigIntegerField(default=0, db_default=0)
     steps = models.BigIntegerField(default=0, db_default=0)
-    # What `backtest.BacktestResult` says, once it is done.
+    # What came of it, as `rules.backtest_result` says it, once it is done.
     result = models.JSONField(null=True, blank=True)
     error = models.CharField(max_length=200, blank=True, default="", db_default="")
 

@@ -47,7 +47,7 @@ def add_within(parser: CommandParser) -> None:
     )
 
 
-def run(out: OutputWrapper, err: OutputWrapper, version: Version, options: dict[str, Any]) -> None:
+def run_backtest(out: OutputWrapper, err: OutputWrapper, version: Version, options: dict[str, Any]) -> None:
     """Runs a backtest here and now, and prints what came of it. Ends with status 130 on Ctrl-C."""
     status = StatusLine(err)
 
@@ -83,7 +83,7 @@ def run(out: OutputWrapper, err: OutputWrapper, version: Version, options: dict[
         )
 
 
-def show(out: OutputWrapper, rule: Rule | None, within_s: float | None) -> None:
+def show_backtests(out: OutputWrapper, rule: Rule | None, within_s: float | None) -> None:
     """Prints the newest backtests, of a rule or of all."""
     waits = None if within_s is None else backtest_runs.waits_in_vain(timedelta(seconds=within_s))
     if waits is not None:

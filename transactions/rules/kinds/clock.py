@@ -74,14 +74,12 @@ class ClockKind(Kind):
     walks: ClassVar[str] = "rows"
     # Whether a hit is a transaction's, or a moment's.
     of_transaction: ClassVar[bool] = False
+    filters: ClassVar[tuple[str, ...]] = ("hours", "zone")
 
     def check(self) -> None:
         super().check()
-        allowed = {"amount_min", "amount_max", "in_list", "not_in_list", "hours", "zone"}
         for name in vars(self.filter):
-            if name not in (allowed if self.of_transaction else ("hours", "zone")) and getattr(
-                self.filter, name
-            ):
+            if name not in self.filters and getattr(self.filter, name):
                 raise Unfit(f"filter.{name}", "this kind of rule cannot be narrowed so")
 
     def hours(self, moment: str, bound: Bound) -> str:
@@ -96,6 +94,7 @@ class PendingTooLong(ClockKind):
     title: ClassVar[str] = "Pending for long"
     wording: ClassVar[str] = "A transaction is still pending {minutes} minutes after it was accepted"
     of_transaction: ClassVar[bool] = True
+    filters: ClassVar[tuple[str, ...]] = tuple(name for name in Kind.filters if name != "statuses")
     minutes: int = gap(Whole("the number of minutes", 1, MINUTES_MAX))
 
     @property

@@ -141,6 +141,8 @@ class Kind:
     wording: ClassVar[str]
     # "set", "prefix" or "clock": see the contract in `rules.evaluation`.
     group: ClassVar[str] = "set"
+    # What it may be narrowed by.
+    filters: ClassVar[tuple[str, ...]] = tuple(made.name for made in fields(RowFilter))
     filter: RowFilter = field(default_factory=RowFilter, kw_only=True)
 
     @property

@@ -131,6 +131,7 @@ class FailureBurst(VelocityCount):
     wording: ClassVar[str] = (
         "At least {count} transactions of a user fail within {window}[, each of at most {most}]"
     )
+    filters: ClassVar[tuple[str, ...]] = tuple(name for name in Kind.filters if name != "statuses")
     most: int | None = gap(Whole("the largest amount of each", 0), default=None)
 
     def check(self) -> None:

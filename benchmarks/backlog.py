@@ -1,0 +1,115 @@
+"""A backlog, as after a day without a worker: how fast it is stored, with rules and without; intake."""
+
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from benchmarks import posts
+from benchmarks.history import bring_into_force, fill_table, pay, queue
+from benchmarks.load import Address, Client
+from benchmarks.report import Section, number
+from benchmarks.serving import OURS, ROOT, Server, serve
+from benchmarks.stage import Stage, Unbalanced, say, settle_up
+from transactions.books import balance
+from transactions.rules import figures
+from transactions.rules.models import Hit
+
+RECORDS, QUICK_RECORDS = 1_000_000, 100_000
+OF_THE_LAST = timedelta(days=1)
+RULES = 20
+POSTS_RATE = 100.0
+CONNECTIONS = 20
+STORED_S_MAX = 600.0
+HEADS = ("", "stored /s", "owed then", "paid in s", "hits", "POSTs", "POST, p50 ms", "POST, p99 ms")
+
+
+class Turn(NamedTuple):
+    rate: float
+    owed: int
+    paid_s: float
+    hits: int
+    posts: int
+    p50_ms: float
+    p99_ms: float
+
+
+def run(stage: Stage) -> Section:
+    section = Section("A backlog, with rules and without")
+    users, _ = fill_table(stage)
+    records = QUICK_RECORDS if stage.scale.quick else RECORDS
+    with serve(Server("daphne", OURS)) as address:
+        without = _turn(stage, address, records, users)
+        bring_into_force(RULES, _full_minute(datetime.now(UTC) - 2 * OF_THE_LAST))
+        with_rules = _turn(stage, address, records, users)
+    section.note(
+        f"{records:,} records of the last day, flushed while single POSTs come at {POSTS_RATE:.0f}/s:"
+    )
+    section.table(HEADS, [("no rules", *without), (f"{RULES} rules", *with_rules)])
+    ratio = with_rules.rate / without.rate
+    section.target(
+        f"a backlog of {records:,} stored with {RULES} rules, of the rate without",
+        "≥ 0.95 ×",
+        f"{ratio:.2f} ×, paid {number(with_rules.paid_s)} s later",
+        ratio >= 0.95,
+    )
+    slower = with_rules.p99_ms / without.p99_ms
+    section.target(
+        "p99 of a single POST meanwhile, of that without rules", "≤ 1.2 ×", f"{slower:.2f} ×", slower <= 1.2
+    )
+    section.note(settle_up())
+    return section
+
+
+def _full_minute(moment: datetime) -> datetime:
+    return moment.replace(second=0, microsecond=0)
+
+
+def _turn(stage: Stage, address: Address, records: int, users: range) -> Turn:
+    settle_up()
+    begin, hits = datetime.now(UTC) - OF_THE_LAST, Hit.objects.count()
+    queue((random.choice(users), begin + OF_THE_LAST * (n / records)) for n in range(records))
+    say(f"backlog: {records:,} wait")
+    with _flusher() as flusher, Client(address, CONNECTIONS, posts.single(stage)) as client:
+        assert flusher.stdin is not None
+        began, took_s = time.monotonic(), 0.0
+        print("flush", file=flusher.stdin, flush=True)
+
+        def look() -> None:
+            nonlocal took_s
+            found = balance.read()
+            if not took_s and (found.stored or 0) - stored >= records:
+                took_s = time.monotonic() - began
+
+        stored = balance.read().stored or 0
+        latencies: list[float] = []
+        while not took_s:
+            if time.monotonic() > began + STORED_S_MAX:
+                raise Unbalanced(f"{records:,} were not stored within {STORED_S_MAX:.0f} s.")
+            latencies += client.open(POSTS_RATE, 1.0, look).latencies_ms
+    owed = figures.read().debt_records
+    say(f"backlog: stored in {took_s:.1f} s, {owed:,} owed")
+    paid_s = pay()
+    ordered = sorted(latencies)
+    return Turn(
+        records / took_s,
+        owed,
+        paid_s,
+        Hit.objects.count() - hits,
+        len(ordered),
+        ordered[len(ordered) // 2],
+        ordered[int(len(ordered) * 0.99)],
+    )
+
+
+@contextmanager
+def _flusher() -> Iterator["subprocess.Popen[str]"]:
+    command, pipe = [sys.executable, "-m", "benchmarks.flusher"], subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as flusher:
+        assert flusher.stdout is not None
+        flusher.stdout.readline()
+        yield flusher

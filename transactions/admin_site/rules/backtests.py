@@ -1,0 +1,191 @@
+"""Backtests on the admin's pages: asked for, watched, cancelled, and what came of them."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_date
+from django.views.decorators.http import require_POST
+
+from ...rules import backtest_runs
+from ...rules.kinds.gaps import Unfit
+from ...rules.kinds.kind import Kind
+from ...rules.kinds.registry import read
+from ...rules.models import UNFINISHED, Backtest, BacktestState, Rule
+from . import links, rights
+from .sentences import sentence
+
+# Of a rule's backtests so many are shown on its page.
+SHOWN_MAX = 5
+DAY = timedelta(days=1)
+
+
+@dataclass(slots=True)
+class AskedRange:
+    """The days of a backtest as they were typed, the last one included, and what is wrong with them."""
+
+    first: str
+    last: str
+    number: int
+    error: str = ""
+
+    @classmethod
+    def usual(cls, number: int) -> "AskedRange":
+        """The days that a backtest looks at unless others are asked for."""
+        today = timezone.now().date()
+        first = today - timedelta(days=backtest_runs.RANGE_DAYS)
+        return cls(first.isoformat(), today.isoformat(), number)
+
+    def moments(self) -> tuple[datetime, datetime]:
+        """From the beginning of the first day to the end of the last, of UTC. Raises ValueError."""
+        return _midnight(self.first, "first"), _midnight(self.last, "last") + DAY
+
+
+def _midnight(typed: str, which: str) -> datetime:
+    try:
+        day = parse_date(typed)
+        if day is None:
+            raise ValueError
+        return datetime(day.year, day.month, day.day, tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(f"The {which} day must be a date like 2026-01-31.") from None
+
+
+def ask(request: HttpRequest, rule: Rule, number: str) -> AskedRange | Backtest:
+    """Queues what a form asks for; or gives back what was typed, with what is wrong with it."""
+    rights.demand(rights.may_change(request.user))
+    typed = AskedRange(request.POST.get("first", "")[:40], request.POST.get("last", "")[:40], 0)
+    version = (
+        rule.versions.filter(number=int(number)).first() if number.isdecimal() and len(number) < 9 else None
+    )
+    if version is None:
+        typed.error = "There is no such version."
+        return typed
+    typed.number = version.number
+    try:
+        begin, end = typed.moments()
+        now = timezone.now()
+        asked = backtest_runs.ask(
+            rule, version=version, begin=begin, end=None if begin < now < end else end, by=request.user
+        )
+    except (ValueError, OverflowError, Unfit, backtest_runs.BacktestRefused) as error:
+        typed.error = str(error)
+        return typed
+    return asked
+
+
+def try_wording(request: HttpRequest, rule: Rule, form: Kind) -> HttpResponse | str:
+    """Queues a backtest of what is typed and in no version yet, and shows it; or says why not."""
+    rights.demand(rights.may_change(request.user))
+    try:
+        asked = backtest_runs.ask(rule, form=form, by=request.user)
+    except backtest_runs.BacktestRefused as refused:
+        return str(refused)
+    return redirect(url_of(asked))
+
+
+def show(request: HttpRequest, rule: int, backtest: int) -> HttpResponse:
+    """A backtest: how far it is, or what came of it."""
+    rights.demand(rights.may_view(request.user))
+    held = _held(rule, backtest)
+    context = {
+        **admin.site.each_context(request),
+        "title": f"Backtest of “{held.rule.name}”",
+        "backtest": held,
+        "rule": held.rule,
+        "sentence": sentence(read(held.kind, held.parameters)),
+        "is_under_way": held.state in UNFINISHED,
+        "percent": _percent(held),
+        "may_change": rights.may_change(request.user),
+        "progress_url": reverse("admin:rules_rule_backtest_progress", args=[held.rule_id, held.pk]),
+        **(_result(held, request) if held.result else {}),
+    }
+    return TemplateResponse(request, "admin/rules/backtest.html", context)
+
+
+def progress(request: HttpRequest, rule: int, backtest: int) -> JsonResponse:
+    """How far a backtest is, for the page that watches it."""
+    rights.demand(rights.may_view(request.user))
+    held = _held(rule, backtest)
+    return JsonResponse(
+        {
+            "state": held.state,
+            "label": BacktestState(held.state).label,
+            "under_way": held.state in UNFINISHED,
+            "percent": _percent(held),
+        }
+    )
+
+
+@require_POST
+def cancel(request: HttpRequest, rule: int, backtest: int) -> HttpResponse:
+    rights.demand(rights.may_change(request.user))
+    held = _held(rule, backtest)
+    try:
+        backtest_runs.cancel(held)
+        messages.success(request, "The backtest is ended.")
+    except backtest_runs.BacktestRefused as refused:
+        messages.error(request, str(refused))
+    return redirect(url_of(held))
+
+
+def latest(rule: Rule) -> list[tuple[Backtest, str]]:
+    """The latest backtests of a rule and where they are shown."""
+    found = rule.backtests.select_related("version").defer("result").order_by("-id")[:SHOWN_MAX]
+    return [(each, url_of(each)) for each in found]
+
+
+def url_of(backtest: Backtest) -> str:
+    return reverse("admin:rules_rule_backtest", args=[backtest.rule_id, backtest.pk])
+
+
+def _held(rule: int, backtest: int) -> Backtest:
+    found = Backtest.objects.select_related("rule", "version", "beside", "asked_by")
+    held = found.filter(rule=rule, pk=backtest).first()
+    if held is None:
+        raise Http404("There is no such backtest.")
+    return held
+
+
+def _percent(held: Backtest) -> int:
+    return 0 if not held.steps else min(100, held.steps_done * 100 // held.steps)
+
+
+def _result(held: Backtest, request: HttpRequest) -> dict[str, Any]:
+    """What came of it, with names and links in place of keys."""
+    result: dict[str, Any] = held.result or {}
+    days = max(1.0, (held.end - held.begin) / DAY)
+    sample, top = result["sample"], result["top_users"]
+    names = links.names([each["user"] for each in (*sample, *top)])
+    may_look = request.user.has_perm("transactions.view_transaction")
+    return {
+        "result": result,
+        "a_day": _a_day(result, days),
+        "beside_a_day": None if not result["beside"] else _a_day(result["beside"], days),
+        "days": {"days": result["days"]},
+        "top_users": [
+            (names[each["user"]], links.transactions_of(each["user"]) if may_look else "", each["hits"])
+            for each in top
+        ],
+        "sample": [
+            {
+                **each,
+                "happened_at": datetime.fromisoformat(each["happened_at"]),
+                "name": names.get(each["user"], ""),
+                "link": links.transaction(each["id"]) if may_look and each["id"] else "",
+            }
+            for each in sample
+        ],
+    }
+
+
+def _a_day(found: dict[str, Any], days: float) -> str:
+    """Alerts a day, to a tenth."""
+    alerts = found["episodes"] / days
+    return "under 0.1" if 0 < alerts < 0.1 else f"{alerts:,.1f}"

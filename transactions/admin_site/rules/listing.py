@@ -1,0 +1,229 @@
+"""The list of rules: what each is about, whether it judges, how often it fires, and what is wrong with it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin
+from django.db import OperationalError, transaction
+from django.db.models import Case, Exists, IntegerField, OuterRef, QuerySet, Subquery, Value, When
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from psycopg2.errors import QueryCanceled
+from unfold.decorators import display
+
+from ...alerts.models import Severity
+from ...rules import activity, documents
+from ...rules.kinds.registry import KINDS
+from ...rules.models import ClockCursor, Debt, Hit, Rule, Version, VersionState
+from ..lists import BoundedAdmin, BoundedChangeList
+from . import backtests, drafting, page, rights, steps
+from .sentences import of_version, title_of
+
+SEVERITY_COLOURS = {
+    Severity.CRITICAL.label: "danger",
+    Severity.HIGH.label: "danger",
+    Severity.MEDIUM.label: "warning",
+}
+STATE_COLOURS = {
+    VersionState.ACTIVE.label: "success",
+    VersionState.SHADOW.label: "info",
+    VersionState.SUBMITTED.label: "warning",
+}
+ATTENTION_COLOURS = {"Fails": "danger", "Owes": "warning", "Waits for approval": "info"}
+_PREFERENCE = Case(
+    *(When(state=state, then=Value(place)) for place, state in enumerate(documents.PREFERRED)),
+    default=Value(len(documents.PREFERRED)),
+    output_field=IntegerField(),
+)
+# The version that stands for a rule: in force, else the newest that is to be, else the newest.
+_SHOWN = Version.objects.filter(rule=OuterRef("pk")).order_by(_PREFERENCE, "-number")
+_OF_RULE = Version.objects.filter(rule=OuterRef("pk"))
+
+
+class ShownFilter(admin.SimpleListFilter):
+    """By something of the version that stands for the rule."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Rule]) -> QuerySet[Rule]:
+        value = self.value()
+        return queryset if value is None else queryset.filter(**{f"shown_{self.parameter_name}": value})
+
+
+class StateFilter(ShownFilter):
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return VersionState.choices
+
+
+class KindFilter(ShownFilter):
+    title = "kind"
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return [(name, kind.title) for name, kind in KINDS.items()]
+
+
+class AttentionFilter(admin.SimpleListFilter):
+    """Rules that somebody should look at."""
+
+    title = "to look at"
+    parameter_name = "look"
+    conditions = {
+        "waits": Exists(_OF_RULE.filter(state=VersionState.SUBMITTED)),
+        "silent": Exists(_OF_RULE.filter(state=VersionState.ACTIVE))
+        & ~Exists(Hit.objects.filter(version__rule=OuterRef("pk"))),
+        "owed": Exists(Debt.objects.filter(version__rule=OuterRef("pk"))),
+        "fails": Exists(Debt.objects.filter(version__rule=OuterRef("pk")).exclude(error=""))
+        | Exists(ClockCursor.objects.filter(version__rule=OuterRef("pk")).exclude(error="")),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [
+            ("waits", "Waits for approval"),
+            ("silent", "Active and never fired"),
+            ("owed", "Has not judged everything"),
+            ("fails", "Fails"),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Rule]) -> QuerySet[Rule]:
+        condition = self.conditions.get(self.value() or "")
+        return queryset if condition is None else queryset.filter(condition)
+
+
+class RuleChangeList(BoundedChangeList):
+    """A page of rules, each with the version that stands for it and what it found lately."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        rules: list[Any] = list(self.result_list)
+        self.result_list = rules
+        versions = Version.objects.in_bulk([rule.shown_version for rule in rules])
+        found = _activity([rule.pk for rule in rules])
+        for rule in rules:
+            rule.version = versions.get(rule.shown_version)
+            rule.activity = None if found is None else found[rule.pk]
+
+
+def _activity(rules: list[int]) -> dict[int, activity.Activity] | None:
+    """None where there are so many hits that it takes too long; the list is shown without."""
+    try:
+        with transaction.atomic():
+            return activity.of_rules(rules)
+    except OperationalError as error:
+        if not isinstance(error.__cause__, QueryCanceled):
+            raise
+        return None
+
+
+@admin.register(Rule)
+class RuleAdmin(BoundedAdmin[Rule]):
+    list_display = (
+        "name", "severity_shown", "state_shown", "says",
+        "hits_7", "hits_30", "alerts_open", "last_hit", "wrong",
+    )  # fmt: skip
+    list_filter = (StateFilter, "severity", KindFilter, AttentionFilter)
+    lookups_allowed = frozenset({"state", "severity__exact", "kind", "look"})
+    ordering = ("name", "id")
+    search_fields = ("name", "description")
+    search_help_text = "A word of a rule's name or description."
+    change_list_template = "admin/rules/rule_list.html"
+    list_filter_sheet = True
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RuleChangeList]:
+        return RuleChangeList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Rule]:
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                shown_version=Subquery(_SHOWN.values("pk")[:1]),
+                shown_state=Subquery(_SHOWN.values("state")[:1]),
+                waits=Exists(_OF_RULE.filter(state=VersionState.SUBMITTED)),
+                shown_kind=Subquery(_SHOWN.values("kind")[:1]),
+            )
+        )
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        more = {
+            "title": "Rules",
+            "no_rules": not Rule.objects.exists(),
+            "may_change": rights.may_change(request.user),
+        }
+        return super().changelist_view(request, {**(extra_context or {}), **more})
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        return page.show(request, object_id)
+
+    def get_urls(self) -> list[Any]:
+        def one(route: str, view: Callable[..., HttpResponse], name: str) -> Any:
+            return path(route, self.admin_site.admin_view(view), name=f"rules_rule_{name}")
+
+        return [
+            one("import-starter/", steps.import_starter, "import_starter"),
+            one("new/", drafting.new_rule, "new"),
+            one("read-back/", drafting.read_back, "read_back"),
+            one("<int:rule>/draft/", drafting.new_draft, "draft"),
+            one("<int:rule>/backtests/", steps.test, "test"),
+            one("<int:rule>/backtests/<int:backtest>/", backtests.show, "backtest"),
+            one("<int:rule>/backtests/<int:backtest>/progress/", backtests.progress, "backtest_progress"),
+            one("<int:rule>/backtests/<int:backtest>/cancel/", backtests.cancel, "backtest_cancel"),
+            one("<int:rule>/<int:number>/<slug:step>/", steps.take, "step"),
+            *super().get_urls(),
+        ]
+
+    # --- Columns ----------------------------------------------------------------------------------
+
+    @display(description="severity", label=SEVERITY_COLOURS)  # type: ignore[untyped-decorator]
+    def severity_shown(self, rule: Rule) -> str:
+        return Severity(rule.severity).label
+
+    @display(description="state", label=STATE_COLOURS)  # type: ignore[untyped-decorator]
+    def state_shown(self, rule: Any) -> str:
+        return "No version" if rule.version is None else VersionState(rule.version.state).label
+
+    @admin.display(description="what it finds")
+    def says(self, rule: Any) -> SafeString | str:
+        if rule.version is None:
+            return ""
+        kind = title_of(rule.version.kind)
+        return format_html('<div><b>{}</b><div class="said">{}</div></div>', kind, of_version(rule.version))
+
+    @admin.display(description="hits, 7 d", empty_value="?")
+    def hits_7(self, rule: Any) -> str | None:
+        return None if rule.activity is None else f"{rule.activity.hits_7_days:,}"
+
+    @admin.display(description="30 d", empty_value="?")
+    def hits_30(self, rule: Any) -> str | None:
+        return None if rule.activity is None else f"{rule.activity.hits_30_days:,}"
+
+    @admin.display(description="alerts", empty_value="?")
+    def alerts_open(self, rule: Any) -> str | None:
+        return None if rule.activity is None else f"{rule.activity.open_alerts:,}"
+
+    @admin.display(description="last hit (UTC)", empty_value="?")
+    def last_hit(self, rule: Any) -> str | None:
+        if rule.activity is None:
+            return None
+        last = rule.activity.last_hit
+        return "never fired" if last is None else f"{last:%Y-%m-%d %H:%M}"
+
+    @display(description="attention", label=ATTENTION_COLOURS)  # type: ignore[untyped-decorator]
+    def wrong(self, rule: Any) -> Any:
+        """The gravest of what somebody should look at."""
+        if rule.activity is not None and rule.activity.error:
+            return "Fails"
+        if rule.activity is not None and rule.activity.debt_records:
+            return "Owes", f"Owes {rule.activity.debt_records:,} records"
+        return "Waits for approval" if rule.waits else None

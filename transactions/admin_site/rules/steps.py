@@ -1,0 +1,104 @@
+"""What is done to rules by a click: the starter rules imported; versions submitted, approved, ended."""
+
+from datetime import timedelta
+
+from django.contrib import messages
+from django.db import OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from ...rules import documents, lifecycle
+from ...rules.models import Version, VersionState
+from . import backtests, page, rights
+from .links import page_of
+
+# Days of history for which a version may raise hits when it comes into force.
+PAST_DAYS_MAX = 365
+BUSY = "Transactions are being judged just now, and for longer than is waited for. Try it again."
+
+
+@require_POST
+def import_starter(request: HttpRequest) -> HttpResponse:
+    """Makes drafts of the rules that come along."""
+    rights.demand(rights.may_change(request.user))
+    document = documents.parse(documents.STARTER.read_text())
+    imported = documents.import_rules(document, request.user)
+    text = f"{len(imported.drafts)} drafts were made. Try one on what has happened, then submit it."
+    if not imported.drafts:
+        text = "All starter rules are here already."
+    messages.success(request, text)
+    return redirect("admin:rules_rule_changelist")
+
+
+@require_POST
+def take(request: HttpRequest, rule: int, number: int, step: str) -> HttpResponse:
+    """A step of a version: submit, approve or end; then the rule's page again."""
+    if step not in STEPS:
+        raise Http404("There is no such step.")
+    version = Version.objects.select_related("rule").filter(rule=rule, number=number).first()
+    if version is None:
+        raise Http404("There is no such version.")
+    try:
+        return STEPS[step](request, version) or redirect(page_of(version.rule))
+    except lifecycle.StepRefused as refused:
+        messages.error(request, f"Nothing has changed. {refused}")
+    except OperationalError:
+        messages.error(request, BUSY)
+    return redirect(page_of(version.rule))
+
+
+@require_POST
+def test(request: HttpRequest, rule: int) -> HttpResponse:
+    """Asks for a backtest of a version, and shows it."""
+    held = page.rule_or_404(rule)
+    asked = backtests.ask(request, held, request.POST.get("version", ""))
+    if isinstance(asked, backtests.AskedRange):
+        return page.show(request, rule, asked=asked)
+    return redirect(backtests.url_of(asked))
+
+
+def _submit(request: HttpRequest, version: Version) -> None:
+    rights.demand(rights.may_change(request.user))
+    lifecycle.submit(version)
+    messages.success(request, f"Version {version.number} waits for approval.")
+
+
+def _approve(request: HttpRequest, version: Version) -> HttpResponse | None:
+    rights.demand(rights.may_approve(request.user))
+    shadow = request.POST.get("state") == VersionState.SHADOW
+    typed = request.POST.get("days", "").strip()[:40]
+    try:
+        days = _days(typed)
+    except ValueError as error:
+        approval = page.TypedApproval(version.number, shadow, typed, str(error))
+        return page.show(request, version.rule_id, approval=approval)
+    begin = timezone.now().replace(second=0, microsecond=0) - timedelta(days=days) if days else None
+    lifecycle.approve(version, request.user, shadow=shadow, begin=begin)
+    state = VersionState(version.state).label.lower()
+    from_when = version.effective_from
+    assert from_when is not None
+    text = f"Version {version.number} is {state}, for what happens from {from_when:%Y-%m-%d %H:%M} UTC on."
+    messages.success(request, text)
+    return None
+
+
+def _days(typed: str) -> int:
+    """Days of the past that are judged too. Raises ValueError, which says what would be right."""
+    if not typed:
+        return 0
+    if not (typed.isascii() and typed.isdigit() and len(typed) < 9 and int(typed) <= PAST_DAYS_MAX):
+        raise ValueError(f"The days must be a whole number from 0 to {PAST_DAYS_MAX}.")
+    return int(typed)
+
+
+def _end(request: HttpRequest, version: Version) -> None:
+    rights.demand(rights.may_approve(request.user))
+    lifecycle.retire(version)
+    end = version.effective_until
+    when = f" for what happens from {end:%Y-%m-%d %H:%M} UTC on" if end else ""
+    messages.success(request, f"Version {version.number} is retired{when}.")
+
+
+STEPS = {"submit": _submit, "approve": _approve, "retire": _end}

@@ -1,0 +1,217 @@
+"""Lists of users: who stands on them, until when and why. An entry is added and ended, never edited."""
+
+from datetime import UTC
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.contrib.auth import get_user_model
+from django.db import OperationalError
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from ...rulebook import changes
+from ...rules import documents, lifecycle
+from ...rules.models import ListEntry, UserList, Version, VersionState
+from ..lists import BoundedAdmin, is_key, more_than
+from . import rights
+from .steps import BUSY
+
+User = get_user_model()
+
+# Entries that are shown and counted; a list may have any number, and is searched.
+SHOWN_MAX, COUNTED_MAX = 100, 1_000
+NAMING = (VersionState.SUBMITTED, VersionState.SHADOW, VersionState.ACTIVE)
+
+
+class EntryForm(forms.Form):
+    """Who is put on a list."""
+
+    user = forms.CharField(max_length=150, help_text="The name or the number of a user.")
+    expires = forms.DateTimeField(
+        required=False,
+        label="Until (UTC)",
+        help_text="A full minute to come; left empty, until somebody ends it.",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+    )
+    comment = forms.CharField(max_length=200, required=False)
+
+    def clean_user(self) -> Any:
+        typed = self.cleaned_data["user"]
+        found = User._default_manager.filter(**{User.USERNAME_FIELD: typed}).first()
+        if found is None and is_key(typed):
+            found = User._default_manager.filter(pk=int(typed)).first()
+        if found is None:
+            raise forms.ValidationError(f"There is no user “{typed}”.")
+        return found
+
+
+@admin.register(UserList)
+class UserListAdmin(BoundedAdmin[UserList]):
+    list_display = ("name", "description", "entries_now", "named_by")
+    ordering = ("name", "id")
+    search_fields = ("name", "description")
+    change_list_template = "admin/rules/user_list_list.html"
+
+    def has_view_permission(self, request: HttpRequest, obj: UserList | None = None) -> bool:
+        return rights.may_view(request.user)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return rights.may_view(request.user)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        more = {
+            "title": "Lists of users",
+            "no_lists": not UserList.objects.exists(),
+            "may_change": rights.may_change(request.user),
+        }
+        return super().changelist_view(request, {**(extra_context or {}), **more})
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        return show(request, unquote(object_id))
+
+    def get_urls(self) -> list[Any]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("new/", wrap(new), name="rules_userlist_new"),
+            path("<int:key>/<int:entry>/end/", wrap(end), name="rules_userlist_end"),
+            *super().get_urls(),
+        ]
+
+    @admin.display(description="on it now")
+    def entries_now(self, users: UserList) -> str:
+        now = _now(users.entries.all())
+        return f"more than {COUNTED_MAX:,}" if more_than(now, COUNTED_MAX) else f"{now.count():,}"
+
+    @admin.display(description="rules that name it", empty_value="none")
+    def named_by(self, users: UserList) -> str | None:
+        return ", ".join(naming(users)) or None
+
+
+def naming(users: UserList) -> list[str]:
+    """The rules that name a list, and are in force or about to be."""
+    name = users.name
+    named = (
+        Q(parameters__list_name=name)
+        | Q(parameters__filter__in_list=name)
+        | Q(parameters__filter__not_in_list=name)
+    )
+    versions = Version.objects.filter(named, state__in=NAMING)
+    return list(versions.order_by("rule__name").values_list("rule__name", flat=True).distinct())
+
+
+def new(request: HttpRequest) -> HttpResponse:
+    """A list that there is not yet."""
+    rights.demand(rights.may_change(request.user))
+    typed = {"name": "", "description": ""}
+    error = ""
+    if request.method == "POST":
+        typed = {name: request.POST.get(name, "").strip() for name in typed}
+        try:
+            checked = {
+                "name": documents.checked_name(typed["name"]),
+                "description": documents.checked_description(typed["description"]),
+            }
+            return redirect("admin:rules_userlist_change", changes.make_list(checked).pk)
+        except (ValueError, changes.NameTaken) as refused:
+            error = f"{str(refused)[:1].upper()}{str(refused)[1:]}."
+    context = {**admin.site.each_context(request), "title": "A new list", "typed": typed, "error": error}
+    return TemplateResponse(request, "admin/rules/new_list.html", context)
+
+
+def show(request: HttpRequest, key: str) -> HttpResponse:
+    """A list and its entries, and a form for one more."""
+    rights.demand(rights.may_view(request.user))
+    users = UserList.objects.filter(pk=int(key)).first() if is_key(key) else None
+    if users is None:
+        raise Http404("There is no such list.")
+    form = EntryForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST":
+        rights.demand(rights.may_change(request.user))
+        if form.is_valid() and _added(request, users, form):
+            return redirect("admin:rules_userlist_change", users.pk)
+    term = request.GET.get("q", "").replace("\0", "").strip()[:150]
+    entries = list(_searched(users, term).select_related("user", "made_by").order_by("-id")[: SHOWN_MAX + 1])
+    now = timezone.now()
+    context = {
+        **admin.site.each_context(request),
+        "title": users.name,
+        "users": users,
+        "form": form,
+        "term": term,
+        "entries": [(entry, _state(entry, now)) for entry in entries[:SHOWN_MAX]],
+        "more": len(entries) > SHOWN_MAX,
+        "naming": naming(users),
+        "may_change": rights.may_change(request.user),
+    }
+    return TemplateResponse(request, "admin/rules/user_list.html", context)
+
+
+@require_POST
+def end(request: HttpRequest, key: int, entry: int) -> HttpResponse:
+    """Takes a user off a list."""
+    rights.demand(rights.may_change(request.user))
+    held = ListEntry.objects.select_related("user").filter(list=key, pk=entry).first()
+    if held is None:
+        raise Http404("There is no such entry.")
+    try:
+        lifecycle.end_entry(held)
+        messages.success(request, f"{held.user} stands on the list until {held.ends_at:%Y-%m-%d %H:%M} UTC.")
+    except OperationalError:
+        messages.error(request, BUSY)
+    return redirect(reverse("admin:rules_userlist_change", args=[key]))
+
+
+def _added(request: HttpRequest, users: UserList, form: EntryForm) -> bool:
+    """Whether the entry was made; else the form says why not."""
+    given = form.cleaned_data
+    expires = given["expires"] and given["expires"].astimezone(UTC)
+    try:
+        added = lifecycle.add_entries(
+            users, [given["user"].pk], by=request.user, expires=expires, comment=given["comment"]
+        )
+    except lifecycle.StepRefused as refused:
+        form.add_error("expires", str(refused))
+        return False
+    except OperationalError:
+        form.add_error(None, BUSY)
+        return False
+    if not added:
+        form.add_error("user", f"{given['user']} stands on the list already, and as long.")
+        return False
+    text = f"{given['user']} stands on the list from the next full minute on."
+    messages.success(request, text)
+    return True
+
+
+def _searched(users: UserList, term: str) -> QuerySet[ListEntry]:
+    """The entries of a list; with a term those of the user of that name or number."""
+    if not term:
+        return users.entries.all()
+    named = Q(**{f"user__{User.USERNAME_FIELD}": term})
+    return users.entries.filter(named | Q(user_id=int(term)) if is_key(term) else named)
+
+
+def _now(entries: QuerySet[ListEntry]) -> QuerySet[ListEntry]:
+    now = timezone.now()
+    return entries.filter(Q(ends_at=None) | Q(ends_at__gt=now), starts_at__lte=now)
+
+
+def _state(entry: ListEntry, now: Any) -> str:
+    if entry.ends_at is not None and entry.ends_at <= now:
+        return "ended"
+    return "on it" if entry.starts_at <= now else "about to begin"
