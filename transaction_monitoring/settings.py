@@ -241,6 +241,7 @@ INSTALLED_APPS = [
     "axes",
     "transactions",
     "transactions.alerts",
+    "transactions.audit",
     "transactions.rules",
 ]
 MIDDLEWARE = [
@@ -256,6 +257,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "transactions.access.throttling.rate_limit_headers",
     "axes.middleware.AxesMiddleware",
+    "transactions.access.acting.actor_of_request",
 ]
 ROOT_URLCONF = "transaction_monitoring.urls"
 WSGI_APPLICATION = "transaction_monitoring.wsgi.application"

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     # For types alone: when it is loaded, that module loads the classes that the settings name, this one too.
     from rest_framework.views import APIView
 
-# The right that a method asks for; one that no endpoint has asks for the highest.
+# The right that a method asks for, where the view does not name its own as `right`; a method that no
+# endpoint has asks for the highest.
 RIGHTS = {
     "GET": Right.READ,
     "HEAD": Right.READ,
@@ -27,7 +28,7 @@ class MayUse(BasePermission):
     """A token whose account has the right, staff that has it, or anybody in a private run."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
-        right = RIGHTS.get(request.method or "", Right.ADMINISTER)
+        right = getattr(view, "right", None) or RIGHTS.get(request.method or "", Right.ADMINISTER)
         if isinstance(request.auth, token_checks.Access):
             return right in request.auth.rights
         if request.user.is_authenticated:

@@ -1,28 +1,29 @@
-"""What an account may do: three rights, each a permission of Django's, given through a group."""
+"""What an account may do: four rights, each a permission of Django's, given through a group."""
 
 from collections.abc import Iterable
 from enum import StrEnum
 
 from django.contrib.auth.models import AnonymousUser, Group, Permission, User
-from django.contrib.contenttypes.models import ContentType
-
-from ..models import Transaction
 
 
 class Right(StrEnum):
-    """POST transactions, read what there is, or administer: DELETE everything."""
+    """POST transactions, read what there is, administer (DELETE everything), or read the audit trail."""
 
     POST = "post"
     READ = "read"
     ADMINISTER = "administer"
+    AUDIT = "audit"
 
 
-# Codenames of the permissions on transactions that stand for the rights, in the admin site too.
+# Codenames of the permissions that stand for the rights, in the admin site too: those on transactions, and
+# those of other applications of ours.
 PERMISSIONS = {
     Right.POST: "add_transaction",
     Right.READ: "view_transaction",
     Right.ADMINISTER: "delete_transaction",
+    Right.AUDIT: "view_entry",
 }
+APPLICATIONS = {Right.AUDIT: "audit"}
 
 Rights = frozenset[Right]
 ALL: Rights = frozenset(Right)
@@ -32,7 +33,7 @@ NONE: Rights = frozenset()
 def rights_of(user: User | AnonymousUser) -> Rights:
     """All the rights of an account: a superuser has every one, an inactive account none."""
     return frozenset(
-        right for right, codename in PERMISSIONS.items() if user.has_perm(f"transactions.{codename}")
+        right for right, codename in PERMISSIONS.items() if user.has_perm(f"{_application(right)}.{codename}")
     )
 
 
@@ -45,6 +46,10 @@ def _group(right: Right) -> Group:
     """A group is given its permission once, when it is made: what an operator changes later stands."""
     group, made = Group.objects.get_or_create(name=f"API: {right}")
     if made:
-        content = ContentType.objects.get_for_model(Transaction)
-        group.permissions.add(Permission.objects.get(content_type=content, codename=PERMISSIONS[right]))
+        of_right = {"content_type__app_label": _application(right), "codename": PERMISSIONS[right]}
+        group.permissions.add(Permission.objects.get(**of_right))
     return group
+
+
+def _application(right: Right) -> str:
+    return APPLICATIONS.get(right, "transactions")

@@ -13,6 +13,8 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Max
 
+from ..audit.actions import Action
+from ..audit.entries import note
 from ..models import Rollup, Transaction
 from . import debts
 from .kinds.gaps import Unfit
@@ -82,9 +84,11 @@ def draft(rule: Rule, kind: str, parameters: Any, author: Any = None) -> Version
     with transaction.atomic():
         Rule.objects.select_for_update().get(pk=rule.pk)
         last = rule.versions.aggregate(last=Max("number"))["last"] or 0
-        return Version.objects.create(
+        version = Version.objects.create(
             rule=rule, number=last + 1, kind=kind, parameters=as_json(form), author=author
         )
+        note(Action.VERSION_DRAFTED, version, author=_named(author))
+        return version
 
 
 def submit(version: Version) -> None:
@@ -94,6 +98,7 @@ def submit(version: Version) -> None:
         held.state = VersionState.SUBMITTED
         held.submitted_at = _now(cursor)
         held.save(update_fields=["state", "submitted_at"])
+        note(Action.VERSION_SUBMITTED, held)
     version.refresh_from_db()
 
 
@@ -130,6 +135,14 @@ def approve(version: Version, approver: Any, *, shadow: bool = False, begin: dat
         )
         if fresh and read(held.kind, held.parameters).group != "clock":
             _owe_past(cursor, held, minute)
+        note(
+            Action.VERSION_APPROVED,
+            held,
+            state=held.state,
+            author=_named(held.author),
+            approver=_named(approver),
+            effective_from=held.effective_from,
+        )
     version.refresh_from_db()
 
 
@@ -163,9 +176,11 @@ def add_entry(
         starts = next_minute(cursor)
         if expires is not None and (expires <= starts or not _is_full(expires)):
             raise StepRefused("The end of an entry must be a full minute to come.")
-        return ListEntry.objects.create(
+        entry = ListEntry.objects.create(
             list=users, user=user, made_by=by, starts_at=starts, ends_at=expires, comment=comment
         )
+        note(Action.LIST_ENTRY_MADE, users, entry=entry.pk, user=user.pk, ends_at=expires, comment=comment)
+        return entry
 
 
 def end_entry(entry: ListEntry) -> None:
@@ -176,6 +191,7 @@ def end_entry(entry: ListEntry) -> None:
         if held.ends_at is None or held.ends_at > end:
             held.ends_at = end
             held.save(update_fields=["ends_at"])
+            note(Action.LIST_ENTRY_ENDED, held.list, entry=held.pk, user=held.user_id, ends_at=end)
     entry.refresh_from_db()
 
 
@@ -209,6 +225,11 @@ def _end(version: Version, minute: datetime) -> None:
         version.effective_until = max(minute, version.effective_from)
     version.state = VersionState.RETIRED
     version.save(update_fields=["state", "effective_until"])
+    note(Action.VERSION_RETIRED, version, effective_until=version.effective_until)
+
+
+def _named(user: Any) -> str:
+    return user.get_username() if user is not None else ""
 
 
 def _owe_past(cursor: Any, version: Version, minute: datetime) -> None:

@@ -20,7 +20,7 @@ class Command(BaseCommand):
         parser.add_argument("--user", help="the account it acts for (default: a new one of its own)")
         parser.add_argument(
             "--rights",
-            help="post, read, administer, with commas (an account of its own gets post,read by default)",
+            help="post, read, administer, audit, with commas (default of an own account: post,read)",
         )
         parser.add_argument(
             "--expires", type=int, metavar="DAYS", help="days that it is valid (default: for ever)"
@@ -52,4 +52,4 @@ def _parsed(rights: str | None) -> Rights | None:
     try:
         return frozenset(Right(word.strip()) for word in rights.split(","))
     except ValueError:
-        raise CommandError("--rights takes post, read and administer, separated by commas.") from None
+        raise CommandError("--rights takes post, read, administer and audit, separated by commas.") from None
