@@ -7,8 +7,8 @@ Django looks for this module alone; the pages are in `admin_site`.
 
 from django.contrib import admin
 
-from .admin_site import accounts, books, rejected_records, transactions
+from .admin_site import accounts, audit_trail, books, rejected_records, transactions
 
-__all__ = ["accounts", "books", "rejected_records", "transactions"]
+__all__ = ["accounts", "audit_trail", "books", "rejected_records", "transactions"]
 
 admin.site.index_template = "transactions/dashboard.html"

@@ -35,7 +35,7 @@ class Action(models.TextChoices):
     RECORD_DISCARDED = "record.discarded", "Rejected records discarded"
     EXPORTED = "export.read", "List exported"
     TRANSACTION_DELETED = "transaction.deleted", "Transactions deleted"
-    TRANSACTION_PRUNED = "transaction.pruned", "Old transactions removed"
+    TRANSACTION_PRUNED = "transaction.pruned", "Removal of old transactions begun"
     DELETING_EVERYTHING = "everything.deletion_begun", "Deletion of everything begun"
     EVERYTHING_DELETED = "everything.deleted", "Everything deleted"
     ALARM_ACKNOWLEDGED = "alarm.acknowledged", "Alarm acknowledged"
@@ -44,3 +44,14 @@ class Action(models.TextChoices):
 
 # The first words: what an action was done to.
 KINDS = tuple(dict.fromkeys(action.partition(".")[0] for action in Action.values))
+# Those which ask why; where nothing is said, that is said.
+ASK_FOR_REASON = frozenset(
+    {
+        Action.USER_DELETED,
+        Action.GROUP_DELETED,
+        Action.TRANSACTION_DELETED,
+        Action.TRANSACTION_PRUNED,
+        Action.DELETING_EVERYTHING,
+        Action.EVERYTHING_DELETED,
+    }
+)

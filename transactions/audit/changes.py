@@ -76,11 +76,10 @@ def follow_links(through: Any, action: Action, what: str) -> None:
                 )
             )
         others = list(model._default_manager.filter(pk__in=pk_set).order_by("pk"))
-        if reverse:
-            for other in others:
-                note(noted, other, **{what: {told: [str(instance)]}})
-        elif others:
-            note(noted, instance, **{what: {told: [str(other) for other in others]}})
+        for row, given in [(other, [instance]) for other in others] if reverse else [(instance, others)]:
+            if given:
+                details: dict[str, Any] = {what: {told: [str(each) for each in given]}}
+                note(noted, row, **details)
 
     noted = action
     m2m_changed.connect(linked, sender=through, weak=False, dispatch_uid=f"audit {through._meta.label}")

@@ -7,12 +7,12 @@ from typing import Any
 from django.db import connection
 from django.db.models import Model
 
-from .actions import Action
+from .actions import ASK_FOR_REASON, Action
 from .actors import actor_now, reason_now
 from .models import NAME_MAX, REASON_MAX, Entry
 
 NOT_GIVEN = "not given"
-# A name in `details` and the items of a list there; the text as a whole is bounded by what callers name.
+# As `access.tokens` makes them: somebody may have typed one where it does not belong.
 _TOKEN = re.compile(r"txmon_[A-Za-z0-9_-]{8,}")
 
 
@@ -35,6 +35,7 @@ def note(
     commits. With `apart` it stays, whatever becomes of that transaction.
     """
     actor = actor_now()
+    reason = reason or reason_now() or (NOT_GIVEN if action in ASK_FOR_REASON else "")
     if isinstance(target, Model):
         target_id = target_id or target.pk
     entry = Entry(
@@ -47,7 +48,7 @@ def note(
         request_id=_text(actor.request_id),
         target=_text(target),
         target_id=_text(target_id),
-        reason=_text(reason or reason_now(), REASON_MAX),
+        reason=_text(reason, REASON_MAX),
         details=_json(details),
     )
     if apart and connection.in_atomic_block:
@@ -62,7 +63,7 @@ def _save_apart(entry: Entry) -> None:
     try:
         with own.cursor() as cursor:
             columns = [field for field in entry._meta.concrete_fields if not field.primary_key]
-            names = ", ".join(field.column for field in columns)
+            names = ", ".join(str(field.column) for field in columns)
             places = ", ".join("%s" for _ in columns)
             values = [getattr(entry, field.attname) for field in columns]
             cursor.execute(f"INSERT INTO {entry._meta.db_table} ({names}) VALUES ({places})", values)

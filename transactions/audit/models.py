@@ -22,9 +22,10 @@ class Entry(models.Model):
     `manage.py flush` nor a test's clearing of tables touches it.
     """
 
-    # Without gaps, in the order of the commits. Null, as the next three, until the transaction ends.
-    number = models.BigIntegerField(unique=True, null=True, editable=False)
-    at = models.DateTimeField(null=True, editable=False)
+    # Without gaps, in the order of the commits. Until the transaction ends it is null, and so are the moment
+    # and the hashes: nobody else sees the entry then.
+    number = models.BigIntegerField(unique=True, editable=False)
+    at = models.DateTimeField(editable=False)
     action = models.CharField(max_length=40, choices=Action)
     # The account, or the operating system's user; empty for somebody who showed no credentials.
     actor = models.CharField(max_length=NAME_MAX, blank=True)
@@ -41,8 +42,8 @@ class Entry(models.Model):
     # A JSON object as text, byte for byte what the hash is over.
     details = models.TextField(default="{}")
     # SHA-256 in hexadecimal: of the entry before, and of this one (see `chain`).
-    previous = models.CharField(max_length=64, null=True, editable=False)  # noqa: DJ001
-    hash = models.CharField(max_length=64, null=True, editable=False)  # noqa: DJ001
+    previous = models.CharField(max_length=64, editable=False)
+    hash = models.CharField(max_length=64, editable=False)
 
     class Meta:
         managed = False
