@@ -211,7 +211,13 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
         "schedule": float(FLUSH_INTERVAL_SECONDS),
         # A tick carries no data: one that nobody took in time is worth nothing.
         "options": {"expires": float(FLUSH_INTERVAL_SECONDS)},
-    }
+    },
+    "note-expired-tokens": {
+        "task": "transactions.tasks.note_expired_tokens",
+        # The audit trail is to say it; the token itself is refused from the first moment on.
+        "schedule": 3600.0,
+        "options": {"expires": 1800.0},
+    },
 }
 if RETENTION_DAYS:
     CELERY_BEAT_SCHEDULE["prune-transactions"] = {

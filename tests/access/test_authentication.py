@@ -28,6 +28,8 @@ ENDPOINTS = [
     ("GET", "/api/docs/", Right.READ),
     ("OPTIONS", "/api/add-transaction/", Right.READ),
     ("DELETE", "/api/delete-transactions/", Right.ADMINISTER),
+    ("GET", "/api/audit/", Right.AUDIT),
+    ("OPTIONS", "/api/audit/", Right.AUDIT),
     ("PATCH", "/api/add-transaction/", Right.ADMINISTER),
 ]
 each_endpoint = pytest.mark.parametrize(("method", "path", "right"), ENDPOINTS)

@@ -56,6 +56,7 @@ ENDPOINTS = (
     Endpoint("GET", "/api/schema/", Right.READ),
     Endpoint("GET", "/api/docs/", Right.READ),
     Endpoint("DELETE", "/api/delete-transactions/", Right.ADMINISTER),
+    Endpoint("GET", "/api/audit/", Right.AUDIT),
     Endpoint("GET", "/metrics", Right.READ),
     Endpoint("GET", "/ws/admin/transactions/", Right.READ, unknown=403),
     Endpoint("GET", "/livez", None),

@@ -7,12 +7,15 @@ from datetime import timedelta
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
+from django.db.models import CharField, Exists, OuterRef
+from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.text import slugify
 from django.views.decorators.debug import sensitive_variables
 
 from ..audit.actions import Action
 from ..audit.entries import note
+from ..audit.models import Entry
 from ..models import ApiToken
 from . import token_copies
 from .rights import Right, Rights, grant, rights_of
@@ -98,6 +101,19 @@ def _machine_account(name: str) -> User:
         raise TokenError(f"There is an account {username!r} already. Say --user {username} to use it.")
     # No password: nobody can log in with it.
     return User.objects.create_user(username)
+
+
+def note_expired() -> int:
+    """Notes each token that has expired, once, and says how many. Raises django.db.Error."""
+    noted = Entry.objects.filter(
+        action=Action.TOKEN_EXPIRED, target=OuterRef("name"), target_id=Cast(OuterRef("pk"), CharField())
+    )
+    expired = ApiToken.objects.filter(expires_at__lte=timezone.now(), revoked_at=None)
+    with transaction.atomic():
+        rows = list(expired.filter(~Exists(noted)).order_by("pk").select_for_update())
+        for row in rows:
+            note(Action.TOKEN_EXPIRED, row, expires_at=row.expires_at)
+    return len(rows)
 
 
 def revoke(name: str) -> None:
