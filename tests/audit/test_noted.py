@@ -222,8 +222,8 @@ def test_replays_and_discards_are_noted_with_the_records(people: list[User]) -> 
     rejected.discard(RejectedRecord.objects.filter(pk__in=[bad.pk, third.pk]))
     rejected.discard(RejectedRecord.objects.filter(pk=bad.pk))
     assert told(before) == [
-        ("record.replayed", "1 records", {"records": [good.pk]}),
-        ("record.discarded", "2 records", {"records": [bad.pk, third.pk]}),
+        ("record.replayed", f"rejected record {good.pk}", {"records": [good.pk]}),
+        ("record.discarded", "2 rejected records", {"records": [bad.pk, third.pk]}),
     ]
 
 

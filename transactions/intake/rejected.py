@@ -91,6 +91,10 @@ def discard(records: QuerySet[RejectedRecord]) -> ResolutionReport:
     return _resolve(records, Resolution.DISCARDED, lambda rows, _: rows)
 
 
+def _called(rows: Sequence[RejectedRecord]) -> str:
+    return f"rejected record {rows[0].pk}" if len(rows) == 1 else f"{len(rows)} rejected records"
+
+
 Worker = Callable[[list[RejectedRecord], ResolutionReport], list[RejectedRecord]]
 
 
@@ -104,7 +108,7 @@ def _resolve(records: QuerySet[RejectedRecord], resolution: Resolution, work: Wo
                 pk__in=[row.pk for row in done], resolution=""
             ).update(resolution=resolution, resolved_at=timezone.now())
             if done:
-                note(NOTED[resolution], f"{len(done)} records", records=[row.pk for row in done])
+                note(NOTED[resolution], _called(done), records=[row.pk for row in done])
     return report
 
 
