@@ -48,9 +48,9 @@ def test_its_program_reckons_the_hashes_again(api: APIClient) -> None:
 def test_with_its_roles_the_application_cannot_switch_the_triggers_off() -> None:
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute("CREATE ROLE auditor; CREATE ROLE transactions")
-            cursor.execute(ROLES)
-            cursor.execute("GRANT USAGE ON SCHEMA public TO transactions; SET LOCAL ROLE transactions")
+            cursor.execute("CREATE ROLE auditor; CREATE ROLE application")
+            cursor.execute(ROLES.replace("TO transactions;", "TO application;"))
+            cursor.execute("GRANT USAGE ON SCHEMA public TO application; SET LOCAL ROLE application")
             for statement in (
                 "ALTER TABLE audit_entry DISABLE TRIGGER ALL",
                 "TRUNCATE audit_entry",

@@ -27,7 +27,7 @@ class Followed(NamedTuple):
 def follow(model: type[Model], followed: Followed) -> None:
     """From now on rows of `model` that are saved or deleted one by one are noted, with the transaction.
 
-    `QuerySet.update` and SQL of our own are not seen: who uses them notes what he does.
+    Updates of a whole queryset and SQL of our own are not seen: whoever uses them notes it.
     """
 
     def remember(instance: Any, update_fields: Collection[str] | None, **_: Any) -> None:

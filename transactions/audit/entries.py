@@ -29,7 +29,7 @@ def note(
 
     `target` is a row, whose key is noted with it, or a name. `details` are texts, whole numbers,
     truths, and lists or mappings of them; none of them a secret. Who acts and from where is known (see
-    `actors`), and so is the reason, where `because` was told it.
+    `actors`), and so is the reason, where somebody was asked for it.
 
     The entry belongs to the transaction that is open and goes with it; it is numbered when that
     commits. With `apart` it stays, whatever becomes of that transaction.
