@@ -206,17 +206,17 @@ CELERY_TASK_TIME_LIMIT = 300
 # Beat's file is as young as its last tick, which is how its health is told.
 CELERY_BEAT_SYNC_EVERY = 1
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
-    "flush-transactions": {
-        "task": "transactions.tasks.flush_transactions",
-        "schedule": float(FLUSH_INTERVAL_SECONDS),
-        # A tick carries no data: one that nobody took in time is worth nothing.
-        "options": {"expires": float(FLUSH_INTERVAL_SECONDS)},
-    },
     "note-expired-tokens": {
         "task": "transactions.tasks.note_expired_tokens",
         # The audit trail is to say it; the token itself is refused from the first moment on.
         "schedule": 3600.0,
         "options": {"expires": 1800.0},
+    },
+    "flush-transactions": {
+        "task": "transactions.tasks.flush_transactions",
+        "schedule": float(FLUSH_INTERVAL_SECONDS),
+        # A tick carries no data: one that nobody took in time is worth nothing.
+        "options": {"expires": float(FLUSH_INTERVAL_SECONDS)},
     },
 }
 if RETENTION_DAYS:
