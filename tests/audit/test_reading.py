@@ -108,6 +108,7 @@ def test_days_and_moments_bound_it(api: APIClient) -> None:
         ("action=user.changes", "action"),
         ("action=users", "action"),
         ("actors=ann", "actors"),
+        ("via=nobody", "via"),
         ("from=yesterday", "from"),
         ("from=2026-02-01&to=2026-01-01", "to"),
         ("limit=1001", "limit"),

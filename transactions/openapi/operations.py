@@ -276,20 +276,20 @@ PIPELINE = call(
 )
 # The view answers this very text.
 DELETED = {"message": f"Deleted all rows from {tables.TRANSACTIONS} table"}
+# PostgreSQL's texts have no NUL.
+TEXT: Schema = {"type": "string", "pattern": r"^[^\x00]*$"}
 DELETE_TRANSACTIONS = call(
     operation_id="deleteTransactions",
     summary="Delete everything",
     description="Where ALLOW_DELETE_ALL is on; else 403.",
     tags=["Administering"],
-    parameters=[
-        query("reason", {"type": "string", "maxLength": REASON_MAX}, "Why: it is kept in the audit trail.")
-    ],
+    parameters=[query("reason", {**TEXT, "maxLength": REASON_MAX}, "Why: it is kept in the audit trail.")],
     responses={
         200: answer("Done.", MESSAGE, done=DELETED),
         400: bad("reason", unknown={"why": ["Unknown parameter. Known are: reason."]}),
     },
 )
-WHOLE_NAME: Schema = {"type": "string", "maxLength": NAME_MAX}
+WHOLE_NAME: Schema = {**TEXT, "maxLength": NAME_MAX}
 TRAIL_PARAMETERS = [
     query("actor", WHOLE_NAME, "Done by this account, or user of the operating system."),
     query("token", WHOLE_NAME, "With the token of this name."),
@@ -305,7 +305,11 @@ TRAIL_PARAMETERS = [
     ),
     query("from", {"type": "string"}, "From here on: `YYYY-MM-DD` (UTC), or a moment in ISO 8601."),
     query("to", {"type": "string"}, "Up to here: the day is included, the moment not."),
-    query("cursor", {"type": "string", "pattern": "^[0-9]+$"}, "As it stands in `next`."),
+    query(
+        "cursor",
+        {"type": "integer", "format": "int64", "minimum": 1, "maximum": audit_trail.NUMBER_MAX},
+        "As it stands in `next`: entries before this number.",
+    ),
     query(
         "limit",
         {

@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from ..audit.actions import KINDS, Action
 from ..audit.chain import moment_text
-from ..audit.models import NAME_MAX, Entry
+from ..audit.models import NAME_MAX, Entry, Via
 from ..serializers import WholeField
 from ..stores import bounded_queries
 from .parameters import DayOrMomentField, Parameters
@@ -18,8 +18,8 @@ from .parameters import DayOrMomentField, Parameters
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 1000
 NUMBER_MAX = 10**18
-# Parameters that are compared with the whole of the column of their name.
-EXACT = ("actor", "token", "via", "address", "request_id", "target", "target_id")
+# Texts that are compared with the whole of the column of their name.
+EXACT = ("actor", "token", "address", "request_id", "target", "target_id")
 
 
 class ActionField(serializers.ChoiceField):
@@ -41,6 +41,7 @@ class TrailParameters(Parameters[Any]):
         }
         return {
             **texts,
+            "via": serializers.ChoiceField(choices=Via.choices, required=False),
             "action": ActionField(required=False),
             "from": DayOrMomentField(required=False),
             "to": DayOrMomentField(required=False),
@@ -77,7 +78,7 @@ def page(asked: dict[str, Any]) -> TrailPage:
 
 
 def _wanted(asked: dict[str, Any]) -> QuerySet[Entry]:
-    entries = Entry.objects.filter(**{name: asked[name] for name in EXACT if name in asked})
+    entries = Entry.objects.filter(**{name: asked[name] for name in (*EXACT, "via") if name in asked})
     if (action := asked.get("action")) is not None:
         by = {"action__startswith": f"{action}."} if action in KINDS else {"action": action}
         entries = entries.filter(**by)

@@ -74,7 +74,7 @@ class BatchParameters(Parameters[Any]):
 class DeletionParameters(Parameters[Any]):
     """`reason`: why everything is deleted."""
 
-    reason = serializers.CharField(max_length=REASON_MAX, required=False)
+    reason = serializers.CharField(max_length=REASON_MAX, allow_blank=True, required=False)
 
 
 class KnownUserField(UserField):
