@@ -14,6 +14,7 @@ django.setup(set_prefix=False)
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
 from transactions.access import rate_limits  # noqa: E402
+from transactions.audit import known_settings  # noqa: E402
 from transactions.intake import ingest  # noqa: E402
 from transactions.intake.fast_lane import fast_lane  # noqa: E402
 from transactions.stores.per_loop import PerLoop  # noqa: E402
@@ -34,6 +35,7 @@ _http = observed_posts(known_hosts(cast("ASGI3Application", DjangoPool())))
 _websocket = observed_websockets(known_hosts(websocket_application))
 _router = with_request_id(probes(ProtocolTypeRouter({"http": _http, "websocket": _websocket})))
 _application = with_whole_bodies(fast_lane(_router, logs.request_id))
+known_settings.start_noting("web")
 
 
 def _share() -> ingest.Intake:

@@ -209,6 +209,12 @@ CELERY_TASK_TIME_LIMIT = 300
 # Beat's file is as young as its last tick, which is how its health is told.
 CELERY_BEAT_SYNC_EVERY = 1
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
+    "note-expired-tokens": {
+        "task": "transactions.tasks.note_expired_tokens",
+        # The audit trail is to say it; the token itself is refused from the first moment on.
+        "schedule": 3600.0,
+        "options": {"expires": 1800.0},
+    },
     "flush-transactions": {
         "task": "transactions.tasks.flush_transactions",
         "schedule": float(FLUSH_INTERVAL_SECONDS),
@@ -250,6 +256,7 @@ INSTALLED_APPS = [
     "axes",
     "transactions",
     "transactions.alerts",
+    "transactions.audit",
     "transactions.rules",
 ]
 MIDDLEWARE = [
@@ -265,6 +272,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "transactions.access.throttling.rate_limit_headers",
     "axes.middleware.AxesMiddleware",
+    "transactions.access.acting.actor_of_request",
 ]
 ROOT_URLCONF = "transaction_monitoring.urls"
 WSGI_APPLICATION = "transaction_monitoring.wsgi.application"

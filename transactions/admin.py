@@ -8,9 +8,9 @@ Django looks for this module alone; the pages are in `admin_site`.
 
 from django.contrib import admin
 
-from .admin_site import accounts, books, rejected_records, transactions
+from .admin_site import accounts, audit_trail, books, rejected_records, transactions
 from .admin_site.rules import listing, user_lists
 
-__all__ = ["accounts", "books", "listing", "rejected_records", "transactions", "user_lists"]
+__all__ = ["accounts", "audit_trail", "books", "listing", "rejected_records", "transactions", "user_lists"]
 
 admin.site.index_template = "transactions/dashboard.html"

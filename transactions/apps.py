@@ -22,11 +22,12 @@ class TransactionsConfig(AppConfig):
     def ready(self) -> None:
         """Once the models are loaded, in every process: what is to be called when something happens."""
         from . import tasks
-        from .access import token_checks
+        from .access import audited, token_checks
 
         register(checks.nothing_open_in_production, Tags.security, deploy=True)
         register(checks.sessions_are_ours, Tags.database)
         token_checks.connect_signals()
+        audited.connect_signals()
         tasks.connect_signals()
         connection_created.connect(begin)
         pre_migrate.connect(_bound_locks, sender=self)

@@ -15,6 +15,8 @@ from celery import shared_task
 from celery.signals import task_failure, task_revoked, task_success, worker_init, worker_shutting_down
 from django.conf import settings
 
+from .access import tokens
+from .audit import known_settings
 from .metrics import ticks
 from .rules import backtest, backtest_runs
 from .storing import retention, watchdog
@@ -76,11 +78,18 @@ def run_backtest() -> None:
         backtest_runs.send_tick()
 
 
+@shared_task(name="transactions.tasks.note_expired_tokens", ignore_result=True)
+def note_expired_tokens() -> None:
+    """Notes in the audit trail which tokens have expired since the last look."""
+    tokens.note_expired()
+
+
 def connect_signals() -> None:
     """Lets Celery call the functions below; for the application's start."""
     # Not `worker_ready`: over its memory limit Redis does not let a worker become ready.
     worker_init.connect(start_clock)
     worker_shutting_down.connect(note_stop)
+    worker_init.connect(note_settings)
     task_revoked.connect(note_expired_tick)
     task_failure.connect(note_failed_tick)
     task_success.connect(note_done_tick)
@@ -100,6 +109,11 @@ def flushes(worker: Any) -> bool:
 def note_stop(**_: Any) -> None:
     """The worker ends: what it runs ends soon, or goes back."""
     _stopping.set()
+
+
+def note_settings(**_: Any) -> None:
+    """Settings that differ from the worker's last start are noted in the audit trail."""
+    known_settings.start_noting("worker")
 
 
 def note_expired_tick(sender: Any, expired: bool, **_: Any) -> None:

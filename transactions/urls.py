@@ -11,6 +11,7 @@ VERSION = RULE + r"/versions/(?P<number>[0-9]{1,9})"
 urlpatterns = [
     re_path(r"^add-transaction/?$", views.AddTransaction.as_view(), name="add-transaction"),
     re_path(r"^add-transactions/?$", views.AddTransactions.as_view(), name="add-transactions"),
+    re_path(r"^audit/?$", views.AuditTrail.as_view(), name="audit"),
     re_path(r"^delete-transactions/?$", views.DeleteTransactions.as_view(), name="delete-transactions"),
     re_path(r"^docs/?$", views.Docs.as_view(), name="docs"),
     re_path(r"^pipeline/?$", views.Pipeline.as_view(), name="pipeline"),

@@ -12,15 +12,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from .access.rights import Right
 from .access.throttling import take_for_batch
+from .audit.actors import because
 from .books import balance
 from .books.epochs import empty_everything
 from .intake import answers, batches, request_ids
 from .intake.outcomes import IntakeUnavailable
 from .intake.parsers import NO_BATCH, BatchParser, NDJSONParser, PostedBatch
 from .openapi import operations
-from .reading import averages, detail, listing
-from .reading.parameters import BatchParameters, Parameters, in_utf8
+from .reading import audit_trail, averages, detail, listing
+from .reading.parameters import BatchParameters, DeletionParameters, Parameters, in_utf8
 from .serializers import RecordSerializer
 
 
@@ -101,13 +103,16 @@ class TransactionDetail(ApiView):
 
 
 class DeleteTransactions(ApiView):
-    """DELETE everything, on a system that allows it."""
+    """DELETE everything, on a system that allows it; `reason` says why."""
+
+    parameters = DeletionParameters
 
     @operations.DELETE_TRANSACTIONS
     def delete(self, request: Request) -> Response:
         if not settings.ALLOW_DELETE_ALL:
             raise PermissionDenied("Deleting everything is switched off (ALLOW_DELETE_ALL).")
-        empty_everything()
+        with because(self.asked.validated_data.get("reason", "")):
+            empty_everything()
         return Response(operations.DELETED)
 
 
@@ -117,6 +122,18 @@ class Pipeline(ApiView):
     @operations.PIPELINE
     def get(self, request: Request) -> Response:
         return Response({**balance.read().as_dict(), "rules": balance.rules_as_dict()})
+
+
+class AuditTrail(ApiView):
+    """GET who did what, newest first, page by page, with a right of its own."""
+
+    rights = dict.fromkeys(("GET", "HEAD", "OPTIONS"), Right.AUDIT)
+    parameters = audit_trail.TrailParameters
+
+    @operations.AUDIT
+    def get(self, request: Request) -> Response:
+        page = audit_trail.page(self.asked.validated_data)
+        return Response({"results": page.results, "next": next_page(request, page.cursor)})
 
 
 class TransactionList(ApiView):

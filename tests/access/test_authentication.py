@@ -29,6 +29,8 @@ ENDPOINTS = [
     ("GET", "/api/docs/", Right.READ),
     ("OPTIONS", "/api/add-transaction/", Right.READ),
     ("DELETE", "/api/delete-transactions/", Right.ADMINISTER),
+    ("GET", "/api/audit/", Right.AUDIT),
+    ("OPTIONS", "/api/audit/", Right.AUDIT),
     ("PATCH", "/api/add-transaction/", Right.ADMINISTER),
     ("GET", "/api/rules/", Right.VIEW_RULES),
     ("OPTIONS", "/api/rules/", Right.VIEW_RULES),

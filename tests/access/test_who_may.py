@@ -80,6 +80,7 @@ ENDPOINTS = (
     Endpoint("GET", "/api/rules/lists/1/entries/", Right.VIEW_RULES),
     Endpoint("POST", "/api/rules/lists/1/entries/", Right.CHANGE_RULES),
     Endpoint("POST", "/api/rules/lists/1/entries/1/end/", Right.CHANGE_RULES),
+    Endpoint("GET", "/api/audit/", Right.AUDIT),
     Endpoint("GET", "/metrics", Right.READ),
     Endpoint("GET", "/ws/admin/transactions/", Right.READ, unknown=403),
     Endpoint("GET", "/livez", None),

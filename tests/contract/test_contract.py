@@ -28,6 +28,7 @@ SEEN_AT_LEAST = {
     "POST /api/add-transaction/": {200, 400, 401, 409, 415},
     "POST /api/add-transactions/": {200, 400, 401, 415},
     "DELETE /api/delete-transactions/": {200, 401},
+    "GET /api/audit/": {200, 400, 401},
     "GET /api/transactions/": {200, 400, 401},
     "GET /api/transactions/*": {200, 401, 404},
     "GET /api/transactions/average/": {200, 400, 401},

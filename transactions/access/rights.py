@@ -10,7 +10,7 @@ class Right(StrEnum):
     """POST transactions, read what there is, or administer: DELETE everything.
 
     See rules and what they found, write drafts and lists of users, or decide: bring a version into force
-    and end it. None of them holds another.
+    and end it. Read the audit trail. None of them holds another.
     """
 
     POST = "post"
@@ -19,9 +19,11 @@ class Right(StrEnum):
     VIEW_RULES = "rules.view"
     CHANGE_RULES = "rules.change"
     APPROVE_RULES = "rules.approve"
+    AUDIT = "audit"
 
 
-# Codenames of the permissions that stand for the rights, in the admin site too.
+# Codenames of the permissions that stand for the rights, in the admin site too: those on transactions, and
+# those of other applications of ours.
 PERMISSIONS = {
     Right.POST: "add_transaction",
     Right.READ: "view_transaction",
@@ -29,6 +31,13 @@ PERMISSIONS = {
     Right.VIEW_RULES: "view_rule",
     Right.CHANGE_RULES: "change_rule",
     Right.APPROVE_RULES: "approve_rule",
+    Right.AUDIT: "view_entry",
+}
+APPLICATIONS = {
+    Right.VIEW_RULES: "rules",
+    Right.CHANGE_RULES: "rules",
+    Right.APPROVE_RULES: "rules",
+    Right.AUDIT: "audit",
 }
 
 Rights = frozenset[Right]
@@ -48,15 +57,15 @@ def grant(user: User, rights: Iterable[Right]) -> None:
     user.groups.add(*(_group(right) for right in rights))
 
 
-def _application(right: Right) -> str:
-    """Whose models the permission is on."""
-    return "rules" if right.startswith("rules.") else "transactions"
-
-
 def _group(right: Right) -> Group:
     """A group is given its permission once, when it is made: what an operator changes later stands."""
     group, made = Group.objects.get_or_create(name=f"API: {right}")
     if made:
-        wanted = {"content_type__app_label": _application(right), "codename": PERMISSIONS[right]}
-        group.permissions.add(Permission.objects.get(**wanted))
+        of_right = {"content_type__app_label": _application(right), "codename": PERMISSIONS[right]}
+        group.permissions.add(Permission.objects.get(**of_right))
     return group
+
+
+def _application(right: Right) -> str:
+    """Whose models the permission is on."""
+    return APPLICATIONS.get(right, "transactions")

@@ -7,13 +7,18 @@ from datetime import timedelta
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
+from django.db.models import CharField, Exists, OuterRef
+from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.text import slugify
 from django.views.decorators.debug import sensitive_variables
 
+from ..audit.actions import Action
+from ..audit.entries import note
+from ..audit.models import Entry
 from ..models import ApiToken
 from . import token_copies
-from .rights import Right, Rights, grant
+from .rights import Right, Rights, grant, rights_of
 
 # Recognisable for people and for scanners of leaked secrets.
 PREFIX = "txmon_"
@@ -66,6 +71,13 @@ def create(
             raise TokenError(
                 f"There is a token named {name!r}. Revoke it first, or choose another name."
             ) from None
+        note(
+            Action.TOKEN_MADE,
+            row,
+            account=user.get_username(),
+            rights=sorted(rights_of(user)),
+            expires_at=row.expires_at,
+        )
     return token, row
 
 
@@ -91,10 +103,27 @@ def _machine_account(name: str) -> User:
     return User.objects.create_user(username)
 
 
+def note_expired() -> int:
+    """Notes each token that has expired, once, and says how many. Raises django.db.Error."""
+    noted = Entry.objects.filter(
+        action=Action.TOKEN_EXPIRED, target=OuterRef("name"), target_id=Cast(OuterRef("pk"), CharField())
+    )
+    expired = ApiToken.objects.filter(expires_at__lte=timezone.now(), revoked_at=None)
+    with transaction.atomic():
+        rows = list(expired.filter(~Exists(noted)).order_by("pk").select_for_update())
+        for row in rows:
+            note(Action.TOKEN_EXPIRED, row, expires_at=row.expires_at)
+    return len(rows)
+
+
 def revoke(name: str) -> None:
     """Ends the token of that name, in every process within a minute. Raises TokenError if there is none."""
-    digests = list(ApiToken.objects.filter(name=name, revoked_at=None).values_list("digest", flat=True))
-    ApiToken.objects.filter(digest__in=digests).update(revoked_at=timezone.now())
+    with transaction.atomic():
+        rows = list(ApiToken.objects.filter(name=name, revoked_at=None).select_for_update())
+        digests = [row.digest for row in rows]
+        ApiToken.objects.filter(digest__in=digests).update(revoked_at=timezone.now())
+        for row in rows:
+            note(Action.TOKEN_REVOKED, row)
     token_copies.mark_revoked(digests)
     if not digests:
         raise TokenError(f"There is no valid token named {name!r}.")

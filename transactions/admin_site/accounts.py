@@ -18,6 +18,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from ..access import tokens
 from ..access.rights import rights_of
 from ..models import ApiToken, Transaction
+from .deletions import ReasonedDeletions
 from .lists import BoundedAdmin, KeyedActions, list_of, more_than
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class PayerAdmin(KeyedActions, DjangoUserAdmin, ThemedAdmin):  # type: ignore[misc, type-arg]  # takes none at run time
+class PayerAdmin(ReasonedDeletions, KeyedActions, DjangoUserAdmin, ThemedAdmin):  # type: ignore[type-arg]  # takes none at run time
     """Django's users, each with a link to the list of its transactions."""
 
     form = UserChangeForm
@@ -72,7 +73,7 @@ class PayerAdmin(KeyedActions, DjangoUserAdmin, ThemedAdmin):  # type: ignore[mi
 
 
 @admin.register(Group)
-class RightsGroupAdmin(KeyedActions, DjangoGroupAdmin, ThemedAdmin):  # type: ignore[misc]
+class RightsGroupAdmin(ReasonedDeletions, KeyedActions, DjangoGroupAdmin, ThemedAdmin):
     """Django's groups, in the site's frame."""
 
     filter_horizontal = ()

@@ -6,6 +6,7 @@ the orderings and filters that are meant, and where a statement takes too long g
 that says so.
 """
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from django.contrib import admin, messages
@@ -14,6 +15,7 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR, ChangeList
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
+from django.db import Error as DatabaseError
 from django.db import OperationalError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -23,6 +25,8 @@ from django.urls import path, reverse
 from django.utils.functional import cached_property
 from psycopg2.errors import QueryCanceled
 
+from ..audit.actions import Action
+from ..audit.entries import note
 from ..stores import bounded_queries
 from . import date_hierarchy, exports
 
@@ -193,7 +197,7 @@ class BoundedAdmin(KeyedActions, ModelAdmin[M]):  # type: ignore[misc]  # the sa
     def get_urls(self) -> list[Any]:
         if not self.export_columns:
             return super().get_urls()
-        name = f"transactions_{self.opts.model_name}_export"
+        name = f"{self.opts.app_label}_{self.opts.model_name}_export"
         return [path("export/", self.admin_site.admin_view(self.export), name=name), *super().get_urls()]
 
     def _export_url(self, request: HttpRequest) -> str:
@@ -202,10 +206,11 @@ class BoundedAdmin(KeyedActions, ModelAdmin[M]):  # type: ignore[misc]  # the sa
             return ""
         query = request.GET.copy()
         query.pop(PAGE_VAR, None)
-        return f"{reverse(f'admin:transactions_{self.opts.model_name}_export')}?{query.urlencode()}"
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_export"
+        return f"{reverse(name)}?{query.urlencode()}"
 
     def export(self, request: HttpRequest) -> HttpResponseBase:
-        """The list as its URL narrows it, all of it, as a CSV file."""
+        """The list as its URL narrows it, all of it, as a CSV file; noted in the audit trail."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         try:
@@ -214,7 +219,15 @@ class BoundedAdmin(KeyedActions, ModelAdmin[M]):  # type: ignore[misc]  # the sa
             return HttpResponse(
                 "A filter of this list makes no sense.", status=400, content_type="text/plain"
             )
-        return exports.download(rows, self.export_columns, str(self.opts.verbose_name_plural))
+        name = str(self.opts.verbose_name_plural)
+        response = exports.download(rows, self.export_columns, name)
+        if response.status_code == HTTPStatus.OK:
+            try:
+                note(Action.EXPORTED, name, query=request.GET.urlencode())
+            except DatabaseError:
+                response.close()
+                raise
+        return response
 
     def refuses(self, request: HttpRequest, rows: QuerySet[M]) -> bool:
         """Whether `rows` are too many for one action, which is then told to the operator."""

@@ -21,6 +21,7 @@ _ACCESS = [
     ("API tokens", "key", "transactions_apitoken", "transactions.view_apitoken"),
     ("Users", "person", "auth_user", "auth.view_user"),
     ("Groups", "group", "auth_group", "auth.view_group"),
+    ("Audit trail", "history", "audit_entry", "audit.view_entry"),
 ]
 
 

@@ -3,13 +3,17 @@
 from django.contrib import admin
 from django.contrib.admin.actions import delete_selected
 from django.contrib.auth import get_user_model
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+from ..audit.actions import Action
+from ..audit.entries import note
 from ..models import Status, Transaction
+from .deletions import ReasonedDeletions
 from .lists import KEY_DIGITS_MAX, BoundedAdmin, ChosenFilter, list_of
 
 User = get_user_model()
@@ -31,7 +35,7 @@ class UserFilter(ChosenFilter):
 
 
 @admin.register(Transaction)
-class TransactionAdmin(BoundedAdmin[Transaction]):
+class TransactionAdmin(ReasonedDeletions, BoundedAdmin[Transaction]):
     list_display = (
         "id",
         "transaction_id",
@@ -96,6 +100,17 @@ class TransactionAdmin(BoundedAdmin[Transaction]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Transaction | None = None) -> bool:
         return request.user.is_active and request.user.is_superuser
+
+    def delete_model(self, request: HttpRequest, obj: Transaction) -> None:
+        self.delete_queryset(request, Transaction.objects.filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Transaction]) -> None:
+        with transaction.atomic():
+            locked = queryset.order_by("pk").select_for_update()
+            rows = dict(locked.values_list("pk", "transaction_id"))
+            named = next(iter(rows.values())) if len(rows) == 1 else f"{len(rows)} transactions"
+            note(Action.TRANSACTION_DELETED, named, rows=rows)
+            super().delete_queryset(request, Transaction.objects.filter(pk__in=list(rows)))
 
     @admin.action(permissions=["delete"], description="Delete selected transactions")
     def delete_selected(self, request: HttpRequest, queryset: QuerySet[Transaction]) -> HttpResponse | None:

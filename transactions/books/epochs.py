@@ -16,6 +16,8 @@ In each case these books are closed with an alarm, and new ones are opened for w
 import logging
 import uuid
 
+from ..audit.actions import Action
+from ..audit.entries import note
 from ..queue.keys import BATCH, BATCH_INDEX, BOOKS, FEED, INDEX, QUEUE
 from ..rules import emptying as rules
 from ..stores.postgres_session import FLUSH_LOCK, Session
@@ -162,14 +164,17 @@ def empty_everything() -> None:
 
     The script that wipes Redis also notes there that PostgreSQL is still to be emptied. Until it is,
     intake answers 503; if this call is cut off, the next flush finishes the work.
-    Waits for a flush that is under way. Raises psycopg2.Error, redis.RedisError.
+    Waits for a flush that is under way. It is noted in the audit trail before it begins, or it does not
+    begin, and once more when it is done. Raises psycopg2.Error, django.db.Error, redis.RedisError.
     """
     with Session() as session:
         session.lock(FLUSH_LOCK)
+        note(Action.DELETING_EVERYTHING, apart=True)
         epoch = str(uuid.uuid4())
         keys = (QUEUE, INDEX, BOOKS, FEED, *_batches(), *_keys(BATCH_INDEX))
         connection().register_script(WIPE)(keys, [epoch])
         _finish_emptying(session, epoch)
+    note(Action.EVERYTHING_DELETED)
 
 
 def _finish_emptying(session: Session, epoch: str) -> None:

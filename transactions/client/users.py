@@ -8,6 +8,8 @@ from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
 from django.db.models import Max
 
+from ..audit.actions import Action
+from ..audit.entries import note
 from ..tables import USER_KEY, USERS
 
 # Django's keys of users are 32 bits wide. Above this none is made: the sequence is moved past them,
@@ -46,6 +48,7 @@ def make_missing(keys: Iterable[int]) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(LOCK_USERS)
         model._default_manager.bulk_create(users, batch_size=1000, ignore_conflicts=True)
+        note(Action.USER_MADE, f"{len(missing)} users", first=missing[0], last=missing[-1])
         cursor.execute(MOVE_SEQUENCE, [missing[-1], USERS, USER_KEY])
     # One whose name somebody else has is not made.
     return model._default_manager.filter(pk__in=missing).count()

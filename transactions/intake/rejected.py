@@ -14,6 +14,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from ..audit.actions import Action
+from ..audit.entries import note
 from ..models import RejectedRecord
 from ..queue.records import ABSENT, LINE, Record, unescape
 from ..serializers import RecordSerializer
@@ -26,6 +28,7 @@ REQUEST_ID = "replay"
 NAMED_MAX = 1000
 
 Resolution = RejectedRecord.Resolution
+NOTED = {Resolution.REPLAYED: Action.RECORD_REPLAYED, Resolution.DISCARDED: Action.RECORD_DISCARDED}
 
 
 class LeftOpen(NamedTuple):
@@ -88,6 +91,10 @@ def discard(records: QuerySet[RejectedRecord]) -> ResolutionReport:
     return _resolve(records, Resolution.DISCARDED, lambda rows, _: rows)
 
 
+def _called(rows: Sequence[RejectedRecord]) -> str:
+    return f"rejected record {rows[0].pk}" if len(rows) == 1 else f"{len(rows)} rejected records"
+
+
 Worker = Callable[[list[RejectedRecord], ResolutionReport], list[RejectedRecord]]
 
 
@@ -100,6 +107,8 @@ def _resolve(records: QuerySet[RejectedRecord], resolution: Resolution, work: Wo
             report.done += RejectedRecord.objects.filter(
                 pk__in=[row.pk for row in done], resolution=""
             ).update(resolution=resolution, resolved_at=timezone.now())
+            if done:
+                note(NOTED[resolution], _called(done), records=[row.pk for row in done])
     return report
 
 

@@ -10,6 +10,7 @@ from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 from ..access import rate_limits
+from ..audit.models import Via
 from ..intake import request_ids
 from ..intake.batches import ERRORS_TOLD_MAX
 from ..intake.outcomes import Code
@@ -179,6 +180,28 @@ BOOKS = an_object(
 )
 
 
+HASH: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+AUDIT_ENTRY = an_object(
+    {
+        "number": {"type": "integer", "minimum": 1, "description": "In the order of the commits, no gaps."},
+        "at": MOMENT,
+        "action": {"type": "string"},
+        "actor": {"type": "string", "description": "Empty where no credentials were shown."},
+        "actor_id": {"type": ["integer", "null"]},
+        "via": {"type": "string", "enum": Via.values},
+        "token": {"type": "string", "description": "The name of the token that was shown."},
+        "address": {"type": "string", "description": "Of a command the host's name."},
+        "request_id": {"type": "string"},
+        "target": {"type": "string"},
+        "target_id": {"type": "string"},
+        "reason": {"type": "string"},
+        "details": {"type": "object"},
+        "previous": HASH,
+        "hash": HASH,
+    }
+)
+
+
 def shared_answer(description: str, detail: str, *headers: str, schema: Schema | None = None) -> Schema:
     """An answer that many calls may give: `detail` is an example of what it says."""
     content = {"schema": schema or ref("Detail"), "examples": {"detail": {"value": {"detail": detail}}}}
@@ -237,6 +260,7 @@ COMPONENTS: dict[str, Schema] = {
         "BatchReport": BATCH_REPORT,
         "Averages": AVERAGES,
         "Books": BOOKS,
+        "AuditEntry": AUDIT_ENTRY,
         "Detail": an_object({"detail": {"type": "string"}}),
     },
     "responses": {**SHARED_ANSWERS, **SHARED_ANSWERS_TO_BODIES},

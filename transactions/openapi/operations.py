@@ -7,11 +7,14 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiReque
 from drf_spectacular.utils import extend_schema as call
 
 from .. import serializers, tables
+from ..audit.actions import KINDS, Action
+from ..audit.models import NAME_MAX, REASON_MAX, Via
 from ..intake import outcomes
 from ..intake.answers import OBTAINED, most_records
 from ..intake.batches import ERRORS_TOLD_MAX
 from ..intake.parsers import NO_BATCH
 from ..models import TRANSACTION_ID_CHARACTERS_MAX
+from ..reading import audit_trail
 from ..reading.averages import DAYS_MAX
 from ..reading.listing import CURSOR_CHARACTERS_MAX, LIMIT_DEFAULT, LIMIT_MAX
 from .components import AMOUNT, JSON, RECORD_FIELDS, STATUS, USER, Schema, an_object, field_errors, ref
@@ -276,13 +279,94 @@ PIPELINE = call(
 )
 # The view answers this very text.
 DELETED = {"message": f"Deleted all rows from {tables.TRANSACTIONS} table"}
+# PostgreSQL's texts have no NUL.
+TEXT: Schema = {"type": "string", "pattern": r"^[^\x00]*$"}
 DELETE_TRANSACTIONS = call(
     operation_id="deleteTransactions",
     summary="Delete everything",
     description="Where ALLOW_DELETE_ALL is on; else 403.",
     tags=["Administering"],
+    parameters=[query("reason", {**TEXT, "maxLength": REASON_MAX}, "Why: it is kept in the audit trail.")],
     responses={
         200: answer("Done.", MESSAGE, done=DELETED),
+        400: bad("reason", unknown={"why": ["Unknown parameter. Known are: reason."]}),
+    },
+)
+WHOLE_NAME: Schema = {**TEXT, "maxLength": NAME_MAX}
+TRAIL_PARAMETERS = [
+    query("actor", WHOLE_NAME, "Done by this account, or user of the operating system."),
+    query("token", WHOLE_NAME, "With the token of this name."),
+    query("via", {"type": "string", "enum": Via.values}, "Through this."),
+    query("address", WHOLE_NAME, "From this address, or host."),
+    query("request_id", WHOLE_NAME, "In the request of this name."),
+    query("target", WHOLE_NAME, "Done to what bears this name."),
+    query("target_id", WHOLE_NAME, "Done to what has this key."),
+    query(
+        "action",
+        {"type": "string", "enum": [*Action.values, *KINDS]},
+        "One action, or by its first word all of a kind.",
+    ),
+    query("from", {"type": "string"}, "From here on: `YYYY-MM-DD` (UTC), or a moment in ISO 8601."),
+    query("to", {"type": "string"}, "Up to here: the day is included, the moment not."),
+    query(
+        "cursor",
+        {"type": "integer", "format": "int64", "minimum": 1, "maximum": audit_trail.NUMBER_MAX},
+        "As it stands in `next`: entries before this number.",
+    ),
+    query(
+        "limit",
+        {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": audit_trail.LIMIT_MAX,
+            "default": audit_trail.LIMIT_DEFAULT,
+        },
+        "How many at most.",
+    ),
+]
+AUDIT = call(
+    operation_id="listAuditTrail",
+    summary="Who did what, newest first",
+    description="With the right `audit`. Numbers have no gaps, and each entry's hash is over itself and the "
+    "hash before.",
+    tags=["Administering"],
+    parameters=TRAIL_PARAMETERS,
+    responses={
+        200: answer(
+            "A page.",
+            an_object(
+                {
+                    "results": {"type": "array", "items": ref("AuditEntry")},
+                    "next": {"type": ["string", "null"], "format": "uri"},
+                }
+            ),
+            last_page={
+                "results": [
+                    {
+                        "number": 1,
+                        "at": "2026-01-31T12:00:00.000000Z",
+                        "action": Action.TOKEN_MADE.value,
+                        "actor": "ann",
+                        "actor_id": 7,
+                        "via": Via.ADMIN.value,
+                        "token": "",
+                        "address": "203.0.113.9",
+                        "request_id": "4c9b52f0",
+                        "target": "till 1",
+                        "target_id": "12",
+                        "reason": "",
+                        "details": {"rights": ["post"]},
+                        "previous": "0" * 64,
+                        "hash": "5f" * 32,
+                    }
+                ],
+                "next": None,
+            },
+        ),
+        400: bad(
+            *(str(each.name) for each in TRAIL_PARAMETERS),
+            action={"action": ["No such action. Expected one as in token.made, or token."]},
+        ),
     },
 )
 SCHEMA = call(

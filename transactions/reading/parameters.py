@@ -15,6 +15,7 @@ from django.http import QueryDict
 from rest_framework import serializers
 
 from .. import names
+from ..audit.models import REASON_MAX
 from ..serializers import UserField
 from .days import zone_names
 
@@ -68,6 +69,12 @@ class BatchParameters(Parameters[Any]):
     """`atomic`: whether a posted batch is all or none."""
 
     atomic = SwitchField(default=False)
+
+
+class DeletionParameters(Parameters[Any]):
+    """`reason`: why everything is deleted."""
+
+    reason = serializers.CharField(max_length=REASON_MAX, allow_blank=True, required=False)
 
 
 class KnownUserField(UserField):

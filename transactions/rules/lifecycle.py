@@ -15,6 +15,8 @@ from django.db import connection, transaction
 from django.db.models import F, Max, Q, QuerySet, Value
 from django.db.models.functions import Greatest
 
+from ..audit.actions import Action
+from ..audit.entries import note
 from ..models import Rollup, Transaction
 from . import debts
 from .kinds.gaps import Unfit
@@ -26,6 +28,8 @@ from .models import ListEntry, Rule, UserList, Version, VersionState
 # Milliseconds for which a chunk is waited for.
 LOCK_MS_MAX = 10_000
 MINUTE = timedelta(minutes=1)
+# So many users of those that are put on a list, or taken off, stand in the audit trail, beside their number.
+NOTED_USERS_MAX = 100
 # Unknown users that one sentence names.
 TOLD_MAX = 10
 
@@ -126,7 +130,7 @@ def draft(
     with transaction.atomic():
         held = Rule.objects.select_for_update().get(pk=rule.pk)
         last = rule.versions.aggregate(last=Max("number"))["last"] or 0
-        return Version.objects.create(
+        version = Version.objects.create(
             rule=rule,
             number=last + 1,
             kind=kind,
@@ -135,6 +139,8 @@ def draft(
             severity=held.severity if severity is None else severity,
             description=held.description if description is None else description,
         )
+        note(Action.VERSION_DRAFTED, version, author=_named(author))
+        return version
 
 
 def submit(version: Version) -> None:
@@ -144,6 +150,7 @@ def submit(version: Version) -> None:
         held.state = VersionState.SUBMITTED
         held.submitted_at = _now(cursor)
         held.save(update_fields=["state", "submitted_at"])
+        note(Action.VERSION_SUBMITTED, held)
     version.refresh_from_db()
 
 
@@ -187,6 +194,14 @@ def approve(version: Version, approver: Any, *, shadow: bool = False, begin: dat
             Rule.objects.filter(pk=held.rule_id).update(**said)
         if fresh and read(held.kind, held.parameters).group != "clock":
             _owe_past(cursor, held, minute)
+        note(
+            Action.VERSION_APPROVED,
+            held,
+            state=held.state,
+            author=_named(held.author),
+            approver=_named(approver),
+            effective_from=held.effective_from,
+        )
     version.refresh_from_db()
 
 
@@ -250,6 +265,9 @@ def add_entries(
             },
         )
         added: int = cursor.rowcount
+        if added:
+            some = wanted[:NOTED_USERS_MAX]
+            note(Action.LIST_ENTRY_MADE, users, added=added, users=some, ends_at=expires, comment=comment)
     return added
 
 
@@ -268,8 +286,13 @@ def _end_entries(entries: QuerySet[ListEntry]) -> int:
     with alone() as cursor:
         minute = next_minute(cursor)
         end = Greatest(F("starts_at"), Value(minute))
-        later = entries.filter(Q(ends_at=None) | Q(ends_at__gt=end))
-        return later.update(ends_at=end)
+        later = entries.filter(Q(ends_at=None) | Q(ends_at__gt=end)).select_related("list")
+        some = list(later[:NOTED_USERS_MAX])
+        ended = later.update(ends_at=end)
+        if some:
+            users = [entry.user_id for entry in some]
+            note(Action.LIST_ENTRY_ENDED, some[0].list, ended=ended, users=users, ends_at=minute)
+        return ended
 
 
 def _held(version: Version, *states: VersionState) -> Version:
@@ -302,6 +325,11 @@ def _end(version: Version, minute: datetime) -> None:
         version.effective_until = max(minute, version.effective_from)
     version.state = VersionState.RETIRED
     version.save(update_fields=["state", "effective_until"])
+    note(Action.VERSION_RETIRED, version, effective_until=version.effective_until)
+
+
+def _named(user: Any) -> str:
+    return user.get_username() if user is not None else ""
 
 
 def _owe_past(cursor: Any, version: Version, minute: datetime) -> None:

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import psycopg2
 from django.db import connection
 
+from ..audit.actions import Action
+from ..audit.entries import note
 from ..rules import lifecycle
 from ..stores.postgres_session import PRUNE_LOCK, Session
 from ..tables import PRUNING_PLACE, TRANSACTIONS
@@ -101,6 +103,8 @@ def prune(days: int, *, pending: bool = False) -> int:
         except psycopg2.errors.LockNotAvailable:
             raise PruningUnderWay from None
         before = _before(session, days)
+        # Before anything goes: it goes chunk by chunk, and a crash must not hide what went.
+        note(Action.TRANSACTION_PRUNED, f"older than {days} days", pending=pending)
         while place is not None:
             with session.transaction() as cursor:
                 gone, place = _prune_chunk(cursor, before, place, pending=pending)

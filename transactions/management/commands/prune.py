@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 
+from transactions.audit.actors import because
 from transactions.storing import retention
 
 
@@ -20,6 +21,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--older-than", type=_days, required=True, metavar="DAYS", help="of 24 hours")
         parser.add_argument("--pending", action="store_true", help="those that have never settled too")
+        parser.add_argument("--reason", default="", help="why, for the audit trail")
         parser.add_argument("--dry-run", action="store_true", help="only tell how many there are")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -28,7 +30,8 @@ class Command(BaseCommand):
             if options["dry_run"]:
                 self.stdout.write(f"would be pruned: {retention.count_old(days, pending=pending)}")
             else:
-                self.stdout.write(f"pruned: {retention.prune(days, pending=pending)}")
+                with because(options["reason"]):
+                    self.stdout.write(f"pruned: {retention.prune(days, pending=pending)}")
         except retention.PruningUnderWay as error:
             raise CommandError("Another pruning is under way: run this again when it has ended.") from error
         except retention.TooShort as error:

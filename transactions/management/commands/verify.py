@@ -1,12 +1,14 @@
-"""Checks the books from the command line, and acknowledges alarms."""
+"""Checks the books, or the audit trail, from the command line, and acknowledges alarms."""
 
 import json
 from typing import Any
 
 import redis
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error as DatabaseError
 from rest_framework.utils.encoders import JSONEncoder
 
+from transactions.audit import chain
 from transactions.books import alarms, balance
 from transactions.models import Epoch
 
@@ -27,7 +29,18 @@ class Command(BaseCommand):
             help="acknowledge the open alarms: data that vanished or went back in time",
         )
 
+        parser.add_argument(
+            "--audit", action="store_true", help="check the audit trail instead, and print its head"
+        )
+        parser.add_argument(
+            "--head", metavar="NUMBER:HASH", help="with --audit: a head printed earlier must still be in it"
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["head"] is not None and not options["audit"]:
+            raise CommandError("--head goes with --audit.")
+        if options["audit"]:
+            return self._audit(options["head"])
         try:
             found = balance.read()
         except redis.RedisError as error:
@@ -51,6 +64,18 @@ class Command(BaseCommand):
             raise CommandError("The stores moved on between every two readings: run this again.")
         if not found.balanced:
             raise CommandError("The books do not balance.")
+
+    def _audit(self, kept: str | None) -> None:
+        try:
+            head = chain.check(None if kept is None else chain.parse_head(kept))
+        except ValueError as error:
+            raise CommandError("--head is a number, a colon and 64 hexadecimal digits.") from error
+        except chain.ChainBroken as error:
+            raise CommandError(f"The audit trail is not what was written. {error}") from error
+        except DatabaseError as error:
+            raise CommandError(f"PostgreSQL does not answer ({str(error).strip()}).") from error
+        self.stdout.write(f"audit trail: {head.number} entries, nothing is missing or changed")
+        self.stdout.write(f"head: {head}")
 
     def _alarms(self, *, acknowledge: bool) -> None:
         """Shows the open alarms, on stderr so that JSON stays JSON."""

@@ -1,0 +1,183 @@
+"""The trail as it is read: by the API with a right of its own, and in the admin."""
+
+import csv
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
+from rest_framework.test import APIClient
+
+from tests.support.admin_pages import HOSTILE, page, staff
+from tests.support.audit_trail import head, newest
+from transactions.access import tokens
+from transactions.access.rights import Right
+from transactions.audit import chain
+from transactions.audit.actions import Action
+from transactions.audit.actors import Actor, acting
+from transactions.audit.entries import note
+from transactions.audit.models import Entry, Via
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PATH = "/api/audit/"
+LIST = "/admin/audit/entry/"
+
+
+def write(name: str = "ann", action: Action = Action.USER_CHANGED, target: str = "t", **more: Any) -> Entry:
+    actor = Actor(Via.API, name, 7, token="till 1", address="203.0.113.7", request_id="r-7")
+    with acting(lambda: actor):
+        note(action, target, **more)
+    return newest()[0]
+
+
+def get(api: APIClient, query: str = "") -> Any:
+    answer = api.get(PATH + query)
+    assert answer.status_code == 200, answer.json()
+    return answer.json()
+
+
+def test_the_trail_is_read_newest_first_and_page_by_page(api: APIClient) -> None:
+    written = [write(target=f"t{n}").number for n in range(5)]
+    seen, where = [], f"{PATH}?limit=2"
+    for _ in range(3):
+        found = api.get(where).json()
+        seen += [entry["number"] for entry in found["results"]]
+        write()
+        where = found["next"]
+    assert seen[:5] == written[::-1]
+    assert get(api, "?cursor=2&limit=1")["next"] is None
+    assert get(api, "?cursor=1") == {"results": [], "next": None}
+
+
+def test_an_entry_is_told_whole(api: APIClient) -> None:
+    entry = write(reason="why", said=["é", 1])
+    assert get(api, "?limit=1")["results"] == [
+        {
+            "number": entry.number,
+            "at": chain.moment_text(entry.at),
+            "action": "user.changed",
+            "actor": "ann",
+            "actor_id": 7,
+            "via": "api",
+            "token": "till 1",
+            "address": "203.0.113.7",
+            "request_id": "r-7",
+            "target": "t",
+            "target_id": "",
+            "reason": "why",
+            "details": {"said": ["é", 1]},
+            "previous": entry.previous,
+            "hash": entry.hash,
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "actor=bob", "token=till+1&actor=bob", "via=api&actor=bob", "address=203.0.113.7&actor=bob",
+        "request_id=r-7&actor=bob", "target=special", "target_id=k1", "action=list.made&actor=bob",
+        "action=list&actor=bob", "actor=bob&from=2026-01-01", "actor=bob&to=9999-12-31", "actor=bob&token=",
+    ],
+)  # fmt: skip
+def test_it_is_filtered_by_who_what_and_when(api: APIClient, query: str) -> None:
+    before = head()
+    write("ann")
+    with acting(lambda: Actor(Via.API, "bob", token="till 1", address="203.0.113.7", request_id="r-7")):
+        note(Action.LIST_MADE, "special", target_id="k1")
+    write("ann", Action.TOKEN_MADE)
+    found = [entry["number"] for entry in get(api, f"?{query}")["results"] if entry["number"] > before]
+    assert found == [before + 2]
+
+
+def test_days_and_moments_bound_it(api: APIClient) -> None:
+    at = write().at
+    day, moment = at.date().isoformat(), chain.moment_text(at)
+    assert get(api, f"?limit=1&from={day}&to={day}")["results"] != []
+    assert get(api, f"?limit=1&from={moment}")["results"] != []
+    assert get(api, f"?from={moment}&to={moment}")["results"] == []
+    assert get(api, "?from=2020-01-01&to=2020-12-31")["results"] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "wrong"),
+    [
+        ("action=user.changes", "action"),
+        ("action=users", "action"),
+        ("actors=ann", "actors"),
+        ("via=nobody", "via"),
+        ("from=yesterday", "from"),
+        ("from=2026-02-01&to=2026-01-01", "to"),
+        ("limit=1001", "limit"),
+        ("cursor=x", "cursor"),
+        ("cursor=0", "cursor"),
+        ("actor=a&actor=b", "actor"),
+        ("target=%00", "target"),
+    ],
+)
+def test_what_makes_no_sense_is_told_by_its_name(api: APIClient, query: str, wrong: str) -> None:
+    answer = api.get(f"{PATH}?{query}")
+    assert (answer.status_code, list(answer.json())) == (400, [wrong])
+
+
+def test_it_takes_a_right_of_its_own(api: APIClient, settings: Settings, people: list[User]) -> None:
+    settings.ALLOW_ANONYMOUS_API = False
+    assert api.get(PATH).status_code == 401
+    all_but = frozenset(Right) - {Right.AUDIT}
+    for name, rights, status in (("most", all_but, 403), ("auditor", frozenset({Right.AUDIT}), 200)):
+        token, _ = tokens.create(name, rights=rights)
+        answer = api.get(PATH, HTTP_AUTHORIZATION=f"Bearer {token}")
+        assert answer.status_code == status, name
+    assert api.get("/api/pipeline/", HTTP_AUTHORIZATION=f"Bearer {token}").status_code == 403
+
+
+def test_nothing_else_is_done_to_it(api: APIClient) -> None:
+    for method in (api.post, api.put, api.patch, api.delete):
+        assert method(PATH).status_code == 405
+
+
+# --- The admin's page ------------------------------------------------------------------------------
+
+
+def test_the_page_shows_it_as_text_and_changes_nothing(root: Client) -> None:
+    entry = write(HOSTILE, target=HOSTILE, reason=HOSTILE, said=HOSTILE)
+    shown = page(root, LIST) + page(root, f"{LIST}{entry.pk}/change/")
+    assert "<script>alert('1')" not in shown
+    assert "&lt;script&gt;alert(&#x27;1&#x27;)" in shown
+    assert "Audit trail" in shown
+    assert str(entry.hash) in shown
+    assert root.get(f"{LIST}add/").status_code == 403
+    assert root.post(f"{LIST}{entry.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert root.post(f"{LIST}{entry.pk}/change/", {"actor": "x"}).status_code == 403
+
+
+def test_the_page_is_for_who_may_see_it(client: Client, people: list[User]) -> None:
+    staff(client, "view_transaction")
+    assert client.get(LIST).status_code == 403
+    assert client.get(f"{LIST}export/").status_code == 403
+    assert LIST not in page(client, reverse("admin:index"))
+
+
+def test_the_page_is_narrowed_by_kind_time_and_name(root: Client) -> None:
+    write("ann", target="needle")
+    write("bob", Action.LIST_MADE, target="haystack")
+    assert "needle" in page(root, f"{LIST}?kind=user&q=ann")
+    assert "haystack" not in page(root, f"{LIST}?kind=user")
+    assert "needle" not in page(root, f"{LIST}?kind=list")
+    assert "haystack" in page(root, f"{LIST}?q=haystack")
+    assert "haystack" in page(root, f"{LIST}?via__exact=api&at__gte=2020-01-01+00:00:00%2B00:00")
+    assert "haystack" not in page(root, f"{LIST}?at__lt=2020-01-01+00:00:00%2B00:00")
+    assert root.get(f"{LIST}?hash=1").status_code in (302, 400)
+
+
+def test_its_export_is_an_entry_too(root: Client) -> None:
+    entry = write()
+    answer: Any = root.get(f"{LIST}export/?q=ann")
+    rows = list(csv.DictReader(b"".join(answer.streaming_content).decode().splitlines()))
+    answer.close()
+    assert rows[0]["number"] == str(entry.number)
+    assert rows[0]["hash"] == entry.hash
+    assert (newest()[0].action, newest()[0].target) == ("export.read", "audit trail")

@@ -1,0 +1,33 @@
+"""Deletions ask why, for the audit trail."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.http import HttpRequest, HttpResponse
+
+from ..audit.actors import because
+
+if TYPE_CHECKING:
+    from django.contrib.admin import ModelAdmin
+
+    Confirming = ModelAdmin[Any]
+else:
+    Confirming = object
+
+
+class ReasonedDeletions(Confirming):
+    """An admin whose confirmations of a deletion have a field for the reason."""
+
+    delete_confirmation_template = "admin/transactions/delete_confirmation.html"
+    delete_selected_confirmation_template = "admin/transactions/delete_confirmation.html"
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        with because(_reason(request)):
+            return super().delete_view(request, object_id, extra_context)
+
+    def response_action(self, request: HttpRequest, queryset: Any, *args: Any) -> HttpResponse | None:
+        with because(_reason(request)):
+            return super().response_action(request, queryset, *args)
+
+
+def _reason(request: HttpRequest) -> str:
+    return request.POST.get("reason", "").strip()

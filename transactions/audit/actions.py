@@ -1,0 +1,57 @@
+"""What is noted, each by a name of two words: what it was done to, and what was done."""
+
+from django.db import models
+
+
+class Action(models.TextChoices):
+    LOGGED_IN = "log_in.succeeded", "Logged in"
+    LOG_IN_FAILED = "log_in.failed", "Log-in failed"
+    LOCKED_OUT = "log_in.locked_out", "Locked out of the log-in"
+    LOGGED_OUT = "log_in.ended", "Logged out"
+    TOKEN_MADE = "token.made", "Token made"
+    TOKEN_REVOKED = "token.revoked", "Token revoked"
+    TOKEN_EXPIRED = "token.expired", "Token expired"
+    USER_MADE = "user.made", "User made"
+    USER_CHANGED = "user.changed", "User changed"
+    USER_DELETED = "user.deleted", "User deleted"
+    USER_RIGHTS = "user.rights_changed", "Rights of a user changed"
+    GROUP_MADE = "group.made", "Group made"
+    GROUP_CHANGED = "group.changed", "Group changed"
+    GROUP_DELETED = "group.deleted", "Group deleted"
+    GROUP_RIGHTS = "group.rights_changed", "Rights of a group changed"
+    RULE_MADE = "rule.made", "Rule made"
+    RULE_CHANGED = "rule.changed", "Rule changed"
+    RULE_DELETED = "rule.deleted", "Rule deleted"
+    VERSION_DRAFTED = "version.drafted", "Version of a rule drafted"
+    VERSION_SUBMITTED = "version.submitted", "Version submitted"
+    VERSION_APPROVED = "version.approved", "Version approved"
+    VERSION_RETIRED = "version.retired", "Version retired"
+    LIST_MADE = "list.made", "List of users made"
+    LIST_CHANGED = "list.changed", "List changed"
+    LIST_DELETED = "list.deleted", "List deleted"
+    LIST_ENTRY_MADE = "list.entry_made", "User put on a list"
+    LIST_ENTRY_ENDED = "list.entry_ended", "User taken off a list"
+    RECORD_REPLAYED = "record.replayed", "Rejected records replayed"
+    RECORD_DISCARDED = "record.discarded", "Rejected records discarded"
+    EXPORTED = "export.read", "List exported"
+    TRANSACTION_DELETED = "transaction.deleted", "Transactions deleted"
+    TRANSACTION_PRUNED = "transaction.pruned", "Removal of old transactions begun"
+    DELETING_EVERYTHING = "everything.deletion_begun", "Deletion of everything begun"
+    EVERYTHING_DELETED = "everything.deleted", "Everything deleted"
+    ALARM_ACKNOWLEDGED = "alarm.acknowledged", "Alarm acknowledged"
+    SETTING_CHANGED = "setting.changed", "Settings changed"
+
+
+# The first words: what an action was done to.
+KINDS = tuple(dict.fromkeys(action.partition(".")[0] for action in Action.values))
+# Those which ask why; where nothing is said, that is said.
+ASK_FOR_REASON = frozenset(
+    {
+        Action.USER_DELETED,
+        Action.GROUP_DELETED,
+        Action.TRANSACTION_DELETED,
+        Action.TRANSACTION_PRUNED,
+        Action.DELETING_EVERYTHING,
+        Action.EVERYTHING_DELETED,
+    }
+)

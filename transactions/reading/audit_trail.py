@@ -1,0 +1,110 @@
+"""The audit trail, newest first, page by page: a page begins below the number that ended the one before."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, NamedTuple
+
+from django.db.models import QuerySet
+from rest_framework import serializers
+
+from ..audit.actions import KINDS, Action
+from ..audit.chain import moment_text
+from ..audit.models import NAME_MAX, Entry, Via
+from ..serializers import WholeField
+from ..stores import bounded_queries
+from .parameters import DayOrMomentField, Parameters
+
+LIMIT_DEFAULT = 100
+LIMIT_MAX = 1000
+NUMBER_MAX = 10**18
+# Texts that are compared with the whole of the column of their name.
+EXACT = ("actor", "token", "address", "request_id", "target", "target_id")
+
+
+class ActionField(serializers.ChoiceField):
+    """An action, or the first word of some: `token` stands for all that is done to tokens."""
+
+    default_error_messages = {"invalid_choice": "No such action. Expected one as in token.made, or token."}
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(choices=[*Action.values, *KINDS], **more)
+
+
+class TrailParameters(Parameters[Any]):
+    """What may be asked of the trail. Days are UTC's, and both are included; `to` as a moment is not."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        texts: dict[str, serializers.Field[Any, Any, Any, Any]] = {
+            name: serializers.CharField(max_length=NAME_MAX, trim_whitespace=False, required=False)
+            for name in EXACT
+        }
+        return {
+            **texts,
+            "via": serializers.ChoiceField(choices=Via.choices, required=False),
+            "action": ActionField(required=False),
+            "from": DayOrMomentField(required=False),
+            "to": DayOrMomentField(required=False),
+            "cursor": WholeField(min_value=1, max_value=NUMBER_MAX, required=False),
+            "limit": WholeField(min_value=1, max_value=LIMIT_MAX, default=LIMIT_DEFAULT),
+        }
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        since, until = attrs.pop("from", None), attrs.pop("to", None)
+        attrs["since"] = since if since is None or isinstance(since, datetime) else _midnight(since)
+        if until is not None and not isinstance(until, datetime):
+            # After the last day that there is nothing comes.
+            until = _midnight(until + timedelta(days=1)) if until < date.max else None
+        attrs["until"] = until
+        if attrs["since"] is not None and until is not None and until < attrs["since"]:
+            raise serializers.ValidationError({"to": ["This is before `from`."]})
+        return attrs
+
+
+class TrailPage(NamedTuple):
+    """Some entries as the API shows them, and the cursor of the next page, None on the last."""
+
+    results: Sequence[dict[str, Any]]
+    cursor: str | None
+
+
+def page(asked: dict[str, Any]) -> TrailPage:
+    """One page of what was asked, by the checked TrailParameters. Raises django.db.Error."""
+    limit = asked["limit"]
+    with bounded_queries.bounded():
+        found = list(_wanted(asked).order_by("-number")[: limit + 1])
+    cursor = str(found[limit - 1].number) if len(found) > limit else None
+    return TrailPage([_as_dict(entry) for entry in found[:limit]], cursor)
+
+
+def _wanted(asked: dict[str, Any]) -> QuerySet[Entry]:
+    entries = Entry.objects.filter(**{name: asked[name] for name in (*EXACT, "via") if name in asked})
+    if (action := asked.get("action")) is not None:
+        by = {"action__startswith": f"{action}."} if action in KINDS else {"action": action}
+        entries = entries.filter(**by)
+    bounds = {"at__gte": asked["since"], "at__lt": asked["until"], "number__lt": asked.get("cursor")}
+    return entries.filter(**{name: value for name, value in bounds.items() if value is not None})
+
+
+def _as_dict(entry: Entry) -> dict[str, Any]:
+    return {
+        "number": entry.number,
+        "at": moment_text(entry.at),
+        "action": entry.action,
+        "actor": entry.actor,
+        "actor_id": entry.actor_id,
+        "via": entry.via,
+        "token": entry.token,
+        "address": entry.address,
+        "request_id": entry.request_id,
+        "target": entry.target,
+        "target_id": entry.target_id,
+        "reason": entry.reason,
+        "details": json.loads(entry.details),
+        "previous": entry.previous,
+        "hash": entry.hash,
+    }
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
