@@ -80,6 +80,17 @@ ENDPOINTS = (
     Endpoint("GET", "/api/rules/lists/1/entries/", Right.VIEW_RULES),
     Endpoint("POST", "/api/rules/lists/1/entries/", Right.CHANGE_RULES),
     Endpoint("POST", "/api/rules/lists/1/entries/1/end/", Right.CHANGE_RULES),
+    Endpoint("GET", "/api/rules/performance/", Right.VIEW_RULES),
+    Endpoint("GET", "/api/alerts/", Right.VIEW_ALERTS),
+    Endpoint("GET", "/api/alerts/counts/", Right.VIEW_ALERTS),
+    Endpoint("POST", "/api/alerts/bulk/", Right.CHANGE_ALERTS),
+    Endpoint("GET", "/api/alerts/1/", Right.VIEW_ALERTS),
+    *(
+        Endpoint("POST", f"/api/alerts/1/{step}/", Right.CHANGE_ALERTS)
+        for step in ("assign", "claim", "close", "note", "release", "reopen", "snooze", "undo")
+    ),
+    Endpoint("GET", "/api/snoozes/", Right.VIEW_ALERTS),
+    Endpoint("POST", "/api/snoozes/1/end/", Right.CHANGE_ALERTS),
     Endpoint("GET", "/api/audit/", Right.AUDIT),
     Endpoint("GET", "/metrics", Right.READ),
     Endpoint("GET", "/ws/admin/transactions/", Right.READ, unknown=403),

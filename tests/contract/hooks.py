@@ -1,10 +1,18 @@
-"""What schemathesis cannot know: how NDJSON is written, that user 1 exists, and which rule and list do."""
+"""What schemathesis cannot know: how NDJSON is written, that user 1 exists, and which rule, list and alert do."""
 
 import json
 import os
 from typing import Any
 
 import schemathesis
+
+# Where the key of what exists is told, by the beginning of a path; of two that fit the first.
+KNOWN = {
+    "/api/rules/lists/": "LIST_ID",
+    "/api/rules/": "RULE_ID",
+    "/api/alerts/": "ALERT_ID",
+    "/api/snoozes/": "SNOOZE_ID",
+}
 
 
 @schemathesis.serializer("application/x-ndjson")
@@ -26,10 +34,12 @@ def map_body(context: Any, body: Any) -> Any:
 
 @schemathesis.hook
 def map_path_parameters(context: Any, path_parameters: Any) -> Any:
-    """Two of three rules and lists are the one that exists, and its versions have small numbers."""
-    if not isinstance(path_parameters, dict) or not context.operation.path.startswith("/api/rules/"):
+    """Two of three rules, lists and alerts are the one that exists, and its versions have small numbers."""
+    path = context.operation.path
+    known = next((name for start, name in KNOWN.items() if path.startswith(start)), None)
+    if not isinstance(path_parameters, dict) or known is None:
         return path_parameters
-    known = os.environ["LIST_ID" if "/lists/" in context.operation.path else "RULE_ID"]
+    known = os.environ[known]
     if _could_be_a_key(path_parameters.get("id")) and path_parameters["id"] % 3:
         path_parameters["id"] = int(known)
     if _could_be_a_key(path_parameters.get("number")):

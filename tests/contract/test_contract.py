@@ -13,9 +13,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from tests.support.serving import ROOT, collect_static_files, daphne
 from transactions.access.tokens import create
+from transactions.alerts.models import Alert, Snooze
 from transactions.rules import lifecycle
 from transactions.rules.models import Rule, UserList
 
@@ -53,10 +55,23 @@ SEEN_AT_LEAST = {
     "GET /api/rules/lists/*/entries/": {200, 400, 401, 404},
     "POST /api/rules/lists/*/entries/": {200, 400, 401, 404},
     "POST /api/rules/lists/*/entries/*/end/": {400, 401, 404},
+    "GET /api/rules/performance/": {200, 400, 401},
+    "GET /api/alerts/": {200, 400, 401},
+    "GET /api/alerts/counts/": {200, 401},
+    "GET /api/alerts/*/": {200, 401, 404},
+    "POST /api/alerts/*/claim/": {400, 401, 404, 409},
+    "POST /api/alerts/*/note/": {200, 400, 401, 404},
+    "POST /api/alerts/*/close/": {400, 401, 404, 409},
+    "POST /api/alerts/*/snooze/": {400, 401, 404, 409},
+    "POST /api/alerts/*/undo/": {400, 401, 404, 409},
+    "POST /api/alerts/bulk/": {200, 400, 401},
+    "GET /api/snoozes/": {200, 400, 401},
+    "POST /api/snoozes/*/end/": {400, 401, 404, 409},
     "GET /metrics": {200, 401},
     "GET /livez": {200},
     "GET /readyz": {200},
 }
+KEYED = ("/api/rules/", "/api/alerts/", "/api/snoozes/")
 TOOL = Path(sys.executable).with_name("schemathesis")
 CONTRACT = Path(__file__).parent
 
@@ -79,6 +94,8 @@ def test_no_answer_is_outside_the_schema(server: str, tmp_path: Path) -> None:
     User.objects.create_superuser(pk=1, username="of the examples")
     token, _ = create("contract", username="of the examples")
     rule, users = Rule.objects.create(name="Of the contract"), UserList.objects.create(name="Of the contract")
+    alert = Alert.objects.create(rule=rule.pk, rule_name=rule.name, severity="HIGH", user=1)
+    ended = Snooze.objects.create(rule=rule.pk, user=1, reason="Of the contract", ends_at=timezone.now())
     for amount in range(1, 10):
         version = lifecycle.draft(rule, "amount", {"amount": amount})
         if amount > 4:
@@ -95,6 +112,7 @@ def test_no_answer_is_outside_the_schema(server: str, tmp_path: Path) -> None:
             **os.environ,
             **{"PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.contract.hooks"},
             **{"RULE_ID": str(rule.pk), "LIST_ID": str(users.pk)},
+            **{"ALERT_ID": str(alert.pk), "SNOOZE_ID": str(ended.pk)},
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -113,6 +131,6 @@ def statuses(archive: Any) -> dict[str, set[int]]:
     seen = defaultdict(set)
     for entry in archive["log"]["entries"]:
         path = re.sub("^(/api/transactions/)(?!average/).+", r"\1*", urlsplit(entry["request"]["url"]).path)
-        path = re.sub("(?<=/)[0-9]+(?=/)", "*", path) if path.startswith("/api/rules/") else path
+        path = re.sub("(?<=/)[0-9]+(?=/)", "*", path) if path.startswith(KEYED) else path
         seen[f"{entry['request']['method']} {path}"].add(entry["response"]["status"])
     return seen

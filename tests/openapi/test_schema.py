@@ -21,6 +21,9 @@ from rest_framework.test import APIClient
 from tests.support.serving import ROOT
 from transactions import urls
 from transactions.reading import averages, listing
+from transactions.review import parameters as of_review
+from transactions.review import steps
+from transactions.review.bodies import Bulk
 from transactions.rulebook import bodies
 from transactions.rulebook import parameters as asked
 from transactions.rulebook.backtests import NewBacktest
@@ -88,6 +91,9 @@ def test_fields_and_parameters_are_those_that_are_read(document: Schema) -> None
     assert parameters("/api/rules/") == set(asked.RuleParameters().fields)
     assert parameters("/api/rules/{id}/hits/") == set(asked.HitParameters().fields)
     assert parameters("/api/rules/lists/") == set(asked.ListsParameters().fields)
+    assert parameters("/api/rules/performance/") == set(of_review.PerformanceParameters().fields)
+    assert parameters("/api/alerts/") == set(of_review.AlertParameters().fields)
+    assert parameters("/api/snoozes/") == set(of_review.SnoozeParameters().fields)
     assert parameters("/api/rules/lists/{id}/entries/") == set(asked.EntryParameters().fields)
 
 
@@ -103,6 +109,9 @@ def test_what_may_be_posted_about_rules_is_what_is_read(document: Schema) -> Non
     assert shapes("/api/rules/{id}/versions/") == set(bodies.NewVersion().fields)
     assert shapes("/api/rules/{id}/versions/{number}/approve/") == set(bodies.Approval().fields)
     assert shapes("/api/rules/{id}/backtests/") == set(NewBacktest().fields)
+    for step, (form, _) in steps.STEPS.items():
+        assert shapes(f"/api/alerts/{{id}}/{step}/") == set(form().fields)
+    assert shapes("/api/alerts/bulk/") == set(Bulk().fields)
     assert shapes("/api/rules/lists/") == set(bodies.NewList().fields)
     assert shapes("/api/rules/lists/{id}/entries/") == set(bodies.NewEntries().fields)
 

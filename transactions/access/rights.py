@@ -10,7 +10,7 @@ class Right(StrEnum):
     """POST transactions, read what there is, or administer: DELETE everything.
 
     See rules and what they found, write drafts and lists of users, or decide: bring a version into force
-    and end it. Read the audit trail. None of them holds another.
+    and end it. See alerts, or deal with them. Read the audit trail. None of them holds another.
     """
 
     POST = "post"
@@ -19,6 +19,8 @@ class Right(StrEnum):
     VIEW_RULES = "rules.view"
     CHANGE_RULES = "rules.change"
     APPROVE_RULES = "rules.approve"
+    VIEW_ALERTS = "alerts.view"
+    CHANGE_ALERTS = "alerts.change"
     AUDIT = "audit"
 
 
@@ -31,12 +33,16 @@ PERMISSIONS = {
     Right.VIEW_RULES: "view_rule",
     Right.CHANGE_RULES: "change_rule",
     Right.APPROVE_RULES: "approve_rule",
+    Right.VIEW_ALERTS: "view_alert",
+    Right.CHANGE_ALERTS: "change_alert",
     Right.AUDIT: "view_entry",
 }
 APPLICATIONS = {
     Right.VIEW_RULES: "rules",
     Right.CHANGE_RULES: "rules",
     Right.APPROVE_RULES: "rules",
+    Right.VIEW_ALERTS: "alerts",
+    Right.CHANGE_ALERTS: "alerts",
     Right.AUDIT: "audit",
 }
 

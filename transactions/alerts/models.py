@@ -95,6 +95,13 @@ class Alert(models.Model):
             ),
             # All alerts, newest first.
             models.Index(fields=["opened_at", "id"], name="alert_by_time"),
+            # Those of a rule, closed ones too; those of a disposition.
+            models.Index(fields=["rule", "opened_at", "id"], name="alert_by_rule"),
+            models.Index(
+                fields=["disposition", "opened_at", "id"],
+                name="alert_by_disposition",
+                condition=models.Q(state=AlertState.CLOSED),
+            ),
             # What is overdue.
             models.Index(
                 fields=["due_at"], name="alert_by_due", condition=~models.Q(state=AlertState.CLOSED)
@@ -123,7 +130,11 @@ class Snooze(models.Model):
     hits = models.BigIntegerField(db_default=0)
 
     class Meta:
-        indexes = [models.Index(fields=["rule", "user", "ends_at"], name="snooze_by_rule")]
+        indexes = [
+            models.Index(fields=["rule", "user", "ends_at"], name="snooze_by_rule"),
+            # The list, by when they end.
+            models.Index(fields=["ends_at", "id"], name="snooze_by_end"),
+        ]
 
     def __str__(self) -> str:
         return f"rule {self.rule}, user {self.user} until {self.ends_at:%Y-%m-%d %H:%M}"

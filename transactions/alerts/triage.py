@@ -14,15 +14,29 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from ..audit.actions import Action
+from ..audit.entries import note as note_in_trail
 from .models import Alert, AlertEvent, AlertState, Disposition, Snooze, Step
 
 REASON_CHARACTERS_MAX = 1000
+SNOOZE_REASON_CHARACTERS_MAX = 200
 # A snooze ends within so many days.
 SNOOZE_DAYS_MAX = 180
 # For so long one's own last step can be undone.
 UNDO_FOR = timedelta(minutes=15)
 # The fields that a step may change, and undoing it brings back.
 SAVED = ("state", "assignee", "closed_at", "closed_by", "disposition", "reason")
+# Steps that somebody may have to answer for; notes are kept with the alert alone.
+NOTED_AS = {
+    Step.CLAIMED: Action.ALERT_CLAIMED,
+    Step.ASSIGNED: Action.ALERT_ASSIGNED,
+    Step.RELEASED: Action.ALERT_RELEASED,
+    Step.CLOSED: Action.ALERT_CLOSED,
+    Step.REOPENED: Action.ALERT_REOPENED,
+    Step.SNOOZED: Action.SNOOZE_MADE,
+    Step.WOKEN: Action.SNOOZE_ENDED,
+    Step.UNDONE: Action.ALERT_UNDONE,
+}
 CHANGED = ("state", "assignee_id", "closed_at", "closed_by_id", "disposition", "reason")
 
 
@@ -104,7 +118,7 @@ def reopen(alert: int, by: User, seen: int, reason: str) -> Alert:
 
 def snooze(alert: int, by: User, seen: int, until: datetime, reason: str) -> Snooze:
     """The alert's rule raises nothing for its user until a moment; its hits are kept and counted."""
-    said = _said(reason, "reason", "A reason")[:200]
+    said = _said(reason, "reason", "A reason", SNOOZE_REASON_CHARACTERS_MAX)
     with _step(alert, by, seen, Step.SNOOZED, f"until {until:%Y-%m-%d %H:%M} UTC: {said}") as held:
         if held.state == AlertState.OPEN:
             raise Refused("Nobody has looked at it: claim it, or close it, before it is snoozed.")
@@ -207,6 +221,11 @@ def _tell(alert: Alert, by: User, step: Step, text: str, before: dict[str, Any] 
     AlertEvent.objects.create(
         alert=alert, step=step, by=by, by_name=by.username, text=text, before=before, version=alert.version
     )
+    if step in NOTED_AS:
+        disposition: dict[str, Any] = {"disposition": alert.disposition} if alert.disposition else {}
+        note_in_trail(
+            NOTED_AS[step], alert, reason=text, rule=alert.rule_name, user=alert.user, **disposition
+        )
 
 
 def _still_open(alert: Alert) -> None:
@@ -214,14 +233,14 @@ def _still_open(alert: Alert) -> None:
         raise Refused("It is closed: reopen it first.")
 
 
-def _said(text: str, field: str, what: str) -> str:
+def _said(text: str, field: str, what: str, most: int = REASON_CHARACTERS_MAX) -> str:
     said = text.strip()
     if not said:
         raise Refused(f"{what} must be given.", field)
     if any(unicodedata.category(character) == "Cc" and character not in "\n\t" for character in said):
         raise Refused(f"{what} has no control characters.", field)
-    if len(said) > REASON_CHARACTERS_MAX:
-        raise Refused(f"{what} has at most {REASON_CHARACTERS_MAX:,} characters.", field)
+    if len(said) > most:
+        raise Refused(f"{what} has at most {most:,} characters.", field)
     return said
 
 

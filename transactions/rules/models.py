@@ -164,7 +164,9 @@ class Hit(models.Model):
     # What reached the limit, as of raising.
     figures = models.JSONField()
     raised_at = models.DateTimeField(db_default=Now())
-    alert = models.ForeignKey(Alert, null=True, on_delete=models.SET_NULL, related_name="raised_by")
+    alert = models.ForeignKey(
+        Alert, null=True, on_delete=models.SET_NULL, related_name="raised_by", db_index=False
+    )
     suppressed = models.CharField(max_length=10, choices=Suppressed, blank=True, db_default="")
 
     class Meta:
@@ -182,6 +184,14 @@ class Hit(models.Model):
             models.Index(fields=["raised_at"], name="hit_by_time"),
             # Pages of a version's hits, and how many there were lately.
             models.Index(fields=["version", "raised_at", "id"], name="hit_by_version"),
+            # The hits of an alert: the first, and the latest.
+            models.Index(fields=["alert", "id"], name="hit_by_alert"),
+            # What a snooze has kept away.
+            models.Index(
+                fields=["user", "version", "id"],
+                name="hit_snoozed",
+                condition=models.Q(suppressed="SNOOZED"),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -53,6 +53,10 @@ class WindowedKind(Kind):
         """Which rows count, beside the filter."""
         return []
 
+    def counted(self, row: str, bound: Bound) -> list[str]:
+        """Which rows count."""
+        return [*self.own_conditions(row, bound), *self.filter.conditions(row, bound)]
+
     def limit_of(self, bound: Bound) -> str:
         """What count or sum must reach."""
         raise NotImplementedError
@@ -67,7 +71,7 @@ class WindowedKind(Kind):
         return f"{' AND '.join(conditions)} AND coalesce({kept} >= {self.limit_of(bound)}, true)"
 
     def sql(self, bound: Bound) -> str:
-        conditions = [*self.own_conditions("t", bound), *self.filter.conditions("t", bound)]
+        conditions = self.counted("t", bound)
         return TEXT.format(
             table=TABLE,
             window=bound.interval("window", self.window_s),

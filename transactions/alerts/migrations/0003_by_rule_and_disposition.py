@@ -1,0 +1,22 @@
+"""Indexes for the queue by rule and disposition, and for snoozes; alerts are opened while they are made."""
+
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    atomic = False
+    dependencies = [("alerts", "0002_triage")]
+
+    operations = [
+        AddIndexConcurrently("alert", models.Index(fields=["rule", "opened_at", "id"], name="alert_by_rule")),
+        AddIndexConcurrently(
+            "alert",
+            models.Index(
+                fields=["disposition", "opened_at", "id"],
+                name="alert_by_disposition",
+                condition=models.Q(state="CLOSED"),
+            ),
+        ),
+        AddIndexConcurrently("snooze", models.Index(fields=["ends_at", "id"], name="snooze_by_end")),
+    ]

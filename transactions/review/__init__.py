@@ -1,0 +1,1 @@
+"""Alerts as the API and the pages take and show them."""

@@ -1,0 +1,84 @@
+"""What is known of the user of an alert: totals, a line of amounts, other alerts, snoozes."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from .. import tables
+from ..alerts.models import Alert, Snooze
+from ..stores import bounded_queries
+from . import queue
+
+DAYS = 30
+# Beyond it no transaction of a user is counted.
+COUNTED_MAX = 10_000
+OTHERS_MAX = 20
+POINTS_MAX = 500
+
+# Purpose: a user's transactions of the last days, the latest so many, by the index on users.
+TOTALS = f"""
+    SELECT count(*), count(*) FILTER (WHERE status = 'SUCCESS'), count(*) FILTER (WHERE status = 'FAILED'),
+           count(*) FILTER (WHERE status = 'PENDING'),
+           coalesce(sum(amount) FILTER (WHERE status = 'SUCCESS'), 0)
+      FROM (SELECT t.status, t.amount FROM {tables.TRANSACTIONS} t
+             WHERE t.user_id = %(user)s AND (t.user_id, t.created_at) > (%(user)s, %(since)s)
+             ORDER BY t.user_id DESC, t.created_at DESC, t.id DESC LIMIT %(most)s) counted
+"""
+FIRST = f"""
+    SELECT t.created_at FROM {tables.TRANSACTIONS} t WHERE t.user_id = %(user)s
+     ORDER BY t.user_id, t.created_at, t.id LIMIT 1
+"""
+# Purpose: a user's amounts around an alert, the latest so many.
+AMOUNTS = f"""
+    SELECT t.id, t.created_at, t.amount, t.status FROM {tables.TRANSACTIONS} t
+     WHERE t.user_id = %(user)s AND (t.user_id, t.created_at) >= (%(user)s, %(first)s)
+       AND (t.user_id, t.created_at) <= (%(user)s, %(last)s)
+     ORDER BY t.user_id DESC, t.created_at DESC, t.id DESC LIMIT %(most)s
+"""
+
+
+def totals(user: int) -> dict[str, Any]:
+    """Counts by status and the sum of what succeeded, of the last DAYS days; of COUNTED_MAX at most."""
+    since = timezone.now() - timedelta(days=DAYS)
+    asked = {"user": user, "since": since, "most": COUNTED_MAX + 1}
+    ((count, succeeded, failed, pending, amount),) = bounded_queries.query(TOTALS, asked)
+    first = bounded_queries.query(FIRST, {"user": user})
+    return {
+        "days": DAYS,
+        "transactions": min(count, COUNTED_MAX),
+        "succeeded": succeeded,
+        "failed": failed,
+        "pending": pending,
+        "amount_succeeded": int(amount),
+        "complete": count <= COUNTED_MAX,
+        "first_at": first[0][0] if first else None,
+    }
+
+
+def amounts(user: int, first: datetime, last: datetime) -> list[Any]:
+    """(key, moment, amount, status) of the user's transactions between two moments, the latest first."""
+    asked = {"user": user, "first": first, "last": last, "most": POINTS_MAX}
+    return bounded_queries.query(AMOUNTS, asked)
+
+
+def others(alert: Alert) -> list[Alert]:
+    """Other alerts of the user, or of the whole system, the newest first."""
+    rows = Alert.objects.select_related("assignee", "closed_by").filter(user=alert.user)
+    return list(rows.exclude(pk=alert.pk).order_by("-opened_at", "-id")[:OTHERS_MAX])
+
+
+def others_as_dicts(alert: Alert) -> list[dict[str, Any]]:
+    return [queue.as_dict(each) for each in others(alert)]
+
+
+def snooze_in_force(alert: Alert) -> Snooze | None:
+    """What keeps alerts of its rule and user away now."""
+    return snoozes(alert).filter(ends_at__gt=timezone.now()).order_by("-ends_at").first()
+
+
+def snoozes(alert: Alert) -> QuerySet[Snooze]:
+    """All there were of its rule and user."""
+    same = Q(user=alert.user) if alert.user is not None else Q(user=None)
+    return Snooze.objects.select_related("made_by").filter(same, rule=alert.rule)

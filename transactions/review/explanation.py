@@ -1,0 +1,137 @@
+"""An alert explained: the rule's sentence with its figures, what made it, and what happened since."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from ..alerts.models import Alert, AlertEvent
+from ..rules.evidence import Evidence, behind, explained, form_of
+from ..rules.models import Hit, Version
+from ..stores import bounded_queries
+from . import customer, queue, snoozes
+
+# Hits that are shown, the latest; all of an alert are counted.
+HITS_MAX = 100
+SUPPRESSED_MAX = 50
+EVENTS_MAX = 200
+
+
+@dataclass(slots=True)
+class Explanation:
+    """What made an alert."""
+
+    alert: Alert
+    # The version that opened it; None where no hit of it is left.
+    version: Version | None = None
+    first: Hit | None = None
+    # The latest hit: its figures are the largest of a window that fills.
+    last: Hit | None = None
+    evidence: list[Evidence] = field(default_factory=list)
+    suppressed: list[Hit] = field(default_factory=list)
+
+    @property
+    def sentence(self) -> str | None:
+        form = None if self.version is None else form_of(self.version)
+        return None if form is None else form.sentence()
+
+    @property
+    def figures(self) -> str:
+        """The numbers that made it, in words; "" where the sentence says all."""
+        return "" if self.last is None else explained(self.last)
+
+
+def explain(alert: Alert) -> Explanation:
+    """What made an alert, in bounded statements. Raises django.db.Error."""
+    found = Explanation(alert)
+    rows = Hit.objects.select_related("version").filter(alert=alert, suppressed="")
+    with bounded_queries.bounded():
+        found.first = rows.order_by("id").first()
+        hits = list(rows.order_by("-id")[:HITS_MAX])
+        found.suppressed = list(_suppressed(alert)[:SUPPRESSED_MAX])
+    if found.first is not None:
+        found.version, found.last = found.first.version, hits[0]
+    found.evidence = behind(hits)
+    return found
+
+
+def _suppressed(alert: Alert) -> QuerySet[Hit]:
+    """Hits that opened no alert, the latest first: since this one was closed, or by a snooze of the same.
+
+    Those have no alert: they are found by the user and the versions of the rule.
+    """
+    quiet = Q(alert=alert, suppressed=Hit.Suppressed.QUIET)
+    versions = (
+        Version.objects.filter(rule=alert.rule).exclude(effective_from=None).values_list("pk", flat=True)
+    )
+    same = Q(user=alert.user) if alert.user is not None else Q(user=None)
+    snoozed = Q(suppressed=Hit.Suppressed.SNOOZED, version__in=list(versions)) & same
+    rows = Hit.objects.select_related("version")
+    kept = rows.filter(quiet).order_by("-id")[:SUPPRESSED_MAX]
+    keys = [hit.pk for hit in kept] + [
+        hit.pk for hit in rows.filter(snoozed).order_by("-id")[:SUPPRESSED_MAX]
+    ]
+    return rows.filter(pk__in=keys).order_by("-id")
+
+
+def one(key: int) -> dict[str, Any]:
+    """An alert with all of it, for the API. Raises Alert.DoesNotExist, django.db.Error."""
+    alert = Alert.objects.select_related("assignee", "closed_by").get(pk=key)
+    found = explain(alert)
+    snooze = customer.snooze_in_force(alert)
+    return {
+        **queue.as_dict(alert),
+        "rule_version": None if found.version is None else found.version.number,
+        "sentence": found.sentence,
+        "explanation": found.figures or None,
+        "what_to_do": None if found.version is None else found.version.description,
+        "transactions": [_evidence(each) for each in found.evidence],
+        "hits_left_out": max(0, alert.hits - sum(each.hit is not None for each in found.evidence)),
+        "suppressed_hits": [_hit(hit) for hit in found.suppressed],
+        "snooze": None if snooze is None else snoozes.as_dict(snooze, {snooze.rule: alert.rule_name}),
+        "totals": None if alert.user is None else customer.totals(alert.user),
+        "others": customer.others_as_dicts(alert),
+        "events": [event_as_dict(each) for each in events(alert)],
+    }
+
+
+def events(alert: Alert) -> list[AlertEvent]:
+    """Its latest steps and notes, the first of them first."""
+    return list(reversed(AlertEvent.objects.filter(alert=alert).order_by("-id")[:EVENTS_MAX]))
+
+
+def event_as_dict(event: AlertEvent) -> dict[str, Any]:
+    return {
+        "step": event.step,
+        "by": event.by_name,
+        "at": event.at,
+        "text": event.text or None,
+        "version": event.version,
+    }
+
+
+def _evidence(each: Evidence) -> dict[str, Any]:
+    return {
+        "transaction": each.key,
+        "transaction_id": each.transaction_id or None,
+        "amount": each.amount,
+        "status": each.status or None,
+        "happened_at": each.happened_at,
+        "status_now": each.status_now or None,
+        "gone": each.is_gone,
+        "hit": None if each.hit is None else _hit(each.hit),
+    }
+
+
+def _hit(hit: Hit) -> dict[str, Any]:
+    return {
+        "id": hit.pk,
+        "version": hit.version.number,
+        "transaction": hit.transaction,
+        "transaction_id": hit.transaction_id or None,
+        "happened_at": hit.happened_at,
+        "raised_at": hit.raised_at,
+        "figures": hit.figures,
+        "explanation": explained(hit) or None,
+        "suppressed": hit.suppressed or None,
+    }

@@ -1,0 +1,135 @@
+"""The queue of alerts: a page of it, and how many there are."""
+
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from ..alerts.models import Alert, AlertState, Severity
+from ..reading.listing import Page
+from ..rulebook.parameters import cursor_of
+from ..stores import bounded_queries
+
+# So many of those that are not closed are looked at to count them.
+LOOKED_AT_MAX = 100_000
+ALERT = Alert._meta.db_table
+
+# Purpose: how many are open, in one pass over the newest that are not closed.
+COUNT = f"""
+    SELECT count(*), count(*) FILTER (WHERE state = 'OPEN'), count(*) FILTER (WHERE state = 'IN_REVIEW'),
+           count(*) FILTER (WHERE due_at < now()), count(*) FILTER (WHERE assignee_id IS NULL),
+           count(*) FILTER (WHERE assignee_id = %(me)s),
+           {", ".join(f"count(*) FILTER (WHERE severity = '{severity}')" for severity in Severity.values)}
+      FROM (SELECT state, severity, assignee_id, due_at FROM {ALERT} WHERE NOT (state = 'CLOSED')
+             ORDER BY opened_at DESC, id DESC LIMIT %(most)s) looked_at
+"""
+Caller = User | AnonymousUser
+
+
+def found(asked: dict[str, Any], caller: Caller) -> QuerySet[Alert]:
+    """The alerts that AlertParameters ask for, in their order."""
+    rows = Alert.objects.select_related("assignee", "closed_by")
+    for name in ("state", "severity", "rule", "user", "disposition", "assignee"):
+        if name in asked:
+            rows = rows.filter(**{name: asked[name]})
+    if "disposition" in asked:
+        rows = rows.filter(state=AlertState.CLOSED)
+    if "closed" in asked:
+        closed = Q(state=AlertState.CLOSED)
+        rows = rows.filter(closed if asked["closed"] else ~closed)
+    if "unassigned" in asked:
+        rows = rows.filter(assignee__isnull=asked["unassigned"])
+    if "mine" in asked:
+        mine = Q(assignee=caller.pk) & Q(assignee__isnull=False)
+        rows = rows.filter(mine) if asked["mine"] else rows.filter(~Q(assignee=caller.pk) | Q(assignee=None))
+    if "overdue" in asked:
+        rows = _overdue(rows, overdue=asked["overdue"])
+    if "from" in asked:
+        rows = rows.filter(opened_at__gte=asked["from"])
+    if "to" in asked:
+        rows = rows.filter(opened_at__lt=asked["to"])
+    if asked["order"] == "due":
+        return rows.filter(~Q(state=AlertState.CLOSED), due_at__isnull=False).order_by("due_at", "id")
+    return rows.order_by("-opened_at", "-id")
+
+
+def _overdue(rows: QuerySet[Alert], *, overdue: bool) -> QuerySet[Alert]:
+    now = timezone.now()
+    if overdue:
+        return rows.filter(~Q(state=AlertState.CLOSED), due_at__lt=now)
+    return rows.filter(Q(state=AlertState.CLOSED) | Q(due_at=None) | Q(due_at__gte=now))
+
+
+def page(asked: dict[str, Any], caller: Caller) -> Page:
+    """One page, for the API."""
+    rows, cursor = rows_of_page(asked, caller)
+    return Page([as_dict(row) for row in rows], cursor)
+
+
+def rows_of_page(asked: dict[str, Any], caller: Caller) -> tuple[list[Alert], str | None]:
+    """The alerts of one page, and where the next begins. Raises OperationalError where it takes too long."""
+    rows, by = found(asked, caller), asked["order"]
+    if "cursor" in asked:
+        _, moment, key = asked["cursor"]
+        rows = rows.filter(
+            _after("due_at", "gt", moment, key) if by == "due" else _after("opened_at", "lt", moment, key)
+        )
+    with bounded_queries.bounded():
+        page = list(rows[: asked["limit"] + 1])
+    if len(page) <= asked["limit"]:
+        return page, None
+    page.pop()
+    last = page[-1]
+    moment = last.due_at if by == "due" else last.opened_at
+    assert moment is not None
+    return page, cursor_of("alerts", [by, moment.isoformat(), last.pk])
+
+
+def _after(name: str, than: str, moment: str, key: int) -> Q:
+    """What comes after a place; the plain bound beside it is what the index takes."""
+    later = Q(**{f"{name}__{than}": moment}) | Q(**{name: moment, f"id__{than}": key})
+    return Q(**{f"{name}__{than}e": moment}) & later
+
+
+def counts(caller: Caller) -> dict[str, Any]:
+    """How many are not closed, and of which kind; with `complete` false there are more."""
+    ((total, *found),) = bounded_queries.query(COUNT, {"me": caller.pk, "most": LOOKED_AT_MAX + 1})
+    names = ("open", "in_review", "overdue", "unassigned", "mine")
+    return {
+        "not_closed": min(total, LOOKED_AT_MAX),
+        **{name: min(count, LOOKED_AT_MAX) for name, count in zip(names, found, strict=False)},
+        "by_severity": {
+            severity: min(count, LOOKED_AT_MAX)
+            for severity, count in zip(Severity.values, found[len(names) :], strict=True)
+        },
+        "complete": total <= LOOKED_AT_MAX,
+    }
+
+
+def as_dict(alert: Alert) -> dict[str, Any]:
+    """An alert, without what made it."""
+    return {
+        "id": alert.pk,
+        "version": alert.version,
+        "rule": alert.rule,
+        "rule_name": alert.rule_name,
+        "severity": alert.severity,
+        "user": alert.user,
+        "state": alert.state,
+        "opened_at": alert.opened_at,
+        "due_at": alert.due_at,
+        "overdue": is_overdue(alert),
+        "assignee": None if alert.assignee is None else alert.assignee.get_username(),
+        "touched_at": alert.touched_at,
+        "hits": alert.hits,
+        "suppressed": alert.suppressed,
+        "closed_at": alert.closed_at,
+        "closed_by": None if alert.closed_by is None else alert.closed_by.get_username(),
+        "disposition": alert.disposition or None,
+        "reason": alert.reason or None,
+    }
+
+
+def is_overdue(alert: Alert) -> bool:
+    return alert.state != AlertState.CLOSED and alert.due_at is not None and alert.due_at < timezone.now()

@@ -1,0 +1,63 @@
+"""Snoozes as the API and the pages show them."""
+
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from ..alerts.models import Snooze
+from ..reading.listing import Page
+from ..rulebook.parameters import cursor_of
+from ..rules.models import Rule
+from ..stores import bounded_queries
+
+
+def found(asked: dict[str, Any]) -> QuerySet[Snooze]:
+    """The snoozes that SnoozeParameters ask for, the one that ends last first."""
+    rows = Snooze.objects.select_related("made_by", "ended_by", "alert").order_by("-ends_at", "-id")
+    rows = rows.filter(**{name: asked[name] for name in ("rule", "user") if name in asked})
+    if "in_force" in asked:
+        in_force = Q(ends_at__gt=timezone.now())
+        rows = rows.filter(in_force if asked["in_force"] else ~in_force)
+    if "cursor" in asked:
+        ends, key = asked["cursor"]
+        rows = rows.filter(Q(ends_at__lte=ends) & (Q(ends_at__lt=ends) | Q(ends_at=ends, pk__lt=key)))
+    return rows
+
+
+def page(asked: dict[str, Any]) -> Page:
+    """One page of them."""
+    with bounded_queries.bounded():
+        rows = list(found(asked)[: asked["limit"] + 1])
+    more, rows = len(rows) > asked["limit"], rows[: asked["limit"]]
+    names = rule_names(rows)
+    place = cursor_of("snoozes", [rows[-1].ends_at.isoformat(), rows[-1].pk]) if more else None
+    return Page([as_dict(row, names) for row in rows], place)
+
+
+def rule_names(snoozes: list[Snooze]) -> dict[int, str]:
+    """The names of their rules; one that is gone has none."""
+    return dict(Rule.objects.filter(pk__in={each.rule for each in snoozes}).values_list("pk", "name"))
+
+
+def one(key: int) -> dict[str, Any]:
+    """A snooze. Raises Snooze.DoesNotExist."""
+    snooze = Snooze.objects.select_related("made_by", "ended_by", "alert").get(pk=key)
+    return as_dict(snooze, rule_names([snooze]))
+
+
+def as_dict(snooze: Snooze, names: dict[int, str]) -> dict[str, Any]:
+    return {
+        "id": snooze.pk,
+        "rule": snooze.rule,
+        "rule_name": names.get(snooze.rule, snooze.alert.rule_name if snooze.alert else None),
+        "user": snooze.user,
+        "alert": snooze.alert_id,
+        "reason": snooze.reason,
+        "made_by": None if snooze.made_by is None else snooze.made_by.get_username(),
+        "made_at": snooze.made_at,
+        "ends_at": snooze.ends_at,
+        "in_force": snooze.ends_at > timezone.now(),
+        "ended_by": None if snooze.ended_by is None else snooze.ended_by.get_username(),
+        "hits": snooze.hits,
+    }

@@ -1,0 +1,115 @@
+"""What stands behind hits: the transactions that count towards them, and where these are today."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ..models import Transaction
+from ..stores import bounded_queries
+from .kinds.gaps import Unfit
+from .kinds.kind import TABLE, Bound, Kind
+from .kinds.registry import read
+from .kinds.windowed import RapidRepeat, WindowedKind
+from .models import Hit, Version
+
+# Rows that are shown beside the hits themselves, the latest.
+COUNTED_MAX = 200
+
+# Purpose: what a windowed rule counts of one user up to its hits, by the index on users.
+SELECT_COUNTED = """
+    SELECT t.id, t.transaction_id, t.amount, t.status, t.created_at FROM {table} t
+     WHERE t.user_id = %(user)s
+       AND (t.user_id, t.created_at) > (%(user)s, %(first)s - {window})
+       AND (t.user_id, t.created_at) <= (%(user)s, %(last)s) {conditions}
+     ORDER BY t.user_id DESC, t.created_at DESC, t.id DESC LIMIT %(most)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A transaction that made an alert: what was known of it then, and what has become of it.
+
+    One that only counts towards a hit, and is none, is known as it is today. `key` is None for what a
+    rule says of the whole system.
+    """
+
+    key: int | None
+    transaction_id: str
+    amount: int | None
+    status: str
+    happened_at: datetime
+    hit: Hit | None
+    # "" where it is gone.
+    status_now: str
+
+    @property
+    def is_gone(self) -> bool:
+        return self.key is not None and not self.status_now
+
+    @property
+    def has_changed(self) -> bool:
+        return self.is_gone or self.status_now != self.status
+
+
+def behind(hits: Sequence[Hit]) -> list[Evidence]:
+    """What stands behind hits of one alert, the latest first. Raises django.db.Error."""
+    keys = [hit.transaction for hit in hits if hit.transaction is not None]
+    now = dict(Transaction.objects.filter(pk__in=keys).values_list("pk", "status"))
+    found = [
+        Evidence(
+            hit.transaction,
+            hit.transaction_id,
+            hit.amount,
+            hit.status,
+            hit.happened_at,
+            hit,
+            now.get(hit.transaction, "") if hit.transaction is not None else hit.status,
+        )
+        for hit in hits
+    ]
+    there = set(keys)
+    for version in {hit.version_id: hit.version for hit in hits}.values():
+        for key, name, amount, status, happened in _counted(
+            version, [hit for hit in hits if hit.version_id == version.pk]
+        ):
+            if key not in there:
+                there.add(key)
+                found.append(Evidence(key, name, amount, status, happened, None, status))
+    return sorted(found, key=lambda each: (each.happened_at, each.key or 0), reverse=True)
+
+
+def form_of(version: Version) -> Kind | None:
+    """The rule as it is worded in a version; None where this release cannot read it."""
+    try:
+        return read(version.kind, version.parameters)
+    except Unfit:
+        return None
+
+
+def explained(hit: Hit) -> str:
+    """Why it was a hit, by its figures as of raising; "" where the sentence says all."""
+    form = form_of(hit.version)
+    try:
+        return "" if form is None else form.explain(hit.figures)
+    except KeyError:
+        return ""
+
+
+def _counted(version: Version, hits: Sequence[Hit]) -> list[Any]:
+    form, user = form_of(version), hits[0].user
+    if not isinstance(form, WindowedKind) or user is None:
+        return []
+    bound = Bound("c_")
+    conditions = form.counted("t", bound)
+    if isinstance(form, RapidRepeat):
+        amounts = sorted({hit.amount for hit in hits if hit.amount is not None})
+        conditions.append(f"t.amount = ANY({bound('amounts', amounts)})")
+    text = SELECT_COUNTED.format(
+        table=TABLE,
+        window=bound.interval("window", form.window_s),
+        conditions="".join(f" AND {condition}" for condition in conditions),
+    )
+    happened = [hit.happened_at for hit in hits]
+    span = {"user": user, "first": min(happened), "last": max(happened), "most": COUNTED_MAX}
+    return bounded_queries.query(text, {**bound.values, **span})
