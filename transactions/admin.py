@@ -1,7 +1,7 @@
 """The admin site: facts to look at, and the decisions that are an operator's.
 
 Those are to replay or discard a rejected record, to acknowledge an alarm, to revoke a token, what is
-decided about rules, and (superusers alone) to delete a transaction. Every value is shown as text,
+decided about rules and alerts, and (superusers alone) to delete a transaction. Every value is shown as text,
 whatever a client wrote into it.
 Django looks for this module alone; the pages are in `admin_site`.
 """
@@ -9,8 +9,19 @@ Django looks for this module alone; the pages are in `admin_site`.
 from django.contrib import admin
 
 from .admin_site import accounts, audit_trail, books, rejected_records, transactions
-from .admin_site.rules import listing, user_lists
+from .admin_site.alerts import listing as alerts
+from .admin_site.rules import listing as rules
+from .admin_site.rules import user_lists
 
-__all__ = ["accounts", "audit_trail", "books", "listing", "rejected_records", "transactions", "user_lists"]
+__all__ = [
+    "accounts",
+    "alerts",
+    "audit_trail",
+    "books",
+    "rejected_records",
+    "rules",
+    "transactions",
+    "user_lists",
+]
 
 admin.site.index_template = "transactions/dashboard.html"

@@ -1,4 +1,4 @@
-"""What schemathesis cannot know: how NDJSON is written, that user 1 exists, and which rule, list and alert do."""
+"""What schemathesis cannot know: how NDJSON is written, and which user, rule, list and alert there is."""
 
 import json
 import os

@@ -15,7 +15,7 @@ from transactions.alerts.models import Alert
 from transactions.rules.models import Version
 from transactions.storing.flush import flush
 
-BURST = {"count": 3, "window": "10m"}
+BURST: dict[str, Any] = {"count": 3, "window": "10m"}
 
 
 class Caller(NamedTuple):

@@ -14,6 +14,7 @@ _PAGES = [
     ("Books", "menu_book", "transactions_epoch", "transactions.view_epoch"),
 ]
 _RULES = [
+    ("Alerts", "notifications", "alerts_alert", "alerts.view_alert"),
     ("Rules", "rule", "rules_rule", "rules.view_rule"),
     ("Lists of users", "list_alt", "rules_userlist", "rules.view_rule"),
 ]
@@ -29,7 +30,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """The groups of links, as the theme wants them."""
     return [
         {"title": title, "separator": False, "items": [_item(request, *page) for page in pages]}
-        for title, pages in (("Pipeline", _PAGES), ("Rules", _RULES), ("Access", _ACCESS))
+        for title, pages in (("Pipeline", _PAGES), ("Alerts and rules", _RULES), ("Access", _ACCESS))
     ]
 
 

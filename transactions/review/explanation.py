@@ -1,9 +1,10 @@
 """An alert explained: the rule's sentence with its figures, what made it, and what happened since."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, prefetch_related_objects
 
 from ..alerts.models import Alert, AlertEvent
 from ..rules.evidence import Evidence, behind, explained, form_of
@@ -15,6 +16,14 @@ from . import customer, queue, snoozes
 HITS_MAX = 100
 SUPPRESSED_MAX = 50
 EVENTS_MAX = 200
+
+# Purpose: the latest hit of each of some alerts, by the index on an alert's hits.
+SELECT_LATEST = f"""
+    SELECT h.* FROM unnest(%(alerts)s::bigint[]) a (id)
+     CROSS JOIN LATERAL (
+        SELECT * FROM {Hit._meta.db_table} WHERE alert_id = a.id AND suppressed = ''
+         ORDER BY alert_id DESC, id DESC LIMIT 1) h
+"""
 
 
 @dataclass(slots=True)
@@ -135,3 +144,12 @@ def _hit(hit: Hit) -> dict[str, Any]:
         "explanation": explained(hit) or None,
         "suppressed": hit.suppressed or None,
     }
+
+
+def figures_of(alerts: Iterable[int]) -> dict[int, str]:
+    """The numbers of the latest hit of each alert, in words, by one statement and a few versions."""
+    keys = list(alerts)
+    hits = Hit.objects.raw(SELECT_LATEST, {"alerts": keys})
+    rows = list(hits) if keys else []
+    prefetch_related_objects(rows, "version")
+    return {hit.alert_id: explained(hit) for hit in rows if hit.alert_id is not None}

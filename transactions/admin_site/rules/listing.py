@@ -18,7 +18,7 @@ from ...rules import activity, documents
 from ...rules.kinds.registry import KINDS
 from ...rules.models import ClockCursor, Debt, Hit, Rule, Version, VersionState
 from ..lists import BoundedAdmin, BoundedChangeList
-from . import backtests, drafting, page, rights, steps
+from . import backtests, drafting, page, performance, rights, steps
 from .sentences import of_version, title_of
 
 SEVERITY_COLOURS = {
@@ -173,6 +173,7 @@ class RuleAdmin(BoundedAdmin[Rule]):
         return [
             one("import-starter/", steps.import_starter, "import_starter"),
             one("new/", drafting.new_rule, "new"),
+            one("performance/", performance.show, "performance"),
             one("read-back/", drafting.read_back, "read_back"),
             one("<int:rule>/draft/", drafting.new_draft, "draft"),
             one("<int:rule>/backtests/", steps.test, "test"),

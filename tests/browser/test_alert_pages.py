@@ -1,0 +1,156 @@
+"""An alert from the burst that raises it to the snooze that keeps the next one away; pages open to all."""
+
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from playwright.sync_api import BrowserContext, Page, expect
+from pytest_django import Settings
+
+from tests.browser.dashboard import serious
+from tests.support.alerts import analyst, burst, burst_rule, open_alert
+from tests.support.rule_pages import HOSTILE_NAME
+from transactions.alerts import triage
+from transactions.alerts.models import Alert
+from transactions.rules import lifecycle
+from transactions.storing.flush import flush
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+QUEUE = "/admin/alerts/alert/"
+
+
+@pytest.fixture(autouse=True)
+def two_eyes(settings: Settings) -> None:
+    settings.FOUR_EYES = False
+
+
+def become(context: BrowserContext, server: str, client: Client) -> None:
+    """From the next request on the browser's pages are those of whoever the client is."""
+    context.clear_cookies()
+    context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": server}])
+
+
+def post_burst(server: str, user: User, ids: str) -> None:
+    """Four failures within seconds, as a client posts them; then they are stored and judged."""
+    begin = datetime.now(UTC) - timedelta(seconds=10)
+    posted = [
+        {
+            "transaction_id": f"{ids}{n}",
+            "user": user.pk,
+            "amount": 120 + n,
+            "status": "FAILED",
+            "created_at": (begin + timedelta(seconds=n)).isoformat(),
+        }
+        for n in range(4)
+    ]
+    httpx.post(f"{server}/api/add-transactions/", json=posted, trust_env=False).raise_for_status()
+    flush()
+
+
+def test_a_burst_is_claimed_by_one_explained_closed_and_snoozed_and_the_next_raises_nothing(
+    context: BrowserContext, server: str, people: list[User]
+) -> None:
+    ann = analyst("ann", "view_transaction", "view_rule")[0]
+    bea = analyst("bea", "view_transaction")[0]
+    burst_rule()
+    # An alert that was right: the rule's precision is 100 %.
+    burst(people[1], ids="right")
+    triage.close(Alert.objects.get().pk, User.objects.get(username="ann"), 1, "TRUE_POSITIVE", "stolen card")
+
+    post_burst(server, people[0], "burst")
+    become(context, server, bea)
+    of_bea, of_ann = context.new_page(), context.new_page()
+    of_bea.goto(server + QUEUE)
+    expect(of_bea.locator("tr[data-alert]")).to_have_count(1)
+    expect(of_bea.locator("tr[data-alert]")).to_contain_text("4 within 10 minutes")
+    expect(of_bea.locator("tr[data-alert]")).to_contain_text("unassigned")
+    become(context, server, ann)
+    of_ann.goto(server + QUEUE)
+    # By keys: the first one, claimed.
+    of_ann.keyboard.press("?")
+    expect(of_ann.get_by_role("dialog", name="Keys")).to_be_visible()
+    of_ann.keyboard.press("Escape")
+    of_ann.keyboard.press("j")
+    of_ann.keyboard.press("c")
+    expect(of_ann.get_by_role("status").filter(has_text="1 alert claimed.")).to_be_visible()
+
+    # On Bea's page nobody has it still.
+    become(context, server, bea)
+    of_bea.get_by_role("checkbox", name="Choose alert").check()
+    of_bea.get_by_role("button", name="Claim", exact=True).click()
+    expect(of_bea.get_by_text("It was claimed by ann meanwhile")).to_be_visible()
+
+    become(context, server, ann)
+    of_ann.goto(f"{server}{QUEUE}?tab=mine")
+    of_ann.keyboard.press("j")
+    of_ann.keyboard.press("Enter")
+    expect(of_ann.get_by_text("At least 3 transactions of a user fail within 10 minutes.")).to_be_visible()
+    made = of_ann.get_by_role("region", name="Transactions that made it").locator("tbody tr")
+    expect(made).to_have_count(4)
+    expect(made.first).to_contain_text("burst3")
+    expect(of_ann.locator("#amounts canvas")).to_be_visible()
+    expect(of_ann.get_by_text("Precision 100 % over 1 closed alert")).to_be_visible()
+
+    of_ann.get_by_label("Because").last.fill("A new card that the shop had wrong.")
+    of_ann.get_by_label("Alerts of the same afterwards").select_option("snoozed for 30 days")
+    of_ann.get_by_role("button", name="False positive").click()
+    expect(of_ann.get_by_role("heading", name="False positive")).to_be_visible()
+    expect(of_ann.get_by_role("note")).to_contain_text("0 hits kept away")
+    expect(of_ann.get_by_text("Precision 50 % over 2 closed alerts")).to_be_visible()
+
+    post_burst(server, people[0], "again")
+    of_ann.reload()
+    expect(of_ann.get_by_role("note")).to_contain_text("4 hits kept away")
+    kept = of_ann.get_by_role("region", name="Found since, without an alert").locator("tbody tr")
+    expect(kept).to_have_count(4)
+    expect(kept.first).to_contain_text("Snoozed")
+    of_ann.goto(server + QUEUE)
+    expect(of_ann.get_by_role("heading", name="Nothing stands out")).to_be_visible()
+
+
+@pytest.fixture
+def filled(people: list[User], root: User) -> list[str]:
+    """Alerts in every state, with whatever can stand on their pages; the paths of these."""
+    rule = burst_rule().rule
+    lifecycle.activate(lifecycle.draft(rule, "failure_burst", {"count": 4, "window": "1h"}, root), root)
+    burst(people[0], count=30)
+    alert = Alert.objects.get()
+    triage.claim(alert.pk, root, 1)
+    triage.note(alert.pk, root, "Called them, terminal compromised. " * 4)
+    other = User.objects.create_user(HOSTILE_NAME + "x" * 80)
+    hostile = open_alert(other, rule_name=HOSTILE_NAME, severity="CRITICAL", opened_at=datetime.now(UTC))
+    triage.close(hostile.pk, root, 1, "EXPECTED", "y" * 900)
+    triage.snooze(hostile.pk, root, 2, datetime.now(UTC) + timedelta(days=9), "z" * 200)
+    late = datetime.now(UTC) - timedelta(hours=30)
+    for number, severity in enumerate(("CRITICAL", "HIGH", "MEDIUM", "LOW")):
+        facts = {"rule": 10 + number, "severity": severity, "opened_at": late, "due_at": late}
+        open_alert(people[number % 3], rule_name="Many large payments within ten minutes", **facts)
+    Alert.objects.create(rule=99, rule_name="More failures than usual", severity="HIGH", user=None)
+    return [
+        f"{QUEUE}?tab=open",
+        f"{QUEUE}?tab=mine&severity=LOW",
+        f"{QUEUE}?tab=closed",
+        f"{QUEUE}?tab=overdue",
+        f"{QUEUE}{alert.pk}/change/",
+        f"{QUEUE}{hostile.pk}/change/",
+        f"{QUEUE}{Alert.objects.get(user=None).pk}/change/",
+        "/admin/rules/rule/performance/",
+    ]
+
+
+def test_every_page_is_open_to_everybody_on_any_screen(page: Page, server: str, filled: list[str]) -> None:
+    found = []
+    for theme, width in (("light", 1400), ("dark", 390)):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(f"{server}{QUEUE}")
+        page.evaluate(f"localStorage.setItem('adminTheme', JSON.stringify('{theme}'))")
+        for path in filled:
+            page.goto(f"{server}{path}")
+            expect(page.locator("html")).to_have_class(theme)
+            if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+                found.append(f"{path} {theme}: wider than the screen")
+            found += [f"{path} {theme}: {fault}" for fault in serious(page)]
+    assert not found, "\n".join(found)

@@ -1,0 +1,149 @@
+"""The queue of alerts, and the paths of its pages."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from django.contrib import admin
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from psycopg2.errors import QueryCanceled
+
+from ...alerts.models import Alert, Disposition, Severity
+from ...review import queue
+from ...review.parameters import AlertParameters
+from ...stores import bounded_queries
+from ..lists import BoundedAdmin
+from ..rules import links
+from . import page, rights, shown, steps
+
+ROWS = 50
+# What a tab stands for, as parameters of the API; the first one is where the page opens.
+TABS: dict[str, tuple[str, dict[str, str]]] = {
+    "open": ("All open", {"closed": "false"}),
+    "mine": ("Mine", {"mine": "true", "closed": "false"}),
+    "unassigned": ("Unassigned", {"unassigned": "true", "closed": "false"}),
+    "overdue": ("Overdue", {"overdue": "true", "order": "due"}),
+    "closed": ("Closed", {"closed": "true"}),
+}
+COUNT_OF_TAB = {"open": "not_closed", "mine": "mine", "unassigned": "unassigned", "overdue": "overdue"}
+# What the page narrows by, beside the tab.
+FILTERS = ("severity", "rule", "user", "disposition", "from", "to")
+
+
+class Tab(NamedTuple):
+    name: str
+    title: str
+    how_many: str
+    link: str
+
+
+@admin.register(Alert)
+class AlertAdmin(BoundedAdmin[Alert]):
+    """Its pages are views of their own: nothing here is edited as a row."""
+
+    def has_view_permission(self, request: HttpRequest, obj: Alert | None = None) -> bool:
+        return rights.may_view(request.user)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return rights.may_view(request.user)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return show(request)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        return page.show(request, object_id)
+
+    def get_urls(self) -> list[Any]:
+        def one(route: str, view: Callable[..., HttpResponse], name: str) -> Any:
+            return path(route, self.admin_site.admin_view(view), name=f"alerts_alert_{name}")
+
+        return [
+            one("bulk/", steps.take_many, "bulk"),
+            one("<int:alert>/steps/<slug:step>/", steps.take, "step"),
+            one("<int:alert>/snoozes/<int:snooze>/end/", steps.end_snooze, "end_snooze"),
+            *super().get_urls(),
+        ]
+
+
+def show(request: HttpRequest) -> HttpResponse:
+    """One page of the queue, of the tab and the filters that the URL names."""
+    rights.demand(rights.may_view(request.user))
+    tab = request.GET.get("tab", "open")
+    tab = tab if tab in TABS else "open"
+    asked, errors = _asked(request, tab)
+    context = {
+        **admin.site.each_context(request),
+        "title": "Alerts",
+        "tab": tab,
+        "errors": errors,
+        "severities": Severity.choices,
+        "dispositions": Disposition.choices,
+        "filters": {name: request.GET.get(name, "") for name in FILTERS},
+        "is_narrowed": any(request.GET.get(name) for name in FILTERS),
+        "may_change": rights.may_change(request.user),
+        "analysts": rights.analysts(),
+        "snooze_days": steps.SNOOZE_DAYS,
+        "back": request.get_full_path(),
+        "undo": request.session.pop(steps.UNDO_KEY, None),
+    }
+    try:
+        counts = queue.counts(request.user)
+        rows, cursor = queue.rows_of_page(asked, request.user) if not errors else ([], None)
+    except OperationalError as error:
+        if not isinstance(error.__cause__, QueryCanceled):
+            raise
+        seconds = f"{bounded_queries.STATEMENT_MS_MAX / 1000:g}"
+        told = {**context, "title": "This takes too long", "seconds": seconds}
+        return TemplateResponse(request, "admin/transactions/too_slow.html", told, status=503)
+    context |= {
+        "tabs": [_tab(request, name, counts) for name in TABS],
+        "rows": shown.rows(rows),
+        "next": _with(request, cursor=cursor) if cursor else "",
+        "is_first": "cursor" not in request.GET,
+        "first": _with(request, cursor=None),
+        "rule_name": rows[0].rule_name if rows and "rule" in asked else asked.get("rule", ""),
+        "user_name": links.names([asked.get("user")]).get(asked.get("user", 0), ""),
+    }
+    return TemplateResponse(request, "admin/alerts/queue.html", context)
+
+
+def _asked(request: HttpRequest, tab: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """The query as the API has it, and what is wrong with it, by name."""
+    query = QueryDict(mutable=True)
+    query.update(TABS[tab][1])
+    query["limit"] = str(ROWS)
+    for name in (*FILTERS, "cursor"):
+        if value := request.GET.get(name, "").strip():
+            query[name] = value
+    parameters = AlertParameters(data=query)
+    if parameters.is_valid():
+        return parameters.validated_data, {}
+    return {}, {name: str(told[0]) for name, told in parameters.errors.items()}
+
+
+def _tab(request: HttpRequest, name: str, counts: dict[str, Any]) -> Tab:
+    count = counts.get(COUNT_OF_TAB.get(name, ""), "")
+    more = "+" if count and not counts["complete"] else ""
+    return Tab(
+        name, TABS[name][0], f"{count:,}{more}" if count != "" else "", _with(request, tab=name, cursor=None)
+    )
+
+
+def _with(request: HttpRequest, **changed: str | None) -> str:
+    """This page with other parameters."""
+    query = request.GET.copy()
+    for name, value in changed.items():
+        query.pop(name, None)
+        if value is not None:
+            query[name] = value
+    return f"{reverse('admin:alerts_alert_changelist')}?{query.urlencode()}"

@@ -1,0 +1,110 @@
+"""What the pages of alerts say: an alert as a row, ages, and what a step was."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.urls import reverse
+from django.utils import timezone
+
+from ...alerts.models import Alert, AlertEvent, AlertState, Disposition, Step
+from ...review import explanation, queue
+from ..rules import links
+
+# What is said of each step: "ann claimed it".
+WORDS = {
+    Step.CLAIMED: "claimed it",
+    Step.ASSIGNED: "gave it to {text}",
+    Step.RELEASED: "put it back into the queue",
+    Step.NOTED: "wrote",
+    Step.CLOSED: "closed it",
+    Step.REOPENED: "opened it again",
+    Step.SNOOZED: "snoozed its rule and user",
+    Step.WOKEN: "ended the snooze",
+    Step.UNDONE: "took the last step back",
+}
+# Their text stands behind the words, in quotation marks.
+QUOTED = (Step.NOTED, Step.CLOSED, Step.REOPENED, Step.SNOOZED)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAlert:
+    """An alert as a row has it."""
+
+    alert: Alert
+    user: str
+    figures: str
+    link: str
+
+    @property
+    def age(self) -> str:
+        return age(self.alert.opened_at)
+
+    @property
+    def is_overdue(self) -> bool:
+        return queue.is_overdue(self.alert)
+
+    @property
+    def due(self) -> str:
+        """When it is due, in words; "" where it is not any more."""
+        due, now = self.alert.due_at, timezone.now()
+        if due is None or self.alert.state == AlertState.CLOSED:
+            return ""
+        return f"{age(due)} overdue" if due < now else f"in {_span(due - now)}"
+
+    @property
+    def whose(self) -> str:
+        """Who has it, or what it was."""
+        if self.alert.disposition:
+            return Disposition(self.alert.disposition).label
+        return "unassigned" if self.alert.assignee is None else self.alert.assignee.get_username()
+
+
+def rows(alerts: Sequence[Alert]) -> list[ShownAlert]:
+    """Alerts as rows, by two more statements however many there are."""
+    names = links.names(alert.user for alert in alerts)
+    figures = explanation.figures_of(alert.pk for alert in alerts)
+    return [
+        ShownAlert(alert, user_name(alert, names), figures.get(alert.pk, ""), page_of(alert))
+        for alert in alerts
+    ]
+
+
+def user_name(alert: Alert, names: dict[int, str]) -> str:
+    return "the whole system" if alert.user is None else names[alert.user]
+
+
+def page_of(alert: Alert) -> str:
+    return reverse("admin:alerts_alert_change", args=[alert.pk])
+
+
+def age(moment: datetime) -> str:
+    """How long ago that was."""
+    return _span(timezone.now() - moment)
+
+
+def _span(span: timedelta) -> str:
+    minutes = int(span.total_seconds() // 60)
+    if minutes < 1:
+        return "under 1 min"
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} d"
+
+
+@dataclass(frozen=True, slots=True)
+class ShownEvent:
+    at: datetime
+    by: str
+    words: str
+    quoted: str
+
+
+def events(found: Iterable[AlertEvent]) -> list[ShownEvent]:
+    return [_event(event) for event in found]
+
+
+def _event(event: AlertEvent) -> ShownEvent:
+    step = Step(event.step)
+    words = WORDS[step].format(text=event.text)
+    return ShownEvent(event.at, event.by_name, words, event.text if step in QUOTED else "")

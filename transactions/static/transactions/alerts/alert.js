@@ -1,0 +1,45 @@
+// The user's amounts along time, those that made the alert marked by colour and by shape; and keys.
+import * as format from "../dashboard/format.js";
+import { ChartCard } from "../dashboard/chart_card.js";
+
+const COLOURS = { made: "#dc2626", other: "#7c6fd6" };
+const timeline = document.getElementById("timeline");
+if (timeline) draw(JSON.parse(timeline.textContent));
+
+document.addEventListener("keydown", (event) => {
+  if (event.target.closest("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "c") document.getElementById("claim")?.click();
+});
+
+function draw({ points }) {
+  format.setZone("UTC");
+  const at = ({ at, amount }) => ({ x: Date.parse(at), y: amount });
+  const set = (label, found, colour, pointStyle, radius) => ({
+    label, data: found.map(at), backgroundColor: colour, borderColor: colour, pointStyle, pointRadius: radius, pointHoverRadius: radius + 1,
+  });
+  const card = new ChartCard("amounts", () => ({
+    type: "scatter",
+    data: { datasets: [
+      set("made it", points.filter(({ made }) => made), COLOURS.made, "circle", 4),
+      set("other transactions", points.filter(({ made }) => !made), COLOURS.other, "crossRot", 4),
+    ] },
+    options: {
+      plugins: {
+        legend: { align: "end", labels: { usePointStyle: true } },
+        tooltip: { callbacks: { label: ({ raw }) => `${format.moment(raw.x)}: ${format.whole(raw.y)}` } },
+      },
+      scales: {
+        x: { type: "linear", grid: { display: false }, ticks: { maxTicksLimit: 6, maxRotation: 0, callback: day }, title: { display: false } },
+        y: { beginAtZero: true, ticks: { maxTicksLimit: 5, callback: (value) => format.decimal(value, 0) }, title: { display: false } },
+      },
+    },
+  }));
+  card.show(
+    points, ["Happened (UTC)", "Amount", "Status", "Made the alert"],
+    points.map(({ at, amount, status, made }) => [format.moment(at), amount, status, made ? "yes" : "no"]), "No transaction of that time is stored.",
+  );
+}
+
+function day(value) {
+  return new Date(value).toLocaleString("en-GB", { timeZone: "UTC", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+}
