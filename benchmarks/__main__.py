@@ -24,6 +24,7 @@ PARTS = (
     "rules",
     "alerts",
     "backlog",
+    "triage",
     # Last: what it puts into the table is in no rollup.
     "backtests",
 )

@@ -172,6 +172,15 @@ def test_a_step_with_many_is_taken_by_each_for_itself(people: list[User], ann: C
             {"step": "claim", "alerts": [{"id": 1, "version": 1}, {"id": 1, "version": 2}]},
             {"alerts": ["An alert stands here twice."]},
         ),
+        (
+            {"step": "claim", "alerts": [{"id": 1, "version": 1}, {"id": 2}, 7]},
+            {
+                "alerts": [
+                    "1: version: This field is required.",
+                    "2: Invalid data. Expected a dictionary, but got int.",
+                ]
+            },
+        ),
     ],
 )  # fmt: skip
 def test_a_step_with_many_says_all_that_it_needs(ann: Caller, said: Any, told: Any) -> None:

@@ -88,7 +88,7 @@ def take_many(request: HttpRequest) -> HttpResponse:
     form, _ = steps.STEPS["close" if step == "snooze" else step]
     said, wrong = _checked(request, form, "1")
     days = _days(request)
-    if step == "snooze" and not days:
+    if step == "snooze" and not days and not wrong:
         wrong = "Say for how long they are snoozed."
     if wrong:
         messages.error(request, f"Nothing has changed. {wrong}")

@@ -1,0 +1,139 @@
+"""How soon the queue and an alert open over many open alerts, and that each is found by an index."""
+
+import time
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.db import connection
+from django.http import QueryDict
+from django.test import Client
+
+from benchmarks.history import forget_rules
+from benchmarks.report import Section, number
+from benchmarks.stage import Stage, say
+from transactions.alerts.models import Alert
+from transactions.review import queue
+from transactions.review.parameters import AlertParameters
+from transactions.rules import lifecycle
+from transactions.rules.models import Hit, Rule, Version
+
+ALERTS, QUICK_ALERTS = 100_000, 5_000
+# Hits of the alert that is opened: as many as one of a rule that never ends has.
+HITS = 20_000
+ROUNDS = 7
+QUEUE_MS_MAX, ALERT_MS_MAX = 300.0, 200.0
+RULES = 20
+QUEUE_PAGES = {
+    "all open": "?closed=false",
+    "due first": "?order=due",
+    "overdue": "?overdue=true",
+    "unassigned": "?unassigned=true&closed=false",
+    "mine (none)": "?mine=true&closed=false",
+    "of a severity": "?severity=CRITICAL&closed=false",
+    "of a rule": "?rule={rule}",
+}
+
+# Purpose: open alerts a second apart, of as many users, of the rules in turn.
+FILL = f"""
+    INSERT INTO {Alert._meta.db_table} (rule, rule_name, severity, "user", hits, state, opened_at, due_at)
+    SELECT (%(rules)s::bigint[])[1 + n %% %(count)s], 'benchmark',
+           (array['LOW', 'MEDIUM', 'HIGH'])[1 + n %% 3], 1000000 + n, 1, 'OPEN',
+           now() - n * interval '1 second', now() + (n %% 7000 - 3500) * interval '1 minute'
+      FROM generate_series(1, %(alerts)s) n
+"""
+# Purpose: hits of one of them, and of each other one.
+FILL_HITS = f"""
+    INSERT INTO {Hit._meta.db_table} (version_id, transaction, transaction_id, "user", amount, status,
+                                      happened_at, figures, raised_at, alert_id, suppressed)
+    SELECT %(version)s, a.id * 100000 + n, 'B' || a.id || '-' || n, a."user", 1000, 'FAILED',
+           now() - n * interval '1 second', '{{"count": 9}}', now(), a.id, ''
+      FROM {Alert._meta.db_table} a
+     CROSS JOIN LATERAL generate_series(1, CASE WHEN a.id = %(one)s THEN %(hits)s ELSE 1 END) n
+"""
+
+
+def run(stage: Stage) -> Section:
+    alerts = QUICK_ALERTS if stage.scale.quick else ALERTS
+    section = Section(f"{alerts:,} open alerts")
+    one, rule = _fill(alerts)
+    call_command("collectstatic", interactive=False, verbosity=0)
+    client = Client(SERVER_NAME="127.0.0.1")
+    client.force_login(User.objects.create_superuser("triage"))
+    pages = {f"api: {name}": f"/api/alerts/{asked.format(rule=rule)}" for name, asked in QUEUE_PAGES.items()}
+    pages |= {
+        "api: counts": "/api/alerts/counts/",
+        "admin: the queue": "/admin/alerts/alert/",
+        "admin: overdue": "/admin/alerts/alert/?tab=overdue",
+    }
+    one_alert = {
+        "api: an alert": f"/api/alerts/{one}/",
+        "admin: an alert": f"/admin/alerts/alert/{one}/change/",
+    }
+    queue_ms = {name: _open(client, name, path) for name, path in pages.items()}
+    alert_ms = {name: _open(client, name, path) for name, path in one_alert.items()}
+    performance_ms = {"api: performance": _open(client, "performance", "/api/rules/performance/?days=90")}
+    rows = [(name, min(ms), max(ms)) for name, ms in (queue_ms | alert_ms | performance_ms).items()]
+    section.table(("page", "best ms", "worst ms"), rows)
+    for what, taken, most in (("queue", queue_ms, QUEUE_MS_MAX), ("alert", alert_ms, ALERT_MS_MAX)):
+        slowest = max(min(ms) for ms in taken.values())
+        section.target(
+            f"the slowest page of the {what}", f"< {most:g} ms", f"{number(slowest)} ms", slowest < most
+        )
+    scanned = [name for name, asked in QUEUE_PAGES.items() if _scans(asked, rule)]
+    section.target("pages that read the whole table", "none", ", ".join(scanned) or "none", not scanned)
+    _forget()
+    return section
+
+
+def _fill(alerts: int) -> tuple[int, int]:
+    """The key of an alert with many hits, and that of a rule."""
+    forget_rules()
+    versions = []
+    for n in range(RULES):
+        rule = Rule.objects.create(name=f"triage {n}")
+        versions.append(lifecycle.draft(rule, "failure_burst", {"count": 3, "window": "10m"}))
+    rules = [version.rule_id for version in versions]
+    say(f"triage: {alerts:,} open alerts")
+    with connection.cursor() as cursor:
+        cursor.execute(FILL, {"rules": rules, "count": RULES, "alerts": alerts})
+        one = Alert.objects.order_by("id").values_list("id", flat=True)[alerts // 2]
+        cursor.execute(FILL_HITS, {"version": versions[0].pk, "one": one, "hits": HITS})
+        cursor.execute(f"ANALYZE {Alert._meta.db_table}, {Hit._meta.db_table}")
+    return one, rules[3]
+
+
+def _forget() -> None:
+    Hit.objects.all().delete()
+    Alert.objects.all().delete()
+    Version.objects.filter(rule__name__startswith="triage ").delete()
+    Rule.objects.filter(name__startswith="triage ").delete()
+
+
+def _open(client: Client, name: str, path: str) -> list[float]:
+    taken_ms = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        answer = client.get(path)
+        taken_ms.append((time.perf_counter() - began) * 1000)
+        if answer.status_code != 200:
+            raise RuntimeError(f"{path}: {answer.status_code}")
+    say(f"triage: {name}: {number(min(taken_ms))} ms")
+    return taken_ms
+
+
+def _scans(asked: str, rule: int) -> bool:
+    """Whether a page of the queue is found by reading the whole table."""
+    pairs = (pair.partition("=") for pair in asked.format(rule=rule).lstrip("?").split("&"))
+    parameters = AlertParameters(data=_query({name: value for name, _, value in pairs}))
+    parameters.is_valid(raise_exception=True)
+    caller = User.objects.get(username="triage")
+    plan = queue.found(parameters.validated_data, caller)[:101].explain()
+    say(f"triage: {asked}: {plan.splitlines()[0]}")
+    return f"Seq Scan on {Alert._meta.db_table}" in plan
+
+
+def _query(asked: dict[str, Any]) -> Any:
+    query = QueryDict(mutable=True)
+    query.update(asked)
+    return query
