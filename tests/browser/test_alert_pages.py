@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from pytest_django import Settings
 
 from tests.browser.dashboard import serious
-from tests.support.alerts import analyst, burst, burst_rule, open_alert
+from tests.support.alerts import analyst, burst_rule, open_alert
 from tests.support.rule_pages import HOSTILE_NAME
 from transactions.alerts import triage
 from transactions.alerts.models import Alert
@@ -29,13 +29,13 @@ def two_eyes(settings: Settings) -> None:
 
 def become(context: BrowserContext, server: str, client: Client) -> None:
     """From the next request on the browser's pages are those of whoever the client is."""
-    context.clear_cookies()
+    context.clear_cookies(name="sessionid")
     context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": server}])
 
 
-def post_burst(server: str, user: User, ids: str) -> None:
-    """Four failures within seconds, as a client posts them; then they are stored and judged."""
-    begin = datetime.now(UTC) - timedelta(seconds=10)
+def post_burst(server: str, user: User, ids: str, count: int = 4) -> None:
+    """So many failures within seconds, as a client posts them; then they are stored and judged."""
+    begin = datetime.now(UTC) - timedelta(seconds=60)
     posted = [
         {
             "transaction_id": f"{ids}{n}",
@@ -44,7 +44,7 @@ def post_burst(server: str, user: User, ids: str) -> None:
             "status": "FAILED",
             "created_at": (begin + timedelta(seconds=n)).isoformat(),
         }
-        for n in range(4)
+        for n in range(count)
     ]
     httpx.post(f"{server}/api/add-transactions/", json=posted, trust_env=False).raise_for_status()
     flush()
@@ -57,7 +57,7 @@ def test_a_burst_is_claimed_by_one_explained_closed_and_snoozed_and_the_next_rai
     bea = analyst("bea", "view_transaction")[0]
     burst_rule()
     # An alert that was right: the rule's precision is 100 %.
-    burst(people[1], ids="right")
+    post_burst(server, people[1], "right")
     triage.close(Alert.objects.get().pk, User.objects.get(username="ann"), 1, "TRUE_POSITIVE", "stolen card")
 
     post_burst(server, people[0], "burst")
@@ -112,11 +112,11 @@ def test_a_burst_is_claimed_by_one_explained_closed_and_snoozed_and_the_next_rai
 
 
 @pytest.fixture
-def filled(people: list[User], root: User) -> list[str]:
+def filled(server: str, people: list[User], root: User) -> list[str]:
     """Alerts in every state, with whatever can stand on their pages; the paths of these."""
     rule = burst_rule().rule
     lifecycle.activate(lifecycle.draft(rule, "failure_burst", {"count": 4, "window": "1h"}, root), root)
-    burst(people[0], count=30)
+    post_burst(server, people[0], "F", count=30)
     alert = Alert.objects.get()
     triage.claim(alert.pk, root, 1)
     triage.note(alert.pk, root, "Called them, terminal compromised. " * 4)

@@ -313,6 +313,9 @@ def complete(result: Schema, generator: Any, request: Any, public: bool) -> Sche
     for calls in result["paths"].values():
         for call in calls.values():
             call.setdefault("parameters", []).append(ref("X-Request-Id", "parameters"))
+            said = call.get("requestBody", {}).get("content", {})
+            if said and all(each["schema"].get("required") for each in said.values()):
+                call["requestBody"]["required"] = True
             shared = {**SHARED_ANSWERS, **(SHARED_ANSWERS_TO_BODIES if "requestBody" in call else {})}
             own = call["responses"]
             call["responses"] = dict(sorted((dict.fromkeys(shared) | own).items()))

@@ -16,8 +16,17 @@ BULK_MAX = 200
 VERSION_MAX = 2**31 - 1
 
 
-def _reason(most: int = REASON_CHARACTERS_MAX) -> serializers.CharField:
-    return serializers.CharField(max_length=most, trim_whitespace=True)
+class SentenceField(serializers.CharField):
+    """Text: a number or a truth is none."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+def _reason(most: int = REASON_CHARACTERS_MAX) -> SentenceField:
+    return SentenceField(max_length=most)
 
 
 class SeenField(WholeField):
@@ -106,7 +115,7 @@ class Bulk(Posted):
     alerts = SeenAlertsField(min_length=1, max_length=BULK_MAX)
     assignee = AccountField(required=False)
     disposition = serializers.ChoiceField(choices=Disposition.values, required=False)
-    reason = serializers.CharField(max_length=REASON_CHARACTERS_MAX, required=False)
+    reason = SentenceField(max_length=REASON_CHARACTERS_MAX, required=False)
     until = InstantField(required=False, input_formats=["iso-8601"])
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

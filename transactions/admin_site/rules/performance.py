@@ -12,7 +12,7 @@ from psycopg2.errors import QueryCanceled
 from ...alerts.models import Severity
 from ...review import performance
 from ...review.parameters import RULES_MAX, SPANS
-from ...review.performance import Figures, Performance
+from ...review.performance import Performance, Tally
 from ...rules.models import Rule, Version
 from ...stores import bounded_queries
 from . import rights
@@ -23,12 +23,12 @@ OVERLAPS_MAX = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RuleRow:
     """A rule, or one of its versions, and its figures."""
 
     rule: Rule
     version: Version | None
-    figures: Figures
+    figures: Tally
     overlaps: list[tuple[str, int]]
 
     @property
@@ -86,7 +86,7 @@ def show(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/rules/performance.html", context)
 
 
-def _rows(rules: list[Rule], found: dict[int, Performance]) -> list[Row]:
+def _rows(rules: list[Rule], found: dict[int, Performance]) -> list[RuleRow]:
     names = dict(
         Rule.objects.filter(
             pk__in={other for each in found.values() for other in each.overlaps or {}}
@@ -96,10 +96,10 @@ def _rows(rules: list[Rule], found: dict[int, Performance]) -> list[Row]:
     rows = []
     for rule in sorted(rules, key=lambda rule: (-found[rule.pk].all.alerts, -found[rule.pk].all.hits)):
         of_rule = found[rule.pk]
-        rows.append(Row(rule, None, of_rule.all, _overlaps(of_rule, names)))
+        rows.append(RuleRow(rule, None, of_rule.all, _overlaps(of_rule, names)))
         if len(of_rule.versions) > 1:
             by_number = sorted(of_rule.versions, key=lambda key: -versions[key].number)
-            rows += [Row(rule, versions[key], of_rule.versions[key], []) for key in by_number]
+            rows += [RuleRow(rule, versions[key], of_rule.versions[key], []) for key in by_number]
     return rows
 
 
