@@ -23,7 +23,7 @@ SEES = dict.fromkeys(("GET", "HEAD", "OPTIONS"), Right.VIEW_ALERTS)
 CHANGES = {**SEES, "POST": Right.CHANGE_ALERTS}
 
 
-class StepRefused(APIException):
+class AlertRefusal(APIException):
     """The alert does not allow the step now; where somebody else was faster it says who, and what."""
 
     status_code = status.HTTP_409_CONFLICT
@@ -59,7 +59,7 @@ class AlertView(RuleView):
             last = steps.last_step(int(self.kwargs["id"]))
         if last is not None:
             told |= {"step": last.step, "by": last.by_name, "at": last.at, "version": last.version}
-        return StepRefused(told)
+        return AlertRefusal(told)
 
 
 def _paged(request: Request, page: Page) -> Response:

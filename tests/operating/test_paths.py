@@ -51,6 +51,8 @@ FOREIGN = {
     "app.tests.Class.test": "how Django calls a test",
     "app/tests.py": "how pytest calls its module",
     "Chart.js": "the library that draws",
+    "alerts.change": "a right",
+    "alerts.view": "a right",
     "rules.approve": "a right",
     "rules.change": "a right",
     "rules.view": "a right",

@@ -24,7 +24,7 @@ Posted = dict[str, str | int]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Played:
     """A record of an incident: `at_s` after the beginning of its round; it happened `before` that."""
 
     at_s: float
@@ -33,78 +33,78 @@ class Step:
     before: timedelta | None = None
 
 
-Play = Callable[[random.Random], Iterator[Step]]
+Play = Callable[[random.Random], Iterator[Played]]
 
 
-def usual(chance: random.Random, count: int = 2) -> Iterator[Step]:
+def usual(chance: random.Random, count: int = 2) -> Iterator[Played]:
     """Small payments, so that the user is no stranger."""
     for place in range(count):
-        yield Step(place / 4, chance.randrange(1_000, 5_000))
+        yield Played(place / 4, chance.randrange(1_000, 5_000))
 
 
-def card_testing(chance: random.Random) -> Iterator[Step]:
+def card_testing(chance: random.Random) -> Iterator[Played]:
     yield from usual(chance)
     for place in range(8):
-        yield Step(5 + place, chance.randrange(1, 100), str(Status.FAILED))
-    yield Step(14, chance.randrange(40_000, 60_000))
+        yield Played(5 + place, chance.randrange(1, 100), str(Status.FAILED))
+    yield Played(14, chance.randrange(40_000, 60_000))
 
 
-def structuring(chance: random.Random) -> Iterator[Step]:
+def structuring(chance: random.Random) -> Iterator[Played]:
     yield from usual(chance)
     for place in range(4):
-        yield Step(8 + 3 * place, chance.randrange(920_000, 999_000))
+        yield Played(8 + 3 * place, chance.randrange(920_000, 999_000))
 
 
-def paid_again(chance: random.Random) -> Iterator[Step]:
+def paid_again(chance: random.Random) -> Iterator[Played]:
     yield from usual(chance)
     amount = chance.randrange(20_001, 90_000)
     for place in range(4):
-        yield Step(7 + 2 * place, amount)
+        yield Played(7 + 2 * place, amount)
 
 
-def emptied(chance: random.Random) -> Iterator[Step]:
+def emptied(chance: random.Random) -> Iterator[Played]:
     yield from usual(chance)
     for place in range(7):
-        yield Step(10 + 2 * place, chance.randrange(210_001, 260_000))
+        yield Played(10 + 2 * place, chance.randrange(210_001, 260_000))
 
 
-def large(chance: random.Random) -> Iterator[Step]:
+def large(chance: random.Random) -> Iterator[Played]:
     yield from usual(chance)
-    yield Step(12, chance.randrange(1_100_001, 1_900_000))
+    yield Played(12, chance.randrange(1_100_001, 1_900_000))
 
 
-def round_amounts(chance: random.Random) -> Iterator[Step]:
+def round_amounts(chance: random.Random) -> Iterator[Played]:
     yield from usual(chance)
     for place in range(2):
-        yield Step(9 + 4 * place, 100_000 * chance.randrange(5, 9))
+        yield Played(9 + 4 * place, 100_000 * chance.randrange(5, 9))
 
 
-def unusual(chance: random.Random) -> Iterator[Step]:
+def unusual(chance: random.Random) -> Iterator[Played]:
     yield from usual(chance, 12)
-    yield Step(15, chance.randrange(600_001, 690_000))
+    yield Played(15, chance.randrange(600_001, 690_000))
 
 
-def sleeper(chance: random.Random) -> Iterator[Step]:
+def sleeper(chance: random.Random) -> Iterator[Played]:
     for days in (95, 80):
-        yield Step(0, chance.randrange(1_000, 5_000), before=timedelta(days=days))
-    yield Step(6, chance.randrange(310_001, 390_000))
+        yield Played(0, chance.randrange(1_000, 5_000), before=timedelta(days=days))
+    yield Played(6, chance.randrange(310_001, 390_000))
 
 
-def newcomer(chance: random.Random) -> Iterator[Step]:
-    yield Step(11, chance.randrange(310_001, 390_000))
+def newcomer(chance: random.Random) -> Iterator[Played]:
+    yield Played(11, chance.randrange(310_001, 390_000))
 
 
-def never_settled(chance: random.Random) -> Iterator[Step]:
+def never_settled(chance: random.Random) -> Iterator[Played]:
     yield from usual(chance)
-    yield Step(4, chance.randrange(1_000, 5_000), str(Status.PENDING))
+    yield Played(4, chance.randrange(1_000, 5_000), str(Status.PENDING))
 
 
-def days_before(chance: random.Random) -> Iterator[Step]:
+def days_before(chance: random.Random) -> Iterator[Played]:
     """What an outage is held against: the quarter of an hour under way, and the next, days ago."""
     for days in range(1, PAST_DAYS + 1):
         for minutes in (0, 15):
             before = timedelta(days=days) - timedelta(minutes=minutes)
-            yield Step(1, chance.randrange(1_000, 5_000), before=before)
+            yield Played(1, chance.randrange(1_000, 5_000), before=before)
 
 
 PLAYS: dict[str, Play] = {

@@ -78,14 +78,14 @@ def _by_key(id: str) -> dict[str, Any] | None:
     return stored_as_dict(stored) if stored else None
 
 
-class Refused(NamedTuple):
+class RefusedAtFlush(NamedTuple):
     """A rejected record that can be read, and the transaction in it as the API shows it."""
 
     row: RejectedRecord
     shown: dict[str, Any]
 
 
-def refusal(transaction_id: str) -> Refused | None:
+def refusal(transaction_id: str) -> RefusedAtFlush | None:
     """The latest rejected record of that id; None where there is none that holds a transaction.
 
     Raises django.db.Error.
@@ -99,4 +99,4 @@ def refusal(transaction_id: str) -> Refused | None:
     except ValueError:  # no UTF-8, or no date: it never came through the door
         return None
     shown = _shown(None, unescape(found["transaction_id"].decode()), state)
-    return Refused(record, {**shown, "rejected": record.reason})
+    return RefusedAtFlush(record, {**shown, "rejected": record.reason})

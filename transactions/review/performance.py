@@ -75,7 +75,7 @@ SELECT_OVERLAPS = f"""
 
 
 @dataclass(slots=True)
-class Tally:
+class RuleFigures:
     """Of a rule or a version: hits in the span, the alerts opened in it, and what these turned out to be."""
 
     hits: int = 0
@@ -113,8 +113,8 @@ class Tally:
 class Performance:
     """Of a rule: in all, by version (its key), and how many of `sampled` hits each other rule found too."""
 
-    all: Tally = field(default_factory=Tally)
-    versions: dict[int, Tally] = field(default_factory=lambda: defaultdict(Tally))
+    all: RuleFigures = field(default_factory=RuleFigures)
+    versions: dict[int, RuleFigures] = field(default_factory=lambda: defaultdict(RuleFigures))
     sampled: int = 0
     # None where it took too long to look.
     overlaps: dict[int, int] | None = field(default_factory=dict)

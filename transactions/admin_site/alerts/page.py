@@ -22,7 +22,7 @@ from ..rules.sentences import of_version
 from . import rights, shown, steps
 
 # Rows that the table shows; the others stand in the chart, and in the API.
-ROWS = 25
+ROWS = 10
 # The line of amounts begins so long before the first of them, and ends so long after the last.
 BEFORE, AFTER = timedelta(days=7), timedelta(hours=12)
 PERFORMANCE_DAYS = 90

@@ -12,7 +12,7 @@ from psycopg2.errors import QueryCanceled
 from ...alerts.models import Severity
 from ...review import performance
 from ...review.parameters import RULES_MAX, SPANS
-from ...review.performance import Performance, Tally
+from ...review.performance import Performance, RuleFigures
 from ...rules.models import Rule, Version
 from ...stores import bounded_queries
 from . import rights
@@ -28,7 +28,7 @@ class RuleRow:
 
     rule: Rule
     version: Version | None
-    figures: Tally
+    figures: RuleFigures
     overlaps: list[tuple[str, int]]
 
     @property

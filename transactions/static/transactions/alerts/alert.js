@@ -17,6 +17,9 @@ function draw({ points }) {
   const set = (label, found, colour, pointStyle, radius) => ({
     label, data: found.map(at), backgroundColor: colour, borderColor: colour, pointStyle, pointRadius: radius, pointHoverRadius: radius + 1,
   });
+  const moments = points.map(({ at }) => Date.parse(at));
+  const first = Math.min(...moments), last = Math.max(...moments);
+  const margin = Math.max(1000, (last - first) / 50);
   const card = new ChartCard("amounts", () => ({
     type: "scatter",
     data: { datasets: [
@@ -25,11 +28,11 @@ function draw({ points }) {
     ] },
     options: {
       plugins: {
-        legend: { align: "end", labels: { usePointStyle: true } },
+        legend: { align: "end", labels: { usePointStyle: true, boxHeight: 6, boxWidth: 8 } },
         tooltip: { callbacks: { label: ({ raw }) => `${format.moment(raw.x)}: ${format.whole(raw.y)}` } },
       },
       scales: {
-        x: { type: "linear", grid: { display: false }, ticks: { maxTicksLimit: 6, maxRotation: 0, callback: day }, title: { display: false } },
+        x: { type: "linear", min: first - margin, max: last + margin, grid: { display: false }, ticks: { maxTicksLimit: 7, maxRotation: 0, includeBounds: false, callback: day }, title: { display: false } },
         y: { beginAtZero: true, ticks: { maxTicksLimit: 5, callback: (value) => format.decimal(value, 0) }, title: { display: false } },
       },
     },

@@ -1,0 +1,1 @@
+"""Alerts through the API: the queue, steps, explanations, and how rules perform."""
