@@ -1,5 +1,6 @@
 """An alert from the burst that raises it to the snooze that keeps the next one away; pages open to all."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -60,9 +61,14 @@ def test_a_burst_is_claimed_by_one_explained_closed_and_snoozed_and_the_next_rai
     post_burst(server, people[1], "right")
     triage.close(Alert.objects.get().pk, User.objects.get(username="ann"), 1, "TRUE_POSITIVE", "stolen card")
 
-    post_burst(server, people[0], "burst")
     become(context, server, bea)
     of_bea, of_ann = context.new_page(), context.new_page()
+    of_bea.goto(f"{server}/admin/")
+    expect(of_bea.locator("#alerts-count")).to_have_text("0 open")
+    post_burst(server, people[0], "burst")
+    # Without a reload.
+    expect(of_bea.locator("#alerts-newest li")).to_contain_text("4 within 10 minutes")
+    expect(of_bea).to_have_title(re.compile(r"^\(1\) "))
     of_bea.goto(server + QUEUE)
     expect(of_bea.locator("tr[data-alert]")).to_have_count(1)
     expect(of_bea.locator("tr[data-alert]")).to_contain_text("4 within 10 minutes")

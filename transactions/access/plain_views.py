@@ -1,4 +1,4 @@
-"""The right to read, as views ask for it that are not the REST framework's; those have `permissions`."""
+"""Rights, as views ask for them that are not the REST framework's; those have `permissions`."""
 
 import logging
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from .callers import may_read, rights_of_caller
-from .rights import NONE
+from .rights import NONE, Right
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +23,10 @@ def may_read_if_told(request: HttpRequest) -> bool:
         return False
 
 
-def readers_only(*, forbidden: str, away: str, challenge: bool = False) -> Callable[[View], View]:
-    """A decorator: who may read gets the view, everybody else an answer that says `{"detail": …}`.
+def readers_only(
+    *, forbidden: str, away: str, challenge: bool = False, right: Right = Right.READ
+) -> Callable[[View], View]:
+    """A decorator: who has the right gets the view, everybody else an answer that says `{"detail": …}`.
 
     `forbidden` is said to who may not (403), and `away` while PostgreSQL, which knows the rights, does
     not answer (503). With `challenge`, for programs, a caller without valid credentials is asked for
@@ -35,7 +37,8 @@ def readers_only(*, forbidden: str, away: str, challenge: bool = False) -> Calla
         @wraps(view)
         def guarded(request: HttpRequest) -> HttpResponse:
             try:
-                refusal = None if may_read(request) else _refusal(request, forbidden, challenge=challenge)
+                may = right in rights_of_caller(request)
+                refusal = None if may else _refusal(request, forbidden, challenge=challenge)
             except DatabaseError as error:
                 log.warning("Who may read %s cannot be told (%s)", request.path, type(error).__name__)
                 return JsonResponse({"detail": away}, status=503)

@@ -95,6 +95,12 @@ class Alert(models.Model):
             ),
             # All alerts, newest first.
             models.Index(fields=["opened_at", "id"], name="alert_by_time"),
+            # The queue of one severity.
+            models.Index(
+                fields=["severity", "opened_at", "id"],
+                name="alert_by_severity",
+                condition=~models.Q(state=AlertState.CLOSED),
+            ),
             # Those of a rule, closed ones too; those of a disposition.
             models.Index(fields=["rule", "opened_at", "id"], name="alert_by_rule"),
             models.Index(

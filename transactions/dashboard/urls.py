@@ -5,6 +5,7 @@ from django.urls import path
 from . import views
 
 urlpatterns = [
+    path("alerts/", views.show_alerts, name="dashboard-alerts"),
     path("figures/", views.show_figures, name="dashboard-figures"),
     path("averages/", views.show_averages, name="dashboard-averages"),
     path("start/", views.show_start, name="dashboard-start"),

@@ -18,6 +18,7 @@ from ..live.start import start
 from ..reading.averages import TooManyQuestions
 from ..reading.days import zone_names
 from ..reading.parameters import Parameters
+from .alerts import shared_alerts
 from .averages import RangeParameters, beside_days_before
 from .figures import TILES
 from .shared_figures import shared_figures
@@ -43,18 +44,22 @@ def with_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, A
         "transactions": reverse("admin:transactions_transaction_changelist"),
         "rejected": reverse("admin:transactions_rejectedrecord_changelist"),
     }
+    if Right.VIEW_ALERTS in rights_of(request.user):
+        urls |= {"alerts": reverse("dashboard-alerts"), "queue": reverse("admin:alerts_alert_changelist")}
     shown = {"urls": urls, "tiles": list(TILES), "zones": sorted(zone_names())}
     return {**context, "title": "Dashboard", "dashboard": shown}
 
 
-def _figure(parameters: type[Parameters[Any]] = Parameters) -> Callable[[Figure], View]:
-    """A decorator for a figure, which gets what was asked for: a view for who may read.
+def _figure(
+    parameters: type[Parameters[Any]] = Parameters, right: Right = Right.READ
+) -> Callable[[Figure], View]:
+    """A decorator for a figure, which gets what was asked for: a view for who has the right.
 
     What is no parameter of it is a 400, and a store that is away a 503 that says which.
     """
 
     def decorator(figure: Figure) -> View:
-        @readers_only(forbidden="Log in again: you may not read this.", away=POSTGRES_AWAY)
+        @readers_only(forbidden="Log in again: you may not read this.", away=POSTGRES_AWAY, right=right)
         @wraps(figure)
         def guarded(request: HttpRequest) -> HttpResponse:
             asked = parameters(data=request.GET)
@@ -90,6 +95,12 @@ def show_start(_: Parameters[Any]) -> HttpResponse:
 def show_averages(asked: RangeParameters) -> HttpResponse:
     """The daily averages of a range (by default the last 30 days) and of as many days before it."""
     return JsonResponse(beside_days_before(asked.question()))
+
+
+@_figure(right=Right.VIEW_ALERTS)
+def show_alerts(_: Parameters[Any]) -> HttpResponse:
+    """How many alerts are open, how grave, and the newest."""
+    return JsonResponse(shared_alerts.told())
 
 
 @_figure(StoryParameters)

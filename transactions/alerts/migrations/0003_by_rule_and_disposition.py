@@ -1,4 +1,4 @@
-"""Indexes for the queue by rule and disposition, and for snoozes; alerts are opened while they are made."""
+"""Indexes for the queue by severity, rule and disposition, and for snoozes; alerts are opened while they are made."""
 
 from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
@@ -9,6 +9,14 @@ class Migration(migrations.Migration):
     dependencies = [("alerts", "0002_triage")]
 
     operations = [
+        AddIndexConcurrently(
+            "alert",
+            models.Index(
+                fields=["severity", "opened_at", "id"],
+                name="alert_by_severity",
+                condition=~models.Q(state="CLOSED"),
+            ),
+        ),
         AddIndexConcurrently("alert", models.Index(fields=["rule", "opened_at", "id"], name="alert_by_rule")),
         AddIndexConcurrently(
             "alert",

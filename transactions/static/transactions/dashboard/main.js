@@ -5,6 +5,7 @@ import { LiveTable } from "./live.js";
 import { Drawer } from "./drawer.js";
 import { bindFilters, rememberOne } from "./filters.js";
 import { once, poll } from "./figures.js";
+import { failAlerts, showAlerts } from "./alerts.js";
 import { failTiles, showTiles } from "./tiles.js";
 import * as charts from "./charts.js";
 import * as format from "./format.js";
@@ -70,6 +71,9 @@ poll(urls.figures, (body) => {
   // No answer at all: then the websocket is as dead, whatever the browser believes of it.
   if (body === null) feed.restart();
 });
+
+// --- Alerts, for who may see them
+if (urls.alerts) poll(urls.alerts, showAlerts, failAlerts);
 
 // --- The range of days
 const range = at("range");

@@ -1,0 +1,69 @@
+"""The alerts on the dashboard: who may see them, and what they say."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
+
+from tests.support.admin_pages import page, staff
+from tests.support.alerts import burst, burst_rule, open_alert
+from transactions.alerts import triage
+from transactions.alerts.models import Alert
+from transactions.dashboard.alerts import shared_alerts
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept(settings: Settings) -> None:
+    settings.ALLOW_ANONYMOUS_API = False
+    settings.FOUR_EYES = False
+    shared_alerts.forget()
+
+
+def told(client: Client) -> Any:
+    response = client.get(reverse("dashboard-alerts"))
+    assert response.status_code == 200, response.content
+    return json.loads(response.content)
+
+
+def test_they_are_for_who_may_see_alerts(client: Client) -> None:
+    staff(client, "view_transaction")
+    assert client.get(reverse("dashboard-alerts")).status_code == 403
+    assert 'id="alerts-newest"' not in page(client, "/admin/")
+    User.objects.all().delete()
+    staff(client, "view_transaction", "view_alert")
+    assert told(client)["open"] == 0
+    assert 'id="alerts-newest"' in page(client, "/admin/")
+
+
+def test_they_say_how_many_are_open_how_grave_and_the_newest(client: Client, people: list[User]) -> None:
+    staff(client, "view_alert")
+    ago = datetime.now(UTC) - timedelta(hours=2)
+    for number in range(5):
+        open_alert(people[1], rule=10 + number, severity="LOW", opened_at=ago, due_at=ago)
+    closed = open_alert(people[2])
+    triage.close(closed.pk, people[0], 1, "EXPECTED", "known")
+    burst_rule()
+    burst(people[0])
+    found = told(client)
+    assert (found["open"], found["overdue"], found["complete"]) == (6, 5, True)
+    assert found["by_severity"] == {"LOW": 5, "MEDIUM": 0, "HIGH": 1, "CRITICAL": 0}
+    newest = found["newest"][0]
+    assert len(found["newest"]) == 5
+    assert (newest["rule"], newest["figures"], newest["user"], newest["assignee"]) == (
+        "Failures in a row", "4 within 10 minutes", "alice", None,
+    )  # fmt: skip
+    assert newest["link"] == f"/admin/alerts/alert/{Alert.objects.latest('id').pk}/change/"
+
+
+def test_a_user_who_is_gone_has_no_name(client: Client) -> None:
+    staff(client, "view_alert")
+    Alert.objects.create(rule=1, rule_name="Large", severity="LOW", user=424_242)
+    Alert.objects.create(rule=2, rule_name="Silence", severity="LOW", user=None)
+    assert [each["user"] for each in told(client)["newest"]] == [None, None]

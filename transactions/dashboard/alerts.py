@@ -1,0 +1,61 @@
+"""The alerts on the dashboard: how many are open, how grave, and the newest of them."""
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AnonymousUser
+from django.urls import reverse
+
+from ..review import explanation, queue
+from .cached import Kept
+from .poll_pace import PollPace
+
+# The newest that are shown, and for how many seconds the answer is kept at least.
+NEWEST = 5
+KEPT_S = 2.0
+
+
+class SharedAlerts:
+    """What all dashboards of a process are told of alerts. Safe for threads."""
+
+    def __init__(self) -> None:
+        self._kept = Kept(_ask, KEPT_S)
+        self._pace = PollPace()
+
+    def told(self) -> dict[str, Any]:
+        """Raises django.db.Error."""
+        return {**self._kept.get(), "again_seconds": self._pace.again_s()}
+
+    def forget(self) -> None:
+        """Forgets the kept answer, for a test that begins."""
+        self._kept.forget()
+
+
+def _ask() -> dict[str, Any]:
+    nobody = AnonymousUser()
+    counts = queue.counts(nobody)
+    newest, _ = queue.rows_of_page({"closed": False, "order": "newest", "limit": NEWEST}, nobody)
+    figures = explanation.figures_of(alert.pk for alert in newest)
+    users = get_user_model()._default_manager.in_bulk([alert.user for alert in newest if alert.user])
+    return {
+        "open": counts["not_closed"],
+        "overdue": counts["overdue"],
+        "by_severity": counts["by_severity"],
+        "complete": counts["complete"],
+        "newest": [
+            {
+                "id": alert.pk,
+                "severity": alert.severity,
+                "rule": alert.rule_name,
+                "figures": figures.get(alert.pk, ""),
+                "user": users[alert.user].get_username() if alert.user in users else None,
+                "opened_at": alert.opened_at,
+                "assignee": None if alert.assignee is None else alert.assignee.get_username(),
+                "link": reverse("admin:alerts_alert_change", args=[alert.pk]),
+            }
+            for alert in newest
+        ],
+    }
+
+
+shared_alerts = SharedAlerts()

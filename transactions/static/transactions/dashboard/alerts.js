@@ -1,0 +1,42 @@
+// The alerts card, and how many are open in the tab's title. Text from outside is only ever text.
+import * as format from "./format.js";
+
+const at = (id) => document.getElementById(id);
+const TITLE = document.title;
+const GRAVE_FIRST = ["CRITICAL", "HIGH", "MEDIUM", "LOW"];
+const word = (severity) => severity[0] + severity.slice(1).toLowerCase();
+
+export function showAlerts({ open, overdue, by_severity: bySeverity, complete, newest }) {
+  const count = `${format.whole(open)}${complete ? "" : "+"}`;
+  told(`${count} open${overdue ? `, ${format.whole(overdue)} overdue` : ""}`);
+  document.title = open ? `(${count}) ${TITLE}` : TITLE;
+  at("alerts-empty").hidden = open > 0;
+  at("alerts-grave").replaceChildren(...GRAVE_FIRST.filter((name) => bySeverity[name]).map((name) => badge(name, `${format.whole(bySeverity[name])} ${word(name).toLowerCase()}`)));
+  at("alerts-newest").replaceChildren(...newest.map(line));
+}
+
+export function failAlerts(why) { told(why); }
+
+// Said only where it is news: a screen reader hears it each time.
+function told(text) {
+  if (at("alerts-count").textContent !== text) at("alerts-count").textContent = text;
+}
+
+function line({ severity, rule, figures, user, opened_at: openedAt, assignee, link }) {
+  const item = made("li"), what = made("span", "alerts-what"), anchor = made("a", "", figures || rule);
+  anchor.href = link;
+  const who = user === null ? "the whole system" : format.visible(user);
+  what.append(anchor, made("small", "", figures ? `${who} · ${rule}` : who));
+  const age = format.seconds(Math.max(0, Math.round((Date.now() - Date.parse(openedAt)) / 1000)));
+  item.append(badge(severity, word(severity)), what, made("small", "alerts-age", `${age} · ${assignee ?? "unassigned"}`));
+  return item;
+}
+
+function badge(severity, text) { return made("span", `severity severity-${severity}`, text); }
+
+function made(tag, name = "", text = "") {
+  const element = document.createElement(tag);
+  if (name) element.className = name;
+  element.textContent = text;
+  return element;
+}
