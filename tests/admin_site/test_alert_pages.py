@@ -206,8 +206,9 @@ def test_it_is_closed_and_snoozed_at_once(ann: tuple[Client, User], people: list
     assert (snooze.reason, snooze.ends_at.date()) == (
         "Travels.", (datetime.now(UTC) + timedelta(days=30)).date(),
     )  # fmt: skip
-    response = ann[0].post(f"{QUEUE}{alert.pk}/snoozes/{snooze.pk}/end/", follow=True)
+    response = ann[0].post(f"{QUEUE}snoozes/{snooze.pk}/end/", {"alert": str(alert.pk)}, follow=True)
     assert "The snooze has ended" in plain(response.content.decode())
+    assert response.redirect_chain[-1][0] == at(alert)
 
 
 @pytest.mark.parametrize(
@@ -290,3 +291,28 @@ def test_a_step_with_too_many_or_none_is_refused(ann: tuple[Client, User], peopl
     assert response["Location"] == reverse("admin:alerts_alert_changelist")
     alert.refresh_from_db()
     assert alert.version == 1
+
+
+# --- What is snoozed ----------------------------------------------------------------------------
+
+
+def test_what_is_snoozed_stands_in_a_list_with_its_end_and_its_reason(
+    ann: tuple[Client, User], people: list[User]
+) -> None:
+    assert "Nothing is snoozed" in text_of(ann[0], f"{QUEUE}snoozes/")
+    alert = open_alert(people[0], rule_name="Card testing")
+    step(ann[0], alert, "close", disposition="EXPECTED", reason="Travels.", days="30")
+    snooze = Snooze.objects.get()
+    said = text_of(ann[0], f"{QUEUE}snoozes/")
+    assert "Card testing alice" in said
+    assert "Travels. ann 0 End" in said
+    response = ann[0].post(f"{QUEUE}snoozes/{snooze.pk}/end/", follow=True)
+    assert "Nothing is snoozed" in plain(response.content.decode())
+    assert "ended by ann" in text_of(ann[0], f"{QUEUE}snoozes/?ended")
+    assert ann[0].post(f"{QUEUE}snoozes/{snooze.pk + 1}/end/").status_code == 404
+
+
+def test_who_may_not_see_alerts_sees_no_snoozes(client: Client, people: list[User]) -> None:
+    client.force_login(User.objects.create_user("eve", is_staff=True))
+    assert client.get(f"{QUEUE}snoozes/").status_code == 403
+    assert client.post(f"{QUEUE}snoozes/1/end/").status_code == 403

@@ -143,6 +143,7 @@ def filled(server: str, people: list[User], root: User) -> list[str]:
         f"{QUEUE}{alert.pk}/change/",
         f"{QUEUE}{hostile.pk}/change/",
         f"{QUEUE}{Alert.objects.get(user=None).pk}/change/",
+        f"{QUEUE}snoozes/",
         "/admin/rules/rule/performance/",
     ]
 

@@ -26,13 +26,20 @@ def found(asked: dict[str, Any]) -> QuerySet[Snooze]:
 
 
 def page(asked: dict[str, Any]) -> Page:
-    """One page of them."""
+    """One page of them, for the API."""
+    rows, cursor = rows_of_page(asked)
+    names = rule_names(rows)
+    return Page([as_dict(row, names) for row in rows], cursor)
+
+
+def rows_of_page(asked: dict[str, Any]) -> tuple[list[Snooze], str | None]:
+    """The snoozes of one page, and where the next begins."""
     with bounded_queries.bounded():
         rows = list(found(asked)[: asked["limit"] + 1])
-    more, rows = len(rows) > asked["limit"], rows[: asked["limit"]]
-    names = rule_names(rows)
-    place = cursor_of("snoozes", [rows[-1].ends_at.isoformat(), rows[-1].pk]) if more else None
-    return Page([as_dict(row, names) for row in rows], place)
+    if len(rows) <= asked["limit"]:
+        return rows, None
+    rows.pop()
+    return rows, cursor_of("snoozes", [rows[-1].ends_at.isoformat(), rows[-1].pk])
 
 
 def rule_names(snoozes: list[Snooze]) -> dict[int, str]:

@@ -16,7 +16,7 @@ from ...review.parameters import AlertParameters
 from ...stores import bounded_queries
 from ..lists import BoundedAdmin
 from ..rules import links
-from . import page, rights, shown, steps
+from . import page, rights, shown, snoozes, steps
 
 ROWS = 50
 # What a tab stands for, as parameters of the API; the first one is where the page opens.
@@ -70,7 +70,8 @@ class AlertAdmin(BoundedAdmin[Alert]):
         return [
             one("bulk/", steps.take_many, "bulk"),
             one("<int:alert>/steps/<slug:step>/", steps.take, "step"),
-            one("<int:alert>/snoozes/<int:snooze>/end/", steps.end_snooze, "end_snooze"),
+            one("snoozes/", snoozes.show, "snoozes"),
+            one("snoozes/<int:snooze>/end/", steps.end_snooze, "end_snooze"),
             *super().get_urls(),
         ]
 

@@ -59,7 +59,8 @@ def take(request: HttpRequest, alert: int, step: str) -> HttpResponse:
 
 
 @require_POST
-def end_snooze(request: HttpRequest, alert: int, snooze: int) -> HttpResponse:
+def end_snooze(request: HttpRequest, snooze: int) -> HttpResponse:
+    """Then the page of its alert again, or the list where that was clicked."""
     rights.demand(rights.may_change(request.user))
     try:
         triage.wake(snooze, _by(request))
@@ -68,7 +69,10 @@ def end_snooze(request: HttpRequest, alert: int, snooze: int) -> HttpResponse:
         messages.error(request, str(refused))
     except Snooze.DoesNotExist:
         raise Http404("There is no such snooze.") from None
-    return redirect("admin:alerts_alert_change", alert)
+    alert = request.POST.get("alert", "")
+    if is_key(alert):
+        return redirect("admin:alerts_alert_change", int(alert))
+    return redirect("admin:alerts_alert_snoozes")
 
 
 @require_POST

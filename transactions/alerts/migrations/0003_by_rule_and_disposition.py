@@ -1,4 +1,4 @@
-"""Indexes for the queue by severity, rule and disposition, and for snoozes; alerts are opened while they are made."""
+"""Indexes for the queue by severity, rule and disposition, and for snoozes; alerts are opened meanwhile."""
 
 from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models

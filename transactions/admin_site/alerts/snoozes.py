@@ -1,0 +1,55 @@
+"""What is snoozed: until when, by whom and why, and how much that has kept away."""
+
+from dataclasses import dataclass
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from ...alerts.models import Snooze
+from ...review import snoozes
+from ...review.parameters import SnoozeParameters
+from ..rules import links
+from . import rights
+
+ROWS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSnooze:
+    snooze: Snooze
+    rule: str
+    user: str
+    alert_link: str
+
+
+def show(request: HttpRequest) -> HttpResponse:
+    """One page of those in force, or of those that have ended; the one that ends last first."""
+    rights.demand(rights.may_view(request.user))
+    ended = "ended" in request.GET
+    query = QueryDict(mutable=True)
+    query.update({"in_force": "false" if ended else "true", "limit": str(ROWS)})
+    if cursor := request.GET.get("cursor", ""):
+        query["cursor"] = cursor
+    asked = SnoozeParameters(data=query)
+    rows, following = snoozes.rows_of_page(asked.validated_data) if asked.is_valid() else ([], None)
+    rules, names = snoozes.rule_names(rows), links.names(each.user for each in rows)
+    more = QueryDict(mutable=True)
+    more.update({**({"ended": ""} if ended else {}), "cursor": following or ""})
+    context = {
+        **admin.site.each_context(request),
+        "title": "Snoozed",
+        "ended": ended,
+        "rows": [_shown(each, rules, names) for each in rows],
+        "next": more.urlencode() if following else "",
+        "may_change": rights.may_change(request.user),
+    }
+    return TemplateResponse(request, "admin/alerts/snoozes.html", context)
+
+
+def _shown(snooze: Snooze, rules: dict[int, str], names: dict[int, str]) -> ShownSnooze:
+    rule = rules.get(snooze.rule) or (snooze.alert.rule_name if snooze.alert else f"rule {snooze.rule}")
+    user = "the whole system" if snooze.user is None else names[snooze.user]
+    link = reverse("admin:alerts_alert_change", args=[snooze.alert_id]) if snooze.alert_id else ""
+    return ShownSnooze(snooze, rule, user, link)
