@@ -69,6 +69,8 @@ def test_a_burst_is_claimed_by_one_explained_closed_and_snoozed_and_the_next_rai
     # Without a reload.
     expect(of_bea.locator("#alerts-newest li")).to_contain_text("4 within 10 minutes")
     expect(of_bea).to_have_title(re.compile(r"^\(1\) "))
+    expect(of_bea.locator("#throughput thead")).to_contain_text("Alerts opened")
+    expect(of_bea.get_by_role("checkbox", name="Sound")).not_to_be_checked()
     of_bea.goto(server + QUEUE)
     expect(of_bea.locator("tr[data-alert]")).to_have_count(1)
     expect(of_bea.locator("tr[data-alert]")).to_contain_text("4 within 10 minutes")

@@ -54,6 +54,8 @@ def test_they_say_how_many_are_open_how_grave_and_the_newest(client: Client, peo
     found = told(client)
     assert (found["open"], found["overdue"], found["complete"]) == (6, 5, True)
     assert found["by_severity"] == {"LOW": 5, "MEDIUM": 0, "HIGH": 1, "CRITICAL": 0}
+    # The closed one was opened lately too; those of two hours ago are not on the chart.
+    assert len(found["opened_lately"]) == 2
     newest = found["newest"][0]
     assert len(found["newest"]) == 5
     assert (newest["rule"], newest["figures"], newest["user"], newest["assignee"]) == (

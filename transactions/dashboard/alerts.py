@@ -1,18 +1,25 @@
 """The alerts on the dashboard: how many are open, how grave, and the newest of them."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 from django.urls import reverse
+from django.utils import timezone
 
+from ..alerts.models import Alert
 from ..review import explanation, queue
 from .cached import Kept
+from .figures import THROUGHPUT_MINUTES
 from .poll_pace import PollPace
 
 # The newest that are shown, and for how many seconds the answer is kept at least.
 NEWEST = 5
 KEPT_S = 2.0
+# Those that are marked on the chart of minutes: of so long, the newest so many.
+MARKED_FOR = timedelta(minutes=THROUGHPUT_MINUTES)
+MARKED_MAX = 200
 
 
 class SharedAlerts:
@@ -42,6 +49,11 @@ def _ask() -> dict[str, Any]:
         "overdue": counts["overdue"],
         "by_severity": counts["by_severity"],
         "complete": counts["complete"],
+        "opened_lately": list(
+            Alert.objects.filter(opened_at__gt=timezone.now() - MARKED_FOR)
+            .order_by("-opened_at")
+            .values_list("opened_at", flat=True)[:MARKED_MAX]
+        ),
         "newest": [
             {
                 "id": alert.pk,

@@ -6,12 +6,40 @@ const TITLE = document.title;
 const GRAVE_FIRST = ["CRITICAL", "HIGH", "MEDIUM", "LOW"];
 const word = (severity) => severity[0] + severity.slice(1).toLowerCase();
 
+// A sound at each new alert, only if it is asked for; the browser remembers it.
+const SOUND = "alertsSound";
+let newestKnown = null;
+if (at("alerts-sound")) {
+  at("alerts-sound").checked = localStorage.getItem(SOUND) === "on";
+  at("alerts-sound").addEventListener("change", () => {
+    localStorage.setItem(SOUND, at("alerts-sound").checked ? "on" : "off");
+    if (at("alerts-sound").checked) sound();
+  });
+}
+
+function sound() {
+  const audio = new AudioContext(), tone = audio.createOscillator(), volume = audio.createGain();
+  volume.gain.setValueAtTime(0.1, audio.currentTime);
+  volume.gain.exponentialRampToValueAtTime(0.001, audio.currentTime + 0.4);
+  tone.connect(volume).connect(audio.destination);
+  tone.start();
+  tone.stop(audio.currentTime + 0.4);
+  tone.addEventListener("ended", () => audio.close());
+}
+
+function heard(newest) {
+  const key = newest.length ? newest[0].id : 0;
+  if (newestKnown !== null && key > newestKnown && at("alerts-sound").checked) sound();
+  newestKnown = Math.max(key, newestKnown ?? 0);
+}
+
 export function showAlerts({ open, overdue, by_severity: bySeverity, complete, newest }) {
   const count = `${format.whole(open)}${complete ? "" : "+"}`;
   told(`${count} open${overdue ? `, ${format.whole(overdue)} overdue` : ""}`);
   document.title = open ? `(${count}) ${TITLE}` : TITLE;
   at("alerts-empty").hidden = open > 0;
   at("alerts-grave").replaceChildren(...GRAVE_FIRST.filter((name) => bySeverity[name]).map((name) => badge(name, `${format.whole(bySeverity[name])} ${word(name).toLowerCase()}`)));
+  heard(newest);
   at("alerts-newest").replaceChildren(...newest.map(line));
 }
 

@@ -12,23 +12,37 @@ const line = (label, data, colour, dash) => ({
 // A day alone between days without transactions is a point.
 const points = (set) => ({ ...set, pointRadius: 3 });
 
-export const throughput = new ChartCard("throughput", ({ minutes, by_status, before }) => ({
+// A mark on the axis for each minute that has some.
+const marks = (label, counts) => ({
+  label, data: counts.map((count) => (count ? 0 : null)), showLine: false, pointStyle: "triangle", pointRadius: 7, pointHoverRadius: 8,
+  backgroundColor: COLOURS.FAILED, borderColor: COLOURS.FAILED,
+});
+
+export const throughput = new ChartCard("throughput", ({ minutes, by_status, before, alerts }) => ({
   type: "line",
   data: {
     labels: minutes.map(format.minute),
     datasets: [
       ...Object.entries(by_status).map(([name, counts]) => line(name, counts, COLOURS[name], DASHES[name])),
       line("total of the 30 minutes before", before, COLOURS.before, [8, 6]),
+      ...(alerts.some(Boolean) ? [marks("alerts opened", alerts)] : []),
     ],
   },
   options: { scales: { x: { grid: { display: false }, ticks: { maxTicksLimit: 8, maxRotation: 0 } }, y: { beginAtZero: true, ticks: { precision: 0 }, title: title("a minute") } } },
 }));
 
-export function showThroughput(data) {
+// `opened` has the moments at which alerts were opened lately.
+export function showThroughput(data, opened = []) {
   if (!data) return throughput.fail(AWAY);
+  const minute = (moment) => Math.floor(Date.parse(moment) / 60_000);
+  const counts = new Map();
+  for (const moment of opened) counts.set(minute(moment), (counts.get(minute(moment)) ?? 0) + 1);
+  const alerts = data.minutes.map((at) => counts.get(minute(at)) ?? 0);
+  const some = alerts.some(Boolean);
   const names = Object.keys(data.by_status);
-  const rows = data.minutes.map((at, k) => [format.minute(at), ...names.map((name) => data.by_status[name][k]), data.before[k]]);
-  throughput.show(data, [`Minute (${format.zoneName()})`, ...names, "30 minutes before, in all"], rows, "");
+  const rows = data.minutes.map((at, k) => [format.minute(at), ...names.map((name) => data.by_status[name][k]), data.before[k], ...(some ? [alerts[k]] : [])]);
+  const head = [`Minute (${format.zoneName()})`, ...names, "30 minutes before, in all", ...(some ? ["Alerts opened"] : [])];
+  throughput.show({ ...data, alerts }, head, rows, "");
 }
 
 export const averages = new ChartCard("averages", ({ days, now, before }) => ({

@@ -56,7 +56,7 @@ function showFigures() {
   const { tiles, throughput, sample } = last.figures;
   if (tiles) showTiles(tiles.data, tiles.as_of, urls.transactions);
   else failTiles("PostgreSQL does not answer in time.");
-  charts.showThroughput(throughput?.data);
+  charts.showThroughput(throughput?.data, last.opened);
   charts.showSample(sample?.data);
 }
 poll(urls.figures, (body) => {
@@ -73,7 +73,11 @@ poll(urls.figures, (body) => {
 });
 
 // --- Alerts, for who may see them
-if (urls.alerts) poll(urls.alerts, showAlerts, failAlerts);
+if (urls.alerts) poll(urls.alerts, (body) => {
+  last.opened = body.opened_lately;
+  showAlerts(body);
+  if (last.figures) charts.showThroughput(last.figures.throughput?.data, last.opened);
+}, failAlerts);
 
 // --- The range of days
 const range = at("range");
