@@ -1,6 +1,7 @@
 """One request through Django's threads: what it bears along, how it fails, and answers sent in portions."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -141,6 +142,27 @@ def ask(application: DjangoPool, path: str, method: str = "GET") -> Line:
         return line
 
     return asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"query_string": b"\xff"},
+        {"headers": [(b"host", b"localhost"), (b"content-type", b"a/b; charset*=nix''a")]},
+        {"headers": [(b"host", b"localhost"), (b"content-type", b"a/b; charset*=\xff''a")]},
+    ],
+)
+def test_what_django_cannot_make_a_request_of_is_a_400(
+    application: DjangoPool, change: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> Line:
+        line = Line()
+        await application(line.scope("told") | change, line.receive, line.send)
+        return line
+
+    line = asyncio.run(scenario())
+    assert (line.status, list(json.loads(line.body))) == (400, ["detail"])
+    assert failures(caplog.text) == []
 
 
 def test_a_request_bears_its_name_along_and_comes_back_with_its_cookies(application: DjangoPool) -> None:
