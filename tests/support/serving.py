@@ -74,14 +74,18 @@ def _serve(
 
 
 def the_server() -> int:
-    """The process of the one server that this process has started."""
-    (status,) = (
-        status
+    """The process of the server that this process has started last."""
+    found = [
+        int(re.findall(r"^Pid:\t(\d+)$", status, re.MULTILINE)[0])
         for status in map(_status, Path("/proc").glob("[0-9]*/status"))
         if re.search(rf"^PPid:\t{os.getpid()}$", status, re.MULTILINE)
         and re.search(r"^Name:\tpython|^Name:\tdaphne|^Name:\tuvicorn", status)
-    )
-    return int(re.findall(r"^Pid:\t(\d+)$", status, re.MULTILINE)[0])
+    ]
+    return max(found, key=_started_at)
+
+
+def _started_at(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19])
 
 
 def _status(path: Path) -> str:

@@ -7,8 +7,8 @@ that has begun has HEAD_S of its own, whatever still comes of it. The first has 
 who connects has something to say.
 
 A process has only so many descriptors. Once nearly all are taken, whoever connects takes the place of the
-connection that has owed us a request for longest; those which have had one come last. Nobody who is being
-served is cut off.
+connection that has owed us its first request for longest, or else a further one, or else the rest of one.
+Nobody who is being served is cut off.
 
 And a client's Daphne-Root-Path is dropped, which Daphne would take for the operator's --root-path.
 
@@ -22,6 +22,8 @@ from typing import Any
 
 from daphne.http_protocol import HTTPFactory
 from django.conf import settings
+from twisted.internet.error import ConnectionAborted
+from twisted.python.failure import Failure
 from twisted.web import http
 
 from . import header_bounds
@@ -34,8 +36,8 @@ log = logging.getLogger(__name__)
 HEAD_S = 10.0
 TOO_SLOW = Refusal(408, "The head came too slowly.")
 ROOT_PATH = b"daphne-root-path"
-# Descriptors that are kept for what is no client's connection: an eighth of all, but no more than these.
-KEPT_FREE_MAX = 256
+# Descriptors that are kept for what is no client's connection: files, the stores.
+KEPT_FREE = 128
 
 # Twisted has some types, but not for being changed.
 HTTPChannel: Any = http.HTTPChannel
@@ -47,9 +49,12 @@ _all_headers_received = HTTPChannel.allHeadersReceived
 _all_content_received = HTTPChannel.allContentReceived
 _connection_lost = HTTPChannel.connectionLost
 
-# Connections that owe us a request, the oldest first: their first one, or another.
+# Connections that owe us a request, the oldest first: the first one, another, or the rest of one.
 _new: dict[Any, None] = {}
 _idle: dict[Any, None] = {}
+_sending: dict[Any, None] = {}
+# The transports of those that have one of the last descriptors.
+_last: list[Any] = []
 _said = Seldom()
 
 
@@ -77,19 +82,29 @@ def connection_made(channel: Any) -> None:
     _connection_made(channel)
     channel.head_clock = channel.callLater(HEAD_S, lambda: _too_slow(channel))
     _new[channel] = None
-    # The kernel gives the lowest number that is free.
-    number = getattr(channel.transport, "fileno", int)()
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if limit != resource.RLIM_INFINITY and number >= limit - min(KEPT_FREE_MAX, limit // 8):
+    if _is_short_of_descriptors(channel.transport):
         _make_room(channel)
 
 
+def _is_short_of_descriptors(transport: Any) -> bool:
+    """Whether a connection has one of the last: the kernel gives the lowest that is free. As long as one has,
+    whoever connects with a lower, that another has just left, is one too many as well.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if getattr(transport, "fileno", int)() >= limit - KEPT_FREE and limit != resource.RLIM_INFINITY:
+        _last.append(transport)
+    _last[:] = [each for each in _last if each.connected]
+    return bool(_last)
+
+
 def _make_room(channel: Any) -> None:
-    oldest = next(iter(_new))
-    if oldest is channel and _idle:
-        oldest = next(iter(_idle))
+    """Closes the connection that has kept us waiting for longest; where nobody does, the new one."""
+    firsts = [next(iter(each), channel) for each in (_new, _idle, _sending)]
+    oldest = next((first for first in firsts if first is not channel), channel)
     _forget(oldest)
     oldest.transport.abortConnection()
+    # Now, and not once all are taken in who wait for it, which may be hundreds.
+    oldest.transport.connectionLost(Failure(ConnectionAborted()))
     if _said.may_say():
         log.warning("Connections take nearly all descriptors that RLIMIT_NOFILE lets: idle ones are closed")
 
@@ -97,6 +112,7 @@ def _make_room(channel: Any) -> None:
 def _forget(channel: Any) -> None:
     _new.pop(channel, None)
     _idle.pop(channel, None)
+    _sending.pop(channel, None)
 
 
 def data_received(channel: Any, data: bytes) -> None:
@@ -119,6 +135,8 @@ def all_headers_received(channel: Any) -> None:
         refuse(channel, fault)
         return
     headers.removeHeader(ROOT_PATH)
+    _forget(channel)
+    _sending[channel] = None
     _all_headers_received(channel)
 
 
