@@ -43,7 +43,7 @@ from django.urls import set_script_prefix
 
 from transactions.intake.answers import REASONS
 from transactions.intake.fast_lane import ENDPOINTS
-from transactions.live.unsent import cut, unsent_bytes
+from transactions.live.unsent import cut, unread_bytes, unsent_bytes
 from transactions.metrics.counters import refused
 from transactions.stores.per_loop import PerLoop
 
@@ -65,7 +65,7 @@ BUSY = "The server is busy: too many requests at once. Retry-After says when to 
 UNREADABLE = "The request cannot be read: its target or one of its headers is not what HTTP has there."
 # A streamed answer is made in portions of about so many bytes, and goes on once no more of it waits.
 PORTION_BYTES = 64 * 1024
-# A client that has not taken a portion after so many seconds has its connection cut.
+# A client that has read nothing for so many seconds has its connection cut.
 PORTION_S = 60.0
 # At a shutdown the loop is kept for so many seconds for what has begun: a view that posts waits for it.
 # That is more than intake ever waits for its stores.
@@ -75,7 +75,7 @@ LOOK_S, LOOK_S_MAX = 0.001, 0.25
 
 
 class ReadsNothing(Exception):
-    """A client has not taken a portion of its answer within PORTION_S."""
+    """A client has read nothing of its answer for PORTION_S."""
 
 
 class StreamedAnswer:
@@ -215,6 +215,9 @@ class DjangoPool(ASGIHandler):
         except ReadsNothing:
             log.info("A client was cut off: it did not read what it had asked for (%s)", scope["path"])
             cut(server_send)
+        except TimeoutError as error:
+            log.info("An answer was cut off: %s (%s)", error, scope["path"])
+            cut(server_send)
         except Exception:
             # It has begun, so there is no other way to tell the client; Daphne is told nothing, which
             # would have it look after no request any more.
@@ -278,9 +281,11 @@ async def _portions(
 
 async def _room(server_send: Any, gone: "asyncio.Future[Any]") -> None:
     """Returns once little waits for the client; raises RequestAborted, ReadsNothing."""
-    until, pause_s = time.monotonic() + PORTION_S, LOOK_S
+    least, until, pause_s = unread_bytes(server_send), time.monotonic() + PORTION_S, LOOK_S
     while unsent_bytes(server_send) > PORTION_BYTES and not gone.done():
-        if time.monotonic() > until:
+        if (unread := unread_bytes(server_send)) < least:
+            least, until = unread, time.monotonic() + PORTION_S
+        elif time.monotonic() > until:
             raise ReadsNothing
         await asyncio.wait((gone,), timeout=pause_s)
         pause_s = min(2 * pause_s, LOOK_S_MAX)
