@@ -22,14 +22,21 @@ from transactions.stores.per_loop import PerLoop  # noqa: E402
 from .observability import logs  # noqa: E402
 from .observability.request_counts import observed_posts, observed_websockets  # noqa: E402
 from .routing import websocket_application  # noqa: E402
-from .serving import body_limits, connections, finished_requests, request_heads, websocket_frames  # noqa: E402
+from .serving import (  # noqa: E402
+    body_limits,
+    connections,
+    finished_requests,
+    request_heads,
+    unread_answers,
+    websocket_frames,
+)
 from .serving.django_pool import DjangoPool  # noqa: E402
 from .serving.hosts import known_hosts  # noqa: E402
 from .serving.probes import probes  # noqa: E402
 from .serving.request_ids import with_request_id  # noqa: E402
 from .serving.whole_bodies import with_whole_bodies  # noqa: E402
 
-for bounds in (connections, request_heads, body_limits, websocket_frames, finished_requests):
+for bounds in (connections, request_heads, body_limits, websocket_frames, unread_answers, finished_requests):
     bounds.install()
 _http = observed_posts(known_hosts(cast("ASGI3Application", DjangoPool())))
 _websocket = observed_websockets(known_hosts(websocket_application))

@@ -26,6 +26,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextvars import copy_context
 from functools import partial
+from io import BytesIO
 from typing import IO, Any, TypeVar, cast
 
 from django.conf import settings
@@ -42,11 +43,12 @@ from django.urls import set_script_prefix
 
 from transactions.intake.answers import REASONS
 from transactions.intake.fast_lane import ENDPOINTS
-from transactions.live.unsent import cut, unsent_bytes
+from transactions.live.unsent import cut, unread_bytes, unsent_bytes
 from transactions.metrics.counters import refused
 from transactions.stores.per_loop import PerLoop
 
 from .security_headers import content_policies
+from .seldom import Seldom
 from .threads import Busy, Thread, Threads, drop_ended_connections
 
 log = logging.getLogger(__name__)
@@ -60,11 +62,10 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 WAIT_S = 10.0
 RETRY_AFTER_S = 2
 BUSY = "The server is busy: too many requests at once. Retry-After says when to send the same again."
-# How often the log says so, at most, in seconds.
-SAY_AGAIN_S = 10.0
+UNREADABLE = "The request cannot be read: its target or one of its headers is not what HTTP has there."
 # A streamed answer is made in portions of about so many bytes, and goes on once no more of it waits.
 PORTION_BYTES = 64 * 1024
-# A client that has not taken a portion after so many seconds has its connection cut.
+# A client that has read nothing for so many seconds has its connection cut.
 PORTION_S = 60.0
 # At a shutdown the loop is kept for so many seconds for what has begun: a view that posts waits for it.
 # That is more than intake ever waits for its stores.
@@ -74,7 +75,7 @@ LOOK_S, LOOK_S_MAX = 0.001, 0.25
 
 
 class ReadsNothing(Exception):
-    """A client has not taken a portion of its answer within PORTION_S."""
+    """A client has read nothing of its answer for PORTION_S."""
 
 
 class StreamedAnswer:
@@ -116,7 +117,7 @@ class DjangoPool(ASGIHandler):
         self._threads = PerLoop(
             lambda: Threads("django", settings.DJANGO_THREADS, settings.DJANGO_WAITING_MAX, WAIT_S)
         )
-        self._said_at = -SAY_AGAIN_S
+        self._said = Seldom()
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request; called by Django's handler, around which Sentry stands where it is on."""
@@ -145,6 +146,25 @@ class DjangoPool(ASGIHandler):
             await self._stream(answer, threads, scope, receive, send)
         else:
             await self.send_response(answer, send)
+
+    async def read_body(self, receive: Receive) -> IO[bytes]:
+        """The body, of which Django would make a file beyond 2.5 MB. It is in memory already, and bounded."""
+        pieces: list[bytes] = []
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise RequestAborted
+            pieces.append(message.get("body", b""))
+            if not message.get("more_body"):
+                return BytesIO(b"".join(pieces))
+
+    def create_request(self, scope: Scope, body_file: IO[bytes]) -> tuple[Any, Any]:
+        """The request and None; or None and a 400, for what Django cannot make a request of."""
+        try:
+            return self.request_class(scope, body_file), None
+        except Exception as error:  # whatever it is, a client has sent it
+            log.info("A request cannot be read: %s", type(error).__name__)
+            return None, JsonResponse({"detail": UNREADABLE}, status=400)
 
     def _answer(self, scope: Scope, body: IO[bytes]) -> HttpResponse | StreamedAnswer:
         """In a thread: the whole of Django for one request. A `StreamedAnswer` has its first portion."""
@@ -195,6 +215,9 @@ class DjangoPool(ASGIHandler):
         except ReadsNothing:
             log.info("A client was cut off: it did not read what it had asked for (%s)", scope["path"])
             cut(server_send)
+        except TimeoutError as error:
+            log.info("An answer was cut off: %s (%s)", error, scope["path"])
+            cut(server_send)
         except Exception:
             # It has begun, so there is no other way to tell the client; Daphne is told nothing, which
             # would have it look after no request any more.
@@ -208,8 +231,7 @@ class DjangoPool(ASGIHandler):
         """The 503 of a request for which there is no thread."""
         if scope["method"] == "POST" and scope["path"] in ENDPOINTS:
             refused(REASONS[503])
-        if (now := time.monotonic()) >= self._said_at + SAY_AGAIN_S:
-            self._said_at = now
+        if self._said.may_say():
             log.warning(
                 "More requests at once than DJANGO_THREADS and DJANGO_WAITING_MAX let in: some are 503"
             )
@@ -259,9 +281,11 @@ async def _portions(
 
 async def _room(server_send: Any, gone: "asyncio.Future[Any]") -> None:
     """Returns once little waits for the client; raises RequestAborted, ReadsNothing."""
-    until, pause_s = time.monotonic() + PORTION_S, LOOK_S
+    least, until, pause_s = unread_bytes(server_send), time.monotonic() + PORTION_S, LOOK_S
     while unsent_bytes(server_send) > PORTION_BYTES and not gone.done():
-        if time.monotonic() > until:
+        if (unread := unread_bytes(server_send)) < least:
+            least, until = unread, time.monotonic() + PORTION_S
+        elif time.monotonic() > until:
             raise ReadsNothing
         await asyncio.wait((gone,), timeout=pause_s)
         pause_s = min(2 * pause_s, LOOK_S_MAX)

@@ -55,6 +55,7 @@ def _common(secure: bool) -> tuple[tuple[bytes, bytes], ...]:
         "Cross-Origin-Opener-Policy": settings.SECURE_CROSS_ORIGIN_OPENER_POLICY,
         "Content-Security-Policy": settings.CONTENT_SECURITY_POLICY,
         "Permissions-Policy": settings.PERMISSIONS_POLICY,
+        "Cache-Control": "no-store",
     }
     if secure and settings.SECURE_HSTS_SECONDS:
         policy = [f"max-age={settings.SECURE_HSTS_SECONDS}"]

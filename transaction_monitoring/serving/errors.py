@@ -79,15 +79,15 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if _in_api(request):
-        return JsonResponse({"detail": "Not found."}, status=404)
-    return defaults.page_not_found(request, exception)
+    return nothing_here(request)
 
 
 @csrf_exempt
 def nothing_here(request: HttpRequest) -> HttpResponse:
-    """The view of every other path under /api/: with DEBUG Django would answer a page of its own."""
-    return JsonResponse({"detail": "Not found."}, status=404)
+    """The view of every path that there is not: with DEBUG Django would answer a page of its own."""
+    if _in_api(request):
+        return JsonResponse({"detail": "Not found."}, status=404)
+    return HttpResponse("Not found.\n", status=404, content_type="text/plain; charset=utf-8")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -26,14 +26,14 @@ from django.db import close_old_connections
 from django.http import JsonResponse
 
 from transactions.access import token_checks
-from transactions.access.callers import bearer_token, rights_of_caller
+from transactions.access.callers import rights_of_caller, token_in
 from transactions.access.rights import Right
 from transactions.live.handshake import load_user
 from transactions.stores.per_loop import PerLoop
 
 from ..observability import health
 from ..observability.prometheus import metrics
-from .early_answers import JSON, answer, path_of
+from .early_answers import JSON, answer, header, path_of
 from .hosts import is_allowed, refuse
 
 # How long a look holds, and how long anybody waits for one.
@@ -134,7 +134,7 @@ async def ready(scope: HTTPScope, send: ASGISendCallable) -> None:
 
 async def figures(scope: HTTPScope, send: ASGISendCallable) -> None:
     worker = _callers.here()
-    if not _shows_token(scope) and not is_allowed(scope):
+    if _token(scope) is None and not is_allowed(scope):
         await refuse(scope, send)
     elif worker.busy:
         await answer(scope, send, 503, b'{"detail": "Too many ask at once."}', JSON, Retry_After="1")
@@ -153,12 +153,13 @@ VIEWS = {
 
 
 def _request_of(scope: HTTPScope) -> ASGIRequest:
-    """The request, for Django's own reading of headers."""
-    return ASGIRequest(dict(scope), BytesIO())
+    """The request, for Django's own reading of headers; a probe has no content that were of a type."""
+    headers = [each for each in scope["headers"] if each[0] != b"content-type"]
+    return ASGIRequest({**scope, "headers": headers}, BytesIO())
 
 
-def _shows_token(scope: HTTPScope) -> bool:
-    return bearer_token(_request_of(scope)) is not None
+def _token(scope: HTTPScope) -> str | None:
+    return token_in(header(scope, b"authorization") or "")
 
 
 def _with_user(scope: HTTPScope) -> ASGIRequest:
@@ -170,11 +171,12 @@ def _with_user(scope: HTTPScope) -> ASGIRequest:
 
 async def _may_read(scope: HTTPScope) -> bool:
     """Whether the caller has the right to read; PostgreSQL is asked only where somebody claims it."""
-    request = _request_of(scope)
-    token = bearer_token(request)
+    token = _token(scope)
     if token is None and not is_allowed(scope):
         return False
-    if token is None and settings.SESSION_COOKIE_NAME not in request.COOKIES:
+    # Looked for, and not parsed: that is for a thread.
+    if token is None and settings.SESSION_COOKIE_NAME not in (header(scope, b"cookie") or ""):
+        request = _request_of(scope)
         request.user = AnonymousUser()
         return Right.READ in rights_of_caller(request)
     if token is not None and (access := token_checks.known(token)) is not None:

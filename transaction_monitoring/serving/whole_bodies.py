@@ -299,6 +299,7 @@ async def _answer(scope: HTTPScope, send: ASGISendCallable, refused: UnreadableB
         (b"Content-Type", b"application/json"),
         (b"Content-Length", b"%d" % len(content)),
         (b"X-Request-Id", name.encode()),
+        (b"Cache-Control", b"no-store"),
         *refused.headers,
     ]
     if refused.status == 413:  # Whatever still comes is not read.

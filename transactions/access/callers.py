@@ -38,7 +38,12 @@ def may_read(request: HttpRequest) -> bool:
 @sensitive_variables()
 def bearer_token(request: HttpRequest) -> str | None:
     """The token of `Authorization: Bearer …`, unchecked; None without such a header."""
-    scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
+    return token_in(request.headers.get("Authorization", ""))
+
+
+def token_in(authorization: str) -> str | None:
+    """The token in the value of such a header, unchecked; None for any other."""
+    scheme, _, token = authorization.strip().partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
 
 

@@ -308,6 +308,7 @@ def _common(anonymous: bool, secure: bool) -> tuple[tuple[bytes, bytes], ...]:
         "Cross-Origin-Opener-Policy": settings.SECURE_CROSS_ORIGIN_OPENER_POLICY,
         "Content-Security-Policy": settings.CONTENT_SECURITY_POLICY,
         "Permissions-Policy": settings.PERMISSIONS_POLICY,
+        "Cache-Control": "no-store",
     }
     if anonymous:  # since Django would have looked for a session
         headers["Vary"] = "Cookie"

@@ -27,7 +27,7 @@ from .close_codes import (
     TRY_AGAIN,
     UNREADABLE_QUERY,
 )
-from .handshake import may_watch, request_of
+from .handshake import may_watch
 from .hub import Hub, hub_here
 from .pace import Pace
 from .readers import FramedReader, PlainReader
@@ -130,9 +130,8 @@ class TransactionStream(AsyncWebsocketConsumer):  # type: ignore[misc]
         await getattr(self, message["type"].replace(".", "_"))(message)
 
     async def connect(self) -> None:
-        request = request_of(self.scope)
         try:
-            admitted = await _may_watch(request)
+            admitted = await _may_watch(self.scope)
         except DatabaseError as error:
             log.warning("A websocket's credentials cannot be checked (%s)", type(error).__name__)
             admitted = False
@@ -190,7 +189,7 @@ class TransactionStream(AsyncWebsocketConsumer):  # type: ignore[misc]
             # Not all at one moment: after a restart everybody has connected at once.
             await asyncio.sleep(LOOK_AGAIN_S * random.uniform(0.5, 1.0))
             try:
-                if not await _may_watch(request_of(self.scope)):
+                if not await _may_watch(self.scope):
                     await self.end(CREDENTIALS_ENDED)
                     return
             except DatabaseError as error:
