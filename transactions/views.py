@@ -1,5 +1,7 @@
 """The REST API: read the request, call one function, answer."""
 
+from functools import cache
+from threading import Lock
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -151,12 +153,27 @@ class TransactionAverages(ApiView):
         return Response(averages.daily_averages(self.asked.question()))
 
 
+_making = Lock()
+
+
+@cache
+def _made_schema() -> dict[str, Any]:
+    made: dict[str, Any] = SchemaGenerator().get_schema(public=True)
+    return made
+
+
+def _schema() -> dict[str, Any]:
+    """The schema, made once for a process, as its generator bears one thread at a time."""
+    with _making:
+        return _made_schema()
+
+
 class Schema(ApiView):
     """GET the OpenAPI schema, as JSON. Who may read nothing else does not read this either."""
 
     @operations.SCHEMA
     def get(self, request: Request) -> Response:
-        return Response(SchemaGenerator().get_schema(request=request, public=True))
+        return Response(_schema())
 
 
 class Docs(ApiView):

@@ -1,6 +1,7 @@
 """Errors as the API tells them: in DRF's form, JSON everywhere under /api/, and 503 where a store fails."""
 
 import logging
+from inspect import unwrap
 from typing import Any
 
 import redis
@@ -18,6 +19,11 @@ from transactions.intake.answers import REASONS
 from transactions.metrics.counters import refused
 
 log = logging.getLogger(__name__)
+
+# Django's pages, without the look at CSRF around them: that reads the form again, which may be the very
+# thing that failed, and what an error page raises leaves Django.
+_bad_request, _permission_denied = unwrap(defaults.bad_request), unwrap(defaults.permission_denied)
+_page_not_found, _server_error = unwrap(defaults.page_not_found), unwrap(defaults.server_error)
 
 
 class TooLarge(exceptions.APIException):
@@ -69,19 +75,19 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's 400 (a host that is not allowed, say), as JSON under /api/."""
     if _in_api(request):
         return JsonResponse({"detail": "Bad request."}, status=400)
-    return defaults.bad_request(request, exception)
+    return _bad_request(request, exception)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     if _in_api(request):
         return JsonResponse({"detail": "Forbidden."}, status=403)
-    return defaults.permission_denied(request, exception)
+    return _permission_denied(request, exception)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if _in_api(request):
         return JsonResponse({"detail": "Not found."}, status=404)
-    return defaults.page_not_found(request, exception)
+    return _page_not_found(request, exception)
 
 
 @csrf_exempt
@@ -93,4 +99,4 @@ def nothing_here(request: HttpRequest) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     if _in_api(request):
         return JsonResponse({"detail": "A server error occurred."}, status=500)
-    return defaults.server_error(request)
+    return _server_error(request)
