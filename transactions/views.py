@@ -17,12 +17,13 @@ from rest_framework.views import APIView
 from .access.throttling import take_for_batch
 from .books import balance
 from .books.epochs import empty_everything
+from .encodings import escapes_fault
 from .intake import answers, batches, request_ids
 from .intake.outcomes import IntakeUnavailable
 from .intake.parsers import NO_BATCH, BatchParser, NDJSONParser, PostedBatch
 from .openapi import operations
 from .reading import averages, detail, listing
-from .reading.parameters import BatchParameters, Parameters, in_utf8
+from .reading.parameters import BatchParameters, Parameters
 from .serializers import RecordSerializer
 
 
@@ -46,8 +47,8 @@ class ApiView(APIView):
         super().initial(request, *args, **kwargs)
         if not hasattr(self, (request.method or "").lower()):
             return  # a method that there is not is refused as such, whatever is asked
-        if not in_utf8(request.META.get("QUERY_STRING", "")):
-            raise ParseError("The query string is not UTF-8.")
+        if fault := escapes_fault(request.META.get("QUERY_STRING", ""), "query string"):
+            raise ParseError(fault)
         self.asked = self.parameters(data=request.query_params)
         self.asked.is_valid(raise_exception=True)
 

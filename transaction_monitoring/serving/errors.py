@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from transactions.intake.answers import REASONS
+from transactions.intake.parsers import UnsupportedCharset
 from transactions.metrics.counters import refused
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
         error = TooLarge()
     elif isinstance(error, TooManyFieldsSent | TooManyFilesSent):
         error = exceptions.ParseError("There are too many fields or parameters.")
-    elif isinstance(error, exceptions.UnsupportedMediaType):
+    elif isinstance(error, exceptions.UnsupportedMediaType) and not isinstance(error, UnsupportedCharset):
         *others, last = (parser.media_type for parser in context["view"].parser_classes)
         taken = f"{', '.join(others)} or {last}" if others else last
         error.detail = exceptions.ErrorDetail(f"{error.detail} Send {taken}.", error.default_code)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.http.response import HttpResponseBase
 
-from transactions.intake import charsets
+from transactions.encodings import charset_fault
 
 FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 NUL = "The request has a NUL character, which no text here has."
@@ -26,7 +26,7 @@ class OddRequests:
         if method != request.method:
             return HttpResponseNotAllowed([str(request.method)])
         if request.content_type in FORMS and not _in_api(request):
-            if fault := charsets.fault_of(request.META.get("CONTENT_TYPE", "")):
+            if fault := charset_fault(request.META.get("CONTENT_TYPE", "")):
                 return _refused(request, 415, fault)
             # Django knows one spelling alone.
             request.encoding = "utf-8"
