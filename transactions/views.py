@@ -85,7 +85,7 @@ class AddTransactions(ApiView):
             if count > most:
                 raise ParseError(f"Too many records: {count}. At most {most} at once.")
             take_for_batch(request._request, count)
-            with batch.turn():
+            with batch.turn(count):
                 judged = batches.judge(batch.items())
         except IntakeUnavailable as error:
             return _response(answers.unavailable(error))

@@ -23,14 +23,19 @@ from . import decoder
 from .json_shape import shape
 from .outcomes import IntakeUnavailable
 
-# Larger batches are counted and judged one at a time in a process, since each may take a second and much
-# memory; the next waits so many seconds.
+# Batches of more bytes, or of more records that are not plainly right, are counted and judged one at a time
+# in a process, since each may take seconds and much memory. WAITING_MAX wait for that, for WAIT_S seconds;
+# others are answered 503 at once, for whoever waits holds one of Django's threads.
 LARGE_BYTES = 256 * 1024
+LARGE_RECORDS = 1_000
+WAITING_MAX = 1
 WAIT_S = 2.0
+_places = threading.BoundedSemaphore(1 + WAITING_MAX)
 _large = threading.Lock()
 # A record is one level deep, a batch two.
 DEPTH_MAX = 64
 CUT_SHORT = "Multipart form parse error - the form is cut short: its closing boundary is missing."
+MANY_LARGE = "Too many large batches at once."
 NO_BATCH = "Expected a JSON array of transactions, or NDJSON."
 _ARRAY = re.compile(rb"[ \t\n\r]*\[")
 # What the head of a part says; no value of a transaction has more than one line.
@@ -176,17 +181,24 @@ class PostedBatch(ABC):
         self._body = body
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Within it the batch may be counted or judged. Raises IntakeUnavailable where others take long."""
-        if len(self._body) <= LARGE_BYTES:
+    def turn(self, records: int = 0) -> Iterator[None]:
+        """Within it the batch may be counted or, of so many `records`, judged. Raises IntakeUnavailable where
+        others take long.
+        """
+        if len(self._body) <= LARGE_BYTES and records <= LARGE_RECORDS:
             yield
             return
-        if not _large.acquire(timeout=WAIT_S):
-            raise IntakeUnavailable("Too many large batches at once.", 2)
+        if not _places.acquire(blocking=False):
+            raise IntakeUnavailable(MANY_LARGE, 2)
         try:
-            yield
+            if not _large.acquire(timeout=WAIT_S):
+                raise IntakeUnavailable(MANY_LARGE, 2)
+            try:
+                yield
+            finally:
+                _large.release()
         finally:
-            _large.release()
+            _places.release()
 
     @abstractmethod
     def count(self) -> int:
