@@ -266,6 +266,8 @@ MIDDLEWARE = [
     # Around all that answers.
     "transaction_monitoring.serving.security_headers.content_policies",
     "django.middleware.security.SecurityMiddleware",
+    # Before whatever reads a form.
+    "transaction_monitoring.serving.odd_requests.OddRequests",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -341,6 +343,7 @@ UNFOLD = {
     "SITE_TITLE": "Transaction monitor",
     "SITE_HEADER": "Transaction monitor",
     "SITE_SYMBOL": "payments",
+    "LOGIN": {"form": "transactions.access.log_in_form.LogInForm"},
     "DASHBOARD_CALLBACK": "transactions.dashboard.views.with_dashboard",
     "SIDEBAR": {"navigation": "transactions.admin_site.sidebar.sidebar"},
     "SITE_FAVICONS": [

@@ -87,13 +87,10 @@ RECORD: Schema = {
         },
     },
 }
-# A form has no null: an empty field says the same.
+# A form has no null.
 RECORD_FORM: Schema = {
     **RECORD,
-    "properties": {
-        **RECORD["properties"],
-        "created_at": {"anyOf": [MOMENT, {"type": "string", "enum": [""]}]},
-    },
+    "properties": {**RECORD["properties"], "created_at": {**RECORD["properties"]["created_at"], **MOMENT}},
 }
 TRANSACTION = an_object(
     {

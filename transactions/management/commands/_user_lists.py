@@ -8,13 +8,12 @@ from typing import Any
 
 from django.core.management.base import CommandError
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
 from transactions.intake.rejected import printable
 from transactions.rules import lifecycle
 from transactions.rules.documents import checked_description, checked_name
 from transactions.rules.models import UserList
-from transactions.serializers import USER_MAX
+from transactions.serializers import MOMENT, USER_MAX
 
 COMMENT_CHARACTERS_MAX = 200
 # Users put on a list at once, while no chunk is judged; and keys of a file, which is read whole.
@@ -90,7 +89,7 @@ def key(text: str) -> int:
 def moment(text: str) -> datetime:
     """A moment with a timezone. Raises ArgumentTypeError."""
     try:
-        found = parse_datetime(text)
+        found = datetime.fromisoformat(text) if MOMENT.fullmatch(text) else None
     except ValueError:
         found = None
     if found is None or found.tzinfo is None:
