@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 # Django's pages, without the look at CSRF around them: that reads the form again, which may be the very
 # thing that failed, and what an error page raises leaves Django.
 _bad_request, _permission_denied = unwrap(defaults.bad_request), unwrap(defaults.permission_denied)
-_page_not_found, _server_error = unwrap(defaults.page_not_found), unwrap(defaults.server_error)
+_server_error = unwrap(defaults.server_error)
 
 
 class TooLarge(exceptions.APIException):
