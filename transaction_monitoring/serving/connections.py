@@ -41,6 +41,7 @@ KEPT_FREE = 128
 
 # Twisted has some types, but not for being changed.
 HTTPChannel: Any = http.HTTPChannel
+HasFailed: Any = Failure
 
 _init = HTTPFactory.__init__
 _connection_made = HTTPChannel.connectionMade
@@ -104,7 +105,7 @@ def _make_room(channel: Any) -> None:
     _forget(oldest)
     oldest.transport.abortConnection()
     # Now, and not once all are taken in who wait for it, which may be hundreds.
-    oldest.transport.connectionLost(Failure(ConnectionAborted()))
+    oldest.transport.connectionLost(HasFailed(ConnectionAborted()))
     if _said.may_say():
         log.warning("Connections take nearly all descriptors that RLIMIT_NOFILE lets: idle ones are closed")
 
