@@ -27,14 +27,14 @@ from twisted.python.failure import Failure
 from twisted.web import http
 
 from . import header_bounds
-from .refusals import Refusal, refuse
+from .refusals import EarlyRefusal, refuse
 from .seldom import Seldom
 
 log = logging.getLogger(__name__)
 
 # From connecting, or a later head's first byte, to its last. The body has a clock of its own.
 HEAD_S = 10.0
-TOO_SLOW = Refusal(408, "The head came too slowly.")
+TOO_SLOW = EarlyRefusal(408, "The head came too slowly.")
 ROOT_PATH = b"daphne-root-path"
 # Descriptors that are kept for what is no client's connection: files, the stores.
 KEPT_FREE = 128
