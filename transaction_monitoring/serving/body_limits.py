@@ -20,7 +20,7 @@ from daphne.http_protocol import WebRequest
 from django.conf import settings
 
 from . import bodies_at_once
-from .refusals import Refusal, refuse
+from .refusals import EarlyRefusal, refuse
 from .seldom import Seldom
 
 log = logging.getLogger(__name__)
@@ -29,9 +29,9 @@ log = logging.getLogger(__name__)
 # every two seconds.
 GRACE_S = 10.0
 LEAST_BYTES_PER_S = 20_000
-TOO_LARGE = Refusal(413, "The body is over the limit of {limit} bytes.")
-TOO_MANY = Refusal(503, "There is no room for this body now. Send the same again, which is safe.", 2)
-TOO_SLOW = Refusal(408, "The body came too slowly.")
+TOO_LARGE = EarlyRefusal(413, "The body is over the limit of {limit} bytes.")
+TOO_MANY = EarlyRefusal(503, "There is no room for this body now. Send the same again, which is safe.", 2)
+TOO_SLOW = EarlyRefusal(408, "The body came too slowly.")
 
 _init = WebRequest.__init__
 _got_length = WebRequest.gotLength
@@ -131,7 +131,7 @@ def _no_room(request: Any, error: OSError) -> None:
     _refuse(request, TOO_MANY)
 
 
-def _refuse(request: Any, refusal: Refusal) -> None:
+def _refuse(request: Any, refusal: EarlyRefusal) -> None:
     """Answers in place of the application, and lets go of what has come."""
     bodies_at_once.let_go(request)
     told = refusal.detail.format(limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)

@@ -27,20 +27,21 @@ from twisted.python.failure import Failure
 from twisted.web import http
 
 from . import header_bounds
-from .refusals import Refusal, refuse
+from .refusals import EarlyRefusal, refuse
 from .seldom import Seldom
 
 log = logging.getLogger(__name__)
 
 # From connecting, or a later head's first byte, to its last. The body has a clock of its own.
 HEAD_S = 10.0
-TOO_SLOW = Refusal(408, "The head came too slowly.")
+TOO_SLOW = EarlyRefusal(408, "The head came too slowly.")
 ROOT_PATH = b"daphne-root-path"
 # Descriptors that are kept for what is no client's connection: files, the stores.
 KEPT_FREE = 128
 
 # Twisted has some types, but not for being changed.
 HTTPChannel: Any = http.HTTPChannel
+HasFailed: Any = Failure
 
 _init = HTTPFactory.__init__
 _connection_made = HTTPChannel.connectionMade
@@ -104,7 +105,7 @@ def _make_room(channel: Any) -> None:
     _forget(oldest)
     oldest.transport.abortConnection()
     # Now, and not once all are taken in who wait for it, which may be hundreds.
-    oldest.transport.connectionLost(Failure(ConnectionAborted()))
+    oldest.transport.connectionLost(HasFailed(ConnectionAborted()))
     if _said.may_say():
         log.warning("Connections take nearly all descriptors that RLIMIT_NOFILE lets: idle ones are closed")
 

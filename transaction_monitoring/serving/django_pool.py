@@ -158,7 +158,7 @@ class DjangoPool(ASGIHandler):
             if not message.get("more_body"):
                 return BytesIO(b"".join(pieces))
 
-    def create_request(self, scope: Scope, body_file: IO[bytes]) -> tuple[Any, Any]:
+    def create_request(self, scope: Mapping[str, Any], body_file: IO[bytes]) -> tuple[Any, Any]:
         """The request and None; or None and a 400, for what Django cannot make a request of."""
         try:
             return self.request_class(scope, body_file), None
@@ -171,7 +171,7 @@ class DjangoPool(ASGIHandler):
         drop_ended_connections()
         set_script_prefix(get_script_prefix(scope))
         signals.request_started.send(sender=self.__class__, scope=scope)
-        request, response = cast("tuple[Any, Any]", self.create_request(scope, body))
+        request, response = self.create_request(scope, body)
         if request is None:
             body.close()
         else:
@@ -235,7 +235,7 @@ class DjangoPool(ASGIHandler):
             log.warning(
                 "More requests at once than DJANGO_THREADS and DJANGO_WAITING_MAX let in: some are 503"
             )
-        request, refusal = cast("tuple[Any, Any]", self.create_request(scope, body))
+        request, refusal = self.create_request(scope, body)
         if request is None:
             return cast("HttpResponse", refusal)
         response: HttpResponse

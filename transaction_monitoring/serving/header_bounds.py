@@ -15,21 +15,23 @@ from typing import Any
 
 from django.utils.http import parse_header_parameters
 
-from .refusals import Refusal
+from .refusals import EarlyRefusal
 
 # With the longest boundary (70 characters) and a profile a media type is well below 256.
 CONTENT_TYPE_BYTES_MAX = 512
 # JSON in a cookie has one for each of its quotes.
 COOKIE_ESCAPES_MAX = 256
 
-TYPE_TOO_LONG = Refusal(431, f"The Content-Type is too long: it has at most {CONTENT_TYPE_BYTES_MAX} bytes.")
-TYPE_UNREADABLE = Refusal(
+TYPE_TOO_LONG = EarlyRefusal(
+    431, f"The Content-Type is too long: it has at most {CONTENT_TYPE_BYTES_MAX} bytes."
+)
+TYPE_UNREADABLE = EarlyRefusal(
     400, "The Content-Type cannot be read. Send a media type, as in application/json; charset=utf-8."
 )
-TOO_MANY_ESCAPES = Refusal(431, f"The Cookie has more than {COOKIE_ESCAPES_MAX} backslashes.")
+TOO_MANY_ESCAPES = EarlyRefusal(431, f"The Cookie has more than {COOKIE_ESCAPES_MAX} backslashes.")
 
 
-def fault_of(headers: Any) -> Refusal | None:
+def fault_of(headers: Any) -> EarlyRefusal | None:
     """What is said to a request with these headers (Twisted's) before anybody reads them; None if nothing."""
     types = headers.getRawHeaders(b"Content-Type")
     if types is not None and (fault := _fault_of_type(b",".join(types))) is not None:
@@ -40,14 +42,14 @@ def fault_of(headers: Any) -> Refusal | None:
     return None
 
 
-def _fault_of_type(value: bytes) -> Refusal | None:
+def _fault_of_type(value: bytes) -> EarlyRefusal | None:
     if len(value) > CONTENT_TYPE_BYTES_MAX:
         return TYPE_TOO_LONG
     return None if b";" not in value else _fault_of_parameters(value)
 
 
 @lru_cache(maxsize=1024)
-def _fault_of_parameters(value: bytes) -> Refusal | None:
+def _fault_of_parameters(value: bytes) -> EarlyRefusal | None:
     try:
         parse_header_parameters(value.decode("latin-1"))
     except Exception:  # it has raised four kinds, and is none of ours

@@ -22,7 +22,7 @@ from .request_ids import HEADER, name_of_request
 LINGER_S = 2.0
 
 
-class Refusal(NamedTuple):
+class EarlyRefusal(NamedTuple):
     """What is answered: the status, what is said, and seconds after which the same may be sent again."""
 
     status: int
@@ -30,7 +30,7 @@ class Refusal(NamedTuple):
     retry_after_s: int | None = None
 
 
-def refuse(channel: Any, refusal: Refusal) -> None:
+def refuse(channel: Any, refusal: EarlyRefusal) -> None:
     """Answers on a connection and ends it, once: nothing more is read from it."""
     if channel.refused:
         return
@@ -52,7 +52,7 @@ def refuse(channel: Any, refusal: Refusal) -> None:
     channel.head_clock = channel.callLater(LINGER_S, lambda: _ended(channel))
 
 
-def _written(refusal: Refusal, name: str) -> bytes:
+def _written(refusal: EarlyRefusal, name: str) -> bytes:
     content = orjson.dumps({"detail": refusal.detail})
     lines = [
         f"HTTP/1.1 {refusal.status} {HTTPStatus(refusal.status).phrase}",

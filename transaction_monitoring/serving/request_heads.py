@@ -21,7 +21,7 @@ import daphne.http_protocol
 from daphne.http_protocol import WebRequest
 from twisted.web import http
 
-from .refusals import Refusal, refuse
+from .refusals import EarlyRefusal, refuse
 
 # No header's value has them (RFC 9110, 5.5). Twisted looks for them too.
 INVALID = frozenset(b"\r\n\0")
@@ -30,14 +30,16 @@ LINE_ENDS = bytes.maketrans(b"\x0b\x0c\x1c\x1d\x1e\x85", b"??????")
 BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 ABSOLUTE = re.compile(rb"(?i)https?://([^/?#]*)(.*)")
 
-NO_HTTP = Refusal(400, "This is no HTTP request: its head cannot be read.")
-TARGET_TOO_LONG = Refusal(414, "The request's target is too long: its line has at most {limit:,} bytes.")
-HEAD_TOO_LONG = Refusal(431, "The head is too long: it has at most {limit:,} bytes and {count} headers.")
-BAD_TARGET = Refusal(400, "The request's target is neither a path nor the URL of one.")
-BAD_ENCODING = Refusal(501, "This Transfer-Encoding is not taken: send the body as it is, or chunked.")
-BAD_CHUNKS = Refusal(400, "The body is not in chunks as HTTP has them.")
-BAD_LENGTH = Refusal(400, "The Content-Length is no number of bytes.")
-TWO_LENGTHS = Refusal(400, "The length is said twice: send Content-Length, or Transfer-Encoding: chunked.")
+NO_HTTP = EarlyRefusal(400, "This is no HTTP request: its head cannot be read.")
+TARGET_TOO_LONG = EarlyRefusal(414, "The request's target is too long: its line has at most {limit:,} bytes.")
+HEAD_TOO_LONG = EarlyRefusal(431, "The head is too long: it has at most {limit:,} bytes and {count} headers.")
+BAD_TARGET = EarlyRefusal(400, "The request's target is neither a path nor the URL of one.")
+BAD_ENCODING = EarlyRefusal(501, "This Transfer-Encoding is not taken: send the body as it is, or chunked.")
+BAD_CHUNKS = EarlyRefusal(400, "The body is not in chunks as HTTP has them.")
+BAD_LENGTH = EarlyRefusal(400, "The Content-Length is no number of bytes.")
+TWO_LENGTHS = EarlyRefusal(
+    400, "The length is said twice: send Content-Length, or Transfer-Encoding: chunked."
+)
 # No body is that long; Python refuses to read a number of thousands.
 LENGTH_DIGITS_MAX = 20
 
@@ -128,7 +130,7 @@ def choose_decoder(channel: Any, header: bytes, value: bytes) -> bool:
     return bool(_choose_decoder(channel, header, value))
 
 
-def _refused(channel: Any, refusal: Refusal) -> bool:
+def _refused(channel: Any, refusal: EarlyRefusal) -> bool:
     refuse(channel, refusal)
     return False
 
