@@ -108,7 +108,7 @@ _readiness = PerLoop(Readiness)
 # Who asks, and with which right, where only PostgreSQL could tell; and the figures of all. Those whom
 # nobody knows have a thread of their own, so that guesses do not stand in front of Prometheus.
 _callers = PerLoop(lambda: Worker("callers"))
-_strangers = PerLoop(lambda: Worker("strangers"))
+strangers = PerLoop(lambda: Worker("strangers"))
 
 
 class TooOften(Exception):
@@ -131,7 +131,7 @@ async def _worker_for(scope: HTTPScope) -> Worker:
         allowance = await rate_limits.take(f"address:{address_in(scope)}", 1)
         if allowance is not None and allowance.wait_s:
             raise TooOften(allowance)
-    return _strangers.here()
+    return strangers.here()
 
 
 def probes(application: ASGI3Application) -> ASGI3Application:

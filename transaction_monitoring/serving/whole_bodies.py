@@ -39,7 +39,7 @@ from transactions.metrics.counters import tally
 from transactions.stores.per_loop import PerLoop
 
 from .early_answers import address_in, header
-from .probes import Worker
+from .probes import strangers
 from .request_ids import HEADER, name_of_request
 
 # Requests that have no body, or none that anybody looks at.
@@ -65,7 +65,6 @@ MEMBERS_MAX = 1_000
 _turns = PerLoop(lambda: asyncio.Semaphore(LARGE_AT_ONCE))
 # For those with a session that the process does not know.
 _turns_of_strangers = PerLoop(lambda: asyncio.Semaphore(1))
-_strangers = PerLoop(lambda: Worker("tokens"))
 _unpacking = ThreadPoolExecutor(2, thread_name_prefix="unpacking")
 
 
@@ -237,7 +236,7 @@ async def _ask_for(token: str, caller: str) -> None:
     if allowance is not None and allowance.wait_s:
         told = [(name.encode(), value.encode()) for name, value in allowance.headers().items()]
         raise UnreadableBody(429, rate_limits.REFUSED, *told)
-    worker = _strangers.here()
+    worker = strangers.here()
     if worker.busy:
         raise _busy()
     try:
