@@ -13,7 +13,7 @@ django.setup(set_prefix=False)
 # Imported once Django is set up.
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
-from transactions.access import rate_limits  # noqa: E402
+from transactions.access import rate_limits, token_copies  # noqa: E402
 from transactions.audit import known_settings  # noqa: E402
 from transactions.intake import ingest  # noqa: E402
 from transactions.intake.fast_lane import fast_lane  # noqa: E402
@@ -48,6 +48,7 @@ known_settings.start_noting("web")
 def _share() -> ingest.Intake:
     """Lets the requests of the running loop, which lasts, share their calls to Redis."""
     rate_limits.serve_here()
+    token_copies.serve_here()
     return ingest.serve_here()
 
 

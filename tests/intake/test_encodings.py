@@ -1,7 +1,7 @@
 """In which encoding a body comes: UTF-8, as it states, whole and without a mark; what is not is named."""
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.contrib.auth.models import User
@@ -36,8 +36,8 @@ def bodies(payer: User, id: str = "é") -> list[tuple[str, str, bytes]]:
 
 
 def post(api: APIClient, path: str, content_type: str, body: bytes) -> Any:
-    # As it is: the test client would encode it in the charset that is stated.
-    return api.generic("POST", path, body, content_type=content_type)
+    # As it is: the test client would encode a text in the charset that is stated.
+    return api.generic("POST", path, cast("str", body), content_type=content_type)
 
 
 @pytest.mark.parametrize("stated", ["utf-8", "UTF-8", "utf8", "Utf_8", '"utf-8"', " utf-8 "])

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db import connections
 from django.test import Client
 from django.urls import reverse
+from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
 from tests.support.admin_pages import superuser
@@ -107,13 +108,13 @@ def test_the_schema_is_made_once_for_all_who_ask_at_once(
     api: APIClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[None] = []
-    make = views.SchemaGenerator.get_schema
+    make: Any = SchemaGenerator.get_schema
 
     def making(*args: Any, **more: Any) -> Any:
         made.append(None)
         return make(*args, **more)
 
-    monkeypatch.setattr(views.SchemaGenerator, "get_schema", making)
+    monkeypatch.setattr(SchemaGenerator, "get_schema", making)
     views._made_schema.cache_clear()
 
     def ask(_: int) -> int:

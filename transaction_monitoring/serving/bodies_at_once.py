@@ -16,7 +16,7 @@ from typing import Any
 from django.conf import settings
 
 from transactions.access import token_checks
-from transactions.access.callers import token_in
+from transactions.access.known_callers import token_of
 
 from .seldom import Seldom
 
@@ -84,5 +84,5 @@ def _is_known(request: Any) -> bool:
     given = request.requestHeaders.getRawHeaders(b"Authorization", [])
     if not given:
         return bool(settings.ALLOW_ANONYMOUS_API)
-    token = token_in(given[0].decode("latin-1"))
+    token = token_of(given[0].decode("latin-1"))
     return token is not None and token_checks.known(token) is not None

@@ -9,7 +9,7 @@ is sent and what is said of an error. What is different, and why it is our own:
   WSGI: signals, middleware, view, template and `response.close()`, one after the other.
 - Django's has as many threads, and so connections to PostgreSQL, as there are requests. Ours has
   DJANGO_THREADS, each with a connection that lasts; DJANGO_WAITING_MAX requests may wait for one,
-  WAIT_S seconds each, and the others are answered 503. Probes do not come
+  WAIT_S seconds each, caller by caller, and the others are answered 503. Probes do not come
   here (see `probes`): a process that is busy is not dead.
 - Django's produces a streamed answer as fast as it can, and Daphne keeps what its client does not
   read. Here a portion is produced, in whichever thread is free, once the one before has been taken.
@@ -29,6 +29,7 @@ from functools import partial
 from io import BytesIO
 from typing import IO, Any, TypeVar, cast
 
+from asgiref.typing import HTTPScope
 from django.conf import settings
 from django.core import signals
 from django.core.exceptions import RequestAborted
@@ -41,12 +42,14 @@ from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.security import SecurityMiddleware
 from django.urls import set_script_prefix
 
+from transactions.access.known_callers import known_caller, note_session
 from transactions.intake.answers import REASONS
 from transactions.intake.fast_lane import ENDPOINTS
 from transactions.live.unsent import cut, unread_bytes, unsent_bytes
 from transactions.metrics.counters import refused
 from transactions.stores.per_loop import PerLoop
 
+from .early_answers import address_in, header
 from .security_headers import content_policies
 from .seldom import Seldom
 from .threads import Busy, Thread, Threads, drop_ended_connections
@@ -127,7 +130,7 @@ class DjangoPool(ASGIHandler):
             return
         threads = self._threads.here()
         try:
-            thread = threads.take_idle() or await _turn(threads, receive)
+            thread = threads.take_idle() or await _turn(threads, receive, _caller(scope))
         except BaseException as error:
             if isinstance(error, Busy):
                 await self.send_response(self._busy(scope, body), send)
@@ -176,6 +179,8 @@ class DjangoPool(ASGIHandler):
             body.close()
         else:
             response = self.get_response(request)
+            if getattr(getattr(request, "_cached_user", None), "is_authenticated", False):
+                note_session(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
         response._handler_class = self.__class__
         if not response.streaming:
             response.close()
@@ -255,11 +260,18 @@ def _guarded(response: HttpResponse) -> Callable[[HttpRequest], Any]:
     return content_policies(lambda request: secured(request, framed(request)))
 
 
-async def _turn(threads: Threads, receive: Receive) -> Thread:
+def _caller(scope: Scope) -> str:
+    """Who waits: whom this process knows by its credentials, else whoever is at the address."""
+    asked = cast("HTTPScope", scope)
+    known = known_caller(header(asked, b"authorization") or "", header(asked, b"cookie") or "")
+    return known or f"address:{address_in(asked)}"
+
+
+async def _turn(threads: Threads, receive: Receive, caller: str) -> Thread:
     """A thread, unless the client leaves first (RequestAborted) or it takes too long (Busy)."""
     gone = asyncio.ensure_future(receive())
     try:
-        return await threads.take(gone)
+        return await threads.take(gone, caller)
     finally:
         gone.cancel()
 

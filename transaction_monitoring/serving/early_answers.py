@@ -6,6 +6,8 @@ from typing import Any
 from asgiref.typing import ASGISendCallable, HTTPScope, WebSocketScope
 from django.conf import settings
 
+from transactions.access.addresses import address_of
+
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
 
@@ -34,6 +36,12 @@ def header(scope: HTTPScope | WebSocketScope, name: bytes) -> str | None:
     """The value of a request's header, None without it; of several all, as Django joins them."""
     values = [value.decode("latin-1") for key, value in scope["headers"] if key == name]
     return ",".join(values) if values else None
+
+
+def address_in(scope: HTTPScope | WebSocketScope) -> str:
+    """The client's address, as `access.addresses` has it."""
+    client = scope.get("client")
+    return address_of(client[0] if client else "", header(scope, b"x-forwarded-for") or "")
 
 
 def _is_secure(scope: HTTPScope) -> bool:

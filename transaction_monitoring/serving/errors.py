@@ -1,6 +1,7 @@
 """Errors as the API tells them: in DRF's form, JSON everywhere under /api/, and 503 where a store fails."""
 
 import logging
+from collections.abc import Callable
 from inspect import unwrap
 from typing import Any
 
@@ -23,8 +24,10 @@ log = logging.getLogger(__name__)
 
 # Django's pages, without the look at CSRF around them: that reads the form again, which may be the very
 # thing that failed, and what an error page raises leaves Django.
-_bad_request, _permission_denied = unwrap(defaults.bad_request), unwrap(defaults.permission_denied)
-_server_error = unwrap(defaults.server_error)
+ErrorPage = Callable[..., HttpResponse]
+_bad_request: ErrorPage = unwrap(defaults.bad_request)
+_permission_denied: ErrorPage = unwrap(defaults.permission_denied)
+_server_error: ErrorPage = unwrap(defaults.server_error)
 
 
 class TooLarge(exceptions.APIException):

@@ -14,6 +14,7 @@ from django.core.exceptions import DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
 
 from ..access.callers import may_read
+from ..access.known_callers import note_session
 from ..access.origins import from_foreign_page
 
 _SCHEMES = {"ws": "http", "wss": "https"}
@@ -32,6 +33,8 @@ def may_watch(scope: WebSocketScope) -> bool:
     if from_foreign_page(request):
         return False
     load_user(request)
+    if request.user.is_authenticated:
+        note_session(request.session.session_key)
     return may_read(request)
 
 
