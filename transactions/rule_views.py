@@ -17,7 +17,7 @@ from .openapi import rules as operations
 from .reading.listing import Page
 from .reading.parameters import Parameters
 from .rulebook import bodies, changes, pages, parameters
-from .rules import documents, lifecycle, schema
+from .rules import documents, lifecycle, schema, user_lists
 from .rules.kinds.gaps import Unfit
 from .rules.models import ListEntry, Rule, UserList, Version, VersionState
 from .serializers import NO_USER, Posted
@@ -52,7 +52,7 @@ class FileRefused(APIException):
         }
 
 
-def _unknown_users(error: lifecycle.UnknownUsers) -> APIException:
+def _unknown_users(error: user_lists.UnknownUsers) -> APIException:
     told = [NO_USER.format(pk=key) for key in error.keys[: names.TOLD_MAX]]
     left_out = len(error.keys) - len(told)
     return ValidationError({"users": [*told, *([f"… and {left_out} more."] if left_out > 0 else [])]})
@@ -68,7 +68,7 @@ REFUSALS: dict[type[Exception], Callable[[Any], Exception]] = {
     Unfit: _unfit,
     documents.DocumentRefused: lambda error: FileRefused(error.problems),
     changes.NameTaken: lambda error: Conflict({"name": [str(error)]}),
-    lifecycle.UnknownUsers: _unknown_users,
+    user_lists.UnknownUsers: _unknown_users,
     lifecycle.OwnApproval: lambda error: PermissionDenied(str(error)),
     lifecycle.StepRefused: lambda error: Conflict(str(error)),
     # Not Django's words, which name our classes.
@@ -313,7 +313,7 @@ class ListEntries(RuleView):
     def post(self, request: Request, id: str) -> Response:
         users = get_object_or_404(UserList, pk=id)
         valid = self.posted(request, bodies.NewEntries).validated_data
-        added = lifecycle.add_entries(
+        added = user_lists.add_entries(
             users,
             valid["users"],
             by=self.author(request),
@@ -332,5 +332,5 @@ class EndEntry(RuleView):
     def post(self, request: Request, id: str, entry: str) -> Response:
         self.posted(request, bodies.Nothing)
         found = get_object_or_404(ListEntry.objects.select_related("made_by"), list=id, pk=entry)
-        lifecycle.end_entry(found)
+        user_lists.end_entry(found)
         return Response(pages.entry_as_dict(found))

@@ -10,6 +10,7 @@ from tests.support.rule_pages import HOSTILE_NAME, at, drafted, member, sent, te
 from transactions.admin_site.rules import user_lists
 from transactions.rules import lifecycle
 from transactions.rules.models import ListEntry, UserList
+from transactions.rules.user_lists import add_entries
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -106,7 +107,7 @@ def test_an_entry_that_makes_no_sense_is_told_and_stays(
 
 
 def test_only_those_who_may_write_change_a_list(watched: UserList, people: list[User]) -> None:
-    lifecycle.add_entries(watched, [people[0].pk])
+    add_entries(watched, [people[0].pk])
     entry = ListEntry.objects.get()
     eve, _ = member("eve", "view", "approve")
     path = at("userlist_change", watched.pk)
@@ -125,7 +126,7 @@ def test_a_long_list_is_searched(
     ann: Client, watched: UserList, people: list[User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(user_lists, "SHOWN_MAX", 2)
-    lifecycle.add_entries(watched, [user.pk for user in people])
+    add_entries(watched, [user.pk for user in people])
     path = at("userlist_change", watched.pk)
     said = text_of(ann, path)
     assert "alice" not in said
@@ -136,7 +137,7 @@ def test_a_long_list_is_searched(
 
 def test_the_rules_that_name_a_list_are_named_and_text_is_text(ann: Client, people: list[User]) -> None:
     users = UserList.objects.create(name=HOSTILE_NAME, description=HOSTILE_NAME)
-    lifecycle.add_entries(users, [people[0].pk], comment=HOSTILE_NAME)
+    add_entries(users, [people[0].pk], comment=HOSTILE_NAME)
     version = drafted("listed", list_name=HOSTILE_NAME, name=HOSTILE_NAME)
     lifecycle.submit(version)
     for path in (at("userlist_change", users.pk), at("userlist_changelist")):

@@ -11,7 +11,7 @@ from pytest_django import Settings
 from tests.support.accepting import record, take
 from tests.support.rows import row, store
 from tests.support.rules import LONG_AGO, rule_in_force
-from transactions.rules import lifecycle
+from transactions.rules import lifecycle, user_lists
 from transactions.rules.kinds.gaps import Unfit
 from transactions.rules.kinds.registry import KINDS, read
 from transactions.rules.models import Debt, Hit, ListEntry, Rule, UserList, Version, VersionState
@@ -155,33 +155,33 @@ def test_what_was_stored_before_its_time_is_judged_when_it_has_come(people: list
 
 def test_an_entry_holds_from_the_next_minute_and_is_only_ended(people: list[User]) -> None:
     users = UserList.objects.create(name="watched")
-    assert lifecycle.add_entries(users, [people[0].pk], comment="chargebacks") == 1
+    assert user_lists.add_entries(users, [people[0].pk], comment="chargebacks") == 1
     entry = ListEntry.objects.get()
     assert entry.starts_at == a_minute_to_come()
     for change in ({"comment": "x"}, {"starts_at": LONG_AGO}, {"user": people[1]}):
         with pytest.raises(IntegrityError), transaction.atomic():
             ListEntry.objects.update(**change)
-    lifecycle.end_entry(entry)
+    user_lists.end_entry(entry)
     assert entry.ends_at is not None
     with pytest.raises(IntegrityError), transaction.atomic():
         ListEntry.objects.update(ends_at=None)
     with pytest.raises(IntegrityError), transaction.atomic():
         UserList.objects.update(name="another")
     with pytest.raises(lifecycle.StepRefused):
-        lifecycle.add_entries(users, [people[1].pk], expires=LONG_AGO)
+        user_lists.add_entries(users, [people[1].pk], expires=LONG_AGO)
 
 
 def test_who_stands_on_a_list_as_long_already_is_not_put_there_again(people: list[User]) -> None:
     users = UserList.objects.create(name="watched")
     keys = [user.pk for user in people]
     soon = a_minute_to_come() + timedelta(hours=1)
-    assert lifecycle.add_entries(users, [*keys[:2], keys[0]], expires=soon) == 2
-    assert lifecycle.add_entries(users, keys[:2], expires=soon - timedelta(minutes=5)) == 0
-    assert lifecycle.add_entries(users, keys, expires=soon) == 1
+    assert user_lists.add_entries(users, [*keys[:2], keys[0]], expires=soon) == 2
+    assert user_lists.add_entries(users, keys[:2], expires=soon - timedelta(minutes=5)) == 0
+    assert user_lists.add_entries(users, keys, expires=soon) == 1
     assert ListEntry.objects.order_by("-pk")[0].user_id == keys[2]
-    assert lifecycle.add_entries(users, keys) == 3
-    with pytest.raises(lifecycle.UnknownUsers, match="There is no user 999999"):
-        lifecycle.add_entries(users, [*keys, 999_999])
+    assert user_lists.add_entries(users, keys) == 3
+    with pytest.raises(user_lists.UnknownUsers, match="There is no user 999999"):
+        user_lists.add_entries(users, [*keys, 999_999])
 
 
 @pytest.mark.parametrize(

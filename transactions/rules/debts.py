@@ -204,7 +204,7 @@ def _pay_slice(cursor: Any, debt: Owed) -> Findings:
 
 
 def _judge(cursor: Any, debt: Owed, touched: Touched) -> Findings:
-    if debt.count_in_gate and is_kept(cursor):
+    if debt.count_in_gate and gate.is_kept(cursor):
         gate.count_touched(cursor, newest=False)
     else:
         gate.look_up(cursor)
@@ -219,12 +219,6 @@ def _judge(cursor: Any, debt: Owed, touched: Touched) -> Findings:
     for version in findings.put_off:
         owe_slice(cursor, version, touched, "")
     return findings
-
-
-def is_kept(cursor: Any) -> bool:
-    """Whether users' states are kept."""
-    cursor.execute(gate.SELECT_GATE)
-    return cursor.fetchone() is not None
 
 
 # Purpose: the ids of what was touched.

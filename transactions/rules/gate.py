@@ -186,6 +186,12 @@ CLOSE = f"DELETE FROM {GATE}"
 EMPTY = f"TRUNCATE {STATE}"
 
 
+def is_kept(cursor: Any) -> bool:
+    """Whether users' states are kept."""
+    cursor.execute(SELECT_GATE)
+    return cursor.fetchone() is not None
+
+
 def prepare(cursor: Any) -> None:
     """Makes the session's temporary table."""
     cursor.execute(CREATE_BOUND)

@@ -4,34 +4,28 @@ Whoever brings one into force, or ends it, holds a lock that every chunk of the 
 chunk is stored wholly before or wholly after, and nothing is judged by half a list of versions.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.db import connection, transaction
-from django.db.models import F, Max, Q, QuerySet, Value
-from django.db.models.functions import Greatest
+from django.db.models import Max
 
 from ..audit.actions import Action
 from ..audit.entries import note
 from ..models import Rollup, Transaction
-from . import debts
+from . import debts, keeping
 from .kinds.gaps import Unfit
 from .kinds.kind import Kind, as_json
 from .kinds.registry import read
 from .locks import RULES_LOCK
-from .models import ListEntry, Rule, UserList, Version, VersionState
+from .models import Rule, UserList, Version, VersionState
 
 # Milliseconds for which a chunk is waited for.
 LOCK_MS_MAX = 10_000
 MINUTE = timedelta(minutes=1)
-# So many users of those that are put on a list, or taken off, stand in the audit trail, beside their number.
-NOTED_USERS_MAX = 100
-# Unknown users that one sentence names.
-TOLD_MAX = 10
 
 LOCK = f"SET LOCAL lock_timeout = {LOCK_MS_MAX}; SELECT pg_advisory_xact_lock({RULES_LOCK})"
 # Purpose: the next full minute, by the clock that judges too. Not `now()`, which is from before the lock.
@@ -47,16 +41,6 @@ FROM_FUTURE = f"""
 COUNT_PAST = f"""
     SELECT coalesce(sum(count), 0)::bigint FROM {Rollup._meta.db_table} WHERE bucket >= %s AND bucket < %s
 """
-# Purpose: entries of users who do not stand on the list as long already.
-ADD_ENTRIES = f"""
-    INSERT INTO {ListEntry._meta.db_table} (list_id, user_id, comment, made_by_id, starts_at, ends_at)
-    SELECT %(list)s, k.key, %(comment)s, %(by)s, %(starts)s, %(expires)s::timestamptz
-      FROM unnest(%(users)s::integer[]) k (key)
-     WHERE NOT EXISTS (
-        SELECT FROM {ListEntry._meta.db_table} e
-         WHERE e.list_id = %(list)s AND e.user_id = k.key AND e.starts_at <= %(starts)s
-           AND coalesce(e.ends_at >= %(expires)s::timestamptz, e.ends_at IS NULL))
-"""
 
 
 class StepRefused(Exception):
@@ -65,14 +49,6 @@ class StepRefused(Exception):
 
 class OwnApproval(StepRefused):
     """Whoever approves is the author, or one of them is not known."""
-
-
-class UnknownUsers(StepRefused):
-    """There are no users of these keys."""
-
-    def __init__(self, keys: list[int]) -> None:
-        super().__init__(f"There is no user {', '.join(map(str, keys[:TOLD_MAX]))}.")
-        self.keys = keys
 
 
 class MomentRefused(StepRefused):
@@ -227,74 +203,6 @@ def retire(version: Version) -> None:
     version.refresh_from_db()
 
 
-def check_users(keys: Sequence[int]) -> None:
-    """Raises UnknownUsers, with those of the keys that no user has."""
-    known = set(get_user_model()._default_manager.filter(pk__in=keys).values_list("pk", flat=True))
-    if unknown := [key for key in keys if key not in known]:
-        raise UnknownUsers(unknown)
-
-
-def add_entries(
-    users: UserList,
-    keys: Sequence[int],
-    *,
-    by: Any = None,
-    expires: datetime | None = None,
-    comment: str = "",
-) -> int:
-    """Puts users, by their keys, on a list: from the next full minute until before `expires`, another one.
-
-    Says how many: who stands there as long already is not put there again. Raises UnknownUsers and
-    MomentRefused, and then nobody was put there.
-    """
-    wanted = list(dict.fromkeys(keys))
-    check_users(wanted)
-    with alone() as cursor:
-        starts = next_minute(cursor)
-        if expires is not None and (expires <= starts or not _is_full(expires)):
-            raise MomentRefused("The end of an entry must be a full minute to come.")
-        cursor.execute(
-            ADD_ENTRIES,
-            {
-                "list": users.pk,
-                "users": wanted,
-                "comment": comment,
-                "by": None if by is None else by.pk,
-                "starts": starts,
-                "expires": expires,
-            },
-        )
-        added: int = cursor.rowcount
-        if added:
-            some = wanted[:NOTED_USERS_MAX]
-            note(Action.LIST_ENTRY_MADE, users, added=added, users=some, ends_at=expires, comment=comment)
-    return added
-
-
-def end_entry(entry: ListEntry) -> None:
-    """Ends an entry at the next full minute; one that ends earlier stays as it is."""
-    _end_entries(ListEntry.objects.filter(pk=entry.pk))
-    entry.refresh_from_db()
-
-
-def end_entries(users: UserList, keys: Sequence[int]) -> int:
-    """Takes users off a list at the next full minute; says how many entries of theirs were ended."""
-    return _end_entries(users.entries.filter(user__in=keys))
-
-
-def _end_entries(entries: QuerySet[ListEntry]) -> int:
-    with alone() as cursor:
-        minute = next_minute(cursor)
-        end = Greatest(F("starts_at"), Value(minute))
-        later = entries.filter(Q(ends_at=None) | Q(ends_at__gt=end)).select_related("list")
-        some = list(later[:NOTED_USERS_MAX])
-        ended = later.update(ends_at=end)
-        if some:
-            users = [entry.user_id for entry in some]
-            note(Action.LIST_ENTRY_ENDED, some[0].list, ended=ended, users=users, ends_at=minute)
-        return ended
-
-
 def _held(version: Version, *states: VersionState) -> Version:
     held = Version.objects.select_for_update().get(pk=version.pk)
     if held.state not in states:
@@ -311,12 +219,13 @@ def _now(cursor: Any) -> datetime:
 def _begin(begin: datetime | None, minute: datetime) -> datetime:
     if begin is None:
         return minute
-    if begin > minute or not _is_full(begin):
+    if begin > minute or not is_full_minute(begin):
         raise MomentRefused("A version begins at a full minute, and not later than the next.")
     return begin
 
 
-def _is_full(moment: datetime) -> bool:
+def is_full_minute(moment: datetime) -> bool:
+    """Whether something may come into force then."""
     return moment.second == 0 and moment.microsecond == 0
 
 
@@ -346,26 +255,9 @@ def _owe_past(cursor: Any, version: Version, minute: datetime) -> None:
 
 
 def _check_retention(version: Version) -> None:
-    days = days_needed(read(version.kind, version.parameters).memory_s)
+    days = keeping.days_needed(read(version.kind, version.parameters).memory_s)
     if settings.RETENTION_DAYS and days > settings.RETENTION_DAYS:
         raise StepRefused(
             f"The rule looks back so far that transactions must be kept for {days} days, and RETENTION_DAYS "
             f"is {settings.RETENTION_DAYS}."
         )
-
-
-def days_needed(memory_s: int) -> int:
-    """Days for which transactions must be kept for a rule that looks back so far: these, and one more."""
-    return -(-memory_s // 86_400) + 1
-
-
-def longest() -> tuple[int, str]:
-    """For how many days rules in force need transactions to be kept, and the name of the rule; 0 for none."""
-    in_force = Version.objects.filter(state__in=(VersionState.SHADOW, VersionState.ACTIVE)).select_related(
-        "rule"
-    )
-    needed = [
-        (days_needed(read(version.kind, version.parameters).memory_s), version.rule.name)
-        for version in in_force
-    ]
-    return max(needed, default=(0, ""))

@@ -158,7 +158,7 @@ class FlushRules:
             return
         if touched.old > max(OLD_ROWS_MAX, OLD_SHARE_MAX * touched.rows):
             raise PutOff
-        if debts.is_kept(cursor):
+        if gate.is_kept(cursor):
             gate.count_touched(cursor, newest=True)
         trying = [v for v in self._row_versions() if not v.stuck and v.id not in self._failed]
         self._findings = evaluation.evaluate(cursor, trying, touched)

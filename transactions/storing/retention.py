@@ -16,7 +16,7 @@ from django.db import connection
 
 from ..audit.actions import Action
 from ..audit.entries import note
-from ..rules import lifecycle
+from ..rules import keeping
 from ..stores.postgres_session import PRUNE_LOCK, Session
 from ..tables import PRUNING_PLACE, TRANSACTIONS
 
@@ -141,7 +141,7 @@ def go_on_pruning(days: int, *, seconds_max: float) -> int:
 
 def _check(days: int) -> None:
     """Raises TooShort where a rule in force looks at what would be removed."""
-    needed, rule = lifecycle.longest()
+    needed, rule = keeping.longest()
     if days < needed:
         raise TooShort(f"The rule “{rule}” needs transactions to be kept for {needed} days.")
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from ...rulebook import changes
-from ...rules import documents, lifecycle
+from ...rules import documents, lifecycle, user_lists
 from ...rules.models import ListEntry, UserList, Version, VersionState
 from ..lists import BoundedAdmin, is_key, more_than
 from . import rights
@@ -169,7 +169,7 @@ def end(request: HttpRequest, key: int, entry: int) -> HttpResponse:
     if held is None:
         raise Http404("There is no such entry.")
     try:
-        lifecycle.end_entry(held)
+        user_lists.end_entry(held)
         messages.success(request, f"{held.user} stands on the list until {held.ends_at:%Y-%m-%d %H:%M} UTC.")
     except OperationalError:
         messages.error(request, BUSY)
@@ -181,7 +181,7 @@ def _added(request: HttpRequest, users: UserList, form: EntryForm) -> bool:
     given = form.cleaned_data
     expires = given["expires"] and given["expires"].astimezone(UTC)
     try:
-        added = lifecycle.add_entries(
+        added = user_lists.add_entries(
             users, [given["user"].pk], by=request.user, expires=expires, comment=given["comment"]
         )
     except lifecycle.StepRefused as refused:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from transactions.intake.rejected import printable
-from transactions.rules import lifecycle
+from transactions.rules import user_lists
 from transactions.rules.documents import checked_description, checked_name
 from transactions.rules.models import UserList
 from transactions.serializers import USER_MAX
@@ -67,9 +67,9 @@ def add_users(
     if len(comment) > COMMENT_CHARACTERS_MAX or "\0" in comment:
         raise CommandError(f"The comment must be a text of at most {COMMENT_CHARACTERS_MAX} characters.")
     for part in _parts(keys):
-        lifecycle.check_users(part)
+        user_lists.check_users(part)
     added = sum(
-        lifecycle.add_entries(found, part, by=by, expires=expires, comment=comment) for part in _parts(keys)
+        user_lists.add_entries(found, part, by=by, expires=expires, comment=comment) for part in _parts(keys)
     )
     return f"added: {added}, there already: {len(keys) - added}"
 
@@ -77,7 +77,7 @@ def add_users(
 def end_users(name: str, users: list[int], file: str | None) -> str:
     """Ends what entries users have on a list. Raises CommandError."""
     found, keys = _list(name), _keys(users, file)
-    return f"ended: {sum(lifecycle.end_entries(found, part) for part in _parts(keys))}"
+    return f"ended: {sum(user_lists.end_entries(found, part) for part in _parts(keys))}"
 
 
 def key(text: str) -> int:
