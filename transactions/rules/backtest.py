@@ -37,14 +37,17 @@ BEGIN = f"""
     SET LOCAL idle_in_transaction_session_timeout = {SLICE_MS_MAX};
     SET LOCAL client_connection_check_interval = 2000
 """
+# Purpose: how many users there are to go through, for the progress.
 COUNT_USERS = f"SELECT count(*) FROM {USER}"
 # Purpose: the next users, all of whose range is looked at.
 LOOK = f"""
     INSERT INTO rule_look (version, user_id, lo, hi)
     SELECT 0, id, %(begin)s, %(end)s FROM {USER} WHERE id > %(after)s ORDER BY id LIMIT {SLICE_USERS}
 """
+# Purpose: where the next slice of users begins; and none is looked at until then.
 SELECT_LAST_USER = "SELECT max(user_id) FROM rule_look"
 LOOK_AWAY = "DELETE FROM rule_look"
+# Purpose: the hits of a slice, as they are handed out one by one: of users, of rows, and of moments.
 FIND = f"{evaluation.SCOPE} SELECT * FROM ({{text}}) found ORDER BY user_id, created_at, id"
 FIND_ROWS = "SELECT * FROM ({text}) found ORDER BY created_at, id"
 FIND_MOMENTS = (
@@ -56,12 +59,15 @@ CREATE_FOUND = """
         other boolean, id bigint, user_id bigint, created_at timestamptz, amount bigint, figures jsonb
     ) ON COMMIT DELETE ROWS
 """
+# Purpose: what one step of them found, and all that one of the two rules found.
 KEEP_FOUND = "INSERT INTO rule_found SELECT {other}, found.* FROM ({text}) found"
 FOUND = "SELECT id, user_id, created_at, amount, figures FROM rule_found WHERE other = {other}"
+# Purpose: the end of the next rows.
 SELECT_STEP = f"""
     SELECT max(id), max(accepted_at), count(*) FROM (
         SELECT id, accepted_at FROM {TABLE} WHERE id > %s ORDER BY id LIMIT {SLICE_ROWS}) step
 """
+# Purpose: the moment of the snapshot, and its last row.
 SELECT_NOW = f"SELECT now(), (SELECT max(id) FROM {TABLE})"
 
 Progress = Callable[[int, int], bool]
