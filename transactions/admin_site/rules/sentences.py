@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from ...alerts.models import Severity
 from ...rules.kinds.gaps import Unfit
 from ...rules.kinds.kind import Kind, RowFilter, gap_named
-from ...rules.kinds.registry import KINDS, read
+from ...rules.kinds.registry import KINDS, read, read_kept
 from ...rules.models import Hit, Version
 
 
@@ -37,10 +37,7 @@ def sentence(kind: Kind) -> SafeString:
 
 def of_version(version: Version) -> SafeString:
     """The sentence of a version; one that this release cannot read says so."""
-    try:
-        return sentence(read(version.kind, version.parameters))
-    except Unfit as unfit:
-        return format_html("This cannot be read: {}", unfit.message)
+    return sentence(read_kept(version.kind, version.parameters))
 
 
 def title_of(kind: str) -> str:
@@ -85,6 +82,6 @@ def _values(form: Any, made: list[Any]) -> dict[str, str]:
 def explanation(hit: Hit) -> str:
     """Why it was a hit, by its figures as of raising."""
     try:
-        return read(hit.version.kind, hit.version.parameters).explain(hit.figures)
-    except (Unfit, KeyError):
+        return read_kept(hit.version.kind, hit.version.parameters).explain(hit.figures)
+    except KeyError:
         return ""
