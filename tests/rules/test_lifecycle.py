@@ -312,6 +312,8 @@ def test_every_kind_says_itself_in_a_sentence() -> None:
         "A user makes at least 3 transactions within 1h, looking at transactions with the status FAILED "
         "and in the hours 22-6 of UTC."
     )
+    judged = read("first_or_dormant", {"days": 9, "least": 1, "filter": {"amount_min": 10}}).sentence()
+    assert judged.endswith("before it, judging transactions of 10 or more.")
     assert len(KINDS) == 14
 
 
