@@ -6,6 +6,7 @@ from ..alerts.models import Severity
 from ..models import Status
 from ..rulebook.bodies import COMMENT_CHARACTERS_MAX
 from ..rulebook.pages import COUNTED_MAX
+from ..rules import user_lists
 from ..rules.kinds.registry import KINDS, NAMES
 from ..rules.models import Hit, VersionState
 from ..rules.schema import DESCRIPTION, NAME, form_of, schema
@@ -83,7 +84,10 @@ LIST_SHAPE = an_object(
         "name": NAME,
         "description": DESCRIPTION,
         "made_at": MOMENT,
-        "standing": {**COUNT, "description": f"Who stand there now, counted up to {COUNTED_MAX:,}."},
+        "standing": {
+            **COUNT,
+            "description": f"Users who stand there now, counted up to {user_lists.COUNTED_MAX:,}.",
+        },
     }
 )
 ENTRY_SHAPE = an_object(

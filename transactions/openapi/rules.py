@@ -389,6 +389,7 @@ ADD_ENTRIES = call(
 END_ENTRY = call(
     operation_id="endEntry",
     summary="Take a user off a list at the next full minute",
+    description="All entries of the user on that list end; where this one has ended already nothing changes.",
     tags=[LISTS_TAG],
     parameters=[ID, _path("entry")],
     request=NOTHING,

@@ -4,9 +4,9 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 from django.db.models.expressions import RawSQL
-from django.db.models.functions import Now
 
 from ..reading.listing import Page
+from ..rules import user_lists
 from ..rules.documents import said_by
 from ..rules.kinds.registry import read
 from ..rules.models import Hit, ListEntry, Rule, UserList, Version, VersionState
@@ -20,13 +20,6 @@ DAYS = (7, 30)
 COUNT_HITS = f"""
     (SELECT count(*) FROM (SELECT FROM {Hit._meta.db_table} h
       WHERE h.version_id = {Version._meta.db_table}.id AND h.raised_at > now() - make_interval(days => %s)
-      LIMIT %s) counted)
-"""
-# Purpose: users who stand on a list now.
-COUNT_STANDING = f"""
-    (SELECT count(*) FROM (SELECT FROM {ListEntry._meta.db_table} e
-      WHERE e.list_id = {UserList._meta.db_table}.id AND e.starts_at <= now()
-        AND coalesce(e.ends_at > now(), true)
       LIMIT %s) counted)
 """
 # Purpose: one page of hits, of each version by the index hit_by_version.
@@ -173,17 +166,13 @@ def lists(asked: dict[str, Any]) -> Page:
     found = UserList.objects.order_by("pk").filter(**{name: asked[name] for name in asked if name == "name"})
     if "cursor" in asked:
         found = found.filter(pk__gt=asked["cursor"][0])
-    rows = list(_counted(found)[: asked["limit"] + 1])
+    rows = list(user_lists.with_standing(found)[: asked["limit"] + 1])
     return _page("lists", rows, asked["limit"], _list, lambda users: [users.pk])
 
 
 def user_list(pk: int) -> dict[str, Any]:
     """One list. Raises UserList.DoesNotExist."""
-    return _list(_counted(UserList.objects.all()).get(pk=pk))
-
-
-def _counted(lists: QuerySet[UserList]) -> Any:
-    return lists.annotate(standing=RawSQL(COUNT_STANDING, [COUNTED_MAX]))
+    return _list(user_lists.with_standing(UserList.objects.all()).get(pk=pk))
 
 
 def _list(users: Any) -> dict[str, Any]:
@@ -202,7 +191,7 @@ def entries(users: UserList, asked: dict[str, Any]) -> Page:
     if "user" in asked:
         found = found.filter(user=asked["user"])
     if "standing" in asked:
-        stands = Q(starts_at__lte=Now()) & (Q(ends_at=None) | Q(ends_at__gt=Now()))
+        stands = user_lists.in_force()
         found = found.filter(stands if asked["standing"] else ~stands)
     if "cursor" in asked:
         user, starts, id = asked["cursor"]

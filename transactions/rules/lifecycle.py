@@ -143,14 +143,14 @@ def draft(
         return version
 
 
-def submit(version: Version) -> None:
+def submit(version: Version, by: Any = None) -> None:
     """Asks for approval. Raises StepRefused."""
     with alone() as cursor:
         held = _held(version, VersionState.DRAFT)
         held.state = VersionState.SUBMITTED
         held.submitted_at = _now(cursor)
         held.save(update_fields=["state", "submitted_at"])
-        note(Action.VERSION_SUBMITTED, held)
+        note(Action.VERSION_SUBMITTED, held, by=_named(by))
     version.refresh_from_db()
 
 
@@ -178,7 +178,7 @@ def approve(version: Version, approver: Any, *, shadow: bool = False, begin: dat
         held.state = VersionState.SHADOW if shadow else VersionState.ACTIVE
         if not shadow:
             for other in held.rule.versions.filter(state=VersionState.ACTIVE):
-                _end(other, minute)
+                _end(other, minute, approver)
         held.save(
             update_fields=[
                 "state",
@@ -213,17 +213,17 @@ def activate(version: Version, approver: Any, *, shadow: bool = False, begin: da
     """
     with transaction.atomic():
         if version.state == VersionState.DRAFT:
-            submit(version)
+            submit(version, approver)
         approve(version, approver, shadow=shadow, begin=begin)
 
 
-def retire(version: Version) -> None:
+def retire(version: Version, by: Any = None) -> None:
     """Ends a version at the next full minute, or withdraws one not in force yet. Raises StepRefused."""
     with alone() as cursor:
         held = _held(
             version, VersionState.DRAFT, VersionState.SUBMITTED, VersionState.SHADOW, VersionState.ACTIVE
         )
-        _end(held, next_minute(cursor))
+        _end(held, next_minute(cursor), by)
     version.refresh_from_db()
 
 
@@ -267,22 +267,29 @@ def add_entries(
         added: int = cursor.rowcount
         if added:
             some = wanted[:NOTED_USERS_MAX]
-            note(Action.LIST_ENTRY_MADE, users, added=added, users=some, ends_at=expires, comment=comment)
+            noted: dict[str, Any] = {"added": added, "users": some, "ends_at": expires, "by": _named(by)}
+            note(Action.LIST_ENTRY_MADE, users, **noted, comment=comment)
     return added
 
 
-def end_entry(entry: ListEntry) -> None:
-    """Ends an entry at the next full minute; one that ends earlier stays as it is."""
-    _end_entries(ListEntry.objects.filter(pk=entry.pk))
+def end_entry(entry: ListEntry, by: Any = None) -> None:
+    """Takes the user of an entry off its list at the next full minute: all entries of theirs there end.
+
+    One that ends earlier stays as it is; where this one does, so do the others.
+    """
+    with alone() as cursor:
+        entry.refresh_from_db()
+        if entry.ends_at is None or entry.ends_at > max(entry.starts_at, next_minute(cursor)):
+            _end_entries(ListEntry.objects.filter(list=entry.list_id, user=entry.user_id), by)
     entry.refresh_from_db()
 
 
-def end_entries(users: UserList, keys: Sequence[int]) -> int:
+def end_entries(users: UserList, keys: Sequence[int], by: Any = None) -> int:
     """Takes users off a list at the next full minute; says how many entries of theirs were ended."""
-    return _end_entries(users.entries.filter(user__in=keys))
+    return _end_entries(users.entries.filter(user__in=keys), by)
 
 
-def _end_entries(entries: QuerySet[ListEntry]) -> int:
+def _end_entries(entries: QuerySet[ListEntry], by: Any) -> int:
     with alone() as cursor:
         minute = next_minute(cursor)
         end = Greatest(F("starts_at"), Value(minute))
@@ -291,7 +298,8 @@ def _end_entries(entries: QuerySet[ListEntry]) -> int:
         ended = later.update(ends_at=end)
         if some:
             users = [entry.user_id for entry in some]
-            note(Action.LIST_ENTRY_ENDED, some[0].list, ended=ended, users=users, ends_at=minute)
+            noted: dict[str, Any] = {"ended": ended, "users": users, "ends_at": minute, "by": _named(by)}
+            note(Action.LIST_ENTRY_ENDED, some[0].list, **noted)
         return ended
 
 
@@ -320,12 +328,12 @@ def _is_full(moment: datetime) -> bool:
     return moment.second == 0 and moment.microsecond == 0
 
 
-def _end(version: Version, minute: datetime) -> None:
+def _end(version: Version, minute: datetime, by: Any) -> None:
     if version.effective_from is not None:
         version.effective_until = max(minute, version.effective_from)
     version.state = VersionState.RETIRED
     version.save(update_fields=["state", "effective_until"])
-    note(Action.VERSION_RETIRED, version, effective_until=version.effective_until)
+    note(Action.VERSION_RETIRED, version, effective_until=version.effective_until, by=_named(by))
 
 
 def _named(user: Any) -> str:

@@ -17,7 +17,7 @@ from ...alerts.models import Severity
 from ...rules import activity, documents
 from ...rules.kinds.registry import KINDS
 from ...rules.models import ClockCursor, Debt, Hit, Rule, Version, VersionState
-from ..lists import BoundedAdmin, BoundedChangeList
+from ..lists import BoundedChangeList
 from . import backtests, drafting, page, rights, steps
 from .sentences import of_version, title_of
 
@@ -119,7 +119,7 @@ def _activity(rules: list[int]) -> dict[int, activity.Activity] | None:
 
 
 @admin.register(Rule)
-class RuleAdmin(BoundedAdmin[Rule]):
+class RuleAdmin(rights.SeenWithRules[Rule]):
     list_display = (
         "name", "severity_shown", "state_shown", "says",
         "hits_7", "hits_30", "alerts_open", "last_hit", "wrong",
