@@ -17,9 +17,11 @@ from tests.support.rules import rule_in_force
 from transactions.access.rights import Right
 from transactions.access.tokens import create
 from transactions.alerts.models import Alert
-from transactions.rules import lifecycle
+from transactions.rulebook import pages
+from transactions.rules import activity, lifecycle
 from transactions.rules.locks import RULES_LOCK
 from transactions.rules.models import Hit, Rule, Version, VersionState
+from transactions.stores import bounded_queries
 from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -172,6 +174,16 @@ def test_a_rule_is_renamed_and_nothing_else_of_it_is_changed_past_approval(ann: 
     assert ann.told("patch", f"{rule}/", {}, 400) == {"name": ["This field is required."]}
 
 
+def test_where_hits_take_too_long_to_count_rules_are_shown_without(
+    ann: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = ann.post("", LARGE, 201)["id"]
+    monkeypatch.setattr(bounded_queries, "STATEMENT_MS_MAX", 100)
+    monkeypatch.setattr(activity, "COUNT_HITS", "SELECT pg_sleep(30), %s")
+    for shown in (ann.get(f"{rule}/"), *ann.get("")["results"]):
+        assert (shown["name"], shown["hits_7_days"], shown["hits_30_days"]) == ("Large", None, None)
+
+
 # --- Lists of rules ----------------------------------------------------------------------------
 
 
@@ -266,6 +278,20 @@ def test_hits_are_shown_page_by_page_the_latest_first_each_once(
 
 
 # --- Files -------------------------------------------------------------------------------------
+
+
+def test_few_hits_of_a_user_are_found_among_many_of_others(found: Version, people: list[User]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """INSERT INTO rules_hit (version_id, transaction, "user", happened_at, figures)
+               SELECT %s, 1000 + n, %s, now(), '{}' FROM generate_series(1, 20000) n""",
+            [found.pk, people[0].pk],
+        )
+        cursor.execute("ANALYZE rules_hit")
+        asked: dict[str, Any] = {"versions": [found.pk], "rows": 101, "user": people[1].pk}
+        cursor.execute("EXPLAIN " + pages.SELECT_HITS.format(conditions='h."user" = %(user)s'), asked)
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "hit_by_user" in plan, plan
 
 
 def test_what_is_exported_is_imported_again_and_changes_nothing(ann: Caller) -> None:

@@ -5,8 +5,7 @@ from typing import Any
 from ..alerts.models import Severity
 from ..models import Status
 from ..rulebook.bodies import COMMENT_CHARACTERS_MAX
-from ..rulebook.pages import COUNTED_MAX
-from ..rules import user_lists
+from ..rules.activity import COUNTED_MAX
 from ..rules.kinds.registry import KINDS, NAMES
 from ..rules.models import Hit, VersionState
 from ..rules.schema import DESCRIPTION, NAME, form_of, schema
@@ -27,7 +26,10 @@ def _or_null(shape: Schema) -> Schema:
 
 MOMENT_OR_NULL: Schema = {**MOMENT, "type": ["string", "null"]}
 WHO: Schema = {"type": ["string", "null"], "description": "The name of the account."}
-HITS: Schema = {**COUNT, "description": f"Raised in so many days, counted up to {COUNTED_MAX:,}."}
+HITS: Schema = {
+    **_or_null(COUNT),
+    "description": f"Raised in so many days, counted up to {COUNTED_MAX:,}; null where that takes too long.",
+}
 
 RULE_PIECES: dict[str, Schema] = {
     "id": KEY,
@@ -86,7 +88,7 @@ LIST_SHAPE = an_object(
         "made_at": MOMENT,
         "standing": {
             **COUNT,
-            "description": f"Users who stand there now, counted up to {user_lists.COUNTED_MAX:,}.",
+            "description": f"Users who stand there now, counted up to {COUNTED_MAX:,}.",
         },
     }
 )

@@ -7,10 +7,9 @@ from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
+from .activity import COUNTED_MAX
 from .models import ListEntry, UserList, Version, VersionState
 
-# Users of a list that are counted; beyond it nobody is.
-COUNTED_MAX = 10_000
 # Versions that are in force or about to be.
 _NAMING = (VersionState.SUBMITTED, VersionState.SHADOW, VersionState.ACTIVE)
 
@@ -26,11 +25,6 @@ COUNT_STANDING = f"""
 def with_standing(lists: QuerySet[UserList]) -> QuerySet[Any]:
     """The lists, each with `standing`: the users who stand there now, counted up to COUNTED_MAX."""
     return lists.annotate(standing=RawSQL(COUNT_STANDING, [COUNTED_MAX]))
-
-
-def standing_in_words(standing: int) -> str:
-    """The number as a person reads it."""
-    return f"{standing:,} or more" if standing >= COUNTED_MAX else f"{standing:,}"
 
 
 def in_force() -> Q:

@@ -4,19 +4,18 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
-from django.db import OperationalError, transaction
 from django.db.models import Case, Exists, IntegerField, OuterRef, QuerySet, Subquery, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from psycopg2.errors import QueryCanceled
 from unfold.decorators import display
 
 from ...alerts.models import Severity
 from ...rules import activity, documents
 from ...rules.kinds.registry import KINDS
 from ...rules.models import ClockCursor, Debt, Hit, Rule, Version, VersionState
+from ...stores import bounded_queries
 from ..lists import BoundedChangeList
 from . import backtests, drafting, page, rights, steps
 from .sentences import of_version, title_of
@@ -101,21 +100,11 @@ class RuleChangeList(BoundedChangeList):
         rules: list[Any] = list(self.result_list)
         self.result_list = rules
         versions = Version.objects.in_bulk([rule.shown_version for rule in rules])
-        found = _activity([rule.pk for rule in rules])
+        # Where there are so many hits that it takes too long the list is shown without.
+        found = bounded_queries.in_time(lambda: activity.of_rules([rule.pk for rule in rules]))
         for rule in rules:
             rule.version = versions.get(rule.shown_version)
             rule.activity = None if found is None else found[rule.pk]
-
-
-def _activity(rules: list[int]) -> dict[int, activity.Activity] | None:
-    """None where there are so many hits that it takes too long; the list is shown without."""
-    try:
-        with transaction.atomic():
-            return activity.of_rules(rules)
-    except OperationalError as error:
-        if not isinstance(error.__cause__, QueryCanceled):
-            raise
-        return None
 
 
 @admin.register(Rule)
@@ -202,15 +191,15 @@ class RuleAdmin(rights.SeenWithRules[Rule]):
 
     @admin.display(description="hits, 7 d", empty_value="?")
     def hits_7(self, rule: Any) -> str | None:
-        return None if rule.activity is None else f"{rule.activity.hits_7_days:,}"
+        return None if rule.activity is None else activity.in_words(rule.activity.hits_7_days)
 
     @admin.display(description="30 d", empty_value="?")
     def hits_30(self, rule: Any) -> str | None:
-        return None if rule.activity is None else f"{rule.activity.hits_30_days:,}"
+        return None if rule.activity is None else activity.in_words(rule.activity.hits_30_days)
 
     @admin.display(description="alerts", empty_value="?")
     def alerts_open(self, rule: Any) -> str | None:
-        return None if rule.activity is None else f"{rule.activity.open_alerts:,}"
+        return None if rule.activity is None else activity.in_words(rule.activity.open_alerts)
 
     @admin.display(description="last hit (UTC)", empty_value="?")
     def last_hit(self, rule: Any) -> str | None:

@@ -16,7 +16,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from ...rules import changes, documents, lifecycle
+from ...rules import activity, changes, documents, lifecycle
 from ...rules import user_lists as standing
 from ...rules.models import ListEntry, UserList
 from ..lists import BoundedChangeList, is_key
@@ -105,7 +105,7 @@ class UserListAdmin(rights.SeenWithRules[UserList]):
 
     @admin.display(description="on it now")
     def entries_now(self, users: Any) -> str:
-        return standing.standing_in_words(users.standing)
+        return activity.in_words(users.standing)
 
     @admin.display(description="rules that name it", empty_value="none")
     def named_by(self, users: Any) -> str | None:

@@ -11,9 +11,10 @@ from django.utils.dateparse import parse_datetime
 
 from transactions.intake.rejected import printable
 from transactions.rules import changes, lifecycle
+from transactions.rules.activity import in_words
 from transactions.rules.documents import checked_description, checked_name
 from transactions.rules.models import UserList
-from transactions.rules.user_lists import standing_in_words, with_standing
+from transactions.rules.user_lists import with_standing
 from transactions.serializers import USER_MAX
 
 COMMENT_CHARACTERS_MAX = 200
@@ -42,7 +43,7 @@ def add_list_arguments(what: Any) -> None:
 def list_lines() -> list[str]:
     """A line for each list."""
     return [
-        f"{printable(users.name)}: {standing_in_words(users.standing)} users now. "
+        f"{printable(users.name)}: {in_words(users.standing)} users now. "
         f"{printable(users.description)}".rstrip()
         for users in with_standing(UserList.objects.order_by("name"))
     ]
