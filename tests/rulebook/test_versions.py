@@ -47,7 +47,7 @@ def test_a_rule_is_written_by_one_and_approved_by_another(ann: Caller, bob: Call
     assert (draft["author"], draft["approver"], draft["sentence"]) == (
         "api-ann",
         None,
-        "The amount is at least 1000.",
+        "The amount is at least 1,000.",
     )
     path = f"{made['id']}/versions/1"
     assert ann.post(f"{path}/submit/")["state"] == "SUBMITTED"
@@ -208,6 +208,26 @@ def test_rules_are_listed_page_by_page_and_by_what_they_are(ann: Caller, bob: Ca
         assert [rule["name"] for rule in ann.get(f"?{query}")["results"]] == found, query
     (waiting,) = ann.get("?state=SUBMITTED")["results"]
     assert waiting["submitted"] == 1
+
+
+def test_rules_are_of_the_state_and_kind_of_the_version_that_stands_for_them(
+    ann: Caller, bob: Caller
+) -> None:
+    rule = ann.post("", LARGE, 201)["id"]
+    for path in ("submit", "approve"):
+        bob.post(f"{rule}/versions/1/{path}/")
+    other = {"kind": "round_amount", "parameters": {"multiple": 5, "least": 5}}
+    ann.post(f"{rule}/versions/", other, 201)
+    found = {
+        query: [each["state"] for each in ann.get(f"?{query}")["results"]]
+        for query in ("state=ACTIVE", "kind=amount", "state=DRAFT", "kind=round_amount")
+    }
+    assert found == {
+        "state=ACTIVE": ["ACTIVE"],
+        "kind=amount": ["ACTIVE"],
+        "state=DRAFT": [],
+        "kind=round_amount": [],
+    }
 
 
 def test_a_thousand_rules_are_listed_by_two_queries(ann: Caller) -> None:

@@ -244,7 +244,7 @@ def test_every_kind_says_itself_in_a_sentence() -> None:
         "velocity_count", {"count": 3, "window": "1h", "filter": {"statuses": ["FAILED"], "hours": "22-6"}}
     )
     assert made.sentence() == (
-        "A user makes at least 3 transactions within 1h, looking at transactions with the status FAILED "
+        "A user makes at least 3 transactions within 1 hour, looking at transactions with the status Failed "
         "and in the hours 22-6 of UTC."
     )
     assert len(KINDS) == 14

@@ -76,7 +76,7 @@ def _conflict(description: str, **examples: Any) -> Any:
 
 RULE_PARAMETERS = [
     OF_NAME,
-    query("state", STATE, "Those with a version in this state."),
+    query("state", STATE, "Those for which a version in this state stands; the answer says which."),
     query("kind", KIND, "Those with a version of this kind."),
     query("severity", SEVERITY, "Those of this severity."),
     CURSOR,

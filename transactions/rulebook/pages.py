@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
 from ..reading.listing import Page
 from ..rules import user_lists
 from ..rules.activity import hits_lately
-from ..rules.documents import said_by
+from ..rules.documents import said_by, with_said
 from ..rules.kinds.registry import read
 from ..rules.models import Hit, ListEntry, Rule, UserList, Version, VersionState
 from ..stores.bounded_queries import in_time
@@ -52,9 +52,9 @@ def _with_versions(rules: QuerySet[Rule]) -> list[Rule]:
 def rules(asked: dict[str, Any]) -> Page:
     """One page of the rules that RuleParameters ask for, in the order in which they were made."""
     found = Rule.objects.order_by("pk")
-    of_version = {name: asked[name] for name in ("state", "kind") if name in asked}
+    of_version = {f"said_{name}": asked[name] for name in ("state", "kind") if name in asked}
     if of_version:
-        found = found.filter(Exists(Version.objects.filter(rule=OuterRef("pk"), **of_version)))
+        found = with_said(found).filter(**of_version)
     found = found.filter(**{name: asked[name] for name in ("name", "severity") if name in asked})
     if "cursor" in asked:
         found = found.filter(pk__gt=asked["cursor"][0])

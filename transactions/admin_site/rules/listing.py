@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Case, Exists, IntegerField, OuterRef, QuerySet, Subquery, Value, When
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils.html import format_html
@@ -31,13 +31,6 @@ STATE_COLOURS = {
     VersionState.SUBMITTED.label: "warning",
 }
 ATTENTION_COLOURS = {"Fails": "danger", "Owes": "warning", "Waits for approval": "info"}
-_PREFERENCE = Case(
-    *(When(state=state, then=Value(place)) for place, state in enumerate(documents.PREFERRED)),
-    default=Value(len(documents.PREFERRED)),
-    output_field=IntegerField(),
-)
-# The version that stands for a rule: in force, else the newest that is to be, else the newest.
-_SHOWN = Version.objects.filter(rule=OuterRef("pk")).order_by(_PREFERENCE, "-number")
 _OF_RULE = Version.objects.filter(rule=OuterRef("pk"))
 
 
@@ -46,7 +39,7 @@ class ShownFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Rule]) -> QuerySet[Rule]:
         value = self.value()
-        return queryset if value is None else queryset.filter(**{f"shown_{self.parameter_name}": value})
+        return queryset if value is None else queryset.filter(**{f"said_{self.parameter_name}": value})
 
 
 class StateFilter(ShownFilter):
@@ -99,11 +92,11 @@ class RuleChangeList(BoundedChangeList):
         super().get_results(request)
         rules: list[Any] = list(self.result_list)
         self.result_list = rules
-        versions = Version.objects.in_bulk([rule.shown_version for rule in rules])
+        versions = Version.objects.in_bulk([rule.said_pk for rule in rules])
         # Where there are so many hits that it takes too long the list is shown without.
         found = bounded_queries.in_time(lambda: activity.of_rules([rule.pk for rule in rules]))
         for rule in rules:
-            rule.version = versions.get(rule.shown_version)
+            rule.version = versions.get(rule.said_pk)
             rule.activity = None if found is None else found[rule.pk]
 
 
@@ -125,16 +118,9 @@ class RuleAdmin(rights.SeenWithRules[Rule]):
         return RuleChangeList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Rule]:
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                shown_version=Subquery(_SHOWN.values("pk")[:1]),
-                shown_state=Subquery(_SHOWN.values("state")[:1]),
-                waits=Exists(_OF_RULE.filter(state=VersionState.SUBMITTED)),
-                shown_kind=Subquery(_SHOWN.values("kind")[:1]),
-            )
-        )
+        rules = documents.with_said(super().get_queryset(request))
+        found: QuerySet[Rule] = rules.annotate(waits=Exists(_OF_RULE.filter(state=VersionState.SUBMITTED)))
+        return found
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

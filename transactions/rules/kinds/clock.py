@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from ...models import Rollup
-from .gaps import Factor, Unfit, Whole
+from .gaps import Factor, Whole
 from .kind import TABLE, Bound, Kind, gap, within_hours
 
 ROLLUP = Rollup._meta.db_table
@@ -75,12 +75,6 @@ class ClockKind(Kind):
     # Whether a hit is a transaction's, or a moment's.
     of_transaction: ClassVar[bool] = False
     filters: ClassVar[tuple[str, ...]] = ("hours", "zone")
-
-    def check(self) -> None:
-        super().check()
-        for name in vars(self.filter):
-            if name not in self.filters and getattr(self.filter, name):
-                raise Unfit(f"filter.{name}", "this kind of rule cannot be narrowed so")
 
     def hours(self, moment: str, bound: Bound) -> str:
         if self.filter.hours is None:
