@@ -17,6 +17,7 @@ from tests.support.rules import rule_in_force
 from transactions.access.rights import Right
 from transactions.access.tokens import create
 from transactions.alerts.models import Alert
+from transactions.openapi.rule_shapes import A_HIT
 from transactions.rulebook import pages
 from transactions.rules import activity, lifecycle
 from transactions.rules.locks import RULES_LOCK
@@ -298,6 +299,12 @@ def test_hits_are_shown_page_by_page_the_latest_first_each_once(
 
 
 # --- Files -------------------------------------------------------------------------------------
+
+
+def test_a_hit_is_shown_as_the_schemas_example(ann: Caller, found: Version) -> None:
+    shown = ann.get(f"{found.rule_id}/hits/?limit=1")["results"][0]
+    assert list(shown) == list(A_HIT)
+    assert shown["figures"] == A_HIT["figures"]
 
 
 def test_few_hits_of_a_user_are_found_among_many_of_others(found: Version, people: list[User]) -> None:
