@@ -34,7 +34,7 @@ def bad(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Version:
 
 
 def forget_berlin(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gaps, "_zones", lambda: {"UTC"})
+    monkeypatch.setattr(gaps, "zone_names", lambda: {"UTC"})
     _form.cache_clear()
 
 

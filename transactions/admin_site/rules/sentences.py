@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString
 
 from ...alerts.models import Severity
 from ...rules.kinds.gaps import Unfit
-from ...rules.kinds.kind import Kind, RowFilter, gap_named
+from ...rules.kinds.kind import Kind, RowFilter
 from ...rules.kinds.registry import KINDS, read, read_kept
 from ...rules.models import Hit, Version
 
@@ -23,10 +23,7 @@ class Difference(NamedTuple):
 
 def pieces(kind: Kind) -> list[tuple[str, bool]]:
     """The sentence in pieces, and whether each is what stands in a gap."""
-    return [
-        (gap_named(type(kind), part.gap).shown(part.value), True) if part.gap else (part.text, False)
-        for part in kind.parts()
-    ]
+    return [(part.text, bool(part.gap)) for part in kind.parts()]
 
 
 def sentence(kind: Kind) -> SafeString:
