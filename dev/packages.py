@@ -56,7 +56,7 @@ def install(directory: str, lock_files: list[str]) -> None:
         return
     # A signal to make must not leave pip or uv behind, still writing.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with _alone():
+    with _alone(venv.absolute().parent):
         installed = _read(venv)
         if _whole(installed, wanted):
             return
@@ -179,15 +179,19 @@ def _installer(venv: Path, lock_of_uv: Path) -> Iterator[_Installer]:
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """`make run` and `make test` may be typed at once, in two terminals."""
-    with Path(__file__).open() as own:
+def _alone(where: Path) -> Iterator[None]:
+    """`make run` and `make test` may be typed at once, in two terminals; `where` is what they lock."""
+    where.mkdir(parents=True, exist_ok=True)
+    held = os.open(where, os.O_RDONLY)
+    try:
         try:
-            fcntl.flock(own, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             print("waiting for another make to install", flush=True)
-            fcntl.flock(own, fcntl.LOCK_EX)
+            fcntl.flock(held, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(held)
 
 
 def _read(venv: Path) -> dict[str, str]:

@@ -13,7 +13,7 @@ django.setup(set_prefix=False)
 # Imported once Django is set up.
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
-from transactions.access import rate_limits  # noqa: E402
+from transactions.access import rate_limits, token_copies  # noqa: E402
 from transactions.audit import known_settings  # noqa: E402
 from transactions.intake import ingest  # noqa: E402
 from transactions.intake.fast_lane import fast_lane  # noqa: E402
@@ -22,14 +22,21 @@ from transactions.stores.per_loop import PerLoop  # noqa: E402
 from .observability import logs  # noqa: E402
 from .observability.request_counts import observed_posts, observed_websockets  # noqa: E402
 from .routing import websocket_application  # noqa: E402
-from .serving import body_limits, connections, finished_requests, request_heads, websocket_frames  # noqa: E402
+from .serving import (  # noqa: E402
+    body_limits,
+    connections,
+    finished_requests,
+    request_heads,
+    unread_answers,
+    websocket_frames,
+)
 from .serving.django_pool import DjangoPool  # noqa: E402
 from .serving.hosts import known_hosts  # noqa: E402
 from .serving.probes import probes  # noqa: E402
 from .serving.request_ids import with_request_id  # noqa: E402
 from .serving.whole_bodies import with_whole_bodies  # noqa: E402
 
-for bounds in (connections, request_heads, body_limits, websocket_frames, finished_requests):
+for bounds in (connections, request_heads, body_limits, websocket_frames, unread_answers, finished_requests):
     bounds.install()
 _http = observed_posts(known_hosts(cast("ASGI3Application", DjangoPool())))
 _websocket = observed_websockets(known_hosts(websocket_application))
@@ -41,6 +48,7 @@ known_settings.start_noting("web")
 def _share() -> ingest.Intake:
     """Lets the requests of the running loop, which lasts, share their calls to Redis."""
     rate_limits.serve_here()
+    token_copies.serve_here()
     return ingest.serve_here()
 
 

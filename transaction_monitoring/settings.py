@@ -112,6 +112,9 @@ MAX_BATCH_RECORDS = whole("MAX_BATCH_RECORDS", 10_000, least=1)
 # Bytes of one request body; 10,000 records of 400 bytes fit.
 DATA_UPLOAD_MAX_MEMORY_SIZE = whole("DATA_UPLOAD_MAX_MEMORY_SIZE", 5 * 1024 * 1024, least=1024)
 
+# No form of ours has files, so none is kept on the disk for one.
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
+
 # The first day (of UTC) in which a transaction may have happened. A date of long ago is a mistake more
 # often than not, 0001-01-01 above all, and years in which nothing else happened cost every average.
 EARLIEST_CREATED_AT = day("EARLIEST_CREATED_AT", "1970-01-01")
@@ -263,6 +266,8 @@ MIDDLEWARE = [
     # Around all that answers.
     "transaction_monitoring.serving.security_headers.content_policies",
     "django.middleware.security.SecurityMiddleware",
+    # Before whatever reads a form.
+    "transaction_monitoring.serving.odd_requests.OddRequests",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -338,6 +343,7 @@ UNFOLD = {
     "SITE_TITLE": "Transaction monitor",
     "SITE_HEADER": "Transaction monitor",
     "SITE_SYMBOL": "payments",
+    "LOGIN": {"form": "transactions.access.log_in_form.LogInForm"},
     "DASHBOARD_CALLBACK": "transactions.dashboard.views.with_dashboard",
     "SIDEBAR": {"navigation": "transactions.admin_site.sidebar.sidebar"},
     "SITE_FAVICONS": [

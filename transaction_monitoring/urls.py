@@ -20,11 +20,10 @@ urlpatterns = [
     ),
     path("admin/", admin.site.urls),
     path("api/", include("transactions.urls")),
-    re_path(r"^api$", errors.nothing_here),
-    re_path(r"^api/", errors.nothing_here),
     re_path(r"^livez/?$", health.live, name="livez"),
     re_path(r"^readyz/?$", health.ready, name="readyz"),
     re_path(r"^metrics/?$", metrics, name="metrics"),
+    re_path(r"", errors.nothing_here),
 ]
 
 handler400 = "transaction_monitoring.serving.errors.bad_request"

@@ -30,12 +30,24 @@ NO_UTF8 = "\ufffd"
 # 24:00. What has no offset is told of that. Python's own reader takes more, and more with each version.
 MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-    r"([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]+)?)?"
+    r"([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?"
     r"(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?)?)?",
     re.ASCII,
 )
 
+_TOO_FINE = re.compile(r"(?<=\.[0-9]{9})[0-9]+")
+
 _DIGITS = re.compile(r"[0-9]+", re.ASCII)
+# Not seen, in whatever script: separators and controls of format by their category, and fillers,
+# selectors of variants and the empty cell of Braille, which have those of letters, marks and symbols.
+_UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+
+
+class NegativeZero(int):
+    """-0 in JSON, which as an integer is no other than 0, and as somebody's id is."""
 
 
 class WholeField(serializers.IntegerField):
@@ -82,11 +94,11 @@ class UserField(WholeField):
 class IdField(serializers.CharField):
     """A client's own name for a transaction: a string, or an integer, which is read as its digits.
 
-    A number with a decimal point is none: it has more than one spelling.
+    A number with a decimal point is none, nor is -0: these have more than one spelling.
     """
 
     def to_internal_value(self, data: Any) -> str:
-        if isinstance(data, float):
+        if isinstance(data, float | NegativeZero):
             self.fail("invalid")
         return super().to_internal_value(data)
 
@@ -105,12 +117,15 @@ class MomentField(serializers.DateTimeField):
         "naive": "A date and time needs an offset, as in 2026-01-31T23:59:59Z or 2026-01-31T23:59:59+03:30.",
         "ahead": "This is {seconds:,} seconds ahead of the server's clock, and at most {most:,} are taken: "
         "set your clock, or send the same again in {wait:,} seconds.",
+        "fine": "A second has at most nine digits after its point.",
         "early": "This is before {earliest}, and nothing earlier is taken (EARLIEST_CREATED_AT).",
     }
 
     def to_internal_value(self, value: Any) -> datetime:
         # Django would read the digits of other scripts too, and pass over a line's end.
         well = isinstance(value, str) and MOMENT.fullmatch(value)
+        if isinstance(value, str) and not well and MOMENT.fullmatch(_TOO_FINE.sub("", value)):
+            self.fail("fine")
         return super().to_internal_value(value if well else "")
 
     def enforce_timezone(self, value: datetime) -> datetime:
@@ -136,12 +151,22 @@ def earliest(day: date) -> datetime:
     return datetime.combine(day, time.min, UTC)
 
 
+def shows_something(text: str) -> bool:
+    """Whether there is a character in `text` that a reader would see."""
+    return any(
+        unicodedata.category(character) not in _UNSEEN_CATEGORIES and not _UNSEEN.match(character)
+        for character in text
+    )
+
+
 def _visible(value: str) -> None:
-    """transaction_id: no control characters, no white space at either end."""
+    """transaction_id: something to see, no control characters, no white space at either end."""
     if any(unicodedata.category(character) == "Cc" for character in value):
         raise serializers.ValidationError("Control characters are not allowed.")
     if value != value.strip():
         raise serializers.ValidationError("White space at either end is not allowed.")
+    if not shows_something(value):
+        raise serializers.ValidationError("Nothing of this is visible.")
 
 
 class Posted(serializers.Serializer[Any]):
@@ -154,6 +179,10 @@ class Posted(serializers.Serializer[Any]):
                 raise serializers.ValidationError("Unknown field.")
             if wrong := _wrong_names(data, self.fields.keys()):
                 raise serializers.ValidationError(wrong)
+        if isinstance(data, QueryDict):
+            # As JSON, or the REST framework would take an empty field for one that is not there, and a
+            # default for what a template has left empty.
+            data = {name: data[name] for name in data if name != FORMS_OWN_FIELD}
         return super().to_internal_value(data)
 
 

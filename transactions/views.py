@@ -1,5 +1,7 @@
 """The REST API: read the request, call one function, answer."""
 
+from functools import cache
+from threading import Lock
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -17,12 +19,13 @@ from .access.throttling import take_for_batch
 from .audit.actors import because
 from .books import balance
 from .books.epochs import empty_everything
+from .encodings import escapes_fault
 from .intake import answers, batches, request_ids
 from .intake.outcomes import IntakeUnavailable
 from .intake.parsers import NO_BATCH, BatchParser, NDJSONParser, PostedBatch
 from .openapi import operations
 from .reading import audit_trail, averages, detail, listing
-from .reading.parameters import BatchParameters, DeletionParameters, Parameters, in_utf8
+from .reading.parameters import BatchParameters, DeletionParameters, Parameters
 from .serializers import RecordSerializer
 
 
@@ -46,8 +49,8 @@ class ApiView(APIView):
         super().initial(request, *args, **kwargs)
         if not hasattr(self, (request.method or "").lower()):
             return  # a method that there is not is refused as such, whatever is asked
-        if not in_utf8(request.META.get("QUERY_STRING", "")):
-            raise ParseError("The query string is not UTF-8.")
+        if fault := escapes_fault(request.META.get("QUERY_STRING", ""), "query string"):
+            raise ParseError(fault)
         self.asked = self.parameters(data=request.query_params)
         self.asked.is_valid(raise_exception=True)
 
@@ -84,7 +87,7 @@ class AddTransactions(ApiView):
             if count > most:
                 raise ParseError(f"Too many records: {count}. At most {most} at once.")
             take_for_batch(request._request, count)
-            with batch.turn():
+            with batch.turn(count):
                 judged = batches.judge(batch.items())
         except IntakeUnavailable as error:
             return _response(answers.unavailable(error))
@@ -168,12 +171,27 @@ class TransactionAverages(ApiView):
         return Response(averages.daily_averages(self.asked.question()))
 
 
+_making = Lock()
+
+
+@cache
+def _made_schema() -> dict[str, Any]:
+    made: dict[str, Any] = SchemaGenerator().get_schema(public=True)
+    return made
+
+
+def _schema() -> dict[str, Any]:
+    """The schema, made once for a process, as its generator bears one thread at a time."""
+    with _making:
+        return _made_schema()
+
+
 class Schema(ApiView):
     """GET the OpenAPI schema, as JSON. Who may read nothing else does not read this either."""
 
     @operations.SCHEMA
     def get(self, request: Request) -> Response:
-        return Response(SchemaGenerator().get_schema(request=request, public=True))
+        return Response(_schema())
 
 
 class Docs(ApiView):

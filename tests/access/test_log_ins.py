@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from axes.models import AccessAttempt
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import User
 from django.db import connections
@@ -117,6 +118,18 @@ def test_few_are_hashed_at_once_from_however_many_addresses(hashes: Hashes) -> N
     assert hashes.at_once_most == log_ins.HASHING_MAX
     assert {answer["Retry-After"] for answer in answers if answer.status_code == 503} == {"2"}
     assert log_in("ann", PASSWORD).status_code == 302
+
+
+@pytest.mark.parametrize("name", ["a" * 151, "ü" * 256, "a" * 300, "x" * 60_000, "ﷺ" * 150])
+def test_a_name_that_nobody_can_have_is_the_form_s_error_and_counts(hashes: Hashes, name: str) -> None:
+    agent, path = "Mozilla " + "y" * 3_000, f"{LOGIN}?next=/admin/{'z' * 3_000}"
+    for _ in range(4):
+        answer = Client().post(path, {"username": name, "password": "guess"}, HTTP_USER_AGENT=agent)
+        assert answer.status_code == 200
+        assert b"Ensure this value has at most 150 characters" in answer.content
+    assert AccessAttempt.objects.get().failures_since_start == 4
+    assert log_in(name, address="127.0.0.1").status_code == 429
+    assert hashes.made == 0
 
 
 def test_guesses_at_a_session_s_own_password_are_bounded_too(hashes: Hashes, ann: User) -> None:

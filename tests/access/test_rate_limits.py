@@ -16,7 +16,7 @@ from rest_framework.test import APIClient
 from tests.support.configuring import settings_with
 from tests.support.outages import redis_away
 from transactions.access import rate_limits
-from transactions.access.addresses import address_of
+from transactions.access.addresses import address_of, is_loopback
 from transactions.access.rate_limits import LIMIT, Allowance, Bucket, Limiter, Rates
 from transactions.access.rights import Right
 from transactions.access.tokens import create, revoke
@@ -255,6 +255,32 @@ def test_reading_is_limited_as_well(api: APIClient) -> None:
     statuses = [api.get("/api/pipeline/").status_code for _ in range(12)]
     assert statuses[:10] == [200] * 10
     assert 429 in statuses
+
+
+@pytest.mark.parametrize(
+    ("peer", "bucket"),
+    [
+        ("64:ff9b::203.0.113.7", "203.0.113.7"),
+        ("64:ff9b::cb00:7108", "203.0.113.8"),
+        ("64:ff9b:1::203.0.113.7", "203.0.113.7"),
+        ("64:ff9b:1:fffe::203.0.113.7", "203.0.113.7"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("::ffff:0:203.0.113.7", "203.0.113.7"),
+        ("::203.0.113.7", "203.0.113.7"),
+        ("2002:cb00:7107::1", "203.0.113.7"),
+        ("2001:0:4136:e378:8000:63bf:34ff:8ef8", "203.0.113.7"),
+        ("::1", "::1"),
+        ("2001:db8::cb00:7107", "2001:db8::"),
+        ("64:ff9b:2::203.0.113.7", "64:ff9b:2::"),
+    ],
+)
+def test_an_address_of_ipv4_is_that_however_it_was_translated(peer: str, bucket: str) -> None:
+    assert address_of(peer, "") == bucket
+
+
+@pytest.mark.parametrize("peer", ["64:ff9b::127.0.0.1", "::127.0.0.1", "2002:7f00:1::", "::ffff:0:127.0.0.1"])
+def test_nobody_is_on_this_machine_for_an_address_within_another(peer: str) -> None:
+    assert not is_loopback(peer)
 
 
 def test_each_token_has_a_bucket_of_its_own_whatever_its_address(api: APIClient) -> None:

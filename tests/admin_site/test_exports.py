@@ -51,6 +51,38 @@ def test_it_has_every_row_once_and_in_the_lists_order(
     assert ids(saved(root, "transaction", "?o=6")) == expected[::-1]
 
 
+def test_one_that_takes_for_ever_gives_way_to_the_next_who_asks(
+    root: User, people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "PORTION_ROWS", 7)
+    insert_many(people, 30)
+    client = Client()
+    client.force_login(root)
+    path = reverse("admin:transactions_transaction_export")
+
+    def begun() -> StreamingHttpResponse:
+        response = client.get(path)
+        assert isinstance(response, StreamingHttpResponse)
+        next(iter(response))
+        return response
+
+    first, second = begun(), begun()
+    assert client.get(path).status_code == 503
+    monkeypatch.setattr(exports, "LONGEST_S", 0.0)
+    third = begun()
+    monkeypatch.setattr(exports, "LONGEST_S", 600.0)
+    with pytest.raises(TimeoutError):
+        list(first)
+    first.close()
+    # Two places are taken still, and freed once each.
+    assert client.get(path).status_code == 503
+    assert len(b"".join(second)) > 0
+    for response in (second, third, third):
+        response.close()
+    for response in (begun(), begun()):
+        response.close()
+
+
 def test_it_is_filtered_as_the_list_is(root: User, people: list[User]) -> None:
     store(people[0], "A", status="FAILED")
     store(people[1], "B", status="FAILED", created_at=DAY + timedelta(seconds=1))

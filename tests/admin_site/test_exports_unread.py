@@ -1,12 +1,8 @@
 """Exports whose readers are slow, stop, or leave: what they cost the server and the others."""
 
 import asyncio
-import contextlib
-import os
-import re
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -15,7 +11,7 @@ from django.contrib.auth.models import User
 
 from tests.support.admin_pages import insert_many
 from tests.support.at_once import ask, opened, request
-from tests.support.serving import daphne, uvicorn
+from tests.support.serving import daphne, resident_mb, uvicorn
 from tests.support.watching import session_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -34,24 +30,6 @@ def cookie(people: list[User]) -> str:
     """The session of who may export ROWS rows, some 30 MB."""
     insert_many(people, ROWS)
     return session_of(User.objects.create_superuser("root"))
-
-
-def resident_mb() -> float:
-    """The memory of the one server that this process has started."""
-    (server,) = (
-        status
-        for status in statuses()
-        if re.search(rf"^PPid:\t{os.getpid()}$", status, re.MULTILINE)
-        and re.search(r"^Name:\tpython|^Name:\tdaphne|^Name:\tuvicorn", status)
-    )
-    return int(re.findall(r"VmRSS:\s+(\d+) kB", server)[0]) / 1024
-
-
-def statuses() -> Iterator[str]:
-    """What /proc tells of every process of the machine; one may end while it is asked."""
-    for file in Path("/proc").glob("[0-9]*/status"):
-        with contextlib.suppress(OSError):
-            yield file.read_text()
 
 
 def posted(user: User) -> bytes:

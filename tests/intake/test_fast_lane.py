@@ -70,6 +70,23 @@ def requests(user: User, token: str, read_only: str) -> Iterator[bytes]:
     yield post(MANY, b"x" * (BODY_MAX + 1))
     yield post(ADD, one("Q"), type="application/json; charset=utf-8")
     yield post(ADD, one("Q2"), type="APPLICATION/JSON")
+    for number, stated in enumerate(
+        ("UTF8", '"utf-8"', "iso-8859-1", "utf-16", "foo", "utf-8; charset=foo", "")
+    ):
+        type = f"application/json; charset={stated}"
+        yield post(ADD, one(f"C{number}"), type=type)
+        yield post(MANY, [one(f"C{number}")], bearer, type=type)
+        yield post(ADD, one(f"C{number}"), bearer, type=type)
+    for body in (json.dumps(one("B")).encode("utf-8-sig"), json.dumps(one("B")).encode("utf-16")):
+        yield post(ADD, body)
+        yield post(ADD, body, bearer)
+        yield post(MANY, body.replace(b"{", b"[{").replace(b"}", b"}]"), bearer)
+    for id in ("\u200b", "\u202e\u202e", "\u3164", "\ufe0f", "\u2800", "a\u200b", "👩\u200d👩"):
+        yield post(ADD, one(id), bearer)
+    for digits in ("123456789", "1234567890"):
+        yield post(ADD, one(digits, created_at=f"2026-01-31T00:00:00.{digits}Z"), bearer)
+    yield post(ADD, b'{"transaction_id": -0, "user": %d, "amount": 1}' % user.pk, bearer)
+    yield post(ADD, b'{"transaction_id": "N", "user": %d, "amount": -0}' % user.pk, bearer)
     yield post(ADD + "?x=1", one("Q3"))
     yield post(ADD, b"transaction_id=F&user=1&amount=1", type="application/x-www-form-urlencoded")
     yield post(ADD, b"<a/>", type="text/xml")

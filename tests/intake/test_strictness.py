@@ -87,7 +87,31 @@ def test_a_user_s_key_is_whole_as_it_is_written(
 
 
 @WAYS
-@pytest.mark.parametrize("id", [b"1.0", b"1e3", b"true", b"[]", b"{}"])
+@pytest.mark.parametrize(
+    "id", ["\u200b", "\u202e", "\u2066\u2069", "\u200b \u200b", "\u3164", "\ufe0f", "\u2800", "\U000e0101"]
+)
+def test_an_id_of_which_nothing_is_visible_is_refused(
+    api: APIClient, people: list[User], way: Way, id: str
+) -> None:
+    assert way(api, written(people[0], transaction_id=id)) == {
+        "transaction_id": ["Nothing of this is visible."]
+    }
+    assert not connection().exists(QUEUE)
+
+
+@pytest.mark.parametrize(
+    "id", ["a\u200b", "\u202eabc", "👩\u200d👩\u200d👧", "é", "\u0301", "عمر", "¤", "\ue000"]
+)
+def test_an_id_that_shows_something_is_taken(api: APIClient, people: list[User], id: str) -> None:
+    for body in (written(people[0], transaction_id=id), written(people[0], transaction_id=id, user=b'"1"')):
+        answer = api.generic(
+            "POST", ADD, body.replace('"1"', str(people[0].pk)), content_type="application/json"
+        )
+        assert answer.status_code == 200, answer.content
+
+
+@WAYS
+@pytest.mark.parametrize("id", [b"1.0", b"1e3", b"true", b"-0", b"-0.0", b"[]", b"{}"])
 def test_an_id_is_a_string_or_an_integer(api: APIClient, people: list[User], way: Way, id: bytes) -> None:
     assert way(api, written(people[0], transaction_id=id)) == {"transaction_id": ["Not a valid string."]}
 
@@ -225,6 +249,27 @@ def test_a_form_of_a_thousand_fields_is_told_so(api: APIClient) -> None:
     )
 
 
+@pytest.mark.parametrize("format", ["multipart", "form"])
+@pytest.mark.parametrize("name", ["transaction_id", "user", "amount", "status", "created_at"])
+def test_a_form_s_empty_field_is_no_field_left_out(
+    api: APIClient, people: list[User], format: str, name: str
+) -> None:
+    """A template whose variable is empty would make a FAILED PENDING, and a date of last week today's."""
+    fields = {"transaction_id": "T1", "user": people[0].pk, "amount": 1, "status": "FAILED", name: ""}
+    said = api.post(ADD, fields, format="json")
+    for pairs in (f"{name}=", name):
+        if format == "form":
+            others = "&".join(f"{key}={value}" for key, value in fields.items() if key != name)
+            answer = api.generic(
+                "POST", ADD, f"{others}&{pairs}", content_type="application/x-www-form-urlencoded"
+            )
+        else:
+            answer = api.post(ADD, fields, format="multipart")
+        assert (answer.status_code, answer.json()) == (400, said.json())
+        assert list(answer.json()) == [name]
+    assert not connection().exists(QUEUE)
+
+
 # --- Moments ----------------------------------------------------------------------------------
 
 
@@ -280,6 +325,12 @@ def test_a_moment_is_written_as_the_refusal_says_and_no_other_way(
         "Datetime has wrong format. Use one of these formats instead: "
         "YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z]."
     ]
+
+
+@WAYS
+def test_more_digits_of_a_second_than_nine_are_told(api: APIClient, people: list[User], way: Way) -> None:
+    told = way(api, written(people[0], created_at="2026-01-01T00:00:00.1234567890Z"))
+    assert told == {"created_at": ["A second has at most nine digits after its point."]}
 
 
 @pytest.mark.parametrize(

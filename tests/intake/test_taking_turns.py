@@ -1,15 +1,22 @@
 """Nobody takes the event loop from the others: how long another's request waits beside large wrong ones."""
 
+import asyncio
+import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 
+from tests.support import at_once
 from tests.support.serving import daphne
+from transactions.intake import answers, batches, decoder
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
@@ -39,7 +46,11 @@ def post_again_and_again(url: str, what: str, until: threading.Event, statuses: 
     path, type, body = BODIES[what]
     with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
         while not until.is_set():
-            statuses.append(client.post(path, content=body, headers={"Content-Type": type}).status_code)
+            answer = client.post(path, content=body, headers={"Content-Type": type})
+            if answer.status_code == 503:  # as clients are told to
+                until.wait(int(answer.headers["Retry-After"]))
+            else:
+                statuses.append(answer.status_code)
 
 
 @pytest.mark.parametrize("what", BODIES)
@@ -68,6 +79,69 @@ def test_another_request_waits_little_beside_a_large_wrong_one(
             enough.set()
             for thread in threads:
                 thread.join()
-    # A batch of wrong records is one all the same. One whose turn comes too late is told to come again.
-    assert set(statuses) - {503} == {200 if what in ("wrong records", "wrong lines") else 400}
+    # A batch of wrong records is one all the same.
+    assert set(statuses) == {200 if what in ("wrong records", "wrong lines") else 400}
     assert max(waits) < WAIT_S_MAX, sorted(waits)[-5:]
+
+
+@pytest.mark.parametrize("what", ["wrong records", "wrong lines"])
+def test_many_wrong_batches_at_once_leave_threads_for_another_s_get(
+    url: str, people: list[User], what: str
+) -> None:
+    """Thirty thousand bytes are few, and ten thousand records many: what counts is how long they take."""
+    path, kind, body = BODIES[what]
+    posting = at_once.request(path, body=body, kind=kind)
+    getting = at_once.request("/api/transactions/T1/")
+
+    async def both() -> tuple[list[at_once.Answer], at_once.Answer]:
+        batches = asyncio.create_task(at_once.ask_all(url, *[posting] * 16))
+        await asyncio.sleep(0.3)
+        got = await at_once.ask(url, getting)
+        return await batches, got
+
+    posted, got = asyncio.run(both())
+    assert (got.status, got.seconds < WAIT_S_MAX) == (404, True)
+    refused = [answer for answer in posted if answer.status != 200]
+    assert {(answer.status, answer.headers["Retry-After"]) for answer in refused} == {(503, "2")}
+    assert all(b"Too many large batches at once." in answer.body for answer in refused)
+    # Two at a time at the most: the one that is judged, and one that waits.
+    assert len(posted) - len(refused) >= 1
+
+
+@async_to_sync
+async def told_between_turns(monkeypatch: pytest.MonkeyPatch, body: bytes) -> tuple[int, dict[str, Any]]:
+    """How many records of a batch are refused at the most until others have their turn."""
+    records = decoder.records(body)
+    assert records is not None
+    turns, done, refuse = 0, asyncio.Event(), batches.BatchReport.refuse
+    refused_in = Counter[int]()
+
+    def counting(*args: Any) -> None:
+        refused_in[turns] += 1
+        refuse(*args)
+
+    async def others() -> None:
+        nonlocal turns
+        while not done.is_set():
+            await asyncio.sleep(0)
+            turns += 1
+
+    monkeypatch.setattr(batches.BatchReport, "refuse", counting)
+    watching = asyncio.create_task(others())
+    answer = await answers.to_batch(batches.all_right(records), "name", atomic=False)
+    done.set()
+    await watching
+    return max(refused_in.values(), default=0), answer.body
+
+
+def test_ten_thousand_conflicts_let_others_in_between(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def batch(amount: int) -> bytes:
+        named = ({"transaction_id": f"T{n}", "user": people[0].pk, "amount": amount} for n in range(10_000))
+        return json.dumps(list(named)).encode()
+
+    told_between_turns(monkeypatch, batch(1))
+    most, told = told_between_turns(monkeypatch, batch(2))
+    assert (told["conflicts"], len(told["errors"]), told["errors_left_out"]) == (10_000, 100, 9_900)
+    assert most <= 1_000

@@ -1,7 +1,10 @@
 """Who may open the websocket, over Daphne as it runs in production."""
 
+import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -132,3 +135,44 @@ def test_without_postgres_only_those_are_let_in_whom_nobody_need_ask_about(log: 
         assert not refused(url)
         assert refused(url, Cookie=f"{settings.SESSION_COOKIE_NAME}=a-session")
         assert refused(url, Authorization=f"Bearer txmon_{'A' * 43}")
+
+
+# --- Made-up credentials ------------------------------------------------------------------------
+
+
+def test_a_handshake_with_known_credentials_passes_many_with_made_up_sessions(
+    closed_url: str, people: list[User]
+) -> None:
+    """From the same address: the good one has a turn of its own, and the others wait for each other."""
+    token, _ = create("watcher", rights=frozenset({Right.READ}))
+    good = {"Authorization": f"Bearer {token}"}
+    assert not refused(closed_url, **good)
+
+    async def all_at_once() -> tuple[bool, bool]:
+        def made_up(number: int) -> bool:
+            return refused(closed_url, Cookie=f"sessionid=made-up-{number}")
+
+        with ThreadPoolExecutor(60) as threads:
+            loop = asyncio.get_running_loop()
+            others = [loop.run_in_executor(threads, made_up, number) for number in range(600)]
+            await asyncio.sleep(0.3)
+            turned_away = await asyncio.to_thread(refused, closed_url, **good)
+            under_way = not all(other.done() for other in others)
+            assert all(await asyncio.gather(*others))
+        return turned_away, under_way
+
+    assert asyncio.run(all_at_once()) == (False, True)
+
+
+def test_an_address_that_guesses_is_refused_before_anybody_is_asked(log: Path, people: list[User]) -> None:
+    token, _ = create("watcher", rights=frozenset({Right.READ}))
+    limits: dict[str, Any] = {
+        "MAX_BATCH_RECORDS": "5",
+        "RATE_LIMIT_BURST": "5",
+        "RATE_LIMIT_RECORDS_PER_SECOND": "1",
+    }
+    with daphne(log=log, ALLOW_ANONYMOUS_API="false", **limits) as url:
+        assert not refused(url, Authorization=f"Bearer {token}")
+        for number in range(20):
+            assert refused(url, Authorization=f"Bearer txmon_{number:043}")
+        assert not refused(url, Authorization=f"Bearer {token}")

@@ -285,6 +285,71 @@ def test_its_log_holds_no_query(front: Proxy) -> None:
     assert "secret" not in said
 
 
+# --- Errors of its own ---------------------------------------------------------------------------
+
+REFUSED = {
+    "a header of 20 kB": (431, b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: " + b"a" * 20_000),
+    "a target of 20 kB": (414, b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: localhost"),
+    "TRACE": (405, b"TRACE / HTTP/1.1\r\nHost: localhost"),
+    "an encoding": (501, b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked"),
+    "a length that is none": (400, b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: x"),
+    "a NUL": (400, b"GET /%00 HTTP/1.1\r\nHost: localhost"),
+    "no host": (400, b"GET / HTTP/1.1"),
+    "another host": (421, b"GET / HTTP/1.1\r\nHost: evil.example"),
+    "two hosts": (400, b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost"),
+    "no HTTP": (400, b"nonsense"),
+    "another version": (505, b"GET / HTTP/3.0\r\nHost: localhost"),
+    "no length by HTTP/1.0": (411, b"POST /api/add-transaction/ HTTP/1.0\r\nHost: localhost"),
+    "what is its own": (404, b"GET /refused/ HTTP/1.1\r\nHost: localhost"),
+    "a body over the limit": (413, b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100001"),
+}
+
+
+def answered(connection: socket.socket, sent: bytes) -> tuple[int, dict[str, str], bytes]:
+    connection.sendall(sent)
+    head, _, body = connection.makefile("rb").read().partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
+    return int(first.split()[1]), dict(line.split(": ", 1) for line in lines), body
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_its_own_errors_are_json_and_say_what_is_wrong(front: Proxy, web: Upstream, name: str) -> None:
+    status, sent = REFUSED[name]
+    with front.socket() as connection:
+        got, headers, body = answered(connection, sent + b"\r\nConnection: close\r\n\r\n")
+    assert (got, headers["Content-Type"], list(json.loads(body))) == (status, "application/json", ["detail"])
+    assert (headers["Cache-Control"], "Retry-After" in headers) == ("no-store", False)
+    assert web.asked == []
+
+
+def test_http_on_the_port_of_tls_is_told_so(front: Proxy, web: Upstream) -> None:
+    parts = urlsplit(front.secure)
+    with socket.create_connection(("127.0.0.1", parts.port or 443), 30) as connection:
+        status, _, body = answered(connection, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert (status, "https" in json.loads(body)["detail"]) == (400, True)
+
+
+def test_a_head_that_the_service_takes_goes_through(front: Proxy, web: Upstream) -> None:
+    path, cookie = "/" + "a" * 9_000, "a" * 6_000
+    with front.client() as client:
+        assert client.get(path, headers={"Cookie": cookie}).text == "here"
+        # By HTTP/1.0 too, where there is nothing to be long.
+    assert status_of(by_hand(front, "GET / HTTP/1.0", "Host: localhost")) == 200
+    sent = by_hand(front, "POST / HTTP/1.0", "Host: localhost", "Content-Length: 0")
+    assert status_of(sent) == 200
+
+
+def test_what_the_service_answers_is_left_as_it_is(service: Proxy) -> None:
+    with service.client() as client:
+        answer = client.get("/api/nothing", headers=bearer(Right.READ))
+        assert (answer.status_code, answer.json()) == (404, {"detail": "Not found."})
+        answer = client.post("/api/add-transaction/", content=b"{}", headers={"Content-Type": "text/plain"})
+        assert (answer.status_code, "X-Request-Id" in answer.headers) == (401, True)
+        for content_type in ("text/plain; charset*=nix''a", "a/b; " + ";" * 2_000):
+            answer = client.get("/readyz", headers={"Content-Type": content_type})
+            assert "Content-Type" in answer.json()["detail"]
+
+
 # --- Other hosts, limits, long downloads -----------------------------------------------------------
 
 

@@ -1,5 +1,7 @@
 """One transaction, wherever it is: waiting, stored, or refused at the flush."""
 
+from urllib.parse import quote
+
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection as database
@@ -91,3 +93,42 @@ def test_without_postgresql_what_waits_is_found_and_the_rest_is_503(
     assert api.get("/api/pipeline/").json()["balanced"] is None
     monkeypatch.undo()
     database.close()
+
+
+# What JavaScript's encodeURIComponent leaves as it is.
+UNESCAPED = "!'()*-._~"
+PATHS_NAMES = (".", "..", "average", "average/")
+ODD_IDS = [
+    *PATHS_NAMES,
+    *("a/", "/a", "/", "//", "a//b", "../x", "a?b=c&d", "a#b", "a%2Fb", "%", "%ZZ", "+", "a+b", "a b", "a;b"),
+    *(
+        "null",
+        "[1]",
+        '"',
+        "\\",
+        "é",
+        "e\u0301",
+        "\u202eabc",
+        "👩\u200d👩",
+        "0",
+        "-0",
+        "1e3",
+        "cursor=x",
+        "x" * 100,
+    ),
+    *("'", "(", "*", "!", "~", "&", "=", "average x", "...", "a\ue000"),
+]
+
+
+@pytest.mark.parametrize("id", ODD_IDS)
+def test_any_id_that_is_taken_is_read_back(api: APIClient, people: list[User], id: str) -> None:
+    assert api.post(ADD, body(people[0], transaction_id=id), format="json").status_code == 200
+    encoded = quote(id, safe=UNESCAPED)
+    for _ in range(2):
+        (found,) = api.generic("GET", "/api/transactions/", QUERY_STRING=f"transaction_id={encoded}").json()[
+            "results"
+        ]
+        assert found["transaction_id"] == id
+        if id not in PATHS_NAMES:
+            assert api.get(f"/api/transactions/{encoded}/").json()["transaction_id"] == id
+        flush()

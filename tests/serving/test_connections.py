@@ -1,9 +1,12 @@
 """Connections: how long an idle one stays, how long a head may take, and what its client may not state."""
 
+import resource
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -12,7 +15,8 @@ from daphne.http_protocol import HTTPFactory
 from django.conf import settings
 
 from tests.support.bystanders import longest_wait_s
-from tests.support.serving import daphne
+from tests.support.serving import daphne, the_server
+from tests.support.watching import failures
 from transaction_monitoring.serving import connections
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -121,6 +125,73 @@ def test_heads_that_come_byte_by_byte_are_answered_408_and_keep_nobody_waiting(o
         assert answered.startswith(b"HTTP/1.1 408 "), name
         assert answered.endswith(b'{"detail":"The head came too slowly."}'), name
         assert 9 < took_s < HEAD_S_MAX, name
+
+
+def test_who_connects_and_says_nothing_is_closed_without_a_word(open_url: str) -> None:
+    with connected(open_url) as client:
+        began = time.monotonic()
+        assert answer(client) == b""
+        assert 9 < time.monotonic() - began < HEAD_S_MAX
+
+
+# Descriptors of a server; a few dozen are no connections, and 128 are kept free.
+LIMIT = 400
+
+
+def ask(client: socket.socket) -> bytes:
+    client.sendall(GET + b"\r\n")
+    return answer(client)
+
+
+def is_closed(client: socket.socket) -> bool:
+    client.settimeout(5)
+    try:
+        return client.recv(1) == b""
+    except ConnectionResetError:
+        return True
+    except TimeoutError:
+        return False
+
+
+def test_where_descriptors_run_short_the_oldest_that_owe_a_request_give_way(
+    transactional_db: None, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    with daphne(log=log) as url, ExitStack() as stack:
+        resource.prlimit(the_server(), resource.RLIMIT_NOFILE, (LIMIT, LIMIT))
+        kept = [stack.enter_context(connected(url)) for _ in range(5)]
+        assert {ask(each)[:12] for each in kept} == {b"HTTP/1.1 200"}
+        uploading = stack.enter_context(connected(url))
+        uploading.sendall(
+            b"POST /api/nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 9\r\n\r\n"
+        )
+
+        def crowd() -> None:
+            silent = [stack.enter_context(connected(url)) for _ in range(2 * LIMIT)]
+            assert is_closed(silent[0])
+            assert ask(silent[-1]).startswith(b"HTTP/1.1 200 ")
+
+        assert longest_wait_s(url, crowd) < 5.0
+        # Of those that have asked before none had to go, nor one that is sending.
+        assert {ask(each)[:12] for each in kept} == {b"HTTP/1.1 200"}
+        uploading.sendall(b"a" * 9)
+        assert answer(uploading).startswith(b"HTTP/1.1 404 ")
+    said = log.read_text()
+    assert said.count("nearly all descriptors") == 1
+    assert failures(said) == []
+
+
+def test_where_all_have_asked_the_one_that_idles_longest_gives_way(
+    transactional_db: None, tmp_path: Path
+) -> None:
+    with daphne(log=tmp_path / "log") as url, ExitStack() as stack:
+        resource.prlimit(the_server(), resource.RLIMIT_NOFILE, (LIMIT, LIMIT))
+        clients = []
+        for _ in range(LIMIT):
+            clients.append(stack.enter_context(connected(url)))
+            assert ask(clients[-1]).startswith(b"HTTP/1.1 200 ")
+        assert is_closed(clients[0])
+        assert ask(clients[-1]).startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.parametrize("header", ["Daphne-Root-Path", "DAPHNE-ROOT-PATH", "daphne-root-path"])

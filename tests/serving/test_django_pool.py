@@ -1,6 +1,9 @@
 """One request through Django's threads: what it bears along, how it fails, and answers sent in portions."""
 
 import asyncio
+import contextlib
+import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -24,16 +27,17 @@ PART = b"x" * django_pool.PORTION_BYTES
 class Parts:
     """A streamed body: `number` parts, the one numbered `fails` never comes."""
 
-    def __init__(self, number: int, fails: int = -1) -> None:
+    def __init__(self, number: int, fails: int = -1, error: Exception | None = None) -> None:
         self.made, self.closed = 0, 0
         self._number, self._fails = number, fails
+        self._error = error or ValueError("broken")
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
         if self.made == self._fails:
-            raise ValueError("broken")
+            raise self._error
         if self.made == self._number:
             raise StopIteration
         self.made += 1
@@ -143,6 +147,27 @@ def ask(application: DjangoPool, path: str, method: str = "GET") -> Line:
     return asyncio.run(scenario())
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"query_string": b"\xff"},
+        {"headers": [(b"host", b"localhost"), (b"content-type", b"a/b; charset*=nix''a")]},
+        {"headers": [(b"host", b"localhost"), (b"content-type", b"a/b; charset*=\xff''a")]},
+    ],
+)
+def test_what_django_cannot_make_a_request_of_is_a_400(
+    application: DjangoPool, change: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> Line:
+        line = Line()
+        await application(line.scope("told") | change, line.receive, line.send)
+        return line
+
+    line = asyncio.run(scenario())
+    assert (line.status, list(json.loads(line.body))) == (400, ["detail"])
+    assert failures(caplog.text) == []
+
+
 def test_a_request_bears_its_name_along_and_comes_back_with_its_cookies(application: DjangoPool) -> None:
     token = logs.request_id.set("request-1")
     try:
@@ -223,6 +248,58 @@ def test_nothing_is_made_for_who_does_not_read_and_after_a_while_the_connection_
     line = asyncio.run(scenario())
     assert parts.made == 2
     assert (line.aborted, line.complete, parts.closed) == (True, False, 1)
+
+
+class SlowLine(Line):
+    """A connection whose kernel is full, and whose client reads a little now and then."""
+
+    def __init__(self) -> None:
+        super().__init__(reads=False)
+        self._ours, self._theirs = socket.socketpair()
+        self._ours.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self._ours.send(b"x" * 1024)
+        self.fileno = self._ours.fileno
+
+    def read_a_little(self) -> None:
+        self._theirs.recv(1024)
+
+    def close(self) -> None:
+        self._ours.close()
+        self._theirs.close()
+
+
+def test_a_client_that_reads_a_little_now_and_then_is_waited_for(
+    application: DjangoPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "parts", Parts(50))
+    monkeypatch.setattr(django_pool, "PORTION_S", 1.0)
+
+    async def scenario() -> None:
+        line = SlowLine()
+        with contextlib.closing(line):
+            task = asyncio.create_task(application(line.scope("/streamed"), line.receive, line.send))
+            for _ in range(15):
+                await asyncio.sleep(0.2)
+                line.read_a_little()
+            assert not line.aborted
+            await task
+        assert line.aborted
+
+    asyncio.run(scenario())
+    assert parts.closed == 1
+
+
+def test_a_stream_that_gives_up_is_cut_with_a_line_and_no_traceback(
+    application: DjangoPool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(globals(), "parts", Parts(5, fails=2, error=TimeoutError("others wait")))
+    with caplog.at_level("INFO"):
+        line = ask(application, "/streamed")
+    assert (line.complete, line.aborted, parts.closed) == (False, True, 1)
+    assert "others wait" in caplog.text
+    assert failures(caplog.text) == []
 
 
 def test_a_server_that_waits_in_send_is_waited_for_no_longer(

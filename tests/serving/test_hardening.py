@@ -1,5 +1,6 @@
 """Headers of pages, and the log-in: what a browser may do, and how often one may guess."""
 
+import json
 import re
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.core.management import call_command
 from django.test import Client
 from pytest_django import Settings
 
-from tests.support.serving import daphne
+from tests.support.serving import collect_static_files, daphne
 from transactions.access.rights import Right
 from transactions.access.tokens import create
 
@@ -95,6 +96,33 @@ def test_probes_and_figures_are_asked_from_inside_without_tls_and_open_to_nobody
         assert (read.status_code, b"transactions_accepted_total" in read.content) == (200, True)
     for path in ("/api/pipeline/", "/admin/", "/metricsx", "/x/metrics", "/api/metrics/"):
         assert client.get(path, HTTP_AUTHORIZATION=f"Bearer {token}").status_code == 301, path
+
+
+@pytest.mark.slow
+def test_nobody_keeps_an_answer_of_the_moment(people: list[User]) -> None:
+    record = {"transaction_id": "T1", "user": people[0].pk, "amount": 1}
+    paths = ["/livez", "/readyz", "/metrics", "/api/pipeline/", "/api/transactions/", "/api/nothing"]
+    paths += ["/nothing", "/api/schema/", "/", "/admin/login/", "/admin/"]
+    collect_static_files()
+    for lane in ("true", "false"):
+        with daphne(FAST_LANE=lane) as url, httpx.Client(base_url=url, trust_env=False) as client:
+            answers = [client.get(path) for path in paths]
+            for type, content in (
+                ("application/json", json.dumps(record).encode()),
+                ("application/json", b"{}"),
+                ("a/b; charset*=nix''a", b"{}"),
+            ):
+                headers = {"Content-Type": type}
+                answers.append(client.post("/api/add-transaction/", content=content, headers=headers))
+            packed = {"Content-Encoding": "nothing"}
+            answers.append(client.post("/api/add-transaction/", content=b"{}", headers=packed))
+            answers.append(client.get("/livez", headers={"Host": "evil.example"}))
+            answers.append(client.get("/api/", headers={"Host": "evil.example"}))
+            for answer in answers:
+                assert "no-store" in answer.headers.get_list("Cache-Control", split_commas=True), answer.url
+                assert len(answer.headers.get_list("Cache-Control")) == 1
+            icon = client.get("/static/transactions/icon.svg")
+            assert (icon.status_code, "public" in icon.headers["Cache-Control"]) == (200, True)
 
 
 # --- The log-in --------------------------------------------------------------------------------

@@ -1,12 +1,14 @@
 """The probes as they are asked: by address, without a host, a hundred at a time, and by another's page."""
 
 import os
+import secrets
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -252,3 +254,61 @@ def test_django_s_own_views_say_the_same(client: Client, open_url: str) -> None:
         )
         differing = {name for name, value in behind.items() if front.headers.get(name) != value}
         assert differing <= {"Content-Length", "Vary"}
+
+
+# --- Made-up credentials ------------------------------------------------------------------------
+
+
+def hammer(url: str, path: str, until: threading.Event) -> None:
+    """Asks with made-up tokens, again and again."""
+    with httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
+        while not until.is_set():
+            token = f"txmon_{secrets.token_urlsafe(32)}"
+            client.get(path, headers={"Authorization": f"Bearer {token}"})
+
+
+def test_a_scrape_never_waits_behind_made_up_tokens(transactional_db: None, closed_url: str) -> None:
+    token, _ = create("prometheus", rights=frozenset({Right.READ}))
+    bearer, enough = {"Authorization": f"Bearer {token}"}, threading.Event()
+    others = [threading.Thread(target=hammer, args=(closed_url, "/metrics", enough)) for _ in range(60)]
+    with httpx.Client(base_url=closed_url, trust_env=False, timeout=60) as client:
+        assert client.get("/metrics", headers=bearer).status_code == 200
+        for other in others:
+            other.start()
+        try:
+            time.sleep(0.5)
+            statuses = [client.get("/metrics", headers=bearer).status_code for _ in range(10)]
+        finally:
+            enough.set()
+            for other in others:
+                other.join()
+    assert statuses == [200] * 10
+
+
+def test_guesses_are_paid_for_by_their_address_on_probes_and_websockets(
+    transactional_db: None, log: Path
+) -> None:
+    token, _ = create("prometheus", rights=frozenset({Right.READ}))
+    limits: dict[str, Any] = {
+        "MAX_BATCH_RECORDS": "5",
+        "RATE_LIMIT_BURST": "5",
+        "RATE_LIMIT_RECORDS_PER_SECOND": "1",
+    }
+    with (
+        daphne(log=log, ALLOW_ANONYMOUS_API="false", **limits) as url,
+        httpx.Client(base_url=url, trust_env=False, timeout=60) as client,
+    ):
+
+        def guess(path: str, shown: dict[str, str]) -> httpx.Response:
+            return client.get(path, headers=shown)
+
+        good = {"Authorization": f"Bearer {token}"}
+        assert guess("/metrics", good).status_code == 200
+        for path in ("/metrics", "/readyz"):
+            for number in range(30):
+                shown = {"Authorization": f"Bearer txmon_{number:043}"}
+                refused = guess(path, shown)
+            assert (refused.status_code, int(refused.headers["Retry-After"]) >= 1) == (429, True), path
+            assert guess(path, good).status_code in (200, 503)
+            assert guess(path, {"Cookie": "sessionid=made-up"}).status_code == 429
+        assert guess("/readyz", {}).status_code in (200, 503)

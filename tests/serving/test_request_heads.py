@@ -2,6 +2,7 @@
 
 import json
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +29,13 @@ VALUES = {
     "every byte that may be": bytes(byte for byte in range(1, 256) if byte not in b"\r\n"),
 }
 NAMES = ["CF-IPCity", "User-Agent", "X-Request-Id", "Traceparent", "Cookie", "Accept-Language", "Referer"]
+
+
+@pytest.fixture(scope="module")
+def debug_url(django_db_setup: None, log: Path) -> Iterator[str]:
+    """A private run, with DEBUG."""
+    with daphne(log=log, DEBUG="true") as url:
+        yield url
 
 
 def address_of(url: str) -> tuple[str, int]:
@@ -165,6 +173,113 @@ def test_a_path_of_no_encoding_is_nothing_that_we_have(open_url: str, path: byte
 def test_what_is_no_request_is_told_so_once(open_url: str, line: bytes) -> None:
     status, told = sent(open_url, line + b"\r\nHost: localhost\r\nno header\r\n\0: b")
     assert (status, "no HTTP request" in told["detail"]) == (400, True)
+
+
+@pytest.mark.parametrize("target", ["foo", "api/pipeline/", "localhost:80", "ftp://localhost/", "**"])
+def test_a_target_that_is_neither_a_path_nor_a_url_is_refused(open_url: str, target: str) -> None:
+    status, told = sent(open_url, f"GET {target} HTTP/1.1\r\nHost: localhost".encode())
+    assert (status, "target" in told["detail"]) == (400, True)
+
+
+@pytest.mark.parametrize(
+    "line", ["OPTIONS *", "GET /livez//", "GET //x", "GET /x", "GET /apix", "GET /static/x", "POST /livez//"]
+)
+def test_a_path_that_leads_nowhere_is_a_plain_404_with_debug_too(debug_url: str, line: str) -> None:
+    head = f"{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    status, headers, body = say(address_of(debug_url), head.encode())
+    assert (status, body) == (404, b"Not found.\n")
+    assert headers["Content-Type"] == "text/plain; charset=utf-8"
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/", "/api/nothing", "/api//pipeline/"])
+def test_under_the_api_it_is_json(debug_url: str, path: str) -> None:
+    get = f"GET {path} HTTP/1.1\r\nConnection: close\r\nHost: localhost"
+    assert sent(debug_url, get.encode()) == (404, {"detail": "Not found."})
+
+
+# --- What is too long --------------------------------------------------------------------------
+
+GET = b"GET /api/pipeline/ HTTP/1.1\r\nHost: localhost\r\n"
+
+
+@pytest.mark.parametrize("bytes_more", [0, 100, 60_000, 2_000_000])
+def test_a_target_that_is_too_long_is_a_414(open_url: str, bytes_more: int) -> None:
+    target = b"/api/transactions/?a=" + b"b" * (16_384 + bytes_more)
+    status, told = sent(open_url, b"GET " + target + b" HTTP/1.1\r\nHost: localhost")
+    assert (status, "16,384" in told["detail"]) == (414, True)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [b"X-A: " + b"b" * 16_384, b"X-A: " + b"b" * 2_000_000, b"X-A: bbbbbbbbbb\r\n" * 1_000, b"a:b\r\n" * 501],
+    ids=["a line", "a very long line", "many lines", "many headers"],
+)
+def test_a_head_that_is_too_long_is_a_431(open_url: str, lines: bytes) -> None:
+    status, told = sent(open_url, GET + lines.removesuffix(b"\r\n"))
+    assert (status, "16,384" in told["detail"], "500" in told["detail"]) == (431, True, True)
+
+
+@pytest.mark.parametrize("length", ["9" * 5_000, "1" * 21, "-1", "1.0", "0x10", "", "1, 1", "\xb2"])
+def test_a_length_that_is_none_is_named(open_url: str, length: str) -> None:
+    head = f"POST {ADD} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}"
+    status, told = sent(open_url, head.encode("latin-1"), b"{}")
+    assert (status, "Content-Length" in told["detail"]) == (400, True)
+
+
+@pytest.mark.parametrize("encoding", ["gzip, chunked", "gzip", "chunked, chunked", "deflate", "x"])
+def test_a_transfer_encoding_that_is_not_taken_is_named(open_url: str, encoding: str) -> None:
+    head = f"POST {ADD} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: {encoding}"
+    status, told = sent(open_url, head.encode(), b"0\r\n\r\n")
+    assert (status, "Transfer-Encoding" in told["detail"]) == (501, True)
+
+
+def test_a_length_that_is_said_twice_is_refused(open_url: str) -> None:
+    for second in ("Content-Length: 2", "Content-Length: 3", "Transfer-Encoding: chunked"):
+        head = f"POST {ADD} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n{second}"
+        status, told = sent(open_url, head.encode(), b"{}")
+        assert (status, "twice" in told["detail"]) == (400, True)
+
+
+def test_chunks_that_are_none_are_named(open_url: str) -> None:
+    head = f"POST {ADD} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked"
+    status, told = sent(open_url, head.encode(), b"nonsense\r\n")
+    assert (status, "chunk" in told["detail"]) == (400, True)
+
+
+# --- Wishes to change the protocol -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lane", ["true", "false"])
+def test_a_record_is_taken_whatever_protocol_its_client_wishes_for(people: list[User], lane: str) -> None:
+    wishes = (
+        ("Upgrade: websocket",),
+        ("Upgrade: websocket", "Connection: Upgrade"),
+        ("Upgrade: WebSocket", "Connection: keep-alive, upgrade"),
+        ("Upgrade: h2c, websocket", "HTTP2-Settings: AAMAAABkAAQAAP__"),
+    )
+    with daphne(FAST_LANE=lane) as url:
+        for number, wish in enumerate(wishes):
+            record = {"transaction_id": f"T{number}", "user": people[0].pk, "amount": 1}
+            request = post(ADD, record, *wish)
+            status, _, body = say(address_of(url), request)
+            assert status == 200, (wish, body)
+
+
+@pytest.mark.parametrize("path", ["/api/pipeline/", "/livez"])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "Upgrade: websocket",
+        "Upgrade: websocket\r\nConnection: Upgrade",
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Upgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13",
+    ],
+)
+def test_what_is_no_handshake_is_answered_as_if_it_wished_for_nothing(
+    open_url: str, path: str, lines: str
+) -> None:
+    get = f"GET {path} HTTP/1.1\r\nConnection: close\r\nHost: localhost\r\n{lines}"
+    assert sent(open_url, get.encode())[0] == 200
 
 
 # --- Lengths -----------------------------------------------------------------------------------

@@ -340,3 +340,53 @@ def test_nothing_but_a_batch_is_unpacked_past_what_it_can_need(settings: Any) ->
         assert await serving.post(b" " * (most + 1), MANY.rstrip("/")) == 200
 
     asyncio.run(act())
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_an_unknown_token_has_no_large_body_unpacked_and_pays_with_its_address(
+    transactional_db: None, settings: Any
+) -> None:
+    settings.ALLOW_ANONYMOUS_API = False
+    settings.RATE_LIMIT_BURST, settings.RATE_LIMIT_RECORDS_PER_SECOND = 5, 1
+    large = b" " * 1_000_000
+
+    async def act() -> None:
+        serving = Serving()
+        for number in range(8):
+            await serving.post(large, MANY, (b"authorization", b"Bearer txmon_%043d" % number))
+        assert serving.statuses == [401] * 5 + [429] * 3
+        await serving.post(large, MANY, (b"authorization", b"Bearer x"))
+        assert (serving.statuses[-1], serving.bodies) == (429, [])
+
+    asyncio.run(act())
+
+
+def test_a_good_token_s_large_body_passes_those_with_made_up_sessions(
+    transactional_db: None, settings: Any
+) -> None:
+    """New to the process or not; the made-up sessions have one place, and wait for each other."""
+    settings.ALLOW_ANONYMOUS_API = False
+    token, _ = create("poster", rights=frozenset({Right.POST}))
+    large, bearer = b" " * 1_000_000, (b"authorization", f"Bearer {token}".encode())
+
+    async def act() -> None:
+        serving = Serving()
+        cookies = [(b"cookie", f"{settings.SESSION_COOKIE_NAME}={n}".encode()) for n in range(20)]
+        made_up = [asyncio.create_task(serving.post(large, MANY, cookie)) for cookie in cookies]
+        await asyncio.sleep(0.1)
+        assert len(serving.bodies) == 1
+        good = [
+            asyncio.create_task(serving.post(large, MANY, bearer)) for _ in range(whole_bodies.LARGE_AT_ONCE)
+        ]
+        await asyncio.to_thread(wait_until, lambda: len(serving.bodies) == 1 + whole_bodies.LARGE_AT_ONCE)
+        serving.let.set()
+        assert set(await asyncio.gather(*good)) == {200}
+        await asyncio.gather(*made_up)
+
+    asyncio.run(act())

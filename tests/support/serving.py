@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -70,6 +71,33 @@ def _serve(
             stack.callback(stop, process)
             _wait_until_it_answers(process, url)
             yield url
+
+
+def the_server() -> int:
+    """The process of the server that this process has started last."""
+    found = [
+        int(re.findall(r"^Pid:\t(\d+)$", status, re.MULTILINE)[0])
+        for status in map(_status, Path("/proc").glob("[0-9]*/status"))
+        if re.search(rf"^PPid:\t{os.getpid()}$", status, re.MULTILINE)
+        and re.search(r"^Name:\tpython|^Name:\tdaphne|^Name:\tuvicorn", status)
+    ]
+    return max(found, key=_started_at)
+
+
+def _started_at(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19])
+
+
+def _status(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:  # it has ended
+        return ""
+
+
+def resident_mb() -> float:
+    """The memory of that process."""
+    return int(re.findall(r"VmRSS:\s+(\d+) kB", _status(Path(f"/proc/{the_server()}/status")))[0]) / 1024
 
 
 def stop(process: "subprocess.Popen[bytes]") -> None:

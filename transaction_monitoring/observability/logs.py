@@ -44,14 +44,15 @@ def redacted(text: str) -> str:
     return _QUOTED.sub(r"\1: (left out)", _TOKEN.sub("txmon_(left out)", text))
 
 
-def _without_traceback(record: logging.LogRecord) -> logging.LogRecord:
-    """The record, and of a request that Django refused without the traceback: one line."""
+def _brief(record: logging.LogRecord) -> logging.LogRecord:
+    """The record, and of a request that Django refused without the traceback, as no error: one line."""
     of_django = record.name == "django.request" or record.name.startswith("django.security")
     if not (of_django and record.exc_info and isinstance(record.exc_info[1], _REFUSALS)):
         return record
     # A copy: Sentry may want the rest.
     brief = copy(record)
     brief.exc_info = brief.exc_text = None
+    brief.levelname = "WARNING"
     return brief
 
 
@@ -76,7 +77,7 @@ class ReadableFormatter(logging.Formatter):
         return f"{line} [{name}]" if (name := request_id.get()) else line
 
     def format(self, record: logging.LogRecord) -> str:
-        line = redacted(super().format(_without_traceback(record)))
+        line = redacted(super().format(_brief(record)))
         return line.encode("utf-8", "backslashreplace").decode().translate(_ESCAPES)
 
 
@@ -88,7 +89,7 @@ class JSONFormatter(logging.Formatter):
     default_msec_format = "%s.%03dZ"
 
     def format(self, record: logging.LogRecord) -> str:
-        record = _without_traceback(record)
+        record = _brief(record)
         line = {
             "time": self.formatTime(record),
             "level": record.levelname,

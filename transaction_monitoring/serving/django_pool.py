@@ -9,7 +9,7 @@ is sent and what is said of an error. What is different, and why it is our own:
   WSGI: signals, middleware, view, template and `response.close()`, one after the other.
 - Django's has as many threads, and so connections to PostgreSQL, as there are requests. Ours has
   DJANGO_THREADS, each with a connection that lasts; DJANGO_WAITING_MAX requests may wait for one,
-  WAIT_S seconds each, and the others are answered 503. Probes do not come
+  WAIT_S seconds each, caller by caller, and the others are answered 503. Probes do not come
   here (see `probes`): a process that is busy is not dead.
 - Django's produces a streamed answer as fast as it can, and Daphne keeps what its client does not
   read. Here a portion is produced, in whichever thread is free, once the one before has been taken.
@@ -26,8 +26,10 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextvars import copy_context
 from functools import partial
+from io import BytesIO
 from typing import IO, Any, TypeVar, cast
 
+from asgiref.typing import HTTPScope
 from django.conf import settings
 from django.core import signals
 from django.core.exceptions import RequestAborted
@@ -40,13 +42,16 @@ from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.security import SecurityMiddleware
 from django.urls import set_script_prefix
 
+from transactions.access.known_callers import known_caller, note_session
 from transactions.intake.answers import REASONS
 from transactions.intake.fast_lane import ENDPOINTS
-from transactions.live.unsent import cut, unsent_bytes
+from transactions.live.unsent import cut, unread_bytes, unsent_bytes
 from transactions.metrics.counters import refused
 from transactions.stores.per_loop import PerLoop
 
+from .early_answers import address_in, header
 from .security_headers import content_policies
+from .seldom import Seldom
 from .threads import Busy, Thread, Threads, drop_ended_connections
 
 log = logging.getLogger(__name__)
@@ -60,11 +65,10 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 WAIT_S = 10.0
 RETRY_AFTER_S = 2
 BUSY = "The server is busy: too many requests at once. Retry-After says when to send the same again."
-# How often the log says so, at most, in seconds.
-SAY_AGAIN_S = 10.0
+UNREADABLE = "The request cannot be read: its target or one of its headers is not what HTTP has there."
 # A streamed answer is made in portions of about so many bytes, and goes on once no more of it waits.
 PORTION_BYTES = 64 * 1024
-# A client that has not taken a portion after so many seconds has its connection cut.
+# A client that has read nothing for so many seconds has its connection cut.
 PORTION_S = 60.0
 # At a shutdown the loop is kept for so many seconds for what has begun: a view that posts waits for it.
 # That is more than intake ever waits for its stores.
@@ -74,7 +78,7 @@ LOOK_S, LOOK_S_MAX = 0.001, 0.25
 
 
 class ReadsNothing(Exception):
-    """A client has not taken a portion of its answer within PORTION_S."""
+    """A client has read nothing of its answer for PORTION_S."""
 
 
 class StreamedAnswer:
@@ -116,7 +120,7 @@ class DjangoPool(ASGIHandler):
         self._threads = PerLoop(
             lambda: Threads("django", settings.DJANGO_THREADS, settings.DJANGO_WAITING_MAX, WAIT_S)
         )
-        self._said_at = -SAY_AGAIN_S
+        self._said = Seldom()
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request; called by Django's handler, around which Sentry stands where it is on."""
@@ -126,7 +130,7 @@ class DjangoPool(ASGIHandler):
             return
         threads = self._threads.here()
         try:
-            thread = threads.take_idle() or await _turn(threads, receive)
+            thread = threads.take_idle() or await _turn(threads, receive, _caller(scope))
         except BaseException as error:
             if isinstance(error, Busy):
                 await self.send_response(self._busy(scope, body), send)
@@ -146,16 +150,37 @@ class DjangoPool(ASGIHandler):
         else:
             await self.send_response(answer, send)
 
+    async def read_body(self, receive: Receive) -> IO[bytes]:
+        """The body, of which Django would make a file beyond 2.5 MB. It is in memory already, and bounded."""
+        pieces: list[bytes] = []
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise RequestAborted
+            pieces.append(message.get("body", b""))
+            if not message.get("more_body"):
+                return BytesIO(b"".join(pieces))
+
+    def create_request(self, scope: Mapping[str, Any], body_file: IO[bytes]) -> tuple[Any, Any]:
+        """The request and None; or None and a 400, for what Django cannot make a request of."""
+        try:
+            return self.request_class(scope, body_file), None
+        except Exception as error:  # whatever it is, a client has sent it
+            log.info("A request cannot be read: %s", type(error).__name__)
+            return None, JsonResponse({"detail": UNREADABLE}, status=400)
+
     def _answer(self, scope: Scope, body: IO[bytes]) -> HttpResponse | StreamedAnswer:
         """In a thread: the whole of Django for one request. A `StreamedAnswer` has its first portion."""
         drop_ended_connections()
         set_script_prefix(get_script_prefix(scope))
         signals.request_started.send(sender=self.__class__, scope=scope)
-        request, response = cast("tuple[Any, Any]", self.create_request(scope, body))
+        request, response = self.create_request(scope, body)
         if request is None:
             body.close()
         else:
             response = self.get_response(request)
+            if getattr(getattr(request, "_cached_user", None), "is_authenticated", False):
+                note_session(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
         response._handler_class = self.__class__
         if not response.streaming:
             response.close()
@@ -195,6 +220,9 @@ class DjangoPool(ASGIHandler):
         except ReadsNothing:
             log.info("A client was cut off: it did not read what it had asked for (%s)", scope["path"])
             cut(server_send)
+        except TimeoutError as error:
+            log.info("An answer was cut off: %s (%s)", error, scope["path"])
+            cut(server_send)
         except Exception:
             # It has begun, so there is no other way to tell the client; Daphne is told nothing, which
             # would have it look after no request any more.
@@ -208,12 +236,11 @@ class DjangoPool(ASGIHandler):
         """The 503 of a request for which there is no thread."""
         if scope["method"] == "POST" and scope["path"] in ENDPOINTS:
             refused(REASONS[503])
-        if (now := time.monotonic()) >= self._said_at + SAY_AGAIN_S:
-            self._said_at = now
+        if self._said.may_say():
             log.warning(
                 "More requests at once than DJANGO_THREADS and DJANGO_WAITING_MAX let in: some are 503"
             )
-        request, refusal = cast("tuple[Any, Any]", self.create_request(scope, body))
+        request, refusal = self.create_request(scope, body)
         if request is None:
             return cast("HttpResponse", refusal)
         response: HttpResponse
@@ -233,11 +260,18 @@ def _guarded(response: HttpResponse) -> Callable[[HttpRequest], Any]:
     return content_policies(lambda request: secured(request, framed(request)))
 
 
-async def _turn(threads: Threads, receive: Receive) -> Thread:
+def _caller(scope: Scope) -> str:
+    """Who waits: whom this process knows by its credentials, else whoever is at the address."""
+    asked = cast("HTTPScope", scope)
+    known = known_caller(header(asked, b"authorization") or "", header(asked, b"cookie") or "")
+    return known or f"address:{address_in(asked)}"
+
+
+async def _turn(threads: Threads, receive: Receive, caller: str) -> Thread:
     """A thread, unless the client leaves first (RequestAborted) or it takes too long (Busy)."""
     gone = asyncio.ensure_future(receive())
     try:
-        return await threads.take(gone)
+        return await threads.take(gone, caller)
     finally:
         gone.cancel()
 
@@ -259,9 +293,11 @@ async def _portions(
 
 async def _room(server_send: Any, gone: "asyncio.Future[Any]") -> None:
     """Returns once little waits for the client; raises RequestAborted, ReadsNothing."""
-    until, pause_s = time.monotonic() + PORTION_S, LOOK_S
+    least, until, pause_s = unread_bytes(server_send), time.monotonic() + PORTION_S, LOOK_S
     while unsent_bytes(server_send) > PORTION_BYTES and not gone.done():
-        if time.monotonic() > until:
+        if (unread := unread_bytes(server_send)) < least:
+            least, until = unread, time.monotonic() + PORTION_S
+        elif time.monotonic() > until:
             raise ReadsNothing
         await asyncio.wait((gone,), timeout=pause_s)
         pause_s = min(2 * pause_s, LOOK_S_MAX)

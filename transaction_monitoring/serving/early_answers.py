@@ -6,6 +6,8 @@ from typing import Any
 from asgiref.typing import ASGISendCallable, HTTPScope, WebSocketScope
 from django.conf import settings
 
+from transactions.access.addresses import address_of
+
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
 
@@ -36,6 +38,12 @@ def header(scope: HTTPScope | WebSocketScope, name: bytes) -> str | None:
     return ",".join(values) if values else None
 
 
+def address_in(scope: HTTPScope | WebSocketScope) -> str:
+    """The client's address, as `access.addresses` has it."""
+    client = scope.get("client")
+    return address_of(client[0] if client else "", header(scope, b"x-forwarded-for") or "")
+
+
 def _is_secure(scope: HTTPScope) -> bool:
     """As Django's request.is_secure()."""
     if settings.SECURE_PROXY_SSL_HEADER:
@@ -55,6 +63,7 @@ def _common(secure: bool) -> tuple[tuple[bytes, bytes], ...]:
         "Cross-Origin-Opener-Policy": settings.SECURE_CROSS_ORIGIN_OPENER_POLICY,
         "Content-Security-Policy": settings.CONTENT_SECURITY_POLICY,
         "Permissions-Policy": settings.PERMISSIONS_POLICY,
+        "Cache-Control": "no-store",
     }
     if secure and settings.SECURE_HSTS_SECONDS:
         policy = [f"max-age={settings.SECURE_HSTS_SECONDS}"]

@@ -1,6 +1,8 @@
 """Errors as the API tells them: in DRF's form, JSON everywhere under /api/, and 503 where a store fails."""
 
 import logging
+from collections.abc import Callable
+from inspect import unwrap
 from typing import Any
 
 import redis
@@ -15,9 +17,17 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from transactions.intake.answers import REASONS
+from transactions.intake.parsers import UnsupportedCharset
 from transactions.metrics.counters import refused
 
 log = logging.getLogger(__name__)
+
+# Django's pages, without the look at CSRF around them: that reads the form again, which may be the very
+# thing that failed, and what an error page raises leaves Django.
+ErrorPage = Callable[..., HttpResponse]
+_bad_request: ErrorPage = unwrap(defaults.bad_request)
+_permission_denied: ErrorPage = unwrap(defaults.permission_denied)
+_server_error: ErrorPage = unwrap(defaults.server_error)
 
 
 class TooLarge(exceptions.APIException):
@@ -47,7 +57,7 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
         error = TooLarge()
     elif isinstance(error, TooManyFieldsSent | TooManyFilesSent):
         error = exceptions.ParseError("There are too many fields or parameters.")
-    elif isinstance(error, exceptions.UnsupportedMediaType):
+    elif isinstance(error, exceptions.UnsupportedMediaType) and not isinstance(error, UnsupportedCharset):
         *others, last = (parser.media_type for parser in context["view"].parser_classes)
         taken = f"{', '.join(others)} or {last}" if others else last
         error.detail = exceptions.ErrorDetail(f"{error.detail} Send {taken}.", error.default_code)
@@ -69,28 +79,28 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's 400 (a host that is not allowed, say), as JSON under /api/."""
     if _in_api(request):
         return JsonResponse({"detail": "Bad request."}, status=400)
-    return defaults.bad_request(request, exception)
+    return _bad_request(request, exception)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     if _in_api(request):
         return JsonResponse({"detail": "Forbidden."}, status=403)
-    return defaults.permission_denied(request, exception)
+    return _permission_denied(request, exception)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if _in_api(request):
-        return JsonResponse({"detail": "Not found."}, status=404)
-    return defaults.page_not_found(request, exception)
+    return nothing_here(request)
 
 
 @csrf_exempt
 def nothing_here(request: HttpRequest) -> HttpResponse:
-    """The view of every other path under /api/: with DEBUG Django would answer a page of its own."""
-    return JsonResponse({"detail": "Not found."}, status=404)
+    """The view of every path that there is not: with DEBUG Django would answer a page of its own."""
+    if _in_api(request):
+        return JsonResponse({"detail": "Not found."}, status=404)
+    return HttpResponse("Not found.\n", status=404, content_type="text/plain; charset=utf-8")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     if _in_api(request):
         return JsonResponse({"detail": "A server error occurred."}, status=500)
-    return defaults.server_error(request)
+    return _server_error(request)

@@ -5,6 +5,8 @@ So /livez is answered at once; /readyz from one look, which holds for a second; 
 thread, all of them wait for the same few. Who shows a token may ask by any name; a session, and the
 freedom of a private run, hold for our own hosts alone, as a browser may be led here by another name.
 
+Whom the process knows never waits behind those whom it does not, who pay from the bucket of their address.
+
 The views in `observability` say what is answered, and serve where there is no ASGI server.
 """
 
@@ -25,15 +27,16 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections
 from django.http import JsonResponse
 
-from transactions.access import token_checks
-from transactions.access.callers import bearer_token, rights_of_caller
+from transactions.access import rate_limits, token_checks
+from transactions.access.callers import rights_of_caller
+from transactions.access.known_callers import is_remembered, known_caller, token_of
 from transactions.access.rights import Right
 from transactions.live.handshake import load_user
 from transactions.stores.per_loop import PerLoop
 
 from ..observability import health
 from ..observability.prometheus import metrics
-from .early_answers import JSON, answer, path_of
+from .early_answers import JSON, address_in, answer, header, path_of
 from .hosts import is_allowed, refuse
 
 # How long a look holds, and how long anybody waits for one.
@@ -102,8 +105,33 @@ class Readiness:
 
 
 _readiness = PerLoop(Readiness)
-# Who asks, and with which right, where only PostgreSQL could tell; and the figures of all.
+# Who asks, and with which right, where only PostgreSQL could tell; and the figures of all. Those whom
+# nobody knows have a thread of their own, so that guesses do not stand in front of Prometheus.
 _callers = PerLoop(lambda: Worker("callers"))
+strangers = PerLoop(lambda: Worker("strangers"))
+
+
+class TooOften(Exception):
+    """An address asks too often with credentials that nobody knows."""
+
+    def __init__(self, allowance: rate_limits.Allowance) -> None:
+        super().__init__(rate_limits.REFUSED)
+        self.headers = {name.replace("-", "_"): value for name, value in allowance.headers().items()}
+
+
+async def _worker_for(scope: HTTPScope) -> Worker:
+    """Who is to look at a caller's credentials. Those that nobody knows are paid for. Raises TooOften."""
+    authorization, cookies = header(scope, b"authorization") or "", header(scope, b"cookie") or ""
+    if known_caller(authorization, cookies) is not None:
+        return _callers.here()
+    token = token_of(authorization)
+    if token is not None and await is_remembered(token):
+        return _callers.here()
+    if token is not None or settings.SESSION_COOKIE_NAME in cookies:
+        allowance = await rate_limits.take(f"address:{address_in(scope)}", 1)
+        if allowance is not None and allowance.wait_s:
+            raise TooOften(allowance)
+    return strangers.here()
 
 
 def probes(application: ASGI3Application) -> ASGI3Application:
@@ -115,7 +143,11 @@ def probes(application: ASGI3Application) -> ASGI3Application:
         elif scope["method"] not in ("GET", "HEAD"):
             await answer(scope, send, 405, b"", JSON, Allow="GET, HEAD")
         else:
-            await view(scope, send)
+            try:
+                await view(scope, send)
+            except TooOften as refused:
+                told = JsonResponse({"detail": str(refused)}).content
+                await answer(scope, send, 429, told, JSON, **refused.headers)
 
     return probed
 
@@ -133,10 +165,9 @@ async def ready(scope: HTTPScope, send: ASGISendCallable) -> None:
 
 
 async def figures(scope: HTTPScope, send: ASGISendCallable) -> None:
-    worker = _callers.here()
-    if not _shows_token(scope) and not is_allowed(scope):
+    if _token(scope) is None and not is_allowed(scope):
         await refuse(scope, send)
-    elif worker.busy:
+    elif (worker := await _worker_for(scope)).busy:
         await answer(scope, send, 503, b'{"detail": "Too many ask at once."}', JSON, Retry_After="1")
     else:
         response = await worker.run(lambda: metrics(_with_user(scope)))
@@ -153,12 +184,13 @@ VIEWS = {
 
 
 def _request_of(scope: HTTPScope) -> ASGIRequest:
-    """The request, for Django's own reading of headers."""
-    return ASGIRequest(dict(scope), BytesIO())
+    """The request, for Django's own reading of headers; a probe has no content that were of a type."""
+    headers = [each for each in scope["headers"] if each[0] != b"content-type"]
+    return ASGIRequest({**scope, "headers": headers}, BytesIO())
 
 
-def _shows_token(scope: HTTPScope) -> bool:
-    return bearer_token(_request_of(scope)) is not None
+def _token(scope: HTTPScope) -> str | None:
+    return token_of(header(scope, b"authorization") or "")
 
 
 def _with_user(scope: HTTPScope) -> ASGIRequest:
@@ -170,16 +202,17 @@ def _with_user(scope: HTTPScope) -> ASGIRequest:
 
 async def _may_read(scope: HTTPScope) -> bool:
     """Whether the caller has the right to read; PostgreSQL is asked only where somebody claims it."""
-    request = _request_of(scope)
-    token = bearer_token(request)
+    token = _token(scope)
     if token is None and not is_allowed(scope):
         return False
-    if token is None and settings.SESSION_COOKIE_NAME not in request.COOKIES:
+    # Looked for, and not parsed: that is for a thread.
+    if token is None and settings.SESSION_COOKIE_NAME not in (header(scope, b"cookie") or ""):
+        request = _request_of(scope)
         request.user = AnonymousUser()
         return Right.READ in rights_of_caller(request)
     if token is not None and (access := token_checks.known(token)) is not None:
         return Right.READ in access.rights
-    worker = _callers.here()
+    worker = await _worker_for(scope)
     return not worker.busy and await worker.run(lambda: _reads(scope))
 
 

@@ -1,4 +1,8 @@
-"""What browsers may do with our pages, on every answer that Django gives; the fast lane sets the same."""
+"""What browsers may do with our pages, on every answer that Django gives; the fast lane sets the same.
+
+And nobody keeps an answer that does not say how long it holds, as static files do: all others are of the
+moment, and most are one account's.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,13 +15,14 @@ from django.utils.decorators import sync_and_async_middleware
 
 @sync_and_async_middleware
 def content_policies(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
-    """Content-Security-Policy, relaxed below /admin/ alone, and Permissions-Policy."""
+    """Content-Security-Policy, relaxed below /admin/ alone, Permissions-Policy, and Cache-Control."""
 
     def guarded(request: HttpRequest, response: HttpResponse) -> HttpResponse:
         in_admin = request.path_info.startswith("/admin/")
         policy = settings.ADMIN_SECURITY_POLICY if in_admin else settings.CONTENT_SECURITY_POLICY
         response["Content-Security-Policy"] = policy
         response["Permissions-Policy"] = settings.PERMISSIONS_POLICY
+        response.headers.setdefault("Cache-Control", "no-store")
         return response
 
     if iscoroutinefunction(get_response):

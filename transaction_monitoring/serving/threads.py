@@ -1,5 +1,7 @@
 """A bounded number of lasting threads; whoever finds none free waits for its turn, but not for ever.
 
+Those who wait have their turns caller by caller (see `access.turns`).
+
 Each thread keeps one connection to PostgreSQL from request to request, so their number is also that
 of the connections. The one that was freed last is taken first: its memory and its connection are
 warm, and on an idle system the others never connect.
@@ -8,7 +10,6 @@ warm, and on an idle system the others never connect.
 import asyncio
 import os
 import select
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
@@ -18,14 +19,13 @@ from asgiref.sync import SyncToAsync
 from django.core.exceptions import RequestAborted
 from django.db import connections
 
+from transactions.access.turns import Busy, Turns
 from transactions.stores.per_loop import work_for
+
+__all__ = ["Busy", "Thread", "Threads", "drop_ended_connections"]
 
 Thread = ThreadPoolExecutor
 Result = TypeVar("Result")
-
-
-class Busy(Exception):
-    """Every thread has a request, and more wait already than may; or one has waited too long."""
 
 
 class Threads:
@@ -38,33 +38,30 @@ class Threads:
             ThreadPoolExecutor(1, f"{name}-{number}", initializer=_begin, initargs=(loop,))
             for number in range(count, 0, -1)
         ]
-        self._waiting: deque[asyncio.Future[Thread]] = deque()
-        self._waiting_max = waiting_max
+        self._waiting: Turns[Thread] = Turns(waiting_max)
         self._wait_s = wait_s
 
     def take_idle(self) -> Thread | None:
         """A thread that has nothing to do, if there is one."""
         return self._idle.pop() if self._idle else None
 
-    async def take(self, gone: "asyncio.Future[Any]", *, first: bool = False) -> Thread:
+    async def take(self, gone: "asyncio.Future[Any]", caller: str = "", *, first: bool = False) -> Thread:
         """A thread, for one `start`. Raises Busy, or RequestAborted once `gone` is done.
 
+        `caller`: callers have their turns one after the other, however many requests each has sent.
         `first`: before all others, however many they are, and for as long as it takes. That is for an
         answer that has begun.
         """
         if (idle := self.take_idle()) is not None:
             return idle
-        if len(self._waiting) >= self._waiting_max and not first:
-            raise Busy
-        turn: asyncio.Future[Thread] = asyncio.get_running_loop().create_future()
-        (self._waiting.appendleft if first else self._waiting.append)(turn)
+        turn = self._waiting.join(caller, first=first)
         wait_s = None if first else self._wait_s
         try:
             await asyncio.wait((turn, gone), timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
             if not turn.done():
                 raise RequestAborted if gone.done() else Busy
         except BaseException:
-            self._leave(turn)
+            self._leave(caller, turn)
             raise
         return turn.result()
 
@@ -77,16 +74,16 @@ class Threads:
         future.add_done_callback(lambda _: self._free(thread))
         return future
 
-    def _leave(self, turn: "asyncio.Future[Thread]") -> None:
+    def _leave(self, caller: str, turn: "asyncio.Future[Thread]") -> None:
         """Gives up a place among those who wait; its turn may have come at this very moment."""
-        if turn.done():
+        if not turn.done():
+            self._waiting.leave(caller, turn)
+        elif turn.exception() is None:
             self._free(turn.result())
-        else:
-            self._waiting.remove(turn)
 
     def _free(self, thread: Thread) -> None:
-        if self._waiting:
-            self._waiting.popleft().set_result(thread)
+        if (turn := self._waiting.next()) is not None:
+            turn.set_result(thread)
         else:
             self._idle.append(thread)
 

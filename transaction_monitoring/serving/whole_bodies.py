@@ -7,12 +7,16 @@ DATA_UPLOAD_MAX_MEMORY_SIZE, packed and unpacked. All of this by ASGI alone, for
 
 Five kilobytes may become five megabytes, before anybody has asked who sends them. So a large one has its
 turn, which lasts until it is answered: LARGE_AT_ONCE times the limit is all that unpacked bodies take of a
-process. A small one never waits. Of a client without any credentials nothing is unpacked.
+process. A small one never waits. Of a client without any credentials nothing is unpacked, and a token is
+looked at first: one that is unknown ends there. A session is looked at by Django alone, so those that the
+process does not know have one place of their own.
 """
 
 import asyncio
 import zlib
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from time import perf_counter
 from typing import NamedTuple, cast
 
@@ -26,11 +30,16 @@ from asgiref.typing import (
     Scope,
 )
 from django.conf import settings
+from django.db import Error as DatabaseError
 
+from transactions.access import rate_limits, token_checks
+from transactions.access.known_callers import is_remembered, known_caller, token_of
 from transactions.intake.fast_lane import BATCH_PATHS, ENDPOINTS
 from transactions.metrics.counters import tally
 from transactions.stores.per_loop import PerLoop
 
+from .early_answers import address_in, header
+from .probes import strangers
 from .request_ids import HEADER, name_of_request
 
 # Requests that have no body, or none that anybody looks at.
@@ -46,12 +55,16 @@ LARGE_AT_ONCE = 4
 # How long the next one waits for its turn, in seconds, and when a client is told to come again.
 WAIT_S = 2.0
 RETRY_AFTER_S = 2
+UNKNOWN = "The token is unknown, expired or revoked."
+AWAY = "A store does not answer. Try again."
 # As much is given to zlib at a time: at the end of a member it copies what is left of that.
 PORTION_BYTES = 16 * 1024
 # Members of one gzip file; whoever joins files has a few, and each empty one takes time for 20 bytes.
 MEMBERS_MAX = 1_000
 
 _turns = PerLoop(lambda: asyncio.Semaphore(LARGE_AT_ONCE))
+# For those with a session that the process does not know.
+_turns_of_strangers = PerLoop(lambda: asyncio.Semaphore(1))
 _unpacking = ThreadPoolExecutor(2, thread_name_prefix="unpacking")
 
 
@@ -95,7 +108,7 @@ def with_whole_bodies(application: ASGI3Application) -> ASGI3Application:
                 body = b""  # the answer is 401 whatever it says
             elif encoding and body:
                 unpacking = Unpacking(body, encoding, _bytes_max(scope))
-                body = await unpacking.result()
+                body = await unpacking.result(partial(_places, scope))
             told, once = _told(scope, len(body)), _once(body, receive)
             del body  # kept by nobody while the request is served
             return await application(told, once, send)
@@ -177,12 +190,15 @@ class Unpacking:
         self._unpacker: Unpacker | None = Unpacker(body, encoding, bytes_max)
         self._turn: asyncio.Semaphore | None = None
 
-    async def result(self) -> bytes:
-        """What the body is packed from, to be asked for once. Raises UnreadableBody."""
+    async def result(self, places: Callable[[], Awaitable[asyncio.Semaphore]]) -> bytes:
+        """What the body is packed from, to be asked for once; a large one needs one of `places`.
+
+        Raises UnreadableBody.
+        """
         unpacker, self._unpacker = self._unpacker, None
         assert unpacker is not None
         if not unpacker.run(ON_LOOP_BYTES):
-            turns = _turns.here()
+            turns = await places()
             try:
                 async with asyncio.timeout(WAIT_S):
                     await turns.acquire()
@@ -197,6 +213,38 @@ class Unpacking:
         if self._turn is not None:
             self._turn.release()
             self._turn = None
+
+
+async def _places(scope: HTTPScope) -> asyncio.Semaphore:
+    """The places that the sender of a large body may wait for. Raises UnreadableBody where it has none.
+
+    A token that neither the process nor Redis knows is paid for by its address, and asked for.
+    """
+    authorization, cookies = header(scope, b"authorization") or "", header(scope, b"cookie") or ""
+    known, token = known_caller(authorization, cookies) is not None, token_of(authorization)
+    if token is None:
+        trusted = known or settings.SESSION_COOKIE_NAME not in cookies
+        return (_turns if trusted else _turns_of_strangers).here()
+    if not known and not await is_remembered(token):
+        await _ask_for(token, f"address:{address_in(scope)}")
+    return _turns.here()
+
+
+async def _ask_for(token: str, caller: str) -> None:
+    """Has a token checked at the cost of `caller`. Raises UnreadableBody unless it opens anything."""
+    allowance = await rate_limits.take(caller, 1)
+    if allowance is not None and allowance.wait_s:
+        told = [(name.encode(), value.encode()) for name, value in allowance.headers().items()]
+        raise UnreadableBody(429, rate_limits.REFUSED, *told)
+    worker = strangers.here()
+    if worker.busy:
+        raise _busy()
+    try:
+        access = await worker.run(partial(token_checks.check, token))
+    except DatabaseError:
+        raise UnreadableBody(503, AWAY, (b"Retry-After", b"%d" % RETRY_AFTER_S)) from None
+    if access is None:
+        raise UnreadableBody(401, UNKNOWN, (b"WWW-Authenticate", b"Bearer"))
 
 
 def _busy() -> UnreadableBody:
@@ -299,6 +347,7 @@ async def _answer(scope: HTTPScope, send: ASGISendCallable, refused: UnreadableB
         (b"Content-Type", b"application/json"),
         (b"Content-Length", b"%d" % len(content)),
         (b"X-Request-Id", name.encode()),
+        (b"Cache-Control", b"no-store"),
         *refused.headers,
     ]
     if refused.status == 413:  # Whatever still comes is not read.

@@ -2,7 +2,7 @@
 
 import re
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -22,6 +22,9 @@ _WRITTEN = re.compile(
     """,
     re.VERBOSE,
 )
+# Where the last 32 bits are an address of IPv4: NAT64 (RFC 6052, and RFC 8215 for a network's own), stateless
+# translation (RFC 7915), and what was once called compatible.
+_TRANSLATED = tuple(map(IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96")))
 # No address is longer, with a zone; what is longer is not kept in mind.
 _CHARACTERS_MAX = 100
 
@@ -43,8 +46,8 @@ def address_of(peer: str, forwarded: str) -> str:
 
     Each proxy adds at the end who called it, so with n of them the nth from the end is the client;
     whatever stands before it, the client may have made up. Where fewer are named, the request did not
-    come through all of them, and the peer counts. An IPv6 address is told as its /64 network, all of
-    which is one client's.
+    come through all of them, and the peer counts. An IPv6 address is told as the IPv4 address that it stands
+    for, where it does, else as its /64 network, all of which is one client's.
     """
     proxies = settings.TRUSTED_PROXIES
     if proxies and forwarded:
@@ -59,6 +62,10 @@ def _bucket_of(written: str) -> str:
     """An address in the one form that all its spellings have, of IPv6 its network; "" for what is none."""
     address = _address(written)
     if isinstance(address, IPv6Address):
+        if (inner := _embedded(address)) is not None:
+            return str(inner)
+        if address.is_loopback:
+            return str(address)
         return str(ip_network((address.packed, 64), strict=False).network_address)
     return str(address or "")
 
@@ -70,6 +77,23 @@ def is_loopback(address: str) -> bool:
         return True
     peer = _address(address)
     return peer is not None and peer.is_loopback
+
+
+def _embedded(address: IPv6Address) -> IPv4Address | None:
+    """The IPv4 address that an IPv6 address was translated from, or is a tunnel's of; else None.
+
+    Of a translator's whole network, else, all callers by IPv4 would be one. For the buckets alone: no peer
+    is on this machine for what such an address says.
+    """
+    if address.sixtofour is not None:
+        return address.sixtofour
+    if address.teredo is not None:
+        return address.teredo[1]
+    last = int(address) & 0xFFFF_FFFF
+    # The first 65,536 of ::/96 are ::, ::1 and others of IPv6 itself.
+    if last > 0xFFFF and any(address in network for network in _TRANSLATED):
+        return IPv4Address(last)
+    return None
 
 
 def _address(written: str) -> IPv4Address | IPv6Address | None:

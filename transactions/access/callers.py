@@ -9,6 +9,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from . import token_checks
 from .addresses import from_loopback
+from .known_callers import token_of
 from .origins import from_foreign_page
 from .rights import ALL, NONE, Right, Rights, rights_of
 
@@ -38,8 +39,7 @@ def may_read(request: HttpRequest) -> bool:
 @sensitive_variables()
 def bearer_token(request: HttpRequest) -> str | None:
     """The token of `Authorization: Bearer …`, unchecked; None without such a header."""
-    scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
+    return token_of(request.headers.get("Authorization", ""))
 
 
 def anonymous_may(request: HttpRequest) -> bool:

@@ -102,6 +102,11 @@ class CheckedTokens:
         entry.sent_at = now
         return None
 
+    def seen(self, digest: str) -> Access | None:
+        """What was known the last time, however long ago that was."""
+        entry = self._entries.get(digest)
+        return entry.access if entry is not None else None
+
     def put(self, digest: str, access: Access | None) -> None:
         """Keeps what PostgreSQL said; None forgets the token."""
         with self._lock:
@@ -145,6 +150,11 @@ def known(token: str) -> Access | None:
     if not FORM.fullmatch(token):
         return None
     return checked_tokens.fresh(digest_of(token))
+
+
+def seen(token: str) -> Access | None:
+    """What `token` opened when this process last used it. It may have been revoked since."""
+    return checked_tokens.seen(digest_of(token)) if FORM.fullmatch(token) else None
 
 
 def _ask(digest: str) -> Access | None:

@@ -12,7 +12,8 @@ import orjson
 import redis
 
 from ..stores.hash_tag import TAG
-from ..stores.redis_connection import connection
+from ..stores.per_loop import PerLoop
+from ..stores.redis_connection import connection, intake_connection
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,28 @@ def recall(digest: str) -> tuple[Copy | None, bool]:
         log.warning("Redis cannot be asked about a token (%s)", type(error).__name__)
         return None, False
     return (orjson.loads(copy) if copy else None), revoked is not None
+
+
+_redis = PerLoop(intake_connection)
+
+
+def serve_here() -> None:
+    """Keeps a connection for the running loop: a server's, which outlives the single request."""
+    _redis.here()
+
+
+async def is_kept(digest: str) -> bool:
+    """Whether a token is remembered and not revoked, for an event loop. False without Redis."""
+    lasting = _redis.made_here()
+    asked = lasting or intake_connection()
+    try:
+        copy, revoked = await asked.mget(COPY + digest, REVOKED + digest)
+    except (redis.RedisError, OSError):
+        return False
+    finally:
+        if lasting is None:
+            await asked.aclose()
+    return copy is not None and revoked is None
 
 
 def _try(what: str, call: Callable[[], object]) -> None:

@@ -3,13 +3,15 @@
 Rows are read in portions, each beginning where the one before ended, so that nothing is held open
 between two portions and a reader who goes away costs nothing more. The server asks for a portion once
 the one before has been read (see `transaction_monitoring.serving.django_pool`). A process makes two
-exports at once: each portion takes a thread for a tenth of a second.
+exports at once: each portion takes a thread for a tenth of a second. A slow reader may take for ever, as long
+as nobody waits; who has taken LONGEST_S gives way to the next who asks.
 """
 
 import csv
 import io
 import re
 import threading
+import time
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -22,6 +24,8 @@ from django.utils.text import slugify
 
 PORTION_ROWS = 2_000
 AT_ONCE_MAX = 2
+# Of an export that others have to wait for. Most take seconds.
+LONGEST_S = 600.0
 RETRY_AFTER_S = 30
 BUSY = "Two exports are being read already. Try again when one of them has ended, or in half a minute."
 # With one of these in front a spreadsheet takes a text for a formula and runs it; the last is a minus.
@@ -34,27 +38,45 @@ _CELL_ENDS = re.compile("([;\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029\uff1b]+)")
 _BLANK = frozenset('"\u115f\u1160\u2800\u3164\uffa0')
 
 
-_under_way = threading.BoundedSemaphore(AT_ONCE_MAX)
-
-
 class Export:
-    """The lines of an export, in portions; holds one of the places until it is closed."""
+    """The lines of an export, in portions; holds one of the places until it is closed, or gives way."""
 
     def __init__(self, rows: QuerySet[Any], columns: Sequence[str]) -> None:
+        self.began = time.monotonic()
+        self.gave_way = False
         self._portions = _lines(rows, columns)
-        self._ended = False
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
+        if self.gave_way:
+            raise TimeoutError(f"others wait for an export, and this one has taken over {LONGEST_S:.0f} s")
         return next(self._portions)
 
     def close(self) -> None:
         """Called by Django with the answer, once it is sent or given up."""
-        if not self._ended:
-            self._ended = True
-            _under_way.release()
+        with _places:
+            if self in _under_way:
+                _under_way.remove(self)
+
+
+_places = threading.Lock()
+# Those that hold a place, the oldest first.
+_under_way: list[Export] = []
+
+
+def _has_place(export: Export) -> bool:
+    """Whether there is a place for it, be it that of one which gives way."""
+    with _places:
+        if len(_under_way) >= AT_ONCE_MAX:
+            oldest = _under_way[0]
+            if export.began < oldest.began + LONGEST_S:
+                return False
+            oldest.gave_way = True
+            _under_way.remove(oldest)
+        _under_way.append(export)
+        return True
 
 
 def download(rows: QuerySet[Any], columns: Sequence[str], name: str) -> HttpResponseBase:
@@ -62,10 +84,11 @@ def download(rows: QuerySet[Any], columns: Sequence[str], name: str) -> HttpResp
 
     503 where as many exports as may are being read.
     """
-    if not _under_way.acquire(blocking=False):
+    export = Export(rows, columns)
+    if not _has_place(export):
         headers = {"Retry-After": str(RETRY_AFTER_S)}
         return HttpResponse(BUSY, status=503, content_type="text/plain; charset=utf-8", headers=headers)
-    response = StreamingHttpResponse(Export(rows, columns), content_type="text/csv; charset=utf-8")
+    response = StreamingHttpResponse(export, content_type="text/csv; charset=utf-8")
     stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     response["Content-Disposition"] = f'attachment; filename="{slugify(name)}-{stamp}.csv"'
     return response

@@ -15,7 +15,7 @@ from rest_framework.exceptions import ParseError
 
 from ..models import AMOUNT_MAX, TRANSACTION_ID_CHARACTERS_MAX
 from ..queue.records import Record
-from ..serializers import AHEAD_MAX, MOMENT, USER_MAX, earliest
+from ..serializers import AHEAD_MAX, MOMENT, USER_MAX, earliest, shows_something
 
 # Numbers may come as strings of digits, no longer than those of 2^63 - 1.
 _Digits = Annotated[str, msgspec.Meta(min_length=1, max_length=19)]
@@ -122,6 +122,8 @@ def _checked(plain: _Plain) -> Record | None:
         amount = int(amount)
     # Printable text has no control characters, and no white space but the space.
     if not id.isprintable() or id[0] == " " or id[-1] == " ":
+        return None
+    if not id.isascii() and not shows_something(id):
         return None
     moment: datetime | None = None
     if given is not None and given is not UNSET:

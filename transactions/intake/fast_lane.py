@@ -27,6 +27,7 @@ from rest_framework.renderers import JSONRenderer
 from ..access import rate_limits, token_checks
 from ..access.addresses import address_of, is_loopback
 from ..access.rights import Right
+from ..encodings import charset_fault
 from ..metrics.counters import tally
 from . import answers, batches, decoder, request_ids
 from .answers import Answer
@@ -161,7 +162,7 @@ def _plain(scope: HTTPScope, rules: Rules) -> Plain | None:
         return None
     if scope["path"] in RECORD_PATHS and int(length) > decoder.RECORD_BYTES_MAX:
         return None
-    if headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != b"application/json":
+    if not _is_json(headers.get(b"content-type", b"")):
         return None
     secure = _is_secure(scope, headers, rules)
     if not _host_allowed(headers.get(b"host", b"")) or (rules.tls_alone and not secure):
@@ -185,6 +186,13 @@ def _is_secure(scope: HTTPScope, headers: dict[bytes, bytes], rules: Rules) -> b
     if given is None:
         return bool(scope.get("scheme") == "https")
     return given.decode("latin-1").partition(",")[0].strip() == rules.proxy_word
+
+
+@lru_cache(maxsize=256)
+def _is_json(content_type: bytes) -> bool:
+    """Whether it says JSON, and no charset but UTF-8."""
+    stated = content_type.decode("latin-1")
+    return stated.partition(";")[0].strip().lower() == "application/json" and not charset_fault(stated)
 
 
 @lru_cache(maxsize=1024)
@@ -308,6 +316,7 @@ def _common(anonymous: bool, secure: bool) -> tuple[tuple[bytes, bytes], ...]:
         "Cross-Origin-Opener-Policy": settings.SECURE_CROSS_ORIGIN_OPENER_POLICY,
         "Content-Security-Policy": settings.CONTENT_SECURITY_POLICY,
         "Permissions-Policy": settings.PERMISSIONS_POLICY,
+        "Cache-Control": "no-store",
     }
     if anonymous:  # since Django would have looked for a session
         headers["Vary"] = "Cookie"

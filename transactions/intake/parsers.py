@@ -13,24 +13,33 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import QueryDict
 from django.utils.http import parse_header_parameters
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser, MultiPartParser
 
+from ..encodings import charset_fault, escapes_fault, mark_fault
 from ..names import Repeated
+from ..serializers import NegativeZero
 from . import decoder
 from .json_shape import shape
 from .outcomes import IntakeUnavailable
 
-# Larger batches are counted and judged one at a time in a process, since each may take a second and much
-# memory; the next waits so many seconds.
+# Batches of more bytes, or of more records that are not plainly right, are counted and judged one at a time
+# in a process, since each may take seconds and much memory. WAITING_MAX wait for that, for WAIT_S seconds;
+# others are answered 503 at once, for whoever waits holds one of Django's threads.
 LARGE_BYTES = 256 * 1024
+LARGE_RECORDS = 1_000
+WAITING_MAX = 1
 WAIT_S = 2.0
+_places = threading.BoundedSemaphore(1 + WAITING_MAX)
 _large = threading.Lock()
 # A record is one level deep, a batch two.
 DEPTH_MAX = 64
 CUT_SHORT = "Multipart form parse error - the form is cut short: its closing boundary is missing."
+MANY_LARGE = "Too many large batches at once."
 NO_BATCH = "Expected a JSON array of transactions, or NDJSON."
 _ARRAY = re.compile(rb"[ \t\n\r]*\[")
+# What the head of a part says; no value of a transaction has more than one line.
+_PART_TYPE = re.compile(rb"^content-type:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 # A line that is not empty, from its first character on.
 _LINE = re.compile(rb"[^\s][^\n]*+")
 
@@ -54,6 +63,10 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
+def _whole(digits: str) -> int:
+    return NegativeZero() if digits == "-0" else int(digits)
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) == len(pairs):
@@ -75,11 +88,23 @@ def decode(text: bytes) -> Any:
     if _too_deep(text):
         raise decoder.TooDeep
     try:
-        return json.loads(text.decode(), parse_constant=_no_constant, object_pairs_hook=_object)
+        return json.loads(
+            text.decode(), parse_int=_whole, parse_constant=_no_constant, object_pairs_hook=_object
+        )
     except ValueError as error:
         # Python says that of a number of thousands of digits, and how to let it in.
         why = "a number is too long" if str(error).startswith("Exceeds the limit") else error
         raise ParseError(f"JSON parse error - {why}") from None
+
+
+class UnsupportedCharset(UnsupportedMediaType):
+    """A body, or a part of a form, in another charset than UTF-8."""
+
+
+def _stated_well(content_type: str) -> None:
+    """Raises UnsupportedCharset."""
+    if fault := charset_fault(content_type):
+        raise UnsupportedCharset(content_type, fault)
 
 
 class BoundedParser(BaseParser):
@@ -91,7 +116,11 @@ class BoundedParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        return self.read(bounded(stream))
+        _stated_well(media_type or "")
+        body = bounded(stream)
+        if fault := mark_fault(body):
+            raise ParseError(fault)
+        return self.read(body)
 
     def read(self, body: bytes) -> Any:
         """What the body says. Raises ParseError."""
@@ -116,9 +145,12 @@ class BoundedFormParser(BoundedParser):
     def read(self, body: bytes) -> QueryDict:
         _of_one_record(body, "form")
         try:
-            return QueryDict(body.decode(), encoding="utf-8")
+            form = body.decode()
         except UnicodeDecodeError:
             raise ParseError("The form is not UTF-8.") from None
+        if fault := escapes_fault(form, "form"):
+            raise ParseError(fault)
+        return QueryDict(form, encoding="utf-8")
 
 
 class WholeMultiPartParser(MultiPartParser):
@@ -130,8 +162,11 @@ class WholeMultiPartParser(MultiPartParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
+        _stated_well(media_type or "")
         body = bounded(stream)
         _of_one_record(body, "form")
+        for content_type in _PART_TYPE.findall(body):
+            _stated_well(content_type.decode("latin-1"))
         _, parameters = parse_header_parameters(media_type or "")
         boundary = re.escape(parameters.get("boundary", "").encode("latin-1", "replace"))
         if boundary and not re.search(rb"(?:\A|\n)--%s--[ \t]*(?:\r?\n|\Z)" % boundary, body):
@@ -146,17 +181,24 @@ class PostedBatch(ABC):
         self._body = body
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Within it the batch may be counted or judged. Raises IntakeUnavailable where others take long."""
-        if len(self._body) <= LARGE_BYTES:
+    def turn(self, records: int = 0) -> Iterator[None]:
+        """Within it the batch may be counted or, of so many `records`, judged. Raises IntakeUnavailable where
+        others take long.
+        """
+        if len(self._body) <= LARGE_BYTES and records <= LARGE_RECORDS:
             yield
             return
-        if not _large.acquire(timeout=WAIT_S):
-            raise IntakeUnavailable("Too many large batches at once.", 2)
+        if not _places.acquire(blocking=False):
+            raise IntakeUnavailable(MANY_LARGE, 2)
         try:
-            yield
+            if not _large.acquire(timeout=WAIT_S):
+                raise IntakeUnavailable(MANY_LARGE, 2)
+            try:
+                yield
+            finally:
+                _large.release()
         finally:
-            _large.release()
+            _places.release()
 
     @abstractmethod
     def count(self) -> int:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import random
-from concurrent.futures import ThreadPoolExecutor
 
 import orjson
 from asgiref.typing import (
@@ -13,12 +12,12 @@ from asgiref.typing import (
     ASGISendEvent,
     WebSocketScope,
 )
-from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 from redis.exceptions import RedisError
 
+from ..access.turns import Busy
 from .close_codes import (
     CREDENTIALS_ENDED,
     TOO_LARGE_MESSAGE,
@@ -27,8 +26,8 @@ from .close_codes import (
     TRY_AGAIN,
     UNREADABLE_QUERY,
 )
-from .handshake import may_watch, request_of
 from .hub import Hub, hub_here
+from .looks import may_watch_now
 from .pace import Pace
 from .readers import FramedReader, PlainReader
 from .subscription import UnreadableQuery, subscription_of
@@ -46,16 +45,6 @@ ACKNOWLEDGED_PER_SECOND_MAX = 50
 HEARD_BYTES_MAX = 1024
 # Longest time between two looks at a connection's credentials, in seconds.
 LOOK_AGAIN_S = 60.0
-
-# Off the loop, and not on the one thread that all synchronous code of a loop shares by default:
-# while PostgreSQL is silent nobody waits but who asks. So many at once, each on a connection of its
-# own while it lasts: a thousand dashboards that come back at once take no more.
-LOOKS_AT_ONCE_MAX = 4
-_may_watch = database_sync_to_async(
-    may_watch,
-    thread_sensitive=False,
-    executor=ThreadPoolExecutor(LOOKS_AT_ONCE_MAX, thread_name_prefix="handshakes"),
-)
 
 
 def acknowledged(text: str | None) -> int | None:
@@ -130,9 +119,10 @@ class TransactionStream(AsyncWebsocketConsumer):  # type: ignore[misc]
         await getattr(self, message["type"].replace(".", "_"))(message)
 
     async def connect(self) -> None:
-        request = request_of(self.scope)
         try:
-            admitted = await _may_watch(request)
+            admitted = await may_watch_now(self.scope)
+        except Busy:
+            admitted = False
         except DatabaseError as error:
             log.warning("A websocket's credentials cannot be checked (%s)", type(error).__name__)
             admitted = False
@@ -190,9 +180,9 @@ class TransactionStream(AsyncWebsocketConsumer):  # type: ignore[misc]
             # Not all at one moment: after a restart everybody has connected at once.
             await asyncio.sleep(LOOK_AGAIN_S * random.uniform(0.5, 1.0))
             try:
-                if not await _may_watch(request_of(self.scope)):
+                if not await may_watch_now(self.scope):
                     await self.end(CREDENTIALS_ENDED)
                     return
-            except DatabaseError as error:
+            except (DatabaseError, Busy) as error:
                 # While nobody can tell, a client that was let in stays.
                 log.warning("A dashboard could not be looked at again (%s)", type(error).__name__)

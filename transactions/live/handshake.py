@@ -14,22 +14,18 @@ from django.core.exceptions import DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
 
 from ..access.callers import may_read
+from ..access.known_callers import note_session
 from ..access.origins import from_foreign_page
 
 _SCHEMES = {"ws": "http", "wss": "https"}
 
 
-def request_of(scope: WebSocketScope) -> ASGIRequest:
-    """A websocket's handshake as the GET request that it is, for Django's own reading of headers."""
-    scheme = _SCHEMES[scope.get("scheme", "ws")]
-    return ASGIRequest({**scope, "method": "GET", "scheme": scheme, "query_string": b""}, BytesIO())
-
-
-def may_watch(request: ASGIRequest) -> bool:
-    """Whether the sender may read, as of now: sessions, tokens and rights are looked at afresh.
+def may_watch(scope: WebSocketScope) -> bool:
+    """Whether a handshake's sender may read, as of now: sessions, tokens and rights are looked at afresh.
 
     Blocks. Raises django.db.Error where only PostgreSQL could tell.
     """
+    request = _request_of(scope)
     try:
         request.get_host()
     except DisallowedHost:
@@ -37,7 +33,23 @@ def may_watch(request: ASGIRequest) -> bool:
     if from_foreign_page(request):
         return False
     load_user(request)
+    if request.user.is_authenticated:
+        note_session(request.session.session_key)
     return may_read(request)
+
+
+def _request_of(scope: WebSocketScope) -> ASGIRequest:
+    """The handshake as the GET request that it is, for Django's own reading of headers. It has no content
+    that were of a type.
+    """
+    told = {
+        **scope,
+        "method": "GET",
+        "scheme": _SCHEMES[scope.get("scheme", "ws")],
+        "query_string": b"",
+        "headers": [header for header in scope["headers"] if header[0] != b"content-type"],
+    }
+    return ASGIRequest(told, BytesIO())
 
 
 def load_user(request: ASGIRequest) -> None:

@@ -4,6 +4,9 @@ Daphne takes what it is to send without bound, so this looks into Daphne and its
 transport. Tests with clients that do not read fail if they change. Other servers wait in their send.
 """
 
+import array
+import fcntl
+import termios
 from typing import Any
 
 
@@ -19,6 +22,19 @@ def unsent_bytes(server_send: Any) -> int:
     transport = getattr(_protocol(server_send), "transport", None)
     waiting = len(getattr(transport, "dataBuffer", b"")) - getattr(transport, "offset", 0)
     return int(waiting + getattr(transport, "_tempDataLen", 0))
+
+
+def unread_bytes(server_send: Any) -> int:
+    """As `unsent_bytes`, and what the kernel has and the client's has not confirmed: with the least that is
+    read this shrinks, where the kernel takes more only once there is much room.
+    """
+    transport = getattr(_protocol(server_send), "transport", None)
+    queued = array.array("i", [0])
+    try:
+        fcntl.ioctl(getattr(transport, "fileno", lambda: -1)(), termios.TIOCOUTQ, queued)
+    except (OSError, ValueError):  # closed, or no socket
+        return unsent_bytes(server_send)
+    return unsent_bytes(server_send) + queued[0]
 
 
 def cut(server_send: Any) -> None:

@@ -87,13 +87,10 @@ RECORD: Schema = {
         },
     },
 }
-# A form has no null: an empty field says the same.
+# A form has no null.
 RECORD_FORM: Schema = {
     **RECORD,
-    "properties": {
-        **RECORD["properties"],
-        "created_at": {"anyOf": [MOMENT, {"type": "string", "enum": [""]}]},
-    },
+    "properties": {**RECORD["properties"], "created_at": {**RECORD["properties"]["created_at"], **MOMENT}},
 }
 TRANSACTION = an_object(
     {
@@ -170,7 +167,7 @@ BOOKS = an_object(
                     "versions": {**COUNT, "description": "In force, in shadow too."},
                     "debt_records": {**COUNT, "description": "Stored, and not judged yet."},
                     "oldest_debt_seconds": {"type": ["number", "null"], "minimum": 0},
-                    "open_alerts": {**COUNT, "description": "Not closed."},
+                    "open_alerts": {**COUNT, "description": "Not closed; counted up to 10,000."},
                     "last_hit": {**MOMENT, "type": ["string", "null"]},
                 }
             ),

@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
-from urllib.parse import unquote_to_bytes
 
 from django.contrib.auth import get_user_model
 from django.http import QueryDict
@@ -16,13 +15,12 @@ from rest_framework import serializers
 
 from .. import names
 from ..audit.models import REASON_MAX
-from ..serializers import UserField
+from ..serializers import MOMENT, UserField
 from .days import zone_names
 
 Asked = TypeVar("Asked")
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.,]+(Z|[+-][0-9:]+)?", re.ASCII)
 
 
 class Parameters(serializers.Serializer[Asked]):
@@ -33,15 +31,6 @@ class Parameters(serializers.Serializer[Asked]):
         if wrong := names.faults("parameter", data, self.fields.keys(), twice):
             raise serializers.ValidationError(wrong)
         return super().to_internal_value(data)
-
-
-def in_utf8(query_string: str) -> bool:
-    """Whether a query string as it was sent is UTF-8: Django reads other bytes as U+FFFD, all alike."""
-    try:
-        unquote_to_bytes(query_string).decode()
-    except UnicodeError:
-        return False
-    return True
 
 
 class TextField(serializers.Field[str, str, str, Any]):
@@ -100,7 +89,7 @@ class DayField(serializers.Field[date, str, str, Any]):
 
 
 class DayOrMomentField(serializers.Field[date, str, str, Any]):
-    """A date, YYYY-MM-DD, or a moment in ISO 8601 with an offset, which becomes one of UTC."""
+    """A date, YYYY-MM-DD, or a moment as it is posted, with an offset, which becomes one of UTC."""
 
     default_error_messages = {
         "invalid": "Expected a date or a moment with an offset, as in 2026-01-31 or 2026-01-31T23:59:59Z.",
@@ -137,7 +126,7 @@ def _day(text: str) -> date:
 def _moment(text: str) -> datetime:
     # A plus sign that was not encoded arrives as a space.
     text = re.sub(r"(?<=[0-9]) (?=[0-9:]+$)", "+", text) if "T" in text else text
-    moment = datetime.fromisoformat(text) if _MOMENT.fullmatch(text) else None
+    moment = datetime.fromisoformat(text) if MOMENT.fullmatch(text) else None
     if moment is None or moment.tzinfo is None:
         raise ValueError(text)
     return moment.astimezone(UTC)

@@ -1,0 +1,46 @@
+"""How what a client sends is encoded: in UTF-8, whole, and as it states; whatever is not is never guessed."""
+
+import re
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from functools import lru_cache
+from urllib.parse import unquote_to_bytes
+
+CHARACTERS_TOLD_MAX = 60
+MARKED = "The body begins with a byte order mark (U+FEFF): send it without."
+UTF_16 = "The body is in UTF-16: send UTF-8."
+NO_ESCAPE = 'The {} has "{}", which is no percent escape: "%" itself is "%25".'
+
+# Each, however often it is stated: of two nobody knows which is meant.
+_CHARSET = re.compile(r""";\s*charset\s*=\s*("(?:[^"\\]|\\.)*"?|[^;]*)""", re.IGNORECASE)
+_NO_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2}).{0,2}", re.DOTALL)
+
+
+@lru_cache(maxsize=256)
+def charset_fault(content_type: str) -> str:
+    """What is said to the charset of a Content-Type; "" where it states none, or UTF-8 in any spelling."""
+    for stated in _CHARSET.findall(content_type):
+        name = stated.strip().strip("\"'")
+        if name.lower().replace("_", "-") not in ("utf-8", "utf8"):
+            return f'Unsupported charset "{name[:CHARACTERS_TOLD_MAX]}". Send UTF-8.'
+    return ""
+
+
+def mark_fault(body: bytes) -> str:
+    """What is said to a body that begins with a byte order mark; "" for any other."""
+    if body.startswith(BOM_UTF8):
+        return MARKED
+    return UTF_16 if body.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else ""
+
+
+def escapes_fault(text: str, what: str) -> str:
+    """What is said to `text`, a query string or a form, called `what`, as it was sent; "" where it is right.
+
+    Django would read bytes that are no UTF-8 as U+FFFD, all alike, and a half escape as it stands.
+    """
+    if wrong := _NO_ESCAPE.search(text):
+        return NO_ESCAPE.format(what, wrong[0])
+    try:
+        unquote_to_bytes(text).decode()
+    except UnicodeError:
+        return f"The {what} is not UTF-8."
+    return ""
