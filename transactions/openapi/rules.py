@@ -6,8 +6,8 @@ from typing import Any
 from drf_spectacular.utils import OpenApiParameter
 from drf_spectacular.utils import extend_schema as call
 
+from ..reading.paging import CURSOR_CHARACTERS_MAX, LIMIT_DEFAULT, LIMIT_MAX
 from ..rulebook.bodies import COMMENT_CHARACTERS_MAX, USERS_MAX
-from ..rulebook.parameters import CURSOR_CHARACTERS_MAX, LIMIT_DEFAULT, LIMIT_MAX
 from ..rules.documents import DOCUMENT_BYTES_MAX
 from ..rules.models import APPROVED
 from ..rules.schema import DESCRIPTION, NAME, RULES_MAX
