@@ -118,17 +118,6 @@ def test_a_step_that_cannot_be_taken_is_a_conflict_and_changes_nothing(ann: Call
     assert bob.post(f"{path}/retire/", {}, 409) == {"detail": "The version is retired."}
 
 
-def test_a_constraint_that_we_break_is_a_fault_of_the_server(
-    ann: Caller, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rule = ann.post("", LARGE, 201)["id"]
-    ann.api.raise_request_exception = False
-    with monkeypatch.context() as faulty:
-        faulty.setattr(lifecycle, "submit", lambda *args: Version.objects.update(state="GONE"))
-        assert ann.call("post", f"{rule}/versions/1/submit/").status_code == 500
-    assert ann.get(f"{rule}/versions/1/")["state"] == "DRAFT"
-
-
 def test_the_past_days_are_judged_too_where_the_approver_says_so(
     ann: Caller, bob: Caller, people: list[User]
 ) -> None:

@@ -57,14 +57,9 @@ def _unknown_users(error: lifecycle.UnknownUsers) -> APIException:
     return ValidationError({"users": [*told, *([f"… and {left_out} more."] if left_out > 0 else [])]})
 
 
-def _unfit(error: Unfit) -> APIException:
-    place = error.gap if error.gap == "kind" else f"parameters.{error.gap}".rstrip(".")
-    return ValidationError({place: [error.message]})
-
-
 # What the rooms raise, as the API says it; of two that fit the first.
 REFUSALS: dict[type[Exception], Callable[[Any], Exception]] = {
-    Unfit: _unfit,
+    Unfit: lambda error: ValidationError({error.place: [error.message]}),
     documents.DocumentRefused: lambda error: FileRefused(error.problems),
     changes.NameTaken: lambda error: Conflict({"name": [str(error)]}),
     lifecycle.UnknownUsers: _unknown_users,

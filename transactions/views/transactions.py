@@ -116,7 +116,7 @@ class AuditTrail(ApiView):
 
 
 class TransactionList(ApiView):
-    """GET transactions, newest first, page by page; `next` is the URL of the next page."""
+    """GET transactions, newest first, page by page."""
 
     parameters = listing.ListParameters
     asked: listing.ListParameters
