@@ -22,6 +22,7 @@ from transactions.rules.kinds.gaps import (
     Unfit,
     Whole,
     Window,
+    Zone,
 )
 from transactions.rules.kinds.kind import RowFilter, read_form
 from transactions.rules.kinds.registry import KINDS, NAMES
@@ -29,7 +30,8 @@ from transactions.rules.schema import DESCRIPTION, DESCRIPTION_MAX, NAME, form_o
 
 # All but what no keyboard has: Unicode's formats, surrogates, private and unknown characters.
 CHARACTERS = st.characters(categories=("L", "M", "N", "P", "S", "Z", "Cc"))
-ODD: st.SearchStrategy[Any] = st.sampled_from([None, True, "5", "", [], {}, 1.5, -1, 10**30])
+NO_TEXT: st.SearchStrategy[Any] = st.sampled_from([None, True, [], {}, 1.5, -1, 10**30])
+ODD = NO_TEXT | st.sampled_from(["5", ""])
 
 
 def values(what: Gap) -> st.SearchStrategy[Any]:
@@ -62,7 +64,8 @@ def parameters(draw: Any, kind: str) -> dict[str, Any]:
         for made in fields(form):
             if made.name != "filter" and draw(st.integers(0, 9)) < often:
                 fitting = values(made.metadata["gap"])
-                place[made.name] = draw(ODD if draw(st.integers(0, 19)) == 0 else fitting)
+                odd = NO_TEXT if isinstance(made.metadata["gap"], Zone) else ODD
+                place[made.name] = draw(odd if draw(st.integers(0, 19)) == 0 else fitting)
     if draw(st.integers(0, 19)) == 0:
         said["colour"] = 1
     return {**said, "filter": narrowed} if narrowed else said
