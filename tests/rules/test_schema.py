@@ -11,14 +11,27 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from transactions.rules import documents
-from transactions.rules.kinds.gaps import Choice, Factor, Gap, Hours, ListName, Statuses, Unfit, Whole, Window
+from transactions.rules.kinds.gaps import (
+    NAME_MAX,
+    Choice,
+    Factor,
+    Gap,
+    Hours,
+    ListName,
+    Statuses,
+    Unfit,
+    Whole,
+    Window,
+    Zone,
+)
 from transactions.rules.kinds.kind import RowFilter, read_form
 from transactions.rules.kinds.registry import KINDS, NAMES
-from transactions.rules.schema import DESCRIPTION, DESCRIPTION_MAX, NAME, NAME_MAX, form_of
+from transactions.rules.schema import DESCRIPTION, DESCRIPTION_MAX, NAME, form_of
 
 # All but what no keyboard has: Unicode's formats, surrogates, private and unknown characters.
 CHARACTERS = st.characters(categories=("L", "M", "N", "P", "S", "Z", "Cc"))
-ODD: st.SearchStrategy[Any] = st.sampled_from([None, True, "5", "", [], {}, 1.5, -1, 10**30])
+NO_TEXT: st.SearchStrategy[Any] = st.sampled_from([None, True, [], {}, 1.5, -1, 10**30])
+ODD = NO_TEXT | st.sampled_from(["5", ""])
 
 
 def values(what: Gap) -> st.SearchStrategy[Any]:
@@ -51,7 +64,8 @@ def parameters(draw: Any, kind: str) -> dict[str, Any]:
         for made in fields(form):
             if made.name != "filter" and draw(st.integers(0, 9)) < often:
                 fitting = values(made.metadata["gap"])
-                place[made.name] = draw(ODD if draw(st.integers(0, 19)) == 0 else fitting)
+                odd = NO_TEXT if isinstance(made.metadata["gap"], Zone) else ODD
+                place[made.name] = draw(odd if draw(st.integers(0, 19)) == 0 else fitting)
     if draw(st.integers(0, 19)) == 0:
         said["colour"] = 1
     return {**said, "filter": narrowed} if narrowed else said

@@ -16,7 +16,7 @@ from rest_framework.test import APIClient
 from tests.support.admin_pages import superuser
 from tests.support.at_once import ask_all, request
 from transaction_monitoring.observability.logs import ReadableFormatter
-from transactions import views
+from transactions.views import transactions as views
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema as call
 
 from ..alerts.triage import REASON_CHARACTERS_MAX, SNOOZE_DAYS_MAX, SNOOZE_REASON_CHARACTERS_MAX, UNDO_FOR
 from ..review.bodies import BULK_MAX, NEEDS
-from ..review.parameters import LIMIT_DEFAULT, LIMIT_MAX, ORDERS, RULES_DEFAULT, RULES_MAX, SPANS
+from ..review.parameters import ORDERS, RULES_DEFAULT, RULES_MAX, SPANS
 from ..review.performance import ALERTS_MAX, SAMPLE
 from ..review.queue import LOOKED_AT_MAX
 from .alert_shapes import (
@@ -26,7 +26,7 @@ from .alert_shapes import (
 from .components import JSON, MOMENT, USER, Schema, an_object, ref
 from .operations import answer, bad, body, query
 from .rule_shapes import KEY, SEVERITY
-from .rules import CURSOR, ID, NOT_FOUND, NOTHING, Decorator
+from .rules import CURSOR, ID, LIMIT, NOT_FOUND, NOTHING, Decorator
 
 TAG = "Alerts"
 SWITCH: Schema = {"type": "string", "enum": ["true", "false"]}
@@ -35,11 +35,6 @@ SEEN_BY_BOB = "It was claimed by bob meanwhile: nothing of yours was done. Look 
 NO_CURSOR = {"cursor": ["This is no cursor of this list."]}
 REASON: Schema = {"type": "string", "minLength": 1, "maxLength": REASON_CHARACTERS_MAX}
 SHORT_REASON: Schema = {"type": "string", "minLength": 1, "maxLength": SNOOZE_REASON_CHARACTERS_MAX}
-LIMIT = query(
-    "limit",
-    {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT},
-    "How many at most.",
-)
 
 
 def _page_of(name: str, example: Any) -> Any:

@@ -7,11 +7,10 @@ from django.contrib.auth.models import User
 from rest_framework import serializers
 
 from ..alerts.models import AlertState, Disposition, Severity
+from ..reading.paging import PlaceField, limit
 from ..reading.parameters import DayOrMomentField, KnownUserField, Parameters, SwitchField
-from ..rulebook.parameters import PlaceField
 from ..serializers import WholeField
 
-LIMIT_DEFAULT, LIMIT_MAX = 100, 1_000
 KEY_MAX = 2**63 - 1
 # The days over which rules are compared.
 SPANS = (7, 30, 90)
@@ -50,7 +49,7 @@ class AlertParameters(Parameters[Any]):
     disposition = serializers.ChoiceField(choices=Disposition.values, required=False)
     order = serializers.ChoiceField(choices=ORDERS, default="newest")
     cursor = PlaceField("alerts")
-    limit = WholeField(min_value=1, max_value=LIMIT_MAX, default=LIMIT_DEFAULT)
+    limit = limit()
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         opened = {name: DayOrMomentField(required=False) for name in ("from", "to")}
@@ -88,7 +87,7 @@ class SnoozeParameters(Parameters[Any]):
     rule = WholeField(min_value=1, max_value=KEY_MAX, required=False)
     user = KnownUserField(required=False)
     cursor = PlaceField("snoozes")
-    limit = WholeField(min_value=1, max_value=LIMIT_MAX, default=LIMIT_DEFAULT)
+    limit = limit()
 
 
 class PerformanceParameters(Parameters[Any]):

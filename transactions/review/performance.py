@@ -14,8 +14,7 @@ from django.utils import timezone
 from psycopg2.errors import QueryCanceled
 
 from ..alerts.models import Alert
-from ..reading.listing import Page
-from ..rulebook.parameters import cursor_of
+from ..reading.paging import Page, cursor_of
 from ..rules.models import Hit, Rule, Version
 from ..stores import bounded_queries
 

@@ -7,8 +7,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from ..alerts.models import Alert, AlertState, Severity
-from ..reading.listing import Page
-from ..rulebook.parameters import cursor_of
+from ..reading.paging import Page, cursor_of
 from ..stores import bounded_queries
 
 # So many of those that are not closed are looked at to count them.

@@ -6,8 +6,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from ..alerts.models import Snooze
-from ..reading.listing import Page
-from ..rulebook.parameters import cursor_of
+from ..reading.paging import Page, cursor_of
 from ..rules.models import Rule
 from ..stores import bounded_queries
 

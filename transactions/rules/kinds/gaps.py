@@ -30,6 +30,11 @@ class Unfit(ValueError):
         super().__init__(message)
         self.gap, self.message = gap, message
 
+    @property
+    def place(self) -> str:
+        """Where that stands in a rule: "kind", or "parameters.filter.hours"."""
+        return self.gap if self.gap == "kind" else f"parameters.{self.gap}".rstrip(".")
+
 
 @dataclass(frozen=True)
 class Gap:
@@ -190,6 +195,8 @@ class Zone(Gap):
         return {"type": "string"}
 
 
+# Characters of the name of a rule or a list.
+NAME_MAX = 100
 # Of what cannot be printed the controls, the line breaks, and all spaces but the plain one.
 PRINTABLE = r"^[^\u0000-\u001f\u007f-\u00a0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]*$(?!\n)"
 
@@ -199,9 +206,9 @@ class ListName(Gap):
     """The name of a list of users. Whether there is one is looked at when a version is made."""
 
     def read(self, value: Any) -> str:
-        if not isinstance(value, str) or not 1 <= len(value) <= 100 or not value.isprintable():
+        if not isinstance(value, str) or not 1 <= len(value) <= NAME_MAX or not value.isprintable():
             raise ValueError("must be the name of a list of users")
         return value
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "string", "minLength": 1, "maxLength": 100, "pattern": PRINTABLE}
+        return {"type": "string", "minLength": 1, "maxLength": NAME_MAX, "pattern": PRINTABLE}

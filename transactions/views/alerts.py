@@ -1,4 +1,4 @@
-"""The REST API of alerts: read the request, call one function, answer."""
+"""The calls about alerts, snoozes, and how rules perform."""
 
 from typing import Any
 
@@ -9,15 +9,14 @@ from rest_framework.exceptions import APIException, NotFound, PermissionDenied, 
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from .access.rights import Right
-from .alerts import triage
-from .alerts.models import Alert, Snooze
-from .openapi import alerts as operations
-from .reading.listing import Page
-from .review import bodies, explanation, parameters, performance, queue, snoozes, steps
-from .rule_views import RuleView
-from .rulebook.bodies import Nothing
-from .views import next_page
+from ..access.rights import Right
+from ..alerts import triage
+from ..alerts.models import Alert, Snooze
+from ..openapi import alerts as operations
+from ..review import bodies, explanation, parameters, performance, queue, snoozes, steps
+from ..rulebook.bodies import Nothing
+from .base import paged
+from .rule_view import RuleView
 
 SEES = dict.fromkeys(("GET", "HEAD", "OPTIONS"), Right.VIEW_ALERTS)
 CHANGES = {**SEES, "POST": Right.CHANGE_ALERTS}
@@ -62,10 +61,6 @@ class AlertView(RuleView):
         return AlertRefusal(told)
 
 
-def _paged(request: Request, page: Page) -> Response:
-    return Response({"results": page.results, "next": next_page(request, page.cursor)})
-
-
 class Alerts(AlertView):
     """GET alerts, page by page."""
 
@@ -73,7 +68,7 @@ class Alerts(AlertView):
 
     @operations.ALERTS
     def get(self, request: Request) -> Response:
-        return _paged(request, queue.page(self.asked.validated_data, request.user))
+        return paged(request, queue.page(self.asked.validated_data, request.user))
 
 
 class AlertCounts(AlertView):
@@ -190,7 +185,7 @@ class Snoozes(AlertView):
 
     @operations.SNOOZES
     def get(self, request: Request) -> Response:
-        return _paged(request, snoozes.page(self.asked.validated_data))
+        return paged(request, snoozes.page(self.asked.validated_data))
 
 
 class EndSnooze(AlertView):
@@ -215,4 +210,4 @@ class RulePerformance(AlertView):
 
     @operations.PERFORMANCE
     def get(self, request: Request) -> Response:
-        return _paged(request, performance.page(self.asked.validated_data))
+        return paged(request, performance.page(self.asked.validated_data))
