@@ -205,15 +205,24 @@ class ApproveVersion(RuleView):
 
 
 class RetireVersion(RuleView):
-    """POST the end of a version."""
+    """POST the end of a version: by who approves, or by the author of one that nobody has approved."""
 
     rights = APPROVES
+
+    def check_permissions(self, request: Request) -> None:
+        try:
+            super().check_permissions(request)
+        except PermissionDenied:
+            self.rights = CHANGES
+            super().check_permissions(request)
+            if not lifecycle.may_withdraw(_version(**self.kwargs), self.author(request)):
+                raise
 
     @operations.RETIRE_VERSION
     def post(self, request: Request, id: str, number: str) -> Response:
         version = _version(id, number)
         self.posted(request, bodies.Nothing)
-        lifecycle.retire(version)
+        (lifecycle.withdraw if self.rights is CHANGES else lifecycle.retire)(version)
         return Response(pages.version_as_dict(version))
 
 

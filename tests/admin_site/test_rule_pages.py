@@ -256,7 +256,16 @@ def test_buttons_are_for_those_who_may(active: Version, author: tuple[Client, Us
     writes = text_of(author[0], path)
     assert "Change it in a new draft" in writes
     assert "Approve it as" not in writes
+    assert "Withdraw" in writes, "it is the author's own"
     assert version.state == VersionState.SUBMITTED
+
+
+def test_an_author_withdraws_what_nobody_has_approved(author: tuple[Client, User], active: Version) -> None:
+    for version in (drafted(author=author[1], name="Mine"), submitted(author[1], name="Mine")):
+        sent(author[0], step(version, "retire"))
+        version.refresh_from_db()
+        assert version.state == VersionState.RETIRED
+    assert author[0].post(step(active, "retire")).status_code == 403
 
 
 def test_a_step_is_posted_and_known(active: Version, approver: tuple[Client, User]) -> None:

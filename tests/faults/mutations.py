@@ -276,8 +276,8 @@ MUTATIONS = (
     Mutation(
         "putting hits into alerts has its own time",
         "transactions/rules/evaluation.py",
-        '    cursor.execute(limits_again("statement_timeout"))\n',
-        "",
+        '        cursor.execute(limits_again("statement_timeout"))\n',
+        "        pass\n",
         RULES,
     ),
     Mutation(

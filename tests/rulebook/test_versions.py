@@ -115,6 +115,22 @@ def test_a_step_that_cannot_be_taken_is_a_conflict_and_changes_nothing(ann: Call
     assert bob.post(f"{path}/retire/", {}, 409) == {"detail": "The version is retired."}
 
 
+def test_an_author_withdraws_what_nobody_has_approved_and_nothing_else(ann: Caller, bob: Caller) -> None:
+    path = f"{ann.post('', LARGE, 201)['id']}/versions"
+    assert ann.post(f"{path}/1/retire/")["state"] == "RETIRED"
+    for number in (2, 3):
+        ann.post(f"{path}/", {"parameters": {"amount": number}}, 201)
+        ann.post(f"{path}/{number}/submit/")
+    assert ann.post(f"{path}/2/retire/")["state"] == "RETIRED"
+    bob.post(f"{path}/3/approve/")
+    ann.post(f"{path}/3/retire/", {}, 403)
+    made = bob.post("", {**LARGE, "name": "Of another"}, 201)
+    ann.post(f"{made['id']}/versions/1/retire/", {}, 403)
+    version = Version.objects.get(number=3, rule__name="Large")
+    with pytest.raises(lifecycle.StepRefused, match="is active"):
+        lifecycle.withdraw(version)
+
+
 def test_the_past_days_are_judged_too_where_the_approver_says_so(
     ann: Caller, bob: Caller, people: list[User]
 ) -> None:

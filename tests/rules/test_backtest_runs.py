@@ -203,7 +203,7 @@ def test_one_that_has_ended_cannot_be_cancelled() -> None:
 def test_one_that_fails_says_why_and_the_next_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
     runs = [asked(drafted(n)) for n in (1, 2)]
     with monkeypatch.context() as broken:
-        broken.setattr(backtest, "LOOK", "SELECT 1 / 0")
+        broken.setattr(backtest, "COUNT_USERS", "SELECT 1 / 0")
         backtest_runs.run_next()
     backtest_runs.run_next()
     assert [state_of(run) for run in runs] == ["FAILED", "DONE"]

@@ -5,14 +5,16 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from pytest_django import Settings
 
 from tests.support.accepting import record, take
 from tests.support.rows import row, store
 from tests.support.rules import LONG_AGO, rule_in_force
 from transactions.rules import lifecycle, user_lists
+from transactions.rules.kinds import gaps
 from transactions.rules.kinds.gaps import Unfit
+from transactions.rules.kinds.kind import Bound
 from transactions.rules.kinds.registry import KINDS, read
 from transactions.rules.models import Debt, Hit, ListEntry, Rule, UserList, Version, VersionState
 from transactions.storing.flush import flush
@@ -121,6 +123,75 @@ def test_a_version_never_changes(rule: Rule, people: list[User]) -> None:
     assert refused_by_the_database(effective_from=datetime(2026, 1, 1, 12, 0, 1, tzinfo=UTC))
     lifecycle.retire(version)
     assert refused_by_the_database(state=VersionState.DRAFT)
+
+
+def test_what_an_approval_has_set_is_changed_by_nothing_else(rule: Rule, people: list[User]) -> None:
+    version = lifecycle.draft(rule, "amount", {"amount": 5}, people[0])
+    now = datetime.now(UTC)
+    assert refused_by_the_database(approver=people[1])
+    lifecycle.activate(version, people[1])
+    for change in (
+        {"approver": people[2]},
+        {"approved_at": now},
+        {"four_eyes": True},
+        {"submitted_at": now},
+        {"alerts_from": LONG_AGO},
+        {"effective_until": a_minute_to_come()},
+    ):
+        assert refused_by_the_database(**change), change
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Version.objects.all().delete()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Version.objects.create(
+            rule=rule,
+            number=9,
+            kind="amount",
+            parameters={"amount": 5},
+            state=VersionState.ACTIVE,
+            four_eyes=False,
+            approved_at=now,
+            effective_from=LONG_AGO,
+            alerts_from=LONG_AGO,
+        )
+
+
+def test_a_draft_may_be_deleted_and_one_that_was_submitted_may_not(rule: Rule, people: list[User]) -> None:
+    for step in (lambda version: None, lifecycle.submit):
+        step(lifecycle.draft(rule, "amount", {"amount": 5}))
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Version.objects.get(number=2).delete()
+    Version.objects.get(number=1).delete()
+    assert refused_by_the_database(state=VersionState.DRAFT)
+
+
+def test_a_rule_says_what_the_version_says_that_became_active_last(rule: Rule) -> None:
+    for severity in ("HIGH", "LOW"):
+        lifecycle.activate(lifecycle.draft(rule, "amount", {"amount": 5}, severity=severity), None)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Rule.objects.update(severity="HIGH")
+    rule.refresh_from_db()
+    assert rule.severity == "LOW"
+
+
+@pytest.mark.parametrize("zone", ["localtime", "posixrules", "Factory", "right/UTC", "Europe/Nowhere"])
+def test_a_timezone_is_one_that_python_and_postgresql_know(rule: Rule, zone: str) -> None:
+    with pytest.raises(Unfit, match="timezone") as found:
+        lifecycle.draft(rule, "amount", {"amount": 5, "filter": {"hours": "1-2", "zone": zone}})
+    assert found.value.gap == "filter.zone"
+
+
+def test_a_timezone_that_postgresql_alone_does_not_know_is_refused(
+    rule: Rule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gaps, "_zones", lambda: {"Mars/Olympus", "UTC"})
+    with pytest.raises(Unfit, match="not known to PostgreSQL"):
+        lifecycle.draft(rule, "amount", {"amount": 5, "filter": {"hours": "1-2", "zone": "Mars/Olympus"}})
+
+
+def test_every_timezone_that_may_be_named_is_known_to_postgresql() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT array_agg(name) FROM pg_timezone_names")
+        assert gaps._zones() - set(cursor.fetchone()[0]) == set()
 
 
 def test_a_beginning_in_the_past_judges_what_is_stored(rule: Rule, people: list[User]) -> None:
@@ -266,3 +337,10 @@ def test_rows_that_are_put_there_past_the_flush_are_nobodys_hits(people: list[Us
     store(row(people[0]))
     flush()
     assert not Hit.objects.exists()
+
+
+def test_one_name_stands_for_one_value_in_a_text() -> None:
+    bound = Bound()
+    assert bound("count", 5) == bound("count", 5) == "%(count)s"
+    with pytest.raises(ValueError, match="count is bound to 5"):
+        bound("count", 6)

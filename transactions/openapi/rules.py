@@ -200,7 +200,8 @@ APPROVE_VERSION = _step(
 RETIRE_VERSION = _step(
     "retireVersion",
     "End a version, or withdraw one that is not in force yet",
-    "With the right `rules.approve`. It ends at the next full minute.",
+    "With the right `rules.approve`; its author withdraws a draft, or what was submitted, with "
+    "`rules.change`. It ends at the next full minute.",
 )
 HIT_PARAMETERS = [
     query("version", NUMBER, "Those of this version."),

@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 
 from ..reading.listing import Page
 from ..rules.documents import said_by
-from ..rules.kinds.registry import read
+from ..rules.kinds.registry import read_kept
 from ..rules.models import Hit, ListEntry, Rule, UserList, Version, VersionState
 from .parameters import cursor_of
 
@@ -118,7 +118,7 @@ def version_as_dict(version: Version) -> dict[str, Any]:
 
 
 def _sentence(version: Version) -> str:
-    return read(version.kind, version.parameters).sentence()
+    return read_kept(version.kind, version.parameters).sentence()
 
 
 # --- Hits --------------------------------------------------------------------------------------

@@ -38,8 +38,11 @@ BEGIN = f"""
     SET LOCAL idle_in_transaction_session_timeout = {SLICE_MS_MAX};
     SET LOCAL client_connection_check_interval = 2000
 """
+# Purpose: how many users there are to go through, for the progress.
 COUNT_USERS = f"SELECT count(*) FROM {USER}"
+# Purpose: the slice is done with.
 LOOK_AWAY = "DELETE FROM rule_look"
+# Purpose: the hits of a slice, as they are handed out one by one: of users, of rows, and of moments.
 FIND = f"{evaluation.SCOPE} SELECT * FROM ({{text}}) found ORDER BY user_id, created_at, id"
 FIND_ROWS = "SELECT * FROM ({text}) found ORDER BY created_at, id"
 FIND_MOMENTS = (
@@ -51,12 +54,15 @@ CREATE_FOUND = """
         other boolean, id bigint, user_id bigint, created_at timestamptz, amount bigint, figures jsonb
     ) ON COMMIT DELETE ROWS
 """
+# Purpose: what one step of them found, and all that one of the two rules found.
 KEEP_FOUND = "INSERT INTO rule_found SELECT {other}, found.* FROM ({text}) found"
 FOUND = "SELECT id, user_id, created_at, amount, figures FROM rule_found WHERE other = {other}"
+# Purpose: the end of the next rows.
 SELECT_STEP = f"""
     SELECT max(id), max(accepted_at), count(*) FROM (
         SELECT id, accepted_at FROM {TABLE} WHERE id > %s ORDER BY id LIMIT {SLICE_ROWS}) step
 """
+# Purpose: the moment of the snapshot, and its last row.
 SELECT_NOW = f"SELECT now(), (SELECT max(id) FROM {TABLE})"
 
 Progress = Callable[[int, int], bool]

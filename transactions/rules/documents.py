@@ -22,7 +22,7 @@ from ..alerts.models import Severity
 from . import lifecycle
 from .kinds.gaps import Unfit
 from .kinds.kind import Kind, as_json
-from .kinds.registry import read
+from .kinds.registry import read, read_kept
 from .models import Rule, UserList, Version, VersionState
 from .schema import DESCRIPTION_MAX, LISTS_MAX, NAME_MAX, RULES_MAX
 
@@ -95,7 +95,8 @@ def import_rules(document: Document, author: Any = None) -> Imported:
     """Makes drafts of all rules of a document, and the lists that are not there yet; all or nothing.
 
     A rule is known by its name. Where its newest version says the same already, its severity and
-    description too, there is no other draft. Raises django.db.Error.
+    description too, there is no other draft. Raises DocumentRefused for what PostgreSQL alone can tell,
+    and django.db.Error.
     """
     drafts: list[Version] = []
     unchanged: list[str] = []
@@ -110,7 +111,11 @@ def import_rules(document: Document, author: Any = None) -> Imported:
             if newest is not None and all(getattr(newest, name) == wording[name] for name in wording):
                 unchanged.append(worded.name)
             else:
-                drafts.append(lifecycle.draft(rule, author=author, **wording))
+                try:
+                    drafts.append(lifecycle.draft(rule, author=author, **wording))
+                except Unfit as unfit:
+                    reason = f"parameters.{unfit.gap}: {unfit.message}"
+                    raise DocumentRefused([Problem(worded.line, f"“{worded.name}”", reason)]) from None
     return Imported(drafts, unchanged)
 
 
@@ -142,7 +147,10 @@ def start_with(document: Document) -> Started:
 
 
 def export_rules(rules: Iterable[Rule]) -> str:
-    """A document of rules, by name: of each the version in force, or the newest that is to be, or was."""
+    """A document of rules, by name: of each the version in force, or the newest that is to be, or was.
+
+    One that cannot be read any more is there too, as it was written: whoever imports it is told why.
+    """
     worded = []
     lists: set[str] = set()
     rules = sorted(rules, key=lambda rule: rule.name)
@@ -151,7 +159,7 @@ def export_rules(rules: Iterable[Rule]) -> str:
         version = said_by(rule)
         if version is None:
             continue
-        lists.update(name for _, name in read(version.kind, version.parameters).lists())
+        lists.update(name for _, name in read_kept(version.kind, version.parameters).lists())
         worded.append(
             {
                 "name": rule.name,

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DataError, connection, transaction
 from django.db.models import Max
 
 from ..audit.actions import Action
@@ -19,24 +19,23 @@ from ..models import Rollup, Transaction
 from . import debts, keeping
 from .kinds.gaps import Unfit
 from .kinds.kind import Kind, as_json
-from .kinds.registry import read
+from .kinds.registry import CLOCK_NAMES, read
 from .locks import RULES_LOCK
 from .models import Rule, UserList, Version, VersionState
 
 # Milliseconds for which a chunk is waited for.
 LOCK_MS_MAX = 10_000
 MINUTE = timedelta(minutes=1)
+NOT_APPROVED = (VersionState.DRAFT, VersionState.SUBMITTED)
 
+# Purpose: no chunk is judged meanwhile: each holds this lock, shared.
 LOCK = f"SET LOCAL lock_timeout = {LOCK_MS_MAX}; SELECT pg_advisory_xact_lock({RULES_LOCK})"
 # Purpose: the next full minute, by the clock that judges too. Not `now()`, which is from before the lock.
 NEXT_MINUTE = """
     SELECT date_bin('1 minute', clock_timestamp(), '2000-01-01 00:00:00+00') + interval '1 minute'
 """
-# Purpose: what is stored already and happens after a minute.
-FROM_FUTURE = f"""
-    SELECT coalesce(array_agg(id), '{{}}'), max(created_at) FROM {Transaction._meta.db_table}
-     WHERE created_at >= %s
-"""
+# Purpose: what is stored already and happens after a minute: how much, and until when.
+FROM_FUTURE = f"SELECT count(*), max(created_at) FROM {Transaction._meta.db_table} WHERE created_at >= %s"
 # Purpose: how many transactions happened in a time, to a quarter of an hour.
 COUNT_PAST = f"""
     SELECT coalesce(sum(count), 0)::bigint FROM {Rollup._meta.db_table} WHERE bucket >= %s AND bucket < %s
@@ -84,8 +83,10 @@ def version_of(rule: Rule, number: int | None, *states: VersionState) -> Version
 
 
 def checked_form(kind: Any, parameters: Any) -> Kind:
-    """A wording whose lists there are. Raises Unfit, which names the gap."""
+    """A wording whose lists there are, and whose timezone PostgreSQL knows. Raises Unfit, by the gap."""
     form = read(kind, parameters)
+    if not _is_known(form.filter.zone):
+        raise Unfit("filter.zone", f"the timezone {form.filter.zone} is not known to PostgreSQL")
     for gap, name in form.lists():
         if not UserList.objects.filter(name=name).exists():
             raise Unfit(gap, f"there is no list “{name}”")
@@ -153,6 +154,8 @@ def approve(version: Version, approver: Any, *, shadow: bool = False, begin: dat
         held.effective_from = held.effective_from or _begin(begin, minute)
         held.state = VersionState.SHADOW if shadow else VersionState.ACTIVE
         if not shadow:
+            # What it found in shadow stays without an alert, and what it is still to find of that time.
+            held.alerts_from = held.effective_from if fresh else max(minute, held.effective_from)
             for other in held.rule.versions.filter(state=VersionState.ACTIVE):
                 _end(other, minute)
         held.save(
@@ -163,12 +166,13 @@ def approve(version: Version, approver: Any, *, shadow: bool = False, begin: dat
                 "four_eyes",
                 "effective_from",
                 "effective_until",
+                "alerts_from",
             ]
         )
         if not shadow:
             said = {"severity": held.severity, "description": held.description}
             Rule.objects.filter(pk=held.rule_id).update(**said)
-        if fresh and read(held.kind, held.parameters).group != "clock":
+        if fresh and held.kind not in CLOCK_NAMES:
             _owe_past(cursor, held, minute)
         note(
             Action.VERSION_APPROVED,
@@ -193,14 +197,35 @@ def activate(version: Version, approver: Any, *, shadow: bool = False, begin: da
         approve(version, approver, shadow=shadow, begin=begin)
 
 
+def may_withdraw(version: Version, account: Any) -> bool:
+    """Whether a version is its author's to end: nobody has approved it yet."""
+    return version.state in NOT_APPROVED and account is not None and account.pk == version.author_id
+
+
 def retire(version: Version) -> None:
     """Ends a version at the next full minute, or withdraws one not in force yet. Raises StepRefused."""
+    _retire(version, *NOT_APPROVED, VersionState.SHADOW, VersionState.ACTIVE)
+
+
+def withdraw(version: Version) -> None:
+    """Ends a version that nobody has approved. Raises StepRefused, also where somebody just has."""
+    _retire(version, *NOT_APPROVED)
+
+
+def _retire(version: Version, *states: VersionState) -> None:
     with alone() as cursor:
-        held = _held(
-            version, VersionState.DRAFT, VersionState.SUBMITTED, VersionState.SHADOW, VersionState.ACTIVE
-        )
-        _end(held, next_minute(cursor))
+        _end(_held(version, *states), next_minute(cursor))
     version.refresh_from_db()
+
+
+def _is_known(zone: str) -> bool:
+    """Whether PostgreSQL, whose list of timezones may be another one than Python's, knows one."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT now() AT TIME ZONE %s", [zone])
+    except DataError:
+        return False
+    return True
 
 
 def _held(version: Version, *states: VersionState) -> Version:
@@ -249,13 +274,17 @@ def _owe_past(cursor: Any, version: Version, minute: datetime) -> None:
         cursor.execute(COUNT_PAST, [begin, minute])
         debts.owe(cursor, version=version.pk, since=begin, until=minute, records=cursor.fetchone()[0])
     cursor.execute(FROM_FUTURE, [minute])
-    ids, last = cursor.fetchone()
-    if ids:
-        debts.owe(cursor, version=version.pk, ids=ids, records=len(ids), due_at=last)
+    number, last = cursor.fetchone()
+    if number:
+        until = last + timedelta(microseconds=1)
+        debts.owe(cursor, version=version.pk, since=minute, until=until, records=number, due_at=last)
 
 
 def _check_retention(version: Version) -> None:
-    days = keeping.days_needed(read(version.kind, version.parameters).memory_s)
+    try:
+        days = keeping.days_needed(read(version.kind, version.parameters).memory_s)
+    except Unfit as unfit:
+        raise StepRefused(f"The version cannot be read any more: {unfit.message}.") from None
     if settings.RETENTION_DAYS and days > settings.RETENTION_DAYS:
         raise StepRefused(
             f"The rule looks back so far that transactions must be kept for {days} days, and RETENTION_DAYS "

@@ -14,7 +14,7 @@ from ...rulebook import changes
 from ...rules import documents, lifecycle
 from ...rules.kinds.gaps import Unfit
 from ...rules.kinds.kind import Kind, as_json
-from ...rules.kinds.registry import KINDS, read
+from ...rules.kinds.registry import KINDS
 from ...rules.models import Backtest, Rule, Version
 from ...rules.schema import DESCRIPTION_MAX, NAME_MAX
 from ..lists import is_key
@@ -76,7 +76,7 @@ def new_draft(request: HttpRequest, rule: int) -> HttpResponse:
     if "choose" in request.GET:
         return _choose(request, held)
     if (tried := _tried(request, held)) is not None:
-        typed = TypedSentence.of(read(tried.kind, tried.parameters))
+        typed = TypedSentence.of(tried.kind, tried.parameters)
         return _form(request, held, TypedRule(held.name, held.severity, held.description), typed)
     version = _version(request, held)
     kind = request.GET.get("kind", "" if version is None else version.kind)
@@ -86,7 +86,7 @@ def new_draft(request: HttpRequest, rule: int) -> HttpResponse:
     if version is None or version.kind != kind:
         return _form(request, held, said, TypedSentence.fresh(kind))
     said = TypedRule(held.name, version.severity, version.description)
-    typed = TypedSentence.of(read(version.kind, version.parameters))
+    typed = TypedSentence.of(version.kind, version.parameters)
     return _form(request, held, said, typed, version)
 
 

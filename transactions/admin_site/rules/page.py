@@ -118,7 +118,7 @@ def _shown(version: Version, main: Version | None, request: HttpRequest) -> Show
     if state in (VersionState.SUBMITTED, VersionState.SHADOW):
         shown.why_not_approve = rights.why_not_approve(version, request)
         shown.may_approve = not shown.why_not_approve
-    shown.may_end = rights.may_approve(request.user) and state != VersionState.RETIRED
+    shown.may_end = rights.may_end(request.user, version) and state != VersionState.RETIRED
     if main is not None and shown.waits and main.pk != version.pk:
         shown.changes = differences(main, version)
     return shown

@@ -7,6 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
 from ...access.rights import Right, rights_of
+from ...rules import lifecycle
 from ...rules.models import Version
 
 
@@ -22,6 +23,11 @@ def may_change(user: Any) -> bool:
 def may_approve(user: Any) -> bool:
     """Bring a version into force, and end one, in force or not."""
     return Right.APPROVE_RULES in rights_of(user)
+
+
+def may_end(user: Any, version: Version) -> bool:
+    """End a version: whoever approves; one that nobody has approved its author too."""
+    return may_approve(user) or (may_change(user) and lifecycle.may_withdraw(version, user))
 
 
 def demand(allowed: bool) -> None:

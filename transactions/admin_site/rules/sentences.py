@@ -61,12 +61,15 @@ def differences(old: Version, new: Version) -> list[Difference]:
 
 def _said(version: Version) -> dict[str, str]:
     """What stands in each gap, by its label."""
-    form = read(version.kind, version.parameters)
+    told = {"severity": Severity(version.severity).label, "what to do": version.description}
+    try:
+        form = read(version.kind, version.parameters)
+    except Unfit:
+        return {**{name: str(value) for name, value in version.parameters.items()}, **told}
     own = _values(form, [made for made in fields(form) if made.name != "filter"])
     narrowed = _values(form.filter, list(fields(RowFilter)))
     if form.filter.hours is None:
         narrowed.pop("timezone", None)
-    told = {"severity": Severity(version.severity).label, "what to do": version.description}
     return {**own, **narrowed, **told}
 
 

@@ -94,8 +94,8 @@ def _days(typed: str) -> int:
 
 
 def _end(request: HttpRequest, version: Version) -> None:
-    rights.demand(rights.may_approve(request.user))
-    lifecycle.retire(version)
+    rights.demand(rights.may_end(request.user, version))
+    (lifecycle.retire if rights.may_approve(request.user) else lifecycle.withdraw)(version)
     end = version.effective_until
     when = f" for what happens from {end:%Y-%m-%d %H:%M} UTC on" if end else ""
     messages.success(request, f"Version {version.number} is retired{when}.")

@@ -23,7 +23,7 @@ from ...rules.kinds.gaps import (
     Window,
     Zone,
 )
-from ...rules.kinds.kind import FILTER_WORDINGS, Kind, RowFilter, as_json, gap_named
+from ...rules.kinds.kind import FILTER_WORDINGS, Kind, RowFilter, gap_named
 from ...rules.kinds.registry import KINDS, problems, read
 from ...rules.kinds.wording import phrases
 from ...rules.models import UserList
@@ -83,11 +83,11 @@ class TypedSentence:
         return cls(kind, given)
 
     @classmethod
-    def of(cls, form: Kind) -> "TypedSentence":
-        """With what a rule says."""
-        flat = as_json(form)
+    def of(cls, kind: str, parameters: dict[str, Any]) -> "TypedSentence":
+        """With what a version says, whether or not that can still be read."""
+        flat = dict(parameters)
         flat |= {f"filter.{name}": value for name, value in flat.pop("filter", {}).items()}
-        typed = cls.fresh(form.name)
+        typed = cls.fresh(kind)
         for name, value in flat.items():
             typed.given[name] = value if isinstance(value, list) else str(value)
         return typed

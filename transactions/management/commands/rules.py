@@ -17,7 +17,7 @@ from django.utils import timezone
 from transactions.intake.rejected import printable
 from transactions.rules import backtest_runs, documents, figures, lifecycle
 from transactions.rules.kinds.kind import Kind
-from transactions.rules.kinds.registry import read
+from transactions.rules.kinds.registry import read_kept
 from transactions.rules.models import Rule, Version, VersionState
 from transactions.rules.schema import schema
 
@@ -174,7 +174,7 @@ class Command(BaseCommand):
 
 
 def _kind(version: Version) -> Kind:
-    return read(version.kind, version.parameters)
+    return read_kept(version.kind, version.parameters)
 
 
 def _sentence(version: Version | None) -> str:

@@ -5,6 +5,7 @@ began, by when everything accepted before is stored.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -74,6 +75,8 @@ class ClockKind(Kind):
     walks: ClassVar[str] = "rows"
     # Whether a hit is a transaction's, or a moment's.
     of_transaction: ClassVar[bool] = False
+    # For how long after its end a version looks at what comes late, of the time before.
+    late: ClassVar[timedelta] = timedelta(0)
     filters: ClassVar[tuple[str, ...]] = ("hours", "zone")
 
     def check(self) -> None:
@@ -94,6 +97,7 @@ class PendingTooLong(ClockKind):
     title: ClassVar[str] = "Pending for long"
     wording: ClassVar[str] = "A transaction is still pending {minutes} minutes after it was accepted"
     of_transaction: ClassVar[bool] = True
+    late: ClassVar[timedelta] = timedelta(days=35)
     filters: ClassVar[tuple[str, ...]] = tuple(name for name in Kind.filters if name != "statuses")
     minutes: int = gap(Whole("the number of minutes", 1, MINUTES_MAX))
 

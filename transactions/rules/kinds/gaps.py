@@ -158,10 +158,16 @@ class Hours(Gap):
         return {"type": "string", "pattern": r"^\d{1,2}-\d{1,2}$"}
 
 
+# Names of files beside those of timezones, which mean another one on each machine, or none. PostgreSQL
+# knows them not, or otherwise.
+NO_ZONES = {"localtime", "posixrules", "Factory"}
+NO_AREAS = ("right/", "posix/", "SystemV/")
+
+
 @cache
 def _zones() -> set[str]:
     """They are looked for in files, for a twentieth of a second."""
-    return available_timezones()
+    return {name for name in available_timezones() - NO_ZONES if not name.startswith(NO_AREAS)}
 
 
 @dataclass(frozen=True)

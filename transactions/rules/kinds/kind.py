@@ -14,6 +14,10 @@ TABLE = Transaction._meta.db_table
 LISTS, ENTRIES = "rules_userlist", "rules_listentry"
 
 
+# Begins what a rule is narrowed by, in its sentence.
+LOOKING_AT = ", looking at transactions "
+
+
 def gap(what: Gap, **default: Any) -> Any:
     """A field of a form: a gap that may be left open if it has a `default`."""
     return field(metadata={"gap": what}, kw_only=True, **default)
@@ -27,8 +31,10 @@ class Bound:
         self._prefix = prefix
 
     def __call__(self, name: str, value: Any) -> str:
-        """The place of a value in the text."""
-        self.values[f"{self._prefix}{name}"] = value
+        """The place of a value in the text. Raises ValueError where another value has the name already."""
+        known = self.values.setdefault(f"{self._prefix}{name}", value)
+        if known != value:
+            raise ValueError(f"{name} is bound to {known!r}, and cannot be {value!r} too")
         return f"%({self._prefix}{name})s"
 
     def interval(self, name: str, seconds: int) -> str:
@@ -61,7 +67,7 @@ class RowFilter:
 
     def parts(self) -> Iterator[Part]:
         """The end of a sentence."""
-        joint = ", looking at transactions "
+        joint = LOOKING_AT
         for wording in FILTER_WORDINGS:
             said = list(filled(f"[{wording}]", lambda name: getattr(self, name), "filter."))
             if said:
