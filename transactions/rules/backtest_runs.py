@@ -292,7 +292,8 @@ class _Watch:
         if done < total:
             self._let_flush_go_first()
         ended_by = self._is_over()
-        if ended_by is not None and done < total:
+        # What is done to its end is not given back.
+        if ended_by is not None and (done < total or not isinstance(ended_by, GivenBack)):
             raise ended_by
         if time.monotonic() - self._noted_at >= NOTED_EVERY_S:
             if not self._unless_cancelled().update(steps_done=done, steps=total):
