@@ -16,6 +16,8 @@ class NameTaken(Exception):
 def create(valid: dict[str, Any], author: Any) -> Rule:
     """A rule with its first draft, as NewRule says. Raises NameTaken, and Unfit, which names the gap."""
     said = {name: valid[name] for name in ("severity", "description")}
+    # All that is wrong is told before it is tried.
+    lifecycle.checked_form(valid["kind"], valid["parameters"])
     try:
         with transaction.atomic():
             rule = Rule.objects.create(name=valid["name"], **said)

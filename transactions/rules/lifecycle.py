@@ -17,7 +17,7 @@ from ..audit.actions import Action
 from ..audit.entries import note
 from ..models import Rollup, Transaction
 from . import debts, keeping
-from .kinds.gaps import Unfit
+from .kinds.gaps import IN_FULL, Unfit
 from .kinds.kind import Kind, as_json
 from .kinds.registry import CLOCK_NAMES, read
 from .locks import RULES_LOCK
@@ -222,7 +222,7 @@ def _is_known(zone: str) -> bool:
     """Whether PostgreSQL, whose list of timezones may be another one than Python's, knows one."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT now() AT TIME ZONE %s", [zone])
+            cursor.execute("SELECT now() AT TIME ZONE %s", [IN_FULL.get(zone, zone)])
     except DataError:
         return False
     return True

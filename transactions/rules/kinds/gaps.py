@@ -78,7 +78,11 @@ class Factor(Gap):
 
     def read(self, value: Any) -> Decimal:
         try:
-            if type(value) not in (int, float, str, Decimal):
+            # Of texts what a person writes: Decimal would take "1_0.5" and "1e3", too.
+            is_text = isinstance(value, str)
+            if is_text and not re.fullmatch(r"\d{1,10}(\.\d{1,10})?", value, re.ASCII):
+                raise ValueError
+            if not is_text and type(value) not in (int, float, Decimal):
                 raise ValueError
             number = Decimal(str(value))
             if not self.least <= number <= self.most or number != round(number, 2):
@@ -164,6 +168,19 @@ NO_ZONES = {"localtime", "posixrules", "Factory"}
 NO_AREAS = ("right/", "posix/", "SystemV/")
 
 
+# Names that PostgreSQL would take for abbreviations first, and so without summer time: what the list of
+# timezones itself says each stands for.
+IN_FULL = {
+    "CET": "Europe/Brussels",
+    "EET": "Europe/Athens",
+    "EST": "America/Panama",
+    "HST": "Pacific/Honolulu",
+    "MET": "Europe/Brussels",
+    "MST": "America/Phoenix",
+    "WET": "Europe/Lisbon",
+}
+
+
 @cache
 def _zones() -> set[str]:
     """They are looked for in files, for a twentieth of a second."""
@@ -188,9 +205,10 @@ class ListName(Gap):
     """The name of a list of users. Whether there is one is looked at when a version is made."""
 
     def read(self, value: Any) -> str:
-        if not isinstance(value, str) or not 1 <= len(value) <= 100 or not value.isprintable():
+        name = value.strip() if isinstance(value, str) else ""
+        if not 1 <= len(name) <= 100 or not name.isprintable():
             raise ValueError("must be the name of a list of users")
-        return value
+        return name
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "minLength": 1, "maxLength": 100}
