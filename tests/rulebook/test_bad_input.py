@@ -179,6 +179,8 @@ def test_the_fields_of_a_version_are_told(ann: Caller, said: Any, told: dict[str
         ({"effective_from": "2026-01-31T12:00"}, "effective_from", "needs an offset"),
         ({"effective_from": "yesterday"}, "effective_from", "wrong format"),
         ({"effective_from": "2026-01-31T12:00:01Z"}, "effective_from", "begins at a full minute"),
+        ({"effective_from": "1969-12-31T23:59:00Z"}, "effective_from", "before 1970-01-01"),
+        ({"effective_from": "0001-01-01T00:00:00Z"}, "effective_from", "before 1970-01-01"),
         ({"effective_from": "2999-01-31T12:00:00Z"}, "effective_from", "not later than the next"),
         ({"effective_from": "0001-01-01T00:00:00+14:00"}, "effective_from", "range"),
         ({"effective_until": None}, "effective_until", "Unknown field"),

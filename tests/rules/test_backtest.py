@@ -75,8 +75,12 @@ def test_few_users_with_many_rows_are_several_slices_too(
     monkeypatch.setattr(backtest, "SLICE_ROWS", 10)
     store(*(row(user, NOON - timedelta(minutes=n)) for user in people for n in range(12)))
     seen: list[int] = []
-    rule = read("velocity_count", {"count": 10, "window": "1h"})
-    result = backtest.run(rule, BEGIN, END, progress=lambda done, total: not seen.append(done))
+
+    def go_on(done: int, total: int) -> bool:
+        seen.append(done)
+        return True
+
+    result = backtest.run(read("velocity_count", {"count": 10, "window": "1h"}), BEGIN, END, progress=go_on)
     assert (seen, result.hits) == ([1, 2, 3], 9)
 
 

@@ -168,7 +168,8 @@ def test_what_makes_no_sense_is_told_in_a_sentence(changes: dict[str, Any], reas
             "line 1: rule 1: parameters.amount: the amount must be a whole number from 1 to ",
         ),
         (
-            f'{{"rules": [\n{json.dumps(LARGE)},\n{{"name": "B", "parameters": {{"filter": {{"zone": 1, "zone": 2}}}}}}]}}',
+            f'{{"rules": [\n{json.dumps(LARGE)},'
+            '\n{"name": "B", "parameters": {"filter": {"zone": 1, "zone": 2}}}]}',
             "line 3: rule 2: “zone” stands twice in one object",
         ),
         (

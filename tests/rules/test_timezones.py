@@ -41,7 +41,8 @@ def test_postgresql_and_python_mean_the_same_by_the_name_of_a_timezone() -> None
             bound = Bound()
             text = within_hours("m.moment", "7-16", zone, bound)
             cursor.execute(
-                f"SELECT array_agg({text} ORDER BY m.moment) FROM unnest(%(moments)s::timestamptz[]) m (moment)",
+                f"SELECT array_agg({text} ORDER BY m.moment)"
+                " FROM unnest(%(moments)s::timestamptz[]) m (moment)",
                 {**bound.values, "moments": MOMENTS},
             )
             if cursor.fetchone()[0] != [in_hours(moment, "7-16", zone) for moment in MOMENTS]:

@@ -173,9 +173,7 @@ def _walks(kind: Kind) -> str:
     return kind.walks if isinstance(kind, ClockKind) else "users"
 
 
-def _slices(
-    cursor: Any, begin: datetime, end: datetime, window_s: int, progress: Progress
-) -> Iterator[None]:
+def _slices(cursor: Any, begin: datetime, end: datetime, window_s: int, progress: Progress) -> Iterator[None]:
     """Users by the slice, each put where a text looks for whom to look at."""
     cursor.execute(COUNT_USERS)
     users, done, last = cursor.fetchone()[0], 0, 0

@@ -26,7 +26,7 @@ from django.db.models.functions import Now
 from ..queue.keys import QUEUE
 from ..stores.postgres_session import Session
 from ..stores.redis_connection import connection
-from . import backtest
+from . import backtest, lifecycle
 from .kinds.kind import Kind, as_json
 from .kinds.registry import read
 from .models import UNFINISHED, Backtest, BacktestState, Rule, Version, VersionState
@@ -143,6 +143,10 @@ def range_of(
         begin = end - timedelta(days=days or RANGE_DAYS) if begin is None else begin
     except OverflowError:
         begin = end
+    try:
+        lifecycle.check_not_before_all(begin)
+    except lifecycle.MomentRefused as refused:
+        raise RangeRefused(str(refused)) from None
     if begin >= end:
         raise RangeRefused("The range must end after it begins.")
     if end - begin > timedelta(days=RANGE_DAYS_MAX):

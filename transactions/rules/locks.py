@@ -6,7 +6,8 @@ from typing import Any
 
 from ..stores.postgres_session import Session
 
-# Held, shared, by whoever stores a chunk or judges later, and alone by whoever brings a version into force: "txrl".
+# Held, shared, by whoever stores a chunk or judges later, and alone by whoever brings a version into force:
+# "txrl".
 RULES_LOCK = 0x7478726C
 
 # Held by whoever takes a file of rules: "txri".

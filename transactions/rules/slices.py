@@ -30,6 +30,17 @@ LOOK = f"""
 """
 # Purpose: how many users that were, and the last of them.
 SELECT_LOOKED = "SELECT count(*), max(user_id) FROM rule_look WHERE version = %s"
+# Purpose: how many rows users have in the time that is looked at, which is one time for all of them.
+COUNT_ROWS = f"""
+    SELECT count(*)
+      FROM rule_look l
+     CROSS JOIN LATERAL (
+        SELECT FROM {TABLE} t
+         WHERE t.user_id = l.user_id AND (t.user_id, t.created_at) >= (l.user_id, l.lo)
+           AND (t.user_id, t.created_at) < (l.user_id, l.hi)
+        OFFSET 0) t
+     WHERE l.version = %s
+"""
 
 
 def look(
@@ -54,3 +65,10 @@ def look(
     cursor.execute(SELECT_LOOKED, (version,))
     looked, last = cursor.fetchone()
     return looked, last or after
+
+
+def count_rows(cursor: Any, version: int) -> int:
+    """How many rows users who are looked at have in that time. Raises psycopg2.Error."""
+    cursor.execute(COUNT_ROWS, (version,))
+    rows: int = cursor.fetchone()[0]
+    return rows
