@@ -11,7 +11,7 @@ from tests.support.rules import LONG_AGO, eventually, pay_debt, rule_in_force
 from transactions.alerts.models import Alert
 from transactions.queue.records import stamp
 from transactions.rules import clock, evaluation, lifecycle, live
-from transactions.rules.models import ClockCursor, Hit, Version, VersionState
+from transactions.rules.models import ClockCursor, Debt, Hit, Version, VersionState
 from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -49,6 +49,7 @@ def test_after_the_last_rule_has_ended_no_chunk_is_looked_at_but_one_of_its_time
         nothing_is_touched(patch)
         take(record("T2", people[0]))
         assert flush().stored == 1
+    assert not Debt.objects.exists(), "as it would be owed where looking failed"
     take(record("LATE", people[0], created_at=now() - timedelta(hours=2)))
     flush()
     assert sorted(Hit.objects.exclude(transaction=None).values_list("transaction_id", flat=True)) == [

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django import Settings
 
@@ -11,7 +12,7 @@ from tests.support.accepting import push, queued, record, take
 from tests.support.rule_pages import at, member
 from tests.support.rules import pay_debt, rule_in_force
 from transactions.alerts.models import Alert
-from transactions.rules import documents, lifecycle
+from transactions.rules import backtest_runs, documents, lifecycle
 from transactions.rules.kinds import gaps
 from transactions.rules.models import ClockCursor, Debt, Hit, Rule, Version
 from transactions.rules.versions import _form
@@ -33,7 +34,7 @@ def bad(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Version:
 
 
 def forget_berlin(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gaps, "_zones", lambda: {"UTC"})
+    monkeypatch.setattr(gaps, "zone_names", lambda: {"UTC"})
     _form.cache_clear()
 
 
@@ -86,7 +87,12 @@ def test_one_about_the_clock_fails_by_itself_too(
     assert raised() == [("Bad", "T1"), ("Good", "T1")]
 
 
-def test_it_is_shown_exported_retired_and_asked_nothing(bad: Version, people: list[User]) -> None:
+def test_it_is_shown_exported_retired_and_asked_nothing(
+    bad: Version, people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    asked = backtest_runs.ask(bad.rule, version=bad)
+    forget_berlin(monkeypatch)
     client, account = member("reader", "view", "change", "approve")
     page = client.get("/api/rules/").json()
     said = {rule["name"]: rule["sentence"] for rule in page["results"]}
@@ -97,11 +103,15 @@ def test_it_is_shown_exported_retired_and_asked_nothing(bad: Version, people: li
     for url in (
         at("rule_changelist"),
         at("rule_change", bad.rule_id),
+        at("rule_backtest", bad.rule_id, asked.pk),
+        f"/api/rules/{bad.rule_id}/backtests/{asked.pk}/",
         f"{at('rule_draft', bad.rule_id)}?from={bad.number}",
         f"{at('rule_change', bad.rule_id)}?old={bad.number}&new={other.number}",
     ):
         assert client.get(url).status_code == 200, url
     with pytest.raises(retention.TooShort, match="“Bad”, which cannot be read, needs transactions"):
         retention.prune(3)
+    with pytest.raises(CommandError, match="cannot be read"):
+        call_command("rules", "backtest", "Bad", "--version", str(bad.number))
     lifecycle.retire(bad)
     retention.prune(3)

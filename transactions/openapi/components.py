@@ -170,7 +170,7 @@ BOOKS = an_object(
                     "versions": {**COUNT, "description": "In force, in shadow too."},
                     "debt_records": {**COUNT, "description": "Stored, and not judged yet."},
                     "oldest_debt_seconds": {"type": ["number", "null"], "minimum": 0},
-                    "open_alerts": {**COUNT, "description": "Not closed."},
+                    "open_alerts": {**COUNT, "description": "Not closed; counted up to 10,000."},
                     "last_hit": {**MOMENT, "type": ["string", "null"]},
                 }
             ),

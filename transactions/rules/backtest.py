@@ -27,6 +27,8 @@ SESSION = "transactions backtest"
 # A slice has so many users, and about so many rows, at most: it is watched and ended between two.
 SLICE_USERS = 1_000
 SLICE_ROWS = 100_000
+# Of what is looked at by the quarter of an hour.
+SLICE_DAYS = 7
 HITS_AT_A_TIME = 5_000
 # How long a whole run, and one slice of it, may take.
 RUN_S_MAX, SLICE_MS_MAX = 3_600.0, 600_000
@@ -198,7 +200,7 @@ def _clock_steps(
     now, last_row = cursor.fetchone()
     shared = {"begin": begin, "end": end}
     if kind.walks == "buckets":
-        yield {**shared, "after": begin - timedelta(seconds=1), "moment": now}
+        yield from _bucket_steps(begin, end, now, progress)
         return
     row, latest, more = 0, None, True
     while more:
@@ -213,16 +215,33 @@ def _clock_steps(
             raise Cancelled
 
 
+def _bucket_steps(
+    begin: datetime, end: datetime, now: datetime, progress: Progress
+) -> Iterator[dict[str, Any]]:
+    step = timedelta(days=SLICE_DAYS)
+    steps = -(-(end - begin) // step)
+    for done in range(steps):
+        first = begin + done * step
+        last = min(first + step, end)
+        yield {"begin": first, "end": last, "after": first - timedelta(seconds=1), "moment": now}
+        if not progress(done + 1, steps):
+            raise Cancelled
+
+
 def _keep_found(
     cursor: Any, kind: ClockKind, beside: Kind | None, begin: datetime, end: datetime, progress: Progress
 ) -> None:
     """Fills the table of what was found, of one rule after the other."""
-    for other, each in ((False, kind), (True, beside)):
-        if isinstance(each, ClockKind):
-            for values in _clock_steps(cursor, each, begin, end, progress):
-                bound = Bound()
-                text = _template(each).format(text=each.sql(bound))
-                cursor.execute(KEEP_FOUND.format(other=other, text=text), {**bound.values, **values})
+    rules = [each for each in (kind, beside) if isinstance(each, ClockKind)]
+
+    def of_all(done: int, total: int) -> bool:
+        return progress(number * total + done, len(rules) * total)
+
+    for number, each in enumerate(rules):
+        for values in _clock_steps(cursor, each, begin, end, of_all):
+            bound = Bound()
+            text = _template(each).format(text=each.sql(bound))
+            cursor.execute(KEEP_FOUND.format(other=number == 1, text=text), {**bound.values, **values})
 
 
 def _template(kind: ClockKind) -> str:

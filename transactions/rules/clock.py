@@ -36,7 +36,7 @@ HALVINGS_MAX = 7
 RETRY_S, RETRY_S_MAX = 5, 600
 # How many times as long as of a chunk it may take then, at most.
 TIMES_MAX = 4
-# How far `created_at` may be ahead of the acceptance.
+# How far ahead of its acceptance a transaction may happen.
 AHEAD = timedelta(minutes=5)
 
 # Purpose: how far a version has come, how often it failed since, and whether it is left alone for that.

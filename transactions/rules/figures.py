@@ -12,6 +12,7 @@ from ..metrics.counters import tally
 from ..stores.bounded_queries import bounded
 from ..stores.hash_tag import TAG
 from ..stores.redis_connection import connection, text
+from .activity import COUNTED_MAX
 from .models import ClockCursor, Debt, Hit, Rule, Version, VersionState
 
 VERSION, RULE = Version._meta.db_table, Rule._meta.db_table
@@ -30,8 +31,13 @@ SELECT_FIGURES = f"""
     SELECT (SELECT count(*) FROM {VERSION} WHERE state IN ('{VersionState.SHADOW}', '{VersionState.ACTIVE}')),
            coalesce(sum(records), 0),
            extract(epoch FROM now() - min(made_at) FILTER (WHERE due_at <= now() OR error <> ''))::float,
-           (SELECT count(*) FROM {ALERT} WHERE NOT (state = 'CLOSED')),
+           (SELECT count(*) FROM (SELECT FROM {ALERT} WHERE state <> 'CLOSED' LIMIT {COUNTED_MAX}) open),
            (SELECT max(raised_at) FROM {HIT})
+      FROM {DEBT}
+"""
+# Purpose: the age of the oldest debt that could have been paid.
+SELECT_OLDEST = f"""
+    SELECT extract(epoch FROM now() - min(made_at) FILTER (WHERE due_at <= now() OR error <> ''))::float
       FROM {DEBT}
 """
 # Purpose: versions that failed when they were tried last; None is what no single one is to blame for.
@@ -58,7 +64,7 @@ SELECT_FOUND = f"""
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """As the books show them; the age is None where nothing is owed."""
+    """As the books show them, alerts counted up to COUNTED_MAX; the age is None where nothing is owed."""
 
     versions: int
     debt_records: int
@@ -116,8 +122,9 @@ def problems() -> list[str]:
         told = [
             f"{f'the rule “{name}”' if name else 'the rules'}: {error}" for name, error in cursor.fetchall()
         ]
+        cursor.execute(SELECT_OLDEST)
+        (oldest_s,) = cursor.fetchone()
     told += _left()
-    oldest_s = read().oldest_debt_seconds
     if oldest_s is not None and oldest_s > OLD_S:
         told.append(f"what was stored {round(oldest_s)} s ago has not been judged by rules")
     return told

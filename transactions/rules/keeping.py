@@ -2,14 +2,14 @@
 
 What is promised of late records: with transactions kept for `days_needed` a record that comes up to LATE
 after it happened is judged as if it had come in time. One that comes later still is judged by what is left
-of its window: `RETENTION_DAYS` less the window is how late it may be.
+of its window: the days for which they are kept, less the window, are how late it may be.
 """
 
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from ..models import Transaction
-from .kinds.registry import Unreadable, read_kept
+from .kinds.registry import UnreadableKind, read_kept
 from .models import Debt, Version, VersionState
 from .versions import judging
 
@@ -56,7 +56,7 @@ def longest() -> tuple[int, str]:
     needed = []
     for version in in_force:
         kind = read_kept(version.kind, version.parameters)
-        told = ", which cannot be read," if isinstance(kind, Unreadable) else ""
+        told = ", which cannot be read," if isinstance(kind, UnreadableKind) else ""
         needed.append((days_needed(kind.memory_s), f"“{version.rule.name}”{told}"))
     return max(needed, default=(0, ""))
 

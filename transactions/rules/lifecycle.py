@@ -117,18 +117,18 @@ def draft(
             severity=held.severity if severity is None else severity,
             description=held.description if description is None else description,
         )
-        note(Action.VERSION_DRAFTED, version, author=_named(author))
+        note(Action.VERSION_DRAFTED, version, author=named(author))
         return version
 
 
-def submit(version: Version) -> None:
+def submit(version: Version, by: Any = None) -> None:
     """Asks for approval. Raises StepRefused."""
     with alone() as cursor:
         held = _held(version, VersionState.DRAFT)
         held.state = VersionState.SUBMITTED
         held.submitted_at = _now(cursor)
         held.save(update_fields=["state", "submitted_at"])
-        note(Action.VERSION_SUBMITTED, held)
+        note(Action.VERSION_SUBMITTED, held, by=named(by))
     version.refresh_from_db()
 
 
@@ -158,7 +158,7 @@ def approve(version: Version, approver: Any, *, shadow: bool = False, begin: dat
             # What it found in shadow stays without an alert, and what it is still to find of that time.
             held.alerts_from = held.effective_from if fresh else max(minute, held.effective_from)
             for other in held.rule.versions.filter(state=VersionState.ACTIVE):
-                _end(other, minute)
+                _end(other, minute, approver)
         held.save(
             update_fields=[
                 "state",
@@ -179,8 +179,8 @@ def approve(version: Version, approver: Any, *, shadow: bool = False, begin: dat
             Action.VERSION_APPROVED,
             held,
             state=held.state,
-            author=_named(held.author),
-            approver=_named(approver),
+            author=named(held.author),
+            approver=named(approver),
             effective_from=held.effective_from,
         )
     version.refresh_from_db()
@@ -194,7 +194,7 @@ def activate(version: Version, approver: Any, *, shadow: bool = False, begin: da
     """
     with transaction.atomic():
         if version.state == VersionState.DRAFT:
-            submit(version)
+            submit(version, approver)
         approve(version, approver, shadow=shadow, begin=begin)
 
 
@@ -203,17 +203,17 @@ def may_withdraw(version: Version, account: Any) -> bool:
     return version.state in NOT_APPROVED and account is not None and account.pk == version.author_id
 
 
-def retire(version: Version) -> None:
+def retire(version: Version, by: Any = None) -> None:
     """Ends a version at the next full minute, or withdraws one not in force yet. Raises StepRefused."""
-    _retire(version, *NOT_APPROVED, VersionState.SHADOW, VersionState.ACTIVE)
+    _retire(version, by, *NOT_APPROVED, VersionState.SHADOW, VersionState.ACTIVE)
 
 
-def withdraw(version: Version) -> None:
+def withdraw(version: Version, by: Any = None) -> None:
     """Ends a version that nobody has approved. Raises StepRefused, also where somebody just has."""
-    _retire(version, *NOT_APPROVED)
+    _retire(version, by, *NOT_APPROVED)
 
 
-def give_up(version: Version, reason: str, by: str = "") -> int:
+def give_up(version: Version, reason: str, by: Any = None) -> int:
     """What a version that has ended still owes is never judged, nor what comes late of its time.
 
     Says how many records that are, as far as is known. `by` is who decided it. Raises StepRefused.
@@ -228,14 +228,14 @@ def give_up(version: Version, reason: str, by: str = "") -> int:
         ClockCursor.objects.update_or_create(
             version=held, defaults={"done": True, "error": "", "due_at": None}
         )
-        note(Action.VERSION_GIVEN_UP, held, reason=reason, records=owed["records"], by=by)
+        note(Action.VERSION_GIVEN_UP, held, reason=reason, records=owed["records"], by=named(by))
     records: int = owed["records"]
     return records
 
 
-def _retire(version: Version, *states: VersionState) -> None:
+def _retire(version: Version, by: Any, *states: VersionState) -> None:
     with alone() as cursor:
-        _end(_held(version, *states), next_minute(cursor))
+        _end(_held(version, *states), next_minute(cursor), by)
     version.refresh_from_db()
 
 
@@ -290,15 +290,16 @@ def is_full_minute(moment: datetime) -> bool:
     return moment.second == 0 and moment.microsecond == 0
 
 
-def _end(version: Version, minute: datetime) -> None:
+def _end(version: Version, minute: datetime, by: Any) -> None:
     if version.effective_from is not None:
         version.effective_until = max(minute, version.effective_from)
     version.state = VersionState.RETIRED
     version.save(update_fields=["state", "effective_until"])
-    note(Action.VERSION_RETIRED, version, effective_until=version.effective_until)
+    note(Action.VERSION_RETIRED, version, effective_until=version.effective_until, by=named(by))
 
 
-def _named(user: Any) -> str:
+def named(user: Any) -> str:
+    """The name under which the audit trail has somebody; "" for nobody known."""
     return user.get_username() if user is not None else ""
 
 

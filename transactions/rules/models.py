@@ -190,6 +190,8 @@ class Hit(models.Model):
             models.Index(fields=["raised_at"], name="hit_by_time"),
             # Pages of a version's hits, and how many there were lately.
             models.Index(fields=["version", "raised_at", "id"], name="hit_by_version"),
+            # The same of one user, who may have few among very many.
+            models.Index(fields=["version", "user", "raised_at", "id"], name="hit_by_user"),
         ]
 
     def __str__(self) -> str:

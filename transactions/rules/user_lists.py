@@ -1,106 +1,47 @@
-"""Who stands on a list: entries are made and ended, for the next full minute, and never edited."""
+"""Lists of users: how many stand on each now, and which rules name it."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Collection
 from typing import Any
 
-from django.contrib.auth import get_user_model
-from django.db.models import F, Q, QuerySet, Value
-from django.db.models.functions import Greatest
+from django.db.models import Q, QuerySet
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Now
 
-from ..audit.actions import Action
-from ..audit.entries import note
-from .lifecycle import MomentRefused, StepRefused, alone, is_full_minute, next_minute
-from .models import ListEntry, UserList
+from .activity import COUNTED_MAX
+from .models import ListEntry, UserList, Version, VersionState
 
-# So many users of those that are put on a list, or taken off, stand in the audit trail, beside their number.
-NOTED_USERS_MAX = 100
-# Unknown users that one sentence names.
-TOLD_MAX = 10
+# Versions that are in force or about to be.
+_NAMING = (VersionState.SUBMITTED, VersionState.SHADOW, VersionState.ACTIVE)
 
-# Purpose: entries of users who do not stand on the list as long already.
-ADD_ENTRIES = f"""
-    INSERT INTO {ListEntry._meta.db_table} (list_id, user_id, comment, made_by_id, starts_at, ends_at)
-    SELECT %(list)s, k.key, %(comment)s, %(by)s, %(starts)s, %(expires)s::timestamptz
-      FROM unnest(%(users)s::integer[]) k (key)
-     WHERE NOT EXISTS (
-        SELECT FROM {ListEntry._meta.db_table} e
-         WHERE e.list_id = %(list)s AND e.user_id = k.key AND e.starts_at <= %(starts)s
-           AND coalesce(e.ends_at >= %(expires)s::timestamptz, e.ends_at IS NULL))
+# Purpose: users who stand on a list now, each once, by the index entry_by_user.
+COUNT_STANDING = f"""
+    (SELECT count(*) FROM (SELECT DISTINCT e.user_id FROM {ListEntry._meta.db_table} e
+      WHERE e.list_id = {UserList._meta.db_table}.id AND e.starts_at <= now()
+        AND coalesce(e.ends_at > now(), true)
+      LIMIT %s) counted)
 """
 
 
-class UnknownUsers(StepRefused):
-    """There are no users of these keys."""
-
-    def __init__(self, keys: list[int]) -> None:
-        super().__init__(f"There is no user {', '.join(map(str, keys[:TOLD_MAX]))}.")
-        self.keys = keys
+def with_standing(lists: QuerySet[UserList]) -> QuerySet[Any]:
+    """The lists, each with `standing`: the users who stand there now, counted up to COUNTED_MAX."""
+    return lists.annotate(standing=RawSQL(COUNT_STANDING, [COUNTED_MAX]))
 
 
-def check_users(keys: Sequence[int]) -> None:
-    """Raises UnknownUsers, with those of the keys that no user has."""
-    known = set(get_user_model()._default_manager.filter(pk__in=keys).values_list("pk", flat=True))
-    if unknown := [key for key in keys if key not in known]:
-        raise UnknownUsers(unknown)
+def in_force() -> Q:
+    """Entries whose users stand on the list now."""
+    return Q(starts_at__lte=Now()) & (Q(ends_at=None) | Q(ends_at__gt=Now()))
 
 
-def add_entries(
-    users: UserList,
-    keys: Sequence[int],
-    *,
-    by: Any = None,
-    expires: datetime | None = None,
-    comment: str = "",
-) -> int:
-    """Puts users, by their keys, on a list: from the next full minute until before `expires`, another one.
-
-    Says how many: who stands there as long already is not put there again. Raises UnknownUsers and
-    MomentRefused, and then nobody was put there.
-    """
-    wanted = list(dict.fromkeys(keys))
-    check_users(wanted)
-    with alone() as cursor:
-        starts = next_minute(cursor)
-        if expires is not None and (expires <= starts or not is_full_minute(expires)):
-            raise MomentRefused("The end of an entry must be a full minute to come.")
-        cursor.execute(
-            ADD_ENTRIES,
-            {
-                "list": users.pk,
-                "users": wanted,
-                "comment": comment,
-                "by": None if by is None else by.pk,
-                "starts": starts,
-                "expires": expires,
-            },
-        )
-        added: int = cursor.rowcount
-        if added:
-            some = wanted[:NOTED_USERS_MAX]
-            note(Action.LIST_ENTRY_MADE, users, added=added, users=some, ends_at=expires, comment=comment)
-    return added
-
-
-def end_entry(entry: ListEntry) -> None:
-    """Ends an entry at the next full minute; one that ends earlier stays as it is."""
-    _end_entries(ListEntry.objects.filter(pk=entry.pk))
-    entry.refresh_from_db()
-
-
-def end_entries(users: UserList, keys: Sequence[int]) -> int:
-    """Takes users off a list at the next full minute; says how many entries of theirs were ended."""
-    return _end_entries(users.entries.filter(user__in=keys))
-
-
-def _end_entries(entries: QuerySet[ListEntry]) -> int:
-    with alone() as cursor:
-        minute = next_minute(cursor)
-        end = Greatest(F("starts_at"), Value(minute))
-        later = entries.filter(Q(ends_at=None) | Q(ends_at__gt=end)).select_related("list")
-        some = list(later[:NOTED_USERS_MAX])
-        ended = later.update(ends_at=end)
-        if some:
-            users = [entry.user_id for entry in some]
-            note(Action.LIST_ENTRY_ENDED, some[0].list, ended=ended, users=users, ends_at=minute)
-        return ended
+def naming(lists: Collection[str]) -> dict[str, list[str]]:
+    """By the name of a list the rules that name it, and are in force or about to be."""
+    places = ("parameters__list_name", "parameters__filter__in_list", "parameters__filter__not_in_list")
+    named = Q()
+    for place in places:
+        named |= Q(**{f"{place}__in": list(lists)})
+    found: dict[str, list[str]] = {name: [] for name in lists}
+    versions = Version.objects.filter(named, state__in=_NAMING).order_by("rule__name")
+    for rule, *said in versions.values_list("rule__name", *places).distinct():
+        for name in {name for name in said if name in found}:
+            if rule not in found[name]:
+                found[name].append(rule)
+    return found

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from .kinds.kind import Bound, Kind
-from .kinds.registry import CLOCK_NAMES, Unreadable, read_kept
+from .kinds.registry import CLOCK_NAMES, UnreadableKind, read_kept
 from .models import ClockCursor, Debt, Rule, Version, VersionState
 
 VERSION, RULE, DEBT = Version._meta.db_table, Rule._meta.db_table, Debt._meta.db_table
@@ -63,7 +63,7 @@ class Judging:
     @property
     def unreadable(self) -> str:
         """Why it cannot be read; "" if it can."""
-        return self.kind.sentence() if isinstance(self.kind, Unreadable) else ""
+        return self.kind.sentence() if isinstance(self.kind, UnreadableKind) else ""
 
     def alerts(self, moment: datetime) -> bool:
         """Whether a hit that happened then goes into an alert: of a time in shadow none does."""

@@ -10,8 +10,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from ...alerts.models import Severity
-from ...rulebook import changes
-from ...rules import documents, lifecycle
+from ...rules import changes, documents, lifecycle
 from ...rules.kinds.gaps import Unfit
 from ...rules.kinds.kind import Kind, as_json
 from ...rules.kinds.registry import KINDS
@@ -159,8 +158,7 @@ def _kept(request: HttpRequest, rule: Rule | None, said: TypedRule, form: Kind) 
     told: dict[str, Any] = {"severity": said.severity, "description": said.description}
     parameters = as_json(form)
     if rule is None:
-        worded = {"kind": form.name, "parameters": parameters}
-        rule = changes.create({"name": said.name, **told, **worded}, request.user)
+        rule = changes.create(said.name, form.name, parameters, request.user, **told)
     else:
         lifecycle.draft(rule, form.name, parameters, request.user, **told)
     messages.success(request, "The draft is kept. Try it on what has happened, then submit it.")

@@ -9,6 +9,17 @@ from django.http import HttpRequest
 from ...access.rights import Right, rights_of
 from ...rules import lifecycle
 from ...rules.models import Version
+from ..lists import BoundedAdmin, M
+
+
+class SeenWithRules(BoundedAdmin[M]):
+    """For the admin of a model: whoever may see rules sees it, and nobody else, whatever they may change."""
+
+    def has_view_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return may_view(request.user)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return may_view(request.user)
 
 
 def may_view(user: Any) -> bool:

@@ -61,7 +61,7 @@ def test(request: HttpRequest, rule: int) -> HttpResponse:
 
 def _submit(request: HttpRequest, version: Version) -> None:
     rights.demand(rights.may_change(request.user))
-    lifecycle.submit(version)
+    lifecycle.submit(version, request.user)
     messages.success(request, f"Version {version.number} waits for approval.")
 
 
@@ -95,7 +95,8 @@ def _days(typed: str) -> int:
 
 def _end(request: HttpRequest, version: Version) -> None:
     rights.demand(rights.may_end(request.user, version))
-    (lifecycle.retire if rights.may_approve(request.user) else lifecycle.withdraw)(version)
+    end_it = lifecycle.retire if rights.may_approve(request.user) else lifecycle.withdraw
+    end_it(version, request.user)
     end = version.effective_until
     when = f" for what happens from {end:%Y-%m-%d %H:%M} UTC on" if end else ""
     messages.success(request, f"Version {version.number} is retired{when}.")

@@ -6,14 +6,15 @@ What may stand in a gap is told by the gap itself, and judged as a file of rules
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, dataclass, field, fields
+from decimal import Decimal
 from typing import Any
-from zoneinfo import available_timezones
 
 from django.http import QueryDict
 
 from ...rules.kinds.gaps import (
     WINDOW_WORDS,
     Choice,
+    Factor,
     Gap,
     Hours,
     ListName,
@@ -22,6 +23,7 @@ from ...rules.kinds.gaps import (
     Whole,
     Window,
     Zone,
+    zone_names,
 )
 from ...rules.kinds.kind import FILTER_WORDINGS, Kind, RowFilter, gap_named
 from ...rules.kinds.registry import KINDS, problems, read
@@ -34,6 +36,7 @@ TYPED_MAX = 200
 _MARKS = "[,' \u00a0\u2009\u202f]"
 _GROUPED = re.compile(rf"\d{{1,3}}({_MARKS}\d{{3}})+", re.ASCII)
 _WHOLE = re.compile(r"-?\d+", re.ASCII)
+_DECIMAL = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -187,7 +190,7 @@ def _short(what: Gap) -> str:
 
 
 def zones() -> list[str]:
-    return sorted(available_timezones())
+    return sorted(zone_names())
 
 
 def _gaps(kind: type[Kind]) -> list[tuple[str, Any]]:
@@ -215,7 +218,9 @@ def _named(lists: Iterable[UserList]) -> list[tuple[str, str]]:
 
 def _value(what: Gap, typed: Any) -> Any:
     """What was typed as JSON has it; numbers may be written in groups, as the pages show them."""
-    if not isinstance(what, Whole) or not isinstance(typed, str):
+    if not isinstance(what, Whole | Factor) or not isinstance(typed, str):
         return typed
+    if isinstance(what, Factor):
+        return Decimal(typed) if _DECIMAL.fullmatch(typed) else typed
     digits = re.sub(_MARKS, "", typed) if _GROUPED.fullmatch(typed) else typed
     return int(digits) if _WHOLE.fullmatch(digits) else typed

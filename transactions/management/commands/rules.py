@@ -14,6 +14,7 @@ from django.db import Error as DatabaseError
 from django.db import IntegrityError
 from django.utils import timezone
 
+from transactions.access.rights import Right, rights_of
 from transactions.intake.rejected import printable
 from transactions.rules import backtest_runs, documents, figures, lifecycle
 from transactions.rules.kinds.kind import Kind
@@ -45,7 +46,11 @@ class Command(BaseCommand):
             which = each.add_mutually_exclusive_group(required=True)
             which.add_argument("file", nargs="?", metavar="FILE", help="- for standard input")
             which.add_argument("--starter", action="store_true", help="the rules that come along")
-        taking.add_argument("--by", metavar="USERNAME", help="the author; asked for with FOUR_EYES")
+        taking.add_argument(
+            "--by",
+            metavar="USERNAME",
+            help="the author, who has the right rules.change; asked for with FOUR_EYES",
+        )
         what.add_parser("start", help="where there is no rule: those that come along, in force at once")
         export = what.add_parser("export", help="a file of rules, on standard output")
         export.add_argument("names", nargs="*", metavar="NAME", help="all, where none is named")
@@ -57,8 +62,9 @@ class Command(BaseCommand):
             each.add_argument("name", metavar="NAME")
             each.add_argument("--version", type=int, dest="number", metavar="N", help="by default the newest")
         giving_up.add_argument("--reason", required=True, metavar="TEXT", help="why, for the audit trail")
-        giving_up.add_argument("--by", metavar="USERNAME", help="who decided it, with the right to approve")
-        activate.add_argument("--by", metavar="USERNAME", help="who approves; asked for with FOUR_EYES")
+        deciders = {activate: "who approves; asked for with FOUR_EYES", retire: "who ends it"}
+        for each, told in {**deciders, giving_up: "who decides it"}.items():
+            each.add_argument("--by", metavar="USERNAME", help=f"{told}; with the right rules.approve")
         activate.add_argument("--shadow", action="store_true", help="hits without alerts")
         activate.add_argument(
             "--since",
@@ -123,7 +129,9 @@ class Command(BaseCommand):
             raise CommandError(
                 "FOUR_EYES is on, so whoever approves is not the author: name the author, --by."
             )
-        drafts, unchanged = documents.import_rules(documents.parse(_text(file)), _user(by))
+        drafts, unchanged = documents.import_rules(
+            documents.parse(_text(file)), _user(by, Right.CHANGE_RULES)
+        )
         for version in drafts:
             self.stdout.write(f"draft: {version}")
         self.stdout.write(f"drafts: {len(drafts)}, unchanged: {len(unchanged)}")
@@ -142,24 +150,22 @@ class Command(BaseCommand):
         self, *, name: str, number: int | None, by: str | None, shadow: bool, since: Any, **options: Any
     ) -> None:
         version = lifecycle.version_of(_rule(name), number, *TO_ACTIVATE)
-        lifecycle.activate(version, _user(by), shadow=shadow, begin=since)
+        lifecycle.activate(version, _user(by, Right.APPROVE_RULES), shadow=shadow, begin=since)
         state = VersionState(version.state).label.lower()
         self.stdout.write(f"{version}: {state} from {version.effective_from:%Y-%m-%d %H:%M} UTC")
 
-    def _retire(self, *, name: str, number: int | None, **options: Any) -> None:
+    def _retire(self, *, name: str, number: int | None, by: str | None, **options: Any) -> None:
         version = lifecycle.version_of(_rule(name), number, *IN_FORCE)
-        lifecycle.retire(version)
+        lifecycle.retire(version, _user(by, Right.APPROVE_RULES))
         end = version.effective_until
         self.stdout.write(f"{version}: retired" + (f" from {end:%Y-%m-%d %H:%M} UTC" if end else ""))
 
     def _give_up(self, *, name: str, number: int | None, by: str | None, reason: str, **options: Any) -> None:
-        user = _user(by)
-        if user is not None and not user.has_perm("rules.approve_rule"):
-            raise CommandError(f"{printable(str(by))} may not approve rules, and so not give up either.")
+        user = _user(by, Right.APPROVE_RULES)
         if not reason.strip():
             raise CommandError("Say why, --reason.")
         version = lifecycle.version_of(_rule(name), number, VersionState.RETIRED)
-        records = lifecycle.give_up(version, reason.strip(), by or "")
+        records = lifecycle.give_up(version, reason.strip(), user)
         self.stdout.write(f"{version}: given up, about {records:,} records that it had not judged")
 
     def _backtest(self, *, name: str, number: int | None, **options: Any) -> None:
@@ -180,10 +186,12 @@ class Command(BaseCommand):
         self, *, name: str, users: list[int], file: str | None, by: str | None, **options: Any
     ) -> None:
         more = {each: options[each] for each in ("comment", "expires")}
-        self.stdout.write(add_users(name, users, file, by=_user(by), **more))
+        self.stdout.write(add_users(name, users, file, by=_user(by, Right.CHANGE_RULES), **more))
 
-    def _list_end(self, *, name: str, users: list[int], file: str | None, **options: Any) -> None:
-        self.stdout.write(end_users(name, users, file))
+    def _list_end(
+        self, *, name: str, users: list[int], file: str | None, by: str | None, **options: Any
+    ) -> None:
+        self.stdout.write(end_users(name, users, file, by=_user(by, Right.CHANGE_RULES)))
 
 
 def _kind(version: Version) -> Kind:
@@ -201,13 +209,16 @@ def _rule(name: str) -> Rule:
     return found
 
 
-def _user(name: str | None) -> Any:
+def _user(name: str | None, right: Right) -> Any:
+    """The user of that name, who has the right to what is done; None where nobody is named."""
     if name is None:
         return None
     model = get_user_model()
     found = model._default_manager.filter(**{model.USERNAME_FIELD: name}, is_active=True).first()
     if found is None:
         raise CommandError(f"There is no active user “{printable(name)}”.")
+    if right not in rights_of(found):
+        raise CommandError(f"“{printable(name)}” does not have the right {right}.")
     return found
 
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from ...models import Rollup
-from .gaps import Factor, Unfit, Whole
+from .gaps import Factor, Whole
 from .kind import TABLE, Bound, Kind, gap, within_hours
 
 ROLLUP = Rollup._meta.db_table
@@ -78,12 +78,6 @@ class ClockKind(Kind):
     # For how long after its end a version looks at what comes late, of the time before.
     late: ClassVar[timedelta] = timedelta(0)
     filters: ClassVar[tuple[str, ...]] = ("hours", "zone")
-
-    def check(self) -> None:
-        super().check()
-        for name in vars(self.filter):
-            if name not in self.filters and getattr(self.filter, name):
-                raise Unfit(f"filter.{name}", "this kind of rule cannot be narrowed so")
 
     def hours(self, moment: str, bound: Bound) -> str:
         if self.filter.hours is None:

@@ -78,11 +78,7 @@ class Factor(Gap):
 
     def read(self, value: Any) -> Decimal:
         try:
-            # Of texts what a person writes: Decimal would take "1_0.5" and "1e3", too.
-            is_text = isinstance(value, str)
-            if is_text and not re.fullmatch(r"\d{1,10}(\.\d{1,10})?", value, re.ASCII):
-                raise ValueError
-            if not is_text and type(value) not in (int, float, Decimal):
+            if type(value) not in (int, float, Decimal):
                 raise ValueError
             number = Decimal(str(value))
             if not self.least <= number <= self.most or number != round(number, 2):
@@ -94,7 +90,8 @@ class Factor(Gap):
         return number
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "number", "minimum": float(self.least), "maximum": float(self.most)}
+        bounds = {"minimum": float(self.least), "maximum": float(self.most)}
+        return {"type": "number", **bounds, "multipleOf": 0.01}
 
 
 @dataclass(frozen=True)
@@ -148,18 +145,24 @@ class Statuses(Gap):
         return {"type": "array", "items": {"enum": ["SUCCESS", "FAILED"]}}
 
 
+# Two hours of the day that are not the same; some take `$` for before a line break too.
+HOURS = r"^(?!0?([0-9]+)-0?\1$)([01]?[0-9]|2[0-3])-([01]?[0-9]|2[0-4])$(?!\n)"
+
+
 @dataclass(frozen=True)
 class Hours(Gap):
     """Hours of the day as "8-18", from the first until before the second; "22-6" goes over midnight."""
 
     def read(self, value: Any) -> str:
         found = re.fullmatch(r"(\d{1,2})-(\d{1,2})", value, re.ASCII) if isinstance(value, str) else None
-        if found is None or not (int(found[1]) < 24 and int(found[2]) <= 24 and found[1] != found[2]):
+        if found is None or not (
+            int(found[1]) < 24 and int(found[2]) <= 24 and int(found[1]) != int(found[2])
+        ):
             raise ValueError('must be two hours of the day like "8-18" or "22-6"')
         return f"{int(found[1])}-{int(found[2])}"
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "string", "pattern": r"^\d{1,2}-\d{1,2}$"}
+        return {"type": "string", "pattern": HOURS}
 
 
 # Names of files beside those of timezones, which mean another one on each machine, or none. PostgreSQL
@@ -182,7 +185,7 @@ IN_FULL = {
 
 
 @cache
-def _zones() -> set[str]:
+def zone_names() -> set[str]:
     """They are looked for in files, for a twentieth of a second."""
     return {name for name in available_timezones() - NO_ZONES if not name.startswith(NO_AREAS)}
 
@@ -192,7 +195,7 @@ class Zone(Gap):
     """A timezone of the IANA database."""
 
     def read(self, value: Any) -> str:
-        if not isinstance(value, str) or value not in _zones():
+        if not isinstance(value, str) or value not in zone_names():
             raise ValueError("must be a timezone like UTC or Europe/Berlin")
         return value
 
@@ -200,15 +203,20 @@ class Zone(Gap):
         return {"type": "string"}
 
 
+# Something visible. Of what cannot be printed the controls, the line breaks, all spaces but the plain one.
+UNPRINTABLE = r"\u0000-\u001f\u007f-\u00a0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"
+PRINTABLE = rf"^(?= *[^ ])[^{UNPRINTABLE}]*$(?!\n)"
+
+
 @dataclass(frozen=True)
 class ListName(Gap):
     """The name of a list of users. Whether there is one is looked at when a version is made."""
 
     def read(self, value: Any) -> str:
-        name = value.strip() if isinstance(value, str) else ""
-        if not 1 <= len(name) <= 100 or not name.isprintable():
+        name = value.strip() if isinstance(value, str) and value.isprintable() else ""
+        if not name or len(value) > 100:
             raise ValueError("must be the name of a list of users")
         return name
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "string", "minLength": 1, "maxLength": 100}
+        return {"type": "string", "minLength": 1, "maxLength": 100, "pattern": PRINTABLE}

@@ -69,7 +69,7 @@ class RowFilter:
         """The end of a sentence."""
         joint = LOOKING_AT
         for wording in FILTER_WORDINGS:
-            said = list(filled(f"[{wording}]", lambda name: getattr(self, name), "filter."))
+            said = list(_filled(f"[{wording}]", self, "filter."))
             if said:
                 yield Part(joint)
                 yield from said
@@ -179,8 +179,7 @@ class Kind:
 
     def parts(self) -> list[Part]:
         """Its sentence: words, and what stands in the gaps."""
-        own = filled(self.wording, lambda name: getattr(self, name))
-        return [*own, *self.filter.parts(), Part(".")]
+        return [*_filled(self.wording, self), *self.filter.parts(), Part(".")]
 
     def sentence(self) -> str:
         return "".join(part.text for part in self.parts())
@@ -210,6 +209,15 @@ def gap_named(form: type[Any], name: str) -> Gap:
     return found
 
 
+def _filled(wording: str, form: Any, where: str = "") -> Iterator[Part]:
+    return filled(
+        wording,
+        lambda name: getattr(form, name),
+        lambda name, value: gap_named(type(form), name).shown(value),
+        where,
+    )
+
+
 def window_seconds(window: str) -> int:
     return WINDOWS_S[window]
 
@@ -228,6 +236,8 @@ def read_form(form: type[Any], given: Any, where: str = "") -> Any:
     for name, made in known.items():
         if name == "filter":
             values[name] = read_form(RowFilter, given.get(name, {}), "filter.")
+            if others := [each for each in given.get(name, {}) if each not in form.filters]:
+                raise Unfit(f"filter.{others[0]}", "this kind of rule cannot be narrowed so")
             continue
         if given.get(name) is not None or made.default is MISSING:
             values[name] = _read_gap(made, given.get(name), where)

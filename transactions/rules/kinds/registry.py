@@ -9,6 +9,7 @@ from .kind import Kind, read_form, unfit_gaps
 from .prefix import Deviation, FirstOrDormant
 from .rows import Amount, ClockGap, Listed, RoundAmount
 from .windowed import BelowLimit, FailureBurst, RapidRepeat, VelocityCount, VelocitySum
+from .wording import Part
 
 KINDS: dict[str, type[Kind]] = {
     kind.name: kind
@@ -32,7 +33,7 @@ KINDS: dict[str, type[Kind]] = {
 NAMES = list(KINDS)
 # The kinds that are looked at after a flush.
 CLOCK_NAMES = tuple(name for name, kind in KINDS.items() if kind.group == "clock")
-# Seconds that a rule may look back at the most: of `first_or_dormant`, `pending_too_long` and `silence`.
+# Seconds that a rule may look back at the most, of any kind: a year.
 LONGEST_MEMORY_S = 365 * 86_400
 
 
@@ -46,7 +47,7 @@ def read(kind: Any, parameters: Any) -> Kind:
 
 
 @dataclass(frozen=True)
-class Unreadable(Kind):
+class UnreadableKind(Kind):
     """Stands for a wording that cannot be read any more: judged by nothing, and so all in its time is owed.
 
     A timezone that a newer list of them has no more, say. Its reach is the longest of any kind's.
@@ -66,16 +67,16 @@ class Unreadable(Kind):
     def is_gated(self) -> bool:
         return False
 
-    def sentence(self) -> str:
-        return f"This cannot be read: {self.reason}."
+    def parts(self) -> list[Part]:
+        return [Part(f"This cannot be read: {self.reason}.")]
 
 
 def read_kept(kind: str, parameters: Any) -> Kind:
-    """What a version says. `Unreadable` where it made sense when it was written, and makes none now."""
+    """What a version says. `UnreadableKind` where it made sense when it was written, and makes none now."""
     try:
         return read(kind, parameters)
     except Unfit as unfit:
-        return Unreadable(reason=f"{unfit.gap}: {unfit.message}")
+        return UnreadableKind(reason=f"{unfit.gap}: {unfit.message}")
 
 
 def problems(kind: str, parameters: dict[str, Any]) -> list[Unfit]:

@@ -7,7 +7,7 @@ FROM_THE_FIRST_USER = "UPDATE rules_debt SET after_user = 0 WHERE since IS NOT N
 
 
 class Migration(migrations.Migration):
-    dependencies = [("rules", "0009_steps_alone_change_versions")]
+    dependencies = [("rules", "0010_hits_by_user")]
 
     operations = [
         migrations.RenameField("debt", "since_id", "after_user"),
