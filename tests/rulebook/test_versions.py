@@ -327,7 +327,7 @@ def test_few_hits_of_a_user_are_found_among_many_of_others(found: Version, peopl
     with connection.cursor() as cursor:
         cursor.execute(
             """INSERT INTO rules_hit (version_id, transaction, "user", happened_at, figures)
-               SELECT %s, 1000 + n, %s, now(), '{}' FROM generate_series(1, 20000) n""",
+               SELECT %s, 1000000000 + n, %s, now(), '{}' FROM generate_series(1, 20000) n""",
             [found.pk, people[0].pk],
         )
         cursor.execute("ANALYZE rules_hit")
