@@ -71,8 +71,8 @@ def look_after_backtests() -> None:
 def run_backtest() -> None:
     """Runs the backtest that has waited longest, in a worker of the queue “backtests” alone.
 
-    With `--pool solo` Celery's time limits do nothing: a run bounds itself between two slices, and PostgreSQL
-    ends a slice that takes too long (see `transactions/rules/backtest.py`).
+    With `--pool solo` Celery's time limits do nothing. A run looks at its time between two slices, and
+    PostgreSQL ends a slice that takes too long.
     """
     if backtest_runs.run_next(_stopping.is_set) is not None and not _stopping.is_set():
         backtest_runs.send_tick()

@@ -2,41 +2,43 @@
 
 from django.urls import re_path
 
-from . import backtest_views, rule_views, views
+from .views import backtests, rules, transactions, user_lists
 
 RULE, LIST = r"rules/(?P<id>[0-9]{1,18})", r"rules/lists/(?P<id>[0-9]{1,18})"
 BACKTEST = RULE + r"/backtests/(?P<backtest>[0-9]{1,18})"
 VERSION = RULE + r"/versions/(?P<number>[0-9]{1,9})"
 
 urlpatterns = [
-    re_path(r"^add-transaction/?$", views.AddTransaction.as_view(), name="add-transaction"),
-    re_path(r"^add-transactions/?$", views.AddTransactions.as_view(), name="add-transactions"),
-    re_path(r"^audit/?$", views.AuditTrail.as_view(), name="audit"),
-    re_path(r"^delete-transactions/?$", views.DeleteTransactions.as_view(), name="delete-transactions"),
-    re_path(r"^docs/?$", views.Docs.as_view(), name="docs"),
-    re_path(r"^pipeline/?$", views.Pipeline.as_view(), name="pipeline"),
-    re_path(r"^rules/?$", rule_views.RuleList.as_view(), name="rules"),
-    re_path(r"^rules/export/?$", rule_views.ExportRules.as_view(), name="export-rules"),
-    re_path(r"^rules/import/?$", rule_views.ImportRules.as_view(), name="import-rules"),
-    re_path(r"^rules/schema/?$", rule_views.RuleSchema.as_view(), name="rule-schema"),
-    re_path(r"^rules/lists/?$", rule_views.UserLists.as_view(), name="lists"),
-    re_path(rf"^{LIST}/?$", rule_views.UserListDetail.as_view(), name="list"),
-    re_path(rf"^{LIST}/entries/?$", rule_views.ListEntries.as_view(), name="entries"),
+    re_path(r"^add-transaction/?$", transactions.AddTransaction.as_view(), name="add-transaction"),
+    re_path(r"^add-transactions/?$", transactions.AddTransactions.as_view(), name="add-transactions"),
+    re_path(r"^audit/?$", transactions.AuditTrail.as_view(), name="audit"),
     re_path(
-        rf"^{LIST}/entries/(?P<entry>[0-9]{{1,18}})/end/?$", rule_views.EndEntry.as_view(), name="end-entry"
+        r"^delete-transactions/?$", transactions.DeleteTransactions.as_view(), name="delete-transactions"
     ),
-    re_path(rf"^{RULE}/?$", rule_views.RuleDetail.as_view(), name="rule"),
-    re_path(rf"^{RULE}/backtests/?$", backtest_views.Backtests.as_view(), name="backtests"),
-    re_path(rf"^{BACKTEST}/?$", backtest_views.BacktestDetail.as_view(), name="backtest"),
-    re_path(rf"^{BACKTEST}/cancel/?$", backtest_views.CancelBacktest.as_view(), name="cancel-backtest"),
-    re_path(rf"^{RULE}/hits/?$", rule_views.RuleHits.as_view(), name="hits"),
-    re_path(rf"^{RULE}/versions/?$", rule_views.RuleVersions.as_view(), name="versions"),
-    re_path(rf"^{VERSION}/?$", rule_views.RuleVersion.as_view(), name="version"),
-    re_path(rf"^{VERSION}/submit/?$", rule_views.SubmitVersion.as_view(), name="submit-version"),
-    re_path(rf"^{VERSION}/approve/?$", rule_views.ApproveVersion.as_view(), name="approve-version"),
-    re_path(rf"^{VERSION}/retire/?$", rule_views.RetireVersion.as_view(), name="retire-version"),
-    re_path(r"^schema/?$", views.Schema.as_view(), name="schema"),
-    re_path(r"^transactions/?$", views.TransactionList.as_view(), name="transactions"),
-    re_path(r"^transactions/average/?$", views.TransactionAverages.as_view(), name="averages"),
-    re_path(r"^transactions/(?P<id>.+?)/?$", views.TransactionDetail.as_view(), name="transaction"),
+    re_path(r"^docs/?$", transactions.Docs.as_view(), name="docs"),
+    re_path(r"^pipeline/?$", transactions.Pipeline.as_view(), name="pipeline"),
+    re_path(r"^rules/?$", rules.RuleList.as_view(), name="rules"),
+    re_path(r"^rules/export/?$", rules.ExportRules.as_view(), name="export-rules"),
+    re_path(r"^rules/import/?$", rules.ImportRules.as_view(), name="import-rules"),
+    re_path(r"^rules/schema/?$", rules.RuleSchema.as_view(), name="rule-schema"),
+    re_path(r"^rules/lists/?$", user_lists.UserLists.as_view(), name="lists"),
+    re_path(rf"^{LIST}/?$", user_lists.UserListDetail.as_view(), name="list"),
+    re_path(rf"^{LIST}/entries/?$", user_lists.ListEntries.as_view(), name="entries"),
+    re_path(
+        rf"^{LIST}/entries/(?P<entry>[0-9]{{1,18}})/end/?$", user_lists.EndEntry.as_view(), name="end-entry"
+    ),
+    re_path(rf"^{RULE}/?$", rules.RuleDetail.as_view(), name="rule"),
+    re_path(rf"^{RULE}/backtests/?$", backtests.Backtests.as_view(), name="backtests"),
+    re_path(rf"^{BACKTEST}/?$", backtests.BacktestDetail.as_view(), name="backtest"),
+    re_path(rf"^{BACKTEST}/cancel/?$", backtests.CancelBacktest.as_view(), name="cancel-backtest"),
+    re_path(rf"^{RULE}/hits/?$", rules.RuleHits.as_view(), name="hits"),
+    re_path(rf"^{RULE}/versions/?$", rules.RuleVersions.as_view(), name="versions"),
+    re_path(rf"^{VERSION}/?$", rules.RuleVersion.as_view(), name="version"),
+    re_path(rf"^{VERSION}/submit/?$", rules.SubmitVersion.as_view(), name="submit-version"),
+    re_path(rf"^{VERSION}/approve/?$", rules.ApproveVersion.as_view(), name="approve-version"),
+    re_path(rf"^{VERSION}/retire/?$", rules.RetireVersion.as_view(), name="retire-version"),
+    re_path(r"^schema/?$", transactions.Schema.as_view(), name="schema"),
+    re_path(r"^transactions/?$", transactions.TransactionList.as_view(), name="transactions"),
+    re_path(r"^transactions/average/?$", transactions.TransactionAverages.as_view(), name="averages"),
+    re_path(r"^transactions/(?P<id>.+?)/?$", transactions.TransactionDetail.as_view(), name="transaction"),
 ]

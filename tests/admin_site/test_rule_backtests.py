@@ -97,6 +97,8 @@ def test_a_wording_is_tried_before_it_is_kept(ann: Client, version: Version) -> 
         ({"first": "1970-01-01"}, "The range must not be longer than 3,650 days."),
         ({"version": "99"}, "There is no such version."),
         ({"version": "x"}, "There is no such version."),
+        # A one, of another script.
+        ({"version": "\u0661"}, "There is no such version."),
     ],
 )
 def test_a_range_that_makes_no_sense_is_told_and_stays(

@@ -134,17 +134,6 @@ def test_an_author_withdraws_what_nobody_has_approved_and_nothing_else(ann: Call
         lifecycle.withdraw(version)
 
 
-def test_a_constraint_that_we_break_is_a_fault_of_the_server(
-    ann: Caller, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rule = ann.post("", LARGE, 201)["id"]
-    ann.api.raise_request_exception = False
-    with monkeypatch.context() as faulty:
-        faulty.setattr(lifecycle, "submit", lambda *args: Version.objects.update(state="GONE"))
-        assert ann.call("post", f"{rule}/versions/1/submit/").status_code == 500
-    assert ann.get(f"{rule}/versions/1/")["state"] == "DRAFT"
-
-
 def test_the_past_days_are_judged_too_where_the_approver_says_so(
     ann: Caller, bob: Caller, people: list[User]
 ) -> None:

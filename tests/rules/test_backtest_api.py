@@ -60,7 +60,7 @@ def test_one_is_asked_for_watched_and_read(api: APIClient, version: Version, peo
     assert {**listed, "result": done["result"]} == done
 
 
-def test_a_sample_says_why(api: APIClient, people: list[User]) -> None:
+def test_a_hit_of_the_sample_says_why_it_is_one(api: APIClient, people: list[User]) -> None:
     store(*(row(people[0], NOON + timedelta(minutes=n)) for n in range(3)))
     version = rule_in_force("velocity_count", count=3, window="1h")
     post(api, path(version), **RANGE)
@@ -80,7 +80,7 @@ def test_without_more_it_is_the_newest_version_of_thirty_days(api: APIClient, ve
     assert run.end - run.begin == timedelta(days=30)
 
 
-def test_a_wording_that_is_in_no_version(api: APIClient, version: Version) -> None:
+def test_a_wording_that_is_in_no_version_is_tested_too(api: APIClient, version: Version) -> None:
     found = post(api, path(version), parameters={"amount": 9}).json()
     assert (found["version"], found["kind"], found["parameters"]) == (None, "amount", {"amount": 9})
     found = post(api, path(version), kind="listed", parameters={"list_name": "None"})

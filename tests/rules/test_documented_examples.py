@@ -110,7 +110,7 @@ def found(
 
 
 @pytest.mark.parametrize(("kind", "parameters", "did", "hits"), EXAMPLES)
-def test_what_one_user_did(
+def test_what_one_user_did_is_hit_as_the_page_says(
     people: list[User], kind: str, parameters: dict[str, Any], did: list[Did], hits: list[int]
 ) -> None:
     watched = UserList.objects.create(name="Watched")
@@ -120,7 +120,7 @@ def test_what_one_user_did(
     assert sorted(keys[each.transaction] for each in found(kind, parameters) if each.transaction) == hits
 
 
-def test_accepted_late(people: list[User]) -> None:
+def test_what_is_accepted_late_is_hit_as_the_page_says(people: list[User]) -> None:
     store(*(row(people[0], at("10:00"), id=id) for id in ("A", "B")))
     Transaction.objects.filter(transaction_id="A").update(accepted_at=at("11:00"))
     Transaction.objects.filter(transaction_id="B").update(accepted_at=at("11:01"))
@@ -129,13 +129,13 @@ def test_accepted_late(people: list[User]) -> None:
 
 
 @pytest.mark.parametrize(("settled", "hits"), [("11:30", 1), ("10:59", 0)])
-def test_pending_for_long(people: list[User], settled: str, hits: int) -> None:
+def test_what_stays_pending_is_hit_as_the_page_says(people: list[User], settled: str, hits: int) -> None:
     store(row(people[0], at("10:00")))
     Transaction.objects.update(accepted_at=at("10:00"), settled_at=at(settled))
     assert len(found("pending_too_long", {"minutes": 60})) == hits
 
 
-def test_more_failures_than_usual(people: list[User]) -> None:
+def test_more_failures_than_usual_are_hit_as_the_page_says(people: list[User]) -> None:
     def quarter(day: int, number: int, failed: int) -> list[Transaction]:
         statuses = ["FAILED"] * failed + ["SUCCESS"] * (number - failed)
         return [row(people[0], at("10:05") - timedelta(days=day), status=status) for status in statuses]
@@ -146,7 +146,7 @@ def test_more_failures_than_usual(people: list[User]) -> None:
     assert hit.moment == at("10:00")
 
 
-def test_silence(people: list[User]) -> None:
+def test_a_silence_is_hit_as_the_page_says(people: list[User]) -> None:
     store(*(row(people[0], at(clock), id=clock) for clock in ("10:00", "10:15")))
     for each in Transaction.objects.all():
         Transaction.objects.filter(pk=each.pk).update(accepted_at=at(each.transaction_id))

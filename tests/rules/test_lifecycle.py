@@ -1,5 +1,6 @@
 """Versions of rules: their way from draft to retirement, and what the database refuses on it."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,6 +29,9 @@ def rule(transactional_db: None) -> Rule:
 
 
 def a_minute_to_come() -> datetime:
+    """The next full minute, so far away that what is done now is done before it."""
+    while datetime.now(UTC).second >= 45:
+        time.sleep(0.2)
     return datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
 
 
@@ -45,9 +49,10 @@ def test_a_version_goes_its_way_and_judges_from_the_next_full_minute(rule: Rule,
     assert (version.number, version.state, version.parameters) == (1, VersionState.DRAFT, {"amount": 5})
     lifecycle.submit(version)
     assert version.state == VersionState.SUBMITTED
+    minute = a_minute_to_come()
     lifecycle.approve(version, people[1])
     assert version.state == VersionState.ACTIVE
-    assert version.effective_from == a_minute_to_come()
+    assert version.effective_from == minute
     lifecycle.retire(version)
     assert (version.state, version.effective_until) == (VersionState.RETIRED, version.effective_from)
 
@@ -220,9 +225,10 @@ def test_what_was_stored_before_its_time_is_judged_when_it_has_come(people: list
 
 def test_an_entry_holds_from_the_next_minute_and_is_only_ended(people: list[User]) -> None:
     users = UserList.objects.create(name="watched")
+    minute = a_minute_to_come()
     assert list_entries.add_entries(users, [people[0].pk], comment="chargebacks") == 1
     entry = ListEntry.objects.get()
-    assert entry.starts_at == a_minute_to_come()
+    assert entry.starts_at == minute
     for change in ({"comment": "x"}, {"starts_at": LONG_AGO}, {"user": people[1]}):
         with pytest.raises(IntegrityError), transaction.atomic():
             ListEntry.objects.update(**change)

@@ -59,13 +59,36 @@ def stored_of(file: Path) -> list[Line]:
 
 def hits_of(lines: list[Line]) -> dict[str, set[str]]:
     """What each starter rule should find, by its sentence alone: ids, or the beginnings of quarters."""
-    hits: dict[str, set[str]] = {}
     users: dict[int, list[Line]] = defaultdict(list)
     for line in lines:
         users[line.user].append(line)
+    return {**by_itself(lines, users), **within_windows(users), "More failures than usual": rates_of(lines)}
 
-    def each(name: str, condition: Callable[[Line], bool]) -> None:
-        hits[name] = {x.id for x in lines if condition(x)}
+
+def by_itself(lines: list[Line], users: dict[int, list[Line]]) -> dict[str, set[str]]:
+    """Of the rules that judge each transaction, or it and what came before it."""
+
+    def before(x: Line, days: int) -> list[Line]:
+        return [y for y in users[x.user] if x.at - days * DAY < y.at <= x.at and y.place < x.place]
+
+    def unusual(x: Line) -> bool:
+        past = [y.amount for y in before(x, 90)][-50:]
+        return len(past) >= 10 and sum(past) > 0 and x.amount * len(past) >= 20 * sum(past)
+
+    conditions: dict[str, Callable[[Line], bool]] = {
+        "A very large amount": lambda x: x.amount >= 1_000_000,
+        "A large round amount": lambda x: x.amount >= 500_000 and x.amount % 100_000 == 0,
+        "A watched user": lambda x: x.user in WATCHED,
+        "Far above what is usual for the user": lambda x: x.amount >= 500_000 and unusual(x),
+        "A sleeping account wakes": lambda x: x.amount >= 300_000 and not before(x, 60),
+        "Pending for a day": lambda x: False,
+    }
+    return {name: {x.id for x in lines if holds(x)} for name, holds in conditions.items()}
+
+
+def within_windows(users: dict[int, list[Line]]) -> dict[str, set[str]]:
+    """Of the rules that count or add up what one user did lately."""
+    hits: dict[str, set[str]] = {}
 
     def window(
         name: str, span: timedelta, counts: Callable[[Line], bool], enough: Callable[..., bool]
@@ -77,20 +100,6 @@ def hits_of(lines: list[Line]) -> dict[str, set[str]]:
                 first = bisect_right(counted, x.at - span, key=lambda y: y.at)
                 if enough(counted[first : n + 1], x):
                     found.add(x.id)
-
-    def before(x: Line, days: int) -> list[Line]:
-        return [y for y in users[x.user] if x.at - days * DAY < y.at <= x.at and y.place < x.place]
-
-    def unusual(x: Line) -> bool:
-        past = [y.amount for y in before(x, 90)][-50:]
-        return len(past) >= 10 and sum(past) > 0 and x.amount * len(past) >= 20 * sum(past)
-
-    each("A very large amount", lambda x: x.amount >= 1_000_000)
-    each("A large round amount", lambda x: x.amount >= 500_000 and x.amount % 100_000 == 0)
-    each("A watched user", lambda x: x.user in WATCHED)
-    each("Far above what is usual for the user", lambda x: x.amount >= 500_000 and unusual(x))
-    each("A sleeping account wakes", lambda x: x.amount >= 300_000 and not before(x, 60))
-    each("Pending for a day", lambda x: False)
 
     def large(x: Line) -> bool:
         return x.amount >= 200_000
@@ -112,7 +121,6 @@ def hits_of(lines: list[Line]) -> dict[str, set[str]]:
     window("A large sum within a day", DAY, lambda x: large(x) and not x.failed, total)
     window("Failures in a row", 10 * MINUTE, small_failure, lambda w, x: len(w) >= 5)
     window("The same amount again and again", 10 * MINUTE, lambda x: x.amount >= 20_000, thrice)
-    hits["More failures than usual"] = rates_of(lines)
     return hits
 
 

@@ -11,10 +11,21 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from transactions.rules import documents
-from transactions.rules.kinds.gaps import Choice, Factor, Gap, Hours, ListName, Statuses, Unfit, Whole, Window
+from transactions.rules.kinds.gaps import (
+    NAME_MAX,
+    Choice,
+    Factor,
+    Gap,
+    Hours,
+    ListName,
+    Statuses,
+    Unfit,
+    Whole,
+    Window,
+)
 from transactions.rules.kinds.kind import RowFilter, read_form
 from transactions.rules.kinds.registry import KINDS, NAMES
-from transactions.rules.schema import DESCRIPTION, DESCRIPTION_MAX, NAME, NAME_MAX, form_of
+from transactions.rules.schema import DESCRIPTION, DESCRIPTION_MAX, NAME, form_of
 
 # All but what no keyboard has: Unicode's formats, surrogates, private and unknown characters.
 CHARACTERS = st.characters(categories=("L", "M", "N", "P", "S", "Z", "Cc"))

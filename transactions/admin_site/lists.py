@@ -127,9 +127,16 @@ class BoundedChangeList(ChangeList):
         return {"title": date_hierarchy.title(period), "link": self.get_query_string(values, [name])}
 
 
+def whole_number(text: str | None, most: int) -> int | None:
+    """A number of a URL or a form, in plain digits, from 0 to `most`; None for anything else."""
+    if not (text and text.isascii() and text.isdigit() and len(text) <= KEY_DIGITS_MAX):
+        return None
+    return number if (number := int(text)) <= most else None
+
+
 def is_key(text: str) -> bool:
     """Whether a text from a URL or a form may be the key of a row."""
-    return text.isascii() and text.isdigit() and len(text) <= KEY_DIGITS_MAX
+    return whole_number(text, 10**KEY_DIGITS_MAX) is not None
 
 
 class KeyedActions:

@@ -14,7 +14,7 @@ from ..audit.actions import Action
 from ..audit.entries import note
 from ..models import Status, Transaction
 from .deletions import ReasonedDeletions
-from .lists import KEY_DIGITS_MAX, BoundedAdmin, ChosenFilter, list_of
+from .lists import BoundedAdmin, ChosenFilter, is_key, list_of
 
 User = get_user_model()
 # How a status is coloured beside its name.
@@ -120,6 +120,6 @@ class TransactionAdmin(ReasonedDeletions, BoundedAdmin[Transaction]):
 def _named(term: str) -> Q:
     """The users that a search term may mean, by unique indexes."""
     named = Q(**{User.USERNAME_FIELD: term})
-    if term.isascii() and term.isdigit() and len(term) <= KEY_DIGITS_MAX:
+    if is_key(term):
         named |= Q(pk=int(term))
     return named

@@ -16,7 +16,7 @@ from ..intake.parsers import NO_BATCH
 from ..models import TRANSACTION_ID_CHARACTERS_MAX
 from ..reading import audit_trail
 from ..reading.averages import DAYS_MAX
-from ..reading.listing import CURSOR_CHARACTERS_MAX, LIMIT_DEFAULT, LIMIT_MAX
+from ..reading.paging import CURSOR_CHARACTERS_MAX, LIMIT_DEFAULT, LIMIT_MAX
 from .components import AMOUNT, JSON, RECORD_FIELDS, STATUS, USER, Schema, an_object, field_errors, ref
 
 POSTED = {"transaction_id": "TRX123456", "user": 1, "amount": 1000, "status": "PENDING"}
@@ -318,8 +318,8 @@ TRAIL_PARAMETERS = [
         {
             "type": "integer",
             "minimum": 1,
-            "maximum": audit_trail.LIMIT_MAX,
-            "default": audit_trail.LIMIT_DEFAULT,
+            "maximum": LIMIT_MAX,
+            "default": LIMIT_DEFAULT,
         },
         "How many at most.",
     ),

@@ -4,11 +4,11 @@ from typing import Any
 
 from ..alerts.models import Severity
 from ..models import Status
-from ..rulebook.bodies import COMMENT_CHARACTERS_MAX
 from ..rules.activity import COUNTED_MAX
 from ..rules.kinds.registry import KINDS, NAMES
 from ..rules.models import Hit, VersionState
 from ..rules.schema import DESCRIPTION, NAME, form_of, schema
+from ..rules.user_lists import COMMENT_MAX
 from .components import AMOUNT, COUNT, MOMENT, USER, Schema, an_object, ref
 
 KEY: Schema = {"type": "integer", "format": "int64", "minimum": 1, "maximum": 10**18 - 1}
@@ -96,7 +96,7 @@ ENTRY_SHAPE = an_object(
     {
         "id": KEY,
         "user": USER,
-        "comment": {"type": "string", "maxLength": COMMENT_CHARACTERS_MAX},
+        "comment": {"type": "string", "maxLength": COMMENT_MAX},
         "made_by": WHO,
         "made_at": MOMENT,
         "starts_at": MOMENT,

@@ -6,11 +6,12 @@ from typing import Any
 from drf_spectacular.utils import OpenApiParameter
 from drf_spectacular.utils import extend_schema as call
 
-from ..rulebook.bodies import COMMENT_CHARACTERS_MAX, USERS_MAX
-from ..rulebook.parameters import CURSOR_CHARACTERS_MAX, LIMIT_DEFAULT, LIMIT_MAX
+from ..reading.paging import CURSOR_CHARACTERS_MAX, LIMIT_DEFAULT, LIMIT_MAX
+from ..rulebook.bodies import USERS_MAX
 from ..rules.documents import DOCUMENT_BYTES_MAX
 from ..rules.models import APPROVED
 from ..rules.schema import DESCRIPTION, NAME, RULES_MAX
+from ..rules.user_lists import COMMENT_MAX
 from .components import COUNT, JSON, USER, Schema, an_object, field_errors, ref
 from .operations import answer, bad, body, query
 from .rule_shapes import (
@@ -377,7 +378,7 @@ ADD_ENTRIES = call(
         JSON: body(
             an_object(
                 {"users": {"type": "array", "items": USER, "minItems": 1, "maxItems": USERS_MAX}},
-                comment={"type": "string", "maxLength": COMMENT_CHARACTERS_MAX},
+                comment={"type": "string", "maxLength": COMMENT_MAX},
                 expires_at=MOMENT_OR_NULL,
             ),
             one={"users": [1], "comment": "chargebacks"},

@@ -1,9 +1,8 @@
 """The audit trail, newest first, page by page: a page begins below the number that ended the one before."""
 
 import json
-from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db.models import QuerySet
 from rest_framework import serializers
@@ -13,10 +12,9 @@ from ..audit.chain import moment_text
 from ..audit.models import NAME_MAX, Entry, Via
 from ..serializers import WholeField
 from ..stores import bounded_queries
+from .paging import Page, limit
 from .parameters import DayOrMomentField, Parameters
 
-LIMIT_DEFAULT = 100
-LIMIT_MAX = 1000
 NUMBER_MAX = 10**18
 # Texts that are compared with the whole of the column of their name.
 EXACT = ("actor", "token", "address", "request_id", "target", "target_id")
@@ -46,7 +44,7 @@ class TrailParameters(Parameters[Any]):
             "from": DayOrMomentField(required=False),
             "to": DayOrMomentField(required=False),
             "cursor": WholeField(min_value=1, max_value=NUMBER_MAX, required=False),
-            "limit": WholeField(min_value=1, max_value=LIMIT_MAX, default=LIMIT_DEFAULT),
+            "limit": limit(),
         }
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -61,20 +59,13 @@ class TrailParameters(Parameters[Any]):
         return attrs
 
 
-class TrailPage(NamedTuple):
-    """Some entries as the API shows them, and the cursor of the next page, None on the last."""
-
-    results: Sequence[dict[str, Any]]
-    cursor: str | None
-
-
-def page(asked: dict[str, Any]) -> TrailPage:
+def page(asked: dict[str, Any]) -> Page:
     """One page of what was asked, by the checked TrailParameters. Raises django.db.Error."""
-    limit = asked["limit"]
+    rows = asked["limit"]
     with bounded_queries.bounded():
-        found = list(_wanted(asked).order_by("-number")[: limit + 1])
-    cursor = str(found[limit - 1].number) if len(found) > limit else None
-    return TrailPage([_as_dict(entry) for entry in found[:limit]], cursor)
+        found = list(_wanted(asked).order_by("-number")[: rows + 1])
+    cursor = str(found[rows - 1].number) if len(found) > rows else None
+    return Page([_as_dict(entry) for entry in found[:rows]], cursor)
 
 
 def _wanted(asked: dict[str, Any]) -> QuerySet[Entry]:

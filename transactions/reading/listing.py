@@ -5,25 +5,23 @@ arrive meanwhile neither repeat a row nor hide one. One that arrives with an ear
 than the pages already read is among them as if it had always been there, and so not read.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.core.signing import BadSignature, Signer
 from rest_framework import serializers
 
 from ..models import AMOUNT_MAX, TRANSACTION_ID_CHARACTERS_MAX, Status, Transaction
-from ..serializers import AmountField, WholeField
+from ..serializers import AmountField
 from ..tables import TRANSACTIONS
 from . import detail
 from .days import span_of_days
+from .paging import LIMIT_DEFAULT, Page, PlaceField, cursor_of, limit, place_of
 from .parameters import DayOrMomentField, KnownUserField, Parameters, ZoneField
 
-LIMIT_DEFAULT = 100
-LIMIT_MAX = 1000
-CURSOR_CHARACTERS_MAX = 200
+# The name of its pages, for which their cursors are signed.
+PAGES = "transactions.listing"
 
 # Purpose: one page, by the index transaction_by_time or, of one user, transaction_by_user_amount.
 SELECT_PAGE = f"""
@@ -55,17 +53,17 @@ class Position(NamedTuple):
     id: int
 
     def cursor(self) -> str:
-        """The position as clients hand it back to us: signed, so that nothing else is ever read."""
-        return _signer().sign_object([self.moment.isoformat(), self.id])
-
-
-def _signer() -> Signer:
-    return Signer(salt="transactions.listing")
+        """The position as clients hand it back to us."""
+        return cursor_of(PAGES, [self.moment.isoformat(), self.id])
 
 
 def position_of(cursor: str) -> Position:
     """The position that a cursor of ours stands for. Raises BadSignature."""
-    moment, id = _signer().unsign_object(cursor)
+    return _position(place_of(PAGES, cursor))
+
+
+def _position(place: list[Any]) -> Position:
+    moment, id = place
     return Position(datetime.fromisoformat(moment), id)
 
 
@@ -105,26 +103,6 @@ class Wanted:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some transactions as the API shows them, and the cursor of the next page, None on the last."""
-
-    results: Sequence[dict[str, Any]]
-    cursor: str | None = None
-
-
-class CursorField(serializers.CharField):
-    """A cursor that the list has given out."""
-
-    default_error_messages = {"cursor": "This is no cursor of this list."}
-
-    def to_internal_value(self, data: Any) -> Any:
-        try:
-            return position_of(super().to_internal_value(data))
-        except BadSignature:
-            self.fail("cursor")
-
-
 class ListParameters(Parameters[Wanted]):
     """What a client may ask of the list; none of it is needed.
 
@@ -145,8 +123,8 @@ class ListParameters(Parameters[Wanted]):
             "from": DayOrMomentField(required=False),
             "to": DayOrMomentField(required=False),
             "timezone": ZoneField(default="UTC"),
-            "cursor": CursorField(max_length=CURSOR_CHARACTERS_MAX, required=False),
-            "limit": WholeField(min_value=1, max_value=LIMIT_MAX, default=LIMIT_DEFAULT),
+            "cursor": PlaceField(PAGES),
+            "limit": limit(),
         }
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -170,7 +148,8 @@ class ListParameters(Parameters[Wanted]):
     def wanted(self) -> Wanted:
         """What was asked; only after is_valid()."""
         asked: dict[str, Any] = dict(self.validated_data)
-        return Wanted(after=asked.pop("cursor", None), **asked)
+        place = asked.pop("cursor", None)
+        return Wanted(after=None if place is None else _position(place), **asked)
 
 
 def _day(bound: date | datetime | None) -> date | None:

@@ -13,12 +13,12 @@ from ..alerts.models import Severity
 from ..intake.parsers import BoundedParser, decode
 from ..rules.documents import DOCUMENT_BYTES_MAX, checked_description, checked_name, checked_severity
 from ..rules.models import APPROVED, VersionState
+from ..rules.user_lists import COMMENT_MAX
 from ..serializers import MomentField, Posted, UserField, WholeField
 
 BODY_BYTES_MAX = 64 * 1024
 # Users that one request may put on a list.
 USERS_MAX = 1_000
-COMMENT_CHARACTERS_MAX = 200
 
 
 class RuleParser(BoundedParser):
@@ -177,6 +177,6 @@ class NewEntries(Posted):
 
     users = UsersField(min_length=1, max_length=USERS_MAX)
     comment = serializers.CharField(
-        max_length=COMMENT_CHARACTERS_MAX, allow_blank=True, trim_whitespace=False, default=""
+        max_length=COMMENT_MAX, allow_blank=True, trim_whitespace=False, default=""
     )
     expires_at = InstantField(required=False, allow_null=True, default=None, input_formats=["iso-8601"])

@@ -4,14 +4,14 @@ from typing import Any
 
 from django.db.models import Prefetch, Q, QuerySet
 
-from ..reading.listing import Page
+from ..reading.paging import Page, cursor_of
 from ..rules import user_lists
 from ..rules.activity import hits_lately
 from ..rules.documents import said_by, with_said
 from ..rules.kinds.registry import read_kept
 from ..rules.models import Hit, ListEntry, Rule, UserList, Version, VersionState
 from ..stores.bounded_queries import in_time
-from .parameters import cursor_of
+from . import parameters
 
 # Purpose: one page of hits, of each version by the index hit_by_version, of one user by hit_by_user.
 SELECT_HITS = f"""
@@ -59,7 +59,7 @@ def rules(asked: dict[str, Any]) -> Page:
     if "cursor" in asked:
         found = found.filter(pk__gt=asked["cursor"][0])
     rows = _with_versions(found[: asked["limit"] + 1])
-    return _page("rules", rows, asked["limit"], _rule, lambda rule: [rule.pk])
+    return _page(parameters.RULES, rows, asked["limit"], _rule, lambda rule: [rule.pk])
 
 
 def rule(pk: int) -> dict[str, Any]:
@@ -122,17 +122,17 @@ def hits(rule: Rule, asked: dict[str, Any]) -> Page:
     if "version" in asked:
         judged = judged.filter(number=asked["version"])
     numbers = dict(judged.values_list("pk", "number"))
-    parameters: dict[str, Any] = {"versions": list(numbers), "rows": asked["limit"] + 1}
+    bound: dict[str, Any] = {"versions": list(numbers), "rows": asked["limit"] + 1}
     conditions = ["true"]
     if "user" in asked:
         conditions.append('h."user" = %(user)s')
-        parameters["user"] = asked["user"]
+        bound["user"] = asked["user"]
     if "cursor" in asked:
         conditions.append("(h.raised_at, h.id) < (%(raised_at)s::timestamptz, %(id)s)")
-        parameters["raised_at"], parameters["id"] = asked["cursor"]
-    rows = list(Hit.objects.raw(SELECT_HITS.format(conditions=" AND ".join(conditions)), parameters))
+        bound["raised_at"], bound["id"] = asked["cursor"]
+    rows = list(Hit.objects.raw(SELECT_HITS.format(conditions=" AND ".join(conditions)), bound))
     return _page(
-        "hits",
+        parameters.HITS,
         rows,
         asked["limit"],
         lambda hit: _hit(hit, numbers[hit.version_id]),
@@ -166,7 +166,7 @@ def lists(asked: dict[str, Any]) -> Page:
     if "cursor" in asked:
         found = found.filter(pk__gt=asked["cursor"][0])
     rows = list(user_lists.with_standing(found)[: asked["limit"] + 1])
-    return _page("lists", rows, asked["limit"], _list, lambda users: [users.pk])
+    return _page(parameters.LISTS, rows, asked["limit"], _list, lambda users: [users.pk])
 
 
 def user_list(pk: int) -> dict[str, Any]:
@@ -198,7 +198,7 @@ def entries(users: UserList, asked: dict[str, Any]) -> Page:
         found = found.filter(Q(user__gte=user) & (Q(user__gt=user) | later))
     rows = list(found[: asked["limit"] + 1])
     return _page(
-        "entries",
+        parameters.ENTRIES,
         rows,
         asked["limit"],
         entry_as_dict,

@@ -31,12 +31,12 @@ from psycopg2.errors import LockNotAvailable
 from .. import names
 from ..alerts.models import Severity
 from . import lifecycle
-from .kinds.gaps import Unfit
+from .kinds.gaps import NAME_MAX, Unfit
 from .kinds.kind import Kind, as_json
 from .kinds.registry import read, read_kept
 from .locks import IMPORT_LOCK
 from .models import Rule, UserList, Version, VersionState
-from .schema import DESCRIPTION_MAX, LISTS_MAX, NAME_MAX, RULES_MAX
+from .schema import DESCRIPTION_MAX, LISTS_MAX, RULES_MAX
 
 STARTER = Path(__file__).parent / "starter_rules.json"
 DOCUMENT_BYTES_MAX = 1_000_000
@@ -329,8 +329,7 @@ def _rules(given: Any, lines: list[int], lists: dict[str, str], problems: list[P
             seen.add(worded.name)
             found.append(worded)
         except Unfit as error:
-            place = error.gap if error.gap == "kind" else f"parameters.{error.gap}".rstrip(".")
-            problems.append(Problem(line, where, f"{place}: {error.message}"))
+            problems.append(Problem(line, where, f"{error.place}: {error.message}"))
         except ValueError as error:
             problems.append(Problem(line, where, str(error)))
     return found

@@ -5,11 +5,11 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from ..alerts.models import Severity
-from .kinds.gaps import PRINTABLE
+from .kinds.gaps import NAME_MAX, PRINTABLE
 from .kinds.kind import Kind, RowFilter
 from .kinds.registry import KINDS
 
-NAME_MAX, DESCRIPTION_MAX, RULES_MAX, LISTS_MAX = 100, 2_000, 1_000, 100
+DESCRIPTION_MAX, RULES_MAX, LISTS_MAX = 2_000, 1_000, 100
 
 NAME = {"type": "string", "minLength": 1, "maxLength": NAME_MAX, "pattern": PRINTABLE}
 DESCRIPTION = {"type": "string", "maxLength": DESCRIPTION_MAX, "pattern": r"^[^\u0000]*$"}

@@ -10,6 +10,8 @@ from django.db.models.functions import Now
 from .activity import COUNTED_MAX
 from .models import ListEntry, UserList, Version, VersionState
 
+# Characters of the comment of an entry.
+COMMENT_MAX = 200
 # Versions that are in force or about to be.
 _NAMING = (VersionState.SUBMITTED, VersionState.SHADOW, VersionState.ACTIVE)
 

@@ -8,7 +8,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg2.errors import QueryCanceled
 
-Asked = TypeVar("Asked")
+Told = TypeVar("Told")
 
 # How long one statement may take; the page then says that it cannot tell.
 STATEMENT_MS_MAX = 5_000
@@ -28,7 +28,7 @@ def bounded() -> Iterator[CursorWrapper]:
         yield cursor
 
 
-def in_time(ask: Callable[[], Asked]) -> Asked | None:
+def in_time(ask: Callable[[], Told]) -> Told | None:
     """What `ask` finds by statements that are bounded so; None where one was given up."""
     try:
         with bounded():

@@ -61,9 +61,7 @@ def ask(request: HttpRequest, rule: Rule, number: str) -> AskedRange | Backtest:
     """Queues what a form asks for; or gives back what was typed, with what is wrong with it."""
     rights.demand(rights.may_change(request.user))
     typed = AskedRange(request.POST.get("first", "")[:40], request.POST.get("last", "")[:40], 0)
-    version = (
-        rule.versions.filter(number=int(number)).first() if number.isdecimal() and len(number) < 9 else None
-    )
+    version = links.version_of(rule, number)
     if version is None:
         typed.error = "There is no such version."
         return typed

@@ -11,14 +11,14 @@ from django.urls import reverse
 
 from ...alerts.models import Severity
 from ...rules import changes, documents, lifecycle
-from ...rules.kinds.gaps import Unfit
+from ...rules.kinds.gaps import NAME_MAX, Unfit
 from ...rules.kinds.kind import Kind, as_json
 from ...rules.kinds.registry import KINDS
 from ...rules.models import Backtest, Rule, Version
-from ...rules.schema import DESCRIPTION_MAX, NAME_MAX
+from ...rules.schema import DESCRIPTION_MAX
 from ..lists import is_key
 from . import backtests, rights
-from .links import page_of
+from .links import page_of, version_of
 from .page import rule_or_404
 from .sentences import pieces, sentence, title_of
 from .typed import TypedSentence, blank, zones
@@ -102,12 +102,7 @@ def read_back(request: HttpRequest) -> JsonResponse:
 
 def _version(request: HttpRequest, rule: Rule) -> Version | None:
     """The version that a draft begins as: of the query string, else the one that stands for the rule."""
-    number = request.GET.get("from", "")
-    if number.isascii() and number.isdigit() and len(number) < 9:
-        found = rule.versions.filter(number=int(number)).first()
-        if found is not None:
-            return found
-    return documents.said_by(rule)
+    return version_of(rule, request.GET.get("from")) or documents.said_by(rule)
 
 
 def _tried(request: HttpRequest, rule: Rule) -> Backtest | None:

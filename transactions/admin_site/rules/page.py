@@ -14,6 +14,7 @@ from ...rules import activity
 from ...rules.documents import said_by
 from ...rules.models import Hit, Rule, Version, VersionState
 from ...stores import bounded_queries
+from ..lists import whole_number
 from . import backtests, links, rights
 from .sentences import Difference, differences, explanation, of_version, title_of
 
@@ -131,13 +132,9 @@ def _comparison(
     by_number = {version.number: version for version in versions}
     newest = versions[0]
     before = main if main is not None and main.pk != newest.pk else versions[1]
-    old = by_number.get(_number(request.GET.get("old")), before)
-    new = by_number.get(_number(request.GET.get("new")), newest)
+    old = by_number.get(whole_number(request.GET.get("old"), newest.number) or 0, before)
+    new = by_number.get(whole_number(request.GET.get("new"), newest.number) or 0, newest)
     return {"old": old.number, "new": new.number, "differences": differences(old, new)}
-
-
-def _number(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 9 else 0
 
 
 def _found(rule: Rule, may_look: bool) -> dict[str, Any]:

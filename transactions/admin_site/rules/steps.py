@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST
 
 from ...rules import documents, lifecycle
 from ...rules.models import Version, VersionState
+from ..lists import whole_number
 from . import backtests, page, rights
 from .links import page_of
 
@@ -88,9 +89,10 @@ def _days(typed: str) -> int:
     """Days of the past that are judged too. Raises ValueError, which says what would be right."""
     if not typed:
         return 0
-    if not (typed.isascii() and typed.isdigit() and len(typed) < 9 and int(typed) <= PAST_DAYS_MAX):
+    days = whole_number(typed, PAST_DAYS_MAX)
+    if days is None:
         raise ValueError(f"The days must be a whole number from 0 to {PAST_DAYS_MAX}.")
-    return int(typed)
+    return days
 
 
 def _end(request: HttpRequest, version: Version) -> None:

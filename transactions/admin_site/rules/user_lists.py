@@ -39,7 +39,7 @@ class EntryForm(forms.Form):
         help_text="A full minute to come; left empty, until somebody ends it.",
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
     )
-    comment = forms.CharField(max_length=200, required=False)
+    comment = forms.CharField(max_length=standing.COMMENT_MAX, required=False)
 
     def clean_user(self) -> Any:
         typed = self.cleaned_data["user"]

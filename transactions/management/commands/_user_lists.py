@@ -14,10 +14,9 @@ from transactions.rules import changes, list_entries
 from transactions.rules.activity import in_words
 from transactions.rules.documents import checked_description, checked_name
 from transactions.rules.models import UserList
-from transactions.rules.user_lists import with_standing
+from transactions.rules.user_lists import COMMENT_MAX, with_standing
 from transactions.serializers import USER_MAX
 
-COMMENT_CHARACTERS_MAX = 200
 # Users put on a list at once, while no chunk is judged; and keys of a file, which is read whole.
 USERS_AT_ONCE, USERS_MAX = 10_000, 1_000_000
 BYTES_MAX = USERS_MAX * len(f"{USER_MAX}\r\n")
@@ -64,8 +63,8 @@ def add_users(
 ) -> str:
     """Puts users on a list, thousands at a time. Raises CommandError, and lifecycle.StepRefused."""
     found, keys = _list(name), _keys(users, file)
-    if len(comment) > COMMENT_CHARACTERS_MAX or "\0" in comment:
-        raise CommandError(f"The comment must be a text of at most {COMMENT_CHARACTERS_MAX} characters.")
+    if len(comment) > COMMENT_MAX or "\0" in comment:
+        raise CommandError(f"The comment must be a text of at most {COMMENT_MAX} characters.")
     for part in _parts(keys):
         list_entries.check_users(part)
     added = sum(

@@ -30,6 +30,11 @@ class Unfit(ValueError):
         super().__init__(message)
         self.gap, self.message = gap, message
 
+    @property
+    def place(self) -> str:
+        """Where that stands in a rule: "kind", or "parameters.filter.hours"."""
+        return self.gap if self.gap == "kind" else f"parameters.{self.gap}".rstrip(".")
+
 
 @dataclass(frozen=True)
 class Gap:
@@ -203,6 +208,8 @@ class Zone(Gap):
         return {"type": "string"}
 
 
+# Characters of the name of a rule or a list.
+NAME_MAX = 100
 # Something visible. Of what cannot be printed the controls, the line breaks, all spaces but the plain one.
 UNPRINTABLE = r"\u0000-\u001f\u007f-\u00a0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"
 PRINTABLE = rf"^(?= *[^ ])[^{UNPRINTABLE}]*$(?!\n)"
@@ -214,9 +221,9 @@ class ListName(Gap):
 
     def read(self, value: Any) -> str:
         name = value.strip() if isinstance(value, str) and value.isprintable() else ""
-        if not name or len(value) > 100:
+        if not name or len(value) > NAME_MAX:
             raise ValueError("must be the name of a list of users")
         return name
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "string", "minLength": 1, "maxLength": 100, "pattern": PRINTABLE}
+        return {"type": "string", "minLength": 1, "maxLength": NAME_MAX, "pattern": PRINTABLE}

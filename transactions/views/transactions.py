@@ -1,6 +1,4 @@
-"""The REST API: read the request, call one function, answer."""
-
-from typing import Any
+"""The calls about transactions, and what concerns the whole system."""
 
 from asgiref.sync import async_to_sync
 from django.conf import settings
@@ -10,20 +8,20 @@ from drf_spectacular.generators import SchemaGenerator
 from rest_framework.exceptions import ParseError, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from .access.rights import Right
-from .access.throttling import take_for_batch
-from .audit.actors import because
-from .books import balance
-from .books.epochs import empty_everything
-from .intake import answers, batches, request_ids
-from .intake.outcomes import IntakeUnavailable
-from .intake.parsers import NO_BATCH, BatchParser, NDJSONParser, PostedBatch
-from .openapi import operations
-from .reading import audit_trail, averages, detail, listing
-from .reading.parameters import BatchParameters, DeletionParameters, Parameters, in_utf8
-from .serializers import RecordSerializer
+from ..access.rights import Right
+from ..access.throttling import take_for_batch
+from ..audit.actors import because
+from ..books import balance
+from ..books.epochs import empty_everything
+from ..intake import answers, batches, request_ids
+from ..intake.outcomes import IntakeUnavailable
+from ..intake.parsers import NO_BATCH, BatchParser, NDJSONParser, PostedBatch
+from ..openapi import operations
+from ..reading import audit_trail, averages, detail, listing
+from ..reading.parameters import BatchParameters, DeletionParameters
+from ..serializers import RecordSerializer
+from .base import ApiView, paged
 
 
 def _request_id(request: Request) -> str:
@@ -32,24 +30,6 @@ def _request_id(request: Request) -> str:
 
 def _response(answer: answers.Answer) -> Response:
     return Response(answer.body, status=answer.status, headers=answer.headers)
-
-
-class ApiView(APIView):
-    """A call of the API. Its query string holds what `parameters` knows, each once, and nothing else."""
-
-    parameters: type[Parameters[Any]] = Parameters
-    # Whether a request that is refused counts as refused transactions.
-    takes_transactions = False
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Checks who asks, then what for: `asked` has the parameters, checked."""
-        super().initial(request, *args, **kwargs)
-        if not hasattr(self, (request.method or "").lower()):
-            return  # a method that there is not is refused as such, whatever is asked
-        if not in_utf8(request.META.get("QUERY_STRING", "")):
-            raise ParseError("The query string is not UTF-8.")
-        self.asked = self.parameters(data=request.query_params)
-        self.asked.is_valid(raise_exception=True)
 
 
 class AddTransaction(ApiView):
@@ -132,29 +112,18 @@ class AuditTrail(ApiView):
 
     @operations.AUDIT
     def get(self, request: Request) -> Response:
-        page = audit_trail.page(self.asked.validated_data)
-        return Response({"results": page.results, "next": next_page(request, page.cursor)})
+        return paged(request, audit_trail.page(self.asked.validated_data))
 
 
 class TransactionList(ApiView):
-    """GET transactions, newest first, page by page; `next` is the URL of the next page."""
+    """GET transactions, newest first, page by page."""
 
     parameters = listing.ListParameters
     asked: listing.ListParameters
 
     @operations.TRANSACTIONS
     def get(self, request: Request) -> Response:
-        page = listing.page(self.asked.wanted())
-        return Response({"results": page.results, "next": next_page(request, page.cursor)})
-
-
-def next_page(request: Request, cursor: str | None) -> str | None:
-    """The URL of the same call that begins at `cursor`; None without one."""
-    if cursor is None:
-        return None
-    query = request.query_params.copy()
-    query["cursor"] = cursor
-    return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
+        return paged(request, listing.page(self.asked.wanted()))
 
 
 class TransactionAverages(ApiView):

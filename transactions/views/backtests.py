@@ -1,4 +1,4 @@
-"""The REST API of backtests: read the request, call one function, answer."""
+"""The calls about backtests."""
 
 from django.shortcuts import get_object_or_404
 from rest_framework import status
@@ -6,12 +6,12 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from .openapi import backtests as operations
-from .rule_views import CHANGES, Conflict, RuleView
-from .rulebook import backtests
-from .rulebook.bodies import Nothing
-from .rules import backtest_runs
-from .rules.models import Backtest, Rule, Version
+from ..openapi import backtests as operations
+from ..rulebook import backtests
+from ..rulebook.bodies import Nothing
+from ..rules import backtest_runs
+from ..rules.models import Backtest, Rule, Version
+from .rule_view import CHANGES, Conflict, RuleView
 
 
 class BacktestView(RuleView):

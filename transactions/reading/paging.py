@@ -1,0 +1,56 @@
+"""Pages: some rows as the API shows them, and the place at which the next page begins.
+
+A page begins where the one before ended, at a row's place and not at a count of rows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.signing import BadSignature, Signer
+from rest_framework import serializers
+
+from ..serializers import WholeField
+
+LIMIT_DEFAULT, LIMIT_MAX = 100, 1_000
+CURSOR_CHARACTERS_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows as the API shows them, and the cursor of the next page, None on the last."""
+
+    results: Sequence[dict[str, Any]]
+    cursor: str | None = None
+
+
+def cursor_of(pages: str, place: list[Any]) -> str:
+    """A place as clients hand it back to us: signed for these pages, so that nothing else is ever read."""
+    return Signer(salt=pages).sign_object(place)
+
+
+def place_of(pages: str, cursor: str) -> list[Any]:
+    """The place that a cursor of these pages stands for. Raises BadSignature."""
+    place: list[Any] = Signer(salt=pages).unsign_object(cursor)
+    return place
+
+
+class PlaceField(serializers.CharField):
+    """A cursor that the pages of this name have given out, as the place that it stands for."""
+
+    default_error_messages = {"cursor": "This is no cursor of this list."}
+
+    def __init__(self, pages: str) -> None:
+        super().__init__(max_length=CURSOR_CHARACTERS_MAX, required=False)
+        self._pages = pages
+
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            return place_of(self._pages, super().to_internal_value(data))
+        except BadSignature:
+            self.fail("cursor")
+
+
+def limit() -> WholeField:
+    """How many rows a page has at most."""
+    return WholeField(min_value=1, max_value=LIMIT_MAX, default=LIMIT_DEFAULT)
