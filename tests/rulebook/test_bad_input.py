@@ -80,6 +80,13 @@ def test_an_import_names_the_line_the_rule_and_the_field(
     assert not Rule.objects.exists()
 
 
+def test_what_is_wrong_with_a_rule_is_told_also_where_its_name_is_taken(ann: Caller) -> None:
+    rule = {"name": "A", "kind": "amount", "parameters": {"amount": 5}}
+    ann.post("", rule, 201)
+    assert ann.post("", {**rule, "parameters": {"amount": 0}}, 400) == {"parameters.amount": [AMOUNT]}
+    assert ann.post("", rule, 409) == {"name": ["there is a rule “A” already"]}
+
+
 def test_a_list_that_is_not_there_is_told(ann: Caller) -> None:
     listed = {"name": "A", "kind": "listed", "parameters": {"list_name": "Nobody"}}
     told = ann.post("", listed, 400)
@@ -103,6 +110,7 @@ def test_a_list_that_is_not_there_is_told(ann: Caller) -> None:
     [
         ({"Name": "A"}, {"Name": ['Unknown field. Did you mean "name"?']}),
         ({"name": "a\nb"}, {"name": ["the name must be a printable text of 1 to 100 characters"]}),
+        ({"name": " "}, {"name": ["the name must be a printable text of 1 to 100 characters"]}),
         ({"name": 7}, {"name": ["the name must be a printable text of 1 to 100 characters"]}),
         ({"severity": "URGENT"}, {"severity": ["the severity must be one of LOW, MEDIUM, HIGH, CRITICAL"]}),
         (
@@ -171,6 +179,8 @@ def test_the_fields_of_a_version_are_told(ann: Caller, said: Any, told: dict[str
         ({"effective_from": "2026-01-31T12:00"}, "effective_from", "needs an offset"),
         ({"effective_from": "yesterday"}, "effective_from", "wrong format"),
         ({"effective_from": "2026-01-31T12:00:01Z"}, "effective_from", "begins at a full minute"),
+        ({"effective_from": "1969-12-31T23:59:00Z"}, "effective_from", "before 1970-01-01"),
+        ({"effective_from": "0001-01-01T00:00:00Z"}, "effective_from", "before 1970-01-01"),
         ({"effective_from": "2999-01-31T12:00:00Z"}, "effective_from", "not later than the next"),
         ({"effective_from": "0001-01-01T00:00:00+14:00"}, "effective_from", "range"),
         ({"effective_until": None}, "effective_until", "Unknown field"),

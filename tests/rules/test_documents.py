@@ -1,11 +1,13 @@
 """Files of rules: taken whole or not at all, with the line and the gap of each thing that is wrong."""
 
 import json
+import threading
 from typing import Any
 
 import jsonschema
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 
 from transactions.rules import documents, lifecycle
 from transactions.rules.documents import DocumentRefused
@@ -132,6 +134,7 @@ def test_every_rule_that_is_wrong_is_told_with_its_line_and_its_gap() -> None:
         ({"severity": "URGENT"}, "the severity must be one of LOW, MEDIUM, HIGH, CRITICAL"),
         ({"severity": None}, "the severity must be one of LOW, MEDIUM, HIGH, CRITICAL"),
         ({"name": ""}, "the name must be a printable text"),
+        ({"name": " "}, "the name must be a printable text"),
         ({"name": "a\nb"}, "the name must be a printable text"),
         ({"name": "x" * 101}, "the name must be a printable text"),
         ({"description": "\x00"}, "the description must be a text"),
@@ -159,7 +162,20 @@ def test_what_makes_no_sense_is_told_in_a_sentence(changes: dict[str, Any], reas
         ('{"rules": [], "more": 1}', "line 1: there is no “more”"),
         ('{"rules": [], "lists": [{"name": 7}]}', "line 1: list 1: the name must be"),
         ("[" * 100_000, "line 1: it is nested too deep"),
-        ('{"rules": [' + "9" * 5_000 + "]}", "line 1: "),
+        ('{"rules": [' + "9" * 5_000 + "]}", "line 1: rule 1: it must be an object"),
+        (
+            json.dumps({"rules": [LARGE]}).replace(": 5}", ": " + "9" * 5_000 + "}"),
+            "line 1: rule 1: parameters.amount: the amount must be a whole number from 1 to ",
+        ),
+        (
+            f'{{"rules": [\n{json.dumps(LARGE)},'
+            '\n{"name": "B", "parameters": {"filter": {"zone": 1, "zone": 2}}}]}',
+            "line 3: rule 2: “zone” stands twice in one object",
+        ),
+        (
+            '{"rules": [],\n"lists": [{"name": "A", "name": "B"}]}',
+            "line 2: list 1: “name” stands twice in one object",
+        ),
         ('{"rules": [' + "0," * 400_000 + "0]}", "line 1: “rules” must be an array of at most 1000"),
         ('{"rules": []}' + " " * 1_000_000, "line 1: a document has at most"),
     ],
@@ -183,3 +199,36 @@ def test_the_schema_knows_every_kind_and_takes_what_is_taken() -> None:
     for wrong in changes:
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({"rules": [{**LARGE, **wrong}]}, schema())
+
+
+def test_names_have_no_space_around_them() -> None:
+    spaced = document({**LARGE, "name": " Large  "}, lists=[{"name": "Watched "}])
+    documents.import_rules(documents.parse(spaced))
+    assert list(Rule.objects.values_list("name", flat=True)) == ["Large"]
+    assert list(UserList.objects.values_list("name", flat=True)) == ["Watched"]
+
+
+def test_files_that_name_the_same_in_another_order_are_taken_at_the_same_time() -> None:
+    """Each waited for what the other had made: PostgreSQL ended one of them."""
+    rules = [{**LARGE, "name": f"Rule {n}"} for n in range(100)]
+    lists = [{"name": f"List {n}"} for n in range(100)]
+    failed: list[BaseException] = []
+    together = threading.Barrier(2)
+
+    def take(text: str) -> None:
+        try:
+            together.wait()
+            documents.import_rules(documents.parse(text))
+        except BaseException as error:
+            failed.append(error)
+        finally:
+            connection.close()
+
+    texts = [document(*rules, lists=lists), document(*rules[::-1], lists=lists[::-1])]
+    threads = [threading.Thread(target=take, args=[text]) for text in texts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert (Rule.objects.count(), UserList.objects.count(), Version.objects.count()) == (100, 100, 100)

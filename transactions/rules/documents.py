@@ -9,11 +9,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import (
     Case,
     IntegerField,
@@ -25,6 +26,7 @@ from django.db.models import (
     prefetch_related_objects,
 )
 from django.utils import timezone
+from psycopg2.errors import LockNotAvailable
 
 from .. import names
 from ..alerts.models import Severity
@@ -32,11 +34,14 @@ from . import lifecycle
 from .kinds.gaps import NAME_MAX, Unfit
 from .kinds.kind import Kind, as_json
 from .kinds.registry import read, read_kept
+from .locks import IMPORT_LOCK
 from .models import Rule, UserList, Version, VersionState
 from .schema import DESCRIPTION_MAX, LISTS_MAX, RULES_MAX
 
 STARTER = Path(__file__).parent / "starter_rules.json"
 DOCUMENT_BYTES_MAX = 1_000_000
+# Digits of a number that may still be a whole one.
+DIGITS_MAX = 1_000
 # What is exported of a rule with several versions: the first of these that there is, its newest version.
 PREFERRED = (VersionState.ACTIVE, VersionState.SHADOW, VersionState.SUBMITTED, VersionState.DRAFT)
 
@@ -110,6 +115,7 @@ def import_rules(document: Document, author: Any = None) -> Imported:
     drafts: list[Version] = []
     unchanged: list[str] = []
     with transaction.atomic():
+        _one_at_a_time()
         for name, description in document.lists.items():
             UserList.objects.get_or_create(name=name, defaults={"description": description})
         for worded in document.rules:
@@ -126,6 +132,20 @@ def import_rules(document: Document, author: Any = None) -> Imported:
                     reason = f"parameters.{unfit.gap}: {unfit.message}"
                     raise DocumentRefused([Problem(worded.line, f"“{worded.name}”", reason)]) from None
     return Imported(drafts, unchanged)
+
+
+def _one_at_a_time() -> None:
+    """Until this transaction ends no other file is taken: two that name the same in another order would
+    wait for each other for ever. Raises StepRefused where another one takes too long.
+    """
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = {lifecycle.LOCK_MS_MAX}")
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [IMPORT_LOCK])
+    except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
+        raise lifecycle.StepRefused("Another file of rules is being taken. Try again.") from None
 
 
 class Started(NamedTuple):
@@ -212,7 +232,7 @@ def _decoded(text: str) -> dict[str, Any]:
     if len(text.encode(errors="surrogatepass")) > DOCUMENT_BYTES_MAX:
         raise DocumentRefused([Problem(1, "", f"a document has at most {DOCUMENT_BYTES_MAX} bytes")])
     try:
-        whole = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+        whole = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant, parse_int=_whole)
     except json.JSONDecodeError as error:
         raise DocumentRefused([Problem(error.lineno, "", f"this is not JSON: {error.msg}")]) from None
     except (ValueError, RecursionError) as error:
@@ -220,14 +240,35 @@ def _decoded(text: str) -> dict[str, Any]:
         raise DocumentRefused([Problem(1, "", reason)]) from None
     if not isinstance(whole, dict):
         raise DocumentRefused([Problem(1, "", "a document of rules is an object")])
+    if isinstance(whole, names.Repeated):
+        raise DocumentRefused([Problem(1, "", _said_twice(whole))])
     return whole
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; where a name stands twice, which of them is told with its line when that is known."""
     counted = Counter(name for name, _ in pairs)
-    if twice := [name for name, number in counted.items() if number > 1]:
-        raise ValueError(f"“{twice[0]}” stands twice in one object")
-    return dict(pairs)
+    twice = [name for name, number in counted.items() if number > 1]
+    return names.Repeated(pairs, twice) if twice else dict(pairs)
+
+
+def _said_twice(given: names.Repeated) -> str:
+    return f"“{names.shortened(min(given.twice))}” stands twice in one object"
+
+
+def _check_each_once(given: Any) -> None:
+    """Raises ValueError where a name stands twice in an object of `given`, however deep."""
+    left = [given]
+    while left:
+        held = left.pop()
+        if isinstance(held, names.Repeated):
+            raise ValueError(_said_twice(held))
+        left.extend(held.values() if isinstance(held, dict) else held if isinstance(held, list) else ())
+
+
+def _whole(digits: str) -> int | Decimal:
+    """A whole number. Of very many digits Python makes none, and no gap takes one: it says so itself."""
+    return int(digits) if len(digits) <= DIGITS_MAX else Decimal(digits)
 
 
 def _no_constant(word: str) -> Any:
@@ -236,7 +277,7 @@ def _no_constant(word: str) -> Any:
 
 def _lines(text: str, key: str) -> Iterator[int]:
     """The lines at which the items of the array `key` of a text begin, which is known to be JSON."""
-    decoder, blank = json.JSONDecoder(), re.compile(r"[\s,:]*")
+    decoder, blank = json.JSONDecoder(parse_int=_whole), re.compile(r"[\s,:]*")
     at = text.index("{") + 1
     while text[at := blank.match(text, at).end()] != "}":  # type: ignore[union-attr]
         name, at = scanstring(text, at + 1)
@@ -260,6 +301,7 @@ def _lists(given: Any, lines: list[int], problems: list[Problem]) -> dict[str, s
     found: dict[str, str] = {}
     for number, (line, each) in enumerate(zip(lines, given, strict=True), 1):
         try:
+            _check_each_once(each)
             _check_names(each, {"name"}, {"name", "description"})
             name = checked_name(each["name"])
             if name in found:
@@ -279,6 +321,7 @@ def _rules(given: Any, lines: list[int], lists: dict[str, str], problems: list[P
     for number, (line, each) in enumerate(zip(lines, given, strict=True), 1):
         where = f"rule {number}"
         try:
+            _check_each_once(each)
             worded = _worded(line, each, lists)
             where += f" “{worded.name}”"
             if worded.name in seen:
@@ -323,10 +366,11 @@ def checked_severity(given: Any) -> str:
 
 
 def checked_name(given: Any) -> str:
-    """The name of a rule or a list."""
-    if not isinstance(given, str) or not 1 <= len(given) <= NAME_MAX or not given.isprintable():
+    """The name of a rule or a list, without space around it."""
+    name = given.strip() if isinstance(given, str) and given.isprintable() else ""
+    if not name or len(given) > NAME_MAX:
         raise ValueError(f"the name must be a printable text of 1 to {NAME_MAX} characters")
-    return given
+    return name
 
 
 def checked_description(given: Any) -> str:

@@ -1,11 +1,17 @@
 """How the rules are: versions in force, what is owed, and which of them fail."""
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import redis
+
 from ..alerts.models import Alert
+from ..metrics.counters import tally
 from ..stores.bounded_queries import bounded
+from ..stores.hash_tag import TAG
+from ..stores.redis_connection import connection, text
 from .activity import COUNTED_MAX
 from .models import ClockCursor, Debt, Hit, Rule, Version, VersionState
 
@@ -16,6 +22,8 @@ DEBT, CURSOR = Debt._meta.db_table, ClockCursor._meta.db_table
 # Debt is old, in seconds, when something is wrong: after a backlog it is paid as soon as that is stored.
 OLD_S = 900
 SHOWN_MAX = 3
+# text, for as long: why rules were left after a flush, with something undone that is no single rule's.
+LEFT, LEFT_S = f"{TAG}:rules_left", 60
 
 # Purpose: versions in force, records owed, the age of the oldest debt that could have been paid, and what
 # came of it all: alerts that are not closed, the latest hit.
@@ -93,6 +101,20 @@ def found_since(moment: datetime) -> list[RuleFindings]:
         return [RuleFindings(*row) for row in cursor.fetchall()]
 
 
+def tell_left(error: Exception) -> None:
+    """Rules were left after a flush: readiness says so for a minute, and it is counted."""
+    tally.add("rules_left")
+    with suppress(redis.RedisError):
+        connection().set(LEFT, repr(error).partition("\n")[0][:200], ex=LEFT_S)
+
+
+def _left() -> list[str]:
+    with suppress(redis.RedisError):
+        why = connection().get(LEFT)
+        return [] if why is None else [f"rules were left after a flush: {text(why)}"]
+    return []
+
+
 def problems() -> list[str]:
     """What an operator has to know, in a line each. Raises django.db.Error."""
     with bounded() as cursor:
@@ -102,6 +124,7 @@ def problems() -> list[str]:
         ]
         cursor.execute(SELECT_OLDEST)
         (oldest_s,) = cursor.fetchone()
+    told += _left()
     if oldest_s is not None and oldest_s > OLD_S:
         told.append(f"what was stored {round(oldest_s)} s ago has not been judged by rules")
     return told

@@ -56,11 +56,14 @@ class Command(BaseCommand):
         export.add_argument("names", nargs="*", metavar="NAME", help="all, where none is named")
         activate = what.add_parser("activate", help="approve a version: from the next full minute on")
         retire = what.add_parser("retire", help="end a version at the next full minute")
+        giving_up = what.add_parser("give-up", help="never judge what a version that has ended still owes")
         test = what.add_parser("backtest", help="what a version would have found")
-        for each in (activate, retire, test):
+        for each in (activate, retire, giving_up, test):
             each.add_argument("name", metavar="NAME")
             each.add_argument("--version", type=int, dest="number", metavar="N", help="by default the newest")
-        for each, told in ((activate, "who approves; asked for with FOUR_EYES"), (retire, "who ends it")):
+        giving_up.add_argument("--reason", required=True, metavar="TEXT", help="why, for the audit trail")
+        deciders = {activate: "who approves; asked for with FOUR_EYES", retire: "who ends it"}
+        for each, told in {**deciders, giving_up: "who decides it"}.items():
             each.add_argument("--by", metavar="USERNAME", help=f"{told}; with the right rules.approve")
         activate.add_argument("--shadow", action="store_true", help="hits without alerts")
         activate.add_argument(
@@ -156,6 +159,14 @@ class Command(BaseCommand):
         lifecycle.retire(version, _user(by, Right.APPROVE_RULES))
         end = version.effective_until
         self.stdout.write(f"{version}: retired" + (f" from {end:%Y-%m-%d %H:%M} UTC" if end else ""))
+
+    def _give_up(self, *, name: str, number: int | None, by: str | None, reason: str, **options: Any) -> None:
+        user = _user(by, Right.APPROVE_RULES)
+        if not reason.strip():
+            raise CommandError("Say why, --reason.")
+        version = lifecycle.version_of(_rule(name), number, VersionState.RETIRED)
+        records = lifecycle.give_up(version, reason.strip(), user)
+        self.stdout.write(f"{version}: given up, about {records:,} records that it had not judged")
 
     def _backtest(self, *, name: str, number: int | None, **options: Any) -> None:
         version = lifecycle.version_of(_rule(name), number, *VersionState)
