@@ -59,8 +59,7 @@ def _unknown_users(error: lifecycle.UnknownUsers) -> APIException:
 
 
 def _unfit(error: Unfit) -> APIException:
-    place = error.gap if error.gap == "kind" else f"parameters.{error.gap}".rstrip(".")
-    return ValidationError({place: [error.message]})
+    return ValidationError({each.place: [each.message] for each in (error, *error.others)})
 
 
 # What the rooms raise, as the API says it; of two that fit the first.
@@ -70,6 +69,7 @@ REFUSALS: dict[type[Exception], Callable[[Any], Exception]] = {
     changes.NameTaken: lambda error: Conflict({"name": [str(error)]}),
     lifecycle.UnknownUsers: _unknown_users,
     lifecycle.OwnApproval: lambda error: PermissionDenied(str(error)),
+    lifecycle.AuthorUnknown: lambda error: PermissionDenied(str(error)),
     lifecycle.StepRefused: lambda error: Conflict(str(error)),
     # Not Django's words, which name our classes.
     Http404: lambda error: NotFound(),
@@ -103,6 +103,12 @@ class RuleView(ApiView):
         """Who calls, None for somebody unknown in a private run."""
         return request.user if request.user.is_authenticated else None
 
+    def writer(self, request: Request) -> Any:
+        """Who writes a version. Raises lifecycle.AuthorUnknown."""
+        author = self.author(request)
+        lifecycle.check_author(author)
+        return author
+
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, lifecycle.MomentRefused):
             exc = ValidationError({self.moment: [str(exc)]})
@@ -132,7 +138,7 @@ class RuleList(RuleView):
 
     @operations.ADD_RULE
     def post(self, request: Request) -> Response:
-        rule = changes.create(self.posted(request, bodies.NewRule).validated_data, self.author(request))
+        rule = changes.create(self.posted(request, bodies.NewRule).validated_data, self.writer(request))
         return Response(pages.rule(rule.pk), status=status.HTTP_201_CREATED)
 
 
@@ -162,7 +168,7 @@ class RuleVersions(RuleView):
         rule = get_object_or_404(Rule, pk=id)
         posted = self.posted(request, bodies.NewVersion)
         try:
-            version = changes.draft(rule, posted, self.author(request))
+            version = changes.draft(rule, posted, self.writer(request))
         except Version.DoesNotExist:
             raise ValidationError({"from_version": ["There is no version of this number."]}) from None
         return Response(pages.version_as_dict(version), status=status.HTTP_201_CREATED)
@@ -252,8 +258,9 @@ class ExportRules(RuleView):
 
     @operations.EXPORT_RULES
     def get(self, request: Request) -> HttpResponse:
-        found = Rule.objects.filter(**self.asked.validated_data)
-        return HttpResponse(documents.export_rules(found), content_type="application/json")
+        asked = self.asked.validated_data
+        text = documents.export_rules(Rule.objects.filter(**asked), retired=bool(asked))
+        return HttpResponse(text, content_type="application/json")
 
 
 class ImportRules(RuleView):

@@ -220,6 +220,17 @@ def test_where_there_is_no_rule_the_starter_rules_come_into_force_and_later_star
     )
 
 
+def test_with_four_eyes_a_start_makes_nothing_and_says_what_does(
+    people: list[User], settings: Settings
+) -> None:
+    settings.FOUR_EYES = True
+    assert "manage.py rules import --starter --by NAME" in run("start")
+    assert not Rule.objects.exists()
+    run("import", "--starter", "--by", people[0].username)
+    run("activate", "Failures in a row", "--by", people[1].username)
+    assert run("start") == "rules that came into force: 0\n"
+
+
 def test_a_starter_rule_that_looks_back_further_than_transactions_are_kept_stays_a_draft(
     settings: Settings,
 ) -> None:

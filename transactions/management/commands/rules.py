@@ -25,6 +25,10 @@ from ._backtests import add_range, add_within, run_backtest, show_backtests
 from ._user_lists import add_list_arguments, add_users, end_users, list_lines, make_list, moment
 
 TO_ACTIVATE = (VersionState.SUBMITTED, VersionState.DRAFT, VersionState.SHADOW)
+STARTER_WAIT = (
+    "FOUR_EYES is on, so the starter rules wait until somebody drafts them "
+    "(manage.py rules import --starter --by NAME) and somebody else approves them"
+)
 IN_FORCE = (VersionState.ACTIVE, VersionState.SHADOW)
 # The hits that the list tells of.
 LISTED = timedelta(days=7)
@@ -48,7 +52,12 @@ class Command(BaseCommand):
         taking.add_argument("--by", metavar="USERNAME", help="the author; asked for with FOUR_EYES")
         what.add_parser("start", help="where there is no rule: those that come along, in force at once")
         export = what.add_parser("export", help="a file of rules, on standard output")
-        export.add_argument("names", nargs="*", metavar="NAME", help="all, where none is named")
+        export.add_argument(
+            "names", nargs="*", metavar="NAME", help="all but retired ones, where none is named"
+        )
+        export.add_argument(
+            "--in-force", action="store_true", help="leave out what only waits to be in force"
+        )
         activate = what.add_parser("activate", help="approve a version: from the next full minute on")
         retire = what.add_parser("retire", help="end a version at the next full minute")
         test = what.add_parser("backtest", help="what a version would have found")
@@ -116,24 +125,29 @@ class Command(BaseCommand):
         self.stdout.write(f"rules: {len(found.rules)}, and nothing is wrong with them")
 
     def _import(self, *, file: str | None, by: str | None, **options: Any) -> None:
-        if settings.FOUR_EYES and by is None:
-            raise CommandError(
-                "FOUR_EYES is on, so whoever approves is not the author: name the author, --by."
-            )
-        drafts, unchanged = documents.import_rules(documents.parse(_text(file)), _user(by))
+        document, author = documents.parse(_text(file)), _user(by)
+        try:
+            drafts, unchanged = documents.import_rules(document, author)
+        except lifecycle.AuthorUnknown as error:
+            raise CommandError(f"{error} So name the author, --by.") from error
         for version in drafts:
             self.stdout.write(f"draft: {version}")
         self.stdout.write(f"drafts: {len(drafts)}, unchanged: {len(unchanged)}")
 
     def _start(self, **options: Any) -> None:
+        if settings.FOUR_EYES and not Rule.objects.exists():
+            # Without an author nobody could approve them, and nobody is the author of a start.
+            self.stdout.write(f"no rules were made: {STARTER_WAIT}")
+            return
         started = documents.start_with(documents.parse(_text(None)))
         for reason in started.refused:
             self.stderr.write(printable(reason))
         self.stdout.write(f"rules that came into force: {len(started.in_force)}")
 
-    def _export(self, *, names: list[str], **options: Any) -> None:
+    def _export(self, *, names: list[str], in_force: bool, **options: Any) -> None:
         rules = [_rule(name) for name in names] if names else list(Rule.objects.all())
-        self.stdout.write(documents.export_rules(rules), ending="")
+        text = documents.export_rules(rules, retired=bool(names), waiting=not in_force)
+        self.stdout.write(text, ending="")
 
     def _activate(
         self, *, name: str, number: int | None, by: str | None, shadow: bool, since: Any, **options: Any
