@@ -71,7 +71,7 @@ def test_it_is_told_beside_the_version_in_force(ann: Client, version: Version) -
     assert backtest_runs.run_next() is not None
     held = Backtest.objects.get()
     said = text_of(ann, at("rule_backtest", held.rule_id, held.pk))
-    assert "Beside version 2, in force" in said
+    assert "Beside version 2, then in force" in said
     assert "Hits of both 1 Only of this one, new 1 Only of version 2, gone 0" in said
 
 

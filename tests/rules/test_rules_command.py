@@ -250,5 +250,5 @@ def test_the_list_tells_what_each_rule_found(people: list[User], tmp_path: Path)
     pay_debt()
 
     first, second = run("list").splitlines()
-    assert first.endswith("The amount is at least 5. Hits in 7 days: 5. Open alerts: 2.")
+    assert first.endswith("The amount is at least 5. Raised in 7 days: 5. Open alerts: 2.")
     assert second.endswith("The amount is at least 50.")

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db import connection
 
 from ..alerts.models import Alert
+from .figures import IN_SHADOW
 from .models import ClockCursor, Debt, Hit, Rule, Version
 
 VERSION, HIT, DEBT = Version._meta.db_table, Hit._meta.db_table, Debt._meta.db_table
@@ -14,13 +15,18 @@ ALERT, CURSOR = Alert._meta.db_table, ClockCursor._meta.db_table
 
 LATEST_MAX = 20
 
-# Purpose: hits of 7 and of 30 days, by the index on a version's hits and the time they were raised.
+# Purpose: hits of 7 and of 30 days, by the index on a version's hits and the time they were raised; those
+# that were raised in shadow apart.
 COUNT_HITS = f"""
-    SELECT v.rule_id, count(*) FILTER (WHERE h.raised_at > now() - interval '7 days'), count(*)
+    SELECT v.rule_id,
+           count(*) FILTER (WHERE h.raised_at > now() - interval '7 days' AND NOT {{shadow}}),
+           count(*) FILTER (WHERE NOT {{shadow}}),
+           count(*) FILTER (WHERE h.raised_at > now() - interval '7 days' AND {{shadow}}),
+           count(*) FILTER (WHERE {{shadow}})
       FROM {VERSION} v JOIN {HIT} h ON h.version_id = v.id AND h.raised_at > now() - interval '30 days'
      WHERE v.rule_id = ANY(%s)
      GROUP BY v.rule_id
-"""
+""".format(shadow=f"({IN_SHADOW.format(hit='h')})")
 # Purpose: alerts that are not closed, by the index that keeps them one of each rule and user.
 COUNT_ALERTS = f"""
     SELECT rule, count(*) FROM {ALERT} WHERE state <> 'CLOSED' AND rule = ANY(%s) GROUP BY rule
@@ -54,6 +60,9 @@ class Activity:
 
     hits_7_days: int = 0
     hits_30_days: int = 0
+    # Hits without alerts, which the others leave out.
+    shadow_7_days: int = 0
+    shadow_30_days: int = 0
     open_alerts: int = 0
     # None for a rule that never fired.
     last_hit: datetime | None = None
@@ -68,8 +77,9 @@ def of_rules(rules: Sequence[int]) -> dict[int, Activity]:
     keys = list(rules)
     with connection.cursor() as cursor:
         cursor.execute(COUNT_HITS, [keys])
-        for rule, week, month in cursor.fetchall():
-            found[rule].hits_7_days, found[rule].hits_30_days = week, month
+        for rule, *counts in cursor.fetchall():
+            found[rule].hits_7_days, found[rule].hits_30_days = counts[:2]
+            found[rule].shadow_7_days, found[rule].shadow_30_days = counts[2:]
         cursor.execute(COUNT_ALERTS, [keys])
         for rule, alerts in cursor.fetchall():
             found[rule].open_alerts = alerts

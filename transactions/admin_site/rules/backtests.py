@@ -80,14 +80,13 @@ def ask(request: HttpRequest, rule: Rule, number: str) -> AskedRange | Backtest:
     return asked
 
 
-def try_wording(request: HttpRequest, rule: Rule, form: Kind) -> HttpResponse | str:
-    """Queues a backtest of what is typed and in no version yet, and shows it; or says why not."""
+def try_wording(request: HttpRequest, rule: Rule, form: Kind) -> Backtest | str:
+    """Queues a backtest of what is typed and in no version yet; or says why not."""
     rights.demand(rights.may_change(request.user))
     try:
-        asked = backtest_runs.ask(rule, form=form, by=request.user)
+        return backtest_runs.ask(rule, form=form, by=request.user)
     except backtest_runs.BacktestRefused as refused:
         return str(refused)
-    return redirect(url_of(asked))
 
 
 def show(request: HttpRequest, rule: int, backtest: int) -> HttpResponse:

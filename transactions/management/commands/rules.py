@@ -100,7 +100,9 @@ class Command(BaseCommand):
             state = "-" if version is None else VersionState(version.state).label
             hits = ""
             if rule.pk in found:
-                hits = f" Hits in {LISTED.days} days: {found[rule.pk].hits:,}."
+                hits = f" Raised in {LISTED.days} days: {found[rule.pk].hits:,}."
+                if found[rule.pk].in_shadow:
+                    hits += f" In shadow: {found[rule.pk].in_shadow:,}."
                 hits += f" Open alerts: {found[rule.pk].open_alerts:,}."
             said = f"{printable(rule.name)}: {_sentence(version)}"
             self.stdout.write(f"{state:<9} {rule.severity:<8} {said}{hits}")
