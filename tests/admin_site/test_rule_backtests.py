@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from tests.support.accepting import record, take
-from tests.support.rule_pages import at, drafted, member, plain, sent, text_of
+from tests.support.rule_pages import at, drafted, member, plain, sent, step, text_of
 from tests.support.rules import LONG_AGO
 from transactions.rules import backtest_runs, lifecycle
 from transactions.rules.models import Backtest, Version
@@ -95,6 +95,7 @@ def test_a_wording_is_tried_before_it_is_kept(ann: Client, version: Version) -> 
         ({"last": "9999-12-31"}, "date value out of range"),
         ({"first": "2026-02-01", "last": "2026-01-01"}, "The range must end after it begins."),
         ({"first": "1970-01-01"}, "The range must not be longer than 3,650 days."),
+        ({"first": "2999-01-01", "last": "2999-01-02"}, "The range must begin before now"),
         ({"version": "99"}, "There is no such version."),
         ({"version": "x"}, "There is no such version."),
     ],
@@ -110,6 +111,13 @@ def test_a_range_that_makes_no_sense_is_told_and_stays(
     assert "aria-invalid" in shown
     assert plain(shown)
     assert not Backtest.objects.exists()
+
+
+def test_an_address_whose_form_was_refused_shows_the_rule_when_it_is_entered_again(
+    ann: Client, version: Version
+) -> None:
+    for path in (at("rule_test", version.rule_id), step(version, "approve")):
+        assert ann.get(path).headers["Location"] == at("rule_change", version.rule_id)
 
 
 def test_too_many_at_once_are_refused_in_words(ann: Client, version: Version) -> None:

@@ -159,13 +159,15 @@ def _percent(held: Backtest) -> int:
 def _result(held: Backtest, request: HttpRequest) -> dict[str, Any]:
     """What came of it, with names and links in place of keys."""
     result: dict[str, Any] = held.result or {}
-    days = max(1.0, (held.end - held.begin) / DAY)
+    # Those of before it was counted tell of all days.
+    days = result.get("days_with_transactions", len(result["days"]))
     sample, top = result["sample"], result["top_users"]
     names = links.names([each["user"] for each in (*sample, *top)])
     may_look = request.user.has_perm("transactions.view_transaction")
     return {
         "result": result,
         "a_day": _a_day(result, days),
+        "days_with_transactions": days,
         "beside_a_day": None if not result["beside"] else _a_day(result["beside"], days),
         "days": {"days": result["days"]},
         "top_users": [
@@ -184,7 +186,7 @@ def _result(held: Backtest, request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _a_day(found: dict[str, Any], days: float) -> str:
-    """Alerts a day, to a tenth."""
-    alerts = found["episodes"] / days
+def _a_day(found: dict[str, Any], days: int) -> str:
+    """Alerts a day on which anything happened, to a tenth."""
+    alerts = found["episodes"] / max(1, days)
     return "under 0.1" if 0 < alerts < 0.1 else f"{alerts:,.1f}"

@@ -32,14 +32,18 @@ def import_starter(request: HttpRequest) -> HttpResponse:
     return redirect("admin:rules_rule_changelist")
 
 
-@require_POST
 def take(request: HttpRequest, rule: int, number: int, step: str) -> HttpResponse:
-    """A step of a version: submit, approve or end; then the rule's page again."""
+    """A step of a version: submit, approve or end; then the rule's page again.
+
+    Its address stands in the browser where something was refused: entered again it shows the rule.
+    """
     if step not in STEPS:
         raise Http404("There is no such step.")
     version = Version.objects.select_related("rule").filter(rule=rule, number=number).first()
     if version is None:
         raise Http404("There is no such version.")
+    if request.method != "POST":
+        return redirect(page_of(version.rule))
     try:
         return STEPS[step](request, version) or redirect(page_of(version.rule))
     except lifecycle.StepRefused as refused:
@@ -49,10 +53,11 @@ def take(request: HttpRequest, rule: int, number: int, step: str) -> HttpRespons
     return redirect(page_of(version.rule))
 
 
-@require_POST
 def test(request: HttpRequest, rule: int) -> HttpResponse:
-    """Asks for a backtest of a version, and shows it."""
+    """Asks for a backtest of a version, and shows it; entered again, its address shows the rule."""
     held = page.rule_or_404(rule)
+    if request.method != "POST":
+        return redirect(page_of(held))
     asked = backtests.ask(request, held, request.POST.get("version", ""))
     if isinstance(asked, backtests.AskedRange):
         return page.show(request, rule, asked=asked)

@@ -1,6 +1,7 @@
 """Rules from the command line: what there is, files of them, their way into force, and backtests."""
 
 import json
+import os
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -61,9 +62,10 @@ class Command(BaseCommand):
         activate = what.add_parser("activate", help="approve a version: from the next full minute on")
         retire = what.add_parser("retire", help="end a version at the next full minute")
         test = what.add_parser("backtest", help="what a version would have found")
-        for each in (activate, retire, test):
+        newest, only = "by default the newest", "by default the only one that waits"
+        for each, which in ((activate, only), (retire, newest), (test, newest)):
             each.add_argument("name", metavar="NAME")
-            each.add_argument("--version", type=int, dest="number", metavar="N", help="by default the newest")
+            each.add_argument("--version", type=int, dest="number", metavar="N", help=which)
         activate.add_argument("--by", metavar="USERNAME", help="who approves; asked for with FOUR_EYES")
         activate.add_argument("--shadow", action="store_true", help="hits without alerts")
         activate.add_argument(
@@ -82,6 +84,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             getattr(self, f"_{options['what'].replace('-', '_')}")(**options)
+            self.stdout.flush()
+        except BrokenPipeError:
+            # Whoever reads has read enough: `rules list | head`. What Python flushes at its end goes nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.stdout.fileno())
         except documents.DocumentRefused as error:
             for problem in error.problems:
                 self.stderr.write(printable(str(problem)))
@@ -113,12 +119,15 @@ class Command(BaseCommand):
     def _show(self, *, name: str, **options: Any) -> None:
         rule = _rule(name)
         self.stdout.write(f"{printable(rule.name)} ({rule.severity})\n{printable(rule.description)}")
-        for version in rule.versions.order_by("-number"):
+        for version in rule.versions.select_related("author", "approver").order_by("-number"):
             begin, end = version.effective_from, version.effective_until
             times = f" from {begin:%Y-%m-%d %H:%M} UTC" if begin else ""
             times += f" until {end:%Y-%m-%d %H:%M} UTC" if end else ""
             state = VersionState(version.state).label
             self.stdout.write(f"{version.number}. {state}{times}: {_sentence(version)}")
+            people = f"written by {version.author or 'nobody known'}"
+            people += f", approved by {version.approver or 'nobody known'}" if version.approved_at else ""
+            self.stdout.write(printable(f"   {version.severity}, {people}"))
 
     def _check(self, *, file: str | None, **options: Any) -> None:
         found = documents.parse(_text(file))
@@ -154,10 +163,11 @@ class Command(BaseCommand):
     def _activate(
         self, *, name: str, number: int | None, by: str | None, shadow: bool, since: Any, **options: Any
     ) -> None:
-        version = lifecycle.version_of(_rule(name), number, *TO_ACTIVATE)
+        version = _to_activate(_rule(name), number)
         lifecycle.activate(version, _user(by), shadow=shadow, begin=since)
         state = VersionState(version.state).label.lower()
         self.stdout.write(f"{version}: {state} from {version.effective_from:%Y-%m-%d %H:%M} UTC")
+        self.stdout.write(_sentence(version))
 
     def _retire(self, *, name: str, number: int | None, **options: Any) -> None:
         version = lifecycle.version_of(_rule(name), number, *IN_FORCE)
@@ -195,6 +205,22 @@ def _kind(version: Version) -> Kind:
 
 def _sentence(version: Version | None) -> str:
     return "no version" if version is None else printable(_kind(version).sentence())
+
+
+def _to_activate(rule: Rule, number: int | None) -> Version:
+    """The version that is meant: of that number, else the only one that waits. Raises CommandError."""
+    if number is not None:
+        return lifecycle.version_of(rule, number)
+    waiting = list(rule.versions.filter(state__in=TO_ACTIVATE).order_by("number"))
+    if len(waiting) == 1:
+        return waiting[0]
+    if waiting:
+        told = "; ".join(f"{version.number}: {_sentence(version)}" for version in waiting)
+        raise CommandError(f"Several versions wait, so name one, --version. {told}")
+    active = rule.versions.filter(state=VersionState.ACTIVE).first()
+    if active is not None:
+        raise CommandError(f"{printable(str(active))} is active already, and no other waits.")
+    return lifecycle.version_of(rule, None, *TO_ACTIVATE)
 
 
 def _rule(name: str) -> Rule:
