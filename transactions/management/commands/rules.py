@@ -63,9 +63,9 @@ class Command(BaseCommand):
         retire = what.add_parser("retire", help="end a version at the next full minute")
         test = what.add_parser("backtest", help="what a version would have found")
         newest, only = "by default the newest", "by default the only one that waits"
-        for each, which in ((activate, only), (retire, newest), (test, newest)):
+        for each, chosen in ((activate, only), (retire, newest), (test, newest)):
             each.add_argument("name", metavar="NAME")
-            each.add_argument("--version", type=int, dest="number", metavar="N", help=which)
+            each.add_argument("--version", type=int, dest="number", metavar="N", help=chosen)
         activate.add_argument("--by", metavar="USERNAME", help="who approves; asked for with FOUR_EYES")
         activate.add_argument("--shadow", action="store_true", help="hits without alerts")
         activate.add_argument(
