@@ -6,6 +6,7 @@ from typing import Any
 from django.db import IntegrityError
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
+from psycopg2.errors import ForeignKeyViolation, UniqueViolation
 from rest_framework import status
 from rest_framework.exceptions import APIException, NotFound, PermissionDenied, ValidationError
 from rest_framework.request import Request
@@ -16,8 +17,8 @@ from .access.rights import Right
 from .openapi import rules as operations
 from .reading.listing import Page
 from .reading.parameters import Parameters
-from .rulebook import bodies, changes, pages, parameters
-from .rules import documents, lifecycle, schema
+from .rulebook import bodies, pages, parameters
+from .rules import changes, documents, lifecycle, list_entries, schema
 from .rules.kinds.gaps import Unfit
 from .rules.models import ListEntry, Rule, UserList, Version, VersionState
 from .serializers import NO_USER, Posted
@@ -52,7 +53,7 @@ class FileRefused(APIException):
         }
 
 
-def _unknown_users(error: lifecycle.UnknownUsers) -> APIException:
+def _unknown_users(error: list_entries.UnknownUsers) -> APIException:
     told = [NO_USER.format(pk=key) for key in error.keys[: names.TOLD_MAX]]
     left_out = len(error.keys) - len(told)
     return ValidationError({"users": [*told, *([f"… and {left_out} more."] if left_out > 0 else [])]})
@@ -67,7 +68,7 @@ REFUSALS: dict[type[Exception], Callable[[Any], Exception]] = {
     Unfit: _unfit,
     documents.DocumentRefused: lambda error: FileRefused(error.problems),
     changes.NameTaken: lambda error: Conflict({"name": [str(error)]}),
-    lifecycle.UnknownUsers: _unknown_users,
+    list_entries.UnknownUsers: _unknown_users,
     lifecycle.OwnApproval: lambda error: PermissionDenied(str(error)),
     lifecycle.AuthorUnknown: lambda error: PermissionDenied(str(error)),
     lifecycle.StepRefused: lambda error: Conflict(str(error)),
@@ -75,8 +76,16 @@ REFUSALS: dict[type[Exception], Callable[[Any], Exception]] = {
     Http404: lambda error: NotFound(),
     Rule.DoesNotExist: lambda error: NotFound(),
     UserList.DoesNotExist: lambda error: NotFound(),
-    IntegrityError: lambda error: Conflict(),
+    IntegrityError: lambda error: Conflict() if _came_between(error) else error,
 }
+
+
+def _came_between(error: IntegrityError) -> bool:
+    """Whether somebody else did something meanwhile; else a constraint of ours is broken, by a fault of ours.
+
+    There is one of that name or number by now, or what was to be named is gone.
+    """
+    return isinstance(error.__cause__, ForeignKeyViolation | UniqueViolation)
 
 
 class RuleView(ApiView):
@@ -138,7 +147,8 @@ class RuleList(RuleView):
 
     @operations.ADD_RULE
     def post(self, request: Request) -> Response:
-        rule = changes.create(self.posted(request, bodies.NewRule).validated_data, self.writer(request))
+        valid = self.posted(request, bodies.NewRule).validated_data
+        rule = changes.create(author=self.writer(request), **valid)
         return Response(pages.rule(rule.pk), status=status.HTTP_201_CREATED)
 
 
@@ -166,9 +176,9 @@ class RuleVersions(RuleView):
     @operations.ADD_VERSION
     def post(self, request: Request, id: str) -> Response:
         rule = get_object_or_404(Rule, pk=id)
-        posted = self.posted(request, bodies.NewVersion)
+        valid = self.posted(request, bodies.NewVersion).validated_data
         try:
-            version = changes.draft(rule, posted, self.writer(request))
+            version = changes.draft(rule, self.writer(request), **valid)
         except Version.DoesNotExist:
             raise ValidationError({"from_version": ["There is no version of this number."]}) from None
         return Response(pages.version_as_dict(version), status=status.HTTP_201_CREATED)
@@ -191,7 +201,7 @@ class SubmitVersion(RuleView):
     def post(self, request: Request, id: str, number: str) -> Response:
         version = _version(id, number)
         self.posted(request, bodies.Nothing)
-        lifecycle.submit(version)
+        lifecycle.submit(version, self.author(request))
         return Response(pages.version_as_dict(version))
 
 
@@ -211,15 +221,25 @@ class ApproveVersion(RuleView):
 
 
 class RetireVersion(RuleView):
-    """POST the end of a version."""
+    """POST the end of a version: by who approves, or by the author of one that nobody has approved."""
 
     rights = APPROVES
+
+    def check_permissions(self, request: Request) -> None:
+        try:
+            super().check_permissions(request)
+        except PermissionDenied:
+            self.rights = CHANGES
+            super().check_permissions(request)
+            if not lifecycle.may_withdraw(_version(**self.kwargs), self.author(request)):
+                raise
 
     @operations.RETIRE_VERSION
     def post(self, request: Request, id: str, number: str) -> Response:
         version = _version(id, number)
         self.posted(request, bodies.Nothing)
-        lifecycle.retire(version)
+        end = lifecycle.withdraw if self.rights is CHANGES else lifecycle.retire
+        end(version, self.author(request))
         return Response(pages.version_as_dict(version))
 
 
@@ -292,7 +312,7 @@ class UserLists(RuleView):
 
     @operations.ADD_LIST
     def post(self, request: Request) -> Response:
-        made = changes.make_list(self.posted(request, bodies.NewList).validated_data)
+        made = changes.make_list(**self.posted(request, bodies.NewList).validated_data)
         return Response(pages.user_list(made.pk), status=status.HTTP_201_CREATED)
 
 
@@ -320,7 +340,7 @@ class ListEntries(RuleView):
     def post(self, request: Request, id: str) -> Response:
         users = get_object_or_404(UserList, pk=id)
         valid = self.posted(request, bodies.NewEntries).validated_data
-        added = lifecycle.add_entries(
+        added = list_entries.add_entries(
             users,
             valid["users"],
             by=self.author(request),
@@ -331,7 +351,7 @@ class ListEntries(RuleView):
 
 
 class EndEntry(RuleView):
-    """POST the end of an entry: it is never edited otherwise."""
+    """POST that the user of an entry leaves the list: an entry is never edited otherwise."""
 
     rights = CHANGES
 
@@ -339,5 +359,5 @@ class EndEntry(RuleView):
     def post(self, request: Request, id: str, entry: str) -> Response:
         self.posted(request, bodies.Nothing)
         found = get_object_or_404(ListEntry.objects.select_related("made_by"), list=id, pk=entry)
-        lifecycle.end_entry(found)
+        list_entries.end_entry(found, self.author(request))
         return Response(pages.entry_as_dict(found))

@@ -14,19 +14,21 @@ import redis
 from celery import shared_task
 from celery.signals import task_failure, task_revoked, task_success, worker_init, worker_shutting_down
 from django.conf import settings
+from django.db import Error as DatabaseError
 
 from .access import tokens
 from .audit import known_settings
 from .metrics import ticks
-from .rules import backtest, backtest_runs
+from .rules import backtest_runs
 from .storing import retention, watchdog
 from .storing.bulk_insert import Superseded
 from .storing.flush import flush
 
 log = logging.getLogger(__name__)
 
-# What a flush may meet at any time, and the next one gets over: a line of the log, no traceback.
-EXPECTED = (psycopg2.Error, redis.RedisError, Superseded)
+# What a task may meet at any time, and the next one gets over: a line of the log, no traceback. Django has
+# errors of its own, which are not psycopg2's.
+EXPECTED = (psycopg2.Error, DatabaseError, redis.RedisError, Superseded)
 # Seconds of pruning at a time: the flush waits for it, as there is one worker for both.
 PRUNE_S_MAX = 2.0
 # Whether this worker was told to stop. One of backtests runs them in its main process (`--pool solo`), so
@@ -48,7 +50,7 @@ def flush_transactions() -> None:
         log.info("Flushed: %s", report)
 
 
-@shared_task(name="transactions.tasks.prune_transactions", ignore_result=True)
+@shared_task(name="transactions.tasks.prune_transactions", ignore_result=True, throws=EXPECTED)
 def prune_transactions() -> None:
     """Removes what is more than RETENTION_DAYS old, a little at a time; 0 removes nothing."""
     if settings.RETENTION_DAYS:
@@ -65,20 +67,18 @@ def look_after_backtests() -> None:
         backtest_runs.send_tick()
 
 
-@shared_task(
-    name=backtest_runs.TICK,
-    ignore_result=True,
-    throws=EXPECTED,
-    # Longer than a backtest may take.
-    time_limit=int(backtest.RUN_S_MAX) + 600,
-)
+@shared_task(name=backtest_runs.TICK, ignore_result=True, throws=EXPECTED)
 def run_backtest() -> None:
-    """Runs the backtest that has waited longest, in a worker of the queue “backtests” alone."""
+    """Runs the backtest that has waited longest, in a worker of the queue “backtests” alone.
+
+    With `--pool solo` Celery's time limits do nothing: a run bounds itself between two slices, and PostgreSQL
+    ends a slice that takes too long (see `transactions/rules/backtest.py`).
+    """
     if backtest_runs.run_next(_stopping.is_set) is not None and not _stopping.is_set():
         backtest_runs.send_tick()
 
 
-@shared_task(name="transactions.tasks.note_expired_tokens", ignore_result=True)
+@shared_task(name="transactions.tasks.note_expired_tokens", ignore_result=True, throws=EXPECTED)
 def note_expired_tokens() -> None:
     """Notes in the audit trail which tokens have expired since the last look."""
     tokens.note_expired()

@@ -25,6 +25,9 @@ from .reading import audit_trail, averages, detail, listing
 from .reading.parameters import BatchParameters, DeletionParameters, Parameters, in_utf8
 from .serializers import RecordSerializer
 
+# What whoever may do anything here may read.
+ANY_RIGHT: dict[str, Right | None] = dict.fromkeys(("GET", "HEAD", "OPTIONS"))
+
 
 def _request_id(request: Request) -> str:
     return request_ids.kept_or_new(request.headers.get("X-Request-Id", ""))
@@ -169,7 +172,9 @@ class TransactionAverages(ApiView):
 
 
 class Schema(ApiView):
-    """GET the OpenAPI schema, as JSON. Who may read nothing else does not read this either."""
+    """GET the OpenAPI schema, as JSON, with any right. Who may do nothing here does not read this either."""
+
+    rights = ANY_RIGHT
 
     @operations.SCHEMA
     def get(self, request: Request) -> Response:
@@ -178,6 +183,8 @@ class Schema(ApiView):
 
 class Docs(ApiView):
     """GET the schema as a page on which calls can be tried, for members of staff with a session."""
+
+    rights = ANY_RIGHT
 
     @operations.DOCS
     def get(self, request: Request) -> HttpResponse:

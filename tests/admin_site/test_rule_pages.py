@@ -14,7 +14,7 @@ from tests.support.accepting import record, take
 from tests.support.rule_pages import HOSTILE_NAME, at, drafted, member, plain, sent, step, submitted, text_of
 from tests.support.rules import LONG_AGO, rule_in_force
 from transactions.rules import lifecycle
-from transactions.rules.models import Debt, Hit, Rule, Version, VersionState
+from transactions.rules.models import Debt, Hit, Rule, UserList, Version, VersionState
 from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -56,6 +56,20 @@ def test_the_list_needs_the_right_to_see_rules(client: Client, people: list[User
     assert client.get(at("rule_changelist")).status_code == 302
     assert member("nobody")[0].get(at("rule_changelist")).status_code == 403
     assert member("eve", "view")[0].get(at("rule_changelist")).status_code == 200
+
+
+@pytest.mark.parametrize("right", ["view", "change", "approve"])
+def test_pages_are_seen_with_the_right_to_see_rules_and_with_no_other_alone(right: str) -> None:
+    version, users = drafted(), UserList.objects.create(name="Watched")
+    client, _ = member("eve", right)
+    pages = [
+        at("rule_changelist"),
+        at("rule_change", version.rule_id),
+        at("userlist_changelist"),
+        at("userlist_change", users.pk),
+    ]
+    expected = 200 if right == "view" else 403
+    assert [client.get(path).status_code for path in pages] == [expected] * len(pages)
 
 
 def test_where_there_are_no_rules_who_may_imports_those_to_start_with(author: tuple[Client, User]) -> None:
@@ -256,7 +270,16 @@ def test_buttons_are_for_those_who_may(active: Version, author: tuple[Client, Us
     writes = text_of(author[0], path)
     assert "Change it in a new draft" in writes
     assert "Approve it as" not in writes
+    assert "Withdraw" in writes, "it is the author's own"
     assert version.state == VersionState.SUBMITTED
+
+
+def test_an_author_withdraws_what_nobody_has_approved(author: tuple[Client, User], active: Version) -> None:
+    for version in (drafted(author=author[1], name="Mine"), submitted(author[1], name="Mine")):
+        sent(author[0], step(version, "retire"))
+        version.refresh_from_db()
+        assert version.state == VersionState.RETIRED
+    assert author[0].post(step(active, "retire")).status_code == 403
 
 
 def test_a_step_is_posted_and_known(active: Version, approver: tuple[Client, User]) -> None:

@@ -4,11 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from tests.support.rule_pages import HOSTILE_NAME, at, drafted, member, sent, text_of
 from transactions.admin_site.rules import user_lists
 from transactions.rules import lifecycle
+from transactions.rules.list_entries import add_entries
 from transactions.rules.models import ListEntry, UserList
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -106,7 +109,7 @@ def test_an_entry_that_makes_no_sense_is_told_and_stays(
 
 
 def test_only_those_who_may_write_change_a_list(watched: UserList, people: list[User]) -> None:
-    lifecycle.add_entries(watched, [people[0].pk])
+    add_entries(watched, [people[0].pk])
     entry = ListEntry.objects.get()
     eve, _ = member("eve", "view", "approve")
     path = at("userlist_change", watched.pk)
@@ -125,7 +128,7 @@ def test_a_long_list_is_searched(
     ann: Client, watched: UserList, people: list[User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(user_lists, "SHOWN_MAX", 2)
-    lifecycle.add_entries(watched, [user.pk for user in people])
+    add_entries(watched, [user.pk for user in people])
     path = at("userlist_change", watched.pk)
     said = text_of(ann, path)
     assert "alice" not in said
@@ -136,7 +139,7 @@ def test_a_long_list_is_searched(
 
 def test_the_rules_that_name_a_list_are_named_and_text_is_text(ann: Client, people: list[User]) -> None:
     users = UserList.objects.create(name=HOSTILE_NAME, description=HOSTILE_NAME)
-    lifecycle.add_entries(users, [people[0].pk], comment=HOSTILE_NAME)
+    add_entries(users, [people[0].pk], comment=HOSTILE_NAME)
     version = drafted("listed", list_name=HOSTILE_NAME, name=HOSTILE_NAME)
     lifecycle.submit(version)
     for path in (at("userlist_change", users.pk), at("userlist_changelist")):
@@ -149,3 +152,30 @@ def test_the_rules_that_name_a_list_are_named_and_text_is_text(ann: Client, peop
 @pytest.mark.parametrize("key", ["0", "x", "9" * 40])
 def test_a_list_that_there_is_not_is_a_404(ann: Client, key: str) -> None:
     assert ann.get(f"{at('userlist_changelist')}{key}/change/").status_code == 404
+
+
+def test_the_end_of_one_of_two_entries_takes_the_user_off_the_list(
+    ann: Client, watched: UserList, people: list[User]
+) -> None:
+    past = datetime(2026, 1, 1, tzinfo=UTC)
+    first, second = (
+        ListEntry.objects.create(list=watched, user=people[0], starts_at=past, ends_at=end)
+        for end in (minute(48), None)
+    )
+    assert "Watched To be looked at. 1 none" in text_of(ann, at("userlist_changelist"))
+    said = sent(ann, at("userlist_end", watched.pk, first.pk))
+    second.refresh_from_db()
+    assert second.ends_at is not None
+    assert f"alice stands on the list until {second.ends_at:%Y-%m-%d %H:%M} UTC." in said
+
+
+def test_a_page_of_lists_takes_as_many_statements_for_many_as_for_one(ann: Client, watched: UserList) -> None:
+    drafted("listed", list_name="Watched").rule.versions.update(state="SUBMITTED")
+    ann.get(at("userlist_changelist"))
+    with CaptureQueriesContext(connection) as one:
+        assert "0 Large" in text_of(ann, at("userlist_changelist"))
+    for number in range(5):
+        UserList.objects.create(name=f"Another {number}")
+    with CaptureQueriesContext(connection) as many:
+        assert "Another 4" in text_of(ann, at("userlist_changelist"))
+    assert len(many) == len(one)

@@ -24,7 +24,7 @@ from transactions.audit.models import Entry
 from transactions.books import alarms, epochs
 from transactions.intake import rejected
 from transactions.models import Epoch, RejectedRecord, Transaction
-from transactions.rules import lifecycle
+from transactions.rules import lifecycle, list_entries
 from transactions.rules.models import Rule, UserList
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -188,8 +188,8 @@ def test_the_life_of_a_version_and_of_a_lists_entry_is_noted(people: list[User],
     lifecycle.approve(version, bob)
     lifecycle.retire(version)
     users = UserList.objects.create(name="Watched")
-    lifecycle.add_entries(users, [carol.pk], by=alice, comment="seen")
-    lifecycle.end_entries(users, [carol.pk])
+    list_entries.add_entries(users, [carol.pk], by=alice, comment="seen")
+    list_entries.end_entries(users, [carol.pk])
     rule.name = "Very large amounts"
     rule.save()
     found = told(before)

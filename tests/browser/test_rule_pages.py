@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.browser.dashboard import serious
 from tests.support.rule_pages import HOSTILE_NAME, member
 from tests.support.rules import LONG_AGO
-from transactions.rules import backtest_runs, documents, lifecycle
+from transactions.rules import backtest_runs, documents, lifecycle, list_entries
 from transactions.rules.models import Backtest, Rule, UserList, Version
 from transactions.storing.flush import flush
 
@@ -115,7 +115,7 @@ def filled(people: list[User], root: User) -> list[str]:
     hostile = Rule.objects.create(name=HOSTILE_NAME * 2, description="x" * 500)
     lifecycle.activate(lifecycle.draft(hostile, "amount", {"amount": 1}, bob), root, shadow=True)
     watched = UserList.objects.get()
-    lifecycle.add_entries(watched, [people[0].pk], comment="y" * 200)
+    list_entries.add_entries(watched, [people[0].pk], comment="y" * 200)
     for number in (1, 2):
         backtest_runs.ask(rule, version=Version.objects.get(rule=rule, number=number), by=root)
     backtest_runs.run_next()

@@ -64,6 +64,8 @@ RULES = (
     "tests/rules/test_lifecycle.py",
     "tests/rules/test_debts.py",
     "tests/rules/test_clock.py",
+    "tests/rules/test_ended.py",
+    "tests/rules/test_keeping.py",
     "tests/rules/test_contract.py",
 )
 MUTATIONS = (
@@ -276,8 +278,8 @@ MUTATIONS = (
     Mutation(
         "putting hits into alerts has its own time",
         "transactions/rules/evaluation.py",
-        '    cursor.execute(limits_again("statement_timeout"))\n',
-        "",
+        '        cursor.execute(limits_again("statement_timeout"))\n',
+        "        pass\n",
         RULES,
     ),
     Mutation(
@@ -285,6 +287,20 @@ MUTATIONS = (
         "transactions/rules/debts.py",
         "times=min(debt.attempts + 1, TIMES_MAX)",
         "times=1",
+        RULES,
+    ),
+    Mutation(
+        "of a time in shadow nothing becomes an alert",
+        "transactions/rules/evaluation.py",
+        "            if version.alerts(hit.happened_at):\n",
+        "            if version.alerts_from is not None:\n",
+        RULES,
+    ),
+    Mutation(
+        "pruning keeps what is owed",
+        "transactions/storing/retention.py",
+        "    return owed.since\n",
+        "    return before\n",
         RULES,
     ),
     Mutation(

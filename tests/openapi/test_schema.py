@@ -20,10 +20,12 @@ from rest_framework.test import APIClient
 
 from tests.support.serving import ROOT
 from transactions import urls
+from transactions.openapi import backtests, rule_shapes
 from transactions.reading import averages, listing
 from transactions.rulebook import bodies
 from transactions.rulebook import parameters as asked
 from transactions.rulebook.backtests import NewBacktest
+from transactions.rules.kinds.registry import read
 from transactions.serializers import RecordSerializer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -211,6 +213,20 @@ def _posted(api: APIClient, path: str, value: Any, form: str | None) -> Any:
 
 
 # --- The page ----------------------------------------------------------------------------------
+
+
+def test_the_examples_about_rules_say_what_their_rules_say() -> None:
+    for example in (rule_shapes.A_VERSION, backtests.A_BACKTEST):
+        kind: Any = read(example["kind"], example["parameters"])
+        assert example["sentence"] == kind.sentence()
+    assert rule_shapes.A_RULE["sentence"] == rule_shapes.A_VERSION["sentence"]
+
+
+def test_what_takes_nothing_refuses_no_field_by_its_name(document: Schema) -> None:
+    for step in ("submit", "retire"):
+        call = document["paths"][f"/api/rules/{{id}}/versions/{{number}}/{step}/"]["post"]
+        refused = resolved(document, call["responses"]["400"])
+        assert "effective_from" not in str(refused), step
 
 
 def test_the_page_has_no_script_of_its_own_and_loads_nothing_from_elsewhere(client: Client) -> None:

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
 from tests.rulebook.conftest import Caller
+from transactions.access.rights import Right, grant
 from transactions.rules.models import ListEntry, UserList
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -114,6 +115,46 @@ def test_a_name_is_given_once(ann: Caller, watched: int) -> None:
     assert ann.post("lists/", {"name": "Watched"}, 409) == {"name": ["there is a list “Watched” already"]}
 
 
+def standing(users: int, person: User, *ends: datetime | None) -> list[ListEntry]:
+    """Entries of a user that are in force, one for each end."""
+    past = datetime(2026, 1, 1, tzinfo=UTC)
+    return [ListEntry.objects.create(list_id=users, user=person, starts_at=past, ends_at=end) for end in ends]
+
+
+def test_the_end_of_one_of_two_entries_takes_the_user_off_the_list(
+    ann: Caller, watched: int, people: list[User]
+) -> None:
+    first, second = standing(watched, people[0], minute_to_come(), None)
+    (other,) = standing(watched, people[1], None)
+    elsewhere = UserList.objects.create(name="Elsewhere")
+    (there,) = standing(elsewhere.pk, people[0], None)
+    ended = ann.post(f"lists/{watched}/entries/{first.pk}/end/")
+    second.refresh_from_db()
+    assert second.ends_at == datetime.fromisoformat(ended["ends_at"])
+    for left in (other, there):
+        left.refresh_from_db()
+        assert left.ends_at is None
+
+
+def test_the_end_of_an_entry_that_has_ended_leaves_a_later_one_as_it_is(
+    ann: Caller, watched: int, people: list[User]
+) -> None:
+    # Sent again, since nobody heard the answer; meanwhile somebody has put the user there again.
+    ended, later = standing(watched, people[0], datetime(2026, 1, 2, tzinfo=UTC), None)
+    ann.post(f"lists/{watched}/entries/{ended.pk}/end/")
+    later.refresh_from_db()
+    assert later.ends_at is None
+
+
+def test_whoever_stands_on_a_list_twice_is_counted_once(
+    ann: Caller, watched: int, people: list[User]
+) -> None:
+    standing(watched, people[0], minute_to_come(), None)
+    standing(watched, people[1], datetime(2026, 1, 2, tzinfo=UTC))
+    assert ann.get(f"lists/{watched}/")["standing"] == 1
+    assert run("lists") == "Watched: 1 user now. Chargebacks.\n"
+
+
 # --- The command -------------------------------------------------------------------------------
 
 
@@ -132,6 +173,7 @@ def refused(*arguments: str) -> str:
 def test_the_command_makes_lists_and_puts_users_on_them(people: list[User]) -> None:
     keys = [str(user.pk) for user in people]
     run("list-make", "Watched", "--description", "Chargebacks.")
+    grant(people[0], [Right.CHANGE_RULES])
     assert refused("list-make", "Watched") == "There is a list “Watched” already."
     until = minute_to_come().isoformat()
     told = run("list-add", "Watched", *keys[:2], "--by", "alice", "--comment", "seen", "--expires", until)

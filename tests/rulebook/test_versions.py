@@ -19,9 +19,12 @@ from tests.support.rules import rule_in_force
 from transactions.access.rights import Right
 from transactions.access.tokens import create
 from transactions.alerts.models import Alert
-from transactions.rules import lifecycle
+from transactions.openapi.rule_shapes import A_HIT
+from transactions.rulebook import pages
+from transactions.rules import activity, lifecycle
 from transactions.rules.locks import RULES_LOCK
 from transactions.rules.models import Hit, Rule, Version, VersionState
+from transactions.stores import bounded_queries
 from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -47,7 +50,7 @@ def test_a_rule_is_written_by_one_and_approved_by_another(ann: Caller, bob: Call
     assert (draft["author"], draft["approver"], draft["sentence"]) == (
         "api-ann",
         None,
-        "The amount is at least 1000.",
+        "The amount is at least 1,000.",
     )
     path = f"{made['id']}/versions/1"
     assert ann.post(f"{path}/submit/")["state"] == "SUBMITTED"
@@ -131,6 +134,33 @@ def test_a_step_that_cannot_be_taken_is_a_conflict_and_changes_nothing(ann: Call
     assert bob.post(f"{path}/retire/", {}, 409) == {"detail": "The version is retired."}
 
 
+def test_an_author_withdraws_what_nobody_has_approved_and_nothing_else(ann: Caller, bob: Caller) -> None:
+    path = f"{ann.post('', LARGE, 201)['id']}/versions"
+    assert ann.post(f"{path}/1/retire/")["state"] == "RETIRED"
+    for number in (2, 3):
+        ann.post(f"{path}/", {"parameters": {"amount": number}}, 201)
+        ann.post(f"{path}/{number}/submit/")
+    assert ann.post(f"{path}/2/retire/")["state"] == "RETIRED"
+    bob.post(f"{path}/3/approve/")
+    ann.post(f"{path}/3/retire/", {}, 403)
+    made = bob.post("", {**LARGE, "name": "Of another"}, 201)
+    ann.post(f"{made['id']}/versions/1/retire/", {}, 403)
+    version = Version.objects.get(number=3, rule__name="Large")
+    with pytest.raises(lifecycle.StepRefused, match="is active"):
+        lifecycle.withdraw(version)
+
+
+def test_a_constraint_that_we_break_is_a_fault_of_the_server(
+    ann: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = ann.post("", LARGE, 201)["id"]
+    ann.api.raise_request_exception = False
+    with monkeypatch.context() as faulty:
+        faulty.setattr(lifecycle, "submit", lambda *args: Version.objects.update(state="GONE"))
+        assert ann.call("post", f"{rule}/versions/1/submit/").status_code == 500
+    assert ann.get(f"{rule}/versions/1/")["state"] == "DRAFT"
+
+
 def test_the_past_days_are_judged_too_where_the_approver_says_so(
     ann: Caller, bob: Caller, people: list[User]
 ) -> None:
@@ -177,6 +207,16 @@ def test_a_rule_is_renamed_and_nothing_else_of_it_is_changed_past_approval(ann: 
     assert ann.told("patch", f"{rule}/", {}, 400) == {"name": ["This field is required."]}
 
 
+def test_where_hits_take_too_long_to_count_rules_are_shown_without(
+    ann: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = ann.post("", LARGE, 201)["id"]
+    monkeypatch.setattr(bounded_queries, "STATEMENT_MS_MAX", 100)
+    monkeypatch.setattr(activity, "COUNT_HITS", "SELECT pg_sleep(30), %s")
+    for shown in (ann.get(f"{rule}/"), *ann.get("")["results"]):
+        assert (shown["name"], shown["hits_7_days"], shown["hits_30_days"]) == ("Large", None, None)
+
+
 # --- Lists of rules ----------------------------------------------------------------------------
 
 
@@ -201,6 +241,26 @@ def test_rules_are_listed_page_by_page_and_by_what_they_are(ann: Caller, bob: Ca
         assert [rule["name"] for rule in ann.get(f"?{query}")["results"]] == found, query
     (waiting,) = ann.get("?state=SUBMITTED")["results"]
     assert waiting["submitted"] == 1
+
+
+def test_rules_are_of_the_state_and_kind_of_the_version_that_stands_for_them(
+    ann: Caller, bob: Caller
+) -> None:
+    rule = ann.post("", LARGE, 201)["id"]
+    for path in ("submit", "approve"):
+        bob.post(f"{rule}/versions/1/{path}/")
+    other = {"kind": "round_amount", "parameters": {"multiple": 5, "least": 5}}
+    ann.post(f"{rule}/versions/", other, 201)
+    found = {
+        query: [each["state"] for each in ann.get(f"?{query}")["results"]]
+        for query in ("state=ACTIVE", "kind=amount", "state=DRAFT", "kind=round_amount")
+    }
+    assert found == {
+        "state=ACTIVE": ["ACTIVE"],
+        "kind=amount": ["ACTIVE"],
+        "state=DRAFT": [],
+        "kind=round_amount": [],
+    }
 
 
 def test_a_thousand_rules_are_listed_by_two_queries(ann: Caller) -> None:
@@ -271,6 +331,27 @@ def test_hits_are_shown_page_by_page_the_latest_first_each_once(
 
 
 # --- Files -------------------------------------------------------------------------------------
+
+
+def test_a_hit_is_shown_as_the_schemas_example(ann: Caller, found: Version) -> None:
+    shown = ann.get(f"{found.rule_id}/hits/?limit=1")["results"][0]
+    assert list(shown) == list(A_HIT)
+    assert shown["figures"] == {"amount": shown["amount"]}
+    assert list(shown["figures"]) == list(A_HIT["figures"])
+
+
+def test_few_hits_of_a_user_are_found_among_many_of_others(found: Version, people: list[User]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """INSERT INTO rules_hit (version_id, transaction, "user", happened_at, figures)
+               SELECT %s, 1000 + n, %s, now(), '{}' FROM generate_series(1, 20000) n""",
+            [found.pk, people[0].pk],
+        )
+        cursor.execute("ANALYZE rules_hit")
+        asked: dict[str, Any] = {"versions": [found.pk], "rows": 101, "user": people[1].pk}
+        cursor.execute("EXPLAIN " + pages.SELECT_HITS.format(conditions='h."user" = %(user)s'), asked)
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "hit_by_user" in plan, plan
 
 
 def test_what_is_exported_is_imported_again_and_changes_nothing(ann: Caller) -> None:

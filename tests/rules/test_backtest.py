@@ -70,6 +70,22 @@ def test_users_come_in_slices_and_it_can_be_ended(
     assert backtest.run(read("amount", {"amount": 1}), BEGIN, END).hits == 3
 
 
+def test_quarters_of_an_hour_come_in_slices_and_it_can_be_ended() -> None:
+    rule = read("failure_rate", {"factor": 3, "percent": 20})
+    seen: list[tuple[int, int]] = []
+
+    def go_on(done: int, total: int) -> bool:
+        seen.append((done, total))
+        return done < 7
+
+    # 31 days, a week at a time, for each of the two rules.
+    with pytest.raises(backtest.Cancelled):
+        backtest.run(
+            rule, BEGIN, END, beside=read("failure_rate", {"factor": 2, "percent": 20}), progress=go_on
+        )
+    assert seen == [(done, 10) for done in range(1, 8)]
+
+
 def test_an_amount_of_nothing_is_the_least(people: list[User]) -> None:
     store(row(people[0], NOON, 0), row(people[0], NOON, 5))
     result = backtest.run(read("amount", {"at": "most", "amount": 5}), BEGIN, END)

@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,9 +17,11 @@ from django.db import connection
 from django.utils import timezone
 
 from tests.support.accepting import record, take
+from tests.support.outages import postgres_away
 from tests.support.rows import row, store
 from tests.support.rules import eventually, rule_in_force
 from tests.support.serving import ROOT, database_url
+from transactions import tasks
 from transactions.alerts.models import Alert, AlertState
 from transactions.books.epochs import empty_everything
 from transactions.rules import backtest, backtest_runs, lifecycle
@@ -144,6 +148,37 @@ def test_so_many_may_wait_of_one_rule_and_in_all(monkeypatch: pytest.MonkeyPatch
         asked(other)
     backtest_runs.cancel(runs[0])
     asked(first)
+
+
+def test_asked_for_at_once_of_two_rules_they_are_no_more_than_may_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(backtest_runs, "UNFINISHED_MAX", 3)
+    versions = [drafted(name=f"Rule {number}") for number in range(12)]
+    all_at_once = threading.Barrier(len(versions))
+
+    def ask(version: Version) -> bool:
+        all_at_once.wait(60)
+        try:
+            asked(version)
+        except backtest_runs.TooManyBacktests:
+            return False
+        finally:
+            connection.close()
+        return True
+
+    with ThreadPoolExecutor(len(versions)) as threads:
+        assert sum(threads.map(ask, versions)) == 3
+    assert Backtest.objects.count() == 3
+
+
+@pytest.mark.parametrize("task", [tasks.look_after_backtests, tasks.run_backtest])
+def test_while_postgresql_is_away_the_log_has_no_traceback(
+    task: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with postgres_away():
+        assert task.apply().state == "FAILURE"
+    assert not [record.message for record in caplog.records if record.exc_info]
 
 
 def test_one_that_waits_is_cancelled_at_once() -> None:

@@ -1,17 +1,21 @@
 """What is owed is paid, however much there is of it: time for a slice grows, and placing hits has its own."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from pytest_django import Settings
 
 from tests.support.accepting import record, take
-from tests.support.rules import pay_debt, rule_in_force
+from tests.support.rules import instead, pay_debt, rule_in_force
 from transactions.alerts.models import Alert
-from transactions.rules import evaluation
+from transactions.models import Transaction
+from transactions.rules import debts, evaluation
+from transactions.rules.kinds.windowed import VelocityCount
 from transactions.rules.models import Debt, Hit
+from transactions.stores.postgres_session import Session
 from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -92,3 +96,84 @@ def test_many_slow_rules_take_no_longer_of_a_chunk_than_few(
     assert list(Debt.objects.values_list("error", "records").distinct()) == [("", 1)]
     pay_debt()
     assert (Hit.objects.count(), Alert.objects.count()) == (6, 6)
+
+
+def test_slices_of_a_slow_debt_grow_back_by_doubling_and_its_version_waits_until_they_have(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(debts, "SLICE_ROWS", 8)
+    monkeypatch.setattr(debts, "SLICE_ROWS_MIN", 1)
+    version = rule_in_force("amount", amount=5)
+    flush()
+    began = datetime.now(UTC) - timedelta(minutes=1)
+    moments = [began + timedelta(seconds=n) for n in range(30)]
+    take(*(record(f"T{n:02}", people[0], created_at=moment) for n, moment in enumerate(moments)))
+    flush_alone(monkeypatch)
+    Hit.objects.all().delete()
+    last = Transaction.objects.latest("pk").pk
+    Debt.objects.create(
+        version=version, first_id=last - 29, last_id=last, records=30, attempts=3, error="too slow"
+    )
+    found = []
+    for _ in range(3):
+        with Session() as session:
+            debts.pay(session, lambda: False, lambda findings: None)
+        found.append((Hit.objects.count(), Debt.objects.get().attempts, Debt.objects.get().error))
+    # One row, then two, then four: and only then it is tried with whole slices and with new chunks again.
+    assert found == [(1, 2, "too slow"), (3, 1, "too slow"), (7, 0, "")]
+    take(record("LATER", people[0]))
+    flush()
+    pay_debt()
+    assert Hit.objects.count() == 31
+
+
+def test_what_one_version_owes_of_what_all_owed_is_one_range(
+    people: list[User], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(debts, "SLICE_ROWS", 10)
+    monkeypatch.setattr(debts, "SLICE_ROWS_MIN", 10)
+    settings.FLUSH_CHUNK_RECORDS = 10
+    bad = rule_in_force("velocity_count", name="Bad", count=1, window="1h")
+    rule_in_force("amount", name="Good", amount=5)
+    flush()
+    take(*(record(f"T{n:02}", people[0]) for n in range(80)))
+    with instead(VelocityCount, "SELECT 1 / 0"):
+        for _ in range(8):
+            flush()
+    assert Hit.objects.count() == 80
+    owed = Debt.objects.filter(version=bad)
+    assert not Debt.objects.exclude(version=bad).exists()
+    # The one that failed, and the one that is to be tried after it.
+    assert [each.ids for each in owed] == [[]] * 2
+    pay_debt()
+    assert Hit.objects.count() == 160
+
+
+def test_many_rows_from_the_future_are_owed_as_a_time_and_as_a_range(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(debts, "FUTURE_IDS_MAX", 3)
+    soon = datetime.now(UTC) + timedelta(minutes=4)
+    take(*(record(f"T{n}", people[0], created_at=soon) for n in range(5)))
+    flush()
+    rule_in_force("amount", amount=5, begin=None)
+    (of_the_past,) = Debt.objects.all()
+    assert (of_the_past.ids, of_the_past.records) == ([], 5)
+    take(*(record(f"S{n}", people[0], created_at=soon) for n in range(5)))
+    flush()
+    assert [(each.ids, each.records, each.due_at) for each in Debt.objects.all()] == [([], 5, soon)] * 2
+
+
+def test_more_hits_of_a_chunk_than_are_put_into_alerts_at_once_are_owed(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "PLACED_AT_ONCE", 4)
+    rule_in_force("amount", name="Many", amount=5)
+    rule_in_force("amount", name="Few", amount=999)
+    flush()
+    take(*(record(f"T{n}", people[0], 1000 if n < 3 else 10) for n in range(9)))
+    flush_alone(monkeypatch)
+    assert list(Hit.objects.values_list("version__rule__name", flat=True).distinct()) == ["Few"]
+    assert list(Debt.objects.values_list("error", "records")) == [("", 9)]
+    pay_debt()
+    assert (Hit.objects.count(), Alert.objects.count()) == (12, 2)

@@ -11,8 +11,10 @@ from pytest_django import Settings
 from tests.support.accepting import record, take
 from tests.support.rows import row, store
 from tests.support.rules import LONG_AGO, rule_in_force
-from transactions.rules import lifecycle
+from transactions.rules import lifecycle, list_entries
+from transactions.rules.kinds import gaps
 from transactions.rules.kinds.gaps import Unfit
+from transactions.rules.kinds.kind import Bound
 from transactions.rules.kinds.registry import KINDS, read
 from transactions.rules.models import Debt, Hit, ListEntry, Rule, UserList, Version, VersionState
 from transactions.storing.flush import flush
@@ -123,6 +125,69 @@ def test_a_version_never_changes(rule: Rule, people: list[User]) -> None:
     assert refused_by_the_database(state=VersionState.DRAFT)
 
 
+def test_what_an_approval_has_set_is_changed_by_nothing_else(rule: Rule, people: list[User]) -> None:
+    version = lifecycle.draft(rule, "amount", {"amount": 5}, people[0])
+    now = datetime.now(UTC)
+    assert refused_by_the_database(approver=people[1])
+    lifecycle.activate(version, people[1])
+    for change in (
+        {"approver": people[2]},
+        {"approved_at": now},
+        {"four_eyes": True},
+        {"submitted_at": now},
+        {"alerts_from": LONG_AGO},
+        {"effective_until": a_minute_to_come()},
+    ):
+        assert refused_by_the_database(**change), change
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Version.objects.all().delete()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Version.objects.create(
+            rule=rule,
+            number=9,
+            kind="amount",
+            parameters={"amount": 5},
+            state=VersionState.ACTIVE,
+            four_eyes=False,
+            approved_at=now,
+            effective_from=LONG_AGO,
+            alerts_from=LONG_AGO,
+        )
+
+
+def test_a_draft_may_be_deleted_and_one_that_was_submitted_may_not(rule: Rule, people: list[User]) -> None:
+    for step in (lambda version: None, lifecycle.submit):
+        step(lifecycle.draft(rule, "amount", {"amount": 5}))
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Version.objects.get(number=2).delete()
+    Version.objects.get(number=1).delete()
+    assert refused_by_the_database(state=VersionState.DRAFT)
+
+
+def test_a_rule_says_what_the_version_says_that_became_active_last(rule: Rule) -> None:
+    for severity in ("HIGH", "LOW"):
+        lifecycle.activate(lifecycle.draft(rule, "amount", {"amount": 5}, severity=severity), None)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Rule.objects.update(severity="HIGH")
+    rule.refresh_from_db()
+    assert rule.severity == "LOW"
+
+
+@pytest.mark.parametrize("zone", ["localtime", "posixrules", "Factory", "right/UTC", "Europe/Nowhere"])
+def test_a_timezone_is_one_that_python_and_postgresql_know(rule: Rule, zone: str) -> None:
+    with pytest.raises(Unfit, match="timezone") as found:
+        lifecycle.draft(rule, "amount", {"amount": 5, "filter": {"hours": "1-2", "zone": zone}})
+    assert found.value.gap == "filter.zone"
+
+
+def test_a_timezone_that_postgresql_alone_does_not_know_is_refused(
+    rule: Rule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gaps, "zone_names", lambda: {"Mars/Olympus", "UTC"})
+    with pytest.raises(Unfit, match="not known to PostgreSQL"):
+        lifecycle.draft(rule, "amount", {"amount": 5, "filter": {"hours": "1-2", "zone": "Mars/Olympus"}})
+
+
 def test_a_beginning_in_the_past_judges_what_is_stored(rule: Rule, people: list[User]) -> None:
     day = datetime.now(UTC) - timedelta(days=1)
     take(
@@ -155,33 +220,33 @@ def test_what_was_stored_before_its_time_is_judged_when_it_has_come(people: list
 
 def test_an_entry_holds_from_the_next_minute_and_is_only_ended(people: list[User]) -> None:
     users = UserList.objects.create(name="watched")
-    assert lifecycle.add_entries(users, [people[0].pk], comment="chargebacks") == 1
+    assert list_entries.add_entries(users, [people[0].pk], comment="chargebacks") == 1
     entry = ListEntry.objects.get()
     assert entry.starts_at == a_minute_to_come()
     for change in ({"comment": "x"}, {"starts_at": LONG_AGO}, {"user": people[1]}):
         with pytest.raises(IntegrityError), transaction.atomic():
             ListEntry.objects.update(**change)
-    lifecycle.end_entry(entry)
+    list_entries.end_entry(entry)
     assert entry.ends_at is not None
     with pytest.raises(IntegrityError), transaction.atomic():
         ListEntry.objects.update(ends_at=None)
     with pytest.raises(IntegrityError), transaction.atomic():
         UserList.objects.update(name="another")
     with pytest.raises(lifecycle.StepRefused):
-        lifecycle.add_entries(users, [people[1].pk], expires=LONG_AGO)
+        list_entries.add_entries(users, [people[1].pk], expires=LONG_AGO)
 
 
 def test_who_stands_on_a_list_as_long_already_is_not_put_there_again(people: list[User]) -> None:
     users = UserList.objects.create(name="watched")
     keys = [user.pk for user in people]
     soon = a_minute_to_come() + timedelta(hours=1)
-    assert lifecycle.add_entries(users, [*keys[:2], keys[0]], expires=soon) == 2
-    assert lifecycle.add_entries(users, keys[:2], expires=soon - timedelta(minutes=5)) == 0
-    assert lifecycle.add_entries(users, keys, expires=soon) == 1
+    assert list_entries.add_entries(users, [*keys[:2], keys[0]], expires=soon) == 2
+    assert list_entries.add_entries(users, keys[:2], expires=soon - timedelta(minutes=5)) == 0
+    assert list_entries.add_entries(users, keys, expires=soon) == 1
     assert ListEntry.objects.order_by("-pk")[0].user_id == keys[2]
-    assert lifecycle.add_entries(users, keys) == 3
-    with pytest.raises(lifecycle.UnknownUsers, match="There is no user 999999"):
-        lifecycle.add_entries(users, [*keys, 999_999])
+    assert list_entries.add_entries(users, keys) == 3
+    with pytest.raises(list_entries.UnknownUsers, match="There is no user 999999"):
+        list_entries.add_entries(users, [*keys, 999_999])
 
 
 @pytest.mark.parametrize(
@@ -244,9 +309,11 @@ def test_every_kind_says_itself_in_a_sentence() -> None:
         "velocity_count", {"count": 3, "window": "1h", "filter": {"statuses": ["FAILED"], "hours": "22-6"}}
     )
     assert made.sentence() == (
-        "A user makes at least 3 transactions within 1h, looking at transactions with the status FAILED "
+        "A user makes at least 3 transactions within 1 hour, looking at transactions with the status Failed "
         "and in the hours 22-6 of UTC."
     )
+    judged = read("first_or_dormant", {"days": 9, "least": 1, "filter": {"amount_min": 10}}).sentence()
+    assert judged.endswith("before it, judging transactions of 10 or more.")
     assert len(KINDS) == 14
 
 
@@ -266,3 +333,10 @@ def test_rows_that_are_put_there_past_the_flush_are_nobodys_hits(people: list[Us
     store(row(people[0]))
     flush()
     assert not Hit.objects.exists()
+
+
+def test_one_name_stands_for_one_value_in_a_text() -> None:
+    bound = Bound()
+    assert bound("count", 5) == bound("count", 5) == "%(count)s"
+    with pytest.raises(ValueError, match="count is bound to 5"):
+        bound("count", 6)

@@ -15,10 +15,11 @@ from rest_framework.test import APIClient
 
 from tests.support.accepting import record, take
 from tests.support.rows import row, store
-from tests.support.rules import instead, pay_debt, rule_in_force
+from tests.support.rules import eventually, instead, pay_debt, rule_in_force
 from tests.support.scraping import scraped
 from tests.support.serving import database_url
 from transactions.alerts.models import Alert, AlertState, Snooze
+from transactions.books import balance
 from transactions.models import Transaction
 from transactions.rules import evaluation, gate, lifecycle, live
 from transactions.rules.kinds.windowed import VelocityCount
@@ -156,6 +157,24 @@ def test_a_table_that_is_locked_holds_up_nobody(people: list[User], table: str) 
         assert time.monotonic() - began < 5
     pay_debt()
     assert raised() == [("A", "T1")]
+
+
+def test_nothing_is_stored_while_its_debt_cannot_be_written_and_all_of_it_afterwards(
+    people: list[User],
+) -> None:
+    rule_in_force("amount", amount=5)
+    flush()
+    take(record("T1", people[0]))
+    with locked("rules_debt"):
+        began = time.monotonic()
+        with pytest.raises(psycopg2.errors.LockNotAvailable):
+            flush()
+        assert time.monotonic() - began < 20
+        assert not Transaction.objects.exists()
+    # The session that failed is gone a moment later.
+    eventually(lambda: flush().stored == 1, "nothing is stored")
+    pay_debt()
+    assert (raised(), balance.read().balanced) == ([("amount 0", "T1")], True)
 
 
 def test_the_books_are_told_while_a_table_of_rules_is_locked(

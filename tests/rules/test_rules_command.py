@@ -14,9 +14,12 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from tests.support.accepting import record, take
+from tests.support.audit_trail import head
+from tests.support.audit_trail import told as told_since
 from tests.support.outages import postgres_away
 from tests.support.rows import row, store
 from tests.support.rules import eventually, pay_debt
+from transactions.access.rights import Right, grant
 from transactions.rules import backtest_result, backtest_runs
 from transactions.rules.models import Backtest, Rule, Version, VersionState
 from transactions.storing.flush import flush
@@ -72,6 +75,8 @@ def test_with_four_eyes_the_author_is_named_and_does_not_approve(
 ) -> None:
     settings.FOUR_EYES = True
     alice, bob, _ = (user.get_username() for user in people)
+    grant(people[0], [Right.CHANGE_RULES, Right.APPROVE_RULES])
+    grant(people[1], [Right.APPROVE_RULES])
     file = written(tmp_path / "rules.json", 5)
     assert "name the author" in refused("import", file)
     assert "There is no active user “nobody”" in refused("import", file, "--by", "nobody")
@@ -82,6 +87,36 @@ def test_with_four_eyes_the_author_is_named_and_does_not_approve(
     assert Version.objects.get().state == VersionState.DRAFT
     run("activate", "Rule 1", "--by", bob)
     assert Version.objects.get().state == VersionState.ACTIVE
+
+
+def test_who_is_named_has_the_right_to_what_is_done(people: list[User], tmp_path: Path) -> None:
+    alice, bob, carol = people
+    grant(alice, [Right.VIEW_RULES, Right.CHANGE_RULES])
+    grant(bob, [Right.VIEW_RULES, Right.APPROVE_RULES])
+    file, key = written(tmp_path / "rules.json", 5), str(carol.pk)
+    assert refused("import", file, "--by", "bob") == "“bob” does not have the right rules.change."
+    run("import", file, "--by", "alice")
+    run("list-make", "Watched")
+    assert refused("list-add", "Watched", key, "--by", "bob").endswith("the right rules.change.")
+    run("list-add", "Watched", key, "--by", "alice")
+    assert refused("list-end", "Watched", key, "--by", "bob").endswith("the right rules.change.")
+    for step in ("activate", "retire"):
+        told = refused(step, "Rule 1", "--version", "1", "--by", "alice")
+        assert told == "“alice” does not have the right rules.approve."
+    assert Version.objects.get().state == VersionState.DRAFT
+    before = head()
+    run("activate", "Rule 1", "--by", "bob")
+    run("retire", "Rule 1", "--by", "bob")
+    run("list-end", "Watched", key, "--by", "alice")
+    noted = [
+        (action, details.get("by", details.get("approver"))) for action, _, details in told_since(before)
+    ]
+    assert noted == [
+        ("version.submitted", "bob"),
+        ("version.approved", "bob"),
+        ("version.retired", "bob"),
+        ("list.entry_ended", "alice"),
+    ]
 
 
 def test_the_starter_rules_come_along() -> None:
@@ -237,6 +272,8 @@ def test_of_several_that_wait_one_is_named_and_what_is_approved_is_said(tmp_path
 
 def test_who_wrote_and_who_approved_is_shown(people: list[User], tmp_path: Path) -> None:
     ann, bob = people[0].username, people[1].username
+    grant(people[0], [Right.CHANGE_RULES])
+    grant(people[1], [Right.APPROVE_RULES])
     run("import", written(tmp_path / "rules.json", 5), "--by", ann)
     assert f"\n   MEDIUM, written by {ann}\n" in run("show", "Rule 1")
     run("activate", "Rule 1", "--by", bob)
@@ -256,6 +293,8 @@ def test_with_four_eyes_a_start_makes_nothing_and_says_what_does(
     settings.FOUR_EYES = True
     assert "manage.py rules import --starter --by NAME" in run("start")
     assert not Rule.objects.exists()
+    grant(people[0], [Right.CHANGE_RULES])
+    grant(people[1], [Right.APPROVE_RULES])
     run("import", "--starter", "--by", people[0].username)
     run("activate", "Failures in a row", "--by", people[1].username)
     assert run("start") == "rules that came into force: 0\n"

@@ -170,7 +170,7 @@ BOOKS = an_object(
                     "versions": {**COUNT, "description": "In force, in shadow too."},
                     "debt_records": {**COUNT, "description": "Stored, and not judged yet."},
                     "oldest_debt_seconds": {"type": ["number", "null"], "minimum": 0},
-                    "open_alerts": {**COUNT, "description": "Not closed."},
+                    "open_alerts": {**COUNT, "description": "Not closed; counted up to 10,000."},
                     "last_hit": {**MOMENT, "type": ["string", "null"]},
                 }
             ),
@@ -221,7 +221,7 @@ SHARED_ANSWERS = {
     ),
     "403": shared_answer(
         "The token or the session lacks the right; a session's CSRF token is missing.",
-        "You do not have permission to perform this action.",
+        "The right “post” is missing.",
     ),
     "405": shared_answer("Another method.", 'Method "PUT" not allowed.', "Allow"),
     "429": shared_answer(

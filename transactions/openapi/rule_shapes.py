@@ -5,7 +5,7 @@ from typing import Any
 from ..alerts.models import Severity
 from ..models import Status
 from ..rulebook.bodies import COMMENT_CHARACTERS_MAX
-from ..rulebook.pages import COUNTED_MAX
+from ..rules.activity import COUNTED_MAX
 from ..rules.kinds.registry import KINDS, NAMES
 from ..rules.models import Hit, VersionState
 from ..rules.schema import DESCRIPTION, NAME, form_of, schema
@@ -26,7 +26,10 @@ def _or_null(shape: Schema) -> Schema:
 
 MOMENT_OR_NULL: Schema = {**MOMENT, "type": ["string", "null"]}
 WHO: Schema = {"type": ["string", "null"], "description": "The name of the account."}
-HITS: Schema = {**COUNT, "description": f"Raised in so many days, counted up to {COUNTED_MAX:,}."}
+HITS: Schema = {
+    **_or_null(COUNT),
+    "description": f"Raised in so many days, counted up to {COUNTED_MAX:,}; null where that takes too long.",
+}
 
 RULE_PIECES: dict[str, Schema] = {
     "id": KEY,
@@ -83,7 +86,10 @@ LIST_SHAPE = an_object(
         "name": NAME,
         "description": DESCRIPTION,
         "made_at": MOMENT,
-        "standing": {**COUNT, "description": f"Who stand there now, counted up to {COUNTED_MAX:,}."},
+        "standing": {
+            **COUNT,
+            "description": f"Users who stand there now, counted up to {COUNTED_MAX:,}.",
+        },
     }
 )
 ENTRY_SHAPE = an_object(
@@ -154,7 +160,7 @@ A_VERSION = {
     "number": 1,
     "kind": "amount",
     "parameters": {"amount": 1_000_000},
-    "sentence": "The amount is at least 1000000.",
+    "sentence": "The amount is at least 1,000,000.",
     "severity": "MEDIUM",
     "description": "",
     "state": "ACTIVE",
@@ -173,7 +179,7 @@ A_RULE = {
     "description": "",
     "version": 1,
     "state": "ACTIVE",
-    "sentence": "The amount is at least 1000000.",
+    "sentence": "The amount is at least 1,000,000.",
     "submitted": None,
     "hits_7_days": 3,
     "hits_30_days": 12,

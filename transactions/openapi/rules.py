@@ -12,7 +12,7 @@ from ..rules.documents import DOCUMENT_BYTES_MAX
 from ..rules.models import APPROVED
 from ..rules.schema import DESCRIPTION, NAME, RULES_MAX
 from .components import COUNT, JSON, USER, Schema, an_object, field_errors, ref
-from .operations import UNKNOWN_FIELD, answer, bad, body, query
+from .operations import answer, bad, body, query
 from .rule_shapes import (
     A_HIT,
     A_LIST,
@@ -76,7 +76,7 @@ def _conflict(description: str, **examples: Any) -> Any:
 
 RULE_PARAMETERS = [
     OF_NAME,
-    query("state", STATE, "Those with a version in this state."),
+    query("state", STATE, "Those for which a version in this state stands; the answer says which."),
     query("kind", KIND, "Those with a version of this kind."),
     query("severity", SEVERITY, "Those of this severity."),
     CURSOR,
@@ -156,10 +156,11 @@ VERSION = call(
     responses={200: answer("It.", ref("RuleVersion"), version=A_VERSION), 404: NOT_FOUND},
 )
 NOTHING = {JSON: body(an_object({}), nothing={})}
+NOTHING_KNOWN = bad(unknown_field={"state": ["Unknown field. There are none."]})
 
 
 def _step(
-    operation_id: str, summary: str, description: str, request: Any = NOTHING, **wrong: Any
+    operation_id: str, summary: str, description: str, request: Any = NOTHING, refused: Any = NOTHING_KNOWN
 ) -> Decorator:
     return call(
         operation_id=operation_id,
@@ -170,7 +171,7 @@ def _step(
         request=request,
         responses={
             200: answer("What it has become.", ref("RuleVersion"), version=A_VERSION),
-            400: bad("state", "effective_from", unknown_field=UNKNOWN_FIELD, **wrong),
+            400: refused,
             404: NOT_FOUND,
             409: _conflict("It cannot take that step; nothing has changed.", state=TOO_LATE),
         },
@@ -195,12 +196,18 @@ APPROVE_VERSION = _step(
             a_week_back={"state": "SHADOW", "effective_from": "2026-01-24T12:00:00Z"},
         )
     },
-    second={"effective_from": ["A version begins at a full minute, and not later than the next."]},
+    bad(
+        "state",
+        "effective_from",
+        unknown_field={"State": ['Unknown field. Did you mean "state"?']},
+        second={"effective_from": ["A version begins at a full minute, and not later than the next."]},
+    ),
 )
 RETIRE_VERSION = _step(
     "retireVersion",
     "End a version, or withdraw one that is not in force yet",
-    "With the right `rules.approve`. It ends at the next full minute.",
+    "With the right `rules.approve`; its author withdraws a draft, or what was submitted, with "
+    "`rules.change`. It ends at the next full minute.",
 )
 HIT_PARAMETERS = [
     query("version", NUMBER, "Those of this version."),
@@ -389,6 +396,7 @@ ADD_ENTRIES = call(
 END_ENTRY = call(
     operation_id="endEntry",
     summary="Take a user off a list at the next full minute",
+    description="All entries of the user on that list end; where this one has ended already nothing changes.",
     tags=[LISTS_TAG],
     parameters=[ID, _path("entry")],
     request=NOTHING,

@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from rest_framework import serializers
 
 from ..rules import backtest_runs, documents, lifecycle
-from ..rules.kinds.registry import read
+from ..rules.kinds.registry import read_kept
 from ..rules.models import Backtest, Rule
 from ..serializers import Posted, WholeField
 from .bodies import GapsField, InstantField
@@ -74,7 +74,7 @@ def as_dict(run: Backtest) -> dict[str, Any]:
         "version": None if run.version is None else run.version.number,
         "kind": run.kind,
         "parameters": run.parameters,
-        "sentence": read(run.kind, run.parameters).sentence(),
+        "sentence": read_kept(run.kind, run.parameters).sentence(),
         "beside": None if run.beside is None else run.beside.number,
         "from": run.begin,
         "to": run.end,

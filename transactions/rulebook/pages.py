@@ -2,34 +2,18 @@
 
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
-from django.db.models.expressions import RawSQL
-from django.db.models.functions import Now
+from django.db.models import Prefetch, Q, QuerySet
 
 from ..reading.listing import Page
-from ..rules.documents import said_by
-from ..rules.kinds.registry import read
+from ..rules import user_lists
+from ..rules.activity import COUNTED_MAX, hits_lately
+from ..rules.documents import said_by, with_said
+from ..rules.kinds.registry import read_kept
 from ..rules.models import Hit, ListEntry, Rule, UserList, Version, VersionState
+from ..stores.bounded_queries import in_time
 from .parameters import cursor_of
 
-# Beyond it nothing is counted: a rule that everything hits costs its reader no more than another.
-COUNTED_MAX = 10_000
-DAYS = (7, 30)
-
-# Purpose: hits of a version that were raised lately, by the index hit_by_version.
-COUNT_HITS = f"""
-    (SELECT count(*) FROM (SELECT FROM {Hit._meta.db_table} h
-      WHERE h.version_id = {Version._meta.db_table}.id AND h.raised_at > now() - make_interval(days => %s)
-      LIMIT %s) counted)
-"""
-# Purpose: users who stand on a list now.
-COUNT_STANDING = f"""
-    (SELECT count(*) FROM (SELECT FROM {ListEntry._meta.db_table} e
-      WHERE e.list_id = {UserList._meta.db_table}.id AND e.starts_at <= now()
-        AND coalesce(e.ends_at > now(), true)
-      LIMIT %s) counted)
-"""
-# Purpose: one page of hits, of each version by the index hit_by_version.
+# Purpose: one page of hits, of each version by the index hit_by_version, of one user by hit_by_user.
 SELECT_HITS = f"""
     SELECT h.* FROM unnest(%(versions)s::bigint[]) v (id)
      CROSS JOIN LATERAL (
@@ -49,33 +33,54 @@ def _page(pages: str, rows: list[Any], limit: int, shown: Any, place: Any) -> Pa
 # --- Rules -------------------------------------------------------------------------------------
 
 
-def _with_versions(rules: QuerySet[Rule]) -> QuerySet[Rule]:
-    counted = {f"hits_{days}_days": RawSQL(COUNT_HITS, [days, COUNTED_MAX]) for days in DAYS}
-    versions = Version.objects.annotate(**counted).select_related("author", "approver")
-    return rules.prefetch_related(Prefetch("versions", versions))
+def _with_versions(rules: QuerySet[Rule]) -> list[Rule]:
+    """The rules with all their versions, and what these found lately as `lately`."""
+    versions = Version.objects.select_related("author", "approver")
+    found = list(rules.prefetch_related(Prefetch("versions", versions)))
+    judged = [
+        (rule.pk, version.pk)
+        for rule in found
+        for version in rule.versions.all()
+        if version.effective_from is not None
+    ]
+    counted = in_time(lambda: hits_lately(judged))
+    for rule in found:
+        rule.lately = _hits(counted, rule.pk)  # type: ignore[attr-defined]
+    return found
+
+
+def _hits(counted: dict[int, list[int]] | None, rule: int) -> tuple[int | None, int | None]:
+    """Of 7 and of 30 days, those in shadow too."""
+    if counted is None:
+        return None, None
+    week, month, shadow_week, shadow_month = counted.get(rule, [0, 0, 0, 0])
+    return min(week + shadow_week, COUNTED_MAX), min(month + shadow_month, COUNTED_MAX)
 
 
 def rules(asked: dict[str, Any]) -> Page:
     """One page of the rules that RuleParameters ask for, in the order in which they were made."""
     found = Rule.objects.order_by("pk")
-    of_version = {name: asked[name] for name in ("state", "kind") if name in asked}
+    of_version = {f"said_{name}": asked[name] for name in ("state", "kind") if name in asked}
     if of_version:
-        found = found.filter(Exists(Version.objects.filter(rule=OuterRef("pk"), **of_version)))
+        found = with_said(found).filter(**of_version)
     found = found.filter(**{name: asked[name] for name in ("name", "severity") if name in asked})
     if "cursor" in asked:
         found = found.filter(pk__gt=asked["cursor"][0])
-    rows = list(_with_versions(found)[: asked["limit"] + 1])
+    rows = _with_versions(found[: asked["limit"] + 1])
     return _page("rules", rows, asked["limit"], _rule, lambda rule: [rule.pk])
 
 
 def rule(pk: int) -> dict[str, Any]:
     """One rule, with its versions, the newest first. Raises Rule.DoesNotExist."""
-    found = _with_versions(Rule.objects.all()).get(pk=pk)
+    rows = _with_versions(Rule.objects.filter(pk=pk))
+    if not rows:
+        raise Rule.DoesNotExist
+    found = rows[0]
     versions = sorted(found.versions.all(), key=lambda version: -version.number)
     return {**_rule(found), "versions": [version_as_dict(each) for each in versions]}
 
 
-def _rule(rule: Rule) -> dict[str, Any]:
+def _rule(rule: Any) -> dict[str, Any]:
     version, versions = said_by(rule), rule.versions.all()
     submitted = [each.number for each in versions if each.state == VersionState.SUBMITTED]
     return {
@@ -87,13 +92,8 @@ def _rule(rule: Rule) -> dict[str, Any]:
         "state": None if version is None else version.state,
         "sentence": None if version is None else _sentence(version),
         "submitted": max(submitted, default=None),
-        # Each version was counted up to the same number; so is the rule.
-        **{
-            f"hits_{days}_days": min(
-                COUNTED_MAX, sum(getattr(each, f"hits_{days}_days") for each in versions)
-            )
-            for days in DAYS
-        },
+        "hits_7_days": rule.lately[0],
+        "hits_30_days": rule.lately[1],
     }
 
 
@@ -118,7 +118,7 @@ def version_as_dict(version: Version) -> dict[str, Any]:
 
 
 def _sentence(version: Version) -> str:
-    return read(version.kind, version.parameters).sentence()
+    return read_kept(version.kind, version.parameters).sentence()
 
 
 # --- Hits --------------------------------------------------------------------------------------
@@ -173,17 +173,13 @@ def lists(asked: dict[str, Any]) -> Page:
     found = UserList.objects.order_by("pk").filter(**{name: asked[name] for name in asked if name == "name"})
     if "cursor" in asked:
         found = found.filter(pk__gt=asked["cursor"][0])
-    rows = list(_counted(found)[: asked["limit"] + 1])
+    rows = list(user_lists.with_standing(found)[: asked["limit"] + 1])
     return _page("lists", rows, asked["limit"], _list, lambda users: [users.pk])
 
 
 def user_list(pk: int) -> dict[str, Any]:
     """One list. Raises UserList.DoesNotExist."""
-    return _list(_counted(UserList.objects.all()).get(pk=pk))
-
-
-def _counted(lists: QuerySet[UserList]) -> Any:
-    return lists.annotate(standing=RawSQL(COUNT_STANDING, [COUNTED_MAX]))
+    return _list(user_lists.with_standing(UserList.objects.all()).get(pk=pk))
 
 
 def _list(users: Any) -> dict[str, Any]:
@@ -202,7 +198,7 @@ def entries(users: UserList, asked: dict[str, Any]) -> Page:
     if "user" in asked:
         found = found.filter(user=asked["user"])
     if "standing" in asked:
-        stands = Q(starts_at__lte=Now()) & (Q(ends_at=None) | Q(ends_at__gt=Now()))
+        stands = user_lists.in_force()
         found = found.filter(stands if asked["standing"] else ~stands)
     if "cursor" in asked:
         user, starts, id = asked["cursor"]

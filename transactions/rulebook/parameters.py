@@ -51,7 +51,7 @@ def limit() -> WholeField:
 
 
 class RuleParameters(Parameters[Any]):
-    """Which rules: of a state or kind, those of which a version is."""
+    """Which rules; of a state or kind are those of which the version that stands for the rule is."""
 
     name = SaidField(checked_name, required=False)
     state = serializers.ChoiceField(choices=VersionState.values, required=False)

@@ -1,13 +1,12 @@
 """What rules found lately, by rule: for those who look whether a rule is worth its alerts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
 
 from ..alerts.models import Alert
-from .figures import IN_SHADOW
 from .models import ClockCursor, Debt, Hit, Rule, Version
 
 VERSION, HIT, DEBT = Version._meta.db_table, Hit._meta.db_table, Debt._meta.db_table
@@ -15,18 +14,22 @@ ALERT, CURSOR = Alert._meta.db_table, ClockCursor._meta.db_table
 
 LATEST_MAX = 20
 
-# Purpose: hits of 7 and of 30 days, by the index on a version's hits and the time they were raised; those
-# that were raised in shadow apart.
+# Whether a hit was raised in shadow: any other joins an alert, or says why it does not.
+IN_SHADOW = "{hit}.alert_id IS NULL AND {hit}.suppressed = ''"
+# Beyond it nothing is counted: a rule that everything hits costs its reader no more than another.
+COUNTED_MAX = 10_000
+# Purpose: hits of versions in 7 and in 30 days, by the index hit_by_version; of each those in shadow too.
+_OF_DAYS = f"""
+    CROSS JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE NOT in_shadow) AS hits, count(*) FILTER (WHERE in_shadow) AS in_shadow
+          FROM (SELECT {IN_SHADOW.format(hit="h")} AS in_shadow FROM {HIT} h
+                 WHERE h.version_id = v.id AND h.raised_at > now() - interval '{{0}} days'
+                 LIMIT {COUNTED_MAX}) counted) of_{{0}}
+"""
 COUNT_HITS = f"""
-    SELECT v.rule_id,
-           count(*) FILTER (WHERE h.raised_at > now() - interval '7 days' AND NOT {{shadow}}),
-           count(*) FILTER (WHERE NOT {{shadow}}),
-           count(*) FILTER (WHERE h.raised_at > now() - interval '7 days' AND {{shadow}}),
-           count(*) FILTER (WHERE {{shadow}})
-      FROM {VERSION} v JOIN {HIT} h ON h.version_id = v.id AND h.raised_at > now() - interval '30 days'
-     WHERE v.rule_id = ANY(%s)
-     GROUP BY v.rule_id
-""".format(shadow=f"({IN_SHADOW.format(hit='h')})")
+    SELECT v.id, of_7.hits, of_30.hits, of_7.in_shadow, of_30.in_shadow
+      FROM unnest(%s::bigint[]) v (id) {_OF_DAYS.format(7)} {_OF_DAYS.format(30)}
+"""
 # Purpose: alerts that are not closed, by the index that keeps them one of each rule and user.
 COUNT_ALERTS = f"""
     SELECT rule, count(*) FROM {ALERT} WHERE state <> 'CLOSED' AND rule = ANY(%s) GROUP BY rule
@@ -56,7 +59,10 @@ SELECT_OWED = f"""
 
 @dataclass(slots=True)
 class Activity:
-    """Of one rule: hits by when they were raised, alerts that are open, and what it has not judged yet."""
+    """Of one rule: hits by when they were raised, alerts that are open, and what it has not judged yet.
+
+    Hits are counted up to COUNTED_MAX.
+    """
 
     hits_7_days: int = 0
     hits_30_days: int = 0
@@ -71,15 +77,35 @@ class Activity:
     error: str = ""
 
 
+def hits_lately(versions: Iterable[tuple[int, int]]) -> dict[int, list[int]]:
+    """By rule the hits that were raised in 7 and in 30 days, then those in shadow; each up to COUNTED_MAX.
+
+    `versions` are rules and versions of theirs, by their keys. Raises django.db.Error.
+    """
+    rules = {version: rule for rule, version in versions}
+    found = {rule: [0, 0, 0, 0] for rule in rules.values()}
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT_HITS, [list(rules)])
+        for version, *counts in cursor.fetchall():
+            before = found[rules[version]]
+            found[rules[version]] = [min(sum(each), COUNTED_MAX) for each in zip(before, counts, strict=True)]
+    return found
+
+
+def in_words(counted: int) -> str:
+    """A number that was counted up to COUNTED_MAX, as a person reads it."""
+    return f"{counted:,} or more" if counted >= COUNTED_MAX else f"{counted:,}"
+
+
 def of_rules(rules: Sequence[int]) -> dict[int, Activity]:
     """By rule. Raises django.db.Error."""
     found = {rule: Activity() for rule in rules}
     keys = list(rules)
+    judged = Version.objects.filter(rule__in=keys).exclude(effective_from=None)
+    for rule, counts in hits_lately(judged.values_list("rule_id", "pk")).items():
+        found[rule].hits_7_days, found[rule].hits_30_days = counts[:2]
+        found[rule].shadow_7_days, found[rule].shadow_30_days = counts[2:]
     with connection.cursor() as cursor:
-        cursor.execute(COUNT_HITS, [keys])
-        for rule, *counts in cursor.fetchall():
-            found[rule].hits_7_days, found[rule].hits_30_days = counts[:2]
-            found[rule].shadow_7_days, found[rule].shadow_30_days = counts[2:]
         cursor.execute(COUNT_ALERTS, [keys])
         for rule, alerts in cursor.fetchall():
             found[rule].open_alerts = alerts

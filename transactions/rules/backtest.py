@@ -26,6 +26,8 @@ TABLE, USER = Transaction._meta.db_table, get_user_model()._meta.db_table
 SESSION = "transactions backtest"
 SLICE_USERS = 1_000
 SLICE_ROWS = 100_000
+# Of what is looked at by the quarter of an hour.
+SLICE_DAYS = 7
 HITS_AT_A_TIME = 5_000
 # How long a whole run, and one slice of it, may take.
 RUN_S_MAX, SLICE_MS_MAX = 3_600.0, 600_000
@@ -37,14 +39,17 @@ BEGIN = f"""
     SET LOCAL idle_in_transaction_session_timeout = {SLICE_MS_MAX};
     SET LOCAL client_connection_check_interval = 2000
 """
+# Purpose: how many users there are to go through, for the progress.
 COUNT_USERS = f"SELECT count(*) FROM {USER}"
 # Purpose: the next users, all of whose range is looked at.
 LOOK = f"""
     INSERT INTO rule_look (version, user_id, lo, hi)
     SELECT 0, id, %(begin)s, %(end)s FROM {USER} WHERE id > %(after)s ORDER BY id LIMIT {SLICE_USERS}
 """
+# Purpose: where the next slice of users begins; and none is looked at until then.
 SELECT_LAST_USER = "SELECT max(user_id) FROM rule_look"
 LOOK_AWAY = "DELETE FROM rule_look"
+# Purpose: the hits of a slice, as they are handed out one by one: of users, of rows, and of moments.
 FIND = f"{evaluation.SCOPE} SELECT * FROM ({{text}}) found ORDER BY user_id, created_at, id"
 FIND_ROWS = "SELECT * FROM ({text}) found ORDER BY created_at, id"
 FIND_MOMENTS = (
@@ -56,12 +61,15 @@ CREATE_FOUND = """
         other boolean, id bigint, user_id bigint, created_at timestamptz, amount bigint, figures jsonb
     ) ON COMMIT DELETE ROWS
 """
+# Purpose: what one step of them found, and all that one of the two rules found.
 KEEP_FOUND = "INSERT INTO rule_found SELECT {other}, found.* FROM ({text}) found"
 FOUND = "SELECT id, user_id, created_at, amount, figures FROM rule_found WHERE other = {other}"
+# Purpose: the end of the next rows.
 SELECT_STEP = f"""
     SELECT max(id), max(accepted_at), count(*) FROM (
         SELECT id, accepted_at FROM {TABLE} WHERE id > %s ORDER BY id LIMIT {SLICE_ROWS}) step
 """
+# Purpose: the moment of the snapshot, and its last row.
 SELECT_NOW = f"SELECT now(), (SELECT max(id) FROM {TABLE})"
 
 Progress = Callable[[int, int], bool]
@@ -196,7 +204,7 @@ def _clock_steps(
     now, last_row = cursor.fetchone()
     shared = {"begin": begin, "end": end}
     if kind.walks == "buckets":
-        yield {**shared, "after": begin - timedelta(seconds=1), "moment": now}
+        yield from _bucket_steps(begin, end, now, progress)
         return
     row, latest, more = 0, None, True
     while more:
@@ -211,16 +219,33 @@ def _clock_steps(
             raise Cancelled
 
 
+def _bucket_steps(
+    begin: datetime, end: datetime, now: datetime, progress: Progress
+) -> Iterator[dict[str, Any]]:
+    step = timedelta(days=SLICE_DAYS)
+    steps = -(-(end - begin) // step)
+    for done in range(steps):
+        first = begin + done * step
+        last = min(first + step, end)
+        yield {"begin": first, "end": last, "after": first - timedelta(seconds=1), "moment": now}
+        if not progress(done + 1, steps):
+            raise Cancelled
+
+
 def _keep_found(
     cursor: Any, kind: ClockKind, beside: Kind | None, begin: datetime, end: datetime, progress: Progress
 ) -> None:
     """Fills the table of what was found, of one rule after the other."""
-    for other, each in ((False, kind), (True, beside)):
-        if isinstance(each, ClockKind):
-            for values in _clock_steps(cursor, each, begin, end, progress):
-                bound = Bound()
-                text = _template(each).format(text=each.sql(bound))
-                cursor.execute(KEEP_FOUND.format(other=other, text=text), {**bound.values, **values})
+    rules = [each for each in (kind, beside) if isinstance(each, ClockKind)]
+
+    def of_all(done: int, total: int) -> bool:
+        return progress(number * total + done, len(rules) * total)
+
+    for number, each in enumerate(rules):
+        for values in _clock_steps(cursor, each, begin, end, of_all):
+            bound = Bound()
+            text = _template(each).format(text=each.sql(bound))
+            cursor.execute(KEEP_FOUND.format(other=number == 1, text=text), {**bound.values, **values})
 
 
 def _template(kind: ClockKind) -> str:

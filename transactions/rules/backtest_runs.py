@@ -46,8 +46,10 @@ PAUSE_S_MAX, PAUSE_S = 10.0, 0.5
 # The task that runs the next one. A tick that no worker took by then is worth nothing: another one is sent.
 TICK, TICK_S = "transactions.tasks.run_backtest", 60.0
 
-# Locks of runs: "txbt" in the upper half, the run's key in the lower one.
+# Locks of runs: "txbt" in the upper half, the run's key in the lower one. That of 0, which is no run's, is
+# held while one more is asked for.
 LOCK_CLASS = 0x74786274
+LOCK_ASKING = f"SELECT pg_advisory_xact_lock({LOCK_CLASS << 32})"
 # Purpose: what is said to run, and is no longer run by anybody: queued again, or at its end.
 TAKE_BACK = f"""
     UPDATE {Backtest._meta.db_table} b
@@ -103,8 +105,9 @@ def ask(
     assert form is not None
     begin, end = range_of(begin, end)
     with transaction.atomic():
-        # One after the other, so that the bounds are kept.
-        Rule.objects.select_for_update().get(pk=rule.pk)
+        # One after the other, whatever their rules, so that the bounds are kept.
+        with database.cursor() as cursor:
+            cursor.execute(LOCK_ASKING)
         _check_room(rule)
         asked = Backtest.objects.create(
             rule=rule,

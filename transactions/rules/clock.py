@@ -1,7 +1,8 @@
 """The clock: versions whose hits are facts of a moment, looked at after a flush.
 
 Each goes on from where it was: along the rows, by id, which are in the order of their acceptance, or
-along the buckets of a quarter of an hour. What was looked at once is not looked at again. What fails is
+along the buckets of a quarter of an hour. What was looked at once is not looked at again, and a version
+that has ended is not once all of its time was. What fails is
 tried again later and later, from where it was, with fewer rows and more time.
 """
 
@@ -23,21 +24,28 @@ TABLE, HIT, CURSOR = Transaction._meta.db_table, Hit._meta.db_table, ClockCursor
 # Rows that one version walks over in one transaction.
 ROWS_MAX = 50_000
 ROWS_MIN = 500
+# How often that is halved, at most.
+HALVINGS_MAX = 7
 # Seconds until a version that failed is tried again: doubled each time, up to the last.
 RETRY_S, RETRY_S_MAX = 5, 600
 # How many times as long as of a chunk it may take then, at most.
 TIMES_MAX = 4
-# How far `created_at` may be ahead of the acceptance.
+# How far ahead of its acceptance a transaction may happen.
 AHEAD = timedelta(minutes=5)
 
+# Purpose: how far a version has come, how often it failed since, and whether it is left alone for that.
 SELECT_CURSOR = f"""
     SELECT "row", moment, attempts, coalesce(due_at > now(), false) FROM {CURSOR} WHERE version_id = %s
 """
+# Purpose: a version has come so far. After failures each step is twice as large as the one before.
 SET_CURSOR = f"""
-    INSERT INTO {CURSOR} (version_id, "row", moment) VALUES (%(version)s, %(row)s, %(moment)s)
+    INSERT INTO {CURSOR} AS kept (version_id, "row", moment, done)
+    VALUES (%(version)s, %(row)s, %(moment)s, %(done)s)
         ON CONFLICT (version_id) DO UPDATE
-       SET "row" = excluded."row", moment = excluded.moment, error = '', attempts = 0, due_at = NULL
+       SET "row" = excluded."row", moment = excluded.moment, done = excluded.done, error = '', due_at = NULL,
+           attempts = CASE WHEN %(more)s THEN greatest(0, least(kept.attempts, {HALVINGS_MAX}) - 1) ELSE 0 END
 """
+# Purpose: a version failed, and is tried again later.
 SET_ERROR = f"""
     INSERT INTO {CURSOR} AS kept (version_id, error, attempts, due_at)
     VALUES (%(version)s, %(error)s, 1, clock_timestamp() + make_interval(secs => %(secs)s))
@@ -50,23 +58,16 @@ SELECT_STEP = f"""
            max(accepted_at) FILTER (WHERE accepted_at <= %(latest)s)
       FROM (SELECT id, accepted_at FROM {TABLE} WHERE id > %(row)s ORDER BY id LIMIT %(rows)s) step
 """
+# Purpose: the last row of all.
 SELECT_LAST_ROW = f"SELECT coalesce(max(id), 0) FROM {TABLE}"
+# Purpose: the first row after one.
 SELECT_AT = f"SELECT id, accepted_at FROM {TABLE} WHERE id > %s ORDER BY id LIMIT 1"
-# Purpose: hits of transactions, as `evaluation.INSERT_HITS`, without users to look at.
-INSERT_HITS = f"""
-    WITH found AS MATERIALIZED ({{text}})
-    INSERT INTO {HIT} (version_id, transaction, transaction_id, "user", amount, status, happened_at, figures)
-    SELECT %(version)s, f.id, t.transaction_id, f.user_id, f.amount, t.status, f.created_at, f.figures
-      FROM found f JOIN {TABLE} t ON t.id = f.id
-     ORDER BY f.id
-        ON CONFLICT (version_id, transaction) DO NOTHING
-    RETURNING id, "user"
-"""
+# Purpose: hits of moments, each once, and which of them are new.
 INSERT_MOMENTS = f"""
     INSERT INTO {HIT} (version_id, bucket, happened_at, figures)
     SELECT %(version)s, f.bucket, f.happened_at, f.figures FROM ({{text}}) f ORDER BY f.bucket
         ON CONFLICT (version_id, bucket) DO NOTHING
-    RETURNING id, "user"
+    RETURNING id, "user", happened_at
 """
 
 
@@ -92,19 +93,23 @@ def look(
 
 def _step(cursor: Any, version: Judging, moment: datetime, findings: Findings) -> bool:
     """One version and its next rows or buckets; whether there are more."""
-    kind = version.kind
-    assert isinstance(kind, ClockKind)
     row, since, attempts, is_left = _cursor(cursor, version)
     if is_left:
         return False
+    kind = version.kind
+    if version.unreadable:
+        _fail(cursor, version, version.unreadable, attempts, findings)
+        return False
+    assert isinstance(kind, ClockKind)
     cursor.execute(evaluation.limit(times=min(attempts + 1, TIMES_MAX)))
     if kind.walks == "buckets":
         values: dict[str, Any] = {"after": since, "moment": moment}
-        step, more = {"row": 0, "moment": _last_bucket(moment)}, False
+        reached, more = _last_bucket(moment), False
+        step: dict[str, Any] = {"row": 0, "moment": reached}
     else:
         is_pending = isinstance(kind, PendingTooLong)
-        latest = moment - timedelta(seconds=kind.memory_s) if is_pending else moment
-        size = max(min(ROWS_MIN, ROWS_MAX), ROWS_MAX >> min(attempts, 20))
+        reached = latest = moment - timedelta(seconds=kind.memory_s) if is_pending else moment
+        size = max(min(ROWS_MIN, ROWS_MAX), ROWS_MAX >> min(attempts, HALVINGS_MAX))
         cursor.execute(SELECT_STEP, {"row": row, "latest": latest, "rows": size})
         to, rows, accepted = cursor.fetchone()
         to = row if to is None else to
@@ -115,18 +120,23 @@ def _step(cursor: Any, version: Judging, moment: datetime, findings: Findings) -
         values = {"after": row, "to": to, "moment": now, "latest": since}
         step = {"row": to, "moment": known}
     text, bound = version.text(moment + AHEAD)
-    statement = INSERT_HITS if kind.of_transaction else INSERT_MOMENTS
-    found = evaluation.attempt(cursor, statement.format(text=text), {**bound, **values})
+    statement = evaluation.INSERT_HITS if kind.of_transaction else INSERT_MOMENTS
+    found = evaluation.attempt(cursor, statement.format(scope="WITH", text=text), {**bound, **values})
     if isinstance(found, str):
-        findings.failed[version.id] = found
-        seconds = min(RETRY_S_MAX, RETRY_S * 2**attempts)
-        cursor.execute(SET_ERROR, {"version": version.id, "error": found, "secs": seconds})
+        _fail(cursor, version, found, attempts, findings)
         return False
-    cursor.execute(SET_CURSOR, {"version": version.id, **step})
+    done = not more and version.end is not None and reached >= version.end + kind.late
+    cursor.execute(SET_CURSOR, {"version": version.id, **step, "done": done, "more": more})
     if found:
         findings.hits[version.id] = findings.hits.get(version.id, 0) + len(found)
         evaluation.place(cursor, [(version, found)])
     return more
+
+
+def _fail(cursor: Any, version: Judging, error: str, attempts: int, findings: Findings) -> None:
+    findings.failed[version.id] = error
+    seconds = min(RETRY_S_MAX, RETRY_S * 2**attempts)
+    cursor.execute(SET_ERROR, {"version": version.id, "error": error[:200], "secs": seconds})
 
 
 def _last_bucket(moment: datetime) -> datetime:
@@ -141,8 +151,7 @@ def _cursor(cursor: Any, version: Judging) -> tuple[int, datetime | None, int, b
     """
     cursor.execute(SELECT_CURSOR, (version.id,))
     row, moment, attempts, is_left = cursor.fetchone() or (0, None, 0, False)
-    if moment is None and not row and not is_left:
-        assert isinstance(version.kind, ClockKind)
+    if moment is None and not row and not is_left and isinstance(version.kind, ClockKind):
         if version.kind.walks == "buckets":
             moment = version.begin - timedelta(seconds=1)
         else:

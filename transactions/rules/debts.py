@@ -24,16 +24,21 @@ log = logging.getLogger(__name__)
 
 DEBT = Debt._meta.db_table
 
-# Rows judged by one transaction, halved with each attempt.
+# Rows judged by one transaction, halved with each attempt that fails.
 SLICE_ROWS = 10_000
 SLICE_ROWS_MIN = 100
+# How often that is halved, at most; and doubled again, once by each slice that is paid.
+HALVINGS_MAX = 7
 # And with each attempt rules are given more time, up to so many times as much as of a chunk.
 TIMES_MAX = 4
 # Seconds until the next attempt: doubled each time, up to the last.
 RETRY_S, RETRY_S_MAX = 5, 600
 # Rows that settled, in one row of debt.
 IDS_MAX = 50_000
+# Rows of one chunk from the future that are owed by their ids; of more their range is.
+FUTURE_IDS_MAX = 1_000
 
+# Purpose: something is owed.
 INSERT = f"""
     INSERT INTO {DEBT} (version_id, first_id, last_id, ids, since, since_id, until, count_in_gate, records,
                         due_at, attempts, error)
@@ -59,12 +64,16 @@ SELECT_OPEN = f"""
     SELECT max(id) FROM {DEBT}
      WHERE version_id = %s AND error = '' AND last_id IS NOT NULL AND NOT count_in_gate
 """
+# Purpose: a slice of a debt is paid. One that failed keeps its error until its slices are whole again: until
+# then its version owes each chunk at once, which would cost every chunk as much as it may take.
 MOVE = f"""
     UPDATE {DEBT} SET first_id = %(first)s, last_id = %(last)s, ids = %(ids)s, since = %(since)s,
                       since_id = %(since_id)s, records = greatest(0, records - %(rows)s),
-                      attempts = 0, error = ''
+                      attempts = greatest(0, least(attempts, {HALVINGS_MAX}) - 1),
+                      error = CASE WHEN attempts > 1 THEN error ELSE '' END
      WHERE id = %(id)s
 """
+# Purpose: all of a debt is paid.
 DELETE = f"DELETE FROM {DEBT} WHERE id = %s"
 # The window is that of a failure: whoever was told of it looks again in so many seconds.
 POSTPONE = f"""
@@ -179,11 +188,11 @@ def _pay_slice(cursor: Any, debt: Owed) -> Findings:
     """Judges the next rows of a debt, and moves its cursor, in the cursor's transaction."""
     evaluation.prepare(cursor)
     cursor.execute(evaluation.limit(times=min(debt.attempts + 1, TIMES_MAX)))
-    rest = _touch(cursor, debt)
+    part, rest = _touch(cursor, debt)
     touched = evaluation.describe(cursor)
     findings = Findings()
     if touched is not None:
-        findings = _judge(cursor, debt, touched)
+        findings = _judge(cursor, part, touched)
     crash_point("debt.amid")
     if rest is None:
         cursor.execute(DELETE, (debt.id,))
@@ -203,55 +212,62 @@ def _pay_slice(cursor: Any, debt: Owed) -> Findings:
     return findings
 
 
-def _judge(cursor: Any, debt: Owed, touched: Touched) -> Findings:
-    if debt.count_in_gate and is_kept(cursor):
+def _judge(cursor: Any, part: Owed, touched: Touched) -> Findings:
+    """Judges the touched rows, of a part of a debt. Raises Failed where the version of the debt fails."""
+    if part.count_in_gate and gate.is_kept(cursor):
         gate.count_touched(cursor, newest=False)
     else:
         gate.look_up(cursor)
-    versions = [version for version in judging(cursor) if debt.version in (None, version.id)]
-    findings = evaluation.evaluate(cursor, versions, touched)
+    versions = [version for version in judging(cursor) if part.version in (None, version.id)]
+    # Of all versions those that failed lately are not tried with each slice: it joins what they owe.
+    failing = [version for version in versions if part.version is None and version.stuck]
+    findings = evaluation.evaluate(cursor, [v for v in versions if v not in failing], touched)
     if touched.future:
-        owe(cursor, version=debt.version, ids=touched.future, records=len(touched.future), due_at=touched.hi)
-    if debt.version in findings.failed:
-        raise Failed(findings.failed[debt.version])
+        owe_future(cursor, part.version, touched)
+    if part.version in findings.failed:
+        raise Failed(findings.failed[part.version])
     for version, error in findings.failed.items():
-        owe_slice(cursor, version, touched, error)
-    for version in findings.put_off:
-        owe_slice(cursor, version, touched, "")
+        owe_part(cursor, version, part, touched.rows, error)
+    for version in (*findings.put_off, *(each.id for each in evaluation.concerned(failing, touched))):
+        owe_part(cursor, version, part, touched.rows)
     return findings
 
 
-def is_kept(cursor: Any) -> bool:
-    """Whether users' states are kept."""
-    cursor.execute(gate.SELECT_GATE)
-    return cursor.fetchone() is not None
+def owe_future(cursor: Any, version: int | None, touched: Touched) -> None:
+    """Owes touched rows whose minute has not begun, until it has; beside other rows where they are many."""
+    number = len(touched.future)
+    if number <= FUTURE_IDS_MAX:
+        owe(cursor, version=version, ids=touched.future, records=number, due_at=touched.hi)
+    else:
+        first, last = min(touched.future), max(touched.future)
+        owe(cursor, version=version, first=first, last=last, records=number, due_at=touched.hi)
 
 
-# Purpose: the ids of what was touched.
-TOUCHED_IDS = "SELECT coalesce(array_agg(id ORDER BY id), '{}') FROM rule_touched"
+def owe_part(cursor: Any, version: int, part: Owed, records: int, error: str = "") -> None:
+    """A version owes a part of what all of them owed; the next part joins it, unless it failed with this."""
+    if not error and part.first is not None and part.last is not None:
+        known = open_debt(cursor, version)
+        if known is not None and extend(cursor, known, part.first, part.last, [], records):
+            return
+    owe(cursor, version=version, first=part.first, last=part.last, ids=part.ids, records=records, error=error)
 
 
-def owe_slice(cursor: Any, version: int, touched: Touched, error: str) -> None:
-    """A version owes the touched rows."""
-    cursor.execute(TOUCHED_IDS)
-    ids = cursor.fetchone()[0]
-    owe(cursor, version=version, ids=ids, records=touched.rows, error=error)
-
-
-def _touch(cursor: Any, debt: Owed) -> Owed | None:
-    """Touches the next rows of a debt; what is left of it then, None if nothing."""
-    size = max(SLICE_ROWS_MIN, SLICE_ROWS >> min(debt.attempts, 20))
+def _touch(cursor: Any, debt: Owed) -> tuple[Owed, Owed | None]:
+    """Touches the next rows of a debt: that part of it, and what is left then, None if nothing."""
+    size = max(SLICE_ROWS_MIN, SLICE_ROWS >> min(debt.attempts, HALVINGS_MAX))
+    none = debt._replace(first=None, last=None, ids=[], since=None)
     if debt.first is not None and debt.last is not None:
         last = min(debt.first + size - 1, debt.last)
         cursor.execute(evaluation.TOUCH_RANGE, {"first": debt.first, "last": last, "is_new": True})
+        part = none._replace(first=debt.first, last=last)
         more = debt._replace(first=last + 1) if last < debt.last else debt._replace(first=None, last=None)
-        return more if more.first is not None or more.ids or more.since is not None else None
+        return part, more if more.first is not None or more.ids or more.since is not None else None
     if debt.ids:
         cursor.execute(evaluation.TOUCH_IDS, {"ids": debt.ids[:size], "is_new": False})
         more = debt._replace(ids=debt.ids[size:])
-        return more if more.ids or more.since is not None else None
+        return none._replace(ids=debt.ids[:size]), more if more.ids or more.since is not None else None
     if debt.since is None:
-        return None
+        return none, None
     cursor.execute(
         evaluation.TOUCH_SINCE,
         {
@@ -262,8 +278,9 @@ def _touch(cursor: Any, debt: Owed) -> Owed | None:
             "is_new": False,
         },
     )
+    part = none._replace(since=debt.since)
     if cursor.rowcount < size:
-        return None
+        return part, None
     cursor.execute(LAST_TOUCHED)
     since, since_id = cursor.fetchone()
-    return debt._replace(since=since, since_id=since_id)
+    return part, debt._replace(since=since, since_id=since_id)

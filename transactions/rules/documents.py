@@ -14,7 +14,16 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import prefetch_related_objects
+from django.db.models import (
+    Case,
+    IntegerField,
+    OuterRef,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+    prefetch_related_objects,
+)
 from django.utils import timezone
 
 from .. import names
@@ -22,7 +31,7 @@ from ..alerts.models import Severity
 from . import lifecycle
 from .kinds.gaps import Unfit
 from .kinds.kind import Kind, as_json
-from .kinds.registry import read
+from .kinds.registry import read, read_kept
 from .models import Rule, UserList, Version, VersionState
 from .places import Lines, Place
 from .schema import DESCRIPTION_MAX, LISTS_MAX, NAME_MAX, RULES_MAX
@@ -64,6 +73,7 @@ class Wrong(NamedTuple):
 class Worded:
     """A rule of a document; severity and description are None where it says nothing of them."""
 
+    place: Place
     name: str
     severity: str | None
     description: str | None
@@ -81,6 +91,7 @@ class Worded:
 
 @dataclass(frozen=True, slots=True)
 class Document:
+    text: str
     rules: list[Worded]
     # Name and description.
     lists: dict[str, str]
@@ -106,7 +117,7 @@ def parse(text: str) -> Document:
         lines = Lines(text)
         problems = [Problem(lines.of(each.place), each.where, each.reason) for each in wrong]
         raise DocumentRefused(sorted(problems, key=lambda problem: problem.line))
-    return Document(rules, lists)
+    return Document(text, rules, lists)
 
 
 def import_rules(document: Document, author: Any = None) -> Imported:
@@ -114,7 +125,8 @@ def import_rules(document: Document, author: Any = None) -> Imported:
 
     A rule is known by its name. Where the version that stands for it says the same already, or one that
     waits to come into force, there is no other draft. Severity and description of which the document
-    says nothing stay as they are. Raises django.db.Error, and with FOUR_EYES lifecycle.AuthorUnknown.
+    says nothing stay as they are. Raises DocumentRefused for what PostgreSQL alone can tell,
+    django.db.Error, and with FOUR_EYES lifecycle.AuthorUnknown.
     """
     lifecycle.check_author(author)
     drafts: list[Version] = []
@@ -133,7 +145,12 @@ def import_rules(document: Document, author: Any = None) -> Imported:
             if not made and any(_says(version, wording) for version in _known(rule, stands)):
                 unchanged.append(worded.name)
             else:
-                drafts.append(lifecycle.draft(rule, author=author, **wording))
+                try:
+                    drafts.append(lifecycle.draft(rule, author=author, **wording))
+                except Unfit as unfit:
+                    line = Lines(document.text).of((*worded.place, *unfit.place.split(".")))
+                    reason = f"{unfit.place}: {unfit.message}"
+                    raise DocumentRefused([Problem(line, f"“{worded.name}”", reason)]) from None
     return Imported(drafts, unchanged)
 
 
@@ -185,7 +202,8 @@ def export_rules(rules: Iterable[Rule], *, retired: bool = False, waiting: bool 
     """A document of rules, by name: of each the version in force, else the newest that waits to be.
 
     Those of which no version is in force any more, or waits to be, are left out unless `retired`; those
-    of which none is in force yet too, unless `waiting`.
+    of which none is in force yet too, unless `waiting`. One that cannot be read any more is there too, as
+    it was written: whoever imports it is told why.
     """
     worded = []
     lists: set[str] = set()
@@ -197,7 +215,7 @@ def export_rules(rules: Iterable[Rule], *, retired: bool = False, waiting: bool 
             continue
         if _is_open(version) and not waiting:
             continue
-        lists.update(name for _, name in read(version.kind, version.parameters).lists())
+        lists.update(name for _, name in read_kept(version.kind, version.parameters).lists())
         worded.append(
             {
                 "name": rule.name,
@@ -209,6 +227,18 @@ def export_rules(rules: Iterable[Rule], *, retired: bool = False, waiting: bool 
         )
     named = UserList.objects.filter(name__in=lists).order_by("name").values("name", "description")
     return json.dumps({"lists": list(named), "rules": worded}, ensure_ascii=False, indent=2) + "\n"
+
+
+def with_said(rules: QuerySet[Rule]) -> QuerySet[Any]:
+    """The rules, each with key, state and kind of what `said_by` finds: said_pk, said_state, said_kind."""
+    place = Case(
+        *(When(state=state, then=Value(place)) for place, state in enumerate(PREFERRED)),
+        default=Value(len(PREFERRED)),
+        output_field=IntegerField(),
+    )
+    versions = Version.objects.filter(rule=OuterRef("pk")).order_by(place, "-number")
+    said = {f"said_{name}": Subquery(versions.values(name)[:1]) for name in ("pk", "state", "kind")}
+    return rules.annotate(**said)
 
 
 def said_by(rule: Rule) -> Version | None:
@@ -309,7 +339,7 @@ def _worded(reading: "_Reading", given: Any, lists: dict[str, str]) -> Worded | 
             reading.tell_gap(Unfit(gap, f"the list “{named}” does not stand under “lists”"))
     if name is None or kind is None or reading.found:
         return None
-    return Worded(name, severity, description, kind)
+    return Worded(reading.place, name, severity, description, kind)
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg2
 from psycopg2.extras import execute_values
@@ -37,23 +37,26 @@ TABLE, HIT = Transaction._meta.db_table, Hit._meta.db_table
 
 # What one rule may take of one transaction, and when no further rule is begun in it.
 RULE_MS_MAX = 2_000
+RULES_MS_MAX = 6_000
 # Hits that one statement puts into alerts: of one busy user there may be as many as rows and rules.
 PLACED_AT_ONCE = 2_000
-RULES_MS_MAX = 6_000
 # Rows that are older than this cannot be vouched for by the gate, as a rule.
 OLD_S = 3_600
 
+# Purpose: the rows that are judged now; of this session alone, and empty again with each COMMIT.
 CREATE_TOUCHED = """
     CREATE TEMPORARY TABLE IF NOT EXISTS rule_touched (
         id bigint, user_id bigint, created_at timestamptz, accepted_at timestamptz, amount bigint,
         status text, is_new boolean
     ) ON COMMIT DELETE ROWS
 """
+# Purpose: by version the users to look at, and the time in which rows of theirs were touched; likewise.
 CREATE_LOOK = """
     CREATE TEMPORARY TABLE IF NOT EXISTS rule_look (
         version bigint, user_id bigint, lo timestamptz, hi timestamptz
     ) ON COMMIT DELETE ROWS
 """
+# Purpose: rows are touched: of a range of ids, by their ids, or what happened since a moment, so many.
 TOUCH = f"""
     INSERT INTO rule_touched
     SELECT id, user_id, created_at, accepted_at, amount, status, %(is_new)s FROM {TABLE} WHERE
@@ -92,24 +95,35 @@ LOOK = """
      WHERE r.created_at < %(horizon)s AND ({any}) AND l.looked
      GROUP BY l.version, r.user_id
 """
+# Purpose: the versions for which there is any user to look at.
 COUNT_LOOKS = "SELECT version FROM rule_look GROUP BY version"
 SCOPE = "WITH scope AS MATERIALIZED (SELECT user_id, lo, hi FROM rule_look WHERE version = %(version)s)"
 # The key of a hit, and the last word against doubles.
 EACH_ONCE = "    ON CONFLICT (version_id, transaction) DO NOTHING"
-# Purpose: the hits of one version, each once.
+# Purpose: the hits of one version, each once, and which of them are new. `scope` is put before where the text
+# reads it. Into alerts they go by PLACE_HITS: only when they are in is it known which are new.
 INSERT_HITS = f"""
-    {SCOPE}, found AS MATERIALIZED ({{text}})
+    {{scope}} found AS MATERIALIZED ({{text}})
     INSERT INTO {HIT} (version_id, transaction, transaction_id, "user", amount, status, happened_at, figures)
     SELECT %(version)s, f.id, t.transaction_id, f.user_id, f.amount, t.status, f.created_at, f.figures
       FROM found f JOIN {TABLE} t ON t.id = f.id
      ORDER BY f.created_at, f.id
     {EACH_ONCE}
-    RETURNING id, "user"
+    RETURNING id, "user", happened_at
 """
+# Purpose: new hits are told the alert that they went into, or why into none.
 PLACE_HITS = f"""
     UPDATE {HIT} h SET alert_id = p.alert, suppressed = p.suppressed
       FROM (VALUES %s) AS p (id, alert, suppressed) WHERE h.id = p.id
 """
+
+
+class NewHit(NamedTuple):
+    """A hit that there was not before."""
+
+    id: int
+    user: int | None
+    happened_at: datetime
 
 
 @dataclass(slots=True)
@@ -131,7 +145,7 @@ class Findings:
     hits: dict[int, int] = field(default_factory=dict)
     seconds: dict[int, float] = field(default_factory=dict)
     failed: dict[int, str] = field(default_factory=dict)
-    # Versions for which no time was left.
+    # Versions for which no time was left, or which found too much to be put into alerts now.
     put_off: list[int] = field(default_factory=list)
 
 
@@ -163,35 +177,43 @@ def describe(cursor: Any) -> Touched | None:
     return Touched(rows, old, lo, hi, future or [], horizon) if rows else None
 
 
-def evaluate(cursor: Any, versions: Sequence[Judging], touched: Touched) -> Findings:
+def evaluate(
+    cursor: Any, versions: Sequence[Judging], touched: Touched, *, hits_max: int | None = None
+) -> Findings:
     """Raises the hits that touched rows have made, each version within a savepoint, and groups them.
 
-    The bounds of users are given before, by the gate. A version that fails is told in the findings,
-    and has changed nothing. Raises psycopg2.Error for what is no rule's fault.
+    The bounds of users are given before, by the gate. A version that fails, or cannot be read, is told in
+    the findings, and has changed nothing; so is one whose hits are more than are left of `hits_max`, or
+    for which no time is left. Raises psycopg2.Error for what is no rule's fault.
     """
     findings = Findings()
-    raised: list[tuple[Judging, list[tuple[int, int | None]]]] = []
-    by_id = {version.id: version for version in _concerned(versions, touched)}
-    started = time.monotonic()
+    raised: list[tuple[Judging, list[NewHit]]] = []
+    asked = concerned(versions, touched)
+    findings.failed = {version.id: version.unreadable for version in asked if version.unreadable}
+    by_id = {version.id: version for version in asked if not version.unreadable}
+    started, left = time.monotonic(), hits_max
     for id in _look(cursor, list(by_id.values()), touched.horizon):
         began = time.monotonic()
         if (began - started) * 1000 > RULES_MS_MAX:
             findings.put_off.append(id)
             continue
         sql, values = by_id[id].text(touched.horizon)
-        found = attempt(cursor, INSERT_HITS.format(text=sql), values)
+        found = attempt(cursor, INSERT_HITS.format(scope=f"{SCOPE},", text=sql), values, rows_max=left)
         findings.seconds[id] = time.monotonic() - began
         if isinstance(found, str):
             findings.failed[id] = found
+        elif found is None:
+            findings.put_off.append(id)
         elif found:
+            left = None if left is None else left - len(found)
             findings.hits[id] = len(found)
             raised.append((by_id[id], found))
         crash_point("flush.amid_rules")
-    place(cursor, raised)
+    place(cursor, raised, in_chunk=hits_max is not None)
     return findings
 
 
-def _concerned(versions: Sequence[Judging], touched: Touched) -> list[Judging]:
+def concerned(versions: Sequence[Judging], touched: Touched) -> list[Judging]:
     """The versions in whose time something may have changed."""
     found = []
     for version in versions:
@@ -221,32 +243,44 @@ def _look(cursor: Any, versions: Sequence[Judging], horizon: datetime) -> list[i
     return sorted(row[0] for row in cursor.fetchall())
 
 
-def attempt(cursor: Any, sql: str, values: dict[str, Any]) -> list[tuple[Any, ...]] | str:
-    """The rows that a statement returns, within a savepoint; its error, as text, if it fails."""
+def attempt(
+    cursor: Any, sql: str, values: dict[str, Any], *, rows_max: int | None = None
+) -> list[NewHit] | str | None:
+    """The hits that a statement returns, within a savepoint; its error, as text, if it fails.
+
+    None where they are more than `rows_max`: then there are none of them.
+    """
     cursor.execute("SAVEPOINT rule")
     try:
         cursor.execute(sql, values)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        rows = [NewHit(*row) for row in cursor.fetchall()]
     except psycopg2.Error as error:
         if cursor.connection.closed:
             raise
         cursor.execute("ROLLBACK TO SAVEPOINT rule")
         return str(error).partition("\n")[0][:200] or type(error).__name__
+    if rows_max is not None and len(rows) > rows_max:
+        cursor.execute("ROLLBACK TO SAVEPOINT rule")
+        return None
     cursor.execute("RELEASE SAVEPOINT rule")
     return rows
 
 
-def place(cursor: Any, raised: Sequence[tuple[Judging, list[tuple[int, int | None]]]]) -> None:
-    """Puts new hits (id and user) of versions that raise alerts into alerts."""
+def place(cursor: Any, raised: Sequence[tuple[Judging, list[NewHit]]], *, in_chunk: bool = False) -> None:
+    """Puts new hits of versions into alerts, but those of a time in which their version raises none.
+
+    In a chunk each statement of it is bounded as a rule is.
+    """
     rules: dict[tuple[int, int | None], tuple[Judging, list[int]]] = {}
     for version, hits in raised:
-        if version.raises_alerts:
-            for hit, user in hits:
-                rules.setdefault((version.rule, user), (version, []))[1].append(hit)
+        for hit in hits:
+            if version.alerts(hit.happened_at):
+                rules.setdefault((version.rule, hit.user), (version, []))[1].append(hit.id)
     if not rules:
         return
-    # No rule is to blame for how many hits there are, and they do not grow fewer when it is tried again.
-    cursor.execute(limits_again("statement_timeout"))
+    if not in_chunk:
+        # No rule is to blame for how many hits there are, and they do not grow fewer when it is tried again.
+        cursor.execute(limits_again("statement_timeout"))
     groups = [
         grouping.Raised(rule, version.name, version.severity, user, len(hits))
         for (rule, user), (version, hits) in sorted(rules.items(), key=lambda item: min(item[1][1]))

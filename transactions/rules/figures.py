@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from ..alerts.models import Alert
 from ..stores.bounded_queries import bounded
+from .activity import COUNTED_MAX, IN_SHADOW
 from .models import ClockCursor, Debt, Hit, Rule, Version, VersionState
 
 VERSION, RULE = Version._meta.db_table, Rule._meta.db_table
@@ -22,8 +23,13 @@ SELECT_FIGURES = f"""
     SELECT (SELECT count(*) FROM {VERSION} WHERE state IN ('{VersionState.SHADOW}', '{VersionState.ACTIVE}')),
            coalesce(sum(records), 0),
            extract(epoch FROM now() - min(made_at) FILTER (WHERE due_at <= now() OR error <> ''))::float,
-           (SELECT count(*) FROM {ALERT} WHERE NOT (state = 'CLOSED')),
+           (SELECT count(*) FROM (SELECT FROM {ALERT} WHERE state <> 'CLOSED' LIMIT {COUNTED_MAX}) open),
            (SELECT max(raised_at) FROM {HIT})
+      FROM {DEBT}
+"""
+# Purpose: the age of the oldest debt that could have been paid.
+SELECT_OLDEST = f"""
+    SELECT extract(epoch FROM now() - min(made_at) FILTER (WHERE due_at <= now() OR error <> ''))::float
       FROM {DEBT}
 """
 # Purpose: versions that failed when they were tried last; None is what no single one is to blame for.
@@ -34,8 +40,6 @@ SELECT_FAILING = f"""
       LEFT JOIN {VERSION} v ON v.id = f.version_id LEFT JOIN {RULE} r ON r.id = v.rule_id
      ORDER BY r.name LIMIT {SHOWN_MAX}
 """
-# Whether a hit was raised in shadow: any other joins an alert, or says why it does not.
-IN_SHADOW = "{hit}.alert_id IS NULL AND {hit}.suppressed = ''"
 # Purpose: what each rule found since a moment.
 SELECT_FOUND = f"""
     SELECT r.id, r.name, coalesce(h.number - h.in_shadow, 0), coalesce(a.opened, 0), coalesce(a.open, 0),
@@ -55,7 +59,7 @@ SELECT_FOUND = f"""
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """As the books show them; the age is None where nothing is owed."""
+    """As the books show them, alerts counted up to COUNTED_MAX; the age is None where nothing is owed."""
 
     versions: int
     debt_records: int
@@ -103,7 +107,8 @@ def problems() -> list[str]:
         told = [
             f"{f'the rule “{name}”' if name else 'the rules'}: {error}" for name, error in cursor.fetchall()
         ]
-    oldest_s = read().oldest_debt_seconds
+        cursor.execute(SELECT_OLDEST)
+        (oldest_s,) = cursor.fetchone()
     if oldest_s is not None and oldest_s > OLD_S:
         told.append(f"what was stored {round(oldest_s)} s ago has not been judged by rules")
     return told

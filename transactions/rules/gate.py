@@ -128,6 +128,7 @@ COUNT_SIMPLE = f"""
     ) {_keep_bounds("counted")};
     SET LOCAL enable_nestloop TO DEFAULT
 """
+# Purpose: the same for users whose new rows are of more than one hour, and so of several buckets.
 COUNT_REST = f"""
     INSERT INTO {STATE} AS kept ("user", last_at, {COLUMNS})
     SELECT user_id, hi, {SUMMED}
@@ -148,6 +149,7 @@ SELECT_REST = f"""
 KEEP_BOUNDS = f"""{_keep_bounds(STATE)}
        AND NOT EXISTS (SELECT FROM rule_bound known WHERE known.user_id = u.user_id)
 """
+# Purpose: bounds of the users of what is judged now; of this session alone, empty again with each COMMIT.
 CREATE_BOUND = f"""
     CREATE TEMPORARY TABLE IF NOT EXISTS rule_bound (
         user_id bigint, previous_at timestamptz,
@@ -180,10 +182,20 @@ FILL = f"""
     )
     UPDATE {GATE} SET filled_to = coalesce((SELECT max(id) FROM slice), {COMPLETE}) RETURNING filled_to
 """
+# Purpose: up to which user states are complete; no row where none are kept.
 SELECT_GATE = f"SELECT filled_to FROM {GATE}"
+# Purpose: states are kept from now on, of nobody yet.
 OPEN = f"INSERT INTO {GATE} (id, filled_to) VALUES (1, 0)"
+# Purpose: states are not kept any more.
 CLOSE = f"DELETE FROM {GATE}"
+# Purpose: all states, which nothing has counted in while they were not kept.
 EMPTY = f"TRUNCATE {STATE}"
+
+
+def is_kept(cursor: Any) -> bool:
+    """Whether users' states are kept."""
+    cursor.execute(SELECT_GATE)
+    return cursor.fetchone() is not None
 
 
 def prepare(cursor: Any) -> None:

@@ -4,58 +4,41 @@ Whoever brings one into force, or ends it, holds a lock that every chunk of the 
 chunk is stored wholly before or wholly after, and nothing is judged by half a list of versions.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.db import connection, transaction
-from django.db.models import F, Max, Q, QuerySet, Value
-from django.db.models.functions import Greatest
+from django.db import DataError, connection, transaction
+from django.db.models import Max
 
 from ..audit.actions import Action
 from ..audit.entries import note
 from ..models import Rollup, Transaction
-from . import debts
+from . import debts, keeping
 from .kinds.gaps import Unfit
 from .kinds.kind import Kind, as_json
-from .kinds.registry import read
+from .kinds.registry import CLOCK_NAMES, read
 from .locks import RULES_LOCK
-from .models import ListEntry, Rule, UserList, Version, VersionState
+from .models import Rule, UserList, Version, VersionState
 
 # Milliseconds for which a chunk is waited for.
 LOCK_MS_MAX = 10_000
 MINUTE = timedelta(minutes=1)
-# So many users of those that are put on a list, or taken off, stand in the audit trail, beside their number.
-NOTED_USERS_MAX = 100
-# Unknown users that one sentence names.
-TOLD_MAX = 10
+NOT_APPROVED = (VersionState.DRAFT, VersionState.SUBMITTED)
 
+# Purpose: no chunk is judged meanwhile: each holds this lock, shared.
 LOCK = f"SET LOCAL lock_timeout = {LOCK_MS_MAX}; SELECT pg_advisory_xact_lock({RULES_LOCK})"
 # Purpose: the next full minute, by the clock that judges too. Not `now()`, which is from before the lock.
 NEXT_MINUTE = """
     SELECT date_bin('1 minute', clock_timestamp(), '2000-01-01 00:00:00+00') + interval '1 minute'
 """
-# Purpose: what is stored already and happens after a minute.
-FROM_FUTURE = f"""
-    SELECT coalesce(array_agg(id), '{{}}'), max(created_at) FROM {Transaction._meta.db_table}
-     WHERE created_at >= %s
-"""
+# Purpose: what is stored already and happens after a minute: how much, and until when.
+FROM_FUTURE = f"SELECT count(*), max(created_at) FROM {Transaction._meta.db_table} WHERE created_at >= %s"
 # Purpose: how many transactions happened in a time, to a quarter of an hour.
 COUNT_PAST = f"""
     SELECT coalesce(sum(count), 0)::bigint FROM {Rollup._meta.db_table} WHERE bucket >= %s AND bucket < %s
-"""
-# Purpose: entries of users who do not stand on the list as long already.
-ADD_ENTRIES = f"""
-    INSERT INTO {ListEntry._meta.db_table} (list_id, user_id, comment, made_by_id, starts_at, ends_at)
-    SELECT %(list)s, k.key, %(comment)s, %(by)s, %(starts)s, %(expires)s::timestamptz
-      FROM unnest(%(users)s::integer[]) k (key)
-     WHERE NOT EXISTS (
-        SELECT FROM {ListEntry._meta.db_table} e
-         WHERE e.list_id = %(list)s AND e.user_id = k.key AND e.starts_at <= %(starts)s
-           AND coalesce(e.ends_at >= %(expires)s::timestamptz, e.ends_at IS NULL))
 """
 
 
@@ -72,14 +55,6 @@ class AuthorUnknown(StepRefused):
 
     def __init__(self) -> None:
         super().__init__("FOUR_EYES is on, so whoever approves is not the author: the author must be known.")
-
-
-class UnknownUsers(StepRefused):
-    """There are no users of these keys."""
-
-    def __init__(self, keys: list[int]) -> None:
-        super().__init__(f"There is no user {', '.join(map(str, keys[:TOLD_MAX]))}.")
-        self.keys = keys
 
 
 class MomentRefused(StepRefused):
@@ -115,8 +90,10 @@ def version_of(rule: Rule, number: int | None, *states: VersionState) -> Version
 
 
 def checked_form(kind: Any, parameters: Any) -> Kind:
-    """A wording whose lists there are. Raises Unfit, which names the gap."""
+    """A wording whose lists there are, and whose timezone PostgreSQL knows. Raises Unfit, by the gap."""
     form = read(kind, parameters)
+    if not _is_known(form.filter.zone):
+        raise Unfit("filter.zone", f"the timezone {form.filter.zone} is not known to PostgreSQL")
     for gap, name in form.lists():
         if not UserList.objects.filter(name=name).exists():
             raise Unfit(gap, f"there is no list “{name}”")
@@ -152,18 +129,18 @@ def draft(
             severity=held.severity if severity is None else severity,
             description=held.description if description is None else description,
         )
-        note(Action.VERSION_DRAFTED, version, author=_named(author))
+        note(Action.VERSION_DRAFTED, version, author=named(author))
         return version
 
 
-def submit(version: Version) -> None:
+def submit(version: Version, by: Any = None) -> None:
     """Asks for approval. Raises StepRefused."""
     with alone() as cursor:
         held = _held(version, VersionState.DRAFT)
         held.state = VersionState.SUBMITTED
         held.submitted_at = _now(cursor)
         held.save(update_fields=["state", "submitted_at"])
-        note(Action.VERSION_SUBMITTED, held)
+        note(Action.VERSION_SUBMITTED, held, by=named(by))
     version.refresh_from_db()
 
 
@@ -190,8 +167,10 @@ def approve(version: Version, approver: Any, *, shadow: bool = False, begin: dat
         held.effective_from = held.effective_from or _begin(begin, minute)
         held.state = VersionState.SHADOW if shadow else VersionState.ACTIVE
         if not shadow:
+            # What it found in shadow stays without an alert, and what it is still to find of that time.
+            held.alerts_from = held.effective_from if fresh else max(minute, held.effective_from)
             for other in held.rule.versions.filter(state=VersionState.ACTIVE):
-                _end(other, minute)
+                _end(other, minute, approver)
         held.save(
             update_fields=[
                 "state",
@@ -200,19 +179,20 @@ def approve(version: Version, approver: Any, *, shadow: bool = False, begin: dat
                 "four_eyes",
                 "effective_from",
                 "effective_until",
+                "alerts_from",
             ]
         )
         if not shadow:
             said = {"severity": held.severity, "description": held.description}
             Rule.objects.filter(pk=held.rule_id).update(**said)
-        if fresh and read(held.kind, held.parameters).group != "clock":
+        if fresh and held.kind not in CLOCK_NAMES:
             _owe_past(cursor, held, minute)
         note(
             Action.VERSION_APPROVED,
             held,
             state=held.state,
-            author=_named(held.author),
-            approver=_named(approver),
+            author=named(held.author),
+            approver=named(approver),
             effective_from=held.effective_from,
         )
     version.refresh_from_db()
@@ -226,86 +206,39 @@ def activate(version: Version, approver: Any, *, shadow: bool = False, begin: da
     """
     with transaction.atomic():
         if version.state == VersionState.DRAFT:
-            submit(version)
+            submit(version, approver)
         approve(version, approver, shadow=shadow, begin=begin)
 
 
-def retire(version: Version) -> None:
+def may_withdraw(version: Version, account: Any) -> bool:
+    """Whether a version is its author's to end: nobody has approved it yet."""
+    return version.state in NOT_APPROVED and account is not None and account.pk == version.author_id
+
+
+def retire(version: Version, by: Any = None) -> None:
     """Ends a version at the next full minute, or withdraws one not in force yet. Raises StepRefused."""
+    _retire(version, by, *NOT_APPROVED, VersionState.SHADOW, VersionState.ACTIVE)
+
+
+def withdraw(version: Version, by: Any = None) -> None:
+    """Ends a version that nobody has approved. Raises StepRefused, also where somebody just has."""
+    _retire(version, by, *NOT_APPROVED)
+
+
+def _retire(version: Version, by: Any, *states: VersionState) -> None:
     with alone() as cursor:
-        held = _held(
-            version, VersionState.DRAFT, VersionState.SUBMITTED, VersionState.SHADOW, VersionState.ACTIVE
-        )
-        _end(held, next_minute(cursor))
+        _end(_held(version, *states), next_minute(cursor), by)
     version.refresh_from_db()
 
 
-def check_users(keys: Sequence[int]) -> None:
-    """Raises UnknownUsers, with those of the keys that no user has."""
-    known = set(get_user_model()._default_manager.filter(pk__in=keys).values_list("pk", flat=True))
-    if unknown := [key for key in keys if key not in known]:
-        raise UnknownUsers(unknown)
-
-
-def add_entries(
-    users: UserList,
-    keys: Sequence[int],
-    *,
-    by: Any = None,
-    expires: datetime | None = None,
-    comment: str = "",
-) -> int:
-    """Puts users, by their keys, on a list: from the next full minute until before `expires`, another one.
-
-    Says how many: who stands there as long already is not put there again. Raises UnknownUsers and
-    MomentRefused, and then nobody was put there.
-    """
-    wanted = list(dict.fromkeys(keys))
-    check_users(wanted)
-    with alone() as cursor:
-        starts = next_minute(cursor)
-        if expires is not None and (expires <= starts or not _is_full(expires)):
-            raise MomentRefused("The end of an entry must be a full minute to come.")
-        cursor.execute(
-            ADD_ENTRIES,
-            {
-                "list": users.pk,
-                "users": wanted,
-                "comment": comment,
-                "by": None if by is None else by.pk,
-                "starts": starts,
-                "expires": expires,
-            },
-        )
-        added: int = cursor.rowcount
-        if added:
-            some = wanted[:NOTED_USERS_MAX]
-            note(Action.LIST_ENTRY_MADE, users, added=added, users=some, ends_at=expires, comment=comment)
-    return added
-
-
-def end_entry(entry: ListEntry) -> None:
-    """Ends an entry at the next full minute; one that ends earlier stays as it is."""
-    _end_entries(ListEntry.objects.filter(pk=entry.pk))
-    entry.refresh_from_db()
-
-
-def end_entries(users: UserList, keys: Sequence[int]) -> int:
-    """Takes users off a list at the next full minute; says how many entries of theirs were ended."""
-    return _end_entries(users.entries.filter(user__in=keys))
-
-
-def _end_entries(entries: QuerySet[ListEntry]) -> int:
-    with alone() as cursor:
-        minute = next_minute(cursor)
-        end = Greatest(F("starts_at"), Value(minute))
-        later = entries.filter(Q(ends_at=None) | Q(ends_at__gt=end)).select_related("list")
-        some = list(later[:NOTED_USERS_MAX])
-        ended = later.update(ends_at=end)
-        if some:
-            users = [entry.user_id for entry in some]
-            note(Action.LIST_ENTRY_ENDED, some[0].list, ended=ended, users=users, ends_at=minute)
-        return ended
+def _is_known(zone: str) -> bool:
+    """Whether PostgreSQL, whose list of timezones may be another one than Python's, knows one."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT now() AT TIME ZONE %s", [zone])
+    except DataError:
+        return False
+    return True
 
 
 def _held(version: Version, *states: VersionState) -> Version:
@@ -324,24 +257,26 @@ def _now(cursor: Any) -> datetime:
 def _begin(begin: datetime | None, minute: datetime) -> datetime:
     if begin is None:
         return minute
-    if begin > minute or not _is_full(begin):
+    if begin > minute or not is_full_minute(begin):
         raise MomentRefused("A version begins at a full minute, and not later than the next.")
     return begin
 
 
-def _is_full(moment: datetime) -> bool:
+def is_full_minute(moment: datetime) -> bool:
+    """Whether something may come into force then."""
     return moment.second == 0 and moment.microsecond == 0
 
 
-def _end(version: Version, minute: datetime) -> None:
+def _end(version: Version, minute: datetime, by: Any) -> None:
     if version.effective_from is not None:
         version.effective_until = max(minute, version.effective_from)
     version.state = VersionState.RETIRED
     version.save(update_fields=["state", "effective_until"])
-    note(Action.VERSION_RETIRED, version, effective_until=version.effective_until)
+    note(Action.VERSION_RETIRED, version, effective_until=version.effective_until, by=named(by))
 
 
-def _named(user: Any) -> str:
+def named(user: Any) -> str:
+    """The name under which the audit trail has somebody; "" for nobody known."""
     return user.get_username() if user is not None else ""
 
 
@@ -353,32 +288,19 @@ def _owe_past(cursor: Any, version: Version, minute: datetime) -> None:
         cursor.execute(COUNT_PAST, [begin, minute])
         debts.owe(cursor, version=version.pk, since=begin, until=minute, records=cursor.fetchone()[0])
     cursor.execute(FROM_FUTURE, [minute])
-    ids, last = cursor.fetchone()
-    if ids:
-        debts.owe(cursor, version=version.pk, ids=ids, records=len(ids), due_at=last)
+    number, last = cursor.fetchone()
+    if number:
+        until = last + timedelta(microseconds=1)
+        debts.owe(cursor, version=version.pk, since=minute, until=until, records=number, due_at=last)
 
 
 def _check_retention(version: Version) -> None:
-    days = days_needed(read(version.kind, version.parameters).memory_s)
+    try:
+        days = keeping.days_needed(read(version.kind, version.parameters).memory_s)
+    except Unfit as unfit:
+        raise StepRefused(f"The version cannot be read any more: {unfit.message}.") from None
     if settings.RETENTION_DAYS and days > settings.RETENTION_DAYS:
         raise StepRefused(
             f"The rule looks back so far that transactions must be kept for {days} days, and RETENTION_DAYS "
             f"is {settings.RETENTION_DAYS}."
         )
-
-
-def days_needed(memory_s: int) -> int:
-    """Days for which transactions must be kept for a rule that looks back so far: these, and one more."""
-    return -(-memory_s // 86_400) + 1
-
-
-def longest() -> tuple[int, str]:
-    """For how many days rules in force need transactions to be kept, and the name of the rule; 0 for none."""
-    in_force = Version.objects.filter(state__in=(VersionState.SHADOW, VersionState.ACTIVE)).select_related(
-        "rule"
-    )
-    needed = [
-        (days_needed(read(version.kind, version.parameters).memory_s), version.rule.name)
-        for version in in_force
-    ]
-    return max(needed, default=(0, ""))

@@ -1,6 +1,10 @@
 """Live: rules judge a chunk in its own transaction, or owe it; and what is left is done after the flush.
 
-Storing never waits for rules: nothing here fails a chunk but a connection that is gone.
+Storing waits for no rule for long: each statement of a chunk's judging is bounded by two seconds, no further
+rule is begun after six, of each flush two chunks are judged, and what fails or is left is undone and owed. So
+two things alone fail a chunk: a connection that is gone, and a table of debt that stays locked for as long as
+a flush waits for any lock. Nothing may be stored without the row that says what is owed of it, or a hit would
+be lost; the chunk is stored by the first tick after the lock is gone.
 """
 
 import logging
@@ -22,9 +26,11 @@ from . import clock, debts, evaluation, gate
 from .evaluation import Findings, Touched
 from .locks import LOCK_MS_MAX, RULES_LOCK, impatient
 from .models import Debt, Gate
-from .versions import EXISTS_JUDGING, Judging, judging
+from .versions import CLOCK_TO_LOOK_AT, IN_FORCE, LATEST_END, Judging, judging
 
 log = logging.getLogger(__name__)
+
+TABLE = Transaction._meta.db_table
 
 # Chunks of a flush that are judged at once; a longer queue is a backlog, stored first.
 CHUNKS_AT_ONCE = 2
@@ -34,25 +40,32 @@ OLD_SHARE_MAX = 0.25
 # What is left is done for so long after a flush, in intervals, at least a slice of it.
 AFTERWARDS_INTERVALS = 0.6
 
+# Purpose: the last key that was given to a row.
+SELECT_LAST_ID = f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {TABLE}_id_seq"
 # Purpose: a version that comes into force waits for this transaction, or this one does not look at
 # rules: then whatever it stores is owed by all. Nothing here waits for long.
 # Whether there is any version is another statement than the lock, with a look of its own at what is
-# committed; one way to the server and back for all, since every chunk pays for it.
+# committed; one way to the server and back for all, since every chunk pays for it. Versions that have ended
+# are no more than a moment to it: what happened before that may be theirs.
 BEGIN = f"""
     SAVEPOINT rules; SET LOCAL lock_timeout = {LOCK_MS_MAX};
     SELECT set_config('rules.locked', pg_try_advisory_xact_lock_shared({RULES_LOCK})::text, true);
-    SELECT current_setting('rules.locked')::boolean, {EXISTS_JUDGING}
+    SELECT current_setting('rules.locked')::boolean, {IN_FORCE}, {LATEST_END}, ({SELECT_LAST_ID})
+"""
+# Purpose: whether any row of a chunk happened before a moment. What was stored is a range of ids: without
+# the fence the planner might walk along the times of all rows.
+ANY_BEFORE = f"""
+    SELECT coalesce(least(
+        (SELECT min(created_at) FROM (SELECT created_at FROM {TABLE} WHERE id >= %(first)s OFFSET 0) stored),
+        (SELECT min(created_at) FROM {TABLE} WHERE id = ANY(%(settled)s))) < %(moment)s, false)
 """
 # Purpose: whether there is anything to do after a flush.
 ANYTHING = f"""
-    SELECT {EXISTS_JUDGING} OR EXISTS (SELECT FROM {Debt._meta.db_table})
+    SELECT {IN_FORCE} OR {CLOCK_TO_LOOK_AT} OR EXISTS (SELECT FROM {Debt._meta.db_table})
         OR EXISTS (SELECT FROM {Gate._meta.db_table})
 """
 END = "RELEASE SAVEPOINT rules"
 BACK = "ROLLBACK TO SAVEPOINT rules; RELEASE SAVEPOINT rules"
-SELECT_LAST_ID = f"""
-    SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {Transaction._meta.db_table}_id_seq
-"""
 
 
 class PutOff(Exception):
@@ -64,8 +77,9 @@ class FlushRules:
 
     def __init__(self) -> None:
         self._chunks = 0
-        self._began: datetime | None = None
+        # None where they cannot be known; those that have ended alone are looked for when they may judge.
         self._versions: list[Judging] | None = []
+        self._latest_end: datetime | None = None
         self._last_id = 0
         # Debts of this flush by version, which its next chunks join; None is all of them.
         self._owed: dict[int | None, int] = {}
@@ -77,11 +91,8 @@ class FlushRules:
         self._findings = Findings()
         try:
             cursor.execute(BEGIN)
-            locked, any_judge = cursor.fetchone()
-            self._versions = None if not locked else judging(cursor) if any_judge else []
-            if self._versions is None or any(not version.is_clock for version in self._versions):
-                cursor.execute(SELECT_LAST_ID)
-                self._last_id = cursor.fetchone()[0]
+            locked, in_force, self._latest_end, self._last_id = cursor.fetchone()
+            self._versions = None if not locked else judging(cursor) if in_force else []
             cursor.execute(f"{limits_again('lock_timeout')}; {END}")
         except Exception as error:
             self._undo(cursor, error)
@@ -90,15 +101,19 @@ class FlushRules:
             self._last_id = cursor.fetchone()[0]
 
     def conclude(self, cursor: Any, stored: int, settled: Sequence[int]) -> None:
-        """After a chunk's rows are inserted and settled (their ids): judges them, or owes it."""
-        self._chunks += bool(stored or settled)
-        if (not stored and not settled) or (self._versions is not None and not self._row_versions()):
+        """After a chunk's rows are inserted and settled (their ids): judges them, or owes it.
+
+        Raises psycopg2.errors.LockNotAvailable where it cannot write what it owes: see above.
+        """
+        if not (stored or settled) or not self._may_be_judged(cursor, settled):
             return
+        self._chunks += 1
         if self._versions is None or self._chunks > CHUNKS_AT_ONCE:
             self._owe(cursor, None, stored, settled)
             return
         try:
             cursor.execute(f"SAVEPOINT rules; {evaluation.limit()}")
+            self._versions = self._versions or judging(cursor)
             self._judge(cursor, stored, settled)
             cursor.execute(f"{evaluation.no_limit()}; {END}")
         except PutOff:
@@ -130,8 +145,9 @@ class FlushRules:
                 if not cursor.fetchone()[0]:
                     return
                 versions = judging(cursor)
-            while _keep_gate(session, versions) and go_on():
-                """A slice of the users' states at a time."""
+            more = True
+            while more:
+                more = _keep_gate(session, versions) and go_on()
             debts.pay(session, go_on, lambda findings: count(versions, findings))
             if began is not None:
                 count(versions, clock.look(session, versions, began, go_on))
@@ -140,6 +156,16 @@ class FlushRules:
             log.error(
                 "Rules were left after a flush: %r", error, exc_info=not isinstance(error, psycopg2.Error)
             )
+
+    def _may_be_judged(self, cursor: Any, settled: Sequence[int]) -> bool:
+        """Whether there is a version that may judge a chunk: in force, or in the time before it ended."""
+        if self._versions is None or any(v.end is None for v in self._row_versions()):
+            return True
+        if self._latest_end is None:
+            return False
+        chunk = {"first": self._last_id + 1, "settled": list(settled), "moment": self._latest_end}
+        cursor.execute(ANY_BEFORE, chunk)
+        return bool(cursor.fetchone()[0])
 
     def _row_versions(self) -> list[Judging]:
         return [version for version in self._versions or [] if not version.is_clock]
@@ -158,22 +184,23 @@ class FlushRules:
             return
         if touched.old > max(OLD_ROWS_MAX, OLD_SHARE_MAX * touched.rows):
             raise PutOff
-        if debts.is_kept(cursor):
+        if gate.is_kept(cursor):
             gate.count_touched(cursor, newest=True)
         trying = [v for v in self._row_versions() if not v.stuck and v.id not in self._failed]
-        self._findings = evaluation.evaluate(cursor, trying, touched)
+        hits_max = evaluation.PLACED_AT_ONCE
+        self._findings = evaluation.evaluate(cursor, trying, touched, hits_max=hits_max)
         self._owe_rest(cursor, touched, trying, stored, older)
 
     def _owe_rest(
         self, cursor: Any, touched: Touched, tried: list[Judging], stored: int, settled: list[int]
     ) -> None:
         """What was not tried, what failed, and what is still to come."""
-        for version in self._row_versions():
+        for version in evaluation.concerned(self._row_versions(), touched):
             error = self._findings.failed.get(version.id, "")
             if error or version not in tried or version.id in self._findings.put_off:
                 self._owe(cursor, version.id, stored, settled, error)
         if touched.future:
-            debts.owe(cursor, ids=touched.future, records=len(touched.future), due_at=touched.hi)
+            debts.owe_future(cursor, None, touched)
 
     def _owe(
         self, cursor: Any, version: int | None, stored: int, settled: Sequence[int], error: str = ""

@@ -13,8 +13,8 @@ USER = settings.AUTH_USER_MODEL
 class Rule(models.Model):
     """What is looked for; how, how grave it is and what to do about it is in its versions.
 
-    Severity and description are copies, of the version that was approved last: until there is one, as the
-    rule was made. The database refuses any others.
+    Severity and description are copies, of the version that became active last: until there is one, as
+    the rule was made. The database refuses any others then.
     """
 
     name = models.CharField(max_length=100, unique=True)
@@ -47,7 +47,9 @@ APPROVED = (VersionState.SHADOW, VersionState.ACTIVE)
 
 
 class Version(models.Model):
-    """One wording of a rule, immutable: the database refuses a change of anything but its state.
+    """One wording of a rule, immutable: the database refuses a change of anything but its state, and of
+    what is set with a step: who approved it, when, and its times. It begins as a draft, and what was
+    submitted once is never deleted.
 
     It judges what happened from `effective_from` until before `effective_until`, both on full
     minutes; a record that comes late is still judged by a version that has been retired by then.
@@ -69,6 +71,8 @@ class Version(models.Model):
     four_eyes = models.BooleanField(null=True, blank=True)
     effective_from = models.DateTimeField(null=True, blank=True)
     effective_until = models.DateTimeField(null=True, blank=True)
+    # Hits of what happened from here on go into alerts: set when it becomes active.
+    alerts_from = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -87,6 +91,10 @@ class Version(models.Model):
                 condition=~models.Q(state__in=APPROVED)
                 | models.Q(effective_from__isnull=False, approved_at__isnull=False, four_eyes__isnull=False),
                 name="version_approved_is_in_force",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state=VersionState.ACTIVE) | models.Q(alerts_from__isnull=False),
+                name="version_active_raises_alerts",
             ),
             models.CheckConstraint(
                 condition=models.Q(effective_from=None)
@@ -182,6 +190,8 @@ class Hit(models.Model):
             models.Index(fields=["raised_at"], name="hit_by_time"),
             # Pages of a version's hits, and how many there were lately.
             models.Index(fields=["version", "raised_at", "id"], name="hit_by_version"),
+            # The same of one user, who may have few among very many.
+            models.Index(fields=["version", "user", "raised_at", "id"], name="hit_by_user"),
         ]
 
     def __str__(self) -> str:
@@ -280,6 +290,8 @@ class ClockCursor(models.Model):
     attempts = models.IntegerField(db_default=0)
     error = models.CharField(max_length=200, blank=True, db_default="")
     due_at = models.DateTimeField(null=True)
+    # Whether it has ended, and all of its time was looked at.
+    done = models.BooleanField(db_default=False)
 
     def __str__(self) -> str:
         return f"version {self.version_id} up to {self.moment}"

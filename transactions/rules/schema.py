@@ -1,20 +1,26 @@
 """The JSON Schema of files of rules: made from the forms of the kinds, so that it says what they say."""
 
+from collections.abc import Collection
 from dataclasses import MISSING, fields
 from typing import Any
 
 from ..alerts.models import Severity
+from .kinds.gaps import PRINTABLE
 from .kinds.kind import Kind, RowFilter
 from .kinds.registry import KINDS
 
 NAME_MAX, DESCRIPTION_MAX, RULES_MAX, LISTS_MAX = 100, 2_000, 1_000, 100
 
-NAME = {"type": "string", "minLength": 1, "maxLength": NAME_MAX}
-DESCRIPTION = {"type": "string", "maxLength": DESCRIPTION_MAX}
+NAME = {"type": "string", "minLength": 1, "maxLength": NAME_MAX, "pattern": PRINTABLE}
+DESCRIPTION = {"type": "string", "maxLength": DESCRIPTION_MAX, "pattern": r"^[^\u0000]*$"}
 
 
 def schema() -> dict[str, Any]:
-    """JSON Schema, draft 2020-12. Whether gaps fit each other it does not say."""
+    """JSON Schema, draft 2020-12: it takes what `documents.parse` takes, by each gap itself.
+
+    It does not say whether gaps fit each other, or what zones and lists there are, and to JSON Schema 5.0
+    is a whole number.
+    """
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Rules of the transaction monitor",
@@ -55,13 +61,18 @@ def _rules() -> list[dict[str, Any]]:
     ]
 
 
-def form_of(form: type[Kind] | type[RowFilter]) -> dict[str, Any]:
-    """The gaps of a kind, or of the filter; one that may be left open may be null, too."""
+def form_of(kind: type[Kind]) -> dict[str, Any]:
+    """The gaps of a kind, and of the filter as far as it has one; what may be left open may be null, too."""
+    shape = _gaps(kind, [made.name for made in fields(kind) if made.name != "filter"])
+    shape["properties"]["filter"] = _gaps(RowFilter, kind.filters)
+    return shape
+
+
+def _gaps(form: type[Kind] | type[RowFilter], names: Collection[str]) -> dict[str, Any]:
     gaps: dict[str, Any] = {}
     required = []
     for made in fields(form):
-        if made.name == "filter":
-            gaps["filter"] = form_of(RowFilter)
+        if made.name not in names:
             continue
         what = made.metadata["gap"]
         shape = {"title": what.label, **what.schema()}

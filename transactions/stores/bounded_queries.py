@@ -1,11 +1,14 @@
 """Statements of readers that are given up after a while, so that no page holds a connection for long."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
+from psycopg2.errors import QueryCanceled
+
+Asked = TypeVar("Asked")
 
 # How long one statement may take; the page then says that it cannot tell.
 STATEMENT_MS_MAX = 5_000
@@ -23,6 +26,17 @@ def bounded() -> Iterator[CursorWrapper]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(LIMIT_TIME, [str(STATEMENT_MS_MAX)])
         yield cursor
+
+
+def in_time(ask: Callable[[], Asked]) -> Asked | None:
+    """What `ask` finds by statements that are bounded so; None where one was given up."""
+    try:
+        with bounded():
+            return ask()
+    except OperationalError as error:
+        if not isinstance(error.__cause__, QueryCanceled):
+            raise
+        return None
 
 
 def query(sql: str, parameters: dict[str, Any]) -> list[Any]:

@@ -3,7 +3,8 @@
 A transaction is old when it happened, was accepted and was settled more than so many days ago. So a
 client that sends one again within that time is recognised, whatever `created_at` it gave. After that
 the id is a new one. PENDING transactions stay unless asked for: their SUCCESS or FAILED may still
-come, and without the row would be stored as a transaction of its own.
+come, and without the row would be stored as a transaction of its own. What rules have not judged yet stays
+too, and as much before it as they look back.
 """
 
 import logging
@@ -16,7 +17,7 @@ from django.db import connection
 
 from ..audit.actions import Action
 from ..audit.entries import note
-from ..rules import lifecycle
+from ..rules import keeping
 from ..stores.postgres_session import PRUNE_LOCK, Session
 from ..tables import PRUNING_PLACE, TRANSACTIONS
 
@@ -141,16 +142,22 @@ def go_on_pruning(days: int, *, seconds_max: float) -> int:
 
 def _check(days: int) -> None:
     """Raises TooShort where a rule in force looks at what would be removed."""
-    needed, rule = lifecycle.longest()
+    needed, rule = keeping.longest()
     if days < needed:
-        raise TooShort(f"The rule “{rule}” needs transactions to be kept for {needed} days.")
+        raise TooShort(f"The rule {rule} needs transactions to be kept for {needed} days.")
 
 
 def _before(session: Session, days: int) -> datetime:
+    """The moment before which rows go: old, and needed for nothing that rules owe."""
     with session.transaction() as cursor:
         cursor.execute(SELECT_BEFORE, (days,))
         before: datetime = cursor.fetchone()[0]
-    return before
+        owed = keeping.owed_since(cursor)
+    if owed is None or owed.since >= before:
+        return before
+    rule = f"the rule “{owed.rule}” owes" if owed.rule else "rules owe"
+    log.warning("Transactions from %s on stay, which %s a judgement of, or need for one", owed.since, rule)
+    return owed.since
 
 
 def _prune_chunk(cursor: Any, before: datetime, after: Place, *, pending: bool) -> tuple[int, Place | None]:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from ...rules import backtest_runs
 from ...rules.kinds.gaps import Unfit
 from ...rules.kinds.kind import Kind
-from ...rules.kinds.registry import read
+from ...rules.kinds.registry import read_kept
 from ...rules.models import UNFINISHED, Backtest, BacktestState, Rule
 from . import links, rights
 from .sentences import sentence
@@ -98,7 +98,7 @@ def show(request: HttpRequest, rule: int, backtest: int) -> HttpResponse:
         "title": f"Backtest of “{held.rule.name}”",
         "backtest": held,
         "rule": held.rule,
-        "sentence": sentence(read(held.kind, held.parameters)),
+        "sentence": sentence(read_kept(held.kind, held.parameters)),
         "is_under_way": held.state in UNFINISHED,
         "percent": _percent(held),
         "may_change": rights.may_change(request.user),

@@ -10,11 +10,10 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from ...alerts.models import Severity
-from ...rulebook import changes
-from ...rules import documents, lifecycle
+from ...rules import changes, documents, lifecycle
 from ...rules.kinds.gaps import Unfit
 from ...rules.kinds.kind import Kind, as_json
-from ...rules.kinds.registry import KINDS, read
+from ...rules.kinds.registry import KINDS
 from ...rules.models import Backtest, Rule, Version
 from ...rules.schema import DESCRIPTION_MAX, NAME_MAX
 from ..lists import is_key
@@ -90,13 +89,13 @@ def new_draft(request: HttpRequest, rule: int) -> HttpResponse:
         said.severity, said.description = request.session.get(TRIED, {}).get(
             str(tried.pk), (said.severity, said.description)
         )
-        return _form(request, held, said, TypedSentence.of(read(tried.kind, tried.parameters)))
+        return _form(request, held, said, TypedSentence.of(tried.kind, tried.parameters))
     kind = request.GET.get("kind", "" if version is None else version.kind)
     if kind not in KINDS:
         return _choose(request, held)
     if version is None or version.kind != kind:
         return _form(request, held, said, TypedSentence.fresh(kind))
-    typed = TypedSentence.of(read(version.kind, version.parameters))
+    typed = TypedSentence.of(version.kind, version.parameters)
     return _form(request, held, said, typed, version)
 
 
@@ -181,8 +180,7 @@ def _kept(request: HttpRequest, rule: Rule | None, said: TypedRule, form: Kind) 
     told: dict[str, Any] = {"severity": said.severity, "description": said.description}
     parameters = as_json(form)
     if rule is None:
-        worded = {"kind": form.name, "parameters": parameters}
-        rule = changes.create({"name": said.name, **told, **worded}, request.user)
+        rule = changes.create(said.name, form.name, parameters, request.user, **told)
     else:
         lifecycle.draft(rule, form.name, parameters, request.user, **told)
     messages.success(request, "The draft is kept. Try it on what has happened, then submit it.")

@@ -4,20 +4,19 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
-from django.db import OperationalError, transaction
-from django.db.models import Case, Exists, IntegerField, OuterRef, QuerySet, Subquery, Value, When
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from psycopg2.errors import QueryCanceled
 from unfold.decorators import display
 
 from ...alerts.models import Severity
 from ...rules import activity, documents
 from ...rules.kinds.registry import KINDS
 from ...rules.models import ClockCursor, Debt, Hit, Rule, Version, VersionState
-from ..lists import BoundedAdmin, BoundedChangeList
+from ...stores import bounded_queries
+from ..lists import BoundedChangeList
 from . import backtests, drafting, page, rights, steps
 from .sentences import of_version, title_of
 
@@ -32,13 +31,6 @@ STATE_COLOURS = {
     VersionState.SUBMITTED.label: "warning",
 }
 ATTENTION_COLOURS = {"Fails": "danger", "Owes": "warning", "Waits for approval": "info"}
-_PREFERENCE = Case(
-    *(When(state=state, then=Value(place)) for place, state in enumerate(documents.PREFERRED)),
-    default=Value(len(documents.PREFERRED)),
-    output_field=IntegerField(),
-)
-# The version that stands for a rule: in force, else the newest that is to be, else the newest.
-_SHOWN = Version.objects.filter(rule=OuterRef("pk")).order_by(_PREFERENCE, "-number")
 _OF_RULE = Version.objects.filter(rule=OuterRef("pk"))
 
 
@@ -47,7 +39,7 @@ class ShownFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Rule]) -> QuerySet[Rule]:
         value = self.value()
-        return queryset if value is None else queryset.filter(**{f"shown_{self.parameter_name}": value})
+        return queryset if value is None else queryset.filter(**{f"said_{self.parameter_name}": value})
 
 
 class StateFilter(ShownFilter):
@@ -100,30 +92,21 @@ class RuleChangeList(BoundedChangeList):
         super().get_results(request)
         rules: list[Any] = list(self.result_list)
         self.result_list = rules
-        versions = Version.objects.in_bulk([rule.shown_version for rule in rules])
-        found = _activity([rule.pk for rule in rules])
+        versions = Version.objects.in_bulk([rule.said_pk for rule in rules])
+        # Where there are so many hits that it takes too long the list is shown without.
+        found = bounded_queries.in_time(lambda: activity.of_rules([rule.pk for rule in rules]))
         for rule in rules:
-            rule.version = versions.get(rule.shown_version)
+            rule.version = versions.get(rule.said_pk)
             rule.activity = None if found is None else found[rule.pk]
 
 
 def _raised(hits: int, in_shadow: int) -> str:
-    return f"{hits:,}" if not in_shadow else f"{hits:,} (in shadow {in_shadow:,})"
-
-
-def _activity(rules: list[int]) -> dict[int, activity.Activity] | None:
-    """None where there are so many hits that it takes too long; the list is shown without."""
-    try:
-        with transaction.atomic():
-            return activity.of_rules(rules)
-    except OperationalError as error:
-        if not isinstance(error.__cause__, QueryCanceled):
-            raise
-        return None
+    shadow = f" (in shadow {activity.in_words(in_shadow)})" if in_shadow else ""
+    return f"{activity.in_words(hits)}{shadow}"
 
 
 @admin.register(Rule)
-class RuleAdmin(BoundedAdmin[Rule]):
+class RuleAdmin(rights.SeenWithRules[Rule]):
     list_display = (
         "name", "severity_shown", "state_shown", "says",
         "hits_7", "hits_30", "alerts_open", "last_hit", "wrong",
@@ -140,16 +123,9 @@ class RuleAdmin(BoundedAdmin[Rule]):
         return RuleChangeList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Rule]:
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                shown_version=Subquery(_SHOWN.values("pk")[:1]),
-                shown_state=Subquery(_SHOWN.values("state")[:1]),
-                waits=Exists(_OF_RULE.filter(state=VersionState.SUBMITTED)),
-                shown_kind=Subquery(_SHOWN.values("kind")[:1]),
-            )
-        )
+        rules = documents.with_said(super().get_queryset(request))
+        found: QuerySet[Rule] = rules.annotate(waits=Exists(_OF_RULE.filter(state=VersionState.SUBMITTED)))
+        return found
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -216,7 +192,7 @@ class RuleAdmin(BoundedAdmin[Rule]):
 
     @admin.display(description="open alerts", empty_value="?")
     def alerts_open(self, rule: Any) -> str | None:
-        return None if rule.activity is None else f"{rule.activity.open_alerts:,}"
+        return None if rule.activity is None else activity.in_words(rule.activity.open_alerts)
 
     @admin.display(description="last raised (UTC)", empty_value="?")
     def last_hit(self, rule: Any) -> str | None:

@@ -6,10 +6,8 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
-from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from psycopg2.errors import QueryCanceled
 
 from ...alerts.models import AlertState
 from ...rules import activity
@@ -130,7 +128,7 @@ def _shown(version: Version, main: Version | None, request: HttpRequest) -> Show
     if state in (VersionState.SUBMITTED, VersionState.SHADOW):
         shown.why_not_approve = rights.why_not_approve(version, request)
         shown.may_approve = not shown.why_not_approve
-    shown.may_end = rights.may_approve(request.user) and state != VersionState.RETIRED
+    shown.may_end = rights.may_end(request.user, version) and state != VersionState.RETIRED
     if main is not None and shown.waits and main.pk != version.pk:
         shown.changes = differences(main, version)
     return shown
@@ -156,14 +154,8 @@ def _number(text: str | None) -> int:
 
 def _found(rule: Rule, may_look: bool) -> dict[str, Any]:
     """What the rule found lately; where there is too much to be counted in time the page says so."""
-    try:
-        with bounded_queries.bounded():
-            found = activity.of_rules([rule.pk])[rule.pk]
-            hits = activity.latest_hits(rule)
-    except OperationalError as error:
-        if not isinstance(error.__cause__, QueryCanceled):
-            raise
-        return {"activity": None, "hits": []}
+    found = bounded_queries.in_time(lambda: activity.of_rules([rule.pk])[rule.pk])
+    hits = bounded_queries.in_time(lambda: activity.latest_hits(rule)) or []
     names = links.names(hit.user for hit in hits)
     return {"activity": found, "hits": [_hit(hit, names, may_look) for hit in hits]}
 

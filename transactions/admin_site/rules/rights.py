@@ -7,7 +7,19 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
 from ...access.rights import Right, rights_of
+from ...rules import lifecycle
 from ...rules.models import Version
+from ..lists import BoundedAdmin, M
+
+
+class SeenWithRules(BoundedAdmin[M]):
+    """For the admin of a model: whoever may see rules sees it, and nobody else, whatever they may change."""
+
+    def has_view_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return may_view(request.user)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return may_view(request.user)
 
 
 def may_view(user: Any) -> bool:
@@ -22,6 +34,11 @@ def may_change(user: Any) -> bool:
 def may_approve(user: Any) -> bool:
     """Bring a version into force, and end one, in force or not."""
     return Right.APPROVE_RULES in rights_of(user)
+
+
+def may_end(user: Any, version: Version) -> bool:
+    """End a version: whoever approves; one that nobody has approved its author too."""
+    return may_approve(user) or (may_change(user) and lifecycle.may_withdraw(version, user))
 
 
 def demand(allowed: bool) -> None:

@@ -8,8 +8,8 @@ from django.utils.safestring import SafeString
 
 from ...alerts.models import Severity
 from ...rules.kinds.gaps import Unfit
-from ...rules.kinds.kind import Kind, RowFilter, gap_named
-from ...rules.kinds.registry import KINDS, read
+from ...rules.kinds.kind import Kind, RowFilter
+from ...rules.kinds.registry import KINDS, read, read_kept
 from ...rules.models import Hit, Version
 
 
@@ -23,10 +23,7 @@ class Difference(NamedTuple):
 
 def pieces(kind: Kind) -> list[tuple[str, bool]]:
     """The sentence in pieces, and whether each is what stands in a gap."""
-    return [
-        (gap_named(type(kind), part.gap).shown(part.value), True) if part.gap else (part.text, False)
-        for part in kind.parts()
-    ]
+    return [(part.text, bool(part.gap)) for part in kind.parts()]
 
 
 def sentence(kind: Kind) -> SafeString:
@@ -37,10 +34,7 @@ def sentence(kind: Kind) -> SafeString:
 
 def of_version(version: Version) -> SafeString:
     """The sentence of a version; one that this release cannot read says so."""
-    try:
-        return sentence(read(version.kind, version.parameters))
-    except Unfit as unfit:
-        return format_html("This cannot be read: {}", unfit.message)
+    return sentence(read_kept(version.kind, version.parameters))
 
 
 def title_of(kind: str) -> str:
@@ -61,12 +55,15 @@ def differences(old: Version, new: Version) -> list[Difference]:
 
 def _said(version: Version) -> dict[str, str]:
     """What stands in each gap, by its label."""
-    form = read(version.kind, version.parameters)
+    told = {"severity": Severity(version.severity).label, "what to do": version.description}
+    try:
+        form = read(version.kind, version.parameters)
+    except Unfit:
+        return {**{name: str(value) for name, value in version.parameters.items()}, **told}
     own = _values(form, [made for made in fields(form) if made.name != "filter"])
     narrowed = _values(form.filter, list(fields(RowFilter)))
     if form.filter.hours is None:
         narrowed.pop("timezone", None)
-    told = {"severity": Severity(version.severity).label, "what to do": version.description}
     return {**own, **narrowed, **told}
 
 
@@ -82,6 +79,6 @@ def _values(form: Any, made: list[Any]) -> dict[str, str]:
 def explanation(hit: Hit) -> str:
     """Why it was a hit, by its figures as of raising."""
     try:
-        return read(hit.version.kind, hit.version.parameters).explain(hit.figures)
-    except (Unfit, KeyError):
+        return read_kept(hit.version.kind, hit.version.parameters).explain(hit.figures)
+    except KeyError:
         return ""

@@ -32,18 +32,14 @@ def import_starter(request: HttpRequest) -> HttpResponse:
     return redirect("admin:rules_rule_changelist")
 
 
+@require_POST
 def take(request: HttpRequest, rule: int, number: int, step: str) -> HttpResponse:
-    """A step of a version: submit, approve or end; then the rule's page again.
-
-    Its address stands in the browser where something was refused: entered again it shows the rule.
-    """
+    """A step of a version: submit, approve or end; then the rule's page again."""
     if step not in STEPS:
         raise Http404("There is no such step.")
     version = Version.objects.select_related("rule").filter(rule=rule, number=number).first()
     if version is None:
         raise Http404("There is no such version.")
-    if request.method != "POST":
-        return redirect(page_of(version.rule))
     try:
         return STEPS[step](request, version) or redirect(page_of(version.rule))
     except lifecycle.StepRefused as refused:
@@ -66,7 +62,7 @@ def test(request: HttpRequest, rule: int) -> HttpResponse:
 
 def _submit(request: HttpRequest, version: Version) -> None:
     rights.demand(rights.may_change(request.user))
-    lifecycle.submit(version)
+    lifecycle.submit(version, request.user)
     messages.success(request, f"Version {version.number} waits for approval.")
 
 
@@ -99,8 +95,9 @@ def _days(typed: str) -> int:
 
 
 def _end(request: HttpRequest, version: Version) -> None:
-    rights.demand(rights.may_approve(request.user))
-    lifecycle.retire(version)
+    rights.demand(rights.may_end(request.user, version))
+    end_it = lifecycle.retire if rights.may_approve(request.user) else lifecycle.withdraw
+    end_it(version, request.user)
     end = version.effective_until
     when = f" for what happens from {end:%Y-%m-%d %H:%M} UTC on" if end else ""
     messages.success(request, f"Version {version.number} is retired{when}.")

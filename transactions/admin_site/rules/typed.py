@@ -6,14 +6,15 @@ What may stand in a gap is told by the gap itself, and judged as a file of rules
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, dataclass, field, fields
+from decimal import Decimal
 from typing import Any
-from zoneinfo import available_timezones
 
 from django.http import QueryDict
 
 from ...rules.kinds.gaps import (
     WINDOW_WORDS,
     Choice,
+    Factor,
     Gap,
     Hours,
     ListName,
@@ -22,8 +23,9 @@ from ...rules.kinds.gaps import (
     Whole,
     Window,
     Zone,
+    zone_names,
 )
-from ...rules.kinds.kind import FILTER_WORDINGS, Kind, RowFilter, as_json, gap_named
+from ...rules.kinds.kind import FILTER_WORDINGS, Kind, RowFilter, gap_named
 from ...rules.kinds.registry import KINDS, problems, read
 from ...rules.kinds.wording import phrases
 from ...rules.models import UserList
@@ -34,6 +36,7 @@ TYPED_MAX = 200
 _MARKS = "[,' \u00a0\u2009\u202f]"
 _GROUPED = re.compile(rf"\d{{1,3}}({_MARKS}\d{{3}})+", re.ASCII)
 _WHOLE = re.compile(r"-?\d+", re.ASCII)
+_DECIMAL = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -83,11 +86,11 @@ class TypedSentence:
         return cls(kind, given)
 
     @classmethod
-    def of(cls, form: Kind) -> "TypedSentence":
-        """With what a rule says."""
-        flat = as_json(form)
+    def of(cls, kind: str, parameters: dict[str, Any]) -> "TypedSentence":
+        """With what a version says, whether or not that can still be read."""
+        flat = dict(parameters)
         flat |= {f"filter.{name}": value for name, value in flat.pop("filter", {}).items()}
-        typed = cls.fresh(form.name)
+        typed = cls.fresh(kind)
         for name, value in flat.items():
             typed.given[name] = value if isinstance(value, list) else str(value)
         return typed
@@ -124,6 +127,11 @@ class TypedSentence:
     def refuse(self, unfit: Unfit) -> None:
         """Notes what is wrong with a gap, as a sentence."""
         self.errors.setdefault(unfit.gap, f"{unfit.message[:1].upper()}{unfit.message[1:]}.")
+
+    @property
+    def has_amounts(self) -> bool:
+        """Whether any of its gaps, or of those it may be narrowed by, is an amount."""
+        return "amount_min" in KINDS[self.kind].filters
 
     @property
     def pieces(self) -> list[FormPiece]:
@@ -182,12 +190,12 @@ def blank(kind: type[Kind]) -> list[tuple[str, bool]]:
 def _short(what: Gap) -> str:
     """Say "number" for "the number of minutes"."""
     if isinstance(what, Choice):
-        return " or ".join(what.words)
+        return f" or {what.label} ".join(what.words)
     return what.label.removeprefix("the ").split(" of ")[0]
 
 
 def zones() -> list[str]:
-    return sorted(available_timezones())
+    return sorted(zone_names())
 
 
 def _gaps(kind: type[Kind]) -> list[tuple[str, Any]]:
@@ -196,7 +204,6 @@ def _gaps(kind: type[Kind]) -> list[tuple[str, Any]]:
 
 
 def _options(what: Gap, *, required: bool) -> list[tuple[str, str]]:
-    nothing = [] if required else [("", "any")]
     match what:
         case Window():
             return list(WINDOW_WORDS.items())
@@ -205,7 +212,8 @@ def _options(what: Gap, *, required: bool) -> list[tuple[str, str]]:
         case Statuses():
             return [("SUCCESS", "Success"), ("FAILED", "Failed")]
         case ListName():
-            return [*(nothing or [("", "choose a list")]), *_named(UserList.objects.order_by("name"))]
+            # "any" would read as if users on any list were meant, or on none.
+            return [("", "choose a list" if required else "open"), *_named(UserList.objects.order_by("name"))]
     return []
 
 
@@ -215,7 +223,9 @@ def _named(lists: Iterable[UserList]) -> list[tuple[str, str]]:
 
 def _value(what: Gap, typed: Any) -> Any:
     """What was typed as JSON has it; numbers may be written in groups, as the pages show them."""
-    if not isinstance(what, Whole) or not isinstance(typed, str):
+    if not isinstance(what, Whole | Factor) or not isinstance(typed, str):
         return typed
+    if isinstance(what, Factor):
+        return Decimal(typed) if _DECIMAL.fullmatch(typed) else typed
     digits = re.sub(_MARKS, "", typed) if _GROUPED.fullmatch(typed) else typed
     return int(digits) if _WHOLE.fullmatch(digits) else typed

@@ -16,18 +16,17 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from ...rulebook import changes
-from ...rules import documents, lifecycle
-from ...rules.models import ListEntry, UserList, Version, VersionState
-from ..lists import BoundedAdmin, is_key, more_than
+from ...rules import activity, changes, documents, lifecycle, list_entries
+from ...rules import user_lists as standing
+from ...rules.models import ListEntry, UserList
+from ..lists import BoundedChangeList, is_key
 from . import rights
 from .steps import BUSY
 
 User = get_user_model()
 
-# Entries that are shown and counted; a list may have any number, and is searched.
-SHOWN_MAX, COUNTED_MAX = 100, 1_000
-NAMING = (VersionState.SUBMITTED, VersionState.SHADOW, VersionState.ACTIVE)
+# Entries that are shown; a list may have any number, and is searched.
+SHOWN_MAX = 100
 
 
 class EntryForm(forms.Form):
@@ -52,18 +51,30 @@ class EntryForm(forms.Form):
         return found
 
 
+class UserListChangeList(BoundedChangeList):
+    """A page of lists, each with the rules that name it."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        lists: list[Any] = list(self.result_list)
+        self.result_list = lists
+        naming = standing.naming([users.name for users in lists])
+        for users in lists:
+            users.naming = naming[users.name]
+
+
 @admin.register(UserList)
-class UserListAdmin(BoundedAdmin[UserList]):
+class UserListAdmin(rights.SeenWithRules[UserList]):
     list_display = ("name", "description", "entries_now", "named_by")
     ordering = ("name", "id")
     search_fields = ("name", "description")
     change_list_template = "admin/rules/user_list_list.html"
 
-    def has_view_permission(self, request: HttpRequest, obj: UserList | None = None) -> bool:
-        return rights.may_view(request.user)
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[UserListChangeList]:
+        return UserListChangeList
 
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return rights.may_view(request.user)
+    def get_queryset(self, request: HttpRequest) -> QuerySet[UserList]:
+        return standing.with_standing(super().get_queryset(request))
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -93,25 +104,12 @@ class UserListAdmin(BoundedAdmin[UserList]):
         ]
 
     @admin.display(description="on it now")
-    def entries_now(self, users: UserList) -> str:
-        now = _now(users.entries.all())
-        return f"more than {COUNTED_MAX:,}" if more_than(now, COUNTED_MAX) else f"{now.count():,}"
+    def entries_now(self, users: Any) -> str:
+        return activity.in_words(users.standing)
 
     @admin.display(description="rules that name it", empty_value="none")
-    def named_by(self, users: UserList) -> str | None:
-        return ", ".join(naming(users)) or None
-
-
-def naming(users: UserList) -> list[str]:
-    """The rules that name a list, and are in force or about to be."""
-    name = users.name
-    named = (
-        Q(parameters__list_name=name)
-        | Q(parameters__filter__in_list=name)
-        | Q(parameters__filter__not_in_list=name)
-    )
-    versions = Version.objects.filter(named, state__in=NAMING)
-    return list(versions.order_by("rule__name").values_list("rule__name", flat=True).distinct())
+    def named_by(self, users: Any) -> str | None:
+        return ", ".join(users.naming) or None
 
 
 def new(request: HttpRequest) -> HttpResponse:
@@ -122,11 +120,10 @@ def new(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         typed = {name: request.POST.get(name, "").strip() for name in typed}
         try:
-            checked = {
-                "name": documents.checked_name(typed["name"]),
-                "description": documents.checked_description(typed["description"]),
-            }
-            return redirect("admin:rules_userlist_change", changes.make_list(checked).pk)
+            made = changes.make_list(
+                documents.checked_name(typed["name"]), documents.checked_description(typed["description"])
+            )
+            return redirect("admin:rules_userlist_change", made.pk)
         except (ValueError, changes.NameTaken) as refused:
             error = f"{str(refused)[:1].upper()}{str(refused)[1:]}."
     context = {**admin.site.each_context(request), "title": "A new list", "typed": typed, "error": error}
@@ -155,7 +152,7 @@ def show(request: HttpRequest, key: str) -> HttpResponse:
         "term": term,
         "entries": [(entry, _state(entry, now)) for entry in entries[:SHOWN_MAX]],
         "more": len(entries) > SHOWN_MAX,
-        "naming": naming(users),
+        "naming": standing.naming([users.name])[users.name],
         "may_change": rights.may_change(request.user),
     }
     return TemplateResponse(request, "admin/rules/user_list.html", context)
@@ -163,13 +160,13 @@ def show(request: HttpRequest, key: str) -> HttpResponse:
 
 @require_POST
 def end(request: HttpRequest, key: int, entry: int) -> HttpResponse:
-    """Takes a user off a list."""
+    """Takes the user of an entry off the list."""
     rights.demand(rights.may_change(request.user))
     held = ListEntry.objects.select_related("user").filter(list=key, pk=entry).first()
     if held is None:
         raise Http404("There is no such entry.")
     try:
-        lifecycle.end_entry(held)
+        list_entries.end_entry(held, by=request.user)
         messages.success(request, f"{held.user} stands on the list until {held.ends_at:%Y-%m-%d %H:%M} UTC.")
     except OperationalError:
         messages.error(request, BUSY)
@@ -181,7 +178,7 @@ def _added(request: HttpRequest, users: UserList, form: EntryForm) -> bool:
     given = form.cleaned_data
     expires = given["expires"] and given["expires"].astimezone(UTC)
     try:
-        added = lifecycle.add_entries(
+        added = list_entries.add_entries(
             users, [given["user"].pk], by=request.user, expires=expires, comment=given["comment"]
         )
     except lifecycle.StepRefused as refused:
@@ -204,11 +201,6 @@ def _searched(users: UserList, term: str) -> QuerySet[ListEntry]:
         return users.entries.all()
     named = Q(**{f"user__{User.USERNAME_FIELD}": term})
     return users.entries.filter(named | Q(user_id=int(term)) if is_key(term) else named)
-
-
-def _now(entries: QuerySet[ListEntry]) -> QuerySet[ListEntry]:
-    now = timezone.now()
-    return entries.filter(Q(ends_at=None) | Q(ends_at__gt=now), starts_at__lte=now)
 
 
 def _state(entry: ListEntry, now: Any) -> str:

@@ -10,6 +10,7 @@ from django.core.management.base import CommandError, CommandParser, OutputWrapp
 from transactions.client.status_line import StatusLine
 from transactions.intake.rejected import printable
 from transactions.rules import backtest, backtest_runs
+from transactions.rules.kinds.gaps import Unfit
 from transactions.rules.kinds.registry import read
 from transactions.rules.kinds.wording import counted
 from transactions.rules.models import Backtest, Rule, Version
@@ -59,8 +60,11 @@ def run_backtest(out: OutputWrapper, err: OutputWrapper, version: Version, optio
 
     begin, end = backtest_runs.range_of(options["begin"], options["end"], options["days"])
     active = backtest_runs.beside(version.rule, version)
-    kind = read(version.kind, version.parameters)
-    other = None if active is None else read(active.kind, active.parameters)
+    try:
+        kind = read(version.kind, version.parameters)
+        other = None if active is None else read(active.kind, active.parameters)
+    except Unfit as unfit:
+        raise CommandError(f"A version cannot be read: {printable(unfit.message)}") from None
     try:
         result = backtest.run(kind, begin, end, beside=other, rule=version.rule_id, progress=progress)
     except KeyboardInterrupt:

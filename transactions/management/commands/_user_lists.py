@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError
-from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from transactions.intake.rejected import printable
-from transactions.rules import lifecycle
+from transactions.rules import changes, list_entries
+from transactions.rules.activity import in_words
 from transactions.rules.documents import checked_description, checked_name
 from transactions.rules.models import UserList
+from transactions.rules.user_lists import with_standing
 from transactions.serializers import USER_MAX
 
 COMMENT_CHARACTERS_MAX = 200
@@ -34,29 +35,28 @@ def add_list_arguments(what: Any) -> None:
     for each in (add, end):
         each.add_argument("users", nargs="*", type=key, metavar="USER", help="keys of users")
         each.add_argument("--file", metavar="FILE", help=f"a key a line, up to {USERS_MAX:,}")
-    add.add_argument("--by", metavar="USERNAME", help="who puts them there")
+        each.add_argument("--by", metavar="USERNAME", help="who does so; with the right rules.change")
     add.add_argument("--comment", default="", metavar="TEXT", help="why")
     add.add_argument("--expires", type=moment, metavar="MOMENT", help="until then: a full minute to come")
 
 
 def list_lines() -> list[str]:
     """A line for each list."""
-    now = timezone.now()
     return [
-        f"{printable(users.name)}: {_standing(users, now)} users now. {printable(users.description)}".rstrip()
-        for users in UserList.objects.order_by("name")
+        f"{printable(users.name)}: {in_words(users.standing)} user{'' if users.standing == 1 else 's'} now. "
+        f"{printable(users.description)}".rstrip()
+        for users in with_standing(UserList.objects.order_by("name"))
     ]
 
 
 def make_list(name: str, description: str) -> None:
     """Raises CommandError."""
     try:
-        made = {"description": checked_description(description)}
-        _, is_new = UserList.objects.get_or_create(name=checked_name(name), defaults=made)
+        changes.make_list(checked_name(name), checked_description(description))
     except ValueError as error:
         raise CommandError(str(error)) from None
-    if not is_new:
-        raise CommandError(f"There is a list “{printable(name)}” already.")
+    except changes.NameTaken as error:
+        raise CommandError(printable(f"{str(error)[:1].upper()}{str(error)[1:]}.")) from None
 
 
 def add_users(
@@ -67,17 +67,18 @@ def add_users(
     if len(comment) > COMMENT_CHARACTERS_MAX or "\0" in comment:
         raise CommandError(f"The comment must be a text of at most {COMMENT_CHARACTERS_MAX} characters.")
     for part in _parts(keys):
-        lifecycle.check_users(part)
+        list_entries.check_users(part)
     added = sum(
-        lifecycle.add_entries(found, part, by=by, expires=expires, comment=comment) for part in _parts(keys)
+        list_entries.add_entries(found, part, by=by, expires=expires, comment=comment)
+        for part in _parts(keys)
     )
     return f"added: {added}, there already: {len(keys) - added}"
 
 
-def end_users(name: str, users: list[int], file: str | None) -> str:
+def end_users(name: str, users: list[int], file: str | None, *, by: Any) -> str:
     """Ends what entries users have on a list. Raises CommandError."""
     found, keys = _list(name), _keys(users, file)
-    return f"ended: {sum(lifecycle.end_entries(found, part) for part in _parts(keys))}"
+    return f"ended: {sum(list_entries.end_entries(found, part, by) for part in _parts(keys))}"
 
 
 def key(text: str) -> int:
@@ -103,11 +104,6 @@ def _list(name: str) -> UserList:
     if found is None:
         raise CommandError(f"There is no list “{printable(name)}”.")
     return found
-
-
-def _standing(users: UserList, now: datetime) -> int:
-    stands = users.entries.filter(starts_at__lte=now).exclude(ends_at__lte=now)
-    return stands.values("user").distinct().count()
 
 
 def _keys(users: list[int], file: str | None) -> list[int]:

@@ -15,10 +15,11 @@ from django.db import Error as DatabaseError
 from django.db import IntegrityError
 from django.utils import timezone
 
+from transactions.access.rights import Right, rights_of
 from transactions.intake.rejected import printable
 from transactions.rules import backtest_runs, documents, figures, lifecycle
 from transactions.rules.kinds.kind import Kind
-from transactions.rules.kinds.registry import read
+from transactions.rules.kinds.registry import read_kept
 from transactions.rules.models import Rule, Version, VersionState
 from transactions.rules.schema import schema
 
@@ -50,7 +51,11 @@ class Command(BaseCommand):
             which = each.add_mutually_exclusive_group(required=True)
             which.add_argument("file", nargs="?", metavar="FILE", help="- for standard input")
             which.add_argument("--starter", action="store_true", help="the rules that come along")
-        taking.add_argument("--by", metavar="USERNAME", help="the author; asked for with FOUR_EYES")
+        taking.add_argument(
+            "--by",
+            metavar="USERNAME",
+            help="the author, who has the right rules.change; asked for with FOUR_EYES",
+        )
         what.add_parser("start", help="where there is no rule: those that come along, in force at once")
         export = what.add_parser("export", help="a file of rules, on standard output")
         export.add_argument(
@@ -66,7 +71,8 @@ class Command(BaseCommand):
         for each, chosen in ((activate, only), (retire, newest), (test, newest)):
             each.add_argument("name", metavar="NAME")
             each.add_argument("--version", type=int, dest="number", metavar="N", help=chosen)
-        activate.add_argument("--by", metavar="USERNAME", help="who approves; asked for with FOUR_EYES")
+        for each, told in ((activate, "who approves; asked for with FOUR_EYES"), (retire, "who ends it")):
+            each.add_argument("--by", metavar="USERNAME", help=f"{told}; with the right rules.approve")
         activate.add_argument("--shadow", action="store_true", help="hits without alerts")
         activate.add_argument(
             "--since",
@@ -136,7 +142,7 @@ class Command(BaseCommand):
         self.stdout.write(f"rules: {len(found.rules)}, and nothing is wrong with them")
 
     def _import(self, *, file: str | None, by: str | None, **options: Any) -> None:
-        document, author = documents.parse(_text(file)), _user(by)
+        document, author = documents.parse(_text(file)), _user(by, Right.CHANGE_RULES)
         try:
             drafts, unchanged = documents.import_rules(document, author)
         except lifecycle.AuthorUnknown as error:
@@ -164,14 +170,14 @@ class Command(BaseCommand):
         self, *, name: str, number: int | None, by: str | None, shadow: bool, since: Any, **options: Any
     ) -> None:
         version = _to_activate(_rule(name), number)
-        lifecycle.activate(version, _user(by), shadow=shadow, begin=since)
+        lifecycle.activate(version, _user(by, Right.APPROVE_RULES), shadow=shadow, begin=since)
         state = VersionState(version.state).label.lower()
         self.stdout.write(f"{version}: {state} from {version.effective_from:%Y-%m-%d %H:%M} UTC")
         self.stdout.write(_sentence(version))
 
-    def _retire(self, *, name: str, number: int | None, **options: Any) -> None:
+    def _retire(self, *, name: str, number: int | None, by: str | None, **options: Any) -> None:
         version = lifecycle.version_of(_rule(name), number, *IN_FORCE)
-        lifecycle.retire(version)
+        lifecycle.retire(version, _user(by, Right.APPROVE_RULES))
         end = version.effective_until
         self.stdout.write(f"{version}: retired" + (f" from {end:%Y-%m-%d %H:%M} UTC" if end else ""))
 
@@ -193,14 +199,16 @@ class Command(BaseCommand):
         self, *, name: str, users: list[int], file: str | None, by: str | None, **options: Any
     ) -> None:
         more = {each: options[each] for each in ("comment", "expires")}
-        self.stdout.write(add_users(name, users, file, by=_user(by), **more))
+        self.stdout.write(add_users(name, users, file, by=_user(by, Right.CHANGE_RULES), **more))
 
-    def _list_end(self, *, name: str, users: list[int], file: str | None, **options: Any) -> None:
-        self.stdout.write(end_users(name, users, file))
+    def _list_end(
+        self, *, name: str, users: list[int], file: str | None, by: str | None, **options: Any
+    ) -> None:
+        self.stdout.write(end_users(name, users, file, by=_user(by, Right.CHANGE_RULES)))
 
 
 def _kind(version: Version) -> Kind:
-    return read(version.kind, version.parameters)
+    return read_kept(version.kind, version.parameters)
 
 
 def _sentence(version: Version | None) -> str:
@@ -230,13 +238,16 @@ def _rule(name: str) -> Rule:
     return found
 
 
-def _user(name: str | None) -> Any:
+def _user(name: str | None, right: Right) -> Any:
+    """The user of that name, who has the right to what is done; None where nobody is named."""
     if name is None:
         return None
     model = get_user_model()
     found = model._default_manager.filter(**{model.USERNAME_FIELD: name}, is_active=True).first()
     if found is None:
         raise CommandError(f"There is no active user “{printable(name)}”.")
+    if right not in rights_of(found):
+        raise CommandError(f"“{printable(name)}” does not have the right {right}.")
     return found
 
 

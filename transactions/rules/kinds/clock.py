@@ -5,12 +5,12 @@ began, by when everything accepted before is stored.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from ...models import Rollup
-from .gaps import Factor, Unfit, Whole
+from .gaps import Factor, Whole
 from .kind import TABLE, Bound, Kind, gap, within_hours
 
 ROLLUP = Rollup._meta.db_table
@@ -75,13 +75,9 @@ class ClockKind(Kind):
     walks: ClassVar[str] = "rows"
     # Whether a hit is a transaction's, or a moment's.
     of_transaction: ClassVar[bool] = False
+    # For how long after its end a version looks at what comes late, of the time before.
+    late: ClassVar[timedelta] = timedelta(0)
     filters: ClassVar[tuple[str, ...]] = ("hours", "zone")
-
-    def check(self) -> None:
-        super().check()
-        for name in vars(self.filter):
-            if name not in self.filters and getattr(self.filter, name):
-                raise Unfit(f"filter.{name}", "this kind of rule cannot be narrowed so")
 
     def hours(self, moment: str, bound: Bound) -> str:
         if self.filter.hours is None:
@@ -95,6 +91,7 @@ class PendingTooLong(ClockKind):
     title: ClassVar[str] = "Pending for long"
     wording: ClassVar[str] = "A transaction is still pending {minutes} minutes after it was accepted"
     of_transaction: ClassVar[bool] = True
+    late: ClassVar[timedelta] = timedelta(days=35)
     filters: ClassVar[tuple[str, ...]] = tuple(name for name in Kind.filters if name != "statuses")
     minutes: int = gap(Whole("the number of minutes", 1, MINUTES_MAX))
 

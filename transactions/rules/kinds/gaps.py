@@ -87,7 +87,7 @@ class Factor(Gap):
 
     def read(self, value: Any) -> Decimal:
         try:
-            if type(value) not in (int, float, str, Decimal):
+            if type(value) not in (int, float, Decimal):
                 raise ValueError
             number = Decimal(str(value))
             if not self.least <= number <= self.most or number != round(number, 2):
@@ -99,7 +99,8 @@ class Factor(Gap):
         return number
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "number", "minimum": float(self.least), "maximum": float(self.most)}
+        bounds = {"minimum": float(self.least), "maximum": float(self.most)}
+        return {"type": "number", **bounds, "multipleOf": 0.01}
 
 
 @dataclass(frozen=True)
@@ -153,24 +154,36 @@ class Statuses(Gap):
         return {"type": "array", "items": {"enum": ["SUCCESS", "FAILED"]}}
 
 
+# Two hours of the day that are not the same; some take `$` for before a line break too.
+HOURS = r"^(?!0?([0-9]+)-0?\1$)([01]?[0-9]|2[0-3])-([01]?[0-9]|2[0-4])$(?!\n)"
+
+
 @dataclass(frozen=True)
 class Hours(Gap):
     """Hours of the day as "8-18", from the first until before the second; "22-6" goes over midnight."""
 
     def read(self, value: Any) -> str:
         found = re.fullmatch(r"(\d{1,2})-(\d{1,2})", value, re.ASCII) if isinstance(value, str) else None
-        if found is None or not (int(found[1]) < 24 and int(found[2]) <= 24 and found[1] != found[2]):
+        if found is None or not (
+            int(found[1]) < 24 and int(found[2]) <= 24 and int(found[1]) != int(found[2])
+        ):
             raise ValueError('must be two hours of the day like "8-18" or "22-6"')
         return f"{int(found[1])}-{int(found[2])}"
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "string", "pattern": r"^\d{1,2}-\d{1,2}$"}
+        return {"type": "string", "pattern": HOURS}
+
+
+# Names of files beside those of timezones, which mean another one on each machine, or none. PostgreSQL
+# knows them not, or otherwise.
+NO_ZONES = {"localtime", "posixrules", "Factory"}
+NO_AREAS = ("right/", "posix/", "SystemV/")
 
 
 @cache
-def _zones() -> set[str]:
+def zone_names() -> set[str]:
     """They are looked for in files, for a twentieth of a second."""
-    return available_timezones()
+    return {name for name in available_timezones() - NO_ZONES if not name.startswith(NO_AREAS)}
 
 
 @dataclass(frozen=True)
@@ -178,12 +191,16 @@ class Zone(Gap):
     """A timezone of the IANA database."""
 
     def read(self, value: Any) -> str:
-        if not isinstance(value, str) or value not in _zones():
+        if not isinstance(value, str) or value not in zone_names():
             raise ValueError("must be a timezone like UTC or Europe/Berlin")
         return value
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string"}
+
+
+# Of what cannot be printed the controls, the line breaks, and all spaces but the plain one.
+PRINTABLE = r"^[^\u0000-\u001f\u007f-\u00a0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]*$(?!\n)"
 
 
 @dataclass(frozen=True)
@@ -196,4 +213,4 @@ class ListName(Gap):
         return value
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "string", "minLength": 1, "maxLength": 100}
+        return {"type": "string", "minLength": 1, "maxLength": 100, "pattern": PRINTABLE}

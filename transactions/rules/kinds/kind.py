@@ -14,6 +14,10 @@ TABLE = Transaction._meta.db_table
 LISTS, ENTRIES = "rules_userlist", "rules_listentry"
 
 
+# Begins what a rule is narrowed by, in its sentence.
+LOOKING_AT = ", looking at transactions "
+
+
 def gap(what: Gap, **default: Any) -> Any:
     """A field of a form: a gap that may be left open if it has a `default`."""
     return field(metadata={"gap": what}, kw_only=True, **default)
@@ -27,8 +31,10 @@ class Bound:
         self._prefix = prefix
 
     def __call__(self, name: str, value: Any) -> str:
-        """The place of a value in the text."""
-        self.values[f"{self._prefix}{name}"] = value
+        """The place of a value in the text. Raises ValueError where another value has the name already."""
+        known = self.values.setdefault(f"{self._prefix}{name}", value)
+        if known != value:
+            raise ValueError(f"{name} is bound to {known!r}, and cannot be {value!r} too")
         return f"%({self._prefix}{name})s"
 
     def interval(self, name: str, seconds: int) -> str:
@@ -61,9 +67,9 @@ class RowFilter:
 
     def parts(self) -> Iterator[Part]:
         """The end of a sentence."""
-        joint = ", looking at transactions "
+        joint = LOOKING_AT
         for wording in FILTER_WORDINGS:
-            said = list(filled(f"[{wording}]", lambda name: getattr(self, name), "filter."))
+            said = list(_filled(f"[{wording}]", self, "filter."))
             if said:
                 yield Part(joint)
                 yield from said
@@ -173,8 +179,7 @@ class Kind:
 
     def parts(self) -> list[Part]:
         """Its sentence: words, and what stands in the gaps."""
-        own = filled(self.wording, lambda name: getattr(self, name))
-        return [*own, *self.filter.parts(), Part(".")]
+        return [*_filled(self.wording, self), *self.filter.parts(), Part(".")]
 
     def sentence(self) -> str:
         return "".join(part.text for part in self.parts())
@@ -204,6 +209,15 @@ def gap_named(form: type[Any], name: str) -> Gap:
     return found
 
 
+def _filled(wording: str, form: Any, where: str = "") -> Iterator[Part]:
+    return filled(
+        wording,
+        lambda name: getattr(form, name),
+        lambda name, value: gap_named(type(form), name).shown(value),
+        where,
+    )
+
+
 def window_seconds(window: str) -> int:
     return WINDOWS_S[window]
 
@@ -216,7 +230,10 @@ def read_form(form: type[Any], given: Any, where: str = "") -> Any:
     for made in fields(form):
         value = given.get(made.name)
         if made.name == "filter":
-            values[made.name] = read_form(RowFilter, given.get(made.name, {}), "filter.")
+            narrowed = given.get(made.name, {})
+            values[made.name] = read_form(RowFilter, narrowed, "filter.")
+            for unfit in _not_narrowed(form, narrowed):
+                raise unfit
         elif value is not None or made.default is MISSING:
             values[made.name] = _read_gap(made, value, where)
     return form(**values)
@@ -228,12 +245,21 @@ def unfit_gaps(form: type[Any], given: Any, where: str = "") -> Iterator[Unfit]:
     for made in fields(form) if isinstance(given, dict) else ():
         value = given.get(made.name)
         if made.name == "filter":
-            yield from unfit_gaps(RowFilter, given.get(made.name, {}), "filter.")
+            narrowed = given.get(made.name, {})
+            yield from unfit_gaps(RowFilter, narrowed, "filter.")
+            yield from _not_narrowed(form, narrowed)
         elif value is not None or made.default is MISSING:
             try:
                 _read_gap(made, value, where)
             except Unfit as unfit:
                 yield unfit
+
+
+def _not_narrowed(form: type[Any], given: Any) -> Iterator[Unfit]:
+    """Fields of the filter that a kind does not have."""
+    for made in fields(RowFilter) if isinstance(given, dict) else ():
+        if made.name in given and made.name not in form.filters:
+            yield Unfit(f"filter.{made.name}", "this kind of rule cannot be narrowed so")
 
 
 def _misplaced(form: type[Any], given: Any, where: str) -> Iterator[Unfit]:

@@ -1,6 +1,7 @@
 """Kinds that hold a transaction against those stored before it, which no later record changes.
 
-Before means: with a smaller id, and not later. Status is not looked at in them, since it may change.
+Before means: with a smaller id, and not later. The filter narrows which transactions are judged: what was
+before them is all that their user did. Status is not looked at in it, since it may change.
 """
 
 from dataclasses import dataclass
@@ -9,11 +10,13 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from .gaps import Factor, Unfit, Whole
-from .kind import TABLE, Bound, Kind, gap
+from .kind import LOOKING_AT, TABLE, Bound, Kind, gap
+from .wording import Part
 
 DAY_S = 86_400
 # How far back `deviation` looks.
 PAST_DAYS = 90
+JUDGING = ", judging transactions "
 
 # Purpose: rows of users in their spans, each beside what the user did before it.
 TEXT = """
@@ -62,6 +65,10 @@ class PrefixKind(Kind):
     @property
     def memory_s(self) -> int:
         return self.reach_s
+
+    def parts(self) -> list[Part]:
+        # What the past is made of is not narrowed.
+        return [Part(JUDGING) if part.text == LOOKING_AT else part for part in super().parts()]
 
     def gate(self, bound: Bound) -> str:
         return f"{super().gate(bound)} AND r.amount >= {bound('least', self.least)}"

@@ -1,13 +1,15 @@
 """The kinds of rules there are, by name, and the way from JSON to a rule."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from .clock import FailureRate, PendingTooLong, Silence
-from .gaps import Unfit
+from .gaps import WINDOWS_S, Unfit
 from .kind import Kind, read_form, unfit_gaps
 from .prefix import Deviation, FirstOrDormant
 from .rows import Amount, ClockGap, Listed, RoundAmount
 from .windowed import BelowLimit, FailureBurst, RapidRepeat, VelocityCount, VelocitySum
+from .wording import Part
 
 KINDS: dict[str, type[Kind]] = {
     kind.name: kind
@@ -29,6 +31,10 @@ KINDS: dict[str, type[Kind]] = {
     )
 }
 NAMES = list(KINDS)
+# The kinds that are looked at after a flush.
+CLOCK_NAMES = tuple(name for name, kind in KINDS.items() if kind.group == "clock")
+# Seconds that a rule may look back at the most, of any kind: a year.
+LONGEST_MEMORY_S = 365 * 86_400
 
 
 def read(kind: Any, parameters: Any) -> Kind:
@@ -46,6 +52,39 @@ def read(kind: Any, parameters: Any) -> Kind:
         raise first from None
     form.check()
     return form
+
+
+@dataclass(frozen=True)
+class UnreadableKind(Kind):
+    """Stands for a wording that cannot be read any more: judged by nothing, and so all in its time is owed.
+
+    A timezone that a newer list of them has no more, say. Its reach is the longest of any kind's.
+    """
+
+    reason: str = ""
+
+    @property
+    def window_s(self) -> int:
+        return max(WINDOWS_S.values())
+
+    @property
+    def memory_s(self) -> int:
+        return LONGEST_MEMORY_S
+
+    @property
+    def is_gated(self) -> bool:
+        return False
+
+    def parts(self) -> list[Part]:
+        return [Part(f"This cannot be read: {self.reason}.")]
+
+
+def read_kept(kind: str, parameters: Any) -> Kind:
+    """What a version says. `UnreadableKind` where it made sense when it was written, and makes none now."""
+    try:
+        return read(kind, parameters)
+    except Unfit as unfit:
+        return UnreadableKind(reason=f"{unfit.gap}: {unfit.message}")
 
 
 def problems(kind: str, parameters: Any) -> list[Unfit]:

@@ -139,11 +139,6 @@ class FailureBurst(VelocityCount):
     filters: ClassVar[tuple[str, ...]] = tuple(name for name in Kind.filters if name != "statuses")
     most: int | None = gap(Whole("the largest amount of each", 0), default=None)
 
-    def check(self) -> None:
-        super().check()
-        if self.filter.statuses:
-            raise Unfit("filter.statuses", "the statuses cannot be chosen: the rule looks at FAILED")
-
     def own_conditions(self, row: str, bound: Bound) -> list[str]:
         failed = [f"{row}.status = 'FAILED'"]
         return failed if self.most is None else [*failed, f"{row}.amount <= {bound('most', self.most)}"]

@@ -12,11 +12,10 @@ _PIECE = re.compile(r"\{(\w+)\}|([^{}]+)")
 
 
 class Part(NamedTuple):
-    """Words, or what stands in a gap, with its name as JSON has it ("filter.hours") and its value."""
+    """Words, or what stands in a gap as it is shown, with its name as JSON has it ("filter.hours")."""
 
     text: str
     gap: str = ""
-    value: Any = None
 
 
 def counted(number: int, what: str) -> str:
@@ -32,15 +31,12 @@ def phrases(wording: str) -> Iterator[tuple[bool, list[Part]]]:
             yield number % 2 == 1, parts
 
 
-def filled(wording: str, value_of: Callable[[str], Any], where: str = "") -> Iterator[Part]:
-    """A wording with the values of its gaps, whose names come after `where`."""
+def filled(
+    wording: str, value_of: Callable[[str], Any], shown: Callable[[str, Any], str], where: str = ""
+) -> Iterator[Part]:
+    """A wording with the values of its gaps as they are shown; the names of gaps come after `where`."""
     for may_be_left_out, parts in phrases(wording):
         if may_be_left_out and any(value_of(part.gap) in (None, ()) for part in parts if part.gap):
             continue
         for part in parts:
-            value = value_of(part.gap) if part.gap else None
-            yield Part(_plain(value), where + part.gap, value) if part.gap else part
-
-
-def _plain(value: Any) -> str:
-    return " or ".join(value) if isinstance(value, tuple) else str(value)
+            yield Part(shown(part.gap, value_of(part.gap)), where + part.gap) if part.gap else part

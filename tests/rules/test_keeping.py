@@ -1,0 +1,109 @@
+"""Keeping: what rules need stays, as long as a late record may need it, and while something is owed."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.contrib.auth.models import User
+
+from tests.support.accepting import record, take
+from tests.support.rules import pay_debt, rule_in_force
+from transactions.models import Transaction
+from transactions.rules import debts, keeping
+from transactions.rules.models import Debt, Hit
+from transactions.stores.postgres_session import Session
+from transactions.storing import retention
+from transactions.storing.flush import flush
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def ago(**much: float) -> datetime:
+    return datetime.now(UTC) - timedelta(**much)
+
+
+def age(*ids: str) -> None:
+    """As if they had been accepted, and settled, when they happened."""
+    for kept in Transaction.objects.filter(transaction_id__in=ids):
+        Transaction.objects.filter(pk=kept.pk).update(accepted_at=kept.created_at, settled_at=None)
+
+
+def hits() -> list[str]:
+    return sorted(Hit.objects.values_list("transaction_id", flat=True))
+
+
+def flush_owing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flush after which all is owed still."""
+    with monkeypatch.context() as patch:
+        patch.setattr("transactions.rules.live.CHUNKS_AT_ONCE", 0)
+        patch.setattr("transactions.rules.live.FlushRules.afterwards", lambda self, session, began: None)
+        flush()
+
+
+def test_a_record_may_come_a_day_late_and_finds_its_window_whole(people: list[User]) -> None:
+    alice, bob, _ = people
+    rule_in_force("velocity_count", count=2, window="30d")
+    flush()
+    minute = timedelta(minutes=1)
+    # Kept for 31 days: of a window of 30 days, and a day more.
+    for user, happened in ((alice, ago(days=31) + minute), (bob, ago(days=31) - minute)):
+        id = f"FIRST {user}"
+        take(record(id, user, status="SUCCESS", created_at=happened))
+        flush()
+        age(id)
+    assert retention.prune(31) == 1
+    take(
+        record("IN TIME", alice, created_at=ago(days=1)),
+        record("TOO LATE", bob, created_at=ago(days=1) - 2 * minute),
+    )
+    flush()
+    pay_debt()
+    assert hits() == ["IN TIME"]
+    assert keeping.days_needed(30 * 86_400) == 31
+    assert keeping.days_needed(600) == 2
+
+
+@pytest.mark.parametrize("how", ["range", "ids", "since"])
+def test_nothing_is_pruned_that_is_owed_or_needed_to_judge_it(people: list[User], how: str) -> None:
+    version = rule_in_force("velocity_count", count=2, window="1h")
+    flush()
+    moments = {"OLD": ago(days=30, hours=2), "BEFORE": ago(days=30), "OWED": ago(days=30, minutes=-30)}
+    for id, happened in moments.items():
+        take(record(id, people[0], status="SUCCESS", created_at=happened))
+        flush()
+        age(id)
+    Hit.objects.all().delete()
+    owed = Transaction.objects.get(transaction_id="OWED")
+    with Session() as session, session.transaction() as cursor:
+        until = owed.created_at + timedelta(seconds=1)
+        debts.owe(
+            cursor,
+            version=version.pk,
+            **{  # type: ignore[arg-type]
+                "range": {"first": owed.pk, "last": owed.pk},
+                "ids": {"ids": [owed.pk]},
+                "since": {"since": owed.created_at, "until": until},
+            }[how],
+        )
+    assert retention.prune(3) == 1
+    assert retention.go_on_pruning(3, seconds_max=5) == 0
+    pay_debt()
+    assert hits() == ["OWED"]
+    assert retention.prune(3) == 2
+
+
+def test_what_all_versions_owe_keeps_the_longest_window_before_it(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule_in_force("velocity_count", count=2, window="24h")
+    rule_in_force("amount", amount=999_999)
+    flush()
+    for id, happened in (("OLD", ago(days=32)), ("FIRST", ago(days=30, hours=3))):
+        take(record(id, people[0], status="SUCCESS", created_at=happened))
+        flush()
+    take(record("OWED", people[0], status="SUCCESS", created_at=ago(days=30)))
+    flush_owing(monkeypatch)
+    age("FIRST", "OLD", "OWED")
+    assert Debt.objects.get().version is None
+    assert retention.prune(3) == 1
+    pay_debt()
+    assert hits() == ["OWED"]

@@ -1,0 +1,124 @@
+"""The published JSON Schema and the reader of files take the same, gap by gap."""
+
+import json
+from dataclasses import fields
+from decimal import Decimal
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from transactions.rules import documents
+from transactions.rules.kinds.gaps import Choice, Factor, Gap, Hours, ListName, Statuses, Unfit, Whole, Window
+from transactions.rules.kinds.kind import RowFilter, read_form
+from transactions.rules.kinds.registry import KINDS, NAMES
+from transactions.rules.schema import DESCRIPTION, DESCRIPTION_MAX, NAME, NAME_MAX, form_of
+
+# All but what no keyboard has: Unicode's formats, surrogates, private and unknown characters.
+CHARACTERS = st.characters(categories=("L", "M", "N", "P", "S", "Z", "Cc"))
+ODD: st.SearchStrategy[Any] = st.sampled_from([None, True, "5", "", [], {}, 1.5, -1, 10**30])
+
+
+def values(what: Gap) -> st.SearchStrategy[Any]:
+    """What may stand in a gap, and what is nearly so."""
+    match what:
+        case Whole():
+            bounds = [what.least, what.most]
+            return st.one_of(st.sampled_from(bounds), st.integers(what.least - 1, what.most + 1))
+        case Factor():
+            return st.decimals(0, 1_001, places=2).map(float) | st.decimals(1, 3, places=3).map(float)
+        case Window():
+            return st.sampled_from(["10m", "30d", "2h"])
+        case Choice():
+            return st.sampled_from([*what.words, "mostly"])
+        case Statuses():
+            return st.lists(st.sampled_from(["SUCCESS", "FAILED", "FAILED", "PENDING", 1]), max_size=3)
+        case Hours():
+            return st.from_regex(r"\A[0-9]{1,3}-[0-9]{1,3}\n?\Z")
+        case ListName():
+            return st.sampled_from(["Watched", "", "x" * 100, "x" * 101, "a\nb", "Watched\n"])
+    return st.just("UTC")
+
+
+@st.composite
+def parameters(draw: Any, kind: str) -> dict[str, Any]:
+    """The parameters of a kind: each gap filled in well, badly, or left open."""
+    said: dict[str, Any] = {}
+    narrowed: dict[str, Any] = {}
+    for form, place, often in ((KINDS[kind], said, 9), (RowFilter, narrowed, 2)):
+        for made in fields(form):
+            if made.name != "filter" and draw(st.integers(0, 9)) < often:
+                fitting = values(made.metadata["gap"])
+                place[made.name] = draw(ODD if draw(st.integers(0, 19)) == 0 else fitting)
+    if draw(st.integers(0, 19)) == 0:
+        said["colour"] = 1
+    return {**said, "filter": narrowed} if narrowed else said
+
+
+def schema_takes(shape: dict[str, Any], said: Any) -> bool:
+    """By numbers as they are written: 0.01 is no hundredth among binary fractions."""
+    shape, said = (json.loads(json.dumps(each), parse_float=Decimal) for each in (shape, said))
+    return bool(jsonschema.Draft202012Validator(shape).is_valid(said))
+
+
+def reader_takes(kind: str, said: Any) -> bool:
+    try:
+        read_form(KINDS[kind], said)
+    except Unfit:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_what_the_schema_takes_the_reader_takes_and_nothing_else(kind: str) -> None:
+    shape = form_of(KINDS[kind])
+
+    @given(parameters(kind))
+    def same(said: dict[str, Any]) -> None:
+        assert schema_takes(shape, said) == reader_takes(kind, said)
+
+    same()
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "takes"),
+    [
+        ("failure_rate", {"factor": 1.1, "percent": 5}, True),
+        ("failure_rate", {"factor": 1.999, "percent": 5}, False),
+        ("failure_rate", {"factor": "5", "percent": 5}, False),
+        ("failure_rate", {"factor": 5, "percent": 5, "filter": {"amount_min": 0}}, False),
+        ("failure_burst", {"count": 5, "window": "1h", "filter": {"statuses": []}}, False),
+        ("amount", {"amount": 5, "filter": {"hours": "99-99"}}, False),
+        ("amount", {"amount": 5, "filter": {"hours": "08-8"}}, False),
+        ("amount", {"amount": 5, "filter": {"hours": "22-24"}}, True),
+        ("amount", {"amount": 5, "filter": {"hours": "22-6\n"}}, False),
+    ],
+)
+def test_schema_and_reader_agree_on(kind: str, said: dict[str, Any], takes: bool) -> None:
+    assert (schema_takes(form_of(KINDS[kind]), said), reader_takes(kind, said)) == (takes, takes)
+
+
+def said_by(check: Any, text: str) -> bool:
+    try:
+        check(text)
+    except ValueError:
+        return False
+    return True
+
+
+@given(st.text(CHARACTERS, max_size=9))
+@example("")
+@example("Large\n")
+@example("x" * (NAME_MAX + 1))
+def test_names_are_the_same_to_both(name: str) -> None:
+    assert schema_takes(NAME, name) == said_by(documents.checked_name, name)
+
+
+@given(st.text(CHARACTERS, max_size=9))
+@example("two\nlines\n")
+@example("\0")
+@example("x" * (DESCRIPTION_MAX + 1))
+def test_descriptions_are_the_same_to_both(description: str) -> None:
+    assert schema_takes(DESCRIPTION, description) == said_by(documents.checked_description, description)
