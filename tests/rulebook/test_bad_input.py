@@ -49,6 +49,12 @@ BAD: list[tuple[str, Any, str, str]] = [
 each_bad = pytest.mark.parametrize(("kind", "parameters", "place", "reason"), BAD)
 
 
+def test_the_api_tells_all_gaps_at_once(ann: Caller) -> None:
+    parameters = {"count": 0, "window": "2h", "filter": {"hours": "8-8"}}
+    told = ann.post("", {"name": "A", "kind": "velocity_count", "parameters": parameters}, 400)
+    assert set(told) == {"parameters.count", "parameters.window", "parameters.filter.hours"}
+
+
 @each_bad
 def test_the_api_names_the_field(ann: Caller, kind: str, parameters: Any, place: str, reason: str) -> None:
     told = ann.post("", {"name": "A", "kind": kind, "parameters": parameters}, 400)
@@ -95,9 +101,7 @@ def test_a_list_that_is_not_there_is_told(ann: Caller) -> None:
     assert problem["reason"] == "parameters.list_name: the list “Nobody” does not stand under “lists”"
     # Users are not named in a rule or a file of rules; they stand on lists.
     with_users = {"lists": [{"name": "Nobody", "users": [999]}], "rules": [listed]}
-    (_, problem) = sorted(ann.post("import/", with_users, 400)["problems"], key=lambda each: each["where"])[
-        ::-1
-    ]
+    (problem,) = ann.post("import/", with_users, 400)["problems"]
     assert problem == {
         "line": 1,
         "where": "list 1",

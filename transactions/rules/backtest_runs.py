@@ -137,11 +137,10 @@ def range_of(
 
     Raises RangeRefused.
     """
-    if end is None:
-        with database.cursor() as cursor:
-            cursor.execute("SELECT now()")
-            end = cursor.fetchone()[0]
-    assert end is not None
+    with database.cursor() as cursor:
+        cursor.execute("SELECT now()")
+        now: datetime = cursor.fetchone()[0]
+    end = now if end is None else end
     try:
         begin = end - timedelta(days=days or RANGE_DAYS) if begin is None else begin
     except OverflowError:
@@ -152,6 +151,8 @@ def range_of(
         raise RangeRefused(str(refused)) from None
     if begin >= end:
         raise RangeRefused("The range must end after it begins.")
+    if begin > now:
+        raise RangeRefused("The range must begin before now: nothing is known of the future.")
     if end - begin > timedelta(days=RANGE_DAYS_MAX):
         raise RangeRefused(f"The range must not be longer than {RANGE_DAYS_MAX:,} days.")
     return begin, end

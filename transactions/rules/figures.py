@@ -12,7 +12,7 @@ from ..metrics.counters import tally
 from ..stores.bounded_queries import bounded
 from ..stores.hash_tag import TAG
 from ..stores.redis_connection import connection, text
-from .activity import COUNTED_MAX
+from .activity import COUNTED_MAX, IN_SHADOW
 from .models import ClockCursor, Debt, Hit, Rule, Version, VersionState
 
 VERSION, RULE = Version._meta.db_table, Rule._meta.db_table
@@ -50,9 +50,12 @@ SELECT_FAILING = f"""
 """
 # Purpose: what each rule found since a moment.
 SELECT_FOUND = f"""
-    SELECT r.id, r.name, coalesce(h.number, 0), coalesce(a.opened, 0), coalesce(a.open, 0)
+    SELECT r.id, r.name, coalesce(h.number - h.in_shadow, 0), coalesce(a.opened, 0), coalesce(a.open, 0),
+           coalesce(h.in_shadow, 0)
       FROM {RULE} r
-      LEFT JOIN (SELECT v.rule_id, count(*) AS number FROM {HIT} h JOIN {VERSION} v ON v.id = h.version_id
+      LEFT JOIN (SELECT v.rule_id, count(*) AS number,
+                        count(*) FILTER (WHERE {IN_SHADOW.format(hit="h")}) AS in_shadow
+                   FROM {HIT} h JOIN {VERSION} v ON v.id = h.version_id
                   WHERE h.raised_at >= %(moment)s GROUP BY v.rule_id) h ON h.rule_id = r.id
       LEFT JOIN (SELECT rule, count(*) FILTER (WHERE opened_at >= %(moment)s) AS opened,
                         count(*) FILTER (WHERE NOT (state = 'CLOSED')) AS open
@@ -85,13 +88,17 @@ def read() -> Figures:
 
 
 class RuleFindings(NamedTuple):
-    """What one rule found in a time: hits, the alerts that it opened; and how many are open now."""
+    """What one rule raised in a time: hits, the alerts that it opened; and how many are open now.
+
+    Hits in shadow, which mean no alerts, are counted apart.
+    """
 
     rule: int
     name: str
     hits: int
     alerts: int
     open_alerts: int
+    in_shadow: int
 
 
 def found_since(moment: datetime) -> list[RuleFindings]:

@@ -51,6 +51,13 @@ class OwnApproval(StepRefused):
     """Whoever approves is the author, or one of them is not known."""
 
 
+class AuthorUnknown(StepRefused):
+    """With FOUR_EYES a draft has an author: one without could never be approved."""
+
+    def __init__(self) -> None:
+        super().__init__("FOUR_EYES is on, so whoever approves is not the author: the author must be known.")
+
+
 class MomentRefused(StepRefused):
     """The moment that was given for a beginning or an end cannot be one."""
 
@@ -92,6 +99,12 @@ def checked_form(kind: Any, parameters: Any) -> Kind:
         if not UserList.objects.filter(name=name).exists():
             raise Unfit(gap, f"there is no list “{name}”")
     return form
+
+
+def check_author(author: Any) -> None:
+    """For those who draft for somebody else. Raises AuthorUnknown."""
+    if settings.FOUR_EYES and author is None:
+        raise AuthorUnknown
 
 
 def draft(

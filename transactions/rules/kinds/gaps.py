@@ -24,11 +24,15 @@ WINDOW_WORDS = {
 
 
 class Unfit(ValueError):
-    """What stands in a gap makes no sense: the gap, by its name in JSON, and a sentence that says why."""
+    """What stands in a gap makes no sense: the gap, by its name in JSON, and a sentence that says why.
+
+    `others` are the other gaps of the same rule of which that is so.
+    """
 
     def __init__(self, gap: str, message: str) -> None:
         super().__init__(message)
         self.gap, self.message = gap, message
+        self.others: tuple[Unfit, ...] = ()
 
     @property
     def place(self) -> str:
