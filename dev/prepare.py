@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import django
-from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
@@ -21,8 +20,8 @@ def main() -> None:
         call_command("migrate", interactive=False)
         call_command("collectstatic", interactive=False, verbosity=0)
         make_administrator(Path(os.environ["DATA_DIR"]))
-        if not settings.FOUR_EYES:
-            call_command("rules", "start")
+        # With FOUR_EYES it says that they wait for an author.
+        call_command("rules", "start")
     except OperationalError as error:
         sys.exit(f"PostgreSQL does not answer: {str(error).splitlines()[0]}")
     except CommandError as error:

@@ -146,7 +146,7 @@ def test_an_alert_says_why_it_was_raised_and_what_made_it(
     alert = Alert.objects.get()
     said = text_of(ann[0], at(alert))
     assert "At least 3 transactions of a user fail within 10 minutes." in said
-    assert "It was 4 within 10 minutes, as of" in said
+    assert "Its latest hit: 4 failures within 10 minutes, as of" in said
     for id, amount in (("F0", 100), ("F3", 103)):
         assert f"{id} {amount} FAILED".lower() in said.lower()
     assert "F1 101 Failed counted" in said

@@ -71,7 +71,7 @@ def test_it_is_told_beside_the_version_in_force(ann: Client, version: Version) -
     assert backtest_runs.run_next() is not None
     held = Backtest.objects.get()
     said = text_of(ann, at("rule_backtest", held.rule_id, held.pk))
-    assert "Beside version 2, in force" in said
+    assert "Beside version 2, then in force" in said
     assert "Hits of both 1 Only of this one, new 1 Only of version 2, gone 0" in said
 
 
@@ -95,6 +95,7 @@ def test_a_wording_is_tried_before_it_is_kept(ann: Client, version: Version) -> 
         ({"last": "9999-12-31"}, "date value out of range"),
         ({"first": "2026-02-01", "last": "2026-01-01"}, "The range must end after it begins."),
         ({"first": "1970-01-01"}, "The range must not be longer than 3,650 days."),
+        ({"first": "2999-01-01", "last": "2999-01-02"}, "The range must begin before now"),
         ({"version": "99"}, "There is no such version."),
         ({"version": "x"}, "There is no such version."),
         # A one, of another script.
@@ -112,6 +113,13 @@ def test_a_range_that_makes_no_sense_is_told_and_stays(
     assert "aria-invalid" in shown
     assert plain(shown)
     assert not Backtest.objects.exists()
+
+
+def test_an_address_whose_form_was_refused_shows_the_rule_when_it_is_entered_again(
+    ann: Client, version: Version
+) -> None:
+    shown = ann.get(at("rule_test", version.rule_id))
+    assert shown.headers["Location"] == at("rule_change", version.rule_id)
 
 
 def test_too_many_at_once_are_refused_in_words(ann: Client, version: Version) -> None:

@@ -10,7 +10,7 @@ from django.test import Client
 
 from tests.support.rule_pages import HOSTILE_NAME, at, drafted, member, plain, sent, text_of
 from transactions.rules.kinds.registry import KINDS
-from transactions.rules.models import Rule, UserList, Version
+from transactions.rules.models import Backtest, Rule, UserList, Version
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -179,3 +179,32 @@ def test_a_user_on_a_list_is_chosen_from_the_lists_there_are(ann: Client) -> Non
     assert Version.objects.get().parameters == {"list_name": HOSTILE_NAME}
     found = ann.get(at("rule_read_back"), {"kind": "listed", "list_name": HOSTILE_NAME})
     assert json.loads(found.content)["sentence"][1] == [HOSTILE_NAME, True]
+
+
+def test_another_kind_keeps_what_is_typed_beside_the_sentence(ann: Client) -> None:
+    typed = {**MANY, "name": "Many", "severity": "CRITICAL", "description": "Call\nthem.", "choose": ""}
+    for path in (at("rule_new"), at("rule_draft", drafted().rule_id)):
+        chosen = ann.post(path, typed).content.decode()
+        assert '<button form="kinds" name="kind" value="amount">' in chosen
+        hidden = {"severity": "CRITICAL", "description": "Call\nthem.", "name": "Many", "begin": ""}
+        for name in ("severity", "description"):
+            assert f'name="{name}" value="{hidden[name]}"' in chosen
+        shown = ann.post(path, {**hidden, "kind": "amount"}).content.decode()
+        assert '<option value="CRITICAL" selected>' in shown
+        assert "Call\nthem.</textarea>" in shown
+        assert 'role="alert">Nothing was kept' not in shown
+    assert not Rule.objects.filter(name="Many").exists()
+
+
+def test_who_goes_on_from_a_wording_that_was_tried_finds_what_was_typed_beside_it(ann: Client) -> None:
+    path = at("rule_draft", drafted().rule_id)
+    typed = {**MANY, "severity": "CRITICAL", "description": "Look again.", "try_it": ""}
+    ann.post(path, typed)
+    tried = Backtest.objects.get()
+    shown = ann.get(f"{path}?tried={tried.pk}").content.decode()
+    assert '<option value="CRITICAL" selected>' in shown
+    assert "Look again.</textarea>" in shown
+    # Somebody else finds what the rule says now.
+    other = member("other", "view", "change")[0].get(f"{path}?tried={tried.pk}").content.decode()
+    assert '<option value="HIGH" selected>' in other
+    assert "Call them.</textarea>" in other

@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from tests.support.accepting import record, take
 from tests.support.rule_pages import HOSTILE_NAME, at, drafted, member, plain, sent, step, submitted, text_of
-from tests.support.rules import LONG_AGO
+from tests.support.rules import LONG_AGO, rule_in_force
 from transactions.rules import lifecycle
 from transactions.rules.models import Debt, Hit, Rule, UserList, Version, VersionState
 from transactions.storing.flush import flush
@@ -169,9 +169,9 @@ def test_the_page_shows_hits_with_why_and_links(
     store_hits(people)
     path = at("rule_change", version.rule_id)
     said = text_of(author[0], path)
-    assert "2 within 1 hour" in said
-    assert "3 within 1 hour" in said
-    assert "Hits, 7 days 2 Hits, 30 days 2 Open alerts 1" in said
+    assert "2 transactions within 1 hour" in said
+    assert "3 transactions within 1 hour" in said
+    assert "Raised, 7 days 2 30 days 2 Open alerts 1" in said
     key = Hit.objects.earliest("pk").transaction
     assert f"/admin/transactions/transaction/{key}/change/" not in author[0].get(path).content.decode()
     root = Client()
@@ -342,3 +342,31 @@ def test_of_two_approvals_at_once_one_is_told_that_it_came_late(
     with ThreadPoolExecutor(2) as pool:
         said = list(pool.map(approve, approvers))
     assert sorted("The version is active." in each for each in said) == [False, True]
+
+
+def test_of_several_drafts_the_newest_has_a_card_and_the_others_a_row(author: tuple[Client, User]) -> None:
+    for amount in (5, 6, 7):
+        version = drafted(author=author[1], amount=amount)
+    path = at("rule_change", version.rule_id)
+    said = text_of(author[0], path)
+    assert "Version 3 is a draft" in said
+    assert "Version 2 is a draft" not in said
+    said = text_of(author[0], f"{path}?version=1")
+    for number, is_card in ((1, True), (2, False), (3, True)):
+        assert (f"Version {number} is a draft" in said) is is_card
+    submitted(author[1], amount=8)
+    said = text_of(author[0], path)
+    assert "Version 4 waits for approval" in said
+    assert "Version 3 is a draft" in said
+
+
+def test_hits_in_shadow_are_counted_apart(
+    people: list[User], author: tuple[Client, User], settings: Settings
+) -> None:
+    settings.FOUR_EYES = False
+    shadow = rule_in_force("amount", name="Large", amount=1000, shadow=True)
+    store_hits(people)
+    said = text_of(author[0], at("rule_change", shadow.rule_id))
+    assert "Raised, 7 days 0 " in said
+    assert "In shadow 2 in 7 days, 2 in 30: hits without alerts" in said
+    assert " 0 (in shadow 2) 0 (in shadow 2) 0 " in text_of(author[0], at("rule_changelist"))

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.dashboard import serious
 from tests.support.rule_pages import HOSTILE_NAME, member
@@ -74,8 +74,8 @@ def test_one_writes_a_rule_another_approves_it_and_hits_appear(
     page.reload()
     hits = page.get_by_role("region", name="Latest hits").locator("tbody tr")
     expect(hits).to_have_count(2)
-    expect(hits.first).to_contain_text("4 within 10 minutes")
-    expect(hits.last).to_contain_text("3 within 10 minutes")
+    expect(hits.first).to_contain_text("4 transactions within 10 minutes")
+    expect(hits.last).to_contain_text("3 transactions within 10 minutes")
     page.close()
 
 
@@ -149,3 +149,19 @@ def test_every_page_is_open_to_everybody_on_any_screen(page: Page, server: str, 
                 found.append(f"{path} {theme}: wider than the screen")
             found += [f"{path} {theme}: {fault}" for fault in serious(page)]
     assert not found, "\n".join(found)
+
+
+def test_without_scripts_a_rule_is_written_all_the_same(chromium: Browser, server: str) -> None:
+    context = chromium.new_context(java_script_enabled=False)
+    page = opened(context, server, member("ann", "view", "change")[0])
+    page.goto(f"{server}/admin/rules/rule/new/?kind=amount")
+    page.get_by_label("the amount", exact=True).fill("1,000")
+    page.get_by_role("button", name="Read it back").click()
+    expect(page.locator("#read-back")).to_have_text("The amount is at least 1,000.")
+    page.get_by_label("Name", exact=True).fill("Large")
+    page.get_by_role("button", name="Save as a draft").click()
+    expect(page.get_by_role("heading", name="Version 1 is a draft")).to_be_visible()
+    context.clear_cookies()
+    page.goto(f"{server}/admin/")
+    expect(page.get_by_label("Username")).to_be_visible()
+    context.close()

@@ -59,7 +59,7 @@ def test_they_say_how_many_are_open_how_grave_and_the_newest(client: Client, peo
     newest = found["newest"][0]
     assert len(found["newest"]) == 5
     assert (newest["rule"], newest["figures"], newest["user"], newest["assignee"]) == (
-        "Failures in a row", "4 within 10 minutes", "alice", None,
+        "Failures in a row", "4 failures within 10 minutes", "alice", None,
     )  # fmt: skip
     assert newest["link"] == f"/admin/alerts/alert/{Alert.objects.latest('id').pk}/change/"
 

@@ -75,12 +75,14 @@ SELECT_VERSIONS = f"""
       FROM {VERSION} v LEFT JOIN {ClockCursor._meta.db_table} c ON c.version_id = v.id
 """
 SELECT_HITS = f"SELECT version_id, transaction FROM {HIT}"
+# An alert counts transactions, or moments, however many versions of its rule find each.
+COUNTED = "count(DISTINCT (h.transaction, h.bucket))"
 SELECT_GROUPS = f"""
-    SELECT v.rule_id, h."user", count(*) FROM {HIT} h JOIN {VERSION} v ON v.id = h.version_id
+    SELECT v.rule_id, h."user", {COUNTED} FROM {HIT} h JOIN {VERSION} v ON v.id = h.version_id
      GROUP BY v.rule_id, h."user"
 """
 SELECT_ALERTS = f"""
-    SELECT a.rule, a."user", a.hits, (SELECT count(*) FROM {HIT} h WHERE h.alert_id = a.id) FROM {ALERT} a
+    SELECT a.rule, a."user", a.hits, (SELECT {COUNTED} FROM {HIT} h WHERE h.alert_id = a.id) FROM {ALERT} a
 """
 SELECT_DEBT = f"SELECT version_id, records, attempts, error FROM {DEBT}"
 

@@ -217,6 +217,27 @@ MUTATIONS = (
         RULES,
     ),
     Mutation(
+        "a debt's cursor by users",
+        "transactions/rules/debts.py",
+        "debt._replace(after_user=last)",
+        "debt._replace(after_user=last + 1)",
+        RULES,
+    ),
+    Mutation(
+        "what is owed is judged under the lock of rules",
+        "transactions/rules/debts.py",
+        "    if not share(cursor):\n        return None\n",
+        "",
+        RULES,
+    ),
+    Mutation(
+        "an alert counts a transaction once",
+        "transactions/rules/evaluation.py",
+        "o.id <> v.id",
+        "false",
+        RULES,
+    ),
+    Mutation(
         "the gate counts the bucket before",
         GATE,
         'THEN {_sum(f"k.{name}_{what}", f"k.{name}_{what}_before")} END',

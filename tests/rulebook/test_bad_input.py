@@ -49,6 +49,12 @@ BAD: list[tuple[str, Any, str, str]] = [
 each_bad = pytest.mark.parametrize(("kind", "parameters", "place", "reason"), BAD)
 
 
+def test_the_api_tells_all_gaps_at_once(ann: Caller) -> None:
+    parameters = {"count": 0, "window": "2h", "filter": {"hours": "8-8"}}
+    told = ann.post("", {"name": "A", "kind": "velocity_count", "parameters": parameters}, 400)
+    assert set(told) == {"parameters.count", "parameters.window", "parameters.filter.hours"}
+
+
 @each_bad
 def test_the_api_names_the_field(ann: Caller, kind: str, parameters: Any, place: str, reason: str) -> None:
     told = ann.post("", {"name": "A", "kind": kind, "parameters": parameters}, 400)
@@ -80,6 +86,13 @@ def test_an_import_names_the_line_the_rule_and_the_field(
     assert not Rule.objects.exists()
 
 
+def test_what_is_wrong_with_a_rule_is_told_also_where_its_name_is_taken(ann: Caller) -> None:
+    rule = {"name": "A", "kind": "amount", "parameters": {"amount": 5}}
+    ann.post("", rule, 201)
+    assert ann.post("", {**rule, "parameters": {"amount": 0}}, 400) == {"parameters.amount": [AMOUNT]}
+    assert ann.post("", rule, 409) == {"name": ["there is a rule “A” already"]}
+
+
 def test_a_list_that_is_not_there_is_told(ann: Caller) -> None:
     listed = {"name": "A", "kind": "listed", "parameters": {"list_name": "Nobody"}}
     told = ann.post("", listed, 400)
@@ -88,9 +101,7 @@ def test_a_list_that_is_not_there_is_told(ann: Caller) -> None:
     assert problem["reason"] == "parameters.list_name: the list “Nobody” does not stand under “lists”"
     # Users are not named in a rule or a file of rules; they stand on lists.
     with_users = {"lists": [{"name": "Nobody", "users": [999]}], "rules": [listed]}
-    (_, problem) = sorted(ann.post("import/", with_users, 400)["problems"], key=lambda each: each["where"])[
-        ::-1
-    ]
+    (problem,) = ann.post("import/", with_users, 400)["problems"]
     assert problem == {
         "line": 1,
         "where": "list 1",
@@ -103,6 +114,7 @@ def test_a_list_that_is_not_there_is_told(ann: Caller) -> None:
     [
         ({"Name": "A"}, {"Name": ['Unknown field. Did you mean "name"?']}),
         ({"name": "a\nb"}, {"name": ["the name must be a printable text of 1 to 100 characters"]}),
+        ({"name": " "}, {"name": ["the name must be a printable text of 1 to 100 characters"]}),
         ({"name": 7}, {"name": ["the name must be a printable text of 1 to 100 characters"]}),
         ({"severity": "URGENT"}, {"severity": ["the severity must be one of LOW, MEDIUM, HIGH, CRITICAL"]}),
         (
@@ -171,6 +183,8 @@ def test_the_fields_of_a_version_are_told(ann: Caller, said: Any, told: dict[str
         ({"effective_from": "2026-01-31T12:00"}, "effective_from", "needs an offset"),
         ({"effective_from": "yesterday"}, "effective_from", "wrong format"),
         ({"effective_from": "2026-01-31T12:00:01Z"}, "effective_from", "begins at a full minute"),
+        ({"effective_from": "1969-12-31T23:59:00Z"}, "effective_from", "before 1970-01-01"),
+        ({"effective_from": "0001-01-01T00:00:00Z"}, "effective_from", "before 1970-01-01"),
         ({"effective_from": "2999-01-31T12:00:00Z"}, "effective_from", "not later than the next"),
         ({"effective_from": "0001-01-01T00:00:00+14:00"}, "effective_from", "range"),
         ({"effective_until": None}, "effective_until", "Unknown field"),

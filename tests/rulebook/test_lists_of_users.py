@@ -152,7 +152,7 @@ def test_whoever_stands_on_a_list_twice_is_counted_once(
     standing(watched, people[0], minute_to_come(), None)
     standing(watched, people[1], datetime(2026, 1, 2, tzinfo=UTC))
     assert ann.get(f"lists/{watched}/")["standing"] == 1
-    assert run("lists") == "Watched: 1 users now. Chargebacks.\n"
+    assert run("lists") == "Watched: 1 user now. Chargebacks.\n"
 
 
 # --- The command -------------------------------------------------------------------------------

@@ -56,7 +56,6 @@ def test_users_come_in_slices_and_it_can_be_ended(
     people: list[User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backtest, "SLICE_USERS", 1)
-    monkeypatch.setattr(backtest, "LOOK", backtest.LOOK.replace("LIMIT 1000", "LIMIT 1"))
     store(*(row(user) for user in people))
     seen: list[tuple[int, int]] = []
 
@@ -68,6 +67,21 @@ def test_users_come_in_slices_and_it_can_be_ended(
         backtest.run(read("amount", {"amount": 1}), BEGIN, END, progress=go_on)
     assert seen == [(1, 3), (2, 3)]
     assert backtest.run(read("amount", {"amount": 1}), BEGIN, END).hits == 3
+
+
+def test_few_users_with_many_rows_are_several_slices_too(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backtest, "SLICE_ROWS", 10)
+    store(*(row(user, NOON - timedelta(minutes=n)) for user in people for n in range(12)))
+    seen: list[int] = []
+
+    def go_on(done: int, total: int) -> bool:
+        seen.append(done)
+        return True
+
+    result = backtest.run(read("velocity_count", {"count": 10, "window": "1h"}), BEGIN, END, progress=go_on)
+    assert (seen, result.hits) == ([1, 2, 3], 9)
 
 
 def test_quarters_of_an_hour_come_in_slices_and_it_can_be_ended() -> None:
@@ -100,7 +114,7 @@ def test_what_it_counts_are_the_hits_themselves_whatever_the_slices(
     begin, end = NOON - timedelta(days=20), NOON
     store_at_random(random, people, begin, end)
     (this, found), (other, others) = (drawn(name, random, begin, end) for _ in range(2))
-    monkeypatch.setattr(backtest, "LOOK", backtest.LOOK.replace("LIMIT 1000", "LIMIT 1"))
+    monkeypatch.setattr(backtest, "SLICE_USERS", 1)
     monkeypatch.setattr(backtest, "SELECT_STEP", backtest.SELECT_STEP.replace("LIMIT 100000", "LIMIT 37"))
     monkeypatch.setattr(backtest, "SLICE_ROWS", 37)
     result = backtest.run(this, begin, end, beside=other)

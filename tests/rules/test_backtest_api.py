@@ -68,7 +68,7 @@ def test_a_hit_of_the_sample_says_why_it_is_one(api: APIClient, people: list[Use
     (run,) = Backtest.objects.all()
     assert run.result is not None
     (hit,) = run.result["sample"]
-    assert (hit["figures"], hit["explanation"]) == ({"count": 3}, "3 within 1 hour")
+    assert (hit["figures"], hit["explanation"]) == ({"count": 3}, "3 transactions within 1 hour")
     assert hit["happened_at"] == "2026-01-31T12:02:00+00:00"
     assert hit["transaction_id"]
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,13 +20,14 @@ from django.utils import timezone
 from tests.support.accepting import record, take
 from tests.support.outages import postgres_away
 from tests.support.rows import row, store
-from tests.support.rules import eventually, rule_in_force
+from tests.support.rules import eventually, instead, rule_in_force
 from tests.support.serving import ROOT, database_url
 from transactions import tasks
 from transactions.alerts.models import Alert, AlertState
 from transactions.books.epochs import empty_everything
 from transactions.rules import backtest, backtest_runs, lifecycle
 from transactions.rules.kinds.registry import read
+from transactions.rules.kinds.rows import Amount
 from transactions.rules.models import Backtest, BacktestState, Hit, Rule, Version
 from transactions.stores.postgres_session import Session
 
@@ -191,7 +193,7 @@ def test_one_that_waits_is_cancelled_at_once() -> None:
 def test_one_that_runs_is_cancelled_at_its_next_slice(
     people: list[User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backtest, "LOOK", backtest.LOOK.replace("LIMIT 1000", "LIMIT 1"))
+    monkeypatch.setattr(backtest, "SLICE_USERS", 1)
     monkeypatch.setattr(backtest_runs, "NOTED_EVERY_S", 0.0)
     run = asked(drafted())
     seen: list[str] = []
@@ -210,7 +212,7 @@ def test_one_that_runs_is_cancelled_at_its_next_slice(
 def test_deleting_everything_ends_it_and_takes_its_result_away(
     people: list[User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backtest, "LOOK", backtest.LOOK.replace("LIMIT 1000", "LIMIT 1"))
+    monkeypatch.setattr(backtest, "SLICE_USERS", 1)
     monkeypatch.setattr(backtest_runs, "NOTED_EVERY_S", 0.0)
     asked(drafted())
     seen: list[int] = []
@@ -235,7 +237,7 @@ def test_one_that_has_ended_cannot_be_cancelled() -> None:
 def test_one_that_fails_says_why_and_the_next_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
     runs = [asked(drafted(n)) for n in (1, 2)]
     with monkeypatch.context() as broken:
-        broken.setattr(backtest, "LOOK", "SELECT 1 / 0")
+        broken.setattr(backtest, "COUNT_USERS", "SELECT 1 / 0")
         backtest_runs.run_next()
     backtest_runs.run_next()
     assert [state_of(run) for run in runs] == ["FAILED", "DONE"]
@@ -350,6 +352,42 @@ def test_past_alerts_are_recalled_by_their_disposition(people: list[User], dispo
         {"disposition": "FALSE_POSITIVE", "alerts": 2, "again": 1},
         {"disposition": "TRUE_POSITIVE", "alerts": 2, "again": 1},
     ]
+
+
+# Purpose: a text that takes for ever.
+ENDLESS = """
+    SELECT s.user_id AS id, s.user_id, s.lo AS created_at, 1::bigint AS amount, '{}'::jsonb AS figures
+      FROM scope s CROSS JOIN pg_sleep(600)
+"""
+
+
+def cancel_once_it_runs(run: Backtest) -> None:
+    try:
+        eventually(lambda: state_of(run) == "RUNNING", "it never ran")
+        backtest_runs.cancel(run)
+    finally:
+        connection.close()
+
+
+def test_one_that_is_amid_a_long_slice_ends_when_it_is_cancelled(people: list[User]) -> None:
+    run = asked(drafted())
+    cancelling = threading.Thread(target=cancel_once_it_runs, args=[run])
+    began = time.monotonic()
+    with instead(Amount, ENDLESS):
+        cancelling.start()
+        taken = backtest_runs.run_next()
+    cancelling.join()
+    assert taken is not None
+    assert (taken.state, taken.error) == ("CANCELLED", "")
+    assert time.monotonic() - began < 60
+
+
+def test_one_that_is_amid_a_long_slice_is_given_back_when_the_worker_stops(people: list[User]) -> None:
+    run = asked(drafted())
+    began = time.monotonic()
+    with instead(Amount, ENDLESS):
+        backtest_runs.run_next(stopping=lambda: time.monotonic() > began + 1)
+    assert (state_of(run), run.attempts) == ("QUEUED", 0)
 
 
 @contextmanager

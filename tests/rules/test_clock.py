@@ -1,6 +1,7 @@
 """Rules that look at the clock: all is looked at, step by step, and what fails is left for a while."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -11,7 +12,9 @@ from tests.support.rules import instead, rule_in_force
 from transactions.queue.records import stamp
 from transactions.rules import clock
 from transactions.rules.kinds.clock import PendingTooLong
+from transactions.rules.locks import RULES_LOCK
 from transactions.rules.models import ClockCursor, Hit
+from transactions.stores.postgres_session import Session
 from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -64,4 +67,41 @@ def test_a_rule_that_fails_is_tried_less_and_less_often_and_misses_nothing(
     flush()
     cursor.refresh_from_db()
     assert (cursor.attempts, cursor.due_at, cursor.error) == (0, None, "")
+    assert raised() == ids
+
+
+def test_one_that_fails_in_itself_is_told_and_the_next_ones_look_all_the_same(
+    people: list[User], client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = rule_in_force("pending_too_long", name="Bad", minutes=1)
+    rule_in_force("pending_too_long", name="Good", minutes=1)
+    ids = accept_pending(people[0], 3)
+    row_before = clock._row_before
+
+    def before(cursor: Any, moment: datetime) -> int:
+        if not failing:
+            return row_before(cursor, moment)
+        failing.pop()
+        raise OverflowError("date value out of range")
+
+    failing = [bad]
+    monkeypatch.setattr(clock, "_row_before", before)
+    flush()
+    assert raised() == ids
+    assert set(Hit.objects.values_list("version__rule__name", flat=True)) == {"Good"}
+    assert client.get("/readyz").json()["problems"] == ["the rule “Bad”: date value out of range"]
+    ClockCursor.objects.update(due_at=datetime.now(UTC))
+    flush()
+    assert raised() == sorted(ids * 2)
+
+
+def test_the_clock_waits_too_while_what_is_judged_by_is_changed(people: list[User]) -> None:
+    rule_in_force("pending_too_long", minutes=1)
+    ids = accept_pending(people[0], 2)
+    with Session() as other, other.transaction() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [RULES_LOCK])
+        flush()
+        assert raised() == []
+        assert not ClockCursor.objects.exists()
+    flush()
     assert raised() == ids

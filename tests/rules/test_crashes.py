@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from pytest_django import Settings
 
 from tests.support.accepting import record, take
+from tests.support.rows import row, store
 from tests.support.rules import pay_debt, rule_in_force
 from transactions.alerts.models import Alert
 from transactions.books import balance
@@ -81,6 +82,21 @@ def test_hits_and_alerts_are_the_same_whatever_dies(
     assert _found("B") == [f"T{n:02}" for n in range(38, 100)]
     counts: dict[Any, int] = {(a.rule_name, a.user): a.hits for a in Alert.objects.all()}
     assert counts == {(name, user.pk): hits for name, hits in (("A", 25), ("B", 31)) for user in people[:2]}
+
+
+@pytest.mark.parametrize("passage", [1, 2, 3])
+def test_the_past_is_judged_once_too_whatever_dies(
+    people: list[User], monkeypatch: pytest.MonkeyPatch, passage: int
+) -> None:
+    monkeypatch.setattr(debts, "SLICE_ROWS", 10)
+    monkeypatch.setattr(debts, "SLICE_ROWS_MIN", 10)
+    now = datetime.now(UTC)
+    store(*(row(people[n % 3], now - timedelta(minutes=5, seconds=100 - n), n) for n in range(99)))
+    rule_in_force("velocity_count", name="C", count=20, window="1h")
+    die_at("debt.amid", passage)
+    pay_debt()
+    assert Hit.objects.filter(version__rule__name="C").count() == 3 * 14
+    assert sorted(Alert.objects.values_list("user", "hits")) == [(user.pk, 14) for user in people]
 
 
 def _found(rule: str) -> list[str]:

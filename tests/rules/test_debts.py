@@ -1,19 +1,28 @@
 """What is owed is paid, however much there is of it: time for a slice grows, and placing hits has its own."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
 from django.db import connection
+from django.test import Client
 from pytest_django import Settings
 
 from tests.support.accepting import record, take
+from tests.support.rows import row, store
 from tests.support.rules import instead, pay_debt, rule_in_force
-from transactions.alerts.models import Alert
+from transactions.alerts.models import Alert, AlertState
+from transactions.audit.actions import Action
+from transactions.audit.models import Entry
 from transactions.models import Transaction
-from transactions.rules import debts, evaluation
+from transactions.rules import debts, evaluation, lifecycle
+from transactions.rules.kinds.rows import Amount
 from transactions.rules.kinds.windowed import VelocityCount
+from transactions.rules.locks import RULES_LOCK
 from transactions.rules.models import Debt, Hit
 from transactions.stores.postgres_session import Session
 from transactions.storing.flush import flush
@@ -177,3 +186,106 @@ def test_more_hits_of_a_chunk_than_are_put_into_alerts_at_once_are_owed(
     assert list(Debt.objects.values_list("error", "records")) == [("", 9)]
     pay_debt()
     assert (Hit.objects.count(), Alert.objects.count()) == (12, 2)
+
+
+def test_the_past_of_many_users_is_judged_user_by_user_and_each_window_once(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By time nearly every row is another user's, and its slice would need the whole window of each."""
+    monkeypatch.setattr(debts, "SLICE_ROWS", 20)
+    monkeypatch.setattr(debts, "SLICE_ROWS_MIN", 20)
+    slices: list[int] = []
+    judge = evaluation.evaluate_looked_at
+
+    def counted(*given: Any) -> evaluation.Findings:
+        slices.append(len(slices))
+        return judge(*given)
+
+    monkeypatch.setattr(evaluation, "evaluate_looked_at", counted)
+    now = datetime.now(UTC)
+    store(*(row(user, now - timedelta(minutes=n), 1) for n in range(20) for user in people))
+    version = rule_in_force("velocity_count", count=5, window="30d", begin=full_minute(now, -20_000))
+    (debt,) = Debt.objects.all()
+    assert (debt.since, debt.after_user) == (version.effective_from, 0)
+    pay_debt()
+    assert len(slices) == 3
+    assert sorted(Alert.objects.values_list("user", "hits")) == [(user.pk, 16) for user in people]
+
+
+def test_what_is_changed_for_a_minute_that_has_begun_is_waited_for(people: list[User]) -> None:
+    """Who changes a list holds the lock until it is committed, which may be long after the minute began."""
+    now = datetime.now(UTC)
+    store(row(people[0], now - timedelta(minutes=1), 7))
+    rule_in_force("amount", name="Past", amount=5, begin=full_minute(now, -60))
+    with Session() as other, other.transaction() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [RULES_LOCK])
+        flush()
+        assert Debt.objects.get().attempts == 0
+        assert not Hit.objects.exists()
+    flush()
+    assert not Debt.objects.exists()
+    assert Hit.objects.count() == 1
+
+
+def test_what_two_versions_find_of_one_transaction_is_counted_once_in_its_alert(people: list[User]) -> None:
+    now = datetime.now(UTC)
+    take(*(record(f"T{n}", people[0], 7, created_at=now - timedelta(minutes=5)) for n in range(2)))
+    first = rule_in_force("amount", name="Large", amount=5, begin=full_minute(now, -60))
+    flush()
+    pay_debt()
+    second = lifecycle.draft(first.rule, "amount", {"amount": 6})
+    lifecycle.activate(second, None, begin=full_minute(now, -60))
+    pay_debt()
+    take(*(record(f"L{n}", people[0], 7, created_at=now - timedelta(minutes=4)) for n in range(2)))
+    flush()
+    pay_debt()
+    assert Hit.objects.count() == 8
+    assert list(Alert.objects.values_list("hits", "suppressed")) == [(4, 0)]
+    assert set(Hit.objects.values_list("alert", flat=True)) == {Alert.objects.get().pk}
+
+
+def test_what_another_version_finds_again_opens_no_alert_where_that_was_closed(people: list[User]) -> None:
+    now = datetime.now(UTC)
+    take(record("T1", people[0], 7, created_at=now - timedelta(minutes=5)))
+    first = rule_in_force("amount", name="Large", amount=5, begin=full_minute(now, -60))
+    flush()
+    pay_debt()
+    long_ago = now - timedelta(days=3)
+    Alert.objects.update(state=AlertState.CLOSED, closed_at=long_ago)
+    lifecycle.activate(
+        lifecycle.draft(first.rule, "amount", {"amount": 6}), None, begin=full_minute(now, -60)
+    )
+    pay_debt()
+    (alert,) = Alert.objects.all()
+    assert (Hit.objects.filter(alert=alert).count(), alert.hits, alert.suppressed) == (2, 1, 0)
+
+
+def test_what_can_never_be_paid_is_given_up_and_what_comes_late_too(
+    people: list[User], client: Client
+) -> None:
+    now = datetime.now(UTC)
+    bad = rule_in_force("amount", name="Bad", amount=5)
+    rule_in_force("velocity_count", name="Good", count=1, window="1h")
+    with instead(Amount, "SELECT 1 / 0"):
+        take(record("T1", people[0], 7, created_at=now - timedelta(minutes=3)))
+        flush()
+        with pytest.raises(CommandError, match="no version that is retired"):
+            call_command("rules", "give-up", "Bad", "--reason", "a wording that divides by zero")
+        lifecycle.retire(bad)
+        (problem,) = client.get("/readyz").json()["problems"]
+        assert problem.startswith("the rule “Bad”: ")
+        call_command("rules", "give-up", "Bad", "--reason", "a wording that divides by zero")
+        take(record("T2", people[0], 7, created_at=now - timedelta(minutes=2)))
+        flush()
+        assert client.get("/readyz").json()["problems"] == []
+    assert not Debt.objects.exists()
+    assert set(Hit.objects.values_list("version__rule__name", flat=True)) == {"Good"}
+    entry = Entry.objects.get(action=Action.VERSION_GIVEN_UP)
+    assert entry.reason == "a wording that divides by zero"
+    assert json.loads(entry.details)["records"] == 1
+    with pytest.raises(CommandError, match="owes nothing"):
+        call_command("rules", "give-up", "Bad", "--reason", "again")
+
+
+def full_minute(moment: datetime, minutes: int) -> datetime:
+    return moment.replace(second=0, microsecond=0) + timedelta(minutes=minutes)

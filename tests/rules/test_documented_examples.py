@@ -120,6 +120,41 @@ def test_what_one_user_did_is_hit_as_the_page_says(
     assert sorted(keys[each.transaction] for each in found(kind, parameters) if each.transaction) == hits
 
 
+@pytest.mark.parametrize(
+    ("kind", "parameters", "did", "told"),
+    [
+        ("amount", {"amount": 1000}, [Did("10:00", 2500)], ["2,500, and the limit is 1,000"]),
+        (
+            "round_amount",
+            {"multiple": 500, "least": 1000},
+            [Did("10:00", 1500)],
+            ["1,500 is 3 times 500"],
+        ),
+        ("listed", {"list_name": "Watched"}, [Did("12:30", 1)], ["on the list “Watched” then"]),
+        (
+            "velocity_sum",
+            {"total": 1000, "window": "1h"},
+            [Did("10:00", 400), Did("10:30", 700)],
+            ["1,100 in all within 1 hour"],
+        ),
+        (
+            "first_or_dormant",
+            {"days": 30, "least": 100},
+            [Did("1-1 10:00", 500), Did("1-20 10:00", 500), Did("3-1 10:00", 500)],
+            ["none is known before it", "asleep for 40 days, since 2026-01-20 10:00 UTC"],
+        ),
+    ],
+)
+def test_a_hit_says_why_it_is_one(
+    people: list[User], kind: str, parameters: dict[str, Any], did: list[Did], told: list[str]
+) -> None:
+    watched = UserList.objects.create(name="Watched")
+    ListEntry.objects.create(list=watched, user=people[0], starts_at=at("12:00"), ends_at=at("13:00"))
+    store(*(row(people[0], at(d.clock), d.amount, d.status, f"T{n}") for n, d in enumerate(did)))
+    hits = sorted(found(kind, parameters), key=lambda each: each.transaction or 0)
+    assert [read(kind, parameters).explain(each.figures) for each in hits] == told
+
+
 def test_what_is_accepted_late_is_hit_as_the_page_says(people: list[User]) -> None:
     store(*(row(people[0], at("10:00"), id=id) for id in ("A", "B")))
     Transaction.objects.filter(transaction_id="A").update(accepted_at=at("11:00"))

@@ -335,3 +335,15 @@ def test_seconds_and_hits_are_counted_by_version(people: list[User], client: Cli
         0,
         0,
     )
+
+
+def test_what_is_left_undone_after_a_flush_is_told(
+    people: list[User], client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule_in_force("amount", amount=5)
+    with monkeypatch.context() as broken:
+        broken.setattr("transactions.rules.gate.keep", lambda cursor, needed: 1 / 0)
+        flush()
+    (problem,) = client.get("/readyz").json()["problems"]
+    assert problem == "rules were left after a flush: ZeroDivisionError('division by zero')"
+    assert scraped(client)["rules_left_total"] >= 1

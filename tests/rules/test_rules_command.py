@@ -1,6 +1,7 @@
 """`manage.py rules`: what it prints, and its exit status."""
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -129,7 +130,7 @@ def test_a_backtest_tells_what_a_draft_would_have_found_beside_the_active_versio
     take(*(record(f"T{n}", people[0], n) for n in range(1, 10)))
     flush()
     run("import", written(tmp_path / "rules.json", 5))
-    assert "hits: 5, of 1 users; alerts: about 1" in run("backtest", "Rule 1")
+    assert "hits: 5, of 1 user; alerts: about 1" in run("backtest", "Rule 1")
     run("activate", "Rule 1")
     run("import", written(tmp_path / "rules.json", 7))
     told = run("backtest", "Rule 1")
@@ -145,7 +146,10 @@ def test_a_backtest_looks_at_the_range_that_is_named(people: list[User], tmp_pat
     within = ("--from", "2026-01-02T00:00Z", "--to", "2026-01-04T00:00Z")
     told = run("backtest", "Rule 1", *within).splitlines()
     assert told[1].startswith("2026-01-02 00:00 to 2026-01-04 00:00 UTC, in ")
-    assert told[2] == "hits: 2, of 1 users; alerts: about 1, 0.5 a day"
+    assert told[2] == "hits: 2, of 1 user; alerts: about 1, 0.5 a day"
+    assert told[3] == "transactions on 2 of 2 days"
+    rare = run("backtest", "Rule 1", "--from", "2026-01-04T00:00Z", "--to", "2026-01-14T00:00Z").splitlines()
+    assert rare[2:4] == ["hits: 1, of 1 user; alerts: about 1, 1.0 a day", "transactions on 1 of 10 days"]
     days = json.loads(run("backtest", "Rule 1", "--to", within[3], "--days", "3", "--json"))["days"]
     assert [(day["day"], day["hits"]) for day in days] == [
         ("2026-01-01", 1),
@@ -159,6 +163,7 @@ def test_a_backtest_looks_at_the_range_that_is_named(people: list[User], tmp_pat
     [
         (("--from", "2026-01-02T00:00Z", "--to", "2026-01-02T00:00Z"), "The range must end after it begins."),
         (("--from", "1990-01-02T00:00Z"), "The range must not be longer than 3,650 days."),
+        (("--from", "2999-01-02T00:00Z", "--to", "2999-01-03T00:00Z"), "The range must begin before now"),
         (("--from", "2026-01-02"), "no moment with a timezone"),
         (("--from", "2026-01-02T00:00Z", "--days", "3"), "not allowed with argument"),
     ],
@@ -255,6 +260,46 @@ def test_where_there_is_no_rule_the_starter_rules_come_into_force_and_later_star
     )
 
 
+def test_of_several_that_wait_one_is_named_and_what_is_approved_is_said(tmp_path: Path) -> None:
+    for amount in (5, 7):
+        run("import", written(tmp_path / "rules.json", amount))
+    told = refused("activate", "Rule 1")
+    assert "name one, --version. 1: The amount is at least 5.; 2: The amount is at least 7." in told
+    assert run("activate", "Rule 1", "--version", "2").endswith(" UTC\nThe amount is at least 7.\n")
+    assert run("activate", "Rule 1").endswith(" UTC\nThe amount is at least 5.\n")
+    assert refused("activate", "Rule 1") == "Rule 1, version 1 is active already, and no other waits."
+
+
+def test_who_wrote_and_who_approved_is_shown(people: list[User], tmp_path: Path) -> None:
+    ann, bob = people[0].username, people[1].username
+    grant(people[0], [Right.CHANGE_RULES])
+    grant(people[1], [Right.APPROVE_RULES])
+    run("import", written(tmp_path / "rules.json", 5), "--by", ann)
+    assert f"\n   MEDIUM, written by {ann}\n" in run("show", "Rule 1")
+    run("activate", "Rule 1", "--by", bob)
+    assert f"\n   MEDIUM, written by {ann}, approved by {bob}\n" in run("show", "Rule 1")
+
+
+def test_a_reader_that_has_read_enough_is_no_error() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as out:
+        call_command("rules", "schema", stdout=out)
+
+
+def test_with_four_eyes_a_start_makes_nothing_and_says_what_does(
+    people: list[User], settings: Settings
+) -> None:
+    settings.FOUR_EYES = True
+    assert "manage.py rules import --starter --by NAME" in run("start")
+    assert not Rule.objects.exists()
+    grant(people[0], [Right.CHANGE_RULES])
+    grant(people[1], [Right.APPROVE_RULES])
+    run("import", "--starter", "--by", people[0].username)
+    run("activate", "Failures in a row", "--by", people[1].username)
+    assert run("start") == "rules that came into force: 0\n"
+
+
 def test_a_starter_rule_that_looks_back_further_than_transactions_are_kept_stays_a_draft(
     settings: Settings,
 ) -> None:
@@ -274,5 +319,5 @@ def test_the_list_tells_what_each_rule_found(people: list[User], tmp_path: Path)
     pay_debt()
 
     first, second = run("list").splitlines()
-    assert first.endswith("The amount is at least 5. Hits in 7 days: 5. Open alerts: 2.")
+    assert first.endswith("The amount is at least 5. Raised in 7 days: 5. Open alerts: 2.")
     assert second.endswith("The amount is at least 50.")

@@ -42,6 +42,7 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...], Iterable[str]]] = {
     "ticks": ("Ticks of the flush, by what they came to.", ("outcome",), ("done", "failed", "expired")),
     "rule_hits": ("Hits that a version of a rule has raised.", ("rule", "version"), ()),
     "rule_failures": ("Times that a version of a rule has failed.", ("rule", "version"), ()),
+    "rules_left": ("Flushes after which rules were left with something undone.", (), ()),
     "websocket_closed": ("Websockets that we closed, by code.", ("code",), ("4003", "4008", "4013")),
 }
 HISTOGRAMS = {
@@ -140,7 +141,8 @@ def _counters(counts: dict[str, int]) -> Iterator[Metric]:
     for name, (help, labels, known) in COUNTERS.items():
         family = CounterMetricFamily(PREFIX + name, help, labels=labels)
         fields = {field for field in counts if field.startswith(f"{name}|")}
-        for field in sorted(fields | {f"{name}|{label}" for label in known}):
+        expected = {f"{name}|{label}" for label in known} if labels else {name}
+        for field in sorted(fields | expected):
             family.add_metric(field.split("|")[1:], counts.get(field, 0))
         yield family
 

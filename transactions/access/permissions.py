@@ -7,7 +7,7 @@ from rest_framework.request import Request
 
 from . import token_checks
 from .callers import anonymous_may
-from .rights import Right, rights_of
+from .rights import Right, Rights, rights_of
 
 if TYPE_CHECKING:
     # For types alone: when it is loaded, that module loads the classes that the settings name, this one too.
@@ -25,13 +25,23 @@ RIGHTS = {
 
 
 class MayUse(BasePermission):
-    """A token whose account has the right, staff that has it, or anybody in a private run."""
+    """A token whose account has the right, staff that has it, or anybody in a private run.
+
+    A view's right of None stands for any of them. What is missing is named.
+    """
+
+    message: str | None = None
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
-        rights: dict[str, Right] = getattr(view, "rights", RIGHTS)
+        rights: dict[str, Right | None] = getattr(view, "rights", RIGHTS)
         right = rights.get(request.method or "", Right.ADMINISTER)
+        self.message = "Any right is asked for." if right is None else f"The right “{right}” is missing."
         if isinstance(request.auth, token_checks.Access):
-            return right in request.auth.rights
+            return _has(request.auth.rights, right)
         if request.user.is_authenticated:
-            return request.user.is_staff and right in rights_of(request.user)
+            return request.user.is_staff and _has(rights_of(request.user), right)
         return anonymous_may(request._request)
+
+
+def _has(rights: Rights, right: Right | None) -> bool:
+    return bool(rights) if right is None else right in rights

@@ -26,6 +26,7 @@ class Action(models.TextChoices):
     VERSION_SUBMITTED = "version.submitted", "Version submitted"
     VERSION_APPROVED = "version.approved", "Version approved"
     VERSION_RETIRED = "version.retired", "Version retired"
+    VERSION_GIVEN_UP = "version.given_up", "What a version owed given up"
     LIST_MADE = "list.made", "List of users made"
     LIST_CHANGED = "list.changed", "List changed"
     LIST_DELETED = "list.deleted", "List deleted"

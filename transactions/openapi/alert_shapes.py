@@ -238,7 +238,7 @@ A_HIT_OF_ALERT = {
     "happened_at": A_MOMENT,
     "raised_at": A_MOMENT,
     "figures": {"count": 8},
-    "explanation": "8 within 10 minutes",
+    "explanation": "8 failures within 10 minutes",
     "suppressed": None,
 }
 A_SNOOZE = {
@@ -259,7 +259,7 @@ EXPLAINED = {
     **CLAIMED,
     "rule_version": 1,
     "sentence": "At least 5 transactions of a user fail within 10 minutes.",
-    "explanation": "8 within 10 minutes",
+    "explanation": "8 failures within 10 minutes",
     "what_to_do": "Call the customer.",
     "transactions": [
         {

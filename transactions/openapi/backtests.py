@@ -69,6 +69,7 @@ RESULT = an_object(
                 {"disposition": {"type": ["string", "null"]}, "alerts": COUNT, "again": COUNT}
             ),
         },
+        "days_with_transactions": {**COUNT, "description": "Days on which anything happened."},
         "seconds": {"type": "number", "minimum": 0},
     }
 )

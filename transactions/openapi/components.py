@@ -218,7 +218,7 @@ SHARED_ANSWERS = {
     ),
     "403": shared_answer(
         "The token or the session lacks the right; a session's CSRF token is missing.",
-        "You do not have permission to perform this action.",
+        "The right “post” is missing.",
     ),
     "405": shared_answer("Another method.", 'Method "PUT" not allowed.', "Allow"),
     "429": shared_answer(

@@ -193,7 +193,7 @@ A_HIT = {
     "amount": 2_000_000,
     "status": "SUCCESS",
     "happened_at": A_MOMENT,
-    "figures": {},
+    "figures": {"amount": 2_000_000},
     "raised_at": A_MOMENT,
     "alert": 1,
     "suppressed": None,

@@ -248,11 +248,11 @@ RULE_SCHEMA = call(
 A_FILE = {"lists": [], "rules": [{**AN_AMOUNT, "severity": "MEDIUM", "description": ""}]}
 EXPORT_RULES = call(
     operation_id="exportRules",
-    summary="A file of rules: of each the version that stands for it",
+    summary="A file of rules: of each the version in force, or the newest that waits to be",
     tags=[TAG],
     parameters=[OF_NAME],
     responses={
-        200: answer("All rules, or the one that is named.", ref("RuleFile"), one=A_FILE),
+        200: answer("All rules that are not retired, or the one that is named.", ref("RuleFile"), one=A_FILE),
         400: bad("name", unknown={"Name": ['Unknown parameter. Did you mean "name"?']}),
     },
 )
@@ -260,7 +260,7 @@ IMPORT_RULES = call(
     operation_id="importRules",
     summary="Make drafts of a file of rules, all or nothing",
     description=f"Up to {RULES_MAX:,} rules in {DOCUMENT_BYTES_MAX:,} bytes. A rule is known by its name; "
-    "where its newest version says the same already there is no other draft.",
+    "where the version in force, or one that waits, says the same already there is no other draft.",
     tags=[TAG],
     request={JSON: body(ref("RuleFile"), one=A_FILE)},
     responses={

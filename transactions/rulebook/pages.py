@@ -6,7 +6,7 @@ from django.db.models import Prefetch, Q, QuerySet
 
 from ..reading.paging import Page, cursor_of
 from ..rules import user_lists
-from ..rules.activity import hits_lately
+from ..rules.activity import COUNTED_MAX, hits_lately
 from ..rules.documents import said_by, with_said
 from ..rules.kinds.registry import read_kept
 from ..rules.models import Hit, ListEntry, Rule, UserList, Version, VersionState
@@ -45,8 +45,16 @@ def _with_versions(rules: QuerySet[Rule]) -> list[Rule]:
     ]
     counted = in_time(lambda: hits_lately(judged))
     for rule in found:
-        rule.lately = (None, None) if counted is None else counted.get(rule.pk, (0, 0))  # type: ignore[attr-defined]
+        rule.lately = _hits(counted, rule.pk)  # type: ignore[attr-defined]
     return found
+
+
+def _hits(counted: dict[int, list[int]] | None, rule: int) -> tuple[int | None, int | None]:
+    """Of 7 and of 30 days, those in shadow too."""
+    if counted is None:
+        return None, None
+    week, month, shadow_week, shadow_month = counted.get(rule, [0, 0, 0, 0])
+    return min(week + shadow_week, COUNTED_MAX), min(month + shadow_month, COUNTED_MAX)
 
 
 def rules(asked: dict[str, Any]) -> Page:

@@ -14,14 +14,22 @@ ALERT, CURSOR = Alert._meta.db_table, ClockCursor._meta.db_table
 
 LATEST_MAX = 20
 
+# Whether a hit was raised in shadow: any other joins an alert, or says why it does not.
+IN_SHADOW = "{hit}.alert_id IS NULL AND {hit}.suppressed = ''"
 # Beyond it nothing is counted: a rule that everything hits costs its reader no more than another.
 COUNTED_MAX = 10_000
-# Purpose: hits of versions in 7 and in 30 days, by the index hit_by_version.
+# Purpose: hits of versions in 7 and in 30 days, by the index hit_by_version; of each those in shadow too.
 _OF_DAYS = f"""
-    (SELECT count(*) FROM (SELECT FROM {HIT} h
-      WHERE h.version_id = v.id AND h.raised_at > now() - interval '{{}} days' LIMIT {COUNTED_MAX}) counted)
+    CROSS JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE NOT in_shadow) AS hits, count(*) FILTER (WHERE in_shadow) AS in_shadow
+          FROM (SELECT {IN_SHADOW.format(hit="h")} AS in_shadow FROM {HIT} h
+                 WHERE h.version_id = v.id AND h.raised_at > now() - interval '{{0}} days'
+                 LIMIT {COUNTED_MAX}) counted) of_{{0}}
 """
-COUNT_HITS = f"SELECT v.id, {_OF_DAYS.format(7)}, {_OF_DAYS.format(30)} FROM unnest(%s::bigint[]) v (id)"
+COUNT_HITS = f"""
+    SELECT v.id, of_7.hits, of_30.hits, of_7.in_shadow, of_30.in_shadow
+      FROM unnest(%s::bigint[]) v (id) {_OF_DAYS.format(7)} {_OF_DAYS.format(30)}
+"""
 # Purpose: alerts that are not closed, by the index that keeps them one of each rule and user.
 COUNT_ALERTS = f"""
     SELECT rule, count(*) FROM {ALERT} WHERE state <> 'CLOSED' AND rule = ANY(%s) GROUP BY rule
@@ -58,6 +66,9 @@ class Activity:
 
     hits_7_days: int = 0
     hits_30_days: int = 0
+    # Hits without alerts, which the others leave out.
+    shadow_7_days: int = 0
+    shadow_30_days: int = 0
     open_alerts: int = 0
     # None for a rule that never fired.
     last_hit: datetime | None = None
@@ -66,21 +77,18 @@ class Activity:
     error: str = ""
 
 
-def hits_lately(versions: Iterable[tuple[int, int]]) -> dict[int, tuple[int, int]]:
-    """By rule the hits that were raised in 7 and in 30 days, each counted up to COUNTED_MAX.
+def hits_lately(versions: Iterable[tuple[int, int]]) -> dict[int, list[int]]:
+    """By rule the hits that were raised in 7 and in 30 days, then those in shadow; each up to COUNTED_MAX.
 
     `versions` are rules and versions of theirs, by their keys. Raises django.db.Error.
     """
     rules = {version: rule for rule, version in versions}
-    found = dict.fromkeys(rules.values(), (0, 0))
+    found = {rule: [0, 0, 0, 0] for rule in rules.values()}
     with connection.cursor() as cursor:
         cursor.execute(COUNT_HITS, [list(rules)])
-        for version, week, month in cursor.fetchall():
+        for version, *counts in cursor.fetchall():
             before = found[rules[version]]
-            found[rules[version]] = (
-                min(before[0] + week, COUNTED_MAX),
-                min(before[1] + month, COUNTED_MAX),
-            )
+            found[rules[version]] = [min(sum(each), COUNTED_MAX) for each in zip(before, counts, strict=True)]
     return found
 
 
@@ -94,8 +102,9 @@ def of_rules(rules: Sequence[int]) -> dict[int, Activity]:
     found = {rule: Activity() for rule in rules}
     keys = list(rules)
     judged = Version.objects.filter(rule__in=keys).exclude(effective_from=None)
-    for rule, (week, month) in hits_lately(judged.values_list("rule_id", "pk")).items():
-        found[rule].hits_7_days, found[rule].hits_30_days = week, month
+    for rule, counts in hits_lately(judged.values_list("rule_id", "pk")).items():
+        found[rule].hits_7_days, found[rule].hits_30_days = counts[:2]
+        found[rule].shadow_7_days, found[rule].shadow_30_days = counts[2:]
     with connection.cursor() as cursor:
         cursor.execute(COUNT_ALERTS, [keys])
         for rule, alerts in cursor.fetchall():

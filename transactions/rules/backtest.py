@@ -15,7 +15,7 @@ from django.contrib.auth import get_user_model
 
 from ..models import Transaction
 from ..stores.postgres_session import Session
-from . import evaluation
+from . import evaluation, slices
 from .backtest_result import BacktestResult, summary
 from .kinds.clock import ClockKind, PendingTooLong
 from .kinds.kind import Bound, Kind
@@ -24,6 +24,7 @@ TABLE, USER = Transaction._meta.db_table, get_user_model()._meta.db_table
 
 # What PostgreSQL shows the session as.
 SESSION = "transactions backtest"
+# A slice has so many users, and about so many rows, at most: it is watched and ended between two.
 SLICE_USERS = 1_000
 SLICE_ROWS = 100_000
 # Of what is looked at by the quarter of an hour.
@@ -41,13 +42,7 @@ BEGIN = f"""
 """
 # Purpose: how many users there are to go through, for the progress.
 COUNT_USERS = f"SELECT count(*) FROM {USER}"
-# Purpose: the next users, all of whose range is looked at.
-LOOK = f"""
-    INSERT INTO rule_look (version, user_id, lo, hi)
-    SELECT 0, id, %(begin)s, %(end)s FROM {USER} WHERE id > %(after)s ORDER BY id LIMIT {SLICE_USERS}
-"""
-# Purpose: where the next slice of users begins; and none is looked at until then.
-SELECT_LAST_USER = "SELECT max(user_id) FROM rule_look"
+# Purpose: the slice is done with.
 LOOK_AWAY = "DELETE FROM rule_look"
 # Purpose: the hits of a slice, as they are handed out one by one: of users, of rows, and of moments.
 FIND = f"{evaluation.SCOPE} SELECT * FROM ({{text}}) found ORDER BY user_id, created_at, id"
@@ -139,7 +134,8 @@ def run(
             bound, bound_beside = Bound("this_"), Bound("other_")
             this, other = kind.sql(bound), None if beside is None else beside.sql(bound_beside)
             text = summary(this, other, scope=evaluation.SCOPE, rule=rule)
-            for _ in _slices(cursor, begin, end, progress):
+            window_s = max(kind.window_s, 0 if beside is None else beside.window_s)
+            for _ in _slices(cursor, begin, end, window_s, progress):
                 cursor.execute(text, {**values, **bound.values, **bound_beside.values})
                 result.add(cursor.fetchone())
         result.show(cursor, kind)
@@ -160,7 +156,7 @@ def find(
             for values in _clock_steps(cursor, kind, begin, end, progress):
                 yield from _rows(cursor, _template(kind), kind, values)
         else:
-            for _ in _slices(cursor, begin, end, progress):
+            for _ in _slices(cursor, begin, end, kind.window_s, progress):
                 yield from _rows(cursor, FIND, kind, {"begin": begin, "end": end, "version": 0})
 
 
@@ -179,18 +175,18 @@ def _walks(kind: Kind) -> str:
     return kind.walks if isinstance(kind, ClockKind) else "users"
 
 
-def _slices(cursor: Any, begin: datetime, end: datetime, progress: Progress) -> Iterator[None]:
+def _slices(cursor: Any, begin: datetime, end: datetime, window_s: int, progress: Progress) -> Iterator[None]:
     """Users by the slice, each put where a text looks for whom to look at."""
     cursor.execute(COUNT_USERS)
-    users, done, after = cursor.fetchone()[0], 0, 0
+    users, done, last = cursor.fetchone()[0], 0, 0
     while True:
-        cursor.execute(LOOK, {"begin": begin, "end": end, "after": after})
-        looked = cursor.rowcount
+        looked, last = slices.look(
+            cursor, 0, begin, end, after=last, window_s=window_s, users=SLICE_USERS, rows=SLICE_ROWS
+        )
         if not looked:
             return
         yield
-        cursor.execute(SELECT_LAST_USER)
-        after, done = cursor.fetchone()[0], done + looked
+        done += looked
         cursor.execute(LOOK_AWAY)
         if not progress(done, users):
             raise Cancelled

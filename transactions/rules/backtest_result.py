@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 from ..alerts.grouping import QUIET_HOURS
 from ..alerts.models import Alert
-from ..models import Transaction
+from ..models import Rollup, Transaction
 from .kinds.kind import Kind
+from .kinds.wording import counted
 from .models import Hit
 
 SAMPLE, TOP = 20, 10
@@ -73,6 +74,11 @@ ALERTS = f"""
 """
 OF_USERS = """AND a."user" IN (SELECT user_id FROM scope)"""
 NO_ALERTS = "SELECT NULL::text AS disposition, 0 AS alerts, 0 AS again WHERE false"
+# Purpose: on how many days of UTC anything happened.
+COUNT_DAYS = f"""
+    SELECT count(DISTINCT (bucket AT TIME ZONE 'UTC')::date) FROM {Rollup._meta.db_table}
+     WHERE bucket > %(begin)s::timestamptz - interval '15 minutes' AND bucket < %(end)s
+"""
 # Purpose: what those that are shown are called, and their status now.
 SELECT_SHOWN = f"SELECT id, transaction_id, status FROM {Transaction._meta.db_table} WHERE id = ANY(%s)"
 
@@ -133,6 +139,8 @@ class BacktestResult:
     other_episodes: int | None = None
     # Of past alerts of the rule, by disposition.
     alerts: dict[str, Recalled] = field(default_factory=dict)
+    # Days of the range on which anything happened, whether it is a hit or not.
+    days_with_transactions: int = 0
     seconds: float = 0.0
     _lowest: list[dict[str, Any]] = field(default_factory=list)
 
@@ -169,7 +177,9 @@ class BacktestResult:
             self.amount_most = max(known[1] or 0, day["most"])
 
     def show(self, cursor: Any, kind: Kind) -> None:
-        """Fills the sample, in the order of time; once all slices are added."""
+        """Fills the sample, in the order of time, and counts the days; once all slices are added."""
+        cursor.execute(COUNT_DAYS, {"begin": self.begin, "end": self.end})
+        (self.days_with_transactions,) = cursor.fetchone()
         cursor.execute(SELECT_SHOWN, ([each["id"] for each in self._lowest if each["id"]],))
         known = {id: (name, status) for id, name, status in cursor.fetchall()}
         self.sample = [
@@ -193,14 +203,17 @@ class BacktestResult:
 
     def __str__(self) -> str:
         """A few lines for a terminal."""
-        days = max(1, round((self.end - self.begin) / timedelta(days=1)))
+        whose = f", of {counted(self.users, 'user')}" if self.users or not self.hits else ""
         lines = [
             f"{self.begin:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M} UTC, in {self.seconds:.1f} s",
-            f"hits: {self.hits}, of {self.users} users; alerts: about {self.episodes}, "
-            f"{self.episodes / days:.1f} a day",
+            f"hits: {self.hits:,}{whose}; alerts: about {self.episodes:,}, "
+            f"{self.episodes / max(1, self.days_with_transactions):,.1f} a day",
+            f"transactions on {self.days_with_transactions:,} of {counted(len(self.days()), 'day')}",
         ]
         if self.amount_least is not None:
-            lines.append(f"amounts: {self.amount_least} to {self.amount_most}, {self.amount_total} in all")
+            lines.append(
+                f"amounts: {self.amount_least:,} to {self.amount_most:,}, {self.amount_total:,} in all"
+            )
         if self.top_users:
             lines.append("most hit: " + ", ".join(f"user {user} ({hits})" for user, hits in self.top_users))
         for disposition, recalled in sorted(self.alerts.items()):
@@ -236,6 +249,7 @@ class BacktestResult:
                 {"disposition": disposition or None, **recalled._asdict()}
                 for disposition, recalled in sorted(self.alerts.items())
             ],
+            "days_with_transactions": self.days_with_transactions,
             "seconds": self.seconds,
         }
 

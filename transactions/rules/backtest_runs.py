@@ -6,8 +6,10 @@ from the beginning, and given up when that happens twice.
 """
 
 import logging
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,15 +18,15 @@ import redis
 from celery import current_app
 from celery.exceptions import OperationalError
 from django.conf import settings
+from django.db import DatabaseError, transaction
 from django.db import connection as database
-from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from ..queue.keys import QUEUE
 from ..stores.postgres_session import Session
 from ..stores.redis_connection import connection
-from . import backtest
+from . import backtest, lifecycle
 from .kinds.kind import Kind, as_json
 from .kinds.registry import read
 from .models import UNFINISHED, Backtest, BacktestState, Rule, Version, VersionState
@@ -40,6 +42,8 @@ ATTEMPTS_MAX = 2
 RANGE_DAYS, RANGE_DAYS_MAX = 30, 3_650
 # How often progress is noted and a cancel looked for, at most.
 NOTED_EVERY_S = 0.5
+# How often it is looked whether what runs is to end, however long a slice takes.
+LOOKED_EVERY_S = 1.0
 # Between two slices a run waits so long, at most, while the flush is behind.
 PAUSE_S_MAX, PAUSE_S = 10.0, 0.5
 
@@ -133,17 +137,22 @@ def range_of(
 
     Raises RangeRefused.
     """
-    if end is None:
-        with database.cursor() as cursor:
-            cursor.execute("SELECT now()")
-            end = cursor.fetchone()[0]
-    assert end is not None
+    with database.cursor() as cursor:
+        cursor.execute("SELECT now()")
+        now: datetime = cursor.fetchone()[0]
+    end = now if end is None else end
     try:
         begin = end - timedelta(days=days or RANGE_DAYS) if begin is None else begin
     except OverflowError:
         begin = end
+    try:
+        lifecycle.check_not_before_all(begin)
+    except lifecycle.MomentRefused as refused:
+        raise RangeRefused(str(refused)) from None
     if begin >= end:
         raise RangeRefused("The range must end after it begins.")
+    if begin > now:
+        raise RangeRefused("The range must begin before now: nothing is known of the future.")
     if end - begin > timedelta(days=RANGE_DAYS_MAX):
         raise RangeRefused(f"The range must not be longer than {RANGE_DAYS_MAX:,} days.")
     return begin, end
@@ -246,16 +255,18 @@ def _take(pk: int) -> bool:
 
 def _run(taken: Backtest, session: Session, stopping: Callable[[], bool]) -> None:
     began = time.monotonic()
+    watch = _Watch(taken.pk, stopping)
     try:
-        result = backtest.run(
-            read(taken.kind, taken.parameters),
-            taken.begin,
-            taken.end,
-            beside=None if taken.beside is None else read(taken.beside.kind, taken.beside.parameters),
-            rule=taken.rule_id,
-            progress=_Watch(taken.pk, stopping),
-            session=session,
-        )
+        with watch.over(session):
+            result = backtest.run(
+                read(taken.kind, taken.parameters),
+                taken.begin,
+                taken.end,
+                beside=None if taken.beside is None else read(taken.beside.kind, taken.beside.parameters),
+                rule=taken.rule_id,
+                progress=watch,
+                session=session,
+            )
     except backtest.Cancelled:
         _end(taken.pk, BacktestState.CANCELLED)
     except GivenBack:
@@ -275,26 +286,68 @@ def _end(pk: int, state: BacktestState, **more: Any) -> None:
 
 
 class _Watch:
-    """Between two slices: notes how far it is, looks whether it is to end, and lets the flush go first."""
+    """Looks whether a run is to end: between two slices, where it also notes how far it is and lets the
+    flush go first, and amid a slice, whose statement is cancelled then.
+    """
 
     def __init__(self, pk: int, stopping: Callable[[], bool]) -> None:
         self._pk, self._stopping = pk, stopping
         self._deadline = time.monotonic() + backtest.RUN_S_MAX
         self._noted_at = 0.0
+        self._ended_by: Exception | None = None
 
     def __call__(self, done: int, total: int) -> bool:
         if done < total:
             self._let_flush_go_first()
-        if self._stopping() and done < total:
-            raise GivenBack
-        if time.monotonic() > self._deadline:
-            raise TimeoutError(f"It took longer than {backtest.RUN_S_MAX:.0f} s.")
+        ended_by = self._is_over()
+        # What is done to its end is not given back.
+        if ended_by is not None and (done < total or not isinstance(ended_by, GivenBack)):
+            raise ended_by
         if time.monotonic() - self._noted_at >= NOTED_EVERY_S:
-            running = Backtest.objects.filter(pk=self._pk, state=BacktestState.RUNNING, cancel_asked=False)
-            if not running.update(steps_done=done, steps=total):
+            if not self._unless_cancelled().update(steps_done=done, steps=total):
                 return False
             self._noted_at = time.monotonic()
         return True
+
+    @contextmanager
+    def over(self, session: Session) -> Iterator[None]:
+        """While the block runs in the session a thread looks, too, and cancels the statement that runs."""
+        done = threading.Event()
+        looking = threading.Thread(target=self._look, args=(session, done), daemon=True)
+        looking.start()
+        try:
+            yield
+        except psycopg2.errors.QueryCanceled:
+            if self._ended_by is None:
+                raise
+            raise self._ended_by from None
+        finally:
+            done.set()
+            looking.join()
+
+    def _look(self, session: Session, done: threading.Event) -> None:
+        while not done.wait(LOOKED_EVERY_S):
+            try:
+                cancelled = not self._unless_cancelled().exists()
+                self._ended_by = backtest.Cancelled() if cancelled else self._is_over()
+                if self._ended_by is not None:
+                    session.cancel()
+            except (DatabaseError, psycopg2.Error) as error:
+                # The run itself finds out whether PostgreSQL is away.
+                log.warning("It was not seen whether backtest %s is to end: %r", self._pk, error)
+            finally:
+                # A connection of this thread's own.
+                database.close()
+
+    def _unless_cancelled(self) -> QuerySet[Backtest]:
+        return Backtest.objects.filter(pk=self._pk, state=BacktestState.RUNNING, cancel_asked=False)
+
+    def _is_over(self) -> Exception | None:
+        if self._stopping():
+            return GivenBack()
+        if time.monotonic() > self._deadline:
+            return TimeoutError(f"It took longer than {backtest.RUN_S_MAX:.0f} s.")
+        return None
 
     def _let_flush_go_first(self) -> None:
         until = time.monotonic() + PAUSE_S_MAX

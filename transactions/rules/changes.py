@@ -15,6 +15,8 @@ class NameTaken(Exception):
 def create(name: str, kind: Any, parameters: Any, author: Any, *, severity: str, description: str) -> Rule:
     """A rule with its first draft. Raises NameTaken, and Unfit, which names the gap."""
     said = {"severity": severity, "description": description}
+    # All that is wrong is told before it is tried.
+    lifecycle.checked_form(kind, parameters)
     try:
         with transaction.atomic():
             rule = Rule.objects.create(name=name, **said)

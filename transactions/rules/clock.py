@@ -6,18 +6,24 @@ that has ended is not once all of its time was. What fails is
 tried again later and later, from where it was, with fewer rows and more time.
 """
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+
+import psycopg2
 
 from ..models import Transaction
 from ..stores.postgres_session import Session
 from . import evaluation
 from .evaluation import Findings
 from .kinds.clock import BUCKET_S, ClockKind, PendingTooLong
+from .locks import share
 from .models import ClockCursor, Hit
 from .versions import Judging
+
+log = logging.getLogger(__name__)
 
 TABLE, HIT, CURSOR = Transaction._meta.db_table, Hit._meta.db_table, ClockCursor._meta.db_table
 
@@ -48,9 +54,11 @@ SET_CURSOR = f"""
 # Purpose: a version failed, and is tried again later.
 SET_ERROR = f"""
     INSERT INTO {CURSOR} AS kept (version_id, error, attempts, due_at)
-    VALUES (%(version)s, %(error)s, 1, clock_timestamp() + make_interval(secs => %(secs)s))
+    VALUES (%(version)s, %(error)s, 1, clock_timestamp() + make_interval(secs => {RETRY_S}))
         ON CONFLICT (version_id) DO UPDATE
-       SET error = excluded.error, attempts = kept.attempts + 1, due_at = excluded.due_at
+       SET error = excluded.error, attempts = kept.attempts + 1,
+           due_at = clock_timestamp() + make_interval(
+               secs => least({RETRY_S_MAX}, {RETRY_S} * power(2, least(kept.attempts, 20))))
 """
 # Purpose: the end of the next rows; before the first that was accepted too lately.
 SELECT_STEP = f"""
@@ -67,7 +75,7 @@ INSERT_MOMENTS = f"""
     INSERT INTO {HIT} (version_id, bucket, happened_at, figures)
     SELECT %(version)s, f.bucket, f.happened_at, f.figures FROM ({{text}}) f ORDER BY f.bucket
         ON CONFLICT (version_id, bucket) DO NOTHING
-    RETURNING id, "user", happened_at
+    RETURNING id, "user", happened_at, bucket
 """
 
 
@@ -76,15 +84,28 @@ def look(
 ) -> Findings:
     """Looks at what is so at `moment`, up to which everything accepted is stored. By the one who stores.
 
-    Stops early when not to `go_on`; the next call goes on from there. Raises psycopg2.Error for what
-    is no rule's fault.
+    Stops early when not to `go_on`, and while somebody changes what is judged by; the next call goes on
+    from there. Whatever one version meets is its own failure, and the next one looks all the same. Raises
+    psycopg2.Error where not even that can be noted.
     """
     findings = Findings()
     for version in versions:
         while version.is_clock:
             began = time.monotonic()
-            with session.transaction() as cursor:
-                more = _step(cursor, version, moment, findings)
+            try:
+                with session.transaction() as cursor:
+                    if not share(cursor):
+                        return findings
+                    more = _step(cursor, version, moment, findings)
+            except psycopg2.InterfaceError:
+                raise
+            except Exception as error:
+                # A fault of ours deserves its traceback. Where the connection is gone, what follows fails.
+                is_ours = not isinstance(error, psycopg2.Error)
+                log.error("The clock of version %s failed: %r", version.id, error, exc_info=is_ours)
+                with session.transaction() as cursor:
+                    _fail(cursor, version, str(error).partition("\n")[0] or repr(error), findings)
+                more = False
             findings.seconds[version.id] = findings.seconds.get(version.id, 0) + time.monotonic() - began
             if not more or not go_on():
                 break
@@ -98,7 +119,7 @@ def _step(cursor: Any, version: Judging, moment: datetime, findings: Findings) -
         return False
     kind = version.kind
     if version.unreadable:
-        _fail(cursor, version, version.unreadable, attempts, findings)
+        _fail(cursor, version, version.unreadable, findings)
         return False
     assert isinstance(kind, ClockKind)
     cursor.execute(evaluation.limit(times=min(attempts + 1, TIMES_MAX)))
@@ -123,7 +144,7 @@ def _step(cursor: Any, version: Judging, moment: datetime, findings: Findings) -
     statement = evaluation.INSERT_HITS if kind.of_transaction else INSERT_MOMENTS
     found = evaluation.attempt(cursor, statement.format(scope="WITH", text=text), {**bound, **values})
     if isinstance(found, str):
-        _fail(cursor, version, found, attempts, findings)
+        _fail(cursor, version, found, findings)
         return False
     done = not more and version.end is not None and reached >= version.end + kind.late
     cursor.execute(SET_CURSOR, {"version": version.id, **step, "done": done, "more": more})
@@ -133,10 +154,9 @@ def _step(cursor: Any, version: Judging, moment: datetime, findings: Findings) -
     return more
 
 
-def _fail(cursor: Any, version: Judging, error: str, attempts: int, findings: Findings) -> None:
+def _fail(cursor: Any, version: Judging, error: str, findings: Findings) -> None:
     findings.failed[version.id] = error
-    seconds = min(RETRY_S_MAX, RETRY_S * 2**attempts)
-    cursor.execute(SET_ERROR, {"version": version.id, "error": error[:200], "secs": seconds})
+    cursor.execute(SET_ERROR, {"version": version.id, "error": error[:200]})
 
 
 def _last_bucket(moment: datetime) -> datetime:

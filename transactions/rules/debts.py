@@ -14,9 +14,9 @@ from psycopg2.extras import Json
 
 from ..stores.crash_points import crash_point
 from ..stores.postgres_session import Session
-from . import evaluation, gate
+from . import evaluation, gate, slices
 from .evaluation import Findings, Touched
-from .locks import impatient
+from .locks import impatient, share
 from .models import Debt
 from .versions import judging
 
@@ -27,6 +27,8 @@ DEBT = Debt._meta.db_table
 # Rows judged by one transaction, halved with each attempt that fails.
 SLICE_ROWS = 10_000
 SLICE_ROWS_MIN = 100
+# Users looked at by one transaction, of what happened in a time; most may have nothing in it.
+SLICE_USERS = 5_000
 # How often that is halved, at most; and doubled again, once by each slice that is paid.
 HALVINGS_MAX = 7
 # And with each attempt rules are given more time, up to so many times as much as of a chunk.
@@ -40,10 +42,10 @@ FUTURE_IDS_MAX = 1_000
 
 # Purpose: something is owed.
 INSERT = f"""
-    INSERT INTO {DEBT} (version_id, first_id, last_id, ids, since, since_id, until, count_in_gate, records,
+    INSERT INTO {DEBT} (version_id, first_id, last_id, ids, since, after_user, until, count_in_gate, records,
                         due_at, attempts, error)
-    VALUES (%(version)s, %(first)s, %(last)s, %(ids)s, %(since)s, %(since_id)s, %(until)s, %(count_in_gate)s,
-            %(records)s, coalesce(%(due_at)s, now()), %(attempts)s, %(error)s) RETURNING id
+    VALUES (%(version)s, %(first)s, %(last)s, %(ids)s, %(since)s, %(after_user)s, %(until)s,
+            %(count_in_gate)s, %(records)s, coalesce(%(due_at)s, now()), %(attempts)s, %(error)s) RETURNING id
 """
 # Purpose: the next range of the same flush joins the debt of the one before.
 EXTEND = f"""
@@ -52,7 +54,7 @@ EXTEND = f"""
 """
 # Purpose: the next debt to pay. Of a version that failed lately nothing is tried until it is its time.
 SELECT_DUE = f"""
-    SELECT id, version_id, first_id, last_id, ids, since, since_id, until, count_in_gate, attempts
+    SELECT id, version_id, first_id, last_id, ids, since, after_user, until, count_in_gate, attempts
       FROM {DEBT} d
      WHERE due_at <= now()
        AND NOT EXISTS (SELECT FROM {DEBT} f
@@ -67,8 +69,8 @@ SELECT_OPEN = f"""
 # Purpose: a slice of a debt is paid. One that failed keeps its error until its slices are whole again: until
 # then its version owes each chunk at once, which would cost every chunk as much as it may take.
 MOVE = f"""
-    UPDATE {DEBT} SET first_id = %(first)s, last_id = %(last)s, ids = %(ids)s, since = %(since)s,
-                      since_id = %(since_id)s, records = greatest(0, records - %(rows)s),
+    UPDATE {DEBT} SET first_id = %(first)s, last_id = %(last)s, ids = %(ids)s, after_user = %(after_user)s,
+                      records = greatest(0, records - %(rows)s),
                       attempts = greatest(0, least(attempts, {HALVINGS_MAX}) - 1),
                       error = CASE WHEN attempts > 1 THEN error ELSE '' END
      WHERE id = %(id)s
@@ -81,8 +83,6 @@ POSTPONE = f"""
                       due_at = now() + make_interval(secs => %(secs)s)
      WHERE id = %(id)s
 """
-# Purpose: where a slice of what happened since a moment ended.
-LAST_TOUCHED = "SELECT created_at, id FROM rule_touched ORDER BY created_at DESC, id DESC LIMIT 1"
 
 
 class Owed(NamedTuple):
@@ -94,7 +94,7 @@ class Owed(NamedTuple):
     last: int | None
     ids: list[int]
     since: datetime | None
-    since_id: int | None
+    after_user: int | None
     until: datetime | None
     count_in_gate: bool
     attempts: int
@@ -118,7 +118,10 @@ def owe(
     due_at: datetime | None = None,
     error: str = "",
 ) -> int:
-    """Writes a row of debt, in the cursor's transaction; its key."""
+    """Writes a row of debt, in the cursor's transaction; its key.
+
+    What happened in a time (`since`) is owed by one version, and is due when all of that has begun.
+    """
     cursor.execute(
         INSERT,
         {
@@ -127,7 +130,7 @@ def owe(
             "last": last,
             "ids": Json(ids or []),
             "since": since,
-            "since_id": None if since is None else 0,
+            "after_user": None if since is None else 0,
             "until": until,
             "count_in_gate": count_in_gate,
             "records": records,
@@ -155,7 +158,8 @@ def extend(cursor: Any, debt: int, first: int, last: int, ids: list[int], record
 def pay(session: Session, go_on: Callable[[], bool], tell: Callable[[Findings], None]) -> None:
     """Pays what is due, slice by slice, at least one, while `go_on`; `tell` is told of each.
 
-    By the one who stores. Raises psycopg2.Error for what is no rule's fault.
+    By the one who stores. While somebody changes what is judged by nothing is paid, and the next call goes
+    on. Raises psycopg2.Error for what is no rule's fault.
     """
     while True:
         with impatient(session) as cursor:
@@ -167,6 +171,8 @@ def pay(session: Session, go_on: Callable[[], bool], tell: Callable[[Findings], 
         try:
             with impatient(session) as cursor:
                 findings = _pay_slice(cursor, debt)
+            if findings is None:
+                return
             tell(findings)
         except psycopg2.InterfaceError:
             raise
@@ -184,15 +190,20 @@ def _postpone(session: Session, debt: Owed, error: str) -> None:
         cursor.execute(POSTPONE, {"id": debt.id, "error": error or "unknown", "secs": seconds})
 
 
-def _pay_slice(cursor: Any, debt: Owed) -> Findings:
-    """Judges the next rows of a debt, and moves its cursor, in the cursor's transaction."""
+def _pay_slice(cursor: Any, debt: Owed) -> Findings | None:
+    """Judges the next rows of a debt, and moves its cursor, in the cursor's transaction.
+
+    None where somebody changes what is judged by: what begins with this minute may not be seen yet.
+    """
+    if not share(cursor):
+        return None
     evaluation.prepare(cursor)
     cursor.execute(evaluation.limit(times=min(debt.attempts + 1, TIMES_MAX)))
-    part, rest = _touch(cursor, debt)
-    touched = evaluation.describe(cursor)
-    findings = Findings()
-    if touched is not None:
-        findings = _judge(cursor, part, touched)
+    size = max(SLICE_ROWS_MIN, SLICE_ROWS >> min(debt.attempts, HALVINGS_MAX))
+    if debt.first is None and not debt.ids and debt.since is not None:
+        findings, rows, rest = _judge_users(cursor, debt, size)
+    else:
+        findings, rows, rest = _judge_rows(cursor, debt, size)
     crash_point("debt.amid")
     if rest is None:
         cursor.execute(DELETE, (debt.id,))
@@ -204,12 +215,43 @@ def _pay_slice(cursor: Any, debt: Owed) -> Findings:
                 "first": rest.first,
                 "last": rest.last,
                 "ids": Json(rest.ids),
-                "since": rest.since,
-                "since_id": rest.since_id,
-                "rows": 0 if touched is None else touched.rows,
+                "after_user": rest.after_user,
+                "rows": rows,
             },
         )
     return findings
+
+
+def _judge_users(cursor: Any, debt: Owed, size: int) -> tuple[Findings, int, Owed | None]:
+    """Judges all that the next users did in the time of a debt, by slices of users as a backtest does: of
+    what comes one after the other in time nearly every row is another user's, with a window of its own.
+
+    What came of it, how many rows that were, and what is left. Raises Failed.
+    """
+    assert debt.since is not None
+    assert debt.until is not None
+    version = next((each for each in judging(cursor) if each.id == debt.version), None)
+    if version is None:
+        return Findings(), 0, None
+    if version.unreadable:
+        raise Failed(version.unreadable)
+    asked = {"after": debt.after_user or 0, "window_s": version.kind.window_s, "users": SLICE_USERS}
+    looked, last = slices.look(cursor, version.id, debt.since, debt.until, **asked, rows=size)
+    if not looked:
+        return Findings(), 0, None
+    findings = evaluation.evaluate_looked_at(cursor, version)
+    if version.id in findings.failed:
+        raise Failed(findings.failed[version.id])
+    return findings, slices.count_rows(cursor, version.id), debt._replace(after_user=last)
+
+
+def _judge_rows(cursor: Any, debt: Owed, size: int) -> tuple[Findings, int, Owed | None]:
+    """Judges the next rows of a debt, by their ids; as `_judge_users`."""
+    part, rest = _touch(cursor, debt, size)
+    touched = evaluation.describe(cursor)
+    if touched is None:
+        return Findings(), 0, rest
+    return _judge(cursor, part, touched), touched.rows, rest
 
 
 def _judge(cursor: Any, part: Owed, touched: Touched) -> Findings:
@@ -252,35 +294,15 @@ def owe_part(cursor: Any, version: int, part: Owed, records: int, error: str = "
     owe(cursor, version=version, first=part.first, last=part.last, ids=part.ids, records=records, error=error)
 
 
-def _touch(cursor: Any, debt: Owed) -> tuple[Owed, Owed | None]:
+def _touch(cursor: Any, debt: Owed, size: int) -> tuple[Owed, Owed | None]:
     """Touches the next rows of a debt: that part of it, and what is left then, None if nothing."""
-    size = max(SLICE_ROWS_MIN, SLICE_ROWS >> min(debt.attempts, HALVINGS_MAX))
     none = debt._replace(first=None, last=None, ids=[], since=None)
     if debt.first is not None and debt.last is not None:
         last = min(debt.first + size - 1, debt.last)
         cursor.execute(evaluation.TOUCH_RANGE, {"first": debt.first, "last": last, "is_new": True})
         part = none._replace(first=debt.first, last=last)
         more = debt._replace(first=last + 1) if last < debt.last else debt._replace(first=None, last=None)
-        return part, more if more.first is not None or more.ids or more.since is not None else None
-    if debt.ids:
+    else:
         cursor.execute(evaluation.TOUCH_IDS, {"ids": debt.ids[:size], "is_new": False})
-        more = debt._replace(ids=debt.ids[size:])
-        return none._replace(ids=debt.ids[:size]), more if more.ids or more.since is not None else None
-    if debt.since is None:
-        return none, None
-    cursor.execute(
-        evaluation.TOUCH_SINCE,
-        {
-            "since": debt.since,
-            "since_id": debt.since_id,
-            "until": debt.until,
-            "rows": size,
-            "is_new": False,
-        },
-    )
-    part = none._replace(since=debt.since)
-    if cursor.rowcount < size:
-        return part, None
-    cursor.execute(LAST_TOUCHED)
-    since, since_id = cursor.fetchone()
-    return part, debt._replace(since=since, since_id=since_id)
+        part, more = none._replace(ids=debt.ids[:size]), debt._replace(ids=debt.ids[size:])
+    return part, more if more.first is not None or more.ids or more.since is not None else None

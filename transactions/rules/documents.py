@@ -7,13 +7,14 @@ is imported is a draft. Lists of users are named in it; who stands on them is no
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from json.decoder import scanstring  # type: ignore[attr-defined]
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from django.db import transaction
+from django.conf import settings
+from django.db import OperationalError, connection, transaction
 from django.db.models import (
     Case,
     IntegerField,
@@ -25,6 +26,7 @@ from django.db.models import (
     prefetch_related_objects,
 )
 from django.utils import timezone
+from psycopg2.errors import LockNotAvailable
 
 from .. import names
 from ..alerts.models import Severity
@@ -32,11 +34,15 @@ from . import lifecycle
 from .kinds.gaps import NAME_MAX, Unfit
 from .kinds.kind import Kind, as_json
 from .kinds.registry import read, read_kept
+from .locks import IMPORT_LOCK
 from .models import Rule, UserList, Version, VersionState
+from .places import Lines, Place
 from .schema import DESCRIPTION_MAX, LISTS_MAX, RULES_MAX
 
 STARTER = Path(__file__).parent / "starter_rules.json"
 DOCUMENT_BYTES_MAX = 1_000_000
+# Digits of a number that may still be a whole one.
+DIGITS_MAX = 1_000
 # What is exported of a rule with several versions: the first of these that there is, its newest version.
 PREFERRED = (VersionState.ACTIVE, VersionState.SHADOW, VersionState.SUBMITTED, VersionState.DRAFT)
 
@@ -60,19 +66,37 @@ class DocumentRefused(Exception):
         self.problems = problems
 
 
+class Wrong(NamedTuple):
+    """A problem before its line is known: the place at which it stands instead."""
+
+    place: Place
+    where: str
+    reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class Worded:
-    """A rule of a document, and the line at which it begins."""
+    """A rule of a document; severity and description are None where it says nothing of them."""
 
-    line: int
+    place: Place
     name: str
-    severity: str
-    description: str
+    severity: str | None
+    description: str | None
     kind: Kind
+
+    def told(self, before: Version | None = None) -> dict[str, str]:
+        """Severity and description, by default those of the version before."""
+        severity = Severity.MEDIUM.value if before is None else before.severity
+        description = "" if before is None else before.description
+        return {
+            "severity": severity if self.severity is None else self.severity,
+            "description": description if self.description is None else self.description,
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
+    text: str
     rules: list[Worded]
     # Name and description.
     lists: dict[str, str]
@@ -86,46 +110,85 @@ class Imported(NamedTuple):
 
 
 def parse(text: str) -> Document:
-    """A document, checked by itself. Raises DocumentRefused, with a problem for each rule that has one."""
+    """A document, checked by itself. Raises DocumentRefused, with all that is wrong with it."""
     whole = _decoded(text)
-    problems: list[Problem] = []
-    lists = _lists(whole.get("lists", []), list(_lines(text, "lists")), problems)
-    rules = _rules(whole.get("rules"), list(_lines(text, "rules")), lists, problems)
+    wrong: list[Wrong] = []
+    lists = _lists(whole.get("lists", []), wrong)
+    rules = _rules(whole.get("rules"), lists, wrong)
     unknown = [name for name in whole if name not in ("lists", "rules")]
     for name in unknown[: names.TOLD_MAX]:
-        told = names.shortened(name)
-        problems.append(Problem(1, "", f"there is no “{told}” in a document of rules"))
-    if problems:
-        raise DocumentRefused(sorted(problems))
-    return Document(rules, lists)
+        wrong.append(Wrong((name,), "", f"there is no “{names.shortened(name)}” in a document of rules"))
+    if wrong:
+        lines = Lines(text)
+        problems = [Problem(lines.of(each.place), each.where, each.reason) for each in wrong]
+        raise DocumentRefused(sorted(problems, key=lambda problem: problem.line))
+    return Document(text, rules, lists)
 
 
 def import_rules(document: Document, author: Any = None) -> Imported:
     """Makes drafts of all rules of a document, and the lists that are not there yet; all or nothing.
 
-    A rule is known by its name. Where its newest version says the same already, its severity and
-    description too, there is no other draft. Raises DocumentRefused for what PostgreSQL alone can tell,
-    and django.db.Error.
+    A rule is known by its name. Where the version that stands for it says the same already, or one that
+    waits to come into force, there is no other draft. Severity and description of which the document
+    says nothing stay as they are. Raises DocumentRefused for what PostgreSQL alone can tell,
+    django.db.Error, and with FOUR_EYES lifecycle.AuthorUnknown.
     """
+    lifecycle.check_author(author)
     drafts: list[Version] = []
     unchanged: list[str] = []
     with transaction.atomic():
+        _one_at_a_time()
         for name, description in document.lists.items():
             UserList.objects.get_or_create(name=name, defaults={"description": description})
         for worded in document.rules:
-            said: dict[str, Any] = {"severity": worded.severity, "description": worded.description}
-            rule, _ = Rule.objects.get_or_create(name=worded.name, defaults=said)
-            newest = rule.versions.order_by("-number").first()
-            wording: dict[str, Any] = {"kind": worded.kind.name, "parameters": as_json(worded.kind), **said}
-            if newest is not None and all(getattr(newest, name) == wording[name] for name in wording):
+            rule, made = Rule.objects.get_or_create(name=worded.name, defaults=worded.told())
+            stands = None if made else said_by(rule)
+            wording: dict[str, Any] = {
+                "kind": worded.kind.name,
+                "parameters": as_json(worded.kind),
+                **worded.told(stands),
+            }
+            if not made and any(_says(version, wording) for version in _known(rule, stands)):
                 unchanged.append(worded.name)
             else:
                 try:
                     drafts.append(lifecycle.draft(rule, author=author, **wording))
                 except Unfit as unfit:
-                    reason = f"parameters.{unfit.gap}: {unfit.message}"
-                    raise DocumentRefused([Problem(worded.line, f"“{worded.name}”", reason)]) from None
+                    line = Lines(document.text).of((*worded.place, *unfit.place.split(".")))
+                    reason = f"{unfit.place}: {unfit.message}"
+                    raise DocumentRefused([Problem(line, f"“{worded.name}”", reason)]) from None
     return Imported(drafts, unchanged)
+
+
+def _one_at_a_time() -> None:
+    """Until this transaction ends no other file is taken: two that name the same in another order would
+    wait for each other for ever. Raises StepRefused where another one takes too long.
+    """
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = {lifecycle.LOCK_MS_MAX}")
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [IMPORT_LOCK])
+    except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
+        raise lifecycle.StepRefused("Another file of rules is being taken. Try again.") from None
+
+
+def _known(rule: Rule, stands: Version | None) -> list[Version]:
+    """The versions beside which another draft that says the same would be one too many."""
+    known = [each for each in rule.versions.all() if each.state in PREFERRED]
+    if stands is not None:
+        known.append(stands)
+    # With FOUR_EYES nobody can approve what nobody has written.
+    return [each for each in known if not (settings.FOUR_EYES and each.author_id is None and _is_open(each))]
+
+
+def _is_open(version: Version) -> bool:
+    return version.state in (VersionState.DRAFT, VersionState.SUBMITTED)
+
+
+def _says(version: Version, wording: dict[str, Any]) -> bool:
+    return all(getattr(version, name) == value for name, value in wording.items())
 
 
 class Started(NamedTuple):
@@ -139,7 +202,7 @@ def start_with(document: Document) -> Started:
     """Where there is no rule at all, the rules of a document come into force, from this minute on.
 
     Where there is any nothing happens, so that a second start leaves alone what people made of them.
-    With FOUR_EYES all stay drafts. Raises django.db.Error.
+    Raises django.db.Error, and with FOUR_EYES lifecycle.AuthorUnknown.
     """
     started = Started([], [])
     with transaction.atomic():
@@ -155,10 +218,12 @@ def start_with(document: Document) -> Started:
     return started
 
 
-def export_rules(rules: Iterable[Rule]) -> str:
-    """A document of rules, by name: of each the version in force, or the newest that is to be, or was.
+def export_rules(rules: Iterable[Rule], *, retired: bool = False, waiting: bool = True) -> str:
+    """A document of rules, by name: of each the version in force, else the newest that waits to be.
 
-    One that cannot be read any more is there too, as it was written: whoever imports it is told why.
+    Those of which no version is in force any more, or waits to be, are left out unless `retired`; those
+    of which none is in force yet too, unless `waiting`. One that cannot be read any more is there too, as
+    it was written: whoever imports it is told why.
     """
     worded = []
     lists: set[str] = set()
@@ -166,7 +231,9 @@ def export_rules(rules: Iterable[Rule]) -> str:
     prefetch_related_objects(rules, "versions")
     for rule in rules:
         version = said_by(rule)
-        if version is None:
+        if version is None or (version.state == VersionState.RETIRED and not retired):
+            continue
+        if _is_open(version) and not waiting:
             continue
         lists.update(name for _, name in read_kept(version.kind, version.parameters).lists())
         worded.append(
@@ -212,7 +279,7 @@ def _decoded(text: str) -> dict[str, Any]:
     if len(text.encode(errors="surrogatepass")) > DOCUMENT_BYTES_MAX:
         raise DocumentRefused([Problem(1, "", f"a document has at most {DOCUMENT_BYTES_MAX} bytes")])
     try:
-        whole = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+        whole = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant, parse_int=_whole)
     except json.JSONDecodeError as error:
         raise DocumentRefused([Problem(error.lineno, "", f"this is not JSON: {error.msg}")]) from None
     except (ValueError, RecursionError) as error:
@@ -220,99 +287,143 @@ def _decoded(text: str) -> dict[str, Any]:
         raise DocumentRefused([Problem(1, "", reason)]) from None
     if not isinstance(whole, dict):
         raise DocumentRefused([Problem(1, "", "a document of rules is an object")])
+    if isinstance(whole, names.Repeated):
+        raise DocumentRefused([Problem(1, "", _said_twice(whole))])
     return whole
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; where a name stands twice, which of them is told with its line when that is known."""
     counted = Counter(name for name, _ in pairs)
-    if twice := [name for name, number in counted.items() if number > 1]:
-        raise ValueError(f"“{twice[0]}” stands twice in one object")
-    return dict(pairs)
+    twice = [name for name, number in counted.items() if number > 1]
+    return names.Repeated(pairs, twice) if twice else dict(pairs)
+
+
+def _said_twice(given: names.Repeated) -> str:
+    return f"“{names.shortened(min(given.twice))}” stands twice in one object"
+
+
+def _whole(digits: str) -> int | Decimal:
+    """A whole number. Of very many digits Python makes none, and no gap takes one: it says so itself."""
+    return int(digits) if len(digits) <= DIGITS_MAX else Decimal(digits)
 
 
 def _no_constant(word: str) -> Any:
     raise ValueError(f"{word} is no number")
 
 
-def _lines(text: str, key: str) -> Iterator[int]:
-    """The lines at which the items of the array `key` of a text begin, which is known to be JSON."""
-    decoder, blank = json.JSONDecoder(), re.compile(r"[\s,:]*")
-    at = text.index("{") + 1
-    while text[at := blank.match(text, at).end()] != "}":  # type: ignore[union-attr]
-        name, at = scanstring(text, at + 1)
-        at = blank.match(text, at).end()  # type: ignore[union-attr]
-        if name != key or text[at] != "[":
-            _, at = decoder.raw_decode(text, at)
-            continue
-        at += 1
-        line, counted = 1, 0
-        while text[at := blank.match(text, at).end()] != "]":  # type: ignore[union-attr]
-            line, counted = line + text.count("\n", counted, at), at
-            yield line
-            _, at = decoder.raw_decode(text, at)
-        at += 1
-
-
-def _lists(given: Any, lines: list[int], problems: list[Problem]) -> dict[str, str]:
+def _lists(given: Any, wrong: list[Wrong]) -> dict[str, str]:
     if not isinstance(given, list) or len(given) > LISTS_MAX:
-        problems.append(Problem(1, "", f"“lists” must be an array of at most {LISTS_MAX}"))
+        wrong.append(Wrong(("lists",), "", f"“lists” must be an array of at most {LISTS_MAX}"))
         return {}
     found: dict[str, str] = {}
-    for number, (line, each) in enumerate(zip(lines, given, strict=True), 1):
-        try:
-            _check_names(each, {"name"}, {"name", "description"})
-            name = checked_name(each["name"])
-            if name in found:
-                raise ValueError(f"the list “{name}” stands there twice")
-            found[name] = checked_description(each.get("description", ""))
-        except ValueError as error:
-            problems.append(Problem(line, f"list {number}", str(error)))
+    for number, each in enumerate(given):
+        reading = _Reading(("lists", number), f"list {number + 1}", wrong)
+        if not reading.says_each_once(each):
+            continue
+        if not reading.has_names(each, {"name"}, {"name", "description"}):
+            continue
+        name = reading.checked(each, "name", checked_name)
+        description = reading.checked(each, "description", checked_description)
+        if name in found:
+            reading.tell(f"the list “{name}” stands there twice", "name")
+        if name is not None:
+            found[name] = description or ""
     return found
 
 
-def _rules(given: Any, lines: list[int], lists: dict[str, str], problems: list[Problem]) -> list[Worded]:
+def _rules(given: Any, lists: dict[str, str], wrong: list[Wrong]) -> list[Worded]:
     if not isinstance(given, list) or len(given) > RULES_MAX:
-        problems.append(Problem(1, "", f"“rules” must be an array of at most {RULES_MAX}"))
+        wrong.append(Wrong(("rules",), "", f"“rules” must be an array of at most {RULES_MAX}"))
         return []
     found: list[Worded] = []
     seen: set[str] = set()
-    for number, (line, each) in enumerate(zip(lines, given, strict=True), 1):
-        where = f"rule {number}"
-        try:
-            worded = _worded(line, each, lists)
-            where += f" “{worded.name}”"
-            if worded.name in seen:
-                raise ValueError("the name stands there twice")
-            seen.add(worded.name)
+    for number, each in enumerate(given):
+        reading = _Reading(("rules", number), f"rule {number + 1}", wrong)
+        if not reading.says_each_once(each):
+            continue
+        worded = _worded(reading, each, lists)
+        name = each.get("name") if isinstance(each, dict) else None
+        if isinstance(name, str) and name.lower() in seen:
+            reading.where += f" “{names.shortened(name)}”"
+            reading.tell("the name stands there twice", "name")
+        elif isinstance(name, str):
+            seen.add(name.lower())
+        if worded is not None:
             found.append(worded)
-        except Unfit as error:
-            problems.append(Problem(line, where, f"{error.place}: {error.message}"))
-        except ValueError as error:
-            problems.append(Problem(line, where, str(error)))
     return found
 
 
-def _worded(line: int, given: Any, lists: dict[str, str]) -> Worded:
+def _worded(reading: "_Reading", given: Any, lists: dict[str, str]) -> Worded | None:
+    """None where something is wrong with it."""
     required = {"name", "kind", "parameters"}
-    _check_names(given, required, required | {"severity", "description"})
-    name = checked_name(given["name"])
-    severity = checked_severity(given.get("severity", Severity.MEDIUM.value))
-    description = checked_description(given.get("description", ""))
-    kind = read(given["kind"], given["parameters"])
-    for gap, named in kind.lists():
+    if not reading.has_names(given, required, required | {"severity", "description"}):
+        return None
+    name = reading.checked(given, "name", checked_name)
+    severity = reading.checked(given, "severity", checked_severity)
+    description = reading.checked(given, "description", checked_description)
+    kind: Kind | None = None
+    if {"kind", "parameters"} <= given.keys():
+        try:
+            kind = read(given["kind"], given["parameters"])
+        except Unfit as unfit:
+            for each in (unfit, *unfit.others):
+                reading.tell_gap(each)
+    for gap, named in () if kind is None else kind.lists():
         if named not in lists:
-            raise Unfit(gap, f"the list “{named}” does not stand under “lists”")
-    return Worded(line, name, severity, description, kind)
+            reading.tell_gap(Unfit(gap, f"the list “{named}” does not stand under “lists”"))
+    if name is None or kind is None or reading.found:
+        return None
+    return Worded(reading.place, name, severity, description, kind)
 
 
-def _check_names(given: Any, required: set[str], known: set[str]) -> None:
-    if not isinstance(given, dict):
-        raise ValueError("it must be an object")
-    if missing := sorted(required - given.keys()):
-        raise ValueError(f"“{missing[0]}” is missing")
-    if unknown := sorted(given.keys() - known):
-        told = names.suggestion(unknown[0], sorted(known))
-        raise ValueError(f"there is no “{names.shortened(unknown[0])}”{told}")
+@dataclass(slots=True)
+class _Reading:
+    """One rule or list of a document that is read, and what is wrong with it."""
+
+    place: Place
+    where: str
+    wrong: list[Wrong]
+    found: bool = False
+
+    def tell(self, reason: str, *within: str) -> None:
+        self.wrong.append(Wrong((*self.place, *within), self.where, reason))
+        self.found = True
+
+    def tell_gap(self, unfit: Unfit) -> None:
+        self.tell(f"{unfit.place}: {unfit.message}", *unfit.place.split("."))
+
+    def checked(self, given: dict[str, Any], name: str, check: Callable[[Any], str]) -> str | None:
+        """What stands under a name; None where nothing does, or what makes no sense."""
+        try:
+            return check(given[name]) if name in given else None
+        except ValueError as error:
+            self.tell(str(error), name)
+            return None
+
+    def says_each_once(self, given: Any) -> bool:
+        """Whether no name stands twice in an object, however deep; tells of the first that does."""
+        left = [given]
+        while left:
+            held = left.pop()
+            if isinstance(held, names.Repeated):
+                self.tell(_said_twice(held))
+                return False
+            left.extend(held.values() if isinstance(held, dict) else held if isinstance(held, list) else ())
+        return True
+
+    def has_names(self, given: Any, required: set[str], known: set[str]) -> bool:
+        """Whether it is an object; tells which names it lacks, and which there are not."""
+        if not isinstance(given, dict):
+            self.tell("it must be an object")
+            return False
+        if missing := sorted(required - given.keys()):
+            others = "".join(f", and so is “{name}”" for name in missing[1:])
+            self.tell(f"“{missing[0]}” is missing{others}")
+        for name in sorted(given.keys() - known)[: names.TOLD_MAX]:
+            told = names.suggestion(name, sorted(known))
+            self.tell(f"there is no “{names.shortened(name)}”{told}", name)
+        return True
 
 
 def checked_severity(given: Any) -> str:
@@ -323,10 +434,11 @@ def checked_severity(given: Any) -> str:
 
 
 def checked_name(given: Any) -> str:
-    """The name of a rule or a list."""
-    if not isinstance(given, str) or not 1 <= len(given) <= NAME_MAX or not given.isprintable():
+    """The name of a rule or a list, without space around it."""
+    name = given.strip() if isinstance(given, str) and given.isprintable() else ""
+    if not name or len(given) > NAME_MAX:
         raise ValueError(f"the name must be a printable text of 1 to {NAME_MAX} characters")
-    return given
+    return name
 
 
 def checked_description(given: Any) -> str:

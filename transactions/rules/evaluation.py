@@ -30,10 +30,10 @@ from ..stores.postgres_session import limits_again
 from . import gate
 from .kinds.kind import Bound
 from .locks import LOCK_MS_MAX
-from .models import Hit
+from .models import Hit, Version
 from .versions import Judging
 
-TABLE, HIT = Transaction._meta.db_table, Hit._meta.db_table
+TABLE, HIT, VERSION = Transaction._meta.db_table, Hit._meta.db_table, Version._meta.db_table
 
 # What one rule may take of one transaction, and when no further rule is begun in it.
 RULE_MS_MAX = 2_000
@@ -56,22 +56,18 @@ CREATE_LOOK = """
         version bigint, user_id bigint, lo timestamptz, hi timestamptz
     ) ON COMMIT DELETE ROWS
 """
-# Purpose: rows are touched: of a range of ids, by their ids, or what happened since a moment, so many.
+# Purpose: rows are touched: of a range of ids, or by their ids.
 TOUCH = f"""
     INSERT INTO rule_touched
     SELECT id, user_id, created_at, accepted_at, amount, status, %(is_new)s FROM {TABLE} WHERE
 """
 TOUCH_RANGE = f"{TOUCH} id >= %(first)s AND id <= %(last)s"
 TOUCH_IDS = f"{TOUCH} id = ANY(%(ids)s)"
-TOUCH_SINCE = f"""
-    {TOUCH} (created_at, id) > (%(since)s, %(since_id)s) AND created_at < %(until)s
-     ORDER BY created_at, id LIMIT %(rows)s
-"""
+# Purpose: the end of this minute: what happens later is not judged yet.
+HORIZON = "SELECT date_bin('1 minute', now(), '2000-01-01 00:00:00+00') + interval '1 minute' AS next"
 # Purpose: what was touched: how much, of when, which ids are still to come, and the end of this minute.
 DESCRIBE = f"""
-    WITH minute AS (
-        SELECT date_bin('1 minute', now(), '2000-01-01 00:00:00+00') + interval '1 minute' AS next
-    )
+    WITH minute AS ({HORIZON})
     SELECT count(*), count(*) FILTER (WHERE created_at < now() - interval '{OLD_S} seconds'),
            min(created_at), max(created_at), array_agg(id) FILTER (WHERE created_at >= next),
            (SELECT next FROM minute)
@@ -109,7 +105,21 @@ INSERT_HITS = f"""
       FROM found f JOIN {TABLE} t ON t.id = f.id
      ORDER BY f.created_at, f.id
     {EACH_ONCE}
-    RETURNING id, "user", happened_at
+    RETURNING id, "user", happened_at, transaction
+"""
+# Purpose: of new hits those which another version of their rule has raised before, of the same transaction
+# or bucket, and what became of that. Each version's hits are looked for by its own key.
+SELECT_KNOWN = f"""
+    SELECT n.id, k.alert_id, k.suppressed
+      FROM {HIT} n
+      JOIN {VERSION} v ON v.id = n.version_id
+      JOIN {VERSION} o ON o.rule_id = v.rule_id AND o.id <> v.id AND o.effective_from IS NOT NULL
+     CROSS JOIN LATERAL (
+        (SELECT alert_id, suppressed FROM {HIT} k
+          WHERE k.version_id = o.id AND k.transaction = n.transaction)
+         UNION ALL
+        (SELECT alert_id, suppressed FROM {HIT} k WHERE k.version_id = o.id AND k.bucket = n.bucket)) k
+     WHERE n.id = ANY(%s) AND (k.alert_id IS NOT NULL OR k.suppressed <> '')
 """
 # Purpose: new hits are told the alert that they went into, or why into none.
 PLACE_HITS = f"""
@@ -124,6 +134,8 @@ class NewHit(NamedTuple):
     id: int
     user: int | None
     happened_at: datetime
+    # What an alert counts: the row's key, or the bucket.
+    subject: int | datetime
 
 
 @dataclass(slots=True)
@@ -213,6 +225,22 @@ def evaluate(
     return findings
 
 
+def evaluate_looked_at(cursor: Any, version: Judging) -> Findings:
+    """Raises the hits of one version of the users it looks at already, and groups them; see `evaluate`."""
+    findings = Findings()
+    cursor.execute(HORIZON)
+    sql, values = version.text(cursor.fetchone()[0])
+    began = time.monotonic()
+    found = attempt(cursor, INSERT_HITS.format(scope=f"{SCOPE},", text=sql), values)
+    findings.seconds[version.id] = time.monotonic() - began
+    if isinstance(found, str):
+        findings.failed[version.id] = found
+    elif found:
+        findings.hits[version.id] = len(found)
+        place(cursor, [(version, found)])
+    return findings
+
+
 def concerned(versions: Sequence[Judging], touched: Touched) -> list[Judging]:
     """The versions in whose time something may have changed."""
     found = []
@@ -269,25 +297,33 @@ def attempt(
 def place(cursor: Any, raised: Sequence[tuple[Judging, list[NewHit]]], *, in_chunk: bool = False) -> None:
     """Puts new hits of versions into alerts, but those of a time in which their version raises none.
 
-    In a chunk each statement of it is bounded as a rule is.
+    An alert counts transactions: what another version of the rule has found already goes where that went,
+    and is counted no more. In a chunk each statement of it is bounded as a rule is.
     """
-    rules: dict[tuple[int, int | None], tuple[Judging, list[int]]] = {}
+    rules: dict[tuple[int, int | None], tuple[Judging, list[NewHit]]] = {}
     for version, hits in raised:
         for hit in hits:
             if version.alerts(hit.happened_at):
-                rules.setdefault((version.rule, hit.user), (version, []))[1].append(hit.id)
+                rules.setdefault((version.rule, hit.user), (version, []))[1].append(hit)
     if not rules:
         return
     if not in_chunk:
         # No rule is to blame for how many hits there are, and they do not grow fewer when it is tried again.
         cursor.execute(limits_again("statement_timeout"))
+    cursor.execute(SELECT_KNOWN, ([hit.id for _, hits in rules.values() for hit in hits],))
+    known = {id: (alert, suppressed) for id, alert, suppressed in cursor.fetchall()}
+    rows = [(id, *where) for id, where in known.items()]
+    fresh = {key: [hit for hit in hits if hit.id not in known] for key, (_, hits) in rules.items()}
     groups = [
-        grouping.Raised(rule, version.name, version.severity, user, len(hits))
+        grouping.Raised(
+            rule, version.name, version.severity, user, len({hit.subject for hit in fresh[rule, user]})
+        )
         for (rule, user), (version, hits) in sorted(rules.items(), key=lambda item: min(item[1][1]))
+        if fresh[rule, user]
     ]
-    rows = [
-        (hit, where.alert, where.suppressed)
-        for where in grouping.group(cursor, groups)
-        for hit in rules[where.rule, where.user][1]
+    rows += [
+        (hit.id, where.alert, where.suppressed)
+        for where in (grouping.group(cursor, groups) if groups else [])
+        for hit in fresh[where.rule, where.user]
     ]
     execute_values(cursor, PLACE_HITS, rows, template="(%s, %s::bigint, %s)", page_size=PLACED_AT_ONCE)

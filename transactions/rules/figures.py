@@ -1,12 +1,18 @@
 """How the rules are: versions in force, what is owed, and which of them fail."""
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import redis
+
 from ..alerts.models import Alert
+from ..metrics.counters import tally
 from ..stores.bounded_queries import bounded
-from .activity import COUNTED_MAX
+from ..stores.hash_tag import TAG
+from ..stores.redis_connection import connection, text
+from .activity import COUNTED_MAX, IN_SHADOW
 from .models import ClockCursor, Debt, Hit, Rule, Version, VersionState
 
 VERSION, RULE = Version._meta.db_table, Rule._meta.db_table
@@ -16,6 +22,8 @@ DEBT, CURSOR = Debt._meta.db_table, ClockCursor._meta.db_table
 # Debt is old, in seconds, when something is wrong: after a backlog it is paid as soon as that is stored.
 OLD_S = 900
 SHOWN_MAX = 3
+# text, for as long: why rules were left after a flush, with something undone that is no single rule's.
+LEFT, LEFT_S = f"{TAG}:rules_left", 60
 
 # Purpose: versions in force, records owed, the age of the oldest debt that could have been paid, and what
 # came of it all: alerts that are not closed, the latest hit.
@@ -42,9 +50,12 @@ SELECT_FAILING = f"""
 """
 # Purpose: what each rule found since a moment.
 SELECT_FOUND = f"""
-    SELECT r.id, r.name, coalesce(h.number, 0), coalesce(a.opened, 0), coalesce(a.open, 0)
+    SELECT r.id, r.name, coalesce(h.number - h.in_shadow, 0), coalesce(a.opened, 0), coalesce(a.open, 0),
+           coalesce(h.in_shadow, 0)
       FROM {RULE} r
-      LEFT JOIN (SELECT v.rule_id, count(*) AS number FROM {HIT} h JOIN {VERSION} v ON v.id = h.version_id
+      LEFT JOIN (SELECT v.rule_id, count(*) AS number,
+                        count(*) FILTER (WHERE {IN_SHADOW.format(hit="h")}) AS in_shadow
+                   FROM {HIT} h JOIN {VERSION} v ON v.id = h.version_id
                   WHERE h.raised_at >= %(moment)s GROUP BY v.rule_id) h ON h.rule_id = r.id
       LEFT JOIN (SELECT rule, count(*) FILTER (WHERE opened_at >= %(moment)s) AS opened,
                         count(*) FILTER (WHERE NOT (state = 'CLOSED')) AS open
@@ -77,13 +88,17 @@ def read() -> Figures:
 
 
 class RuleFindings(NamedTuple):
-    """What one rule found in a time: hits, the alerts that it opened; and how many are open now."""
+    """What one rule raised in a time: hits, the alerts that it opened; and how many are open now.
+
+    Hits in shadow, which mean no alerts, are counted apart.
+    """
 
     rule: int
     name: str
     hits: int
     alerts: int
     open_alerts: int
+    in_shadow: int
 
 
 def found_since(moment: datetime) -> list[RuleFindings]:
@@ -91,6 +106,20 @@ def found_since(moment: datetime) -> list[RuleFindings]:
     with bounded() as cursor:
         cursor.execute(SELECT_FOUND, {"moment": moment})
         return [RuleFindings(*row) for row in cursor.fetchall()]
+
+
+def tell_left(error: Exception) -> None:
+    """Rules were left after a flush: readiness says so for a minute, and it is counted."""
+    tally.add("rules_left")
+    with suppress(redis.RedisError):
+        connection().set(LEFT, repr(error).partition("\n")[0][:200], ex=LEFT_S)
+
+
+def _left() -> list[str]:
+    with suppress(redis.RedisError):
+        why = connection().get(LEFT)
+        return [] if why is None else [f"rules were left after a flush: {text(why)}"]
+    return []
 
 
 def problems() -> list[str]:
@@ -102,6 +131,7 @@ def problems() -> list[str]:
         ]
         cursor.execute(SELECT_OLDEST)
         (oldest_s,) = cursor.fetchone()
+    told += _left()
     if oldest_s is not None and oldest_s > OLD_S:
         told.append(f"what was stored {round(oldest_s)} s ago has not been judged by rules")
     return told

@@ -6,22 +6,23 @@ chunk is stored wholly before or wholly after, and nothing is judged by half a l
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import DataError, connection, transaction
-from django.db.models import Max
+from django.db.models import Count, Max, Sum
+from django.db.models.functions import Coalesce
 
 from ..audit.actions import Action
 from ..audit.entries import note
 from ..models import Rollup, Transaction
 from . import debts, keeping
-from .kinds.gaps import Unfit
+from .kinds.gaps import IN_FULL, Unfit
 from .kinds.kind import Kind, as_json
 from .kinds.registry import CLOCK_NAMES, read
 from .locks import RULES_LOCK
-from .models import Rule, UserList, Version, VersionState
+from .models import ClockCursor, Rule, UserList, Version, VersionState
 
 # Milliseconds for which a chunk is waited for.
 LOCK_MS_MAX = 10_000
@@ -48,6 +49,13 @@ class StepRefused(Exception):
 
 class OwnApproval(StepRefused):
     """Whoever approves is the author, or one of them is not known."""
+
+
+class AuthorUnknown(StepRefused):
+    """With FOUR_EYES a draft has an author: one without could never be approved."""
+
+    def __init__(self) -> None:
+        super().__init__("FOUR_EYES is on, so whoever approves is not the author: the author must be known.")
 
 
 class MomentRefused(StepRefused):
@@ -91,6 +99,12 @@ def checked_form(kind: Any, parameters: Any) -> Kind:
         if not UserList.objects.filter(name=name).exists():
             raise Unfit(gap, f"there is no list “{name}”")
     return form
+
+
+def check_author(author: Any) -> None:
+    """For those who draft for somebody else. Raises AuthorUnknown."""
+    if settings.FOUR_EYES and author is None:
+        raise AuthorUnknown
 
 
 def draft(
@@ -212,6 +226,26 @@ def withdraw(version: Version, by: Any = None) -> None:
     _retire(version, by, *NOT_APPROVED)
 
 
+def give_up(version: Version, reason: str, by: Any = None) -> int:
+    """What a version that has ended still owes is never judged, nor what comes late of its time.
+
+    Says how many records that are, as far as is known. `by` is who decided it. Raises StepRefused.
+    """
+    with alone():
+        held = _held(version, VersionState.RETIRED)
+        owed = held.debts.aggregate(number=Count("pk"), records=Coalesce(Sum("records"), 0))
+        fails = ClockCursor.objects.filter(version=held).exclude(error="").exists()
+        if not owed["number"] and not fails:
+            raise StepRefused(f"{held} owes nothing.")
+        held.debts.all().delete()
+        ClockCursor.objects.update_or_create(
+            version=held, defaults={"done": True, "error": "", "due_at": None}
+        )
+        note(Action.VERSION_GIVEN_UP, held, reason=reason, records=owed["records"], by=named(by))
+    records: int = owed["records"]
+    return records
+
+
 def _retire(version: Version, by: Any, *states: VersionState) -> None:
     with alone() as cursor:
         _end(_held(version, *states), next_minute(cursor), by)
@@ -222,7 +256,7 @@ def _is_known(zone: str) -> bool:
     """Whether PostgreSQL, whose list of timezones may be another one than Python's, knows one."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT now() AT TIME ZONE %s", [zone])
+            cursor.execute("SELECT now() AT TIME ZONE %s", [IN_FULL.get(zone, zone)])
     except DataError:
         return False
     return True
@@ -246,7 +280,22 @@ def _begin(begin: datetime | None, minute: datetime) -> datetime:
         return minute
     if begin > minute or not is_full_minute(begin):
         raise MomentRefused("A version begins at a full minute, and not later than the next.")
+    check_not_before_all(begin)
     return begin
+
+
+def check_not_before_all(moment: datetime) -> None:
+    """Raises MomentRefused for a moment before anything that may be stored."""
+    if moment < earliest():
+        raise MomentRefused(
+            f"This is before {settings.EARLIEST_CREATED_AT}, and nothing earlier is taken "
+            "(EARLIEST_CREATED_AT)."
+        )
+
+
+def earliest() -> datetime:
+    """Before this nothing that may be stored can have happened."""
+    return datetime.combine(settings.EARLIEST_CREATED_AT, time.min, UTC)
 
 
 def is_full_minute(moment: datetime) -> bool:

@@ -22,7 +22,7 @@ from ..queue.keys import QUEUE
 from ..stores.crash_points import crash_point
 from ..stores.postgres_session import Session, limits_again
 from ..stores.redis_connection import connection
-from . import clock, debts, evaluation, gate
+from . import clock, debts, evaluation, figures, gate
 from .evaluation import Findings, Touched
 from .locks import LOCK_MS_MAX, RULES_LOCK, impatient
 from .models import Debt, Gate
@@ -153,6 +153,7 @@ class FlushRules:
                 count(versions, clock.look(session, versions, began, go_on))
         except Exception as error:
             # All is stored, and the next tick goes on.
+            figures.tell_left(error)
             log.error(
                 "Rules were left after a flush: %r", error, exc_info=not isinstance(error, psycopg2.Error)
             )

@@ -224,9 +224,9 @@ class Debt(models.Model):
     last_id = models.BigIntegerField(null=True)
     # Rows that settled, whose ids are from earlier; rows from the future.
     ids = models.JSONField(db_default=models.Value([], models.JSONField()))
-    # All rows that happened from `since` (after the row `since_id` of that moment) until before `until`.
+    # All rows that happened from `since` until before `until`, of users after `after_user`: the cursor of it.
     since = models.DateTimeField(null=True)
-    since_id = models.BigIntegerField(null=True)
+    after_user = models.BigIntegerField(null=True)
     until = models.DateTimeField(null=True)
     # Whether the range is still to be counted in the users' states.
     count_in_gate = models.BooleanField(db_default=False)
@@ -291,7 +291,10 @@ class UserState(models.Model):
 
 
 class ClockCursor(models.Model):
-    """How far a version that looks at the clock has come: up to which row, and which moment."""
+    """How far a version that looks at the clock has come: up to which row, and which moment.
+
+    `done` is one that has looked at all of its time; or any version that was given up.
+    """
 
     version = models.OneToOneField(Version, primary_key=True, on_delete=models.CASCADE, related_name="cursor")
     row = models.BigIntegerField(db_default=0)

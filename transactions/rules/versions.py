@@ -16,11 +16,13 @@ CURSOR = ClockCursor._meta.db_table
 # Versions that judge; an end that is not after the beginning is of one that never did.
 _JUDGES = "v.effective_from IS NOT NULL AND coalesce(v.effective_until > v.effective_from, true)"
 _IS_CLOCK = f"v.kind IN ({', '.join(map(repr, CLOCK_NAMES))})"
-# A version about the clock that has looked at all of its time judges no more.
+# A version about the clock that has looked at all of its time judges no more, and none that was given up.
 _DONE = f"EXISTS (SELECT FROM {CURSOR} c WHERE c.version_id = v.id AND c.done)"
 # Purpose: whether any version is in force; and until when those that have ended judge what comes late.
 IN_FORCE = f"EXISTS (SELECT FROM {VERSION} v WHERE {_JUDGES} AND v.effective_until IS NULL)"
-LATEST_END = f"(SELECT max(v.effective_until) FROM {VERSION} v WHERE {_JUDGES} AND NOT {_IS_CLOCK})"
+LATEST_END = (
+    f"(SELECT max(v.effective_until) FROM {VERSION} v WHERE {_JUDGES} AND NOT {_IS_CLOCK} AND NOT {_DONE})"
+)
 CLOCK_TO_LOOK_AT = f"EXISTS (SELECT FROM {VERSION} v WHERE {_JUDGES} AND {_IS_CLOCK} AND NOT {_DONE})"
 # Purpose: all versions that judge, however long ago they ended: records may come late. `stuck` is whether
 # one failed lately and its debt is not paid.
@@ -29,7 +31,7 @@ SELECT_JUDGING = f"""
            v.effective_from, v.effective_until, v.alerts_from,
            EXISTS (SELECT FROM {DEBT} d WHERE d.version_id = v.id AND d.error <> '')
       FROM {VERSION} v JOIN {RULE} r ON r.id = v.rule_id
-     WHERE {_JUDGES} AND NOT ({_IS_CLOCK} AND {_DONE})
+     WHERE {_JUDGES} AND NOT {_DONE}
      ORDER BY v.id
 """
 

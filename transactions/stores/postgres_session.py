@@ -84,6 +84,10 @@ class Session:
         with self._alone() as cursor:
             cursor.execute("SELECT pg_advisory_lock(%s)", (lock,))
 
+    def cancel(self) -> None:
+        """From another thread: whatever statement runs ends, with psycopg2.errors.QueryCanceled."""
+        self._connection.cancel()
+
     def insist_on_own(self) -> None:
         """Raises own_sessions.SessionsShared where a pooler lends this session to others in between.
 

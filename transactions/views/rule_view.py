@@ -59,11 +59,12 @@ def _unknown_users(error: list_entries.UnknownUsers) -> APIException:
 
 # What the rooms raise, as the API says it; of two that fit the first.
 REFUSALS: dict[type[Exception], Callable[[Any], Exception]] = {
-    Unfit: lambda error: ValidationError({error.place: [error.message]}),
+    Unfit: lambda error: ValidationError({each.place: [each.message] for each in (error, *error.others)}),
     documents.DocumentRefused: lambda error: FileRefused(error.problems),
     changes.NameTaken: lambda error: Conflict({"name": [str(error)]}),
     list_entries.UnknownUsers: _unknown_users,
     lifecycle.OwnApproval: lambda error: PermissionDenied(str(error)),
+    lifecycle.AuthorUnknown: lambda error: PermissionDenied(str(error)),
     lifecycle.StepRefused: lambda error: Conflict(str(error)),
     # Not Django's words, which name our classes.
     Http404: lambda error: NotFound(),
@@ -104,6 +105,12 @@ class RuleView(ApiView):
     def author(self, request: Request) -> Any:
         """Who calls, None for somebody unknown in a private run."""
         return request.user if request.user.is_authenticated else None
+
+    def writer(self, request: Request) -> Any:
+        """Who writes a version. Raises lifecycle.AuthorUnknown."""
+        author = self.author(request)
+        lifecycle.check_author(author)
+        return author
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, lifecycle.MomentRefused):

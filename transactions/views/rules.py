@@ -30,7 +30,7 @@ class RuleList(RuleView):
     @operations.ADD_RULE
     def post(self, request: Request) -> Response:
         valid = self.posted(request, bodies.NewRule).validated_data
-        rule = changes.create(author=self.author(request), **valid)
+        rule = changes.create(author=self.writer(request), **valid)
         return Response(pages.rule(rule.pk), status=status.HTTP_201_CREATED)
 
 
@@ -60,7 +60,7 @@ class RuleVersions(RuleView):
         rule = get_object_or_404(Rule, pk=id)
         valid = self.posted(request, bodies.NewVersion).validated_data
         try:
-            version = changes.draft(rule, self.author(request), **valid)
+            version = changes.draft(rule, self.writer(request), **valid)
         except Version.DoesNotExist:
             raise ValidationError({"from_version": ["There is no version of this number."]}) from None
         return Response(pages.version_as_dict(version), status=status.HTTP_201_CREATED)
@@ -113,7 +113,8 @@ class RetireVersion(RuleView):
         except PermissionDenied:
             self.rights = CHANGES
             super().check_permissions(request)
-            if not lifecycle.may_withdraw(_version(**self.kwargs), self.author(request)):
+            version = Version.objects.filter(rule=self.kwargs["id"], number=self.kwargs["number"]).first()
+            if version is None or not lifecycle.may_withdraw(version, self.author(request)):
                 raise
 
     @operations.RETIRE_VERSION
@@ -160,8 +161,9 @@ class ExportRules(RuleView):
 
     @operations.EXPORT_RULES
     def get(self, request: Request) -> HttpResponse:
-        found = Rule.objects.filter(**self.asked.validated_data)
-        return HttpResponse(documents.export_rules(found), content_type="application/json")
+        asked = self.asked.validated_data
+        text = documents.export_rules(Rule.objects.filter(**asked), retired=bool(asked))
+        return HttpResponse(text, content_type="application/json")
 
 
 class ImportRules(RuleView):

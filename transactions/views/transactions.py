@@ -27,6 +27,9 @@ from ..reading.parameters import BatchParameters, DeletionParameters
 from ..serializers import RecordSerializer
 from .base import ApiView, paged
 
+# What whoever may do anything here may read.
+ANY_RIGHT: dict[str, Right | None] = dict.fromkeys(("GET", "HEAD", "OPTIONS"))
+
 
 def _request_id(request: Request) -> str:
     return request_ids.kept_or_new(request.headers.get("X-Request-Id", ""))
@@ -157,7 +160,9 @@ def _schema() -> dict[str, Any]:
 
 
 class Schema(ApiView):
-    """GET the OpenAPI schema, as JSON. Who may read nothing else does not read this either."""
+    """GET the OpenAPI schema, as JSON, with any right. Who may do nothing here does not read this either."""
+
+    rights = ANY_RIGHT
 
     @operations.SCHEMA
     def get(self, request: Request) -> Response:
@@ -166,6 +171,8 @@ class Schema(ApiView):
 
 class Docs(ApiView):
     """GET the schema as a page on which calls can be tried, for members of staff with a session."""
+
+    rights = ANY_RIGHT
 
     @operations.DOCS
     def get(self, request: Request) -> HttpResponse:

@@ -78,14 +78,13 @@ def ask(request: HttpRequest, rule: Rule, number: str) -> AskedRange | Backtest:
     return asked
 
 
-def try_wording(request: HttpRequest, rule: Rule, form: Kind) -> HttpResponse | str:
-    """Queues a backtest of what is typed and in no version yet, and shows it; or says why not."""
+def try_wording(request: HttpRequest, rule: Rule, form: Kind) -> Backtest | str:
+    """Queues a backtest of what is typed and in no version yet; or says why not."""
     rights.demand(rights.may_change(request.user))
     try:
-        asked = backtest_runs.ask(rule, form=form, by=request.user)
+        return backtest_runs.ask(rule, form=form, by=request.user)
     except backtest_runs.BacktestRefused as refused:
         return str(refused)
-    return redirect(url_of(asked))
 
 
 def show(request: HttpRequest, rule: int, backtest: int) -> HttpResponse:
@@ -158,13 +157,15 @@ def _percent(held: Backtest) -> int:
 def _result(held: Backtest, request: HttpRequest) -> dict[str, Any]:
     """What came of it, with names and links in place of keys."""
     result: dict[str, Any] = held.result or {}
-    days = max(1.0, (held.end - held.begin) / DAY)
+    # Those of before it was counted tell of all days.
+    days = result.get("days_with_transactions", len(result["days"]))
     sample, top = result["sample"], result["top_users"]
     names = links.names([each["user"] for each in (*sample, *top)])
     may_look = request.user.has_perm("transactions.view_transaction")
     return {
         "result": result,
         "a_day": _a_day(result, days),
+        "days_with_transactions": days,
         "beside_a_day": None if not result["beside"] else _a_day(result["beside"], days),
         "days": {"days": result["days"]},
         "top_users": [
@@ -183,7 +184,7 @@ def _result(held: Backtest, request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _a_day(found: dict[str, Any], days: float) -> str:
-    """Alerts a day, to a tenth."""
-    alerts = found["episodes"] / days
+def _a_day(found: dict[str, Any], days: int) -> str:
+    """Alerts a day on which anything happened, to a tenth."""
+    alerts = found["episodes"] / max(1, days)
     return "under 0.1" if 0 < alerts < 0.1 else f"{alerts:,.1f}"

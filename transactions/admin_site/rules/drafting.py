@@ -23,6 +23,9 @@ from .page import rule_or_404
 from .sentences import pieces, sentence, title_of
 from .typed import TypedSentence, blank, zones
 
+# The session's name for what was typed beside a wording that was tried, by backtest; and of how many.
+TRIED, TRIED_MAX = "tried_wordings", 5
+
 
 @dataclass(slots=True)
 class TypedRule:
@@ -39,6 +42,12 @@ class TypedRule:
         name = given.get("name", "").strip()[: NAME_MAX + 1]
         description = given.get("description", "").replace("\r\n", "\n").strip()[: DESCRIPTION_MAX + 1]
         return cls(name, given.get("severity", "")[:20], description)
+
+    @classmethod
+    def of(cls, rule: Rule, version: Version | None) -> "TypedRule":
+        """As a version has it, else the rule."""
+        told = rule if version is None else version
+        return cls(rule.name, told.severity, told.description)
 
     def check(self, *, named: bool) -> None:
         """By the checks of files of rules."""
@@ -59,7 +68,7 @@ def new_rule(request: HttpRequest) -> HttpResponse:
     """A rule that there is not yet, with its first draft."""
     rights.demand(rights.may_change(request.user))
     kind = request.POST.get("kind", request.GET.get("kind", ""))
-    if kind not in KINDS:
+    if "choose" in request.POST or kind not in KINDS:
         return _choose(request, None)
     if request.method != "POST":
         return _form(request, None, TypedRule(), TypedSentence.fresh(kind))
@@ -70,21 +79,22 @@ def new_draft(request: HttpRequest, rule: int) -> HttpResponse:
     """Another draft of a rule, which begins as one of its versions."""
     rights.demand(rights.may_change(request.user))
     held = rule_or_404(rule)
-    if request.method == "POST" and request.POST.get("kind") in KINDS:
+    if request.method == "POST" and "choose" not in request.POST and request.POST.get("kind") in KINDS:
         return _posted(request, held, request.POST["kind"])
-    if "choose" in request.GET:
+    if "choose" in request.POST or "choose" in request.GET:
         return _choose(request, held)
-    if (tried := _tried(request, held)) is not None:
-        typed = TypedSentence.of(tried.kind, tried.parameters)
-        return _form(request, held, TypedRule(held.name, held.severity, held.description), typed)
     version = _version(request, held)
+    said = TypedRule.of(held, version)
+    if (tried := _tried(request, held)) is not None:
+        said.severity, said.description = request.session.get(TRIED, {}).get(
+            str(tried.pk), (said.severity, said.description)
+        )
+        return _form(request, held, said, TypedSentence.of(tried.kind, tried.parameters))
     kind = request.GET.get("kind", "" if version is None else version.kind)
     if kind not in KINDS:
         return _choose(request, held)
-    said = TypedRule(held.name, held.severity, held.description)
     if version is None or version.kind != kind:
         return _form(request, held, said, TypedSentence.fresh(kind))
-    said = TypedRule(held.name, version.severity, version.description)
     typed = TypedSentence.of(version.kind, version.parameters)
     return _form(request, held, said, typed, version)
 
@@ -111,6 +121,12 @@ def _tried(request: HttpRequest, rule: Rule) -> Backtest | None:
     return rule.backtests.filter(pk=int(key)).first() if is_key(key) else None
 
 
+def _keep_typed(request: HttpRequest, tried: Backtest, said: TypedRule) -> None:
+    """Severity and description are no part of a backtest: whoever goes on from it finds them here."""
+    kept = {**request.session.get(TRIED, {}), str(tried.pk): (said.severity, said.description)}
+    request.session[TRIED] = dict(list(kept.items())[-TRIED_MAX:])
+
+
 def _choose(request: HttpRequest, rule: Rule | None) -> HttpResponse:
     kinds = [(name, kind.title, blank(kind)) for name, kind in KINDS.items()]
     context = {
@@ -118,6 +134,8 @@ def _choose(request: HttpRequest, rule: Rule | None) -> HttpResponse:
         "title": "What should a rule look for?" if rule is None else f"Another kind for “{rule.name}”",
         "rule": rule,
         "kinds": kinds,
+        # What was typed beside a sentence of another kind.
+        "said": TypedRule.posted(request) if request.method == "POST" else None,
     }
     return TemplateResponse(request, "admin/rules/choose_kind.html", context)
 
@@ -125,6 +143,9 @@ def _choose(request: HttpRequest, rule: Rule | None) -> HttpResponse:
 def _posted(request: HttpRequest, rule: Rule | None, kind: str) -> HttpResponse:
     """Makes the draft, or shows what was typed again: read back, or with what is wrong with it."""
     said, typed = TypedRule.posted(request), TypedSentence.posted(kind, request.POST)
+    if "begin" in request.POST:
+        # The kind has just been chosen, and nothing is typed into its gaps yet.
+        return _form(request, rule, said, TypedSentence.fresh(kind))
     said.check(named=rule is None)
     form = typed.read()
     if "read_back" in request.POST:
@@ -135,8 +156,9 @@ def _posted(request: HttpRequest, rule: Rule | None, kind: str) -> HttpResponse:
         return _form(request, rule, said, typed)
     if rule is not None and "try_it" in request.POST:
         tried = backtests.try_wording(request, rule, form)
-        if isinstance(tried, HttpResponse):
-            return tried
+        if isinstance(tried, Backtest):
+            _keep_typed(request, tried, said)
+            return redirect(backtests.url_of(tried))
         said.errors["backtest"] = tried
         return _form(request, rule, said, typed)
     try:

@@ -100,6 +100,11 @@ class RuleChangeList(BoundedChangeList):
             rule.activity = None if found is None else found[rule.pk]
 
 
+def _raised(hits: int, in_shadow: int) -> str:
+    shadow = f" (in shadow {activity.in_words(in_shadow)})" if in_shadow else ""
+    return f"{activity.in_words(hits)}{shadow}"
+
+
 @admin.register(Rule)
 class RuleAdmin(rights.SeenWithRules[Rule]):
     list_display = (
@@ -176,19 +181,21 @@ class RuleAdmin(rights.SeenWithRules[Rule]):
         kind = title_of(rule.version.kind)
         return format_html('<div><b>{}</b><div class="said">{}</div></div>', kind, of_version(rule.version))
 
-    @admin.display(description="hits, 7 d", empty_value="?")
+    @admin.display(description="raised, 7 d", empty_value="?")
     def hits_7(self, rule: Any) -> str | None:
-        return None if rule.activity is None else activity.in_words(rule.activity.hits_7_days)
+        found = rule.activity
+        return None if found is None else _raised(found.hits_7_days, found.shadow_7_days)
 
     @admin.display(description="30 d", empty_value="?")
     def hits_30(self, rule: Any) -> str | None:
-        return None if rule.activity is None else activity.in_words(rule.activity.hits_30_days)
+        found = rule.activity
+        return None if found is None else _raised(found.hits_30_days, found.shadow_30_days)
 
-    @admin.display(description="alerts", empty_value="?")
+    @admin.display(description="open alerts", empty_value="?")
     def alerts_open(self, rule: Any) -> str | None:
         return None if rule.activity is None else activity.in_words(rule.activity.open_alerts)
 
-    @admin.display(description="last hit (UTC)", empty_value="?")
+    @admin.display(description="last raised (UTC)", empty_value="?")
     def last_hit(self, rule: Any) -> str | None:
         if rule.activity is None:
             return None

@@ -16,6 +16,7 @@ from ...rules.models import Hit, Rule, Version, VersionState
 from ...stores import bounded_queries
 from ..lists import whole_number
 from . import backtests, links, rights
+from .links import NUMBER_MAX
 from .sentences import Difference, differences, explanation, of_version, title_of
 
 # Versions that are listed; a rule with more has its older ones by their numbers, in a comparison.
@@ -36,6 +37,8 @@ class ShownVersion:
     may_end: bool = False
     # What it says otherwise than the one in force, of one that waits to be.
     changes: list[Difference] = field(default_factory=list)
+    # Whether it has a card of its own, beside its row in the table.
+    is_card: bool = False
 
     @property
     def state(self) -> VersionState:
@@ -99,7 +102,7 @@ def show(
         "rule": rule,
         "main": None if main is None else _shown(main, None, request),
         "versions": shown,
-        "waiting": [each for each in shown if each.waits][:WAITING_MAX],
+        "waiting": _waiting(shown, whole_number(request.GET.get("version"), NUMBER_MAX) or 0),
         "may_change": rights.may_change(request.user),
         "approval": approval,
         "asked": asked or backtests.AskedRange.usual(versions[0].number if versions else 0),
@@ -108,6 +111,16 @@ def show(
         **_found(rule, may_look),
     }
     return TemplateResponse(request, "admin/rules/rule.html", context)
+
+
+def _waiting(shown: Sequence[ShownVersion], chosen: int) -> list[ShownVersion]:
+    """What gets a card: what waits for approval or runs in shadow, the newest draft, and a chosen one."""
+    drafts = [each.version.number for each in shown if each.state == VersionState.DRAFT]
+    cards = [each for each in shown if each.waits and each.state != VersionState.DRAFT][:WAITING_MAX]
+    cards += [each for each in shown if each.version.number in {*drafts[:1], *({chosen} & set(drafts))}]
+    for each in cards:
+        each.is_card = True
+    return sorted(cards, key=lambda each: -each.version.number)
 
 
 def _shown(version: Version, main: Version | None, request: HttpRequest) -> ShownVersion:

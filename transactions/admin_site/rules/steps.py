@@ -50,10 +50,11 @@ def take(request: HttpRequest, rule: int, number: int, step: str) -> HttpRespons
     return redirect(page_of(version.rule))
 
 
-@require_POST
 def test(request: HttpRequest, rule: int) -> HttpResponse:
-    """Asks for a backtest of a version, and shows it."""
+    """Asks for a backtest of a version, and shows it; entered again, its address shows the rule."""
     held = page.rule_or_404(rule)
+    if request.method != "POST":
+        return redirect(page_of(held))
     asked = backtests.ask(request, held, request.POST.get("version", ""))
     if isinstance(asked, backtests.AskedRange):
         return page.show(request, rule, asked=asked)

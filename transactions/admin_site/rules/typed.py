@@ -129,6 +129,11 @@ class TypedSentence:
         self.errors.setdefault(unfit.gap, f"{unfit.message[:1].upper()}{unfit.message[1:]}.")
 
     @property
+    def has_amounts(self) -> bool:
+        """Whether any of its gaps, or of those it may be narrowed by, is an amount."""
+        return "amount_min" in KINDS[self.kind].filters
+
+    @property
     def pieces(self) -> list[FormPiece]:
         """The sentence of the kind."""
         return list(self._pieces(KINDS[self.kind].wording, ""))
@@ -185,7 +190,7 @@ def blank(kind: type[Kind]) -> list[tuple[str, bool]]:
 def _short(what: Gap) -> str:
     """Say "number" for "the number of minutes"."""
     if isinstance(what, Choice):
-        return " or ".join(what.words)
+        return f" or {what.label} ".join(what.words)
     return what.label.removeprefix("the ").split(" of ")[0]
 
 
@@ -199,7 +204,6 @@ def _gaps(kind: type[Kind]) -> list[tuple[str, Any]]:
 
 
 def _options(what: Gap, *, required: bool) -> list[tuple[str, str]]:
-    nothing = [] if required else [("", "any")]
     match what:
         case Window():
             return list(WINDOW_WORDS.items())
@@ -208,7 +212,8 @@ def _options(what: Gap, *, required: bool) -> list[tuple[str, str]]:
         case Statuses():
             return [("SUCCESS", "Success"), ("FAILED", "Failed")]
         case ListName():
-            return [*(nothing or [("", "choose a list")]), *_named(UserList.objects.order_by("name"))]
+            # "any" would read as if users on any list were meant, or on none.
+            return [("", "choose a list" if required else "open"), *_named(UserList.objects.order_by("name"))]
     return []
 
 

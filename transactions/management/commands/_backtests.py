@@ -12,6 +12,7 @@ from transactions.intake.rejected import printable
 from transactions.rules import backtest, backtest_runs
 from transactions.rules.kinds.gaps import Unfit
 from transactions.rules.kinds.registry import read
+from transactions.rules.kinds.wording import counted
 from transactions.rules.models import Backtest, Rule, Version
 
 from ._posting import positive
@@ -82,8 +83,8 @@ def run_backtest(out: OutputWrapper, err: OutputWrapper, version: Version, optio
         out.write(f"beside version {active.number}: the two look at different things, and share no hits")
     elif active is not None:
         out.write(
-            f"beside version {active.number}: {result.both} of both, {result.only_this} of this alone, "
-            f"{result.only_other} of that alone"
+            f"beside version {active.number}: {result.both:,} of both, {result.only_this:,} of this alone, "
+            f"{result.only_other:,} of that alone"
         )
 
 
@@ -103,5 +104,7 @@ def show_backtests(out: OutputWrapper, rule: Rule | None, within_s: float | None
             if run.state != "RUNNING"
             else f"{run.state} {100 * run.steps_done // (run.steps or 1)} %"
         )
-        told = f": {run.result['hits']} hits" if run.result else f": {run.error}" if run.error else ""
+        told = (
+            f": {counted(run.result['hits'], 'hit')}" if run.result else f": {run.error}" if run.error else ""
+        )
         out.write(printable(f"{run.pk} {run.asked_at:%Y-%m-%d %H:%M} {how} {run.rule.name}, {what}{told}"))

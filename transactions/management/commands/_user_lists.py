@@ -41,7 +41,7 @@ def add_list_arguments(what: Any) -> None:
 def list_lines() -> list[str]:
     """A line for each list."""
     return [
-        f"{printable(users.name)}: {in_words(users.standing)} users now. "
+        f"{printable(users.name)}: {in_words(users.standing)} user{'' if users.standing == 1 else 's'} now. "
         f"{printable(users.description)}".rstrip()
         for users in with_standing(UserList.objects.order_by("name"))
     ]

@@ -1,6 +1,7 @@
 """Rules from the command line: what there is, files of them, their way into force, and backtests."""
 
 import json
+import os
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +27,10 @@ from ._backtests import add_range, add_within, run_backtest, show_backtests
 from ._user_lists import add_list_arguments, add_users, end_users, list_lines, make_list, moment
 
 TO_ACTIVATE = (VersionState.SUBMITTED, VersionState.DRAFT, VersionState.SHADOW)
+STARTER_WAIT = (
+    "FOUR_EYES is on, so the starter rules wait until somebody drafts them "
+    "(manage.py rules import --starter --by NAME) and somebody else approves them"
+)
 IN_FORCE = (VersionState.ACTIVE, VersionState.SHADOW)
 # The hits that the list tells of.
 LISTED = timedelta(days=7)
@@ -53,14 +58,23 @@ class Command(BaseCommand):
         )
         what.add_parser("start", help="where there is no rule: those that come along, in force at once")
         export = what.add_parser("export", help="a file of rules, on standard output")
-        export.add_argument("names", nargs="*", metavar="NAME", help="all, where none is named")
+        export.add_argument(
+            "names", nargs="*", metavar="NAME", help="all but retired ones, where none is named"
+        )
+        export.add_argument(
+            "--in-force", action="store_true", help="leave out what only waits to be in force"
+        )
         activate = what.add_parser("activate", help="approve a version: from the next full minute on")
         retire = what.add_parser("retire", help="end a version at the next full minute")
+        giving_up = what.add_parser("give-up", help="never judge what a version that has ended still owes")
         test = what.add_parser("backtest", help="what a version would have found")
-        for each in (activate, retire, test):
+        newest, only = "by default the newest", "by default the only one that waits"
+        for each, chosen in ((activate, only), (retire, newest), (giving_up, newest), (test, newest)):
             each.add_argument("name", metavar="NAME")
-            each.add_argument("--version", type=int, dest="number", metavar="N", help="by default the newest")
-        for each, told in ((activate, "who approves; asked for with FOUR_EYES"), (retire, "who ends it")):
+            each.add_argument("--version", type=int, dest="number", metavar="N", help=chosen)
+        giving_up.add_argument("--reason", required=True, metavar="TEXT", help="why, for the audit trail")
+        deciders = {activate: "who approves; asked for with FOUR_EYES", retire: "who ends it"}
+        for each, told in {**deciders, giving_up: "who decides it"}.items():
             each.add_argument("--by", metavar="USERNAME", help=f"{told}; with the right rules.approve")
         activate.add_argument("--shadow", action="store_true", help="hits without alerts")
         activate.add_argument(
@@ -79,6 +93,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             getattr(self, f"_{options['what'].replace('-', '_')}")(**options)
+            self.stdout.flush()
+        except BrokenPipeError:
+            # Whoever reads has read enough: `rules list | head`. What Python flushes at its end goes nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.stdout.fileno())
         except documents.DocumentRefused as error:
             for problem in error.problems:
                 self.stderr.write(printable(str(problem)))
@@ -97,7 +115,9 @@ class Command(BaseCommand):
             state = "-" if version is None else VersionState(version.state).label
             hits = ""
             if rule.pk in found:
-                hits = f" Hits in {LISTED.days} days: {found[rule.pk].hits:,}."
+                hits = f" Raised in {LISTED.days} days: {found[rule.pk].hits:,}."
+                if found[rule.pk].in_shadow:
+                    hits += f" In shadow: {found[rule.pk].in_shadow:,}."
                 hits += f" Open alerts: {found[rule.pk].open_alerts:,}."
             said = f"{printable(rule.name)}: {_sentence(version)}"
             self.stdout.write(f"{state:<9} {rule.severity:<8} {said}{hits}")
@@ -108,12 +128,15 @@ class Command(BaseCommand):
     def _show(self, *, name: str, **options: Any) -> None:
         rule = _rule(name)
         self.stdout.write(f"{printable(rule.name)} ({rule.severity})\n{printable(rule.description)}")
-        for version in rule.versions.order_by("-number"):
+        for version in rule.versions.select_related("author", "approver").order_by("-number"):
             begin, end = version.effective_from, version.effective_until
             times = f" from {begin:%Y-%m-%d %H:%M} UTC" if begin else ""
             times += f" until {end:%Y-%m-%d %H:%M} UTC" if end else ""
             state = VersionState(version.state).label
             self.stdout.write(f"{version.number}. {state}{times}: {_sentence(version)}")
+            people = f"written by {version.author or 'nobody known'}"
+            people += f", approved by {version.approver or 'nobody known'}" if version.approved_at else ""
+            self.stdout.write(printable(f"   {version.severity}, {people}"))
 
     def _check(self, *, file: str | None, **options: Any) -> None:
         found = documents.parse(_text(file))
@@ -122,40 +145,52 @@ class Command(BaseCommand):
         self.stdout.write(f"rules: {len(found.rules)}, and nothing is wrong with them")
 
     def _import(self, *, file: str | None, by: str | None, **options: Any) -> None:
-        if settings.FOUR_EYES and by is None:
-            raise CommandError(
-                "FOUR_EYES is on, so whoever approves is not the author: name the author, --by."
-            )
-        drafts, unchanged = documents.import_rules(
-            documents.parse(_text(file)), _user(by, Right.CHANGE_RULES)
-        )
+        document, author = documents.parse(_text(file)), _user(by, Right.CHANGE_RULES)
+        try:
+            drafts, unchanged = documents.import_rules(document, author)
+        except lifecycle.AuthorUnknown as error:
+            raise CommandError(f"{error} So name the author, --by.") from error
         for version in drafts:
             self.stdout.write(f"draft: {version}")
         self.stdout.write(f"drafts: {len(drafts)}, unchanged: {len(unchanged)}")
 
     def _start(self, **options: Any) -> None:
+        if settings.FOUR_EYES and not Rule.objects.exists():
+            # Without an author nobody could approve them, and nobody is the author of a start.
+            self.stdout.write(f"no rules were made: {STARTER_WAIT}")
+            return
         started = documents.start_with(documents.parse(_text(None)))
         for reason in started.refused:
             self.stderr.write(printable(reason))
         self.stdout.write(f"rules that came into force: {len(started.in_force)}")
 
-    def _export(self, *, names: list[str], **options: Any) -> None:
+    def _export(self, *, names: list[str], in_force: bool, **options: Any) -> None:
         rules = [_rule(name) for name in names] if names else list(Rule.objects.all())
-        self.stdout.write(documents.export_rules(rules), ending="")
+        text = documents.export_rules(rules, retired=bool(names), waiting=not in_force)
+        self.stdout.write(text, ending="")
 
     def _activate(
         self, *, name: str, number: int | None, by: str | None, shadow: bool, since: Any, **options: Any
     ) -> None:
-        version = lifecycle.version_of(_rule(name), number, *TO_ACTIVATE)
+        version = _to_activate(_rule(name), number)
         lifecycle.activate(version, _user(by, Right.APPROVE_RULES), shadow=shadow, begin=since)
         state = VersionState(version.state).label.lower()
         self.stdout.write(f"{version}: {state} from {version.effective_from:%Y-%m-%d %H:%M} UTC")
+        self.stdout.write(_sentence(version))
 
     def _retire(self, *, name: str, number: int | None, by: str | None, **options: Any) -> None:
         version = lifecycle.version_of(_rule(name), number, *IN_FORCE)
         lifecycle.retire(version, _user(by, Right.APPROVE_RULES))
         end = version.effective_until
         self.stdout.write(f"{version}: retired" + (f" from {end:%Y-%m-%d %H:%M} UTC" if end else ""))
+
+    def _give_up(self, *, name: str, number: int | None, by: str | None, reason: str, **options: Any) -> None:
+        user = _user(by, Right.APPROVE_RULES)
+        if not reason.strip():
+            raise CommandError("Say why, --reason.")
+        version = lifecycle.version_of(_rule(name), number, VersionState.RETIRED)
+        records = lifecycle.give_up(version, reason.strip(), user)
+        self.stdout.write(f"{version}: given up, about {records:,} records that it had not judged")
 
     def _backtest(self, *, name: str, number: int | None, **options: Any) -> None:
         version = lifecycle.version_of(_rule(name), number, *VersionState)
@@ -189,6 +224,22 @@ def _kind(version: Version) -> Kind:
 
 def _sentence(version: Version | None) -> str:
     return "no version" if version is None else printable(_kind(version).sentence())
+
+
+def _to_activate(rule: Rule, number: int | None) -> Version:
+    """The version that is meant: of that number, else the only one that waits. Raises CommandError."""
+    if number is not None:
+        return lifecycle.version_of(rule, number)
+    waiting = list(rule.versions.filter(state__in=TO_ACTIVATE).order_by("number"))
+    if len(waiting) == 1:
+        return waiting[0]
+    if waiting:
+        told = "; ".join(f"{version.number}: {_sentence(version)}" for version in waiting)
+        raise CommandError(f"Several versions wait, so name one, --version. {told}")
+    active = rule.versions.filter(state=VersionState.ACTIVE).first()
+    if active is not None:
+        raise CommandError(f"{printable(str(active))} is active already, and no other waits.")
+    return lifecycle.version_of(rule, None, *TO_ACTIVATE)
 
 
 def _rule(name: str) -> Rule:

@@ -17,6 +17,7 @@ from transactions.client.simulation import USERS_MAX, Scene, simulate
 from transactions.client.status_line import StatusLine
 from transactions.intake.rejected import printable
 from transactions.rules import figures
+from transactions.rules.kinds.wording import counted
 
 from ._posting import add_client_arguments, client, positive, positive_whole
 
@@ -85,9 +86,11 @@ def _tell_findings(began: datetime, status: StatusLine) -> None:
             sleep(0.2)
     found = [rule for rule in figures.found_since(began) if rule.hits]
     for rule in found:
-        status.say(f"  {printable(rule.name)}: {rule.hits:,} hits, {rule.alerts:,} alerts opened")
+        status.say(
+            f"  {printable(rule.name)}: {counted(rule.hits, 'hit')}, {counted(rule.alerts, 'alert')} opened"
+        )
     hits, alerts = sum(rule.hits for rule in found), sum(rule.alerts for rule in found)
-    status.say(f"rules: {hits:,} hits, {alerts:,} alerts opened")
+    status.say(f"rules: {counted(hits, 'hit')}, {counted(alerts, 'alert')} opened")
 
 
 def _all_is_judged() -> bool:

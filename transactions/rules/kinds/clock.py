@@ -5,7 +5,7 @@ began, by when everything accepted before is stored.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -99,6 +99,10 @@ class PendingTooLong(ClockKind):
     def memory_s(self) -> int:
         return self.minutes * 60
 
+    def explain(self, figures: dict[str, Any]) -> str:
+        accepted = datetime.fromisoformat(figures["accepted_at"]).astimezone(UTC)
+        return f"accepted at {accepted:%Y-%m-%d %H:%M} UTC, and pending {self.minutes:,} minutes later"
+
     def sql(self, bound: Bound) -> str:
         conditions = "".join(f" AND {condition}" for condition in self.filter.conditions("t", bound))
         limit = bound.interval("limit", self.minutes * 60)
@@ -149,6 +153,9 @@ class Silence(ClockKind):
     @property
     def memory_s(self) -> int:
         return self.minutes * 60
+
+    def explain(self, figures: dict[str, Any]) -> str:
+        return f"nothing was accepted for {figures['minutes']:,} minutes"
 
     def sql(self, bound: Bound) -> str:
         limit = bound.interval("limit", self.minutes * 60)

@@ -24,11 +24,15 @@ WINDOW_WORDS = {
 
 
 class Unfit(ValueError):
-    """What stands in a gap makes no sense: the gap, by its name in JSON, and a sentence that says why."""
+    """What stands in a gap makes no sense: the gap, by its name in JSON, and a sentence that says why.
+
+    `others` are the other gaps of the same rule of which that is so.
+    """
 
     def __init__(self, gap: str, message: str) -> None:
         super().__init__(message)
         self.gap, self.message = gap, message
+        self.others: tuple[Unfit, ...] = ()
 
     @property
     def place(self) -> str:
@@ -176,6 +180,19 @@ NO_ZONES = {"localtime", "posixrules", "Factory"}
 NO_AREAS = ("right/", "posix/", "SystemV/")
 
 
+# Names that PostgreSQL would take for abbreviations first, and so without summer time: what the list of
+# timezones itself says each stands for.
+IN_FULL = {
+    "CET": "Europe/Brussels",
+    "EET": "Europe/Athens",
+    "EST": "America/Panama",
+    "HST": "Pacific/Honolulu",
+    "MET": "Europe/Brussels",
+    "MST": "America/Phoenix",
+    "WET": "Europe/Lisbon",
+}
+
+
 @cache
 def zone_names() -> set[str]:
     """They are looked for in files, for a twentieth of a second."""
@@ -197,8 +214,9 @@ class Zone(Gap):
 
 # Characters of the name of a rule or a list.
 NAME_MAX = 100
-# Of what cannot be printed the controls, the line breaks, and all spaces but the plain one.
-PRINTABLE = r"^[^\u0000-\u001f\u007f-\u00a0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]*$(?!\n)"
+# Something visible. Of what cannot be printed the controls, the line breaks, all spaces but the plain one.
+UNPRINTABLE = r"\u0000-\u001f\u007f-\u00a0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"
+PRINTABLE = rf"^(?= *[^ ])[^{UNPRINTABLE}]*$(?!\n)"
 
 
 @dataclass(frozen=True)
@@ -206,9 +224,10 @@ class ListName(Gap):
     """The name of a list of users. Whether there is one is looked at when a version is made."""
 
     def read(self, value: Any) -> str:
-        if not isinstance(value, str) or not 1 <= len(value) <= NAME_MAX or not value.isprintable():
+        name = value.strip() if isinstance(value, str) and value.isprintable() else ""
+        if not name or len(value) > NAME_MAX:
             raise ValueError("must be the name of a list of users")
-        return value
+        return name
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "minLength": 1, "maxLength": NAME_MAX, "pattern": PRINTABLE}

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from ... import names
 from ...models import Transaction
-from .gaps import WINDOWS_S, Gap, Hours, ListName, Statuses, Unfit, Whole, Zone
+from .gaps import IN_FULL, WINDOWS_S, Gap, Hours, ListName, Statuses, Unfit, Whole, Zone
 from .wording import Part, filled
 
 TABLE = Transaction._meta.db_table
@@ -96,7 +96,7 @@ def ever_listed(row: str, name: str, value: str, bound: Bound) -> str:
 def within_hours(moment: str, hours: str, zone: str, bound: Bound) -> str:
     """Whether a moment lies in hours of the day."""
     start, end = map(int, hours.split("-"))
-    hour = f"extract(hour FROM {moment} AT TIME ZONE {bound('zone', zone)})"
+    hour = f"extract(hour FROM {moment} AT TIME ZONE {bound('zone', IN_FULL.get(zone, zone))})"
     joined = "AND" if start < end else "OR"
     return f"({hour} >= {bound('hour', start)} {joined} {hour} < {bound('hour_end', end)})"
 
@@ -223,38 +223,54 @@ def window_seconds(window: str) -> int:
 
 
 def read_form(form: type[Any], given: Any, where: str = "") -> Any:
-    """A form filled in from JSON. Raises Unfit, which names the gap."""
-    if not isinstance(given, dict):
-        raise Unfit(where.rstrip("."), f"the {where.rstrip('.') or 'parameters'} must be an object")
-    known = {made.name: made for made in fields(form)}
-    for name in given:
-        if name not in known:
-            raise Unfit(
-                f"{where}{names.shortened(name)}", f"there is no such gap{names.suggestion(name, known)}"
-            )
+    """A form filled in from JSON. Raises Unfit, which names the first gap of `unfit_gaps`."""
+    for unfit in _misplaced(form, given, where):
+        raise unfit
     values: dict[str, Any] = {}
-    for name, made in known.items():
-        if name == "filter":
-            values[name] = read_form(RowFilter, given.get(name, {}), "filter.")
-            if others := [each for each in given.get(name, {}) if each not in form.filters]:
-                raise Unfit(f"filter.{others[0]}", "this kind of rule cannot be narrowed so")
-            continue
-        if given.get(name) is not None or made.default is MISSING:
-            values[name] = _read_gap(made, given.get(name), where)
-    return form(**values)
-
-
-def unfit_gaps(form: type[Any], given: dict[str, Any], where: str = "") -> Iterator[Unfit]:
-    """All gaps in which something makes no sense by itself, where `read_form` tells the first."""
     for made in fields(form):
         value = given.get(made.name)
         if made.name == "filter":
-            yield from unfit_gaps(RowFilter, value or {}, "filter.")
+            narrowed = given.get(made.name, {})
+            values[made.name] = read_form(RowFilter, narrowed, "filter.")
+            for unfit in _not_narrowed(form, narrowed):
+                raise unfit
+        elif value is not None or made.default is MISSING:
+            values[made.name] = _read_gap(made, value, where)
+    return form(**values)
+
+
+def unfit_gaps(form: type[Any], given: Any, where: str = "") -> Iterator[Unfit]:
+    """All that makes no sense by itself, gap by gap."""
+    yield from _misplaced(form, given, where)
+    for made in fields(form) if isinstance(given, dict) else ():
+        value = given.get(made.name)
+        if made.name == "filter":
+            narrowed = given.get(made.name, {})
+            yield from unfit_gaps(RowFilter, narrowed, "filter.")
+            yield from _not_narrowed(form, narrowed)
         elif value is not None or made.default is MISSING:
             try:
                 _read_gap(made, value, where)
             except Unfit as unfit:
                 yield unfit
+
+
+def _not_narrowed(form: type[Any], given: Any) -> Iterator[Unfit]:
+    """Fields of the filter that a kind does not have."""
+    for made in fields(RowFilter) if isinstance(given, dict) else ():
+        if made.name in given and made.name not in form.filters:
+            yield Unfit(f"filter.{made.name}", "this kind of rule cannot be narrowed so")
+
+
+def _misplaced(form: type[Any], given: Any, where: str) -> Iterator[Unfit]:
+    """What is no object, or stands in a gap that there is not."""
+    if not isinstance(given, dict):
+        yield Unfit(where.rstrip("."), f"the {where.rstrip('.') or 'parameters'} must be an object")
+        return
+    known = {made.name: made for made in fields(form)}
+    for name in [name for name in given if name not in known][: names.TOLD_MAX]:
+        told = names.suggestion(name, known)
+        yield Unfit(f"{where}{names.shortened(name)}", f"there is no such gap{told}")
 
 
 def _read_gap(made: Field[Any], value: Any, where: str) -> Any:

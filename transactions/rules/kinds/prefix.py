@@ -5,6 +5,7 @@ before them is all that their user did. Status is not looked at in it, since it 
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -41,6 +42,15 @@ BEFORE = """
            AND y.id < x.id
          ORDER BY y.user_id DESC, y.created_at DESC, y.id DESC
 """
+# Purpose: what a hit of a sleeping user is told by: the row before it, however long ago.
+LAST = """(
+    SELECT jsonb_build_object('last_at', max(l.created_at), 'asleep_days',
+                              floor(extract(epoch FROM x.created_at - max(l.created_at)) / 86400)::int)
+      FROM (
+        SELECT y.created_at FROM {table} y
+         WHERE y.user_id = x.user_id
+           AND (y.user_id, y.created_at, y.id) < (x.user_id, x.created_at, x.id) AND y.id < x.id
+         ORDER BY y.user_id DESC, y.created_at DESC, y.id DESC LIMIT 1) l)"""
 
 
 @dataclass(frozen=True)
@@ -137,7 +147,16 @@ class FirstOrDormant(PrefixKind):
         awake = f"b.previous_at <= r.created_at AND b.previous_at > r.created_at - {reach}"
         return f"{super().gate(bound)} AND NOT (r.is_new AND coalesce({awake}, false))"
 
+    def explain(self, figures: dict[str, Any]) -> str:
+        if not figures:
+            return ""
+        if figures["last_at"] is None:
+            return "none is known before it"
+        days = figures["asleep_days"]
+        since = datetime.fromisoformat(figures["last_at"]).astimezone(UTC)
+        return f"asleep for {days:,} day{'' if days == 1 else 's'}, since {since:%Y-%m-%d %H:%M} UTC"
+
     def past(self, before: str, bound: Bound) -> tuple[str, str, str]:
         # An aggregate gives one row where nothing was found, too.
         newest = f"SELECT max(recent.created_at) AS newest FROM (SELECT y.created_at {before} LIMIT 1) recent"
-        return "'{}'::jsonb", newest, "past.newest IS NULL"
+        return LAST.format(table=TABLE), newest, "past.newest IS NULL"

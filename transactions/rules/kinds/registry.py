@@ -38,10 +38,18 @@ LONGEST_MEMORY_S = 365 * 86_400
 
 
 def read(kind: Any, parameters: Any) -> Kind:
-    """The rule that a kind and parameters from JSON stand for. Raises Unfit, which names the gap."""
+    """The rule that a kind and parameters from JSON stand for.
+
+    Raises Unfit, which names the first gap in which something makes no sense, and has the others.
+    """
     if not isinstance(kind, str) or kind not in KINDS:
         raise Unfit("kind", f"the kind must be one of {', '.join(NAMES)}")
-    form: Kind = read_form(KINDS[kind], parameters)
+    try:
+        form: Kind = read_form(KINDS[kind], parameters)
+    except Unfit:
+        first, *others = unfit_gaps(KINDS[kind], parameters)
+        first.others = tuple(others)
+        raise first from None
     form.check()
     return form
 
@@ -79,12 +87,10 @@ def read_kept(kind: str, parameters: Any) -> Kind:
         return UnreadableKind(reason=f"{unfit.gap}: {unfit.message}")
 
 
-def problems(kind: str, parameters: dict[str, Any]) -> list[Unfit]:
-    """All that is wrong with the gaps of a known kind, where `read` tells the first; [] for nothing."""
-    if found := list(unfit_gaps(KINDS[kind], parameters)):
-        return found
+def problems(kind: str, parameters: Any) -> list[Unfit]:
+    """All that is wrong with the gaps of a known kind; [] for nothing."""
     try:
         read(kind, parameters)
     except Unfit as unfit:
-        return [unfit]
+        return [unfit, *unfit.others]
     return []

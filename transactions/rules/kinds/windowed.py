@@ -42,6 +42,8 @@ class WindowedKind(Kind):
     """A kind with a window. Amounts are not negative, so that a hit never ends to be one."""
 
     partition: ClassVar[str] = "m.user_id"
+    # What is counted or added up, as an explanation says it.
+    of_what: ClassVar[str] = "transactions"
     measure: ClassVar[str] = "count"
     window: str = gap(Window("the window"))
 
@@ -62,7 +64,7 @@ class WindowedKind(Kind):
         raise NotImplementedError
 
     def explain(self, figures: dict[str, Any]) -> str:
-        return f"{figures[self.measure]:,} within {WINDOW_WORDS[self.window]}"
+        return f"{figures[self.measure]:,} {self.of_what} within {WINDOW_WORDS[self.window]}"
 
     def gate(self, bound: Bound) -> str:
         # A bound that is NULL cannot vouch.
@@ -100,6 +102,7 @@ class VelocitySum(WindowedKind):
     name: ClassVar[str] = "velocity_sum"
     title: ClassVar[str] = "A large sum"
     wording: ClassVar[str] = "A user's transactions within {window} come to at least {total}"
+    of_what: ClassVar[str] = "in all"
     measure: ClassVar[str] = "sum"
     total: int = gap(Whole("the total"))
 
@@ -115,6 +118,7 @@ class BelowLimit(VelocityCount):
         "A user makes at least {count} transactions within {window} of up to {margin} under the "
         "limit of {limit}"
     )
+    of_what: ClassVar[str] = "just under the limit"
     limit: int = gap(Whole("the limit"))
     margin: int = gap(Whole("the margin"))
 
@@ -135,6 +139,7 @@ class FailureBurst(VelocityCount):
     wording: ClassVar[str] = (
         "At least {count} transactions of a user fail within {window}[, each of at most {most}]"
     )
+    of_what: ClassVar[str] = "failures"
     filters: ClassVar[tuple[str, ...]] = tuple(name for name in Kind.filters if name != "statuses")
     most: int | None = gap(Whole("the largest amount of each", 0), default=None)
 
@@ -148,4 +153,5 @@ class RapidRepeat(VelocityCount):
     name: ClassVar[str] = "rapid_repeat"
     title: ClassVar[str] = "The same amount again"
     wording: ClassVar[str] = "A user makes at least {count} transactions of the same amount within {window}"
+    of_what: ClassVar[str] = "of the same amount"
     partition: ClassVar[str] = "m.user_id, m.amount"

@@ -18,6 +18,11 @@ class Part(NamedTuple):
     gap: str = ""
 
 
+def counted(number: int, what: str) -> str:
+    """Say "1 user", "2 users", "1,000 users"."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def phrases(wording: str) -> Iterator[tuple[bool, list[Part]]]:
     """What a wording consists of, and whether each may be left out; gaps have no text yet."""
     for number, phrase in enumerate(re.split(r"[\[\]]", wording)):

@@ -29,6 +29,7 @@ async function readBack() {
   if (asked !== latest) return;
   for (const place of form.querySelectorAll("[data-error]")) mark(place, answer.errors[place.dataset.error] ?? "");
   if (answer.sentence) say(answer.sentence);
+  else if (form.querySelector("[data-error]:not(:empty)")) say([["What is marked makes no sense yet.", false]]);
   else say([["Not a whole sentence yet.", false]]);
 }
 
