@@ -113,3 +113,6 @@ def _flusher() -> Iterator["subprocess.Popen[str]"]:
         assert flusher.stdout is not None
         flusher.stdout.readline()
         yield flusher
+        assert flusher.stdin is not None
+        flusher.stdin.close()
+        flusher.stdout.read()  # what it tells of its flush

@@ -17,6 +17,7 @@ from benchmarks.history import (
     DAYS,
     bring_into_force,
     fill_table,
+    forget_rules,
     pay,
     queue_chunk,
 )
@@ -38,7 +39,7 @@ LEVELS: tuple[tuple[int, int, float | None], ...] = (
 )
 HEADS = ("rules in force", "s a chunk", "alone", "ratio", "CPU s a chunk", "alone", "ratio", "hits")
 LATE_DAYS, LATE = 54, timedelta(days=54)
-# At which chunks of another sort are measured.
+# With how many chunks of another sort are measured.
 ODD_LEVEL = 20
 
 
@@ -73,7 +74,7 @@ def run(stage: Stage) -> Section:
     # The gate never hears of what is stored alone, so that is of other users.
     judged, others = users[::2], users[1::2]
     _take(stage, lambda: queue_chunk(others))
-    lines, odd = [], []
+    lines = []
     for level, rounds, target in LEVELS:
         bring_into_force(level)
         before = Hit.objects.count()
@@ -84,11 +85,6 @@ def run(stage: Stage) -> Section:
         hits = Hit.objects.count() - before
         lines.append((level, took.seconds, alone.seconds, ratio, took.cpu_s, alone.cpu_s, of_cpu, hits))
         say(f"rules: {level} in force: {took.seconds:.3f} s, of storing alone {ratio:.2f}, CPU {of_cpu:.2f}")
-        if level == ODD_LEVEL:
-            odd = [
-                _odd(stage, "All of a chunk of one user", lambda: queue_chunk(judged, cast=1)),
-                _odd(stage, f"All of a chunk {LATE_DAYS} days late", lambda: queue_chunk(judged, late=LATE)),
-            ]
         if target is not None:
             what = f"flush with {level or 'no'} rules in force, of the storing alone"
             told = f"{ratio:.2f} ×, by CPU time {of_cpu:.2f} ×"
@@ -98,10 +94,13 @@ def run(stage: Stage) -> Section:
         "rules and one stored alone in turns; the best of each:"
     )
     section.table(HEADS, lines)
-    section.note(" ".join(odd))
-    section.note(_backtest())
     section.note(_memory())
-    section.note(f"{Hit.objects.count():,} hits. {settle_up()}")
+    forget_rules()
+    bring_into_force(ODD_LEVEL)
+    section.note(_odd(stage, f"All of a chunk {LATE_DAYS} days late", lambda: queue_chunk(judged, late=LATE)))
+    section.note(_odd(stage, "All of a chunk of one user", lambda: queue_chunk(judged, cast=1)))
+    section.note(_backtest())
+    section.note(settle_up())
     return section
 
 

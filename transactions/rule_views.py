@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from . import names
 from .access.rights import Right
 from .openapi import rules as operations
+from .reading.listing import Page
 from .reading.parameters import Parameters
 from .rulebook import bodies, changes, pages, parameters
 from .rules import documents, lifecycle, schema
@@ -112,7 +113,7 @@ class RuleView(ApiView):
         return super().handle_exception(exc)
 
 
-def _paged(request: Request, page: pages.Page) -> Response:
+def _paged(request: Request, page: Page) -> Response:
     return Response({"results": page.results, "next": next_page(request, page.cursor)})
 
 
@@ -312,15 +313,14 @@ class ListEntries(RuleView):
     def post(self, request: Request, id: str) -> Response:
         users = get_object_or_404(UserList, pk=id)
         valid = self.posted(request, bodies.NewEntries).validated_data
-        made = lifecycle.add_entries(
+        added = lifecycle.add_entries(
             users,
             valid["users"],
             by=self.author(request),
             expires=valid["expires_at"],
             comment=valid["comment"],
         )
-        there = len(set(valid["users"])) - len(made)
-        return Response({"added": len(made), "there_already": there})
+        return Response({"added": added, "there_already": len(set(valid["users"])) - added})
 
 
 class EndEntry(RuleView):

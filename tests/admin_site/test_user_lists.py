@@ -106,7 +106,8 @@ def test_an_entry_that_makes_no_sense_is_told_and_stays(
 
 
 def test_only_those_who_may_write_change_a_list(watched: UserList, people: list[User]) -> None:
-    (entry,) = lifecycle.add_entries(watched, [people[0].pk])
+    lifecycle.add_entries(watched, [people[0].pk])
+    entry = ListEntry.objects.get()
     eve, _ = member("eve", "view", "approve")
     path = at("userlist_change", watched.pk)
     assert "Put a user on it" not in text_of(eve, path)

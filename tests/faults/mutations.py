@@ -58,6 +58,7 @@ GATE = "transactions/rules/gate.py"
 SWEEP = "transactions/rules/kinds/windowed.py"
 RULES = (
     "tests/rules/test_gate.py",
+    "tests/rules/test_documented_examples.py",
     "tests/rules/test_live.py",
     "tests/rules/test_crashes.py",
     "tests/rules/test_lifecycle.py",

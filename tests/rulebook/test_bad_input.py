@@ -9,6 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests.rulebook.conftest import Caller
+from transactions.metrics import counters
 from transactions.rules.models import Rule, UserList, Version
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -250,3 +251,12 @@ def test_what_is_no_text_or_no_json_is_told(ann: Caller) -> None:
     assert sent(b"").json()["problems"][0]["reason"].startswith("this is not JSON")
     assert sent(b"a,b", "text/csv").status_code == 415
     assert not UserList.objects.exists()
+
+
+def test_what_is_refused_about_rules_counts_as_no_refused_transaction(ann: Caller) -> None:
+    before, _ = counters.read()
+    ann.post("", {}, 400)
+    ann.post("import/", {}, 400)
+    assert ann.call("post", "1/versions/1/approve/").status_code == 403
+    after, _ = counters.read()
+    assert [name for name in after if name.startswith("refused") and after[name] != before.get(name)] == []

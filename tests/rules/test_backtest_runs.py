@@ -19,6 +19,7 @@ from tests.support.rows import row, store
 from tests.support.rules import eventually, rule_in_force
 from tests.support.serving import ROOT, database_url
 from transactions.alerts.models import Alert, AlertState
+from transactions.books.epochs import empty_everything
 from transactions.rules import backtest, backtest_runs, lifecycle
 from transactions.rules.kinds.registry import read
 from transactions.rules.models import Backtest, BacktestState, Hit, Rule, Version
@@ -169,6 +170,24 @@ def test_one_that_runs_is_cancelled_at_its_next_slice(
     backtest_runs.run_next(stopping)
     assert seen[:2] == ["RUNNING", "RUNNING"]
     assert (state_of(run), run.steps_done, run.steps, run.result) == ("CANCELLED", 1, 3, None)
+
+
+def test_deleting_everything_ends_it_and_takes_its_result_away(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backtest, "LOOK", backtest.LOOK.replace("LIMIT 1000", "LIMIT 1"))
+    monkeypatch.setattr(backtest_runs, "NOTED_EVERY_S", 0.0)
+    asked(drafted())
+    seen: list[int] = []
+
+    def stopping() -> bool:
+        seen.append(Backtest.objects.count())
+        if len(seen) == 1:
+            empty_everything()
+        return False
+
+    assert backtest_runs.run_next(stopping) is None
+    assert seen == [1]
 
 
 def test_one_that_has_ended_cannot_be_cancelled() -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from pytest_django import Settings
 
 from tests.support.accepting import record, take
 from tests.support.rules import rule_in_force
@@ -98,3 +99,31 @@ def test_a_user_with_new_rows_and_one_that_settled_is_looked_at_where_that_is_of
     )
     flush()
     assert "FAILED" in hits()
+
+
+def test_a_user_whose_state_is_not_filled_in_yet_is_looked_at(
+    people: list[User], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for id, minutes in (("A", 10), ("B", 20)):
+        stored(id, people[0], minutes)
+    # A flush goes but one step further.
+    settings.FLUSH_INTERVAL_SECONDS = 0
+    monkeypatch.setattr(gate, "FILLED_USERS", 1)
+    rule_in_force("velocity_count", count=3, window="1h")
+    flush()
+    assert Gate.objects.get().filled_to == 0
+    stored("C", people[0], 30)
+    assert hits() == ["C"]
+
+
+@pytest.mark.parametrize("order", [(0, 60), (60, 0)], ids=["in order", "the earlier comes late"])
+def test_of_two_a_window_apart_the_later_does_not_see_the_earlier(
+    people: list[User], order: tuple[int, int]
+) -> None:
+    rule_in_force("velocity_count", count=2, window="1h")
+    flush()
+    for minutes in order:
+        stored(f"at {minutes}", people[0], minutes)
+    assert hits() == []
+    stored("at 59", people[0], 59)
+    assert hits() == ["at 59", "at 60"]

@@ -155,7 +155,8 @@ def test_what_was_stored_before_its_time_is_judged_when_it_has_come(people: list
 
 def test_an_entry_holds_from_the_next_minute_and_is_only_ended(people: list[User]) -> None:
     users = UserList.objects.create(name="watched")
-    (entry,) = lifecycle.add_entries(users, [people[0].pk], comment="chargebacks")
+    assert lifecycle.add_entries(users, [people[0].pk], comment="chargebacks") == 1
+    entry = ListEntry.objects.get()
     assert entry.starts_at == a_minute_to_come()
     for change in ({"comment": "x"}, {"starts_at": LONG_AGO}, {"user": people[1]}):
         with pytest.raises(IntegrityError), transaction.atomic():
@@ -174,10 +175,11 @@ def test_who_stands_on_a_list_as_long_already_is_not_put_there_again(people: lis
     users = UserList.objects.create(name="watched")
     keys = [user.pk for user in people]
     soon = a_minute_to_come() + timedelta(hours=1)
-    assert len(lifecycle.add_entries(users, [*keys[:2], keys[0]], expires=soon)) == 2
-    assert lifecycle.add_entries(users, keys[:2], expires=soon - timedelta(minutes=5)) == []
-    assert [entry.user_id for entry in lifecycle.add_entries(users, keys, expires=soon)] == [keys[2]]
-    assert len(lifecycle.add_entries(users, keys)) == 3
+    assert lifecycle.add_entries(users, [*keys[:2], keys[0]], expires=soon) == 2
+    assert lifecycle.add_entries(users, keys[:2], expires=soon - timedelta(minutes=5)) == 0
+    assert lifecycle.add_entries(users, keys, expires=soon) == 1
+    assert ListEntry.objects.order_by("-pk")[0].user_id == keys[2]
+    assert lifecycle.add_entries(users, keys) == 3
     with pytest.raises(lifecycle.UnknownUsers, match="There is no user 999999"):
         lifecycle.add_entries(users, [*keys, 999_999])
 

@@ -1,12 +1,12 @@
 """Rules, versions, hits and lists as the API shows them, page by page, each page by one or two queries."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
+from ..reading.listing import Page
 from ..rules.documents import said_by
 from ..rules.kinds.registry import read
 from ..rules.models import Hit, ListEntry, Rule, UserList, Version, VersionState
@@ -38,13 +38,6 @@ SELECT_HITS = f"""
          ORDER BY h.raised_at DESC, h.id DESC LIMIT %(rows)s) h
      ORDER BY h.raised_at DESC, h.id DESC LIMIT %(rows)s
 """
-
-
-class Page(NamedTuple):
-    """Some things as the API shows them, and the cursor of the next page, None on the last."""
-
-    results: Sequence[dict[str, Any]]
-    cursor: str | None
 
 
 def _page(pages: str, rows: list[Any], limit: int, shown: Any, place: Any) -> Page:

@@ -22,6 +22,8 @@ from .kinds.kind import Bound, Kind
 
 TABLE, USER = Transaction._meta.db_table, get_user_model()._meta.db_table
 
+# What PostgreSQL shows the session as.
+SESSION = "transactions backtest"
 SLICE_USERS = 1_000
 SLICE_ROWS = 100_000
 HITS_AT_A_TIME = 5_000
@@ -91,7 +93,7 @@ def comparable(kind: Kind, beside: Kind | None) -> bool:
 
 def opened() -> Session:
     """The session that a backtest works in; it may hold a lock for as long."""
-    return Session("transactions backtest", silence_s=RUN_S_MAX)
+    return Session(SESSION, silence_s=RUN_S_MAX)
 
 
 def run(

@@ -212,8 +212,8 @@ def run_next(stopping: Callable[[], bool] = lambda: False) -> Backtest | None:
             if session.try_lock(LOCK_CLASS << 32 | pk & 0xFFFFFFFF) and _take(pk):
                 taken = Backtest.objects.select_related("beside").get(pk=pk)
                 _run(taken, session, stopping)
-                taken.refresh_from_db()
-                return taken
+                # It is gone where everything was deleted meanwhile.
+                return Backtest.objects.filter(pk=pk).first()
     return None
 
 

@@ -3,12 +3,25 @@
 from typing import Any
 
 from ..alerts.models import Alert, AlertEvent, Snooze
-from .models import ClockCursor, Debt, Gate, Hit, UserState
+from .backtest import SESSION
+from .models import Backtest, ClockCursor, Debt, Gate, Hit, UserState
 
-EMPTIED = (Hit, Debt, UserState, Gate, ClockCursor, AlertEvent, Alert, Snooze)
-TABLES = ", ".join(model._meta.db_table for model in EMPTIED)
-# Purpose: hits, what is owed, what is kept of users, how far the clock has come, alerts.
+# A backtest tells of transactions too.
+TOLD = (Hit, Debt, UserState, Gate, ClockCursor, AlertEvent, Alert, Snooze, Backtest)
+TABLES = ", ".join(model._meta.db_table for model in TOLD)
+# Purpose: hits, what is owed, what is kept of users, how far the clock has come, alerts, backtests.
 EMPTY = f"TRUNCATE {TABLES}"
+
+# Purpose: backtests under way end: their snapshots would hold this up for as long as they take.
+END_BACKTESTS = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+     WHERE application_name = %s AND datname = current_database() AND usename = current_user
+"""
+
+
+def end_backtests(cursor: Any) -> None:
+    """Ends what reads all of history; before tables are emptied. Raises psycopg2.Error."""
+    cursor.execute(END_BACKTESTS, (SESSION,))
 
 
 def empty(cursor: Any) -> None:

@@ -43,6 +43,16 @@ FROM_FUTURE = f"""
 COUNT_PAST = f"""
     SELECT coalesce(sum(count), 0)::bigint FROM {Rollup._meta.db_table} WHERE bucket >= %s AND bucket < %s
 """
+# Purpose: entries of users who do not stand on the list as long already.
+ADD_ENTRIES = f"""
+    INSERT INTO {ListEntry._meta.db_table} (list_id, user_id, comment, made_by_id, starts_at, ends_at)
+    SELECT %(list)s, k.key, %(comment)s, %(by)s, %(starts)s, %(expires)s::timestamptz
+      FROM unnest(%(users)s::integer[]) k (key)
+     WHERE NOT EXISTS (
+        SELECT FROM {ListEntry._meta.db_table} e
+         WHERE e.list_id = %(list)s AND e.user_id = k.key AND e.starts_at <= %(starts)s
+           AND coalesce(e.ends_at >= %(expires)s::timestamptz, e.ends_at IS NULL))
+"""
 
 
 class StepRefused(Exception):
@@ -216,11 +226,11 @@ def add_entries(
     by: Any = None,
     expires: datetime | None = None,
     comment: str = "",
-) -> list[ListEntry]:
+) -> int:
     """Puts users, by their keys, on a list: from the next full minute until before `expires`, another one.
 
-    Who stands there as long already is not put there again. Raises UnknownUsers and MomentRefused, and
-    then nobody was put there.
+    Says how many: who stands there as long already is not put there again. Raises UnknownUsers and
+    MomentRefused, and then nobody was put there.
     """
     wanted = list(dict.fromkeys(keys))
     check_users(wanted)
@@ -228,14 +238,19 @@ def add_entries(
         starts = next_minute(cursor)
         if expires is not None and (expires <= starts or not _is_full(expires)):
             raise MomentRefused("The end of an entry must be a full minute to come.")
-        stands = users.entries.filter(user__in=wanted, starts_at__lte=starts)
-        as_long = Q(ends_at=None) if expires is None else Q(ends_at=None) | Q(ends_at__gte=expires)
-        there = set(stands.filter(as_long).values_list("user", flat=True))
-        return ListEntry.objects.bulk_create(
-            ListEntry(list=users, user_id=key, made_by=by, starts_at=starts, ends_at=expires, comment=comment)
-            for key in wanted
-            if key not in there
+        cursor.execute(
+            ADD_ENTRIES,
+            {
+                "list": users.pk,
+                "users": wanted,
+                "comment": comment,
+                "by": None if by is None else by.pk,
+                "starts": starts,
+                "expires": expires,
+            },
         )
+        added: int = cursor.rowcount
+    return added
 
 
 def end_entry(entry: ListEntry) -> None:

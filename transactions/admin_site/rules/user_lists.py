@@ -181,7 +181,7 @@ def _added(request: HttpRequest, users: UserList, form: EntryForm) -> bool:
     given = form.cleaned_data
     expires = given["expires"] and given["expires"].astimezone(UTC)
     try:
-        made = lifecycle.add_entries(
+        added = lifecycle.add_entries(
             users, [given["user"].pk], by=request.user, expires=expires, comment=given["comment"]
         )
     except lifecycle.StepRefused as refused:
@@ -190,10 +190,10 @@ def _added(request: HttpRequest, users: UserList, form: EntryForm) -> bool:
     except OperationalError:
         form.add_error(None, BUSY)
         return False
-    if not made:
+    if not added:
         form.add_error("user", f"{given['user']} stands on the list already, and as long.")
         return False
-    text = f"{given['user']} stands on the list from {made[0].starts_at:%Y-%m-%d %H:%M} UTC on."
+    text = f"{given['user']} stands on the list from the next full minute on."
     messages.success(request, text)
     return True
 

@@ -39,7 +39,7 @@ def add_list_arguments(what: Any) -> None:
     add.add_argument("--expires", type=moment, metavar="MOMENT", help="until then: a full minute to come")
 
 
-def shown() -> list[str]:
+def list_lines() -> list[str]:
     """A line for each list."""
     now = timezone.now()
     return [
@@ -48,7 +48,7 @@ def shown() -> list[str]:
     ]
 
 
-def make(name: str, description: str) -> None:
+def make_list(name: str, description: str) -> None:
     """Raises CommandError."""
     try:
         made = {"description": checked_description(description)}
@@ -59,7 +59,7 @@ def make(name: str, description: str) -> None:
         raise CommandError(f"There is a list “{printable(name)}” already.")
 
 
-def add(
+def add_users(
     name: str, users: list[int], file: str | None, *, by: Any, comment: str, expires: datetime | None
 ) -> str:
     """Puts users on a list, thousands at a time. Raises CommandError, and lifecycle.StepRefused."""
@@ -69,13 +69,12 @@ def add(
     for part in _parts(keys):
         lifecycle.check_users(part)
     added = sum(
-        len(lifecycle.add_entries(found, part, by=by, expires=expires, comment=comment))
-        for part in _parts(keys)
+        lifecycle.add_entries(found, part, by=by, expires=expires, comment=comment) for part in _parts(keys)
     )
     return f"added: {added}, there already: {len(keys) - added}"
 
 
-def end(name: str, users: list[int], file: str | None) -> str:
+def end_users(name: str, users: list[int], file: str | None) -> str:
     """Ends what entries users have on a list. Raises CommandError."""
     found, keys = _list(name), _keys(users, file)
     return f"ended: {sum(lifecycle.end_entries(found, part) for part in _parts(keys))}"

@@ -21,8 +21,8 @@ from transactions.rules.kinds.registry import read
 from transactions.rules.models import Rule, Version, VersionState
 from transactions.rules.schema import schema
 
-from . import _user_lists
 from ._backtests import add_range, add_within, run_backtest, show_backtests
+from ._user_lists import add_list_arguments, add_users, end_users, list_lines, make_list, moment
 
 TO_ACTIVATE = (VersionState.SUBMITTED, VersionState.DRAFT, VersionState.SHADOW)
 IN_FORCE = (VersionState.ACTIVE, VersionState.SHADOW)
@@ -59,7 +59,7 @@ class Command(BaseCommand):
         activate.add_argument("--shadow", action="store_true", help="hits without alerts")
         activate.add_argument(
             "--since",
-            type=_user_lists.moment,
+            type=moment,
             metavar="MOMENT",
             help="judge what happened since, too: a full minute",
         )
@@ -68,7 +68,7 @@ class Command(BaseCommand):
         tests = what.add_parser("backtests", help="the newest that were asked for, in the API or a page")
         tests.add_argument("name", nargs="?", metavar="NAME")
         add_within(tests)
-        _user_lists.add_list_arguments(what)
+        add_list_arguments(what)
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -157,20 +157,20 @@ class Command(BaseCommand):
         show_backtests(self.stdout, None if name is None else _rule(name), within)
 
     def _lists(self, **options: Any) -> None:
-        for line in _user_lists.shown():
+        for line in list_lines():
             self.stdout.write(line)
 
     def _list_make(self, *, name: str, description: str, **options: Any) -> None:
-        _user_lists.make(name, description)
+        make_list(name, description)
 
     def _list_add(
         self, *, name: str, users: list[int], file: str | None, by: str | None, **options: Any
     ) -> None:
         more = {each: options[each] for each in ("comment", "expires")}
-        self.stdout.write(_user_lists.add(name, users, file, by=_user(by), **more))
+        self.stdout.write(add_users(name, users, file, by=_user(by), **more))
 
     def _list_end(self, *, name: str, users: list[int], file: str | None, **options: Any) -> None:
-        self.stdout.write(_user_lists.end(name, users, file))
+        self.stdout.write(end_users(name, users, file))
 
 
 def _kind(version: Version) -> Kind:
