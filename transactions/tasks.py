@@ -15,7 +15,9 @@ from celery import shared_task
 from celery.signals import task_failure, task_revoked, task_success, worker_init, worker_shutting_down
 from django.conf import settings
 
+from . import conditions
 from .metrics import ticks
+from .notifications import delivery, mail, numbering
 from .rules import backtest, backtest_runs
 from .storing import retention, watchdog
 from .storing.bulk_insert import Superseded
@@ -74,6 +76,20 @@ def run_backtest() -> None:
     """Runs the backtest that has waited longest, in a worker of the queue “backtests” alone."""
     if backtest_runs.run_next(_stopping.is_set) is not None and not _stopping.is_set():
         backtest_runs.send_tick()
+
+
+@shared_task(name="transactions.tasks.deliver_messages", ignore_result=True, throws=EXPECTED)
+def deliver_messages() -> None:
+    """Tells what is new, by webhooks and mail, in a worker of the queue “notifications” alone."""
+    delivery.deliver(_stopping.is_set)
+    mail.start()
+
+
+@shared_task(name="transactions.tasks.look_after_system", ignore_result=True, throws=EXPECTED)
+def look_after_system() -> None:
+    """Tells of what is wrong with the system itself, and that it is over; removes old messages."""
+    conditions.look()
+    numbering.prune()
 
 
 def connect_signals() -> None:

@@ -16,6 +16,8 @@ from django.db.models import F, Max, Q, QuerySet, Value
 from django.db.models.functions import Greatest
 
 from ..models import Rollup, Transaction
+from ..notifications import outbox
+from ..notifications.models import MessageType
 from . import debts
 from .kinds.gaps import Unfit
 from .kinds.kind import Kind, as_json
@@ -28,6 +30,8 @@ LOCK_MS_MAX = 10_000
 MINUTE = timedelta(minutes=1)
 # Unknown users that one sentence names.
 TOLD_MAX = 10
+# Of a rule's sentence so much is told to those outside.
+SENTENCE_CHARACTERS_MAX = 2_000
 
 LOCK = f"SET LOCAL lock_timeout = {LOCK_MS_MAX}; SELECT pg_advisory_xact_lock({RULES_LOCK})"
 # Purpose: the next full minute, by the clock that judges too. Not `now()`, which is from before the lock.
@@ -185,6 +189,7 @@ def approve(version: Version, approver: Any, *, shadow: bool = False, begin: dat
         if not shadow:
             said = {"severity": held.severity, "description": held.description}
             Rule.objects.filter(pk=held.rule_id).update(**said)
+        _tell(held)
         if fresh and read(held.kind, held.parameters).group != "clock":
             _owe_past(cursor, held, minute)
     version.refresh_from_db()
@@ -302,6 +307,22 @@ def _end(version: Version, minute: datetime) -> None:
         version.effective_until = max(minute, version.effective_from)
     version.state = VersionState.RETIRED
     version.save(update_fields=["state", "effective_until"])
+
+
+def _tell(version: Version) -> None:
+    """That a version came into force, or into shadow."""
+    begin = version.effective_from
+    data = {
+        "rule": {"id": version.rule_id, "name": version.rule.name},
+        "version": version.number,
+        "state": version.state,
+        "severity": version.severity,
+        "sentence": read(version.kind, version.parameters).sentence()[:SENTENCE_CHARACTERS_MAX],
+        "effective_from": begin and outbox.moment(begin),
+        "approver": version.approver and version.approver.get_username(),
+        "link": outbox.link(f"/admin/rules/rule/{version.rule_id}/change/"),
+    }
+    outbox.write(MessageType.RULE_ACTIVATED, data, version.severity)
 
 
 def _owe_past(cursor: Any, version: Version, minute: datetime) -> None:
