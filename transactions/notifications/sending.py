@@ -86,6 +86,8 @@ def _exchange(
         with _cut_at(connection.sock, deadline):
             connection.request("POST", destination.target, body, {**headers, "Connection": "close"})
             response = connection.getresponse()
+            # A head that was cut off reads like a whole one.
+            _left(deadline)
             retry_after_s = _retry_after_s(response.headers.get("Retry-After", ""))
             beginning = b""
             # What is said in the status counts, whatever becomes of the rest.
