@@ -455,6 +455,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "transactions.openapi.rule_shapes.add",
         "transactions.openapi.backtests.add",
+        "transactions.openapi.webhooks.add",
         "transactions.openapi.components.complete",
         "transactions.openapi.probes.add",
     ],

@@ -2,17 +2,20 @@
 
 from django.urls import re_path
 
-from . import backtest_views, rule_views, views
+from . import backtest_views, rule_views, views, webhook_views
 
 RULE, LIST = r"rules/(?P<id>[0-9]{1,18})", r"rules/lists/(?P<id>[0-9]{1,18})"
 BACKTEST = RULE + r"/backtests/(?P<backtest>[0-9]{1,18})"
 VERSION = RULE + r"/versions/(?P<number>[0-9]{1,9})"
+WEBHOOK = r"webhooks/(?P<id>[0-9]{1,18})"
+DELIVERY = WEBHOOK + r"/deliveries/(?P<delivery>[0-9]{1,18})"
 
 urlpatterns = [
     re_path(r"^add-transaction/?$", views.AddTransaction.as_view(), name="add-transaction"),
     re_path(r"^add-transactions/?$", views.AddTransactions.as_view(), name="add-transactions"),
     re_path(r"^delete-transactions/?$", views.DeleteTransactions.as_view(), name="delete-transactions"),
     re_path(r"^docs/?$", views.Docs.as_view(), name="docs"),
+    re_path(r"^events/?$", webhook_views.Events.as_view(), name="events"),
     re_path(r"^pipeline/?$", views.Pipeline.as_view(), name="pipeline"),
     re_path(r"^rules/?$", rule_views.RuleList.as_view(), name="rules"),
     re_path(r"^rules/export/?$", rule_views.ExportRules.as_view(), name="export-rules"),
@@ -38,4 +41,12 @@ urlpatterns = [
     re_path(r"^transactions/?$", views.TransactionList.as_view(), name="transactions"),
     re_path(r"^transactions/average/?$", views.TransactionAverages.as_view(), name="averages"),
     re_path(r"^transactions/(?P<id>.+?)/?$", views.TransactionDetail.as_view(), name="transaction"),
+    re_path(r"^webhooks/?$", webhook_views.Webhooks.as_view(), name="webhooks"),
+    re_path(rf"^{WEBHOOK}/?$", webhook_views.WebhookDetail.as_view(), name="webhook"),
+    re_path(rf"^{WEBHOOK}/rotate/?$", webhook_views.RotateWebhook.as_view(), name="rotate-webhook"),
+    re_path(rf"^{WEBHOOK}/off/?$", webhook_views.SwitchWebhookOff.as_view(), name="webhook-off"),
+    re_path(rf"^{WEBHOOK}/on/?$", webhook_views.SwitchWebhookOn.as_view(), name="webhook-on"),
+    re_path(rf"^{WEBHOOK}/test/?$", webhook_views.TestWebhook.as_view(), name="test-webhook"),
+    re_path(rf"^{WEBHOOK}/deliveries/?$", webhook_views.Deliveries.as_view(), name="deliveries"),
+    re_path(rf"^{DELIVERY}/send-again/?$", webhook_views.SendAgain.as_view(), name="send-again"),
 ]

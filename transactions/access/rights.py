@@ -10,7 +10,7 @@ class Right(StrEnum):
     """POST transactions, read what there is, or administer: DELETE everything.
 
     See rules and what they found, write drafts and lists of users, or decide: bring a version into force
-    and end it. None of them holds another.
+    and end it. See what is told to those outside, or decide who is told. None of them holds another.
     """
 
     POST = "post"
@@ -19,6 +19,8 @@ class Right(StrEnum):
     VIEW_RULES = "rules.view"
     CHANGE_RULES = "rules.change"
     APPROVE_RULES = "rules.approve"
+    VIEW_EVENTS = "events.view"
+    MANAGE_WEBHOOKS = "webhooks.manage"
 
 
 # Codenames of the permissions that stand for the rights, in the admin site too.
@@ -29,7 +31,11 @@ PERMISSIONS = {
     Right.VIEW_RULES: "view_rule",
     Right.CHANGE_RULES: "change_rule",
     Right.APPROVE_RULES: "approve_rule",
+    Right.VIEW_EVENTS: "view_message",
+    Right.MANAGE_WEBHOOKS: "change_endpoint",
 }
+# Whose models these are on, by how the right's name begins; all others are on transactions.
+APPLICATIONS = {"rules": "rules", "events": "notifications", "webhooks": "notifications"}
 
 Rights = frozenset[Right]
 ALL: Rights = frozenset(Right)
@@ -50,7 +56,7 @@ def grant(user: User, rights: Iterable[Right]) -> None:
 
 def _application(right: Right) -> str:
     """Whose models the permission is on."""
-    return "rules" if right.startswith("rules.") else "transactions"
+    return APPLICATIONS.get(right.partition(".")[0], "transactions")
 
 
 def _group(right: Right) -> Group:

@@ -63,6 +63,16 @@ def add(
     return made, secret
 
 
+def change(endpoint: int, **fields: Any) -> Endpoint:
+    """Gives it another url, description or types, each checked already. Raises Endpoint.DoesNotExist."""
+    with transaction.atomic():
+        held = Endpoint.objects.select_for_update().get(pk=endpoint)
+        for name, value in fields.items():
+            setattr(held, name, value)
+        held.save(update_fields=list(fields))
+    return held
+
+
 def rotate(endpoint: int) -> tuple[Endpoint, str]:
     """Gives another secret, shown this once; the one before signs too for BOTH_FOR. Raises NoKey."""
     secret = signing.new_secret()
