@@ -58,7 +58,7 @@ def test_events_are_asked_for_page_by_page(call: Call) -> None:
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
-        ("after=-1", {"after": ["A valid integer is required."]}),
+        ("after=-1", {"after": ["Expected an integer, or a string of digits."]}),
         ("after=4", {"after": ["The last event is 3."]}),
         ("limit=0", {"limit": ["Ensure this value is greater than or equal to 1."]}),
         ("from=1", {"from": ["Unknown parameter. Known are: after, limit."]}),

@@ -7,14 +7,15 @@ loses nothing, and what is older than a day by then is left out.
 
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from smtplib import SMTPException
 
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.db import Error as DatabaseError
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -23,6 +24,8 @@ from .models import MailPlace, Message, MessageType, Numbering, Recipient
 log = logging.getLogger(__name__)
 
 DIGEST_EVERY = timedelta(minutes=15)
+# Longer than any mail takes; where a worker was killed, nobody sends for so long.
+LEASE = timedelta(minutes=5)
 # What could not be mailed for so long is old news; the pages have it.
 TOLD_FOR = timedelta(days=1)
 AT_ONCE_MAX, DIGEST_MAX, LISTED_MAX = 20, 5_000, 50
@@ -52,34 +55,30 @@ def send() -> None:
 
 def send_at_once() -> int:
     """A mail for each critical alert that was opened, and each alarm of the system; how many it were."""
-    with transaction.atomic():
-        place = _held("at once")
+    with _held("at once") as place:
         if place is None:
             return 0
         messages = list(_since(place, _SYSTEM | _CRITICAL)[:AT_ONCE_MAX])
         recipients = list(Recipient.objects.order_by("pk"))
-    for message in messages:
-        _mail([each.address for each in recipients if _wants(each, message)], *_one(message))
-        _move(place, message)
-    return len(messages)
+        for message in messages:
+            _mail([each.address for each in recipients if _wants(each, message)], *_one(message))
+            _move(place, message)
+        return len(messages)
 
 
 def send_digest() -> int:
     """One mail for all other alerts that were opened, DIGEST_EVERY at most; how many messages it were."""
-    with transaction.atomic():
-        place = _held("digest")
+    with _held("digest") as place:
         if place is None or place.sent_at > timezone.now() - DIGEST_EVERY:
             return 0
         messages = list(_since(place, _OTHERS)[:DIGEST_MAX])
-        recipients = list(Recipient.objects.order_by("pk"))
-    if not messages:
-        return 0
-    for recipient in recipients:
-        wanted = [message for message in messages if _wants(recipient, message)]
-        if wanted:
-            _mail([recipient.address], *_digest(wanted))
-    _move(place, messages[-1])
-    return len(messages)
+        for recipient in Recipient.objects.order_by("pk") if messages else []:
+            wanted = [message for message in messages if _wants(recipient, message)]
+            if wanted:
+                _mail([recipient.address], *_digest(wanted))
+        if messages:
+            _move(place, messages[-1])
+        return len(messages)
 
 
 def _run() -> None:
@@ -94,13 +93,25 @@ def _run() -> None:
         _sending.release()
 
 
-def _held(name: str) -> MailPlace | None:
-    """The place of this kind, unless another worker has it; made at the end of what there is."""
+@contextmanager
+def _held(name: str) -> Iterator[MailPlace | None]:
+    """The place of this kind for this worker alone, None where another has it; at first the last one given.
+
+    While it is held no transaction is open: mail servers take their time.
+    """
     if not MailPlace.objects.filter(pk=name).exists():
         last = Numbering.objects.filter(pk=1).values_list("last", flat=True).first() or 0
         long_ago = timezone.now() - DIGEST_EVERY
         MailPlace.objects.get_or_create(pk=name, defaults={"position": last, "sent_at": long_ago})
-    return MailPlace.objects.select_for_update(skip_locked=True).filter(pk=name).first()
+    now = timezone.now()
+    free = MailPlace.objects.filter(Q(leased_until=None) | Q(leased_until__lt=now), pk=name)
+    if not free.update(leased_until=now + LEASE):
+        yield None
+        return
+    try:
+        yield MailPlace.objects.get(pk=name)
+    finally:
+        MailPlace.objects.filter(pk=name).update(leased_until=None)
 
 
 def _since(place: MailPlace, which: Q) -> QuerySet[Message]:

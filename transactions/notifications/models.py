@@ -251,6 +251,8 @@ class MailPlace(models.Model):
     name = models.CharField(max_length=10, primary_key=True)
     position = models.BigIntegerField(default=0)
     sent_at = models.DateTimeField(db_default=Now())
+    # A worker is sending until then.
+    leased_until = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return f"{self.name} up to {self.position}"
