@@ -161,8 +161,8 @@ try:
     # A mail server, as in smtp+tls://user:password@mail.example.org:587; empty sends no mail. In no
     # capitals: Django's debug page shows all settings, and this holds a password.
     email = notification_settings.email(env.str("EMAIL_URL", default=""))
-except notification_settings.Fault as fault:
-    sys.exit(str(fault))
+except notification_settings.Fault as error:
+    sys.exit(str(error))
 EMAIL_ENABLED = bool(email)
 EMAIL_BACKEND = email.get("EMAIL_BACKEND", "django.core.mail.backends.dummy.EmailBackend")
 EMAIL_HOST, EMAIL_PORT = email.get("EMAIL_HOST") or "localhost", email.get("EMAIL_PORT") or 25

@@ -238,7 +238,7 @@ def _shown(id: str) -> dict[str, Any]:
 
 
 def _deliveries(id: str) -> QuerySet[Delivery]:
-    return Delivery.objects.filter(endpoint=id).select_related("message").prefetch_related("log")
+    return Delivery.objects.filter(endpoint=int(id)).select_related("message").prefetch_related("log")
 
 
 def _delivery(id: str, pk: int) -> dict[str, Any]:

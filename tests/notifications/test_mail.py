@@ -31,7 +31,7 @@ def opened(severity: str, user: int = 7, rule: str = "Failures in a row") -> Non
 
 
 def sent() -> list[tuple[str, list[str]]]:
-    found = [(each.subject, each.to) for each in outgoing.outbox]
+    found = [(str(each.subject), each.to) for each in outgoing.outbox]
     outgoing.outbox.clear()
     return found
 

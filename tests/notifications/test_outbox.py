@@ -157,7 +157,9 @@ def test_many_who_give_places_at_once_leave_no_gap_and_give_none_twice() -> None
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(Message.objects.values_list("position", flat=True)) == list(range(1, 161))
+    assert list(Message.objects.order_by("position").values_list("position", flat=True)) == list(
+        range(1, 161)
+    )
 
 
 def test_pages_go_on_where_the_one_before_ended() -> None:

@@ -140,7 +140,7 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str
         found = answers[min(len(asked), len(answers)) - 1]
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, 0)) for each in found]
 
-    monkeypatch.setattr(destinations.socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     return asked
 
 
@@ -242,7 +242,7 @@ def test_a_name_that_is_not_resolved_in_time_does_not_hold_anybody_up(
 ) -> None:
     monkeypatch.setattr(sending, "WHOLE_S", 0.5)
     over = threading.Event()
-    monkeypatch.setattr(destinations.socket, "getaddrinfo", lambda *_, **__: over.wait(30) or [])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(30) or [])
     try:
         assert post("https://slow.example/").error == "No answer within 0 s."
     finally:
@@ -253,7 +253,7 @@ def test_a_name_that_there_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> Any:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    monkeypatch.setattr(destinations.socket, "getaddrinfo", fail)
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
     assert post("https://none.example/").error == "The name cannot be resolved."
 
 
@@ -309,7 +309,7 @@ def test_by_tls_the_certificate_is_that_of_the_name_and_not_of_the_address(
     trusting = ssl.create_default_context(cafile=str(file))
     monkeypatch.setattr(sending, "_tls", lambda: trusting)
     port = receiver.url.split(":")[2]
-    monkeypatch.setattr(sending.socket, "create_connection", _straight(sending.socket.create_connection))
+    monkeypatch.setattr(socket, "create_connection", _straight(socket.create_connection))
     assert post(f"https://hooks.example:{port}").status == 204
     assert names == ["hooks.example"]
     assert receiver.got[0].headers["Host"] == f"hooks.example:{port.partition('/')[0]}"

@@ -181,7 +181,9 @@ def _claim(to_failing: bool) -> Turn | None:
         if claimed is None:
             return None
         cursor.execute(SELECT_DUE, [claimed[0]])
-        return Turn(*claimed, cursor.fetchall())
+        endpoint, url, secret, old_secret, old_secret_until, failures, lease = claimed
+        due = cursor.fetchall()
+        return Turn(endpoint, url, secret, old_secret, old_secret_until, failures, lease, due)
 
 
 def _take(turn: Turn, stopping: Callable[[], bool]) -> None:
@@ -200,7 +202,7 @@ def _take(turn: Turn, stopping: Callable[[], bool]) -> None:
         delivered = True
     failed = outcome is not None and not outcome.delivered
     gone = outcome is not None and outcome.status == 410
-    told = {"endpoint": turn.endpoint, "lease": turn.lease}
+    told: dict[str, Any] = {"endpoint": turn.endpoint, "lease": turn.lease}
     with connection.cursor() as cursor:
         cursor.execute(RELEASE, {**told, "delivered": delivered, "failed": failed, "gone": gone})
         cursor.execute(GIVE_BACK, told)

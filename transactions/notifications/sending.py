@@ -69,9 +69,9 @@ def post(url: str, headers: Mapping[str, str], body: bytes) -> Outcome:
         destination = destinations.read(url)
         found = destinations.addresses(destination, WHOLE_S)
         status, answer, retry_after_s = _exchange(destination, found, deadline, headers, body)
-    except (Forbidden, OSError, http.client.HTTPException) as error:
-        late = time.monotonic() >= deadline or isinstance(error, TimeoutError)
-        told = f"No answer within {WHOLE_S:.0f} s." if late else _told(error)
+    except (Forbidden, OSError, http.client.HTTPException) as failed:
+        late = time.monotonic() >= deadline or isinstance(failed, TimeoutError)
+        told = f"No answer within {WHOLE_S:.0f} s." if late else _told(failed)
         return Outcome(None, told[:200], "", time.monotonic() - began)
     error = "" if 200 <= status < 300 else _refused(status)
     return Outcome(status, error, answer, time.monotonic() - began, retry_after_s)

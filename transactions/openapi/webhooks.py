@@ -13,7 +13,7 @@ from ..rulebook.parameters import LIMIT_DEFAULT, LIMIT_MAX
 from .components import COUNT, JSON, MOMENT, Schema, an_object, ref
 from .operations import answer, bad, body, query
 from .rule_shapes import A_MOMENT, KEY
-from .rules import CURSOR, LIMIT, NOT_FOUND, NOTHING, UNKNOWN_PARAMETER
+from .rules import CURSOR, LIMIT, NOT_FOUND, NOTHING, UNKNOWN_PARAMETER, Decorator
 
 TAG, EVENTS_TAG = "Webhooks", "Events"
 MOMENT_OR_NULL: Schema = {**MOMENT, "type": ["string", "null"]}
@@ -252,7 +252,7 @@ REMOVE_WEBHOOK = call(
 
 def _step(
     operation_id: str, summary: str, description: str, status: int, found: Any, refused: str = "", *more: Any
-) -> Any:
+) -> Decorator:
     responses = {
         status: found,
         400: bad("url", unknown_field={"Url": ["Unknown field. There are none."]}),
