@@ -25,5 +25,7 @@ class Command(BaseCommand):
         except DatabaseError as error:
             raise CommandError(f"PostgreSQL does not answer: {str(error).strip()}") from None
         if in_vain:
-            raise CommandError(f"A message has waited more than {within:g} s: does a worker of its queue run?")
+            raise CommandError(
+                f"A message has waited more than {within:g} s: does a worker of its queue run?"
+            )
         self.stdout.write("No message waits in vain.")
