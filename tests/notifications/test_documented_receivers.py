@@ -1,4 +1,4 @@
-"""The programs of docs/webhooks.md, as they stand there: receivers take ours alone, the pull misses nothing."""
+"""The programs of docs/webhooks.md, as they stand there: receivers take ours alone, the pull misses none."""
 
 import os
 import re
@@ -49,7 +49,7 @@ def takes(port: int) -> bool:
 def test_a_receiver_takes_what_is_ours_once_and_refuses_the_rest(language: str, tmp_path: Path) -> None:
     runner, name = RECEIVERS[language]
     sign = "#" if language == "python" else "//"
-    (tmp_path / name).write_text(program(language, f"{sign} {name}"))
+    (tmp_path / name).write_text(program(language, f"{sign} A receiver"))
     port = free_port()
     url = f"http://127.0.0.1:{port}/"
     made, secret = endpoints.add(url)

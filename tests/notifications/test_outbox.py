@@ -169,7 +169,7 @@ def test_pages_go_on_where_the_one_before_ended() -> None:
     first = events.after(0, 2)
     second = events.after(first.after, 10)
     assert (first.after, first.more, second.after, second.more) == (2, True, 5, False)
-    assert events.after(5, 10) == events.Events([], 5, False)
+    assert events.after(5, 10) == events.Following([], 5, False)
 
 
 def test_what_is_old_is_removed_and_whoever_comes_too_late_is_told() -> None:

@@ -26,7 +26,7 @@ from .conftest import Receiver
 PUBLIC = ip_address("93.184.216.34")
 
 
-def post(url: str) -> sending.Outcome:
+def post(url: str) -> sending.Reply:
     return sending.post(url, {"Content-Type": "application/json"}, b"{}")
 
 

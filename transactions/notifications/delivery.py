@@ -29,7 +29,7 @@ from ..stores.crash_points import crash_point
 from . import events, sending, signing
 from .models import Attempt, Delivery, DeliveryState, Endpoint, Message
 from .numbering import number
-from .sending import Outcome
+from .sending import Reply
 
 log = logging.getLogger(__name__)
 
@@ -208,7 +208,7 @@ def _take(turn: Turn, stopping: Callable[[], bool]) -> None:
         cursor.execute(GIVE_BACK, told)
 
 
-def post(turn: Turn, message: Message) -> Outcome:
+def post(turn: Turn, message: Message) -> Reply:
     """Posts one message, signed with the endpoint's secrets; whatever happens is an outcome."""
     kept = [turn.secret]
     if turn.old_secret and turn.old_secret_until is not None and turn.old_secret_until > timezone.now():
@@ -216,7 +216,7 @@ def post(turn: Turn, message: Message) -> Outcome:
     try:
         secrets = [signing.decrypt(each) for each in kept]
     except (signing.NoKey, signing.KeyLost) as error:
-        return Outcome(None, str(error), "", 0.0)
+        return Reply(None, str(error), "", 0.0)
     body = json.dumps(events.body(message), ensure_ascii=False, separators=(",", ":")).encode()
     now = int(time.time())
     headers = {
@@ -229,7 +229,7 @@ def post(turn: Turn, message: Message) -> Outcome:
     return sending.post(turn.url, headers, body)
 
 
-def _note(delivery: int, attempts: int, outcome: Outcome) -> None:
+def _note(delivery: int, attempts: int, outcome: Reply) -> None:
     state, wait = DeliveryState.DELIVERED, 0.0
     if not outcome.delivered:
         given_up = attempts >= ATTEMPTS_MAX or outcome.status == 410

@@ -15,7 +15,7 @@ class PlaceUnknown(Exception):
     """That place has not been given yet; says so."""
 
 
-class Events(NamedTuple):
+class Following(NamedTuple):
     """Messages as the API shows them, the place after which to go on, and whether there are more now."""
 
     results: list[dict[str, Any]]
@@ -23,7 +23,7 @@ class Events(NamedTuple):
     more: bool
 
 
-def after(place: int, limit: int) -> Events:
+def after(place: int, limit: int) -> Following:
     """The messages that follow a place, 0 for all there are. Raises EventsGone, PlaceUnknown."""
     # Places first, and what was given meanwhile is read the next time.
     numbering = Numbering.objects.filter(pk=1).first() or Numbering()
@@ -44,7 +44,7 @@ def after(place: int, limit: int) -> Events:
     shown = rows[:limit]
     last = shown[-1].position if shown else max(place, removed_to)
     assert last is not None
-    return Events([as_dict(row) for row in shown], last, len(rows) > limit)
+    return Following([as_dict(row) for row in shown], last, len(rows) > limit)
 
 
 def as_dict(message: Message) -> dict[str, Any]:

@@ -27,7 +27,7 @@ ANSWER_BYTES_MAX, ANSWER_CHARACTERS_MAX = 2_048, 500
 RETRY_AFTER_S_MAX = 24 * 3_600.0
 
 
-class Outcome(NamedTuple):
+class Reply(NamedTuple):
     """What came of one POST: the answer's status and beginning, or why there was none."""
 
     status: int | None
@@ -61,7 +61,7 @@ class _ToAddress(http.client.HTTPConnection):
         self.sock.settimeout(_left(self._deadline))
 
 
-def post(url: str, headers: Mapping[str, str], body: bytes) -> Outcome:
+def post(url: str, headers: Mapping[str, str], body: bytes) -> Reply:
     """Posts a body to a URL; whatever happens is an outcome."""
     began = time.monotonic()
     deadline = began + WHOLE_S
@@ -72,9 +72,9 @@ def post(url: str, headers: Mapping[str, str], body: bytes) -> Outcome:
     except (Forbidden, OSError, http.client.HTTPException) as failed:
         late = time.monotonic() >= deadline or isinstance(failed, TimeoutError)
         told = f"No answer within {WHOLE_S:.0f} s." if late else _told(failed)
-        return Outcome(None, told[:200], "", time.monotonic() - began)
+        return Reply(None, told[:200], "", time.monotonic() - began)
     error = "" if 200 <= status < 300 else _refused(status)
-    return Outcome(status, error, answer, time.monotonic() - began, retry_after_s)
+    return Reply(status, error, answer, time.monotonic() - began, retry_after_s)
 
 
 def _exchange(
