@@ -160,7 +160,7 @@ class WebhookDetail(WebhookView):
 
     @operations.REMOVE_WEBHOOK
     def delete(self, request: Request, id: str) -> Response:
-        get_object_or_404(Endpoint, pk=id).delete()
+        endpoints.remove(int(id))
         return Response({"detail": operations.REMOVED})
 
 

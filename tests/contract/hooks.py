@@ -26,10 +26,16 @@ def map_body(context: Any, body: Any) -> Any:
 
 @schemathesis.hook
 def map_path_parameters(context: Any, path_parameters: Any) -> Any:
-    """Two of three rules and lists are the one that exists, and its versions have small numbers."""
-    if not isinstance(path_parameters, dict) or not context.operation.path.startswith("/api/rules/"):
+    """Two of three rules, lists and webhooks are the one that exists; its versions have small numbers."""
+    path = context.operation.path
+    if not isinstance(path_parameters, dict) or not path.startswith(("/api/rules/", "/api/webhooks/")):
         return path_parameters
-    known = os.environ["LIST_ID" if "/lists/" in context.operation.path else "RULE_ID"]
+    if path == "/api/webhooks/{id}/" and context.operation.method.upper() == "DELETE":
+        if str(path_parameters.get("id")) == os.environ["WEBHOOK_ID"]:
+            path_parameters["id"] = 10**12  # that one is still needed
+        return path_parameters
+    kind = "WEBHOOK" if path.startswith("/api/webhooks/") else "LIST" if "/lists/" in path else "RULE"
+    known = os.environ[f"{kind}_ID"]
     if _could_be_a_key(path_parameters.get("id")) and path_parameters["id"] % 3:
         path_parameters["id"] = int(known)
     if _could_be_a_key(path_parameters.get("number")):

@@ -16,6 +16,7 @@ from django.contrib.auth.models import User
 
 from tests.support.serving import ROOT, collect_static_files, daphne
 from transactions.access.tokens import create
+from transactions.notifications.models import Endpoint
 from transactions.rules import lifecycle
 from transactions.rules.models import Rule, UserList
 
@@ -52,10 +53,24 @@ SEEN_AT_LEAST = {
     "GET /api/rules/lists/*/entries/": {200, 400, 401, 404},
     "POST /api/rules/lists/*/entries/": {200, 400, 401, 404},
     "POST /api/rules/lists/*/entries/*/end/": {400, 401, 404},
+    "GET /api/events/": {200, 400, 401},
+    "GET /api/webhooks/": {200, 400, 401},
+    "POST /api/webhooks/": {201, 400, 401, 415},
+    "GET /api/webhooks/*/": {200, 401, 404},
+    "PATCH /api/webhooks/*/": {200, 400, 401, 404},
+    "DELETE /api/webhooks/*/": {401, 404},
+    "POST /api/webhooks/*/rotate/": {200, 400, 401, 404},
+    "POST /api/webhooks/*/off/": {400, 401, 404, 409},
+    "POST /api/webhooks/*/on/": {400, 401, 404, 409},
+    "POST /api/webhooks/*/test/": {400, 401, 404},
+    "GET /api/webhooks/*/deliveries/": {200, 400, 401, 404},
+    "POST /api/webhooks/*/deliveries/*/send-again/": {400, 401, 404},
     "GET /metrics": {200, 401},
     "GET /livez": {200},
     "GET /readyz": {200},
 }
+# Whose paths have keys of rows.
+KEYED = ("/api/rules/", "/api/webhooks/")
 TOOL = Path(sys.executable).with_name("schemathesis")
 CONTRACT = Path(__file__).parent
 
@@ -69,6 +84,7 @@ def server(transactional_db: None, tmp_path: Path) -> Iterator[str]:
         ALLOW_ANONYMOUS_API="false",
         FLUSH_INTERVAL_SECONDS="3600",
         FOUR_EYES="false",
+        WEBHOOK_SECRET_KEYS="k" * 32,
     ) as url:
         yield url
 
@@ -78,6 +94,7 @@ def test_no_answer_is_outside_the_schema(server: str, tmp_path: Path) -> None:
     User.objects.create_superuser(pk=1, username="of the examples")
     token, _ = create("contract", username="of the examples")
     rule, users = Rule.objects.create(name="Of the contract"), UserList.objects.create(name="Of the contract")
+    webhook = Endpoint.objects.create(url="https://example.org/", secret="of the contract")
     for amount in range(1, 10):
         version = lifecycle.draft(rule, "amount", {"amount": amount})
         if amount > 4:
@@ -93,7 +110,7 @@ def test_no_answer_is_outside_the_schema(server: str, tmp_path: Path) -> None:
         env={
             **os.environ,
             **{"PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.contract.hooks"},
-            **{"RULE_ID": str(rule.pk), "LIST_ID": str(users.pk)},
+            **{"RULE_ID": str(rule.pk), "LIST_ID": str(users.pk), "WEBHOOK_ID": str(webhook.pk)},
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -112,6 +129,6 @@ def statuses(archive: Any) -> dict[str, set[int]]:
     seen = defaultdict(set)
     for entry in archive["log"]["entries"]:
         path = re.sub("^(/api/transactions/)(?!average/).+", r"\1*", urlsplit(entry["request"]["url"]).path)
-        path = re.sub("(?<=/)[0-9]+(?=/)", "*", path) if path.startswith("/api/rules/") else path
+        path = re.sub("(?<=/)[0-9]+(?=/)", "*", path) if path.startswith(KEYED) else path
         seen[f"{entry['request']['method']} {path}"].add(entry["response"]["status"])
     return seen

@@ -281,6 +281,38 @@ def test_a_worker_killed_between_sending_and_noting_sends_again_with_the_same_id
     assert receiver.got[0].body == receiver.got[1].body
 
 
+def test_an_endpoint_is_removed_while_something_is_sent_to_it(receiver: Receiver, endpoint: Made) -> None:
+    """Over and over, since what would go wrong is a matter of a moment."""
+    made = endpoint[0].pk
+    for _ in range(10):
+        for number in range(20):
+            write(number)
+        couriers = delivery.deliver()
+        endpoints.remove(made)
+        for courier in couriers:
+            courier.result()
+        assert not Delivery.objects.exists()
+        made = endpoints.add(receiver.url)[0].pk
+
+
+def test_a_message_that_is_removed_amid_a_turn_is_passed_over(
+    receiver: Receiver, endpoint: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(1)
+    write(2)
+    genuine = delivery._claim
+
+    def claim(to_failing: bool) -> Any:
+        turn = genuine(to_failing)
+        Message.objects.filter(data__number=1).delete()
+        return turn
+
+    monkeypatch.setattr(delivery, "_claim", claim)
+    deliver()
+    assert numbers(receiver, endpoint[1]) == [2]
+    assert Endpoint.objects.get().leased_until is None
+
+
 def test_who_lost_the_lease_does_not_give_back_another_s(receiver: Receiver, endpoint: Made) -> None:
     def take_over(number: int) -> tuple[int, dict[str, str], bytes]:
         Endpoint.objects.update(leased_until=datetime.now(UTC) + timedelta(minutes=1))

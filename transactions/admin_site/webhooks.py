@@ -198,7 +198,7 @@ def take(request: HttpRequest, key: int, step: str) -> HttpResponse:
         except signing.NoKey as error:
             messages.error(request, str(error))
     elif step == "remove":
-        endpoint.delete()
+        endpoints.remove(key)
         messages.success(request, f"{endpoint} was removed.")
         return redirect("admin:notifications_endpoint_changelist")
     elif step in steps:

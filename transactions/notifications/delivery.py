@@ -194,7 +194,10 @@ def _take(turn: Turn, stopping: Callable[[], bool]) -> None:
     for delivery, attempts, key in turn.due:
         if stopping() or time.monotonic() > until:
             break
-        outcome = post(turn, messages[key])
+        message = messages.get(key)
+        if message is None:
+            continue  # removed meanwhile, and its delivery with it
+        outcome = post(turn, message)
         crash_point("notifications.sent")
         _note(delivery, attempts + 1, outcome)
         if not outcome.delivered:

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from . import destinations, outbox, signing
-from .models import TYPES, Delivery, DeliveryState, Endpoint, Message, MessageType
+from .models import TYPES, Attempt, Delivery, DeliveryState, Endpoint, Message, MessageType
 
 # For so long after a rotation messages are signed with both secrets.
 BOTH_FOR = timedelta(hours=24)
@@ -108,6 +108,19 @@ def switch_on(endpoint: int) -> Endpoint:
             raise EndpointRefused("It is on already.")
         held.off, held.off_at, held.failing_since, held.failures = "", None, None, 0
         held.save(update_fields=["off", "off_at", "failing_since", "failures"])
+    return held
+
+
+def remove(endpoint: int) -> Endpoint:
+    """Removes it with its log, also while something is sent to it. Raises Endpoint.DoesNotExist."""
+    with transaction.atomic():
+        held = Endpoint.objects.select_for_update().get(pk=endpoint)
+        # Held, so that nothing is noted of them any more.
+        deliveries = Delivery.objects.filter(endpoint=held)
+        list(deliveries.order_by("pk").select_for_update().values_list("pk", flat=True))
+        Attempt.objects.filter(delivery__endpoint=held).delete()
+        deliveries.delete()
+        Endpoint.objects.filter(pk=held.pk).delete()
     return held
 
 

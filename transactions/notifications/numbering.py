@@ -88,6 +88,9 @@ def prune() -> int:
             earlier = Message.objects.filter(position__lte=removed_to).values_list("pk", flat=True)
             gone = sorted({*gone, *earlier})
             Numbering.objects.filter(pk=1, removed_to__lt=removed_to).update(removed_to=removed_to)
+        # Held, so that nothing is noted of them meanwhile.
+        deliveries = Delivery.objects.filter(message__in=gone)
+        list(deliveries.order_by("pk").select_for_update().values_list("pk", flat=True))
         Message.objects.filter(pk__in=gone).delete()
         return len(gone)
 

@@ -52,7 +52,7 @@ class Command(BaseCommand):
         finally:
             server.server_close()
             if made is not None:
-                made.delete()
+                endpoints.remove(made.pk)
 
 
 class Listener(HTTPServer):
