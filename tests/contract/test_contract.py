@@ -64,7 +64,7 @@ SEEN_AT_LEAST = {
     "POST /api/webhooks/*/on/": {400, 401, 404, 409},
     "POST /api/webhooks/*/test/": {400, 401, 404},
     "GET /api/webhooks/*/deliveries/": {200, 400, 401, 404},
-    "POST /api/webhooks/*/deliveries/*/send-again/": {400, 401, 404},
+    "POST /api/webhooks/*/deliveries/*/send-again/": {400, 404},
     "GET /metrics": {200, 401},
     "GET /livez": {200},
     "GET /readyz": {200},
