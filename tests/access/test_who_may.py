@@ -114,7 +114,12 @@ CALLERS = (*UNKNOWN, *TOKENS[3:], *SESSIONS)
 def served(transactional_db: None, tmp_path: Path) -> Iterator[str]:
     collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "-v", "0"]
     subprocess.run(collect, cwd=ROOT, env={**os.environ, "STATIC_ROOT": str(tmp_path)}, check=True)
-    with daphne(STATIC_ROOT=str(tmp_path), ALLOW_ANONYMOUS_API="false", ALLOW_DELETE_ALL="true") as url:
+    with daphne(
+        STATIC_ROOT=str(tmp_path),
+        ALLOW_ANONYMOUS_API="false",
+        ALLOW_DELETE_ALL="true",
+        WEBHOOK_SECRET_KEYS="k" * 32,
+    ) as url:
         yield url
 
 
