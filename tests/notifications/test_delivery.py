@@ -15,6 +15,7 @@ from django.db import connections
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from tests.support.serving import ROOT, database_url
+from transactions.metrics import counters
 from transactions.notifications import delivery, endpoints, outbox, signing
 from transactions.notifications.models import (
     Attempt,
@@ -311,6 +312,16 @@ def test_a_message_that_is_removed_amid_a_turn_is_passed_over(
     deliver()
     assert numbers(receiver, endpoint[1]) == [2]
     assert Endpoint.objects.get().leased_until is None
+
+
+def test_what_was_posted_is_counted(receiver: Receiver, endpoint: Made) -> None:
+    receiver.answers = lambda number: (500 if number == 1 else 204, {}, b"")
+    before, _ = counters.read()
+    write(1)
+    write(2)
+    deliver()
+    after, _ = counters.read()
+    assert [after[name] - before.get(name, 0) for name in ("webhooks|delivered", "webhooks|failed")] == [1, 1]
 
 
 def test_who_lost_the_lease_does_not_give_back_another_s(receiver: Receiver, endpoint: Made) -> None:

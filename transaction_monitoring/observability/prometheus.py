@@ -42,6 +42,7 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...], Iterable[str]]] = {
     "ticks": ("Ticks of the flush, by what they came to.", ("outcome",), ("done", "failed", "expired")),
     "rule_hits": ("Hits that a version of a rule has raised.", ("rule", "version"), ()),
     "rule_failures": ("Times that a version of a rule has failed.", ("rule", "version"), ()),
+    "webhooks": ("Messages posted to webhooks, by what came of it.", ("outcome",), ("delivered", "failed")),
     "websocket_closed": ("Websockets that we closed, by code.", ("code",), ("4003", "4008", "4013")),
 }
 HISTOGRAMS = {

@@ -171,6 +171,7 @@ def _carry(stopping: Callable[[], bool]) -> None:
         log.exception("Messages are left, and the next tick goes on")
     finally:
         connection.close()
+        tally.publish()
         _free.release()
 
 
