@@ -14,6 +14,7 @@ import redis
 from celery import shared_task
 from celery.signals import task_failure, task_revoked, task_success, worker_init, worker_shutting_down
 from django.conf import settings
+from django.db import Error as DatabaseError
 
 from . import conditions
 from .metrics import ticks
@@ -78,14 +79,18 @@ def run_backtest() -> None:
         backtest_runs.send_tick()
 
 
-@shared_task(name="transactions.tasks.deliver_messages", ignore_result=True, throws=EXPECTED)
+@shared_task(
+    name="transactions.tasks.deliver_messages", ignore_result=True, throws=(*EXPECTED, DatabaseError)
+)
 def deliver_messages() -> None:
     """Tells what is new, by webhooks and mail, in a worker of the queue “notifications” alone."""
     delivery.deliver(_stopping.is_set)
     mail.start()
 
 
-@shared_task(name="transactions.tasks.look_after_system", ignore_result=True, throws=EXPECTED)
+@shared_task(
+    name="transactions.tasks.look_after_system", ignore_result=True, throws=(*EXPECTED, DatabaseError)
+)
 def look_after_system() -> None:
     """Tells of what is wrong with the system itself, and that it is over; removes old messages."""
     conditions.look()

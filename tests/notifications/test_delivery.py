@@ -15,6 +15,7 @@ from django.db import connections
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from tests.support.serving import ROOT, database_url
+from transactions import tasks
 from transactions.metrics import counters
 from transactions.notifications import delivery, endpoints, outbox, signing
 from transactions.notifications.models import (
@@ -26,7 +27,7 @@ from transactions.notifications.models import (
     MessageType,
 )
 
-from .conftest import Receiver, deliver
+from .conftest import Receiver, deliver, eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -322,6 +323,18 @@ def test_what_was_posted_is_counted(receiver: Receiver, endpoint: Made) -> None:
     deliver()
     after, _ = counters.read()
     assert [after[name] - before.get(name, 0) for name in ("webhooks|delivered", "webhooks|failed")] == [1, 1]
+
+
+def test_ticks_tell_what_is_new_and_look_for_alarms(receiver: Receiver, endpoint: Made) -> None:
+    write()
+    tasks.deliver_messages()
+    eventually(lambda: states() == [("DELIVERED", 1)])
+    # Nothing has ever been flushed here.
+    tasks.look_after_system()
+    tasks.deliver_messages()
+    eventually(lambda: len(receiver.got) == 2)
+    assert receiver.got[1].verified(endpoint[1])["data"]["key"] == "flush"
+    eventually(lambda: Endpoint.objects.get().leased_until is None)
 
 
 def test_who_lost_the_lease_does_not_give_back_another_s(receiver: Receiver, endpoint: Made) -> None:
