@@ -36,6 +36,8 @@ _CHOICES = {
     "ALLOW_DELETE_ALL": "true",
     # One person tries the rules out.
     "FOUR_EYES": "false",
+    # Whoever listens on this machine may be told.
+    "WEBHOOK_PRIVATE_NETWORKS": "127.0.0.0/8,::1/128",
     "DJANGO_SETTINGS_MODULE": "transaction_monitoring.settings",
 }
 
@@ -54,11 +56,15 @@ class Run:
         self.port: int = listener.getsockname()[1]
         self.chosen = dict(_CHOICES)
         self.chosen["SECRET_KEY"] = os.environ.get("SECRET_KEY") or keep_secret(data.path / "secret-key", 48)
-        self.chosen |= {name: os.environ[name] for name in _CHOICES if name in os.environ}
+        self.chosen["WEBHOOK_SECRET_KEYS"] = keep_secret(data.path / "webhook-key", 48)
+        self.chosen["SITE_URL"] = f"http://localhost:{self.port}"
+        own = (*_CHOICES, "WEBHOOK_SECRET_KEYS", "SITE_URL")
+        self.chosen |= {name: os.environ[name] for name in own if name in os.environ}
         self.chosen |= {"DATA_DIR": str(data.path), "PORT": str(self.port)}
         # In the order in which they are stopped.
         self.stages: list[list[Program]] = []
-        self.backtests: Program | None = None
+        # Nobody waits for these, so they take no part of a processor from what is waited for.
+        self.unhurried: list[Program] = []
         self.watch: asyncio.Task[None] | None = None
 
     async def serve(self) -> None:
@@ -94,9 +100,8 @@ class Run:
         await run_once(self._python("check", "dev.worker_answers"))
         await wait_ready(self.stages[0][0], _READY_SECONDS)
         self._say_ready(password_file, known)
-        # Nobody waits for it, so it takes no part of a processor from what is waited for.
-        if self.backtests is not None:
-            start(self.backtests)
+        for program in self.unhurried:
+            start(program)
 
     async def _check_settings(self) -> None:
         """The URL of a server that makes no sense ends the run in the settings' own words."""
@@ -153,11 +158,28 @@ class Run:
             stop_seconds=60.0,  # It ends its flush first.
         )
         beat = self._program("beat", [*celery, "beat", "-l", "warning", "-s", schedule, "--pidfile="])
-        # One process without a child, which ends a backtest between two of its slices, or is killed: then
-        # another takes it up.
-        own = ["-Q", "backtests", "-n", "backtests@", "--pool", "solo"]
-        self.backtests = self._program("backtests", [*celery, "worker", *own, "-l", "warning", *alone])
-        self.stages = [web, [beat, self.backtests], [worker], *self.stages]
+        # One process each, without a child: a backtest ends between two of its slices, or is killed, and then
+        # another takes it up; so it is with a message.
+        self.unhurried = [
+            self._program(
+                queue,
+                [
+                    *celery,
+                    "worker",
+                    "-Q",
+                    queue,
+                    "-n",
+                    f"{queue}@",
+                    "--pool",
+                    "solo",
+                    "-l",
+                    "warning",
+                    *alone,
+                ],
+            )
+            for queue in ("backtests", "notifications")
+        ]
+        self.stages = [web, [beat, *self.unhurried], [worker], *self.stages]
         for program in (*web, worker, beat):
             start(program)
         self.watch = asyncio.create_task(self._watch(worker))

@@ -13,7 +13,7 @@ from typing import Any
 import environ
 from django.templatetags.static import static
 
-from . import server_urls
+from . import notification_settings, server_urls
 from .observability import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -149,6 +149,37 @@ DJANGO_THREADS = whole("DJANGO_THREADS", 8, least=1)
 # Requests of one web process that may wait for such a thread, 10 seconds each; the others are answered 503.
 DJANGO_WAITING_MAX = whole("DJANGO_WAITING_MAX", 500)
 
+# --- Being told -------------------------------------------------------------------------------
+
+# How people call the service from outside, for links in messages; by default the first of ALLOWED_HOSTS.
+SITE_URL = env.str("SITE_URL", default="").rstrip("/") or notification_settings.site_url(ALLOWED_HOSTS)
+# Secrets of webhooks are kept encrypted with the first of these, and read with any: so a key is changed by
+# putting another one before it. Without one there are no webhooks.
+try:
+    WEBHOOK_SECRET_KEYS = notification_settings.secret_keys(env.list("WEBHOOK_SECRET_KEYS", default=[]))
+    # Networks that are not public, to which webhooks may be sent all the same. Without any, none of them.
+    WEBHOOK_PRIVATE_NETWORKS = notification_settings.networks(
+        env.list("WEBHOOK_PRIVATE_NETWORKS", default=[])
+    )
+    # A mail server, as in smtp+tls://user:password@mail.example.org:587; empty sends no mail. In no
+    # capitals: Django's debug page shows all settings, and this holds a password.
+    email = notification_settings.email(env.str("EMAIL_URL", default=""))
+except notification_settings.Fault as error:
+    sys.exit(str(error))
+EMAIL_ENABLED = bool(email)
+EMAIL_BACKEND = email.get("EMAIL_BACKEND", "django.core.mail.backends.dummy.EmailBackend")
+EMAIL_HOST, EMAIL_PORT = email.get("EMAIL_HOST") or "localhost", email.get("EMAIL_PORT") or 25
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = (
+    email.get("EMAIL_HOST_USER") or "",
+    email.get("EMAIL_HOST_PASSWORD") or "",
+)
+EMAIL_FILE_PATH = email.get("EMAIL_FILE_PATH") or None
+EMAIL_USE_TLS, EMAIL_USE_SSL = email.get("EMAIL_USE_TLS", False), email.get("EMAIL_USE_SSL", False)
+# Seconds for which a mail server is waited for at each step.
+EMAIL_TIMEOUT = 15
+# Who writes; mail servers want an address that is theirs.
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="transactions@localhost")
+
 # --- Servers ----------------------------------------------------------------------------------
 
 # In no capitals: Django's debug page shows all settings, and this holds a password.
@@ -206,7 +237,12 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # A backtest takes minutes, and the flush waits for nobody: a worker of its own takes this queue, and one
 # that is not told of queues takes the other alone.
-CELERY_TASK_ROUTES = {"transactions.tasks.run_backtest": {"queue": "backtests"}}
+# Messages have a third: they wait for receivers, and a backtest must not hold them up.
+CELERY_TASK_ROUTES = {
+    "transactions.tasks.run_backtest": {"queue": "backtests"},
+    "transactions.tasks.deliver_messages": {"queue": "notifications"},
+    "transactions.tasks.look_after_system": {"queue": "notifications"},
+}
 # Ends a child that hangs in spite of every timeout below it.
 CELERY_TASK_TIME_LIMIT = 300
 # Beat's file is as young as its last tick, which is how its health is told.
@@ -228,6 +264,17 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
         "task": "transactions.tasks.look_after_backtests",
         # What a killed worker left is taken up again a minute later; two short statements.
         "schedule": 60.0,
+        "options": {"expires": 30.0},
+    },
+    "deliver-messages": {
+        "task": "transactions.tasks.deliver_messages",
+        # What was just committed is told about a second later; two short statements where there is nothing.
+        "schedule": 2.0,
+        "options": {"expires": 2.0},
+    },
+    "look-after-system": {
+        "task": "transactions.tasks.look_after_system",
+        "schedule": 30.0,
         "options": {"expires": 30.0},
     },
 }
@@ -258,6 +305,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "axes",
     "transactions",
+    "transactions.notifications",
     "transactions.alerts",
     "transactions.audit",
     "transactions.rules",
@@ -422,6 +470,7 @@ SPECTACULAR_SETTINGS = {
         "transactions.openapi.rule_shapes.add",
         "transactions.openapi.backtests.add",
         "transactions.openapi.alert_shapes.add",
+        "transactions.openapi.webhooks.add",
         "transactions.openapi.components.complete",
         "transactions.openapi.probes.add",
     ],

@@ -1,14 +1,14 @@
 """The admin site: facts to look at, and the decisions that are an operator's.
 
 Those are to replay or discard a rejected record, to acknowledge an alarm, to revoke a token, what is
-decided about rules and alerts, and (superusers alone) to delete a transaction. Every value is shown as text,
-whatever a client wrote into it.
+decided about rules and alerts, who is told of what, and (superusers alone) to delete a transaction. Every
+value is shown as text, whatever a client wrote into it.
 Django looks for this module alone; the pages are in `admin_site`.
 """
 
 from django.contrib import admin
 
-from .admin_site import accounts, audit_trail, books, rejected_records, transactions
+from .admin_site import accounts, audit_trail, books, rejected_records, transactions, webhooks
 from .admin_site.alerts import listing as alerts
 from .admin_site.rules import listing as rules
 from .admin_site.rules import user_lists
@@ -22,6 +22,7 @@ __all__ = [
     "rules",
     "transactions",
     "user_lists",
+    "webhooks",
 ]
 
 admin.site.index_template = "transactions/dashboard.html"

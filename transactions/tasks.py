@@ -16,9 +16,11 @@ from celery.signals import task_failure, task_revoked, task_success, worker_init
 from django.conf import settings
 from django.db import Error as DatabaseError
 
+from . import conditions
 from .access import tokens
 from .audit import known_settings
 from .metrics import ticks
+from .notifications import delivery, mail, numbering
 from .rules import backtest_runs
 from .storing import retention, watchdog
 from .storing.bulk_insert import Superseded
@@ -82,6 +84,20 @@ def run_backtest() -> None:
 def note_expired_tokens() -> None:
     """Notes in the audit trail which tokens have expired since the last look."""
     tokens.note_expired()
+
+
+@shared_task(name="transactions.tasks.deliver_messages", ignore_result=True, throws=EXPECTED)
+def deliver_messages() -> None:
+    """Tells what is new, by webhooks and mail, in a worker of the queue “notifications” alone."""
+    delivery.deliver(_stopping.is_set)
+    mail.start()
+
+
+@shared_task(name="transactions.tasks.look_after_system", ignore_result=True, throws=EXPECTED)
+def look_after_system() -> None:
+    """Tells of what is wrong with the system itself, and that it is over; removes old messages."""
+    conditions.look()
+    numbering.prune()
 
 
 def connect_signals() -> None:

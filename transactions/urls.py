@@ -2,12 +2,14 @@
 
 from django.urls import re_path
 
-from .views import alerts, backtests, rules, transactions, user_lists
+from .views import alerts, backtests, rules, transactions, user_lists, webhooks
 
 RULE, LIST = r"rules/(?P<id>[0-9]{1,18})", r"rules/lists/(?P<id>[0-9]{1,18})"
 BACKTEST = RULE + r"/backtests/(?P<backtest>[0-9]{1,18})"
 ALERT = r"alerts/(?P<id>[0-9]{1,18})"
 VERSION = RULE + r"/versions/(?P<number>[0-9]{1,9})"
+WEBHOOK = r"webhooks/(?P<id>[0-9]{1,18})"
+DELIVERY = WEBHOOK + r"/deliveries/(?P<delivery>[0-9]{1,18})"
 
 urlpatterns = [
     re_path(r"^add-transaction/?$", transactions.AddTransaction.as_view(), name="add-transaction"),
@@ -29,6 +31,7 @@ urlpatterns = [
         r"^delete-transactions/?$", transactions.DeleteTransactions.as_view(), name="delete-transactions"
     ),
     re_path(r"^docs/?$", transactions.Docs.as_view(), name="docs"),
+    re_path(r"^events/?$", webhooks.Events.as_view(), name="events"),
     re_path(r"^pipeline/?$", transactions.Pipeline.as_view(), name="pipeline"),
     re_path(r"^rules/?$", rules.RuleList.as_view(), name="rules"),
     re_path(r"^rules/export/?$", rules.ExportRules.as_view(), name="export-rules"),
@@ -57,4 +60,12 @@ urlpatterns = [
     re_path(r"^transactions/?$", transactions.TransactionList.as_view(), name="transactions"),
     re_path(r"^transactions/average/?$", transactions.TransactionAverages.as_view(), name="averages"),
     re_path(r"^transactions/(?P<id>.+?)/?$", transactions.TransactionDetail.as_view(), name="transaction"),
+    re_path(r"^webhooks/?$", webhooks.Webhooks.as_view(), name="webhooks"),
+    re_path(rf"^{WEBHOOK}/?$", webhooks.WebhookDetail.as_view(), name="webhook"),
+    re_path(rf"^{WEBHOOK}/rotate/?$", webhooks.RotateWebhook.as_view(), name="rotate-webhook"),
+    re_path(rf"^{WEBHOOK}/off/?$", webhooks.SwitchWebhookOff.as_view(), name="webhook-off"),
+    re_path(rf"^{WEBHOOK}/on/?$", webhooks.SwitchWebhookOn.as_view(), name="webhook-on"),
+    re_path(rf"^{WEBHOOK}/test/?$", webhooks.TestWebhook.as_view(), name="test-webhook"),
+    re_path(rf"^{WEBHOOK}/deliveries/?$", webhooks.Deliveries.as_view(), name="deliveries"),
+    re_path(rf"^{DELIVERY}/send-again/?$", webhooks.SendAgain.as_view(), name="send-again"),
 ]

@@ -93,6 +93,18 @@ ENDPOINTS = (
     ),
     Endpoint("GET", "/api/snoozes/", Right.VIEW_ALERTS),
     Endpoint("POST", "/api/snoozes/1/end/", Right.CHANGE_ALERTS),
+    Endpoint("GET", "/api/events/", Right.VIEW_EVENTS),
+    Endpoint("GET", "/api/webhooks/", Right.MANAGE_WEBHOOKS),
+    Endpoint("POST", "/api/webhooks/", Right.MANAGE_WEBHOOKS),
+    Endpoint("GET", "/api/webhooks/1/", Right.MANAGE_WEBHOOKS),
+    Endpoint("PATCH", "/api/webhooks/1/", Right.MANAGE_WEBHOOKS),
+    Endpoint("DELETE", "/api/webhooks/1/", Right.MANAGE_WEBHOOKS),
+    Endpoint("POST", "/api/webhooks/1/rotate/", Right.MANAGE_WEBHOOKS),
+    Endpoint("POST", "/api/webhooks/1/off/", Right.MANAGE_WEBHOOKS),
+    Endpoint("POST", "/api/webhooks/1/on/", Right.MANAGE_WEBHOOKS),
+    Endpoint("POST", "/api/webhooks/1/test/", Right.MANAGE_WEBHOOKS),
+    Endpoint("GET", "/api/webhooks/1/deliveries/", Right.MANAGE_WEBHOOKS),
+    Endpoint("POST", "/api/webhooks/1/deliveries/1/send-again/", Right.MANAGE_WEBHOOKS),
     Endpoint("GET", "/api/audit/", Right.AUDIT),
     Endpoint("GET", "/metrics", Right.READ),
     Endpoint("GET", "/ws/admin/transactions/", Right.READ, unknown=403),
@@ -117,7 +129,12 @@ CALLERS = (*UNKNOWN, *TOKENS[3:], *SESSIONS)
 def served(transactional_db: None, tmp_path: Path) -> Iterator[str]:
     collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "-v", "0"]
     subprocess.run(collect, cwd=ROOT, env={**os.environ, "STATIC_ROOT": str(tmp_path)}, check=True)
-    with daphne(STATIC_ROOT=str(tmp_path), ALLOW_ANONYMOUS_API="false", ALLOW_DELETE_ALL="true") as url:
+    with daphne(
+        STATIC_ROOT=str(tmp_path),
+        ALLOW_ANONYMOUS_API="false",
+        ALLOW_DELETE_ALL="true",
+        WEBHOOK_SECRET_KEYS="k" * 32,
+    ) as url:
         yield url
 
 

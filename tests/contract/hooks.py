@@ -1,4 +1,4 @@
-"""What schemathesis cannot know: how NDJSON is written, and which user, rule, list and alert there is."""
+"""What schemathesis cannot know: how NDJSON is written, and what there is: a user, a rule, an alert …"""
 
 import json
 import os
@@ -12,6 +12,7 @@ KNOWN = {
     "/api/rules/": "RULE_ID",
     "/api/alerts/": "ALERT_ID",
     "/api/snoozes/": "SNOOZE_ID",
+    "/api/webhooks/": "WEBHOOK_ID",
 }
 
 
@@ -34,12 +35,16 @@ def map_body(context: Any, body: Any) -> Any:
 
 @schemathesis.hook
 def map_path_parameters(context: Any, path_parameters: Any) -> Any:
-    """Two of three rules, lists and alerts are the one that exists, and its versions have small numbers."""
+    """Two of three rules, lists, alerts … are the one that exists, and its versions have small numbers."""
     path = context.operation.path
     known = next((name for start, name in KNOWN.items() if path.startswith(start)), None)
     if not isinstance(path_parameters, dict) or known is None:
         return path_parameters
     known = os.environ[known]
+    if path == "/api/webhooks/{id}/" and context.operation.method.upper() == "DELETE":
+        if str(path_parameters.get("id")) == known:
+            path_parameters["id"] = 10**12  # that one is still needed
+        return path_parameters
     if _could_be_a_key(path_parameters.get("id")) and path_parameters["id"] % 3:
         path_parameters["id"] = int(known)
     if _could_be_a_key(path_parameters.get("number")):

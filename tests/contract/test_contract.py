@@ -18,6 +18,7 @@ from django.utils import timezone
 from tests.support.serving import ROOT, collect_static_files, daphne
 from transactions.access.tokens import create
 from transactions.alerts.models import Alert, Snooze
+from transactions.notifications.models import Endpoint
 from transactions.rules import lifecycle
 from transactions.rules.models import Rule, UserList
 
@@ -67,11 +68,24 @@ SEEN_AT_LEAST = {
     "POST /api/alerts/bulk/": {200, 400, 401},
     "GET /api/snoozes/": {200, 400, 401},
     "POST /api/snoozes/*/end/": {400, 401, 404, 409},
+    "GET /api/events/": {200, 400, 401},
+    "GET /api/webhooks/": {200, 400, 401},
+    "POST /api/webhooks/": {201, 400, 401, 415},
+    "GET /api/webhooks/*/": {200, 401, 404},
+    "PATCH /api/webhooks/*/": {200, 400, 401, 404},
+    "DELETE /api/webhooks/*/": {401, 404},
+    "POST /api/webhooks/*/rotate/": {200, 400, 401, 404},
+    "POST /api/webhooks/*/off/": {400, 401, 404, 409},
+    "POST /api/webhooks/*/on/": {400, 401, 404, 409},
+    "POST /api/webhooks/*/test/": {400, 401, 404},
+    "GET /api/webhooks/*/deliveries/": {200, 400, 401, 404},
+    "POST /api/webhooks/*/deliveries/*/send-again/": {400, 404},
     "GET /metrics": {200, 401},
     "GET /livez": {200},
     "GET /readyz": {200},
 }
-KEYED = ("/api/rules/", "/api/alerts/", "/api/snoozes/")
+# Whose paths have keys of rows.
+KEYED = ("/api/rules/", "/api/alerts/", "/api/snoozes/", "/api/webhooks/")
 TOOL = Path(sys.executable).with_name("schemathesis")
 CONTRACT = Path(__file__).parent
 
@@ -85,6 +99,7 @@ def server(transactional_db: None, tmp_path: Path) -> Iterator[str]:
         ALLOW_ANONYMOUS_API="false",
         FLUSH_INTERVAL_SECONDS="3600",
         FOUR_EYES="false",
+        WEBHOOK_SECRET_KEYS="k" * 32,
     ) as url:
         yield url
 
@@ -96,6 +111,7 @@ def test_no_answer_is_outside_the_schema(server: str, tmp_path: Path) -> None:
     rule, users = Rule.objects.create(name="Of the contract"), UserList.objects.create(name="Of the contract")
     alert = Alert.objects.create(rule=rule.pk, rule_name=rule.name, severity="HIGH", user=1)
     ended = Snooze.objects.create(rule=rule.pk, user=1, reason="Of the contract", ends_at=timezone.now())
+    webhook = Endpoint.objects.create(url="https://example.org/", secret="of the contract")
     for amount in range(1, 10):
         version = lifecycle.draft(rule, "amount", {"amount": amount})
         if amount > 4:
@@ -113,6 +129,7 @@ def test_no_answer_is_outside_the_schema(server: str, tmp_path: Path) -> None:
             **{"PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.contract.hooks"},
             **{"RULE_ID": str(rule.pk), "LIST_ID": str(users.pk)},
             **{"ALERT_ID": str(alert.pk), "SNOOZE_ID": str(ended.pk)},
+            **{"WEBHOOK_ID": str(webhook.pk)},
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

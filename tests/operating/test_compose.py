@@ -89,12 +89,18 @@ def test_nothing_is_reached_from_outside_but_the_proxy_and_the_service_on_loopba
         "proxy": ["${HTTP_PORT:-80}:8080", "${HTTPS_PORT:-443}:8443"],
     }
     assert DOCUMENT["networks"]["backend"]["internal"] is True
-    assert {name for name, found in SERVICES.items() if found["networks"] != ["backend"]} == {"web", "proxy"}
+    assert {name for name, found in SERVICES.items() if found["networks"] != ["backend"]} == {
+        "web",
+        "proxy",
+        "notifications",
+    }
+    # Webhooks and mail go out, and nobody comes in that way.
+    assert [name for name, found in SERVICES.items() if "outside" in found["networks"]] == ["notifications"]
     # The stores cannot be reached by way of the proxy.
     assert SERVICES["proxy"]["networks"] == ["frontend"]
 
 
-@pytest.mark.parametrize("name", ["web", "worker", "backtests", "beat", "migrate"])
+@pytest.mark.parametrize("name", ["web", "worker", "backtests", "notifications", "beat", "migrate"])
 def test_the_application_believes_one_proxy(name: str) -> None:
     environment = SERVICES[name]["environment"]
 
@@ -129,7 +135,7 @@ def test_what_is_kept_is_on_named_volumes() -> None:
     assert set(DOCUMENT["volumes"]) == {"database", "redis"}
 
 
-@pytest.mark.parametrize("name", ["web", "worker", "backtests", "beat"])
+@pytest.mark.parametrize("name", ["web", "worker", "backtests", "notifications", "beat"])
 def test_the_application_waits_for_its_stores_and_their_tables(name: str) -> None:
     conditions = {other: wanted["condition"] for other, wanted in SERVICES[name]["depends_on"].items()}
 

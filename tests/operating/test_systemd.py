@@ -16,6 +16,7 @@ UNITS = ROOT / "deploy" / "systemd"
 NAMES = {"web": "transactions-web@.service", "worker": "transactions-worker.service"} | {
     "beat": "transactions-beat.service",
     "backtests": "transactions-backtests.service",
+    "notifications": "transactions-notifications.service",
 }
 ANALYZE = shutil.which("systemd-analyze")
 needs_systemd = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")

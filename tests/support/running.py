@@ -22,6 +22,7 @@ PROGRAMS = {
     "web": "daphne",
     "worker": "worker -l",
     "backtests": "-Q backtests",
+    "notifications": "-Q notifications",
     "beat": "beat -l",
     "redis": "valkey-server",
     "postgres": "postgres",

@@ -43,6 +43,7 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...], Iterable[str]]] = {
     "rule_hits": ("Hits that a version of a rule has raised.", ("rule", "version"), ()),
     "rule_failures": ("Times that a version of a rule has failed.", ("rule", "version"), ()),
     "rules_left": ("Flushes after which rules were left with something undone.", (), ()),
+    "webhooks": ("Messages posted to webhooks, by what came of it.", ("outcome",), ("delivered", "failed")),
     "websocket_closed": ("Websockets that we closed, by code.", ("code",), ("4003", "4008", "4013")),
 }
 HISTOGRAMS = {

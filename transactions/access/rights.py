@@ -10,7 +10,8 @@ class Right(StrEnum):
     """POST transactions, read what there is, or administer: DELETE everything.
 
     See rules and what they found, write drafts and lists of users, or decide: bring a version into force
-    and end it. See alerts, or deal with them. Read the audit trail. None of them holds another.
+    and end it. See alerts, or deal with them. See what is told to those outside, or decide who is told.
+    Read the audit trail. None of them holds another.
     """
 
     POST = "post"
@@ -21,6 +22,8 @@ class Right(StrEnum):
     APPROVE_RULES = "rules.approve"
     VIEW_ALERTS = "alerts.view"
     CHANGE_ALERTS = "alerts.change"
+    VIEW_EVENTS = "events.view"
+    MANAGE_WEBHOOKS = "webhooks.manage"
     AUDIT = "audit"
 
 
@@ -35,15 +38,17 @@ PERMISSIONS = {
     Right.APPROVE_RULES: "approve_rule",
     Right.VIEW_ALERTS: "view_alert",
     Right.CHANGE_ALERTS: "change_alert",
+    Right.VIEW_EVENTS: "view_message",
+    Right.MANAGE_WEBHOOKS: "change_endpoint",
     Right.AUDIT: "view_entry",
 }
+# Whose models these are on, by how the right's name begins; all others are on transactions.
 APPLICATIONS = {
-    Right.VIEW_RULES: "rules",
-    Right.CHANGE_RULES: "rules",
-    Right.APPROVE_RULES: "rules",
-    Right.VIEW_ALERTS: "alerts",
-    Right.CHANGE_ALERTS: "alerts",
-    Right.AUDIT: "audit",
+    "rules": "rules",
+    "alerts": "alerts",
+    "events": "notifications",
+    "webhooks": "notifications",
+    "audit": "audit",
 }
 
 Rights = frozenset[Right]
@@ -74,4 +79,4 @@ def _group(right: Right) -> Group:
 
 def _application(right: Right) -> str:
     """Whose models the permission is on."""
-    return APPLICATIONS.get(right, "transactions")
+    return APPLICATIONS.get(right.partition(".")[0], "transactions")

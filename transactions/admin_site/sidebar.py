@@ -18,6 +18,10 @@ _RULES = [
     ("Rules", "rule", "rules_rule", "rules.view_rule"),
     ("Lists of users", "list_alt", "rules_userlist", "rules.view_rule"),
 ]
+_TOLD = [
+    ("Webhooks", "webhook", "notifications_endpoint", "notifications.change_endpoint"),
+    ("Mail", "mail", "notifications_recipient", "notifications.change_endpoint"),
+]
 _ACCESS = [
     ("API tokens", "key", "transactions_apitoken", "transactions.view_apitoken"),
     ("Users", "person", "auth_user", "auth.view_user"),
@@ -30,7 +34,12 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """The groups of links, as the theme wants them."""
     return [
         {"title": title, "separator": False, "items": [_item(request, *page) for page in pages]}
-        for title, pages in (("Pipeline", _PAGES), ("Alerts and rules", _RULES), ("Access", _ACCESS))
+        for title, pages in (
+            ("Pipeline", _PAGES),
+            ("Alerts and rules", _RULES),
+            ("Notifications", _TOLD),
+            ("Access", _ACCESS),
+        )
     ]
 
 

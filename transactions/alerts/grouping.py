@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from psycopg2.extras import execute_values
 
+from . import telling
 from .models import Alert, Snooze
 
 ALERT = Alert._meta.db_table
@@ -57,7 +58,7 @@ COUNT_QUIET = f"""
 COUNT_SNOOZED = f"""
     UPDATE {SNOOZE} s SET hits = s.hits + p.hits FROM (VALUES %s) AS p (id, hits) WHERE s.id = p.id
 """
-# Purpose: new alerts. Where somebody opened one meanwhile, the hits join it.
+# Purpose: new alerts. Where somebody opened one meanwhile, the hits join it; a row that is new has no xmax.
 OPEN = f"""
     INSERT INTO {ALERT} AS kept (rule, rule_name, severity, "user", hits, state, due_at)
     SELECT rule, rule_name, severity, "user", hits, 'OPEN',
@@ -65,7 +66,7 @@ OPEN = f"""
       FROM (VALUES %s) AS p (rule, rule_name, severity, "user", hits)
         ON CONFLICT (rule, "user") WHERE NOT (state = 'CLOSED') DO UPDATE
        SET hits = kept.hits + excluded.hits, touched_at = now()
-    RETURNING rule, "user", id
+    RETURNING rule, "user", id, xmax = 0
 """
 
 
@@ -91,7 +92,7 @@ class Placed(NamedTuple):
 def group(cursor: Any, raised: Sequence[Raised]) -> list[Placed]:
     """Puts hits into alerts, in the cursor's transaction; each pair of rule and user at most once.
 
-    Raises psycopg2.Error.
+    What came of it is told in the same transaction. Raises psycopg2.Error.
     """
     known = _known(cursor, SELECT_KNOWN, [each for each in raised if each.user is not None])
     known += _known(cursor, SELECT_KNOWN_OF_ALL, [each for each in raised if each.user is None])
@@ -99,6 +100,7 @@ def group(cursor: Any, raised: Sequence[Raised]) -> list[Placed]:
     places: list[Placed] = []
     counted: dict[str, list[tuple[int, int]]] = {COUNT_JOINED: [], COUNT_QUIET: [], COUNT_SNOOZED: []}
     opening: list[Raised] = []
+    opened: list[tuple[int, int | None, int, bool]] = []
     for rule, user, alert, is_open, snooze in known:
         hits = by_pair[rule, user].hits
         if is_open:
@@ -118,7 +120,10 @@ def group(cursor: Any, raised: Sequence[Raised]) -> list[Placed]:
     if opening:
         template = "(%s::bigint, %s, %s, %s::bigint, %s::bigint)"
         opened = execute_values(cursor, OPEN, opening, template=template, page_size=len(opening), fetch=True)
-        places += [Placed(rule, user, alert, "") for rule, user, alert in opened]
+        places += [Placed(rule, user, alert, "") for rule, user, alert, _ in opened]
+    new = {alert for _, _, alert, is_new in opened if is_new}
+    joined = [each.alert for each in places if each.alert and not each.suppressed and each.alert not in new]
+    telling.tell_hits(cursor, new, joined)
     return places
 
 

@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from ..audit.actions import Action
 from ..audit.entries import note as note_in_trail
+from . import telling
 from .models import Alert, AlertEvent, AlertState, Disposition, Snooze, Step
 
 REASON_CHARACTERS_MAX = 1000
@@ -193,6 +194,9 @@ def _step(alert: int, by: User, seen: int, step: Step, text: str = "") -> Iterat
             held.version += 1
             held.save(update_fields=[*SAVED, "version"])
             _tell(held, by, step, text, before)
+            closed = held.state == AlertState.CLOSED != before["state"]
+            with connection.cursor() as cursor:
+                telling.tell_change(cursor, held.pk, closed=closed)
     except IntegrityError as error:
         # The hits of a closed alert have opened another one meanwhile.
         if "alert_open_once" not in str(error):

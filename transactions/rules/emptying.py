@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..alerts.models import Alert, AlertEvent, Snooze
+from ..notifications import numbering
 from .backtest import SESSION
 from .models import Backtest, ClockCursor, Debt, Gate, Hit, UserState
 
@@ -27,3 +28,4 @@ def end_backtests(cursor: Any) -> None:
 def empty(cursor: Any) -> None:
     """Deletes all that came of transactions. By the one who stores. Raises psycopg2.Error."""
     cursor.execute(EMPTY)
+    numbering.empty(cursor)

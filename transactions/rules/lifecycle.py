@@ -17,10 +17,12 @@ from django.db.models.functions import Coalesce
 from ..audit.actions import Action
 from ..audit.entries import note
 from ..models import Rollup, Transaction
+from ..notifications import outbox
+from ..notifications.models import MessageType
 from . import debts, keeping
 from .kinds.gaps import IN_FULL, Unfit
 from .kinds.kind import Kind, as_json
-from .kinds.registry import CLOCK_NAMES, read
+from .kinds.registry import CLOCK_NAMES, read, read_kept
 from .locks import RULES_LOCK
 from .models import ClockCursor, Rule, UserList, Version, VersionState
 
@@ -28,6 +30,8 @@ from .models import ClockCursor, Rule, UserList, Version, VersionState
 LOCK_MS_MAX = 10_000
 MINUTE = timedelta(minutes=1)
 NOT_APPROVED = (VersionState.DRAFT, VersionState.SUBMITTED)
+# Of a rule's sentence so much is told to those outside.
+SENTENCE_CHARACTERS_MAX = 2_000
 
 # Purpose: no chunk is judged meanwhile: each holds this lock, shared.
 LOCK = f"SET LOCAL lock_timeout = {LOCK_MS_MAX}; SELECT pg_advisory_xact_lock({RULES_LOCK})"
@@ -186,6 +190,7 @@ def approve(version: Version, approver: Any, *, shadow: bool = False, begin: dat
         if not shadow:
             said = {"severity": held.severity, "description": held.description}
             Rule.objects.filter(pk=held.rule_id).update(**said)
+        _tell(held)
         if fresh and held.kind not in CLOCK_NAMES:
             _owe_past(cursor, held, minute)
         note(
@@ -314,6 +319,22 @@ def _end(version: Version, minute: datetime, by: Any) -> None:
 def named(user: Any) -> str:
     """The name under which the audit trail has somebody; "" for nobody known."""
     return user.get_username() if user is not None else ""
+
+
+def _tell(version: Version) -> None:
+    """That a version came into force, or into shadow."""
+    begin = version.effective_from
+    data = {
+        "rule": {"id": version.rule_id, "name": version.rule.name},
+        "version": version.number,
+        "state": version.state,
+        "severity": version.severity,
+        "sentence": read_kept(version.kind, version.parameters).sentence()[:SENTENCE_CHARACTERS_MAX],
+        "effective_from": begin and outbox.moment(begin),
+        "approver": version.approver and version.approver.get_username(),
+        "link": outbox.link(f"/admin/rules/rule/{version.rule_id}/change/"),
+    }
+    outbox.write(MessageType.RULE_ACTIVATED, data, version.severity)
 
 
 def _owe_past(cursor: Any, version: Version, minute: datetime) -> None:

@@ -1,0 +1,212 @@
+"""The outbox: what happens is written down with it or not at all, and told in one order without gaps."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connections, transaction
+from rest_framework.test import APIClient
+
+from tests.support.rules import rule_in_force
+from transactions.alerts import triage
+from transactions.alerts.grouping import Raised, group
+from transactions.alerts.models import Alert
+from transactions.notifications import events, numbering, outbox
+from transactions.notifications.models import Message, MessageType, Numbering
+from transactions.stores.postgres_session import Session
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def hits(*users: int, severity: str = "HIGH", number: int = 1) -> None:
+    with Session() as session, session.transaction() as cursor:
+        group(cursor, [Raised(1, "Failures in a row", severity, user, number) for user in users])
+
+
+def told() -> list[tuple[str, int]]:
+    """Types and hits of what waits or was told of alerts, in the order of writing."""
+    return [(each.type, each.data["hits"]) for each in Message.objects.order_by("id")]
+
+
+def write(number: int) -> None:
+    outbox.write(MessageType.SYSTEM_ALARM, {"number": number})
+
+
+def numbers(place: int = 0) -> list[int]:
+    return [each["data"]["number"] for each in events.after(place, 1_000).results]
+
+
+def test_an_alert_is_told_as_it_is_when_it_opens() -> None:
+    hits(7, number=3)
+    (message,), alert = Message.objects.all(), Alert.objects.get()
+    assert (message.type, message.severity, message.alert) == ("alert.opened", "HIGH", alert.pk)
+    assert message.data == {
+        "alert": alert.pk, "rule": {"id": 1, "name": "Failures in a row"}, "severity": "HIGH", "user": 7,
+        "state": "OPEN", "version": 1, "hits": 3, "suppressed": 0,
+        "opened_at": alert.opened_at.isoformat(), "due_at": alert.due_at and alert.due_at.isoformat(),
+        "assignee": None, "closed_at": None, "closed_by": None, "disposition": None, "reason": None,
+        "link": f"https://localhost/admin/alerts/alert/{alert.pk}/change/",
+    }  # fmt: skip
+
+
+def test_hits_that_join_an_alert_wait_together_in_one_update() -> None:
+    hits(7)
+    for _ in range(5):
+        hits(7, 8)
+    assert sorted(told()) == [
+        ("alert.opened", 1), ("alert.opened", 1), ("alert.updated", 5), ("alert.updated", 6),
+    ]  # fmt: skip
+    # The openings are told now, the updates a minute later.
+    assert numbering.number() == 2
+    Message.objects.update(not_before=datetime.now(UTC))
+    assert numbering.number() == 2
+    hits(7)
+    assert Message.objects.filter(position=None).count() == 1
+
+
+def test_what_rolls_back_is_not_told() -> None:
+    def fail() -> None:
+        with Session() as session, session.transaction() as cursor:
+            group(cursor, [Raised(1, "x", "HIGH", 7, 1)])
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert not Message.objects.exists()
+
+
+def test_suppressed_hits_tell_nothing_and_cost_no_statement(people: list[User]) -> None:
+    hits(7)
+    triage.close(Alert.objects.get().pk, people[0], 1, "EXPECTED", "known")
+    written = Message.objects.count()
+    hits(7)
+    assert Message.objects.count() == written
+
+
+def test_each_step_of_somebody_is_told_and_the_end_once(people: list[User]) -> None:
+    hits(7)
+    alert = Alert.objects.get()
+    triage.claim(alert.pk, people[0], 1)
+    (update,) = Message.objects.filter(type="alert.updated")
+    assert (update.data["state"], update.data["assignee"]) == ("IN_REVIEW", "alice")
+    triage.close(alert.pk, people[0], 2, "FALSE_POSITIVE", "card was replaced")
+    # The end says what the update would have said.
+    opened, closed = Message.objects.order_by("id")
+    assert (opened.type, closed.type, closed.data["reason"]) == (
+        "alert.opened", "alert.closed", "card was replaced",
+    )  # fmt: skip
+    triage.reopen(alert.pk, people[0], 3, "once more")
+    assert told()[-1] == ("alert.updated", 1)
+
+
+def test_somebody_s_step_does_not_wait_for_hits_to_come_together(people: list[User]) -> None:
+    hits(7)
+    hits(7)
+    triage.claim(Alert.objects.get().pk, people[0], 1)
+    assert numbering.number() == 2
+
+
+def test_a_version_that_comes_into_force_is_told(settings: Any) -> None:
+    settings.FOUR_EYES = False
+    version = rule_in_force("amount", name="Large", amount=1_000)
+    (message,) = Message.objects.all()
+    assert (message.type, message.severity) == ("rule.activated", "HIGH")
+    assert (message.data["rule"]["name"], message.data["version"], message.data["state"]) == (
+        "Large",
+        1,
+        "ACTIVE",
+    )
+    assert message.data["sentence"].startswith("The amount is at least 1000")
+    assert message.data["link"].endswith(f"/admin/rules/rule/{version.rule_id}/change/")
+
+
+def test_places_are_in_the_order_of_commits_not_of_keys() -> None:
+    """One that began first and commits last comes last, and nobody who read in between has missed it."""
+    begun, commit = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        with transaction.atomic():
+            write(1)
+            begun.set()
+            commit.wait(20)
+        connections.close_all()
+
+    thread = threading.Thread(target=slow)
+    thread.start()
+    begun.wait(20)
+    write(2)
+    numbering.number()
+    assert numbers() == [2]
+    commit.set()
+    thread.join()
+    numbering.number()
+    assert (numbers(), numbers(1)) == ([2, 1], [1])
+
+
+def test_many_who_give_places_at_once_leave_no_gap_and_give_none_twice() -> None:
+    def work(start: int) -> None:
+        for number in range(start, start + 20):
+            write(number)
+            numbering.number()
+        connections.close_all()
+
+    threads = [threading.Thread(target=work, args=(100 * each,)) for each in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert list(Message.objects.order_by("position").values_list("position", flat=True)) == list(
+        range(1, 161)
+    )
+
+
+def test_pages_go_on_where_the_one_before_ended() -> None:
+    for number in range(5):
+        write(number)
+    numbering.number()
+    first = events.after(0, 2)
+    second = events.after(first.after, 10)
+    assert (first.after, first.more, second.after, second.more) == (2, True, 5, False)
+    assert events.after(5, 10) == events.Following([], 5, False)
+
+
+def test_what_is_old_is_removed_and_whoever_comes_too_late_is_told() -> None:
+    for number in range(4):
+        write(number)
+    numbering.number()
+    Message.objects.filter(position__lte=2).update(made_at=datetime.now(UTC) - timedelta(days=31))
+    assert numbering.prune() == 2
+    with pytest.raises(events.EventsGone, match="those up to 2 are gone"):
+        events.after(1, 10)
+    assert (numbers(2), numbers()) == ([2, 3], [2, 3])
+    with pytest.raises(events.PlaceUnknown, match="The last event is 4"):
+        events.after(5, 10)
+
+
+def test_deleting_everything_takes_the_messages_along_and_gives_no_place_twice(
+    api: APIClient, settings: Any
+) -> None:
+    settings.ALLOW_ANONYMOUS_API = settings.ALLOW_DELETE_ALL = True
+    write(1)
+    numbering.number()
+    assert api.delete("/api/delete-transactions/").status_code == 200
+    write(2)
+    numbering.number()
+    assert (numbers(), Numbering.objects.get().last) == ([2], 2)
+
+
+def test_a_flusher_that_holds_an_update_does_not_hold_up_the_others() -> None:
+    hits(7)
+    hits(7)
+    Message.objects.update(not_before=datetime.now(UTC))
+    with Session() as session, session.transaction() as cursor:
+        group(cursor, [Raised(1, "Failures in a row", "HIGH", 7, 1)])
+        assert numbering.number() == 1
+    assert numbering.number() == 1
+
+
+def test_no_message_is_larger_than_receivers_are_promised() -> None:
+    with pytest.raises(ValueError, match="a message of 10,012 characters"):
+        outbox.write(MessageType.SYSTEM_ALARM, {"text": "é" * 10_000})

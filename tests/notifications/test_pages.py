@@ -1,0 +1,132 @@
+"""The admin site's pages of webhooks and mail, as a browser sees them."""
+
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from tests.support.admin_pages import staff
+from transactions.notifications import endpoints, signing
+from transactions.notifications.models import Delivery, Endpoint, Recipient
+
+from .conftest import Receiver, deliver
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+URL = "https://example.org/webhooks"
+
+
+def path(name: str, *args: Any) -> str:
+    return reverse(f"admin:notifications_{name}", args=args)
+
+
+def shown(client: Client, where: str) -> str:
+    response = client.get(where)
+    assert response.status_code == 200, (where, response.status_code)
+    return response.content.decode()
+
+
+def posted(client: Client, where: str, **said: Any) -> str:
+    """The page that follows."""
+    response = client.post(where, said, follow=True)
+    assert response.status_code == 200, (where, response.status_code)
+    return response.content.decode()
+
+
+def test_a_webhook_is_made_and_its_secret_is_on_one_page_alone(root: Client) -> None:
+    assert "New webhook" in shown(root, path("endpoint_changelist"))
+    assert "Make the webhook" in shown(root, path("endpoint_new"))
+    page = posted(root, path("endpoint_new"), url=URL, description="On-call", types=["alert.opened"])
+    made = Endpoint.objects.get()
+    (secret,) = re.findall(r"whsec_[A-Za-z0-9+/=]+", page)
+    assert signing.decrypt(made.secret) == secret
+    assert (made.url, made.types, made.made_by and made.made_by.username) == (URL, ["alert.opened"], "root")
+    for where in (path("endpoint_change", made.pk), path("endpoint_changelist")):
+        assert "whsec_" not in shown(root, where)
+        assert "On-call" in shown(root, where)
+
+
+def test_what_is_wrong_stands_beside_its_field(root: Client) -> None:
+    page = posted(root, path("endpoint_new"), url="https://10.0.0.1/", description="a\tb")
+    assert "The address 10.0.0.1 is not public, and not in WEBHOOK_PRIVATE_NETWORKS." in page
+    assert "A description is one line of at most 200 characters." in page
+    assert not Endpoint.objects.exists()
+
+
+def test_without_a_key_the_pages_say_so(root: Client, settings: Any) -> None:
+    settings.WEBHOOK_SECRET_KEYS = []
+    page = shown(root, path("endpoint_changelist"))
+    assert "WEBHOOK_SECRET_KEYS is not set" in page
+    assert "New webhook" not in page
+    assert "WEBHOOK_SECRET_KEYS is not set" in posted(root, path("endpoint_new"), url=URL)
+
+
+def test_the_page_changes_tests_switches_rotates_and_removes(root: Client, receiver: Receiver) -> None:
+    made, first = endpoints.add(receiver.url)
+    page, key = path("endpoint_change", made.pk), made.pk
+    assert "It is changed." in posted(root, page, url=receiver.url, description="Ours", types=[])
+    assert "A test message is on its way" in posted(root, path("endpoint_step", key, "test"))
+    deliver()
+    assert "webhook.test" in shown(root, page)
+    delivery = Delivery.objects.get()
+    again = path("endpoint_send_again", key, delivery.pk)
+    assert "The message is on its way again." in posted(root, again)
+    deliver()
+    assert [each.verified(first)["type"] for each in receiver.got] == ["webhook.test"] * 2
+    rotated = posted(root, path("endpoint_step", key, "rotate"))
+    (second,) = re.findall(r"whsec_[A-Za-z0-9+/=]+", rotated)
+    assert first != second
+    assert "It is off: nothing is sent there." in posted(root, path("endpoint_step", key, "off"))
+    assert "It is off: switch it on first." in posted(root, again)
+    assert "It is on again." in posted(root, path("endpoint_step", key, "on"))
+    assert "Ours was removed." in posted(root, path("endpoint_step", key, "remove"))
+    assert not Endpoint.objects.exists()
+
+
+def test_an_answer_is_shown_as_text(root: Client, receiver: Receiver) -> None:
+    receiver.answer(500, body=b"<script>alert(1)</script>")
+    made, _ = endpoints.add(receiver.url)
+    endpoints.test(made.pk)
+    deliver()
+    page = shown(root, path("endpoint_change", made.pk))
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<script>alert(1)" not in page
+    assert "Nothing got through since" in page
+
+
+def test_who_may_not_manage_webhooks_sees_none(client: Client, receiver: Receiver) -> None:
+    made, _ = endpoints.add(receiver.url)
+    staff(client, "view_transaction", "view_message", "view_endpoint")
+    for where in (
+        path("endpoint_changelist"), path("endpoint_change", made.pk), path("endpoint_new"),
+        path("recipient_changelist"),
+    ):  # fmt: skip
+        assert client.get(where).status_code == 403, where
+    for step in ("off", "rotate", "test", "remove"):
+        assert client.post(path("endpoint_step", made.pk, step)).status_code == 403
+    assert Endpoint.objects.get().off == ""
+
+
+@pytest.mark.parametrize("step", ["off", "rotate"])
+def test_nothing_is_changed_by_a_link(root: Client, receiver: Receiver, step: str) -> None:
+    made, _ = endpoints.add(receiver.url)
+    assert root.get(path("endpoint_step", made.pk, step)).status_code == 405
+
+
+def test_what_there_is_not_is_not_found(root: Client, receiver: Receiver) -> None:
+    made, _ = endpoints.add(receiver.url)
+    assert root.post(path("endpoint_step", made.pk, "explode")).status_code == 404
+    assert root.post(path("endpoint_send_again", made.pk, 1)).status_code == 404
+    assert root.get(path("endpoint_change", made.pk + 1)).status_code == 404
+
+
+def test_who_is_told_by_mail_is_added_and_removed(root: Client, settings: Any) -> None:
+    assert "No mail is sent: EMAIL_URL is not set." in shown(root, path("recipient_changelist"))
+    settings.EMAIL_ENABLED = True
+    posted(root, path("recipient_add"), address="ann@example.org", least="HIGH", system="on")
+    assert "ann@example.org" in shown(root, path("recipient_changelist"))
+    assert Recipient.objects.get().least == "HIGH"
+    posted(root, path("recipient_delete", Recipient.objects.get().pk), post="yes")
+    assert not Recipient.objects.exists()

@@ -1,0 +1,65 @@
+"""What is told of an alert: as it is now, into the outbox, in the transaction of whoever changed it.
+
+It says which rule and which user, how grave it is and how it stands; no amounts and nothing of a
+transaction: who may see those looks behind the link.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib.auth import get_user_model
+
+from ..notifications import outbox
+from ..notifications.models import MessageType
+from .models import Alert
+
+ACCOUNT = get_user_model()._meta.db_table
+
+# Where an alert is shown.
+PAGE = "/admin/alerts/alert/"
+# Purpose: a message for each alert, with the alert as this transaction sees it.
+TELL = f"""
+    {outbox.INSERT}
+    SELECT t.type, a.id, a.severity, now() + t.hold, jsonb_build_object(
+           'alert', a.id, 'rule', jsonb_build_object('id', a.rule, 'name', a.rule_name),
+           'severity', a.severity, 'user', a."user", 'state', a.state, 'version', a.version,
+           'hits', a.hits, 'suppressed', a.suppressed,
+           'opened_at', a.opened_at, 'due_at', a.due_at, 'assignee', assignee.username,
+           'closed_at', a.closed_at, 'closed_by', closer.username,
+           'disposition', nullif(a.disposition, ''), 'reason', nullif(a.reason, ''),
+           'link', %(page)s || a.id || '/change/')
+      FROM unnest(%(alerts)s::bigint[], %(types)s::text[], %(holds)s::interval[]) t (id, type, hold)
+      JOIN {Alert._meta.db_table} a ON a.id = t.id
+      LEFT JOIN {ACCOUNT} assignee ON assignee.id = a.assignee_id
+      LEFT JOIN {ACCOUNT} closer ON closer.id = a.closed_by_id
+     ORDER BY a.id
+    {outbox.JOIN_WAITING}
+"""
+
+
+def tell_hits(cursor: Any, opened: Iterable[int], joined: Iterable[int]) -> None:
+    """After hits went into alerts: one statement for all of them, none where there are none."""
+    told = [(alert, MessageType.ALERT_OPENED, "0") for alert in opened]
+    told += [(alert, MessageType.ALERT_UPDATED, f"{outbox.TOGETHER.total_seconds()} s") for alert in joined]
+    _tell(cursor, told)
+
+
+def tell_change(cursor: Any, alert: int, *, closed: bool) -> None:
+    """After somebody changed an alert. Its end says what an update that waits would have said."""
+    if closed:
+        cursor.execute(outbox.DROP_UPDATE, [[alert]])
+    _tell(cursor, [(alert, MessageType.ALERT_CLOSED if closed else MessageType.ALERT_UPDATED, "0")])
+
+
+def _tell(cursor: Any, told: list[tuple[int, MessageType, str]]) -> None:
+    if told:
+        alerts, types, holds = zip(*told, strict=True)
+        cursor.execute(
+            TELL,
+            {
+                "page": outbox.link(PAGE),
+                "alerts": list(alerts),
+                "types": [each.value for each in types],
+                "holds": list(holds),
+            },
+        )

@@ -1,0 +1,63 @@
+"""The system's own alarms: opened once, told once; over once, and told once."""
+
+from datetime import timedelta
+
+from django.db import connection, transaction
+
+from . import outbox
+from .models import Endpoint, MessageType, SystemAlarm
+
+# What comes and goes is one alarm: it is over once nobody has seen it for so long.
+OVER_AFTER = timedelta(seconds=60)
+TEXT_CHARACTERS_MAX = 500
+# Two who look at the same time would both tell: "txal" as a number.
+ALARMS_LOCK = 0x7478616C
+
+
+def note(seen: dict[str, str]) -> None:
+    """Notes what is wrong now, each by a key that stays the same while it lasts, and what is not any more.
+
+    Raises django.db.Error.
+    """
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s), clock_timestamp()", [ALARMS_LOCK])
+            _, now = cursor.fetchone()
+        open_alarms = {alarm.key: alarm for alarm in SystemAlarm.objects.filter(recovered_at=None)}
+        for key, text in seen.items():
+            if key not in open_alarms:
+                alarm = SystemAlarm.objects.create(
+                    key=key, text=text[:TEXT_CHARACTERS_MAX], opened_at=now, seen_at=now
+                )
+                _tell(MessageType.SYSTEM_ALARM, alarm)
+        SystemAlarm.objects.filter(recovered_at=None, key__in=seen).update(seen_at=now)
+        for key, alarm in open_alarms.items():
+            if key not in seen and now - alarm.seen_at > OVER_AFTER:
+                alarm.recovered_at = now
+                alarm.save(update_fields=["recovered_at"])
+                _tell(MessageType.SYSTEM_RECOVERED, alarm)
+
+
+def of_endpoints() -> dict[str, str]:
+    """Endpoints that were switched off by what they answered, by the keys of their alarms."""
+    off = Endpoint.objects.filter(off__in=[Endpoint.Off.GONE, Endpoint.Off.FAILING]).order_by("pk")[:100]
+    return {
+        f"endpoint:{each.pk}": f"The webhook {each.pk} ({each}) was switched off: {_why(each)}."
+        for each in off
+    }
+
+
+def _why(endpoint: Endpoint) -> str:
+    return "it answered 410" if endpoint.off == Endpoint.Off.GONE else "nothing got through for 5 days"
+
+
+def _tell(type: MessageType, alarm: SystemAlarm) -> None:
+    data = {
+        "alarm": alarm.pk,
+        "key": alarm.key,
+        "text": alarm.text,
+        "opened_at": outbox.moment(alarm.opened_at),
+        "recovered_at": alarm.recovered_at and outbox.moment(alarm.recovered_at),
+        "link": outbox.link("/admin/"),
+    }
+    outbox.write(type, data)

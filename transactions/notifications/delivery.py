@@ -1,0 +1,253 @@
+"""Deliveries: what is due is posted, at least once, by any number of workers.
+
+The unit is an endpoint's turn. Whoever claims an endpoint has it alone for LEASE_S, posts what is due in
+order, one after the other, until something fails, and gives it back. So an endpoint is sent one message at a
+time, in order as long as it answers; what failed comes again in its own time and holds up nothing behind it.
+An endpoint that hangs takes one courier for 15 seconds, and endpoints that fail take half of them at most.
+
+A worker that is killed between sending and noting leaves its lease: the message is sent again with the same
+id, and its receiver knows it by that.
+"""
+
+import json
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+from functools import cache
+from typing import Any, NamedTuple
+
+from django.db import Error as DatabaseError
+from django.db import connection
+from django.utils import timezone
+
+from ..metrics.counters import tally
+from ..stores.crash_points import crash_point
+from . import events, sending, signing
+from .models import Attempt, Delivery, DeliveryState, Endpoint, Message
+from .numbering import number
+from .sending import Reply
+
+log = logging.getLogger(__name__)
+
+MESSAGE, ENDPOINT = Message._meta.db_table, Endpoint._meta.db_table
+DELIVERY, ATTEMPT = Delivery._meta.db_table, Attempt._meta.db_table
+
+# Seconds before each attempt but the first, and the share by which they vary: what failed at one time is not
+# to come again at one time.
+DELAYS_S = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
+ATTEMPTS_MAX = len(DELAYS_S) + 1
+JITTER = 0.2
+# An endpoint to which nothing got through for so many days is switched off.
+FAILING_DAYS_MAX = 5
+# A turn goes on to the next message for so many seconds, and up to so many messages; a lease is longer than
+# that and one attempt.
+TURN_S, TURN_MESSAGES, LEASE_S = 20.0, 50, 60
+# Messages on their way at once, each in a thread with a connection to PostgreSQL; and of those to endpoints
+# that failed the last time.
+COURIERS, COURIERS_TO_FAILING = 16, 8
+
+_DUE = f"""
+    e.off = '' AND (e.leased_until IS NULL OR e.leased_until < now())
+    AND EXISTS (SELECT FROM {DELIVERY} d
+                 WHERE d.endpoint_id = e.id AND d.state = 'WAITING' AND d.due_at <= now())
+"""
+# Purpose: how many endpoints have something due, as far as there are couriers.
+COUNT_DUE = f"SELECT count(*) FROM (SELECT FROM {ENDPOINT} e WHERE {_DUE} LIMIT {COURIERS}) due"
+# Purpose: the endpoint whose turn it is, for this worker alone; those that work first.
+CLAIM = f"""
+    UPDATE {ENDPOINT}
+       SET leased_until = clock_timestamp() + interval '{LEASE_S} s', turn_at = clock_timestamp()
+     WHERE id = (SELECT e.id FROM {ENDPOINT} e WHERE {_DUE} AND (e.failures = 0 OR %s)
+                  ORDER BY e.failures > 0, e.turn_at NULLS FIRST LIMIT 1 FOR UPDATE SKIP LOCKED)
+    RETURNING id, url, secret, old_secret, old_secret_until, failures, leased_until
+"""
+# Purpose: what it is to be sent, in order. A statement of its own, which sees what the turn before has noted.
+SELECT_DUE = f"""
+    SELECT d.id, d.attempts, m.id FROM {DELIVERY} d JOIN {MESSAGE} m ON m.id = d.message_id
+     WHERE d.endpoint_id = %s AND d.state = 'WAITING' AND d.due_at <= now()
+     ORDER BY m.position NULLS FIRST, d.id LIMIT {TURN_MESSAGES}
+"""
+# Purpose: what came of an attempt.
+NOTE = f"""
+    WITH noted AS (
+        UPDATE {DELIVERY} SET state = %(state)s, attempts = attempts + 1,
+               due_at = now() + %(wait_s)s * interval '1 second'
+         WHERE id = %(delivery)s RETURNING id)
+    INSERT INTO {ATTEMPT} (delivery_id, at, status, error, answer, milliseconds)
+    SELECT id, clock_timestamp(), %(status)s, %(error)s, %(answer)s, %(milliseconds)s FROM noted
+"""
+# Purpose: the turn is over, if it is this worker's still: an endpoint that failed has done so since then, or
+# since something got through; and is switched off once that is too long, or at its own wish.
+RELEASE = f"""
+    UPDATE {ENDPOINT} e
+       SET leased_until = NULL, failures = r.failures, failing_since = r.failing_since,
+           off = CASE WHEN %(gone)s THEN 'GONE'
+                      WHEN r.failing_since < now() - interval '{FAILING_DAYS_MAX} days' THEN 'FAILING'
+                      ELSE e.off END,
+           off_at = CASE WHEN %(gone)s OR r.failing_since < now() - interval '{FAILING_DAYS_MAX} days'
+                         THEN now() ELSE e.off_at END
+      FROM (SELECT id, CASE WHEN %(delivered)s THEN 0 ELSE failures END + %(failed)s::int AS failures,
+                   CASE WHEN %(delivered)s AND %(failed)s THEN now()
+                        WHEN %(delivered)s THEN NULL
+                        WHEN %(failed)s THEN coalesce(failing_since, now())
+                        ELSE failing_since END AS failing_since
+              FROM {ENDPOINT} WHERE id = %(endpoint)s) r
+     WHERE e.id = r.id AND e.leased_until = %(lease)s AND e.off = ''
+"""
+# Purpose: the same for one that somebody switched off meanwhile.
+GIVE_BACK = f"UPDATE {ENDPOINT} SET leased_until = NULL WHERE id = %(endpoint)s AND leased_until = %(lease)s"
+
+
+class Turn(NamedTuple):
+    """An endpoint that this worker has for a while, and what is due to it: keys of deliveries and messages,
+    with the attempts that there were.
+    """
+
+    endpoint: int
+    url: str
+    secret: str
+    old_secret: str
+    old_secret_until: datetime | None
+    failures: int
+    lease: datetime
+    due: list[tuple[int, int, int]]
+
+
+def deliver(stopping: Callable[[], bool] = lambda: False) -> "list[Future[None]]":
+    """Gives places to what is new, and has couriers carry what is due; they go on when this has returned.
+
+    Any number of workers may do so at once. Raises django.db.Error.
+    """
+    number()
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT_DUE)
+        (due,) = cursor.fetchone()
+    couriers = [_couriers().submit(_carry, stopping) for _ in range(due) if _free.acquire(blocking=False)]
+    return couriers
+
+
+def carry(stopping: Callable[[], bool] = lambda: False) -> None:
+    """Takes turn after turn until nothing is due. Raises django.db.Error."""
+    while not stopping():
+        to_failing = _to_failing.acquire(blocking=False)
+        try:
+            turn = _claim(to_failing)
+            if turn is not None and turn.failures == 0 and to_failing:
+                _to_failing.release()
+                to_failing = False
+            if turn is None:
+                return
+            _take(turn, stopping)
+        finally:
+            if to_failing:
+                _to_failing.release()
+
+
+def wait_s(attempts: int, retry_after_s: float = 0.0) -> float:
+    """Seconds from an attempt that failed, the how manieth it was, to the next one."""
+    delay = DELAYS_S[min(attempts, len(DELAYS_S)) - 1]
+    return max(delay * random.uniform(1 - JITTER, 1 + JITTER), retry_after_s)
+
+
+_free = threading.BoundedSemaphore(COURIERS)
+_to_failing = threading.BoundedSemaphore(COURIERS_TO_FAILING)
+
+
+@cache
+def _couriers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(COURIERS, thread_name_prefix="courier")
+
+
+def _carry(stopping: Callable[[], bool]) -> None:
+    try:
+        carry(stopping)
+    except DatabaseError as error:
+        log.error("Messages are left, and the next tick goes on: %s", str(error).partition("\n")[0])
+    except Exception:
+        log.exception("Messages are left, and the next tick goes on")
+    finally:
+        connection.close()
+        tally.publish()
+        _free.release()
+
+
+def _claim(to_failing: bool) -> Turn | None:
+    with connection.cursor() as cursor:
+        cursor.execute(CLAIM, [to_failing])
+        claimed = cursor.fetchone()
+        if claimed is None:
+            return None
+        cursor.execute(SELECT_DUE, [claimed[0]])
+        endpoint, url, secret, old_secret, old_secret_until, failures, lease = claimed
+        due = cursor.fetchall()
+        return Turn(endpoint, url, secret, old_secret, old_secret_until, failures, lease, due)
+
+
+def _take(turn: Turn, stopping: Callable[[], bool]) -> None:
+    """Posts what is due, until something fails or the turn is over; and gives the endpoint back."""
+    until = time.monotonic() + TURN_S
+    messages = Message.objects.in_bulk([message for _, _, message in turn.due])
+    delivered, outcome = False, None
+    for delivery, attempts, key in turn.due:
+        if stopping() or time.monotonic() > until:
+            break
+        message = messages.get(key)
+        if message is None:
+            continue  # removed meanwhile, and its delivery with it
+        outcome = post(turn, message)
+        crash_point("notifications.sent")
+        _note(delivery, attempts + 1, outcome)
+        if not outcome.delivered:
+            break
+        delivered = True
+    failed = outcome is not None and not outcome.delivered
+    gone = outcome is not None and outcome.status == 410
+    told: dict[str, Any] = {"endpoint": turn.endpoint, "lease": turn.lease}
+    with connection.cursor() as cursor:
+        cursor.execute(RELEASE, {**told, "delivered": delivered, "failed": failed, "gone": gone})
+        cursor.execute(GIVE_BACK, told)
+
+
+def post(turn: Turn, message: Message) -> Reply:
+    """Posts one message, signed with the endpoint's secrets; whatever happens is an outcome."""
+    kept = [turn.secret]
+    if turn.old_secret and turn.old_secret_until is not None and turn.old_secret_until > timezone.now():
+        kept.append(turn.old_secret)
+    try:
+        secrets = [signing.decrypt(each) for each in kept]
+    except (signing.NoKey, signing.KeyLost) as error:
+        return Reply(None, str(error), "", 0.0)
+    body = json.dumps(events.body(message), ensure_ascii=False, separators=(",", ":")).encode()
+    now = int(time.time())
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "transaction-monitoring",
+        "webhook-id": message.webhook_id,
+        "webhook-timestamp": str(now),
+        "webhook-signature": signing.signatures(secrets, message.webhook_id, now, body),
+    }
+    return sending.post(turn.url, headers, body)
+
+
+def _note(delivery: int, attempts: int, outcome: Reply) -> None:
+    state, wait = DeliveryState.DELIVERED, 0.0
+    if not outcome.delivered:
+        given_up = attempts >= ATTEMPTS_MAX or outcome.status == 410
+        state = DeliveryState.FAILED if given_up else DeliveryState.WAITING
+        wait = wait_s(attempts, outcome.retry_after_s)
+    noted: dict[str, Any] = {
+        "delivery": delivery,
+        "state": state.value,
+        "wait_s": wait,
+        "status": outcome.status,
+        "error": outcome.error,
+        "answer": outcome.answer,
+        "milliseconds": round(outcome.seconds * 1_000),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(NOTE, noted)
+    tally.add(f"webhooks|{'delivered' if outcome.delivered else 'failed'}")

@@ -1,0 +1,126 @@
+"""Where webhooks may go: to the public internet by TLS, and to private networks that the settings name.
+
+A URL is looked at twice. When it is typed: its form. When something is sent: its name is resolved, every
+address that it has is judged, and one of those is connected to; so a name that means another address a
+moment later gains nothing.
+"""
+
+import socket
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TooLate
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from .models import URL_CHARACTERS_MAX
+
+# Look-ups at a time. One that hangs cannot be ended: it is left to itself.
+LOOK_UPS_MAX = 32
+# Whoever resolves names for IPv6 alone finds IPv4 addresses behind this.
+NAT64 = ip_network("64:ff9b::/96")
+
+Address = IPv4Address | IPv6Address
+_resolving = ThreadPoolExecutor(LOOK_UPS_MAX, thread_name_prefix="webhook names")
+
+
+class Forbidden(Exception):
+    """Nothing is sent there; says why."""
+
+
+class Destination(NamedTuple):
+    """A URL in its parts; `target` is what stands after host and port."""
+
+    is_secure: bool
+    host: str
+    port: int
+    target: str
+
+
+def read(url: str) -> Destination:
+    """The parts of a URL that webhooks may have. Raises Forbidden with a sentence."""
+    if len(url) > URL_CHARACTERS_MAX:
+        raise Forbidden(f"The URL has at most {URL_CHARACTERS_MAX} characters.")
+    if not url.isascii() or any(character <= " " or character == "\x7f" for character in url):
+        raise Forbidden("The URL has only visible ASCII characters; others are written as %C3%A9 or xn--….")
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise Forbidden("This is not a URL, as in https://example.org/webhooks.") from None
+    if parts.scheme not in ("https", "http") or not host:
+        raise Forbidden("This is not a URL, as in https://example.org/webhooks.")
+    if "@" in parts.netloc:
+        raise Forbidden("The URL has no user name and no password: messages are signed.")
+    if "#" in url:
+        raise Forbidden("The URL has no fragment (#).")
+    if port == 0:
+        raise Forbidden("The port is from 1 to 65535.")
+    is_secure = parts.scheme == "https"
+    if not is_secure and not settings.WEBHOOK_PRIVATE_NETWORKS:
+        raise Forbidden("The URL begins with https://; http:// is for networks of WEBHOOK_PRIVATE_NETWORKS.")
+    if (literal := _literal(host)) is not None:
+        judge(literal, is_secure=is_secure)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Destination(is_secure, host, port or (443 if is_secure else 80), target)
+
+
+def addresses(destination: Destination, timeout_s: float) -> list[Address]:
+    """The addresses of a host, all of them fit to be sent to. Raises Forbidden, OSError, TimeoutError."""
+    literal = _literal(destination.host)
+    found = [literal] if literal is not None else _resolved(destination.host, timeout_s)
+    for address in found:
+        judge(address, is_secure=destination.is_secure)
+    return found
+
+
+def judge(address: Address, *, is_secure: bool) -> None:
+    """Raises Forbidden for an address that is not public, or sent to in the clear, unless it is named."""
+    meant = _meant(address)
+    if any(meant in network for network in settings.WEBHOOK_PRIVATE_NETWORKS):
+        return
+    if not meant.is_global or meant.is_multicast or meant.is_reserved or meant.is_unspecified:
+        raise Forbidden(f"The address {address} is not public, and not in WEBHOOK_PRIVATE_NETWORKS.")
+    if not is_secure:
+        raise Forbidden(f"http:// is for networks of WEBHOOK_PRIVATE_NETWORKS, and {address} is in none.")
+
+
+def _meant(address: Address) -> Address:
+    """The IPv4 address that one of IPv6 stands for, where it does."""
+    if isinstance(address, IPv6Address):
+        if address in NAT64:
+            return IPv4Address(int(address) & 0xFFFFFFFF)
+        return address.ipv4_mapped or address.sixtofour or address
+    return address
+
+
+def _literal(host: str) -> Address | None:
+    """The address that a host is written as, in any of the forms that a connection would take."""
+    try:
+        return ip_address(host.partition("%")[0])
+    except ValueError:
+        pass
+    try:
+        # 127.1, 2130706433, 0x7f.1: what the C library reads as an address.
+        return IPv4Address(socket.inet_aton(host))
+    except (OSError, ValueError):
+        return None
+
+
+def _resolved(host: str, timeout_s: float) -> list[Address]:
+    asked: Future[list[Address]] = _resolving.submit(_ask, host)
+    try:
+        return asked.result(timeout_s)
+    except TooLate:
+        asked.cancel()
+        raise TimeoutError(f"The name {host} was not resolved in time.") from None
+
+
+def _ask(host: str) -> list[Address]:
+    try:
+        answers = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except UnicodeError:
+        raise OSError(f"{host} is not a name") from None
+    found = dict.fromkeys(str(where[0]).partition("%")[0] for *_, where in answers)
+    return [ip_address(each) for each in found]

@@ -1,0 +1,156 @@
+"""Webhooks' endpoints: made, changed, switched on and off; their secrets shown once, and rotated."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from . import destinations, outbox, signing
+from .models import TYPES, Attempt, Delivery, DeliveryState, Endpoint, Message, MessageType
+
+# For so long after a rotation messages are signed with both secrets.
+BOTH_FOR = timedelta(hours=24)
+ENDPOINTS_MAX = 10_000
+DESCRIPTION_CHARACTERS_MAX = 200
+
+
+class EndpointRefused(Exception):
+    """The endpoint cannot do that as it is; says why."""
+
+
+def checked_url(url: Any) -> str:
+    """Raises ValueError with a sentence."""
+    if not isinstance(url, str):
+        raise ValueError("This is not a URL, as in https://example.org/webhooks.")
+    try:
+        destinations.read(url)
+    except destinations.Forbidden as error:
+        raise ValueError(str(error)) from None
+    return url
+
+
+def checked_types(types: Any) -> list[str]:
+    """Raises ValueError with a sentence."""
+    if not isinstance(types, list) or any(each not in TYPES for each in types):
+        raise ValueError(f"The types are a list of {', '.join(TYPES)}; none means all.")
+    return list(dict.fromkeys(types))
+
+
+def checked_text(text: Any) -> str:
+    """A description. Raises ValueError with a sentence."""
+    if not isinstance(text, str) or not (text.isprintable() and len(text) <= DESCRIPTION_CHARACTERS_MAX):
+        raise ValueError(f"A description is one line of at most {DESCRIPTION_CHARACTERS_MAX} characters.")
+    return text.strip()
+
+
+def add(
+    url: str, *, description: str = "", types: Sequence[str] = (), by: Any = None
+) -> tuple[Endpoint, str]:
+    """An endpoint, and its secret, which is shown this once. Raises ValueError, NoKey, EndpointRefused."""
+    secret = signing.new_secret()
+    fields = {
+        "url": checked_url(url),
+        "description": checked_text(description),
+        "types": checked_types(list(types)),
+        "secret": signing.encrypt(secret),
+    }
+    if Endpoint.objects.count() >= ENDPOINTS_MAX:
+        raise EndpointRefused(f"There are {ENDPOINTS_MAX:,} endpoints: remove one first.")
+    made = Endpoint.objects.create(**fields, made_by=by)
+    made.refresh_from_db()
+    return made, secret
+
+
+def change(endpoint: int, **fields: Any) -> Endpoint:
+    """Gives it another url, description or types, each checked already. Raises Endpoint.DoesNotExist."""
+    with transaction.atomic():
+        held = Endpoint.objects.select_for_update().get(pk=endpoint)
+        for name, value in fields.items():
+            setattr(held, name, value)
+        held.save(update_fields=list(fields))
+    return held
+
+
+def rotate(endpoint: int) -> tuple[Endpoint, str]:
+    """Gives another secret, shown this once; the one before signs too for BOTH_FOR. Raises NoKey."""
+    secret = signing.new_secret()
+    kept = signing.encrypt(secret)
+    with transaction.atomic():
+        held = Endpoint.objects.select_for_update().get(pk=endpoint)
+        held.old_secret, held.old_secret_until = held.secret, timezone.now() + BOTH_FOR
+        try:
+            signing.decrypt(held.secret)
+        except signing.KeyLost:
+            held.old_secret, held.old_secret_until = "", None
+        held.secret = kept
+        held.save(update_fields=["secret", "old_secret", "old_secret_until"])
+    return held, secret
+
+
+def switch_off(endpoint: int) -> Endpoint:
+    """Nothing is sent there, and what happens meanwhile is not kept for it. Raises EndpointRefused."""
+    with transaction.atomic():
+        held = Endpoint.objects.select_for_update().get(pk=endpoint)
+        if held.off:
+            raise EndpointRefused("It is off already.")
+        held.off, held.off_at = Endpoint.Off.BY_HAND, timezone.now()
+        held.save(update_fields=["off", "off_at"])
+    return held
+
+
+def switch_on(endpoint: int) -> Endpoint:
+    """From now on it is sent messages again, and those that still wait. Raises EndpointRefused."""
+    with transaction.atomic():
+        held = Endpoint.objects.select_for_update().get(pk=endpoint)
+        if not held.off:
+            raise EndpointRefused("It is on already.")
+        held.off, held.off_at, held.failing_since, held.failures = "", None, None, 0
+        held.save(update_fields=["off", "off_at", "failing_since", "failures"])
+    return held
+
+
+def remove(endpoint: int) -> Endpoint:
+    """Removes it with its log, also while something is sent to it. Raises Endpoint.DoesNotExist."""
+    with transaction.atomic():
+        held = Endpoint.objects.select_for_update().get(pk=endpoint)
+        # Held, so that nothing is noted of them any more.
+        deliveries = Delivery.objects.filter(endpoint=held)
+        list(deliveries.order_by("pk").select_for_update().values_list("pk", flat=True))
+        Attempt.objects.filter(delivery__endpoint=held).delete()
+        deliveries.delete()
+        Endpoint.objects.filter(pk=held.pk).delete()
+    return held
+
+
+def test(endpoint: int) -> Delivery:
+    """Sends a test message to it alone. Raises EndpointRefused."""
+    with transaction.atomic():
+        held = _on(endpoint)
+        message = Message.objects.create(
+            type=MessageType.WEBHOOK_TEST,
+            data={"text": "A test message.", "link": outbox.link("/admin/")},
+            is_private=True,
+        )
+        return Delivery.objects.create(endpoint=held, message=message)
+
+
+def send_again(endpoint: int, delivery: int) -> Delivery:
+    """Sends a message once more, at once and by the whole schedule, with the id that it has.
+
+    Raises EndpointRefused, Delivery.DoesNotExist.
+    """
+    with transaction.atomic():
+        held = _on(endpoint)
+        again = Delivery.objects.select_for_update().get(pk=delivery, endpoint=held)
+        again.state, again.attempts, again.due_at = DeliveryState.WAITING, 0, timezone.now()
+        again.save(update_fields=["state", "attempts", "due_at"])
+    return again
+
+
+def _on(endpoint: int) -> Endpoint:
+    held = Endpoint.objects.get(pk=endpoint)
+    if held.off:
+        raise EndpointRefused("It is off: switch it on first.")
+    return held

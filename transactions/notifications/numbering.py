@@ -1,0 +1,100 @@
+"""Places: what is committed is given a number in the order of all, and goes to whoever wants it.
+
+The key of a row will not do: keys are in the order in which transactions began to write, and one that
+commits late would appear behind a reader who has passed by. So places are given afterwards, to rows that
+are committed, by one at a time (who holds the row of `Numbering`): places have no gaps, and whoever has
+read up to one finds everything later above it.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models.functions import Now
+
+from .models import Attempt, Delivery, DeliveryState, Endpoint, Message, Numbering
+
+MESSAGE, NUMBERING = Message._meta.db_table, Numbering._meta.db_table
+ENDPOINT, DELIVERY = Endpoint._meta.db_table, Delivery._meta.db_table
+
+# Messages that are given places at once.
+AT_ONCE = 1_000
+# Messages and what became of them are kept so long, and removed so many at once.
+KEPT_DAYS, REMOVED_AT_ONCE = 30, 1_000
+
+# Purpose: the row, made where there is none; who holds it is alone. One who was stopped meanwhile is thrown
+# out, since flushes may wait for it.
+HOLD = f"""
+    SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s';
+    INSERT INTO {NUMBERING} (id) VALUES (1) ON CONFLICT DO NOTHING;
+    SELECT last FROM {NUMBERING} WHERE id = 1 FOR UPDATE
+"""
+# Purpose: the next places, and for each endpoint that is on what it asked for. An update that a flush is just
+# adding to is left until that is committed.
+GIVE = f"""
+    WITH waiting AS (
+        SELECT id, row_number() OVER (ORDER BY id) AS place FROM (
+            SELECT id FROM {MESSAGE}
+             WHERE position IS NULL AND NOT is_private AND not_before <= now() ORDER BY id LIMIT {AT_ONCE}
+               FOR UPDATE SKIP LOCKED) w),
+    placed AS (
+        UPDATE {MESSAGE} m SET position = %(last)s + w.place, told_at = clock_timestamp()
+          FROM waiting w WHERE m.id = w.id RETURNING m.id, m.type, m.position),
+    sent AS (
+        INSERT INTO {DELIVERY} (endpoint_id, message_id, state)
+        SELECT e.id, p.id, '{DeliveryState.WAITING}' FROM placed p JOIN {ENDPOINT} e
+            ON e.off = '' AND (e.types = '[]' OR e.types ? p.type)
+         ORDER BY p.position)
+    UPDATE {NUMBERING} SET last = last + (SELECT count(*) FROM placed) WHERE id = 1 RETURNING last
+"""
+# Purpose: the oldest messages, with what became of them. One without a place, in whatever state the system
+# was for that long, is not removed.
+OLD = f"""
+    SELECT id, position FROM {MESSAGE}
+     WHERE made_at < now() - interval '{KEPT_DAYS} days' AND (is_private OR position IS NOT NULL)
+     ORDER BY made_at LIMIT {REMOVED_AT_ONCE}
+"""
+# Purpose: no message is left, and no place is given twice.
+EMPTY = f"""
+    TRUNCATE {MESSAGE}, {DELIVERY}, {Attempt._meta.db_table}; UPDATE {NUMBERING} SET removed_to = last
+"""
+
+
+def number() -> int:
+    """Gives places to what is committed and due; how many it were. Raises django.db.Error."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(HOLD)
+        (last,) = cursor.fetchone()
+        cursor.execute(GIVE, {"last": last})
+        return int(cursor.fetchone()[0]) - int(last)
+
+
+def waits_in_vain(longer: timedelta) -> bool:
+    """Whether a message has waited longer than that for its place: no worker tells anybody."""
+    waiting = Message.objects.filter(position=None, is_private=False, not_before__lt=Now() - longer)
+    return waiting.exists()
+
+
+def prune() -> int:
+    """Removes messages older than KEPT_DAYS, some at a time; how many it were. Raises django.db.Error."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(HOLD)
+        cursor.execute(OLD)
+        old = cursor.fetchall()
+        gone = [id for id, _ in old]
+        # Readers are told up to where: a place among those that is not removed yet would be skipped else.
+        removed_to = max((position for _, position in old if position is not None), default=0)
+        if removed_to:
+            earlier = Message.objects.filter(position__lte=removed_to).values_list("pk", flat=True)
+            gone = sorted({*gone, *earlier})
+            Numbering.objects.filter(pk=1, removed_to__lt=removed_to).update(removed_to=removed_to)
+        # Held, so that nothing is noted of them meanwhile.
+        deliveries = Delivery.objects.filter(message__in=gone)
+        list(deliveries.order_by("pk").select_for_update().values_list("pk", flat=True))
+        Message.objects.filter(pk__in=gone).delete()
+        return len(gone)
+
+
+def empty(cursor: Any) -> None:
+    """Deletes all messages. By the one who deletes what they tell. Raises psycopg2.Error."""
+    cursor.execute(EMPTY)

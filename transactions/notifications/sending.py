@@ -1,0 +1,180 @@
+"""One POST to somebody else's server, which may hang, drip, redirect or answer without end.
+
+Bounded in time as a whole, in what is read, and in where it goes: to the very address that was judged, under
+the host's name. Nothing is followed.
+"""
+
+import http.client
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cache
+from typing import NamedTuple
+
+from . import destinations
+from .destinations import Address, Destination, Forbidden
+
+# Seconds for all of it: the name, the connection, TLS, the answer; and for one address to connect.
+WHOLE_S, CONNECT_S = 15.0, 5.0
+# Bytes of the answer that are read; characters of it that are kept.
+ANSWER_BYTES_MAX, ANSWER_CHARACTERS_MAX = 2_048, 500
+# A receiver may put the next attempt off by so many seconds.
+RETRY_AFTER_S_MAX = 24 * 3_600.0
+
+
+class Reply(NamedTuple):
+    """What came of one POST: the answer's status and beginning, or why there was none."""
+
+    status: int | None
+    error: str
+    answer: str
+    seconds: float
+    # For how long the receiver wants to be left alone.
+    retry_after_s: float = 0.0
+
+    @property
+    def delivered(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
+
+
+class _ToAddress(http.client.HTTPConnection):
+    """A connection to an address, by another name than that."""
+
+    def __init__(self, destination: Destination, addresses: list[Address], deadline: float) -> None:
+        port = destination.port
+        host = f"[{destination.host}]" if ":" in destination.host else destination.host
+        self.default_port = 443 if destination.is_secure else 80
+        super().__init__(host, port)
+        self._destination, self._addresses, self._deadline = destination, addresses, deadline
+
+    def connect(self) -> None:
+        self.sock = _connected(self._addresses, self.port, self._deadline)
+        if self._destination.is_secure:
+            self.sock.settimeout(_left(self._deadline))
+            # By the name: the certificate is of the name, whichever address it has.
+            self.sock = _tls().wrap_socket(self.sock, server_hostname=self._destination.host)
+        self.sock.settimeout(_left(self._deadline))
+
+
+def post(url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+    """Posts a body to a URL; whatever happens is an outcome."""
+    began = time.monotonic()
+    deadline = began + WHOLE_S
+    try:
+        destination = destinations.read(url)
+        found = destinations.addresses(destination, WHOLE_S)
+        status, answer, retry_after_s = _exchange(destination, found, deadline, headers, body)
+    except (Forbidden, OSError, http.client.HTTPException) as failed:
+        late = time.monotonic() >= deadline or isinstance(failed, TimeoutError)
+        told = f"No answer within {WHOLE_S:.0f} s." if late else _told(failed)
+        return Reply(None, told[:200], "", time.monotonic() - began)
+    error = "" if 200 <= status < 300 else _refused(status)
+    return Reply(status, error, answer, time.monotonic() - began, retry_after_s)
+
+
+def _exchange(
+    destination: Destination, found: list[Address], deadline: float, headers: Mapping[str, str], body: bytes
+) -> tuple[int, str, float]:
+    connection = _ToAddress(destination, found, deadline)
+    try:
+        connection.connect()
+        with _cut_at(connection.sock, deadline):
+            connection.request("POST", destination.target, body, {**headers, "Connection": "close"})
+            response = connection.getresponse()
+            # A head that was cut off reads like a whole one.
+            _left(deadline)
+            retry_after_s = _retry_after_s(response.headers.get("Retry-After", ""))
+            beginning = b""
+            # What is said in the status counts, whatever becomes of the rest.
+            with suppress(OSError, http.client.HTTPException):
+                beginning = response.read(ANSWER_BYTES_MAX)
+            return response.status, _legible(beginning), retry_after_s
+    finally:
+        connection.close()
+
+
+def _connected(addresses: list[Address], port: int, deadline: float) -> socket.socket:
+    """A connection to the first of the addresses that takes one. Raises OSError."""
+    failed: OSError = OSError("The name has no address.")
+    for address in addresses:
+        try:
+            return socket.create_connection((str(address), port), min(CONNECT_S, _left(deadline)))
+        except OSError as error:
+            failed = error
+    raise failed
+
+
+@contextmanager
+def _cut_at(sock: socket.socket, deadline: float) -> Iterator[None]:
+    """Ends the connection at the deadline: a time-out of the socket begins anew with each byte."""
+
+    def cut() -> None:
+        with suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(_left(deadline), cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _left(deadline: float) -> float:
+    """Seconds until the deadline. Raises TimeoutError where it is over."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("too late")
+    return left
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, Forbidden):
+        return str(error)
+    if isinstance(error, socket.gaierror):
+        return "The name cannot be resolved."
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"The certificate was refused: {error.verify_message}."
+    if isinstance(error, http.client.HTTPException):
+        return f"The answer is not HTTP: {type(error).__name__}."
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    return f"No connection, or it broke: {reason}."
+
+
+def _refused(status: int) -> str:
+    if 300 <= status < 400:
+        return f"Answered {status}: a redirect is not followed."
+    return f"Answered {status}."
+
+
+def _retry_after_s(text: str) -> float:
+    """Seconds that a Retry-After asks for, as a number or a date; 0 for none that can be read."""
+    text = text.strip()
+    if text.isascii() and text.isdecimal():
+        seconds = float(text[:12])
+    else:
+        try:
+            at = parsedate_to_datetime(text)
+            seconds = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError, OverflowError):
+            return 0.0
+    return min(max(seconds, 0.0), RETRY_AFTER_S_MAX)
+
+
+def _legible(answer: bytes) -> str:
+    """The beginning of an answer as text that a page and PostgreSQL take."""
+    text = answer.decode(errors="replace")
+    return "".join(each if each.isprintable() or each == "\n" else "\ufffd" for each in text)[
+        :ANSWER_CHARACTERS_MAX
+    ]
