@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db import connections, transaction
 from rest_framework.test import APIClient
 
+from tests.support.alerts import analyst
 from tests.support.rules import rule_in_force
 from transactions.alerts import triage
 from transactions.alerts.grouping import Raised, group
@@ -49,6 +50,13 @@ def test_an_alert_is_told_as_it_is_when_it_opens() -> None:
         "assignee": None, "closed_at": None, "closed_by": None, "disposition": None, "reason": None,
         "link": f"https://localhost/admin/alerts/alert/{alert.pk}/change/",
     }  # fmt: skip
+
+
+def test_its_link_leads_to_the_page_of_the_alert() -> None:
+    hits(7, number=3)
+    ann, _ = analyst("ann")
+    page = ann.get(Message.objects.get().data["link"].removeprefix("https://localhost"))
+    assert (page.status_code, page.context["alert"]) == (200, Alert.objects.get())
 
 
 def test_hits_that_join_an_alert_wait_together_in_one_update() -> None:

@@ -104,7 +104,7 @@ class EndpointAdmin(BoundedAdmin[Endpoint]):
 
     @admin.display(description="webhook")
     def shown(self, endpoint: Endpoint) -> str:
-        return endpoint.description or f"webhook {endpoint.pk}"
+        return endpoint.called
 
     @display(description="state", label=COLOURS)  # type: ignore[untyped-decorator]
     def state(self, endpoint: Endpoint) -> str:

@@ -1,6 +1,6 @@
 """Changes of rows by whatever part of the program, noted with the old and the new value."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from django.db.models import Model
@@ -15,13 +15,17 @@ _BEFORE = "_audit_before"
 
 
 class Followed(NamedTuple):
-    """What is noted of a model's rows: by three actions, of which fields, of which only that they changed."""
+    """What is noted of a model's rows: by three actions, of which fields, of which only that they changed.
+
+    `named` says how a row is called, where its own name is nobody's business.
+    """
 
     made: Action
     changed: Action
     deleted: Action
     fields: tuple[str, ...]
     secret: tuple[str, ...] = ()
+    named: Callable[[Any], str] = str
 
 
 def follow(model: type[Model], followed: Followed) -> None:
@@ -40,12 +44,12 @@ def follow(model: type[Model], followed: Followed) -> None:
         now = {name: getattr(instance, name) for name in _touched(followed, update_fields)}
         if created:
             shown = {name: now[name] for name in followed.fields if now.get(name) not in ("", None)}
-            note(followed.made, instance, **shown)
+            note(followed.made, followed.named(instance), target_id=instance.pk, **shown)
         elif before is not None and (found := _differences(followed, before, now)):
-            note(followed.changed, instance, **found)
+            note(followed.changed, followed.named(instance), target_id=instance.pk, **found)
 
     def deleted(instance: Any, **_: Any) -> None:
-        note(followed.deleted, instance)
+        note(followed.deleted, followed.named(instance), target_id=instance.pk)
 
     name = f"audit {model._meta.label}"
     pre_save.connect(remember, sender=model, weak=False, dispatch_uid=f"{name} before")

@@ -21,9 +21,11 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from django.db import Error as DatabaseError
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
+from ..audit.actions import Action
+from ..audit.entries import note
 from ..metrics.counters import tally
 from ..stores.crash_points import crash_point
 from . import events, sending, signing
@@ -97,6 +99,7 @@ RELEASE = f"""
                         ELSE failing_since END AS failing_since
               FROM {ENDPOINT} WHERE id = %(endpoint)s) r
      WHERE e.id = r.id AND e.leased_until = %(lease)s AND e.off = ''
+    RETURNING e.off
 """
 # Purpose: the same for one that somebody switched off meanwhile.
 GIVE_BACK = f"UPDATE {ENDPOINT} SET leased_until = NULL WHERE id = %(endpoint)s AND leased_until = %(lease)s"
@@ -207,8 +210,12 @@ def _take(turn: Turn, stopping: Callable[[], bool]) -> None:
     failed = outcome is not None and not outcome.delivered
     gone = outcome is not None and outcome.status == 410
     told: dict[str, Any] = {"endpoint": turn.endpoint, "lease": turn.lease}
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(RELEASE, {**told, "delivered": delivered, "failed": failed, "gone": gone})
+        (off,) = cursor.fetchone() or ("",)
+        if off:
+            held = Endpoint.objects.get(pk=turn.endpoint)
+            note(Action.WEBHOOK_CHANGED, held.called, target_id=held.pk, off={"from": "", "to": off})
         cursor.execute(GIVE_BACK, told)
 
 

@@ -7,6 +7,8 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from ..audit.actions import Action
+from ..audit.entries import note
 from . import destinations, outbox, signing
 from .models import TYPES, Attempt, Delivery, DeliveryState, Endpoint, Message, MessageType
 
@@ -58,7 +60,8 @@ def add(
     }
     if Endpoint.objects.count() >= ENDPOINTS_MAX:
         raise EndpointRefused(f"There are {ENDPOINTS_MAX:,} endpoints: remove one first.")
-    made = Endpoint.objects.create(**fields, made_by=by)
+    with transaction.atomic():
+        made = Endpoint.objects.create(**fields, made_by=by)
     made.refresh_from_db()
     return made, secret
 
@@ -133,6 +136,7 @@ def test(endpoint: int) -> Delivery:
             data={"text": "A test message.", "link": outbox.link("/admin/")},
             is_private=True,
         )
+        note(Action.WEBHOOK_TESTED, held.called, target_id=held.pk, message=message.webhook_id)
         return Delivery.objects.create(endpoint=held, message=message)
 
 
@@ -146,6 +150,8 @@ def send_again(endpoint: int, delivery: int) -> Delivery:
         again = Delivery.objects.select_for_update().get(pk=delivery, endpoint=held)
         again.state, again.attempts, again.due_at = DeliveryState.WAITING, 0, timezone.now()
         again.save(update_fields=["state", "attempts", "due_at"])
+        sent = again.message.webhook_id
+        note(Action.WEBHOOK_SENT_AGAIN, held.called, target_id=held.pk, message=sent)
     return again
 
 

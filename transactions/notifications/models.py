@@ -133,6 +133,11 @@ class Endpoint(models.Model):
     def __str__(self) -> str:
         return self.description or self.url
 
+    @property
+    def called(self) -> str:
+        """Its name where the URL has no place, which may hold a secret."""
+        return self.description or f"webhook {self.pk}"
+
 
 class DeliveryState(models.TextChoices):
     WAITING = "WAITING", "Waiting"
