@@ -7,10 +7,11 @@ from django.contrib.auth.models import User
 
 from tests.support.accepting import record, take
 from tests.support.alerts import Caller, burst, burst_rule, open_alert
-from tests.support.rules import rule_in_force
+from tests.support.rules import pay_debt, rule_in_force
 from transactions.alerts import triage
 from transactions.alerts.models import Alert
 from transactions.models import Transaction
+from transactions.rules import lifecycle
 from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,6 +39,22 @@ def test_the_sentence_has_its_numbers_and_the_transactions_that_made_it(
         ("F0", 100, "FAILED", None),
     ]
     assert (told["hits_left_out"], told["suppressed_hits"], told["others"]) == (0, [], [])
+
+
+def test_what_two_versions_have_found_is_shown_once(people: list[User], ann: Caller) -> None:
+    take(record("T1", people[0], 7), record("T2", people[0], 7))
+    first = rule_in_force("amount", amount=5)
+    flush()
+    pay_debt()
+    begin = first.effective_from
+    lifecycle.activate(lifecycle.draft(first.rule, "amount", {"amount": 6}), None, begin=begin)
+    pay_debt()
+    told = ann.get(f"alerts/{Alert.objects.get().pk}/")
+    assert [(each["transaction_id"], each["hit"]["version"]) for each in told["transactions"]] == [
+        ("T2", 2),
+        ("T1", 2),
+    ]
+    assert (told["hits"], told["hits_left_out"]) == (2, 0)
 
 
 def test_what_has_changed_since_is_told(people: list[User], ann: Caller) -> None:

@@ -12,11 +12,10 @@ from ..notifications.numbering import KEPT_DAYS
 from ..reading.paging import LIMIT_DEFAULT, LIMIT_MAX
 from .components import COUNT, JSON, MOMENT, Schema, an_object, ref
 from .operations import answer, bad, body, query
-from .rule_shapes import A_MOMENT, KEY
-from .rules import CURSOR, LIMIT, NOT_FOUND, NOTHING, UNKNOWN_PARAMETER, Decorator
+from .rule_shapes import A_MOMENT, KEY, MOMENT_OR_NULL
+from .rules import CURSOR, LIMIT, NOT_FOUND, NOTHING, NOTHING_KNOWN, UNKNOWN_PARAMETER, Decorator
 
 TAG, EVENTS_TAG = "Webhooks", "Events"
-MOMENT_OR_NULL: Schema = {**MOMENT, "type": ["string", "null"]}
 A_KEY: Schema = {"type": "string", "pattern": "^msg_[0-9a-f]{32}$"}
 URL: Schema = {"type": "string", "format": "uri", "maxLength": URL_CHARACTERS_MAX}
 DESCRIPTION: Schema = {"type": "string", "maxLength": DESCRIPTION_CHARACTERS_MAX}
@@ -253,11 +252,7 @@ REMOVE_WEBHOOK = call(
 def _step(
     operation_id: str, summary: str, description: str, status: int, found: Any, refused: str = "", *more: Any
 ) -> Decorator:
-    responses = {
-        status: found,
-        400: bad("url", unknown_field={"Url": ["Unknown field. There are none."]}),
-        404: NOT_FOUND,
-    }
+    responses = {status: found, 400: NOTHING_KNOWN, 404: NOT_FOUND}
     if refused:
         responses[409] = answer("Nothing has changed.", ref("Detail"), refused={"detail": refused})
     return call(

@@ -53,7 +53,12 @@ class Evidence:
 
 
 def behind(hits: Sequence[Hit]) -> list[Evidence]:
-    """What stands behind hits of one alert, the latest first. Raises django.db.Error."""
+    """What stands behind hits of one alert, which come the latest first; so does this.
+
+    An alert counts transactions: of one that several versions have found the latest hit is shown. Raises
+    django.db.Error.
+    """
+    latest = {hit.transaction or hit.bucket: hit for hit in reversed(hits)}
     keys = [hit.transaction for hit in hits if hit.transaction is not None]
     now = dict(Transaction.objects.filter(pk__in=keys).values_list("pk", "status"))
     found = [
@@ -66,7 +71,7 @@ def behind(hits: Sequence[Hit]) -> list[Evidence]:
             hit,
             now.get(hit.transaction, "") if hit.transaction is not None else hit.status,
         )
-        for hit in hits
+        for hit in latest.values()
     ]
     there = set(keys)
     for version in {hit.version_id: hit.version for hit in hits}.values():
