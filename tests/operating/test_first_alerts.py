@@ -49,7 +49,7 @@ def test_a_private_run_has_rules_in_force_and_what_is_simulated_raises_alerts(ru
     told = in_a_second_terminal(run, "simulate", "--seconds", "15", "--seed", "7")
 
     assert "plays: cards that are tried out, " in told
-    assert re.search(r"^  Failures in a row: 4 hits, 1 alerts opened$", told, re.MULTILINE)
+    assert re.search(r"^  Failures in a row: 4 hits, 1 alert opened$", told, re.MULTILINE)
     found = re.search(r"^rules: (\d+) hits, (\d+) alerts opened$", told, re.MULTILINE)
     assert found, told
     assert int(found[1]) >= int(found[2]) >= 5
