@@ -58,7 +58,7 @@ def test_a_private_run_has_rules_in_force_and_what_is_simulated_raises_alerts(ru
     assert books["balanced"]
     assert books["rules"]["versions"] == 12
     assert books["rules"]["open_alerts"] == int(found[2])
-    assert "Hits in 7 days: 4. Open alerts: 1." in in_a_second_terminal(run, "rules", "list")
+    assert "Raised in 7 days: 4. Open alerts: 1." in in_a_second_terminal(run, "rules", "list")
 
     # What somebody has retired stays so at the next start.
     in_a_second_terminal(run, "rules", "retire", "Failures in a row")
