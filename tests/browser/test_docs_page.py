@@ -12,10 +12,15 @@ from transactions.stores.redis_connection import connection
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+METHODS = ("get", "post", "patch", "delete")
+
+
 def test_a_call_can_be_tried_with_the_session(page: Page, server: str, root: User) -> None:
     page.goto(f"{server}/api/docs/")
     expect(page.locator("h1.title")).to_contain_text("Transaction monitor")
-    expect(page.locator(".opblock")).to_have_count(12)
+    paths = page.request.get(f"{server}/api/schema/").json()["paths"]
+    calls = sum(method in METHODS for path in paths.values() for method in path)
+    expect(page.locator(".opblock")).to_have_count(calls)
     call = page.locator("#operations-Posting-addTransactions")
     call.locator("button.opblock-summary-control").click()
     call.get_by_role("button", name="Try it out").click()

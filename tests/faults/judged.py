@@ -50,15 +50,21 @@ TWELVE: dict[str, dict[str, Any]] = {
 }
 
 HIT, ALERT, DEBT, VERSION = (model._meta.db_table for model in (Hit, Alert, Debt, Version))
-# Purpose: a rule, and its version in force since long ago. Nothing is stored yet that it would owe.
-PUT_IN_FORCE = f"""
+# Purpose: a rule and its version, taken step by step, as the database asks, until it is in force since long
+# ago. Nothing is stored yet that it would owe.
+DRAFT = f"""
     WITH rule AS (
         INSERT INTO {Rule._meta.db_table} (name, severity, description) VALUES (%(kind)s, 'HIGH', '')
         RETURNING id
     )
-    INSERT INTO {VERSION} (rule_id, number, kind, parameters, severity, description, state, approved_at,
-                           four_eyes, effective_from)
-    SELECT id, 1, %(kind)s, %(parameters)s, 'HIGH', '', 'ACTIVE', now(), false, %(begin)s FROM rule
+    INSERT INTO {VERSION} (rule_id, number, kind, parameters, severity, description, state)
+    SELECT id, 1, %(kind)s, %(parameters)s, 'HIGH', '', 'DRAFT' FROM rule RETURNING id
+"""
+SUBMIT = f"UPDATE {VERSION} SET state = 'SUBMITTED', submitted_at = now() WHERE id = %(id)s"
+PUT_IN_FORCE = f"""
+    UPDATE {VERSION} SET state = 'ACTIVE', approved_at = now(), four_eyes = false,
+           effective_from = %(begin)s, alerts_from = %(begin)s
+     WHERE id = %(id)s
 """
 WATCH = f"""
     WITH list AS (
@@ -91,7 +97,9 @@ def put_in_force(cursor: Any) -> None:
     """The twelve rules, before anything is stored."""
     cursor.execute(WATCH, {"list": LIST, "users": list(WATCHED), "begin": LONG_AGO})
     for kind, parameters in TWELVE.items():
-        values = {"kind": kind, "parameters": json.dumps(parameters), "begin": LONG_AGO}
+        cursor.execute(DRAFT, {"kind": kind, "parameters": json.dumps(parameters)})
+        values = {"id": cursor.fetchone()[0], "begin": LONG_AGO}
+        cursor.execute(SUBMIT, values)
         cursor.execute(PUT_IN_FORCE, values)
 
 

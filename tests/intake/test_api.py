@@ -129,9 +129,7 @@ SAID: dict[bytes, dict[str, Any]] = {
     b"NaN": {"detail": "JSON parse error - NaN is not JSON"},
     b'{"amount": NaN}': {"detail": "JSON parse error - NaN is not JSON"},
     b'{"amount": 1e400}': {"transaction_id": REQUIRED, "user": REQUIRED, "amount": [WHOLE]},
-    b"\xff\xfe": {
-        "detail": "JSON parse error - 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"
-    },
+    b"\xff\xfe": {"detail": "The body is in UTF-16: send UTF-8."},
     b"[[": {"detail": "JSON parse error - nested too deep"},
     b'{"a":{': {"detail": "JSON parse error - nested too deep"},
     b'{"amount": 9999': {"detail": "JSON parse error - a number is too long"},
@@ -175,8 +173,9 @@ def test_what_is_no_record_is_the_clients_error(api: APIClient, text: bytes, pat
         refused = {"non_field_errors": ["Invalid data. Expected a dictionary, but got int."]}
         assert (answer.status_code, told["invalid"], told["errors"][0]["errors"]) == (200, 1, refused)
     else:
-        deep = text.startswith(b"[[")
-        assert (answer.status_code, told) == (400, said_of(text) if deep else {"detail": NO_BATCH})
+        # Told before it is looked whether it is a batch.
+        anyway = text.startswith((b"[[", b"\xff\xfe"))
+        assert (answer.status_code, told) == (400, said_of(text) if anyway else {"detail": NO_BATCH})
 
 
 def test_a_body_over_the_limit_is_413(api: APIClient, people: list[User], settings: Any) -> None:

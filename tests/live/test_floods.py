@@ -100,7 +100,9 @@ def test_as_many_as_a_client_may_send_are_answered(open_url: str) -> None:
             client.sendall(FLOODS["pings"] * (FRAMES_PER_SECOND_MAX // 2))
             received = b""
             while received.count(b"\x8a\x00") < FRAMES_PER_SECOND_MAX // 2:
-                received += client.recv(65_536)
+                piece = client.recv(65_536)
+                assert piece, "the connection was ended"
+                received += piece
             time.sleep(1.1)
 
 

@@ -114,7 +114,7 @@ def test_a_page_of_the_proxy_s_own_origin_may_watch_and_no_other(service: Proxy,
         headers = {**credentials, "Origin": origin}
         address = service.secure.replace("https", "wss") + PATH
         try:
-            with connect(address, ssl=service.tls, additional_headers=headers, proxy=None):
+            with connect(address, ssl=service.tls, additional_headers=headers, proxy=None, open_timeout=60):
                 return 101
         except InvalidStatus as error:
             return error.response.status_code

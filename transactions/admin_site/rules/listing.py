@@ -156,7 +156,7 @@ class RuleAdmin(rights.SeenWithRules[Rule]):
             one("performance/", performance.show, "performance"),
             one("read-back/", drafting.read_back, "read_back"),
             one("<int:rule>/draft/", drafting.new_draft, "draft"),
-            one("<int:rule>/backtests/", steps.test, "test"),
+            one("<int:rule>/backtests/", steps.ask_for_backtest, "test"),
             one("<int:rule>/backtests/<int:backtest>/", backtests.show, "backtest"),
             one("<int:rule>/backtests/<int:backtest>/progress/", backtests.progress, "backtest_progress"),
             one("<int:rule>/backtests/<int:backtest>/cancel/", backtests.cancel, "backtest_cancel"),

@@ -50,7 +50,7 @@ def take(request: HttpRequest, rule: int, number: int, step: str) -> HttpRespons
     return redirect(page_of(version.rule))
 
 
-def test(request: HttpRequest, rule: int) -> HttpResponse:
+def ask_for_backtest(request: HttpRequest, rule: int) -> HttpResponse:
     """Asks for a backtest of a version, and shows it; entered again, its address shows the rule."""
     held = page.rule_or_404(rule)
     if request.method != "POST":
