@@ -179,7 +179,7 @@ def empty_everything() -> None:
 
 def _finish_emptying(session: Session, epoch: str) -> None:
     with session.transaction() as cursor:
-        rules.end_backtests(cursor)
+        rules.end_snapshots(cursor)
         cursor.execute(EMPTY)
         rules.empty(cursor)
         cursor.execute(CLOSE)
