@@ -316,11 +316,11 @@ def test_runs_and_alerts_do_not_hold_each_other_up(people: list[User]) -> None:
 # --- What is away ------------------------------------------------------------------------------
 
 
-def test_while_postgresql_does_not_tell_nobody_is_closed_and_it_is_told_after(
+def test_while_nobody_can_tell_how_they_stand_nobody_is_closed_and_it_is_told_after(
     people: list[User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(alert_frames, "AGAIN_S", 0.3)
-    failures = [OperationalError("away")] * 2
+    failures: list[Exception] = [ValueError("odd"), OperationalError("away")]
     ask = shared_alerts.anew
 
     def anew() -> dict[str, Any]:

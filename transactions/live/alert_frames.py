@@ -56,8 +56,10 @@ class AlertFrames:
             began = clock()
             try:
                 self.latest = await _ask()
-            except DatabaseError as error:
-                log.warning("Dashboards cannot be told how the alerts stand (%s)", type(error).__name__)
+            except Exception as error:
+                # Transactions are shown all the same. A fault of ours deserves its traceback.
+                is_ours = not isinstance(error, DatabaseError)
+                log.warning("Dashboards cannot be told how the alerts stand (%r)", error, exc_info=is_ours)
                 self._changed.set()
                 await asyncio.sleep(AGAIN_S)
             else:
