@@ -17,6 +17,7 @@ PARTS = (
     "flush",
     "sustained",
     "dashboards",
+    "alert_frames",
     "idle",
     "averages",
     "pages",

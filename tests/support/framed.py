@@ -30,13 +30,14 @@ class Dashboard:
         self.acknowledges = True
 
     @classmethod
-    async def connect(cls, query: str = "frames=1") -> "Dashboard":
+    async def connect(cls, query: str = "frames=1", **headers: str) -> "Dashboard":
         communicator: Any = ApplicationCommunicator
+        named = {"Host": "testserver", **headers}
         scope = {
             "type": "websocket",
             "path": PATH,
             "query_string": query.encode(),
-            "headers": [(b"host", b"testserver")],
+            "headers": [(name.lower().encode(), value.encode()) for name, value in named.items()],
         }
         socket = communicator(websocket_application, scope)
         await socket.send_input({"type": "websocket.connect"})

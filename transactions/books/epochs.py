@@ -16,6 +16,7 @@ In each case these books are closed with an alarm, and new ones are opened for w
 import logging
 import uuid
 
+from ..alerts import announcing
 from ..audit.actions import Action
 from ..audit.entries import note
 from ..queue.keys import BATCH, BATCH_INDEX, BOOKS, FEED, INDEX, QUEUE
@@ -185,4 +186,5 @@ def _finish_emptying(session: Session, epoch: str) -> None:
         cursor.execute(CLOSE)
         cursor.execute(ABANDON)
         cursor.execute(f"{OPEN} ON CONFLICT (id) DO NOTHING", (epoch, ""))
+    announcing.changed()
     connection().hdel(BOOKS, "emptying")
