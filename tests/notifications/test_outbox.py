@@ -56,7 +56,7 @@ def test_an_alert_is_told_as_it_is_when_it_opens() -> None:
     assert message.data == {
         "alert": alert.pk, "rule": {"id": 1, "name": "Failures in a row"}, "severity": "HIGH", "user": 7,
         "state": "OPEN", "version": 1, "hits": 3, "suppressed": 0,
-        "opened_at": alert.opened_at.isoformat(), "due_at": alert.due_at and alert.due_at.isoformat(),
+        "opened_at": outbox.moment(alert.opened_at), "due_at": alert.due_at and outbox.moment(alert.due_at),
         "assignee": None, "closed_at": None, "closed_by": None, "disposition": None, "reason": None,
         "link": f"https://localhost/admin/alerts/alert/{alert.pk}/change/",
     }  # fmt: skip
@@ -154,7 +154,7 @@ def test_a_version_that_comes_into_force_is_told(settings: Any) -> None:
         1,
         "ACTIVE",
     )
-    assert message.data["sentence"].startswith("The amount is at least 1000")
+    assert message.data["sentence"].startswith("The amount is at least 1,000")
     assert message.data["link"].endswith(f"/admin/rules/rule/{version.rule_id}/change/")
 
 

@@ -302,20 +302,7 @@ def test_old_ones_are_pruned_and_of_each_rule_the_newest_are_kept(monkeypatch: p
     assert list(Backtest.objects.order_by("id")) == [runs[2], last]
 
 
-@pytest.fixture
-def dispositions() -> Iterator[None]:
-    """Alerts that know their disposition, whether or not they do so by themselves."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT FROM information_schema.columns WHERE column_name = 'disposition'")
-        known = cursor.fetchone() is not None
-        if not known:
-            cursor.execute("ALTER TABLE alerts_alert ADD COLUMN disposition text")
-        yield
-        if not known:
-            cursor.execute("ALTER TABLE alerts_alert DROP COLUMN disposition")
-
-
-def raised(version: Version, user: User, moment: datetime, disposition: str | None) -> None:
+def raised(version: Version, user: User, moment: datetime, disposition: str) -> None:
     """A closed alert with one hit."""
     alert = Alert.objects.create(
         rule=version.rule_id,
@@ -324,15 +311,14 @@ def raised(version: Version, user: User, moment: datetime, disposition: str | No
         user=user.pk,
         state=AlertState.CLOSED,
         closed_at=moment,
+        disposition=disposition,
     )
     Hit.objects.create(
         version=version, transaction=alert.pk, user=user.pk, happened_at=moment, figures={}, alert=alert
     )
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE alerts_alert SET disposition = %s WHERE id = %s", [disposition, alert.pk])
 
 
-def test_past_alerts_are_recalled_by_their_disposition(people: list[User], dispositions: None) -> None:
+def test_past_alerts_are_recalled_by_their_disposition(people: list[User]) -> None:
     alice, bob, _ = people
     version, other = drafted(), drafted(name="Other")
     store(row(alice, NOON, 7), row(bob, NOON, 1))
@@ -341,7 +327,7 @@ def test_past_alerts_are_recalled_by_their_disposition(people: list[User], dispo
     raised(version, alice, without, "TRUE_POSITIVE")
     raised(version, alice, NOON, "FALSE_POSITIVE")
     raised(version, bob, NOON, "FALSE_POSITIVE")
-    raised(version, bob, NOON, None)
+    raised(version, bob, NOON, "")
     raised(version, alice, BEGIN - timedelta(seconds=1), "DUPLICATE")
     raised(other, alice, NOON, "EXPECTED")
     run = asked(version)

@@ -24,8 +24,9 @@ TELL = f"""
            'alert', a.id, 'rule', jsonb_build_object('id', a.rule, 'name', a.rule_name),
            'severity', a.severity, 'user', a."user", 'state', a.state, 'version', a.version,
            'hits', a.hits, 'suppressed', a.suppressed,
-           'opened_at', a.opened_at, 'due_at', a.due_at, 'assignee', assignee.username,
-           'closed_at', a.closed_at, 'closed_by', closer.username,
+           'opened_at', {outbox.moment_of("a.opened_at")}, 'due_at', {outbox.moment_of("a.due_at")},
+           'assignee', assignee.username,
+           'closed_at', {outbox.moment_of("a.closed_at")}, 'closed_by', closer.username,
            'disposition', nullif(a.disposition, ''), 'reason', nullif(a.reason, ''),
            'link', %(page)s || a.id || '/change/')
       FROM unnest(%(alerts)s::bigint[], %(types)s::text[], %(holds)s::interval[]) t (id, type, hold)

@@ -53,4 +53,9 @@ def link(path: str) -> str:
 
 def moment(at: datetime) -> str:
     """A moment of UTC as messages have it."""
-    return at.isoformat().replace("+00:00", "Z")
+    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def moment_of(column: str) -> str:
+    """The same as SQL, of a column."""
+    return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""

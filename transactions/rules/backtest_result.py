@@ -19,8 +19,6 @@ from .models import Hit
 
 SAMPLE, TOP = 20, 10
 QUIET = f"interval '{QUIET_HOURS} hours'"
-# What stands for alerts that nobody has given a disposition.
-NO_DISPOSITION = ""
 
 # Purpose: of the hits of a slice (`this`): each day's, the users', and some to show. Days are of UTC. An
 # episode begins with a hit before which the user was quiet: what would open an alert. Which hits are
@@ -57,10 +55,9 @@ NOTHING = """
 """
 # Purpose: past alerts of the rule, by disposition, and how many of them these hits would have raised
 # again: those with a hit of the user from a quiet time before the alert's first until one after its last.
-# Where alerts know no disposition it is NULL.
 ALERTS = f"""
     SELECT disposition, count(*) AS alerts, count(*) FILTER (WHERE again) AS again FROM (
-        SELECT a.id, to_jsonb(a) ->> 'disposition' AS disposition, bool_or(h.user_id IS NOT NULL
+        SELECT a.id, a.disposition, bool_or(h.user_id IS NOT NULL
                OR h.created_at IS NOT NULL) AS again
           FROM {Alert._meta.db_table} a
          CROSS JOIN LATERAL (
@@ -73,7 +70,7 @@ ALERTS = f"""
      GROUP BY disposition
 """
 OF_USERS = """AND a."user" IN (SELECT user_id FROM scope)"""
-NO_ALERTS = "SELECT NULL::text AS disposition, 0 AS alerts, 0 AS again WHERE false"
+NO_ALERTS = "SELECT '' AS disposition, 0 AS alerts, 0 AS again WHERE false"
 # Purpose: on how many days of UTC anything happened.
 COUNT_DAYS = f"""
     SELECT count(DISTINCT (bucket AT TIME ZONE 'UTC')::date) FROM {Rollup._meta.db_table}
@@ -137,7 +134,7 @@ class BacktestResult:
     only_this: int | None = None
     only_other: int | None = None
     other_episodes: int | None = None
-    # Of past alerts of the rule, by disposition.
+    # Of past alerts of the rule, by disposition; "" where nobody has given one.
     alerts: dict[str, Recalled] = field(default_factory=dict)
     # Days of the range on which anything happened, whether it is a hit or not.
     days_with_transactions: int = 0
@@ -164,8 +161,8 @@ class BacktestResult:
             self.only_other += other - both
             self.other_episodes += other_episodes
         for each in alerts or ():
-            before = self.alerts.get(each["disposition"] or NO_DISPOSITION, Recalled(0, 0))
-            self.alerts[each["disposition"] or NO_DISPOSITION] = Recalled(
+            before = self.alerts.get(each["disposition"], Recalled(0, 0))
+            self.alerts[each["disposition"]] = Recalled(
                 before.alerts + each["alerts"], before.again + each["again"]
             )
 
