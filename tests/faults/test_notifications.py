@@ -100,10 +100,10 @@ def test_fault_28_a_receiver_is_down_for_an_hour(stage: Stage, workers: int) -> 
     down.receiver.go_down()
     with stage.load() as load:
         load.wait(800)
-    with stage.load("while it is down") as load:
-        for attempt in range(1, ATTEMPTS_IN_AN_HOUR + 1):
+    for attempt in range(1, ATTEMPTS_IN_AN_HOUR + 1):
+        with stage.load(f"hour-{attempt}", connections=2) as load:
             load.wait(100)
-            _wait_attempted(system, down, attempt)
+        _wait_attempted(system, down, attempt)
     system.wait_drained()
     told.wait_told(system, [well])
     assert down.receiver.got == []
@@ -113,7 +113,7 @@ def test_fault_28_a_receiver_is_down_for_an_hour(stage: Stage, workers: int) -> 
     _move(system, down, 3600)
     down.receiver.come_up()
     _move(system, down, 0)
-    with stage.load("afterwards") as load:
+    with stage.load("afterwards", connections=2) as load:
         load.wait(300)
     stage.settle()
     places = {each.id: each.position for each in told.events(system)}
@@ -135,10 +135,10 @@ def test_fault_29_a_receiver_hangs_while_others_are_well(stage: Stage) -> None:
         well, hanging = stage.addressees[:2], stage.addressees[2:]
         for addressee in hanging:
             addressee.receiver.answers = hang
-        with stage.load() as load:
+        with stage.load(connections=2) as load:
             began = time.monotonic()
             while time.monotonic() < began + 20:
-                load.wait(100)
+                load.wait(20)
                 told.hurry(system)
                 pause(1)
         system.wait_drained()
