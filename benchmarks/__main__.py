@@ -24,6 +24,7 @@ PARTS = (
     "reads",
     "rules",
     "alerts",
+    "notifications",
     "backlog",
     "triage",
     # Last: what it puts into the table is in no rollup.

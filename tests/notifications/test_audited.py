@@ -8,12 +8,13 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from tests.support.audit_trail import head, since, told
+from tests.support.receiving import Receiver
 from transactions.access.rights import Right
 from transactions.access.tokens import create
 from transactions.notifications import endpoints, numbering, outbox
 from transactions.notifications.models import Delivery, Endpoint, MessageType, Recipient
 
-from .conftest import Receiver, deliver
+from .conftest import deliver
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
