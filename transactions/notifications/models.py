@@ -136,6 +136,7 @@ class Endpoint(models.Model):
     turn_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name = "webhook"
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(off__in=["", "BY_HAND", "GONE", "FAILING"]), name="endpoint_off_known"
@@ -259,6 +260,7 @@ class Recipient(models.Model):
     system = models.BooleanField("alarms of the system", default=True)
 
     class Meta:
+        verbose_name, verbose_name_plural = "recipient of mail", "recipients of mail"
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(least__in=["LOW", "MEDIUM", "HIGH", "CRITICAL", "NONE"]),

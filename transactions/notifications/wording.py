@@ -20,11 +20,11 @@ def title(message: Message) -> str:
             how = "in shadow" if told["state"] == "SHADOW" else "in force"
             return f"Rule {how}: {told['rule']['name']}, version {told['version']}"
         case MessageType.SYSTEM_ALARM:
-            return f"Alarm: {told['text']}"
+            return f"Alarm: {told.get('text', '')}"
         case MessageType.SYSTEM_RECOVERED:
-            return f"Over: {told['text']}"
+            return f"Over: {told.get('text', '')}"
         case _:
-            return str(told["text"])
+            return str(told.get("text") or message.get_type_display())
 
 
 def facts(message: Message) -> list[str]:

@@ -9,6 +9,11 @@ class Migration(migrations.Migration):
     dependencies = [("notifications", "0001_initial")]
 
     operations = [
+        migrations.AlterModelOptions(name="endpoint", options={"verbose_name": "webhook"}),
+        migrations.AlterModelOptions(
+            name="recipient",
+            options={"verbose_name": "recipient of mail", "verbose_name_plural": "recipients of mail"},
+        ),
         migrations.AddField(
             model_name="endpoint",
             name="format",
