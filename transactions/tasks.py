@@ -28,7 +28,7 @@ from .access import tokens
 from .audit import known_settings
 from .metrics import ticks
 from .notifications import delivery, mail, numbering
-from .notifications.clock import Clock, Step
+from .notifications.clock import Chore, Clock
 from .rules import backtest_runs
 from .storing import retention, watchdog
 from .storing.bulk_insert import Superseded
@@ -133,7 +133,7 @@ def start_clocks(sender: Any, **_: Any) -> None:
     if flushes(sender):
         watchdog.start_clock()
     if tells(sender):
-        _clock.start(Step(TELL_S, tell), Step(LOOK_S, lambda: conditions.look(_clock.silent_s())))
+        _clock.start(Chore(TELL_S, tell), Chore(LOOK_S, lambda: conditions.look(_clock.silent_s())))
 
 
 def flushes(worker: Any) -> bool:

@@ -30,8 +30,8 @@ def server(collected: None, transactional_db: None, tmp_path: Path, settings: Se
     """One that keeps secrets, and may post to loopback."""
     settings.WEBHOOK_SECRET_KEYS = [KEYS]
     settings.WEBHOOK_PRIVATE_NETWORKS = [ip_network("127.0.0.0/8")]
-    told = {"WEBHOOK_SECRET_KEYS": KEYS, "WEBHOOK_PRIVATE_NETWORKS": "127.0.0.0/8"}
-    with daphne(log=tmp_path / "daphne.log", **told) as url:
+    log = tmp_path / "daphne.log"
+    with daphne(log=log, WEBHOOK_SECRET_KEYS=KEYS, WEBHOOK_PRIVATE_NETWORKS="127.0.0.0/8") as url:
         yield url
 
 

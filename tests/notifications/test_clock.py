@@ -21,7 +21,7 @@ from transaction_monitoring.celery import app as celery
 from transactions import conditions, tasks
 from transactions.models import Epoch
 from transactions.notifications import clock
-from transactions.notifications.clock import Clock, Step
+from transactions.notifications.clock import Chore, Clock
 from transactions.notifications.models import Endpoint
 from transactions.storing.flush import flush
 
@@ -101,7 +101,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextlib.contextmanager
 def running(clock: Clock, *acts: Callable[[], object]) -> Iterator[None]:
-    ended = clock.start(*(Step(0.0, act) for act in acts))
+    ended = clock.start(*(Chore(0.0, act) for act in acts))
     (thread,) = [thread for thread in threading.enumerate() if thread.name == "clock"]
     try:
         yield

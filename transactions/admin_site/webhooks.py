@@ -4,12 +4,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path
@@ -27,11 +26,11 @@ from ..notifications.models import (
     Delivery,
     DeliveryState,
     Endpoint,
-    Format,
     MessageType,
     Recipient,
 )
 from .lists import BoundedAdmin, is_key
+from .webhook_forms import NewEndpointForm, change_form
 
 # Deliveries that the page of an endpoint shows; the API has them all.
 SHOWN_MAX = 50
@@ -40,70 +39,6 @@ ATTEMPTS_SHOWN_MAX, SOON = 3, timedelta(seconds=10)
 # What the list shows of a name, a URL, and types of messages.
 NAME_CHARACTERS_MAX, URL_CHARACTERS_MAX, TYPES_SHOWN_MAX = 28, 38, 2
 COLOURS = {"On": "success", "Fails": "warning", "Off": "danger"}
-
-
-class EndpointForm(forms.Form):
-    """Where messages go, and which."""
-
-    url = forms.CharField(
-        label="URL",
-        max_length=2_000,
-        widget=forms.TextInput(attrs={"inputmode": "url", "spellcheck": "false", "autocomplete": "off"}),
-        help_text="As in https://example.org/webhooks.",
-    )
-    description = forms.CharField(max_length=2_000, required=False, help_text="What it is, or whose.")
-    types = forms.MultipleChoiceField(
-        choices=[(each, MessageType(each).label) for each in TYPES],
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-        label="Messages",
-        help_text="None means all.",
-    )
-
-    def clean_url(self) -> str:
-        given = self.cleaned_data["url"]
-        return _checked(endpoints.checked_url, given) if given else ""
-
-    def clean_description(self) -> str:
-        return _checked(endpoints.checked_text, self.cleaned_data["description"])
-
-
-class NewEndpointForm(EndpointForm):
-    """The same, and how messages look there, which stays."""
-
-    format = forms.ChoiceField(
-        choices=[
-            (Format.STANDARD.value, "A program: signed by Standard Webhooks"),
-            (Format.SLACK.value, "A channel of Slack: an incoming webhook"),
-            (Format.TEAMS.value, "A channel of Teams: a workflow that posts cards"),
-        ],
-        initial=Format.STANDARD.value,
-        required=False,
-        widget=forms.RadioSelect,
-        label="To",
-    )
-    field_order = ("format", "url", "description", "types")
-
-    def clean_format(self) -> str:
-        return self.cleaned_data["format"] or Format.STANDARD.value
-
-
-def _change_form(endpoint: Endpoint, posted: QueryDict | None) -> EndpointForm:
-    known = {"description": endpoint.description, "types": endpoint.types}
-    if endpoint.is_signed:
-        return EndpointForm(posted, initial={**known, "url": endpoint.url})
-    form = EndpointForm(posted, initial=known)
-    form.fields["url"].required = False
-    form.fields["url"].label = "Another URL"
-    form.fields["url"].help_text = "It has one, which is kept encrypted."
-    return form
-
-
-def _checked(check: Callable[[Any], str], text: str) -> str:
-    try:
-        return check(text)
-    except ValueError as error:
-        raise forms.ValidationError(str(error)) from None
 
 
 def _may(request: HttpRequest) -> bool:
@@ -256,7 +191,7 @@ def show(request: HttpRequest, key: str) -> HttpResponse:
     """An endpoint, a form to change it, and what was sent to it lately."""
     _demand(request)
     endpoint = _found(key)
-    form = _change_form(endpoint, request.POST if request.method == "POST" else None)
+    form = change_form(endpoint, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         said = {name: value for name, value in form.cleaned_data.items() if name != "url" or value}
         try:

@@ -21,7 +21,7 @@ SILENCE_S = 10.0
 LOOK_S = 1.0
 
 
-class Step(NamedTuple):
+class Chore(NamedTuple):
     """Something that ticks ask for, and how often the clock does it in their place, in seconds."""
 
     every_s: float
@@ -42,14 +42,14 @@ class Clock:
         """Seconds since a tick came, or since the start."""
         return time.monotonic() - self._heard_at
 
-    def start(self, *steps: Step) -> threading.Event:
+    def start(self, *chores: Chore) -> threading.Event:
         """Starts the thread, which dies with the process; the event that is returned ends it."""
         ended = threading.Event()
-        threading.Thread(target=self._run, args=(ended, steps), name="clock", daemon=True).start()
+        threading.Thread(target=self._run, args=(ended, chores), name="clock", daemon=True).start()
         return ended
 
-    def _run(self, ended: threading.Event, steps: tuple[Step, ...]) -> None:
-        due_at = dict.fromkeys(steps, 0.0)
+    def _run(self, ended: threading.Event, chores: tuple[Chore, ...]) -> None:
+        due_at = dict.fromkeys(chores, 0.0)
         is_told = False
         while not ended.wait(LOOK_S):
             if self.silent_s() < SILENCE_S:
@@ -58,15 +58,15 @@ class Clock:
             if not is_told:
                 log.warning("No tick for %.0f s: messages are told without one", self.silent_s())
                 is_told = True
-            for step in steps:
-                if time.monotonic() >= due_at[step]:
-                    due_at[step] = time.monotonic() + step.every_s
-                    _take(step)
+            for chore in chores:
+                if time.monotonic() >= due_at[chore]:
+                    due_at[chore] = time.monotonic() + chore.every_s
+                    _take(chore)
 
 
-def _take(step: Step) -> None:
+def _take(chore: Chore) -> None:
     try:
-        step.act()
+        chore.act()
     except DatabaseError as error:
         log.error("What no tick asked for failed: %s", str(error).partition("\n")[0])
     except Exception:

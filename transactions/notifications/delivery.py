@@ -186,7 +186,9 @@ def _claim(to_failing: bool) -> Turn | None:
         if claimed is None:
             return None
         cursor.execute(SELECT_DUE, [claimed[0]])
-        return Turn(*claimed, due=cursor.fetchall())
+        endpoint, format, url, secret, old_secret, old_secret_until, failures, lease = claimed
+        due = cursor.fetchall()
+        return Turn(endpoint, format, url, secret, old_secret, old_secret_until, failures, lease, due)
 
 
 def _take(turn: Turn, stopping: Callable[[], bool]) -> None:
