@@ -1,7 +1,6 @@
 """Webhooks as an operator uses their pages: made, tried, seen to fail and why, sent again, rotated."""
 
 import json
-import os
 from collections.abc import Iterator
 from ipaddress import ip_network
 from pathlib import Path
@@ -42,14 +41,8 @@ def receiver() -> Iterator[Receiver]:
     receiver.end()
 
 
-def shot(page: Page, name: str) -> None:
-    if where := os.environ.get("SHOTS"):
-        page.screenshot(path=f"{where}/{name}.png", full_page=True)
-
-
-def open_to_all(page: Page, name: str) -> None:
+def open_to_all(page: Page) -> None:
     """Nothing that keeps somebody out, and nothing beside the screen."""
-    shot(page, name)
     assert serious(page) == []
     assert not page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
 
@@ -65,7 +58,7 @@ def test_a_webhook_is_made_tried_seen_to_fail_sent_again_and_rotated(
     page.get_by_label("URL").fill("https://10.0.0.1/")
     page.get_by_role("button", name="Make the webhook").click()
     expect(page.get_by_text("The address 10.0.0.1 is not public")).to_be_visible()
-    open_to_all(page, f"refused-{width}")
+    open_to_all(page)
     page.get_by_label("URL").fill(receiver.url)
     page.get_by_label("Description").fill("On-call")
     page.get_by_label("System alarm").check()
@@ -73,7 +66,7 @@ def test_a_webhook_is_made_tried_seen_to_fail_sent_again_and_rotated(
 
     secret = page.locator("code").inner_text()
     assert secret.startswith("whsec_")
-    open_to_all(page, f"secret-{width}")
+    open_to_all(page)
     page.get_by_role("link", name="To the webhook").click()
     expect(page.get_by_text("Nothing was sent to it yet.")).to_be_visible()
     assert "whsec_" not in page.content()
@@ -82,7 +75,7 @@ def test_a_webhook_is_made_tried_seen_to_fail_sent_again_and_rotated(
     page.get_by_role("button", name="Send a test message").click()
     rows = page.get_by_role("table", name="Latest messages").locator("tbody tr")
     expect(rows).to_contain_text("Waiting")
-    open_to_all(page, f"waiting-{width}")
+    open_to_all(page)
     deliver()
     expect(rows).to_contain_text("Delivered")
     expect(rows).to_contain_text("A test message.")
@@ -95,7 +88,7 @@ def test_a_webhook_is_made_tried_seen_to_fail_sent_again_and_rotated(
     expect(page.get_by_role("alert")).to_contain_text("The latest: Answered 503.")
     expect(rows.first).to_contain_text("Alarm: The queue is full.")
     expect(rows.first).to_contain_text("<b>down for repairs</b>")
-    open_to_all(page, f"failing-{width}")
+    open_to_all(page)
 
     receiver.answer(204)
     failed = receiver.got[1]
@@ -118,7 +111,7 @@ def test_a_webhook_is_made_tried_seen_to_fail_sent_again_and_rotated(
     for each in (secret, second):
         assert receiver.got[3].verified(each)["type"] == "webhook.test"
     expect(rows.first).to_contain_text("Delivered")
-    open_to_all(page, f"delivered-{width}")
+    open_to_all(page)
     page.get_by_role("button", name="Switch off").click()
     expect(page.get_by_role("alert")).to_contain_text("Off since")
     page.get_by_role("button", name="Switch on").click()
@@ -141,7 +134,7 @@ def test_a_channel_of_slack_is_made_and_its_url_is_never_whole_again(
     deliver()
     expect(page.locator("#log tbody tr")).to_contain_text("Delivered")
     assert json.loads(receiver.got[0].body)["text"] == "A test message."
-    open_to_all(page, "slack")
+    open_to_all(page)
     # What is not given stays.
     page.get_by_label("Description").fill("#fraud")
     page.get_by_role("button", name="Save").click()
@@ -178,10 +171,9 @@ def test_every_page_is_open_to_everybody_on_any_screen(page: Page, server: str, 
         page.set_viewport_size({"width": width, "height": 900})
         page.goto(f"{server}{LIST}")
         page.evaluate(f"localStorage.setItem('adminTheme', JSON.stringify('{theme}'))")
-        for number, path in enumerate(filled):
+        for path in filled:
             page.goto(f"{server}{path}")
             expect(page.locator("html")).to_have_class(theme)
-            shot(page, f"{number}-{width}-{theme}")
             if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
                 found.append(f"{path} {theme} {width}: wider than the screen")
             found += [f"{path} {theme} {width}: {fault}" for fault in serious(page)]

@@ -160,7 +160,7 @@ def _secret_shown(request: HttpRequest, endpoint: Endpoint, secret: str) -> Http
     """The page with a secret, this once: it goes to nobody's session, history or log."""
     context = {
         **admin.site.each_context(request),
-        "title": f"The secret of {endpoint}",
+        "title": f"The secret of {endpoint.called}",
         "endpoint": endpoint,
         "secret": secret,
     }
@@ -205,7 +205,7 @@ def show(request: HttpRequest, key: str) -> HttpResponse:
     failed = (attempt.error for each in log for attempt in each.attempts if attempt.error)
     context = {
         **admin.site.each_context(request),
-        "title": str(endpoint),
+        "title": endpoint.called,
         "endpoint": endpoint,
         "state": _state(endpoint),
         "form": form,
