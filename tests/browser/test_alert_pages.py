@@ -185,7 +185,7 @@ def filled(server: str, people: list[User], root: User) -> list[str]:
 
 def test_every_page_is_open_to_everybody_on_any_screen(page: Page, server: str, filled: list[str]) -> None:
     found = []
-    for theme, width in (("light", 1400), ("dark", 390)):
+    for theme, width in (("light", 1400), ("dark", 390), ("dark", 1400), ("light", 390)):
         page.set_viewport_size({"width": width, "height": 900})
         page.goto(f"{server}{QUEUE}")
         page.evaluate(f"localStorage.setItem('adminTheme', JSON.stringify('{theme}'))")

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from tests.support.receiving import Receiver
-from transactions.notifications import delivery, endpoints
+from tests.support.receiving import Receiver as Receiver
+from tests.support.receiving import deliver as deliver
+from transactions.notifications import endpoints
 from transactions.notifications.models import Endpoint
 
 
@@ -43,12 +44,6 @@ def receiver(receivers: Callable[[], Receiver]) -> Receiver:
 def endpoint(receiver: Receiver, people: list[User]) -> tuple[Endpoint, str]:
     """An endpoint to the receiver, and its secret."""
     return endpoints.add(receiver.url, by=people[0])
-
-
-def deliver() -> None:
-    """Gives places to what is there, and carries all that is due, until nothing is."""
-    for courier in delivery.deliver():
-        courier.result()
 
 
 def eventually(holds: Callable[[], bool]) -> None:

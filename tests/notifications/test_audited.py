@@ -30,7 +30,11 @@ def test_each_change_of_a_webhook_is_noted() -> None:
     endpoints.switch_on(made.pk)
     endpoints.remove(made.pk)
     assert told(before) == [
-        ("webhook.made", "On-call", {"description": "On-call", "types": ["alert.opened"]}),
+        (
+            "webhook.made",
+            "On-call",
+            {"format": "standard", "description": "On-call", "types": ["alert.opened"]},
+        ),
         ("webhook.changed", "On-call", {"types": {"from": ["alert.opened"], "to": []}, "url": "changed"}),
         ("webhook.changed", "On-call", {"secret": "changed"}),
         ("webhook.changed", "On-call", {"off": {"from": "", "to": "BY_HAND"}}),

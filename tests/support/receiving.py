@@ -1,4 +1,4 @@
-"""A receiver of webhooks: a real HTTP server, which keeps what it gets and answers as it is told."""
+"""A receiver of webhooks: a real HTTP server, which keeps what it gets and answers as told; and deliveries to it."""
 
 import socket
 import threading
@@ -8,6 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
 from standardwebhooks.webhooks import Webhook
+
+from transactions.notifications import delivery
 
 
 class Received(NamedTuple):
@@ -85,3 +87,9 @@ class Receiver:
         if self._place is not None:
             self._place.close()
             self._place = None
+
+
+def deliver() -> None:
+    """Gives places to what is there, and carries all that is due, until nothing is."""
+    for courier in delivery.deliver():
+        courier.result()
