@@ -139,6 +139,11 @@ class Kind:
     The text looks at the users of the relation "scope" (user_id, lo, hi): the rows that happened from
     lo to hi, and those that these may have made a hit. It gives id, user_id, created_at, amount
     and figures (jsonb) of each hit that happened from %(begin)s until before %(end)s.
+
+    Where it reads a span of a user's rows both bounds are rows that begin with the user, and nothing
+    else there speaks of user or time: PostgreSQL begins an index scan at `user_id = …` where it has that
+    too, and reads all of a user's rows up to the span; and of bounds in time alone it may take the index
+    by time.
     """
 
     name: ClassVar[str]
