@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 
 from ..alerts.models import Alert, Severity
 from .kinds.registry import NAMES
@@ -26,7 +26,9 @@ class Rule(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(severity__in=Severity.values), name="rule_severity_known"
-            )
+            ),
+            # Those that differ in case alone would be taken for each other.
+            models.UniqueConstraint(Lower("name"), name="rule_name_once"),
         ]
         # To view and to change are Django's own.
         permissions = [("approve_rule", "Can approve rule")]
@@ -122,6 +124,9 @@ class UserList(models.Model):
     name = models.CharField(max_length=100, unique=True)
     description = models.TextField(blank=True, default="")
     made_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(Lower("name"), name="list_name_once")]
 
     def __str__(self) -> str:
         return self.name

@@ -11,8 +11,8 @@ from django.core.management.base import CommandError
 from transactions.intake.rejected import printable
 from transactions.rules import changes, list_entries
 from transactions.rules.activity import in_words
-from transactions.rules.documents import checked_description, checked_name
 from transactions.rules.models import UserList
+from transactions.rules.texts import checked_description, checked_name
 from transactions.rules.user_lists import COMMENT_MAX, with_standing
 from transactions.serializers import MOMENT, USER_MAX
 
