@@ -23,12 +23,12 @@ from ...rules.kinds.gaps import (
     Whole,
     Window,
     Zone,
-    zone_names,
 )
 from ...rules.kinds.kind import FILTER_WORDINGS, Kind, RowFilter, gap_named
 from ...rules.kinds.registry import KINDS, problems, read
 from ...rules.kinds.wording import phrases
 from ...rules.models import UserList
+from ...timezones import zone_names
 
 # Characters of one gap that are looked at; no fit one is as long.
 TYPED_MAX = 200
