@@ -202,7 +202,7 @@ def test_where_hits_take_too_long_to_count_rules_are_shown_without(
 ) -> None:
     rule = ann.post("", LARGE, 201)["id"]
     monkeypatch.setattr(bounded_queries, "STATEMENT_MS_MAX", 100)
-    monkeypatch.setattr(activity, "COUNT_HITS", "SELECT pg_sleep(30), %s")
+    monkeypatch.setattr(activity, "COUNT_HITS", "SELECT pg_sleep(30), %(versions)s")
     for shown in (ann.get(f"{rule}/"), *ann.get("")["results"]):
         assert (shown["name"], shown["hits_7_days"], shown["hits_30_days"]) == ("Large", None, None)
 
