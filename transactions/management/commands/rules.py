@@ -22,7 +22,7 @@ from transactions.rules.models import Rule, Version, VersionState
 from transactions.rules.schema import schema
 
 from ._backtests import add_range, add_within, run_backtest, show_backtests
-from ._user_lists import add_list_arguments, add_users, end_users, list_lines, make_list, moment
+from ._user_lists import add_list_arguments, add_users, end_users, entry_lines, list_lines, make_list, moment
 
 TO_ACTIVATE = (VersionState.SUBMITTED, VersionState.DRAFT, VersionState.SHADOW)
 STARTER_WAIT = (
@@ -192,6 +192,10 @@ class Command(BaseCommand):
 
     def _lists(self, **options: Any) -> None:
         for line in list_lines():
+            self.stdout.write(line)
+
+    def _list_show(self, *, name: str, **options: Any) -> None:
+        for line in entry_lines(name):
             self.stdout.write(line)
 
     def _list_make(self, *, name: str, description: str, **options: Any) -> None:
