@@ -216,7 +216,7 @@ def test_the_command_shows_who_is_on_a_list_and_until_when(people: list[User]) -
         entry = {"starts_at": starts, "ends_at": ends, "comment": comment, "made_by": people[1]}
         ListEntry.objects.create(list=watched, user=user, **entry)
     first, second, third = run("list-show", "Watched").splitlines()
-    assert first == (f"{people[0].pk} alice: from 2026-01-31 12:00 UTC, by {people[1]}: two\\x0achargebacks")
+    assert first == (f"{people[0].pk} alice: from 2026-01-31 12:00 UTC, by {people[1]}: two\\nchargebacks")
     assert second.endswith(f"from 2026-01-31 12:00 UTC until {until:%Y-%m-%d %H:%M} UTC, by {people[1]}")
     assert third.startswith(f"{people[2].pk} {people[2]}: from {until:%Y-%m-%d %H:%M} UTC, by")
 

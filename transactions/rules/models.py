@@ -75,6 +75,8 @@ class Version(models.Model):
     effective_until = models.DateTimeField(null=True, blank=True)
     # Hits of what happened from here on go into alerts: set when it becomes active.
     alerts_from = models.DateTimeField(null=True, blank=True)
+    # When somebody decided, after its end, that it judges no more, whatever comes late.
+    given_up_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -286,10 +288,7 @@ class UserState(models.Model):
 
 
 class ClockCursor(models.Model):
-    """How far a version that looks at the clock has come: up to which row, and which moment.
-
-    `done` is one that has looked at all of its time; or any version that was given up.
-    """
+    """How far a version that looks at the clock has come: up to which row, and which moment."""
 
     version = models.OneToOneField(Version, primary_key=True, on_delete=models.CASCADE, related_name="cursor")
     row = models.BigIntegerField(db_default=0)
