@@ -390,12 +390,24 @@ def test_one_that_is_amid_a_long_slice_is_given_back_when_the_worker_stops(peopl
     assert (state_of(run), run.attempts) == ("QUEUED", 0)
 
 
+# A worker whose first slice never ends.
+ENDLESS_WORKER = f"""
+import sys, django
+django.setup()
+from transaction_monitoring.celery import app
+from transactions.rules.kinds.rows import Amount
+Amount.sql = lambda self, bound: {ENDLESS!r}
+app.worker_main(sys.argv[1:])
+"""
+
+
 @contextmanager
-def worker() -> Iterator[subprocess.Popen[bytes]]:
+def worker(*started_by: str) -> Iterator[subprocess.Popen[bytes]]:
     """A worker of backtests, which pauses after its first slice while more than a record waits."""
-    command = ["celery", "-q", "-A", "transaction_monitoring", "worker", "-Q", "backtests", "--pool", "solo"]
+    started_by = started_by or ("-m", "celery", "-q", "-A", "transaction_monitoring")
+    command = ["worker", "-Q", "backtests", "--pool", "solo", "--without-gossip", "--without-mingle"]
     process = subprocess.Popen(
-        [sys.executable, "-m", *command, "--without-gossip", "--without-mingle"],
+        [sys.executable, *started_by, *command],
         cwd=ROOT,
         env={**os.environ, "DATABASE_URL": database_url(), "FLUSH_CHUNK_RECORDS": "1"},
     )
@@ -428,3 +440,23 @@ def test_a_worker_that_is_killed_leaves_it_to_the_next_and_one_that_is_stopped_g
     assert (state_of(run), run.attempts) == ("QUEUED", 1)
     assert backtest_runs.run_next() == run
     assert state_of(run) == "DONE"
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_stopped_amid_a_slice_gives_it_back_at_once(people: list[User]) -> None:
+    run = asked(drafted())
+    backtest_runs.send_tick()
+    with worker("-c", ENDLESS_WORKER) as stopped:
+        eventually(is_amid_a_slice, "it never came to its slice")
+        stopped.send_signal(signal.SIGTERM)
+        assert stopped.wait(60) == 0
+    assert (state_of(run), run.attempts) == ("QUEUED", 0)
+    assert backtest_runs.run_next() == run
+    assert state_of(run) == "DONE"
+
+
+def is_amid_a_slice() -> bool:
+    with connection.cursor() as cursor:
+        asleep = "application_name = %s AND state = 'active' AND wait_event = 'PgSleep'"
+        cursor.execute(f"SELECT count(*) FROM pg_stat_activity WHERE {asleep}", [backtest.SESSION])
+        return bool(cursor.fetchone()[0])
