@@ -128,6 +128,7 @@ class UserList(models.Model):
     made_at = models.DateTimeField(db_default=Now())
 
     class Meta:
+        verbose_name, verbose_name_plural = "list of users", "lists of users"
         constraints = [models.UniqueConstraint(Lower("name"), name="list_name_once")]
 
     def __str__(self) -> str:
