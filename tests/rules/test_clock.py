@@ -60,7 +60,7 @@ def test_more_failures_than_usual_are_none_where_little_is_known_of_what_is_usua
 
 
 def test_a_version_that_says_nothing_of_what_was_before_judges_as_it_always_did(people: list[User]) -> None:
-    said = {"factor": 3, "percent": 20}
+    said: dict[str, Any] = {"factor": 3, "percent": 20}
     assert read("failure_rate", said).sentence() == read("failure_rate", {**said, "past_min": 1}).sentence()
     lately = datetime.now(UTC).replace(minute=5, second=0, microsecond=0) - timedelta(hours=3)
     store(row(people[0], lately - timedelta(days=1)))
