@@ -84,10 +84,10 @@ def test_pages_of_entries_show_each_once(ann: Caller, watched: int) -> None:
         ({}, {"users": ["This field is required."]}),
         ({"users": []}, {"users": ["Ensure this field has at least 1 elements."]}),
         ({"users": 7}, {"users": ['Expected a list of items but got type "int".']}),
-        ({"users": [999_999]}, {"users": ['There is no user "999999".']}),
+        ({"users": [999_999]}, {"users": ['The user "999999" does not exist.']}),
         (
             {"users": [10**30]},
-            {"users": [f'0: There is no user "1{"0" * 29}…".']},
+            {"users": [f'0: The user "1{"0" * 29}…" does not exist.']},
         ),
         (
             {"users": [1, "x"]},
