@@ -18,9 +18,12 @@ LISTS, ENTRIES = "rules_userlist", "rules_listentry"
 LOOKING_AT = ", looking at transactions "
 
 
-def gap(what: Gap, **default: Any) -> Any:
-    """A field of a form: a gap that may be left open if it has a `default`."""
-    return field(metadata={"gap": what}, kw_only=True, **default)
+def gap(what: Gap, *, suggested: Any = None, **default: Any) -> Any:
+    """A field of a form: a gap that may be left open if it has a `default`.
+
+    What is `suggested` for a new rule is another value than what the gap means when it is left open.
+    """
+    return field(metadata={"gap": what, "suggested": suggested}, kw_only=True, **default)
 
 
 class Bound:
