@@ -1,4 +1,4 @@
-"""A receiver of webhooks: a real HTTP server, which keeps what it gets and answers as told; and deliveries to it."""
+"""A receiver of webhooks: a real HTTP server, which answers as it is told; and deliveries to it."""
 
 import socket
 import threading
