@@ -58,8 +58,9 @@ class Receiver:
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
-            # Who hangs up first, as a sender that is killed does, is no error here.
-            handle_error = staticmethod(lambda request, client_address: None)  # type: ignore[assignment]
+
+            def handle_error(self, request: Any, client_address: Any) -> None:
+                """Who hangs up first, as a sender that is killed does, is no error here."""
 
         self._leave()
         self.server = Server(("127.0.0.1", self._port), Handler)
