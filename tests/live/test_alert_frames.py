@@ -202,7 +202,7 @@ def test_only_who_may_see_alerts_is_sent_them(people: list[User], settings: Sett
     ann = caller("ann", Right.READ, Right.VIEW_ALERTS)
     _, session = viewer("view_transaction")
     root = {"Cookie": session_of(User.objects.create_superuser("root"))}
-    token = ann.api._credentials["HTTP_AUTHORIZATION"]
+    token = ann.api._credentials["HTTP_AUTHORIZATION"]  # type: ignore[attr-defined]
 
     async def scenario() -> None:
         without = await attended(**session)
