@@ -30,9 +30,9 @@ def plain_static_files() -> Iterator[None]:
         yield
 
 
-# Purpose: no row is left but those that a migration makes anew in any database: of permissions. Most tables are
-# empty, and to look is quick; TRUNCATE makes new files for each, and all permissions were made again after it.
-# In this role no trigger and no foreign key has a say.
+# Purpose: no row is left but those of permissions, which any database has. Most tables are empty, and to look
+# is quick; TRUNCATE makes new files for each, and permissions were all made again after it. In this role no
+# trigger and no foreign key has a say.
 EMPTY = """
     DO $$ DECLARE name text; BEGIN
         SET LOCAL session_replication_role = replica;
