@@ -15,10 +15,11 @@ from django.db import OperationalError, transaction
 from pytest_django import Settings
 
 from tests.support.accepting import record
-from tests.support.alerts import burst, burst_rule, caller, open_alert
+from tests.support.alerts import burst, burst_rule, open_alert
 from tests.support.framed import Dashboard, Frame, accept, follow_on, numbered, play, put
 from tests.support.watching import session_of
 from transactions.access.rights import Right
+from transactions.access.tokens import create
 from transactions.alerts import announcing, triage
 from transactions.alerts.models import Alert
 from transactions.books.epochs import empty_everything
@@ -199,14 +200,14 @@ def test_a_frame_is_sent_after_the_commit_and_none_of_what_is_rolled_back(people
 def test_only_who_may_see_alerts_is_sent_them(people: list[User], settings: Settings) -> None:
     settings.ALLOW_ANONYMOUS_API = False
     open_alert(people[0])
-    ann = caller("ann", Right.READ, Right.VIEW_ALERTS)
+    User.objects.create_user("ann")
+    token, _ = create("ann", username="ann", rights=frozenset({Right.READ, Right.VIEW_ALERTS}))
     _, session = viewer("view_transaction")
     root = {"Cookie": session_of(User.objects.create_superuser("root"))}
-    token = ann.api._credentials["HTTP_AUTHORIZATION"]  # type: ignore[attr-defined]
 
     async def scenario() -> None:
         without = await attended(**session)
-        those_with = [await attended(**root), await attended(Authorization=token)]
+        those_with = [await attended(**root), await attended(Authorization=f"Bearer {token}")]
         announcing.changed()
         for dashboard in those_with:
             assert (await alert_frame(dashboard))["open"] == 1
