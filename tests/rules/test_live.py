@@ -129,6 +129,24 @@ def test_a_rule_that_fails_holds_up_nobody_and_owes_what_it_missed(
     assert Alert.objects.count() == 4
 
 
+@pytest.mark.parametrize("gate", ["1 / (r.amount - r.amount) = 1", "pg_sleep(60)::text = 'never'"])
+def test_a_gate_that_fails_holds_up_its_own_rule_alone(
+    people: list[User], gate: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = rule_in_force("velocity_count", name="Bad", count=1, window="1h")
+    rule_in_force("amount", name="Good", amount=5)
+    take(record("T1", people[0]), record("T2", people[1]))
+    with monkeypatch.context() as patch:
+        patch.setattr(VelocityCount, "gate", lambda self, bound: gate)
+        patch.setattr(evaluation, "RULE_MS_MAX", 300)
+        assert flush().stored == 2
+        assert raised() == [("Good", "T1"), ("Good", "T2")]
+        owed = Debt.objects.get()
+        assert (owed.version, owed.records, bool(owed.error)) == (bad, 2, True)
+    pay_debt()
+    assert raised() == [(name, id) for name in ("Bad", "Good") for id in ("T1", "T2")]
+
+
 def test_a_version_that_goes_on_failing_owes_one_range_and_is_tried_now_and_then(people: list[User]) -> None:
     rule_in_force("velocity_count", name="Bad", count=1, window="1h")
     flush()
@@ -142,6 +160,19 @@ def test_a_version_that_goes_on_failing_owes_one_range_and_is_tried_now_and_then
         assert Debt.objects.filter(error="").get().records == 5
     pay_debt()
     assert raised() == [("Bad", f"T{n}") for n in range(6)]
+
+
+def test_lists_that_are_locked_hold_up_the_rules_that_name_them_alone(people: list[User]) -> None:
+    UserList.objects.create(name="watched")
+    rule_in_force("listed", name="Bad", list_name="watched")
+    rule_in_force("amount", name="Good", amount=5)
+    flush()
+    take(record("T1", people[0]))
+    with locked("rules_listentry"):
+        assert flush().stored == 1
+        assert raised() == [("Good", "T1")]
+    pay_debt()
+    assert raised() == [("Good", "T1")]
 
 
 @pytest.mark.parametrize(

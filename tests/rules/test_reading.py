@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
+from tests.support.reading import pages_read
 from transactions.models import Transaction
 from transactions.rules import evaluation, slices
 from transactions.rules.kinds.kind import Bound
@@ -62,12 +63,6 @@ def judging(busy: User) -> Iterator[Any]:
         cursor.execute("INSERT INTO rule_look VALUES (1, %s, %s, %s)", (busy.pk, *SPAN))
         cursor.execute(evaluation.limit())
         yield cursor
-
-
-def pages_read(cursor: Any, statement: str, values: Any) -> int:
-    cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", values)
-    ((plan,),) = cursor.fetchone()
-    return int(plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"])
 
 
 @pytest.mark.parametrize("kind", RULES)

@@ -28,7 +28,7 @@ from ..models import Transaction
 from ..stores.crash_points import crash_point
 from ..stores.postgres_session import limits_again
 from . import gate
-from .kinds.kind import Bound
+from .kinds.kind import ENTRIES, LISTS, Bound
 from .locks import LOCK_MS_MAX
 from .models import Hit, Version
 from .versions import Judging
@@ -84,12 +84,22 @@ PLAN_AS_USUAL = """
 # Purpose: the users to look at, by version: those with touched rows that may have made a hit. All
 # conditions stand behind one OR first, which most rows fail.
 LOOK = """
+    {standing}
     INSERT INTO rule_look (version, user_id, lo, hi)
     SELECT l.version, r.user_id, min(r.created_at), max(r.created_at)
       FROM rule_touched r LEFT JOIN rule_bound b ON b.user_id = r.user_id
      CROSS JOIN LATERAL (VALUES {values}) l (version, looked)
      WHERE r.created_at < %(horizon)s AND ({any}) AND l.looked
      GROUP BY l.version, r.user_id
+"""
+# Purpose: who of the touched users ever stood on a list, once for all versions that ask, and user by user:
+# without the fence the whole list might be read.
+STANDING = f"""
+    WITH standing AS MATERIALIZED (
+        SELECT l.name, u.user_id
+          FROM (SELECT DISTINCT user_id FROM rule_touched) u
+          JOIN {LISTS} l ON l.name = ANY(%(lists)s)
+         WHERE EXISTS (SELECT FROM {ENTRIES} e WHERE e.list_id = l.id AND e.user_id = u.user_id OFFSET 0))
 """
 # Purpose: the versions for which there is any user to look at.
 COUNT_LOOKS = "SELECT version FROM rule_look GROUP BY version"
@@ -204,10 +214,10 @@ def evaluate(
     asked = concerned(versions, touched)
     findings.failed = {version.id: version.unreadable for version in asked if version.unreadable}
     by_id = {version.id: version for version in asked if not version.unreadable}
-    started, left = time.monotonic(), hits_max
-    for id in _look(cursor, list(by_id.values()), touched.horizon):
+    left, latest = hits_max, time.monotonic() + RULES_MS_MAX / 1000
+    for id in _look(cursor, list(by_id.values()), touched.horizon, latest, findings):
         began = time.monotonic()
-        if (began - started) * 1000 > RULES_MS_MAX:
+        if began > latest:
             findings.put_off.append(id)
             continue
         sql, values = by_id[id].text(touched.horizon)
@@ -253,11 +263,10 @@ def concerned(versions: Sequence[Judging], touched: Touched) -> list[Judging]:
     return found
 
 
-def _look(cursor: Any, versions: Sequence[Judging], horizon: datetime) -> list[int]:
-    """Which users are looked at goes into its table; returns the versions that look at any, in order."""
-    if not versions:
-        return []
-    values: dict[str, Any] = {"horizon": horizon}
+def look_at(versions: Sequence[Judging], horizon: datetime) -> tuple[str, dict[str, Any]]:
+    """The statement that puts the users to look at, of these versions, into their table; and its values."""
+    lists = {name for version in versions for name in version.kind.lists_of_gate()}
+    values: dict[str, Any] = {"horizon": horizon, "lists": sorted(lists)}
     conditions = {}
     for version in versions:
         bound = Bound(f"v{version.id}_")
@@ -267,9 +276,51 @@ def _look(cursor: Any, versions: Sequence[Judging], horizon: datetime) -> list[i
         conditions[version.id] = f"({condition})"
         values.update(bound.values)
     pairs = ", ".join(f"({id}, {condition})" for id, condition in conditions.items())
-    cursor.execute(LOOK.format(values=pairs, any=" OR ".join(conditions.values())), values)
+    # Where none asks, lists that somebody has locked hold up nobody.
+    standing, any_of_them = STANDING if lists else "", " OR ".join(conditions.values())
+    return LOOK.format(standing=standing, values=pairs, any=any_of_them), values
+
+
+def _look(
+    cursor: Any, versions: Sequence[Judging], horizon: datetime, latest: float, findings: Findings
+) -> list[int]:
+    """Which users are looked at goes into its table; returns the versions that look at any, in order.
+
+    All gates are asked at once. Where that fails each is asked by itself, until the moment `latest`: so that
+    the failure of one is its own, and told in the findings.
+    """
+    if not versions:
+        return []
+    if error := _look_at(cursor, versions, horizon):
+        for version in versions:
+            if time.monotonic() > latest:
+                findings.put_off.append(version.id)
+            elif alone := error if len(versions) == 1 else _look_at(cursor, [version], horizon):
+                findings.failed[version.id] = alone
     cursor.execute(COUNT_LOOKS)
     return sorted(row[0] for row in cursor.fetchall())
+
+
+def _look_at(cursor: Any, versions: Sequence[Judging], horizon: datetime) -> str:
+    if error := _attempt(cursor, *look_at(versions, horizon)):
+        return error
+    cursor.execute("RELEASE SAVEPOINT rule")
+    return ""
+
+
+def _attempt(cursor: Any, sql: str, values: dict[str, Any]) -> str:
+    """Executes a statement after a savepoint; where it fails it is as if it had not been, and its error is
+    returned, as text.
+    """
+    cursor.execute("SAVEPOINT rule")
+    try:
+        cursor.execute(sql, values)
+    except psycopg2.Error as error:
+        if cursor.connection.closed:
+            raise
+        cursor.execute("ROLLBACK TO SAVEPOINT rule")
+        return str(error).partition("\n")[0][:200] or type(error).__name__
+    return ""
 
 
 def attempt(
@@ -279,15 +330,9 @@ def attempt(
 
     None where they are more than `rows_max`: then there are none of them.
     """
-    cursor.execute("SAVEPOINT rule")
-    try:
-        cursor.execute(sql, values)
-        rows = [NewHit(*row) for row in cursor.fetchall()]
-    except psycopg2.Error as error:
-        if cursor.connection.closed:
-            raise
-        cursor.execute("ROLLBACK TO SAVEPOINT rule")
-        return str(error).partition("\n")[0][:200] or type(error).__name__
+    if error := _attempt(cursor, sql, values):
+        return error
+    rows = [NewHit(*row) for row in cursor.fetchall()]
     if rows_max is not None and len(rows) > rows_max:
         cursor.execute("ROLLBACK TO SAVEPOINT rule")
         return None

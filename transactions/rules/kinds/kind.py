@@ -89,10 +89,13 @@ def listed(row: str, name: str, value: str, bound: Bound) -> str:
 
 
 def ever_listed(row: str, name: str, value: str, bound: Bound) -> str:
-    """Whether the row's user ever stood on a list: one look at the list for any number of rows."""
+    """Whether the row's user ever stood on a list, of a gate: see `Kind.gate`.
+
+    "IS TRUE" keeps PostgreSQL from making a join of it, which it might carry out row by row: how many users
+    stand there it cannot guess.
+    """
     return (
-        f"{row}.user_id IN (SELECT e.user_id FROM {ENTRIES} e JOIN {LISTS} l ON l.id = e.list_id"
-        f" WHERE l.name = {bound(name, value)})"
+        f"({row}.user_id IN (SELECT s.user_id FROM standing s WHERE s.name = {bound(name, value)})) IS TRUE"
     )
 
 
@@ -196,10 +199,15 @@ class Kind:
         """Why something was a hit, by its figures, for a person; "" where the sentence says all."""
         return ""
 
+    def lists_of_gate(self) -> list[str]:
+        """The lists that its gate asks for, by name."""
+        return [] if self.filter.in_list is None else [self.filter.in_list]
+
     def gate(self, bound: Bound) -> str:
         """A condition on a touched row, r, and bounds of its user, b: where it fails there is no hit.
 
-        What is cheap; it may let through too much.
+        What is cheap; it may let through too much. "standing" (name, user_id) is who of the touched users
+        ever stood on a list of `lists_of_gate`: a list may be long, and is not read through.
         """
         return " AND ".join(self.filter.cheap_conditions("r", bound)) or "true"
 

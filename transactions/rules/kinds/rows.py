@@ -96,6 +96,9 @@ class Listed(RowKind):
     def lists(self) -> list[tuple[str, str]]:
         return [("list_name", self.list_name), *super().lists()]
 
+    def lists_of_gate(self) -> list[str]:
+        return [self.list_name, *super().lists_of_gate()]
+
     def condition(self, row: str, bound: Bound) -> str:
         return listed(row, "list", self.list_name, bound)
 
