@@ -175,6 +175,18 @@ def test_many_rows_from_the_future_are_owed_as_a_time_and_as_a_range(
     assert [(each.ids, each.records, each.due_at) for each in Debt.objects.all()] == [([], 5, soon)] * 2
 
 
+def test_what_is_owed_now_is_not_put_off_with_what_is_yet_to_happen(people: list[User]) -> None:
+    version = rule_in_force("amount", amount=5)
+    later = datetime.now(UTC) + timedelta(minutes=4)
+    owed = {"version": version, "first_id": 1, "last_id": 2_000, "records": 2_000}
+    with connection.cursor() as cursor:
+        Debt.objects.create(**owed, due_at=later)
+        assert debts.open_debt(cursor, version.pk) is None
+        due = Debt.objects.create(**owed, due_at=datetime.now(UTC) - timedelta(seconds=1))
+        Debt.objects.create(**owed, due_at=later)
+        assert debts.open_debt(cursor, version.pk) == due.pk
+
+
 def test_more_hits_of_a_chunk_than_are_put_into_alerts_at_once_are_owed(
     people: list[User], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,10 +61,10 @@ SELECT_DUE = f"""
                         WHERE f.version_id = d.version_id AND f.error <> '' AND f.due_at > now())
      ORDER BY error <> '', id LIMIT 1
 """
-# Purpose: the debt of a version that a further range may join.
+# Purpose: the debt of a version that a further range may join: not one that waits for its rows' minute.
 SELECT_OPEN = f"""
     SELECT max(id) FROM {DEBT}
-     WHERE version_id = %s AND error = '' AND last_id IS NOT NULL AND NOT count_in_gate
+     WHERE version_id = %s AND error = '' AND last_id IS NOT NULL AND NOT count_in_gate AND due_at <= now()
 """
 # Purpose: a slice of a debt is paid. One that failed keeps its error until its slices are whole again: until
 # then its version owes each chunk at once, which would cost every chunk as much as it may take.
