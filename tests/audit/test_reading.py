@@ -170,7 +170,18 @@ def test_the_page_is_narrowed_by_kind_time_and_name(root: Client) -> None:
     assert "haystack" in page(root, f"{LIST}?q=haystack")
     assert "haystack" in page(root, f"{LIST}?via__exact=api&at__gte=2020-01-01+00:00:00%2B00:00")
     assert "haystack" not in page(root, f"{LIST}?at__lt=2020-01-01+00:00:00%2B00:00")
-    assert root.get(f"{LIST}?hash=1").status_code in (302, 400)
+    assert root.get(f"{LIST}?hash=1").status_code == 302
+
+
+@pytest.mark.parametrize("term", ["twice", "till 9", "203.0.113.9", "r-9", "thing"])
+def test_the_page_is_searched_in_all_columns_at_once(root: Client, term: str) -> None:
+    actor = Actor(Via.API, "twice", token="till 9", address="203.0.113.9", request_id="r-9")
+    with acting(lambda: actor):
+        note(Action.USER_CHANGED, "thing")
+    write("somebody", target="twice")
+    write("nobody", target="elsewhere")
+    shown = page(root, f"{LIST}?q={term}")
+    assert ("thing" in shown, "somebody" in shown, "elsewhere" in shown) == (True, term == "twice", False)
 
 
 def test_its_export_is_an_entry_too(root: Client) -> None:

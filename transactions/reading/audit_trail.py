@@ -63,12 +63,13 @@ def page(asked: dict[str, Any]) -> Page:
     """One page of what was asked, by the checked TrailParameters. Raises django.db.Error."""
     rows = asked["limit"]
     with bounded_queries.bounded():
-        found = list(_wanted(asked).order_by("-number")[: rows + 1])
+        found = list(wanted(asked).order_by("-number")[: rows + 1])
     cursor = str(found[rows - 1].number) if len(found) > rows else None
     return Page([_as_dict(entry) for entry in found[:rows]], cursor)
 
 
-def _wanted(asked: dict[str, Any]) -> QuerySet[Entry]:
+def wanted(asked: dict[str, Any]) -> QuerySet[Entry]:
+    """The entries that checked TrailParameters ask for, of all pages."""
     entries = Entry.objects.filter(**{name: asked[name] for name in (*EXACT, "via") if name in asked})
     if (action := asked.get("action")) is not None:
         by = {"action__startswith": f"{action}."} if action in KINDS else {"action": action}
