@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from transactions.rules import documents, lifecycle
@@ -48,6 +49,17 @@ def test_the_starter_rules_are_twelve_and_each_says_why_and_what_to_do() -> None
     assert Rule.objects.count() == 12
     for version in imported.drafts:
         lifecycle.activate(version, None)
+
+
+def test_a_file_that_changes_nothing_takes_no_more_statements_the_longer_it_is() -> None:
+    def statements(number: int) -> int:
+        text = document(*({**LARGE, "name": f"Large {n}"} for n in range(number)))
+        documents.import_rules(documents.parse(text))
+        with CaptureQueriesContext(connection) as asked:
+            assert len(documents.import_rules(documents.parse(text)).unchanged) == number
+        return len(asked)
+
+    assert statements(2) == statements(20)
 
 
 def test_what_is_exported_is_taken_again_and_changes_nothing() -> None:

@@ -139,10 +139,17 @@ def import_rules(document: Document, author: Any = None) -> Imported:
     with transaction.atomic():
         _one_at_a_time()
         _check_names(document)
+        known = set(UserList.objects.filter(name__in=document.lists).values_list("name", flat=True))
         for name, description in document.lists.items():
-            UserList.objects.get_or_create(name=name, defaults={"description": description})
+            if name not in known:
+                UserList.objects.get_or_create(name=name, defaults={"description": description})
+        # With their versions, all at once: a file of a thousand rules may change none.
+        named = [worded.name for worded in document.rules]
+        there = {each.name: each for each in Rule.objects.filter(name__in=named).prefetch_related("versions")}
         for worded in document.rules:
-            rule, made = Rule.objects.get_or_create(name=worded.name, defaults=worded.told())
+            rule, made = there.get(worded.name), False
+            if rule is None:
+                rule, made = Rule.objects.get_or_create(name=worded.name, defaults=worded.told())
             stands = None if made else said_by(rule)
             wording: dict[str, Any] = {
                 "kind": worded.kind.name,
