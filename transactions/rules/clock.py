@@ -16,7 +16,7 @@ import psycopg2
 
 from ..models import Transaction
 from ..stores.postgres_session import Session
-from . import evaluation
+from . import evaluation, retrying
 from .evaluation import Findings
 from .kinds.clock import BUCKET_S, ClockKind, PendingTooLong
 from .locks import share
@@ -30,12 +30,6 @@ TABLE, HIT, CURSOR = Transaction._meta.db_table, Hit._meta.db_table, ClockCursor
 # Rows that one version walks over in one transaction.
 ROWS_MAX = 50_000
 ROWS_MIN = 500
-# How often that is halved, at most.
-HALVINGS_MAX = 7
-# Seconds until a version that failed is tried again: doubled each time, up to the last.
-RETRY_S, RETRY_S_MAX = 5, 600
-# How many times as long as of a chunk it may take then, at most.
-TIMES_MAX = 4
 # How far ahead of its acceptance a transaction may happen.
 AHEAD = timedelta(minutes=5)
 
@@ -49,16 +43,15 @@ SET_CURSOR = f"""
     VALUES (%(version)s, %(row)s, %(moment)s, %(done)s)
         ON CONFLICT (version_id) DO UPDATE
        SET "row" = excluded."row", moment = excluded.moment, done = excluded.done, error = '', due_at = NULL,
-           attempts = CASE WHEN %(more)s THEN greatest(0, least(kept.attempts, {HALVINGS_MAX}) - 1) ELSE 0 END
+           attempts = CASE WHEN %(more)s THEN {retrying.sql_one_less("kept.attempts")} ELSE 0 END
 """
 # Purpose: a version failed, and is tried again later.
 SET_ERROR = f"""
     INSERT INTO {CURSOR} AS kept (version_id, error, attempts, due_at)
-    VALUES (%(version)s, %(error)s, 1, clock_timestamp() + make_interval(secs => {RETRY_S}))
+    VALUES (%(version)s, %(error)s, 1, clock_timestamp() + make_interval(secs => {retrying.wait_s(0)}))
         ON CONFLICT (version_id) DO UPDATE
        SET error = excluded.error, attempts = kept.attempts + 1,
-           due_at = clock_timestamp() + make_interval(
-               secs => least({RETRY_S_MAX}, {RETRY_S} * power(2, least(kept.attempts, 20))))
+           due_at = clock_timestamp() + make_interval(secs => {retrying.sql_wait_s("kept.attempts")})
 """
 # Purpose: the end of the next rows; before the first that was accepted too lately.
 SELECT_STEP = f"""
@@ -122,7 +115,7 @@ def _step(cursor: Any, version: Judging, moment: datetime, findings: Findings) -
         _fail(cursor, version, version.unreadable, findings)
         return False
     assert isinstance(kind, ClockKind)
-    cursor.execute(evaluation.limit(times=min(attempts + 1, TIMES_MAX)))
+    cursor.execute(evaluation.limit(times=retrying.times(attempts)))
     if kind.walks == "buckets":
         values: dict[str, Any] = {"after": since, "moment": moment}
         reached, more = _last_bucket(moment), False
@@ -130,7 +123,7 @@ def _step(cursor: Any, version: Judging, moment: datetime, findings: Findings) -
     else:
         is_pending = isinstance(kind, PendingTooLong)
         reached = latest = moment - timedelta(seconds=kind.memory_s) if is_pending else moment
-        size = max(min(ROWS_MIN, ROWS_MAX), ROWS_MAX >> min(attempts, HALVINGS_MAX))
+        size = retrying.rows(ROWS_MAX, min(ROWS_MIN, ROWS_MAX), attempts)
         cursor.execute(SELECT_STEP, {"row": row, "latest": latest, "rows": size})
         to, rows, accepted = cursor.fetchone()
         to = row if to is None else to

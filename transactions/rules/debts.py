@@ -14,7 +14,7 @@ from psycopg2.extras import Json
 
 from ..stores.crash_points import crash_point
 from ..stores.postgres_session import Session
-from . import evaluation, gate, slices
+from . import evaluation, gate, retrying, slices
 from .evaluation import Findings, Touched
 from .locks import impatient, share
 from .models import Debt
@@ -29,12 +29,6 @@ SLICE_ROWS = 10_000
 SLICE_ROWS_MIN = 100
 # Users looked at by one transaction, of what happened in a time; most may have nothing in it.
 SLICE_USERS = 5_000
-# How often that is halved, at most; and doubled again, once by each slice that is paid.
-HALVINGS_MAX = 7
-# And with each attempt rules are given more time, up to so many times as much as of a chunk.
-TIMES_MAX = 4
-# Seconds until the next attempt: doubled each time, up to the last.
-RETRY_S, RETRY_S_MAX = 5, 600
 # Rows that settled, in one row of debt.
 IDS_MAX = 50_000
 # Rows of one chunk from the future that are owed by their ids; of more their range is.
@@ -71,7 +65,7 @@ SELECT_OPEN = f"""
 MOVE = f"""
     UPDATE {DEBT} SET first_id = %(first)s, last_id = %(last)s, ids = %(ids)s, after_user = %(after_user)s,
                       records = greatest(0, records - %(rows)s),
-                      attempts = greatest(0, least(attempts, {HALVINGS_MAX}) - 1),
+                      attempts = {retrying.sql_one_less("attempts")},
                       error = CASE WHEN attempts > 1 THEN error ELSE '' END
      WHERE id = %(id)s
 """
@@ -184,7 +178,7 @@ def pay(session: Session, go_on: Callable[[], bool], tell: Callable[[Findings], 
 
 
 def _postpone(session: Session, debt: Owed, error: str) -> None:
-    seconds = min(RETRY_S_MAX, RETRY_S * 2**debt.attempts)
+    seconds = retrying.wait_s(debt.attempts)
     log.error("Rules could not judge what is stored (debt %s): %s; again in %s s", debt.id, error, seconds)
     with impatient(session) as cursor:
         cursor.execute(POSTPONE, {"id": debt.id, "error": error or "unknown", "secs": seconds})
@@ -198,8 +192,8 @@ def _pay_slice(cursor: Any, debt: Owed) -> Findings | None:
     if not share(cursor):
         return None
     evaluation.prepare(cursor)
-    cursor.execute(evaluation.limit(times=min(debt.attempts + 1, TIMES_MAX)))
-    size = max(SLICE_ROWS_MIN, SLICE_ROWS >> min(debt.attempts, HALVINGS_MAX))
+    cursor.execute(evaluation.limit(times=retrying.times(debt.attempts)))
+    size = retrying.rows(SLICE_ROWS, SLICE_ROWS_MIN, debt.attempts)
     if debt.first is None and not debt.ids and debt.since is not None:
         findings, rows, rest = _judge_users(cursor, debt, size)
     else:
