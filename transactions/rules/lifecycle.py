@@ -30,6 +30,10 @@ from .models import ClockCursor, Rule, UserList, Version, VersionState
 LOCK_MS_MAX = 10_000
 MINUTE = timedelta(minutes=1)
 NOT_APPROVED = (VersionState.DRAFT, VersionState.SUBMITTED)
+# What an approval sets of a version.
+APPROVED = (
+    "state", "approver", "approved_at", "four_eyes", "effective_from", "effective_until", "alerts_from",
+)  # fmt: skip
 # Of a rule's sentence so much is told to those outside.
 SENTENCE_CHARACTERS_MAX = 2_000
 
@@ -157,17 +161,9 @@ def approve(version: Version, approver: Any, *, shadow: bool = False, begin: dat
     """
     with alone() as cursor:
         held = _held(version, VersionState.SUBMITTED, *([] if shadow else [VersionState.SHADOW]))
+        _check_approval(held, approver, begin)
         minute = next_minute(cursor)
-        if settings.FOUR_EYES and (approver is None or held.author_id in (None, approver.pk)):
-            raise OwnApproval(
-                "Whoever approves a version is not its author (FOUR_EYES), and both must be known."
-            )
-        _check_retention(held)
         fresh = held.effective_from is None
-        if begin is not None and not fresh:
-            raise MomentRefused(
-                f"The version has begun to judge from {held.effective_from:%Y-%m-%d %H:%M} UTC on."
-            )
         held.approver, held.approved_at, held.four_eyes = approver, _now(cursor), settings.FOUR_EYES
         held.effective_from = held.effective_from or _begin(begin, minute)
         held.state = VersionState.SHADOW if shadow else VersionState.ACTIVE
@@ -176,21 +172,11 @@ def approve(version: Version, approver: Any, *, shadow: bool = False, begin: dat
             held.alerts_from = held.effective_from if fresh else max(minute, held.effective_from)
             for other in held.rule.versions.filter(state=VersionState.ACTIVE):
                 _end(other, minute, approver)
-        held.save(
-            update_fields=[
-                "state",
-                "approver",
-                "approved_at",
-                "four_eyes",
-                "effective_from",
-                "effective_until",
-                "alerts_from",
-            ]
-        )
+        held.save(update_fields=APPROVED)
         if not shadow:
             said = {"severity": held.severity, "description": held.description}
             Rule.objects.filter(pk=held.rule_id).update(**said)
-        _tell(held)
+        _announce(held)
         if fresh and held.kind not in CLOCK_NAMES:
             _owe_past(cursor, held, minute)
         note(
@@ -202,6 +188,17 @@ def approve(version: Version, approver: Any, *, shadow: bool = False, begin: dat
             effective_from=held.effective_from,
         )
     version.refresh_from_db()
+
+
+def _check_approval(held: Version, approver: Any, begin: datetime | None) -> None:
+    """Whether that approver may bring it into force, from then on. Raises StepRefused."""
+    if settings.FOUR_EYES and (approver is None or held.author_id in (None, approver.pk)):
+        raise OwnApproval("Whoever approves a version is not its author (FOUR_EYES), and both must be known.")
+    _check_retention(held)
+    if begin is not None and held.effective_from is not None:
+        raise MomentRefused(
+            f"The version has begun to judge from {held.effective_from:%Y-%m-%d %H:%M} UTC on."
+        )
 
 
 def activate(version: Version, approver: Any, *, shadow: bool = False, begin: datetime | None = None) -> None:
@@ -321,7 +318,7 @@ def named(user: Any) -> str:
     return user.get_username() if user is not None else ""
 
 
-def _tell(version: Version) -> None:
+def _announce(version: Version) -> None:
     """That a version came into force, or into shadow."""
     begin = version.effective_from
     data = {

@@ -60,6 +60,14 @@ class Command(BaseCommand):
         export.add_argument(
             "--in-force", action="store_true", help="leave out what only waits to be in force"
         )
+        self._add_deciding(what)
+        tests = what.add_parser("backtests", help="the newest that were asked for, in the API or a page")
+        tests.add_argument("name", nargs="?", metavar="NAME")
+        add_within(tests)
+        add_list_arguments(what)
+
+    def _add_deciding(self, what: Any) -> None:
+        """The steps that a version takes, and what it would have found."""
         activate = what.add_parser("activate", help="approve a version: from the next full minute on")
         retire = what.add_parser("retire", help="end a version at the next full minute")
         giving_up = what.add_parser("give-up", help="never judge what a version that has ended still owes")
@@ -81,10 +89,6 @@ class Command(BaseCommand):
         )
         add_range(test)
         test.add_argument("--json", action="store_true", help="one JSON object")
-        tests = what.add_parser("backtests", help="the newest that were asked for, in the API or a page")
-        tests.add_argument("name", nargs="?", metavar="NAME")
-        add_within(tests)
-        add_list_arguments(what)
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
