@@ -7,6 +7,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django import Settings
+from rest_framework.test import APIClient
 
 from tests.support.accepting import push, queued, record, take
 from tests.support.rule_pages import at, member
@@ -115,3 +116,15 @@ def test_it_is_shown_exported_retired_and_asked_nothing(
         call_command("rules", "backtest", "Bad", "--version", str(bad.number))
     lifecycle.retire(bad)
     retention.prune(3)
+
+
+def test_an_alert_of_it_says_so_where_its_sentence_would_stand(
+    people: list[User], api: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule_in_force("amount", name="Bad", amount=5, filter=IN_BERLIN)
+    take(record("T1", people[0]))
+    flush()
+    forget_berlin(monkeypatch)
+    told = api.get(f"/api/alerts/{Alert.objects.get().pk}/").json()
+    assert told["sentence"].startswith("This cannot be read: filter.zone")
+    assert told["explanation"] is None

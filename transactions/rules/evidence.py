@@ -7,9 +7,8 @@ from typing import Any
 
 from ..models import Transaction
 from ..stores import bounded_queries
-from .kinds.gaps import Unfit
+from .kinds import registry
 from .kinds.kind import TABLE, Bound, Kind
-from .kinds.registry import read
 from .kinds.windowed import RapidRepeat, WindowedKind
 from .models import Hit, Version
 
@@ -84,21 +83,14 @@ def behind(hits: Sequence[Hit]) -> list[Evidence]:
     return sorted(found, key=lambda each: (each.happened_at, each.key or 0), reverse=True)
 
 
-def form_of(version: Version) -> Kind | None:
-    """The rule as it is worded in a version; None where this release cannot read it."""
-    try:
-        return read(version.kind, version.parameters)
-    except Unfit:
-        return None
+def form_of(version: Version) -> Kind:
+    """The rule as it is worded in a version; one that this release cannot read says so in its sentence."""
+    return registry.read_kept(version.kind, version.parameters)
 
 
 def explained(hit: Hit) -> str:
     """Why it was a hit, by its figures as of raising; "" where the sentence says all."""
-    form = form_of(hit.version)
-    try:
-        return "" if form is None else form.explain(hit.figures)
-    except KeyError:
-        return ""
+    return registry.explained(form_of(hit.version), hit.figures)
 
 
 def _counted(version: Version, hits: Sequence[Hit]) -> list[Any]:

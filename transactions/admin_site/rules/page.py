@@ -12,12 +12,13 @@ from django.template.response import TemplateResponse
 from ...alerts.models import AlertState
 from ...rules import activity
 from ...rules.documents import said_by
+from ...rules.evidence import explained
 from ...rules.models import Hit, Rule, Version, VersionState
 from ...stores import bounded_queries
 from ..lists import whole_number
 from . import backtests, links, rights
 from .links import NUMBER_MAX
-from .sentences import Difference, differences, explanation, of_version, title_of
+from .sentences import Difference, differences, of_version, title_of
 
 # Versions that are listed; a rule with more has its older ones by their numbers, in a comparison.
 VERSIONS_MAX = 50
@@ -164,7 +165,7 @@ def _hit(hit: Hit, names: dict[int, str], may_look: bool) -> ShownHit:
         there["transaction"] = links.transaction(hit.transaction)
     if may_look and hit.user is not None:
         there["user"] = links.transactions_of(hit.user)
-    return ShownHit(hit, names.get(hit.user or 0, ""), explanation(hit), there, _alert(hit))
+    return ShownHit(hit, names.get(hit.user or 0, ""), explained(hit), there, _alert(hit))
 
 
 def _alert(hit: Hit) -> str:

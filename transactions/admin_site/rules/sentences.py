@@ -9,8 +9,8 @@ from django.utils.safestring import SafeString
 from ...alerts.models import Severity
 from ...rules.kinds.gaps import Unfit
 from ...rules.kinds.kind import Kind, RowFilter
-from ...rules.kinds.registry import KINDS, explained, read, read_kept
-from ...rules.models import Hit, Version
+from ...rules.kinds.registry import KINDS, read, read_kept
+from ...rules.models import Version
 
 
 class Difference(NamedTuple):
@@ -74,8 +74,3 @@ def _values(form: Any, made: list[Any]) -> dict[str, str]:
         if value not in (None, ()):
             said[what.label.removeprefix("the ")] = what.shown(value)
     return said
-
-
-def explanation(hit: Hit) -> str:
-    """Why it was a hit, by its figures as of raising."""
-    return explained(read_kept(hit.version.kind, hit.version.parameters), hit.figures)
