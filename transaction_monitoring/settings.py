@@ -4,70 +4,23 @@
 A bad value ends any program, Daphne and Celery too, with one line.
 """
 
-import fcntl
 import sys
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import environ
 from django.templatetags.static import static
 
-from . import notification_settings, server_urls
+from . import notification_settings, server_urls, ticks
+from .environment import day, env, is_locked, switch, whole
 from .observability import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
-
-
-def is_locked(path: Path) -> bool:
-    """Whether a living process holds the file's lock."""
-    try:
-        with path.open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
 # A running `make run` leaves its settings here, so that commands in a second terminal find its
 # servers. What the environment says wins.
 DATA_DIR = BASE_DIR / (env.str("DATA_DIR", default="") or ".local")
 if run_is_there := is_locked(DATA_DIR / "run.lock"):
-    environ.Env.read_env(DATA_DIR / "run.env")
-
-
-def whole(name: str, default: int, *, least: int = 0) -> int:
-    """The whole number that the environment gives for `name`; the end below `least`."""
-    try:
-        value = int(env.str(name, default=str(default)))
-    except ValueError:
-        sys.exit(f"{name} must be a whole number")
-    if value < least:
-        sys.exit(f"{name} must be {least} or more")
-    return value
-
-
-def day(name: str, default: str) -> date:
-    """The date (YYYY-MM-DD) that the environment gives for `name`; the end for anything that is none."""
-    value = env.str(name, default=default)
-    try:
-        return datetime.strptime(value, "%Y-%m-%d").date()
-    except ValueError:
-        sys.exit(f"{name} must be a date, as in {default}")
-
-
-def switch(name: str, default: bool) -> bool:
-    """A yes/no from the environment; the end for anything that is neither."""
-    value = env.str(name, default=str(default)).strip().lower()
-    if value in ("true", "on", "yes", "1"):
-        return True
-    if value in ("false", "off", "no", "0"):
-        return False
-    sys.exit(f"{name} must be true or false, not {value!r}")
-
+    env.read_env(DATA_DIR / "run.env")
 
 # --- Who we are -------------------------------------------------------------------------------
 
@@ -247,44 +200,7 @@ CELERY_TASK_ROUTES = {
 CELERY_TASK_TIME_LIMIT = 300
 # Beat's file is as young as its last tick, which is how its health is told.
 CELERY_BEAT_SYNC_EVERY = 1
-CELERY_BEAT_SCHEDULE: dict[str, Any] = {
-    "note-expired-tokens": {
-        "task": "transactions.tasks.note_expired_tokens",
-        # The audit trail is to say it; the token itself is refused from the first moment on.
-        "schedule": 3600.0,
-        "options": {"expires": 1800.0},
-    },
-    "flush-transactions": {
-        "task": "transactions.tasks.flush_transactions",
-        "schedule": float(FLUSH_INTERVAL_SECONDS),
-        # A tick carries no data: one that nobody took in time is worth nothing.
-        "options": {"expires": float(FLUSH_INTERVAL_SECONDS)},
-    },
-    "look-after-backtests": {
-        "task": "transactions.tasks.look_after_backtests",
-        # What a killed worker left is taken up again a minute later; two short statements.
-        "schedule": 60.0,
-        "options": {"expires": 30.0},
-    },
-    "deliver-messages": {
-        "task": "transactions.tasks.deliver_messages",
-        # What was just committed is told about a second later; two short statements where there is nothing.
-        "schedule": 2.0,
-        "options": {"expires": 2.0},
-    },
-    "look-after-system": {
-        "task": "transactions.tasks.look_after_system",
-        "schedule": 30.0,
-        "options": {"expires": 30.0},
-    },
-}
-if RETENTION_DAYS:
-    CELERY_BEAT_SCHEDULE["prune-transactions"] = {
-        "task": "transactions.tasks.prune_transactions",
-        # Two seconds of every minute at the most: above what arrives, and the flush hardly notices.
-        "schedule": 60.0,
-        "options": {"expires": 30.0},
-    }
+CELERY_BEAT_SCHEDULE = ticks.schedule(float(FLUSH_INTERVAL_SECONDS), prunes=bool(RETENTION_DAYS))
 
 # --- Django -----------------------------------------------------------------------------------
 

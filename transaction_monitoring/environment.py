@@ -1,0 +1,52 @@
+"""Values read from the environment. A bad one ends any program, with one line that names it."""
+
+import fcntl
+import sys
+from datetime import date, datetime
+from pathlib import Path
+
+import environ
+
+env = environ.Env()
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a living process holds the file's lock."""
+    try:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def whole(name: str, default: int, *, least: int = 0) -> int:
+    """The whole number that the environment gives for `name`; the end below `least`."""
+    try:
+        value = int(env.str(name, default=str(default)))
+    except ValueError:
+        sys.exit(f"{name} must be a whole number")
+    if value < least:
+        sys.exit(f"{name} must be {least} or more")
+    return value
+
+
+def day(name: str, default: str) -> date:
+    """The date (YYYY-MM-DD) that the environment gives for `name`; the end for anything that is none."""
+    value = env.str(name, default=default)
+    try:
+        return datetime.strptime(value, "%Y-%m-%d").date()
+    except ValueError:
+        sys.exit(f"{name} must be a date, as in {default}")
+
+
+def switch(name: str, default: bool) -> bool:
+    """A yes/no from the environment; the end for anything that is neither."""
+    value = env.str(name, default=str(default)).strip().lower()
+    if value in ("true", "on", "yes", "1"):
+        return True
+    if value in ("false", "off", "no", "0"):
+        return False
+    sys.exit(f"{name} must be true or false, not {value!r}")
