@@ -140,11 +140,21 @@ def test_the_list_is_narrowed(
     assert {rule.name for rule in response.context["cl"].result_list} == found
 
 
-@pytest.mark.parametrize("query", ["state=%00", "kind=nothing", "look=nothing", "q=%00", "p=10000000", "o=9"])
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("state=%00", 302),
+        ("kind=nothing", 302),
+        ("look=nothing", 302),
+        ("q=%00", 200),
+        ("p=10000000", 302),
+        ("o=9", 200),
+    ],
+)
 def test_odd_filters_are_no_fault_of_the_server(
-    active: Version, author: tuple[Client, User], query: str
+    active: Version, author: tuple[Client, User], query: str, status: int
 ) -> None:
-    assert author[0].get(f"{at('rule_changelist')}?{query}").status_code in (200, 302)
+    assert author[0].get(f"{at('rule_changelist')}?{query}").status_code == status
 
 
 # --- A rule ------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ def test_fault_05_redis_killed_and_slow_to_load(stage: Stage) -> None:
             wait_until(lambda: not system.redis.answers(), 10, "Redis is gone")
             system.wait_answers(system.redis)
         load.wait(500)
-    assert "Loading" in system.logs("redis") or "loading" in system.logs("redis")
+    assert "DB loaded from append only file" in system.logs("redis")
     stage.settle()
 
 
