@@ -62,6 +62,7 @@ TOLD = (
     "tests/notifications/test_delivery.py",
     "tests/notifications/test_sending.py",
 )
+TRIAGE = ("tests/alerts", "tests/review")
 RULES = (
     "tests/rules/test_gate.py",
     "tests/rules/test_documented_examples.py",
@@ -312,7 +313,7 @@ MUTATIONS = (
     Mutation(
         "what took too long is given more time",
         "transactions/rules/debts.py",
-        "times=min(debt.attempts + 1, TIMES_MAX)",
+        "times=retrying.times(debt.attempts)",
         "times=1",
         RULES,
     ),
@@ -333,8 +334,8 @@ MUTATIONS = (
     Mutation(
         "many slow rules hold up no chunk",
         "transactions/rules/evaluation.py",
-        "> RULES_MS_MAX:",
-        "> RULES_MS_MAX * 1000:",
+        "RULES_MS_MAX / 1000",
+        "RULES_MS_MAX",
         RULES,
     ),
     Mutation(
@@ -404,6 +405,48 @@ MUTATIONS = (
         "self.sock = _connected(self._addresses,",
         "self.sock = _connected([self._destination.host],  # type: ignore[list-item]\n           ",
         TOLD,
+    ),
+    Mutation(
+        "a rule that asks for users fails alone",
+        "transactions/rules/evaluation.py",
+        "elif alone := error if len(versions) == 1 else",
+        "elif alone := error if len(versions) > 0 else",
+        RULES,
+    ),
+    Mutation(
+        "places have no gaps",
+        "transactions/notifications/numbering.py",
+        "row_number() OVER (ORDER BY id) AS place",
+        "row_number() OVER (ORDER BY id) * 2 AS place",
+        TOLD,
+    ),
+    Mutation(
+        "who was overtaken overwrites nothing",
+        "transactions/alerts/triage.py",
+        "            if held.version != seen:\n",
+        "            if False:\n",
+        TRIAGE,
+    ),
+    Mutation(
+        "a webhook's secret is kept encrypted",
+        "transactions/notifications/signing.py",
+        "    return _keys().encrypt(secret.encode()).decode()\n",
+        "    return secret\n",
+        TOLD,
+    ),
+    Mutation(
+        "secrets are read with the environment's keys alone",
+        "transactions/notifications/signing.py",
+        "hashlib.sha256(key.encode()).digest() for key in",
+        'hashlib.sha256(b"").digest() for key in',
+        TOLD,
+    ),
+    Mutation(
+        "what is snoozed opens no alert",
+        "transactions/alerts/grouping.py",
+        "        elif snooze is not None:\n",
+        "        elif False:\n",
+        TRIAGE,
     ),
     Mutation(
         "on the disk before the answer",
