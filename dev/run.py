@@ -54,10 +54,12 @@ class Run:
         self.listener = listener
         self.web_processes = web_processes
         self.port: int = listener.getsockname()[1]
+        self.site_url = f"http://{_HOST}:{self.port}"
         self.chosen = dict(_CHOICES)
         self.chosen["SECRET_KEY"] = os.environ.get("SECRET_KEY") or keep_secret(data.path / "secret-key", 48)
         self.chosen["WEBHOOK_SECRET_KEYS"] = keep_secret(data.path / "webhook-key", 48)
-        self.chosen["SITE_URL"] = f"http://localhost:{self.port}"
+        # The host of the log-in: on another name of this machine there would be no session.
+        self.chosen["SITE_URL"] = self.site_url
         own = (*_CHOICES, "WEBHOOK_SECRET_KEYS", "SITE_URL")
         self.chosen |= {name: os.environ[name] for name in own if name in os.environ}
         self.chosen |= {"DATA_DIR": str(data.path), "PORT": str(self.port)}
@@ -208,7 +210,7 @@ class Run:
         say("[run] stopped")
 
     def _say_ready(self, password_file: Path, known: bool) -> None:
-        url = f"http://{_HOST}:{self.port}/"
+        url = f"{self.site_url}/"
         if known:
             how = f"the password in {password_file}"
         elif password_file.exists() and not sys.stdout.isatty():

@@ -276,6 +276,8 @@ AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True
 # `manage.py axes_list_attempts` and `axes_reset` show and clear them.
 AXES_ENABLE_ADMIN = False
+# Where a log-in ends that no page asked for.
+LOGIN_REDIRECT_URL = "admin:index"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

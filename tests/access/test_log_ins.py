@@ -36,6 +36,18 @@ def ann(transactional_db: None) -> User:
     return User.objects.create_superuser("ann", password=PASSWORD)
 
 
+def test_a_log_in_that_was_asked_for_by_itself_ends_on_the_first_page(ann: User) -> None:
+    browser = Client()
+    answer = browser.post(LOGIN, {"username": "ann", "password": PASSWORD}, follow=True)
+    assert answer.redirect_chain == [("/admin/", 302)]
+    assert answer.status_code == 200
+    there = browser.post(
+        f"{LOGIN}?next=/admin/audit/entry/",
+        {"username": "ann", "password": PASSWORD, "next": "/admin/audit/entry/"},
+    )
+    assert there.headers["Location"] == "/admin/audit/entry/"
+
+
 @pytest.fixture
 def hashes(ann: User, monkeypatch: pytest.MonkeyPatch) -> Hashes:
     counted, encode, lock = Hashes(), PBKDF2PasswordHasher.encode, threading.Lock()

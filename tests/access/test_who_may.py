@@ -113,6 +113,7 @@ ENDPOINTS = (
     Endpoint("GET", "/admin/", Right.READ, unknown=302, known=302, tokens=False),
     Endpoint("GET", "/admin/transactions/transaction/", Right.READ, unknown=302, known=302, tokens=False),
     Endpoint("GET", "/admin/dashboard/figures/", Right.READ, unknown=403),
+    Endpoint("GET", "/admin/dashboard/alarms/", Right.VIEW_EVENTS, unknown=403, any_right=True),
     Endpoint("GET", "/admin/dashboard/alerts/", Right.VIEW_ALERTS, unknown=403),
     Endpoint("GET", "/admin/dashboard/averages/", Right.READ, unknown=403),
     Endpoint("GET", "/admin/dashboard/start/", Right.READ, unknown=403),

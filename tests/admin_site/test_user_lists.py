@@ -75,6 +75,19 @@ def test_users_are_put_on_it_by_name_or_number_and_taken_off(
     assert first.ends_at == first.starts_at
 
 
+def test_several_users_are_put_on_it_at_once_or_none(
+    ann: Client, watched: UserList, people: list[User]
+) -> None:
+    path = at("userlist_change", watched.pk)
+    assert "There is no user “mallory”, “zoe”." in sent(ann, path, user="alice, mallory zoe")
+    assert not ListEntry.objects.exists()
+    sent(ann, path, user="alice")
+    said = sent(ann, path, user=f"alice, {people[1].pk}\t{people[1].username}", comment="chargebacks")
+    assert "2 users stand on the list from the next full minute on. 1 of them stood there already" in said
+    assert [entry.user for entry in ListEntry.objects.order_by("pk")] == [people[0], people[1]]
+    assert "2 users stand on the list already" in sent(ann, path, user=f"alice {people[1].pk}")
+
+
 def test_an_entry_is_not_made_twice(ann: Client, watched: UserList, people: list[User]) -> None:
     path = at("userlist_change", watched.pk)
     sent(ann, path, user="alice")
@@ -114,7 +127,7 @@ def test_only_those_who_may_write_change_a_list(watched: UserList, people: list[
     entry = ListEntry.objects.get()
     eve, _ = member("eve", "view", "approve")
     path = at("userlist_change", watched.pk)
-    assert "Put a user on it" not in text_of(eve, path)
+    assert "Put users on it" not in text_of(eve, path)
     assert eve.post(path, {"user": "bob"}).status_code == 403
     assert eve.post(at("userlist_end", watched.pk, entry.pk)).status_code == 403
     assert eve.post(at("userlist_new"), {"name": "x"}).status_code == 403

@@ -11,6 +11,7 @@ from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from tests.support.admin_pages import HOSTILE, page, staff
+from tests.support.alerts import open_alert
 from tests.support.audit_trail import head, newest
 from transactions.access import tokens
 from transactions.access.rights import Right
@@ -152,6 +153,21 @@ def test_the_page_shows_it_as_text_and_changes_nothing(root: Client) -> None:
     assert root.get(f"{LIST}add/").status_code == 403
     assert root.post(f"{LIST}{entry.pk}/delete/", {"post": "yes"}).status_code == 403
     assert root.post(f"{LIST}{entry.pk}/change/", {"actor": "x"}).status_code == 403
+
+
+def test_an_entry_of_an_alert_leads_to_it_and_names_its_user(
+    client: Client, root: Client, people: list[User]
+) -> None:
+    alert = open_alert(people[1])
+    write(action=Action.ALERT_CLAIMED, target=str(alert), target_id=alert.pk)
+    link = f'<a href="/admin/alerts/alert/{alert.pk}/change/">Alert {alert.pk}</a>'
+    assert f"{link} {alert} ({people[1].username})" in page(root, LIST)
+    # Who may not see alerts is told what the trail has, and no more.
+    client.logout()
+    staff(client, "view_entry")
+    shown = page(client, LIST)
+    assert str(alert) in shown
+    assert link not in shown
 
 
 def test_the_page_is_for_who_may_see_it(client: Client, people: list[User]) -> None:

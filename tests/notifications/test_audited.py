@@ -33,7 +33,12 @@ def test_each_change_of_a_webhook_is_noted() -> None:
         (
             "webhook.made",
             "On-call",
-            {"format": "standard", "description": "On-call", "types": ["alert.opened"]},
+            {
+                "format": "standard",
+                "description": "On-call",
+                "types": ["alert.opened"],
+                "host": "example.org",
+            },
         ),
         ("webhook.changed", "On-call", {"types": {"from": ["alert.opened"], "to": []}, "url": "changed"}),
         ("webhook.changed", "On-call", {"secret": "changed"}),
@@ -44,6 +49,19 @@ def test_each_change_of_a_webhook_is_noted() -> None:
     assert {entry.target_id for entry in since(before)} == {str(made.pk)}
     kept = json.dumps([vars(entry) for entry in since(before)], default=str)
     assert not any(hidden in kept for hidden in ("a-secret-of-theirs", secret, second))
+
+
+def test_the_trail_says_to_which_host_messages_went_and_go() -> None:
+    before = head()
+    made, _ = endpoints.add("https://hooks.slack.com/services/T0/B0/secret-of-the-channel", format="slack")
+    endpoints.change(made.pk, url="https://example.org:8443/services/another-secret")
+    (_, _, first), (_, _, second) = told(before)
+    assert first == {"format": "slack", "types": [], "host": "hooks.slack.com"}
+    assert second == {
+        "url": "changed",
+        "secret": "changed",
+        "host": {"from": "hooks.slack.com", "to": "example.org:8443"},
+    }
 
 
 def test_what_changes_nothing_is_not_noted() -> None:

@@ -44,6 +44,27 @@ def test_a_listener_prints_what_comes_verified_and_takes_its_webhook_away() -> N
     assert not Endpoint.objects.exists()
 
 
+@pytest.mark.slow
+def test_a_listener_that_is_told_to_end_takes_its_webhook_away() -> None:
+    environment = {
+        **os.environ,
+        "DATABASE_URL": database_url(),
+        "WEBHOOK_SECRET_KEYS": "k" * 32,
+        "WEBHOOK_PRIVATE_NETWORKS": "127.0.0.0/8",
+    }
+    command = [sys.executable, "manage.py", "webhook_listen"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as listener:
+        try:
+            assert listener.stderr is not None
+            assert "listening on" in listener.stderr.readline()
+            assert Endpoint.objects.exists()
+            listener.terminate()
+            listener.wait(timeout=60)
+        finally:
+            listener.kill()
+    assert not Endpoint.objects.exists()
+
+
 def test_a_message_that_nobody_tells_is_an_error() -> None:
     said = StringIO()
     outbox.write(MessageType.SYSTEM_ALARM, {})

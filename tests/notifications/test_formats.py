@@ -142,7 +142,7 @@ def test_slack_is_told_in_words_that_it_takes_for_text_with_a_link_to_the_page()
         "text": f"High alert: {name}",
         "blocks": [
             {"type": "section", "text": {**plain, "text": f"High alert: {name}"}},
-            {"type": "section", "text": {**plain, "text": "user 7, 1,200 hits, due 2026-01-31 12:00 UTC"}},
+            {"type": "section", "text": {**plain, "text": "user 7, 1,200 hits, due 2026-01-31 12:00:00 UTC"}},
             {
                 "type": "context",
                 "elements": [

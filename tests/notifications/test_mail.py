@@ -1,15 +1,20 @@
 """Mail: what is critical at once, the rest as a digest, to those who want it, and nothing twice."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core import mail as outgoing
 from django.core.mail.backends.locmem import EmailBackend
 
+from transactions.alerts import triage
 from transactions.alerts.grouping import Raised, group
+from transactions.alerts.models import Alert
 from transactions.notifications import alarms, mail, numbering
-from transactions.notifications.models import MailPlace, Message, Recipient
+from transactions.notifications.models import MailPlace, Message, Recipient, SystemAlarm
+from transactions.rules.models import Rule
 from transactions.stores.postgres_session import Session
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -65,6 +70,67 @@ def test_other_alerts_come_as_one_mail_and_the_next_a_quarter_of_an_hour_later()
     MailPlace.objects.update(sent_at=datetime.now(UTC) - timedelta(minutes=16))
     mail.send()
     assert sent() == [("[Transaction monitor] 1 new alert", ["all@example.org"])]
+
+
+def close(user: int) -> None:
+    alert = Alert.objects.get(user=user)
+    triage.close(alert.pk, User.objects.create_user(f"ann-{user}"), alert.version, "EXPECTED", "known")
+    numbering.number()
+
+
+def test_a_digest_does_not_tell_as_new_what_is_closed_by_then() -> None:
+    opened("HIGH", 8)
+    opened("HIGH", 9)
+    close(8)
+    mail.send()
+    first = outgoing.outbox[0]
+    assert first.subject == "[Transaction monitor] 1 new alert"
+    assert "user 9, since " in first.body
+    assert "user 8" not in first.body
+
+
+def test_where_all_are_closed_by_then_there_is_no_digest_and_one_that_was_opened_again_is_told() -> None:
+    opened("HIGH", 8)
+    close(8)
+    mail.send()
+    assert sent() == []
+    opened("HIGH", 9)
+    close(9)
+    alert = Alert.objects.get(user=9)
+    triage.reopen(alert.pk, User.objects.get(username="ann-9"), alert.version, "looked again")
+    numbering.number()
+    MailPlace.objects.update(sent_at=datetime.now(UTC) - timedelta(minutes=16))
+    mail.send()
+    assert sent() == [
+        ("[Transaction monitor] 1 new alert", ["all@example.org"]),
+        ("[Transaction monitor] 1 new alert", ["grave@example.org"]),
+    ]
+
+
+def test_moments_are_told_to_the_second_and_what_to_do_as_the_rule_has_it() -> None:
+    rule = Rule.objects.create(
+        name="Failures in a row", severity="CRITICAL", description="Call the customer."
+    )
+    with Session() as session, session.transaction() as cursor:
+        group(cursor, [Raised(rule.pk, rule.name, "CRITICAL", 7, 1)])
+    numbering.number()
+    mail.send()
+    body = outgoing.outbox[0].body
+    opened_at = Alert.objects.get().opened_at
+    assert f"user 7, since {opened_at:%Y-%m-%d %H:%M:%S} UTC: 1 hit.\nIt is due at " in body
+    assert "\n\nCall the customer.\n\nhttps://" in body
+
+
+def test_the_end_of_an_alarm_is_told_in_plain_words() -> None:
+    alarms.note({"queue": "The queue is full."})
+    SystemAlarm.objects.update(seen_at=datetime.now(UTC) - timedelta(minutes=2))
+    alarms.note({})
+    numbering.number()
+    mail.send()
+    began, over = outgoing.outbox
+    assert over.subject == "[Transaction monitor] Alarm over: The queue is full."
+    assert re.search(r"Since \S+ \d\d:\d\d:\d\d UTC. Over since \S+ \d\d:\d\d:\d\d UTC.", over.body)
+    assert "/admin/#alarms" in began.body
 
 
 def test_alarms_of_the_system_and_their_ends_go_to_those_who_want_them() -> None:

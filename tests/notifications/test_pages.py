@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from tests.support.admin_pages import staff
 from tests.support.receiving import Receiver
+from transactions.admin_site import webhooks
 from transactions.notifications import endpoints, signing
 from transactions.notifications.models import Delivery, Endpoint, Recipient
 
@@ -84,6 +85,21 @@ def test_the_page_changes_tests_switches_rotates_and_removes(root: Client, recei
     assert "It is on again." in posted(root, path("endpoint_step", key, "on"))
     assert "Ours was removed." in posted(root, path("endpoint_step", key, "remove"))
     assert not Endpoint.objects.exists()
+
+
+def test_the_log_of_a_webhook_is_read_page_by_page(
+    root: Client, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "SHOWN_MAX", 2)
+    made, _ = endpoints.add(receiver.url)
+    sent = [endpoints.test(made.pk).message.webhook_id for _ in range(3)]
+    page = shown(root, path("endpoint_change", made.pk))
+    assert [each in page for each in sent] == [False, True, True]
+    (older,) = re.findall(r'href="(\?before=\d+)"', page)
+    page = shown(root, path("endpoint_change", made.pk) + older)
+    assert [each in page for each in sent] == [True, False, False]
+    assert "Older ones" not in page
+    assert sent[2] in shown(root, path("endpoint_change", made.pk) + "?before=x")
 
 
 def test_an_answer_is_shown_as_text(root: Client, receiver: Receiver) -> None:

@@ -393,3 +393,10 @@ def test_the_floors_in_the_architecture_are_those_of_the_contract() -> None:
     assert len(floors) == 2
     for drawing in floors:
         assert f"```\n{drawing}\n```" in ARCHITECTURE.read_text()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_that_documents_show_can_be_pasted(document: Path) -> None:
+    """`manage.py` alone is on nobody's PATH."""
+    blocks = re.findall(r"^```\w*\n(.*?)^```", document.read_text(), re.DOTALL | re.MULTILINE)
+    assert [line for block in blocks for line in block.splitlines() if line.startswith("manage.py ")] == []

@@ -55,6 +55,12 @@ def test_it_says_how_to_log_in(run: UserRun) -> None:
     assert run.answers()
 
 
+def test_links_lead_to_the_host_that_one_logs_in_at(run: UserRun) -> None:
+    """On another name of this machine there would be no session, and each link would end at the log-in."""
+    assert f"log in at {run.published['SITE_URL']}/admin/ as admin" in run.text
+    assert f"ready: {run.published['SITE_URL']}/\n" in run.text
+
+
 def test_a_terminal_is_shown_the_first_password(tmp_path: Path) -> None:
     run = UserRun(tmp_path / "data")
     run.start_in_a_terminal()

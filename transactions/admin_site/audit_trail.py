@@ -4,18 +4,26 @@ import json
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from ..access.rights import Right, rights_of
+from ..alerts.models import Alert
 from ..audit.actions import KINDS, Action
 from ..audit.chain import FIELDS
 from ..audit.models import Entry
-from .lists import BoundedAdmin
+from .lists import BoundedAdmin, BoundedChangeList, is_key
 
 # Columns in which the search looks for its term as a whole.
 SEARCHED = ("actor", "token", "address", "request_id", "target")
+
+
+# How the actions on alerts begin; what they are done to is an alert.
+OF_ALERTS = "alert."
 
 
 class ActionFilter(admin.SimpleListFilter):
@@ -32,14 +40,34 @@ class ActionFilter(admin.SimpleListFilter):
         return queryset if kind is None else queryset.filter(action__startswith=f"{kind}.")
 
 
+class TrailChangeList(BoundedChangeList):
+    """A page of the trail. For who may see alerts, an entry of one has it, with its user's name."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        entries: list[Any] = list(self.result_list)
+        self.result_list = entries
+        if Right.VIEW_ALERTS not in rights_of(request.user):
+            return
+        of_alerts = [each for each in entries if each.action.startswith(OF_ALERTS) and is_key(each.target_id)]
+        alerts: dict[int, Any] = Alert.objects.in_bulk([int(each.target_id) for each in of_alerts])
+        users = get_user_model()._default_manager.in_bulk(
+            {each.user for each in alerts.values() if each.user}
+        )
+        for alert in alerts.values():
+            alert.named = users[alert.user].get_username() if alert.user in users else ""
+        for entry in of_alerts:
+            entry.alert_shown = alerts.get(int(entry.target_id))
+
+
 @admin.register(Entry)
 class AuditTrailAdmin(BoundedAdmin[Entry]):
-    list_display = ("number", "at", "what", "target", "who", "via", "address", "reason")
+    list_display = ("number", "at", "what", "to_what", "who", "origin", "reason")
     list_filter = (ActionFilter, "via", "at")
     lookups_allowed = frozenset({"kind", "via__exact", "at__gte", "at__lt"})
     ordering = ("-number",)
     search_fields = ("actor",)
-    search_help_text = "In full: who, a token, an address, a request's id, or what it was done to."
+    search_help_text = "In full: who, token, address, request, what"
     fields = (
         "number", "at", "action", "target", "target_id", "actor", "actor_id", "via", "token", "address",
         "request_id", "reason", "details_shown", "previous", "hash",
@@ -54,6 +82,22 @@ class AuditTrailAdmin(BoundedAdmin[Entry]):
     def who(self, entry: Entry) -> str | None:
         by = f" by the token {entry.token}" if entry.token else ""
         return f"{entry.actor}{by}" if entry.actor else None
+
+    @admin.display(description="from")
+    def origin(self, entry: Entry) -> str:
+        return ", ".join(filter(None, [entry.get_via_display(), entry.address]))
+
+    @admin.display(description="done to", empty_value="")
+    def to_what(self, entry: Entry) -> SafeString | str | None:
+        alert = getattr(entry, "alert_shown", None)
+        if alert is None:
+            return entry.target or None
+        where = reverse("admin:alerts_alert_change", args=[alert.pk])
+        whom = f" ({alert.named})" if alert.named else ""
+        return format_html('<a href="{}">Alert {}</a> {}{}', where, alert.pk, entry.target, whom)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[TrailChangeList]:
+        return TrailChangeList
 
     @admin.display(description="details")
     def details_shown(self, entry: Entry) -> SafeString:

@@ -136,15 +136,18 @@ class ShownDelivery(NamedTuple):
         return waits and self.delivery.due_at <= timezone.now() + SOON
 
 
-def _log(endpoint: Endpoint) -> list[ShownDelivery]:
-    """What was sent to it lately, the newest first."""
+def _log(endpoint: Endpoint, before: int | None) -> tuple[list[ShownDelivery], int | None]:
+    """What was sent to it, the newest first, or what comes before a delivery; and where older ones begin."""
     deliveries = Delivery.objects.filter(endpoint=endpoint).select_related("message").prefetch_related("log")
+    if before is not None:
+        deliveries = deliveries.filter(pk__lt=before)
+    rows = list(deliveries.order_by("-id")[: SHOWN_MAX + 1])
     found = []
-    for each in deliveries.order_by("-id")[:SHOWN_MAX]:
+    for each in rows[:SHOWN_MAX]:
         attempts = sorted(each.log.all(), key=lambda attempt: -attempt.pk)
         latest = attempts[:ATTEMPTS_SHOWN_MAX]
         found.append(ShownDelivery(each, wording.title(each.message), latest, len(attempts) - len(latest)))
-    return found
+    return found, rows[SHOWN_MAX - 1].pk if len(rows) > SHOWN_MAX else None
 
 
 def _found(key: str | int) -> Endpoint:
@@ -201,7 +204,9 @@ def show(request: HttpRequest, key: str) -> HttpResponse:
         else:
             messages.success(request, "It is changed.")
             return redirect("admin:notifications_endpoint_change", endpoint.pk)
-    log = _log(endpoint)
+    asked = request.GET.get("before", "")
+    before = int(asked) if is_key(asked) else None
+    log, older = _log(endpoint, before)
     failed = (attempt.error for each in log for attempt in each.attempts if attempt.error)
     context = {
         **admin.site.each_context(request),
@@ -210,6 +215,8 @@ def show(request: HttpRequest, key: str) -> HttpResponse:
         "state": _state(endpoint),
         "form": form,
         "log": log,
+        "before": before,
+        "older": older,
         "waits": not endpoint.off and any(each.is_due for each in log),
         "last_error": next(failed, ""),
         "failing_days_max": delivery.FAILING_DAYS_MAX,

@@ -14,8 +14,17 @@ CHANGED = "changed"
 _BEFORE = "_audit_before"
 
 
+class ToldPart(NamedTuple):
+    """What may be known of a secret field: its name in the trail, the field, and how it is taken out."""
+
+    name: str
+    field: str
+    of: Callable[[Any], Any]
+
+
 class Followed(NamedTuple):
-    """What is noted of a model's rows: by three actions, of which fields, of which only that they changed.
+    """What is noted of a model's rows: by three actions, of which fields, of which only that they changed,
+    and of which of these a part.
 
     `named` says how a row is called, where its own name is nobody's business.
     """
@@ -25,6 +34,7 @@ class Followed(NamedTuple):
     deleted: Action
     fields: tuple[str, ...]
     secret: tuple[str, ...] = ()
+    parts: tuple[ToldPart, ...] = ()
     named: Callable[[Any], str] = str
 
 
@@ -44,6 +54,7 @@ def follow(model: type[Model], followed: Followed) -> None:
         now = {name: getattr(instance, name) for name in _touched(followed, update_fields)}
         if created:
             shown = {name: now[name] for name in followed.fields if now.get(name) not in ("", None)}
+            shown |= {part.name: part.of(now[part.field]) for part in followed.parts}
             note(followed.made, followed.named(instance), target_id=instance.pk, **shown)
         elif before is not None and (found := _differences(followed, before, now)):
             note(followed.changed, followed.named(instance), target_id=instance.pk, **found)
@@ -95,8 +106,14 @@ def _touched(followed: Followed, update_fields: Collection[str] | None) -> list[
 
 
 def _differences(followed: Followed, before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    return {
+    found: dict[str, Any] = {
         name: CHANGED if name in followed.secret else {"from": before[name], "to": value}
         for name, value in now.items()
         if before[name] != value
     }
+    for part in followed.parts:
+        if part.field in found:
+            was, is_now = part.of(before[part.field]), part.of(now[part.field])
+            if was != is_now:
+                found[part.name] = {"from": was, "to": is_now}
+    return found

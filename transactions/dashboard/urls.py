@@ -5,6 +5,7 @@ from django.urls import path
 from . import views
 
 urlpatterns = [
+    path("alarms/", views.show_alarms, name="dashboard-alarms"),
     path("alerts/", views.show_alerts, name="dashboard-alerts"),
     path("figures/", views.show_figures, name="dashboard-figures"),
     path("averages/", views.show_averages, name="dashboard-averages"),

@@ -8,16 +8,19 @@ from typing import Any
 import redis
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
+from ..access.callers import rights_of_caller
 from ..access.plain_views import View, readers_only
 from ..access.rights import Right, rights_of
 from ..live.start import start
 from ..reading.averages import TooManyQuestions
 from ..reading.parameters import Parameters
 from ..timezones import zone_names
+from . import alarms
 from .alerts import shared_alerts
 from .averages import RangeParameters, beside_days_before
 from .figures import TILES
@@ -33,7 +36,9 @@ POSTGRES_AWAY = "PostgreSQL does not answer in time."
 
 def with_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """The context of the admin's first page, with the dashboard for who may read."""
-    if Right.READ not in rights_of(request.user):
+    rights = rights_of(request.user)
+    context = {**context, "alarms": alarms.seen_with(rights)}
+    if Right.READ not in rights:
         return context
     urls = {
         "figures": reverse("dashboard-figures"),
@@ -44,7 +49,7 @@ def with_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, A
         "transactions": reverse("admin:transactions_transaction_changelist"),
         "rejected": reverse("admin:transactions_rejectedrecord_changelist"),
     }
-    if Right.VIEW_ALERTS in rights_of(request.user):
+    if Right.VIEW_ALERTS in rights:
         urls |= {"alerts": reverse("dashboard-alerts"), "queue": reverse("admin:alerts_alert_changelist")}
     shown = {"urls": urls, "tiles": list(TILES), "zones": sorted(zone_names())}
     return {**context, "title": "Dashboard", "dashboard": shown}
@@ -101,6 +106,20 @@ def show_averages(asked: RangeParameters) -> HttpResponse:
 def show_alerts(_: Parameters[Any]) -> HttpResponse:
     """How many alerts are open, how grave, and the newest."""
     return JsonResponse(shared_alerts.told())
+
+
+@require_GET
+@never_cache
+def show_alarms(request: HttpRequest) -> HttpResponse:
+    """The card of the system's own alarms, as the page has it, for a page that stays open."""
+    try:
+        shown = alarms.seen_with(rights_of_caller(request))
+    except DatabaseError as error:
+        log.warning("The alarms of the dashboard need PostgreSQL (%s)", type(error).__name__)
+        return JsonResponse({"detail": POSTGRES_AWAY}, status=503)
+    if shown is None:
+        return JsonResponse({"detail": "Log in again: you may not read this."}, status=403)
+    return render(request, "transactions/dashboard/alarms.html", {"alarms": shown})
 
 
 @_figure(StoryParameters)

@@ -10,6 +10,10 @@ from .models import Endpoint, MessageType, SystemAlarm
 # What comes and goes is one alarm: it is over once nobody has seen it for so long.
 OVER_AFTER = timedelta(seconds=60)
 TEXT_CHARACTERS_MAX = 500
+# How the keys of alarms of endpoints begin; then comes the endpoint's own.
+OF_ENDPOINT = "endpoint:"
+# Where those that are not over are shown.
+PAGE = "/admin/#alarms"
 # Two who look at the same time would both tell: "txal" as a number.
 ALARMS_LOCK = 0x7478616C
 
@@ -42,7 +46,7 @@ def of_endpoints() -> dict[str, str]:
     """Endpoints that were switched off by what they answered, by the keys of their alarms."""
     off = Endpoint.objects.filter(off__in=[Endpoint.Off.GONE, Endpoint.Off.FAILING]).order_by("pk")[:100]
     return {
-        f"endpoint:{each.pk}": f"The webhook {each.pk} ({each}) was switched off: {_why(each)}."
+        f"{OF_ENDPOINT}{each.pk}": f"The webhook {each.pk} ({each}) was switched off: {_why(each)}."
         for each in off
     }
 
@@ -58,6 +62,6 @@ def _tell(type: MessageType, alarm: SystemAlarm) -> None:
         "text": alarm.text,
         "opened_at": outbox.moment(alarm.opened_at),
         "recovered_at": alarm.recovered_at and outbox.moment(alarm.recovered_at),
-        "link": outbox.link("/admin/"),
+        "link": outbox.link(PAGE),
     }
     outbox.write(type, data)

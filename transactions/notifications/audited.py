@@ -3,17 +3,28 @@
 What is sent by hand is noted by `endpoints`, and what a worker switches off by `delivery`.
 """
 
+from urllib.parse import urlsplit
+
 from ..audit.actions import Action
-from ..audit.changes import Followed, follow
+from ..audit.changes import Followed, ToldPart, follow
 from .models import Endpoint, Recipient
 
-# A URL may hold a secret, by which its receiver knows us.
+
+def host_of(url: str) -> str:
+    """Where a webhook sends: the host, and the port where it is not the usual one."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else f"{parts.hostname}"
+    return host if parts.port is None else f"{host}:{parts.port}"
+
+
+# The path and the query of a URL may hold a secret, by which its receiver knows us; the host is told.
 ENDPOINTS = Followed(
     Action.WEBHOOK_MADE,
     Action.WEBHOOK_CHANGED,
     Action.WEBHOOK_DELETED,
     fields=("format", "description", "types", "off"),
     secret=("url", "secret"),
+    parts=(ToldPart("host", "url", host_of),),
     named=lambda endpoint: str(endpoint.called),
 )
 RECIPIENTS = Followed(

@@ -16,6 +16,8 @@ from django.conf import settings
 
 from .models import URL_CHARACTERS_MAX
 
+SCHEMES = ("https:", "http:")
+NO_URL = "This is not a URL, as in https://example.org/webhooks."
 # Look-ups at a time. One that hangs cannot be ended: it is left to itself.
 LOOK_UPS_MAX = 32
 # Whoever resolves names for IPv6 alone finds IPv4 addresses behind this.
@@ -42,15 +44,17 @@ def read(url: str) -> Destination:
     """The parts of a URL that webhooks may have. Raises Forbidden with a sentence."""
     if len(url) > URL_CHARACTERS_MAX:
         raise Forbidden(f"The URL has at most {URL_CHARACTERS_MAX} characters.")
+    if not url.lower().startswith(SCHEMES):
+        raise Forbidden(NO_URL)
     if not url.isascii() or any(character <= " " or character == "\x7f" for character in url):
         raise Forbidden("The URL has only visible ASCII characters; others are written as %C3%A9 or xn--….")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise Forbidden("This is not a URL, as in https://example.org/webhooks.") from None
+        raise Forbidden(NO_URL) from None
     if parts.scheme not in ("https", "http") or not host:
-        raise Forbidden("This is not a URL, as in https://example.org/webhooks.")
+        raise Forbidden(NO_URL)
     if "@" in parts.netloc:
         raise Forbidden("The URL has no user name and no password: messages are signed.")
     if "#" in url:

@@ -28,7 +28,7 @@ class EndpointRefused(Exception):
 def checked_url(url: Any) -> str:
     """Raises ValueError with a sentence."""
     if not isinstance(url, str):
-        raise ValueError("This is not a URL, as in https://example.org/webhooks.")
+        raise ValueError(destinations.NO_URL)
     try:
         destinations.read(url)
     except destinations.Forbidden as error:

@@ -19,7 +19,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from . import wording
+from . import advice, latest, wording
 from .models import MailPlace, Message, MessageType, Numbering, Recipient
 
 log = logging.getLogger(__name__)
@@ -73,8 +73,9 @@ def send_digest() -> int:
         if place is None or place.sent_at > timezone.now() - DIGEST_EVERY:
             return 0
         messages = list(_since(place, _OTHERS)[:DIGEST_MAX])
-        for recipient in Recipient.objects.order_by("pk") if messages else []:
-            wanted = [message for message in messages if _wants(recipient, message)]
+        news = latest.still_news(messages)
+        for recipient in Recipient.objects.order_by("pk") if news else []:
+            wanted = [message for message in news if _wants(recipient, message)]
             if wanted:
                 _mail([recipient.address], *_digest(wanted))
         if messages:
@@ -139,9 +140,13 @@ def _one(message: Message) -> tuple[str, str]:
     """Subject and text of a mail about one message."""
     told, subject = message.data, wording.title(message)
     if message.type == MessageType.ALERT_OPENED:
-        return subject, f"{_line(message)}\nIt is due at {told['due_at']}.\n\n{told['link']}\n"
+        due = f"It is due at {wording.moment(told['due_at'])}."
+        to_do = advice.of(told["rule"]["id"])
+        return subject, "\n\n".join(filter(None, [f"{_line(message)}\n{due}", to_do, f"{told['link']}\n"]))
     over = message.type == MessageType.SYSTEM_RECOVERED
-    since = f"Since {told['opened_at']}." + (f" Over since {told['recovered_at']}." if over else "")
+    since = f"Since {wording.moment(told['opened_at'])}."
+    if over:
+        since += f" Over since {wording.moment(told['recovered_at'])}."
     return subject, f"{told['text']}\n{since}\n\n{told['link']}\n"
 
 
@@ -155,7 +160,8 @@ def _digest(messages: Sequence[Message]) -> tuple[str, str]:
 
 def _line(message: Message) -> str:
     told = message.data
-    return f"{message.severity}: {told['rule']['name']}, {wording.whom(told)}, since {told['opened_at']}."
+    since = f"since {wording.moment(told['opened_at'])}: {wording.hits(told)}"
+    return f"{message.severity}: {told['rule']['name']}, {wording.whom(told)}, {since}."
 
 
 def _mail(to: Iterable[str], subject: str, text: str) -> None:

@@ -22,7 +22,7 @@ def title(message: Message) -> str:
         case MessageType.SYSTEM_ALARM:
             return f"Alarm: {told.get('text', '')}"
         case MessageType.SYSTEM_RECOVERED:
-            return f"Over: {told.get('text', '')}"
+            return f"Alarm over: {told.get('text', '')}"
         case _:
             return str(told.get("text") or message.get_type_display())
 
@@ -32,23 +32,23 @@ def facts(message: Message) -> list[str]:
     told = message.data
     match message.type:
         case MessageType.ALERT_OPENED:
-            return [f"{whom(told)}, {_hits(told)}, due {_moment(told['due_at'])}"]
+            return [f"{whom(told)}, {hits(told)}, due {moment(told['due_at'])}"]
         case MessageType.ALERT_UPDATED:
             with_whom = f"with {told['assignee']}" if told["assignee"] else "with nobody yet"
-            return [f"{whom(told)}, {_hits(told)}, {with_whom}"]
+            return [f"{whom(told)}, {hits(told)}, {with_whom}"]
         case MessageType.ALERT_CLOSED:
             judged = str(told["disposition"] or "no disposition").replace("_", " ").lower()
             by = f" by {told['closed_by']}" if told["closed_by"] else ""
             return [
-                f"{whom(told)}, {_hits(told)}: {judged}{by}",
+                f"{whom(told)}, {hits(told)}: {judged}{by}",
                 *([told["reason"]] if told["reason"] else []),
             ]
         case MessageType.RULE_ACTIVATED:
             return [str(told["sentence"])]
         case MessageType.SYSTEM_ALARM:
-            return [f"Since {_moment(told['opened_at'])}"]
+            return [f"Since {moment(told['opened_at'])}"]
         case MessageType.SYSTEM_RECOVERED:
-            return [f"From {_moment(told['opened_at'])} to {_moment(told['recovered_at'])}"]
+            return [f"From {moment(told['opened_at'])} to {moment(told['recovered_at'])}"]
         case _:
             return []
 
@@ -62,9 +62,11 @@ def _gravity(message: Message) -> str:
     return message.severity.title()
 
 
-def _hits(told: dict[str, Any]) -> str:
+def hits(told: dict[str, Any]) -> str:
+    """How many hits an alert has."""
     return "1 hit" if told["hits"] == 1 else f"{told['hits']:,} hits"
 
 
-def _moment(told: str | None) -> str:
-    return "at no time" if told is None else f"{datetime.fromisoformat(told):%Y-%m-%d %H:%M} UTC"
+def moment(told: str | None) -> str:
+    """A moment of a message as people read it, to the second."""
+    return "at no time" if told is None else f"{datetime.fromisoformat(told):%Y-%m-%d %H:%M:%S} UTC"

@@ -10,6 +10,8 @@ class RulesConfig(AppConfig):
 
     def ready(self) -> None:
         """Once the models are loaded, in every process."""
-        from . import audited
+        from ..notifications import advice
+        from . import audited, texts
 
         audited.connect_signals()
+        advice.come_from(texts.what_to_do)

@@ -5,6 +5,7 @@ from typing import Any
 
 from ..alerts.models import Severity
 from .kinds.gaps import NAME_MAX
+from .models import Rule
 from .schema import DESCRIPTION_MAX
 
 
@@ -28,3 +29,8 @@ def checked_description(given: Any) -> str:
     if not isinstance(given, str) or len(given) > DESCRIPTION_MAX or re.search("[\0\ud800-\udfff]", given):
         raise ValueError(f"the description must be a text of at most {DESCRIPTION_MAX} characters")
     return given
+
+
+def what_to_do(rule: int) -> str:
+    """What a rule says is to be done about a hit, as it is in force; "" where it says nothing or is gone."""
+    return Rule.objects.filter(pk=rule).values_list("description", flat=True).first() or ""

@@ -25,6 +25,8 @@ from .steps import BUSY
 
 User = get_user_model()
 
+# Users that are put on a list at a time; files are for the command.
+USERS_MAX, TYPED_CHARACTERS_MAX = 200, 10_000
 # Entries that are shown; a list may have any number, and is searched.
 SHOWN_MAX = 100
 
@@ -32,7 +34,11 @@ SHOWN_MAX = 100
 class EntryForm(forms.Form):
     """Who is put on a list."""
 
-    user = forms.CharField(max_length=150, help_text="The name or the number of a user.")
+    user = forms.CharField(
+        max_length=TYPED_CHARACTERS_MAX,
+        label="Users",
+        help_text="Names or numbers, with commas or blanks between them.",
+    )
     expires = forms.DateTimeField(
         required=False,
         label="Until (UTC)",
@@ -41,14 +47,31 @@ class EntryForm(forms.Form):
     )
     comment = forms.CharField(max_length=standing.COMMENT_MAX, required=False)
 
-    def clean_user(self) -> Any:
+    def clean_user(self) -> list[Any]:
+        """Those that were meant, each once: a name may have commas and blanks in it if it stands alone."""
         typed = self.cleaned_data["user"]
-        found = User._default_manager.filter(**{User.USERNAME_FIELD: typed}).first()
-        if found is None and is_key(typed):
-            found = User._default_manager.filter(pk=int(typed)).first()
-        if found is None:
-            raise forms.ValidationError(f"There is no user “{typed}”.")
-        return found
+        alone = _user_of(typed)
+        if alone is not None:
+            return [alone]
+        keys = list(dict.fromkeys(typed.replace(",", " ").split()))
+        if len(keys) > USERS_MAX:
+            raise forms.ValidationError(f"At most {USERS_MAX} users at a time: the command takes files.")
+        found = {key: _user_of(key) for key in keys}
+        missing = [key for key in keys if found[key] is None] or ([] if keys else [typed])
+        if missing:
+            named = ", ".join(f"“{key[:150]}”" for key in missing[:10])
+            if len(missing) == len(keys):
+                named = f"“{typed[:150]}”"
+            raise forms.ValidationError(f"There is no user {named}.")
+        return list({user.pk: user for user in found.values() if user is not None}.values())
+
+
+def _user_of(key: str) -> Any:
+    """The user of that name, or else of that number; None where there is none."""
+    found = User._default_manager.filter(**{User.USERNAME_FIELD: key}).first()
+    if found is None and is_key(key):
+        found = User._default_manager.filter(pk=int(key)).first()
+    return found
 
 
 class UserListChangeList(BoundedChangeList):
@@ -174,12 +197,16 @@ def end(request: HttpRequest, key: int, entry: int) -> HttpResponse:
 
 
 def _added(request: HttpRequest, users: UserList, form: EntryForm) -> bool:
-    """Whether the entry was made; else the form says why not."""
+    """Whether entries were made; else the form says why not."""
     given = form.cleaned_data
     expires = given["expires"] and given["expires"].astimezone(UTC)
     try:
         added = list_entries.add_entries(
-            users, [given["user"].pk], by=request.user, expires=expires, comment=given["comment"]
+            users,
+            [user.pk for user in given["user"]],
+            by=request.user,
+            expires=expires,
+            comment=given["comment"],
         )
     except lifecycle.StepRefused as refused:
         form.add_error("expires", str(refused))
@@ -187,10 +214,14 @@ def _added(request: HttpRequest, users: UserList, form: EntryForm) -> bool:
     except OperationalError:
         form.add_error(None, BUSY)
         return False
+    named = str(given["user"][0]) if len(given["user"]) == 1 else f"{len(given['user'])} users"
+    stands = "stands" if len(given["user"]) == 1 else "stand"
     if not added:
-        form.add_error("user", f"{given['user']} stands on the list already, and as long.")
+        form.add_error("user", f"{named} {stands} on the list already, and as long.")
         return False
-    text = f"{given['user']} stands on the list from the next full minute on."
+    text = f"{named} {stands} on the list from the next full minute on."
+    if added < len(given["user"]):
+        text += f" {len(given['user']) - added} of them stood there already, and as long."
     messages.success(request, text)
     return True
 

@@ -1,6 +1,7 @@
 """`manage.py webhook_listen`: a receiver on this machine, which prints what it gets and judges it."""
 
 import json
+import signal
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -31,6 +32,9 @@ class Command(BaseCommand):
             server = Listener(port)
         except OSError as error:
             raise CommandError(f"port {port} cannot be listened on: {error.strerror}") from None
+        # However it is asked to end, its webhook goes: it would fail for days, and be an alarm then.
+        for asked in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(asked, signal.default_int_handler)
         url = f"http://127.0.0.1:{server.server_address[1]}/"
         made: Endpoint | None = None
         if secret is None:

@@ -1,0 +1,65 @@
+"""The system's own alarms on the dashboard: who sees them, until when, and where they lead."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
+
+from tests.support.admin_pages import page, staff
+from transactions.notifications import alarms
+from transactions.notifications.models import Message, SystemAlarm
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TEXT = "9 records wait, of 10 that may."
+OFF = "The webhook 7 was switched off: it answered 410."
+
+
+@pytest.fixture(autouse=True)
+def _noted(settings: Settings, transactional_db: None) -> None:
+    settings.ALLOW_ANONYMOUS_API = False
+    alarms.note({"queue": TEXT, "endpoint:7": OFF})
+
+
+def test_who_may_see_events_sees_those_that_are_not_over_and_since_when(client: Client) -> None:
+    staff(client, "view_transaction", "view_message")
+    shown = page(client, "/admin/")
+    assert TEXT in shown
+    assert OFF in shown
+    since = SystemAlarm.objects.get(key="queue").opened_at
+    assert f"since {since.day} {since:%b, %H:%M:%S} UTC" in shown
+    SystemAlarm.objects.update(seen_at=datetime.now(UTC) - timedelta(minutes=2))
+    alarms.note({})
+    for where in ("/admin/", reverse("dashboard-alarms")):
+        shown = page(client, where)
+        assert TEXT not in shown
+        assert "None: whatever there was is over." in shown
+
+
+def test_a_page_that_stays_open_is_told_of_new_ones(client: Client) -> None:
+    staff(client, "view_message")
+    alarms.note({"flush": "<b>No flush</b>"})
+    assert "&lt;b&gt;No flush&lt;/b&gt;" in page(client, reverse("dashboard-alarms"))
+
+
+def test_who_manages_webhooks_sees_those_of_webhooks_and_where_to_look(client: Client) -> None:
+    staff(client, "change_endpoint")
+    shown = page(client, "/admin/")
+    assert OFF in shown
+    assert TEXT not in shown
+    assert f'href="{reverse("admin:notifications_endpoint_change", args=[7])}"' in shown
+
+
+def test_nobody_else_sees_any(client: Client) -> None:
+    assert client.get(reverse("dashboard-alarms")).status_code == 403
+    staff(client, "view_transaction", "view_alert")
+    assert client.get(reverse("dashboard-alarms")).status_code == 403
+    assert 'id="alarms"' not in page(client, "/admin/")
+    assert User.objects.exists()
+
+
+def test_messages_of_alarms_lead_there() -> None:
+    assert {message.data["link"].partition("/admin/")[2] for message in Message.objects.all()} == {"#alarms"}
