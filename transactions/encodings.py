@@ -44,3 +44,8 @@ def escapes_fault(text: str, what: str) -> str:
     except UnicodeError:
         return f"The {what} is not UTF-8."
     return ""
+
+
+def one_line_end(text: str) -> str:
+    """A text of several lines as we keep it: browsers end a line by CR LF, others by one of them."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -1,5 +1,7 @@
 """The pages of alerts: the queue, an alert, and the steps that are clicked there."""
 
+import csv
+import io
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +18,7 @@ from tests.support.rule_pages import HOSTILE_NAME, plain, text_of
 from tests.support.rules import rule_in_force
 from transactions.alerts import triage
 from transactions.alerts.models import Alert, AlertEvent, Snooze
+from transactions.audit.models import Entry
 from transactions.models import Transaction
 from transactions.storing.flush import flush
 
@@ -102,7 +105,8 @@ def test_each_tab_has_its_alerts_and_their_count(ann: tuple[Client, User], peopl
     late = open_alert(people[1], due_at=ago, opened_at=ago)
     done = open_alert(people[2], rule=2)
     triage.close(done.pk, user, 1, "EXPECTED", "known")
-    assert listed(client) == [mine.pk, late.pk]
+    # What waits longest first.
+    assert listed(client) == [late.pk, mine.pk]
     assert listed(client, "?tab=mine") == [mine.pk]
     assert listed(client, "?tab=unassigned") == [late.pk]
     assert listed(client, "?tab=overdue") == [late.pk]
@@ -126,13 +130,30 @@ def test_the_list_is_narrowed_and_what_makes_no_sense_is_told(
     assert "Expected a date" in text_of(ann[0], f"{QUEUE}?from=x")
 
 
+def test_the_gravest_stand_first_unless_another_order_is_asked_for(
+    ann: tuple[Client, User], people: list[User]
+) -> None:
+    client, now = ann[0], datetime.now(UTC)
+    low = open_alert(people[0], severity="LOW", opened_at=now, due_at=now)
+    grave = open_alert(people[1], severity="CRITICAL", opened_at=now - timedelta(hours=2), due_at=now)
+    high = open_alert(people[2], opened_at=now - timedelta(hours=1), due_at=now + timedelta(hours=1))
+    assert listed(client) == [grave.pk, high.pk, low.pk]
+    assert listed(client, "?sort=newest") == [low.pk, high.pk, grave.pk]
+    assert listed(client, "?sort=due") == [low.pk, grave.pk, high.pk]
+    page = client.get(f"{QUEUE}?sort=due&severity=LOW").content.decode()
+    assert 'aria-sort="ascending"' in page
+    # What cannot be ordered so has its own order.
+    assert client.get(f"{QUEUE}?tab=closed&sort=due").status_code == 200
+    assert client.get(f"{QUEUE}?sort=colour").status_code == 200
+
+
 def test_older_ones_are_on_the_next_page(
     ann: tuple[Client, User], people: list[User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = [open_alert(people[0], rule=n).pk for n in range(60)]
     page = ann[0].get(QUEUE).content.decode()
     (following,) = re.findall(r'href="([^"]*)" rel="next"', page)
-    assert [*listed(ann[0]), *listed(ann[0], following.removeprefix(QUEUE))] == made[::-1]
+    assert [*listed(ann[0]), *listed(ann[0], following.removeprefix(QUEUE))] == made
 
 
 # --- An alert -----------------------------------------------------------------------------------
@@ -246,6 +267,175 @@ def test_what_is_no_alert_is_not_found(ann: tuple[Client, User]) -> None:
         assert ann[0].get(path).status_code == 404
     assert ann[0].post(f"{QUEUE}7/steps/claim/", {"version": 1}).status_code == 404
     assert ann[0].post(f"{QUEUE}7/steps/burn/", {"version": 1}).status_code == 404
+
+
+def test_what_a_browser_sends_in_several_lines_is_taken(ann: tuple[Client, User], people: list[User]) -> None:
+    first, second = open_alert(people[0]), open_alert(people[1])
+    step(ann[0], first, "note", text="Called.\r\nNobody there.")
+    step(ann[0], first, "close", disposition="EXPECTED", reason="Known.\r\nTravels.", days="7")
+    many(ann[0], "close", second, disposition="EXPECTED", reason="Known.\r\nA sale.")
+    assert set(Alert.objects.values_list("reason", flat=True)) == {"Known.\nTravels.", "Known.\nA sale."}
+    assert Snooze.objects.get().reason == "Known.\nTravels."
+
+
+def test_what_was_typed_is_there_again_where_it_was_refused(
+    ann: tuple[Client, User], bea: tuple[Client, User], people: list[User]
+) -> None:
+    alert = open_alert(people[0])
+    text = "Seen with the shop. " * 3
+    assert text.strip() in step(ann[0], alert, "close", disposition="MAYBE", reason=text)
+    # Once: nobody else sees it, and neither does the page after.
+    assert text.strip() not in text_of(ann[0], at(alert))
+    assert text.strip() in step(ann[0], alert, "note", text=text + "\a")
+    assert text.strip() in many(ann[0], "close", alert, disposition="", reason=text)
+    # Who was overtaken has it for a note.
+    step(bea[0], alert, "close", disposition="EXPECTED", reason="known", days="7")
+    said = step(ann[0], alert, "close", version=1, disposition="FALSE_POSITIVE", reason=text)
+    assert "It was closed by bea as expected of this customer" in said
+    assert text.strip() in said
+
+
+def test_it_is_offered_to_who_was_given_it(
+    ann: tuple[Client, User], bea: tuple[Client, User], people: list[User]
+) -> None:
+    alert = open_alert(people[0])
+    step(ann[0], alert, "assign", assignee="bea")
+    assert 'id="claim"' not in ann[0].get(at(alert)).content.decode()
+    page = bea[0].get(at(alert)).content.decode()
+    assert 'id="claim"' in page
+    assert "/steps/snooze/" in page
+    assert "In review, bea has it" in step(bea[0], alert, "claim")
+
+
+def test_taking_it_from_somebody_asks_for_a_reason(
+    ann: tuple[Client, User], bea: tuple[Client, User], people: list[User]
+) -> None:
+    alert, other = open_alert(people[0]), open_alert(people[1])
+    step(ann[0], alert, "claim")
+    step(ann[0], other, "claim")
+    assert "ann has it: say why it is taken away" in step(bea[0], alert, "release")
+    assert "bea put it back into the queue: On leave." in step(bea[0], alert, "release", reason="On leave.")
+    other.refresh_from_db()
+    assert "say why it is taken away" in many(bea[0], "release", other)
+    assert "1 alert put back" in many(bea[0], "release", other, release_reason="On leave.")
+
+
+def test_what_happened_says_as_what_it_was_closed_and_which_step_was_taken_back(
+    ann: tuple[Client, User], people: list[User]
+) -> None:
+    alert = open_alert(people[0])
+    step(ann[0], alert, "close", disposition="TRUE_POSITIVE", reason="A stolen card.")
+    step(ann[0], alert, "undo")
+    step(ann[0], alert, "close", disposition="DUPLICATE", reason="As the other one.")
+    step(ann[0], alert, "reopen", reason="It is not.")
+    said = text_of(ann[0], at(alert))
+    assert "ann closed it as true positive: A stolen card." in said
+    assert "ann took back closing it as true positive" in said
+    assert "ann closed it as duplicate: As the other one." in said
+
+
+def test_precision_is_told_with_the_number_it_is_of(ann: tuple[Client, User], people: list[User]) -> None:
+    rule = burst_rule().rule
+    told = ("TRUE_POSITIVE", "FALSE_POSITIVE", "EXPECTED", "DUPLICATE")
+    for disposition in told:
+        alert = open_alert(people[0], rule=rule.pk, rule_name=rule.name)
+        step(ann[0], alert, "close", disposition=disposition, reason="known")
+    said = text_of(ann[0], at(alert))
+    assert "Precision 50 % over 2 closed alerts told true or false, of 90 days" in said
+    assert "Failures in a row · Closed as duplicate" in said
+    assert "50 % of 2" in text_of(ann[0], "/admin/rules/rule/")
+
+
+def test_the_trail_leads_to_the_alert(ann: tuple[Client, User], people: list[User], client: Client) -> None:
+    alert = open_alert(people[0])
+    step(ann[0], alert, "claim")
+    client.force_login(User.objects.create_superuser("root"))
+    said = client.get("/admin/audit/entry/").content.decode()
+    assert f'<a href="{at(alert)}">Alert {alert.pk}</a>' in said
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "amounts", "told"),
+    [
+        ("amount", {"amount": 1000}, [5000], "5,000, and the limit is 1,000"),
+        (
+            "deviation",
+            {"least": 1, "factor": 3, "past_min": 2},
+            [100, 100, 600],
+            "600, 6.0 times the mean of the 2 before, 100.00",
+        ),
+        ("first_or_dormant", {"least": 10, "days": 30}, [5000], "5,000, the first of this user"),
+        (
+            "below_limit",
+            {"count": 2, "window": "24h", "limit": 10000, "margin": 500},
+            [9900, 9950],
+            "2 just under the limit of 10,000 within 24 hours",
+        ),
+        (
+            "rapid_repeat",
+            {"count": 3, "window": "10m"},
+            [500, 500, 500],
+            "3 of 500 each within 10 minutes",
+        ),
+    ],
+)
+def test_a_headline_has_what_matters(
+    ann: tuple[Client, User],
+    people: list[User],
+    kind: str,
+    parameters: dict[str, Any],
+    amounts: list[int],
+    told: str,
+) -> None:
+    rule_in_force(kind, **parameters)
+    begin = datetime.now(UTC) - timedelta(minutes=5)
+    for n, amount in enumerate(amounts):
+        take(record(f"H{n}", people[0], amount, created_at=begin + timedelta(seconds=n)))
+        flush()
+    (alert,) = Alert.objects.all()
+    assert f"{told} · alice" in text_of(ann[0], at(alert))
+    assert told in text_of(ann[0], QUEUE)
+
+
+def test_all_that_made_it_is_shown_and_taken_out_with_ids(
+    ann: tuple[Client, User], people: list[User]
+) -> None:
+    burst_rule()
+    burst(people[0], count=15)
+    alert = Alert.objects.get()
+    page = ann[0].get(at(alert)).content.decode()
+    rows = re.compile(r'<td data-label="Transaction" class="id">')
+    assert len(rows.findall(page)) == 10
+    assert "And 5 more: show all 15" in plain(page)
+    assert '"id": "F0"' in page
+    assert len(rows.findall(ann[0].get(f"{at(alert)}?all").content.decode())) == 15
+    response = ann[0].get(f"{QUEUE}{alert.pk}/transactions.csv")
+    assert response["Content-Type"].startswith("text/csv")
+    first, *lines = list(csv.reader(io.StringIO(response.content.decode())))
+    assert first == [
+        "transaction_id",
+        "user_id",
+        "amount",
+        "status",
+        "status_now",
+        "created_at",
+        "hit",
+        "why",
+    ]
+    assert [line[0] for line in lines] == [f"F{n}" for n in range(14, -1, -1)]
+    # The first two only count towards the hits.
+    assert [line[6] for line in lines] == ["yes"] * 13 + ["no"] * 2
+    assert Entry.objects.filter(action="export.read", target=f"alert {alert.pk}").count() == 1
+
+
+def test_whoever_may_not_see_alerts_takes_none_out(client: Client, people: list[User]) -> None:
+    alert = open_alert(people[0])
+    client.force_login(User.objects.create_user("eve", is_staff=True))
+    assert client.get(f"{QUEUE}{alert.pk}/transactions.csv").status_code == 403
+    client.force_login(analyst("ann")[1])
+    assert client.get(f"{QUEUE}{alert.pk + 1}/transactions.csv").status_code == 404
+    # None of its hits is left.
+    assert client.get(f"{QUEUE}{alert.pk}/transactions.csv").content.count(b"\n") == 1
 
 
 # --- Many at once -------------------------------------------------------------------------------

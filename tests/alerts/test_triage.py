@@ -259,3 +259,68 @@ def test_a_step_with_many_is_taken_by_each_for_itself(staff: list[User]) -> None
         second.pk: "It was claimed by bob meanwhile: nothing of yours was done. Look at it again.",
         10**9: "There is no such alert.",
     }
+
+
+def test_a_reason_of_several_lines_is_kept_with_one_kind_of_line_end(alert: Alert, staff: list[User]) -> None:
+    triage.note(alert.pk, staff[0], "called\r\nnobody there\rcalled again")
+    # As it is kept it is not too long.
+    closed = triage.close(alert.pk, staff[0], 1, "EXPECTED", "x" + "\r\n" * 998 + "y")
+    assert closed.reason == "x" + "\n" * 998 + "y"
+    assert steps(alert)[0][2] == "called\nnobody there\ncalled again"
+
+
+def test_who_an_alert_was_given_to_claims_it_and_to_give_it_to_oneself_is_to_claim_it(
+    alert: Alert, staff: list[User]
+) -> None:
+    alice, bob, _ = staff
+    triage.assign(alert.pk, alice, 1, bob)
+    with pytest.raises(Refused, match="bob has it already"):
+        triage.claim(alert.pk, alice, 2)
+    assert triage.claim(alert.pk, bob, 2).state == "IN_REVIEW"
+    with pytest.raises(Refused, match="You have it already"):
+        triage.claim(alert.pk, bob, 3)
+    triage.release(alert.pk, bob, 3)
+    taken = triage.assign(alert.pk, alice, 4, alice)
+    assert (taken.state, taken.assignee) == ("IN_REVIEW", alice)
+    assert [step for step, *_ in steps(alert)] == ["ASSIGNED", "CLAIMED", "RELEASED", "CLAIMED"]
+
+
+def test_who_an_alert_was_given_to_has_looked_at_it_when_they_snooze_it(
+    alert: Alert, staff: list[User]
+) -> None:
+    alice, bob, _ = staff
+    triage.assign(alert.pk, alice, 1, bob)
+    later = datetime.now(UTC) + timedelta(days=3)
+    with pytest.raises(Refused, match="Nobody has looked at it"):
+        triage.snooze(alert.pk, alice, 2, later, "travels")
+    triage.snooze(alert.pk, bob, 2, later, "travels")
+    alert.refresh_from_db()
+    assert alert.state == "IN_REVIEW"
+
+
+def test_an_alert_is_taken_from_somebody_with_a_reason(alert: Alert, staff: list[User]) -> None:
+    alice, bob, _ = staff
+    triage.claim(alert.pk, alice, 1)
+    with pytest.raises(Refused, match="alice has it: say why it is taken away") as refused:
+        triage.release(alert.pk, bob, 2)
+    assert refused.value.field == "reason"
+    triage.release(alert.pk, bob, 2, "On leave.")
+    assert steps(alert)[-1] == ("RELEASED", "bob", "On leave.", 3)
+
+
+def test_who_comes_second_is_told_everything_that_was_done_and_as_what_it_was_closed(
+    alert: Alert, staff: list[User]
+) -> None:
+    alice, bob, _ = staff
+    triage.close(alert.pk, alice, 1, "FALSE_POSITIVE", "a new card")
+    triage.snooze(alert.pk, alice, 2, datetime.now(UTC) + timedelta(days=1), "a new card")
+    with pytest.raises(Overtaken) as overtaken:
+        triage.close(alert.pk, bob, 1, "EXPECTED", "known")
+    assert str(overtaken.value) == (
+        "It was closed by alice as false positive, then snoozed by alice meanwhile: "
+        "nothing of yours was done. Look at it again."
+    )
+    triage.reopen(alert.pk, alice, 3, "came again")
+    triage.assign(alert.pk, alice, 4, bob)
+    with pytest.raises(Overtaken, match="It was reopened by alice, then assigned to bob by alice meanwhile"):
+        triage.close(alert.pk, bob, 3, "EXPECTED", "known")

@@ -35,11 +35,11 @@ def told(client: Client) -> Any:
 def test_they_are_for_who_may_see_alerts(client: Client) -> None:
     staff(client, "view_transaction")
     assert client.get(reverse("dashboard-alerts")).status_code == 403
-    assert 'id="alerts-newest"' not in page(client, "/admin/")
+    assert 'id="alerts-gravest"' not in page(client, "/admin/")
     User.objects.all().delete()
     staff(client, "view_transaction", "view_alert")
     assert told(client)["open"] == 0
-    assert 'id="alerts-newest"' in page(client, "/admin/")
+    assert 'id="alerts-gravest"' in page(client, "/admin/")
 
 
 def test_they_say_how_many_are_open_how_grave_and_the_newest(client: Client, people: list[User]) -> None:
@@ -56,8 +56,8 @@ def test_they_say_how_many_are_open_how_grave_and_the_newest(client: Client, peo
     assert found["by_severity"] == {"LOW": 5, "MEDIUM": 0, "HIGH": 1, "CRITICAL": 0}
     # The closed one was opened lately too; those of two hours ago are not on the chart.
     assert len(found["opened_lately"]) == 2
-    newest = found["newest"][0]
-    assert len(found["newest"]) == 5
+    newest = found["gravest"][0]
+    assert len(found["gravest"]) == 5
     assert (newest["rule"], newest["figures"], newest["user"], newest["assignee"]) == (
         "Failures in a row", "4 failures within 10 minutes", "alice", None,
     )  # fmt: skip
@@ -68,7 +68,7 @@ def test_a_user_who_is_gone_has_no_name(client: Client) -> None:
     staff(client, "view_alert")
     Alert.objects.create(rule=1, rule_name="Large", severity="LOW", user=424_242)
     Alert.objects.create(rule=2, rule_name="Silence", severity="LOW", user=None)
-    assert [each["user"] for each in told(client)["newest"]] == [None, None]
+    assert [each["user"] for each in told(client)["gravest"]] == [None, None]
 
 
 def test_what_is_asked_for_a_frame_is_never_an_answer_of_before(client: Client, people: list[User]) -> None:

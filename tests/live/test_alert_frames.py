@@ -91,23 +91,23 @@ def test_an_alert_that_a_flush_raises_is_told_without_being_asked_for(people: li
         frame = await alert_frame(dashboard)
         assert frame["open"] == 1
         assert frame["by_severity"] == {"LOW": 0, "MEDIUM": 0, "HIGH": 1, "CRITICAL": 0}
-        (newest,) = frame["newest"]
-        assert newest == {
-            "id": newest["id"],
+        (gravest,) = frame["gravest"]
+        assert gravest == {
+            "id": gravest["id"],
             "state": "OPEN",
             "severity": "HIGH",
             "hits": 2,
             "rule": "Failures in a row",
             "figures": "4 failures within 10 minutes",
             "user": "alice",
-            "opened_at": newest["opened_at"],
+            "opened_at": gravest["opened_at"],
             "assignee": None,
-            "link": f"/admin/alerts/alert/{newest['id']}/change/",
+            "link": f"/admin/alerts/alert/{gravest['id']}/change/",
         }
-        assert frame["opened_lately"] == [newest["opened_at"]]
+        assert frame["opened_lately"] == [gravest["opened_at"]]
         # Further hits join it.
         await aside(burst, people[0], "G", 1)
-        assert (await alert_frame(dashboard))["newest"][0]["hits"] == 3
+        assert (await alert_frame(dashboard))["gravest"][0]["hits"] == 3
         await dashboard.leave()
 
     play(scenario)
@@ -148,7 +148,7 @@ def test_each_step_with_an_alert_is_told(people: list[User]) -> None:
             await aside(step, seen)
             frame = await alert_frame(dashboard)
             assert frame["open"] == count
-            assert [each["assignee"] for each in frame["newest"]] == [assignee] * count
+            assert [each["assignee"] for each in frame["gravest"]] == [assignee] * count
         await dashboard.leave()
 
     play(scenario)
@@ -188,7 +188,7 @@ def test_a_frame_is_sent_after_the_commit_and_none_of_what_is_rolled_back(people
         await claimed.wait()
         assert await dashboard.silent(1.0)
         await claiming
-        assert (await alert_frame(dashboard))["newest"][0]["assignee"] == "ann"
+        assert (await alert_frame(dashboard))["gravest"][0]["assignee"] == "ann"
         await dashboard.leave()
 
     play(scenario)

@@ -51,6 +51,8 @@ def four(people: list[User], ann: Caller) -> list[Alert]:
         ("?rule=2", "grave"),
         ("?disposition=TRUE_POSITIVE", "done"),
         ("?order=due", "late grave mine"),
+        ("?order=urgent", "grave mine late"),
+        ("?order=urgent&severity=LOW", "late"),
         ("?from={then}", "grave done"),
         ("?to={then}", "late mine"),
         ("?from=2026-01-01&to=2026-01-02", ""),
@@ -72,7 +74,7 @@ def test_those_of_a_user_are_found(four: list[Alert], ann: Caller, people: list[
     assert [each["id"] for each in found] == [four[3].pk, four[2].pk]
 
 
-@pytest.mark.parametrize("order", ["newest", "due"])
+@pytest.mark.parametrize("order", ["newest", "due", "urgent"])
 def test_pages_follow_each_other_without_a_gap_or_a_double(
     people: list[User], ann: Caller, order: str
 ) -> None:
@@ -84,7 +86,23 @@ def test_pages_follow_each_other_without_a_gap_or_a_double(
         page = ann.get(url)
         seen += [each["id"] for each in page["results"]]
         url = (page["next"] or "").partition("/api/")[2]
-    assert seen == (wanted if order == "due" else wanted[::-1])
+    assert seen == (wanted[::-1] if order == "newest" else wanted)
+
+
+def test_the_gravest_come_first_and_of_these_what_waits_longest_over_pages(
+    people: list[User], ann: Caller
+) -> None:
+    severities = ("LOW", "CRITICAL", "HIGH", "CRITICAL", "MEDIUM", "LOW")
+    made = [
+        open_alert(people[0], rule=n, severity=severity, opened_at=hours(-n))
+        for n, severity in enumerate(severities, start=1)
+    ]
+    url, seen = "alerts/?order=urgent&limit=2", []
+    while url:
+        page = ann.get(url)
+        seen += [each["id"] for each in page["results"]]
+        url = (page["next"] or "").partition("/api/")[2]
+    assert seen == [made[n].pk for n in (3, 1, 2, 4, 5, 0)]
 
 
 @pytest.mark.parametrize(
@@ -96,6 +114,7 @@ def test_pages_follow_each_other_without_a_gap_or_a_double(
         ("mine=true&unassigned=true", {"unassigned": ["Give one of mine, unassigned."]}),
         ("assignee=nobody", {"assignee": ["There is no such account."]}),
         ("order=due&closed=true", {"order": ["What is closed is due no more: order by newest."]}),
+        ("order=urgent&state=CLOSED", {"order": ["What is closed is due no more: order by newest."]}),
         ("cursor=abc", {"cursor": ["This is no cursor of this list."]}),
         ("user=999999", {"user": ['Invalid pk "999999" - object does not exist.']}),
         (

@@ -231,3 +231,26 @@ def test_what_is_not_there_is_not_found(ann: Caller) -> None:
         ann.get(path, status=404)
     ann.post("alerts/7/claim/", {"version": 1}, status=404)
     ann.post("snoozes/7/end/", status=404)
+
+
+def test_events_say_as_what_it_was_closed_and_a_release_why_it_was_taken_away(
+    alert: Alert, ann: Caller, rob: Caller
+) -> None:
+    at = f"alerts/{alert.pk}"
+    ann.post(f"{at}/claim/", {"version": 1})
+    told = rob.post(f"{at}/release/", {"version": 2}, status=400)
+    assert told == {"reason": ["ann has it: say why it is taken away."]}
+    rob.post(f"{at}/release/", {"version": 2, "reason": "On leave.\r\nBack in May."})
+    ann.post(f"{at}/close/", {"version": 3, "disposition": "DUPLICATE", "reason": "One incident."})
+    ann.post(f"{at}/reopen/", {"version": 4, "reason": "It is not."})
+    told = [(each["step"], each["text"], each["disposition"]) for each in ann.get(f"{at}/")["events"]]
+    assert told == [
+        ("CLAIMED", None, None), ("RELEASED", "On leave.\nBack in May.", None),
+        ("CLOSED", "One incident.", "DUPLICATE"), ("REOPENED", "It is not.", None),
+    ]  # fmt: skip
+
+
+def test_many_are_taken_from_somebody_with_a_reason(alert: Alert, ann: Caller, rob: Caller) -> None:
+    ann.post(f"alerts/{alert.pk}/claim/", {"version": 1})
+    said = {"step": "release", "alerts": [{"id": alert.pk, "version": 2}], "reason": "On leave."}
+    assert rob.post("alerts/bulk/", said)["done"] == [alert.pk]

@@ -94,6 +94,13 @@ def download(rows: QuerySet[Any], columns: Sequence[str], name: str) -> HttpResp
     return response
 
 
+def file_of(rows: Iterable[Iterable[object]], name: str) -> HttpResponse:
+    """A CSV file of rows that are at hand, the first of them the names of its columns."""
+    response = HttpResponse(_text(rows), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{slugify(name)}.csv"'
+    return response
+
+
 def cell(value: object) -> str:
     """A value as CSV has it: moments in ISO 8601, and texts that no spreadsheet runs."""
     if value is None:

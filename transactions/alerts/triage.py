@@ -16,7 +16,8 @@ from django.utils import timezone
 
 from ..audit.actions import Action
 from ..audit.entries import note as note_in_trail
-from . import announcing, telling
+from ..encodings import one_line_end
+from . import announcing, story, telling
 from .models import Alert, AlertEvent, AlertState, Disposition, Snooze, Step
 
 REASON_CHARACTERS_MAX = 1000
@@ -54,33 +55,48 @@ class Overtaken(Refused):
 
 
 def claim(alert: int, by: User, seen: int) -> Alert:
-    """Takes an alert that nobody has. Raises Refused, Overtaken, Alert.DoesNotExist, as all steps do."""
+    """Takes an alert that nobody has, or that `by` was given.
+
+    Raises Refused, Overtaken, Alert.DoesNotExist, as all steps do.
+    """
     with _step(alert, by, seen, Step.CLAIMED) as held:
         _still_open(held)
-        if held.assignee is not None:
+        if held.assignee == by and held.state == AlertState.IN_REVIEW:
+            raise Refused("You have it already.")
+        if held.assignee not in (None, by):
             raise Refused(f"{held.assignee.username} has it already: have it assigned to you, or ask.")
         held.assignee, held.state = by, AlertState.IN_REVIEW
     return held
 
 
 def assign(alert: int, by: User, seen: int, to: User) -> Alert:
-    """Gives an alert to somebody, whoever has it. `to` must be able to work on alerts."""
-    with _step(alert, by, seen, Step.ASSIGNED, to.username) as held:
+    """Gives an alert to somebody, whoever has it. `to` must be able to work on alerts.
+
+    Whoever gives it to themselves has claimed it.
+    """
+    is_own = to == by
+    step, text = (Step.CLAIMED, "") if is_own else (Step.ASSIGNED, to.username)
+    with _step(alert, by, seen, step, text) as held:
         _still_open(held)
         if not (to.is_active and to.has_perm("alerts.change_alert")):
             raise Refused(f"{to.username} has no right to work on alerts.", "assignee")
-        if held.assignee == to:
+        if held.assignee == to and not (is_own and held.state == AlertState.OPEN):
             raise Refused(f"{to.username} has it already.", "assignee")
         held.assignee = to
+        if is_own:
+            held.state = AlertState.IN_REVIEW
     return held
 
 
-def release(alert: int, by: User, seen: int) -> Alert:
-    """Puts an alert back into the queue, for anybody to take."""
-    with _step(alert, by, seen, Step.RELEASED) as held:
+def release(alert: int, by: User, seen: int, reason: str = "") -> Alert:
+    """Puts an alert back into the queue, for anybody to take. From somebody else it takes a reason."""
+    said = _said(reason, "reason", "A reason") if reason.strip() else ""
+    with _step(alert, by, seen, Step.RELEASED, said) as held:
         _still_open(held)
         if held.assignee is None:
             raise Refused("Nobody has it.")
+        if held.assignee != by and not said:
+            raise Refused(f"{held.assignee.username} has it: say why it is taken away.", "reason")
         held.assignee, held.state = None, AlertState.OPEN
     return held
 
@@ -121,6 +137,8 @@ def snooze(alert: int, by: User, seen: int, until: datetime, reason: str) -> Sno
     """The alert's rule raises nothing for its user until a moment; its hits are kept and counted."""
     said = _said(reason, "reason", "A reason", SNOOZE_REASON_CHARACTERS_MAX)
     with _step(alert, by, seen, Step.SNOOZED, f"until {until:%Y-%m-%d %H:%M} UTC: {said}") as held:
+        if held.state == AlertState.OPEN and held.assignee == by:
+            held.state = AlertState.IN_REVIEW
         if held.state == AlertState.OPEN:
             raise Refused("Nobody has looked at it: claim it, or close it, before it is snoozed.")
         now = timezone.now()
@@ -188,7 +206,7 @@ def _step(alert: int, by: User, seen: int, step: Step, text: str = "") -> Iterat
         with transaction.atomic():
             held = _held(alert)
             if held.version != seen:
-                raise Overtaken(_overtaken(held))
+                raise Overtaken(story.overtaken(held, seen))
             before = _fields(held)
             yield held
             held.version += 1
@@ -239,7 +257,7 @@ def _still_open(alert: Alert) -> None:
 
 
 def _said(text: str, field: str, what: str, most: int = REASON_CHARACTERS_MAX) -> str:
-    said = text.strip()
+    said = one_line_end(text).strip()
     if not said:
         raise Refused(f"{what} must be given.", field)
     if any(unicodedata.category(character) == "Cc" and character not in "\n\t" for character in said):
@@ -247,11 +265,3 @@ def _said(text: str, field: str, what: str, most: int = REASON_CHARACTERS_MAX) -
     if len(said) > most:
         raise Refused(f"{what} has at most {most:,} characters.", field)
     return said
-
-
-def _overtaken(alert: Alert) -> str:
-    last = AlertEvent.objects.filter(alert=alert, version=alert.version).exclude(before=None).last()
-    if last is None:
-        return f"There is no version {alert.version + 1}"
-    what = f"{last.get_step_display().lower()} by {last.by_name}"
-    return f"It was {what} meanwhile: nothing of yours was done. Look at it again."

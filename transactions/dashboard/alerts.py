@@ -1,4 +1,4 @@
-"""The alerts on the dashboard: how many are open, how grave, and the newest of them."""
+"""The alerts on the dashboard: how many are open, how grave, and the gravest of them."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,8 +14,8 @@ from ..stores import bounded_queries
 from .cached import Kept
 from .figures import THROUGHPUT_MINUTES
 
-# The newest that are shown, and for how many seconds the answer is kept at least.
-NEWEST = 5
+# The gravest that are shown, and for how many seconds the answer is kept at least.
+GRAVEST = 5
 KEPT_S = 2.0
 # Those that are marked on the chart of minutes: of so long, the newest so many.
 MARKED_FOR = timedelta(minutes=THROUGHPUT_MINUTES)
@@ -51,9 +51,9 @@ def _ask() -> dict[str, Any]:
     ((as_of,),) = bounded_queries.query(SELECT_AS_OF, {})
     nobody = AnonymousUser()
     counts = queue.counts(nobody)
-    newest, _ = queue.rows_of_page({"closed": False, "order": "newest", "limit": NEWEST}, nobody)
-    figures = explanation.figures_of(alert.pk for alert in newest)
-    users = get_user_model()._default_manager.in_bulk([alert.user for alert in newest if alert.user])
+    gravest, _ = queue.rows_of_page({"closed": False, "order": "urgent", "limit": GRAVEST}, nobody)
+    figures = explanation.headlines(alert.pk for alert in gravest)
+    users = get_user_model()._default_manager.in_bulk([alert.user for alert in gravest if alert.user])
     return {
         "as_of": as_of,
         "open": counts["not_closed"],
@@ -65,7 +65,7 @@ def _ask() -> dict[str, Any]:
             .order_by("-opened_at")
             .values_list("opened_at", flat=True)[:MARKED_MAX]
         ),
-        "newest": [
+        "gravest": [
             {
                 "id": alert.pk,
                 "state": alert.state,
@@ -78,7 +78,7 @@ def _ask() -> dict[str, Any]:
                 "assignee": None if alert.assignee is None else alert.assignee.get_username(),
                 "link": reverse("admin:alerts_alert_change", args=[alert.pk]),
             }
-            for alert in newest
+            for alert in gravest
         ],
     }
 

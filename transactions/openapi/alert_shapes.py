@@ -106,6 +106,7 @@ LAST = an_object(
         "by": {"type": "string", "description": "The name of the account by then."},
         "at": MOMENT,
         "text": TEXT_OR_NULL,
+        "disposition": {**_or_null(DISPOSITION), "description": "As what the step closed it."},
         "version": {**VERSION, "description": "Of the alert, after it."},
     }
 )
@@ -287,7 +288,9 @@ EXPLAINED = {
         "first_at": "2024-03-14T09:30:00Z",
     },
     "others": [],
-    "events": [{"step": "CLAIMED", "by": "ann", "at": A_MOMENT, "text": None, "version": 2}],
+    "events": [
+        {"step": "CLAIMED", "by": "ann", "at": A_MOMENT, "text": None, "disposition": None, "version": 2}
+    ],
 }
 _FIGURES = {
     "hits": 204,

@@ -65,14 +65,15 @@ ALERT_PARAMETERS = [
     query(
         "order",
         {"type": "string", "enum": list(ORDERS), "default": ORDERS[0]},
-        "The newest first, or of those that are not closed what is due first.",
+        "The newest first, or of those that are not closed what is due first, or the gravest: "
+        "`urgent`, of one severity what waits longest first.",
     ),
     CURSOR,
     LIMIT,
 ]
 ALERTS = call(
     operation_id="listAlerts",
-    summary="Alerts, the newest first, or what is due first",
+    summary="Alerts, the newest first, or what is due first, or the gravest",
     description="`closed=false` is the queue. Of `mine`, `unassigned` and `assignee` one may be given.",
     tags=[TAG],
     parameters=ALERT_PARAMETERS,
@@ -122,6 +123,7 @@ def _step(
     example: Any,
     wrong: Any,
     refused: str,
+    optional: Schema | None = None,
 ) -> Decorator:
     refusals: dict[str, Any] = {"not_now": {"detail": refused}}
     if "version" in fields:
@@ -133,10 +135,10 @@ def _step(
         description=f"{description} With the right `alerts.change`.",
         tags=[TAG],
         parameters=[ID],
-        request={JSON: body(an_object(fields), said=said)},
+        request={JSON: body(an_object(fields, **(optional or {})), said=said)},
         responses={
             200: answer("What it has become.", ref("Alert"), done=example),
-            400: bad(*fields, wrong=wrong),
+            400: bad(*fields, *(optional or {}), wrong=wrong),
             404: NOT_FOUND,
             409: answer(
                 "It cannot be done, or somebody else was faster: who, and what. Nothing has changed.",
@@ -151,7 +153,7 @@ SEEN: Schema = {"version": VERSION}
 NO_VERSION = {"version": ["This field is required."]}
 CLAIM = _step(
     "claimAlert",
-    "Take an alert that nobody has",
+    "Take an alert that nobody has, or that one was given",
     "`version` is the one that was seen, as in every step.",
     SEEN,
     {"version": 1},
@@ -162,7 +164,7 @@ CLAIM = _step(
 ASSIGN = _step(
     "assignAlert",
     "Give an alert to somebody, whoever has it",
-    "Who gets it must have the right `alerts.change`.",
+    "Who gets it must have the right `alerts.change`. To give it to oneself is to claim it.",
     {**SEEN, "assignee": {"type": "string"}},
     {"version": 1, "assignee": "ann"},
     CLAIMED,
@@ -172,12 +174,13 @@ ASSIGN = _step(
 RELEASE = _step(
     "releaseAlert",
     "Put an alert back into the queue",
-    "For anybody to take.",
+    "For anybody to take. From somebody else it takes a `reason`.",
     SEEN,
-    {"version": 2},
+    {"version": 2, "reason": "On leave."},
     AN_ALERT,
-    NO_VERSION,
+    {"reason": ["bob has it: say why it is taken away."]},
     "Nobody has it.",
+    optional={"reason": REASON},
 )
 NOTE = _step(
     "noteOnAlert",

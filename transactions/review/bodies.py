@@ -7,6 +7,7 @@ from rest_framework import serializers
 from .. import names
 from ..alerts.models import Disposition
 from ..alerts.triage import REASON_CHARACTERS_MAX, SNOOZE_REASON_CHARACTERS_MAX
+from ..encodings import one_line_end
 from ..rulebook.bodies import InstantField
 from ..serializers import Posted, WholeField
 from .parameters import KEY_MAX, AccountField
@@ -17,12 +18,12 @@ VERSION_MAX = 2**31 - 1
 
 
 class SentenceField(serializers.CharField):
-    """Text: a number or a truth is none."""
+    """Text, maybe of several lines: a number or a truth is none."""
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
-        return super().to_internal_value(data)
+        return super().to_internal_value(one_line_end(data))
 
 
 def _reason(most: int = REASON_CHARACTERS_MAX) -> SentenceField:
@@ -45,6 +46,13 @@ class Seen(Posted):
 class Assignment(Posted):
     version = SeenField()
     assignee = AccountField()
+
+
+class Releasing(Posted):
+    """From somebody else it takes a reason."""
+
+    version = SeenField()
+    reason = SentenceField(max_length=REASON_CHARACTERS_MAX, required=False, allow_blank=True)
 
 
 class Note(Posted):
@@ -106,6 +114,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "close": ("disposition", "reason"),
     "snooze": ("until", "reason"),
 }
+# Those that it may have.
+MAY_HAVE: dict[str, tuple[str, ...]] = {"release": ("reason",)}
 
 
 class Bulk(Posted):
@@ -120,9 +130,10 @@ class Bulk(Posted):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         step, needed = attrs["step"], NEEDS[attrs["step"]]
+        taken = (*needed, *MAY_HAVE.get(step, ()))
         given = [name for name in ("assignee", "disposition", "reason", "until") if name in attrs]
         wrong = {name: [f"The step {step} needs it."] for name in needed if name not in attrs}
-        wrong |= {name: [f"The step {step} takes none."] for name in given if name not in needed}
+        wrong |= {name: [f"The step {step} takes none."] for name in given if name not in taken}
         keys = [each["id"] for each in attrs["alerts"]]
         if len(set(keys)) < len(keys):
             wrong["alerts"] = ["An alert stands here twice."]

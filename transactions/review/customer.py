@@ -32,7 +32,7 @@ FIRST = f"""
 """
 # Purpose: a user's amounts around an alert, the latest so many.
 AMOUNTS = f"""
-    SELECT t.id, t.created_at, t.amount, t.status FROM {tables.TRANSACTIONS} t
+    SELECT t.id, t.transaction_id, t.created_at, t.amount, t.status FROM {tables.TRANSACTIONS} t
      WHERE t.user_id = %(user)s AND (t.user_id, t.created_at) >= (%(user)s, %(first)s)
        AND (t.user_id, t.created_at) <= (%(user)s, %(last)s)
      ORDER BY t.user_id DESC, t.created_at DESC, t.id DESC LIMIT %(most)s
@@ -58,7 +58,7 @@ def totals(user: int) -> dict[str, Any]:
 
 
 def amounts(user: int, first: datetime, last: datetime) -> list[Any]:
-    """(key, moment, amount, status) of the user's transactions between two moments, the latest first."""
+    """(key, transaction_id, moment, amount, status) of the user's between two moments, the latest first."""
     asked = {"user": user, "first": first, "last": last, "most": POINTS_MAX}
     return bounded_queries.query(AMOUNTS, asked)
 

@@ -6,14 +6,17 @@ from typing import Any
 
 from django.db.models import Q, QuerySet, prefetch_related_objects
 
-from ..alerts.models import Alert, AlertEvent
-from ..rules.evidence import Evidence, behind, explained, form_of
+from ..alerts import story
+from ..alerts.models import Alert, AlertEvent, Step
+from ..rules.evidence import Evidence, behind, explained, form_of, headline
 from ..rules.models import Hit, Version
 from ..stores import bounded_queries
 from . import customer, queue, snoozes
 
 # Hits that are shown, the latest; all of an alert are counted.
 HITS_MAX = 100
+# Those of which all transactions are listed.
+LISTED_HITS_MAX, LISTED_COUNTED_MAX = 10_000, 20_000
 SUPPRESSED_MAX = 50
 EVENTS_MAX = 200
 
@@ -49,6 +52,11 @@ class Explanation:
         """The numbers that made it, in words; "" where the sentence says all."""
         return "" if self.last is None else explained(self.last)
 
+    @property
+    def headline(self) -> str:
+        """What matters of the latest hit, in a few words."""
+        return "" if self.last is None else headline(self.last)
+
 
 def explain(alert: Alert) -> Explanation:
     """What made an alert, in bounded statements. Raises django.db.Error."""
@@ -62,6 +70,17 @@ def explain(alert: Alert) -> Explanation:
         found.version, found.last = found.first.version, hits[0]
     found.evidence = behind(hits)
     return found
+
+
+def everything(alert: Alert) -> list[Evidence]:
+    """All transactions behind an alert, the latest first: of its latest LISTED_HITS_MAX hits.
+
+    Raises django.db.Error.
+    """
+    rows = Hit.objects.select_related("version").filter(alert=alert, suppressed="")
+    with bounded_queries.bounded():
+        hits = list(rows.order_by("-id")[:LISTED_HITS_MAX])
+    return behind(hits, LISTED_COUNTED_MAX) if hits else []
 
 
 def _suppressed(alert: Alert) -> QuerySet[Hit]:
@@ -100,7 +119,7 @@ def one(key: int) -> dict[str, Any]:
         "snooze": None if snooze is None else snoozes.as_dict(snooze, {snooze.rule: alert.rule_name}),
         "totals": None if alert.user is None else customer.totals(alert.user),
         "others": customer.others_as_dicts(alert),
-        "events": [event_as_dict(each) for each in events(alert)],
+        "events": events_as_dicts(alert),
     }
 
 
@@ -109,14 +128,20 @@ def events(alert: Alert) -> list[AlertEvent]:
     return list(reversed(AlertEvent.objects.filter(alert=alert).order_by("-id")[:EVENTS_MAX]))
 
 
-def event_as_dict(event: AlertEvent) -> dict[str, Any]:
-    return {
-        "step": event.step,
-        "by": event.by_name,
-        "at": event.at,
-        "text": event.text or None,
-        "version": event.version,
-    }
+def events_as_dicts(alert: Alert) -> list[dict[str, Any]]:
+    found = events(alert)
+    closed_as = story.dispositions(alert, found)
+    return [
+        {
+            "step": event.step,
+            "by": event.by_name,
+            "at": event.at,
+            "text": event.text or None,
+            "disposition": closed_as.get(event.pk) if event.step == Step.CLOSED else None,
+            "version": event.version,
+        }
+        for event in found
+    ]
 
 
 def _evidence(each: Evidence) -> dict[str, Any]:
@@ -146,10 +171,10 @@ def _hit(hit: Hit) -> dict[str, Any]:
     }
 
 
-def figures_of(alerts: Iterable[int]) -> dict[int, str]:
-    """The numbers of the latest hit of each alert, in words, by one statement and a few versions."""
+def headlines(alerts: Iterable[int]) -> dict[int, str]:
+    """What matters of the latest hit of each alert, in a few words, by one statement and a few versions."""
     keys = list(alerts)
     hits = Hit.objects.raw(SELECT_LATEST, {"alerts": keys})
     rows = list(hits) if keys else []
     prefetch_related_objects(rows, "version")
-    return {hit.alert_id: explained(hit) for hit in rows if hit.alert_id is not None}
+    return {hit.alert_id: headline(hit) for hit in rows if hit.alert_id is not None}

@@ -15,7 +15,9 @@ KEY_MAX = 2**63 - 1
 # The days over which rules are compared.
 SPANS = (7, 30, 90)
 RULES_DEFAULT, RULES_MAX = 50, 100
-ORDERS = ("newest", "due")
+ORDERS = ("newest", "due", "urgent")
+# Orders of what is not closed alone.
+OF_WHAT_IS_OPEN = ("due", "urgent")
 
 
 class AccountField(serializers.Field[User, str, str, Any]):
@@ -60,7 +62,9 @@ class AlertParameters(Parameters[Any]):
         if len(whose) > 1:
             told = f"Give one of {', '.join(whose)}."
             raise serializers.ValidationError({name: [told] for name in whose[1:]})
-        if attrs["order"] == "due" and (attrs.get("state") == AlertState.CLOSED or attrs.get("closed")):
+        if attrs["order"] in OF_WHAT_IS_OPEN and (
+            attrs.get("state") == AlertState.CLOSED or attrs.get("closed")
+        ):
             raise serializers.ValidationError({"order": ["What is closed is due no more: order by newest."]})
         if "cursor" in attrs and attrs["cursor"][0] != attrs["order"]:
             raise serializers.ValidationError({"cursor": ["This is a cursor of another order."]})

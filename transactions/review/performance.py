@@ -88,10 +88,14 @@ class RuleFigures:
     last_hit: datetime | None = None
 
     @property
+    def told(self) -> int:
+        """Alerts that were told true or false: what precision is of."""
+        return self.true_positive + self.false_positive
+
+    @property
     def precision(self) -> float | None:
         """True positives of all positives that are told apart; None where there are none."""
-        told = self.true_positive + self.false_positive
-        return self.true_positive / told if told else None
+        return self.true_positive / self.told if self.told else None
 
     def as_dict(self) -> dict[str, Any]:
         return {

@@ -23,6 +23,10 @@ COUNT = f"""
       FROM (SELECT state, severity, assignee_id, due_at FROM {ALERT} WHERE NOT (state = 'CLOSED')
              ORDER BY opened_at DESC, id DESC LIMIT %(most)s) looked_at
 """
+# By which field a page is ordered, and which way.
+ORDERED_BY = {"newest": ("opened_at", "lt"), "due": ("due_at", "gt"), "urgent": ("opened_at", "gt")}
+# The gravest first.
+SEVERITIES = tuple(reversed(Severity.values))
 Caller = User | AnonymousUser
 
 
@@ -50,6 +54,9 @@ def found(asked: dict[str, Any], caller: Caller) -> QuerySet[Alert]:
         rows = rows.filter(opened_at__lt=asked["to"])
     if asked["order"] == "due":
         return rows.filter(~Q(state=AlertState.CLOSED), due_at__isnull=False).order_by("due_at", "id")
+    if asked["order"] == "urgent":
+        # Of one severity: see `_urgent`.
+        return rows.filter(~Q(state=AlertState.CLOSED)).order_by("opened_at", "id")
     return rows.order_by("-opened_at", "-id")
 
 
@@ -69,26 +76,45 @@ def page(asked: dict[str, Any], caller: Caller) -> Page:
 def rows_of_page(asked: dict[str, Any], caller: Caller) -> tuple[list[Alert], str | None]:
     """The alerts of one page, and where the next begins. Raises OperationalError where it takes too long."""
     rows, by = found(asked, caller), asked["order"]
-    if "cursor" in asked:
-        _, moment, key = asked["cursor"]
-        rows = rows.filter(
-            _after("due_at", "gt", moment, key) if by == "due" else _after("opened_at", "lt", moment, key)
-        )
     with bounded_queries.bounded():
-        page = list(rows[: asked["limit"] + 1])
+        if by == "urgent":
+            page = _urgent(rows, asked)
+        else:
+            if "cursor" in asked:
+                rows = _after(rows, *ORDERED_BY[by], *asked["cursor"][1:])
+            page = list(rows[: asked["limit"] + 1])
     if len(page) <= asked["limit"]:
         return page, None
     page.pop()
     last = page[-1]
     moment = last.due_at if by == "due" else last.opened_at
     assert moment is not None
-    return page, cursor_of("alerts", [by, moment.isoformat(), last.pk])
+    severity = [last.severity] if by == "urgent" else []
+    return page, cursor_of("alerts", [by, moment.isoformat(), last.pk, *severity])
 
 
-def _after(name: str, than: str, moment: str, key: int) -> Q:
+def _urgent(rows: QuerySet[Alert], asked: dict[str, Any]) -> list[Alert]:
+    """The gravest first, and of one severity what waits longest, which is due first too.
+
+    Severities are asked for one by one: so each is found by the index on them.
+    """
+    _, *place = asked.get("cursor", [None])
+    severities = SEVERITIES[SEVERITIES.index(place[2]) :] if place else SEVERITIES
+    page: list[Alert] = []
+    for severity in severities:
+        of_one = rows.filter(severity=severity)
+        if place and severity == place[2]:
+            of_one = _after(of_one, *ORDERED_BY["urgent"], *place[:2])
+        page += of_one[: asked["limit"] + 1 - len(page)]
+        if len(page) > asked["limit"]:
+            break
+    return page
+
+
+def _after(rows: QuerySet[Alert], name: str, than: str, moment: str, key: int) -> QuerySet[Alert]:
     """What comes after a place; the plain bound beside it is what the index takes."""
     later = Q(**{f"{name}__{than}": moment}) | Q(**{name: moment, f"id__{than}": key})
-    return Q(**{f"{name}__{than}e": moment}) & later
+    return rows.filter(Q(**{f"{name}__{than}e": moment}) & later)
 
 
 def counts(caller: Caller) -> dict[str, Any]:

@@ -19,7 +19,10 @@ STEPS: dict[str, tuple[type[Posted], Take]] = {
         bodies.Assignment,
         lambda alert, by, said: triage.assign(alert, by, said["version"], said["assignee"]),
     ),
-    "release": (bodies.Seen, lambda alert, by, said: triage.release(alert, by, said["version"])),
+    "release": (
+        bodies.Releasing,
+        lambda alert, by, said: triage.release(alert, by, said["version"], said.get("reason", "")),
+    ),
     "note": (bodies.Note, lambda alert, by, said: triage.note(alert, by, said["text"])),
     "close": (
         bodies.Closing,

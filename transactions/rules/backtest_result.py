@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from ..alerts.grouping import QUIET_HOURS
-from ..alerts.models import Alert
+from ..alerts.models import Alert, Disposition
 from ..models import Rollup, Transaction
 from .kinds.kind import Kind
 from .kinds.wording import counted
@@ -104,6 +104,11 @@ class Shown(NamedTuple):
     figures: dict[str, Any]
     # What it is, in a sentence.
     explanation: str
+
+
+def named(disposition: str) -> str:
+    """A disposition in words."""
+    return Disposition(disposition).label.lower() if disposition else "no disposition"
 
 
 class Recalled(NamedTuple):
@@ -215,7 +220,7 @@ class BacktestResult:
             lines.append("most hit: " + ", ".join(f"user {user} ({hits})" for user, hits in self.top_users))
         for disposition, recalled in sorted(self.alerts.items()):
             lines.append(
-                f"past alerts, {disposition or 'no disposition'}: {recalled.again} of {recalled.alerts} "
+                f"past alerts, {named(disposition)}: {recalled.again} of {recalled.alerts} "
                 "would have been raised"
             )
         return "\n".join(lines)

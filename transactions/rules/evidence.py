@@ -51,8 +51,10 @@ class Evidence:
         return self.is_gone or self.status_now != self.status
 
 
-def behind(hits: Sequence[Hit]) -> list[Evidence]:
+def behind(hits: Sequence[Hit], most: int = COUNTED_MAX) -> list[Evidence]:
     """What stands behind hits of one alert, which come the latest first; so does this.
+
+    Of what only counts towards them the latest `most` of each version.
 
     An alert counts transactions: of one that several versions have found the latest hit is shown. Raises
     django.db.Error.
@@ -75,7 +77,7 @@ def behind(hits: Sequence[Hit]) -> list[Evidence]:
     there = set(keys)
     for version in {hit.version_id: hit.version for hit in hits}.values():
         for key, name, amount, status, happened in _counted(
-            version, [hit for hit in hits if hit.version_id == version.pk]
+            version, [hit for hit in hits if hit.version_id == version.pk], most
         ):
             if key not in there:
                 there.add(key)
@@ -93,7 +95,16 @@ def explained(hit: Hit) -> str:
     return registry.explained(form_of(hit.version), hit.figures)
 
 
-def _counted(version: Version, hits: Sequence[Hit]) -> list[Any]:
+def headline(hit: Hit) -> str:
+    """What matters of a hit in a few words; "" where there is nothing to say."""
+    form = form_of(hit.version)
+    try:
+        return "" if form is None else form.headline(hit.amount, hit.figures)
+    except KeyError:
+        return ""
+
+
+def _counted(version: Version, hits: Sequence[Hit], most: int) -> list[Any]:
     form, user = form_of(version), hits[0].user
     if not isinstance(form, WindowedKind) or user is None:
         return []
@@ -108,5 +119,5 @@ def _counted(version: Version, hits: Sequence[Hit]) -> list[Any]:
         conditions="".join(f" AND {condition}" for condition in conditions),
     )
     happened = [hit.happened_at for hit in hits]
-    span = {"user": user, "first": min(happened), "last": max(happened), "most": COUNTED_MAX}
+    span = {"user": user, "first": min(happened), "last": max(happened), "most": most}
     return bounded_queries.query(text, {**bound.values, **span})

@@ -8,6 +8,7 @@ from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils import timezone
 from psycopg2.errors import QueryCanceled
 
 from ...alerts.models import Alert, Disposition, Severity
@@ -16,17 +17,22 @@ from ...review.parameters import AlertParameters
 from ...stores import bounded_queries
 from ..lists import BoundedAdmin
 from ..rules import links
-from . import page, rights, shown, snoozes, steps
+from . import evidence_file, kept_text, page, rights, shown, snoozes, steps
 
 ROWS = 50
-# What a tab stands for, as parameters of the API; the first one is where the page opens.
+# What a tab stands for, as parameters of the API, and its order, the first of those there are; the first tab
+# is where the page opens.
 TABS: dict[str, tuple[str, dict[str, str]]] = {
     "open": ("All open", {"closed": "false"}),
     "mine": ("Mine", {"mine": "true", "closed": "false"}),
     "unassigned": ("Unassigned", {"unassigned": "true", "closed": "false"}),
-    "overdue": ("Overdue", {"overdue": "true", "order": "due"}),
+    "overdue": ("Overdue", {"overdue": "true"}),
     "closed": ("Closed", {"closed": "true"}),
 }
+ORDERS_OF_TAB = {"overdue": ("due", "urgent", "newest"), "closed": ("newest",)}
+ORDERS = ("urgent", "due", "newest")
+# Which column stands for an order, and which way it goes.
+ARIA_SORT = {"urgent": "descending", "due": "ascending", "newest": "ascending"}
 COUNT_OF_TAB = {"open": "not_closed", "mine": "mine", "unassigned": "unassigned", "overdue": "overdue"}
 # What the page narrows by, beside the tab.
 FILTERS = ("severity", "rule", "user", "disposition", "from", "to")
@@ -70,6 +76,7 @@ class AlertAdmin(BoundedAdmin[Alert]):
         return [
             one("bulk/", steps.take_many, "bulk"),
             one("<int:alert>/steps/<slug:step>/", steps.take, "step"),
+            one("<int:alert>/transactions.csv", evidence_file.show, "transactions"),
             one("snoozes/", snoozes.show, "snoozes"),
             one("snoozes/<int:snooze>/end/", steps.end_snooze, "end_snooze"),
             *super().get_urls(),
@@ -81,12 +88,19 @@ def show(request: HttpRequest) -> HttpResponse:
     rights.demand(rights.may_view(request.user))
     tab = request.GET.get("tab", "open")
     tab = tab if tab in TABS else "open"
-    asked, errors = _asked(request, tab)
+    orders = ORDERS_OF_TAB.get(tab, ORDERS)
+    sort = request.GET.get("sort", "")
+    sort = sort if sort in orders else orders[0]
+    asked, errors = _asked(request, tab, sort)
     context = {
         **admin.site.each_context(request),
         "title": "Alerts",
         "tab": tab,
         "errors": errors,
+        "sort": sort,
+        "sorts": {order: _with(request, sort=order, cursor=None) for order in orders},
+        "aria_sort": ARIA_SORT[sort],
+        "as_of": timezone.now(),
         "severities": Severity.choices,
         "dispositions": Disposition.choices,
         "filters": {name: request.GET.get(name, "") for name in FILTERS},
@@ -95,6 +109,7 @@ def show(request: HttpRequest) -> HttpResponse:
         "analysts": rights.analysts(),
         "snooze_days": steps.SNOOZE_DAYS,
         "back": request.get_full_path(),
+        "typed": kept_text.of(request, "many"),
         "undo": request.session.pop(steps.UNDO_KEY, None),
     }
     try:
@@ -118,11 +133,11 @@ def show(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/alerts/queue.html", context)
 
 
-def _asked(request: HttpRequest, tab: str) -> tuple[dict[str, Any], dict[str, str]]:
+def _asked(request: HttpRequest, tab: str, sort: str) -> tuple[dict[str, Any], dict[str, str]]:
     """The query as the API has it, and what is wrong with it, by name."""
     query = QueryDict(mutable=True)
     query.update(TABS[tab][1])
-    query["limit"] = str(ROWS)
+    query["limit"], query["order"] = str(ROWS), sort
     for name in (*FILTERS, "cursor"):
         if value := request.GET.get(name, "").strip():
             query[name] = value

@@ -14,14 +14,14 @@ from ...alerts import triage
 from ...alerts.models import Alert, AlertEvent, AlertState, Disposition, Step
 from ...review import customer, explanation, performance
 from ...review.explanation import Explanation
-from ...rules.evidence import Evidence, explained
+from ...rules.evidence import Evidence, explained, form_of
 from ...rules.models import Rule
 from ..lists import is_key
 from ..rules import links
 from ..rules.sentences import of_version
-from . import rights, shown, steps
+from . import kept_text, rights, shown, steps
 
-# Rows that the table shows; the others stand in the chart, and in the API.
+# Rows that the table shows at first; all of them where that is asked for.
 ROWS = 10
 # The line of amounts begins so long before the first of them, and ends so long after the last.
 BEFORE, AFTER = timedelta(days=7), timedelta(hours=12)
@@ -38,6 +38,8 @@ def show(request: HttpRequest, key: str) -> HttpResponse:
         raise Http404("There is no such alert.")
     found, events = explanation.explain(alert), explanation.events(alert)
     (row,) = shown.rows([alert])
+    snooze = customer.snooze_in_force(alert)
+    shows = len(found.evidence) if "all" in request.GET else ROWS
     may_look = request.user.has_perm("transactions.view_transaction")
     context = {
         **admin.site.each_context(request),
@@ -46,18 +48,20 @@ def show(request: HttpRequest, key: str) -> HttpResponse:
         "row": row,
         "found": found,
         "sentence": None if found.version is None else of_version(found.version),
-        "evidence": [_evidence(each, may_look) for each in found.evidence[:ROWS]],
-        "evidence_left_out": max(0, len(found.evidence) - ROWS),
+        "evidence": [_evidence(each, may_look) for each in found.evidence[:shows]],
+        "evidence_left_out": max(0, len(found.evidence) - shows),
+        "evidence_all": len(found.evidence),
         "hits_left_out": max(0, alert.hits - sum(each.hit is not None for each in found.evidence)),
         "suppressed": [(hit, explained(hit)) for hit in found.suppressed],
         "changed": sum(each.has_changed for each in found.evidence if each.hit is not None),
-        "events": shown.events(events),
+        "events": shown.events(alert, events),
         "others": shown.rows(customer.others(alert)),
-        "snooze": customer.snooze_in_force(alert),
+        "snooze": snooze,
         "dispositions": Disposition.choices,
         "snooze_days": steps.SNOOZE_DAYS,
         "analysts": rights.analysts(),
         **_may(request, alert, events),
+        **_typed(request, alert, is_snoozed=snooze is not None),
         **_of_user(alert, found, may_look),
         **_of_rule(request, alert),
     }
@@ -67,14 +71,16 @@ def show(request: HttpRequest, key: str) -> HttpResponse:
 def _may(request: HttpRequest, alert: Alert, events: list[AlertEvent]) -> dict[str, Any]:
     """What is offered to this user."""
     may, is_open = rights.may_change(request.user), alert.state != AlertState.CLOSED
+    is_own = alert.assignee_id == request.user.pk
     last = next((event for event in reversed(events) if event.before is not None), None)
     return {
         "may_change": may,
-        "may_claim": may and is_open and alert.assignee is None,
+        "may_claim": may and (alert.state == AlertState.OPEN and (is_own or alert.assignee is None)),
         "may_release": may and is_open and alert.assignee is not None,
+        "is_own": is_own,
         "may_close": may and is_open,
         "may_reopen": may and not is_open,
-        "may_snooze": may and alert.state != AlertState.OPEN,
+        "may_snooze": may and (is_own or alert.state != AlertState.OPEN),
         "undo": last
         if may
         and last is not None
@@ -82,7 +88,18 @@ def _may(request: HttpRequest, alert: Alert, events: list[AlertEvent]) -> dict[s
         and last.step not in (Step.UNDONE, Step.SNOOZED)
         and last.at > timezone.now() - triage.UNDO_FOR
         else None,
-        "undo_words": "" if last is None else shown.WORDS[Step(last.step)].format(text=last.text),
+        "undo_words": "" if last is None else shown.words(last),
+    }
+
+
+def _typed(request: HttpRequest, alert: Alert, *, is_snoozed: bool) -> dict[str, Any]:
+    """What was refused, for its form; for a note where that form is not offered any more."""
+    typed = kept_text.of(request, str(alert.pk))
+    closed = alert.state == AlertState.CLOSED
+    has_form = {"close": not closed, "release": not closed, "reopen": closed, "snooze": not is_snoozed}
+    return {
+        "typed": typed,
+        "note_typed": "" if has_form.get(typed.get("step", ""), True) else typed["reason"],
     }
 
 
@@ -110,19 +127,27 @@ def _of_user(alert: Alert, found: Explanation, may_look: bool) -> dict[str, Any]
 
 
 def _timeline(user: int, found: Explanation) -> dict[str, Any]:
-    """The user's amounts around the alert, those that made it marked."""
+    """The user's amounts around the alert, those that made it marked, and the window of its latest hit."""
     moments = [each.happened_at for each in found.evidence]
     made = {each.key for each in found.evidence}
     rows = customer.amounts(user, min(moments) - BEFORE, max(moments) + AFTER)
     return {
         "points": [
-            {"at": at.isoformat(), "amount": amount, "status": status, "made": key in made}
-            for key, at, amount, status in reversed(rows)
+            {"id": id, "at": at.isoformat(), "amount": amount, "status": status, "made": key in made}
+            for key, id, at, amount, status in reversed(rows)
         ],
-        "first": min(moments).isoformat(),
-        "last": max(moments).isoformat(),
+        "window": _window(found),
         "is_cut": len(rows) == customer.POINTS_MAX,
     }
+
+
+def _window(found: Explanation) -> dict[str, str] | None:
+    """Over which the rule counted up to its latest hit; None where it judges each transaction by itself."""
+    form = None if found.last is None else form_of(found.last.version)
+    if found.last is None or form is None or not form.window_s:
+        return None
+    end = found.last.happened_at
+    return {"from": (end - timedelta(seconds=form.window_s)).isoformat(), "to": end.isoformat()}
 
 
 def _of_rule(request: HttpRequest, alert: Alert) -> dict[str, Any]:

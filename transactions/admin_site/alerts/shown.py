@@ -1,12 +1,13 @@
 """What the pages of alerts say: an alert as a row, ages, and what a step was."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.urls import reverse
 from django.utils import timezone
 
+from ...alerts import story
 from ...alerts.models import Alert, AlertEvent, AlertState, Disposition, Step
 from ...review import explanation, queue
 from ..rules import links
@@ -23,8 +24,16 @@ WORDS = {
     Step.WOKEN: "ended the snooze",
     Step.UNDONE: "took the last step back",
 }
+# What the text of an undone step names.
+TAKEN_BACK = {
+    Step.CLAIMED.label: "claiming it",
+    Step.ASSIGNED.label: "giving it away",
+    Step.RELEASED.label: "putting it back into the queue",
+    Step.CLOSED.label: "closing it",
+    Step.REOPENED.label: "opening it again",
+}
 # Their text stands behind the words, in quotation marks.
-QUOTED = (Step.NOTED, Step.CLOSED, Step.REOPENED, Step.SNOOZED)
+QUOTED = (Step.NOTED, Step.RELEASED, Step.CLOSED, Step.REOPENED, Step.SNOOZED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +72,7 @@ class ShownAlert:
 def rows(alerts: Sequence[Alert]) -> list[ShownAlert]:
     """Alerts as rows, by two more statements however many there are."""
     names = links.names(alert.user for alert in alerts)
-    figures = explanation.figures_of(alert.pk for alert in alerts)
+    figures = explanation.headlines(alert.pk for alert in alerts)
     return [
         ShownAlert(alert, user_name(alert, names), figures.get(alert.pk, ""), page_of(alert))
         for alert in alerts
@@ -100,11 +109,21 @@ class ShownEvent:
     quoted: str
 
 
-def events(found: Iterable[AlertEvent]) -> list[ShownEvent]:
-    return [_event(event) for event in found]
+def events(alert: Alert, found: Sequence[AlertEvent]) -> list[ShownEvent]:
+    """Its events in words; `found` as `review.explanation` gives them."""
+    closed_as = story.dispositions(alert, found)
+    return [_event(event, closed_as.get(event.pk, "")) for event in found]
 
 
-def _event(event: AlertEvent) -> ShownEvent:
+def words(event: AlertEvent, disposition: str = "") -> str:
+    """What somebody did: "closed it as duplicate"."""
     step = Step(event.step)
-    words = WORDS[step].format(text=event.text)
-    return ShownEvent(event.at, event.by_name, words, event.text if step in QUOTED else "")
+    said = WORDS[step].format(text=event.text)
+    if step == Step.UNDONE and event.text in TAKEN_BACK:
+        said = f"took back {TAKEN_BACK[event.text]}"
+    return f"{said} as {Disposition(disposition).label.lower()}" if disposition else said
+
+
+def _event(event: AlertEvent, disposition: str) -> ShownEvent:
+    quoted = event.text if event.step in QUOTED else ""
+    return ShownEvent(event.at, event.by_name, words(event, disposition), quoted)

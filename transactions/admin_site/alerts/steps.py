@@ -17,7 +17,7 @@ from ...alerts.models import Alert, Snooze
 from ...review import steps
 from ...review.bodies import BULK_MAX
 from ..lists import is_key
-from . import rights
+from . import kept_text, rights
 
 # For how many days a snooze may be asked for by a click.
 SNOOZE_DAYS = (1, 7, 30, 90, triage.SNOOZE_DAYS_MAX)
@@ -48,6 +48,7 @@ def take(request: HttpRequest, alert: int, step: str) -> HttpResponse:
     said, wrong = _checked(request, form, request.POST.get("version", ""))
     if wrong:
         messages.error(request, f"Nothing has changed. {wrong}")
+        kept_text.keep(request, str(alert), step)
     else:
         try:
             _take(step, alert, _by(request), said)
@@ -55,6 +56,7 @@ def take(request: HttpRequest, alert: int, step: str) -> HttpResponse:
                 _snooze(alert, _by(request), said["version"] + 1, days, said["reason"])
         except triage.Refused as refused:
             messages.error(request, str(refused))
+            kept_text.keep(request, str(alert), step)
     return redirect("admin:alerts_alert_change", alert)
 
 
@@ -90,12 +92,13 @@ def take_many(request: HttpRequest) -> HttpResponse:
         messages.error(request, f"At most {BULK_MAX} alerts at once; nothing was done.")
         return redirect(back)
     form, _ = steps.STEPS["close" if step == "snooze" else step]
-    said, wrong = _checked(request, form, "1")
+    said, wrong = _checked(request, form, "1", "release_reason" if step == "release" else "reason")
     days = _days(request)
     if step == "snooze" and not days and not wrong:
         wrong = "Say for how long they are snoozed."
     if wrong:
         messages.error(request, f"Nothing has changed. {wrong}")
+        kept_text.keep(request, "many", step, chosen=True)
         return redirect(back)
     by = _by(request)
 
@@ -108,6 +111,8 @@ def take_many(request: HttpRequest) -> HttpResponse:
 
     done, refused = triage.each(chosen, one)
     _tell(request, step, done, refused)
+    if refused:
+        kept_text.keep(request, "many", step)
     return redirect(back)
 
 
@@ -135,10 +140,12 @@ def _snooze(alert: int, by: User, seen: int, days: int, reason: str) -> None:
     triage.snooze(alert, by, seen, until, reason[: triage.SNOOZE_REASON_CHARACTERS_MAX])
 
 
-def _checked(request: HttpRequest, form: type[Any], version: str) -> tuple[dict[str, Any], str]:
-    """What was typed, as the API takes it, and what is wrong with it."""
+def _checked(
+    request: HttpRequest, form: type[Any], version: str, reason: str = "reason"
+) -> tuple[dict[str, Any], str]:
+    """What was typed, as the API takes it, and what is wrong; `reason` is what the form calls that."""
     typed: dict[str, Any] = {name: request.POST.get(name, "") for name in TYPED}
-    typed["version"] = version
+    typed |= {"version": version, "reason": request.POST.get(reason, "")}
     if days := _days(request):
         typed["until"] = (timezone.now() + timedelta(days=days)).isoformat()
     wanted = form().fields

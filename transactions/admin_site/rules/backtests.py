@@ -14,6 +14,7 @@ from django.utils.dateparse import parse_date
 from django.views.decorators.http import require_POST
 
 from ...rules import backtest_runs
+from ...rules.backtest_result import named
 from ...rules.kinds.gaps import Unfit
 from ...rules.kinds.kind import Kind
 from ...rules.kinds.registry import read_kept
@@ -164,6 +165,7 @@ def _result(held: Backtest, request: HttpRequest) -> dict[str, Any]:
     may_look = request.user.has_perm("transactions.view_transaction")
     return {
         "result": result,
+        "recalled": [(named(each["disposition"] or ""), each) for each in result["alerts"]],
         "a_day": _a_day(result, days),
         "days_with_transactions": days,
         "beside_a_day": None if not result["beside"] else _a_day(result["beside"], days),

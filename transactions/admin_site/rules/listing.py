@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from ...alerts.models import Severity
+from ...review.performance import of_rules
 from ...rules import activity, documents
 from ...rules.kinds.registry import KINDS
 from ...rules.models import ClockCursor, Debt, Hit, Rule, Version, VersionState
@@ -20,6 +21,8 @@ from . import backtests, drafting, page, performance, rights, steps
 from .links import badge
 from .sentences import of_version, title_of
 
+# The days over which the list tells precision.
+PERFORMANCE_DAYS = 90
 _OF_RULE = Version.objects.filter(rule=OuterRef("pk"))
 
 
@@ -87,6 +90,11 @@ class RuleChangeList(BoundedChangeList):
         for rule in rules:
             rule.version = versions.get(rule.said_pk)
             rule.activity = None if found is None else found[rule.pk]
+        told = bounded_queries.in_time(
+            lambda: of_rules([rule.pk for rule in rules], PERFORMANCE_DAYS, overlaps=False)
+        )
+        for rule in rules:
+            rule.performance = None if told is None else told[rule.pk].all
 
 
 def _raised(hits: int, in_shadow: int) -> str:
@@ -98,7 +106,7 @@ def _raised(hits: int, in_shadow: int) -> str:
 class RuleAdmin(rights.SeenWithRules[Rule]):
     list_display = (
         "name", "severity_shown", "state_shown", "says",
-        "hits_7", "hits_30", "alerts_open", "last_hit", "wrong",
+        "hits_7", "hits_30", "alerts_open", "precision", "last_hit", "wrong",
     )  # fmt: skip
     list_filter = (StateFilter, "severity", KindFilter, AttentionFilter)
     lookups_allowed = frozenset({"state", "severity__exact", "kind", "look"})
@@ -184,6 +192,14 @@ class RuleAdmin(rights.SeenWithRules[Rule]):
     @admin.display(description="open alerts", empty_value="?")
     def alerts_open(self, rule: Any) -> str | None:
         return None if rule.activity is None else activity.in_words(rule.activity.open_alerts)
+
+    @admin.display(description=f"precision, {PERFORMANCE_DAYS} d", empty_value="?")
+    def precision(self, rule: Any) -> str | None:
+        """Of how many alerts, too; "–" where none was told true or false."""
+        found = rule.performance
+        if found is None:
+            return None
+        return "–" if found.precision is None else f"{100 * found.precision:.0f} % of {found.told:,}"
 
     @admin.display(description="last raised (UTC)", empty_value="?")
     def last_hit(self, rule: Any) -> str | None:

@@ -7,7 +7,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from ...alerts.models import Severity
-from ...rules.kinds.gaps import Unfit
+from ...rules.kinds.gaps import Choice, Unfit
 from ...rules.kinds.kind import Kind, RowFilter
 from ...rules.kinds.registry import KINDS, read, read_kept
 from ...rules.models import Version
@@ -27,8 +27,12 @@ def pieces(kind: Kind) -> list[tuple[str, bool]]:
 
 
 def sentence(kind: Kind) -> SafeString:
-    """The sentence, with what stands in its gaps in bold."""
-    made = (format_html("<strong>{}</strong>", text) if is_gap else text for text, is_gap in pieces(kind))
+    """The sentence, with what stands in its gaps in bold; a word that is chosen is one of its words."""
+    words = {made.name for made in fields(kind) if isinstance(made.metadata.get("gap"), Choice)}
+    made = (
+        format_html("<strong>{}</strong>", part.text) if part.gap and part.gap not in words else part.text
+        for part in kind.parts()
+    )
     return format_html_join("", "{}", ((each,) for each in made))
 
 

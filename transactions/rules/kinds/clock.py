@@ -103,6 +103,12 @@ class PendingTooLong(ClockKind):
         accepted = datetime.fromisoformat(figures["accepted_at"]).astimezone(UTC)
         return f"accepted at {accepted:%Y-%m-%d %H:%M} UTC, and pending {self.minutes:,} minutes later"
 
+    def headline(self, amount: int | None, figures: dict[str, Any]) -> str:
+        if amount is None:
+            return super().headline(amount, figures)
+        accepted = datetime.fromisoformat(figures["accepted_at"]).astimezone(UTC)
+        return f"{amount:,}, pending for over {self.minutes:,} minutes, since {accepted:%Y-%m-%d %H:%M} UTC"
+
     def sql(self, bound: Bound) -> str:
         conditions = "".join(f" AND {condition}" for condition in self.filter.conditions("t", bound))
         limit = bound.interval("limit", self.minutes * 60)

@@ -203,6 +203,14 @@ class Kind:
         """The lists that its gate asks for, by name."""
         return [] if self.filter.in_list is None else [self.filter.in_list]
 
+    def headline(self, amount: int | None, figures: dict[str, Any]) -> str:
+        """What matters of a hit in a few words, which may stand alone; "" where there is nothing to say.
+
+        `amount` is that of its transaction, None where it is about the whole system.
+        """
+        told = self.explain(figures) or ("" if amount is None else f"{amount:,}")
+        return told[:1].upper() + told[1:]
+
     def gate(self, bound: Bound) -> str:
         """A condition on a touched row, r, and bounds of its user, b: where it fails there is no hit.
 

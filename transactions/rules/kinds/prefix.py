@@ -111,6 +111,12 @@ class Deviation(PrefixKind):
     def explain(self, figures: dict[str, Any]) -> str:
         return f"the mean of the {figures['past']} before is {figures['mean']:,.2f}"
 
+    def headline(self, amount: int | None, figures: dict[str, Any]) -> str:
+        if amount is None:
+            return super().headline(amount, figures)
+        times = f"{amount / float(figures['mean']):,.1f} times the mean of the {figures['past']} before"
+        return f"{amount:,}, {times}, {figures['mean']:,.2f}"
+
     def past(self, before: str, bound: Bound) -> tuple[str, str, str]:
         return (
             "jsonb_build_object('mean', round(past.total / past.number, 2), 'past', past.number)",
@@ -152,6 +158,13 @@ class FirstOrDormant(PrefixKind):
         days = figures["asleep_days"]
         since = datetime.fromisoformat(figures["last_at"]).astimezone(UTC)
         return f"asleep for {days:,} day{'' if days == 1 else 's'}, since {since:%Y-%m-%d %H:%M} UTC"
+
+    def headline(self, amount: int | None, figures: dict[str, Any]) -> str:
+        if amount is None or not figures:
+            return super().headline(amount, figures)
+        if figures["last_at"] is None:
+            return f"{amount:,}, the first of this user"
+        return f"{amount:,}, {self.explain(figures)}"
 
     def past(self, before: str, bound: Bound) -> tuple[str, str, str]:
         # An aggregate gives one row where nothing was found, too.

@@ -93,6 +93,10 @@ class Listed(RowKind):
     def explain(self, figures: dict[str, Any]) -> str:
         return f"on the list “{self.list_name}” then"
 
+    def headline(self, amount: int | None, figures: dict[str, Any]) -> str:
+        told = f"by a user on the list “{self.list_name}”"
+        return f"{told[:1].upper()}{told[1:]}" if amount is None else f"{amount:,} {told}"
+
     def lists(self) -> list[tuple[str, str]]:
         return [("list_name", self.list_name), *super().lists()]
 
@@ -111,6 +115,11 @@ class ClockGap(RowKind):
     name: ClassVar[str] = "clock_gap"
     title: ClassVar[str] = "Accepted late"
     wording: ClassVar[str] = "A transaction is accepted more than {minutes} minutes after it happened"
+
+    def headline(self, amount: int | None, figures: dict[str, Any]) -> str:
+        told = self.explain(figures)
+        return f"{amount:,}, {told}" if amount is not None else super().headline(amount, figures)
+
     minutes: int = gap(Whole("the number of minutes", 1, MINUTES_MAX))
 
     def explain(self, figures: dict[str, Any]) -> str:

@@ -120,6 +120,10 @@ class BelowLimit(VelocityCount):
     limit: int = gap(Whole("the limit"))
     margin: int = gap(Whole("the margin"))
 
+    def headline(self, amount: int | None, figures: dict[str, Any]) -> str:
+        under = f"just under the limit of {self.limit:,}"
+        return f"{figures['count']:,} {under} within {WINDOW_WORDS[self.window]}"
+
     def check(self) -> None:
         super().check()
         if self.margin > self.limit:
@@ -153,3 +157,7 @@ class RapidRepeat(VelocityCount):
     wording: ClassVar[str] = "A user makes at least {count} transactions of the same amount within {window}"
     of_what: ClassVar[str] = "of the same amount"
     partition: ClassVar[str] = "m.user_id, m.amount"
+
+    def headline(self, amount: int | None, figures: dict[str, Any]) -> str:
+        of = self.of_what if amount is None else f"of {amount:,} each"
+        return f"{figures['count']:,} {of} within {WINDOW_WORDS[self.window]}"

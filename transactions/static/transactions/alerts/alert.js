@@ -2,47 +2,103 @@
 import * as format from "../dashboard/format.js";
 import { ChartCard } from "../dashboard/chart_card.js";
 
-const COLOURS = { made: "#dc2626", other: "#7c6fd6" };
+const COLOURS = { made: "#dc2626", other: "#7c6fd6", window: "rgba(220, 38, 38, 0.12)" };
+// Amounts that lie further apart than this are shown by their digits, or the small ones lie on the axis.
+const APART = 50;
+const LABEL_PX = 105;
 const timeline = document.getElementById("timeline");
 if (timeline) draw(JSON.parse(timeline.textContent));
 
-document.addEventListener("keydown", (event) => {
-  if (event.target.closest("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.key === "c") document.getElementById("claim")?.click();
-});
+// --- Keys: the queue has left its rows and where it was.
+const QUEUE = "alertsQueue";
+const { rows = [], at: queue = null } = JSON.parse(sessionStorage.getItem(QUEUE) ?? "{}");
+const back = document.getElementById("queue");
+const dialog = document.getElementById("keys");
+if (queue) back.href = queue;
 
-function draw({ points }) {
+function go(step) {
+  const here = rows.indexOf(location.pathname);
+  if (here >= 0 && rows[here + step]) location.assign(rows[here + step]);
+}
+
+const KEYS = {
+  c: () => document.getElementById("claim")?.click(),
+  j: () => go(1),
+  k: () => go(-1),
+  u: () => back.click(),
+  "?": () => dialog.showModal(),
+};
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input, select, textarea, dialog");
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || !(event.key in KEYS)) return;
+  event.preventDefault();
+  KEYS[event.key]();
+});
+document.getElementById("keys-button").addEventListener("click", () => dialog.showModal());
+
+function draw({ points, window: span }) {
   format.setZone("UTC");
-  const at = ({ at, amount }) => ({ x: Date.parse(at), y: amount });
+  const amounts = points.map(({ amount }) => amount);
+  const most = Math.max(...amounts, 1), least = Math.max(1, Math.min(...amounts));
+  const byDigits = most / least > APART;
+  // Nothing has no digits.
+  const at = ({ at, amount }) => ({ x: Date.parse(at), y: byDigits ? Math.max(1, amount) : amount, amount });
   const set = (label, found, colour, pointStyle, radius) => ({
     label, data: found.map(at), backgroundColor: colour, borderColor: colour, pointStyle, pointRadius: radius, pointHoverRadius: radius + 1,
   });
   const moments = points.map(({ at }) => Date.parse(at));
   const first = Math.min(...moments), last = Math.max(...moments);
   const margin = Math.max(1000, (last - first) / 50);
+  const [min, max] = [first - margin, last + margin];
   const card = new ChartCard("amounts", () => ({
     type: "scatter",
     data: { datasets: [
       set("made it", points.filter(({ made }) => made), COLOURS.made, "circle", 4),
       set("other transactions", points.filter(({ made }) => !made), COLOURS.other, "crossRot", 4),
+      ...(span ? [shade(Math.max(min, Date.parse(span.from)), Math.min(max, Date.parse(span.to)), most * 1.2)] : []),
     ] },
     options: {
       plugins: {
         legend: { align: "end", labels: { usePointStyle: true, boxHeight: 6, boxWidth: 8 } },
-        tooltip: { callbacks: { label: ({ raw }) => `${format.moment(raw.x)}: ${format.whole(raw.y)}` } },
+        tooltip: { filter: ({ raw }) => raw.amount !== undefined, callbacks: { label: ({ raw }) => `${format.moment(raw.x)}: ${format.whole(raw.amount)}` } },
       },
       scales: {
-        x: { type: "linear", min: first - margin, max: last + margin, grid: { display: false }, ticks: { maxTicksLimit: 7, maxRotation: 0, includeBounds: false, callback: day }, title: { display: false } },
-        y: { beginAtZero: true, ticks: { maxTicksLimit: 5, callback: (value) => format.decimal(value, 0) }, title: { display: false } },
+        x: { type: "linear", min, max, grid: { display: false }, afterBuildTicks: spread, ticks: { autoSkip: false, maxRotation: 0, callback: label }, title: { display: false } },
+        y: {
+          type: byDigits ? "logarithmic" : "linear", beginAtZero: !byDigits, max: most * 1.2, title: { display: false },
+          ticks: { maxTicksLimit: 5, callback: (value) => (byDigits && Math.log10(value) % 1 ? "" : format.decimal(value, 0)) },
+        },
       },
     },
   }));
   card.show(
-    points, ["Happened (UTC)", "Amount", "Status", "Made the alert"],
-    points.map(({ at, amount, status, made }) => [format.moment(at), amount, status, made ? "yes" : "no"]), "No transaction of that time is stored.",
+    points, ["Transaction", "Happened (UTC)", "Amount", "Status", "Made the alert"],
+    points.map(({ id, at, amount, status, made }) => [id, format.moment(at), amount, status, made ? "yes" : "no"]), "No transaction of that time is stored.",
   );
 }
 
-function day(value) {
-  return new Date(value).toLocaleString("en-GB", { timeZone: "UTC", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+// The window of the rule, up to the latest hit, behind the points.
+function shade(from, to, top) {
+  return {
+    label: "window of the rule", type: "line", data: [{ x: from, y: top }, { x: to, y: top }], fill: "start", order: 1,
+    backgroundColor: COLOURS.window, borderWidth: 0, pointRadius: 0, pointHitRadius: 0, pointStyle: "rect",
+  };
+}
+
+// As many ticks as have room, as far from each other.
+function spread(axis) {
+  const count = Math.min(7, Math.max(2, Math.floor(axis.chart.width / LABEL_PX)));
+  const step = (axis.max - axis.min) / count;
+  axis.ticks = Array.from({ length: count }, (_, k) => ({ value: axis.min + step * (k + 0.5) }));
+}
+
+// Days, with the minute where a day has several ticks, with the second where a minute has; none twice.
+function label(value, place, ticks) {
+  const step = ticks.length > 1 ? ticks[1].value - ticks[0].value : Infinity;
+  const text = (at) => new Date(at).toLocaleString("en-GB", {
+    timeZone: "UTC", ...(step < 60_000 ? { second: "2-digit" } : { day: "numeric", month: "short" }),
+    ...(step < 2 * 86_400_000 ? { hour: "2-digit", minute: "2-digit" } : {}),
+  });
+  const told = text(value);
+  return place > 0 && told === text(ticks[place - 1].value) ? "" : told;
 }

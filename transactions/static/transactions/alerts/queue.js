@@ -1,9 +1,16 @@
-// The queue by keys and in bulk. Without JavaScript the rows open by their links.
+// The queue by keys and in bulk, and a hint at what is new. Without JavaScript the rows open by their links.
+import { poll } from "../dashboard/figures.js";
+
 const rows = [...document.querySelectorAll("tr[data-alert]")];
 const form = document.getElementById("many");
 const all = document.getElementById("all");
 const keys = document.getElementById("keys");
 const boxes = rows.map((row) => row.querySelector("input[name=alert]")).filter(Boolean);
+// What the page of an alert goes through by keys, and goes back to.
+sessionStorage.setItem("alertsQueue", JSON.stringify({
+  at: location.pathname + location.search, rows: rows.map((row) => new URL(row.querySelector(".what a").href).pathname),
+}));
+const TITLE = document.title;
 let here = -1;
 
 const chosen = () => boxes.filter((box) => box.checked);
@@ -75,3 +82,18 @@ for (const menu of document.querySelectorAll("details.confirm")) {
   });
 }
 count();
+
+// Alerts that were opened since the page was made: nothing moves under the hands of who reads, so they are
+// shown when that is asked for.
+const hint = document.getElementById("new-alerts");
+const since = new Set();
+// The dashboard asks less often: frames tell it what is new.
+const AGAIN_S = 5;
+poll(hint.dataset.alerts, (body) => {
+  for (const moment of body.opened_lately) if (Date.parse(moment) > Date.parse(hint.dataset.asOf)) since.add(moment);
+  if (since.size === 0) return;
+  const told = `${since.size.toLocaleString("en")} new alert${since.size === 1 ? "" : "s"}`;
+  hint.querySelector("span").textContent = told;
+  hint.hidden = false;
+  document.title = `(${since.size}) ${TITLE}`;
+}, () => {}, AGAIN_S);

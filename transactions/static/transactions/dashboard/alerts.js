@@ -14,7 +14,7 @@ const word = (severity) => severity[0] + severity.slice(1).toLowerCase();
 
 // A sound at each new alert, only if it is asked for; the browser remembers it.
 const SOUND = "alertsSound";
-let newestKnown = null;
+let latestKnown = null;
 if (at("alerts-sound")) {
   at("alerts-sound").checked = localStorage.getItem(SOUND) === "on";
   at("alerts-sound").addEventListener("change", () => {
@@ -33,14 +33,14 @@ function sound() {
   tone.addEventListener("ended", () => audio.close());
 }
 
-function heard(newest) {
-  const key = newest.length ? newest[0].id : 0;
-  if (newestKnown !== null && key > newestKnown && at("alerts-sound").checked) sound();
-  newestKnown = Math.max(key, newestKnown ?? 0);
+function heard(openedLately) {
+  const latest = openedLately.length ? Date.parse(openedLately[0]) : 0;
+  if (latestKnown !== null && latest > latestKnown && at("alerts-sound").checked) sound();
+  latestKnown = Math.max(latest, latestKnown ?? 0);
 }
 
 // Frames and answers overtake each other: false for one that is older than what is shown.
-export function showAlerts({ as_of: asOf, open, overdue, by_severity: bySeverity, complete, newest }) {
+export function showAlerts({ as_of: asOf, open, overdue, by_severity: bySeverity, complete, gravest, opened_lately: openedLately }) {
   if (Date.parse(asOf) < shownAsOf) return false;
   shownAsOf = Date.parse(asOf);
   const count = `${format.whole(open)}${complete ? "" : "+"}`;
@@ -48,8 +48,8 @@ export function showAlerts({ as_of: asOf, open, overdue, by_severity: bySeverity
   document.title = open ? `(${count}) ${TITLE}` : TITLE;
   at("alerts-empty").hidden = open > 0;
   at("alerts-grave").replaceChildren(...GRAVE_FIRST.filter((name) => bySeverity[name]).map((name) => badge(name, `${format.whole(bySeverity[name])} ${word(name).toLowerCase()}`)));
-  heard(newest);
-  at("alerts-newest").replaceChildren(...newest.map(line));
+  heard(openedLately);
+  at("alerts-gravest").replaceChildren(...gravest.map(line));
   return true;
 }
 
@@ -59,7 +59,7 @@ export function failAlerts(why, _, status) {
   // The right was taken away: what was shown goes too.
   document.title = TITLE;
   at("alerts-grave").replaceChildren();
-  at("alerts-newest").replaceChildren();
+  at("alerts-gravest").replaceChildren();
 }
 
 // Said only where it is news: a screen reader hears it each time.

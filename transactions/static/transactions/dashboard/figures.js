@@ -4,14 +4,15 @@ const TIMEOUT_MS = 15_000;
 // Until the server says how often, and while it says nothing.
 const POLL_S = 5;
 
-// Calls `told` with each answer and `failed` with why there is none, what the server said, and its status.
-export function poll(url, told, failed) {
+// Calls `told` with each answer and `failed` with why there is none, what the server said, and its status;
+// every so many seconds, or as often as the server says.
+export function poll(url, told, failed, every = null) {
   let timer = 0, again = POLL_S;
   const ask = async () => {
     clearTimeout(timer);
     timer = 0;
     if (!document.hidden) await once(url, (body) => {
-      again = body.again_seconds;
+      again = every ?? body.again_seconds;
       told(body);
     }, failed);
     clearTimeout(timer);

@@ -1,0 +1,45 @@
+"""The transactions of an alert as a CSV file, with their ids: evidence for a case."""
+
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from psycopg2.errors import QueryCanceled
+
+from ...alerts.models import Alert
+from ...audit.actions import Action
+from ...audit.entries import note
+from ...review import explanation
+from ...rules.evidence import explained
+from .. import exports
+from . import rights
+
+COLUMNS = ("transaction_id", "user_id", "amount", "status", "status_now", "created_at", "hit", "why")
+TOO_SLOW = "It takes too long to find them. Ask the API for the alert: it tells the latest."
+
+
+def show(request: HttpRequest, alert: int) -> HttpResponse:
+    """All that made it, the latest first; noted in the audit trail."""
+    rights.demand(rights.may_view(request.user))
+    held = get_object_or_404(Alert, pk=alert)
+    try:
+        found = explanation.everything(held)
+    except OperationalError as error:
+        if not isinstance(error.__cause__, QueryCanceled):
+            raise
+        return HttpResponse(TOO_SLOW, status=503, content_type="text/plain; charset=utf-8")
+    name = f"alert {held.pk}"
+    note(Action.EXPORTED, name, rows=len(found))
+    rows = [
+        (
+            each.transaction_id,
+            held.user,
+            each.amount,
+            each.status,
+            "gone" if each.is_gone else each.status_now,
+            each.happened_at,
+            "no" if each.hit is None else "yes",
+            "" if each.hit is None else explained(each.hit),
+        )
+        for each in found
+    ]
+    return exports.file_of([COLUMNS, *rows], name)
