@@ -129,7 +129,7 @@ def test_the_end_of_an_alarm_is_told_in_plain_words() -> None:
     mail.send()
     began, over = outgoing.outbox
     assert over.subject == "[Transaction monitor] Alarm over: The queue is full."
-    assert re.search(r"Since \S+ \d\d:\d\d:\d\d UTC. Over since \S+ \d\d:\d\d:\d\d UTC.", over.body)
+    assert re.search(r"Since \S+ \d\d:\d\d:\d\d UTC. Over since \S+ \d\d:\d\d:\d\d UTC.", str(over.body))
     assert "/admin/#alarms" in began.body
 
 
