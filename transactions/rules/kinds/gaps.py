@@ -98,7 +98,7 @@ class Factor(Gap):
         return number
 
     def schema(self) -> dict[str, Any]:
-        # `multipleOf` would refuse 2.3: among binary fractions, which most validators reckon in, it is no
+        # A step of 0.01 would refuse 2.3: among binary fractions, which most validators reckon in, it is no
         # multiple of a hundredth.
         bounds = {"minimum": float(self.least), "maximum": float(self.most)}
         return {"type": "number", **bounds, "description": "With up to two decimals."}
