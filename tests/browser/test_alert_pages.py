@@ -152,6 +152,22 @@ def test_an_alert_comes_and_goes_by_frames_alone(
     assert len(asked) == 2, asked
 
 
+def test_the_queue_tells_what_is_new_and_shows_it_when_that_is_asked_for(
+    page: Page, server: str, people: list[User], root: User
+) -> None:
+    burst_rule()
+    page.goto(server + QUEUE)
+    hint = page.locator("#new-alerts")
+    expect(hint).to_be_hidden()
+    post_burst(server, people[0], "first")
+    expect(hint).to_contain_text("1 new alert")
+    expect(page).to_have_title(re.compile(r"^\(1\) "))
+    expect(page.locator("tr[data-alert]")).to_have_count(0)
+    hint.get_by_role("link", name="Show").click()
+    expect(page.locator("tr[data-alert]")).to_have_count(1)
+    expect(hint).to_be_hidden()
+
+
 @pytest.fixture
 def filled(server: str, people: list[User], root: User) -> list[str]:
     """Alerts in every state, with whatever can stand on their pages; the paths of these."""
