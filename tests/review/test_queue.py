@@ -97,7 +97,7 @@ def test_pages_follow_each_other_without_a_gap_or_a_double(
         ("assignee=nobody", {"assignee": ["There is no such account."]}),
         ("order=due&closed=true", {"order": ["What is closed is due no more: order by newest."]}),
         ("cursor=abc", {"cursor": ["This is no cursor of this list."]}),
-        ("user=999999", {"user": ['Invalid pk "999999" - object does not exist.']}),
+        ("user=999999", {"user": ['The user "999999" does not exist.']}),
         (
             "from=yesterday",
             {
