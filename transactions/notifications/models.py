@@ -147,7 +147,7 @@ class Endpoint(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.description or self.url
+        return self.called
 
     @property
     def is_signed(self) -> bool:
@@ -156,7 +156,7 @@ class Endpoint(models.Model):
 
     @property
     def called(self) -> str:
-        """Its name where the URL has no place, which may hold a secret."""
+        """Its name everywhere but on its own page: the URL may hold a secret."""
         return self.description or f"webhook {self.pk}"
 
 
