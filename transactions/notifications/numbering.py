@@ -55,17 +55,20 @@ OLD = f"""
      ORDER BY made_at LIMIT {REMOVED_AT_ONCE}
 """
 # Purpose: no message is left, and no place is given twice.
+EMPTIED = f"{MESSAGE}, {DELIVERY}, {Attempt._meta.db_table}"
 EMPTY = f"""
-    TRUNCATE {MESSAGE}, {DELIVERY}, {Attempt._meta.db_table}; UPDATE {NUMBERING} SET removed_to = last
+    TRUNCATE {EMPTIED}; UPDATE {NUMBERING} SET removed_to = last
 """
+# What whoever empties them holds: who gives places has the row, and waits for messages.
+TABLES = f"{EMPTIED}, {NUMBERING}"
 
 
 def number() -> int:
-    """Gives places to what is committed and due; how many it were. Raises django.db.Error."""
+    """Gives places to what is committed and due, to some of it; how many it were. Raises django.db.Error."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(HOLD)
         (last,) = cursor.fetchone()
-        cursor.execute(GIVE, {"last": last})
+        cursor.execute(GIVE, {"last": last, "rows": ROWS_AT_ONCE})
         return int(cursor.fetchone()[0]) - int(last)
 
 
