@@ -1,7 +1,9 @@
 """Names that differ in upper and lower case alone are one name, however they come in."""
 
 import json
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -83,7 +85,7 @@ def test_postgresql_says_which_letters_are_the_same(name: str, other: str) -> No
     changes.make_list(name, "")
     another = changes.create("Another", **LARGE, author=None, severity="LOW", description="")
     text = json.dumps({"rules": [{"name": other, **LARGE}]})
-    steps = (
+    steps: tuple[Callable[[], Any], ...] = (
         partial(changes.create, other, **LARGE, author=None, severity="LOW", description=""),
         partial(changes.make_list, other, ""),
         partial(changes.rename, another, other),
