@@ -316,3 +316,18 @@ def test_who_may_not_see_alerts_sees_no_snoozes(client: Client, people: list[Use
     client.force_login(User.objects.create_user("eve", is_staff=True))
     assert client.get(f"{QUEUE}snoozes/").status_code == 403
     assert client.post(f"{QUEUE}snoozes/1/end/").status_code == 403
+
+
+def test_what_is_not_snoozed_is_not_closed_either(ann: tuple[Client, User], people: list[User]) -> None:
+    alert = open_alert(people[0])
+    triage.claim(alert.pk, ann[1], 1)
+    triage.snooze(alert.pk, ann[1], 2, datetime.now(UTC) + timedelta(days=3), "Travels.")
+    alert.refresh_from_db()
+    told = many(ann[0], "snooze", alert, disposition="EXPECTED", reason="Travels.", days="7")
+    assert f"Alert {alert.pk}: It is snoozed already" in told
+    alert.refresh_from_db()
+    assert (alert.state, alert.version) == ("IN_REVIEW", 3)
+    told = step(ann[0], alert, "close", version="3", disposition="EXPECTED", reason="Travels.", days="30")
+    assert "It is snoozed already" in told
+    alert.refresh_from_db()
+    assert (alert.state, alert.version) == ("IN_REVIEW", 3)

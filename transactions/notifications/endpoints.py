@@ -174,8 +174,10 @@ def test(endpoint: int) -> Delivery:
             data={"text": "A test message.", "link": outbox.link("/admin/")},
             is_private=True,
         )
+        delivery = Delivery.objects.create(endpoint=held, message=message)
+        # Last: whoever commits an entry of the trail waits for nobody's row.
         note(Action.WEBHOOK_TESTED, held.called, target_id=held.pk, message=message.webhook_id)
-        return Delivery.objects.create(endpoint=held, message=message)
+        return delivery
 
 
 def send_again(endpoint: int, delivery: int) -> Delivery:
@@ -194,7 +196,11 @@ def send_again(endpoint: int, delivery: int) -> Delivery:
 
 
 def _on(endpoint: int) -> Endpoint:
-    held = Endpoint.objects.get(pk=endpoint)
+    """An endpoint that is on, held: nobody switches it off, or removes it, meanwhile.
+
+    Raises EndpointRefused, Endpoint.DoesNotExist.
+    """
+    held = Endpoint.objects.select_for_update().get(pk=endpoint)
     if held.off:
         raise EndpointRefused("It is off: switch it on first.")
     return held

@@ -17,8 +17,9 @@ from .models import Attempt, Delivery, DeliveryState, Endpoint, Message, Numberi
 MESSAGE, NUMBERING = Message._meta.db_table, Numbering._meta.db_table
 ENDPOINT, DELIVERY = Endpoint._meta.db_table, Delivery._meta.db_table
 
-# Messages that are given places at once.
-AT_ONCE = 1_000
+# Messages that are given places at once, and rows that this may make: one for each message and endpoint. The
+# next come a moment later, and others who wait for the row of places meanwhile have their turn.
+AT_ONCE, ROWS_AT_ONCE = 1_000, 20_000
 # Messages and what became of them are kept so long, and removed so many at once.
 KEPT_DAYS, REMOVED_AT_ONCE = 30, 1_000
 
@@ -35,7 +36,9 @@ GIVE = f"""
     WITH waiting AS (
         SELECT id, row_number() OVER (ORDER BY id) AS place FROM (
             SELECT id FROM {MESSAGE}
-             WHERE position IS NULL AND NOT is_private AND not_before <= now() ORDER BY id LIMIT {AT_ONCE}
+             WHERE position IS NULL AND NOT is_private AND not_before <= now() ORDER BY id
+             LIMIT (SELECT greatest(1, least({AT_ONCE}, %(rows)s / greatest(1, count(*))))
+                      FROM {ENDPOINT} WHERE off = '')
                FOR UPDATE SKIP LOCKED) w),
     placed AS (
         UPDATE {MESSAGE} m SET position = %(last)s + w.place, told_at = clock_timestamp()
@@ -55,17 +58,20 @@ OLD = f"""
      ORDER BY made_at LIMIT {REMOVED_AT_ONCE}
 """
 # Purpose: no message is left, and no place is given twice.
+EMPTIED = f"{MESSAGE}, {DELIVERY}, {Attempt._meta.db_table}"
 EMPTY = f"""
-    TRUNCATE {MESSAGE}, {DELIVERY}, {Attempt._meta.db_table}; UPDATE {NUMBERING} SET removed_to = last
+    TRUNCATE {EMPTIED}; UPDATE {NUMBERING} SET removed_to = last
 """
+# What whoever empties them holds: who gives places has the row, and waits for messages.
+TABLES = f"{EMPTIED}, {NUMBERING}"
 
 
 def number() -> int:
-    """Gives places to what is committed and due; how many it were. Raises django.db.Error."""
+    """Gives places to what is committed and due, to some of it; how many it were. Raises django.db.Error."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(HOLD)
         (last,) = cursor.fetchone()
-        cursor.execute(GIVE, {"last": last})
+        cursor.execute(GIVE, {"last": last, "rows": ROWS_AT_ONCE})
         return int(cursor.fetchone()[0]) - int(last)
 
 
