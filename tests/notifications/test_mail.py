@@ -1,5 +1,6 @@
 """Mail: what is critical at once, the rest as a digest, to those who want it, and nothing twice."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ from django.core.mail.backends.locmem import EmailBackend
 
 from transactions.alerts.grouping import Raised, group
 from transactions.notifications import alarms, mail, numbering
-from transactions.notifications.models import MailPlace, Message, Recipient
+from transactions.notifications.models import MailPlace, Message, Numbering, Recipient
 from transactions.stores.postgres_session import Session
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -122,3 +123,51 @@ def test_two_workers_do_not_send_the_same_mail() -> None:
     MailPlace.objects.update(leased_until=datetime.now(UTC))
     mail.send()
     assert len(sent()) == 2
+
+
+def test_what_nobody_is_mailed_of_is_not_looked_through_again() -> None:
+    opened("LOW")
+    alarms.note({"flush": "No flush for 45 s."})
+    numbering.number()
+    Recipient.objects.all().delete()
+    MailPlace.objects.update(sent_at=datetime.now(UTC) - timedelta(minutes=16))
+    mail.send()
+    opened("MEDIUM")
+    mail.send_at_once()
+    last = Numbering.objects.get().last
+    places = dict(MailPlace.objects.values_list("name", "position"))
+    assert places == {"at once": last, "digest": last - 1}
+
+
+def test_a_digest_waits_only_after_a_digest() -> None:
+    """Nor for a look that found nothing for it."""
+    MailPlace.objects.update(sent_at=datetime.now(UTC) - timedelta(minutes=16))
+    opened("CRITICAL")
+    mail.send()
+    outgoing.outbox.clear()
+    opened("LOW")
+    mail.send()
+    assert sent() == [("[Transaction monitor] 1 new alert", ["all@example.org"])]
+
+
+def test_a_worker_whose_lease_is_over_stops_and_leaves_the_lease_of_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened("CRITICAL", 7)
+    opened("CRITICAL", 8)
+    Recipient.objects.filter(address="grave@example.org").delete()
+    next_lease = datetime.now(UTC) + timedelta(minutes=5)
+    send_messages = EmailBackend.send_messages
+
+    def slow(self: EmailBackend, messages: Any) -> int:
+        """So slow that the lease is over, and another worker has taken over."""
+        time.sleep(0.2)
+        MailPlace.objects.filter(pk="at once").update(leased_until=next_lease)
+        return send_messages(self, messages)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mail, "SENDING_FOR", timedelta(seconds=0.1))
+        patch.setattr(EmailBackend, "send_messages", slow)
+        assert mail.send_at_once() == 1
+    assert len(sent()) == 1
+    assert MailPlace.objects.get(pk="at once").leased_until == next_lease

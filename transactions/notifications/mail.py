@@ -1,8 +1,8 @@
 """Mail: what is critical, and the system's own alarms, at once; all other new alerts as a digest.
 
 A mail names the rule and says how grave it is, with a link: no amounts, and nothing of a transaction. Each
-kind has a place in the order of messages, which moves on once a mail is sent: so a mail server that is away
-loses nothing, and what is older than a day by then is left out.
+kind has a place in the order of messages, which moves on once a mail is sent, and over what nobody is mailed
+of: so a mail server that is away loses nothing, and what is older than a day by then is left out.
 """
 
 import logging
@@ -25,8 +25,9 @@ from .models import MailPlace, Message, MessageType, Numbering, Recipient
 log = logging.getLogger(__name__)
 
 DIGEST_EVERY = timedelta(minutes=15)
-# Longer than any mail takes; where a worker was killed, nobody sends for so long.
-LEASE = timedelta(minutes=5)
+# A worker begins another mail for so long. Its lease is longer than that and one mail; where a worker was
+# killed, nobody sends until that is over.
+SENDING_FOR, LEASE = timedelta(minutes=2), timedelta(minutes=5)
 # What could not be mailed for so long is old news; the pages have it.
 TOLD_FOR = timedelta(days=1)
 AT_ONCE_MAX, DIGEST_MAX, LISTED_MAX = 20, 5_000, 50
@@ -59,11 +60,16 @@ def send_at_once() -> int:
     with _held("at once") as place:
         if place is None:
             return 0
+        last, until = _last(), timezone.now() + SENDING_FOR
         messages = list(_since(place, _SYSTEM | _CRITICAL)[:AT_ONCE_MAX])
         recipients = list(Recipient.objects.order_by("pk"))
-        for message in messages:
+        for count, message in enumerate(messages):
+            if timezone.now() > until:
+                return count
             _mail([each.address for each in recipients if _wants(each, message)], *_one(message))
             _move(place, message)
+        if len(messages) < AT_ONCE_MAX:
+            _pass(place, last)
         return len(messages)
 
 
@@ -72,6 +78,7 @@ def send_digest() -> int:
     with _held("digest") as place:
         if place is None or place.sent_at > timezone.now() - DIGEST_EVERY:
             return 0
+        last = _last()
         messages = list(_since(place, _OTHERS)[:DIGEST_MAX])
         for recipient in Recipient.objects.order_by("pk") if messages else []:
             wanted = [message for message in messages if _wants(recipient, message)]
@@ -79,6 +86,8 @@ def send_digest() -> int:
                 _mail([recipient.address], *_digest(wanted))
         if messages:
             _move(place, messages[-1])
+        if len(messages) < DIGEST_MAX:
+            _pass(place, last)
         return len(messages)
 
 
@@ -101,18 +110,24 @@ def _held(name: str) -> Iterator[MailPlace | None]:
     While it is held no transaction is open: mail servers take their time.
     """
     if not MailPlace.objects.filter(pk=name).exists():
-        last = Numbering.objects.filter(pk=1).values_list("last", flat=True).first() or 0
         long_ago = timezone.now() - DIGEST_EVERY
-        MailPlace.objects.get_or_create(pk=name, defaults={"position": last, "sent_at": long_ago})
+        MailPlace.objects.get_or_create(pk=name, defaults={"position": _last(), "sent_at": long_ago})
     now = timezone.now()
+    lease = now + LEASE
     free = MailPlace.objects.filter(Q(leased_until=None) | Q(leased_until__lt=now), pk=name)
-    if not free.update(leased_until=now + LEASE):
+    if not free.update(leased_until=lease):
         yield None
         return
     try:
         yield MailPlace.objects.get(pk=name)
     finally:
-        MailPlace.objects.filter(pk=name).update(leased_until=None)
+        # Not that of another worker, who took over once this one's was past.
+        MailPlace.objects.filter(pk=name, leased_until=lease).update(leased_until=None)
+
+
+def _last() -> int:
+    """The last place that was given: whatever comes later has a later one."""
+    return Numbering.objects.filter(pk=1).values_list("last", flat=True).first() or 0
 
 
 def _since(place: MailPlace, which: Q) -> QuerySet[Message]:
@@ -125,6 +140,11 @@ def _move(place: MailPlace, last: Message) -> None:
     MailPlace.objects.filter(pk=place.pk, position__lt=last.position).update(
         position=last.position, sent_at=timezone.now()
     )
+
+
+def _pass(place: MailPlace, last: int) -> None:
+    """Of nothing up to `last` anybody is to be mailed any more: it is not looked through again."""
+    MailPlace.objects.filter(pk=place.pk, position__lt=last).update(position=last)
 
 
 def _wants(recipient: Recipient, message: Message) -> bool:
