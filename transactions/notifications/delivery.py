@@ -73,11 +73,15 @@ SELECT_DUE = f"""
      WHERE d.endpoint_id = %s AND d.state = 'WAITING' AND d.due_at <= now()
      ORDER BY m.position NULLS FIRST, d.id LIMIT {TURN_MESSAGES}
 """
-# Purpose: what came of an attempt.
+# Purpose: what came of an attempt. What somebody has sent again since it began stays due as it is: it has
+# another number of attempts by then.
+_IS_AS_READ = "attempts = %(attempts)s - 1"
 NOTE = f"""
     WITH noted AS (
-        UPDATE {DELIVERY} SET state = %(state)s, attempts = attempts + 1,
-               due_at = now() + %(wait_s)s * interval '1 second'
+        UPDATE {DELIVERY}
+           SET state = CASE WHEN {_IS_AS_READ} THEN %(state)s ELSE state END,
+               due_at = CASE WHEN {_IS_AS_READ} THEN now() + %(wait_s)s * interval '1 second' ELSE due_at END,
+               attempts = CASE WHEN {_IS_AS_READ} THEN %(attempts)s ELSE attempts END
          WHERE id = %(delivery)s RETURNING id)
     INSERT INTO {ATTEMPT} (delivery_id, at, status, error, answer, milliseconds)
     SELECT id, clock_timestamp(), %(status)s, %(error)s, %(answer)s, %(milliseconds)s FROM noted
@@ -261,6 +265,7 @@ def _note(delivery: int, attempts: int, outcome: Reply) -> None:
         wait = wait_s(attempts, outcome.retry_after_s)
     noted: dict[str, Any] = {
         "delivery": delivery,
+        "attempts": attempts,
         "state": state.value,
         "wait_s": wait,
         "status": outcome.status,

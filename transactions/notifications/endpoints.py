@@ -94,7 +94,7 @@ def cut(url: str) -> str:
 
 
 def change(endpoint: int, **fields: Any) -> Endpoint:
-    """Gives it another url, description or types, each checked already.
+    """Gives it another url, description or types, each checked already. What waits goes to another URL at once.
 
     Raises Endpoint.DoesNotExist, NoKey.
     """
@@ -106,6 +106,8 @@ def change(endpoint: int, **fields: Any) -> Endpoint:
         for name, value in fields.items():
             setattr(held, name, value)
         held.save(update_fields=list(fields))
+        if "url" in fields:
+            _send_now(held)
     return held
 
 
@@ -125,6 +127,7 @@ def rotate(endpoint: int) -> tuple[Endpoint, str]:
             signing.decrypt(held.secret)
         except signing.KeyLost:
             held.old_secret, held.old_secret_until = "", None
+            _send_now(held)
         held.secret = kept
         held.save(update_fields=["secret", "old_secret", "old_secret_until"])
     return held, secret
@@ -142,13 +145,14 @@ def switch_off(endpoint: int) -> Endpoint:
 
 
 def switch_on(endpoint: int) -> Endpoint:
-    """From now on it is sent messages again, and those that still wait. Raises EndpointRefused."""
+    """From now on it is sent messages again, at once those that still wait. Raises EndpointRefused."""
     with transaction.atomic():
         held = Endpoint.objects.select_for_update().get(pk=endpoint)
         if not held.off:
             raise EndpointRefused("It is on already.")
         held.off, held.off_at, held.failing_since, held.failures = "", None, None, 0
         held.save(update_fields=["off", "off_at", "failing_since", "failures"])
+        _send_now(held)
     return held
 
 
@@ -191,6 +195,11 @@ def send_again(endpoint: int, delivery: int) -> Delivery:
         sent = again.message.webhook_id
         note(Action.WEBHOOK_SENT_AGAIN, held.called, target_id=held.pk, message=sent)
     return again
+
+
+def _send_now(endpoint: Endpoint) -> None:
+    """What waits for its next attempt does not any more: what it failed by is mended."""
+    Delivery.objects.filter(endpoint=endpoint, state=DeliveryState.WAITING).update(due_at=timezone.now())
 
 
 def _on(endpoint: int) -> Endpoint:

@@ -4,16 +4,14 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from django.contrib import admin
-from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from psycopg2.errors import QueryCanceled
 
 from ...alerts.models import Alert, Disposition, Severity
 from ...review import queue
 from ...review.parameters import AlertParameters
-from ...stores import bounded_queries
+from ..giving_up import gives_up
 from ..lists import BoundedAdmin
 from ..rules import links
 from . import page, rights, shown, snoozes, steps
@@ -76,6 +74,7 @@ class AlertAdmin(BoundedAdmin[Alert]):
         ]
 
 
+@gives_up
 def show(request: HttpRequest) -> HttpResponse:
     """One page of the queue, of the tab and the filters that the URL names."""
     rights.demand(rights.may_view(request.user))
@@ -97,15 +96,8 @@ def show(request: HttpRequest) -> HttpResponse:
         "back": request.get_full_path(),
         "undo": request.session.pop(steps.UNDO_KEY, None),
     }
-    try:
-        counts = queue.counts(request.user)
-        rows, cursor = queue.rows_of_page(asked, request.user) if not errors else ([], None)
-    except OperationalError as error:
-        if not isinstance(error.__cause__, QueryCanceled):
-            raise
-        seconds = f"{bounded_queries.STATEMENT_MS_MAX / 1000:g}"
-        told = {**context, "title": "This takes too long", "seconds": seconds}
-        return TemplateResponse(request, "admin/transactions/too_slow.html", told, status=503)
+    counts = queue.counts(request.user)
+    rows, cursor = queue.rows_of_page(asked, request.user) if not errors else ([], None)
     context |= {
         "tabs": [_tab(request, name, counts) for name in TABS],
         "rows": shown.rows(rows),

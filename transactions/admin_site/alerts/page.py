@@ -16,6 +16,7 @@ from ...review import customer, explanation, performance
 from ...review.explanation import Explanation
 from ...rules.evidence import Evidence, explained
 from ...rules.models import Rule
+from ..giving_up import gives_up
 from ..lists import is_key
 from ..rules import links
 from ..rules.sentences import of_version
@@ -28,6 +29,7 @@ BEFORE, AFTER = timedelta(days=7), timedelta(hours=12)
 PERFORMANCE_DAYS = 90
 
 
+@gives_up
 def show(request: HttpRequest, key: str) -> HttpResponse:
     """The page."""
     rights.demand(rights.may_view(request.user))
