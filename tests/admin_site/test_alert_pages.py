@@ -211,6 +211,17 @@ def test_it_is_closed_and_snoozed_at_once(ann: tuple[Client, User], people: list
     assert response.redirect_chain[-1][0] == at(alert)
 
 
+def test_what_cannot_be_snoozed_is_not_closed_either(ann: tuple[Client, User], people: list[User]) -> None:
+    alert = open_alert(people[0])
+    until = datetime.now(UTC) + timedelta(days=3)
+    Snooze.objects.create(rule=alert.rule, user=alert.user, reason="Travels.", ends_at=until)
+    said = {"disposition": "EXPECTED", "reason": "A sale.", "days": "7"}
+    assert "It is snoozed already, until" in step(ann[0], alert, "close", **said)
+    assert f"Alert {alert.pk}: It is snoozed already, until" in many(ann[0], "snooze", alert, **said)
+    alert.refresh_from_db()
+    assert (alert.state, alert.version, AlertEvent.objects.count()) == ("OPEN", 1, 0)
+
+
 @pytest.mark.parametrize(
     ("name", "said", "told"),
     [

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from ..audit.actions import Action
 from ..audit.entries import note
-from . import destinations, outbox, signing
-from .models import TYPES, Attempt, Delivery, DeliveryState, Endpoint, Format, Message, MessageType
+from . import destinations, outbox, removing, signing
+from .models import TYPES, Delivery, DeliveryState, Endpoint, Format, Message, MessageType
 
 # For so long after a rotation messages are signed with both secrets.
 BOTH_FOR = timedelta(hours=24)
@@ -94,9 +94,9 @@ def cut(url: str) -> str:
 
 
 def change(endpoint: int, **fields: Any) -> Endpoint:
-    """Gives it another url, description or types, each checked already. What waits goes to another URL at once.
+    """Gives it another url, description or types, each checked already.
 
-    Raises Endpoint.DoesNotExist, NoKey.
+    What waits goes to another URL at once. Raises Endpoint.DoesNotExist, NoKey.
     """
     with transaction.atomic():
         held = Endpoint.objects.select_for_update().get(pk=endpoint)
@@ -157,14 +157,18 @@ def switch_on(endpoint: int) -> Endpoint:
 
 
 def remove(endpoint: int) -> Endpoint:
-    """Removes it with its log, also while something is sent to it. Raises Endpoint.DoesNotExist."""
+    """Removes it with its log, also while something is sent to it. Raises Endpoint.DoesNotExist.
+
+    The log goes in short transactions, at the first of which nothing is sent there any more.
+    """
+    with transaction.atomic():
+        if not Endpoint.objects.select_for_update().get(pk=endpoint).off:
+            Endpoint.objects.filter(pk=endpoint).update(off=Endpoint.Off.BY_HAND, off_at=timezone.now())
+    removing.of_endpoint(endpoint)
     with transaction.atomic():
         held = Endpoint.objects.select_for_update().get(pk=endpoint)
-        # Held, so that nothing is noted of them any more.
-        deliveries = Delivery.objects.filter(endpoint=held)
-        list(deliveries.order_by("pk").select_for_update().values_list("pk", flat=True))
-        Attempt.objects.filter(delivery__endpoint=held).delete()
-        deliveries.delete()
+        # What was written while it was switched off.
+        removing.of_endpoint(endpoint)
         Endpoint.objects.filter(pk=held.pk).delete()
     return held
 
