@@ -231,9 +231,8 @@ def test_removing_goes_on_where_it_was_ended(people: list[User], monkeypatch: py
     for sent in Delivery.objects.all():
         Attempt.objects.create(delivery=sent, milliseconds=1)
     Message.objects.filter(position__lte=2).update(made_at=datetime.now(UTC) - timedelta(days=31))
-    monkeypatch.setattr(
-        removing, "HOLD_OF_MESSAGES", removing.HOLD_OF_MESSAGES.replace("LIMIT 2000", "LIMIT 2")
-    )
+    two = removing.HOLD_OF_MESSAGES.replace(f"LIMIT {removing.AT_ONCE}", "LIMIT 2")
+    monkeypatch.setattr(removing, "HOLD_OF_MESSAGES", two)
     with monkeypatch.context() as patch:
         patch.setattr(numbering, "REMOVE", "SELECT 1 / 0, %s")
         with pytest.raises(DatabaseError):

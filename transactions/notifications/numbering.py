@@ -55,8 +55,8 @@ OLD_PLACE = f"""
          WHERE made_at < now() - interval '{KEPT_DAYS} days' AND position IS NOT NULL
          ORDER BY made_at LIMIT {REMOVED_AT_ONCE}) old
 """
-# Purpose: messages that go: up to the place that readers were told, and old ones for one endpoint alone. One that
-# waits for its place, in whatever state the system was for that long, is not removed.
+# Purpose: messages that go: up to the place that readers were told, and old ones for one endpoint alone. One
+# that waits for its place, in whatever state the system was for that long, is not removed.
 OLD = f"""
     (SELECT m.id FROM {MESSAGE} m JOIN {NUMBERING} n ON m.position <= n.removed_to
       ORDER BY m.position LIMIT {REMOVED_AT_ONCE})
