@@ -13,7 +13,7 @@ OLD_S = 300
 COUNTED_MAX = 10_000
 
 # Purpose: messages that wait for their place, and the age of the oldest; deliveries that are due, and for how
-# long the one that is due longest; webhooks that failed the last time, and those that were switched off by it.
+# long the first of them; webhooks that failed the last time, and those that were switched off by it.
 SELECT_UNTOLD = f"""
     SELECT w.messages, coalesce(w.oldest_s, 0), d.deliveries, coalesce(d.oldest_s, 0), e.failing, e.off
       FROM (SELECT count(*) AS messages, extract(epoch FROM now() - min(not_before))::float AS oldest_s

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -11,9 +12,9 @@ from django.urls import path, reverse
 from ...alerts.models import Alert, Disposition, Severity
 from ...review import queue
 from ...review.parameters import AlertParameters
+from ...rules.models import Rule
 from ..giving_up import gives_up
 from ..lists import BoundedAdmin
-from ..rules import links
 from . import page, rights, shown, snoozes, steps
 
 ROWS = 50
@@ -28,6 +29,8 @@ TABS: dict[str, tuple[str, dict[str, str]]] = {
 COUNT_OF_TAB = {"open": "not_closed", "mine": "mine", "unassigned": "unassigned", "overdue": "overdue"}
 # What the page narrows by, beside the tab.
 FILTERS = ("severity", "rule", "user", "disposition", "from", "to")
+# In which orders, beside that of the tab.
+ORDERS = {"": "the newest first", "oldest": "the oldest first"}
 
 
 class Tab(NamedTuple):
@@ -89,6 +92,8 @@ def show(request: HttpRequest) -> HttpResponse:
         "severities": Severity.choices,
         "dispositions": Disposition.choices,
         "filters": {name: request.GET.get(name, "") for name in FILTERS},
+        "orders": ORDERS if tab != "overdue" else {},
+        "order": request.GET.get("order", ""),
         "is_narrowed": any(request.GET.get(name) for name in FILTERS),
         "may_change": rights.may_change(request.user),
         "analysts": rights.analysts(),
@@ -104,8 +109,6 @@ def show(request: HttpRequest) -> HttpResponse:
         "next": _with(request, cursor=cursor) if cursor else "",
         "is_first": "cursor" not in request.GET,
         "first": _with(request, cursor=None),
-        "rule_name": rows[0].rule_name if rows and "rule" in asked else asked.get("rule", ""),
-        "user_name": links.names([asked.get("user")]).get(asked.get("user", 0), ""),
     }
     return TemplateResponse(request, "admin/alerts/queue.html", context)
 
@@ -115,13 +118,35 @@ def _asked(request: HttpRequest, tab: str) -> tuple[dict[str, Any], dict[str, st
     query = QueryDict(mutable=True)
     query.update(TABS[tab][1])
     query["limit"] = str(ROWS)
+    unknown = {}
     for name in (*FILTERS, "cursor"):
-        if value := request.GET.get(name, "").strip():
+        value = request.GET.get(name, "").strip()
+        if value and name in NAMED and not value.isdecimal():
+            key = NAMED[name](value)
+            unknown |= {} if key else {name: f"There is no {name} of this name."}
+            value = str(key or "")
+        if value:
             query[name] = value
+    if tab != "overdue" and request.GET.get("order", "") in ORDERS:
+        query["order"] = request.GET.get("order") or "newest"
     parameters = AlertParameters(data=query)
-    if parameters.is_valid():
+    if parameters.is_valid() and not unknown:
         return parameters.validated_data, {}
-    return {}, {name: str(told[0]) for name, told in parameters.errors.items()}
+    return {}, {**{name: str(told[0]) for name, told in parameters.errors.items()}, **unknown}
+
+
+def _rule_named(name: str) -> int | None:
+    known = Rule.objects.filter(name__iexact=name) if "\0" not in name else Rule.objects.none()
+    return known.values_list("pk", flat=True).first()
+
+
+def _user_named(name: str) -> int | None:
+    known = User.objects.filter(username=name) if "\0" not in name else User.objects.none()
+    return known.values_list("pk", flat=True).first()
+
+
+# What may be typed by its name too.
+NAMED: dict[str, Callable[[str], int | None]] = {"rule": _rule_named, "user": _user_named}
 
 
 def _tab(request: HttpRequest, name: str, counts: dict[str, Any]) -> Tab:
