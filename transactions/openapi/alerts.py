@@ -65,14 +65,14 @@ ALERT_PARAMETERS = [
     query(
         "order",
         {"type": "string", "enum": list(ORDERS), "default": ORDERS[0]},
-        "The newest first, the oldest first, or of those that are not closed what is due first.",
+        "The newest first, or of those that are not closed what is due first.",
     ),
     CURSOR,
     LIMIT,
 ]
 ALERTS = call(
     operation_id="listAlerts",
-    summary="Alerts, the newest or the oldest first, or what is due first",
+    summary="Alerts, the newest first, or what is due first",
     description="`closed=false` is the queue. Of `mine`, `unassigned` and `assignee` one may be given.",
     tags=[TAG],
     parameters=ALERT_PARAMETERS,

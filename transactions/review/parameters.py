@@ -15,7 +15,7 @@ KEY_MAX = 2**63 - 1
 # The days over which rules are compared.
 SPANS = (7, 30, 90)
 RULES_DEFAULT, RULES_MAX = 50, 100
-ORDERS = ("newest", "oldest", "due")
+ORDERS = ("newest", "due")
 
 
 class AccountField(serializers.Field[User, str, str, Any]):

@@ -24,8 +24,6 @@ COUNT = f"""
              ORDER BY opened_at DESC, id DESC LIMIT %(most)s) looked_at
 """
 Caller = User | AnonymousUser
-# By the name of an order the moment that it goes by, and what comes after a place of it.
-_ORDERED = {"newest": ("opened_at", "lt"), "oldest": ("opened_at", "gt"), "due": ("due_at", "gt")}
 
 
 def found(asked: dict[str, Any], caller: Caller) -> QuerySet[Alert]:
@@ -51,9 +49,8 @@ def found(asked: dict[str, Any], caller: Caller) -> QuerySet[Alert]:
     if "to" in asked:
         rows = rows.filter(opened_at__lt=asked["to"])
     if asked["order"] == "due":
-        rows = rows.filter(~Q(state=AlertState.CLOSED), due_at__isnull=False)
-    moment, than = _ORDERED[asked["order"]]
-    return rows.order_by(moment, "id") if than == "gt" else rows.order_by(f"-{moment}", "-id")
+        return rows.filter(~Q(state=AlertState.CLOSED), due_at__isnull=False).order_by("due_at", "id")
+    return rows.order_by("-opened_at", "-id")
 
 
 def _overdue(rows: QuerySet[Alert], *, overdue: bool) -> QuerySet[Alert]:
@@ -74,7 +71,9 @@ def rows_of_page(asked: dict[str, Any], caller: Caller) -> tuple[list[Alert], st
     rows, by = found(asked, caller), asked["order"]
     if "cursor" in asked:
         _, moment, key = asked["cursor"]
-        rows = rows.filter(_after(*_ORDERED[by], moment, key))
+        rows = rows.filter(
+            _after("due_at", "gt", moment, key) if by == "due" else _after("opened_at", "lt", moment, key)
+        )
     with bounded_queries.bounded():
         page = list(rows[: asked["limit"] + 1])
     if len(page) <= asked["limit"]:

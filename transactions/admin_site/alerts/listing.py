@@ -29,8 +29,6 @@ TABS: dict[str, tuple[str, dict[str, str]]] = {
 COUNT_OF_TAB = {"open": "not_closed", "mine": "mine", "unassigned": "unassigned", "overdue": "overdue"}
 # What the page narrows by, beside the tab.
 FILTERS = ("severity", "rule", "user", "disposition", "from", "to")
-# In which orders, beside that of the tab.
-ORDERS = {"": "the newest first", "oldest": "the oldest first"}
 
 
 class Tab(NamedTuple):
@@ -92,8 +90,6 @@ def show(request: HttpRequest) -> HttpResponse:
         "severities": Severity.choices,
         "dispositions": Disposition.choices,
         "filters": {name: request.GET.get(name, "") for name in FILTERS},
-        "orders": ORDERS if tab != "overdue" else {},
-        "order": request.GET.get("order", ""),
         "is_narrowed": any(request.GET.get(name) for name in FILTERS),
         "may_change": rights.may_change(request.user),
         "analysts": rights.analysts(),
@@ -127,8 +123,6 @@ def _asked(request: HttpRequest, tab: str) -> tuple[dict[str, Any], dict[str, st
             value = str(key or "")
         if value:
             query[name] = value
-    if tab != "overdue" and request.GET.get("order", "") in ORDERS:
-        query["order"] = request.GET.get("order") or "newest"
     parameters = AlertParameters(data=query)
     if parameters.is_valid() and not unknown:
         return parameters.validated_data, {}
