@@ -52,7 +52,7 @@ def pages_read(ask: Callable[[], Any]) -> int:
         nonlocal pages
         if Transaction._meta.db_table in sql:
             execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", params, many, context)
-            ((plan,),) = context["cursor"].fetchall()
+            ((plan,),) = context["cursor"].fetchone()
             pages += plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"]
         return execute(sql, params, many, context)
 

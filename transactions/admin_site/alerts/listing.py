@@ -7,14 +7,15 @@ from django.contrib import admin
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
-from django.urls import path, reverse
+from django.urls import reverse
 
 from ...alerts.models import Alert, Disposition, Severity
 from ...review import queue
 from ...review.parameters import AlertParameters
 from ...rules.models import Rule
-from ..giving_up import gives_up
+from ..giving_up import View, gives_up
 from ..lists import BoundedAdmin
+from ..own_pages import OwnPages
 from . import page, rights, shown, snoozes, steps
 
 ROWS = 50
@@ -39,9 +40,7 @@ class Tab(NamedTuple):
 
 
 @admin.register(Alert)
-class AlertAdmin(BoundedAdmin[Alert]):
-    """Its pages are views of their own: nothing here is edited as a row."""
-
+class AlertAdmin(OwnPages, BoundedAdmin[Alert]):
     def has_view_permission(self, request: HttpRequest, obj: Alert | None = None) -> bool:
         return rights.may_view(request.user)
 
@@ -53,25 +52,15 @@ class AlertAdmin(BoundedAdmin[Alert]):
     ) -> HttpResponse:
         return show(request)
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        return page.show(request, object_id)
+    def show_one(self, request: HttpRequest, key: str) -> HttpResponse:
+        return page.show(request, key)
 
-    def get_urls(self) -> list[Any]:
-        def one(route: str, view: Callable[..., HttpResponse], name: str) -> Any:
-            return path(route, self.admin_site.admin_view(view), name=f"alerts_alert_{name}")
-
+    def own_paths(self) -> list[tuple[str, View, str]]:
         return [
-            one("bulk/", steps.take_many, "bulk"),
-            one("<int:alert>/steps/<slug:step>/", steps.take, "step"),
-            one("snoozes/", snoozes.show, "snoozes"),
-            one("snoozes/<int:snooze>/end/", steps.end_snooze, "end_snooze"),
-            *super().get_urls(),
+            ("bulk/", steps.take_many, "bulk"),
+            ("<int:alert>/steps/<slug:step>/", steps.take, "step"),
+            ("snoozes/", snoozes.show, "snoozes"),
+            ("snoozes/<int:snooze>/end/", steps.end_snooze, "end_snooze"),
         ]
 
 

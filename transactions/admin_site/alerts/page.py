@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.utils import unquote
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -33,7 +32,6 @@ PERFORMANCE_DAYS = 90
 def show(request: HttpRequest, key: str) -> HttpResponse:
     """The page."""
     rights.demand(rights.may_view(request.user))
-    key = unquote(key)
     rows = Alert.objects.select_related("assignee", "closed_by")
     alert = rows.filter(pk=int(key)).first() if is_key(key) else None
     if alert is None:
