@@ -88,6 +88,8 @@ def step(chance: random.Random, pair: Pair, folded: Folded, ann: User) -> None:
         Alert.objects.filter(rule=pair[0], user=pair[1]).update(
             opened_at=F("opened_at") - day, touched_at=F("touched_at") - day, closed_at=F("closed_at") - day
         )
+        raised = Hit.objects.filter(version__rule=pair[0], user=pair[1])
+        raised.update(raised_at=F("raised_at") - day)
         folded.closed = []
     elif what == "snooze" and alert.state != "OPEN" and not folded.is_snoozed:
         triage.snooze(alert.pk, ann, alert.version, datetime.now(UTC) + timedelta(days=1), "Travels.")

@@ -19,8 +19,8 @@ SELECT_WAITING = f"""
              WHERE position IS NULL AND NOT is_private AND not_before <= now()
              ORDER BY id LIMIT {COUNTED_MAX}) m
 """
-# Purpose: the same; deliveries that are due, and for how long the first of them; webhooks that failed the last
-# time, and those that were switched off by it.
+# Purpose: the same; deliveries that are due, and for how long the first of them; webhooks that failed the
+# last time, and those that were switched off by it.
 SELECT_UNTOLD = f"""
     SELECT w.messages, w.oldest_s, d.deliveries, coalesce(d.oldest_s, 0), e.failing, e.off
       FROM ({SELECT_WAITING}) w,
