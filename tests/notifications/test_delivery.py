@@ -504,3 +504,77 @@ def test_many_messages_to_many_endpoints_get_their_places_in_small_parts(
     assert (numbering.number(), Delivery.objects.count()) == (2, 6)
     deliver()
     assert Delivery.objects.filter(state="DELIVERED").count() == 21
+
+
+@pytest.mark.parametrize(("before", "answer"), [(9, 500), (3, 500), (3, 410)])
+def test_what_is_sent_again_while_it_is_on_its_way_stays_due(
+    receiver: Receiver, endpoint: Made, before: int, answer: int
+) -> None:
+    write()
+    delivery.number()
+    sent = Delivery.objects.get()
+    Delivery.objects.update(attempts=before)
+
+    def send_again(number: int) -> tuple[int, dict[str, str], bytes]:
+        try:
+            endpoints.send_again(endpoint[0].pk, sent.pk)
+        finally:
+            connections.close_all()
+        receiver.answer(200)
+        return answer, {}, b""
+
+    receiver.answers = send_again
+    deliver()
+    Endpoint.objects.update(off="")
+    deliver()
+    assert states() == [("DELIVERED", 1)]
+    assert list(Attempt.objects.order_by("id").values_list("status", flat=True)) == [answer, 200]
+
+
+def test_what_waits_is_sent_at_once_when_the_endpoint_is_on_again_or_elsewhere(
+    receivers: Callable[[], Receiver], endpoint: Made, receiver: Receiver
+) -> None:
+    receiver.answer(500)
+    write(1)
+    deliver()
+    endpoints.switch_off(endpoint[0].pk)
+    receiver.answer(200)
+    endpoints.switch_on(endpoint[0].pk)
+    deliver()
+    assert states() == [("DELIVERED", 2)]
+    receiver.answer(500)
+    write(2)
+    deliver()
+    elsewhere = receivers()
+    endpoints.change(endpoint[0].pk, url=elsewhere.url)
+    deliver()
+    assert numbers(elsewhere, endpoint[1]) == [2]
+
+
+def test_what_waited_for_a_lost_key_is_sent_once_there_is_another_secret(
+    receiver: Receiver, endpoint: Made, settings: Any
+) -> None:
+    settings.WEBHOOK_SECRET_KEYS = ["another" * 8]
+    write()
+    deliver()
+    assert receiver.got == []
+    _, secret = endpoints.rotate(endpoint[0].pk)
+    deliver()
+    assert numbers(receiver, secret) == [1]
+
+
+def test_what_gets_through_while_its_webhook_is_given_another_url_is_not_sent_again(
+    receivers: Callable[[], Receiver], receiver: Receiver, endpoint: Made
+) -> None:
+    elsewhere = receivers()
+    write()
+
+    def move(number: int) -> tuple[int, dict[str, str], bytes]:
+        endpoints.change(endpoint[0].pk, url=elsewhere.url)
+        connections.close_all()
+        return 200, {}, b""
+
+    receiver.answers = move
+    deliver()
+    assert states() == [("DELIVERED", 1)]
+    assert (len(receiver.got), len(elsewhere.got)) == (1, 0)

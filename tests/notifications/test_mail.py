@@ -13,7 +13,7 @@ from django.core.management import call_command
 
 from transactions.alerts.grouping import Raised, group
 from transactions.notifications import alarms, mail, numbering
-from transactions.notifications.models import MailPlace, Message, Recipient
+from transactions.notifications.models import MailPlace, Message, Numbering, Recipient
 from transactions.stores.postgres_session import Session
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -247,3 +247,46 @@ def test_what_was_mailed_before_the_places_were_each_recipient_s_own_is_not_mail
     mail.send()
     assert len(sent()) == 2
     assert MailPlace.objects.count() == 4
+
+
+def positions() -> dict[str, set[int]]:
+    found: dict[str, set[int]] = {}
+    for name, position in MailPlace.objects.values_list("name", "position"):
+        found.setdefault(name, set()).add(position)
+    return found
+
+
+def test_what_nobody_is_mailed_of_is_not_looked_through_again() -> None:
+    Recipient.objects.update(least=Recipient.Least.NONE, system=False)
+    opened("LOW")
+    alarms.note({"flush": "No flush for 45 s."})
+    numbering.number()
+    mail.send()
+    last = Numbering.objects.get().last
+    assert (sent(), positions()) == ([], {"at once": {last}, "digest": {last}})
+    # Nor what is not of its kind; a digest that is not due yet is not looked for.
+    MailPlace.objects.filter(name="digest").update(sent_at=datetime.now(UTC))
+    opened("MEDIUM")
+    mail.send()
+    assert positions() == {"at once": {last + 1}, "digest": {last}}
+
+
+def test_what_one_is_mailed_of_another_does_not_look_through_again() -> None:
+    opened("LOW")
+    opened("CRITICAL")
+    opened("LOW", 8)
+    mail.send()
+    assert len(sent()) == 3
+    last = Numbering.objects.get().last
+    assert positions() == {"at once": {last}, "digest": {last}}
+
+
+def test_a_digest_waits_only_after_a_digest() -> None:
+    """Nor for a look that found nothing for it."""
+    MailPlace.objects.update(sent_at=datetime.now(UTC) - timedelta(minutes=16))
+    opened("CRITICAL")
+    mail.send()
+    outgoing.outbox.clear()
+    opened("LOW")
+    mail.send()
+    assert sent() == [("[Transaction monitor] 1 new alert", ["all@example.org"])]

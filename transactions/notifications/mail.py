@@ -1,9 +1,10 @@
 """Mail: what is critical, and the system's own alarms, at once; all other new alerts as a digest.
 
 A mail names the rule and says how grave it is, with a link: no amounts, and nothing of a transaction. Each
-recipient has a place in the order of messages for either kind, which moves on once a mail is sent: so a mail
-server that is away, or refuses somebody, loses nothing, doubles nothing and holds up nobody else. What is
-older than a day by then is left out.
+recipient has a place in the order of messages for either kind, which moves on once a mail is sent, and over
+what they are not mailed of: so a mail server that is away, or refuses somebody, loses nothing, doubles
+nothing and holds up nobody else, and nothing is looked through twice. What is older than a day by then is
+left out.
 """
 
 import logging
@@ -21,7 +22,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from . import wording
-from .models import MailPlace, Message, MessageType, Recipient
+from .models import MailPlace, Message, MessageType, Numbering, Recipient
 
 log = logging.getLogger(__name__)
 
@@ -92,10 +93,20 @@ def _run() -> None:
 
 
 def _due(name: str) -> list[MailPlace]:
-    """The places of one kind after which there is something, of those nobody has; who fails comes last."""
-    free = list(MailPlace.objects.filter(_free(name)).order_by("failures", "pk"))
-    lowest = min((place.position for place in free), default=0)
-    return free if free and _since(name, lowest).exists() else []
+    """The places of one kind after which there is something, of those nobody has; who fails comes last.
+
+    Where there is nothing they are moved on: it is not looked through again.
+    """
+    last = _last()
+    free = list(MailPlace.objects.filter(_free(name), position__lt=last).order_by("failures", "pk"))
+    if not free:
+        return []
+    lowest = min(place.position for place in free)
+    if _since(name, lowest).exists():
+        return free
+    # None that another worker gives back meanwhile, farther behind.
+    MailPlace.objects.filter(_free(name), position__range=(lowest, last - 1)).update(position=last)
+    return []
 
 
 def _free(name: str) -> Q:
@@ -120,10 +131,15 @@ def _take(place: MailPlace) -> None:
         mails = list(_mails(place))
         if any(mail for mail, _ in mails):
             _send_in_order(lease, place, mails)
-        elif mails:
+        else:
             lease.move(mails[-1][1], sent=False)
     finally:
         lease.end()
+
+
+def _last() -> int:
+    """The last place that was given: whatever comes later has a later one."""
+    return Numbering.objects.filter(pk=1).values_list("last", flat=True).first() or 0
 
 
 def _send_in_order(lease: "_Lease", place: MailPlace, mails: list[tuple[EmailMessage | None, int]]) -> None:
@@ -178,15 +194,20 @@ class _Lease:
 
 
 def _mails(place: MailPlace) -> Iterator[tuple[EmailMessage | None, int]]:
-    """What one recipient is to be sent, each with the place behind it; no mail for what they do not want."""
-    recipient = place.recipient
+    """What one recipient is to be sent, each with the place behind it; no mail for what they do not want.
+
+    The last place is that up to which messages were read.
+    """
+    recipient, last = place.recipient, _last()
+    most = AT_ONCE_MAX if place.name == AT_ONCE else DIGEST_MAX
+    messages = list(_since(place.name, place.position)[:most])
+    wanted = [message for message in messages if _wants(recipient, message)]
     if place.name == AT_ONCE:
-        for message in _since(AT_ONCE, place.position)[:AT_ONCE_MAX]:
-            mail = _mail(recipient, *_one(message)) if _wants(recipient, message) else None
-            yield mail, _position(message)
-    elif messages := list(_since(DIGEST, place.position)[:DIGEST_MAX]):
-        wanted = [message for message in messages if _wants(recipient, message)]
-        yield _mail(recipient, *_digest(wanted)) if wanted else None, _position(messages[-1])
+        for message in wanted:
+            yield _mail(recipient, *_one(message)), _position(message)
+    elif wanted:
+        yield _mail(recipient, *_digest(wanted)), _position(messages[-1])
+    yield None, _position(messages[-1]) if len(messages) == most else last
 
 
 def _since(name: str, position: int) -> QuerySet[Message]:

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
+from . import removing
 from .models import Attempt, Delivery, DeliveryState, Endpoint, Message, Numbering
 
 MESSAGE, NUMBERING = Message._meta.db_table, Numbering._meta.db_table
@@ -50,13 +51,23 @@ GIVE = f"""
          ORDER BY p.position)
     UPDATE {NUMBERING} SET last = last + (SELECT count(*) FROM placed) WHERE id = 1 RETURNING last
 """
-# Purpose: the oldest messages, with what became of them. One without a place, in whatever state the system
-# was for that long, is not removed.
-OLD = f"""
-    SELECT id, position FROM {MESSAGE}
-     WHERE made_at < now() - interval '{KEPT_DAYS} days' AND (is_private OR position IS NOT NULL)
-     ORDER BY made_at LIMIT {REMOVED_AT_ONCE}
+# Purpose: the last place among the oldest messages; 0 where none of those that are old has one.
+OLD_PLACE = f"""
+    SELECT coalesce(max(position), 0) FROM (
+        SELECT position FROM {MESSAGE}
+         WHERE made_at < now() - interval '{KEPT_DAYS} days' AND position IS NOT NULL
+         ORDER BY made_at LIMIT {REMOVED_AT_ONCE}) old
 """
+# Purpose: messages that go: up to the place that readers were told, and old ones for one endpoint alone. One
+# that waits for its place, in whatever state the system was for that long, is not removed.
+OLD = f"""
+    (SELECT m.id FROM {MESSAGE} m JOIN {NUMBERING} n ON m.position <= n.removed_to
+      ORDER BY m.position LIMIT {REMOVED_AT_ONCE})
+    UNION ALL
+    (SELECT id FROM {MESSAGE} WHERE is_private AND made_at < now() - interval '{KEPT_DAYS} days'
+      ORDER BY made_at LIMIT {REMOVED_AT_ONCE})
+"""
+REMOVE = f"DELETE FROM {MESSAGE} WHERE id = ANY(%s)"
 # Purpose: no message is left, and no place is given twice.
 EMPTIED = f"{MESSAGE}, {DELIVERY}, {Attempt._meta.db_table}"
 EMPTY = f"""
@@ -82,23 +93,24 @@ def waits_in_vain(longer: timedelta) -> bool:
 
 
 def prune() -> int:
-    """Removes messages older than KEPT_DAYS, some at a time; how many it were. Raises django.db.Error."""
+    """Removes messages older than KEPT_DAYS, some at a time; how many it were. Raises django.db.Error.
+
+    It is done in short transactions, and goes on where it was ended: only while the places are noted up to
+    which all goes, nobody gets one.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(HOLD)
-        cursor.execute(OLD)
-        old = cursor.fetchall()
-        gone = [id for id, _ in old]
+        cursor.execute(OLD_PLACE)
+        (removed_to,) = cursor.fetchone()
         # Readers are told up to where: a place among those that is not removed yet would be skipped else.
-        removed_to = max((position for _, position in old if position is not None), default=0)
-        if removed_to:
-            earlier = Message.objects.filter(position__lte=removed_to).values_list("pk", flat=True)
-            gone = sorted({*gone, *earlier})
-            Numbering.objects.filter(pk=1, removed_to__lt=removed_to).update(removed_to=removed_to)
-        # Held, so that nothing is noted of them meanwhile.
-        deliveries = Delivery.objects.filter(message__in=gone)
-        list(deliveries.order_by("pk").select_for_update().values_list("pk", flat=True))
-        Message.objects.filter(pk__in=gone).delete()
-        return len(gone)
+        Numbering.objects.filter(pk=1, removed_to__lt=removed_to).update(removed_to=removed_to)
+    with connection.cursor() as cursor:
+        cursor.execute(OLD)
+        gone = [message for (message,) in cursor.fetchall()]
+    removing.of_messages(gone)
+    with connection.cursor() as cursor:
+        cursor.execute(REMOVE, [gone])
+    return len(gone)
 
 
 def empty(cursor: Any) -> None:
