@@ -13,14 +13,17 @@ from benchmarks.history import forget_rules
 from benchmarks.report import Section, number
 from benchmarks.stage import Stage, say
 from transactions.alerts.models import Alert
+from transactions.models import Transaction
 from transactions.review import queue
 from transactions.review.parameters import AlertParameters
 from transactions.rules import lifecycle
-from transactions.rules.models import Hit, Rule, Version
+from transactions.rules.models import Hit, Rule
 
 ALERTS, QUICK_ALERTS = 100_000, 5_000
-# Hits of the alert that is opened: as many as one of a rule that never ends has.
-HITS = 20_000
+# The alert that is opened is a month old, of a user who has gone on ever since. So many hits are in it, as
+# many as one of a rule that never ends has, and so many were snoozed.
+BUSY, BUSY_ROWS, QUICK_BUSY_ROWS = 90_000, 300_000, 60_000
+HITS, QUIET_HITS = 20_000, 30
 ROUNDS = 7
 QUEUE_MS_MAX, ALERT_MS_MAX = 300.0, 200.0
 RULES = 20
@@ -42,21 +45,44 @@ FILL = f"""
            now() - n * interval '1 second', now() + (n %% 7000 - 3500) * interval '1 minute'
       FROM generate_series(1, %(alerts)s) n
 """
-# Purpose: hits of one of them, and of each other one.
-FILL_HITS = f"""
+# Purpose: transactions of one user over two months, all of which fail.
+FILL_BUSY = f"""
+    INSERT INTO {Transaction._meta.db_table}
+           (transaction_id, user_id, status, created_at, amount, accepted_at, stored_at)
+    SELECT 'busy-' || n, %(user)s, 'FAILED', t.at, 1000, t.at, t.at
+      FROM generate_series(1, %(rows)s) n
+     CROSS JOIN LATERAL (SELECT now() - 60 * (1 - n::float / %(rows)s) * interval '1 day' AS at) t
+"""
+_HIT = f"""
     INSERT INTO {Hit._meta.db_table} (version_id, transaction, transaction_id, "user", amount, status,
                                       happened_at, figures, raised_at, alert_id, suppressed)
-    SELECT %(version)s, a.id * 100000 + n, 'B' || a.id || '-' || n, a."user", 1000, 'FAILED',
-           now() - n * interval '1 second', '{{"count": 9}}', now(), a.id, ''
+"""
+# Purpose: a hit of each alert.
+FILL_HITS = f"""{_HIT}
+    SELECT %(version)s, -a.id, 'B' || a.id, a."user", 1000, 'FAILED', now(), '{{"count": 9}}', now(), a.id, ''
       FROM {Alert._meta.db_table} a
-     CROSS JOIN LATERAL generate_series(1, CASE WHEN a.id = %(one)s THEN %(hits)s ELSE 1 END) n
+"""
+# Purpose: the alert of the busy user; its hits, the latest of them suppressed, and what was snoozed then.
+AGE_ALERT = f"""
+    UPDATE {Alert._meta.db_table}
+       SET "user" = %(user)s, opened_at = now() - interval '30 days', suppressed = %(quiet)s
+     WHERE id = %(one)s
+"""
+FILL_ITS_HITS = f"""{_HIT}
+    SELECT %(version)s, t.id, t.transaction_id, t.user_id, t.amount, t.status, t.created_at,
+           '{{"count": 9}}', now(), CASE WHEN t.n <= %(hits)s THEN %(one)s END,
+           CASE WHEN t.n <= %(hits)s - %(quiet)s THEN '' WHEN t.n <= %(hits)s THEN 'QUIET' ELSE 'SNOOZED' END
+      FROM (SELECT *, row_number() OVER (ORDER BY created_at) AS n FROM {Transaction._meta.db_table}
+             WHERE user_id = %(user)s AND created_at > now() - interval '31 days'
+             ORDER BY created_at LIMIT 2 * %(hits)s) t
+     ORDER BY t.created_at
 """
 
 
 def run(stage: Stage) -> Section:
     alerts = QUICK_ALERTS if stage.scale.quick else ALERTS
     section = Section(f"{alerts:,} open alerts")
-    one, rule = _fill(alerts)
+    one, rule = _fill(alerts, QUICK_BUSY_ROWS if stage.scale.quick else BUSY_ROWS)
     call_command("collectstatic", interactive=False, verbosity=0)
     client = Client(SERVER_NAME="127.0.0.1")
     client.force_login(User.objects.create_superuser("triage"))
@@ -86,28 +112,38 @@ def run(stage: Stage) -> Section:
     return section
 
 
-def _fill(alerts: int) -> tuple[int, int]:
-    """The key of an alert with many hits, and that of a rule."""
+def _fill(alerts: int, rows: int) -> tuple[int, int]:
+    """The key of an old alert of a user with so many rows, and that of a rule."""
     forget_rules()
+    author, approver = (User.objects.create(pk=key, username=f"triage-{key}") for key in (BUSY, BUSY + 1))
     versions = []
     for n in range(RULES):
         rule = Rule.objects.create(name=f"triage {n}")
-        versions.append(lifecycle.draft(rule, "failure_burst", {"count": 3, "window": "10m"}))
+        versions.append(lifecycle.draft(rule, "failure_burst", {"count": 3, "window": "10m"}, author))
+        lifecycle.submit(versions[-1])
+        lifecycle.approve(versions[-1], approver)
     rules = [version.rule_id for version in versions]
-    say(f"triage: {alerts:,} open alerts")
+    say(f"triage: {alerts:,} open alerts, a user with {rows:,} rows")
     with connection.cursor() as cursor:
         cursor.execute(FILL, {"rules": rules, "count": RULES, "alerts": alerts})
         one = Alert.objects.order_by("id").values_list("id", flat=True)[alerts // 2]
-        cursor.execute(FILL_HITS, {"version": versions[0].pk, "one": one, "hits": HITS})
-        cursor.execute(f"ANALYZE {Alert._meta.db_table}, {Hit._meta.db_table}")
+        cursor.execute(FILL_HITS, {"version": versions[0].pk})
+        cursor.execute(FILL_BUSY, {"user": BUSY, "rows": rows})
+        # The version that looks at it is the one of the alert's rule.
+        place = rules.index(Alert.objects.get(pk=one).rule)
+        its = {"user": BUSY, "one": one, "version": versions[place].pk, "hits": HITS, "quiet": QUIET_HITS}
+        cursor.execute(AGE_ALERT, its)
+        cursor.execute(FILL_ITS_HITS, its)
+        tables = (Alert, Hit, Transaction)
+        cursor.execute(f"ANALYZE {', '.join(table._meta.db_table for table in tables)}")
     return one, rules[3]
 
 
 def _forget() -> None:
-    Hit.objects.all().delete()
-    Alert.objects.all().delete()
-    Version.objects.filter(rule__name__startswith="triage ").delete()
-    Rule.objects.filter(name__startswith="triage ").delete()
+    forget_rules()
+    with connection.cursor() as cursor:
+        cursor.execute(f"DELETE FROM {Transaction._meta.db_table} WHERE user_id = %s", [BUSY])
+    User.objects.filter(username__startswith="triage").delete()
 
 
 def _open(client: Client, name: str, path: str) -> list[float]:

@@ -1,6 +1,7 @@
 """How what a client sends is encoded: in UTF-8, whole, and as it states; whatever is not is never guessed."""
 
 import re
+import unicodedata
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
@@ -13,6 +14,14 @@ NO_ESCAPE = 'The {} has "{}", which is no percent escape: "%" itself is "%25".'
 # Each, however often it is stated: of two nobody knows which is meant.
 _CHARSET = re.compile(r""";\s*charset\s*=\s*("(?:[^"\\]|\\.)*"?|[^;]*)""", re.IGNORECASE)
 _NO_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2}).{0,2}", re.DOTALL)
+# Not seen, in whatever script: separators and controls of format by their category, and fillers,
+# selectors of variants and the empty cell of Braille, which have those of letters, marks and symbols.
+_UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+# What no UTF-8 has, or no text of PostgreSQL; JSON can say both.
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 @lru_cache(maxsize=256)
@@ -49,3 +58,16 @@ def escapes_fault(text: str, what: str) -> str:
 def one_line_end(text: str) -> str:
     """A text of several lines as we keep it: browsers end a line by CR LF, others by one of them."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def shows_something(text: str) -> bool:
+    """Whether there is a character in `text` that a reader would see."""
+    return any(
+        unicodedata.category(character) not in _UNSEEN_CATEGORIES and not _UNSEEN.match(character)
+        for character in text
+    )
+
+
+def is_text(text: str) -> bool:
+    """Whether PostgreSQL can be asked for it: it has no NUL, and no half of a pair of UTF-16."""
+    return not _NO_TEXT.search(text)

@@ -55,7 +55,8 @@ def meant(name: str, known: Iterable[str]) -> str:
 
 
 def shortened(text: str, most: int = CHARACTERS_MAX) -> str:
-    """What of a client's text is told again."""
+    """What of a client's text is told again; half a character as it is written in JSON."""
+    text = text.encode(errors="backslashreplace").decode()
     return text if len(text) <= most else f"{text[:most]}…"
 
 

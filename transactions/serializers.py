@@ -13,6 +13,7 @@ from django.utils import timezone
 from rest_framework import serializers
 
 from . import names
+from .encodings import shows_something
 from .models import AMOUNT_MAX, TRANSACTION_ID_CHARACTERS_MAX, Status
 from .queue.records import Record
 
@@ -38,12 +39,6 @@ MOMENT = re.compile(
 _TOO_FINE = re.compile(r"(?<=\.[0-9]{9})[0-9]+")
 
 _DIGITS = re.compile(r"[0-9]+", re.ASCII)
-# Not seen, in whatever script: separators and controls of format by their category, and fillers,
-# selectors of variants and the empty cell of Braille, which have those of letters, marks and symbols.
-_UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
-_UNSEEN = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
-)
 
 
 class NegativeZero(int):
@@ -149,14 +144,6 @@ class MomentField(serializers.DateTimeField):
 def earliest(day: date) -> datetime:
     """The moment at which a day of UTC begins."""
     return datetime.combine(day, time.min, UTC)
-
-
-def shows_something(text: str) -> bool:
-    """Whether there is a character in `text` that a reader would see."""
-    return any(
-        unicodedata.category(character) not in _UNSEEN_CATEGORIES and not _UNSEEN.match(character)
-        for character in text
-    )
 
 
 def _visible(value: str) -> None:

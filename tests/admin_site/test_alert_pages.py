@@ -147,6 +147,20 @@ def test_the_gravest_stand_first_unless_another_order_is_asked_for(
     assert client.get(f"{QUEUE}?sort=colour").status_code == 200
 
 
+def test_the_list_is_narrowed_by_what_people_and_rules_are_called(
+    ann: tuple[Client, User], people: list[User]
+) -> None:
+    rule = rule_in_force("amount", name="Large amounts", amount=1_000).rule
+    first, second = open_alert(people[0], rule=rule.pk), open_alert(people[1], rule=rule.pk + 1)
+    third = open_alert(people[1], rule=rule.pk)
+    for name in ("large amounts", str(rule.pk)):
+        assert listed(ann[0], f"?rule={name}") == [third.pk, first.pk]
+    for name in (people[1].username, str(people[1].pk)):
+        assert listed(ann[0], f"?user={name}") == [third.pk, second.pk]
+    assert "Rule: There is no rule of this name." in text_of(ann[0], f"{QUEUE}?rule=Small")
+    assert "User: There is no user of this name." in text_of(ann[0], f"{QUEUE}?user=nobody%00")
+
+
 def test_older_ones_are_on_the_next_page(
     ann: tuple[Client, User], people: list[User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -230,6 +244,17 @@ def test_it_is_closed_and_snoozed_at_once(ann: tuple[Client, User], people: list
     response = ann[0].post(f"{QUEUE}snoozes/{snooze.pk}/end/", {"alert": str(alert.pk)}, follow=True)
     assert "The snooze has ended" in plain(response.content.decode())
     assert response.redirect_chain[-1][0] == at(alert)
+
+
+def test_what_cannot_be_snoozed_is_not_closed_either(ann: tuple[Client, User], people: list[User]) -> None:
+    alert = open_alert(people[0])
+    until = datetime.now(UTC) + timedelta(days=3)
+    Snooze.objects.create(rule=alert.rule, user=alert.user, reason="Travels.", ends_at=until)
+    said = {"disposition": "EXPECTED", "reason": "A sale.", "days": "7"}
+    assert "It is snoozed already, until" in step(ann[0], alert, "close", **said)
+    assert f"Alert {alert.pk}: It is snoozed already, until" in many(ann[0], "snooze", alert, **said)
+    alert.refresh_from_db()
+    assert (alert.state, alert.version, AlertEvent.objects.count()) == ("OPEN", 1, 0)
 
 
 @pytest.mark.parametrize(
@@ -506,3 +531,18 @@ def test_who_may_not_see_alerts_sees_no_snoozes(client: Client, people: list[Use
     client.force_login(User.objects.create_user("eve", is_staff=True))
     assert client.get(f"{QUEUE}snoozes/").status_code == 403
     assert client.post(f"{QUEUE}snoozes/1/end/").status_code == 403
+
+
+def test_what_is_not_snoozed_is_not_closed_either(ann: tuple[Client, User], people: list[User]) -> None:
+    alert = open_alert(people[0])
+    triage.claim(alert.pk, ann[1], 1)
+    triage.snooze(alert.pk, ann[1], 2, datetime.now(UTC) + timedelta(days=3), "Travels.")
+    alert.refresh_from_db()
+    told = many(ann[0], "snooze", alert, disposition="EXPECTED", reason="Travels.", days="7")
+    assert f"Alert {alert.pk}: It is snoozed already" in told
+    alert.refresh_from_db()
+    assert (alert.state, alert.version) == ("IN_REVIEW", 3)
+    told = step(ann[0], alert, "close", version="3", disposition="EXPECTED", reason="Travels.", days="30")
+    assert "It is snoozed already" in told
+    alert.refresh_from_db()
+    assert (alert.state, alert.version) == ("IN_REVIEW", 3)

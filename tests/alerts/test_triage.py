@@ -1,6 +1,7 @@
 """Triage: what somebody does with an alert is kept, with who and when, and nobody overwrites another."""
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 
 from transactions.alerts import triage
 from transactions.alerts.grouping import DUE_HOURS, Raised, group
@@ -104,6 +105,57 @@ def test_of_many_who_claim_at_once_one_has_it(alert: Alert, staff: list[User]) -
         thread.join()
     assert sorted(told) == ["done", "overtaken", "overtaken"]
     assert len(steps(alert)) == 1
+
+
+def waiting(locks: int = 1) -> None:
+    """Returns once so many wait for a lock."""
+    for _ in range(1_000):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone()[0] >= locks:
+                return
+        time.sleep(0.02)
+    pytest.fail("nobody waits")
+
+
+class Beside(threading.Thread):
+    """A step that somebody takes on a connection of their own; `told` is what came of it."""
+
+    def __init__(self, step: Callable[[], Any]) -> None:
+        super().__init__()
+        self._step = step
+        self.told: Any = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self.told = self._step()
+        except (Refused, OperationalError) as error:
+            self.told = error
+        finally:
+            connection.close()
+
+    def ended(self) -> Any:
+        self.join()
+        return self.told
+
+
+def test_who_undoes_while_another_takes_a_step_is_told_and_that_step_stands(
+    alert: Alert, staff: list[User]
+) -> None:
+    alice, bob, _ = staff
+    triage.claim(alert.pk, alice, 1)
+    with transaction.atomic():
+        triage.assign(alert.pk, bob, 2, bob)
+        # By the version that the alert is about to have, and which alice can guess.
+        undoing = Beside(partial(triage.undo, alert.pk, alice, 3))
+        waiting()
+    refused = undoing.ended()
+    assert isinstance(refused, Refused)
+    assert str(refused) == "The last step is one of bob."
+    alert.refresh_from_db()
+    assert (alert.state, alert.assignee, alert.version) == ("IN_REVIEW", bob, 3)
+    assert [step for step, *_ in steps(alert)] == ["CLAIMED", "ASSIGNED"]
 
 
 def test_hits_that_join_do_not_overtake_who_works_on_it(alert: Alert, staff: list[User]) -> None:
@@ -231,6 +283,42 @@ def test_a_snooze_comes_from_a_reviewed_alert_and_has_an_end_and_a_reason(
     assert steps(alert)[-1] == ("SNOOZED", "alice", f"until {later:%Y-%m-%d %H:%M} UTC: travels", 3)
 
 
+def test_of_two_alerts_of_a_rule_and_user_that_are_snoozed_at_once_one_is_told(
+    alert: Alert, staff: list[User]
+) -> None:
+    alice, bob, _ = staff
+    later = datetime.now(UTC) + timedelta(days=30)
+    triage.close(alert.pk, alice, 1, "EXPECTED", "travels")
+    Alert.objects.update(closed_at=datetime.now(UTC) - timedelta(days=2))
+    other = raised()
+    triage.claim(other.pk, bob, 1)
+    with transaction.atomic():
+        triage.snooze(alert.pk, alice, 2, later, "travels")
+        snoozing = Beside(partial(triage.snooze, other.pk, bob, 2, later, "travels too"))
+        waiting()
+    refused = snoozing.ended()
+    assert isinstance(refused, Refused)
+    assert str(refused) == f"It is snoozed already, until {later:%Y-%m-%d %H:%M} UTC."
+    assert Snooze.objects.get().alert == alert
+
+
+def test_ending_a_snooze_and_a_flush_that_counts_by_it_do_not_hold_each_other_up(
+    alert: Alert, staff: list[User]
+) -> None:
+    alice, later = staff[0], datetime.now(UTC) + timedelta(days=30)
+    triage.close(alert.pk, alice, 1, "EXPECTED", "travels")
+    snooze = triage.snooze(alert.pk, alice, 2, later, "travels")
+    with transaction.atomic():
+        # As a flush does: the alert, then the snooze.
+        Alert.objects.select_for_update().get(pk=alert.pk)
+        waking = Beside(partial(triage.wake, snooze.pk, alice))
+        waiting()
+        Snooze.objects.filter(pk=snooze.pk).update(hits=1)
+    assert isinstance(waking.ended(), Snooze)
+    snooze.refresh_from_db()
+    assert (snooze.ended_by, snooze.hits) == (alice, 1)
+
+
 def test_a_snoozed_customer_raises_nothing_until_somebody_ends_it(alert: Alert, staff: list[User]) -> None:
     alice, later = staff[0], datetime.now(UTC) + timedelta(days=30)
     triage.close(alert.pk, alice, 1, "EXPECTED", "travels")
@@ -324,3 +412,24 @@ def test_who_comes_second_is_told_everything_that_was_done_and_as_what_it_was_cl
     triage.assign(alert.pk, alice, 4, bob)
     with pytest.raises(Overtaken, match="It was reopened by alice, then assigned to bob by alice meanwhile"):
         triage.close(alert.pk, bob, 3, "EXPECTED", "known")
+
+
+@pytest.mark.parametrize("unseen", ["\u200b", "\u2060\ufeff", "\u3164", " \u200f\n"])
+def test_what_nobody_can_see_is_no_reason_and_no_note(alert: Alert, staff: list[User], unseen: str) -> None:
+    for step in (
+        partial(triage.close, alert.pk, staff[0], 1, "EXPECTED", unseen),
+        partial(triage.note, alert.pk, staff[0], unseen),
+    ):
+        with pytest.raises(Refused, match="must be"):
+            step()
+    with pytest.raises(Refused, match="turn the text around"):
+        triage.note(alert.pk, staff[0], "\u202eabc")
+    # Persian is written with a character that is not seen by itself.
+    triage.note(alert.pk, staff[0], "می\u200cخواهم")
+
+
+def test_a_version_that_has_never_been_is_told_as_such(alert: Alert, staff: list[User]) -> None:
+    triage.claim(alert.pk, staff[0], 1)
+    with pytest.raises(Refused, match="There is no version 999 of it yet: it is at 2") as refused:
+        triage.release(alert.pk, staff[0], 999)
+    assert (refused.value.field, isinstance(refused.value, Overtaken)) == ("version", False)

@@ -1,14 +1,20 @@
 """Deleting everything, by the API: only where that is allowed, and to its end."""
 
+import threading
+import time
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.db.models import Model
 from rest_framework.test import APIClient
 
 from tests.support.accepting import body
+from transactions.alerts.models import Alert, AlertEvent
 from transactions.books import epochs
 from transactions.models import Transaction
+from transactions.notifications.models import Delivery, Message, Numbering
 from transactions.stores.postgres_session import Session
 from transactions.storing.flush import flush
 
@@ -41,3 +47,33 @@ def test_a_session_that_postgresql_ends_amid_a_deletion_is_a_503(
     monkeypatch.setattr(epochs, "_finish_emptying", end)
     answer = api.delete("/api/delete-transactions/")
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+
+
+def test_whoever_uses_what_is_deleted_in_another_order_is_waited_for(people: list[User]) -> None:
+    read: list[str] = []
+    told: list[Exception] = []
+
+    def delete() -> None:
+        try:
+            epochs.empty_everything()
+        except Exception as error:
+            told.append(error)
+        finally:
+            connection.close()
+
+    orders: list[tuple[type[Model], type[Model]]] = [
+        (Delivery, Message),
+        (Message, Delivery),
+        (Alert, AlertEvent),
+        (Numbering, Message),
+    ]
+    for first, second in orders:
+        with transaction.atomic():
+            list(first._default_manager.select_for_update())
+            deleting = threading.Thread(target=delete)
+            deleting.start()
+            time.sleep(0.3)
+            list(second._default_manager.select_for_update())
+            read.append(second.__name__)
+        deleting.join()
+    assert (told, len(read)) == ([], len(orders))

@@ -120,3 +120,15 @@ def test_one_that_somebody_switched_off_is_no_alarm(receiver: Receiver, people: 
     made, _ = endpoints.add(receiver.url)
     endpoints.switch_off(made.pk)
     assert (conditions.seen(), Endpoint.objects.get().off) == ({}, "BY_HAND")
+
+
+def test_others_are_told_of_an_endpoint_without_its_url(receiver: Receiver, people: list[User]) -> None:
+    flush()
+    gone, _ = endpoints.add(f"{receiver.url}?token=S3CRET")
+    receiver.answer(410)
+    endpoints.test(gone.pk)
+    deliver()
+    assert conditions.seen() == {
+        f"endpoint:{gone.pk}": f"The webhook {gone.pk} was switched off: it answered 410."
+    }
+    assert "S3CRET" not in str(Endpoint.objects.get())

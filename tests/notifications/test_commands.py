@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests.support.serving import ROOT, database_url
-from transactions.notifications import outbox
+from transactions.notifications import outbox, signing
 from transactions.notifications.models import Endpoint, Message, MessageType
 
 from .conftest import deliver, eventually
@@ -20,14 +20,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.mark.slow
 def test_a_listener_prints_what_comes_verified_and_takes_its_webhook_away() -> None:
-    environment = {
-        **os.environ,
-        "DATABASE_URL": database_url(),
-        "WEBHOOK_SECRET_KEYS": "k" * 32,
-        "WEBHOOK_PRIVATE_NETWORKS": "127.0.0.0/8",
-    }
     command = [sys.executable, "manage.py", "webhook_listen", "--count", "2"]
-    listener = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    listener = subprocess.Popen(command, cwd=ROOT, env=listening(), stdout=subprocess.PIPE, text=True)
     try:
         eventually(Endpoint.objects.exists)
         outbox.write(MessageType.SYSTEM_ALARM, {"text": "\x1b[2J"})
@@ -45,24 +39,48 @@ def test_a_listener_prints_what_comes_verified_and_takes_its_webhook_away() -> N
 
 
 @pytest.mark.slow
-def test_a_listener_that_is_told_to_end_takes_its_webhook_away() -> None:
-    environment = {
+def test_a_listener_that_is_ended_takes_its_webhook_away() -> None:
+    listener = subprocess.Popen(
+        [sys.executable, "manage.py", "webhook_listen"], cwd=ROOT, env=listening(), stderr=subprocess.PIPE
+    )
+    try:
+        assert listener.stderr is not None
+        assert b"listening on" in listener.stderr.readline()
+        assert Endpoint.objects.exists()
+        listener.terminate()
+        listener.communicate(timeout=60)
+    finally:
+        listener.kill()
+    assert listener.returncode == 0
+    assert not Endpoint.objects.exists()
+
+
+@pytest.mark.slow
+def test_a_listener_with_a_secret_makes_no_webhook() -> None:
+    """It comes by the environment: a command line can be read by others."""
+    listener = subprocess.Popen(
+        [sys.executable, "manage.py", "webhook_listen", "--count", "1"],
+        cwd=ROOT,
+        env={**listening(), "WEBHOOK_SECRET": signing.new_secret()},
+        stderr=subprocess.PIPE,
+    )
+    try:
+        assert listener.stderr is not None
+        assert b"listening on" in listener.stderr.readline()
+        assert not Endpoint.objects.exists()
+    finally:
+        listener.kill()
+        listener.communicate()
+
+
+def listening() -> dict[str, str]:
+    """The environment of a listener."""
+    return {
         **os.environ,
         "DATABASE_URL": database_url(),
         "WEBHOOK_SECRET_KEYS": "k" * 32,
         "WEBHOOK_PRIVATE_NETWORKS": "127.0.0.0/8",
     }
-    command = [sys.executable, "manage.py", "webhook_listen"]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as listener:
-        try:
-            assert listener.stderr is not None
-            assert "listening on" in listener.stderr.readline()
-            assert Endpoint.objects.exists()
-            listener.terminate()
-            listener.wait(timeout=60)
-        finally:
-            listener.kill()
-    assert not Endpoint.objects.exists()
 
 
 def test_a_message_that_nobody_tells_is_an_error() -> None:

@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connections
+from django.core.management import call_command
+from django.db import connection, connections, transaction
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from tests.support.receiving import Receiver
 from tests.support.serving import ROOT, database_url
 from transactions import tasks
 from transactions.metrics import counters
-from transactions.notifications import delivery, endpoints, outbox, signing
+from transactions.notifications import delivery, endpoints, numbering, outbox, signing
 from transactions.notifications.models import (
     Attempt,
     Delivery,
@@ -410,3 +411,170 @@ def test_a_message_is_sent_again_by_hand_with_the_same_id(receiver: Receiver, en
     endpoints.switch_off(endpoint[0].pk)
     with pytest.raises(endpoints.EndpointRefused, match="It is off: switch it on first"):
         endpoints.send_again(endpoint[0].pk, again.pk)
+
+
+def test_whatever_posting_raises_is_an_outcome(receiver: Receiver, endpoint: Made) -> None:
+    Endpoint.objects.update(secret=signing.encrypt("https://example.org/no-secret"))
+    write()
+    deliver()
+    attempt = Attempt.objects.get()
+    assert (attempt.status, attempt.error) == (
+        None, "It could not be sent: Error. The worker's log says more.",
+    )  # fmt: skip
+    assert states() == [("WAITING", 1)]
+    assert Endpoint.objects.get().leased_until is None
+
+
+def test_a_secret_that_was_never_encrypted_is_told_as_one_that_cannot_be_read(
+    receiver: Receiver, endpoint: Made
+) -> None:
+    Endpoint.objects.update(secret="é" * 10)
+    write()
+    deliver()
+    assert Attempt.objects.get().error.startswith("WEBHOOK_SECRET_KEYS cannot read the secret")
+
+
+def test_what_is_sent_again_while_it_is_on_its_way_is_sent_again(receiver: Receiver, endpoint: Made) -> None:
+    write()
+
+    def again(number: int) -> tuple[int, dict[str, str], bytes]:
+        if number == 1:
+            sent = Delivery.objects.get()
+            endpoints.send_again(endpoint[0].pk, sent.pk)
+        connections.close_all()
+        return 200, {}, b""
+
+    receiver.answers = again
+    deliver()
+    assert states() == [("DELIVERED", 1)]
+    assert len({got.headers["webhook-id"] for got in receiver.got}) == 1
+    assert (len(receiver.got), Attempt.objects.count()) == (2, 2)
+
+
+def test_whoever_goes_back_to_before_there_were_channels_loses_them(
+    receiver: Receiver, endpoint: Made
+) -> None:
+    channel, _ = endpoints.add(receiver.url, format="slack")
+    endpoints.test(channel.pk)
+    deliver()
+    assert len(receiver.got) == 1
+    try:
+        call_command("migrate", "notifications", "0001", verbosity=0)
+    finally:
+        call_command("migrate", "notifications", verbosity=0)
+    assert list(Endpoint.objects.values_list("pk", "format")) == [(endpoint[0].pk, "standard")]
+
+
+@pytest.mark.parametrize("step", ["test", "send_again"])
+def test_what_is_sent_by_hand_while_the_webhook_is_switched_off_waits_for_that(
+    receiver: Receiver, endpoint: Made, step: str
+) -> None:
+    write()
+    deliver()
+    key, told = endpoint[0].pk, list[Exception]()
+    arguments = (key,) if step == "test" else (key, Delivery.objects.get().pk)
+
+    def send() -> None:
+        try:
+            getattr(endpoints, step)(*arguments)
+        except Exception as error:
+            told.append(error)
+        finally:
+            connection.close()
+
+    sending = threading.Thread(target=send)
+    with transaction.atomic():
+        endpoints.switch_off(key)
+        sending.start()
+        # It waits before it has anything that others wait for, the head of the audit trail above all.
+        time.sleep(0.5)
+    sending.join()
+    assert [str(error) for error in told] == ["It is off: switch it on first."]
+    assert states() == [("DELIVERED", 1)]
+
+
+def test_many_messages_to_many_endpoints_get_their_places_in_small_parts(
+    receiver: Receiver, people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        endpoints.add(receiver.url)
+    monkeypatch.setattr(numbering, "ROWS_AT_ONCE", 6)
+    for number in range(7):
+        write(number)
+    assert (numbering.number(), Delivery.objects.count()) == (2, 6)
+    deliver()
+    assert Delivery.objects.filter(state="DELIVERED").count() == 21
+
+
+@pytest.mark.parametrize(("before", "answer"), [(9, 500), (3, 500), (3, 410)])
+def test_what_is_sent_again_while_it_is_on_its_way_stays_due(
+    receiver: Receiver, endpoint: Made, before: int, answer: int
+) -> None:
+    write()
+    delivery.number()
+    sent = Delivery.objects.get()
+    Delivery.objects.update(attempts=before)
+
+    def send_again(number: int) -> tuple[int, dict[str, str], bytes]:
+        try:
+            endpoints.send_again(endpoint[0].pk, sent.pk)
+        finally:
+            connections.close_all()
+        receiver.answer(200)
+        return answer, {}, b""
+
+    receiver.answers = send_again
+    deliver()
+    Endpoint.objects.update(off="")
+    deliver()
+    assert states() == [("DELIVERED", 1)]
+    assert list(Attempt.objects.order_by("id").values_list("status", flat=True)) == [answer, 200]
+
+
+def test_what_waits_is_sent_at_once_when_the_endpoint_is_on_again_or_elsewhere(
+    receivers: Callable[[], Receiver], endpoint: Made, receiver: Receiver
+) -> None:
+    receiver.answer(500)
+    write(1)
+    deliver()
+    endpoints.switch_off(endpoint[0].pk)
+    receiver.answer(200)
+    endpoints.switch_on(endpoint[0].pk)
+    deliver()
+    assert states() == [("DELIVERED", 2)]
+    receiver.answer(500)
+    write(2)
+    deliver()
+    elsewhere = receivers()
+    endpoints.change(endpoint[0].pk, url=elsewhere.url)
+    deliver()
+    assert numbers(elsewhere, endpoint[1]) == [2]
+
+
+def test_what_waited_for_a_lost_key_is_sent_once_there_is_another_secret(
+    receiver: Receiver, endpoint: Made, settings: Any
+) -> None:
+    settings.WEBHOOK_SECRET_KEYS = ["another" * 8]
+    write()
+    deliver()
+    assert receiver.got == []
+    _, secret = endpoints.rotate(endpoint[0].pk)
+    deliver()
+    assert numbers(receiver, secret) == [1]
+
+
+def test_what_gets_through_while_its_webhook_is_given_another_url_is_not_sent_again(
+    receivers: Callable[[], Receiver], receiver: Receiver, endpoint: Made
+) -> None:
+    elsewhere = receivers()
+    write()
+
+    def move(number: int) -> tuple[int, dict[str, str], bytes]:
+        endpoints.change(endpoint[0].pk, url=elsewhere.url)
+        connections.close_all()
+        return 200, {}, b""
+
+    receiver.answers = move
+    deliver()
+    assert states() == [("DELIVERED", 1)]
+    assert (len(receiver.got), len(elsewhere.got)) == (1, 0)

@@ -223,3 +223,21 @@ def test_a_channel_that_refuses_is_a_failure_with_what_it_said(receiver: Receive
 def test_a_format_that_there_is_not_is_refused(format: Any, db: None) -> None:
     with pytest.raises(ValueError, match="The format is one of standard, slack, teams"):
         endpoints.add(URL, format=format)
+
+
+@pytest.mark.parametrize(
+    "reason", ["\n" * 1000, "a\n" * 500, "\u2028a" * 500, "&" * 1000, "<" * 1000, "𝄞" * 1000]
+)
+def test_a_channel_takes_whatever_a_reason_is_made_of(reason: str) -> None:
+    closed = {**ALERT, "hits": 3, "disposition": "EXPECTED", "closed_by": "ann", "reason": reason}
+    message = Message(type=MessageType.ALERT_CLOSED, severity="HIGH", data=closed)
+    assert fault_for_slack(json.loads(formats.body(Format.SLACK, message))) == ""
+    body = formats.body(Format.TEAMS, message)
+    assert fault_for_teams(json.loads(body), len(body)) == ""
+    assert len(body) < 20_000
+
+
+def test_what_is_cut_for_slack_ends_with_a_sign_of_it_and_within_no_escape() -> None:
+    closed = {**ALERT, "hits": 3, "disposition": "EXPECTED", "closed_by": "ann", "reason": "&" * 1000}
+    text = told(Format.SLACK, MessageType.ALERT_CLOSED, "HIGH", **closed)["blocks"][1]["text"]["text"]
+    assert text.endswith("&amp;…")

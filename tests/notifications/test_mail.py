@@ -1,19 +1,23 @@
 """Mail: what is critical at once, the rest as a digest, to those who want it, and nothing twice."""
 
 import re
+import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from smtplib import SMTPRecipientsRefused
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core import mail as outgoing
 from django.core.mail.backends.locmem import EmailBackend
+from django.core.management import call_command
 
 from transactions.alerts import triage
 from transactions.alerts.grouping import Raised, group
 from transactions.alerts.models import Alert
 from transactions.notifications import alarms, mail, numbering
-from transactions.notifications.models import MailPlace, Message, Recipient, SystemAlarm
+from transactions.notifications.models import MailPlace, Message, Numbering, Recipient, SystemAlarm
 from transactions.rules.models import Rule
 from transactions.stores.postgres_session import Session
 
@@ -188,3 +192,167 @@ def test_two_workers_do_not_send_the_same_mail() -> None:
     MailPlace.objects.update(leased_until=datetime.now(UTC))
     mail.send()
     assert len(sent()) == 2
+
+
+def refuse(patch: pytest.MonkeyPatch, address: str) -> list[str]:
+    """From now on the mail server refuses one recipient; whom it was asked to send to."""
+    asked: list[str] = []
+    send_messages = EmailBackend.send_messages
+
+    def judge(self: EmailBackend, mails: Any) -> int:
+        (mail,) = mails
+        asked.extend(mail.to)
+        if mail.to == [address]:
+            raise SMTPRecipientsRefused({address: (550, b"No such user here")})
+        return send_messages(self, mails)
+
+    patch.setattr(EmailBackend, "send_messages", judge)
+    return asked
+
+
+@pytest.mark.parametrize("severity", ["CRITICAL", "LOW"])
+def test_one_whom_the_mail_server_refuses_holds_up_nobody_and_nobody_is_told_twice(
+    severity: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Recipient.objects.all().delete()
+    for name in ("first", "refused", "third"):
+        Recipient.objects.create(address=f"{name}@example.org")
+    opened(severity)
+    with monkeypatch.context() as patch:
+        asked = refuse(patch, "refused@example.org")
+        for _ in range(5):
+            with suppress(SMTPRecipientsRefused):
+                mail.send()
+    assert sorted(to for _, (to,) in sent()) == ["first@example.org", "third@example.org"]
+    # At once once more, then after longer and longer.
+    assert asked.count("refused@example.org") == 2
+    MailPlace.objects.update(due_at=datetime.now(UTC))
+    mail.send()
+    assert [to for _, (to,) in sent()] == ["refused@example.org"]
+
+
+def test_one_whom_the_server_refuses_at_once_has_others_told_in_the_digest_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened("CRITICAL")
+    opened("HIGH", 8)
+    refuse(monkeypatch, "all@example.org")
+    with pytest.raises(SMTPRecipientsRefused):
+        mail.send()
+    assert [to for _, (to,) in sent()] == ["grave@example.org"] * 2
+
+
+def test_the_log_names_no_address(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    opened("CRITICAL")
+    refuse(monkeypatch, "all@example.org")
+    with pytest.raises(SMTPRecipientsRefused):
+        mail.send()
+    key = Recipient.objects.get(address="all@example.org").pk
+    assert caplog.messages == [
+        f"Mail to recipient {key} failed, and is tried again: SMTPRecipientsRefused 550"
+    ]
+
+
+def test_the_longer_it_fails_the_longer_is_waited() -> None:
+    assert [mail.wait_s(failures) for failures in (1, 2, 3, 4, 10_000)] == [0.0, 5.0, 10.0, 20.0, 300.0]
+
+
+def test_a_lease_that_is_over_amid_a_round_is_another_worker_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    Recipient.objects.filter(address="grave@example.org").delete()
+    opened("CRITICAL")
+    opened("CRITICAL", 8)
+    send_messages = EmailBackend.send_messages
+    theirs = datetime.now(UTC) + timedelta(hours=1)
+
+    def late(self: EmailBackend, mails: Any) -> int:
+        MailPlace.objects.update(leased_until=theirs)
+        return send_messages(self, mails)
+
+    monkeypatch.setattr(EmailBackend, "send_messages", late)
+    mail.send()
+    assert len(sent()) == 1
+    # What is another's is not given back by us.
+    assert MailPlace.objects.get(name="at once").leased_until == theirs
+
+
+def test_each_mail_has_the_whole_of_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    Recipient.objects.filter(address="grave@example.org").delete()
+    opened("CRITICAL")
+    opened("CRITICAL", 8)
+    send_messages, left = EmailBackend.send_messages, list[timedelta]()
+
+    def look(self: EmailBackend, mails: Any) -> int:
+        until = MailPlace.objects.get(name="at once").leased_until
+        assert until is not None
+        left.append(until - datetime.now(UTC))
+        time.sleep(1.0)
+        return send_messages(self, mails)
+
+    monkeypatch.setattr(EmailBackend, "send_messages", look)
+    mail.send()
+    assert len(left) == 2
+    assert all(mail.LEASE - timedelta(seconds=0.9) < each <= mail.LEASE for each in left)
+
+
+def test_who_is_new_is_told_of_what_comes_from_now_on() -> None:
+    opened("CRITICAL")
+    Recipient.objects.create(address="late@example.org")
+    mail.send()
+    assert sorted(to for _, (to,) in sent()) == ["all@example.org", "grave@example.org"]
+
+
+def test_what_was_mailed_before_the_places_were_each_recipient_s_own_is_not_mailed_again() -> None:
+    opened("CRITICAL")
+    mail.send()
+    opened("CRITICAL", 8)
+    assert len(sent()) == 2
+    try:
+        call_command("migrate", "notifications", "0003", verbosity=0)
+    finally:
+        call_command("migrate", "notifications", verbosity=0)
+    mail.send()
+    assert len(sent()) == 2
+    assert MailPlace.objects.count() == 4
+
+
+def positions() -> dict[str, set[int]]:
+    found: dict[str, set[int]] = {}
+    for name, position in MailPlace.objects.values_list("name", "position"):
+        found.setdefault(name, set()).add(position)
+    return found
+
+
+def test_what_nobody_is_mailed_of_is_not_looked_through_again() -> None:
+    Recipient.objects.update(least=Recipient.Least.NONE, system=False)
+    opened("LOW")
+    alarms.note({"flush": "No flush for 45 s."})
+    numbering.number()
+    mail.send()
+    last = Numbering.objects.get().last
+    assert (sent(), positions()) == ([], {"at once": {last}, "digest": {last}})
+    # Nor what is not of its kind; a digest that is not due yet is not looked for.
+    MailPlace.objects.filter(name="digest").update(sent_at=datetime.now(UTC))
+    opened("MEDIUM")
+    mail.send()
+    assert positions() == {"at once": {last + 1}, "digest": {last}}
+
+
+def test_what_one_is_mailed_of_another_does_not_look_through_again() -> None:
+    opened("LOW")
+    opened("CRITICAL")
+    opened("LOW", 8)
+    mail.send()
+    assert len(sent()) == 3
+    last = Numbering.objects.get().last
+    assert positions() == {"at once": {last}, "digest": {last}}
+
+
+def test_a_digest_waits_only_after_a_digest() -> None:
+    """Nor for a look that found nothing for it."""
+    MailPlace.objects.update(sent_at=datetime.now(UTC) - timedelta(minutes=16))
+    opened("CRITICAL")
+    mail.send()
+    outgoing.outbox.clear()
+    opened("LOW")
+    mail.send()
+    assert sent() == [("[Transaction monitor] 1 new alert", ["all@example.org"])]

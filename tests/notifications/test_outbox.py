@@ -1,6 +1,7 @@
 """The outbox: what happens is written down with it or not at all, and told in one order without gaps."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,8 +16,8 @@ from tests.support.rules import rule_in_force
 from transactions.alerts import triage
 from transactions.alerts.grouping import Raised, group
 from transactions.alerts.models import Alert
-from transactions.notifications import events, numbering, outbox
-from transactions.notifications.models import Message, MessageType, Numbering
+from transactions.notifications import endpoints, events, numbering, outbox, removing
+from transactions.notifications.models import Attempt, Delivery, Message, MessageType, Numbering
 from transactions.stores.postgres_session import Session
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -219,6 +220,54 @@ def test_what_is_old_is_removed_and_whoever_comes_too_late_is_told() -> None:
     assert (numbers(2), numbers()) == ([2, 3], [2, 3])
     with pytest.raises(events.PlaceUnknown, match="The last event is 4"):
         events.after(5, 10)
+
+
+def test_removing_goes_on_where_it_was_ended(people: list[User], monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        endpoints.add(f"https://example.org/{number}")
+    for number in range(4):
+        write(number)
+    numbering.number()
+    for sent in Delivery.objects.all():
+        Attempt.objects.create(delivery=sent, milliseconds=1)
+    Message.objects.filter(position__lte=2).update(made_at=datetime.now(UTC) - timedelta(days=31))
+    two = removing.HOLD_OF_MESSAGES.replace(f"LIMIT {removing.AT_ONCE}", "LIMIT 2")
+    monkeypatch.setattr(removing, "HOLD_OF_MESSAGES", two)
+    with monkeypatch.context() as patch:
+        patch.setattr(numbering, "REMOVE", "SELECT 1 / 0, %s")
+        with pytest.raises(DatabaseError):
+            numbering.prune()
+    assert (Message.objects.count(), Delivery.objects.count(), Attempt.objects.count()) == (4, 6, 6)
+    with pytest.raises(events.EventsGone, match="those up to 2 are gone"):
+        events.after(1, 10)
+    assert (numbering.prune(), numbering.prune()) == (2, 0)
+    assert numbers() == [2, 3]
+
+
+def test_nobody_waits_for_a_place_while_what_is_old_is_removed(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(1)
+    numbering.number()
+    Message.objects.update(made_at=datetime.now(UTC) - timedelta(days=31))
+    remove = removing.of_messages
+    placed: list[int] = []
+
+    def meanwhile(gone: list[int]) -> None:
+        write(2)
+        with ThreadPoolExecutor(1) as other:
+            placed.append(other.submit(number_beside).result())
+        remove(gone)
+
+    monkeypatch.setattr(removing, "of_messages", meanwhile)
+    assert (numbering.prune(), placed, numbers()) == (1, [1], [2])
+
+
+def number_beside() -> int:
+    try:
+        return numbering.number()
+    finally:
+        connection.close()
 
 
 def test_deleting_everything_takes_the_messages_along_and_gives_no_place_twice(

@@ -116,7 +116,7 @@ def test_the_gravest_come_first_and_of_these_what_waits_longest_over_pages(
         ("order=due&closed=true", {"order": ["What is closed is due no more: order by newest."]}),
         ("order=urgent&state=CLOSED", {"order": ["What is closed is due no more: order by newest."]}),
         ("cursor=abc", {"cursor": ["This is no cursor of this list."]}),
-        ("user=999999", {"user": ['Invalid pk "999999" - object does not exist.']}),
+        ("user=999999", {"user": ['The user "999999" does not exist.']}),
         (
             "from=yesterday",
             {

@@ -1,9 +1,13 @@
 """Names that differ in upper and lower case alone are one name, however they come in."""
 
 import json
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from tests.support.rules import rule_in_force
 from transactions.rules import changes, documents
@@ -67,3 +71,40 @@ def test_where_there_are_such_names_the_migration_changes_nothing_and_says_what_
         call_command("migrate", "rules", verbosity=0)
     with pytest.raises(NameTaken):
         changes.create("LARGE", **LARGE, author=None, severity="LOW", description="")
+
+
+@pytest.mark.parametrize(
+    ("name", "other"), [("ΑΣ", "ασ"), ("İy", "iy"), ("İz", "İZ"), ("ΓΣ", "γσ"), ("ÄÖ", "äö")]
+)
+def test_postgresql_says_which_letters_are_the_same(name: str, other: str) -> None:
+    """Whatever its rules are: what it refuses is told, and never an error of ours."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT lower(%s) = lower(%s)", [name, other])
+        (alike,) = cursor.fetchone()
+    changes.create(name, **LARGE, author=None, severity="LOW", description="")
+    changes.make_list(name, "")
+    another = changes.create("Another", **LARGE, author=None, severity="LOW", description="")
+    text = json.dumps({"rules": [{"name": other, **LARGE}]})
+    steps: tuple[Callable[[], Any], ...] = (
+        partial(changes.create, other, **LARGE, author=None, severity="LOW", description=""),
+        partial(changes.make_list, other, ""),
+        partial(changes.rename, another, other),
+        lambda: documents.import_rules(documents.parse(text)),
+    )
+    if not alike:
+        pytest.skip("PostgreSQL takes these for two names here")
+    for step in steps:
+        with pytest.raises((NameTaken, DocumentRefused), match=f"“{name}” already, which differs from"):
+            step()
+
+
+def test_names_of_one_file_that_postgresql_takes_for_one_are_told_by_their_lines() -> None:
+    text = json.dumps({"rules": [{"name": name, **LARGE} for name in ("ΑΣ", "ασ")]}, indent=1)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT lower('ΑΣ') = lower('ασ')")
+        (alike,) = cursor.fetchone()
+    if not alike:
+        pytest.skip("PostgreSQL takes these for two names here")
+    with pytest.raises(DocumentRefused, match="stands there twice"):
+        documents.import_rules(documents.parse(text))
+    assert not Rule.objects.exists()

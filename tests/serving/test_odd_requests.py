@@ -1,6 +1,7 @@
 """What no view is to judge is refused in one place, with a status of its own, and never our error."""
 
 import asyncio
+import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,8 +15,12 @@ from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
 from tests.support.admin_pages import superuser
+from tests.support.alerts import open_alert
 from tests.support.at_once import ask_all, request
+from tests.support.rules import rule_in_force
 from transaction_monitoring.observability.logs import ReadableFormatter
+from transactions.notifications import endpoints
+from transactions.rules.models import UserList
 from transactions.views import transactions as views
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -126,3 +131,75 @@ def test_the_schema_is_made_once_for_all_who_ask_at_once(
     with ThreadPoolExecutor(8) as threads:
         assert set(threads.map(ask, range(8))) == {200}
     assert made == [None]
+
+
+# Half a character, a NUL; in JSON both can be said.
+NO_TEXT = ["\ud800", "\udfff x", "a\0b"]
+A_RULE = {"name": "x", "kind": "amount", "parameters": {"amount": 5}}
+
+
+@pytest.mark.parametrize("text", NO_TEXT, ids=ascii)
+def test_no_call_fails_over_a_text_that_is_none(people: list[User], settings: Any, text: str) -> None:
+    settings.FOUR_EYES, settings.WEBHOOK_SECRET_KEYS = False, ["k" * 32]
+    api = APIClient(raise_request_exception=False)
+    api.force_login(User.objects.create_superuser("root"))
+    alert = open_alert(people[0]).pk
+    rule = rule_in_force("amount", name="Large", amount=5).rule.pk
+    users = UserList.objects.create(name="Watched").pk
+    hook = endpoints.add("https://example.org/hook")[0].pk
+    seen = {"version": 1}
+    bulk = {"alerts": [{"id": alert, "version": 1}]}
+    calls: list[tuple[str, str, dict[str, Any]]] = [
+        ("post", f"alerts/{alert}/assign/", {**seen, "assignee": text}),
+        ("post", f"alerts/{alert}/note/", {"text": text}),
+        ("post", f"alerts/{alert}/close/", {**seen, "disposition": text, "reason": "x"}),
+        ("post", f"alerts/{alert}/close/", {**seen, "disposition": "EXPECTED", "reason": text}),
+        ("post", f"alerts/{alert}/reopen/", {**seen, "reason": text}),
+        ("post", f"alerts/{alert}/snooze/", {**seen, "until": text, "reason": text}),
+        ("post", f"alerts/{alert}/claim/", {**seen, text: 1}),
+        ("post", "alerts/bulk/", {**bulk, "step": "assign", "assignee": text}),
+        ("post", "alerts/bulk/", {**bulk, "step": "claim", "assignee": text}),
+        ("post", "alerts/bulk/", {**bulk, "step": text}),
+        ("post", "alerts/bulk/", {"step": "claim", "alerts": [{"id": text, text: 1}]}),
+        ("post", "rules/", {**A_RULE, "name": text}),
+        ("post", "rules/", {**A_RULE, "description": text}),
+        ("post", "rules/", {**A_RULE, "severity": text}),
+        ("post", "rules/", {**A_RULE, "kind": text}),
+        ("post", "rules/", {**A_RULE, "parameters": {"amount": text}}),
+        ("post", "rules/", {**A_RULE, "parameters": {text: 5}}),
+        ("post", "rules/", {**A_RULE, "parameters": {"amount": 5, "filter": {"users_in": text}}}),
+        ("post", "rules/", {**A_RULE, "parameters": {"amount": 5, "filter": {"zone": text}}}),
+        ("post", "rules/", {**A_RULE, "kind": "listed", "parameters": {"list": text}}),
+        ("patch", f"rules/{rule}/", {"name": text}),
+        ("post", f"rules/{rule}/versions/", {"kind": text, "parameters": {}}),
+        ("post", f"rules/{rule}/backtests/", {"version": text, "from": text, text: 1}),
+        ("post", "rules/import/", {"rules": [{**A_RULE, "name": text}]}),
+        ("post", "rules/import/", {"rules": [{**A_RULE, text: text}]}),
+        ("post", "rules/lists/", {"name": text}),
+        ("post", "rules/lists/", {"name": "y", "description": text}),
+        ("post", f"rules/lists/{users}/entries/", {"users": [people[0].pk], "comment": text}),
+        ("post", f"rules/lists/{users}/entries/", {"users": [text]}),
+        ("post", "webhooks/", {"url": text}),
+        ("post", "webhooks/", {"url": "https://example.org/", "description": text}),
+        ("post", "webhooks/", {"url": "https://example.org/", "types": [text]}),
+        ("post", "webhooks/", {"url": "https://example.org/", "format": text}),
+        ("patch", f"webhooks/{hook}/", {"description": text, text: 1}),
+    ]  # fmt: skip
+    answers = {
+        f"{method} {path} {said}": getattr(api, method)(
+            f"/api/{path}", json.dumps(said), content_type="application/json"
+        ).status_code
+        for method, path, said in calls
+    }
+    assert {call: status for call, status in answers.items() if status not in (400, 409)} == {}
+
+
+def test_an_account_of_half_a_character_is_none(people: list[User]) -> None:
+    api = APIClient()
+    api.force_login(User.objects.create_superuser("root"))
+    answer = api.post(
+        f"/api/alerts/{open_alert(people[0]).pk}/assign/",
+        '{"version": 1, "assignee": "\\ud800"}',
+        content_type="application/json",
+    )
+    assert (answer.status_code, answer.json()) == (400, {"assignee": ["There is no such account."]})

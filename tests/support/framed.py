@@ -50,8 +50,10 @@ class Dashboard:
         return told
 
     async def frame(self, kind: str) -> Frame:
-        """The next frame, which is of that type."""
+        """The next frame, which is of that type; those of alerts come beside all others, at any time."""
         frame: Frame = json.loads((await self.message())["text"])
+        while frame["type"] == "alert" != kind:
+            frame = json.loads((await self.message())["text"])
         assert frame["type"] == kind, frame
         if kind == "run" and self.acknowledges:
             await self.say(json.dumps({"ack": frame["last"]}))

@@ -42,9 +42,16 @@ def postgres_away() -> Iterator[None]:
 @contextmanager
 def transactions_locked() -> Iterator[None]:
     """Whoever uses the table of transactions in this block waits."""
+    with locked("transactions_transaction"):
+        yield
+
+
+@contextmanager
+def locked(table: str) -> Iterator[None]:
+    """Whoever uses the table in this block waits."""
     other = psycopg2.connect(database_url())
     try:
-        other.cursor().execute("LOCK TABLE transactions_transaction IN ACCESS EXCLUSIVE MODE")
+        other.cursor().execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
         yield
     finally:
         other.close()

@@ -15,6 +15,7 @@ from transactions.access.plain_views import may_read_if_told
 from transactions.books import alarms, balance
 from transactions.intake import fitness
 from transactions.metrics import ticks
+from transactions.notifications import untold
 from transactions.rules import figures
 from transactions.storing import history
 
@@ -72,7 +73,7 @@ def look() -> tuple[list[str], dict[str, Any]]:
     age_s, told = (_age_s(), _alarms()) if found.postgres_answers else (None, [])
     if min(up_s, math.inf if age_s is None else age_s) > _intervals(INTERVALS_MISSED_MAX):
         problems.append(f"no flush has run lately; {_why(last_ticks)}")
-    problems += _rules() if found.postgres_answers else []
+    problems += _of_rules_and_messages() if found.postgres_answers else []
     now = time()
     return problems + told, {
         "stores": {"redis": "up", "postgres": "up" if found.postgres_answers else "down"},
@@ -85,10 +86,10 @@ def look() -> tuple[list[str], dict[str, Any]]:
     }
 
 
-def _rules() -> list[str]:
-    """What is wrong with the rules, as far as it is known."""
+def _of_rules_and_messages() -> list[str]:
+    """What is wrong with judging and telling, as far as it is known."""
     try:
-        return figures.problems()
+        return figures.problems() + untold.problems()
     except DatabaseError:
         return []
 

@@ -23,6 +23,7 @@ from transactions.books import alarms, balance
 from transactions.intake.answers import REASONS
 from transactions.metrics import counters
 from transactions.models import RejectedRecord
+from transactions.notifications import untold
 from transactions.rules import figures
 from transactions.stores import redis_memory
 from transactions.stores.redis_connection import connection
@@ -94,6 +95,7 @@ class System(Collector):
         try:
             yield _gauge("alarms_open", "Alarms that nobody has acknowledged.", alarms.open_alarms().count())
             yield from _of_rules(counts)
+            yield from _of_outbox()
             waiting = RejectedRecord.objects.filter(resolution="").count()
             yield _gauge("rejected_open", "Rejected records that nobody has dealt with.", waiting)
         except DatabaseError:
@@ -129,6 +131,19 @@ def _of_rules(counts: dict[str, int]) -> Iterator[Metric]:
         if name == "rule_microseconds":
             family.add_metric(label.split("|"), value / 1_000_000)
     yield family
+
+
+def _of_outbox() -> Iterator[Metric]:
+    """What is not told yet, and which webhooks do not take it."""
+    now = untold.read()
+    yield _gauge("messages_waiting", "Messages that wait until somebody tells them.", now.messages)
+    age = "Age of the oldest message that waits so; 0: none waits."
+    yield _gauge("messages_oldest_seconds", age, now.oldest_message_s)
+    yield _gauge("deliveries_due", "Messages that are due at webhooks that are on.", now.deliveries)
+    age = "For how long the first of those has been due; 0: none is."
+    yield _gauge("deliveries_oldest_seconds", age, now.oldest_delivery_s)
+    yield _gauge("webhooks_failing", "Webhooks that failed the last time.", now.webhooks_failing)
+    yield _gauge("webhooks_off", "Webhooks that were switched off by what they answered.", now.webhooks_off)
 
 
 def _gauge(name: str, help: str, value: Any) -> Metric:

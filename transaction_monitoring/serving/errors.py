@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from psycopg2 import errors as postgres_errors
+from psycopg2.errors import QueryCanceled
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -48,6 +49,13 @@ class Unavailable(exceptions.APIException):
     wait = 5
 
 
+class TookTooLong(Unavailable):
+    """A statement was given up: it reads more than anybody waits for."""
+
+    default_detail = "This took too long and was given up. Ask for less, or try again."
+    default_code = "took_too_long"
+
+
 STORE_FAILURES = (OperationalError, InterfaceError, redis.RedisError, postgres_errors.OperationalError)
 
 
@@ -63,7 +71,7 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
         error.detail = exceptions.ErrorDetail(f"{error.detail} Send {taken}.", error.default_code)
     elif isinstance(error, STORE_FAILURES):
         log.error("A store failed under %s: %s", context["request"].path, type(error).__name__)
-        error = Unavailable()
+        error = TookTooLong() if isinstance(error.__cause__, QueryCanceled) else Unavailable()
     response = exception_handler(error, context)
     posted = context["request"].method == "POST" and getattr(context["view"], "takes_transactions", False)
     if response is not None and posted and response.status_code in REASONS:

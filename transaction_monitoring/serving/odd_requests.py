@@ -8,6 +8,7 @@ from django.http.response import HttpResponseBase
 from transactions.encodings import charset_fault
 
 FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+HALF = "The request has half a character (a lone surrogate, \\ud800 to \\udfff), which no text here has."
 NUL = "The request has a NUL character, which no text here has."
 # What psycopg says before it sends anything, wherever in a statement the character stands.
 POSTGRES_ON_NUL = "NUL (0x00)"
@@ -15,7 +16,8 @@ POSTGRES_ON_NUL = "NUL (0x00)"
 
 class OddRequests:
     """Middleware. 405 for a method in small letters, which is another method; 415 for a form that is not
-    UTF-8, the API's excepted, whose parsers say it; 400 where a view asks PostgreSQL for a text with a NUL.
+    UTF-8, the API's excepted, whose parsers say it; 400 where a view asks PostgreSQL for a text with a NUL,
+    or does anything with half a character.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -36,6 +38,8 @@ class OddRequests:
         """Django calls this with what a view has raised."""
         if isinstance(error, ValueError) and POSTGRES_ON_NUL in str(error):
             return _refused(request, 400, NUL)
+        if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
+            return _refused(request, 400, HALF)
         return None
 
 

@@ -16,19 +16,15 @@ from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR, ChangeList
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import Error as DatabaseError
-from django.db import OperationalError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.functional import cached_property
-from psycopg2.errors import QueryCanceled
 
 from ..audit.actions import Action
 from ..audit.entries import note
-from ..stores import bounded_queries
-from . import date_hierarchy, exports
+from . import date_hierarchy, exports, giving_up
 
 # Rows that can be paged through, and so the largest OFFSET: 100 pages of 100.
 ROWS_MAX = 10_000
@@ -188,18 +184,8 @@ class BoundedAdmin(KeyedActions, ModelAdmin[M]):  # type: ignore[misc]  # the sa
         if request.method != "GET":
             return super().changelist_view(request, extra_context)
         extra_context = {**(extra_context or {}), "export_url": self._export_url(request)}
-        try:
-            with bounded_queries.bounded():
-                return super().changelist_view(request, extra_context)
-        except OperationalError as error:
-            if not isinstance(error.__cause__, QueryCanceled):
-                raise
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "This takes too long",
-            "seconds": f"{bounded_queries.STATEMENT_MS_MAX / 1000:g}",
-        }
-        return TemplateResponse(request, "admin/transactions/too_slow.html", context, status=503)
+        show = super().changelist_view
+        return giving_up.in_bounds(request, lambda: show(request, extra_context))
 
     def get_urls(self) -> list[Any]:
         if not self.export_columns:

@@ -6,12 +6,10 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
@@ -29,7 +27,9 @@ from ..notifications.models import (
     MessageType,
     Recipient,
 )
+from .giving_up import View, gives_up
 from .lists import BoundedAdmin, is_key
+from .own_pages import OwnPages
 from .webhook_forms import NewEndpointForm, change_form
 
 # Deliveries that the page of an endpoint shows; the API has them all.
@@ -51,7 +51,7 @@ def _demand(request: HttpRequest) -> None:
 
 
 @admin.register(Endpoint)
-class EndpointAdmin(BoundedAdmin[Endpoint]):
+class EndpointAdmin(OwnPages, BoundedAdmin[Endpoint]):
     list_display = ("shown", "where", "format", "types_shown", "state", "failing_since")
     ordering = ("id",)
     search_fields = ("url", "description")
@@ -69,30 +69,19 @@ class EndpointAdmin(BoundedAdmin[Endpoint]):
         more = {
             "title": "Webhooks",
             "no_key": not settings.WEBHOOK_SECRET_KEYS,
-            "no_webhooks": not Endpoint.objects.exists(),
+            # Asked by the template, in the bounds of the page.
+            "no_webhooks": lambda: not Endpoint.objects.exists(),
         }
         return super().changelist_view(request, {**(extra_context or {}), **more})
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        return show(request, unquote(object_id))
+    def show_one(self, request: HttpRequest, key: str) -> HttpResponse:
+        return show(request, key)
 
-    def get_urls(self) -> list[Any]:
-        wrap = self.admin_site.admin_view
+    def own_paths(self) -> list[tuple[str, View, str]]:
         return [
-            path("new/", wrap(new), name="notifications_endpoint_new"),
-            path("<int:key>/steps/<slug:step>/", wrap(take), name="notifications_endpoint_step"),
-            path(
-                "<int:key>/deliveries/<int:sent>/send-again/",
-                wrap(send_again),
-                name="notifications_endpoint_send_again",
-            ),
-            *super().get_urls(),
+            ("new/", new, "new"),
+            ("<int:key>/steps/<slug:step>/", take, "step"),
+            ("<int:key>/deliveries/<int:sent>/send-again/", send_again, "send_again"),
         ]
 
     @admin.display(description="webhook")
@@ -190,6 +179,7 @@ def new(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/webhooks/new.html", context)
 
 
+@gives_up
 def show(request: HttpRequest, key: str) -> HttpResponse:
     """An endpoint, a form to change it, and what was sent to it lately."""
     _demand(request)
@@ -299,5 +289,5 @@ class RecipientAdmin(BoundedAdmin[Recipient]):
     ) -> HttpResponse:
         if not settings.EMAIL_ENABLED:
             messages.warning(request, "No mail is sent: EMAIL_URL is not set.")
-        more = {"title": "Told by mail", "nobody": not Recipient.objects.exists()}
+        more = {"title": "Told by mail", "nobody": lambda: not Recipient.objects.exists()}
         return super().changelist_view(request, {**(extra_context or {}), **more})

@@ -85,8 +85,10 @@ class Alert(models.Model):
             ),
         ]
         indexes = [
-            # Whether one was closed lately; the alerts of a user.
+            # Whether one was closed lately.
             models.Index(fields=["user", "rule", "closed_at"], name="alert_by_user"),
+            # Those of a user, and of the whole system, the newest first.
+            models.Index(fields=["user", "opened_at", "id"], name="alert_of_user"),
             # The queue: what is not closed, newest first.
             models.Index(
                 fields=["opened_at", "id"],

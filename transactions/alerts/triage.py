@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from ..audit.actions import Action
 from ..audit.entries import note as note_in_trail
-from ..encodings import one_line_end
+from ..encodings import one_line_end, shows_something
 from . import announcing, story, telling
 from .models import Alert, AlertEvent, AlertState, Disposition, Snooze, Step
 
@@ -26,6 +26,10 @@ SNOOZE_REASON_CHARACTERS_MAX = 200
 SNOOZE_DAYS_MAX = 180
 # For so long one's own last step can be undone.
 UNDO_FOR = timedelta(minutes=15)
+# Held by whoever makes a snooze: "txsn".
+SNOOZES_LOCK = 0x7478736E
+# By which a text is read in another direction than it stands there.
+TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 # The fields that a step may change, and undoing it brings back.
 SAVED = ("state", "assignee", "closed_at", "closed_by", "disposition", "reason")
 # Steps that somebody may have to answer for; notes are kept with the alert alone.
@@ -144,6 +148,7 @@ def snooze(alert: int, by: User, seen: int, until: datetime, reason: str) -> Sno
         now = timezone.now()
         if not now < until <= now + timedelta(days=SNOOZE_DAYS_MAX):
             raise Refused(f"The end must be within the next {SNOOZE_DAYS_MAX} days.", "until")
+        _alone_with_snoozes()
         in_force = Snooze.objects.filter(rule=held.rule, user=held.user, ends_at__gt=now).first()
         if in_force is not None:
             raise Refused(f"It is snoozed already, until {in_force.ends_at:%Y-%m-%d %H:%M} UTC.")
@@ -155,30 +160,36 @@ def snooze(alert: int, by: User, seen: int, until: datetime, reason: str) -> Sno
 def wake(snooze: int, by: User) -> Snooze:
     """Ends a snooze before its time. Raises Snooze.DoesNotExist, Refused where it has ended."""
     with transaction.atomic():
+        # The alert first, as by whoever counts hits: else each could wait for the other.
+        of = Snooze.objects.get(pk=snooze).alert_id
+        alert = None if of is None else _held(of)
         held = Snooze.objects.select_for_update().get(pk=snooze)
         if held.ends_at <= timezone.now():
             raise Refused(f"It ended at {held.ends_at:%Y-%m-%d %H:%M} UTC.")
         held.ends_at, held.ended_by = timezone.now(), by
         held.save(update_fields=["ends_at", "ended_by"])
-        if held.alert_id is not None:
-            _tell(_held(held.alert_id), by, Step.WOKEN, "", None)
+        if alert is not None:
+            _tell(alert, by, Step.WOKEN, "", None)
     return held
 
 
 def undo(alert: int, by: User, seen: int) -> Alert:
     """Takes back one's own last step, as long as it is the last one of all and not older than UNDO_FOR."""
-    last = AlertEvent.objects.filter(alert=alert).exclude(before=None).order_by("-id").first()
-    with _step(alert, by, seen, Step.UNDONE, last.get_step_display() if last else "") as held:
-        if last is None or last.before is None or last.step == Step.UNDONE:
-            raise Refused("There is no step to undo.")
-        if last.step == Step.SNOOZED:
-            raise Refused("The last step is a snooze: end that.")
-        if last.by_id != by.pk:
-            raise Refused(f"The last step is one of {last.by_name}.")
-        if last.at < timezone.now() - UNDO_FOR:
-            raise Refused("The last step is too long ago: take another one.")
-        for name, value in _as_it_was(last.before).items():
-            setattr(held, name, value)
+    with transaction.atomic():
+        # Held before it is read which step is the last: another may be taking one.
+        _held(alert)
+        last = AlertEvent.objects.filter(alert=alert).exclude(before=None).order_by("-id").first()
+        with _step(alert, by, seen, Step.UNDONE, last.get_step_display() if last else "") as held:
+            if last is None or last.before is None or last.step == Step.UNDONE:
+                raise Refused("There is no step to undo.")
+            if last.step == Step.SNOOZED:
+                raise Refused("The last step is a snooze: end that.")
+            if last.by_id != by.pk:
+                raise Refused(f"The last step is one of {last.by_name}.")
+            if last.at < timezone.now() - UNDO_FOR:
+                raise Refused("The last step is too long ago: take another one.")
+            for name, value in _as_it_was(last.before).items():
+                setattr(held, name, value)
     return held
 
 
@@ -205,6 +216,8 @@ def _step(alert: int, by: User, seen: int, step: Step, text: str = "") -> Iterat
     try:
         with transaction.atomic():
             held = _held(alert)
+            if held.version < seen:
+                raise Refused(f"There is no version {seen} of it yet: it is at {held.version}.", "version")
             if held.version != seen:
                 raise Overtaken(story.overtaken(held, seen))
             before = _fields(held)
@@ -225,6 +238,12 @@ def _step(alert: int, by: User, seen: int, step: Step, text: str = "") -> Iterat
 
 def _held(alert: int) -> Alert:
     return Alert.objects.select_for_update(of=("self",)).select_related("assignee").get(pk=alert)
+
+
+def _alone_with_snoozes() -> None:
+    """Until the transaction ends nobody else makes a snooze: two alerts may be of one rule and user."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SNOOZES_LOCK])
 
 
 def _fields(alert: Alert) -> dict[str, Any]:
@@ -264,4 +283,8 @@ def _said(text: str, field: str, what: str, most: int = REASON_CHARACTERS_MAX) -
         raise Refused(f"{what} has no control characters.", field)
     if len(said) > most:
         raise Refused(f"{what} has at most {most:,} characters.", field)
+    if not shows_something(said):
+        raise Refused(f"{what} must be visible.", field)
+    if any(character in TURNING for character in said):
+        raise Refused(f"{what} has no characters that turn the text around.", field)
     return said

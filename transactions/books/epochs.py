@@ -181,6 +181,7 @@ def empty_everything() -> None:
 def _finish_emptying(session: Session, epoch: str) -> None:
     with session.transaction() as cursor:
         rules.end_snapshots(cursor)
+        rules.hold(cursor, TRANSACTIONS)
         cursor.execute(EMPTY)
         rules.empty(cursor)
         cursor.execute(CLOSE)

@@ -45,10 +45,12 @@ def note(seen: dict[str, str]) -> None:
 def of_endpoints() -> dict[str, str]:
     """Endpoints that were switched off by what they answered, by the keys of their alarms."""
     off = Endpoint.objects.filter(off__in=[Endpoint.Off.GONE, Endpoint.Off.FAILING]).order_by("pk")[:100]
-    return {
-        f"{OF_ENDPOINT}{each.pk}": f"The webhook {each.pk} ({each}) was switched off: {_why(each)}."
-        for each in off
-    }
+    return {f"{OF_ENDPOINT}{each.pk}": f"The {_named(each)} was switched off: {_why(each)}." for each in off}
+
+
+def _named(endpoint: Endpoint) -> str:
+    """Without its URL, which may hold a secret, and which others are told of."""
+    return f"webhook {endpoint.pk}" + (f" ({endpoint.description})" if endpoint.description else "")
 
 
 def _why(endpoint: Endpoint) -> str:

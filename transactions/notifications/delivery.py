@@ -50,6 +50,9 @@ TURN_S, TURN_MESSAGES, LEASE_S = 20.0, 50, 60
 # Messages on their way at once, each in a thread with a connection to PostgreSQL; and of those to endpoints
 # that failed the last time.
 COURIERS, COURIERS_TO_FAILING = 16, 8
+# Seconds for which a tick gives places, before it sees to what is due: whoever is told by mail, or of the
+# system's own alarms, waits no longer behind many messages to many endpoints.
+NUMBER_S = 3.0
 URL_LOST = "WEBHOOK_SECRET_KEYS cannot read the URL: bring its key back, or give the URL again."
 
 _DUE = f"""
@@ -69,15 +72,19 @@ CLAIM = f"""
 """
 # Purpose: what it is to be sent, in order. A statement of its own, which sees what the turn before has noted.
 SELECT_DUE = f"""
-    SELECT d.id, d.attempts, m.id FROM {DELIVERY} d JOIN {MESSAGE} m ON m.id = d.message_id
+    SELECT d.id, d.attempts, m.id, d.due_at FROM {DELIVERY} d JOIN {MESSAGE} m ON m.id = d.message_id
      WHERE d.endpoint_id = %s AND d.state = 'WAITING' AND d.due_at <= now()
      ORDER BY m.position NULLS FIRST, d.id LIMIT {TURN_MESSAGES}
 """
-# Purpose: what came of an attempt.
+# Purpose: what came of an attempt. Of one that somebody had sent again meanwhile it is in the log alone: what
+# was asked for is still to be done.
 NOTE = f"""
     WITH noted AS (
-        UPDATE {DELIVERY} SET state = %(state)s, attempts = attempts + 1,
-               due_at = now() + %(wait_s)s * interval '1 second'
+        UPDATE {DELIVERY} d SET
+               state = CASE WHEN d.due_at = %(due_at)s THEN %(state)s ELSE d.state END,
+               attempts = CASE WHEN d.due_at = %(due_at)s THEN d.attempts + 1 ELSE d.attempts END,
+               due_at = CASE WHEN d.due_at = %(due_at)s
+                             THEN now() + %(wait_s)s * interval '1 second' ELSE d.due_at END
          WHERE id = %(delivery)s RETURNING id)
     INSERT INTO {ATTEMPT} (delivery_id, at, status, error, answer, milliseconds)
     SELECT id, clock_timestamp(), %(status)s, %(error)s, %(answer)s, %(milliseconds)s FROM noted
@@ -107,7 +114,7 @@ GIVE_BACK = f"UPDATE {ENDPOINT} SET leased_until = NULL WHERE id = %(endpoint)s 
 
 class Turn(NamedTuple):
     """An endpoint that this worker has for a while, and what is due to it: keys of deliveries and messages,
-    with the attempts that there were.
+    with the attempts that there were, and since when each was due.
     """
 
     endpoint: int
@@ -118,7 +125,7 @@ class Turn(NamedTuple):
     old_secret_until: datetime | None
     failures: int
     lease: datetime
-    due: list[tuple[int, int, int]]
+    due: list[tuple[int, int, int, datetime]]
 
 
 def deliver(stopping: Callable[[], bool] = lambda: False) -> "list[Future[None]]":
@@ -126,7 +133,9 @@ def deliver(stopping: Callable[[], bool] = lambda: False) -> "list[Future[None]]
 
     Any number of workers may do so at once. Raises django.db.Error.
     """
-    number()
+    until = time.monotonic() + NUMBER_S
+    while number() and time.monotonic() < until and not stopping():
+        pass
     with connection.cursor() as cursor:
         cursor.execute(COUNT_DUE)
         (due,) = cursor.fetchone()
@@ -194,9 +203,9 @@ def _claim(to_failing: bool) -> Turn | None:
 def _take(turn: Turn, stopping: Callable[[], bool]) -> None:
     """Posts what is due, until something fails or the turn is over; and gives the endpoint back."""
     until = time.monotonic() + TURN_S
-    messages = Message.objects.in_bulk([message for _, _, message in turn.due])
+    messages = Message.objects.in_bulk([message for _, _, message, _ in turn.due])
     delivered, outcome = False, None
-    for delivery, attempts, key in turn.due:
+    for delivery, attempts, key, due_at in turn.due:
         if stopping() or time.monotonic() > until:
             break
         message = messages.get(key)
@@ -204,7 +213,7 @@ def _take(turn: Turn, stopping: Callable[[], bool]) -> None:
             continue  # removed meanwhile, and its delivery with it
         outcome = post(turn, message)
         crash_point("notifications.sent")
-        _note(delivery, attempts + 1, outcome)
+        _note(delivery, attempts + 1, due_at, outcome)
         if not outcome.delivered:
             break
         delivered = True
@@ -222,6 +231,17 @@ def _take(turn: Turn, stopping: Callable[[], bool]) -> None:
 
 def post(turn: Turn, message: Message) -> Reply:
     """Posts one message as its endpoint is to have it; whatever happens is an outcome."""
+    try:
+        return _post(turn, message)
+    except Exception as error:
+        # Else it would be tried again at every turn for ever, and nobody would be told.
+        log.exception("A message could not be sent to webhook %s", turn.endpoint)
+        return Reply(
+            None, f"It could not be sent: {type(error).__name__}. The worker's log says more.", "", 0.0
+        )
+
+
+def _post(turn: Turn, message: Message) -> Reply:
     is_signed = turn.format == Format.STANDARD
     try:
         url = turn.url if is_signed else signing.decrypt(turn.secret)
@@ -253,7 +273,7 @@ def _signature(secrets: Sequence[str], message: Message, body: bytes) -> dict[st
     }
 
 
-def _note(delivery: int, attempts: int, outcome: Reply) -> None:
+def _note(delivery: int, attempts: int, due_at: datetime, outcome: Reply) -> None:
     state, wait = DeliveryState.DELIVERED, 0.0
     if not outcome.delivered:
         given_up = attempts >= ATTEMPTS_MAX or outcome.status == 410
@@ -261,6 +281,7 @@ def _note(delivery: int, attempts: int, outcome: Reply) -> None:
         wait = wait_s(attempts, outcome.retry_after_s)
     noted: dict[str, Any] = {
         "delivery": delivery,
+        "due_at": due_at,
         "state": state.value,
         "wait_s": wait,
         "status": outcome.status,

@@ -8,7 +8,7 @@ moment later gains nothing.
 import socket
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -22,6 +22,12 @@ NO_URL = "This is not a URL, as in https://example.org/webhooks."
 LOOK_UPS_MAX = 32
 # Whoever resolves names for IPv6 alone finds IPv4 addresses behind this.
 NAT64 = ip_network("64:ff9b::/96")
+
+# Networks of the special registries of IANA that Python, or one version of it, takes for global: protocols'
+# own, relays that are no more, documentation.
+NOT_PUBLIC = tuple(map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "3fff::/20")))
+# Whatever else IPv6 has is for a site, a link, a group or nobody.
+GIVEN_OUT = IPv6Network("2000::/3")
 
 Address = IPv4Address | IPv6Address
 _resolving = ThreadPoolExecutor(LOOK_UPS_MAX, thread_name_prefix="webhook names")
@@ -84,10 +90,16 @@ def judge(address: Address, *, is_secure: bool) -> None:
     meant = _meant(address)
     if any(meant in network for network in settings.WEBHOOK_PRIVATE_NETWORKS):
         return
-    if not meant.is_global or meant.is_multicast or meant.is_reserved or meant.is_unspecified:
+    if not meant.is_global or meant.is_multicast or meant.is_reserved or not _is_given_out(meant):
         raise Forbidden(f"The address {address} is not public, and not in WEBHOOK_PRIVATE_NETWORKS.")
     if not is_secure:
         raise Forbidden(f"http:// is for networks of WEBHOOK_PRIVATE_NETWORKS, and {address} is in none.")
+
+
+def _is_given_out(address: Address) -> bool:
+    """Whether it belongs to what is given out for the internet, and to no network that has another use."""
+    known = isinstance(address, IPv4Address) or address in GIVEN_OUT
+    return known and not any(address in network for network in NOT_PUBLIC)
 
 
 def _meant(address: Address) -> Address:

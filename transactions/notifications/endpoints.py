@@ -6,12 +6,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.db import transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from ..audit.actions import Action
 from ..audit.entries import note
-from . import destinations, outbox, signing
-from .models import TYPES, Attempt, Delivery, DeliveryState, Endpoint, Format, Message, MessageType
+from . import destinations, outbox, removing, signing
+from .models import TYPES, Delivery, DeliveryState, Endpoint, Format, Message, MessageType
 
 # For so long after a rotation messages are signed with both secrets.
 BOTH_FOR = timedelta(hours=24)
@@ -96,7 +97,7 @@ def cut(url: str) -> str:
 def change(endpoint: int, **fields: Any) -> Endpoint:
     """Gives it another url, description or types, each checked already.
 
-    Raises Endpoint.DoesNotExist, NoKey.
+    What waits goes to another URL at once. Raises Endpoint.DoesNotExist, NoKey.
     """
     with transaction.atomic():
         held = Endpoint.objects.select_for_update().get(pk=endpoint)
@@ -106,6 +107,8 @@ def change(endpoint: int, **fields: Any) -> Endpoint:
         for name, value in fields.items():
             setattr(held, name, value)
         held.save(update_fields=list(fields))
+        if "url" in fields:
+            _send_now(held)
     return held
 
 
@@ -125,6 +128,7 @@ def rotate(endpoint: int) -> tuple[Endpoint, str]:
             signing.decrypt(held.secret)
         except signing.KeyLost:
             held.old_secret, held.old_secret_until = "", None
+            _send_now(held)
         held.secret = kept
         held.save(update_fields=["secret", "old_secret", "old_secret_until"])
     return held, secret
@@ -142,25 +146,30 @@ def switch_off(endpoint: int) -> Endpoint:
 
 
 def switch_on(endpoint: int) -> Endpoint:
-    """From now on it is sent messages again, and those that still wait. Raises EndpointRefused."""
+    """From now on it is sent messages again, at once those that still wait. Raises EndpointRefused."""
     with transaction.atomic():
         held = Endpoint.objects.select_for_update().get(pk=endpoint)
         if not held.off:
             raise EndpointRefused("It is on already.")
         held.off, held.off_at, held.failing_since, held.failures = "", None, None, 0
         held.save(update_fields=["off", "off_at", "failing_since", "failures"])
+        _send_now(held)
     return held
 
 
 def remove(endpoint: int) -> Endpoint:
-    """Removes it with its log, also while something is sent to it. Raises Endpoint.DoesNotExist."""
+    """Removes it with its log, also while something is sent to it. Raises Endpoint.DoesNotExist.
+
+    The log goes in short transactions, at the first of which nothing is sent there any more.
+    """
+    with transaction.atomic():
+        if not Endpoint.objects.select_for_update().get(pk=endpoint).off:
+            Endpoint.objects.filter(pk=endpoint).update(off=Endpoint.Off.BY_HAND, off_at=timezone.now())
+    removing.of_endpoint(endpoint)
     with transaction.atomic():
         held = Endpoint.objects.select_for_update().get(pk=endpoint)
-        # Held, so that nothing is noted of them any more.
-        deliveries = Delivery.objects.filter(endpoint=held)
-        list(deliveries.order_by("pk").select_for_update().values_list("pk", flat=True))
-        Attempt.objects.filter(delivery__endpoint=held).delete()
-        deliveries.delete()
+        # What was written while it was switched off.
+        removing.of_endpoint(endpoint)
         Endpoint.objects.filter(pk=held.pk).delete()
     return held
 
@@ -174,8 +183,10 @@ def test(endpoint: int) -> Delivery:
             data={"text": "A test message.", "link": outbox.link("/admin/")},
             is_private=True,
         )
+        delivery = Delivery.objects.create(endpoint=held, message=message)
+        # Last: whoever commits an entry of the trail waits for nobody's row.
         note(Action.WEBHOOK_TESTED, held.called, target_id=held.pk, message=message.webhook_id)
-        return Delivery.objects.create(endpoint=held, message=message)
+        return delivery
 
 
 def send_again(endpoint: int, delivery: int) -> Delivery:
@@ -193,8 +204,21 @@ def send_again(endpoint: int, delivery: int) -> Delivery:
     return again
 
 
+def _send_now(endpoint: Endpoint) -> None:
+    """What waits for its next attempt does not any more: what it failed by is mended.
+
+    What is due already may be on its way: that is left as it is, so that what comes of it is noted.
+    """
+    waiting = Delivery.objects.filter(endpoint=endpoint, state=DeliveryState.WAITING)
+    waiting.filter(due_at__gt=Now()).update(due_at=Now())
+
+
 def _on(endpoint: int) -> Endpoint:
-    held = Endpoint.objects.get(pk=endpoint)
+    """An endpoint that is on, held: nobody switches it off, or removes it, meanwhile.
+
+    Raises EndpointRefused, Endpoint.DoesNotExist.
+    """
+    held = Endpoint.objects.select_for_update().get(pk=endpoint)
     if held.off:
         raise EndpointRefused("It is off: switch it on first.")
     return held

@@ -12,6 +12,9 @@ from .models import Format, Message
 
 # Characters. Slack takes 3,000 in a text of a block; of Teams a whole message may have 28 kB.
 TITLE_CHARACTERS_MAX, TEXT_CHARACTERS_MAX = 300, 1_500
+SLACK_CHARACTERS_MAX = 3_000
+# Lines of a text: to Teams each is an element of its own, with 60 bytes around it.
+LINES_MAX = 30
 OPEN = "Open it"
 CARD = "application/vnd.microsoft.card.adaptive"
 
@@ -36,7 +39,15 @@ def _section(text: str) -> dict[str, Any]:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """As Slack reads it, and of a length that it takes, however much of it is escaped."""
+    signs = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+    escaped = [signs.get(each, each) for each in text]
+    left = SLACK_CHARACTERS_MAX - 1
+    for place, each in enumerate(escaped):
+        left -= len(each)
+        if left < 0:
+            return "".join(escaped[:place]) + "…"
+    return "".join(escaped)
 
 
 def _teams(message: Message) -> dict[str, Any]:
@@ -67,8 +78,14 @@ def _runs(run: dict[str, str]) -> dict[str, Any]:
 def _words(message: Message) -> tuple[str, str, str]:
     """Title, text and link, of bounded length."""
     title = _cut(" ".join(wording.title(message).split()), TITLE_CHARACTERS_MAX)
-    text = _cut("\n".join(wording.facts(message)), TEXT_CHARACTERS_MAX)
+    text = _cut("\n".join(_lines("\n".join(wording.facts(message)))), TEXT_CHARACTERS_MAX)
     return title, text, str(message.data["link"])
+
+
+def _lines(text: str) -> list[str]:
+    """Its lines that say something, as many as are shown."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines if len(lines) <= LINES_MAX else [*lines[: LINES_MAX - 1], "…"]
 
 
 def _cut(text: str, most: int) -> str:

@@ -1,16 +1,18 @@
 """Mail: what is critical, and the system's own alarms, at once; all other new alerts as a digest.
 
 A mail names the rule and says how grave it is, with a link: no amounts, and nothing of a transaction. Each
-kind has a place in the order of messages, which moves on once a mail is sent: so a mail server that is away
-loses nothing, and what is older than a day by then is left out.
+recipient has a place in the order of messages for either kind, which moves on once a mail is sent, and over
+what they are not mailed of: so a mail server that is away, or refuses somebody, loses nothing, doubles
+nothing and holds up nobody else, and nothing is looked through twice. What is older than a day by then is
+left out.
 """
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from smtplib import SMTPException
+from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
+from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
@@ -25,16 +27,22 @@ from .models import MailPlace, Message, MessageType, Numbering, Recipient
 log = logging.getLogger(__name__)
 
 DIGEST_EVERY = timedelta(minutes=15)
-# Longer than any mail takes; where a worker was killed, nobody sends for so long.
+# Longer than any mail takes; where a worker was killed, nobody sends to that recipient for so long.
 LEASE = timedelta(minutes=5)
 # What could not be mailed for so long is old news; the pages have it.
 TOLD_FOR = timedelta(days=1)
+# Seconds between two attempts at most, where mail to a recipient fails again and again.
+WAIT_S_MAX = 300.0
 AT_ONCE_MAX, DIGEST_MAX, LISTED_MAX = 20, 5_000, 50
 GRAVITY = ("LOW", "MEDIUM", "HIGH", "CRITICAL")
 
 _SYSTEM = Q(type__in=[MessageType.SYSTEM_ALARM, MessageType.SYSTEM_RECOVERED])
 _CRITICAL = Q(type=MessageType.ALERT_OPENED, severity="CRITICAL")
 _OTHERS = Q(type=MessageType.ALERT_OPENED) & ~Q(severity="CRITICAL")
+AT_ONCE, DIGEST = MailPlace.Mailing.AT_ONCE.value, MailPlace.Mailing.DIGEST.value
+WHICH = {AT_ONCE: _SYSTEM | _CRITICAL, DIGEST: _OTHERS}
+# A mail that cannot be sent, or not to this address.
+FAILURES = (OSError, SMTPException, ValueError)
 # One at a time in a process: a mail server may hang, and nothing else waits for it.
 _sending = threading.Lock()
 
@@ -49,44 +57,33 @@ def start() -> threading.Thread | None:
 
 
 def send() -> None:
-    """Sends what is due. Raises OSError, SMTPException and django.db.Error: then the rest is due still."""
-    send_at_once()
-    send_digest()
+    """Sends what is due, to each recipient by themselves: whom the server refuses holds up nobody.
+
+    Raises the first OSError, SMTPException or ValueError of those that failed, or django.db.Error: then
+    the rest is due still.
+    """
+    failed: Exception | None = None
+    for place in [*_due(AT_ONCE), *_due(DIGEST)]:
+        try:
+            _take(place)
+        except FAILURES as error:
+            log.error("Mail to recipient %s failed, and is tried again: %s", place.recipient_id, _told(error))
+            failed = failed or error
+    if failed is not None:
+        raise failed
 
 
-def send_at_once() -> int:
-    """A mail for each critical alert that was opened, and each alarm of the system; how many it were."""
-    with _held("at once") as place:
-        if place is None:
-            return 0
-        messages = list(_since(place, _SYSTEM | _CRITICAL)[:AT_ONCE_MAX])
-        recipients = list(Recipient.objects.order_by("pk"))
-        for message in messages:
-            _mail([each.address for each in recipients if _wants(each, message)], *_one(message))
-            _move(place, message)
-        return len(messages)
-
-
-def send_digest() -> int:
-    """One mail for all other alerts that were opened, DIGEST_EVERY at most; how many messages it were."""
-    with _held("digest") as place:
-        if place is None or place.sent_at > timezone.now() - DIGEST_EVERY:
-            return 0
-        messages = list(_since(place, _OTHERS)[:DIGEST_MAX])
-        news = latest.still_news(messages)
-        for recipient in Recipient.objects.order_by("pk") if news else []:
-            wanted = [message for message in news if _wants(recipient, message)]
-            if wanted:
-                _mail([recipient.address], *_digest(wanted))
-        if messages:
-            _move(place, messages[-1])
-        return len(messages)
+def wait_s(failures: int) -> float:
+    """Seconds until a recipient to whom mail failed so often in a row is tried again; at first none."""
+    return 0.0 if failures < 2 else min(5.0 * 2 ** min(failures - 2, 20), WAIT_S_MAX)
 
 
 def _run() -> None:
     try:
         send()
-    except (OSError, SMTPException, DatabaseError) as error:
+    except FAILURES:
+        pass  # told already, recipient by recipient
+    except DatabaseError as error:
         log.error("Mail was not sent, and is tried again: %s", str(error).partition("\n")[0])
     except Exception:
         log.exception("Mail was not sent, and is tried again")
@@ -95,37 +92,142 @@ def _run() -> None:
         _sending.release()
 
 
-@contextmanager
-def _held(name: str) -> Iterator[MailPlace | None]:
-    """The place of this kind for this worker alone, None where another has it; at first the last one given.
+def _due(name: str) -> list[MailPlace]:
+    """The places of one kind after which there is something, of those nobody has; who fails comes last.
+
+    Where there is nothing they are moved on: it is not looked through again.
+    """
+    last = _last()
+    free = list(MailPlace.objects.filter(_free(name), position__lt=last).order_by("failures", "pk"))
+    if not free:
+        return []
+    lowest = min(place.position for place in free)
+    if _since(name, lowest).exists():
+        return free
+    # None that another worker gives back meanwhile, farther behind.
+    MailPlace.objects.filter(_free(name), position__range=(lowest, last - 1)).update(position=last)
+    return []
+
+
+def _free(name: str) -> Q:
+    """What may be sent now: nobody sends it, it is time again, and a digest not too soon after another."""
+    now = timezone.now()
+    free = Q(name=name, due_at__lte=now) & (Q(leased_until=None) | Q(leased_until__lt=now))
+    if name == DIGEST:
+        free &= Q(sent_at=None) | Q(sent_at__lte=now - DIGEST_EVERY)
+    return free
+
+
+def _take(place: MailPlace) -> None:
+    """Sends one recipient what follows their place, which moves on with each mail.
 
     While it is held no transaction is open: mail servers take their time.
     """
-    if not MailPlace.objects.filter(pk=name).exists():
-        last = Numbering.objects.filter(pk=1).values_list("last", flat=True).first() or 0
-        long_ago = timezone.now() - DIGEST_EVERY
-        MailPlace.objects.get_or_create(pk=name, defaults={"position": last, "sent_at": long_ago})
-    now = timezone.now()
-    free = MailPlace.objects.filter(Q(leased_until=None) | Q(leased_until__lt=now), pk=name)
-    if not free.update(leased_until=now + LEASE):
-        yield None
+    lease = _Lease(place.pk, place.name)
+    if not lease.taken:
         return
     try:
-        yield MailPlace.objects.get(pk=name)
+        place.refresh_from_db()
+        mails = list(_mails(place))
+        if any(mail for mail, _ in mails):
+            _send_in_order(lease, place, mails)
+        else:
+            lease.move(mails[-1][1], sent=False)
     finally:
-        MailPlace.objects.filter(pk=name).update(leased_until=None)
+        lease.end()
 
 
-def _since(place: MailPlace, which: Q) -> QuerySet[Message]:
+def _last() -> int:
+    """The last place that was given: whatever comes later has a later one."""
+    return Numbering.objects.filter(pk=1).values_list("last", flat=True).first() or 0
+
+
+def _send_in_order(lease: "_Lease", place: MailPlace, mails: list[tuple[EmailMessage | None, int]]) -> None:
+    failures = place.failures
+    try:
+        with get_connection() as server:
+            for mail, last in mails:
+                if mail is None:
+                    lease.move(last, sent=False)
+                    continue
+                if not lease.renewed():
+                    return  # another has it by now
+                server.send_messages([mail])
+                lease.move(last, sent=True)
+                failures = 0
+    except FAILURES:
+        lease.note_failure(failures + 1)
+        raise
+
+
+class _Lease:
+    """A place for this worker alone; another may have it once that is over, and it is theirs then."""
+
+    def __init__(self, key: int, name: str) -> None:
+        self._own = MailPlace.objects.filter(pk=key)
+        self._until = timezone.now() + LEASE
+        self.taken = bool(self._own.filter(_free(name)).update(leased_until=self._until))
+
+    def renewed(self) -> bool:
+        """Before each mail: whether it is still ours, and then for as long again."""
+        until = timezone.now() + LEASE
+        held = self._mine().update(leased_until=until)
+        self._until = until
+        return bool(held)
+
+    def move(self, last: int, *, sent: bool) -> None:
+        """The place is behind what was sent, or what the recipient does not want."""
+        moved: dict[str, Any] = {"position": last}
+        if sent:
+            moved |= {"sent_at": timezone.now(), "failures": 0}
+        self._mine().filter(position__lt=last).update(**moved)
+
+    def note_failure(self, failures: int) -> None:
+        due_at = timezone.now() + timedelta(seconds=wait_s(failures))
+        self._mine().update(failures=failures, due_at=due_at)
+
+    def end(self) -> None:
+        self._mine().update(leased_until=None)
+
+    def _mine(self) -> QuerySet[MailPlace]:
+        return self._own.filter(leased_until=self._until)
+
+
+def _mails(place: MailPlace) -> Iterator[tuple[EmailMessage | None, int]]:
+    """What one recipient is to be sent, each with the place behind it; no mail for what they do not want.
+
+    The last place is that up to which messages were read.
+    """
+    recipient, last = place.recipient, _last()
+    most = AT_ONCE_MAX if place.name == AT_ONCE else DIGEST_MAX
+    messages = list(_since(place.name, place.position)[:most])
+    wanted = [message for message in messages if _wants(recipient, message)]
+    if place.name == AT_ONCE:
+        for message in wanted:
+            yield _mail(recipient, *_one(message)), _position(message)
+    elif news := latest.still_news(wanted):
+        yield _mail(recipient, *_digest(news)), _position(messages[-1])
+    yield None, _position(messages[-1]) if len(messages) == most else last
+
+
+def _since(name: str, position: int) -> QuerySet[Message]:
     recent = Message.objects.filter(told_at__gt=timezone.now() - TOLD_FOR)
-    return recent.filter(which, position__gt=place.position).order_by("position")
+    return recent.filter(WHICH[name], position__gt=position).order_by("position")
 
 
-def _move(place: MailPlace, last: Message) -> None:
-    assert last.position is not None
-    MailPlace.objects.filter(pk=place.pk, position__lt=last.position).update(
-        position=last.position, sent_at=timezone.now()
-    )
+def _position(message: Message) -> int:
+    assert message.position is not None
+    return message.position
+
+
+def _told(error: Exception) -> str:
+    """Without what the server said, in which addresses stand."""
+    codes: list[Any] = []
+    if isinstance(error, SMTPRecipientsRefused):
+        codes = [code for code, _ in error.recipients.values()]
+    elif isinstance(error, SMTPResponseException):
+        codes = [error.smtp_code]
+    return " ".join([type(error).__name__, *map(str, codes)])
 
 
 def _wants(recipient: Recipient, message: Message) -> bool:
@@ -164,9 +266,6 @@ def _line(message: Message) -> str:
     return f"{message.severity}: {told['rule']['name']}, {wording.whom(told)}, {since}."
 
 
-def _mail(to: Iterable[str], subject: str, text: str) -> None:
-    """A mail to each, who does not see the others. Raises OSError, SMTPException."""
+def _mail(recipient: Recipient, subject: str, text: str) -> EmailMessage:
     title = " ".join(subject.split())[:150]
-    mails = [EmailMessage(f"[Transaction monitor] {title}", text, to=[address]) for address in to]
-    if mails:
-        get_connection().send_messages(mails)
+    return EmailMessage(f"[Transaction monitor] {title}", text, to=[recipient.address])

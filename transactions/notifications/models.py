@@ -1,8 +1,10 @@
 """What PostgreSQL keeps of being told: the outbox, where messages go, what became of each, alarms."""
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib.postgres.functions import RandomUUID
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Now
 
 USER = settings.AUTH_USER_MODEL
@@ -147,7 +149,7 @@ class Endpoint(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.description or self.url
+        return self.called
 
     @property
     def is_signed(self) -> bool:
@@ -156,7 +158,7 @@ class Endpoint(models.Model):
 
     @property
     def called(self) -> str:
-        """Its name where the URL has no place, which may hold a secret."""
+        """Its name everywhere but on its own page: the URL may hold a secret."""
         return self.description or f"webhook {self.pk}"
 
 
@@ -271,15 +273,36 @@ class Recipient(models.Model):
     def __str__(self) -> str:
         return self.address
 
+    def save(self, *args: Any, **more: Any) -> None:
+        """Who is new is told of what comes from now on."""
+        is_new = self._state.adding
+        with transaction.atomic():
+            super().save(*args, **more)
+            if is_new:
+                last = Numbering.objects.filter(pk=1).values_list("last", flat=True).first() or 0
+                for name in MailPlace.Mailing.values:
+                    MailPlace.objects.create(recipient=self, name=name, position=last)
+
 
 class MailPlace(models.Model):
-    """How far mail has come: one row for what is sent at once, one for the digest."""
+    """How far mail to one recipient has come: one row for what is sent at once, one for the digest."""
 
-    name = models.CharField(max_length=10, primary_key=True)
-    position = models.BigIntegerField(default=0)
-    sent_at = models.DateTimeField(db_default=Now())
-    # A worker is sending until then.
+    class Mailing(models.TextChoices):
+        AT_ONCE = "at once"
+        DIGEST = "digest"
+
+    recipient = models.ForeignKey(Recipient, on_delete=models.CASCADE, related_name="places", db_index=False)
+    name = models.CharField(max_length=10, choices=Mailing)
+    position = models.BigIntegerField()
+    sent_at = models.DateTimeField(null=True)
+    # Not before this it is tried again; how often it has failed in a row.
+    due_at = models.DateTimeField(db_default=Now())
+    failures = models.IntegerField(default=0, db_default=0)
+    # A worker is sending until then; whose lease it is, is told by its very end.
     leased_until = models.DateTimeField(null=True)
 
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["recipient", "name"], name="mail_place_once")]
+
     def __str__(self) -> str:
-        return f"{self.name} up to {self.position}"
+        return f"{self.name} to recipient {self.recipient_id} up to {self.position}"

@@ -12,13 +12,15 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
+from . import removing
 from .models import Attempt, Delivery, DeliveryState, Endpoint, Message, Numbering
 
 MESSAGE, NUMBERING = Message._meta.db_table, Numbering._meta.db_table
 ENDPOINT, DELIVERY = Endpoint._meta.db_table, Delivery._meta.db_table
 
-# Messages that are given places at once.
-AT_ONCE = 1_000
+# Messages that are given places at once, and rows that this may make: one for each message and endpoint. The
+# next come a moment later, and others who wait for the row of places meanwhile have their turn.
+AT_ONCE, ROWS_AT_ONCE = 1_000, 20_000
 # Messages and what became of them are kept so long, and removed so many at once.
 KEPT_DAYS, REMOVED_AT_ONCE = 30, 1_000
 
@@ -35,7 +37,9 @@ GIVE = f"""
     WITH waiting AS (
         SELECT id, row_number() OVER (ORDER BY id) AS place FROM (
             SELECT id FROM {MESSAGE}
-             WHERE position IS NULL AND NOT is_private AND not_before <= now() ORDER BY id LIMIT {AT_ONCE}
+             WHERE position IS NULL AND NOT is_private AND not_before <= now() ORDER BY id
+             LIMIT (SELECT greatest(1, least({AT_ONCE}, %(rows)s / greatest(1, count(*))))
+                      FROM {ENDPOINT} WHERE off = '')
                FOR UPDATE SKIP LOCKED) w),
     placed AS (
         UPDATE {MESSAGE} m SET position = %(last)s + w.place, told_at = clock_timestamp()
@@ -47,25 +51,38 @@ GIVE = f"""
          ORDER BY p.position)
     UPDATE {NUMBERING} SET last = last + (SELECT count(*) FROM placed) WHERE id = 1 RETURNING last
 """
-# Purpose: the oldest messages, with what became of them. One without a place, in whatever state the system
-# was for that long, is not removed.
+# Purpose: the last place among the oldest messages; 0 where none of those that are old has one.
+OLD_PLACE = f"""
+    SELECT coalesce(max(position), 0) FROM (
+        SELECT position FROM {MESSAGE}
+         WHERE made_at < now() - interval '{KEPT_DAYS} days' AND position IS NOT NULL
+         ORDER BY made_at LIMIT {REMOVED_AT_ONCE}) old
+"""
+# Purpose: messages that go: up to the place that readers were told, and old ones for one endpoint alone. One
+# that waits for its place, in whatever state the system was for that long, is not removed.
 OLD = f"""
-    SELECT id, position FROM {MESSAGE}
-     WHERE made_at < now() - interval '{KEPT_DAYS} days' AND (is_private OR position IS NOT NULL)
-     ORDER BY made_at LIMIT {REMOVED_AT_ONCE}
+    (SELECT m.id FROM {MESSAGE} m JOIN {NUMBERING} n ON m.position <= n.removed_to
+      ORDER BY m.position LIMIT {REMOVED_AT_ONCE})
+    UNION ALL
+    (SELECT id FROM {MESSAGE} WHERE is_private AND made_at < now() - interval '{KEPT_DAYS} days'
+      ORDER BY made_at LIMIT {REMOVED_AT_ONCE})
 """
+REMOVE = f"DELETE FROM {MESSAGE} WHERE id = ANY(%s)"
 # Purpose: no message is left, and no place is given twice.
+EMPTIED = f"{MESSAGE}, {DELIVERY}, {Attempt._meta.db_table}"
 EMPTY = f"""
-    TRUNCATE {MESSAGE}, {DELIVERY}, {Attempt._meta.db_table}; UPDATE {NUMBERING} SET removed_to = last
+    TRUNCATE {EMPTIED}; UPDATE {NUMBERING} SET removed_to = last
 """
+# What whoever empties them holds: who gives places has the row, and waits for messages.
+TABLES = f"{EMPTIED}, {NUMBERING}"
 
 
 def number() -> int:
-    """Gives places to what is committed and due; how many it were. Raises django.db.Error."""
+    """Gives places to what is committed and due, to some of it; how many it were. Raises django.db.Error."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(HOLD)
         (last,) = cursor.fetchone()
-        cursor.execute(GIVE, {"last": last})
+        cursor.execute(GIVE, {"last": last, "rows": ROWS_AT_ONCE})
         return int(cursor.fetchone()[0]) - int(last)
 
 
@@ -76,23 +93,24 @@ def waits_in_vain(longer: timedelta) -> bool:
 
 
 def prune() -> int:
-    """Removes messages older than KEPT_DAYS, some at a time; how many it were. Raises django.db.Error."""
+    """Removes messages older than KEPT_DAYS, some at a time; how many it were. Raises django.db.Error.
+
+    It is done in short transactions, and goes on where it was ended: only while the places are noted up to
+    which all goes, nobody gets one.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(HOLD)
-        cursor.execute(OLD)
-        old = cursor.fetchall()
-        gone = [id for id, _ in old]
+        cursor.execute(OLD_PLACE)
+        (removed_to,) = cursor.fetchone()
         # Readers are told up to where: a place among those that is not removed yet would be skipped else.
-        removed_to = max((position for _, position in old if position is not None), default=0)
-        if removed_to:
-            earlier = Message.objects.filter(position__lte=removed_to).values_list("pk", flat=True)
-            gone = sorted({*gone, *earlier})
-            Numbering.objects.filter(pk=1, removed_to__lt=removed_to).update(removed_to=removed_to)
-        # Held, so that nothing is noted of them meanwhile.
-        deliveries = Delivery.objects.filter(message__in=gone)
-        list(deliveries.order_by("pk").select_for_update().values_list("pk", flat=True))
-        Message.objects.filter(pk__in=gone).delete()
-        return len(gone)
+        Numbering.objects.filter(pk=1, removed_to__lt=removed_to).update(removed_to=removed_to)
+    with connection.cursor() as cursor:
+        cursor.execute(OLD)
+        gone = [message for (message,) in cursor.fetchall()]
+    removing.of_messages(gone)
+    with connection.cursor() as cursor:
+        cursor.execute(REMOVE, [gone])
+    return len(gone)
 
 
 def empty(cursor: Any) -> None:

@@ -4,11 +4,10 @@ from typing import Any
 
 from rest_framework import serializers
 
-from .. import names
 from ..alerts.models import Disposition
 from ..alerts.triage import REASON_CHARACTERS_MAX, SNOOZE_REASON_CHARACTERS_MAX
 from ..encodings import one_line_end
-from ..rulebook.bodies import InstantField
+from ..rulebook.bodies import InstantField, PlacedListField
 from ..serializers import Posted, WholeField
 from .parameters import KEY_MAX, AccountField
 
@@ -83,27 +82,10 @@ class SeenAlert(Posted):
     version = SeenField()
 
 
-class SeenAlertsField(serializers.ListField):
-    """Alerts and their versions; what is wrong is told with the place in the list."""
+class SeenAlertsField(PlacedListField):
+    """Alerts and their versions."""
 
     child = SeenAlert()
-
-    def to_internal_value(self, data: Any) -> list[Any]:
-        try:
-            return super().to_internal_value(data)
-        except serializers.ValidationError as error:
-            if not isinstance(error.detail, dict):
-                raise
-            wrong: list[Any] = list(error.detail.items())[: names.TOLD_MAX]
-            raise serializers.ValidationError([f"{place}: {_first(told)}" for place, told in wrong]) from None
-
-
-def _first(told: Any) -> str:
-    """The first thing that is wrong with an item, with the name of its field."""
-    if not isinstance(told, dict):
-        return str(told[0])
-    name, wrong = next(iter(told.items()))
-    return str(wrong[0]) if name == "non_field_errors" else f"{name}: {wrong[0]}"
 
 
 # The fields that each step with many needs beside them.

@@ -30,10 +30,11 @@ FIRST = f"""
     SELECT t.created_at FROM {tables.TRANSACTIONS} t WHERE t.user_id = %(user)s
      ORDER BY t.user_id, t.created_at, t.id LIMIT 1
 """
-# Purpose: a user's amounts around an alert, the latest so many.
+# Purpose: a user's amounts around an alert, the latest so many. The span has bounds on both sides and no
+# `user_id =` beside them: at that the index would be read from the user's latest row on.
 AMOUNTS = f"""
     SELECT t.id, t.transaction_id, t.created_at, t.amount, t.status FROM {tables.TRANSACTIONS} t
-     WHERE t.user_id = %(user)s AND (t.user_id, t.created_at) >= (%(user)s, %(first)s)
+     WHERE (t.user_id, t.created_at) >= (%(user)s, %(first)s)
        AND (t.user_id, t.created_at) <= (%(user)s, %(last)s)
      ORDER BY t.user_id DESC, t.created_at DESC, t.id DESC LIMIT %(most)s
 """

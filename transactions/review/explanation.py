@@ -95,7 +95,7 @@ def _suppressed(alert: Alert) -> QuerySet[Hit]:
     same = Q(user=alert.user) if alert.user is not None else Q(user=None)
     snoozed = Q(suppressed=Hit.Suppressed.SNOOZED, version__in=list(versions)) & same
     rows = Hit.objects.select_related("version")
-    kept = rows.filter(quiet).order_by("-id")[:SUPPRESSED_MAX]
+    kept = rows.filter(quiet).order_by("-id")[:SUPPRESSED_MAX] if alert.suppressed else ()
     keys = [hit.pk for hit in kept] + [
         hit.pk for hit in rows.filter(snoozed).order_by("-id")[:SUPPRESSED_MAX]
     ]

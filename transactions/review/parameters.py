@@ -7,6 +7,7 @@ from django.contrib.auth.models import User
 from rest_framework import serializers
 
 from ..alerts.models import AlertState, Disposition, Severity
+from ..encodings import is_text
 from ..reading.paging import PlaceField, limit
 from ..reading.parameters import DayOrMomentField, KnownUserField, Parameters, SwitchField
 from ..serializers import WholeField
@@ -26,7 +27,7 @@ class AccountField(serializers.Field[User, str, str, Any]):
     default_error_messages = {"unknown": "There is no such account."}
 
     def to_internal_value(self, data: Any) -> User:
-        known = isinstance(data, str) and "\0" not in data and len(data) <= 150
+        known = isinstance(data, str) and len(data) <= 150 and is_text(data)
         found = User.objects.filter(username=data).first() if known else None
         if found is None:
             self.fail("unknown")

@@ -53,10 +53,14 @@ def one(key: int) -> dict[str, Any]:
 
 
 def as_dict(snooze: Snooze, names: dict[int, str]) -> dict[str, Any]:
+    """A snooze, with the name of its rule, or that which its alert has of one that is gone."""
+    name = names.get(snooze.rule)
+    if name is None and snooze.alert is not None:
+        name = snooze.alert.rule_name
     return {
         "id": snooze.pk,
         "rule": snooze.rule,
-        "rule_name": names.get(snooze.rule, snooze.alert.rule_name if snooze.alert else None),
+        "rule_name": name,
         "user": snooze.user,
         "alert": snooze.alert_id,
         "reason": snooze.reason,

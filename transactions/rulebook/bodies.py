@@ -158,10 +158,8 @@ class NewList(Posted):
     description = SaidField(checked_description, default="")
 
 
-class UsersField(serializers.ListField):
-    """The keys of users; what is wrong is told with the place in the list."""
-
-    child = UserField()
+class PlacedListField(serializers.ListField):
+    """A list; what is wrong is told with the place in it."""
 
     def to_internal_value(self, data: Any) -> list[Any]:
         try:
@@ -170,7 +168,21 @@ class UsersField(serializers.ListField):
             if not isinstance(error.detail, dict):
                 raise
             wrong: list[Any] = list(error.detail.items())[: names.TOLD_MAX]
-            raise serializers.ValidationError([f"{place}: {told[0]}" for place, told in wrong]) from None
+            raise serializers.ValidationError([f"{place}: {_first(told)}" for place, told in wrong]) from None
+
+
+def _first(told: Any) -> str:
+    """The first thing that is wrong with an item, with the name of its field."""
+    if not isinstance(told, dict):
+        return str(told[0])
+    name, wrong = next(iter(told.items()))
+    return str(wrong[0]) if name == "non_field_errors" else f"{name}: {wrong[0]}"
+
+
+class UsersField(PlacedListField):
+    """The keys of users."""
+
+    child = UserField()
 
 
 class NewEntries(Posted):

@@ -174,6 +174,8 @@ def _check_names(document: Document) -> None:
     rules = [worded.name for worded in document.rules]
     for what, model, said in (("list", UserList, list(document.lists)), ("rule", Rule, rules)):
         told = taken_names.told_of_case(model, said)
+        for number in taken_names.twice(said):
+            told.setdefault(said[number], f"“{said[number]}” stands there twice, in another case")
         for number, name in enumerate(said):
             if name in told:
                 line = lines.of((f"{what}s", number, "name"))

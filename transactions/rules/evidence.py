@@ -15,11 +15,11 @@ from .models import Hit, Version
 # Rows that are shown beside the hits themselves, the latest.
 COUNTED_MAX = 200
 
-# Purpose: what a windowed rule counts of one user up to its hits, by the index on users.
+# Purpose: what a windowed rule counts of one user up to its hits, by the index on users; it is read from the
+# last hit on, since nothing but the bounds names the user.
 SELECT_COUNTED = """
     SELECT t.id, t.transaction_id, t.amount, t.status, t.created_at FROM {table} t
-     WHERE t.user_id = %(user)s
-       AND (t.user_id, t.created_at) > (%(user)s, %(first)s - {window})
+     WHERE (t.user_id, t.created_at) > (%(user)s, %(first)s - {window})
        AND (t.user_id, t.created_at) <= (%(user)s, %(last)s) {conditions}
      ORDER BY t.user_id DESC, t.created_at DESC, t.id DESC LIMIT %(most)s
 """

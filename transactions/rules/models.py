@@ -202,6 +202,8 @@ class Hit(models.Model):
             models.Index(fields=["version", "raised_at", "id"], name="hit_by_version"),
             # The hits of an alert: the first, and the latest.
             models.Index(fields=["alert", "id"], name="hit_by_alert"),
+            # What came while an alert was closed, among very many.
+            models.Index(fields=["alert", "id"], name="hit_quiet", condition=models.Q(suppressed="QUIET")),
             # What a snooze has kept away.
             models.Index(
                 fields=["user", "version", "id"],

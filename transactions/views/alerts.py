@@ -15,7 +15,7 @@ from ..alerts.models import Alert, Snooze
 from ..openapi import alerts as operations
 from ..review import bodies, explanation, parameters, performance, queue, snoozes, steps
 from ..rulebook.bodies import Nothing
-from .base import paged
+from .base import in_bounds, paged
 from .rule_view import RuleView
 
 SEES = dict.fromkeys(("GET", "HEAD", "OPTIONS"), Right.VIEW_ALERTS)
@@ -67,6 +67,7 @@ class Alerts(AlertView):
     asks = parameters.AlertParameters
 
     @operations.ALERTS
+    @in_bounds
     def get(self, request: Request) -> Response:
         return paged(request, queue.page(self.asked.validated_data, request.user))
 
@@ -75,6 +76,7 @@ class AlertCounts(AlertView):
     """GET how many alerts are not closed, and of which kind."""
 
     @operations.COUNTS
+    @in_bounds
     def get(self, request: Request) -> Response:
         return Response(queue.counts(request.user))
 
@@ -83,6 +85,7 @@ class AlertDetail(AlertView):
     """GET an alert, explained."""
 
     @operations.ALERT
+    @in_bounds
     def get(self, request: Request, id: str) -> Response:
         return Response(explanation.one(int(id)))
 
@@ -184,6 +187,7 @@ class Snoozes(AlertView):
     asks = parameters.SnoozeParameters
 
     @operations.SNOOZES
+    @in_bounds
     def get(self, request: Request) -> Response:
         return paged(request, snoozes.page(self.asked.validated_data))
 
@@ -209,5 +213,6 @@ class RulePerformance(AlertView):
     asks = parameters.PerformanceParameters
 
     @operations.PERFORMANCE
+    @in_bounds
     def get(self, request: Request) -> Response:
         return paged(request, performance.page(self.asked.validated_data))

@@ -1,5 +1,7 @@
 """What all calls of the API have in common: their parameters are checked, and pages lead to the next."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from rest_framework.exceptions import ParseError
@@ -10,6 +12,7 @@ from rest_framework.views import APIView
 from ..encodings import escapes_fault
 from ..reading.paging import Page
 from ..reading.parameters import Parameters
+from ..stores import bounded_queries
 
 
 class ApiView(APIView):
@@ -28,6 +31,17 @@ class ApiView(APIView):
             raise ParseError(fault)
         self.asked = self.parameters(data=request.query_params)
         self.asked.is_valid(raise_exception=True)
+
+
+def in_bounds(get: Callable[..., Response]) -> Callable[..., Response]:
+    """A call each of whose statements is given up after a while: its answer is then 503, with a word."""
+
+    @wraps(get)
+    def bounded_get(self: ApiView, request: Request, **kwargs: str) -> Response:
+        with bounded_queries.bounded():
+            return get(self, request, **kwargs)
+
+    return bounded_get
 
 
 def paged(request: Request, page: Page) -> Response:

@@ -13,7 +13,7 @@ from ..notifications.models import Delivery, Endpoint
 from ..openapi import webhooks as operations
 from ..rulebook.bodies import Nothing
 from ..webhooks import bodies, pages, parameters
-from .base import ApiView, paged
+from .base import ApiView, in_bounds, paged
 from .rule_view import Conflict, RuleView
 
 SEES = dict.fromkeys(("GET", "HEAD", "OPTIONS"), Right.VIEW_EVENTS)
@@ -33,6 +33,7 @@ class Events(ApiView):
     parameters = parameters.EventParameters
 
     @operations.EVENTS
+    @in_bounds
     def get(self, request: Request) -> Response:
         asked = self.asked.validated_data
         try:
@@ -62,6 +63,7 @@ class Webhooks(WebhookView):
     asks = parameters.EndpointParameters
 
     @operations.WEBHOOKS
+    @in_bounds
     def get(self, request: Request) -> Response:
         return paged(request, pages.webhooks(self.asked.validated_data))
 
@@ -77,6 +79,7 @@ class WebhookDetail(WebhookView):
     """GET, PATCH or DELETE an endpoint."""
 
     @operations.WEBHOOK
+    @in_bounds
     def get(self, request: Request, id: str) -> Response:
         return Response(pages.webhook(int(id)))
 
@@ -137,6 +140,7 @@ class Deliveries(WebhookView):
     asks = parameters.DeliveryParameters
 
     @operations.DELIVERIES
+    @in_bounds
     def get(self, request: Request, id: str) -> Response:
         return paged(request, pages.deliveries(int(id), self.asked.validated_data))
 

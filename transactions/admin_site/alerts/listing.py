@@ -4,19 +4,19 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from django.contrib import admin
-from django.db import OperationalError
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
-from django.urls import path, reverse
+from django.urls import reverse
 from django.utils import timezone
-from psycopg2.errors import QueryCanceled
 
 from ...alerts.models import Alert, Disposition, Severity
 from ...review import queue
 from ...review.parameters import AlertParameters
-from ...stores import bounded_queries
+from ...rules.models import Rule
+from ..giving_up import View, gives_up
 from ..lists import BoundedAdmin
-from ..rules import links
+from ..own_pages import OwnPages
 from . import evidence_file, kept_text, page, rights, shown, snoozes, steps
 
 ROWS = 50
@@ -46,9 +46,7 @@ class Tab(NamedTuple):
 
 
 @admin.register(Alert)
-class AlertAdmin(BoundedAdmin[Alert]):
-    """Its pages are views of their own: nothing here is edited as a row."""
-
+class AlertAdmin(OwnPages, BoundedAdmin[Alert]):
     def has_view_permission(self, request: HttpRequest, obj: Alert | None = None) -> bool:
         return rights.may_view(request.user)
 
@@ -60,29 +58,20 @@ class AlertAdmin(BoundedAdmin[Alert]):
     ) -> HttpResponse:
         return show(request)
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        return page.show(request, object_id)
+    def show_one(self, request: HttpRequest, key: str) -> HttpResponse:
+        return page.show(request, key)
 
-    def get_urls(self) -> list[Any]:
-        def one(route: str, view: Callable[..., HttpResponse], name: str) -> Any:
-            return path(route, self.admin_site.admin_view(view), name=f"alerts_alert_{name}")
-
+    def own_paths(self) -> list[tuple[str, View, str]]:
         return [
-            one("bulk/", steps.take_many, "bulk"),
-            one("<int:alert>/steps/<slug:step>/", steps.take, "step"),
-            one("<int:alert>/transactions.csv", evidence_file.show, "transactions"),
-            one("snoozes/", snoozes.show, "snoozes"),
-            one("snoozes/<int:snooze>/end/", steps.end_snooze, "end_snooze"),
-            *super().get_urls(),
+            ("bulk/", steps.take_many, "bulk"),
+            ("<int:alert>/steps/<slug:step>/", steps.take, "step"),
+            ("<int:alert>/transactions.csv", evidence_file.show, "transactions"),
+            ("snoozes/", snoozes.show, "snoozes"),
+            ("snoozes/<int:snooze>/end/", steps.end_snooze, "end_snooze"),
         ]
 
 
+@gives_up
 def show(request: HttpRequest) -> HttpResponse:
     """One page of the queue, of the tab and the filters that the URL names."""
     rights.demand(rights.may_view(request.user))
@@ -112,23 +101,14 @@ def show(request: HttpRequest) -> HttpResponse:
         "typed": kept_text.of(request, "many"),
         "undo": request.session.pop(steps.UNDO_KEY, None),
     }
-    try:
-        counts = queue.counts(request.user)
-        rows, cursor = queue.rows_of_page(asked, request.user) if not errors else ([], None)
-    except OperationalError as error:
-        if not isinstance(error.__cause__, QueryCanceled):
-            raise
-        seconds = f"{bounded_queries.STATEMENT_MS_MAX / 1000:g}"
-        told = {**context, "title": "This takes too long", "seconds": seconds}
-        return TemplateResponse(request, "admin/transactions/too_slow.html", told, status=503)
+    counts = queue.counts(request.user)
+    rows, cursor = queue.rows_of_page(asked, request.user) if not errors else ([], None)
     context |= {
         "tabs": [_tab(request, name, counts) for name in TABS],
         "rows": shown.rows(rows),
         "next": _with(request, cursor=cursor) if cursor else "",
         "is_first": "cursor" not in request.GET,
         "first": _with(request, cursor=None),
-        "rule_name": rows[0].rule_name if rows and "rule" in asked else asked.get("rule", ""),
-        "user_name": links.names([asked.get("user")]).get(asked.get("user", 0), ""),
     }
     return TemplateResponse(request, "admin/alerts/queue.html", context)
 
@@ -138,13 +118,33 @@ def _asked(request: HttpRequest, tab: str, sort: str) -> tuple[dict[str, Any], d
     query = QueryDict(mutable=True)
     query.update(TABS[tab][1])
     query["limit"], query["order"] = str(ROWS), sort
+    unknown = {}
     for name in (*FILTERS, "cursor"):
-        if value := request.GET.get(name, "").strip():
+        value = request.GET.get(name, "").strip()
+        if value and name in NAMED and not value.isdecimal():
+            key = NAMED[name](value)
+            unknown |= {} if key else {name: f"There is no {name} of this name."}
+            value = str(key or "")
+        if value:
             query[name] = value
     parameters = AlertParameters(data=query)
-    if parameters.is_valid():
+    if parameters.is_valid() and not unknown:
         return parameters.validated_data, {}
-    return {}, {name: str(told[0]) for name, told in parameters.errors.items()}
+    return {}, {**{name: str(told[0]) for name, told in parameters.errors.items()}, **unknown}
+
+
+def _rule_named(name: str) -> int | None:
+    known = Rule.objects.filter(name__iexact=name) if "\0" not in name else Rule.objects.none()
+    return known.values_list("pk", flat=True).first()
+
+
+def _user_named(name: str) -> int | None:
+    known = User.objects.filter(username=name) if "\0" not in name else User.objects.none()
+    return known.values_list("pk", flat=True).first()
+
+
+# What may be typed by its name too.
+NAMED: dict[str, Callable[[str], int | None]] = {"rule": _rule_named, "user": _user_named}
 
 
 def _tab(request: HttpRequest, name: str, counts: dict[str, Any]) -> Tab:

@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.utils import unquote
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -16,6 +15,7 @@ from ...review import customer, explanation, performance
 from ...review.explanation import Explanation
 from ...rules.evidence import Evidence, explained, form_of
 from ...rules.models import Rule
+from ..giving_up import gives_up
 from ..lists import is_key
 from ..rules import links
 from ..rules.sentences import of_version
@@ -28,10 +28,10 @@ BEFORE, AFTER = timedelta(days=7), timedelta(hours=12)
 PERFORMANCE_DAYS = 90
 
 
+@gives_up
 def show(request: HttpRequest, key: str) -> HttpResponse:
     """The page."""
     rights.demand(rights.may_view(request.user))
-    key = unquote(key)
     rows = Alert.objects.select_related("assignee", "closed_by")
     alert = rows.filter(pk=int(key)).first() if is_key(key) else None
     if alert is None:

@@ -10,6 +10,7 @@ from django.urls import reverse
 from ...alerts.models import Snooze
 from ...review import snoozes
 from ...review.parameters import SnoozeParameters
+from ..giving_up import gives_up
 from ..rules import links
 from . import rights
 
@@ -24,6 +25,7 @@ class ShownSnooze:
     alert_link: str
 
 
+@gives_up
 def show(request: HttpRequest) -> HttpResponse:
     """One page of those in force, or of those that have ended; the one that ends last first."""
     rights.demand(rights.may_view(request.user))

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -51,9 +52,10 @@ def take(request: HttpRequest, alert: int, step: str) -> HttpResponse:
         kept_text.keep(request, str(alert), step)
     else:
         try:
-            _take(step, alert, _by(request), said)
             if step == "close" and (days := _days(request)):
-                _snooze(alert, _by(request), said["version"] + 1, days, said["reason"])
+                _close_and_snooze(alert, _by(request), said, days)
+            else:
+                _take(step, alert, _by(request), said)
         except triage.Refused as refused:
             messages.error(request, str(refused))
             kept_text.keep(request, str(alert), step)
@@ -104,8 +106,7 @@ def take_many(request: HttpRequest) -> HttpResponse:
 
     def one(alert: int, seen: int) -> None:
         if step == "snooze":
-            _take("close", alert, by, {**said, "version": seen})
-            _snooze(alert, by, seen + 1, days, said["reason"])
+            _close_and_snooze(alert, by, {**said, "version": seen}, days)
         else:
             _take(step, alert, by, {**said, "version": seen})
 
@@ -135,9 +136,13 @@ def _take(step: str, alert: int, by: User, said: dict[str, Any]) -> None:
     steps.STEPS[step][1](alert, by, said)
 
 
-def _snooze(alert: int, by: User, seen: int, days: int, reason: str) -> None:
+def _close_and_snooze(alert: int, by: User, said: dict[str, Any], days: int) -> None:
+    """Both, or neither: what is told of is what has changed. Raises triage.Refused."""
     until = timezone.now() + timedelta(days=days)
-    triage.snooze(alert, by, seen, until, reason[: triage.SNOOZE_REASON_CHARACTERS_MAX])
+    reason = said["reason"][: triage.SNOOZE_REASON_CHARACTERS_MAX]
+    with transaction.atomic():
+        _take("close", alert, by, said)
+        triage.snooze(alert, by, said["version"] + 1, until, reason)
 
 
 def _checked(

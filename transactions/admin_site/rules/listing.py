@@ -1,12 +1,10 @@
 """The list of rules: what each is about, whether it judges, how often it fires, and what is wrong with it."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -16,7 +14,9 @@ from ...rules import activity, documents
 from ...rules.kinds.registry import KINDS
 from ...rules.models import ClockCursor, Debt, Hit, Rule, Version, VersionState
 from ...stores import bounded_queries
+from ..giving_up import View
 from ..lists import BoundedChangeList
+from ..own_pages import OwnPages
 from . import backtests, drafting, page, performance, rights, steps
 from .links import badge
 from .sentences import of_version, title_of
@@ -103,7 +103,7 @@ def _raised(hits: int, in_shadow: int) -> str:
 
 
 @admin.register(Rule)
-class RuleAdmin(rights.SeenWithRules[Rule]):
+class RuleAdmin(OwnPages, rights.SeenWithRules[Rule]):
     list_display = (
         "name", "severity_shown", "state_shown", "says",
         "hits_7", "hits_30", "alerts_open", "precision", "last_hit", "wrong",
@@ -134,31 +134,21 @@ class RuleAdmin(rights.SeenWithRules[Rule]):
         }
         return super().changelist_view(request, {**(extra_context or {}), **more})
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        return page.show(request, object_id)
+    def show_one(self, request: HttpRequest, key: str) -> HttpResponse:
+        return page.show(request, key)
 
-    def get_urls(self) -> list[Any]:
-        def one(route: str, view: Callable[..., HttpResponse], name: str) -> Any:
-            return path(route, self.admin_site.admin_view(view), name=f"rules_rule_{name}")
-
+    def own_paths(self) -> list[tuple[str, View, str]]:
         return [
-            one("import-starter/", steps.import_starter, "import_starter"),
-            one("new/", drafting.new_rule, "new"),
-            one("performance/", performance.show, "performance"),
-            one("read-back/", drafting.read_back, "read_back"),
-            one("<int:rule>/draft/", drafting.new_draft, "draft"),
-            one("<int:rule>/backtests/", steps.ask_for_backtest, "test"),
-            one("<int:rule>/backtests/<int:backtest>/", backtests.show, "backtest"),
-            one("<int:rule>/backtests/<int:backtest>/progress/", backtests.progress, "backtest_progress"),
-            one("<int:rule>/backtests/<int:backtest>/cancel/", backtests.cancel, "backtest_cancel"),
-            one("<int:rule>/<int:number>/<slug:step>/", steps.take, "step"),
-            *super().get_urls(),
+            ("import-starter/", steps.import_starter, "import_starter"),
+            ("new/", drafting.new_rule, "new"),
+            ("performance/", performance.show, "performance"),
+            ("read-back/", drafting.read_back, "read_back"),
+            ("<int:rule>/draft/", drafting.new_draft, "draft"),
+            ("<int:rule>/backtests/", steps.ask_for_backtest, "test"),
+            ("<int:rule>/backtests/<int:backtest>/", backtests.show, "backtest"),
+            ("<int:rule>/backtests/<int:backtest>/progress/", backtests.progress, "backtest_progress"),
+            ("<int:rule>/backtests/<int:backtest>/cancel/", backtests.cancel, "backtest_cancel"),
+            ("<int:rule>/<int:number>/<slug:step>/", steps.take, "step"),
         ]
 
     # --- Columns ----------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.utils import unquote
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
@@ -92,7 +91,7 @@ def show(
 ) -> HttpResponse:
     """The page; with what was typed to approve a version, or to test one, if that could not be done."""
     rights.demand(rights.may_view(request.user))
-    rule = rule_or_404(unquote(key) if isinstance(key, str) else key)
+    rule = rule_or_404(key)
     versions = list(rule.versions.select_related("author", "approver").order_by("-number")[:VERSIONS_MAX])
     main = said_by(rule)
     shown = [_shown(version, main, request) for version in versions]

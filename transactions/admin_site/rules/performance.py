@@ -4,17 +4,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
-from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from psycopg2.errors import QueryCanceled
 
 from ...alerts.models import Severity
 from ...review import performance
 from ...review.parameters import RULES_MAX, SPANS
 from ...review.performance import Performance, RuleFigures
 from ...rules.models import Rule, Version
-from ...stores import bounded_queries
+from ..giving_up import gives_up
 from . import rights
 
 DAYS = 30
@@ -61,6 +59,7 @@ class RuleRow:
         return f"{seconds / 3600:,.0f} h" if seconds < 48 * 3600 else f"{seconds / 86400:,.0f} d"
 
 
+@gives_up
 def show(request: HttpRequest) -> HttpResponse:
     """A table of rules with their versions, those with most alerts first."""
     rights.demand(rights.may_view(request.user))
@@ -73,14 +72,7 @@ def show(request: HttpRequest) -> HttpResponse:
         "spans": SPANS,
     }
     rules = list(Rule.objects.order_by("name", "pk")[: RULES_MAX + 1])
-    try:
-        found = performance.of_rules([rule.pk for rule in rules[:RULES_MAX]], days)
-    except OperationalError as error:
-        if not isinstance(error.__cause__, QueryCanceled):
-            raise
-        seconds = f"{bounded_queries.STATEMENT_MS_MAX / 1000:g}"
-        told = {**context, "title": "This takes too long", "seconds": seconds}
-        return TemplateResponse(request, "admin/transactions/too_slow.html", told, status=503)
+    found = performance.of_rules([rule.pk for rule in rules[:RULES_MAX]], days)
     context["rows"] = _rows(rules[:RULES_MAX], found)
     context["more"] = RULES_MAX if len(rules) > RULES_MAX else 0
     return TemplateResponse(request, "admin/rules/performance.html", context)

@@ -5,21 +5,22 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
 from django.contrib.auth import get_user_model
 from django.db import OperationalError
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import path, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from ...rules import activity, changes, lifecycle, list_entries, texts
 from ...rules import user_lists as standing
 from ...rules.models import ListEntry, UserList
+from ..giving_up import View
 from ..lists import BoundedChangeList, is_key
+from ..own_pages import OwnPages
 from . import rights
 from .steps import BUSY
 
@@ -87,7 +88,7 @@ class UserListChangeList(BoundedChangeList):
 
 
 @admin.register(UserList)
-class UserListAdmin(rights.SeenWithRules[UserList]):
+class UserListAdmin(OwnPages, rights.SeenWithRules[UserList]):
     list_display = ("name", "description", "entries_now", "named_by")
     ordering = ("name", "id")
     search_fields = ("name", "description")
@@ -109,22 +110,11 @@ class UserListAdmin(rights.SeenWithRules[UserList]):
         }
         return super().changelist_view(request, {**(extra_context or {}), **more})
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        return show(request, unquote(object_id))
+    def show_one(self, request: HttpRequest, key: str) -> HttpResponse:
+        return show(request, key)
 
-    def get_urls(self) -> list[Any]:
-        wrap = self.admin_site.admin_view
-        return [
-            path("new/", wrap(new), name="rules_userlist_new"),
-            path("<int:key>/<int:entry>/end/", wrap(end), name="rules_userlist_end"),
-            *super().get_urls(),
-        ]
+    def own_paths(self) -> list[tuple[str, View, str]]:
+        return [("new/", new, "new"), ("<int:key>/<int:entry>/end/", end, "end")]
 
     @admin.display(description="on it now")
     def entries_now(self, users: Any) -> str:

@@ -1,6 +1,7 @@
 """`manage.py webhook_listen`: a receiver on this machine, which prints what it gets and judges it."""
 
 import json
+import os
 import signal
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -19,15 +20,15 @@ OLD_S = 300
 class Command(BaseCommand):
     help = (
         "Makes a webhook to this machine, prints what comes by it, verified, and removes it at the end. "
-        "With --secret it makes none, and listens for one that there is."
+        "With WEBHOOK_SECRET in the environment it makes none, and listens for the one of which that is the "
+        "secret: a command line can be read by others on the machine."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port", type=int, default=0, help="to listen on (default: any that is free)")
-        parser.add_argument("--secret", help="whsec_…, of a webhook that there is already")
         parser.add_argument("--count", type=int, metavar="N", help="ends after so many messages")
 
-    def handle(self, *args: Any, port: int, secret: str | None, count: int | None, **options: Any) -> None:
+    def handle(self, *args: Any, port: int, count: int | None, **options: Any) -> None:
         try:
             server = Listener(port)
         except OSError as error:
@@ -37,7 +38,8 @@ class Command(BaseCommand):
             signal.signal(asked, signal.default_int_handler)
         url = f"http://127.0.0.1:{server.server_address[1]}/"
         made: Endpoint | None = None
-        if secret is None:
+        secret = os.environ.get("WEBHOOK_SECRET", "")
+        if not secret:
             try:
                 made, secret = endpoints.add(url, description="webhook_listen")
             except (signing.NoKey, endpoints.EndpointRefused, ValueError) as error:

@@ -1,0 +1,51 @@
+"""What is not told yet is a figure, and a worker of notifications that is dead is seen from outside."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from tests.support.scraping import scraped
+from transactions.notifications import endpoints, numbering, outbox, untold
+from transactions.notifications.models import Delivery, Endpoint, Message, MessageType
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def ago(seconds: float) -> datetime:
+    return datetime.now(UTC) - timedelta(seconds=seconds)
+
+
+def test_what_waits_is_counted_with_its_age_and_webhooks_that_fail(
+    people: list[User], client: Client
+) -> None:
+    assert untold.read() == (0, 0, 0, 0, 0, 0)
+    made = [endpoints.add(f"https://example.org/{number}")[0] for number in range(4)]
+    Endpoint.objects.filter(pk=made[0].pk).update(failures=3)
+    Endpoint.objects.filter(pk=made[1].pk).update(off="GONE")
+    Endpoint.objects.filter(pk=made[2].pk).update(off="BY_HAND")
+    outbox.write(MessageType.SYSTEM_ALARM, {})
+    numbering.number()
+    Delivery.objects.filter(endpoint=made[0]).update(due_at=ago(50))
+    outbox.write(MessageType.SYSTEM_ALARM, {})
+    outbox.write(MessageType.SYSTEM_RECOVERED, {})
+    Message.objects.filter(position=None).update(not_before=ago(100))
+    endpoints.test(made[3].pk)
+    figures = scraped(client)
+    assert (figures["messages_waiting"], figures["deliveries_due"]) == (2, 3)
+    assert (figures["webhooks_failing"], figures["webhooks_off"]) == (1, 1)
+    assert 100 <= figures["messages_oldest_seconds"] < 160
+    assert 50 <= figures["deliveries_oldest_seconds"] < 110
+
+
+def test_a_message_that_nobody_tells_is_a_problem_after_five_minutes() -> None:
+    outbox.write(MessageType.SYSTEM_ALARM, {})
+    Message.objects.update(not_before=ago(untold.OLD_S - 60))
+    assert untold.problems() == []
+    Message.objects.update(not_before=ago(untold.OLD_S + 60))
+    (told,) = untold.problems()
+    assert told.startswith("a message has waited 36")
+    assert told.endswith(" s to be told: does a worker of notifications run?")
+    numbering.number()
+    assert untold.problems() == []

@@ -1,0 +1,71 @@
+"""What takes too long is given up, whichever page or call it is: a 503 that says so, and no error of ours."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from rest_framework.test import APIClient
+
+from tests.support.alerts import open_alert
+from tests.support.outages import locked
+from transactions.access.rights import Right
+from transactions.access.tokens import create
+from transactions.notifications.models import Endpoint
+from transactions.stores import bounded_queries
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# By what is asked for, the table that it waits for.
+PAGES = {
+    "alerts/alert/": "alerts_alert",
+    "alerts/alert/{alert}/change/": "rules_hit",
+    "alerts/alert/snoozes/": "alerts_snooze",
+    "rules/rule/performance/": "alerts_alert",
+    "notifications/endpoint/": "notifications_endpoint",
+    "notifications/endpoint/{endpoint}/change/": "notifications_delivery",
+    "notifications/recipient/": "notifications_recipient",
+    "audit/entry/": "audit_entry",
+}
+CALLS = {
+    "alerts/": "alerts_alert",
+    "alerts/counts/": "alerts_alert",
+    "alerts/{alert}/": "alerts_alertevent",
+    "snoozes/": "alerts_snooze",
+    "rules/performance/": "alerts_alert",
+    "events/": "notifications_message",
+    "webhooks/": "notifications_endpoint",
+    "webhooks/{endpoint}/": "notifications_endpoint",
+    "webhooks/{endpoint}/deliveries/": "notifications_delivery",
+    "audit/": "audit_entry",
+}
+
+
+@pytest.fixture
+def there(root: Client, people: list[User], monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """An alert and a webhook, and little patience."""
+    alert = open_alert(people[0])
+    endpoint = Endpoint.objects.create(url="https://example.org/webhooks", secret="none")
+    monkeypatch.setattr(bounded_queries, "STATEMENT_MS_MAX", 200)
+    return {"alert": alert.pk, "endpoint": endpoint.pk}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_that_takes_too_long_says_so(root: Client, there: dict[str, int], page: str) -> None:
+    where = "/admin/" + page.format(**there)
+    with locked(PAGES[page]):
+        answer = root.get(where)
+    assert answer.status_code == 503
+    assert "longer than 0.2 seconds" in answer.content.decode()
+    assert root.get(where).status_code == 200
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_call_that_takes_too_long_says_so(there: dict[str, int], call: str) -> None:
+    token, _ = create("all", username="root", rights=frozenset(Right))
+    api = APIClient()
+    api.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+    where = "/api/" + call.format(**there)
+    assert api.get(where).status_code == 200
+    with locked(CALLS[call]):
+        answer = api.get(where)
+    assert answer.status_code == 503
+    assert answer.json() == {"detail": "This took too long and was given up. Ask for less, or try again."}
