@@ -18,7 +18,7 @@ from tests.support.receiving import Receiver
 from tests.support.serving import ROOT, database_url
 from transactions import tasks
 from transactions.metrics import counters
-from transactions.notifications import delivery, endpoints, outbox, signing
+from transactions.notifications import delivery, endpoints, numbering, outbox, signing
 from transactions.notifications.models import (
     Attempt,
     Delivery,
@@ -417,7 +417,7 @@ def test_what_is_sent_again_while_it_is_on_its_way_stays_due(
     receiver: Receiver, endpoint: Made, before: int, answer: int
 ) -> None:
     write()
-    delivery.number()
+    numbering.number()
     sent = Delivery.objects.get()
     Delivery.objects.update(attempts=before)
 
