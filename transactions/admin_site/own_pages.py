@@ -19,7 +19,7 @@ class OwnPages(BoundedAdmin[M]):
         raise NotImplementedError
 
     def own_paths(self) -> Iterable[tuple[str, View, str]]:
-        """Routes below that of the list, their views, and their names after `app_model_`."""
+        """Routes below that of the list, their views, and their names after those of application and model."""
         raise NotImplementedError
 
     def change_view(
