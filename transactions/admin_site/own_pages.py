@@ -19,7 +19,7 @@ class OwnPages(BoundedAdmin[M]):
         raise NotImplementedError
 
     def own_paths(self) -> Iterable[tuple[str, View, str]]:
-        """Routes below that of the list, their views, and their names after those of application and model."""
+        """Routes below that of the list, their views, and the last part of their names."""
         raise NotImplementedError
 
     def change_view(
