@@ -15,7 +15,6 @@ from ...review import queue
 from ...review.parameters import AlertParameters
 from ...rules.models import Rule
 from ..giving_up import View, gives_up
-from ..lists import BoundedAdmin
 from ..own_pages import OwnPages
 from . import evidence_file, kept_text, page, rights, shown, snoozes, steps
 
@@ -46,7 +45,7 @@ class Tab(NamedTuple):
 
 
 @admin.register(Alert)
-class AlertAdmin(OwnPages, BoundedAdmin[Alert]):
+class AlertAdmin(OwnPages[Alert]):
     def has_view_permission(self, request: HttpRequest, obj: Alert | None = None) -> bool:
         return rights.may_view(request.user)
 
@@ -118,7 +117,7 @@ def _asked(request: HttpRequest, tab: str, sort: str) -> tuple[dict[str, Any], d
     query = QueryDict(mutable=True)
     query.update(TABS[tab][1])
     query["limit"], query["order"] = str(ROWS), sort
-    unknown = {}
+    unknown: dict[str, str] = {}
     for name in (*FILTERS, "cursor"):
         value = request.GET.get(name, "").strip()
         if value and name in NAMED and not value.isdecimal():

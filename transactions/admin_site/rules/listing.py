@@ -16,7 +16,6 @@ from ...rules.models import ClockCursor, Debt, Hit, Rule, Version, VersionState
 from ...stores import bounded_queries
 from ..giving_up import View
 from ..lists import BoundedChangeList
-from ..own_pages import OwnPages
 from . import backtests, drafting, page, performance, rights, steps
 from .links import badge
 from .sentences import of_version, title_of
@@ -103,7 +102,7 @@ def _raised(hits: int, in_shadow: int) -> str:
 
 
 @admin.register(Rule)
-class RuleAdmin(OwnPages, rights.SeenWithRules[Rule]):
+class RuleAdmin(rights.SeenWithRules[Rule]):
     list_display = (
         "name", "severity_shown", "state_shown", "says",
         "hits_7", "hits_30", "alerts_open", "precision", "last_hit", "wrong",

@@ -9,10 +9,11 @@ from django.http import HttpRequest
 from ...access.rights import Right, rights_of
 from ...rules import lifecycle
 from ...rules.models import Version
-from ..lists import BoundedAdmin, M
+from ..lists import M
+from ..own_pages import OwnPages
 
 
-class SeenWithRules(BoundedAdmin[M]):
+class SeenWithRules(OwnPages[M]):
     """For the admin of a model: whoever may see rules sees it, and nobody else, whatever they may change."""
 
     def has_view_permission(self, request: HttpRequest, obj: M | None = None) -> bool:

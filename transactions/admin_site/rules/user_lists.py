@@ -20,7 +20,6 @@ from ...rules import user_lists as standing
 from ...rules.models import ListEntry, UserList
 from ..giving_up import View
 from ..lists import BoundedChangeList, is_key
-from ..own_pages import OwnPages
 from . import rights
 from .steps import BUSY
 
@@ -88,7 +87,7 @@ class UserListChangeList(BoundedChangeList):
 
 
 @admin.register(UserList)
-class UserListAdmin(OwnPages, rights.SeenWithRules[UserList]):
+class UserListAdmin(rights.SeenWithRules[UserList]):
     list_display = ("name", "description", "entries_now", "named_by")
     ordering = ("name", "id")
     search_fields = ("name", "description")
