@@ -55,8 +55,7 @@ def meant(name: str, known: Iterable[str]) -> str:
 
 
 def shortened(text: str, most: int = CHARACTERS_MAX) -> str:
-    """What of a client's text is told again; half a character as it is written in JSON."""
-    text = text.encode(errors="backslashreplace").decode()
+    """What of a client's text is told again."""
     return text if len(text) <= most else f"{text[:most]}…"
 
 
