@@ -511,7 +511,7 @@ def test_what_is_sent_again_while_it_is_on_its_way_stays_due(
     receiver: Receiver, endpoint: Made, before: int, answer: int
 ) -> None:
     write()
-    delivery.number()
+    numbering.number()
     sent = Delivery.objects.get()
     Delivery.objects.update(attempts=before)
 

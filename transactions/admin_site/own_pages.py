@@ -1,31 +1,25 @@
 """Models whose pages are views of our own: nothing of them is edited as a row."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib.admin.utils import unquote
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
 from .giving_up import View
-
-if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin
-
-    Base = ModelAdmin[Any]
-else:
-    Base = object
+from .lists import BoundedAdmin, M
 
 
-class OwnPages(Base):
-    """For the admin of such a model, in front of its other base."""
+class OwnPages(BoundedAdmin[M]):
+    """For the admin of such a model."""
 
     def show_one(self, request: HttpRequest, key: str) -> HttpResponse:
         """The page of one, by what the URL has as its key."""
         raise NotImplementedError
 
     def own_paths(self) -> Iterable[tuple[str, View, str]]:
-        """Routes below that of the list, their views, and their names after `app_model_`."""
+        """Routes below that of the list, their views, and their names after those of app and model."""
         raise NotImplementedError
 
     def change_view(

@@ -51,7 +51,7 @@ def _demand(request: HttpRequest) -> None:
 
 
 @admin.register(Endpoint)
-class EndpointAdmin(OwnPages, BoundedAdmin[Endpoint]):
+class EndpointAdmin(OwnPages[Endpoint]):
     list_display = ("shown", "where", "format", "types_shown", "state", "failing_since")
     ordering = ("id",)
     search_fields = ("url", "description")

@@ -14,7 +14,6 @@ from ...review import queue
 from ...review.parameters import AlertParameters
 from ...rules.models import Rule
 from ..giving_up import View, gives_up
-from ..lists import BoundedAdmin
 from ..own_pages import OwnPages
 from . import page, rights, shown, snoozes, steps
 
@@ -40,7 +39,7 @@ class Tab(NamedTuple):
 
 
 @admin.register(Alert)
-class AlertAdmin(OwnPages, BoundedAdmin[Alert]):
+class AlertAdmin(OwnPages[Alert]):
     def has_view_permission(self, request: HttpRequest, obj: Alert | None = None) -> bool:
         return rights.may_view(request.user)
 
@@ -103,7 +102,7 @@ def _asked(request: HttpRequest, tab: str) -> tuple[dict[str, Any], dict[str, st
     query = QueryDict(mutable=True)
     query.update(TABS[tab][1])
     query["limit"] = str(ROWS)
-    unknown = {}
+    unknown: dict[str, str] = {}
     for name in (*FILTERS, "cursor"):
         value = request.GET.get(name, "").strip()
         if value and name in NAMED and not value.isdecimal():

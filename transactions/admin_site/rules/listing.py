@@ -95,7 +95,7 @@ def _raised(hits: int, in_shadow: int) -> str:
 
 
 @admin.register(Rule)
-class RuleAdmin(OwnPages, rights.SeenWithRules[Rule]):
+class RuleAdmin(OwnPages[Rule], rights.SeenWithRules[Rule]):  # type: ignore[misc]  # as of BoundedAdmin
     list_display = (
         "name", "severity_shown", "state_shown", "says",
         "hits_7", "hits_30", "alerts_open", "last_hit", "wrong",

@@ -65,7 +65,7 @@ class UserListChangeList(BoundedChangeList):
 
 
 @admin.register(UserList)
-class UserListAdmin(OwnPages, rights.SeenWithRules[UserList]):
+class UserListAdmin(OwnPages[UserList], rights.SeenWithRules[UserList]):  # type: ignore[misc]  # as of BoundedAdmin
     list_display = ("name", "description", "entries_now", "named_by")
     ordering = ("name", "id")
     search_fields = ("name", "description")
