@@ -90,6 +90,10 @@ def test_a_webhook_is_made_and_shows_its_secret_once(call: Call) -> None:
             {"url": "https://10.0.0.1/"},
             {"url": ["The address 10.0.0.1 is not public, and not in WEBHOOK_PRIVATE_NETWORKS."]},
         ),
+        (
+            {"url": f"https://{'.'.join(['a' * 63] * 7)}.{'a' * 40}/", "format": "slack"},
+            {"url": ["The name of the host has at most 253 characters, and 1 to 63 between its dots."]},
+        ),
         ({"url": URL, "Types": []}, {"Types": ['Unknown field. Did you mean "types"?']}),
         (
             {"url": URL, "types": ["alert.opend"]},

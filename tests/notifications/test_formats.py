@@ -189,6 +189,15 @@ def test_the_url_of_a_channel_is_kept_encrypted_and_shown_cut(db: None) -> None:
     assert signing.decrypt(changed.secret) == "https://hooks.example.org/short"
 
 
+@pytest.mark.parametrize(
+    "url", [f"https://example.org:{'443'.zfill(479)}/", f"https://[2606:2800::1%25{'a' * 474}]/"]
+)
+def test_the_cut_url_of_a_channel_fits_whatever_the_url(url: str, db: None) -> None:
+    made, _ = endpoints.add(url, format="slack")
+    assert made.url == f"{url[:498]}/…"
+    assert endpoints.change(made.pk, url=url).url == made.url
+
+
 def test_the_secret_of_a_channel_is_not_rotated_here(db: None) -> None:
     made, _ = endpoints.add(URL, format="teams")
     with pytest.raises(endpoints.EndpointRefused, match="Its URL is its secret"):

@@ -23,6 +23,7 @@ from transactions.notifications import destinations, sending
 from transactions.notifications.destinations import Forbidden
 
 PUBLIC = ip_address("93.184.216.34")
+LONG_HOST = "The name of the host has at most 253 characters, and 1 to 63 between its dots."
 
 
 def post(url: str) -> sending.Reply:
@@ -79,6 +80,11 @@ def server(speak: Callable[[socket.socket], None]) -> Iterator[str]:
             "The URL has only visible ASCII characters; others are written as %C3%A9 or xn--….",
         ),
         (f"https://example.org/{'a' * 500}", "The URL has at most 500 characters."),
+        (f"https://{'a' * 64}.org/", LONG_HOST),
+        ("https://example..org/", LONG_HOST),
+        ("https://.example.org/", LONG_HOST),
+        ("https://./", LONG_HOST),
+        (f"https://{'.'.join(['a' * 63] * 3 + ['a' * 62])}/", LONG_HOST),
         (
             "http://169.254.169.254/latest/meta-data/",
             "The address 169.254.169.254 is not public, and not in WEBHOOK_PRIVATE_NETWORKS.",
@@ -103,6 +109,11 @@ def test_a_url_that_leads_nowhere_good_is_refused_with_the_reason(url: str, why:
         destinations.read(url)
     assert str(refused.value) == why
     assert post(url).error == why[:200]
+
+
+@pytest.mark.parametrize("host", ["example.org.", ".".join(["a" * 63] * 3 + ["a" * 61]), "a_b.example.org"])
+def test_a_name_may_be_as_long_as_names_are_and_end_with_a_dot(host: str) -> None:
+    assert destinations.read(f"https://{host}/").host == host
 
 
 def test_plain_http_is_refused_where_no_private_network_is_named(settings: Any) -> None:

@@ -18,6 +18,8 @@ from .models import URL_CHARACTERS_MAX
 
 SCHEMES = ("https:", "http:")
 NO_URL = "This is not a URL, as in https://example.org/webhooks."
+# RFC 1035, 2.3.4: of a name, and of what stands between two of its dots.
+NAME_CHARACTERS_MAX, LABEL_CHARACTERS_MAX = 253, 63
 # Look-ups at a time. One that hangs cannot be ended: it is left to itself.
 LOOK_UPS_MAX = 32
 # Whoever resolves names for IPv6 alone finds IPv4 addresses behind this.
@@ -72,6 +74,11 @@ def read(url: str) -> Destination:
         raise Forbidden("The URL begins with https://; http:// is for networks of WEBHOOK_PRIVATE_NETWORKS.")
     if (literal := _literal(host)) is not None:
         judge(literal, is_secure=is_secure)
+    elif not _is_name(host):
+        raise Forbidden(
+            f"The name of the host has at most {NAME_CHARACTERS_MAX} characters, "
+            f"and 1 to {LABEL_CHARACTERS_MAX} between its dots."
+        )
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Destination(is_secure, host, port or (443 if is_secure else 80), target)
 
@@ -109,6 +116,13 @@ def _meant(address: Address) -> Address:
             return IPv4Address(int(address) & 0xFFFFFFFF)
         return address.ipv4_mapped or address.sixtofour or address
     return address
+
+
+def _is_name(host: str) -> bool:
+    """Whether names of the internet may be so long; the root's dot at the end is not counted."""
+    name = host.removesuffix(".")
+    labels = name.split(".")
+    return len(name) <= NAME_CHARACTERS_MAX and all(0 < len(each) <= LABEL_CHARACTERS_MAX for each in labels)
 
 
 def _literal(host: str) -> Address | None:

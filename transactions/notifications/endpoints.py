@@ -12,7 +12,16 @@ from django.utils import timezone
 from ..audit.actions import Action
 from ..audit.entries import note
 from . import destinations, outbox, removing, signing
-from .models import TYPES, Delivery, DeliveryState, Endpoint, Format, Message, MessageType
+from .models import (
+    TYPES,
+    URL_CHARACTERS_MAX,
+    Delivery,
+    DeliveryState,
+    Endpoint,
+    Format,
+    Message,
+    MessageType,
+)
 
 # For so long after a rotation messages are signed with both secrets.
 BOTH_FOR = timedelta(hours=24)
@@ -88,10 +97,14 @@ def add(
 
 
 def cut(url: str) -> str:
-    """As much of a URL that is a secret as may be shown: the host, and the end of what is long enough."""
+    """As much of a URL that is a secret as may be shown: the host, and the end of what is long enough.
+
+    It is no longer than a URL may be, whatever stands there: a zone, or a port that begins with zeros.
+    """
     parts = urlsplit(url)
     end = url[-END_SHOWN:] if len(parts.path) + len(parts.query) >= LONG_ENOUGH else ""
-    return f"{parts.scheme}://{parts.netloc}/…{end}"
+    shown_end = f"/…{end}"
+    return f"{parts.scheme}://{parts.netloc}"[: URL_CHARACTERS_MAX - len(shown_end)] + shown_end
 
 
 def change(endpoint: int, **fields: Any) -> Endpoint:
