@@ -18,11 +18,11 @@ from tests.support.at_once import ask_all, request
 from tests.support.rules import rule_in_force
 from transactions.access.rights import Right
 from transactions.access.tokens import create
-from transactions.admin_site.rules.sentences import explanation
 from transactions.alerts.models import Alert
 from transactions.openapi.rule_shapes import A_HIT
 from transactions.rulebook import pages
 from transactions.rules import activity, lifecycle
+from transactions.rules.evidence import explained
 from transactions.rules.locks import RULES_LOCK
 from transactions.rules.models import Hit, Rule, Version, VersionState
 from transactions.stores import bounded_queries
@@ -338,7 +338,7 @@ def test_a_hit_says_why_in_the_words_of_the_pages(ann: Caller, people: list[User
     take(*(record(f"T{number}", people[0], 5) for number in (1, 2)))
     flush()
     (hit,) = ann.get(f"{version.rule_id}/hits/")["results"]
-    assert hit["explanation"] == explanation(Hit.objects.get()) == "2 transactions within 1 hour"
+    assert hit["explanation"] == explained(Hit.objects.get()) == "2 transactions within 1 hour"
 
 
 @pytest.mark.parametrize("number", [2, 3, 99])

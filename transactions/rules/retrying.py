@@ -25,7 +25,7 @@ def times(attempts: int) -> int:
 
 def wait_s(attempts: int) -> int:
     """Seconds until the next attempt, after so many failures before this one."""
-    return min(RETRY_S_MAX, RETRY_S * 2 ** min(attempts, _DOUBLINGS_MAX))
+    return min(RETRY_S_MAX, RETRY_S << min(attempts, _DOUBLINGS_MAX))
 
 
 def sql_wait_s(attempts: str) -> str:

@@ -98,8 +98,8 @@ class Factor(Gap):
         return number
 
     def schema(self) -> dict[str, Any]:
-        # `multipleOf` would refuse 2.3: among binary fractions, which most validators reckon in, it is no
-        # multiple of a hundredth.
+        # No multiple of a hundredth is asked for: among binary fractions, in which most validators reckon, 2.3
+        # is none.
         bounds = {"minimum": float(self.least), "maximum": float(self.most)}
         return {"type": "number", **bounds, "description": "With up to two decimals."}
 
