@@ -98,8 +98,7 @@ class Factor(Gap):
         return number
 
     def schema(self) -> dict[str, Any]:
-        # No multiple of a hundredth is asked for: among binary fractions, in which most validators reckon, 2.3
-        # is none.
+        # No multiple of a hundredth is asked for: among the binary fractions of most validators 2.3 is none.
         bounds = {"minimum": float(self.least), "maximum": float(self.most)}
         return {"type": "number", **bounds, "description": "With up to two decimals."}
 
