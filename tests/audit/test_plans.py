@@ -1,10 +1,12 @@
 """What looking for entries reads of the trail, which is kept for ever: the entries that are shown."""
 
+from urllib.parse import urlencode
+
 import pytest
 from django.contrib import admin
 from django.db import connection
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.test.utils import CaptureQueriesContext
 
 from tests.support.audit_trail import head
@@ -57,7 +59,7 @@ def pages(rows: QuerySet[Entry]) -> int:
     ],
 )  # fmt: skip
 def test_a_filter_reads_what_it_shows(first: int, asked: dict[str, str]) -> None:
-    parameters = audit_trail.TrailParameters(data=asked)
+    parameters = audit_trail.TrailParameters(data=QueryDict(urlencode(asked)))
     parameters.is_valid(raise_exception=True)
     found = audit_trail.wanted(parameters.validated_data)
     assert [entry.number for entry in found] == [first]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
 
 from tests.support.reading import pages_read
 from tests.support.rules import LONG_AGO
@@ -45,8 +45,11 @@ def judging(name: str, number: int = 1) -> Judging:
 
 @pytest.fixture
 def cursor() -> Iterator[Any]:
-    """In a transaction as rules are judged in, which has touched a chunk; all lists are long."""
-    with connection.cursor() as cursor:
+    """In a transaction as rules are judged in, which has touched a chunk; all lists are long.
+
+    It is undone, so that nothing checks all that in the end.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             """INSERT INTO auth_user (username, password, is_superuser, first_name, last_name, email,
                                       is_staff, is_active, date_joined)
@@ -78,6 +81,7 @@ def cursor() -> Iterator[Any]:
         cursor.execute(evaluation.TOUCH_RANGE, {"first": 1, "last": 2**63 - 1, "is_new": True})
         cursor.execute(evaluation.limit())
         yield cursor
+        transaction.set_rollback(True)
 
 
 def test_a_gate_reads_of_a_list_the_users_that_are_judged(cursor: Any) -> None:

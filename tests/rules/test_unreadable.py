@@ -121,6 +121,7 @@ def test_it_is_shown_exported_retired_and_asked_nothing(
 def test_an_alert_of_it_says_so_where_its_sentence_would_stand(
     people: list[User], api: APIClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    _form.cache_clear()
     rule_in_force("amount", name="Bad", amount=5, filter=IN_BERLIN)
     take(record("T1", people[0]))
     flush()
