@@ -5,13 +5,14 @@ import re
 from pathlib import Path
 
 _EXAMPLE = Path(__file__).resolve().parent.parent / ".env.example"
-# Beside those of .env.example: of `make run`, of the commands that post, Django's, and what fault tests set.
+# Beside those of .env.example: of `make run`, of commands that post or listen, Django's, and of fault tests.
 _OTHERS = {
     "ADMIN_PASSWORD",
     "API_TOKEN",
     "CRASH_FUSES",
     "CRASH_POINT",
     "DJANGO_SETTINGS_MODULE",
+    "WEBHOOK_SECRET",
     "WEB_CONCURRENCY",
 }
 # Read by every client of PostgreSQL, and by the server: a port, a service, options of each session.

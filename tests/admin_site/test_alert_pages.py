@@ -154,9 +154,9 @@ def test_the_list_is_narrowed_by_what_people_and_rules_are_called(
     first, second = open_alert(people[0], rule=rule.pk), open_alert(people[1], rule=rule.pk + 1)
     third = open_alert(people[1], rule=rule.pk)
     for name in ("large amounts", str(rule.pk)):
-        assert listed(ann[0], f"?rule={name}") == [third.pk, first.pk]
+        assert listed(ann[0], f"?rule={name}") == [first.pk, third.pk]
     for name in (people[1].username, str(people[1].pk)):
-        assert listed(ann[0], f"?user={name}") == [third.pk, second.pk]
+        assert listed(ann[0], f"?user={name}") == [second.pk, third.pk]
     assert "Rule: There is no rule of this name." in text_of(ann[0], f"{QUEUE}?rule=Small")
     assert "User: There is no user of this name." in text_of(ann[0], f"{QUEUE}?user=nobody%00")
 

@@ -82,8 +82,9 @@ def test_settings_alone_read_the_environment_of_the_application() -> None:
         if (found := variables_read(file))
     }
 
-    # The commands that post are clients: they have an address and a token of their own.
-    clients = {"transactions/client/api.py", "transactions/management/commands/_posting.py"}
+    # Commands that post are clients, and the listener a receiver: what they have is their own.
+    commands = {f"transactions/management/commands/{name}.py" for name in ("_posting", "webhook_listen")}
+    clients = {"transactions/client/api.py", *commands}
     assert {str(file.relative_to(ROOT)) for file in elsewhere} == {str(SETTINGS.relative_to(ROOT)), *clients}
 
 

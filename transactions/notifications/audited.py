@@ -12,9 +12,13 @@ from .models import Endpoint, Recipient
 
 def host_of(url: str) -> str:
     """Where a webhook sends: the host, and the port where it is not the usual one."""
-    parts = urlsplit(url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else f"{parts.hostname}"
-    return host if parts.port is None else f"{host}:{parts.port}"
+    try:
+        parts = urlsplit(url)
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else f"{parts.hostname}"
+        return host if parts.port is None else f"{host}:{parts.port}"
+    except ValueError:
+        # A channel's URL is kept cut, of a very long host amid it.
+        return url.partition("://")[2].partition("/")[0]
 
 
 # The path and the query of a URL may hold a secret, by which its receiver knows us; the host is told.
