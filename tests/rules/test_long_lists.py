@@ -50,6 +50,8 @@ def cursor() -> Iterator[Any]:
     It is undone, so that nothing checks all that in the end.
     """
     with transaction.atomic(), connection.cursor() as cursor:
+        # The planner takes the lists for empty, as it may for a while after so many rows came.
+        cursor.execute(f"ANALYZE {ListEntry._meta.db_table}")
         cursor.execute(
             """INSERT INTO auth_user (username, password, is_superuser, first_name, last_name, email,
                                       is_staff, is_active, date_joined)
@@ -65,8 +67,6 @@ def cursor() -> Iterator[Any]:
                     SELECT %s, id, '', %s FROM auth_user WHERE username LIKE 'user %%'""",
                 [users.pk, LONG_AGO],
             )
-        # As autovacuum does soon after so many rows; what it said of an empty table would be a worse plan.
-        cursor.execute(f"ANALYZE {ListEntry._meta.db_table}")
         off = [User.objects.create(username=f"other {number}") for number in range(JUDGED // 2)]
         Transaction.objects.bulk_create(
             Transaction(

@@ -80,11 +80,15 @@ class RowFilter:
 
 
 def listed(row: str, name: str, value: str, bound: Bound) -> str:
-    """Whether the row's user stood on a list when it happened."""
+    """Whether the row's user stood on a list when it happened: asked for each row, along the index of both.
+
+    OFFSET 0 keeps it so. As a join it read lists whole while the planner knew nothing of them yet.
+    """
     return (
         f"EXISTS (SELECT FROM {ENTRIES} e WHERE e.list_id = (SELECT id FROM {LISTS}"
         f" WHERE name = {bound(name, value)}) AND e.user_id = {row}.user_id"
-        f" AND e.starts_at <= {row}.created_at AND (e.ends_at IS NULL OR {row}.created_at < e.ends_at))"
+        f" AND e.starts_at <= {row}.created_at AND (e.ends_at IS NULL OR {row}.created_at < e.ends_at)"
+        " OFFSET 0)"
     )
 
 
