@@ -14,6 +14,7 @@ from django.contrib.auth.models import Permission, User
 from django.db import OperationalError, transaction
 from pytest_django import Settings
 
+from benchmarks.dashboards import KINDS
 from tests.support.accepting import record
 from tests.support.alerts import burst, burst_rule, open_alert
 from tests.support.framed import Dashboard, Frame, accept, follow_on, numbered, play, put
@@ -122,6 +123,23 @@ def test_a_frame_says_what_a_poll_is_answered(people: list[User]) -> None:
         frame = await alert_frame(dashboard)
         told = await aside(shared_alerts.told)
         assert frame.keys() - {"type"} == told.keys() - {"again_seconds"}
+        await dashboard.leave()
+
+    play(scenario)
+
+
+def test_the_benchmark_of_alert_frames_reads_in_one_how_many_are_open(people: list[User]) -> None:
+    open_alert(people[0], severity="LOW")
+    open_alert(people[1])
+
+    async def scenario() -> None:
+        dashboard = await attended()
+        announcing.changed()
+        while json.loads(text := (await dashboard.message())["text"])["type"] != "alert":
+            assert not KINDS["alert"].match(text.encode())
+        found = KINDS["alert"].match(text.encode())
+        assert found is not None
+        assert (int(found[1]), int(found[2])) == (2, 2)
         await dashboard.leave()
 
     play(scenario)

@@ -122,13 +122,23 @@ def _step(
     said: Any,
     example: Any,
     wrong: Any,
-    refused: str,
+    refused: str = "",
     optional: Schema | None = None,
 ) -> Decorator:
-    refusals: dict[str, Any] = {"not_now": {"detail": refused}}
-    if "version" in fields:
+    """A step with an alert; `refused` is why it is not taken now, "" for one that may be taken always."""
+    responses = {
+        200: answer("What it has become.", ref("Alert"), done=example),
+        400: bad(*fields, *(optional or {}), wrong=wrong),
+        404: NOT_FOUND,
+    }
+    if refused:
         told = {"step": "CLAIMED", "by": "bob", "at": AN_ALERT["opened_at"], "version": 2}
-        refusals["overtaken"] = {"detail": SEEN_BY_BOB, **told}
+        responses[409] = answer(
+            "It cannot be done, or somebody else was faster: who, and what. Nothing has changed.",
+            REFUSED,
+            not_now={"detail": refused},
+            overtaken={"detail": SEEN_BY_BOB, **told},
+        )
     return call(
         operation_id=operation_id,
         summary=summary,
@@ -136,16 +146,7 @@ def _step(
         tags=[TAG],
         parameters=[ID],
         request={JSON: body(an_object(fields, **(optional or {})), said=said)},
-        responses={
-            200: answer("What it has become.", ref("Alert"), done=example),
-            400: bad(*fields, *(optional or {}), wrong=wrong),
-            404: NOT_FOUND,
-            409: answer(
-                "It cannot be done, or somebody else was faster: who, and what. Nothing has changed.",
-                REFUSED,
-                **refusals,
-            ),
-        },
+        responses=responses,
     )
 
 
@@ -190,7 +191,6 @@ NOTE = _step(
     {"text": "Called the customer."},
     AN_ALERT,
     {"text": ["This field may not be blank."]},
-    "It is not there any more.",
 )
 CLOSE = _step(
     "closeAlert",

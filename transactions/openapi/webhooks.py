@@ -261,6 +261,7 @@ CHANGE_WEBHOOK = call(
         200: answer("It.", ref("Webhook"), webhook=A_WEBHOOK),
         400: bad("url", "description", "types", no_url=NO_URL),
         404: NOT_FOUND,
+        409: answer("The server has no key for the URL of a channel.", ref("Detail"), no_key=NO_KEY),
     },
 )
 REMOVE_WEBHOOK = call(
