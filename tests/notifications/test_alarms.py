@@ -115,6 +115,15 @@ def test_an_endpoint_that_was_switched_off_is_an_alarm_at_the_others_until_it_is
     assert told()[2:] == [("system.recovered", key)]
 
 
+def test_one_to_which_nothing_got_through_is_told_with_for_how_long(people: list[User]) -> None:
+    flush()
+    made, _ = endpoints.add("https://example.org/")
+    Endpoint.objects.update(off=Endpoint.Off.FAILING)
+    assert conditions.seen() == {
+        f"endpoint:{made.pk}": f"The webhook {made.pk} was switched off: nothing got through for 5 days."
+    }
+
+
 def test_one_that_somebody_switched_off_is_no_alarm(receiver: Receiver, people: list[User]) -> None:
     flush()
     made, _ = endpoints.add(receiver.url)

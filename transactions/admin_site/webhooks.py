@@ -17,8 +17,9 @@ from unfold.decorators import display
 
 from .. import names
 from ..access.rights import Right, rights_of
-from ..notifications import delivery, endpoints, numbering, signing, wording
+from ..notifications import endpoints, numbering, signing, wording
 from ..notifications.models import (
+    FAILING_DAYS_MAX,
     TYPES,
     Attempt,
     Delivery,
@@ -209,7 +210,7 @@ def show(request: HttpRequest, key: str) -> HttpResponse:
         "older": older,
         "waits": not endpoint.off and any(each.is_due for each in log),
         "last_error": next(failed, ""),
-        "failing_days_max": delivery.FAILING_DAYS_MAX,
+        "failing_days_max": FAILING_DAYS_MAX,
         "kept_days": numbering.KEPT_DAYS,
         "shown_max": SHOWN_MAX,
     }
