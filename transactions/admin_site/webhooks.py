@@ -28,6 +28,7 @@ from ..notifications.models import (
     MessageType,
     Recipient,
 )
+from ..webhooks import pages
 from .giving_up import View, gives_up
 from .lists import BoundedAdmin, is_key
 from .own_pages import OwnPages
@@ -128,16 +129,13 @@ class ShownDelivery(NamedTuple):
 
 def _log(endpoint: Endpoint, before: int | None) -> tuple[list[ShownDelivery], int | None]:
     """What was sent to it, the newest first, or what comes before a delivery; and where older ones begin."""
-    deliveries = Delivery.objects.filter(endpoint=endpoint).select_related("message").prefetch_related("log")
-    if before is not None:
-        deliveries = deliveries.filter(pk__lt=before)
-    rows = list(deliveries.order_by("-id")[: SHOWN_MAX + 1])
+    rows, older = pages.rows_of_deliveries(endpoint.pk, SHOWN_MAX, before=before)
     found = []
-    for each in rows[:SHOWN_MAX]:
+    for each in rows:
         attempts = sorted(each.log.all(), key=lambda attempt: -attempt.pk)
         latest = attempts[:ATTEMPTS_SHOWN_MAX]
         found.append(ShownDelivery(each, wording.title(each.message), latest, len(attempts) - len(latest)))
-    return found, rows[SHOWN_MAX - 1].pk if len(rows) > SHOWN_MAX else None
+    return found, older
 
 
 def _found(key: str | int) -> Endpoint:
