@@ -6,11 +6,9 @@ are committed, by one at a time (who holds the row of `Numbering`): places have 
 read up to one finds everything later above it.
 """
 
-from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models.functions import Now
 
 from . import removing
 from .models import Attempt, Delivery, DeliveryState, Endpoint, Message, Numbering
@@ -84,12 +82,6 @@ def number() -> int:
         (last,) = cursor.fetchone()
         cursor.execute(GIVE, {"last": last, "rows": ROWS_AT_ONCE})
         return int(cursor.fetchone()[0]) - int(last)
-
-
-def waits_in_vain(longer: timedelta) -> bool:
-    """Whether a message has waited longer than that for its place: no worker tells anybody."""
-    waiting = Message.objects.filter(position=None, is_private=False, not_before__lt=Now() - longer)
-    return waiting.exists()
 
 
 def prune() -> int:
