@@ -9,6 +9,7 @@ read up to one finds everything later above it.
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models.functions import Now
 
 from . import removing
 from .models import Attempt, Delivery, DeliveryState, Endpoint, Message, Numbering
@@ -46,8 +47,11 @@ GIVE = f"""
         INSERT INTO {DELIVERY} (endpoint_id, message_id, state)
         SELECT e.id, p.id, '{DeliveryState.WAITING}' FROM placed p JOIN {ENDPOINT} e
             ON e.off = '' AND (e.types = '[]' OR e.types ? p.type)
-         ORDER BY p.position)
-    UPDATE {NUMBERING} SET last = last + (SELECT count(*) FROM placed) WHERE id = 1 RETURNING last
+         ORDER BY p.position),
+    counted AS (SELECT count(*) AS places FROM placed),
+    noted AS (
+        UPDATE {NUMBERING} n SET last = n.last + c.places FROM counted c WHERE n.id = 1 AND c.places > 0)
+    SELECT places FROM counted
 """
 # Purpose: the last place among the oldest messages; 0 where none of those that are old has one.
 OLD_PLACE = f"""
@@ -76,12 +80,17 @@ TABLES = f"{EMPTIED}, {NUMBERING}"
 
 
 def number() -> int:
-    """Gives places to what is committed and due, to some of it; how many it were. Raises django.db.Error."""
+    """Gives places to what is committed and due, to some of it; how many it were. Raises django.db.Error.
+
+    It is asked every few seconds: where nothing waits nothing is held and nothing written.
+    """
+    if not Message.objects.filter(position=None, is_private=False, not_before__lte=Now()).exists():
+        return 0
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(HOLD)
         (last,) = cursor.fetchone()
         cursor.execute(GIVE, {"last": last, "rows": ROWS_AT_ONCE})
-        return int(cursor.fetchone()[0]) - int(last)
+        return int(cursor.fetchone()[0])
 
 
 def prune() -> int:
