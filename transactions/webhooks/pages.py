@@ -8,7 +8,7 @@ from django.db.models import Model, QuerySet
 from ..notifications.models import Delivery, DeliveryState, Endpoint, Message
 from ..reading.paging import Page, cursor_of
 
-Row = TypeVar("Row", bound=Model)
+Paged = TypeVar("Paged", bound=Model)
 
 
 def webhooks(asked: Mapping[str, Any]) -> Page:
@@ -60,13 +60,13 @@ def _deliveries(endpoint: int) -> QuerySet[Delivery]:
     return Delivery.objects.filter(endpoint=endpoint).select_related("message").prefetch_related("log")
 
 
-def _rows(found: QuerySet[Row], most: int) -> tuple[list[Row], int | None]:
+def _rows(found: QuerySet[Paged], most: int) -> tuple[list[Paged], int | None]:
     """Rows up to so many, and the key of the last of them where more follow."""
     rows = list(found[: most + 1])
     return rows[:most], rows[most - 1].pk if len(rows) > most else None
 
 
-def _page(name: str, rows: Sequence[Row], last: int | None, shown: Callable[[Row], dict[str, Any]]) -> Page:
+def _page(name: str, rows: Sequence[Paged], last: int | None, shown: Callable[[Paged], dict[str, Any]]) -> Page:
     return Page([shown(row) for row in rows], None if last is None else cursor_of(name, [last]))
 
 
