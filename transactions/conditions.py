@@ -16,8 +16,8 @@ from .rules import figures
 from .stores.redis_connection import connection
 from .storing import history
 
-# Flush intervals, and seconds at least, without a flush; or seconds without a tick.
-INTERVALS_MISSED_MAX, SILENT_S_MIN = 4, 30
+# Seconds without a tick.
+SILENT_S_MAX = 30
 # The share of MAX_QUEUE_LENGTH from which on the queue is full, or nearly so.
 FULL_SHARE = 0.9
 
@@ -34,12 +34,12 @@ def seen(silent_s: float = 0.0) -> dict[str, str]:
     if problems := figures.problems():
         found["rules"] = f"The rules: {'; '.join(problems)}."
     age_s = history.age_s()
-    if age_s > max(SILENT_S_MIN, INTERVALS_MISSED_MAX * settings.FLUSH_INTERVAL_SECONDS):
+    if history.is_missing(age_s):
         told = "Nothing has been stored yet" if age_s == float("inf") else f"No flush for {age_s:.0f} s"
         found["flush"] = f"{told}: does the worker run, and Celery Beat?"
     found |= _of_redis()
     # The worker that flushes does so without ticks too, and so nothing else would show that Beat is dead.
-    if silent_s > SILENT_S_MIN and not found.keys() & {"flush", "redis"}:
+    if silent_s > SILENT_S_MAX and not found.keys() & {"flush", "redis"}:
         found["ticks"] = f"No tick for {silent_s:.0f} s: does Celery Beat run?"
     return found
 

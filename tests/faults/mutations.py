@@ -60,6 +60,9 @@ DELIVERY = "transactions/notifications/delivery.py"
 TOLD = (
     "tests/notifications/test_outbox.py",
     "tests/notifications/test_delivery.py",
+    "tests/notifications/test_turns.py",
+    "tests/notifications/test_sent_by_hand.py",
+    "tests/notifications/test_secrets.py",
     "tests/notifications/test_sending.py",
 )
 TRIAGE = ("tests/alerts", "tests/review")

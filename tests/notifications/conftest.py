@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.support.receiving import Receiver as Receiver
 from tests.support.receiving import deliver as deliver
 from transactions.notifications import endpoints
 from transactions.notifications.models import Endpoint
+from transactions.storing import history
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +21,12 @@ def keys(settings: Any) -> None:
     """Secrets can be kept, and receivers on loopback be sent to."""
     settings.WEBHOOK_SECRET_KEYS = ["k" * 32]
     settings.WEBHOOK_PRIVATE_NETWORKS = [ip_network("127.0.0.0/8")]
+
+
+@pytest.fixture(autouse=True)
+def up_for_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time enough for a flush: none is missing because everything has just started."""
+    monkeypatch.setattr(history, "STARTED_AT", datetime.now(UTC) - timedelta(hours=1))
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db.models.functions import Now
+from django.test import Client
 
 from tests.support.receiving import Receiver
 from transactions import conditions
@@ -15,6 +16,7 @@ from transactions.notifications import alarms, endpoints, outbox
 from transactions.notifications.models import Endpoint, Message, MessageType, SystemAlarm
 from transactions.queue.keys import QUEUE
 from transactions.stores import redis_connection
+from transactions.storing import history
 from transactions.storing.flush import flush
 
 from .conftest import deliver
@@ -57,9 +59,8 @@ def test_a_long_reason_is_cut() -> None:
     assert len(SystemAlarm.objects.get().text) == 500
 
 
-def flushed_long_ago() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"UPDATE {Epoch._meta.db_table} SET flushed_at = now() - interval '1 hour'")
+def flushed(ago: timedelta) -> None:
+    Epoch.objects.update(flushed_at=Now() - ago)
 
 
 def test_a_system_that_works_has_no_alarm(people: list[User]) -> None:
@@ -69,7 +70,7 @@ def test_a_system_that_works_has_no_alarm(people: list[User]) -> None:
 
 def test_a_worker_that_does_not_flush_is_an_alarm_until_it_does(people: list[User]) -> None:
     flush()
-    flushed_long_ago()
+    flushed(ago=timedelta(hours=1))
     conditions.look()
     assert told() == [("system.alarm", "flush")]
     assert Message.objects.get().data["text"].startswith("No flush for 36")
@@ -77,6 +78,36 @@ def test_a_worker_that_does_not_flush_is_an_alarm_until_it_does(people: list[Use
     later()
     conditions.look()
     assert told()[1:] == [("system.recovered", "flush")]
+
+
+def test_after_a_stop_a_flush_is_missing_only_once_there_was_time_for_one(
+    people: list[User], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.FLUSH_INTERVAL_SECONDS = 100
+    flush()
+    flushed(ago=timedelta(hours=1))
+    for up_s, found in ((390, []), (410, ["flush"])):
+        monkeypatch.setattr(history, "STARTED_AT", datetime.now(UTC) - timedelta(seconds=up_s))
+        assert list(conditions.seen()) == found
+
+
+@pytest.mark.parametrize(("ago_s", "status", "found"), [(350, 200, []), (410, 503, ["flush"])])
+def test_a_missing_flush_is_an_alarm_when_readiness_complains(
+    client: Client, people: list[User], settings: Any, ago_s: int, status: int, found: list[str]
+) -> None:
+    settings.FLUSH_INTERVAL_SECONDS = 100
+    flush()
+    flushed(ago=timedelta(seconds=ago_s))
+    assert (client.get("/readyz").status_code, list(conditions.seen())) == (status, found)
+
+
+def test_a_short_interval_is_no_reason_to_be_told_later(
+    client: Client, people: list[User], settings: Any
+) -> None:
+    settings.FLUSH_INTERVAL_SECONDS = 2
+    flush()
+    flushed(ago=timedelta(seconds=15))
+    assert (client.get("/readyz").status_code, list(conditions.seen())) == (503, ["flush"])
 
 
 def test_a_full_queue_is_an_alarm(people: list[User], settings: Any) -> None:
@@ -113,6 +144,15 @@ def test_an_endpoint_that_was_switched_off_is_an_alarm_at_the_others_until_it_is
     later()
     conditions.look()
     assert told()[2:] == [("system.recovered", key)]
+
+
+def test_one_to_which_nothing_got_through_is_told_with_for_how_long(people: list[User]) -> None:
+    flush()
+    made, _ = endpoints.add("https://example.org/")
+    Endpoint.objects.update(off=Endpoint.Off.FAILING)
+    assert conditions.seen() == {
+        f"endpoint:{made.pk}": f"The webhook {made.pk} was switched off: nothing got through for 5 days."
+    }
 
 
 def test_one_that_somebody_switched_off_is_no_alarm(receiver: Receiver, people: list[User]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests.support.serving import ROOT, database_url
-from transactions.notifications import outbox, signing
+from transactions.notifications import outbox, signing, untold
 from transactions.notifications.models import Endpoint, Message, MessageType
 
 from .conftest import deliver, eventually
@@ -91,3 +91,7 @@ def test_a_message_that_nobody_tells_is_an_error() -> None:
     Message.objects.update(not_before=datetime.now(UTC) - timedelta(seconds=61))
     with pytest.raises(CommandError, match="A message has waited more than 60 s"):
         call_command("messages", "--within", "60")
+    call_command("messages")
+    Message.objects.update(not_before=datetime.now(UTC) - timedelta(seconds=untold.OLD_S + 1))
+    with pytest.raises(CommandError, match="A message has waited more than 300 s"):
+        call_command("messages")

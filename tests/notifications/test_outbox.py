@@ -199,6 +199,27 @@ def test_many_who_give_places_at_once_leave_no_gap_and_give_none_twice() -> None
     )
 
 
+def test_where_nothing_waits_nothing_is_written() -> None:
+    write(1)
+    numbering.number()
+    before = row_of_places()
+    # A message for one endpoint alone, and one that is not due, have no place to get.
+    outbox.write(MessageType.SYSTEM_ALARM, {})
+    Message.objects.filter(position=None).update(is_private=True)
+    write(2)
+    Message.objects.filter(position=None).update(not_before=datetime.now(UTC) + timedelta(hours=1))
+    assert numbering.number() == 0
+    assert row_of_places() == before
+
+
+def row_of_places() -> tuple[str, ...]:
+    """The row as PostgreSQL has it: who wrote it, who held it last, and where it lies."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT xmin::text, xmax::text, ctid::text FROM {Numbering._meta.db_table}")
+        row: tuple[str, ...] = cursor.fetchone()
+    return row
+
+
 def test_pages_go_on_where_the_one_before_ended() -> None:
     for number in range(5):
         write(number)

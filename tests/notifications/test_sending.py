@@ -139,8 +139,10 @@ def test_addresses_that_are_not_public_are_refused_in_any_form(address: str, set
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1::1", "64:ff9b::5db8:d822"])
-def test_public_addresses_are_taken_by_tls(address: str) -> None:
-    destinations.judge(ip_address(address), is_secure=True)
+def test_public_addresses_are_taken_by_tls(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    resolve_to(monkeypatch, [address])
+    destination = destinations.read("https://public.example/")
+    assert destinations.addresses(destination, sending.WHOLE_S) == [ip_address(address)]
 
 
 def resolve_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:

@@ -49,3 +49,13 @@ def test_a_message_that_nobody_tells_is_a_problem_after_five_minutes() -> None:
     assert told.endswith(" s to be told: does a worker of notifications run?")
     numbering.number()
     assert untold.problems() == []
+
+
+def test_a_message_that_waits_in_vain_is_seen_behind_one_that_has_just_become_due() -> None:
+    outbox.write(MessageType.SYSTEM_ALARM, {})
+    outbox.write(MessageType.SYSTEM_RECOVERED, {})
+    Message.objects.filter(type=MessageType.SYSTEM_RECOVERED).update(not_before=ago(90))
+    assert untold.waits_in_vain_s() is None
+    waits_s = untold.waits_in_vain_s(60)
+    assert waits_s is not None
+    assert 90 <= waits_s < 150

@@ -18,6 +18,7 @@ from transactions.models import Epoch
 from transactions.queue.keys import QUEUE
 from transactions.stores.postgres_session import FLUSH_LOCK, Session
 from transactions.stores.redis_connection import connection
+from transactions.storing import history
 from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -25,12 +26,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def began_just_now(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "STARTED_AT", datetime.now(UTC))
+    monkeypatch.setattr(history, "STARTED_AT", datetime.now(UTC))
 
 
 @pytest.fixture
 def began_long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "STARTED_AT", datetime.now(UTC) - timedelta(hours=1))
+    monkeypatch.setattr(history, "STARTED_AT", datetime.now(UTC) - timedelta(hours=1))
 
 
 def told(client: Client, **extra: Any) -> tuple[int, dict[str, Any]]:

@@ -9,7 +9,9 @@ from tests.support.alerts import open_alert
 from tests.support.outages import locked
 from transactions.access.rights import Right
 from transactions.access.tokens import create
+from transactions.alerts.models import Alert
 from transactions.notifications.models import Endpoint
+from transactions.review import performance
 from transactions.stores import bounded_queries
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -56,6 +58,27 @@ def test_a_page_that_takes_too_long_says_so(root: Client, there: dict[str, int],
     assert answer.status_code == 503
     assert "longer than 0.2 seconds" in answer.content.decode()
     assert root.get(where).status_code == 200
+
+
+def test_a_file_of_evidence_that_takes_too_long_says_where_else_to_ask(
+    root: Client, there: dict[str, int]
+) -> None:
+    where = "/admin/alerts/alert/{alert}/transactions.csv".format(**there)
+    with locked("rules_hit"):
+        answer = root.get(where)
+    assert (answer.status_code, answer["Content-Type"]) == (503, "text/plain; charset=utf-8")
+    assert "Ask the API for the alert" in answer.content.decode()
+    assert root.get(where).status_code == 200
+
+
+@pytest.mark.usefixtures("there")
+def test_performance_stands_without_overlaps_where_these_take_too_long(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = Alert.objects.get().rule
+    monkeypatch.setattr(performance, "SELECT_OVERLAPS", "SELECT 1, NULL, pg_sleep(5)::text")
+    found = performance.of_rules([rule], 30)[rule]
+    assert (found.overlaps, found.all.alerts) == (None, 1)
 
 
 @pytest.mark.parametrize("call", CALLS)

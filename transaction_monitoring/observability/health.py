@@ -1,7 +1,6 @@
 """Is the process alive, and is the system fit to take money in?"""
 
 import math
-from datetime import UTC, datetime
 from time import time
 from typing import Any
 
@@ -19,12 +18,8 @@ from transactions.notifications import untold
 from transactions.rules import figures
 from transactions.storing import history
 
-# Flush intervals without a flush after which the system is not ready. The process may well be
-# there: Celery on Redis can stop consuming after a reconnect and still answer `inspect ping`.
-INTERVALS_MISSED_MAX = 4
 # For how long a tick that expired or failed explains that no flush ran, in intervals.
 INTERVALS_TOLD = 12
-STARTED_AT = datetime.now(UTC)
 
 LATE_TICKS = "ticks come too late: is the worker overloaded, or are the clocks of the hosts apart?"
 FAILING = "flushes fail: see the worker's log"
@@ -67,11 +62,10 @@ def look() -> tuple[list[str], dict[str, Any]]:
         problems.append("PostgreSQL does not answer")
     elif found.balanced is False:
         problems.append("the books do not balance")
-    up_s = (datetime.now(UTC) - STARTED_AT).total_seconds()
     # A PostgreSQL that is silent is waited for once. What it does not tell is taken for endless, as
     # before the first flush.
     age_s, told = (_age_s(), _alarms()) if found.postgres_answers else (None, [])
-    if min(up_s, math.inf if age_s is None else age_s) > _intervals(INTERVALS_MISSED_MAX):
+    if history.is_missing(math.inf if age_s is None else age_s):
         problems.append(f"no flush has run lately; {_why(last_ticks)}")
     problems += _of_rules_and_messages() if found.postgres_answers else []
     now = time()
@@ -94,10 +88,6 @@ def _of_rules_and_messages() -> list[str]:
         return []
 
 
-def _intervals(number: int) -> float:
-    return float(number * settings.FLUSH_INTERVAL_SECONDS)
-
-
 def _age_s() -> float | None:
     """Seconds without a flush, endless before the first; None where PostgreSQL does not tell."""
     try:
@@ -109,7 +99,7 @@ def _age_s() -> float | None:
 def _why(last_ticks: dict[str, float]) -> str:
     """What the latest tick came to, where there was one lately."""
     latest = max(last_ticks, key=lambda outcome: last_ticks[outcome], default="")
-    if not latest or time() - last_ticks[latest] > _intervals(INTERVALS_TOLD):
+    if not latest or time() - last_ticks[latest] > INTERVALS_TOLD * settings.FLUSH_INTERVAL_SECONDS:
         return NO_TICKS
     return {"expired": LATE_TICKS, "failed": FAILING}.get(latest, NO_TICKS)
 

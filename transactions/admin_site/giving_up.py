@@ -5,10 +5,8 @@ from functools import wraps
 from http import HTTPStatus
 
 from django.contrib import admin
-from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from psycopg2.errors import QueryCanceled
 
 from ..stores import bounded_queries
 
@@ -17,13 +15,13 @@ View = Callable[..., HttpResponse]
 
 def in_bounds(request: HttpRequest, show: Callable[[], HttpResponse]) -> HttpResponse:
     """What `show` answers, if each of its statements, those of its template too, ends in time; else a 503."""
-    try:
-        with bounded_queries.bounded():
-            response = show()
-            return response.render() if isinstance(response, TemplateResponse) else response
-    except OperationalError as error:
-        if not isinstance(error.__cause__, QueryCanceled):
-            raise
+
+    def rendered() -> HttpResponse:
+        response = show()
+        return response.render() if isinstance(response, TemplateResponse) else response
+
+    if (response := bounded_queries.in_time(rendered)) is not None:
+        return response
     context = {
         **admin.site.each_context(request),
         "title": "This takes too long",

@@ -17,8 +17,9 @@ from unfold.decorators import display
 
 from .. import names
 from ..access.rights import Right, rights_of
-from ..notifications import delivery, endpoints, numbering, signing, wording
+from ..notifications import endpoints, numbering, signing, wording
 from ..notifications.models import (
+    FAILING_DAYS_MAX,
     TYPES,
     Attempt,
     Delivery,
@@ -27,6 +28,7 @@ from ..notifications.models import (
     MessageType,
     Recipient,
 )
+from ..webhooks import pages
 from .giving_up import View, gives_up
 from .lists import BoundedAdmin, is_key
 from .own_pages import OwnPages
@@ -127,16 +129,13 @@ class ShownDelivery(NamedTuple):
 
 def _log(endpoint: Endpoint, before: int | None) -> tuple[list[ShownDelivery], int | None]:
     """What was sent to it, the newest first, or what comes before a delivery; and where older ones begin."""
-    deliveries = Delivery.objects.filter(endpoint=endpoint).select_related("message").prefetch_related("log")
-    if before is not None:
-        deliveries = deliveries.filter(pk__lt=before)
-    rows = list(deliveries.order_by("-id")[: SHOWN_MAX + 1])
+    rows, older = pages.rows_of_deliveries(endpoint.pk, SHOWN_MAX, before=before)
     found = []
-    for each in rows[:SHOWN_MAX]:
+    for each in rows:
         attempts = sorted(each.log.all(), key=lambda attempt: -attempt.pk)
         latest = attempts[:ATTEMPTS_SHOWN_MAX]
         found.append(ShownDelivery(each, wording.title(each.message), latest, len(attempts) - len(latest)))
-    return found, rows[SHOWN_MAX - 1].pk if len(rows) > SHOWN_MAX else None
+    return found, older
 
 
 def _found(key: str | int) -> Endpoint:
@@ -209,7 +208,7 @@ def show(request: HttpRequest, key: str) -> HttpResponse:
         "older": older,
         "waits": not endpoint.off and any(each.is_due for each in log),
         "last_error": next(failed, ""),
-        "failing_days_max": delivery.FAILING_DAYS_MAX,
+        "failing_days_max": FAILING_DAYS_MAX,
         "kept_days": numbering.KEPT_DAYS,
         "shown_max": SHOWN_MAX,
     }

@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.db import connection, transaction
 
 from . import outbox
-from .models import Endpoint, MessageType, SystemAlarm
+from .models import FAILING_DAYS_MAX, Endpoint, MessageType, SystemAlarm
 
 # What comes and goes is one alarm: it is over once nobody has seen it for so long.
 OVER_AFTER = timedelta(seconds=60)
@@ -54,7 +54,9 @@ def _named(endpoint: Endpoint) -> str:
 
 
 def _why(endpoint: Endpoint) -> str:
-    return "it answered 410" if endpoint.off == Endpoint.Off.GONE else "nothing got through for 5 days"
+    if endpoint.off == Endpoint.Off.GONE:
+        return "it answered 410"
+    return f"nothing got through for {FAILING_DAYS_MAX} days"
 
 
 def _tell(type: MessageType, alarm: SystemAlarm) -> None:

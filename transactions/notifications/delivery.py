@@ -28,7 +28,7 @@ from ..audit.entries import note
 from ..metrics.counters import tally
 from ..stores.crash_points import crash_point
 from . import formats, sending, signing
-from .models import Attempt, Delivery, DeliveryState, Endpoint, Format, Message
+from .models import FAILING_DAYS_MAX, Attempt, Delivery, DeliveryState, Endpoint, Format, Message
 from .numbering import number
 from .sending import Reply
 
@@ -42,8 +42,6 @@ DELIVERY, ATTEMPT = Delivery._meta.db_table, Attempt._meta.db_table
 DELAYS_S = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 ATTEMPTS_MAX = len(DELAYS_S) + 1
 JITTER = 0.2
-# An endpoint to which nothing got through for so many days is switched off.
-FAILING_DAYS_MAX = 5
 # A turn goes on to the next message for so many seconds, and up to so many messages; a lease is longer than
 # that and one attempt.
 TURN_S, TURN_MESSAGES, LEASE_S = 20.0, 50, 60

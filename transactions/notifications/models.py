@@ -9,6 +9,8 @@ from django.db.models.functions import Now
 
 USER = settings.AUTH_USER_MODEL
 URL_CHARACTERS_MAX = 500
+# An endpoint to which nothing got through for so many days is switched off.
+FAILING_DAYS_MAX = 5
 
 
 class MessageType(models.TextChoices):
@@ -111,7 +113,7 @@ class Endpoint(models.Model):
 
         BY_HAND = "BY_HAND", "By hand"
         GONE = "GONE", "It answered 410"
-        FAILING = "FAILING", "It failed for 5 days"
+        FAILING = "FAILING", f"It failed for {FAILING_DAYS_MAX} days"
 
     format = models.CharField(
         max_length=10, choices=Format, default=Format.STANDARD, db_default=Format.STANDARD

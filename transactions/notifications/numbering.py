@@ -6,7 +6,6 @@ are committed, by one at a time (who holds the row of `Numbering`): places have 
 read up to one finds everything later above it.
 """
 
-from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
@@ -48,8 +47,11 @@ GIVE = f"""
         INSERT INTO {DELIVERY} (endpoint_id, message_id, state)
         SELECT e.id, p.id, '{DeliveryState.WAITING}' FROM placed p JOIN {ENDPOINT} e
             ON e.off = '' AND (e.types = '[]' OR e.types ? p.type)
-         ORDER BY p.position)
-    UPDATE {NUMBERING} SET last = last + (SELECT count(*) FROM placed) WHERE id = 1 RETURNING last
+         ORDER BY p.position),
+    counted AS (SELECT count(*) AS places FROM placed),
+    noted AS (
+        UPDATE {NUMBERING} n SET last = n.last + c.places FROM counted c WHERE n.id = 1 AND c.places > 0)
+    SELECT places FROM counted
 """
 # Purpose: the last place among the oldest messages; 0 where none of those that are old has one.
 OLD_PLACE = f"""
@@ -78,18 +80,17 @@ TABLES = f"{EMPTIED}, {NUMBERING}"
 
 
 def number() -> int:
-    """Gives places to what is committed and due, to some of it; how many it were. Raises django.db.Error."""
+    """Gives places to what is committed and due, to some of it; how many it were. Raises django.db.Error.
+
+    It is asked every few seconds: where nothing waits nothing is held and nothing written.
+    """
+    if not Message.objects.filter(position=None, is_private=False, not_before__lte=Now()).exists():
+        return 0
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(HOLD)
         (last,) = cursor.fetchone()
         cursor.execute(GIVE, {"last": last, "rows": ROWS_AT_ONCE})
-        return int(cursor.fetchone()[0]) - int(last)
-
-
-def waits_in_vain(longer: timedelta) -> bool:
-    """Whether a message has waited longer than that for its place: no worker tells anybody."""
-    waiting = Message.objects.filter(position=None, is_private=False, not_before__lt=Now() - longer)
-    return waiting.exists()
+        return int(cursor.fetchone()[0])
 
 
 def prune() -> int:

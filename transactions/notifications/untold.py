@@ -12,18 +12,20 @@ OLD_S = 300
 # So many are counted at most.
 COUNTED_MAX = 10_000
 
-# Purpose: messages that wait for their place, and the age of the oldest.
-SELECT_WAITING = f"""
-    SELECT count(*) AS messages, coalesce(extract(epoch FROM now() - min(not_before)), 0)::float AS oldest_s
-      FROM (SELECT not_before FROM {MESSAGE}
-             WHERE position IS NULL AND NOT is_private AND not_before <= now()
-             ORDER BY id LIMIT {COUNTED_MAX}) m
+# Purpose: for how long the first of those has waited that have waited too long for their place.
+SELECT_IN_VAIN = f"""
+    SELECT extract(epoch FROM now() - not_before)::float FROM {MESSAGE}
+     WHERE position IS NULL AND NOT is_private AND not_before < now() - %s * interval '1 second'
+     ORDER BY id LIMIT 1
 """
-# Purpose: the same; deliveries that are due, and for how long the first of them; webhooks that failed the
-# last time, and those that were switched off by it.
+# Purpose: messages that wait for their place, and the age of the oldest; deliveries that are due, and for how
+# long the first of them; webhooks that failed the last time, and those that were switched off by it.
 SELECT_UNTOLD = f"""
-    SELECT w.messages, w.oldest_s, d.deliveries, coalesce(d.oldest_s, 0), e.failing, e.off
-      FROM ({SELECT_WAITING}) w,
+    SELECT w.messages, coalesce(w.oldest_s, 0), d.deliveries, coalesce(d.oldest_s, 0), e.failing, e.off
+      FROM (SELECT count(*) AS messages, extract(epoch FROM now() - min(not_before))::float AS oldest_s
+              FROM (SELECT not_before FROM {MESSAGE}
+                     WHERE position IS NULL AND NOT is_private AND not_before <= now()
+                     ORDER BY id LIMIT {COUNTED_MAX}) m) w,
            (SELECT count(*) AS deliveries, extract(epoch FROM now() - min(due_at))::float AS oldest_s
               FROM (SELECT d.due_at FROM {DELIVERY} d JOIN {ENDPOINT} e ON e.id = d.endpoint_id AND e.off = ''
                      WHERE d.state = '{DeliveryState.WAITING}' AND d.due_at <= now()
@@ -52,11 +54,20 @@ def read() -> Untold:
         return Untold(*cursor.fetchone())
 
 
+def waits_in_vain_s(longer_s: float = OLD_S) -> float | None:
+    """For how many seconds a message has waited for its place, if it is longer than that: nobody tells.
+
+    None where none has. Raises django.db.Error.
+    """
+    with bounded() as cursor:
+        cursor.execute(SELECT_IN_VAIN, [longer_s])
+        found = cursor.fetchone()
+    return None if found is None else float(found[0])
+
+
 def problems() -> list[str]:
     """What an operator has to know, in a line: nobody tells. Raises django.db.Error."""
-    with bounded() as cursor:
-        cursor.execute(SELECT_WAITING)
-        _, waits_s = cursor.fetchone()
-    if waits_s <= OLD_S:
+    waits_s = waits_in_vain_s()
+    if waits_s is None:
         return []
     return [f"a message has waited {waits_s:.0f} s to be told: does a worker of notifications run?"]

@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import OperationalError, transaction
 from django.utils import timezone
-from psycopg2.errors import QueryCanceled
 
 from ..alerts.models import Alert
 from ..reading.paging import Page, cursor_of
@@ -152,12 +150,8 @@ def of_rules(rules: Sequence[int], days: int, *, overlaps: bool = True) -> dict[
 
 
 def _overlaps(found: dict[int, Performance], asked: dict[str, Any]) -> None:
-    try:
-        with transaction.atomic():
-            rows = bounded_queries.query(SELECT_OVERLAPS, asked)
-    except OperationalError as error:
-        if not isinstance(error.__cause__, QueryCanceled):
-            raise
+    rows = bounded_queries.in_time(lambda: bounded_queries.query(SELECT_OVERLAPS, asked))
+    if rows is None:
         for performance in found.values():
             performance.overlaps = None
         return

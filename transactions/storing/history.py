@@ -1,13 +1,19 @@
 """The latest flushes: when one last ended, and what the admin's plot of them shows."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db import connection as database
 
 from ..models import FlushBatch
 
 SHOWN_MAX = 200
+# Flush intervals without a flush after which one is missing. The worker may well be there: Celery on Redis
+# can stop consuming after a reconnect and still answer `inspect ping`.
+INTERVALS_MISSED_MAX = 4
+STARTED_AT = datetime.now(UTC)
 
 # Purpose: how long nobody has flushed.
 SELECT_AGE = Path(__file__).with_name("flush_age.sql").read_text()
@@ -24,6 +30,15 @@ def ask_age_s(cursor: Any) -> float:
     cursor.execute(SELECT_AGE)
     age: float = cursor.fetchone()[0]
     return age
+
+
+def is_missing(age_s: float) -> bool:
+    """Whether it is too long that no flush has ended for `age_s` seconds, as `age_s()` tells.
+
+    After a stop the last one is old: from its start on this process gives the worker time for the next.
+    """
+    up_s = (datetime.now(UTC) - STARTED_AT).total_seconds()
+    return min(up_s, age_s) > INTERVALS_MISSED_MAX * settings.FLUSH_INTERVAL_SECONDS
 
 
 def latest() -> list[dict[str, Any]]:

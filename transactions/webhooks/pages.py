@@ -1,12 +1,14 @@
 """Webhooks, and what was sent to them, as the API shows them."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 
 from ..notifications.models import Delivery, DeliveryState, Endpoint, Message
 from ..reading.paging import Page, cursor_of
+
+Paged = TypeVar("Paged", bound=Model)
 
 
 def webhooks(asked: Mapping[str, Any]) -> Page:
@@ -14,7 +16,7 @@ def webhooks(asked: Mapping[str, Any]) -> Page:
     found = Endpoint.objects.select_related("made_by").order_by("pk")
     if "cursor" in asked:
         found = found.filter(pk__gt=asked["cursor"][0])
-    return _page("webhooks", found, asked["limit"], endpoint_as_dict)
+    return _page("webhooks", *_rows(found, asked["limit"]), endpoint_as_dict)
 
 
 def webhook(key: int) -> dict[str, Any]:
@@ -27,12 +29,26 @@ def deliveries(endpoint: int, asked: Mapping[str, Any]) -> Page:
 
     Raises Endpoint.DoesNotExist.
     """
-    found = _deliveries(Endpoint.objects.get(pk=endpoint).pk).order_by("-pk")
-    if "state" in asked:
-        found = found.filter(state=asked["state"])
-    if "cursor" in asked:
-        found = found.filter(pk__lt=asked["cursor"][0])
-    return _page("deliveries", found, asked["limit"], delivery_as_dict)
+    key = Endpoint.objects.get(pk=endpoint).pk
+    before = asked["cursor"][0] if "cursor" in asked else None
+    rows, older = rows_of_deliveries(key, asked["limit"], before=before, state=asked.get("state"))
+    return _page("deliveries", rows, older, delivery_as_dict)
+
+
+def rows_of_deliveries(
+    endpoint: int, most: int, *, before: int | None = None, state: str | None = None
+) -> tuple[list[Delivery], int | None]:
+    """Up to so many deliveries to an endpoint, the newest first, with their messages and attempts.
+
+    Those that came before one, by its key, and are in a state, where these are said; and before which one
+    there are more, None where there are none.
+    """
+    found = _deliveries(endpoint).order_by("-pk")
+    if before is not None:
+        found = found.filter(pk__lt=before)
+    if state is not None:
+        found = found.filter(state=state)
+    return _rows(found, most)
 
 
 def delivery(endpoint: int, key: int) -> dict[str, Any]:
@@ -44,11 +60,14 @@ def _deliveries(endpoint: int) -> QuerySet[Delivery]:
     return Delivery.objects.filter(endpoint=endpoint).select_related("message").prefetch_related("log")
 
 
-def _page(name: str, found: QuerySet[Any], most: int, shown: Callable[[Any], dict[str, Any]]) -> Page:
-    """Rows up to so many, and the place after the last of them, which is its key."""
+def _rows(found: QuerySet[Paged], most: int) -> tuple[list[Paged], int | None]:
+    """Rows up to so many, and the key of the last of them where more follow."""
     rows = list(found[: most + 1])
-    cursor = cursor_of(name, [rows[most - 1].pk]) if len(rows) > most else None
-    return Page([shown(row) for row in rows[:most]], cursor)
+    return rows[:most], rows[most - 1].pk if len(rows) > most else None
+
+
+def _page(name: str, rows: Sequence[Paged], last: int | None, shown: Callable[[Paged], dict[str, Any]]) -> Page:
+    return Page([shown(row) for row in rows], None if last is None else cursor_of(name, [last]))
 
 
 def endpoint_as_dict(endpoint: Endpoint) -> dict[str, Any]:

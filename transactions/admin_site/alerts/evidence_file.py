@@ -1,15 +1,14 @@
 """The transactions of an alert as a CSV file, with their ids: evidence for a case."""
 
-from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from psycopg2.errors import QueryCanceled
 
 from ...alerts.models import Alert
 from ...audit.actions import Action
 from ...audit.entries import note
 from ...review import explanation
 from ...rules.evidence import explained
+from ...stores.bounded_queries import in_time
 from .. import exports
 from . import rights
 
@@ -21,11 +20,8 @@ def show(request: HttpRequest, alert: int) -> HttpResponse:
     """All that made it, the latest first; noted in the audit trail."""
     rights.demand(rights.may_view(request.user))
     held = get_object_or_404(Alert, pk=alert)
-    try:
-        found = explanation.everything(held)
-    except OperationalError as error:
-        if not isinstance(error.__cause__, QueryCanceled):
-            raise
+    found = in_time(lambda: explanation.everything(held))
+    if found is None:
         return HttpResponse(TOO_SLOW, status=503, content_type="text/plain; charset=utf-8")
     name = f"alert {held.pk}"
     note(Action.EXPORTED, name, rows=len(found))

@@ -1,12 +1,11 @@
 """`manage.py messages --within 300`: fails where a message waits in vain to be told; for health checks."""
 
-from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 
-from transactions.notifications import numbering
+from transactions.notifications import untold
 
 from ._posting import positive
 
@@ -16,15 +15,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--within", type=positive, default=300, metavar="SECONDS", help="how long it may wait"
+            "--within", type=positive, default=untold.OLD_S, metavar="SECONDS", help="how long it may wait"
         )
 
     def handle(self, *args: Any, within: float, **options: Any) -> None:
         try:
-            in_vain = numbering.waits_in_vain(timedelta(seconds=within))
+            in_vain = untold.waits_in_vain_s(within)
         except DatabaseError as error:
             raise CommandError(f"PostgreSQL does not answer: {str(error).strip()}") from None
-        if in_vain:
+        if in_vain is not None:
             raise CommandError(
                 f"A message has waited more than {within:g} s: does a worker of its queue run?"
             )
