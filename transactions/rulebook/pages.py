@@ -166,7 +166,7 @@ def _hit(hit: Hit, version: int, kind: Kind) -> dict[str, Any]:
         "status": hit.status or None,
         "happened_at": hit.happened_at,
         "figures": hit.figures,
-        "explanation": explained(kind, hit.figures),
+        "explanation": explained(kind, hit.figures) or None,
         "raised_at": hit.raised_at,
         "alert": hit.alert_id,
         "suppressed": hit.suppressed or None,
