@@ -189,6 +189,18 @@ def test_an_alert_says_why_it_was_raised_and_what_made_it(
     assert page.count('"made": true') == 4
 
 
+def test_it_says_how_many_hits_are_not_shown_and_how_many_the_csv_has(
+    ann: tuple[Client, User], people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    burst_rule()
+    burst(people[0], count=6)
+    alert = Alert.objects.get()
+    assert "not shown here" not in text_of(ann[0], at(alert))
+    monkeypatch.setattr("transactions.review.explanation.HITS_MAX", 1)
+    said = text_of(ann[0], at(alert))
+    assert "3 older hits not shown here; the CSV has the latest 10,000." in said
+
+
 def test_it_says_which_transactions_are_not_as_they_were(
     ann: tuple[Client, User], people: list[User]
 ) -> None:
