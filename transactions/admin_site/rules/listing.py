@@ -10,9 +10,10 @@ from django.utils.safestring import SafeString
 
 from ...alerts.models import Severity
 from ...review.performance import PRECISION_DAYS, precision_of
-from ...rules import activity, documents
+from ...rules import activity
 from ...rules.kinds.registry import KINDS
 from ...rules.models import ClockCursor, Debt, Hit, Rule, Version, VersionState
+from ...rules.standing import with_said
 from ...stores import bounded_queries
 from ..giving_up import View
 from ..lists import BoundedChangeList
@@ -115,7 +116,7 @@ class RuleAdmin(rights.SeenWithRules[Rule]):
         return RuleChangeList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Rule]:
-        rules = documents.with_said(super().get_queryset(request))
+        rules = with_said(super().get_queryset(request))
         found: QuerySet[Rule] = rules.annotate(waits=Exists(_OF_RULE.filter(state=VersionState.SUBMITTED)))
         return found
 
