@@ -1,64 +1,56 @@
-"""How much of the database a statement reads, and a user who has so much that it shows."""
+"""How much of the database is read, and a user who has so much in it that it shows."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from transactions.models import Transaction
 
-# The busy user has so many rows, one a minute: their table and its indexes have some 500 pages.
+# A busy user has so many rows, one a minute from BEGIN on; their table and its indexes have some 500 pages.
 ROWS = 20_000
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-@pytest.fixture
-def busy(people: list[User]) -> User:
-    """Has a row a minute from BEGIN on; nobody has told the planner so."""
+def a_minute_each(*users: User) -> None:
+    """A row of each of them, in this order, T0, T1 and so on: the first at BEGIN, the next a minute later."""
+    moments = [BEGIN + timedelta(minutes=number) for number in range(len(users))]
     Transaction.objects.bulk_create(
-        (a_row(people[0], number) for number in range(ROWS)),
+        (
+            Transaction(
+                transaction_id=f"T{number}",
+                user=user,
+                amount=1,
+                status="SUCCESS",
+                created_at=moment,
+                accepted_at=moment,
+            )
+            for number, (user, moment) in enumerate(zip(users, moments, strict=True))
+        ),
         batch_size=5_000,
-    )
-    return people[0]
-
-
-def a_row(user: User, number: int) -> Transaction:
-    """The row of a minute after BEGIN, not stored yet."""
-    then = BEGIN + timedelta(minutes=number)
-    return Transaction(
-        transaction_id=f"T{number}",
-        user=user,
-        amount=1,
-        status="SUCCESS",
-        created_at=then,
-        accepted_at=then,
     )
 
 
 def tell_the_planner(table: str = Transaction._meta.db_table) -> None:
-    """What there is in a table, as it learns by itself after a while."""
+    """How much there is in a table, which it learns by itself after a while."""
     with connection.cursor() as cursor:
         cursor.execute(f"ANALYZE {table}")
 
 
-def pages_read(ask: Callable[[], Any], table: str | None = None) -> int:
-    """The pages of tables and indexes that PostgreSQL looks at for all that `ask` has it do.
+def pages_read(cursor: Any, statement: str, values: Any = None) -> int:
+    """The pages of tables and indexes that PostgreSQL looks at while it executes the statement."""
+    cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", values)
+    ((plan,),) = cursor.fetchone()
+    return int(plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"])
 
-    Of the statements that name `table` alone, where one is given.
-    """
-    pages = 0
 
-    def explained(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        nonlocal pages
-        if table is None or table in sql:
-            execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", params, many, context)
-            ((plan,),) = context["cursor"].fetchone()
-            pages += plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"]
-        return execute(sql, params, many, context)
-
-    with connection.execute_wrapper(explained):
+def pages_read_by(ask: Callable[[], Any]) -> int:
+    """Those that it looks at for all that `ask` selects."""
+    with CaptureQueriesContext(connection) as asked:
         ask()
-    return pages
+    with connection.cursor() as cursor:
+        selected = (each["sql"].strip() for each in asked.captured_queries)
+        return sum(pages_read(cursor, sql) for sql in selected if sql.startswith(("SELECT", "WITH")))
