@@ -31,7 +31,7 @@ SNOOZES_LOCK = 0x7478736E
 # By which a text is read in another direction than it stands there.
 TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 # The fields that a step may change, and undoing it brings back.
-SAVED = ("state", "assignee", "closed_at", "closed_by", "disposition", "reason")
+CHANGED = ("state", "assignee_id", "closed_at", "closed_by_id", "disposition", "reason")
 # Steps that somebody may have to answer for; notes are kept with the alert alone.
 NOTED_AS = {
     Step.CLAIMED: Action.ALERT_CLAIMED,
@@ -43,7 +43,6 @@ NOTED_AS = {
     Step.WOKEN: Action.SNOOZE_ENDED,
     Step.UNDONE: Action.ALERT_UNDONE,
 }
-CHANGED = ("state", "assignee_id", "closed_at", "closed_by_id", "disposition", "reason")
 
 
 class Refused(Exception):
@@ -223,7 +222,7 @@ def _step(alert: int, by: User, seen: int, step: Step, text: str = "") -> Iterat
             before = _fields(held)
             yield held
             held.version += 1
-            held.save(update_fields=[*SAVED, "version"])
+            held.save(update_fields=[*CHANGED, "version"])
             _tell(held, by, step, text, before)
             closed = held.state == AlertState.CLOSED != before["state"]
             with connection.cursor() as cursor:

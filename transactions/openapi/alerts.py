@@ -24,27 +24,16 @@ from .alert_shapes import (
     WHO,
 )
 from .components import JSON, MOMENT, USER, Schema, an_object, ref
-from .operations import answer, bad, body, query
+from .operations import answer, bad, body, page_of, query
 from .rule_shapes import KEY, SEVERITY
-from .rules import CURSOR, ID, LIMIT, NOT_FOUND, NOTHING, Decorator
+from .rules import CURSOR, ID, LIMIT, NO_CURSOR, NOT_FOUND, NOTHING, Decorator
 
 TAG = "Alerts"
 SWITCH: Schema = {"type": "string", "enum": ["true", "false"]}
 DAY_OR_MOMENT: Schema = {"type": "string"}
 SEEN_BY_BOB = "It was claimed by bob meanwhile: nothing of yours was done. Look at it again."
-NO_CURSOR = {"cursor": ["This is no cursor of this list."]}
 REASON: Schema = {"type": "string", "minLength": 1, "maxLength": REASON_CHARACTERS_MAX}
 SHORT_REASON: Schema = {"type": "string", "minLength": 1, "maxLength": SNOOZE_REASON_CHARACTERS_MAX}
-
-
-def _page_of(name: str, example: Any) -> Any:
-    shape = an_object(
-        {
-            "results": {"type": "array", "items": ref(name)},
-            "next": {"type": ["string", "null"], "format": "uri"},
-        }
-    )
-    return answer("A page.", shape, last_page={"results": [example], "next": None})
 
 
 # --- The queue ---------------------------------------------------------------------------------
@@ -78,7 +67,7 @@ ALERTS = call(
     tags=[TAG],
     parameters=ALERT_PARAMETERS,
     responses={
-        200: _page_of("Alert", AN_ALERT),
+        200: page_of("Alert", AN_ALERT),
         400: bad(
             *(str(each.name) for each in ALERT_PARAMETERS),
             nobody={"assignee": ["There is no such account."]},
@@ -300,7 +289,7 @@ SNOOZES = call(
     tags=[TAG],
     parameters=SNOOZE_PARAMETERS,
     responses={
-        200: _page_of("Snooze", A_SNOOZE),
+        200: page_of("Snooze", A_SNOOZE),
         400: bad(*(str(each.name) for each in SNOOZE_PARAMETERS), cursor=NO_CURSOR),
     },
 )
@@ -344,7 +333,7 @@ PERFORMANCE = call(
     tags=["Rules"],
     parameters=PERFORMANCE_PARAMETERS,
     responses={
-        200: _page_of("RulePerformance", A_PERFORMANCE),
+        200: page_of("RulePerformance", A_PERFORMANCE),
         400: bad("days", "rule", "cursor", "limit", cursor=NO_CURSOR),
     },
 )

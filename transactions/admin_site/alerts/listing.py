@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ...alerts.models import Alert, Disposition, Severity
+from ...encodings import is_text
 from ...review import queue
 from ...review.parameters import AlertParameters
 from ...rules.models import Rule
@@ -133,12 +134,12 @@ def _asked(request: HttpRequest, tab: str, sort: str) -> tuple[dict[str, Any], d
 
 
 def _rule_named(name: str) -> int | None:
-    known = Rule.objects.filter(name__iexact=name) if "\0" not in name else Rule.objects.none()
+    known = Rule.objects.filter(name__iexact=name) if is_text(name) else Rule.objects.none()
     return known.values_list("pk", flat=True).first()
 
 
 def _user_named(name: str) -> int | None:
-    known = User.objects.filter(username=name) if "\0" not in name else User.objects.none()
+    known = User.objects.filter(username=name) if is_text(name) else User.objects.none()
     return known.values_list("pk", flat=True).first()
 
 

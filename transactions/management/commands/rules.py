@@ -20,6 +20,7 @@ from transactions.rules.kinds.kind import Kind
 from transactions.rules.kinds.registry import read_kept
 from transactions.rules.models import Rule, Version, VersionState
 from transactions.rules.schema import schema
+from transactions.rules.standing import said_by
 
 from ._backtests import add_range, add_within, run_backtest, show_backtests
 from ._user_lists import add_list_arguments, add_users, end_users, entry_lines, list_lines, make_list, moment
@@ -112,7 +113,7 @@ class Command(BaseCommand):
         rules = list(Rule.objects.order_by("name").prefetch_related("versions"))
         found = activity.of_rules([rule.pk for rule in rules])
         for rule in rules:
-            version = documents.said_by(rule)
+            version = said_by(rule)
             state = "-" if version is None else VersionState(version.state).label
             said = f"{printable(rule.name)}: {_sentence(version)}"
             self.stdout.write(f"{state:<9} {rule.severity:<8} {said}{_findings(found[rule.pk])}")
