@@ -36,8 +36,12 @@ def become(context: BrowserContext, server: str, client: Client) -> None:
 
 def post_burst(server: str, user: User, ids: str, count: int = 4) -> None:
     """So many failures within seconds, as a client posts them; then they are stored and judged."""
+    post(server, burst_of(user, ids, count))
+
+
+def burst_of(user: User, ids: str, count: int = 4) -> list[dict[str, object]]:
     begin = datetime.now(UTC) - timedelta(seconds=60)
-    posted = [
+    return [
         {
             "transaction_id": f"{ids}{n}",
             "user": user.pk,
@@ -47,7 +51,11 @@ def post_burst(server: str, user: User, ids: str, count: int = 4) -> None:
         }
         for n in range(count)
     ]
-    httpx.post(f"{server}/api/add-transactions/", json=posted, trust_env=False).raise_for_status()
+
+
+def post(server: str, records: list[dict[str, object]]) -> None:
+    """Stored and judged by one flush."""
+    httpx.post(f"{server}/api/add-transactions/", json=records, trust_env=False).raise_for_status()
     flush()
 
 
@@ -166,6 +174,24 @@ def test_the_queue_tells_what_is_new_and_shows_it_when_that_is_asked_for(
     hint.get_by_role("link", name="Show").click()
     expect(page.locator("tr[data-alert]")).to_have_count(1)
     expect(hint).to_be_hidden()
+
+
+def test_alerts_that_one_flush_opens_are_counted_one_by_one(
+    page: Page, server: str, people: list[User], root: User
+) -> None:
+    burst_rule()
+    page.goto(server + QUEUE)
+    several = User.objects.bulk_create(User(username=f"burst{n}") for n in range(6))
+    post(server, [record for user in several for record in burst_of(user, f"{user.username}-")])
+    # They have one moment in common.
+    assert Alert.objects.values("opened_at").distinct().count() == 1
+    hint = page.locator("#new-alerts")
+    expect(hint).to_contain_text("6 new alerts")
+    expect(page).to_have_title(re.compile(r"^\(6\) "))
+    post_burst(server, people[0], "later")
+    expect(hint).to_contain_text("7 new alerts")
+    hint.get_by_role("link", name="Show").click()
+    expect(page.locator("tr[data-alert]")).to_have_count(7)
 
 
 @pytest.fixture
