@@ -359,6 +359,27 @@ def test_what_happened_says_as_what_it_was_closed_and_which_step_was_taken_back(
     assert "ann closed it as duplicate: As the other one." in said
 
 
+def test_closing_with_a_snooze_is_undone_as_it_was_taken(
+    ann: tuple[Client, User], people: list[User]
+) -> None:
+    alert = open_alert(people[0])
+    said = step(ann[0], alert, "close", disposition="EXPECTED", reason="Travels.", days="30")
+    assert "You closed it and snoozed its rule and user. Undo" in said
+    said = step(ann[0], alert, "undo")
+    assert "nobody has it" in said
+    assert "Snoozed until" not in said
+    assert "ann ended the snooze" in said
+    assert "ann took back closing it" in said
+    # Many at once too.
+    alert.refresh_from_db()
+    assert "1 alert closed and snoozed. Undo" in many(
+        ann[0], "snooze", alert, disposition="EXPECTED", reason="Travels.", days="30"
+    )
+    alert.refresh_from_db()
+    assert "1 alert as before." in many(ann[0], "undo", alert)
+    assert "Nothing is snoozed" in text_of(ann[0], f"{QUEUE}snoozes/")
+
+
 def test_precision_is_told_with_the_number_it_is_of(ann: tuple[Client, User], people: list[User]) -> None:
     rule = burst_rule().rule
     told = ("TRUE_POSITIVE", "FALSE_POSITIVE", "EXPECTED", "DUPLICATE")
