@@ -380,6 +380,20 @@ def test_closing_with_a_snooze_is_undone_as_it_was_taken(
     assert "Nothing is snoozed" in text_of(ann[0], f"{QUEUE}snoozes/")
 
 
+def test_the_queue_is_narrowed_by_whose_alerts_they_are(ann: tuple[Client, User], people: list[User]) -> None:
+    mine = open_alert(people[0], assignee=ann[1])
+    open_alert(people[1])
+    shown = ann[0].get(f"{QUEUE}?assignee=ann").content.decode()
+    assert re.findall(r'data-alert="(\d+)"', shown) == [str(mine.pk)]
+    assert "<option selected>ann</option>" in shown
+    # Other tabs say whose they are themselves, and do not take it along.
+    for tab in ("mine", "unassigned"):
+        assert f'href="{QUEUE}?tab={tab}"' in shown
+        said = text_of(ann[0], f"{QUEUE}?tab={tab}&assignee=ann")
+        assert f"Assignee: Give one of {tab}, assignee." in said
+    assert "Assignee: There is no such account." in text_of(ann[0], f"{QUEUE}?assignee=nobody")
+
+
 def test_precision_is_told_with_the_number_it_is_of(ann: tuple[Client, User], people: list[User]) -> None:
     rule = burst_rule().rule
     told = ("TRUE_POSITIVE", "FALSE_POSITIVE", "EXPECTED", "DUPLICATE")

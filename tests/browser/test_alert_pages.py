@@ -7,7 +7,7 @@ import httpx
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 from pytest_django import Settings
 
 from tests.browser.dashboard import serious
@@ -192,6 +192,71 @@ def test_alerts_that_one_flush_opens_are_counted_one_by_one(
     expect(hint).to_contain_text("7 new alerts")
     hint.get_by_role("link", name="Show").click()
     expect(page.locator("tr[data-alert]")).to_have_count(7)
+    # What was chosen stays so.
+    oldest = page.locator("tr[data-alert]").first.get_by_role("checkbox")
+    oldest.check()
+    post_burst(server, people[1], "last")
+    expect(hint).to_contain_text("1 new alert")
+    # As wide as the table, and no button of the filters is alone in its line.
+    page.set_viewport_size({"width": 1400, "height": 900})
+    assert width_of(hint) == width_of(page.locator(".queue"))
+    assert top_of(page.get_by_role("button", name="Narrow")) == top_of(
+        page.get_by_role("button", name="Keys")
+    )
+    hint.get_by_role("link", name="Show").click()
+    expect(page.locator("tr[data-alert]")).to_have_count(8)
+    expect(oldest).to_be_checked()
+    expect(page.locator("#many")).to_contain_text("1 chosen")
+
+
+def width_of(box: Locator) -> int:
+    return int(box.evaluate("box => Math.round(box.getBoundingClientRect().width)"))
+
+
+def top_of(box: Locator) -> int:
+    return int(box.evaluate("box => Math.round(box.getBoundingClientRect().top)"))
+
+
+def test_what_is_being_written_stays_when_another_button_is_pressed(
+    page: Page, server: str, people: list[User], root: User
+) -> None:
+    alert = open_alert(people[0])
+    page.goto(f"{server}{QUEUE}{alert.pk}/change/")
+    note, reason = page.get_by_label("A note"), page.locator("#reason")
+    note.fill("Called them.\nNobody answers.")
+    reason.fill("A new card.")
+    page.get_by_role("button", name="Claim").click()
+    expect(page.get_by_text("root has it")).to_be_visible()
+    expect(note).to_have_value("Called them.\nNobody answers.")
+    page.get_by_role("button", name="Add the note").click()
+    expect(page.locator(".happened")).to_contain_text("Nobody answers.")
+    expect(note).to_have_value("")
+    expect(reason).to_have_value("A new card.")
+    page.get_by_role("button", name="False positive").click()
+    expect(page.get_by_role("heading", name="False positive")).to_be_visible()
+    # It is kept for the page that follows alone.
+    assert page.evaluate("Object.keys(sessionStorage).filter(key => key.startsWith('alertsWritten'))") == []
+
+
+def test_every_dot_of_the_chart_is_whole(page: Page, server: str, people: list[User], root: User) -> None:
+    burst_rule()
+    alike, apart = burst_of(people[0], "alike"), burst_of(people[1], "apart")
+    for record, amount in zip(apart, (1, 30, 7_000, 9_000), strict=True):
+        record["amount"] = amount
+    post(server, alike + apart)
+    for alert in Alert.objects.all():
+        page.goto(f"{server}{QUEUE}{alert.pk}/change/")
+        expect(page.locator("#amounts canvas")).to_be_visible()
+        outside = page.evaluate(
+            """() => {
+                const chart = Chart.getChart(document.querySelector("#amounts canvas"));
+                const { left, right, top, bottom } = chart.chartArea;
+                return chart.getDatasetMeta(0).data.filter(({ x, y, options: { radius } }) =>
+                    x - radius < left || x + radius > right
+                    || y - radius < top || y + radius > bottom).length;
+            }"""
+        )
+        assert outside == 0
 
 
 @pytest.fixture

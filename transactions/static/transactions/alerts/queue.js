@@ -6,6 +6,11 @@ const form = document.getElementById("many");
 const all = document.getElementById("all");
 const keys = document.getElementById("keys");
 const boxes = rows.map((row) => row.querySelector("input[name=alert]")).filter(Boolean);
+// What was chosen when the page was asked for anew.
+const CHOSEN = "alertsChosen";
+const before = JSON.parse(sessionStorage.getItem(CHOSEN) ?? "[]");
+sessionStorage.removeItem(CHOSEN);
+boxes.forEach((box) => { box.checked ||= before.includes(box.closest("tr").dataset.alert); });
 // What the page of an alert goes through by keys, and goes back to.
 sessionStorage.setItem("alertsQueue", JSON.stringify({
   at: location.pathname + location.search, rows: rows.map((row) => new URL(row.querySelector(".what a").href).pathname),
@@ -88,6 +93,9 @@ count();
 const hint = document.getElementById("new-alerts");
 // How many were opened at a moment: those of one flush have it in common.
 const opened = new Map();
+hint.querySelector("a").addEventListener("click", () => {
+  sessionStorage.setItem(CHOSEN, JSON.stringify(chosen().map((box) => box.closest("tr").dataset.alert)));
+});
 // The dashboard asks less often: frames tell it what is new.
 const AGAIN_S = 5;
 poll(hint.dataset.alerts, (body) => {
