@@ -218,8 +218,7 @@ def test_a_frame_is_sent_after_the_commit_and_none_of_what_is_rolled_back(people
 def test_only_who_may_see_alerts_is_sent_them(people: list[User], settings: Settings) -> None:
     settings.ALLOW_ANONYMOUS_API = False
     open_alert(people[0])
-    User.objects.create_user("ann")
-    token, _ = create("ann", username="ann", rights=frozenset({Right.READ, Right.VIEW_ALERTS}))
+    token, _ = create("ann", rights=frozenset({Right.READ, Right.VIEW_ALERTS}))
     _, session = viewer("view_transaction")
     root = {"Cookie": session_of(User.objects.create_superuser("root"))}
 

@@ -119,3 +119,17 @@ def test_older_ones_are_on_the_next_page(
     page = ann[0].get(QUEUE).content.decode()
     (following,) = re.findall(r'href="([^"]*)" rel="next"', page)
     assert [*listed(ann[0]), *listed(ann[0], following.removeprefix(QUEUE))] == made
+
+
+def test_the_queue_is_narrowed_by_whose_alerts_they_are(ann: tuple[Client, User], people: list[User]) -> None:
+    mine = open_alert(people[0], assignee=ann[1])
+    open_alert(people[1])
+    shown = ann[0].get(f"{QUEUE}?assignee=ann").content.decode()
+    assert re.findall(r'data-alert="(\d+)"', shown) == [str(mine.pk)]
+    assert "<option selected>ann</option>" in shown
+    # Other tabs say whose they are themselves, and do not take it along.
+    for tab in ("mine", "unassigned"):
+        assert f'href="{QUEUE}?tab={tab}"' in shown
+        said = text_of(ann[0], f"{QUEUE}?tab={tab}&assignee=ann")
+        assert f"Assignee: Give one of {tab}, assignee." in said
+    assert "Assignee: There is no such account." in text_of(ann[0], f"{QUEUE}?assignee=nobody")

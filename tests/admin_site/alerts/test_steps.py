@@ -152,3 +152,24 @@ def test_what_is_not_snoozed_is_not_closed_either(ann: tuple[Client, User], peop
     assert "It is snoozed already" in told
     alert.refresh_from_db()
     assert (alert.state, alert.version) == ("IN_REVIEW", 3)
+
+
+def test_closing_with_a_snooze_is_undone_as_it_was_taken(
+    ann: tuple[Client, User], people: list[User]
+) -> None:
+    alert = open_alert(people[0])
+    said = step(ann[0], alert, "close", disposition="EXPECTED", reason="Travels.", days="30")
+    assert "You closed it and snoozed its rule and user. Undo" in said
+    said = step(ann[0], alert, "undo")
+    assert "nobody has it" in said
+    assert "Snoozed until" not in said
+    assert "ann ended the snooze" in said
+    assert "ann took back closing it" in said
+    # Many at once too.
+    alert.refresh_from_db()
+    assert "1 alert closed and snoozed. Undo" in many(
+        ann[0], "snooze", alert, disposition="EXPECTED", reason="Travels.", days="30"
+    )
+    alert.refresh_from_db()
+    assert "1 alert as before." in many(ann[0], "undo", alert)
+    assert "Nothing is snoozed" in text_of(ann[0], f"{QUEUE}snoozes/")

@@ -71,7 +71,7 @@ def _may(request: HttpRequest, alert: Alert, events: list[AlertEvent]) -> dict[s
     """What is offered to this user."""
     may, is_open = rights.may_change(request.user), alert.state != AlertState.CLOSED
     is_own = alert.assignee_id == request.user.pk
-    last = next((event for event in reversed(events) if event.before is not None), None)
+    last = triage.step_to_undo(reversed(events))
     return {
         "may_change": may,
         "may_claim": may and (alert.state == AlertState.OPEN and (is_own or alert.assignee is None)),
@@ -87,7 +87,7 @@ def _may(request: HttpRequest, alert: Alert, events: list[AlertEvent]) -> dict[s
         and last.step not in (Step.UNDONE, Step.SNOOZED)
         and last.at > timezone.now() - triage.UNDO_FOR
         else None,
-        "undo_words": "" if last is None else shown.words(last),
+        "undo_words": "" if last is None else shown.undo_words(last, events),
     }
 
 
