@@ -166,6 +166,10 @@ class BoundedAdmin(KeyedActions, ModelAdmin[M]):  # type: ignore[misc]  # the sa
     # What the list's CSV has; empty: it cannot be exported.
     export_columns: ClassVar[tuple[str, ...]] = ()
     change_list_template = "admin/transactions/bounded_list.html"
+    # What several rows are called under the list, where its title is no plural; and what an empty one says.
+    rows_called = ""
+    empty_title = "Nothing here yet"
+    empty_text = ""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return BoundedChangeList

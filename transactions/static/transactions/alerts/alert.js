@@ -1,8 +1,8 @@
 // The user's amounts along time, those that made the alert marked by colour and by shape; and keys.
 import * as format from "../dashboard/format.js";
-import { ChartCard } from "../dashboard/chart_card.js";
+import { ChartCard, colour } from "../dashboard/chart_card.js";
 
-const COLOURS = { made: "#dc2626", other: "#7c6fd6" };
+const COLOURS = { made: colour("bad"), other: colour("accent") };
 const timeline = document.getElementById("timeline");
 if (timeline) draw(JSON.parse(timeline.textContent));
 
@@ -27,8 +27,9 @@ function draw({ points }) {
       set("other transactions", points.filter(({ made }) => !made), COLOURS.other, "crossRot", 4),
     ] },
     options: {
+      interaction: { mode: "nearest", axis: "xy", intersect: false },
       plugins: {
-        legend: { align: "end", labels: { usePointStyle: true, boxHeight: 6, boxWidth: 8 } },
+        legend: { labels: { boxHeight: 6, boxWidth: 8 } },
         tooltip: { callbacks: { label: ({ raw }) => `${format.moment(raw.x)}: ${format.whole(raw.y)}` } },
       },
       scales: {

@@ -1,4 +1,5 @@
 // The alerts card, and how many are open in the tab's title. Text from outside is only ever text.
+import { made, pill } from "../looks/components.js";
 import * as format from "./format.js";
 
 const at = (id) => document.getElementById(id);
@@ -38,7 +39,7 @@ export function showAlerts({ open, overdue, by_severity: bySeverity, complete, n
   told(`${count} open${overdue ? `, ${format.whole(overdue)} overdue` : ""}`);
   document.title = open ? `(${count}) ${TITLE}` : TITLE;
   at("alerts-empty").hidden = open > 0;
-  at("alerts-grave").replaceChildren(...GRAVE_FIRST.filter((name) => bySeverity[name]).map((name) => badge(name, `${format.whole(bySeverity[name])} ${word(name).toLowerCase()}`)));
+  at("alerts-grave").replaceChildren(...GRAVE_FIRST.filter((name) => bySeverity[name]).map((name) => pill(`${format.whole(bySeverity[name])} ${word(name).toLowerCase()}`, name)));
   heard(newest);
   at("alerts-newest").replaceChildren(...newest.map(line));
 }
@@ -56,15 +57,6 @@ function line({ severity, rule, figures, user, opened_at: openedAt, assignee, li
   const who = user === null ? "the whole system" : format.visible(user);
   what.append(anchor, made("small", "", figures ? `${who} · ${rule}` : who));
   const age = format.seconds(Math.max(0, Math.round((Date.now() - Date.parse(openedAt)) / 1000)));
-  item.append(badge(severity, word(severity)), what, made("small", "alerts-age", `${age} · ${assignee ?? "unassigned"}`));
+  item.append(pill(word(severity), severity), what, made("small", "alerts-age", `${age} · ${assignee ?? "unassigned"}`));
   return item;
-}
-
-function badge(severity, text) { return made("span", `severity severity-${severity}`, text); }
-
-function made(tag, name = "", text = "") {
-  const element = document.createElement(tag);
-  if (name) element.className = name;
-  element.textContent = text;
-  return element;
 }
