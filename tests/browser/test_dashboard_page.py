@@ -227,6 +227,7 @@ def test_another_time_zone_moves_every_time(dashboard: Dashboard) -> None:
     dashboard.shows("T1")
     cell = dashboard.page.locator("#rows tbody td").first
     before = cell.text_content() or ""
+    dashboard.page.get_by_label("Time zone").click()
     zone = dashboard.page.locator("#zone")
     zone.fill("Asia/Kathmandu")
     zone.press("Enter")

@@ -98,8 +98,8 @@ def nothing_here(request: HttpRequest) -> HttpResponse:
     """The view of every path that there is not: with DEBUG Django would answer a page of its own."""
     if _in_api(request):
         return JsonResponse({"detail": "Not found."}, status=404)
-    if request.accepts("text/html") and "Accept" in request.headers:
-        # Without the request: nobody's account is asked for, who may not even have one.
+    if "text/html" in request.headers.get("Accept", ""):
+        # A browser. Without the request: the page is nobody's, and asks no store.
         return HttpResponse(render_to_string("404.html"), status=404)
     return HttpResponse("Not found.\n", status=404, content_type="text/plain; charset=utf-8")
 

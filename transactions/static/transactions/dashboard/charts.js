@@ -82,7 +82,7 @@ const bars = (label, horizontal) => ({ labels, now, before }) => ({
     { label: "before", data: before, backgroundColor: "transparent", borderColor: COLOURS.before, borderWidth: 1, pointStyle: "rect" },
   ] },
   options: { indexAxis: horizontal ? "y" : "x", scales: {
-    x: { beginAtZero: true, ticks: horizontal ? { precision: 0 } : {}, title: title(horizontal ? label : "amount, and up") },
+    x: { beginAtZero: true, ticks: horizontal ? { precision: 0, maxRotation: 0 } : { maxRotation: 0 }, title: title(horizontal ? label : "amount, and up") },
     y: { beginAtZero: true, ticks: horizontal ? {} : { precision: 0 }, title: horizontal ? { display: false } : title(label) },
   } },
 });
