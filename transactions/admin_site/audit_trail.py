@@ -38,7 +38,7 @@ class AuditTrailAdmin(BoundedAdmin[Entry]):
     list_filter = (ActionFilter, "via", "at")
     lookups_allowed = frozenset({"kind", "via__exact", "at__gte", "at__lt"})
     ordering = ("-number",)
-    rows_called = "entries"
+    rows_called = ("entry", "entries")
     search_fields = ("actor",)
     search_help_text = "In full: who, a token, an address, a request's id, or what it was done to."
     fields = (

@@ -21,7 +21,7 @@ class FlushBatchAdmin(BoundedAdmin[FlushBatch]):
         "duration", "speed", "released",
     )  # fmt: skip
     ordering = ("-id",)
-    rows_called = "flushes"
+    rows_called = ("flush", "flushes")
     empty_title = "Nothing has been stored yet"
     empty_text = "Each flush moves what was accepted from Redis to PostgreSQL, and has a line here."
     list_before_template = "transactions/flush_plot.html"
@@ -73,6 +73,7 @@ class EpochAdmin(BoundedAdmin[Epoch]):
     )  # fmt: skip
     fields = ("id", *list_display)
     ordering = ("-opened_at", "-id")
+    rows_called = ("set of books", "sets of books")
     actions = ("acknowledge",)
 
     def has_acknowledge_permission(self, request: HttpRequest) -> bool:

@@ -65,6 +65,7 @@ def _demand(request: HttpRequest) -> None:
 class EndpointAdmin(BoundedAdmin[Endpoint]):
     list_display = ("shown", "url", "state", "types_shown", "failing_since", "made_at")
     ordering = ("id",)
+    rows_called = ("webhook", "webhooks")
     empty_title = "Nobody is told yet"
     empty_text = "A webhook gets alerts and the system's alarms as they come."
     search_fields = ("url", "description")
@@ -233,7 +234,7 @@ def send_again(request: HttpRequest, key: int, delivery: int) -> HttpResponse:
 class RecipientAdmin(BoundedAdmin[Recipient]):
     list_display = ("address", "least", "system")
     ordering = ("address", "id")
-    rows_called = "addresses"
+    rows_called = ("address", "addresses")
     empty_title = "No mail is sent to anybody yet"
     search_fields = ("address",)
     fields = ("address", "least", "system")
