@@ -92,6 +92,10 @@ class Epoch(models.Model):
     settled = models.BigIntegerField(db_default=0)
     duplicates = models.BigIntegerField(db_default=0)
     rejected = models.BigIntegerField(db_default=0)
+    # Rows that left the table while these books were open, whichever books they had been stored in: by
+    # hand, and by retention. Over all books there are stored − removed − pruned rows.
+    removed = models.BigIntegerField(db_default=0)
+    pruned = models.BigIntegerField(db_default=0)
     # Why the books before these were closed, if nobody asked for it; shown until acknowledged.
     alarm = models.TextField(blank=True, db_default="")
     alarm_acknowledged_at = models.DateTimeField(null=True, blank=True)
@@ -101,6 +105,20 @@ class Epoch(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class Removal(models.Model):
+    """Rows that a statement removed from the table of transactions, until the flush has them in the books.
+
+    Written by triggers, with the removal itself: a row for each statement, so that nobody who deletes
+    waits for anybody else who does, or holds up the flush.
+    """
+
+    removed = models.BigIntegerField(db_default=0)
+    pruned = models.BigIntegerField(db_default=0)
+
+    def __str__(self) -> str:
+        return f"{self.removed} removed, {self.pruned} pruned"
 
 
 class FlushBatch(models.Model):
