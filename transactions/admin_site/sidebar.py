@@ -9,6 +9,7 @@ from django.urls import reverse
 _PAGES = [
     ("Dashboard", "monitoring", None, "transactions.view_transaction"),
     ("Transactions", "receipt_long", "transactions_transaction", "transactions.view_transaction"),
+    ("Customers", "groups", "transactions_customer", "transactions.view_transaction"),
     ("Rejected records", "block", "transactions_rejectedrecord", "transactions.view_rejectedrecord"),
     ("Flush history", "sync", "transactions_flushbatch", "transactions.view_flushbatch"),
     ("Books", "menu_book", "transactions_epoch", "transactions.view_epoch"),
@@ -24,7 +25,7 @@ _TOLD = [
 ]
 _ACCESS = [
     ("API tokens", "key", "transactions_apitoken", "transactions.view_apitoken"),
-    ("Users", "person", "auth_user", "auth.view_user"),
+    ("People", "person", "auth_user", "auth.view_user"),
     ("Groups", "group", "auth_group", "auth.view_group"),
     ("Audit trail", "history", "audit_entry", "audit.view_entry"),
 ]

@@ -167,7 +167,7 @@ def _totals(epoch: str) -> Totals:
     with database.cursor() as cursor:
         cursor.execute(SELECT_TOTALS, [epoch or None])
         *totals, removed, pruned, rows = cursor.fetchone()
-    return Totals(*totals, TableRows(removed, pruned, rows))
+    return Totals._make([*totals, TableRows(removed, pruned, rows)])
 
 
 def _waiting(batches: list[tuple[str, int | None, int]]) -> Waiting:

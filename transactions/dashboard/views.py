@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from urllib.parse import urlencode
 
 import redis
 from django.db import Error as DatabaseError
@@ -12,17 +13,18 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
+from ..access.callers import rights_of_caller
 from ..access.plain_views import View, readers_only
 from ..access.rights import Right, rights_of
 from ..live.start import start
 from ..reading.averages import TooManyQuestions
 from ..reading.days import zone_names
 from ..reading.parameters import Parameters
+from ..reading.story import StoryParameters, story
 from .alerts import shared_alerts
 from .averages import RangeParameters, beside_days_before
 from .figures import TILES
 from .shared_figures import shared_figures
-from .story import StoryParameters, story
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +64,7 @@ def _figure(
         @readers_only(forbidden="Log in again: you may not read this.", away=POSTGRES_AWAY, right=right)
         @wraps(figure)
         def guarded(request: HttpRequest) -> HttpResponse:
-            asked = parameters(data=request.GET)
+            asked = parameters(data=request.GET, context={"request": request})
             try:
                 return figure(asked) if asked.is_valid() else JsonResponse(asked.errors, status=400)
             except redis.RedisError as error:
@@ -105,8 +107,16 @@ def show_alerts(_: Parameters[Any]) -> HttpResponse:
 
 @_figure(StoryParameters)
 def show_story(asked: StoryParameters) -> HttpResponse:
-    """The story of the transaction `transaction_id`."""
-    found = story(asked.validated_data["transaction_id"])
+    """The story of the transaction `transaction_id`, and the pages of it, of its customer and its alerts."""
+    rights = rights_of_caller(asked.context["request"])
+    found = story(asked.validated_data["transaction_id"], alerts=Right.VIEW_ALERTS in rights)
     if found is None:
         return JsonResponse({"detail": "No such transaction."}, status=404)
-    return JsonResponse(found)
+    page = reverse("admin:transactions_transaction_story")
+    for hit in found["hits"]:
+        hit["url"] = hit["alert"] and reverse("admin:alerts_alert_change", args=[hit["alert"]])
+    urls = {
+        "page": f"{page}?{urlencode({'transaction_id': found['transaction_id']})}",
+        "customer": found["name"] and reverse("admin:transactions_customer_change", args=[found["user"]]),
+    }
+    return JsonResponse({**found, "urls": urls})
