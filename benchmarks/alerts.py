@@ -3,6 +3,7 @@
 import json
 import secrets
 import time
+from collections.abc import Callable
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -23,6 +24,8 @@ CONNECTIONS = 20
 RULES = 20
 SEEN_S_MAX = 60.0
 GRACE_S = 1.0
+# Of the mix of rules, the one that finds the large amounts.
+RULE = "amount 15"
 HEADS = ("large amounts", "alerts", "p50 s", "p99 s", "most s", "POST, p99 ms", "not 200")
 
 
@@ -43,15 +46,12 @@ class Watch:
 def run(stage: Stage) -> Section:
     section = Section("From a POST to its alert")
     seconds = QUICK_SECONDS if stage.scale.quick else SECONDS
-    if not User.objects.filter(pk=FIRST_USER).exists():
-        User.objects.bulk_create(User(pk=FIRST_USER + n, username=f"judged-{n}") for n in range(2))
-    forget_rules()
-    bring_into_force(RULES)
-    watch = Watch("amount 15")
+    bring_into_force_anew()
+    watch = Watch(RULE)
     with everything(stage) as address:
         time.sleep(6.0)  # Beat's first tick
         say(f"alerts: {RATE:.0f} POSTs a second for {seconds:.0f} s")
-        posted, post_p99_ms, bad = _post(stage, address, seconds, watch)
+        posted, post_p99_ms, bad = post(stage, address, seconds, watch.look)
         until = time.monotonic() + SEEN_S_MAX
         while len(watch.seen) < len(posted) and time.monotonic() < until:
             time.sleep(0.05)
@@ -72,15 +72,26 @@ def run(stage: Stage) -> Section:
     return section
 
 
-def _post(
-    stage: Stage, address: Address, seconds: float, watch: Watch
+def bring_into_force_anew() -> None:
+    """The rules, and no alerts."""
+    if not User.objects.filter(pk=FIRST_USER).exists():
+        User.objects.bulk_create(User(pk=FIRST_USER + n, username=f"judged-{n}") for n in range(2))
+    forget_rules()
+    bring_into_force(RULES)
+
+
+def post(
+    stage: Stage, address: Address, seconds: float, look: Callable[[], None]
 ) -> tuple[dict[int, float], float, int]:
-    """When each user's large amount was due; the POSTs' own p99 in ms; and how many were not answered 200."""
+    """When each user's large amount was due; the POSTs' own p99 in ms; and how many were not answered 200.
+
+    `look` is called meanwhile, about every 100 ms.
+    """
     count = int(RATE * seconds)
     large = {n: stage.users[n // LARGE_EVERY] for n in range(0, count, LARGE_EVERY)}
     with Client(address, CONNECTIONS, _make(stage, large)) as client:
         began = time.monotonic()
-        load = client.open(RATE, seconds, watch.look)
+        load = client.open(RATE, seconds, look)
     return {user: began + n / RATE for n, user in large.items()}, load.percentile_ms(99), load.bad
 
 

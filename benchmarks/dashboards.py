@@ -42,6 +42,8 @@ HEADS = (
 )
 
 _RUN = re.compile(rb'\{"type":"run",[^{]*?"first":(\d+),"last":(\d+)')
+# Frames that may be collected, and what each stands for: first and last number of records, the newest alert.
+KINDS = {"run": _RUN, "alert": re.compile(rb'\{"type":"alert",.*?"newest":\[\{"id":((\d+))')}
 
 
 class Seen(NamedTuple):
@@ -83,7 +85,7 @@ def _turn(stage: Stage, address: Address, sockets: int, seconds: float) -> tuple
         first.closed(0.05, 0.0)  # the token becomes known
     with Client(address, CONNECTIONS, posts.single(stage)) as client:
         client.open(RATE, 2.0)
-        with _dashboards(address, sockets) as (base, finish):
+        with dashboards(address, sockets, "run") as (base, finish):
             load = client.open(RATE, seconds)
             time.sleep(1.0)
             seen = finish()
@@ -103,9 +105,11 @@ def _latencies_ms(load: Load, seen: list[Seen], base: int) -> tuple[list[float],
 
 
 @contextmanager
-def _dashboards(address: Address, sockets: int) -> Iterator[tuple[int, Any]]:
-    """The process of dashboards: the number they begin after, and a call that ends it for its frames."""
-    command = [sys.executable, "-m", "benchmarks.dashboards", address[0], str(address[1]), str(sockets)]
+def dashboards(address: Address, sockets: int, kind: str) -> Iterator[tuple[int, Any]]:
+    """The process of dashboards: the number they begin after, and a call that ends it for its frames of a
+    kind.
+    """
+    command = [sys.executable, "-m", "benchmarks.dashboards", address[0], str(address[1]), str(sockets), kind]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
         assert process.stdin is not None
@@ -185,31 +189,32 @@ class Dashboard:
         self.socket.sendall(bytes((128 | kind, 128 | len(content), 0, 0, 0, 0)) + content)
 
 
-def watch(address: Address, count: int) -> list[Seen]:
+def watch(address: Address, count: int, kind: str) -> list[Seen]:
     """Opens the sockets, says so on stdout, and collects frames until stdin ends."""
-    dashboards = {}
+    watching = {}
     epoll = select.epoll()
     for _ in range(count):
         dashboard = Dashboard(address)
         dashboard.greet()
-        dashboards[dashboard.socket.fileno()] = dashboard
+        watching[dashboard.socket.fileno()] = dashboard
         epoll.register(dashboard.socket.fileno(), select.EPOLLIN)
-    print(max((dashboard.base for dashboard in dashboards.values()), default=0), flush=True)
+    print(max((dashboard.base for dashboard in watching.values()), default=0), flush=True)
     epoll.register(sys.stdin.fileno(), select.EPOLLIN | select.EPOLLHUP)
     seen: list[Seen] = []
     while True:
         for file, _ in epoll.poll():
             if file == sys.stdin.fileno():
                 return seen
-            dashboard = dashboards[file]
+            dashboard = watching[file]
             dashboard.read()
             now = time.monotonic()
             for message in dashboard.messages():
+                if found := KINDS[kind].match(message):
+                    seen.append(Seen(file, now, int(found[1]), int(found[2])))
                 if run := _RUN.match(message):
-                    seen.append(Seen(file, now, int(run[1]), int(run[2])))
                     dashboard.acknowledge(run[2])
 
 
 if __name__ == "__main__":
-    frames = watch((sys.argv[1], int(sys.argv[2])), int(sys.argv[3]))
+    frames = watch((sys.argv[1], int(sys.argv[2])), int(sys.argv[3]), sys.argv[4])
     print(json.dumps(frames))

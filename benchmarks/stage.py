@@ -31,6 +31,9 @@ _SETTINGS = {
     # On, and never reached.
     "RATE_LIMIT_RECORDS_PER_SECOND": "10000000",
     "RATE_LIMIT_BURST": "100000000",
+    # Receivers are on this machine.
+    "WEBHOOK_SECRET_KEYS": "benchmarks" * 4,
+    "WEBHOOK_PRIVATE_NETWORKS": "127.0.0.0/8",
 }
 
 

@@ -23,12 +23,15 @@ class TransactionsConfig(AppConfig):
         """Once the models are loaded, in every process: what is to be called when something happens."""
         from . import tasks
         from .access import audited, token_checks
+        from .dashboard.alerts import shared_alerts
+        from .live import alert_frames
 
         register(checks.nothing_open_in_production, Tags.security, deploy=True)
         register(checks.sessions_are_ours, Tags.database)
         token_checks.connect_signals()
         audited.connect_signals()
         tasks.connect_signals()
+        alert_frames.made_by(shared_alerts.anew)
         connection_created.connect(begin)
         pre_migrate.connect(_bound_locks, sender=self)
         post_migrate.connect(_unbound_locks, sender=self)

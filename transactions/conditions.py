@@ -16,18 +16,18 @@ from .rules import figures
 from .stores.redis_connection import connection
 from .storing import history
 
-# Flush intervals, and seconds at least, without a flush.
+# Flush intervals, and seconds at least, without a flush; or seconds without a tick.
 INTERVALS_MISSED_MAX, SILENT_S_MIN = 4, 30
 # The share of MAX_QUEUE_LENGTH from which on the queue is full, or nearly so.
 FULL_SHARE = 0.9
 
 
-def look() -> None:
-    """Notes what is wrong now. Raises django.db.Error."""
-    alarms.note(seen())
+def look(silent_s: float = 0.0) -> None:
+    """Notes what is wrong now; `silent_s` is for how long no tick has come. Raises django.db.Error."""
+    alarms.note(seen(silent_s))
 
 
-def seen() -> dict[str, str]:
+def seen(silent_s: float = 0.0) -> dict[str, str]:
     """What is wrong, in a sentence each, by the key of its alarm. Raises django.db.Error."""
     found = {f"books:{epoch.pk}": f"The books: {epoch.alarm}" for epoch in books_alarms.open_alarms()[:10]}
     found |= alarms.of_endpoints()
@@ -37,7 +37,11 @@ def seen() -> dict[str, str]:
     if age_s > max(SILENT_S_MIN, INTERVALS_MISSED_MAX * settings.FLUSH_INTERVAL_SECONDS):
         told = "Nothing has been stored yet" if age_s == float("inf") else f"No flush for {age_s:.0f} s"
         found["flush"] = f"{told}: does the worker run, and Celery Beat?"
-    return found | _of_redis()
+    found |= _of_redis()
+    # The worker that flushes does so without ticks too, and so nothing else would show that Beat is dead.
+    if silent_s > SILENT_S_MIN and not found.keys() & {"flush", "redis"}:
+        found["ticks"] = f"No tick for {silent_s:.0f} s: does Celery Beat run?"
+    return found
 
 
 def _of_redis() -> dict[str, str]:

@@ -45,8 +45,13 @@ def faults(
 
 def suggestion(name: str, known: Collection[str]) -> str:
     """The end of a sentence about the unknown `name`: what it may have meant, else what there is."""
-    meant = _meant(name[:CHARACTERS_MAX], {_plain(each): each for each in known})
-    return f"; did you mean “{meant}”?" if meant else f"; known are {', '.join(known)}"
+    alike = meant(name, known)
+    return f"; did you mean “{alike}”?" if alike else f"; known are {', '.join(known)}"
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """The known name that an unknown one may have meant; "" where none is alike."""
+    return _meant(name[:CHARACTERS_MAX], {_plain(each): each for each in known})
 
 
 def shortened(text: str, most: int = CHARACTERS_MAX) -> str:
@@ -56,9 +61,8 @@ def shortened(text: str, most: int = CHARACTERS_MAX) -> str:
 
 @lru_cache(maxsize=1024)
 def _unknown(kind: str, name: str, known: tuple[str, ...]) -> str:
-    meant = _meant(name, {_plain(each): each for each in known})
-    if meant:
-        return f'Unknown {kind}. Did you mean "{meant}"?'
+    if alike := meant(name, known):
+        return f'Unknown {kind}. Did you mean "{alike}"?'
     return f"Unknown {kind}. Known are: {', '.join(known)}." if known else f"Unknown {kind}. There are none."
 
 

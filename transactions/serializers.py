@@ -81,7 +81,7 @@ class UserField(WholeField):
 
     default_error_messages = {
         "invalid": "Incorrect type. Expected the key of a user, an integer or a string of digits.",
-        "does_not_exist": 'Invalid pk "{pk}" - object does not exist.',
+        "does_not_exist": 'The user "{pk}" does not exist.',
     }
 
     def to_internal_value(self, data: Any) -> int:

@@ -12,7 +12,14 @@ from typing import Any
 import psycopg2
 import redis
 from celery import shared_task
-from celery.signals import task_failure, task_revoked, task_success, worker_init, worker_shutting_down
+from celery.signals import (
+    task_failure,
+    task_received,
+    task_revoked,
+    task_success,
+    worker_init,
+    worker_shutting_down,
+)
 from django.conf import settings
 from django.db import Error as DatabaseError
 
@@ -21,6 +28,7 @@ from .access import tokens
 from .audit import known_settings
 from .metrics import ticks
 from .notifications import delivery, mail, numbering
+from .notifications.clock import Chore, Clock
 from .rules import backtest_runs
 from .storing import retention, watchdog
 from .storing.bulk_insert import Superseded
@@ -36,6 +44,9 @@ PRUNE_S_MAX = 2.0
 # Whether this worker was told to stop. One of backtests runs them in its main process (`--pool solo`), so
 # that they know, and it starts and costs as little as one process does.
 _stopping = threading.Event()
+# Seconds between two turns of a worker that tells, and between two looks, while it is told nothing.
+TELL_S, LOOK_S = 2.0, 10.0
+_clock = Clock()
 
 
 @shared_task(name="transactions.tasks.flush_transactions", ignore_result=True, throws=EXPECTED)
@@ -89,8 +100,7 @@ def note_expired_tokens() -> None:
 @shared_task(name="transactions.tasks.deliver_messages", ignore_result=True, throws=EXPECTED)
 def deliver_messages() -> None:
     """Tells what is new, by webhooks and mail, in a worker of the queue “notifications” alone."""
-    delivery.deliver(_stopping.is_set)
-    mail.start()
+    tell()
 
 
 @shared_task(name="transactions.tasks.look_after_system", ignore_result=True, throws=EXPECTED)
@@ -100,10 +110,17 @@ def look_after_system() -> None:
     numbering.prune()
 
 
+def tell() -> None:
+    """Has what is new told, by webhooks and mail. Raises django.db.Error."""
+    delivery.deliver(_stopping.is_set)
+    mail.start()
+
+
 def connect_signals() -> None:
     """Lets Celery call the functions below; for the application's start."""
     # Not `worker_ready`: over its memory limit Redis does not let a worker become ready.
-    worker_init.connect(start_clock)
+    worker_init.connect(start_clocks)
+    task_received.connect(note_tick)
     worker_shutting_down.connect(note_stop)
     worker_init.connect(note_settings)
     task_revoked.connect(note_expired_tick)
@@ -111,15 +128,29 @@ def connect_signals() -> None:
     task_success.connect(note_done_tick)
 
 
-def start_clock(sender: Any, **_: Any) -> None:
-    """The main process of a worker that flushes does so by itself when no tick comes."""
+def start_clocks(sender: Any, **_: Any) -> None:
+    """The main process of a worker that flushes, or tells, does so by itself when no tick comes."""
     if flushes(sender):
         watchdog.start_clock()
+    if tells(sender):
+        _clock.start(Chore(TELL_S, tell), Chore(LOOK_S, lambda: conditions.look(_clock.silent_s())))
 
 
 def flushes(worker: Any) -> bool:
     """Whether a worker takes the flush's ticks, and not those of another queue alone."""
     return worker.app.conf.task_default_queue in worker.app.amqp.queues.consume_from
+
+
+def tells(worker: Any) -> bool:
+    """Whether a worker takes the ticks of messages."""
+    queue = worker.app.conf.task_routes[deliver_messages.name]["queue"]
+    return queue in worker.app.amqp.queues.consume_from
+
+
+def note_tick(request: Any, **_: Any) -> None:
+    """A worker that tells was told to: Beat lives, and so does what is between."""
+    if request.name == deliver_messages.name:
+        _clock.hear()
 
 
 def note_stop(**_: Any) -> None:

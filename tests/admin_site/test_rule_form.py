@@ -1,6 +1,7 @@
 """The sentence of a rule as a form: read back, kept, refused by its gaps, and what was typed stays."""
 
 import json
+import re
 from dataclasses import fields
 from typing import Any
 
@@ -208,3 +209,15 @@ def test_who_goes_on_from_a_wording_that_was_tried_finds_what_was_typed_beside_i
     other = member("other", "view", "change")[0].get(f"{path}?tried={tried.pk}").content.decode()
     assert '<option value="HIGH" selected>' in other
     assert "Call them.</textarea>" in other
+
+
+def test_a_new_rule_about_failures_begins_with_what_is_usual_known(ann: Client) -> None:
+    shown = ann.get(f"{at('rule_new')}?kind=failure_rate").content.decode()
+    assert re.search(r'name="past_min"[^>]*value="20"', shown)
+
+
+def test_another_draft_of_one_that_says_nothing_of_what_was_before_changes_nothing(ann: Client) -> None:
+    version = drafted(kind="failure_rate", factor=3, percent=20)
+    assert version.parameters == {"factor": 3, "percent": 20}
+    shown = ann.get(at("rule_draft", version.rule_id)).content.decode()
+    assert re.search(r'name="past_min"[^>]*value="1"', shown)

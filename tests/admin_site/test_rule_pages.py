@@ -370,3 +370,22 @@ def test_hits_in_shadow_are_counted_apart(
     assert "Raised, 7 days 0 " in said
     assert "In shadow 2 in 7 days, 2 in 30: hits without alerts" in said
     assert " 0 (in shadow 2) 0 (in shadow 2) 0 " in text_of(author[0], at("rule_changelist"))
+
+
+def test_states_are_said_in_the_same_words_on_the_list_and_on_the_page(
+    author: tuple[Client, User], settings: Settings
+) -> None:
+    settings.FOUR_EYES = False
+    version = rule_in_force("amount", amount=5)
+    for path in (at("rule_changelist"), at("rule_change", version.rule_id)):
+        shown = author[0].get(path).content.decode()
+        for value, text in (("active", "Active"), ("high", "High")):
+            assert f'<span class="badge badge-{value}">{text}</span>' in shown, path
+
+
+def test_lists_of_users_are_called_so_wherever_they_stand(author: tuple[Client, User]) -> None:
+    UserList.objects.create(name="Watched")
+    for path in (at("userlist_changelist"), at("userlist_change", UserList.objects.get().pk)):
+        said = text_of(author[0], path)
+        assert "Lists of users" in said
+        assert "user list" not in said.lower()

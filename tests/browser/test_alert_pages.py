@@ -81,6 +81,8 @@ def test_a_burst_is_claimed_by_one_explained_closed_and_snoozed_and_the_next_rai
     of_ann.keyboard.press("?")
     expect(of_ann.get_by_role("dialog", name="Keys")).to_be_visible()
     of_ann.keyboard.press("Escape")
+    # Until it is gone the keys are the dialog's.
+    expect(of_ann.get_by_role("dialog", name="Keys")).to_be_hidden()
     of_ann.keyboard.press("j")
     of_ann.keyboard.press("c")
     expect(of_ann.get_by_role("status").filter(has_text="1 alert claimed.")).to_be_visible()
@@ -119,6 +121,37 @@ def test_a_burst_is_claimed_by_one_explained_closed_and_snoozed_and_the_next_rai
     expect(of_ann.get_by_role("heading", name="Nothing stands out")).to_be_visible()
 
 
+def test_an_alert_comes_and_goes_by_frames_alone(
+    page: Page, server: str, people: list[User], root: User
+) -> None:
+    burst_rule()
+    asked: list[str] = []
+    page.on(
+        "response", lambda answer: asked.append(answer.url) if "/dashboard/alerts/" in answer.url else None
+    )
+    page.goto(f"{server}/admin/")
+    expect(page.locator("#alerts-count")).to_have_text("0 open")
+    # At first, and once more after the feed has connected.
+    while len(asked) < 2:
+        page.wait_for_timeout(100)
+    post_burst(server, people[0], "first")
+    expect(page.locator("#alerts-newest li")).to_contain_text("4 failures within 10 minutes")
+    expect(page.locator("#alerts-newest li")).to_contain_text("unassigned")
+    expect(page.locator("#throughput thead")).to_contain_text("Alerts opened")
+    expect(page).to_have_title(re.compile(r"^\(1\) "))
+    post_burst(server, people[1], "second")
+    expect(page.locator("#alerts-newest li")).to_have_count(2)
+    expect(page).to_have_title(re.compile(r"^\(2\) "))
+    alert = Alert.objects.get(user=people[0].pk)
+    triage.claim(alert.pk, root, 1)
+    expect(page.locator("#alerts-newest li").last).to_contain_text("root")
+    triage.close(alert.pk, root, 2, "FALSE_POSITIVE", "a new card")
+    expect(page.locator("#alerts-newest li")).to_have_count(1)
+    expect(page.locator("#alerts-count")).to_have_text("1 open")
+    expect(page).to_have_title(re.compile(r"^\(1\) "))
+    assert len(asked) == 2, asked
+
+
 @pytest.fixture
 def filled(server: str, people: list[User], root: User) -> list[str]:
     """Alerts in every state, with whatever can stand on their pages; the paths of these."""
@@ -152,7 +185,7 @@ def filled(server: str, people: list[User], root: User) -> list[str]:
 
 def test_every_page_is_open_to_everybody_on_any_screen(page: Page, server: str, filled: list[str]) -> None:
     found = []
-    for theme, width in (("light", 1400), ("dark", 390)):
+    for theme, width in (("light", 1400), ("dark", 390), ("dark", 1400), ("light", 390)):
         page.set_viewport_size({"width": width, "height": 900})
         page.goto(f"{server}{QUEUE}")
         page.evaluate(f"localStorage.setItem('adminTheme', JSON.stringify('{theme}'))")

@@ -165,3 +165,13 @@ def test_without_scripts_a_rule_is_written_all_the_same(chromium: Browser, serve
     page.goto(f"{server}/admin/")
     expect(page.get_by_label("Username")).to_be_visible()
     context.close()
+
+
+def test_on_a_phone_a_rule_of_the_list_is_short(page: Page, server: str, filled: list[str]) -> None:
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.goto(f"{server}/admin/rules/rule/")
+    rows = page.locator("#result_list tr.data-row", has_not_text=HOSTILE_NAME)
+    heights = [row.bounding_box()["height"] for row in rows.all()]  # type: ignore[index]
+    assert len(heights) == 12
+    # Nine lines of a cell each were 400.
+    assert max(heights) < 200, heights

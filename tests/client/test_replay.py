@@ -168,9 +168,9 @@ def test_refusals_are_told_line_by_line_and_summed_up_by_reason(
     assert lines[0] == "line 3: 'B' invalid: user: This field is required."
     assert lines[1].startswith("line 4: 'C' invalid: amount: ")
     assert lines[2].startswith("line 5: 'A' conflict: amount: ")
-    assert lines[3] == "line 6: 'D' invalid: user: Invalid pk \"88001\" - object does not exist."
+    assert lines[3] == "line 6: 'D' invalid: user: The user \"88001\" does not exist."
     assert lines[5].endswith("1 accepted, 0 replayed, 5 refused")
-    assert '          2  invalid: user: Invalid pk "…" - object does not exist.' in lines[6:]
+    assert '          2  invalid: user: The user "…" does not exist.' in lines[6:]
 
 
 class Terminal(io.StringIO):

@@ -119,7 +119,7 @@ def test_what_is_refused_is_told_with_its_reason(url: str) -> None:
 
     call_command("simulate", "--plain", "--seconds", "0.2", "--users", "1", "--url", url, stdout=out)
 
-    assert re.search(r" 0 accepted  0 replayed  \d+ refused \(.*Invalid pk", out.getvalue())
+    assert re.search(r" 0 accepted  0 replayed  \d+ refused \(.*does not exist", out.getvalue())
     assert "users made" not in out.getvalue()
 
 

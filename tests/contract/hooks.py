@@ -10,6 +10,8 @@ import schemathesis
 KNOWN = {
     "/api/rules/lists/": "LIST_ID",
     "/api/rules/": "RULE_ID",
+    # With that one other calls have taken steps by then.
+    "/api/alerts/{id}/claim/": "FREE_ALERT_ID",
     "/api/alerts/": "ALERT_ID",
     "/api/snoozes/": "SNOOZE_ID",
     "/api/webhooks/": "WEBHOOK_ID",

@@ -69,3 +69,20 @@ def test_a_user_who_is_gone_has_no_name(client: Client) -> None:
     Alert.objects.create(rule=1, rule_name="Large", severity="LOW", user=424_242)
     Alert.objects.create(rule=2, rule_name="Silence", severity="LOW", user=None)
     assert [each["user"] for each in told(client)["newest"]] == [None, None]
+
+
+def test_what_is_asked_for_a_frame_is_never_an_answer_of_before(client: Client, people: list[User]) -> None:
+    staff(client, "view_alert")
+    before = told(client)
+    open_alert(people[0])
+    # A poll makes do with what is kept for a moment; from then on it is told what the frame was.
+    assert told(client)["as_of"] == before["as_of"]
+    assert shared_alerts.anew()["open"] == 1
+    after = told(client)
+    assert after["open"] == 1
+    assert after["as_of"] > before["as_of"]
+
+
+def test_a_page_asks_again_within_a_minute_however_many_there_are(client: Client) -> None:
+    staff(client, "view_alert")
+    assert {told(client)["again_seconds"] for _ in range(100)} == {50}

@@ -6,26 +6,32 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.faults import judged
+from tests.faults import judged, told
 from tests.faults.checker import Verdict, check
 from tests.faults.ledger import Ledger, Sent
 from tests.faults.load import ACKNOWLEDGED_MIN, Load, exchange
 from tests.faults.processes import Process
 from tests.faults.system import System, make_template
+from tests.support.receiving import Receiver
 
 COLUMNS = (
     *("fault", "sent", "acknowledged", "stored", "rejected", "hits", "alerts", "lost", "doubled"),
     *("seconds to heal", "to judge"),
 )
+TOLD_COLUMNS = (
+    *("fault", "sent", "alerts", "events", "messages", "received", "distinct", "lost", "doubled"),
+    "seconds to tell",
+)
 _table: list[tuple[str, ...]] = []
+_told_table: list[tuple[str, ...]] = []
 
 
 @pytest.fixture(scope="session")
@@ -56,14 +62,32 @@ class Stage:
     cleanup: ExitStack
     system_: System | None = None
     rules: bool = False
+    addressees: list[told.Addressee] = field(default_factory=list)
 
-    def set_up(self, *, rules: bool = False, **options: Any) -> System:
-        """Starts the system, with twelve rules in force or none; see System for the other options."""
+    def set_up(self, *, rules: bool = False, receivers: int = 0, **options: Any) -> System:
+        """Starts the system, with twelve rules in force or none; see System for the other options.
+
+        For `receivers` there is a worker of notifications, and an endpoint for each.
+        """
         self.rules = rules
-        prepare = judged.put_in_force if rules else None
-        self.system_ = System(self.directory, self.template, prepare=prepare, **options)
+        ours = [self._receiver() for _ in range(receivers)]
+
+        def prepare(cursor: Any) -> None:
+            if rules:
+                judged.put_in_force(cursor)
+            self.addressees = [told.add_endpoint(cursor, receiver) for receiver in ours]
+
+        settings = {**(told.SETTINGS if receivers else {}), **options.pop("settings", {})}
+        self.system_ = System(self.directory, self.template, settings=settings, prepare=prepare, **options)
         self.cleanup.callback(self.system_.close)
+        if receivers:
+            self.system_.add("notifications")
         return self.system_
+
+    def _receiver(self) -> Receiver:
+        receiver = Receiver()
+        self.cleanup.callback(receiver.end)
+        return receiver
 
     @property
     def system(self) -> System:
@@ -100,9 +124,19 @@ class Stage:
         judged_counts = (found.hits, found.alerts) if self.rules else ("", "")
         failed = (verdict.lost + found.lost, verdict.doubled + found.doubled)
         _table.append((self.name, *map(str, (*counts, *judged_counts, *failed)), f"{healed_s:.1f}", paid))
+        if self.addressees:
+            wrong += self._settle_told(verdict, found)
         assert not wrong, f"{len(wrong)} violations, seed {self.seed}: {wrong[:10]}"
         assert verdict.acknowledged >= at_least
         return verdict
+
+    def _settle_told(self, verdict: Verdict, found: judged.Judgement) -> list[str]:
+        """Waits until everything is told, checks what arrived, adds the row; what is wrong."""
+        took_s = told.wait_told(self.system, self.addressees)
+        ours = told.check_told(self.system, self.addressees)
+        counts = (verdict.sent, found.alerts, ours.events, ours.messages, ours.received, ours.distinct)
+        _told_table.append((self.name, *map(str, (*counts, ours.lost, ours.doubled)), f"{took_s:.1f}"))
+        return ours.wrong
 
     def tell(self) -> None:
         """Prints the ends of the logs, and what each process held."""
@@ -133,12 +167,17 @@ def stage(request: pytest.FixtureRequest, template: Path, seed: int) -> Iterator
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """The table."""
-    if not _table:
+    """The tables."""
+    _print(terminalreporter, "faults", COLUMNS, _table)
+    _print(terminalreporter, "told", TOLD_COLUMNS, _told_table)
+
+
+def _print(terminalreporter: Any, title: str, columns: Sequence[str], table: Sequence[Sequence[str]]) -> None:
+    if not table:
         return
-    lines = [COLUMNS, *_table]
-    widths = [max(len(line[at]) for line in lines) for at in range(len(COLUMNS))]
-    terminalreporter.section("faults")
+    lines = [columns, *table]
+    widths = [max(len(line[at]) for line in lines) for at in range(len(columns))]
+    terminalreporter.section(title)
     for first, *others in lines:
         cells = [first.ljust(widths[0]), *map(str.rjust, others, widths[1:])]
         terminalreporter.write_line("  ".join(cells))

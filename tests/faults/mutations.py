@@ -56,6 +56,12 @@ FLUSH = "transactions/storing/flush.py"
 INGEST = "transactions/intake/ingest.py"
 GATE = "transactions/rules/gate.py"
 SWEEP = "transactions/rules/kinds/windowed.py"
+DELIVERY = "transactions/notifications/delivery.py"
+TOLD = (
+    "tests/notifications/test_outbox.py",
+    "tests/notifications/test_delivery.py",
+    "tests/notifications/test_sending.py",
+)
 RULES = (
     "tests/rules/test_gate.py",
     "tests/rules/test_documented_examples.py",
@@ -389,6 +395,60 @@ MUTATIONS = (
         "    if is_left:\n",
         "    if False:\n",
         RULES,
+    ),
+    Mutation(
+        "a message is noted after it was sent",
+        DELIVERY,
+        "        outcome = post(turn, message)\n",
+        "        Delivery.objects.filter(pk=delivery).update(state=DeliveryState.DELIVERED)\n"
+        "        outcome = post(turn, message)\n",
+        TOLD,
+    ),
+    Mutation(
+        "one worker at a time sends an endpoint's messages",
+        DELIVERY,
+        "SET leased_until = clock_timestamp() + interval '{LEASE_S} s'",
+        "SET leased_until = clock_timestamp()",
+        TOLD,
+    ),
+    Mutation(
+        "a message has one id at every attempt",
+        DELIVERY,
+        "        outcome = post(turn, message)\n",
+        '        message.key = __import__("uuid").uuid4() if attempts else message.key\n'
+        "        outcome = post(turn, message)\n",
+        TOLD,
+    ),
+    Mutation(
+        "a message is written with the hits that it tells",
+        "transactions/alerts/telling.py",
+        "        alerts, types, holds = zip(*told, strict=True)\n",
+        "        cursor.connection.commit()\n        alerts, types, holds = zip(*told, strict=True)\n",
+        TOLD,
+    ),
+    Mutation(
+        "a message is written with the step that it tells",
+        "transactions/alerts/triage.py",
+        "            with connection.cursor() as cursor:\n"
+        "                telling.tell_change(cursor, held.pk, closed=closed)\n",
+        "            transaction.on_commit(\n"
+        "                lambda: telling.tell_change(connection.cursor(), held.pk, closed=closed)\n"
+        "            )\n",
+        TOLD,
+    ),
+    Mutation(
+        "a message goes to no address that was not judged",
+        "transactions/notifications/destinations.py",
+        "    for address in found:\n        judge(address, is_secure=destination.is_secure)\n",
+        "",
+        TOLD,
+    ),
+    Mutation(
+        "a message goes to the address that was judged",
+        "transactions/notifications/sending.py",
+        "self.sock = _connected(self._addresses,",
+        "self.sock = _connected([self._destination.host],  # type: ignore[list-item]\n           ",
+        TOLD,
     ),
     Mutation(
         "on the disk before the answer",

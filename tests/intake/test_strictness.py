@@ -1,9 +1,6 @@
-"""What is not understood is refused, never guessed: fields, numbers, dates and characters of a record."""
+"""What is not understood is refused, never guessed: fields, numbers and characters of a record."""
 
 import json
-import re
-from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,56 +8,18 @@ from django.contrib.auth.models import User
 from django.test import override_settings
 from rest_framework.test import APIClient
 
+from tests.intake.ways import ADD, MANY, WAYS, Way, alone, written
 from transactions import names
-from transactions.intake import decoder, parsers
+from transactions.intake import parsers
 from transactions.queue.keys import QUEUE
 from transactions.stores.redis_connection import connection, text
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ADD, MANY = "/api/add-transaction/", "/api/add-transactions/"
 WHOLE = (
     "Expected an integer, or a string of digits: the amount in the smallest unit, without a decimal point."
 )
 KEY = "Incorrect type. Expected the key of a user, an integer or a string of digits."
-
-
-def written(payer: User, /, **more: Any) -> str:
-    """A record as JSON; of a value that is bytes, those bytes as they are."""
-    fields = {"transaction_id": "T1", "user": payer.pk, "amount": 1000, **more}
-    pairs = (
-        f"{json.dumps(name)}: {value.decode() if isinstance(value, bytes) else json.dumps(value)}"
-        for name, value in fields.items()
-    )
-    return f"{{{', '.join(pairs)}}}"
-
-
-def alone(api: APIClient, record: str) -> dict[str, Any]:
-    answer = api.generic("POST", ADD, record, content_type="application/json")
-    assert answer.status_code == 400, answer.content
-    return dict(answer.json())
-
-
-def in_a_batch(api: APIClient, record: str) -> dict[str, Any]:
-    answer = api.generic("POST", MANY, f"[{record}]", content_type="application/json")
-    assert answer.status_code == 200, answer.content
-    return dict(answer.json()["errors"][0]["errors"])
-
-
-def in_lines(api: APIClient, record: str) -> dict[str, Any]:
-    answer = api.generic("POST", MANY, f"\n{record}\n", content_type="application/x-ndjson")
-    assert answer.status_code == 200, answer.content
-    return dict(answer.json()["errors"][0]["errors"])
-
-
-def all_or_none(api: APIClient, record: str) -> dict[str, Any]:
-    answer = api.generic("POST", f"{MANY}?atomic=true", f"[{record}]", content_type="application/json")
-    assert answer.status_code == 400, answer.content
-    return dict(answer.json()["errors"][0]["errors"])
-
-
-Way = Callable[[APIClient, str], dict[str, Any]]
-WAYS = pytest.mark.parametrize("way", [alone, in_a_batch, in_lines, all_or_none])
 
 
 @WAYS
@@ -192,201 +151,6 @@ def test_what_is_told_of_names_is_bounded(api: APIClient, people: list[User]) ->
     assert len(json.dumps(told)) < 400
 
 
-@pytest.mark.parametrize("format", ["multipart", "form"])
-def test_a_form_s_fields_are_known_and_given_once(api: APIClient, people: list[User], format: str) -> None:
-    def post(*pairs: tuple[str, str]) -> tuple[int, Any]:
-        fields = [("transaction_id", "T1"), ("user", str(people[0].pk)), ("amount", "1"), *pairs]
-        if format == "form":
-            body = "&".join(f"{name}={value}" for name, value in fields)
-            answer = api.generic("POST", ADD, body, content_type="application/x-www-form-urlencoded")
-        else:
-            parts = (
-                f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-                for name, value in fields
-            )
-            body = "".join([*parts, "--b--\r\n"])
-            answer = api.generic("POST", ADD, body, content_type="multipart/form-data; boundary=b")
-        return answer.status_code, answer.json()
-
-    assert post(("Status", "FAILED")) == (400, {"Status": ['Unknown field. Did you mean "status"?']})
-    assert post(("amount", "2")) == (400, {"amount": ["Give this once."]})
-    assert post(("amount", "1")) == (400, {"amount": ["Give this once."]})
-    assert post(("status", "x"), ("currency", "EUR"))[1].keys() == {"currency"}
-    assert not connection().exists(QUEUE)
-    # What Django's own forms add says nothing of the transaction.
-    assert post(("csrfmiddlewaretoken", "x"))[0] == 200
-
-
-@pytest.mark.parametrize("format", ["multipart", "form"])
-def test_a_form_that_is_no_utf_8_is_refused(api: APIClient, people: list[User], format: str) -> None:
-    """Read as something else, two ids would become one."""
-
-    def post(body: Any, content_type: str) -> tuple[int, Any]:
-        answer = api.generic("POST", ADD, body, content_type=content_type)
-        return answer.status_code, answer.json()
-
-    if format == "form":
-        for id in (b"T%ff", b"T\xff"):
-            body = b"transaction_id=%s&user=%d&amount=1" % (id, people[0].pk)
-            status, told = post(body, "application/x-www-form-urlencoded")
-            assert (status, "UTF-8" in str(told)) == (400, True)
-    else:
-        fields = {"transaction_id": b"T\xff", "user": b"%d" % people[0].pk, "amount": b"1"}
-        parts = (
-            b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (name.encode(), value)
-            for name, value in fields.items()
-        )
-        told = {"transaction_id": ["This is not UTF-8."]}
-        assert post(b"".join([*parts, b"--b--\r\n"]), "multipart/form-data; boundary=b") == (400, told)
-
-
-def test_a_form_of_a_thousand_fields_is_told_so(api: APIClient) -> None:
-    body = "&".join(f"f{number}=1" for number in range(1001))
-    answer = api.generic("POST", ADD, body, content_type="application/x-www-form-urlencoded")
-    assert (answer.status_code, answer.json()) == (
-        400,
-        {"detail": "There are too many fields or parameters."},
-    )
-
-
-@pytest.mark.parametrize("format", ["multipart", "form"])
-@pytest.mark.parametrize("name", ["transaction_id", "user", "amount", "status", "created_at"])
-def test_a_form_s_empty_field_is_no_field_left_out(
-    api: APIClient, people: list[User], format: str, name: str
-) -> None:
-    """A template whose variable is empty would make a FAILED PENDING, and a date of last week today's."""
-    fields = {"transaction_id": "T1", "user": people[0].pk, "amount": 1, "status": "FAILED", name: ""}
-    said = api.post(ADD, fields, format="json")
-    for pairs in (f"{name}=", name):
-        if format == "form":
-            others = "&".join(f"{key}={value}" for key, value in fields.items() if key != name)
-            answer = api.generic(
-                "POST", ADD, f"{others}&{pairs}", content_type="application/x-www-form-urlencoded"
-            )
-        else:
-            answer = api.post(ADD, fields, format="multipart")
-        assert (answer.status_code, answer.json()) == (400, said.json())
-        assert list(answer.json()) == [name]
-    assert not connection().exists(QUEUE)
-
-
-# --- Moments ----------------------------------------------------------------------------------
-
-
-@WAYS
-@pytest.mark.parametrize(
-    "moment",
-    [
-        "٢٠٢٦-٠١-٣١T١٢:٠٠:٠٠Z",
-        "2026-01-31T12:00:0٠Z",
-        "２０２６-01-31T12:00:00Z",
-        "2026-01-31T12:00:00＋01:00",
-    ],
-)
-def test_a_moment_is_written_in_ascii(api: APIClient, people: list[User], way: Way, moment: str) -> None:
-    told = way(api, written(people[0], created_at=moment))
-    assert list(told) == ["created_at"]
-    assert told["created_at"][0].startswith("Datetime has wrong format.")
-
-
-@WAYS
-@pytest.mark.parametrize(
-    "moment",
-    [
-        "2026-01-01T00:00:00Z\n",
-        "2026-01-01T00:00:00+00:00\n",
-        "\n2026-01-01T00:00:00Z",
-        " 2026-01-01T00:00:00Z",
-        "2026-01-01T00:00:00 Z",
-        "2026-01-01T00:00:00 +00:00",
-        "2026-01-01\n00:00:00Z",
-        "2026-01-01x00:00:00Z",
-        "2026-01-01T00:00:00,5Z",
-        "2026-01-01T00:00:00.Z",
-        "2026-01-01T000000Z",
-        "20260101T000000Z",
-        "20260101T00:00:00Z",
-        "2026-W01-4T00:00:00Z",
-        "2026-1-1T00:00:00Z",
-        "2026-01-01T00Z",
-        "2026-01-01T24:00:00Z",
-        "2026-01-01T00:00:00+0330",
-        "2026-01-01T00:00:00+03",
-        "2026-01-01T00:00:00+00:99",
-        "2026-01-01T00:00:00z",
-    ],
-)
-def test_a_moment_is_written_as_the_refusal_says_and_no_other_way(
-    api: APIClient, people: list[User], way: Way, moment: str
-) -> None:
-    told = way(api, written(people[0], created_at=moment))
-    assert list(told) == ["created_at"]
-    assert told["created_at"] == [
-        "Datetime has wrong format. Use one of these formats instead: "
-        "YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z]."
-    ]
-
-
-@WAYS
-def test_more_digits_of_a_second_than_nine_are_told(api: APIClient, people: list[User], way: Way) -> None:
-    told = way(api, written(people[0], created_at="2026-01-01T00:00:00.1234567890Z"))
-    assert told == {"created_at": ["A second has at most nine digits after its point."]}
-
-
-@pytest.mark.parametrize(
-    "moment",
-    [
-        "2026-01-01T00:00:00Z",
-        "2026-01-01 00:00:00Z",
-        "2026-01-01T00:00Z",
-        "2026-01-01T00:00:00.5Z",
-        "2026-01-01T00:00:00.123456789+03:30",
-        "2026-01-01T00:00:00-11:00",
-        "2026-01-01T00:00:00+03:25:44",
-    ],
-)
-def test_a_moment_is_taken_as_clients_write_it(api: APIClient, people: list[User], moment: str) -> None:
-    body = written(people[0], created_at=moment)
-    for path, posted in ((ADD, body), (MANY, f"[{body}, 5]")):
-        answer = api.generic("POST", path, posted, content_type="application/json")
-        assert (answer.status_code, answer.json().get("invalid", 1)) == (200, 1), answer.content
-    assert decoder.record(body.encode()) is not None
-
-
-@WAYS
-def test_a_clock_that_is_ahead_is_told_by_how_much_and_when_to_send_again(
-    api: APIClient, people: list[User], way: Way
-) -> None:
-    began = datetime.now(UTC)
-    moment = began + timedelta(minutes=6)
-    (told,) = way(api, written(people[0], created_at=moment.isoformat()))["created_at"]
-    passed_s = (datetime.now(UTC) - began).total_seconds()
-    found = re.fullmatch(
-        r"This is (\d+) seconds ahead of the server's clock, and at most 300 are taken: "
-        r"set your clock, or send the same again in (\d+) seconds\.",
-        told,
-    )
-    assert found is not None, told
-    ahead_s, wait_s = map(int, found.groups())
-    assert 359 - passed_s < ahead_s <= 360
-    assert wait_s - (ahead_s - 300) in (0, 1)
-
-
-@WAYS
-def test_a_moment_before_the_earliest_is_told_which_that_is(
-    api: APIClient, people: list[User], way: Way
-) -> None:
-    told = way(api, written(people[0], created_at="1969-12-31T23:59:59.999999Z"))
-    words = "This is before 1970-01-01, and nothing earlier is taken (EARLIEST_CREATED_AT)."
-    assert told == {"created_at": [words]}
-    with override_settings(EARLIEST_CREATED_AT=date(2020, 2, 2)):
-        told = way(api, written(people[0], created_at="2020-02-02T00:59:59+01:00"))
-        assert "before 2020-02-02" in told["created_at"][0]
-        record = written(people[0], created_at="2020-02-02T01:00:00+01:00")
-        answer = api.generic("POST", ADD, record, content_type="application/json")
-        assert answer.status_code == 200
-
-
 # --- Paths ------------------------------------------------------------------------------------
 
 
@@ -470,22 +234,3 @@ def test_a_single_record_is_no_longer_than_one_can_be(api: APIClient, people: li
     assert fits.json() != told
     answer = api.generic("POST", ADD, "".join([*body, " "]), content_type=type)
     assert (answer.status_code, answer.json()) == (400, told)
-
-
-@pytest.mark.parametrize("end", ["", "\r\n", "\r\n--b", "\r\n--b-", "\r\n--b\r\n", "\r\n--bb--\r\n", "--b--"])
-def test_a_multipart_form_that_is_cut_short_is_refused(api: APIClient, people: list[User], end: str) -> None:
-    fields = {"transaction_id": "T1", "user": people[0].pk, "amount": "12"}
-    parts = "\r\n".join(
-        f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}'
-        for name, value in fields.items()
-    )
-    for type in ("multipart/form-data; boundary=b", 'multipart/form-data; boundary="b"; charset=utf-8'):
-        answer = api.generic("POST", ADD, parts + end, content_type=type)
-        assert (answer.status_code, answer.json()) == (
-            400,
-            {"detail": parsers.CUT_SHORT},
-        )
-    assert not connection().exists(QUEUE)
-    for whole in ("\r\n--b--\r\n", "\r\n--b--", "\r\n--b-- \t\r\nepilogue"):
-        answer = api.generic("POST", ADD, parts + whole, content_type="multipart/form-data; boundary=b")
-        assert answer.status_code == 200, answer.content

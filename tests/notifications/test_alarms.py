@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 
+from tests.support.receiving import Receiver
 from transactions import conditions
 from transactions.books import alarms as books_alarms
 from transactions.models import Epoch
@@ -16,7 +17,7 @@ from transactions.queue.keys import QUEUE
 from transactions.stores import redis_connection
 from transactions.storing.flush import flush
 
-from .conftest import Receiver, deliver
+from .conftest import deliver
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

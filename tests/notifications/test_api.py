@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
+from tests.support.receiving import Receiver
 from transactions.access.rights import Right
 from transactions.access.tokens import create
 from transactions.notifications import numbering, outbox
 from transactions.notifications.models import Delivery, Endpoint, MessageType
 
-from .conftest import Receiver, deliver
+from .conftest import deliver
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,12 +8,13 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from tests.support.audit_trail import head, since, told
+from tests.support.receiving import Receiver
 from transactions.access.rights import Right
 from transactions.access.tokens import create
 from transactions.notifications import endpoints, numbering, outbox
 from transactions.notifications.models import Delivery, Endpoint, MessageType, Recipient
 
-from .conftest import Receiver, deliver
+from .conftest import deliver
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,7 +30,11 @@ def test_each_change_of_a_webhook_is_noted() -> None:
     endpoints.switch_on(made.pk)
     endpoints.remove(made.pk)
     assert told(before) == [
-        ("webhook.made", "On-call", {"description": "On-call", "types": ["alert.opened"]}),
+        (
+            "webhook.made",
+            "On-call",
+            {"format": "standard", "description": "On-call", "types": ["alert.opened"]},
+        ),
         ("webhook.changed", "On-call", {"types": {"from": ["alert.opened"], "to": []}, "url": "changed"}),
         ("webhook.changed", "On-call", {"secret": "changed"}),
         ("webhook.changed", "On-call", {"off": {"from": "", "to": "BY_HAND"}}),

@@ -14,6 +14,7 @@ from django.contrib.auth.models import User
 from django.db import connections
 from standardwebhooks.webhooks import WebhookVerificationError
 
+from tests.support.receiving import Receiver
 from tests.support.serving import ROOT, database_url
 from transactions import tasks
 from transactions.metrics import counters
@@ -27,7 +28,7 @@ from transactions.notifications.models import (
     MessageType,
 )
 
-from .conftest import Receiver, deliver, eventually
+from .conftest import deliver, eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

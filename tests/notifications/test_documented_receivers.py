@@ -1,5 +1,6 @@
 """The programs of docs/webhooks.md, as they stand there: receivers take ours alone, the pull misses none."""
 
+import json
 import os
 import re
 import socket
@@ -112,8 +113,11 @@ def test_the_pull_goes_on_where_it_ended(server: str, tmp_path: Path) -> None:
 def test_a_webhook_is_made_by_curl_as_the_page_says(server: str) -> None:
     token, _ = create("maker", rights=frozenset({Right.MANAGE_WEBHOOKS}))
     environment = {"PATH": os.environ["PATH"], "API_URL": server, "API_TOKEN": token}
-    command = program("bash", "curl -sS -X POST")
-    said = subprocess.run(
-        ["bash", "-c", command], env=environment, capture_output=True, text=True, check=True
-    )
-    assert '"secret":"whsec_' in said.stdout
+
+    def answered(beginning: str) -> str:
+        command = ["bash", "-c", program("bash", beginning)]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+    assert '"secret":"whsec_' in answered("curl -sS -X POST")
+    channel = json.loads(answered("# A channel of Slack"))
+    assert (channel["url"], channel["secret"]) == ("https://hooks.slack.com/…", None)

@@ -4,9 +4,10 @@ import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg2
 import pytest
 from django.contrib.auth.models import User
-from django.db import connections, transaction
+from django.db import DatabaseError, connection, connections, transaction
 from rest_framework.test import APIClient
 
 from tests.support.alerts import analyst
@@ -19,6 +20,15 @@ from transactions.notifications.models import Message, MessageType, Numbering
 from transactions.stores.postgres_session import Session
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+MESSAGE = Message._meta.db_table
+# Purpose: nothing can be written into the outbox.
+REFUSE = f"""
+    CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        RAISE EXCEPTION 'nobody is told';
+    END $$;
+    CREATE TRIGGER refuse BEFORE INSERT ON {MESSAGE} FOR EACH STATEMENT EXECUTE FUNCTION refuse();
+"""
 
 
 def hits(*users: int, severity: str = "HIGH", number: int = 1) -> None:
@@ -83,6 +93,24 @@ def test_what_rolls_back_is_not_told() -> None:
     with pytest.raises(RuntimeError):
         fail()
     assert not Message.objects.exists()
+
+
+def test_what_cannot_be_told_does_not_happen(people: list[User]) -> None:
+    """One transaction: a step that is committed and then told would be lost with a worker that is killed."""
+    hits(7)
+    with connection.cursor() as cursor:
+        cursor.execute(REFUSE)
+    try:
+        with pytest.raises(DatabaseError, match="nobody is told"):
+            triage.claim(Alert.objects.get().pk, people[0], 1)
+        with pytest.raises(psycopg2.Error, match="nobody is told"):
+            hits(8)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP TRIGGER refuse ON {MESSAGE}")
+    alert = Alert.objects.get()
+    assert (alert.user, alert.state, alert.version) == (7, "OPEN", 1)
+    assert told() == [("alert.opened", 1)]
 
 
 def test_suppressed_hits_tell_nothing_and_cost_no_statement(people: list[User]) -> None:

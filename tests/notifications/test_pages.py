@@ -8,10 +8,11 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.support.admin_pages import staff
+from tests.support.receiving import Receiver
 from transactions.notifications import endpoints, signing
 from transactions.notifications.models import Delivery, Endpoint, Recipient
 
-from .conftest import Receiver, deliver
+from .conftest import deliver
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

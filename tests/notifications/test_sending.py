@@ -18,10 +18,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.support.receiving import Receiver
 from transactions.notifications import destinations, sending
 from transactions.notifications.destinations import Forbidden
-
-from .conftest import Receiver
 
 PUBLIC = ip_address("93.184.216.34")
 

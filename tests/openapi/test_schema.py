@@ -30,7 +30,8 @@ from transactions.rulebook import parameters as asked
 from transactions.rulebook.backtests import NewBacktest
 from transactions.rules.kinds.registry import read
 from transactions.serializers import RecordSerializer
-from transactions.views import webhooks
+from transactions.webhooks import bodies as webhook_bodies
+from transactions.webhooks import parameters as webhook_parameters
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -98,9 +99,9 @@ def test_fields_and_parameters_are_those_that_are_read(document: Schema) -> None
     assert parameters("/api/alerts/") == set(of_review.AlertParameters().fields)
     assert parameters("/api/snoozes/") == set(of_review.SnoozeParameters().fields)
     assert parameters("/api/rules/lists/{id}/entries/") == set(asked.EntryParameters().fields)
-    assert parameters("/api/events/") == set(webhooks.EventParameters().fields)
-    assert parameters("/api/webhooks/") == set(webhooks.EndpointParameters().fields)
-    assert parameters("/api/webhooks/{id}/deliveries/") == set(webhooks.DeliveryParameters().fields)
+    assert parameters("/api/events/") == set(webhook_parameters.EventParameters().fields)
+    assert parameters("/api/webhooks/") == set(webhook_parameters.EndpointParameters().fields)
+    assert parameters("/api/webhooks/{id}/deliveries/") == set(webhook_parameters.DeliveryParameters().fields)
 
 
 def test_what_may_be_posted_about_rules_is_what_is_read(document: Schema) -> None:
@@ -120,8 +121,8 @@ def test_what_may_be_posted_about_rules_is_what_is_read(document: Schema) -> Non
     assert shapes("/api/alerts/bulk/") == set(Bulk().fields)
     assert shapes("/api/rules/lists/") == set(bodies.NewList().fields)
     assert shapes("/api/rules/lists/{id}/entries/") == set(bodies.NewEntries().fields)
-    assert shapes("/api/webhooks/") == set(webhooks.NewEndpoint().fields)
-    assert shapes("/api/webhooks/{id}/", "patch") == set(webhooks.EndpointChange().fields)
+    assert shapes("/api/webhooks/") == set(webhook_bodies.NewEndpoint().fields)
+    assert shapes("/api/webhooks/{id}/", "patch") == set(webhook_bodies.EndpointChange().fields)
 
 
 def test_limits_are_those_that_are_set() -> None:

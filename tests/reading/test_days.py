@@ -1,5 +1,6 @@
 """Days of time zones: every moment belongs to the day that the zone's own clocks say."""
 
+from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -7,8 +8,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rest_framework.exceptions import ValidationError
 
-from transactions.reading.days import DAY_S, Stretch, moment_text, stretches, zone_names
+from transactions.reading.days import DAY_S, Stretch, moment_text, stretches
+from transactions.reading.parameters import ZoneField
+from transactions.rules.kinds.gaps import Zone
+from transactions.timezones import zone_names
 
 START = datetime.min.replace(tzinfo=UTC)
 END_S = date.max.toordinal() * DAY_S
@@ -111,3 +116,13 @@ def test_it_knows_the_zones_of_the_world_and_not_the_one_of_this_machine() -> No
 def test_moments_outside_the_calendar_are_infinitely_far_for_the_database() -> None:
     assert (moment_text(-1), moment_text(END_S)) == ("-infinity", "infinity")
     assert moment_text(END_S - 1) == "9999-12-31T23:59:59+00:00"
+
+
+@pytest.mark.parametrize(
+    "name", ["UTC", "Asia/Kathmandu", "localtime", "posixrules", "Factory", "europe/london"]
+)
+def test_averages_and_rules_know_the_same_timezones(name: str) -> None:
+    is_known = name in zone_names()
+    for read in (ZoneField().to_internal_value, Zone("the timezone").read):
+        with nullcontext() if is_known else pytest.raises((ValueError, ValidationError)):
+            assert read(name) == name

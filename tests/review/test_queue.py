@@ -51,8 +51,8 @@ def four(people: list[User], ann: Caller) -> list[Alert]:
         ("?rule=2", "grave"),
         ("?disposition=TRUE_POSITIVE", "done"),
         ("?order=due", "late grave mine"),
-        (f"?from={hours(-7).isoformat()}".replace("+", "%2B"), "grave done"),
-        (f"?to={hours(-7).isoformat()}".replace("+", "%2B"), "late mine"),
+        ("?from={then}", "grave done"),
+        ("?to={then}", "late mine"),
         ("?from=2026-01-01&to=2026-01-02", ""),
     ],
 )
@@ -60,7 +60,9 @@ def test_each_filter_lets_through_what_it_says(
     four: list[Alert], ann: Caller, asked: str, wanted: str
 ) -> None:
     names = dict(zip((alert.pk for alert in four), ("mine", "late", "done", "grave"), strict=True))
-    found = ann.get(f"alerts/{asked}")
+    # Not in the name of the test, which is the same in every process that runs some of them.
+    then = hours(-7).isoformat().replace("+", "%2B")
+    found = ann.get(f"alerts/{asked.format(then=then)}")
     assert [names[each["id"]] for each in found["results"]] == wanted.split()
     assert found["next"] is None
 
@@ -95,7 +97,7 @@ def test_pages_follow_each_other_without_a_gap_or_a_double(
         ("assignee=nobody", {"assignee": ["There is no such account."]}),
         ("order=due&closed=true", {"order": ["What is closed is due no more: order by newest."]}),
         ("cursor=abc", {"cursor": ["This is no cursor of this list."]}),
-        ("user=999999", {"user": ['Invalid pk "999999" - object does not exist.']}),
+        ("user=999999", {"user": ['The user "999999" does not exist.']}),
         (
             "from=yesterday",
             {

@@ -84,10 +84,10 @@ def test_pages_of_entries_show_each_once(ann: Caller, watched: int) -> None:
         ({}, {"users": ["This field is required."]}),
         ({"users": []}, {"users": ["Ensure this field has at least 1 elements."]}),
         ({"users": 7}, {"users": ['Expected a list of items but got type "int".']}),
-        ({"users": [999_999]}, {"users": ['Invalid pk "999999" - object does not exist.']}),
+        ({"users": [999_999]}, {"users": ['The user "999999" does not exist.']}),
         (
             {"users": [10**30]},
-            {"users": [f'0: Invalid pk "1{"0" * 29}…" - object does not exist.']},
+            {"users": [f'0: The user "1{"0" * 29}…" does not exist.']},
         ),
         (
             {"users": [1, "x"]},
@@ -200,6 +200,32 @@ def test_the_command_takes_users_from_a_file_all_or_nothing(people: list[User], 
         file.write_text(text)
         assert reason in refused("list-add", "Watched", "--file", str(file)), text
     assert ListEntry.objects.count() == 3
+
+
+def test_the_command_shows_who_is_on_a_list_and_until_when(people: list[User]) -> None:
+    run("list-make", "Watched")
+    assert run("list-show", "Watched") == "Nobody stands on it.\n"
+    watched = UserList.objects.get()
+    begin, until = datetime(2026, 1, 31, 12, tzinfo=UTC), minute_to_come() + timedelta(hours=1)
+    for user, starts, ends, comment in (
+        (people[0], begin, None, "two\nchargebacks"),
+        (people[1], begin, until, ""),
+        (people[2], until, None, ""),
+        (people[2], begin, begin + timedelta(days=1), "ended"),
+    ):
+        entry = {"starts_at": starts, "ends_at": ends, "comment": comment, "made_by": people[1]}
+        ListEntry.objects.create(list=watched, user=user, **entry)
+    first, second, third = run("list-show", "Watched").splitlines()
+    assert first == (f"{people[0].pk} alice: from 2026-01-31 12:00 UTC, by {people[1]}: two\\nchargebacks")
+    assert second.endswith(f"from 2026-01-31 12:00 UTC until {until:%Y-%m-%d %H:%M} UTC, by {people[1]}")
+    assert third.startswith(f"{people[2].pk} {people[2]}: from {until:%Y-%m-%d %H:%M} UTC, by")
+
+
+def test_the_command_tells_which_list_may_be_meant(people: list[User]) -> None:
+    run("list-make", "Watched")
+    for name in ("watched", "Wached"):
+        told = f"There is no list “{name}”; did you mean “Watched”?"
+        assert refused("list-add", name, "1") == refused("list-show", name) == told
 
 
 @pytest.mark.parametrize(

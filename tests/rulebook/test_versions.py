@@ -18,6 +18,7 @@ from tests.support.at_once import ask_all, request
 from tests.support.rules import rule_in_force
 from transactions.access.rights import Right
 from transactions.access.tokens import create
+from transactions.admin_site.rules.sentences import explanation
 from transactions.alerts.models import Alert
 from transactions.openapi.rule_shapes import A_HIT
 from transactions.rulebook import pages
@@ -201,7 +202,7 @@ def test_where_hits_take_too_long_to_count_rules_are_shown_without(
 ) -> None:
     rule = ann.post("", LARGE, 201)["id"]
     monkeypatch.setattr(bounded_queries, "STATEMENT_MS_MAX", 100)
-    monkeypatch.setattr(activity, "COUNT_HITS", "SELECT pg_sleep(30), %s")
+    monkeypatch.setattr(activity, "COUNT_HITS", "SELECT pg_sleep(30), %(versions)s")
     for shown in (ann.get(f"{rule}/"), *ann.get("")["results"]):
         assert (shown["name"], shown["hits_7_days"], shown["hits_30_days"]) == ("Large", None, None)
 
@@ -306,12 +307,13 @@ def test_hits_are_shown_page_by_page_the_latest_first_each_once(
         "status": kept.status,
         "happened_at": None,
         "figures": kept.figures,
+        "explanation": f"{kept.amount}, and the limit is 1",
         "raised_at": None,
         "alert": kept.alert_id,
         "suppressed": None,
     }
     assert len(ann.get(f"{path}?user={people[0].pk}")["results"]) == 3
-    assert ann.get(f"{path}?version=2")["results"] == []
+    assert len(ann.get(f"{path}?version=1")["results"]) == 9
     (rule,) = ann.get("")["results"]
     assert (rule["hits_7_days"], rule["hits_30_days"]) == (9, 9)
     Hit.objects.update(raised_at=datetime.now(UTC) - timedelta(days=8))
@@ -328,6 +330,27 @@ def test_a_hit_is_shown_as_the_schemas_example(ann: Caller, found: Version) -> N
     assert shown["figures"] == {"amount": shown["amount"]}
     figures: Any = A_HIT["figures"]
     assert set(shown["figures"]) == set(figures)
+
+
+def test_a_hit_says_why_in_the_words_of_the_pages(ann: Caller, people: list[User], settings: Any) -> None:
+    settings.FOUR_EYES = False
+    version = rule_in_force("velocity_count", count=2, window="1h")
+    take(*(record(f"T{number}", people[0], 5) for number in (1, 2)))
+    flush()
+    (hit,) = ann.get(f"{version.rule_id}/hits/")["results"]
+    assert hit["explanation"] == explanation(Hit.objects.get()) == "2 transactions within 1 hour"
+
+
+@pytest.mark.parametrize("number", [2, 3, 99])
+def test_hits_of_a_version_that_there_is_not_are_refused_and_of_a_draft_there_are_none(
+    ann: Caller, found: Version, number: int
+) -> None:
+    lifecycle.draft(found.rule, "amount", {"amount": 5})
+    path = f"{found.rule_id}/hits/?version={number}"
+    if number == 2:
+        assert ann.get(path)["results"] == []
+    else:
+        assert ann.get(path, 400) == {"version": ["There is no such version of this rule."]}
 
 
 def test_few_hits_of_a_user_are_found_among_many_of_others(found: Version, people: list[User]) -> None:

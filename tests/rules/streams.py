@@ -104,7 +104,13 @@ def parameters(kind: str, random: Random) -> dict[str, Any]:
         },
         "first_or_dormant": {"days": random.choice((1, 5, 20)), "least": random.choice((0, 10))},
         "pending_too_long": {"minutes": random.choice((1, 600))},
-        "failure_rate": {"factor": 1.5, "percent": random.choice((1, 50)), "days": 7, "least": 1},
+        "failure_rate": {
+            "factor": 1.5,
+            "percent": random.choice((1, 50)),
+            "days": 7,
+            "least": 1,
+            "past_min": random.choice((1, 2, 5)),
+        },
         "silence": {"minutes": random.choice((1, 20, 600))},
     }
     chosen = made[kind]

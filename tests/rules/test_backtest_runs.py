@@ -1,15 +1,8 @@
 """Backtests that somebody asks for: queued, run once, watched, cancelled, taken up again, pruned."""
 
-import os
-import signal
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,44 +10,25 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 
-from tests.support.accepting import record, take
+from tests.rules.asked_for import BEGIN, END, NOON, asked, drafted, state_of
 from tests.support.outages import postgres_away
 from tests.support.rows import row, store
-from tests.support.rules import eventually, instead, rule_in_force
-from tests.support.serving import ROOT, database_url
+from tests.support.rules import rule_in_force
 from transactions import tasks
 from transactions.alerts.models import Alert, AlertState
 from transactions.books.epochs import empty_everything
 from transactions.rules import backtest, backtest_runs, lifecycle
 from transactions.rules.kinds.registry import read
-from transactions.rules.kinds.rows import Amount
-from transactions.rules.models import Backtest, BacktestState, Hit, Rule, Version
+from transactions.rules.models import Backtest, BacktestState, Hit, Version
 from transactions.stores.postgres_session import Session
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
-BEGIN, END = NOON - timedelta(days=2), NOON + timedelta(days=1)
-
-
-def drafted(amount: int = 5, name: str = "Large") -> Version:
-    rule, _ = Rule.objects.get_or_create(name=name)
-    return lifecycle.draft(rule, "amount", {"amount": amount})
-
-
-def asked(version: Version) -> Backtest:
-    return backtest_runs.ask(version.rule, version=version, begin=BEGIN, end=END)
 
 
 def result_of(run: Backtest) -> dict[str, Any]:
     assert run.result is not None
     found: dict[str, Any] = run.result
     return found
-
-
-def state_of(run: Backtest) -> str:
-    run.refresh_from_db()
-    return run.state
 
 
 def test_what_was_asked_for_is_run_and_its_result_kept(people: list[User]) -> None:
@@ -338,79 +312,3 @@ def test_past_alerts_are_recalled_by_their_disposition(people: list[User]) -> No
         {"disposition": "FALSE_POSITIVE", "alerts": 2, "again": 1},
         {"disposition": "TRUE_POSITIVE", "alerts": 2, "again": 1},
     ]
-
-
-# Purpose: a text that takes for ever.
-ENDLESS = """
-    SELECT s.user_id AS id, s.user_id, s.lo AS created_at, 1::bigint AS amount, '{}'::jsonb AS figures
-      FROM scope s CROSS JOIN pg_sleep(600)
-"""
-
-
-def cancel_once_it_runs(run: Backtest) -> None:
-    try:
-        eventually(lambda: state_of(run) == "RUNNING", "it never ran")
-        backtest_runs.cancel(run)
-    finally:
-        connection.close()
-
-
-def test_one_that_is_amid_a_long_slice_ends_when_it_is_cancelled(people: list[User]) -> None:
-    run = asked(drafted())
-    cancelling = threading.Thread(target=cancel_once_it_runs, args=[run])
-    began = time.monotonic()
-    with instead(Amount, ENDLESS):
-        cancelling.start()
-        taken = backtest_runs.run_next()
-    cancelling.join()
-    assert taken is not None
-    assert (taken.state, taken.error) == ("CANCELLED", "")
-    assert time.monotonic() - began < 60
-
-
-def test_one_that_is_amid_a_long_slice_is_given_back_when_the_worker_stops(people: list[User]) -> None:
-    run = asked(drafted())
-    began = time.monotonic()
-    with instead(Amount, ENDLESS):
-        backtest_runs.run_next(stopping=lambda: time.monotonic() > began + 1)
-    assert (state_of(run), run.attempts) == ("QUEUED", 0)
-
-
-@contextmanager
-def worker() -> Iterator[subprocess.Popen[bytes]]:
-    """A worker of backtests, which pauses after its first slice while more than a record waits."""
-    command = ["celery", "-q", "-A", "transaction_monitoring", "worker", "-Q", "backtests", "--pool", "solo"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", *command, "--without-gossip", "--without-mingle"],
-        cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": database_url(), "FLUSH_CHUNK_RECORDS": "1"},
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-@pytest.mark.slow
-def test_a_worker_that_is_killed_leaves_it_to_the_next_and_one_that_is_stopped_gives_it_back(
-    people: list[User],
-) -> None:
-    take(record("T1", people[0], 7), record("T2", people[0], 8))
-    User.objects.bulk_create(User(username=f"user {n}") for n in range(backtest.SLICE_USERS))
-    run = asked(drafted())
-    backtest_runs.send_tick()
-    with worker() as killed:
-        eventually(lambda: state_of(run) == "RUNNING", "it never ran")
-        killed.send_signal(signal.SIGKILL)
-        killed.wait()
-        eventually(backtest_runs.look_after, "nobody took it back")
-    assert (state_of(run), run.attempts) == ("QUEUED", 1)
-    backtest_runs.send_tick()
-    with worker() as stopped:
-        eventually(lambda: state_of(run) == "RUNNING", "it never ran again")
-        stopped.send_signal(signal.SIGTERM)
-        assert stopped.wait(30) == 0
-    assert (state_of(run), run.attempts) == ("QUEUED", 1)
-    assert backtest_runs.run_next() == run
-    assert state_of(run) == "DONE"

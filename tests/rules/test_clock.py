@@ -8,10 +8,12 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from tests.support.accepting import push, queued
+from tests.support.rows import row, store
 from tests.support.rules import instead, rule_in_force
 from transactions.queue.records import stamp
 from transactions.rules import clock
 from transactions.rules.kinds.clock import PendingTooLong
+from transactions.rules.kinds.registry import read
 from transactions.rules.locks import RULES_LOCK
 from transactions.rules.models import ClockCursor, Hit
 from transactions.stores.postgres_session import Session
@@ -42,6 +44,30 @@ def test_what_is_pending_is_found_at_the_ends_of_steps_too(
     for _ in range(4):
         flush()
     assert raised() == ids
+
+
+@pytest.mark.parametrize(("before", "hits"), [(0, 0), (19, 0), (20, 1)])
+def test_more_failures_than_usual_are_none_where_little_is_known_of_what_is_usual(
+    people: list[User], before: int, hits: int
+) -> None:
+    lately = datetime.now(UTC).replace(minute=5, second=0, microsecond=0) - timedelta(hours=3)
+    store(*(row(people[0], lately - timedelta(days=1)) for _ in range(before)))
+    store(*(row(people[0], lately, status="FAILED") for _ in range(20)))
+    begin = lately - timedelta(minutes=5)
+    rule_in_force("failure_rate", factor=3, percent=20, past_min=20, begin=begin)
+    flush()
+    assert Hit.objects.count() == hits
+
+
+def test_a_version_that_says_nothing_of_what_was_before_judges_as_it_always_did(people: list[User]) -> None:
+    said: dict[str, Any] = {"factor": 3, "percent": 20}
+    assert read("failure_rate", said).sentence() == read("failure_rate", {**said, "past_min": 1}).sentence()
+    lately = datetime.now(UTC).replace(minute=5, second=0, microsecond=0) - timedelta(hours=3)
+    store(row(people[0], lately - timedelta(days=1)))
+    store(*(row(people[0], lately, status="FAILED") for _ in range(20)))
+    rule_in_force("failure_rate", **said, begin=lately - timedelta(minutes=5))
+    flush()
+    assert Hit.objects.get().figures["count_before"] == 1
 
 
 def test_a_rule_that_fails_is_tried_less_and_less_often_and_misses_nothing(

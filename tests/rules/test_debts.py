@@ -18,8 +18,10 @@ from tests.support.rules import instead, pay_debt, rule_in_force
 from transactions.alerts.models import Alert, AlertState
 from transactions.audit.actions import Action
 from transactions.audit.models import Entry
+from transactions.books import epochs
 from transactions.models import Transaction
 from transactions.rules import debts, evaluation, lifecycle
+from transactions.rules.kinds.registry import KINDS
 from transactions.rules.kinds.rows import Amount
 from transactions.rules.kinds.windowed import VelocityCount
 from transactions.rules.locks import RULES_LOCK
@@ -285,6 +287,26 @@ def test_what_can_never_be_paid_is_given_up_and_what_comes_late_too(
     assert json.loads(entry.details)["records"] == 1
     with pytest.raises(CommandError, match="owes nothing"):
         call_command("rules", "give-up", "Bad", "--reason", "again")
+
+
+@pytest.mark.parametrize("kind", ["amount", "silence"])
+def test_what_was_given_up_stays_so_when_everything_is_deleted(people: list[User], kind: str) -> None:
+    said: dict[str, dict[str, Any]] = {"amount": {"amount": 5}, "silence": {"minutes": 1}}
+    version = rule_in_force(kind, **said[kind])
+    now = datetime.now(UTC)
+    with instead(KINDS[kind], "SELECT 1 / 0"):
+        take(record("T1", people[0], 7, created_at=now - timedelta(minutes=3)))
+        flush()
+        lifecycle.retire(version)
+        lifecycle.give_up(version, "it divides by zero")
+    epochs.empty_everything()
+    take(record("T2", people[0], 7, created_at=now - timedelta(minutes=3)))
+    flush()
+    assert not Hit.objects.exists()
+    version.refresh_from_db()
+    assert version.given_up_at is not None
+    with pytest.raises(lifecycle.StepRefused, match="owes nothing"):
+        lifecycle.give_up(version, "again")
 
 
 def full_minute(moment: datetime, minutes: int) -> datetime:

@@ -177,8 +177,10 @@ def test_more_failures_than_usual_are_hit_as_the_page_says(people: list[User]) -
 
     before = [each for day in range(1, 8) for each in quarter(day, 50, 3)]
     store(*before, *quarter(0, 50, 15))
-    (hit,) = found("failure_rate", {"factor": 3, "percent": 20, "days": 7, "least": 20})
+    said = {"factor": 3, "percent": 20, "days": 7, "least": 20}
+    (hit,) = found("failure_rate", {**said, "past_min": 350})
     assert hit.moment == at("10:00")
+    assert found("failure_rate", {**said, "past_min": 351}) == []
 
 
 def test_a_silence_is_hit_as_the_page_says(people: list[User]) -> None:

@@ -20,7 +20,7 @@ from tests.support.outages import postgres_away
 from tests.support.rows import row, store
 from tests.support.rules import eventually, pay_debt
 from transactions.access.rights import Right, grant
-from transactions.rules import backtest_result, backtest_runs
+from transactions.rules import activity, backtest_result, backtest_runs
 from transactions.rules.models import Backtest, Rule, Version, VersionState
 from transactions.storing.flush import flush
 
@@ -321,3 +321,16 @@ def test_the_list_tells_what_each_rule_found(people: list[User], tmp_path: Path)
     first, second = run("list").splitlines()
     assert first.endswith("The amount is at least 5. Raised in 7 days: 5. Open alerts: 2.")
     assert second.endswith("The amount is at least 50.")
+
+
+def test_the_list_counts_as_far_as_the_pages_do(
+    people: list[User], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activity, "COUNTED_MAX", 3)
+    run("import", written(tmp_path / "rules.json", 5))
+    run("activate", "Rule 1", "--since", "2026-01-31T12:00Z")
+    take(*(record(f"T{n}", people[0], n) for n in range(1, 10)))
+    flush()
+    pay_debt()
+
+    assert run("list").endswith("Raised in 7 days: 3 or more. Open alerts: 1.\n")

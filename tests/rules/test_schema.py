@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from transactions.rules import documents
+from transactions.rules import texts
 from transactions.rules.kinds.gaps import (
     NAME_MAX,
     Choice,
@@ -127,7 +127,7 @@ def said_by(check: Any, text: str) -> bool:
 @example("Large\n")
 @example("x" * (NAME_MAX + 1))
 def test_names_are_the_same_to_both(name: str) -> None:
-    assert schema_takes(NAME, name) == said_by(documents.checked_name, name)
+    assert schema_takes(NAME, name) == said_by(texts.checked_name, name)
 
 
 @given(st.text(CHARACTERS, max_size=9))
@@ -135,4 +135,4 @@ def test_names_are_the_same_to_both(name: str) -> None:
 @example("\0")
 @example("x" * (DESCRIPTION_MAX + 1))
 def test_descriptions_are_the_same_to_both(description: str) -> None:
-    assert schema_takes(DESCRIPTION, description) == said_by(documents.checked_description, description)
+    assert schema_takes(DESCRIPTION, description) == said_by(texts.checked_description, description)

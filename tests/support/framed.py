@@ -30,13 +30,14 @@ class Dashboard:
         self.acknowledges = True
 
     @classmethod
-    async def connect(cls, query: str = "frames=1") -> "Dashboard":
+    async def connect(cls, query: str = "frames=1", **headers: str) -> "Dashboard":
         communicator: Any = ApplicationCommunicator
+        named = {"Host": "testserver", **headers}
         scope = {
             "type": "websocket",
             "path": PATH,
             "query_string": query.encode(),
-            "headers": [(b"host", b"testserver")],
+            "headers": [(name.lower().encode(), value.encode()) for name, value in named.items()],
         }
         socket = communicator(websocket_application, scope)
         await socket.send_input({"type": "websocket.connect"})
@@ -49,8 +50,10 @@ class Dashboard:
         return told
 
     async def frame(self, kind: str) -> Frame:
-        """The next frame, which is of that type."""
+        """The next frame, which is of that type; those of alerts come beside all others, at any time."""
         frame: Frame = json.loads((await self.message())["text"])
+        while frame["type"] == "alert" != kind:
+            frame = json.loads((await self.message())["text"])
         assert frame["type"] == kind, frame
         if kind == "run" and self.acknowledges:
             await self.say(json.dumps({"ack": frame["last"]}))

@@ -191,7 +191,7 @@ def judge_rates(
             and (kind.filter.hours is None or in_hours(start, kind.filter.hours, kind.filter.zone))
             and number >= kind.least
             and 100 * failed >= kind.percent * number
-            and number_before > 0
+            and number_before >= kind.past_min
             and failed * number_before >= Fraction(kind.factor) * failed_before * number
         )
         if fires:

@@ -5,6 +5,7 @@ import http.server
 import os
 import re
 import secrets
+import shutil
 import socket
 import ssl
 import subprocess
@@ -16,10 +17,21 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import pytest
 
 from tests.support.containers import command, health_check, service
 from tests.support.serving import ROOT
 
+# The marks of tests of it.
+NEEDS_NGINX = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not all(map(shutil.which, ("nginx", "openssl", "envsubst", "curl"))),
+        reason="nginx, openssl, envsubst or curl is not installed: apt-get install nginx-light gettext-base",
+    ),
+]
+# The bytes that a body may have in these.
+LIMIT = 100_000
 TEMPLATE = ROOT / "deploy" / "nginx" / "nginx.conf.template"
 SELF_SIGNED = (
     "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"

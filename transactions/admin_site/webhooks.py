@@ -1,9 +1,9 @@
 """The admin site's pages of webhooks and of who is told by mail."""
 
 from collections.abc import Callable
-from typing import Any
+from datetime import timedelta
+from typing import Any, NamedTuple
 
-from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
@@ -12,44 +12,33 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path
+from django.utils import timezone
+from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
+from .. import names
 from ..access.rights import Right, rights_of
-from ..notifications import endpoints, signing
-from ..notifications.models import TYPES, Delivery, Endpoint, Recipient
+from ..notifications import delivery, endpoints, numbering, signing, wording
+from ..notifications.models import (
+    TYPES,
+    Attempt,
+    Delivery,
+    DeliveryState,
+    Endpoint,
+    MessageType,
+    Recipient,
+)
 from .lists import BoundedAdmin, is_key
+from .webhook_forms import NewEndpointForm, change_form
 
 # Deliveries that the page of an endpoint shows; the API has them all.
 SHOWN_MAX = 50
+# Attempts of one that the page shows; those that are about to be made, in seconds: it looks again by itself.
+ATTEMPTS_SHOWN_MAX, SOON = 3, timedelta(seconds=10)
+# What the list shows of a name, a URL, and types of messages.
+NAME_CHARACTERS_MAX, URL_CHARACTERS_MAX, TYPES_SHOWN_MAX = 28, 38, 2
 COLOURS = {"On": "success", "Fails": "warning", "Off": "danger"}
-
-
-class EndpointForm(forms.Form):
-    """Where messages go, and which."""
-
-    url = forms.CharField(label="URL", max_length=2_000, help_text="As in https://example.org/webhooks.")
-    description = forms.CharField(max_length=2_000, required=False, help_text="What it is, or whose.")
-    types = forms.MultipleChoiceField(
-        choices=[(each, each) for each in TYPES],
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-        label="Messages",
-        help_text="None means all.",
-    )
-
-    def clean_url(self) -> str:
-        return _checked(endpoints.checked_url, self.cleaned_data["url"])
-
-    def clean_description(self) -> str:
-        return _checked(endpoints.checked_text, self.cleaned_data["description"])
-
-
-def _checked(check: Callable[[Any], str], text: str) -> str:
-    try:
-        return check(text)
-    except ValueError as error:
-        raise forms.ValidationError(str(error)) from None
 
 
 def _may(request: HttpRequest) -> bool:
@@ -63,7 +52,7 @@ def _demand(request: HttpRequest) -> None:
 
 @admin.register(Endpoint)
 class EndpointAdmin(BoundedAdmin[Endpoint]):
-    list_display = ("shown", "url", "state", "types_shown", "failing_since", "made_at")
+    list_display = ("shown", "where", "format", "types_shown", "state", "failing_since")
     ordering = ("id",)
     search_fields = ("url", "description")
     change_list_template = "admin/webhooks/endpoint_list.html"
@@ -77,7 +66,11 @@ class EndpointAdmin(BoundedAdmin[Endpoint]):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        more = {"title": "Webhooks", "no_key": not settings.WEBHOOK_SECRET_KEYS}
+        more = {
+            "title": "Webhooks",
+            "no_key": not settings.WEBHOOK_SECRET_KEYS,
+            "no_webhooks": not Endpoint.objects.exists(),
+        }
         return super().changelist_view(request, {**(extra_context or {}), **more})
 
     def change_view(
@@ -95,7 +88,7 @@ class EndpointAdmin(BoundedAdmin[Endpoint]):
             path("new/", wrap(new), name="notifications_endpoint_new"),
             path("<int:key>/steps/<slug:step>/", wrap(take), name="notifications_endpoint_step"),
             path(
-                "<int:key>/deliveries/<int:delivery>/send-again/",
+                "<int:key>/deliveries/<int:sent>/send-again/",
                 wrap(send_again),
                 name="notifications_endpoint_send_again",
             ),
@@ -104,7 +97,12 @@ class EndpointAdmin(BoundedAdmin[Endpoint]):
 
     @admin.display(description="webhook")
     def shown(self, endpoint: Endpoint) -> str:
-        return endpoint.called
+        return names.shortened(endpoint.called, NAME_CHARACTERS_MAX)
+
+    @admin.display(description="URL")
+    def where(self, endpoint: Endpoint) -> str:
+        shown = names.shortened(endpoint.url, URL_CHARACTERS_MAX)
+        return format_html('<span title="{}">{}</span>', endpoint.url, shown)
 
     @display(description="state", label=COLOURS)  # type: ignore[untyped-decorator]
     def state(self, endpoint: Endpoint) -> str:
@@ -112,13 +110,41 @@ class EndpointAdmin(BoundedAdmin[Endpoint]):
 
     @admin.display(description="messages")
     def types_shown(self, endpoint: Endpoint) -> str:
-        return ", ".join(endpoint.types) or "all"
+        if len(endpoint.types) > TYPES_SHOWN_MAX:
+            return f"{len(endpoint.types)} of {len(TYPES)} types"
+        return ", ".join(MessageType(each).label for each in endpoint.types) or "All"
 
 
 def _state(endpoint: Endpoint) -> str:
     if endpoint.off:
         return "Off"
     return "Fails" if endpoint.failures else "On"
+
+
+class ShownDelivery(NamedTuple):
+    """A message of the log: what it says, what became of it, its latest attempts, and how many more."""
+
+    delivery: Delivery
+    title: str
+    attempts: list[Attempt]
+    left_out: int
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is about to be sent."""
+        waits = self.delivery.state == DeliveryState.WAITING
+        return waits and self.delivery.due_at <= timezone.now() + SOON
+
+
+def _log(endpoint: Endpoint) -> list[ShownDelivery]:
+    """What was sent to it lately, the newest first."""
+    deliveries = Delivery.objects.filter(endpoint=endpoint).select_related("message").prefetch_related("log")
+    found = []
+    for each in deliveries.order_by("-id")[:SHOWN_MAX]:
+        attempts = sorted(each.log.all(), key=lambda attempt: -attempt.pk)
+        latest = attempts[:ATTEMPTS_SHOWN_MAX]
+        found.append(ShownDelivery(each, wording.title(each.message), latest, len(attempts) - len(latest)))
+    return found
 
 
 def _found(key: str | int) -> Endpoint:
@@ -134,7 +160,7 @@ def _secret_shown(request: HttpRequest, endpoint: Endpoint, secret: str) -> Http
     """The page with a secret, this once: it goes to nobody's session, history or log."""
     context = {
         **admin.site.each_context(request),
-        "title": f"The secret of {endpoint}",
+        "title": f"The secret of {endpoint.called}",
         "endpoint": endpoint,
         "secret": secret,
     }
@@ -146,14 +172,17 @@ def _secret_shown(request: HttpRequest, endpoint: Endpoint, secret: str) -> Http
 def new(request: HttpRequest) -> HttpResponse:
     """An endpoint that there is not yet."""
     _demand(request)
-    form = EndpointForm(request.POST if request.method == "POST" else None)
+    form = NewEndpointForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             made, secret = endpoints.add(**form.cleaned_data, by=request.user)
         except (signing.NoKey, endpoints.EndpointRefused) as error:
             form.add_error(None, str(error))
         else:
-            return _secret_shown(request, made, secret)
+            if secret:
+                return _secret_shown(request, made, secret)
+            messages.success(request, "It is made. A test message shows whether it works.")
+            return redirect("admin:notifications_endpoint_change", made.pk)
     context = {**admin.site.each_context(request), "title": "A new webhook", "form": form}
     return TemplateResponse(request, "admin/webhooks/new.html", context)
 
@@ -162,21 +191,29 @@ def show(request: HttpRequest, key: str) -> HttpResponse:
     """An endpoint, a form to change it, and what was sent to it lately."""
     _demand(request)
     endpoint = _found(key)
-    known = {"url": endpoint.url, "description": endpoint.description, "types": endpoint.types}
-    form = EndpointForm(request.POST if request.method == "POST" else None, initial=known)
+    form = change_form(endpoint, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
-        endpoints.change(endpoint.pk, **form.cleaned_data)
-        messages.success(request, "It is changed.")
-        return redirect("admin:notifications_endpoint_change", endpoint.pk)
-    deliveries = Delivery.objects.filter(endpoint=endpoint).select_related("message").prefetch_related("log")
-    rows = list(deliveries.order_by("-id")[:SHOWN_MAX])
+        said = {name: value for name, value in form.cleaned_data.items() if name != "url" or value}
+        try:
+            endpoints.change(endpoint.pk, **said)
+        except signing.NoKey as error:
+            form.add_error("url", str(error))
+        else:
+            messages.success(request, "It is changed.")
+            return redirect("admin:notifications_endpoint_change", endpoint.pk)
+    log = _log(endpoint)
+    failed = (attempt.error for each in log for attempt in each.attempts if attempt.error)
     context = {
         **admin.site.each_context(request),
-        "title": str(endpoint),
+        "title": endpoint.called,
         "endpoint": endpoint,
         "state": _state(endpoint),
         "form": form,
-        "deliveries": [(each, sorted(each.log.all(), key=lambda attempt: -attempt.pk)) for each in rows],
+        "log": log,
+        "waits": not endpoint.off and any(each.is_due for each in log),
+        "last_error": next(failed, ""),
+        "failing_days_max": delivery.FAILING_DAYS_MAX,
+        "kept_days": numbering.KEPT_DAYS,
         "shown_max": SHOWN_MAX,
     }
     return TemplateResponse(request, "admin/webhooks/endpoint.html", context)
@@ -195,7 +232,7 @@ def take(request: HttpRequest, key: int, step: str) -> HttpResponse:
     if step == "rotate":
         try:
             return _secret_shown(request, *endpoints.rotate(key))
-        except signing.NoKey as error:
+        except (signing.NoKey, endpoints.EndpointRefused) as error:
             messages.error(request, str(error))
     elif step == "remove":
         endpoints.remove(key)
@@ -214,11 +251,11 @@ def take(request: HttpRequest, key: int, step: str) -> HttpResponse:
 
 
 @require_POST
-def send_again(request: HttpRequest, key: int, delivery: int) -> HttpResponse:
+def send_again(request: HttpRequest, key: int, sent: int) -> HttpResponse:
     """A message, once more."""
     _demand(request)
     try:
-        endpoints.send_again(_found(key).pk, delivery)
+        endpoints.send_again(_found(key).pk, sent)
         messages.success(request, "The message is on its way again.")
     except endpoints.EndpointRefused as error:
         messages.error(request, str(error))
@@ -233,6 +270,7 @@ class RecipientAdmin(BoundedAdmin[Recipient]):
     ordering = ("address", "id")
     search_fields = ("address",)
     fields = ("address", "least", "system")
+    change_list_template = "admin/webhooks/recipient_list.html"
 
     def has_view_permission(self, request: HttpRequest, obj: Recipient | None = None) -> bool:
         return _may(request)
@@ -254,4 +292,5 @@ class RecipientAdmin(BoundedAdmin[Recipient]):
     ) -> HttpResponse:
         if not settings.EMAIL_ENABLED:
             messages.warning(request, "No mail is sent: EMAIL_URL is not set.")
-        return super().changelist_view(request, {**(extra_context or {}), "title": "Told by mail"})
+        more = {"title": "Told by mail", "nobody": not Recipient.objects.exists()}
+        return super().changelist_view(request, {**(extra_context or {}), **more})

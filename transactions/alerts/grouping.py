@@ -49,7 +49,7 @@ SELECT_KNOWN_OF_ALL = _select_known('{}."user" IS NULL')
 PAIR = "(%s::bigint, %s::bigint)"
 # Purpose: hits that join, or would have.
 COUNT_JOINED = f"""
-    UPDATE {ALERT} a SET hits = a.hits + p.hits, touched_at = now()
+    UPDATE {ALERT} a SET hits = a.hits + p.hits, touched_at = statement_timestamp()
       FROM (VALUES %s) AS p (id, hits) WHERE a.id = p.id
 """
 COUNT_QUIET = f"""
@@ -65,7 +65,7 @@ OPEN = f"""
            statement_timestamp() + interval '1 hour' * CASE severity {_DUE} END
       FROM (VALUES %s) AS p (rule, rule_name, severity, "user", hits)
         ON CONFLICT (rule, "user") WHERE NOT (state = 'CLOSED') DO UPDATE
-       SET hits = kept.hits + excluded.hits, touched_at = now()
+       SET hits = kept.hits + excluded.hits, touched_at = statement_timestamp()
     RETURNING rule, "user", id, xmax = 0
 """
 

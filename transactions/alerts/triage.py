@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from ..audit.actions import Action
 from ..audit.entries import note as note_in_trail
-from . import telling
+from . import announcing, telling
 from .models import Alert, AlertEvent, AlertState, Disposition, Snooze, Step
 
 REASON_CHARACTERS_MAX = 1000
@@ -197,6 +197,7 @@ def _step(alert: int, by: User, seen: int, step: Step, text: str = "") -> Iterat
             closed = held.state == AlertState.CLOSED != before["state"]
             with connection.cursor() as cursor:
                 telling.tell_change(cursor, held.pk, closed=closed)
+            transaction.on_commit(announcing.changed)
     except IntegrityError as error:
         # The hits of a closed alert have opened another one meanwhile.
         if "alert_open_once" not in str(error):

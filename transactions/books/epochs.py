@@ -16,6 +16,7 @@ In each case these books are closed with an alarm, and new ones are opened for w
 import logging
 import uuid
 
+from ..alerts import announcing
 from ..audit.actions import Action
 from ..audit.entries import note
 from ..queue.keys import BATCH, BATCH_INDEX, BOOKS, FEED, INDEX, QUEUE
@@ -194,11 +195,12 @@ def empty_everything() -> None:
 
 def _finish_emptying(session: Session, epoch: str) -> None:
     with session.transaction() as cursor:
-        rules.end_backtests(cursor)
+        rules.end_snapshots(cursor)
         cursor.execute(EMPTY)
         rules.empty(cursor)
         cursor.execute(COUNT_REMOVALS)
         cursor.execute(CLOSE)
         cursor.execute(ABANDON)
         cursor.execute(f"{OPEN} ON CONFLICT (id) DO NOTHING", (epoch, ""))
+    announcing.changed()
     connection().hdel(BOOKS, "emptying")

@@ -17,8 +17,8 @@ ROUND_S = 900
 OUTAGES_S = ((20, 50), (1_800, 2_400))
 HOUR_S = 3_600
 OUTAGE_FAILED_SHARE = 0.6
-# Of each of so many days before, a few transactions, so that there is a usual share of failures.
-PAST_DAYS = 7
+# Of each of so many days before, so many transactions, so that there is a usual share of failures.
+PAST_DAYS, PAST_A_DAY = 7, 3
 
 Posted = dict[str, str | int]
 
@@ -102,7 +102,7 @@ def never_settled(chance: random.Random) -> Iterator[Played]:
 def days_before(chance: random.Random) -> Iterator[Played]:
     """What an outage is held against: the quarter of an hour under way, and the next, days ago."""
     for days in range(1, PAST_DAYS + 1):
-        for minutes in (0, 15):
+        for minutes in (0, 15) * PAST_A_DAY:
             before = timedelta(days=days) - timedelta(minutes=minutes)
             yield Played(1, chance.randrange(1_000, 5_000), before=before)
 

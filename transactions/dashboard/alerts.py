@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from ..alerts.models import Alert
 from ..review import explanation, queue
+from ..stores import bounded_queries
 from .cached import Kept
 from .figures import THROUGHPUT_MINUTES
-from .poll_pace import PollPace
 
 # The newest that are shown, and for how many seconds the answer is kept at least.
 NEWEST = 5
@@ -20,6 +20,12 @@ KEPT_S = 2.0
 # Those that are marked on the chart of minutes: of so long, the newest so many.
 MARKED_FOR = timedelta(minutes=THROUGHPUT_MINUTES)
 MARKED_MAX = 200
+# Seconds until a page asks again, for what no frame of the websocket has told it: with what a browser adds,
+# and for how long the answer is kept, less than a minute.
+AGAIN_S = 50.0
+
+# Purpose: up to when the statements that follow tell everything, by one clock for all processes.
+SELECT_AS_OF = "SELECT clock_timestamp()"
 
 
 class SharedAlerts:
@@ -27,11 +33,14 @@ class SharedAlerts:
 
     def __init__(self) -> None:
         self._kept = Kept(_ask, KEPT_S)
-        self._pace = PollPace()
 
     def told(self) -> dict[str, Any]:
-        """Raises django.db.Error."""
-        return {**self._kept.get(), "again_seconds": self._pace.again_s()}
+        """For a poll. Raises django.db.Error."""
+        return {**self._kept.get(), "again_seconds": AGAIN_S}
+
+    def anew(self) -> dict[str, Any]:
+        """For a frame: no older than the call. Raises django.db.Error."""
+        return self._kept.renew()
 
     def forget(self) -> None:
         """Forgets the kept answer, for a test that begins."""
@@ -39,12 +48,14 @@ class SharedAlerts:
 
 
 def _ask() -> dict[str, Any]:
+    ((as_of,),) = bounded_queries.query(SELECT_AS_OF, {})
     nobody = AnonymousUser()
     counts = queue.counts(nobody)
     newest, _ = queue.rows_of_page({"closed": False, "order": "newest", "limit": NEWEST}, nobody)
     figures = explanation.figures_of(alert.pk for alert in newest)
     users = get_user_model()._default_manager.in_bulk([alert.user for alert in newest if alert.user])
     return {
+        "as_of": as_of,
         "open": counts["not_closed"],
         "overdue": counts["overdue"],
         "by_severity": counts["by_severity"],
@@ -57,7 +68,9 @@ def _ask() -> dict[str, Any]:
         "newest": [
             {
                 "id": alert.pk,
+                "state": alert.state,
                 "severity": alert.severity,
+                "hits": alert.hits,
                 "rule": alert.rule_name,
                 "figures": figures.get(alert.pk, ""),
                 "user": users[alert.user].get_username() if alert.user in users else None,

@@ -32,14 +32,22 @@ class Kept(Generic[Value]):
             assert kept is not None
             return kept[0]
         try:
-            began = monotonic()
-            if self._kept is None or began >= self._kept[1]:
-                answer = self._ask()
-                now = monotonic()
-                self._kept = answer, now + max(self._least_s, TIMES_ITS_COST * (now - began))
-            return self._kept[0]
+            kept = self._kept
+            return kept[0] if kept is not None and monotonic() < kept[1] else self._ask_now()
         finally:
             self._lock.release()
+
+    def renew(self) -> Value:
+        """Asks whatever is kept: the answer, kept from now on, is no older than the call."""
+        with self._lock:
+            return self._ask_now()
+
+    def _ask_now(self) -> Value:
+        began = monotonic()
+        answer = self._ask()
+        now = monotonic()
+        self._kept = answer, now + max(self._least_s, TIMES_ITS_COST * (now - began))
+        return answer
 
     def forget(self) -> None:
         """Whoever comes next asks."""

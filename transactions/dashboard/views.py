@@ -18,9 +18,9 @@ from ..access.plain_views import View, readers_only
 from ..access.rights import Right, rights_of
 from ..live.start import start
 from ..reading.averages import TooManyQuestions
-from ..reading.days import zone_names
 from ..reading.parameters import Parameters
 from ..reading.story import StoryParameters, story
+from ..timezones import zone_names
 from .alerts import shared_alerts
 from .averages import RangeParameters, beside_days_before
 from .figures import TILES

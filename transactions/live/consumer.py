@@ -17,6 +17,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 from redis.exceptions import RedisError
 
+from ..access.rights import NONE, Right, Rights
 from ..access.turns import Busy
 from .close_codes import (
     CREDENTIALS_ENDED,
@@ -27,7 +28,7 @@ from .close_codes import (
     UNREADABLE_QUERY,
 )
 from .hub import Hub, hub_here
-from .looks import may_watch_now
+from .looks import rights_now
 from .pace import Pace
 from .readers import FramedReader, PlainReader
 from .subscription import UnreadableQuery, subscription_of
@@ -120,13 +121,13 @@ class TransactionStream(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def connect(self) -> None:
         try:
-            admitted = await may_watch_now(self.scope)
+            rights = await rights_now(self.scope)
         except Busy:
-            admitted = False
+            rights = NONE
         except DatabaseError as error:
             log.warning("A websocket's credentials cannot be checked (%s)", type(error).__name__)
-            admitted = False
-        if not admitted:
+            rights = NONE
+        if Right.READ not in rights:
             await self.end(CREDENTIALS_ENDED)
             return
         try:
@@ -140,6 +141,7 @@ class TransactionStream(AsyncWebsocketConsumer):  # type: ignore[misc]
             self._reader = FramedReader(self.tell, self.end, subscription)
         else:
             self._reader = PlainReader(self.tell, self.end)
+        self._heed(rights)
         self._hub = hub_here()
         # Before the client learns that it is connected: it sees everything that is accepted after that.
         await self._hub.join(self._reader)
@@ -148,6 +150,11 @@ class TransactionStream(AsyncWebsocketConsumer):  # type: ignore[misc]
         await self._reader.hello(self._hub)
         self._reader.ready = not self._ended
         self._watch = asyncio.create_task(self._look_again())
+
+    def _heed(self, rights: Rights) -> None:
+        """From now on who has this right, and nobody else, is sent frames of alerts."""
+        if isinstance(self._reader, FramedReader):
+            self._reader.sees_alerts = Right.VIEW_ALERTS in rights
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         size = len(bytes_data or b"") if text_data is None else len(text_data.encode())
@@ -175,14 +182,18 @@ class TransactionStream(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.close(code)
 
     async def _look_again(self) -> None:
-        """Closes the connection once its client may no longer watch; asks now and then."""
+        """Closes the connection once its client may no longer watch, and shows no alerts once it may not see
+        those; asks now and then.
+        """
         while not self._ended:
             # Not all at one moment: after a restart everybody has connected at once.
             await asyncio.sleep(LOOK_AGAIN_S * random.uniform(0.5, 1.0))
             try:
-                if not await may_watch_now(self.scope):
+                rights = await rights_now(self.scope)
+                if Right.READ not in rights:
                     await self.end(CREDENTIALS_ENDED)
                     return
+                self._heed(rights)
             except (DatabaseError, Busy) as error:
                 # While nobody can tell, a client that was let in stays.
                 log.warning("A dashboard could not be looked at again (%s)", type(error).__name__)

@@ -13,15 +13,17 @@ from django.contrib import auth
 from django.core.exceptions import DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
 
-from ..access.callers import may_read
+from ..access.callers import rights_of_caller
 from ..access.known_callers import note_session
 from ..access.origins import from_foreign_page
+from ..access.rights import NONE, Rights
 
 _SCHEMES = {"ws": "http", "wss": "https"}
 
 
-def may_watch(scope: WebSocketScope) -> bool:
-    """Whether a handshake's sender may read, as of now: sessions, tokens and rights are looked at afresh.
+def rights_of_watcher(scope: WebSocketScope) -> Rights:
+    """What a handshake's sender may do, as of now: sessions, tokens and rights are looked at afresh. From a
+    page of another origin, or for a host that is not ours, nothing.
 
     Blocks. Raises django.db.Error where only PostgreSQL could tell.
     """
@@ -29,13 +31,13 @@ def may_watch(scope: WebSocketScope) -> bool:
     try:
         request.get_host()
     except DisallowedHost:
-        return False
+        return NONE
     if from_foreign_page(request):
-        return False
+        return NONE
     load_user(request)
     if request.user.is_authenticated:
         note_session(request.session.session_key)
-    return may_read(request)
+    return rights_of_caller(request)
 
 
 def _request_of(scope: WebSocketScope) -> ASGIRequest:
@@ -53,7 +55,7 @@ def _request_of(scope: WebSocketScope) -> ASGIRequest:
 
 
 def load_user(request: ASGIRequest) -> None:
-    """Gives a request its session and its user, as Django's middleware does. Blocks, as `may_watch`."""
+    """Gives a request its session and its user, as Django's middleware does. Blocks, as above."""
     sessions = import_module(settings.SESSION_ENGINE)
     request.session = sessions.SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
     request.user = auth.get_user(request)

@@ -1,4 +1,4 @@
-"""The hub, between Redis and all websockets of a server process: in the group once, reading the feed once.
+"""The hub, between Redis and all websockets of a server process: in a group once, reading the feed once.
 
 A hub lives on a server's event loop for as long as somebody watches. It hears the group messages,
 looks into Redis now and then for what they did not bring, and goes round its watchers by a clock, so
@@ -14,15 +14,19 @@ from typing import Any, Protocol
 from channels.layers import get_channel_layer
 from redis.exceptions import OutOfMemoryError, RedisError
 
+from ..alerts import announcing
 from ..stores.per_loop import PerLoop
 from ..stores.redis_connection import intake_connection
 from . import feed
+from .alert_frames import AlertFrames
 from .close_codes import TRY_AGAIN
 from .feed import ACCEPTED, GROUP, Shown
 from .ring import Ring
 
 log = logging.getLogger(__name__)
 
+# What a hub hears: what was accepted, and that alerts have changed.
+GROUPS = (GROUP, announcing.GROUP)
 # Seconds between two frames of a connection, at the least.
 INTERVAL_S = 0.1
 # Frames a second of a process, for which Daphne needs half of a core. With more watchers the interval grows.
@@ -57,6 +61,7 @@ class Hub:
 
     def __init__(self) -> None:
         self.ring = Ring()
+        self.alerts = AlertFrames()
         self.interval_s = INTERVAL_S
         # Frames as they were sent, for the next watcher that is to be sent the same; see `readers.encoded`.
         self.encoded: dict[tuple[int, ...], str] = {}
@@ -106,7 +111,8 @@ class Hub:
             await self._enter_group()
             await self._look()
             self._begun.set_result(None)
-            await first_of(self._hear(), self._keep_up(), self._go_round(), self._over.wait())
+            work = (self._hear(), self._keep_up(), self.alerts.keep_up(), self._go_round())
+            await first_of(*work, self._over.wait())
         except (RedisError, OSError) as error:
             log.warning("Redis failed (%s); dashboards have to connect again", type(error).__name__)
             await self._fail(error)
@@ -115,8 +121,8 @@ class Hub:
             await self._fail(OSError("The hub failed."))
         finally:
             with suppress(RedisError, OSError):
-                if self._channel:
-                    await self._layer.group_discard(GROUP, self._channel)
+                for group in GROUPS if self._channel else ():
+                    await self._layer.group_discard(group, self._channel)
                 await self._redis.aclose()
 
     async def _fail(self, error: Exception) -> None:
@@ -137,7 +143,8 @@ class Hub:
     async def _enter_group(self) -> None:
         # Over its memory limit Redis lets nobody into a group; what is accepted is still found by looking.
         with suppress(OutOfMemoryError):
-            await self._layer.group_add(GROUP, self._channel)
+            for group in GROUPS:
+                await self._layer.group_add(group, self._channel)
 
     async def _hear(self) -> None:
         while True:
@@ -146,7 +153,9 @@ class Hub:
             except OutOfMemoryError:
                 continue
             # One of another type comes from a process of a later release, while that is rolled out.
-            if message["type"] == ACCEPTED and not self.ring.hear(message):
+            if message["type"] == announcing.CHANGED:
+                self.alerts.hear()
+            elif message["type"] == ACCEPTED and not self.ring.hear(message):
                 self._gap.set()
 
     async def _keep_up(self) -> None:

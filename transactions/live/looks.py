@@ -14,9 +14,10 @@ from channels.db import database_sync_to_async
 from ..access import rate_limits
 from ..access.addresses import address_of
 from ..access.known_callers import is_remembered, known_caller, token_of
+from ..access.rights import Rights
 from ..access.turns import Busy, Turns
 from ..stores.per_loop import PerLoop
-from .handshake import may_watch
+from .handshake import rights_of_watcher
 
 # So many at once, each on a connection of its own while it lasts.
 LOOKS_AT_ONCE_MAX = 4
@@ -24,8 +25,8 @@ LOOKS_AT_ONCE_MAX = 4
 WAITING_MAX = 2_000
 WAIT_S = 20.0
 
-_may_watch = database_sync_to_async(
-    may_watch,
+_rights_of_watcher = database_sync_to_async(
+    rights_of_watcher,
     thread_sensitive=False,
     executor=ThreadPoolExecutor(LOOKS_AT_ONCE_MAX, thread_name_prefix="handshakes"),
 )
@@ -38,11 +39,12 @@ class Looks:
         self._free = LOOKS_AT_ONCE_MAX
         self._waiting: Turns[None] = Turns(WAITING_MAX)
 
-    async def look(self, scope: WebSocketScope, caller: str) -> bool:
-        """Whether the sender may watch. Raises Busy, and django.db.Error where only PostgreSQL could tell."""
+    async def look(self, scope: WebSocketScope, caller: str) -> Rights:
+        """What the sender may do. Raises Busy, and django.db.Error where only PostgreSQL could tell."""
         await self._take(caller)
         try:
-            return bool(await _may_watch(scope))
+            rights: Rights = await _rights_of_watcher(scope)
+            return rights
         finally:
             self._give()
 
@@ -73,11 +75,11 @@ class Looks:
 _looks = PerLoop(Looks)
 
 
-async def may_watch_now(scope: WebSocketScope) -> bool:
-    """Whether the sender of a handshake may watch, asked in turn.
+async def rights_now(scope: WebSocketScope) -> Rights:
+    """What the sender of a handshake may do, asked in turn.
 
     Raises Busy where too many ask at once, or one address too often with credentials that nobody knows, and
-    django.db.Error as `may_watch` does.
+    django.db.Error as `rights_of_watcher` does.
     """
     authorization = _header(scope, b"authorization")
     caller = known_caller(authorization, _header(scope, b"cookie"))

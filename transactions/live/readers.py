@@ -31,6 +31,8 @@ ENCODED_MAX = 32
 # Runs that a client may leave unacknowledged. It is asked to acknowledge every fourth, all up to it at once.
 UNACKNOWLEDGED_MAX = 16
 ACKNOWLEDGE_EVERY = 4
+# Of so many frames that are due one may be of alerts, so that neither they nor runs hold the other up.
+ALERT_EVERY = 2
 # Seconds without a frame after which one says that the connection is alive.
 ALIVE_S = 10.0
 
@@ -91,6 +93,8 @@ class FramedReader:
     def __init__(self, send: Send, end: End, subscription: Subscription) -> None:
         self.ready = False
         self.end = end
+        # Whether the client may see alerts, as far as is known by now.
+        self.sees_alerts = False
         self._send = send
         self._subscription = subscription
         # The ring's life and the number up to which the client has been sent everything.
@@ -105,6 +109,9 @@ class FramedReader:
         # The last numbers of the runs that were sent since the last acknowledgement.
         self._unacknowledged: deque[int] = deque()
         self._sent_at = self._due_at = 0.0
+        # The last frame of alerts that the client was sent, or need not be, and when the next is due.
+        self._alerts_shown = 0
+        self._alerts_due_at = 0.0
 
     def begin(self, ring: Ring) -> None:
         """Begins where the client was, if it says so and that can be, else after the last record."""
@@ -131,6 +138,8 @@ class FramedReader:
             alive_seconds=ALIVE_S,
             acknowledge_every=ACKNOWLEDGE_EVERY,
         )
+        # How they stood until now the client asks the API.
+        self._alerts_shown = hub.alerts.number
         self._sent_at = asyncio.get_running_loop().time()
 
     def acknowledge(self, seq: int) -> None:
@@ -156,6 +165,10 @@ class FramedReader:
             await self._start_over(ring, ring.base)
         elif self._reload:
             await self._start_over(ring, ring.head)
+        elif self._has_alerts(hub, now):
+            self._alerts_shown = hub.alerts.number
+            self._alerts_due_at = now + hub.interval_s * (ALERT_EVERY - 0.5)
+            await self._send(hub.alerts.latest)
         elif ring.stored > self._stored:
             self._stored = ring.stored
             await self._tell(type="stored", epoch=ring.epoch, seq=self._stored)
@@ -166,6 +179,11 @@ class FramedReader:
         else:
             return False
         return True
+
+    def _has_alerts(self, hub: Hub, now: float) -> bool:
+        """Whether a frame of alerts comes next."""
+        is_new = self._alerts_shown != hub.alerts.number
+        return is_new and self.sees_alerts and now >= self._alerts_due_at
 
     async def _start_over(self, ring: Ring, seq: int) -> None:
         reason, self._reload = self._reload, ""

@@ -12,7 +12,7 @@ ENDPOINTS = Followed(
     Action.WEBHOOK_MADE,
     Action.WEBHOOK_CHANGED,
     Action.WEBHOOK_DELETED,
-    fields=("description", "types", "off"),
+    fields=("format", "description", "types", "off"),
     secret=("url", "secret"),
     named=lambda endpoint: str(endpoint.called),
 )

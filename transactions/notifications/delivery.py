@@ -9,12 +9,11 @@ A worker that is killed between sending and noting leaves its lease: the message
 id, and its receiver knows it by that.
 """
 
-import json
 import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from functools import cache
@@ -28,8 +27,8 @@ from ..audit.actions import Action
 from ..audit.entries import note
 from ..metrics.counters import tally
 from ..stores.crash_points import crash_point
-from . import events, sending, signing
-from .models import Attempt, Delivery, DeliveryState, Endpoint, Message
+from . import formats, sending, signing
+from .models import Attempt, Delivery, DeliveryState, Endpoint, Format, Message
 from .numbering import number
 from .sending import Reply
 
@@ -51,6 +50,7 @@ TURN_S, TURN_MESSAGES, LEASE_S = 20.0, 50, 60
 # Messages on their way at once, each in a thread with a connection to PostgreSQL; and of those to endpoints
 # that failed the last time.
 COURIERS, COURIERS_TO_FAILING = 16, 8
+URL_LOST = "WEBHOOK_SECRET_KEYS cannot read the URL: bring its key back, or give the URL again."
 
 _DUE = f"""
     e.off = '' AND (e.leased_until IS NULL OR e.leased_until < now())
@@ -65,7 +65,7 @@ CLAIM = f"""
        SET leased_until = clock_timestamp() + interval '{LEASE_S} s', turn_at = clock_timestamp()
      WHERE id = (SELECT e.id FROM {ENDPOINT} e WHERE {_DUE} AND (e.failures = 0 OR %s)
                   ORDER BY e.failures > 0, e.turn_at NULLS FIRST LIMIT 1 FOR UPDATE SKIP LOCKED)
-    RETURNING id, url, secret, old_secret, old_secret_until, failures, leased_until
+    RETURNING id, format, url, secret, old_secret, old_secret_until, failures, leased_until
 """
 # Purpose: what it is to be sent, in order. A statement of its own, which sees what the turn before has noted.
 SELECT_DUE = f"""
@@ -111,6 +111,7 @@ class Turn(NamedTuple):
     """
 
     endpoint: int
+    format: str
     url: str
     secret: str
     old_secret: str
@@ -185,9 +186,9 @@ def _claim(to_failing: bool) -> Turn | None:
         if claimed is None:
             return None
         cursor.execute(SELECT_DUE, [claimed[0]])
-        endpoint, url, secret, old_secret, old_secret_until, failures, lease = claimed
+        endpoint, format, url, secret, old_secret, old_secret_until, failures, lease = claimed
         due = cursor.fetchall()
-        return Turn(endpoint, url, secret, old_secret, old_secret_until, failures, lease, due)
+        return Turn(endpoint, format, url, secret, old_secret, old_secret_until, failures, lease, due)
 
 
 def _take(turn: Turn, stopping: Callable[[], bool]) -> None:
@@ -220,24 +221,36 @@ def _take(turn: Turn, stopping: Callable[[], bool]) -> None:
 
 
 def post(turn: Turn, message: Message) -> Reply:
-    """Posts one message, signed with the endpoint's secrets; whatever happens is an outcome."""
+    """Posts one message as its endpoint is to have it; whatever happens is an outcome."""
+    is_signed = turn.format == Format.STANDARD
+    try:
+        url = turn.url if is_signed else signing.decrypt(turn.secret)
+        secrets = _signed_with(turn) if is_signed else []
+    except (signing.NoKey, signing.KeyLost) as error:
+        lost = isinstance(error, signing.KeyLost) and not is_signed
+        return Reply(None, URL_LOST if lost else str(error), "", 0.0)
+    body = formats.body(turn.format, message)
+    headers = {"Content-Type": "application/json", "User-Agent": "transaction-monitoring"}
+    if is_signed:
+        headers |= _signature(secrets, message, body)
+    return sending.post(url, headers, body)
+
+
+def _signed_with(turn: Turn) -> list[str]:
+    """Its secrets: the one before too for a while. Raises signing.NoKey, signing.KeyLost."""
     kept = [turn.secret]
     if turn.old_secret and turn.old_secret_until is not None and turn.old_secret_until > timezone.now():
         kept.append(turn.old_secret)
-    try:
-        secrets = [signing.decrypt(each) for each in kept]
-    except (signing.NoKey, signing.KeyLost) as error:
-        return Reply(None, str(error), "", 0.0)
-    body = json.dumps(events.body(message), ensure_ascii=False, separators=(",", ":")).encode()
+    return [signing.decrypt(each) for each in kept]
+
+
+def _signature(secrets: Sequence[str], message: Message, body: bytes) -> dict[str, str]:
     now = int(time.time())
-    headers = {
-        "Content-Type": "application/json",
-        "User-Agent": "transaction-monitoring",
+    return {
         "webhook-id": message.webhook_id,
         "webhook-timestamp": str(now),
         "webhook-signature": signing.signatures(secrets, message.webhook_id, now, body),
     }
-    return sending.post(turn.url, headers, body)
 
 
 def _note(delivery: int, attempts: int, outcome: Reply) -> None:

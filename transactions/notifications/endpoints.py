@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.db import transaction
 from django.utils import timezone
@@ -10,12 +11,14 @@ from django.utils import timezone
 from ..audit.actions import Action
 from ..audit.entries import note
 from . import destinations, outbox, signing
-from .models import TYPES, Attempt, Delivery, DeliveryState, Endpoint, Message, MessageType
+from .models import TYPES, Attempt, Delivery, DeliveryState, Endpoint, Format, Message, MessageType
 
 # For so long after a rotation messages are signed with both secrets.
 BOTH_FOR = timedelta(hours=24)
 ENDPOINTS_MAX = 10_000
 DESCRIPTION_CHARACTERS_MAX = 200
+# Of a URL that is a secret so many characters are shown, by which one is told from another, if it is long.
+END_SHOWN, LONG_ENOUGH = 4, 32
 
 
 class EndpointRefused(Exception):
@@ -47,16 +50,33 @@ def checked_text(text: Any) -> str:
     return text.strip()
 
 
+def checked_format(format: Any) -> str:
+    """Raises ValueError with a sentence."""
+    if format not in Format.values:
+        raise ValueError(f"The format is one of {', '.join(Format.values)}.")
+    return str(format)
+
+
 def add(
-    url: str, *, description: str = "", types: Sequence[str] = (), by: Any = None
+    url: str,
+    *,
+    description: str = "",
+    types: Sequence[str] = (),
+    format: str = Format.STANDARD.value,
+    by: Any = None,
 ) -> tuple[Endpoint, str]:
-    """An endpoint, and its secret, which is shown this once. Raises ValueError, NoKey, EndpointRefused."""
-    secret = signing.new_secret()
+    """An endpoint, and the secret by which its messages are signed, shown this once; "" where none are.
+
+    Raises ValueError, NoKey, EndpointRefused.
+    """
+    format, url = checked_format(format), checked_url(url)
+    secret = signing.new_secret() if format == Format.STANDARD else ""
     fields = {
-        "url": checked_url(url),
+        "format": format,
+        "url": url if secret else cut(url),
         "description": checked_text(description),
         "types": checked_types(list(types)),
-        "secret": signing.encrypt(secret),
+        "secret": signing.encrypt(secret or url),
     }
     if Endpoint.objects.count() >= ENDPOINTS_MAX:
         raise EndpointRefused(f"There are {ENDPOINTS_MAX:,} endpoints: remove one first.")
@@ -66,10 +86,23 @@ def add(
     return made, secret
 
 
+def cut(url: str) -> str:
+    """As much of a URL that is a secret as may be shown: the host, and the end of what is long enough."""
+    parts = urlsplit(url)
+    end = url[-END_SHOWN:] if len(parts.path) + len(parts.query) >= LONG_ENOUGH else ""
+    return f"{parts.scheme}://{parts.netloc}/…{end}"
+
+
 def change(endpoint: int, **fields: Any) -> Endpoint:
-    """Gives it another url, description or types, each checked already. Raises Endpoint.DoesNotExist."""
+    """Gives it another url, description or types, each checked already.
+
+    Raises Endpoint.DoesNotExist, NoKey.
+    """
     with transaction.atomic():
         held = Endpoint.objects.select_for_update().get(pk=endpoint)
+        if "url" in fields and not held.is_signed:
+            fields["secret"] = signing.encrypt(fields["url"])
+            fields["url"] = cut(fields["url"])
         for name, value in fields.items():
             setattr(held, name, value)
         held.save(update_fields=list(fields))
@@ -77,11 +110,16 @@ def change(endpoint: int, **fields: Any) -> Endpoint:
 
 
 def rotate(endpoint: int) -> tuple[Endpoint, str]:
-    """Gives another secret, shown this once; the one before signs too for BOTH_FOR. Raises NoKey."""
+    """Gives another secret, shown this once; the one before signs too for BOTH_FOR.
+
+    Raises NoKey, EndpointRefused.
+    """
     secret = signing.new_secret()
     kept = signing.encrypt(secret)
     with transaction.atomic():
         held = Endpoint.objects.select_for_update().get(pk=endpoint)
+        if not held.is_signed:
+            raise EndpointRefused("Its URL is its secret: have another one made there, and give it that.")
         held.old_secret, held.old_secret_until = held.secret, timezone.now() + BOTH_FOR
         try:
             signing.decrypt(held.secret)

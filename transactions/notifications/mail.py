@@ -19,6 +19,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from . import wording
 from .models import MailPlace, Message, MessageType, Numbering, Recipient
 
 log = logging.getLogger(__name__)
@@ -136,12 +137,10 @@ def _wants(recipient: Recipient, message: Message) -> bool:
 
 def _one(message: Message) -> tuple[str, str]:
     """Subject and text of a mail about one message."""
-    told = message.data
+    told, subject = message.data, wording.title(message)
     if message.type == MessageType.ALERT_OPENED:
-        subject = f"{message.severity.title()} alert: {told['rule']['name']}"
         return subject, f"{_line(message)}\nIt is due at {told['due_at']}.\n\n{told['link']}\n"
     over = message.type == MessageType.SYSTEM_RECOVERED
-    subject = f"{'Over: ' if over else 'Alarm: '}{told['text']}"
     since = f"Since {told['opened_at']}." + (f" Over since {told['recovered_at']}." if over else "")
     return subject, f"{told['text']}\n{since}\n\n{told['link']}\n"
 
@@ -156,8 +155,7 @@ def _digest(messages: Sequence[Message]) -> tuple[str, str]:
 
 def _line(message: Message) -> str:
     told = message.data
-    whom = "the whole system" if told["user"] is None else f"user {told['user']}"
-    return f"{message.severity}: {told['rule']['name']}, {whom}, since {told['opened_at']}."
+    return f"{message.severity}: {told['rule']['name']}, {wording.whom(told)}, since {told['opened_at']}."
 
 
 def _mail(to: Iterable[str], subject: str, text: str) -> None:

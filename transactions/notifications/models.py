@@ -93,6 +93,14 @@ class Numbering(models.Model):
         return f"up to {self.last}"
 
 
+class Format(models.TextChoices):
+    """How messages look to who gets them."""
+
+    STANDARD = "standard", "Standard Webhooks"
+    SLACK = "slack", "Slack"
+    TEAMS = "teams", "Teams"
+
+
 class Endpoint(models.Model):
     """A webhook: a URL to which messages are posted."""
 
@@ -103,6 +111,10 @@ class Endpoint(models.Model):
         GONE = "GONE", "It answered 410"
         FAILING = "FAILING", "It failed for 5 days"
 
+    format = models.CharField(
+        max_length=10, choices=Format, default=Format.STANDARD, db_default=Format.STANDARD
+    )
+    # Of a channel cut: whoever has the whole of it may post there, so that it is the secret.
     url = models.CharField(max_length=URL_CHARACTERS_MAX)
     description = models.CharField(max_length=200, blank=True, default="")
     # Types of messages; none means all.
@@ -124,14 +136,23 @@ class Endpoint(models.Model):
     turn_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name = "webhook"
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(off__in=["", "BY_HAND", "GONE", "FAILING"]), name="endpoint_off_known"
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(format__in=Format.values), name="endpoint_format_known"
+            ),
         ]
 
     def __str__(self) -> str:
         return self.description or self.url
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether messages are signed; else its URL is what nobody else may know."""
+        return self.format == Format.STANDARD
 
     @property
     def called(self) -> str:
@@ -239,6 +260,7 @@ class Recipient(models.Model):
     system = models.BooleanField("alarms of the system", default=True)
 
     class Meta:
+        verbose_name, verbose_name_plural = "recipient of mail", "recipients of mail"
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(least__in=["LOW", "MEDIUM", "HIGH", "CRITICAL", "NONE"]),

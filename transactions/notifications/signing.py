@@ -1,7 +1,8 @@
 """Secrets of webhooks, and signatures by the Standard Webhooks specification (standardwebhooks.com).
 
 A secret is 24 random bytes, shown once as `whsec_` and their base64, and kept encrypted: whoever has a copy
-of the database, and not the environment's WEBHOOK_SECRET_KEYS, can sign nothing.
+of the database, and not the environment's WEBHOOK_SECRET_KEYS, can sign nothing. In the same way the URLs of
+channels are kept, by which whoever has one may post there.
 """
 
 import base64

@@ -223,7 +223,11 @@ SHARED_ANSWERS = {
         "The token or the session lacks the right; a session's CSRF token is missing.",
         "The right “post” is missing.",
     ),
-    "405": shared_answer("Another method.", 'Method "PUT" not allowed.', "Allow"),
+    "405": shared_answer(
+        "Another method: those that the path has are in Allow. Any right suffices to be told.",
+        'Method "PUT" not allowed.',
+        "Allow",
+    ),
     "429": shared_answer(
         "The rate limit of the token or address is reached. Send the same after Retry-After.",
         rate_limits.REFUSED,

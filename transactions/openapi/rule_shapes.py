@@ -72,6 +72,10 @@ HIT_SHAPE = an_object(
         "status": _or_null({"type": "string", "enum": Status.values}),
         "happened_at": MOMENT,
         "figures": {"type": "object", "description": "What reached the limit, as of raising."},
+        "explanation": {
+            "type": "string",
+            "description": "What the figures say; empty where the sentence says all.",
+        },
         "raised_at": MOMENT,
         "alert": {**_or_null(KEY), "description": "That it belongs to."},
         "suppressed": {
@@ -194,6 +198,7 @@ A_HIT = {
     "status": "SUCCESS",
     "happened_at": A_MOMENT,
     "figures": {"amount": 2_000_000},
+    "explanation": "2,000,000, and the limit is 1,000,000",
     "raised_at": A_MOMENT,
     "alert": 1,
     "suppressed": None,

@@ -12,6 +12,7 @@ from ..rules.documents import DOCUMENT_BYTES_MAX
 from ..rules.models import APPROVED
 from ..rules.schema import DESCRIPTION, NAME, RULES_MAX
 from ..rules.user_lists import COMMENT_MAX
+from ..serializers import NO_USER
 from .components import COUNT, JSON, USER, Schema, an_object, field_errors, ref
 from .operations import answer, bad, body, query
 from .rule_shapes import (
@@ -366,7 +367,7 @@ ENTRIES = call(
         404: NOT_FOUND,
     },
 )
-NO_SUCH_USER = {"users": ['Invalid pk "999" - object does not exist.']}
+NO_SUCH_USER = {"users": [NO_USER.format(pk=999)]}
 ADD_ENTRIES = call(
     operation_id="addEntries",
     summary=f"Put up to {USERS_MAX:,} users on a list",

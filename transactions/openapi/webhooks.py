@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema as call
 
 from ..notifications.delivery import ATTEMPTS_MAX
 from ..notifications.endpoints import BOTH_FOR, DESCRIPTION_CHARACTERS_MAX, ENDPOINTS_MAX
-from ..notifications.models import TYPES, URL_CHARACTERS_MAX, DeliveryState, Endpoint, MessageType
+from ..notifications.models import TYPES, URL_CHARACTERS_MAX, DeliveryState, Endpoint, Format, MessageType
 from ..notifications.numbering import KEPT_DAYS
 from ..reading.paging import LIMIT_DEFAULT, LIMIT_MAX
 from .components import COUNT, JSON, MOMENT, Schema, an_object, ref
@@ -30,9 +30,15 @@ EVENT_FIELDS: Schema = {
     "timestamp": MOMENT,
     "data": {"type": "object"},
 }
+A_FORMAT: Schema = {
+    "type": "string",
+    "enum": Format.values,
+    "description": "Signed by Standard Webhooks, or in words for a channel of Slack or Teams.",
+}
 ENDPOINT_FIELDS: Schema = {
     "id": KEY,
-    "url": {"type": "string"},
+    "format": A_FORMAT,
+    "url": {"type": "string", "description": "Of a channel cut: it is the secret."},
     "description": {"type": "string"},
     "types": SOME_TYPES,
     "off": {
@@ -47,7 +53,11 @@ ENDPOINT_FIELDS: Schema = {
     "made_at": MOMENT,
     "made_by": {"type": ["string", "null"]},
 }
-SECRET: Schema = {"type": "string", "pattern": "^whsec_", "description": "Shown this once."}
+SECRET: Schema = {
+    "type": ["string", "null"],
+    "pattern": "^whsec_",
+    "description": "Shown this once; null where messages are not signed.",
+}
 ATTEMPT = an_object(
     {
         "at": MOMENT,
@@ -93,6 +103,7 @@ AN_EVENT = {
 }
 A_WEBHOOK = {
     "id": 1,
+    "format": "standard",
     "url": "https://example.org/webhooks",
     "description": "On-call",
     "types": ["alert.opened", "system.alarm"],
@@ -115,6 +126,13 @@ A_DELIVERY = {
     "attempts": 1,
     "due_at": None,
     "log": [{"at": A_MOMENT, "status": 204, "error": "", "answer": "", "milliseconds": 31}],
+}
+A_CHANNEL = {
+    **A_WEBHOOK,
+    "format": "slack",
+    "url": "https://hooks.slack.com/…Kx3d",
+    "description": "#fraud",
+    "secret": None,
 }
 # The view says this.
 REMOVED = "Removed."
@@ -196,18 +214,24 @@ ADD_WEBHOOK = call(
     tags=[TAG],
     request={
         JSON: body(
-            an_object({"url": URL}, description=DESCRIPTION, types=SOME_TYPES),
+            an_object(
+                {"url": URL},
+                description=DESCRIPTION,
+                types=SOME_TYPES,
+                format={**A_FORMAT, "default": Format.STANDARD.value},
+            ),
             all={"url": "https://example.org/webhooks"},
             some={
                 "url": "https://example.org/webhooks",
                 "description": "On-call",
                 "types": ["alert.opened", "system.alarm"],
             },
+            channel={"url": "https://hooks.slack.com/services/T0/B0/x", "format": "slack"},
         )
     },
     responses={
-        201: answer("Made.", ref("WebhookWithSecret"), made=WITH_SECRET),
-        400: bad("url", "description", "types", no_url=NO_URL),
+        201: answer("Made.", ref("WebhookWithSecret"), made=WITH_SECRET, channel=A_CHANNEL),
+        400: bad("url", "description", "types", "format", no_url=NO_URL),
         409: answer(
             f"The server has no key for secrets, or {ENDPOINTS_MAX:,} webhooks.", ref("Detail"), no_key=NO_KEY
         ),
@@ -278,7 +302,7 @@ ROTATE_WEBHOOK = _step(
     f"For {BOTH_FOR.total_seconds() / 3_600:.0f} hours messages are signed with the one before too.",
     200,
     answer("It.", ref("WebhookWithSecret"), rotated=WITH_SECRET),
-    str(NO_KEY["detail"]),
+    "Its URL is its secret: have another one made there, and give it that.",
 )
 SWITCH_OFF = _step(
     "switchWebhookOff", "Switch a webhook off", "What happens meanwhile is not kept for it.", 200, _IT,

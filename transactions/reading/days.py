@@ -7,9 +7,8 @@ whole seconds in every zone there is.
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from typing import NamedTuple
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 DAY_S = 86_400
 FIRST_DAY = date.min.toordinal()
@@ -29,12 +28,6 @@ class Stretch(NamedTuple):
     start: int
     end: int
     day: int
-
-
-@cache
-def zone_names() -> frozenset[str]:
-    """The names that IANA gives to zones; not the one that the machine has for its own."""
-    return frozenset(available_timezones() - {"localtime"})
 
 
 def stretches(zone: ZoneInfo, start: int, end: int) -> Iterator[Stretch]:

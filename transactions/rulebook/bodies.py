@@ -11,8 +11,9 @@ from rest_framework.exceptions import ParseError
 from .. import names
 from ..alerts.models import Severity
 from ..intake.parsers import BoundedParser, decode
-from ..rules.documents import DOCUMENT_BYTES_MAX, checked_description, checked_name, checked_severity
+from ..rules.documents import DOCUMENT_BYTES_MAX
 from ..rules.models import APPROVED, VersionState
+from ..rules.texts import checked_description, checked_name, checked_severity
 from ..rules.user_lists import COMMENT_MAX
 from ..serializers import MomentField, Posted, UserField, WholeField
 

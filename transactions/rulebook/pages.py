@@ -8,7 +8,8 @@ from ..reading.paging import Page, cursor_of
 from ..rules import user_lists
 from ..rules.activity import COUNTED_MAX, hits_lately
 from ..rules.documents import said_by, with_said
-from ..rules.kinds.registry import read_kept
+from ..rules.kinds.kind import Kind
+from ..rules.kinds.registry import explained, read_kept
 from ..rules.models import Hit, ListEntry, Rule, UserList, Version, VersionState
 from ..stores.bounded_queries import in_time
 from . import parameters
@@ -125,12 +126,18 @@ def _sentence(version: Version) -> str:
 
 
 def hits(rule: Rule, asked: dict[str, Any]) -> Page:
-    """One page of the hits of a rule that HitParameters ask for, the latest raised first."""
-    judged = rule.versions.exclude(effective_from=None)
+    """One page of the hits of a rule that HitParameters ask for, the latest raised first.
+
+    Raises Version.DoesNotExist.
+    """
+    asked_for = rule.versions.all()
     if "version" in asked:
-        judged = judged.filter(number=asked["version"])
-    numbers = dict(judged.values_list("pk", "number"))
-    bound: dict[str, Any] = {"versions": list(numbers), "rows": asked["limit"] + 1}
+        asked_for = asked_for.filter(number=asked["version"])
+        if not asked_for:
+            raise Version.DoesNotExist
+    versions = {version.pk: version for version in asked_for if version.effective_from is not None}
+    kinds = {pk: read_kept(version.kind, version.parameters) for pk, version in versions.items()}
+    bound: dict[str, Any] = {"versions": list(versions), "rows": asked["limit"] + 1}
     conditions = ["true"]
     if "user" in asked:
         conditions.append('h."user" = %(user)s')
@@ -143,12 +150,12 @@ def hits(rule: Rule, asked: dict[str, Any]) -> Page:
         parameters.HITS,
         rows,
         asked["limit"],
-        lambda hit: _hit(hit, numbers[hit.version_id]),
+        lambda hit: _hit(hit, versions[hit.version_id].number, kinds[hit.version_id]),
         lambda hit: [hit.raised_at.isoformat(), hit.pk],
     )
 
 
-def _hit(hit: Hit, version: int) -> dict[str, Any]:
+def _hit(hit: Hit, version: int, kind: Kind) -> dict[str, Any]:
     return {
         "id": hit.pk,
         "version": version,
@@ -159,6 +166,7 @@ def _hit(hit: Hit, version: int) -> dict[str, Any]:
         "status": hit.status or None,
         "happened_at": hit.happened_at,
         "figures": hit.figures,
+        "explanation": explained(kind, hit.figures),
         "raised_at": hit.raised_at,
         "alert": hit.alert_id,
         "suppressed": hit.suppressed or None,

@@ -7,9 +7,9 @@ from rest_framework import serializers
 from ..alerts.models import Severity
 from ..reading.paging import PlaceField, limit
 from ..reading.parameters import KnownUserField, Parameters, SwitchField
-from ..rules.documents import checked_name
 from ..rules.kinds.registry import NAMES
 from ..rules.models import VersionState
+from ..rules.texts import checked_name
 from ..serializers import WholeField
 from .bodies import SaidField
 

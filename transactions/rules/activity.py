@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.db import connection
+from django.utils import timezone
 
 from ..alerts.models import Alert
+from ..stores.bounded_queries import bounded
 from .models import ClockCursor, Debt, Hit, Rule, Version
 
 VERSION, HIT, DEBT = Version._meta.db_table, Hit._meta.db_table, Debt._meta.db_table
@@ -18,18 +21,20 @@ LATEST_MAX = 20
 IN_SHADOW = "{hit}.alert_id IS NULL AND {hit}.suppressed = ''"
 # Beyond it nothing is counted: a rule that everything hits costs its reader no more than another.
 COUNTED_MAX = 10_000
-# Purpose: hits of versions in 7 and in 30 days, by the index hit_by_version; of each those in shadow too.
-_OF_DAYS = f"""
-    CROSS JOIN LATERAL (
+# Purpose: hits of versions since each of some moments, by the index hit_by_version, and then those in shadow.
+COUNT_HITS = f"""
+    SELECT v.id, array_agg(raised.hits ORDER BY m.place), array_agg(raised.in_shadow ORDER BY m.place)
+      FROM unnest(%(versions)s::bigint[]) v (id)
+     CROSS JOIN unnest(%(moments)s::timestamptz[]) WITH ORDINALITY m (since, place)
+     CROSS JOIN LATERAL (
         SELECT count(*) FILTER (WHERE NOT in_shadow) AS hits, count(*) FILTER (WHERE in_shadow) AS in_shadow
           FROM (SELECT {IN_SHADOW.format(hit="h")} AS in_shadow FROM {HIT} h
-                 WHERE h.version_id = v.id AND h.raised_at > now() - interval '{{0}} days'
-                 LIMIT {COUNTED_MAX}) counted) of_{{0}}
+                 WHERE h.version_id = v.id AND h.raised_at >= m.since
+                 LIMIT %(most)s) counted) raised
+     GROUP BY v.id
 """
-COUNT_HITS = f"""
-    SELECT v.id, of_7.hits, of_30.hits, of_7.in_shadow, of_30.in_shadow
-      FROM unnest(%s::bigint[]) v (id) {_OF_DAYS.format(7)} {_OF_DAYS.format(30)}
-"""
+# Purpose: alerts that rules opened since a moment.
+COUNT_OPENED = f"SELECT rule, count(*) FROM {ALERT} WHERE opened_at >= %s GROUP BY rule"
 # Purpose: alerts that are not closed, by the index that keeps them one of each rule and user.
 COUNT_ALERTS = f"""
     SELECT rule, count(*) FROM {ALERT} WHERE state <> 'CLOSED' AND rule = ANY(%s) GROUP BY rule
@@ -82,14 +87,41 @@ def hits_lately(versions: Iterable[tuple[int, int]]) -> dict[int, list[int]]:
 
     `versions` are rules and versions of theirs, by their keys. Raises django.db.Error.
     """
+    now = timezone.now()
+    return _hits_since(versions, [now - timedelta(days=days) for days in (7, 30)], COUNTED_MAX)
+
+
+def _hits_since(
+    versions: Iterable[tuple[int, int]], moments: list[datetime], most: int | None
+) -> dict[int, list[int]]:
+    """By rule the hits since each of the moments, then those in shadow; each counted up to `most`."""
     rules = {version: rule for rule, version in versions}
-    found = {rule: [0, 0, 0, 0] for rule in rules.values()}
+    found = {rule: [0] * 2 * len(moments) for rule in rules.values()}
     with connection.cursor() as cursor:
-        cursor.execute(COUNT_HITS, [list(rules)])
-        for version, *counts in cursor.fetchall():
-            before = found[rules[version]]
-            found[rules[version]] = [min(sum(each), COUNTED_MAX) for each in zip(before, counts, strict=True)]
+        cursor.execute(COUNT_HITS, {"versions": list(rules), "moments": moments, "most": most})
+        for version, hits, in_shadow in cursor.fetchall():
+            both = zip(found[rules[version]], [*hits, *in_shadow], strict=True)
+            found[rules[version]] = [sum(each) if most is None else min(sum(each), most) for each in both]
     return found
+
+
+class RuleFindings(NamedTuple):
+    """What a rule raised in a time: hits, but for those in shadow, and the alerts that it opened."""
+
+    name: str
+    hits: int
+    alerts: int
+
+
+def found_since(moment: datetime) -> list[RuleFindings]:
+    """By name the rules that have hit something since. Raises django.db.Error."""
+    judged = list(Version.objects.exclude(effective_from=None).values_list("rule_id", "pk"))
+    with bounded() as cursor:
+        hits = {rule: counts[0] for rule, counts in _hits_since(judged, [moment], None).items()}
+        cursor.execute(COUNT_OPENED, [moment])
+        opened = dict(cursor.fetchall())
+    rules = Rule.objects.filter(pk__in=[rule for rule in hits if hits[rule]]).order_by("name")
+    return [RuleFindings(rule.name, hits[rule.pk], opened.get(rule.pk, 0)) for rule in rules]
 
 
 def in_words(counted: int) -> str:

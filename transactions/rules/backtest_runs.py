@@ -6,10 +6,9 @@ from the beginning, and given up when that happens twice.
 """
 
 import logging
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,6 +26,7 @@ from ..queue.keys import QUEUE
 from ..stores.postgres_session import Session
 from ..stores.redis_connection import connection
 from . import backtest, lifecycle
+from .backtest_result import BacktestResult
 from .kinds.kind import Kind, as_json
 from .kinds.registry import read
 from .models import UNFINISHED, Backtest, BacktestState, Rule, Version, VersionState
@@ -257,8 +257,9 @@ def _run(taken: Backtest, session: Session, stopping: Callable[[], bool]) -> Non
     began = time.monotonic()
     watch = _Watch(taken.pk, stopping)
     try:
-        with watch.over(session):
-            result = backtest.run(
+        result = watch.over(
+            session,
+            lambda: backtest.run(
                 read(taken.kind, taken.parameters),
                 taken.begin,
                 taken.end,
@@ -266,7 +267,8 @@ def _run(taken: Backtest, session: Session, stopping: Callable[[], bool]) -> Non
                 rule=taken.rule_id,
                 progress=watch,
                 session=session,
-            )
+            ),
+        )
     except backtest.Cancelled:
         _end(taken.pk, BacktestState.CANCELLED)
     except GivenBack:
@@ -279,6 +281,14 @@ def _run(taken: Backtest, session: Session, stopping: Callable[[], bool]) -> Non
     else:
         _end(taken.pk, BacktestState.DONE, result=result.as_dict(), steps_done=F("steps"))
         log.info("Backtest %s: %s hits in %.1f s", taken.pk, result.hits, time.monotonic() - began)
+
+
+def _closing_connection(work: Callable[[], BacktestResult]) -> BacktestResult:
+    """What comes of the work; the connection of its thread goes with it."""
+    try:
+        return work()
+    finally:
+        database.close()
 
 
 def _end(pk: int, state: BacktestState, **more: Any) -> None:
@@ -309,35 +319,35 @@ class _Watch:
             self._noted_at = time.monotonic()
         return True
 
-    @contextmanager
-    def over(self, session: Session) -> Iterator[None]:
-        """While the block runs in the session a thread looks, too, and cancels the statement that runs."""
-        done = threading.Event()
-        looking = threading.Thread(target=self._look, args=(session, done), daemon=True)
-        looking.start()
-        try:
-            yield
-        except psycopg2.errors.QueryCanceled:
-            if self._ended_by is None:
-                raise
-            raise self._ended_by from None
-        finally:
-            done.set()
-            looking.join()
+    def over(self, session: Session, work: Callable[[], BacktestResult]) -> BacktestResult:
+        """What comes of the work, done in a thread. This one looks meanwhile, and cancels its statement.
 
-    def _look(self, session: Session, done: threading.Event) -> None:
-        while not done.wait(LOOKED_EVERY_S):
+        Not the other way round: of a signal Python hears in the main thread alone, and not before the
+        statement that this waits for has ended.
+        """
+        with ThreadPoolExecutor(1) as pool:
+            working = pool.submit(_closing_connection, work)
             try:
-                cancelled = not self._unless_cancelled().exists()
-                self._ended_by = backtest.Cancelled() if cancelled else self._is_over()
-                if self._ended_by is not None:
-                    session.cancel()
-            except (DatabaseError, psycopg2.Error) as error:
-                # The run itself finds out whether PostgreSQL is away.
-                log.warning("It was not seen whether backtest %s is to end: %r", self._pk, error)
+                while not wait([working], LOOKED_EVERY_S).done:
+                    self._look(session)
+                return working.result()
+            except psycopg2.errors.QueryCanceled:
+                if self._ended_by is None:
+                    raise
+                raise self._ended_by from None
             finally:
-                # A connection of this thread's own.
-                database.close()
+                if not working.done():
+                    session.cancel()
+
+    def _look(self, session: Session) -> None:
+        try:
+            cancelled = not self._unless_cancelled().exists()
+            self._ended_by = backtest.Cancelled() if cancelled else self._is_over()
+            if self._ended_by is not None:
+                session.cancel()
+        except (DatabaseError, psycopg2.Error) as error:
+            # The run itself finds out whether PostgreSQL is away.
+            log.warning("It was not seen whether backtest %s is to end: %r", self._pk, error)
 
     def _unless_cancelled(self) -> QuerySet[Backtest]:
         return Backtest.objects.filter(pk=self._pk, state=BacktestState.RUNNING, cancel_asked=False)

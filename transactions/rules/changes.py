@@ -4,12 +4,12 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from . import documents, lifecycle
+from . import documents, lifecycle, taken_names
 from .models import Rule, UserList, Version
 
 
 class NameTaken(Exception):
-    """There is one of that name already."""
+    """There is one of that name already, or of one that differs in case alone."""
 
 
 def create(name: str, kind: Any, parameters: Any, author: Any, *, severity: str, description: str) -> Rule:
@@ -22,7 +22,7 @@ def create(name: str, kind: Any, parameters: Any, author: Any, *, severity: str,
             rule = Rule.objects.create(name=name, **said)
             lifecycle.draft(rule, kind, parameters, author, **said)
     except IntegrityError as error:
-        raise _told(error, Rule, name, "rule") from None
+        raise _told(error, Rule, name) from None
     return rule
 
 
@@ -32,7 +32,7 @@ def rename(rule: Rule, name: str) -> None:
     try:
         rule.save(update_fields=["name"])
     except IntegrityError as error:
-        raise _told(error, Rule, name, "rule") from None
+        raise _told(error, Rule, name) from None
 
 
 def draft(rule: Rule, author: Any, *, from_version: int | None = None, **said: Any) -> Version:
@@ -54,10 +54,10 @@ def make_list(name: str, description: str) -> UserList:
         with transaction.atomic():
             return UserList.objects.create(name=name, description=description)
     except IntegrityError as error:
-        raise _told(error, UserList, name, "list") from None
+        raise _told(error, UserList, name) from None
 
 
-def _told(error: IntegrityError, model: type[Rule] | type[UserList], name: str, what: str) -> Exception:
+def _told(error: IntegrityError, model: taken_names.Named, name: str) -> Exception:
     """NameTaken where that is what PostgreSQL refused."""
-    taken = model._default_manager.filter(name=name).exists()
-    return NameTaken(f"there is a {what} “{name}” already") if taken else error
+    taken = taken_names.told(model, name)
+    return error if taken is None else NameTaken(taken)

@@ -5,7 +5,6 @@ is imported is a draft. Lists of users are named in it; who stands on them is no
 """
 
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -30,14 +29,15 @@ from psycopg2.errors import LockNotAvailable
 
 from .. import names
 from ..alerts.models import Severity
-from . import lifecycle
-from .kinds.gaps import NAME_MAX, Unfit
+from . import lifecycle, taken_names
+from .kinds.gaps import Unfit
 from .kinds.kind import Kind, as_json
 from .kinds.registry import read, read_kept
 from .locks import IMPORT_LOCK
 from .models import Rule, UserList, Version, VersionState
 from .places import Lines, Place
-from .schema import DESCRIPTION_MAX, LISTS_MAX, RULES_MAX
+from .schema import LISTS_MAX, RULES_MAX
+from .texts import checked_description, checked_name, checked_severity
 
 STARTER = Path(__file__).parent / "starter_rules.json"
 DOCUMENT_BYTES_MAX = 1_000_000
@@ -138,6 +138,7 @@ def import_rules(document: Document, author: Any = None) -> Imported:
     unchanged: list[str] = []
     with transaction.atomic():
         _one_at_a_time()
+        _check_names(document)
         for name, description in document.lists.items():
             UserList.objects.get_or_create(name=name, defaults={"description": description})
         for worded in document.rules:
@@ -158,6 +159,20 @@ def import_rules(document: Document, author: Any = None) -> Imported:
                     reason = f"{unfit.place}: {unfit.message}"
                     raise DocumentRefused([Problem(line, f"“{worded.name}”", reason)]) from None
     return Imported(drafts, unchanged)
+
+
+def _check_names(document: Document) -> None:
+    """Raises DocumentRefused for names that differ in case alone from those there are."""
+    lines, problems = Lines(document.text), []
+    rules = [worded.name for worded in document.rules]
+    for what, model, said in (("list", UserList, list(document.lists)), ("rule", Rule, rules)):
+        told = taken_names.told_of_case(model, said)
+        for number, name in enumerate(said):
+            if name in told:
+                line = lines.of((f"{what}s", number, "name"))
+                problems.append(Problem(line, f"{what} {number + 1}", told[name]))
+    if problems:
+        raise DocumentRefused(problems)
 
 
 def _one_at_a_time() -> None:
@@ -325,7 +340,7 @@ def _lists(given: Any, wrong: list[Wrong]) -> dict[str, str]:
             continue
         name = reading.checked(each, "name", checked_name)
         description = reading.checked(each, "description", checked_description)
-        if name in found:
+        if name is not None and name.lower() in map(str.lower, found):
             reading.tell(f"the list “{name}” stands there twice", "name")
         if name is not None:
             found[name] = description or ""
@@ -424,25 +439,3 @@ class _Reading:
             told = names.suggestion(name, sorted(known))
             self.tell(f"there is no “{names.shortened(name)}”{told}", name)
         return True
-
-
-def checked_severity(given: Any) -> str:
-    """A severity from JSON. Raises ValueError, which says what would be one; so do the next two."""
-    if not isinstance(given, str) or given not in Severity.values:
-        raise ValueError(f"the severity must be one of {', '.join(Severity.values)}")
-    return given
-
-
-def checked_name(given: Any) -> str:
-    """The name of a rule or a list, without space around it."""
-    name = given.strip() if isinstance(given, str) and given.isprintable() else ""
-    if not name or len(given) > NAME_MAX:
-        raise ValueError(f"the name must be a printable text of 1 to {NAME_MAX} characters")
-    return name
-
-
-def checked_description(given: Any) -> str:
-    """What is said of a rule or a list."""
-    if not isinstance(given, str) or len(given) > DESCRIPTION_MAX or re.search("[\0\ud800-\udfff]", given):
-        raise ValueError(f"the description must be a text of at most {DESCRIPTION_MAX} characters")
-    return given

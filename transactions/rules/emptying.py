@@ -4,7 +4,7 @@ from typing import Any
 
 from ..alerts.models import Alert, AlertEvent, Snooze
 from ..notifications import numbering
-from .backtest import SESSION
+from .backtest import SESSION as BACKTEST_SESSION
 from .models import Backtest, ClockCursor, Debt, Gate, Hit, UserState
 
 # A backtest tells of transactions too.
@@ -13,16 +13,18 @@ TABLES = ", ".join(model._meta.db_table for model in TOLD)
 # Purpose: hits, what is owed, what is kept of users, how far the clock has come, alerts, backtests.
 EMPTY = f"TRUNCATE {TABLES}"
 
-# Purpose: backtests under way end: their snapshots would hold this up for as long as they take.
-END_BACKTESTS = """
+# What PostgreSQL shows the session as that compares alerts with hits.
+CHECK_SESSION = "transactions check"
+# Purpose: backtests and checks under way end: their snapshots would hold this up for as long as they take.
+END_SNAPSHOTS = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-     WHERE application_name = %s AND datname = current_database() AND usename = current_user
+     WHERE application_name = ANY(%s) AND datname = current_database() AND usename = current_user
 """
 
 
-def end_backtests(cursor: Any) -> None:
+def end_snapshots(cursor: Any) -> None:
     """Ends what reads all of history; before tables are emptied. Raises psycopg2.Error."""
-    cursor.execute(END_BACKTESTS, (SESSION,))
+    cursor.execute(END_SNAPSHOTS, ([BACKTEST_SESSION, CHECK_SESSION],))
 
 
 def empty(cursor: Any) -> None:

@@ -102,7 +102,8 @@ INSERT_HITS = f"""
     {{scope}} found AS MATERIALIZED ({{text}})
     INSERT INTO {HIT} (version_id, transaction, transaction_id, "user", amount, status, happened_at, figures)
     SELECT %(version)s, f.id, t.transaction_id, f.user_id, f.amount, t.status, f.created_at, f.figures
-      FROM found f JOIN {TABLE} t ON t.id = f.id
+      FROM found f
+     CROSS JOIN LATERAL (SELECT transaction_id, status FROM {TABLE} t WHERE t.id = f.id OFFSET 0) t
      ORDER BY f.created_at, f.id
     {EACH_ONCE}
     RETURNING id, "user", happened_at, transaction

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import redis
 
@@ -12,7 +12,7 @@ from ..metrics.counters import tally
 from ..stores.bounded_queries import bounded
 from ..stores.hash_tag import TAG
 from ..stores.redis_connection import connection, text
-from .activity import COUNTED_MAX, IN_SHADOW
+from .activity import COUNTED_MAX
 from .models import ClockCursor, Debt, Hit, Rule, Version, VersionState
 
 VERSION, RULE = Version._meta.db_table, Rule._meta.db_table
@@ -48,21 +48,6 @@ SELECT_FAILING = f"""
       LEFT JOIN {VERSION} v ON v.id = f.version_id LEFT JOIN {RULE} r ON r.id = v.rule_id
      ORDER BY r.name LIMIT {SHOWN_MAX}
 """
-# Purpose: what each rule found since a moment.
-SELECT_FOUND = f"""
-    SELECT r.id, r.name, coalesce(h.number - h.in_shadow, 0), coalesce(a.opened, 0), coalesce(a.open, 0),
-           coalesce(h.in_shadow, 0)
-      FROM {RULE} r
-      LEFT JOIN (SELECT v.rule_id, count(*) AS number,
-                        count(*) FILTER (WHERE {IN_SHADOW.format(hit="h")}) AS in_shadow
-                   FROM {HIT} h JOIN {VERSION} v ON v.id = h.version_id
-                  WHERE h.raised_at >= %(moment)s GROUP BY v.rule_id) h ON h.rule_id = r.id
-      LEFT JOIN (SELECT rule, count(*) FILTER (WHERE opened_at >= %(moment)s) AS opened,
-                        count(*) FILTER (WHERE NOT (state = 'CLOSED')) AS open
-                   FROM {ALERT} GROUP BY rule) a ON a.rule = r.id
-     WHERE h.number > 0 OR a.opened > 0 OR a.open > 0
-     ORDER BY r.name
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,27 +70,6 @@ def read() -> Figures:
         cursor.execute(SELECT_FIGURES)
         versions, records, oldest_s, alerts, hit = cursor.fetchone()
     return Figures(versions, int(records), None if oldest_s is None else round(oldest_s, 3), alerts, hit)
-
-
-class RuleFindings(NamedTuple):
-    """What one rule raised in a time: hits, the alerts that it opened; and how many are open now.
-
-    Hits in shadow, which mean no alerts, are counted apart.
-    """
-
-    rule: int
-    name: str
-    hits: int
-    alerts: int
-    open_alerts: int
-    in_shadow: int
-
-
-def found_since(moment: datetime) -> list[RuleFindings]:
-    """By name the rules that found something since, or have open alerts. Raises django.db.Error."""
-    with bounded() as cursor:
-        cursor.execute(SELECT_FOUND, {"moment": moment})
-        return [RuleFindings(*row) for row in cursor.fetchall()]
 
 
 def tell_left(error: Exception) -> None:

@@ -170,9 +170,9 @@ FILL = f"""
              CROSS JOIN LATERAL (SELECT created_at AS hi FROM {TABLE} t WHERE t.user_id = slice.id
                                   ORDER BY t.user_id DESC, t.created_at DESC, t.id DESC LIMIT 1) newest
              CROSS JOIN LATERAL (SELECT t.user_id, t.created_at, t.amount FROM {TABLE} t
-                                  WHERE t.user_id = slice.id
-                                    AND (t.user_id, t.created_at)
+                                  WHERE (t.user_id, t.created_at)
                                         >= (slice.id, newest.hi - interval '{2 * BUCKETS_S["month"]} seconds')
+                                    AND t.user_id <= slice.id
                                  OFFSET 0) t
           ) recent
          GROUP BY user_id, hi

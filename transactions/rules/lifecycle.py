@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.db import DataError, connection, transaction
 from django.db.models import Count, Max, Sum
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Now
 
 from ..audit.actions import Action
 from ..audit.entries import note
@@ -232,7 +232,8 @@ def withdraw(version: Version, by: Any = None) -> None:
 
 
 def give_up(version: Version, reason: str, by: Any = None) -> int:
-    """What a version that has ended still owes is never judged, nor what comes late of its time.
+    """What a version that has ended still owes is never judged, nor what comes late of its time, also when
+    everything is deleted and comes again.
 
     Says how many records that are, as far as is known. `by` is who decided it. Raises StepRefused.
     """
@@ -243,9 +244,8 @@ def give_up(version: Version, reason: str, by: Any = None) -> int:
         if not owed["number"] and not fails:
             raise StepRefused(f"{held} owes nothing.")
         held.debts.all().delete()
-        ClockCursor.objects.update_or_create(
-            version=held, defaults={"done": True, "error": "", "due_at": None}
-        )
+        ClockCursor.objects.filter(version=held).update(error="", due_at=None)
+        Version.objects.filter(pk=held.pk).update(given_up_at=Now())
         note(Action.VERSION_GIVEN_UP, held, reason=reason, records=owed["records"], by=named(by))
     records: int = owed["records"]
     return records

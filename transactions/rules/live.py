@@ -16,6 +16,7 @@ from typing import Any
 import psycopg2
 from django.conf import settings
 
+from ..alerts import announcing
 from ..metrics.counters import tally
 from ..models import Transaction
 from ..queue.keys import QUEUE
@@ -126,9 +127,9 @@ class FlushRules:
         crash_point("flush.after_rules")
 
     def committed(self) -> None:
-        """After a chunk's commit: counts what came of it."""
+        """After a chunk's commit: tells what came of it."""
         self._failed |= self._findings.failed.keys()
-        count(self._versions or [], self._findings)
+        tell(self._versions or [], self._findings)
         self._findings = Findings()
 
     def afterwards(self, session: Session, began: datetime | None) -> None:
@@ -148,9 +149,9 @@ class FlushRules:
             more = True
             while more:
                 more = _keep_gate(session, versions) and go_on()
-            debts.pay(session, go_on, lambda findings: count(versions, findings))
+            debts.pay(session, go_on, lambda findings: tell(versions, findings))
             if began is not None:
-                count(versions, clock.look(session, versions, began, go_on))
+                tell(versions, clock.look(session, versions, began, go_on))
         except Exception as error:
             # All is stored, and the next tick goes on.
             figures.tell_left(error)
@@ -241,8 +242,10 @@ def _keep_gate(session: Session, versions: list[Judging]) -> bool:
         return gate.keep(cursor, needed=any(version.needs_gate for version in versions))
 
 
-def count(versions: Sequence[Judging], findings: Findings) -> None:
-    """Counts what came of versions, for the metrics."""
+def tell(versions: Sequence[Judging], findings: Findings) -> None:
+    """After the commit of what came of versions: counts it for the metrics, and lets dashboards know."""
+    if findings.hits:
+        announcing.changed()
     known = {version.id: version for version in versions}
     for id, seconds in findings.seconds.items():
         tally.add(f"rule_microseconds|{_label(known, id)}", round(seconds * 1_000_000))

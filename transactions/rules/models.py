@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 
 from ..alerts.models import Alert, Severity
 from .kinds.registry import NAMES
@@ -26,7 +26,9 @@ class Rule(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(severity__in=Severity.values), name="rule_severity_known"
-            )
+            ),
+            # Those that differ in case alone would be taken for each other.
+            models.UniqueConstraint(Lower("name"), name="rule_name_once"),
         ]
         # To view and to change are Django's own.
         permissions = [("approve_rule", "Can approve rule")]
@@ -73,6 +75,8 @@ class Version(models.Model):
     effective_until = models.DateTimeField(null=True, blank=True)
     # Hits of what happened from here on go into alerts: set when it becomes active.
     alerts_from = models.DateTimeField(null=True, blank=True)
+    # When somebody decided, after its end, that it judges no more, whatever comes late.
+    given_up_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -122,6 +126,10 @@ class UserList(models.Model):
     name = models.CharField(max_length=100, unique=True)
     description = models.TextField(blank=True, default="")
     made_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name, verbose_name_plural = "list of users", "lists of users"
+        constraints = [models.UniqueConstraint(Lower("name"), name="list_name_once")]
 
     def __str__(self) -> str:
         return self.name
@@ -291,10 +299,7 @@ class UserState(models.Model):
 
 
 class ClockCursor(models.Model):
-    """How far a version that looks at the clock has come: up to which row, and which moment.
-
-    `done` is one that has looked at all of its time; or any version that was given up.
-    """
+    """How far a version that looks at the clock has come: up to which row, and which moment."""
 
     version = models.OneToOneField(Version, primary_key=True, on_delete=models.CASCADE, related_name="cursor")
     row = models.BigIntegerField(db_default=0)

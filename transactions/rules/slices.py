@@ -19,7 +19,7 @@ LOOK = f"""
           FROM (SELECT id FROM {USER} WHERE id > %(after)s ORDER BY id LIMIT %(users)s) n
          CROSS JOIN LATERAL (
             SELECT FROM {TABLE} t
-             WHERE t.user_id = n.id AND (t.user_id, t.created_at) > (n.id, %(first)s)
+             WHERE (t.user_id, t.created_at) > (n.id, %(first)s)
                AND (t.user_id, t.created_at) <= (n.id, %(end)s)
             OFFSET 0) t
          ORDER BY n.id LIMIT %(rows)s
@@ -36,7 +36,7 @@ COUNT_ROWS = f"""
       FROM rule_look l
      CROSS JOIN LATERAL (
         SELECT FROM {TABLE} t
-         WHERE t.user_id = l.user_id AND (t.user_id, t.created_at) >= (l.user_id, l.lo)
+         WHERE (t.user_id, t.created_at) >= (l.user_id, l.lo)
            AND (t.user_id, t.created_at) < (l.user_id, l.hi)
         OFFSET 0) t
      WHERE l.version = %s

@@ -10,7 +10,7 @@ from ..openapi import backtests as operations
 from ..rulebook import backtests
 from ..rulebook.bodies import Nothing
 from ..rules import backtest_runs
-from ..rules.models import Backtest, Rule, Version
+from ..rules.models import Backtest, Rule
 from .rule_view import CHANGES, Conflict, RuleView
 
 
@@ -22,8 +22,6 @@ class BacktestView(RuleView):
             exc = ValidationError({"from": [str(exc)]})
         elif isinstance(exc, backtest_runs.BacktestRefused):
             exc = Conflict(str(exc))
-        elif isinstance(exc, Version.DoesNotExist):
-            exc = ValidationError({"version": ["There is no such version of this rule."]})
         return super().handle_exception(exc)
 
 

@@ -22,7 +22,7 @@ class ApiView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Checks who asks, then what for: `asked` has the parameters, checked."""
         super().initial(request, *args, **kwargs)
-        if not hasattr(self, (request.method or "").lower()):
+        if request.method not in self.allowed_methods:
             return  # a method that there is not is refused as such, whatever is asked
         if fault := escapes_fault(request.META.get("QUERY_STRING", ""), "query string"):
             raise ParseError(fault)

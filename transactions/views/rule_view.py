@@ -18,7 +18,7 @@ from ..reading.parameters import Parameters
 from ..rulebook import bodies
 from ..rules import changes, documents, lifecycle, list_entries
 from ..rules.kinds.gaps import Unfit
-from ..rules.models import Rule, UserList
+from ..rules.models import Rule, UserList, Version
 from ..serializers import NO_USER, Posted
 from .base import ApiView
 
@@ -70,6 +70,10 @@ REFUSALS: dict[type[Exception], Callable[[Any], Exception]] = {
     Http404: lambda error: NotFound(),
     Rule.DoesNotExist: lambda error: NotFound(),
     UserList.DoesNotExist: lambda error: NotFound(),
+    # Of a number that was asked for, and is no part of the path.
+    Version.DoesNotExist: lambda error: ValidationError(
+        {"version": ["There is no such version of this rule."]}
+    ),
     IntegrityError: lambda error: Conflict() if _came_between(error) else error,
 }
 

@@ -10,7 +10,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from ...alerts.models import Severity
-from ...rules import changes, documents, lifecycle
+from ...rules import changes, documents, lifecycle, texts
 from ...rules.kinds.gaps import NAME_MAX, Unfit
 from ...rules.kinds.kind import Kind, as_json
 from ...rules.kinds.registry import KINDS
@@ -52,11 +52,11 @@ class TypedRule:
     def check(self, *, named: bool) -> None:
         """By the checks of files of rules."""
         checks = {
-            "severity": (documents.checked_severity, self.severity),
-            "description": (documents.checked_description, self.description),
+            "severity": (texts.checked_severity, self.severity),
+            "description": (texts.checked_description, self.description),
         }
         if named:
-            checks["name"] = (documents.checked_name, self.name)
+            checks["name"] = (texts.checked_name, self.name)
         for what, (checked, value) in checks.items():
             try:
                 checked(value)

@@ -9,7 +9,6 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.decorators import display
 
 from ...alerts.models import Severity
 from ...rules import activity, documents
@@ -18,19 +17,9 @@ from ...rules.models import ClockCursor, Debt, Hit, Rule, Version, VersionState
 from ...stores import bounded_queries
 from ..lists import BoundedChangeList
 from . import backtests, drafting, page, performance, rights, steps
+from .links import badge
 from .sentences import of_version, title_of
 
-SEVERITY_COLOURS = {
-    Severity.CRITICAL.label: "danger",
-    Severity.HIGH.label: "danger",
-    Severity.MEDIUM.label: "warning",
-}
-STATE_COLOURS = {
-    VersionState.ACTIVE.label: "success",
-    VersionState.SHADOW.label: "info",
-    VersionState.SUBMITTED.label: "warning",
-}
-ATTENTION_COLOURS = {"Fails": "danger", "Owes": "warning", "Waits for approval": "info"}
 _OF_RULE = Version.objects.filter(rule=OuterRef("pk"))
 
 
@@ -166,13 +155,14 @@ class RuleAdmin(rights.SeenWithRules[Rule]):
 
     # --- Columns ----------------------------------------------------------------------------------
 
-    @display(description="severity", label=SEVERITY_COLOURS)  # type: ignore[untyped-decorator]
+    @admin.display(description="severity")
     def severity_shown(self, rule: Rule) -> str:
-        return Severity(rule.severity).label
+        return badge(rule.severity, Severity(rule.severity).label)
 
-    @display(description="state", label=STATE_COLOURS)  # type: ignore[untyped-decorator]
-    def state_shown(self, rule: Any) -> str:
-        return "No version" if rule.version is None else VersionState(rule.version.state).label
+    @admin.display(description="state", empty_value="No version")
+    def state_shown(self, rule: Any) -> str | None:
+        version = rule.version
+        return None if version is None else badge(version.state, VersionState(version.state).label)
 
     @admin.display(description="what it finds")
     def says(self, rule: Any) -> SafeString | str:
@@ -202,11 +192,11 @@ class RuleAdmin(rights.SeenWithRules[Rule]):
         last = rule.activity.last_hit
         return "never fired" if last is None else f"{last:%Y-%m-%d %H:%M}"
 
-    @display(description="attention", label=ATTENTION_COLOURS)  # type: ignore[untyped-decorator]
-    def wrong(self, rule: Any) -> Any:
+    @admin.display(description="attention", empty_value="")
+    def wrong(self, rule: Any) -> str | None:
         """The gravest of what somebody should look at."""
         if rule.activity is not None and rule.activity.error:
-            return "Fails"
+            return badge("fails", "Fails")
         if rule.activity is not None and rule.activity.debt_records:
-            return "Owes", f"Owes {rule.activity.debt_records:,} records"
-        return "Waits for approval" if rule.waits else None
+            return badge("owes", f"Owes {rule.activity.debt_records:,} records")
+        return badge("waits", "Waits for approval") if rule.waits else None

@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from ...alerts.models import Severity
 from ...rules.kinds.gaps import Unfit
 from ...rules.kinds.kind import Kind, RowFilter
-from ...rules.kinds.registry import KINDS, read, read_kept
+from ...rules.kinds.registry import KINDS, explained, read, read_kept
 from ...rules.models import Hit, Version
 
 
@@ -78,7 +78,4 @@ def _values(form: Any, made: list[Any]) -> dict[str, str]:
 
 def explanation(hit: Hit) -> str:
     """Why it was a hit, by its figures as of raising."""
-    try:
-        return read_kept(hit.version.kind, hit.version.parameters).explain(hit.figures)
-    except KeyError:
-        return ""
+    return explained(read_kept(hit.version.kind, hit.version.parameters), hit.figures)

@@ -23,12 +23,12 @@ from ...rules.kinds.gaps import (
     Whole,
     Window,
     Zone,
-    zone_names,
 )
 from ...rules.kinds.kind import FILTER_WORDINGS, Kind, RowFilter, gap_named
 from ...rules.kinds.registry import KINDS, problems, read
 from ...rules.kinds.wording import phrases
 from ...rules.models import UserList
+from ...timezones import zone_names
 
 # Characters of one gap that are looked at; no fit one is as long.
 TYPED_MAX = 200
@@ -77,7 +77,16 @@ class TypedSentence:
 
     @classmethod
     def fresh(cls, kind: str) -> "TypedSentence":
-        """With what stands in gaps that may be left open."""
+        """A new one, with what is suggested for gaps that may be left open."""
+        typed = cls.left_open(kind)
+        for name, made in _gaps(KINDS[kind]):
+            if (suggested := made.metadata["suggested"]) is not None:
+                typed.given[name] = made.metadata["gap"].shown(suggested)
+        return typed
+
+    @classmethod
+    def left_open(cls, kind: str) -> "TypedSentence":
+        """With what gaps mean that are left open."""
         given = {
             name: made.metadata["gap"].shown(made.default)
             for name, made in _gaps(KINDS[kind])
@@ -90,7 +99,7 @@ class TypedSentence:
         """With what a version says, whether or not that can still be read."""
         flat = dict(parameters)
         flat |= {f"filter.{name}": value for name, value in flat.pop("filter", {}).items()}
-        typed = cls.fresh(kind)
+        typed = cls.left_open(kind)
         for name, value in flat.items():
             typed.given[name] = value if isinstance(value, list) else str(value)
         return typed

@@ -16,7 +16,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from ...rules import activity, changes, documents, lifecycle, list_entries
+from ...rules import activity, changes, lifecycle, list_entries, texts
 from ...rules import user_lists as standing
 from ...rules.models import ListEntry, UserList
 from ..lists import BoundedChangeList, is_key
@@ -121,7 +121,7 @@ def new(request: HttpRequest) -> HttpResponse:
         typed = {name: request.POST.get(name, "").strip() for name in typed}
         try:
             made = changes.make_list(
-                documents.checked_name(typed["name"]), documents.checked_description(typed["description"])
+                texts.checked_name(typed["name"]), texts.checked_description(typed["description"])
             )
             return redirect("admin:rules_userlist_change", made.pk)
         except (ValueError, changes.NameTaken) as refused:

@@ -1,34 +1,40 @@
 """The part of `manage.py rules` that is about lists of users."""
 
 from argparse import ArgumentTypeError
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError
+from django.db.models import Q
+from django.db.models.functions import Now
 
+from transactions import names
 from transactions.intake.rejected import printable
 from transactions.rules import changes, list_entries
 from transactions.rules.activity import in_words
-from transactions.rules.documents import checked_description, checked_name
 from transactions.rules.models import UserList
+from transactions.rules.texts import checked_description, checked_name
 from transactions.rules.user_lists import COMMENT_MAX, with_standing
 from transactions.serializers import MOMENT, USER_MAX
 
 # Users put on a list at once, while no chunk is judged; and keys of a file, which is read whole.
 USERS_AT_ONCE, USERS_MAX = 10_000, 1_000_000
+# Entries that are read at once.
+ENTRIES_AT_ONCE = 2_000
 BYTES_MAX = USERS_MAX * len(f"{USER_MAX}\r\n")
 
 
 def add_list_arguments(what: Any) -> None:
     """The sub-commands about lists."""
     what.add_parser("lists", help="every list of users, and how many stand there now")
+    show = what.add_parser("list-show", help="who stands on a list, or is about to, and until when")
     make = what.add_parser("list-make", help="make a list of users, empty at first")
     add = what.add_parser("list-add", help="put users on a list, from the next full minute on")
     end = what.add_parser("list-end", help="take users off a list at the next full minute")
-    for each in (make, add, end):
-        each.add_argument("name", metavar="LIST")
+    for each in (show, make, add, end):
+        each.add_argument("name", metavar="LIST", help="its name")
     make.add_argument("--description", default="", metavar="TEXT")
     for each in (add, end):
         each.add_argument("users", nargs="*", type=key, metavar="USER", help="keys of users")
@@ -45,6 +51,21 @@ def list_lines() -> list[str]:
         f"{printable(users.description)}".rstrip()
         for users in with_standing(UserList.objects.order_by("name"))
     ]
+
+
+def entry_lines(name: str) -> Iterator[str]:
+    """A line for each entry of a list that has not ended, by user. Raises CommandError."""
+    entries = _list(name).entries.filter(Q(ends_at=None) | Q(ends_at__gt=Now()))
+    entries = entries.order_by("user_id", "starts_at", "pk").select_related("user", "made_by")
+    is_empty = True
+    for entry in entries.iterator(ENTRIES_AT_ONCE):
+        is_empty = False
+        line = f"{entry.user_id} {entry.user}: from {entry.starts_at:%Y-%m-%d %H:%M} UTC"
+        line += f" until {entry.ends_at:%Y-%m-%d %H:%M} UTC" if entry.ends_at else ""
+        line += f", by {entry.made_by}" if entry.made_by else ""
+        yield printable(line + (f": {entry.comment}" if entry.comment else ""))
+    if is_empty:
+        yield "Nobody stands on it."
 
 
 def make_list(name: str, description: str) -> None:
@@ -100,7 +121,9 @@ def moment(text: str) -> datetime:
 def _list(name: str) -> UserList:
     found = UserList.objects.filter(name=name).first()
     if found is None:
-        raise CommandError(f"There is no list “{printable(name)}”.")
+        meant = names.meant(name, UserList.objects.values_list("name", flat=True))
+        told = f"; did you mean “{meant}”?" if meant else "."
+        raise CommandError(f"There is no list “{printable(name)}”{told}")
     return found
 
 

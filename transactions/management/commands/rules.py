@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,17 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 from django.db import IntegrityError
-from django.utils import timezone
 
 from transactions.access.rights import Right, rights_of
 from transactions.intake.rejected import printable
-from transactions.rules import backtest_runs, documents, figures, lifecycle
+from transactions.rules import activity, backtest_runs, documents, lifecycle
 from transactions.rules.kinds.kind import Kind
 from transactions.rules.kinds.registry import read_kept
 from transactions.rules.models import Rule, Version, VersionState
 from transactions.rules.schema import schema
 
 from ._backtests import add_range, add_within, run_backtest, show_backtests
-from ._user_lists import add_list_arguments, add_users, end_users, list_lines, make_list, moment
+from ._user_lists import add_list_arguments, add_users, end_users, entry_lines, list_lines, make_list, moment
 
 TO_ACTIVATE = (VersionState.SUBMITTED, VersionState.DRAFT, VersionState.SHADOW)
 STARTER_WAIT = (
@@ -32,8 +30,6 @@ STARTER_WAIT = (
     "(manage.py rules import --starter --by NAME) and somebody else approves them"
 )
 IN_FORCE = (VersionState.ACTIVE, VersionState.SHADOW)
-# The hits that the list tells of.
-LISTED = timedelta(days=7)
 
 
 class Command(BaseCommand):
@@ -109,18 +105,13 @@ class Command(BaseCommand):
             raise CommandError(f"PostgreSQL does not answer ({str(error).strip()}).") from error
 
     def _list(self, **options: Any) -> None:
-        found = {each.rule: each for each in figures.found_since(timezone.now() - LISTED)}
-        for rule in Rule.objects.order_by("name").prefetch_related("versions"):
+        rules = list(Rule.objects.order_by("name").prefetch_related("versions"))
+        found = activity.of_rules([rule.pk for rule in rules])
+        for rule in rules:
             version = documents.said_by(rule)
             state = "-" if version is None else VersionState(version.state).label
-            hits = ""
-            if rule.pk in found:
-                hits = f" Raised in {LISTED.days} days: {found[rule.pk].hits:,}."
-                if found[rule.pk].in_shadow:
-                    hits += f" In shadow: {found[rule.pk].in_shadow:,}."
-                hits += f" Open alerts: {found[rule.pk].open_alerts:,}."
             said = f"{printable(rule.name)}: {_sentence(version)}"
-            self.stdout.write(f"{state:<9} {rule.severity:<8} {said}{hits}")
+            self.stdout.write(f"{state:<9} {rule.severity:<8} {said}{_findings(found[rule.pk])}")
 
     def _schema(self, **options: Any) -> None:
         self.stdout.write(json.dumps(schema(), ensure_ascii=False, indent=2))
@@ -203,6 +194,10 @@ class Command(BaseCommand):
         for line in list_lines():
             self.stdout.write(line)
 
+    def _list_show(self, *, name: str, **options: Any) -> None:
+        for line in entry_lines(name):
+            self.stdout.write(line)
+
     def _list_make(self, *, name: str, description: str, **options: Any) -> None:
         make_list(name, description)
 
@@ -216,6 +211,15 @@ class Command(BaseCommand):
         self, *, name: str, users: list[int], file: str | None, by: str | None, **options: Any
     ) -> None:
         self.stdout.write(end_users(name, users, file, by=_user(by, Right.CHANGE_RULES)))
+
+
+def _findings(found: activity.Activity) -> str:
+    """What a rule found lately, as the end of its line; "" where that is nothing."""
+    hits, in_shadow = found.hits_7_days, found.shadow_7_days
+    if not (hits or in_shadow or found.open_alerts):
+        return ""
+    shadow = f" In shadow: {activity.in_words(in_shadow)}." if in_shadow else ""
+    return f" Raised in 7 days: {activity.in_words(hits)}.{shadow} Open alerts: {found.open_alerts:,}."
 
 
 def _kind(version: Version) -> Kind:

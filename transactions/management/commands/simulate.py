@@ -16,7 +16,7 @@ from transactions.client.api import PostingError
 from transactions.client.simulation import USERS_MAX, Scene, simulate
 from transactions.client.status_line import StatusLine
 from transactions.intake.rejected import printable
-from transactions.rules import figures
+from transactions.rules import activity, figures
 from transactions.rules.kinds.wording import counted
 
 from ._posting import add_client_arguments, client, positive, positive_whole
@@ -84,7 +84,7 @@ def _tell_findings(began: datetime, status: StatusLine) -> None:
     with suppress(KeyboardInterrupt, RedisError):
         while monotonic() < until and not _all_is_judged():
             sleep(0.2)
-    found = [rule for rule in figures.found_since(began) if rule.hits]
+    found = activity.found_since(began)
     for rule in found:
         status.say(
             f"  {printable(rule.name)}: {counted(rule.hits, 'hit')}, {counted(rule.alerts, 'alert')} opened"

@@ -1,15 +1,16 @@
-"""Checks the books, or the audit trail, from the command line, and acknowledges alarms."""
+"""Checks the books, alerts or the audit trail from the command line, and acknowledges alarms."""
 
 import json
 from typing import Any
 
+import psycopg2
 import redis
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 from rest_framework.utils.encoders import JSONEncoder
 
 from transactions.audit import chain
-from transactions.books import alarms, balance
+from transactions.books import alarms, alerts, balance
 from transactions.models import Epoch
 
 
@@ -32,8 +33,14 @@ class Command(BaseCommand):
         parser.add_argument(
             "--deep", action="store_true", help="count the table's rows too, and hold them against the books"
         )
-        parser.add_argument(
+        instead = parser.add_mutually_exclusive_group()
+        instead.add_argument(
             "--audit", action="store_true", help="check the audit trail instead, and print its head"
+        )
+        instead.add_argument(
+            "--alerts",
+            action="store_true",
+            help="compare alerts with their hits instead, and what was told with alerts",
         )
         parser.add_argument(
             "--head", metavar="NUMBER:HASH", help="with --audit: a head printed earlier must still be in it"
@@ -44,6 +51,8 @@ class Command(BaseCommand):
             raise CommandError("--head goes with --audit.")
         if options["audit"]:
             return self._audit(options["head"])
+        if options["alerts"]:
+            return self._alerts()
         try:
             found = balance.read()
         except redis.RedisError as error:
@@ -92,6 +101,18 @@ class Command(BaseCommand):
             raise CommandError(f"PostgreSQL does not answer ({str(error).strip()}).") from error
         self.stdout.write(f"audit trail: {head.number} entries, nothing is missing or changed")
         self.stdout.write(f"head: {head}")
+
+    def _alerts(self) -> None:
+        try:
+            found = alerts.check()
+        except psycopg2.Error as error:
+            raise CommandError(f"PostgreSQL does not answer ({str(error).strip()}).") from error
+        verdict = "they do not agree" if found.wrong else "they agree"
+        self.stdout.write(f"alerts {found.alerts}, hits {found.hits}, events {found.events}: {verdict}")
+        for sentence in found.wrong:
+            self.stderr.write(sentence)
+        if found.wrong:
+            raise CommandError("Alerts, their hits and what is told of them do not agree.")
 
     def _alarms(self, *, acknowledge: bool) -> None:
         """Shows the open alarms, on stderr so that JSON stays JSON."""

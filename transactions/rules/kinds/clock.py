@@ -45,7 +45,7 @@ RATE = """
           JOIN {rollup} p ON p.bucket = b.bucket - make_interval(secs => 86400 * day)
       ) past
      WHERE b.number >= {least} AND b.failed * 100 >= {percent} * b.number
-       AND past.number > 0 AND b.failed * past.number >= {factor} * past.failed * b.number
+       AND past.number >= {past_min} AND b.failed * past.number >= {factor} * past.failed * b.number
 """
 # Purpose: the moments from which on nothing was accepted for too long, among the rows of a range of ids
 # and since the last of them. `latest` is the latest acceptance before the range.
@@ -115,13 +115,16 @@ class FailureRate(ClockKind):
     title: ClassVar[str] = "More failures than usual"
     wording: ClassVar[str] = (
         "Of at least {least} transactions of a quarter of an hour at least {percent} % fail, and "
-        "{factor} times the share of the same time of the last {days} days"
+        "{factor} times the share of the same time of the last {days} days, in which there were at least "
+        "{past_min}"
     )
     walks: ClassVar[str] = "buckets"
     factor: Decimal = gap(Factor("the factor", Decimal("1.01")))  # noqa: RUF009
     percent: int = gap(Whole("the percentage", 1, 100))
     days: int = gap(Whole("the number of days", 1, 28), default=7)
     least: int = gap(Whole("the number of transactions", 1), default=20)
+    # Left open it is what rules meant that were written before there was this gap.
+    past_min: int = gap(Whole("the number of transactions that there were", 1), suggested=20, default=1)
 
     def explain(self, figures: dict[str, Any]) -> str:
         failed, count = figures["failed"], figures["count"]
@@ -137,6 +140,7 @@ class FailureRate(ClockKind):
             width=bound.interval("width", BUCKET_S),
             days=bound("days", self.days),
             least=bound("least", self.least),
+            past_min=bound("past_min", self.past_min),
             percent=bound("percent", self.percent),
             factor=bound("factor", self.factor),
             hours=self.hours("bucket", bound),

@@ -3,11 +3,10 @@
 import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from functools import cache
 from typing import Any
-from zoneinfo import available_timezones
 
 from ...models import AMOUNT_MAX, Status
+from ...timezones import zone_names
 
 # Windows by name, in seconds; and the bucket of the gate whose bound holds for each.
 WINDOWS_S = {"10m": 600, "1h": 3_600, "6h": 21_600, "24h": 86_400, "7d": 604_800, "30d": 2_592_000}
@@ -174,12 +173,6 @@ class Hours(Gap):
         return {"type": "string", "pattern": HOURS}
 
 
-# Names of files beside those of timezones, which mean another one on each machine, or none. PostgreSQL
-# knows them not, or otherwise.
-NO_ZONES = {"localtime", "posixrules", "Factory"}
-NO_AREAS = ("right/", "posix/", "SystemV/")
-
-
 # Names that PostgreSQL would take for abbreviations first, and so without summer time: what the list of
 # timezones itself says each stands for.
 IN_FULL = {
@@ -191,12 +184,6 @@ IN_FULL = {
     "MST": "America/Phoenix",
     "WET": "Europe/Lisbon",
 }
-
-
-@cache
-def zone_names() -> set[str]:
-    """They are looked for in files, for a twentieth of a second."""
-    return {name for name in available_timezones() - NO_ZONES if not name.startswith(NO_AREAS)}
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,12 @@ LISTS, ENTRIES = "rules_userlist", "rules_listentry"
 LOOKING_AT = ", looking at transactions "
 
 
-def gap(what: Gap, **default: Any) -> Any:
-    """A field of a form: a gap that may be left open if it has a `default`."""
-    return field(metadata={"gap": what}, kw_only=True, **default)
+def gap(what: Gap, *, suggested: Any = None, **default: Any) -> Any:
+    """A field of a form: a gap that may be left open if it has a `default`.
+
+    What is `suggested` for a new rule is another value than what the gap means when it is left open.
+    """
+    return field(metadata={"gap": what, "suggested": suggested}, kw_only=True, **default)
 
 
 class Bound:
@@ -139,6 +142,11 @@ class Kind:
     The text looks at the users of the relation "scope" (user_id, lo, hi): the rows that happened from
     lo to hi, and those that these may have made a hit. It gives id, user_id, created_at, amount
     and figures (jsonb) of each hit that happened from %(begin)s until before %(end)s.
+
+    Where it reads a span of a user's rows both bounds are rows that begin with the user, and nothing
+    else there speaks of user or time: PostgreSQL begins an index scan at `user_id = …` where it has that
+    too, and reads all of a user's rows up to the span; and of bounds in time alone it may take the index
+    by time.
     """
 
     name: ClassVar[str]

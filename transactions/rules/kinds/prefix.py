@@ -24,20 +24,17 @@ TEXT = """
       FROM scope s
      CROSS JOIN LATERAL (
         SELECT t.id, t.user_id, t.created_at, t.amount FROM {table} t
-         WHERE t.user_id = s.user_id
-           AND (t.user_id, t.created_at) >= (s.user_id, s.lo)
+         WHERE (t.user_id, t.created_at) >= (s.user_id, s.lo)
            AND (t.user_id, t.created_at) <= (s.user_id, s.hi)
-           AND t.created_at >= %(begin)s AND t.created_at < %(end)s
            {conditions}
         OFFSET 0) x
      CROSS JOIN LATERAL ({past}) past
-     WHERE {fires}
+     WHERE x.created_at >= %(begin)s AND x.created_at < %(end)s AND {fires}
 """
 # Purpose: the rows of x's user before it, the latest first.
 BEFORE = """
           FROM {table} y
-         WHERE y.user_id = x.user_id
-           AND (y.user_id, y.created_at, y.id) < (x.user_id, x.created_at, x.id)
+         WHERE (y.user_id, y.created_at, y.id) < (x.user_id, x.created_at, x.id)
            AND (y.user_id, y.created_at) > (x.user_id, x.created_at - {reach})
            AND y.id < x.id
          ORDER BY y.user_id DESC, y.created_at DESC, y.id DESC
@@ -48,8 +45,8 @@ LAST = """(
                               floor(extract(epoch FROM x.created_at - max(l.created_at)) / 86400)::int)
       FROM (
         SELECT y.created_at FROM {table} y
-         WHERE y.user_id = x.user_id
-           AND (y.user_id, y.created_at, y.id) < (x.user_id, x.created_at, x.id) AND y.id < x.id
+         WHERE (y.user_id, y.created_at, y.id) < (x.user_id, x.created_at, x.id)
+           AND y.user_id >= x.user_id AND y.id < x.id
          ORDER BY y.user_id DESC, y.created_at DESC, y.id DESC LIMIT 1) l)"""
 
 

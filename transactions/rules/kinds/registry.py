@@ -87,6 +87,14 @@ def read_kept(kind: str, parameters: Any) -> Kind:
         return UnreadableKind(reason=f"{unfit.gap}: {unfit.message}")
 
 
+def explained(kind: Kind, figures: Any) -> str:
+    """Why something was a hit of a kept version, by its figures as of raising; "" where these say nothing."""
+    try:
+        return kind.explain(figures)
+    except KeyError:
+        return ""
+
+
 def problems(kind: str, parameters: Any) -> list[Unfit]:
     """All that is wrong with the gaps of a known kind; [] for nothing."""
     try:

@@ -14,12 +14,11 @@ TEXT = """
       FROM scope s
      CROSS JOIN LATERAL (
         SELECT t.id, t.user_id, t.created_at, t.amount, t.accepted_at FROM {table} t
-         WHERE t.user_id = s.user_id
-           AND (t.user_id, t.created_at) >= (s.user_id, s.lo)
+         WHERE (t.user_id, t.created_at) >= (s.user_id, s.lo)
            AND (t.user_id, t.created_at) <= (s.user_id, s.hi)
-           AND t.created_at >= %(begin)s AND t.created_at < %(end)s
            AND {conditions}
         OFFSET 0) x
+     WHERE x.created_at >= %(begin)s AND x.created_at < %(end)s
 """
 
 

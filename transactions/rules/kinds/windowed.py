@@ -11,7 +11,6 @@ COUNT_MAX = 100_000
 # Purpose: walks through the moments at which a row comes into the window (+1) or leaves it (-1), and
 # keeps count and sum. What leaves at a moment goes before what comes in then: the window is open at
 # its old end. Rows that came in at one moment count in the order of their ids.
-# Two bounds as rows, beside the plain one: with it alone the planner may take the index by time.
 TEXT = """
     SELECT w.id, w.user_id, w.moment AS created_at, w.amount,
            jsonb_build_object('{measure}', w.measured) AS figures
@@ -22,13 +21,12 @@ TEXT = """
               FROM scope s
              CROSS JOIN LATERAL (
                 SELECT t.id, t.user_id, t.created_at, t.amount FROM {table} t
-                 WHERE t.user_id = s.user_id
-                   AND (t.user_id, t.created_at) > (s.user_id, s.lo - {window})
+                 WHERE (t.user_id, t.created_at) > (s.user_id, s.lo - {window})
                    AND (t.user_id, t.created_at) <= (s.user_id, s.hi + {window})
-                   AND t.created_at < %(end)s
                    {conditions}
                 OFFSET 0) y
              CROSS JOIN LATERAL (VALUES (y.created_at, 1), (y.created_at + {window}, -1)) e (moment, n)
+             WHERE y.created_at < %(end)s
           ) m
         WINDOW sweep AS (PARTITION BY {partition} ORDER BY m.moment, m.n, m.id ROWS UNBOUNDED PRECEDING)
       ) w

@@ -3,6 +3,12 @@ import * as format from "./format.js";
 
 const at = (id) => document.getElementById(id);
 const TITLE = document.title;
+// After the feed has connected it is asked for what no frame told: once the server has let go of the answer that
+// it may keep of before, and not by all pages at one moment.
+export const CAUGHT_UP_MS = 2_500;
+const FORBIDDEN = 403;
+// Up to when what is shown tells everything.
+let shownAsOf = -Infinity;
 const GRAVE_FIRST = ["CRITICAL", "HIGH", "MEDIUM", "LOW"];
 const word = (severity) => severity[0] + severity.slice(1).toLowerCase();
 
@@ -33,7 +39,10 @@ function heard(newest) {
   newestKnown = Math.max(key, newestKnown ?? 0);
 }
 
-export function showAlerts({ open, overdue, by_severity: bySeverity, complete, newest }) {
+// Frames and answers overtake each other: false for one that is older than what is shown.
+export function showAlerts({ as_of: asOf, open, overdue, by_severity: bySeverity, complete, newest }) {
+  if (Date.parse(asOf) < shownAsOf) return false;
+  shownAsOf = Date.parse(asOf);
   const count = `${format.whole(open)}${complete ? "" : "+"}`;
   told(`${count} open${overdue ? `, ${format.whole(overdue)} overdue` : ""}`);
   document.title = open ? `(${count}) ${TITLE}` : TITLE;
@@ -41,9 +50,17 @@ export function showAlerts({ open, overdue, by_severity: bySeverity, complete, n
   at("alerts-grave").replaceChildren(...GRAVE_FIRST.filter((name) => bySeverity[name]).map((name) => badge(name, `${format.whole(bySeverity[name])} ${word(name).toLowerCase()}`)));
   heard(newest);
   at("alerts-newest").replaceChildren(...newest.map(line));
+  return true;
 }
 
-export function failAlerts(why) { told(why); }
+export function failAlerts(why, _, status) {
+  told(why);
+  if (status !== FORBIDDEN) return;
+  // The right was taken away: what was shown goes too.
+  document.title = TITLE;
+  at("alerts-grave").replaceChildren();
+  at("alerts-newest").replaceChildren();
+}
 
 // Said only where it is news: a screen reader hears it each time.
 function told(text) {

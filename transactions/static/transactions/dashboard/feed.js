@@ -3,7 +3,7 @@
 // Events: "state" {state, since}, "hello" (the frame), "stored" {seq}, "reset" {reason}, "history"
 // {records}: what a fresh page, or one with another filter, begins with; and "run" {records, count,
 // matched, missed}: of `count` records some of the `matched` that pass the filter, all of these where
-// they were `missed` meanwhile. A record's amount is a string of digits, since it may be over 2^53.
+// they were `missed` meanwhile; and "alert" (the frame). A record's amount is a string of digits, since it may be over 2^53.
 const BACKOFF_MS = 500;
 const BACKOFF_MS_MAX = 10_000;
 const CREDENTIALS_ENDED = 4003;
@@ -98,6 +98,7 @@ export class Feed extends EventTarget {
     else if (frame.type === "run") this.#run(frame);
     else if (frame.type === "stored") this.#tell("stored", { seq: frame.seq });
     else if (frame.type === "reload") this.#reload(frame.reason);
+    else if (frame.type === "alert") this.#tell("alert", frame);
   }
 
   #greet(hello) {

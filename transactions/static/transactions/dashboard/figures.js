@@ -4,7 +4,7 @@ const TIMEOUT_MS = 15_000;
 // Until the server says how often, and while it says nothing.
 const POLL_S = 5;
 
-// Calls `told` with each answer and `failed` with why there is none.
+// Calls `told` with each answer and `failed` with why there is none, what the server said, and its status.
 export function poll(url, told, failed) {
   let timer = 0, again = POLL_S;
   const ask = async () => {
@@ -29,5 +29,5 @@ export async function once(url, told, failed) {
   } catch {
     return failed("The server does not answer.", null);
   }
-  answer.ok ? told(body) : failed(body.detail ?? `The server answered ${answer.status}.`, body);
+  answer.ok ? told(body) : failed(body.detail ?? `The server answered ${answer.status}.`, body, answer.status);
 }

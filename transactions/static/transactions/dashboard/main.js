@@ -5,7 +5,7 @@ import { LiveTable } from "./live.js";
 import { Drawer } from "./drawer.js";
 import { bindFilters, rememberOne } from "./filters.js";
 import { once, poll } from "./figures.js";
-import { failAlerts, showAlerts } from "./alerts.js";
+import { CAUGHT_UP_MS, failAlerts, showAlerts } from "./alerts.js";
 import { failTiles, showTiles } from "./tiles.js";
 import * as charts from "./charts.js";
 import * as format from "./format.js";
@@ -72,12 +72,21 @@ poll(urls.figures, (body) => {
   if (body === null) feed.restart();
 });
 
-// --- Alerts, for who may see them
-if (urls.alerts) poll(urls.alerts, (body) => {
+// --- Alerts, for who may see them: by frames, and what no frame told is asked for
+function tellAlerts(body) {
+  if (!showAlerts(body)) return;
   last.opened = body.opened_lately;
-  showAlerts(body);
   if (last.figures) charts.showThroughput(last.figures.throughput?.data, last.opened);
-}, failAlerts);
+}
+if (urls.alerts) {
+  listen("alert", tellAlerts);
+  let missed = 0;
+  listen("hello", () => {
+    clearTimeout(missed);
+    missed = setTimeout(() => once(urls.alerts, tellAlerts, failAlerts), CAUGHT_UP_MS * (1 + Math.random()));
+  });
+  poll(urls.alerts, tellAlerts, failAlerts);
+}
 
 // --- The range of days
 const range = at("range");

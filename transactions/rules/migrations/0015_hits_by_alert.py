@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("rules", "0011_debt_by_user"), ("alerts", "0002_triage")]
+    dependencies = [("rules", "0014_lists_of_users"), ("alerts", "0002_triage")]
 
     operations = [
         AddIndexConcurrently("hit", models.Index(fields=["alert", "id"], name="hit_by_alert")),

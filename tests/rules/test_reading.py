@@ -1,0 +1,89 @@
+"""What the texts of rules read: the rows of a span, however many rows their user has before and after it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+
+from transactions.models import Transaction
+from transactions.rules import evaluation, slices
+from transactions.rules.kinds.kind import Bound
+from transactions.rules.kinds.registry import read
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ROWS = 20_000
+BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
+# A minute a row; of these many there are as many before as after.
+SPAN_ROWS = 20
+MIDDLE = BEGIN + timedelta(minutes=ROWS // 2)
+SPAN = (MIDDLE, MIDDLE + timedelta(minutes=SPAN_ROWS - 1))
+# Of the table and its index, which have some 500 in all: a few for each judged row.
+PAGES_MAX = 5 * SPAN_ROWS
+
+RULES: dict[str, dict[str, Any]] = {
+    "amount": {"at": "least", "amount": 1},
+    "velocity_count": {"count": 3, "window": "10m"},
+    "velocity_sum": {"total": 3, "window": "10m"},
+    "first_or_dormant": {"days": 60, "least": 0},
+    "deviation": {"factor": 1.5, "past_min": 3, "past_max": 3, "least": 0},
+}
+
+
+@pytest.fixture
+def busy(people: list[User]) -> User:
+    """Has a row a minute; nobody has told the planner so."""
+    Transaction.objects.bulk_create(
+        (
+            Transaction(
+                transaction_id=f"T{number}",
+                user=people[0],
+                amount=1,
+                status="SUCCESS",
+                created_at=BEGIN + timedelta(minutes=number),
+                accepted_at=BEGIN + timedelta(minutes=number),
+            )
+            for number in range(ROWS)
+        ),
+        batch_size=5_000,
+    )
+    return people[0]
+
+
+@contextmanager
+def judging(busy: User) -> Iterator[Any]:
+    """A cursor in a transaction as rules are judged in, which looks at the span."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        evaluation.prepare(cursor)
+        cursor.execute("INSERT INTO rule_look VALUES (1, %s, %s, %s)", (busy.pk, *SPAN))
+        cursor.execute(evaluation.limit())
+        yield cursor
+
+
+def pages_read(cursor: Any, statement: str, values: Any) -> int:
+    cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", values)
+    ((plan,),) = cursor.fetchone()
+    return int(plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"])
+
+
+@pytest.mark.parametrize("kind", RULES)
+@pytest.mark.parametrize("known", [False, True], ids=["not analyzed", "analyzed"])
+def test_a_rule_reads_no_more_of_a_busy_user_than_its_span(busy: User, kind: str, known: bool) -> None:
+    if known:
+        with connection.cursor() as cursor:
+            cursor.execute(f"ANALYZE {Transaction._meta.db_table}")
+    bound = Bound()
+    statement = f"{evaluation.SCOPE} {read(kind, RULES[kind]).sql(bound)}"
+    values = {**bound.values, "version": 1, "begin": BEGIN, "end": datetime.now(UTC)}
+    with judging(busy) as cursor:
+        assert pages_read(cursor, statement, values) <= PAGES_MAX
+
+
+def test_counting_the_rows_of_a_slice_reads_its_span_alone(busy: User) -> None:
+    with judging(busy) as cursor:
+        assert slices.count_rows(cursor, 1) == SPAN_ROWS - 1
+        assert pages_read(cursor, slices.COUNT_ROWS, (1,)) <= PAGES_MAX

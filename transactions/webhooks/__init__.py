@@ -1,0 +1,1 @@
+"""Events and webhooks as the API has them."""
