@@ -3,6 +3,7 @@
 import uuid
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
@@ -92,6 +93,10 @@ class Epoch(models.Model):
     settled = models.BigIntegerField(db_default=0)
     duplicates = models.BigIntegerField(db_default=0)
     rejected = models.BigIntegerField(db_default=0)
+    # Rows that left the table while these books were open, whichever books they had been stored in: by
+    # hand, and by retention. Over all books there are stored − removed − pruned rows.
+    removed = models.BigIntegerField(db_default=0)
+    pruned = models.BigIntegerField(db_default=0)
     # Why the books before these were closed, if nobody asked for it; shown until acknowledged.
     alarm = models.TextField(blank=True, db_default="")
     alarm_acknowledged_at = models.DateTimeField(null=True, blank=True)
@@ -101,6 +106,20 @@ class Epoch(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class Removal(models.Model):
+    """Rows that a statement removed from the table of transactions, until the flush has them in the books.
+
+    Written by triggers, with the removal itself: a row for each statement, so that nobody who deletes
+    waits for anybody else who does, or holds up the flush.
+    """
+
+    removed = models.BigIntegerField(db_default=0)
+    pruned = models.BigIntegerField(db_default=0)
+
+    def __str__(self) -> str:
+        return f"{self.removed} removed, {self.pruned} pruned"
 
 
 class FlushBatch(models.Model):
@@ -178,6 +197,52 @@ class PruningPlace(models.Model):
 
     def __str__(self) -> str:
         return f"{self.moment:%Y-%m-%d %H:%M:%S} {self.row_id}"
+
+
+class Customer(User):
+    """An account that only has transactions, and nobody logs in to; `access.people` tells which are."""
+
+    class Meta:
+        proxy = True
+        # Who may read transactions sees customers, who may add accounts adds them.
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.get_username()
+
+
+class CustomerNote(models.Model):
+    """What somebody wrote about a customer, and who has looked into it since.
+
+    The customer is known by key alone: the note outlives the account.
+    """
+
+    TEXT_CHARACTERS_MAX = 1_000
+
+    customer = models.BigIntegerField()
+    text = models.CharField(max_length=TEXT_CHARACTERS_MAX)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+    # The names by then: an account may be gone later.
+    by_name = models.CharField(max_length=150)
+    at = models.DateTimeField(db_default=Now())
+    reviewed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+    reviewed_by_name = models.CharField(max_length=150, blank=True, db_default="")
+    reviewed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        # To write one, and to mark it as reviewed.
+        default_permissions = ("add", "change")
+        indexes = [
+            # The notes of a customer, newest first.
+            models.Index(fields=["customer", "-id"], name="note_by_customer")
+        ]
+
+    def __str__(self) -> str:
+        return f"note {self.pk} on {self.customer}"
 
 
 class ApiToken(models.Model):

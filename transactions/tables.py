@@ -2,12 +2,13 @@
 
 from django.contrib.auth import get_user_model
 
-from .models import Epoch, FlushBatch, PruningPlace, RejectedRecord, Rollup, Transaction
+from .models import Epoch, FlushBatch, PruningPlace, RejectedRecord, Removal, Rollup, Transaction
 
 TRANSACTIONS = Transaction._meta.db_table
 ROLLUPS = Rollup._meta.db_table
 REJECTED = RejectedRecord._meta.db_table
 EPOCHS = Epoch._meta.db_table
+REMOVALS = Removal._meta.db_table
 BATCHES = FlushBatch._meta.db_table
 PRUNING_PLACE = PruningPlace._meta.db_table
 USERS = get_user_model()._meta.db_table

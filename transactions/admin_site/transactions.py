@@ -1,11 +1,15 @@
 """The admin site's pages of transactions."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.admin.actions import delete_selected
+from django.contrib.admin.utils import unquote
 from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
@@ -14,8 +18,10 @@ from ..audit.actions import Action
 from ..audit.entries import note
 from ..models import Transaction
 from ..templatetags.components import status_word
+from . import transaction_page
 from .deletions import ReasonedDeletions
-from .lists import BoundedAdmin, ChosenFilter, is_key, list_of
+from .lists import BoundedAdmin, ChosenFilter, is_key
+from .rules import links
 
 User = get_user_model()
 # How a status is coloured beside its word.
@@ -67,8 +73,7 @@ class TransactionAdmin(ReasonedDeletions, BoundedAdmin[Transaction]):
 
     @admin.display(description="user")
     def payer(self, row: Transaction) -> SafeString:
-        theirs = list_of("transaction", f"user={row.user_id}")
-        return format_html('<a href="{}">{}</a>', theirs, row.user.get_username())
+        return format_html('<a href="{}">{}</a>', links.customer(row.user_id), row.user.get_username())
 
     @admin.display(description="amount")
     def amount_shown(self, row: Transaction) -> str:
@@ -77,6 +82,19 @@ class TransactionAdmin(ReasonedDeletions, BoundedAdmin[Transaction]):
     @display(description="status", label=STATUS_COLOURS)  # type: ignore[untyped-decorator]
     def status_shown(self, row: Transaction) -> str:
         return status_word(row.status)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """The row's page; a row is never changed."""
+        row = self.get_object(request, unquote(object_id)) if request.method == "GET" else None
+        if row is None:
+            return super().change_view(request, object_id, form_url, extra_context)
+        return transaction_page.show(request, row.transaction_id)
+
+    def get_urls(self) -> list[Any]:
+        story = self.admin_site.admin_view(transaction_page.show_by_id)
+        return [path("story/", story, name="transactions_transaction_story"), *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Transaction]:
         # The names of a page's users by their keys. With the field itself in the list, Django would

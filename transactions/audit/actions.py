@@ -40,6 +40,8 @@ class Action(models.TextChoices):
     ALERT_UNDONE = "alert.undone", "Step with an alert undone"
     SNOOZE_MADE = "snooze.made", "Alerts snoozed"
     SNOOZE_ENDED = "snooze.ended", "Snooze ended"
+    NOTE_WRITTEN = "note.written", "Note on a customer written"
+    NOTE_REVIEWED = "note.reviewed", "Note on a customer reviewed"
     WEBHOOK_MADE = "webhook.made", "Webhook made"
     WEBHOOK_CHANGED = "webhook.changed", "Webhook changed"
     WEBHOOK_DELETED = "webhook.deleted", "Webhook removed"

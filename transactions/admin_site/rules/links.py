@@ -31,6 +31,10 @@ def transactions_of(user: int) -> str:
     return list_of("transaction", f"user={user}")
 
 
+def customer(user: int) -> str:
+    return reverse("admin:transactions_customer_change", args=[user])
+
+
 def names(users: Iterable[int | None]) -> dict[int, str]:
     """The names of users by their keys; one that is gone is called by its key."""
     keys = {user for user in users if user is not None}
