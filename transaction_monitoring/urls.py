@@ -13,6 +13,7 @@ from .serving import errors
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/dashboard/", include("transactions.dashboard.urls")),
+    path("admin/find/", include("transactions.admin_site.urls")),
     # Before the admin's own: these two hash what they are sent.
     path("admin/login/", bounded(admin.site.login)),
     path(

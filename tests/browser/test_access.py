@@ -57,8 +57,8 @@ def paths() -> Iterator[str]:
                 yield f"{name}{row.pk}/history/"
     yield f"auth/user/{User.objects.earliest('pk').pk}/password/"
     yield "transactions/rejectedrecord/?resolution=all"
-    yield "transactions/transaction/?q=T1&status__exact=SUCCESS"
-    yield "transactions/transaction/?q=nothing+of+that+name"
+    yield "transactions/transaction/?user=alice&status=SUCCESS"
+    yield "transactions/transaction/?q=nothing-of-that-name"
     yield "password_change/"
 
 
