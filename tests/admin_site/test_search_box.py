@@ -89,6 +89,8 @@ def test_what_was_not_looked_at_is_said(root: Client, people: list[User]) -> Non
     assert notes(root, "abc") == ""
     assert "Three letters or digits in a row" in notes(root, "ab")
     assert "has more than 150 characters" in notes(root, "x" * 151)
+    User.objects.bulk_create(User(username=f"many-{n}") for n in range(7))
+    assert "More customers fit" in notes(root, "many")
     with redis_away():
         assert "Redis does not answer" in notes(root, "abc")
     with override_settings(SEARCH_PARTS=False):

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 AWAY = "PostgreSQL does not answer in time. Try again."
 SLOW = "Too many {what} were to be looked through; there may be more of them. Type more, or ask again."
+MORE_CUSTOMERS = "More customers fit: type more of the name."
 REDIS_AWAY = "Redis does not answer: transactions that wait there are not among these."
 SHORT = (
     "Ids are searched from their beginning, and in any part among the newest {rows:,}. Three letters or "
@@ -103,6 +104,7 @@ def _found(request: HttpRequest) -> tuple[list[LeadGroup], list[str]]:
         ]  # fmt: skip
         slow = {"transactions": transactions, "customers": customers, "amounts": amounts}
         notes = [SLOW.format(what=what) for what, found in slow.items() if found.slow]
+        notes += [MORE_CUSTOMERS] if customers.more else []
         notes += _coverage(search)
     return [group for group in (*groups, pages) if group.items], notes
 
