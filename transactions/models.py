@@ -1,5 +1,6 @@
 """What PostgreSQL keeps: transactions, their rollups, rejected records, and the books."""
 
+import secrets
 import uuid
 
 from django.conf import settings
@@ -57,6 +58,9 @@ class Transaction(models.Model):
             models.Index(
                 fields=["user", "created_at", "id"], include=["amount"], name="transaction_by_user_amount"
             ),
+            # The list by amount, or of a range of amounts. Parts of ids have an index that may be missing:
+            # see `reading.part_indexes`.
+            models.Index(fields=["amount", "created_at", "id"], name="transaction_by_amount"),
         ]
 
     def __str__(self) -> str:
@@ -243,6 +247,36 @@ class CustomerNote(models.Model):
 
     def __str__(self) -> str:
         return f"note {self.pk} on {self.customer}"
+
+
+def new_key() -> str:
+    """A short text for a URL that nobody else has."""
+    return secrets.token_urlsafe(8)
+
+
+VIEW_NAME_MAX, VIEW_QUERY_MAX = 60, 1000
+
+
+class SavedView(models.Model):
+    """The query of a narrowed list under a name: its owner's alone, or shared with all who may see it."""
+
+    key = models.CharField(max_length=16, default=new_key, editable=False)
+    name = models.CharField(max_length=VIEW_NAME_MAX)
+    query = models.CharField(max_length=VIEW_QUERY_MAX, blank=True)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_views")
+    shared = models.BooleanField(default=False)
+    made_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        # Who may see the list may save a view of it.
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["key"], name="saved_view_key_once"),
+            models.UniqueConstraint(fields=["owner", "name"], name="saved_view_name_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class ApiToken(models.Model):

@@ -12,5 +12,7 @@ REMOVALS = Removal._meta.db_table
 BATCHES = FlushBatch._meta.db_table
 PRUNING_PLACE = PruningPlace._meta.db_table
 USERS = get_user_model()._meta.db_table
+# The column of a user's name.
+USER_NAME = str(get_user_model()._meta.get_field(get_user_model().USERNAME_FIELD).column)  # type: ignore[union-attr]
 # The column of a user's key, which the model of another project may call otherwise.
 USER_KEY = get_user_model()._meta.pk.column

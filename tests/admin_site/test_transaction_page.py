@@ -37,7 +37,7 @@ def test_it_goes_from_accepted_to_settled(root: Client, people: list[User]) -> N
     flush()
     shown = page(root, at("T1"))
     row = Transaction.objects.get()
-    for part in ("1,234,567", "alice", "Success", f"row {row.pk}", "accepted", "stored", "settled"):
+    for part in ("1,234,567", "alice", "Succeeded", f"row {row.pk}", "accepted", "stored", "settled"):
         assert part in shown, part
     assert "not yet" not in shown
     token = re.compile(r'name="csrfmiddlewaretoken" value="[^"]*"')

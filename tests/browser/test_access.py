@@ -61,8 +61,8 @@ def paths() -> Iterator[str]:
     yield "transactions/transaction/story/?transaction_id=R1"
     yield "transactions/apitoken/new/"
     yield "transactions/rejectedrecord/?resolution=all"
-    yield "transactions/transaction/?q=T1&status__exact=SUCCESS"
-    yield "transactions/transaction/?q=nothing+of+that+name"
+    yield "transactions/transaction/?user=alice&status=SUCCESS"
+    yield "transactions/transaction/?q=nothing-of-that-name"
     yield "password_change/"
 
 

@@ -1,6 +1,7 @@
 """Where things that the pages speak of are shown, and which version a URL speaks of."""
 
 from collections.abc import Iterable
+from urllib.parse import urlencode
 
 from django.contrib.auth import get_user_model
 from django.urls import reverse
@@ -29,6 +30,12 @@ def transaction(key: int) -> str:
 
 def transactions_of(user: int) -> str:
     return list_of("transaction", f"user={user}")
+
+
+def story(transaction_id: str) -> str:
+    """The page of a transaction, be it stored or not."""
+    query = urlencode({"transaction_id": transaction_id})
+    return f"{reverse('admin:transactions_transaction_story')}?{query}"
 
 
 def customer(user: int) -> str:

@@ -22,7 +22,7 @@ export function showTiles(tiles, asOf, listUrl) {
     for (const change of place.querySelectorAll("[data-change]")) change.replaceChildren(difference(tile, change.dataset));
     const oldest = tile.now.oldest_pending;
     place.querySelector('[data-figure="oldest_pending"]').textContent = oldest ? `oldest ${format.seconds((Date.parse(asOf) - Date.parse(oldest)) / 1000)}` : "";
-    const query = new URLSearchParams({ created_at__gte: tile.since, created_at__lt: asOf });
+    const query = new URLSearchParams({ from: tile.since, to: asOf });
     place.querySelector("a").href = `${listUrl}?${query}`;
   }
 }
