@@ -29,7 +29,7 @@ WORDS = {
     Right.READ: "read transactions, averages and the books, and watch them live",
     Right.ADMINISTER: "delete everything",
     Right.VIEW_RULES: "see rules, their hits and lists",
-    Right.CHANGE_RULES: "write rules and keep lists of users",
+    Right.CHANGE_RULES: "write rules and keep lists of customers",
     Right.APPROVE_RULES: "bring rules into force and end them",
     Right.VIEW_ALERTS: "see alerts",
     Right.CHANGE_ALERTS: "deal with alerts",

@@ -39,7 +39,7 @@ _GROUPS = (
                 *_RULES,
                 _list("Rules", *_RULES),
                 SidebarLink("How they perform", "admin:rules_rule_performance", "rules.view_rule"),
-                _list("Lists of users", "rules_userlist", "rules.view_rule"),
+                _list("Lists of customers", "rules_userlist", "rules.view_rule"),
             ),
         ),
     ),

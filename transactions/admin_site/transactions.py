@@ -86,7 +86,7 @@ class TransactionAdmin(ReasonedDeletions, BoundedAdmin[Transaction]):
             raise IncorrectLookupParameters
         return stored(narrowed), ZoneInfo(narrowed.zone)
 
-    @admin.display(description="user")
+    @admin.display(description="customer")
     def payer(self, row: Transaction) -> SafeString:
         return format_html('<a href="{}">{}</a>', links.customer(row.user_id), row.user.get_username())
 

@@ -43,7 +43,7 @@ def customer(user: int) -> str:
 
 
 def names(users: Iterable[int | None]) -> dict[int, str]:
-    """The names of users by their keys; one that is gone is called by its key."""
+    """The names of customers by their keys; one that is gone is called by its key."""
     keys = {user for user in users if user is not None}
     found = get_user_model()._default_manager.in_bulk(keys)
-    return {key: found[key].get_username() if key in found else f"user {key} (deleted)" for key in keys}
+    return {key: found[key].get_username() if key in found else f"customer {key} (deleted)" for key in keys}

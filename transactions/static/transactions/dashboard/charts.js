@@ -117,7 +117,7 @@ function users(card, found, head, empty) {
   const name = (user) => format.visible(user.name ?? "(deleted)");
   card.show(
     { labels: found.map((user) => clipped(name(user))), now: found.map((user) => Number(user.value)), before: found.map((user) => Number(user.before)) },
-    ["User", head, "Transactions", `${head} before`], found.map((user) => [`${name(user)} (${user.user})`, user.value, user.count, user.before]), empty,
+    ["Customer", head, "Transactions", `${head} before`], found.map((user) => [`${name(user)} (${user.user})`, user.value, user.count, user.before]), empty,
   );
 }
 
