@@ -148,7 +148,7 @@ def test_a_long_list_is_searched(
     assert "alice" not in said
     assert "The newest 100." in said
     assert "alice" in text_of(ann, f"{path}?q=alice")
-    assert "That user is not on the list" in text_of(ann, f"{path}?q=nobody%00")
+    assert "That customer is not on the list" in text_of(ann, f"{path}?q=nobody%00")
 
 
 def test_the_rules_that_name_a_list_are_named_and_text_is_text(ann: Client, people: list[User]) -> None:

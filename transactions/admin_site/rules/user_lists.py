@@ -89,6 +89,7 @@ class UserListChangeList(BoundedChangeList):
 @admin.register(UserList)
 class UserListAdmin(rights.SeenWithRules[UserList]):
     list_display = ("name", "description", "entries_now", "named_by")
+    rows_called = ("list of customers", "lists of customers")
     ordering = ("name", "id")
     search_fields = ("name", "description")
     change_list_template = "admin/rules/user_list_list.html"
