@@ -9,7 +9,7 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -41,13 +41,6 @@ admin.site.unregister(Group)
 class PeopleList(ChangeList):
     """The accounts that are no customers'."""
 
-    title: str
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if not self.is_popup:
-            self.title = "People"
-
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Any]:
         here: QuerySet[Any] = super().get_queryset(request, *args, **kwargs)
         return here.filter(pk__in=people.people())
@@ -64,6 +57,12 @@ class PayerAdmin(ReasonedDeletions, KeyedActions, DjangoUserAdmin, ThemedAdmin):
     # Django's pair of boxes says things to a screen reader that ARIA does not allow; a plain list does not.
     filter_horizontal = ()
     show_full_result_count = False
+    rows_called = ("account", "accounts")
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().changelist_view(request, {**(extra_context or {}), "title": "People"})
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return PeopleList
