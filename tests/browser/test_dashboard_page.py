@@ -167,7 +167,7 @@ def test_a_filter_misses_nothing_of_what_is_more_than_can_be_shown(dashboard: Da
 
 
 NONSENSE = {
-    "?user=abc": "A user is a number",
+    "?user=abc": "A customer is a number",
     "?min=-5": "An amount is a whole number",
     f"?max={2**63}": "An amount is a whole number from 0 to 9,223,372,036,854,775,807",
     "?min=9&max=1": "The amounts end before they begin",

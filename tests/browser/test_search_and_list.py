@@ -69,7 +69,8 @@ def test_the_list_is_narrowed_said_in_words_saved_and_opened_again(
     # Nothing is wider than the page, and nothing breaks inside a word or a number.
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     heights = page.locator("tbody tr").evaluate_all("rows => rows.map((row) => row.offsetHeight)")
-    assert len(set(heights)) == 1
+    # The last has no line below it.
+    assert max(heights) - min(heights) <= 1
     page.get_by_label("Status").select_option("FAILED")
     page.get_by_label("Amount from").fill("1000001")
     page.get_by_role("button", name="Narrow").click()
