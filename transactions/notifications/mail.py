@@ -4,14 +4,15 @@ A mail names the rule and says how grave it is, with a link: no amounts, and not
 recipient has a place in the order of messages for either kind, which moves on once a mail is sent, and over
 what they are not mailed of: so a mail server that is away, or refuses somebody, loses nothing, doubles
 nothing and holds up nobody else, and nothing is looked through twice. What is older than a day by then is
-left out.
+left out, and so is a mail that the server refuses for what it says: no later attempt would have it taken,
+and what follows would wait for it.
 """
 
 import logging
 import threading
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
+from smtplib import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPResponseException
 from typing import Any
 
 from django.conf import settings
@@ -33,6 +34,8 @@ LEASE = timedelta(minutes=5)
 TOLD_FOR = timedelta(days=1)
 # Seconds between two attempts at most, where mail to a recipient fails again and again.
 WAIT_S_MAX = 300.0
+# So often in a row a mail is refused for what it says before it is left out: for half a minute.
+REFUSALS_MAX = 5
 AT_ONCE_MAX, DIGEST_MAX, LISTED_MAX = 20, 5_000, 50
 GRAVITY = ("LOW", "MEDIUM", "HIGH", "CRITICAL")
 
@@ -143,7 +146,7 @@ def _last() -> int:
 
 
 def _send_in_order(lease: "_Lease", place: MailPlace, mails: list[tuple[EmailMessage | None, int]]) -> None:
-    failures = place.failures
+    failures, refusals = place.failures, place.refusals
     try:
         with get_connection() as server:
             for mail, last in mails:
@@ -152,12 +155,34 @@ def _send_in_order(lease: "_Lease", place: MailPlace, mails: list[tuple[EmailMes
                     continue
                 if not lease.renewed():
                     return  # another has it by now
-                server.send_messages([mail])
-                lease.move(last, sent=True)
-                failures = 0
+                try:
+                    server.send_messages([mail])
+                except SMTPDataError as error:
+                    refusals += _is_refusal(error)
+                    if not _is_refusal(error) or refusals < REFUSALS_MAX:
+                        raise
+                    _leave_out(lease, place, last, error)
+                else:
+                    lease.move(last, sent=True)
+                failures = refusals = 0
     except FAILURES:
-        lease.note_failure(failures + 1)
+        lease.note_failure(failures + 1, refusals)
         raise
+
+
+def _is_refusal(error: SMTPDataError) -> bool:
+    """Whether the server will never take a mail that says this: it has read it, and answers with 5xx."""
+    return error.smtp_code >= 500
+
+
+def _leave_out(lease: "_Lease", place: MailPlace, last: int, error: SMTPDataError) -> None:
+    log.error(
+        "Mail to recipient %s was refused %s times, and is left out: %s",
+        place.recipient_id,
+        REFUSALS_MAX,
+        _told(error),
+    )
+    lease.leave_out(last)
 
 
 class _Lease:
@@ -179,12 +204,18 @@ class _Lease:
         """The place is behind what was sent, or what the recipient does not want."""
         moved: dict[str, Any] = {"position": last}
         if sent:
-            moved |= {"sent_at": timezone.now(), "failures": 0}
+            moved |= {"sent_at": timezone.now(), "failures": 0, "refusals": 0}
         self._mine().filter(position__lt=last).update(**moved)
 
-    def note_failure(self, failures: int) -> None:
+    def leave_out(self, last: int) -> None:
+        """The place is behind what was refused, and when that was is noted."""
+        self._mine().filter(position__lt=last).update(
+            position=last, refused_at=timezone.now(), failures=0, refusals=0
+        )
+
+    def note_failure(self, failures: int, refusals: int) -> None:
         due_at = timezone.now() + timedelta(seconds=wait_s(failures))
-        self._mine().update(failures=failures, due_at=due_at)
+        self._mine().update(failures=failures, refusals=refusals, due_at=due_at)
 
     def end(self) -> None:
         self._mine().update(leased_until=None)

@@ -300,6 +300,9 @@ class MailPlace(models.Model):
     # Not before this it is tried again; how often it has failed in a row.
     due_at = models.DateTimeField(db_default=Now())
     failures = models.IntegerField(default=0, db_default=0)
+    # How often in a row the next mail was refused for what it says; when one was left out for that.
+    refusals = models.IntegerField(default=0, db_default=0)
+    refused_at = models.DateTimeField(null=True)
     # A worker is sending until then; whose lease it is, is told by its very end.
     leased_until = models.DateTimeField(null=True)
 
