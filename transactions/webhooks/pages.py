@@ -66,7 +66,9 @@ def _rows(found: QuerySet[Paged], most: int) -> tuple[list[Paged], int | None]:
     return rows[:most], rows[most - 1].pk if len(rows) > most else None
 
 
-def _page(name: str, rows: Sequence[Paged], last: int | None, shown: Callable[[Paged], dict[str, Any]]) -> Page:
+def _page(
+    name: str, rows: Sequence[Paged], last: int | None, shown: Callable[[Paged], dict[str, Any]]
+) -> Page:
     return Page([shown(row) for row in rows], None if last is None else cursor_of(name, [last]))
 
 
