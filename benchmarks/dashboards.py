@@ -42,8 +42,9 @@ HEADS = (
 )
 
 _RUN = re.compile(rb'\{"type":"run",[^{]*?"first":(\d+),"last":(\d+)')
-# Frames that may be collected, and what each stands for: first and last number of records, the newest alert.
-KINDS = {"run": _RUN, "alert": re.compile(rb'\{"type":"alert",.*?"newest":\[\{"id":((\d+))')}
+# Frames that may be collected, and what each stands for: first and last number of records; twice how many
+# alerts are open.
+KINDS = {"run": _RUN, "alert": re.compile(rb'\{"type":"alert","as_of":"[^"]*","open":((\d+))')}
 
 
 class Seen(NamedTuple):

@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from tests.support.admin_pages import superuser
+from tests.support.reading import ROWS, a_minute_each
 from tests.support.serving import daphne
 from tests.support.watching import failures
 from transactions.access import token_checks
@@ -17,6 +18,13 @@ from transactions.access import token_checks
 def root(client: Client, people: list[User]) -> Client:
     """A client on the admin site who may do everything."""
     return superuser(client)
+
+
+@pytest.fixture
+def busy(people: list[User]) -> User:
+    """Alice, with a row a minute from BEGIN on, 20,000; nobody has told the planner so."""
+    a_minute_each(*[people[0]] * ROWS)
+    return people[0]
 
 
 @pytest.fixture

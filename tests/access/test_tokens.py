@@ -16,7 +16,7 @@ from rest_framework.test import APIClient
 
 from tests.support.serving import database_url
 from transactions.access import token_checks, tokens
-from transactions.access.rights import Right, rights_of
+from transactions.access.rights import Right, grant, rights_of
 from transactions.access.token_checks import Access, check
 from transactions.access.tokens import create
 from transactions.models import ApiToken
@@ -192,12 +192,30 @@ def test_the_account_of_a_token_is_a_machine() -> None:
     assert [group.name for group in user.groups.all()] == ["API: post"]
 
 
-def test_a_token_for_an_account_has_its_rights_and_those_asked_for() -> None:
-    User.objects.create_user("ann")
+def test_a_token_for_an_account_there_is_never_gives_it_a_right() -> None:
+    """It would be a right of the person for good, in the browser too, whatever becomes of the token."""
+    ann = User.objects.create_user("ann")
     run("create_token", "one", "--user", "ann")
     assert rights("ann") == set()
-    run("create_token", "two", "--user", "ann", "--rights", "read, administer")
-    assert rights("ann") == {Right.READ, Right.ADMINISTER}
+    grant(ann, {Right.READ})
+    run("create_token", "two", "--user", "ann", "--rights", "read")
+    with pytest.raises(CommandError) as caught:
+        run("create_token", "three", "--user", "ann", "--rights", "read, rules.view, administer")
+    assert str(caught.value) == (
+        "The account 'ann' lacks administer, rules.view, and a token never gives it rights: grant them in "
+        "the admin first, or leave --user out for an account of the token's own."
+    )
+    assert rights("ann") == {Right.READ}
+    assert not ApiToken.objects.filter(name="three").exists()
+
+
+def test_the_account_of_an_earlier_token_is_used_again_with_the_rights_it_has() -> None:
+    run("create_token", "till", "--rights", "post")
+    run("revoke_token", "till")
+    run("create_token", "till", "--user", "api-till", "--rights", "post")
+    with pytest.raises(CommandError, match="'api-till' lacks read,"):
+        run("create_token", "till 2", "--user", "api-till", "--rights", "post,read")
+    assert rights("api-till") == {Right.POST}
 
 
 def test_a_token_may_end_by_itself() -> None:

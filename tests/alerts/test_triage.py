@@ -251,6 +251,33 @@ def test_one_s_own_last_step_is_undone_for_a_while(alert: Alert, staff: list[Use
         triage.undo(alert.pk, alice, 5)
 
 
+def test_a_closing_and_the_snooze_right_after_it_are_undone_together(alert: Alert, staff: list[User]) -> None:
+    alice, bob, _ = staff
+    until = datetime.now(UTC) + timedelta(days=7)
+    triage.claim(alert.pk, alice, 1)
+    triage.close(alert.pk, alice, 2, "EXPECTED", "known")
+    snooze = triage.snooze(alert.pk, alice, 3, until, "known")
+    with pytest.raises(Refused, match="The last step is one of alice"):
+        triage.undo(alert.pk, bob, 4)
+    undone = triage.undo(alert.pk, alice, 4)
+    assert (undone.state, undone.assignee, undone.disposition, undone.version) == ("IN_REVIEW", alice, "", 5)
+    snooze.refresh_from_db()
+    assert snooze.ends_at <= datetime.now(UTC)
+    assert snooze.ended_by == alice
+    assert [name for name, *_ in steps(alert)] == ["CLAIMED", "CLOSED", "SNOOZED", "WOKEN", "UNDONE"]
+    # A snooze that had ended before is as it was; the closing is taken back.
+    triage.close(alert.pk, alice, 5, "EXPECTED", "known")
+    triage.wake(triage.snooze(alert.pk, alice, 6, until, "known").pk, bob)
+    assert triage.undo(alert.pk, alice, 7).state == "IN_REVIEW"
+    assert [name for name, *_ in steps(alert)[-4:]] == ["CLOSED", "SNOOZED", "WOKEN", "UNDONE"]
+    # One by another is not taken back with it.
+    triage.close(alert.pk, alice, 8, "EXPECTED", "known")
+    triage.snooze(alert.pk, bob, 9, until, "known")
+    for person in (alice, bob):
+        with pytest.raises(Refused, match="The last step is a snooze: end that"):
+            triage.undo(alert.pk, person, 10)
+
+
 def test_undoing_a_reopening_closes_it_as_it_was(alert: Alert, staff: list[User]) -> None:
     alice = staff[0]
     closed = triage.close(alert.pk, alice, 1, "EXPECTED", "known")

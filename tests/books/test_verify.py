@@ -1,6 +1,7 @@
 """The books as they are told, by `manage.py verify` and by the API; and the alarms."""
 
 import json
+import os
 from collections.abc import Callable
 from io import StringIO
 from typing import Any
@@ -51,6 +52,26 @@ def shown(out: str) -> dict[str, str]:
 @pytest.fixture
 def alarm(transactional_db: None) -> Epoch:
     return Epoch.objects.create(alarm="The Redis data vanished.")
+
+
+@pytest.mark.parametrize("buffering", [-1, 1])
+def test_where_nobody_reads_on_it_is_quiet_and_its_status_tells_what_it_found(
+    people: list[User], buffering: int
+) -> None:
+    """As in `manage.py verify | head -1`."""
+    err = StringIO()
+    for is_balanced in (True, False):
+        reading, writing = os.pipe()
+        os.close(reading)
+        with os.fdopen(writing, "w", buffering) as unread:
+            if is_balanced:
+                call_command("verify", stdout=unread, stderr=err)
+                take(record("V1", people[0]), record("V2", people[0]))
+                connection().lpop(QUEUE)
+            else:
+                with pytest.raises(CommandError, match="The books do not balance"):
+                    call_command("verify", stdout=unread, stderr=err)
+    assert err.getvalue() == ""
 
 
 def test_it_prints_every_term_of_the_books_aligned(people: list[User]) -> None:

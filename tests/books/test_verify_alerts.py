@@ -71,19 +71,19 @@ def test_what_was_raised_joined_and_told_agrees(alert: Alert, people: list[User]
 def test_every_step_with_an_alert_agrees(alert: Alert, people: list[User]) -> None:
     _, ann = analyst("ann")
     triage.claim(alert.pk, ann, 1)
-    content()
+    assert content() == "alerts 1, hits 2, events 0: they agree\n"
     triage.snooze(alert.pk, ann, 2, datetime.now(UTC) + timedelta(days=1), "A good customer")
     triage.note(alert.pk, ann, "Nothing changes by it")
     numbering.number()
-    content()
+    assert content() == "alerts 1, hits 2, events 3: they agree\n"
     triage.close(alert.pk, ann, 3, "EXPECTED", "A good customer")
-    content()
+    assert content() == "alerts 1, hits 2, events 3: they agree\n"
     burst(people[0], "G", 3)
-    content()
+    assert content() == "alerts 1, hits 5, events 3: they agree\n"
     triage.reopen(alert.pk, ann, 4, "Not so good")
     triage.undo(alert.pk, ann, 5)
     numbering.number()
-    content()
+    assert content() == "alerts 1, hits 5, events 5: they agree\n"
 
 
 def test_hits_that_are_suppressed_agree(alert: Alert, people: list[User]) -> None:
@@ -91,7 +91,7 @@ def test_hits_that_are_suppressed_agree(alert: Alert, people: list[User]) -> Non
     triage.close(alert.pk, ann, 1, "TRUE_POSITIVE", "A thief")
     burst(people[0], "G", 3)
     assert Alert.objects.get().suppressed == 3
-    content()
+    assert content() == "alerts 1, hits 5, events 0: they agree\n"
 
 
 def test_what_two_versions_find_counts_once(rule: Version, people: list[User]) -> None:
@@ -102,7 +102,8 @@ def test_what_two_versions_find_counts_once(rule: Version, people: list[User]) -
     burst(people[1], "G")
     for _ in range(3):
         burst(people[2], "H", 1)
-    content()
+    # Of each burst the first version finds two, and the next one three; H0 came once.
+    assert content() == "alerts 2, hits 10, events 0: they agree\n"
 
 
 def test_hits_of_a_version_in_shadow_need_no_alert(settings: Any, people: list[User]) -> None:
@@ -197,7 +198,7 @@ def test_places_of_messages_that_are_removed_are_no_gap(alert: Alert, people: li
     then = datetime.now(UTC) - LONG_AGO
     Hit.objects.update(raised_at=then)
     change(2, opened_at=then, touched_at=then)
-    content()
+    assert content() == "alerts 2, hits 4, events 1: they agree\n"
 
 
 @pytest.mark.parametrize(
@@ -249,7 +250,7 @@ def test_it_is_right_while_hits_are_being_grouped(
         return found
 
     monkeypatch.setattr(alerts, "ask", meanwhile)
-    content()
+    assert content() == "alerts 1, hits 2, events 0: they agree\n"
     assert Alert.objects.get().hits > 2
 
 
@@ -263,4 +264,4 @@ def test_deleting_everything_does_not_wait_for_it(alert: Alert) -> None:
     with pytest.raises(psycopg2.Error, match=r"terminating|closed"):
         ended()
     assert not Alert.objects.exists()
-    content()
+    assert content() == "alerts 0, hits 0, events 0: they agree\n"

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 from pytest_django import Settings
 
 from tests.browser.dashboard import serious
@@ -36,8 +36,12 @@ def become(context: BrowserContext, server: str, client: Client) -> None:
 
 def post_burst(server: str, user: User, ids: str, count: int = 4) -> None:
     """So many failures within seconds, as a client posts them; then they are stored and judged."""
+    post(server, burst_of(user, ids, count))
+
+
+def burst_of(user: User, ids: str, count: int = 4) -> list[dict[str, object]]:
     begin = datetime.now(UTC) - timedelta(seconds=60)
-    posted = [
+    return [
         {
             "transaction_id": f"{ids}{n}",
             "user": user.pk,
@@ -47,7 +51,11 @@ def post_burst(server: str, user: User, ids: str, count: int = 4) -> None:
         }
         for n in range(count)
     ]
-    httpx.post(f"{server}/api/add-transactions/", json=posted, trust_env=False).raise_for_status()
+
+
+def post(server: str, records: list[dict[str, object]]) -> None:
+    """Stored and judged by one flush."""
+    httpx.post(f"{server}/api/add-transactions/", json=records, trust_env=False).raise_for_status()
     flush()
 
 
@@ -166,6 +174,89 @@ def test_the_queue_tells_what_is_new_and_shows_it_when_that_is_asked_for(
     hint.get_by_role("link", name="Show").click()
     expect(page.locator("tr[data-alert]")).to_have_count(1)
     expect(hint).to_be_hidden()
+
+
+def test_alerts_that_one_flush_opens_are_counted_one_by_one(
+    page: Page, server: str, people: list[User], root: User
+) -> None:
+    burst_rule()
+    page.goto(server + QUEUE)
+    several = User.objects.bulk_create(User(username=f"burst{n}") for n in range(6))
+    post(server, [record for user in several for record in burst_of(user, f"{user.username}-")])
+    # They have one moment in common.
+    assert Alert.objects.values("opened_at").distinct().count() == 1
+    hint = page.locator("#new-alerts")
+    expect(hint).to_contain_text("6 new alerts")
+    expect(page).to_have_title(re.compile(r"^\(6\) "))
+    post_burst(server, people[0], "later")
+    expect(hint).to_contain_text("7 new alerts")
+    hint.get_by_role("link", name="Show").click()
+    expect(page.locator("tr[data-alert]")).to_have_count(7)
+    # What was chosen stays so.
+    oldest = page.locator("tr[data-alert]").first.get_by_role("checkbox")
+    oldest.check()
+    post_burst(server, people[1], "last")
+    expect(hint).to_contain_text("1 new alert")
+    # As wide as the table, and no button of the filters is alone in its line.
+    page.set_viewport_size({"width": 1400, "height": 900})
+    assert width_of(hint) == width_of(page.locator(".queue"))
+    assert top_of(page.get_by_role("button", name="Narrow")) == top_of(
+        page.get_by_role("button", name="Keys")
+    )
+    hint.get_by_role("link", name="Show").click()
+    expect(page.locator("tr[data-alert]")).to_have_count(8)
+    expect(oldest).to_be_checked()
+    expect(page.locator("#many")).to_contain_text("1 chosen")
+
+
+def width_of(box: Locator) -> int:
+    return int(box.evaluate("box => Math.round(box.getBoundingClientRect().width)"))
+
+
+def top_of(box: Locator) -> int:
+    return int(box.evaluate("box => Math.round(box.getBoundingClientRect().top)"))
+
+
+def test_what_is_being_written_stays_when_another_button_is_pressed(
+    page: Page, server: str, people: list[User], root: User
+) -> None:
+    alert = open_alert(people[0])
+    page.goto(f"{server}{QUEUE}{alert.pk}/change/")
+    note, reason = page.get_by_label("A note"), page.locator("#reason")
+    note.fill("Called them.\nNobody answers.")
+    reason.fill("A new card.")
+    page.get_by_role("button", name="Claim").click()
+    expect(page.get_by_text("root has it")).to_be_visible()
+    expect(note).to_have_value("Called them.\nNobody answers.")
+    page.get_by_role("button", name="Add the note").click()
+    expect(page.locator(".happened")).to_contain_text("Nobody answers.")
+    expect(note).to_have_value("")
+    expect(reason).to_have_value("A new card.")
+    page.get_by_role("button", name="False positive").click()
+    expect(page.get_by_role("heading", name="False positive")).to_be_visible()
+    # It is kept for the page that follows alone.
+    assert page.evaluate("Object.keys(sessionStorage).filter(key => key.startsWith('alertsWritten'))") == []
+
+
+def test_every_dot_of_the_chart_is_whole(page: Page, server: str, people: list[User], root: User) -> None:
+    burst_rule()
+    alike, apart = burst_of(people[0], "alike"), burst_of(people[1], "apart")
+    for record, amount in zip(apart, (1, 30, 7_000, 9_000), strict=True):
+        record["amount"] = amount
+    post(server, alike + apart)
+    for alert in Alert.objects.all():
+        page.goto(f"{server}{QUEUE}{alert.pk}/change/")
+        expect(page.locator("#amounts canvas")).to_be_visible()
+        outside = page.evaluate(
+            """() => {
+                const chart = Chart.getChart(document.querySelector("#amounts canvas"));
+                const { left, right, top, bottom } = chart.chartArea;
+                return chart.getDatasetMeta(0).data.filter(({ x, y, options: { radius } }) =>
+                    x - radius < left || x + radius > right
+                    || y - radius < top || y + radius > bottom).length;
+            }"""
+        )
+        assert outside == 0
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from django.contrib.auth.models import Permission, User
 from django.db import OperationalError, transaction
 from pytest_django import Settings
 
+from benchmarks.dashboards import KINDS
 from tests.support.accepting import record
 from tests.support.alerts import burst, burst_rule, open_alert
 from tests.support.framed import Dashboard, Frame, accept, follow_on, numbered, play, put
@@ -127,6 +128,23 @@ def test_a_frame_says_what_a_poll_is_answered(people: list[User]) -> None:
     play(scenario)
 
 
+def test_the_benchmark_of_alert_frames_reads_in_one_how_many_are_open(people: list[User]) -> None:
+    open_alert(people[0], severity="LOW")
+    open_alert(people[1])
+
+    async def scenario() -> None:
+        dashboard = await attended()
+        announcing.changed()
+        while json.loads(text := (await dashboard.message())["text"])["type"] != "alert":
+            assert not KINDS["alert"].match(text.encode())
+        found = KINDS["alert"].match(text.encode())
+        assert found is not None
+        assert (int(found[1]), int(found[2])) == (2, 2)
+        await dashboard.leave()
+
+    play(scenario)
+
+
 def test_each_step_with_an_alert_is_told(people: list[User]) -> None:
     by = User.objects.create_superuser("ann")
     alert = open_alert(people[0]).pk
@@ -200,8 +218,7 @@ def test_a_frame_is_sent_after_the_commit_and_none_of_what_is_rolled_back(people
 def test_only_who_may_see_alerts_is_sent_them(people: list[User], settings: Settings) -> None:
     settings.ALLOW_ANONYMOUS_API = False
     open_alert(people[0])
-    User.objects.create_user("ann")
-    token, _ = create("ann", username="ann", rights=frozenset({Right.READ, Right.VIEW_ALERTS}))
+    token, _ = create("ann", rights=frozenset({Right.READ, Right.VIEW_ALERTS}))
     _, session = viewer("view_transaction")
     root = {"Cookie": session_of(User.objects.create_superuser("root"))}
 

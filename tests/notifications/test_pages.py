@@ -50,6 +50,15 @@ def test_a_webhook_is_made_and_its_secret_is_on_one_page_alone(root: Client) -> 
         assert "On-call" in shown(root, where)
 
 
+def test_a_state_has_the_same_badge_in_the_list_as_on_its_page(root: Client) -> None:
+    made, _ = endpoints.add(URL)
+    for changed, state in (({}, "On"), ({"failures": 1}, "Fails"), ({"off": "BY_HAND"}, "Off")):
+        Endpoint.objects.filter(pk=made.pk).update(**changed)
+        badge = f'<span class="badge badge-{state.lower()}">{state}</span>'
+        assert badge in shown(root, path("endpoint_changelist"))
+        assert badge in shown(root, path("endpoint_change", made.pk))
+
+
 def test_what_is_wrong_stands_beside_its_field(root: Client) -> None:
     page = posted(root, path("endpoint_new"), url="https://10.0.0.1/", description="a\tb")
     assert "The address 10.0.0.1 is not public, and not in WEBHOOK_PRIVATE_NETWORKS." in page

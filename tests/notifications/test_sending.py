@@ -64,6 +64,7 @@ def server(speak: Callable[[socket.socket], None]) -> Iterator[str]:
         ("https://", "This is not a URL, as in https://example.org/webhooks."),
         ("https://example.org:99999/", "This is not a URL, as in https://example.org/webhooks."),
         ("https://[::1/", "This is not a URL, as in https://example.org/webhooks."),
+        ("https://exa mple.org/", "This is not a URL, as in https://example.org/webhooks."),
         ("not a url", "This is not a URL, as in https://example.org/webhooks."),
         ("https://example.org:0/", "The port is from 1 to 65535."),
         (

@@ -169,6 +169,15 @@ def test_every_call_of_the_api_says_what_may_happen_to_any(document: Schema) -> 
             assert ("Retry-After" in headers) == (status in ("429", "503"))
 
 
+def test_a_call_says_409_where_one_may_come_and_nowhere_else(document: Schema) -> None:
+    said = {name: set(call["responses"]) for name, call in calls(document)}
+    # The URL of a channel is its secret, which needs a key.
+    assert "409" in said["PATCH /api/webhooks/{id}/"]
+    # A note overtakes nobody.
+    assert said["POST /api/alerts/{id}/note/"] >= {"200", "400", "404"}
+    assert "409" not in said["POST /api/alerts/{id}/note/"]
+
+
 @pytest.mark.parametrize("path", ["/api/add-transaction/", "/api/add-transactions/"])
 def test_the_examples_of_bodies_are_accepted_as_they_stand(
     api: APIClient, document: Schema, path: str

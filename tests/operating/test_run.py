@@ -129,6 +129,8 @@ def test_a_second_run_in_the_same_directory_is_refused(run: UserRun) -> None:
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_what_is_killed_is_started_again(run: UserRun, program: str) -> None:
+    # A run is ready once it answers; its workers may be a moment later.
+    wait_until(lambda: run.pid_of(program) is not None, 30, run)
     killed = run.pid_of(program)
     assert killed is not None
     os.kill(killed, signal.SIGKILL)

@@ -52,6 +52,20 @@ def test_precision_is_true_positives_of_those_told_apart(
     assert found["median_seconds_to_close"] == 20 * 60
 
 
+def test_precision_alone_is_that_of_the_last_90_days(people: list[User], ann: Caller) -> None:
+    rule, silent = burst_rule().rule, rule_in_force("amount", name="Silent", amount=1_000_000).rule
+    for person in people:
+        burst(person, ids=person.username)
+    for person, disposition in zip(people, ("TRUE_POSITIVE", "FALSE_POSITIVE", "EXPECTED"), strict=True):
+        closed(person, ann.user, disposition)
+    found = performance.precision_of([rule.pk, silent.pk])
+    assert (found[rule.pk].told, found[rule.pk].precision) == (2, 0.5)
+    assert (found[silent.pk].told, found[silent.pk].precision) == (0, None)
+    long_ago = datetime.now(UTC) - timedelta(days=91)
+    Alert.objects.filter(user=people[1].pk).update(opened_at=long_ago)
+    assert performance.precision_of([rule.pk])[rule.pk].precision == 1.0
+
+
 def test_an_alert_belongs_to_the_version_that_opened_it(people: list[User], ann: Caller, vic: Caller) -> None:
     first = burst_rule()
     burst(people[0])

@@ -341,6 +341,12 @@ def test_a_hit_says_why_in_the_words_of_the_pages(ann: Caller, people: list[User
     assert hit["explanation"] == explained(Hit.objects.get()) == "2 transactions within 1 hour"
 
 
+def test_a_hit_whose_sentence_says_all_has_no_explanation(ann: Caller, found: Version) -> None:
+    Hit.objects.update(figures={})
+    hits = ann.get(f"{found.rule_id}/hits/")["results"]
+    assert {hit["explanation"] for hit in hits} == {None}
+
+
 @pytest.mark.parametrize("number", [2, 3, 99])
 def test_hits_of_a_version_that_there_is_not_are_refused_and_of_a_draft_there_are_none(
     ann: Caller, found: Version, number: int

@@ -132,7 +132,7 @@ def test_all_that_is_wrong_with_a_rule_is_told_each_with_its_own_line() -> None:
    "window": "2h",
    "filter": {"amount_min": 1,
               "zone": "Mars"}}},
- {"name": "many",
+ {"name": "Many ",
   "colour": 1, "kind": "amount",
   "parameters": {}},
  {"kind": "listed", "parameters": {"list_name": "Watched", "filter": {
@@ -146,7 +146,7 @@ def test_all_that_is_wrong_with_a_rule_is_told_each_with_its_own_line() -> None:
         "line 6: rule 1: parameters.count: the number must be a whole number from 1 to 100000",
         "line 7: rule 1: parameters.window: the window must be one of 10m, 1h, 6h, 24h, 7d, 30d",
         "line 9: rule 1: parameters.filter.zone: the timezone must be a timezone like UTC or Europe/Berlin",
-        "line 10: rule 2 “many”: the name stands there twice",
+        "line 10: rule 2 “Many”: the name stands there twice",
         "line 11: rule 2: there is no “colour”; known are description, kind, name, parameters, severity",
         "line 12: rule 2: parameters.amount: the amount is missing",
         "line 13: rule 3: “name” is missing",

@@ -1,16 +1,15 @@
 """Long lists of users: rules read of them what concerns the users they judge, however many stand there."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
-from tests.support.reading import pages_read
+from tests.support.reading import a_minute_each, pages_read, tell_the_planner
 from tests.support.rules import LONG_AGO
-from transactions.models import Transaction
 from transactions.rules import evaluation
 from transactions.rules.kinds.kind import Bound
 from transactions.rules.kinds.registry import CLOCK_NAMES, read
@@ -24,7 +23,6 @@ ENTRIES = 100_000
 JUDGED = 20
 # A list and its index have some 2,000 pages.
 PAGES_MAX = 20 * JUDGED
-BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 
 RULES: dict[str, tuple[str, dict[str, Any]]] = {
     "listed": ("listed", {"list_name": "long"}),
@@ -51,7 +49,7 @@ def cursor() -> Iterator[Any]:
     """
     with transaction.atomic(), connection.cursor() as cursor:
         # The planner takes the lists for empty, as it may for a while after so many rows came.
-        cursor.execute(f"ANALYZE {ListEntry._meta.db_table}")
+        tell_the_planner(ListEntry._meta.db_table)
         cursor.execute(
             """INSERT INTO auth_user (username, password, is_superuser, first_name, last_name, email,
                                       is_staff, is_active, date_joined)
@@ -68,17 +66,7 @@ def cursor() -> Iterator[Any]:
                 [users.pk, LONG_AGO],
             )
         off = [User.objects.create(username=f"other {number}") for number in range(JUDGED // 2)]
-        Transaction.objects.bulk_create(
-            Transaction(
-                transaction_id=f"T{number}",
-                user=user,
-                amount=1,
-                status="SUCCESS",
-                created_at=BEGIN + timedelta(minutes=number),
-                accepted_at=BEGIN + timedelta(minutes=number),
-            )
-            for number, user in enumerate([*on[: JUDGED // 2], *off])
-        )
+        a_minute_each(*on[: JUDGED // 2], *off)
         evaluation.prepare(cursor)
         cursor.execute(evaluation.TOUCH_RANGE, {"first": 1, "last": 2**63 - 1, "is_new": True})
         cursor.execute(evaluation.limit())

@@ -54,8 +54,19 @@ def test_a_file_that_names_one_otherwise_is_refused_with_all_such_names() -> Non
 
 
 def test_lists_of_a_file_whose_names_differ_in_case_alone_stand_there_twice() -> None:
-    with pytest.raises(DocumentRefused, match="the list “watched” stands there twice"):
-        documents.parse('{"lists": [{"name": "Watched"}, {"name": "watched"}], "rules": []}')
+    found = documents.parse('{"lists": [{"name": "Watched"}, {"name": "watched"}], "rules": []}')
+    with pytest.raises(DocumentRefused) as caught:
+        documents.import_rules(found)
+    assert str(caught.value) == "line 1: list 2: “watched” stands there twice, in another case"
+    assert not UserList.objects.exists()
+
+
+def test_rules_of_a_file_whose_names_differ_in_case_alone_stand_there_twice() -> None:
+    text = json.dumps({"rules": [{"name": name, **LARGE} for name in ("Large", "LARGE")]})
+    with pytest.raises(DocumentRefused) as caught:
+        documents.import_rules(documents.parse(text))
+    assert str(caught.value) == "line 1: rule 2: “LARGE” stands there twice, in another case"
+    assert not Rule.objects.exists()
 
 
 def test_where_there_are_such_names_the_migration_changes_nothing_and_says_what_to_do() -> None:

@@ -9,17 +9,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
-from tests.support.reading import pages_read
-from transactions.models import Transaction
+from tests.support.reading import BEGIN, ROWS, pages_read, tell_the_planner
 from transactions.rules import evaluation, slices
 from transactions.rules.kinds.kind import Bound
 from transactions.rules.kinds.registry import read
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ROWS = 20_000
-BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
-# A minute a row; of these many there are as many before as after.
+# Of these many rows there are as many before as after.
 SPAN_ROWS = 20
 MIDDLE = BEGIN + timedelta(minutes=ROWS // 2)
 SPAN = (MIDDLE, MIDDLE + timedelta(minutes=SPAN_ROWS - 1))
@@ -33,26 +30,6 @@ RULES: dict[str, dict[str, Any]] = {
     "first_or_dormant": {"days": 60, "least": 0},
     "deviation": {"factor": 1.5, "past_min": 3, "past_max": 3, "least": 0},
 }
-
-
-@pytest.fixture
-def busy(people: list[User]) -> User:
-    """Has a row a minute; nobody has told the planner so."""
-    Transaction.objects.bulk_create(
-        (
-            Transaction(
-                transaction_id=f"T{number}",
-                user=people[0],
-                amount=1,
-                status="SUCCESS",
-                created_at=BEGIN + timedelta(minutes=number),
-                accepted_at=BEGIN + timedelta(minutes=number),
-            )
-            for number in range(ROWS)
-        ),
-        batch_size=5_000,
-    )
-    return people[0]
 
 
 @contextmanager
@@ -69,8 +46,7 @@ def judging(busy: User) -> Iterator[Any]:
 @pytest.mark.parametrize("known", [False, True], ids=["not analyzed", "analyzed"])
 def test_a_rule_reads_no_more_of_a_busy_user_than_its_span(busy: User, kind: str, known: bool) -> None:
     if known:
-        with connection.cursor() as cursor:
-            cursor.execute(f"ANALYZE {Transaction._meta.db_table}")
+        tell_the_planner()
     bound = Bound()
     statement = f"{evaluation.SCOPE} {read(kind, RULES[kind]).sql(bound)}"
     values = {**bound.values, "version": 1, "begin": BEGIN, "end": datetime.now(UTC)}

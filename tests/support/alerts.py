@@ -9,7 +9,7 @@ from rest_framework.test import APIClient
 
 from tests.support.accepting import record, take
 from tests.support.rules import rule_in_force
-from transactions.access.rights import Right
+from transactions.access.rights import Right, grant
 from transactions.access.tokens import create
 from transactions.alerts.models import Alert
 from transactions.rules.models import Version
@@ -37,8 +37,8 @@ class Caller(NamedTuple):
 
 
 def caller(name: str, *rights: Right) -> Caller:
-    User.objects.create_user(name)
-    token, row = create(name, username=name, rights=frozenset(rights))
+    grant(User.objects.create_user(name), rights)
+    token, row = create(name, username=name)
     api = APIClient()
     api.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
     return Caller(row.user, api)

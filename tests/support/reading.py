@@ -1,10 +1,56 @@
-"""How much of the database a statement reads."""
+"""How much of the database is read, and a user who has so much in it that it shows."""
 
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-def pages_read(cursor: Any, statement: str, values: Any) -> int:
+from transactions.models import Transaction
+
+# A busy user has so many rows, one a minute from BEGIN on; their table and its indexes have some 500 pages.
+ROWS = 20_000
+BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def a_minute_each(*users: User) -> None:
+    """A row of each of them, in this order, T0, T1 and so on: the first at BEGIN, the next a minute later."""
+    moments = [BEGIN + timedelta(minutes=number) for number in range(len(users))]
+    Transaction.objects.bulk_create(
+        (
+            Transaction(
+                transaction_id=f"T{number}",
+                user=user,
+                amount=1,
+                status="SUCCESS",
+                created_at=moment,
+                accepted_at=moment,
+            )
+            for number, (user, moment) in enumerate(zip(users, moments, strict=True))
+        ),
+        batch_size=5_000,
+    )
+
+
+def tell_the_planner(table: str = Transaction._meta.db_table) -> None:
+    """How much there is in a table, which it learns by itself after a while."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"ANALYZE {table}")
+
+
+def pages_read(cursor: Any, statement: str, values: Any = None) -> int:
     """The pages of tables and indexes that PostgreSQL looks at while it executes the statement."""
     cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", values)
     ((plan,),) = cursor.fetchone()
     return int(plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"])
+
+
+def pages_read_by(ask: Callable[[], Any]) -> int:
+    """Those that it looks at for all that `ask` selects."""
+    with CaptureQueriesContext(connection) as asked:
+        ask()
+    with connection.cursor() as cursor:
+        selected = (each["sql"].strip() for each in asked.captured_queries)
+        return sum(pages_read(cursor, sql) for sql in selected if sql.startswith(("SELECT", "WITH")))

@@ -8,6 +8,7 @@ from tests.support.alerts import Caller, caller
 from transactions.access.rights import Right
 from transactions.notifications import signing
 from transactions.notifications.models import Endpoint
+from transactions.openapi.webhooks import NO_KEY
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,3 +53,10 @@ def test_a_channel_is_not_rotated(ann: Caller) -> None:
     key = ann.post("webhooks/", {"url": URL, "format": "teams"}, 201)["id"]
     told = ann.post(f"webhooks/{key}/rotate/", status=409)
     assert told == {"detail": "Its URL is its secret: have another one made there, and give it that."}
+
+
+def test_a_channel_gets_no_other_url_while_there_is_no_key(ann: Caller, settings: Any) -> None:
+    key = ann.post("webhooks/", {"url": URL, "format": "slack"}, 201)["id"]
+    settings.WEBHOOK_SECRET_KEYS = []
+    answer = ann.api.patch(f"/api/webhooks/{key}/", {"url": f"{URL}2"}, format="json")
+    assert (answer.status_code, answer.json()) == (409, NO_KEY)

@@ -24,7 +24,7 @@ from django.conf import settings
 
 from ..stores.hash_tag import TAG
 from ..stores.per_loop import PerLoop
-from ..stores.redis_connection import intake_connection
+from ..stores.redis_connection import close, intake_connection
 from ..stores.scripts import lua
 
 log = logging.getLogger(__name__)
@@ -173,7 +173,7 @@ class Limiter:
         return True
 
     async def close(self) -> None:
-        await self._redis.aclose()
+        await close(self._redis)
 
 
 _limiters = PerLoop(lambda: Limiter(ahead=True))

@@ -13,7 +13,7 @@ import redis
 
 from ..stores.hash_tag import TAG
 from ..stores.per_loop import PerLoop
-from ..stores.redis_connection import connection, intake_connection
+from ..stores.redis_connection import close, connection, intake_connection
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ async def is_kept(digest: str) -> bool:
         return False
     finally:
         if lasting is None:
-            await asked.aclose()
+            await close(asked)
     return copy is not None and revoked is None
 
 

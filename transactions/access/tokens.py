@@ -18,7 +18,7 @@ from ..audit.entries import note
 from ..audit.models import Entry
 from ..models import ApiToken
 from . import token_copies
-from .rights import Right, Rights, grant, rights_of
+from .rights import NONE, Right, Rights, grant, rights_of
 
 # Recognisable for people and for scanners of leaked secrets.
 PREFIX = "txmon_"
@@ -47,8 +47,8 @@ def create(
     """A new token, in clear for the only time, and its row. Raises TokenError.
 
     Without `username` it acts for a machine account of its own, which nobody can log in to and
-    which may post and read unless `rights` says otherwise. An account named keeps the rights it
-    has and is given `rights` besides.
+    which may post and read unless `rights` says otherwise. An account named has the rights it has:
+    where it lacks one of `rights` there is no token, since it would have it for good and in a browser too.
     """
     token = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
     if not name.strip() or len(name) > 100 or not name.isprintable():
@@ -56,10 +56,9 @@ def create(
     with transaction.atomic():
         if username is None:
             user = _machine_account(name)
-            rights = rights if rights is not None else frozenset({Right.POST, Right.READ})
+            grant(user, rights if rights is not None else {Right.POST, Right.READ})
         else:
-            user = _account(username)
-        grant(user, rights or ())
+            user = _account(username, rights or NONE)
         try:
             row = ApiToken.objects.create(
                 name=name,
@@ -81,12 +80,18 @@ def create(
     return token, row
 
 
-def _account(username: str) -> User:
+def _account(username: str, rights: Rights) -> User:
+    """An account there is, which has these rights."""
     user = User.objects.filter(username=username).first()
     if user is None:
         raise TokenError(f"There is no user {username!r}.")
     if not user.is_active:
         raise TokenError(f"The user {username!r} is not active.")
+    if lacking := sorted(rights - rights_of(user)):
+        raise TokenError(
+            f"The account {username!r} lacks {', '.join(lacking)}, and a token never gives it rights: "
+            "grant them in the admin first, or leave --user out for an account of the token's own."
+        )
     return user
 
 

@@ -13,7 +13,6 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
-from unfold.decorators import display
 
 from .. import names
 from ..access.rights import Right, rights_of
@@ -32,6 +31,7 @@ from ..webhooks import pages
 from .giving_up import View, gives_up
 from .lists import BoundedAdmin, is_key
 from .own_pages import OwnPages
+from .rules.links import badge
 from .webhook_forms import NewEndpointForm, change_form
 
 # Deliveries that the page of an endpoint shows; the API has them all.
@@ -40,7 +40,6 @@ SHOWN_MAX = 50
 ATTEMPTS_SHOWN_MAX, SOON = 3, timedelta(seconds=10)
 # What the list shows of a name, a URL, and types of messages.
 NAME_CHARACTERS_MAX, URL_CHARACTERS_MAX, TYPES_SHOWN_MAX = 28, 38, 2
-COLOURS = {"On": "success", "Fails": "warning", "Off": "danger"}
 
 
 def _may(request: HttpRequest) -> bool:
@@ -95,9 +94,9 @@ class EndpointAdmin(OwnPages[Endpoint]):
         shown = names.shortened(endpoint.url, URL_CHARACTERS_MAX)
         return format_html('<span title="{}">{}</span>', endpoint.url, shown)
 
-    @display(description="state", label=COLOURS)  # type: ignore[untyped-decorator]
+    @admin.display(description="state")
     def state(self, endpoint: Endpoint) -> str:
-        return _state(endpoint)
+        return badge(_state(endpoint), _state(endpoint))
 
     @admin.display(description="messages")
     def types_shown(self, endpoint: Endpoint) -> str:

@@ -5,7 +5,7 @@ overwritten, and the second is told who did what.
 """
 
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,7 +31,7 @@ SNOOZES_LOCK = 0x7478736E
 # By which a text is read in another direction than it stands there.
 TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 # The fields that a step may change, and undoing it brings back.
-SAVED = ("state", "assignee", "closed_at", "closed_by", "disposition", "reason")
+CHANGED = ("state", "assignee_id", "closed_at", "closed_by_id", "disposition", "reason")
 # Steps that somebody may have to answer for; notes are kept with the alert alone.
 NOTED_AS = {
     Step.CLAIMED: Action.ALERT_CLAIMED,
@@ -43,7 +43,6 @@ NOTED_AS = {
     Step.WOKEN: Action.SNOOZE_ENDED,
     Step.UNDONE: Action.ALERT_UNDONE,
 }
-CHANGED = ("state", "assignee_id", "closed_at", "closed_by_id", "disposition", "reason")
 
 
 class Refused(Exception):
@@ -166,19 +165,20 @@ def wake(snooze: int, by: User) -> Snooze:
         held = Snooze.objects.select_for_update().get(pk=snooze)
         if held.ends_at <= timezone.now():
             raise Refused(f"It ended at {held.ends_at:%Y-%m-%d %H:%M} UTC.")
-        held.ends_at, held.ended_by = timezone.now(), by
-        held.save(update_fields=["ends_at", "ended_by"])
-        if alert is not None:
-            _tell(alert, by, Step.WOKEN, "", None)
+        _end(held, by, alert)
     return held
 
 
 def undo(alert: int, by: User, seen: int) -> Alert:
-    """Takes back one's own last step, as long as it is the last one of all and not older than UNDO_FOR."""
+    """Takes back one's own last step, as long as it is the last one of all and not older than UNDO_FOR.
+
+    A snooze is ended instead, but with one's own closing right before it it is taken back.
+    """
     with transaction.atomic():
         # Held before it is read which step is the last: another may be taking one.
         _held(alert)
-        last = AlertEvent.objects.filter(alert=alert).exclude(before=None).order_by("-id").first()
+        latest = list(AlertEvent.objects.filter(alert=alert).exclude(before=None).order_by("-id")[:2])
+        last = step_to_undo(latest)
         with _step(alert, by, seen, Step.UNDONE, last.get_step_display() if last else "") as held:
             if last is None or last.before is None or last.step == Step.UNDONE:
                 raise Refused("There is no step to undo.")
@@ -190,7 +190,25 @@ def undo(alert: int, by: User, seen: int) -> Alert:
                 raise Refused("The last step is too long ago: take another one.")
             for name, value in _as_it_was(last.before).items():
                 setattr(held, name, value)
+            if latest[0].step == Step.SNOOZED:
+                in_force = Snooze.objects.select_for_update().filter(alert=held, ends_at__gt=timezone.now())
+                for snooze in in_force:
+                    _end(snooze, by, held)
     return held
+
+
+def step_to_undo(events: Iterable[AlertEvent]) -> AlertEvent | None:
+    """The step before which an undo leads: the last, or the closing that the same person's snooze followed.
+
+    `events` are an alert's, the latest first.
+    """
+    steps = [event for event in events if event.before is not None]
+    match steps:
+        case [AlertEvent(step=Step.SNOOZED) as snooze, AlertEvent(step=Step.CLOSED) as closing, *_]:
+            return closing if closing.by_id == snooze.by_id else snooze
+        case [last, *_]:
+            return last
+    return None
 
 
 def each(alerts: dict[int, int], step: Callable[[int, int], Any]) -> tuple[list[int], dict[int, str]]:
@@ -223,7 +241,7 @@ def _step(alert: int, by: User, seen: int, step: Step, text: str = "") -> Iterat
             before = _fields(held)
             yield held
             held.version += 1
-            held.save(update_fields=[*SAVED, "version"])
+            held.save(update_fields=[*CHANGED, "version"])
             _tell(held, by, step, text, before)
             closed = held.state == AlertState.CLOSED != before["state"]
             with connection.cursor() as cursor:
@@ -238,6 +256,14 @@ def _step(alert: int, by: User, seen: int, step: Step, text: str = "") -> Iterat
 
 def _held(alert: int) -> Alert:
     return Alert.objects.select_for_update(of=("self",)).select_related("assignee").get(pk=alert)
+
+
+def _end(snooze: Snooze, by: User, alert: Alert | None) -> None:
+    """Ends a snooze, and tells it of its alert; both are held."""
+    snooze.ends_at, snooze.ended_by = timezone.now(), by
+    snooze.save(update_fields=["ends_at", "ended_by"])
+    if alert is not None:
+        _tell(alert, by, Step.WOKEN, "", None)
 
 
 def _alone_with_snoozes() -> None:

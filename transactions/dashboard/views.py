@@ -104,7 +104,7 @@ def show_averages(asked: RangeParameters) -> HttpResponse:
 
 @_figure(right=Right.VIEW_ALERTS)
 def show_alerts(_: Parameters[Any]) -> HttpResponse:
-    """How many alerts are open, how grave, and the newest."""
+    """How many alerts are open, how grave, and the gravest of them."""
     return JsonResponse(shared_alerts.told())
 
 

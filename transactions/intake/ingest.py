@@ -27,7 +27,7 @@ from ..queue.keys import BOOKS, FEED, INDEX, QUEUE
 from ..queue.records import Record, lines_of, stamp, state_from
 from ..stores.crash_points import crash_point
 from ..stores.per_loop import PerLoop
-from ..stores.redis_connection import intake_connection, text
+from ..stores.redis_connection import close, intake_connection, text
 from ..stores.redis_memory import memory_from
 from ..stores.scripts import lua
 from .lookups import lookups
@@ -119,7 +119,7 @@ class Intake:
     async def close(self) -> None:
         while task := self._asking or self._calling:
             await task
-        await self._redis.aclose()
+        await close(self._redis)
 
     async def _ask(self) -> None:
         """The first stage: asks PostgreSQL about one group after the other."""

@@ -7,6 +7,7 @@ What it says is made above this room, by the dashboard, which answers polls with
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
@@ -20,7 +21,8 @@ log = logging.getLogger(__name__)
 # failed.
 PAUSE_S = 0.5
 AGAIN_S = 5.0
-# A pause is so many times as long as it took to ask, at the least.
+# A pause is so many times as long as it took to ask, at the least: reckoned where it is asked, so that a busy
+# event loop, which has the answer later, does not hold up the next frame too.
 TIMES_ITS_COST = 10.0
 
 # How the alerts stand, no older than the call. Blocks, and raises django.db.Error.
@@ -48,14 +50,12 @@ class AlertFrames:
 
     async def keep_up(self) -> None:
         """Asks whenever something has changed, with a pause in between."""
-        clock = asyncio.get_running_loop().time
         while True:
             await self._changed.wait()
             # Before it is asked: what changes from now on is asked for again.
             self._changed.clear()
-            began = clock()
             try:
-                self.latest = await _ask()
+                self.latest, seconds = await _ask()
             except Exception as error:
                 # Transactions are shown all the same. A fault of ours deserves its traceback.
                 is_ours = not isinstance(error, DatabaseError)
@@ -64,12 +64,15 @@ class AlertFrames:
                 await asyncio.sleep(AGAIN_S)
             else:
                 self.number += 1
-                await asyncio.sleep(max(PAUSE_S, TIMES_ITS_COST * (clock() - began)))
+                await asyncio.sleep(max(PAUSE_S, TIMES_ITS_COST * seconds))
 
 
-def _encoded() -> str:
+def _encoded() -> tuple[str, float]:
+    """The frame, and the seconds that it took to ask for it."""
+    began = time.monotonic()
     told = {"type": "alert", **_how_they_stand()}
-    return json.dumps(told, cls=DjangoJSONEncoder, ensure_ascii=False, separators=(",", ":"))
+    seconds = time.monotonic() - began
+    return json.dumps(told, cls=DjangoJSONEncoder, ensure_ascii=False, separators=(",", ":")), seconds
 
 
 _ask = database_sync_to_async(

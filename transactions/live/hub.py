@@ -16,7 +16,7 @@ from redis.exceptions import OutOfMemoryError, RedisError
 
 from ..alerts import announcing
 from ..stores.per_loop import PerLoop
-from ..stores.redis_connection import intake_connection
+from ..stores.redis_connection import close, intake_connection
 from . import feed
 from .alert_frames import AlertFrames
 from .close_codes import TRY_AGAIN
@@ -123,7 +123,7 @@ class Hub:
             with suppress(RedisError, OSError):
                 for group in GROUPS if self._channel else ():
                     await self._layer.group_discard(group, self._channel)
-                await self._redis.aclose()
+            await close(self._redis)
 
     async def _fail(self, error: Exception) -> None:
         # Whoever comes from now on gets another hub.

@@ -24,27 +24,16 @@ from .alert_shapes import (
     WHO,
 )
 from .components import JSON, MOMENT, USER, Schema, an_object, ref
-from .operations import answer, bad, body, query
+from .operations import answer, bad, body, page_of, query
 from .rule_shapes import KEY, SEVERITY
-from .rules import CURSOR, ID, LIMIT, NOT_FOUND, NOTHING, Decorator
+from .rules import CURSOR, ID, LIMIT, NO_CURSOR, NOT_FOUND, NOTHING, Decorator
 
 TAG = "Alerts"
 SWITCH: Schema = {"type": "string", "enum": ["true", "false"]}
 DAY_OR_MOMENT: Schema = {"type": "string"}
 SEEN_BY_BOB = "It was claimed by bob meanwhile: nothing of yours was done. Look at it again."
-NO_CURSOR = {"cursor": ["This is no cursor of this list."]}
 REASON: Schema = {"type": "string", "minLength": 1, "maxLength": REASON_CHARACTERS_MAX}
 SHORT_REASON: Schema = {"type": "string", "minLength": 1, "maxLength": SNOOZE_REASON_CHARACTERS_MAX}
-
-
-def _page_of(name: str, example: Any) -> Any:
-    shape = an_object(
-        {
-            "results": {"type": "array", "items": ref(name)},
-            "next": {"type": ["string", "null"], "format": "uri"},
-        }
-    )
-    return answer("A page.", shape, last_page={"results": [example], "next": None})
 
 
 # --- The queue ---------------------------------------------------------------------------------
@@ -78,7 +67,7 @@ ALERTS = call(
     tags=[TAG],
     parameters=ALERT_PARAMETERS,
     responses={
-        200: _page_of("Alert", AN_ALERT),
+        200: page_of("Alert", AN_ALERT),
         400: bad(
             *(str(each.name) for each in ALERT_PARAMETERS),
             nobody={"assignee": ["There is no such account."]},
@@ -122,13 +111,23 @@ def _step(
     said: Any,
     example: Any,
     wrong: Any,
-    refused: str,
+    refused: str = "",
     optional: Schema | None = None,
 ) -> Decorator:
-    refusals: dict[str, Any] = {"not_now": {"detail": refused}}
-    if "version" in fields:
+    """A step with an alert; `refused` is why it is not taken now, "" for one that may be taken always."""
+    responses = {
+        200: answer("What it has become.", ref("Alert"), done=example),
+        400: bad(*fields, *(optional or {}), wrong=wrong),
+        404: NOT_FOUND,
+    }
+    if refused:
         told = {"step": "CLAIMED", "by": "bob", "at": AN_ALERT["opened_at"], "version": 2}
-        refusals["overtaken"] = {"detail": SEEN_BY_BOB, **told}
+        responses[409] = answer(
+            "It cannot be done, or somebody else was faster: who, and what. Nothing has changed.",
+            REFUSED,
+            not_now={"detail": refused},
+            overtaken={"detail": SEEN_BY_BOB, **told},
+        )
     return call(
         operation_id=operation_id,
         summary=summary,
@@ -136,16 +135,7 @@ def _step(
         tags=[TAG],
         parameters=[ID],
         request={JSON: body(an_object(fields, **(optional or {})), said=said)},
-        responses={
-            200: answer("What it has become.", ref("Alert"), done=example),
-            400: bad(*fields, *(optional or {}), wrong=wrong),
-            404: NOT_FOUND,
-            409: answer(
-                "It cannot be done, or somebody else was faster: who, and what. Nothing has changed.",
-                REFUSED,
-                **refusals,
-            ),
-        },
+        responses=responses,
     )
 
 
@@ -190,7 +180,6 @@ NOTE = _step(
     {"text": "Called the customer."},
     AN_ALERT,
     {"text": ["This field may not be blank."]},
-    "It is not there any more.",
 )
 CLOSE = _step(
     "closeAlert",
@@ -300,7 +289,7 @@ SNOOZES = call(
     tags=[TAG],
     parameters=SNOOZE_PARAMETERS,
     responses={
-        200: _page_of("Snooze", A_SNOOZE),
+        200: page_of("Snooze", A_SNOOZE),
         400: bad(*(str(each.name) for each in SNOOZE_PARAMETERS), cursor=NO_CURSOR),
     },
 )
@@ -344,7 +333,7 @@ PERFORMANCE = call(
     tags=["Rules"],
     parameters=PERFORMANCE_PARAMETERS,
     responses={
-        200: _page_of("RulePerformance", A_PERFORMANCE),
+        200: page_of("RulePerformance", A_PERFORMANCE),
         400: bad("days", "rule", "cursor", "limit", cursor=NO_CURSOR),
     },
 )

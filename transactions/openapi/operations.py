@@ -50,6 +50,17 @@ def bad(*names: str, **examples: Any) -> OpenApiResponse:
     return answer("What would be right, by field; or what cannot be read at all.", found, **examples)
 
 
+def page_of(name: str, example: Any) -> OpenApiResponse:
+    """200 of a list that is read page by page, by the name of the component of which it is."""
+    shape = an_object(
+        {
+            "results": {"type": "array", "items": ref(name)},
+            "next": {"type": ["string", "null"], "format": "uri"},
+        }
+    )
+    return answer("A page.", shape, last_page={"results": [example], "next": None})
+
+
 MESSAGE = an_object({"message": {"type": "string"}})
 WHOLE_BATCH = {"type": "array", "items": ref("Record")}
 REPORT = ref("BatchReport")
@@ -209,16 +220,7 @@ TRANSACTIONS = call(
     tags=["Reading"],
     parameters=LIST_PARAMETERS,
     responses={
-        200: answer(
-            "A page.",
-            an_object(
-                {
-                    "results": {"type": "array", "items": ref("Transaction")},
-                    "next": {"type": ["string", "null"], "format": "uri"},
-                }
-            ),
-            last_page={"results": [STORED], "next": None},
-        ),
+        200: page_of("Transaction", STORED),
         400: bad(
             *(str(each.name) for each in LIST_PARAMETERS),
             limit={"limit": ["Expected an integer, or a string of digits."]},
@@ -332,35 +334,24 @@ AUDIT = call(
     tags=["Administering"],
     parameters=TRAIL_PARAMETERS,
     responses={
-        200: answer(
-            "A page.",
-            an_object(
-                {
-                    "results": {"type": "array", "items": ref("AuditEntry")},
-                    "next": {"type": ["string", "null"], "format": "uri"},
-                }
-            ),
-            last_page={
-                "results": [
-                    {
-                        "number": 1,
-                        "at": "2026-01-31T12:00:00.000000Z",
-                        "action": Action.TOKEN_MADE.value,
-                        "actor": "ann",
-                        "actor_id": 7,
-                        "via": Via.ADMIN.value,
-                        "token": "",
-                        "address": "203.0.113.9",
-                        "request_id": "4c9b52f0",
-                        "target": "till 1",
-                        "target_id": "12",
-                        "reason": "",
-                        "details": {"rights": ["post"]},
-                        "previous": "0" * 64,
-                        "hash": "5f" * 32,
-                    }
-                ],
-                "next": None,
+        200: page_of(
+            "AuditEntry",
+            {
+                "number": 1,
+                "at": "2026-01-31T12:00:00.000000Z",
+                "action": Action.TOKEN_MADE.value,
+                "actor": "ann",
+                "actor_id": 7,
+                "via": Via.ADMIN.value,
+                "token": "",
+                "address": "203.0.113.9",
+                "request_id": "4c9b52f0",
+                "target": "till 1",
+                "target_id": "12",
+                "reason": "",
+                "details": {"rights": ["post"]},
+                "previous": "0" * 64,
+                "hash": "5f" * 32,
             },
         ),
         400: bad(

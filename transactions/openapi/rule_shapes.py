@@ -73,8 +73,8 @@ HIT_SHAPE = an_object(
         "happened_at": MOMENT,
         "figures": {"type": "object", "description": "What reached the limit, as of raising."},
         "explanation": {
-            "type": "string",
-            "description": "What the figures say; empty where the sentence says all.",
+            "type": ["string", "null"],
+            "description": "What the figures say; null where the sentence says all.",
         },
         "raised_at": MOMENT,
         "alert": {**_or_null(KEY), "description": "That it belongs to."},

@@ -14,7 +14,7 @@ from ..rules.schema import DESCRIPTION, NAME, RULES_MAX
 from ..rules.user_lists import COMMENT_MAX
 from ..serializers import NO_USER
 from .components import COUNT, JSON, USER, Schema, an_object, field_errors, ref
-from .operations import answer, bad, body, query
+from .operations import answer, bad, body, page_of, query
 from .rule_shapes import (
     A_HIT,
     A_LIST,
@@ -57,17 +57,8 @@ OF_NAME = query("name", NAME, "The one of this name.")
 NOT_FOUND = answer("No such one.", ref("Detail"), unknown={"detail": "Not found."})
 LIMIT_OF_ZERO = {"parameters.amount": ["the amount must be a whole number from 1 to 9223372036854775807"]}
 NO_WINDOW = {"parameters.window": ["the window must be one of 10m, 1h, 6h, 24h, 7d, 30d"]}
+NO_CURSOR = {"cursor": ["This is no cursor of this list."]}
 UNKNOWN_PARAMETER = {"stat": ['Unknown parameter. Did you mean "state"?']}
-
-
-def _page_of(name: str, example: Any) -> Any:
-    shape = an_object(
-        {
-            "results": {"type": "array", "items": ref(name)},
-            "next": {"type": ["string", "null"], "format": "uri"},
-        }
-    )
-    return answer("A page.", shape, last_page={"results": [example], "next": None})
 
 
 def _conflict(description: str, **examples: Any) -> Any:
@@ -91,7 +82,7 @@ RULES = call(
     tags=[TAG],
     parameters=RULE_PARAMETERS,
     responses={
-        200: _page_of("Rule", A_RULE),
+        200: page_of("Rule", A_RULE),
         400: bad(*(str(each.name) for each in RULE_PARAMETERS), unknown=UNKNOWN_PARAMETER),
     },
 )
@@ -223,10 +214,10 @@ HITS_OF_RULE = call(
     tags=[TAG],
     parameters=[ID, *HIT_PARAMETERS],
     responses={
-        200: _page_of("Hit", A_HIT),
+        200: page_of("Hit", A_HIT),
         400: bad(
             *(str(each.name) for each in HIT_PARAMETERS),
-            cursor={"cursor": ["This is no cursor of this list."]},
+            cursor=NO_CURSOR,
         ),
         404: NOT_FOUND,
     },
@@ -324,8 +315,8 @@ LISTS = call(
     tags=[LISTS_TAG],
     parameters=[OF_NAME, CURSOR, LIMIT],
     responses={
-        200: _page_of("UserList", A_LIST),
-        400: bad("name", "cursor", "limit", cursor={"cursor": ["This is no cursor of this list."]}),
+        200: page_of("UserList", A_LIST),
+        400: bad("name", "cursor", "limit", cursor=NO_CURSOR),
     },
 )
 ADD_LIST = call(
@@ -359,7 +350,7 @@ ENTRIES = call(
     tags=[LISTS_TAG],
     parameters=[ID, *ENTRY_PARAMETERS],
     responses={
-        200: _page_of("ListEntry", AN_ENTRY),
+        200: page_of("ListEntry", AN_ENTRY),
         400: bad(
             *(str(each.name) for each in ENTRY_PARAMETERS),
             standing={"standing": ['Must be "true" or "false".']},

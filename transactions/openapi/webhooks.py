@@ -11,9 +11,9 @@ from ..notifications.models import TYPES, URL_CHARACTERS_MAX, DeliveryState, End
 from ..notifications.numbering import KEPT_DAYS
 from ..reading.paging import LIMIT_DEFAULT, LIMIT_MAX
 from .components import COUNT, JSON, MOMENT, Schema, an_object, ref
-from .operations import answer, bad, body, query
+from .operations import answer, bad, body, page_of, query
 from .rule_shapes import A_MOMENT, KEY, MOMENT_OR_NULL
-from .rules import CURSOR, LIMIT, NOT_FOUND, NOTHING, NOTHING_KNOWN, UNKNOWN_PARAMETER, Decorator
+from .rules import CURSOR, ID, LIMIT, NOT_FOUND, NOTHING, NOTHING_KNOWN, UNKNOWN_PARAMETER, Decorator
 
 TAG, EVENTS_TAG = "Webhooks", "Events"
 A_KEY: Schema = {"type": "string", "pattern": "^msg_[0-9a-f]{32}$"}
@@ -140,19 +140,8 @@ NO_URL = {"url": ["This is not a URL, as in https://example.org/webhooks."]}
 OFF = {"detail": "It is off: switch it on first."}
 NO_KEY = {"detail": "Webhooks are switched off: WEBHOOK_SECRET_KEYS is not set, and secrets need a key."}
 
-ID = OpenApiParameter("id", KEY, OpenApiParameter.PATH)
 OF_DELIVERY = OpenApiParameter("delivery", KEY, OpenApiParameter.PATH)
 RIGHT = "With the right `webhooks.manage`."
-
-
-def _page_of(name: str, example: Any) -> Any:
-    shape = an_object(
-        {
-            "results": {"type": "array", "items": ref(name)},
-            "next": {"type": ["string", "null"], "format": "uri"},
-        }
-    )
-    return answer("A page.", shape, last_page={"results": [example], "next": None})
 
 
 EVENTS = call(
@@ -203,7 +192,7 @@ WEBHOOKS = call(
     tags=[TAG],
     parameters=[CURSOR, LIMIT],
     responses={
-        200: _page_of("Webhook", A_WEBHOOK),
+        200: page_of("Webhook", A_WEBHOOK),
         400: bad("cursor", "limit", unknown=UNKNOWN_PARAMETER),
     },
 )
@@ -261,6 +250,7 @@ CHANGE_WEBHOOK = call(
         200: answer("It.", ref("Webhook"), webhook=A_WEBHOOK),
         400: bad("url", "description", "types", no_url=NO_URL),
         404: NOT_FOUND,
+        409: answer("The server has no key for the URL of a channel.", ref("Detail"), no_key=NO_KEY),
     },
 )
 REMOVE_WEBHOOK = call(
@@ -335,7 +325,7 @@ DELIVERIES = call(
         LIMIT,
     ],
     responses={
-        200: _page_of("WebhookDelivery", A_DELIVERY),
+        200: page_of("WebhookDelivery", A_DELIVERY),
         400: bad("state", "cursor", "limit", unknown=UNKNOWN_PARAMETER),
         404: NOT_FOUND,
     },

@@ -44,8 +44,12 @@ class Explanation:
 
     @property
     def sentence(self) -> str | None:
-        form = None if self.version is None else form_of(self.version)
-        return None if form is None else form.sentence()
+        return None if self.version is None else form_of(self.version).sentence()
+
+    @property
+    def hits_left_out(self) -> int:
+        """Hits of the alert that are older than those in `evidence`."""
+        return max(0, self.alert.hits - sum(each.hit is not None for each in self.evidence))
 
     @property
     def figures(self) -> str:
@@ -114,7 +118,7 @@ def one(key: int) -> dict[str, Any]:
         "explanation": found.figures or None,
         "what_to_do": None if found.version is None else found.version.description,
         "transactions": [_evidence(each) for each in found.evidence],
-        "hits_left_out": max(0, alert.hits - sum(each.hit is not None for each in found.evidence)),
+        "hits_left_out": found.hits_left_out,
         "suppressed_hits": [_hit(hit) for hit in found.suppressed],
         "snooze": None if snooze is None else snoozes.as_dict(snooze, {snooze.rule: alert.rule_name}),
         "totals": None if alert.user is None else customer.totals(alert.user),

@@ -23,7 +23,22 @@ ALERT, HIT, VERSION = Alert._meta.db_table, Hit._meta.db_table, Version._meta.db
 ALERTS_MAX = 2_000
 HITS_MAX = 10_000
 SAMPLE = 200
+# The days over which a rule's precision is told where it is told alone.
+PRECISION_DAYS = 90
 
+# Purpose: the latest alerts of each rule, by their index.
+LATEST_ALERTS = f"""
+           unnest(%(rules)s::bigint[]) r (id)
+     CROSS JOIN LATERAL (
+        SELECT id, rule, state, disposition, opened_at, closed_at FROM {ALERT}
+         WHERE rule = r.id AND opened_at > %(since)s ORDER BY opened_at DESC, id DESC LIMIT %(alerts)s) a
+"""
+# Purpose: how many of them were told true and false.
+SELECT_DISPOSITIONS = f"""
+    SELECT a.rule, count(*) FILTER (WHERE a.disposition = 'TRUE_POSITIVE'),
+           count(*) FILTER (WHERE a.disposition = 'FALSE_POSITIVE')
+      FROM {LATEST_ALERTS} GROUP BY a.rule
+"""
 # Purpose: what became of the alerts of each rule, and of each version that opened them.
 SELECT_ALERTS = f"""
     SELECT a.rule, f.version_id, grouping(f.version_id), count(*), count(*) FILTER (WHERE a.state = 'CLOSED'),
@@ -32,10 +47,7 @@ SELECT_ALERTS = f"""
            count(*) FILTER (WHERE a.disposition = 'EXPECTED'),
            count(*) FILTER (WHERE a.disposition = 'DUPLICATE'),
            percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM a.closed_at - a.opened_at))
-      FROM unnest(%(rules)s::bigint[]) r (id)
-     CROSS JOIN LATERAL (
-        SELECT id, rule, state, disposition, opened_at, closed_at FROM {ALERT}
-         WHERE rule = r.id AND opened_at > %(since)s ORDER BY opened_at DESC, id DESC LIMIT %(alerts)s) a
+      FROM {LATEST_ALERTS}
       LEFT JOIN LATERAL (
         SELECT version_id FROM {HIT} WHERE alert_id = a.id ORDER BY id LIMIT 1) f ON true
      GROUP BY GROUPING SETS ((a.rule), (a.rule, f.version_id))
@@ -72,18 +84,11 @@ SELECT_OVERLAPS = f"""
 
 
 @dataclass(slots=True)
-class RuleFigures:
-    """Of a rule or a version: hits in the span, the alerts opened in it, and what these turned out to be."""
+class Dispositions:
+    """Of a rule or a version: the alerts opened in the span that were told true, and those told false."""
 
-    hits: int = 0
-    alerts: int = 0
-    closed: int = 0
     true_positive: int = 0
     false_positive: int = 0
-    expected: int = 0
-    duplicate: int = 0
-    median_s: float | None = None
-    last_hit: datetime | None = None
 
     @property
     def told(self) -> int:
@@ -94,6 +99,19 @@ class RuleFigures:
     def precision(self) -> float | None:
         """True positives of all positives that are told apart; None where there are none."""
         return self.true_positive / self.told if self.told else None
+
+
+@dataclass(slots=True)
+class RuleFigures(Dispositions):
+    """Of a rule or a version: hits in the span, the alerts opened in it, and what these turned out to be."""
+
+    hits: int = 0
+    alerts: int = 0
+    closed: int = 0
+    expected: int = 0
+    duplicate: int = 0
+    median_s: float | None = None
+    last_hit: datetime | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -121,7 +139,15 @@ class Performance:
     overlaps: dict[int, int] | None = field(default_factory=dict)
 
 
-def of_rules(rules: Sequence[int], days: int, *, overlaps: bool = True) -> dict[int, Performance]:
+def precision_of(rules: Sequence[int]) -> dict[int, Dispositions]:
+    """By rule, of its alerts of the last PRECISION_DAYS. Raises django.db.Error."""
+    since = timezone.now() - timedelta(days=PRECISION_DAYS)
+    asked = {"rules": list(rules), "since": since, "alerts": ALERTS_MAX}
+    rows = bounded_queries.query(SELECT_DISPOSITIONS, asked)
+    return {rule: Dispositions() for rule in rules} | {rule: Dispositions(*told) for rule, *told in rows}
+
+
+def of_rules(rules: Sequence[int], days: int) -> dict[int, Performance]:
     """By rule, of what happened to it in the last `days`. Raises django.db.Error."""
     found = {rule: Performance() for rule in rules}
     asked = {
@@ -144,8 +170,7 @@ def of_rules(rules: Sequence[int], days: int, *, overlaps: bool = True) -> dict[
         if of is not None:
             of.alerts, of.closed, of.true_positive, of.false_positive = figures[:4]
             of.expected, of.duplicate, of.median_s = figures[4:]
-    if overlaps:
-        _overlaps(found, asked)
+    _overlaps(found, asked)
     return found
 
 

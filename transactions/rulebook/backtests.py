@@ -5,9 +5,10 @@ from typing import Any
 from django.db.models import QuerySet
 from rest_framework import serializers
 
-from ..rules import backtest_runs, documents, lifecycle
+from ..rules import backtest_runs, lifecycle
 from ..rules.kinds.registry import read_kept
 from ..rules.models import Backtest, Rule
+from ..rules.standing import said_by
 from ..serializers import Posted, WholeField
 from .bodies import GapsField, InstantField
 
@@ -41,7 +42,7 @@ def ask(rule: Rule, valid: dict[str, Any], by: Any) -> Backtest:
     """Queues what a NewBacktest says. Raises Unfit, Version.DoesNotExist and BacktestRefused."""
     asked = {"begin": valid.get("from"), "end": valid.get("to"), "by": by}
     if "parameters" in valid:
-        stands = documents.said_by(rule)
+        stands = said_by(rule)
         form = lifecycle.checked_form(
             valid.get("kind", None if stands is None else stands.kind), valid["parameters"]
         )

@@ -7,10 +7,10 @@ from django.db.models import Prefetch, Q, QuerySet
 from ..reading.paging import Page, cursor_of
 from ..rules import user_lists
 from ..rules.activity import COUNTED_MAX, hits_lately
-from ..rules.documents import said_by, with_said
 from ..rules.kinds.kind import Kind
 from ..rules.kinds.registry import explained, read_kept
 from ..rules.models import Hit, ListEntry, Rule, UserList, Version, VersionState
+from ..rules.standing import said_by, with_said
 from ..stores.bounded_queries import in_time
 from . import parameters
 
@@ -166,7 +166,7 @@ def _hit(hit: Hit, version: int, kind: Kind) -> dict[str, Any]:
         "status": hit.status or None,
         "happened_at": hit.happened_at,
         "figures": hit.figures,
-        "explanation": explained(kind, hit.figures),
+        "explanation": explained(kind, hit.figures) or None,
         "raised_at": hit.raised_at,
         "alert": hit.alert_id,
         "suppressed": hit.suppressed or None,

@@ -4,8 +4,9 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from . import documents, lifecycle, taken_names
+from . import lifecycle, taken_names
 from .models import Rule, UserList, Version
+from .standing import said_by
 
 
 class NameTaken(Exception):
@@ -41,7 +42,7 @@ def draft(rule: Rule, author: Any, *, from_version: int | None = None, **said: A
     `said` is what it says otherwise: kind, parameters, severity, description. Raises Unfit, and
     Version.DoesNotExist where there is none to begin from.
     """
-    earlier = documents.said_by(rule) if from_version is None else rule.versions.get(number=from_version)
+    earlier = said_by(rule) if from_version is None else rule.versions.get(number=from_version)
     wording = {
         name: getattr(earlier, name, None) for name in ("kind", "parameters", "severity", "description")
     }

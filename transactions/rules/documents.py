@@ -14,16 +14,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
-from django.db.models import (
-    Case,
-    IntegerField,
-    OuterRef,
-    QuerySet,
-    Subquery,
-    Value,
-    When,
-    prefetch_related_objects,
-)
+from django.db.models import prefetch_related_objects
 from django.utils import timezone
 from psycopg2.errors import LockNotAvailable
 
@@ -37,14 +28,13 @@ from .locks import IMPORT_LOCK
 from .models import Rule, UserList, Version, VersionState
 from .places import Lines, Place
 from .schema import LISTS_MAX, RULES_MAX
+from .standing import PREFERRED, said_by
 from .texts import checked_description, checked_name, checked_severity
 
 STARTER = Path(__file__).parent / "starter_rules.json"
 DOCUMENT_BYTES_MAX = 1_000_000
 # Digits of a number that may still be a whole one.
 DIGITS_MAX = 1_000
-# What is exported of a rule with several versions: the first of these that there is, its newest version.
-PREFERRED = (VersionState.ACTIVE, VersionState.SHADOW, VersionState.SUBMITTED, VersionState.DRAFT)
 
 
 class Problem(NamedTuple):
@@ -110,7 +100,10 @@ class Imported(NamedTuple):
 
 
 def parse(text: str) -> Document:
-    """A document, checked by itself. Raises DocumentRefused, with all that is wrong with it."""
+    """A document, checked by itself. Raises DocumentRefused, with all that is wrong with it.
+
+    Which names differ in case alone PostgreSQL says, when it is imported.
+    """
     whole = _decoded(text)
     wrong: list[Wrong] = []
     lists = _lists(whole.get("lists", []), wrong)
@@ -273,29 +266,6 @@ def export_rules(rules: Iterable[Rule], *, retired: bool = False, waiting: bool 
     return json.dumps({"lists": list(named), "rules": worded}, ensure_ascii=False, indent=2) + "\n"
 
 
-def with_said(rules: QuerySet[Rule]) -> QuerySet[Any]:
-    """The rules, each with key, state and kind of what `said_by` finds: said_pk, said_state, said_kind."""
-    place = Case(
-        *(When(state=state, then=Value(place)) for place, state in enumerate(PREFERRED)),
-        default=Value(len(PREFERRED)),
-        output_field=IntegerField(),
-    )
-    versions = Version.objects.filter(rule=OuterRef("pk")).order_by(place, "-number")
-    said = {f"said_{name}": Subquery(versions.values(name)[:1]) for name in ("pk", "state", "kind")}
-    return rules.annotate(**said)
-
-
-def said_by(rule: Rule) -> Version | None:
-    """The version that stands for a rule: in force, else the newest that is to be, else the newest."""
-    # Sorted here: those that were fetched for many rules at once are not asked for again.
-    versions = sorted(rule.versions.all(), key=lambda version: -version.number)
-    for state in PREFERRED:
-        for version in versions:
-            if version.state == state:
-                return version
-    return versions[0] if versions else None
-
-
 # --- Reading -----------------------------------------------------------------------------------
 
 
@@ -349,7 +319,7 @@ def _lists(given: Any, wrong: list[Wrong]) -> dict[str, str]:
             continue
         name = reading.checked(each, "name", checked_name)
         description = reading.checked(each, "description", checked_description)
-        if name is not None and name.lower() in map(str.lower, found):
+        if name is not None and name in found:
             reading.tell(f"the list “{name}” stands there twice", "name")
         if name is not None:
             found[name] = description or ""
@@ -368,11 +338,12 @@ def _rules(given: Any, lists: dict[str, str], wrong: list[Wrong]) -> list[Worded
             continue
         worded = _worded(reading, each, lists)
         name = each.get("name") if isinstance(each, dict) else None
-        if isinstance(name, str) and name.lower() in seen:
+        name = name.strip() if isinstance(name, str) else None
+        if name in seen:
             reading.where += f" “{names.shortened(name)}”"
             reading.tell("the name stands there twice", "name")
-        elif isinstance(name, str):
-            seen.add(name.lower())
+        elif name is not None:
+            seen.add(name)
         if worded is not None:
             found.append(worded)
     return found

@@ -97,11 +97,7 @@ def explained(hit: Hit) -> str:
 
 def headline(hit: Hit) -> str:
     """What matters of a hit in a few words; "" where there is nothing to say."""
-    form = form_of(hit.version)
-    try:
-        return "" if form is None else form.headline(hit.amount, hit.figures)
-    except KeyError:
-        return ""
+    return registry.headline(form_of(hit.version), hit.amount, hit.figures)
 
 
 def _counted(version: Version, hits: Sequence[Hit], most: int) -> list[Any]:

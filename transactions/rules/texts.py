@@ -1,10 +1,9 @@
 """What is said of a rule or a list beside its wording: name, severity and description, each checked."""
 
-import re
 from typing import Any
 
 from ..alerts.models import Severity
-from ..encodings import one_line_end
+from ..encodings import is_text, one_line_end
 from .kinds.gaps import NAME_MAX
 from .models import Rule
 from .schema import DESCRIPTION_MAX
@@ -28,7 +27,7 @@ def checked_name(given: Any) -> str:
 def checked_description(given: Any) -> str:
     """What is said of a rule or a list, its lines ended by LF."""
     given = one_line_end(given) if isinstance(given, str) else given
-    if not isinstance(given, str) or len(given) > DESCRIPTION_MAX or re.search("[\0\ud800-\udfff]", given):
+    if not isinstance(given, str) or len(given) > DESCRIPTION_MAX or not is_text(given):
         raise ValueError(f"the description must be a text of at most {DESCRIPTION_MAX} characters")
     return given
 

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ...alerts.models import Alert, Disposition, Severity
+from ...encodings import is_text
 from ...review import queue
 from ...review.parameters import AlertParameters
 from ...rules.models import Rule
@@ -34,7 +35,9 @@ ORDERS = ("urgent", "due", "newest")
 ARIA_SORT = {"urgent": "descending", "due": "ascending", "newest": "ascending"}
 COUNT_OF_TAB = {"open": "not_closed", "mine": "mine", "unassigned": "unassigned", "overdue": "overdue"}
 # What the page narrows by, beside the tab.
-FILTERS = ("severity", "rule", "user", "disposition", "from", "to")
+FILTERS = ("severity", "rule", "user", "assignee", "disposition", "from", "to")
+# Tabs that say whose alerts they are.
+TABS_OF_WHOM = ("mine", "unassigned")
 
 
 class Tab(NamedTuple):
@@ -92,6 +95,7 @@ def show(request: HttpRequest) -> HttpResponse:
         "severities": Severity.choices,
         "dispositions": Disposition.choices,
         "filters": {name: request.GET.get(name, "") for name in FILTERS},
+        "has_assignee": tab not in TABS_OF_WHOM,
         "is_narrowed": any(request.GET.get(name) for name in FILTERS),
         "may_change": rights.may_change(request.user),
         "analysts": rights.analysts(),
@@ -133,12 +137,12 @@ def _asked(request: HttpRequest, tab: str, sort: str) -> tuple[dict[str, Any], d
 
 
 def _rule_named(name: str) -> int | None:
-    known = Rule.objects.filter(name__iexact=name) if "\0" not in name else Rule.objects.none()
+    known = Rule.objects.filter(name__iexact=name) if is_text(name) else Rule.objects.none()
     return known.values_list("pk", flat=True).first()
 
 
 def _user_named(name: str) -> int | None:
-    known = User.objects.filter(username=name) if "\0" not in name else User.objects.none()
+    known = User.objects.filter(username=name) if is_text(name) else User.objects.none()
     return known.values_list("pk", flat=True).first()
 
 
@@ -149,9 +153,9 @@ NAMED: dict[str, Callable[[str], int | None]] = {"rule": _rule_named, "user": _u
 def _tab(request: HttpRequest, name: str, counts: dict[str, Any]) -> Tab:
     count = counts.get(COUNT_OF_TAB.get(name, ""), "")
     more = "+" if count and not counts["complete"] else ""
-    return Tab(
-        name, TABS[name][0], f"{count:,}{more}" if count != "" else "", _with(request, tab=name, cursor=None)
-    )
+    dropped = {"cursor": None} | ({"assignee": None} if name in TABS_OF_WHOM else {})
+    link = _with(request, tab=name, **dropped)
+    return Tab(name, TABS[name][0], f"{count:,}{more}" if count != "" else "", link)
 
 
 def _with(request: HttpRequest, **changed: str | None) -> str:

@@ -25,7 +25,6 @@ from . import kept_text, rights, shown, steps
 ROWS = 10
 # The line of amounts begins so long before the first of them, and ends so long after the last.
 BEFORE, AFTER = timedelta(days=7), timedelta(hours=12)
-PERFORMANCE_DAYS = 90
 
 
 @gives_up
@@ -51,7 +50,7 @@ def show(request: HttpRequest, key: str) -> HttpResponse:
         "evidence": [_evidence(each, may_look) for each in found.evidence[:shows]],
         "evidence_left_out": max(0, len(found.evidence) - shows),
         "evidence_all": len(found.evidence),
-        "hits_left_out": max(0, alert.hits - sum(each.hit is not None for each in found.evidence)),
+        "listed_hits_max": explanation.LISTED_HITS_MAX,
         "suppressed": [(hit, explained(hit)) for hit in found.suppressed],
         "changed": sum(each.has_changed for each in found.evidence if each.hit is not None),
         "events": shown.events(alert, events),
@@ -72,7 +71,7 @@ def _may(request: HttpRequest, alert: Alert, events: list[AlertEvent]) -> dict[s
     """What is offered to this user."""
     may, is_open = rights.may_change(request.user), alert.state != AlertState.CLOSED
     is_own = alert.assignee_id == request.user.pk
-    last = next((event for event in reversed(events) if event.before is not None), None)
+    last = triage.step_to_undo(reversed(events))
     return {
         "may_change": may,
         "may_claim": may and (alert.state == AlertState.OPEN and (is_own or alert.assignee is None)),
@@ -88,7 +87,7 @@ def _may(request: HttpRequest, alert: Alert, events: list[AlertEvent]) -> dict[s
         and last.step not in (Step.UNDONE, Step.SNOOZED)
         and last.at > timezone.now() - triage.UNDO_FOR
         else None,
-        "undo_words": "" if last is None else shown.words(last),
+        "undo_words": "" if last is None else shown.undo_words(last, events),
     }
 
 
@@ -143,8 +142,10 @@ def _timeline(user: int, found: Explanation) -> dict[str, Any]:
 
 def _window(found: Explanation) -> dict[str, str] | None:
     """Over which the rule counted up to its latest hit; None where it judges each transaction by itself."""
-    form = None if found.last is None else form_of(found.last.version)
-    if found.last is None or form is None or not form.window_s:
+    if found.last is None:
+        return None
+    form = form_of(found.last.version)
+    if not form.window_s:
         return None
     end = found.last.happened_at
     return {"from": (end - timedelta(seconds=form.window_s)).isoformat(), "to": end.isoformat()}
@@ -155,11 +156,10 @@ def _of_rule(request: HttpRequest, alert: Alert) -> dict[str, Any]:
     rule = Rule.objects.filter(pk=alert.rule).first()
     if rule is None:
         return {"rule": None}
-    figures = performance.of_rules([rule.pk], PERFORMANCE_DAYS, overlaps=False)[rule.pk].all
     sees = request.user.has_perm("rules.view_rule")
     return {
         "rule": rule,
         "rule_link": reverse("admin:rules_rule_change", args=[rule.pk]) if sees else "",
-        "performance": figures,
-        "performance_days": PERFORMANCE_DAYS,
+        "told": performance.precision_of([rule.pk])[rule.pk],
+        "precision_days": performance.PRECISION_DAYS,
     }

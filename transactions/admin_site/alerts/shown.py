@@ -124,6 +124,12 @@ def words(event: AlertEvent, disposition: str = "") -> str:
     return f"{said} as {Disposition(disposition).label.lower()}" if disposition else said
 
 
+def undo_words(last: AlertEvent, events: Sequence[AlertEvent]) -> str:
+    """What an undo takes back: the step before which it leads, and the snooze that followed."""
+    snoozed = [event for event in events if event.pk > last.pk and event.step == Step.SNOOZED]
+    return " and ".join(map(words, (last, *snoozed)))
+
+
 def _event(event: AlertEvent, disposition: str) -> ShownEvent:
     quoted = event.text if event.step in QUOTED else ""
     return ShownEvent(event.at, event.by_name, words(event, disposition), quoted)

@@ -120,7 +120,7 @@ def take_many(request: HttpRequest) -> HttpResponse:
 def _tell(request: HttpRequest, step: str, done: list[int], refused: dict[int, str]) -> None:
     if done:
         what = f"{len(done)} alert{'s' if len(done) > 1 else ''} {DONE[step]}."
-        if step in ("undo", "snooze"):
+        if step == "undo":
             messages.success(request, what)
         else:
             versions = dict(Alert.objects.filter(pk__in=done).values_list("pk", "version"))

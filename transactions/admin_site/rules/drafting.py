@@ -10,12 +10,13 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from ...alerts.models import Severity
-from ...rules import changes, documents, lifecycle, texts
+from ...rules import changes, lifecycle, texts
 from ...rules.kinds.gaps import NAME_MAX, Unfit
 from ...rules.kinds.kind import Kind, as_json
 from ...rules.kinds.registry import KINDS
 from ...rules.models import Backtest, Rule, Version
 from ...rules.schema import DESCRIPTION_MAX
+from ...rules.standing import said_by
 from ..lists import is_key
 from . import backtests, rights
 from .links import page_of, version_of
@@ -112,7 +113,7 @@ def read_back(request: HttpRequest) -> JsonResponse:
 
 def _version(request: HttpRequest, rule: Rule) -> Version | None:
     """The version that a draft begins as: of the query string, else the one that stands for the rule."""
-    return version_of(rule, request.GET.get("from")) or documents.said_by(rule)
+    return version_of(rule, request.GET.get("from")) or said_by(rule)
 
 
 def _tried(request: HttpRequest, rule: Rule) -> Backtest | None:

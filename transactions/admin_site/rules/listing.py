@@ -9,10 +9,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from ...alerts.models import Severity
-from ...review.performance import of_rules
-from ...rules import activity, documents
+from ...review.performance import PRECISION_DAYS, precision_of
+from ...rules import activity
 from ...rules.kinds.registry import KINDS
 from ...rules.models import ClockCursor, Debt, Hit, Rule, Version, VersionState
+from ...rules.standing import with_said
 from ...stores import bounded_queries
 from ..giving_up import View
 from ..lists import BoundedChangeList
@@ -20,8 +21,6 @@ from . import backtests, drafting, page, performance, rights, steps
 from .links import badge
 from .sentences import of_version, title_of
 
-# The days over which the list tells precision.
-PERFORMANCE_DAYS = 90
 _OF_RULE = Version.objects.filter(rule=OuterRef("pk"))
 
 
@@ -89,11 +88,9 @@ class RuleChangeList(BoundedChangeList):
         for rule in rules:
             rule.version = versions.get(rule.said_pk)
             rule.activity = None if found is None else found[rule.pk]
-        told = bounded_queries.in_time(
-            lambda: of_rules([rule.pk for rule in rules], PERFORMANCE_DAYS, overlaps=False)
-        )
+        told = bounded_queries.in_time(lambda: precision_of([rule.pk for rule in rules]))
         for rule in rules:
-            rule.performance = None if told is None else told[rule.pk].all
+            rule.told = None if told is None else told[rule.pk]
 
 
 def _raised(hits: int, in_shadow: int) -> str:
@@ -119,7 +116,7 @@ class RuleAdmin(rights.SeenWithRules[Rule]):
         return RuleChangeList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Rule]:
-        rules = documents.with_said(super().get_queryset(request))
+        rules = with_said(super().get_queryset(request))
         found: QuerySet[Rule] = rules.annotate(waits=Exists(_OF_RULE.filter(state=VersionState.SUBMITTED)))
         return found
 
@@ -182,10 +179,10 @@ class RuleAdmin(rights.SeenWithRules[Rule]):
     def alerts_open(self, rule: Any) -> str | None:
         return None if rule.activity is None else activity.in_words(rule.activity.open_alerts)
 
-    @admin.display(description=f"precision, {PERFORMANCE_DAYS} d", empty_value="?")
+    @admin.display(description=f"precision, {PRECISION_DAYS} d", empty_value="?")
     def precision(self, rule: Any) -> str | None:
         """Of how many alerts, too; "–" where none was told true or false."""
-        found = rule.performance
+        found = rule.told
         if found is None:
             return None
         return "–" if found.precision is None else f"{100 * found.precision:.0f} % of {found.told:,}"

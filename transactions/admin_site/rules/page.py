@@ -10,9 +10,9 @@ from django.template.response import TemplateResponse
 
 from ...alerts.models import AlertState
 from ...rules import activity
-from ...rules.documents import said_by
 from ...rules.evidence import explained
 from ...rules.models import Hit, Rule, Version, VersionState
+from ...rules.standing import said_by
 from ...stores import bounded_queries
 from ..lists import whole_number
 from . import backtests, links, rights

@@ -20,7 +20,8 @@ class Command(BaseCommand):
         parser.add_argument("--user", help="the account it acts for (default: a new one of its own)")
         parser.add_argument(
             "--rights",
-            help=f"{', '.join(Right)}, with commas (an account of its own gets post,read by default)",
+            help=f"{', '.join(Right)}, with commas: given to an account of its own (post,read by default), "
+            "and demanded of --user, who must have them",
         )
         parser.add_argument(
             "--expires", type=int, metavar="DAYS", help="days that it is valid (default: for ever)"
@@ -35,7 +36,7 @@ class Command(BaseCommand):
             token, row = tokens.create(name, username=user, rights=_parsed(rights), lifetime=lifetime)
         except tokens.TokenError as error:
             raise CommandError(str(error)) from None
-        may = ", ".join(sorted(rights_of(row.user))) or "nothing yet (see --rights)"
+        may = ", ".join(sorted(rights_of(row.user))) or "nothing yet (its account has no right)"
         until = f"until {row.expires_at:%Y-%m-%d %H:%M} UTC" if row.expires_at else "until it is revoked"
         notes = (
             f"Token {name!r} for the account {row.user.get_username()!r}, valid {until}.",

@@ -1,7 +1,6 @@
 """Rules from the command line: what there is, files of them, their way into force, and backtests."""
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,10 @@ from transactions.rules.kinds.kind import Kind
 from transactions.rules.kinds.registry import read_kept
 from transactions.rules.models import Rule, Version, VersionState
 from transactions.rules.schema import schema
+from transactions.rules.standing import said_by
 
 from ._backtests import add_range, add_within, run_backtest, show_backtests
+from ._output import read_while_wanted
 from ._user_lists import add_list_arguments, add_users, end_users, entry_lines, list_lines, make_list, moment
 
 TO_ACTIVATE = (VersionState.SUBMITTED, VersionState.DRAFT, VersionState.SHADOW)
@@ -92,11 +93,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            getattr(self, f"_{options['what'].replace('-', '_')}")(**options)
-            self.stdout.flush()
-        except BrokenPipeError:
-            # Whoever reads has read enough: `rules list | head`. What Python flushes at its end goes nowhere.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self.stdout.fileno())
+            with read_while_wanted(self.stdout):
+                getattr(self, f"_{options['what'].replace('-', '_')}")(**options)
         except documents.DocumentRefused as error:
             for problem in error.problems:
                 self.stderr.write(printable(str(problem)))
@@ -112,7 +110,7 @@ class Command(BaseCommand):
         rules = list(Rule.objects.order_by("name").prefetch_related("versions"))
         found = activity.of_rules([rule.pk for rule in rules])
         for rule in rules:
-            version = documents.said_by(rule)
+            version = said_by(rule)
             state = "-" if version is None else VersionState(version.state).label
             said = f"{printable(rule.name)}: {_sentence(version)}"
             self.stdout.write(f"{state:<9} {rule.severity:<8} {said}{_findings(found[rule.pk])}")

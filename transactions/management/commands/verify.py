@@ -13,6 +13,8 @@ from transactions.audit import chain
 from transactions.books import alarms, alerts, balance
 from transactions.models import Epoch
 
+from ._output import read_while_wanted
+
 
 class Command(BaseCommand):
     help = (
@@ -57,12 +59,13 @@ class Command(BaseCommand):
                 f"Redis does not answer ({type(error).__name__}): nothing can be told."
             ) from error
         shown = {**found.as_dict(), "rules": balance.rules_as_dict()}
-        if options["json"]:
-            self.stdout.write(json.dumps(shown, cls=JSONEncoder))
-        else:
-            width = max(map(len, shown))
-            for name, value in shown.items():
-                self.stdout.write(f"{name:<{width}} {_text(value)}")
+        with read_while_wanted(self.stdout):
+            if options["json"]:
+                self.stdout.write(json.dumps(shown, cls=JSONEncoder))
+            else:
+                width = max(map(len, shown))
+                for name, value in shown.items():
+                    self.stdout.write(f"{name:<{width}} {_text(value)}")
         if not found.postgres_answers:
             raise CommandError(
                 f"PostgreSQL does not answer, or is not migrated ({found.postgres_error}): whether the books "

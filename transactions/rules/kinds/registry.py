@@ -95,6 +95,14 @@ def explained(kind: Kind, figures: Any) -> str:
         return ""
 
 
+def headline(kind: Kind, amount: int | None, figures: Any) -> str:
+    """What matters of such a hit of an `amount`, in a few words; "" where its figures say nothing."""
+    try:
+        return kind.headline(amount, figures)
+    except KeyError:
+        return ""
+
+
 def problems(kind: str, parameters: Any) -> list[Unfit]:
     """All that is wrong with the gaps of a known kind; [] for nothing."""
     try:

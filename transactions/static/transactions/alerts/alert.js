@@ -6,6 +6,8 @@ const COLOURS = { made: "#dc2626", other: "#7c6fd6", window: "rgba(220, 38, 38, 
 // Amounts that lie further apart than this are shown by their digits, or the small ones lie on the axis.
 const APART = 50;
 const LABEL_PX = 105;
+// So far beyond the amounts their axis goes, as a factor; further where it is one of digits.
+const ROOM = 1.2, ROOM_BY_DIGITS = 2;
 const timeline = document.getElementById("timeline");
 if (timeline) draw(JSON.parse(timeline.textContent));
 
@@ -36,15 +38,29 @@ document.addEventListener("keydown", (event) => {
 });
 document.getElementById("keys-button").addEventListener("click", () => dialog.showModal());
 
+// --- What is being written is kept for the page that follows when another button is pressed.
+const WRITTEN = `alertsWritten ${location.pathname}`;
+for (const [id, text] of Object.entries(JSON.parse(sessionStorage.getItem(WRITTEN) ?? "{}"))) {
+  const box = document.getElementById(id);
+  if (box && !box.value) box.value = text;
+}
+sessionStorage.removeItem(WRITTEN);
+document.addEventListener("submit", ({ target }) => {
+  const others = [...document.querySelectorAll("textarea[id]")].filter((box) => box.form !== target && box.value.trim());
+  sessionStorage.setItem(WRITTEN, JSON.stringify(Object.fromEntries(others.map((box) => [box.id, box.value]))));
+});
+
 function draw({ points, window: span }) {
   format.setZone("UTC");
   const amounts = points.map(({ amount }) => amount);
   const most = Math.max(...amounts, 1), least = Math.max(1, Math.min(...amounts));
   const byDigits = most / least > APART;
+  const top = most * (byDigits ? ROOM_BY_DIGITS : ROOM);
   // Nothing has no digits.
   const at = ({ at, amount }) => ({ x: Date.parse(at), y: byDigits ? Math.max(1, amount) : amount, amount });
   const set = (label, found, colour, pointStyle, radius) => ({
-    label, data: found.map(at), backgroundColor: colour, borderColor: colour, pointStyle, pointRadius: radius, pointHoverRadius: radius + 1,
+    // One of 0 stands on the axis, and is drawn whole.
+    label, data: found.map(at), clip: radius + 1, backgroundColor: colour, borderColor: colour, pointStyle, pointRadius: radius, pointHoverRadius: radius + 1,
   });
   const moments = points.map(({ at }) => Date.parse(at));
   const first = Math.min(...moments), last = Math.max(...moments);
@@ -55,7 +71,7 @@ function draw({ points, window: span }) {
     data: { datasets: [
       set("made it", points.filter(({ made }) => made), COLOURS.made, "circle", 4),
       set("other transactions", points.filter(({ made }) => !made), COLOURS.other, "crossRot", 4),
-      ...(span ? [shade(Math.max(min, Date.parse(span.from)), Math.min(max, Date.parse(span.to)), most * 1.2)] : []),
+      ...(span ? [shade(Math.max(min, Date.parse(span.from)), Math.min(max, Date.parse(span.to)), top)] : []),
     ] },
     options: {
       plugins: {
@@ -65,8 +81,9 @@ function draw({ points, window: span }) {
       scales: {
         x: { type: "linear", min, max, grid: { display: false }, afterBuildTicks: spread, ticks: { autoSkip: false, maxRotation: 0, callback: label }, title: { display: false } },
         y: {
-          type: byDigits ? "logarithmic" : "linear", beginAtZero: !byDigits, max: most * 1.2, title: { display: false },
-          ticks: { maxTicksLimit: 5, callback: (value) => (byDigits && Math.log10(value) % 1 ? "" : format.decimal(value, 0)) },
+          type: byDigits ? "logarithmic" : "linear", beginAtZero: !byDigits, max: top, title: { display: false },
+          ...(byDigits ? { min: least / ROOM_BY_DIGITS, afterBuildTicks: powersOfTen } : {}),
+          ticks: { maxTicksLimit: 5, callback: (value) => format.decimal(value, 0) },
         },
       },
     },
@@ -90,6 +107,10 @@ function spread(axis) {
   const count = Math.min(7, Math.max(2, Math.floor(axis.chart.width / LABEL_PX)));
   const step = (axis.max - axis.min) / count;
   axis.ticks = Array.from({ length: count }, (_, k) => ({ value: axis.min + step * (k + 0.5) }));
+}
+
+function powersOfTen(axis) {
+  axis.ticks = axis.ticks.filter(({ value }) => Number.isInteger(Math.log10(value)));
 }
 
 // Days, with the minute where a day has several ticks, with the second where a minute has; none twice.

@@ -6,6 +6,11 @@ const form = document.getElementById("many");
 const all = document.getElementById("all");
 const keys = document.getElementById("keys");
 const boxes = rows.map((row) => row.querySelector("input[name=alert]")).filter(Boolean);
+// What was chosen when the page was asked for anew.
+const CHOSEN = "alertsChosen";
+const before = JSON.parse(sessionStorage.getItem(CHOSEN) ?? "[]");
+sessionStorage.removeItem(CHOSEN);
+boxes.forEach((box) => { box.checked ||= before.includes(box.closest("tr").dataset.alert); });
 // What the page of an alert goes through by keys, and goes back to.
 sessionStorage.setItem("alertsQueue", JSON.stringify({
   at: location.pathname + location.search, rows: rows.map((row) => new URL(row.querySelector(".what a").href).pathname),
@@ -86,14 +91,21 @@ count();
 // Alerts that were opened since the page was made: nothing moves under the hands of who reads, so they are
 // shown when that is asked for.
 const hint = document.getElementById("new-alerts");
-const since = new Set();
+// How many were opened at a moment: those of one flush have it in common.
+const opened = new Map();
+hint.querySelector("a").addEventListener("click", () => {
+  sessionStorage.setItem(CHOSEN, JSON.stringify(chosen().map((box) => box.closest("tr").dataset.alert)));
+});
 // The dashboard asks less often: frames tell it what is new.
 const AGAIN_S = 5;
 poll(hint.dataset.alerts, (body) => {
-  for (const moment of body.opened_lately) if (Date.parse(moment) > Date.parse(hint.dataset.asOf)) since.add(moment);
-  if (since.size === 0) return;
-  const told = `${since.size.toLocaleString("en")} new alert${since.size === 1 ? "" : "s"}`;
-  hint.querySelector("span").textContent = told;
+  const lately = new Map();
+  for (const moment of body.opened_lately) if (Date.parse(moment) > Date.parse(hint.dataset.asOf)) lately.set(moment, (lately.get(moment) ?? 0) + 1);
+  // What the answer has no room for any more was counted before.
+  lately.forEach((many, moment) => opened.set(moment, Math.max(many, opened.get(moment) ?? 0)));
+  const fresh = [...opened.values()].reduce((sum, many) => sum + many, 0);
+  if (fresh === 0) return;
+  hint.querySelector("span").textContent = `${fresh.toLocaleString("en")} new alert${fresh === 1 ? "" : "s"}`;
   hint.hidden = false;
-  document.title = `(${since.size}) ${TITLE}`;
+  document.title = `(${fresh}) ${TITLE}`;
 }, () => {}, AGAIN_S);

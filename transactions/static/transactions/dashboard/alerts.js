@@ -77,7 +77,7 @@ function line({ severity, rule, figures, user, opened_at: openedAt, assignee, li
   return item;
 }
 
-function badge(severity, text) { return made("span", `severity severity-${severity}`, text); }
+function badge(severity, text) { return made("span", `badge badge-${severity.toLowerCase()}`, text); }
 
 function made(tag, name = "", text = "") {
   const element = document.createElement(tag);
