@@ -108,6 +108,10 @@ def test_a_webhook_is_made_and_shows_its_secret_once(call: Call) -> None:
             {"url": URL, "description": "a\nb"},
             {"description": ["A description is one line of at most 200 characters."]},
         ),
+        (
+            {"url": URL, "description": "\u2800"},
+            {"description": ["A description has a character that is visible, or is empty."]},
+        ),
     ],
 )
 def test_what_is_wrong_with_a_webhook_is_told_by_field(call: Call, said: Any, told: Any) -> None:
