@@ -22,7 +22,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from . import advice, latest, wording
+from . import advice, latest, numbering, wording
 from .models import MailPlace, Message, MessageType, Numbering, Recipient
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ WAIT_S_MAX = 300.0
 # So often in a row a mail is refused for what it says before it is left out: for half a minute.
 REFUSALS_MAX = 5
 AT_ONCE_MAX, DIGEST_MAX, LISTED_MAX = 20, 5_000, 50
-GRAVITY = ("LOW", "MEDIUM", "HIGH", "CRITICAL")
+GRAVITY = numbering.GRAVITY
 
 _SYSTEM = Q(type__in=[MessageType.SYSTEM_ALARM, MessageType.SYSTEM_RECOVERED])
 _CRITICAL = Q(type=MessageType.ALERT_OPENED, severity="CRITICAL")
