@@ -289,3 +289,8 @@ class RecipientAdmin(BoundedAdmin[Recipient]):
             messages.warning(request, "No mail is sent: EMAIL_URL is not set.")
         more = {"title": "Told by mail", "nobody": lambda: not Recipient.objects.exists()}
         return super().changelist_view(request, {**(extra_context or {}), **more})
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """By their addresses, which is how people know them; the log has their numbers."""
+        _, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        return [f"Recipient of mail: {each.address}" for each in objs], counts, lacking, protected

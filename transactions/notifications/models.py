@@ -4,8 +4,9 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.functions import RandomUUID
+from django.core.exceptions import ValidationError
 from django.db import models, transaction
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 
 USER = settings.AUTH_USER_MODEL
 URL_CHARACTERS_MAX = 500
@@ -249,6 +250,9 @@ class SystemAlarm(models.Model):
         return self.text
 
 
+ADDRESS_TAKEN = "There is a recipient with this address already, in whatever case it is written."
+
+
 class Recipient(models.Model):
     """Somebody who is told by e-mail: of alerts from a severity on, and of the system's own alarms."""
 
@@ -259,7 +263,7 @@ class Recipient(models.Model):
         CRITICAL = "CRITICAL", "Critical alone"
         NONE = "NONE", "No alerts"
 
-    address = models.EmailField(unique=True)
+    address = models.EmailField()
     least = models.CharField("alerts", max_length=10, choices=Least, default=Least.LOW)
     system = models.BooleanField("alarms of the system", default=True)
 
@@ -269,11 +273,14 @@ class Recipient(models.Model):
             models.CheckConstraint(
                 condition=models.Q(least__in=["LOW", "MEDIUM", "HIGH", "CRITICAL", "NONE"]),
                 name="recipient_least_known",
-            )
+            ),
+            # Or somebody would be mailed twice.
+            models.UniqueConstraint(Lower("address"), name="recipient_address_once"),
         ]
 
     def __str__(self) -> str:
-        return self.address
+        # Not the address, which Django's log of the admin site would keep for good.
+        return f"recipient {self.pk}"
 
     def save(self, *args: Any, **more: Any) -> None:
         """Who is new is told of what comes from now on."""
@@ -284,6 +291,11 @@ class Recipient(models.Model):
                 last = Numbering.objects.filter(pk=1).values_list("last", flat=True).first() or 0
                 for name in MailPlace.Mailing.values:
                     MailPlace.objects.create(recipient=self, name=name, position=last)
+
+    def clean(self) -> None:
+        others = Recipient.objects.exclude(pk=self.pk).alias(lowered=Lower("address"))
+        if others.filter(lowered=Lower(models.Value(self.address))).exists():
+            raise ValidationError({"address": ADDRESS_TAKEN})
 
 
 class MailPlace(models.Model):
