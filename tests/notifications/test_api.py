@@ -99,8 +99,8 @@ def test_a_webhook_is_made_and_shows_its_secret_once(call: Call) -> None:
             {"url": URL, "types": ["alert.opend"]},
             {
                 "types": [
-                    "The types are a list of alert.opened, alert.updated, alert.closed, rule.activated, "
-                    "system.alarm, system.recovered; none means all."
+                    "The types are a list of alert.opened, alert.updated, alert.assigned, alert.closed, "
+                    "rule.activated, system.alarm, system.recovered; none means all."
                 ]
             },
         ),

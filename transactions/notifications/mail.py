@@ -1,4 +1,4 @@
-"""Mail: what is critical, and the system's own alarms, at once; all other new alerts as a digest.
+"""Mail: what is critical, what one is given, and alarms of the system at once; other new alerts as a digest.
 
 A mail names the rule and says how grave it is, with a link: no amounts, and nothing of a transaction. Each
 recipient has a place in the order of messages for either kind, which moves on once a mail is sent, and over
@@ -12,10 +12,12 @@ import logging
 import threading
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from itertools import groupby
 from smtplib import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPResponseException
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.mail import EmailMessage, get_connection
 from django.db import Error as DatabaseError
 from django.db import connection
@@ -41,9 +43,10 @@ GRAVITY = numbering.GRAVITY
 
 _SYSTEM = Q(type__in=[MessageType.SYSTEM_ALARM, MessageType.SYSTEM_RECOVERED])
 _CRITICAL = Q(type=MessageType.ALERT_OPENED, severity="CRITICAL")
+_GIVEN = Q(type=MessageType.ALERT_ASSIGNED)
 _OTHERS = Q(type=MessageType.ALERT_OPENED) & ~Q(severity="CRITICAL")
 AT_ONCE, DIGEST = MailPlace.Mailing.AT_ONCE.value, MailPlace.Mailing.DIGEST.value
-WHICH = {AT_ONCE: _SYSTEM | _CRITICAL, DIGEST: _OTHERS}
+WHICH = {AT_ONCE: _SYSTEM | _CRITICAL | _GIVEN, DIGEST: _OTHERS}
 # A mail that cannot be sent, or not to this address.
 FAILURES = (OSError, SMTPException, ValueError)
 # One at a time in a process: a mail server may hang, and nothing else waits for it.
@@ -234,11 +237,20 @@ def _mails(place: MailPlace) -> Iterator[tuple[EmailMessage | None, int]]:
     messages = list(_since(place.name, place.position)[:most])
     wanted = [message for message in messages if _wants(recipient, message)]
     if place.name == AT_ONCE:
-        for message in wanted:
-            yield _mail(recipient, *_one(message)), _position(message)
+        for about in _together(wanted):
+            told = _one(about[0]) if len(about) == 1 else _list(about, "alerts assigned to you")
+            yield _mail(recipient, *told), _position(about[-1])
     elif news := latest.still_news(wanted):
-        yield _mail(recipient, *_digest(news)), _position(messages[-1])
+        told = _list(news, "new alerts" if len(news) > 1 else "new alert")
+        yield _mail(recipient, *told), _position(messages[-1])
     yield None, _position(messages[-1]) if len(messages) == most else last
+
+
+def _together(wanted: list[Message]) -> Iterator[list[Message]]:
+    """What is told in one mail: somebody may be given many alerts at once, all else is one by one."""
+    for type, run in groupby(wanted, lambda message: message.type):
+        alike = list(run)
+        yield from [alike] if type == MessageType.ALERT_ASSIGNED else ([each] for each in alike)
 
 
 def _since(name: str, position: int) -> QuerySet[Message]:
@@ -262,6 +274,8 @@ def _told(error: Exception) -> str:
 
 
 def _wants(recipient: Recipient, message: Message) -> bool:
+    if message.type == MessageType.ALERT_ASSIGNED:
+        return _is_account(recipient, message.data["assignee"])
     if message.type != MessageType.ALERT_OPENED:
         return recipient.system
     if recipient.least == Recipient.Least.NONE or message.severity not in GRAVITY:
@@ -269,10 +283,16 @@ def _wants(recipient: Recipient, message: Message) -> bool:
     return GRAVITY.index(message.severity) >= GRAVITY.index(recipient.least)
 
 
+def _is_account(recipient: Recipient, username: str) -> bool:
+    """Whether the recipient's address is that of an account, by its name when it was given something."""
+    accounts = get_user_model()._default_manager.filter(username=username, is_active=True)
+    return accounts.filter(email__iexact=recipient.address).exists()
+
+
 def _one(message: Message) -> tuple[str, str]:
     """Subject and text of a mail about one message."""
     told, subject = message.data, wording.title(message)
-    if message.type == MessageType.ALERT_OPENED:
+    if message.type in (MessageType.ALERT_OPENED, MessageType.ALERT_ASSIGNED):
         due = f"It is due at {wording.moment(told['due_at'])}."
         to_do = advice.of(told["rule"]["id"])
         return subject, "\n\n".join(filter(None, [f"{_line(message)}\n{due}", to_do, f"{told['link']}\n"]))
@@ -283,12 +303,13 @@ def _one(message: Message) -> tuple[str, str]:
     return subject, f"{told['text']}\n{since}\n\n{told['link']}\n"
 
 
-def _digest(messages: Sequence[Message]) -> tuple[str, str]:
+def _list(messages: Sequence[Message], what: str) -> tuple[str, str]:
+    """Subject and text of a mail about several, or of a digest of one."""
     gravest_first = sorted(messages, key=lambda each: -GRAVITY.index(each.severity))
     lines = [f"{_line(each)}\n{each.data['link']}\n" for each in gravest_first[:LISTED_MAX]]
     if len(messages) > LISTED_MAX:
         lines.append(f"… and {len(messages) - LISTED_MAX:,} more.\n")
-    return f"{len(messages):,} new alert{'s' if len(messages) > 1 else ''}", "\n".join(lines)
+    return f"{len(messages):,} {what}", "\n".join(lines)
 
 
 def _line(message: Message) -> str:

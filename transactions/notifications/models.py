@@ -17,6 +17,7 @@ FAILING_DAYS_MAX = 5
 class MessageType(models.TextChoices):
     ALERT_OPENED = "alert.opened", "Alert opened"
     ALERT_UPDATED = "alert.updated", "Alert updated"
+    ALERT_ASSIGNED = "alert.assigned", "Alert assigned"
     ALERT_CLOSED = "alert.closed", "Alert closed"
     RULE_ACTIVATED = "rule.activated", "Rule activated"
     SYSTEM_ALARM = "system.alarm", "System alarm"
