@@ -14,6 +14,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.core import mail as outgoing
 from django.core.mail.backends.locmem import EmailBackend
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from transactions.alerts import triage
 from transactions.alerts.grouping import Raised, group
@@ -361,16 +362,21 @@ def test_a_digest_waits_only_after_a_digest() -> None:
 
 
 def test_where_addresses_differ_in_case_alone_the_migration_changes_nothing_and_names_none() -> None:
+    first = Recipient.objects.get(address="all@example.org").pk
     call_command("migrate", "notifications", "0005", verbosity=0)
-    try:
-        twice = Recipient.objects.create(address="ALL@example.org")
-        first = Recipient.objects.get(address="all@example.org")
-        with pytest.raises(CommandError, match=f"the numbers {first.pk} and {twice.pk}") as told:
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute(
+                "INSERT INTO notifications_recipient (address, least, system) "
+                "VALUES ('ALL@example.org', 'LOW', true) RETURNING id"
+            )
+            (second,) = cursor.fetchone()
+            with pytest.raises(CommandError, match=f"the numbers {first} and {second}") as told:
+                call_command("migrate", "notifications", verbosity=0)
+            assert "example.org" not in str(told.value)
+        finally:
+            cursor.execute("DELETE FROM notifications_recipient WHERE address = 'ALL@example.org'")
             call_command("migrate", "notifications", verbosity=0)
-        assert "example.org" not in str(told.value)
-    finally:
-        Recipient.objects.filter(address="ALL@example.org").delete()
-        call_command("migrate", "notifications", verbosity=0)
 
 
 def test_what_the_log_of_the_admin_site_had_of_addresses_is_numbers(people: list[User]) -> None:

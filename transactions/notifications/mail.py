@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import groupby
-from smtplib import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPResponseException
+from smtplib import SMTPDataError, SMTPRecipientsRefused, SMTPResponseException
 from typing import Any
 
 from django.conf import settings
@@ -24,7 +24,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from . import advice, latest, numbering, wording
+from . import advice, latest, numbering, trying_mail, wording
 from .models import MailPlace, Message, MessageType, Numbering, Recipient
 
 log = logging.getLogger(__name__)
@@ -47,8 +47,6 @@ _GIVEN = Q(type=MessageType.ALERT_ASSIGNED)
 _OTHERS = Q(type=MessageType.ALERT_OPENED) & ~Q(severity="CRITICAL")
 AT_ONCE, DIGEST = MailPlace.Mailing.AT_ONCE.value, MailPlace.Mailing.DIGEST.value
 WHICH = {AT_ONCE: _SYSTEM | _CRITICAL | _GIVEN, DIGEST: _OTHERS}
-# A mail that cannot be sent, or not to this address.
-FAILURES = (OSError, SMTPException, ValueError)
 # One at a time in a process: a mail server may hang, and nothing else waits for it.
 _sending = threading.Lock()
 
@@ -68,11 +66,12 @@ def send() -> None:
     Raises the first OSError, SMTPException or ValueError of those that failed, or django.db.Error: then
     the rest is due still.
     """
+    trying_mail.send_asked()
     failed: Exception | None = None
     for place in [*_due(AT_ONCE), *_due(DIGEST)]:
         try:
             _take(place)
-        except FAILURES as error:
+        except trying_mail.FAILURES as error:
             log.error("Mail to recipient %s failed, and is tried again: %s", place.recipient_id, _told(error))
             failed = failed or error
     if failed is not None:
@@ -87,7 +86,7 @@ def wait_s(failures: int) -> float:
 def _run() -> None:
     try:
         send()
-    except FAILURES:
+    except trying_mail.FAILURES:
         pass  # told already, recipient by recipient
     except DatabaseError as error:
         log.error("Mail was not sent, and is tried again: %s", str(error).partition("\n")[0])
@@ -168,7 +167,7 @@ def _send_in_order(lease: "_Lease", place: MailPlace, mails: list[tuple[EmailMes
                 else:
                     lease.move(last, sent=True)
                 failures = refusals = 0
-    except FAILURES:
+    except trying_mail.FAILURES:
         lease.note_failure(failures + 1, refusals)
         raise
 

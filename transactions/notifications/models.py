@@ -267,6 +267,10 @@ class Recipient(models.Model):
     address = models.EmailField()
     least = models.CharField("alerts", max_length=10, choices=Least, default=Least.LOW)
     system = models.BooleanField("alarms of the system", default=True)
+    # A test mail: when it was asked for, when the worker had tried it, and what it failed by; "" for nothing.
+    test_asked_at = models.DateTimeField(null=True, editable=False)
+    test_ended_at = models.DateTimeField(null=True, editable=False)
+    test_failure = models.CharField(max_length=300, blank=True, default="", db_default="", editable=False)
 
     class Meta:
         verbose_name, verbose_name_plural = "recipient of mail", "recipients of mail"
