@@ -111,6 +111,12 @@ def test_what_is_typed_is_read_back_as_it_is_typed(ann: Client) -> None:
             {"filter.amount_min": "9", "filter.amount_max": "8"},
             "The largest amount must not be below the least",
         ),
+        (
+            {"filter.in_list": "VIP", "filter.not_in_list": "VIP"},
+            "Nobody stands on a list and not on it: name another list, or none.",
+        ),
+        ({"name": "\u3164"}, "The name must have a character that is visible."),
+        ({"description": "\u2800"}, "The description must have a character that is visible, or be empty."),
         ({"filter.amount_max": "1" + "0" * 30}, "The largest amount must be a whole number from 0 to"),
         ({"name": ""}, "The name must be a printable text of 1 to 100 characters."),
         ({"name": "x" * 101}, "The name must be a printable text of 1 to 100 characters."),

@@ -266,7 +266,13 @@ def test_a_user_is_deleted_for_a_reason_too(root: Client, people: list[User]) ->
 
 
 @pytest.mark.parametrize(
-    ("query", "reason"), [("", "not given"), ("?reason=", "not given"), ("?reason=a+new+year", "a new year")]
+    ("query", "reason"),
+    [
+        ("", "not given"),
+        ("?reason=", "not given"),
+        ("?reason=%E3%85%A4", "not given"),
+        ("?reason=a+new+year", "a new year"),
+    ],
 )
 def test_deleting_everything_is_noted_before_and_after(
     api: APIClient, people: list[User], settings: Settings, query: str, reason: str

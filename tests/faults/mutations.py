@@ -464,8 +464,8 @@ MUTATIONS = (
     Mutation(
         "places have no gaps",
         "transactions/notifications/numbering.py",
-        "row_number() OVER (ORDER BY id) AS place",
-        "row_number() OVER (ORDER BY id) * 2 AS place",
+        "row_number() OVER (ORDER BY grave DESC, id) AS place",
+        "row_number() OVER (ORDER BY grave DESC, id) * 2 AS place",
         TOLD,
     ),
     Mutation(

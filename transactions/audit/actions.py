@@ -49,6 +49,7 @@ class Action(models.TextChoices):
     WEBHOOK_SENT_AGAIN = "webhook.sent_again", "Message sent again"
     RECIPIENT_MADE = "recipient.made", "Recipient of mail added"
     RECIPIENT_CHANGED = "recipient.changed", "Recipient of mail changed"
+    RECIPIENT_TESTED = "recipient.tested", "Test mail sent"
     RECIPIENT_DELETED = "recipient.deleted", "Recipient of mail removed"
     RECORD_REPLAYED = "record.replayed", "Rejected records replayed"
     RECORD_DISCARDED = "record.discarded", "Rejected records discarded"

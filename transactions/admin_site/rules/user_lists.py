@@ -47,6 +47,12 @@ class EntryForm(forms.Form):
     )
     comment = forms.CharField(max_length=standing.COMMENT_MAX, required=False)
 
+    def clean_comment(self) -> str:
+        try:
+            return texts.checked_comment(self.cleaned_data["comment"])
+        except ValueError as error:
+            raise forms.ValidationError(f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
+
     def clean_user(self) -> list[Any]:
         """Those that were meant, each once: a name may have commas and blanks in it if it stands alone."""
         typed = self.cleaned_data["user"]

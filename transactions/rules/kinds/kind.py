@@ -186,6 +186,10 @@ class Kind:
         low, high = self.filter.amount_min, self.filter.amount_max
         if low is not None and high is not None and low > high:
             raise Unfit("filter.amount_max", "the largest amount must not be below the least amount")
+        if self.filter.not_in_list is not None and self.filter.not_in_list in self.lists_of_gate():
+            raise Unfit(
+                "filter.not_in_list", "nobody stands on a list and not on it: name another list, or none"
+            )
 
     def lists(self) -> list[tuple[str, str]]:
         """The lists that it names, by gap."""
