@@ -20,6 +20,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 from django.utils.text import slugify
 
 PORTION_ROWS = 2_000
@@ -44,6 +45,8 @@ class Export:
     def __init__(self, rows: QuerySet[Any], columns: Sequence[str]) -> None:
         self.began = time.monotonic()
         self.gave_way = False
+        # It is read when the request is over.
+        self._zone = timezone.get_current_timezone()
         self._portions = _lines(rows, columns)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -52,7 +55,8 @@ class Export:
     def __next__(self) -> bytes:
         if self.gave_way:
             raise TimeoutError(f"others wait for an export, and this one has taken over {LONGEST_S:.0f} s")
-        return next(self._portions)
+        with timezone.override(self._zone):
+            return next(self._portions)
 
     def close(self) -> None:
         """Called by Django with the answer, once it is sent or given up."""
@@ -102,11 +106,11 @@ def file_of(rows: Iterable[Iterable[object]], name: str) -> HttpResponse:
 
 
 def cell(value: object) -> str:
-    """A value as CSV has it: moments in ISO 8601, and texts that no spreadsheet runs."""
+    """A value as CSV has it: moments in ISO 8601 in the viewer's zone, and texts that no spreadsheet runs."""
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
+        return timezone.localtime(value).isoformat()
     return _text_alone(value) if isinstance(value, str) else str(value)
 
 
