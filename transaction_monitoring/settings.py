@@ -260,6 +260,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.messages.context_processors.messages",
                 # The zone of a page's times, by name.
                 "django.template.context_processors.tz",
+                "transactions.dashboard.condition.of_top_bar",
             ]
         },
     }

@@ -1,10 +1,12 @@
 """The zone in which somebody sees the times of the admin's pages: chosen at the top of each.
 
-At first it is the browser's. It is a cookie, since it is the browser's and not the account's: whoever looks from two places sees the times
-of each. A link to the dashboard carries the zone of who sent it, which wins.
+At first it is the browser's. It is kept in a cookie, since it is the browser's and not the account's: whoever
+looks from two places sees the times of each. A link to the dashboard carries the zone of who sent it, which
+wins.
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest
@@ -32,6 +34,11 @@ def in_viewers_zone(
             return get_response(request)
 
     return middleware
+
+
+def to_the_minute(moment: datetime) -> str:
+    """A moment as a sentence has it, in the viewer's zone, which it names."""
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M} {timezone.get_current_timezone_name()}"
 
 
 def _zone(request: HttpRequest) -> ZoneInfo | None:
