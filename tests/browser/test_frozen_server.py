@@ -1,4 +1,4 @@
-"""The dashboard while its server stands still, with every connection open: nothing on it goes on being claimed."""
+"""The dashboard while its server stands still, with every connection open: nothing goes on being claimed."""
 
 import os
 import re
@@ -30,6 +30,7 @@ def test_a_frozen_server_shows_within_the_alive_time_and_goes_on_once_it_thaws(
     try:
         said = re.compile(r"^▲ stale since \d\d:\d\d:\d\d$")
         expect(feed).to_have_text(said, timeout=1000 * (ALIVE_S + SLACK_S))
+        expect(dashboard.page.locator("#system .dot")).to_have_class("dot dot-bad")
     finally:
         os.kill(server, signal.SIGCONT)
     dashboard.is_live()

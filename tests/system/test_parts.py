@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db.models.functions import Now
 
 from tests.support.accepting import push, queued, record, take
+from tests.support.living import everybody_works, was_there, worker_was_there
 from tests.support.outages import postgres_away, redis_away
 from transactions.metrics import signs, ticks
 from transactions.models import Epoch
@@ -19,7 +20,6 @@ from transactions.rules.figures import tell_left
 from transactions.stores.postgres_session import FLUSH_LOCK, Session
 from transactions.stores.redis_connection import connection
 from transactions.storing import history
-from transactions.storing.flush import flush
 from transactions.system import reading
 from transactions.system.parts import Condition, PartState, SystemPart, condition_of
 from transactions.tasks import flush_transactions, look_after_backtests, tell
@@ -38,10 +38,7 @@ def began_long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
 def well(people: list[User]) -> list[User]:
     """A system in which everybody has just done what is theirs."""
     take(record("T1", people[0]))
-    flush()
-    ticks.tick("done")
-    for who in (signs.BEAT, signs.TELLER):
-        signs.show(who)
+    everybody_works()
     return people
 
 
@@ -57,17 +54,6 @@ def part(name: str) -> SystemPart:
 def states(condition: Condition) -> dict[str, PartState]:
     """Those that are not well."""
     return {each.name: each.state for each in condition.parts if each.state != OK}
-
-
-def worker_stops(ago_s: float) -> None:
-    """The worker has done nothing for `ago_s` seconds."""
-    Epoch.objects.update(flushed_at=Now() - timedelta(seconds=ago_s))
-    for outcome in ticks.last_ticks():
-        connection().hset(ticks.TICKS, outcome, str(datetime.now(UTC).timestamp() - ago_s))
-
-
-def falls_silent(who: str, ago_s: float) -> None:
-    connection().hset(signs.SIGNS, who, str(datetime.now(UTC).timestamp() - ago_s))
 
 
 def test_a_system_that_works_is_well_in_every_part(well: list[User]) -> None:
@@ -89,12 +75,12 @@ def test_it_says_up_to_when_all_that_was_accepted_is_stored(well: list[User]) ->
 def test_a_stopped_worker_is_told_within_the_alive_time(
     well: list[User], ago_s: int, state: PartState
 ) -> None:
-    worker_stops(ago_s)
+    worker_was_there(ago_s)
     assert states(now()) == ({"worker": state, "storing": state} if state else {})
 
 
 def test_a_stopped_worker_is_the_cause_and_says_since_when_and_what_to_do(well: list[User]) -> None:
-    worker_stops(40)
+    worker_was_there(40)
     worst = now().gravest
     assert worst.name == "worker"
     assert worst.cause == "No worker has taken a flush for 40 s: the worker is stopped or stuck."
@@ -108,7 +94,7 @@ def test_a_stopped_worker_is_the_cause_and_says_since_when_and_what_to_do(well: 
 def test_a_worker_whose_flushes_come_to_nothing_lives_and_storing_says_why(
     well: list[User], outcome: str
 ) -> None:
-    worker_stops(40)
+    worker_was_there(40)
     ticks.tick(outcome)
     found = now()
     assert states(found) == {"storing": ILL}
@@ -117,7 +103,7 @@ def test_a_worker_whose_flushes_come_to_nothing_lives_and_storing_says_why(
 
 
 def test_a_long_flush_is_no_silent_worker(well: list[User]) -> None:
-    worker_stops(40)
+    worker_was_there(40)
     with Session() as flusher:
         assert flusher.try_lock(FLUSH_LOCK)
         assert states(now()) == {}
@@ -127,7 +113,7 @@ def test_a_long_flush_is_no_silent_worker(well: list[User]) -> None:
 def test_a_stopped_beat_is_told_while_the_worker_flushes_by_itself(
     well: list[User], ago_s: int, state: PartState
 ) -> None:
-    falls_silent(signs.BEAT, ago_s)
+    was_there(signs.BEAT, ago_s)
     assert states(now()) == ({"beat": state} if state else {})
 
 
@@ -135,7 +121,7 @@ def test_a_beat_without_signs_of_its_own_is_known_by_the_ticks_that_are_taken(we
     connection().delete(signs.SIGNS)
     signs.show(signs.TELLER)
     assert states(now()) == {}
-    worker_stops(40)
+    worker_was_there(40)
     assert part("beat").state == ILL
 
 
@@ -183,7 +169,7 @@ def test_without_both_stores_it_says_so() -> None:
 
 def test_books_that_do_not_balance_come_first(well: list[User]) -> None:
     connection().rpush(QUEUE, "smuggled")
-    worker_stops(40)
+    worker_was_there(40)
     worst = now().gravest
     assert (worst.name, worst.state, worst.brief) == ("books", ILL, "The books do not balance")
 
@@ -206,7 +192,7 @@ def test_rules_that_were_left_are_told(well: list[User]) -> None:
 def test_a_worker_of_notifications_that_falls_silent_is_told(
     well: list[User], ago_s: int, state: PartState
 ) -> None:
-    falls_silent(signs.TELLER, ago_s)
+    was_there(signs.TELLER, ago_s)
     assert part("notifications").state == state
 
 

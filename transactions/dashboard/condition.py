@@ -18,10 +18,10 @@ KEPT_S = 1.5
 POLL_S = 20.0
 # How a state is said, and its tone among the components.
 WORDS = {
-    PartState.OK: ("well", "good"),
-    PartState.UNKNOWN: ("not known", "none"),
+    PartState.OK: ("normal", "good"),
+    PartState.UNKNOWN: ("unknown", "none"),
     PartState.SLOW: ("slow", "warn"),
-    PartState.ILL: ("ill", "bad"),
+    PartState.ILL: ("failing", "bad"),
 }
 
 shared_condition: Kept[Condition] = Kept(lambda: condition_of(reading.read()), KEPT_S, times_its_cost=1.0)
@@ -44,7 +44,8 @@ def shown() -> dict[str, Any]:
     word, tone = WORDS[condition.state]
     return {
         "as_of": condition.as_of,
-        "parts": [ShownPart(part) for part in condition.parts],
+        # What is grave first; as the parts are in order of cause, so are those that are as grave.
+        "parts": [ShownPart(part) for part in sorted(condition.parts, key=lambda part: -part.state)],
         "said": _said(condition),
         # Without what changes each time: it is said aloud.
         "aloud": "System normal" if condition.state == PartState.OK else f"{condition.gravest.title}: {word}",

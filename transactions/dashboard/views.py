@@ -22,7 +22,7 @@ from ..access.rights import Right, rights_of
 from ..live.start import start
 from ..reading.averages import TooManyQuestions
 from ..reading.parameters import Parameters
-from . import alarms, condition
+from . import alarms
 from .alerts import shared_alerts
 from .averages import RangeParameters, beside_days_before
 from .figures import TILES
@@ -137,8 +137,7 @@ def show_system(request: HttpRequest) -> HttpResponse:
     """The page of the system: each part, how it is, why, and what to do."""
     if Right.READ not in rights_of(request.user):
         raise PermissionDenied
-    parts = sorted(condition.shown()["parts"], key=lambda part: part.is_well)
-    context = {**admin.site.each_context(request), "title": "Health of the system", "all_parts": parts}
+    context = {**admin.site.each_context(request), "title": "Health of the system"}
     return TemplateResponse(request, "admin/system.html", context)
 
 

@@ -3,6 +3,8 @@
 const TIMEOUT_MS = 10_000;
 const at = (id) => document.getElementById(id);
 const chip = at("system");
+// The page of the system is asked for as a whole, and soon: somebody mends something and looks here.
+const health = at("health"), HEALTH_S = 5;
 // What this page itself finds wrong, which the server cannot know: {tone, said}, or null.
 let feed = null, away = null;
 let asking = false;
@@ -12,7 +14,7 @@ export async function refresh() {
   if (!chip || asking || document.hidden) return;
   asking = true;
   try {
-    const answer = await fetch(chip.dataset.url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const answer = await fetch(health ? location.pathname : chip.dataset.url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
     const text = await answer.text();
     if (answer.ok) take(new DOMParser().parseFromString(text, "text/html"));
     else away = { tone: "bad", said: told(text) ?? `The server answered ${answer.status}` };
@@ -41,12 +43,16 @@ function take(page) {
   chip.dataset.again = now.dataset.again;
   chip.dataset.said = page.getElementById("system-said").textContent;
   chip.dataset.aloud = page.getElementById("system-aloud").textContent;
+  // What somebody has just marked, to copy it, stays.
+  if (health && !String(getSelection())) health.replaceChildren(...page.getElementById("health").childNodes);
   at("system-as-of").textContent = page.getElementById("system-as-of").textContent;
   // Somebody may be reading in it, or have the focus there: only what is news is put in.
-  for (const part of page.querySelectorAll("#system-parts > li")) {
-    const here = chip.querySelector(`li[data-part="${part.dataset.part}"]`);
-    if (here && here.innerHTML !== part.innerHTML) here.replaceChildren(...part.childNodes);
-  }
+  const places = [...at("system-parts").children], parts = [...page.getElementById("system-parts").children];
+  const names = (list) => list.map((each) => each.dataset.part).join();
+  if (names(places) !== names(parts)) return at("system-parts").replaceChildren(...parts);
+  places.forEach((place, number) => {
+    if (place.innerHTML !== parts[number].innerHTML) place.replaceChildren(...parts[number].childNodes);
+  });
 }
 
 // The gravest of what the server says and what this page has found.
@@ -65,10 +71,11 @@ function show() {
 }
 
 if (chip && !at("dashboard")) {
+  const wait = () => 1000 * (health ? HEALTH_S : chip.dataset.again) * (0.9 + 0.2 * Math.random());
   const again = async () => {
     await refresh();
-    setTimeout(again, 1000 * chip.dataset.again * (0.9 + 0.2 * Math.random()));
+    setTimeout(again, wait());
   };
-  setTimeout(again, 1000 * chip.dataset.again);
+  setTimeout(again, wait());
   document.addEventListener("visibilitychange", refresh);
 }
