@@ -10,7 +10,7 @@ import { failTiles, showTiles } from "./tiles.js";
 import * as charts from "./charts.js";
 import * as format from "./format.js";
 import * as system from "../looks/system.js";
-import { zone } from "../looks/zone.js";
+import { tellZone, zone } from "../looks/zone.js";
 
 const at = (id) => document.getElementById(id);
 const urls = { ...at("dashboard").dataset };
@@ -117,7 +117,7 @@ range.addEventListener("submit", (event) => event.preventDefault());
 askAverages();
 
 // --- The time zone
-at("zone").value = at("zone-shown").textContent = format.zoneName();
+tellZone(format.zoneName());
 document.addEventListener("zonechange", (event) => {
   event.preventDefault();
   format.setZone(event.detail);

@@ -28,6 +28,12 @@ at("zone-menu")?.addEventListener("toggle", () => {
   at("zone").select();
 });
 
+// Says at the top which one holds now.
+export function tellZone(name) {
+  at("zone").value = at("zone-shown").textContent = name;
+  at("zone-menu").querySelector("summary").ariaLabel = `Time zone ${name}`;
+}
+
 // A page that can show all it has in another zone says so by preventing the default; others are made anew.
 at("zone")?.addEventListener("change", () => {
   const name = at("zone").value.trim();
@@ -35,7 +41,7 @@ at("zone")?.addEventListener("change", () => {
   at("zone-error").textContent = known(name) ? "" : "No such time zone.";
   if (!known(name)) return;
   keep(name, `; max-age=${YEAR_S}`);
-  at("zone-shown").textContent = name;
+  tellZone(name);
   const shown = !document.dispatchEvent(new CustomEvent("zonechange", { detail: name, cancelable: true }));
   if (!shown) location.replace(location.href.split("#")[0]);
 });
