@@ -246,6 +246,7 @@ MIDDLEWARE = [
     "transactions.access.throttling.rate_limit_headers",
     "axes.middleware.AxesMiddleware",
     "transactions.access.acting.actor_of_request",
+    "transactions.admin_site.viewer_zone.in_viewers_zone",
 ]
 ROOT_URLCONF = "transaction_monitoring.urls"
 WSGI_APPLICATION = "transaction_monitoring.wsgi.application"
@@ -263,6 +264,9 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                # The zone of a page's times, by name.
+                "django.template.context_processors.tz",
+                "transactions.dashboard.condition.of_top_bar",
             ]
         },
     }

@@ -15,11 +15,10 @@ from .queue.keys import QUEUE
 from .rules import figures
 from .stores.redis_connection import connection
 from .storing import history
+from .system.parts import FULL_SHARE
 
 # Seconds without a tick.
 SILENT_S_MAX = 30
-# The share of MAX_QUEUE_LENGTH from which on the queue is full, or nearly so.
-FULL_SHARE = 0.9
 
 
 def look(silent_s: float = 0.0) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 from django.utils.text import slugify
 
 PORTION_ROWS = 2_000
@@ -79,7 +80,7 @@ def _has_place(export: Export) -> bool:
         return True
 
 
-def download(rows: QuerySet[Any], columns: Sequence[str], name: str, zone: tzinfo = UTC) -> HttpResponseBase:
+def download(rows: QuerySet[Any], columns: Sequence[str], name: str, zone: tzinfo) -> HttpResponseBase:
     """An answer that streams the `columns` of `rows`, in their order, which ends in a unique field.
 
     Moments are in `zone`, with its offset. 503 where as many exports as may are being read.
@@ -95,8 +96,10 @@ def download(rows: QuerySet[Any], columns: Sequence[str], name: str, zone: tzinf
 
 
 def file_of(rows: Iterable[Iterable[object]], name: str) -> HttpResponse:
-    """A CSV file of rows that are at hand, the first of them the names of its columns."""
-    response = HttpResponse(_text(rows, UTC), content_type="text/csv; charset=utf-8")
+    """A CSV file of rows that are at hand, the first the names of its columns; moments in the viewer's zone."""
+    response = HttpResponse(
+        _text(rows, timezone.get_current_timezone()), content_type="text/csv; charset=utf-8"
+    )
     response["Content-Disposition"] = f'attachment; filename="{slugify(name)}.csv"'
     return response
 

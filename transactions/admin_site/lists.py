@@ -5,7 +5,7 @@ ROWS_MAX rows to number their pages, keep to the orderings and filters that are 
 takes too long give up with a page that says so.
 """
 
-from datetime import UTC, tzinfo
+from datetime import tzinfo
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -20,6 +20,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import path, reverse
+from django.utils import timezone
 from django.utils.functional import cached_property
 
 from ..audit.actions import Action
@@ -203,7 +204,7 @@ class BoundedAdmin(KeyedActions, ModelAdmin[M]):  # type: ignore[misc]  # the sa
 
     def export_rows(self, request: HttpRequest) -> tuple[QuerySet[M], tzinfo]:
         """The rows that the list shows, and the zone of their moments. Raises IncorrectLookupParameters."""
-        return self.get_changelist_instance(request).get_queryset(request), UTC
+        return self.get_changelist_instance(request).get_queryset(request), timezone.get_current_timezone()
 
     def refuses(self, request: HttpRequest, rows: QuerySet[M]) -> bool:
         """Whether `rows` are too many for one action, which is then told to the operator."""

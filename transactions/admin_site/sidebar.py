@@ -46,6 +46,7 @@ _GROUPS = (
     (
         "System",
         (
+            SidebarLink("Health", "system", "transactions.view_transaction"),
             _list("Pipeline", "transactions_flushbatch", "transactions.view_flushbatch"),
             _list("Rejected records", "transactions_rejectedrecord", "transactions.view_rejectedrecord"),
             _list("Books", "transactions_epoch", "transactions.view_epoch"),

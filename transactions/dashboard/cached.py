@@ -13,15 +13,18 @@ Value = TypeVar("Value")
 
 
 class Kept(Generic[Value]):
-    """One answer, asked for again once it is `least_s` old (later, if it takes long). Safe for threads.
+    """One answer, asked for again once it is `least_s` old, and `times_its_cost`. Safe for threads.
 
     Whoever comes while it is asked for gets the one before, or waits for the first. A failure is not
     kept.
     """
 
-    def __init__(self, ask: Callable[[], Value], least_s: float) -> None:
+    def __init__(
+        self, ask: Callable[[], Value], least_s: float, times_its_cost: float = TIMES_ITS_COST
+    ) -> None:
         self._ask = ask
         self._least_s = least_s
+        self._times_its_cost = times_its_cost
         self._lock = threading.Lock()
         self._kept: tuple[Value, float] | None = None
 
@@ -46,7 +49,7 @@ class Kept(Generic[Value]):
         began = monotonic()
         answer = self._ask()
         now = monotonic()
-        self._kept = answer, now + max(self._least_s, TIMES_ITS_COST * (now - began))
+        self._kept = answer, now + max(self._least_s, self._times_its_cost * (now - began))
         return answer
 
     def forget(self) -> None:

@@ -7,6 +7,7 @@ from . import views
 urlpatterns = [
     path("alarms/", views.show_alarms, name="dashboard-alarms"),
     path("alerts/", views.show_alerts, name="dashboard-alerts"),
+    path("condition/", views.show_condition, name="dashboard-condition"),
     path("figures/", views.show_figures, name="dashboard-figures"),
     path("averages/", views.show_averages, name="dashboard-averages"),
     path("start/", views.show_start, name="dashboard-start"),

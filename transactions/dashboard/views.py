@@ -7,9 +7,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 import redis
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
@@ -21,7 +24,6 @@ from ..live.start import start
 from ..reading.averages import TooManyQuestions
 from ..reading.parameters import Parameters
 from ..reading.story import StoryParameters, story
-from ..timezones import zone_names
 from . import alarms
 from .alerts import shared_alerts
 from .averages import RangeParameters, beside_days_before
@@ -52,7 +54,7 @@ def with_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, A
     }
     if Right.VIEW_ALERTS in rights:
         urls |= {"alerts": reverse("dashboard-alerts"), "queue": reverse("admin:alerts_alert_changelist")}
-    shown = {"urls": urls, "tiles": list(TILES), "zones": sorted(zone_names())}
+    shown = {"urls": urls, "tiles": list(TILES)}
     return {**context, "title": "Overview", "dashboard": shown}
 
 
@@ -121,6 +123,23 @@ def show_alarms(request: HttpRequest) -> HttpResponse:
     if shown is None:
         return JsonResponse({"detail": "Log in again: you may not read this."}, status=403)
     return render(request, "transactions/dashboard/alarms.html", {"alarms": shown})
+
+
+@require_GET
+@never_cache
+@readers_only(forbidden="Log in again: you may not read this.", away=POSTGRES_AWAY)
+def show_condition(request: HttpRequest) -> HttpResponse:
+    """The chip of the system, as each page has it, for a page that stays open."""
+    return render(request, "transactions/frame/system.html")
+
+
+@never_cache
+def show_system(request: HttpRequest) -> HttpResponse:
+    """The page of the system: each part, how it is, why, and what to do."""
+    if Right.READ not in rights_of(request.user):
+        raise PermissionDenied
+    context = {**admin.site.each_context(request), "title": "Health of the system"}
+    return TemplateResponse(request, "admin/system.html", context)
 
 
 @_figure(StoryParameters)

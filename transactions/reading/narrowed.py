@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from django.contrib.auth import get_user_model
 from django.db import connection
 from django.db.models import BooleanField, F, Func, Q, QuerySet, Value
+from django.utils import timezone
 from rest_framework import serializers
 
 from ..models import TRANSACTION_ID_CHARACTERS_MAX, Transaction
@@ -24,7 +25,7 @@ from ..tables import ROLLUPS
 from . import detail, part_indexes
 from .listing import ListParameters, Wanted
 from .paging import PlaceField, cursor_of
-from .parameters import DayOrMomentField, KnownUserField
+from .parameters import DayOrMomentField, KnownUserField, ZoneField
 from .search import INDEXED, literal
 
 # The name of its pages, for which their cursors are signed.
@@ -138,6 +139,8 @@ class NarrowParameters(ListParameters):
             "state": serializers.ChoiceField(choices=list(STATES), default="stored"),
             "order": serializers.ChoiceField(choices=list(ORDERS), default="newest"),
             **fields,
+            # The one that the page is made in.
+            "timezone": ZoneField(default=timezone.get_current_timezone_name),
             "user": CustomerField(required=False),
             "from": LocalMomentField(required=False),
             "to": LocalMomentField(required=False),

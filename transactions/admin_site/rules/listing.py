@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -187,12 +188,12 @@ class RuleAdmin(rights.SeenWithRules[Rule]):
             return None
         return "–" if found.precision is None else f"{100 * found.precision:.0f} % of {found.told:,}"
 
-    @admin.display(description="last raised (UTC)", empty_value="?")
+    @admin.display(description="last raised", empty_value="?")
     def last_hit(self, rule: Any) -> str | None:
         if rule.activity is None:
             return None
         last = rule.activity.last_hit
-        return "never fired" if last is None else f"{last:%Y-%m-%d %H:%M}"
+        return "never fired" if last is None else f"{timezone.localtime(last):%Y-%m-%d %H:%M}"
 
     @admin.display(description="attention", empty_value="")
     def wrong(self, rule: Any) -> str | None:

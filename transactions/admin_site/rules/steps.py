@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 from ...rules import documents, lifecycle
 from ...rules.models import Version, VersionState
 from ..lists import whole_number
+from ..viewer_zone import to_the_minute
 from . import backtests, page, rights
 from .links import page_of
 
@@ -81,7 +82,7 @@ def _approve(request: HttpRequest, version: Version) -> HttpResponse | None:
     state = VersionState(version.state).label.lower()
     from_when = version.effective_from
     assert from_when is not None
-    text = f"Version {version.number} is {state}, for what happens from {from_when:%Y-%m-%d %H:%M} UTC on."
+    text = f"Version {version.number} is {state}, for what happens from {to_the_minute(from_when)} on."
     messages.success(request, text)
     return None
 
@@ -101,7 +102,7 @@ def _end(request: HttpRequest, version: Version) -> None:
     end_it = lifecycle.retire if rights.may_approve(request.user) else lifecycle.withdraw
     end_it(version, request.user)
     end = version.effective_until
-    when = f" for what happens from {end:%Y-%m-%d %H:%M} UTC on" if end else ""
+    when = f" for what happens from {to_the_minute(end)} on" if end else ""
     messages.success(request, f"Version {version.number} is retired{when}.")
 
 

@@ -20,6 +20,7 @@ from ...rules import user_lists as standing
 from ...rules.models import ListEntry, UserList
 from ..giving_up import View
 from ..lists import BoundedChangeList, is_key
+from ..viewer_zone import to_the_minute
 from . import rights
 from .steps import BUSY
 
@@ -41,7 +42,7 @@ class EntryForm(forms.Form):
     )
     expires = forms.DateTimeField(
         required=False,
-        label="Until (UTC)",
+        label="Until",
         help_text="A full minute to come; left empty, until somebody ends it.",
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
     )
@@ -186,7 +187,8 @@ def end(request: HttpRequest, key: int, entry: int) -> HttpResponse:
         raise Http404("There is no such entry.")
     try:
         list_entries.end_entry(held, by=request.user)
-        messages.success(request, f"{held.user} stands on the list until {held.ends_at:%Y-%m-%d %H:%M} UTC.")
+        assert held.ends_at is not None
+        messages.success(request, f"{held.user} stands on the list until {to_the_minute(held.ends_at)}.")
     except OperationalError:
         messages.error(request, BUSY)
     return redirect(reverse("admin:rules_userlist_change", args=[key]))

@@ -1,15 +1,17 @@
 // Draws the plot above the flush history: bars for records, a line for seconds.
 import { colour } from "./dashboard/chart_card.js";
+import { zoneOfPage } from "./looks/zone.js";
 
 const flushes = JSON.parse(document.getElementById("flushes").textContent);
 const [bar, line, quiet, rule] = ["bar", "warn", "quiet", "line"].map(colour);
+const clock = new Intl.DateTimeFormat("en-GB", { timeZone: zoneOfPage(), timeStyle: "medium" });
 const axis = (position, text, grid) => ({
   position, beginAtZero: true, border: { display: false }, grid, ticks: { color: quiet, maxTicksLimit: 6 }, title: { display: true, text, color: quiet },
 });
 
 const chart = new Chart(document.getElementById("flush-plot"), {
   data: {
-    labels: flushes.map((flush) => flush.at.slice(11, 19)),
+    labels: flushes.map((flush) => clock.format(new Date(flush.at))),
     datasets: [
       { type: "line", label: "seconds", data: flushes.map((f) => f.seconds), yAxisID: "seconds", borderColor: line, backgroundColor: line, pointRadius: 1, pointStyle: "line", borderWidth: 2 },
       { type: "bar", label: "records", data: flushes.map((f) => f.records), yAxisID: "records", backgroundColor: bar, pointStyle: "rect" },

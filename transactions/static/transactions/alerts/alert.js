@@ -1,4 +1,5 @@
 // The user's amounts along time, those that made the alert marked by colour and by shape; and keys.
+import { zoneOfPage } from "../looks/zone.js";
 import * as format from "../dashboard/format.js";
 import { ChartCard, colour } from "../dashboard/chart_card.js";
 
@@ -51,7 +52,7 @@ document.addEventListener("submit", ({ target }) => {
 });
 
 function draw({ points, window: span }) {
-  format.setZone("UTC");
+  format.setZone(zoneOfPage());
   const amounts = points.map(({ amount }) => amount);
   const most = Math.max(...amounts, 1), least = Math.max(1, Math.min(...amounts));
   const byDigits = most / least > APART;
@@ -90,7 +91,7 @@ function draw({ points, window: span }) {
     },
   }));
   card.show(
-    points, ["Transaction", "Happened (UTC)", "Amount", "Status", "Made the alert"],
+    points, ["Transaction", "Happened", "Amount", "Status", "Made the alert"],
     points.map(({ id, at, amount, status, made }) => [id, format.moment(at), amount, status, made ? "yes" : "no"]), "No transaction of that time is stored.",
   );
 }
@@ -118,7 +119,7 @@ function powersOfTen(axis) {
 function label(value, place, ticks) {
   const step = ticks.length > 1 ? ticks[1].value - ticks[0].value : Infinity;
   const text = (at) => new Date(at).toLocaleString("en-GB", {
-    timeZone: "UTC", ...(step < 60_000 ? { second: "2-digit" } : { day: "numeric", month: "short" }),
+    timeZone: zoneOfPage(), ...(step < 60_000 ? { second: "2-digit" } : { day: "numeric", month: "short" }),
     ...(step < 2 * 86_400_000 ? { hour: "2-digit", minute: "2-digit" } : {}),
   });
   const told = text(value);

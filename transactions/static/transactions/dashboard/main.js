@@ -9,6 +9,8 @@ import { CAUGHT_UP_MS, failAlerts, showAlerts } from "./alerts.js";
 import { failTiles, showTiles } from "./tiles.js";
 import * as charts from "./charts.js";
 import * as format from "./format.js";
+import * as system from "../looks/system.js";
+import { tellZone, zone } from "../looks/zone.js";
 
 const at = (id) => document.getElementById(id);
 const urls = { ...at("dashboard").dataset };
@@ -17,7 +19,7 @@ const POLLS_PER_AVERAGES = 12;
 const last = { polls: 0 };
 
 const query = new URLSearchParams(location.search);
-if (!format.setZone(query.get("timezone") || Intl.DateTimeFormat().resolvedOptions().timeZone)) format.setZone("UTC");
+format.setZone(zone());
 
 const strip = new Strip();
 const drawer = new Drawer(urls);
@@ -31,7 +33,10 @@ bindFilters(at("filters"), at("filter-error"), (matches, wanted) => {
 });
 let stored = null;
 const listen = (name, heard) => feed.addEventListener(name, (event) => heard(event.detail));
-listen("state", (state) => strip.feed(state));
+listen("state", (state) => {
+  strip.feed(state);
+  system.tellFeed(state.state, at("feed-state").textContent);
+});
 listen("hello", (hello) => strip.numbers(hello.accepted, hello.stored));
 listen("history", ({ records }) => {
   table.begin(records);
@@ -62,11 +67,13 @@ function showFigures() {
 poll(urls.figures, (body) => {
   last.figures = body;
   strip.tell(body.status);
+  system.refresh();
   showFigures();
   last.polls += 1;
   if (last.polls % POLLS_PER_AVERAGES === 0) askAverages();
 }, (why, body) => {
   strip.tell(null, why);
+  system.refresh();
   failTiles(why);
   // No answer at all: then the websocket is as dead, whatever the browser believes of it.
   if (body === null) feed.restart();
@@ -110,14 +117,12 @@ range.addEventListener("submit", (event) => event.preventDefault());
 askAverages();
 
 // --- The time zone
-at("zone").value = at("zone-shown").textContent = format.zoneName();
-at("zone").addEventListener("change", () => {
-  const known = format.setZone(at("zone").value.trim());
-  at("zone").setAttribute("aria-invalid", !known);
-  at("zone-error").textContent = known ? "" : "No such time zone.";
-  if (!known) return;
-  at("zone-shown").textContent = format.zoneName();
-  rememberOne("timezone", format.zoneName());
+tellZone(format.zoneName());
+document.addEventListener("zonechange", (event) => {
+  event.preventDefault();
+  format.setZone(event.detail);
+  rememberOne("timezone", event.detail);
+  system.refresh();
   showFigures();
   table.redraw();
   askAverages();
