@@ -126,7 +126,7 @@ class PrivateServer:
     def kill(self) -> None:
         """Kill the server as a crash would (SIGKILL) and return when it is gone.
 
-        PostgreSQL's processes notice it a moment later, and until then no other server starts on their memory.
+        PostgreSQL's processes notice it a moment later; until then no server starts on their memory.
         """
         children = _children(self.pid)
         os.kill(self.pid, signal.SIGKILL)
