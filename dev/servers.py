@@ -124,16 +124,38 @@ class PrivateServer:
         self._process = None
 
     def kill(self) -> None:
-        """Kill the server as a crash would (SIGKILL) and return when it is gone."""
+        """Kill the server as a crash would (SIGKILL) and return when it is gone.
+
+        PostgreSQL's processes notice it a moment later; until then no server starts on their memory.
+        """
+        children = _children(self.pid)
         os.kill(self.pid, signal.SIGKILL)
         if self._process is not None:
             self._process.wait()
+        deadline = time.monotonic() + self.stop_seconds
+        while any(map(_runs, children)) and time.monotonic() < deadline:
+            time.sleep(0.02)
 
     @property
     def pid(self) -> int:
         if self._process is None:
             raise ServerError(f"{self.name} was not started here")
         return self._process.pid
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def _runs(pid: int) -> bool:
+    """Whether there is such a process, and not only what is left of it until its parent asks."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 class PrivateRedis(PrivateServer):

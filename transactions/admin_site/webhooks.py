@@ -282,7 +282,7 @@ class RecipientAdmin(BoundedAdmin[Recipient]):
     search_fields = ("address",)
     fields = ("address", "least", "system")
     change_list_template = "admin/webhooks/recipient_list.html"
-    change_form_outer_before_template = "admin/webhooks/test_mail.html"
+    change_form_outer_before_template = "admin/webhooks/mail_tried.html"
 
     def has_view_permission(self, request: HttpRequest, obj: Recipient | None = None) -> bool:
         return _may(request)
