@@ -1,7 +1,7 @@
 """The dashboard's page and answers: who may have them, what they say, and what they cost."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -124,6 +124,58 @@ def test_a_fresh_page_begins_a_few_records_back_in_the_feed(client: Client, peop
     start = get(client, "start")
     assert start["since"] == 7
     assert len(start["epoch"]) == 36
+
+
+# --- A period -------------------------------------------------------------------------------------
+
+
+def test_a_poll_has_a_period_what_is_wrong_and_who_fails(client: Client, people: list[User]) -> None:
+    superuser(client)
+    now = datetime.now(UTC)
+    store(people[0], "T1", amount=700, status="SUCCESS", created_at=now - timedelta(minutes=2))
+    store(people[0], "T2", amount=300, status="FAILED", created_at=now - timedelta(minutes=2))
+    told = get(client, "figures", period="24h", compare="yesterday")
+    shown = told["overview"]["data"]
+    assert (shown["period"], shown["words"]) == ("24h", "in the last 24 hours")
+    assert shown["compared"]["words"] == "in the 24 hours before"
+    assert shown["figures"]["succeeded"]["value"] == "700"
+    assert shown["figures"]["success_rate"]["value"] == 0.5
+    assert sum(shown["series"]["failed"]) == 1
+    assert told["wrong"]["data"] is None
+    (customer,) = told["failing"]["data"]["customers"]
+    assert (customer["name"], customer["failed"]) == ("alice", 1)
+
+
+def test_without_a_choice_it_is_an_hour_beside_that_of_a_week_ago(client: Client, people: list[User]) -> None:
+    superuser(client)
+    shown = get(client, "figures")["overview"]["data"]
+    assert (shown["period"], shown["compared"]["words"]) == ("1h", "at this time a week ago")
+
+
+def test_two_choices_do_not_get_each_others_answers(client: Client, people: list[User]) -> None:
+    superuser(client)
+    store(people[0], "T1", created_at=datetime.now(UTC) - timedelta(hours=20))
+    counts = {
+        name: get(client, "figures", period=name)["overview"]["data"]["figures"]["count"]["value"]
+        for name in ("1h", "24h", "15m", "7d")
+    }
+    assert counts == {"1h": 0, "24h": 1, "15m": 0, "7d": 1}
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ({"period": "2h"}, {"period": ["Expected one of 15m, 1h, 24h, 7d, 30d."]}),
+        ({"compare": "tomorrow"}, {"compare": ["Expected one of last-week, yesterday."]}),
+        ({"perod": "1h"}, {"perod": ['Unknown parameter. Did you mean "period"?']}),
+    ],
+)
+def test_a_choice_that_there_is_not_is_refused_with_those_that_there_are(
+    client: Client, people: list[User], query: dict[str, str], told: dict[str, list[str]]
+) -> None:
+    superuser(client)
+    response = client.get(reverse("dashboard-figures"), query)
+    assert (response.status_code, json.loads(response.content)) == (400, told)
 
 
 # --- The averages ---------------------------------------------------------------------------------
