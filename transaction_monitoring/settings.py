@@ -206,7 +206,8 @@ CELERY_BEAT_SCHEDULE = ticks.schedule(float(FLUSH_INTERVAL_SECONDS), prunes=bool
 
 INSTALLED_APPS = [
     "daphne",
-    # Before the admin, whose templates it replaces.
+    # Before the theme, whose frame it replaces; and that before the admin, whose templates it replaces.
+    "transactions",
     "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -220,7 +221,6 @@ INSTALLED_APPS = [
     # The files of Swagger UI.
     "drf_spectacular_sidecar",
     "axes",
-    "transactions",
     "transactions.notifications",
     "transactions.alerts",
     "transactions.audit",
@@ -319,7 +319,11 @@ UNFOLD = {
             "href": lambda request: static("transactions/icon.svg"),
         }
     ],
-    "STYLES": [lambda request: static("transactions/admin.css")],
+    "STYLES": [
+        lambda request: static("transactions/looks/tokens.css"),
+        lambda request: static("transactions/looks/components.css"),
+        lambda request: static("transactions/looks/frame.css"),
+    ],
 }
 
 # --- Transport --------------------------------------------------------------------------------

@@ -25,4 +25,6 @@ __all__ = [
     "webhooks",
 ]
 
+# What there is not is told by the page of all paths, with DEBUG too.
+admin.site.final_catch_all_view = False
 admin.site.index_template = "transactions/dashboard.html"

@@ -118,7 +118,7 @@ def test_rollups_are_not_on_the_site(root: Client) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_list_without_rows_opens(root: Client, model: str) -> None:
-    assert "paginator" in page(root, url(model))
+    assert 'class="card empty"' in page(root, url(model))
 
 
 def test_a_transaction_is_shown_with_its_user_and_its_amount_in_thousands(
@@ -161,7 +161,7 @@ def test_the_flush_history_hides_promises_and_tells_speed(root: Client) -> None:
     times = {"reserved_at": DAY, "stored_at": DAY + timedelta(seconds=2)}
     FlushBatch.objects.create(name="stored", epoch=epoch, length=5000, done=5000, **times)
     shown = page(root, url("flushbatch"))
-    assert "2 flush history" in shown
+    assert "2 flushes" in shown
     assert "in work" in shown
     assert "2.00 s" in shown
     assert "2,500" in shown

@@ -389,8 +389,8 @@ def test_states_are_said_in_the_same_words_on_the_list_and_on_the_page(
     version = rule_in_force("amount", amount=5)
     for path in (at("rule_changelist"), at("rule_change", version.rule_id)):
         shown = author[0].get(path).content.decode()
-        for value, text in (("active", "Active"), ("high", "High")):
-            assert f'<span class="badge badge-{value}">{text}</span>' in shown, path
+        for value, text in (("good", "Active"), ("bad", "High")):
+            assert f'<span class="pill pill-{value}">{text}</span>' in shown, path
 
 
 def test_lists_of_users_are_called_so_wherever_they_stand(author: tuple[Client, User]) -> None:

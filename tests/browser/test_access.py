@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.browser.conftest import Watched
 from tests.browser.dashboard import Dashboard, serious
 from tests.support.accepting import push, queued
 from tests.support.admin_pages import GONE
@@ -84,4 +85,22 @@ def test_the_log_in(context: BrowserContext, server: str, root: User, theme: str
     page.locator("#id_password").fill("wrong")
     page.get_by_role("button", name="Log in").click()
     expect(page.locator("body")).to_contain_text("Please enter the correct")
+    assert look(page, theme) == []
+
+
+def test_what_went_wrong(
+    context: BrowserContext, server: str, root: User, theme: str, watched: Watched
+) -> None:
+    watched.expected = ["status of 4"]
+    page = context.new_page()
+    for path in ("/nothing", "/admin/nothing/"):
+        page.goto(f"{server}{path}")
+        expect(page.get_by_role("heading", level=1)).to_have_text("There is no such page")
+        assert look(page, theme) == []
+    for _ in range(6):
+        page.goto(f"{server}/admin/login/")
+        page.locator("#id_username").fill("root")
+        page.locator("#id_password").fill("wrong")
+        page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("The log-in is closed for a while")
     assert look(page, theme) == []

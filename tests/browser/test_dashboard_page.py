@@ -38,7 +38,7 @@ def test_transactions_arrive_and_turn_from_waiting_to_stored(dashboard: Dashboar
     dashboard.shows("T2", "T1")
     cells = dashboard.page.locator("#rows tbody tr").last.locator("td")
     expect(cells.nth(3)).to_have_text("1,234,567")
-    expect(cells.nth(4)).to_have_text("✓ SUCCESS")
+    expect(cells.nth(4)).to_have_text("✓ Succeeded")
     expect(cells.nth(5)).to_have_text("○ waiting")
     expect(dashboard.page.locator("#buffered")).to_have_text("2")
     assert flush().stored == 2
@@ -194,7 +194,7 @@ def test_a_row_opens_a_drawer_with_the_whole_story(dashboard: Dashboard) -> None
     expect(drawer.locator("#drawer-events li")).to_have_text(
         [re.compile(r"^accepted: .* UTC$"), re.compile(r"^stored: .* UTC$"), re.compile(r"^settled: .* UTC$")]
     )
-    expect(drawer.locator("#drawer-facts")).to_contain_text("✗ FAILED")
+    expect(drawer.locator("#drawer-facts")).to_contain_text("✗ Failed")
     expect(drawer.locator("#drawer-latest button")).to_have_text(["T1", "EARLIER"])
     expect(drawer.locator("#drawer-curl")).to_contain_text(f"{dashboard.server}/api/transactions/T1/'")
     dashboard.shot("drawer")
@@ -227,6 +227,7 @@ def test_another_time_zone_moves_every_time(dashboard: Dashboard) -> None:
     dashboard.shows("T1")
     cell = dashboard.page.locator("#rows tbody td").first
     before = cell.text_content() or ""
+    dashboard.page.get_by_label("Time zone").click()
     zone = dashboard.page.locator("#zone")
     zone.fill("Asia/Kathmandu")
     zone.press("Enter")

@@ -2,14 +2,24 @@
 
 import csv
 import random
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.template import Context, Template
+from django.templatetags.static import static
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Watched
 from tests.browser.dashboard import Dashboard, serious
+from tests.browser.layout import faults
+from tests.support.admin_pages import reject
+from tests.support.alerts import open_alert
+from tests.support.rule_pages import HOSTILE_NAME
+from transactions.access import tokens
+from transactions.rules import documents, lifecycle
+from transactions.rules.models import Rule
 from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -22,6 +32,7 @@ HOSTILE = [
     "=1+1",
 ]
 LARGEST = 2**63 - 1
+ATTRIBUTE = r'[\w-]+="[^"]*"'
 
 
 @pytest.fixture
@@ -62,6 +73,46 @@ def dark(page: Page) -> None:
     page.evaluate("localStorage.setItem('adminTheme', JSON.stringify('dark'))")
     page.reload()
     expect(page.locator("html")).to_have_class("dark")
+
+
+@pytest.fixture
+def hostile(dashboard: Dashboard, root: User) -> list[str]:
+    """Hostile and huge values everywhere; the paths of the pages that show them."""
+    alice = dashboard.people[0]
+    dashboard.post_all([{"transaction_id": id, "amount": LARGEST, "status": "FAILED"} for id in HOSTILE])
+    reject("<b>" * 2_000, "R" * 100)
+    flush()
+    User.objects.filter(pk=alice.pk).update(username=HOSTILE_NAME + "x" * 80)
+    alice.refresh_from_db()
+    tokens.create("till " + "y" * 60, username=alice.username)
+    documents.import_rules(documents.parse(documents.STARTER.read_text()), root)
+    rule = Rule.objects.create(name=HOSTILE_NAME * 2, description="x" * 500)
+    lifecycle.draft(rule, "amount", {"amount": LARGEST}, root)
+    for severity in ("CRITICAL", "HIGH", "MEDIUM", "LOW"):
+        alert = open_alert(alice, rule=90 + len(severity), rule_name=HOSTILE_NAME, severity=severity)
+    return [
+        "",
+        "transactions/transaction/",
+        f"transactions/transaction/?q={'nothing' * 12}",
+        "transactions/rejectedrecord/",
+        "transactions/flushbatch/",
+        "transactions/epoch/",
+        "transactions/apitoken/",
+        "auth/user/",
+        f"auth/user/{alice.pk}/change/",
+        "auth/user/add/",
+        "alerts/alert/",
+        f"alerts/alert/{alert.pk}/change/",
+        "rules/rule/",
+        "rules/rule/new/?kind=deviation",
+        f"rules/rule/{rule.pk}/change/",
+        "rules/rule/performance/",
+        "rules/userlist/",
+        "notifications/endpoint/",
+        "notifications/recipient/",
+        "audit/entry/",
+        "password_change/",
+    ]
 
 
 def overflows(page: Page) -> bool:
@@ -123,6 +174,7 @@ def test_hostile_values_are_text_and_break_nothing(dashboard: Dashboard) -> None
 def test_users_are_saved_beside_what_they_moved_before(busy: Dashboard) -> None:
     """Those of the last day, who moved something the day before as well."""
     expect(busy.page.locator("#volume .chart-note")).to_contain_text("of as long a time before")
+    busy.page.locator("#volume summary").click()
     with busy.page.expect_download() as download:
         busy.page.locator("#volume .csv").click()
     head, *rows = download.value.path().read_text().splitlines()
@@ -144,6 +196,9 @@ def test_the_days_of_the_averages_can_be_chosen(dashboard: Dashboard, watched: W
     expect(dashboard.page.locator("#averages tbody tr").first).to_contain_text("2026-03-01")
     assert "from=2026-03-01&to=2026-03-03" in dashboard.page.url
     dashboard.page.locator("#averages summary").click()
+    dashboard.page.get_by_role("button", name="Show as a table").click()
+    expect(table.first).to_be_visible()
+    dashboard.page.locator("#averages summary").click()
     with dashboard.page.expect_download() as download:
         dashboard.page.locator("#averages .csv").click()
     lines = download.value.path().read_text().splitlines()
@@ -162,3 +217,81 @@ def test_a_list_is_saved_as_csv(dashboard: Dashboard) -> None:
     header, *rows = csv.reader(download.value.path().read_text().splitlines())
     assert header[:5] == ["transaction_id", "user_id", "amount", "status", "created_at"]
     assert [row[0] for row in rows] == ["A"]
+
+
+@pytest.mark.parametrize("width", [390, 768, 1400, 1920])
+def test_nothing_breaks_at_any_width(dashboard: Dashboard, hostile: list[str], width: int) -> None:
+    page, found = dashboard.page, []
+    page.set_viewport_size({"width": width, "height": 900})
+    for path in hostile:
+        page.goto(f"{dashboard.server}/admin/{path}")
+        expect(page.locator("h1")).to_be_visible()
+        if not path:
+            expect(page.locator("#rows tbody tr").first).to_be_visible()
+            expect(page.locator("[data-tile='1 h'] [data-figure=volume]")).not_to_have_text("…")
+        found += [f"{path or 'overview'}: {fault}" for fault in faults(page)]
+    assert not found, "\n".join(found)
+
+
+def test_keys_reach_the_content_first_and_the_account_in_its_turn(dashboard: Dashboard) -> None:
+    page = dashboard.page
+    page.goto(f"{dashboard.server}/admin/transactions/epoch/")
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "content"
+    page.locator("#account summary").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Change the password")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator("#account summary")).to_be_focused()
+    expect(page.get_by_role("link", name="Change the password")).to_be_hidden()
+
+
+def test_the_theme_is_chosen_in_the_top_bar(dashboard: Dashboard) -> None:
+    page = dashboard.page
+    page.get_by_label("Light or dark").click()
+    page.get_by_role("button", name="Dark", exact=True).click()
+    expect(page.locator("html")).to_have_class("dark")
+    page.reload()
+    expect(page.locator("html")).to_have_class("dark")
+
+
+def test_on_a_phone_the_pages_open_from_the_top_bar(dashboard: Dashboard) -> None:
+    page = dashboard.page
+    page.set_viewport_size({"width": 390, "height": 800})
+    expect(page.get_by_role("link", name="Rejected records")).to_be_hidden()
+    page.get_by_role("button", name="Pages").click()
+    page.get_by_role("link", name="Rejected records").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Rejected records")
+
+
+def test_what_is_made_later_looks_like_what_the_server_made(dashboard: Dashboard) -> None:
+    """The components of the templates and those of the scripts, of the same values."""
+    given = [(72.1, 95.3, "up"), (5, 4, "down"), (102, 100, ""), (3, 3, "up"), (1, 0, "up")]
+    text = "{% load components %}" + "".join(
+        f'{{% delta {now} {was} good="{good}" against="before" %}}' for now, was, good in given
+    )
+    text += '{% pill "Failed" "FAILED" %}{% whole_id "pay_0999999_1a445991" %}{% spark values "bad" %}'
+    values = [1, None, 4, 2]
+    made = dashboard.page.evaluate(
+        """async ([source, given, values]) => {
+          const { delta, pill, spark, wholeId } = await import(source);
+          const box = document.createElement("div");
+          box.append(...given.map(([now, was, good]) => delta(now, was, { good, against: "before" })));
+          box.append(pill("Failed", "FAILED"), wholeId("pay_0999999_1a445991"), spark(values, "bad"));
+          return box.innerHTML;
+        }""",
+        [static("transactions/looks/components.js"), given, values],
+    )
+    assert as_it_looks(made) == as_it_looks(Template(text).render(Context({"values": values})))
+
+
+def as_it_looks(markup: str) -> str:
+    """Without what browsers write otherwise: tags that hold nothing, spaces, the order of attributes."""
+    tags = re.sub(r"></(path|polyline)>", "/>", markup)
+    tags = re.sub(
+        r"<(\w+)([^>]*?)(/?)>", lambda tag: f"<{tag[1]} {sorted(re.findall(ATTRIBUTE, tag[2]))}>", tags
+    )
+    return re.sub(r"\s+", "", tags)

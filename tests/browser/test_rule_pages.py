@@ -93,7 +93,8 @@ def test_a_backtest_is_watched_until_it_tells_what_would_have_been_found(
     expect(page.get_by_label("How far it is")).to_be_visible()
     assert backtest_runs.run_next() == Backtest.objects.get()
     expect(page.get_by_role("heading", name="What it would have found")).to_be_visible()
-    page.get_by_text("Alerts a day as a table").click()
+    page.get_by_label("Alerts a day: more").click()
+    page.get_by_role("button", name="Show as a table").click()
     expect(page.locator("#alerts-a-day tbody tr", has_text=yesterday[:10])).to_have_text(
         f"{yesterday[:10]}11"
     )

@@ -52,11 +52,15 @@ def test_a_webhook_is_made_and_its_secret_is_on_one_page_alone(root: Client) -> 
 
 def test_a_state_has_the_same_badge_in_the_list_as_on_its_page(root: Client) -> None:
     made, _ = endpoints.add(URL)
-    for changed, state in (({}, "On"), ({"failures": 1}, "Fails"), ({"off": "BY_HAND"}, "Off")):
+    for changed, state, tone in (
+        ({}, "On", "good"),
+        ({"failures": 1}, "Fails", "bad"),
+        ({"off": "BY_HAND"}, "Off", "bad"),
+    ):
         Endpoint.objects.filter(pk=made.pk).update(**changed)
-        badge = f'<span class="badge badge-{state.lower()}">{state}</span>'
-        assert badge in shown(root, path("endpoint_changelist"))
-        assert badge in shown(root, path("endpoint_change", made.pk))
+        pill = f'<span class="pill pill-{tone}">{state}</span>'
+        assert pill in shown(root, path("endpoint_changelist"))
+        assert pill in shown(root, path("endpoint_change", made.pk))
 
 
 def test_what_is_wrong_stands_beside_its_field(root: Client) -> None:

@@ -43,4 +43,4 @@ def test_a_change_of_a_module_renames_whatever_imports_it(tmp_path: Path) -> Non
         file.write("// another release\n")
     after = collect(changed, tmp_path / "after")
     renamed = {Path(name).name for name in before if before[name] != after[name]}
-    assert renamed == {"chart_card.js", "charts.js", "main.js", "backtest.js", "alert.js"}
+    assert renamed == {"chart_card.js", "charts.js", "main.js", "backtest.js", "alert.js", "flush_plot.js"}

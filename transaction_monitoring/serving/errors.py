@@ -9,6 +9,7 @@ import redis
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from psycopg2 import errors as postgres_errors
@@ -105,6 +106,9 @@ def nothing_here(request: HttpRequest) -> HttpResponse:
     """The view of every path that there is not: with DEBUG Django would answer a page of its own."""
     if _in_api(request):
         return JsonResponse({"detail": "Not found."}, status=404)
+    if "text/html" in request.headers.get("Accept", ""):
+        # A browser. Without the request: the page is nobody's, and asks no store.
+        return HttpResponse(render_to_string("404.html"), status=404)
     return HttpResponse("Not found.\n", status=404, content_type="text/plain; charset=utf-8")
 
 

@@ -86,6 +86,8 @@ class ApiTokenAdmin(BoundedAdmin[ApiToken]):
     list_display = ("name", "user", "rights", "state", "made_at", "expires_at", "last_used_at", "revoked_at")
     list_select_related = ("user",)
     ordering = ("-id",)
+    empty_title = "There are no tokens yet"
+    empty_text = "manage.py create_token makes one, and shows it this once."
     fields = list_display
     actions = ("revoke",)
 

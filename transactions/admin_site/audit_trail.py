@@ -66,6 +66,7 @@ class AuditTrailAdmin(BoundedAdmin[Entry]):
     list_filter = (ActionFilter, "via", "at")
     lookups_allowed = frozenset({"kind", "via__exact", "at__gte", "at__lt"})
     ordering = ("-number",)
+    rows_called = ("entry", "entries")
     search_fields = ("actor",)
     search_help_text = "In full: who, token, address, request, what"
     fields = (

@@ -21,6 +21,9 @@ class FlushBatchAdmin(BoundedAdmin[FlushBatch]):
         "duration", "speed", "released",
     )  # fmt: skip
     ordering = ("-id",)
+    rows_called = ("flush", "flushes")
+    empty_title = "Nothing has been stored yet"
+    empty_text = "Each flush moves what was accepted from Redis to PostgreSQL, and has a line here."
     list_before_template = "transactions/flush_plot.html"
     export_columns = (
         "name", "reserved_at", "stored_at", "length", "done", "chunks",
@@ -36,7 +39,8 @@ class FlushBatchAdmin(BoundedAdmin[FlushBatch]):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        return super().changelist_view(request, {**(extra_context or {}), "flushes": history.latest()})
+        more = {"title": "Pipeline", "flushes": history.latest()}
+        return super().changelist_view(request, {**(extra_context or {}), **more})
 
     @admin.display(description="rejected")
     def refused(self, batch: FlushBatch) -> SafeString | str:
@@ -69,6 +73,7 @@ class EpochAdmin(BoundedAdmin[Epoch]):
     )  # fmt: skip
     fields = ("id", *list_display)
     ordering = ("-opened_at", "-id")
+    rows_called = ("set of books", "sets of books")
     actions = ("acknowledge",)
 
     def has_acknowledge_permission(self, request: HttpRequest) -> bool:

@@ -162,6 +162,10 @@ class BoundedAdmin(KeyedActions, ModelAdmin[M]):  # type: ignore[misc]  # the sa
     # What the list's CSV has; empty: it cannot be exported.
     export_columns: ClassVar[tuple[str, ...]] = ()
     change_list_template = "admin/transactions/bounded_list.html"
+    # What one row and several are called under the list, where its title is neither; what an empty one says.
+    rows_called: tuple[str, str] | None = None
+    empty_title = "Nothing here yet"
+    empty_text = ""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return BoundedChangeList

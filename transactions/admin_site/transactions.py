@@ -12,16 +12,17 @@ from unfold.decorators import display
 
 from ..audit.actions import Action
 from ..audit.entries import note
-from ..models import Status, Transaction
+from ..models import Transaction
+from ..templatetags.components import status_word
 from .deletions import ReasonedDeletions
 from .lists import BoundedAdmin, ChosenFilter, is_key, list_of
 
 User = get_user_model()
-# How a status is coloured beside its name.
+# How a status is coloured beside its word.
 STATUS_COLOURS = {
-    Status.PENDING.label: "info",
-    Status.SUCCESS.label: "success",
-    Status.FAILED.label: "danger",
+    "Pending": "info",
+    "Succeeded": "success",
+    "Failed": "danger",
 }
 
 
@@ -52,6 +53,8 @@ class TransactionAdmin(ReasonedDeletions, BoundedAdmin[Transaction]):
     }
     date_hierarchy = "created_at"
     ordering = ("-created_at", "-id")
+    empty_title = "No transaction is stored yet"
+    empty_text = "What is posted to the API stands here a few seconds later."
     sortable_by = ("created_at",)
     search_fields = ("transaction_id",)
     search_help_text = "A transaction_id or how it begins, or the number or name of a user."
@@ -73,7 +76,7 @@ class TransactionAdmin(ReasonedDeletions, BoundedAdmin[Transaction]):
 
     @display(description="status", label=STATUS_COLOURS)  # type: ignore[untyped-decorator]
     def status_shown(self, row: Transaction) -> str:
-        return Status(row.status).label
+        return status_word(row.status)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Transaction]:
         # The names of a page's users by their keys. With the field itself in the list, Django would

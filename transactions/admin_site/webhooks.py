@@ -27,11 +27,11 @@ from ..notifications.models import (
     MessageType,
     Recipient,
 )
+from ..templatetags.components import drawn_pill
 from ..webhooks import pages
 from .giving_up import View, gives_up
 from .lists import BoundedAdmin, is_key
 from .own_pages import OwnPages
-from .rules.links import badge
 from .webhook_forms import NewEndpointForm, change_form
 
 # Deliveries that the page of an endpoint shows; the API has them all.
@@ -55,6 +55,7 @@ def _demand(request: HttpRequest) -> None:
 class EndpointAdmin(OwnPages[Endpoint]):
     list_display = ("shown", "where", "format", "types_shown", "state", "failing_since")
     ordering = ("id",)
+    rows_called = ("webhook", "webhooks")
     search_fields = ("url", "description")
     change_list_template = "admin/webhooks/endpoint_list.html"
 
@@ -96,7 +97,7 @@ class EndpointAdmin(OwnPages[Endpoint]):
 
     @admin.display(description="state")
     def state(self, endpoint: Endpoint) -> str:
-        return badge(_state(endpoint), _state(endpoint))
+        return drawn_pill(_state(endpoint), _state(endpoint))
 
     @admin.display(description="messages")
     def types_shown(self, endpoint: Endpoint) -> str:
@@ -263,6 +264,7 @@ def send_again(request: HttpRequest, key: int, sent: int) -> HttpResponse:
 class RecipientAdmin(BoundedAdmin[Recipient]):
     list_display = ("address", "least", "system")
     ordering = ("address", "id")
+    rows_called = ("address", "addresses")
     search_fields = ("address",)
     fields = ("address", "least", "system")
     change_list_template = "admin/webhooks/recipient_list.html"

@@ -53,7 +53,7 @@ def with_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, A
     if Right.VIEW_ALERTS in rights:
         urls |= {"alerts": reverse("dashboard-alerts"), "queue": reverse("admin:alerts_alert_changelist")}
     shown = {"urls": urls, "tiles": list(TILES), "zones": sorted(zone_names())}
-    return {**context, "title": "Dashboard", "dashboard": shown}
+    return {**context, "title": "Overview", "dashboard": shown}
 
 
 def _figure(

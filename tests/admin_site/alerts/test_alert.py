@@ -63,7 +63,7 @@ def test_it_says_which_transactions_are_not_as_they_were(
     Transaction.objects.filter(transaction_id="goes").delete()
     said = text_of(ann[0], at(Alert.objects.get()))
     assert "2 of these transactions are not as they were when the alert was raised." in said
-    assert "Pending → failed now" in said
+    assert "Pending → Failed now" in said
     assert "Pending gone now" in said
 
 

@@ -1,11 +1,9 @@
-"""Where things that the pages speak of are shown, how states are, and which version a URL speaks of."""
+"""Where things that the pages speak of are shown, and which version a URL speaks of."""
 
 from collections.abc import Iterable
 
 from django.contrib.auth import get_user_model
-from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils.safestring import SafeString
 
 from ...rules.models import Rule, Version
 from ..lists import list_of, whole_number
@@ -23,11 +21,6 @@ def version_of(rule: Rule, number: str | None) -> Version | None:
     wanted = whole_number(number, NUMBER_MAX)
     found: Version | None = None if wanted is None else rule.versions.filter(number=wanted).first()
     return found
-
-
-def badge(value: str, text: str) -> SafeString:
-    """A state or a severity, in its words and its colour."""
-    return render_to_string("admin/rules/badge.html", {"value": value, "text": text})
 
 
 def transaction(key: int) -> str:

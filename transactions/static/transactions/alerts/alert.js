@@ -1,8 +1,8 @@
 // The user's amounts along time, those that made the alert marked by colour and by shape; and keys.
 import * as format from "../dashboard/format.js";
-import { ChartCard } from "../dashboard/chart_card.js";
+import { ChartCard, colour } from "../dashboard/chart_card.js";
 
-const COLOURS = { made: "#dc2626", other: "#7c6fd6", window: "rgba(220, 38, 38, 0.12)" };
+const COLOURS = { made: colour("bad"), other: colour("accent"), window: colour("bad-soft") };
 // Amounts that lie further apart than this are shown by their digits, or the small ones lie on the axis.
 const APART = 50;
 const LABEL_PX = 105;
@@ -74,8 +74,9 @@ function draw({ points, window: span }) {
       ...(span ? [shade(Math.max(min, Date.parse(span.from)), Math.min(max, Date.parse(span.to)), top)] : []),
     ] },
     options: {
+      interaction: { mode: "nearest", axis: "xy", intersect: false },
       plugins: {
-        legend: { align: "end", labels: { usePointStyle: true, boxHeight: 6, boxWidth: 8 } },
+        legend: { labels: { boxHeight: 6, boxWidth: 8 } },
         tooltip: { filter: ({ raw }) => raw.amount !== undefined, callbacks: { label: ({ raw }) => `${format.moment(raw.x)}: ${format.whole(raw.amount)}` } },
       },
       scales: {

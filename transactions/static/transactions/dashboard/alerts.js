@@ -1,4 +1,5 @@
 // The alerts card, and how many are open in the tab's title. Text from outside is only ever text.
+import { made, pill } from "../looks/components.js";
 import * as format from "./format.js";
 
 const at = (id) => document.getElementById(id);
@@ -47,7 +48,7 @@ export function showAlerts({ as_of: asOf, open, overdue, by_severity: bySeverity
   told(`${count} open${overdue ? `, ${format.whole(overdue)} overdue` : ""}`);
   document.title = open ? `(${count}) ${TITLE}` : TITLE;
   at("alerts-empty").hidden = open > 0;
-  at("alerts-grave").replaceChildren(...GRAVE_FIRST.filter((name) => bySeverity[name]).map((name) => badge(name, `${format.whole(bySeverity[name])} ${word(name).toLowerCase()}`)));
+  at("alerts-grave").replaceChildren(...GRAVE_FIRST.filter((name) => bySeverity[name]).map((name) => pill(`${format.whole(bySeverity[name])} ${word(name).toLowerCase()}`, name)));
   heard(openedLately);
   at("alerts-gravest").replaceChildren(...gravest.map(line));
   return true;
@@ -73,15 +74,6 @@ function line({ severity, rule, figures, user, opened_at: openedAt, assignee, li
   const who = user === null ? "the whole system" : format.visible(user);
   what.append(anchor, made("small", "", figures ? `${who} · ${rule}` : who));
   const age = format.seconds(Math.max(0, Math.round((Date.now() - Date.parse(openedAt)) / 1000)));
-  item.append(badge(severity, word(severity)), what, made("small", "alerts-age", `${age} · ${assignee ?? "unassigned"}`));
+  item.append(pill(word(severity), severity), what, made("small", "alerts-age", `${age} · ${assignee ?? "unassigned"}`));
   return item;
-}
-
-function badge(severity, text) { return made("span", `badge badge-${severity.toLowerCase()}`, text); }
-
-function made(tag, name = "", text = "") {
-  const element = document.createElement(tag);
-  if (name) element.className = name;
-  element.textContent = text;
-  return element;
 }

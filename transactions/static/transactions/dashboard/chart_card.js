@@ -1,5 +1,14 @@
 // One chart with its table, its empty state, and a CSV of exactly what is shown.
-Chart.defaults.font.family = "Inter, sans-serif";
+Object.assign(Chart.defaults.font, { family: "Inter, sans-serif", size: 12 });
+// The nearest point tells itself, wherever the pointer is; a legend draws what it names as it is drawn.
+Object.assign(Chart.defaults.interaction, { mode: "nearest", axis: "x", intersect: false });
+Object.assign(Chart.defaults.plugins.legend, { align: "end" });
+Chart.defaults.scale.ticks.autoSkipPadding = 12;
+Object.assign(Chart.defaults.plugins.legend.labels, { usePointStyle: true, boxHeight: 7, boxWidth: 20 });
+
+// A colour of tokens.css, in the theme of the moment: charts ask for it whenever they are drawn.
+export const colour = (name) => () => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+const [quiet, line] = [colour("quiet"), colour("line")];
 
 export class ChartCard {
   #card; #chart = null; #name; #rows = []; #head = []; #make;
@@ -20,6 +29,7 @@ export class ChartCard {
     this.#head = head;
     this.#rows = rows;
     const gap = this.#card.querySelector(".chart-empty");
+    for (const button of this.#card.querySelectorAll(".as-table")) button.disabled = rows.length === 0;
     gap.textContent = empty;
     gap.hidden = rows.length > 0;
     this.#card.querySelector("canvas").style.visibility = rows.length > 0 ? "visible" : "hidden";
@@ -28,7 +38,7 @@ export class ChartCard {
     const { data, options, type } = this.#make(given);
     if (!this.#chart) {
       this.#chart = new Chart(this.#card.querySelector("canvas"), {
-        type, data, options: { maintainAspectRatio: false, animation: false, plugins: { legend: { labels: { usePointStyle: true, pointStyle: "line" } } }, ...options },
+        type, data, options: { maintainAspectRatio: false, animation: false, ...options },
       });
     } else {
       this.#chart.data.labels = data.labels;
@@ -44,12 +54,12 @@ export class ChartCard {
 
   #paint() {
     if (!this.#chart) return;
-    const ink = getComputedStyle(this.#card).color;
     for (const scale of Object.values(this.#chart.options.scales)) {
-      scale.ticks.color = scale.title.color = ink;
-      scale.grid.color = "rgba(128, 128, 128, 0.25)";
+      scale.ticks.color = scale.title.color = quiet();
+      scale.grid.color = line();
+      scale.border.display = false;
     }
-    this.#chart.options.plugins.legend.labels.color = ink;
+    this.#chart.options.plugins.legend.labels.color = quiet();
     this.#chart.update("none");
   }
 

@@ -1,16 +1,16 @@
 // What each chart draws. Lines differ by their dashes and bars by their names, not by colour alone.
 import * as format from "./format.js";
-import { ChartCard } from "./chart_card.js";
+import { ChartCard, colour } from "./chart_card.js";
 
-const COLOURS = { PENDING: "#3b82f6", SUCCESS: "#16a34a", FAILED: "#dc2626", before: "#8b8fa3", bars: "#7c6fd6" };
+const COLOURS = { PENDING: colour("info"), SUCCESS: colour("good"), FAILED: colour("bad"), before: colour("was"), bars: colour("bar"), line: colour("accent") };
 const DASHES = { PENDING: [2, 2], SUCCESS: [], FAILED: [6, 2] };
 const AWAY = "Cannot be told now: PostgreSQL does not answer in time.";
 const title = (text) => ({ display: true, text });
 const line = (label, data, colour, dash) => ({
-  label, data, borderColor: colour, backgroundColor: colour, borderDash: dash, borderWidth: 2, pointRadius: 0,
+  label, data, borderColor: colour, backgroundColor: colour, borderDash: dash, borderWidth: 2, pointRadius: 0, pointStyle: "line",
 });
 // A day alone between days without transactions is a point.
-const points = (set) => ({ ...set, pointRadius: 3 });
+const points = (set) => ({ ...set, pointRadius: 3, pointStyle: "circle" });
 
 // A mark on the axis for each minute that has some.
 const marks = (label, counts) => ({
@@ -23,7 +23,7 @@ export const throughput = new ChartCard("throughput", ({ minutes, by_status, bef
   data: {
     labels: minutes.map(format.minute),
     datasets: [
-      ...Object.entries(by_status).map(([name, counts]) => line(name, counts, COLOURS[name], DASHES[name])),
+      ...Object.entries(by_status).map(([name, counts]) => line(format.word(name), counts, COLOURS[name], DASHES[name])),
       line("total of the 30 minutes before", before, COLOURS.before, [8, 6]),
       ...(alerts.some(Boolean) ? [marks("alerts opened", alerts)] : []),
     ],
@@ -41,13 +41,13 @@ export function showThroughput(data, opened = []) {
   const some = alerts.some(Boolean);
   const names = Object.keys(data.by_status);
   const rows = data.minutes.map((at, k) => [format.minute(at), ...names.map((name) => data.by_status[name][k]), data.before[k], ...(some ? [alerts[k]] : [])]);
-  const head = [`Minute (${format.zoneName()})`, ...names, "30 minutes before, in all", ...(some ? ["Alerts opened"] : [])];
+  const head = [`Minute (${format.zoneName()})`, ...names.map(format.word), "30 minutes before, in all", ...(some ? ["Alerts opened"] : [])];
   throughput.show({ ...data, alerts }, head, rows, "");
 }
 
 export const averages = new ChartCard("averages", ({ days, now, before }) => ({
   type: "line",
-  data: { labels: days, datasets: [points(line("average", now, COLOURS.bars, [])), points(line("as many days before", before, COLOURS.before, [8, 6]))] },
+  data: { labels: days, datasets: [points(line("average", now, COLOURS.line, [])), points(line("as many days before", before, COLOURS.before, [8, 6]))] },
   options: { scales: { x: { grid: { display: false }, ticks: { maxTicksLimit: 8, maxRotation: 0 } }, y: { beginAtZero: true, title: title("amount") } } },
 }));
 
@@ -78,12 +78,12 @@ function shifted(day, by) {
 const bars = (label, horizontal) => ({ labels, now, before }) => ({
   type: "bar",
   data: { labels, datasets: [
-    { label, data: now, backgroundColor: COLOURS.bars, borderColor: COLOURS.bars, borderWidth: 1 },
-    { label: "before", data: before, backgroundColor: "transparent", borderColor: COLOURS.before, borderWidth: 2 },
+    { label, data: now, backgroundColor: COLOURS.bars, borderColor: COLOURS.bars, borderWidth: 1, pointStyle: "rect" },
+    { label: "before", data: before, backgroundColor: "transparent", borderColor: COLOURS.before, borderWidth: 1, pointStyle: "rect" },
   ] },
-  options: { indexAxis: horizontal ? "y" : "x", plugins: { legend: { labels: { usePointStyle: false } } }, scales: {
-    x: { beginAtZero: true, ticks: horizontal ? { precision: 0 } : {}, title: title(horizontal ? label : "amount") },
-    y: { beginAtZero: true, ticks: horizontal ? {} : { precision: 0 }, title: title(horizontal ? "user" : label) },
+  options: { indexAxis: horizontal ? "y" : "x", scales: {
+    x: { beginAtZero: true, ticks: horizontal ? { precision: 0, maxRotation: 0 } : { maxRotation: 0 }, title: title(horizontal ? label : "amount, and up") },
+    y: { beginAtZero: true, ticks: horizontal ? {} : { precision: 0 }, title: horizontal ? { display: false } : title(label) },
   } },
 });
 const amounts = new ChartCard("amounts", bars("transactions", false));
@@ -97,8 +97,10 @@ export function showSample(body) {
   }
   for (const card of [amounts, volume, failures]) card.note(sampled(body));
   const range = ({ digits }) => (digits === 0 ? "0" : `${format.whole(10n ** BigInt(digits - 1))} – ${format.whole(10n ** BigInt(digits) - 1n)}`);
+  // On the axis as short as they can be, so that they stand side by side.
+  const brief = ({ digits }) => (digits === 0 ? "0" : `${format.brief(10 ** (digits - 1))}`);
   amounts.show(
-    { labels: body.amounts.map(range), now: body.amounts.map((each) => each.count), before: body.amounts.map((each) => each.before) },
+    { labels: body.amounts.map(brief), now: body.amounts.map((each) => each.count), before: body.amounts.map((each) => each.before) },
     ["Amount", "Transactions", "Before"], body.amounts.map((each) => [range(each), each.count, each.before]), "Nothing of the last 24 hours is stored.",
   );
   users(volume, body.by_volume, "Volume", "Nothing of the last 24 hours is stored.");
@@ -114,7 +116,7 @@ function sampled({ rows, rows_before, since }) {
 function users(card, found, head, empty) {
   const name = (user) => format.visible(user.name ?? "(deleted)");
   card.show(
-    { labels: found.map((user) => `${clipped(name(user))} (${user.user})`), now: found.map((user) => Number(user.value)), before: found.map((user) => Number(user.before)) },
+    { labels: found.map((user) => clipped(name(user))), now: found.map((user) => Number(user.value)), before: found.map((user) => Number(user.before)) },
     ["User", head, "Transactions", `${head} before`], found.map((user) => [`${name(user)} (${user.user})`, user.value, user.count, user.before]), empty,
   );
 }

@@ -31,6 +31,9 @@ export const moment = formatted("moment");
 // A whole number of any size, given as a number or as a string of digits.
 export function whole(value) { return value === null || value === undefined ? "–" : BigInt(value).toLocaleString("en"); }
 
+// As short as an axis needs it: 10k, 1M.
+export function brief(value) { return Number(value).toLocaleString("en", { notation: "compact" }); }
+
 export function decimal(value, digits) {
   return value === null || value === undefined ? "–" : Number(value).toLocaleString("en", { maximumFractionDigits: digits });
 }
@@ -55,5 +58,8 @@ export function visible(text) {
 }
 
 const SIGNS = { PENDING: "◔", SUCCESS: "✓", FAILED: "✗" };
+const WORDS = { PENDING: "Pending", SUCCESS: "Succeeded", FAILED: "Failed" };
+export function word(name) { return WORDS[name] ?? name; }
+
 // A sign beside the word: nothing is told by colour alone.
-export function status(name) { return `${SIGNS[name] ?? "?"} ${name}`; }
+export function status(name) { return `${SIGNS[name] ?? "?"} ${word(name)}`; }

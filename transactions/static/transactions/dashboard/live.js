@@ -1,4 +1,5 @@
 // The live table: what arrives, newest first, at most ROWS_MAX rows, drawn four times a second.
+import { pill, wholeId } from "../looks/components.js";
 import * as format from "./format.js";
 
 const ROWS_MAX = 200;
@@ -124,15 +125,14 @@ export class LiveTable {
     row.record = record;
     const button = document.createElement("button");
     button.type = "button";
-    button.textContent = button.title = format.visible(record.transaction_id);
-    const cells = [format.time(record.accepted_at), button, record.user, format.whole(record.amount), format.status(record.status), ""];
+    button.append(wholeId(format.visible(record.transaction_id)));
+    const cells = [format.time(record.accepted_at), button, record.user, format.whole(record.amount), pill(format.status(record.status), record.status), ""];
     row.append(...cells.map((content) => {
       const cell = document.createElement("td");
       cell.append(content);
       return cell;
     }));
     row.cells[3].className = "number";
-    row.cells[4].className = `status-${record.status}`;
     this.#mark(row);
     return row;
   }

@@ -110,12 +110,13 @@ range.addEventListener("submit", (event) => event.preventDefault());
 askAverages();
 
 // --- The time zone
-at("zone").value = format.zoneName();
+at("zone").value = at("zone-shown").textContent = format.zoneName();
 at("zone").addEventListener("change", () => {
   const known = format.setZone(at("zone").value.trim());
   at("zone").setAttribute("aria-invalid", !known);
   at("zone-error").textContent = known ? "" : "No such time zone.";
   if (!known) return;
+  at("zone-shown").textContent = format.zoneName();
   rememberOne("timezone", format.zoneName());
   showFigures();
   table.redraw();

@@ -1,4 +1,5 @@
 // The tiles: each period's figures, how they compare with the period before, and a link to its list.
+import { delta } from "../looks/components.js";
 import * as format from "./format.js";
 
 const SHOWN = {
@@ -18,7 +19,7 @@ export function showTiles(tiles, asOf, listUrl) {
   for (const tile of tiles) {
     const place = document.querySelector(`[data-tile="${CSS.escape(tile.name)}"]`);
     for (const [name, shown] of Object.entries(SHOWN)) place.querySelector(`[data-figure="${name}"]`).textContent = shown(tile.now[name]);
-    for (const change of place.querySelectorAll("[data-change]")) change.textContent = difference(tile, change.dataset.change);
+    for (const change of place.querySelectorAll("[data-change]")) change.replaceChildren(difference(tile, change.dataset));
     const oldest = tile.now.oldest_pending;
     place.querySelector('[data-figure="oldest_pending"]').textContent = oldest ? `oldest ${format.seconds((Date.parse(asOf) - Date.parse(oldest)) / 1000)}` : "";
     const query = new URLSearchParams({ created_at__gte: tile.since, created_at__lt: asOf });
@@ -33,16 +34,8 @@ function moment() { return `${format.clock(shownAsOf)} ${format.zoneName()}`; }
 
 function tellMoment(text) { document.getElementById("tiles-moment").textContent = text; }
 
-function difference({ now, before }, name) {
-  const [is, was] = [now[name], before[name]].map((value) => (value === null ? null : Number(value)));
-  if (is === null || was === null) return "(– before)";
-  if (name === "success_rate") return `(${sign(100 * (is - was))} points)`;
-  if (was === 0) return is === 0 ? "(as before)" : "(none before)";
-  return `(${sign(100 * (is / was - 1))} %)`;
-}
-
-function sign(value) {
-  const text = format.decimal(Math.abs(value), Math.abs(value) < 10 ? 1 : 0);
-  if (text === "0") return "±0";
-  return `${value > 0 ? "▲ +" : "▼ −"}${text}`;
+// Beside the period before; more or less volume is neither good nor bad.
+function difference({ now, before }, { change, good = "" }) {
+  const [is, was] = [now[change], before[change]].map((value) => (value === null ? null : Number(value)));
+  return delta(is, was, { good, points: change === "success_rate", against: !was ? "none before" : is === null ? "none now" : "" });
 }
