@@ -134,6 +134,7 @@ def test_what_is_wrong_comes_with_the_alert_about_it(people: list[User]) -> None
         "version": 1,
         "assignee": None,
         "link": reverse("admin:alerts_alert_change", args=[about_all.pk]),
+        "take": reverse("admin:alerts_alert_step", args=[about_all.pk, "claim"]),
     }
     triage.close(about_all.pk, alice, 1, "EXPECTED", "known")
     assert told()["id"] == of_alice.pk

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection, transaction
 
 from tests.support.admin_pages import store
 from tests.support.settled import settle
@@ -65,7 +66,7 @@ def test_a_period_is_compared_with_a_time_that_it_shares_no_moment_with(
     name: str, compare: str, shift: timedelta, words: str
 ) -> None:
     found = chosen(name, compare)
-    assert (found.shift, found.words) == (shift, words)
+    assert (found.shift, found.words, found.fixed) == (shift, words, name in ("7d", "30d"))
     span = found.period.span(NOW)
     assert span.earlier(found.shift).until <= span.since
 
@@ -220,6 +221,22 @@ def test_the_middle_of_a_day_is_summed_from_the_rollups(people: list[User]) -> N
     store(people[0], "T1", created_at=NOW - timedelta(hours=10))
     Rollup.objects.update(count=5_000)
     assert told("24h")["figures"]["count"]["value"] == 5_000
+
+
+def test_of_what_was_pruned_the_quarters_that_are_cut_count_in_proportion(people: list[User]) -> None:
+    """Rollups outlive the rows. Nothing younger than three days is ever pruned."""
+    week_ago = NOW - 7 * DAY
+    quarter = week_ago.replace(minute=15, second=0)
+    settle(people[0], quarter - 15 * MINUTE, quarter + 15 * MINUTE, 180, 60)
+    # All of them were pruned, as the worker does it: the rollups stay.
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('transactions.keep_rollups', 'on', true)")
+        cursor.execute("DELETE FROM transactions_transaction")
+    # From 12:05:30, rounded up to the minute, to 12:20:30: 9 minutes of a quarter and 5.5 of the next one.
+    shown = told("15m", "last-week")
+    assert shown["figures"]["count"]["before"] == 54 + 33
+    assert shown["series"]["before"] == [6] * 15
+    assert shown["figures"]["pending"]["before"] is None
 
 
 def test_a_sparkline_has_about_thirty_points_and_none_that_is_cut_off(people: list[User]) -> None:

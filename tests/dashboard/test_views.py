@@ -15,6 +15,7 @@ from tests.support.accepting import push, queued, record, take
 from tests.support.admin_pages import GONE, staff, store, superuser
 from tests.support.outages import stores_moving_on, transactions_locked
 from transactions.dashboard.cached import Kept
+from transactions.dashboard.periods import DEFAULT_COMPARISON, DEFAULT_PERIOD, chosen
 from transactions.dashboard.poll_pace import POLL_S, PollPace
 from transactions.dashboard.shared_figures import shared_figures
 from transactions.live.start import FIRST_RECORDS
@@ -114,7 +115,7 @@ def test_the_figures_end_at_the_last_flush_while_the_stores_move_on(
     with stores_moving_on():
         moving = get(client, "figures")
     assert moving["status"]["books"]["last_flush"] == at_rest["status"]["books"]["last_flush"]
-    assert moving["tiles"]["as_of"] == at_rest["tiles"]["as_of"]
+    assert moving["overview"]["as_of"] == at_rest["overview"]["as_of"]
 
 
 def test_a_fresh_page_begins_a_few_records_back_in_the_feed(client: Client, people: list[User]) -> None:
@@ -264,8 +265,8 @@ def test_many_dashboards_cost_what_one_costs(client: Client, people: list[User])
     superuser(client)
     get(client, "figures")
     with database.execute_wrapper(lambda *_: pytest.fail("asked again")):
-        assert shared_figures.tiles()
-        assert shared_figures.throughput()
+        assert shared_figures.wrong()
+        assert shared_figures.chosen(chosen(DEFAULT_PERIOD, DEFAULT_COMPARISON)).overview()
 
 
 def test_a_failure_is_not_kept(people: list[User]) -> None:
@@ -305,6 +306,6 @@ def test_a_figure_that_takes_too_long_is_left_out_and_the_rest_is_told(
     monkeypatch.setattr(bounded_queries, "STATEMENT_MS_MAX", 200)
     with transactions_locked():
         told = get(client, "figures")
-    assert (told["tiles"], told["throughput"], told["sample"]) == (None, None, None)
+    assert (told["overview"], told["wrong"], told["failing"]) == (None, None, None)
     assert told["status"]["books"]["balanced"] is True
-    assert get(client, "figures")["tiles"]["data"]
+    assert get(client, "figures")["overview"]["data"]

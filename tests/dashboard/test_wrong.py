@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection, transaction
 from django.utils.dateparse import parse_datetime
 
 from tests.support.admin_pages import store
@@ -215,3 +216,15 @@ def test_of_too_many_rows_the_newest_are_looked_at_and_as_long_a_time_before(
 def test_nobody_failed_where_nothing_did(people: list[User]) -> None:
     settle(people[0], NOW - 20 * MINUTE, NOW, 20, 0)
     assert failing(TimeSpan(NOW - 20 * MINUTE, NOW), DAY).customers == []
+
+
+def test_of_what_was_pruned_nobody_is_said_to_have_failed_less(people: list[User]) -> None:
+    settle(people[0], NOW - 20 * MINUTE, NOW, 20, 5)
+    settle(people[0], NOW - 7 * DAY - 20 * MINUTE, NOW - 7 * DAY, 20, 10)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('transactions.keep_rollups', 'on', true)")
+        cursor.execute("DELETE FROM transactions_transaction WHERE created_at < %s", [NOW - DAY])
+    (customer,) = failing(TimeSpan(NOW - 20 * MINUTE, NOW), 7 * DAY).customers
+    assert (customer.failed, customer.before) == (5, None)
+    assert failing(TimeSpan(NOW - 8 * DAY, NOW)).partial is True
+    assert failing(TimeSpan(NOW - DAY, NOW)).partial is False

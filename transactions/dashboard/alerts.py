@@ -15,14 +15,13 @@ from ..rules.kinds.clock import FailureRate
 from ..rules.models import Version
 from ..stores import bounded_queries
 from .cached import Kept
-from .figures import THROUGHPUT_MINUTES
 from .periods import PERIODS
 
 # The gravest that are shown, and for how many seconds the answer is kept at least.
 GRAVEST = 5
 KEPT_S = 2.0
-# Those that are marked on the chart of minutes: of so long, the newest so many.
-MARKED_FOR = timedelta(minutes=THROUGHPUT_MINUTES)
+# Those that a frame tells were opened lately: within so long, the newest so many; of a period as many.
+LATELY = timedelta(minutes=30)
 MARKED_MAX = 200
 # Seconds until a page asks again, for what no frame of the websocket has told it: with what a browser adds,
 # and for how long the answer is kept, less than a minute.
@@ -74,7 +73,7 @@ def _ask() -> dict[str, Any]:
         "by_severity": counts["by_severity"],
         "complete": counts["complete"],
         "opened_lately": list(
-            Alert.objects.filter(opened_at__gt=timezone.now() - MARKED_FOR)
+            Alert.objects.filter(opened_at__gt=timezone.now() - LATELY)
             .order_by("-opened_at")
             .values_list("opened_at", flat=True)[:MARKED_MAX]
         ),
@@ -128,7 +127,13 @@ def _about_failures(wrong: dict[str, Any]) -> dict[str, Any] | None:
     if alert is None:
         return None
     assignee = alert.assignee and alert.assignee.get_username()
-    return {"id": alert.pk, "version": alert.version, "assignee": assignee, "link": _link(alert)}
+    return {
+        "id": alert.pk,
+        "version": alert.version,
+        "assignee": assignee,
+        "link": _link(alert),
+        "take": reverse("admin:alerts_alert_step", args=[alert.pk, "claim"]),
+    }
 
 
 def _link(alert: Alert) -> str:

@@ -3,13 +3,15 @@
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from ..models import Status
 from ..stores.bounded_queries import query
 from ..tables import TRANSACTIONS, USER_KEY, USERS
 from .periods import ChosenPeriod, TimeSpan
+from .sums import KEPT, of_spans
 
 # Rows of a span that are looked at, and as many of the one that it is compared with.
 ROWS_MAX = 50_000
-SHOWN = 8
+SHOWN = 5
 
 # Purpose: the moment of the row at which a span that has too many is cut off; by the index
 # transaction_by_time.
@@ -27,12 +29,13 @@ SELECT_FAILING = f"""
                  ORDER BY created_at DESC LIMIT %(rows)s) AS latest
          WHERE status = 'FAILED' GROUP BY user_id ORDER BY count DESC, user_id LIMIT %(most)s),
     earlier AS MATERIALIZED (
-        SELECT user_id, count(*) AS count
+        SELECT user_id, count(*) AS count, sum(count(*)) OVER () AS of_all
           FROM (SELECT user_id, status FROM {TRANSACTIONS}
                  WHERE created_at >= %(since_before)s AND created_at < %(until_before)s
                  ORDER BY created_at DESC LIMIT %(rows)s) AS latest
          WHERE status = 'FAILED' GROUP BY user_id)
-    SELECT failed.user_id, person.username, failed.count, failed.of_all, coalesce(earlier.count, 0)
+    SELECT failed.user_id, person.username, failed.count, failed.of_all, coalesce(earlier.count, 0),
+           (SELECT coalesce(max(of_all), 0) FROM earlier)
       FROM failed LEFT JOIN earlier USING (user_id)
       LEFT JOIN {USERS} AS person ON person.{USER_KEY} = failed.user_id
      ORDER BY failed.count DESC, failed.user_id
@@ -40,16 +43,19 @@ SELECT_FAILING = f"""
 
 
 class Customer(NamedTuple):
-    """Somebody whose transactions failed: how many in the span, and how many in the one before."""
+    """Somebody whose transactions failed: how many in the span, and how many in the one before.
+
+    None where rows of that time were pruned.
+    """
 
     user: int
     name: str | None
     failed: int
-    before: int
+    before: int | None
 
 
 class Failing(NamedTuple):
-    """Whose failed most, of the `failed` since `since`; `partial` where that is not the whole span."""
+    """Whose failed most, of the `failed` since `since`; `partial` where that is not all of the span."""
 
     since: datetime
     partial: bool
@@ -72,8 +78,16 @@ def failing(span: TimeSpan, shift: timedelta | None = None, most: int = SHOWN) -
         "rows": ROWS_MAX, "most": most,
     }  # fmt: skip
     rows = query(SELECT_FAILING, asked)
-    customers = [Customer(user, name, count, earlier) for user, name, count, _, earlier in rows]
-    return Failing(since, since > span.since, int(rows[0][3]) if rows else 0, customers)
+    # Of rows that may have been pruned the rollups tell whether all are there.
+    there, there_before = of_spans([TimeSpan(since, span.until), before])
+    sure = span.until - KEPT
+    kept = before.since >= sure or not rows or rows[0][5] >= there_before[Status.FAILED].rows
+    customers = [
+        Customer(user, name, count, earlier if kept else None) for user, name, count, _, earlier, _ in rows
+    ]
+    failed = int(rows[0][3]) if rows else 0
+    partial = since > span.since or (since < sure and failed < there[Status.FAILED].rows)
+    return Failing(since, partial, failed, customers)
 
 
 def _start(span: TimeSpan) -> datetime:
@@ -86,4 +100,9 @@ def failing_beside_before(choice: ChosenPeriod, until: datetime) -> dict[str, An
     """Whose transactions failed most in the period, for the page. Raises django.db.Error."""
     span = choice.period.span(until)
     found = failing(span, choice.shift)
-    return {**found._asdict(), "customers": [each._asdict() for each in found.customers]}
+    return {
+        **found._asdict(),
+        # As text, to the microsecond: those of the list are those that were counted.
+        "since": found.since.isoformat(),
+        "customers": [each._asdict() for each in found.customers],
+    }

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from ..models import Status
-from .periods import MINUTE, ChosenPeriod, TimeSpan, floor
-from .sums import Sums, added, of_minutes, of_spans, oldest_pending, pending_then
+from .periods import MINUTE, QUARTER, ChosenPeriod, TimeSpan, ceiling, floor
+from .sums import Sums, added, of_minutes, of_old_minutes, of_spans, oldest_pending, pending_then
 from .usual import usual
 
 # The newest minutes, counted anew every few seconds. The hour, 1.8 million rows at 500 a second, is counted
@@ -39,7 +39,7 @@ class Counted(NamedTuple):
 
     hour: Minutes
     before: Minutes
-    pending_before: int
+    pending_before: int | None
 
 
 class Stretches(NamedTuple):
@@ -68,14 +68,16 @@ def recounted(until: datetime, hour: Minutes) -> Minutes:
     return Minutes(end, held | of_minutes(TimeSpan(since, end)))
 
 
-def count_before(choice: ChosenPeriod, until: datetime) -> tuple[Minutes, int]:
+def count_before(choice: ChosenPeriod, until: datetime) -> tuple[Minutes, int | None]:
     """The minutes with which those of a period are compared, and how many were pending when they ended.
 
-    Every row is read. Raises django.db.Error.
+    Every row is read; of those that were pruned nobody knows whether they were pending (None).
+    Raises django.db.Error.
     """
     span = choice.period.span(until).earlier(choice.shift)
-    end = floor(span.until, MINUTE) + AHEAD_MINUTES * MINUTE
-    return Minutes(end, of_minutes(TimeSpan(span.since, end))), pending_then(span)
+    end = ceiling(floor(span.until, MINUTE) + AHEAD_MINUTES * MINUTE, QUARTER)
+    held, complete = of_old_minutes(TimeSpan(floor(span.since, QUARTER), end))
+    return Minutes(end, held), pending_then(span) if complete else None
 
 
 def overview(choice: ChosenPeriod, until: datetime, counted: Counted | None) -> dict[str, Any]:
@@ -86,9 +88,11 @@ def overview(choice: ChosenPeriod, until: datetime, counted: Counted | None) -> 
     pending_before = counted.pending_before if counted else None
     return {
         "period": choice.name,
-        **span._asdict(),
+        "since": span.since,
+        # As text, to the microsecond: what is asked for up to then is what was counted.
+        "until": span.until.isoformat(),
         "words": f"in the last {choice.period.words}",
-        "compared": {**span.earlier(choice.shift)._asdict(), "words": choice.words},
+        "compared": {"words": choice.words, "fixed": choice.fixed},
         "figures": _figures(held, pending_before, choice.period.per_point, _whole(choice, spans)),
         "oldest_pending": oldest_pending(span) if held.now[Status.PENDING].rows else None,
         "series": {

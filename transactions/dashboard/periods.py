@@ -62,14 +62,20 @@ COMPARISONS = {
     "last-week": (7 * DAY, "at this time a week ago"),
     "yesterday": (DAY, "at this time yesterday"),
 }
+DEFAULT_PERIOD = "1h"
+DEFAULT_COMPARISON = "last-week"
 
 
 class ChosenPeriod(NamedTuple):
-    """A period by its name, and how much earlier the span is with which it is compared."""
+    """A period by its name, and how much earlier the span is with which it is compared.
+
+    `fixed` where that is the same, whatever is chosen.
+    """
 
     name: str
     shift: timedelta
     words: str
+    fixed: bool = False
 
     @property
     def period(self) -> Period:
@@ -85,7 +91,8 @@ def chosen(name: str, compare: str) -> ChosenPeriod:
     period, (shift, words) = PERIODS[name], COMPARISONS[compare]
     if period.length < shift:
         return ChosenPeriod(name, shift, words)
-    return ChosenPeriod(name, period.length, f"in the {period.words} before")
+    fixed = all(period.length >= each for each, _ in COMPARISONS.values())
+    return ChosenPeriod(name, period.length, f"in the {period.words} before", fixed)
 
 
 class NameField(serializers.ChoiceField):
@@ -99,8 +106,8 @@ class NameField(serializers.ChoiceField):
 class PeriodParameters(Parameters[ChosenPeriod]):
     """`period` and `compare`, neither of them needed."""
 
-    period = NameField(list(PERIODS), default="1h")
-    compare = NameField(list(COMPARISONS), default="last-week")
+    period = NameField(list(PERIODS), default=DEFAULT_PERIOD)
+    compare = NameField(list(COMPARISONS), default=DEFAULT_COMPARISON)
 
     def choice(self) -> ChosenPeriod:
         """What was asked; only after is_valid()."""

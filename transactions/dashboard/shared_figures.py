@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import Error as DatabaseError
 
-from . import figures, sample
+from . import figures
 from .cached import Kept
 from .failing import failing_beside_before
 from .overview import Counted, Minutes, count_before, count_hour, overview
@@ -19,10 +19,7 @@ log = logging.getLogger(__name__)
 
 # For how many seconds each is kept at least.
 STATUS_S = 1.0
-TILES_S = 4.0
-THROUGHPUT_S = 4.0
 HOUR_S = 60.0
-SAMPLE_S = 10.0
 OVERVIEW_S = 4.0
 WRONG_S = 4.0
 FAILING_S = 10.0
@@ -65,10 +62,6 @@ class SharedFigures:
 
     def __init__(self) -> None:
         self._status = Kept(figures.status, STATUS_S)
-        self._tiles = Kept(self._ask_tiles, TILES_S)
-        self._hour = Kept(self._ask_hour, HOUR_S)
-        self._throughput = Kept(self._ask_throughput, THROUGHPUT_S)
-        self._sample = Kept(self._ask_sample, SAMPLE_S)
         self._minutes = Kept(lambda: count_hour(self._as_of()), HOUR_S)
         self._wrong = Kept(self._ask_wrong, WRONG_S)
         self._chosen: dict[ChosenPeriod, ChosenFigures] = {}
@@ -86,9 +79,6 @@ class SharedFigures:
             "overview": self._if_told("period", chosen.overview),
             "wrong": self._if_told("failure rate", self.wrong),
             "failing": self._if_told("failures by customer", chosen.failing),
-            "tiles": self._if_told("tiles", self.tiles),
-            "throughput": self._if_told("throughput", self.throughput),
-            "sample": self._if_told("sample", self.sample),
         }
 
     def chosen(self, choice: ChosenPeriod) -> ChosenFigures:
@@ -99,21 +89,9 @@ class SharedFigures:
     def wrong(self) -> dict[str, Any]:
         return self._wrong.get()
 
-    def tiles(self) -> dict[str, Any]:
-        return self._tiles.get()
-
-    def throughput(self) -> dict[str, Any]:
-        # First, or what the whole hour costs would count as a cost of its newest minutes.
-        self._hour.get()
-        return self._throughput.get()
-
-    def sample(self) -> dict[str, Any]:
-        return self._sample.get()
-
     def forget(self) -> None:
         """Forgets every kept answer, for a test that begins."""
-        for kept in (self._status, self._tiles, self._hour, self._throughput, self._sample):
-            kept.forget()
+        self._status.forget()
         self._minutes.forget()
         self._wrong.forget()
         self._chosen.clear()
@@ -124,21 +102,6 @@ class SharedFigures:
         except DatabaseError as error:
             log.warning("The dashboard's %s cannot be told (%s)", name, type(error).__name__)
             return None
-
-    def _ask_tiles(self) -> dict[str, Any]:
-        until = self._as_of()
-        return {"as_of": until, "data": figures.tiles(until)}
-
-    def _ask_hour(self) -> figures.CountedMinutes:
-        return figures.count_hour(self._as_of())
-
-    def _ask_throughput(self) -> dict[str, Any]:
-        until = self._as_of()
-        return {"as_of": until, "data": figures.throughput(until, self._hour.get())}
-
-    def _ask_sample(self) -> dict[str, Any]:
-        until = self._as_of()
-        return {"as_of": until, "data": sample.sample(until)}
 
     def _ask_wrong(self) -> dict[str, Any]:
         until = self._as_of()

@@ -1,18 +1,24 @@
 """How many transactions a span of time holds, and how much, by status: cheap over any number of rows.
 
 A rollup has the sums of a quarter of an hour, and a span is summed from those. Of a quarter amid which it
-begins or ends only the shorter part is read row by row, and added or taken off.
+begins or ends only the shorter part is read row by row, and added or taken off. Rows older than KEPT may have
+been pruned, which the rollups outlive: of such a quarter both parts are read, and where rows are missing its
+sums are divided in proportion to time.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import NamedTuple
 
 from ..models import Status
 from ..stores.bounded_queries import query
 from ..tables import ROLLUPS, TRANSACTIONS
-from .periods import QUARTER, TimeSpan, floor
+from .periods import MINUTE, QUARTER, TimeSpan, floor
+
+# Nothing younger is ever pruned.
+KEPT = timedelta(days=3)
 
 # Purpose: count and sum by status of whole quarters (from the rollups) and of stretches of rows (by
 # the index transaction_by_time), many at once, so that all of them see the same rows.
@@ -97,8 +103,9 @@ def added(each: Iterable[Sums]) -> Sums:
 
 def of_spans(spans: list[TimeSpan]) -> list[Sums]:
     """What each span holds; all of them see the same rows. Raises django.db.Error."""
-    wanted = [_pieces(*span) for span in spans]
-    pieces = sorted({piece for signed in wanted for _, piece in signed})
+    sure = max(span.until for span in spans) - KEPT
+    wanted = [_parts(span, sure) for span in spans]
+    pieces = sorted({piece for parts in wanted for _, part in parts for piece in part.pieces()})
     by_piece = {piece: Sums() for piece in pieces}
     rows = query(
         SUM_PIECES,
@@ -111,7 +118,7 @@ def of_spans(spans: list[TimeSpan]) -> list[Sums]:
     )
     for number, status, count, total in rows:
         by_piece[pieces[number]][status] = Sum(int(count), int(total))
-    return [_signed((sign, by_piece[piece]) for sign, piece in signed) for signed in wanted]
+    return [_signed((sign, part.sums(by_piece)) for sign, part in parts) for parts in wanted]
 
 
 def of_minutes(span: TimeSpan) -> dict[datetime, Sums]:
@@ -120,6 +127,22 @@ def of_minutes(span: TimeSpan) -> dict[datetime, Sums]:
     for minute, status, count, total in query(SUM_MINUTES, span._asdict()):
         found[minute][status] = Sum(count, int(total))
     return found
+
+
+def of_old_minutes(span: TimeSpan) -> tuple[dict[datetime, Sums], bool]:
+    """The same of a span in whole quarters that may have been pruned, and whether it has not been.
+
+    Of a quarter of which rows are missing each minute is a fifteenth.
+    """
+    found, complete = of_minutes(span), True
+    starts = [span.since + n * QUARTER for n in range((span.until - span.since) // QUARTER)]
+    quarters = of_spans([TimeSpan(start, start + QUARTER) for start in starts])
+    for start, quarter in zip(starts, quarters, strict=True):
+        minutes = [start + n * MINUTE for n in range(QUARTER // MINUTE)]
+        if added(found[minute] for minute in minutes if minute in found).rows < quarter.rows:
+            complete = False
+            found.update((minute, _share(quarter, MINUTE)) for minute in minutes)
+    return found, complete
 
 
 def oldest_pending(span: TimeSpan) -> datetime | None:
@@ -143,18 +166,62 @@ def _signed(signed: Iterable[tuple[int, Sums]]) -> Sums:
     return found
 
 
-def _pieces(since: datetime, until: datetime) -> list[tuple[int, _Piece]]:
-    """The pieces that add up to a span, each with 1, or -1 where it is taken off."""
-    if until - since < QUARTER:
-        return [(1, _Piece(False, since, until))]
-    whole = (1, _Piece(True, floor(since, QUARTER), floor(until, QUARTER)))
-    return [whole, *_beginning(until, 1), *_beginning(since, -1)]
+class _Whole(NamedTuple):
+    """A piece that is summed as it is."""
+
+    piece: _Piece
+
+    def pieces(self) -> list[_Piece]:
+        return [self.piece]
+
+    def sums(self, by_piece: dict[_Piece, Sums]) -> Sums:
+        return by_piece[self.piece]
 
 
-def _beginning(moment: datetime, sign: int) -> list[tuple[int, _Piece]]:
+class _Beginning(NamedTuple):
+    """The part before `moment` of an old quarter that begins at `start`, of which rows may be missing."""
+
+    start: datetime
+    moment: datetime
+
+    def pieces(self) -> list[_Piece]:
+        end = self.start + QUARTER
+        rows = [_Piece(False, self.start, self.moment), _Piece(False, self.moment, end)]
+        return [*rows, _Piece(True, self.start, end)]
+
+    def sums(self, by_piece: dict[_Piece, Sums]) -> Sums:
+        before, after, whole = (by_piece[piece] for piece in self.pieces())
+        if before.rows + after.rows >= whole.rows:
+            return before
+        return _share(whole, self.moment - self.start)
+
+
+def _share(quarter: Sums, length: timedelta) -> Sums:
+    """As much of a quarter's sums as so long a part of it has in proportion."""
+    share = Fraction(length // timedelta.resolution, QUARTER // timedelta.resolution)
+    return Sums(
+        {status: Sum(round(each.rows * share), round(each.total * share)) for status, each in quarter.items()}
+    )
+
+
+def _parts(span: TimeSpan, sure: datetime) -> list[tuple[int, _Whole | _Beginning]]:
+    """The parts that add up to a span, each with 1, or -1 where it is taken off.
+
+    Rows before `sure` may be gone.
+    """
+    since, until = span
+    if since >= sure and until - since < QUARTER:
+        return [(1, _Whole(_Piece(False, since, until)))]
+    whole = (1, _Whole(_Piece(True, floor(since, QUARTER), floor(until, QUARTER))))
+    return [whole, *_beginning(until, 1, sure), *_beginning(since, -1, sure)]
+
+
+def _beginning(moment: datetime, sign: int, sure: datetime) -> list[tuple[int, _Whole | _Beginning]]:
     """The part of its quarter before `moment`: by itself, or the whole quarter less what comes after."""
     start = floor(moment, QUARTER)
-    if moment - start <= QUARTER / 2:
-        return [(sign, _Piece(False, start, moment))]
     end = start + QUARTER
-    return [(sign, _Piece(True, start, end)), (-sign, _Piece(False, moment, end))]
+    if start < sure and moment > start:
+        return [(sign, _Beginning(start, moment))]
+    if moment - start <= QUARTER / 2:
+        return [(sign, _Whole(_Piece(False, start, moment)))]
+    return [(sign, _Whole(_Piece(True, start, end))), (-sign, _Whole(_Piece(False, moment, end)))]

@@ -23,8 +23,7 @@ from ..timezones import zone_names
 from . import alarms
 from .alerts import shared_alerts
 from .averages import RangeParameters, beside_days_before
-from .figures import TILES
-from .periods import PeriodParameters
+from .periods import COMPARISONS, DEFAULT_COMPARISON, DEFAULT_PERIOD, PERIODS, PeriodParameters
 from .shared_figures import shared_figures
 from .story import StoryParameters, story
 
@@ -52,7 +51,13 @@ def with_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, A
     }
     if Right.VIEW_ALERTS in rights:
         urls |= {"alerts": reverse("dashboard-alerts"), "queue": reverse("admin:alerts_alert_changelist")}
-    shown = {"urls": urls, "tiles": list(TILES), "zones": sorted(zone_names())}
+    shown = {
+        "urls": urls,
+        "periods": [(name, f"{name.rstrip('mhd')} {name[-1]}", name == DEFAULT_PERIOD) for name in PERIODS],
+        "comparisons": [(name, name.replace("-", " "), name == DEFAULT_COMPARISON) for name in COMPARISONS],
+        "may_take": Right.CHANGE_ALERTS in rights,
+        "zones": sorted(zone_names()),
+    }
     return {**context, "title": "Overview", "dashboard": shown}
 
 
