@@ -65,6 +65,10 @@ MAX_BATCH_RECORDS = whole("MAX_BATCH_RECORDS", 10_000, least=1)
 # Bytes of one request body; 10,000 records of 400 bytes fit.
 DATA_UPLOAD_MAX_MEMORY_SIZE = whole("DATA_UPLOAD_MAX_MEMORY_SIZE", 5 * 1024 * 1024, least=1024)
 
+# Finds transactions by any part of their id, by an index that costs the flush at each insert; off, by the
+# beginning. Once it is changed, `manage.py search_index` makes the index or takes it away.
+SEARCH_PARTS = switch("SEARCH_PARTS", True)
+
 # No form of ours has files, so none is kept on the disk for one.
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 
@@ -251,6 +255,8 @@ APPEND_SLASH = False
 TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        # Before the theme's, of which it replaces one.
+        "DIRS": [BASE_DIR / "transactions" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

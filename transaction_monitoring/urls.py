@@ -13,11 +13,14 @@ from .serving import errors
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/dashboard/", include("transactions.dashboard.urls")),
+    path("admin/find/", include("transactions.admin_site.urls")),
     # Before the admin's own: these two hash what they are sent.
     path("admin/login/", bounded(admin.site.login)),
     path(
         "admin/password_change/", bounded(admin.site.admin_view(admin.site.password_change, cacheable=True))
     ),
+    # Django's way to a row's page outside the admin: there is none, and it fails for a key that is no UUID.
+    re_path("^admin/r/", errors.nothing_here),
     path("admin/", admin.site.urls),
     path("api/", include("transactions.urls")),
     re_path(r"^livez/?$", health.live, name="livez"),

@@ -30,7 +30,7 @@ def look(silent_s: float = 0.0) -> None:
 def seen(silent_s: float = 0.0) -> dict[str, str]:
     """What is wrong, in a sentence each, by the key of its alarm. Raises django.db.Error."""
     found = {f"books:{epoch.pk}": f"The books: {epoch.alarm}" for epoch in books_alarms.open_alarms()[:10]}
-    found |= alarms.of_endpoints()
+    found |= alarms.of_endpoints() | alarms.of_mail()
     if problems := figures.problems():
         found["rules"] = f"The rules: {'; '.join(problems)}."
     age_s = history.age_s()

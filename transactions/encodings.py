@@ -17,6 +17,8 @@ _NO_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2}).{0,2}", re.DOTALL)
 # Not seen, in whatever script: separators and controls of format by their category, and fillers,
 # selectors of variants and the empty cell of Braille, which have those of letters, marks and symbols.
 _UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
+# Nor these by a reader of ours: no font has them, or nothing stands before them that they would mark.
+_UNSEEN_HERE = _UNSEEN_CATEGORIES | {"Cn", "Co", "Cs", "Mn"}
 _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
@@ -61,10 +63,23 @@ def one_line_end(text: str) -> str:
 
 
 def shows_something(text: str) -> bool:
-    """Whether there is a character in `text` that a reader would see."""
+    """Whether there is a character in `text` that a reader would see: of a name, or what somebody says."""
+    return _has_one_beyond(_UNSEEN_HERE, text)
+
+
+def may_show_something(text: str) -> bool:
+    """The same of another system's id, which may have signs of that system's own, or a mark alone."""
+    return _has_one_beyond(_UNSEEN_CATEGORIES, text)
+
+
+def shows_nothing(text: str) -> bool:
+    """Whether a `text` that may be left out is there, and a reader would yet see nothing of it."""
+    return bool(text.strip()) and not shows_something(text)
+
+
+def _has_one_beyond(unseen: frozenset[str], text: str) -> bool:
     return any(
-        unicodedata.category(character) not in _UNSEEN_CATEGORIES and not _UNSEEN.match(character)
-        for character in text
+        unicodedata.category(character) not in unseen and not _UNSEEN.match(character) for character in text
     )
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from rest_framework import serializers
 
 from . import names
-from .encodings import shows_something
+from .encodings import may_show_something
 from .models import AMOUNT_MAX, TRANSACTION_ID_CHARACTERS_MAX, Status
 from .queue.records import Record
 
@@ -152,7 +152,7 @@ def _visible(value: str) -> None:
         raise serializers.ValidationError("Control characters are not allowed.")
     if value != value.strip():
         raise serializers.ValidationError("White space at either end is not allowed.")
-    if not shows_something(value):
+    if not may_show_something(value):
         raise serializers.ValidationError("Nothing of this is visible.")
 
 

@@ -240,6 +240,7 @@ def test_a_token_may_end_by_itself() -> None:
         (("",), "1 to 100"),
         (("x" * 101,), "1 to 100"),
         (("a\nb",), "printable"),
+        (("\u3164",), "one of them visible"),
         (("!",), "--user"),
     ],
 )

@@ -137,7 +137,7 @@ def test_hostile_values_are_shown_as_text_everywhere(root: Client, people: list[
     epoch = Epoch.objects.create(alarm=HOSTILE)
     batch = FlushBatch.objects.create(name=HOSTILE, epoch=epoch, length=1, rejected=1)
     paths = [url(model) for model in MODELS] + [change(row), change(refused), change(epoch), change(batch)]
-    paths += [url("transaction", f"?user={people[0].pk}"), reverse("admin:auth_user_changelist")]
+    paths += [url("transaction", f"?user={people[0].pk}"), reverse("admin:transactions_customer_changelist")]
     paths += [url("transaction", "?q=%3Cscript%3Ealert"), url("rejectedrecord", "?q=%3Cscript%3Ealert")]
     for path in paths:
         shown = page(root, path)
@@ -183,7 +183,7 @@ def test_a_user_leads_to_their_transactions(root: Client, people: list[User]) ->
     bob = reverse("admin:auth_user_change", args=[people[1].pk])
     link = url("transaction", f"?user={people[1].pk}")
     assert link in page(root, bob)
-    assert link in page(root, reverse("admin:auth_user_changelist"))
+    assert link in page(root, reverse("admin:transactions_customer_changelist"))
     assert listed(root, f"?user={people[1].pk}") == ["B1"]
     assert page(root, reverse("admin:auth_user_add"))
 

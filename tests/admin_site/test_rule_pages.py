@@ -97,7 +97,7 @@ def test_the_list_tells_what_each_rule_says_and_found(
     said = text_of(author[0], at("rule_changelist"))
     assert "Large High Active An amountThe amount is at least 1,000. 2 2 1 " in said
     assert (
-        "Many High Draft Many transactionsA user makes at least 3 transactions within 10 minutes. 0 0 0"
+        "Many High Draft Many transactionsA customer makes at least 3 transactions within 10 minutes. 0 0 0"
         in said
     )
     assert "never fired" in said
@@ -397,5 +397,5 @@ def test_lists_of_users_are_called_so_wherever_they_stand(author: tuple[Client, 
     UserList.objects.create(name="Watched")
     for path in (at("userlist_changelist"), at("userlist_change", UserList.objects.get().pk)):
         said = text_of(author[0], path)
-        assert "Lists of users" in said
+        assert "Lists of customers" in said
         assert "user list" not in said.lower()

@@ -57,9 +57,12 @@ def paths() -> Iterator[str]:
                 yield f"{name}{row.pk}/delete/"
                 yield f"{name}{row.pk}/history/"
     yield f"auth/user/{User.objects.earliest('pk').pk}/password/"
+    yield "transactions/customer/add/"
+    yield "transactions/transaction/story/?transaction_id=R1"
+    yield "transactions/apitoken/new/"
     yield "transactions/rejectedrecord/?resolution=all"
-    yield "transactions/transaction/?q=T1&status__exact=SUCCESS"
-    yield "transactions/transaction/?q=nothing+of+that+name"
+    yield "transactions/transaction/?user=alice&status=SUCCESS"
+    yield "transactions/transaction/?q=nothing-of-that-name"
     yield "password_change/"
 
 

@@ -106,7 +106,9 @@ def test_a_burst_is_claimed_by_one_explained_closed_and_snoozed_and_the_next_rai
     of_ann.goto(f"{server}{QUEUE}?tab=mine")
     of_ann.keyboard.press("j")
     of_ann.keyboard.press("Enter")
-    expect(of_ann.get_by_text("At least 3 transactions of a user fail within 10 minutes.")).to_be_visible()
+    expect(
+        of_ann.get_by_text("At least 3 transactions of a customer fail within 10 minutes.")
+    ).to_be_visible()
     made = of_ann.get_by_role("region", name="Transactions that made it").locator("tbody tr")
     expect(made).to_have_count(4)
     expect(made.first).to_contain_text("burst3")

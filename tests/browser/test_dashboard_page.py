@@ -167,7 +167,7 @@ def test_a_filter_misses_nothing_of_what_is_more_than_can_be_shown(dashboard: Da
 
 
 NONSENSE = {
-    "?user=abc": "A user is a number",
+    "?user=abc": "A customer is a number",
     "?min=-5": "An amount is a whole number",
     f"?max={2**63}": "An amount is a whole number from 0 to 9,223,372,036,854,775,807",
     "?min=9&max=1": "The amounts end before they begin",
@@ -202,6 +202,24 @@ def test_a_row_opens_a_drawer_with_the_whole_story(dashboard: Dashboard) -> None
     expect(drawer.locator("#drawer-title")).to_have_text("EARLIER")
     dashboard.page.keyboard.press("Escape")
     expect(drawer).to_be_hidden()
+
+
+def test_what_the_drawer_shows_can_be_sent_to_a_colleague(dashboard: Dashboard) -> None:
+    dashboard.post("a&b #1", user=dashboard.people[0].pk)
+    flush()
+    page = dashboard.page
+    page.locator("#rows tbody button").first.click()
+    expect(page.locator("#drawer-facts")).to_contain_text("alice")
+    sent = page.url
+    page.locator("#drawer-close").click()
+    expect(page).not_to_have_url(re.compile("#"))
+    page.goto("about:blank")
+    page.goto(sent)
+    expect(page.locator("#drawer-title")).to_have_text("a&b #1")
+    page.locator("#drawer-page").click()
+    expect(page.locator("#payload")).to_contain_text('"transaction_id": "a&b #1"')
+    page.get_by_role("link", name="alice").first.click()
+    expect(page.locator("#totals-title")).to_have_text(f"Customer {dashboard.people[0].pk}")
 
 
 def test_the_drawer_tells_of_one_that_waits(dashboard: Dashboard) -> None:

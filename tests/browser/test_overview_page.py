@@ -74,6 +74,9 @@ def test_it_says_what_is_wrong_since_when_with_whom_and_opens_exactly_those(
     link = wrong.get_by_role("link", name="Open 69 failed")
     assert listed_by(link) == 69
     assert serious(page) == []
+    link.click()
+    expect(page.locator("#content")).to_contain_text("69 transactions · 69,000 in all")
+    page.go_back()
     wrong.get_by_role("button", name=f"Take alert {alert.pk}").click()
     expect(page).to_have_url(f"{dashboard.server}/admin/alerts/alert/{alert.pk}/change/")
     assert Alert.objects.get().assignee == root
@@ -169,6 +172,7 @@ def test_a_bar_opens_exactly_its_transactions(dashboard: Dashboard) -> None:
     assert asked["status"] == ["FAILED"]
     assert parse_datetime(asked["from"][0]) == minute
     assert parse_datetime(asked["to"][0]) == minute + MINUTE
+    expect(page.locator("#content")).to_contain_text("4 transactions · 4,000 in all")
 
 
 def test_who_fails_leads_to_what_failed(dashboard: Dashboard) -> None:

@@ -41,7 +41,9 @@ def test_one_writes_a_rule_another_approves_it_and_hits_appear(
     )
     page.get_by_label("the number").fill("3")
     page.get_by_label("the window").select_option("10 minutes")
-    expect(page.locator("#read-back")).to_have_text("A user makes at least 3 transactions within 10 minutes.")
+    expect(page.locator("#read-back")).to_have_text(
+        "A customer makes at least 3 transactions within 10 minutes."
+    )
     expect(page.locator("#read-back strong")).to_have_text(["3", "10 minutes"])
     expect(page.locator("[data-error=count]")).to_be_empty()
     page.get_by_label("Name", exact=True).fill("Three in a row")

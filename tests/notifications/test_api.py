@@ -99,14 +99,18 @@ def test_a_webhook_is_made_and_shows_its_secret_once(call: Call) -> None:
             {"url": URL, "types": ["alert.opend"]},
             {
                 "types": [
-                    "The types are a list of alert.opened, alert.updated, alert.closed, rule.activated, "
-                    "system.alarm, system.recovered; none means all."
+                    "The types are a list of alert.opened, alert.updated, alert.assigned, alert.closed, "
+                    "rule.activated, system.alarm, system.recovered; none means all."
                 ]
             },
         ),
         (
             {"url": URL, "description": "a\nb"},
             {"description": ["A description is one line of at most 200 characters."]},
+        ),
+        (
+            {"url": URL, "description": "\u2800"},
+            {"description": ["A description has a character that is visible, or is empty."]},
         ),
     ],
 )

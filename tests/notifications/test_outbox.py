@@ -182,6 +182,51 @@ def test_places_are_in_the_order_of_commits_not_of_keys() -> None:
     assert (numbers(), numbers(1)) == ([2, 1], [1])
 
 
+def in_order() -> list[tuple[str, str, int | None]]:
+    """Place by place: type, severity, and the user of an alert."""
+    placed = Message.objects.exclude(position=None).order_by("position")
+    assert [each.position for each in placed] == list(range(1, len(placed) + 1))
+    return [(each.type, each.severity, each.data.get("user")) for each in placed]
+
+
+def test_of_those_that_get_places_at_once_the_gravest_come_first() -> None:
+    hits(1, 2, severity="LOW")
+    hits(3, severity="HIGH")
+    hits(4, severity="CRITICAL")
+    write(1)
+    hits(5, 6, severity="CRITICAL")
+    outbox.write(MessageType.RULE_ACTIVATED, {})
+    hits(7, severity="MEDIUM")
+    assert numbering.number() == 9
+    assert in_order() == [
+        ("alert.opened", "CRITICAL", 4),
+        ("system.alarm", "", None),
+        ("alert.opened", "CRITICAL", 5),
+        ("alert.opened", "CRITICAL", 6),
+        ("alert.opened", "HIGH", 3),
+        ("alert.opened", "MEDIUM", 7),
+        ("alert.opened", "LOW", 1),
+        ("alert.opened", "LOW", 2),
+        ("rule.activated", "", None),
+    ]
+    # What comes later has later places, however grave it is.
+    hits(8, severity="CRITICAL")
+    numbering.number()
+    assert in_order()[-1] == ("alert.opened", "CRITICAL", 8)
+
+
+def test_what_is_told_of_one_alert_stays_in_its_order(people: list[User]) -> None:
+    hits(6, severity="CRITICAL")
+    hits(7, severity="LOW")
+    # The version in force says CRITICAL by now: the alert stays what it was opened as.
+    hits(7, severity="CRITICAL")
+    alert = Alert.objects.get(user=7)
+    triage.close(alert.pk, people[0], alert.version, "EXPECTED", "known")
+    numbering.number()
+    told = [(type, user) for type, _, user in in_order()]
+    assert told == [("alert.opened", 6), ("alert.opened", 7), ("alert.closed", 7)]
+
+
 def test_many_who_give_places_at_once_leave_no_gap_and_give_none_twice() -> None:
     def work(start: int) -> None:
         for number in range(start, start + 20):

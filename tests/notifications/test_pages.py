@@ -4,6 +4,8 @@ import re
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
+from django.db import IntegrityError
 from django.test import Client
 from django.urls import reverse
 
@@ -160,3 +162,40 @@ def test_who_is_told_by_mail_is_added_and_removed(root: Client, settings: Any) -
     assert Recipient.objects.get().least == "HIGH"
     posted(root, path("recipient_delete", Recipient.objects.get().pk), post="yes")
     assert not Recipient.objects.exists()
+
+
+@pytest.mark.parametrize("other", ["ANN@example.org", "ann@Example.ORG", "ann@example.org"])
+def test_addresses_that_differ_in_case_alone_are_one_recipient(root: Client, other: str) -> None:
+    posted(root, path("recipient_add"), address="ann@example.org", least="HIGH", system="on")
+    said = posted(root, path("recipient_add"), address=other, least="LOW")
+    assert "There is a recipient with this address already, in whatever case it is written." in said
+    assert Recipient.objects.count() == 1
+    posted(root, path("recipient_add"), address="bob@example.org", least="HIGH")
+    bob = Recipient.objects.get(address="bob@example.org").pk
+    said = posted(root, path("recipient_change", bob), address=other, least="LOW")
+    assert "There is a recipient with this address already" in said
+    # One may be written otherwise, where it is the recipient's own.
+    posted(root, path("recipient_change", bob), address="Bob@Example.org", least="LOW")
+    assert Recipient.objects.get(pk=bob).address == "Bob@Example.org"
+
+
+def test_postgres_has_an_address_once_in_any_case() -> None:
+    Recipient.objects.create(address="ann@example.org")
+    with pytest.raises(IntegrityError, match="recipient_address_once"):
+        Recipient.objects.create(address="Ann@example.org")
+
+
+def test_the_log_of_the_admin_site_has_no_addresses_of_mail(root: Client) -> None:
+    posted(root, path("recipient_add"), address="ann@example.org", least="HIGH", system="on")
+    key = Recipient.objects.get().pk
+    posted(root, path("recipient_change", key), address="bob@example.org", least="LOW")
+    assert "bob@example.org" in shown(root, path("recipient_delete", key))
+    posted(root, path("recipient_delete", key), post="yes")
+    posted(root, path("recipient_add"), address="cid@example.org", least="HIGH")
+    chosen = {"action": "delete_selected", "_selected_action": str(Recipient.objects.get().pk), "post": "yes"}
+    posted(root, path("recipient_changelist"), **chosen)
+    assert not Recipient.objects.exists()
+    kept = list(LogEntry.objects.values_list("object_repr", "change_message"))
+    assert [name for name, _ in kept].count(f"recipient {key}") == 3
+    assert len(kept) == 5
+    assert not any("@" in text for entry in kept for text in entry)

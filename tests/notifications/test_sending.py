@@ -131,6 +131,9 @@ def test_plain_http_is_refused_where_no_private_network_is_named(settings: Any) 
         "ff02::1", "::ffff:127.0.0.1", "::ffff:169.254.169.254", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe",
         "2002:7f00:1::", "fec0::1", "192.0.0.8", "192.88.99.1", "3fff::1", "::7f00:1", "64:ff9b:1::1",
         "100::1", "2001::1", "2001:db8::1", "4000::1", "192.0.0.9",
+        # Where clouds tell their machines about themselves: Azure, Alibaba, Oracle, AWS.
+        "168.63.129.16", "::ffff:168.63.129.16", "64:ff9b::a83f:8110", "100.100.100.200", "192.0.0.192",
+        "fd00:ec2::254",
     ],
 )  # fmt: skip
 def test_addresses_that_are_not_public_are_refused_in_any_form(address: str, settings: Any) -> None:

@@ -211,6 +211,10 @@ def test_worker_is_healthy_as_long_as_flushes_end_and_beat_as_long_as_it_turns(
     worker.start()
 
     assert worker.becomes_healthy()
+    # One that turns writes its schedule at any moment.
+    assert beat.process is not None
+    stop(beat.process)
+    assert beat.healthy()
     long_ago = time.time() - 3600
     for file in tmp_path.glob("celerybeat-schedule*"):
         os.utime(file, (long_ago, long_ago))

@@ -42,6 +42,18 @@ BAD: list[tuple[str, Any, str, str]] = [
         "parameters.windows",
         "there is no such gap; did you mean “window”?",
     ),
+    (
+        "amount",
+        {"amount": 5, "filter": {"in_list": "VIP", "not_in_list": "VIP"}},
+        "parameters.filter.not_in_list",
+        "nobody stands on a list and not on it: name another list, or none",
+    ),
+    (
+        "listed",
+        {"list_name": "VIP", "filter": {"not_in_list": "VIP"}},
+        "parameters.filter.not_in_list",
+        "nobody stands on a list and not on it: name another list, or none",
+    ),
     ("amount", {}, "parameters.amount", "the amount is missing"),
     ("magic", {}, "kind", "the kind must be one of amount, below_limit,"),
     ("amount", [], "parameters", "the parameters must be an object"),
@@ -107,6 +119,47 @@ def test_a_list_that_is_not_there_is_told(ann: Caller) -> None:
         "where": "list 1",
         "reason": "there is no “users”; known are description, name",
     }
+
+
+NOTHING = [
+    "\ue000",
+    "\u0378",
+    "\u0301\u0302",
+    "\u200e",
+    "\u200f",
+    "\u061c",
+    "\u2060\u2064",
+    "\ufeff",
+    "\u115f\u1160",
+    "\u3164",
+    "\uffa0",
+    "\u2800 \u2800",
+]
+
+
+@pytest.mark.parametrize("nothing", NOTHING)
+def test_names_and_descriptions_that_show_nothing_are_refused(ann: Caller, nothing: str) -> None:
+    whole = {"name": "A", "kind": "amount", "parameters": {"amount": 5}}
+    (named,) = ann.post("", {**whole, "name": nothing}, 400)["name"]
+    assert named in (
+        "the name must have a character that is visible",
+        "the name must be a printable text of 1 to 100 characters",
+    )
+    blank = ["the description must have a character that is visible, or be empty"]
+    assert ann.post("", {**whole, "description": nothing}, 400) == {"description": blank}
+    assert ann.post("lists/", {"name": nothing}, 400) == {"name": [named]}
+    assert ann.post("lists/", {"name": "A", "description": nothing}, 400) == {"description": blank}
+    (problem,) = ann.post("import/", {"rules": [{**whole, "description": nothing}]}, 400)["problems"]
+    assert problem["reason"] == blank[0]
+    assert not Rule.objects.exists()
+    assert not UserList.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["é", "e\u0301", "عمر", "हिंदी", "👩", "中", "1\ufe0f\u20e3", "a\u2800", "ㅎ"]
+)
+def test_names_of_any_script_are_taken(ann: Caller, name: str) -> None:
+    ann.post("", {"name": name, "kind": "amount", "parameters": {"amount": 5}}, 201)
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,10 @@ def test_pages_of_entries_show_each_once(ann: Caller, watched: int) -> None:
         ),
         ({"users": [1] * 1_001}, {"users": ["Ensure this field has no more than 1000 elements."]}),
         ({"users": [1] * 100_000}, {"detail": "The JSON has at most 65,536 bytes."}),
+        (
+            {"users": [1], "comment": "\u3164"},
+            {"comment": ["the comment must have a character that is visible, or be empty"]},
+        ),
         ({"users": [1], "until": None}, {"until": ["Unknown field. Known are: users, comment, expires_at."]}),
     ],
 )

@@ -6,9 +6,10 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from transactions.encodings import shows_nothing
 from transactions.rules import texts
 from transactions.rules.kinds.gaps import (
     NAME_MAX,
@@ -135,6 +136,7 @@ def said_by(check: Any, text: str) -> bool:
 @example("Large\n")
 @example("x" * (NAME_MAX + 1))
 def test_names_are_the_same_to_both(name: str) -> None:
+    assume(not shows_nothing(name))
     assert schema_takes(NAME, name) == said_by(texts.checked_name, name)
 
 
@@ -143,4 +145,9 @@ def test_names_are_the_same_to_both(name: str) -> None:
 @example("\0")
 @example("x" * (DESCRIPTION_MAX + 1))
 def test_descriptions_are_the_same_to_both(description: str) -> None:
+    assume(not shows_nothing(description))
     assert schema_takes(DESCRIPTION, description) == said_by(texts.checked_description, description)
+
+
+def test_whether_anything_of_a_name_is_visible_the_reader_alone_can_tell() -> None:
+    assert (schema_takes(NAME, "\u3164"), said_by(texts.checked_name, "\u3164")) == (True, False)

@@ -15,6 +15,7 @@ from tests.support.rules import pay_debt, rule_in_force
 from transactions.alerts.models import Alert
 from transactions.rules import backtest_runs, documents, lifecycle
 from transactions.rules.kinds import gaps
+from transactions.rules.kinds.registry import UnreadableKind, read, read_kept
 from transactions.rules.models import ClockCursor, Debt, Hit, Rule, Version
 from transactions.rules.versions import _form
 from transactions.storing import retention
@@ -129,3 +130,11 @@ def test_an_alert_of_it_says_so_where_its_sentence_would_stand(
     told = api.get(f"/api/alerts/{Alert.objects.get().pk}/").json()
     assert told["sentence"].startswith("This cannot be read: filter.zone")
     assert told["explanation"] is None
+
+
+def test_what_names_one_list_twice_and_was_written_before_that_was_refused_can_be_read() -> None:
+    filtered = {"in_list": "VIP", "not_in_list": "VIP"}
+    kept = read_kept("amount", {"amount": 5, "filter": filtered})
+    assert not isinstance(kept, UnreadableKind)
+    with pytest.raises(gaps.Unfit):
+        read("amount", {"amount": 5, "filter": filtered})

@@ -16,6 +16,7 @@ from django.views.decorators.debug import sensitive_variables
 from ..audit.actions import Action
 from ..audit.entries import note
 from ..audit.models import Entry
+from ..encodings import shows_something
 from ..models import ApiToken
 from . import token_copies
 from .rights import NONE, Right, Rights, grant, rights_of
@@ -51,8 +52,8 @@ def create(
     where it lacks one of `rights` there is no token, since it would have it for good and in a browser too.
     """
     token = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
-    if not name.strip() or len(name) > 100 or not name.isprintable():
-        raise TokenError("A token's name has 1 to 100 printable characters.")
+    if not shows_something(name) or len(name) > 100 or not name.isprintable():
+        raise TokenError("A token's name has 1 to 100 printable characters, one of them visible.")
     with transaction.atomic():
         if username is None:
             user = _machine_account(name)

@@ -69,7 +69,7 @@ def _seconds(batch: FlushBatch) -> float | None:
 class EpochAdmin(BoundedAdmin[Epoch]):
     list_display = (
         "opened_at", "closed_at", "accepted_seen", "stored", "settled", "duplicates", "rejected",
-        "flushed_at", "alarm", "alarm_acknowledged_at",
+        "removed", "pruned", "flushed_at", "alarm", "alarm_acknowledged_at",
     )  # fmt: skip
     fields = ("id", *list_display)
     ordering = ("-opened_at", "-id")

@@ -14,7 +14,7 @@ import threading
 import time
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -41,10 +41,10 @@ _BLANK = frozenset('"\u115f\u1160\u2800\u3164\uffa0')
 class Export:
     """The lines of an export, in portions; holds one of the places until it is closed, or gives way."""
 
-    def __init__(self, rows: QuerySet[Any], columns: Sequence[str]) -> None:
+    def __init__(self, rows: QuerySet[Any], columns: Sequence[str], zone: tzinfo) -> None:
         self.began = time.monotonic()
         self.gave_way = False
-        self._portions = _lines(rows, columns)
+        self._portions = _lines(rows, columns, zone)
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -79,12 +79,12 @@ def _has_place(export: Export) -> bool:
         return True
 
 
-def download(rows: QuerySet[Any], columns: Sequence[str], name: str) -> HttpResponseBase:
+def download(rows: QuerySet[Any], columns: Sequence[str], name: str, zone: tzinfo = UTC) -> HttpResponseBase:
     """An answer that streams the `columns` of `rows`, in their order, which ends in a unique field.
 
-    503 where as many exports as may are being read.
+    Moments are in `zone`, with its offset. 503 where as many exports as may are being read.
     """
-    export = Export(rows, columns)
+    export = Export(rows, columns, zone)
     if not _has_place(export):
         headers = {"Retry-After": str(RETRY_AFTER_S)}
         return HttpResponse(BUSY, status=503, content_type="text/plain; charset=utf-8", headers=headers)
@@ -96,17 +96,20 @@ def download(rows: QuerySet[Any], columns: Sequence[str], name: str) -> HttpResp
 
 def file_of(rows: Iterable[Iterable[object]], name: str) -> HttpResponse:
     """A CSV file of rows that are at hand, the first of them the names of its columns."""
-    response = HttpResponse(_text(rows), content_type="text/csv; charset=utf-8")
+    response = HttpResponse(_text(rows, UTC), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{slugify(name)}.csv"'
     return response
 
 
-def cell(value: object) -> str:
+def cell(value: object, zone: tzinfo = UTC) -> str:
     """A value as CSV has it: moments in ISO 8601, and texts that no spreadsheet runs."""
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
+        try:
+            return value.astimezone(zone).isoformat()
+        except OverflowError:  # on the first or the last day of the calendar
+            return value.astimezone(UTC).isoformat()
     return _text_alone(value) if isinstance(value, str) else str(value)
 
 
@@ -130,12 +133,12 @@ def _calculates(part: str) -> bool:
     return False
 
 
-def _lines(rows: QuerySet[Any], columns: Sequence[str]) -> Iterator[bytes]:
+def _lines(rows: QuerySet[Any], columns: Sequence[str], zone: tzinfo) -> Iterator[bytes]:
     order = [str(name) for name in rows.query.order_by]
-    yield _text([columns])
+    yield _text([columns], zone)
     after: Sequence[Any] | None = None
     while found := _portion(rows, order, columns, after):
-        yield _text(row[: len(columns)] for row in found)
+        yield _text((row[: len(columns)] for row in found), zone)
         after = found[-1][len(columns) :]
 
 
@@ -166,7 +169,7 @@ def _beyond(order: Sequence[str], after: Sequence[Any]) -> Q:
     return begins & beyond
 
 
-def _text(rows: Iterable[Iterable[object]]) -> bytes:
+def _text(rows: Iterable[Iterable[object]], zone: tzinfo) -> bytes:
     out = io.StringIO()
-    csv.writer(out, quoting=csv.QUOTE_ALL).writerows([cell(value) for value in row] for row in rows)
+    csv.writer(out, quoting=csv.QUOTE_ALL).writerows([cell(value, zone) for value in row] for row in rows)
     return out.getvalue().encode()

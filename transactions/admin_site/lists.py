@@ -1,11 +1,11 @@
 """Lists of the admin site that stay fast over any number of rows.
 
-Django's own count every row, take any ordering and any filter from the URL, and find the dates to
-offer by reading them all. These look at no more than ROWS_MAX rows to number their pages, keep to
-the orderings and filters that are meant, and where a statement takes too long give up with a page
-that says so.
+Django's own count every row and take any ordering and any filter from the URL. These look at no more than
+ROWS_MAX rows to number their pages, keep to the orderings and filters that are meant, and where a statement
+takes too long give up with a page that says so.
 """
 
+from datetime import UTC, tzinfo
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -24,7 +24,7 @@ from django.utils.functional import cached_property
 
 from ..audit.actions import Action
 from ..audit.entries import note
-from . import date_hierarchy, exports, giving_up
+from . import exports, giving_up
 
 # Rows that can be paged through, and so the largest OFFSET: 100 pages of 100.
 ROWS_MAX = 10_000
@@ -92,35 +92,10 @@ class BoundedChangeList(ChangeList):
         filters = (values for name, values in request.GET.lists() if name != SEARCH_VAR)
         if any("\0" in value for values in filters for value in values):
             raise IncorrectLookupParameters("PostgreSQL's texts have no NUL.")
-        given = [unit in self._period for unit in date_hierarchy.UNITS]
-        if given != sorted(given, reverse=True):
-            raise IncorrectLookupParameters("A month needs its year, a day its month.")
         try:
             return super().get_filters(request)
         except (ValueError, OverflowError) as error:  # no year comes after 9999
             raise IncorrectLookupParameters(error) from error
-
-    @property
-    def _period(self) -> dict[str, str]:
-        """The chosen year, month and day of the date hierarchy, as far as they are given."""
-        values = {unit: self.params.get(f"{self.date_hierarchy}__{unit}") for unit in date_hierarchy.UNITS}
-        return {unit: value for unit, value in values.items() if value is not None}
-
-    def drill_down(self) -> dict[str, Any]:
-        """What Django's template of a date hierarchy shows: the way back, and the periods with rows."""
-        period = [int(value) for value in self._period.values()]
-        choices = [self._choice(inner) for inner in date_hierarchy.within(period)]
-        return {
-            "back": self._choice(period[:-1]) if period else None,
-            "choices": choices
-            if len(period) < len(date_hierarchy.UNITS)
-            else [{"title": date_hierarchy.title(period)}],
-        }
-
-    def _choice(self, period: date_hierarchy.Period) -> dict[str, str]:
-        name = f"{self.date_hierarchy}__"
-        values = {name + unit: value for unit, value in zip(date_hierarchy.UNITS, period, strict=False)}
-        return {"title": date_hierarchy.title(period), "link": self.get_query_string(values, [name])}
 
 
 def whole_number(text: str | None, most: int) -> int | None:
@@ -211,13 +186,13 @@ class BoundedAdmin(KeyedActions, ModelAdmin[M]):  # type: ignore[misc]  # the sa
         if not self.has_view_permission(request):
             raise PermissionDenied
         try:
-            rows = self.get_changelist_instance(request).get_queryset(request)
+            rows, zone = self.export_rows(request)
         except IncorrectLookupParameters:
             return HttpResponse(
                 "A filter of this list makes no sense.", status=400, content_type="text/plain"
             )
         name = str(self.opts.verbose_name_plural)
-        response = exports.download(rows, self.export_columns, name)
+        response = exports.download(rows, self.export_columns, name, zone)
         if response.status_code == HTTPStatus.OK:
             try:
                 note(Action.EXPORTED, name, query=request.GET.urlencode())
@@ -225,6 +200,10 @@ class BoundedAdmin(KeyedActions, ModelAdmin[M]):  # type: ignore[misc]  # the sa
                 response.close()
                 raise
         return response
+
+    def export_rows(self, request: HttpRequest) -> tuple[QuerySet[M], tzinfo]:
+        """The rows that the list shows, and the zone of their moments. Raises IncorrectLookupParameters."""
+        return self.get_changelist_instance(request).get_queryset(request), UTC
 
     def refuses(self, request: HttpRequest, rows: QuerySet[M]) -> bool:
         """Whether `rows` are too many for one action, which is then told to the operator."""

@@ -25,7 +25,7 @@ def _list(title: str, model: str, permission: str, *tabs: SidebarLink) -> Sideba
     return SidebarLink(title, f"admin:{model}_changelist", permission, tabs)
 
 
-_RULES, _USERS = ("rules_rule", "rules.view_rule"), ("auth_user", "auth.view_user")
+_RULES, _PEOPLE = ("rules_rule", "rules.view_rule"), ("auth_user", "auth.view_user")
 _GROUPS = (
     (
         "",
@@ -33,12 +33,13 @@ _GROUPS = (
             SidebarLink("Overview", "admin:index", "transactions.view_transaction"),
             _list("Alerts", "alerts_alert", "alerts.view_alert"),
             _list("Transactions", "transactions_transaction", "transactions.view_transaction"),
+            _list("Customers", "transactions_customer", "transactions.view_transaction"),
             _list(
                 "Rules",
                 *_RULES,
                 _list("Rules", *_RULES),
                 SidebarLink("How they perform", "admin:rules_rule_performance", "rules.view_rule"),
-                _list("Lists of users", "rules_userlist", "rules.view_rule"),
+                _list("Lists of customers", "rules_userlist", "rules.view_rule"),
             ),
         ),
     ),
@@ -59,8 +60,8 @@ _GROUPS = (
             _list("Mail", "notifications_recipient", "notifications.change_endpoint"),
             _list(
                 "People",
-                *_USERS,
-                _list("Users", *_USERS),
+                *_PEOPLE,
+                _list("People", *_PEOPLE),
                 _list("Groups", "auth_group", "auth.view_group"),
             ),
             SidebarLink("API docs", "docs"),

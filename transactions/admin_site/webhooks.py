@@ -10,13 +10,14 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from .. import names
 from ..access.rights import Right, rights_of
-from ..notifications import endpoints, numbering, signing, wording
+from ..notifications import endpoints, numbering, signing, trying_mail, wording
 from ..notifications.models import (
     FAILING_DAYS_MAX,
     TYPES,
@@ -260,6 +261,19 @@ def send_again(request: HttpRequest, key: int, sent: int) -> HttpResponse:
     return redirect("admin:notifications_endpoint_change", key)
 
 
+@require_POST
+def test_mail(request: HttpRequest, key: int) -> HttpResponse:
+    """A test mail to one recipient; what comes of it stands on the recipient's page."""
+    _demand(request)
+    try:
+        trying_mail.ask(key)
+    except trying_mail.MailOff as error:
+        messages.error(request, str(error))
+    except Recipient.DoesNotExist:
+        raise Http404("There is no such recipient.") from None
+    return redirect("admin:notifications_recipient_change", key)
+
+
 @admin.register(Recipient)
 class RecipientAdmin(BoundedAdmin[Recipient]):
     list_display = ("address", "least", "system")
@@ -268,6 +282,7 @@ class RecipientAdmin(BoundedAdmin[Recipient]):
     search_fields = ("address",)
     fields = ("address", "least", "system")
     change_list_template = "admin/webhooks/recipient_list.html"
+    change_form_outer_before_template = "admin/webhooks/test_mail.html"
 
     def has_view_permission(self, request: HttpRequest, obj: Recipient | None = None) -> bool:
         return _may(request)
@@ -291,3 +306,18 @@ class RecipientAdmin(BoundedAdmin[Recipient]):
             messages.warning(request, "No mail is sent: EMAIL_URL is not set.")
         more = {"title": "Told by mail", "nobody": lambda: not Recipient.objects.exists()}
         return super().changelist_view(request, {**(extra_context or {}), **more})
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(test_mail)
+        return [path("<int:key>/test/", view, name="notifications_recipient_test"), *super().get_urls()]
+
+    def save_model(self, request: HttpRequest, obj: Recipient, form: Any, change: Any) -> None:
+        if "address" in form.changed_data:
+            # What came of a test was about the address before.
+            obj.test_asked_at, obj.test_ended_at, obj.test_failure = None, None, ""
+        super().save_model(request, obj, form, change)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """By their addresses, which is how people know them; the log has their numbers."""
+        _, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        return [f"Recipient of mail: {each.address}" for each in objs], counts, lacking, protected

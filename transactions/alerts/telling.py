@@ -52,6 +52,11 @@ def tell_change(cursor: Any, alert: int, *, closed: bool) -> None:
     _tell(cursor, [(alert, MessageType.ALERT_CLOSED if closed else MessageType.ALERT_UPDATED, "0")])
 
 
+def tell_assignment(cursor: Any, alert: int) -> None:
+    """After somebody was given an alert by somebody else, beside the change."""
+    _tell(cursor, [(alert, MessageType.ALERT_ASSIGNED, "0")])
+
+
 def _tell(cursor: Any, told: list[tuple[int, MessageType, str]]) -> None:
     if told:
         alerts, types, holds = zip(*told, strict=True)

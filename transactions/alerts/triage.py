@@ -246,6 +246,8 @@ def _step(alert: int, by: User, seen: int, step: Step, text: str = "") -> Iterat
             closed = held.state == AlertState.CLOSED != before["state"]
             with connection.cursor() as cursor:
                 telling.tell_change(cursor, held.pk, closed=closed)
+                if step == Step.ASSIGNED:
+                    telling.tell_assignment(cursor, held.pk)
             transaction.on_commit(announcing.changed)
     except IntegrityError as error:
         # The hits of a closed alert have opened another one meanwhile.

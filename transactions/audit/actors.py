@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from ..encodings import shows_something
 from .models import Via
 
 
@@ -61,8 +62,8 @@ def acting(tell: Callable[[], Actor]) -> Iterator[None]:
 
 @contextmanager
 def because(reason: str) -> Iterator[None]:
-    """What is noted within the block was done for this reason."""
-    token = _reason.set(reason)
+    """What is noted within the block was done for this reason; one that shows nothing is none."""
+    token = _reason.set(reason if shows_something(reason) else "")
     try:
         yield
     finally:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from urllib.parse import urlencode
 
 import redis
 from django.db import Error as DatabaseError
@@ -19,13 +20,13 @@ from ..access.rights import Right, rights_of
 from ..live.start import start
 from ..reading.averages import TooManyQuestions
 from ..reading.parameters import Parameters
+from ..reading.story import StoryParameters, story
 from ..timezones import zone_names
 from . import alarms
 from .alerts import shared_alerts
 from .averages import RangeParameters, beside_days_before
 from .periods import COMPARISONS, DEFAULT_COMPARISON, DEFAULT_PERIOD, PERIODS, PeriodParameters
 from .shared_figures import shared_figures
-from .story import StoryParameters, story
 
 log = logging.getLogger(__name__)
 
@@ -137,9 +138,17 @@ def show_alarms(request: HttpRequest) -> HttpResponse:
 
 
 @_figure(StoryParameters)
-def show_story(_: HttpRequest, asked: StoryParameters) -> HttpResponse:
-    """The story of the transaction `transaction_id`."""
-    found = story(asked.validated_data["transaction_id"])
+def show_story(request: HttpRequest, asked: StoryParameters) -> HttpResponse:
+    """The story of the transaction `transaction_id`, and the pages of it, of its customer and its alerts."""
+    rights = rights_of_caller(request)
+    found = story(asked.validated_data["transaction_id"], alerts=Right.VIEW_ALERTS in rights)
     if found is None:
         return JsonResponse({"detail": "No such transaction."}, status=404)
-    return JsonResponse(found)
+    page = reverse("admin:transactions_transaction_story")
+    for hit in found["hits"]:
+        hit["url"] = hit["alert"] and reverse("admin:alerts_alert_change", args=[hit["alert"]])
+    urls = {
+        "page": f"{page}?{urlencode({'transaction_id': found['transaction_id']})}",
+        "customer": found["name"] and reverse("admin:transactions_customer_change", args=[found["user"]]),
+    }
+    return JsonResponse({**found, "urls": urls})

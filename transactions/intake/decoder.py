@@ -13,7 +13,7 @@ from django.conf import settings
 from msgspec import UNSET, UnsetType
 from rest_framework.exceptions import ParseError
 
-from ..encodings import shows_something
+from ..encodings import may_show_something
 from ..models import AMOUNT_MAX, TRANSACTION_ID_CHARACTERS_MAX
 from ..queue.records import Record
 from ..serializers import AHEAD_MAX, MOMENT, USER_MAX, earliest
@@ -124,7 +124,7 @@ def _checked(plain: _Plain) -> Record | None:
     # Printable text has no control characters, and no white space but the space.
     if not id.isprintable() or id[0] == " " or id[-1] == " ":
         return None
-    if not id.isascii() and not shows_something(id):
+    if not id.isascii() and not may_show_something(id):
         return None
     moment: datetime | None = None
     if given is not None and given is not UNSET:

@@ -1,17 +1,23 @@
 """The system's own alarms: opened once, told once; over once, and told once."""
 
 from datetime import timedelta
+from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
+from django.utils import timezone
 
 from . import outbox
-from .models import FAILING_DAYS_MAX, Endpoint, MessageType, SystemAlarm
+from .models import FAILING_DAYS_MAX, Endpoint, MailPlace, MessageType, SystemAlarm
 
 # What comes and goes is one alarm: it is over once nobody has seen it for so long.
 OVER_AFTER = timedelta(seconds=60)
 TEXT_CHARACTERS_MAX = 500
 # How the keys of alarms of endpoints begin; then comes the endpoint's own.
 OF_ENDPOINT = "endpoint:"
+# Mail to somebody fails once it did so often in a row; one that was refused is told of for so long.
+MAIL_FAILURES_MIN, MAIL_REFUSED_FOR = 5, timedelta(hours=1)
+MAIL_LOG = "the log of the worker of notifications has the answers of the mail server"
 # Where those that are not over are shown.
 PAGE = "/admin/#alarms"
 # Two who look at the same time would both tell: "txal" as a number.
@@ -46,6 +52,26 @@ def of_endpoints() -> dict[str, str]:
     """Endpoints that were switched off by what they answered, by the keys of their alarms."""
     off = Endpoint.objects.filter(off__in=[Endpoint.Off.GONE, Endpoint.Off.FAILING]).order_by("pk")[:100]
     return {f"{OF_ENDPOINT}{each.pk}": f"The {_named(each)} was switched off: {_why(each)}." for each in off}
+
+
+def of_mail() -> dict[str, str]:
+    """Mail that does not get through, and mail that was left out, by the keys of their alarms."""
+    if not settings.EMAIL_ENABLED:
+        return {}
+    found = {}
+    if failing := _recipients(failures__gte=MAIL_FAILURES_MIN):
+        found["mail"] = f"Mail to {failing} fails: {MAIL_LOG}."
+    if refused := _recipients(refused_at__gt=timezone.now() - MAIL_REFUSED_FOR):
+        found["mail:refused"] = (
+            f"Mail to {refused} was refused for what it says, and is left out: {MAIL_LOG}."
+        )
+    return found
+
+
+def _recipients(**which: Any) -> str:
+    """How many are told by mail of whose places this holds, without their addresses; "" where none is."""
+    count = MailPlace.objects.filter(**which).values("recipient").distinct().count()
+    return f"{count:,} recipient{'s' if count > 1 else ''}" if count else ""
 
 
 def _named(endpoint: Endpoint) -> str:

@@ -37,7 +37,7 @@ RECIPIENTS = Followed(
     Action.RECIPIENT_DELETED,
     fields=("least", "system"),
     secret=("address",),
-    named=lambda recipient: f"recipient {recipient.pk}",
+    named=str,
 )
 
 

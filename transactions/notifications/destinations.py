@@ -26,8 +26,11 @@ LOOK_UPS_MAX = 32
 NAT64 = ip_network("64:ff9b::/96")
 
 # Networks of the special registries of IANA that Python, or one version of it, takes for global: protocols'
-# own, relays that are no more, documentation.
-NOT_PUBLIC = tuple(map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "3fff::/20")))
+# own, relays that are no more, documentation. And the one address of a cloud's metadata, Azure's, that is in
+# none of them.
+NOT_PUBLIC = tuple(
+    map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "3fff::/20", "168.63.129.16/32"))
+)
 # Whatever else IPv6 has is for a site, a link, a group or nobody.
 GIVEN_OUT = IPv6Network("2000::/3")
 

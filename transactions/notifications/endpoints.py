@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from ..audit.actions import Action
 from ..audit.entries import note
+from ..encodings import shows_nothing
 from . import destinations, outbox, removing, signing
 from .models import (
     TYPES,
@@ -57,6 +58,8 @@ def checked_text(text: Any) -> str:
     """A description. Raises ValueError with a sentence."""
     if not isinstance(text, str) or not (text.isprintable() and len(text) <= DESCRIPTION_CHARACTERS_MAX):
         raise ValueError(f"A description is one line of at most {DESCRIPTION_CHARACTERS_MAX} characters.")
+    if shows_nothing(text):
+        raise ValueError("A description has a character that is visible, or is empty.")
     return text.strip()
 
 

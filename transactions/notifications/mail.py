@@ -1,27 +1,30 @@
-"""Mail: what is critical, and the system's own alarms, at once; all other new alerts as a digest.
+"""Mail: what is critical, what one is given, and alarms of the system at once; other new alerts as a digest.
 
 A mail names the rule and says how grave it is, with a link: no amounts, and nothing of a transaction. Each
 recipient has a place in the order of messages for either kind, which moves on once a mail is sent, and over
 what they are not mailed of: so a mail server that is away, or refuses somebody, loses nothing, doubles
 nothing and holds up nobody else, and nothing is looked through twice. What is older than a day by then is
-left out.
+left out, and so is a mail that the server refuses for what it says: no later attempt would have it taken,
+and what follows would wait for it.
 """
 
 import logging
 import threading
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
+from itertools import groupby
+from smtplib import SMTPDataError, SMTPRecipientsRefused, SMTPResponseException
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.mail import EmailMessage, get_connection
 from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from . import advice, latest, wording
+from . import advice, latest, numbering, trying_mail, wording
 from .models import MailPlace, Message, MessageType, Numbering, Recipient
 
 log = logging.getLogger(__name__)
@@ -33,16 +36,17 @@ LEASE = timedelta(minutes=5)
 TOLD_FOR = timedelta(days=1)
 # Seconds between two attempts at most, where mail to a recipient fails again and again.
 WAIT_S_MAX = 300.0
+# So often in a row a mail is refused for what it says before it is left out: for half a minute.
+REFUSALS_MAX = 5
 AT_ONCE_MAX, DIGEST_MAX, LISTED_MAX = 20, 5_000, 50
-GRAVITY = ("LOW", "MEDIUM", "HIGH", "CRITICAL")
+GRAVITY = numbering.GRAVITY
 
 _SYSTEM = Q(type__in=[MessageType.SYSTEM_ALARM, MessageType.SYSTEM_RECOVERED])
 _CRITICAL = Q(type=MessageType.ALERT_OPENED, severity="CRITICAL")
+_GIVEN = Q(type=MessageType.ALERT_ASSIGNED)
 _OTHERS = Q(type=MessageType.ALERT_OPENED) & ~Q(severity="CRITICAL")
 AT_ONCE, DIGEST = MailPlace.Mailing.AT_ONCE.value, MailPlace.Mailing.DIGEST.value
-WHICH = {AT_ONCE: _SYSTEM | _CRITICAL, DIGEST: _OTHERS}
-# A mail that cannot be sent, or not to this address.
-FAILURES = (OSError, SMTPException, ValueError)
+WHICH = {AT_ONCE: _SYSTEM | _CRITICAL | _GIVEN, DIGEST: _OTHERS}
 # One at a time in a process: a mail server may hang, and nothing else waits for it.
 _sending = threading.Lock()
 
@@ -62,11 +66,12 @@ def send() -> None:
     Raises the first OSError, SMTPException or ValueError of those that failed, or django.db.Error: then
     the rest is due still.
     """
+    trying_mail.send_asked()
     failed: Exception | None = None
     for place in [*_due(AT_ONCE), *_due(DIGEST)]:
         try:
             _take(place)
-        except FAILURES as error:
+        except trying_mail.FAILURES as error:
             log.error("Mail to recipient %s failed, and is tried again: %s", place.recipient_id, _told(error))
             failed = failed or error
     if failed is not None:
@@ -81,7 +86,7 @@ def wait_s(failures: int) -> float:
 def _run() -> None:
     try:
         send()
-    except FAILURES:
+    except trying_mail.FAILURES:
         pass  # told already, recipient by recipient
     except DatabaseError as error:
         log.error("Mail was not sent, and is tried again: %s", str(error).partition("\n")[0])
@@ -143,7 +148,7 @@ def _last() -> int:
 
 
 def _send_in_order(lease: "_Lease", place: MailPlace, mails: list[tuple[EmailMessage | None, int]]) -> None:
-    failures = place.failures
+    failures, refusals = place.failures, place.refusals
     try:
         with get_connection() as server:
             for mail, last in mails:
@@ -152,12 +157,34 @@ def _send_in_order(lease: "_Lease", place: MailPlace, mails: list[tuple[EmailMes
                     continue
                 if not lease.renewed():
                     return  # another has it by now
-                server.send_messages([mail])
-                lease.move(last, sent=True)
-                failures = 0
-    except FAILURES:
-        lease.note_failure(failures + 1)
+                try:
+                    server.send_messages([mail])
+                except SMTPDataError as error:
+                    refusals += _is_refusal(error)
+                    if not _is_refusal(error) or refusals < REFUSALS_MAX:
+                        raise
+                    _leave_out(lease, place, last, error)
+                else:
+                    lease.move(last, sent=True)
+                failures = refusals = 0
+    except trying_mail.FAILURES:
+        lease.note_failure(failures + 1, refusals)
         raise
+
+
+def _is_refusal(error: SMTPDataError) -> bool:
+    """Whether the server will never take a mail that says this: it has read it, and answers with 5xx."""
+    return error.smtp_code >= 500
+
+
+def _leave_out(lease: "_Lease", place: MailPlace, last: int, error: SMTPDataError) -> None:
+    log.error(
+        "Mail to recipient %s was refused %s times, and is left out: %s",
+        place.recipient_id,
+        REFUSALS_MAX,
+        _told(error),
+    )
+    lease.leave_out(last)
 
 
 class _Lease:
@@ -179,12 +206,18 @@ class _Lease:
         """The place is behind what was sent, or what the recipient does not want."""
         moved: dict[str, Any] = {"position": last}
         if sent:
-            moved |= {"sent_at": timezone.now(), "failures": 0}
+            moved |= {"sent_at": timezone.now(), "failures": 0, "refusals": 0}
         self._mine().filter(position__lt=last).update(**moved)
 
-    def note_failure(self, failures: int) -> None:
+    def leave_out(self, last: int) -> None:
+        """The place is behind what was refused, and when that was is noted."""
+        self._mine().filter(position__lt=last).update(
+            position=last, refused_at=timezone.now(), failures=0, refusals=0
+        )
+
+    def note_failure(self, failures: int, refusals: int) -> None:
         due_at = timezone.now() + timedelta(seconds=wait_s(failures))
-        self._mine().update(failures=failures, due_at=due_at)
+        self._mine().update(failures=failures, refusals=refusals, due_at=due_at)
 
     def end(self) -> None:
         self._mine().update(leased_until=None)
@@ -203,11 +236,20 @@ def _mails(place: MailPlace) -> Iterator[tuple[EmailMessage | None, int]]:
     messages = list(_since(place.name, place.position)[:most])
     wanted = [message for message in messages if _wants(recipient, message)]
     if place.name == AT_ONCE:
-        for message in wanted:
-            yield _mail(recipient, *_one(message)), _position(message)
+        for about in _together(wanted):
+            told = _one(about[0]) if len(about) == 1 else _list(about, "alerts assigned to you")
+            yield _mail(recipient, *told), _position(about[-1])
     elif news := latest.still_news(wanted):
-        yield _mail(recipient, *_digest(news)), _position(messages[-1])
+        told = _list(news, "new alerts" if len(news) > 1 else "new alert")
+        yield _mail(recipient, *told), _position(messages[-1])
     yield None, _position(messages[-1]) if len(messages) == most else last
+
+
+def _together(wanted: list[Message]) -> Iterator[list[Message]]:
+    """What is told in one mail: somebody may be given many alerts at once, all else is one by one."""
+    for type, run in groupby(wanted, lambda message: message.type):
+        alike = list(run)
+        yield from [alike] if type == MessageType.ALERT_ASSIGNED else ([each] for each in alike)
 
 
 def _since(name: str, position: int) -> QuerySet[Message]:
@@ -231,6 +273,8 @@ def _told(error: Exception) -> str:
 
 
 def _wants(recipient: Recipient, message: Message) -> bool:
+    if message.type == MessageType.ALERT_ASSIGNED:
+        return _is_account(recipient, message.data["assignee"])
     if message.type != MessageType.ALERT_OPENED:
         return recipient.system
     if recipient.least == Recipient.Least.NONE or message.severity not in GRAVITY:
@@ -238,10 +282,16 @@ def _wants(recipient: Recipient, message: Message) -> bool:
     return GRAVITY.index(message.severity) >= GRAVITY.index(recipient.least)
 
 
+def _is_account(recipient: Recipient, username: str) -> bool:
+    """Whether the recipient's address is that of an account, by its name when it was given something."""
+    accounts = get_user_model()._default_manager.filter(username=username, is_active=True)
+    return accounts.filter(email__iexact=recipient.address).exists()
+
+
 def _one(message: Message) -> tuple[str, str]:
     """Subject and text of a mail about one message."""
     told, subject = message.data, wording.title(message)
-    if message.type == MessageType.ALERT_OPENED:
+    if message.type in (MessageType.ALERT_OPENED, MessageType.ALERT_ASSIGNED):
         due = f"It is due at {wording.moment(told['due_at'])}."
         to_do = advice.of(told["rule"]["id"])
         return subject, "\n\n".join(filter(None, [f"{_line(message)}\n{due}", to_do, f"{told['link']}\n"]))
@@ -252,12 +302,13 @@ def _one(message: Message) -> tuple[str, str]:
     return subject, f"{told['text']}\n{since}\n\n{told['link']}\n"
 
 
-def _digest(messages: Sequence[Message]) -> tuple[str, str]:
+def _list(messages: Sequence[Message], what: str) -> tuple[str, str]:
+    """Subject and text of a mail about several, or of a digest of one."""
     gravest_first = sorted(messages, key=lambda each: -GRAVITY.index(each.severity))
     lines = [f"{_line(each)}\n{each.data['link']}\n" for each in gravest_first[:LISTED_MAX]]
     if len(messages) > LISTED_MAX:
         lines.append(f"… and {len(messages) - LISTED_MAX:,} more.\n")
-    return f"{len(messages):,} new alert{'s' if len(messages) > 1 else ''}", "\n".join(lines)
+    return f"{len(messages):,} {what}", "\n".join(lines)
 
 
 def _line(message: Message) -> str:

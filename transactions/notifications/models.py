@@ -4,8 +4,9 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.functions import RandomUUID
+from django.core.exceptions import ValidationError
 from django.db import models, transaction
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 
 USER = settings.AUTH_USER_MODEL
 URL_CHARACTERS_MAX = 500
@@ -16,6 +17,7 @@ FAILING_DAYS_MAX = 5
 class MessageType(models.TextChoices):
     ALERT_OPENED = "alert.opened", "Alert opened"
     ALERT_UPDATED = "alert.updated", "Alert updated"
+    ALERT_ASSIGNED = "alert.assigned", "Alert assigned"
     ALERT_CLOSED = "alert.closed", "Alert closed"
     RULE_ACTIVATED = "rule.activated", "Rule activated"
     SYSTEM_ALARM = "system.alarm", "System alarm"
@@ -249,6 +251,9 @@ class SystemAlarm(models.Model):
         return self.text
 
 
+ADDRESS_TAKEN = "There is a recipient with this address already, in whatever case it is written."
+
+
 class Recipient(models.Model):
     """Somebody who is told by e-mail: of alerts from a severity on, and of the system's own alarms."""
 
@@ -259,9 +264,13 @@ class Recipient(models.Model):
         CRITICAL = "CRITICAL", "Critical alone"
         NONE = "NONE", "No alerts"
 
-    address = models.EmailField(unique=True)
+    address = models.EmailField()
     least = models.CharField("alerts", max_length=10, choices=Least, default=Least.LOW)
     system = models.BooleanField("alarms of the system", default=True)
+    # A test mail: when it was asked for, when the worker had tried it, and what it failed by; "" for nothing.
+    test_asked_at = models.DateTimeField(null=True, editable=False)
+    test_ended_at = models.DateTimeField(null=True, editable=False)
+    test_failure = models.CharField(max_length=300, blank=True, default="", db_default="", editable=False)
 
     class Meta:
         verbose_name, verbose_name_plural = "recipient of mail", "recipients of mail"
@@ -269,11 +278,14 @@ class Recipient(models.Model):
             models.CheckConstraint(
                 condition=models.Q(least__in=["LOW", "MEDIUM", "HIGH", "CRITICAL", "NONE"]),
                 name="recipient_least_known",
-            )
+            ),
+            # Or somebody would be mailed twice.
+            models.UniqueConstraint(Lower("address"), name="recipient_address_once"),
         ]
 
     def __str__(self) -> str:
-        return self.address
+        # Not the address, which Django's log of the admin site would keep for good.
+        return f"recipient {self.pk}"
 
     def save(self, *args: Any, **more: Any) -> None:
         """Who is new is told of what comes from now on."""
@@ -284,6 +296,11 @@ class Recipient(models.Model):
                 last = Numbering.objects.filter(pk=1).values_list("last", flat=True).first() or 0
                 for name in MailPlace.Mailing.values:
                     MailPlace.objects.create(recipient=self, name=name, position=last)
+
+    def clean(self) -> None:
+        others = Recipient.objects.exclude(pk=self.pk).alias(lowered=Lower("address"))
+        if others.filter(lowered=Lower(models.Value(self.address))).exists():
+            raise ValidationError({"address": ADDRESS_TAKEN})
 
 
 class MailPlace(models.Model):
@@ -300,6 +317,9 @@ class MailPlace(models.Model):
     # Not before this it is tried again; how often it has failed in a row.
     due_at = models.DateTimeField(db_default=Now())
     failures = models.IntegerField(default=0, db_default=0)
+    # How often in a row the next mail was refused for what it says; when one was left out for that.
+    refusals = models.IntegerField(default=0, db_default=0)
+    refused_at = models.DateTimeField(null=True)
     # A worker is sending until then; whose lease it is, is told by its very end.
     leased_until = models.DateTimeField(null=True)
 

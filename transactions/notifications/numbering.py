@@ -3,7 +3,8 @@
 The key of a row will not do: keys are in the order in which transactions began to write, and one that
 commits late would appear behind a reader who has passed by. So places are given afterwards, to rows that
 are committed, by one at a time (who holds the row of `Numbering`): places have no gaps, and whoever has
-read up to one finds everything later above it.
+read up to one finds everything later above it. Of those that are given places at once the gravest come
+first: a burst of others does not stand before them.
 """
 
 from typing import Any
@@ -12,7 +13,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from . import removing
-from .models import Attempt, Delivery, DeliveryState, Endpoint, Message, Numbering
+from .models import Attempt, Delivery, DeliveryState, Endpoint, Message, MessageType, Numbering
 
 MESSAGE, NUMBERING = Message._meta.db_table, Numbering._meta.db_table
 ENDPOINT, DELIVERY = Endpoint._meta.db_table, Delivery._meta.db_table
@@ -30,12 +31,18 @@ HOLD = f"""
     INSERT INTO {NUMBERING} (id) VALUES (1) ON CONFLICT DO NOTHING;
     SELECT last FROM {NUMBERING} WHERE id = 1 FOR UPDATE
 """
-# Purpose: the next places, and for each endpoint that is on what it asked for. An update that a flush is just
-# adding to is left until that is committed.
+# From the least on. What the system tells of itself is as grave as the last.
+GRAVITY = ("LOW", "MEDIUM", "HIGH", "CRITICAL")
+OF_THE_SYSTEM = f"type IN ('{MessageType.SYSTEM_ALARM}', '{MessageType.SYSTEM_RECOVERED}')"
+# Purpose: the next places, the gravest first, and for each endpoint that is on what it asked for. An alert's
+# severity stays, and so does the order of what is told of it. An update that a flush is just adding to is
+# left until that is committed.
 GIVE = f"""
     WITH waiting AS (
-        SELECT id, row_number() OVER (ORDER BY id) AS place FROM (
-            SELECT id FROM {MESSAGE}
+        SELECT id, row_number() OVER (ORDER BY grave DESC, id) AS place FROM (
+            SELECT id, CASE WHEN {OF_THE_SYSTEM} THEN {len(GRAVITY)}
+                            ELSE coalesce(array_position(%(gravity)s::varchar[], severity), 0) END AS grave
+              FROM {MESSAGE}
              WHERE position IS NULL AND NOT is_private AND not_before <= now() ORDER BY id
              LIMIT (SELECT greatest(1, least({AT_ONCE}, %(rows)s / greatest(1, count(*))))
                       FROM {ENDPOINT} WHERE off = '')
@@ -89,7 +96,7 @@ def number() -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(HOLD)
         (last,) = cursor.fetchone()
-        cursor.execute(GIVE, {"last": last, "rows": ROWS_AT_ONCE})
+        cursor.execute(GIVE, {"last": last, "rows": ROWS_AT_ONCE, "gravity": list(GRAVITY)})
         return int(cursor.fetchone()[0])
 
 

@@ -14,6 +14,9 @@ def title(message: Message) -> str:
             return f"{_gravity(message)} alert: {told['rule']['name']}"
         case MessageType.ALERT_UPDATED:
             return f"{_gravity(message)} alert, more of it: {told['rule']['name']}"
+        case MessageType.ALERT_ASSIGNED:
+            to = told["assignee"] or "nobody"
+            return f"{_gravity(message)} alert assigned to {to}: {told['rule']['name']}"
         case MessageType.ALERT_CLOSED:
             return f"{_gravity(message)} alert closed: {told['rule']['name']}"
         case MessageType.RULE_ACTIVATED:
@@ -31,7 +34,7 @@ def facts(message: Message) -> list[str]:
     """What else there is to say of it, a line each."""
     told = message.data
     match message.type:
-        case MessageType.ALERT_OPENED:
+        case MessageType.ALERT_OPENED | MessageType.ALERT_ASSIGNED:
             return [f"{whom(told)}, {hits(told)}, due {moment(told['due_at'])}"]
         case MessageType.ALERT_UPDATED:
             with_whom = f"with {told['assignee']}" if told["assignee"] else "with nobody yet"

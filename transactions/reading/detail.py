@@ -91,8 +91,26 @@ def refusal(transaction_id: str) -> RefusedAtFlush | None:
     Raises django.db.Error.
     """
     record = RejectedRecord.objects.filter(transaction_id=transaction_id).order_by("-id").first()
-    found = LINE.fullmatch(bytes(record.raw)) if record else None
-    if record is None or found is None:
+    return None if record is None else _refused(record)
+
+
+def open_refusals(most: int) -> list[dict[str, Any]]:
+    """The transactions in the newest rejected records that nobody has resolved, as the API shows them.
+
+    Raises django.db.Error.
+    """
+    records = RejectedRecord.objects.filter(resolution="").order_by("-id")[:most]
+    return [found.shown for record in records if (found := _refused(record)) is not None]
+
+
+def waiting_as_dict(transaction_id: str, state: State) -> dict[str, Any]:
+    """A transaction that waits as the API shows it."""
+    return _shown(None, transaction_id, state)
+
+
+def _refused(record: RejectedRecord) -> RefusedAtFlush | None:
+    found = LINE.fullmatch(bytes(record.raw))
+    if found is None:
         return None
     try:
         state = state_of_line(bytes(record.raw))

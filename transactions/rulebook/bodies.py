@@ -13,7 +13,7 @@ from ..alerts.models import Severity
 from ..intake.parsers import BoundedParser, decode
 from ..rules.documents import DOCUMENT_BYTES_MAX
 from ..rules.models import APPROVED, VersionState
-from ..rules.texts import checked_description, checked_name, checked_severity
+from ..rules.texts import checked_comment, checked_description, checked_name, checked_severity
 from ..rules.user_lists import COMMENT_MAX
 from ..serializers import MomentField, Posted, UserField, WholeField
 
@@ -193,3 +193,9 @@ class NewEntries(Posted):
         max_length=COMMENT_MAX, allow_blank=True, trim_whitespace=False, default=""
     )
     expires_at = InstantField(required=False, allow_null=True, default=None, input_formats=["iso-8601"])
+
+    def validate_comment(self, given: str) -> str:
+        try:
+            return checked_comment(given)
+        except ValueError as error:
+            raise serializers.ValidationError(str(error)) from None

@@ -18,8 +18,8 @@ DESCRIPTION = {"type": "string", "maxLength": DESCRIPTION_MAX, "pattern": r"^[^\
 def schema() -> dict[str, Any]:
     """JSON Schema, draft 2020-12: it takes what `documents.parse` takes, by each gap itself.
 
-    It does not say whether gaps fit each other, how many decimals a factor has, or what zones and lists
-    there are, and to JSON Schema 5.0 is a whole number.
+    It does not say whether gaps fit each other, how many decimals a factor has, what zones and lists there
+    are, or whether a text shows anything, and to JSON Schema 5.0 is a whole number.
     """
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -3,14 +3,15 @@
 from typing import Any
 
 from ..alerts.models import Severity
-from ..encodings import is_text, one_line_end
+from ..encodings import is_text, one_line_end, shows_nothing, shows_something
 from .kinds.gaps import NAME_MAX
 from .models import Rule
 from .schema import DESCRIPTION_MAX
+from .user_lists import COMMENT_MAX
 
 
 def checked_severity(given: Any) -> str:
-    """A severity from JSON. Raises ValueError, which says what would be one; so do the next two."""
+    """A severity from JSON. Raises ValueError, which says what would be one; so do the others."""
     if not isinstance(given, str) or given not in Severity.values:
         raise ValueError(f"the severity must be one of {', '.join(Severity.values)}")
     return given
@@ -21,6 +22,8 @@ def checked_name(given: Any) -> str:
     name = given.strip() if isinstance(given, str) and given.isprintable() else ""
     if not name or len(given) > NAME_MAX:
         raise ValueError(f"the name must be a printable text of 1 to {NAME_MAX} characters")
+    if not shows_something(name):
+        raise ValueError("the name must have a character that is visible")
     return name
 
 
@@ -29,6 +32,17 @@ def checked_description(given: Any) -> str:
     given = one_line_end(given) if isinstance(given, str) else given
     if not isinstance(given, str) or len(given) > DESCRIPTION_MAX or not is_text(given):
         raise ValueError(f"the description must be a text of at most {DESCRIPTION_MAX} characters")
+    if shows_nothing(given):
+        raise ValueError("the description must have a character that is visible, or be empty")
+    return given
+
+
+def checked_comment(given: str) -> str:
+    """What is said of users who are put on a list; "" for nothing."""
+    if len(given) > COMMENT_MAX or not is_text(given):
+        raise ValueError(f"the comment must be a text of at most {COMMENT_MAX} characters")
+    if shows_nothing(given):
+        raise ValueError("the comment must have a character that is visible, or be empty")
     return given
 
 

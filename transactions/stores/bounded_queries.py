@@ -18,20 +18,21 @@ LIMIT_TIME = "SELECT set_config('statement_timeout', %s, true)"
 
 
 @contextmanager
-def bounded() -> Iterator[CursorWrapper]:
-    """A transaction each of whose statements is given up after STATEMENT_MS_MAX, and a cursor in it.
+def bounded(most_ms: int | None = None) -> Iterator[CursorWrapper]:
+    """A transaction each of whose statements is given up after `most_ms`, and a cursor in it.
 
-    Such a statement raises OperationalError, with psycopg2's QueryCanceled as its cause.
+    By default that is STATEMENT_MS_MAX. Such a statement raises OperationalError, with psycopg2's
+    QueryCanceled as its cause.
     """
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(LIMIT_TIME, [str(STATEMENT_MS_MAX)])
+        cursor.execute(LIMIT_TIME, [str(STATEMENT_MS_MAX if most_ms is None else most_ms)])
         yield cursor
 
 
-def in_time(ask: Callable[[], Told]) -> Told | None:
+def in_time(ask: Callable[[], Told], most_ms: int | None = None) -> Told | None:
     """What `ask` finds by statements that are bounded so; None where one was given up."""
     try:
-        with bounded():
+        with bounded(most_ms):
             return ask()
     except OperationalError as error:
         if not isinstance(error.__cause__, QueryCanceled):

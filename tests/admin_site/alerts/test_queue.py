@@ -109,7 +109,7 @@ def test_the_list_is_narrowed_by_what_people_and_rules_are_called(
     for name in (people[1].username, str(people[1].pk)):
         assert listed(ann[0], f"?user={name}") == [second.pk, third.pk]
     assert "Rule: There is no rule of this name." in text_of(ann[0], f"{QUEUE}?rule=Small")
-    assert "User: There is no user of this name." in text_of(ann[0], f"{QUEUE}?user=nobody%00")
+    assert "Customer: There is no user of this name." in text_of(ann[0], f"{QUEUE}?user=nobody%00")
 
 
 def test_older_ones_are_on_the_next_page(

@@ -121,6 +121,7 @@ def _of_user(alert: Alert, found: Explanation, may_look: bool) -> dict[str, Any]
         "alerts_of_user": len(others),
         "false_positives": sum(each == Disposition.FALSE_POSITIVE for each in others),
         "user_link": links.transactions_of(alert.user) if may_look else "",
+        "customer_link": links.customer(alert.user) if may_look else "",
         "timeline": _timeline(alert.user, found) if may_look and found.evidence else None,
     }
 

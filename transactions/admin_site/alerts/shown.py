@@ -20,7 +20,7 @@ WORDS = {
     Step.NOTED: "wrote",
     Step.CLOSED: "closed it",
     Step.REOPENED: "opened it again",
-    Step.SNOOZED: "snoozed its rule and user",
+    Step.SNOOZED: "snoozed its rule and customer",
     Step.WOKEN: "ended the snooze",
     Step.UNDONE: "took the last step back",
 }

@@ -36,7 +36,7 @@ class EntryForm(forms.Form):
 
     user = forms.CharField(
         max_length=TYPED_CHARACTERS_MAX,
-        label="Users",
+        label="Customers",
         help_text="Names or numbers, with commas or blanks between them.",
     )
     expires = forms.DateTimeField(
@@ -47,6 +47,12 @@ class EntryForm(forms.Form):
     )
     comment = forms.CharField(max_length=standing.COMMENT_MAX, required=False)
 
+    def clean_comment(self) -> str:
+        try:
+            return texts.checked_comment(self.cleaned_data["comment"])
+        except ValueError as error:
+            raise forms.ValidationError(f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
+
     def clean_user(self) -> list[Any]:
         """Those that were meant, each once: a name may have commas and blanks in it if it stands alone."""
         typed = self.cleaned_data["user"]
@@ -55,14 +61,14 @@ class EntryForm(forms.Form):
             return [alone]
         keys = list(dict.fromkeys(typed.replace(",", " ").split()))
         if len(keys) > USERS_MAX:
-            raise forms.ValidationError(f"At most {USERS_MAX} users at a time: the command takes files.")
+            raise forms.ValidationError(f"At most {USERS_MAX} customers at a time: the command takes files.")
         found = {key: _user_of(key) for key in keys}
         missing = [key for key in keys if found[key] is None] or ([] if keys else [typed])
         if missing:
             named = ", ".join(f"“{key[:150]}”" for key in missing[:10])
             if len(missing) == len(keys):
                 named = f"“{typed[:150]}”"
-            raise forms.ValidationError(f"There is no user {named}.")
+            raise forms.ValidationError(f"There is no customer {named}.")
         return list({user.pk: user for user in found.values() if user is not None}.values())
 
 
@@ -89,6 +95,7 @@ class UserListChangeList(BoundedChangeList):
 @admin.register(UserList)
 class UserListAdmin(rights.SeenWithRules[UserList]):
     list_display = ("name", "description", "entries_now", "named_by")
+    rows_called = ("list of customers", "lists of customers")
     ordering = ("name", "id")
     search_fields = ("name", "description")
     change_list_template = "admin/rules/user_list_list.html"
@@ -103,7 +110,7 @@ class UserListAdmin(rights.SeenWithRules[UserList]):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         more = {
-            "title": "Lists of users",
+            "title": "Lists of customers",
             "no_lists": not UserList.objects.exists(),
             "may_change": rights.may_change(request.user),
         }
@@ -203,7 +210,7 @@ def _added(request: HttpRequest, users: UserList, form: EntryForm) -> bool:
     except OperationalError:
         form.add_error(None, BUSY)
         return False
-    named = str(given["user"][0]) if len(given["user"]) == 1 else f"{len(given['user'])} users"
+    named = str(given["user"][0]) if len(given["user"]) == 1 else f"{len(given['user'])} customers"
     stands = "stands" if len(given["user"]) == 1 else "stand"
     if not added:
         form.add_error("user", f"{named} {stands} on the list already, and as long.")

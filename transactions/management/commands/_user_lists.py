@@ -15,8 +15,8 @@ from transactions.intake.rejected import printable
 from transactions.rules import changes, list_entries
 from transactions.rules.activity import in_words
 from transactions.rules.models import UserList
-from transactions.rules.texts import checked_description, checked_name
-from transactions.rules.user_lists import COMMENT_MAX, with_standing
+from transactions.rules.texts import checked_comment, checked_description, checked_name
+from transactions.rules.user_lists import with_standing
 from transactions.serializers import MOMENT, USER_MAX
 
 # Users put on a list at once, while no chunk is judged; and keys of a file, which is read whole.
@@ -83,8 +83,10 @@ def add_users(
 ) -> str:
     """Puts users on a list, thousands at a time. Raises CommandError, and lifecycle.StepRefused."""
     found, keys = _list(name), _keys(users, file)
-    if len(comment) > COMMENT_MAX or "\0" in comment:
-        raise CommandError(f"The comment must be a text of at most {COMMENT_MAX} characters.")
+    try:
+        checked_comment(comment)
+    except ValueError as error:
+        raise CommandError(str(error)) from None
     for part in _parts(keys):
         list_entries.check_users(part)
     added = sum(

@@ -13,6 +13,7 @@ from django.db import Error as DatabaseError
 from django.db import IntegrityError
 
 from transactions.access.rights import Right, rights_of
+from transactions.encodings import shows_something
 from transactions.intake.rejected import printable
 from transactions.rules import activity, backtest_runs, documents, lifecycle
 from transactions.rules.kinds.kind import Kind
@@ -179,7 +180,7 @@ class Command(BaseCommand):
 
     def _give_up(self, *, name: str, number: int | None, by: str | None, reason: str, **options: Any) -> None:
         user = _user(by, Right.APPROVE_RULES)
-        if not reason.strip():
+        if not shows_something(reason):
             raise CommandError("Say why, --reason.")
         version = lifecycle.version_of(_rule(name), number, VersionState.RETIRED)
         records = lifecycle.give_up(version, reason.strip(), user)

@@ -215,7 +215,7 @@ class ListName(Gap):
     def read(self, value: Any) -> str:
         name = value.strip() if isinstance(value, str) and value.isprintable() else ""
         if not name or len(value) > NAME_MAX:
-            raise ValueError("must be the name of a list of users")
+            raise ValueError("must be the name of a list of customers")
         return name
 
     def schema(self) -> dict[str, Any]:

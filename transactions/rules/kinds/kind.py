@@ -51,8 +51,8 @@ class RowFilter:
     amount_min: int | None = gap(Whole("the least amount", 0), default=None)
     amount_max: int | None = gap(Whole("the largest amount", 0), default=None)
     statuses: tuple[str, ...] = gap(Statuses("the statuses"), default=())
-    in_list: str | None = gap(ListName("the list that users stand on"), default=None)
-    not_in_list: str | None = gap(ListName("the list that users do not stand on"), default=None)
+    in_list: str | None = gap(ListName("the list that customers stand on"), default=None)
+    not_in_list: str | None = gap(ListName("the list that customers do not stand on"), default=None)
     hours: str | None = gap(Hours("the hours"), default=None)
     zone: str = gap(Zone("the timezone"), default="UTC")
 
@@ -116,8 +116,8 @@ FILTER_WORDINGS = (
     "of {amount_min} or more",
     "of {amount_max} or less",
     "with the status {statuses}",
-    "of users on the list “{in_list}”",
-    "of users not on the list “{not_in_list}”",
+    "of customers on the list “{in_list}”",
+    "of customers not on the list “{not_in_list}”",
     "in the hours {hours} of {zone}",
 )
 # The fields of the filter: how each becomes a condition on a row, "" where it is left open. A field
@@ -186,6 +186,10 @@ class Kind:
         low, high = self.filter.amount_min, self.filter.amount_max
         if low is not None and high is not None and low > high:
             raise Unfit("filter.amount_max", "the largest amount must not be below the least amount")
+        if self.filter.not_in_list is not None and self.filter.not_in_list in self.lists_of_gate():
+            raise Unfit(
+                "filter.not_in_list", "nobody stands on a list and not on it: name another list, or none"
+            )
 
     def lists(self) -> list[tuple[str, str]]:
         """The lists that it names, by gap."""

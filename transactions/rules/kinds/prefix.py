@@ -90,9 +90,9 @@ class PrefixKind(Kind):
 @dataclass(frozen=True)
 class Deviation(PrefixKind):
     name: ClassVar[str] = "deviation"
-    title: ClassVar[str] = "Far above the user's mean"
+    title: ClassVar[str] = "Far above the customer's mean"
     wording: ClassVar[str] = (
-        "The amount is at least {least} and {factor} times the mean of the user's last {past_max} "
+        "The amount is at least {least} and {factor} times the mean of the customer's last {past_max} "
         "transactions of 90 days, of which there are at least {past_min}"
     )
     factor: Decimal = gap(Factor("the factor", Decimal("1.01")))  # noqa: RUF009
@@ -130,9 +130,10 @@ class Deviation(PrefixKind):
 @dataclass(frozen=True)
 class FirstOrDormant(PrefixKind):
     name: ClassVar[str] = "first_or_dormant"
-    title: ClassVar[str] = "A user's first, or first again"
+    title: ClassVar[str] = "A customer's first, or first again"
     wording: ClassVar[str] = (
-        "A user makes a transaction of at least {least}, and none is known of the last {days} days before it"
+        "A customer makes a transaction of at least {least}, and none is known of the last {days} days "
+        "before it"
     )
     days: int = gap(Whole("the number of days", 1, 365))
 
@@ -163,7 +164,7 @@ class FirstOrDormant(PrefixKind):
         if amount is None or not figures:
             return super().headline(amount, figures)
         if figures["last_at"] is None:
-            return f"{amount:,}, the first of this user"
+            return f"{amount:,}, the first of this customer"
         return f"{amount:,}, {self.explain(figures)}"
 
     def past(self, before: str, bound: Bound) -> tuple[str, str, str]:

@@ -42,6 +42,13 @@ def read(kind: Any, parameters: Any) -> Kind:
 
     Raises Unfit, which names the first gap in which something makes no sense, and has the others.
     """
+    form = _filled_in(kind, parameters)
+    form.check()
+    return form
+
+
+def _filled_in(kind: Any, parameters: Any) -> Kind:
+    """The same, whether or not its gaps fit each other."""
     if not isinstance(kind, str) or kind not in KINDS:
         raise Unfit("kind", f"the kind must be one of {', '.join(NAMES)}")
     try:
@@ -50,7 +57,6 @@ def read(kind: Any, parameters: Any) -> Kind:
         first, *others = unfit_gaps(KINDS[kind], parameters)
         first.others = tuple(others)
         raise first from None
-    form.check()
     return form
 
 
@@ -80,9 +86,12 @@ class UnreadableKind(Kind):
 
 
 def read_kept(kind: str, parameters: Any) -> Kind:
-    """What a version says. `UnreadableKind` where it made sense when it was written, and makes none now."""
+    """What a version says. `UnreadableKind` where it made sense when it was written, and makes none now.
+
+    Gaps that would not be let stand beside each other today can be read all the same.
+    """
     try:
-        return read(kind, parameters)
+        return _filled_in(kind, parameters)
     except Unfit as unfit:
         return UnreadableKind(reason=f"{unfit.gap}: {unfit.message}")
 

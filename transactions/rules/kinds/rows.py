@@ -86,15 +86,15 @@ class RoundAmount(RowKind):
 @dataclass(frozen=True)
 class Listed(RowKind):
     name: ClassVar[str] = "listed"
-    title: ClassVar[str] = "A user on a list"
-    wording: ClassVar[str] = "The user stands on the list “{list_name}”"
+    title: ClassVar[str] = "A customer on a list"
+    wording: ClassVar[str] = "The customer stands on the list “{list_name}”"
     list_name: str = gap(ListName("the list"))
 
     def explain(self, figures: dict[str, Any]) -> str:
         return f"on the list “{self.list_name}” then"
 
     def headline(self, amount: int | None, figures: dict[str, Any]) -> str:
-        told = f"by a user on the list “{self.list_name}”"
+        told = f"by a customer on the list “{self.list_name}”"
         return f"{told[:1].upper()}{told[1:]}" if amount is None else f"{amount:,} {told}"
 
     def lists(self) -> list[tuple[str, str]]:

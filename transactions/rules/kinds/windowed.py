@@ -88,7 +88,7 @@ class WindowedKind(Kind):
 class VelocityCount(WindowedKind):
     name: ClassVar[str] = "velocity_count"
     title: ClassVar[str] = "Many transactions"
-    wording: ClassVar[str] = "A user makes at least {count} transactions within {window}"
+    wording: ClassVar[str] = "A customer makes at least {count} transactions within {window}"
     count: int = gap(Whole("the number", 1, COUNT_MAX))
 
     def limit_of(self, bound: Bound) -> str:
@@ -99,7 +99,7 @@ class VelocityCount(WindowedKind):
 class VelocitySum(WindowedKind):
     name: ClassVar[str] = "velocity_sum"
     title: ClassVar[str] = "A large sum"
-    wording: ClassVar[str] = "A user's transactions within {window} come to at least {total}"
+    wording: ClassVar[str] = "A customer's transactions within {window} come to at least {total}"
     of_what: ClassVar[str] = "in all"
     measure: ClassVar[str] = "sum"
     total: int = gap(Whole("the total"))
@@ -113,7 +113,7 @@ class BelowLimit(VelocityCount):
     name: ClassVar[str] = "below_limit"
     title: ClassVar[str] = "Amounts just under a limit"
     wording: ClassVar[str] = (
-        "A user makes at least {count} transactions within {window} of up to {margin} under the "
+        "A customer makes at least {count} transactions within {window} of up to {margin} under the "
         "limit of {limit}"
     )
     of_what: ClassVar[str] = "just under the limit"
@@ -139,7 +139,7 @@ class FailureBurst(VelocityCount):
     name: ClassVar[str] = "failure_burst"
     title: ClassVar[str] = "Many failures"
     wording: ClassVar[str] = (
-        "At least {count} transactions of a user fail within {window}[, each of at most {most}]"
+        "At least {count} transactions of a customer fail within {window}[, each of at most {most}]"
     )
     of_what: ClassVar[str] = "failures"
     filters: ClassVar[tuple[str, ...]] = tuple(name for name in Kind.filters if name != "statuses")
@@ -154,7 +154,9 @@ class FailureBurst(VelocityCount):
 class RapidRepeat(VelocityCount):
     name: ClassVar[str] = "rapid_repeat"
     title: ClassVar[str] = "The same amount again"
-    wording: ClassVar[str] = "A user makes at least {count} transactions of the same amount within {window}"
+    wording: ClassVar[str] = (
+        "A customer makes at least {count} transactions of the same amount within {window}"
+    )
     of_what: ClassVar[str] = "of the same amount"
     partition: ClassVar[str] = "m.user_id, m.amount"
 

@@ -9,13 +9,23 @@ export class Drawer {
   constructor(urls) {
     this.#urls = urls;
     at("close").addEventListener("click", () => this.#dialog.close());
+    // What is open stands behind the # of the URL, which can be sent to a colleague.
+    this.#dialog.addEventListener("close", () => history.replaceState(null, "", location.pathname + location.search));
+    addEventListener("hashchange", () => this.#openLinked());
+    this.#openLinked();
     at("copy").addEventListener("click", () => this.#copy());
     // A click beside the drawer closes it.
     this.#dialog.addEventListener("click", (event) => event.target === this.#dialog && this.#dialog.close());
   }
 
+  #openLinked() {
+    const id = new URLSearchParams(location.hash.slice(1)).get("transaction");
+    if (id && !(this.#dialog.open && this.#asked === id)) this.open(id);
+  }
+
   async open(id) {
     this.#asked = id;
+    history.replaceState(null, "", `#${new URLSearchParams({ transaction: id })}`);
     at("title").textContent = format.visible(id);
     at("copied").textContent = "";
     at("curl").textContent = this.#curl(id);
@@ -34,12 +44,19 @@ export class Drawer {
     at("problem").textContent = problem;
     const where = story.rejected ? "rejected" : story.id === null ? "Redis: it waits for the flush" : `PostgreSQL: row ${story.id}`;
     const facts = story.user === undefined ? {} : {
-      User: String(story.user), Amount: format.whole(story.amount), Status: format.status(story.status),
+      Customer: story.name ? `${format.visible(story.name)} (${story.user})` : String(story.user), Amount: format.whole(story.amount), Status: format.status(story.status),
       "Happened": format.moment(story.created_at), "Kept in": where,
+      ...(story.batch ? { Flush: `batch ${story.batch.id}, ${format.whole(story.batch.length)} records` } : {}),
     };
     at("facts").replaceChildren(...Object.entries(facts).map(([name, value]) => pair(name, value)));
     at("events").replaceChildren(...story.events.map(({ what, at: when }) => item(when ? `${what}: ${format.moment(when)} ${format.zoneName()}` : `${what}: not yet`)));
     at("latest").replaceChildren(...story.latest.map((each) => this.#other(each)));
+    at("hits-title").hidden = !story.hits?.length;
+    at("hits").replaceChildren(...(story.hits ?? []).map(found));
+    at("payload").textContent = story.payload ?? "";
+    at("page").href = story.urls?.page ?? this.#urls.transactions;
+    at("customer").hidden = !story.urls?.customer;
+    at("customer").href = story.urls?.customer || "#";
     at("user").href = story.user === undefined ? this.#urls.transactions : `${this.#urls.transactions}?user=${story.user}`;
   }
 
@@ -67,6 +84,16 @@ export class Drawer {
       at("copied").textContent = "selected: copy it with the keyboard";
     }
   }
+}
+
+function found(hit) {
+  const said = [hit.why, hit.suppressed && `no alert: ${hit.suppressed.toLowerCase()}`].filter(Boolean);
+  const line = item(said.map((text) => ` – ${text}`).join(""));
+  const rule = document.createElement(hit.url ? "a" : "span");
+  rule.textContent = hit.rule;
+  if (hit.url) rule.href = hit.url;
+  line.prepend(rule);
+  return line;
 }
 
 function item(text) {

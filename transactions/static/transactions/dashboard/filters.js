@@ -30,7 +30,7 @@ export function bindFilters(form, problem, changed) {
 
 function check(given) {
   const wrong = {};
-  if (given.user && !/^\d{1,18}$/.test(given.user)) wrong.user = "A user is a number: the user’s key.";
+  if (given.user && !/^\d{1,18}$/.test(given.user)) wrong.user = "A customer is a number: the customer’s key.";
   for (const name of ["min", "max"]) {
     if (given[name] && !(/^\d{1,19}$/.test(given[name]) && BigInt(given[name]) <= AMOUNT_MAX)) {
       wrong[name] = `An amount is a whole number from 0 to ${AMOUNT_MAX.toLocaleString("en")}.`;

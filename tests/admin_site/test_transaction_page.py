@@ -1,0 +1,125 @@
+"""The page of one transaction: stored, waiting or rejected; the drawer of the dashboard says the same."""
+
+import re
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+
+from tests.support.accepting import push, queued, record, take
+from tests.support.admin_pages import GONE, HOSTILE, change, page, staff, store
+from tests.support.alerts import burst, burst_rule
+from tests.support.outages import redis_away
+from transactions.models import FlushBatch, RejectedRecord, Transaction
+from transactions.storing.flush import flush
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def at(id: str) -> str:
+    return f"{reverse('admin:transactions_transaction_story')}?transaction_id={quote(id, safe='')}"
+
+
+def drawer(client: Client, id: str) -> Any:
+    return client.get(reverse("dashboard-story"), {"transaction_id": id}).json()
+
+
+def test_it_goes_from_accepted_to_settled(root: Client, people: list[User]) -> None:
+    take(record("T1", people[0], amount=1_234_567))
+    waiting = page(root, at("T1"))
+    assert "it waits for the flush" in waiting
+    assert "not yet" in waiting
+    flush()
+    take(record("T1", people[0], amount=1_234_567, status="SUCCESS"))
+    flush()
+    shown = page(root, at("T1"))
+    row = Transaction.objects.get()
+    for part in ("1,234,567", "alice", "Succeeded", f"row {row.pk}", "accepted", "stored", "settled"):
+        assert part in shown, part
+    assert "not yet" not in shown
+    token = re.compile(r'name="csrfmiddlewaretoken" value="[^"]*"')
+    assert token.sub("", page(root, change(row))) == token.sub("", shown), (
+        "the row's own address, the same page"
+    )
+
+
+def test_it_names_the_batch_of_the_flush_that_stored_it(root: Client, people: list[User]) -> None:
+    for id in ("T1", "T2", "T3"):
+        take(record(id, people[0]))
+        flush()
+    batches = list(FlushBatch.objects.filter(length__isnull=False).order_by("pk"))
+    assert [drawer(root, id)["batch"]["id"] for id in ("T1", "T2", "T3")] == [each.pk for each in batches]
+    assert reverse("admin:transactions_flushbatch_change", args=[batches[1].pk]) in page(root, at("T2"))
+    FlushBatch.objects.all().delete()
+    assert drawer(root, "T2")["batch"] is None
+
+
+def test_a_rejected_record_has_its_page_with_the_reason(root: Client, people: list[User]) -> None:
+    push(queued("R1", GONE))
+    flush()
+    shown = page(root, at("R1"))
+    refused = RejectedRecord.objects.get()
+    assert f"user {GONE} does not exist" in shown
+    assert change(refused) in shown
+
+
+def test_hits_and_alerts_are_there_for_who_may_see_them(
+    client: Client, people: list[User], settings: Any
+) -> None:
+    settings.FOUR_EYES = False
+    burst_rule()
+    burst(people[0])
+    client.force_login(User.objects.create_superuser("root"))
+    (hit,) = drawer(client, "F3")["hits"]
+    assert hit["rule"] == "Failures in a row"
+    assert hit["url"] in page(client, at("F3"))
+    reader = Client()
+    staff(reader, "view_transaction")
+    assert drawer(reader, "F3")["hits"] == []
+    assert "Failures in a row" not in page(reader, at("F3"))
+
+
+def test_the_drawer_leads_to_the_page_and_to_the_customer(root: Client, people: list[User]) -> None:
+    store(people[0], id="a/b?c&d")
+    told = drawer(root, "a/b?c&d")
+    assert "a/b?c&amp;d" in page(root, told["urls"]["page"])
+    assert told["urls"]["customer"] == reverse("admin:transactions_customer_change", args=[people[0].pk])
+    assert told["name"] == "alice"
+    assert '"amount": 1000' in told["payload"]
+
+
+def test_hostile_ids_are_shown_as_text(root: Client, people: list[User]) -> None:
+    store(people[0], id=HOSTILE)
+    shown = page(root, at(HOSTILE))
+    assert "<script>alert" not in shown
+    assert "&lt;script&gt;alert" in shown
+
+
+@pytest.mark.parametrize("id", ["", "\0", "nobody's", "x" * 5000])
+def test_what_is_no_transaction_is_404(root: Client, id: str) -> None:
+    assert root.get(at(id)).status_code == 404
+
+
+def test_without_redis_it_says_so(root: Client, people: list[User]) -> None:
+    store(people[0])
+    with redis_away():
+        answer = root.get(at("T1"))
+    assert answer.status_code == 503
+    assert "Redis does not answer" in answer.content.decode()
+
+
+def test_it_is_for_who_may_read_and_only_a_superuser_deletes(client: Client, people: list[User]) -> None:
+    row = store(people[0])
+    staff(client, "view_alert")
+    assert client.get(at("T1")).status_code == 403
+    reader = Client()
+    user = User.objects.create_user("reader", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_transaction"))
+    reader.force_login(user)
+    delete = reverse("admin:transactions_transaction_delete", args=[row.pk])
+    assert delete not in page(reader, at("T1"))
+    reader.force_login(User.objects.create_superuser("root"))
+    assert delete in page(reader, at("T1"))

@@ -1,0 +1,235 @@
+"""The page of the list of transactions: what its URL asks, in words, and the rows that there are."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import redis
+from django.contrib import admin
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from psycopg2.errors import QueryCanceled
+
+from ..models import SavedView
+from ..reading import narrowed as reading
+from ..reading import part_indexes
+from ..reading.narrowed import STATES, Narrowed, NarrowParameters, Rows, Sums
+from ..templatetags.components import STATUS_WORDS, status_word
+from . import giving_up, saved_views
+from .lists import list_of
+from .rules import links
+
+REDIS_AWAY = "Redis does not answer: what waits there cannot be shown now."
+NO_VIEW = "There is no such view, or it is not shared with you."
+# What the form narrows by, beside the view.
+FILTERS = ("q", "user", "status", "state", "amount_min", "amount_max", "from", "to", "timezone", "order")
+# The other order that a click on a column's head leads to.
+TURNED = {"newest": "oldest", "largest": "smallest"}
+
+
+class ShownRow(NamedTuple):
+    row: dict[str, Any]
+    link: str
+    customer: str
+    theirs: str
+    amount: str
+    status: str
+    moment: str
+
+
+class Words(NamedTuple):
+    """What the list is narrowed by, and where it is not."""
+
+    text: str
+    without: str
+
+
+class AskedList(NamedTuple):
+    """What a URL asks: the query with that of its view in it, what is wrong with it, and what it means."""
+
+    query: QueryDict
+    view: SavedView | None
+    errors: dict[str, str]
+    narrowed: Narrowed | None
+
+
+def asked_by(request: HttpRequest) -> AskedList:
+    """What the URL asks. A view's query holds where the URL itself says nothing else."""
+    query, view, errors = request.GET.copy(), None, {}
+    if key := query.get("view", ""):
+        view = saved_views.find(request.user, key)
+        if view is None:
+            errors["view"] = NO_VIEW
+        else:
+            saved = QueryDict(view.query, mutable=True)
+            for name, values in query.lists():
+                saved.setlist(name, values)
+            query = saved
+    query.pop("view", None)
+    parameters = NarrowParameters(data=query)
+    if not parameters.is_valid():
+        errors |= {name: str(told[0]) for name, told in parameters.errors.items()}
+    return AskedList(query, view, errors, None if errors else parameters.narrowed())
+
+
+def show(request: HttpRequest, *, may_delete: bool) -> HttpResponse:
+    """The page; 400 where it has to say what is wrong with its URL, 503 where a store does not answer."""
+    asked = asked_by(request)
+    context = {
+        **admin.site.each_context(request),
+        **_form(request, asked),
+        "title": "Transactions",
+        "may_delete": may_delete,
+        "errors": asked.errors,
+    }
+    if asked.narrowed is None:
+        return _page(request, context, HTTPStatus.BAD_REQUEST)
+    try:
+        rows = reading.page(asked.narrowed)
+        totals = reading.totals(asked.narrowed, rows)
+    except redis.RedisError:
+        return _page(request, {**context, "errors": {"state": REDIS_AWAY}}, HTTPStatus.SERVICE_UNAVAILABLE)
+    except OperationalError as error:
+        if not isinstance(error.__cause__, QueryCanceled):
+            raise
+        return giving_up.too_slow(request)
+    context |= {
+        "rows": list(_shown(rows, asked.narrowed)),
+        "totals": _said(totals),
+        "words": list(_words(asked)),
+        "next": _with(asked, cursor=rows.cursor) if rows.cursor else "",
+        "first": _with(asked, cursor=None) if "cursor" in asked.query else "",
+        "more": totals.count - len(rows.rows) if rows.totals else 0,
+        "export_url": _export(asked),
+        **_bounds(asked.narrowed),
+    }
+    return _page(request, context, HTTPStatus.OK)
+
+
+def _page(request: HttpRequest, context: dict[str, Any], status: HTTPStatus) -> HttpResponse:
+    return TemplateResponse(request, "admin/transactions/list.html", context, status=status)
+
+
+def _form(request: HttpRequest, asked: AskedList) -> dict[str, Any]:
+    order = asked.narrowed.order if asked.narrowed else "newest"
+    query = asked.query.copy()
+    query.pop("cursor", None)
+    return {
+        "filters": {name: asked.query.get(name, "") for name in FILTERS},
+        "statuses": STATUS_WORDS.items(),
+        "states": STATES.items(),
+        "order": order,
+        "by_time": _with(
+            asked, cursor=None, order=TURNED.get(order, "newest") if order == "newest" else "newest"
+        ),
+        "by_amount": _with(asked, cursor=None, order=TURNED[order] if order == "largest" else "largest"),
+        "view": asked.view,
+        "views": saved_views.offered(request.user),
+        "query": query.urlencode(),
+        "here": request.get_full_path(),
+        "zone": asked.narrowed.zone if asked.narrowed else "UTC",
+        "everything": reverse("admin:transactions_transaction_changelist"),
+        "any_part": part_indexes.present(),
+    }
+
+
+def _bounds(narrowed: Narrowed) -> dict[str, str]:
+    """The bounds of time as the form's fields have them."""
+    zone, wanted = ZoneInfo(narrowed.zone), narrowed.wanted
+    return {"since": _field(wanted.since, zone), "until": _field(wanted.until, zone)}
+
+
+def _field(moment: datetime | None, zone: ZoneInfo) -> str:
+    try:
+        return (
+            ""
+            if moment is None
+            else moment.astimezone(zone).replace(tzinfo=None).isoformat(timespec="minutes")
+        )
+    except OverflowError:
+        return ""
+
+
+def _shown(rows: Rows, narrowed: Narrowed) -> Iterator[ShownRow]:
+    names, zone = links.names(row["user"] for row in rows.rows), ZoneInfo(narrowed.zone)
+    for row in rows.rows:
+        yield ShownRow(
+            row,
+            links.story(row["transaction_id"]) if row["id"] is None else links.transaction(row["id"]),
+            names[row["user"]],
+            links.customer(row["user"]),
+            f"{row['amount']:,}",
+            status_word(row["status"]),
+            _moment(row["created_at"], zone),
+        )
+
+
+def _moment(moment: datetime, zone: ZoneInfo) -> str:
+    try:
+        return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+    except OverflowError:  # a moment of the first or the last day of the calendar
+        return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _said(totals: Sums) -> str:
+    about = "" if totals.exact else "about "
+    what = "transaction" if totals.count == 1 else "transactions"
+    total = "" if totals.total is None else f" · {about}{totals.total:,} in all"
+    return f"{about}{totals.count:,} {what}{total}"
+
+
+def _words(asked: AskedList) -> Iterator[Words]:
+    """What the list is narrowed by, each with the list that is not."""
+    narrowed = asked.narrowed
+    assert narrowed is not None
+    wanted, zone = narrowed.wanted, ZoneInfo(narrowed.zone)
+    if narrowed.state != "stored":
+        yield Words(f"state: {STATES[narrowed.state]}", _with(asked, cursor=None, state=None))
+    if narrowed.part:
+        how = "has the part" if part_indexes.present() else "begins with"
+        yield Words(f"id {how} “{narrowed.part}”", _with(asked, cursor=None, q=None))
+    if wanted.user is not None:
+        yield Words(
+            f"customer: {links.names([wanted.user])[wanted.user]}", _with(asked, cursor=None, user=None)
+        )
+    if wanted.status is not None:
+        yield Words(f"status: {status_word(wanted.status)}", _with(asked, cursor=None, status=None))
+    least, most = wanted.amount_min, wanted.amount_max
+    if least is not None and least == most:
+        yield Words(f"amount: {least:,}", _with(asked, cursor=None, amount_min=None, amount_max=None))
+    else:
+        if least is not None:
+            yield Words(f"amount: {least:,} or more", _with(asked, cursor=None, amount_min=None))
+        if most is not None:
+            yield Words(f"amount: {most:,} or less", _with(asked, cursor=None, amount_max=None))
+    if wanted.since is not None:
+        yield Words(
+            f"since {_moment(wanted.since, zone)} {narrowed.zone}",
+            _with(asked, cursor=None, **{"from": None}),
+        )
+    if wanted.until is not None:
+        yield Words(
+            f"before {_moment(wanted.until, zone)} {narrowed.zone}", _with(asked, cursor=None, to=None)
+        )
+
+
+def _export(asked: AskedList) -> str:
+    if asked.narrowed is None or asked.narrowed.state != "stored":
+        return ""
+    query = asked.query.copy()
+    query.pop("cursor", None)
+    return f"{reverse('admin:transactions_transaction_export')}?{query.urlencode()}"
+
+
+def _with(asked: AskedList, **changed: str | None) -> str:
+    """This page with other parameters."""
+    query = asked.query.copy()
+    for name, value in changed.items():
+        query.pop(name, None)
+        if value is not None:
+            query[name] = value
+    return list_of("transaction", query.urlencode())

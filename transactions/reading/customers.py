@@ -1,0 +1,133 @@
+"""One customer: totals, first and last seen, a count for each day, the latest transactions.
+
+Every statement looks at a bounded number of rows by the index transaction_by_user_amount, however many the
+customer has. What is not counted to its end says since when it counts.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from ..models import Transaction
+from ..stores import bounded_queries
+from ..tables import TRANSACTIONS
+
+# Transactions that are counted, from the index alone: a tenth of a second.
+COUNTED_MAX = 100_000
+# Those of which it is looked up what became of them, in the table: as long.
+JUDGED_MAX = 10_000
+LATEST = 20
+DAYS = 30
+
+# All of one user's, in the order of the index. Told that users are equal, PostgreSQL would see that times
+# alone need an order, and might go through those of all users for somebody whose latest are long ago.
+OF_USER = """
+    (t.user_id, t.created_at) >= ({user}, '-infinity'::timestamptz)
+    AND (t.user_id, t.created_at) <= ({user}, 'infinity'::timestamptz)
+"""
+LATEST_FIRST = "ORDER BY t.user_id DESC, t.created_at DESC, t.id DESC LIMIT"
+THEIRS = OF_USER.format(user="%(user)s")
+# Purpose: how many there are, by day for the last days; of the latest so many. The index has all of it.
+COUNT = f"""
+    SELECT CASE WHEN created_at >= %(since)s THEN (created_at AT TIME ZONE 'UTC')::date END,
+           count(*), min(created_at)
+      FROM (SELECT t.created_at FROM {TRANSACTIONS} t WHERE {THEIRS} {LATEST_FIRST} %(most)s) latest
+     GROUP BY 1
+"""
+# Purpose: what became of the latest so many, in numbers and in money.
+JUDGE = f"""
+    SELECT status, count(*), sum(amount), min(created_at)
+      FROM (SELECT t.status, t.amount, t.created_at FROM {TRANSACTIONS} t
+             WHERE {THEIRS} {LATEST_FIRST} %(most)s) latest
+     GROUP BY 1
+"""
+FIRST = f"""
+    SELECT t.created_at FROM {TRANSACTIONS} t WHERE {THEIRS}
+     ORDER BY t.user_id, t.created_at, t.id LIMIT 1
+"""
+SELECT_LATEST = f"SELECT t.* FROM {TRANSACTIONS} t WHERE {THEIRS} {LATEST_FIRST} %(most)s"
+# Purpose: when each of a page of customers was seen last.
+LAST_SEEN = f"""
+    SELECT u.id, last.created_at
+      FROM unnest(%(users)s::bigint[]) u (id)
+     CROSS JOIN LATERAL (
+        SELECT t.created_at FROM {TRANSACTIONS} t WHERE {OF_USER.format(user="u.id")} {LATEST_FIRST} 1) last
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How many transactions ended so, and their amounts in the smallest unit."""
+
+    count: int = 0
+    amount: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerActivity:
+    """What a customer did. `counted_since` and `judged_since` are None where nothing earlier was left out."""
+
+    transactions: int
+    counted_since: datetime | None
+    succeeded: Ended
+    failed: Ended
+    pending: Ended
+    judged_since: datetime | None
+    first_seen: datetime | None
+    latest: list[Transaction]
+    # The days of UTC up to today, the first of them first.
+    days: list[tuple[date, int]]
+
+    @property
+    def last_seen(self) -> datetime | None:
+        return self.latest[0].created_at if self.latest else None
+
+    @property
+    def success_rate(self) -> float | None:
+        """The part of those that have settled which succeeded, from 0 to 1; None where none has."""
+        settled = self.succeeded.count + self.failed.count
+        return self.succeeded.count / settled if settled else None
+
+
+def activity(user: int) -> CustomerActivity:
+    """What the customer of that key did, by four bounded statements. Raises django.db.Error."""
+    today = timezone.now().astimezone(UTC).date()
+    first_day = today - timedelta(days=DAYS - 1)
+    since = datetime.combine(first_day, datetime.min.time(), UTC)
+    counted = bounded_queries.query(COUNT, {"user": user, "since": since, "most": COUNTED_MAX})
+    judged = bounded_queries.query(JUDGE, {"user": user, "most": JUDGED_MAX})
+    first = bounded_queries.query(FIRST, {"user": user})
+    first_seen = first[0][0] if first else None
+    by_day = {day: count for day, count, _ in counted}
+    outcomes = {status: Ended(count, int(amount)) for status, count, amount, _ in judged}
+    total = sum(by_day.values())
+    return CustomerActivity(
+        transactions=total,
+        counted_since=_since(counted, total == COUNTED_MAX, first_seen),
+        succeeded=outcomes.get("SUCCESS", Ended()),
+        failed=outcomes.get("FAILED", Ended()),
+        pending=outcomes.get("PENDING", Ended()),
+        judged_since=_since(judged, sum(each.count for each in outcomes.values()) == JUDGED_MAX, first_seen),
+        first_seen=first_seen,
+        latest=latest(user),
+        days=[(day, by_day.get(day, 0)) for day in (first_day + timedelta(days=n) for n in range(DAYS))],
+    )
+
+
+def _since(rows: list[Any], is_full: bool, first_seen: datetime | None) -> datetime | None:
+    """The earliest moment among `rows`, whose last column has those of groups; None where it is the first."""
+    earliest: datetime | None = min((row[-1] for row in rows), default=None)
+    return earliest if is_full and earliest != first_seen else None
+
+
+def latest(user: int, most: int = LATEST) -> list[Transaction]:
+    """The customer's latest stored transactions, so many at most. Raises django.db.Error."""
+    with bounded_queries.bounded():
+        return list(Transaction.objects.raw(SELECT_LATEST, {"user": user, "most": most}))
+
+
+def last_seen(users: list[int]) -> dict[int, datetime]:
+    """When each of those had its latest transaction; one without any is left out. Raises django.db.Error."""
+    return dict(bounded_queries.query(LAST_SEEN, {"users": users})) if users else {}
