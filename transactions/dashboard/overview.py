@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ..models import Status
 from .periods import MINUTE, QUARTER, ChosenPeriod, TimeSpan, ceiling, floor
-from .sums import Sums, added, of_minutes, of_old_minutes, of_spans, oldest_pending, pending_then
+from .sums import StatusSums, added, of_minutes, of_old_minutes, of_spans, oldest_pending, pending_then
 from .usual import usual
 
 # The newest minutes, counted anew every few seconds. The hour, 1.8 million rows at 500 a second, is counted
@@ -28,7 +28,7 @@ class Minutes(NamedTuple):
     """What each minute holds, up to `end`."""
 
     end: datetime
-    held: dict[datetime, Sums]
+    held: dict[datetime, StatusSums]
 
 
 class Counted(NamedTuple):
@@ -45,10 +45,10 @@ class Counted(NamedTuple):
 class Stretches(NamedTuple):
     """A period and the time that it is compared with: as a whole, and stretch by stretch."""
 
-    now: Sums
-    before: Sums
-    each: list[Sums]
-    each_before: list[Sums]
+    now: StatusSums
+    before: StatusSums
+    each: list[StatusSums]
+    each_before: list[StatusSums]
 
 
 def count_hour(until: datetime) -> Minutes:
@@ -116,8 +116,8 @@ def _of_minutes(choice: ChosenPeriod, spans: list[TimeSpan], counted: Counted) -
     return Stretches(
         now,
         before,
-        [hour.held.get(each.since, Sums()) for each in spans],
-        [counted.before.held.get(each.since - choice.shift, Sums()) for each in spans],
+        [hour.held.get(each.since, StatusSums()) for each in spans],
+        [counted.before.held.get(each.since - choice.shift, StatusSums()) for each in spans],
     )
 
 
@@ -181,7 +181,7 @@ def _change(change: float | None, unit: str, good: int = 0) -> dict[str, Any]:
     return {"change": change, "unit": unit, "judged": judged}
 
 
-def _points(each: list[Sums], per_point: int) -> list[Sums]:
+def _points(each: list[StatusSums], per_point: int) -> list[StatusSums]:
     """So many stretches together, counted from the last; what is left over at the beginning is left out."""
     first = len(each) % per_point
     return [added(each[start : start + per_point]) for start in range(first, len(each), per_point)]

@@ -68,8 +68,8 @@ class Sum(NamedTuple):
     total: int = 0
 
 
-class Sums(dict[str, Sum]):
-    """Sums by status; of a status that has no rows, none."""
+class StatusSums(dict[str, Sum]):
+    """StatusSums by status; of a status that has no rows, none."""
 
     def __missing__(self, status: str) -> Sum:
         return Sum()
@@ -96,17 +96,17 @@ class _Piece(NamedTuple):
     until: datetime
 
 
-def added(each: Iterable[Sums]) -> Sums:
+def added(each: Iterable[StatusSums]) -> StatusSums:
     """All of them together."""
     return _signed((1, sums) for sums in each)
 
 
-def of_spans(spans: list[TimeSpan]) -> list[Sums]:
+def of_spans(spans: list[TimeSpan]) -> list[StatusSums]:
     """What each span holds; all of them see the same rows. Raises django.db.Error."""
     sure = max(span.until for span in spans) - KEPT
     wanted = [_parts(span, sure) for span in spans]
     pieces = sorted({piece for parts in wanted for _, part in parts for piece in part.pieces()})
-    by_piece = {piece: Sums() for piece in pieces}
+    by_piece = {piece: StatusSums() for piece in pieces}
     rows = query(
         SUM_PIECES,
         {
@@ -121,15 +121,15 @@ def of_spans(spans: list[TimeSpan]) -> list[Sums]:
     return [_signed((sign, part.sums(by_piece)) for sign, part in parts) for parts in wanted]
 
 
-def of_minutes(span: TimeSpan) -> dict[datetime, Sums]:
+def of_minutes(span: TimeSpan) -> dict[datetime, StatusSums]:
     """What each minute of a span holds, every row of it read; the span begins with a whole minute."""
-    found: dict[datetime, Sums] = defaultdict(Sums)
+    found: dict[datetime, StatusSums] = defaultdict(StatusSums)
     for minute, status, count, total in query(SUM_MINUTES, span._asdict()):
         found[minute][status] = Sum(count, int(total))
     return found
 
 
-def of_old_minutes(span: TimeSpan) -> tuple[dict[datetime, Sums], bool]:
+def of_old_minutes(span: TimeSpan) -> tuple[dict[datetime, StatusSums], bool]:
     """The same of a span in whole quarters that may have been pruned, and whether it has not been.
 
     Of a quarter of which rows are missing each minute is a fifteenth.
@@ -157,8 +157,8 @@ def pending_then(span: TimeSpan) -> int:
     return int(count)
 
 
-def _signed(signed: Iterable[tuple[int, Sums]]) -> Sums:
-    found = Sums()
+def _signed(signed: Iterable[tuple[int, StatusSums]]) -> StatusSums:
+    found = StatusSums()
     for sign, sums in signed:
         for status, each in sums.items():
             held = found[status]
@@ -174,7 +174,7 @@ class _Whole(NamedTuple):
     def pieces(self) -> list[_Piece]:
         return [self.piece]
 
-    def sums(self, by_piece: dict[_Piece, Sums]) -> Sums:
+    def sums(self, by_piece: dict[_Piece, StatusSums]) -> StatusSums:
         return by_piece[self.piece]
 
 
@@ -189,17 +189,17 @@ class _Beginning(NamedTuple):
         rows = [_Piece(False, self.start, self.moment), _Piece(False, self.moment, end)]
         return [*rows, _Piece(True, self.start, end)]
 
-    def sums(self, by_piece: dict[_Piece, Sums]) -> Sums:
+    def sums(self, by_piece: dict[_Piece, StatusSums]) -> StatusSums:
         before, after, whole = (by_piece[piece] for piece in self.pieces())
         if before.rows + after.rows >= whole.rows:
             return before
         return _share(whole, self.moment - self.start)
 
 
-def _share(quarter: Sums, length: timedelta) -> Sums:
+def _share(quarter: StatusSums, length: timedelta) -> StatusSums:
     """As much of a quarter's sums as so long a part of it has in proportion."""
     share = Fraction(length // timedelta.resolution, QUARTER // timedelta.resolution)
-    return Sums(
+    return StatusSums(
         {status: Sum(round(each.rows * share), round(each.total * share)) for status, each in quarter.items()}
     )
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ..models import Status
 from .failing import ROWS_MAX, failing
 from .periods import DAY, MINUTE, QUARTER, TimeSpan, floor
-from .sums import Sums, of_minutes, of_spans
+from .sums import StatusSums, of_minutes, of_spans
 from .usual import Usual, usual
 
 STRETCHES_MIN = (5, 15, 30, 60)
@@ -36,7 +36,7 @@ class LatestStretch(NamedTuple):
     """The latest time in which enough has settled, and what was usual then."""
 
     span: TimeSpan
-    held: Sums
+    held: StatusSums
     usual: Usual
 
 
@@ -122,7 +122,7 @@ def _minute_of_change(first: datetime, stretch: LatestStretch, until: datetime) 
     began, lowest, sofar = span.since, 0.0, 0.0
     moment = span.since
     while moment < span.until:
-        held = minutes.get(moment, Sums())
+        held = minutes.get(moment, StatusSums())
         sofar += held[Status.FAILED].rows - halfway * held.settled
         moment += MINUTE
         if sofar <= lowest:
