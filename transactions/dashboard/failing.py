@@ -42,7 +42,7 @@ SELECT_FAILING = f"""
 """
 
 
-class Customer(NamedTuple):
+class FailingCustomer(NamedTuple):
     """Somebody whose transactions failed: how many in the span, and how many in the one before.
 
     None where rows of that time were pruned.
@@ -60,7 +60,7 @@ class Failing(NamedTuple):
     since: datetime
     partial: bool
     failed: int
-    customers: list[Customer]
+    customers: list[FailingCustomer]
 
 
 def failing(span: TimeSpan, shift: timedelta | None = None, most: int = SHOWN) -> Failing:
@@ -83,7 +83,8 @@ def failing(span: TimeSpan, shift: timedelta | None = None, most: int = SHOWN) -
     sure = span.until - KEPT
     kept = before.since >= sure or not rows or rows[0][5] >= there_before[Status.FAILED].rows
     customers = [
-        Customer(user, name, count, earlier if kept else None) for user, name, count, _, earlier, _ in rows
+        FailingCustomer(user, name, count, earlier if kept else None)
+        for user, name, count, _, earlier, _ in rows
     ]
     failed = int(rows[0][3]) if rows else 0
     partial = since > span.since or (since < sure and failed < there[Status.FAILED].rows)
