@@ -78,6 +78,7 @@ def test_a_burst_is_claimed_by_one_explained_closed_and_snoozed_and_the_next_rai
     expect(of_bea.locator("#alerts-gravest li")).to_contain_text("4 failures within 10 minutes")
     expect(of_bea).to_have_title(re.compile(r"^\(1\) "))
     expect(of_bea.locator("#throughput thead")).to_contain_text("Alerts opened")
+    of_bea.get_by_label("Alerts: more").click()
     expect(of_bea.get_by_role("checkbox", name="Sound")).not_to_be_checked()
     of_bea.goto(server + QUEUE)
     expect(of_bea.locator("tr[data-alert]")).to_have_count(1)

@@ -17,7 +17,9 @@ from tests.browser.layout import faults
 from tests.support.admin_pages import reject
 from tests.support.alerts import open_alert
 from tests.support.rule_pages import HOSTILE_NAME
+from tests.support.settled import settle
 from transactions.access import tokens
+from transactions.models import Rollup
 from transactions.rules import documents, lifecycle
 from transactions.rules.models import Rule
 from transactions.storing.flush import flush
@@ -32,6 +34,7 @@ HOSTILE = [
     "=1+1",
 ]
 LARGEST = 2**63 - 1
+DAY, QUARTER = timedelta(days=1), timedelta(minutes=15)
 ATTRIBUTE = r'[\w-]+="[^"]*"'
 
 
@@ -40,32 +43,48 @@ def busy(page: Page, server: str, people: list[User]) -> Dashboard:
     """A dashboard with something on it, in every status and on both sides of the flush."""
     dashboard = Dashboard(page, server, people)
     chance = random.Random(7)
-
-    def some(prefix: str, count: int, ago_s: float) -> None:
-        """Of up to `ago_s` seconds ago."""
-        now = datetime.now(UTC)
-        dashboard.post_all(
-            [
-                {
-                    "transaction_id": f"{prefix}-{n:05}",
-                    "user": chance.choice(people).pk,
-                    "amount": int(chance.lognormvariate(8, 1.5)),
-                    "status": chance.choice(["SUCCESS", "SUCCESS", "SUCCESS", "FAILED", "PENDING"]),
-                    "created_at": (now - timedelta(seconds=chance.uniform(0, ago_s))).isoformat(),
-                }
-                for n in range(count)
-            ]
-        )
-
-    some("OLD", 600, 40 * 86_400)
-    some("INV", 400, 3_600)
-    some("ORD", 60, 60)
+    now = datetime.now(UTC)
+    _usual_week(people, now)
+    dashboard.post_all(
+        [
+            {
+                "transaction_id": f"pay_{4_120_000 + n}_{chance.randrange(16**8):08x}",
+                "user": chance.choice(people).pk,
+                "amount": int(chance.lognormvariate(8, 1.5)),
+                "status": chance.choice(["SUCCESS", "SUCCESS", "SUCCESS", "FAILED", "PENDING"]),
+                "created_at": (now - timedelta(seconds=60 - n)).isoformat(),
+            }
+            for n in range(60)
+        ]
+    )
     flush()
-    some("NEW", 9, 1)
+    open_alert(people[0], severity="HIGH", opened_at=now - timedelta(minutes=9))
+    dashboard.post_all([{"transaction_id": f"pay_{4_130_000 + n}_5e1f{n:04}"} for n in range(9)])
     dashboard.open()
-    expect(page.locator("[data-tile='24 h'] [data-figure=pending]")).not_to_have_text("…")
-    expect(page.locator("#volume tbody tr")).to_have_count(3)
+    expect(page.locator("#failing-customers li")).to_have_count(3)
+    expect(page.locator("#wrong")).to_be_visible()
     return dashboard
+
+
+def _usual_week(people: list[User], now: datetime) -> None:
+    """What is usual of a week, and an hour of which too many fail at its end."""
+    alice, bob, carol = people
+    quarter = now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0)
+    Rollup.objects.bulk_create(
+        Rollup(bucket=quarter - n * QUARTER, status=status, count=count, total=count * 9_100)
+        for n in range(8, 62 * 96)
+        if not 0 <= n - 7 * 96 <= 4
+        for failed in [24 + n % 17]
+        for status, count in (("SUCCESS", 600 - failed), ("FAILED", failed))
+    )
+    minute = timedelta(minutes=1)
+    for n in range(60):
+        since = now - (60 - n) * minute
+        failed = 2 if n < 45 else 12
+        settle(alice, since, since + minute, 20, failed, 7_345)
+        settle(bob, since, since + minute, 12 + n % 7, 1, 8_120)
+        settle(carol, since, since + minute, 5, n % 4 == 0, 12_990)
+        settle(bob, since - 7 * DAY, since - 7 * DAY + minute, 35 + n % 5, 2, 8_120)
 
 
 def dark(page: Page) -> None:
@@ -124,8 +143,10 @@ def test_light_and_dark(busy: Dashboard) -> None:
     busy.shot("dashboard", whole=True)
     dark(busy.page)
     busy.is_live()
-    expect(busy.page.locator("#volume tbody tr")).to_have_count(3)
-    background = busy.page.locator(".tile").first.evaluate("tile => getComputedStyle(tile).backgroundColor")
+    expect(busy.page.locator("#failing-customers li")).to_have_count(3)
+    background = busy.page.locator(".money .card").first.evaluate(
+        "card => getComputedStyle(card).backgroundColor"
+    )
     assert background != "rgb(255, 255, 255)"
     assert serious(busy.page) == []
     busy.shot("dashboard-dark", whole=True)
@@ -151,7 +172,7 @@ def test_the_drawer_is_open_to_everybody(busy: Dashboard) -> None:
 
 
 def test_hostile_values_are_text_and_break_nothing(dashboard: Dashboard) -> None:
-    bodies = [{"transaction_id": id, "amount": LARGEST} for id in HOSTILE]
+    bodies = [{"transaction_id": id, "amount": LARGEST, "status": "FAILED"} for id in HOSTILE]
     dashboard.post_all(bodies)
     shown = [id.replace("\u202e", "⟨202E⟩").replace("\u202c", "⟨202C⟩") for id in reversed(HOSTILE)]
     dashboard.shows(*shown)
@@ -163,7 +184,7 @@ def test_hostile_values_are_text_and_break_nothing(dashboard: Dashboard) -> None
         # Without the # of what the drawer showed, which would open it again.
         dashboard.page.goto(f"{dashboard.server}/admin/")
         dashboard.shows(*shown)
-        expect(dashboard.page.locator("#volume tbody")).to_contain_text("<script>alert(3)", timeout=30_000)
+        expect(dashboard.page.locator("#failing-customers")).to_contain_text("<script>alert(3)")
         assert not overflows(dashboard.page)
         dashboard.page.locator("#rows tbody button").nth(3).click()
         expect(dashboard.page.locator("#drawer-title")).to_have_text("x" * 100)
@@ -172,16 +193,16 @@ def test_hostile_values_are_text_and_break_nothing(dashboard: Dashboard) -> None
     dashboard.shot("hostile")
 
 
-def test_users_are_saved_beside_what_they_moved_before(busy: Dashboard) -> None:
-    """Those of the last day, who moved something the day before as well."""
-    expect(busy.page.locator("#volume .chart-note")).to_contain_text("of as long a time before")
-    busy.page.locator("#volume summary").click()
+def test_who_failed_is_saved_beside_what_failed_before(busy: Dashboard) -> None:
+    expect(busy.page.locator("#failing .chart-note")).to_contain_text("at this time a week ago")
+    busy.page.locator("#failing summary").click()
     with busy.page.expect_download() as download:
-        busy.page.locator("#volume .csv").click()
+        busy.page.locator("#failing .csv").click()
     head, *rows = download.value.path().read_text().splitlines()
-    assert head == "Customer,Volume,Transactions,Volume before"
-    assert len(rows) == 3
-    assert any(int(row.rpartition(",")[2]) > 0 for row in rows)
+    assert head == "Customer,Number,Failed,Failed before"
+    failed = [int(row.split(",")[2]) for row in rows]
+    assert len(failed) == 3
+    assert failed == sorted(failed, reverse=True)
 
 
 def test_the_days_of_the_averages_can_be_chosen(dashboard: Dashboard, watched: Watched) -> None:
@@ -194,6 +215,8 @@ def test_the_days_of_the_averages_can_be_chosen(dashboard: Dashboard, watched: W
     form.locator("[name=to]").fill("2026-03-03")
     table = dashboard.page.locator("#averages tbody tr td:nth-child(2)")
     expect(table).to_have_text(["10", "30"], use_inner_text=False)
+    form.get_by_role("button", name="Count").click()
+    expect(form.get_by_role("button", name="Count")).to_have_attribute("aria-pressed", "true")
     expect(dashboard.page.locator("#averages tbody tr").first).to_contain_text("2026-03-01")
     assert "from=2026-03-01&to=2026-03-03" in dashboard.page.url
     dashboard.page.locator("#averages summary").click()
@@ -229,7 +252,7 @@ def test_nothing_breaks_at_any_width(dashboard: Dashboard, hostile: list[str], w
         expect(page.locator("h1")).to_be_visible()
         if not path:
             expect(page.locator("#rows tbody tr").first).to_be_visible()
-            expect(page.locator("[data-tile='1 h'] [data-figure=volume]")).not_to_have_text("…")
+            expect(page.locator("[data-figure=pending] .figure-value")).to_have_text("0")
         found += [f"{path or 'overview'}: {fault}" for fault in faults(page)]
     assert not found, "\n".join(found)
 

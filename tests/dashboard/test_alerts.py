@@ -12,6 +12,7 @@ from pytest_django import Settings
 
 from tests.support.admin_pages import page, staff
 from tests.support.alerts import burst, burst_rule, open_alert
+from tests.support.rules import rule_in_force
 from transactions.alerts import triage
 from transactions.alerts.models import Alert
 from transactions.dashboard.alerts import shared_alerts
@@ -86,3 +87,55 @@ def test_what_is_asked_for_a_frame_is_never_an_answer_of_before(client: Client, 
 def test_a_page_asks_again_within_a_minute_however_many_there_are(client: Client) -> None:
     staff(client, "view_alert")
     assert {told(client)["again_seconds"] for _ in range(100)} == {50}
+
+
+# --- Beside the figures of a period ----------------------------------------------------------------
+
+
+def figures(client: Client, **query: str) -> Any:
+    response = client.get(reverse("dashboard-figures"), query)
+    assert response.status_code == 200, response.content
+    return json.loads(response.content)
+
+
+def test_figures_come_with_the_alerts_of_the_period_for_who_may_see_them(
+    client: Client, people: list[User]
+) -> None:
+    staff(client, "view_transaction")
+    assert "opened" not in figures(client)
+    User.objects.filter(username="staff").delete()
+    staff(client, "view_transaction", "view_alert")
+    ago = datetime.now(UTC) - timedelta(hours=2)
+    opened = open_alert(people[0], opened_at=ago)
+    assert figures(client, period="1h")["opened"] == []
+    (mark,) = figures(client, period="24h")["opened"]
+    assert (mark["id"], mark["rule"], mark["severity"]) == (opened.pk, "Failures in a row", "HIGH")
+    assert mark["link"] == reverse("admin:alerts_alert_change", args=[opened.pk])
+
+
+def test_what_is_wrong_comes_with_the_alert_about_it(people: list[User]) -> None:
+    """The one of a rule about the failure rate first, then those of who fails; never one from before."""
+    alice, bob, _ = people
+    since = datetime.now(UTC) - timedelta(minutes=20)
+    found = {"since": since, "customers": [{"user": alice.pk, "name": "alice"}]}
+
+    def told() -> Any:
+        return shared_alerts.beside("1h", found)["alert"]
+
+    open_alert(bob)
+    open_alert(alice, rule=2, touched_at=since - timedelta(minutes=1))
+    assert told() is None
+    of_alice = open_alert(alice, rule=3)
+    assert told()["id"] == of_alice.pk
+    rule = rule_in_force("failure_rate", factor=2, percent=10)
+    about_all = Alert.objects.create(rule=rule.rule_id, rule_name="More failures", severity="LOW", hits=1)
+    assert told() == {
+        "id": about_all.pk,
+        "version": 1,
+        "assignee": None,
+        "link": reverse("admin:alerts_alert_change", args=[about_all.pk]),
+        "take": reverse("admin:alerts_alert_step", args=[about_all.pk, "claim"]),
+    }
+    triage.close(about_all.pk, alice, 1, "EXPECTED", "known")
+    assert told()["id"] == of_alice.pk
+    assert shared_alerts.beside("1h", None)["alert"] is None

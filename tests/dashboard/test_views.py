@@ -1,7 +1,7 @@
 """The dashboard's page and answers: who may have them, what they say, and what they cost."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from tests.support.accepting import push, queued, record, take
 from tests.support.admin_pages import GONE, staff, store, superuser
 from tests.support.outages import stores_moving_on, transactions_locked
 from transactions.dashboard.cached import Kept
+from transactions.dashboard.periods import DEFAULT_COMPARISON, DEFAULT_PERIOD, chosen
 from transactions.dashboard.poll_pace import POLL_S, PollPace
 from transactions.dashboard.shared_figures import shared_figures
 from transactions.live.start import FIRST_RECORDS
@@ -114,7 +115,7 @@ def test_the_figures_end_at_the_last_flush_while_the_stores_move_on(
     with stores_moving_on():
         moving = get(client, "figures")
     assert moving["status"]["books"]["last_flush"] == at_rest["status"]["books"]["last_flush"]
-    assert moving["tiles"]["as_of"] == at_rest["tiles"]["as_of"]
+    assert moving["overview"]["as_of"] == at_rest["overview"]["as_of"]
 
 
 def test_a_fresh_page_begins_a_few_records_back_in_the_feed(client: Client, people: list[User]) -> None:
@@ -124,6 +125,58 @@ def test_a_fresh_page_begins_a_few_records_back_in_the_feed(client: Client, peop
     start = get(client, "start")
     assert start["since"] == 7
     assert len(start["epoch"]) == 36
+
+
+# --- A period -------------------------------------------------------------------------------------
+
+
+def test_a_poll_has_a_period_what_is_wrong_and_who_fails(client: Client, people: list[User]) -> None:
+    superuser(client)
+    now = datetime.now(UTC)
+    store(people[0], "T1", amount=700, status="SUCCESS", created_at=now - timedelta(minutes=2))
+    store(people[0], "T2", amount=300, status="FAILED", created_at=now - timedelta(minutes=2))
+    told = get(client, "figures", period="24h", compare="yesterday")
+    shown = told["overview"]["data"]
+    assert (shown["period"], shown["words"]) == ("24h", "in the last 24 hours")
+    assert shown["compared"]["words"] == "in the 24 hours before"
+    assert shown["figures"]["succeeded"]["value"] == "700"
+    assert shown["figures"]["success_rate"]["value"] == 0.5
+    assert sum(shown["series"]["failed"]) == 1
+    assert told["wrong"]["data"] is None
+    (customer,) = told["failing"]["data"]["customers"]
+    assert (customer["name"], customer["failed"]) == ("alice", 1)
+
+
+def test_without_a_choice_it_is_an_hour_beside_that_of_a_week_ago(client: Client, people: list[User]) -> None:
+    superuser(client)
+    shown = get(client, "figures")["overview"]["data"]
+    assert (shown["period"], shown["compared"]["words"]) == ("1h", "at this time a week ago")
+
+
+def test_two_choices_do_not_get_each_others_answers(client: Client, people: list[User]) -> None:
+    superuser(client)
+    store(people[0], "T1", created_at=datetime.now(UTC) - timedelta(hours=20))
+    counts = {
+        name: get(client, "figures", period=name)["overview"]["data"]["figures"]["count"]["value"]
+        for name in ("1h", "24h", "15m", "7d")
+    }
+    assert counts == {"1h": 0, "24h": 1, "15m": 0, "7d": 1}
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ({"period": "2h"}, {"period": ["Expected one of 15m, 1h, 24h, 7d, 30d."]}),
+        ({"compare": "tomorrow"}, {"compare": ["Expected one of last-week, yesterday."]}),
+        ({"perod": "1h"}, {"perod": ['Unknown parameter. Did you mean "period"?']}),
+    ],
+)
+def test_a_choice_that_there_is_not_is_refused_with_those_that_there_are(
+    client: Client, people: list[User], query: dict[str, str], told: dict[str, list[str]]
+) -> None:
+    superuser(client)
+    response = client.get(reverse("dashboard-figures"), query)
+    assert (response.status_code, json.loads(response.content)) == (400, told)
 
 
 # --- The averages ---------------------------------------------------------------------------------
@@ -212,8 +265,8 @@ def test_many_dashboards_cost_what_one_costs(client: Client, people: list[User])
     superuser(client)
     get(client, "figures")
     with database.execute_wrapper(lambda *_: pytest.fail("asked again")):
-        assert shared_figures.tiles()
-        assert shared_figures.throughput()
+        assert shared_figures.wrong()
+        assert shared_figures.chosen(chosen(DEFAULT_PERIOD, DEFAULT_COMPARISON)).overview()
 
 
 def test_a_failure_is_not_kept(people: list[User]) -> None:
@@ -253,6 +306,6 @@ def test_a_figure_that_takes_too_long_is_left_out_and_the_rest_is_told(
     monkeypatch.setattr(bounded_queries, "STATEMENT_MS_MAX", 200)
     with transactions_locked():
         told = get(client, "figures")
-    assert (told["tiles"], told["throughput"], told["sample"]) == (None, None, None)
+    assert (told["overview"], told["wrong"], told["failing"]) == (None, None, None)
     assert told["status"]["books"]["balanced"] is True
-    assert get(client, "figures")["tiles"]["data"]
+    assert get(client, "figures")["overview"]["data"]

@@ -27,12 +27,12 @@ from ..reading.story import StoryParameters, story
 from . import alarms
 from .alerts import shared_alerts
 from .averages import RangeParameters, beside_days_before
-from .figures import TILES
+from .periods import COMPARISONS, DEFAULT_COMPARISON, DEFAULT_PERIOD, PERIODS, PeriodParameters
 from .shared_figures import shared_figures
 
 log = logging.getLogger(__name__)
 
-Figure = Callable[[Any], HttpResponse]
+Figure = Callable[[HttpRequest, Any], HttpResponse]
 
 POSTGRES_AWAY = "PostgreSQL does not answer in time."
 
@@ -54,7 +54,12 @@ def with_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, A
     }
     if Right.VIEW_ALERTS in rights:
         urls |= {"alerts": reverse("dashboard-alerts"), "queue": reverse("admin:alerts_alert_changelist")}
-    shown = {"urls": urls, "tiles": list(TILES)}
+    shown = {
+        "urls": urls,
+        "periods": [(name, f"{name.rstrip('mhd')} {name[-1]}", name == DEFAULT_PERIOD) for name in PERIODS],
+        "comparisons": [(name, name.replace("-", " "), name == DEFAULT_COMPARISON) for name in COMPARISONS],
+        "may_take": Right.CHANGE_ALERTS in rights,
+    }
     return {**context, "title": "Overview", "dashboard": shown}
 
 
@@ -70,9 +75,9 @@ def _figure(
         @readers_only(forbidden="Log in again: you may not read this.", away=POSTGRES_AWAY, right=right)
         @wraps(figure)
         def guarded(request: HttpRequest) -> HttpResponse:
-            asked = parameters(data=request.GET, context={"request": request})
+            asked = parameters(data=request.GET)
             try:
-                return figure(asked) if asked.is_valid() else JsonResponse(asked.errors, status=400)
+                return figure(request, asked) if asked.is_valid() else JsonResponse(asked.errors, status=400)
             except redis.RedisError as error:
                 log.warning("A figure of the dashboard needs Redis (%s)", type(error).__name__)
                 return JsonResponse({"detail": "Redis does not answer."}, status=503)
@@ -87,26 +92,34 @@ def _figure(
     return decorator
 
 
-@_figure()
-def show_figures(_: Parameters[Any]) -> HttpResponse:
-    """The status strip and every figure but the averages; null for what PostgreSQL does not tell in time."""
-    return JsonResponse(shared_figures.everything())
+@_figure(PeriodParameters)
+def show_figures(request: HttpRequest, asked: PeriodParameters) -> HttpResponse:
+    """Every figure of a period but the averages; null for what PostgreSQL does not tell in time.
+
+    For who may see alerts also those that were opened in the period, and one about what is wrong.
+    """
+    choice = asked.choice()
+    told = shared_figures.everything(choice)
+    if Right.VIEW_ALERTS in rights_of_caller(request):
+        wrong = told["wrong"] and told["wrong"]["data"]
+        told |= shared_alerts.beside(choice.name, wrong)
+    return JsonResponse(told)
 
 
 @_figure()
-def show_start(_: Parameters[Any]) -> HttpResponse:
+def show_start(_: HttpRequest, __: Parameters[Any]) -> HttpResponse:
     """Where a fresh page begins in the feed: its epoch, and a number a few records back."""
     return JsonResponse(start()._asdict())
 
 
 @_figure(RangeParameters)
-def show_averages(asked: RangeParameters) -> HttpResponse:
+def show_averages(_: HttpRequest, asked: RangeParameters) -> HttpResponse:
     """The daily averages of a range (by default the last 30 days) and of as many days before it."""
     return JsonResponse(beside_days_before(asked.question()))
 
 
 @_figure(right=Right.VIEW_ALERTS)
-def show_alerts(_: Parameters[Any]) -> HttpResponse:
+def show_alerts(_: HttpRequest, __: Parameters[Any]) -> HttpResponse:
     """How many alerts are open, how grave, and the gravest of them."""
     return JsonResponse(shared_alerts.told())
 
@@ -143,9 +156,9 @@ def show_system(request: HttpRequest) -> HttpResponse:
 
 
 @_figure(StoryParameters)
-def show_story(asked: StoryParameters) -> HttpResponse:
+def show_story(request: HttpRequest, asked: StoryParameters) -> HttpResponse:
     """The story of the transaction `transaction_id`, and the pages of it, of its customer and its alerts."""
-    rights = rights_of_caller(asked.context["request"])
+    rights = rights_of_caller(request)
     found = story(asked.validated_data["transaction_id"], alerts=Right.VIEW_ALERTS in rights)
     if found is None:
         return JsonResponse({"detail": "No such transaction."}, status=404)

@@ -68,12 +68,18 @@ function told(text) {
   if (at("alerts-count").textContent !== text) at("alerts-count").textContent = text;
 }
 
+function ageOf(age, who) {
+  const told = made("small", "alerts-age", `${age} `);
+  told.append(made("span", "name", format.visible(who)));
+  return told;
+}
+
 function line({ severity, rule, figures, user, opened_at: openedAt, assignee, link }) {
-  const item = made("li"), what = made("span", "alerts-what"), anchor = made("a", "", figures || rule);
+  const item = made("li"), what = made("span", "alerts-what"), anchor = made("a", "", (figures || rule).replaceAll(" %", "\u00a0%"));
   anchor.href = link;
   const who = user === null ? "the whole system" : format.visible(user);
   what.append(anchor, made("small", "", figures ? `${who} · ${rule}` : who));
   const age = format.seconds(Math.max(0, Math.round((Date.now() - Date.parse(openedAt)) / 1000)));
-  item.append(pill(word(severity), severity), what, made("small", "alerts-age", `${age} · ${assignee ?? "unassigned"}`));
+  item.append(pill(word(severity), severity), what, ageOf(age, assignee ?? "unassigned"));
   return item;
 }

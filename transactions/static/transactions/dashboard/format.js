@@ -13,6 +13,9 @@ export function setZone(name) {
       time: part({ ...clock, fractionalSecondDigits: 1 }),
       clock: part(clock),
       minute: part({ hour: "2-digit", minute: "2-digit" }),
+      hour: part({ weekday: "short", hour: "2-digit", minute: "2-digit" }),
+      day: part({ day: "numeric", month: "short" }),
+      stretch: part({ weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }),
       moment: part({ year: "numeric", month: "short", day: "numeric", ...clock }),
     };
     zone = name;
@@ -26,6 +29,9 @@ const formatted = (kind) => (moment) => (moment ? formats[kind].format(new Date(
 export const time = formatted("time");
 export const clock = formatted("clock");
 export const minute = formatted("minute");
+export const hour = formatted("hour");
+export const day = formatted("day");
+export const stretch = formatted("stretch");
 export const moment = formatted("moment");
 
 // A whole number of any size, given as a number or as a string of digits.

@@ -6,8 +6,10 @@ import { Drawer } from "./drawer.js";
 import { bindFilters, rememberOne } from "./filters.js";
 import { once, poll } from "./figures.js";
 import { CAUGHT_UP_MS, failAlerts, showAlerts } from "./alerts.js";
-import { failTiles, showTiles } from "./tiles.js";
-import * as charts from "./charts.js";
+import { bindChoices, failFigures, showFigures, showWrong } from "./overview.js";
+import { showCharts } from "./period_charts.js";
+import { failFailing, showFailing } from "./failing.js";
+import { days, showDays } from "./days.js";
 import * as format from "./format.js";
 import * as system from "../looks/system.js";
 import { tellZone, zone } from "../looks/zone.js";
@@ -16,7 +18,8 @@ const at = (id) => document.getElementById(id);
 const urls = { ...at("dashboard").dataset };
 // The averages change slowly: with every so many of the other figures.
 const POLLS_PER_AVERAGES = 12;
-const last = { polls: 0 };
+const AWAY = "PostgreSQL does not answer in time.";
+const last = { polls: 0, opened: [] };
 
 const query = new URLSearchParams(location.search);
 format.setZone(zone());
@@ -56,25 +59,34 @@ listen("reset", () => table.clear());
 feed.connect();
 
 // --- The figures
-function showFigures() {
+function show() {
   if (!last.figures) return;
-  const { tiles, throughput, sample } = last.figures;
-  if (tiles) showTiles(tiles.data, tiles.as_of, urls.transactions);
-  else failTiles("PostgreSQL does not answer in time.");
-  charts.showThroughput(throughput?.data, last.opened);
-  charts.showSample(sample?.data);
+  const { overview, wrong, failing, alert } = last.figures;
+  if (overview) showFigures(overview, urls.transactions);
+  else failFigures(AWAY);
+  if (wrong) showWrong(wrong.data, alert, urls.transactions);
+  if (failing && overview) showFailing(failing.data, overview.data, urls.transactions);
+  else failFailing(AWAY);
+  drawCharts();
 }
-poll(urls.figures, (body) => {
+// Which alerts were opened the figures tell, and of the newest ones, at once, the frames.
+function drawCharts() {
+  const known = last.figures.opened ?? [], moments = new Set(known.map(({ at: moment }) => Date.parse(moment)));
+  const newer = last.opened.filter((moment) => !moments.has(Date.parse(moment))).map((moment) => ({ at: moment }));
+  showCharts(last.figures.overview, [...known, ...newer], urls.transactions);
+}
+const chosen = bindChoices(() => ask());
+const ask = poll(() => `${urls.figures}?${chosen()}`, (body) => {
   last.figures = body;
   strip.tell(body.status);
   system.refresh();
-  showFigures();
+  show();
   last.polls += 1;
   if (last.polls % POLLS_PER_AVERAGES === 0) askAverages();
 }, (why, body) => {
   strip.tell(null, why);
   system.refresh();
-  failTiles(why);
+  failFigures(why);
   // No answer at all: then the websocket is as dead, whatever the browser believes of it.
   if (body === null) feed.restart();
 });
@@ -83,7 +95,7 @@ poll(urls.figures, (body) => {
 function tellAlerts(body) {
   if (!showAlerts(body)) return;
   last.opened = body.opened_lately;
-  if (last.figures) charts.showThroughput(last.figures.throughput?.data, last.opened);
+  if (last.figures) drawCharts();
 }
 if (urls.alerts) {
   listen("alert", tellAlerts);
@@ -105,14 +117,22 @@ function askAverages() {
   for (const [name, value] of Object.entries(given)) rememberOne(name, value);
   once(`${urls.averages}?${new URLSearchParams({ ...given, timezone: format.zoneName() })}`, (body) => {
     rangeProblem.textContent = "";
-    charts.showAverages(body);
+    last.days = body;
+    drawDays();
   }, (why, body) => {
     const wrong = body && !body.detail ? Object.values(body).flat().join(" ") : why;
     rangeProblem.textContent = wrong;
-    charts.averages.fail(wrong);
+    days.fail(wrong);
   });
 }
+function drawDays() { if (last.days) showDays(last.days, range.querySelector("[aria-pressed=true]").dataset.choice); }
 range.addEventListener("change", askAverages);
+range.addEventListener("click", (event) => {
+  const pressed = event.target.closest("[data-choice]");
+  if (!pressed) return;
+  for (const button of range.querySelectorAll("[data-choice]")) button.ariaPressed = String(button === pressed);
+  drawDays();
+});
 range.addEventListener("submit", (event) => event.preventDefault());
 askAverages();
 
@@ -123,7 +143,7 @@ document.addEventListener("zonechange", (event) => {
   format.setZone(event.detail);
   rememberOne("timezone", event.detail);
   system.refresh();
-  showFigures();
+  show();
   table.redraw();
   askAverages();
 });

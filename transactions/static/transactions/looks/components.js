@@ -29,8 +29,12 @@ export function wholeId(text, link = "") {
 // How a figure changed: `good` is "up" or "down", empty where neither is; `against` says what `was` is. A share
 // (`points`) changes by points of a hundred, anything else by a share of what it was.
 export function delta(now, was, { good = "", against = "", points = false } = {}) {
+  return drawnDelta(changed(now, was, points), points ? "points" : "%", { good, against });
+}
+
+// A change that is known already, with its unit ("" where it is a count); null where there is none.
+export function drawnDelta(change, unit, { good = "", against = "" } = {}) {
   const told = made("p", "delta delta-none");
-  const change = changed(now, was, points);
   if (change === null) {
     told.textContent = against || "nothing to compare with";
     return told;
@@ -43,7 +47,7 @@ export function delta(now, was, { good = "", against = "", points = false } = {}
     const up = change > 0, better = up === (good === "up");
     if (good) told.className = `delta delta-${better ? "good" : "bad"}`;
     bold.append(made("span", "", `${good ? (up ? "▲" : "▼") : up ? "△" : "▽"} `), made("span", "sr-only", up ? "up " : "down "));
-    bold.append(`${amount} ${points ? "points" : "%"}${good ? (better ? " better" : " worse") : ""}`);
+    bold.append(`${amount}${unit && " "}${unit}${good ? (better ? " better" : " worse") : ""}`);
   }
   bold.firstChild.ariaHidden = "true";
   told.append(bold, ` ${against}`);
