@@ -96,7 +96,7 @@ def download(rows: QuerySet[Any], columns: Sequence[str], name: str, zone: tzinf
 
 
 def file_of(rows: Iterable[Iterable[object]], name: str) -> HttpResponse:
-    """A CSV file of rows that are at hand, the first the names of its columns; moments in the viewer's zone."""
+    """A CSV file of rows that are at hand, the first its columns' names; moments in the viewer's zone."""
     response = HttpResponse(
         _text(rows, timezone.get_current_timezone()), content_type="text/csv; charset=utf-8"
     )
