@@ -5,6 +5,7 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 from transactions.access.log_ins import bounded
+from transactions.admin_site import api_docs
 
 from .observability import health
 from .observability.prometheus import metrics
@@ -14,6 +15,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/dashboard/", include("transactions.dashboard.urls")),
     path("admin/find/", include("transactions.admin_site.urls")),
+    path("admin/api/", admin.site.admin_view(api_docs.show), name="api-docs"),
     # Before the admin's own: these two hash what they are sent.
     path("admin/login/", bounded(admin.site.login)),
     path(

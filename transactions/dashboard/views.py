@@ -22,7 +22,7 @@ from ..reading.averages import TooManyQuestions
 from ..reading.parameters import Parameters
 from ..reading.story import StoryParameters, story
 from ..timezones import zone_names
-from . import alarms
+from . import alarms, first_hour
 from .alerts import shared_alerts
 from .averages import RangeParameters, beside_days_before
 from .figures import TILES
@@ -53,7 +53,7 @@ def with_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, A
     if Right.VIEW_ALERTS in rights:
         urls |= {"alerts": reverse("dashboard-alerts"), "queue": reverse("admin:alerts_alert_changelist")}
     shown = {"urls": urls, "tiles": list(TILES), "zones": sorted(zone_names())}
-    return {**context, "title": "Overview", "dashboard": shown}
+    return {**context, "title": "Overview", "dashboard": shown, "first_hour": first_hour.seen_by(request)}
 
 
 def _figure(
