@@ -1,6 +1,6 @@
 // The components of figures that arrive later, as templatetags/components.py makes them on the server.
 // Whatever comes from outside gets in as text, never as markup.
-const TAIL = 6, SPARK_WIDTH = 88, SPARK_HEIGHT = 32;
+const TAIL = 6, TIMES_FROM = 900, SPARK_WIDTH = 88, SPARK_HEIGHT = 32;
 const TONES = {
   SUCCESS: "good", FAILED: "bad", PENDING: "info", CRITICAL: "worst", HIGH: "bad", MEDIUM: "warn", LOW: "none",
   ACTIVE: "good", DONE: "good", ON: "good", SHADOW: "info", RUNNING: "info", WAITS: "info",
@@ -32,7 +32,8 @@ export function delta(now, was, { good = "", against = "", points = false } = {}
   const told = made("p", "delta delta-none");
   const change = changed(now, was, points);
   if (change === null) {
-    told.textContent = against || "nothing to compare with";
+    const isNew = !points && Number(now) && was !== null;
+    told.textContent = (isNew ? ["new", against].filter(Boolean).join(", ") : against) || "nothing to compare with";
     return told;
   }
   const digits = Math.abs(change) < 10 ? 1 : 0;
@@ -43,12 +44,15 @@ export function delta(now, was, { good = "", against = "", points = false } = {}
     const up = change > 0, better = up === (good === "up");
     if (good) told.className = `delta delta-${better ? "good" : "bad"}`;
     bold.append(made("span", "", `${good ? (up ? "▲" : "▼") : up ? "△" : "▽"} `), made("span", "sr-only", up ? "up " : "down "));
-    bold.append(`${amount} ${points ? "points" : "%"}${good ? (better ? " better" : " worse") : ""}`);
+    bold.append(`${times(change, points) || `${amount} ${points ? "points" : "%"}`}${good ? (better ? " better" : " worse") : ""}`);
   }
   bold.firstChild.ariaHidden = "true";
   told.append(bold, ` ${against}`);
   return told;
 }
+
+// What has become many times as much is said so: nobody reads thousands of per cent.
+function times(change, points) { return points || change < TIMES_FROM ? "" : `${(change / 100 + 1).toLocaleString("en-US", { maximumFractionDigits: 0 })} times as much`; }
 
 function changed(now, was, points) {
   if (now === null || was === null || (!points && Number(was) === 0)) return null;
