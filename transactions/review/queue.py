@@ -31,7 +31,7 @@ Caller = User | AnonymousUser
 
 
 def found(asked: dict[str, Any], caller: Caller) -> QuerySet[Alert]:
-    """The alerts that AlertParameters ask for, in their order; `rules` are the keys of several, for a page."""
+    """The alerts that AlertParameters ask for, in their order; a page asks for several `rules` at once."""
     rows = Alert.objects.select_related("assignee", "closed_by")
     for name in ("state", "severity", "rule", "user", "disposition", "assignee"):
         if name in asked:
