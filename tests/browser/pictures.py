@@ -26,7 +26,8 @@ WIDTHS = {"": (1400, 900), "-phone": (390, 844)}
 # Chromium's own encoder: a fourth of a PNG, and no package for it.
 QUALITY = 0.8
 AS_WEBP = """async ([png, quality]) => {
-  const image = await createImageBitmap(await (await fetch(`data:image/png;base64,${png}`)).blob());
+  const answer = await fetch(`data:image/png;base64,${png}`);
+  const image = await createImageBitmap(await answer.blob());
   const canvas = Object.assign(document.createElement("canvas"), { width: image.width, height: image.height });
   canvas.getContext("2d").drawImage(image, 0, 0);
   return canvas.toDataURL("image/webp", quality).split(",")[1];
