@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 OWN := conftest.py benchmarks dev tests transactions transaction_monitoring manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install tools run test contract contract-rules faults mutations browser bench check lint types imports packages migrations deploy format lock licences audit clean
+.PHONY: help install tools run test contract contract-rules faults mutations browser pictures bench check lint types imports packages migrations deploy format lock licences audit clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -53,6 +53,9 @@ mutations: tools  ## Takes out one safeguard at a time and shows which test fail
 
 browser: tools  ## The dashboard in a real Chromium (CHROMIUM names the program)
 	@exec $(BIN)/python -m pytest tests/browser $(ARGS)
+
+pictures: tools  ## Writes docs/images anew: each page light and dark, wide and on a phone (CHROMIUM)
+	@exec $(BIN)/python -m pytest tests/browser/pictures.py $(ARGS)
 
 # ARGS="single batch", say, for some parts, or ARGS=--quick; a whole run takes half an hour.
 bench: tools  ## Everything measured beside what else one could have written, in one run

@@ -16,7 +16,7 @@ TRANSACTION_ID_CHARACTERS_MAX = 100
 
 class Status(models.TextChoices):
     PENDING = "PENDING", "Pending"
-    SUCCESS = "SUCCESS", "Success"
+    SUCCESS = "SUCCESS", "Succeeded"
     FAILED = "FAILED", "Failed"
 
 
@@ -148,7 +148,7 @@ class FlushBatch(models.Model):
     rejected = models.BigIntegerField(db_default=0)
 
     class Meta:
-        verbose_name, verbose_name_plural = "flush", "flush history"
+        verbose_name, verbose_name_plural = "flush", "flushes"
         indexes = [
             # What an earlier flush left: looked for at every tick.
             models.Index(fields=["id"], name="batch_open", condition=models.Q(released=False)),

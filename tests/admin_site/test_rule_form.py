@@ -55,7 +55,7 @@ def test_a_rule_is_written_as_a_sentence(ann: Client) -> None:
     assert "The draft is kept." in said
     assert (
         "A customer makes at least 12 transactions within 10 minutes, looking at transactions of 1,000 or "
-        "more and with the status Success and in the hours 22-6 of Europe/Berlin."
+        "more and with the status succeeded and in the hours 22-6 of Europe/Berlin."
     ) in said
     version = Version.objects.select_related("rule", "author").get()
     assert version.author is not None

@@ -115,7 +115,7 @@ def test_who_may_not_add_tokens_makes_none(client: Client, people: list[User]) -
     assert client.post(reverse(NEW), {"name": "mine", "rights": ["read"]}).status_code == 403
     shown = page(client, url("apitoken"))
     assert reverse(NEW) not in shown
-    assert reverse("docs") in shown
+    assert reverse("api-docs") in shown
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,11 @@
 """The dashboard as its tests read and use it."""
 
-from pathlib import Path
 from typing import Any
 
 import httpx
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
-
-IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 
 
 class Dashboard:
@@ -48,11 +45,6 @@ class Dashboard:
     def shows(self, *ids: str) -> None:
         """Waits until the live table has exactly these, newest first."""
         expect(self.page.locator("#rows tbody button")).to_have_text(list(ids))
-
-    def shot(self, name: str, *, whole: bool = False) -> None:
-        """A screenshot for the documentation."""
-        IMAGES.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=IMAGES / f"{name}.png", full_page=whole)
 
 
 def serious(page: Page) -> list[str]:

@@ -278,7 +278,7 @@ def filled(server: str, people: list[User], root: User) -> list[str]:
     late = datetime.now(UTC) - timedelta(hours=30)
     for number, severity in enumerate(("CRITICAL", "HIGH", "MEDIUM", "LOW")):
         facts = {"rule": 10 + number, "severity": severity, "opened_at": late, "due_at": late}
-        open_alert(people[number % 3], rule_name="Many large payments within ten minutes", **facts)
+        open_alert(people[number % 3], rule_name="Many large transactions within ten minutes", **facts)
     Alert.objects.create(rule=99, rule_name="More failures than usual", severity="HIGH", user=None)
     return [
         f"{QUEUE}?tab=open",

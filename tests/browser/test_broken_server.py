@@ -35,7 +35,6 @@ def test_it_comes_back_from_a_lost_server_with_nothing_missing(
     expect(page.locator("#feed-state")).to_have_text(re.compile(r"^▲ stale since \d\d:\d\d:\d\d$"))
     expect(page.locator("#banner")).to_contain_text("The server does not answer")
     expect(page.locator("#buffered")).to_have_text("? not known")
-    dashboard.shot("offline")
     # Others of the same Redis go on taking transactions meanwhile.
     with ThreadPoolExecutor(1) as elsewhere:  # This thread has the loop of the browser's driver.
         elsewhere.submit(take, *(record(f"AWAY{n}", people[0]) for n in range(150))).result()

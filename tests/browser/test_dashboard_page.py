@@ -197,7 +197,6 @@ def test_a_row_opens_a_drawer_with_the_whole_story(dashboard: Dashboard) -> None
     expect(drawer.locator("#drawer-facts")).to_contain_text("✗ Failed")
     expect(drawer.locator("#drawer-latest button")).to_have_text(["T1", "EARLIER"])
     expect(drawer.locator("#drawer-curl")).to_contain_text(f"{dashboard.server}/api/transactions/T1/'")
-    dashboard.shot("drawer")
     drawer.locator("#drawer-latest button").last.click()
     expect(drawer.locator("#drawer-title")).to_have_text("EARLIER")
     dashboard.page.keyboard.press("Escape")

@@ -4,6 +4,7 @@ import csv
 import random
 import re
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth.models import User
@@ -131,6 +132,11 @@ def hostile(dashboard: Dashboard, root: User) -> list[str]:
         "notifications/recipient/",
         "audit/entry/",
         "password_change/",
+        "api/",
+        "find/?q=x",
+        f"transactions/customer/{alice.pk}/change/",
+        "transactions/apitoken/new/",
+        f"transactions/transaction/story/?{urlencode({'transaction_id': HOSTILE[1]})}",
     ]
 
 
@@ -140,7 +146,6 @@ def overflows(page: Page) -> bool:
 
 def test_light_and_dark(busy: Dashboard) -> None:
     assert serious(busy.page) == []
-    busy.shot("dashboard", whole=True)
     dark(busy.page)
     busy.is_live()
     expect(busy.page.locator("#failing-customers li")).to_have_count(3)
@@ -149,7 +154,6 @@ def test_light_and_dark(busy: Dashboard) -> None:
     )
     assert background != "rgb(255, 255, 255)"
     assert serious(busy.page) == []
-    busy.shot("dashboard-dark", whole=True)
 
 
 def test_on_a_phone_nothing_is_wider_than_the_screen(busy: Dashboard) -> None:
@@ -159,7 +163,6 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(busy: Dashboard) -> None:
     expect(busy.page.locator("#rows tbody tr").first).to_be_visible()
     assert not overflows(busy.page)
     assert serious(busy.page) == []
-    busy.shot("dashboard-phone")
     busy.page.locator("#rows tbody tr").first.click()
     expect(busy.page.locator("#drawer-events li").first).to_be_visible()
     assert not overflows(busy.page)
@@ -190,7 +193,6 @@ def test_hostile_values_are_text_and_break_nothing(dashboard: Dashboard) -> None
         expect(dashboard.page.locator("#drawer-title")).to_have_text("x" * 100)
         expect(dashboard.page.locator("#drawer-facts")).to_contain_text("9,223,372,036,854,775,807")
         assert not overflows(dashboard.page)
-    dashboard.shot("hostile")
 
 
 def test_who_failed_is_saved_beside_what_failed_before(busy: Dashboard) -> None:
@@ -249,7 +251,9 @@ def test_nothing_breaks_at_any_width(dashboard: Dashboard, hostile: list[str], w
     page.set_viewport_size({"width": width, "height": 900})
     for path in hostile:
         page.goto(f"{dashboard.server}/admin/{path}")
-        expect(page.locator("h1")).to_be_visible()
+        expect(page.locator("h1").first).to_be_visible()
+        if path == "api/":
+            expect(page.locator(".opblock").first).to_be_visible()
         if not path:
             expect(page.locator("#rows tbody tr").first).to_be_visible()
             expect(page.locator("[data-figure=pending] .figure-value")).to_have_text("0")
@@ -293,7 +297,14 @@ def test_on_a_phone_the_pages_open_from_the_top_bar(dashboard: Dashboard) -> Non
 
 def test_what_is_made_later_looks_like_what_the_server_made(dashboard: Dashboard) -> None:
     """The components of the templates and those of the scripts, of the same values."""
-    given = [(72.1, 95.3, "up"), (5, 4, "down"), (102, 100, ""), (3, 3, "up"), (1, 0, "up")]
+    given = [
+        (120_000, 10, "up"),
+        (72.1, 95.3, "up"),
+        (5, 4, "down"),
+        (102, 100, ""),
+        (3, 3, "up"),
+        (1, 0, "up"),
+    ]
     text = "{% load components %}" + "".join(
         f'{{% delta {now} {was} good="{good}" against="before" %}}' for now, was, good in given
     )

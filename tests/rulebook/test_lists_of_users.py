@@ -197,7 +197,7 @@ def test_the_command_takes_users_from_a_file_all_or_nothing(people: list[User], 
     for text, reason in (
         ("1\nx\n", "line 2: 'x' is no key of a user"),
         (f"{10**30}\n", "line 1: '1000000000000000000000000000000' is no key of a user"),
-        (f"{people[0].pk}\n999999\n", "There is no user 999999."),
+        (f"{people[0].pk}\n999999\n", "There is no customer 999999."),
         ("\n", "name the users, or a file of them"),
     ):
         file.write_text(text)

@@ -251,7 +251,7 @@ def test_who_stands_on_a_list_as_long_already_is_not_put_there_again(people: lis
     assert list_entries.add_entries(users, keys, expires=soon) == 1
     assert ListEntry.objects.order_by("-pk")[0].user_id == keys[2]
     assert list_entries.add_entries(users, keys) == 3
-    with pytest.raises(list_entries.UnknownUsers, match="There is no user 999999"):
+    with pytest.raises(list_entries.UnknownUsers, match="There is no customer 999999"):
         list_entries.add_entries(users, [*keys, 999_999])
 
 

@@ -33,9 +33,20 @@ def test_what_is_no_browser_is_told_in_plain_text(client: Client, accept: str) -
 
 
 @pytest.mark.django_db
-def test_who_may_not_see_a_page_is_told_who_can_help(client: Client) -> None:
+@pytest.mark.parametrize(
+    "path",
+    [
+        "transactions/transaction/",
+        "rules/rule/",
+        "alerts/alert/",
+        "notifications/endpoint/",
+        "audit/entry/",
+        "api/",
+    ],
+)
+def test_who_may_not_see_a_page_is_told_who_can_help(client: Client, path: str) -> None:
     client.force_login(User.objects.create_user("staff", is_staff=True))
-    status, page = told(client, "/admin/transactions/transaction/")
+    status, page = told(client, f"/admin/{path}")
     assert status == 403
     assert "<h1>You may not see this</h1>" in page
 
@@ -47,6 +58,14 @@ def test_a_form_that_makes_no_sense_is_told_so(client: Client) -> None:
     answer = client.post("/admin/transactions/rejectedrecord/", form)
     assert answer.status_code == 400
     assert "<h1>That cannot be read</h1>" in answer.content.decode()
+
+
+@pytest.mark.django_db
+def test_an_export_by_a_filter_that_makes_no_sense_is_told_so(client: Client) -> None:
+    client.force_login(User.objects.create_superuser("root"))
+    status, page = told(client, "/admin/transactions/rejectedrecord/export/?flushed_at__gte=nonsense")
+    assert status == 400
+    assert "<h1>That cannot be read</h1>" in page
 
 
 @pytest.mark.django_db

@@ -30,7 +30,7 @@ def words(template: str, **values: object) -> str:
         (102, 100, "", "up 2 % was 100", "none"),
         (1000, 999, "up", "up 0.1 % better was 999", "good"),
         (100_000, 100_001, "up", "the same was 100001", "none"),
-        (250_000, 100, "", "up 249,900 % was 100", "none"),
+        (250_000, 100, "", "up 2,500 times as much was 100", "none"),
         (0, 0, "up", "was 0", "none"),
         (5, 0, "up", "was 0", "none"),
     ],

@@ -58,6 +58,7 @@ class PayerAdmin(ReasonedDeletions, KeyedActions, DjangoUserAdmin, ThemedAdmin):
     filter_horizontal = ()
     show_full_result_count = False
     rows_called = ("account", "accounts")
+    one_called = "person"
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -85,7 +86,9 @@ class PayerAdmin(ReasonedDeletions, KeyedActions, DjangoUserAdmin, ThemedAdmin):
         if not more_than(Transaction.objects.filter(user_id__in=keys), LISTED_MAX):
             return super().get_deleted_objects(objs, request)
         lacking = set() if request.user.is_superuser else {"transaction"}
-        lines = [f"User: {user}" for user in objs] + [f"Transactions: more than {LISTED_MAX}, all of theirs"]
+        lines = [f"Account: {user}" for user in objs] + [
+            f"Transactions: more than {LISTED_MAX}, all of theirs"
+        ]
         return lines, {"users": len(keys), "transactions": f"more than {LISTED_MAX}"}, lacking, []
 
 

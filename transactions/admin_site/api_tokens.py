@@ -1,6 +1,5 @@
 """The admin site's pages of API tokens: made there, shown once, revoked."""
 
-import json
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +16,7 @@ from unfold.decorators import display
 
 from ..access import people, tokens
 from ..access.rights import Right, Rights, rights_of
+from ..client import curl
 from ..models import ApiToken
 from .lists import BoundedAdmin
 
@@ -101,20 +101,12 @@ def new(request: HttpRequest) -> HttpResponse:
 def _curl(request: HttpRequest, token: str, row: ApiToken) -> str:
     """A command that shows the token at work, at the address under which this page was asked for."""
     rights = rights_of(row.user)
-    bearer = f"-H 'Authorization: Bearer {token}'"
     if Right.POST in rights:
-        posted = {
-            "transaction_id": f"first-{row.pk}",
-            "user": people.any_customer() or request.user.pk,
-            "amount": 1000,
-            "status": "PENDING",
-        }
-        return (
-            f"curl -i {request.build_absolute_uri(reverse('add-transaction'))} \\\n  {bearer} \\\n"
-            f"  -H 'Content-Type: application/json' \\\n  -d '{json.dumps(posted)}'"
-        )
+        user = people.any_customer() or request.user.pk
+        url = request.build_absolute_uri(reverse("add-transaction"))
+        return curl.posting(url, token, f"first-{row.pk}", user)
     call = "transactions" if Right.READ in rights else "schema"
-    return f"curl -i {request.build_absolute_uri(reverse(call))} \\\n  {bearer}"
+    return curl.reading(request.build_absolute_uri(reverse(call)), token)
 
 
 @admin.register(ApiToken)

@@ -189,9 +189,7 @@ class BoundedAdmin(KeyedActions, ModelAdmin[M]):  # type: ignore[misc]  # the sa
         try:
             rows, zone = self.export_rows(request)
         except IncorrectLookupParameters:
-            return HttpResponse(
-                "A filter of this list makes no sense.", status=400, content_type="text/plain"
-            )
+            raise BadRequest("A filter of this list makes no sense.") from None
         name = str(self.opts.verbose_name_plural)
         response = exports.download(rows, self.export_columns, name, zone)
         if response.status_code == HTTPStatus.OK:

@@ -65,7 +65,7 @@ _GROUPS = (
                 _list("People", *_PEOPLE),
                 _list("Groups", "auth_group", "auth.view_group"),
             ),
-            SidebarLink("API docs", "docs"),
+            SidebarLink("API docs", "api-docs"),
         ),
     ),
 )

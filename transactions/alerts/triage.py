@@ -253,7 +253,7 @@ def _step(alert: int, by: User, seen: int, step: Step, text: str = "") -> Iterat
         # The hits of a closed alert have opened another one meanwhile.
         if "alert_open_once" not in str(error):
             raise
-        raise Refused("Another alert of this rule and user is open: work on that one.") from None
+        raise Refused("Another alert of this rule and customer is open: work on that one.") from None
 
 
 def _held(alert: int) -> Alert:

@@ -24,7 +24,7 @@ from ..live.start import start
 from ..reading.averages import TooManyQuestions
 from ..reading.parameters import Parameters
 from ..reading.story import StoryParameters, story
-from . import alarms
+from . import alarms, first_hour
 from .alerts import shared_alerts
 from .averages import RangeParameters, beside_days_before
 from .periods import COMPARISONS, DEFAULT_COMPARISON, DEFAULT_PERIOD, PERIODS, PeriodParameters
@@ -60,7 +60,7 @@ def with_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, A
         "comparisons": [(name, name.replace("-", " "), name == DEFAULT_COMPARISON) for name in COMPARISONS],
         "may_take": Right.CHANGE_ALERTS in rights,
     }
-    return {**context, "title": "Overview", "dashboard": shown}
+    return {**context, "title": "Overview", "dashboard": shown, "first_hour": first_hour.seen_by(request)}
 
 
 def _figure(

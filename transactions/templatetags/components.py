@@ -15,6 +15,8 @@ register = template.Library()
 
 # Characters of an id that always stand, at its end: what tells ids of one source apart.
 TAIL = 6
+# From so many per cent more on a figure is told by how many times as much it is.
+TIMES_FROM = 900
 # The box of a sparkline, in units of its own.
 SPARK_WIDTH, SPARK_HEIGHT = 88, 32
 
@@ -71,7 +73,14 @@ def delta(
     """
     change = _change(now, was, points)
     if change is None:
-        return {"against": against or "nothing to compare with"}
+        is_new = not points and now and was is not None
+        return {
+            "against": f"new, {against}"
+            if is_new and against
+            else "new"
+            if is_new
+            else against or "nothing to compare with"
+        }
     rounded = round(change, 1 if abs(change) < 10 else 0)
     unit = "points" if points else "%"
     if not rounded:
@@ -84,12 +93,18 @@ def delta(
         tone, sign, word = "good" if better else "bad", "▲" if up else "▼", "better" if better else "worse"
     return {
         "sign": sign,
-        "amount": f"{abs(rounded):,.{1 if abs(change) < 10 else 0}f} {unit}".replace(".0 ", " "),
+        "amount": _times(change, points)
+        or f"{abs(rounded):,.{1 if abs(change) < 10 else 0}f} {unit}".replace(".0 ", " "),
         "direction": "up" if up else "down",
         "word": word,
         "tone": tone,
         "against": against,
     }
+
+
+def _times(change: float, points: bool) -> str:
+    """What has become many times as much is said so: nobody reads thousands of per cent."""
+    return "" if points or change < TIMES_FROM else f"{change / 100 + 1:,.0f} times as much"
 
 
 def _change(now: Decimal | float | None, was: Decimal | float | None, points: bool) -> float | None:

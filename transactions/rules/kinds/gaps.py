@@ -149,7 +149,7 @@ class Statuses(Gap):
         return tuple(sorted(set(map(str, value))))
 
     def shown(self, value: Any) -> str:
-        return " or ".join(Status(status).label for status in value)
+        return " or ".join(Status(status).label.lower() for status in value)
 
     def schema(self) -> dict[str, Any]:
         return {"type": "array", "items": {"enum": ["SUCCESS", "FAILED"]}}

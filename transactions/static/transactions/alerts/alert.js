@@ -6,7 +6,8 @@ import { ChartCard, colour } from "../dashboard/chart_card.js";
 const COLOURS = { made: colour("bad"), other: colour("accent"), window: colour("bad-soft") };
 // Amounts that lie further apart than this are shown by their digits, or the small ones lie on the axis.
 const APART = 50;
-const LABEL_PX = 105;
+// What the amounts beside the chart take of its width.
+const AXIS_PX = 60, LABEL_PX = 120, DIGITS_MAX = 5;
 // So far beyond the amounts their axis goes, as a factor; further where it is one of digits.
 const ROOM = 1.2, ROOM_BY_DIGITS = 2;
 const timeline = document.getElementById("timeline");
@@ -106,13 +107,16 @@ function shade(from, to, top) {
 
 // As many ticks as have room, as far from each other.
 function spread(axis) {
-  const count = Math.min(7, Math.max(2, Math.floor(axis.chart.width / LABEL_PX)));
+  const count = Math.min(7, Math.max(2, Math.floor((axis.chart.width - AXIS_PX) / LABEL_PX)));
   const step = (axis.max - axis.min) / count;
   axis.ticks = Array.from({ length: count }, (_, k) => ({ value: axis.min + step * (k + 0.5) }));
 }
 
+// Those that have room: all of nineteen digits would stand on each other.
 function powersOfTen(axis) {
-  axis.ticks = axis.ticks.filter(({ value }) => Number.isInteger(Math.log10(value)));
+  const powers = axis.ticks.filter(({ value }) => Number.isInteger(Math.log10(value)));
+  const step = Math.ceil(powers.length / DIGITS_MAX);
+  axis.ticks = powers.filter((_, place) => place % step === 0);
 }
 
 // Days, with the minute where a day has several ticks, with the second where a minute has; none twice.

@@ -1,6 +1,6 @@
 // The components of figures that arrive later, as templatetags/components.py makes them on the server.
 // Whatever comes from outside gets in as text, never as markup.
-const TAIL = 6, SPARK_WIDTH = 88, SPARK_HEIGHT = 32;
+const TAIL = 6, TIMES_FROM = 900, SPARK_WIDTH = 88, SPARK_HEIGHT = 32;
 const TONES = {
   SUCCESS: "good", FAILED: "bad", PENDING: "info", CRITICAL: "worst", HIGH: "bad", MEDIUM: "warn", LOW: "none",
   ACTIVE: "good", DONE: "good", ON: "good", SHADOW: "info", RUNNING: "info", WAITS: "info",
@@ -29,7 +29,10 @@ export function wholeId(text, link = "") {
 // How a figure changed: `good` is "up" or "down", empty where neither is; `against` says what `was` is. A share
 // (`points`) changes by points of a hundred, anything else by a share of what it was.
 export function delta(now, was, { good = "", against = "", points = false } = {}) {
-  return drawnDelta(changed(now, was, points), points ? "points" : "%", { good, against });
+  const change = changed(now, was, points);
+  const isNew = change === null && !points && Number(now) && was !== null;
+  const beside = isNew ? ["new", against].filter(Boolean).join(", ") : against;
+  return drawnDelta(change, points ? "points" : "%", { good, against: beside });
 }
 
 // A change that is known already, with its unit ("" where it is a count); null where there is none.
@@ -47,12 +50,15 @@ export function drawnDelta(change, unit, { good = "", against = "" } = {}) {
     const up = change > 0, better = up === (good === "up");
     if (good) told.className = `delta delta-${better ? "good" : "bad"}`;
     bold.append(made("span", "", `${good ? (up ? "▲" : "▼") : up ? "△" : "▽"} `), made("span", "sr-only", up ? "up " : "down "));
-    bold.append(`${amount}${unit && " "}${unit}${good ? (better ? " better" : " worse") : ""}`);
+    bold.append(`${times(change, unit !== "%") || `${amount}${unit && " "}${unit}`}${good ? (better ? " better" : " worse") : ""}`);
   }
   bold.firstChild.ariaHidden = "true";
   told.append(bold, ` ${against}`);
   return told;
 }
+
+// What has become many times as much is said so: nobody reads thousands of per cent.
+function times(change, points) { return points || change < TIMES_FROM ? "" : `${(change / 100 + 1).toLocaleString("en-US", { maximumFractionDigits: 0 })} times as much`; }
 
 function changed(now, was, points) {
   if (now === null || was === null || (!points && Number(was) === 0)) return null;
