@@ -28,7 +28,8 @@ QUALITY = 0.8
 AS_WEBP = """async ([png, quality]) => {
   const answer = await fetch(`data:image/png;base64,${png}`);
   const image = await createImageBitmap(await answer.blob());
-  const canvas = Object.assign(document.createElement("canvas"), { width: image.width, height: image.height });
+  const canvas = document.createElement("canvas"), { width, height } = image;
+  Object.assign(canvas, { width, height });
   canvas.getContext("2d").drawImage(image, 0, 0);
   return canvas.toDataURL("image/webp", quality).split(",")[1];
 }"""
