@@ -102,6 +102,7 @@ def _curl(request: HttpRequest, token: str, row: ApiToken) -> str:
     """A command that shows the token at work, at the address under which this page was asked for."""
     rights = rights_of(row.user)
     if Right.POST in rights:
+        assert request.user.pk is not None  # Nobody else is shown a page of the admin.
         user = people.any_customer() or request.user.pk
         url = request.build_absolute_uri(reverse("add-transaction"))
         return curl.posting(url, token, f"first-{row.pk}", user)

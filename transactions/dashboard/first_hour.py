@@ -38,7 +38,7 @@ def nothing_yet() -> bool:
     if Transaction.objects.order_by().exists() or RejectedRecord.objects.order_by().exists():
         return False
     try:
-        return int(connection().hget(BOOKS, "accepted") or 0) == 0  # type: ignore[arg-type]
+        return int(connection().hget(BOOKS, "accepted") or 0) == 0
     except redis.RedisError as error:
         log.warning("Whether anything was ever accepted Redis does not tell (%s)", type(error).__name__)
         return False
@@ -49,6 +49,7 @@ def seen_by(request: HttpRequest) -> FirstHour | None:
     if not nothing_yet():
         return None
     user, url = request.user, request.build_absolute_uri(reverse("add-transaction"))
+    assert user.pk is not None  # Nobody else is shown a page of the admin.
     may = user.has_perm
 
     def page(name: str, permission: str) -> str:
