@@ -237,7 +237,7 @@ def test_no_range_joins_one_whose_slices_have_begun(
     with Session() as session, session.transaction() as cursor:
         (debt,) = Debt.objects.all()
         assert debt.last_id is not None
-        after = (debt.last_id + 1, debt.last_id + 5, [], 5)
+        after: tuple[int, int, list[int], int] = (debt.last_id + 1, debt.last_id + 5, [], 5)
         pay_a_slice()
         assert not debts.extend(cursor, debt.pk, *after)
 
@@ -250,7 +250,7 @@ def test_slices_do_not_grow_into_what_would_fail(
     backlog(people, settings, monkeypatch)
     slow(0.7, "INSERT")
     Debt.objects.update(version=version, count_in_gate=False, attempts=1, error="too slow")
-    found = []
+    found: list[tuple[int, int, str]] = []
     for _ in range(2):
         pay_a_slice()
         found += Debt.objects.values_list("records", "attempts", "error")
