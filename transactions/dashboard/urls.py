@@ -9,6 +9,7 @@ urlpatterns = [
     path("alerts/", views.show_alerts, name="dashboard-alerts"),
     path("figures/", views.show_figures, name="dashboard-figures"),
     path("averages/", views.show_averages, name="dashboard-averages"),
+    path("names/", views.show_names, name="dashboard-names"),
     path("start/", views.show_start, name="dashboard-start"),
     path("story/", views.show_story, name="dashboard-story"),
 ]

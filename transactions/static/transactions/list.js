@@ -1,7 +1,7 @@
 // Offers the list in the zone of the browser, where it is in another one.
 const zone = document.getElementById("zone");
 const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
-if (zone && own && own !== (zone.value || "UTC")) {
+if (zone && own && own !== zone.dataset.zone) {
   const query = new URLSearchParams(location.search);
   query.set("timezone", own);
   query.delete("cursor");
