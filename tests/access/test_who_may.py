@@ -116,6 +116,7 @@ ENDPOINTS = (
     Endpoint("GET", "/admin/dashboard/alarms/", Right.VIEW_EVENTS, unknown=403, any_right=True),
     Endpoint("GET", "/admin/dashboard/alerts/", Right.VIEW_ALERTS, unknown=403),
     Endpoint("GET", "/admin/dashboard/averages/", Right.READ, unknown=403),
+    Endpoint("GET", "/admin/dashboard/names/", Right.READ, unknown=403),
     Endpoint("GET", "/admin/dashboard/start/", Right.READ, unknown=403),
     Endpoint("GET", "/admin/dashboard/story/", Right.READ, unknown=403),
 )

@@ -5,8 +5,10 @@ import re
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.http import QueryDict
 from django.test import Client, override_settings
 from django.urls import reverse
+from django.utils import timezone
 
 from tests.support.accepting import queued, record, take
 from tests.support.admin_pages import (
@@ -24,6 +26,7 @@ from tests.support.admin_pages import (
 )
 from tests.support.outages import redis_away
 from transactions.models import SavedView, Transaction
+from transactions.reading.narrowed import NarrowParameters
 from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -102,6 +105,22 @@ def test_times_are_in_the_zone_that_the_url_names(root: Client, people: list[Use
     store(people[0])
     assert "2026-03-14 12:00:00" in page(root, url("transaction"))
     assert "2026-03-14 17:45:00" in page(root, url("transaction", "?timezone=Asia/Kathmandu"))
+
+
+def test_times_are_in_the_zone_of_the_page_where_the_url_names_none(root: Client, people: list[User]) -> None:
+    asked = NarrowParameters(data=QueryDict("from=2026-03-14T17:45"))
+    with timezone.override("Asia/Kathmandu"):
+        assert asked.is_valid()
+        narrowed = asked.narrowed()
+    assert (narrowed.zone, narrowed.wanted.since) == ("Asia/Kathmandu", DAY)
+
+
+def test_a_view_of_a_time_is_saved_with_its_zone(root: Client, people: list[User]) -> None:
+    shown = page(root, url("transaction", "?from=2026-03-14T11:00"))
+    assert 'name="query" value="from=2026-03-14T11%3A00&amp;timezone=UTC"' in shown
+    assert (
+        "timezone" not in page(root, url("transaction", "?status=FAILED")).partition('name="query"')[2][:60]
+    )
 
 
 def test_what_clients_wrote_is_text_in_every_part(root: Client, people: list[User]) -> None:

@@ -14,6 +14,8 @@ from tests.support.admin_pages import GONE, HOSTILE, change, page, staff, store
 from tests.support.alerts import burst, burst_rule
 from tests.support.outages import redis_away
 from transactions.models import FlushBatch, RejectedRecord, Transaction
+from transactions.reading.story import story
+from transactions.review import notes
 from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -23,8 +25,17 @@ def at(id: str) -> str:
     return f"{reverse('admin:transactions_transaction_story')}?transaction_id={quote(id, safe='')}"
 
 
-def drawer(client: Client, id: str) -> Any:
-    return client.get(reverse("dashboard-story"), {"transaction_id": id}).json()
+def drawer(client: Client, id: str) -> str:
+    """What the dashboard's drawer shows, which stands in the page as it is."""
+    told = client.get(reverse("dashboard-story"), {"transaction_id": id}).content.decode()
+    assert told.strip() in page(client, at(id))
+    return told
+
+
+def known(id: str, *, alerts: bool = False) -> dict[str, Any]:
+    found = story(id, alerts=alerts)
+    assert found is not None
+    return found
 
 
 def test_it_goes_from_accepted_to_settled(root: Client, people: list[User]) -> None:
@@ -51,10 +62,11 @@ def test_it_names_the_batch_of_the_flush_that_stored_it(root: Client, people: li
         take(record(id, people[0]))
         flush()
     batches = list(FlushBatch.objects.filter(length__isnull=False).order_by("pk"))
-    assert [drawer(root, id)["batch"]["id"] for id in ("T1", "T2", "T3")] == [each.pk for each in batches]
+    assert [known(id)["batch"]["id"] for id in ("T1", "T2", "T3")] == [each.pk for each in batches]
     assert reverse("admin:transactions_flushbatch_change", args=[batches[1].pk]) in page(root, at("T2"))
     FlushBatch.objects.all().delete()
-    assert drawer(root, "T2")["batch"] is None
+    assert known("T2")["batch"] is None
+    assert "batch" not in drawer(root, "T2")
 
 
 def test_a_rejected_record_has_its_page_with_the_reason(root: Client, people: list[User]) -> None:
@@ -73,22 +85,33 @@ def test_hits_and_alerts_are_there_for_who_may_see_them(
     burst_rule()
     burst(people[0])
     client.force_login(User.objects.create_superuser("root"))
-    (hit,) = drawer(client, "F3")["hits"]
+    (hit,) = known("F3", alerts=True)["hits"]
     assert hit["rule"] == "Failures in a row"
-    assert hit["url"] in page(client, at("F3"))
+    assert reverse("admin:alerts_alert_change", args=[hit["alert"]]) in drawer(client, "F3")
     reader = Client()
     staff(reader, "view_transaction")
-    assert drawer(reader, "F3")["hits"] == []
-    assert "Failures in a row" not in page(reader, at("F3"))
+    assert known("F3")["hits"] == []
+    assert "Failures in a row" not in drawer(reader, "F3")
 
 
-def test_the_drawer_leads_to_the_page_and_to_the_customer(root: Client, people: list[User]) -> None:
+def test_the_drawer_leads_to_the_customer_and_has_the_payload_and_a_command(
+    root: Client, people: list[User]
+) -> None:
     store(people[0], id="a/b?c&d")
     told = drawer(root, "a/b?c&d")
-    assert "a/b?c&amp;d" in page(root, told["urls"]["page"])
-    assert told["urls"]["customer"] == reverse("admin:transactions_customer_change", args=[people[0].pk])
-    assert told["name"] == "alice"
-    assert '"amount": 1000' in told["payload"]
+    assert reverse("admin:transactions_customer_change", args=[people[0].pk]) in told
+    assert "alice" in told
+    assert "&quot;amount&quot;: 1000" in told
+    assert "http://testserver/api/transactions/a%2Fb%3Fc%26d/" in told
+
+
+def test_it_shows_the_latest_notes_on_its_customer(root: Client, people: list[User]) -> None:
+    store(people[0])
+    written = [notes.write(people[0], f"note {n}", people[1]) for n in range(5)]
+    notes.mark_reviewed(people[0], written[4].pk, people[2])
+    told = drawer(root, "T1")
+    assert re.findall(r"note \d", told) == ["note 4", "note 3", "note 2"]
+    assert told.count("reviewed by carol") == 1
 
 
 def test_hostile_ids_are_shown_as_text(root: Client, people: list[User]) -> None:

@@ -164,13 +164,13 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(busy: Dashboard) -> None:
     assert not overflows(busy.page)
     assert serious(busy.page) == []
     busy.page.locator("#rows tbody tr").first.click()
-    expect(busy.page.locator("#drawer-events li").first).to_be_visible()
+    expect(busy.page.locator("#story-events li").first).to_be_visible()
     assert not overflows(busy.page)
 
 
 def test_the_drawer_is_open_to_everybody(busy: Dashboard) -> None:
     busy.page.locator("#rows tbody button").last.click()
-    expect(busy.page.locator("#drawer-events li").first).to_be_visible()
+    expect(busy.page.locator("#story-events li").first).to_be_visible()
     assert serious(busy.page) == []
 
 
@@ -191,7 +191,7 @@ def test_hostile_values_are_text_and_break_nothing(dashboard: Dashboard) -> None
         assert not overflows(dashboard.page)
         dashboard.page.locator("#rows tbody button").nth(3).click()
         expect(dashboard.page.locator("#drawer-title")).to_have_text("x" * 100)
-        expect(dashboard.page.locator("#drawer-facts")).to_contain_text("9,223,372,036,854,775,807")
+        expect(dashboard.page.locator("#story-facts")).to_contain_text("9,223,372,036,854,775,807")
         assert not overflows(dashboard.page)
 
 

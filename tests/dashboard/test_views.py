@@ -1,6 +1,7 @@
 """The dashboard's page and answers: who may have them, what they say, and what they cost."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from transactions.dashboard.periods import DEFAULT_COMPARISON, DEFAULT_PERIOD, c
 from transactions.dashboard.poll_pace import POLL_S, PollPace
 from transactions.dashboard.shared_figures import shared_figures
 from transactions.live.start import FIRST_RECORDS
+from transactions.reading.story import story
 from transactions.stores import bounded_queries
 from transactions.storing.flush import flush
 
@@ -42,7 +44,7 @@ def get(client: Client, name: str, **query: str) -> Any:
 
 # --- Who may --------------------------------------------------------------------------------------
 
-FIGURES = ["figures", "averages", "start", "story"]
+FIGURES = ["figures", "averages", "names", "start", "story"]
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -229,7 +231,9 @@ def test_a_story_goes_from_accepted_to_settled(client: Client, people: list[User
     superuser(client)
 
     def events() -> list[tuple[str, bool]]:
-        return [(e["what"], e["at"] is not None) for e in get(client, "story", transaction_id="T1")["events"]]
+        found = story("T1")
+        assert found is not None
+        return [(event["what"], event["at"] is not None) for event in found["events"]]
 
     assert client.get(reverse("dashboard-story"), {"transaction_id": "T1"}).status_code == 404
     take(record("T1", people[0], status="PENDING"))
@@ -241,15 +245,17 @@ def test_a_story_goes_from_accepted_to_settled(client: Client, people: list[User
     flush()
     flush()
     assert events() == [("accepted", True), ("stored", True), ("settled", True)]
-    assert [each["transaction_id"] for each in get(client, "story", transaction_id="T1")["latest"]] == ["T1"]
+    told = client.get(reverse("dashboard-story"), {"transaction_id": "T1"}).content.decode()
+    assert re.findall(r'data-transaction="(.*?)"', told) == ["T1"]
+    assert re.findall(r"<li><span>(.*?)</span><time", told) == ["accepted", "stored", "settled"]
 
 
 def test_the_story_of_a_refused_record_has_its_reason(client: Client, people: list[User]) -> None:
     superuser(client)
     push(queued("R1", GONE))
     flush()
-    (event,) = get(client, "story", transaction_id="R1")["events"]
-    assert event["what"].startswith("rejected: ")
+    told = client.get(reverse("dashboard-story"), {"transaction_id": "R1"}).content.decode()
+    assert f"rejected: user {GONE} does not exist" in told
 
 
 @pytest.mark.parametrize("id", ["\0", "", "x" * 5000, "%", "\ud7ff"])

@@ -12,6 +12,7 @@ from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from psycopg2.errors import QueryCanceled
 
 from ..models import SavedView
@@ -118,6 +119,10 @@ def _form(request: HttpRequest, asked: AskedList) -> dict[str, Any]:
     order = asked.narrowed.order if asked.narrowed else "newest"
     query = asked.query.copy()
     query.pop("cursor", None)
+    zone = asked.narrowed.zone if asked.narrowed else timezone.get_current_timezone_name()
+    if query.get("from") or query.get("to"):
+        # Whoever opens the saved view elsewhere is to see the same.
+        query["timezone"] = query.get("timezone") or zone
     return {
         "filters": {name: asked.query.get(name, "") for name in FILTERS},
         "statuses": STATUS_WORDS.items(),
@@ -131,7 +136,7 @@ def _form(request: HttpRequest, asked: AskedList) -> dict[str, Any]:
         "views": saved_views.offered(request.user),
         "query": query.urlencode(),
         "here": request.get_full_path(),
-        "zone": asked.narrowed.zone if asked.narrowed else "UTC",
+        "zone": zone,
         "everything": reverse("admin:transactions_transaction_changelist"),
         "any_part": part_indexes.present(),
     }

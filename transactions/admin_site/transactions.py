@@ -13,6 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect
 from django.urls import path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -109,6 +110,11 @@ class TransactionAdmin(ReasonedDeletions, BoundedAdmin[Transaction]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Transaction | None = None) -> bool:
         return request.user.is_active and request.user.is_superuser
+
+    def response_delete(self, request: HttpRequest, obj_display: str, obj_id: int) -> HttpResponse:
+        """Back to the list: Django leads there only who could change rows, which nobody can."""
+        super().response_delete(request, obj_display, obj_id)
+        return redirect("admin:transactions_transaction_changelist")
 
     def delete_model(self, request: HttpRequest, obj: Transaction) -> None:
         self.delete_queryset(request, Transaction.objects.filter(pk=obj.pk))

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
-from urllib.parse import urlencode
 
 import redis
 from django.contrib import admin
@@ -23,10 +22,12 @@ from ..access.rights import Right, rights_of
 from ..live.start import start
 from ..reading.averages import TooManyQuestions
 from ..reading.parameters import Parameters
-from ..reading.story import StoryParameters, story
+from ..reading.story import StoryParameters
+from ..review import transaction
 from . import alarms, first_hour
 from .alerts import shared_alerts
 from .averages import RangeParameters, beside_days_before
+from .customer_names import NamesParameters, names_asked
 from .periods import COMPARISONS, DEFAULT_COMPARISON, DEFAULT_PERIOD, PERIODS, PeriodParameters
 from .shared_figures import shared_figures
 
@@ -47,8 +48,9 @@ def with_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, A
         "figures": reverse("dashboard-figures"),
         "averages": reverse("dashboard-averages"),
         "start": reverse("dashboard-start"),
+        "names": reverse("dashboard-names"),
         "story": reverse("dashboard-story"),
-        "api": reverse("transactions"),
+        "page": reverse("admin:transactions_transaction_story"),
         "transactions": reverse("admin:transactions_transaction_changelist"),
         "rejected": reverse("admin:transactions_rejectedrecord_changelist"),
     }
@@ -112,6 +114,12 @@ def show_start(_: HttpRequest, __: Parameters[Any]) -> HttpResponse:
     return JsonResponse(start()._asdict())
 
 
+@_figure(NamesParameters)
+def show_names(_: HttpRequest, asked: NamesParameters) -> HttpResponse:
+    """The names of customers by key: the websocket's frames have their keys alone."""
+    return JsonResponse({"names": names_asked(asked)})
+
+
 @_figure(RangeParameters)
 def show_averages(_: HttpRequest, asked: RangeParameters) -> HttpResponse:
     """The daily averages of a range (by default the last 30 days) and of as many days before it."""
@@ -157,16 +165,8 @@ def show_system(request: HttpRequest) -> HttpResponse:
 
 @_figure(StoryParameters)
 def show_story(request: HttpRequest, asked: StoryParameters) -> HttpResponse:
-    """The story of the transaction `transaction_id`, and the pages of it, of its customer and its alerts."""
-    rights = rights_of_caller(request)
-    found = story(asked.validated_data["transaction_id"], alerts=Right.VIEW_ALERTS in rights)
+    """What the page of the transaction `transaction_id` says, without the page around it."""
+    found = transaction.shown(request, asked.validated_data["transaction_id"], rights_of_caller(request))
     if found is None:
         return JsonResponse({"detail": "No such transaction."}, status=404)
-    page = reverse("admin:transactions_transaction_story")
-    for hit in found["hits"]:
-        hit["url"] = hit["alert"] and reverse("admin:alerts_alert_change", args=[hit["alert"]])
-    urls = {
-        "page": f"{page}?{urlencode({'transaction_id': found['transaction_id']})}",
-        "customer": found["name"] and reverse("admin:transactions_customer_change", args=[found["user"]]),
-    }
-    return JsonResponse({**found, "urls": urls})
+    return render(request, "transactions/story.html", found)

@@ -4,10 +4,12 @@ Every statement looks at a bounded number of rows by the index transaction_by_us
 customer has. What is not counted to its end says since when it counts.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from ..models import Transaction
@@ -20,6 +22,8 @@ COUNTED_MAX = 100_000
 JUDGED_MAX = 10_000
 LATEST = 20
 DAYS = 30
+# Characters of a customer's name.
+NAME_MAX = 150
 
 # All of one user's, in the order of the index. Told that users are equal, PostgreSQL would see that times
 # alone need an order, and might go through those of all users for somebody whose latest are long ago.
@@ -131,3 +135,21 @@ def latest(user: int, most: int = LATEST) -> list[Transaction]:
 def last_seen(users: list[int]) -> dict[int, datetime]:
     """When each of those had its latest transaction; one without any is left out. Raises django.db.Error."""
     return dict(bounded_queries.query(LAST_SEEN, {"users": users})) if users else {}
+
+
+def names(keys: Iterable[int]) -> dict[int, str]:
+    """The names of those customers that there are, by key."""
+    model = get_user_model()
+    with bounded_queries.bounded():
+        found = model._default_manager.filter(pk__in=list(keys))
+        return dict(found.values_list("pk", model.USERNAME_FIELD))
+
+
+def key_of(name: str) -> int | None:
+    """The key of the customer of that whole name."""
+    if "\0" in name or len(name) > NAME_MAX:
+        return None
+    model = get_user_model()
+    with bounded_queries.bounded():
+        found = model._default_manager.filter(**{model.USERNAME_FIELD: name})
+        return found.values_list("pk", flat=True).first()

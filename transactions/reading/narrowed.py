@@ -12,7 +12,6 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.contrib.auth import get_user_model
 from django.db import connection
 from django.db.models import BooleanField, F, Func, Q, QuerySet, Value
 from django.utils import timezone
@@ -22,7 +21,7 @@ from ..models import TRANSACTION_ID_CHARACTERS_MAX, Transaction
 from ..queue.waiting import newest_waiting
 from ..stores import bounded_queries
 from ..tables import ROLLUPS
-from . import detail, part_indexes
+from . import customers, detail, part_indexes
 from .listing import ListParameters, Wanted
 from .paging import PlaceField, cursor_of
 from .parameters import DayOrMomentField, KnownUserField, ZoneField
@@ -34,8 +33,6 @@ ROWS = 100
 COUNTED_MAX = 10_000
 TOTALS_MS_MAX = 150
 IN_ORDER_MS_MAX = 100
-# Characters of a customer's name.
-NAME_MAX = 150
 # Of what waits or was rejected, so many of the newest are looked through.
 UNSTORED_LOOKED_AT_MAX = 2_000
 STATES = {"stored": "stored", "waiting": "waiting in Redis", "rejected": "rejected at the flush"}
@@ -106,7 +103,7 @@ class CustomerField(KnownUserField):
         try:
             return super().to_internal_value(text)
         except serializers.ValidationError:
-            key = None if "\0" in text or len(text) > NAME_MAX else _customer_named(text)
+            key = customers.key_of(text)
             if key is None:
                 raise
             return key
@@ -139,11 +136,11 @@ class NarrowParameters(ListParameters):
             "state": serializers.ChoiceField(choices=list(STATES), default="stored"),
             "order": serializers.ChoiceField(choices=list(ORDERS), default="newest"),
             **fields,
-            # The one that the page is made in.
-            "timezone": ZoneField(default=timezone.get_current_timezone_name),
             "user": CustomerField(required=False),
             "from": LocalMomentField(required=False),
             "to": LocalMomentField(required=False),
+            # Where the URL says nothing, moments are in the zone in which the page is made.
+            "timezone": ZoneField(default=timezone.get_current_timezone_name),
             "cursor": PlaceField(PAGES),
         }
 
@@ -166,12 +163,6 @@ class NarrowParameters(ListParameters):
         cursor = asked.pop("cursor", None)
         place = None if cursor is None else tuple(map(_from_text, ORDERS[order][0], cursor[1:]))
         return Narrowed(Wanted(**asked), part, state, order, zone, place)
-
-
-def _customer_named(name: str) -> int | None:
-    model = get_user_model()
-    found = model._default_manager.filter(**{model.USERNAME_FIELD: name}).values_list("pk", flat=True)
-    return found.first()
 
 
 def _in_zone(name: str, moment: datetime, zone: ZoneInfo) -> datetime:

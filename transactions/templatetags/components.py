@@ -4,6 +4,7 @@ Each is one template of `transactions/templates/transactions/components/`; what 
 `transactions/static/transactions/looks/components.js`.
 """
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -37,6 +38,16 @@ STATUS_WORDS = {"PENDING": "Pending", "SUCCESS": "Succeeded", "FAILED": "Failed"
 def status_word(status: str) -> str:
     """A transaction's status as people say it; a dash where there is none."""
     return STATUS_WORDS.get(status, status or "–")
+
+
+# Marks that turn the direction of writing, or cannot be seen.
+UNSEEN = re.compile("[\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+
+
+@register.filter
+def visible(text: object) -> str:
+    """A text from outside; what turns the direction of writing, or is not seen, by its number."""
+    return UNSEEN.sub(lambda mark: f"⟨{ord(mark[0]):04X}⟩", str(text))
 
 
 @register.inclusion_tag("transactions/components/pill.html")

@@ -3,6 +3,7 @@ import { Feed } from "./feed.js";
 import { Strip } from "./strip.js";
 import { LiveTable } from "./live.js";
 import { Drawer } from "./drawer.js";
+import { Names } from "./names.js";
 import { bindFilters, rememberOne } from "./filters.js";
 import { once, poll } from "./figures.js";
 import { CAUGHT_UP_MS, failAlerts, showAlerts } from "./alerts.js";
@@ -25,12 +26,14 @@ const query = new URLSearchParams(location.search);
 format.setZone(zone());
 
 const strip = new Strip();
-const drawer = new Drawer(urls);
-const table = new LiveTable({ box: at("rows"), empty: at("empty"), pace: at("pace"), button: at("pause"), open: (id) => drawer.open(id) });
+const names = new Names(urls.names, () => table.named());
+const drawer = new Drawer(urls, () => table.back());
+const table = new LiveTable({ card: at("live"), open: (id) => drawer.open(id), nameOf: (key) => names.of(key) });
 
 // --- The feed
 const feed = new Feed(urls.feed, urls.start);
-bindFilters(at("filters"), at("filter-error"), (matches, wanted) => {
+bindFilters(at("filters"), at("filter-error"), (name) => names.keyOf(name), (matches, wanted) => {
+  at("as-list").href = `${urls.transactions}?${new URLSearchParams(wanted)}`;
   table.filter(matches, Object.keys(wanted).length > 0);
   feed.filter(wanted);
 });
