@@ -5,7 +5,7 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("rules", "0017_entries_by_list_and_user"),
+        ("rules", "0018_debt_user_by_user"),
     ]
 
     operations = [
