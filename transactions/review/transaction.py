@@ -15,7 +15,8 @@ NOTES_MAX = 3
 
 
 def shown(request: HttpRequest, transaction_id: str, rights: Rights) -> dict[str, Any] | None:
-    """The context of `transactions/templates/transactions/story.html`, for who holds these rights; None where nothing is known of it.
+    """What `transactions/templates/transactions/story.html` shows, to who holds these rights; None where nothing
+    is known of it.
 
     Raises redis.RedisError and django.db.Error.
     """
