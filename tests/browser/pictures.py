@@ -2,6 +2,7 @@
 
 import base64
 import random
+from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from playwright.sync_api import BrowserContext, Page, expect
+from pytest_django import Settings
 
 from tests.browser.dashboard import Dashboard
 from tests.support.admin_pages import reject
@@ -42,7 +44,7 @@ def customers(transactional_db: None) -> list[User]:
 
 
 @pytest.fixture
-def filled(page: Page, server: str, customers: list[User], root: User) -> dict[str, str]:
+def filled(page: Page, server: str, customers: list[User], root: User, settings: Settings) -> dict[str, str]:
     """A system at work; by the name of each picture the path of its page."""
     call_command("rules", "start")
     dashboard = Dashboard(page, server, customers)
@@ -64,6 +66,7 @@ def filled(page: Page, server: str, customers: list[User], root: User) -> dict[s
     flush()
     dashboard.post_all(made_up(customers, "new", 9, timedelta(seconds=20)))
     tokens.create("till 12", username=root.username)
+    settings.WEBHOOK_SECRET_KEYS = [urlsafe_b64encode(bytes(32)).decode()]
     endpoints.add("https://hooks.example.org/alerts", description="On call")
     alert, rule = Alert.objects.latest("pk"), Rule.objects.get(name="Failures in a row")
     row = Transaction.objects.get(transaction_id="card-003")
