@@ -46,6 +46,8 @@ def customers(transactional_db: None) -> list[User]:
 @pytest.fixture
 def filled(page: Page, server: str, customers: list[User], root: User, settings: Settings) -> dict[str, str]:
     """A system at work; by the name of each picture the path of its page."""
+    settings.FOUR_EYES = False
+    # In force from this minute on: what follows happens after it has begun.
     call_command("rules", "start")
     dashboard = Dashboard(page, server, customers)
     for prefix, count, ago in (
@@ -54,7 +56,7 @@ def filled(page: Page, server: str, customers: list[User], root: User, settings:
         dashboard.post_all(made_up(customers, prefix, count, ago))
         flush()
     now = datetime.now(UTC)
-    burst = [(now - timedelta(seconds=90 - 9 * n)).isoformat() for n in range(8)]
+    burst = [(now + timedelta(milliseconds=n)).isoformat() for n in range(8)]
     dashboard.post_all(
         [
             {"transaction_id": f"card-{n:03}", "user": customers[3].pk, "amount": 40 + n, "status": "FAILED",
