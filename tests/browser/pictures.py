@@ -2,6 +2,7 @@
 
 import base64
 import random
+from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from playwright.sync_api import BrowserContext, Page, expect
+from pytest_django import Settings
 
 from tests.browser.dashboard import Dashboard
 from tests.support.admin_pages import reject
@@ -42,8 +44,10 @@ def customers(transactional_db: None) -> list[User]:
 
 
 @pytest.fixture
-def filled(page: Page, server: str, customers: list[User], root: User) -> dict[str, str]:
+def filled(page: Page, server: str, customers: list[User], root: User, settings: Settings) -> dict[str, str]:
     """A system at work; by the name of each picture the path of its page."""
+    settings.FOUR_EYES = False
+    # In force from this minute on: what follows happens after it has begun.
     call_command("rules", "start")
     dashboard = Dashboard(page, server, customers)
     for prefix, count, ago in (
@@ -52,7 +56,7 @@ def filled(page: Page, server: str, customers: list[User], root: User) -> dict[s
         dashboard.post_all(made_up(customers, prefix, count, ago))
         flush()
     now = datetime.now(UTC)
-    burst = [(now - timedelta(seconds=90 - 9 * n)).isoformat() for n in range(8)]
+    burst = [(now + timedelta(milliseconds=n)).isoformat() for n in range(8)]
     dashboard.post_all(
         [
             {"transaction_id": f"card-{n:03}", "user": customers[3].pk, "amount": 40 + n, "status": "FAILED",
@@ -64,6 +68,7 @@ def filled(page: Page, server: str, customers: list[User], root: User) -> dict[s
     flush()
     dashboard.post_all(made_up(customers, "new", 9, timedelta(seconds=20)))
     tokens.create("till 12", username=root.username)
+    settings.WEBHOOK_SECRET_KEYS = [urlsafe_b64encode(bytes(32)).decode()]
     endpoints.add("https://hooks.example.org/alerts", description="On call")
     alert, rule = Alert.objects.latest("pk"), Rule.objects.get(name="Failures in a row")
     row = Transaction.objects.get(transaction_id="card-003")

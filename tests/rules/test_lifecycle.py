@@ -316,7 +316,7 @@ def test_every_kind_says_itself_in_a_sentence() -> None:
     )
     assert made.sentence() == (
         "A customer makes at least 3 transactions within 1 hour, looking at transactions with the status "
-        "Failed and in the hours 22-6 of UTC."
+        "failed and in the hours 22-6 of UTC."
     )
     judged = read("first_or_dormant", {"days": 9, "least": 1, "filter": {"amount_min": 10}}).sentence()
     assert judged.endswith("before it, judging transactions of 10 or more.")

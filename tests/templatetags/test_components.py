@@ -32,7 +32,7 @@ def words(template: str, **values: object) -> str:
         (100_000, 100_001, "up", "the same was 100001", "none"),
         (250_000, 100, "", "up 2,500 times as much was 100", "none"),
         (0, 0, "up", "was 0", "none"),
-        (5, 0, "up", "was 0", "none"),
+        (5, 0, "up", "new, was 0", "none"),
     ],
 )
 def test_a_change_says_whether_it_is_up_and_whether_that_is_good(

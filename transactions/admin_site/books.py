@@ -23,6 +23,7 @@ class FlushBatchAdmin(BoundedAdmin[FlushBatch]):
     ordering = ("-id",)
     rows_called = ("flush", "flushes")
     empty_title = "Nothing has been stored yet"
+    fills_by_itself = True
     empty_text = "Each flush moves what was accepted from Redis to PostgreSQL, and has a line here."
     list_before_template = "transactions/flush_plot.html"
     export_columns = (

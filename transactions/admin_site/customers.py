@@ -38,6 +38,7 @@ class CustomerAdmin(BoundedAdmin[Customer]):
     list_display_links = ("id", "name")
     ordering = ("-id",)
     empty_title = "There are no customers yet"
+    fills_by_itself = True
     empty_text = "An account that only has transactions is a customer: nobody logs in as one."
     search_fields = ("username",)
     search_help_text = "The number of a customer, or how the name begins."

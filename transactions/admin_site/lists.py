@@ -142,6 +142,8 @@ class BoundedAdmin(KeyedActions, ModelAdmin[M]):  # type: ignore[misc]  # the sa
     rows_called: tuple[str, str] | None = None
     empty_title = "Nothing here yet"
     empty_text = ""
+    # Whether the first transaction brings the first row: the overview says how it comes in.
+    fills_by_itself = False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return BoundedChangeList
