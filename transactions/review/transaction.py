@@ -15,8 +15,7 @@ NOTES_MAX = 3
 
 
 def shown(request: HttpRequest, transaction_id: str, rights: Rights) -> dict[str, Any] | None:
-    """What `transactions/templates/transactions/story.html` shows, to who holds these rights; None where nothing
-    is known of it.
+    """What the template of the story takes, for who holds these rights; None where nothing is known of it.
 
     Raises redis.RedisError and django.db.Error.
     """

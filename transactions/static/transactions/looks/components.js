@@ -50,7 +50,7 @@ export function drawnDelta(change, unit, { good = "", against = "" } = {}) {
     const up = change > 0, better = up === (good === "up");
     if (good) told.className = `delta delta-${better ? "good" : "bad"}`;
     bold.append(made("span", "", `${good ? (up ? "▲" : "▼") : up ? "△" : "▽"} `), made("span", "sr-only", up ? "up " : "down "));
-    bold.append(`${times(change, unit !== "%") || `${amount}${unit && " "}${unit}`}${good ? (better ? " better" : " worse") : ""}`);
+    bold.append(times(change, unit !== "%") || `${amount}${unit && " "}${unit}${good ? (better ? " better" : " worse") : ""}`);
   }
   bold.firstChild.ariaHidden = "true";
   told.append(bold, ` ${against}`);
