@@ -14,6 +14,7 @@ from pytest_django import Settings
 
 from tests.browser.dashboard import Dashboard
 from tests.support.admin_pages import reject
+from tests.support.living import everybody_works
 from transactions.access import tokens
 from transactions.alerts.models import Alert
 from transactions.models import Transaction
@@ -66,6 +67,7 @@ def filled(page: Page, server: str, customers: list[User], root: User, settings:
     )  # fmt: skip
     reject("ord-00017", "no such customer")
     flush()
+    everybody_works()
     dashboard.post_all(made_up(customers, "new", 9, timedelta(seconds=20)))
     tokens.create("till 12", username=root.username)
     settings.WEBHOOK_SECRET_KEYS = [urlsafe_b64encode(bytes(32)).decode()]
@@ -87,6 +89,7 @@ def filled(page: Page, server: str, customers: list[User], root: User, settings:
         "pipeline": "transactions/flushbatch/",
         "tokens": "transactions/apitoken/",
         "api": "api/",
+        "system": "system/",
     }
 
 
@@ -125,6 +128,8 @@ def test_pictures(
     writer, suffix = context.new_page(), f"{'-dark' if theme == 'dark' else ''}{width}"
     page.set_viewport_size(dict(zip(("width", "height"), WIDTHS[width], strict=True)))  # type: ignore[arg-type]
     for name, path in filled.items():
+        if name != "dashboard":  # What has just arrived there is to be seen as waiting.
+            everybody_works()
         page.goto(f"{server}/admin/{path}")
         expect(page.locator("h1").first).to_be_visible()
         if name == "dashboard":
