@@ -6,9 +6,11 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from ..alerts.models import Alert, AlertState
+from ..stores import bounded_queries
 
 # Open alerts that are counted; beyond, there are "more than 99".
 COUNTED_MAX = 99
+COUNTED_MS_MAX = 500
 
 
 class SidebarLink(NamedTuple):
@@ -105,8 +107,14 @@ def _may(request: HttpRequest, place: SidebarLink) -> bool:
 
 
 def _open_alerts(request: HttpRequest) -> str:
-    """How many are not closed, in words as short as a badge; empty for none, and for who may not see them."""
+    """How many are not closed, in words as short as a badge; empty for none, and for who may not see them.
+
+    Each page has it, the one that says that another took too long too: it waits for nobody who holds the alerts.
+    """
     if not request.user.has_perm("alerts.view_alert"):
         return ""
-    found = Alert.objects.exclude(state=AlertState.CLOSED).order_by()[: COUNTED_MAX + 1].count()
+    some = Alert.objects.exclude(state=AlertState.CLOSED).order_by()[: COUNTED_MAX + 1]
+    found = bounded_queries.in_time(some.count, COUNTED_MS_MAX)
+    if found is None:
+        return "?"
     return f"{COUNTED_MAX}+" if found > COUNTED_MAX else str(found or "")

@@ -22,11 +22,20 @@ def bounded(most_ms: int | None = None) -> Iterator[CursorWrapper]:
     """A transaction each of whose statements is given up after `most_ms`, and a cursor in it.
 
     By default that is STATEMENT_MS_MAX. Such a statement raises OperationalError, with psycopg2's
-    QueryCanceled as its cause.
+    QueryCanceled as its cause. Within another transaction its own bound holds again afterwards.
     """
+    within = connection.in_atomic_block
     with transaction.atomic(), connection.cursor() as cursor:
+        before = _limit(cursor) if within else ""
         cursor.execute(LIMIT_TIME, [str(STATEMENT_MS_MAX if most_ms is None else most_ms)])
         yield cursor
+        if within:
+            cursor.execute(LIMIT_TIME, [before])
+
+
+def _limit(cursor: CursorWrapper) -> str:
+    cursor.execute("SELECT current_setting('statement_timeout')")
+    return str(cursor.fetchone()[0])
 
 
 def in_time(ask: Callable[[], Told], most_ms: int | None = None) -> Told | None:
