@@ -109,7 +109,7 @@ def _may(request: HttpRequest, place: SidebarLink) -> bool:
 def _open_alerts(request: HttpRequest) -> str:
     """How many are not closed, in words as short as a badge; empty for none, and for who may not see them.
 
-    Each page has it, the one that says that another took too long too: it waits for nobody who holds the alerts.
+    Each page has it, also the one that says that another took too long: it waits for no lock for long.
     """
     if not request.user.has_perm("alerts.view_alert"):
         return ""
