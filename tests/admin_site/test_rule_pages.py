@@ -197,7 +197,7 @@ def test_versions_differ_in_words(active: Version, author: tuple[Client, User]) 
         "Kind An amount → Many transactions",
         "Window open → 10 minutes",
         "Number open → 3",
-        "Statuses open → Failed",
+        "Statuses open → failed",
         "Amount 1,000 → open",
     ):
         assert difference in said

@@ -7,11 +7,12 @@ function shade() { root.classList.toggle("dark-mode", root.classList.contains("d
 new MutationObserver(shade).observe(root, { attributeFilter: ["class"] });
 shade();
 
-// What Swagger UI leaves without a name for who does not see it.
-function name() {
+// What Swagger UI leaves without a name for who does not see it, and out of reach of who has keys alone.
+function mend() {
   for (const choice of place.querySelectorAll("select:not([aria-label], [id])")) choice.ariaLabel = "Example";
+  for (const scrolls of place.querySelectorAll(".microlight:not([tabindex])")) scrolls.tabIndex = 0;
 }
-new MutationObserver(name).observe(place, { childList: true, subtree: true });
+new MutationObserver(mend).observe(place, { childList: true, subtree: true });
 
 window.SwaggerUIBundle({
   domNode: place,
