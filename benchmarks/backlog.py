@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from benchmarks import posts
-from benchmarks.history import bring_into_force, fill_table, forget_rules, pay, queue
+from benchmarks.history import bring_into_force, fill_table, forget_rules, pay, queue, tidy_up
 from benchmarks.load import Address, Client
 from benchmarks.report import Section, number
 from benchmarks.serving import OURS, ROOT, Server, serve
@@ -80,6 +80,7 @@ def _full_minute(moment: datetime) -> datetime:
 
 def _turn(stage: Stage, address: Address, records: int, users: range) -> Turn:
     settle_up()
+    tidy_up()
     begin, hits = datetime.now(UTC) - OF_THE_LAST, Hit.objects.count()
     queue((random.choice(users), begin + OF_THE_LAST * (n / records)) for n in range(records))
     say(f"backlog: {records:,} wait")

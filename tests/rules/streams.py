@@ -121,7 +121,9 @@ def parameters(kind: str, random: Random) -> dict[str, Any]:
         if random.random() < 0.3:
             where["amount_min" if random.random() < 0.5 else "amount_max"] = random.choice((10, 100))
         if random.random() < 0.3:
-            where[random.choice(("in_list", "not_in_list"))] = "watched"
+            field = random.choice(("in_list", "not_in_list"))
+            # Nobody stands on a list and not on it: that is refused.
+            where["in_list" if kind == "listed" else field] = "watched"
         if kind not in ("failure_burst", "pending_too_long") and random.random() < 0.4:
             where["statuses"] = random.choice((["SUCCESS"], ["FAILED"], ["SUCCESS", "FAILED"]))
     return {**chosen, "filter": where} if random.random() < 0.5 else chosen

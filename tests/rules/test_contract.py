@@ -304,6 +304,7 @@ def test_live_backtest_and_a_plain_judge_find_the_same(
         settings.FLUSH_INTERVAL_SECONDS = random.choice((0, 5))
         patch.setattr(debts, "SLICE_ROWS", random.choice((7, 50, 10_000)))
         patch.setattr(debts, "SLICE_ROWS_MIN", 1)
+        patch.setattr(debts, "SEGMENT_IDS", random.choice((20, 500_000)))
         patch.setattr(gate, "FILLED_USERS", random.choice((1, 500)))
         play = Play(seed, records, chunk, cast, settings, patch)
         play.run()

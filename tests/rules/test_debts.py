@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.models import Count
 from django.test import Client
 from pytest_django import Settings
 
@@ -158,6 +159,102 @@ def test_what_one_version_owes_of_what_all_owed_is_one_range(
     assert [each.ids for each in owed] == [[]] * 2
     pay_debt()
     assert Hit.objects.count() == 160
+
+
+def backlog(people: list[User], settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty records of each user, one after the other in turn, are stored; 20 rows are judged at a time."""
+    monkeypatch.setattr(debts, "SLICE_ROWS", 20)
+    monkeypatch.setattr(debts, "SLICE_ROWS_MIN", 1)
+    settings.FLUSH_CHUNK_RECORDS = 5
+    flush()
+    began = datetime.now(UTC) - timedelta(minutes=2)
+    moments = [began + timedelta(seconds=n) for n in range(60)]
+    take(*(record(f"T{n:02}", people[n % 3], created_at=moment) for n, moment in enumerate(moments)))
+    flush_alone(monkeypatch)
+
+
+def pay_a_slice() -> None:
+    with Session() as session:
+        debts.pay(session, lambda: False, lambda findings: None)
+
+
+def users_with_hits() -> dict[str, int]:
+    found = Hit.objects.values_list("version__rule__name").annotate(users=Count("user", distinct=True))
+    return dict(found)
+
+
+def test_a_range_is_paid_user_by_user_and_the_window_of_each_is_read_once(
+    people: list[User], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule_in_force("velocity_count", name="All", count=1, window="30d")
+    backlog(people, settings, monkeypatch)
+    found = []
+    for _ in range(4):
+        pay_a_slice()
+        found.append((Hit.objects.count(), users_with_hits()["All"], Debt.objects.count()))
+    # That all is paid shows when nothing more is found.
+    assert found == [(20, 1, 1), (40, 2, 1), (60, 3, 1), (60, 3, 0)]
+
+
+@pytest.mark.parametrize("rows", [1, 7, 20])
+@pytest.mark.parametrize("ids", [1, 13, 60])
+def test_a_range_is_paid_to_the_last_row_however_it_is_cut(
+    people: list[User], settings: Settings, monkeypatch: pytest.MonkeyPatch, rows: int, ids: int
+) -> None:
+    rule_in_force("amount", amount=5)
+    backlog(people, settings, monkeypatch)
+    monkeypatch.setattr(debts, "SLICE_ROWS", rows)
+    monkeypatch.setattr(debts, "SEGMENT_IDS", ids)
+    pay_debt()
+    assert (Hit.objects.count(), Debt.objects.count()) == (60, 0)
+
+
+def test_a_version_that_fails_owes_what_is_left_and_is_paid_after_what_all_owe(
+    people: list[User], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = rule_in_force("velocity_count", name="Bad", count=20, window="1h")
+    rule_in_force("amount", name="Good", amount=5)
+    backlog(people, settings, monkeypatch)
+    pay_a_slice()
+    assert users_with_hits() == {"Bad": 1, "Good": 1}
+    with instead(VelocityCount, "SELECT 1 / 0"):
+        pay_a_slice()
+    split = Debt.objects.get(version=bad)
+    assert (split.records, split.after_user, split.split_from) == (40, people[0].pk, split.pk - 1)
+    Debt.objects.filter(version=None).update(due_at=datetime.now(UTC) + timedelta(hours=1))
+    pay_a_slice()
+    assert users_with_hits() == {"Bad": 1, "Good": 2}
+    Debt.objects.update(due_at=datetime.now(UTC))
+    pay_debt()
+    assert users_with_hits() == {"Bad": 3, "Good": 3}
+
+
+def test_no_range_joins_one_whose_slices_have_begun(
+    people: list[User], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule_in_force("amount", amount=5)
+    backlog(people, settings, monkeypatch)
+    with Session() as session, session.transaction() as cursor:
+        (debt,) = Debt.objects.all()
+        assert debt.last_id is not None
+        after: tuple[int, int, list[int], int] = (debt.last_id + 1, debt.last_id + 5, [], 5)
+        pay_a_slice()
+        assert not debts.extend(cursor, debt.pk, *after)
+
+
+@pytest.mark.usefixtures("_short_time")
+def test_slices_do_not_grow_into_what_would_fail(
+    people: list[User], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = rule_in_force("amount", amount=5)
+    backlog(people, settings, monkeypatch)
+    slow(0.7, "INSERT")
+    Debt.objects.update(version=version, count_in_gate=False, attempts=1, error="too slow")
+    found: list[tuple[int, int, str]] = []
+    for _ in range(2):
+        pay_a_slice()
+        found += Debt.objects.values_list("records", "attempts", "error")
+    assert found == [(50, 1, "too slow"), (40, 1, "too slow")]
 
 
 def test_many_rows_from_the_future_are_owed_as_a_time_and_as_a_range(

@@ -236,6 +236,21 @@ def test_a_backlog_is_stored_first_and_judged_afterwards(people: list[User], set
     assert (Hit.objects.count(), Debt.objects.count(), Alert.objects.count()) == (95, 0, 1)
 
 
+def test_of_a_long_backlog_nothing_is_judged_before_all_of_it_is_stored(
+    people: list[User], settings: Settings
+) -> None:
+    settings.FLUSH_CHUNK_RECORDS = 10
+    rule_in_force("velocity_count", name="A", count=1, window="1h")
+    flush()
+    take(*(record(f"T{n:03}", people[0]) for n in range(101)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("transactions.rules.live.FlushRules.afterwards", lambda self, session, began: None)
+        assert flush().stored == 101
+    assert (Hit.objects.count(), Debt.objects.get().records) == (0, 101)
+    flush()
+    assert (Hit.objects.count(), Debt.objects.count(), Alert.objects.count()) == (101, 0, 1)
+
+
 def test_what_is_old_is_owed_at_once(people: list[User]) -> None:
     rule_in_force("amount", name="A", amount=5)
     flush()

@@ -2,6 +2,9 @@
 
 A debt's cursor moves in the transaction of its hits. What fails is tried again later and later, with
 fewer rows at a time, and holds up nobody else's.
+
+A range is paid user by user. In the order of ids nearly every row of a slice is another user's, and the
+window of each would be read again with every slice in which there is a row of that user.
 """
 
 import logging
@@ -12,6 +15,7 @@ from typing import Any, NamedTuple
 import psycopg2
 from psycopg2.extras import Json
 
+from ..models import Transaction
 from ..stores.crash_points import crash_point
 from ..stores.postgres_session import Session
 from . import evaluation, gate, retrying, slices
@@ -22,11 +26,13 @@ from .versions import judging
 
 log = logging.getLogger(__name__)
 
-DEBT = Debt._meta.db_table
+DEBT, TABLE = Debt._meta.db_table, Transaction._meta.db_table
 
 # Rows judged by one transaction, halved with each attempt that fails.
 SLICE_ROWS = 10_000
 SLICE_ROWS_MIN = 100
+# Of a range so many ids are gone through user by user, and then the next: each slice reads all of them.
+SEGMENT_IDS = 500_000
 # Users looked at by one transaction, of what happened in a time; most may have nothing in it.
 SLICE_USERS = 5_000
 # Rows that settled, in one row of debt.
@@ -41,16 +47,38 @@ INSERT = f"""
     VALUES (%(version)s, %(first)s, %(last)s, %(ids)s, %(since)s, %(after_user)s, %(until)s,
             %(count_in_gate)s, %(records)s, coalesce(%(due_at)s, now()), %(attempts)s, %(error)s) RETURNING id
 """
-# Purpose: the next range of the same flush joins the debt of the one before.
+# Purpose: the next range of the same flush joins the debt of the one before, whose slices have not begun.
 EXTEND = f"""
     UPDATE {DEBT} SET last_id = %(last)s, ids = ids || %(ids)s, records = records + %(records)s
-     WHERE id = %(id)s AND last_id < %(first)s AND jsonb_array_length(ids) < {IDS_MAX}
+     WHERE id = %(id)s AND last_id < %(first)s AND after_user IS NULL
+       AND jsonb_array_length(ids) < {IDS_MAX}
 """
-# Purpose: the next debt to pay. Of a version that failed lately nothing is tried until it is its time.
+# Purpose: a version owes by itself all that is left of what all versions owe.
+SPLIT = f"""
+    INSERT INTO {DEBT} (version_id, first_id, last_id, ids, after_user, after_id, count_in_gate, records,
+                        due_at, attempts, error, split_from)
+    SELECT %(version)s, first_id, last_id, ids, after_user, after_id, false, records, now(), %(attempts)s,
+           %(error)s, id
+      FROM {DEBT} WHERE id = %(id)s
+"""
+# Purpose: the same, where it joins a debt of that version, unless that waits for another one.
+JOIN = f"""
+    UPDATE {DEBT} d
+       SET last_id = a.last_id, ids = d.ids || a.ids, records = d.records + a.records, split_from = a.id
+      FROM {DEBT} a
+     WHERE a.id = %(id)s AND d.id = %(joined)s AND d.last_id < a.first_id AND d.after_user IS NULL
+       AND jsonb_array_length(d.ids) < {IDS_MAX}
+       AND NOT EXISTS (SELECT FROM {DEBT} other WHERE other.id = d.split_from)
+"""
+# Purpose: the versions that owe by themselves what is left of a debt of all.
+SELECT_SPLIT = f"SELECT version_id FROM {DEBT} WHERE split_from = %s"
+# Purpose: the next debt to pay. Of a version that failed lately nothing is tried until it is its time; and
+# what it owes of a debt of all comes after that, when all of the rows are counted in users' states.
 SELECT_DUE = f"""
-    SELECT id, version_id, first_id, last_id, ids, since, after_user, until, count_in_gate, attempts
+    SELECT id, version_id, first_id, last_id, ids, since, after_user, after_id, until, count_in_gate, attempts
       FROM {DEBT} d
      WHERE due_at <= now()
+       AND NOT EXISTS (SELECT FROM {DEBT} a WHERE a.id = d.split_from)
        AND NOT EXISTS (SELECT FROM {DEBT} f
                         WHERE f.version_id = d.version_id AND f.error <> '' AND f.due_at > now())
      ORDER BY error <> '', id LIMIT 1
@@ -59,18 +87,36 @@ SELECT_DUE = f"""
 SELECT_OPEN = f"""
     SELECT max(id) FROM {DEBT}
      WHERE version_id = %s AND error = '' AND last_id IS NOT NULL AND NOT count_in_gate AND due_at <= now()
+       AND after_user IS NULL
 """
 # Purpose: a slice of a debt is paid. One that failed keeps its error until its slices are whole again: until
-# then its version owes each chunk at once, which would cost every chunk as much as it may take.
+# then its version owes each chunk at once, which would cost every chunk as much as it may take. Slices grow
+# while the next one may be expected to be in time.
 MOVE = f"""
     UPDATE {DEBT} SET first_id = %(first)s, last_id = %(last)s, ids = %(ids)s, after_user = %(after_user)s,
-                      records = greatest(0, records - %(rows)s),
-                      attempts = {retrying.sql_one_less("attempts")},
-                      error = CASE WHEN attempts > 1 THEN error ELSE '' END
+                      after_id = %(after_id)s, records = greatest(0, records - %(rows)s),
+                      attempts = CASE WHEN %(grow)s THEN {retrying.sql_one_less("attempts")} ELSE attempts
+                                 END,
+                      error = CASE WHEN %(grow)s AND attempts <= 1 THEN '' ELSE error END
      WHERE id = %(id)s
 """
 # Purpose: all of a debt is paid.
 DELETE = f"DELETE FROM {DEBT} WHERE id = %s"
+# Purpose: the next rows of a range, user by user. Without the fence the planner might walk along the rows of
+# all users.
+TOUCH_NEXT = f"""
+    INSERT INTO rule_touched
+    SELECT id, user_id, created_at, accepted_at, amount, status, true
+      FROM (SELECT id, user_id, created_at, accepted_at, amount, status FROM {TABLE}
+             WHERE id >= %(first)s AND id <= %(last)s OFFSET 0) r
+     WHERE %(after_user)s::bigint IS NULL OR (user_id, id) > (%(after_user)s, %(after_id)s)
+     ORDER BY user_id, id LIMIT %(rows)s
+"""
+# Purpose: how many rows were touched, and the last one in that order.
+SELECT_TOUCHED = """
+    SELECT user_id, id, (SELECT count(*) FROM rule_touched)
+      FROM rule_touched ORDER BY user_id DESC, id DESC LIMIT 1
+"""
 # The window is that of a failure: whoever was told of it looks again in so many seconds.
 POSTPONE = f"""
     UPDATE {DEBT} SET attempts = attempts + 1, error = %(error)s,
@@ -89,6 +135,7 @@ class Owed(NamedTuple):
     ids: list[int]
     since: datetime | None
     after_user: int | None
+    after_id: int | None
     until: datetime | None
     count_in_gate: bool
     attempts: int
@@ -210,10 +257,18 @@ def _pay_slice(cursor: Any, debt: Owed) -> Findings | None:
                 "last": rest.last,
                 "ids": Json(rest.ids),
                 "after_user": rest.after_user,
+                "after_id": rest.after_id,
                 "rows": rows,
+                "grow": _may_grow(debt, findings),
             },
         )
     return findings
+
+
+def _may_grow(debt: Owed, findings: Findings) -> bool:
+    """Whether twice as many rows may be expected to be judged in the time that they will have."""
+    bound_s = evaluation.RULE_MS_MAX / 1000 * retrying.times(max(0, debt.attempts - 1))
+    return 2 * max(findings.seconds.values(), default=0.0) <= bound_s
 
 
 def _judge_users(cursor: Any, debt: Owed, size: int) -> tuple[Findings, int, Owed | None]:
@@ -240,63 +295,83 @@ def _judge_users(cursor: Any, debt: Owed, size: int) -> tuple[Findings, int, Owe
 
 
 def _judge_rows(cursor: Any, debt: Owed, size: int) -> tuple[Findings, int, Owed | None]:
-    """Judges the next rows of a debt, by their ids; as `_judge_users`."""
-    part, rest = _touch(cursor, debt, size)
+    """Judges the next rows of a debt, of a range or by their ids; as `_judge_users`."""
+    rest = _touch(cursor, debt, size)
     touched = evaluation.describe(cursor)
     if touched is None:
         return Findings(), 0, rest
-    return _judge(cursor, part, touched), touched.rows, rest
+    return _judge(cursor, debt, touched), touched.rows, rest
 
 
-def _judge(cursor: Any, part: Owed, touched: Touched) -> Findings:
-    """Judges the touched rows, of a part of a debt. Raises Failed where the version of the debt fails."""
-    if part.count_in_gate and gate.is_kept(cursor):
+def _judge(cursor: Any, debt: Owed, touched: Touched) -> Findings:
+    """Judges the touched rows of a debt. Raises Failed where the version of the debt fails.
+
+    A version that fails, or has no time left, owes by itself what is left of a debt of all.
+    """
+    if debt.count_in_gate and gate.is_kept(cursor):
         gate.count_touched(cursor, newest=False)
     else:
         gate.look_up(cursor)
-    versions = [version for version in judging(cursor) if part.version in (None, version.id)]
-    # Of all versions those that failed lately are not tried with each slice: it joins what they owe.
-    failing = [version for version in versions if part.version is None and version.stuck]
+    cursor.execute(SELECT_SPLIT, (debt.id,))
+    split = {row[0] for row in cursor.fetchall()}
+    versions = [v for v in judging(cursor) if debt.version in (None, v.id) and v.id not in split]
+    # Of all versions those that failed lately are not tried with each slice.
+    failing = [version for version in versions if debt.version is None and version.stuck]
     findings = evaluation.evaluate(cursor, [v for v in versions if v not in failing], touched)
     if touched.future:
-        owe_future(cursor, part.version, touched)
-    if part.version in findings.failed:
-        raise Failed(findings.failed[part.version])
+        owe_future(cursor, debt.version, touched, scattered=debt.first is not None)
+    if debt.version in findings.failed:
+        raise Failed(findings.failed[debt.version])
     for version, error in findings.failed.items():
-        owe_part(cursor, version, part, touched.rows, error)
+        _split(cursor, debt, version, error)
     for version in (*findings.put_off, *(each.id for each in evaluation.concerned(failing, touched))):
-        owe_part(cursor, version, part, touched.rows)
+        _split(cursor, debt, version)
     return findings
 
 
-def owe_future(cursor: Any, version: int | None, touched: Touched) -> None:
-    """Owes touched rows whose minute has not begun, until it has; beside other rows where they are many."""
+def owe_future(cursor: Any, version: int | None, touched: Touched, *, scattered: bool = False) -> None:
+    """Owes touched rows whose minute has not begun, until it has; where they are many, and not `scattered`
+    among others, as a range beside other rows.
+    """
     number = len(touched.future)
-    if number <= FUTURE_IDS_MAX:
+    if scattered or number <= FUTURE_IDS_MAX:
         owe(cursor, version=version, ids=touched.future, records=number, due_at=touched.hi)
     else:
         first, last = min(touched.future), max(touched.future)
         owe(cursor, version=version, first=first, last=last, records=number, due_at=touched.hi)
 
 
-def owe_part(cursor: Any, version: int, part: Owed, records: int, error: str = "") -> None:
-    """A version owes a part of what all of them owed; the next part joins it, unless it failed with this."""
-    if not error and part.first is not None and part.last is not None:
+def _split(cursor: Any, debt: Owed, version: int, error: str = "") -> None:
+    """A version owes by itself what is left of a debt of all; where nothing of that is paid yet, together
+    with what it owes already, unless it failed with this.
+    """
+    if not error and debt.first is not None and debt.after_user is None:
         known = open_debt(cursor, version)
-        if known is not None and extend(cursor, known, part.first, part.last, [], records):
-            return
-    owe(cursor, version=version, first=part.first, last=part.last, ids=part.ids, records=records, error=error)
+        if known is not None:
+            cursor.execute(JOIN, {"id": debt.id, "joined": known})
+            if cursor.rowcount:
+                return
+    asked = {"id": debt.id, "version": version, "attempts": int(bool(error)), "error": error}
+    cursor.execute(SPLIT, asked)
 
 
-def _touch(cursor: Any, debt: Owed, size: int) -> tuple[Owed, Owed | None]:
-    """Touches the next rows of a debt: that part of it, and what is left then, None if nothing."""
-    none = debt._replace(first=None, last=None, ids=[], since=None)
-    if debt.first is not None and debt.last is not None:
-        last = min(debt.first + size - 1, debt.last)
-        cursor.execute(evaluation.TOUCH_RANGE, {"first": debt.first, "last": last, "is_new": True})
-        part = none._replace(first=debt.first, last=last)
-        more = debt._replace(first=last + 1) if last < debt.last else debt._replace(first=None, last=None)
-    else:
+def _touch(cursor: Any, debt: Owed, size: int) -> Owed | None:
+    """Touches the next rows of a debt: what is left then, None if nothing."""
+    if debt.first is None or debt.last is None:
         cursor.execute(evaluation.TOUCH_IDS, {"ids": debt.ids[:size], "is_new": False})
-        part, more = none._replace(ids=debt.ids[:size]), debt._replace(ids=debt.ids[size:])
-    return part, more if more.first is not None or more.ids or more.since is not None else None
+        more = debt._replace(ids=debt.ids[size:])
+    else:
+        more = _touch_range(cursor, debt, debt.first, debt.last, size)
+    return more if more.first is not None or more.ids or more.since is not None else None
+
+
+def _touch_range(cursor: Any, debt: Owed, first: int, last: int, size: int) -> Owed:
+    end = min(first + SEGMENT_IDS - 1, last)
+    after = {"after_user": debt.after_user, "after_id": debt.after_id}
+    cursor.execute(TOUCH_NEXT, {"first": first, "last": end, **after, "rows": size})
+    cursor.execute(SELECT_TOUCHED)
+    user, id, rows = cursor.fetchone() or (None, None, 0)
+    if rows == size:
+        return debt._replace(after_user=user, after_id=id)
+    rest = debt._replace(after_user=None, after_id=None)
+    return rest._replace(first=end + 1) if end < last else rest._replace(first=None, last=None)

@@ -33,8 +33,11 @@ log = logging.getLogger(__name__)
 
 TABLE = Transaction._meta.db_table
 
-# Chunks of a flush that are judged at once; a longer queue is a backlog, stored first.
+# Chunks of a flush that are judged at once; what comes after them is stored first.
 CHUNKS_AT_ONCE = 2
+# With more chunks than this a flush stores a backlog, and judges none of it at once: each may take as long as
+# dozens take to be stored.
+BACKLOG_CHUNKS = 10
 # A chunk with more old rows than this, and a larger share, is owed: the gate spares none of their users.
 OLD_ROWS_MAX = 200
 OLD_SHARE_MAX = 0.25
@@ -74,10 +77,14 @@ class PutOff(Exception):
 
 
 class FlushRules:
-    """The rules in one flush: what they look at of each chunk, and what they owe."""
+    """The rules in one flush: what they look at of each chunk, and what they owe.
 
-    def __init__(self) -> None:
-        self._chunks = 0
+    `waiting` is how many records wait for it, as far as is known.
+    """
+
+    def __init__(self, waiting: int = 0) -> None:
+        backlog = waiting > BACKLOG_CHUNKS * settings.FLUSH_CHUNK_RECORDS
+        self._chunks_left = 0 if backlog else CHUNKS_AT_ONCE
         # None where they cannot be known; those that have ended alone are looked for when they may judge.
         self._versions: list[Judging] | None = []
         self._latest_end: datetime | None = None
@@ -108,8 +115,8 @@ class FlushRules:
         """
         if not (stored or settled) or not self._may_be_judged(cursor, settled):
             return
-        self._chunks += 1
-        if self._versions is None or self._chunks > CHUNKS_AT_ONCE:
+        self._chunks_left -= 1
+        if self._versions is None or self._chunks_left < 0:
             self._owe(cursor, None, stored, settled)
             return
         try:

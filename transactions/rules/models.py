@@ -231,15 +231,19 @@ class Debt(models.Model):
     version = models.ForeignKey(
         Version, null=True, on_delete=models.PROTECT, related_name="debts", db_constraint=False
     )
-    # The cursor: what is left begins here. Both are null where there is no range.
+    # What is left of a range. Both are null where there is none. A part of it is gone through by user and id:
+    # then what is left of that comes after `after_user` and `after_id`.
     first_id = models.BigIntegerField(null=True)
     last_id = models.BigIntegerField(null=True)
+    after_id = models.BigIntegerField(null=True)
     # Rows that settled, whose ids are from earlier; rows from the future.
     ids = models.JSONField(db_default=models.Value([], models.JSONField()))
     # All rows that happened from `since` until before `until`, of users after `after_user`: the cursor of it.
     since = models.DateTimeField(null=True)
     after_user = models.BigIntegerField(null=True)
     until = models.DateTimeField(null=True)
+    # The debt of all versions that this one's version does not pay its part of; it is paid after that.
+    split_from = models.BigIntegerField(null=True)
     # Whether the range is still to be counted in the users' states.
     count_in_gate = models.BooleanField(db_default=False)
     records = models.BigIntegerField(db_default=0, help_text="Rows in question, as far as is known.")

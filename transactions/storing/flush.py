@@ -91,7 +91,7 @@ def flush() -> FlushReport:
     report = FlushReport()
     began = time.monotonic()
     deadline = began + FLUSH_S_MAX
-    rules, up_to = FlushRules(), datetime.now(UTC)
+    up_to = datetime.now(UTC)
     with Session() as session:
         if not session.try_lock(FLUSH_LOCK):
             report.busy = True
@@ -100,6 +100,8 @@ def flush() -> FlushReport:
         with session.transaction() as cursor:
             cursor.execute(SELECT_OPEN)
             batches = [Batch(*row) for row in cursor.fetchall()]
+        left = sum(batch.length - batch.done for batch in batches if batch.length is not None)
+        rules = FlushRules(left + connection().llen(QUEUE))
         prepared = False  # A tick that finds nothing makes no temporary tables.
         for batch in _with_new(session, batches, epoch):
             if not prepared:
