@@ -31,8 +31,8 @@ def test_fault_01_web_killed_before_the_push_after_it_and_before_the_answer(stag
 
 
 def test_fault_02_flusher_killed_at_every_point(stage: Stage) -> None:
-    # Chunks so small that rules owe some of every flush.
-    system = stage.set_up(rules=True, settings={"FLUSH_CHUNK_RECORDS": "50"})
+    # Chunks so small that rules owe some of a flush; of a backlog, which is ten of them, they would owe all.
+    system = stage.set_up(rules=True, settings={"FLUSH_CHUNK_RECORDS": "300"})
     with stage.load() as load:
         for point in (*(f"flush.{point}" for point in POINTS), *POINTS_OF_RULES):
             load.wait(200)
