@@ -13,7 +13,12 @@ from transactions.tasks import flush_transactions
 
 pytestmark = pytest.mark.slow
 
-POINTS_OF_RULES = ("flush.amid_rules", "flush.after_rules", "debt.amid")
+# Points by the size of a chunk. Of a usual one rules judge what is flushed at once: ten of them are far more than
+# is sent between two flushes. With small ones every flush is a backlog, and rules owe all of it.
+POINTS_OF_CHUNKS = {
+    "10000": (*(f"flush.{point}" for point in POINTS), "flush.amid_rules", "flush.after_rules"),
+    "50": ("debt.amid",) * 2,
+}
 # Within this, in seconds, the session of a flusher that was stopped ends, and its lock with it.
 IDLE_SESSION_S = 30
 
@@ -30,11 +35,11 @@ def test_fault_01_web_killed_before_the_push_after_it_and_before_the_answer(stag
     stage.settle()
 
 
-def test_fault_02_flusher_killed_at_every_point(stage: Stage) -> None:
-    # Chunks so small that rules owe some of a flush; of a backlog, which is ten of them, they would owe all.
-    system = stage.set_up(rules=True, settings={"FLUSH_CHUNK_RECORDS": "300"})
+@pytest.mark.parametrize("chunk", POINTS_OF_CHUNKS)
+def test_fault_02_flusher_killed_at_every_point(stage: Stage, chunk: str) -> None:
+    system = stage.set_up(rules=True, settings={"FLUSH_CHUNK_RECORDS": chunk})
     with stage.load() as load:
-        for point in (*(f"flush.{point}" for point in POINTS), *POINTS_OF_RULES):
+        for point in POINTS_OF_CHUNKS[chunk]:
             load.wait(200)
             system.arm(point)
             system.wait_burnt(point)

@@ -223,32 +223,21 @@ def test_the_books_are_told_while_a_table_of_rules_is_locked(
     assert (books["stored"], books["balanced"], books["rules"]) == (1, True, None)
 
 
-def test_a_backlog_is_stored_first_and_judged_afterwards(people: list[User], settings: Settings) -> None:
-    settings.FLUSH_CHUNK_RECORDS = 10
-    rule_in_force("velocity_count", name="A", count=1, window="1h")
-    flush()
-    take(*(record(f"T{n:02}", people[0]) for n in range(95)))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("transactions.rules.live.FlushRules.afterwards", lambda self, session, began: None)
-        assert flush().stored == 95
-    assert (Hit.objects.count(), Debt.objects.count(), Debt.objects.get().records) == (20, 1, 75)
-    flush()
-    assert (Hit.objects.count(), Debt.objects.count(), Alert.objects.count()) == (95, 0, 1)
-
-
-def test_of_a_long_backlog_nothing_is_judged_before_all_of_it_is_stored(
-    people: list[User], settings: Settings
+# Of more than ten chunks nothing is judged before all of them are stored; of fewer, the first two are.
+@pytest.mark.parametrize(("waiting", "at_once"), [(95, 20), (100, 20), (101, 0)])
+def test_a_backlog_is_stored_first_and_judged_afterwards(
+    people: list[User], settings: Settings, waiting: int, at_once: int
 ) -> None:
     settings.FLUSH_CHUNK_RECORDS = 10
     rule_in_force("velocity_count", name="A", count=1, window="1h")
     flush()
-    take(*(record(f"T{n:03}", people[0]) for n in range(101)))
+    take(*(record(f"T{n:03}", people[0]) for n in range(waiting)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("transactions.rules.live.FlushRules.afterwards", lambda self, session, began: None)
-        assert flush().stored == 101
-    assert (Hit.objects.count(), Debt.objects.get().records) == (0, 101)
+        assert flush().stored == waiting
+    assert (Hit.objects.count(), Debt.objects.get().records) == (at_once, waiting - at_once)
     flush()
-    assert (Hit.objects.count(), Debt.objects.count(), Alert.objects.count()) == (101, 0, 1)
+    assert (Hit.objects.count(), Debt.objects.count(), Alert.objects.count()) == (waiting, 0, 1)
 
 
 def test_what_is_old_is_owed_at_once(people: list[User]) -> None:
