@@ -236,6 +236,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     # Before whatever reads a form.
     "transaction_monitoring.serving.odd_requests.OddRequests",
+    "transaction_monitoring.serving.errors.ErrorPages",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -91,6 +91,20 @@ def test_the_log_in(context: BrowserContext, server: str, root: User, theme: str
     assert look(page, theme) == []
 
 
+@pytest.mark.parametrize("width", [390, 768, 1400, 1920])
+def test_the_log_in_is_one_column_in_the_middle(
+    context: BrowserContext, server: str, root: User, width: int
+) -> None:
+    page = context.new_page()
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"{server}/admin/login/")
+    boxes = [page.locator(f"#login-form {each}").bounding_box() for each in ("#id_username", "button")]
+    field, button = (box for box in boxes if box is not None)
+    assert (field["x"], field["width"]) == (button["x"], button["width"])
+    assert field["width"] <= 384
+    assert abs(field["x"] + field["width"] / 2 - width / 2) <= 10
+
+
 def test_what_went_wrong(
     context: BrowserContext, server: str, root: User, theme: str, watched: Watched
 ) -> None:

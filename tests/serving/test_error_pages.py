@@ -1,6 +1,7 @@
 """What went wrong is told by pages of this product, to browsers; and needs no store for it."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -49,6 +50,43 @@ def test_who_may_not_see_a_page_is_told_who_can_help(client: Client, path: str) 
     status, page = told(client, f"/admin/{path}")
     assert status == 403
     assert "<h1>You may not see this</h1>" in page
+
+
+ROWS = [
+    "transactions/transaction/9999999",
+    "transactions/customer/9999999",
+    "transactions/rejectedrecord/9999999",
+    "auth/user/9999999",
+    "auth/group/9999999",
+    "audit/entry/9999999",
+    "alerts/alert/9999999",
+    "rules/rule/9999999",
+    "rules/userlist/9999999",
+    "notifications/endpoint/9999999",
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("debug", [False, True], ids=["production", "make run"])
+@pytest.mark.parametrize("row", ROWS)
+def test_a_row_that_there_is_not_has_no_page(settings: Any, row: str, debug: bool) -> None:
+    settings.DEBUG = debug
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    status, page = told(client, f"/admin/{row}/change/")
+    assert status == 404
+    assert "<h1>There is no such page</h1>" in page
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("debug", [False, True], ids=["production", "make run"])
+def test_a_filter_that_nobody_has_is_told_so(settings: Any, debug: bool) -> None:
+    settings.DEBUG = debug
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    status, page = told(client, "/admin/audit/entry/?foo=1")
+    assert status == 400
+    assert "<h1>That cannot be read</h1>" in page
 
 
 @pytest.mark.django_db

@@ -6,9 +6,17 @@ from inspect import unwrap
 from typing import Any
 
 import redis
-from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.conf import settings
+from django.core.exceptions import (
+    BadRequest,
+    MiddlewareNotUsed,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+)
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
@@ -110,6 +118,35 @@ def nothing_here(request: HttpRequest) -> HttpResponse:
         # A browser. Without the request: the page is nobody's, and asks no store.
         return HttpResponse(render_to_string("404.html"), status=404)
     return HttpResponse("Not found.\n", status=404, content_type="text/plain; charset=utf-8")
+
+
+# Django answers these itself, with DEBUG too, since the form cannot be read again.
+TOO_MUCH = (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
+
+
+class ErrorPages:
+    """Middleware, with DEBUG alone: what there is not, or cannot be read, is told by the pages above.
+
+    Django has pages for developers then, which tell nothing to a person who tries the system. What a view
+    raises without meaning to keeps its traceback.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        if not settings.DEBUG:
+            raise MiddlewareNotUsed
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self._get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Django calls this with what a view has raised; None leaves it to Django."""
+        if isinstance(error, Http404):
+            return not_found(request, error)
+        if isinstance(error, SuspiciousOperation | BadRequest) and not isinstance(error, TOO_MUCH):
+            log.warning("Bad request: %s: %s", request.path, error)
+            return bad_request(request, error)
+        return None
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -17,7 +17,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from ..access import people
 from ..models import Transaction
 from .deletions import ReasonedDeletions
-from .lists import KeyedActions, list_of, more_than
+from .lists import KeyedRows, list_of, more_than
 from .rules import links
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class PeopleList(ChangeList):
 
 
 @admin.register(User)
-class PayerAdmin(ReasonedDeletions, KeyedActions, DjangoUserAdmin, ThemedAdmin):  # type: ignore[type-arg]  # takes none at run time
+class PayerAdmin(ReasonedDeletions, KeyedRows, DjangoUserAdmin, ThemedAdmin):  # type: ignore[type-arg]  # takes none at run time
     """Those who work here. The page of an account is there for customers too, whose list is another one."""
 
     form = UserChangeForm
@@ -93,7 +93,7 @@ class PayerAdmin(ReasonedDeletions, KeyedActions, DjangoUserAdmin, ThemedAdmin):
 
 
 @admin.register(Group)
-class RightsGroupAdmin(ReasonedDeletions, KeyedActions, DjangoGroupAdmin, ThemedAdmin):
+class RightsGroupAdmin(ReasonedDeletions, KeyedRows, DjangoGroupAdmin, ThemedAdmin):
     """Django's groups, in the site's frame."""
 
     filter_horizontal = ()

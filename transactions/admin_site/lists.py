@@ -17,7 +17,7 @@ from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import Error as DatabaseError
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import path, reverse
 from django.utils import timezone
@@ -111,8 +111,8 @@ def is_key(text: str) -> bool:
     return whole_number(text, 10**KEY_DIGITS_MAX) is not None
 
 
-class KeyedActions:
-    """Actions on rows that a form names by their keys; what is no key is a 400."""
+class KeyedRows:
+    """Rows by their keys: one that there is not is a 404, and what is no key in a form is a 400."""
 
     def response_action(self, request: HttpRequest, queryset: Any) -> Any:
         try:
@@ -122,8 +122,12 @@ class KeyedActions:
             raise BadRequest("A selected row has no such key.") from error
         return super().response_action(request, queryset)  # type: ignore[misc]
 
+    def _get_obj_does_not_exist_redirect(self, *_: Any) -> HttpResponse:
+        # Django goes to the overview, with a message and a 200.
+        raise Http404("There is no such row.")
 
-class BoundedAdmin(KeyedActions, ModelAdmin[M]):  # type: ignore[misc]  # the same signature, less exact
+
+class BoundedAdmin(KeyedRows, ModelAdmin[M]):  # type: ignore[misc]  # the same signature, less exact
     """Facts to look at: nobody adds, nobody changes, and lists that are bounded."""
 
     list_per_page = 100
