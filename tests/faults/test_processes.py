@@ -13,8 +13,8 @@ from transactions.tasks import flush_transactions
 
 pytestmark = pytest.mark.slow
 
-# Points by the size of a chunk. Of a usual one rules judge what is flushed at once: ten of them are far more than
-# is sent between two flushes. With small ones every flush is a backlog, and rules owe all of it.
+# Points by the size of a chunk. Of a usual one rules judge what is flushed at once: ten of them are far more
+# than is sent between two flushes. With small ones every flush is a backlog, and rules owe all of it.
 POINTS_OF_CHUNKS = {
     "10000": (*(f"flush.{point}" for point in POINTS), "flush.amid_rules", "flush.after_rules"),
     "50": ("debt.amid",) * 2,
