@@ -15,7 +15,7 @@ from typing import NamedTuple
 from ..models import Status
 from ..stores.bounded_queries import query
 from ..tables import ROLLUPS, TRANSACTIONS
-from .periods import MINUTE, QUARTER, TimeSpan, floor
+from .spans import MINUTE, QUARTER, TimeSpan, floor
 
 # Nothing younger is ever pruned.
 KEPT = timedelta(days=3)
