@@ -22,6 +22,10 @@ class TimeSpan(NamedTuple):
         return TimeSpan(self.since - by, self.until - by)
 
 
+# Whatever happened, in whole stretches: the calendar less its last day.
+ALL_TIME = TimeSpan(datetime.min.replace(tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
+
+
 def floor(moment: datetime, length: timedelta) -> datetime:
     """The start of the whole stretch of this length in which a moment is."""
     return moment - (moment - ORIGIN) % length
