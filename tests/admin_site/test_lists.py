@@ -79,7 +79,8 @@ def test_no_page_of_the_list_reads_the_whole_table(
     root: Client, many: list[User], query: Callable[[list[User]], str]
 ) -> None:
     asked = plans(root, query(many))
-    counting = [sql for sql, _ in asked if "count(*)" in sql.lower()]
+    # Beside the sums of spans, which read the rollups, and the rows of two quarters at the most.
+    counting = [sql for sql, _ in asked if "count(*)" in sql.lower() and "transactions_rollup" not in sql]
     assert counting
     assert [sql for sql in counting if f"LIMIT {narrowed.COUNTED_MAX + 1})" not in sql] == []
     for sql, plan in asked:

@@ -12,10 +12,11 @@ from tests.support.admin_pages import store
 from tests.support.settled import settle
 from transactions.dashboard import failing as failing_module
 from transactions.dashboard.failing import failing, failing_beside_before
-from transactions.dashboard.periods import TimeSpan, chosen
+from transactions.dashboard.periods import chosen
 from transactions.dashboard.usual import Usual, usual
 from transactions.dashboard.wrong import wrong
 from transactions.models import Rollup, Transaction
+from transactions.reading.spans import TimeSpan
 
 pytestmark = pytest.mark.django_db
 

@@ -184,7 +184,19 @@ def _said(totals: Sums) -> str:
     about = "" if totals.exact else "about "
     what = "transaction" if totals.count == 1 else "transactions"
     total = "" if totals.total is None else f" · {about}{totals.total:,} in all"
-    return f"{about}{totals.count:,} {what}{total}"
+    return f"{about}{totals.count:,} {what}{total}{_looked_through(totals)}"
+
+
+def _looked_through(totals: Sums) -> str:
+    """Of what is not stored: which records are told of, where that is not all of them."""
+    newest, left_out = "", ""
+    if totals.newest:
+        newest = f", of the newest {totals.newest:,} records: older ones are neither counted nor sorted"
+    if totals.unreadable:
+        one = totals.unreadable == 1
+        records = "record that cannot be read is" if one else "records that cannot be read are"
+        left_out = f"; {totals.unreadable:,} {records} left out"
+    return newest + left_out
 
 
 def _words(asked: AskedList) -> Iterator[Words]:

@@ -4,10 +4,11 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from ..models import Status
+from ..reading.spans import TimeSpan
+from ..reading.sums import KEPT, of_spans
 from ..stores.bounded_queries import query
 from ..tables import TRANSACTIONS, USER_KEY, USERS
-from .periods import ChosenPeriod, TimeSpan
-from .sums import KEPT, of_spans
+from .periods import ChosenPeriod
 
 # Rows of a span that are looked at, and as many of the one that it is compared with.
 ROWS_MAX = 50_000

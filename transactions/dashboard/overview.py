@@ -9,8 +9,17 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from ..models import Status
-from .periods import MINUTE, QUARTER, ChosenPeriod, TimeSpan, ceiling, floor
-from .sums import StatusSums, added, of_minutes, of_old_minutes, of_spans, oldest_pending, pending_then
+from ..reading.spans import MINUTE, QUARTER, TimeSpan, ceiling, floor
+from ..reading.sums import (
+    StatusSums,
+    added,
+    of_minutes,
+    of_old_minutes,
+    of_spans,
+    oldest_pending,
+    pending_then,
+)
+from .periods import ChosenPeriod
 from .usual import usual
 
 # The newest minutes, counted anew every few seconds. The hour, 1.8 million rows at 500 a second, is counted

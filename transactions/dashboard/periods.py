@@ -4,30 +4,13 @@ Time is elapsed time, and stretches of it are those of UTC: where clocks change,
 24 hours ago, an hour off by the clock on the wall.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from rest_framework import serializers
 
 from ..reading.parameters import Parameters
-
-MINUTE = timedelta(minutes=1)
-QUARTER = timedelta(minutes=15)
-HOUR = timedelta(hours=1)
-DAY = timedelta(days=1)
-# From which whole stretches of any length are counted.
-ORIGIN = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-class TimeSpan(NamedTuple):
-    """The moments from `since` until before `until`."""
-
-    since: datetime
-    until: datetime
-
-    def earlier(self, by: timedelta) -> "TimeSpan":
-        """As long a span, so much earlier."""
-        return TimeSpan(self.since - by, self.until - by)
+from ..reading.spans import DAY, HOUR, MINUTE, QUARTER, TimeSpan, ceiling, floor
 
 
 class Period(NamedTuple):
@@ -112,14 +95,3 @@ class PeriodParameters(Parameters[ChosenPeriod]):
     def choice(self) -> ChosenPeriod:
         """What was asked; only after is_valid()."""
         return chosen(self.validated_data["period"], self.validated_data["compare"])
-
-
-def floor(moment: datetime, length: timedelta) -> datetime:
-    """The start of the whole stretch of this length in which a moment is."""
-    return moment - (moment - ORIGIN) % length
-
-
-def ceiling(moment: datetime, length: timedelta) -> datetime:
-    """The moment itself where such a stretch starts there, else the start of the next one."""
-    start = floor(moment, length)
-    return start if start == moment else start + length

@@ -7,11 +7,12 @@ from typing import Any
 
 from django.db import Error as DatabaseError
 
+from ..reading.spans import HOUR
 from . import figures
 from .cached import Kept
 from .failing import failing_beside_before
 from .overview import Counted, Minutes, count_before, count_hour, overview
-from .periods import HOUR, ChosenPeriod
+from .periods import ChosenPeriod
 from .poll_pace import PollPace
 from .wrong import wrong
 

@@ -11,9 +11,9 @@ from itertools import accumulate
 from statistics import median
 from typing import NamedTuple
 
+from ..reading.spans import DAY, QUARTER, TimeSpan, ceiling, floor
 from ..stores.bounded_queries import query
 from ..tables import ROLLUPS
-from .periods import DAY, QUARTER, TimeSpan, ceiling, floor
 
 DAYS = 7
 DAYS_MIN = 3

@@ -11,9 +11,9 @@ from math import sqrt
 from typing import Any, NamedTuple
 
 from ..models import Status
+from ..reading.spans import DAY, MINUTE, QUARTER, TimeSpan, floor
+from ..reading.sums import StatusSums, of_minutes, of_spans
 from .failing import ROWS_MAX, failing
-from .periods import DAY, MINUTE, QUARTER, TimeSpan, floor
-from .sums import StatusSums, of_minutes, of_spans
 from .usual import Usual, usual
 
 STRETCHES_MIN = (5, 15, 30, 60)

@@ -1,28 +1,46 @@
 """What waits in Redis: the latest accepted state of one transaction, and the newest of all."""
 
+from itertools import chain, islice
+from typing import NamedTuple
+
 from ..stores.redis_connection import connection, text
 from ..stores.scripts import lua
 from .keys import BOOKS, INDEX, QUEUE, batch_of
-from .records import LINE, State, escape, state_from, state_of_line, unescape
+from .records import State, escape, read_line, state_from
 
 WAITING = lua(__file__, "waiting")
 
 
-def newest_waiting(most: int) -> list[tuple[str, State]]:
-    """The ids that wait with their latest accepted states, the newest first, of the `most` newest records.
+class NewestWaiting(NamedTuple):
+    """The ids that wait, with their latest accepted states, the newest first.
 
-    Raises redis.RedisError. A batch that is let go of meanwhile may be among them or not.
+    `complete` where no older record waits. Of the records `unreadable` are none: the flush will reject them.
+    """
+
+    states: list[tuple[str, State]]
+    complete: bool
+    unreadable: int
+
+
+def newest_waiting(most: int) -> NewestWaiting:
+    """What the `most` newest records say that wait. Raises redis.RedisError.
+
+    A batch that is reserved or let go of meanwhile may be among them or not.
     """
     indexes = text(connection().hget(BOOKS, "indexes") or b"").split()
     pipeline = connection().pipeline(transaction=False)
     for queue in (QUEUE, *map(batch_of, indexes)):
-        pipeline.lrange(queue, -most, -1)
+        # One more, which tells whether there are older ones.
+        pipeline.lrange(queue, -most - 1, -1)
+    lines = list(islice(chain.from_iterable(map(reversed, pipeline.execute())), most + 1))
     states: dict[str, State] = {}
-    for lines in pipeline.execute():
-        for line in reversed(lines):
-            if len(states) < most and (found := LINE.fullmatch(line)):
-                states.setdefault(unescape(found["transaction_id"].decode()), state_of_line(line))
-    return list(states.items())
+    unreadable = 0
+    for line in lines[:most]:
+        if (read := read_line(line)) is None:
+            unreadable += 1
+        else:
+            states.setdefault(*read)
+    return NewestWaiting(list(states.items()), len(lines) <= most, unreadable)
 
 
 def waiting(transaction_id: str) -> State | None:

@@ -18,14 +18,13 @@ from django.utils import timezone
 from rest_framework import serializers
 
 from ..models import TRANSACTION_ID_CHARACTERS_MAX, Transaction
-from ..queue.waiting import newest_waiting
 from ..stores import bounded_queries
-from ..tables import ROLLUPS
-from . import customers, detail, part_indexes
+from . import customers, detail, part_indexes, sums
 from .listing import ListParameters, Wanted
 from .paging import PlaceField, cursor_of
 from .parameters import DayOrMomentField, KnownUserField, ZoneField
 from .search import INDEXED, literal
+from .spans import ALL_TIME, TimeSpan
 
 # The name of its pages, for which their cursors are signed.
 PAGES = "transactions.narrowed"
@@ -44,14 +43,6 @@ ORDERS = {
     "smallest": (("amount", "created_at", "id"), False),
 }
 LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2})?", re.ASCII)
-
-# Purpose: about how many there are between two moments, and their sum; of whole buckets.
-ABOUT = f"""
-    SELECT coalesce(sum(count), 0), coalesce(sum(total), 0) FROM {ROLLUPS}
-     WHERE bucket >= coalesce(date_bin('15 minutes', %(since)s::timestamptz, '2000-01-01Z'), '-infinity')
-       AND bucket < coalesce(%(until)s::timestamptz, 'infinity')
-       AND (%(status)s IS NULL OR status = %(status)s)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +63,17 @@ class Narrowed:
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """How many and how much. Not `exact`: about so; None where nobody can tell."""
+    """How many and how much. Not `exact`: about so; None where nobody can tell.
+
+    Of what is not stored: `newest` is how many records were looked at, where there are older ones (0: all
+    were), and `unreadable` how many of them hold no transaction.
+    """
 
     count: int
     total: int | None
     exact: bool = True
+    newest: int = 0
+    unreadable: int = 0
 
 
 class Rows(NamedTuple):
@@ -253,9 +250,7 @@ def _in_order(rows: QuerySet[Transaction]) -> list[Transaction]:
 
 
 def _waiting(narrowed: Narrowed) -> Rows:
-    found = newest_waiting(UNSTORED_LOOKED_AT_MAX)
-    shown = [detail.waiting_as_dict(id, state) for id, state in found]
-    return _taken(narrowed, shown)
+    return _taken(narrowed, detail.newest_unstored(UNSTORED_LOOKED_AT_MAX))
 
 
 def _rejected(narrowed: Narrowed) -> Rows:
@@ -263,19 +258,22 @@ def _rejected(narrowed: Narrowed) -> Rows:
         return _taken(narrowed, detail.open_refusals(UNSTORED_LOOKED_AT_MAX))
 
 
-def _taken(narrowed: Narrowed, shown: list[dict[str, Any]]) -> Rows:
+def _taken(narrowed: Narrowed, found: detail.Unstored) -> Rows:
     """Those of a few transactions that are wanted, in the order; the first ROWS of them."""
     part = narrowed.part.casefold()
-    taken = [row for row in shown if narrowed.wanted.takes(row) and part in row["transaction_id"].casefold()]
+    taken = [
+        row for row in found.shown if narrowed.wanted.takes(row) and part in row["transaction_id"].casefold()
+    ]
     fields, downwards = ORDERS[narrowed.order]
     by = [name for name in fields if name != "id"]
     taken.sort(key=lambda row: tuple(row[name] for name in by), reverse=downwards)
-    exact = len(shown) < UNSTORED_LOOKED_AT_MAX
-    return Rows(taken[:ROWS], totals=Sums(len(taken), sum(row["amount"] for row in taken), exact))
+    newest = 0 if found.complete else UNSTORED_LOOKED_AT_MAX
+    total = sum(row["amount"] for row in taken)
+    return Rows(taken[:ROWS], totals=Sums(len(taken), total, newest=newest, unreadable=found.unreadable))
 
 
 def totals(narrowed: Narrowed, shown: Rows) -> Sums:
-    """How many transactions are wanted, and their sum; of what is not stored, of those on the page."""
+    """How many transactions are wanted, and their sum; of what is not stored, of those looked through."""
     if shown.totals is not None:
         return shown.totals
     if narrowed.place is None and shown.cursor is None:
@@ -285,12 +283,24 @@ def totals(narrowed: Narrowed, shown: Rows) -> Sums:
         return Sums(*counted)
     wanted = narrowed.wanted
     if wanted.user is wanted.amount_min is wanted.amount_max is None and not narrowed.part:
-        values = {"since": wanted.since, "until": wanted.until, "status": wanted.status}
-        ((count, total),) = bounded_queries.query(ABOUT, values)
-        return Sums(int(count), int(total), exact=False)
+        held = bounded_queries.in_time(lambda: sums.of_kept(_spans(wanted)))
+        if held is not None:
+            count, total = held[wanted.status] if wanted.status else (held.rows, held.total)
+            least = counted or (0, 0)
+            return Sums(max(count, least[0]), max(total, least[1]), exact=False)
     estimate = max(_estimate(narrowed), COUNTED_MAX if counted else 0)
-    total = None if counted is None else round(estimate * Decimal(counted[1]) / counted[0])
-    return Sums(estimate, total, exact=False)
+    about = None if counted is None else round(estimate * Decimal(counted[1]) / counted[0])
+    return Sums(estimate, about, exact=False)
+
+
+def _spans(wanted: Wanted) -> list[TimeSpan]:
+    """The time that is wanted, cut at its gaps."""
+    spans, start = [], max(wanted.since or ALL_TIME.since, ALL_TIME.since)
+    end = min(wanted.until or ALL_TIME.until, ALL_TIME.until)
+    for gap_start, gap_end in wanted.gaps:
+        spans.append(TimeSpan(start, gap_start))
+        start = gap_end
+    return [span for span in [*spans, TimeSpan(start, end)] if span.since < span.until]
 
 
 def _counted(narrowed: Narrowed) -> tuple[int, int]:

@@ -12,10 +12,13 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import NamedTuple
 
+from django.utils import timezone
+
+from ..books.balance import ROWS
 from ..models import Status
 from ..stores.bounded_queries import query
-from ..tables import ROLLUPS, TRANSACTIONS
-from .periods import MINUTE, QUARTER, TimeSpan, floor
+from ..tables import EPOCHS, REMOVALS, ROLLUPS, TRANSACTIONS
+from .spans import ALL_TIME, MINUTE, QUARTER, TimeSpan, floor
 
 # Nothing younger is ever pruned.
 KEPT = timedelta(days=3)
@@ -59,6 +62,24 @@ COUNT_PENDING_THEN = f"""
      WHERE created_at >= %(since)s AND created_at < %(until)s
        AND (status = 'PENDING' OR settled_at >= %(until)s)
 """
+# Purpose: how many rows were ever pruned, by all books.
+COUNT_PRUNED = f"""
+    SELECT ((SELECT coalesce(sum(pruned), 0) FROM {EPOCHS})
+          + (SELECT coalesce(sum(pruned), 0) FROM {REMOVALS}))::bigint
+"""
+# Purpose: the first quarter of which some settled rows are left, how many it had, and how many of them
+# were pruned, if those that were pruned are the oldest. What was pruned before everything was deleted is
+# not in the rollups either: they have so many more than the table.
+SELECT_FIRST_KEPT = f"""
+    WITH settled AS (
+        SELECT bucket, sum(count) AS count, sum(sum(count)) OVER (ORDER BY bucket) AS sofar
+          FROM {ROLLUPS} WHERE status <> 'PENDING' GROUP BY bucket
+    ), gone AS (
+        SELECT least(%(pruned)s, (SELECT coalesce(sum(count), 0) FROM {ROLLUPS}) - ({ROWS})) AS count
+    )
+    SELECT settled.bucket, settled.count::bigint, (gone.count - settled.sofar + settled.count)::bigint
+      FROM settled, gone WHERE settled.sofar > gone.count ORDER BY settled.bucket LIMIT 1
+"""
 
 
 class Sum(NamedTuple):
@@ -77,6 +98,10 @@ class StatusSums(dict[str, Sum]):
     @property
     def rows(self) -> int:
         return sum(each.rows for each in self.values())
+
+    @property
+    def total(self) -> int:
+        return sum(each.total for each in self.values())
 
     @property
     def settled(self) -> int:
@@ -101,9 +126,12 @@ def added(each: Iterable[StatusSums]) -> StatusSums:
     return _signed((1, sums) for sums in each)
 
 
-def of_spans(spans: list[TimeSpan]) -> list[StatusSums]:
-    """What each span holds; all of them see the same rows. Raises django.db.Error."""
-    sure = max(span.until for span in spans) - KEPT
+def of_spans(spans: list[TimeSpan], now: datetime | None = None) -> list[StatusSums]:
+    """What each span holds; all of them see the same rows. Raises django.db.Error.
+
+    `now` is the end of the latest span where it is not given.
+    """
+    sure = (now or max(span.until for span in spans)) - KEPT
     wanted = [_parts(span, sure) for span in spans]
     pieces = sorted({piece for parts in wanted for _, part in parts for piece in part.pieces()})
     by_piece = {piece: StatusSums() for piece in pieces}
@@ -119,6 +147,35 @@ def of_spans(spans: list[TimeSpan]) -> list[StatusSums]:
     for number, status, count, total in rows:
         by_piece[pieces[number]][status] = Sum(int(count), int(total))
     return [_signed((sign, part.sums(by_piece)) for sign, part in parts) for parts in wanted]
+
+
+def of_kept(spans: list[TimeSpan]) -> StatusSums:
+    """About what is left of spans in the table, without what was pruned. Raises django.db.Error.
+
+    Those that were pruned are taken to be the oldest that had settled: so retention goes about it.
+    """
+    if not spans:
+        return StatusSums()
+    now = timezone.now()
+    kept = _kept_since() if min(spans).since < now - KEPT else ALL_TIME.since
+    late = [TimeSpan(max(span.since, kept), span.until) for span in spans if span.until > kept]
+    early = [TimeSpan(span.since, min(span.until, kept)) for span in spans if span.since < kept]
+    held = of_spans([*late, *early], now)
+    pending = (StatusSums({Status.PENDING: each[Status.PENDING]}) for each in held[len(late) :])
+    return added([*held[: len(late)], *pending])
+
+
+def _kept_since() -> datetime:
+    """About when the oldest settled transaction happened that was not pruned."""
+    ((pruned,),) = query(COUNT_PRUNED, {})
+    if not pruned:
+        return ALL_TIME.since
+    rows = query(SELECT_FIRST_KEPT, {"pruned": pruned})
+    if not rows:
+        return ALL_TIME.until
+    ((bucket, count, gone),) = rows
+    since: datetime = bucket + QUARTER * max(gone, 0) / count
+    return since
 
 
 def of_minutes(span: TimeSpan) -> dict[datetime, StatusSums]:
