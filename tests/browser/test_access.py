@@ -102,7 +102,8 @@ def test_the_log_in_is_one_column_in_the_middle(
     field, button = (box for box in boxes if box is not None)
     assert (field["x"], field["width"]) == (button["x"], button["width"])
     assert field["width"] <= 384
-    assert abs(field["x"] + field["width"] / 2 - width / 2) <= 10
+    # A scrollbar takes some of it.
+    assert abs(field["x"] + field["width"] / 2 - width / 2) <= 20
 
 
 def test_what_went_wrong(
