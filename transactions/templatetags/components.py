@@ -10,6 +10,8 @@ from django import template
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 
+from ..models import Status
+
 register = template.Library()
 
 # Characters of an id that always stand, at its end: what tells ids of one source apart.
@@ -22,14 +24,12 @@ TONES = {
     "ACTIVE": "good", "DONE": "good", "ON": "good", "SHADOW": "info", "RUNNING": "info", "WAITS": "info",
     "SUBMITTED": "warn", "QUEUED": "warn", "OWES": "warn", "FAILS": "bad", "OFF": "bad",
 }  # fmt: skip
-# A status as people say it.
-STATUS_WORDS = {"PENDING": "Pending", "SUCCESS": "Succeeded", "FAILED": "Failed"}
 
 
 @register.filter
 def status_word(status: str) -> str:
     """A transaction's status as people say it; a dash where there is none."""
-    return STATUS_WORDS.get(status, status or "–")
+    return str(Status(status).label) if status in Status else status or "–"
 
 
 # Marks that turn the direction of writing, or cannot be seen.
