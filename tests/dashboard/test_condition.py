@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from unittest.mock import Mock
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -120,7 +121,7 @@ def test_a_store_that_is_away_is_said(root: Client) -> None:
 
 def test_many_pages_cost_one_look(root: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     everybody_works()
-    looks, look = [], reading.read
-    monkeypatch.setattr(reading, "read", lambda: (looks.append(1), look())[1])
+    look = Mock(wraps=reading.read)
+    monkeypatch.setattr(reading, "read", look)
     assert all("As of " in text(root, CHIP) for _ in range(3))
-    assert len(looks) == 1
+    assert look.call_count == 1
