@@ -1,6 +1,7 @@
 """How soon pages of the admin and of the API open over as many rows as the averages have left."""
 
 import time
+from statistics import median
 from urllib.parse import urlencode
 
 from django.contrib.auth.models import User
@@ -12,7 +13,8 @@ from benchmarks.report import Section, number
 from benchmarks.stage import Stage, say
 from transactions.models import Transaction
 
-ROUNDS = 5
+# Of each page; one is opened once before, which fills what is cached.
+ROUNDS = 15
 ADMIN = "/admin/transactions/transaction/"
 LIST = "/api/transactions/"
 FOUND = "/admin/find/found/"
@@ -54,26 +56,29 @@ def run(stage: Stage) -> Section:
     }
     section = Section(f"Pages over {rows:,} rows")
     taken = {name: _open(client, name, path) for name, path in pages.items()}
-    section.table(("page", "best ms", "worst ms"), [(name, min(ms), max(ms)) for name, ms in taken.items()])
+    section.table(
+        ("page", f"median ms of {ROUNDS}", "worst ms"),
+        [(name, median(ms), max(ms)) for name, ms in taken.items()],
+    )
     typed = _searched(client, id)
-    section.table(("typed into the search", "best ms", "worst ms"), typed)
-    slowest = max(min(ms) for name, ms in taken.items() if name.startswith("admin"))
-    worst = max(best for _, best, _ in typed)
+    section.table(("typed into the search", f"median ms of {ROUNDS}", "worst ms"), typed)
+    slowest = max(median(ms) for name, ms in taken.items() if name.startswith("admin"))
+    slowest_search = max(ms for _, ms, _ in typed)
     section.target(
         f"the search, whatever is typed, {rows:,} rows", f"< {number(SEARCH_MS_MAX)} ms",
-        f"≤ {number(worst)} ms", worst < SEARCH_MS_MAX,
+        f"median of {ROUNDS} ≤ {number(slowest_search)} ms", slowest_search < SEARCH_MS_MAX,
     )  # fmt: skip
     if wanted := LIST_MS_MAX.get(rows):
-        own = {name: min(ms) for name, ms in taken.items() if name.startswith("admin")}
+        own = {name: median(ms) for name, ms in taken.items() if name.startswith("admin")}
         lists = max(ms for name, ms in own.items() if "figures" not in name)
         section.target(
-            f"the list of transactions, {rows:,} rows", f"< {number(wanted)} ms", f"≤ {number(lists)} ms",
-            lists < wanted,
+            f"the list of transactions, {rows:,} rows", f"< {number(wanted)} ms",
+            f"median of {ROUNDS} ≤ {number(lists)} ms", lists < wanted,
         )  # fmt: skip
     section.target(
         f"the slowest of these pages of the admin, {rows:,} rows",
         f"< {number(OPEN_MS_MAX)} ms",
-        f"{number(slowest)} ms",
+        f"median of {ROUNDS} ≤ {number(slowest)} ms",
         slowest < OPEN_MS_MAX,
     )
     return section
@@ -85,17 +90,19 @@ def _searched(client: Client, id: str) -> list[tuple[str, float, float]]:
     rows = []
     for text in texts:
         ms = _open(client, f"search {text[:20]!r}", f"{FOUND}?{urlencode({'q': text})}")
-        rows.append((ascii(text[:20]), min(ms), max(ms)))
+        rows.append((ascii(text[:20]), median(ms), max(ms)))
     return rows
 
 
 def _open(client: Client, name: str, path: str) -> list[float]:
+    """Milliseconds of each of ROUNDS openings, after one that is not counted."""
     taken_ms = []
-    for _ in range(ROUNDS):
+    for _ in range(ROUNDS + 1):
         began = time.perf_counter()
         answer = client.get(path)
         taken_ms.append((time.perf_counter() - began) * 1000)
         if answer.status_code != 200:
             raise RuntimeError(f"{path}: {answer.status_code}")
-    say(f"pages: {name}: {number(min(taken_ms))} ms")
+    taken_ms = taken_ms[1:]
+    say(f"pages: {name}: median of {ROUNDS} {number(median(taken_ms))} ms")
     return taken_ms

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 
 import pytest
 from django.contrib.auth.models import User
@@ -197,7 +198,7 @@ def test_a_row_opens_a_drawer_with_the_whole_story(dashboard: Dashboard) -> None
     )
     expect(drawer.locator("#story-facts")).to_contain_text("Failed")
     expect(drawer.locator("#story-latest a")).to_have_text(["T1", "EARLIER"])
-    expect(drawer.locator("#story-curl")).to_contain_text(f"{dashboard.server}/api/transactions/T1/'")
+    expect(drawer.locator("#story-curl")).to_contain_text(f"curl -i {dashboard.server}/api/transactions/T1/ ")
     drawer.locator("#story-latest a").last.click()
     expect(drawer.locator("#drawer-title")).to_have_text("EARLIER")
     dashboard.page.keyboard.press("Escape")
@@ -237,7 +238,10 @@ def test_the_curl_command_is_copied(dashboard: Dashboard, context: BrowserContex
     dashboard.page.get_by_role("button", name="Copy as curl").click()
     expect(dashboard.page.locator("#drawer").get_by_text("copied", exact=True)).to_be_visible()
     copied = dashboard.page.evaluate("navigator.clipboard.readText()")
-    assert copied.endswith(f"'{dashboard.server}/api/transactions/a%20b%2F%27c/'")
+    assert shlex.split(copied.replace("\\\n", "")) == [
+        "curl", "-i", f"{dashboard.server}/api/transactions/a%20b%2F%27c/",
+        "-H", "Authorization: Bearer $TOKEN",
+    ]  # fmt: skip
 
 
 def test_another_time_zone_moves_every_time(dashboard: Dashboard) -> None:

@@ -128,7 +128,7 @@ def test_times_are_in_the_browsers_zone_until_another_is_chosen(
     expect(cell).to_have_text(re.compile(r"\d\d:\d\d:\d\d JST"))
     page.goto(f"{server}/admin/")
     expect(page.locator("#zone-shown")).to_have_text("Asia/Tokyo")
-    expect(page.locator("#tiles-moment")).to_contain_text("Asia/Tokyo")
+    expect(page.locator("#figures-moment")).to_contain_text("Asia/Tokyo")
 
 
 def test_a_link_with_a_zone_is_followed(page: Page, server: str) -> None:

@@ -15,11 +15,11 @@ from django.urls import reverse
 from django.utils import timezone
 from psycopg2.errors import QueryCanceled
 
-from ..models import SavedView
+from ..models import SavedView, Status
 from ..reading import narrowed as reading
 from ..reading import part_indexes
 from ..reading.narrowed import STATES, Narrowed, NarrowParameters, Rows, Sums
-from ..templatetags.components import STATUS_WORDS, status_word
+from ..templatetags.components import status_word
 from . import giving_up, saved_views
 from .lists import list_of
 from .rules import links
@@ -125,7 +125,7 @@ def _form(request: HttpRequest, asked: AskedList) -> dict[str, Any]:
         query["timezone"] = query.get("timezone") or zone
     return {
         "filters": {name: asked.query.get(name, "") for name in FILTERS},
-        "statuses": STATUS_WORDS.items(),
+        "statuses": Status.choices,
         "states": STATES.items(),
         "order": order,
         "by_time": _with(

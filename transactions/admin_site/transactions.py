@@ -15,36 +15,20 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import path
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
-from unfold.decorators import display
 
 from ..audit.actions import Action
 from ..audit.entries import note
 from ..models import Transaction
 from ..reading.narrowed import stored
-from ..templatetags.components import status_word
 from . import saved_views, transaction_list, transaction_page
 from .deletions import ReasonedDeletions
 from .lists import BoundedAdmin
-from .rules import links
-
-# How a status is coloured beside its word.
-STATUS_COLOURS = {
-    "Pending": "info",
-    "Succeeded": "success",
-    "Failed": "danger",
-}
 
 
 @admin.register(Transaction)
 class TransactionAdmin(ReasonedDeletions, BoundedAdmin[Transaction]):
     """The list is a page of our own; so is that of one row; Django asks before a deletion."""
 
-    fields = (
-        "id", "transaction_id", "payer", "amount_shown", "status_shown",
-        "created_at", "stored_at", "accepted_at", "settled_at",
-    )  # fmt: skip
     actions = ("delete_selected",)
     ordering = ("-created_at", "-id")
     export_columns = (
@@ -87,23 +71,11 @@ class TransactionAdmin(ReasonedDeletions, BoundedAdmin[Transaction]):
             raise IncorrectLookupParameters
         return stored(narrowed), ZoneInfo(narrowed.zone)
 
-    @admin.display(description="customer")
-    def payer(self, row: Transaction) -> SafeString:
-        return format_html('<a href="{}">{}</a>', links.customer(row.user_id), row.user.get_username())
-
-    @admin.display(description="amount")
-    def amount_shown(self, row: Transaction) -> str:
-        return f"{row.amount:,}"
-
-    @display(description="status", label=STATUS_COLOURS)  # type: ignore[untyped-decorator]
-    def status_shown(self, row: Transaction) -> str:
-        return status_word(row.status)
-
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """The row's page; a row is never changed."""
-        row = self.get_object(request, unquote(object_id)) if request.method == "GET" else None
+        row = self.get_object(request, unquote(object_id)) if request.method in ("GET", "HEAD") else None
         if row is None:
             return super().change_view(request, object_id, form_url, extra_context)
         return transaction_page.show(request, row.transaction_id)

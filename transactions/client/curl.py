@@ -1,4 +1,7 @@
-"""Commands to copy that call the API, as somebody types them who tries it for the first time."""
+"""Commands to copy that call the API, as somebody types them who tries it for the first time.
+
+`token` is the token itself, or what stands for it: a word to replace, or a variable of the shell.
+"""
 
 import json
 
@@ -6,12 +9,9 @@ import json
 def posting(url: str, token: str, transaction_id: str, user: int) -> str:
     """One that posts a transaction of the account `user` to `url`, the whole address of that call."""
     body = {"transaction_id": transaction_id, "user": user, "amount": 1000, "status": "PENDING"}
-    return (
-        f"curl -i {url} \\\n  -H 'Authorization: Bearer {token}' \\\n"
-        f"  -H 'Content-Type: application/json' \\\n  -d '{json.dumps(body)}'"
-    )
+    return f"{reading(url, token)} \\\n  -H 'Content-Type: application/json' \\\n  -d '{json.dumps(body)}'"
 
 
 def reading(url: str, token: str) -> str:
     """One that asks for `url`."""
-    return f"curl -i {url} \\\n  -H 'Authorization: Bearer {token}'"
+    return f'curl -i {url} \\\n  -H "Authorization: Bearer {token}"'

@@ -20,6 +20,7 @@ from ..access.callers import rights_of_caller
 from ..access.plain_views import View, readers_only
 from ..access.rights import Right, rights_of
 from ..live.start import start
+from ..models import Status
 from ..reading.averages import TooManyQuestions
 from ..reading.parameters import Parameters
 from ..reading.story import StoryParameters
@@ -60,6 +61,7 @@ def with_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, A
         "urls": urls,
         "periods": [(name, f"{name.rstrip('mhd')} {name[-1]}", name == DEFAULT_PERIOD) for name in PERIODS],
         "comparisons": [(name, name.replace("-", " "), name == DEFAULT_COMPARISON) for name in COMPARISONS],
+        "statuses": Status.choices,
         "may_take": Right.CHANGE_ALERTS in rights,
     }
     return {**context, "title": "Overview", "dashboard": shown, "first_hour": first_hour.seen_by(request)}
@@ -146,10 +148,8 @@ def show_alarms(request: HttpRequest) -> HttpResponse:
     return render(request, "transactions/dashboard/alarms.html", {"alarms": shown})
 
 
-@require_GET
-@never_cache
-@readers_only(forbidden="Log in again: you may not read this.", away=POSTGRES_AWAY)
-def show_condition(request: HttpRequest) -> HttpResponse:
+@_figure()
+def show_condition(request: HttpRequest, _: Parameters[Any]) -> HttpResponse:
     """The chip of the system, as each page has it, for a page that stays open."""
     return render(request, "transactions/frame/system.html")
 

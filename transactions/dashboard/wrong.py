@@ -28,8 +28,8 @@ QUARTER_SETTLED_MIN = 10
 # How far back the beginning is looked for.
 BACK_MAX = DAY
 # So few customers that most of the failures are theirs are told.
-FEW = 3
-MOST = 0.5
+CUSTOMERS_MAX = 3
+MOST_SHARE = 0.5
 
 
 class LatestStretch(NamedTuple):
@@ -54,8 +54,8 @@ def wrong(until: datetime) -> dict[str, Any] | None:
     began, longer = _began(stretch, until)
     span = TimeSpan(began, until)
     (held,) = of_spans([span])
-    few = failing(span, most=FEW)
-    customers, share = _few([each.failed for each in few.customers], few.failed)
+    top = failing(span, most=CUSTOMERS_MAX)
+    how_many, share = _fewest_with_most([each.failed for each in top.customers], top.failed)
     return {
         "since": began,
         "longer": longer,
@@ -63,9 +63,9 @@ def wrong(until: datetime) -> dict[str, Any] | None:
         "failed": held[Status.FAILED].rows,
         "settled": held.settled,
         "usual": stretch.usual._asdict(),
-        "customers": [{"user": each.user, "name": each.name} for each in few.customers[:customers]],
+        "customers": [{"user": each.user, "name": each.name} for each in top.customers[:how_many]],
         "share": share,
-        "of_latest": ROWS_MAX if few.partial else None,
+        "of_latest": ROWS_MAX if top.partial else None,
         "query": {
             "status": Status.FAILED.value,
             "from": began.isoformat(),
@@ -130,11 +130,11 @@ def _minute_of_change(first: datetime, stretch: LatestStretch, until: datetime) 
     return min(began, stretch.span.until - MINUTE)
 
 
-def _few(failed: list[int], of_all: int) -> tuple[int, float | None]:
+def _fewest_with_most(failed: list[int], of_all: int) -> tuple[int, float | None]:
     """How few customers make up most of the failures, and their share; (0, None) where no few do."""
     held = 0
     for number, count in enumerate(failed, 1):
         held += count
-        if held >= MOST * of_all:
+        if held >= MOST_SHARE * of_all:
             return number, held / of_all
     return 0, None

@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from ..access.rights import Right, Rights
+from ..client import curl
 from ..reading.story import story
 from . import notes
 
@@ -41,7 +42,7 @@ def _kept(found: dict[str, Any]) -> str:
 def _curl(request: HttpRequest, transaction_id: str) -> str:
     base = request.build_absolute_uri(reverse("transactions")).removesuffix("/")
     url = f"{base}/{quote(transaction_id, safe='')}/"
-    return f"curl -H \"Authorization: Bearer $TOKEN\" '{url}'"
+    return curl.reading(url, "$TOKEN")
 
 
 def _links(request: HttpRequest, found: dict[str, Any]) -> dict[str, str]:

@@ -6,7 +6,6 @@ from typing import Any
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils import timezone
 
 from ...alerts import triage
@@ -160,7 +159,7 @@ def _of_rule(request: HttpRequest, alert: Alert) -> dict[str, Any]:
     sees = request.user.has_perm("rules.view_rule")
     return {
         "rule": rule,
-        "rule_link": reverse("admin:rules_rule_change", args=[rule.pk]) if sees else "",
+        "rule_link": links.page_of(rule) if sees else "",
         "told": performance.precision_of([rule.pk])[rule.pk],
         "precision_days": performance.PRECISION_DAYS,
     }

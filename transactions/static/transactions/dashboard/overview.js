@@ -1,5 +1,5 @@
 // The figures of the chosen period, what they are compared with, and what is wrong.
-import { drawnDelta, spark } from "../looks/components.js";
+import { delta, spark } from "../looks/components.js";
 import { rememberOne } from "./filters.js";
 import * as format from "./format.js";
 
@@ -70,7 +70,7 @@ export function showFigures({ as_of: asOf, data }, listUrl) {
     place.classList.toggle("figure-long", text.length > FIGURE_MAX);
     place.classList.toggle("figure-longest", text.length > TITLE_MAX);
     const told = [name === "pending" ? waited(data) : "", was(figure, how, data.compared.words)].filter(Boolean).join(" · ");
-    place.querySelector(".figure-was").replaceChildren(drawnDelta(figure.change, UNITS[figure.unit], { good: how.good, against: told }));
+    place.querySelector(".figure-was").replaceChildren(delta(figure.change, UNITS[figure.unit], { good: how.good, against: told }));
     place.querySelector(".spark")?.remove();
     if (figure.spark.some((value) => Number(value))) place.append(spark(figure.spark.map((value) => (value === null ? null : Number(value))), figure.judged === "bad" ? (how.tone ?? "bad") : ""));
   }

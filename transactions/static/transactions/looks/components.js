@@ -26,17 +26,9 @@ export function wholeId(text, link = "") {
   return id;
 }
 
-// How a figure changed: `good` is "up" or "down", empty where neither is; `against` says what `was` is. A share
-// (`points`) changes by points of a hundred, anything else by a share of what it was.
-export function delta(now, was, { good = "", against = "", points = false } = {}) {
-  const change = changed(now, was, points);
-  const isNew = change === null && !points && Number(now) && was !== null;
-  const beside = isNew ? ["new", against].filter(Boolean).join(", ") : against;
-  return drawnDelta(change, points ? "points" : "%", { good, against: beside });
-}
-
-// A change that is known already, with its unit ("" where it is a count); null where there is none.
-export function drawnDelta(change, unit, { good = "", against = "" } = {}) {
+// How a figure changed, with the unit of that ("%", "points", "" where it is a count); null where nobody knows. `good`
+// is "up" or "down", empty where neither is; `against` says with what it is compared.
+export function delta(change, unit, { good = "", against = "" } = {}) {
   const told = made("p", "delta delta-none");
   if (change === null) {
     told.textContent = against || "nothing to compare with";
@@ -59,11 +51,6 @@ export function drawnDelta(change, unit, { good = "", against = "" } = {}) {
 
 // What has become many times as much is said so: nobody reads thousands of per cent.
 function times(change, points) { return points || change < TIMES_FROM ? "" : `${(change / 100 + 1).toLocaleString("en-US", { maximumFractionDigits: 0 })} times as much`; }
-
-function changed(now, was, points) {
-  if (now === null || was === null || (!points && Number(was) === 0)) return null;
-  return points ? 100 * (now - was) : 100 * (now / was - 1);
-}
 
 // How a figure went, from left to right, between nothing and its most; null is where there is none.
 export function spark(values, tone = "") {
