@@ -24,10 +24,9 @@ from ..audit.entries import note
 from ..models import Transaction
 from ..reading.narrowed import stored
 from ..templatetags.components import status_word
-from . import saved_views, transaction_list, transaction_page
+from . import links, saved_views, transaction_list, transaction_page
 from .deletions import ReasonedDeletions
 from .lists import BoundedAdmin
-from .rules import links
 
 # How a status is coloured beside its word.
 STATUS_COLOURS = {
