@@ -68,7 +68,7 @@ def delete(request: HttpRequest, key: str) -> HttpResponse:
 
 
 @transaction.atomic
-def _kept(owner: int, name: str, query: str, *, shared: bool) -> SavedView | None:
+def _kept(owner: int | None, name: str, query: str, *, shared: bool) -> SavedView | None:
     """The view of this name, made or replaced; None where one more would be too many."""
     theirs = SavedView.objects.filter(owner_id=owner)
     before = theirs.select_for_update().filter(name=name).first()
