@@ -89,7 +89,7 @@ def test_only_a_superuser_deletes_a_transaction(client: Client, people: list[Use
     act(client, "transaction", "delete_selected", row, post="yes")
     assert Transaction.objects.exists()
     client.force_login(User.objects.create_superuser("root"))
-    act(client, "transaction", "delete_selected", row, post="yes")
+    act(client, "transaction", "delete_selected", row, post="yes", reason="a test")
     assert not Transaction.objects.exists()
 
 

@@ -1,6 +1,7 @@
 """The list of transactions: what it says of itself, what is not stored, saved views."""
 
 import html
+import json
 import re
 
 import pytest
@@ -24,7 +25,9 @@ from tests.support.admin_pages import (
     store,
     url,
 )
+from tests.support.audit_trail import head, since
 from tests.support.outages import redis_away
+from transactions.admin_site.saved_views import VIEWS_MAX, offered
 from transactions.models import SavedView, Transaction
 from transactions.reading.narrowed import NarrowParameters
 from transactions.storing.flush import flush
@@ -199,6 +202,52 @@ def test_views_of_others_are_seen_only_where_they_are_shared(client: Client, peo
     staff_without.user_permissions.add(Permission.objects.get(codename="view_alert"))
     client.force_login(staff_without)
     assert client.post(SAVE, {"name": "x", "query": ""}).status_code == 403
+
+
+def test_ones_own_views_are_offered_first_however_many_are_shared(root: Client, people: list[User]) -> None:
+    SavedView.objects.bulk_create(
+        SavedView(owner=owner, name=f"A {n}", shared=True) for owner in people[:2] for n in range(VIEWS_MAX)
+    )
+    SavedView.objects.create(owner=User.objects.get(username="root"), name="Zebra")
+    shown = offered(User.objects.get(username="root"))
+    assert [shown[0].name, len(shown)] == ["Zebra", 1 + VIEWS_MAX]
+
+
+def test_at_the_limit_a_view_is_replaced_and_none_is_added(root: Client, people: list[User]) -> None:
+    owner = User.objects.get(username="root")
+    SavedView.objects.bulk_create(SavedView(owner=owner, name=f"V{n}") for n in range(VIEWS_MAX))
+    refused = root.post(SAVE, {"name": "One more", "query": ""}, follow=True)
+    assert f"You have {VIEWS_MAX} views" in refused.content.decode()
+    root.post(SAVE, {"name": "V7", "query": "status=FAILED"})
+    assert SavedView.objects.get(name="V7").query == "status=FAILED"
+    assert SavedView.objects.count() == VIEWS_MAX
+
+
+def test_what_others_see_of_a_view_is_in_the_trail(root: Client, people: list[User]) -> None:
+    def kept(query: str, shared: str = "on") -> SavedView:
+        root.post(SAVE, {"name": "Ours", "query": query, "shared": shared})
+        return SavedView.objects.get(name="Ours")
+
+    before = head()
+    for query in ("status=FAILED", "status=FAILED", "status=PENDING"):
+        kept(query)
+    kept("status=PENDING", shared="")
+    key = kept("status=PENDING").key
+    root.post(f"{SAVE}{key}/delete/")
+    root.post(SAVE, {"name": "Mine", "query": ""})
+    root.post(f"{SAVE}{SavedView.objects.get().key}/delete/")
+    theirs = SavedView.objects.create(owner=people[0], name="Theirs", shared=True)
+    root.post(f"{SAVE}{theirs.key}/delete/")
+    entries = since(before)
+    assert [(entry.action, entry.target, json.loads(entry.details)) for entry in entries] == [
+        ("view.shared", "Ours", {"owner": "root"}),
+        ("view.changed", "Ours", {"owner": "root"}),
+        ("view.unshared", "Ours", {"owner": "root"}),
+        ("view.shared", "Ours", {"owner": "root"}),
+        ("view.deleted", "Ours", {"owner": "root"}),
+        ("view.deleted", "Theirs", {"owner": "alice"}),
+    ]
+    assert {entry.actor for entry in entries} == {"root"}
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 61, "\0"])

@@ -1,6 +1,7 @@
 """Each part of the system says how it is; the gravest, in order of cause, stands for the whole."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.db.models.functions import Now
 from tests.support.accepting import push, queued, record, take
 from tests.support.living import everybody_works, was_there, worker_was_there
 from tests.support.outages import postgres_away, redis_away
-from transactions.metrics import signs, ticks
+from transactions.metrics import loop_delay, signs, ticks
 from transactions.models import Epoch
 from transactions.notifications import alarms, outbox
 from transactions.notifications.models import Message, MessageType
@@ -202,6 +203,32 @@ def test_messages_that_wait_in_vain_are_told(well: list[User]) -> None:
     found = part("notifications")
     assert found.state == ILL
     assert found.cause == "A message has waited 400 s to be told: does a worker of notifications run?"
+
+
+@pytest.mark.parametrize(
+    ("delay_s", "state", "cause"),
+    [
+        (None, OK, "This process made this page. Of other web processes nothing is known here."),
+        (0.004, OK, "This process made this page, its event loop turns within 4 ms. Of other"),
+        (1.5, SLOW, "The event loop of this process is late by 1.5 s: requests and live pages wait."),
+        (3.0, ILL, "The event loop of this process has not turned for 3.0 s: it is stuck, or overrun."),
+    ],
+)
+def test_web_claims_what_its_own_process_can_tell(
+    well: list[User], delay_s: float | None, state: PartState, cause: str
+) -> None:
+    found = condition_of(replace(reading.read(), loop_delay_s=delay_s))
+    (web,) = (each for each in found.parts if each.name == "web")
+    assert web.state == state
+    assert web.cause.startswith(cause)
+    assert bool(web.brief) == (state > OK)
+
+
+def test_a_loop_that_is_stuck_is_seen_from_a_thread_of_the_same_process(
+    well: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop_delay, "delay_s", lambda: loop_delay.PATIENCE_S)
+    assert states(now()) == {"web": ILL}
 
 
 def test_webhooks_that_were_switched_off_are_told_since_when(well: list[User]) -> None:

@@ -16,9 +16,9 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from ..access import people
 from ..models import Transaction
+from . import links
 from .deletions import ReasonedDeletions
 from .lists import KeyedRows, list_of, more_than
-from .rules import links
 
 if TYPE_CHECKING:
 

@@ -21,9 +21,9 @@ from ..alerts.models import Alert
 from ..models import Customer, CustomerNote
 from ..reading import customers as reading
 from ..review import notes, snoozes
+from . import links
 from .alerts import shown
 from .lists import BoundedAdmin, is_key, list_of
-from .rules import links
 
 ALERTS_MAX = 20
 # The chart of days, in the units of its drawing.

@@ -17,9 +17,8 @@ from ..access.rights import Right, rights_of
 from ..reading import part_indexes
 from ..reading.search import FOUND_MAX, NEWEST_ROWS, TERM_CHARACTERS_MAX, Matches, Search
 from ..templatetags.components import status_word
-from . import sidebar
+from . import links, sidebar
 from .lists import list_of
-from .rules import links
 
 log = logging.getLogger(__name__)
 

@@ -20,9 +20,8 @@ from ..reading import narrowed as reading
 from ..reading import part_indexes
 from ..reading.narrowed import STATES, Narrowed, NarrowParameters, Rows, Sums
 from ..templatetags.components import status_word
-from . import giving_up, saved_views
+from . import giving_up, links, saved_views
 from .lists import list_of
-from .rules import links
 
 REDIS_AWAY = "Redis does not answer: what waits there cannot be shown now."
 NO_VIEW = "There is no such view, or it is not shared with you."

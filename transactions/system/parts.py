@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from ..metrics import signs
+from ..metrics import loop_delay, signs
 from ..notifications.alarms import OF_ENDPOINT
 from ..storing import history
 from . import advice
@@ -29,6 +29,8 @@ WAITING_INTERVALS = 2
 # Seconds without a turn after which the worker of notifications is slow, and ill. A turn comes every 2
 # seconds, and may take longer where a backlog is given its places.
 TELLER_SLOW_S, TELLER_ILL_S = 30.0, 60.0
+# Seconds from which on the event loop is late.
+LOOP_SLOW_S = 1.0
 # The share of MAX_QUEUE_LENGTH from which on the queue is full, or nearly so.
 FULL_SHARE = 0.9
 
@@ -234,7 +236,19 @@ def _feed(seen: SystemReading) -> Finding:
 
 
 def _web(seen: SystemReading) -> Finding:
-    return Finding(PartState.OK, "This process answers.", since=history.STARTED_AT)
+    """Of the process that looks, alone: it does not see the others."""
+    delay_s = seen.loop_delay_s
+    if delay_s is not None and delay_s >= loop_delay.PATIENCE_S:
+        cause = (
+            f"The event loop of this process has not turned for {_span(delay_s)}: it is stuck, or overrun."
+        )
+        return Finding(PartState.ILL, cause, "Web is stuck")
+    if delay_s is not None and delay_s >= LOOP_SLOW_S:
+        cause = f"The event loop of this process is late by {_span(delay_s)}: requests and live pages wait."
+        return Finding(PartState.SLOW, cause, "Web is slow")
+    turns = "" if delay_s is None else f", its event loop turns within {max(1, round(delay_s * 1000))} ms"
+    cause = f"This process made this page{turns}. Of other web processes nothing is known here."
+    return Finding(PartState.OK, cause, since=history.STARTED_AT)
 
 
 # In order of cause: name, title, what to do as a rule, and who judges.

@@ -14,7 +14,7 @@ from django.db import Error as DatabaseError
 
 from ..books import alarms, balance
 from ..intake import fitness
-from ..metrics import signs, ticks
+from ..metrics import loop_delay, signs, ticks
 from ..notifications import untold
 from ..notifications.models import SystemAlarm
 from ..rules import figures
@@ -51,6 +51,8 @@ class SystemReading:
     untold: list[str] = field(default_factory=list)
     # The system's own alarms that are not over: since when, by key.
     alarms_since: dict[str, datetime] = field(default_factory=dict)
+    # Seconds that a turn of this process's event loop took to come; None where it serves none.
+    loop_delay_s: float | None = None
 
     @property
     def latest_tick(self) -> str:
@@ -91,6 +93,7 @@ def read() -> SystemReading:
         rules=_told(figures.problems, []) if answers else [],
         untold=_told(untold.problems, []) if answers else [],
         alarms_since=_told(_alarms_since, {}) if answers else {},
+        loop_delay_s=loop_delay.delay_s(),
     )
 
 

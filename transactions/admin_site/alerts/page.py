@@ -14,9 +14,9 @@ from ...review import customer, explanation, performance
 from ...review.explanation import Explanation
 from ...rules.evidence import Evidence, explained, form_of
 from ...rules.models import Rule
+from .. import links
 from ..giving_up import gives_up
 from ..lists import is_key
-from ..rules import links
 from ..rules.sentences import of_version
 from . import kept_text, rights, shown, steps
 

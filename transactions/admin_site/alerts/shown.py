@@ -10,7 +10,7 @@ from django.utils import timezone
 from ...alerts import story
 from ...alerts.models import Alert, AlertEvent, AlertState, Disposition, Step
 from ...review import explanation, queue
-from ..rules import links
+from .. import links
 
 # What is said of each step: "ann claimed it".
 WORDS = {

@@ -14,8 +14,9 @@ from ...rules.evidence import explained
 from ...rules.models import Hit, Rule, Version, VersionState
 from ...rules.standing import said_by
 from ...stores import bounded_queries
+from .. import links
 from ..lists import whole_number
-from . import backtests, links, rights
+from . import backtests, rights
 from .links import NUMBER_MAX
 from .sentences import Difference, differences, of_version, title_of
 
