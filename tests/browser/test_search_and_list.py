@@ -1,9 +1,12 @@
 """Somebody of support finds a payment from any page, narrows the list, saves the view and sends its link."""
 
+from typing import Literal
+
 import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import Watched
 from tests.browser.dashboard import serious
 from tests.support.admin_pages import HOSTILE, store
 from transactions.models import SavedView, Transaction
@@ -71,6 +74,8 @@ def test_the_list_is_narrowed_said_in_words_saved_and_opened_again(
     heights = page.locator("tbody tr").evaluate_all("rows => rows.map((row) => row.offsetHeight)")
     # The last has no line below it.
     assert max(heights) - min(heights) <= 1
+    if width < 768:
+        page.get_by_text("Filter", exact=True).click()
     page.get_by_label("Status").select_option("FAILED")
     page.get_by_label("Amount from").fill("1000001")
     page.get_by_role("button", name="Narrow").click()
@@ -83,3 +88,30 @@ def test_the_list_is_narrowed_said_in_words_saved_and_opened_again(
     expect(page.locator("tbody tr")).to_have_count(2)
     expect(page.locator(".views a[aria-current]")).to_have_text("Large and failed")
     assert serious(page) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_the_filters_fold_into_one_button_that_counts_them(
+    page: Page, server: str, stored: list[User], watched: Watched, scheme: Literal["light", "dark"]
+) -> None:
+    watched.expected = ["status of 400"]
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{server}{LIST}?status=FAILED&amount_min=5")
+    form, fold = page.get_by_role("form", name="Narrow the list"), page.locator(".fold summary")
+    expect(fold).to_have_text("Filter 2")
+    expect(form).to_be_hidden()
+    assert serious(page) == []
+    fold.click()
+    expect(form).to_be_visible()
+    assert serious(page) == []
+    page.get_by_label("Amount from").fill("a lot")
+    page.get_by_role("button", name="Narrow").click()
+    expect(page.locator("#wrong-amount_min")).to_be_visible()
+    expect(page.get_by_label("Amount from")).to_have_value("a lot")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert serious(page) == []
+    page.set_viewport_size({"width": 1400, "height": 900})
+    page.goto(f"{server}{LIST}")
+    expect(fold).to_be_hidden()
+    expect(form).to_be_visible()

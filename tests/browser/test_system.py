@@ -129,10 +129,35 @@ def test_times_are_in_the_browsers_zone_until_another_is_chosen(
     page.goto(f"{server}/admin/")
     expect(page.locator("#zone-shown")).to_have_text("Asia/Tokyo")
     expect(page.locator("#figures-moment")).to_contain_text("Asia/Tokyo")
+    expect(page.locator("#range-zone")).to_have_text("Asia/Tokyo")
 
 
 def test_a_link_with_a_zone_is_followed(page: Page, server: str) -> None:
     page.goto(f"{server}/admin/?timezone=Asia/Kolkata")
     expect(page.locator("#zone-shown")).to_have_text("Asia/Kolkata")
+    expect(page.locator("#range-zone")).to_have_text("Asia/Kolkata")
+    # For that page alone: the next one is in the viewer's own zone.
     page.goto(f"{server}/admin/transactions/epoch/")
-    expect(page.locator("#result_list tbody .field-flushed_at")).to_contain_text("IST")
+    expect(page.locator("#result_list tbody .field-flushed_at")).to_contain_text("UTC")
+    expect(page.locator("#zone-here")).to_be_hidden()
+
+
+@pytest.mark.parametrize("path", ["/admin/", "/admin/transactions/transaction/"])
+def test_a_link_s_zone_is_said_and_leaves_the_chosen_one(page: Page, server: str, path: str) -> None:
+    page.goto(f"{server}/admin/transactions/transaction/")
+    page.locator("#zone-menu summary").click()
+    page.locator("#zone").fill("Asia/Tokyo")
+    page.locator("#zone").press("Enter")
+    expect(page.locator("#zone-shown")).to_have_text("Asia/Tokyo")
+    page.goto(f"{server}{path}?timezone=Asia/Kolkata")
+    expect(page.locator("#zone-shown")).to_have_text("Asia/Kolkata")
+    expect(page.locator("#zone-here")).to_be_visible()
+    summary = page.locator("#zone-menu summary")
+    expect(summary).to_have_attribute("aria-label", "Time zone Asia/Kolkata, for this page only")
+    summary.click()
+    expect(page.locator("#zone-linked")).to_contain_text("Yours is Asia/Tokyo and stays so.")
+    assert serious(page) == []
+    page.get_by_role("button", name="Show in Asia/Tokyo").click()
+    expect(page.locator("#zone-shown")).to_have_text("Asia/Tokyo")
+    expect(page.locator("#zone-here")).to_be_hidden()
+    expect(page).to_have_url(re.compile(r"timezone=Asia(/|%2F)Tokyo"))

@@ -9,6 +9,7 @@ from django.template.response import TemplateResponse
 from ..audit.actors import because
 from ..audit.models import REASON_MAX
 from ..encodings import shows_something
+from ..templatetags.components import visible
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
@@ -23,6 +24,10 @@ class ReasonedDeletions(Confirming):
 
     delete_confirmation_template = "admin/transactions/delete_confirmation.html"
     delete_selected_confirmation_template = "admin/transactions/delete_confirmation.html"
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        deleted, *more = super().get_deleted_objects(objs, request)
+        return (_visible(deleted), *more)
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         # Whatever is posted confirms, for Django.
@@ -43,6 +48,11 @@ class ReasonedDeletions(Confirming):
         with because(reason):
             answer = super().response_action(request, queryset, *args)
         return _asked_again(answer, reason, fault) if fault and answer else answer
+
+
+def _visible(deleted: Any) -> Any:
+    """The tree of what is deleted, with the names from outside as they are shown."""
+    return [_visible(each) for each in deleted] if isinstance(deleted, list) else visible(deleted)
 
 
 def _reason(request: HttpRequest) -> str:

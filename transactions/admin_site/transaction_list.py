@@ -20,13 +20,17 @@ from ..reading import narrowed as reading
 from ..reading import part_indexes
 from ..reading.narrowed import STATES, Narrowed, NarrowParameters, Rows, Sums
 from ..templatetags.components import status_word
-from . import giving_up, links, saved_views
+from ..timezones import zone_names
+from . import bound_fields, giving_up, links, saved_views
+from .bound_fields import BoundField
 from .lists import list_of
 
 REDIS_AWAY = "Redis does not answer: what waits there cannot be shown now."
 NO_VIEW = "There is no such view, or it is not shared with you."
 # What the form narrows by, beside the view.
 FILTERS = ("q", "user", "status", "state", "amount_min", "amount_max", "from", "to", "timezone", "order")
+# Of these each has a field; what is wrong with any other is told below the form.
+FIELDS = FILTERS[:8]
 # The other order that a click on a column's head leads to.
 TURNED = {"newest": "oldest", "largest": "smallest"}
 
@@ -79,12 +83,15 @@ def asked_by(request: HttpRequest) -> AskedList:
 def show(request: HttpRequest, *, may_delete: bool) -> HttpResponse:
     """The page; 400 where it has to say what is wrong with its URL, 503 where a store does not answer."""
     asked = asked_by(request)
+    zone = _zone(asked)
+    # The whole page is in the zone of a saved view, as it is in that of a link.
+    timezone.activate(ZoneInfo(zone))
     context = {
         **admin.site.each_context(request),
-        **_form(request, asked),
+        **_form(request, asked, zone),
         "title": "Transactions",
         "may_delete": may_delete,
-        "errors": asked.errors,
+        **_told(asked.errors),
     }
     if asked.narrowed is None:
         return _page(request, context, HTTPStatus.BAD_REQUEST)
@@ -92,7 +99,7 @@ def show(request: HttpRequest, *, may_delete: bool) -> HttpResponse:
         rows = reading.page(asked.narrowed)
         totals = reading.totals(asked.narrowed, rows)
     except redis.RedisError:
-        return _page(request, {**context, "errors": {"state": REDIS_AWAY}}, HTTPStatus.SERVICE_UNAVAILABLE)
+        return _page(request, {**context, **_told({"state": REDIS_AWAY})}, HTTPStatus.SERVICE_UNAVAILABLE)
     except OperationalError as error:
         if not isinstance(error.__cause__, QueryCanceled):
             raise
@@ -105,7 +112,6 @@ def show(request: HttpRequest, *, may_delete: bool) -> HttpResponse:
         "first": _with(asked, cursor=None) if "cursor" in asked.query else "",
         "more": totals.count - len(rows.rows) if rows.totals else 0,
         "export_url": _export(asked),
-        **_bounds(asked.narrowed),
     }
     return _page(request, context, HTTPStatus.OK)
 
@@ -114,16 +120,33 @@ def _page(request: HttpRequest, context: dict[str, Any], status: HTTPStatus) -> 
     return TemplateResponse(request, "admin/transactions/list.html", context, status=status)
 
 
-def _form(request: HttpRequest, asked: AskedList) -> dict[str, Any]:
-    order = asked.narrowed.order if asked.narrowed else "newest"
+def _told(errors: dict[str, str]) -> dict[str, Any]:
+    """What is wrong, and of that what has no field beside which it could be told."""
+    return {"errors": errors, "elsewhere": {name: errors[name] for name in errors if name not in FIELDS}}
+
+
+def _zone(asked: AskedList) -> str:
+    """The zone of the page: that which is asked for, where there is such a one."""
+    if asked.narrowed:
+        return asked.narrowed.zone
+    named = asked.query.get("timezone", "")
+    return named if named in zone_names() else timezone.get_current_timezone_name()
+
+
+def _form(request: HttpRequest, asked: AskedList, zone: str) -> dict[str, Any]:
+    filters = {name: asked.query.get(name, "") for name in FILTERS}
+    order = filters["order"] if filters["order"] in reading.ORDERS else "newest"
     query = asked.query.copy()
     query.pop("cursor", None)
-    zone = asked.narrowed.zone if asked.narrowed else timezone.get_current_timezone_name()
     if query.get("from") or query.get("to"):
         # Whoever opens the saved view elsewhere is to see the same.
         query["timezone"] = query.get("timezone") or zone
     return {
-        "filters": {name: asked.query.get(name, "") for name in FILTERS},
+        "filters": filters,
+        "narrowed_by": sum(
+            bool(filters[name]) and (name, filters[name]) != ("state", "stored") for name in FIELDS
+        ),
+        **_bounds(asked, ZoneInfo(zone)),
         "statuses": Status.choices,
         "states": STATES.items(),
         "order": order,
@@ -136,26 +159,25 @@ def _form(request: HttpRequest, asked: AskedList) -> dict[str, Any]:
         "query": query.urlencode(),
         "here": request.get_full_path(),
         "zone": zone,
+        "zone_of_view": asked.view is not None
+        and not request.GET.get("timezone")
+        and bool(filters["timezone"]),
         "everything": reverse("admin:transactions_transaction_changelist"),
         "any_part": part_indexes.present(),
     }
 
 
-def _bounds(narrowed: Narrowed) -> dict[str, str]:
-    """The bounds of time as the form's fields have them."""
-    zone, wanted = ZoneInfo(narrowed.zone), narrowed.wanted
-    return {"since": _field(wanted.since, zone), "until": _field(wanted.until, zone)}
-
-
-def _field(moment: datetime | None, zone: ZoneInfo) -> str:
-    try:
-        return (
-            ""
-            if moment is None
-            else moment.astimezone(zone).replace(tzinfo=None).isoformat(timespec="minutes")
-        )
-    except OverflowError:
-        return ""
+def _bounds(asked: AskedList, zone: ZoneInfo) -> dict[str, BoundField]:
+    """The bounds of time as the form's fields have them; as they were typed where anything is wrong."""
+    wanted = asked.narrowed.wanted if asked.narrowed else None
+    since, until = (asked.query.get(name, "") for name in ("from", "to"))
+    # Days of which the zone skipped some are no range of moments.
+    if wanted is None or wanted.gaps:
+        return {"since": bound_fields.of_text(since), "until": bound_fields.of_text(until)}
+    return {
+        "since": bound_fields.of_moment(wanted.since, zone),
+        "until": bound_fields.of_moment(wanted.until, zone),
+    }
 
 
 def _shown(rows: Rows, narrowed: Narrowed) -> Iterator[ShownRow]:
@@ -224,12 +246,13 @@ def _words(asked: AskedList) -> Iterator[Words]:
             yield Words(f"amount: {most:,} or less", _with(asked, cursor=None, amount_max=None))
     if wanted.since is not None:
         yield Words(
-            f"since {_moment(wanted.since, zone)} {narrowed.zone}",
+            f"since {bound_fields.in_words(wanted.since, zone)} {narrowed.zone}",
             _with(asked, cursor=None, **{"from": None}),
         )
     if wanted.until is not None:
         yield Words(
-            f"before {_moment(wanted.until, zone)} {narrowed.zone}", _with(asked, cursor=None, to=None)
+            f"before {bound_fields.in_words(wanted.until, zone)} {narrowed.zone}",
+            _with(asked, cursor=None, to=None),
         )
 
 

@@ -1,8 +1,8 @@
 """The zone in which somebody sees the times of the admin's pages: chosen at the top of each.
 
 At first it is the browser's. It is kept in a cookie, since it is the browser's and not the account's: whoever
-looks from two places sees the times of each. A link to the dashboard carries the zone of who sent it, which
-wins.
+looks from two places sees the times of each. A link may carry the zone of who sent it: that page is made in
+it and says so, and the chosen one stays.
 """
 
 from collections.abc import Callable

@@ -38,8 +38,18 @@ UNSEEN = re.compile("[\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]
 
 @register.filter
 def visible(text: object) -> str:
-    """A text from outside; what turns the direction of writing, or is not seen, by its number."""
-    return UNSEEN.sub(lambda mark: f"⟨{ord(mark[0]):04X}⟩", str(text))
+    """A text from outside; what turns the direction of writing, or is not seen, by its number.
+
+    Markup stays markup, so that `{% filter visible %}` may stand around what the theme draws.
+    """
+    shown = UNSEEN.sub(lambda mark: f"⟨{ord(mark[0]):04X}⟩", str(text))
+    return mark_safe(shown) if isinstance(text, SafeString) else shown
+
+
+@register.filter
+def visible_json(text: str) -> str:
+    """JSON whose unseen marks are escaped, so that it is the same when it is copied."""
+    return UNSEEN.sub(lambda mark: f"\\u{ord(mark[0]):04x}", text)
 
 
 @register.inclusion_tag("transactions/components/pill.html")
@@ -57,9 +67,9 @@ def drawn_pill(text: object, state: object = "") -> SafeString:
 @register.inclusion_tag("transactions/components/id.html")
 def whole_id(text: object, link: str = "") -> dict[str, object]:
     """An id in one line: where it does not fit its middle gives way. The whole is its title and is copied."""
-    shown = str(text)
+    shown = visible(text)
     cut = max(len(shown) - TAIL, 0)
-    return {"text": shown, "head": shown[:cut], "tail": shown[cut:], "link": link}
+    return {"text": str(text), "head": shown[:cut], "tail": shown[cut:], "link": link}
 
 
 @register.simple_block_tag
