@@ -5,9 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Group, Permission, User
 from django.db import connection as database
+from django.http import HttpRequest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -19,9 +21,10 @@ from tests.support.audit_trail import newest
 from transactions.access import tokens
 from transactions.access.people import customers
 from transactions.access.people import people as people_of_ours
+from transactions.admin_site.customers import CustomerAdmin
 from transactions.alerts.models import Snooze
 from transactions.client.users import make_missing
-from transactions.models import CustomerNote
+from transactions.models import Customer, CustomerNote
 from transactions.reading import customers as reading
 from transactions.storing.flush import flush
 
@@ -84,6 +87,30 @@ def test_the_people_are_found_by_an_index_of_them_alone(people: list[User]) -> N
 def test_a_customer_is_found_by_number_and_by_how_the_name_begins(root: Client, people: list[User]) -> None:
     assert names(page(root, f"{reverse(CUSTOMERS)}?q=ali")) & {"alice", "bob"} == {"alice"}
     assert "bob" in names(page(root, f"{reverse(CUSTOMERS)}?q={people[1].pk}"))
+
+
+@pytest.mark.parametrize("begins", ["ali", "ALI", "aLi", "ALICE"])
+def test_the_beginning_of_a_name_is_found_in_any_letter_case(
+    root: Client, people: list[User], begins: str
+) -> None:
+    User.objects.create_user("Alina")
+    found = names(page(root, f"{reverse(CUSTOMERS)}?q={begins}"))
+    assert found & {"alice", "Alina", "bob"} == ({"alice"} if begins == "ALICE" else {"alice", "Alina"})
+
+
+def test_the_beginning_of_a_name_is_looked_up_in_an_index(root: Client, people: list[User]) -> None:
+    with database.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO auth_user (username, password, is_superuser, is_staff, is_active, first_name, "
+            "last_name, email, date_joined) SELECT 'Customer-' || n, '!x', false, false, true, '', '', '', "
+            "now() FROM generate_series(1, 100000) n; ANALYZE auth_user"
+        )
+    list_page = CustomerAdmin(Customer, admin.site)
+    for term in ("ALI", "customer-4242", str(people[0].pk)):
+        rows, _ = list_page.get_search_results(HttpRequest(), customers(), term)
+        plan = rows.order_by("-pk")[:100].explain()
+        assert "account_by_name_in_any_case" in plan
+        assert "Seq Scan on auth_user " not in plan
 
 
 def test_a_customer_made_here_cannot_log_in(root: Client, client: Client) -> None:

@@ -9,6 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from tests.support.admin_pages import store
 from transactions.dashboard.customer_names import KEYS_MAX
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -35,6 +36,20 @@ def test_a_whole_name_leads_to_its_key(root: Client, people: list[User]) -> None
     assert names(root, name="alice") == {str(people[0].pk): "alice"}
     for unknown in ("ali", "ALICE", "\0", "x" * 5000, "%"):
         assert names(root, name=unknown) == {}
+
+
+def test_the_names_of_those_who_work_here_are_told_only_if_they_pay_too(
+    root: Client, people: list[User]
+) -> None:
+    works = User.objects.create_user("works", is_staff=True)
+    pays = User.objects.create_user("pays", password="correct horse battery")
+    store(pays)
+    assert names(root, users=f"{works.pk},{pays.pk},{people[0].pk}") == {
+        str(pays.pk): "pays",
+        str(people[0].pk): "alice",
+    }
+    assert names(root, name="works") == {}
+    assert names(root, name="pays") == {str(pays.pk): "pays"}
 
 
 @pytest.mark.parametrize("users", ["alice", "1,,2", "1, 2", "-1", "1" * 19, ",".join(["1"] * (KEYS_MAX + 1))])

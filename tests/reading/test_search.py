@@ -92,6 +92,28 @@ def test_customers_are_found_by_any_part_of_their_name_and_by_number(people: lis
     assert names("%") == names("\0") == names("9" * 40) == []
 
 
+def test_who_works_here_is_no_customer_and_is_not_found_as_one(people: list[User]) -> None:
+    others = [
+        User.objects.create_user("alice-of-the-staff", is_staff=True),
+        User.objects.create_user("alice-who-logs-in", password="correct horse battery"),
+        User.objects.create_superuser("alice-above-all"),
+    ]
+    assert names("alice") == names("lic") == names("al") == ["alice"]
+    for other in others:
+        assert names(str(other.pk)) == []
+
+
+@override_settings(SEARCH_PARTS=False)
+def test_a_customer_is_found_by_how_the_name_begins_in_any_letter_case(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    User.objects.create_user("Aline")
+    User.objects.create_user("zoe")
+    monkeypatch.setattr(search, "NEWEST_ROWS", 1)
+    for text in ("alin", "ALIN", "aLiN", "Al"):
+        assert "Aline" in names(text)
+
+
 def test_alerts_are_found_by_their_number_alone(people: list[User]) -> None:
     alert = Alert.objects.create(rule=7, rule_name="Bursts", severity="HIGH", user=people[0].pk)
     assert Search(str(alert.pk)).alerts().rows == [

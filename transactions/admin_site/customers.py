@@ -23,6 +23,7 @@ from ..reading import customers as reading
 from ..review import notes, snoozes
 from . import links
 from .alerts import shown
+from .giving_up import gives_up
 from .lists import BoundedAdmin, is_key, list_of
 
 ALERTS_MAX = 20
@@ -41,7 +42,7 @@ class CustomerAdmin(BoundedAdmin[Customer]):
     fills_by_itself = True
     empty_text = "An account that only has transactions is a customer: nobody logs in as one."
     search_fields = ("username",)
-    search_help_text = "The number of a customer, or how the name begins."
+    search_help_text = "The number of a customer, or how the name begins, in any letter case."
     fields = ("username",)
     actions = None
 
@@ -60,11 +61,11 @@ class CustomerAdmin(BoundedAdmin[Customer]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Customer], search_term: str
     ) -> tuple[QuerySet[Customer], bool]:
-        """By number or by how the name begins, each by a unique index."""
+        """By number or by how the name begins, in any letter case, each by an index."""
         term = search_term.strip()
         if not term:
             return queryset, False
-        named = Q(username__startswith=term)
+        named = Q(username__istartswith=term)
         return queryset.filter(named | Q(pk=int(term)) if is_key(term) else named), False
 
     @admin.display(description="name")
@@ -120,6 +121,7 @@ def _found(request: HttpRequest, key: str | int) -> User:
     return user
 
 
+@gives_up
 def show(request: HttpRequest, key: str) -> HttpResponse:
     """The page of a customer."""
     user = _found(request, key)

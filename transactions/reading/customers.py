@@ -12,6 +12,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
+from ..access.people import people
 from ..models import Transaction
 from ..stores import bounded_queries
 from ..tables import TRANSACTIONS
@@ -138,18 +139,25 @@ def last_seen(users: list[int]) -> dict[int, datetime]:
 
 
 def names(keys: Iterable[int]) -> dict[int, str]:
-    """The names of those customers that there are, by key."""
+    """The names of those customers that there are, by key; of those who work here, too, if they pay.
+
+    Raises django.db.Error.
+    """
     model = get_user_model()
     with bounded_queries.bounded():
         found = model._default_manager.filter(pk__in=list(keys))
-        return dict(found.values_list("pk", model.USERNAME_FIELD))
+        named = dict(found.values_list("pk", model.USERNAME_FIELD))
+        work_here = set(people().filter(pk__in=list(named)).values_list("pk", flat=True))
+    pay = last_seen(list(work_here))
+    return {key: name for key, name in named.items() if key not in work_here or key in pay}
 
 
 def key_of(name: str) -> int | None:
-    """The key of the customer of that whole name."""
+    """The key of the customer of that whole name, of whom `names` tells. Raises django.db.Error."""
     if "\0" in name or len(name) > NAME_MAX:
         return None
     model = get_user_model()
     with bounded_queries.bounded():
         found = model._default_manager.filter(**{model.USERNAME_FIELD: name})
-        return found.values_list("pk", flat=True).first()
+        key: int | None = found.values_list("pk", flat=True).first()
+    return key if key is not None and key in names([key]) else None

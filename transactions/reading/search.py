@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import redis
 
+from ..access.people import PEOPLE
 from ..alerts.models import Alert
 from ..models import AMOUNT_MAX
 from ..stores import bounded_queries
@@ -44,6 +45,11 @@ class Searched(NamedTuple):
     text: str
     columns: str
     newest: str
+    # How a beginning is compared, and whether so in any letter case.
+    begins: str
+    in_any_case: bool
+    # Which of the rows are meant.
+    only: str = "true"
 
 
 OF_TRANSACTIONS = Searched(
@@ -51,21 +57,31 @@ OF_TRANSACTIONS = Searched(
     "transaction_id",
     "id, transaction_id, user_id, amount, status, created_at",
     "created_at DESC, id DESC",
+    "transaction_id LIKE %s",
+    in_any_case=False,
 )
-OF_CUSTOMERS = Searched(USERS, USER_NAME, f"{USER_KEY}, {USER_NAME}", f"{USER_KEY} DESC")
+OF_CUSTOMERS = Searched(
+    USERS,
+    USER_NAME,
+    f"{USER_KEY}, {USER_NAME}",
+    f"{USER_KEY} DESC",
+    f"upper({USER_NAME}) LIKE upper(%s)",
+    in_any_case=True,
+    only=f"{USER_KEY} NOT IN ({PEOPLE})",
+)
 
 # Purpose: the newest rows that have a part, of the newest of all.
 AMONG_NEWEST = """
     SELECT * FROM (SELECT {columns} FROM {table} ORDER BY {newest} LIMIT {rows}) newest
-     WHERE {parts} ORDER BY {newest} LIMIT {most}
+     WHERE {parts} AND {only} ORDER BY {newest} LIMIT {most}
 """
 # Purpose: some rows that begin so, by the index of ids or of names; each spelling by itself, since only a
-# single beginning is a range of the index.
-BEGINNING = "(SELECT {columns} FROM {table} WHERE {text} LIKE %s LIMIT {most})"
+# single beginning is a range of the index. That of names has them in capitals alone.
+BEGINNING = "(SELECT {columns} FROM {table} WHERE {begins} AND {only} LIMIT {most})"
 # Purpose: the newest of the rows that have a rare part, by the index of parts and no other way.
 WITH_PART = """
     SELECT * FROM (SELECT {columns} FROM {table} WHERE {parts} LIMIT {rows}) found
-     ORDER BY {newest} LIMIT {most}
+     WHERE {only} ORDER BY {newest} LIMIT {most}
 """
 BY_PART_ALONE = """
     SELECT set_config(name, 'off', true)
@@ -77,7 +93,7 @@ OF_AMOUNT = f"""
      ORDER BY amount DESC, {OF_TRANSACTIONS.newest} LIMIT {FOUND_MAX + 1}
 """
 # Purpose: a customer by number.
-OF_NUMBER = f"SELECT {OF_CUSTOMERS.columns} FROM {USERS} WHERE {USER_KEY} = %s"
+OF_NUMBER = f"SELECT {OF_CUSTOMERS.columns} FROM {USERS} WHERE {USER_KEY} = %s AND {OF_CUSTOMERS.only}"
 
 
 @dataclass(slots=True)
@@ -114,7 +130,7 @@ class Search:
         return Matches(rows[:FOUND_MAX], len(rows) > FOUND_MAX, found.slow)
 
     def customers(self) -> Matches:
-        """By their number, or any part of their name."""
+        """By their number, or any part of their name; none of those who work here."""
         if not self.text:
             return Matches()
         rows: list[tuple[Any, ...]] = []
@@ -177,7 +193,8 @@ class Search:
             searched.text, "ILIKE", [f"%{literal(case)}%" for case in _cases(self.text)]
         )
         fill = {**searched._asdict(), "parts": parts, "most": most}
-        beginnings = [f"{literal(spelling)}%" for spelling in _spellings(self.text)]
+        spellings = [self.text] if searched.in_any_case else _spellings(self.text)
+        beginnings = [f"{literal(spelling)}%" for spelling in spellings]
         looks = [
             (AMONG_NEWEST.format(**fill, rows=NEWEST_ROWS), patterns, ""),
             (" UNION ALL ".join([BEGINNING.format(**fill)] * len(beginnings)), beginnings, ""),
