@@ -8,6 +8,7 @@ from django.template.response import TemplateResponse
 
 from ..access.rights import Right, rights_of
 from ..review import transaction
+from .giving_up import gives_up
 
 TEMPLATE = "admin/story/transaction.html"
 
@@ -17,6 +18,7 @@ def show_by_id(request: HttpRequest) -> HttpResponse:
     return show(request, request.GET.get("transaction_id", ""))
 
 
+@gives_up
 def show(request: HttpRequest, transaction_id: str) -> HttpResponse:
     """The page of the transaction of that id."""
     rights = rights_of(request.user)

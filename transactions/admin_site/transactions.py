@@ -20,7 +20,7 @@ from ..audit.actions import Action
 from ..audit.entries import note
 from ..models import Transaction
 from ..reading.narrowed import stored
-from . import saved_views, transaction_list, transaction_page
+from . import giving_up, saved_views, transaction_list, transaction_page
 from .deletions import ReasonedDeletions
 from .lists import BoundedAdmin
 
@@ -75,10 +75,15 @@ class TransactionAdmin(ReasonedDeletions, BoundedAdmin[Transaction]):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """The row's page; a row is never changed."""
-        row = self.get_object(request, unquote(object_id)) if request.method in ("GET", "HEAD") else None
-        if row is None:
-            return super().change_view(request, object_id, form_url, extra_context)
-        return transaction_page.show(request, row.transaction_id)
+        show = super().change_view
+
+        def shown() -> HttpResponse:
+            row = self.get_object(request, unquote(object_id)) if request.method in ("GET", "HEAD") else None
+            if row is None:
+                return show(request, object_id, form_url, extra_context)
+            return transaction_page.show(request, row.transaction_id)
+
+        return giving_up.in_bounds(request, shown)
 
     def has_delete_permission(self, request: HttpRequest, obj: Transaction | None = None) -> bool:
         return request.user.is_active and request.user.is_superuser

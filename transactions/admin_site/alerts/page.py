@@ -17,6 +17,7 @@ from ...rules.models import Rule
 from .. import links
 from ..giving_up import gives_up
 from ..lists import is_key
+from ..rules.links import page_of
 from ..rules.sentences import of_version
 from . import kept_text, rights, shown, steps
 
@@ -159,7 +160,7 @@ def _of_rule(request: HttpRequest, alert: Alert) -> dict[str, Any]:
     sees = request.user.has_perm("rules.view_rule")
     return {
         "rule": rule,
-        "rule_link": links.page_of(rule) if sees else "",
+        "rule_link": page_of(rule) if sees else "",
         "told": performance.precision_of([rule.pk])[rule.pk],
         "precision_days": performance.PRECISION_DAYS,
     }
