@@ -64,7 +64,8 @@ class SharedAlerts:
         is None too, and its name is in `untold`.
         """
         kept = self._opened.setdefault(period, Kept(lambda: _in_time(lambda: _opened(period)), KEPT_S))
-        opened, about = _told(kept.get), [None]
+        opened = _told(kept.get)
+        about: list[dict[str, Any] | None] | None = [None]
         if wrong is not None:
             self._wrong = wrong
             about = _told(self._about.get)
