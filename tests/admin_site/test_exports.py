@@ -11,7 +11,9 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.support.admin_pages import DAY, insert_many, page, reject, staff, store, superuser, url
+from tests.support.outages import locked
 from transactions.admin_site import exports
+from transactions.stores import bounded_queries
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -49,6 +51,37 @@ def test_it_has_every_row_once_and_in_the_lists_order(
     expected = [f"S{n}" for n in range(29, -1, -1)] + [f"M{n}" for n in range(100, 0, -1)]
     assert ids(lines) == expected
     assert ids(saved(root, "transaction", "?order=oldest")) == expected[::-1]
+
+
+def test_one_whose_first_rows_take_too_long_is_a_page_that_says_so_and_its_place_is_free(
+    root: User, people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(people[0], "INV-1")
+    monkeypatch.setattr(bounded_queries, "STATEMENT_MS_MAX", 200)
+    client = Client()
+    client.force_login(root)
+    path = reverse("admin:transactions_transaction_export") + "?q=INV"
+    for _ in range(exports.AT_ONCE_MAX + 1):
+        with locked("transactions_transaction"):
+            response = client.get(path)
+        assert response.status_code == 503
+        assert "longer than 0.2 seconds" in response.content.decode()
+    assert ids(saved(root, "transaction", "?q=INV")) == ["INV-1"]
+
+
+def test_one_whose_next_rows_take_too_long_is_cut(
+    root: User, people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "PORTION_ROWS", 7)
+    insert_many(people, 30)
+    monkeypatch.setattr(bounded_queries, "STATEMENT_MS_MAX", 200)
+    client = Client()
+    client.force_login(root)
+    response = client.get(reverse("admin:transactions_transaction_export"))
+    assert isinstance(response, StreamingHttpResponse)
+    with locked("transactions_transaction"), pytest.raises(TimeoutError):
+        list(response)
+    response.close()
 
 
 def test_one_that_takes_for_ever_gives_way_to_the_next_who_asks(

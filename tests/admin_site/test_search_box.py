@@ -1,11 +1,14 @@
 """The search of every page: its answer as JSON and as a page, for who may see what."""
 
 import html
+from datetime import UTC, datetime
 from urllib.parse import quote_from_bytes
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.db import connection as database
 from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from tests.support.accepting import record, take
@@ -52,6 +55,24 @@ def test_what_is_found_is_grouped_with_links_that_open(
     (item,) = root.get(FOUND, {"q": "nv-1"}).json()["groups"][0]["items"]
     assert item["link"] == reverse("admin:transactions_transaction_change", args=[row.pk])
     assert item["detail"] == f"{alert.pk} · Pending · alice · 2026-03-14 12:00 UTC"
+
+
+def test_a_transaction_that_is_found_has_its_time_in_the_viewers_zone(
+    root: Client, people: list[User]
+) -> None:
+    store(people[0], "INV-1")
+    store(people[0], "INV-FIRST", created_at=datetime(1, 1, 1, tzinfo=UTC))
+    root.cookies["timezone"] = "America/New_York"
+    (item,) = root.get(FOUND, {"q": "INV-1"}).json()["groups"][0]["items"]
+    assert item["detail"].endswith("2026-03-14 08:00 America/New_York")
+    (item,) = root.get(FOUND, {"q": "INV-FIRST"}).json()["groups"][0]["items"]
+    assert item["detail"].endswith("0001-01-01 00:00 UTC")
+
+
+def test_the_box_finds_pages_without_counting_alerts(root: Client, alert: Alert) -> None:
+    with CaptureQueriesContext(database) as asked:
+        assert found(root, "alerts") == {"Pages": ["Alerts"]}
+    assert not any("alerts_alert" in each["sql"] for each in asked)
 
 
 def test_nobody_finds_what_they_may_not_see(client: Client, people: list[User], alert: Alert) -> None:

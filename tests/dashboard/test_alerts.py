@@ -6,15 +6,19 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection as database
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django import Settings
 
 from tests.support.admin_pages import page, staff
 from tests.support.alerts import burst, burst_rule, open_alert
+from tests.support.outages import locked
 from tests.support.rules import rule_in_force
 from transactions.alerts import triage
 from transactions.alerts.models import Alert
+from transactions.dashboard import alerts
 from transactions.dashboard.alerts import shared_alerts
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -113,6 +117,32 @@ def test_figures_come_with_the_alerts_of_the_period_for_who_may_see_them(
     assert mark["link"] == reverse("admin:alerts_alert_change", args=[opened.pk])
 
 
+def test_alerts_that_take_too_long_are_told_to_be_missing_and_the_figures_stay(
+    client: Client, people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staff(client, "view_transaction", "view_alert")
+    monkeypatch.setattr(alerts, "BESIDE_MS_MAX", 100)
+    assert figures(client)["untold"] == []
+    shared_alerts.forget()
+    with locked("alerts_alert"):
+        told = figures(client)
+    assert told["untold"] == ["opened"]
+    assert (told["opened"], told["alert"]) == (None, None)
+    assert told["overview"] is not None
+    found = {"since": datetime.now(UTC), "customers": [{"user": people[0].pk, "name": "alice"}]}
+    with locked("alerts_alert"):
+        assert shared_alerts.beside("1h", found)["untold"] == ["opened", "alert"]
+
+
+def test_the_alert_about_what_is_wrong_is_asked_for_once_for_all(people: list[User]) -> None:
+    found = {"since": datetime.now(UTC) - timedelta(minutes=20), "customers": []}
+    shared_alerts.beside("1h", found)
+    with CaptureQueriesContext(database) as asked:
+        shared_alerts.beside("1h", found)
+        shared_alerts.beside("24h", found)
+    assert sum("touched_at" in each["sql"] and "LIMIT 1" in each["sql"] for each in asked) <= 1
+
+
 def test_what_is_wrong_comes_with_the_alert_about_it(people: list[User]) -> None:
     """The one of a rule about the failure rate first, then those of who fails; never one from before."""
     alice, bob, _ = people
@@ -120,6 +150,7 @@ def test_what_is_wrong_comes_with_the_alert_about_it(people: list[User]) -> None
     found = {"since": since, "customers": [{"user": alice.pk, "name": "alice"}]}
 
     def told() -> Any:
+        shared_alerts.forget()
         return shared_alerts.beside("1h", found)["alert"]
 
     open_alert(bob)

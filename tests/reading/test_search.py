@@ -11,10 +11,11 @@ from django.test import override_settings
 
 from tests.support.accepting import queued, record, take
 from tests.support.admin_pages import DAY, GONE, insert_many, reject, store
-from tests.support.outages import redis_away, transactions_locked
+from tests.support.outages import locked, redis_away, transactions_locked
 from transactions.alerts.models import Alert
 from transactions.reading import part_indexes, search
 from transactions.reading.search import FOUND_MAX, Search
+from transactions.stores import bounded_queries
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -146,7 +147,10 @@ def test_without_the_setting_the_beginnings_are_found(old: list[User]) -> None:
     assert not asked.any_part
 
 
-def test_what_takes_too_long_is_given_up_and_told(people: list[User]) -> None:
+def test_what_takes_too_long_is_given_up_and_told(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "SEARCH_MS_MAX", 140)
     store(people[0], amount=5)
     began = time.monotonic()
     with transactions_locked():
@@ -154,6 +158,34 @@ def test_what_takes_too_long_is_given_up_and_told(people: list[User]) -> None:
         assert asked.amounts().slow
         assert asked.transactions().slow
     assert time.monotonic() - began < 5
+
+
+def test_all_that_one_search_asks_has_its_time_together(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many statements there are, and were each of them slow: a part of an id has five."""
+    monkeypatch.setattr(search, "SEARCH_MS_MAX", 1_000)
+    with locked("alerts_alert"), locked("auth_user"), transactions_locked():
+        began = time.monotonic()
+        asked = Search("500")
+        asked.alerts()
+        assert asked.amounts().slow
+        assert asked.customers().slow
+        assert asked.transactions().slow
+        took = time.monotonic() - began
+    # Each with a second of its own they would take seven.
+    assert took < 4
+
+
+def test_statements_that_are_together_in_bounds_share_the_time(people: list[User]) -> None:
+    def slowly() -> str:
+        with database.cursor() as cursor:
+            for _ in range(4):
+                cursor.execute("SELECT pg_sleep(0.3)")
+        return "told"
+
+    assert bounded_queries.in_time_together(slowly, 500) is None
+    assert bounded_queries.in_time_together(slowly, 60_000) == "told"
 
 
 def valid() -> set[str]:

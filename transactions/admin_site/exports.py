@@ -9,6 +9,7 @@ as nobody waits; who has taken LONGEST_S gives way to the next who asks.
 
 import csv
 import io
+import itertools
 import re
 import threading
 import time
@@ -17,11 +18,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
+from django.db import Error as DatabaseError
 from django.db.models import Q, QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.text import slugify
+
+from ..stores import bounded_queries
 
 PORTION_ROWS = 2_000
 AT_ONCE_MAX = 2
@@ -46,6 +50,12 @@ class Export:
         self.began = time.monotonic()
         self.gave_way = False
         self._portions = _lines(rows, columns, zone)
+        self._first: list[bytes] = []
+
+    def begin(self) -> None:
+        """Reads the first rows, in bounds, before an answer is begun. Raises django.db.Error."""
+        with bounded_queries.bounded():
+            self._first = [next(self._portions), *itertools.islice(self._portions, 1)]
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -53,7 +63,14 @@ class Export:
     def __next__(self) -> bytes:
         if self.gave_way:
             raise TimeoutError(f"others wait for an export, and this one has taken over {LONGEST_S:.0f} s")
-        return next(self._portions)
+        if self._first:
+            return self._first.pop(0)
+        portion = bounded_queries.in_time(lambda: next(self._portions, b""))
+        if portion is None:
+            raise TimeoutError("an export's next rows take too long")
+        if not portion:
+            raise StopIteration
+        return portion
 
     def close(self) -> None:
         """Called by Django with the answer, once it is sent or given up."""
@@ -83,12 +100,18 @@ def _has_place(export: Export) -> bool:
 def download(rows: QuerySet[Any], columns: Sequence[str], name: str, zone: tzinfo) -> HttpResponseBase:
     """An answer that streams the `columns` of `rows`, in their order, which ends in a unique field.
 
-    Moments are in `zone`, with its offset. 503 where as many exports as may are being read.
+    Moments are in `zone`, with its offset. 503 where as many exports as may are being read. The statement of
+    each portion is bounded: raises django.db.Error where the first takes too long, and is cut at another.
     """
     export = Export(rows, columns, zone)
     if not _has_place(export):
         headers = {"Retry-After": str(RETRY_AFTER_S)}
         return HttpResponse(BUSY, status=503, content_type="text/plain; charset=utf-8", headers=headers)
+    try:
+        export.begin()
+    except DatabaseError:
+        export.close()
+        raise
     response = StreamingHttpResponse(export, content_type="text/csv; charset=utf-8")
     stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     response["Content-Disposition"] = f'attachment; filename="{slugify(name)}-{stamp}.csv"'

@@ -25,6 +25,7 @@ from django.utils.functional import cached_property
 
 from ..audit.actions import Action
 from ..audit.entries import note
+from ..stores import bounded_queries
 from . import exports, giving_up
 
 # Rows that can be paged through, and so the largest OFFSET: 100 pages of 100.
@@ -192,12 +193,18 @@ class BoundedAdmin(KeyedRows, ModelAdmin[M]):  # type: ignore[misc]  # the same 
         """The list as its URL narrows it, all of it, as a CSV file; noted in the audit trail."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        try:
+        name = str(self.opts.verbose_name_plural)
+
+        def begun() -> HttpResponseBase:
             rows, zone = self.export_rows(request)
+            return exports.download(rows, self.export_columns, name, zone)
+
+        try:
+            response = bounded_queries.in_time(begun)
         except IncorrectLookupParameters:
             raise BadRequest("A filter of this list makes no sense.") from None
-        name = str(self.opts.verbose_name_plural)
-        response = exports.download(rows, self.export_columns, name, zone)
+        if response is None:
+            return giving_up.too_slow(request)
         if response.status_code == HTTPStatus.OK:
             try:
                 note(Action.EXPORTED, name, query=request.GET.urlencode())

@@ -14,11 +14,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from ..access.rights import Right, rights_of
-from ..reading import part_indexes
 from ..reading.search import FOUND_MAX, NEWEST_ROWS, TERM_CHARACTERS_MAX, Matches, Search
 from ..templatetags.components import status_word
 from . import links, sidebar
 from .lists import list_of
+from .viewer_zone import to_the_minute
 
 log = logging.getLogger(__name__)
 
@@ -97,9 +97,11 @@ def _found(request: HttpRequest) -> tuple[list[LeadGroup], list[str]]:
         groups.append(_alerts(search.alerts()))
     if Right.READ in rights:
         amounts, customers, transactions = search.amounts(), search.customers(), search.transactions()
+        users = {row["user"] for found in (transactions, amounts) for row in found.rows}
+        names = search.in_time(lambda: links.names(users)) or {}
         groups = [
-            _transactions(search.text, transactions), _customers(customers), *groups,
-            _amounts(search.amount, amounts),
+            _transactions(search.text, transactions, names), _customers(customers), *groups,
+            _amounts(search.amount, amounts, names),
         ]  # fmt: skip
         slow = {"transactions": transactions, "customers": customers, "amounts": amounts}
         notes = [SLOW.format(what=what) for what, found in slow.items() if found.slow]
@@ -112,7 +114,7 @@ def _coverage(search: Search) -> list[str]:
     """What was not looked at."""
     told = [REDIS_AWAY] if search.redis_away else []
     if not search.any_part:
-        told.append((SHORT if part_indexes.present() else BEGINNINGS).format(rows=NEWEST_ROWS))
+        told.append((SHORT if search.parts_indexed else BEGINNINGS).format(rows=NEWEST_ROWS))
     return told
 
 
@@ -120,28 +122,25 @@ def _pages(request: HttpRequest, text: str) -> LeadGroup:
     """Pages by a part of their name, for who may see them."""
     wanted = text.casefold()
     items = [
-        Lead(page["title"], section["title"], page["link"])
-        for section in sidebar.sidebar(request)
-        for page in section["items"]
-        if wanted in page["title"].casefold() and page["permission"](request)
+        Lead(title, section, link)
+        for section, title, link in sidebar.pages(request)
+        if wanted in title.casefold()
     ]
     return LeadGroup("Pages", items[:FOUND_MAX])
 
 
-def _transactions(text: str, found: Matches) -> LeadGroup:
-    return LeadGroup(
-        "Transactions", _items(found), list_of("transaction", urlencode({"q": text})) if found.more else ""
-    )
+def _transactions(text: str, found: Matches, names: dict[int, str]) -> LeadGroup:
+    everything = list_of("transaction", urlencode({"q": text})) if found.more else ""
+    return LeadGroup("Transactions", _items(found, names), everything)
 
 
-def _amounts(amount: int | None, found: Matches) -> LeadGroup:
+def _amounts(amount: int | None, found: Matches, names: dict[int, str]) -> LeadGroup:
     of_amount = urlencode({"amount_min": amount, "amount_max": amount})
     name = "" if amount is None else f"Of the amount {amount:,}"
-    return LeadGroup(name, _items(found), list_of("transaction", of_amount) if found.more else "")
+    return LeadGroup(name, _items(found, names), list_of("transaction", of_amount) if found.more else "")
 
 
-def _items(found: Matches) -> list[Lead]:
-    names = links.names(row["user"] for row in found.rows)
+def _items(found: Matches, names: dict[int, str]) -> list[Lead]:
     return [Lead(row["transaction_id"], _said(row, names), _link(row)) for row in found.rows]
 
 
@@ -164,8 +163,9 @@ def _alerts(found: Matches) -> LeadGroup:
 
 def _said(row: dict[str, Any], names: dict[int, str]) -> str:
     state = "rejected" if "rejected" in row else "waiting to be stored" if row["id"] is None else ""
-    moment = row["created_at"].strftime("%Y-%m-%d %H:%M UTC")
-    said = [f"{row['amount']:,}", status_word(row["status"]), names[row["user"]], moment, state]
+    user = row["user"]
+    name, moment = names.get(user, f"Customer {user}"), to_the_minute(row["created_at"])
+    said = [f"{row['amount']:,}", status_word(row["status"]), name, moment, state]
     return " · ".join(each for each in said if each)
 
 

@@ -1,5 +1,6 @@
 """What stands in the admin site's sidebar, for those who may see it."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from django.http import HttpRequest
@@ -78,6 +79,12 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     return [
         {"title": title, "items": [_item(request, place) for place in places]} for title, places in _GROUPS
     ]
+
+
+def pages(request: HttpRequest) -> Iterator[tuple[str, str, str]]:
+    """The group, title and URL of each page in the sidebar that may be seen; nothing is counted."""
+    for group, places in _GROUPS:
+        yield from ((group, place.title, reverse(place.url)) for place in places if _may(request, place))
 
 
 def _item(request: HttpRequest, place: SidebarLink) -> dict[str, Any]:

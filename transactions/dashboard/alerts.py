@@ -1,10 +1,13 @@
 """The alerts on the dashboard: how many are open, how grave, and the gravest of them."""
 
+import logging
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
+from django.db import Error as DatabaseError
 from django.db.models import F, Q
 from django.urls import reverse
 from django.utils import timezone
@@ -17,9 +20,15 @@ from ..stores import bounded_queries
 from .cached import Kept
 from .periods import PERIODS
 
+log = logging.getLogger(__name__)
+
+Told = TypeVar("Told")
+
 # The gravest that are shown, and for how many seconds the answer is kept at least.
 GRAVEST = 5
 KEPT_S = 2.0
+# For each of the two that stand beside the figures.
+BESIDE_MS_MAX = 1_000
 # Those that a frame tells were opened lately: within so long, the newest so many; of a period as many.
 LATELY = timedelta(minutes=30)
 MARKED_MAX = 200
@@ -36,7 +45,10 @@ class SharedAlerts:
 
     def __init__(self) -> None:
         self._kept = Kept(_ask, KEPT_S)
-        self._opened: dict[str, Kept[list[dict[str, Any]]]] = {}
+        self._opened: dict[str, Kept[list[dict[str, Any]] | None]] = {}
+        self._wrong: dict[str, Any] = {}
+        # In a list, which is None where it takes too long.
+        self._about = Kept(lambda: _in_time(lambda: [_about_failures(self._wrong)]), KEPT_S)
 
     def told(self) -> dict[str, Any]:
         """For a poll. Raises django.db.Error."""
@@ -48,15 +60,36 @@ class SharedAlerts:
 
     def beside(self, period: str, wrong: dict[str, Any] | None) -> dict[str, Any]:
         """What belongs to the figures of a period: `opened`, the newest alerts of that time, and `alert`, one
-        about what is wrong with the failure rate (None: there is none). Raises django.db.Error.
+        about what is wrong with the failure rate (None: there is none). What PostgreSQL does not tell in time
+        is None too, and its name is in `untold`.
         """
-        opened = self._opened.setdefault(period, Kept(lambda: _opened(period), KEPT_S))
-        return {"opened": opened.get(), "alert": wrong and _about_failures(wrong)}
+        kept = self._opened.setdefault(period, Kept(lambda: _in_time(lambda: _opened(period)), KEPT_S))
+        opened = _told(kept.get)
+        about: list[dict[str, Any] | None] | None = [None]
+        if wrong is not None:
+            self._wrong = wrong
+            about = _told(self._about.get)
+        untold = [name for name, each in (("opened", opened), ("alert", about)) if each is None]
+        return {"opened": opened, "alert": about and about[0], "untold": untold}
 
     def forget(self) -> None:
         """Forgets the kept answers, for a test that begins."""
         self._kept.forget()
+        self._about.forget()
         self._opened.clear()
+
+
+def _in_time(ask: Callable[[], Told]) -> Told | None:
+    """What `ask` finds, None where that takes too long: an answer that is kept like another."""
+    return bounded_queries.in_time(ask, BESIDE_MS_MAX)
+
+
+def _told(get: Callable[[], Told | None]) -> Told | None:
+    try:
+        return get()
+    except DatabaseError as error:
+        log.warning("Alerts beside the dashboard's figures cannot be told (%s)", type(error).__name__)
+        return None
 
 
 def _ask() -> dict[str, Any]:

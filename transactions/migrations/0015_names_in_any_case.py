@@ -1,6 +1,6 @@
 """An index of the beginnings of accounts' names in any letter case, for the list of customers and the search.
 
-Its expression is the one by which Django compares, or PostgreSQL would not use it.
+Its expression is the one by which Django compares beginnings in any case, or PostgreSQL would not use it.
 """
 
 from django.conf import settings

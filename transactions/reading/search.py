@@ -8,11 +8,12 @@ would read everything for, as one or two letters, or signs alone. What takes too
 import itertools
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import redis
+from django.db import connection
 
 from ..access.people import PEOPLE
 from ..alerts.models import Alert
@@ -21,12 +22,12 @@ from ..stores import bounded_queries
 from ..tables import TRANSACTIONS, USER_KEY, USER_NAME, USERS
 from . import detail, part_indexes
 
+Told = TypeVar("Told")
+
 # Of each kind.
 FOUND_MAX = 6
 # For all statements of one search together.
 SEARCH_MS_MAX = 140
-# What is left for the last one, however late it comes.
-STATEMENT_MS_MIN = 20
 # The longest name of a customer; ids have fewer.
 TERM_CHARACTERS_MAX = 150
 NEWEST_ROWS = 5_000
@@ -113,8 +114,10 @@ class Search:
         # No id and no name is longer, or has a NUL, with which PostgreSQL does not even compare.
         self.text = "" if len(text) > TERM_CHARACTERS_MAX or "\0" in text else text
         self._ends = time.monotonic() + SEARCH_MS_MAX / 1000
+        # Whether there are indexes of parts.
+        self.parts_indexed = self.in_time(part_indexes.present) or False
         # Whether all parts were looked for, not the beginnings alone.
-        self.any_part = bool(INDEXED.search(self.text)) and part_indexes.present()
+        self.any_part = bool(INDEXED.search(self.text)) and self.parts_indexed
         # Redis, where transactions wait, does not answer.
         self.redis_away = False
 
@@ -146,7 +149,7 @@ class Search:
         number = self._number()
         if number is None:
             return Matches()
-        alert = bounded_queries.in_time(Alert.objects.filter(pk=number).first, self._left_ms())
+        alert = self.in_time(Alert.objects.filter(pk=number).first)
         if alert is None:
             return Matches()
         about = {
@@ -181,7 +184,7 @@ class Search:
 
     def _exact(self) -> dict[str, Any] | None:
         try:
-            return bounded_queries.in_time(lambda: detail.find(self.text), self._left_ms())
+            return self.in_time(lambda: detail.find(self.text))
         except redis.RedisError:
             self.redis_away = True
             return None
@@ -215,17 +218,19 @@ class Search:
         """The rows of one statement; None where it was given up."""
 
         def ask() -> list[tuple[Any, ...]]:
-            with bounded_queries.bounded(self._left_ms()) as cursor:
+            with connection.cursor() as cursor:
                 if first:
                     cursor.execute(first)
                 cursor.execute(sql, parameters)
                 rows: list[tuple[Any, ...]] = cursor.fetchall()
                 return rows
 
-        return bounded_queries.in_time(ask, self._left_ms())
+        return self.in_time(ask)
 
-    def _left_ms(self) -> int:
-        return max(STATEMENT_MS_MIN, round((self._ends - time.monotonic()) * 1000))
+    def in_time(self, ask: Callable[[], Told]) -> Told | None:
+        """What `ask` finds in what is left of the time; None where it was given up, or nothing is left."""
+        left_ms = round((self._ends - time.monotonic()) * 1000)
+        return bounded_queries.in_time_together(ask, left_ms) if left_ms > 0 else None
 
 
 class _Named(NamedTuple):

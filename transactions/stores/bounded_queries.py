@@ -1,5 +1,6 @@
 """Statements of readers that are given up after a while, so that no page holds a connection for long."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -47,6 +48,24 @@ def in_time(ask: Callable[[], Told], most_ms: int | None = None) -> Told | None:
         if not isinstance(error.__cause__, QueryCanceled):
             raise
         return None
+
+
+def in_time_together(ask: Callable[[], Told], most_ms: int) -> Told | None:
+    """Like `in_time`, but all statements of `ask` together have so long, and not each of them."""
+    ends = time.monotonic() + most_ms / 1000
+
+    def limit(execute: Any, sql: Any, parameters: Any, many: bool, context: dict[str, Any]) -> Any:
+        # Of a transaction that is being broken off PostgreSQL takes nothing else.
+        if not str(sql).startswith(("SAVEPOINT", "RELEASE", "ROLLBACK")):
+            left_ms = max(1, round((ends - time.monotonic()) * 1000))
+            execute(LIMIT_TIME, [str(left_ms)], False, context)
+        return execute(sql, parameters, many, context)
+
+    def ask_limited() -> Told:
+        with connection.execute_wrapper(limit):
+            return ask()
+
+    return in_time(ask_limited, most_ms)
 
 
 def query(sql: str, parameters: dict[str, Any]) -> list[Any]:

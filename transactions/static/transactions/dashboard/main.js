@@ -64,10 +64,10 @@ feed.connect();
 // --- The figures
 function show() {
   if (!last.figures) return;
-  const { overview, wrong, failing, alert } = last.figures;
+  const { overview, wrong, failing, alert, untold = [] } = last.figures;
   if (overview) showFigures(overview, urls.transactions);
   else failFigures(AWAY);
-  if (wrong) showWrong(wrong.data, alert, urls.transactions);
+  if (wrong) showWrong(wrong.data, alert, urls.transactions, untold.includes("alert"));
   if (failing && overview) showFailing(failing.data, overview.data, urls.transactions);
   else failFailing(AWAY);
   drawCharts();

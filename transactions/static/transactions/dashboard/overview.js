@@ -95,13 +95,13 @@ function tellMoment(text) { at("figures-moment").textContent = text; }
 
 // --- What is wrong
 
-// `alert` is the one about it, for who may see alerts.
-export function showWrong(wrong, alert, listUrl) {
+// `alert` is the one about it, for who may see alerts; `untold`: whether there is one cannot be told.
+export function showWrong(wrong, alert, listUrl, untold) {
   at("wrong").hidden = !wrong;
   if (!wrong) return at("wrong-said").textContent = "";
   const since = wrong.longer ? "for over a day" : `since ${sinceWhen(wrong.since)}`;
   at("wrong").querySelector("strong").textContent = `Failed transactions are at ${format.percent(wrong.rate)} ${since}.`;
-  at("wrong").querySelector("p span").textContent = ` Usually ${format.percent(wrong.usual.middle)} at this time of day.${whose(wrong)}`;
+  at("wrong").querySelector("p span").textContent = ` Usually ${format.percent(wrong.usual.middle)} at this time of day.${whose(wrong)}${untold ? " Whether there is an alert about it cannot be told now." : ""}`;
   // Said once, and not with every new figure.
   const said = `More transactions fail than usual, ${since}.`;
   if (at("wrong-said").textContent !== said) at("wrong-said").textContent = said;
