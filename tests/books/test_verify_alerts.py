@@ -86,6 +86,18 @@ def test_every_step_with_an_alert_agrees(alert: Alert, people: list[User]) -> No
     assert content() == "alerts 1, hits 5, events 5: they agree\n"
 
 
+def test_what_joins_an_alert_right_after_it_was_assigned_agrees(alert: Alert, people: list[User]) -> None:
+    _, ann = analyst("ann")
+    _, eve = analyst("eve")
+    triage.assign(alert.pk, ann, 1, eve)
+    burst(people[0], "G", 3)
+    triage.assign(alert.pk, eve, 2, ann)
+    triage.claim(alert.pk, ann, 3)
+    assert content() == "alerts 1, hits 5, events 0: they agree\n"
+    numbering.number()
+    assert content() == "alerts 1, hits 5, events 5: they agree\n"
+
+
 def test_hits_that_are_suppressed_agree(alert: Alert, people: list[User]) -> None:
     _, ann = analyst("ann")
     triage.close(alert.pk, ann, 1, "TRUE_POSITIVE", "A thief")

@@ -138,6 +138,25 @@ def test_each_step_of_somebody_is_told_and_the_end_once(people: list[User]) -> N
     assert told()[-1] == ("alert.updated", 1)
 
 
+def test_the_last_event_of_an_alert_that_was_assigned_says_it_as_it_is(people: list[User]) -> None:
+    """Hits joined it before and afterwards, and it was claimed, all before anything got a place."""
+    _, ann = analyst("ann")
+    hits(7)
+    hits(7, number=2)
+    alert = Alert.objects.get()
+    triage.assign(alert.pk, people[0], 1, ann)
+    hits(7, number=3)
+    triage.claim(alert.pk, ann, 2)
+    numbering.number()
+    placed = Message.objects.order_by("position")
+    assert [(each.type, each.data["version"], each.data["hits"], each.data["state"]) for each in placed] == [
+        ("alert.opened", 1, 1, "OPEN"),
+        ("alert.assigned", 2, 3, "OPEN"),
+        ("alert.updated", 3, 6, "IN_REVIEW"),
+    ]
+    assert [each.pk for each in placed] == sorted(each.pk for each in placed)
+
+
 def test_somebody_s_step_does_not_wait_for_hits_to_come_together(people: list[User]) -> None:
     hits(7)
     hits(7)
