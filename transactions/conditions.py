@@ -18,6 +18,8 @@ from .storing import history
 
 # Seconds without a tick.
 SILENT_S_MAX = 30
+# Rules that fail and are alarms at once.
+RULES_MAX = 100
 # The share of MAX_QUEUE_LENGTH from which on the queue is full, or nearly so.
 FULL_SHARE = 0.9
 
@@ -31,8 +33,7 @@ def seen(silent_s: float = 0.0) -> dict[str, str]:
     """What is wrong, in a sentence each, by the key of its alarm. Raises django.db.Error."""
     found = {f"books:{epoch.pk}": f"The books: {epoch.alarm}" for epoch in books_alarms.open_alarms()[:10]}
     found |= alarms.of_endpoints() | alarms.of_mail()
-    if problems := figures.problems():
-        found["rules"] = f"The rules: {'; '.join(problems)}."
+    found |= {f"rules:{key}": f"The rules: {told}." for key, told in figures.wrong(RULES_MAX).items()}
     age_s = history.age_s()
     if history.is_missing(age_s):
         told = "Nothing has been stored yet" if age_s == float("inf") else f"No flush for {age_s:.0f} s"

@@ -9,12 +9,14 @@ from django.db.models.functions import Now
 from django.test import Client
 
 from tests.support.receiving import Receiver
+from tests.support.rules import rule_in_force
 from transactions import conditions
 from transactions.books import alarms as books_alarms
 from transactions.models import Epoch
 from transactions.notifications import alarms, endpoints, outbox
 from transactions.notifications.models import Endpoint, Message, MessageType, SystemAlarm
 from transactions.queue.keys import QUEUE
+from transactions.rules.models import Debt
 from transactions.stores import redis_connection
 from transactions.storing import history
 from transactions.storing.flush import flush
@@ -57,6 +59,39 @@ def test_what_comes_and_goes_is_one_alarm() -> None:
 def test_a_long_reason_is_cut() -> None:
     alarms.note({"rules": "x" * 2_000})
     assert len(SystemAlarm.objects.get().text) == 500
+
+
+def test_an_alarm_that_goes_on_says_what_is_so_by_now_and_is_not_told_again() -> None:
+    alarms.note({"mail": "Mail to 1 recipient fails."})
+    alarms.note({"mail": "Mail to 9 recipients fails."})
+    assert (told(), SystemAlarm.objects.get().text) == (
+        [("system.alarm", "mail")],
+        "Mail to 9 recipients fails.",
+    )
+
+
+def test_each_rule_that_fails_is_an_alarm_of_its_own_and_so_is_what_is_owed(
+    people: list[User], settings: Any
+) -> None:
+    settings.FOUR_EYES = False
+    flush()
+    first, second = (rule_in_force("amount", name=name, amount=1_000).pk for name in ("Zebra", "Ant"))
+    Message.objects.all().delete()
+    for _ in range(2):
+        Debt.objects.create(version_id=first, error="division by zero")
+    conditions.look()
+    Debt.objects.create(version_id=second, error="division by zero")
+    conditions.look()
+    Debt.objects.create(made_at=Now() - timedelta(hours=1))
+    conditions.look()
+    assert told() == [("system.alarm", f"rules:{key}") for key in (first, second, "debt")]
+    texts = list(SystemAlarm.objects.order_by("pk").values_list("text", flat=True))
+    assert texts[:2] == [f"The rules: the rule “{name}”: division by zero." for name in ("Zebra", "Ant")]
+    assert texts[2].startswith("The rules: what was stored 36")
+    Debt.objects.filter(version=first).delete()
+    later()
+    conditions.look()
+    assert told()[3:] == [("system.recovered", f"rules:{first}")]
 
 
 def flushed(ago: timedelta) -> None:

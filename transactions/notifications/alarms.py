@@ -27,6 +27,7 @@ ALARMS_LOCK = 0x7478616C
 def note(seen: dict[str, str]) -> None:
     """Notes what is wrong now, each by a key that stays the same while it lasts, and what is not any more.
 
+    One that goes on is not told again: a key stands for one thing. What it says is kept as it is by now.
     Raises django.db.Error.
     """
     with transaction.atomic():
@@ -35,12 +36,12 @@ def note(seen: dict[str, str]) -> None:
             _, now = cursor.fetchone()
         open_alarms = {alarm.key: alarm for alarm in SystemAlarm.objects.filter(recovered_at=None)}
         for key, text in seen.items():
-            if key not in open_alarms:
-                alarm = SystemAlarm.objects.create(
-                    key=key, text=text[:TEXT_CHARACTERS_MAX], opened_at=now, seen_at=now
-                )
+            alarm = open_alarms.get(key) or SystemAlarm(key=key, opened_at=now)
+            is_new = alarm.pk is None
+            alarm.text, alarm.seen_at = text[:TEXT_CHARACTERS_MAX], now
+            alarm.save()
+            if is_new:
                 _tell(MessageType.SYSTEM_ALARM, alarm)
-        SystemAlarm.objects.filter(recovered_at=None, key__in=seen).update(seen_at=now)
         for key, alarm in open_alarms.items():
             if key not in seen and now - alarm.seen_at > OVER_AFTER:
                 alarm.recovered_at = now
