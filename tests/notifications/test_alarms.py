@@ -5,19 +5,21 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError
 from django.db.models.functions import Now
 from django.test import Client
 
+from tests.support.outages import locked, redis_away
 from tests.support.receiving import Receiver
 from tests.support.rules import rule_in_force
-from transactions import conditions
+from transactions import conditions, tasks
 from transactions.books import alarms as books_alarms
 from transactions.models import Epoch
-from transactions.notifications import alarms, endpoints, outbox
+from transactions.notifications import alarms, endpoints, numbering, outbox
 from transactions.notifications.models import Endpoint, Message, MessageType, SystemAlarm
 from transactions.queue.keys import QUEUE
 from transactions.rules.models import Debt
-from transactions.stores import redis_connection
+from transactions.stores import bounded_queries, redis_connection
 from transactions.storing import history
 from transactions.storing.flush import flush
 
@@ -150,6 +152,55 @@ def test_a_full_queue_is_an_alarm(people: list[User], settings: Any) -> None:
     settings.MAX_QUEUE_LENGTH = 10
     redis_connection.connection().rpush(QUEUE, *["x"] * 9)
     assert conditions.seen()["queue"] == "9 records wait, of 10 that may."
+
+
+def test_a_question_that_takes_too_long_silences_no_other_and_ends_no_alarm(
+    people: list[User], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    flush()
+    failing = Debt.objects.create(error="division by zero")
+    conditions.look()
+    flushed(ago=timedelta(hours=1))
+    later()
+    monkeypatch.setattr(bounded_queries, "STATEMENT_MS_MAX", 200)
+    with locked(Debt._meta.db_table):
+        conditions.look()
+    assert told() == [("system.alarm", "rules:all"), ("system.alarm", "flush")]
+    assert "rules could not be asked: canceling statement due to statement timeout" in caplog.text
+    failing.delete()
+    conditions.look()
+    assert told()[2:] == [("system.recovered", "rules:all")]
+
+
+def test_what_redis_alone_knows_is_not_over_while_it_is_away(people: list[User], settings: Any) -> None:
+    flush()
+    settings.MAX_QUEUE_LENGTH = 10
+    redis_connection.connection().rpush(QUEUE, *["x"] * 9)
+    conditions.look()
+    with redis_away():
+        later()
+        conditions.look()
+    # What was pushed behind the system's back is in no books either.
+    assert told() == [("system.alarm", key) for key in ("queue", "balance", "redis")]
+    redis_connection.connection().delete(QUEUE)
+    later()
+    conditions.look()
+    assert set(told()[3:]) == {("system.recovered", key) for key in ("queue", "balance", "redis")}
+
+
+def test_old_messages_are_removed_though_nobody_can_be_asked_what_is_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail() -> None:
+        raise OperationalError("no time is left")
+
+    outbox.write(MessageType.SYSTEM_ALARM, {"key": "old"})
+    numbering.number()
+    Message.objects.update(made_at=datetime.now(UTC) - timedelta(days=31))
+    monkeypatch.setattr(conditions, "look", fail)
+    with pytest.raises(OperationalError):
+        tasks.look_after_system()
+    assert not Message.objects.exists()
 
 
 def test_the_books_alarm_is_one_until_it_is_acknowledged(people: list[User]) -> None:

@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 
 from tests.support.alerts import analyst
 from tests.support.rules import rule_in_force
+from transactions import tasks
 from transactions.alerts import triage
 from transactions.alerts.grouping import Raised, group
 from transactions.alerts.models import Alert
@@ -346,6 +347,26 @@ def test_nobody_waits_for_a_place_while_what_is_old_is_removed(
 
     monkeypatch.setattr(removing, "of_messages", meanwhile)
     assert (numbering.prune(), placed, numbers()) == (1, [1], [2])
+
+
+def test_removing_goes_on_until_nothing_is_old_or_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(7):
+        write(number)
+    numbering.number()
+    Message.objects.filter(position__lte=6).update(made_at=datetime.now(UTC) - timedelta(days=31))
+    for name in ("OLD", "OLD_PLACE"):
+        two = getattr(numbering, name).replace(f"LIMIT {numbering.REMOVED_AT_ONCE}", "LIMIT 2")
+        monkeypatch.setattr(numbering, name, two)
+    monkeypatch.setattr(tasks, "REMOVE_S_MAX", 0.0)
+    tasks.look_after_system()
+    assert numbers(2) == [2, 3, 4, 5, 6]
+    monkeypatch.undo()
+    for name in ("OLD", "OLD_PLACE"):
+        two = getattr(numbering, name).replace(f"LIMIT {numbering.REMOVED_AT_ONCE}", "LIMIT 2")
+        monkeypatch.setattr(numbering, name, two)
+    tasks.look_after_system()
+    assert numbers(6) == [6]
+    assert Message.objects.exclude(position=None).count() == 1
 
 
 def number_beside() -> int:

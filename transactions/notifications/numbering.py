@@ -7,6 +7,7 @@ read up to one finds everything later above it. Of those that are given places a
 first: a burst of others does not stand before them.
 """
 
+import time
 from typing import Any
 
 from django.db import connection, transaction
@@ -119,6 +120,19 @@ def prune() -> int:
     with connection.cursor() as cursor:
         cursor.execute(REMOVE, [gone])
     return len(gone)
+
+
+def go_on_pruning(*, seconds_max: float) -> int:
+    """Removes messages that are old until none is, or for so long; how many it were.
+
+    What is removed stays so whatever comes. Raises django.db.Error.
+    """
+    removed, deadline = 0, time.monotonic() + seconds_max
+    while gone := prune():
+        removed += gone
+        if time.monotonic() >= deadline:
+            break
+    return removed
 
 
 def empty(cursor: Any) -> None:
