@@ -18,8 +18,9 @@ SELECT_IN_VAIN = f"""
      WHERE position IS NULL AND NOT is_private AND not_before < now() - %s * interval '1 second'
      ORDER BY id LIMIT 1
 """
-# Purpose: messages that wait for their place, and the age of the oldest; deliveries that are due, and for how
-# long the first of them; webhooks that failed the last time, and those that were switched off by it.
+# Purpose: messages that wait for their place, and the age of the oldest; deliveries that are due, but those
+# whose receiver asked for a pause, and for how long the first of them; webhooks that failed the last time,
+# and those that were switched off by it.
 SELECT_UNTOLD = f"""
     SELECT w.messages, coalesce(w.oldest_s, 0), d.deliveries, coalesce(d.oldest_s, 0), e.failing, e.off
       FROM (SELECT count(*) AS messages, extract(epoch FROM now() - min(not_before))::float AS oldest_s
@@ -28,6 +29,7 @@ SELECT_UNTOLD = f"""
                      ORDER BY id LIMIT {COUNTED_MAX}) m) w,
            (SELECT count(*) AS deliveries, extract(epoch FROM now() - min(due_at))::float AS oldest_s
               FROM (SELECT d.due_at FROM {DELIVERY} d JOIN {ENDPOINT} e ON e.id = d.endpoint_id AND e.off = ''
+                                              AND (e.not_before IS NULL OR e.not_before <= now())
                      WHERE d.state = '{DeliveryState.WAITING}' AND d.due_at <= now()
                      LIMIT {COUNTED_MAX}) due) d,
            (SELECT count(*) FILTER (WHERE failures > 0 AND off = '') AS failing,
