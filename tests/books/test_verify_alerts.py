@@ -118,6 +118,20 @@ def test_what_two_versions_find_counts_once(rule: Version, people: list[User]) -
     assert content() == "alerts 2, hits 10, events 0: they agree\n"
 
 
+def test_of_two_versions_that_judge_at_once_the_graver_says_how_grave_the_alert_is(
+    rule: Version, people: list[User]
+) -> None:
+    graver = lifecycle.draft(
+        rule.rule, "failure_burst", {"count": 2, "window": "10m"}, severity="CRITICAL", description=""
+    )
+    lifecycle.submit(graver)
+    lifecycle.approve(graver, None, begin=datetime(2000, 1, 1, tzinfo=UTC))
+    burst(people[0])
+    assert Alert.objects.get().severity == "CRITICAL"
+    numbering.number()
+    assert content() == "alerts 1, hits 5, events 3: they agree\n"
+
+
 def test_hits_of_a_version_in_shadow_need_no_alert(settings: Any, people: list[User]) -> None:
     settings.FOUR_EYES = False
     rule_in_force("failure_burst", shadow=True, count=3, window="10m")

@@ -41,7 +41,10 @@ TELL = f"""
 
 
 def tell_hits(cursor: Any, opened: Iterable[int], joined: Iterable[int]) -> None:
-    """After hits went into alerts: one statement for all of them, none where there are none."""
+    """After hits went into alerts, which they opened (or made graver, which is told alike), or joined.
+
+    Nothing is done where there are none.
+    """
     told = [(alert, MessageType.ALERT_OPENED, "0") for alert in opened]
     told += [(alert, WAITS, f"{outbox.TOGETHER.total_seconds()} s") for alert in joined]
     _tell(cursor, told)
@@ -59,7 +62,7 @@ def tell_change(cursor: Any, alert: int, *, closed: bool, assigned: bool = False
 
 def _tell(cursor: Any, told: list[tuple[int, MessageType, str]]) -> None:
     """An update that waits goes on growing, so it is always the last: anything else takes its place."""
-    others = [alert for alert, type, _ in told if type not in (MessageType.ALERT_OPENED, WAITS)]
+    others = [alert for alert, type, _ in told if type != WAITS]
     if others:
         cursor.execute(outbox.DROP_UPDATE, [others])
     if told:
