@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 EXPECTED = (psycopg2.Error, DatabaseError, redis.RedisError, Superseded)
 # Seconds of pruning at a time: the flush waits for it, as there is one worker for both.
 PRUNE_S_MAX = 2.0
+# Seconds of removing old messages at a time, twice a minute: what is told waits for it, likewise.
+REMOVE_S_MAX = 2.0
 # Whether this worker was told to stop. One of backtests runs them in its main process (`--pool solo`), so
 # that they know, and it starts and costs as little as one process does.
 _stopping = threading.Event()
@@ -107,8 +109,10 @@ def deliver_messages() -> None:
 @shared_task(name="transactions.tasks.look_after_system", ignore_result=True, throws=EXPECTED)
 def look_after_system() -> None:
     """Tells of what is wrong with the system itself, and that it is over; removes old messages."""
-    conditions.look()
-    numbering.prune()
+    try:
+        conditions.look()
+    finally:
+        numbering.go_on_pruning(seconds_max=REMOVE_S_MAX)
 
 
 def tell() -> None:

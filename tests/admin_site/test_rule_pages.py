@@ -14,7 +14,9 @@ from tests.support.accepting import record, take
 from tests.support.rule_pages import HOSTILE_NAME, at, drafted, member, plain, sent, step, submitted, text_of
 from tests.support.rules import LONG_AGO, rule_in_force
 from transactions.rules import lifecycle
+from transactions.rules.locks import IMPORT_LOCK
 from transactions.rules.models import Debt, Hit, Rule, UserList, Version, VersionState
+from transactions.stores.postgres_session import Session
 from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -78,6 +80,25 @@ def test_where_there_are_no_rules_who_may_imports_those_to_start_with(author: tu
     assert "12 drafts were made" in said
     assert set(Version.objects.values_list("state", "author")) == {("DRAFT", author[1].pk)}
     assert "are here already" in sent(author[0], at("rule_import_starter"))
+
+
+def test_starter_rules_that_cannot_be_imported_say_why(author: tuple[Client, User]) -> None:
+    UserList.objects.create(name="watched")
+    said = sent(author[0], at("rule_import_starter"))
+    assert "Nothing was imported" in said
+    assert "watched" in said
+    assert not Rule.objects.exists()
+
+
+def test_starter_rules_are_not_imported_beside_another_file(
+    author: tuple[Client, User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycle, "LOCK_MS_MAX", 200)
+    with Session() as session, session.transaction() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [IMPORT_LOCK])
+        said = sent(author[0], at("rule_import_starter"))
+    assert "Nothing was imported" in said
+    assert not Rule.objects.exists()
 
 
 def test_who_may_only_look_imports_nothing(people: list[User]) -> None:

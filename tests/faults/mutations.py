@@ -469,7 +469,7 @@ MUTATIONS = (
         "a message is written with the step that it tells",
         "transactions/alerts/triage.py",
         "            with connection.cursor() as cursor:\n"
-        "                telling.tell_change(cursor, held.pk, closed=closed)\n",
+        "                telling.tell_change(cursor, held.pk, closed=closed, assigned=assigned)\n",
         "            transaction.on_commit(\n"
         "                lambda: telling.tell_change(connection.cursor(), held.pk, closed=closed)\n"
         "            )\n",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import wraps
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -179,7 +180,23 @@ def new(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/webhooks/new.html", context)
 
 
+def _there(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """A webhook, or a delivery, that somebody removes between two looks at it is not found."""
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: Any, **named: Any) -> HttpResponse:
+        try:
+            return view(request, *args, **named)
+        except Endpoint.DoesNotExist:
+            raise Http404("There is no such webhook.") from None
+        except Delivery.DoesNotExist:
+            raise Http404("There is no such delivery.") from None
+
+    return answer
+
+
 @gives_up
+@_there
 def show(request: HttpRequest, key: str) -> HttpResponse:
     """An endpoint, a form to change it, and what was sent to it lately."""
     _demand(request)
@@ -198,6 +215,7 @@ def show(request: HttpRequest, key: str) -> HttpResponse:
     before = int(asked) if is_key(asked) else None
     log, older = _log(endpoint, before)
     failed = (attempt.error for each in log for attempt in each.attempts if attempt.error)
+    pauses = endpoint.not_before is not None and endpoint.not_before > timezone.now() + SOON
     context = {
         **admin.site.each_context(request),
         "title": endpoint.called,
@@ -207,7 +225,8 @@ def show(request: HttpRequest, key: str) -> HttpResponse:
         "log": log,
         "before": before,
         "older": older,
-        "waits": not endpoint.off and any(each.is_due for each in log),
+        "pauses": pauses,
+        "waits": not (endpoint.off or pauses) and any(each.is_due for each in log),
         "last_error": next(failed, ""),
         "failing_days_max": FAILING_DAYS_MAX,
         "kept_days": numbering.KEPT_DAYS,
@@ -217,6 +236,7 @@ def show(request: HttpRequest, key: str) -> HttpResponse:
 
 
 @require_POST
+@_there
 def take(request: HttpRequest, key: int, step: str) -> HttpResponse:
     """A step with an endpoint: off, on, test, rotate or remove."""
     _demand(request)
@@ -248,6 +268,7 @@ def take(request: HttpRequest, key: int, step: str) -> HttpResponse:
 
 
 @require_POST
+@_there
 def send_again(request: HttpRequest, key: int, sent: int) -> HttpResponse:
     """A message, once more."""
     _demand(request)
@@ -256,8 +277,6 @@ def send_again(request: HttpRequest, key: int, sent: int) -> HttpResponse:
         messages.success(request, "The message is on its way again.")
     except endpoints.EndpointRefused as error:
         messages.error(request, str(error))
-    except Delivery.DoesNotExist:
-        raise Http404("There is no such delivery.") from None
     return redirect("admin:notifications_endpoint_change", key)
 
 

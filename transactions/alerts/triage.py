@@ -243,11 +243,9 @@ def _step(alert: int, by: User, seen: int, step: Step, text: str = "") -> Iterat
             held.version += 1
             held.save(update_fields=[*CHANGED, "version"])
             _tell(held, by, step, text, before)
-            closed = held.state == AlertState.CLOSED != before["state"]
+            closed, assigned = held.state == AlertState.CLOSED != before["state"], step == Step.ASSIGNED
             with connection.cursor() as cursor:
-                telling.tell_change(cursor, held.pk, closed=closed)
-                if step == Step.ASSIGNED:
-                    telling.tell_assignment(cursor, held.pk)
+                telling.tell_change(cursor, held.pk, closed=closed, assigned=assigned)
             transaction.on_commit(announcing.changed)
     except IntegrityError as error:
         # The hits of a closed alert have opened another one meanwhile.

@@ -23,6 +23,7 @@ WORDS = {
     Step.SNOOZED: "snoozed its rule and customer",
     Step.WOKEN: "ended the snooze",
     Step.UNDONE: "took the last step back",
+    Step.GRAVER: "made it graver, {text}",
 }
 # What the text of an undone step names.
 TAKEN_BACK = {

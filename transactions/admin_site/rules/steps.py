@@ -26,12 +26,23 @@ def import_starter(request: HttpRequest) -> HttpResponse:
     """Makes drafts of the rules that come along."""
     rights.demand(rights.may_change(request.user))
     document = documents.parse(documents.STARTER.read_text())
-    imported = documents.import_rules(document, request.user)
+    try:
+        imported = documents.import_rules(document, request.user)
+    except (documents.DocumentRefused, lifecycle.StepRefused) as refused:
+        messages.error(request, f"Nothing was imported. {_why(refused)}")
+        return redirect("admin:rules_rule_changelist")
     text = f"{len(imported.drafts)} drafts were made. Try one on what has happened, then submit it."
     if not imported.drafts:
         text = "All starter rules are here already."
     messages.success(request, text)
     return redirect("admin:rules_rule_changelist")
+
+
+def _why(refused: documents.DocumentRefused | lifecycle.StepRefused) -> str:
+    """In sentences; the lines of the file that comes along are nothing to whoever reads it."""
+    if isinstance(refused, documents.DocumentRefused):
+        return " ".join(f"{each.reason[:1].upper()}{each.reason[1:]}." for each in refused.problems)
+    return str(refused)
 
 
 @require_POST
