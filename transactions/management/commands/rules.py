@@ -13,7 +13,7 @@ from django.db import Error as DatabaseError
 from django.db import IntegrityError
 
 from transactions.access.rights import Right, rights_of
-from transactions.encodings import shows_something
+from transactions.encodings import composed, shows_something
 from transactions.intake.rejected import printable
 from transactions.rules import activity, backtest_runs, documents, lifecycle
 from transactions.rules.kinds.kind import Kind
@@ -250,7 +250,7 @@ def _to_activate(rule: Rule, number: int | None) -> Version:
 
 
 def _rule(name: str) -> Rule:
-    found = Rule.objects.filter(name=name).first()
+    found = Rule.objects.filter(name=composed(name)).first()
     if found is None:
         raise CommandError(f"There is no rule “{printable(name)}”.")
     return found
