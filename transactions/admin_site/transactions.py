@@ -13,6 +13,7 @@ from unfold.decorators import display
 from ..audit.actions import Action
 from ..audit.entries import note
 from ..models import Status, Transaction
+from ..rules import gate
 from .deletions import ReasonedDeletions
 from .lists import BoundedAdmin, ChosenFilter, is_key, list_of
 
@@ -107,10 +108,12 @@ class TransactionAdmin(ReasonedDeletions, BoundedAdmin[Transaction]):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Transaction]) -> None:
         with transaction.atomic():
             locked = queryset.order_by("pk").select_for_update()
-            rows = dict(locked.values_list("pk", "transaction_id"))
+            found = list(locked.values_list("pk", "transaction_id", "user_id"))
+            rows = {key: id for key, id, _ in found}
             named = next(iter(rows.values())) if len(rows) == 1 else f"{len(rows)} transactions"
             note(Action.TRANSACTION_DELETED, named, rows=rows)
             super().delete_queryset(request, Transaction.objects.filter(pk__in=list(rows)))
+            gate.forget_latest({user for _, _, user in found})
 
     @admin.action(permissions=["delete"], description="Delete selected transactions")
     def delete_selected(self, request: HttpRequest, queryset: QuerySet[Transaction]) -> HttpResponse | None:

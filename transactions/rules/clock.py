@@ -2,8 +2,8 @@
 
 Each goes on from where it was: along the rows, by id, which are in the order of their acceptance, or
 along the buckets of a quarter of an hour. What was looked at once is not looked at again, and a version
-that has ended is not once all of its time was. What fails is
-tried again later and later, from where it was, with fewer rows and more time.
+that has ended is not once all of its time was. What fails is tried again later and later, from where it
+was, with fewer rows or buckets and more time.
 """
 
 import logging
@@ -30,6 +30,8 @@ TABLE, HIT, CURSOR = Transaction._meta.db_table, Hit._meta.db_table, ClockCursor
 # Rows that one version walks over in one transaction.
 ROWS_MAX = 50_000
 ROWS_MIN = 500
+# Quarters of an hour likewise: a week of them.
+BUCKETS_MAX = 7 * 86_400 // BUCKET_S
 # How far ahead of its acceptance a transaction may happen.
 AHEAD = timedelta(minutes=5)
 
@@ -117,8 +119,11 @@ def _step(cursor: Any, version: Judging, moment: datetime, findings: Findings) -
     assert isinstance(kind, ClockKind)
     cursor.execute(evaluation.limit(times=retrying.times(attempts)))
     if kind.walks == "buckets":
-        values: dict[str, Any] = {"after": since, "moment": moment}
-        reached, more = _last_bucket(moment), False
+        assert since is not None
+        size = retrying.rows(BUCKETS_MAX, 1, attempts)
+        until = min(moment, since + timedelta(seconds=(size + 1) * BUCKET_S))
+        values: dict[str, Any] = {"after": since, "moment": until}
+        reached, more = _last_bucket(until), until < moment
         step: dict[str, Any] = {"row": 0, "moment": reached}
     else:
         is_pending = isinstance(kind, PendingTooLong)
