@@ -12,7 +12,7 @@ from tests.support.accepting import push, queued
 from tests.support.rows import row, store
 from tests.support.rules import instead, rule_in_force
 from transactions.queue.records import stamp
-from transactions.rules import clock
+from transactions.rules import clock, debts, lifecycle
 from transactions.rules.kinds.clock import FailureRate, PendingTooLong
 from transactions.rules.kinds.registry import read
 from transactions.rules.locks import RULES_LOCK
@@ -152,6 +152,19 @@ def test_one_that_fails_in_itself_is_told_and_the_next_ones_look_all_the_same(
     ClockCursor.objects.update(due_at=datetime.now(UTC))
     flush()
     assert raised() == sorted(ids * 2)
+
+
+def test_the_clock_judges_by_what_is_in_force_when_it_looks(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not by what was, before other rules' debts were paid for seconds."""
+    version = rule_in_force("pending_too_long", minutes=1)
+    now = datetime.now(UTC).replace(microsecond=0)
+    ahead = stamp(now + timedelta(minutes=2))
+    push(queued("T1", people[0], at=stamp(now - timedelta(minutes=2)), created=ahead))
+    monkeypatch.setattr(debts, "pay", lambda *_: lifecycle.retire(version))
+    flush()
+    assert raised() == []
 
 
 def test_the_clock_waits_too_while_what_is_judged_by_is_changed(people: list[User]) -> None:

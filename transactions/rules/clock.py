@@ -21,7 +21,7 @@ from .evaluation import Findings
 from .kinds.clock import BUCKET_S, ClockKind, PendingTooLong
 from .locks import share
 from .models import ClockCursor, Hit
-from .versions import Judging
+from .versions import Judging, judging
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +91,9 @@ def look(
                 with session.transaction() as cursor:
                     if not share(cursor):
                         return findings
-                    more = _step(cursor, version, moment, findings)
+                    # As it is by now: since `versions` were read it may have ended, or raise alerts.
+                    now = next((each for each in judging(cursor) if each.id == version.id), None)
+                    more = now is not None and _step(cursor, now, moment, findings)
             except psycopg2.InterfaceError:
                 raise
             except Exception as error:
