@@ -13,7 +13,8 @@ from pytest_django import Settings
 from tests.support.accepting import record, take
 from tests.support.rule_pages import HOSTILE_NAME, at, drafted, member, plain, sent, step, submitted, text_of
 from tests.support.rules import LONG_AGO, rule_in_force
-from transactions.rules import lifecycle
+from transactions.admin_site.rules import page
+from transactions.rules import activity, lifecycle
 from transactions.rules.locks import IMPORT_LOCK
 from transactions.rules.models import Debt, Hit, Rule, UserList, Version, VersionState
 from transactions.stores.postgres_session import Session
@@ -401,6 +402,32 @@ def test_hits_in_shadow_are_counted_apart(
     assert "Raised, 7 days 0 " in said
     assert "In shadow 2 in 7 days, 2 in 30: hits without alerts" in said
     assert " 0 (in shadow 2) 0 (in shadow 2) 0 " in text_of(author[0], at("rule_changelist"))
+
+
+def test_what_is_raised_after_many_hits_in_shadow_is_counted(
+    people: list[User], author: tuple[Client, User], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.FOUR_EYES = False
+    monkeypatch.setattr(activity, "COUNTED_MAX", 2)
+    version = rule_in_force("amount", name="Large", amount=1000, shadow=True)
+    store_hits(people)
+    lifecycle.approve(version, None)
+    raised = {"happened_at": datetime.now(UTC), "suppressed": Hit.Suppressed.QUIET, "figures": {}}
+    Hit.objects.create(version=version, user=people[0].pk, transaction=2**40, **raised)
+    assert " 1 (in shadow 2 or more) 1 (in shadow 2 or more) 0 " in text_of(author[0], at("rule_changelist"))
+    monkeypatch.setattr(activity, "COUNTED_MAX", 10)
+    assert " 1 (in shadow 2) 1 (in shadow 2) 0 " in text_of(author[0], at("rule_changelist"))
+
+
+def test_versions_that_are_not_listed_any_more_are_compared_by_their_numbers(
+    active: Version, author: tuple[Client, User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for amount in (2, 3, 4):
+        drafted("amount", author[1], amount=amount)
+    monkeypatch.setattr(page, "VERSIONS_MAX", 2)
+    path = at("rule_change", active.rule_id)
+    assert "Amount 1,000 → 2" in text_of(author[0], f"{path}?old=1&new=2")
+    assert "Amount 2 → 4" in text_of(author[0], f"{path}?old=2&new=4")
 
 
 def test_states_are_said_in_the_same_words_on_the_list_and_on_the_page(

@@ -98,6 +98,17 @@ def test_pages_of_entries_show_each_once(ann: Caller, watched: int) -> None:
             {"users": [1], "comment": "\u3164"},
             {"comment": ["the comment must have a character that is visible, or be empty"]},
         ),
+        *(
+            (
+                {"users": [1], "comment": no_text},
+                {"comment": ["the comment must be a text of at most 200 characters"]},
+            )
+            for no_text in (12.5, 0, -1, 1e30, True, ["a"], "x" * 201, "\0")
+        ),
+        (
+            {"users": [1], "comment": "\u202eabc"},
+            {"comment": ["the comment must have no characters that turn the text around"]},
+        ),
         ({"users": [1], "until": None}, {"until": ["Unknown field. Known are: users, comment, expires_at."]}),
     ],
 )

@@ -20,6 +20,7 @@ from ..audit.actions import Action
 from ..audit.entries import note
 from ..models import Transaction
 from ..reading.narrowed import stored
+from ..rules import gate
 from . import giving_up, saved_views, transaction_list, transaction_page
 from .deletions import ReasonedDeletions
 from .lists import BoundedAdmin
@@ -99,10 +100,12 @@ class TransactionAdmin(ReasonedDeletions, BoundedAdmin[Transaction]):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Transaction]) -> None:
         with transaction.atomic():
             locked = queryset.order_by("pk").select_for_update()
-            rows = dict(locked.values_list("pk", "transaction_id"))
+            found = list(locked.values_list("pk", "transaction_id", "user_id"))
+            rows = {key: id for key, id, _ in found}
             named = next(iter(rows.values())) if len(rows) == 1 else f"{len(rows)} transactions"
             note(Action.TRANSACTION_DELETED, named, rows=rows)
             super().delete_queryset(request, Transaction.objects.filter(pk__in=list(rows)))
+            gate.forget_latest({user for _, _, user in found})
 
     @admin.action(permissions=["delete"], description="Delete selected transactions")
     def delete_selected(self, request: HttpRequest, queryset: QuerySet[Transaction]) -> HttpResponse | None:

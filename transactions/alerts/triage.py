@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from ..audit.actions import Action
 from ..audit.entries import note as note_in_trail
-from ..encodings import one_line_end, shows_something
+from ..encodings import one_line_end, shows_something, turns_around
 from . import announcing, story, telling
 from .models import Alert, AlertEvent, AlertState, Disposition, Snooze, Step
 
@@ -28,8 +28,6 @@ SNOOZE_DAYS_MAX = 180
 UNDO_FOR = timedelta(minutes=15)
 # Held by whoever makes a snooze: "txsn".
 SNOOZES_LOCK = 0x7478736E
-# By which a text is read in another direction than it stands there.
-TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 # The fields that a step may change, and undoing it brings back.
 CHANGED = ("state", "assignee_id", "closed_at", "closed_by_id", "disposition", "reason")
 # Steps that somebody may have to answer for; notes are kept with the alert alone.
@@ -311,6 +309,6 @@ def _said(text: str, field: str, what: str, most: int = REASON_CHARACTERS_MAX) -
         raise Refused(f"{what} has at most {most:,} characters.", field)
     if not shows_something(said):
         raise Refused(f"{what} must be visible.", field)
-    if any(character in TURNING for character in said):
+    if turns_around(said):
         raise Refused(f"{what} has no characters that turn the text around.", field)
     return said

@@ -29,7 +29,7 @@ from ..stores.crash_points import crash_point
 from ..stores.postgres_session import limits_again
 from . import gate
 from .kinds.kind import ENTRIES, LISTS, Bound
-from .locks import LOCK_MS_MAX
+from .locks import JUDGING_LOCK_MS_MAX
 from .models import Hit, Version
 from .versions import Judging
 
@@ -177,7 +177,9 @@ def limit(times: int = 1) -> str:
 
     A rule may take so many times what it may take of a chunk.
     """
-    bounds = f"SET LOCAL statement_timeout = {RULE_MS_MAX * times}; SET LOCAL lock_timeout = {LOCK_MS_MAX}"
+    bounds = (
+        f"SET LOCAL statement_timeout = {RULE_MS_MAX * times}; SET LOCAL lock_timeout = {JUDGING_LOCK_MS_MAX}"
+    )
     return f"{bounds}; {PLAN_ALONG_INDEXES}"
 
 

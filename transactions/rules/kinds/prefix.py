@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from ...models import AMOUNT_MAX
 from .gaps import Factor, Unfit, Whole
 from .kind import LOOKING_AT, TABLE, Bound, Kind, gap
 from .wording import Part
@@ -63,6 +64,9 @@ class PrefixKind(Kind):
     def memory_s(self) -> int:
         return self.reach_s
 
+    def amounts(self) -> tuple[int, int]:
+        return self.least, AMOUNT_MAX
+
     def parts(self) -> list[Part]:
         # What the past is made of is not narrowed.
         return [Part(JUDGING) if part.text == LOOKING_AT else part for part in super().parts()]
@@ -107,6 +111,10 @@ class Deviation(PrefixKind):
         super().check()
         if self.past_min > self.past_max:
             raise Unfit("past_min", f"the number that there must be must not be above {self.past_max}")
+
+    def amounts(self) -> tuple[int, int]:
+        # No zero is so many times a mean, which is more than zero.
+        return max(1, self.least), AMOUNT_MAX
 
     def explain(self, figures: dict[str, Any]) -> str:
         return f"the mean of the {figures['past']} before is {figures['mean']:,.2f}"

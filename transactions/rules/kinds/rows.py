@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from ...models import AMOUNT_MAX
 from .gaps import Choice, ListName, Whole
 from .kind import TABLE, Bound, Kind, ever_listed, gap, listed
 
@@ -51,6 +52,9 @@ class Amount(RowKind):
     at: str = gap(Choice("at", ("least", "most")), default="least")
     amount: int = gap(Whole("the amount"))
 
+    def amounts(self) -> tuple[int, int]:
+        return (self.amount, AMOUNT_MAX) if self.at == "least" else (0, self.amount)
+
     def figures(self) -> str:
         return AMOUNT
 
@@ -68,6 +72,11 @@ class RoundAmount(RowKind):
     wording: ClassVar[str] = "The amount is a multiple of {multiple}, and at least {least}"
     multiple: int = gap(Whole("the multiple", 2))
     least: int = gap(Whole("the amount"))
+
+    def amounts(self) -> tuple[int, int]:
+        # The first multiple that the filter's least amount leaves, too.
+        least = max(self.least, self.filter.amount_min or 0)
+        return -(-least // self.multiple) * self.multiple, AMOUNT_MAX
 
     def figures(self) -> str:
         return AMOUNT

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from ...models import AMOUNT_MAX
 from .gaps import WINDOW_WORDS, Unfit, Whole, Window
 from .kind import TABLE, WINDOW_OF_GATE, Bound, Kind, gap, window_seconds
 
@@ -104,6 +105,10 @@ class VelocitySum(WindowedKind):
     measure: ClassVar[str] = "sum"
     total: int = gap(Whole("the total"))
 
+    def amounts(self) -> tuple[int, int]:
+        # Of nothing but zeros there is no sum.
+        return 1, AMOUNT_MAX
+
     def limit_of(self, bound: Bound) -> str:
         return bound("total", self.total)
 
@@ -125,9 +130,12 @@ class BelowLimit(VelocityCount):
         return f"{figures['count']:,} {under} within {WINDOW_WORDS[self.window]}"
 
     def check(self) -> None:
-        super().check()
         if self.margin > self.limit:
             raise Unfit("margin", "the margin must not be above the limit")
+        super().check()
+
+    def amounts(self) -> tuple[int, int]:
+        return self.limit - self.margin, self.limit - 1
 
     def own_conditions(self, row: str, bound: Bound) -> list[str]:
         low, limit = bound("low", self.limit - self.margin), bound("limit", self.limit)
@@ -144,6 +152,9 @@ class FailureBurst(VelocityCount):
     of_what: ClassVar[str] = "failures"
     filters: ClassVar[tuple[str, ...]] = tuple(name for name in Kind.filters if name != "statuses")
     most: int | None = gap(Whole("the largest amount of each", 0), default=None)
+
+    def amounts(self) -> tuple[int, int]:
+        return 0, AMOUNT_MAX if self.most is None else self.most
 
     def own_conditions(self, row: str, bound: Bound) -> list[str]:
         failed = [f"{row}.status = 'FAILED'"]
