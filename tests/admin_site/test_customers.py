@@ -86,6 +86,29 @@ def test_a_customer_is_found_by_number_and_by_how_the_name_begins(root: Client, 
     assert "bob" in names(page(root, f"{reverse(CUSTOMERS)}?q={people[1].pk}"))
 
 
+def test_the_list_says_name_and_number_once_and_when_each_was_seen(root: Client, people: list[User]) -> None:
+    now = timezone.now()
+    for number, days in enumerate((1, 9, 3)):
+        store(people[0], id=f"T{number}", created_at=now - timedelta(days=days))
+    shown = page(root, reverse(CUSTOMERS))
+    head = re.findall(
+        r"<span>\s*(\w[\w ]*?)\s*</span>", shown.partition("<thead>")[2].partition("</thead>")[0]
+    )
+    assert head == ["Name", "Number", "First seen", "Last seen", "Transactions"]
+    row = next(part for part in shown.split("<tr") if ">alice<" in re.sub(r"\s+", "", part))
+    assert re.findall(r"\d{4}-\d\d-\d\d", row) == [
+        f"{now - timedelta(days=days):%Y-%m-%d}" for days in (9, 1)
+    ]
+    cells = [
+        " ".join(re.sub(r"<[^>]*>", " ", cell).split())
+        for cell in re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row, re.DOTALL)
+    ]
+    assert cells[:2] == ["alice", f"{people[0].pk:,}".replace(",", "")]
+    assert cells[-1] == "Open the list of alice"
+    never = next(part for part in shown.split("<tr") if ">bob<" in re.sub(r"\s+", "", part))
+    assert never.count("never") == 2
+
+
 def test_a_customer_made_here_cannot_log_in(root: Client, client: Client) -> None:
     root.post(reverse("admin:transactions_customer_add"), {"username": "dora"})
     dora = User.objects.get(username="dora")

@@ -32,6 +32,7 @@ OF_USER = """
     AND (t.user_id, t.created_at) <= ({user}, 'infinity'::timestamptz)
 """
 LATEST_FIRST = "ORDER BY t.user_id DESC, t.created_at DESC, t.id DESC LIMIT"
+EARLIEST_FIRST = "ORDER BY t.user_id, t.created_at, t.id LIMIT"
 THEIRS = OF_USER.format(user="%(user)s")
 # Purpose: how many there are, by day for the last days; of the latest so many. The index has all of it.
 COUNT = f"""
@@ -47,15 +48,14 @@ JUDGE = f"""
              WHERE {THEIRS} {LATEST_FIRST} %(most)s) latest
      GROUP BY 1
 """
-FIRST = f"""
-    SELECT t.created_at FROM {TRANSACTIONS} t WHERE {THEIRS}
-     ORDER BY t.user_id, t.created_at, t.id LIMIT 1
-"""
+FIRST = f"SELECT t.created_at FROM {TRANSACTIONS} t WHERE {THEIRS} {EARLIEST_FIRST} 1"
 SELECT_LATEST = f"SELECT t.* FROM {TRANSACTIONS} t WHERE {THEIRS} {LATEST_FIRST} %(most)s"
-# Purpose: when each of a page of customers was seen last.
-LAST_SEEN = f"""
-    SELECT u.id, last.created_at
+# Purpose: when each of a page of customers was seen first and last.
+SEEN = f"""
+    SELECT u.id, first.created_at, last.created_at
       FROM unnest(%(users)s::bigint[]) u (id)
+     CROSS JOIN LATERAL (
+        SELECT t.created_at FROM {TRANSACTIONS} t WHERE {OF_USER.format(user="u.id")} {EARLIEST_FIRST} 1) first
      CROSS JOIN LATERAL (
         SELECT t.created_at FROM {TRANSACTIONS} t WHERE {OF_USER.format(user="u.id")} {LATEST_FIRST} 1) last
 """
@@ -132,9 +132,13 @@ def latest(user: int, most: int = LATEST) -> list[Transaction]:
         return list(Transaction.objects.raw(SELECT_LATEST, {"user": user, "most": most}))
 
 
-def last_seen(users: list[int]) -> dict[int, datetime]:
-    """When each of those had its latest transaction; one without any is left out. Raises django.db.Error."""
-    return dict(bounded_queries.query(LAST_SEEN, {"users": users})) if users else {}
+def seen(users: list[int]) -> dict[int, tuple[datetime, datetime]]:
+    """When each of those had its first transaction and its latest; one without any is left out.
+
+    Raises django.db.Error.
+    """
+    found = bounded_queries.query(SEEN, {"users": users}) if users else []
+    return {user: (first, last) for user, first, last in found}
 
 
 def names(keys: Iterable[int]) -> dict[int, str]:
