@@ -84,7 +84,7 @@ class CustomerAdmin(BoundedAdmin[Customer]):
 
     @admin.display(description="transactions")
     def transactions(self, customer: Customer) -> SafeString:
-        """No count: of one customer's no sum is kept, and counting those of a page of customers takes long."""
+        """No count: no sum is kept of one customer's, and counting those of a page takes long."""
         return format_html(
             '<a href="{}">Open the list<span class="sr-only"> of {}</span></a>',
             list_of("transaction", f"user={customer.pk}"),

@@ -54,10 +54,10 @@ SELECT_LATEST = f"SELECT t.* FROM {TRANSACTIONS} t WHERE {THEIRS} {LATEST_FIRST}
 SEEN = f"""
     SELECT u.id, first.created_at, last.created_at
       FROM unnest(%(users)s::bigint[]) u (id)
-     CROSS JOIN LATERAL (
-        SELECT t.created_at FROM {TRANSACTIONS} t WHERE {OF_USER.format(user="u.id")} {EARLIEST_FIRST} 1) first
-     CROSS JOIN LATERAL (
-        SELECT t.created_at FROM {TRANSACTIONS} t WHERE {OF_USER.format(user="u.id")} {LATEST_FIRST} 1) last
+     CROSS JOIN LATERAL (SELECT t.created_at FROM {TRANSACTIONS} t
+                          WHERE {OF_USER.format(user="u.id")} {EARLIEST_FIRST} 1) first
+     CROSS JOIN LATERAL (SELECT t.created_at FROM {TRANSACTIONS} t
+                          WHERE {OF_USER.format(user="u.id")} {LATEST_FIRST} 1) last
 """
 
 
