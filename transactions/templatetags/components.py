@@ -5,10 +5,13 @@ Each is one template of `transactions/templates/transactions/components/`; what 
 """
 
 import re
+import shlex
 from collections.abc import Sequence
 from decimal import Decimal
+from pathlib import Path
 
 from django import template
+from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 
@@ -34,6 +37,10 @@ TONES = {
 STATUS_WORDS = {"PENDING": "Pending", "SUCCESS": "Succeeded", "FAILED": "Failed"}
 
 
+# What tells a status without its colour; dashboard/format.js has the same.
+SIGNS = {"PENDING": "◔", "SUCCESS": "✓", "FAILED": "✗"}
+
+
 @register.filter
 def status_word(status: str) -> str:
     """A transaction's status as people say it; a dash where there is none."""
@@ -54,7 +61,8 @@ def visible(text: object) -> str:
 def pill(text: object, state: object = "") -> dict[str, object]:
     """A state by its word: `state` is one of TONES, or a tone itself (good, bad, worst, warn, info, none)."""
     tone = TONES.get(str(state).upper(), str(state))
-    return {"text": text, "tone": tone if tone in TONES.values() else "none"}
+    sign = SIGNS.get(str(state).upper(), "")
+    return {"text": text, "tone": tone if tone in TONES.values() else "none", "sign": sign}
 
 
 def drawn_pill(text: object, state: object = "") -> SafeString:
@@ -141,6 +149,14 @@ def spark(values: Sequence[float | None], tone: str = "") -> dict[str, object]:
         first, last = points[0].partition(",")[0], points[-1].partition(",")[0]
         area = f"M{first},{SPARK_HEIGHT} L{' L'.join(points)} L{last},{SPARK_HEIGHT} Z"
     return {"line": line, "area": area, "tone": tone, "width": SPARK_WIDTH, "height": SPARK_HEIGHT}
+
+
+@register.simple_tag
+def manage(words: str) -> str:
+    """A command of manage.py for the run that shows it, as a shell takes it where the code is."""
+    directory = Path(settings.DATA_DIR)
+    own = "" if directory == settings.BASE_DIR / ".local" else f"DATA_DIR={shlex.quote(str(directory))} "
+    return f"{own}.venv/bin/python manage.py {words}"
 
 
 @register.simple_block_tag
