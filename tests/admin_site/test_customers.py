@@ -157,6 +157,23 @@ def test_totals_tell_what_succeeded_failed_and_is_pending_apart(people: list[Use
     assert [row.transaction_id for row in found.latest][:2] == ["T0", "T1"]
 
 
+def test_the_chart_says_how_many_failed_on_a_day_and_how_high_it_is(root: Client, people: list[User]) -> None:
+    now = timezone.now()
+    for number, status in enumerate(["FAILED", "FAILED", "SUCCESS"]):
+        store(people[0], id=f"T{number}", status=status, created_at=now)
+    store(people[0], id="X", status="FAILED", created_at=now - timedelta(days=60))
+    today = now.date()
+    assert reading.activity(people[0].pk).failed_on == {today: 2}
+    shown = page(root, of(people[0]))
+    assert f"<title>{today}: 3, 2 failed</title>" in shown
+    assert '<p class="days-scale" aria-hidden="true"><span>3</span><span>0</span></p>' in shown
+
+
+def test_alerts_and_notes_stand_before_the_latest_transactions(root: Client, people: list[User]) -> None:
+    shown = page(root, of(people[0]))
+    assert shown.index("alerts-title") < shown.index("notes-title") < shown.index("latest-title")
+
+
 def test_a_customer_without_transactions_has_no_rate(root: Client, people: list[User]) -> None:
     found = reading.activity(people[0].pk)
     assert (found.transactions, found.success_rate, found.first_seen, found.last_seen) == (
@@ -236,7 +253,7 @@ def test_a_name_in_the_list_of_transactions_leads_to_the_customer(root: Client, 
 def test_a_customer_of_the_pipeline_is_shown_as_stored(root: Client, people: list[User]) -> None:
     take(record("T1", people[0], status="SUCCESS"), record("T2", people[0], status="FAILED"))
     flush()
-    assert "50.0%" in page(root, of(people[0]))
+    assert "50.0 %" in page(root, of(people[0]))
 
 
 # --- Notes ----------------------------------------------------------------------------------------

@@ -141,8 +141,9 @@ def show(request: HttpRequest, key: str) -> HttpResponse:
         "title": user.get_username(),
         "customer": user,
         "activity": activity,
-        "rate": None if activity.success_rate is None else f"{activity.success_rate:.1%}",
-        "bars": _bars(activity.days),
+        "rate": None if activity.success_rate is None else f"{100 * activity.success_rate:.1f} %",
+        "bars": _bars(activity),
+        "bars_most": max(count for _, count in activity.days),
         "bars_width": len(activity.days) * BAR_STEP,
         "bars_height": BAR_HEIGHT,
         "transactions_link": list_of("transaction", f"user={user.pk}"),
@@ -158,20 +159,25 @@ def show(request: HttpRequest, key: str) -> HttpResponse:
     return TemplateResponse(request, "admin/customers/customer.html", context)
 
 
-def _bars(days: list[Any]) -> list[dict[str, Any]]:
-    """Where each day's bar stands, as high as its count beside the largest."""
-    most = max((count for _, count in days), default=0) or 1
-    heights = [max(1, round(BAR_HEIGHT * count / most)) if count else 0 for _, count in days]
+def _bars(activity: reading.CustomerActivity) -> list[dict[str, Any]]:
+    """Where each day's bar stands, as high as its count beside the largest; what failed is on top."""
+    most = max(count for _, count in activity.days) or 1
+
+    def high(count: int) -> int:
+        return max(1, round(BAR_HEIGHT * count / most)) if count else 0
+
     return [
         {
             "day": day,
             "count": count,
+            "failed": (failed := activity.failed_on.get(day, 0)),
             "x": n * BAR_STEP,
-            "y": BAR_HEIGHT - height,
+            "y": BAR_HEIGHT - high(count),
             "width": BAR_WIDTH,
-            "height": height,
+            "height": high(count),
+            "failed_height": high(failed),
         }
-        for n, ((day, count), height) in enumerate(zip(days, heights, strict=True))
+        for n, (day, count) in enumerate(activity.days)
     ]
 
 

@@ -41,12 +41,13 @@ COUNT = f"""
       FROM (SELECT t.created_at FROM {TRANSACTIONS} t WHERE {THEIRS} {LATEST_FIRST} %(most)s) latest
      GROUP BY 1
 """
-# Purpose: what became of the latest so many, in numbers and in money.
+# Purpose: what became of the latest so many, in numbers and in money, and on which of the last days.
 JUDGE = f"""
-    SELECT status, count(*), sum(amount), min(created_at)
+    SELECT status, CASE WHEN created_at >= %(since)s THEN (created_at AT TIME ZONE 'UTC')::date END,
+           count(*), sum(amount), min(created_at)
       FROM (SELECT t.status, t.amount, t.created_at FROM {TRANSACTIONS} t
              WHERE {THEIRS} {LATEST_FIRST} %(most)s) latest
-     GROUP BY 1
+     GROUP BY 1, 2
 """
 FIRST = f"SELECT t.created_at FROM {TRANSACTIONS} t WHERE {THEIRS} {EARLIEST_FIRST} 1"
 SELECT_LATEST = f"SELECT t.* FROM {TRANSACTIONS} t WHERE {THEIRS} {LATEST_FIRST} %(most)s"
@@ -81,8 +82,9 @@ class CustomerActivity:
     judged_since: datetime | None
     first_seen: datetime | None
     latest: list[Transaction]
-    # The days of UTC up to today, the first of them first.
+    # The days of UTC up to today, the first of them first; and how many of those judged failed on them.
     days: list[tuple[date, int]]
+    failed_on: dict[date, int]
 
     @property
     def last_seen(self) -> datetime | None:
@@ -101,11 +103,15 @@ def activity(user: int) -> CustomerActivity:
     first_day = today - timedelta(days=DAYS - 1)
     since = datetime.combine(first_day, datetime.min.time(), UTC)
     counted = bounded_queries.query(COUNT, {"user": user, "since": since, "most": COUNTED_MAX})
-    judged = bounded_queries.query(JUDGE, {"user": user, "most": JUDGED_MAX})
+    judged = bounded_queries.query(JUDGE, {"user": user, "since": since, "most": JUDGED_MAX})
     first = bounded_queries.query(FIRST, {"user": user})
     first_seen = first[0][0] if first else None
     by_day = {day: count for day, count, _ in counted}
-    outcomes = {status: Ended(count, int(amount)) for status, count, amount, _ in judged}
+    outcomes = {
+        wanted: Ended(sum(row[2] for row in rows), int(sum(row[3] for row in rows)))
+        for wanted in ("SUCCESS", "FAILED", "PENDING")
+        if (rows := [row for row in judged if row[0] == wanted])
+    }
     total = sum(by_day.values())
     return CustomerActivity(
         transactions=total,
@@ -116,6 +122,7 @@ def activity(user: int) -> CustomerActivity:
         judged_since=_since(judged, sum(each.count for each in outcomes.values()) == JUDGED_MAX, first_seen),
         first_seen=first_seen,
         latest=latest(user),
+        failed_on={day: count for status, day, count, *_ in judged if status == "FAILED" and day},
         days=[(day, by_day.get(day, 0)) for day in (first_day + timedelta(days=n) for n in range(DAYS))],
     )
 
