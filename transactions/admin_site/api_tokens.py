@@ -116,8 +116,8 @@ def made(request: HttpRequest) -> HttpResponse:
     if not may_make(request):
         raise PermissionDenied
     kept = request.get_signed_cookie(COOKIE, default="", salt=_salt(request), max_age=KEPT_SECONDS)
-    key, _, token = kept.partition(":")
-    row = ApiToken.objects.select_related("user").filter(pk=key or None).first()
+    key, _, token = (kept or "").partition(":")
+    row = ApiToken.objects.select_related("user").filter(pk=int(key)).first() if key else None
     if row is None:
         messages.info(request, "A token is shown once. If yours is lost, revoke it and make another.")
         return redirect("admin:transactions_apitoken_changelist")
