@@ -113,6 +113,29 @@ def test_the_beginning_of_a_name_is_looked_up_in_an_index(root: Client, people: 
         assert "Seq Scan on auth_user " not in plan
 
 
+def test_the_list_says_name_and_number_once_and_when_each_was_seen(root: Client, people: list[User]) -> None:
+    now = timezone.now()
+    for number, days in enumerate((1, 9, 3)):
+        store(people[0], id=f"T{number}", created_at=now - timedelta(days=days))
+    shown = page(root, reverse(CUSTOMERS))
+    head = re.findall(
+        r"<span>\s*(\w[\w ]*?)\s*</span>", shown.partition("<thead>")[2].partition("</thead>")[0]
+    )
+    assert head == ["Name", "Number", "First seen", "Last seen", "Transactions"]
+    row = next(part for part in shown.split("<tr") if ">alice<" in re.sub(r"\s+", "", part))
+    assert re.findall(r"\d{4}-\d\d-\d\d", row) == [
+        f"{now - timedelta(days=days):%Y-%m-%d}" for days in (9, 1)
+    ]
+    cells = [
+        " ".join(re.sub(r"<[^>]*>", " ", cell).split())
+        for cell in re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row, re.DOTALL)
+    ]
+    assert cells[:2] == ["alice", f"{people[0].pk:,}".replace(",", "")]
+    assert cells[-1] == "Open the list of alice"
+    never = next(part for part in shown.split("<tr") if ">bob<" in re.sub(r"\s+", "", part))
+    assert never.count("never") == 2
+
+
 def test_a_customer_made_here_cannot_log_in(root: Client, client: Client) -> None:
     root.post(reverse("admin:transactions_customer_add"), {"username": "dora"})
     dora = User.objects.get(username="dora")
@@ -160,6 +183,23 @@ def test_totals_tell_what_succeeded_failed_and_is_pending_apart(people: list[Use
     assert [count for _, count in found.days][-6:] == [1] * 6
     assert len(found.days) == 30
     assert [row.transaction_id for row in found.latest][:2] == ["T0", "T1"]
+
+
+def test_the_chart_says_how_many_failed_on_a_day_and_how_high_it_is(root: Client, people: list[User]) -> None:
+    now = timezone.now()
+    for number, status in enumerate(["FAILED", "FAILED", "SUCCESS"]):
+        store(people[0], id=f"T{number}", status=status, created_at=now)
+    store(people[0], id="X", status="FAILED", created_at=now - timedelta(days=60))
+    today = now.date()
+    assert reading.activity(people[0].pk).failed_on == {today: 2}
+    shown = page(root, of(people[0]))
+    assert f"<title>{today}: 3, 2 failed</title>" in shown
+    assert '<p class="days-scale" aria-hidden="true"><span>3</span><span>0</span></p>' in shown
+
+
+def test_alerts_and_notes_stand_before_the_latest_transactions(root: Client, people: list[User]) -> None:
+    shown = page(root, of(people[0]))
+    assert shown.index("alerts-title") < shown.index("notes-title") < shown.index("latest-title")
 
 
 def test_a_customer_without_transactions_has_no_rate(root: Client, people: list[User]) -> None:
@@ -241,7 +281,7 @@ def test_a_name_in_the_list_of_transactions_leads_to_the_customer(root: Client, 
 def test_a_customer_of_the_pipeline_is_shown_as_stored(root: Client, people: list[User]) -> None:
     take(record("T1", people[0], status="SUCCESS"), record("T2", people[0], status="FAILED"))
     flush()
-    assert "50.0%" in page(root, of(people[0]))
+    assert "50.0 %" in page(root, of(people[0]))
 
 
 # --- Notes ----------------------------------------------------------------------------------------

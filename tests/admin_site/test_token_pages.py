@@ -57,11 +57,13 @@ def test_who_may_change_tokens_revokes_the_selected_ones(client: Client, people:
 
 
 NEW = "admin:transactions_apitoken_new"
+MADE = "admin:transactions_apitoken_made"
 
 
 def made(client: Client, **form: object) -> str:
     """The page that follows the form of a new token."""
-    answer = client.post(reverse(NEW), {"name": "till 9", "rights": ["post", "read"], "days": "", **form})
+    asked = {"name": "till 9", "rights": ["post", "read"], "days": "", **form}
+    answer = client.post(reverse(NEW), asked, follow=True)
     assert answer.status_code == 200
     assert "no-store" in answer["Cache-Control"]
     return html.unescape(answer.content.decode())
@@ -79,6 +81,28 @@ def test_a_token_is_made_and_shown_once_with_the_rights_that_were_chosen(root: C
     assert newest()[0].action == "token.made"
     for path in (url("apitoken"), change(row), reverse(NEW)):
         assert token not in page(root, path)
+
+
+def test_the_page_that_shows_it_posts_nothing_when_it_is_loaded_again_and_shows_it_no_more(
+    root: Client,
+) -> None:
+    answer = root.post(reverse(NEW), {"name": "till 9", "rights": ["read"], "days": ""})
+    assert (answer.status_code, answer["Location"]) == (302, reverse(MADE))
+    kept = answer.cookies["made-token"]
+    assert kept["httponly"]
+    assert (kept["samesite"], kept["path"], kept["max-age"]) == ("Strict", reverse(MADE), 60)
+    assert "txmon_" in page(root, reverse(MADE))
+    again = root.get(reverse(MADE), follow=True)
+    assert again.redirect_chain == [(url("apitoken"), 302)]
+    assert "txmon_" not in again.content.decode()
+    assert "A token is shown once" in html.unescape(again.content.decode())
+    assert ApiToken.objects.count() == 1
+
+
+def test_what_one_made_is_shown_to_nobody_else(root: Client) -> None:
+    root.post(reverse(NEW), {"name": "till 9", "rights": ["read"], "days": ""})
+    root.force_login(User.objects.create_superuser("another"))
+    assert "txmon_" not in root.get(reverse(MADE), follow=True).content.decode()
 
 
 def test_the_command_beside_it_works_as_it_stands(root: Client, people: list[User]) -> None:
@@ -122,7 +146,8 @@ def test_who_may_not_add_tokens_makes_none(client: Client, people: list[User]) -
     ("form", "said"),
     [
         ({"name": ""}, "This field is required."),
-        ({"name": "till 1"}, "There is an account"),
+        ({"name": "till 1"}, "There is a token of this name, or one alike: choose another."),
+        ({"name": "Till-1"}, "There is a token of this name, or one alike: choose another."),
         ({"name": "…"}, "has no letter or digit"),
         ({"rights": []}, "This field is required."),
         ({"rights": ["fly"]}, "not one of the available choices"),
@@ -132,5 +157,7 @@ def test_who_may_not_add_tokens_makes_none(client: Client, people: list[User]) -
 )
 def test_what_makes_no_token_is_said_in_the_form(root: Client, form: dict[str, object], said: str) -> None:
     tokens.create("till 1")
-    assert said in made(root, **form)
+    shown = made(root, **form)
+    assert said in shown
+    assert "--user" not in shown, "that is of the command line"
     assert ApiToken.objects.count() == 1

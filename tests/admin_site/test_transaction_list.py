@@ -86,7 +86,7 @@ def test_what_waits_and_what_was_rejected_is_listed_too(root: Client, people: li
     assert listed(root, "?state=waiting&order=largest") == ["WAITS-2", "WAITS-1"]
     assert listed(root, "?state=waiting&user=alice") == ["WAITS-1"]
     assert total(root, "?state=waiting") == "2 transactions · 16 in all"
-    assert words(root, "?state=waiting") == ["state: waiting in Redis"]
+    assert words(root, "?state=waiting") == ["state: waiting to be stored"]
     assert listed(root, "?state=rejected") == ["NO-1"]
     with redis_away():
         answer = root.get(url("transaction", "?state=waiting"))
@@ -248,6 +248,18 @@ def test_what_others_see_of_a_view_is_in_the_trail(root: Client, people: list[Us
         ("view.deleted", "Theirs", {"owner": "alice"}),
     ]
     assert {entry.actor for entry in entries} == {"root"}
+
+
+def test_all_that_is_wrong_with_the_url_is_told_at_once(root: Client, people: list[User]) -> None:
+    answer = root.get(url("transaction", "?amount_min=abc&statusx=1&status=DONE&order=up&order=down"))
+    assert answer.status_code == 400
+    assert set(answer.context["errors"]) == {"amount_min", "statusx", "status", "order"}
+
+
+def test_a_customer_is_asked_for_as_the_page_calls_it_too(root: Client, people: list[User]) -> None:
+    store(people[0], "A")
+    store(people[1], "B")
+    assert listed(root, "?customer=alice") == ["A"]
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 61, "\0"])

@@ -41,14 +41,22 @@ def known(id: str, *, alerts: bool = False) -> dict[str, Any]:
 def test_it_goes_from_accepted_to_settled(root: Client, people: list[User]) -> None:
     take(record("T1", people[0], amount=1_234_567))
     waiting = page(root, at("T1"))
-    assert "it waits for the flush" in waiting
+    assert "waits to be stored" in waiting
     assert "not yet" in waiting
     flush()
     take(record("T1", people[0], amount=1_234_567, status="SUCCESS"))
     flush()
     shown = page(root, at("T1"))
     row = Transaction.objects.get()
-    for part in ("1,234,567", "alice", "Succeeded", f"row {row.pk}", "accepted", "stored", "settled"):
+    for part in (
+        "1,234,567",
+        "alice",
+        "Succeeded",
+        f"stored as number {row.pk}",
+        "accepted",
+        "stored",
+        "settled",
+    ):
         assert part in shown, part
     assert "not yet" not in shown
     token = re.compile(r'name="csrfmiddlewaretoken" value="[^"]*"')

@@ -227,7 +227,7 @@ def test_the_drawer_tells_of_one_that_waits(dashboard: Dashboard) -> None:
     dashboard.post("T1")
     dashboard.shows("T1")
     dashboard.page.get_by_role("button", name="T1").press("Enter")
-    expect(dashboard.page.locator("#story-facts")).to_contain_text("Redis: it waits for the flush")
+    expect(dashboard.page.locator("#story-facts")).to_contain_text("waits to be stored")
     expect(dashboard.page.locator("#story-events li").last).to_have_text("storednot yet")
 
 

@@ -1,5 +1,7 @@
 """What an empty system says on its first page, and when it says no more."""
 
+import html
+
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
@@ -33,6 +35,30 @@ def test_an_empty_system_says_what_to_do(page: Client, settings: Settings) -> No
     assert "curl -i http://pay.example/api/add-transaction" in shown
     assert 'href="/admin/transactions/apitoken/new/"' in shown
     assert "manage.py simulate" in shown
+
+
+@pytest.mark.parametrize(
+    ("directory", "command"),
+    [
+        (".local", ">.venv/bin/python manage.py simulate --rate 50"),
+        ("/var/my run", ">DATA_DIR=&#x27;/var/my run&#x27; .venv/bin/python manage.py simulate --rate 50"),
+    ],
+)
+def test_commands_find_the_run_that_shows_them(
+    page: Client, settings: Settings, directory: str, command: str
+) -> None:
+    settings.DATA_DIR = settings.BASE_DIR / directory
+    assert command in page.get("/admin/").content.decode()
+
+
+@pytest.mark.parametrize("anonymous", [True, False])
+def test_the_command_can_be_copied_where_it_works_as_it_stands(
+    page: Client, settings: Settings, anonymous: bool
+) -> None:
+    settings.ALLOW_ANONYMOUS_API = anonymous
+    shown = page.get("/admin/").content.decode()
+    assert ("Authorization: Bearer YOUR_TOKEN" in html.unescape(shown)) == (not anonymous)
+    assert ('data-copy="first-curl"' in shown) == anonymous
 
 
 def test_once_something_is_accepted_it_says_so_no_more(client: Client, people: list[User]) -> None:

@@ -27,7 +27,7 @@ def test_an_id_of_any_length_is_text(id: str) -> None:
 
 
 def test_a_pill_has_the_colour_of_its_state() -> None:
-    assert markup('{% pill "Failed" "FAILED" %}') == '<span class="pill pill-bad">Failed</span>'
+    assert markup('{% pill "Failed" "FAILED" %}') == '<span class="pill pill-bad" data-sign="✗">Failed</span>'
     assert markup('{% pill "Odd" "NEVER_SEEN" %}') == '<span class="pill pill-none">Odd</span>'
     assert "<b>" not in markup("{% pill text %}", text="<b>")
 

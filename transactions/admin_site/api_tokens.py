@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
@@ -23,6 +24,9 @@ from .lists import BoundedAdmin
 STATE_COLOURS = {"Valid": "success", "Expired": "warning", "Revoked": "danger"}
 # A token that is to be valid for longer is one without an end.
 DAYS_MAX = 36_500
+# What carries a token from the form to the page that shows it, and for how long at most.
+COOKIE = "made-token"
+KEPT_SECONDS = 60
 # What each right is for, as the form says it.
 WORDS = {
     Right.POST: "send transactions",
@@ -42,24 +46,24 @@ WORDS = {
 class TokenForm(forms.Form):
     """What a token is called, what it may, and for how long. Nobody gives a right that they lack."""
 
-    name = forms.CharField(max_length=100, help_text="What you will know it by, as in till 12.")
+    name = forms.CharField(max_length=100, help_text="What you will know it by, for example “till 12”.")
     rights = forms.MultipleChoiceField(
         widget=forms.CheckboxSelectMultiple,
         label="It may",
         help_text="A token has no more rights than whoever makes it.",
     )
     days = forms.IntegerField(
-        label="Days",
+        label="Valid for so many days",
         required=False,
         min_value=1,
         max_value=DAYS_MAX,
-        help_text="For how many days it is valid. Empty: until it is revoked.",
+        help_text="Left empty, it is valid until it is revoked.",
     )
 
     def __init__(self, held: Rights, data: Any = None) -> None:
         offered = [right for right in Right if right in held]
         super().__init__(data, initial={"rights": [Right.POST, Right.READ]})
-        self.fields["rights"].choices = [(right.value, f"{right}: {WORDS[right]}") for right in offered]  # type: ignore[attr-defined]
+        self.fields["rights"].choices = [(right.value, f"{WORDS[right]} ({right})") for right in offered]  # type: ignore[attr-defined]
 
     def make(self) -> tuple[str, ApiToken]:
         """The token, in clear, and its row. Raises TokenError."""
@@ -76,25 +80,59 @@ def may_make(request: HttpRequest) -> bool:
     return request.user.has_perm("transactions.add_apitoken")
 
 
-@sensitive_variables("token", "context")
+@sensitive_variables("token")
 def new(request: HttpRequest) -> HttpResponse:
-    """The form of a token that there is not yet; once it is made the page that shows it, this once."""
+    """The form of a token; once it is made, the way to the page that shows it, this once.
+
+    Until then the browser keeps it, for who made it alone: here it is kept nowhere.
+    """
     if not may_make(request):
         raise PermissionDenied
     form = TokenForm(rights_of(request.user), request.POST if request.method == "POST" else None)
-    context: dict[str, Any] = {**admin.site.each_context(request), "title": "A new API token", "form": form}
     if request.method == "POST" and form.is_valid():
         try:
             token, row = form.make()
         except tokens.TokenError as error:
-            form.add_error("name", str(error))
+            form.add_error("name", error.in_a_form)
         else:
-            made = {"title": f"The token {row.name}", "row": row, "token": token}
-            context |= {**made, "rights": sorted(rights_of(row.user)), "curl": _curl(request, token, row)}
-            response = TemplateResponse(request, "admin/tokens/made.html", context)
-            response["Cache-Control"] = "no-store"
+            shown_at = reverse("admin:transactions_apitoken_made")
+            response = redirect(shown_at)
+            response.set_signed_cookie(
+                COOKIE, f"{row.pk}:{token}", salt=_salt(request), max_age=KEPT_SECONDS,
+                path=shown_at, httponly=True, secure=request.is_secure(), samesite="Strict",
+            )  # fmt: skip
             return response
+    context = {**admin.site.each_context(request), "title": "A new API token", "form": form}
     return TemplateResponse(request, "admin/tokens/new.html", context)
+
+
+def _salt(request: HttpRequest) -> str:
+    return f"{COOKIE} {request.user.pk}"
+
+
+@sensitive_variables("kept", "key", "token", "context")
+def made(request: HttpRequest) -> HttpResponse:
+    """The page that shows a token, once: loaded again it leads to the list."""
+    if not may_make(request):
+        raise PermissionDenied
+    kept = request.get_signed_cookie(COOKIE, default="", salt=_salt(request), max_age=KEPT_SECONDS)
+    key, _, token = (kept or "").partition(":")
+    row = ApiToken.objects.select_related("user").filter(pk=int(key)).first() if key else None
+    if row is None:
+        messages.info(request, "A token is shown once. If yours is lost, revoke it and make another.")
+        return redirect("admin:transactions_apitoken_changelist")
+    context = {
+        **admin.site.each_context(request),
+        "title": f"The token {row.name}",
+        "row": row,
+        "token": token,
+        "rights": sorted(rights_of(row.user)),
+        "curl": _curl(request, token, row),
+    }
+    response = TemplateResponse(request, "admin/tokens/made.html", context)
+    response["Cache-Control"] = "no-store"
+    response.delete_cookie(COOKIE, path=request.path, samesite="Strict")
+    return response
 
 
 @sensitive_variables("token")
@@ -131,6 +169,7 @@ class ApiTokenAdmin(BoundedAdmin[ApiToken]):
     def get_urls(self) -> list[Any]:
         return [
             path("new/", self.admin_site.admin_view(new), name="transactions_apitoken_new"),
+            path("made/", self.admin_site.admin_view(made), name="transactions_apitoken_made"),
             *super().get_urls(),
         ]
 

@@ -67,8 +67,9 @@ class AuditTrailAdmin(BoundedAdmin[Entry]):
     lookups_allowed = frozenset({"kind", "via__exact", "at__gte", "at__lt"})
     ordering = ("-number",)
     rows_called = ("entry", "entries")
+    empty_value_display = ""
     search_fields = ("actor",)
-    search_help_text = "In full: who, token, address, request, what"
+    search_help_text = "Who, or what it was done to: the whole name"
     fields = (
         "number", "at", "action", "target", "target_id", "actor", "actor_id", "via", "token", "address",
         "request_id", "reason", "details_shown", "previous", "hash",

@@ -35,23 +35,22 @@ BAR_HEIGHT, BAR_WIDTH, BAR_STEP = 60, 8, 10
 class CustomerAdmin(BoundedAdmin[Customer]):
     """Accounts that only have transactions; see `access.people`."""
 
-    list_display = ("id", "name", "last_seen", "transactions", "date_joined")
-    list_display_links = ("id", "name")
+    list_display = ("name", "key", "first_seen", "last_seen", "transactions")
     ordering = ("-id",)
     empty_title = "There are no customers yet"
     fills_by_itself = True
     empty_text = "An account that only has transactions is a customer: nobody logs in as one."
     search_fields = ("username",)
-    search_help_text = "The number of a customer, or how the name begins, in any letter case."
+    search_help_text = "Number, or how the name begins"
     fields = ("username",)
     actions = None
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         found = super().get_changelist_instance(request)
         rows = list(found.result_list)
-        seen = reading.last_seen([row.pk for row in rows])
+        seen = reading.seen([row.pk for row in rows])
         for row in rows:
-            row.last_seen_at = seen.get(row.pk)
+            row.first_seen_at, row.last_seen_at = seen.get(row.pk, (None, None))
         found.result_list = rows
         return found
 
@@ -72,13 +71,26 @@ class CustomerAdmin(BoundedAdmin[Customer]):
     def name(self, customer: Customer) -> str:
         return customer.get_username()
 
+    @admin.display(description="number")
+    def key(self, customer: Customer) -> int:
+        return customer.pk
+
+    @admin.display(description="first seen", empty_value="never")
+    def first_seen(self, customer: Customer) -> Any:
+        return getattr(customer, "first_seen_at", None)
+
     @admin.display(description="last seen", empty_value="never")
     def last_seen(self, customer: Customer) -> Any:
         return getattr(customer, "last_seen_at", None)
 
     @admin.display(description="transactions")
     def transactions(self, customer: Customer) -> SafeString:
-        return format_html('<a href="{}">show</a>', list_of("transaction", f"user={customer.pk}"))
+        """No count: no sum is kept of one customer's, and counting those of a page takes long."""
+        return format_html(
+            '<a href="{}">Open the list<span class="sr-only"> of {}</span></a>',
+            list_of("transaction", f"user={customer.pk}"),
+            customer.get_username(),
+        )
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
@@ -131,8 +143,9 @@ def show(request: HttpRequest, key: str) -> HttpResponse:
         "title": user.get_username(),
         "customer": user,
         "activity": activity,
-        "rate": None if activity.success_rate is None else f"{activity.success_rate:.1%}",
-        "bars": _bars(activity.days),
+        "rate": None if activity.success_rate is None else f"{100 * activity.success_rate:.1f} %",
+        "bars": _bars(activity),
+        "bars_most": max(count for _, count in activity.days),
         "bars_width": len(activity.days) * BAR_STEP,
         "bars_height": BAR_HEIGHT,
         "transactions_link": list_of("transaction", f"user={user.pk}"),
@@ -148,20 +161,25 @@ def show(request: HttpRequest, key: str) -> HttpResponse:
     return TemplateResponse(request, "admin/customers/customer.html", context)
 
 
-def _bars(days: list[Any]) -> list[dict[str, Any]]:
-    """Where each day's bar stands, as high as its count beside the largest."""
-    most = max((count for _, count in days), default=0) or 1
-    heights = [max(1, round(BAR_HEIGHT * count / most)) if count else 0 for _, count in days]
+def _bars(activity: reading.CustomerActivity) -> list[dict[str, Any]]:
+    """Where each day's bar stands, as high as its count beside the largest; what failed is on top."""
+    most = max(count for _, count in activity.days) or 1
+
+    def high(count: int) -> int:
+        return max(1, round(BAR_HEIGHT * count / most)) if count else 0
+
     return [
         {
             "day": day,
             "count": count,
+            "failed": (failed := activity.failed_on.get(day, 0)),
             "x": n * BAR_STEP,
-            "y": BAR_HEIGHT - height,
+            "y": BAR_HEIGHT - high(count),
             "width": BAR_WIDTH,
-            "height": height,
+            "height": high(count),
+            "failed_height": high(failed),
         }
-        for n, ((day, count), height) in enumerate(zip(days, heights, strict=True))
+        for n, (day, count) in enumerate(activity.days)
     ]
 
 

@@ -64,6 +64,9 @@ class AskedList(NamedTuple):
 def asked_by(request: HttpRequest) -> AskedList:
     """What the URL asks. A view's query holds where the URL itself says nothing else."""
     query, view, errors = request.GET.copy(), None, {}
+    if "customer" in query and "user" not in query:
+        # As the page calls it, and whoever writes the URL by hand.
+        query.setlist("user", query.pop("customer"))
     if key := query.get("view", ""):
         view = saved_views.find(request.user, key)
         if view is None:
@@ -202,6 +205,9 @@ def _moment(moment: datetime, zone: ZoneInfo) -> str:
 
 
 def _said(totals: Sums) -> str:
+    if not totals.exact:
+        count, total = _about(totals.count), totals.total
+        totals = Sums(count, None if total is None else _about(total), exact=False)
     about = "" if totals.exact else "about "
     what = "transaction" if totals.count == 1 else "transactions"
     total = "" if totals.total is None else f" · {about}{totals.total:,} in all"
@@ -218,6 +224,11 @@ def _looked_through(totals: Sums) -> str:
         records = "record that cannot be read is" if one else "records that cannot be read are"
         left_out = f"; {totals.unreadable:,} {records} left out"
     return newest + left_out
+
+
+def _about(figure: int) -> int:
+    """In three digits: more of them would say that it was counted."""
+    return int(round(figure, 3 - len(str(figure))))
 
 
 def _words(asked: AskedList) -> Iterator[Words]:

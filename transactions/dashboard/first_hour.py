@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from ..access import people
+from ..access.callers import anonymous_may
 from ..client import curl
 from ..models import RejectedRecord, Transaction
 from ..queue.keys import BOOKS
@@ -20,9 +21,12 @@ TOKEN = "YOUR_TOKEN"  # noqa: S105
 
 
 class FirstHour(NamedTuple):
-    """The command that posts a transaction, and pages of what comes before and after; "" for none."""
+    """The command that posts a transaction, whether its reader has to put a token into it, and pages of what
+    comes before and after; "" for none.
+    """
 
     curl: str
+    needs_token: bool
     tokens: str
     rules: str
     alerts: str
@@ -55,8 +59,10 @@ def seen_by(request: HttpRequest) -> FirstHour | None:
     def page(name: str, permission: str) -> str:
         return reverse(f"admin:{name}") if may(permission) else ""
 
+    needs_token = not anonymous_may(request)
     return FirstHour(
-        curl.posting(url, TOKEN, "first-1", people.any_customer() or user.pk),
+        curl.posting(url, TOKEN if needs_token else "", "first-1", people.any_customer() or user.pk),
+        needs_token,
         page("transactions_apitoken_new", "transactions.add_apitoken"),
         page("rules_rule_changelist", "rules.view_rule"),
         page("alerts_alert_changelist", "alerts.view_alert"),

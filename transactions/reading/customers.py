@@ -33,6 +33,7 @@ OF_USER = """
     AND (t.user_id, t.created_at) <= ({user}, 'infinity'::timestamptz)
 """
 LATEST_FIRST = "ORDER BY t.user_id DESC, t.created_at DESC, t.id DESC LIMIT"
+EARLIEST_FIRST = "ORDER BY t.user_id, t.created_at, t.id LIMIT"
 THEIRS = OF_USER.format(user="%(user)s")
 # Purpose: how many there are, by day for the last days; of the latest so many. The index has all of it.
 COUNT = f"""
@@ -41,24 +42,24 @@ COUNT = f"""
       FROM (SELECT t.created_at FROM {TRANSACTIONS} t WHERE {THEIRS} {LATEST_FIRST} %(most)s) latest
      GROUP BY 1
 """
-# Purpose: what became of the latest so many, in numbers and in money.
+# Purpose: what became of the latest so many, in numbers and in money, and on which of the last days.
 JUDGE = f"""
-    SELECT status, count(*), sum(amount), min(created_at)
+    SELECT status, CASE WHEN created_at >= %(since)s THEN (created_at AT TIME ZONE 'UTC')::date END,
+           count(*), sum(amount), min(created_at)
       FROM (SELECT t.status, t.amount, t.created_at FROM {TRANSACTIONS} t
              WHERE {THEIRS} {LATEST_FIRST} %(most)s) latest
-     GROUP BY 1
+     GROUP BY 1, 2
 """
-FIRST = f"""
-    SELECT t.created_at FROM {TRANSACTIONS} t WHERE {THEIRS}
-     ORDER BY t.user_id, t.created_at, t.id LIMIT 1
-"""
+FIRST = f"SELECT t.created_at FROM {TRANSACTIONS} t WHERE {THEIRS} {EARLIEST_FIRST} 1"
 SELECT_LATEST = f"SELECT t.* FROM {TRANSACTIONS} t WHERE {THEIRS} {LATEST_FIRST} %(most)s"
-# Purpose: when each of a page of customers was seen last.
-LAST_SEEN = f"""
-    SELECT u.id, last.created_at
+# Purpose: when each of a page of customers was seen first and last.
+SEEN = f"""
+    SELECT u.id, first.created_at, last.created_at
       FROM unnest(%(users)s::bigint[]) u (id)
-     CROSS JOIN LATERAL (
-        SELECT t.created_at FROM {TRANSACTIONS} t WHERE {OF_USER.format(user="u.id")} {LATEST_FIRST} 1) last
+     CROSS JOIN LATERAL (SELECT t.created_at FROM {TRANSACTIONS} t
+                          WHERE {OF_USER.format(user="u.id")} {EARLIEST_FIRST} 1) first
+     CROSS JOIN LATERAL (SELECT t.created_at FROM {TRANSACTIONS} t
+                          WHERE {OF_USER.format(user="u.id")} {LATEST_FIRST} 1) last
 """
 
 
@@ -82,8 +83,9 @@ class CustomerActivity:
     judged_since: datetime | None
     first_seen: datetime | None
     latest: list[Transaction]
-    # The days of UTC up to today, the first of them first.
+    # The days of UTC up to today, the first of them first; and how many of those judged failed on them.
     days: list[tuple[date, int]]
+    failed_on: dict[date, int]
 
     @property
     def last_seen(self) -> datetime | None:
@@ -102,11 +104,15 @@ def activity(user: int) -> CustomerActivity:
     first_day = today - timedelta(days=DAYS - 1)
     since = datetime.combine(first_day, datetime.min.time(), UTC)
     counted = bounded_queries.query(COUNT, {"user": user, "since": since, "most": COUNTED_MAX})
-    judged = bounded_queries.query(JUDGE, {"user": user, "most": JUDGED_MAX})
+    judged = bounded_queries.query(JUDGE, {"user": user, "since": since, "most": JUDGED_MAX})
     first = bounded_queries.query(FIRST, {"user": user})
     first_seen = first[0][0] if first else None
     by_day = {day: count for day, count, _ in counted}
-    outcomes = {status: Ended(count, int(amount)) for status, count, amount, _ in judged}
+    outcomes = {
+        wanted: Ended(sum(row[2] for row in rows), int(sum(row[3] for row in rows)))
+        for wanted in ("SUCCESS", "FAILED", "PENDING")
+        if (rows := [row for row in judged if row[0] == wanted])
+    }
     total = sum(by_day.values())
     return CustomerActivity(
         transactions=total,
@@ -117,6 +123,7 @@ def activity(user: int) -> CustomerActivity:
         judged_since=_since(judged, sum(each.count for each in outcomes.values()) == JUDGED_MAX, first_seen),
         first_seen=first_seen,
         latest=latest(user),
+        failed_on={day: count for status, day, count, *_ in judged if status == "FAILED" and day},
         days=[(day, by_day.get(day, 0)) for day in (first_day + timedelta(days=n) for n in range(DAYS))],
     )
 
@@ -133,9 +140,13 @@ def latest(user: int, most: int = LATEST) -> list[Transaction]:
         return list(Transaction.objects.raw(SELECT_LATEST, {"user": user, "most": most}))
 
 
-def last_seen(users: list[int]) -> dict[int, datetime]:
-    """When each of those had its latest transaction; one without any is left out. Raises django.db.Error."""
-    return dict(bounded_queries.query(LAST_SEEN, {"users": users})) if users else {}
+def seen(users: list[int]) -> dict[int, tuple[datetime, datetime]]:
+    """When each of those had its first transaction and its latest; one without any is left out.
+
+    Raises django.db.Error.
+    """
+    found = bounded_queries.query(SEEN, {"users": users}) if users else []
+    return {user: (first, last) for user, first, last in found}
 
 
 def names(keys: Iterable[int]) -> dict[int, str]:
@@ -148,7 +159,7 @@ def names(keys: Iterable[int]) -> dict[int, str]:
         found = model._default_manager.filter(pk__in=list(keys))
         named = dict(found.values_list("pk", model.USERNAME_FIELD))
         work_here = set(people().filter(pk__in=list(named)).values_list("pk", flat=True))
-    pay = last_seen(list(work_here))
+    pay = seen(list(work_here))
     return {key: name for key, name in named.items() if key not in work_here or key in pay}
 
 

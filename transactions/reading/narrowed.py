@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 from django.db.models import BooleanField, F, Func, Q, QuerySet, Value
+from django.http import QueryDict
 from django.utils import timezone
 from rest_framework import serializers
 
@@ -34,7 +35,7 @@ TOTALS_MS_MAX = 150
 IN_ORDER_MS_MAX = 100
 # Of what waits or was rejected, so many of the newest are looked through.
 UNSTORED_LOOKED_AT_MAX = 2_000
-STATES = {"stored": "stored", "waiting": "waiting in Redis", "rejected": "rejected at the flush"}
+STATES = {"stored": "stored", "waiting": "waiting to be stored", "rejected": "rejected"}
 # The fields that an order goes by, and whether downwards. Each is that of an index.
 ORDERS = {
     "newest": (("created_at", "id"), True),
@@ -140,6 +141,21 @@ class NarrowParameters(ListParameters):
             "timezone": ZoneField(default=timezone.get_current_timezone_name),
             "cursor": PlaceField(PAGES),
         }
+
+    def to_internal_value(self, data: QueryDict) -> Any:
+        """As elsewhere; but a page tells all that is wrong at once, values beside names."""
+        try:
+            return super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            told: dict[str, Any] = dict(error.detail)  # type: ignore[arg-type]
+            rest = data.copy()
+            for name in told:
+                rest.pop(name, None)
+            try:
+                super().to_internal_value(rest)
+            except serializers.ValidationError as more:
+                told |= dict(more.detail)  # type: ignore[arg-type]
+            raise serializers.ValidationError(told) from None
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         zone = attrs["timezone"]

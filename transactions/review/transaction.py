@@ -36,7 +36,7 @@ def shown(request: HttpRequest, transaction_id: str, rights: Rights) -> dict[str
 def _kept(found: dict[str, Any]) -> str:
     if found["rejected"]:
         return "The rejected records"
-    return "Redis: it waits for the flush" if found["id"] is None else f"PostgreSQL: row {found['id']}"
+    return "waits to be stored, a few seconds" if found["id"] is None else f"stored as number {found['id']}"
 
 
 def _curl(request: HttpRequest, transaction_id: str) -> str:

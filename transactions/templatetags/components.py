@@ -5,8 +5,11 @@ Each is one template of `transactions/templates/transactions/components/`; what 
 """
 
 import re
+import shlex
+from pathlib import Path
 
 from django import template
+from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 
@@ -24,6 +27,10 @@ TONES = {
     "ACTIVE": "good", "DONE": "good", "ON": "good", "SHADOW": "info", "RUNNING": "info", "WAITS": "info",
     "SUBMITTED": "warn", "QUEUED": "warn", "OWES": "warn", "FAILS": "bad", "OFF": "bad",
 }  # fmt: skip
+
+
+# What tells a status without its colour; dashboard/format.js has the same.
+SIGNS = {"PENDING": "◔", "SUCCESS": "✓", "FAILED": "✗"}
 
 
 @register.filter
@@ -56,7 +63,8 @@ def visible_json(text: str) -> str:
 def pill(text: object, state: object = "") -> dict[str, object]:
     """A state by its word: `state` is one of TONES, or a tone itself (good, bad, worst, warn, info, none)."""
     tone = TONES.get(str(state).upper(), str(state))
-    return {"text": text, "tone": tone if tone in TONES.values() else "none"}
+    sign = SIGNS.get(str(state).upper(), "")
+    return {"text": text, "tone": tone if tone in TONES.values() else "none", "sign": sign}
 
 
 def drawn_pill(text: object, state: object = "") -> SafeString:
@@ -70,6 +78,14 @@ def whole_id(text: object, link: str = "") -> dict[str, object]:
     shown = visible(text)
     cut = max(len(shown) - TAIL, 0)
     return {"text": str(text), "head": shown[:cut], "tail": shown[cut:], "link": link}
+
+
+@register.simple_tag
+def manage(words: str) -> str:
+    """A command of manage.py for the run that shows it, as a shell takes it where the code is."""
+    directory = Path(settings.DATA_DIR)
+    own = "" if directory == settings.BASE_DIR / ".local" else f"DATA_DIR={shlex.quote(str(directory))} "
+    return f"{own}.venv/bin/python manage.py {words}"
 
 
 @register.simple_block_tag

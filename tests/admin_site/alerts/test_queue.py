@@ -49,6 +49,12 @@ def test_an_empty_queue_says_so(ann: tuple[Client, User]) -> None:
     assert "You have none" in text_of(ann[0], f"{QUEUE}?tab=mine")
 
 
+def test_a_parameter_that_is_none_of_its_own_is_told(ann: tuple[Client, User], people: list[User]) -> None:
+    open_alert(people[0])
+    assert "frm: Unknown parameter. Did you mean" in text_of(ann[0], f"{QUEUE}?frm=1").replace("Frm", "frm")
+    assert len(listed(ann[0], "?timezone=Europe/Berlin&tab=open&sort=newest")) == 1
+
+
 def test_each_tab_has_its_alerts_and_their_count(ann: tuple[Client, User], people: list[User]) -> None:
     client, user = ann
     ago = datetime.now(UTC) - timedelta(hours=9)

@@ -9,6 +9,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
+from ... import names
 from ...alerts.models import Alert, Disposition, Severity
 from ...encodings import is_text
 from ...review import queue
@@ -16,6 +17,7 @@ from ...review.parameters import AlertParameters
 from ...rules.models import Rule
 from ..giving_up import View, gives_up
 from ..own_pages import OwnPages
+from ..viewer_zone import NAME
 from . import evidence_file, kept_text, page, rights, shown, snoozes, steps
 
 ROWS = 50
@@ -37,6 +39,8 @@ ARIA_SORT = {"urgent": "descending", "due": "ascending", "newest": "ascending"}
 COUNT_OF_TAB = {"open": "not_closed", "mine": "mine", "unassigned": "unassigned", "overdue": "overdue"}
 # What the page narrows by, beside the tab.
 FILTERS = ("severity", "rule", "user", "assignee", "disposition", "from", "to")
+# All that the page's URL may say.
+KNOWN = ("tab", "sort", "cursor", NAME, *FILTERS)
 # Tabs that say whose alerts they are.
 TABS_OF_WHOM = ("mine", "unassigned")
 
@@ -122,7 +126,7 @@ def _asked(request: HttpRequest, tab: str, sort: str) -> tuple[dict[str, Any], d
     query = QueryDict(mutable=True)
     query.update(TABS[tab][1])
     query["limit"], query["order"] = str(ROWS), sort
-    unknown: dict[str, str] = {}
+    unknown = {name: told[0] for name, told in names.faults("parameter", request.GET, KNOWN).items()}
     rules: list[int] = []
     for name in (*FILTERS, "cursor"):
         value = request.GET.get(name, "").strip()
