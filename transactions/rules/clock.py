@@ -18,7 +18,7 @@ from ..models import Transaction
 from ..stores.postgres_session import Session
 from . import evaluation, retrying
 from .evaluation import Findings
-from .kinds.clock import BUCKET_S, ClockKind, PendingTooLong
+from .kinds.clock import BUCKET_S, ROLLUP, ClockKind, PendingTooLong
 from .locks import share
 from .models import ClockCursor, Hit
 from .versions import Judging, judging
@@ -63,6 +63,8 @@ SELECT_STEP = f"""
 """
 # Purpose: the last row of all.
 SELECT_LAST_ROW = f"SELECT coalesce(max(id), 0) FROM {TABLE}"
+# Purpose: the first quarter of an hour of which anything is known.
+SELECT_FIRST_BUCKET = f"SELECT min(bucket) FROM {ROLLUP}"
 # Purpose: the first row after one.
 SELECT_AT = f"SELECT id, accepted_at FROM {TABLE} WHERE id > %s ORDER BY id LIMIT 1"
 # Purpose: hits of moments, each once, and which of them are new.
@@ -173,7 +175,9 @@ def _cursor(cursor: Any, version: Judging) -> tuple[int, datetime | None, int, b
     row, moment, attempts, is_left = cursor.fetchone() or (0, None, 0, False)
     if moment is None and not row and not is_left and isinstance(version.kind, ClockKind):
         if version.kind.walks == "buckets":
-            moment = version.begin - timedelta(seconds=1)
+            cursor.execute(SELECT_FIRST_BUCKET)
+            first = cursor.fetchone()[0] or version.begin
+            moment = max(version.begin, first) - timedelta(seconds=1)
         else:
             reach = timedelta(seconds=version.kind.memory_s) + 2 * AHEAD
             row = _row_before(cursor, version.begin - reach)
