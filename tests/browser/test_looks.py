@@ -304,6 +304,7 @@ def test_what_is_made_later_looks_like_what_the_server_made(dashboard: Dashboard
         (102, 100, ""),
         (3, 3, "up"),
         (1, 0, "up"),
+        (30, 1, "up"),
     ]
     text = "{% load components %}" + "".join(
         f'{{% delta {now} {was} good="{good}" against="before" %}}' for now, was, good in given

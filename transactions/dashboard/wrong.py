@@ -27,9 +27,10 @@ DEVIATIONS = 3.0
 QUARTER_SETTLED_MIN = 10
 # How far back the beginning is looked for.
 BACK_MAX = DAY
-# So few customers that most of the failures are theirs are told.
+# So few customers that most of the failures are theirs are told; else the one with the most, who has so much.
 FEW = 3
-MOST = 0.5
+MOST = 0.4
+ONE_MIN = 0.1
 
 
 class LatestStretch(NamedTuple):
@@ -44,9 +45,10 @@ def wrong(until: datetime) -> dict[str, Any] | None:
     """What is wrong with the failure rate at `until`, None where nothing is. Raises django.db.Error.
 
     `since` is when it began (`longer`: or before), `rate`, `failed` and `settled` are those since then;
-    `usual` is the band at this time of day. `customers` are the few that most of the failures belong to,
-    none where there are no such, and `share` how much that is, of the newest `of_latest` transactions
-    (None: of all). `query` are the parameters by which the list shows exactly the failed ones.
+    `usual` is the band at this time of day. `customers` are the few that much of the failures belong to,
+    else the one with the most of them, none where they are spread over many; `share` is how much that is,
+    of the newest `of_latest` transactions (None: of all). `failing` are the keys of those whose failed most.
+    `query` are the parameters by which the list shows exactly the failed ones.
     """
     stretch = _latest(until)
     if stretch is None or not _stands_out(stretch):
@@ -65,6 +67,7 @@ def wrong(until: datetime) -> dict[str, Any] | None:
         "usual": stretch.usual._asdict(),
         "customers": [{"user": each.user, "name": each.name} for each in few.customers[:customers]],
         "share": share,
+        "failing": [each.user for each in few.customers],
         "of_latest": ROWS_MAX if few.partial else None,
         "query": {
             "status": Status.FAILED.value,
@@ -131,10 +134,12 @@ def _minute_of_change(first: datetime, stretch: LatestStretch, until: datetime) 
 
 
 def _few(failed: list[int], of_all: int) -> tuple[int, float | None]:
-    """How few customers make up most of the failures, and their share; (0, None) where no few do."""
+    """How few customers make up much of the failures, and their share; (0, None) where they are many's."""
     held = 0
     for number, count in enumerate(failed, 1):
         held += count
         if held >= MOST * of_all:
             return number, held / of_all
+    if failed and failed[0] > ONE_MIN * of_all:
+        return 1, failed[0] / of_all
     return 0, None

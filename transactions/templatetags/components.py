@@ -96,16 +96,15 @@ def delta(
     unit = "points" if points else "%"
     if not rounded:
         return {"sign": "=", "amount": "the same", "tone": "none", "against": against}
-    up = rounded > 0
-    if not good:
+    up, many = rounded > 0, _times(change, points)
+    if many or not good:
         tone, sign, word = "none", "△" if up else "▽", ""
     else:
         better = up == (good == "up")
         tone, sign, word = "good" if better else "bad", "▲" if up else "▼", "better" if better else "worse"
     return {
         "sign": sign,
-        "amount": _times(change, points)
-        or f"{abs(rounded):,.{1 if abs(change) < 10 else 0}f} {unit}".replace(".0 ", " "),
+        "amount": many or f"{abs(rounded):,.{1 if abs(change) < 10 else 0}f} {unit}".replace(".0 ", " "),
         "direction": "up" if up else "down",
         "word": word,
         "tone": tone,
@@ -114,8 +113,8 @@ def delta(
 
 
 def _times(change: float, points: bool) -> str:
-    """What has become many times as much is said so: nobody reads thousands of per cent."""
-    return "" if points or change < TIMES_FROM else f"{change / 100 + 1:,.0f} times as much"
+    """What has become many times as much is said so: nobody reads thousands of per cent, nor praises them."""
+    return "" if points or change < TIMES_FROM else f"×{change / 100 + 1:,.0f}"
 
 
 def _change(now: Decimal | float | None, was: Decimal | float | None, points: bool) -> float | None:

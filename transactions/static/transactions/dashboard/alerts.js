@@ -48,7 +48,12 @@ export function showAlerts({ as_of: asOf, open, overdue, by_severity: bySeverity
   told(`${count} open${overdue ? `, ${format.whole(overdue)} overdue` : ""}`);
   document.title = open ? `(${count}) ${TITLE}` : TITLE;
   at("alerts-empty").hidden = open > 0;
-  at("alerts-grave").replaceChildren(...GRAVE_FIRST.filter((name) => bySeverity[name]).map((name) => pill(`${format.whole(bySeverity[name])} ${word(name).toLowerCase()}`, name)));
+  const grave = () => GRAVE_FIRST.filter((name) => bySeverity[name]).map((name) => pill(`${format.whole(bySeverity[name])} ${word(name).toLowerCase()}`, name));
+  at("alerts-grave").replaceChildren(...grave());
+  const first = at("alerts-first");
+  first.hidden = open === 0;
+  first.querySelector("a").textContent = `${count} open ${open === 1 ? "alert" : "alerts"}${overdue ? `, ${format.whole(overdue)} overdue` : ""}`;
+  first.querySelector("span").replaceChildren(...grave());
   heard(openedLately);
   at("alerts-gravest").replaceChildren(...gravest.map(line));
   return true;
@@ -59,6 +64,7 @@ export function failAlerts(why, _, status) {
   if (status !== FORBIDDEN) return;
   // The right was taken away: what was shown goes too.
   document.title = TITLE;
+  at("alerts-first").hidden = true;
   at("alerts-grave").replaceChildren();
   at("alerts-gravest").replaceChildren();
 }

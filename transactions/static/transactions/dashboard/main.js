@@ -65,7 +65,7 @@ feed.connect();
 function show() {
   if (!last.figures) return;
   const { overview, wrong, failing, alert } = last.figures;
-  if (overview) showFigures(overview, urls.transactions);
+  if (overview) showFigures(overview, wrong?.data, urls.transactions);
   else failFigures(AWAY);
   if (wrong) showWrong(wrong.data, alert, urls.transactions);
   if (failing && overview) showFailing(failing.data, overview.data, urls.transactions);
