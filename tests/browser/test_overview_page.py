@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.dashboard import Dashboard, serious
 from tests.browser.layout import faults
 from tests.support.alerts import open_alert
+from tests.support.living import everybody_works
 from tests.support.settled import settle
 from transactions.alerts.models import Alert
 from transactions.models import Rollup, Transaction
@@ -244,3 +245,81 @@ def test_what_is_wrong_and_the_open_alerts_are_on_the_first_screen_of_a_phone(
     page.go_back()
     expect(page.locator("#alerts")).to_contain_text("3 open")
     expect(alerts).to_be_hidden()
+
+
+def box(place: Locator) -> dict[str, float]:
+    found: dict[str, float] = place.evaluate("place => place.getBoundingClientRect().toJSON()")
+    return found
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_bars_begin_on_one_line_and_names_keep_their_ends(dashboard: Dashboard, width: int) -> None:
+    now, page = datetime.now(UTC), dashboard.page
+    names = ["customer-of-the-old-town-100001", "customer-of-the-old-town-100002", "x"]
+    for place, name in enumerate(names):
+        settle(User.objects.create_user(name), now - 20 * MINUTE, now - MINUTE, 30, 10 - 3 * place)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.reload()
+    rows = page.locator("#failing-customers li")
+    expect(rows).to_have_count(3)
+    bars, tails = rows.locator(".failing-bars"), rows.locator(".id span:last-child")
+    assert len({box(bars.nth(n))["left"] for n in range(3)}) == 1
+    for n in range(2):
+        assert box(tails.nth(n))["right"] <= box(bars.nth(n))["left"]
+        expect(tails.nth(n)).to_have_text(f"10000{n + 1}")
+    assert faults(page) == []
+
+
+def test_the_top_bar_ends_where_the_page_ends_and_is_short_on_a_phone(dashboard: Dashboard) -> None:
+    everybody_works()
+    page = dashboard.page
+    page.set_viewport_size({"width": 1920, "height": 900})
+    page.reload()
+    expect(page.locator("#system .dot-good")).to_be_visible()
+    assert box(page.locator("#account"))["right"] == box(page.locator("#dashboard"))["right"]
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(page.locator("#system-short")).to_have_text("System normal")
+    expect(page.locator(".find-key")).to_be_hidden()
+    assert box(page.locator(".top-bar"))["height"] <= 110
+    page.locator("#zone").evaluate(
+        "field => { field.value = 'Europe/Berlin'; field.dispatchEvent(new Event('change')); }"
+    )
+    shown = page.locator("#zone-shown")
+    expect(shown).to_have_text("Europe/Berlin")
+    assert shown.evaluate("place => place.scrollWidth <= place.clientWidth")
+    assert faults(page) == []
+
+
+def test_marks_of_alerts_that_would_lie_on_one_another_are_one(dashboard: Dashboard) -> None:
+    now = datetime.now(UTC)
+    settle(dashboard.people[0], now - 50 * MINUTE, now, 300, 30)
+    first = now.replace(second=30, microsecond=0) - 20 * MINUTE
+    for n in range(9):
+        open_alert(dashboard.people[0], rule=n, opened_at=first + n * timedelta(seconds=3))
+    page = dashboard.page
+    page.reload()
+    expect(page.locator("#alerts")).to_contain_text("9 open")
+    expect(page.locator("#failing-customers li")).to_have_count(1)
+    page.locator("#throughput").scroll_into_view_if_needed()
+    place = page.evaluate(
+        """(minute) => {
+          const chart = Chart.getChart(document.querySelector("#throughput canvas"));
+          const { x, y } = chart.canvas.getBoundingClientRect();
+          const place = chart.data.labels.indexOf(minute);
+          return [x + chart.scales.x.getPixelForValue(place), y + chart.chartArea.top - 9];
+        }""",
+        f"{first:%H:%M}",
+    )
+    with page.expect_navigation(url="**/admin/alerts/alert/?from=*"):
+        page.mouse.click(*place)
+    expect(page.locator("tr[data-alert]")).to_have_count(9)
+
+
+def test_an_empty_system_shows_no_filters_for_nothing(dashboard: Dashboard) -> None:
+    page = dashboard.page
+    expect(page.locator("#first-hour")).to_be_visible()
+    for each in ("#filters", "#pause", "#period", "#rows thead"):
+        expect(page.locator(each)).to_be_hidden()
+    dashboard.post("T1")
+    for each in ("#filters", "#pause", "#period", "#rows thead"):
+        expect(page.locator(each)).to_be_visible()

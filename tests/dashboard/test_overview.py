@@ -298,6 +298,27 @@ def test_a_day_on_which_clocks_change_has_its_24_hours(people: list[User]) -> No
     assert len(shown["series"]["starts"]) == 96
 
 
+# --- The failure rate of each stretch ---------------------------------------------------------------
+
+
+def test_a_minute_of_few_has_the_failure_rate_of_the_minutes_around_it(people: list[User]) -> None:
+    """One that failed alone is no hundred per cent."""
+    minute = NOW.replace(second=0)
+    settle(people[0], minute - 15 * MINUTE, minute - 10 * MINUTE, 20, 5)
+    settle(people[0], minute - 3 * MINUTE, minute - 2 * MINUTE, 100, 8)
+    settle(people[0], minute - 2 * MINUTE, minute - MINUTE, 1, 1)
+    rates = told("1h")["series"]["failure_rate"]
+    assert rates[-4:-1] == [0.08, pytest.approx(9 / 101), pytest.approx(9 / 101)]
+    # Four a minute of five minutes: known amid them, and as far as all are around.
+    assert rates[-14] == 0.25
+    assert rates[:40] == [None] * 40
+
+
+def test_a_week_ago_with_two_dozen_has_no_failure_rate(people: list[User]) -> None:
+    settle(people[0], NOW - 7 * DAY - HOUR, NOW - 7 * DAY, 24, 3)
+    assert set(told("1h", "last-week")["series"]["failure_rate_before"]) == {None}
+
+
 # --- Minutes, counted row by row -------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ Amounts are strings: a browser's numbers end at 2^53.
 """
 
 from datetime import datetime
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from ..models import Status
@@ -20,6 +21,10 @@ RECOUNTED_MINUTES = 3
 HOUR_MINUTES = 61
 # Minutes after a span's end that are counted too, so that they are there while the answer is kept.
 AHEAD_MINUTES = 5
+# With fewer settled a stretch's rate jumps between nothing and all: it is that of the stretches around it, of
+# so many on each side at most.
+RATE_SETTLED_MIN = 20
+RATE_REACH_MAX = 7
 # A smaller change is shown as none, and is neither good nor bad.
 CHANGE_MIN = 0.05
 # With fewer transactions nothing is compared: what changes between two dozen is chance.
@@ -105,9 +110,9 @@ def overview(choice: ChosenPeriod, until: datetime, counted: Counted | None) -> 
             "succeeded": [each[Status.SUCCESS].rows for each in held.each],
             "failed": [each[Status.FAILED].rows for each in held.each],
             "pending": [each[Status.PENDING].rows for each in held.each],
-            "failure_rate": [each.failure_rate for each in held.each],
+            "failure_rate": _rates(held.each),
             "before": [each.rows for each in held.each_before],
-            "failure_rate_before": [each.failure_rate for each in held.each_before],
+            "failure_rate_before": _rates(held.each_before),
             "usual": [each and each._asdict() for each in usual(spans)],
         },
     }
@@ -175,6 +180,21 @@ def _figures(held: Stretches, pending_before: int | None, per_point: int, whole:
             "spark": [each[Status.PENDING].rows for each in points],
         },
     }
+
+
+def _rates(each: list[StatusSums]) -> list[float | None]:
+    """The failure rate of each stretch, or around it; None where even there too few have settled."""
+    settled = list(accumulate((sums.settled for sums in each), initial=0))
+    failed = list(accumulate((sums[Status.FAILED].rows for sums in each), initial=0))
+    rates: list[float | None] = []
+    for place in range(len(each)):
+        rates.append(None)
+        for reach in range(RATE_REACH_MAX + 1):
+            start, end = max(place - reach, 0), min(place + reach + 1, len(each))
+            if (count := settled[end] - settled[start]) >= RATE_SETTLED_MIN:
+                rates[place] = (failed[end] - failed[start]) / count
+                break
+    return rates
 
 
 def _percent(now: int, before: int) -> float | None:

@@ -91,7 +91,7 @@ function waited({ oldest_pending: oldest, until }) {
 // Says why there are no newer figures, and of when those are that stay.
 export function failFigures(why) { tellMoment(shownAsOf ? `${why} These are as of ${moment()}.` : why); }
 
-function moment() { return `${format.clock(shownAsOf)} ${format.zoneName()}`; }
+function moment() { return format.clock(shownAsOf); }
 
 function tellMoment(text) { at("figures-moment").textContent = text; }
 
