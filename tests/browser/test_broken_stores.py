@@ -77,7 +77,7 @@ def settled(dashboard: Dashboard, watched: Watched) -> Dashboard:
     return dashboard
 
 
-AS_OF = re.compile(r"^as of \d\d:\d\d:\d\d UTC")
+AS_OF = re.compile(r"^as of \d\d:\d\d:\d\d:")
 
 
 def nothing_is_claimed(dashboard: Dashboard, why: str) -> None:
@@ -86,7 +86,7 @@ def nothing_is_claimed(dashboard: Dashboard, why: str) -> None:
     expect(page.locator("#banner")).to_contain_text(why)
     expect(page.locator("#books")).to_have_text("? not known")
     expect(page.locator("#next-flush")).to_have_text("? not known")
-    moment = re.compile(rf"^{re.escape(why)} These are as of \d\d:\d\d:\d\d UTC\.$")
+    moment = re.compile(rf"^{re.escape(why)} These are as of \d\d:\d\d:\d\d\.$")
     expect(page.locator("#figures-moment")).to_have_text(moment)
     expect(page.locator("[data-figure=succeeded] .figure-value")).to_have_text("1,000")
 

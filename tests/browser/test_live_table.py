@@ -22,6 +22,7 @@ def test_customers_have_their_names(dashboard: Dashboard) -> None:
     dashboard.post_all([{"transaction_id": "T1"}, {"transaction_id": "T2", "user": bob.pk}])
     names = dashboard.page.locator("#rows tbody .name")
     expect(names).to_have_text(["bob", "alice"])
+    expect(names.first).to_have_attribute("href", re.compile(f"/transactions/customer/{bob.pk}/change/$"))
     expect(dashboard.page.locator("#rows td[title]").last).to_have_attribute("title", f"alice ({alice.pk})")
 
 

@@ -317,9 +317,11 @@ def test_what_is_made_later_looks_like_what_the_server_made(dashboard: Dashboard
         (-2.36, "points", "down", "▼ down 2.4 points better before", "good"),
         # More volume is neither.
         (2, "%", "", "△ up 2 % before", "none"),
-        (-3, "", "", "▽ down 3 before", "none"),
+        (-3, "", "", "▽ down 3 fewer before", "none"),
         (0.01, "%", "up", "= the same before", "none"),
-        (249_900, "%", "", "△ up 2,500 times as much before", "none"),
+        (249_900, "%", "", "△ up ×2,500 before", "none"),
+        # Nor is what was of nothing worth comparing.
+        (249_900, "%", "up", "△ up ×2,500 before", "none"),
         (None, "%", "up", "before", "none"),
     ],
 )

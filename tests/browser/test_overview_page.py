@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.dashboard import Dashboard, serious
 from tests.browser.layout import faults
 from tests.support.alerts import open_alert
+from tests.support.living import everybody_works
 from tests.support.settled import settle
 from transactions.alerts.models import Alert
 from transactions.models import Rollup, Transaction
@@ -67,7 +68,8 @@ def test_it_says_what_is_wrong_since_when_with_whom_and_opens_exactly_those(
     page.reload()
     wrong = page.get_by_role("region", name="What is wrong")
     expect(wrong).to_contain_text(f"Failed transactions are at 26.5 % since {failing_more:%H:%M}.")
-    expect(wrong).to_contain_text("Usually 5 % at this time of day. alice makes up 87 % of them.")
+    expect(wrong).to_contain_text("Usually 5 % at this time of day. alice makes up 87\u00a0% of them.")
+    assert listed_by(wrong.get_by_role("link", name="alice")) == 60
     expect(wrong.get_by_role("alert")).to_have_text(
         f"More transactions fail than usual, since {failing_more:%H:%M}."
     )
@@ -95,19 +97,33 @@ def test_nothing_is_said_to_be_wrong_where_nothing_is(dashboard: Dashboard) -> N
 
 def test_figures_stand_beside_those_of_the_other_time_and_open_what_they_count(dashboard: Dashboard) -> None:
     now, page = datetime.now(UTC), dashboard.page
-    settle(dashboard.people[0], now - 20 * MINUTE, now - MINUTE, 30, 3, amount=100)
-    settle(dashboard.people[0], now - 7 * DAY - 20 * MINUTE, now - 7 * DAY - MINUTE, 40, 2, amount=100)
+    settle(dashboard.people[0], now - 20 * MINUTE, now - MINUTE, 300, 30, amount=100)
+    settle(dashboard.people[0], now - 7 * DAY - 20 * MINUTE, now - 7 * DAY - MINUTE, 400, 20, amount=100)
     page.reload()
     succeeded, count, rate = (
         page.locator(f"[data-figure={name}]") for name in ("succeeded", "count", "success_rate")
     )
-    expect(succeeded.locator(".figure-value")).to_have_text("2,700")
-    expect(succeeded.locator(".delta")).to_have_text("▼ down 29 % worse was 3,800 at this time a week ago")
-    expect(count.locator(".delta")).to_have_text("▽ down 25 % was 40 at this time a week ago")
+    expect(succeeded.locator(".figure-value")).to_have_text("27,000")
+    expect(succeeded.locator(".delta")).to_have_text("▼ down 29 % worse was 38,000 at this time a week ago")
+    expect(count.locator(".delta")).to_have_text("▽ down 25 % was 400 at this time a week ago")
     expect(rate.locator(".figure-value")).to_have_text("90 %")
     expect(rate.locator(".delta")).to_have_text("▼ down 5 points worse was 95 % at this time a week ago")
     opened = [listed_by(each.locator(".figure-value a")) for each in (succeeded, count, rate)]
-    assert opened == [27, 30, 3]
+    assert opened == [270, 300, 30]
+
+
+def test_two_dozen_transactions_are_too_few_to_compare(dashboard: Dashboard) -> None:
+    now, page = datetime.now(UTC), dashboard.page
+    settle(dashboard.people[0], now - 20 * MINUTE, now - MINUTE, 300, 30, amount=100)
+    settle(dashboard.people[0], now - 7 * DAY - 20 * MINUTE, now - 7 * DAY - MINUTE, 24, 3, amount=100)
+    page.reload()
+    for name, told in {
+        "succeeded": "too few to compare (21) · was 2,100 at this time a week ago",
+        "count": "too few to compare (24) · was 24 at this time a week ago",
+        "success_rate": "too few to compare (24) · was 87.5 % at this time a week ago",
+    }.items():
+        expect(page.locator(f"[data-figure={name}] .delta")).to_have_text(told)
+    expect(page.locator("#money :is(.delta-good, .delta-bad)")).to_have_count(0)
 
 
 def test_the_period_and_the_comparison_are_in_the_url(dashboard: Dashboard) -> None:
@@ -207,3 +223,103 @@ def test_what_is_wrong_comes_first_at_any_width(
     else:
         assert tops[beside] == tops[order.index("#throughput")]
     assert faults(page) == []
+
+
+def test_what_is_wrong_and_the_open_alerts_are_on_the_first_screen_of_a_phone(
+    dashboard: Dashboard, failing_more: datetime
+) -> None:
+    page = dashboard.page
+    for severity in ("HIGH", "HIGH", "LOW"):
+        open_alert(dashboard.people[2], rule=Alert.objects.count(), severity=severity)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.reload()
+    expect(page.locator("#wrong")).to_be_visible()
+    alerts = page.locator("#alerts-first")
+    expect(alerts).to_have_text("3 open alerts2 high1 low")
+    assert alerts.evaluate("place => place.getBoundingClientRect().bottom") < 844
+    assert serious(page) == []
+    alerts.get_by_role("link").click()
+    expect(page).to_have_url(f"{dashboard.server}/admin/alerts/alert/")
+    # Where the card of alerts stands beside the charts it is not said twice.
+    page.set_viewport_size({"width": 1400, "height": 900})
+    page.go_back()
+    expect(page.locator("#alerts")).to_contain_text("3 open")
+    expect(alerts).to_be_hidden()
+
+
+def box(place: Locator) -> dict[str, float]:
+    found: dict[str, float] = place.evaluate("place => place.getBoundingClientRect().toJSON()")
+    return found
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_bars_begin_on_one_line_and_names_keep_their_ends(dashboard: Dashboard, width: int) -> None:
+    now, page = datetime.now(UTC), dashboard.page
+    names = ["customer-of-the-old-town-100001", "customer-of-the-old-town-100002", "x"]
+    for place, name in enumerate(names):
+        settle(User.objects.create_user(name), now - 20 * MINUTE, now - MINUTE, 30, 10 - 3 * place)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.reload()
+    rows = page.locator("#failing-customers li")
+    expect(rows).to_have_count(3)
+    bars, tails = rows.locator(".failing-bars"), rows.locator(".id span:last-child")
+    assert len({box(bars.nth(n))["left"] for n in range(3)}) == 1
+    for n in range(2):
+        assert box(tails.nth(n))["right"] <= box(bars.nth(n))["left"]
+        expect(tails.nth(n)).to_have_text(f"10000{n + 1}")
+    assert faults(page) == []
+
+
+def test_the_top_bar_ends_where_the_page_ends_and_is_short_on_a_phone(dashboard: Dashboard) -> None:
+    everybody_works()
+    page = dashboard.page
+    page.set_viewport_size({"width": 1920, "height": 900})
+    page.reload()
+    expect(page.locator("#system .dot-good")).to_be_visible()
+    assert box(page.locator("#account"))["right"] == box(page.locator("#dashboard"))["right"]
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(page.locator("#system-short")).to_have_text("System normal")
+    expect(page.locator(".find-key")).to_be_hidden()
+    assert box(page.locator(".top-bar"))["height"] <= 110
+    page.locator("#zone").evaluate(
+        "field => { field.value = 'Europe/Berlin'; field.dispatchEvent(new Event('change')); }"
+    )
+    shown = page.locator("#zone-shown")
+    expect(shown).to_have_text("Europe/Berlin")
+    assert shown.evaluate("place => place.scrollWidth <= place.clientWidth")
+    assert faults(page) == []
+
+
+def test_marks_of_alerts_that_would_lie_on_one_another_are_one(dashboard: Dashboard) -> None:
+    now = datetime.now(UTC)
+    settle(dashboard.people[0], now - 50 * MINUTE, now, 300, 30)
+    first = now.replace(second=30, microsecond=0) - 20 * MINUTE
+    for n in range(9):
+        open_alert(dashboard.people[0], rule=n, opened_at=first + n * timedelta(seconds=3))
+    page = dashboard.page
+    page.reload()
+    expect(page.locator("#alerts")).to_contain_text("9 open")
+    expect(page.locator("#failing-customers li")).to_have_count(1)
+    page.locator("#throughput").scroll_into_view_if_needed()
+    place = page.evaluate(
+        """(minute) => {
+          const chart = Chart.getChart(document.querySelector("#throughput canvas"));
+          const { x, y } = chart.canvas.getBoundingClientRect();
+          const place = chart.data.labels.indexOf(minute);
+          return [x + chart.scales.x.getPixelForValue(place), y + chart.chartArea.top - 9];
+        }""",
+        f"{first:%H:%M}",
+    )
+    with page.expect_navigation(url="**/admin/alerts/alert/?from=*"):
+        page.mouse.click(*place)
+    expect(page.locator("tr[data-alert]")).to_have_count(9)
+
+
+def test_an_empty_system_shows_no_filters_for_nothing(dashboard: Dashboard) -> None:
+    page = dashboard.page
+    expect(page.locator("#first-hour")).to_be_visible()
+    for each in ("#filters", "#pause", "#period", "#rows thead"):
+        expect(page.locator(each)).to_be_hidden()
+    dashboard.post("T1")
+    for each in ("#filters", "#pause", "#period", "#rows thead"):
+        expect(page.locator(each)).to_be_visible()

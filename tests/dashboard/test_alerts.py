@@ -147,7 +147,7 @@ def test_what_is_wrong_comes_with_the_alert_about_it(people: list[User]) -> None
     """The one of a rule about the failure rate first, then those of who fails; never one from before."""
     alice, bob, _ = people
     since = datetime.now(UTC) - timedelta(minutes=20)
-    found = {"since": since, "customers": [{"user": alice.pk, "name": "alice"}]}
+    found = {"since": since, "failing": [alice.pk]}
 
     def told() -> Any:
         shared_alerts.forget()
@@ -170,3 +170,14 @@ def test_what_is_wrong_comes_with_the_alert_about_it(people: list[User]) -> None
     triage.close(about_all.pk, alice, 1, "EXPECTED", "known")
     assert told()["id"] == of_alice.pk
     assert shared_alerts.beside("1h", None)["alert"] is None
+
+
+def test_of_those_who_fail_most_an_alert_about_failures_comes_first(people: list[User]) -> None:
+    alice, bob, carol = people
+    found = {"since": datetime.now(UTC) - timedelta(minutes=20), "failing": [alice.pk, bob.pk]}
+    about_amounts = open_alert(alice, rule=7_000, rule_name="A very large amount")
+    open_alert(carol, rule=burst_rule().rule_id)
+    assert shared_alerts.beside("1h", found)["alert"]["id"] == about_amounts.pk
+    burst(bob)
+    told = shared_alerts.beside("1h", found)["alert"]
+    assert told["id"] == Alert.objects.get(user=bob.pk).pk

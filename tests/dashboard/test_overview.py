@@ -74,12 +74,17 @@ def test_a_period_is_compared_with_a_time_that_it_shares_no_moment_with(
 # --- The figures ----------------------------------------------------------------------------------
 
 
+def judged(name: str, compare: str = "yesterday") -> dict[str, Any]:
+    """By figure: its change, whether that is good, and how few there were to compare."""
+    figures = told(name, compare)["figures"]
+    return {each: (it["change"], it["judged"], it["too_few"]) for each, it in figures.items()}
+
+
 def test_the_figures_stand_beside_those_of_the_other_time(people: list[User]) -> None:
     ago = NOW - 10 * MINUTE
-    store(people[0], "A", amount=300, status="SUCCESS", created_at=ago)
-    store(people[0], "B", amount=77, status="FAILED", created_at=ago)
+    settle(people[0], ago, NOW - MINUTE, 200, 100, amount=3)
     store(people[0], "C", amount=5, status="PENDING", created_at=ago - 3 * MINUTE)
-    store(people[0], "D", amount=400, status="SUCCESS", created_at=ago - DAY)
+    settle(people[0], ago - DAY, NOW - DAY - MINUTE, 100, 0, amount=4)
     shown = told("1h")
     assert shown["compared"]["words"] == "at this time yesterday"
     assert shown["oldest_pending"] == ago - 3 * MINUTE
@@ -87,37 +92,70 @@ def test_the_figures_stand_beside_those_of_the_other_time(people: list[User]) ->
     assert figures == {
         "succeeded": {
             "value": "300", "before": "400", "change": -25.0, "unit": "percent", "judged": "bad",
-            "spark": None,
+            "too_few": None, "spark": None,
         },
         "count": {
-            "value": 3, "before": 1, "change": 200.0, "unit": "percent", "judged": "neither", "spark": None,
+            "value": 201, "before": 100, "change": 101.0, "unit": "percent", "judged": "neither",
+            "too_few": None, "spark": None,
         },
         "success_rate": {
-            "value": 0.5, "before": 1.0, "change": -50.0, "unit": "points", "judged": "bad", "spark": None,
+            "value": 0.5, "before": 1.0, "change": -50.0, "unit": "points", "judged": "bad",
+            "too_few": None, "spark": None,
         },
         "pending": {
-            "value": 1, "before": 0, "change": 1, "unit": "count", "judged": "bad", "spark": None,
+            "value": 1, "before": 0, "change": 1, "unit": "count", "judged": "bad",
+            "too_few": None, "spark": None,
         },
     }  # fmt: skip
 
 
 def test_more_success_is_good_and_fewer_pending_are(people: list[User]) -> None:
-    store(people[0], "A", amount=500, status="SUCCESS", created_at=NOW - MINUTE)
-    store(people[0], "B", amount=400, status="SUCCESS", created_at=NOW - 7 * DAY - MINUTE)
-    store(people[0], "C", amount=400, status="FAILED", created_at=NOW - 7 * DAY - MINUTE)
+    settle(people[0], NOW - 2 * MINUTE, NOW - MINUTE, 125, 0)
+    settle(people[0], NOW - 7 * DAY - 2 * MINUTE, NOW - 7 * DAY - MINUTE, 200, 100)
     store(people[0], "D", status="PENDING", created_at=NOW - 7 * DAY - MINUTE)
-    figures = told("15m", "last-week")["figures"]
-    assert {name: (each["change"], each["judged"]) for name, each in figures.items()} == {
-        "succeeded": (25.0, "good"),
-        "count": (pytest.approx(-200 / 3), "neither"),
-        "success_rate": (50.0, "good"),
-        "pending": (-1, "good"),
+    assert judged("15m", "last-week") == {
+        "succeeded": (25.0, "good", None),
+        "count": (pytest.approx(100 * -76 / 201), "neither", None),
+        "success_rate": (50.0, "good", None),
+        "pending": (-1, "good", None),
     }
 
 
+def test_of_few_transactions_nothing_is_said_to_be_better_or_worse(people: list[User]) -> None:
+    """Two dozen a week ago, of which three failed, are chance."""
+    settle(people[0], NOW - 10 * MINUTE, NOW - MINUTE, 300, 34)
+    settle(people[0], NOW - 7 * DAY - 10 * MINUTE, NOW - 7 * DAY - MINUTE, 24, 3)
+    store(people[0], "P", status="PENDING", created_at=NOW - MINUTE)
+    assert judged("1h", "last-week") == {
+        "succeeded": (None, "neither", 21),
+        "count": (None, "neither", 24),
+        "success_rate": (None, "neither", 24),
+        "pending": (None, "neither", 24),
+    }
+
+
+@pytest.mark.parametrize(("settled", "too_few"), [(99, 99), (100, None)])
+def test_a_rate_is_compared_from_a_hundred_settled_on_both_sides(
+    people: list[User], settled: int, too_few: int | None
+) -> None:
+    settle(people[0], NOW - 10 * MINUTE, NOW - MINUTE, settled, 10)
+    settle(people[0], NOW - DAY - 10 * MINUTE, NOW - DAY - MINUTE, 400, 10)
+    found = judged("1h")
+    assert found["success_rate"][2] == too_few
+    # How many there are is no chance: that it were 400 before is a fall.
+    assert found["count"][1:] == ("neither", None)
+    assert found["succeeded"][1:] == ("bad", None)
+
+
+def test_more_than_tenfold_is_neither_good_nor_bad(people: list[User]) -> None:
+    settle(people[0], NOW - 10 * MINUTE, NOW - MINUTE, 1_100, 0)
+    settle(people[0], NOW - DAY - 10 * MINUTE, NOW - DAY - MINUTE, 100, 0)
+    assert judged("1h")["succeeded"] == (1000.0, "neither", None)
+
+
 def test_a_change_that_would_be_shown_as_none_is_neither_good_nor_bad(people: list[User]) -> None:
-    store(people[0], "A", amount=100_000, status="SUCCESS", created_at=NOW - MINUTE)
-    store(people[0], "B", amount=100_001, status="SUCCESS", created_at=NOW - DAY - MINUTE)
+    settle(people[0], NOW - 2 * MINUTE, NOW - MINUTE, 100, 0, amount=100_000)
+    settle(people[0], NOW - DAY - 2 * MINUTE, NOW - DAY - MINUTE, 100, 0, amount=100_001)
     succeeded = told("1h")["figures"]["succeeded"]
     assert -0.01 < succeeded["change"] < 0
     assert succeeded["judged"] == "neither"
@@ -258,6 +296,27 @@ def test_a_day_on_which_clocks_change_has_its_24_hours(people: list[User]) -> No
     assert shown["since"] == datetime(2026, 3, 28, 22, 0, tzinfo=UTC)
     assert (shown["figures"]["count"]["value"], shown["figures"]["count"]["before"]) == (48, 48)
     assert len(shown["series"]["starts"]) == 96
+
+
+# --- The failure rate of each stretch ---------------------------------------------------------------
+
+
+def test_a_minute_of_few_has_the_failure_rate_of_the_minutes_around_it(people: list[User]) -> None:
+    """One that failed alone is no hundred per cent."""
+    minute = NOW.replace(second=0)
+    settle(people[0], minute - 15 * MINUTE, minute - 10 * MINUTE, 20, 5)
+    settle(people[0], minute - 3 * MINUTE, minute - 2 * MINUTE, 100, 8)
+    settle(people[0], minute - 2 * MINUTE, minute - MINUTE, 1, 1)
+    rates = told("1h")["series"]["failure_rate"]
+    assert rates[-4:-1] == [0.08, pytest.approx(9 / 101), pytest.approx(9 / 101)]
+    # Four a minute of five minutes: known amid them, and as far as all are around.
+    assert rates[-14] == 0.25
+    assert rates[:40] == [None] * 40
+
+
+def test_a_week_ago_with_two_dozen_has_no_failure_rate(people: list[User]) -> None:
+    settle(people[0], NOW - 7 * DAY - HOUR, NOW - 7 * DAY, 24, 3)
+    assert set(told("1h", "last-week")["series"]["failure_rate_before"]) == {None}
 
 
 # --- Minutes, counted row by row -------------------------------------------------------------------

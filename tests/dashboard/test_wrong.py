@@ -182,6 +182,32 @@ def test_no_customers_are_named_where_a_few_do_not_make_up_most(people: list[Use
     assert (told["customers"], told["share"]) == ([], None)
 
 
+@pytest.mark.usefixtures("seven_usual_days")
+def test_of_many_who_fail_the_one_with_the_most_is_named(people: list[User]) -> None:
+    """A fifth is one customer's: not most of it, and still somebody to ask."""
+    settle(people[0], NOW - 5 * MINUTE, NOW, 20, 20)
+    for n in range(10):
+        settle(User.objects.create_user(f"customer-{n}"), NOW - 5 * MINUTE, NOW, 20, 8)
+    told = wrong(NOW)
+    assert told is not None
+    assert told["customers"] == [{"user": people[0].pk, "name": "alice"}]
+    assert told["share"] == pytest.approx(0.2, abs=0.03)
+    assert told["failing"][0] == people[0].pk
+    assert len(told["failing"]) == 3
+
+
+@pytest.mark.usefixtures("seven_usual_days")
+def test_three_who_make_up_much_of_it_are_all_named(people: list[User]) -> None:
+    for user in people:
+        settle(user, NOW - 5 * MINUTE, NOW, 20, 15)
+    for n in range(6):
+        settle(User.objects.create_user(f"customer-{n}"), NOW - 5 * MINUTE, NOW, 20, 10)
+    told = wrong(NOW)
+    assert told is not None
+    assert [each["name"] for each in told["customers"]] == ["alice", "bob", "carol"]
+    assert told["share"] == pytest.approx(45 / 105)
+
+
 # --- Failed by customer ---------------------------------------------------------------------------
 
 

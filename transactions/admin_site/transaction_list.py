@@ -1,6 +1,7 @@
 """The page of the list of transactions: what its URL asks, in words, and the rows that there are."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -206,8 +207,8 @@ def _moment(moment: datetime, zone: ZoneInfo) -> str:
 
 def _said(totals: Sums) -> str:
     if not totals.exact:
-        count, total = _about(totals.count), totals.total
-        totals = Sums(count, None if total is None else _about(total), exact=False)
+        rounded = None if totals.total is None else _about(totals.total)
+        totals = replace(totals, count=_about(totals.count), total=rounded)
     about = "" if totals.exact else "about "
     what = "transaction" if totals.count == 1 else "transactions"
     total = "" if totals.total is None else f" · {about}{totals.total:,} in all"

@@ -8,13 +8,14 @@ from typing import Any, TypeVar
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 from django.db import Error as DatabaseError
-from django.db.models import F, Q
+from django.db.models import Case, Q, When
 from django.urls import reverse
 from django.utils import timezone
 
 from ..alerts.models import Alert, AlertState
 from ..review import explanation, queue
 from ..rules.kinds.clock import FailureRate
+from ..rules.kinds.windowed import FailureBurst
 from ..rules.models import Version
 from ..stores import bounded_queries
 from .cached import Kept
@@ -146,14 +147,26 @@ def _opened(period: str) -> list[dict[str, Any]]:
 
 def _about_failures(wrong: dict[str, Any]) -> dict[str, Any] | None:
     """The alert that is not closed and has had a hit since it went wrong: of a rule about the failure rate,
-    else of one of the few customers whose transactions fail most. The one that nobody has taken first.
+    else of one of the customers whose transactions fail most, and of them about failures before others. The
+    one that nobody has taken first.
     """
-    rules = Version.objects.filter(kind=FailureRate.name).values("rule")
-    users = [each["user"] for each in wrong["customers"]]
+    rules, of_failures = (
+        Version.objects.filter(kind=kind.name).values("rule") for kind in (FailureRate, FailureBurst)
+    )
+    users = wrong["failing"]
+    rank = Case(*(When(user=user, then=place) for place, user in enumerate(users)), default=len(users))
+    about_failures = Case(When(rule__in=of_failures, then=0), default=1)
     alert = (
         Alert.objects.filter(~Q(state=AlertState.CLOSED), touched_at__gte=wrong["since"])
         .filter(Q(rule__in=rules) | Q(user__in=users))
-        .order_by(F("user").asc(nulls_first=True), F("assignee").asc(nulls_first=True), "opened_at", "id")
+        .order_by(
+            Case(When(user=None, then=0), default=1),
+            about_failures,
+            Case(When(assignee=None, then=0), default=1),
+            rank,
+            "opened_at",
+            "id",
+        )
         .select_related("assignee")
         .first()
     )

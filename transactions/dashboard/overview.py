@@ -6,6 +6,7 @@ Amounts are strings: a browser's numbers end at 2^53.
 """
 
 from datetime import datetime
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from ..models import Status
@@ -29,8 +30,16 @@ RECOUNTED_MINUTES = 3
 HOUR_MINUTES = 61
 # Minutes after a span's end that are counted too, so that they are there while the answer is kept.
 AHEAD_MINUTES = 5
+# With fewer settled a stretch's rate jumps between nothing and all: it is that of the stretches around it, of
+# so many on each side at most.
+RATE_SETTLED_MIN = 20
+RATE_REACH_MAX = 7
 # A smaller change is shown as none, and is neither good nor bad.
 CHANGE_MIN = 0.05
+# With fewer transactions nothing is compared: what changes between two dozen is chance.
+COMPARED_MIN = 100
+# Per cent. More than tenfold is another kind of time, a load test or a launch: neither good nor bad.
+TENFOLD = 900
 
 
 class Minutes(NamedTuple):
@@ -110,9 +119,9 @@ def overview(choice: ChosenPeriod, until: datetime, counted: Counted | None) -> 
             "succeeded": [each[Status.SUCCESS].rows for each in held.each],
             "failed": [each[Status.FAILED].rows for each in held.each],
             "pending": [each[Status.PENDING].rows for each in held.each],
-            "failure_rate": [each.failure_rate for each in held.each],
+            "failure_rate": _rates(held.each),
             "before": [each.rows for each in held.each_before],
-            "failure_rate_before": [each.failure_rate for each in held.each_before],
+            "failure_rate_before": _rates(held.each_before),
             "usual": [each and each._asdict() for each in usual(spans)],
         },
     }
@@ -143,51 +152,74 @@ def _whole(choice: ChosenPeriod, spans: list[TimeSpan]) -> slice:
 
 
 def _figures(held: Stretches, pending_before: int | None, per_point: int, whole: slice) -> dict[str, Any]:
-    """Each figure with its value, the one before, the change, whether that is good, and a sparkline."""
+    """Each figure with its value, the one before, the change, whether that is good, and a sparkline.
+
+    `too_few` is how many transactions it would be compared with, or has to compare, where those tell nothing.
+    """
     now, before = held.now, held.before
     points = _points(held.each[whole], per_point)
     rates = [None if sums.failure_rate is None else 1 - sums.failure_rate for sums in (now, before, *points)]
     amount, amount_before = now[Status.SUCCESS].total, before[Status.SUCCESS].total
-    percent = None if not amount_before else 100 * (amount - amount_before) / amount_before
     pending = now[Status.PENDING].rows
+    points_changed = None if rates[0] is None or rates[1] is None else 100 * (rates[0] - rates[1])
+    pending_changed = None if pending_before is None else pending - pending_before
     return {
         "succeeded": {
             "value": str(amount),
             "before": str(amount_before) if before.rows else None,
-            **_change(percent, "percent", good=1),
+            **_change(_percent(amount, amount_before), "percent", before[Status.SUCCESS].rows, good=1),
             "spark": [str(each[Status.SUCCESS].total) for each in points],
         },
         "count": {
             "value": now.rows,
             "before": before.rows,
-            **_change(100 * (now.rows - before.rows) / before.rows if before.rows else None, "percent"),
+            **_change(_percent(now.rows, before.rows), "percent", before.rows),
             "spark": [each.rows for each in points],
         },
         "success_rate": {
             "value": rates[0],
             "before": rates[1],
-            **_change(
-                None if rates[0] is None or rates[1] is None else 100 * (rates[0] - rates[1]),
-                "points",
-                good=1,
-            ),
+            **_change(points_changed, "points", min(now.settled, before.settled), good=1),
             "spark": rates[2:],
         },
         "pending": {
             "value": pending,
             "before": pending_before,
-            **_change(None if pending_before is None else pending - pending_before, "count", good=-1),
+            **_change(pending_changed, "count", before.rows, good=-1),
             "spark": [each[Status.PENDING].rows for each in points],
         },
     }
 
 
-def _change(change: float | None, unit: str, good: int = 0) -> dict[str, Any]:
-    """A signed change; `good` is the sign of one that is good, 0 where no change is good or bad."""
+def _rates(each: list[StatusSums]) -> list[float | None]:
+    """The failure rate of each stretch, or around it; None where even there too few have settled."""
+    settled = list(accumulate((sums.settled for sums in each), initial=0))
+    failed = list(accumulate((sums[Status.FAILED].rows for sums in each), initial=0))
+    rates: list[float | None] = []
+    for place in range(len(each)):
+        rates.append(None)
+        for reach in range(RATE_REACH_MAX + 1):
+            start, end = max(place - reach, 0), min(place + reach + 1, len(each))
+            if (count := settled[end] - settled[start]) >= RATE_SETTLED_MIN:
+                rates[place] = (failed[end] - failed[start]) / count
+                break
+    return rates
+
+
+def _percent(now: int, before: int) -> float | None:
+    return 100 * (now - before) / before if before else None
+
+
+def _change(change: float | None, unit: str, compared: int, good: int = 0) -> dict[str, Any]:
+    """A signed change, of so many transactions; `good` is the sign of one that is good, 0 where none is."""
+    too_few = None
+    if change is not None and compared < COMPARED_MIN:
+        change, too_few = None, compared
     judged = "neither"
-    if good and change is not None and abs(change) >= CHANGE_MIN:
+    is_tenfold = unit == "percent" and change is not None and change >= TENFOLD
+    if good and change is not None and abs(change) >= CHANGE_MIN and not is_tenfold:
         judged = "good" if change * good > 0 else "bad"
-    return {"change": change, "unit": unit, "judged": judged}
+    return {"change": change, "unit": unit, "judged": judged, "too_few": too_few}
 
 
 def _points(each: list[StatusSums], per_point: int) -> list[StatusSums]:

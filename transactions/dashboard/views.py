@@ -53,6 +53,7 @@ def with_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, A
         "story": reverse("dashboard-story"),
         "page": reverse("admin:transactions_transaction_story"),
         "transactions": reverse("admin:transactions_transaction_changelist"),
+        "customers": reverse("admin:transactions_customer_changelist"),
         "rejected": reverse("admin:transactions_rejectedrecord_changelist"),
     }
     if Right.VIEW_ALERTS in rights:

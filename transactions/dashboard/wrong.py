@@ -27,9 +27,10 @@ DEVIATIONS = 3.0
 QUARTER_SETTLED_MIN = 10
 # How far back the beginning is looked for.
 BACK_MAX = DAY
-# So few customers that most of the failures are theirs are told.
+# So few customers that much of the failures is theirs are told; else the one with the most, who has so much.
 CUSTOMERS_MAX = 3
-MOST_SHARE = 0.5
+MUCH = 0.4
+ONE_MIN = 0.1
 
 
 class LatestStretch(NamedTuple):
@@ -44,9 +45,10 @@ def wrong(until: datetime) -> dict[str, Any] | None:
     """What is wrong with the failure rate at `until`, None where nothing is. Raises django.db.Error.
 
     `since` is when it began (`longer`: or before), `rate`, `failed` and `settled` are those since then;
-    `usual` is the band at this time of day. `customers` are the few that most of the failures belong to,
-    none where there are no such, and `share` how much that is, of the newest `of_latest` transactions
-    (None: of all). `query` are the parameters by which the list shows exactly the failed ones.
+    `usual` is the band at this time of day. `customers` are the few that much of the failures belong to,
+    else the one with the most of them, none where they are spread over many; `share` is how much that is,
+    of the newest `of_latest` transactions (None: of all). `failing` are the keys of those whose failed most.
+    `query` are the parameters by which the list shows exactly the failed ones.
     """
     stretch = _latest(until)
     if stretch is None or not _stands_out(stretch):
@@ -55,7 +57,7 @@ def wrong(until: datetime) -> dict[str, Any] | None:
     span = TimeSpan(began, until)
     (held,) = of_spans([span])
     top = failing(span, most=CUSTOMERS_MAX)
-    how_many, share = _fewest_with_most([each.failed for each in top.customers], top.failed)
+    how_many, share = _fewest_with_much([each.failed for each in top.customers], top.failed)
     return {
         "since": began,
         "longer": longer,
@@ -65,6 +67,7 @@ def wrong(until: datetime) -> dict[str, Any] | None:
         "usual": stretch.usual._asdict(),
         "customers": [{"user": each.user, "name": each.name} for each in top.customers[:how_many]],
         "share": share,
+        "failing": [each.user for each in top.customers],
         "of_latest": ROWS_MAX if top.partial else None,
         "query": {
             "status": Status.FAILED.value,
@@ -130,11 +133,13 @@ def _minute_of_change(first: datetime, stretch: LatestStretch, until: datetime) 
     return min(began, stretch.span.until - MINUTE)
 
 
-def _fewest_with_most(failed: list[int], of_all: int) -> tuple[int, float | None]:
-    """How few customers make up most of the failures, and their share; (0, None) where no few do."""
+def _fewest_with_much(failed: list[int], of_all: int) -> tuple[int, float | None]:
+    """How few customers make up much of the failures, and their share; (0, None) where they are many's."""
     held = 0
     for number, count in enumerate(failed, 1):
         held += count
-        if held >= MOST_SHARE * of_all:
+        if held >= MUCH * of_all:
             return number, held / of_all
+    if failed and failed[0] > ONE_MIN * of_all:
+        return 1, failed[0] / of_all
     return 0, None

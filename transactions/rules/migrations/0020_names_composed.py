@@ -36,6 +36,6 @@ def compose(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("rules", "0018_debt_user_by_user")]
+    dependencies = [("rules", "0019_words_of_people")]
 
     operations = [migrations.RunPython(compose, migrations.RunPython.noop)]

@@ -8,9 +8,16 @@ const line = (label, data, tone, dash) => ({
   label, data, borderColor: colour(tone), backgroundColor: colour(tone), borderDash: dash, borderWidth: 2, pointRadius: 3, pointStyle: "circle",
 });
 
-export const days = new ChartCard("averages", ({ labels, now, before, shown }) => ({
+// Today is not over: its point is hollow, and what leads to it is dotted.
+const unfinished = (today, tone) => ({
+  pointBackgroundColor: ({ dataIndex }) => colour(dataIndex === today ? "surface" : tone)(),
+  pointBorderWidth: 2,
+  segment: { borderDash: ({ p1DataIndex }) => (p1DataIndex === today ? [2, 3] : undefined) },
+});
+
+export const days = new ChartCard("averages", ({ labels, now, before, shown, today }) => ({
   type: "line",
-  data: { labels, datasets: [line(NAMES[shown], now, "accent", []), line("as many days before", before, "was", [8, 6])] },
+  data: { labels, datasets: [{ ...line(NAMES[shown], now, "accent", []), ...unfinished(today, "accent") }, line("as many days before", before, "was", [8, 6])] },
   options: {
     plugins: { legend: { display: false } },
     scales: {
@@ -29,10 +36,12 @@ export function showDays(body, shown) {
   };
   const now = at(body.data, 0), before = at(body.before, body.days);
   const number = (day) => (day ? Number(day[shown]) : null);
+  const today = labels.indexOf(format.dayOf(new Date()));
+  days.note([["total", NAMES[shown]], ...(now[today] ? [["today", "today, not over yet"]] : []), ...(before.some(Boolean) ? [["dashed", `in the ${format.whole(body.days)} days before`]] : [])]);
   const rows = labels.map((day, k) => [day, now[k], before[k]]).filter((row) => row[1] || row[2])
     .map(([day, is, was]) => [day, is ? format.decimal(is.average, 2) : "", is ? is.count : "", is ? is.total : "", was ? format.decimal(was.average, 2) : "", was ? was.count : "", was ? was.total : ""]);
   days.show(
-    { labels, now: now.map(number), before: before.map(number), shown },
+    { labels, now: now.map(number), before: before.map(number), shown, today },
     [`Day (${body.timezone})`, "Average", "Count", "Total", "Average as many days before", "Count then", "Total then"],
     rows, "There are no transactions on these days.",
   );

@@ -1,5 +1,5 @@
 // Whose transactions failed most in the period, beside the time that it is compared with.
-import { made } from "../looks/components.js";
+import { made, wholeId } from "../looks/components.js";
 import { save } from "./chart_card.js";
 import * as format from "./format.js";
 import { listOf } from "./overview.js";
@@ -23,8 +23,7 @@ export function showFailing({ since, partial, failed, customers }, { until, word
   empty.textContent = `✓ Nothing failed ${of}.`;
   const most = Math.max(1, ...customers.flatMap((each) => [each.failed, each.before ?? 0]));
   list.replaceChildren(...customers.map((each) => {
-    const item = made("li"), link = made("a", "name", name(each)), bars = made("span", "failing-bars");
-    link.href = listOf(listUrl, since, until, { user: each.user, status: "FAILED" });
+    const item = made("li"), link = wholeId(name(each), listOf(listUrl, since, until, { user: each.user, status: "FAILED" })), bars = made("span", "failing-bars");
     link.title = `${name(each)}: ${format.whole(each.failed)} of ${format.whole(failed)} failed`;
     for (const [count, kind] of [[each.failed, "now"], [each.before ?? 0, "before"]]) {
       const bar = made("span", kind);

@@ -34,6 +34,9 @@ export const day = formatted("day");
 export const stretch = formatted("stretch");
 export const moment = formatted("moment");
 
+// The day of a moment in the chosen zone, as in 2026-03-14.
+export function dayOf(moment) { return new Intl.DateTimeFormat("en-CA", { timeZone: zone, year: "numeric", month: "2-digit", day: "2-digit" }).format(moment); }
+
 // A whole number of any size, given as a number or as a string of digits.
 export function whole(value) { return value === null || value === undefined ? "–" : BigInt(value).toLocaleString("en"); }
 

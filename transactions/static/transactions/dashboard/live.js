@@ -16,14 +16,15 @@ const SAID_MS = 15_000;
 const STEPS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity };
 
 export class LiveTable {
-  #card; #box; #body; #empty; #pace; #button; #said; #open; #nameOf;
+  #card; #box; #body; #empty; #pace; #button; #said; #open; #nameOf; #customers;
   #matches = () => true; #filtered = false; #recent = []; #waiting = []; #missed = 0; #stored = 0;
   #paused = false; #scrolled = false; #entered = false; #allowance = ROWS_MAX; #drawn = 0; #arrived = 0; #matched = 0;
   // The rows by the ids of their transactions; the row at which the Tab key stops; what was not said yet.
   #rows = new Map(); #stop = null; #unsaid = 0;
 
-  // `open` is called with the id of a row that is chosen, `nameOf` with the key of a customer.
-  constructor({ card, open, nameOf }) {
+  // `open` is called with the id of a row that is chosen, `nameOf` with the key of a customer, whose page is among
+  // `customers`.
+  constructor({ card, open, nameOf, customers }) {
     const at = (id) => card.querySelector(`#${id}`);
     this.#card = card;
     this.#box = at("rows");
@@ -34,6 +35,7 @@ export class LiveTable {
     this.#said = at("live-said");
     this.#open = open;
     this.#nameOf = nameOf;
+    this.#customers = customers;
     this.#button.addEventListener("click", () => this.#pause(!this.#held));
     this.#box.addEventListener("scroll", () => this.#scroll(), { passive: true });
     this.#body.addEventListener("click", (event) => this.#click(event));
@@ -163,7 +165,7 @@ export class LiveTable {
   }
 
   #row(record) {
-    const row = rowOf(record, this.#nameOf);
+    const row = rowOf(record, this.#nameOf, this.#customers);
     showKept(row, this.#stored);
     this.#rows.set(record.transaction_id, row);
     return row;
@@ -208,7 +210,7 @@ export class LiveTable {
 
   #click(event) {
     const row = event.target.closest("tr");
-    if (!row) return;
+    if (!row || event.target.closest("a")) return;
     buttonOf(row).focus({ preventScroll: true });
     this.#open(row.record.transaction_id);
   }

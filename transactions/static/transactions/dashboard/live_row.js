@@ -4,15 +4,19 @@ import * as format from "./format.js";
 
 let made_so_far = 0;
 
-// The row of a record. Its only control is the button with the id; what else it says describes that button.
-export function rowOf(record, nameOf) {
+// The row of a record. What keys reach of it is the button with the id; what else it says describes that button.
+// The customer's name leads a pointer to the page of the customer, among `customers`; keys find it in the drawer.
+export function rowOf(record, nameOf, customers) {
   const row = document.createElement("tr"), number = (made_so_far += 1);
   row.record = record;
   const button = made("button");
   button.type = "button";
   button.tabIndex = -1;
   button.append(wholeId(format.visible(record.transaction_id)));
-  const contents = [format.time(record.accepted_at), button, made("span", "name"), format.whole(record.amount), "", ""];
+  const customer = made("a", "name");
+  customer.href = `${customers}${record.user}/change/`;
+  customer.tabIndex = -1;
+  const contents = [format.time(record.accepted_at), button, customer, format.whole(record.amount), "", ""];
   row.append(...contents.map((content, place) => {
     const cell = made("td");
     cell.id = `live-${number}-${place}`;
@@ -28,9 +32,9 @@ export function rowOf(record, nameOf) {
 
 export function buttonOf(row) { return row.cells[1].firstChild; }
 
-// The customer's name; the key while it is not known.
+// The customer's name: a key beside names would look like one.
 export function showName(row, nameOf) {
-  const { user } = row.record, name = nameOf(user), shown = name ? format.visible(name) : String(user), place = row.cells[2].firstChild;
+  const { user } = row.record, name = nameOf(user), shown = name === "" ? "…" : name === null ? `customer ${user}` : format.visible(name), place = row.cells[2].firstChild;
   if (place.textContent !== shown) place.textContent = shown;
   row.cells[2].title = name ? `${shown} (${user})` : `Customer ${user}`;
 }

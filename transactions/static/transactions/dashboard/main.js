@@ -28,7 +28,7 @@ format.setZone(zone());
 const strip = new Strip();
 const names = new Names(urls.names, () => table.named());
 const drawer = new Drawer(urls, () => table.back());
-const table = new LiveTable({ card: at("live"), open: (id) => drawer.open(id), nameOf: (key) => names.of(key) });
+const table = new LiveTable({ card: at("live"), open: (id) => drawer.open(id), nameOf: (key) => names.of(key), customers: urls.customers });
 
 // --- The feed
 const feed = new Feed(urls.feed, urls.start);
@@ -65,7 +65,7 @@ feed.connect();
 function show() {
   if (!last.figures) return;
   const { overview, wrong, failing, alert, untold = [] } = last.figures;
-  if (overview) showFigures(overview, urls.transactions);
+  if (overview) showFigures(overview, wrong?.data, urls.transactions);
   else failFigures(AWAY);
   if (wrong) showWrong(wrong.data, alert, urls.transactions, untold.includes("alert"));
   if (failing && overview) showFailing(failing.data, overview.data, urls.transactions);
@@ -76,7 +76,7 @@ function show() {
 function drawCharts() {
   const known = last.figures.opened ?? [], moments = new Set(known.map(({ at: moment }) => Date.parse(moment)));
   const newer = last.opened.filter((moment) => !moments.has(Date.parse(moment))).map((moment) => ({ at: moment }));
-  showCharts(last.figures.overview, [...known, ...newer], urls.transactions);
+  showCharts(last.figures.overview, [...known, ...newer], urls);
 }
 const chosen = bindChoices(() => ask());
 const ask = poll(() => `${urls.figures}?${chosen()}`, (body) => {
@@ -116,7 +116,6 @@ const rangeProblem = range.querySelector(".field-error");
 for (const name of ["from", "to"]) range.elements[name].value = query.get(name) ?? "";
 function askAverages() {
   const given = { from: range.elements.from.value, to: range.elements.to.value };
-  at("range-zone").textContent = format.zoneName();
   for (const [name, value] of Object.entries(given)) rememberOne(name, value);
   once(`${urls.averages}?${new URLSearchParams({ ...given, timezone: format.zoneName() })}`, (body) => {
     rangeProblem.textContent = "";

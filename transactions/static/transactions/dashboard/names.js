@@ -4,7 +4,7 @@ const ASK_MS = 200;
 const KEPT_MAX = 5_000;
 
 export class Names {
-  // By key; "" while it is asked for, and of who is not known.
+  // By key; "" while it is asked for, null of who is not known.
   #known = new Map(); #wanted = new Set(); #timer = 0; #url; #told;
 
   // `told` is called whenever names have come.
@@ -13,11 +13,11 @@ export class Names {
     this.#told = told;
   }
 
-  // The name of the customer of that key, "" as long as it is not known.
+  // The name of the customer of that key: "" while it is asked for, null where there is none.
   of(key) {
     const known = this.#known.get(String(key));
     if (known === undefined) this.#want(String(key));
-    return known ?? "";
+    return known === undefined ? "" : known;
   }
 
   // The key of the customer of that whole name, "" where there is none. Fails where the server does not tell.
@@ -36,7 +36,8 @@ export class Names {
     const keys = [...this.#wanted].slice(0, ASKED_MAX);
     for (const key of keys) this.#wanted.delete(key);
     try {
-      for (const [key, name] of Object.entries(await this.#fetch({ users: keys.join(",") }))) this.#known.set(key, name);
+      const names = await this.#fetch({ users: keys.join(",") });
+      for (const key of keys) this.#known.set(key, names[key] ?? null);
       this.#told();
     } catch {
       // Whoever is still there is asked for again when their next transaction comes.

@@ -1,5 +1,5 @@
 // The figures of the chosen period, what they are compared with, and what is wrong.
-import { delta, spark } from "../looks/components.js";
+import { delta, made, spark } from "../looks/components.js";
 import { rememberOne } from "./filters.js";
 import * as format from "./format.js";
 
@@ -14,7 +14,6 @@ const FIGURES = {
 const UNITS = { percent: "%", points: "points", count: "" };
 // So many signs a figure has at most in its own size, in that of titles, and before a phone gives it a whole line.
 const FIGURE_MAX = 13, TITLE_MAX = 18, PHONE_MAX = 11;
-const FEW = { 1: "One customer makes", 2: "Two customers make", 3: "Three customers make" };
 const DAY_MS = 86_400_000;
 
 // The moment of the figures on the page; null until there are some.
@@ -55,7 +54,8 @@ export function listOf(url, since, until, more = {}) {
 
 // --- The row of figures
 
-export function showFigures({ as_of: asOf, data }, listUrl) {
+// `wrong` is what is wrong with the failure rate: as long as that is said, no success rate is called good.
+export function showFigures({ as_of: asOf, data }, wrong, listUrl) {
   shownAsOf = asOf;
   at("compare").hidden = data.compared.fixed;
   at("dashboard").ariaBusy = "false";
@@ -70,16 +70,18 @@ export function showFigures({ as_of: asOf, data }, listUrl) {
     place.classList.toggle("figure-long", text.length > FIGURE_MAX);
     place.classList.toggle("figure-longest", text.length > TITLE_MAX);
     const told = [name === "pending" ? waited(data) : "", was(figure, how, data.compared.words)].filter(Boolean).join(" · ");
-    place.querySelector(".figure-was").replaceChildren(delta(figure.change, UNITS[figure.unit], { good: how.good, against: told }));
+    const judged = figure.judged !== "neither" && !(wrong && name === "success_rate" && figure.judged === "good");
+    place.querySelector(".figure-was").replaceChildren(delta(figure.change, UNITS[figure.unit], { good: how.good, judged, against: told }));
     place.querySelector(".spark")?.remove();
     if (figure.spark.some((value) => Number(value))) place.append(spark(figure.spark.map((value) => (value === null ? null : Number(value))), figure.judged === "bad" ? (how.tone ?? "bad") : ""));
   }
 }
 
-function was({ before }, how, words) {
+function was({ before, too_few: tooFew }, how, words) {
   if (before === null && how.status === "PENDING") return "";
   const none = before === null || (how.shown !== format.percent && Number(before) === 0);
-  return none ? `none ${words}` : `was ${how.shown(before)} ${words}`;
+  const told = none ? `none ${words}` : `was ${how.shown(before)} ${words}`;
+  return tooFew === null || tooFew === 0 ? told : `too few to compare (${format.whole(tooFew)}) · ${told}`;
 }
 
 function waited({ oldest_pending: oldest, until }) {
@@ -89,7 +91,7 @@ function waited({ oldest_pending: oldest, until }) {
 // Says why there are no newer figures, and of when those are that stay.
 export function failFigures(why) { tellMoment(shownAsOf ? `${why} These are as of ${moment()}.` : why); }
 
-function moment() { return `${format.clock(shownAsOf)} ${format.zoneName()}`; }
+function moment() { return format.clock(shownAsOf); }
 
 function tellMoment(text) { at("figures-moment").textContent = text; }
 
@@ -101,7 +103,8 @@ export function showWrong(wrong, alert, listUrl, untold) {
   if (!wrong) return at("wrong-said").textContent = "";
   const since = wrong.longer ? "for over a day" : `since ${sinceWhen(wrong.since)}`;
   at("wrong").querySelector("strong").textContent = `Failed transactions are at ${format.percent(wrong.rate)} ${since}.`;
-  at("wrong").querySelector("p span").textContent = ` Usually ${format.percent(wrong.usual.middle)} at this time of day.${whose(wrong)}${untold ? " Whether there is an alert about it cannot be told now." : ""}`;
+  const unsure = untold ? [" Whether there is an alert about it cannot be told now."] : [];
+  at("wrong").querySelector("p span").replaceChildren(` Usually ${format.percent(wrong.usual.middle)} at this time of day.`, ...whose(wrong, listUrl), ...unsure);
   // Said once, and not with every new figure.
   const said = `More transactions fail than usual, ${since}.`;
   if (at("wrong-said").textContent !== said) at("wrong-said").textContent = said;
@@ -111,10 +114,16 @@ export function showWrong(wrong, alert, listUrl, untold) {
   showAlert(alert);
 }
 
-function whose({ customers, share, of_latest: ofLatest }) {
-  if (!customers.length) return "";
-  const who = customers.length === 1 && customers[0].name ? `${format.visible(customers[0].name)} makes` : FEW[customers.length];
-  return ` ${who} up ${format.decimal(100 * share, 0)} % of them${ofLatest ? ` (of the latest ${format.whole(ofLatest)} transactions)` : ""}.`;
+// Each name leads to what failed of that customer.
+function whose({ customers, share, of_latest: ofLatest, query: { from, to, status } }, listUrl) {
+  if (!customers.length) return [" They are spread over many customers."];
+  const names = customers.flatMap(({ user, name }, place) => {
+    const link = made("a", "name", name ? format.visible(name) : `customer ${user}`);
+    link.href = listOf(listUrl, from, to, { status, user });
+    return [place === 0 ? " " : place === customers.length - 1 ? " and " : ", ", link];
+  });
+  const latest = ofLatest ? ` (of the latest ${format.whole(ofLatest)} transactions)` : "";
+  return [...names, ` ${customers.length === 1 ? "makes" : "make"} up ${format.decimal(100 * share, 0)}\u00a0% of them${latest}.`];
 }
 
 function sinceWhen(moment) { return Date.now() - Date.parse(moment) < DAY_MS / 2 ? format.minute(moment) : format.stretch(moment); }

@@ -20,6 +20,8 @@ let shown = null;
 const end = (place) => shown.data.series.starts[place + 1] ?? shown.data.until;
 const listAt = (place, status = "") => listOf(shown.listUrl, shown.data.series.starts[place], end(place), { status });
 const said = (place) => `${format.stretch(shown.data.series.starts[place])} – ${format.minute(end(place))}`;
+const isPart = (place) => Date.parse(end(place)) - Date.parse(shown.data.series.starts[place]) < 1000 * shown.data.series.stretch_seconds;
+const titleOf = ([{ dataIndex: place }]) => `${said(place)}${!isPart(place) ? "" : place === 0 ? " (part of it)" : " (not over yet)"}`;
 const marksAt = (place) => shown.marks.filter((mark) => mark.place === place);
 
 function placed(marks, starts, until) {
@@ -42,13 +44,12 @@ function across(chart, { place, part }) {
 const alertMarks = {
   id: "alertMarks",
   afterDatasetsDraw(chart) {
-    const { ctx, chartArea: { top, bottom } } = chart, height = top - MARKS_HEIGHT / 2;
-    const places = new Map(shown.marks.map((mark) => [Math.round(across(chart, mark)), mark]));
+    const { ctx, chartArea: { top, bottom } } = chart, height = top - MARKS_HEIGHT / 2, places = grouped(chart);
     ctx.save();
     ctx.strokeStyle = bad();
     ctx.setLineDash([2, 3]);
     ctx.textBaseline = "middle";
-    for (const x of places.keys()) {
+    for (const { x } of places) {
       ctx.beginPath();
       ctx.moveTo(x, top);
       ctx.lineTo(x, bottom);
@@ -68,22 +69,47 @@ const alertMarks = {
     for (const [left, text] of labelled(chart, places)) ctx.fillText(text, left, height + 1);
     ctx.restore();
   },
+  // Marks stand above the bars, where Chart.js tells nobody else of a click.
+  afterEvent(chart, { event }) {
+    if (event.y === null || event.y >= chart.chartArea.top) return;
+    const group = grouped(chart).find(({ x }) => Math.abs(x - event.x) < NEAR);
+    chart.canvas.style.cursor = group ? "pointer" : "";
+    if (group && event.type === "click") location.assign(linkOf(group.marks));
+  },
 };
+
+// Marks that would lie on one another are one, where the first of them is.
+function grouped(chart) {
+  const found = [];
+  for (const mark of shown.marks.toSorted((one, other) => one.ms - other.ms)) {
+    const x = across(chart, mark), last = found.at(-1);
+    if (last && x - last.x < 2 * MARK + 2) last.marks.push(mark);
+    else found.push({ x, marks: [mark] });
+  }
+  return found;
+}
+
+// What is said of a mark, as long as there is room, or shorter.
+function textsOf([mark, ...more]) {
+  if (more.length) return [`${more.length + 1} alerts`];
+  return mark.id ? [`Alert ${mark.id} · ${format.visible(mark.rule)}`, `Alert ${mark.id}`] : [];
+}
 
 // Where labels of marks begin and what they say: the gravest first, each where it has room beside its mark.
 function labelled({ ctx, chartArea: { left, right } }, places) {
-  const taken = [...places.keys()].map((x) => [x - MARK, x + MARK]), found = [];
-  const known = [...places].filter(([, mark]) => mark.id).sort(([, one], [, other]) => GRAVE_FIRST.indexOf(one.severity) - GRAVE_FIRST.indexOf(other.severity));
+  const taken = places.map(({ x }) => [x - MARK, x + MARK]), found = [];
+  const grave = ({ marks }) => Math.min(...marks.map(({ severity }) => GRAVE_FIRST.indexOf(severity)));
+  const free = (from, to) => from >= left && to <= right && taken.every(([start, end]) => to < start || end < from);
   ctx.font = SMALL;
-  for (const [x, mark] of known) {
-    const text = `Alert ${mark.id} · ${cut(mark.rule)}`, { width } = ctx.measureText(text);
-    for (const from of [x + MARK + 2, x - MARK - 2 - width]) {
-      const to = from + width, free = taken.every(([start, end]) => to < start || end < from);
-      if (!free || from < left || to > right) continue;
-      found.push([from, text]);
-      taken.push([from, to]);
-      break;
-    }
+  for (const { x, marks } of places.toSorted((one, other) => grave(one) - grave(other))) {
+    const places = textsOf(marks).flatMap((text) => {
+      const { width } = ctx.measureText(text);
+      return [x + MARK + 2, x - MARK - 2 - width].map((from) => [from, from + width, text]);
+    });
+    const place = places.find(([from, to]) => free(from, to));
+    if (!place) continue;
+    found.push([place[0], place[2]]);
+    taken.push(place);
   }
   return found;
 }
@@ -91,35 +117,58 @@ function labelled({ ctx, chartArea: { left, right } }, places) {
 const rateLabels = {
   id: "rateLabels",
   afterDatasetsDraw(chart) {
-    const { ctx, chartArea: { left, top }, scales: { x, y } } = chart;
-    const { failure_rate: rates, usual } = shown.data.series;
+    const { ctx, chartArea: { left }, scales: { x, y } } = chart, rates = shown.data.series.failure_rate, taken = [];
     ctx.save();
-    ctx.font = SMALL;
-    const first = usual.findIndex(Boolean);
-    if (first !== -1) {
-      ctx.fillStyle = quiet();
-      ctx.textBaseline = "bottom";
-      ctx.textAlign = "left";
-      const from = Math.max(x.getPixelForValue(first), left) + 4, height = y.getPixelForValue(usual[first].high) - 2;
-      // Where the line runs through it the legend alone tells.
-      const inTheWay = rates.some((rate, place) => rate !== null && x.getPixelForValue(place) < from + 170 && Math.abs(y.getPixelForValue(rate) - height + 7) < 12);
-      if (!inTheWay && height - 14 > top) ctx.fillText("usual at this time, last 7 days", from, height);
-    }
+    ctx.textBaseline = "bottom";
     const last = rates.findLastIndex((rate) => rate !== null);
     if (last !== -1) {
       ctx.fillStyle = ink();
       ctx.font = `600 ${SMALL}`;
       ctx.textAlign = "right";
       // Above the line, which may come down to its end.
-      const height = Math.min(...rates.map((rate, place) => (rate !== null && x.getPixelForValue(place) > x.getPixelForValue(last) - 48 ? y.getPixelForValue(rate) : Infinity)));
-      ctx.textBaseline = "bottom";
-      ctx.fillText(format.percent(rates[last]), Math.max(x.getPixelForValue(last), left + 48), height - 4);
+      const height = Math.min(...rates.map((rate, place) => (rate !== null && x.getPixelForValue(place + 1) > x.getPixelForValue(last) - 48 ? y.getPixelForValue(rate) : Infinity)));
+      const to = Math.max(x.getPixelForValue(last), left + 48);
+      ctx.fillText(format.percent(rates[last]), to, height - 4);
+      taken.push([to - 48, to, height - 20, height - 4]);
     }
+    ctx.fillStyle = quiet();
+    ctx.font = SMALL;
+    ctx.textAlign = "left";
+    const text = "usual at this time, last 7 days", place = roomAtBand(chart, ctx.measureText(text).width, taken);
+    // Where there is none the legend alone tells.
+    if (place) ctx.fillText(text, ...place);
     ctx.restore();
   },
 };
 
-function cut(text) { return text.length > 18 ? `${format.visible(text.slice(0, 17))}…` : format.visible(text); }
+// Where words stand right above the usual band, or right below it, clear of the lines and of what is `taken`.
+function roomAtBand({ chartArea: { left, right, top, bottom }, scales: { x, y } }, width, taken) {
+  const { usual, failure_rate: rates, failure_rate_before: before } = shown.data.series;
+  const points = (values) => values.map((value, place) => [x.getPixelForValue(place), value === null ? null : y.getPixelForValue(value)]);
+  const [high, low] = ["high", "low"].map((edge) => points(usual.map((each) => each?.[edge] ?? null)));
+  const lines = [points(rates), points(before), high, low].map(pieces);
+  for (const part of [0, 1, 0.5, 0.25, 0.75]) {
+    const from = left + 4 + part * (right - left - width - 8), to = from + width;
+    const [above, below] = [high, low].map((edge) => edge.filter(([at]) => at > from && at < to).map(([, height]) => height));
+    if (above.length === 0 || above.includes(null)) continue;
+    for (const height of [Math.min(...above) - 2, Math.max(...below) + 16]) {
+      const box = [from - 4, to + 4, height - 14, height];
+      if (box[2] > top && height < bottom - 1 && [...lines.flat(), ...taken].every((piece) => apart(piece, box))) return [from, height];
+    }
+  }
+  return null;
+}
+
+// The boxes [left, right, top, bottom] in which the pieces of a line lie.
+function pieces(line) {
+  return line.flatMap(([at, height], place) => {
+    const [next, there] = line[place + 1] ?? [at, null];
+    if (height === null) return [];
+    return there === null ? [[at, at, height, height]] : [[at, next, Math.min(height, there), Math.max(height, there)]];
+  });
+}
+
+function apart(one, other) { return one[1] < other[0] || other[1] < one[0] || one[3] < other[2] || other[3] < one[2]; }
 
 // --- The charts
 
@@ -135,14 +184,21 @@ const options = (status, more) => ({
 });
 
 function open(event, chart, status) {
-  const mark = event.y < chart.chartArea.top && shown.marks.find((each) => each.link && Math.abs(across(chart, each) - event.x) < NEAR);
-  if (mark) return location.assign(mark.link);
   const [bar] = chart.getElementsAtEventForMode(event.native, "nearest", { intersect: true }, false);
   const place = Math.min(Math.max(Math.round(chart.scales.x.getValueForPixel(event.x)), 0), shown.data.series.starts.length - 1);
   location.assign(listAt(place, status ?? chart.data.datasets[bar?.datasetIndex]?.status));
 }
 
-const bars = (label, data, tone, status) => ({ type: "bar", label, data, status, backgroundColor: colour(tone), stack: "all", barPercentage: 0.9, categoryPercentage: 0.95, order: 2 });
+// The alert, or the queue of those that were opened then.
+function linkOf(marks) {
+  if (marks.length === 1 && marks[0].link) return marks[0].link;
+  const [first, last] = [marks[0], marks.at(-1)].map(({ ms }) => ms);
+  return `${shown.queueUrl}?${new URLSearchParams({ from: new Date(first).toISOString(), to: new Date(last + 1).toISOString(), sort: "newest" })}`;
+}
+
+// What is not over yet, or begins amid a stretch, is drawn fainter: it is lower by itself.
+const faint = (tone) => ({ dataIndex }) => (isPart(dataIndex) ? `${colour(tone)()}73` : colour(tone)());
+const bars = (label, data, tone, status) => ({ type: "bar", label, data, status, backgroundColor: faint(tone), stack: "all", barPercentage: 0.9, categoryPercentage: 0.95, order: 2 });
 const dashed = (label, data) => ({ type: "line", label, data, stack: "before", borderColor: colour("was"), backgroundColor: colour("was"), borderDash: [4, 4], borderWidth: 1.5, pointRadius: 0, pointHoverRadius: 3, order: 1 });
 
 const throughput = new ChartCard("throughput", ({ series, compared }) => ({
@@ -161,7 +217,7 @@ const throughput = new ChartCard("throughput", ({ series, compared }) => ({
     layout: { padding: { top: MARKS_HEIGHT, right: MARK } },
     plugins: {
       legend: { display: false },
-      tooltip: { callbacks: { title: ([item]) => said(item.dataIndex), footer: ([item]) => marksAt(item.dataIndex).slice(0, 5).map((mark) => (mark.id ? `Alert ${mark.id}: ${format.visible(mark.rule)}` : "An alert was opened")) } },
+      tooltip: { callbacks: { title: titleOf, footer: ([item]) => marksAt(item.dataIndex).slice(0, 5).map((mark) => (mark.id ? `Alert ${mark.id}: ${format.visible(mark.rule)}` : "An alert was opened")) } },
     },
     scales: scales({ stacked: true, ticks: { precision: 0, maxTicksLimit: 6, callback: format.brief } }),
   }),
@@ -189,7 +245,7 @@ const failureRate = new ChartCard("failure-rate", ({ series, compared }) => ({
       tooltip: {
         filter: (item) => !item.dataset.band,
         callbacks: {
-          title: ([item]) => said(item.dataIndex),
+          title: titleOf,
           label: (item) => ` ${item.dataset.label}: ${format.percent(item.raw)}`,
           footer: ([item]) => usually(shown.data.series.usual[item.dataIndex]),
         },
@@ -204,19 +260,19 @@ function labels(series) { return series.starts.map(STRETCHES[series.stretch_seco
 function usually(usual) { return usual ? `usually ${format.decimal(100 * usual.low, 1)} – ${format.percent(usual.high)}` : "not known what is usual"; }
 
 // `marks` are alerts that were opened: when (`at`) and, where it is known, which.
-export function showCharts(overview, marks, listUrl) {
+export function showCharts(overview, marks, { transactions: listUrl, queue: queueUrl }) {
   if (!overview) {
     throughput.fail(AWAY);
     failureRate.fail(AWAY);
     return;
   }
   const { series, compared, since, until, words } = overview.data;
-  shown = { data: overview.data, listUrl, marks: placed(marks, series.starts.map((start) => Date.parse(start)), until) };
+  shown = { data: overview.data, listUrl, queueUrl, marks: placed(marks, series.starts.map((start) => Date.parse(start)), until) };
   const some = series.before.some(Boolean), [each] = STRETCHES[series.stretch_seconds];
   throughput.title(`Transactions ${each}`);
-  throughput.note([["bar", "succeeded"], ["info", "pending"], ["bad", "failed"], ...(some ? [["dashed", compared.words]] : [])]);
+  throughput.note([["bar", "succeeded"], ["info", "pending"], ["bad", "failed"], ...(isPart(series.starts.length - 1) ? [["part", "not over yet"]] : []), ...(some ? [["dashed", compared.words]] : [])]);
   throughput.link(listOf(listUrl, since, until));
-  failureRate.note([["line", "failed, of the settled"], ["band", "usual"], ...(some ? [["dashed", compared.words]] : [])]);
+  failureRate.note([["line", "failed, of the settled"], ["band", "usual"], ...(series.failure_rate_before.some((rate) => rate !== null) ? [["dashed", compared.words]] : [])]);
   failureRate.link(listOf(listUrl, since, until, { status: "FAILED" }));
   const counts = series.starts.map((_, place) => marksAt(place).length), any = counts.some(Boolean);
   const held = series.starts.some((_, place) => series.succeeded[place] || series.failed[place] || series.pending[place]) || some;

@@ -27,30 +27,33 @@ export function wholeId(text, link = "") {
 }
 
 // How a figure changed, with the unit of that ("%", "points", "" where it is a count); null where nobody knows. `good`
-// is "up" or "down", empty where neither is; `against` says with what it is compared.
-export function delta(change, unit, { good = "", against = "" } = {}) {
+// is "up" or "down", empty where neither is; `judged` false: the change is neither good nor bad, whatever `good` says;
+// `against` says with what it is compared.
+export function delta(change, unit, { good: better = "", against = "", judged = true } = {}) {
   const told = made("p", "delta delta-none");
   if (change === null) {
     told.textContent = against || "nothing to compare with";
     return told;
   }
-  const digits = Math.abs(change) < 10 ? 1 : 0;
+  const digits = Math.abs(change) < 10 ? 1 : 0, many = times(change, unit);
   const amount = Math.abs(change).toLocaleString("en-US", { maximumFractionDigits: digits });
-  const bold = made("b");
+  const bold = made("b"), good = judged && !many ? better : "";
   if (amount === "0") bold.append(made("span", "", "= "), "the same");
   else {
-    const up = change > 0, better = up === (good === "up");
-    if (good) told.className = `delta delta-${better ? "good" : "bad"}`;
+    const up = change > 0, tone = up === (good === "up") ? "better" : "worse";
+    if (good) told.className = `delta delta-${tone === "better" ? "good" : "bad"}`;
     bold.append(made("span", "", `${good ? (up ? "▲" : "▼") : up ? "△" : "▽"} `), made("span", "sr-only", up ? "up " : "down "));
-    bold.append(times(change, unit !== "%") || `${amount}${unit && " "}${unit}${good ? (better ? " better" : " worse") : ""}`);
+    if (many) bold.append(many);
+    else if (unit) bold.append(`${amount} ${unit}${good && ` ${tone}`}`);
+    else bold.append(`${amount} ${up ? "more" : "fewer"}`);
   }
   bold.firstChild.ariaHidden = "true";
   told.append(bold, ` ${against}`);
   return told;
 }
 
-// What has become many times as much is said so: nobody reads thousands of per cent.
-function times(change, points) { return points || change < TIMES_FROM ? "" : `${(change / 100 + 1).toLocaleString("en-US", { maximumFractionDigits: 0 })} times as much`; }
+// What has become many times as much is said so: nobody reads thousands of per cent, nor praises them.
+function times(change, unit) { return unit !== "%" || change < TIMES_FROM ? "" : `×${(change / 100 + 1).toLocaleString("en-US", { maximumFractionDigits: 0 })}`; }
 
 // How a figure went, from left to right, between nothing and its most; null is where there is none.
 export function spark(values, tone = "") {

@@ -66,6 +66,7 @@ function show() {
   chip.querySelector("summary").title = said;
   chip.querySelector(".dot").className = `dot dot-${tone}`;
   chip.classList.toggle("system-away", away !== null);
+  at("system-short").textContent = aloud;
   if (at("system-said").textContent !== said) at("system-said").textContent = said;
   if (at("system-aloud").textContent !== aloud) at("system-aloud").textContent = aloud;
 }
