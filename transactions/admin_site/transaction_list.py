@@ -184,18 +184,19 @@ def _moment(moment: datetime, zone: ZoneInfo) -> str:
 
 
 def _said(totals: Sums) -> str:
-    if not totals.exact:
-        count, total = _about(totals.count), totals.total
-        totals = Sums(count, None if total is None else _about(total), exact=False)
-    about = "" if totals.exact else "about "
+    about, shown = ("", _exactly) if totals.exact else ("about ", _about)
     what = "transaction" if totals.count == 1 else "transactions"
-    total = "" if totals.total is None else f" · {about}{totals.total:,} in all"
-    return f"{about}{totals.count:,} {what}{total}"
+    total = "" if totals.total is None else f" · {about}{shown(totals.total)} in all"
+    return f"{about}{shown(totals.count)} {what}{total}"
 
 
-def _about(figure: int) -> int:
+def _exactly(figure: int) -> str:
+    return f"{figure:,}"
+
+
+def _about(figure: int) -> str:
     """In three digits: more of them would say that it was counted."""
-    return int(round(figure, 3 - len(str(figure))))
+    return f"{round(figure, 3 - len(str(figure))):,}" if figure >= 1000 else f"{figure:,}"
 
 
 def _words(asked: AskedList) -> Iterator[Words]:
