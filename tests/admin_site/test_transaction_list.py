@@ -29,6 +29,7 @@ from tests.support.audit_trail import head, since
 from tests.support.outages import redis_away
 from transactions.admin_site.saved_views import VIEWS_MAX, offered
 from transactions.models import SavedView, Transaction
+from transactions.reading import narrowed
 from transactions.reading.narrowed import NarrowParameters
 from transactions.storing.flush import flush
 
@@ -248,6 +249,19 @@ def test_what_others_see_of_a_view_is_in_the_trail(root: Client, people: list[Us
         ("view.deleted", "Theirs", {"owner": "alice"}),
     ]
     assert {entry.actor for entry in entries} == {"root"}
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(1_234_567, "about 1,230,000"), (58_683, "about 58,700"), (999, "about 999"), (0, "about 0")],
+)
+def test_about_so_many_is_said_in_three_digits(
+    root: Client, people: list[User], monkeypatch: pytest.MonkeyPatch, count: int, said: str
+) -> None:
+    for exact, told in ((False, said), (True, f"{count:,}")):
+        monkeypatch.setattr(narrowed, "totals", lambda *_, is_so=exact: narrowed.Sums(count, count, is_so))
+        shown = page(root, url("transaction"))
+        assert f"<strong>{told} transactions · {told} in all</strong>" in shown
 
 
 def test_all_that_is_wrong_with_the_url_is_told_at_once(root: Client, people: list[User]) -> None:

@@ -1,7 +1,6 @@
 """The page of the list of transactions: what its URL asks, in words, and the rows that there are."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -206,13 +205,10 @@ def _moment(moment: datetime, zone: ZoneInfo) -> str:
 
 
 def _said(totals: Sums) -> str:
-    if not totals.exact:
-        rounded = None if totals.total is None else _about(totals.total)
-        totals = replace(totals, count=_about(totals.count), total=rounded)
-    about = "" if totals.exact else "about "
+    about, shown = ("", _exactly) if totals.exact else ("about ", _about)
     what = "transaction" if totals.count == 1 else "transactions"
-    total = "" if totals.total is None else f" · {about}{totals.total:,} in all"
-    return f"{about}{totals.count:,} {what}{total}{_looked_through(totals)}"
+    total = "" if totals.total is None else f" · {about}{shown(totals.total)} in all"
+    return f"{about}{shown(totals.count)} {what}{total}{_looked_through(totals)}"
 
 
 def _looked_through(totals: Sums) -> str:
@@ -227,9 +223,13 @@ def _looked_through(totals: Sums) -> str:
     return newest + left_out
 
 
-def _about(figure: int) -> int:
+def _exactly(figure: int) -> str:
+    return f"{figure:,}"
+
+
+def _about(figure: int) -> str:
     """In three digits: more of them would say that it was counted."""
-    return int(round(figure, 3 - len(str(figure))))
+    return f"{round(figure, 3 - len(str(figure))):,}" if figure >= 1000 else f"{figure:,}"
 
 
 def _words(asked: AskedList) -> Iterator[Words]:

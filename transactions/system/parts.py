@@ -217,7 +217,7 @@ def _notifications(seen: SystemReading) -> Finding:
         return Finding(PartState.SLOW, cause, "A webhook is off", min(off), advice.WEBHOOKS)
     if age_s == inf:
         return Finding(PartState.UNKNOWN, "Its worker has not shown itself yet.")
-    return Finding(PartState.OK, "Who has to know is told.")
+    return Finding(PartState.OK, "Webhooks and mail are sent as events happen.")
 
 
 def _rules(seen: SystemReading) -> Finding:
@@ -226,7 +226,7 @@ def _rules(seen: SystemReading) -> Finding:
     if seen.rules:
         cause = _sentence("; ".join(seen.rules))
         return Finding(PartState.SLOW, cause, "Rules are behind, or fail", seen.alarms_since.get("rules"))
-    return Finding(PartState.OK, "They judge what is stored, and owe nothing old.")
+    return Finding(PartState.OK, "They judge transactions as they are stored.")
 
 
 def _feed(seen: SystemReading) -> Finding:

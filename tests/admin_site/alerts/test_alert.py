@@ -126,7 +126,7 @@ def test_the_trail_leads_to_the_alert(ann: tuple[Client, User], people: list[Use
             "deviation",
             {"least": 1, "factor": 3, "past_min": 2},
             [100, 100, 600],
-            "600, 6.0 times the mean of the 2 before, 100.00",
+            "600, 6.0 times the mean of the 2 before, 100",
         ),
         ("first_or_dormant", {"least": 10, "days": 30}, [5000], "5,000, the first of this customer"),
         (

@@ -117,13 +117,13 @@ class Deviation(PrefixKind):
         return max(1, self.least), AMOUNT_MAX
 
     def explain(self, figures: dict[str, Any]) -> str:
-        return f"the mean of the {figures['past']} before is {figures['mean']:,.2f}"
+        return f"the mean of the {figures['past']} before is {_in_words(figures['mean'])}"
 
     def headline(self, amount: int | None, figures: dict[str, Any]) -> str:
         if amount is None:
             return super().headline(amount, figures)
         times = f"{amount / float(figures['mean']):,.1f} times the mean of the {figures['past']} before"
-        return f"{amount:,}, {times}, {figures['mean']:,.2f}"
+        return f"{amount:,}, {times}, {_in_words(figures['mean'])}"
 
     def past(self, before: str, bound: Bound) -> tuple[str, str, str]:
         return (
@@ -179,3 +179,8 @@ class FirstOrDormant(PrefixKind):
         # An aggregate gives one row where nothing was found, too.
         newest = f"SELECT max(recent.created_at) AS newest FROM (SELECT y.created_at {before} LIMIT 1) recent"
         return LAST.format(table=TABLE), newest, "past.newest IS NULL"
+
+
+def _in_words(mean: Any) -> str:
+    """A mean of amounts, which are whole; of small ones its parts count."""
+    return f"{mean:,.0f}" if mean >= 10 else f"{mean:,.2f}"
