@@ -189,11 +189,11 @@ function open(event, chart, status) {
   location.assign(listAt(place, status ?? chart.data.datasets[bar?.datasetIndex]?.status));
 }
 
-// The alert, or the queue of those that were opened then.
+// The alert, or the queue of the days on which they were opened.
 function linkOf(marks) {
   if (marks.length === 1 && marks[0].link) return marks[0].link;
   const [first, last] = [marks[0], marks.at(-1)].map(({ ms }) => ms);
-  return `${shown.queueUrl}?${new URLSearchParams({ from: new Date(first).toISOString(), to: new Date(last + 1).toISOString(), sort: "newest" })}`;
+  return `${shown.queueUrl}?${new URLSearchParams({ from: format.dayOf(first), to: format.dayOf(last), sort: "newest" })}`;
 }
 
 // What is not over yet, or begins amid a stretch, is drawn fainter: it is lower by itself.
