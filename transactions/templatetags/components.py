@@ -37,7 +37,7 @@ TONES = {
 STATUS_WORDS = {"PENDING": "Pending", "SUCCESS": "Succeeded", "FAILED": "Failed"}
 
 
-# What tells a status without its colour; dashboard/format.js has the same.
+# What tells a status without its colour; looks/components.js has the same.
 SIGNS = {"PENDING": "◔", "SUCCESS": "✓", "FAILED": "✗"}
 
 
