@@ -69,7 +69,7 @@ class AuditTrailAdmin(BoundedAdmin[Entry]):
     rows_called = ("entry", "entries")
     empty_value_display = ""
     search_fields = ("actor",)
-    search_help_text = "Who, or what it was done to: the whole name"
+    search_help_text = "A whole name, token, address or request"
     fields = (
         "number", "at", "action", "target", "target_id", "actor", "actor_id", "via", "token", "address",
         "request_id", "reason", "details_shown", "previous", "hash",

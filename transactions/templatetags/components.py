@@ -29,7 +29,7 @@ TONES = {
 }  # fmt: skip
 
 
-# What tells a status without its colour; dashboard/format.js has the same.
+# What tells a status without its colour; looks/components.js has the same.
 SIGNS = {"PENDING": "◔", "SUCCESS": "✓", "FAILED": "✗"}
 
 

@@ -66,9 +66,5 @@ export function visible(text) {
     (mark) => `⟨${mark.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
 }
 
-const SIGNS = { PENDING: "◔", SUCCESS: "✓", FAILED: "✗" };
 const WORDS = { PENDING: "Pending", SUCCESS: "Succeeded", FAILED: "Failed" };
 export function word(name) { return WORDS[name] ?? name; }
-
-// A sign beside the word: nothing is told by colour alone.
-export function status(name) { return `${SIGNS[name] ?? "?"} ${word(name)}`; }

@@ -56,5 +56,5 @@ export function change(row, record) {
 
 function showStatus(row) {
   const { status } = row.record;
-  row.cells[4].replaceChildren(pill(format.status(status), status));
+  row.cells[4].replaceChildren(pill(format.word(status), status));
 }

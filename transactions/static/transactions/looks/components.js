@@ -14,8 +14,15 @@ export function made(tag, name = "", text = "") {
   return element;
 }
 
+// What tells a status without its colour.
+const SIGNS = { PENDING: "◔", SUCCESS: "✓", FAILED: "✗" };
+
 // A state by its word; `state` is one of TONES, or a tone itself.
-export function pill(text, state = "") { return made("span", `pill pill-${TONES[state.toUpperCase()] ?? (Object.values(TONES).includes(state) ? state : "none")}`, text); }
+export function pill(text, state = "") {
+  const name = state.toUpperCase(), drawn = made("span", `pill pill-${TONES[name] ?? (Object.values(TONES).includes(state) ? state : "none")}`, text);
+  if (SIGNS[name]) drawn.dataset.sign = SIGNS[name];
+  return drawn;
+}
 
 // An id in one line, whose middle gives way; `link` may be a URL.
 export function wholeId(text, link = "") {
