@@ -42,8 +42,14 @@ def prune(minutes_old: int) -> None:
 
 
 def about(first: int, last: int) -> str:
+    """In three digits."""
     amounts = range(first, last + 1)
-    return f"about {len(amounts):,} transactions · about {sum(amounts):,} in all"
+    return f"about {len(amounts):,} transactions · about {float(f'{sum(amounts):.3g}'):,.0f} in all"
+
+
+def exactly(first: int, last: int) -> str:
+    amounts = range(first, last + 1)
+    return f"{len(amounts):,} transactions · {sum(amounts):,} in all"
 
 
 @pytest.mark.parametrize(
@@ -61,7 +67,7 @@ def test_what_is_about_so_many_ends_where_the_list_does(
 ) -> None:
     """The rollups have quarters of an hour, a bound may be any moment."""
     query = f"?status=SUCCESS&timezone=UTC&{query}"
-    assert total(root, query) in (about(first, last), about(first, last).replace("about ", ""))
+    assert total(root, query) in (about(first, last), exactly(first, last))
 
 
 def test_what_is_about_so_many_leaves_out_what_is_of_another_day(
@@ -86,7 +92,7 @@ def test_what_was_pruned_is_in_no_figure_of_the_list(root: Client, people: list[
     # Those that wait to settle stay, however old they are.
     assert total(root).startswith("about 200 transactions · about ")
     amount = int(total(root).split()[5].replace(",", ""))
-    assert amount == pytest.approx(sum(range(121, 301)), rel=0.001)
+    assert amount == pytest.approx(sum(range(121, 301)), rel=0.005)
     assert total(root, "?status=SUCCESS").startswith("about 180 transactions")
     assert total(root, "?status=PENDING") == "20 transactions · 0 in all"
     assert total(root, "?from=2026-03-01T02:37") == about(157, 300)

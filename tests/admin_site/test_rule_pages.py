@@ -94,7 +94,7 @@ def test_starter_rules_that_cannot_be_imported_say_why(author: tuple[Client, Use
 def test_starter_rules_are_not_imported_beside_another_file(
     author: tuple[Client, User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lifecycle, "LOCK_MS_MAX", 200)
+    monkeypatch.setattr(lifecycle, "STEP_LOCK_MS_MAX", 200)
     with Session() as session, session.transaction() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [IMPORT_LOCK])
         said = sent(author[0], at("rule_import_starter"))
