@@ -142,8 +142,9 @@ def test_hostile_values_are_shown_as_text_everywhere(root: Client, people: list[
     for path in paths:
         shown = page(root, path)
         assert "<script>alert" not in shown, path
-        # The list of flushes names none.
-        assert ("&lt;script&gt;alert" in shown) == (path != url("flushbatch")), path
+        # The list of flushes names none, but the books' alarm stands in the frame once it is read anew.
+        if path != url("flushbatch"):
+            assert "&lt;script&gt;alert" in shown, path
         assert "\u202e" not in shown
         assert "\x1b" not in shown
     assert "&lt;script&gt;" in act(root, "rejectedrecord", "discard", refused)
