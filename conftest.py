@@ -14,7 +14,6 @@ from hypothesis import settings as hypothesis_settings
 from rest_framework.test import APIClient
 
 from transactions.intake.lookups import lookups
-from transactions.reading import search
 from transactions.stores.redis_connection import connection
 
 # How long an example takes says more of the machine, which runs several tests at once, than of the code.
@@ -54,14 +53,6 @@ def emptied_by_deletion() -> Iterator[None]:
     """After a test that commits the database is emptied, in a few milliseconds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", _empty_database)
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def patient_search() -> Iterator[None]:
-    """A search may take seconds: the machine that a test runs on stands still for longer than it may else."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search, "SEARCH_MS_MAX", 10_000)
         yield
 
 

@@ -68,6 +68,12 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = whole("DATA_UPLOAD_MAX_MEMORY_SIZE", 5 * 1024 * 10
 # Finds transactions by any part of their id, by an index that costs the flush at each insert; off, by the
 # beginning. Once it is changed, `manage.py search_index` makes the index or takes it away.
 SEARCH_PARTS = switch("SEARCH_PARTS", True)
+# Milliseconds of PostgreSQL for all that one search asks together: with what else it takes an answer comes in
+# a fifth of a second, as one types.
+SEARCH_MS_MAX = whole("SEARCH_MS_MAX", 140, least=1)
+# An answer of the dashboard is kept for so many times as long as it took, and for its few seconds at least:
+# with 20, no figure keeps PostgreSQL busy for more than 5 % of the time. 0: for its few seconds.
+KEPT_TIMES_ITS_COST = whole("KEPT_TIMES_ITS_COST", 20)
 
 # No form of ours has files, so none is kept on the disk for one.
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]

@@ -185,8 +185,8 @@ def test_a_page_of_a_transaction_does_not_load_every_user(root: Client, people: 
 def test_a_list_that_takes_too_long_is_given_up_and_says_so(
     root: Client, people: list[User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bounded_queries, "STATEMENT_MS_MAX", 200)
-    with transactions_locked():
+    with transactions_locked(), monkeypatch.context() as impatient:
+        impatient.setattr(bounded_queries, "STATEMENT_MS_MAX", 200)
         response = root.get(url("transaction"))
     assert response.status_code == 503
     assert "longer than 0.2 seconds" in response.content.decode()

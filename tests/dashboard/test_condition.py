@@ -13,6 +13,7 @@ from pytest_django import Settings
 from tests.support.accepting import record, take
 from tests.support.living import everybody_works, was_there, worker_was_there
 from tests.support.outages import postgres_away, redis_away
+from transactions.dashboard import cached
 from transactions.dashboard.condition import shared_condition
 from transactions.metrics import signs
 from transactions.storing import history
@@ -66,16 +67,16 @@ def test_it_says_up_to_when_all_is_stored(root: Client, people: list[User]) -> N
 def test_it_says_the_gravest_and_how_many_more(root: Client) -> None:
     everybody_works()
     was_there(signs.BEAT, 25)
-    assert said(root) == "Beat silent for 25 s"
+    assert re.fullmatch(r"Beat silent for 2\d s", said(root))
     worker_was_there(40)
-    assert said(root) == "Worker silent for 40 s, and 2 more"
+    assert re.fullmatch(r"Worker silent for 4\d s, and 2 more", said(root))
 
 
 def test_its_parts_say_why_since_when_and_where_to_read_on(root: Client) -> None:
     everybody_works()
     worker_was_there(40)
     page = text(root, CHIP)
-    assert "No worker has taken a flush for 40 s: the worker is stopped or stuck." in page
+    assert re.search(r"No worker has taken a flush for 4\d s: the worker is stopped or stuck\.", page)
     assert '<a href="/admin/system/#worker">What to do' in page
     assert '<a href="/admin/system/#redis">' not in page
 
@@ -121,6 +122,8 @@ def test_a_store_that_is_away_is_said(root: Client) -> None:
 
 def test_many_pages_cost_one_look(root: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     everybody_works()
+    # What is kept for a moment stays, however long the machine stands still.
+    monkeypatch.setattr(cached, "monotonic", lambda: 0.0)
     look = Mock(wraps=reading.read)
     monkeypatch.setattr(reading, "read", look)
     assert all("As of " in text(root, CHIP) for _ in range(3))

@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection as database
 from django.test import override_settings
+from pytest_django import Settings
 
 from tests.support.accepting import queued, record, take
 from tests.support.admin_pages import DAY, GONE, insert_many, reject, store
@@ -147,10 +148,8 @@ def test_without_the_setting_the_beginnings_are_found(old: list[User]) -> None:
     assert not asked.any_part
 
 
-def test_what_takes_too_long_is_given_up_and_told(
-    people: list[User], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(search, "SEARCH_MS_MAX", 140)
+def test_what_takes_too_long_is_given_up_and_told(people: list[User], settings: Settings) -> None:
+    settings.SEARCH_MS_MAX = 140
     store(people[0], amount=5)
     began = time.monotonic()
     with transactions_locked():
@@ -160,11 +159,9 @@ def test_what_takes_too_long_is_given_up_and_told(
     assert time.monotonic() - began < 5
 
 
-def test_all_that_one_search_asks_has_its_time_together(
-    people: list[User], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_that_one_search_asks_has_its_time_together(people: list[User], settings: Settings) -> None:
     """However many statements there are, and were each of them slow: a part of an id has five."""
-    monkeypatch.setattr(search, "SEARCH_MS_MAX", 1_000)
+    settings.SEARCH_MS_MAX = 1_000
     with locked("alerts_alert"), locked("auth_user"), transactions_locked():
         began = time.monotonic()
         asked = Search("500")

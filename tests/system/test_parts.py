@@ -1,5 +1,6 @@
 """Each part of the system says how it is; the gravest, in order of cause, stands for the whole."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -84,8 +85,10 @@ def test_a_stopped_worker_is_the_cause_and_says_since_when_and_what_to_do(well: 
     worker_was_there(40)
     worst = now().gravest
     assert worst.name == "worker"
-    assert worst.cause == "No worker has taken a flush for 40 s: the worker is stopped or stuck."
-    assert worst.brief == "Worker silent for 40 s"
+    assert re.fullmatch(
+        r"No worker has taken a flush for 4\d s: the worker is stopped or stuck\.", worst.cause
+    )
+    assert re.fullmatch(r"Worker silent for 4\d s", worst.brief)
     assert worst.since is not None
     assert 39 < (datetime.now(UTC) - worst.since).total_seconds() < 60
     assert ("With Docker", "docker compose restart worker") in worst.advice.commands
@@ -100,7 +103,7 @@ def test_a_worker_whose_flushes_come_to_nothing_lives_and_storing_says_why(
     found = now()
     assert states(found) == {"storing": ILL}
     why = {"failed": "flushes fail", "expired": "ticks come too late"}[outcome]
-    assert found.gravest.cause == f"Nothing has been stored for 40 s: {why}; nothing waits."
+    assert re.fullmatch(rf"Nothing has been stored for 4\d s: {why}; nothing waits\.", found.gravest.cause)
 
 
 def test_a_long_flush_is_no_silent_worker(well: list[User]) -> None:
@@ -202,7 +205,9 @@ def test_messages_that_wait_in_vain_are_told(well: list[User]) -> None:
     Message.objects.update(not_before=Now() - timedelta(seconds=400))
     found = part("notifications")
     assert found.state == ILL
-    assert found.cause == "A message has waited 400 s to be told: does a worker of notifications run?"
+    assert re.fullmatch(
+        r"A message has waited 4\d\d s to be told: does a worker of notifications run\?", found.cause
+    )
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,8 @@ def _about_failures(wrong: dict[str, Any]) -> dict[str, Any] | None:
         Version.objects.filter(kind=kind.name).values("rule") for kind in (FailureRate, FailureBurst)
     )
     users = wrong["failing"]
-    rank = Case(*(When(user=user, then=place) for place, user in enumerate(users)), default=len(users))
+    # Without anybody there is no rank: a number alone, in an ORDER BY, is a column's.
+    rank = [Case(*(When(user=user, then=place) for place, user in enumerate(users)), default=len(users))]
     about_failures = Case(When(rule__in=of_failures, then=0), default=1)
     alert = (
         Alert.objects.filter(~Q(state=AlertState.CLOSED), touched_at__gte=wrong["since"])
@@ -163,7 +164,7 @@ def _about_failures(wrong: dict[str, Any]) -> dict[str, Any] | None:
             Case(When(user=None, then=0), default=1),
             about_failures,
             Case(When(assignee=None, then=0), default=1),
-            rank,
+            *(rank if users else []),
             "opened_at",
             "id",
         )

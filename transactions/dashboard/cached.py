@@ -5,9 +5,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Generic, TypeVar
 
-# An answer is kept for at least so many times as long as it took: no figure keeps PostgreSQL busy for
-# more than 5 % of the time.
-TIMES_ITS_COST = 20.0
+from django.conf import settings
 
 Value = TypeVar("Value")
 
@@ -20,7 +18,7 @@ class Kept(Generic[Value]):
     """
 
     def __init__(
-        self, ask: Callable[[], Value], least_s: float, times_its_cost: float = TIMES_ITS_COST
+        self, ask: Callable[[], Value], least_s: float, times_its_cost: float = settings.KEPT_TIMES_ITS_COST
     ) -> None:
         self._ask = ask
         self._least_s = least_s

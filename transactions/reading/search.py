@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 import redis
+from django.conf import settings
 from django.db import connection
 
 from ..access.people import PEOPLE
@@ -26,8 +27,6 @@ Told = TypeVar("Told")
 
 # Of each kind.
 FOUND_MAX = 6
-# For all statements of one search together.
-SEARCH_MS_MAX = 140
 # The longest name of a customer; ids have fewer.
 TERM_CHARACTERS_MAX = 150
 NEWEST_ROWS = 5_000
@@ -113,7 +112,7 @@ class Search:
         text = text.strip().removeprefix("#").strip()
         # No id and no name is longer, or has a NUL, with which PostgreSQL does not even compare.
         self.text = "" if len(text) > TERM_CHARACTERS_MAX or "\0" in text else text
-        self._ends = time.monotonic() + SEARCH_MS_MAX / 1000
+        self._ends = time.monotonic() + settings.SEARCH_MS_MAX / 1000
         # Whether there are indexes of parts.
         self.parts_indexed = self.in_time(part_indexes.present) or False
         # Whether all parts were looked for, not the beginnings alone.
