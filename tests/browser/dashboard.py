@@ -1,11 +1,29 @@
 """The dashboard as its tests read and use it."""
 
+import re
 from typing import Any
 
 import httpx
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
+
+# Every text that a place shows from now on, in lines, however short it stands there.
+NOTE_TEXTS = """place => {
+  place.dataset.noted = "";
+  new MutationObserver(() => { place.dataset.noted += `${place.textContent}\\n`; })
+    .observe(place, { childList: true });
+}"""
+
+
+def post_all(server: str, records: list[dict[str, Any]]) -> None:
+    """Posts transactions and sees that they are taken, on a busy machine and after an outage as well."""
+    for _ in range(3):
+        answer = httpx.post(f"{server}/api/add-transactions/", json=records, timeout=30, trust_env=False)
+        if answer.status_code != 503:  # "Send the same again".
+            break
+    told = answer.json()
+    assert told["accepted"] + told["duplicates"] == len(records), told
 
 
 class Dashboard:
@@ -29,14 +47,19 @@ class Dashboard:
 
     def post_all(self, records: list[dict[str, Any]]) -> None:
         facts = {"user": self.people[0].pk, "amount": 1000, "status": "PENDING"}
-        body = [{**facts, **record} for record in records]
-        url = f"{self.server}/api/add-transactions/"
-        for _ in range(3):
-            answer = httpx.post(url, json=body, timeout=30, trust_env=False)
-            if answer.status_code != 503:  # After an outage: "send the same again".
-                break
-        told = answer.json()
-        assert told["accepted"] + told["duplicates"] == len(records), told
+        post_all(self.server, [{**facts, **record} for record in records])
+
+    def note_texts(self, place: str) -> None:
+        """Has the browser note what a place shows, until the page is left; `has_shown` looks there.
+
+        The eyes of the tests come by once a second at best: what stands as long as that may escape them.
+        """
+        self.page.locator(place).evaluate(NOTE_TEXTS)
+
+    def has_shown(self, place: str, line: str) -> None:
+        """Waits until the place has shown such a text since it was noted."""
+        noted = re.compile(f"^{line}$", re.MULTILINE)
+        expect(self.page.locator(place)).to_have_attribute("data-noted", noted)
 
     def ids(self) -> list[str]:
         """The ids in the live table, newest first."""

@@ -94,4 +94,4 @@ def test_after_new_books_it_begins_anew(dashboard: Dashboard) -> None:
 def test_who_may_no_longer_read_is_told_so(dashboard: Dashboard, watched: Watched) -> None:
     watched.expected = ["status of 403"]
     User.objects.update(is_superuser=False)
-    expect(dashboard.page.locator("#banner")).to_contain_text("Log in again", timeout=20_000)
+    expect(dashboard.page.locator("#banner")).to_contain_text("Log in again")
