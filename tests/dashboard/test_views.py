@@ -2,6 +2,8 @@
 
 import json
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +18,7 @@ from tests.support.accepting import push, queued, record, take
 from tests.support.admin_pages import GONE, staff, store, superuser
 from tests.support.outages import stores_moving_on, transactions_locked
 from transactions.dashboard import cached
+from transactions.dashboard import shared_figures as shared_figures_module
 from transactions.dashboard.cached import Kept
 from transactions.dashboard.periods import DEFAULT_COMPARISON, DEFAULT_PERIOD, chosen
 from transactions.dashboard.poll_pace import POLL_S, PollPace
@@ -280,7 +283,7 @@ def test_many_dashboards_cost_what_one_costs(
         assert shared_figures.chosen(chosen(DEFAULT_PERIOD, DEFAULT_COMPARISON)).overview()
 
 
-def test_a_failure_is_not_kept(people: list[User]) -> None:
+def test_after_a_failure_that_cost_nothing_it_is_asked_for_at_once(people: list[User]) -> None:
     failures = [ValueError("no answer")]
 
     def ask() -> str:
@@ -288,10 +291,56 @@ def test_a_failure_is_not_kept(people: list[User]) -> None:
             raise failures.pop()
         return "an answer"
 
-    kept = Kept(ask, 60.0)
+    kept = Kept(ask, 60.0, times_its_cost=0.0)
     with pytest.raises(ValueError, match="no answer"):
         kept.get()
     assert kept.get() == kept.get() == "an answer"
+
+
+def test_whoever_waits_for_what_fails_is_told_so_and_does_not_ask_again() -> None:
+    asked: list[None] = []
+
+    def ask() -> str:
+        asked.append(None)
+        time.sleep(0.3)
+        raise ValueError("no answer")
+
+    kept = Kept(ask, 0.0, times_its_cost=1_000.0)
+    with ThreadPoolExecutor(3) as callers:
+        told = [each.exception() for each in [callers.submit(kept.get) for _ in range(3)]]
+    assert [str(each) for each in told] == ["no answer"] * 3
+    assert len(asked) == 1
+
+
+def test_a_failure_is_kept_for_many_times_its_cost_but_soon_asked_for_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, asked = 1_000.0, 0
+
+    def ask() -> str:
+        nonlocal now, asked
+        asked += 1
+        now += cost
+        raise ValueError("no answer")
+
+    def gets() -> int:
+        with pytest.raises(ValueError, match="no answer"):
+            kept.get()
+        return asked
+
+    monkeypatch.setattr(cached, "monotonic", lambda: now)
+    kept = Kept(ask, 60.0)
+    cost = 0.5
+    assert gets() == 1
+    now += 9.9
+    assert gets() == 1
+    now += 0.2
+    cost = 5.0
+    assert gets() == 2
+    now += cached.FAILURE_S_MAX - 0.1
+    assert gets() == 2
+    now += 0.2
+    assert gets() == 3
 
 
 def test_the_more_dashboards_there_are_the_less_often_each_asks() -> None:
@@ -319,4 +368,26 @@ def test_a_figure_that_takes_too_long_is_left_out_and_the_rest_is_told(
         told = get(client, "figures")
     assert (told["overview"], told["wrong"], told["failing"]) == (None, None, None)
     assert told["status"]["books"]["balanced"] is True
+    shared_figures.forget()
     assert get(client, "figures")["overview"]["data"]
+
+
+def test_all_figures_of_a_poll_together_have_less_time_than_a_browser_waits(
+    client: Client, people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staff(client, "view_transaction")
+    monkeypatch.setattr(shared_figures_module, "FIGURE_MS_MAX", 300)
+    monkeypatch.setattr(shared_figures_module, "POLL_MS_MAX", 400)
+    limits: list[int] = []
+
+    def note(execute: Any, sql: Any, parameters: Any, *more: Any) -> Any:
+        if sql == bounded_queries.LIMIT_TIME:
+            limits.append(int(parameters[0]))
+        return execute(sql, parameters, *more)
+
+    with transactions_locked(), database.execute_wrapper(note):
+        told = get(client, "figures")
+    assert (told["overview"], told["wrong"], told["failing"]) == (None, None, None)
+    assert 1 <= max(limits) <= 300
+    # The first two took all there was.
+    assert limits[-1] == 1

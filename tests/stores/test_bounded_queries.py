@@ -1,9 +1,9 @@
 """What a statement may take, within what another may."""
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
-from transactions.stores.bounded_queries import bounded, in_time
+from transactions.stores.bounded_queries import all_within, bounded, in_time
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,3 +31,14 @@ def test_what_is_given_up_within_a_transaction_leaves_its_bound_and_its_work() -
         before = limit()
         assert in_time(sleep, 50) is None
         assert limit() == before
+
+
+def test_all_statements_of_a_block_together_have_no_more_than_it_has() -> None:
+    with all_within(4_000), all_within(200):
+        with pytest.raises(OperationalError), bounded():
+            sleep()
+        # Nothing is left, and a bound of no time at all would be none.
+        with bounded(5_000):
+            assert limit() == "1ms"
+    with bounded(4_000):
+        assert limit() == "4s"

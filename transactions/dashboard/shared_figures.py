@@ -8,6 +8,7 @@ from typing import Any
 from django.db import Error as DatabaseError
 
 from ..reading.spans import HOUR
+from ..stores.bounded_queries import all_within
 from . import figures
 from .cached import Kept
 from .failing import failing_beside_before
@@ -24,6 +25,10 @@ HOUR_S = 60.0
 OVERVIEW_S = 4.0
 WRONG_S = 4.0
 FAILING_S = 10.0
+# What all statements of one figure may take together, and those of all figures of a poll. A browser waits for
+# 15 s, and the alerts beside the figures come after them.
+FIGURE_MS_MAX = 3_500
+POLL_MS_MAX = 7_000
 
 
 class ChosenFigures:
@@ -74,13 +79,15 @@ class SharedFigures:
         Raises redis.RedisError, and django.db.Error where the strip cannot be told.
         """
         chosen = self.chosen(choice)
-        return {
-            "status": self._status.get(),
-            "again_seconds": self._pace.again_s(),
-            "overview": self._if_told("period", chosen.overview),
-            "wrong": self._if_told("failure rate", self.wrong),
-            "failing": self._if_told("failures by customer", chosen.failing),
-        }
+        status = self._status.get()
+        with all_within(POLL_MS_MAX):
+            return {
+                "status": status,
+                "again_seconds": self._pace.again_s(),
+                "overview": self._if_told("period", chosen.overview),
+                "wrong": self._if_told("failure rate", self.wrong),
+                "failing": self._if_told("failures by customer", chosen.failing),
+            }
 
     def chosen(self, choice: ChosenPeriod) -> ChosenFigures:
         """The figures of one choice; there are no more choices than PERIODS and COMPARISONS allow."""
@@ -99,7 +106,8 @@ class SharedFigures:
 
     def _if_told(self, name: str, get: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
         try:
-            return get()
+            with all_within(FIGURE_MS_MAX):
+                return get()
         except DatabaseError as error:
             log.warning("The dashboard's %s cannot be told (%s)", name, type(error).__name__)
             return None

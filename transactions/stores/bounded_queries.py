@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from math import inf
 from typing import Any, TypeVar
 
 from django.db import OperationalError, connection, transaction
@@ -17,21 +19,43 @@ STATEMENT_MS_MAX = 5_000
 # Purpose: bounds the statements that follow in the same transaction.
 LIMIT_TIME = "SELECT set_config('statement_timeout', %s, true)"
 
+# The moment, by the monotonic clock, from which on nothing is left of `all_within`.
+_ends: ContextVar[float] = ContextVar("_ends", default=inf)
+
+
+@contextmanager
+def all_within(most_ms: int) -> Iterator[None]:
+    """All that is asked by `bounded` in this block has so long together; within another, no longer than it.
+
+    Of what is not asked anew, since its answer is kept, it costs nothing.
+    """
+    before = _ends.set(min(_ends.get(), time.monotonic() + most_ms / 1000))
+    try:
+        yield
+    finally:
+        _ends.reset(before)
+
 
 @contextmanager
 def bounded(most_ms: int | None = None) -> Iterator[CursorWrapper]:
     """A transaction each of whose statements is given up after `most_ms`, and a cursor in it.
 
-    By default that is STATEMENT_MS_MAX. Such a statement raises OperationalError, with psycopg2's
-    QueryCanceled as its cause. Within another transaction its own bound holds again afterwards.
+    By default that is STATEMENT_MS_MAX; less where `all_within` has less left. Such a statement raises
+    OperationalError, with psycopg2's QueryCanceled as its cause. Within another transaction its own bound
+    holds again afterwards.
     """
     within = connection.in_atomic_block
     with transaction.atomic(), connection.cursor() as cursor:
         before = _limit(cursor) if within else ""
-        cursor.execute(LIMIT_TIME, [str(STATEMENT_MS_MAX if most_ms is None else most_ms)])
+        cursor.execute(LIMIT_TIME, [str(_at_most(STATEMENT_MS_MAX if most_ms is None else most_ms))])
         yield cursor
         if within:
             cursor.execute(LIMIT_TIME, [before])
+
+
+def _at_most(most_ms: int) -> int:
+    """So many milliseconds, or what is left; never 0, which PostgreSQL takes for no limit at all."""
+    return max(1, round(min(most_ms, 1000 * (_ends.get() - time.monotonic()))))
 
 
 def _limit(cursor: CursorWrapper) -> str:
