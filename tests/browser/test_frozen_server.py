@@ -48,6 +48,6 @@ def test_a_feed_that_has_nothing_to_tell_stays_live(dashboard: Dashboard) -> Non
     dashboard.is_live()
     for _ in range(2):
         with opened.value.expect_event("framereceived") as alive:
-            page.clock.run_for(1000 * ALIVE_S)
+            page.clock.run_for(int(1000 * ALIVE_S))
             assert page.locator("#feed-state").text_content() == "● live"
         assert json.loads(alive.value)["type"] == "alive"
