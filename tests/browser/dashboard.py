@@ -1,6 +1,7 @@
 """The dashboard as its tests read and use it."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -8,6 +9,8 @@ from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
+# How far a clock is set forward to stop it: it may not go back, and a busy machine is slow.
+AHEAD = timedelta(minutes=5)
 # Every text that a place shows from now on, in lines, however short it stands there.
 NOTE_TEXTS = """place => {
   place.dataset.noted = "";
@@ -24,6 +27,15 @@ def post_all(server: str, records: list[dict[str, Any]]) -> None:
             break
     told = answer.json()
     assert told["accepted"] + told["duplicates"] == len(records), told
+
+
+def stop_clock(page: Page) -> None:
+    """For what the page opens from now on no time goes by but that of `page.clock.run_for`.
+
+    So it asks the server for nothing again, however long the test takes.
+    """
+    page.clock.install()
+    page.clock.pause_at(datetime.now(UTC) + AHEAD)
 
 
 class Dashboard:

@@ -2,13 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.dashboard import serious
+from tests.browser.dashboard import post_all, serious
 from tests.support.rule_pages import HOSTILE_NAME, member
 from tests.support.rules import LONG_AGO
 from transactions.rules import backtest_runs, documents, lifecycle, list_entries
@@ -71,7 +70,7 @@ def test_one_writes_a_rule_another_approves_it_and_hits_appear(
         }
         for n, at in enumerate(ago)
     ]
-    httpx.post(f"{server}/api/add-transactions/", json=posted, trust_env=False).raise_for_status()
+    post_all(server, posted)
     flush()
     page.reload()
     hits = page.get_by_role("region", name="Latest hits").locator("tbody tr")
@@ -86,7 +85,7 @@ def test_a_backtest_is_watched_until_it_tells_what_would_have_been_found(
 ) -> None:
     yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()
     posted = {"transaction_id": "T1", "user": people[0].pk, "amount": 9000, "created_at": yesterday}
-    httpx.post(f"{server}/api/add-transaction/", json=posted, trust_env=False).raise_for_status()
+    post_all(server, [posted])
     flush()
     rule = Rule.objects.create(name="Large")
     lifecycle.draft(rule, "amount", {"amount": 1000}, root)
