@@ -40,8 +40,9 @@ def all_within(most_ms: int) -> Iterator[None]:
 def bounded(most_ms: int | None = None) -> Iterator[CursorWrapper]:
     """A transaction each of whose statements is given up after `most_ms`, and a cursor in it.
 
-    By default that is STATEMENT_MS_MAX; less where `all_within` has less left. Such a statement raises OperationalError, with psycopg2's
-    QueryCanceled as its cause. Within another transaction its own bound holds again afterwards.
+    By default that is STATEMENT_MS_MAX; less where `all_within` has less left. Such a statement raises
+    OperationalError, with psycopg2's QueryCanceled as its cause. Within another transaction its own bound
+    holds again afterwards.
     """
     within = connection.in_atomic_block
     with transaction.atomic(), connection.cursor() as cursor:
