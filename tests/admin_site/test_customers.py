@@ -1,7 +1,7 @@
 """Customers apart from those who work here: two lists, and the page of one customer with its notes."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 import pytest
@@ -228,6 +228,32 @@ def test_what_is_not_counted_to_its_end_says_since_when(
     shown = page(root, of(people[0]))
     assert "over 4" in shown
     assert "the latest 2, since" in shown
+
+
+def test_what_failed_is_said_of_those_days_alone_that_were_looked_at(
+    root: Client, people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noon = timezone.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(
+        hours=12
+    )
+    for number, days in enumerate([0, 1, 1, 2]):
+        moment = noon - timedelta(days=days, minutes=number)
+        store(people[0], id=f"T{number}", created_at=moment, status="FAILED")
+    monkeypatch.setattr(reading, "JUDGED_MAX", 2)
+    shown = page(root, of(people[0]))
+
+    def told(days: int) -> list[str]:
+        row = re.search(f"<tr><td>{noon - timedelta(days=days):%Y-%m-%d}</td>(.*?)</tr>", shown)
+        assert row is not None
+        return re.findall(r">([^<]+)</td>", row[1])
+
+    assert told(0) == ["1", "1"]
+    # Of that day one more was not looked at.
+    assert told(1) == ["2", "at least 1"]
+    assert told(2) == ["1", "–"]
+    assert told(3) == ["0", "–"]
+    days = shown[shown.index("days-title") :]
+    assert "What failed is known of the latest 2" in days
 
 
 def test_the_page_looks_at_no_more_rows_than_it_says(people: list[User]) -> None:

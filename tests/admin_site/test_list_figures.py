@@ -84,6 +84,26 @@ def test_what_is_about_so_many_leaves_out_what_is_of_another_day(
     assert shown == "about 178 transactions · about 178 in all"
 
 
+@pytest.mark.parametrize("bound", ["amount_min=2", "amount_max=299", "amount_min=2&amount_max=299"])
+def test_of_a_part_of_the_amounts_no_sum_is_guessed(root: Client, minutes: None, bound: str) -> None:
+    """Those that are counted may be the smallest: they tell nothing of the others."""
+    assert re.fullmatch("about [0-9,]+ transactions", total(root, f"?{bound}"))
+
+
+def test_of_one_amount_the_sum_is_as_good_as_the_count(
+    root: Client, people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(narrowed, "COUNTED_MAX", 10)
+    for n in range(narrowed.ROWS + 1):
+        store(people[0], f"S{n}", amount=7, status="SUCCESS")
+    told = re.fullmatch(
+        r"about ([0-9,]+) transactions · about ([0-9,]+) in all", total(root, "?amount_min=7&amount_max=7")
+    )
+    assert told is not None
+    count, amount = (int(each.replace(",", "")) for each in told.groups())
+    assert amount == 7 * count
+
+
 def test_what_was_pruned_is_in_no_figure_of_the_list(root: Client, people: list[User], minutes: None) -> None:
     early = datetime.fromisoformat("2026-03-01T00:20Z")
     for n in range(20):

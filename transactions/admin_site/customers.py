@@ -172,15 +172,20 @@ def _bars(activity: reading.CustomerActivity) -> list[dict[str, Any]]:
         {
             "day": day,
             "count": count,
-            "failed": (failed := activity.failed_on.get(day, 0)),
+            "failed": (failed := activity.failures_on(day)),
+            "failed_said": _failed_said(failed, at_least=day == activity.judged_from),
             "x": n * BAR_STEP,
             "y": BAR_HEIGHT - high(count),
             "width": BAR_WIDTH,
             "height": high(count),
-            "failed_height": high(failed),
+            "failed_height": high(failed or 0),
         }
         for n, (day, count) in enumerate(activity.days)
     ]
+
+
+def _failed_said(failed: int | None, *, at_least: bool) -> str:
+    return "–" if failed is None else f"{'at least ' if at_least else ''}{failed:,}"
 
 
 def _alerts(request: HttpRequest, user: int) -> dict[str, Any]:

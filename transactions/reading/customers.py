@@ -88,6 +88,15 @@ class CustomerActivity:
     failed_on: dict[date, int]
 
     @property
+    def judged_from(self) -> date | None:
+        """The first day on which it was looked at what failed, and not to its end; None: on all of them."""
+        return None if self.judged_since is None else self.judged_since.astimezone(UTC).date()
+
+    def failures_on(self, day: date) -> int | None:
+        """How many failed on a day of `days`, at least so many on `judged_from`; None: nobody looked."""
+        return None if self.judged_from and day < self.judged_from else self.failed_on.get(day, 0)
+
+    @property
     def last_seen(self) -> datetime | None:
         return self.latest[0].created_at if self.latest else None
 

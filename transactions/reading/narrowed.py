@@ -305,8 +305,11 @@ def totals(narrowed: Narrowed, shown: Rows) -> Sums:
             least = counted or (0, 0)
             return Sums(max(count, least[0]), max(total, least[1]), exact=False)
     estimate = max(_estimate(narrowed), COUNTED_MAX if counted else 0)
-    about = None if counted is None else round(estimate * Decimal(counted[1]) / counted[0])
-    return Sums(estimate, about, exact=False)
+    # Of a range of amounts those counted may well be the smallest, by whose index they are found.
+    like_others = wanted.amount_min == wanted.amount_max
+    if counted is None or not like_others:
+        return Sums(estimate, None, exact=False)
+    return Sums(estimate, round(estimate * Decimal(counted[1]) / counted[0]), exact=False)
 
 
 def _spans(wanted: Wanted) -> list[TimeSpan]:
