@@ -329,7 +329,7 @@ def test_a_failure_is_kept_for_many_times_its_cost_but_soon_asked_for_anew(
         return asked
 
     monkeypatch.setattr(cached, "monotonic", lambda: now)
-    kept = Kept(ask, 60.0)
+    kept = Kept(ask, 60.0, times_its_cost=20.0)
     cost = 0.5
     assert gets() == 1
     now += 9.9

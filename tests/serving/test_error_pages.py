@@ -7,6 +7,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from tests.support.outages import postgres_away
+
 BROWSER = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"
 
 
@@ -87,6 +89,19 @@ def test_a_filter_that_nobody_has_is_told_so(settings: Any, debug: bool) -> None
     status, page = told(client, "/admin/audit/entry/?foo=1")
     assert status == 400
     assert "<h1>That cannot be read</h1>" in page
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "path", ["", "login/", "transactions/transaction/", "transactions/customer/", "system/"]
+)
+def test_while_postgresql_is_away_a_page_says_so(path: str) -> None:
+    client = Client(raise_request_exception=False)
+    client.force_login(User.objects.create_superuser("root"))
+    with postgres_away():
+        answer = client.get(f"/admin/{path}", headers={"accept": BROWSER})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert "<h1>A store does not answer</h1>" in answer.content.decode()
 
 
 @pytest.mark.django_db

@@ -1,6 +1,7 @@
 """Errors as the API tells them: in DRF's form, JSON everywhere under /api/, and 503 where a store fails."""
 
 import logging
+import sys
 from collections.abc import Callable
 from inspect import unwrap
 from typing import Any
@@ -124,6 +125,15 @@ def nothing_here(request: HttpRequest) -> HttpResponse:
 TOO_MUCH = (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
 
 
+def _store_away(request: HttpRequest) -> HttpResponse:
+    if _in_api(request):
+        answer: HttpResponse = JsonResponse({"detail": Unavailable.default_detail}, status=503)
+    else:
+        answer = HttpResponse(render_to_string("503.html"), status=503)
+    answer.headers["Retry-After"] = str(Unavailable.wait)
+    return answer
+
+
 class ErrorPages:
     """Middleware, with DEBUG alone: what there is not, or cannot be read, is told by the pages above.
 
@@ -146,10 +156,16 @@ class ErrorPages:
         if isinstance(error, SuspiciousOperation | BadRequest) and not isinstance(error, TOO_MUCH):
             log.warning("Bad request: %s: %s", request.path, error)
             return bad_request(request, error)
+        if isinstance(error, STORE_FAILURES):
+            return server_error(request)
         return None
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's 500, called while the error is handled; 503 where it is a store that does not answer."""
+    if isinstance(error := sys.exc_info()[1], STORE_FAILURES):
+        log.error("A store failed under %s: %s", request.path, type(error).__name__)
+        return _store_away(request)
     if _in_api(request):
         return JsonResponse({"detail": "A server error occurred."}, status=500)
     return _server_error(request)

@@ -19,6 +19,7 @@ from ..audit.models import Entry
 from ..encodings import shows_something
 from ..models import ApiToken
 from . import token_copies
+from .log_in_form import NAME_CHARACTERS_MAX
 from .rights import NONE, Right, Rights, grant, rights_of
 
 # Recognisable for people and for scanners of leaked secrets.
@@ -111,6 +112,11 @@ def _machine_account(name: str) -> User:
         raise TokenError(
             "The name has no letter or digit for the name of its account. Say which --user it acts for.",
             "The name has no letter or digit: its account is called after it.",
+        )
+    if len(username) > NAME_CHARACTERS_MAX:
+        # What is one sign may be many letters.
+        raise TokenError(
+            f"Its account is called after it, and would have over {NAME_CHARACTERS_MAX} letters."
         )
     # An account left from an earlier token may have more rights than are asked for now.
     if User.objects.filter(username=username).exists():
