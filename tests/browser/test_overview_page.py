@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.contrib.auth.models import User
 from django.utils.dateparse import parse_datetime
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.dashboard import Dashboard, serious
 from tests.browser.layout import faults
@@ -93,6 +93,24 @@ def test_nothing_is_said_to_be_wrong_where_nothing_is(dashboard: Dashboard) -> N
     dashboard.page.reload()
     expect(dashboard.page.locator("[data-figure=count] .figure-value")).to_have_text("200")
     expect(dashboard.page.locator("#wrong")).to_be_hidden()
+
+
+def test_that_nobody_knows_whether_anything_is_wrong_is_said(dashboard: Dashboard) -> None:
+    """As when PostgreSQL takes too long over that alone."""
+
+    def untold(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "wrong": None})
+
+    page, figures = dashboard.page, "**/admin/dashboard/figures/**"
+    said = page.get_by_text("Whether more transactions fail than usual cannot be told now")
+    expect(page.locator("#figures-moment")).to_contain_text("as of")
+    expect(said).to_be_hidden()
+    page.route(figures, untold)
+    expect(said).to_be_visible()
+    assert serious(page) == []
+    page.unroute(figures)
+    expect(said).to_be_hidden()
 
 
 def test_figures_stand_beside_those_of_the_other_time_and_open_what_they_count(dashboard: Dashboard) -> None:

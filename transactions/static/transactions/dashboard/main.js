@@ -65,9 +65,11 @@ feed.connect();
 function show() {
   if (!last.figures) return;
   const { overview, wrong, failing, alert, untold = [] } = last.figures;
-  if (overview) showFigures(overview, wrong?.data, urls.transactions);
+  // While nobody knows whether anything is wrong no rate is called better.
+  if (overview) showFigures(overview, !wrong || wrong.data, urls.transactions);
   else failFigures(AWAY);
   if (wrong) showWrong(wrong.data, alert, urls.transactions, untold.includes("alert"));
+  document.getElementById("wrong-untold").hidden = Boolean(wrong);
   if (failing && overview) showFailing(failing.data, overview.data, urls.transactions);
   else failFailing(AWAY);
   drawCharts();
