@@ -220,7 +220,7 @@ def test_what_the_drawer_shows_can_be_sent_to_a_colleague(dashboard: Dashboard) 
     page.locator("#drawer-page").click()
     expect(page.locator("#payload")).to_contain_text('"transaction_id": "a&b #1"')
     page.get_by_role("link", name="alice").first.click()
-    expect(page.locator("#totals-title")).to_have_text(f"Customer {dashboard.people[0].pk}")
+    expect(page.locator("#totals-title")).to_have_text(f"In all customer number {dashboard.people[0].pk}")
 
 
 def test_the_drawer_tells_of_one_that_waits(dashboard: Dashboard) -> None:

@@ -134,13 +134,11 @@ def test_times_are_in_the_browsers_zone_until_another_is_chosen(
     expect(page.locator("#figures-moment")).to_contain_text(
         re.compile(f"as of ({hour:02}|{(hour + 1) % 24:02}):"), use_inner_text=False
     )
-    expect(page.locator("#range-zone")).to_have_text("Asia/Tokyo")
 
 
 def test_a_link_with_a_zone_is_followed(page: Page, server: str) -> None:
     page.goto(f"{server}/admin/?timezone=Asia/Kolkata")
     expect(page.locator("#zone-shown")).to_have_text("Asia/Kolkata")
-    expect(page.locator("#range-zone")).to_have_text("Asia/Kolkata")
     # For that page alone: the next one is in the viewer's own zone.
     page.goto(f"{server}/admin/transactions/epoch/")
     expect(page.locator("#result_list tbody .field-flushed_at")).to_contain_text("UTC")
