@@ -30,7 +30,7 @@ def post_all(server: str, records: list[dict[str, Any]]) -> None:
 
 
 def stop_clock(page: Page) -> None:
-    """For what the page opens from now on no time goes by but that of `page.clock.run_for`.
+    """For what the page opens from now on no time goes by but what its clock is told to run for.
 
     So it asks the server for nothing again, however long the test takes.
     """
