@@ -7,12 +7,14 @@ ARGS ?=
 # How many processes share the suite: they wait more than they work, so two cores serve four. What ARGS name is
 # left to one, which begins sooner.
 WORKERS ?= $(if $(ARGS),0,4)
+# The same of those that drive a browser, which keeps a core busy.
+BROWSERS ?= $(if $(ARGS),0,2)
 
 BIN := $(VENV)/bin
 OWN := conftest.py benchmarks dev tests transactions transaction_monitoring manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install tools run test contract contract-rules faults mutations browser bench check lint types imports packages migrations deploy format lock licences audit clean
+.PHONY: help install tools run test contract contract-rules faults mutations browser pictures bench check lint types imports packages migrations deploy format lock licences audit clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -51,8 +53,12 @@ faults: tools  ## Kills, cuts and stops real processes; prints what was lost and
 mutations: tools  ## Takes out one safeguard at a time and shows which test fails for it
 	@exec $(BIN)/python -m tests.faults.mutations $(ARGS)
 
-browser: tools  ## The dashboard in a real Chromium (CHROMIUM names the program)
-	@exec $(BIN)/python -m pytest tests/browser $(ARGS)
+# `loadfile`: two browsers and two servers at once are what two cores carry; the whole took nine minutes there.
+browser: tools  ## The dashboard in a real Chromium (CHROMIUM names the program, BROWSERS how many run at once)
+	@exec $(BIN)/python -m pytest tests/browser -n $(BROWSERS) --dist loadfile $(ARGS)
+
+pictures: tools  ## Writes docs/images anew: each page light and dark, wide and on a phone (CHROMIUM)
+	@exec $(BIN)/python -m pytest tests/browser/pictures.py $(ARGS)
 
 # ARGS="single batch", say, for some parts, or ARGS=--quick; a whole run takes half an hour.
 bench: tools  ## Everything measured beside what else one could have written, in one run

@@ -30,6 +30,9 @@ _SETTINGS = {
     "ALLOW_DELETE_ALL": "true",
     # A busy machine is no reason for the door to decide without PostgreSQL.
     "LOOKUP_TIMEOUT_MS": "10000",
+    # Nor for a search to give up, or for an answer to be kept until a page is no longer waited for.
+    "SEARCH_MS_MAX": "10000",
+    "KEPT_TIMES_ITS_COST": "0",
     "SECURE_SSL_REDIRECT": "false",
 }
 _NOWHERE = {

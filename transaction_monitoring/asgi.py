@@ -17,6 +17,7 @@ from transactions.access import rate_limits, token_copies  # noqa: E402
 from transactions.audit import known_settings  # noqa: E402
 from transactions.intake import ingest  # noqa: E402
 from transactions.intake.fast_lane import fast_lane  # noqa: E402
+from transactions.metrics import loop_delay  # noqa: E402
 from transactions.stores.per_loop import PerLoop  # noqa: E402
 
 from .observability import logs  # noqa: E402
@@ -49,6 +50,7 @@ def _share() -> ingest.Intake:
     """Lets the requests of the running loop, which lasts, share their calls to Redis."""
     rate_limits.serve_here()
     token_copies.serve_here()
+    loop_delay.serve_here()
     return ingest.serve_here()
 
 

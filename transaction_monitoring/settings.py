@@ -65,6 +65,16 @@ MAX_BATCH_RECORDS = whole("MAX_BATCH_RECORDS", 10_000, least=1)
 # Bytes of one request body; 10,000 records of 400 bytes fit.
 DATA_UPLOAD_MAX_MEMORY_SIZE = whole("DATA_UPLOAD_MAX_MEMORY_SIZE", 5 * 1024 * 1024, least=1024)
 
+# Finds transactions by any part of their id, by an index that costs the flush at each insert; off, by the
+# beginning. Once it is changed, `manage.py search_index` makes the index or takes it away.
+SEARCH_PARTS = switch("SEARCH_PARTS", True)
+# Milliseconds of PostgreSQL for all that one search asks together: with what else it takes an answer comes in
+# a fifth of a second, as one types.
+SEARCH_MS_MAX = whole("SEARCH_MS_MAX", 140, least=1)
+# An answer of the dashboard is kept for so many times as long as it took, and for its few seconds at least:
+# with 20, no figure keeps PostgreSQL busy for more than 5 % of the time. 0: for its few seconds.
+KEPT_TIMES_ITS_COST = whole("KEPT_TIMES_ITS_COST", 20)
+
 # No form of ours has files, so none is kept on the disk for one.
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 
@@ -206,7 +216,8 @@ CELERY_BEAT_SCHEDULE = ticks.schedule(float(FLUSH_INTERVAL_SECONDS), prunes=bool
 
 INSTALLED_APPS = [
     "daphne",
-    # Before the admin, whose templates it replaces.
+    # Before the theme, whose frame it replaces; and that before the admin, whose templates it replaces.
+    "transactions",
     "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -220,7 +231,6 @@ INSTALLED_APPS = [
     # The files of Swagger UI.
     "drf_spectacular_sidecar",
     "axes",
-    "transactions",
     "transactions.notifications",
     "transactions.alerts",
     "transactions.audit",
@@ -232,6 +242,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     # Before whatever reads a form.
     "transaction_monitoring.serving.odd_requests.OddRequests",
+    "transaction_monitoring.serving.errors.ErrorPages",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -242,6 +253,7 @@ MIDDLEWARE = [
     "transactions.access.throttling.rate_limit_headers",
     "axes.middleware.AxesMiddleware",
     "transactions.access.acting.actor_of_request",
+    "transactions.admin_site.viewer_zone.in_viewers_zone",
 ]
 ROOT_URLCONF = "transaction_monitoring.urls"
 WSGI_APPLICATION = "transaction_monitoring.wsgi.application"
@@ -251,12 +263,17 @@ APPEND_SLASH = False
 TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        # Before the theme's, of which it replaces one.
+        "DIRS": [BASE_DIR / "transactions" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                # The zone of a page's times, by name.
+                "django.template.context_processors.tz",
+                "transactions.dashboard.condition.of_top_bar",
             ]
         },
     }
@@ -319,7 +336,11 @@ UNFOLD = {
             "href": lambda request: static("transactions/icon.svg"),
         }
     ],
-    "STYLES": [lambda request: static("transactions/admin.css")],
+    "STYLES": [
+        lambda request: static("transactions/looks/tokens.css"),
+        lambda request: static("transactions/looks/components.css"),
+        lambda request: static("transactions/looks/frame.css"),
+    ],
 }
 
 # --- Transport --------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 from transactions.access.log_ins import bounded
+from transactions.admin_site import api_docs
+from transactions.dashboard.views import show_system
 
 from .observability import health
 from .observability.prometheus import metrics
@@ -13,11 +15,16 @@ from .serving import errors
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/dashboard/", include("transactions.dashboard.urls")),
+    path("admin/find/", include("transactions.admin_site.urls")),
+    path("admin/system/", admin.site.admin_view(show_system), name="system"),
+    path("admin/api/", admin.site.admin_view(api_docs.show), name="api-docs"),
     # Before the admin's own: these two hash what they are sent.
     path("admin/login/", bounded(admin.site.login)),
     path(
         "admin/password_change/", bounded(admin.site.admin_view(admin.site.password_change, cacheable=True))
     ),
+    # Django's way to a row's page outside the admin: there is none, and it fails for a key that is no UUID.
+    re_path("^admin/r/", errors.nothing_here),
     path("admin/", admin.site.urls),
     path("api/", include("transactions.urls")),
     re_path(r"^livez/?$", health.live, name="livez"),

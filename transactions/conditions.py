@@ -4,8 +4,12 @@ Beside what Prometheus would tell: whoever is on call is told by webhook or mail
 that PostgreSQL is away, or the worker that would tell it.
 """
 
+import logging
+from collections.abc import Callable
+
 import redis
 from django.conf import settings
+from django.db import Error as DatabaseError
 
 from .books import alarms as books_alarms
 from .books import balance
@@ -15,45 +19,94 @@ from .queue.keys import QUEUE
 from .rules import figures
 from .stores.redis_connection import connection
 from .storing import history
+from .system.parts import FULL_SHARE
+
+log = logging.getLogger(__name__)
 
 # Seconds without a tick.
 SILENT_S_MAX = 30
-# The share of MAX_QUEUE_LENGTH from which on the queue is full, or nearly so.
-FULL_SHARE = 0.9
+# Rules that fail and are alarms at once.
+RULES_MAX = 100
 
 
 def look(silent_s: float = 0.0) -> None:
     """Notes what is wrong now; `silent_s` is for how long no tick has come. Raises django.db.Error."""
-    alarms.note(seen(silent_s))
+    found, unasked = _ask(silent_s)
+    alarms.note(found, unasked)
 
 
 def seen(silent_s: float = 0.0) -> dict[str, str]:
-    """What is wrong, in a sentence each, by the key of its alarm. Raises django.db.Error."""
-    found = {f"books:{epoch.pk}": f"The books: {epoch.alarm}" for epoch in books_alarms.open_alarms()[:10]}
-    found |= alarms.of_endpoints() | alarms.of_mail()
-    if problems := figures.problems():
-        found["rules"] = f"The rules: {'; '.join(problems)}."
-    age_s = history.age_s()
-    if history.is_missing(age_s):
-        told = "Nothing has been stored yet" if age_s == float("inf") else f"No flush for {age_s:.0f} s"
-        found["flush"] = f"{told}: does the worker run, and Celery Beat?"
-    found |= _of_redis()
+    """What is wrong, in a sentence each, by the key of its alarm, as far as that could be asked."""
+    return _ask(silent_s)[0]
+
+
+def _ask(silent_s: float) -> tuple[dict[str, str], list[str]]:
+    """What is wrong, and how the keys begin of what could not be asked: each source by itself."""
+    found, unasked = dict[str, str](), list[str]()
+    for key, source in SOURCES.items():
+        try:
+            found |= source()
+            continue
+        except redis.RedisError as error:
+            why = str(error).partition("\n")[0]
+            found["redis"] = f"Redis does not answer: {why}."
+        except (DatabaseError, _Unknown) as error:
+            why = str(error).partition("\n")[0]
+        log.warning("%s could not be asked: %s", key, why)
+        unasked.append(key)
     # The worker that flushes does so without ticks too, and so nothing else would show that Beat is dead.
     if silent_s > SILENT_S_MAX and not found.keys() & {"flush", "redis"}:
         found["ticks"] = f"No tick for {silent_s:.0f} s: does Celery Beat run?"
-    return found
+    return found, unasked
 
 
-def _of_redis() -> dict[str, str]:
-    try:
-        found = {}
-        if hindrance := fitness.hindrance():
-            found["intake"] = f"Intake refuses transactions: {hindrance}."
-        waiting = int(connection().llen(QUEUE))
-        if waiting >= FULL_SHARE * settings.MAX_QUEUE_LENGTH:
-            found["queue"] = f"{waiting:,} records wait, of {settings.MAX_QUEUE_LENGTH:,} that may."
-        if balance.read().balanced is False:
-            found["balance"] = "The books do not balance."
-    except redis.RedisError as error:
-        return {"redis": f"Redis does not answer: {str(error).partition(chr(10))[0]}."}
-    return found
+class _Unknown(Exception):
+    """There is no telling now; says why."""
+
+
+def _books() -> dict[str, str]:
+    return {f"books:{epoch.pk}": f"The books: {epoch.alarm}" for epoch in books_alarms.open_alarms()[:10]}
+
+
+def _rules() -> dict[str, str]:
+    return {f"rules:{key}": f"The rules: {told}." for key, told in figures.wrong(RULES_MAX).items()}
+
+
+def _flush() -> dict[str, str]:
+    age_s = history.age_s()
+    if not history.is_missing(age_s):
+        return {}
+    told = "Nothing has been stored yet" if age_s == float("inf") else f"No flush for {age_s:.0f} s"
+    return {"flush": f"{told}: does the worker run, and Celery Beat?"}
+
+
+def _intake() -> dict[str, str]:
+    hindrance = fitness.hindrance()
+    return {"intake": f"Intake refuses transactions: {hindrance}."} if hindrance else {}
+
+
+def _queue() -> dict[str, str]:
+    waiting = int(connection().llen(QUEUE))
+    if waiting < FULL_SHARE * settings.MAX_QUEUE_LENGTH:
+        return {}
+    return {"queue": f"{waiting:,} records wait, of {settings.MAX_QUEUE_LENGTH:,} that may."}
+
+
+def _balance() -> dict[str, str]:
+    balanced = balance.read().balanced
+    if balanced is None:
+        raise _Unknown("PostgreSQL does not answer, or the stores move on too fast")
+    return {} if balanced else {"balance": "The books do not balance."}
+
+
+# What is asked, by how the keys of its alarms begin.
+SOURCES: dict[str, Callable[[], dict[str, str]]] = {
+    "books:": _books,
+    alarms.OF_ENDPOINT: alarms.of_endpoints,
+    "mail": alarms.of_mail,
+    "rules": _rules,
+    "flush": _flush,
+    "intake": _intake,
+    "queue": _queue,
+    "balance": _balance,
+}

@@ -22,6 +22,8 @@ _UNSEEN_HERE = _UNSEEN_CATEGORIES | {"Cn", "Co", "Cs", "Mn"}
 _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
+# Turn the order in which what follows is shown around: a reader may see another text than there is.
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 # What no UTF-8 has, or no text of PostgreSQL; JSON can say both.
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
@@ -75,6 +77,21 @@ def may_show_something(text: str) -> bool:
 def shows_nothing(text: str) -> bool:
     """Whether a `text` that may be left out is there, and a reader would yet see nothing of it."""
     return bool(text.strip()) and not shows_something(text)
+
+
+def hides_something(text: str) -> bool:
+    """Whether something in a printable `text` is seen by nobody: it would look as another text does."""
+    return bool(_UNSEEN.search(text))
+
+
+def turns_around(text: str) -> bool:
+    """Whether `text` says in which direction it is to be shown."""
+    return bool(_TURNING.search(text))
+
+
+def composed(text: str) -> str:
+    """A text in the one of its forms that has the fewest characters (NFC): all of them look the same."""
+    return unicodedata.normalize("NFC", text)
 
 
 def _has_one_beyond(unseen: frozenset[str], text: str) -> bool:

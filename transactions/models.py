@@ -1,8 +1,10 @@
 """What PostgreSQL keeps: transactions, their rollups, rejected records, and the books."""
 
+import secrets
 import uuid
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
@@ -14,7 +16,7 @@ TRANSACTION_ID_CHARACTERS_MAX = 100
 
 class Status(models.TextChoices):
     PENDING = "PENDING", "Pending"
-    SUCCESS = "SUCCESS", "Success"
+    SUCCESS = "SUCCESS", "Succeeded"
     FAILED = "FAILED", "Failed"
 
 
@@ -56,6 +58,9 @@ class Transaction(models.Model):
             models.Index(
                 fields=["user", "created_at", "id"], include=["amount"], name="transaction_by_user_amount"
             ),
+            # The list by amount, or of a range of amounts. Parts of ids have an index that may be missing:
+            # see `reading.part_indexes`.
+            models.Index(fields=["amount", "created_at", "id"], name="transaction_by_amount"),
         ]
 
     def __str__(self) -> str:
@@ -92,6 +97,10 @@ class Epoch(models.Model):
     settled = models.BigIntegerField(db_default=0)
     duplicates = models.BigIntegerField(db_default=0)
     rejected = models.BigIntegerField(db_default=0)
+    # Rows that left the table while these books were open, whichever books they had been stored in: by
+    # hand, and by retention. Over all books there are stored − removed − pruned rows.
+    removed = models.BigIntegerField(db_default=0)
+    pruned = models.BigIntegerField(db_default=0)
     # Why the books before these were closed, if nobody asked for it; shown until acknowledged.
     alarm = models.TextField(blank=True, db_default="")
     alarm_acknowledged_at = models.DateTimeField(null=True, blank=True)
@@ -101,6 +110,20 @@ class Epoch(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class Removal(models.Model):
+    """Rows that a statement removed from the table of transactions, until the flush has them in the books.
+
+    Written by triggers, with the removal itself: a row for each statement, so that nobody who deletes
+    waits for anybody else who does, or holds up the flush.
+    """
+
+    removed = models.BigIntegerField(db_default=0)
+    pruned = models.BigIntegerField(db_default=0)
+
+    def __str__(self) -> str:
+        return f"{self.removed} removed, {self.pruned} pruned"
 
 
 class FlushBatch(models.Model):
@@ -125,7 +148,7 @@ class FlushBatch(models.Model):
     rejected = models.BigIntegerField(db_default=0)
 
     class Meta:
-        verbose_name, verbose_name_plural = "flush", "flush history"
+        verbose_name, verbose_name_plural = "flush", "flushes"
         indexes = [
             # What an earlier flush left: looked for at every tick.
             models.Index(fields=["id"], name="batch_open", condition=models.Q(released=False)),
@@ -178,6 +201,82 @@ class PruningPlace(models.Model):
 
     def __str__(self) -> str:
         return f"{self.moment:%Y-%m-%d %H:%M:%S} {self.row_id}"
+
+
+class Customer(User):
+    """An account that only has transactions, and nobody logs in to; `access.people` tells which are."""
+
+    class Meta:
+        proxy = True
+        # Who may read transactions sees customers, who may add accounts adds them.
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.get_username()
+
+
+class CustomerNote(models.Model):
+    """What somebody wrote about a customer, and who has looked into it since.
+
+    The customer is known by key alone: the note outlives the account.
+    """
+
+    TEXT_CHARACTERS_MAX = 1_000
+
+    customer = models.BigIntegerField()
+    text = models.CharField(max_length=TEXT_CHARACTERS_MAX)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+    # The names by then: an account may be gone later.
+    by_name = models.CharField(max_length=150)
+    at = models.DateTimeField(db_default=Now())
+    reviewed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+    reviewed_by_name = models.CharField(max_length=150, blank=True, db_default="")
+    reviewed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        # To write one, and to mark it as reviewed.
+        default_permissions = ("add", "change")
+        indexes = [
+            # The notes of a customer, newest first.
+            models.Index(fields=["customer", "-id"], name="note_by_customer")
+        ]
+
+    def __str__(self) -> str:
+        return f"note {self.pk} on {self.customer}"
+
+
+def new_key() -> str:
+    """A short text for a URL that nobody else has."""
+    return secrets.token_urlsafe(8)
+
+
+VIEW_NAME_MAX, VIEW_QUERY_MAX = 60, 1000
+
+
+class SavedView(models.Model):
+    """The query of a narrowed list under a name: its owner's alone, or shared with all who may see it."""
+
+    key = models.CharField(max_length=16, default=new_key, editable=False)
+    name = models.CharField(max_length=VIEW_NAME_MAX)
+    query = models.CharField(max_length=VIEW_QUERY_MAX, blank=True)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_views")
+    shared = models.BooleanField(default=False)
+    made_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        # Who may see the list may save a view of it.
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["key"], name="saved_view_key_once"),
+            models.UniqueConstraint(fields=["owner", "name"], name="saved_view_name_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class ApiToken(models.Model):

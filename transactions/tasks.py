@@ -13,6 +13,7 @@ import psycopg2
 import redis
 from celery import shared_task
 from celery.signals import (
+    after_task_publish,
     task_failure,
     task_received,
     task_revoked,
@@ -26,7 +27,7 @@ from django.db import Error as DatabaseError
 from . import conditions
 from .access import tokens
 from .audit import known_settings
-from .metrics import ticks
+from .metrics import signs, ticks
 from .notifications import delivery, mail, numbering
 from .notifications.clock import Chore, Clock
 from .rules import backtest_runs
@@ -41,6 +42,8 @@ log = logging.getLogger(__name__)
 EXPECTED = (psycopg2.Error, DatabaseError, redis.RedisError, Superseded)
 # Seconds of pruning at a time: the flush waits for it, as there is one worker for both.
 PRUNE_S_MAX = 2.0
+# Seconds of removing old messages at a time, twice a minute: what is told waits for it, likewise.
+REMOVE_S_MAX = 2.0
 # Whether this worker was told to stop. One of backtests runs them in its main process (`--pool solo`), so
 # that they know, and it starts and costs as little as one process does.
 _stopping = threading.Event()
@@ -106,12 +109,15 @@ def deliver_messages() -> None:
 @shared_task(name="transactions.tasks.look_after_system", ignore_result=True, throws=EXPECTED)
 def look_after_system() -> None:
     """Tells of what is wrong with the system itself, and that it is over; removes old messages."""
-    conditions.look()
-    numbering.prune()
+    try:
+        conditions.look()
+    finally:
+        numbering.go_on_pruning(seconds_max=REMOVE_S_MAX)
 
 
 def tell() -> None:
     """Has what is new told, by webhooks and mail. Raises django.db.Error."""
+    signs.show(signs.TELLER)
     delivery.deliver(_stopping.is_set)
     mail.start()
 
@@ -120,6 +126,7 @@ def connect_signals() -> None:
     """Lets Celery call the functions below; for the application's start."""
     # Not `worker_ready`: over its memory limit Redis does not let a worker become ready.
     worker_init.connect(start_clocks)
+    after_task_publish.connect(note_sent_tick)
     task_received.connect(note_tick)
     worker_shutting_down.connect(note_stop)
     worker_init.connect(note_settings)
@@ -145,6 +152,12 @@ def tells(worker: Any) -> bool:
     """Whether a worker takes the ticks of messages."""
     queue = worker.app.conf.task_routes[deliver_messages.name]["queue"]
     return queue in worker.app.amqp.queues.consume_from
+
+
+def note_sent_tick(sender: str | None = None, **_: Any) -> None:
+    """Beat sent a tick of the flush, which nobody else sends: it lives, whoever takes the tick."""
+    if sender == flush_transactions.name:
+        signs.show(signs.BEAT)
 
 
 def note_tick(request: Any, **_: Any) -> None:

@@ -16,6 +16,7 @@ from django.test import Client
 from tests.support.outages import redis_away
 from tests.support.serving import collect_static_files, daphne
 from transactions.access import log_ins
+from transactions.stores.redis_connection import connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -102,13 +103,14 @@ def test_other_spellings_are_the_same_address(hashes: Hashes, addresses: list[st
 
 
 def test_who_waits_as_long_as_was_said_gets_in(hashes: Hashes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_ins, "EVERY_S", 3.0)
     monkeypatch.setattr(log_ins, "AT_ONCE", 1)
     monkeypatch.setattr(PBKDF2PasswordHasher, "iterations", 1)
     assert log_in("name").status_code == 200
     refused = log_in("name")
     assert refused.status_code == 429
-    time.sleep(int(refused["Retry-After"]))
+    # As long ago as was said: of ten minutes none passes by itself.
+    said_s = int(refused["Retry-After"])
+    connection().hincrby(log_ins._bucket("203.0.113.9"), "at", -said_s * 1_000_000)
     assert log_in("ann", PASSWORD).status_code == 302
     # And nobody who shares the address pays for the guesses any more.
     assert log_in("another").status_code == 200

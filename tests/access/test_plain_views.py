@@ -45,7 +45,7 @@ def test_a_program_that_may_not_read_is_told_what_it_lacks(client: Client) -> No
     assert told(client, "/metrics") == (403, NO_RIGHT, None)
 
 
-@pytest.mark.parametrize("name", ["figures", "averages", "start", "story"])
+@pytest.mark.parametrize("name", ["figures", "averages", "names", "start", "story"])
 def test_a_person_who_may_not_read_is_to_log_in_again(client: Client, name: str) -> None:
     path = reverse(f"dashboard-{name}")
     assert told(client, path) == told(client, path, **bearer(Right.POST)) == (403, LOG_IN, None)

@@ -80,7 +80,7 @@ def test_deleting_a_user_of_many_transactions_does_not_list_them(root: Client, p
     assert "more than 100" in shown
     assert len(shown) < 50_000
     assert all("LIMIT 101" in query["sql"] for query in queries if "transactions_transaction" in query["sql"])
-    assert root.post(delete, {"post": "yes"}).status_code == 302
+    assert root.post(delete, {"post": "yes", "reason": "left"}).status_code == 302
     assert Transaction.objects.count() == 2_000
 
 

@@ -63,8 +63,8 @@ def test_two_that_nobody_reads_cost_little_and_a_third_is_told_to_come_again(
         assert (third.status, third.headers["Retry-After"]) == (503, "30")
         assert third.headers["Content-Type"] == "text/plain; charset=utf-8"
         assert b"Two exports are being read already" in third.body
-        answer = await ask(url, posted(people[0]))
-        assert (answer.status, answer.seconds < 2.0) == (200, True)
+        # Whoever waited for the two would wait for longer than `ask` does.
+        assert (await ask(url, posted(people[0]))).status == 200
         for _, writer in unread:
             writer.transport.abort()
 

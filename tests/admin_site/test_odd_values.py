@@ -28,7 +28,8 @@ NAMES = [
     "q", "p", "o", "e", "all", "_to_field", "_changelist_filters", "status__exact", "user", "batch",
     "resolution", "created_at__gte", "created_at__lt", "created_at__year", "created_at__month",
     "created_at__day",
-    "is_staff__exact", "groups__id__exact", "id__in",
+    "is_staff__exact", "groups__id__exact", "id__in", "status", "state", "order", "cursor", "view", "from",
+    "to", "timezone", "amount_min", "amount_max",
     "status__exact__regex",
 ]  # fmt: skip
 ASKED = [
@@ -78,7 +79,9 @@ def test_no_value_in_any_other_page_is_our_error(root: Client, people: list[User
         reverse("admin:transactions_transaction_history", args=[row.pk]),
         reverse("admin:auth_user_change", args=[people[0].pk]),
         "/admin/search/",
-        *(reverse(f"dashboard-{page}") for page in ("figures", "averages", "start", "story")),
+        "/admin/find/",
+        "/admin/find/found/",
+        *(reverse(f"dashboard-{page}") for page in ("figures", "averages", "names", "start", "story")),
     ]
     failed = []
     for path in paths:

@@ -89,7 +89,7 @@ def test_only_a_superuser_deletes_a_transaction(client: Client, people: list[Use
     act(client, "transaction", "delete_selected", row, post="yes")
     assert Transaction.objects.exists()
     client.force_login(User.objects.create_superuser("root"))
-    act(client, "transaction", "delete_selected", row, post="yes")
+    act(client, "transaction", "delete_selected", row, post="yes", reason="a test")
     assert not Transaction.objects.exists()
 
 
@@ -118,7 +118,7 @@ def test_rollups_are_not_on_the_site(root: Client) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_list_without_rows_opens(root: Client, model: str) -> None:
-    assert "paginator" in page(root, url(model))
+    assert 'class="card empty"' in page(root, url(model))
 
 
 def test_a_transaction_is_shown_with_its_user_and_its_amount_in_thousands(
@@ -137,12 +137,14 @@ def test_hostile_values_are_shown_as_text_everywhere(root: Client, people: list[
     epoch = Epoch.objects.create(alarm=HOSTILE)
     batch = FlushBatch.objects.create(name=HOSTILE, epoch=epoch, length=1, rejected=1)
     paths = [url(model) for model in MODELS] + [change(row), change(refused), change(epoch), change(batch)]
-    paths += [url("transaction", f"?user={people[0].pk}"), reverse("admin:auth_user_changelist")]
+    paths += [url("transaction", f"?user={people[0].pk}"), reverse("admin:transactions_customer_changelist")]
     paths += [url("transaction", "?q=%3Cscript%3Ealert"), url("rejectedrecord", "?q=%3Cscript%3Ealert")]
     for path in paths:
         shown = page(root, path)
         assert "<script>alert" not in shown, path
-        assert "&lt;script&gt;alert" in shown or path == url("flushbatch"), path
+        # The list of flushes names none, but the books' alarm stands in the frame once it is read anew.
+        if path != url("flushbatch"):
+            assert "&lt;script&gt;alert" in shown, path
         assert "\u202e" not in shown
         assert "\x1b" not in shown
     assert "&lt;script&gt;" in act(root, "rejectedrecord", "discard", refused)
@@ -161,7 +163,7 @@ def test_the_flush_history_hides_promises_and_tells_speed(root: Client) -> None:
     times = {"reserved_at": DAY, "stored_at": DAY + timedelta(seconds=2)}
     FlushBatch.objects.create(name="stored", epoch=epoch, length=5000, done=5000, **times)
     shown = page(root, url("flushbatch"))
-    assert "2 flush history" in shown
+    assert "2 flushes" in shown
     assert "in work" in shown
     assert "2.00 s" in shown
     assert "2,500" in shown
@@ -183,7 +185,7 @@ def test_a_user_leads_to_their_transactions(root: Client, people: list[User]) ->
     bob = reverse("admin:auth_user_change", args=[people[1].pk])
     link = url("transaction", f"?user={people[1].pk}")
     assert link in page(root, bob)
-    assert link in page(root, reverse("admin:auth_user_changelist"))
+    assert link in page(root, reverse("admin:transactions_customer_changelist"))
     assert listed(root, f"?user={people[1].pk}") == ["B1"]
     assert page(root, reverse("admin:auth_user_add"))
 

@@ -36,8 +36,8 @@ def test_the_kind_is_chosen_first(ann: Client) -> None:
     said = text_of(ann, at("rule_new"))
     for kind in KINDS.values():
         assert kind.title in said
-    assert "A user makes at least number transactions within window." in said
-    assert "A user makes at least transactions within" in text_of(
+    assert "A customer makes at least number transactions within window." in said
+    assert "A customer makes at least transactions within" in text_of(
         ann, f"{at('rule_new')}?kind=velocity_count"
     )
 
@@ -54,8 +54,8 @@ def test_a_rule_is_written_as_a_sentence(ann: Client) -> None:
     said = sent(ann, at("rule_new"), **MANY, **NAMED, **filtered, **{"filter.zone": "Europe/Berlin"})
     assert "The draft is kept." in said
     assert (
-        "A user makes at least 12 transactions within 10 minutes, looking at transactions of 1,000 or more "
-        "and with the status Success and in the hours 22-6 of Europe/Berlin."
+        "A customer makes at least 12 transactions within 10 minutes, looking at transactions of 1,000 or "
+        "more and with the status succeeded and in the hours 22-6 of Europe/Berlin."
     ) in said
     version = Version.objects.select_related("rule", "author").get()
     assert version.author is not None
@@ -69,7 +69,7 @@ def test_a_rule_is_written_as_a_sentence(ann: Client) -> None:
 
 def test_what_is_typed_is_read_back_without_being_kept(ann: Client) -> None:
     said = sent(ann, at("rule_new"), **MANY, read_back="")
-    assert "The rule says A user makes at least 12 transactions within 10 minutes." in said
+    assert "The rule says A customer makes at least 12 transactions within 10 minutes." in said
     assert not Rule.objects.exists()
 
 
@@ -77,7 +77,7 @@ def test_what_is_typed_is_read_back_as_it_is_typed(ann: Client) -> None:
     found = ann.get(at("rule_read_back"), MANY).json()
     assert found["errors"] == {}
     assert "".join(text for text, _ in found["sentence"]) == (
-        "A user makes at least 12 transactions within 10 minutes."
+        "A customer makes at least 12 transactions within 10 minutes."
     )
     found = ann.get(at("rule_read_back"), {**MANY, "count": "0"}).json()
     assert found == {
@@ -103,7 +103,10 @@ def test_what_is_typed_is_read_back_as_it_is_typed(ann: Client) -> None:
         ({"filter.hours": "8-8"}, 'The hours must be two hours of the day like "8-18" or "22-6".'),
         ({"filter.statuses": ["PENDING"]}, "The statuses may not name PENDING, which changes."),
         ({"filter.in_list": "Nobody"}, "There is no list “Nobody”."),
-        ({"filter.in_list": "\0"}, "The list that users stand on must be the name of a list of users."),
+        (
+            {"filter.in_list": "\0"},
+            "The list that customers stand on must be the name of a list of customers.",
+        ),
         (
             {"filter.amount_min": "9", "filter.amount_max": "8"},
             "The largest amount must not be below the least",
@@ -163,7 +166,7 @@ def test_another_draft_begins_as_any_version(ann: Client) -> None:
     path = at("rule_draft", first.rule_id)
     assert "The rule says The amount is at least 1,000." in text_of(ann, path)
     said = text_of(ann, f"{path}?from=1")
-    assert "The rule says A user makes at least 3 transactions within 1 hour." in said
+    assert "The rule says A customer makes at least 3 transactions within 1 hour." in said
     sent(
         ann, path, **{**MANY, "count": "3", "window": "1h", "severity": "LOW", "description": "", "keep": ""}
     )

@@ -13,8 +13,11 @@ from pytest_django import Settings
 from tests.support.accepting import record, take
 from tests.support.rule_pages import HOSTILE_NAME, at, drafted, member, plain, sent, step, submitted, text_of
 from tests.support.rules import LONG_AGO, rule_in_force
-from transactions.rules import lifecycle
+from transactions.admin_site.rules import page
+from transactions.rules import activity, lifecycle
+from transactions.rules.locks import IMPORT_LOCK
 from transactions.rules.models import Debt, Hit, Rule, UserList, Version, VersionState
+from transactions.stores.postgres_session import Session
 from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -80,6 +83,25 @@ def test_where_there_are_no_rules_who_may_imports_those_to_start_with(author: tu
     assert "are here already" in sent(author[0], at("rule_import_starter"))
 
 
+def test_starter_rules_that_cannot_be_imported_say_why(author: tuple[Client, User]) -> None:
+    UserList.objects.create(name="watched")
+    said = sent(author[0], at("rule_import_starter"))
+    assert "Nothing was imported" in said
+    assert "watched" in said
+    assert not Rule.objects.exists()
+
+
+def test_starter_rules_are_not_imported_beside_another_file(
+    author: tuple[Client, User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycle, "STEP_LOCK_MS_MAX", 200)
+    with Session() as session, session.transaction() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [IMPORT_LOCK])
+        said = sent(author[0], at("rule_import_starter"))
+    assert "Nothing was imported" in said
+    assert not Rule.objects.exists()
+
+
 def test_who_may_only_look_imports_nothing(people: list[User]) -> None:
     eve, _ = member("eve", "view")
     said = text_of(eve, at("rule_changelist"))
@@ -97,7 +119,7 @@ def test_the_list_tells_what_each_rule_says_and_found(
     said = text_of(author[0], at("rule_changelist"))
     assert "Large High Active An amountThe amount is at least 1,000. 2 2 1 " in said
     assert (
-        "Many High Draft Many transactionsA user makes at least 3 transactions within 10 minutes. 0 0 0"
+        "Many High Draft Many transactionsA customer makes at least 3 transactions within 10 minutes. 0 0 0"
         in said
     )
     assert "never fired" in said
@@ -197,7 +219,7 @@ def test_versions_differ_in_words(active: Version, author: tuple[Client, User]) 
         "Kind An amount → Many transactions",
         "Window open → 10 minutes",
         "Number open → 3",
-        "Statuses open → Failed",
+        "Statuses open → failed",
         "Amount 1,000 → open",
     ):
         assert difference in said
@@ -382,6 +404,32 @@ def test_hits_in_shadow_are_counted_apart(
     assert " 0 (in shadow 2) 0 (in shadow 2) 0 " in text_of(author[0], at("rule_changelist"))
 
 
+def test_what_is_raised_after_many_hits_in_shadow_is_counted(
+    people: list[User], author: tuple[Client, User], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.FOUR_EYES = False
+    monkeypatch.setattr(activity, "COUNTED_MAX", 2)
+    version = rule_in_force("amount", name="Large", amount=1000, shadow=True)
+    store_hits(people)
+    lifecycle.approve(version, None)
+    raised = {"happened_at": datetime.now(UTC), "suppressed": Hit.Suppressed.QUIET, "figures": {}}
+    Hit.objects.create(version=version, user=people[0].pk, transaction=2**40, **raised)
+    assert " 1 (in shadow 2 or more) 1 (in shadow 2 or more) 0 " in text_of(author[0], at("rule_changelist"))
+    monkeypatch.setattr(activity, "COUNTED_MAX", 10)
+    assert " 1 (in shadow 2) 1 (in shadow 2) 0 " in text_of(author[0], at("rule_changelist"))
+
+
+def test_versions_that_are_not_listed_any_more_are_compared_by_their_numbers(
+    active: Version, author: tuple[Client, User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for amount in (2, 3, 4):
+        drafted("amount", author[1], amount=amount)
+    monkeypatch.setattr(page, "VERSIONS_MAX", 2)
+    path = at("rule_change", active.rule_id)
+    assert "Amount 1,000 → 2" in text_of(author[0], f"{path}?old=1&new=2")
+    assert "Amount 2 → 4" in text_of(author[0], f"{path}?old=2&new=4")
+
+
 def test_states_are_said_in_the_same_words_on_the_list_and_on_the_page(
     author: tuple[Client, User], settings: Settings
 ) -> None:
@@ -389,13 +437,13 @@ def test_states_are_said_in_the_same_words_on_the_list_and_on_the_page(
     version = rule_in_force("amount", amount=5)
     for path in (at("rule_changelist"), at("rule_change", version.rule_id)):
         shown = author[0].get(path).content.decode()
-        for value, text in (("active", "Active"), ("high", "High")):
-            assert f'<span class="badge badge-{value}">{text}</span>' in shown, path
+        for value, text in (("good", "Active"), ("bad", "High")):
+            assert f'<span class="pill pill-{value}">{text}</span>' in shown, path
 
 
 def test_lists_of_users_are_called_so_wherever_they_stand(author: tuple[Client, User]) -> None:
     UserList.objects.create(name="Watched")
     for path in (at("userlist_changelist"), at("userlist_change", UserList.objects.get().pk)):
         said = text_of(author[0], path)
-        assert "Lists of users" in said
+        assert "Lists of customers" in said
         assert "user list" not in said.lower()

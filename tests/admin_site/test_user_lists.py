@@ -79,13 +79,13 @@ def test_several_users_are_put_on_it_at_once_or_none(
     ann: Client, watched: UserList, people: list[User]
 ) -> None:
     path = at("userlist_change", watched.pk)
-    assert "There is no user “mallory”, “zoe”." in sent(ann, path, user="alice, mallory zoe")
+    assert "There is no customer “mallory”, “zoe”." in sent(ann, path, user="alice, mallory zoe")
     assert not ListEntry.objects.exists()
     sent(ann, path, user="alice")
     said = sent(ann, path, user=f"alice, {people[1].pk}\t{people[1].username}", comment="chargebacks")
-    assert "2 users stand on the list from the next full minute on. 1 of them stood there already" in said
+    assert "2 customers stand on the list from the next full minute on. 1 of them stood there already" in said
     assert [entry.user for entry in ListEntry.objects.order_by("pk")] == [people[0], people[1]]
-    assert "2 users stand on the list already" in sent(ann, path, user=f"alice {people[1].pk}")
+    assert "2 customers stand on the list already" in sent(ann, path, user=f"alice {people[1].pk}")
 
 
 def test_an_entry_is_not_made_twice(ann: Client, watched: UserList, people: list[User]) -> None:
@@ -98,9 +98,9 @@ def test_an_entry_is_not_made_twice(ann: Client, watched: UserList, people: list
 @pytest.mark.parametrize(
     ("typed", "told"),
     [
-        ({"user": "nobody at all"}, "There is no user “nobody at all”."),
-        ({"user": "9" * 18}, "There is no user “999999999999999999”."),
-        ({"user": "9" * 40}, "There is no user"),
+        ({"user": "nobody at all"}, "There is no customer “nobody at all”."),
+        ({"user": "9" * 18}, "There is no customer “999999999999999999”."),
+        ({"user": "9" * 40}, "There is no customer"),
         ({"user": ""}, "This field is required."),
         ({"user": "a\0b"}, "Null characters are not allowed."),
         ({"user": "alice", "comment": "x" * 201}, "at most 200 characters"),
@@ -148,7 +148,7 @@ def test_a_long_list_is_searched(
     assert "alice" not in said
     assert "The newest 100." in said
     assert "alice" in text_of(ann, f"{path}?q=alice")
-    assert "That user is not on the list" in text_of(ann, f"{path}?q=nobody%00")
+    assert "That customer is not on the list" in text_of(ann, f"{path}?q=nobody%00")
 
 
 def test_the_rules_that_name_a_list_are_named_and_text_is_text(ann: Client, people: list[User]) -> None:

@@ -77,7 +77,7 @@ def step(chance: random.Random, pair: Pair, folded: Folded, ann: User) -> None:
         folded.open = None
     elif what == "reopen" and alert.state == "CLOSED":
         if folded.open is not None:
-            with pytest.raises(triage.Refused, match="Another alert of this rule and user is open"):
+            with pytest.raises(triage.Refused, match="Another alert of this rule and customer is open"):
                 triage.reopen(alert.pk, ann, alert.version, "Look again.")
             return
         triage.reopen(alert.pk, ann, alert.version, "Look again.")

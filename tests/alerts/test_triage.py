@@ -226,7 +226,7 @@ def test_it_is_not_reopened_beside_another_open_one(alert: Alert, staff: list[Us
         partial(triage.undo, alert.pk, staff[0], 2),
     )
     for step in refused_steps:
-        with pytest.raises(Refused, match="Another alert of this rule and user is open"):
+        with pytest.raises(Refused, match="Another alert of this rule and customer is open"):
             step()
     assert len(steps(alert)) == 1
 

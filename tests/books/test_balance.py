@@ -228,7 +228,7 @@ def test_what_was_read_stays_known_where_only_the_balance_is_not(people: list[Us
 def test_they_show_what_is_documented_and_no_more(people: list[User]) -> None:
     assert list(read().as_dict()) == [
         *("accepted", "stored", "settled", "duplicates", "rejected", "buffered", "in_flight"),
-        *("balanced", "oldest_buffered_seconds", "last_flush"),
+        *("balanced", "removed", "pruned", "rows", "oldest_buffered_seconds", "last_flush"),
     ]
 
 

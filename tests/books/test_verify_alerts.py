@@ -86,6 +86,18 @@ def test_every_step_with_an_alert_agrees(alert: Alert, people: list[User]) -> No
     assert content() == "alerts 1, hits 5, events 5: they agree\n"
 
 
+def test_what_joins_an_alert_right_after_it_was_assigned_agrees(alert: Alert, people: list[User]) -> None:
+    _, ann = analyst("ann")
+    _, eve = analyst("eve")
+    triage.assign(alert.pk, ann, 1, eve)
+    burst(people[0], "G", 3)
+    triage.assign(alert.pk, eve, 2, ann)
+    triage.claim(alert.pk, ann, 3)
+    assert content() == "alerts 1, hits 5, events 0: they agree\n"
+    numbering.number()
+    assert content() == "alerts 1, hits 5, events 5: they agree\n"
+
+
 def test_hits_that_are_suppressed_agree(alert: Alert, people: list[User]) -> None:
     _, ann = analyst("ann")
     triage.close(alert.pk, ann, 1, "TRUE_POSITIVE", "A thief")
@@ -104,6 +116,20 @@ def test_what_two_versions_find_counts_once(rule: Version, people: list[User]) -
         burst(people[2], "H", 1)
     # Of each burst the first version finds two, and the next one three; H0 came once.
     assert content() == "alerts 2, hits 10, events 0: they agree\n"
+
+
+def test_of_two_versions_that_judge_at_once_the_graver_says_how_grave_the_alert_is(
+    rule: Version, people: list[User]
+) -> None:
+    graver = lifecycle.draft(
+        rule.rule, "failure_burst", {"count": 2, "window": "10m"}, severity="CRITICAL", description=""
+    )
+    lifecycle.submit(graver)
+    lifecycle.approve(graver, None, begin=datetime(2000, 1, 1, tzinfo=UTC))
+    burst(people[0])
+    assert Alert.objects.get().severity == "CRITICAL"
+    numbering.number()
+    assert content() == "alerts 1, hits 5, events 3: they agree\n"
 
 
 def test_hits_of_a_version_in_shadow_need_no_alert(settings: Any, people: list[User]) -> None:

@@ -38,7 +38,10 @@ TELL_VIOLATIONS = """
     noteViolation(`${event.effectiveDirective} stopped ${event.blockedURI} ${event.sourceFile}`));
 """
 # What Chromium says of a connection that the test itself has cut.
-CUT = r"net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE)|WebSocket connection to"
+CUT = (
+    r"net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|CONTENT_LENGTH_MISMATCH|EMPTY_RESPONSE)"
+    r"|WebSocket connection to"
+)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """The dashboard as its tests read and use it."""
 
-from pathlib import Path
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -8,7 +9,33 @@ from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
-IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
+# How far a clock is set forward to stop it: it may not go back, and a busy machine is slow.
+AHEAD = timedelta(minutes=5)
+# Every text that a place shows from now on, in lines, however short it stands there.
+NOTE_TEXTS = """place => {
+  place.dataset.noted = "";
+  new MutationObserver(() => { place.dataset.noted += `${place.textContent}\\n`; })
+    .observe(place, { childList: true });
+}"""
+
+
+def post_all(server: str, records: list[dict[str, Any]]) -> None:
+    """Posts transactions and sees that they are taken, on a busy machine and after an outage as well."""
+    for _ in range(3):
+        answer = httpx.post(f"{server}/api/add-transactions/", json=records, timeout=30, trust_env=False)
+        if answer.status_code != 503:  # "Send the same again".
+            break
+    told = answer.json()
+    assert told["accepted"] + told["duplicates"] == len(records), told
+
+
+def stop_clock(page: Page) -> None:
+    """For what the page opens from now on no time goes by but what its clock is told to run for.
+
+    So it asks the server for nothing again, however long the test takes.
+    """
+    page.clock.install()
+    page.clock.pause_at(datetime.now(UTC) + AHEAD)
 
 
 class Dashboard:
@@ -32,14 +59,19 @@ class Dashboard:
 
     def post_all(self, records: list[dict[str, Any]]) -> None:
         facts = {"user": self.people[0].pk, "amount": 1000, "status": "PENDING"}
-        body = [{**facts, **record} for record in records]
-        url = f"{self.server}/api/add-transactions/"
-        for _ in range(3):
-            answer = httpx.post(url, json=body, timeout=30, trust_env=False)
-            if answer.status_code != 503:  # After an outage: "send the same again".
-                break
-        told = answer.json()
-        assert told["accepted"] + told["duplicates"] == len(records), told
+        post_all(self.server, [{**facts, **record} for record in records])
+
+    def note_texts(self, place: str) -> None:
+        """Has the browser note what a place shows, until the page is left; `has_shown` looks there.
+
+        The eyes of the tests come by once a second at best: what stands as long as that may escape them.
+        """
+        self.page.locator(place).evaluate(NOTE_TEXTS)
+
+    def has_shown(self, place: str, line: str) -> None:
+        """Waits until the place has shown such a text since it was noted."""
+        noted = re.compile(f"^{line}$", re.MULTILINE)
+        expect(self.page.locator(place)).to_have_attribute("data-noted", noted)
 
     def ids(self) -> list[str]:
         """The ids in the live table, newest first."""
@@ -48,11 +80,6 @@ class Dashboard:
     def shows(self, *ids: str) -> None:
         """Waits until the live table has exactly these, newest first."""
         expect(self.page.locator("#rows tbody button")).to_have_text(list(ids))
-
-    def shot(self, name: str, *, whole: bool = False) -> None:
-        """A screenshot for the documentation."""
-        IMAGES.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=IMAGES / f"{name}.png", full_page=whole)
 
 
 def serious(page: Page) -> list[str]:

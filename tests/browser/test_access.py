@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.browser.conftest import Watched
 from tests.browser.dashboard import Dashboard, serious
 from tests.support.accepting import push, queued
 from tests.support.admin_pages import GONE
@@ -56,9 +57,12 @@ def paths() -> Iterator[str]:
                 yield f"{name}{row.pk}/delete/"
                 yield f"{name}{row.pk}/history/"
     yield f"auth/user/{User.objects.earliest('pk').pk}/password/"
+    yield "transactions/customer/add/"
+    yield "transactions/transaction/story/?transaction_id=R1"
+    yield "transactions/apitoken/new/"
     yield "transactions/rejectedrecord/?resolution=all"
-    yield "transactions/transaction/?q=T1&status__exact=SUCCESS"
-    yield "transactions/transaction/?q=nothing+of+that+name"
+    yield "transactions/transaction/?user=alice&status=SUCCESS"
+    yield "transactions/transaction/?q=nothing-of-that-name"
     yield "password_change/"
 
 
@@ -84,4 +88,37 @@ def test_the_log_in(context: BrowserContext, server: str, root: User, theme: str
     page.locator("#id_password").fill("wrong")
     page.get_by_role("button", name="Log in").click()
     expect(page.locator("body")).to_contain_text("Please enter the correct")
+    assert look(page, theme) == []
+
+
+@pytest.mark.parametrize("width", [390, 768, 1400, 1920])
+def test_the_log_in_is_one_column_in_the_middle(
+    context: BrowserContext, server: str, root: User, width: int
+) -> None:
+    page = context.new_page()
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"{server}/admin/login/")
+    boxes = [page.locator(f"#login-form {each}").bounding_box() for each in ("#id_username", "button")]
+    field, button = (box for box in boxes if box is not None)
+    assert (field["x"], field["width"]) == (button["x"], button["width"])
+    assert field["width"] <= 384
+    # A scrollbar takes some of it.
+    assert abs(field["x"] + field["width"] / 2 - width / 2) <= 20
+
+
+def test_what_went_wrong(
+    context: BrowserContext, server: str, root: User, theme: str, watched: Watched
+) -> None:
+    watched.expected = ["status of 4"]
+    page = context.new_page()
+    for path in ("/nothing", "/admin/nothing/"):
+        page.goto(f"{server}{path}")
+        expect(page.get_by_role("heading", level=1)).to_have_text("There is no such page")
+        assert look(page, theme) == []
+    for _ in range(6):
+        page.goto(f"{server}/admin/login/")
+        page.locator("#id_username").fill("root")
+        page.locator("#id_password").fill("wrong")
+        page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("The log-in is closed for a while")
     assert look(page, theme) == []

@@ -3,14 +3,13 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 from pytest_django import Settings
 
-from tests.browser.dashboard import serious
+from tests.browser.dashboard import post_all, serious, stop_clock
 from tests.support.alerts import analyst, burst_rule, open_alert
 from tests.support.rule_pages import HOSTILE_NAME
 from transactions.alerts import triage
@@ -20,6 +19,8 @@ from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+# How long after the feed has connected the page asks once more, at most twice that.
+CAUGHT_UP_MS = 2_500
 QUEUE = "/admin/alerts/alert/"
 
 
@@ -55,7 +56,7 @@ def burst_of(user: User, ids: str, count: int = 4) -> list[dict[str, object]]:
 
 def post(server: str, records: list[dict[str, object]]) -> None:
     """Stored and judged by one flush."""
-    httpx.post(f"{server}/api/add-transactions/", json=records, trust_env=False).raise_for_status()
+    post_all(server, records)
     flush()
 
 
@@ -78,6 +79,7 @@ def test_a_burst_is_claimed_by_one_explained_closed_and_snoozed_and_the_next_rai
     expect(of_bea.locator("#alerts-gravest li")).to_contain_text("4 failures within 10 minutes")
     expect(of_bea).to_have_title(re.compile(r"^\(1\) "))
     expect(of_bea.locator("#throughput thead")).to_contain_text("Alerts opened")
+    of_bea.get_by_label("Alerts: more").click()
     expect(of_bea.get_by_role("checkbox", name="Sound")).not_to_be_checked()
     of_bea.goto(server + QUEUE)
     expect(of_bea.locator("tr[data-alert]")).to_have_count(1)
@@ -105,7 +107,9 @@ def test_a_burst_is_claimed_by_one_explained_closed_and_snoozed_and_the_next_rai
     of_ann.goto(f"{server}{QUEUE}?tab=mine")
     of_ann.keyboard.press("j")
     of_ann.keyboard.press("Enter")
-    expect(of_ann.get_by_text("At least 3 transactions of a user fail within 10 minutes.")).to_be_visible()
+    expect(
+        of_ann.get_by_text("At least 3 transactions of a customer fail within 10 minutes.")
+    ).to_be_visible()
     made = of_ann.get_by_role("region", name="Transactions that made it").locator("tbody tr")
     expect(made).to_have_count(4)
     expect(made.first).to_contain_text("burst3")
@@ -137,11 +141,13 @@ def test_an_alert_comes_and_goes_by_frames_alone(
     page.on(
         "response", lambda answer: asked.append(answer.url) if "/dashboard/alerts/" in answer.url else None
     )
+    stop_clock(page)
     page.goto(f"{server}/admin/")
+    expect(page.locator("#feed-state")).to_have_text("● live")
     expect(page.locator("#alerts-count")).to_have_text("0 open")
-    # At first, and once more after the feed has connected.
-    while len(asked) < 2:
-        page.wait_for_timeout(100)
+    # At first, and once more after the feed has connected; from then on no time goes by.
+    with page.expect_response("**/dashboard/alerts/"):
+        page.clock.run_for(2 * CAUGHT_UP_MS)
     post_burst(server, people[0], "first")
     expect(page.locator("#alerts-gravest li")).to_contain_text("4 failures within 10 minutes")
     expect(page.locator("#alerts-gravest li")).to_contain_text("unassigned")
@@ -275,7 +281,7 @@ def filled(server: str, people: list[User], root: User) -> list[str]:
     late = datetime.now(UTC) - timedelta(hours=30)
     for number, severity in enumerate(("CRITICAL", "HIGH", "MEDIUM", "LOW")):
         facts = {"rule": 10 + number, "severity": severity, "opened_at": late, "due_at": late}
-        open_alert(people[number % 3], rule_name="Many large payments within ten minutes", **facts)
+        open_alert(people[number % 3], rule_name="Many large transactions within ten minutes", **facts)
     Alert.objects.create(rule=99, rule_name="More failures than usual", severity="HIGH", user=None)
     return [
         f"{QUEUE}?tab=open",

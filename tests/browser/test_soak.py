@@ -65,10 +65,12 @@ class Runs:
         frame = json.loads(text)
         if frame["type"] != "run":
             return
-        if self.last is not None and frame["first"] != self.last + 1:
+        last = frame["first"] - 1 if self.last is None else self.last
+        if frame["first"] > last + 1:
             self.holes.append({name: frame[name] for name in ("first", "last")})
-        self.records += frame["count"]
-        self.last = frame["last"]
+        # What a resumed connection repeats does not count twice.
+        self.records += frame["count"] - min(frame["count"], last + 1 - frame["first"])
+        self.last = max(last, frame["last"])
 
 
 @contextmanager
@@ -86,7 +88,10 @@ def posting(dashboard: Dashboard) -> Iterator[list[int]]:
                     {"transaction_id": f"S-{secrets.token_hex(6)}", "user": user, "amount": 1000 + n}
                     for n in range(BATCH)
                 ]
-                statuses.append(client.post(url, json=body).status_code)
+                for _ in range(3):
+                    statuses.append(client.post(url, json=body).status_code)
+                    if statuses[-1] != 503:  # "Send the same again".
+                        break
                 due += BATCH / RATE
                 time.sleep(max(0.0, due - time.monotonic()))
 
@@ -144,7 +149,7 @@ def test_its_memory_is_bounded_while_500_arrive_a_second(
             rates.append(drawn["rate"])
             longest = max(longest, drawn["longest"])
     flush()
-    posted = len(statuses) * BATCH
+    posted = statuses.count(200) * BATCH
     expect(page.locator("#buffered")).to_have_text("0")
     at_last = heap_bytes(session)
     nodes = page.evaluate("document.querySelectorAll('*').length")
@@ -154,10 +159,11 @@ def test_its_memory_is_bounded_while_500_arrive_a_second(
         f" {sum(rates) / len(rates):.1f} frames/s, {min(rates):.1f} in the worst {WINDOW_S:.0f} s,"
         f" the longest {longest:.0f} ms"
     )
-    assert set(statuses) == {200}
-    assert (runs.holes, runs.connections) == ([], 1)
+    assert set(statuses) <= {200, 503}
+    assert runs.holes == []
     assert runs.records == runs.last == posted
     assert at_last < HEAP_BYTES_MAX
     assert len(dashboard.ids()) <= 200
     if "SOAK_S" in os.environ:  # On a machine that has nothing else to do.
+        assert (set(statuses), runs.connections) == ({200}, 1)
         assert min(rates) >= FRAMES_PER_SECOND_MIN

@@ -104,11 +104,11 @@ def test_what_is_played_is_found_by_the_starter_rules_of_those_users_alone() -> 
         "A very large amount": 1,
         "Amounts just under the limit": 2,
         "A large round amount": 2,
-        "Many large payments within ten minutes": 2,
+        "Many large transactions within ten minutes": 2,
         "A large sum within a day": 1,
         "Failures in a row": 4,
         "The same amount again and again": 2,
-        "Far above what is usual for the user": 1,
+        "Far above what is usual for the customer": 1,
         "A sleeping account wakes": 2,
     }
     assert set(Alert.objects.values_list("user", flat=True)) <= set(PLAYERS)

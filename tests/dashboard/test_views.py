@@ -1,7 +1,10 @@
 """The dashboard's page and answers: who may have them, what they say, and what they cost."""
 
 import json
-from datetime import UTC, datetime
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,10 +17,14 @@ from pytest_django import Settings
 from tests.support.accepting import push, queued, record, take
 from tests.support.admin_pages import GONE, staff, store, superuser
 from tests.support.outages import stores_moving_on, transactions_locked
+from transactions.dashboard import cached
+from transactions.dashboard import shared_figures as shared_figures_module
 from transactions.dashboard.cached import Kept
+from transactions.dashboard.periods import DEFAULT_COMPARISON, DEFAULT_PERIOD, chosen
 from transactions.dashboard.poll_pace import POLL_S, PollPace
 from transactions.dashboard.shared_figures import shared_figures
 from transactions.live.start import FIRST_RECORDS
+from transactions.reading.story import story
 from transactions.stores import bounded_queries
 from transactions.storing.flush import flush
 
@@ -41,7 +48,7 @@ def get(client: Client, name: str, **query: str) -> Any:
 
 # --- Who may --------------------------------------------------------------------------------------
 
-FIGURES = ["figures", "averages", "start", "story"]
+FIGURES = ["figures", "averages", "names", "start", "story"]
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -114,7 +121,7 @@ def test_the_figures_end_at_the_last_flush_while_the_stores_move_on(
     with stores_moving_on():
         moving = get(client, "figures")
     assert moving["status"]["books"]["last_flush"] == at_rest["status"]["books"]["last_flush"]
-    assert moving["tiles"]["as_of"] == at_rest["tiles"]["as_of"]
+    assert moving["overview"]["as_of"] == at_rest["overview"]["as_of"]
 
 
 def test_a_fresh_page_begins_a_few_records_back_in_the_feed(client: Client, people: list[User]) -> None:
@@ -124,6 +131,58 @@ def test_a_fresh_page_begins_a_few_records_back_in_the_feed(client: Client, peop
     start = get(client, "start")
     assert start["since"] == 7
     assert len(start["epoch"]) == 36
+
+
+# --- A period -------------------------------------------------------------------------------------
+
+
+def test_a_poll_has_a_period_what_is_wrong_and_who_fails(client: Client, people: list[User]) -> None:
+    superuser(client)
+    now = datetime.now(UTC)
+    store(people[0], "T1", amount=700, status="SUCCESS", created_at=now - timedelta(minutes=2))
+    store(people[0], "T2", amount=300, status="FAILED", created_at=now - timedelta(minutes=2))
+    told = get(client, "figures", period="24h", compare="yesterday")
+    shown = told["overview"]["data"]
+    assert (shown["period"], shown["words"]) == ("24h", "in the last 24 hours")
+    assert shown["compared"]["words"] == "in the 24 hours before"
+    assert shown["figures"]["succeeded"]["value"] == "700"
+    assert shown["figures"]["success_rate"]["value"] == 0.5
+    assert sum(shown["series"]["failed"]) == 1
+    assert told["wrong"]["data"] is None
+    (customer,) = told["failing"]["data"]["customers"]
+    assert (customer["name"], customer["failed"]) == ("alice", 1)
+
+
+def test_without_a_choice_it_is_an_hour_beside_that_of_a_week_ago(client: Client, people: list[User]) -> None:
+    superuser(client)
+    shown = get(client, "figures")["overview"]["data"]
+    assert (shown["period"], shown["compared"]["words"]) == ("1h", "at this time a week ago")
+
+
+def test_two_choices_do_not_get_each_others_answers(client: Client, people: list[User]) -> None:
+    superuser(client)
+    store(people[0], "T1", created_at=datetime.now(UTC) - timedelta(hours=20))
+    counts = {
+        name: get(client, "figures", period=name)["overview"]["data"]["figures"]["count"]["value"]
+        for name in ("1h", "24h", "15m", "7d")
+    }
+    assert counts == {"1h": 0, "24h": 1, "15m": 0, "7d": 1}
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ({"period": "2h"}, {"period": ["Expected one of 15m, 1h, 24h, 7d, 30d."]}),
+        ({"compare": "tomorrow"}, {"compare": ["Expected one of last-week, yesterday."]}),
+        ({"perod": "1h"}, {"perod": ['Unknown parameter. Did you mean "period"?']}),
+    ],
+)
+def test_a_choice_that_there_is_not_is_refused_with_those_that_there_are(
+    client: Client, people: list[User], query: dict[str, str], told: dict[str, list[str]]
+) -> None:
+    superuser(client)
+    response = client.get(reverse("dashboard-figures"), query)
+    assert (response.status_code, json.loads(response.content)) == (400, told)
 
 
 # --- The averages ---------------------------------------------------------------------------------
@@ -176,7 +235,9 @@ def test_a_story_goes_from_accepted_to_settled(client: Client, people: list[User
     superuser(client)
 
     def events() -> list[tuple[str, bool]]:
-        return [(e["what"], e["at"] is not None) for e in get(client, "story", transaction_id="T1")["events"]]
+        found = story("T1")
+        assert found is not None
+        return [(event["what"], event["at"] is not None) for event in found["events"]]
 
     assert client.get(reverse("dashboard-story"), {"transaction_id": "T1"}).status_code == 404
     take(record("T1", people[0], status="PENDING"))
@@ -188,15 +249,17 @@ def test_a_story_goes_from_accepted_to_settled(client: Client, people: list[User
     flush()
     flush()
     assert events() == [("accepted", True), ("stored", True), ("settled", True)]
-    assert [each["transaction_id"] for each in get(client, "story", transaction_id="T1")["latest"]] == ["T1"]
+    told = client.get(reverse("dashboard-story"), {"transaction_id": "T1"}).content.decode()
+    assert re.findall(r'data-transaction="(.*?)"', told) == ["T1"]
+    assert re.findall(r"<li><span>(.*?)</span><time", told) == ["accepted", "stored", "settled"]
 
 
 def test_the_story_of_a_refused_record_has_its_reason(client: Client, people: list[User]) -> None:
     superuser(client)
     push(queued("R1", GONE))
     flush()
-    (event,) = get(client, "story", transaction_id="R1")["events"]
-    assert event["what"].startswith("rejected: ")
+    told = client.get(reverse("dashboard-story"), {"transaction_id": "R1"}).content.decode()
+    assert f"rejected: user {GONE} does not exist" in told
 
 
 @pytest.mark.parametrize("id", ["\0", "", "x" * 5000, "%", "\ud7ff"])
@@ -208,15 +271,19 @@ def test_the_story_of_any_id_is_told_or_404(client: Client, people: list[User], 
 # --- Cost -----------------------------------------------------------------------------------------
 
 
-def test_many_dashboards_cost_what_one_costs(client: Client, people: list[User]) -> None:
+def test_many_dashboards_cost_what_one_costs(
+    client: Client, people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What is kept for seconds stays, however long the machine stands still.
+    monkeypatch.setattr(cached, "monotonic", lambda: 0.0)
     superuser(client)
     get(client, "figures")
     with database.execute_wrapper(lambda *_: pytest.fail("asked again")):
-        assert shared_figures.tiles()
-        assert shared_figures.throughput()
+        assert shared_figures.wrong()
+        assert shared_figures.chosen(chosen(DEFAULT_PERIOD, DEFAULT_COMPARISON)).overview()
 
 
-def test_a_failure_is_not_kept(people: list[User]) -> None:
+def test_after_a_failure_that_cost_nothing_it_is_asked_for_at_once(people: list[User]) -> None:
     failures = [ValueError("no answer")]
 
     def ask() -> str:
@@ -224,10 +291,56 @@ def test_a_failure_is_not_kept(people: list[User]) -> None:
             raise failures.pop()
         return "an answer"
 
-    kept = Kept(ask, 60.0)
+    kept = Kept(ask, 60.0, times_its_cost=0.0)
     with pytest.raises(ValueError, match="no answer"):
         kept.get()
     assert kept.get() == kept.get() == "an answer"
+
+
+def test_whoever_waits_for_what_fails_is_told_so_and_does_not_ask_again() -> None:
+    asked: list[None] = []
+
+    def ask() -> str:
+        asked.append(None)
+        time.sleep(0.3)
+        raise ValueError("no answer")
+
+    kept = Kept(ask, 0.0, times_its_cost=1_000.0)
+    with ThreadPoolExecutor(3) as callers:
+        told = [each.exception() for each in [callers.submit(kept.get) for _ in range(3)]]
+    assert [str(each) for each in told] == ["no answer"] * 3
+    assert len(asked) == 1
+
+
+def test_a_failure_is_kept_for_many_times_its_cost_but_soon_asked_for_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, asked = 1_000.0, 0
+
+    def ask() -> str:
+        nonlocal now, asked
+        asked += 1
+        now += cost
+        raise ValueError("no answer")
+
+    def gets() -> int:
+        with pytest.raises(ValueError, match="no answer"):
+            kept.get()
+        return asked
+
+    monkeypatch.setattr(cached, "monotonic", lambda: now)
+    kept = Kept(ask, 60.0, times_its_cost=20.0)
+    cost = 0.5
+    assert gets() == 1
+    now += 9.9
+    assert gets() == 1
+    now += 0.2
+    cost = 5.0
+    assert gets() == 2
+    now += cached.FAILURE_S_MAX - 0.1
+    assert gets() == 2
+    now += 0.2
+    assert gets() == 3
 
 
 def test_the_more_dashboards_there_are_the_less_often_each_asks() -> None:
@@ -250,9 +363,31 @@ def test_a_figure_that_takes_too_long_is_left_out_and_the_rest_is_told(
     client: Client, people: list[User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     superuser(client)
-    monkeypatch.setattr(bounded_queries, "STATEMENT_MS_MAX", 200)
-    with transactions_locked():
+    with transactions_locked(), monkeypatch.context() as impatient:
+        impatient.setattr(bounded_queries, "STATEMENT_MS_MAX", 200)
         told = get(client, "figures")
-    assert (told["tiles"], told["throughput"], told["sample"]) == (None, None, None)
+    assert (told["overview"], told["wrong"], told["failing"]) == (None, None, None)
     assert told["status"]["books"]["balanced"] is True
-    assert get(client, "figures")["tiles"]["data"]
+    shared_figures.forget()
+    assert get(client, "figures")["overview"]["data"]
+
+
+def test_all_figures_of_a_poll_together_have_less_time_than_a_browser_waits(
+    client: Client, people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staff(client, "view_transaction")
+    monkeypatch.setattr(shared_figures_module, "FIGURE_MS_MAX", 300)
+    monkeypatch.setattr(shared_figures_module, "POLL_MS_MAX", 400)
+    limits: list[int] = []
+
+    def note(execute: Any, sql: Any, parameters: Any, *more: Any) -> Any:
+        if sql == bounded_queries.LIMIT_TIME:
+            limits.append(int(parameters[0]))
+        return execute(sql, parameters, *more)
+
+    with transactions_locked(), database.execute_wrapper(note):
+        told = get(client, "figures")
+    assert (told["overview"], told["wrong"], told["failing"]) == (None, None, None)
+    assert 1 <= max(limits) <= 300
+    # The first two took all there was.
+    assert limits[-1] == 1

@@ -78,6 +78,8 @@ RULES = (
     "tests/rules/test_keeping.py",
     "tests/rules/test_contract.py",
 )
+REMOVALS = "transactions/migrations/0008_removals.py"
+REMOVED = ("tests/books/test_removed.py",)
 MUTATIONS = (
     Mutation("the fence: a chunk's claim", BULK, " AND done = %(offset)s", ""),
     Mutation(
@@ -175,6 +177,49 @@ MUTATIONS = (
     ),
     Mutation("data that went back in time", EPOCHS, " and int(accepted or 0) >= seen and latest", ""),
     Mutation("no alarm before the first release", EPOCHS, " OR NOT coalesce(bool_or(released), false)", ""),
+    Mutation("what is removed is counted", REMOVALS, "CASE WHEN is_old THEN 0 ELSE rows END", "0", REMOVED),
+    Mutation(
+        "what is pruned is told from what is removed",
+        REMOVALS,
+        "current_setting('transactions.keep_rollups', true) = 'on'",
+        "false",
+        REMOVED,
+    ),
+    Mutation(
+        "an emptied table is counted",
+        REMOVALS,
+        '        trigger("truncate", AFTER_TRUNCATE),\n',
+        "",
+        REMOVED,
+    ),
+    Mutation(
+        "a removal is counted once",
+        EPOCHS,
+        "DELETE FROM {REMOVALS} WHERE EXISTS (SELECT FROM open) RETURNING removed, pruned",
+        "SELECT removed, pruned FROM {REMOVALS}",
+        REMOVED,
+    ),
+    Mutation(
+        "what was removed is in the books that were open then",
+        EPOCHS,
+        "        rules.empty(cursor)\n        cursor.execute(COUNT_REMOVALS)\n",
+        "        rules.empty(cursor)\n",
+        REMOVED,
+    ),
+    Mutation(
+        "what leaves the table does not hide the balance",
+        "transactions/books/balance.py",
+        "self._replace(table=other.table) == other",
+        "self == other",
+        REMOVED,
+    ),
+    Mutation(
+        "what was removed before is reckoned",
+        "transactions/migrations/0009_removed_before.py",
+        "known.stored - known.removed - rollups.rows,",
+        "0,",
+        REMOVED,
+    ),
     Mutation(
         "an idle session loses the lock",
         "transactions/stores/postgres_session.py",
@@ -424,7 +469,7 @@ MUTATIONS = (
         "a message is written with the step that it tells",
         "transactions/alerts/triage.py",
         "            with connection.cursor() as cursor:\n"
-        "                telling.tell_change(cursor, held.pk, closed=closed)\n",
+        "                telling.tell_change(cursor, held.pk, closed=closed, assigned=assigned)\n",
         "            transaction.on_commit(\n"
         "                lambda: telling.tell_change(connection.cursor(), held.pk, closed=closed)\n"
         "            )\n",

@@ -259,9 +259,9 @@ class System:
         return _Cursor(self.postgres.url)
 
     def verify(self) -> tuple[int, str]:
-        """Invariant H: the status of `manage.py verify` and what it prints."""
+        """Invariant H: the status of `manage.py verify --deep` and what it prints."""
         result = subprocess.run(
-            [sys.executable, "manage.py", "verify"],
+            [sys.executable, "manage.py", "verify", "--deep"],
             cwd=ROOT,
             env=self.environment,
             capture_output=True,

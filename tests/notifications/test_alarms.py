@@ -5,17 +5,21 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError
 from django.db.models.functions import Now
 from django.test import Client
 
+from tests.support.outages import locked, redis_away
 from tests.support.receiving import Receiver
-from transactions import conditions
+from tests.support.rules import rule_in_force
+from transactions import conditions, tasks
 from transactions.books import alarms as books_alarms
 from transactions.models import Epoch
-from transactions.notifications import alarms, endpoints, outbox
+from transactions.notifications import alarms, endpoints, numbering, outbox
 from transactions.notifications.models import Endpoint, Message, MessageType, SystemAlarm
 from transactions.queue.keys import QUEUE
-from transactions.stores import redis_connection
+from transactions.rules.models import Debt
+from transactions.stores import bounded_queries, redis_connection
 from transactions.storing import history
 from transactions.storing.flush import flush
 
@@ -57,6 +61,39 @@ def test_what_comes_and_goes_is_one_alarm() -> None:
 def test_a_long_reason_is_cut() -> None:
     alarms.note({"rules": "x" * 2_000})
     assert len(SystemAlarm.objects.get().text) == 500
+
+
+def test_an_alarm_that_goes_on_says_what_is_so_by_now_and_is_not_told_again() -> None:
+    alarms.note({"mail": "Mail to 1 recipient fails."})
+    alarms.note({"mail": "Mail to 9 recipients fails."})
+    assert (told(), SystemAlarm.objects.get().text) == (
+        [("system.alarm", "mail")],
+        "Mail to 9 recipients fails.",
+    )
+
+
+def test_each_rule_that_fails_is_an_alarm_of_its_own_and_so_is_what_is_owed(
+    people: list[User], settings: Any
+) -> None:
+    settings.FOUR_EYES = False
+    flush()
+    first, second = (rule_in_force("amount", name=name, amount=1_000).pk for name in ("Zebra", "Ant"))
+    Message.objects.all().delete()
+    for _ in range(2):
+        Debt.objects.create(version_id=first, error="division by zero")
+    conditions.look()
+    Debt.objects.create(version_id=second, error="division by zero")
+    conditions.look()
+    Debt.objects.create(made_at=Now() - timedelta(hours=1))
+    conditions.look()
+    assert told() == [("system.alarm", f"rules:{key}") for key in (first, second, "debt")]
+    texts = list(SystemAlarm.objects.order_by("pk").values_list("text", flat=True))
+    assert texts[:2] == [f"The rules: the rule “{name}”: division by zero." for name in ("Zebra", "Ant")]
+    assert texts[2].startswith("The rules: what was stored 36")
+    Debt.objects.filter(version=first).delete()
+    later()
+    conditions.look()
+    assert told()[3:] == [("system.recovered", f"rules:{first}")]
 
 
 def flushed(ago: timedelta) -> None:
@@ -115,6 +152,55 @@ def test_a_full_queue_is_an_alarm(people: list[User], settings: Any) -> None:
     settings.MAX_QUEUE_LENGTH = 10
     redis_connection.connection().rpush(QUEUE, *["x"] * 9)
     assert conditions.seen()["queue"] == "9 records wait, of 10 that may."
+
+
+def test_a_question_that_takes_too_long_silences_no_other_and_ends_no_alarm(
+    people: list[User], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    flush()
+    failing = Debt.objects.create(error="division by zero")
+    conditions.look()
+    flushed(ago=timedelta(hours=1))
+    later()
+    monkeypatch.setattr(bounded_queries, "STATEMENT_MS_MAX", 200)
+    with locked(Debt._meta.db_table):
+        conditions.look()
+    assert told() == [("system.alarm", "rules:all"), ("system.alarm", "flush")]
+    assert "rules could not be asked: canceling statement due to statement timeout" in caplog.text
+    failing.delete()
+    conditions.look()
+    assert told()[2:] == [("system.recovered", "rules:all")]
+
+
+def test_what_redis_alone_knows_is_not_over_while_it_is_away(people: list[User], settings: Any) -> None:
+    flush()
+    settings.MAX_QUEUE_LENGTH = 10
+    redis_connection.connection().rpush(QUEUE, *["x"] * 9)
+    conditions.look()
+    with redis_away():
+        later()
+        conditions.look()
+    # What was pushed behind the system's back is in no books either.
+    assert told() == [("system.alarm", key) for key in ("queue", "balance", "redis")]
+    redis_connection.connection().delete(QUEUE)
+    later()
+    conditions.look()
+    assert set(told()[3:]) == {("system.recovered", key) for key in ("queue", "balance", "redis")}
+
+
+def test_old_messages_are_removed_though_nobody_can_be_asked_what_is_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail() -> None:
+        raise OperationalError("no time is left")
+
+    outbox.write(MessageType.SYSTEM_ALARM, {"key": "old"})
+    numbering.number()
+    Message.objects.update(made_at=datetime.now(UTC) - timedelta(days=31))
+    monkeypatch.setattr(conditions, "look", fail)
+    with pytest.raises(OperationalError):
+        tasks.look_after_system()
+    assert not Message.objects.exists()
 
 
 def test_the_books_alarm_is_one_until_it_is_acknowledged(people: list[User]) -> None:

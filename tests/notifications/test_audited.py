@@ -44,7 +44,7 @@ def test_each_change_of_a_webhook_is_noted() -> None:
         ("webhook.changed", "On-call", {"secret": "changed"}),
         ("webhook.changed", "On-call", {"off": {"from": "", "to": "BY_HAND"}}),
         ("webhook.changed", "On-call", {"off": {"from": "BY_HAND", "to": ""}}),
-        ("webhook.deleted", "On-call", {}),
+        ("webhook.deleted", "On-call", {"host": "example.org"}),
     ]
     assert {entry.target_id for entry in since(before)} == {str(made.pk)}
     kept = json.dumps([vars(entry) for entry in since(before)], default=str)

@@ -12,7 +12,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from tests.support.receiving import Receiver
 from transactions import tasks
 from transactions.metrics import counters
-from transactions.notifications import delivery, endpoints, numbering, outbox, signing
+from transactions.notifications import delivery, endpoints, numbering, outbox, signing, untold
 from transactions.notifications.models import Attempt, Delivery, Endpoint, Message
 
 from .conftest import deliver, eventually
@@ -138,6 +138,86 @@ def test_an_endpoint_that_failed_for_five_days_is_off_and_gets_what_waits_once_i
     due_now()
     deliver()
     assert states() == [("DELIVERED", 3)]
+
+
+def failing_for(days: int) -> None:
+    Endpoint.objects.update(failing_since=datetime.now(UTC) - timedelta(days=days))
+
+
+def test_days_without_anything_to_send_are_none_in_which_nothing_gets_through(
+    receiver: Receiver, endpoint: Made
+) -> None:
+    receiver.answer(500)
+    write(1)
+    Delivery.objects.update(attempts=delivery.ATTEMPTS_MAX - 1)
+    deliver()
+    Delivery.objects.update(attempts=delivery.ATTEMPTS_MAX - 1, due_at=datetime.now(UTC))
+    failing_for(3)
+    deliver()
+    assert (states(), Endpoint.objects.get().failing_since) == ([("FAILED", 10)], None)
+    write(2)
+    before = datetime.now(UTC)
+    deliver()
+    made = Endpoint.objects.get()
+    assert (made.off, made.failing_since is not None and made.failing_since >= before) == ("", True)
+
+
+def test_another_url_or_secret_has_its_own_days(receiver: Receiver, endpoint: Made) -> None:
+    receiver.answer(500)
+    write()
+    deliver()
+    for mend in (lambda key: endpoints.change(key, url=f"{receiver.url}/other"), endpoints.rotate):
+        failing_for(6)
+        mend(endpoint[0].pk)
+        assert Endpoint.objects.get().failing_since is None
+        due_now()
+        deliver()
+        made = Endpoint.objects.get()
+        assert (made.off, made.failing_since is None, made.failures) == ("", False, 1)
+    url = Endpoint.objects.get().url
+    endpoints.change(endpoint[0].pk, url=url, description="The same receiver")
+    assert Endpoint.objects.get().failing_since is not None
+
+
+def test_a_receiver_that_asks_for_a_pause_is_sent_nothing_until_it_is_over(
+    receiver: Receiver, endpoint: Made
+) -> None:
+    receiver.answer(429, {"Retry-After": "3600"})
+    for number in range(5):
+        write(number)
+    before = datetime.now(UTC)
+    deliver()
+    write(5)
+    deliver()
+    assert states() == [("WAITING", 1), *[("WAITING", 0)] * 5]
+    not_before = Endpoint.objects.get().not_before
+    assert not_before is not None
+    assert timedelta(seconds=3_600) <= not_before - before < timedelta(seconds=3_660)
+    assert untold.read().deliveries == 0
+    receiver.answer(200)
+    Endpoint.objects.update(not_before=datetime.now(UTC))
+    deliver()
+    assert numbers(receiver, endpoint[1])[1:] == [1, 2, 3, 4, 5]
+    assert Endpoint.objects.get().not_before is None
+
+
+def test_what_somebody_mends_or_asks_for_does_not_wait_for_the_pause_to_end(
+    receiver: Receiver, endpoint: Made
+) -> None:
+    key = endpoint[0].pk
+    write()
+    deliver()
+    (sent,) = Delivery.objects.values_list("pk", flat=True)
+    for ask in (
+        lambda: endpoints.test(key),
+        lambda: endpoints.send_again(key, sent),
+        lambda: endpoints.rotate(key),
+        lambda: endpoints.change(key, url=f"{receiver.url}/other"),
+        lambda: (endpoints.switch_off(key), endpoints.switch_on(key)),
+    ):
+        Endpoint.objects.update(not_before=datetime.now(UTC) + timedelta(hours=1))
+        ask()
+        assert Endpoint.objects.get().not_before is None
 
 
 def test_what_was_posted_is_counted(receiver: Receiver, endpoint: Made) -> None:

@@ -395,3 +395,22 @@ def test_what_the_log_of_the_admin_site_had_of_addresses_is_numbers(people: list
         call_command("migrate", "notifications", verbosity=0)
     names = LogEntry.objects.order_by("pk").values_list("object_repr", flat=True)
     assert list(names) == [f"recipient {key}", "ann@example.org"]
+
+
+def test_an_alert_that_becomes_graver_is_mailed_as_what_it_is_by_then() -> None:
+    """Whoever is told of grave ones alone has not heard of it, and nobody reads of it as it was before."""
+    for severity in ("LOW", "HIGH", "CRITICAL"):
+        group_as(severity)
+    numbering.number()
+    MailPlace.objects.update(sent_at=None)
+    mail.send()
+    assert sent() == [
+        ("[Transaction monitor] Critical alert: Failures in a row", ["all@example.org"]),
+        ("[Transaction monitor] Critical alert: Failures in a row", ["grave@example.org"]),
+    ]
+
+
+def group_as(severity: str) -> None:
+    """A hit of one rule and user, as its version of that severity finds it."""
+    with Session() as session, session.transaction() as cursor:
+        group(cursor, [Raised(1, "Failures in a row", severity, 7, 1)])

@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 
 from tests.support.alerts import analyst
 from tests.support.rules import rule_in_force
+from transactions import tasks
 from transactions.alerts import triage
 from transactions.alerts.grouping import Raised, group
 from transactions.alerts.models import Alert
@@ -138,6 +139,25 @@ def test_each_step_of_somebody_is_told_and_the_end_once(people: list[User]) -> N
     assert told()[-1] == ("alert.updated", 1)
 
 
+def test_the_last_event_of_an_alert_that_was_assigned_says_it_as_it_is(people: list[User]) -> None:
+    """Hits joined it before and afterwards, and it was claimed, all before anything got a place."""
+    _, ann = analyst("ann")
+    hits(7)
+    hits(7, number=2)
+    alert = Alert.objects.get()
+    triage.assign(alert.pk, people[0], 1, ann)
+    hits(7, number=3)
+    triage.claim(alert.pk, ann, 2)
+    numbering.number()
+    placed = Message.objects.order_by("position")
+    assert [(each.type, each.data["version"], each.data["hits"], each.data["state"]) for each in placed] == [
+        ("alert.opened", 1, 1, "OPEN"),
+        ("alert.assigned", 2, 3, "OPEN"),
+        ("alert.updated", 3, 6, "IN_REVIEW"),
+    ]
+    assert [each.pk for each in placed] == sorted(each.pk for each in placed)
+
+
 def test_somebody_s_step_does_not_wait_for_hits_to_come_together(people: list[User]) -> None:
     hits(7)
     hits(7)
@@ -218,13 +238,18 @@ def test_of_those_that_get_places_at_once_the_gravest_come_first() -> None:
 def test_what_is_told_of_one_alert_stays_in_its_order(people: list[User]) -> None:
     hits(6, severity="CRITICAL")
     hits(7, severity="LOW")
-    # The version in force says CRITICAL by now: the alert stays what it was opened as.
+    hits(7, severity="LOW")
+    # The version in force says CRITICAL by now, and so the alert is; what was told before stays before it.
     hits(7, severity="CRITICAL")
     alert = Alert.objects.get(user=7)
     triage.close(alert.pk, people[0], alert.version, "EXPECTED", "known")
     numbering.number()
-    told = [(type, user) for type, _, user in in_order()]
-    assert told == [("alert.opened", 6), ("alert.opened", 7), ("alert.closed", 7)]
+    assert in_order() == [
+        ("alert.opened", "CRITICAL", 6),
+        ("alert.opened", "LOW", 7),
+        ("alert.opened", "CRITICAL", 7),
+        ("alert.closed", "CRITICAL", 7),
+    ]
 
 
 def test_many_who_give_places_at_once_leave_no_gap_and_give_none_twice() -> None:
@@ -327,6 +352,26 @@ def test_nobody_waits_for_a_place_while_what_is_old_is_removed(
 
     monkeypatch.setattr(removing, "of_messages", meanwhile)
     assert (numbering.prune(), placed, numbers()) == (1, [1], [2])
+
+
+def test_removing_goes_on_until_nothing_is_old_or_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(7):
+        write(number)
+    numbering.number()
+    Message.objects.filter(position__lte=6).update(made_at=datetime.now(UTC) - timedelta(days=31))
+    for name in ("OLD", "OLD_PLACE"):
+        two = getattr(numbering, name).replace(f"LIMIT {numbering.REMOVED_AT_ONCE}", "LIMIT 2")
+        monkeypatch.setattr(numbering, name, two)
+    monkeypatch.setattr(tasks, "REMOVE_S_MAX", 0.0)
+    tasks.look_after_system()
+    assert numbers(2) == [2, 3, 4, 5, 6]
+    monkeypatch.undo()
+    for name in ("OLD", "OLD_PLACE"):
+        two = getattr(numbering, name).replace(f"LIMIT {numbering.REMOVED_AT_ONCE}", "LIMIT 2")
+        monkeypatch.setattr(numbering, name, two)
+    tasks.look_after_system()
+    assert numbers(6) == [6]
+    assert Message.objects.exclude(position=None).count() == 1
 
 
 def number_beside() -> int:

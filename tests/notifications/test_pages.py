@@ -54,11 +54,15 @@ def test_a_webhook_is_made_and_its_secret_is_on_one_page_alone(root: Client) -> 
 
 def test_a_state_has_the_same_badge_in_the_list_as_on_its_page(root: Client) -> None:
     made, _ = endpoints.add(URL)
-    for changed, state in (({}, "On"), ({"failures": 1}, "Fails"), ({"off": "BY_HAND"}, "Off")):
+    for changed, state, tone in (
+        ({}, "On", "good"),
+        ({"failures": 1}, "Fails", "bad"),
+        ({"off": "BY_HAND"}, "Off", "bad"),
+    ):
         Endpoint.objects.filter(pk=made.pk).update(**changed)
-        badge = f'<span class="badge badge-{state.lower()}">{state}</span>'
-        assert badge in shown(root, path("endpoint_changelist"))
-        assert badge in shown(root, path("endpoint_change", made.pk))
+        pill = f'<span class="pill pill-{tone}">{state}</span>'
+        assert pill in shown(root, path("endpoint_changelist"))
+        assert pill in shown(root, path("endpoint_change", made.pk))
 
 
 def test_what_is_wrong_stands_beside_its_field(root: Client) -> None:
@@ -195,3 +199,36 @@ def test_the_log_of_the_admin_site_has_no_addresses_of_mail(root: Client) -> Non
     assert [name for name, _ in kept].count(f"recipient {key}") == 3
     assert len(kept) == 5
     assert not any("@" in text for entry in kept for text in entry)
+
+
+@pytest.mark.parametrize("step", ["off", "on", "test", "rotate", "remove"])
+def test_a_webhook_that_somebody_removes_meanwhile_is_not_found(
+    root: Client, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    made, _ = endpoints.add(URL)
+    removed_once_found(monkeypatch)
+    response = root.post(path("endpoint_step", made.pk, step))
+    assert (response.status_code, Endpoint.objects.exists()) == (404, False)
+
+
+def test_neither_is_one_that_is_changed_or_sent_to_again(
+    root: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, again = (endpoints.add(URL)[0].pk for _ in range(2))
+    sent = endpoints.test(again).pk
+    removed_once_found(monkeypatch)
+    changed = root.post(path("endpoint_change", made), {"url": URL, "description": "Another"})
+    assert (changed.status_code, Endpoint.objects.filter(pk=made).exists()) == (404, False)
+    assert root.post(path("endpoint_send_again", again, sent)).status_code == 404
+
+
+def removed_once_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else removes a webhook right after a page has found it."""
+    found = webhooks._found
+
+    def find(key: str | int) -> Endpoint:
+        endpoint = found(key)
+        endpoints.remove(endpoint.pk)
+        return endpoint
+
+    monkeypatch.setattr(webhooks, "_found", find)

@@ -39,6 +39,22 @@ def test_what_waits_is_counted_with_its_age_and_webhooks_that_fail(
     assert 50 <= figures["deliveries_oldest_seconds"] < 110
 
 
+def test_the_oldest_delivery_is_the_oldest_of_all_and_not_of_those_that_are_counted(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, paused = (endpoints.add(f"https://example.org/{number}")[0] for number in range(3))
+    Endpoint.objects.filter(pk=paused.pk).update(not_before=ago(-600))
+    outbox.write(MessageType.SYSTEM_ALARM, {})
+    numbering.number()
+    for endpoint, seconds in ((first, 10), (second, 500), (paused, 900)):
+        Delivery.objects.filter(endpoint=endpoint).update(due_at=ago(seconds))
+    one = untold.SELECT_UNTOLD.replace(f"LIMIT {untold.COUNTED_MAX}", "LIMIT 1")
+    monkeypatch.setattr(untold, "SELECT_UNTOLD", one)
+    found = untold.read()
+    assert found.deliveries == 1
+    assert 500 <= found.oldest_delivery_s < 560
+
+
 def test_a_message_that_nobody_tells_is_a_problem_after_five_minutes() -> None:
     outbox.write(MessageType.SYSTEM_ALARM, {})
     Message.objects.update(not_before=ago(untold.OLD_S - 60))

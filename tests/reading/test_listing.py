@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.http import QueryDict
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
@@ -17,7 +18,7 @@ from tests.reading.test_averages import ODD, local_day
 from tests.support.accepting import record, take
 from tests.support.rows import NOON, row, store
 from transactions.models import Transaction
-from transactions.reading.listing import Wanted, page, position_of
+from transactions.reading.listing import ListParameters, Wanted, page
 from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db
@@ -94,7 +95,9 @@ def test_no_row_is_skipped_or_repeated_while_others_arrive(
         while found.cursor is not None:
             seconds = arriving.pop() if arriving else []
             store(*(row(payer, NOON + timedelta(seconds=n)) for n in seconds))
-            found = page(Wanted(limit=limit, after=position_of(found.cursor)))
+            asked = ListParameters(data=QueryDict(urlencode({"cursor": found.cursor, "limit": limit})))
+            assert asked.is_valid()
+            found = page(asked.wanted())
             seen += [shown["transaction_id"] for shown in found.results]
         everything = newest_first(list(Transaction.objects.all()))
         assert len(seen) == len(set(seen))

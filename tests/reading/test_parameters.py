@@ -194,7 +194,7 @@ def test_all_or_none_is_said_in_two_words_alone(api: APIClient, db: None, value:
 
 
 def test_the_dashboard_s_figures_know_their_parameters_too(root: Client) -> None:
-    for name in ("figures", "averages", "start", "story"):
+    for name in ("figures", "averages", "names", "start", "story"):
         answer = root.get(f"/admin/dashboard/{name}/?colour=blue")
         assert (answer.status_code, list(answer.json())) == (400, ["colour"])
 

@@ -26,7 +26,7 @@ def test_the_sentence_has_its_numbers_and_the_transactions_that_made_it(
     burst(people[1], ids="few", count=2)
     alert = Alert.objects.get()
     told = ann.get(f"alerts/{alert.pk}/")
-    assert told["sentence"] == "At least 3 transactions of a user fail within 10 minutes."
+    assert told["sentence"] == "At least 3 transactions of a customer fail within 10 minutes."
     assert (told["explanation"], told["rule_version"], told["hits"]) == ("4 failures within 10 minutes", 1, 2)
     # The third and the fourth failure are hits; the first two are what they count.
     assert [

@@ -5,6 +5,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from rest_framework.test import APIClient
 
+from tests.support.admin_pages import store
 from tests.support.alerts import open_alert
 from tests.support.outages import locked
 from transactions.access.rights import Right
@@ -26,6 +27,9 @@ PAGES = {
     "notifications/endpoint/{endpoint}/change/": "notifications_delivery",
     "notifications/recipient/": "notifications_recipient",
     "audit/entry/": "audit_entry",
+    "transactions/customer/{customer}/change/": "transactions_customernote",
+    "transactions/transaction/{row}/change/": "transactions_transaction",
+    "transactions/transaction/story/?transaction_id=T1": "transactions_transaction",
 }
 CALLS = {
     "alerts/": "alerts_alert",
@@ -47,7 +51,8 @@ def there(root: Client, people: list[User], monkeypatch: pytest.MonkeyPatch) -> 
     alert = open_alert(people[0])
     endpoint = Endpoint.objects.create(url="https://example.org/webhooks", secret="none")
     monkeypatch.setattr(bounded_queries, "STATEMENT_MS_MAX", 200)
-    return {"alert": alert.pk, "endpoint": endpoint.pk}
+    row = store(people[0], "T1")
+    return {"alert": alert.pk, "endpoint": endpoint.pk, "customer": people[0].pk, "row": row.pk}
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -98,6 +98,17 @@ def test_pages_of_entries_show_each_once(ann: Caller, watched: int) -> None:
             {"users": [1], "comment": "\u3164"},
             {"comment": ["the comment must have a character that is visible, or be empty"]},
         ),
+        *(
+            (
+                {"users": [1], "comment": no_text},
+                {"comment": ["the comment must be a text of at most 200 characters"]},
+            )
+            for no_text in (12.5, 0, -1, 1e30, True, ["a"], "x" * 201, "\0")
+        ),
+        (
+            {"users": [1], "comment": "\u202eabc"},
+            {"comment": ["the comment must have no characters that turn the text around"]},
+        ),
         ({"users": [1], "until": None}, {"until": ["Unknown field. Known are: users, comment, expires_at."]}),
     ],
 )
@@ -197,7 +208,7 @@ def test_the_command_takes_users_from_a_file_all_or_nothing(people: list[User], 
     for text, reason in (
         ("1\nx\n", "line 2: 'x' is no key of a user"),
         (f"{10**30}\n", "line 1: '1000000000000000000000000000000' is no key of a user"),
-        (f"{people[0].pk}\n999999\n", "There is no user 999999."),
+        (f"{people[0].pk}\n999999\n", "There is no customer 999999."),
         ("\n", "name the users, or a file of them"),
     ):
         file.write_text(text)

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from pytest_django import Settings
 
 from tests.support.accepting import push, queued
 from tests.support.rows import row, store
 from tests.support.rules import instead, rule_in_force
 from transactions.queue.records import stamp
-from transactions.rules import clock
-from transactions.rules.kinds.clock import PendingTooLong
+from transactions.rules import clock, debts, lifecycle
+from transactions.rules.kinds.clock import FailureRate, PendingTooLong
 from transactions.rules.kinds.registry import read
 from transactions.rules.locks import RULES_LOCK
 from transactions.rules.models import ClockCursor, Hit
@@ -21,6 +22,7 @@ from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+QUARTER = timedelta(minutes=15)
 LATELY = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=3)
 
 
@@ -68,6 +70,39 @@ def test_a_version_that_says_nothing_of_what_was_before_judges_as_it_always_did(
     rule_in_force("failure_rate", **said, begin=lately - timedelta(minutes=5))
     flush()
     assert Hit.objects.get().figures["count_before"] == 1
+
+
+def test_rates_of_a_long_time_are_looked_at_step_by_step_and_in_smaller_ones_after_a_failure(
+    people: list[User], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "BUCKETS_MAX", 8)
+    interval_s = settings.FLUSH_INTERVAL_SECONDS
+    begin = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=3)
+    spikes = [begin + timedelta(hours=hours, minutes=15) for hours in (0, 25, 50)]
+    for spike in spikes:
+        store(row(people[0], spike - timedelta(days=1)))
+        store(*(row(people[0], spike, status="FAILED") for _ in range(20)))
+    version = rule_in_force("failure_rate", factor=1.5, percent=20, days=7, begin=begin)
+
+    def come_to() -> datetime:
+        flush()
+        moment = ClockCursor.objects.get(version=version).moment
+        assert moment is not None
+        return moment
+
+    # A flush goes but one step further.
+    settings.FLUSH_INTERVAL_SECONDS = 0
+    first = begin - timedelta(minutes=15)
+    assert come_to() == first + 8 * QUARTER
+    with instead(FailureRate, "SELECT 1 / 0"):
+        assert come_to() == first + 8 * QUARTER
+    ClockCursor.objects.update(due_at=None)
+    assert come_to() == first + 12 * QUARTER
+    assert come_to() == first + 20 * QUARTER
+    settings.FLUSH_INTERVAL_SECONDS = interval_s
+    while come_to() < datetime.now(UTC) - 2 * QUARTER:
+        pass
+    assert list(Hit.objects.order_by("bucket").values_list("bucket", flat=True)) == spikes
 
 
 def test_a_rule_that_fails_is_tried_less_and_less_often_and_misses_nothing(
@@ -119,6 +154,19 @@ def test_one_that_fails_in_itself_is_told_and_the_next_ones_look_all_the_same(
     ClockCursor.objects.update(due_at=datetime.now(UTC))
     flush()
     assert raised() == sorted(ids * 2)
+
+
+def test_the_clock_judges_by_what_is_in_force_when_it_looks(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not by what was, before other rules' debts were paid for seconds."""
+    version = rule_in_force("pending_too_long", minutes=1)
+    now = datetime.now(UTC).replace(microsecond=0)
+    ahead = stamp(now + timedelta(minutes=2))
+    push(queued("T1", people[0], at=stamp(now - timedelta(minutes=2)), created=ahead))
+    monkeypatch.setattr(debts, "pay", lambda *_: lifecycle.retire(version))
+    flush()
+    assert raised() == []
 
 
 def test_the_clock_waits_too_while_what_is_judged_by_is_changed(people: list[User]) -> None:

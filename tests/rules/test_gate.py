@@ -5,10 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.test import Client
 from pytest_django import Settings
 
 from tests.support.accepting import record, take
+from tests.support.admin_pages import act
 from tests.support.rules import rule_in_force
+from transactions.models import Transaction
 from transactions.rules import gate
 from transactions.rules.models import Gate, Hit
 from transactions.storing.flush import flush
@@ -99,6 +102,31 @@ def test_a_user_with_new_rows_and_one_that_settled_is_looked_at_where_that_is_of
     )
     flush()
     assert "FAILED" in hits()
+
+
+def test_who_sleeps_since_the_latest_transaction_was_deleted_by_hand_is_looked_at(
+    people: list[User], root: Client
+) -> None:
+    rule_in_force("first_or_dormant", days=30)
+    flush()
+    for id, days in (("LONG AGO", 60), ("DELETED", 10)):
+        take(record(id, people[0], created_at=HOUR - timedelta(days=days)))
+        take(record(f"{id} TOO", people[1], created_at=HOUR - timedelta(days=days)))
+        flush()
+    Hit.objects.all().delete()
+    act(
+        root,
+        "transaction",
+        "delete_selected",
+        Transaction.objects.get(transaction_id="DELETED"),
+        post="yes",
+        reason="a test",
+    )
+    assert not Transaction.objects.filter(transaction_id="DELETED").exists()
+    stored("NEW", people[0], 0)
+    stored("NOT AGAIN", people[0], 10)
+    stored("AWAKE", people[1], 0)
+    assert hits() == ["NEW"]
 
 
 def test_a_user_whose_state_is_not_filled_in_yet_is_looked_at(

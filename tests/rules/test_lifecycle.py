@@ -251,7 +251,7 @@ def test_who_stands_on_a_list_as_long_already_is_not_put_there_again(people: lis
     assert list_entries.add_entries(users, keys, expires=soon) == 1
     assert ListEntry.objects.order_by("-pk")[0].user_id == keys[2]
     assert list_entries.add_entries(users, keys) == 3
-    with pytest.raises(list_entries.UnknownUsers, match="There is no user 999999"):
+    with pytest.raises(list_entries.UnknownUsers, match="There is no customer 999999"):
         list_entries.add_entries(users, [*keys, 999_999])
 
 
@@ -315,8 +315,8 @@ def test_every_kind_says_itself_in_a_sentence() -> None:
         "velocity_count", {"count": 3, "window": "1h", "filter": {"statuses": ["FAILED"], "hours": "22-6"}}
     )
     assert made.sentence() == (
-        "A user makes at least 3 transactions within 1 hour, looking at transactions with the status Failed "
-        "and in the hours 22-6 of UTC."
+        "A customer makes at least 3 transactions within 1 hour, looking at transactions with the status "
+        "failed and in the hours 22-6 of UTC."
     )
     judged = read("first_or_dormant", {"days": 9, "least": 1, "filter": {"amount_min": 10}}).sentence()
     assert judged.endswith("before it, judging transactions of 10 or more.")

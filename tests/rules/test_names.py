@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from tests.support.rules import rule_in_force
-from transactions.rules import changes, documents
+from transactions.rules import changes, documents, texts
 from transactions.rules.changes import NameTaken
 from transactions.rules.documents import DocumentRefused
 from transactions.rules.models import Rule, UserList
@@ -119,3 +119,38 @@ def test_names_of_one_file_that_postgresql_takes_for_one_are_told_by_their_lines
     with pytest.raises(DocumentRefused, match="stands there twice"):
         documents.import_rules(documents.parse(text))
     assert not Rule.objects.exists()
+
+
+@pytest.mark.parametrize("unseen", ["\ufe0f", "\U000e0100", "\u034f", "\u180b", "\u3164", "\u2800", "\u200b"])
+def test_a_name_has_no_character_that_shows_nothing(unseen: str) -> None:
+    for name in (f"Watched{unseen}", f"Wat{unseen}ched", f"1{unseen}\u20e3"):
+        with pytest.raises(ValueError, match="the name must"):
+            texts.checked_name(name)
+
+
+def test_a_name_is_one_however_its_letters_are_put_together() -> None:
+    apart, whole = "Ca\u0301rd", "C\u00e1rd"
+    assert texts.checked_name(apart) == texts.checked_name(whole) == whole
+    text = json.dumps({"lists": [{"name": apart}], "rules": [{"name": apart, **narrowed_to(apart)}]})
+    documents.import_rules(documents.parse(text))
+    documents.import_rules(documents.parse(text.replace("a\\u0301", "\\u00e1")))
+    assert (Rule.objects.get().name, UserList.objects.get().name) == (whole, whole)
+    assert Rule.objects.get().versions.get().parameters["filter"] == {"in_list": whole}
+
+
+def narrowed_to(users: str) -> dict[str, Any]:
+    return {"kind": "amount", "parameters": {"amount": 5, "filter": {"in_list": users}}}
+
+
+def test_names_of_before_are_put_together_by_the_migration() -> None:
+    call_command("migrate", "rules", "0018", verbosity=0)
+    Rule.objects.create(name="Ca\u0301rd")
+    UserList.objects.create(name="Ca\u0301rd")
+    other = UserList.objects.create(name="C\u00c1RD")
+    try:
+        with pytest.raises(CommandError, match="a list “Ca\u0301rd” twice"):
+            call_command("migrate", "rules", verbosity=0)
+    finally:
+        other.delete()
+        call_command("migrate", "rules", verbosity=0)
+    assert [Rule.objects.get().name, UserList.objects.get().name] == ["C\u00e1rd"] * 2

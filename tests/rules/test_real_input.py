@@ -78,8 +78,8 @@ def by_itself(lines: list[Line], users: dict[int, list[Line]]) -> dict[str, set[
     conditions: dict[str, Callable[[Line], bool]] = {
         "A very large amount": lambda x: x.amount >= 1_000_000,
         "A large round amount": lambda x: x.amount >= 500_000 and x.amount % 100_000 == 0,
-        "A watched user": lambda x: x.user in WATCHED,
-        "Far above what is usual for the user": lambda x: x.amount >= 500_000 and unusual(x),
+        "A watched customer": lambda x: x.user in WATCHED,
+        "Far above what is usual for the customer": lambda x: x.amount >= 500_000 and unusual(x),
         "A sleeping account wakes": lambda x: x.amount >= 300_000 and not before(x, 60),
         "Pending for a day": lambda x: False,
     }
@@ -117,7 +117,7 @@ def within_windows(users: dict[int, list[Line]]) -> dict[str, set[str]]:
         return sum(y.amount == x.amount for y in w) >= 3
 
     window("Amounts just under the limit", DAY, just_under, lambda w, x: len(w) >= 3)
-    window("Many large payments within ten minutes", 10 * MINUTE, large, lambda w, x: len(w) >= 6)
+    window("Many large transactions within ten minutes", 10 * MINUTE, large, lambda w, x: len(w) >= 6)
     window("A large sum within a day", DAY, lambda x: large(x) and not x.failed, total)
     window("Failures in a row", 10 * MINUTE, small_failure, lambda w, x: len(w) >= 5)
     window("The same amount again and again", 10 * MINUTE, lambda x: x.amount >= 20_000, thrice)

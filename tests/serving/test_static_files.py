@@ -4,6 +4,8 @@ import re
 import shutil
 from pathlib import Path
 
+import pytest
+
 from tests.support.serving import ROOT
 from transaction_monitoring.serving.static_files import HashedFilesStorage
 
@@ -35,6 +37,19 @@ def test_modules_import_each_other_by_hashed_names(tmp_path: Path) -> None:
     assert imported <= known
 
 
+def test_where_nothing_was_collected_pages_name_files_plainly(tmp_path: Path) -> None:
+    nothing = HashedFilesStorage(location=str(tmp_path / "nothing"), base_url="/static/")
+    assert nothing.url("transactions/icon.svg") == "/static/transactions/icon.svg"
+
+
+def test_a_slip_in_a_name_is_no_page_once_files_are_collected(tmp_path: Path) -> None:
+    collect(SOURCE, tmp_path / "static")
+    collected = HashedFilesStorage(location=str(tmp_path / "static"), base_url="/static/")
+    assert re.fullmatch(r"/static/transactions/icon\.\w+\.svg", collected.url("transactions/icon.svg"))
+    with pytest.raises(ValueError, match="Missing staticfiles manifest entry"):
+        collected.url("transactions/icno.svg")
+
+
 def test_a_change_of_a_module_renames_whatever_imports_it(tmp_path: Path) -> None:
     before = collect(SOURCE, tmp_path / "before")
     changed = tmp_path / "source"
@@ -43,4 +58,13 @@ def test_a_change_of_a_module_renames_whatever_imports_it(tmp_path: Path) -> Non
         file.write("// another release\n")
     after = collect(changed, tmp_path / "after")
     renamed = {Path(name).name for name in before if before[name] != after[name]}
-    assert renamed == {"chart_card.js", "charts.js", "main.js", "backtest.js", "alert.js"}
+    assert renamed == {
+        "chart_card.js",
+        "period_charts.js",
+        "days.js",
+        "failing.js",
+        "main.js",
+        "backtest.js",
+        "alert.js",
+        "flush_plot.js",
+    }

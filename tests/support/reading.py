@@ -40,6 +40,17 @@ def tell_the_planner(table: str = Transaction._meta.db_table) -> None:
         cursor.execute(f"ANALYZE {table}")
 
 
+def tell_the_planner_nothing(table: str = Transaction._meta.db_table) -> None:
+    """The statistics of a table are those of one that was never analyzed, whichever tests came before."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_clear_relation_stats('public', %s)", [table])
+        cursor.execute(
+            "SELECT pg_clear_attribute_stats('public', %s, attname, false) FROM pg_attribute "
+            "WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped",
+            [table, table],
+        )
+
+
 def pages_read(cursor: Any, statement: str, values: Any = None) -> int:
     """The pages of tables and indexes that PostgreSQL looks at while it executes the statement."""
     cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", values)

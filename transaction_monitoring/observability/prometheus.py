@@ -35,6 +35,8 @@ TOTALS = {
     "settled": "Records that settled a pending transaction.",
     "duplicates": "Records found to be replays only when they were to be stored.",
     "rejected": "Records that could not be stored, and are kept with their reason.",
+    "removed": "Rows removed from the table, by whatever but retention.",
+    "pruned": "Rows that were too old and went.",
 }
 # Fields of the tally whose labels are known beforehand: they are 0 before they first happen.
 COUNTERS: dict[str, tuple[str, tuple[str, ...], Iterable[str]]] = {

@@ -1,14 +1,24 @@
 """Errors as the API tells them: in DRF's form, JSON everywhere under /api/, and 503 where a store fails."""
 
 import logging
+import sys
 from collections.abc import Callable
 from inspect import unwrap
 from typing import Any
 
 import redis
-from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.conf import settings
+from django.core.exceptions import (
+    BadRequest,
+    MiddlewareNotUsed,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+)
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from psycopg2 import errors as postgres_errors
@@ -105,10 +115,57 @@ def nothing_here(request: HttpRequest) -> HttpResponse:
     """The view of every path that there is not: with DEBUG Django would answer a page of its own."""
     if _in_api(request):
         return JsonResponse({"detail": "Not found."}, status=404)
+    if "text/html" in request.headers.get("Accept", ""):
+        # A browser. Without the request: the page is nobody's, and asks no store.
+        return HttpResponse(render_to_string("404.html"), status=404)
     return HttpResponse("Not found.\n", status=404, content_type="text/plain; charset=utf-8")
 
 
+# Django answers these itself, with DEBUG too, since the form cannot be read again.
+TOO_MUCH = (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
+
+
+def _store_away(request: HttpRequest) -> HttpResponse:
+    if _in_api(request):
+        answer: HttpResponse = JsonResponse({"detail": Unavailable.default_detail}, status=503)
+    else:
+        answer = HttpResponse(render_to_string("503.html"), status=503)
+    answer.headers["Retry-After"] = str(Unavailable.wait)
+    return answer
+
+
+class ErrorPages:
+    """Middleware, with DEBUG alone: what there is not, or cannot be read, is told by the pages above.
+
+    Django has pages for developers then, which tell nothing to a person who tries the system. What a view
+    raises without meaning to keeps its traceback.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        if not settings.DEBUG:
+            raise MiddlewareNotUsed
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self._get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Django calls this with what a view has raised; None leaves it to Django."""
+        if isinstance(error, Http404):
+            return not_found(request, error)
+        if isinstance(error, SuspiciousOperation | BadRequest) and not isinstance(error, TOO_MUCH):
+            log.warning("Bad request: %s: %s", request.path, error)
+            return bad_request(request, error)
+        if isinstance(error, STORE_FAILURES):
+            return server_error(request)
+        return None
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's 500, called while the error is handled; 503 where it is a store that does not answer."""
+    if isinstance(error := sys.exc_info()[1], STORE_FAILURES):
+        log.error("A store failed under %s: %s", request.path, type(error).__name__)
+        return _store_away(request)
     if _in_api(request):
         return JsonResponse({"detail": "A server error occurred."}, status=500)
     return _server_error(request)

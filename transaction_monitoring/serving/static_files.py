@@ -11,3 +11,11 @@ class HashedFilesStorage(CompressedManifestStaticFilesStorage):  # type: ignore[
     """
 
     support_js_module_import_aggregation = True
+
+    def stored_name(self, name: str) -> str:
+        """The hashed name of a file; its plain one where nothing was ever collected.
+
+        There a page stands without its looks, and is still read: the log-in, and what says what went wrong.
+        Once files are collected a name that is not among them is a slip, and raises.
+        """
+        return str(super().stored_name(name)) if self.hashed_files else name

@@ -21,6 +21,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from ..stores.redis_connection import connection
 from .addresses import client_address
+from .lockout import shown
 from .rate_limits import AWAY_S, LIMIT, PATIENCE_S, TAKE
 
 log = logging.getLogger(__name__)
@@ -123,5 +124,4 @@ def _refused(status: int, why: str, wait_s: int, address: str) -> HttpResponse:
     if (now := time.monotonic()) >= _Times.say:
         _Times.say = now + SAY_AGAIN_S
         log.warning("More log-ins than are let in, the last from %s: some are answered %d", address, status)
-    headers = {"Retry-After": str(wait_s), "Cache-Control": "no-store"}
-    return HttpResponse(why, status=status, content_type="text/plain; charset=utf-8", headers=headers)
+    return shown(why, status, wait_s)

@@ -19,6 +19,7 @@ from ..audit.models import Entry
 from ..encodings import shows_something
 from ..models import ApiToken
 from . import token_copies
+from .log_in_form import NAME_CHARACTERS_MAX
 from .rights import NONE, Right, Rights, grant, rights_of
 
 # Recognisable for people and for scanners of leaked secrets.
@@ -27,9 +28,18 @@ SECRET_BYTES = 32
 # Every token: the prefix, and the Base64 of its bytes.
 FORM = re.compile(PREFIX + r"[A-Za-z0-9_-]{43}", re.ASCII)
 
+TAKEN = "There is a token of this name, or one alike: choose another."
+
 
 class TokenError(Exception):
-    """The token cannot be made or revoked as asked; the message says why."""
+    """The token cannot be made or revoked as asked; the message says why.
+
+    `in_a_form` says so to who has no command line, where that is to be said in other words.
+    """
+
+    def __init__(self, message: str, in_a_form: str = "") -> None:
+        super().__init__(message)
+        self.in_a_form = in_a_form or message
 
 
 @sensitive_variables("token")
@@ -69,7 +79,7 @@ def create(
             )
         except IntegrityError:
             raise TokenError(
-                f"There is a token named {name!r}. Revoke it first, or choose another name."
+                f"There is a token named {name!r}. Revoke it first, or choose another name.", TAKEN
             ) from None
         note(
             Action.TOKEN_MADE,
@@ -100,11 +110,17 @@ def _machine_account(name: str) -> User:
     username = f"api-{slugify(name, allow_unicode=True)}"
     if username == "api-":
         raise TokenError(
-            "The name has no letter or digit for the name of its account. Say which --user it acts for."
+            "The name has no letter or digit for the name of its account. Say which --user it acts for.",
+            "The name has no letter or digit: its account is called after it.",
+        )
+    if len(username) > NAME_CHARACTERS_MAX:
+        # What is one sign may be many letters.
+        raise TokenError(
+            f"Its account is called after it, and would have over {NAME_CHARACTERS_MAX} letters."
         )
     # An account left from an earlier token may have more rights than are asked for now.
     if User.objects.filter(username=username).exists():
-        raise TokenError(f"There is an account {username!r} already. Say --user {username} to use it.")
+        raise TokenError(f"There is an account {username!r} already. Say --user {username} to use it.", TAKEN)
     # No password: nobody can log in with it.
     return User.objects.create_user(username)
 

@@ -66,8 +66,10 @@ class AuditTrailAdmin(BoundedAdmin[Entry]):
     list_filter = (ActionFilter, "via", "at")
     lookups_allowed = frozenset({"kind", "via__exact", "at__gte", "at__lt"})
     ordering = ("-number",)
+    rows_called = ("entry", "entries")
+    empty_value_display = ""
     search_fields = ("actor",)
-    search_help_text = "In full: who, token, address, request, what"
+    search_help_text = "A whole name, token, address or request"
     fields = (
         "number", "at", "action", "target", "target_id", "actor", "actor_id", "via", "token", "address",
         "request_id", "reason", "details_shown", "previous", "hash",

@@ -21,6 +21,10 @@ class FlushBatchAdmin(BoundedAdmin[FlushBatch]):
         "duration", "speed", "released",
     )  # fmt: skip
     ordering = ("-id",)
+    rows_called = ("flush", "flushes")
+    empty_title = "Nothing has been stored yet"
+    fills_by_itself = True
+    empty_text = "Each flush moves what was accepted from Redis to PostgreSQL, and has a line here."
     list_before_template = "transactions/flush_plot.html"
     export_columns = (
         "name", "reserved_at", "stored_at", "length", "done", "chunks",
@@ -36,7 +40,8 @@ class FlushBatchAdmin(BoundedAdmin[FlushBatch]):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        return super().changelist_view(request, {**(extra_context or {}), "flushes": history.latest()})
+        more = {"title": "Pipeline", "flushes": history.latest()}
+        return super().changelist_view(request, {**(extra_context or {}), **more})
 
     @admin.display(description="rejected")
     def refused(self, batch: FlushBatch) -> SafeString | str:
@@ -65,10 +70,11 @@ def _seconds(batch: FlushBatch) -> float | None:
 class EpochAdmin(BoundedAdmin[Epoch]):
     list_display = (
         "opened_at", "closed_at", "accepted_seen", "stored", "settled", "duplicates", "rejected",
-        "flushed_at", "alarm", "alarm_acknowledged_at",
+        "removed", "pruned", "flushed_at", "alarm", "alarm_acknowledged_at",
     )  # fmt: skip
     fields = ("id", *list_display)
     ordering = ("-opened_at", "-id")
+    rows_called = ("set of books", "sets of books")
     actions = ("acknowledge",)
 
     def has_acknowledge_permission(self, request: HttpRequest) -> bool:

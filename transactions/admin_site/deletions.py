@@ -1,10 +1,15 @@
-"""Deletions ask why, for the audit trail."""
+"""Deletions ask why, for the audit trail, and are refused to who does not say."""
 
 from typing import TYPE_CHECKING, Any
 
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.template.response import TemplateResponse
 
 from ..audit.actors import because
+from ..audit.models import REASON_MAX
+from ..encodings import shows_something
+from ..templatetags.components import visible
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
@@ -15,19 +20,60 @@ else:
 
 
 class ReasonedDeletions(Confirming):
-    """An admin whose confirmations of a deletion have a field for the reason."""
+    """An admin that deletes for a reason alone: without one a confirmation comes again, as a 400."""
 
     delete_confirmation_template = "admin/transactions/delete_confirmation.html"
     delete_selected_confirmation_template = "admin/transactions/delete_confirmation.html"
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        deleted, *more = super().get_deleted_objects(objs, request)
+        return (_visible(deleted), *more)
+
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        with because(_reason(request)):
-            return super().delete_view(request, object_id, extra_context)
+        # Whatever is posted confirms, for Django.
+        reason, fault = _reason(request), _fault(request) if request.method == "POST" else ""
+        if fault:
+            request.POST = QueryDict()
+        with because(reason):
+            answer = super().delete_view(request, object_id, extra_context)
+        return _asked_again(answer, reason, fault) if fault else answer
 
     def response_action(self, request: HttpRequest, queryset: Any, *args: Any) -> HttpResponse | None:
-        with because(_reason(request)):
-            return super().response_action(request, queryset, *args)
+        # Django's action asks first, and deletes where the form has `post`; other actions do not know it.
+        reason, fault = _reason(request), _fault(request) if "post" in request.POST else ""
+        if fault:
+            unconfirmed = request.POST.copy()
+            del unconfirmed["post"]
+            request.POST = unconfirmed  # type: ignore[assignment]  # Django itself puts a copy there
+        with because(reason):
+            answer = super().response_action(request, queryset, *args)
+        return _asked_again(answer, reason, fault) if fault and answer else answer
+
+
+def _visible(deleted: Any) -> Any:
+    """The tree of what is deleted, with the names from outside as they are shown."""
+    return [_visible(each) for each in deleted] if isinstance(deleted, list) else visible(deleted)
 
 
 def _reason(request: HttpRequest) -> str:
     return request.POST.get("reason", "").strip()
+
+
+def _fault(request: HttpRequest) -> str:
+    """What is wrong with the reason of a form; "" where nothing is."""
+    reason = _reason(request)
+    if not shows_something(reason):
+        return "Say why: it is kept in the audit trail."
+    if len(reason) > REASON_MAX:
+        return f"A reason has {REASON_MAX} characters at most: these are {len(reason)}."
+    return ""
+
+
+def _asked_again(answer: HttpResponse, reason: str, fault: str) -> HttpResponse:
+    """The confirmation with what was typed and what is wrong with it; another answer as it is."""
+    if isinstance(answer, TemplateResponse) and answer.context_data is not None:
+        if answer.context_data.get("perms_lacking"):
+            raise PermissionDenied
+        answer.context_data |= {"reason": reason, "reason_fault": fault}
+        answer.status_code = 400
+    return answer

@@ -9,18 +9,23 @@ as nobody waits; who has taken LONGEST_S gives way to the next who asks.
 
 import csv
 import io
+import itertools
 import re
 import threading
 import time
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
+from django.db import Error as DatabaseError
 from django.db.models import Q, QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 from django.utils.text import slugify
+
+from ..stores import bounded_queries
 
 PORTION_ROWS = 2_000
 AT_ONCE_MAX = 2
@@ -41,10 +46,16 @@ _BLANK = frozenset('"\u115f\u1160\u2800\u3164\uffa0')
 class Export:
     """The lines of an export, in portions; holds one of the places until it is closed, or gives way."""
 
-    def __init__(self, rows: QuerySet[Any], columns: Sequence[str]) -> None:
+    def __init__(self, rows: QuerySet[Any], columns: Sequence[str], zone: tzinfo) -> None:
         self.began = time.monotonic()
         self.gave_way = False
-        self._portions = _lines(rows, columns)
+        self._portions = _lines(rows, columns, zone)
+        self._first: list[bytes] = []
+
+    def begin(self) -> None:
+        """Reads the first rows, in bounds, before an answer is begun. Raises django.db.Error."""
+        with bounded_queries.bounded():
+            self._first = [next(self._portions), *itertools.islice(self._portions, 1)]
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -52,7 +63,14 @@ class Export:
     def __next__(self) -> bytes:
         if self.gave_way:
             raise TimeoutError(f"others wait for an export, and this one has taken over {LONGEST_S:.0f} s")
-        return next(self._portions)
+        if self._first:
+            return self._first.pop(0)
+        portion = bounded_queries.in_time(lambda: next(self._portions, b""))
+        if portion is None:
+            raise TimeoutError("an export's next rows take too long")
+        if not portion:
+            raise StopIteration
+        return portion
 
     def close(self) -> None:
         """Called by Django with the answer, once it is sent or given up."""
@@ -79,15 +97,21 @@ def _has_place(export: Export) -> bool:
         return True
 
 
-def download(rows: QuerySet[Any], columns: Sequence[str], name: str) -> HttpResponseBase:
+def download(rows: QuerySet[Any], columns: Sequence[str], name: str, zone: tzinfo) -> HttpResponseBase:
     """An answer that streams the `columns` of `rows`, in their order, which ends in a unique field.
 
-    503 where as many exports as may are being read.
+    Moments are in `zone`, with its offset. 503 where as many exports as may are being read. The statement of
+    each portion is bounded: raises django.db.Error where the first takes too long, and is cut at another.
     """
-    export = Export(rows, columns)
+    export = Export(rows, columns, zone)
     if not _has_place(export):
         headers = {"Retry-After": str(RETRY_AFTER_S)}
         return HttpResponse(BUSY, status=503, content_type="text/plain; charset=utf-8", headers=headers)
+    try:
+        export.begin()
+    except DatabaseError:
+        export.close()
+        raise
     response = StreamingHttpResponse(export, content_type="text/csv; charset=utf-8")
     stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     response["Content-Disposition"] = f'attachment; filename="{slugify(name)}-{stamp}.csv"'
@@ -95,18 +119,23 @@ def download(rows: QuerySet[Any], columns: Sequence[str], name: str) -> HttpResp
 
 
 def file_of(rows: Iterable[Iterable[object]], name: str) -> HttpResponse:
-    """A CSV file of rows that are at hand, the first of them the names of its columns."""
-    response = HttpResponse(_text(rows), content_type="text/csv; charset=utf-8")
+    """A CSV file of rows that are at hand, the first its columns' names; moments in the viewer's zone."""
+    response = HttpResponse(
+        _text(rows, timezone.get_current_timezone()), content_type="text/csv; charset=utf-8"
+    )
     response["Content-Disposition"] = f'attachment; filename="{slugify(name)}.csv"'
     return response
 
 
-def cell(value: object) -> str:
+def cell(value: object, zone: tzinfo = UTC) -> str:
     """A value as CSV has it: moments in ISO 8601, and texts that no spreadsheet runs."""
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
+        try:
+            return value.astimezone(zone).isoformat()
+        except OverflowError:  # on the first or the last day of the calendar
+            return value.astimezone(UTC).isoformat()
     return _text_alone(value) if isinstance(value, str) else str(value)
 
 
@@ -130,12 +159,12 @@ def _calculates(part: str) -> bool:
     return False
 
 
-def _lines(rows: QuerySet[Any], columns: Sequence[str]) -> Iterator[bytes]:
+def _lines(rows: QuerySet[Any], columns: Sequence[str], zone: tzinfo) -> Iterator[bytes]:
     order = [str(name) for name in rows.query.order_by]
-    yield _text([columns])
+    yield _text([columns], zone)
     after: Sequence[Any] | None = None
     while found := _portion(rows, order, columns, after):
-        yield _text(row[: len(columns)] for row in found)
+        yield _text((row[: len(columns)] for row in found), zone)
         after = found[-1][len(columns) :]
 
 
@@ -166,7 +195,7 @@ def _beyond(order: Sequence[str], after: Sequence[Any]) -> Q:
     return begins & beyond
 
 
-def _text(rows: Iterable[Iterable[object]]) -> bytes:
+def _text(rows: Iterable[Iterable[object]], zone: tzinfo) -> bytes:
     out = io.StringIO()
-    csv.writer(out, quoting=csv.QUOTE_ALL).writerows([cell(value) for value in row] for row in rows)
+    csv.writer(out, quoting=csv.QUOTE_ALL).writerows([cell(value, zone) for value in row] for row in rows)
     return out.getvalue().encode()

@@ -20,8 +20,12 @@ def in_bounds(request: HttpRequest, show: Callable[[], HttpResponse]) -> HttpRes
         response = show()
         return response.render() if isinstance(response, TemplateResponse) else response
 
-    if (response := bounded_queries.in_time(rendered)) is not None:
-        return response
+    response = bounded_queries.in_time(rendered)
+    return too_slow(request) if response is None else response
+
+
+def too_slow(request: HttpRequest) -> HttpResponse:
+    """The page that says that another was given up."""
     context = {
         **admin.site.each_context(request),
         "title": "This takes too long",

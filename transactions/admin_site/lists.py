@@ -1,11 +1,11 @@
 """Lists of the admin site that stay fast over any number of rows.
 
-Django's own count every row, take any ordering and any filter from the URL, and find the dates to
-offer by reading them all. These look at no more than ROWS_MAX rows to number their pages, keep to
-the orderings and filters that are meant, and where a statement takes too long give up with a page
-that says so.
+Django's own count every row and take any ordering and any filter from the URL. These look at no more than
+ROWS_MAX rows to number their pages, keep to the orderings and filters that are meant, and where a statement
+takes too long give up with a page that says so.
 """
 
+from datetime import tzinfo
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -17,14 +17,16 @@ from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import Error as DatabaseError
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import path, reverse
+from django.utils import timezone
 from django.utils.functional import cached_property
 
 from ..audit.actions import Action
 from ..audit.entries import note
-from . import date_hierarchy, exports, giving_up
+from ..stores import bounded_queries
+from . import exports, giving_up
 
 # Rows that can be paged through, and so the largest OFFSET: 100 pages of 100.
 ROWS_MAX = 10_000
@@ -92,35 +94,10 @@ class BoundedChangeList(ChangeList):
         filters = (values for name, values in request.GET.lists() if name != SEARCH_VAR)
         if any("\0" in value for values in filters for value in values):
             raise IncorrectLookupParameters("PostgreSQL's texts have no NUL.")
-        given = [unit in self._period for unit in date_hierarchy.UNITS]
-        if given != sorted(given, reverse=True):
-            raise IncorrectLookupParameters("A month needs its year, a day its month.")
         try:
             return super().get_filters(request)
         except (ValueError, OverflowError) as error:  # no year comes after 9999
             raise IncorrectLookupParameters(error) from error
-
-    @property
-    def _period(self) -> dict[str, str]:
-        """The chosen year, month and day of the date hierarchy, as far as they are given."""
-        values = {unit: self.params.get(f"{self.date_hierarchy}__{unit}") for unit in date_hierarchy.UNITS}
-        return {unit: value for unit, value in values.items() if value is not None}
-
-    def drill_down(self) -> dict[str, Any]:
-        """What Django's template of a date hierarchy shows: the way back, and the periods with rows."""
-        period = [int(value) for value in self._period.values()]
-        choices = [self._choice(inner) for inner in date_hierarchy.within(period)]
-        return {
-            "back": self._choice(period[:-1]) if period else None,
-            "choices": choices
-            if len(period) < len(date_hierarchy.UNITS)
-            else [{"title": date_hierarchy.title(period)}],
-        }
-
-    def _choice(self, period: date_hierarchy.Period) -> dict[str, str]:
-        name = f"{self.date_hierarchy}__"
-        values = {name + unit: value for unit, value in zip(date_hierarchy.UNITS, period, strict=False)}
-        return {"title": date_hierarchy.title(period), "link": self.get_query_string(values, [name])}
 
 
 def whole_number(text: str | None, most: int) -> int | None:
@@ -135,8 +112,8 @@ def is_key(text: str) -> bool:
     return whole_number(text, 10**KEY_DIGITS_MAX) is not None
 
 
-class KeyedActions:
-    """Actions on rows that a form names by their keys; what is no key is a 400."""
+class KeyedRows:
+    """Rows by their keys: one that there is not is a 404, and what is no key in a form is a 400."""
 
     def response_action(self, request: HttpRequest, queryset: Any) -> Any:
         try:
@@ -146,8 +123,12 @@ class KeyedActions:
             raise BadRequest("A selected row has no such key.") from error
         return super().response_action(request, queryset)  # type: ignore[misc]
 
+    def _get_obj_does_not_exist_redirect(self, *_: Any) -> HttpResponse:
+        # Django goes to the overview, with a message and a 200.
+        raise Http404("There is no such row.")
 
-class BoundedAdmin(KeyedActions, ModelAdmin[M]):  # type: ignore[misc]  # the same signature, less exact
+
+class BoundedAdmin(KeyedRows, ModelAdmin[M]):  # type: ignore[misc]  # the same signature, less exact
     """Facts to look at: nobody adds, nobody changes, and lists that are bounded."""
 
     list_per_page = 100
@@ -162,6 +143,12 @@ class BoundedAdmin(KeyedActions, ModelAdmin[M]):  # type: ignore[misc]  # the sa
     # What the list's CSV has; empty: it cannot be exported.
     export_columns: ClassVar[tuple[str, ...]] = ()
     change_list_template = "admin/transactions/bounded_list.html"
+    # What one row and several are called under the list, where its title is neither; what an empty one says.
+    rows_called: tuple[str, str] | None = None
+    empty_title = "Nothing here yet"
+    empty_text = ""
+    # Whether the first transaction brings the first row: the overview says how it comes in.
+    fills_by_itself = False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return BoundedChangeList
@@ -206,14 +193,18 @@ class BoundedAdmin(KeyedActions, ModelAdmin[M]):  # type: ignore[misc]  # the sa
         """The list as its URL narrows it, all of it, as a CSV file; noted in the audit trail."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        try:
-            rows = self.get_changelist_instance(request).get_queryset(request)
-        except IncorrectLookupParameters:
-            return HttpResponse(
-                "A filter of this list makes no sense.", status=400, content_type="text/plain"
-            )
         name = str(self.opts.verbose_name_plural)
-        response = exports.download(rows, self.export_columns, name)
+
+        def begun() -> HttpResponseBase:
+            rows, zone = self.export_rows(request)
+            return exports.download(rows, self.export_columns, name, zone)
+
+        try:
+            response = bounded_queries.in_time(begun)
+        except IncorrectLookupParameters:
+            raise BadRequest("A filter of this list makes no sense.") from None
+        if response is None:
+            return giving_up.too_slow(request)
         if response.status_code == HTTPStatus.OK:
             try:
                 note(Action.EXPORTED, name, query=request.GET.urlencode())
@@ -221,6 +212,10 @@ class BoundedAdmin(KeyedActions, ModelAdmin[M]):  # type: ignore[misc]  # the sa
                 response.close()
                 raise
         return response
+
+    def export_rows(self, request: HttpRequest) -> tuple[QuerySet[M], tzinfo]:
+        """The rows that the list shows, and the zone of their moments. Raises IncorrectLookupParameters."""
+        return self.get_changelist_instance(request).get_queryset(request), timezone.get_current_timezone()
 
     def refuses(self, request: HttpRequest, rows: QuerySet[M]) -> bool:
         """Whether `rows` are too many for one action, which is then told to the operator."""

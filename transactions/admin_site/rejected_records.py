@@ -52,6 +52,8 @@ class RejectedRecordAdmin(BoundedAdmin[RejectedRecord]):
     list_filter = (ResolutionFilter, BatchFilter)
     lookups_allowed = frozenset({"resolution", "batch"})
     ordering = ("-id",)
+    empty_title = "Nothing was rejected"
+    empty_text = "A record that cannot be stored comes here, with its reason, and can be replayed."
     search_fields = ("transaction_id",)
     search_help_text = "A transaction_id or how it begins."
     fields = (*list_display, "batch", "raw_shown")

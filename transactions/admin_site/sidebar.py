@@ -1,55 +1,127 @@
 """What stands in the admin site's sidebar, for those who may see it."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from django.http import HttpRequest
 from django.urls import reverse
 
-# Title, icon, model (None: the dashboard), and the permission without which it is not shown.
-_PAGES = [
-    ("Dashboard", "monitoring", None, "transactions.view_transaction"),
-    ("Transactions", "receipt_long", "transactions_transaction", "transactions.view_transaction"),
-    ("Rejected records", "block", "transactions_rejectedrecord", "transactions.view_rejectedrecord"),
-    ("Flush history", "sync", "transactions_flushbatch", "transactions.view_flushbatch"),
-    ("Books", "menu_book", "transactions_epoch", "transactions.view_epoch"),
-]
-_RULES = [
-    ("Alerts", "notifications", "alerts_alert", "alerts.view_alert"),
-    ("Rules", "rule", "rules_rule", "rules.view_rule"),
-    ("Lists of users", "list_alt", "rules_userlist", "rules.view_rule"),
-]
-_TOLD = [
-    ("Webhooks", "webhook", "notifications_endpoint", "notifications.change_endpoint"),
-    ("Mail", "mail", "notifications_recipient", "notifications.change_endpoint"),
-]
-_ACCESS = [
-    ("API tokens", "key", "transactions_apitoken", "transactions.view_apitoken"),
-    ("Users", "person", "auth_user", "auth.view_user"),
-    ("Groups", "group", "auth_group", "auth.view_group"),
-    ("Audit trail", "history", "audit_entry", "audit.view_entry"),
-]
+from ..alerts.models import Alert, AlertState
+from ..stores import bounded_queries
+
+# Open alerts that are counted; beyond, there are "more than 99".
+COUNTED_MAX = 99
+COUNTED_MS_MAX = 500
+
+
+class SidebarLink(NamedTuple):
+    """A link: the name of its URL, and the permission without which it is not shown (none for all staff)."""
+
+    title: str
+    url: str
+    permission: str = ""
+    # Those that are tabs of its page, itself the first.
+    tabs: tuple["SidebarLink", ...] = ()
+
+
+def _list(title: str, model: str, permission: str, *tabs: SidebarLink) -> SidebarLink:
+    return SidebarLink(title, f"admin:{model}_changelist", permission, tabs)
+
+
+_RULES, _PEOPLE = ("rules_rule", "rules.view_rule"), ("auth_user", "auth.view_user")
+_GROUPS = (
+    (
+        "",
+        (
+            SidebarLink("Overview", "admin:index", "transactions.view_transaction"),
+            _list("Alerts", "alerts_alert", "alerts.view_alert"),
+            _list("Transactions", "transactions_transaction", "transactions.view_transaction"),
+            _list("Customers", "transactions_customer", "transactions.view_transaction"),
+            _list(
+                "Rules",
+                *_RULES,
+                _list("Rules", *_RULES),
+                SidebarLink("How they perform", "admin:rules_rule_performance", "rules.view_rule"),
+                _list("Lists of customers", "rules_userlist", "rules.view_rule"),
+            ),
+        ),
+    ),
+    (
+        "System",
+        (
+            SidebarLink("Health", "system", "transactions.view_transaction"),
+            _list("Pipeline", "transactions_flushbatch", "transactions.view_flushbatch"),
+            _list("Rejected records", "transactions_rejectedrecord", "transactions.view_rejectedrecord"),
+            _list("Books", "transactions_epoch", "transactions.view_epoch"),
+            _list("Audit", "audit_entry", "audit.view_entry"),
+        ),
+    ),
+    (
+        "Settings",
+        (
+            _list("API tokens", "transactions_apitoken", "transactions.view_apitoken"),
+            _list("Webhooks", "notifications_endpoint", "notifications.change_endpoint"),
+            _list("Mail", "notifications_recipient", "notifications.change_endpoint"),
+            _list(
+                "People",
+                *_PEOPLE,
+                _list("People", *_PEOPLE),
+                _list("Groups", "auth_group", "auth.view_group"),
+            ),
+            SidebarLink("API docs", "api-docs"),
+        ),
+    ),
+)
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
-    """The groups of links, as the theme wants them."""
+    """The groups of links, as the theme wants them; `tabs` of the one that is open are shown on its page."""
     return [
-        {"title": title, "separator": False, "items": [_item(request, *page) for page in pages]}
-        for title, pages in (
-            ("Pipeline", _PAGES),
-            ("Alerts and rules", _RULES),
-            ("Notifications", _TOLD),
-            ("Access", _ACCESS),
-        )
+        {"title": title, "items": [_item(request, place) for place in places]} for title, places in _GROUPS
     ]
 
 
-def _item(request: HttpRequest, title: str, icon: str, model: str | None, permission: str) -> dict[str, Any]:
-    link = reverse("admin:index") if model is None else reverse(f"admin:{model}_changelist")
-    here = request.path == link if model is None else request.path.startswith(link)
+def pages(request: HttpRequest) -> Iterator[tuple[str, str, str]]:
+    """The group, title and URL of each page in the sidebar that may be seen; nothing is counted."""
+    for group, places in _GROUPS:
+        yield from ((group, place.title, reverse(place.url)) for place in places if _may(request, place))
+
+
+def _item(request: HttpRequest, place: SidebarLink) -> dict[str, Any]:
+    link = reverse(place.url)
+    tabs = [each for each in place.tabs if _may(request, each)]
+    links = [reverse(each.url) for each in tabs] or [link]
+    is_first_page = place.url == "admin:index"
+    here = request.path == link if is_first_page else any(request.path.startswith(each) for each in links)
     return {
-        "title": title,
-        "icon": icon,
+        "title": place.title,
         "link": link,
         "active": here,
-        "permission": lambda request: request.user.has_perm(permission),
+        "permission": lambda request: _may(request, place),
+        "how_many": _open_alerts(request) if place.title == "Alerts" else "",
+        # On the pages below a list its way back is enough.
+        "tabs": [
+            {"title": each.title, "link": to, "here": request.path == to}
+            for each, to in zip(tabs, links, strict=False)
+        ]
+        if request.path in links and len(tabs) > 1
+        else [],
     }
+
+
+def _may(request: HttpRequest, place: SidebarLink) -> bool:
+    return not place.permission or request.user.has_perm(place.permission)
+
+
+def _open_alerts(request: HttpRequest) -> str:
+    """How many are not closed, in words as short as a badge; empty for none, and for who may not see them.
+
+    Each page has it, also the one that says that another took too long: it waits for no lock for long.
+    """
+    if not request.user.has_perm("alerts.view_alert"):
+        return ""
+    some = Alert.objects.exclude(state=AlertState.CLOSED).order_by()[: COUNTED_MAX + 1]
+    found = bounded_queries.in_time(some.count, COUNTED_MS_MAX)
+    if found is None:
+        return "?"
+    return f"{COUNTED_MAX}+" if found > COUNTED_MAX else str(found or "")

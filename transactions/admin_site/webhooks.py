@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import wraps
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -28,11 +29,11 @@ from ..notifications.models import (
     MessageType,
     Recipient,
 )
+from ..templatetags.components import drawn_pill
 from ..webhooks import pages
 from .giving_up import View, gives_up
 from .lists import BoundedAdmin, is_key
 from .own_pages import OwnPages
-from .rules.links import badge
 from .webhook_forms import NewEndpointForm, change_form
 
 # Deliveries that the page of an endpoint shows; the API has them all.
@@ -56,6 +57,7 @@ def _demand(request: HttpRequest) -> None:
 class EndpointAdmin(OwnPages[Endpoint]):
     list_display = ("shown", "where", "format", "types_shown", "state", "failing_since")
     ordering = ("id",)
+    rows_called = ("webhook", "webhooks")
     search_fields = ("url", "description")
     change_list_template = "admin/webhooks/endpoint_list.html"
 
@@ -97,7 +99,7 @@ class EndpointAdmin(OwnPages[Endpoint]):
 
     @admin.display(description="state")
     def state(self, endpoint: Endpoint) -> str:
-        return badge(_state(endpoint), _state(endpoint))
+        return drawn_pill(_state(endpoint), _state(endpoint))
 
     @admin.display(description="messages")
     def types_shown(self, endpoint: Endpoint) -> str:
@@ -178,7 +180,23 @@ def new(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/webhooks/new.html", context)
 
 
+def _there(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """A webhook, or a delivery, that somebody removes between two looks at it is not found."""
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: Any, **named: Any) -> HttpResponse:
+        try:
+            return view(request, *args, **named)
+        except Endpoint.DoesNotExist:
+            raise Http404("There is no such webhook.") from None
+        except Delivery.DoesNotExist:
+            raise Http404("There is no such delivery.") from None
+
+    return answer
+
+
 @gives_up
+@_there
 def show(request: HttpRequest, key: str) -> HttpResponse:
     """An endpoint, a form to change it, and what was sent to it lately."""
     _demand(request)
@@ -197,6 +215,7 @@ def show(request: HttpRequest, key: str) -> HttpResponse:
     before = int(asked) if is_key(asked) else None
     log, older = _log(endpoint, before)
     failed = (attempt.error for each in log for attempt in each.attempts if attempt.error)
+    pauses = endpoint.not_before is not None and endpoint.not_before > timezone.now() + SOON
     context = {
         **admin.site.each_context(request),
         "title": endpoint.called,
@@ -206,7 +225,8 @@ def show(request: HttpRequest, key: str) -> HttpResponse:
         "log": log,
         "before": before,
         "older": older,
-        "waits": not endpoint.off and any(each.is_due for each in log),
+        "pauses": pauses,
+        "waits": not (endpoint.off or pauses) and any(each.is_due for each in log),
         "last_error": next(failed, ""),
         "failing_days_max": FAILING_DAYS_MAX,
         "kept_days": numbering.KEPT_DAYS,
@@ -216,6 +236,7 @@ def show(request: HttpRequest, key: str) -> HttpResponse:
 
 
 @require_POST
+@_there
 def take(request: HttpRequest, key: int, step: str) -> HttpResponse:
     """A step with an endpoint: off, on, test, rotate or remove."""
     _demand(request)
@@ -247,6 +268,7 @@ def take(request: HttpRequest, key: int, step: str) -> HttpResponse:
 
 
 @require_POST
+@_there
 def send_again(request: HttpRequest, key: int, sent: int) -> HttpResponse:
     """A message, once more."""
     _demand(request)
@@ -255,8 +277,6 @@ def send_again(request: HttpRequest, key: int, sent: int) -> HttpResponse:
         messages.success(request, "The message is on its way again.")
     except endpoints.EndpointRefused as error:
         messages.error(request, str(error))
-    except Delivery.DoesNotExist:
-        raise Http404("There is no such delivery.") from None
     return redirect("admin:notifications_endpoint_change", key)
 
 
@@ -277,6 +297,7 @@ def test_mail(request: HttpRequest, key: int) -> HttpResponse:
 class RecipientAdmin(BoundedAdmin[Recipient]):
     list_display = ("address", "least", "system")
     ordering = ("address", "id")
+    rows_called = ("address", "addresses")
     search_fields = ("address",)
     fields = ("address", "least", "system")
     change_list_template = "admin/webhooks/recipient_list.html"

@@ -2,6 +2,9 @@
 
 Unless that is snoozed, or the last alert was closed a short while before: such hits are kept all the
 same, and counted where they were suppressed.
+
+An alert is as grave as the gravest version whose hits it counts: severity decides who is told, so one that
+becomes graver is told like one that is opened.
 """
 
 from collections.abc import Sequence
@@ -10,9 +13,9 @@ from typing import Any, NamedTuple
 from psycopg2.extras import execute_values
 
 from . import telling
-from .models import Alert, Snooze
+from .models import Alert, AlertEvent, Severity, Snooze, Step
 
-ALERT = Alert._meta.db_table
+ALERT, EVENT = Alert._meta.db_table, AlertEvent._meta.db_table
 SNOOZE = Snooze._meta.db_table
 
 # Hours after an alert was closed in which hits do not open another one.
@@ -29,10 +32,10 @@ def _select_known(same_user: str) -> str:
     their own: with an OR in it no index would do for either.
     """
     return f"""
-    SELECT p.rule, p."user", a.id, a.state <> 'CLOSED', s.id
+    SELECT p.rule, p."user", a.id, a.state <> 'CLOSED', a.severity, s.id
       FROM (VALUES %s) AS p (rule, "user")
       LEFT JOIN LATERAL (
-        SELECT id, state FROM {ALERT} a
+        SELECT id, state, severity FROM {ALERT} a
          WHERE a.rule = p.rule AND {same_user.format("a")}
            AND (a.state <> 'CLOSED' OR a.closed_at > now() - interval '{QUIET_HOURS} hours')
          ORDER BY a.closed_at DESC NULLS FIRST LIMIT 1 FOR UPDATE) a ON true
@@ -66,7 +69,21 @@ OPEN = f"""
       FROM (VALUES %s) AS p (rule, rule_name, severity, "user", hits)
         ON CONFLICT (rule, "user") WHERE NOT (state = 'CLOSED') DO UPDATE
        SET hits = kept.hits + excluded.hits, touched_at = statement_timestamp()
-    RETURNING rule, "user", id, xmax = 0
+    RETURNING rule, "user", id, severity, xmax = 0
+"""
+# Purpose: alerts become graver, and are due no later than one that is opened now; an event of each says so.
+MAKE_GRAVER = f"""
+    WITH graver AS (
+        UPDATE {ALERT} a
+           SET severity = p.severity,
+               due_at = least(a.due_at,
+                              statement_timestamp() + interval '1 hour' * CASE p.severity {_DUE} END)
+          FROM (VALUES %s) AS p (id, was, severity) WHERE a.id = p.id
+        RETURNING a.id, a.rule_name, a.version, p.was, p.severity)
+    INSERT INTO {EVENT} (alert_id, step, by_name, text, version)
+    SELECT id, '{Step.GRAVER}', 'the rule “' || rule_name || '”',
+           'from ' || lower(was) || ' to ' || lower(severity), version
+      FROM graver ORDER BY id
 """
 
 
@@ -89,6 +106,11 @@ class Placed(NamedTuple):
     suppressed: str
 
 
+def gravity(severity: str) -> int:
+    """By which severities are compared."""
+    return Severity.values.index(severity)
+
+
 def group(cursor: Any, raised: Sequence[Raised]) -> list[Placed]:
     """Puts hits into alerts, in the cursor's transaction; each pair of rule and user at most once.
 
@@ -100,11 +122,13 @@ def group(cursor: Any, raised: Sequence[Raised]) -> list[Placed]:
     places: list[Placed] = []
     counted: dict[str, list[tuple[int, int]]] = {COUNT_JOINED: [], COUNT_QUIET: [], COUNT_SNOOZED: []}
     opening: list[Raised] = []
-    opened: list[tuple[int, int | None, int, bool]] = []
-    for rule, user, alert, is_open, snooze in known:
+    joined: list[tuple[int, str, str]] = []
+    new: list[int] = []
+    for rule, user, alert, is_open, severity, snooze in known:
         hits = by_pair[rule, user].hits
         if is_open:
             counted[COUNT_JOINED].append((alert, hits))
+            joined.append((alert, severity, by_pair[rule, user].severity))
             places.append(Placed(rule, user, alert, ""))
         elif snooze is not None:
             counted[COUNT_SNOOZED].append((snooze, hits))
@@ -120,10 +144,17 @@ def group(cursor: Any, raised: Sequence[Raised]) -> list[Placed]:
     if opening:
         template = "(%s::bigint, %s, %s, %s::bigint, %s::bigint)"
         opened = execute_values(cursor, OPEN, opening, template=template, page_size=len(opening), fetch=True)
-        places += [Placed(rule, user, alert, "") for rule, user, alert, _ in opened]
-    new = {alert for _, _, alert, is_new in opened if is_new}
-    joined = [each.alert for each in places if each.alert and not each.suppressed and each.alert not in new]
-    telling.tell_hits(cursor, new, joined)
+        for rule, user, alert, severity, is_new in opened:
+            places.append(Placed(rule, user, alert, ""))
+            if is_new:
+                new.append(alert)
+            else:
+                joined.append((alert, severity, by_pair[rule, user].severity))
+    graver = [each for each in joined if gravity(each[2]) > gravity(each[1])]
+    if graver:
+        execute_values(cursor, MAKE_GRAVER, graver, template="(%s::bigint, %s, %s)", page_size=len(graver))
+    told = {*new, *(alert for alert, _, _ in graver)}
+    telling.tell_hits(cursor, told, [alert for alert, _, _ in joined if alert not in told])
     return places
 
 

@@ -149,7 +149,7 @@ class Snooze(models.Model):
 
 
 class Step(models.TextChoices):
-    """What somebody did with an alert."""
+    """What was done with an alert, by somebody but for the last."""
 
     CLAIMED = "CLAIMED", "Claimed"
     ASSIGNED = "ASSIGNED", "Assigned"
@@ -160,6 +160,8 @@ class Step(models.TextChoices):
     SNOOZED = "SNOOZED", "Snoozed"
     WOKEN = "WOKEN", "Snooze ended"
     UNDONE = "UNDONE", "Undone"
+    # By no person: hits of a graver version of its rule joined it.
+    GRAVER = "GRAVER", "Made graver"
 
 
 class AlertEvent(models.Model):

@@ -15,6 +15,8 @@ from .models import Alert
 
 ACCOUNT = get_user_model()._meta.db_table
 
+# What one waits of, and what changes meanwhile goes into.
+WAITS = MessageType.ALERT_UPDATED
 # Where an alert is shown.
 PAGE = "/admin/alerts/alert/"
 # Purpose: a message for each alert, with the alert as this transaction sees it.
@@ -39,25 +41,30 @@ TELL = f"""
 
 
 def tell_hits(cursor: Any, opened: Iterable[int], joined: Iterable[int]) -> None:
-    """After hits went into alerts: one statement for all of them, none where there are none."""
+    """After hits went into alerts, which they opened (or made graver, which is told alike), or joined.
+
+    Nothing is done where there are none.
+    """
     told = [(alert, MessageType.ALERT_OPENED, "0") for alert in opened]
-    told += [(alert, MessageType.ALERT_UPDATED, f"{outbox.TOGETHER.total_seconds()} s") for alert in joined]
+    told += [(alert, WAITS, f"{outbox.TOGETHER.total_seconds()} s") for alert in joined]
     _tell(cursor, told)
 
 
-def tell_change(cursor: Any, alert: int, *, closed: bool) -> None:
-    """After somebody changed an alert. Its end says what an update that waits would have said."""
-    if closed:
-        cursor.execute(outbox.DROP_UPDATE, [[alert]])
-    _tell(cursor, [(alert, MessageType.ALERT_CLOSED if closed else MessageType.ALERT_UPDATED, "0")])
+def tell_change(cursor: Any, alert: int, *, closed: bool, assigned: bool = False) -> None:
+    """After somebody changed an alert, or gave it to somebody else, which is told beside the change.
 
-
-def tell_assignment(cursor: Any, alert: int) -> None:
-    """After somebody was given an alert by somebody else, beside the change."""
-    _tell(cursor, [(alert, MessageType.ALERT_ASSIGNED, "0")])
+    Its end says what an update that waits would have said.
+    """
+    if assigned:
+        _tell(cursor, [(alert, MessageType.ALERT_ASSIGNED, "0")])
+    _tell(cursor, [(alert, MessageType.ALERT_CLOSED if closed else WAITS, "0")])
 
 
 def _tell(cursor: Any, told: list[tuple[int, MessageType, str]]) -> None:
+    """An update that waits goes on growing, so it is always the last: anything else takes its place."""
+    others = [alert for alert, type, _ in told if type != WAITS]
+    if others:
+        cursor.execute(outbox.DROP_UPDATE, [others])
     if told:
         alerts, types, holds = zip(*told, strict=True)
         cursor.execute(

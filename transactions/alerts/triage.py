@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from ..audit.actions import Action
 from ..audit.entries import note as note_in_trail
-from ..encodings import one_line_end, shows_something
+from ..encodings import one_line_end, shows_something, turns_around
 from . import announcing, story, telling
 from .models import Alert, AlertEvent, AlertState, Disposition, Snooze, Step
 
@@ -28,8 +28,6 @@ SNOOZE_DAYS_MAX = 180
 UNDO_FOR = timedelta(minutes=15)
 # Held by whoever makes a snooze: "txsn".
 SNOOZES_LOCK = 0x7478736E
-# By which a text is read in another direction than it stands there.
-TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 # The fields that a step may change, and undoing it brings back.
 CHANGED = ("state", "assignee_id", "closed_at", "closed_by_id", "disposition", "reason")
 # Steps that somebody may have to answer for; notes are kept with the alert alone.
@@ -243,17 +241,15 @@ def _step(alert: int, by: User, seen: int, step: Step, text: str = "") -> Iterat
             held.version += 1
             held.save(update_fields=[*CHANGED, "version"])
             _tell(held, by, step, text, before)
-            closed = held.state == AlertState.CLOSED != before["state"]
+            closed, assigned = held.state == AlertState.CLOSED != before["state"], step == Step.ASSIGNED
             with connection.cursor() as cursor:
-                telling.tell_change(cursor, held.pk, closed=closed)
-                if step == Step.ASSIGNED:
-                    telling.tell_assignment(cursor, held.pk)
+                telling.tell_change(cursor, held.pk, closed=closed, assigned=assigned)
             transaction.on_commit(announcing.changed)
     except IntegrityError as error:
         # The hits of a closed alert have opened another one meanwhile.
         if "alert_open_once" not in str(error):
             raise
-        raise Refused("Another alert of this rule and user is open: work on that one.") from None
+        raise Refused("Another alert of this rule and customer is open: work on that one.") from None
 
 
 def _held(alert: int) -> Alert:
@@ -313,6 +309,6 @@ def _said(text: str, field: str, what: str, most: int = REASON_CHARACTERS_MAX) -
         raise Refused(f"{what} has at most {most:,} characters.", field)
     if not shows_something(said):
         raise Refused(f"{what} must be visible.", field)
-    if any(character in TURNING for character in said):
+    if turns_around(said):
         raise Refused(f"{what} has no characters that turn the text around.", field)
     return said

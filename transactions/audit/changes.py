@@ -60,7 +60,8 @@ def follow(model: type[Model], followed: Followed) -> None:
             note(followed.changed, followed.named(instance), target_id=instance.pk, **found)
 
     def deleted(instance: Any, **_: Any) -> None:
-        note(followed.deleted, followed.named(instance), target_id=instance.pk)
+        told = {part.name: part.of(getattr(instance, part.field)) for part in followed.parts}
+        note(followed.deleted, followed.named(instance), target_id=instance.pk, **told)
 
     name = f"audit {model._meta.label}"
     pre_save.connect(remember, sender=model, weak=False, dispatch_uid=f"{name} before")

@@ -5,6 +5,10 @@
 `accepted` is counted by the accepting script, `buffered` and `in_flight` are lengths of lists in Redis,
 the rest are PostgreSQL's totals of the epoch, written with the rows themselves. No term is computed
 from the others, so a record that somebody added or took past the system shows.
+
+What was stored may leave the table again, and that is counted too, where it happens. Over all books
+
+    rows of the table = stored − removed − pruned
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -18,20 +22,30 @@ from ..queue.keys import BOOKS, QUEUE
 from ..queue.records import state_of_line
 from ..rules import figures
 from ..stores.redis_connection import connection, text
-from ..tables import BATCHES, EPOCHS
+from ..tables import BATCHES, EPOCHS, REMOVALS, TRANSACTIONS
 
 # How often the two stores are read, if a flush commits something between the reads each time.
 READS_MAX = 20
 
+# Purpose: how many rows the table has by all books, and what left it since they were last written up.
+ROWS = f"""
+    (SELECT coalesce(sum(stored - removed - pruned), 0) FROM {EPOCHS})::bigint
+  - (SELECT coalesce(sum(removed + pruned), 0) FROM {REMOVALS})::bigint
+"""
 # Purpose: PostgreSQL's half, in one snapshot: the totals of Redis' epoch (0 where PostgreSQL does not know
-# it yet), the batches that are not released, and when a flush last ran to its end.
+# it yet), the batches that are not released, when a flush last ran to its end; and the table's rows.
 SELECT_TOTALS = f"""
     SELECT coalesce(e.stored, 0), coalesce(e.settled, 0), coalesce(e.duplicates, 0), coalesce(e.rejected, 0),
            (SELECT coalesce(json_agg(json_build_array(b.name, b.length, b.done) ORDER BY b.id), '[]')
               FROM {BATCHES} b WHERE NOT b.released),
-           e.flushed_at
+           e.flushed_at,
+           coalesce(e.removed, 0) + (SELECT coalesce(sum(removed), 0) FROM {REMOVALS})::bigint,
+           coalesce(e.pruned, 0) + (SELECT coalesce(sum(pruned), 0) FROM {REMOVALS})::bigint,
+           {ROWS}
       FROM (SELECT 1) one LEFT JOIN {EPOCHS} e ON e.id = %s
 """
+# Purpose: the rows of the table, one by one, beside how many it has by the books, as of one moment.
+COUNT_ROWS = f"SELECT (SELECT count(*) FROM {TRANSACTIONS}), {ROWS}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +55,7 @@ class Books:
     What is not known is None. If PostgreSQL did not answer, `postgres_error` names its error, and all that
     it keeps is unknown. If it did, and something was committed each time between two readings, its totals
     and the last flush are known, but not what belongs to both stores: `in_flight` and the verdict.
+    `removed` and `pruned` left the table since the epoch began; `rows` it has by the books of all epochs.
     """
 
     accepted: int
@@ -51,6 +66,9 @@ class Books:
     buffered: int
     in_flight: int | None
     balanced: bool | None
+    removed: int | None
+    pruned: int | None
+    rows: int | None
     oldest_buffered_seconds: float | None
     last_flush: datetime | None
     postgres_error: str = ""
@@ -66,6 +84,25 @@ class Books:
         return shown
 
 
+class TableRows(NamedTuple):
+    """What left the table since the epoch began, and how many rows it has, by the books of all epochs."""
+
+    removed: int
+    pruned: int
+    rows: int
+
+
+class RowCount(NamedTuple):
+    """The rows that the table has, counted, and those that it has by the books."""
+
+    counted: int
+    by_books: int
+
+    @property
+    def holds(self) -> bool:
+        return self.counted == self.by_books
+
+
 class Totals(NamedTuple):
     """PostgreSQL's half. `batches` that are not released, each with its name, length and records done."""
 
@@ -75,6 +112,11 @@ class Totals(NamedTuple):
     rejected: int
     batches: list[tuple[str, int | None, int]]
     last_flush: datetime | None
+    table: TableRows
+
+    def agrees_with(self, other: "Totals") -> bool:
+        """Whether nothing was stored in between; what leaves the table meanwhile waits nowhere."""
+        return self._replace(table=other.table) == other
 
 
 class Waiting(NamedTuple):
@@ -101,9 +143,16 @@ def read() -> Books:
             totals_after = _totals(epoch)
         except DatabaseError as error:
             return _without_postgres(_waiting([]), type(error).__name__)
-        if totals_after == totals and waiting.epoch == epoch:
+        if totals_after.agrees_with(totals) and waiting.epoch == epoch:
             return _balance(totals, waiting)
     return replace(_balance(totals, waiting), in_flight=None, balanced=None)
+
+
+def count_rows() -> RowCount:
+    """Counts the table: a second or so for ten million rows, and holds nobody up. Raises django.db.Error."""
+    with database.cursor() as cursor:
+        cursor.execute(COUNT_ROWS)
+        return RowCount(*cursor.fetchone())
 
 
 def rules_as_dict() -> dict[str, Any] | None:
@@ -117,7 +166,8 @@ def rules_as_dict() -> dict[str, Any] | None:
 def _totals(epoch: str) -> Totals:
     with database.cursor() as cursor:
         cursor.execute(SELECT_TOTALS, [epoch or None])
-        return Totals(*cursor.fetchone())
+        *totals, removed, pruned, rows = cursor.fetchone()
+    return Totals._make([*totals, TableRows(removed, pruned, rows)])
 
 
 def _waiting(batches: list[tuple[str, int | None, int]]) -> Waiting:
@@ -161,6 +211,7 @@ def _balance(totals: Totals, waiting: Waiting) -> Books:
         buffered=waiting.buffered,
         in_flight=in_flight,
         balanced=waiting.accepted == accounted + waiting.buffered + in_flight,
+        **totals.table._asdict(),
         oldest_buffered_seconds=waiting.oldest_s,
         last_flush=totals.last_flush,
     )
@@ -176,6 +227,9 @@ def _without_postgres(waiting: Waiting, error: str) -> Books:
         buffered=waiting.buffered,
         in_flight=None,
         balanced=None,
+        removed=None,
+        pruned=None,
+        rows=None,
         oldest_buffered_seconds=waiting.oldest_s,
         last_flush=None,
         postgres_error=error,

@@ -24,7 +24,7 @@ from ..rules import emptying as rules
 from ..stores.postgres_session import FLUSH_LOCK, Session
 from ..stores.redis_connection import connection, text
 from ..stores.scripts import lua
-from ..tables import BATCHES, EPOCHS, TRANSACTIONS
+from ..tables import BATCHES, EPOCHS, REMOVALS, TRANSACTIONS
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,19 @@ CLOSE = f"UPDATE {EPOCHS} SET closed_at = now() WHERE closed_at IS NULL"
 OPEN = f"INSERT INTO {EPOCHS} (id, alarm) VALUES (%s, %s)"
 NOTE_ACCEPTED = f"UPDATE {EPOCHS} SET accepted_seen = %s WHERE id = %s"
 NOTE_FLUSH = f"UPDATE {EPOCHS} SET flushed_at = now() WHERE id = %s"
+# Purpose: what was removed since the last time goes into the books that are open. What is taken away here is
+# added there by one statement: a crash leaves both or neither. Without open books it waits for some.
+COUNT_REMOVALS = f"""
+    WITH open AS (
+        SELECT id FROM {EPOCHS} WHERE closed_at IS NULL ORDER BY opened_at DESC LIMIT 1
+    ), counted AS (
+        DELETE FROM {REMOVALS} WHERE EXISTS (SELECT FROM open) RETURNING removed, pruned
+    ), gone AS (
+        SELECT sum(removed) AS removed, sum(pruned) AS pruned FROM counted HAVING count(*) > 0
+    )
+    UPDATE {EPOCHS} e SET removed = e.removed + gone.removed, pruned = e.pruned + gone.pruned
+      FROM gone, open WHERE e.id = open.id
+"""
 # Purpose: whether Redis may name this batch as the one it let go of last. That is the latest one released,
 # or one that is stored whole: a crash may have come after Redis let go of it and before that was noted.
 # As long as none has been released there is nothing to compare, and any name will do.
@@ -127,6 +140,7 @@ def _open_books(session: Session, name: str, alarm: str) -> str:
     epoch = name or str(uuid.uuid4())
     batches = _batches()
     with session.transaction() as cursor:
+        cursor.execute(COUNT_REMOVALS)
         cursor.execute(CLOSE)
         cursor.execute(ABANDON)
         cursor.execute(OPEN, (epoch, alarm))
@@ -155,8 +169,9 @@ def note_accepted(session: Session, epoch: str) -> None:
 
 
 def note_flush(session: Session, epoch: str) -> None:
-    """Remembers that a flush ran to its end; see storing/history.py."""
+    """Remembers that a flush ran to its end, see storing/history.py, and counts what was removed by then."""
     with session.transaction() as cursor:
+        cursor.execute(COUNT_REMOVALS)
         cursor.execute(NOTE_FLUSH, (epoch,))
 
 
@@ -184,6 +199,7 @@ def _finish_emptying(session: Session, epoch: str) -> None:
         rules.hold(cursor, TRANSACTIONS)
         cursor.execute(EMPTY)
         rules.empty(cursor)
+        cursor.execute(COUNT_REMOVALS)
         cursor.execute(CLOSE)
         cursor.execute(ABANDON)
         cursor.execute(f"{OPEN} ON CONFLICT (id) DO NOTHING", (epoch, ""))

@@ -1,1 +1,1 @@
-"""The dashboard: its page, its figures, and the story of one transaction."""
+"""The dashboard: its page and its figures."""

@@ -1,24 +1,37 @@
 """The alerts on the dashboard: how many are open, how grave, and the gravest of them."""
 
+import logging
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
+from django.db import Error as DatabaseError
+from django.db.models import Case, Q, When
 from django.urls import reverse
 from django.utils import timezone
 
-from ..alerts.models import Alert
+from ..alerts.models import Alert, AlertState
 from ..review import explanation, queue
+from ..rules.kinds.clock import FailureRate
+from ..rules.kinds.windowed import FailureBurst
+from ..rules.models import Version
 from ..stores import bounded_queries
 from .cached import Kept
-from .figures import THROUGHPUT_MINUTES
+from .periods import PERIODS
+
+log = logging.getLogger(__name__)
+
+Told = TypeVar("Told")
 
 # The gravest that are shown, and for how many seconds the answer is kept at least.
 GRAVEST = 5
 KEPT_S = 2.0
-# Those that are marked on the chart of minutes: of so long, the newest so many.
-MARKED_FOR = timedelta(minutes=THROUGHPUT_MINUTES)
+# For each of the two that stand beside the figures.
+BESIDE_MS_MAX = 1_000
+# Those that a frame tells were opened lately: within so long, the newest so many; of a period as many.
+LATELY = timedelta(minutes=30)
 MARKED_MAX = 200
 # Seconds until a page asks again, for what no frame of the websocket has told it: with what a browser adds,
 # and for how long the answer is kept, less than a minute.
@@ -33,6 +46,10 @@ class SharedAlerts:
 
     def __init__(self) -> None:
         self._kept = Kept(_ask, KEPT_S)
+        self._opened: dict[str, Kept[list[dict[str, Any]] | None]] = {}
+        self._wrong: dict[str, Any] = {}
+        # In a list, which is None where it takes too long.
+        self._about = Kept(lambda: _in_time(lambda: [_about_failures(self._wrong)]), KEPT_S)
 
     def told(self) -> dict[str, Any]:
         """For a poll. Raises django.db.Error."""
@@ -42,9 +59,38 @@ class SharedAlerts:
         """For a frame: no older than the call. Raises django.db.Error."""
         return self._kept.renew()
 
+    def beside(self, period: str, wrong: dict[str, Any] | None) -> dict[str, Any]:
+        """What belongs to the figures of a period: `opened`, the newest alerts of that time, and `alert`, one
+        about what is wrong with the failure rate (None: there is none). What PostgreSQL does not tell in time
+        is None too, and its name is in `untold`.
+        """
+        kept = self._opened.setdefault(period, Kept(lambda: _in_time(lambda: _opened(period)), KEPT_S))
+        opened = _told(kept.get)
+        about: list[dict[str, Any] | None] | None = [None]
+        if wrong is not None:
+            self._wrong = wrong
+            about = _told(self._about.get)
+        untold = [name for name, each in (("opened", opened), ("alert", about)) if each is None]
+        return {"opened": opened, "alert": about and about[0], "untold": untold}
+
     def forget(self) -> None:
-        """Forgets the kept answer, for a test that begins."""
+        """Forgets the kept answers, for a test that begins."""
         self._kept.forget()
+        self._about.forget()
+        self._opened.clear()
+
+
+def _in_time(ask: Callable[[], Told]) -> Told | None:
+    """What `ask` finds, None where that takes too long: an answer that is kept like another."""
+    return bounded_queries.in_time(ask, BESIDE_MS_MAX)
+
+
+def _told(get: Callable[[], Told | None]) -> Told | None:
+    try:
+        return get()
+    except DatabaseError as error:
+        log.warning("Alerts beside the dashboard's figures cannot be told (%s)", type(error).__name__)
+        return None
 
 
 def _ask() -> dict[str, Any]:
@@ -61,7 +107,7 @@ def _ask() -> dict[str, Any]:
         "by_severity": counts["by_severity"],
         "complete": counts["complete"],
         "opened_lately": list(
-            Alert.objects.filter(opened_at__gt=timezone.now() - MARKED_FOR)
+            Alert.objects.filter(opened_at__gt=timezone.now() - LATELY)
             .order_by("-opened_at")
             .values_list("opened_at", flat=True)[:MARKED_MAX]
         ),
@@ -76,11 +122,69 @@ def _ask() -> dict[str, Any]:
                 "user": users[alert.user].get_username() if alert.user in users else None,
                 "opened_at": alert.opened_at,
                 "assignee": None if alert.assignee is None else alert.assignee.get_username(),
-                "link": reverse("admin:alerts_alert_change", args=[alert.pk]),
+                "link": _link(alert),
             }
             for alert in gravest
         ],
     }
+
+
+def _opened(period: str) -> list[dict[str, Any]]:
+    """The newest alerts that were opened in a period, for the marks on its charts."""
+    since = PERIODS[period].span(timezone.now()).since
+    rows = Alert.objects.filter(opened_at__gte=since).order_by("-opened_at", "-id")
+    return [
+        {
+            "id": alert.pk,
+            "at": alert.opened_at,
+            "severity": alert.severity,
+            "rule": alert.rule_name,
+            "link": _link(alert),
+        }
+        for alert in rows[:MARKED_MAX]
+    ]
+
+
+def _about_failures(wrong: dict[str, Any]) -> dict[str, Any] | None:
+    """The alert that is not closed and has had a hit since it went wrong: of a rule about the failure rate,
+    else of one of the customers whose transactions fail most, and of them about failures before others. The
+    one that nobody has taken first.
+    """
+    rules, of_failures = (
+        Version.objects.filter(kind=kind.name).values("rule") for kind in (FailureRate, FailureBurst)
+    )
+    users = wrong["failing"]
+    # Without anybody there is no rank: a number alone, in an ORDER BY, is a column's.
+    rank = [Case(*(When(user=user, then=place) for place, user in enumerate(users)), default=len(users))]
+    about_failures = Case(When(rule__in=of_failures, then=0), default=1)
+    alert = (
+        Alert.objects.filter(~Q(state=AlertState.CLOSED), touched_at__gte=wrong["since"])
+        .filter(Q(rule__in=rules) | Q(user__in=users))
+        .order_by(
+            Case(When(user=None, then=0), default=1),
+            about_failures,
+            Case(When(assignee=None, then=0), default=1),
+            *(rank if users else []),
+            "opened_at",
+            "id",
+        )
+        .select_related("assignee")
+        .first()
+    )
+    if alert is None:
+        return None
+    assignee = alert.assignee and alert.assignee.get_username()
+    return {
+        "id": alert.pk,
+        "version": alert.version,
+        "assignee": assignee,
+        "link": _link(alert),
+        "take": reverse("admin:alerts_alert_step", args=[alert.pk, "claim"]),
+    }
+
+
+def _link(alert: Alert) -> str:
+    return reverse("admin:alerts_alert_change", args=[alert.pk])
 
 
 shared_alerts = SharedAlerts()

@@ -2,38 +2,51 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from time import monotonic
-from typing import Generic, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
-# An answer is kept for at least so many times as long as it took: no figure keeps PostgreSQL busy for
-# more than 5 % of the time.
-TIMES_ITS_COST = 20.0
+from django.conf import settings
+
+# A failure is kept as an answer is, but no longer than this: what answers again is to be seen soon.
+FAILURE_S_MAX = 15.0
 
 Value = TypeVar("Value")
 
 
-class Kept(Generic[Value]):
-    """One answer, asked for again once it is `least_s` old (later, if it takes long). Safe for threads.
+@dataclass(frozen=True, slots=True)
+class _Outcome(Generic[Value]):
+    """What asking came to, and the moment until which it is kept."""
 
-    Whoever comes while it is asked for gets the one before, or waits for the first. A failure is not
-    kept.
+    tell: Callable[[], Value]
+    until: float
+
+
+class Kept(Generic[Value]):
+    """One answer, asked for again once it is `least_s` old, and `times_its_cost`. Safe for threads.
+
+    Whoever comes while it is asked for gets the one before, or waits for the first. A failure is kept
+    for `times_its_cost` alone, FAILURE_S_MAX at most: those who waited do not ask one after the other.
     """
 
-    def __init__(self, ask: Callable[[], Value], least_s: float) -> None:
+    def __init__(
+        self, ask: Callable[[], Value], least_s: float, times_its_cost: float = settings.KEPT_TIMES_ITS_COST
+    ) -> None:
         self._ask = ask
         self._least_s = least_s
+        self._times_its_cost = times_its_cost
         self._lock = threading.Lock()
-        self._kept: tuple[Value, float] | None = None
+        self._kept: _Outcome[Value] | None = None
 
     def get(self) -> Value:
-        """The answer; raises what asking raises."""
+        """The answer; raises what asking raises, or raised a moment ago."""
         kept = self._kept
         if not self._lock.acquire(blocking=kept is None):
             assert kept is not None
-            return kept[0]
+            return kept.tell()
         try:
             kept = self._kept
-            return kept[0] if kept is not None and monotonic() < kept[1] else self._ask_now()
+            return kept.tell() if kept is not None and monotonic() < kept.until else self._ask_now()
         finally:
             self._lock.release()
 
@@ -44,11 +57,26 @@ class Kept(Generic[Value]):
 
     def _ask_now(self) -> Value:
         began = monotonic()
-        answer = self._ask()
+        try:
+            answer = self._ask()
+        except Exception as error:
+            now = monotonic()
+            lasts_s = min(FAILURE_S_MAX, self._times_its_cost * (now - began))
+            self._kept = _Outcome(_raising(error), now + lasts_s)
+            raise
         now = monotonic()
-        self._kept = answer, now + max(self._least_s, TIMES_ITS_COST * (now - began))
+        lasts_s = max(self._least_s, self._times_its_cost * (now - began))
+        self._kept = _Outcome(lambda: answer, now + lasts_s)
         return answer
 
     def forget(self) -> None:
         """Whoever comes next asks."""
         self._kept = None
+
+
+def _raising(error: Exception) -> Callable[[], NoReturn]:
+    def tell() -> NoReturn:
+        # Or each time it is raised its traceback would grow.
+        raise error.with_traceback(None)
+
+    return tell

@@ -17,12 +17,13 @@ COUNTED_S = 10.0
 class PollPace:
     """Tells each poll when to come again, so that there are never too many. Safe for threads."""
 
-    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = monotonic, least_s: float = POLL_S) -> None:
         self._clock = clock
+        self._least_s = least_s
         self._lock = threading.Lock()
         self._since = clock()
         self._polls = 0
-        self._again_s = POLL_S
+        self._again_s = least_s
 
     def again_s(self) -> float:
         """Counts a poll and returns the seconds until its next one."""
@@ -31,6 +32,6 @@ class PollPace:
             counted_s = self._clock() - self._since
             if counted_s >= COUNTED_S:
                 dashboards = self._polls / counted_s * self._again_s
-                self._again_s = min(max(POLL_S, dashboards / POLLS_PER_SECOND), POLL_S_MAX)
+                self._again_s = min(max(self._least_s, dashboards / POLLS_PER_SECOND), POLL_S_MAX)
                 self._since, self._polls = self._clock(), 0
             return self._again_s

@@ -7,18 +7,60 @@ from typing import Any
 
 from django.db import Error as DatabaseError
 
-from . import figures, sample
+from ..reading.spans import HOUR
+from ..stores.bounded_queries import all_within
+from . import figures
 from .cached import Kept
+from .failing import failing_beside_before
+from .overview import Counted, Minutes, count_before, count_hour, overview
+from .periods import ChosenPeriod
 from .poll_pace import PollPace
+from .wrong import wrong
 
 log = logging.getLogger(__name__)
 
 # For how many seconds each is kept at least.
 STATUS_S = 1.0
-TILES_S = 4.0
-THROUGHPUT_S = 4.0
 HOUR_S = 60.0
-SAMPLE_S = 10.0
+OVERVIEW_S = 4.0
+WRONG_S = 4.0
+FAILING_S = 10.0
+# What all statements of one figure may take together, and those of all figures of a poll. A browser waits for
+# 15 s, and the alerts beside the figures come after them.
+FIGURE_MS_MAX = 3_500
+POLL_MS_MAX = 7_000
+
+
+class ChosenFigures:
+    """The figures of one choice of period and comparison, each {"as_of", "data"}. Safe for threads."""
+
+    def __init__(self, choice: ChosenPeriod, hour: Kept[Minutes], as_of: Callable[[], datetime]) -> None:
+        self._choice = choice
+        self._hour = hour
+        self._as_of = as_of
+        self._before = Kept(lambda: count_before(choice, as_of()), HOUR_S)
+        self._overview = Kept(self._ask_overview, OVERVIEW_S)
+        self._failing = Kept(self._ask_failing, FAILING_S)
+
+    def overview(self) -> dict[str, Any]:
+        if self._choice.period.length <= HOUR:
+            # First, or what whole hours cost would count as a cost of their newest minutes.
+            self._hour.get()
+            self._before.get()
+        return self._overview.get()
+
+    def failing(self) -> dict[str, Any]:
+        return self._failing.get()
+
+    def _ask_overview(self) -> dict[str, Any]:
+        until, counted = self._as_of(), None
+        if self._choice.period.length <= HOUR:
+            counted = Counted(self._hour.get(), *self._before.get())
+        return {"as_of": until, "data": overview(self._choice, until, counted)}
+
+    def _ask_failing(self) -> dict[str, Any]:
+        until = self._as_of()
+        return {"as_of": until, "data": failing_beside_before(self._choice, until)}
 
 
 class SharedFigures:
@@ -26,62 +68,53 @@ class SharedFigures:
 
     def __init__(self) -> None:
         self._status = Kept(figures.status, STATUS_S)
-        self._tiles = Kept(self._ask_tiles, TILES_S)
-        self._hour = Kept(self._ask_hour, HOUR_S)
-        self._throughput = Kept(self._ask_throughput, THROUGHPUT_S)
-        self._sample = Kept(self._ask_sample, SAMPLE_S)
+        self._minutes = Kept(lambda: count_hour(self._as_of()), HOUR_S)
+        self._wrong = Kept(self._ask_wrong, WRONG_S)
+        self._chosen: dict[ChosenPeriod, ChosenFigures] = {}
         self._pace = PollPace()
 
-    def everything(self) -> dict[str, Any]:
+    def everything(self, choice: ChosenPeriod) -> dict[str, Any]:
         """The strip, the figures (None for one that PostgreSQL does not tell in time), and when to ask again.
 
         Raises redis.RedisError, and django.db.Error where the strip cannot be told.
         """
-        return {
-            "status": self._status.get(),
-            "again_seconds": self._pace.again_s(),
-            "tiles": self._if_told("tiles", self.tiles),
-            "throughput": self._if_told("throughput", self.throughput),
-            "sample": self._if_told("sample", self.sample),
-        }
+        chosen = self.chosen(choice)
+        status = self._status.get()
+        with all_within(POLL_MS_MAX):
+            return {
+                "status": status,
+                "again_seconds": self._pace.again_s(),
+                "overview": self._if_told("period", chosen.overview),
+                "wrong": self._if_told("failure rate", self.wrong),
+                "failing": self._if_told("failures by customer", chosen.failing),
+            }
 
-    def tiles(self) -> dict[str, Any]:
-        return self._tiles.get()
+    def chosen(self, choice: ChosenPeriod) -> ChosenFigures:
+        """The figures of one choice; there are no more choices than PERIODS and COMPARISONS allow."""
+        made = ChosenFigures(choice, self._minutes, self._as_of)
+        return self._chosen.setdefault(choice, made)
 
-    def throughput(self) -> dict[str, Any]:
-        # First, or what the whole hour costs would count as a cost of its newest minutes.
-        self._hour.get()
-        return self._throughput.get()
-
-    def sample(self) -> dict[str, Any]:
-        return self._sample.get()
+    def wrong(self) -> dict[str, Any]:
+        return self._wrong.get()
 
     def forget(self) -> None:
         """Forgets every kept answer, for a test that begins."""
-        for kept in (self._status, self._tiles, self._hour, self._throughput, self._sample):
-            kept.forget()
+        self._status.forget()
+        self._minutes.forget()
+        self._wrong.forget()
+        self._chosen.clear()
 
     def _if_told(self, name: str, get: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
         try:
-            return get()
+            with all_within(FIGURE_MS_MAX):
+                return get()
         except DatabaseError as error:
             log.warning("The dashboard's %s cannot be told (%s)", name, type(error).__name__)
             return None
 
-    def _ask_tiles(self) -> dict[str, Any]:
+    def _ask_wrong(self) -> dict[str, Any]:
         until = self._as_of()
-        return {"as_of": until, "data": figures.tiles(until)}
-
-    def _ask_hour(self) -> figures.Minutes:
-        return figures.count_hour(self._as_of())
-
-    def _ask_throughput(self) -> dict[str, Any]:
-        until = self._as_of()
-        return {"as_of": until, "data": figures.throughput(until, self._hour.get())}
-
-    def _ask_sample(self) -> dict[str, Any]:
-        until = self._as_of()
-        return {"as_of": until, "data": sample.sample(until)}
+        return {"as_of": until, "data": wrong(until)}
 
     def _as_of(self) -> datetime:
         return figures.as_of(self._status.get()["books"]["last_flush"])

@@ -6,9 +6,12 @@ from functools import wraps
 from typing import Any
 
 import redis
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
@@ -17,19 +20,21 @@ from ..access.callers import rights_of_caller
 from ..access.plain_views import View, readers_only
 from ..access.rights import Right, rights_of
 from ..live.start import start
+from ..models import Status
 from ..reading.averages import TooManyQuestions
 from ..reading.parameters import Parameters
-from ..timezones import zone_names
-from . import alarms
+from ..reading.story import StoryParameters
+from ..review import transaction
+from . import alarms, first_hour
 from .alerts import shared_alerts
 from .averages import RangeParameters, beside_days_before
-from .figures import TILES
+from .customer_names import NamesParameters, names_asked
+from .periods import COMPARISONS, DEFAULT_COMPARISON, DEFAULT_PERIOD, PERIODS, PeriodParameters
 from .shared_figures import shared_figures
-from .story import StoryParameters, story
 
 log = logging.getLogger(__name__)
 
-Figure = Callable[[Any], HttpResponse]
+Figure = Callable[[HttpRequest, Any], HttpResponse]
 
 POSTGRES_AWAY = "PostgreSQL does not answer in time."
 
@@ -44,15 +49,23 @@ def with_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, A
         "figures": reverse("dashboard-figures"),
         "averages": reverse("dashboard-averages"),
         "start": reverse("dashboard-start"),
+        "names": reverse("dashboard-names"),
         "story": reverse("dashboard-story"),
-        "api": reverse("transactions"),
+        "page": reverse("admin:transactions_transaction_story"),
         "transactions": reverse("admin:transactions_transaction_changelist"),
+        "customers": reverse("admin:transactions_customer_changelist"),
         "rejected": reverse("admin:transactions_rejectedrecord_changelist"),
     }
     if Right.VIEW_ALERTS in rights:
         urls |= {"alerts": reverse("dashboard-alerts"), "queue": reverse("admin:alerts_alert_changelist")}
-    shown = {"urls": urls, "tiles": list(TILES), "zones": sorted(zone_names())}
-    return {**context, "title": "Dashboard", "dashboard": shown}
+    shown = {
+        "urls": urls,
+        "periods": [(name, f"{name.rstrip('mhd')} {name[-1]}", name == DEFAULT_PERIOD) for name in PERIODS],
+        "comparisons": [(name, name.replace("-", " "), name == DEFAULT_COMPARISON) for name in COMPARISONS],
+        "statuses": Status.choices,
+        "may_take": Right.CHANGE_ALERTS in rights,
+    }
+    return {**context, "title": "Overview", "dashboard": shown, "first_hour": first_hour.seen_by(request)}
 
 
 def _figure(
@@ -69,7 +82,7 @@ def _figure(
         def guarded(request: HttpRequest) -> HttpResponse:
             asked = parameters(data=request.GET)
             try:
-                return figure(asked) if asked.is_valid() else JsonResponse(asked.errors, status=400)
+                return figure(request, asked) if asked.is_valid() else JsonResponse(asked.errors, status=400)
             except redis.RedisError as error:
                 log.warning("A figure of the dashboard needs Redis (%s)", type(error).__name__)
                 return JsonResponse({"detail": "Redis does not answer."}, status=503)
@@ -84,26 +97,40 @@ def _figure(
     return decorator
 
 
-@_figure()
-def show_figures(_: Parameters[Any]) -> HttpResponse:
-    """The status strip and every figure but the averages; null for what PostgreSQL does not tell in time."""
-    return JsonResponse(shared_figures.everything())
+@_figure(PeriodParameters)
+def show_figures(request: HttpRequest, asked: PeriodParameters) -> HttpResponse:
+    """Every figure of a period but the averages; null for what PostgreSQL does not tell in time.
+
+    For who may see alerts also those that were opened in the period, and one about what is wrong.
+    """
+    choice = asked.choice()
+    told = shared_figures.everything(choice)
+    if Right.VIEW_ALERTS in rights_of_caller(request):
+        wrong = told["wrong"] and told["wrong"]["data"]
+        told |= shared_alerts.beside(choice.name, wrong)
+    return JsonResponse(told)
 
 
 @_figure()
-def show_start(_: Parameters[Any]) -> HttpResponse:
+def show_start(_: HttpRequest, __: Parameters[Any]) -> HttpResponse:
     """Where a fresh page begins in the feed: its epoch, and a number a few records back."""
     return JsonResponse(start()._asdict())
 
 
+@_figure(NamesParameters)
+def show_names(_: HttpRequest, asked: NamesParameters) -> HttpResponse:
+    """The names of customers by key: the websocket's frames have their keys alone."""
+    return JsonResponse({"names": names_asked(asked)})
+
+
 @_figure(RangeParameters)
-def show_averages(asked: RangeParameters) -> HttpResponse:
+def show_averages(_: HttpRequest, asked: RangeParameters) -> HttpResponse:
     """The daily averages of a range (by default the last 30 days) and of as many days before it."""
     return JsonResponse(beside_days_before(asked.question()))
 
 
 @_figure(right=Right.VIEW_ALERTS)
-def show_alerts(_: Parameters[Any]) -> HttpResponse:
+def show_alerts(_: HttpRequest, __: Parameters[Any]) -> HttpResponse:
     """How many alerts are open, how grave, and the gravest of them."""
     return JsonResponse(shared_alerts.told())
 
@@ -122,10 +149,25 @@ def show_alarms(request: HttpRequest) -> HttpResponse:
     return render(request, "transactions/dashboard/alarms.html", {"alarms": shown})
 
 
+@_figure()
+def show_condition(request: HttpRequest, _: Parameters[Any]) -> HttpResponse:
+    """The chip of the system, as each page has it, for a page that stays open."""
+    return render(request, "transactions/frame/system.html")
+
+
+@never_cache
+def show_system(request: HttpRequest) -> HttpResponse:
+    """The page of the system: each part, how it is, why, and what to do."""
+    if Right.READ not in rights_of(request.user):
+        raise PermissionDenied
+    context = {**admin.site.each_context(request), "title": "Health of the system"}
+    return TemplateResponse(request, "admin/system.html", context)
+
+
 @_figure(StoryParameters)
-def show_story(asked: StoryParameters) -> HttpResponse:
-    """The story of the transaction `transaction_id`."""
-    found = story(asked.validated_data["transaction_id"])
+def show_story(request: HttpRequest, asked: StoryParameters) -> HttpResponse:
+    """What the page of the transaction `transaction_id` says, without the page around it."""
+    found = transaction.shown(request, asked.validated_data["transaction_id"], rights_of_caller(request))
     if found is None:
         return JsonResponse({"detail": "No such transaction."}, status=404)
-    return JsonResponse(found)
+    return render(request, "transactions/story.html", found)

@@ -1,5 +1,6 @@
 """The system's own alarms: opened once, told once; over once, and told once."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -24,9 +25,11 @@ PAGE = "/admin/#alarms"
 ALARMS_LOCK = 0x7478616C
 
 
-def note(seen: dict[str, str]) -> None:
+def note(seen: dict[str, str], unasked: Sequence[str] = ()) -> None:
     """Notes what is wrong now, each by a key that stays the same while it lasts, and what is not any more.
 
+    One that goes on is not told again: a key stands for one thing. What it says is kept as it is by now.
+    Whose key begins as one of `unasked` is neither seen nor over: nobody could tell.
     Raises django.db.Error.
     """
     with transaction.atomic():
@@ -35,14 +38,15 @@ def note(seen: dict[str, str]) -> None:
             _, now = cursor.fetchone()
         open_alarms = {alarm.key: alarm for alarm in SystemAlarm.objects.filter(recovered_at=None)}
         for key, text in seen.items():
-            if key not in open_alarms:
-                alarm = SystemAlarm.objects.create(
-                    key=key, text=text[:TEXT_CHARACTERS_MAX], opened_at=now, seen_at=now
-                )
+            alarm = open_alarms.get(key) or SystemAlarm(key=key, opened_at=now)
+            is_new = alarm.pk is None
+            alarm.text, alarm.seen_at = text[:TEXT_CHARACTERS_MAX], now
+            alarm.save()
+            if is_new:
                 _tell(MessageType.SYSTEM_ALARM, alarm)
-        SystemAlarm.objects.filter(recovered_at=None, key__in=seen).update(seen_at=now)
         for key, alarm in open_alarms.items():
-            if key not in seen and now - alarm.seen_at > OVER_AFTER:
+            is_known = key not in seen and not key.startswith(tuple(unasked))
+            if is_known and now - alarm.seen_at > OVER_AFTER:
                 alarm.recovered_at = now
                 alarm.save(update_fields=["recovered_at"])
                 _tell(MessageType.SYSTEM_RECOVERED, alarm)

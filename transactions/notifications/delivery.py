@@ -55,6 +55,7 @@ URL_LOST = "WEBHOOK_SECRET_KEYS cannot read the URL: bring its key back, or give
 
 _DUE = f"""
     e.off = '' AND (e.leased_until IS NULL OR e.leased_until < now())
+    AND (e.not_before IS NULL OR e.not_before <= now())
     AND EXISTS (SELECT FROM {DELIVERY} d
                  WHERE d.endpoint_id = e.id AND d.state = 'WAITING' AND d.due_at <= now())
 """
@@ -88,21 +89,25 @@ NOTE = f"""
     SELECT id, clock_timestamp(), %(status)s, %(error)s, %(answer)s, %(milliseconds)s FROM noted
 """
 # Purpose: the turn is over, if it is this worker's still: an endpoint that failed has done so since then, or
-# since something got through; and is switched off once that is too long, or at its own wish.
+# since something got through, as long as anything waits; and is switched off once that is too long, or at its
+# own wish. One that said when to come again is left alone until then, whatever is due.
 RELEASE = f"""
     UPDATE {ENDPOINT} e
        SET leased_until = NULL, failures = r.failures, failing_since = r.failing_since,
+           not_before = now() + nullif(%(pause_s)s, 0) * interval '1 second',
            off = CASE WHEN %(gone)s THEN 'GONE'
                       WHEN r.failing_since < now() - interval '{FAILING_DAYS_MAX} days' THEN 'FAILING'
                       ELSE e.off END,
            off_at = CASE WHEN %(gone)s OR r.failing_since < now() - interval '{FAILING_DAYS_MAX} days'
                          THEN now() ELSE e.off_at END
       FROM (SELECT id, CASE WHEN %(delivered)s THEN 0 ELSE failures END + %(failed)s::int AS failures,
-                   CASE WHEN %(delivered)s AND %(failed)s THEN now()
+                   CASE WHEN NOT EXISTS (SELECT FROM {DELIVERY} d
+                                          WHERE d.endpoint_id = e.id AND d.state = 'WAITING') THEN NULL
+                        WHEN %(delivered)s AND %(failed)s THEN now()
                         WHEN %(delivered)s THEN NULL
                         WHEN %(failed)s THEN coalesce(failing_since, now())
                         ELSE failing_since END AS failing_since
-              FROM {ENDPOINT} WHERE id = %(endpoint)s) r
+              FROM {ENDPOINT} e WHERE id = %(endpoint)s) r
      WHERE e.id = r.id AND e.leased_until = %(lease)s AND e.off = ''
     RETURNING e.off
 """
@@ -217,9 +222,11 @@ def _take(turn: Turn, stopping: Callable[[], bool]) -> None:
         delivered = True
     failed = outcome is not None and not outcome.delivered
     gone = outcome is not None and outcome.status == 410
+    pause_s = outcome.retry_after_s if outcome is not None and failed else 0.0
     told: dict[str, Any] = {"endpoint": turn.endpoint, "lease": turn.lease}
+    came = {"delivered": delivered, "failed": failed, "gone": gone, "pause_s": pause_s}
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(RELEASE, {**told, "delivered": delivered, "failed": failed, "gone": gone})
+        cursor.execute(RELEASE, {**told, **came})
         (off,) = cursor.fetchone() or ("",)
         if off:
             held = Endpoint.objects.get(pk=turn.endpoint)

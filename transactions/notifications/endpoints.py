@@ -117,13 +117,16 @@ def change(endpoint: int, **fields: Any) -> Endpoint:
     """
     with transaction.atomic():
         held = Endpoint.objects.select_for_update().get(pk=endpoint)
+        # The page gives the URL that there is along with the rest; of a channel only another one.
+        is_moved = "url" in fields and not (held.is_signed and fields["url"] == held.url)
         if "url" in fields and not held.is_signed:
             fields["secret"] = signing.encrypt(fields["url"])
             fields["url"] = cut(fields["url"])
         for name, value in fields.items():
             setattr(held, name, value)
-        held.save(update_fields=list(fields))
-        if "url" in fields:
+        anew = _begin_anew(held) if is_moved else []
+        held.save(update_fields=[*fields, *anew])
+        if is_moved:
             _send_now(held)
     return held
 
@@ -146,7 +149,7 @@ def rotate(endpoint: int) -> tuple[Endpoint, str]:
             held.old_secret, held.old_secret_until = "", None
             _send_now(held)
         held.secret = kept
-        held.save(update_fields=["secret", "old_secret", "old_secret_until"])
+        held.save(update_fields=["secret", "old_secret", "old_secret_until", *_begin_anew(held)])
     return held, secret
 
 
@@ -167,8 +170,8 @@ def switch_on(endpoint: int) -> Endpoint:
         held = Endpoint.objects.select_for_update().get(pk=endpoint)
         if not held.off:
             raise EndpointRefused("It is on already.")
-        held.off, held.off_at, held.failing_since, held.failures = "", None, None, 0
-        held.save(update_fields=["off", "off_at", "failing_since", "failures"])
+        held.off, held.off_at = "", None
+        held.save(update_fields=["off", "off_at", *_begin_anew(held)])
         _send_now(held)
     return held
 
@@ -220,6 +223,12 @@ def send_again(endpoint: int, delivery: int) -> Delivery:
     return again
 
 
+def _begin_anew(endpoint: Endpoint) -> list[str]:
+    """It has not failed yet, and has asked for no pause; the fields that are to be saved."""
+    endpoint.failing_since, endpoint.failures, endpoint.not_before = None, 0, None
+    return ["failing_since", "failures", "not_before"]
+
+
 def _send_now(endpoint: Endpoint) -> None:
     """What waits for its next attempt does not any more: what it failed by is mended.
 
@@ -232,9 +241,11 @@ def _send_now(endpoint: Endpoint) -> None:
 def _on(endpoint: int) -> Endpoint:
     """An endpoint that is on, held: nobody switches it off, or removes it, meanwhile.
 
-    Raises EndpointRefused, Endpoint.DoesNotExist.
+    What somebody asks for does not wait until the pause is over for which its receiver asked. Raises
+    EndpointRefused, Endpoint.DoesNotExist.
     """
     held = Endpoint.objects.select_for_update().get(pk=endpoint)
     if held.off:
         raise EndpointRefused("It is off: switch it on first.")
+    Endpoint.objects.filter(pk=endpoint).update(not_before=None)
     return held

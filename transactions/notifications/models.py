@@ -133,9 +133,11 @@ class Endpoint(models.Model):
     made_by = models.ForeignKey(USER, null=True, on_delete=models.SET_NULL, related_name="+")
     off = models.CharField(max_length=10, choices=Off, blank=True, default="", db_default="")
     off_at = models.DateTimeField(null=True)
-    # Since when nothing got through; attempts that failed since.
+    # Since when nothing got through of what waits; attempts that failed since something did.
     failing_since = models.DateTimeField(null=True)
     failures = models.IntegerField(default=0, db_default=0)
+    # Its receiver asked to be sent nothing before this.
+    not_before = models.DateTimeField(null=True)
     # A worker has it until then; whose lease it is, is told by its very end.
     leased_until = models.DateTimeField(null=True)
     # When it had its last turn.

@@ -7,6 +7,7 @@ read up to one finds everything later above it. Of those that are given places a
 first: a burst of others does not stand before them.
 """
 
+import time
 from typing import Any
 
 from django.db import connection, transaction
@@ -34,19 +35,20 @@ HOLD = f"""
 # From the least on. What the system tells of itself is as grave as the last.
 GRAVITY = ("LOW", "MEDIUM", "HIGH", "CRITICAL")
 OF_THE_SYSTEM = f"type IN ('{MessageType.SYSTEM_ALARM}', '{MessageType.SYSTEM_RECOVERED}')"
-# Purpose: the next places, the gravest first, and for each endpoint that is on what it asked for. An alert's
-# severity stays, and so does the order of what is told of it. An update that a flush is just adding to is
-# left until that is committed.
+# Purpose: the next places, the gravest first, and for each endpoint that is on what it asked for. What is
+# told of one alert stays in its order, and is as grave as the gravest of it. An update that a flush is just
+# adding to is left until that is committed.
 GIVE = f"""
     WITH waiting AS (
         SELECT id, row_number() OVER (ORDER BY grave DESC, id) AS place FROM (
-            SELECT id, CASE WHEN {OF_THE_SYSTEM} THEN {len(GRAVITY)}
+            SELECT id, max(grave) OVER (PARTITION BY coalesce(alert, -id)) AS grave FROM (
+            SELECT id, alert, CASE WHEN {OF_THE_SYSTEM} THEN {len(GRAVITY)}
                             ELSE coalesce(array_position(%(gravity)s::varchar[], severity), 0) END AS grave
               FROM {MESSAGE}
              WHERE position IS NULL AND NOT is_private AND not_before <= now() ORDER BY id
              LIMIT (SELECT greatest(1, least({AT_ONCE}, %(rows)s / greatest(1, count(*))))
                       FROM {ENDPOINT} WHERE off = '')
-               FOR UPDATE SKIP LOCKED) w),
+               FOR UPDATE SKIP LOCKED) w) by_alert),
     placed AS (
         UPDATE {MESSAGE} m SET position = %(last)s + w.place, told_at = clock_timestamp()
           FROM waiting w WHERE m.id = w.id RETURNING m.id, m.type, m.position),
@@ -119,6 +121,19 @@ def prune() -> int:
     with connection.cursor() as cursor:
         cursor.execute(REMOVE, [gone])
     return len(gone)
+
+
+def go_on_pruning(*, seconds_max: float) -> int:
+    """Removes messages that are old until none is, or for so long; how many it were.
+
+    What is removed stays so whatever comes. Raises django.db.Error.
+    """
+    removed, deadline = 0, time.monotonic() + seconds_max
+    while gone := prune():
+        removed += gone
+        if time.monotonic() >= deadline:
+            break
+    return removed
 
 
 def empty(cursor: Any) -> None:

@@ -29,7 +29,7 @@ JOIN_WAITING = f"""
        SET data = excluded.data, severity = excluded.severity,
            not_before = least(waiting.not_before, excluded.not_before)
 """
-# Purpose: what an alert's end tells anyway.
+# Purpose: what is told anyway by what is written in its place, or behind that once more.
 DROP_UPDATE = f"""
     DELETE FROM {MESSAGE}
      WHERE type = '{MessageType.ALERT_UPDATED}' AND position IS NULL AND alert = ANY(%s)

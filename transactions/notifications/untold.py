@@ -18,18 +18,25 @@ SELECT_IN_VAIN = f"""
      WHERE position IS NULL AND NOT is_private AND not_before < now() - %s * interval '1 second'
      ORDER BY id LIMIT 1
 """
-# Purpose: messages that wait for their place, and the age of the oldest; deliveries that are due, and for how
-# long the first of them; webhooks that failed the last time, and those that were switched off by it.
+# Webhooks to which anything is sent now, and what is due to one of them.
+SENT_TO = f"(SELECT id FROM {ENDPOINT} WHERE off = '' AND (not_before IS NULL OR not_before <= now())) e"
+DUE = f"d.state = '{DeliveryState.WAITING}' AND d.due_at <= now()"
+# Purpose: messages that wait for their place, and the age of the oldest; deliveries that are due, but those
+# whose receiver asked for a pause, and for how long the first of them; webhooks that failed the last time,
+# and those that were switched off by it.
 SELECT_UNTOLD = f"""
-    SELECT w.messages, coalesce(w.oldest_s, 0), d.deliveries, coalesce(d.oldest_s, 0), e.failing, e.off
+    SELECT w.messages, coalesce(w.oldest_s, 0), d.deliveries, coalesce(o.oldest_s, 0), e.failing, e.off
       FROM (SELECT count(*) AS messages, extract(epoch FROM now() - min(not_before))::float AS oldest_s
               FROM (SELECT not_before FROM {MESSAGE}
                      WHERE position IS NULL AND NOT is_private AND not_before <= now()
                      ORDER BY id LIMIT {COUNTED_MAX}) m) w,
-           (SELECT count(*) AS deliveries, extract(epoch FROM now() - min(due_at))::float AS oldest_s
-              FROM (SELECT d.due_at FROM {DELIVERY} d JOIN {ENDPOINT} e ON e.id = d.endpoint_id AND e.off = ''
-                     WHERE d.state = '{DeliveryState.WAITING}' AND d.due_at <= now()
+           (SELECT count(*) AS deliveries
+              FROM (SELECT FROM {SENT_TO} JOIN {DELIVERY} d ON d.endpoint_id = e.id AND {DUE}
                      LIMIT {COUNTED_MAX}) due) d,
+           (SELECT extract(epoch FROM now() - min(first.due_at))::float AS oldest_s
+              FROM {SENT_TO} CROSS JOIN LATERAL (
+                   SELECT d.due_at FROM {DELIVERY} d WHERE d.endpoint_id = e.id AND {DUE}
+                    ORDER BY d.due_at LIMIT 1) first) o,
            (SELECT count(*) FILTER (WHERE failures > 0 AND off = '') AS failing,
                    count(*) FILTER (WHERE off IN ('{Endpoint.Off.GONE}', '{Endpoint.Off.FAILING}')) AS off
               FROM {ENDPOINT}) e

@@ -259,7 +259,7 @@ A_SNOOZE = {
 EXPLAINED = {
     **CLAIMED,
     "rule_version": 1,
-    "sentence": "At least 5 transactions of a user fail within 10 minutes.",
+    "sentence": "At least 5 transactions of a customer fail within 10 minutes.",
     "explanation": "8 failures within 10 minutes",
     "what_to_do": "Call the customer.",
     "transactions": [

@@ -199,7 +199,7 @@ REOPEN = _step(
     {"version": 3, "reason": "It came again."},
     CLAIMED,
     NO_VERSION,
-    "Another alert of this rule and user is open: work on that one.",
+    "Another alert of this rule and customer is open: work on that one.",
 )
 SNOOZE = _step(
     "snoozeAlert",

@@ -159,6 +159,9 @@ BOOKS = an_object(
         "buffered": COUNT,
         "in_flight": COUNT_OR_NULL,
         "balanced": {"type": ["boolean", "null"]},
+        "removed": {"type": ["integer", "null"], "description": "Rows removed since the books were opened."},
+        "pruned": {"type": ["integer", "null"], "description": "Rows that were too old and went since then."},
+        "rows": {"type": ["integer", "null"], "description": "Rows of the table, by the books of all times."},
         "oldest_buffered_seconds": {"type": ["number", "null"]},
         "last_flush": {**MOMENT, "type": ["string", "null"]},
         "rules": {

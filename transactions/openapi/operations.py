@@ -261,7 +261,9 @@ PIPELINE = call(
     summary="The books",
     description="accepted = stored + settled + duplicates + rejected + buffered + in_flight. While "
     "PostgreSQL is away all that it keeps is null, and `balanced` too. `in_flight` and `balanced` alone are "
-    "null, rarely, where the flush commits faster than both stores can be read: ask again.",
+    "null, rarely, where the flush commits faster than both stores can be read: ask again. `removed` and "
+    "`pruned` left the table since these books were opened; `rows` are stored - removed - pruned over all "
+    "books.",
     tags=["Reading"],
     responses={
         200: answer(
@@ -269,7 +271,8 @@ PIPELINE = call(
             ref("Books"),
             balanced={
                 **{"accepted": 3, "stored": 1, "settled": 1, "duplicates": 0, "rejected": 0, "buffered": 1},
-                **{"in_flight": 0, "balanced": True, "oldest_buffered_seconds": 0.412},
+                **{"in_flight": 0, "balanced": True, "removed": 0, "pruned": 0, "rows": 1},
+                **{"oldest_buffered_seconds": 0.412},
                 "last_flush": "2026-01-31T12:00:00Z",
                 "rules": {
                     **{"versions": 12, "debt_records": 0, "oldest_debt_seconds": None},

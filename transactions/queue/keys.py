@@ -21,3 +21,8 @@ BATCH_INDEX = f"{TAG}:index:"  # + the same name: the index that came with it
 def index_of(batch: str) -> str:
     """The name of the index of a batch."""
     return BATCH_INDEX + batch.removeprefix(BATCH)
+
+
+def batch_of(index: str) -> str:
+    """The name of the batch of such an index."""
+    return BATCH + index.removeprefix(BATCH_INDEX)

@@ -95,6 +95,17 @@ def state_of_line(line: bytes) -> State:
     return state_from(state)
 
 
+def read_line(line: bytes) -> tuple[str, State] | None:
+    """The id in a queued record and the State that it stands for; None for what is no such record."""
+    found = LINE.fullmatch(line)
+    if found is None:
+        return None
+    try:
+        return unescape(found["transaction_id"].decode()), state_of_line(line)
+    except ValueError:  # no UTF-8, or no date: it never came through the door
+        return None
+
+
 def state_from(text: str) -> State:
     """The State that a string of the index, or the rest of a queued record, stands for. Raises ValueError."""
     status, user, amount, created, accepted, request_id, *settled = text.split("\t")

@@ -1,11 +1,46 @@
-"""The latest accepted state of a transaction that waits in Redis."""
+"""What waits in Redis: the latest accepted state of one transaction, and the newest of all."""
+
+from itertools import chain, islice
+from typing import NamedTuple
 
 from ..stores.redis_connection import connection, text
 from ..stores.scripts import lua
-from .keys import BOOKS, INDEX
-from .records import State, escape, state_from
+from .keys import BOOKS, INDEX, QUEUE, batch_of
+from .records import State, escape, read_line, state_from
 
 WAITING = lua(__file__, "waiting")
+
+
+class NewestWaiting(NamedTuple):
+    """The ids that wait, with their latest accepted states, the newest first.
+
+    `complete` where no older record waits. Of the records `unreadable` are none: the flush will reject them.
+    """
+
+    states: list[tuple[str, State]]
+    complete: bool
+    unreadable: int
+
+
+def newest_waiting(most: int) -> NewestWaiting:
+    """What the `most` newest records say that wait. Raises redis.RedisError.
+
+    A batch that is reserved or let go of meanwhile may be among them or not.
+    """
+    indexes = text(connection().hget(BOOKS, "indexes") or b"").split()
+    pipeline = connection().pipeline(transaction=False)
+    for queue in (QUEUE, *map(batch_of, indexes)):
+        # One more, which tells whether there are older ones.
+        pipeline.lrange(queue, -most - 1, -1)
+    lines = list(islice(chain.from_iterable(map(reversed, pipeline.execute())), most + 1))
+    states: dict[str, State] = {}
+    unreadable = 0
+    for line in lines[:most]:
+        if (read := read_line(line)) is None:
+            unreadable += 1
+        else:
+            states.setdefault(*read)
+    return NewestWaiting(list(states.items()), len(lines) <= most, unreadable)
 
 
 def waiting(transaction_id: str) -> State | None:

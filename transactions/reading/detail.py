@@ -10,8 +10,8 @@ import redis
 from django.db import Error as DatabaseError
 
 from ..models import RejectedRecord, Transaction
-from ..queue.records import LINE, State, state_of_line, unescape
-from ..queue.waiting import waiting
+from ..queue.records import State, read_line
+from ..queue.waiting import newest_waiting, waiting
 
 # The largest primary key: a longer number is only ever a transaction_id.
 ROW_KEY_MAX = 2**63 - 1
@@ -91,12 +91,36 @@ def refusal(transaction_id: str) -> RefusedAtFlush | None:
     Raises django.db.Error.
     """
     record = RejectedRecord.objects.filter(transaction_id=transaction_id).order_by("-id").first()
-    found = LINE.fullmatch(bytes(record.raw)) if record else None
-    if record is None or found is None:
+    return None if record is None else _refused(record)
+
+
+class Unstored(NamedTuple):
+    """The transactions in the newest records of some, as the API shows them.
+
+    `complete` where there are no older records. Of those looked at `unreadable` hold no transaction.
+    """
+
+    shown: list[dict[str, Any]]
+    complete: bool
+    unreadable: int
+
+
+def open_refusals(most: int) -> Unstored:
+    """What the `most` newest rejected records hold that nobody has resolved. Raises django.db.Error."""
+    records = list(RejectedRecord.objects.filter(resolution="").order_by("-id")[: most + 1])
+    shown = [found.shown for record in records[:most] if (found := _refused(record)) is not None]
+    return Unstored(shown, len(records) <= most, len(records[:most]) - len(shown))
+
+
+def newest_unstored(most: int) -> Unstored:
+    """What the `most` newest records hold that wait in Redis. Raises redis.RedisError."""
+    found = newest_waiting(most)
+    shown = [_shown(None, id, state) for id, state in found.states]
+    return Unstored(shown, found.complete, found.unreadable)
+
+
+def _refused(record: RejectedRecord) -> RefusedAtFlush | None:
+    read = read_line(bytes(record.raw))
+    if read is None:
         return None
-    try:
-        state = state_of_line(bytes(record.raw))
-    except ValueError:  # no UTF-8, or no date: it never came through the door
-        return None
-    shown = _shown(None, unescape(found["transaction_id"].decode()), state)
-    return RefusedAtFlush(record, {**shown, "rejected": record.reason})
+    return RefusedAtFlush(record, {**_shown(None, *read), "rejected": record.reason})

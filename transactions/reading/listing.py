@@ -17,7 +17,7 @@ from ..serializers import AmountField
 from ..tables import TRANSACTIONS
 from . import detail
 from .days import span_of_days
-from .paging import LIMIT_DEFAULT, Page, PlaceField, cursor_of, limit, place_of
+from .paging import LIMIT_DEFAULT, Page, PlaceField, cursor_of, limit
 from .parameters import DayOrMomentField, KnownUserField, Parameters, ZoneField
 
 # The name of its pages, for which their cursors are signed.
@@ -55,11 +55,6 @@ class Position(NamedTuple):
     def cursor(self) -> str:
         """The position as clients hand it back to us."""
         return cursor_of(PAGES, [self.moment.isoformat(), self.id])
-
-
-def position_of(cursor: str) -> Position:
-    """The position that a cursor of ours stands for. Raises BadSignature."""
-    return _position(place_of(PAGES, cursor))
 
 
 def _position(place: list[Any]) -> Position:

@@ -1,9 +1,10 @@
 """What may be asked of alerts, snoozes, and how rules perform."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.utils import timezone
 from rest_framework import serializers
 
 from ..alerts.models import AlertState, Disposition, Severity
@@ -76,11 +77,11 @@ class AlertParameters(Parameters[Any]):
 
     @staticmethod
     def _moment(name: str, given: Any, days: int) -> datetime:
-        """A day stands for its beginning, as an end for that of the next one."""
+        """A day, of UTC or of who looks at a page, stands for its beginning; as an end for the next."""
         if isinstance(given, datetime):
             return given
         try:
-            return datetime.combine(given + timedelta(days=days), time.min, UTC)
+            return datetime.combine(given + timedelta(days=days), time.min, timezone.get_current_timezone())
         except OverflowError:
             raise serializers.ValidationError({name: ["There is no day after it."]}) from None
 

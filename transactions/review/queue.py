@@ -31,11 +31,13 @@ Caller = User | AnonymousUser
 
 
 def found(asked: dict[str, Any], caller: Caller) -> QuerySet[Alert]:
-    """The alerts that AlertParameters ask for, in their order."""
+    """The alerts that AlertParameters ask for, in their order; a page asks for several `rules` at once."""
     rows = Alert.objects.select_related("assignee", "closed_by")
     for name in ("state", "severity", "rule", "user", "disposition", "assignee"):
         if name in asked:
             rows = rows.filter(**{name: asked[name]})
+    if "rules" in asked:
+        rows = rows.filter(rule__in=asked["rules"])
     if "disposition" in asked:
         rows = rows.filter(state=AlertState.CLOSED)
     if "closed" in asked:

@@ -14,7 +14,6 @@ from ..intake.parsers import BoundedParser, decode
 from ..rules.documents import DOCUMENT_BYTES_MAX
 from ..rules.models import APPROVED, VersionState
 from ..rules.texts import checked_comment, checked_description, checked_name, checked_severity
-from ..rules.user_lists import COMMENT_MAX
 from ..serializers import MomentField, Posted, UserField, WholeField
 
 BODY_BYTES_MAX = 64 * 1024
@@ -189,13 +188,5 @@ class NewEntries(Posted):
     """Users who are to stand on a list, why, and until when."""
 
     users = UsersField(min_length=1, max_length=USERS_MAX)
-    comment = serializers.CharField(
-        max_length=COMMENT_MAX, allow_blank=True, trim_whitespace=False, default=""
-    )
+    comment = SaidField(checked_comment, default="")
     expires_at = InstantField(required=False, allow_null=True, default=None, input_formats=["iso-8601"])
-
-    def validate_comment(self, given: str) -> str:
-        try:
-            return checked_comment(given)
-        except ValueError as error:
-            raise serializers.ValidationError(str(error)) from None

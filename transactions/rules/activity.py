@@ -21,16 +21,30 @@ LATEST_MAX = 20
 IN_SHADOW = "{hit}.alert_id IS NULL AND {hit}.suppressed = ''"
 # Beyond it nothing is counted: a rule that everything hits costs its reader no more than another.
 COUNTED_MAX = 10_000
-# Purpose: hits of versions since each of some moments, by the index hit_by_version, and then those in shadow.
+# How late a hit of a time in shadow may come and be counted. Without a bound all that was raised since would
+# be read for those.
+SHADOW_LATE = "interval '1 day'"
+# Purpose: hits of versions since each of some moments, by the index hit_by_version, and then those in shadow;
+# each by itself, for a version may have very many of either. None is raised before a version raises alerts,
+# from the minute on that follows its approval.
 COUNT_HITS = f"""
-    SELECT v.id, array_agg(raised.hits ORDER BY m.place), array_agg(raised.in_shadow ORDER BY m.place)
-      FROM unnest(%(versions)s::bigint[]) v (id)
+    SELECT v.id, array_agg(raised.hits ORDER BY m.place), array_agg(in_shadow.hits ORDER BY m.place)
+      FROM (SELECT id, alerts_from FROM {VERSION} WHERE id = ANY(%(versions)s::bigint[])) v
      CROSS JOIN unnest(%(moments)s::timestamptz[]) WITH ORDINALITY m (since, place)
      CROSS JOIN LATERAL (
-        SELECT count(*) FILTER (WHERE NOT in_shadow) AS hits, count(*) FILTER (WHERE in_shadow) AS in_shadow
-          FROM (SELECT {IN_SHADOW.format(hit="h")} AS in_shadow FROM {HIT} h
+        SELECT count(*) AS hits
+          FROM (SELECT FROM {HIT} h
                  WHERE h.version_id = v.id AND h.raised_at >= m.since
+                   AND h.raised_at >= v.alerts_from - interval '1 minute'
+                   AND NOT ({IN_SHADOW.format(hit="h")})
                  LIMIT %(most)s) counted) raised
+     CROSS JOIN LATERAL (
+        SELECT count(*) AS hits
+          FROM (SELECT FROM {HIT} h
+                 WHERE h.version_id = v.id AND h.raised_at >= m.since
+                   AND h.raised_at < coalesce(v.alerts_from, 'infinity') + {SHADOW_LATE}
+                   AND {IN_SHADOW.format(hit="h")}
+                 LIMIT %(most)s) counted) in_shadow
      GROUP BY v.id
 """
 # Purpose: alerts that rules opened since a moment.

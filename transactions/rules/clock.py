@@ -2,8 +2,8 @@
 
 Each goes on from where it was: along the rows, by id, which are in the order of their acceptance, or
 along the buckets of a quarter of an hour. What was looked at once is not looked at again, and a version
-that has ended is not once all of its time was. What fails is
-tried again later and later, from where it was, with fewer rows and more time.
+that has ended is not once all of its time was. What fails is tried again later and later, from where it
+was, with fewer rows or buckets and more time.
 """
 
 import logging
@@ -18,10 +18,10 @@ from ..models import Transaction
 from ..stores.postgres_session import Session
 from . import evaluation, retrying
 from .evaluation import Findings
-from .kinds.clock import BUCKET_S, ClockKind, PendingTooLong
+from .kinds.clock import BUCKET_S, ROLLUP, ClockKind, PendingTooLong
 from .locks import share
 from .models import ClockCursor, Hit
-from .versions import Judging
+from .versions import Judging, judging
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +30,8 @@ TABLE, HIT, CURSOR = Transaction._meta.db_table, Hit._meta.db_table, ClockCursor
 # Rows that one version walks over in one transaction.
 ROWS_MAX = 50_000
 ROWS_MIN = 500
+# Quarters of an hour likewise: a week of them.
+BUCKETS_MAX = 7 * 86_400 // BUCKET_S
 # How far ahead of its acceptance a transaction may happen.
 AHEAD = timedelta(minutes=5)
 
@@ -61,6 +63,8 @@ SELECT_STEP = f"""
 """
 # Purpose: the last row of all.
 SELECT_LAST_ROW = f"SELECT coalesce(max(id), 0) FROM {TABLE}"
+# Purpose: the first quarter of an hour of which anything is known.
+SELECT_FIRST_BUCKET = f"SELECT min(bucket) FROM {ROLLUP}"
 # Purpose: the first row after one.
 SELECT_AT = f"SELECT id, accepted_at FROM {TABLE} WHERE id > %s ORDER BY id LIMIT 1"
 # Purpose: hits of moments, each once, and which of them are new.
@@ -89,7 +93,9 @@ def look(
                 with session.transaction() as cursor:
                     if not share(cursor):
                         return findings
-                    more = _step(cursor, version, moment, findings)
+                    # As it is by now: since `versions` were read it may have ended, or raise alerts.
+                    now = next((each for each in judging(cursor) if each.id == version.id), None)
+                    more = now is not None and _step(cursor, now, moment, findings)
             except psycopg2.InterfaceError:
                 raise
             except Exception as error:
@@ -117,8 +123,11 @@ def _step(cursor: Any, version: Judging, moment: datetime, findings: Findings) -
     assert isinstance(kind, ClockKind)
     cursor.execute(evaluation.limit(times=retrying.times(attempts)))
     if kind.walks == "buckets":
-        values: dict[str, Any] = {"after": since, "moment": moment}
-        reached, more = _last_bucket(moment), False
+        assert since is not None
+        size = retrying.rows(BUCKETS_MAX, 1, attempts)
+        until = min(moment, since + timedelta(seconds=(size + 1) * BUCKET_S))
+        values: dict[str, Any] = {"after": since, "moment": until}
+        reached, more = _last_bucket(until), until < moment
         step: dict[str, Any] = {"row": 0, "moment": reached}
     else:
         is_pending = isinstance(kind, PendingTooLong)
@@ -166,7 +175,9 @@ def _cursor(cursor: Any, version: Judging) -> tuple[int, datetime | None, int, b
     row, moment, attempts, is_left = cursor.fetchone() or (0, None, 0, False)
     if moment is None and not row and not is_left and isinstance(version.kind, ClockKind):
         if version.kind.walks == "buckets":
-            moment = version.begin - timedelta(seconds=1)
+            cursor.execute(SELECT_FIRST_BUCKET)
+            first = cursor.fetchone()[0] or version.begin
+            moment = max(version.begin, first) - timedelta(seconds=1)
         else:
             reach = timedelta(seconds=version.kind.memory_s) + 2 * AHEAD
             row = _row_before(cursor, version.begin - reach)

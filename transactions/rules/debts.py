@@ -117,7 +117,7 @@ SELECT_TOUCHED = """
     SELECT user_id, id, (SELECT count(*) FROM rule_touched)
       FROM rule_touched ORDER BY user_id DESC, id DESC LIMIT 1
 """
-# The window is that of a failure: whoever was told of it looks again in so many seconds.
+# Purpose: a debt could not be paid, and is left alone for a while.
 POSTPONE = f"""
     UPDATE {DEBT} SET attempts = attempts + 1, error = %(error)s,
                       due_at = now() + make_interval(secs => %(secs)s)

@@ -183,7 +183,7 @@ def _one_at_a_time() -> None:
     """
     try:
         with connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL lock_timeout = {lifecycle.LOCK_MS_MAX}")
+            cursor.execute(f"SET LOCAL lock_timeout = {lifecycle.STEP_LOCK_MS_MAX}")
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [IMPORT_LOCK])
     except OperationalError as error:
         if not isinstance(error.__cause__, LockNotAvailable):

@@ -29,7 +29,7 @@ from ..stores.crash_points import crash_point
 from ..stores.postgres_session import limits_again
 from . import gate
 from .kinds.kind import ENTRIES, LISTS, Bound
-from .locks import LOCK_MS_MAX
+from .locks import JUDGING_LOCK_MS_MAX
 from .models import Hit, Version
 from .versions import Judging
 
@@ -177,7 +177,9 @@ def limit(times: int = 1) -> str:
 
     A rule may take so many times what it may take of a chunk.
     """
-    bounds = f"SET LOCAL statement_timeout = {RULE_MS_MAX * times}; SET LOCAL lock_timeout = {LOCK_MS_MAX}"
+    bounds = (
+        f"SET LOCAL statement_timeout = {RULE_MS_MAX * times}; SET LOCAL lock_timeout = {JUDGING_LOCK_MS_MAX}"
+    )
     return f"{bounds}; {PLAN_ALONG_INDEXES}"
 
 
@@ -346,30 +348,35 @@ def place(cursor: Any, raised: Sequence[tuple[Judging, list[NewHit]]], *, in_chu
     An alert counts transactions: what another version of the rule has found already goes where that went,
     and is counted no more. In a chunk each statement of it is bounded as a rule is.
     """
-    rules: dict[tuple[int, int | None], tuple[Judging, list[NewHit]]] = {}
+    rules: dict[tuple[int, int | None], list[tuple[Judging, NewHit]]] = {}
     for version, hits in raised:
         for hit in hits:
             if version.alerts(hit.happened_at):
-                rules.setdefault((version.rule, hit.user), (version, []))[1].append(hit)
+                rules.setdefault((version.rule, hit.user), []).append((version, hit))
     if not rules:
         return
     if not in_chunk:
         # No rule is to blame for how many hits there are, and they do not grow fewer when it is tried again.
         cursor.execute(limits_again("statement_timeout"))
-    cursor.execute(SELECT_KNOWN, ([hit.id for _, hits in rules.values() for hit in hits],))
+    cursor.execute(SELECT_KNOWN, ([hit.id for found in rules.values() for _, hit in found],))
     known = {id: (alert, suppressed) for id, alert, suppressed in cursor.fetchall()}
     rows = [(id, *where) for id, where in known.items()]
-    fresh = {key: [hit for hit in hits if hit.id not in known] for key, (_, hits) in rules.items()}
+    fresh = {key: [each for each in found if each[1].id not in known] for key, found in rules.items()}
     groups = [
-        grouping.Raised(
-            rule, version.name, version.severity, user, len({hit.subject for hit in fresh[rule, user]})
-        )
-        for (rule, user), (version, hits) in sorted(rules.items(), key=lambda item: min(item[1][1]))
-        if fresh[rule, user]
+        _together(fresh[key])
+        for key, found in sorted(rules.items(), key=lambda item: min(hit for _, hit in item[1]))
+        if fresh[key]
     ]
     rows += [
         (hit.id, where.alert, where.suppressed)
         for where in (grouping.group(cursor, groups) if groups else [])
-        for hit in fresh[where.rule, where.user]
+        for _, hit in fresh[where.rule, where.user]
     ]
     execute_values(cursor, PLACE_HITS, rows, template="(%s, %s::bigint, %s)", page_size=PLACED_AT_ONCE)
+
+
+def _together(found: list[tuple[Judging, NewHit]]) -> grouping.Raised:
+    """Hits of one rule for one user, as grave as the gravest of the versions that found them."""
+    version, hit = max(found, key=lambda each: grouping.gravity(each[0].severity))
+    subjects = {hit.subject for _, hit in found}
+    return grouping.Raised(version.rule, version.name, version.severity, hit.user, len(subjects))

@@ -35,18 +35,19 @@ SELECT_FIGURES = f"""
            (SELECT max(raised_at) FROM {HIT})
       FROM {DEBT}
 """
-# Purpose: the age of the oldest debt that could have been paid.
+# Purpose: the age of the oldest debt that could have been paid, but what is owed since something fails.
 SELECT_OLDEST = f"""
-    SELECT extract(epoch FROM now() - min(made_at) FILTER (WHERE due_at <= now() OR error <> ''))::float
-      FROM {DEBT}
+    SELECT extract(epoch FROM now() - min(made_at))::float FROM {DEBT} WHERE due_at <= now() AND error = ''
 """
 # Purpose: versions that failed when they were tried last; None is what no single one is to blame for.
 SELECT_FAILING = f"""
-    SELECT r.name, f.error
-      FROM (SELECT version_id, error FROM {DEBT} WHERE error <> ''
-             UNION SELECT version_id, error FROM {CURSOR} WHERE error <> '') f
+    SELECT f.version_id, r.name, f.error
+      FROM (SELECT version_id, min(error) AS error
+              FROM (SELECT version_id, error FROM {DEBT} WHERE error <> ''
+                     UNION ALL SELECT version_id, error FROM {CURSOR} WHERE error <> '') each
+             GROUP BY version_id) f
       LEFT JOIN {VERSION} v ON v.id = f.version_id LEFT JOIN {RULE} r ON r.id = v.rule_id
-     ORDER BY r.name LIMIT {SHOWN_MAX}
+     ORDER BY r.name, f.version_id LIMIT %s
 """
 
 
@@ -79,23 +80,32 @@ def tell_left(error: Exception) -> None:
         connection().set(LEFT, repr(error).partition("\n")[0][:200], ex=LEFT_S)
 
 
-def _left() -> list[str]:
-    with suppress(redis.RedisError):
-        why = connection().get(LEFT)
-        return [] if why is None else [f"rules were left after a flush: {text(why)}"]
-    return []
+def wrong(failing_max: int) -> dict[str, str]:
+    """What an operator has to know, in a line each, by what it is about: a version's number, `all` where
+    none is to blame, `left`, `debt`. Of what fails so many at most. Raises django.db.Error.
+    """
+    with bounded() as cursor:
+        cursor.execute(SELECT_FAILING, [failing_max])
+        found = {
+            str(version or "all"): f"{f'the rule “{name}”' if name else 'the rules'}: {error}"
+            for version, name, error in cursor.fetchall()
+        }
+        cursor.execute(SELECT_OLDEST)
+        (oldest_s,) = cursor.fetchone()
+    if why := _left():
+        found["left"] = f"rules were left after a flush: {why}"
+    if oldest_s is not None and oldest_s > OLD_S:
+        found["debt"] = f"what was stored {round(oldest_s)} s ago has not been judged by rules"
+    return found
 
 
 def problems() -> list[str]:
-    """What an operator has to know, in a line each. Raises django.db.Error."""
-    with bounded() as cursor:
-        cursor.execute(SELECT_FAILING)
-        told = [
-            f"{f'the rule “{name}”' if name else 'the rules'}: {error}" for name, error in cursor.fetchall()
-        ]
-        cursor.execute(SELECT_OLDEST)
-        (oldest_s,) = cursor.fetchone()
-    told += _left()
-    if oldest_s is not None and oldest_s > OLD_S:
-        told.append(f"what was stored {round(oldest_s)} s ago has not been judged by rules")
-    return told
+    """The same for whoever asks how things are: of what fails SHOWN_MAX. Raises django.db.Error."""
+    return list(wrong(SHOWN_MAX).values())
+
+
+def _left() -> str:
+    with suppress(redis.RedisError):
+        why = connection().get(LEFT)
+        return "" if why is None else text(why)
+    return ""

@@ -4,16 +4,19 @@ One row a user holds count and sum of the bucket of the latest transaction and o
 for buckets of an hour, a day, 7 and 30 days. A window that ends in the latest bucket lies within the
 two, so that its count is no larger. A bound may be too high (statuses and filters are not looked at,
 rows that were removed are still counted) and never too low; where nothing is known it is NULL, and
-the user is looked at. It is kept while a rule in force needs it.
+the user is looked at. When the user did something last is known exactly, or not at all. All this is kept
+while a rule in force needs it.
 
 Why no hit is missed, whatever order rows are counted in: take a hit, and of the rows in its window
 the one that was counted and judged last. Then all of them are in the bounds, and the hit is at most
 a window behind that row, where it is looked for.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.db import connection
 
 from ..models import Transaction
 from .models import Gate, UserState
@@ -182,6 +185,12 @@ FILL = f"""
     )
     UPDATE {GATE} SET filled_to = coalesce((SELECT max(id) FROM slice), {COMPLETE}) RETURNING filled_to
 """
+# Purpose: nothing is known of when some users did something last; always in one order, lest two wait for
+# each other.
+FORGET_LATEST = f"""
+    UPDATE {STATE} SET last_at = '-infinity', previous_at = NULL
+     WHERE "user" IN (SELECT "user" FROM {STATE} WHERE "user" = ANY(%s) ORDER BY "user" FOR UPDATE)
+"""
 # Purpose: up to which user states are complete; no row where none are kept.
 SELECT_GATE = f"SELECT filled_to FROM {GATE}"
 # Purpose: states are kept from now on, of nobody yet.
@@ -220,6 +229,14 @@ def count_touched(cursor: Any, *, newest: bool) -> None:
 def look_up(cursor: Any, *, newest: bool = False) -> None:
     """Gives the bounds of the users of touched rows."""
     cursor.execute(KEEP_BOUNDS, {"newest": newest})
+
+
+def forget_latest(users: Iterable[int]) -> None:
+    """Transactions of these users were removed by hand, in this transaction: when each did something last
+    is not known any more. It would vouch for a user who sleeps; counts and sums may be too high.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(FORGET_LATEST, [list(users)])
 
 
 def keep(cursor: Any, *, needed: bool) -> bool:

@@ -27,7 +27,7 @@ from .locks import RULES_LOCK
 from .models import ClockCursor, Rule, UserList, Version, VersionState
 
 # Milliseconds for which a chunk is waited for.
-LOCK_MS_MAX = 10_000
+STEP_LOCK_MS_MAX = 10_000
 MINUTE = timedelta(minutes=1)
 NOT_APPROVED = (VersionState.DRAFT, VersionState.SUBMITTED)
 # What an approval sets of a version.
@@ -38,7 +38,7 @@ APPROVED = (
 SENTENCE_CHARACTERS_MAX = 2_000
 
 # Purpose: no chunk is judged meanwhile: each holds this lock, shared.
-LOCK = f"SET LOCAL lock_timeout = {LOCK_MS_MAX}; SELECT pg_advisory_xact_lock({RULES_LOCK})"
+LOCK = f"SET LOCAL lock_timeout = {STEP_LOCK_MS_MAX}; SELECT pg_advisory_xact_lock({RULES_LOCK})"
 # Purpose: the next full minute, by the clock that judges too. Not `now()`, which is from before the lock.
 NEXT_MINUTE = """
     SELECT date_bin('1 minute', clock_timestamp(), '2000-01-01 00:00:00+00') + interval '1 minute'

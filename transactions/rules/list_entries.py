@@ -34,7 +34,7 @@ class UnknownUsers(StepRefused):
     """There are no users of these keys."""
 
     def __init__(self, keys: list[int]) -> None:
-        super().__init__(f"There is no user {', '.join(map(str, keys[:TOLD_MAX]))}.")
+        super().__init__(f"There is no customer {', '.join(map(str, keys[:TOLD_MAX]))}.")
         self.keys = keys
 
 

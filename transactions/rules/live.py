@@ -25,9 +25,9 @@ from ..stores.postgres_session import Session, limits_again
 from ..stores.redis_connection import connection
 from . import clock, debts, evaluation, figures, gate
 from .evaluation import Findings, Touched
-from .locks import LOCK_MS_MAX, RULES_LOCK, impatient
+from .locks import JUDGING_LOCK_MS_MAX, RULES_LOCK, impatient
 from .models import Debt, Gate
-from .versions import CLOCK_TO_LOOK_AT, IN_FORCE, LATEST_END, Judging, judging
+from .versions import ANY_IN_FORCE, CLOCK_TO_LOOK_AT, LATEST_END, Judging, judging
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +52,9 @@ SELECT_LAST_ID = f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {T
 # committed; one way to the server and back for all, since every chunk pays for it. Versions that have ended
 # are no more than a moment to it: what happened before that may be theirs.
 BEGIN = f"""
-    SAVEPOINT rules; SET LOCAL lock_timeout = {LOCK_MS_MAX};
+    SAVEPOINT rules; SET LOCAL lock_timeout = {JUDGING_LOCK_MS_MAX};
     SELECT set_config('rules.locked', pg_try_advisory_xact_lock_shared({RULES_LOCK})::text, true);
-    SELECT current_setting('rules.locked')::boolean, {IN_FORCE}, {LATEST_END}, ({SELECT_LAST_ID})
+    SELECT current_setting('rules.locked')::boolean, {ANY_IN_FORCE}, {LATEST_END}, ({SELECT_LAST_ID})
 """
 # Purpose: whether any row of a chunk happened before a moment. What was stored is a range of ids: without
 # the fence the planner might walk along the times of all rows.
@@ -65,7 +65,7 @@ ANY_BEFORE = f"""
 """
 # Purpose: whether there is anything to do after a flush.
 ANYTHING = f"""
-    SELECT {IN_FORCE} OR {CLOCK_TO_LOOK_AT} OR EXISTS (SELECT FROM {Debt._meta.db_table})
+    SELECT {ANY_IN_FORCE} OR {CLOCK_TO_LOOK_AT} OR EXISTS (SELECT FROM {Debt._meta.db_table})
         OR EXISTS (SELECT FROM {Gate._meta.db_table})
 """
 END = "RELEASE SAVEPOINT rules"

@@ -13,15 +13,15 @@ RULES_LOCK = 0x7478726C
 # Held by whoever takes a file of rules: "txri".
 IMPORT_LOCK = 0x74787269
 
-# Milliseconds for which the rules wait for a lock: the next flush waits for them.
-LOCK_MS_MAX = 500
+# Milliseconds for which whoever judges waits for a lock: the next flush waits meanwhile.
+JUDGING_LOCK_MS_MAX = 500
 
 
 @contextmanager
 def impatient(session: Session) -> Iterator[Any]:
     """A cursor in a transaction of a session, which waits for no lock for long."""
     with session.transaction() as cursor:
-        cursor.execute(f"SET LOCAL lock_timeout = {LOCK_MS_MAX}")
+        cursor.execute(f"SET LOCAL lock_timeout = {JUDGING_LOCK_MS_MAX}")
         yield cursor
 
 

@@ -128,7 +128,7 @@ class UserList(models.Model):
     made_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        verbose_name, verbose_name_plural = "list of users", "lists of users"
+        verbose_name, verbose_name_plural = "list of customers", "lists of customers"
         constraints = [models.UniqueConstraint(Lower("name"), name="list_name_once")]
 
     def __str__(self) -> str:

@@ -5,21 +5,26 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from ..alerts.models import Severity
-from .kinds.gaps import NAME_MAX, PRINTABLE
+from .kinds.gaps import NAME_MAX, SEEN
 from .kinds.kind import Kind, RowFilter
 from .kinds.registry import KINDS
 
 DESCRIPTION_MAX, RULES_MAX, LISTS_MAX = 2_000, 1_000, 100
 
-NAME = {"type": "string", "minLength": 1, "maxLength": NAME_MAX, "pattern": PRINTABLE}
-DESCRIPTION = {"type": "string", "maxLength": DESCRIPTION_MAX, "pattern": r"^[^\u0000]*$"}
+NAME = {"type": "string", "minLength": 1, "maxLength": NAME_MAX, "pattern": SEEN}
+DESCRIPTION = {
+    "type": "string",
+    "maxLength": DESCRIPTION_MAX,
+    "pattern": r"^[^\u0000\u202a-\u202e\u2066-\u2069]*$",
+}
 
 
 def schema() -> dict[str, Any]:
     """JSON Schema, draft 2020-12: it takes what `documents.parse` takes, by each gap itself.
 
     It does not say whether gaps fit each other, how many decimals a factor has, what zones and lists there
-    are, or whether a text shows anything, and to JSON Schema 5.0 is a whole number.
+    are, whether a text shows anything or a name has a selector of variants beyond U+FFFF, and to JSON Schema
+    5.0 is a whole number.
     """
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

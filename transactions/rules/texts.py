@@ -3,7 +3,15 @@
 from typing import Any
 
 from ..alerts.models import Severity
-from ..encodings import is_text, one_line_end, shows_nothing, shows_something
+from ..encodings import (
+    composed,
+    hides_something,
+    is_text,
+    one_line_end,
+    shows_nothing,
+    shows_something,
+    turns_around,
+)
 from .kinds.gaps import NAME_MAX
 from .models import Rule
 from .schema import DESCRIPTION_MAX
@@ -18,12 +26,14 @@ def checked_severity(given: Any) -> str:
 
 
 def checked_name(given: Any) -> str:
-    """The name of a rule or a list, without space around it."""
-    name = given.strip() if isinstance(given, str) and given.isprintable() else ""
-    if not name or len(given) > NAME_MAX:
+    """The name of a rule or a list as it is kept: composed, and without space around it."""
+    name = composed(given.strip()) if isinstance(given, str) and given.isprintable() else ""
+    if not name or max(len(given), len(name)) > NAME_MAX:
         raise ValueError(f"the name must be a printable text of 1 to {NAME_MAX} characters")
     if not shows_something(name):
         raise ValueError("the name must have a character that is visible")
+    if hides_something(name):
+        raise ValueError("the name must have no character that shows nothing, like a selector of variants")
     return name
 
 
@@ -34,15 +44,19 @@ def checked_description(given: Any) -> str:
         raise ValueError(f"the description must be a text of at most {DESCRIPTION_MAX} characters")
     if shows_nothing(given):
         raise ValueError("the description must have a character that is visible, or be empty")
+    if turns_around(given):
+        raise ValueError("the description must have no characters that turn the text around")
     return given
 
 
-def checked_comment(given: str) -> str:
+def checked_comment(given: Any) -> str:
     """What is said of users who are put on a list; "" for nothing."""
-    if len(given) > COMMENT_MAX or not is_text(given):
+    if not isinstance(given, str) or len(given) > COMMENT_MAX or not is_text(given):
         raise ValueError(f"the comment must be a text of at most {COMMENT_MAX} characters")
     if shows_nothing(given):
         raise ValueError("the comment must have a character that is visible, or be empty")
+    if turns_around(given):
+        raise ValueError("the comment must have no characters that turn the text around")
     return given
 
 

@@ -19,7 +19,7 @@ _IS_CLOCK = f"v.kind IN ({', '.join(map(repr, CLOCK_NAMES))})"
 # A version about the clock that has looked at all of its time judges no more, and none that was given up.
 _DONE = f"(v.given_up_at IS NOT NULL OR EXISTS (SELECT FROM {CURSOR} c WHERE c.version_id = v.id AND c.done))"
 # Purpose: whether any version is in force; and until when those that have ended judge what comes late.
-IN_FORCE = f"EXISTS (SELECT FROM {VERSION} v WHERE {_JUDGES} AND v.effective_until IS NULL)"
+ANY_IN_FORCE = f"EXISTS (SELECT FROM {VERSION} v WHERE {_JUDGES} AND v.effective_until IS NULL)"
 LATEST_END = (
     f"(SELECT max(v.effective_until) FROM {VERSION} v WHERE {_JUDGES} AND NOT {_IS_CLOCK} AND NOT {_DONE})"
 )

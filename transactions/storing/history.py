@@ -33,12 +33,17 @@ def ask_age_s(cursor: Any) -> float:
 
 
 def is_missing(age_s: float) -> bool:
-    """Whether it is too long that no flush has ended for `age_s` seconds, as `age_s()` tells.
+    """Whether it is too long that no flush has ended for `age_s` seconds, as `age_s()` tells."""
+    return intervals_missed(age_s) > INTERVALS_MISSED_MAX
 
-    After a stop the last one is old: from its start on this process gives the worker time for the next.
+
+def intervals_missed(age_s: float) -> float:
+    """For how many intervals of the flush something has not been seen for `age_s` seconds.
+
+    After a stop the last sign of anything is old: no more are told than this process has been there for.
     """
     up_s = (datetime.now(UTC) - STARTED_AT).total_seconds()
-    return min(up_s, age_s) > INTERVALS_MISSED_MAX * settings.FLUSH_INTERVAL_SECONDS
+    return min(up_s, age_s) / settings.FLUSH_INTERVAL_SECONDS
 
 
 def latest() -> list[dict[str, Any]]:

@@ -31,7 +31,7 @@ def test_an_alert_says_why_it_was_raised_and_what_made_it(
     burst(people[0])
     alert = Alert.objects.get()
     said = text_of(ann[0], at(alert))
-    assert "At least 3 transactions of a user fail within 10 minutes." in said
+    assert "At least 3 transactions of a customer fail within 10 minutes." in said
     assert "Its latest hit: 4 failures within 10 minutes, as of" in said
     for id, amount in (("F0", 100), ("F3", 103)):
         assert f"{id} {amount} FAILED".lower() in said.lower()
@@ -63,7 +63,7 @@ def test_it_says_which_transactions_are_not_as_they_were(
     Transaction.objects.filter(transaction_id="goes").delete()
     said = text_of(ann[0], at(Alert.objects.get()))
     assert "2 of these transactions are not as they were when the alert was raised." in said
-    assert "Pending → failed now" in said
+    assert "Pending → Failed now" in said
     assert "Pending gone now" in said
 
 
@@ -126,9 +126,9 @@ def test_the_trail_leads_to_the_alert(ann: tuple[Client, User], people: list[Use
             "deviation",
             {"least": 1, "factor": 3, "past_min": 2},
             [100, 100, 600],
-            "600, 6.0 times the mean of the 2 before, 100.00",
+            "600, 6.0 times the mean of the 2 before, 100",
         ),
-        ("first_or_dormant", {"least": 10, "days": 30}, [5000], "5,000, the first of this user"),
+        ("first_or_dormant", {"least": 10, "days": 30}, [5000], "5,000, the first of this customer"),
         (
             "below_limit",
             {"count": 2, "window": "24h", "limit": 10000, "margin": 500},
@@ -168,7 +168,7 @@ def test_all_that_made_it_is_shown_and_taken_out_with_ids(
     burst(people[0], count=15)
     alert = Alert.objects.get()
     page = ann[0].get(at(alert)).content.decode()
-    rows = re.compile(r'<td data-label="Transaction" class="id">')
+    rows = re.compile(r'<td data-label="Transaction"><a class="id"')
     assert len(rows.findall(page)) == 10
     assert "And 5 more: show all 15" in plain(page)
     assert '"id": "F0"' in page

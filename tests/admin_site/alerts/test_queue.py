@@ -49,6 +49,12 @@ def test_an_empty_queue_says_so(ann: tuple[Client, User]) -> None:
     assert "You have none" in text_of(ann[0], f"{QUEUE}?tab=mine")
 
 
+def test_a_parameter_that_is_none_of_its_own_is_told(ann: tuple[Client, User], people: list[User]) -> None:
+    open_alert(people[0])
+    assert "frm: Unknown parameter. Did you mean" in text_of(ann[0], f"{QUEUE}?frm=1").replace("Frm", "frm")
+    assert len(listed(ann[0], "?timezone=Europe/Berlin&tab=open&sort=newest")) == 1
+
+
 def test_each_tab_has_its_alerts_and_their_count(ann: tuple[Client, User], people: list[User]) -> None:
     client, user = ann
     ago = datetime.now(UTC) - timedelta(hours=9)
@@ -104,12 +110,12 @@ def test_the_list_is_narrowed_by_what_people_and_rules_are_called(
     rule = rule_in_force("amount", name="Large amounts", amount=1_000).rule
     first, second = open_alert(people[0], rule=rule.pk), open_alert(people[1], rule=rule.pk + 1)
     third = open_alert(people[1], rule=rule.pk)
-    for name in ("large amounts", str(rule.pk)):
+    for name in ("large amounts", "ge AM", str(rule.pk)):
         assert listed(ann[0], f"?rule={name}") == [first.pk, third.pk]
     for name in (people[1].username, str(people[1].pk)):
         assert listed(ann[0], f"?user={name}") == [second.pk, third.pk]
-    assert "Rule: There is no rule of this name." in text_of(ann[0], f"{QUEUE}?rule=Small")
-    assert "User: There is no user of this name." in text_of(ann[0], f"{QUEUE}?user=nobody%00")
+    assert "Rule: No rule has this in its name." in text_of(ann[0], f"{QUEUE}?rule=Absent")
+    assert "Customer: There is no customer of this name." in text_of(ann[0], f"{QUEUE}?user=nobody%00")
 
 
 def test_older_ones_are_on_the_next_page(

@@ -159,7 +159,7 @@ def test_closing_with_a_snooze_is_undone_as_it_was_taken(
 ) -> None:
     alert = open_alert(people[0])
     said = step(ann[0], alert, "close", disposition="EXPECTED", reason="Travels.", days="30")
-    assert "You closed it and snoozed its rule and user. Undo" in said
+    assert "You closed it and snoozed its rule and customer. Undo" in said
     said = step(ann[0], alert, "undo")
     assert "nobody has it" in said
     assert "Snoozed until" not in said

@@ -1,6 +1,5 @@
 """The queue of alerts, and the paths of its pages."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from django.contrib import admin
@@ -10,6 +9,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
+from ... import names
 from ...alerts.models import Alert, Disposition, Severity
 from ...encodings import is_text
 from ...review import queue
@@ -17,9 +17,12 @@ from ...review.parameters import AlertParameters
 from ...rules.models import Rule
 from ..giving_up import View, gives_up
 from ..own_pages import OwnPages
+from ..viewer_zone import NAME
 from . import evidence_file, kept_text, page, rights, shown, snoozes, steps
 
 ROWS = 50
+# So many rules at the most a part of a name stands for.
+RULES_MAX = 100
 # What a tab stands for, as parameters of the API, and its order, the first of those there are; the first tab
 # is where the page opens.
 TABS: dict[str, tuple[str, dict[str, str]]] = {
@@ -36,6 +39,8 @@ ARIA_SORT = {"urgent": "descending", "due": "ascending", "newest": "ascending"}
 COUNT_OF_TAB = {"open": "not_closed", "mine": "mine", "unassigned": "unassigned", "overdue": "overdue"}
 # What the page narrows by, beside the tab.
 FILTERS = ("severity", "rule", "user", "assignee", "disposition", "from", "to")
+# All that the page's URL may say.
+KNOWN = ("tab", "sort", "cursor", NAME, *FILTERS)
 # Tabs that say whose alerts they are.
 TABS_OF_WHOM = ("mine", "unassigned")
 
@@ -121,33 +126,34 @@ def _asked(request: HttpRequest, tab: str, sort: str) -> tuple[dict[str, Any], d
     query = QueryDict(mutable=True)
     query.update(TABS[tab][1])
     query["limit"], query["order"] = str(ROWS), sort
-    unknown: dict[str, str] = {}
+    unknown = {name: told[0] for name, told in names.faults("parameter", request.GET, KNOWN).items()}
+    rules: list[int] = []
     for name in (*FILTERS, "cursor"):
         value = request.GET.get(name, "").strip()
-        if value and name in NAMED and not value.isdecimal():
-            key = NAMED[name](value)
-            unknown |= {} if key else {name: f"There is no {name} of this name."}
+        if value and name == "rule" and not value.isdecimal():
+            rules, value = _rules_named(value), ""
+            unknown |= {} if rules else {name: "No rule has this in its name."}
+        elif value and name == "user" and not value.isdecimal():
+            key = _user_named(value)
+            unknown |= {} if key else {name: "There is no customer of this name."}
             value = str(key or "")
         if value:
             query[name] = value
     parameters = AlertParameters(data=query)
     if parameters.is_valid() and not unknown:
-        return parameters.validated_data, {}
+        return {**parameters.validated_data, **({"rules": rules} if rules else {})}, {}
     return {}, {**{name: str(told[0]) for name, told in parameters.errors.items()}, **unknown}
 
 
-def _rule_named(name: str) -> int | None:
-    known = Rule.objects.filter(name__iexact=name) if is_text(name) else Rule.objects.none()
-    return known.values_list("pk", flat=True).first()
+def _rules_named(part: str) -> list[int]:
+    """Those with this part in their names, in any letter case."""
+    known = Rule.objects.filter(name__icontains=part) if is_text(part) else Rule.objects.none()
+    return list(known.order_by("pk").values_list("pk", flat=True)[:RULES_MAX])
 
 
 def _user_named(name: str) -> int | None:
     known = User.objects.filter(username=name) if is_text(name) else User.objects.none()
     return known.values_list("pk", flat=True).first()
-
-
-# What may be typed by its name too.
-NAMED: dict[str, Callable[[str], int | None]] = {"rule": _rule_named, "user": _user_named}
 
 
 def _tab(request: HttpRequest, name: str, counts: dict[str, Any]) -> Tab:

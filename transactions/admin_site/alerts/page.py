@@ -6,7 +6,6 @@ from typing import Any
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils import timezone
 
 from ...alerts import triage
@@ -15,9 +14,10 @@ from ...review import customer, explanation, performance
 from ...review.explanation import Explanation
 from ...rules.evidence import Evidence, explained, form_of
 from ...rules.models import Rule
+from .. import links
 from ..giving_up import gives_up
 from ..lists import is_key
-from ..rules import links
+from ..rules.links import page_of
 from ..rules.sentences import of_version
 from . import kept_text, rights, shown, steps
 
@@ -121,6 +121,7 @@ def _of_user(alert: Alert, found: Explanation, may_look: bool) -> dict[str, Any]
         "alerts_of_user": len(others),
         "false_positives": sum(each == Disposition.FALSE_POSITIVE for each in others),
         "user_link": links.transactions_of(alert.user) if may_look else "",
+        "customer_link": links.customer(alert.user) if may_look else "",
         "timeline": _timeline(alert.user, found) if may_look and found.evidence else None,
     }
 
@@ -159,7 +160,7 @@ def _of_rule(request: HttpRequest, alert: Alert) -> dict[str, Any]:
     sees = request.user.has_perm("rules.view_rule")
     return {
         "rule": rule,
-        "rule_link": reverse("admin:rules_rule_change", args=[rule.pk]) if sees else "",
+        "rule_link": page_of(rule) if sees else "",
         "told": performance.precision_of([rule.pk])[rule.pk],
         "precision_days": performance.PRECISION_DAYS,
     }

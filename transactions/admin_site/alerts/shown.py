@@ -10,7 +10,7 @@ from django.utils import timezone
 from ...alerts import story
 from ...alerts.models import Alert, AlertEvent, AlertState, Disposition, Step
 from ...review import explanation, queue
-from ..rules import links
+from .. import links
 
 # What is said of each step: "ann claimed it".
 WORDS = {
@@ -20,9 +20,10 @@ WORDS = {
     Step.NOTED: "wrote",
     Step.CLOSED: "closed it",
     Step.REOPENED: "opened it again",
-    Step.SNOOZED: "snoozed its rule and user",
+    Step.SNOOZED: "snoozed its rule and customer",
     Step.WOKEN: "ended the snooze",
     Step.UNDONE: "took the last step back",
+    Step.GRAVER: "made it graver, {text}",
 }
 # What the text of an undone step names.
 TAKEN_BACK = {

@@ -10,8 +10,8 @@ from django.urls import reverse
 from ...alerts.models import Snooze
 from ...review import snoozes
 from ...review.parameters import SnoozeParameters
+from .. import links
 from ..giving_up import gives_up
-from ..rules import links
 from . import rights
 
 ROWS = 50

@@ -19,7 +19,9 @@ from ...rules.kinds.gaps import Unfit
 from ...rules.kinds.kind import Kind
 from ...rules.kinds.registry import read_kept
 from ...rules.models import UNFINISHED, Backtest, BacktestState, Rule
-from . import links, rights
+from .. import links
+from . import rights
+from .links import version_of
 from .sentences import sentence
 
 # Of a rule's backtests so many are shown on its page.
@@ -62,7 +64,7 @@ def ask(request: HttpRequest, rule: Rule, number: str) -> AskedRange | Backtest:
     """Queues what a form asks for; or gives back what was typed, with what is wrong with it."""
     rights.demand(rights.may_change(request.user))
     typed = AskedRange(request.POST.get("first", "")[:40], request.POST.get("last", "")[:40], 0)
-    version = links.version_of(rule, number)
+    version = version_of(rule, number)
     if version is None:
         typed.error = "There is no such version."
         return typed

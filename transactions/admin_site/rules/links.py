@@ -1,14 +1,9 @@
-"""Where things that the pages speak of are shown, how states are, and which version a URL speaks of."""
+"""Where a rule is shown, and which of its versions a URL speaks of."""
 
-from collections.abc import Iterable
-
-from django.contrib.auth import get_user_model
-from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils.safestring import SafeString
 
 from ...rules.models import Rule, Version
-from ..lists import list_of, whole_number
+from ..lists import whole_number
 
 # PostgreSQL counts versions no further.
 NUMBER_MAX = 2**31 - 1
@@ -23,23 +18,3 @@ def version_of(rule: Rule, number: str | None) -> Version | None:
     wanted = whole_number(number, NUMBER_MAX)
     found: Version | None = None if wanted is None else rule.versions.filter(number=wanted).first()
     return found
-
-
-def badge(value: str, text: str) -> SafeString:
-    """A state or a severity, in its words and its colour."""
-    return render_to_string("admin/rules/badge.html", {"value": value, "text": text})
-
-
-def transaction(key: int) -> str:
-    return reverse("admin:transactions_transaction_change", args=[key])
-
-
-def transactions_of(user: int) -> str:
-    return list_of("transaction", f"user={user}")
-
-
-def names(users: Iterable[int | None]) -> dict[int, str]:
-    """The names of users by their keys; one that is gone is called by its key."""
-    keys = {user for user in users if user is not None}
-    found = get_user_model()._default_manager.in_bulk(keys)
-    return {key: found[key].get_username() if key in found else f"user {key} (deleted)" for key in keys}

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -15,10 +16,10 @@ from ...rules.kinds.registry import KINDS
 from ...rules.models import ClockCursor, Debt, Hit, Rule, Version, VersionState
 from ...rules.standing import with_said
 from ...stores import bounded_queries
+from ...templatetags.components import drawn_pill
 from ..giving_up import View
 from ..lists import BoundedChangeList
 from . import backtests, drafting, page, performance, rights, steps
-from .links import badge
 from .sentences import of_version, title_of
 
 _OF_RULE = Version.objects.filter(rule=OuterRef("pk"))
@@ -151,12 +152,12 @@ class RuleAdmin(rights.SeenWithRules[Rule]):
 
     @admin.display(description="severity")
     def severity_shown(self, rule: Rule) -> str:
-        return badge(rule.severity, Severity(rule.severity).label)
+        return drawn_pill(Severity(rule.severity).label, rule.severity)
 
     @admin.display(description="state", empty_value="No version")
     def state_shown(self, rule: Any) -> str | None:
         version = rule.version
-        return None if version is None else badge(version.state, VersionState(version.state).label)
+        return None if version is None else drawn_pill(VersionState(version.state).label, version.state)
 
     @admin.display(description="what it finds")
     def says(self, rule: Any) -> SafeString | str:
@@ -187,18 +188,18 @@ class RuleAdmin(rights.SeenWithRules[Rule]):
             return None
         return "–" if found.precision is None else f"{100 * found.precision:.0f} % of {found.told:,}"
 
-    @admin.display(description="last raised (UTC)", empty_value="?")
+    @admin.display(description="last raised", empty_value="?")
     def last_hit(self, rule: Any) -> str | None:
         if rule.activity is None:
             return None
         last = rule.activity.last_hit
-        return "never fired" if last is None else f"{last:%Y-%m-%d %H:%M}"
+        return "never fired" if last is None else f"{timezone.localtime(last):%Y-%m-%d %H:%M}"
 
     @admin.display(description="attention", empty_value="")
     def wrong(self, rule: Any) -> str | None:
         """The gravest of what somebody should look at."""
         if rule.activity is not None and rule.activity.error:
-            return badge("fails", "Fails")
+            return drawn_pill("Fails", "fails")
         if rule.activity is not None and rule.activity.debt_records:
-            return badge("owes", f"Owes {rule.activity.debt_records:,} records")
-        return badge("waits", "Waits for approval") if rule.waits else None
+            return drawn_pill(f"Owes {rule.activity.debt_records:,} records", "owes")
+        return drawn_pill("Waits for approval", "waits") if rule.waits else None

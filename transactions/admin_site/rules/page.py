@@ -14,8 +14,9 @@ from ...rules.evidence import explained
 from ...rules.models import Hit, Rule, Version, VersionState
 from ...rules.standing import said_by
 from ...stores import bounded_queries
+from .. import links
 from ..lists import whole_number
-from . import backtests, links, rights
+from . import backtests, rights
 from .links import NUMBER_MAX
 from .sentences import Difference, differences, of_version, title_of
 
@@ -142,12 +143,15 @@ def _comparison(
     """Two versions of the query string, else the newest one and that in force, or the one before."""
     if len(versions) < 2:
         return None
+    asked = [whole_number(request.GET.get(name), NUMBER_MAX) or 0 for name in ("old", "new")]
+    listed = {version.number for version in versions}
     by_number = {version.number: version for version in versions}
+    by_number.update({each.number: each for each in rule.versions.filter(number__in=set(asked) - listed)})
     newest = versions[0]
     before = main if main is not None and main.pk != newest.pk else versions[1]
-    old = by_number.get(whole_number(request.GET.get("old"), newest.number) or 0, before)
-    new = by_number.get(whole_number(request.GET.get("new"), newest.number) or 0, newest)
-    return {"old": old.number, "new": new.number, "differences": differences(old, new)}
+    old, new = by_number.get(asked[0], before), by_number.get(asked[1], newest)
+    numbers = sorted(by_number, reverse=True)
+    return {"old": old.number, "new": new.number, "numbers": numbers, "differences": differences(old, new)}
 
 
 def _found(rule: Rule, may_look: bool) -> dict[str, Any]:

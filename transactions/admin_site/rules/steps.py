@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 from ...rules import documents, lifecycle
 from ...rules.models import Version, VersionState
 from ..lists import whole_number
+from ..viewer_zone import to_the_minute
 from . import backtests, page, rights
 from .links import page_of
 
@@ -25,12 +26,23 @@ def import_starter(request: HttpRequest) -> HttpResponse:
     """Makes drafts of the rules that come along."""
     rights.demand(rights.may_change(request.user))
     document = documents.parse(documents.STARTER.read_text())
-    imported = documents.import_rules(document, request.user)
+    try:
+        imported = documents.import_rules(document, request.user)
+    except (documents.DocumentRefused, lifecycle.StepRefused) as refused:
+        messages.error(request, f"Nothing was imported. {_why(refused)}")
+        return redirect("admin:rules_rule_changelist")
     text = f"{len(imported.drafts)} drafts were made. Try one on what has happened, then submit it."
     if not imported.drafts:
         text = "All starter rules are here already."
     messages.success(request, text)
     return redirect("admin:rules_rule_changelist")
+
+
+def _why(refused: documents.DocumentRefused | lifecycle.StepRefused) -> str:
+    """In sentences; the lines of the file that comes along are nothing to whoever reads it."""
+    if isinstance(refused, documents.DocumentRefused):
+        return " ".join(f"{each.reason[:1].upper()}{each.reason[1:]}." for each in refused.problems)
+    return str(refused)
 
 
 @require_POST
@@ -81,7 +93,7 @@ def _approve(request: HttpRequest, version: Version) -> HttpResponse | None:
     state = VersionState(version.state).label.lower()
     from_when = version.effective_from
     assert from_when is not None
-    text = f"Version {version.number} is {state}, for what happens from {from_when:%Y-%m-%d %H:%M} UTC on."
+    text = f"Version {version.number} is {state}, for what happens from {to_the_minute(from_when)} on."
     messages.success(request, text)
     return None
 
@@ -101,7 +113,7 @@ def _end(request: HttpRequest, version: Version) -> None:
     end_it = lifecycle.retire if rights.may_approve(request.user) else lifecycle.withdraw
     end_it(version, request.user)
     end = version.effective_until
-    when = f" for what happens from {end:%Y-%m-%d %H:%M} UTC on" if end else ""
+    when = f" for what happens from {to_the_minute(end)} on" if end else ""
     messages.success(request, f"Version {version.number} is retired{when}.")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.http import QueryDict
 
+from ...models import Status
 from ...rules.kinds.gaps import (
     WINDOW_WORDS,
     Choice,
@@ -219,7 +220,7 @@ def _options(what: Gap, *, required: bool) -> list[tuple[str, str]]:
         case Choice():
             return [(word, word) for word in what.words]
         case Statuses():
-            return [("SUCCESS", "Success"), ("FAILED", "Failed")]
+            return [(status.value, str(status.label)) for status in (Status.SUCCESS, Status.FAILED)]
         case ListName():
             # "any" would read as if users on any list were meant, or on none.
             return [("", "choose a list" if required else "open"), *_named(UserList.objects.order_by("name"))]

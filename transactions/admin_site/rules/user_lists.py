@@ -20,6 +20,7 @@ from ...rules import user_lists as standing
 from ...rules.models import ListEntry, UserList
 from ..giving_up import View
 from ..lists import BoundedChangeList, is_key
+from ..viewer_zone import to_the_minute
 from . import rights
 from .steps import BUSY
 
@@ -36,12 +37,12 @@ class EntryForm(forms.Form):
 
     user = forms.CharField(
         max_length=TYPED_CHARACTERS_MAX,
-        label="Users",
+        label="Customers",
         help_text="Names or numbers, with commas or blanks between them.",
     )
     expires = forms.DateTimeField(
         required=False,
-        label="Until (UTC)",
+        label="Until",
         help_text="A full minute to come; left empty, until somebody ends it.",
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
     )
@@ -61,14 +62,14 @@ class EntryForm(forms.Form):
             return [alone]
         keys = list(dict.fromkeys(typed.replace(",", " ").split()))
         if len(keys) > USERS_MAX:
-            raise forms.ValidationError(f"At most {USERS_MAX} users at a time: the command takes files.")
+            raise forms.ValidationError(f"At most {USERS_MAX} customers at a time: the command takes files.")
         found = {key: _user_of(key) for key in keys}
         missing = [key for key in keys if found[key] is None] or ([] if keys else [typed])
         if missing:
             named = ", ".join(f"“{key[:150]}”" for key in missing[:10])
             if len(missing) == len(keys):
                 named = f"“{typed[:150]}”"
-            raise forms.ValidationError(f"There is no user {named}.")
+            raise forms.ValidationError(f"There is no customer {named}.")
         return list({user.pk: user for user in found.values() if user is not None}.values())
 
 
@@ -95,6 +96,7 @@ class UserListChangeList(BoundedChangeList):
 @admin.register(UserList)
 class UserListAdmin(rights.SeenWithRules[UserList]):
     list_display = ("name", "description", "entries_now", "named_by")
+    rows_called = ("list of customers", "lists of customers")
     ordering = ("name", "id")
     search_fields = ("name", "description")
     change_list_template = "admin/rules/user_list_list.html"
@@ -109,7 +111,7 @@ class UserListAdmin(rights.SeenWithRules[UserList]):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         more = {
-            "title": "Lists of users",
+            "title": "Lists of customers",
             "no_lists": not UserList.objects.exists(),
             "may_change": rights.may_change(request.user),
         }
@@ -185,7 +187,8 @@ def end(request: HttpRequest, key: int, entry: int) -> HttpResponse:
         raise Http404("There is no such entry.")
     try:
         list_entries.end_entry(held, by=request.user)
-        messages.success(request, f"{held.user} stands on the list until {held.ends_at:%Y-%m-%d %H:%M} UTC.")
+        assert held.ends_at is not None
+        messages.success(request, f"{held.user} stands on the list until {to_the_minute(held.ends_at)}.")
     except OperationalError:
         messages.error(request, BUSY)
     return redirect(reverse("admin:rules_userlist_change", args=[key]))
@@ -209,7 +212,7 @@ def _added(request: HttpRequest, users: UserList, form: EntryForm) -> bool:
     except OperationalError:
         form.add_error(None, BUSY)
         return False
-    named = str(given["user"][0]) if len(given["user"]) == 1 else f"{len(given['user'])} users"
+    named = str(given["user"][0]) if len(given["user"]) == 1 else f"{len(given['user'])} customers"
     stands = "stands" if len(given["user"]) == 1 else "stand"
     if not added:
         form.add_error("user", f"{named} {stands} on the list already, and as long.")

@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from transactions import names
+from transactions.encodings import composed
 from transactions.intake.rejected import printable
 from transactions.rules import changes, list_entries
 from transactions.rules.activity import in_words
@@ -121,7 +122,7 @@ def moment(text: str) -> datetime:
 
 
 def _list(name: str) -> UserList:
-    found = UserList.objects.filter(name=name).first()
+    found = UserList.objects.filter(name=composed(name)).first()
     if found is None:
         meant = names.meant(name, UserList.objects.values_list("name", flat=True))
         told = f"; did you mean “{meant}”?" if meant else "."

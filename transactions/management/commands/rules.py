@@ -13,12 +13,12 @@ from django.db import Error as DatabaseError
 from django.db import IntegrityError
 
 from transactions.access.rights import Right, rights_of
-from transactions.encodings import shows_something
+from transactions.encodings import composed, shows_something
 from transactions.intake.rejected import printable
 from transactions.rules import activity, backtest_runs, documents, lifecycle
 from transactions.rules.kinds.kind import Kind
 from transactions.rules.kinds.registry import read_kept
-from transactions.rules.models import Rule, Version, VersionState
+from transactions.rules.models import APPROVED, Rule, Version, VersionState
 from transactions.rules.schema import schema
 from transactions.rules.standing import said_by
 
@@ -31,7 +31,6 @@ STARTER_WAIT = (
     "FOUR_EYES is on, so the starter rules wait until somebody drafts them "
     "(manage.py rules import --starter --by NAME) and somebody else approves them"
 )
-IN_FORCE = (VersionState.ACTIVE, VersionState.SHADOW)
 
 
 class Command(BaseCommand):
@@ -173,7 +172,7 @@ class Command(BaseCommand):
         self.stdout.write(_sentence(version))
 
     def _retire(self, *, name: str, number: int | None, by: str | None, **options: Any) -> None:
-        version = lifecycle.version_of(_rule(name), number, *IN_FORCE)
+        version = lifecycle.version_of(_rule(name), number, *APPROVED)
         lifecycle.retire(version, _user(by, Right.APPROVE_RULES))
         end = version.effective_until
         self.stdout.write(f"{version}: retired" + (f" from {end:%Y-%m-%d %H:%M} UTC" if end else ""))
@@ -250,7 +249,7 @@ def _to_activate(rule: Rule, number: int | None) -> Version:
 
 
 def _rule(name: str) -> Rule:
-    found = Rule.objects.filter(name=name).first()
+    found = Rule.objects.filter(name=composed(name)).first()
     if found is None:
         raise CommandError(f"There is no rule “{printable(name)}”.")
     return found

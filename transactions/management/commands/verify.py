@@ -19,7 +19,8 @@ from ._output import read_while_wanted
 class Command(BaseCommand):
     help = (
         "Prints the books: accepted = stored + settled + duplicates + rejected + buffered + in_flight. "
-        "Exits with status 1 when this does not hold, or cannot be told."
+        "Exits with status 1 when this does not hold, or cannot be told. Over all books the table has "
+        "stored - removed - pruned rows: --deep counts them."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -31,7 +32,9 @@ class Command(BaseCommand):
             action="store_true",
             help="acknowledge the open alarms: data that vanished or went back in time",
         )
-
+        parser.add_argument(
+            "--deep", action="store_true", help="count the table's rows too, and hold them against the books"
+        )
         instead = parser.add_mutually_exclusive_group()
         instead.add_argument(
             "--audit", action="store_true", help="check the audit trail instead, and print its head"
@@ -58,7 +61,10 @@ class Command(BaseCommand):
             raise CommandError(
                 f"Redis does not answer ({type(error).__name__}): nothing can be told."
             ) from error
+        counted = self._count_rows() if options["deep"] and found.postgres_answers else None
         shown = {**found.as_dict(), "rules": balance.rules_as_dict()}
+        if counted is not None:
+            shown |= {"rows": counted.by_books, "counted": counted.counted}
         with read_while_wanted(self.stdout):
             if options["json"]:
                 self.stdout.write(json.dumps(shown, cls=JSONEncoder))
@@ -76,6 +82,16 @@ class Command(BaseCommand):
             raise CommandError("The stores moved on between every two readings: run this again.")
         if not found.balanced:
             raise CommandError("The books do not balance.")
+        if counted is not None and not counted.holds:
+            raise CommandError(
+                f"The table has {counted.counted} rows, by the books it has {counted.by_books}."
+            )
+
+    def _count_rows(self) -> balance.RowCount | None:
+        try:
+            return balance.count_rows()
+        except DatabaseError as error:
+            raise CommandError(f"The rows cannot be counted ({str(error).strip()}).") from error
 
     def _audit(self, kept: str | None) -> None:
         try:

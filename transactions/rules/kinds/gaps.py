@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from ...encodings import composed
 from ...models import AMOUNT_MAX, Status
 from ...timezones import zone_names
 
@@ -149,7 +150,7 @@ class Statuses(Gap):
         return tuple(sorted(set(map(str, value))))
 
     def shown(self, value: Any) -> str:
-        return " or ".join(Status(status).label for status in value)
+        return " or ".join(Status(status).label.lower() for status in value)
 
     def schema(self) -> dict[str, Any]:
         return {"type": "array", "items": {"enum": ["SUCCESS", "FAILED"]}}
@@ -206,6 +207,9 @@ NAME_MAX = 100
 # Something visible. Of what cannot be printed the controls, the line breaks, all spaces but the plain one.
 UNPRINTABLE = r"\u0000-\u001f\u007f-\u00a0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"
 PRINTABLE = rf"^(?= *[^ ])[^{UNPRINTABLE}]*$(?!\n)"
+# The same of a name that is given: all of it is seen. Signs beyond U+FFFF not every validator can have here.
+UNSEEN = r"\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+SEEN = rf"^(?= *[^ ])[^{UNPRINTABLE}{UNSEEN}]*$(?!\n)"
 
 
 @dataclass(frozen=True)
@@ -213,9 +217,9 @@ class ListName(Gap):
     """The name of a list of users. Whether there is one is looked at when a version is made."""
 
     def read(self, value: Any) -> str:
-        name = value.strip() if isinstance(value, str) and value.isprintable() else ""
+        name = composed(value.strip()) if isinstance(value, str) and value.isprintable() else ""
         if not name or len(value) > NAME_MAX:
-            raise ValueError("must be the name of a list of users")
+            raise ValueError("must be the name of a list of customers")
         return name
 
     def schema(self) -> dict[str, Any]:

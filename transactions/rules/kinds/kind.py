@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from ... import names
-from ...models import Transaction
+from ...models import AMOUNT_MAX, Transaction
 from .gaps import IN_FULL, WINDOWS_S, Gap, Hours, ListName, Statuses, Unfit, Whole, Zone
 from .wording import Part, filled
 
@@ -16,6 +16,8 @@ LISTS, ENTRIES = "rules_userlist", "rules_listentry"
 
 # Begins what a rule is narrowed by, in its sentence.
 LOOKING_AT = ", looking at transactions "
+# Why a filter that lets through no amount that a kind looks for is refused.
+NO_HIT = "no transaction would be a hit"
 
 
 def gap(what: Gap, *, suggested: Any = None, **default: Any) -> Any:
@@ -51,8 +53,8 @@ class RowFilter:
     amount_min: int | None = gap(Whole("the least amount", 0), default=None)
     amount_max: int | None = gap(Whole("the largest amount", 0), default=None)
     statuses: tuple[str, ...] = gap(Statuses("the statuses"), default=())
-    in_list: str | None = gap(ListName("the list that users stand on"), default=None)
-    not_in_list: str | None = gap(ListName("the list that users do not stand on"), default=None)
+    in_list: str | None = gap(ListName("the list that customers stand on"), default=None)
+    not_in_list: str | None = gap(ListName("the list that customers do not stand on"), default=None)
     hours: str | None = gap(Hours("the hours"), default=None)
     zone: str = gap(Zone("the timezone"), default="UTC")
 
@@ -116,8 +118,8 @@ FILTER_WORDINGS = (
     "of {amount_min} or more",
     "of {amount_max} or less",
     "with the status {statuses}",
-    "of users on the list “{in_list}”",
-    "of users not on the list “{not_in_list}”",
+    "of customers on the list “{in_list}”",
+    "of customers not on the list “{not_in_list}”",
     "in the hours {hours} of {zone}",
 )
 # The fields of the filter: how each becomes a condition on a row, "" where it is left open. A field
@@ -190,6 +192,20 @@ class Kind:
             raise Unfit(
                 "filter.not_in_list", "nobody stands on a list and not on it: name another list, or none"
             )
+
+        if self.filter.hours is None and self.filter.zone != RowFilter.zone:
+            raise Unfit("filter.zone", "the timezone is that of hours: give these too, or leave it out")
+        least, most = self.amounts()
+        if high is not None and high < least:
+            raise Unfit("filter.amount_max", f"the largest amount must not be below {least:,}: {NO_HIT}")
+        if low is not None and low > most:
+            raise Unfit("filter.amount_min", f"the least amount must not be above {most:,}: {NO_HIT}")
+
+    def amounts(self) -> tuple[int, int]:
+        """The least and the largest amount of the transactions that can make a hit, by all gaps but those
+        of the filter.
+        """
+        return 0, AMOUNT_MAX
 
     def lists(self) -> list[tuple[str, str]]:
         """The lists that it names, by gap."""

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from ...models import AMOUNT_MAX
 from .gaps import Factor, Unfit, Whole
 from .kind import LOOKING_AT, TABLE, Bound, Kind, gap
 from .wording import Part
@@ -63,6 +64,9 @@ class PrefixKind(Kind):
     def memory_s(self) -> int:
         return self.reach_s
 
+    def amounts(self) -> tuple[int, int]:
+        return self.least, AMOUNT_MAX
+
     def parts(self) -> list[Part]:
         # What the past is made of is not narrowed.
         return [Part(JUDGING) if part.text == LOOKING_AT else part for part in super().parts()]
@@ -90,9 +94,9 @@ class PrefixKind(Kind):
 @dataclass(frozen=True)
 class Deviation(PrefixKind):
     name: ClassVar[str] = "deviation"
-    title: ClassVar[str] = "Far above the user's mean"
+    title: ClassVar[str] = "Far above the customer's mean"
     wording: ClassVar[str] = (
-        "The amount is at least {least} and {factor} times the mean of the user's last {past_max} "
+        "The amount is at least {least} and {factor} times the mean of the customer's last {past_max} "
         "transactions of 90 days, of which there are at least {past_min}"
     )
     factor: Decimal = gap(Factor("the factor", Decimal("1.01")))  # noqa: RUF009
@@ -108,14 +112,18 @@ class Deviation(PrefixKind):
         if self.past_min > self.past_max:
             raise Unfit("past_min", f"the number that there must be must not be above {self.past_max}")
 
+    def amounts(self) -> tuple[int, int]:
+        # No zero is so many times a mean, which is more than zero.
+        return max(1, self.least), AMOUNT_MAX
+
     def explain(self, figures: dict[str, Any]) -> str:
-        return f"the mean of the {figures['past']} before is {figures['mean']:,.2f}"
+        return f"the mean of the {figures['past']} before is {_in_words(figures['mean'])}"
 
     def headline(self, amount: int | None, figures: dict[str, Any]) -> str:
         if amount is None:
             return super().headline(amount, figures)
         times = f"{amount / float(figures['mean']):,.1f} times the mean of the {figures['past']} before"
-        return f"{amount:,}, {times}, {figures['mean']:,.2f}"
+        return f"{amount:,}, {times}, {_in_words(figures['mean'])}"
 
     def past(self, before: str, bound: Bound) -> tuple[str, str, str]:
         return (
@@ -130,9 +138,10 @@ class Deviation(PrefixKind):
 @dataclass(frozen=True)
 class FirstOrDormant(PrefixKind):
     name: ClassVar[str] = "first_or_dormant"
-    title: ClassVar[str] = "A user's first, or first again"
+    title: ClassVar[str] = "A customer's first, or first again"
     wording: ClassVar[str] = (
-        "A user makes a transaction of at least {least}, and none is known of the last {days} days before it"
+        "A customer makes a transaction of at least {least}, and none is known of the last {days} days "
+        "before it"
     )
     days: int = gap(Whole("the number of days", 1, 365))
 
@@ -163,10 +172,15 @@ class FirstOrDormant(PrefixKind):
         if amount is None or not figures:
             return super().headline(amount, figures)
         if figures["last_at"] is None:
-            return f"{amount:,}, the first of this user"
+            return f"{amount:,}, the first of this customer"
         return f"{amount:,}, {self.explain(figures)}"
 
     def past(self, before: str, bound: Bound) -> tuple[str, str, str]:
         # An aggregate gives one row where nothing was found, too.
         newest = f"SELECT max(recent.created_at) AS newest FROM (SELECT y.created_at {before} LIMIT 1) recent"
         return LAST.format(table=TABLE), newest, "past.newest IS NULL"
+
+
+def _in_words(mean: Any) -> str:
+    """A mean of amounts, which are whole; of small ones its parts count."""
+    return f"{mean:,.0f}" if mean >= 10 else f"{mean:,.2f}"

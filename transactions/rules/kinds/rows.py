@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from ...models import AMOUNT_MAX
 from .gaps import Choice, ListName, Whole
 from .kind import TABLE, Bound, Kind, ever_listed, gap, listed
 
@@ -51,6 +52,9 @@ class Amount(RowKind):
     at: str = gap(Choice("at", ("least", "most")), default="least")
     amount: int = gap(Whole("the amount"))
 
+    def amounts(self) -> tuple[int, int]:
+        return (self.amount, AMOUNT_MAX) if self.at == "least" else (0, self.amount)
+
     def figures(self) -> str:
         return AMOUNT
 
@@ -69,6 +73,11 @@ class RoundAmount(RowKind):
     multiple: int = gap(Whole("the multiple", 2))
     least: int = gap(Whole("the amount"))
 
+    def amounts(self) -> tuple[int, int]:
+        # The first multiple that the filter's least amount leaves, too.
+        least = max(self.least, self.filter.amount_min or 0)
+        return -(-least // self.multiple) * self.multiple, AMOUNT_MAX
+
     def figures(self) -> str:
         return AMOUNT
 
@@ -86,15 +95,15 @@ class RoundAmount(RowKind):
 @dataclass(frozen=True)
 class Listed(RowKind):
     name: ClassVar[str] = "listed"
-    title: ClassVar[str] = "A user on a list"
-    wording: ClassVar[str] = "The user stands on the list “{list_name}”"
+    title: ClassVar[str] = "A customer on a list"
+    wording: ClassVar[str] = "The customer stands on the list “{list_name}”"
     list_name: str = gap(ListName("the list"))
 
     def explain(self, figures: dict[str, Any]) -> str:
         return f"on the list “{self.list_name}” then"
 
     def headline(self, amount: int | None, figures: dict[str, Any]) -> str:
-        told = f"by a user on the list “{self.list_name}”"
+        told = f"by a customer on the list “{self.list_name}”"
         return f"{told[:1].upper()}{told[1:]}" if amount is None else f"{amount:,} {told}"
 
     def lists(self) -> list[tuple[str, str]]:

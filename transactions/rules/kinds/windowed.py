@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from ...models import AMOUNT_MAX
 from .gaps import WINDOW_WORDS, Unfit, Whole, Window
 from .kind import TABLE, WINDOW_OF_GATE, Bound, Kind, gap, window_seconds
 
@@ -88,7 +89,7 @@ class WindowedKind(Kind):
 class VelocityCount(WindowedKind):
     name: ClassVar[str] = "velocity_count"
     title: ClassVar[str] = "Many transactions"
-    wording: ClassVar[str] = "A user makes at least {count} transactions within {window}"
+    wording: ClassVar[str] = "A customer makes at least {count} transactions within {window}"
     count: int = gap(Whole("the number", 1, COUNT_MAX))
 
     def limit_of(self, bound: Bound) -> str:
@@ -99,10 +100,14 @@ class VelocityCount(WindowedKind):
 class VelocitySum(WindowedKind):
     name: ClassVar[str] = "velocity_sum"
     title: ClassVar[str] = "A large sum"
-    wording: ClassVar[str] = "A user's transactions within {window} come to at least {total}"
+    wording: ClassVar[str] = "A customer's transactions within {window} come to at least {total}"
     of_what: ClassVar[str] = "in all"
     measure: ClassVar[str] = "sum"
     total: int = gap(Whole("the total"))
+
+    def amounts(self) -> tuple[int, int]:
+        # Of nothing but zeros there is no sum.
+        return 1, AMOUNT_MAX
 
     def limit_of(self, bound: Bound) -> str:
         return bound("total", self.total)
@@ -113,7 +118,7 @@ class BelowLimit(VelocityCount):
     name: ClassVar[str] = "below_limit"
     title: ClassVar[str] = "Amounts just under a limit"
     wording: ClassVar[str] = (
-        "A user makes at least {count} transactions within {window} of up to {margin} under the "
+        "A customer makes at least {count} transactions within {window} of up to {margin} under the "
         "limit of {limit}"
     )
     of_what: ClassVar[str] = "just under the limit"
@@ -125,9 +130,12 @@ class BelowLimit(VelocityCount):
         return f"{figures['count']:,} {under} within {WINDOW_WORDS[self.window]}"
 
     def check(self) -> None:
-        super().check()
         if self.margin > self.limit:
             raise Unfit("margin", "the margin must not be above the limit")
+        super().check()
+
+    def amounts(self) -> tuple[int, int]:
+        return self.limit - self.margin, self.limit - 1
 
     def own_conditions(self, row: str, bound: Bound) -> list[str]:
         low, limit = bound("low", self.limit - self.margin), bound("limit", self.limit)
@@ -139,11 +147,14 @@ class FailureBurst(VelocityCount):
     name: ClassVar[str] = "failure_burst"
     title: ClassVar[str] = "Many failures"
     wording: ClassVar[str] = (
-        "At least {count} transactions of a user fail within {window}[, each of at most {most}]"
+        "At least {count} transactions of a customer fail within {window}[, each of at most {most}]"
     )
     of_what: ClassVar[str] = "failures"
     filters: ClassVar[tuple[str, ...]] = tuple(name for name in Kind.filters if name != "statuses")
     most: int | None = gap(Whole("the largest amount of each", 0), default=None)
+
+    def amounts(self) -> tuple[int, int]:
+        return 0, AMOUNT_MAX if self.most is None else self.most
 
     def own_conditions(self, row: str, bound: Bound) -> list[str]:
         failed = [f"{row}.status = 'FAILED'"]
@@ -154,7 +165,9 @@ class FailureBurst(VelocityCount):
 class RapidRepeat(VelocityCount):
     name: ClassVar[str] = "rapid_repeat"
     title: ClassVar[str] = "The same amount again"
-    wording: ClassVar[str] = "A user makes at least {count} transactions of the same amount within {window}"
+    wording: ClassVar[str] = (
+        "A customer makes at least {count} transactions of the same amount within {window}"
+    )
     of_what: ClassVar[str] = "of the same amount"
     partition: ClassVar[str] = "m.user_id, m.amount"
 

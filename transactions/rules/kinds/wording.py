@@ -1,7 +1,7 @@
 """The sentence of a kind, in parts: words, and gaps, to be filled in or to be read.
 
 In a wording a gap stands in braces, and in brackets stands what is left out where its gap is open:
-"At least {count} transactions of a user fail within {window}[, each of at most {most}]".
+"At least {count} transactions of a customer fail within {window}[, each of at most {most}]".
 """
 
 import re
@@ -19,7 +19,7 @@ class Part(NamedTuple):
 
 
 def counted(number: int, what: str) -> str:
-    """Say "1 user", "2 users", "1,000 users"."""
+    """Say "1 customer", "2 customers", "1,000 customers"."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 

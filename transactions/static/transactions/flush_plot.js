@@ -1,38 +1,32 @@
 // Draws the plot above the flush history: bars for records, a line for seconds.
-const canvas = document.getElementById("flush-plot");
-const flushes = JSON.parse(document.getElementById("flushes").textContent);
-const times = flushes.map((flush) => flush.at.slice(11, 19));
-const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+import { colour } from "./dashboard/chart_card.js";
+import { zoneOfPage } from "./looks/zone.js";
 
-const chart = new Chart(canvas, {
+const flushes = JSON.parse(document.getElementById("flushes").textContent);
+const [bar, line, quiet, rule] = ["bar", "warn", "quiet", "line"].map(colour);
+const clock = new Intl.DateTimeFormat("en-GB", { timeZone: zoneOfPage(), timeStyle: "medium" });
+const axis = (position, text, grid) => ({
+  position, beginAtZero: true, border: { display: false }, grid, ticks: { color: quiet, maxTicksLimit: 6 }, title: { display: true, text, color: quiet },
+});
+
+const chart = new Chart(document.getElementById("flush-plot"), {
   data: {
-    labels: times,
+    labels: flushes.map((flush) => clock.format(new Date(flush.at))),
     datasets: [
-      { type: "line", label: "Seconds", data: flushes.map((f) => f.seconds), yAxisID: "seconds",
-        borderColor: "#d97706", backgroundColor: "#d97706", pointRadius: 1, borderWidth: 2 },
-      { type: "bar", label: "Records", data: flushes.map((f) => f.records), yAxisID: "records",
-        backgroundColor: "#7c93c8" },
+      { type: "line", label: "seconds", data: flushes.map((f) => f.seconds), yAxisID: "seconds", borderColor: line, backgroundColor: line, pointRadius: 1, pointStyle: "line", borderWidth: 2 },
+      { type: "bar", label: "records", data: flushes.map((f) => f.records), yAxisID: "records", backgroundColor: bar, pointStyle: "rect" },
     ],
   },
   options: {
     maintainAspectRatio: false,
-    animation: still ? false : { duration: 200 },
+    animation: false,
+    interaction: { mode: "index" },
+    plugins: { legend: { labels: { color: quiet } } },
     scales: {
-      x: { grid: { display: false }, ticks: { maxTicksLimit: 8, maxRotation: 0 }, title: { display: true, text: "reserved at (UTC)" } },
-      records: { position: "left", beginAtZero: true, title: { display: true, text: "records" } },
-      seconds: { position: "right", beginAtZero: true, grid: { display: false }, title: { display: true, text: "seconds" } },
+      x: { border: { display: false }, grid: { display: false }, ticks: { color: quiet, maxTicksLimit: 8, maxRotation: 0 } },
+      records: axis("left", "records", { color: rule }),
+      seconds: axis("right", "seconds", { display: false }),
     },
   },
 });
-
-function paint() {
-  const style = getComputedStyle(document.body);
-  Object.values(chart.options.scales).forEach((scale) => {
-    scale.ticks.color = scale.title.color = style.color;
-    scale.grid.color = "rgba(128, 128, 128, 0.2)";
-  });
-  chart.options.plugins.legend.labels.color = style.color;
-  chart.update("none");
-}
-paint();
-new MutationObserver(paint).observe(document.documentElement, { attributeFilter: ["class"] });
+new MutationObserver(() => chart.update("none")).observe(document.documentElement, { attributeFilter: ["class"] });

@@ -1,11 +1,13 @@
 // The user's amounts along time, those that made the alert marked by colour and by shape; and keys.
+import { zoneOfPage } from "../looks/zone.js";
 import * as format from "../dashboard/format.js";
-import { ChartCard } from "../dashboard/chart_card.js";
+import { ChartCard, colour } from "../dashboard/chart_card.js";
 
-const COLOURS = { made: "#dc2626", other: "#7c6fd6", window: "rgba(220, 38, 38, 0.12)" };
+const COLOURS = { made: colour("bad"), other: colour("accent"), window: colour("bad-soft") };
 // Amounts that lie further apart than this are shown by their digits, or the small ones lie on the axis.
 const APART = 50;
-const LABEL_PX = 105;
+// What the amounts beside the chart take of its width.
+const AXIS_PX = 60, LABEL_PX = 120, DIGITS_MAX = 5;
 // So far beyond the amounts their axis goes, as a factor; further where it is one of digits.
 const ROOM = 1.2, ROOM_BY_DIGITS = 2;
 const timeline = document.getElementById("timeline");
@@ -51,7 +53,7 @@ document.addEventListener("submit", ({ target }) => {
 });
 
 function draw({ points, window: span }) {
-  format.setZone("UTC");
+  format.setZone(zoneOfPage());
   const amounts = points.map(({ amount }) => amount);
   const most = Math.max(...amounts, 1), least = Math.max(1, Math.min(...amounts));
   const byDigits = most / least > APART;
@@ -74,8 +76,9 @@ function draw({ points, window: span }) {
       ...(span ? [shade(Math.max(min, Date.parse(span.from)), Math.min(max, Date.parse(span.to)), top)] : []),
     ] },
     options: {
+      interaction: { mode: "nearest", axis: "xy", intersect: false },
       plugins: {
-        legend: { align: "end", labels: { usePointStyle: true, boxHeight: 6, boxWidth: 8 } },
+        legend: { labels: { boxHeight: 6, boxWidth: 8 } },
         tooltip: { filter: ({ raw }) => raw.amount !== undefined, callbacks: { label: ({ raw }) => `${format.moment(raw.x)}: ${format.whole(raw.amount)}` } },
       },
       scales: {
@@ -89,7 +92,7 @@ function draw({ points, window: span }) {
     },
   }));
   card.show(
-    points, ["Transaction", "Happened (UTC)", "Amount", "Status", "Made the alert"],
+    points, ["Transaction", "Happened", "Amount", "Status", "Made the alert"],
     points.map(({ id, at, amount, status, made }) => [id, format.moment(at), amount, status, made ? "yes" : "no"]), "No transaction of that time is stored.",
   );
 }
@@ -104,20 +107,23 @@ function shade(from, to, top) {
 
 // As many ticks as have room, as far from each other.
 function spread(axis) {
-  const count = Math.min(7, Math.max(2, Math.floor(axis.chart.width / LABEL_PX)));
+  const count = Math.min(7, Math.max(2, Math.floor((axis.chart.width - AXIS_PX) / LABEL_PX)));
   const step = (axis.max - axis.min) / count;
   axis.ticks = Array.from({ length: count }, (_, k) => ({ value: axis.min + step * (k + 0.5) }));
 }
 
+// Those that have room: all of nineteen digits would stand on each other.
 function powersOfTen(axis) {
-  axis.ticks = axis.ticks.filter(({ value }) => Number.isInteger(Math.log10(value)));
+  const powers = axis.ticks.filter(({ value }) => Number.isInteger(Math.log10(value)));
+  const step = Math.ceil(powers.length / DIGITS_MAX);
+  axis.ticks = powers.filter((_, place) => place % step === 0);
 }
 
 // Days, with the minute where a day has several ticks, with the second where a minute has; none twice.
 function label(value, place, ticks) {
   const step = ticks.length > 1 ? ticks[1].value - ticks[0].value : Infinity;
   const text = (at) => new Date(at).toLocaleString("en-GB", {
-    timeZone: "UTC", ...(step < 60_000 ? { second: "2-digit" } : { day: "numeric", month: "short" }),
+    timeZone: zoneOfPage(), ...(step < 60_000 ? { second: "2-digit" } : { day: "numeric", month: "short" }),
     ...(step < 2 * 86_400_000 ? { hour: "2-digit", minute: "2-digit" } : {}),
   });
   const told = text(value);

@@ -75,17 +75,6 @@ all?.addEventListener("change", () => {
   count();
 });
 document.getElementById("keys-button").addEventListener("click", () => keys.showModal());
-// Only one menu is open, and Escape closes it.
-for (const menu of document.querySelectorAll("details.confirm")) {
-  menu.addEventListener("toggle", () => {
-    if (menu.open) document.querySelectorAll("details.confirm[open]").forEach((other) => { if (other !== menu) other.open = false; });
-  });
-  menu.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape") return;
-    menu.open = false;
-    menu.querySelector("summary").focus();
-  });
-}
 count();
 
 // Alerts that were opened since the page was made: nothing moves under the hands of who reads, so they are

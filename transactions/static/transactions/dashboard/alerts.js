@@ -1,4 +1,5 @@
 // The alerts card, and how many are open in the tab's title. Text from outside is only ever text.
+import { made, pill } from "../looks/components.js";
 import * as format from "./format.js";
 
 const at = (id) => document.getElementById(id);
@@ -47,7 +48,12 @@ export function showAlerts({ as_of: asOf, open, overdue, by_severity: bySeverity
   told(`${count} open${overdue ? `, ${format.whole(overdue)} overdue` : ""}`);
   document.title = open ? `(${count}) ${TITLE}` : TITLE;
   at("alerts-empty").hidden = open > 0;
-  at("alerts-grave").replaceChildren(...GRAVE_FIRST.filter((name) => bySeverity[name]).map((name) => badge(name, `${format.whole(bySeverity[name])} ${word(name).toLowerCase()}`)));
+  const grave = () => GRAVE_FIRST.filter((name) => bySeverity[name]).map((name) => pill(`${format.whole(bySeverity[name])} ${word(name).toLowerCase()}`, name));
+  at("alerts-grave").replaceChildren(...grave());
+  const first = at("alerts-first");
+  first.hidden = open === 0;
+  first.querySelector("a").textContent = `${count} open ${open === 1 ? "alert" : "alerts"}${overdue ? `, ${format.whole(overdue)} overdue` : ""}`;
+  first.querySelector("span").replaceChildren(...grave());
   heard(openedLately);
   at("alerts-gravest").replaceChildren(...gravest.map(line));
   return true;
@@ -58,6 +64,7 @@ export function failAlerts(why, _, status) {
   if (status !== FORBIDDEN) return;
   // The right was taken away: what was shown goes too.
   document.title = TITLE;
+  at("alerts-first").hidden = true;
   at("alerts-grave").replaceChildren();
   at("alerts-gravest").replaceChildren();
 }
@@ -67,21 +74,18 @@ function told(text) {
   if (at("alerts-count").textContent !== text) at("alerts-count").textContent = text;
 }
 
-function line({ severity, rule, figures, user, opened_at: openedAt, assignee, link }) {
-  const item = made("li"), what = made("span", "alerts-what"), anchor = made("a", "", figures || rule);
-  anchor.href = link;
-  const who = user === null ? "the whole system" : format.visible(user);
-  what.append(anchor, made("small", "", figures ? `${who} · ${rule}` : who));
-  const age = format.seconds(Math.max(0, Math.round((Date.now() - Date.parse(openedAt)) / 1000)));
-  item.append(badge(severity, word(severity)), what, made("small", "alerts-age", `${age} · ${assignee ?? "unassigned"}`));
-  return item;
+function ageOf(age, who) {
+  const told = made("small", "alerts-age", `${age} `);
+  told.append(made("span", "name", format.visible(who)));
+  return told;
 }
 
-function badge(severity, text) { return made("span", `badge badge-${severity.toLowerCase()}`, text); }
-
-function made(tag, name = "", text = "") {
-  const element = document.createElement(tag);
-  if (name) element.className = name;
-  element.textContent = text;
-  return element;
+function line({ severity, rule, figures, user, opened_at: openedAt, assignee, link }) {
+  const item = made("li"), what = made("span", "alerts-what"), anchor = made("a", "", rule);
+  anchor.href = link;
+  const who = user === null ? "the whole system" : format.visible(user);
+  what.append(anchor, made("small", "", figures ? `${figures.replaceAll(" %", "\u00a0%")} · ${who}` : who));
+  const age = format.seconds(Math.max(0, Math.round((Date.now() - Date.parse(openedAt)) / 1000)));
+  item.append(pill(word(severity), severity), what, ageOf(age, assignee ?? "unassigned"));
+  return item;
 }

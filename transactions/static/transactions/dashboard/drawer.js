@@ -1,84 +1,62 @@
-// The drawer: the whole story of one transaction.
+// The drawer: the page of one transaction, without leaving the overview. The server makes both of one template.
 import * as format from "./format.js";
 
 const at = (id) => document.getElementById(`drawer-${id}`);
+const AWAY = "The server does not answer.";
 
 export class Drawer {
   #dialog = document.getElementById("drawer"); #urls; #asked = "";
 
-  constructor(urls) {
+  // `closed` is called when the drawer has been closed, and the focus is back where it was, if that is still there.
+  constructor(urls, closed) {
     this.#urls = urls;
     at("close").addEventListener("click", () => this.#dialog.close());
-    at("copy").addEventListener("click", () => this.#copy());
-    // A click beside the drawer closes it.
-    this.#dialog.addEventListener("click", (event) => event.target === this.#dialog && this.#dialog.close());
+    this.#dialog.addEventListener("close", () => {
+      history.replaceState(null, "", location.pathname + location.search);
+      closed();
+    });
+    // A click beside the drawer closes it; one on another transaction opens that here.
+    this.#dialog.addEventListener("click", (event) => this.#click(event));
+    // What is open stands behind the # of the URL, which can be sent to a colleague.
+    addEventListener("hashchange", () => this.#openLinked());
+    this.#openLinked();
+  }
+
+  #openLinked() {
+    const id = new URLSearchParams(location.hash.slice(1)).get("transaction");
+    if (id && !(this.#dialog.open && this.#asked === id)) this.open(id);
   }
 
   async open(id) {
     this.#asked = id;
+    const asked = new URLSearchParams({ transaction_id: id });
+    history.replaceState(null, "", `#${new URLSearchParams({ transaction: id })}`);
     at("title").textContent = format.visible(id);
-    at("copied").textContent = "";
-    at("curl").textContent = this.#curl(id);
-    this.#fill({ events: [], latest: [] }, "Loading …");
+    at("page").href = `${this.#urls.page}?${asked}`;
+    this.#show("Loading …");
     if (!this.#dialog.open) this.#dialog.showModal();
     try {
-      const answer = await fetch(`${this.#urls.story}?${new URLSearchParams({ transaction_id: id })}`);
-      const body = await answer.json();
-      if (this.#asked === id) answer.ok ? this.#fill(body, "") : this.#fill({ events: [], latest: [] }, body.detail);
+      const answer = await fetch(`${this.#urls.story}?${asked}`);
+      const [told, problem] = answer.ok ? [await answer.text(), ""] : ["", (await answer.json()).detail ?? AWAY];
+      if (this.#asked === id) this.#show(problem, told);
     } catch {
-      if (this.#asked === id) at("problem").textContent = "The server does not answer.";
+      if (this.#asked === id) this.#show(AWAY);
     }
   }
 
-  #fill(story, problem) {
+  // `told` is the template's markup, in which whatever came from outside is escaped.
+  #show(problem, told = "") {
     at("problem").textContent = problem;
-    const where = story.rejected ? "rejected" : story.id === null ? "Redis: it waits for the flush" : `PostgreSQL: row ${story.id}`;
-    const facts = story.user === undefined ? {} : {
-      User: String(story.user), Amount: format.whole(story.amount), Status: format.status(story.status),
-      "Happened": format.moment(story.created_at), "Kept in": where,
-    };
-    at("facts").replaceChildren(...Object.entries(facts).map(([name, value]) => pair(name, value)));
-    at("events").replaceChildren(...story.events.map(({ what, at: when }) => item(when ? `${what}: ${format.moment(when)} ${format.zoneName()}` : `${what}: not yet`)));
-    at("latest").replaceChildren(...story.latest.map((each) => this.#other(each)));
-    at("user").href = story.user === undefined ? this.#urls.transactions : `${this.#urls.transactions}?user=${story.user}`;
+    at("story").replaceChildren(...new DOMParser().parseFromString(told, "text/html").body.children);
+    this.#dialog.scrollTop = 0;
   }
 
-  #other(each) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = format.visible(each.transaction_id);
-    button.addEventListener("click", () => this.open(each.transaction_id));
-    const line = item(` – ${format.whole(each.amount)}, ${format.status(each.status)}, ${format.moment(each.created_at)}`);
-    line.prepend(button);
-    return line;
+  #click(event) {
+    const other = event.target.closest("[data-transaction]");
+    if (event.target === this.#dialog) this.#dialog.close();
+    if (!other || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    this.open(other.dataset.transaction);
+    at("close").focus();
   }
-
-  #curl(id) {
-    const url = `${location.origin}${this.#urls.api.replace(/\/?$/, "/")}${encodeURIComponent(id)}/`;
-    return `curl -H "Authorization: Bearer $TOKEN" '${url.replaceAll("'", "%27")}'`;
-  }
-
-  async #copy() {
-    try {
-      await navigator.clipboard.writeText(at("curl").textContent);
-      at("copied").textContent = "copied";
-    } catch {
-      getSelection().selectAllChildren(at("curl"));
-      at("copied").textContent = "selected: copy it with the keyboard";
-    }
-  }
-}
-
-function item(text) {
-  const line = document.createElement("li");
-  line.append(text);
-  return line;
-}
-
-function pair(name, value) {
-  const box = document.createElement("div");
-  box.append(document.createElement("dt"), document.createElement("dd"));
-  box.firstChild.textContent = name;
-  box.lastChild.textContent = value;
-  return box;
 }

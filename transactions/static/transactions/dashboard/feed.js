@@ -12,12 +12,16 @@ const UNREADABLE_QUERY = 4007;
 const TYPING_MS = 300;
 // A server that accepts the connection and then says nothing is tried again.
 const HELLO_MS_MAX = 10_000;
-// A server with nothing to tell says so; one that misses this many times is gone.
+// A server with nothing to tell says so; one that is this late is not heard any more, and one that misses
+// this many times is gone.
+const LATE_MS = 2_000;
 const ALIVE_MISSED_MAX = 2.5;
 
 export class Feed extends EventTarget {
   #path; #startUrl; #epoch = null; #seq = 0; #head = 0; #socket = null; #lastSeen = null;
   #tries = 0; #timer = 0; #silence = 0; #silentMs = HELLO_MS_MAX;
+  // How long a server may say nothing before that is told, 0 until it has said so; whether it was told.
+  #quiet = 0; #quietMs = 0; #isQuiet = false;
   // Runs read and not yet acknowledged, and how many of them the server wants acknowledged at once.
   #unacknowledged = 0; #acknowledgeEvery = 1;
   // What the server is asked for; the latest attempt to connect, which alone counts; and the records
@@ -46,6 +50,7 @@ export class Feed extends EventTarget {
     const query = new URLSearchParams({ frames: "1", since: this.#seq, epoch: this.#epoch, ...this.#filter });
     const socket = (this.#socket = new WebSocket(`${scheme}://${location.host}${this.#path}?${query}`));
     this.#silentMs = HELLO_MS_MAX;
+    this.#quietMs = 0;
     this.#listen();
     socket.onmessage = (event) => socket === this.#socket && this.#take(JSON.parse(event.data));
     socket.onclose = (event) => socket === this.#socket && this.#closed(event.code);
@@ -60,7 +65,7 @@ export class Feed extends EventTarget {
     this.#turn += 1;
     this.#socket = this.#epoch = null;
     socket?.close();
-    clearTimeout(this.#silence);
+    this.#stopListening();
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.connect(), TYPING_MS);
   }
@@ -74,9 +79,21 @@ export class Feed extends EventTarget {
   }
 
   // Every frame starts the clock anew: a connection may be dead without either end having said so.
+  // So one that is silent is told first, and given up later: it may only have been held up.
   #listen() {
-    clearTimeout(this.#silence);
+    this.#stopListening();
     this.#silence = setTimeout(() => this.restart(), this.#silentMs);
+    if (this.#quietMs) this.#quiet = setTimeout(() => this.#fallQuiet(), this.#quietMs);
+  }
+
+  #stopListening() {
+    clearTimeout(this.#silence);
+    clearTimeout(this.#quiet);
+  }
+
+  #fallQuiet() {
+    this.#isQuiet = true;
+    this.#tell("state", { state: "stale", since: this.#lastSeen });
   }
 
   async #askStart() {
@@ -93,6 +110,8 @@ export class Feed extends EventTarget {
 
   #take(frame) {
     this.#lastSeen = new Date();
+    if (this.#isQuiet) this.#tell("state", { state: "live" });
+    this.#isQuiet = false;
     this.#listen();
     if (frame.type === "hello") this.#greet(frame);
     else if (frame.type === "run") this.#run(frame);
@@ -104,6 +123,8 @@ export class Feed extends EventTarget {
   #greet(hello) {
     this.#tries = 0;
     this.#silentMs = hello.alive_seconds * 1000 * ALIVE_MISSED_MAX;
+    this.#quietMs = hello.alive_seconds * 1000 + LATE_MS;
+    this.#listen();
     this.#acknowledgeEvery = hello.acknowledge_every;
     this.#unacknowledged = 0;
     if (this.#epoch && hello.epoch !== this.#epoch) this.#tell("reset", { reason: "new books" });
@@ -147,7 +168,7 @@ export class Feed extends EventTarget {
   }
 
   #closed(code) {
-    clearTimeout(this.#silence);
+    this.#stopListening();
     this.#socket = null;
     if (code === CREDENTIALS_ENDED) return this.#tell("state", { state: "ended", since: this.#lastSeen });
     if (code === UNREADABLE_QUERY) this.#epoch = null;
@@ -155,7 +176,8 @@ export class Feed extends EventTarget {
   }
 
   #again() {
-    const state = this.#tries === 0 ? "resuming" : "stale";
+    const state = this.#tries === 0 && !this.#isQuiet ? "resuming" : "stale";
+    this.#isQuiet = false;
     this.#tell("state", { state, since: this.#lastSeen });
     const wait = Math.min(BACKOFF_MS * 2 ** this.#tries, BACKOFF_MS_MAX) * (0.5 + Math.random() / 2);
     this.#tries += 1;

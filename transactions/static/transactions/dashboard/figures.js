@@ -4,22 +4,25 @@ const TIMEOUT_MS = 15_000;
 // Until the server says how often, and while it says nothing.
 const POLL_S = 5;
 
-// Calls `told` with each answer and `failed` with why there is none, what the server said, and its status;
-// every so many seconds, or as often as the server says.
+// Asks `url` (or what it returns) and calls `told` with each answer and `failed` with why there is none, what the server said, and its status;
+// every so many seconds, or as often as the server says. Returns what asks at once: what was asked before is then
+// not told any more.
 export function poll(url, told, failed, every = null) {
-  let timer = 0, again = POLL_S;
+  let timer = 0, again = POLL_S, latest = 0;
   const ask = async () => {
     clearTimeout(timer);
     timer = 0;
-    if (!document.hidden) await once(url, (body) => {
+    const turn = (latest += 1);
+    if (!document.hidden) await once(typeof url === "function" ? url() : url, (body) => {
       again = every ?? body.again_seconds;
-      told(body);
-    }, failed);
-    clearTimeout(timer);
+      if (turn === latest) told(body);
+    }, (...why) => turn === latest && failed(...why));
+    if (turn !== latest) return;
     timer = setTimeout(ask, 1000 * again * (0.9 + 0.2 * Math.random()));
   };
   document.addEventListener("visibilitychange", () => document.hidden || ask());
   ask();
+  return ask;
 }
 
 export async function once(url, told, failed) {

@@ -3,23 +3,37 @@ const NAMES = ["status", "user", "min", "max"];
 const STATUSES = ["", "PENDING", "SUCCESS", "FAILED"];
 
 const AMOUNT_MAX = 2n ** 63n - 1n;
+// Somebody who types a name is waited for.
+const TYPING_MS = 300;
 
 // Calls `changed` with a test for records and the server's names for what is wanted, {} for everything;
-// now and whenever the filters change.
-export function bindFilters(form, problem, changed) {
+// now and whenever the filters change. `keyOf` leads from a customer's whole name to their key.
+export function bindFilters(form, problem, keyOf, changed) {
+  let turn = 0;
   const query = new URLSearchParams(location.search);
   for (const name of NAMES) form.elements[name].value = query.get(name) ?? "";
   const badStatus = !STATUSES.includes(query.get("status") ?? "") && query.get("status");
   if (badStatus) form.elements.status.value = "";
 
-  const read = () => {
-    const given = Object.fromEntries(NAMES.map((name) => [name, form.elements[name].value.trim()]));
-    const wrong = check(given);
+  const tell = (wrong) => {
     for (const name of NAMES) form.elements[name].setAttribute("aria-invalid", name in wrong);
     problem.textContent = Object.values(wrong).join(" ");
-    if (Object.keys(wrong).length > 0) return;
+    return Object.keys(wrong).length > 0;
+  };
+  const read = () => {
+    turn += 1;
+    const given = Object.fromEntries(NAMES.map((name) => [name, form.elements[name].value.trim()]));
+    if (tell(check(given))) return;
+    if (given.user && !KEY.test(given.user)) return void find(given, turn);
     remember(given);
     changed(matcher(given), wanted(given));
+  };
+  const find = async (given, own) => {
+    await new Promise((later) => setTimeout(later, TYPING_MS));
+    const [user, wrong] = own === turn ? await keyOf(given.user).then((key) => [key, UNKNOWN(given.user)], () => ["", UNTOLD]) : [];
+    if (own !== turn || (!user && tell({ user: wrong }))) return;
+    remember(given);
+    changed(matcher({ ...given, user }), wanted({ ...given, user }));
   };
   form.addEventListener("input", read);
   form.addEventListener("reset", () => setTimeout(read));
@@ -28,9 +42,12 @@ export function bindFilters(form, problem, changed) {
   if (badStatus) problem.textContent = `There is no status ${badStatus.slice(0, 40)}: every status is shown.`;
 }
 
+const KEY = /^\d{1,18}$/;
+const UNKNOWN = (name) => `A customer is a number or a whole name: nobody is called “${name.slice(0, 40)}”.`;
+const UNTOLD = "Who that customer is cannot be told now.";
+
 function check(given) {
   const wrong = {};
-  if (given.user && !/^\d{1,18}$/.test(given.user)) wrong.user = "A user is a number: the user’s key.";
   for (const name of ["min", "max"]) {
     if (given[name] && !(/^\d{1,19}$/.test(given[name]) && BigInt(given[name]) <= AMOUNT_MAX)) {
       wrong[name] = `An amount is a whole number from 0 to ${AMOUNT_MAX.toLocaleString("en")}.`;

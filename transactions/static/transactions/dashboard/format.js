@@ -13,6 +13,9 @@ export function setZone(name) {
       time: part({ ...clock, fractionalSecondDigits: 1 }),
       clock: part(clock),
       minute: part({ hour: "2-digit", minute: "2-digit" }),
+      hour: part({ weekday: "short", hour: "2-digit", minute: "2-digit" }),
+      day: part({ day: "numeric", month: "short" }),
+      stretch: part({ weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }),
       moment: part({ year: "numeric", month: "short", day: "numeric", ...clock }),
     };
     zone = name;
@@ -26,10 +29,19 @@ const formatted = (kind) => (moment) => (moment ? formats[kind].format(new Date(
 export const time = formatted("time");
 export const clock = formatted("clock");
 export const minute = formatted("minute");
+export const hour = formatted("hour");
+export const day = formatted("day");
+export const stretch = formatted("stretch");
 export const moment = formatted("moment");
+
+// The day of a moment in the chosen zone, as in 2026-03-14.
+export function dayOf(moment) { return new Intl.DateTimeFormat("en-CA", { timeZone: zone, year: "numeric", month: "2-digit", day: "2-digit" }).format(moment); }
 
 // A whole number of any size, given as a number or as a string of digits.
 export function whole(value) { return value === null || value === undefined ? "–" : BigInt(value).toLocaleString("en"); }
+
+// As short as an axis needs it: 10k, 1M.
+export function brief(value) { return Number(value).toLocaleString("en", { notation: "compact" }); }
 
 export function decimal(value, digits) {
   return value === null || value === undefined ? "–" : Number(value).toLocaleString("en", { maximumFractionDigits: digits });
@@ -54,6 +66,5 @@ export function visible(text) {
     (mark) => `⟨${mark.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
 }
 
-const SIGNS = { PENDING: "◔", SUCCESS: "✓", FAILED: "✗" };
-// A sign beside the word: nothing is told by colour alone.
-export function status(name) { return `${SIGNS[name] ?? "?"} ${name}`; }
+const WORDS = { PENDING: "Pending", SUCCESS: "Succeeded", FAILED: "Failed" };
+export function word(name) { return WORDS[name] ?? name; }

@@ -1,4 +1,6 @@
-// The live table: what arrives, newest first, at most ROWS_MAX rows, drawn four times a second.
+// The live table: what arrives, newest first, at most ROWS_MAX rows, drawn four times a second. A transaction is
+// one row, which changes when it is settled. The table is one stop of the Tab key, with arrows inside.
+import { buttonOf, change, rowOf, showKept, showName } from "./live_row.js";
 import * as format from "./format.js";
 
 const ROWS_MAX = 200;
@@ -8,24 +10,41 @@ const DRAW_MS = 250;
 // Rows drawn in a second, once the first ROWS_MAX of a burst are out; the rest is counted.
 const ROWS_A_SECOND = 60;
 const PACE_MS = 1_000;
+// How often somebody who is in the card and does not see it is told what came.
+const SAID_MS = 15_000;
+// How far each key goes from the row where one is.
+const STEPS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity };
 
 export class LiveTable {
-  #box; #body; #empty; #pace; #button; #open;
+  #card; #box; #body; #empty; #pace; #button; #said; #open; #nameOf; #customers;
   #matches = () => true; #filtered = false; #recent = []; #waiting = []; #missed = 0; #stored = 0;
-  #paused = false; #scrolled = false; #allowance = ROWS_MAX; #drawn = 0; #arrived = 0; #matched = 0;
+  #paused = false; #scrolled = false; #entered = false; #allowance = ROWS_MAX; #drawn = 0; #arrived = 0; #matched = 0;
+  // The rows by the ids of their transactions; the row at which the Tab key stops; what was not said yet.
+  #rows = new Map(); #stop = null; #unsaid = 0;
 
-  constructor({ box, empty, pace, button, open }) {
-    this.#box = box;
-    this.#body = box.querySelector("tbody");
-    this.#empty = empty;
-    this.#pace = pace;
-    this.#button = button;
+  // `open` is called with the id of a row that is chosen, `nameOf` with the key of a customer, whose page is among
+  // `customers`.
+  constructor({ card, open, nameOf, customers }) {
+    const at = (id) => card.querySelector(`#${id}`);
+    this.#card = card;
+    this.#box = at("rows");
+    this.#body = this.#box.querySelector("tbody");
+    this.#empty = at("empty");
+    this.#pace = at("pace");
+    this.#button = at("pause");
+    this.#said = at("live-said");
     this.#open = open;
-    button.addEventListener("click", () => this.#pause(!this.#held));
-    box.addEventListener("scroll", () => this.#scroll(), { passive: true });
+    this.#nameOf = nameOf;
+    this.#customers = customers;
+    this.#button.addEventListener("click", () => this.#pause(!this.#held));
+    this.#box.addEventListener("scroll", () => this.#scroll(), { passive: true });
     this.#body.addEventListener("click", (event) => this.#click(event));
+    this.#body.addEventListener("keydown", (event) => this.#key(event));
+    this.#body.addEventListener("focusin", (event) => this.#enter(event));
+    this.#body.addEventListener("focusout", (event) => this.#leave(event));
     setInterval(() => this.#draw(), DRAW_MS);
     setInterval(() => this.#tellPace(), PACE_MS);
+    setInterval(() => this.#say(), SAID_MS);
   }
 
   // `count` records were accepted, of which `matched` pass the filter and `records` were sent; now, or
@@ -38,8 +57,11 @@ export class LiveTable {
     this.#recent.push(...records);
     this.#recent.splice(0, Math.max(0, this.#recent.length - RECENT_MAX));
     const wanted = records.filter(this.#matches);
-    if (this.#held) this.#missed += matched;
-    this.#waiting.push(...wanted);
+    const fresh = wanted.filter((record) => !this.#change(record));
+    this.#drawn += wanted.length - fresh.length;
+    this.#unsaid += matched;
+    if (this.#held) this.#missed += matched - (wanted.length - fresh.length);
+    this.#waiting.push(...fresh);
     this.#waiting.splice(0, Math.max(0, this.#waiting.length - ROWS_MAX));
     if (this.#held) this.#label();
   }
@@ -52,9 +74,10 @@ export class LiveTable {
 
   // Draws every row anew: after another filter, or in another time zone.
   redraw() {
-    this.#waiting = this.#recent.filter(this.#matches).slice(-ROWS_MAX);
+    this.#waiting = latestOfEach(this.#recent).filter(this.#matches).slice(-ROWS_MAX);
     this.#allowance = ROWS_MAX;
     this.#body.replaceChildren();
+    this.#rows.clear();
     this.#draw(true);
   }
 
@@ -73,19 +96,26 @@ export class LiveTable {
 
   stored(seq) {
     this.#stored = seq;
-    for (const row of this.#body.rows) this.#mark(row);
+    for (const row of this.#body.rows) showKept(row, seq);
   }
 
-  get #held() { return this.#paused || this.#scrolled; }
+  // Names of customers have come.
+  named() { for (const row of this.#body.rows) showName(row, this.#nameOf); }
+
+  // Back from what a row opened, where the row itself may be gone.
+  back() { if (this.#stop && !this.#body.contains(document.activeElement)) buttonOf(this.#stop).focus({ preventScroll: true }); }
+
+  get #held() { return this.#paused || this.#scrolled || this.#entered; }
 
   #pause(paused) {
     this.#paused = paused;
     if (!paused) {
-      this.#scrolled = false;
+      this.#scrolled = this.#entered = false;
       this.#box.scrollTop = 0;
     }
     this.#label();
     this.#draw();
+    this.#said.textContent = paused ? "Paused." : "Live again.";
   }
 
   #scroll() {
@@ -98,21 +128,36 @@ export class LiveTable {
 
   #label() {
     if (!this.#held) this.#missed = 0;
-    const why = this.#paused ? "Resume" : this.#scrolled ? "Paused by scrolling: resume" : "Pause";
+    const by = this.#entered ? "the keyboard" : "scrolling";
+    const why = this.#paused ? "Resume" : this.#held ? `Paused by ${by}: resume` : "Pause";
     this.#button.textContent = this.#missed ? `${why} (${format.whole(this.#missed)} new)` : why;
     this.#button.toggleAttribute("data-held", this.#held);
+  }
+
+  // Whether the transaction has a row, which then says what has become of it.
+  #change(record) {
+    const row = this.#rows.get(record.transaction_id);
+    if (!row) return false;
+    change(row, record);
+    showKept(row, this.#stored);
+    return true;
   }
 
   #draw(anyway = false) {
     this.#allowance = Math.min(ROWS_MAX, this.#allowance + (ROWS_A_SECOND * DRAW_MS) / 1000);
     if (this.#held && !anyway) return;
-    const rows = this.#waiting.splice(0).slice(-Math.floor(this.#allowance) || Infinity);
-    this.#allowance -= rows.length;
-    this.#drawn += rows.length;
-    if (rows.length > 0) {
-      this.#body.prepend(...rows.reverse().map((record) => this.#row(record)));
-      while (this.#body.rows.length > ROWS_MAX) this.#body.lastElementChild.remove();
+    const records = latestOfEach(this.#waiting.splice(0)).slice(-Math.floor(this.#allowance) || Infinity);
+    this.#allowance -= records.length;
+    this.#drawn += records.length;
+    const fresh = records.filter((record) => !this.#change(record));
+    if (fresh.length > 0) {
+      this.#body.prepend(...fresh.reverse().map((record) => this.#row(record)));
+      while (this.#body.rows.length > ROWS_MAX) {
+        this.#rows.delete(this.#body.lastElementChild.record.transaction_id);
+        this.#body.lastElementChild.remove();
+      }
     }
+    if (!this.#body.contains(document.activeElement)) this.#stopAt(this.#body.rows[0]);
     this.#empty.hidden = this.#body.rows.length > 0;
     if (!this.#empty.hidden) this.#empty.textContent = this.#filtered
       ? "Nothing that has just arrived passes the filter."
@@ -120,39 +165,80 @@ export class LiveTable {
   }
 
   #row(record) {
-    const row = document.createElement("tr");
-    row.record = record;
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = button.title = format.visible(record.transaction_id);
-    const cells = [format.time(record.accepted_at), button, record.user, format.whole(record.amount), format.status(record.status), ""];
-    row.append(...cells.map((content) => {
-      const cell = document.createElement("td");
-      cell.append(content);
-      return cell;
-    }));
-    row.cells[3].className = "number";
-    row.cells[4].className = `status-${record.status}`;
-    this.#mark(row);
+    const row = rowOf(record, this.#nameOf, this.#customers);
+    showKept(row, this.#stored);
+    this.#rows.set(record.transaction_id, row);
     return row;
   }
 
-  #mark(row) {
-    const text = row.record.seq <= this.#stored ? "● stored" : "○ waiting";
-    if (row.cells[5].textContent !== text) row.cells[5].textContent = text;
+  // --- By the keyboard: of all rows the Tab key stops at one.
+  #stopAt(row) {
+    if (row === this.#stop) return;
+    if (this.#stop) buttonOf(this.#stop).tabIndex = -1;
+    this.#stop = row ?? null;
+    if (row) buttonOf(row).tabIndex = 0;
+  }
+
+  #key(event) {
+    const step = STEPS[event.key], rows = [...this.#body.rows], place = rows.indexOf(event.target.closest("tr"));
+    if (step === undefined || place < 0 || event.ctrlKey || event.altKey || event.metaKey) return;
+    event.preventDefault();
+    this.#hold();
+    buttonOf(rows[Math.min(Math.max(place + step, 0), rows.length - 1)]).focus();
+  }
+
+  // Rows stand still for who goes through them by keys.
+  #hold() {
+    if (this.#entered) return;
+    this.#entered = true;
+    this.#label();
+    this.#said.textContent = "Paused while you are in the table.";
+  }
+
+  #enter(event) {
+    this.#stopAt(event.target.closest("tr"));
+    const from = event.relatedTarget;
+    if (from && !from.closest("dialog") && event.target.matches(":focus-visible")) this.#hold();
+  }
+
+  // What a row opened lies above the table, which is not left by it; nor by the way to the button that resumes.
+  #leave({ relatedTarget: to }) {
+    if (!this.#entered || this.#body.contains(to) || to === this.#button || document.querySelector("dialog[open]") || !document.hasFocus()) return;
+    this.#entered = false;
+    this.#label();
   }
 
   #click(event) {
     const row = event.target.closest("tr");
-    if (row) this.#open(row.record.transaction_id);
+    if (!row || event.target.closest("a")) return;
+    buttonOf(row).focus({ preventScroll: true });
+    this.#open(row.record.transaction_id);
   }
 
   #tellPace() {
-    const arrived = this.#arrived, matched = this.#matched, drawn = this.#drawn;
+    const arrived = this.#arrived, matched = this.#matched, drawn = Math.min(this.#drawn, matched);
     this.#arrived = this.#matched = this.#drawn = 0;
     const all = `${format.whole(matched)}/s`;
     const some = drawn < matched ? `showing ${drawn} of ${all}` : all;
     if (arrived === 0 || this.#held) this.#pace.textContent = "";
     else this.#pace.textContent = this.#filtered ? `${some} that pass the filter, of ${format.whole(arrived)}/s` : some;
   }
+
+  // Rows are not read out as they come: how many came is, to who is in the card.
+  #say() {
+    const count = this.#unsaid;
+    this.#unsaid = 0;
+    if (this.#held || count === 0 || !this.#card.contains(document.activeElement)) return;
+    this.#said.textContent = `${format.whole(count)} came in the last ${SAID_MS / 1000} seconds.`;
+  }
+}
+
+// Of each transaction its latest record, at the place and the time of its first.
+function latestOfEach(records) {
+  const latest = new Map();
+  for (const record of records) {
+    const first = latest.get(record.transaction_id) ?? record;
+    latest.set(record.transaction_id, { ...record, accepted_at: first.accepted_at });
+  }
+  return [...latest.values()];
 }

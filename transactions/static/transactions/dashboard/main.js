@@ -3,35 +3,46 @@ import { Feed } from "./feed.js";
 import { Strip } from "./strip.js";
 import { LiveTable } from "./live.js";
 import { Drawer } from "./drawer.js";
+import { Names } from "./names.js";
 import { bindFilters, rememberOne } from "./filters.js";
 import { once, poll } from "./figures.js";
 import { CAUGHT_UP_MS, failAlerts, showAlerts } from "./alerts.js";
-import { failTiles, showTiles } from "./tiles.js";
-import * as charts from "./charts.js";
+import { bindChoices, failFigures, showFigures, showWrong } from "./overview.js";
+import { showCharts } from "./period_charts.js";
+import { failFailing, showFailing } from "./failing.js";
+import { days, showDays } from "./days.js";
 import * as format from "./format.js";
+import * as system from "../looks/system.js";
+import { tellZone, zone } from "../looks/zone.js";
 
 const at = (id) => document.getElementById(id);
 const urls = { ...at("dashboard").dataset };
 // The averages change slowly: with every so many of the other figures.
 const POLLS_PER_AVERAGES = 12;
-const last = { polls: 0 };
+const AWAY = "PostgreSQL does not answer in time.";
+const last = { polls: 0, opened: [] };
 
 const query = new URLSearchParams(location.search);
-if (!format.setZone(query.get("timezone") || Intl.DateTimeFormat().resolvedOptions().timeZone)) format.setZone("UTC");
+format.setZone(zone());
 
 const strip = new Strip();
-const drawer = new Drawer(urls);
-const table = new LiveTable({ box: at("rows"), empty: at("empty"), pace: at("pace"), button: at("pause"), open: (id) => drawer.open(id) });
+const names = new Names(urls.names, () => table.named());
+const drawer = new Drawer(urls, () => table.back());
+const table = new LiveTable({ card: at("live"), open: (id) => drawer.open(id), nameOf: (key) => names.of(key), customers: urls.customers });
 
 // --- The feed
 const feed = new Feed(urls.feed, urls.start);
-bindFilters(at("filters"), at("filter-error"), (matches, wanted) => {
+bindFilters(at("filters"), at("filter-error"), (name) => names.keyOf(name), (matches, wanted) => {
+  at("as-list").href = `${urls.transactions}?${new URLSearchParams(wanted)}`;
   table.filter(matches, Object.keys(wanted).length > 0);
   feed.filter(wanted);
 });
 let stored = null;
 const listen = (name, heard) => feed.addEventListener(name, (event) => heard(event.detail));
-listen("state", (state) => strip.feed(state));
+listen("state", (state) => {
+  strip.feed(state);
+  system.tellFeed(state.state, at("feed-state").textContent);
+});
 listen("hello", (hello) => strip.numbers(hello.accepted, hello.stored));
 listen("history", ({ records }) => {
   table.begin(records);
@@ -51,23 +62,36 @@ listen("reset", () => table.clear());
 feed.connect();
 
 // --- The figures
-function showFigures() {
+function show() {
   if (!last.figures) return;
-  const { tiles, throughput, sample } = last.figures;
-  if (tiles) showTiles(tiles.data, tiles.as_of, urls.transactions);
-  else failTiles("PostgreSQL does not answer in time.");
-  charts.showThroughput(throughput?.data, last.opened);
-  charts.showSample(sample?.data);
+  const { overview, wrong, failing, alert, untold = [] } = last.figures;
+  // While nobody knows whether anything is wrong no rate is called better.
+  if (overview) showFigures(overview, !wrong || wrong.data, urls.transactions);
+  else failFigures(AWAY);
+  if (wrong) showWrong(wrong.data, alert, urls.transactions, untold.includes("alert"));
+  document.getElementById("wrong-untold").hidden = Boolean(wrong);
+  if (failing && overview) showFailing(failing.data, overview.data, urls.transactions);
+  else failFailing(AWAY);
+  drawCharts();
 }
-poll(urls.figures, (body) => {
+// Which alerts were opened the figures tell, and of the newest ones, at once, the frames.
+function drawCharts() {
+  const known = last.figures.opened ?? [], moments = new Set(known.map(({ at: moment }) => Date.parse(moment)));
+  const newer = last.opened.filter((moment) => !moments.has(Date.parse(moment))).map((moment) => ({ at: moment }));
+  showCharts(last.figures.overview, [...known, ...newer], urls);
+}
+const chosen = bindChoices(() => ask());
+const ask = poll(() => `${urls.figures}?${chosen()}`, (body) => {
   last.figures = body;
   strip.tell(body.status);
-  showFigures();
+  system.refresh();
+  show();
   last.polls += 1;
   if (last.polls % POLLS_PER_AVERAGES === 0) askAverages();
 }, (why, body) => {
   strip.tell(null, why);
-  failTiles(why);
+  system.refresh();
+  failFigures(why);
   // No answer at all: then the websocket is as dead, whatever the browser believes of it.
   if (body === null) feed.restart();
 });
@@ -76,7 +100,7 @@ poll(urls.figures, (body) => {
 function tellAlerts(body) {
   if (!showAlerts(body)) return;
   last.opened = body.opened_lately;
-  if (last.figures) charts.showThroughput(last.figures.throughput?.data, last.opened);
+  if (last.figures) drawCharts();
 }
 if (urls.alerts) {
   listen("alert", tellAlerts);
@@ -94,30 +118,36 @@ const rangeProblem = range.querySelector(".field-error");
 for (const name of ["from", "to"]) range.elements[name].value = query.get(name) ?? "";
 function askAverages() {
   const given = { from: range.elements.from.value, to: range.elements.to.value };
-  at("range-zone").textContent = format.zoneName();
   for (const [name, value] of Object.entries(given)) rememberOne(name, value);
   once(`${urls.averages}?${new URLSearchParams({ ...given, timezone: format.zoneName() })}`, (body) => {
     rangeProblem.textContent = "";
-    charts.showAverages(body);
+    last.days = body;
+    drawDays();
   }, (why, body) => {
     const wrong = body && !body.detail ? Object.values(body).flat().join(" ") : why;
     rangeProblem.textContent = wrong;
-    charts.averages.fail(wrong);
+    days.fail(wrong);
   });
 }
+function drawDays() { if (last.days) showDays(last.days, range.querySelector("[aria-pressed=true]").dataset.choice); }
 range.addEventListener("change", askAverages);
+range.addEventListener("click", (event) => {
+  const pressed = event.target.closest("[data-choice]");
+  if (!pressed) return;
+  for (const button of range.querySelectorAll("[data-choice]")) button.ariaPressed = String(button === pressed);
+  drawDays();
+});
 range.addEventListener("submit", (event) => event.preventDefault());
 askAverages();
 
 // --- The time zone
-at("zone").value = format.zoneName();
-at("zone").addEventListener("change", () => {
-  const known = format.setZone(at("zone").value.trim());
-  at("zone").setAttribute("aria-invalid", !known);
-  at("zone-error").textContent = known ? "" : "No such time zone.";
-  if (!known) return;
-  rememberOne("timezone", format.zoneName());
-  showFigures();
+tellZone(format.zoneName());
+document.addEventListener("zonechange", (event) => {
+  event.preventDefault();
+  format.setZone(event.detail);
+  rememberOne("timezone", event.detail);
+  system.refresh();
+  show();
   table.redraw();
   askAverages();
 });

@@ -96,7 +96,7 @@ export class Strip {
   #banner(texts) {
     const text = texts.filter(Boolean).join(" ");
     const banner = at("banner");
-    if (banner.textContent !== text) banner.textContent = text;
+    if (banner.textContent !== text) banner.firstElementChild.textContent = text;
     banner.hidden = !text;
   }
 }

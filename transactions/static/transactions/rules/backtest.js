@@ -1,5 +1,5 @@
 // Watches a backtest until it has ended, then shows what came of it; and draws its alerts a day.
-import { ChartCard } from "../dashboard/chart_card.js";
+import { ChartCard, colour } from "../dashboard/chart_card.js";
 
 const POLL_MS = 1000;
 const watched = document.getElementById("backtest");
@@ -16,7 +16,7 @@ async function watch() {
       if (!underWay) return location.reload();
       document.getElementById("progress").value = percent;
       document.getElementById("percent").textContent = `${percent} %`;
-      document.querySelector("#state .badge").textContent = label;
+      document.querySelector("#state .pill").textContent = label;
     }
   } catch { /* The server is away: it is asked again. */ }
   setTimeout(watch, POLL_MS);
@@ -25,7 +25,7 @@ async function watch() {
 function draw(rows) {
   const card = new ChartCard("alerts-a-day", ({ labels, alerts }) => ({
     type: "bar",
-    data: { labels, datasets: [{ label: "alerts", data: alerts, backgroundColor: "#7c6fd6" }] },
+    data: { labels, datasets: [{ label: "alerts", data: alerts, backgroundColor: colour("bar") }] },
     options: { plugins: { legend: { display: false } }, scales: {
       x: { grid: { display: false }, ticks: { maxTicksLimit: 8, maxRotation: 0 }, title: { display: false } },
       y: { beginAtZero: true, ticks: { precision: 0 }, title: { display: false } } } },

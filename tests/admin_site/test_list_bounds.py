@@ -1,0 +1,169 @@
+"""What was typed into the list of transactions stands in its form again, right or wrong."""
+
+import html
+import re
+from datetime import UTC, datetime
+from typing import NamedTuple
+from urllib.parse import quote
+
+import pytest
+from django.contrib.auth.models import User
+from django.http import QueryDict
+from django.test import Client
+
+from tests.support.admin_pages import store, url
+from tests.support.outages import redis_away
+from transactions.models import SavedView
+from transactions.reading.narrowed import NarrowParameters
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Shown(NamedTuple):
+    status: int
+    page: str
+
+    def attributes(self, name: str) -> dict[str, str]:
+        tag = re.search(
+            rf'<input(?=[^>]* name="{name}")([^>]*)>', self.page.partition('aria-label="Narrow')[2]
+        )
+        assert tag, name
+        return {key: html.unescape(value) for key, value in re.findall(r'([a-z-]+)="([^"]*)"', tag[1])}
+
+    def value(self, name: str) -> str:
+        return self.attributes(name)["value"]
+
+    def sent(self) -> str:
+        """The query of the form as it stands."""
+        names = ("from", "to", "timezone")
+        return "&".join(f"{name}={quote(self.value(name))}" for name in names)
+
+
+def asked(client: Client, query: str) -> Shown:
+    answer = client.get(url("transaction", f"?{query}"))
+    return Shown(answer.status_code, answer.content.decode())
+
+
+def bounds(query: str) -> tuple[object, ...]:
+    parameters = NarrowParameters(data=QueryDict(query))
+    assert parameters.is_valid(), parameters.errors
+    wanted = parameters.narrowed().wanted
+    return wanted.since, wanted.until, wanted.gaps
+
+
+@pytest.mark.parametrize(
+    ("since", "shown", "kind"),
+    [
+        ("2026-03-14T11:00", "2026-03-14T11:00", "datetime-local"),
+        ("2026-03-14T11:00:59", "2026-03-14T11:00:59", "datetime-local"),
+        ("2026-03-14T10:00:59.123456Z", "2026-03-14T11:00:59.123456+01:00", "text"),
+        # The hour that comes twice: the first is what a browser's field means.
+        ("2026-10-25T00:30:00Z", "2026-10-25T02:30", "datetime-local"),
+        ("2026-10-25T01:30:00Z", "2026-10-25T02:30:00+01:00", "text"),
+        ("2026-03-14", "2026-03-14T00:00", "datetime-local"),
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:53:28", "datetime-local"),
+    ],
+)
+def test_a_bound_that_is_sent_again_is_the_same_moment(
+    root: Client, since: str, shown: str, kind: str
+) -> None:
+    query = f"from={since}&to=2026-12-01T00:00:01&timezone=Europe/Berlin"
+    form = asked(root, query)
+    assert form.status == 200
+    assert (form.value("from"), form.attributes("from")["type"]) == (shown, kind)
+    assert bounds(form.sent()) == bounds(query)
+
+
+def test_days_of_which_the_zone_skipped_one_are_sent_again_as_days(root: Client) -> None:
+    query = "from=2011-12-29&to=2011-12-31&timezone=Pacific/Apia"
+    form = asked(root, query)
+    assert bounds(form.sent()) == bounds(query)
+
+
+def test_a_bound_in_the_hour_that_comes_twice_is_told_with_its_offset(root: Client) -> None:
+    page = asked(root, "from=2026-10-25T01:30:00Z&timezone=Europe/Berlin").page
+    assert "since 2026-10-25 02:30:00+01:00 Europe/Berlin" in page
+    page = asked(root, "from=2026-10-25T00:30:00Z&timezone=Europe/Berlin").page
+    assert "since 2026-10-25 02:30:00+02:00 Europe/Berlin" in page
+
+
+WRONG = {
+    "q": "ab",
+    "user": "nobody at all",
+    "status": "GONE",
+    "state": "lost",
+    "amount_min": "1,000",
+    "amount_max": "-1",
+    "from": "yesterday",
+    "to": "2026-02-30T00:00",
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_is_wrong_is_told_beside_its_field_and_nothing_typed_is_lost(
+    root: Client, people: list[User], wrong: str
+) -> None:
+    right = {
+        "q": "INV-1", "user": "alice", "amount_min": "5", "amount_max": "900", "from": "2026-03-14T11:00:30",
+        "to": "2026-03-15", "timezone": "Asia/Tehran", "order": "largest",
+    }  # fmt: skip
+    typed = {**right, wrong: WRONG[wrong]}
+    form = asked(root, "&".join(f"{name}={quote(value)}" for name, value in typed.items()))
+    assert form.status == 400
+    for name, value in typed.items():
+        if name in ("status", "state"):
+            assert f'<option value="{value}" selected>' in form.page
+        else:
+            assert form.value(name) == value
+    told = re.search(rf'id="wrong-{wrong}"[^>]*>(.*?)</p>', form.page)
+    assert told
+    assert len(told[1]) > 20
+    assert f'aria-invalid="true" aria-describedby="wrong-{wrong}"' in form.page
+    assert form.page.count('aria-describedby="wrong-') == 1
+
+
+def test_a_wrong_zone_is_told_and_the_other_fields_stay(root: Client) -> None:
+    form = asked(root, "timezone=Mars&from=2026-03-14T11:00:30&amount_min=5")
+    assert form.status == 400
+    assert "<strong>timezone</strong>" in form.page
+    assert (form.value("from"), form.value("amount_min")) == ("2026-03-14T11:00:30", "5")
+    assert form.value("timezone") == "UTC"
+
+
+def test_a_view_keeps_its_zone_where_something_else_is_wrong(root: Client, people: list[User]) -> None:
+    view = SavedView.objects.create(
+        owner=User.objects.get(username="root"), name="V", query="from=2026-03-14T11:00&timezone=Asia/Tehran"
+    )
+    form = asked(root, f"view={view.key}&amount_min=x")
+    assert (form.value("from"), form.value("timezone")) == ("2026-03-14T11:00", "Asia/Tehran")
+
+
+def test_the_bounds_stay_in_the_form_while_redis_is_away(root: Client, people: list[User]) -> None:
+    with redis_away():
+        form = asked(root, "state=waiting&from=2026-03-14T11:00:30")
+    assert form.status == 503
+    assert form.value("from") == "2026-03-14T11:00:30"
+
+
+def test_the_page_of_a_view_is_in_its_zone_and_says_so(root: Client, people: list[User]) -> None:
+    root.cookies["timezone"] = "Asia/Tokyo"
+    view = SavedView.objects.create(
+        owner=User.objects.get(username="root"), name="V", query="from=2026-03-14T11:00&timezone=Asia/Tehran"
+    )
+    store(people[0], created_at=datetime(2026, 3, 14, 12, tzinfo=UTC))
+    page = asked(root, f"view={view.key}").page
+    assert 'data-zone="Asia/Tehran" data-linked' in page
+    assert "2026-03-14 15:30:00" in page
+    assert 'data-zone="Asia/Tokyo">' in asked(root, "").page
+
+
+def test_the_count_of_what_is_set_stands_on_the_fold(root: Client, people: list[User]) -> None:
+    def fold(query: str) -> str:
+        found = re.search(r'<details class="fold"[^>]*>.*?</details>', asked(root, query).page)
+        assert found
+        return found[0]
+
+    assert '<summary class="button">Filter</summary>' in fold("state=stored&order=largest&q=")
+    assert ">2</span>" in fold("status=FAILED&amount_min=5")
+    assert " open" not in fold("status=FAILED")
+    assert '<details class="fold" open>' in fold("status=GONE")

@@ -1,0 +1,153 @@
+"""The search of every page: its answer as JSON and as a page, for who may see what."""
+
+import html
+from datetime import UTC, datetime
+from urllib.parse import quote_from_bytes
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connection as database
+from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from tests.support.accepting import record, take
+from tests.support.admin_pages import HOSTILE, page, staff, store
+from tests.support.outages import postgres_away, redis_away
+from transactions.alerts.models import Alert
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+FOUND, PAGE = "/admin/find/found/", "/admin/find/"
+
+
+def found(client: Client, text: str) -> dict[str, list[str]]:
+    """The titles that a text leads to, by the names of their groups."""
+    answer = client.get(FOUND, {"q": text})
+    assert answer.status_code == 200
+    return {group["name"]: [item["title"] for item in group["items"]] for group in answer.json()["groups"]}
+
+
+def notes(client: Client, text: str) -> str:
+    return " ".join(client.get(FOUND, {"q": text}).json()["notes"])
+
+
+@pytest.fixture
+def alert(people: list[User]) -> Alert:
+    return Alert.objects.create(rule=7, rule_name="Bursts", severity="HIGH", user=people[0].pk)
+
+
+def test_what_is_found_is_grouped_with_links_that_open(
+    root: Client, people: list[User], alert: Alert
+) -> None:
+    row = store(people[0], "INV-1", amount=alert.pk)
+    take(record("INV-WAITS", people[0]))
+    assert found(root, "nv-1") == {"Transactions": ["INV-1"]}
+    assert found(root, "LIC") == {"Customers": ["alice"]}
+    assert found(root, "webh") == {"Pages": ["Webhooks"]}
+    by_number = found(root, str(alert.pk))
+    assert by_number["Alerts"] == [f"Alert {alert.pk}"]
+    assert by_number[f"Of the amount {alert.pk}"] == ["INV-1"]
+    for text in ("nv-1", "LIC", "webh", str(alert.pk), "INV-WAITS"):
+        for group in root.get(FOUND, {"q": text}).json()["groups"]:
+            for item in group["items"]:
+                assert root.get(item["link"]).status_code == 200
+    (item,) = root.get(FOUND, {"q": "nv-1"}).json()["groups"][0]["items"]
+    assert item["link"] == reverse("admin:transactions_transaction_change", args=[row.pk])
+    assert item["detail"] == f"{alert.pk} · Pending · alice · 2026-03-14 12:00 UTC"
+
+
+def test_a_transaction_that_is_found_has_its_time_in_the_viewers_zone(
+    root: Client, people: list[User]
+) -> None:
+    store(people[0], "INV-1")
+    store(people[0], "INV-FIRST", created_at=datetime(1, 1, 1, tzinfo=UTC))
+    root.cookies["timezone"] = "America/New_York"
+    (item,) = root.get(FOUND, {"q": "INV-1"}).json()["groups"][0]["items"]
+    assert item["detail"].endswith("2026-03-14 08:00 America/New_York")
+    (item,) = root.get(FOUND, {"q": "INV-FIRST"}).json()["groups"][0]["items"]
+    assert item["detail"].endswith("0001-01-01 00:00 UTC")
+
+
+def test_the_box_finds_pages_without_counting_alerts(root: Client, alert: Alert) -> None:
+    with CaptureQueriesContext(database) as asked:
+        assert found(root, "alerts") == {"Pages": ["Alerts"]}
+    assert not any("alerts_alert" in each["sql"] for each in asked)
+
+
+def test_nobody_finds_what_they_may_not_see(client: Client, people: list[User], alert: Alert) -> None:
+    store(people[0], "INV-1", amount=alert.pk)
+    staff(client, "view_alert")
+    assert found(client, "INV-1") == found(client, "alice") == found(client, "transactions") == {}
+    assert found(client, str(alert.pk)) == {"Alerts": [f"Alert {alert.pk}"]}
+    assert found(client, "alert") == {"Pages": ["Alerts"]}
+    client.logout()
+    reader = User.objects.create_user("reader", is_staff=True)
+    reader.user_permissions.add(Permission.objects.get(codename="view_transaction"))
+    client.force_login(reader)
+    assert found(client, "INV-1") == {"Transactions": ["INV-1"]}
+    assert set(found(client, str(alert.pk))) <= {"Transactions", "Customers", f"Of the amount {alert.pk}"}
+    assert found(client, "alerts") == {}
+
+
+def test_only_the_staff_searches(client: Client, people: list[User]) -> None:
+    assert client.get(FOUND, {"q": "a"}).status_code == 403
+    assert client.get(PAGE, {"q": "a"}).status_code == 302
+    client.force_login(people[0])
+    assert client.get(FOUND, {"q": "a"}).status_code == 403
+    assert client.get(PAGE, {"q": "a"}).status_code == 302
+
+
+def test_enter_opens_the_same_as_a_page(root: Client, people: list[User]) -> None:
+    store(people[0], "INV-1")
+    shown = page(root, f"{PAGE}?q=nv-1")
+    assert "INV-1</span>" in shown
+    assert "Nothing found for" in page(root, f"{PAGE}?q=nothing-like-it")
+    assert "Type a part of an id" in page(root, PAGE)
+
+
+def test_what_was_not_looked_at_is_said(root: Client, people: list[User]) -> None:
+    assert notes(root, "abc") == ""
+    assert "Three letters or digits in a row" in notes(root, "ab")
+    assert "has more than 150 characters" in notes(root, "x" * 151)
+    User.objects.bulk_create(User(username=f"many-{n}") for n in range(7))
+    assert "More customers fit" in notes(root, "many")
+    with redis_away():
+        assert "Redis does not answer" in notes(root, "abc")
+    with override_settings(SEARCH_PARTS=False):
+        assert "no index of parts" in notes(root, "abc")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"a", b"%", b"_", b"\\", b"\0", b"a\0b", b"x" * 10_000, "مرحبا".encode(), "\u202e321".encode(),
+        b"\xed\xa0\x80", b"\xff", b"9" * 400, b"9223372036854775808", b"-1", "١".encode(), b"1e400",
+        b"' OR 1=1", b"<script>", b"%%%%%%%%", b"#", b"", "ß".encode(), "İ".encode(),
+    ],
+)  # fmt: skip
+def test_whatever_is_typed_the_answer_is_one(root: Client, people: list[User], value: bytes) -> None:
+    store(people[0])
+    for path in (FOUND, PAGE):
+        assert root.get(f"{path}?q={quote_from_bytes(value)}").status_code == 200
+
+
+def test_what_clients_wrote_is_text(root: Client, people: list[User]) -> None:
+    store(people[0], HOSTILE)
+    assert found(root, "ALERT('1')") == {"Transactions": [HOSTILE]}
+    shown = page(root, f"{PAGE}?q=alert")
+    assert "<script>alert" not in shown
+    assert html.escape(HOSTILE, quote=True) in shown
+
+
+def test_without_postgres_it_says_so(root: Client) -> None:
+    root.raise_request_exception = False
+    with postgres_away():
+        answer = root.get(FOUND, {"q": "abc"})
+    assert answer.status_code == 503
+
+
+def test_every_page_has_the_box(root: Client, people: list[User]) -> None:
+    for path in ("/admin/", "/admin/auth/user/", PAGE):
+        assert page(root, path).count('role="search"') >= 1
+        assert f'data-found="{FOUND}"' in page(root, path)

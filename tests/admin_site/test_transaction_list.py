@@ -1,0 +1,305 @@
+"""The list of transactions: what it says of itself, what is not stored, saved views."""
+
+import html
+import json
+import re
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.http import QueryDict
+from django.test import Client, override_settings
+from django.urls import reverse
+from django.utils import timezone
+
+from tests.support.accepting import queued, record, take
+from tests.support.admin_pages import (
+    DAY,
+    GONE,
+    HOSTILE,
+    act,
+    insert_many,
+    listed,
+    page,
+    reject,
+    staff,
+    store,
+    url,
+)
+from tests.support.audit_trail import head, since
+from tests.support.outages import redis_away
+from transactions.admin_site.saved_views import VIEWS_MAX, offered
+from transactions.models import SavedView, Transaction
+from transactions.reading import narrowed
+from transactions.reading.narrowed import NarrowParameters
+from transactions.storing.flush import flush
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SAVE = "/admin/transactions/transaction/views/"
+
+
+def words(client: Client, query: str) -> list[str]:
+    """What the list says that it is narrowed by."""
+    shown = page(client, url("transaction", query))
+    return [html.unescape(text) for text in re.findall(r"<li><bdi>([^<]*)</bdi> <a ", shown)]
+
+
+def total(client: Client, query: str = "") -> str:
+    said = re.search(r'role="status"><strong>([^<]*)</strong>', page(client, url("transaction", query)))
+    assert said
+    return said[1]
+
+
+def test_it_says_in_words_what_it_is_narrowed_by_with_its_count_and_sum(
+    root: Client, people: list[User]
+) -> None:
+    for n in range(3):
+        store(people[0], f"FAIL-{n}", status="FAILED", amount=1_000_000 + n)
+    store(people[1], "OTHER", amount=5)
+    assert total(root) == "4 transactions · 3,000,008 in all"
+    assert words(root, "") == []
+    narrow = "status=FAILED&user=alice&amount_min=1000&amount_max=1000001&q=fail"
+    query = f"?{narrow}&from=2026-03-14T11:00&timezone=Asia/Tehran"
+    assert words(root, query) == [
+        "id has the part “fail”",
+        "customer: alice",
+        "status: Failed",
+        "amount: 1,000 or more",
+        "amount: 1,000,001 or less",
+        "since 2026-03-14 11:00:00 Asia/Tehran",
+    ]
+    assert total(root, query) == "2 transactions · 2,000,001 in all"
+    assert words(root, "?amount_min=5&amount_max=5&to=2026-03-15") == [
+        "amount: 5",
+        "before 2026-03-16 00:00:00 UTC",
+    ]
+    assert total(root, "?amount_min=5&amount_max=5") == "1 transaction · 5 in all"
+    assert total(root, "?amount_min=6&amount_max=6") == "0 transactions · 0 in all"
+
+
+def test_what_waits_and_what_was_rejected_is_listed_too(root: Client, people: list[User]) -> None:
+    take(record("STORED-1", people[0]))
+    flush()
+    take(record("WAITS-1", people[0], amount=7), record("WAITS-2", people[1], amount=9))
+    reject(queued("NO-1", GONE), id="NO-1")
+    reject(b"\xff", id="NO-2")
+    assert listed(root) == ["STORED-1"]
+    assert listed(root, "?state=waiting&order=largest") == ["WAITS-2", "WAITS-1"]
+    assert listed(root, "?state=waiting&user=alice") == ["WAITS-1"]
+    assert total(root, "?state=waiting") == "2 transactions · 16 in all"
+    assert words(root, "?state=waiting") == ["state: waiting to be stored"]
+    assert listed(root, "?state=rejected") == ["NO-1"]
+    with redis_away():
+        answer = root.get(url("transaction", "?state=waiting"))
+    assert answer.status_code == 503
+    assert "Redis does not answer" in answer.content.decode()
+
+
+def test_a_number_is_that_of_a_customer_before_it_is_a_name(root: Client, people: list[User]) -> None:
+    named = User.objects.create_user(str(people[0].pk))
+    other = User.objects.create_user("987654321")
+    for n, user in enumerate((people[0], named, other)):
+        store(user, f"OF-{n}")
+    assert listed(root, f"?user={people[0].pk}") == ["OF-0"]
+    assert listed(root, f"?user={named.pk}") == ["OF-1"]
+    assert listed(root, "?user=987654321") == ["OF-2"]
+
+
+def test_times_are_in_the_zone_that_the_url_names(root: Client, people: list[User]) -> None:
+    store(people[0])
+    assert "2026-03-14 12:00:00" in page(root, url("transaction"))
+    assert "2026-03-14 17:45:00" in page(root, url("transaction", "?timezone=Asia/Kathmandu"))
+
+
+def test_times_are_in_the_zone_of_the_page_where_the_url_names_none(root: Client, people: list[User]) -> None:
+    asked = NarrowParameters(data=QueryDict("from=2026-03-14T17:45"))
+    with timezone.override("Asia/Kathmandu"):
+        assert asked.is_valid()
+        narrowed = asked.narrowed()
+    assert (narrowed.zone, narrowed.wanted.since) == ("Asia/Kathmandu", DAY)
+
+
+def test_a_view_of_a_time_is_saved_with_its_zone(root: Client, people: list[User]) -> None:
+    shown = page(root, url("transaction", "?from=2026-03-14T11:00"))
+    assert 'name="query" value="from=2026-03-14T11%3A00&amp;timezone=UTC"' in shown
+    assert (
+        "timezone" not in page(root, url("transaction", "?status=FAILED")).partition('name="query"')[2][:60]
+    )
+
+
+def test_what_clients_wrote_is_text_in_every_part(root: Client, people: list[User]) -> None:
+    store(people[0], HOSTILE)
+    shown = page(root, url("transaction", "?q=%3Cscript%3Ealert"))
+    assert "<script>alert" not in shown
+    assert html.escape(HOSTILE) in shown
+
+
+@override_settings(SEARCH_PARTS=False)
+def test_without_the_index_of_parts_the_beginning_narrows_and_the_page_says_so(
+    root: Client, people: list[User]
+) -> None:
+    store(people[0], "INV-1")
+    assert listed(root, "?q=IN") == ["INV-1"]
+    assert listed(root, "?q=NV-1") == []
+    assert words(root, "?q=INV") == ["id begins with “INV”"]
+
+
+def test_a_superuser_deletes_the_chosen_rows_and_stays_in_the_list(root: Client, people: list[User]) -> None:
+    row = store(people[0], "GONE-1")
+    store(people[0], "STAYS-1")
+    assert "Delete the chosen ones" in page(root, url("transaction"))
+    path = url("transaction", "?user=alice&order=largest")
+    form = {"action": "delete_selected", "_selected_action": [str(row.pk)], "index": "0"}
+    asked = root.post(path, form)
+    assert asked.status_code == 200
+    assert "Why? It is kept" in asked.content.decode()
+    done = root.post(path, {**form, "post": "yes", "reason": "a test"})
+    assert (done.status_code, done["Location"]) == (302, path)
+    assert list(Transaction.objects.values_list("transaction_id", flat=True)) == ["STAYS-1"]
+    assert "1 transaction" in page(root, path)
+
+
+def test_who_may_not_delete_is_not_offered_it(client: Client, people: list[User]) -> None:
+    row = store(people[0])
+    staff(client, "view_transaction", "delete_transaction")
+    assert "Delete the chosen ones" not in page(client, url("transaction"))
+    act(client, "transaction", "delete_selected", row, post="yes")
+    assert Transaction.objects.exists()
+
+
+def test_a_view_is_saved_under_a_name_and_opens_by_its_key(root: Client, people: list[User]) -> None:
+    store(people[0], "A", status="FAILED", amount=5)
+    store(people[0], "B", status="FAILED", amount=9)
+    store(people[1], "C", amount=9)
+    answer = root.post(
+        SAVE, {"name": " Failed  ones ", "query": "status=FAILED&cursor=x&view=y&order=largest"}
+    )
+    view = SavedView.objects.get()
+    assert answer["Location"] == url("transaction", f"?view={view.key}")
+    assert (view.name, view.query, view.shared) == ("Failed ones", "status=FAILED&order=largest", False)
+    assert listed(root, f"?view={view.key}") == ["B", "A"]
+    assert listed(root, f"?view={view.key}&order=smallest&amount_min=6") == ["B"]
+    assert "Failed ones" in page(root, url("transaction"))
+    root.post(SAVE, {"name": "Failed ones", "query": "status=PENDING", "shared": "on"})
+    view.refresh_from_db()
+    assert (view.query, view.shared) == ("status=PENDING", True)
+    assert root.post(f"{SAVE}{view.key}/delete/").status_code == 302
+    assert not SavedView.objects.exists()
+
+
+def test_views_of_others_are_seen_only_where_they_are_shared(client: Client, people: list[User]) -> None:
+    own = SavedView.objects.create(owner=people[0], name="<b>Own</b>", query="status=FAILED")
+    shared = SavedView.objects.create(owner=people[0], name="Shared", query="status=FAILED", shared=True)
+    staff(client, "view_transaction")
+    shown = page(client, url("transaction"))
+    assert f"view={shared.key}" in shown
+    assert f"view={own.key}" not in shown
+    assert client.get(url("transaction", f"?view={own.key}")).status_code == 400
+    assert client.post(f"{SAVE}{own.key}/delete/").status_code == 404
+    assert client.post(f"{SAVE}{shared.key}/delete/").status_code == 403
+    assert SavedView.objects.count() == 2
+    client.logout()
+    staff_without = User.objects.create_user("other", is_staff=True)
+    staff_without.user_permissions.add(Permission.objects.get(codename="view_alert"))
+    client.force_login(staff_without)
+    assert client.post(SAVE, {"name": "x", "query": ""}).status_code == 403
+
+
+def test_ones_own_views_are_offered_first_however_many_are_shared(root: Client, people: list[User]) -> None:
+    SavedView.objects.bulk_create(
+        SavedView(owner=owner, name=f"A {n}", shared=True) for owner in people[:2] for n in range(VIEWS_MAX)
+    )
+    SavedView.objects.create(owner=User.objects.get(username="root"), name="Zebra")
+    shown = offered(User.objects.get(username="root"))
+    assert [shown[0].name, len(shown)] == ["Zebra", 1 + VIEWS_MAX]
+
+
+def test_at_the_limit_a_view_is_replaced_and_none_is_added(root: Client, people: list[User]) -> None:
+    owner = User.objects.get(username="root")
+    SavedView.objects.bulk_create(SavedView(owner=owner, name=f"V{n}") for n in range(VIEWS_MAX))
+    refused = root.post(SAVE, {"name": "One more", "query": ""}, follow=True)
+    assert f"You have {VIEWS_MAX} views" in refused.content.decode()
+    root.post(SAVE, {"name": "V7", "query": "status=FAILED"})
+    assert SavedView.objects.get(name="V7").query == "status=FAILED"
+    assert SavedView.objects.count() == VIEWS_MAX
+
+
+def test_what_others_see_of_a_view_is_in_the_trail(root: Client, people: list[User]) -> None:
+    def kept(query: str, shared: str = "on") -> SavedView:
+        root.post(SAVE, {"name": "Ours", "query": query, "shared": shared})
+        return SavedView.objects.get(name="Ours")
+
+    before = head()
+    for query in ("status=FAILED", "status=FAILED", "status=PENDING"):
+        kept(query)
+    kept("status=PENDING", shared="")
+    key = kept("status=PENDING").key
+    root.post(f"{SAVE}{key}/delete/")
+    root.post(SAVE, {"name": "Mine", "query": ""})
+    root.post(f"{SAVE}{SavedView.objects.get().key}/delete/")
+    theirs = SavedView.objects.create(owner=people[0], name="Theirs", shared=True)
+    root.post(f"{SAVE}{theirs.key}/delete/")
+    entries = since(before)
+    assert [(entry.action, entry.target, json.loads(entry.details)) for entry in entries] == [
+        ("view.shared", "Ours", {"owner": "root"}),
+        ("view.changed", "Ours", {"owner": "root"}),
+        ("view.unshared", "Ours", {"owner": "root"}),
+        ("view.shared", "Ours", {"owner": "root"}),
+        ("view.deleted", "Ours", {"owner": "root"}),
+        ("view.deleted", "Theirs", {"owner": "alice"}),
+    ]
+    assert {entry.actor for entry in entries} == {"root"}
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(1_234_567, "about 1,230,000"), (58_683, "about 58,700"), (999, "about 999"), (0, "about 0")],
+)
+def test_about_so_many_is_said_in_three_digits(
+    root: Client, people: list[User], monkeypatch: pytest.MonkeyPatch, count: int, said: str
+) -> None:
+    for exact, told in ((False, said), (True, f"{count:,}")):
+        monkeypatch.setattr(narrowed, "totals", lambda *_, is_so=exact: narrowed.Sums(count, count, is_so))
+        shown = page(root, url("transaction"))
+        assert f"<strong>{told} transactions · {told} in all</strong>" in shown
+
+
+def test_all_that_is_wrong_with_the_url_is_told_at_once(root: Client, people: list[User]) -> None:
+    answer = root.get(url("transaction", "?amount_min=abc&statusx=1&status=DONE&order=up&order=down"))
+    assert answer.status_code == 400
+    assert set(answer.context["errors"]) == {"amount_min", "statusx", "status", "order"}
+
+
+def test_a_customer_is_asked_for_as_the_page_calls_it_too(root: Client, people: list[User]) -> None:
+    store(people[0], "A")
+    store(people[1], "B")
+    assert listed(root, "?customer=alice") == ["A"]
+
+
+@pytest.mark.parametrize("name", ["", " ", "x" * 61, "\0"])
+def test_a_view_needs_a_name(root: Client, people: list[User], name: str) -> None:
+    assert "A view needs a name" in root.post(SAVE, {"name": name, "query": ""}, follow=True).content.decode()
+    assert not SavedView.objects.exists()
+
+
+def test_a_view_of_a_query_that_has_become_wrong_says_what_is(root: Client, people: list[User]) -> None:
+    view = SavedView.objects.create(owner=User.objects.get(username="root"), name="Old", query="status=NONE")
+    answer = root.get(url("transaction", f"?view={view.key}"))
+    assert answer.status_code == 400
+    assert "<strong>status</strong>" in answer.content.decode()
+    assert page(root, reverse("admin:index"))
+
+
+def test_rows_of_one_moment_are_neither_repeated_nor_hidden(root: Client, people: list[User]) -> None:
+    Transaction.objects.bulk_create(
+        Transaction(transaction_id=f"S{n:03}", user=people[0], amount=1, created_at=DAY) for n in range(250)
+    )
+    insert_many(people, 3)
+    for order in ("newest", "oldest", "largest", "smallest"):
+        seen, path = [], url("transaction", f"?order={order}&from=2026-03-14&to=2026-03-14")
+        while path:
+            shown = page(root, path)
+            seen += re.findall(r'<td class="field-transaction_id [^>]*>.*?title="([^"]*)"', shown)
+            link = re.search(r'rel="next" href="([^"]*)"', shown)
+            path = html.unescape(link[1]) if link else ""
+        assert sorted(seen) == [f"S{n:03}" for n in range(250)], order

@@ -1,0 +1,158 @@
+"""The page of one transaction: stored, waiting or rejected; the drawer of the dashboard says the same."""
+
+import re
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+
+from tests.support.accepting import push, queued, record, take
+from tests.support.admin_pages import GONE, HOSTILE, change, page, staff, store
+from tests.support.alerts import burst, burst_rule
+from tests.support.outages import redis_away
+from transactions.models import FlushBatch, RejectedRecord, Transaction
+from transactions.reading.story import story
+from transactions.review import notes
+from transactions.storing.flush import flush
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def at(id: str) -> str:
+    return f"{reverse('admin:transactions_transaction_story')}?transaction_id={quote(id, safe='')}"
+
+
+def drawer(client: Client, id: str) -> str:
+    """What the dashboard's drawer shows, which stands in the page as it is."""
+    told = client.get(reverse("dashboard-story"), {"transaction_id": id}).content.decode()
+    assert told.strip() in page(client, at(id))
+    return told
+
+
+def known(id: str, *, alerts: bool = False) -> dict[str, Any]:
+    found = story(id, alerts=alerts)
+    assert found is not None
+    return found
+
+
+def test_it_goes_from_accepted_to_settled(root: Client, people: list[User]) -> None:
+    take(record("T1", people[0], amount=1_234_567))
+    waiting = page(root, at("T1"))
+    assert "waits to be stored" in waiting
+    assert "not yet" in waiting
+    flush()
+    take(record("T1", people[0], amount=1_234_567, status="SUCCESS"))
+    flush()
+    shown = page(root, at("T1"))
+    row = Transaction.objects.get()
+    for part in (
+        "1,234,567",
+        "alice",
+        "Succeeded",
+        f"stored as number {row.pk}",
+        "accepted",
+        "stored",
+        "settled",
+    ):
+        assert part in shown, part
+    assert "not yet" not in shown
+    # At the row's own address there is the same; what stands around it is of another second.
+    assert content(page(root, change(row))) == content(shown)
+
+
+def content(shown: str) -> str:
+    return re.sub(r'name="csrfmiddlewaretoken" value="[^"]*"', "", shown.partition('id="content"')[2])
+
+
+def test_it_names_the_batch_of_the_flush_that_stored_it(root: Client, people: list[User]) -> None:
+    for id in ("T1", "T2", "T3"):
+        take(record(id, people[0]))
+        flush()
+    batches = list(FlushBatch.objects.filter(length__isnull=False).order_by("pk"))
+    assert [known(id)["batch"]["id"] for id in ("T1", "T2", "T3")] == [each.pk for each in batches]
+    assert reverse("admin:transactions_flushbatch_change", args=[batches[1].pk]) in page(root, at("T2"))
+    FlushBatch.objects.all().delete()
+    assert known("T2")["batch"] is None
+    assert "batch" not in drawer(root, "T2")
+
+
+def test_a_rejected_record_has_its_page_with_the_reason(root: Client, people: list[User]) -> None:
+    push(queued("R1", GONE))
+    flush()
+    shown = page(root, at("R1"))
+    refused = RejectedRecord.objects.get()
+    assert f"user {GONE} does not exist" in shown
+    assert change(refused) in shown
+
+
+def test_hits_and_alerts_are_there_for_who_may_see_them(
+    client: Client, people: list[User], settings: Any
+) -> None:
+    settings.FOUR_EYES = False
+    burst_rule()
+    burst(people[0])
+    client.force_login(User.objects.create_superuser("root"))
+    (hit,) = known("F3", alerts=True)["hits"]
+    assert hit["rule"] == "Failures in a row"
+    assert reverse("admin:alerts_alert_change", args=[hit["alert"]]) in drawer(client, "F3")
+    reader = Client()
+    staff(reader, "view_transaction")
+    assert known("F3")["hits"] == []
+    assert "Failures in a row" not in drawer(reader, "F3")
+
+
+def test_the_drawer_leads_to_the_customer_and_has_the_payload_and_a_command(
+    root: Client, people: list[User]
+) -> None:
+    store(people[0], id="a/b?c&d")
+    told = drawer(root, "a/b?c&d")
+    assert reverse("admin:transactions_customer_change", args=[people[0].pk]) in told
+    assert "alice" in told
+    assert "&quot;amount&quot;: 1000" in told
+    assert "http://testserver/api/transactions/a%2Fb%3Fc%26d/" in told
+
+
+def test_it_shows_the_latest_notes_on_its_customer(root: Client, people: list[User]) -> None:
+    store(people[0])
+    written = [notes.write(people[0], f"note {n}", people[1]) for n in range(5)]
+    notes.mark_reviewed(people[0], written[4].pk, people[2])
+    told = drawer(root, "T1")
+    assert re.findall(r"note \d", told) == ["note 4", "note 3", "note 2"]
+    assert told.count("reviewed by carol") == 1
+
+
+def test_hostile_ids_are_shown_as_text(root: Client, people: list[User]) -> None:
+    store(people[0], id=HOSTILE)
+    shown = page(root, at(HOSTILE))
+    assert "<script>alert" not in shown
+    assert "&lt;script&gt;alert" in shown
+
+
+@pytest.mark.parametrize("id", ["", "\0", "nobody's", "x" * 5000])
+def test_what_is_no_transaction_is_404(root: Client, id: str) -> None:
+    assert root.get(at(id)).status_code == 404
+
+
+def test_without_redis_it_says_so(root: Client, people: list[User]) -> None:
+    store(people[0])
+    with redis_away():
+        answer = root.get(at("T1"))
+    assert answer.status_code == 503
+    assert "Redis does not answer" in answer.content.decode()
+
+
+def test_it_is_for_who_may_read_and_only_a_superuser_deletes(client: Client, people: list[User]) -> None:
+    row = store(people[0])
+    staff(client, "view_alert")
+    assert client.get(at("T1")).status_code == 403
+    reader = Client()
+    user = User.objects.create_user("reader", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_transaction"))
+    reader.force_login(user)
+    delete = reverse("admin:transactions_transaction_delete", args=[row.pk])
+    assert delete not in page(reader, at("T1"))
+    reader.force_login(User.objects.create_superuser("root"))
+    assert delete in page(reader, at("T1"))

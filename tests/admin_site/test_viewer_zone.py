@@ -1,0 +1,86 @@
+"""The zone that somebody has chosen is that of every page of the admin, and of what is saved from it."""
+
+import csv
+import io
+from datetime import UTC, datetime
+
+import pytest
+from django.contrib.auth.models import User
+from django.http import StreamingHttpResponse
+from django.test import Client
+from django.utils import timezone
+
+from tests.support.admin_pages import store, url
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MOMENT = datetime(2026, 1, 31, 23, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def row(people: list[User]) -> str:
+    store(people[0], "T1", created_at=MOMENT)
+    return url("transaction")
+
+
+def text(client: Client, path: str) -> str:
+    response = client.get(path)
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def in_utc(page: str) -> bool:
+    return "2026-01-31 23:30:00" in page and 'aria-label="Time zone UTC"' in page
+
+
+def test_a_list_is_in_utc_until_a_zone_is_chosen(root: Client, row: str) -> None:
+    assert in_utc(text(root, row))
+
+
+def test_a_list_is_in_the_zone_that_was_chosen_and_says_so(root: Client, row: str) -> None:
+    root.cookies["timezone"] = "Asia/Tokyo"
+    page = text(root, row)
+    assert "2026-02-01 08:30:00" in page
+    assert 'aria-label="Time zone Asia/Tokyo"' in page
+    assert "UTC" not in page.partition("</head>")[2].replace("data-admin-utc-offset", "")
+
+
+@pytest.mark.parametrize(
+    "bad", ["Mars/Olympus", "../../etc/passwd", "localtime", "x" * 3_000, "", "\x00", "ä"]
+)
+def test_a_name_that_is_no_zone_is_passed_over(root: Client, row: str, bad: str) -> None:
+    root.cookies["timezone"] = bad
+    assert in_utc(text(root, row))
+
+
+def test_nobody_gets_the_zone_of_who_came_before(root: Client, row: str) -> None:
+    root.cookies["timezone"] = "Asia/Tokyo"
+    text(root, row)
+    assert timezone.get_current_timezone_name() == "UTC"
+    del root.cookies["timezone"]
+    assert in_utc(text(root, row))
+
+
+def test_a_day_begins_when_it_does_for_the_viewer(root: Client, row: str) -> None:
+    root.cookies["timezone"] = "Asia/Tokyo"
+    assert ">T1<" in text(root, f"{row}?from=2026-02-01&to=2026-02-28")
+    assert ">T1<" not in text(root, f"{row}?from=2026-01-01&to=2026-01-31")
+
+
+def test_what_is_saved_of_a_list_is_in_its_zone(root: Client, row: str) -> None:
+    root.cookies["timezone"] = "America/St_Johns"
+    response = root.get(f"{row}export/")
+    assert isinstance(response, StreamingHttpResponse)
+    header, line = csv.reader(io.StringIO(response.getvalue().decode()))
+    assert line[header.index("created_at")] == "2026-01-31T20:00:00-03:30"
+
+
+def test_a_link_shows_the_zone_of_who_sent_it(root: Client) -> None:
+    root.cookies["timezone"] = "Asia/Tokyo"
+    assert root.get("/admin/?timezone=Europe/Berlin").context["TIME_ZONE"] == "Europe/Berlin"
+    assert root.get("/admin/?timezone=Mars/Olympus").context["TIME_ZONE"] == "Asia/Tokyo"
+
+
+def test_the_api_is_in_utc_whatever_the_browser_chose(root: Client, row: str) -> None:
+    root.cookies["timezone"] = "Asia/Tokyo"
+    assert root.get("/api/transactions/").json()["results"][0]["created_at"] == "2026-01-31T23:30:00Z"

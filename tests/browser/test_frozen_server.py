@@ -1,0 +1,53 @@
+"""The dashboard while its server stands still, with every connection open: nothing goes on being claimed."""
+
+import json
+import os
+import re
+import signal
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import CUT, Watched
+from tests.browser.dashboard import Dashboard, stop_clock
+from tests.support.serving import the_server
+from transactions.live.readers import ALIVE_S
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# How late a frame may be, and how long a busy machine takes to show what a page has noticed.
+SLACK_S = 8.0
+
+
+def test_a_frozen_server_shows_within_the_alive_time_and_goes_on_once_it_thaws(
+    dashboard: Dashboard, watched: Watched
+) -> None:
+    watched.expected = [CUT]
+    feed = dashboard.page.locator("#feed-state")
+    dashboard.post("BEFORE")
+    dashboard.shows("BEFORE")
+    server = the_server()
+    os.kill(server, signal.SIGSTOP)
+    try:
+        said = re.compile(r"^▲ stale since \d\d:\d\d:\d\d$")
+        expect(feed).to_have_text(said, timeout=1000 * (ALIVE_S + SLACK_S))
+        expect(dashboard.page.locator("#system .dot")).to_have_class("dot dot-bad")
+    finally:
+        os.kill(server, signal.SIGCONT)
+    dashboard.is_live()
+    dashboard.post("AFTER")
+    dashboard.shows("AFTER", "BEFORE")
+
+
+def test_a_feed_that_has_nothing_to_tell_stays_live(dashboard: Dashboard) -> None:
+    """By the page's clock each frame comes when it is due, however late a busy machine hands it over."""
+    page = dashboard.page
+    stop_clock(page)
+    with page.expect_websocket() as opened:
+        page.reload()
+    dashboard.is_live()
+    for _ in range(2):
+        with opened.value.expect_event("framereceived") as alive:
+            page.clock.run_for(int(1000 * ALIVE_S))
+            assert page.locator("#feed-state").text_content() == "● live"
+        assert json.loads(alive.value)["type"] == "alive"

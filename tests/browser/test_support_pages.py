@@ -1,0 +1,71 @@
+"""Somebody of support writes a note, a colleague marks it as reviewed; a superuser deletes with a reason."""
+
+import re
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Watched
+from tests.browser.dashboard import serious
+from tests.browser.layout import faults
+from tests.support.admin_pages import HOSTILE, store
+from transactions.audit.actions import Action
+from transactions.audit.models import Entry
+from transactions.books import balance
+from transactions.models import Transaction
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CUSTOMER = "/admin/transactions/customer/"
+TRANSACTION = "/admin/transactions/transaction/"
+
+
+def test_a_note_is_written_reviewed_and_seen_on_the_customer_s_transactions(
+    page: Page, server: str, people: list[User]
+) -> None:
+    row = store(people[0])
+    page.goto(f"{server}{TRANSACTION}{row.pk}/change/")
+    page.get_by_role("link", name="All notes, and to write one").click()
+    expect(page).to_have_url(re.compile(rf"{CUSTOMER}{people[0].pk}/change/#notes-title$"))
+    page.get_by_label("A note").fill(f"They called. {HOSTILE}")
+    page.get_by_role("button", name="Add the note").click()
+    expect(page.locator(".customer-note")).to_contain_text(HOSTILE)
+    page.get_by_role("button", name="Mark as reviewed").click()
+    expect(page.locator(".customer-note")).to_contain_text("reviewed by root")
+    assert serious(page) == []
+    page.goto(f"{server}{TRANSACTION}{row.pk}/change/")
+    expect(page.get_by_role("region", name="Notes on this customer")).to_contain_text("reviewed by root")
+    assert serious(page) == []
+
+
+def test_a_transaction_is_deleted_with_a_reason_which_is_kept(
+    page: Page, server: str, people: list[User]
+) -> None:
+    row = store(people[0])
+    page.goto(f"{server}{TRANSACTION}{row.pk}/change/")
+    page.get_by_role("link", name="Delete it").click()
+    assert serious(page) == []
+    page.get_by_label("Why? It is kept in the audit trail.").fill("posted twice by the till")
+    page.get_by_role("button", name=re.compile("^Yes")).click()
+    expect(page.locator(".summary")).to_contain_text("0 transactions")
+    assert not Transaction.objects.exists()
+    entry = Entry.objects.filter(action=Action.TRANSACTION_DELETED).get()
+    assert entry.reason == "posted twice by the till"
+    assert balance.read().removed == 1
+
+
+@pytest.mark.parametrize("width", [390, 768, 1400, 1920])
+def test_the_page_of_a_transaction_and_the_list_break_nowhere(
+    page: Page, server: str, people: list[User], watched: Watched, width: int
+) -> None:
+    watched.expected = ["status of 400"]
+    long = User.objects.create(username="<b>x" + "y" * 146)
+    row = store(long, "X" * 100, amount=2**63 - 1)
+    store(long, HOSTILE, amount=2**63 - 1, status="FAILED")
+    page.set_viewport_size({"width": width, "height": 900})
+    for path in (f"{row.pk}/change/", "", "?state=waiting", "?amount_min=none"):
+        page.goto(f"{server}{TRANSACTION}{path}")
+        expect(page.locator("h1")).to_be_visible()
+        assert faults(page) == [], path
+        assert serious(page) == [], path

@@ -1,0 +1,166 @@
+"""Who is on call sees which part is ill, and what to do; and everybody sees times in their own zone."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.conftest import PASSWORD, VIEWPORT, Watched
+from tests.browser.dashboard import Dashboard, serious
+from tests.browser.layout import faults
+from tests.support.living import LONG_S, everybody_works, was_there, worker_was_there
+from tests.support.serving import daphne
+from transactions.metrics import signs
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def server(collected: None, transactional_db: None, tmp_path: Path) -> Iterator[str]:
+    """A server whose parts are slow after four seconds without a sign, and ill after six."""
+    everybody_works(LONG_S)
+    with daphne(log=tmp_path / "daphne.log", FLUSH_INTERVAL_SECONDS="1") as url:
+        yield url
+
+
+def stops(page: Page) -> None:
+    """The worker stops; the page is where it was."""
+    worker_was_there(0)
+    expect(page.locator("#system .dot")).to_have_class("dot dot-good")
+
+
+def test_on_call_sees_that_the_worker_is_stopped_and_what_to_do(dashboard: Dashboard) -> None:
+    page, said = dashboard.page, dashboard.page.locator("#system-said")
+    expect(said).to_have_text("System normal · all is stored")
+    stops(page)
+    expect(said).to_have_text(re.compile(r"^Worker silent for \d+ s, and 1 more$"))
+    expect(page.locator("#system-aloud")).to_have_text("Worker: failing")
+    expect(page.locator("#feed-state")).to_have_text("● live")
+    said.click()
+    worker = page.locator("#system-parts [data-part=worker]")
+    expect(worker).to_contain_text("the worker is stopped or stuck.")
+    expect(worker.locator(".pill")).to_have_text("failing")
+    expect(page.locator("#system-parts [data-part=redis] .pill")).to_have_text("normal")
+    worker.get_by_role("link", name="What to do").click()
+    expect(page.get_by_role("heading", name="Health of the system")).to_be_visible()
+    card = page.locator("#worker")
+    expect(card).to_contain_text("docker compose restart worker")
+    expect(card).to_contain_text("docs/operations.md, “Worker”")
+    worker_was_there(-LONG_S)
+    expect(said).to_have_text("System normal · all is stored")
+    expect(card).not_to_contain_text("docker compose")
+    expect(page.locator("#as-it-should-be")).to_contain_text("Worker")
+
+
+def test_the_chip_opens_and_closes_by_keys(dashboard: Dashboard) -> None:
+    page = dashboard.page
+    page.locator("#system summary").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#system-parts")).to_be_visible()
+    expect(page.locator("#books")).to_be_visible()
+    assert serious(page) == []
+    page.keyboard.press("Escape")
+    expect(page.locator("#system-parts")).to_be_hidden()
+    expect(page.locator("#system summary")).to_be_focused()
+
+
+def test_other_pages_ask_seldom_and_keep_open_what_is_open(page: Page, server: str) -> None:
+    page.clock.install()
+    page.goto(f"{server}/admin/rules/rule/")
+    page.locator("#system summary").click()
+    was_there(signs.BEAT, 60)
+    with page.expect_response("**/admin/dashboard/condition/"):
+        page.clock.run_for(25_000)
+    expect(page.locator("#system-said")).to_contain_text("Beat silent for")
+    expect(page.locator("#system-parts [data-part=beat]")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [390, 768, 1400])
+def test_the_chip_and_its_page_break_at_no_width(page: Page, server: str, width: int) -> None:
+    worker_was_there(100)
+    was_there(signs.BEAT, 500)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.context.add_cookies(
+        [{"name": "timezone", "value": "America/Argentina/ComodRivadavia", "url": f"{server}/admin"}]
+    )
+    for path in ("", "system/"):
+        page.goto(f"{server}/admin/{path}")
+        expect(page.locator("#system-said")).to_contain_text("Worker silent")
+        assert faults(page) == []
+        page.locator("#system summary").click()
+        assert faults(page) == []
+        box = page.locator(".system-body").bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+    assert serious(page) == []
+
+
+@pytest.fixture
+def in_berlin(server: str, chromium: Browser, root: User, watched: Watched) -> Iterator[BrowserContext]:
+    context = chromium.new_context(viewport=VIEWPORT, timezone_id="Europe/Berlin", locale="en-GB")
+    context.on("console", watched.console)
+    yield context
+    context.close()
+    watched.check()
+
+
+def test_times_are_in_the_browsers_zone_until_another_is_chosen(
+    in_berlin: BrowserContext, server: str
+) -> None:
+    page = in_berlin.new_page()
+    page.goto(f"{server}/admin/transactions/epoch/")
+    page.locator("#id_username").fill("root")
+    page.locator("#id_password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    cell = page.locator("#result_list tbody .field-flushed_at")
+    expect(cell).to_have_text(re.compile(r"\d\d:\d\d:\d\d CES?T"))
+    expect(page.locator("#zone-shown")).to_have_text("Europe/Berlin")
+    page.locator("#zone-menu summary").click()
+    page.locator("#zone").fill("Mars/Olympus")
+    page.locator("#zone").press("Enter")
+    expect(page.locator("#zone-error")).to_have_text("No such time zone.")
+    page.locator("#zone").fill("Asia/Tokyo")
+    page.locator("#zone").press("Enter")
+    expect(cell).to_have_text(re.compile(r"\d\d:\d\d:\d\d JST"))
+    page.goto(f"{server}/admin/")
+    expect(page.locator("#zone-shown")).to_have_text("Asia/Tokyo")
+    hour = datetime.now(ZoneInfo("Asia/Tokyo")).hour
+    expect(page.locator("#figures-moment")).to_contain_text(
+        re.compile(f"as of ({hour:02}|{(hour + 1) % 24:02}):"), use_inner_text=False
+    )
+
+
+def test_a_link_with_a_zone_is_followed(page: Page, server: str) -> None:
+    page.goto(f"{server}/admin/?timezone=Asia/Kolkata")
+    expect(page.locator("#zone-shown")).to_have_text("Asia/Kolkata")
+    # For that page alone: the next one is in the viewer's own zone.
+    page.goto(f"{server}/admin/transactions/epoch/")
+    expect(page.locator("#result_list tbody .field-flushed_at")).to_contain_text("UTC")
+    expect(page.locator("#zone-here")).to_be_hidden()
+
+
+@pytest.mark.parametrize("path", ["/admin/", "/admin/transactions/transaction/"])
+def test_a_link_s_zone_is_said_and_leaves_the_chosen_one(page: Page, server: str, path: str) -> None:
+    page.goto(f"{server}/admin/transactions/transaction/")
+    page.locator("#zone-menu summary").click()
+    page.locator("#zone").fill("Asia/Tokyo")
+    page.locator("#zone").press("Enter")
+    expect(page.locator("#zone-shown")).to_have_text("Asia/Tokyo")
+    page.goto(f"{server}{path}?timezone=Asia/Kolkata")
+    expect(page.locator("#zone-shown")).to_have_text("Asia/Kolkata")
+    expect(page.locator("#zone-here")).to_be_visible()
+    summary = page.locator("#zone-menu summary")
+    expect(summary).to_have_attribute("aria-label", "Time zone Asia/Kolkata, for this page only")
+    summary.click()
+    expect(page.locator("#zone-linked")).to_contain_text("Yours is Asia/Tokyo and stays so.")
+    assert serious(page) == []
+    page.get_by_role("button", name="Show in Asia/Tokyo").click()
+    expect(page.locator("#zone-shown")).to_have_text("Asia/Tokyo")
+    expect(page.locator("#zone-here")).to_be_hidden()
+    expect(page).to_have_url(re.compile(r"timezone=Asia(/|%2F)Tokyo"))

@@ -1,0 +1,1 @@
+"""How the system is: which part is ill, since when, and what to do."""

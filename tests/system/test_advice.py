@@ -1,0 +1,27 @@
+"""What to do about a part that is ill: the runbook has its section, and the commands name what there is."""
+
+import re
+
+import pytest
+
+from tests.support.serving import ROOT
+from transactions.system import advice
+from transactions.system.advice import Advice
+
+ALL = {name: each for name, each in vars(advice).items() if isinstance(each, Advice)}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_runbook_has_the_section(name: str) -> None:
+    runbook = (ROOT / advice.RUNBOOK).read_text()
+    assert re.search(rf"^##+ {ALL[name].section}$", runbook, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_commands_name_services_and_units_that_there_are(name: str) -> None:
+    compose = (ROOT / "docker-compose.yml").read_text()
+    for _, command in ALL[name].commands:
+        if command.startswith("docker compose"):
+            assert re.search(rf"^  {command.split()[-1]}:", compose, re.MULTILINE)
+        elif unit := re.search(r"transactions-[a-z]+@?", command):
+            assert (ROOT / "deploy" / "systemd" / f"{unit[0]}.service").exists()

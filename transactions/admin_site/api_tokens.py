@@ -1,0 +1,202 @@
+"""The admin site's pages of API tokens: made there, shown once, revoked."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+from unfold.decorators import display
+
+from ..access import people, tokens
+from ..access.rights import Right, Rights, rights_of
+from ..client import curl
+from ..models import ApiToken
+from .lists import BoundedAdmin
+
+STATE_COLOURS = {"Valid": "success", "Expired": "warning", "Revoked": "danger"}
+# A token that is to be valid for longer is one without an end.
+DAYS_MAX = 36_500
+# What carries a token from the form to the page that shows it, and for how long at most.
+COOKIE = "made-token"
+KEPT_SECONDS = 60
+# What each right is for, as the form says it.
+WORDS = {
+    Right.POST: "send transactions",
+    Right.READ: "read transactions, averages and the books, and watch them live",
+    Right.ADMINISTER: "delete everything",
+    Right.VIEW_RULES: "see rules, their hits and lists",
+    Right.CHANGE_RULES: "write rules and keep lists of customers",
+    Right.APPROVE_RULES: "bring rules into force and end them",
+    Right.VIEW_ALERTS: "see alerts",
+    Right.CHANGE_ALERTS: "deal with alerts",
+    Right.VIEW_EVENTS: "pull events",
+    Right.MANAGE_WEBHOOKS: "decide which webhooks are told",
+    Right.AUDIT: "read the audit trail",
+}
+
+
+class TokenForm(forms.Form):
+    """What a token is called, what it may, and for how long. Nobody gives a right that they lack."""
+
+    name = forms.CharField(max_length=100, help_text="What you will know it by, for example “till 12”.")
+    rights = forms.MultipleChoiceField(
+        widget=forms.CheckboxSelectMultiple,
+        label="It may",
+        help_text="A token has no more rights than whoever makes it.",
+    )
+    days = forms.IntegerField(
+        label="Valid for so many days",
+        required=False,
+        min_value=1,
+        max_value=DAYS_MAX,
+        help_text="Left empty, it is valid until it is revoked.",
+    )
+
+    def __init__(self, held: Rights, data: Any = None) -> None:
+        offered = [right for right in Right if right in held]
+        super().__init__(data, initial={"rights": [Right.POST, Right.READ]})
+        self.fields["rights"].choices = [(right.value, f"{WORDS[right]} ({right})") for right in offered]  # type: ignore[attr-defined]
+
+    def make(self) -> tuple[str, ApiToken]:
+        """The token, in clear, and its row. Raises TokenError."""
+        days = self.cleaned_data["days"]
+        return tokens.create(
+            self.cleaned_data["name"],
+            rights=frozenset(map(Right, self.cleaned_data["rights"])),
+            lifetime=None if days is None else timedelta(days=days),
+        )
+
+
+def may_make(request: HttpRequest) -> bool:
+    """Whether this user makes tokens here."""
+    return request.user.has_perm("transactions.add_apitoken")
+
+
+@sensitive_variables("token")
+def new(request: HttpRequest) -> HttpResponse:
+    """The form of a token; once it is made, the way to the page that shows it, this once.
+
+    Until then the browser keeps it, for who made it alone: here it is kept nowhere.
+    """
+    if not may_make(request):
+        raise PermissionDenied
+    form = TokenForm(rights_of(request.user), request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            token, row = form.make()
+        except tokens.TokenError as error:
+            form.add_error("name", error.in_a_form)
+        else:
+            shown_at = reverse("admin:transactions_apitoken_made")
+            response = redirect(shown_at)
+            response.set_signed_cookie(
+                COOKIE, f"{row.pk}:{token}", salt=_salt(request), max_age=KEPT_SECONDS,
+                path=shown_at, httponly=True, secure=request.is_secure(), samesite="Strict",
+            )  # fmt: skip
+            return response
+    context = {**admin.site.each_context(request), "title": "A new API token", "form": form}
+    return TemplateResponse(request, "admin/tokens/new.html", context)
+
+
+def _salt(request: HttpRequest) -> str:
+    return f"{COOKIE} {request.user.pk}"
+
+
+@sensitive_variables("kept", "key", "token", "context")
+def made(request: HttpRequest) -> HttpResponse:
+    """The page that shows a token, once: loaded again it leads to the list."""
+    if not may_make(request):
+        raise PermissionDenied
+    kept = request.get_signed_cookie(COOKIE, default="", salt=_salt(request), max_age=KEPT_SECONDS)
+    key, _, token = (kept or "").partition(":")
+    row = ApiToken.objects.select_related("user").filter(pk=int(key)).first() if key else None
+    if row is None:
+        messages.info(request, "A token is shown once. If yours is lost, revoke it and make another.")
+        return redirect("admin:transactions_apitoken_changelist")
+    context = {
+        **admin.site.each_context(request),
+        "title": f"The token {row.name}",
+        "row": row,
+        "token": token,
+        "rights": sorted(rights_of(row.user)),
+        "curl": _curl(request, token, row),
+    }
+    response = TemplateResponse(request, "admin/tokens/made.html", context)
+    response["Cache-Control"] = "no-store"
+    response.delete_cookie(COOKIE, path=request.path, samesite="Strict")
+    return response
+
+
+@sensitive_variables("token")
+def _curl(request: HttpRequest, token: str, row: ApiToken) -> str:
+    """A command that shows the token at work, at the address under which this page was asked for."""
+    rights = rights_of(row.user)
+    if Right.POST in rights:
+        assert request.user.pk is not None  # Nobody else is shown a page of the admin.
+        user = people.any_customer() or request.user.pk
+        url = request.build_absolute_uri(reverse("add-transaction"))
+        return curl.posting(url, token, f"first-{row.pk}", user)
+    call = "transactions" if Right.READ in rights else "schema"
+    return curl.reading(request.build_absolute_uri(reverse(call)), token)
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(BoundedAdmin[ApiToken]):
+    """Keys to the API, made on a page that shows each once, as `manage.py create_token` does."""
+
+    list_display = ("name", "user", "rights", "state", "made_at", "expires_at", "last_used_at", "revoked_at")
+    list_select_related = ("user",)
+    ordering = ("-id",)
+    empty_title = "There are no tokens yet"
+    empty_text = "A program that sends or reads transactions shows one. It is made here, and shown once."
+    fields = list_display
+    actions = ("revoke",)
+    change_list_template = "admin/tokens/token_list.html"
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().changelist_view(request, {**(extra_context or {}), "may_make": may_make(request)})
+
+    def get_urls(self) -> list[Any]:
+        return [
+            path("new/", self.admin_site.admin_view(new), name="transactions_apitoken_new"),
+            path("made/", self.admin_site.admin_view(made), name="transactions_apitoken_made"),
+            *super().get_urls(),
+        ]
+
+    @admin.display(description="may")
+    def rights(self, token: ApiToken) -> str:
+        return ", ".join(sorted(rights_of(token.user))) or "nothing"
+
+    @display(description="state", label=STATE_COLOURS)  # type: ignore[untyped-decorator]
+    def state(self, token: ApiToken) -> str:
+        if token.revoked_at is not None:
+            return "Revoked"
+        return "Expired" if token.expires_at is not None and token.expires_at <= timezone.now() else "Valid"
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("transactions.change_apitoken")
+
+    @admin.action(permissions=["revoke"], description="Revoke the selected tokens")
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
+        if not self.refuses(request, queryset):
+            revoked = _revoke(queryset)
+            text = f"{revoked} revoked; every process refuses them within a minute."
+            self.message_user(request, text, messages.SUCCESS)
+
+
+def _revoke(rows: QuerySet[ApiToken]) -> int:
+    """Revokes those of `rows` that are not revoked yet, and says how many."""
+    names = rows.filter(revoked_at=None).order_by().values_list("name", flat=True)
+    for name in (done := list(names)):
+        tokens.revoke(name)
+    return len(done)

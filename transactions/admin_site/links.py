@@ -1,0 +1,34 @@
+"""Where transactions and customers are shown, and how customers are called there."""
+
+from collections.abc import Iterable
+from urllib.parse import urlencode
+
+from django.contrib.auth import get_user_model
+from django.urls import reverse
+
+from .lists import list_of
+
+
+def transaction(key: int) -> str:
+    return reverse("admin:transactions_transaction_change", args=[key])
+
+
+def transactions_of(user: int) -> str:
+    return list_of("transaction", f"user={user}")
+
+
+def story(transaction_id: str) -> str:
+    """The page of a transaction, be it stored or not."""
+    query = urlencode({"transaction_id": transaction_id})
+    return f"{reverse('admin:transactions_transaction_story')}?{query}"
+
+
+def customer(user: int) -> str:
+    return reverse("admin:transactions_customer_change", args=[user])
+
+
+def names(users: Iterable[int | None]) -> dict[int, str]:
+    """The names of customers by their keys; one that is gone is called by its key."""
+    keys = {user for user in users if user is not None}
+    found = get_user_model()._default_manager.in_bulk(keys)
+    return {key: found[key].get_username() if key in found else f"customer {key} (deleted)" for key in keys}

@@ -1,0 +1,286 @@
+"""The page of the list of transactions: what its URL asks, in words, and the rows that there are."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import redis
+from django.contrib import admin
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from psycopg2.errors import QueryCanceled
+
+from ..models import SavedView, Status
+from ..reading import narrowed as reading
+from ..reading import part_indexes
+from ..reading.narrowed import STATES, Narrowed, NarrowParameters, Rows, Sums
+from ..templatetags.components import status_word
+from ..timezones import zone_names
+from . import bound_fields, giving_up, links, saved_views
+from .bound_fields import BoundField
+from .lists import list_of
+
+REDIS_AWAY = "Redis does not answer: what waits there cannot be shown now."
+NO_VIEW = "There is no such view, or it is not shared with you."
+# What the form narrows by, beside the view.
+FILTERS = ("q", "user", "status", "state", "amount_min", "amount_max", "from", "to", "timezone", "order")
+# Of these each has a field; what is wrong with any other is told below the form.
+FIELDS = FILTERS[:8]
+# The other order that a click on a column's head leads to.
+TURNED = {"newest": "oldest", "largest": "smallest"}
+
+
+class ShownRow(NamedTuple):
+    row: dict[str, Any]
+    link: str
+    customer: str
+    theirs: str
+    amount: str
+    status: str
+    moment: str
+
+
+class Words(NamedTuple):
+    """What the list is narrowed by, and where it is not."""
+
+    text: str
+    without: str
+
+
+class AskedList(NamedTuple):
+    """What a URL asks: the query with that of its view in it, what is wrong with it, and what it means."""
+
+    query: QueryDict
+    view: SavedView | None
+    errors: dict[str, str]
+    narrowed: Narrowed | None
+
+
+def asked_by(request: HttpRequest) -> AskedList:
+    """What the URL asks. A view's query holds where the URL itself says nothing else."""
+    query, view, errors = request.GET.copy(), None, {}
+    if "customer" in query and "user" not in query:
+        # As the page calls it, and whoever writes the URL by hand.
+        query.setlist("user", query.pop("customer"))
+    if key := query.get("view", ""):
+        view = saved_views.find(request.user, key)
+        if view is None:
+            errors["view"] = NO_VIEW
+        else:
+            saved = QueryDict(view.query, mutable=True)
+            for name, values in query.lists():
+                saved.setlist(name, values)
+            query = saved
+    query.pop("view", None)
+    parameters = NarrowParameters(data=query)
+    if not parameters.is_valid():
+        errors |= {name: str(told[0]) for name, told in parameters.errors.items()}
+    return AskedList(query, view, errors, None if errors else parameters.narrowed())
+
+
+def show(request: HttpRequest, *, may_delete: bool) -> HttpResponse:
+    """The page; 400 where it has to say what is wrong with its URL, 503 where a store does not answer."""
+    asked = asked_by(request)
+    zone = _zone(asked)
+    # The whole page is in the zone of a saved view, as it is in that of a link.
+    timezone.activate(ZoneInfo(zone))
+    context = {
+        **admin.site.each_context(request),
+        **_form(request, asked, zone),
+        "title": "Transactions",
+        "may_delete": may_delete,
+        **_told(asked.errors),
+    }
+    if asked.narrowed is None:
+        return _page(request, context, HTTPStatus.BAD_REQUEST)
+    try:
+        rows = reading.page(asked.narrowed)
+        totals = reading.totals(asked.narrowed, rows)
+    except redis.RedisError:
+        return _page(request, {**context, **_told({"state": REDIS_AWAY})}, HTTPStatus.SERVICE_UNAVAILABLE)
+    except OperationalError as error:
+        if not isinstance(error.__cause__, QueryCanceled):
+            raise
+        return giving_up.too_slow(request)
+    context |= {
+        "rows": list(_shown(rows, asked.narrowed)),
+        "totals": _said(totals),
+        "words": list(_words(asked)),
+        "next": _with(asked, cursor=rows.cursor) if rows.cursor else "",
+        "first": _with(asked, cursor=None) if "cursor" in asked.query else "",
+        "more": totals.count - len(rows.rows) if rows.totals else 0,
+        "export_url": _export(asked),
+    }
+    return _page(request, context, HTTPStatus.OK)
+
+
+def _page(request: HttpRequest, context: dict[str, Any], status: HTTPStatus) -> HttpResponse:
+    return TemplateResponse(request, "admin/transactions/list.html", context, status=status)
+
+
+def _told(errors: dict[str, str]) -> dict[str, Any]:
+    """What is wrong, and of that what has no field beside which it could be told."""
+    return {"errors": errors, "elsewhere": {name: errors[name] for name in errors if name not in FIELDS}}
+
+
+def _zone(asked: AskedList) -> str:
+    """The zone of the page: that which is asked for, where there is such a one."""
+    if asked.narrowed:
+        return asked.narrowed.zone
+    named = asked.query.get("timezone", "")
+    return named if named in zone_names() else timezone.get_current_timezone_name()
+
+
+def _form(request: HttpRequest, asked: AskedList, zone: str) -> dict[str, Any]:
+    filters = {name: asked.query.get(name, "") for name in FILTERS}
+    order = filters["order"] if filters["order"] in reading.ORDERS else "newest"
+    query = asked.query.copy()
+    query.pop("cursor", None)
+    if query.get("from") or query.get("to"):
+        # Whoever opens the saved view elsewhere is to see the same.
+        query["timezone"] = query.get("timezone") or zone
+    return {
+        "filters": filters,
+        "narrowed_by": sum(
+            bool(filters[name]) and (name, filters[name]) != ("state", "stored") for name in FIELDS
+        ),
+        **_bounds(asked, ZoneInfo(zone)),
+        "statuses": Status.choices,
+        "states": STATES.items(),
+        "order": order,
+        "by_time": _with(
+            asked, cursor=None, order=TURNED.get(order, "newest") if order == "newest" else "newest"
+        ),
+        "by_amount": _with(asked, cursor=None, order=TURNED[order] if order == "largest" else "largest"),
+        "view": asked.view,
+        "views": saved_views.offered(request.user),
+        "query": query.urlencode(),
+        "here": request.get_full_path(),
+        "zone": zone,
+        "zone_of_view": asked.view is not None
+        and not request.GET.get("timezone")
+        and bool(filters["timezone"]),
+        "everything": reverse("admin:transactions_transaction_changelist"),
+        "any_part": part_indexes.present(),
+    }
+
+
+def _bounds(asked: AskedList, zone: ZoneInfo) -> dict[str, BoundField]:
+    """The bounds of time as the form's fields have them; as they were typed where anything is wrong."""
+    wanted = asked.narrowed.wanted if asked.narrowed else None
+    since, until = (asked.query.get(name, "") for name in ("from", "to"))
+    # Days of which the zone skipped some are no range of moments.
+    if wanted is None or wanted.gaps:
+        return {"since": bound_fields.of_text(since), "until": bound_fields.of_text(until)}
+    return {
+        "since": bound_fields.of_moment(wanted.since, zone),
+        "until": bound_fields.of_moment(wanted.until, zone),
+    }
+
+
+def _shown(rows: Rows, narrowed: Narrowed) -> Iterator[ShownRow]:
+    names, zone = links.names(row["user"] for row in rows.rows), ZoneInfo(narrowed.zone)
+    for row in rows.rows:
+        yield ShownRow(
+            row,
+            links.story(row["transaction_id"]) if row["id"] is None else links.transaction(row["id"]),
+            names[row["user"]],
+            links.customer(row["user"]),
+            f"{row['amount']:,}",
+            status_word(row["status"]),
+            _moment(row["created_at"], zone),
+        )
+
+
+def _moment(moment: datetime, zone: ZoneInfo) -> str:
+    try:
+        return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+    except OverflowError:  # a moment of the first or the last day of the calendar
+        return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _said(totals: Sums) -> str:
+    about, shown = ("", _exactly) if totals.exact else ("about ", _about)
+    what = "transaction" if totals.count == 1 else "transactions"
+    total = "" if totals.total is None else f" · {about}{shown(totals.total)} in all"
+    return f"{about}{shown(totals.count)} {what}{total}{_looked_through(totals)}"
+
+
+def _looked_through(totals: Sums) -> str:
+    """Of what is not stored: which records are told of, where that is not all of them."""
+    newest, left_out = "", ""
+    if totals.newest:
+        newest = f", of the newest {totals.newest:,} records: older ones are neither counted nor sorted"
+    if totals.unreadable:
+        one = totals.unreadable == 1
+        records = "record that cannot be read is" if one else "records that cannot be read are"
+        left_out = f"; {totals.unreadable:,} {records} left out"
+    return newest + left_out
+
+
+def _exactly(figure: int) -> str:
+    return f"{figure:,}"
+
+
+def _about(figure: int) -> str:
+    """In three digits: more of them would say that it was counted."""
+    return f"{round(figure, 3 - len(str(figure))):,}" if figure >= 1000 else f"{figure:,}"
+
+
+def _words(asked: AskedList) -> Iterator[Words]:
+    """What the list is narrowed by, each with the list that is not."""
+    narrowed = asked.narrowed
+    assert narrowed is not None
+    wanted, zone = narrowed.wanted, ZoneInfo(narrowed.zone)
+    if narrowed.state != "stored":
+        yield Words(f"state: {STATES[narrowed.state]}", _with(asked, cursor=None, state=None))
+    if narrowed.part:
+        how = "has the part" if part_indexes.present() else "begins with"
+        yield Words(f"id {how} “{narrowed.part}”", _with(asked, cursor=None, q=None))
+    if wanted.user is not None:
+        yield Words(
+            f"customer: {links.names([wanted.user])[wanted.user]}", _with(asked, cursor=None, user=None)
+        )
+    if wanted.status is not None:
+        yield Words(f"status: {status_word(wanted.status)}", _with(asked, cursor=None, status=None))
+    least, most = wanted.amount_min, wanted.amount_max
+    if least is not None and least == most:
+        yield Words(f"amount: {least:,}", _with(asked, cursor=None, amount_min=None, amount_max=None))
+    else:
+        if least is not None:
+            yield Words(f"amount: {least:,} or more", _with(asked, cursor=None, amount_min=None))
+        if most is not None:
+            yield Words(f"amount: {most:,} or less", _with(asked, cursor=None, amount_max=None))
+    if wanted.since is not None:
+        yield Words(
+            f"since {bound_fields.in_words(wanted.since, zone)} {narrowed.zone}",
+            _with(asked, cursor=None, **{"from": None}),
+        )
+    if wanted.until is not None:
+        yield Words(
+            f"before {bound_fields.in_words(wanted.until, zone)} {narrowed.zone}",
+            _with(asked, cursor=None, to=None),
+        )
+
+
+def _export(asked: AskedList) -> str:
+    if asked.narrowed is None or asked.narrowed.state != "stored":
+        return ""
+    query = asked.query.copy()
+    query.pop("cursor", None)
+    return f"{reverse('admin:transactions_transaction_export')}?{query.urlencode()}"
+
+
+def _with(asked: AskedList, **changed: str | None) -> str:
+    """This page with other parameters."""
+    query = asked.query.copy()
+    for name, value in changed.items():
+        query.pop(name, None)
+        if value is not None:
+            query[name] = value
+    return list_of("transaction", query.urlencode())

@@ -1,0 +1,53 @@
+"""The zone in which somebody sees the times of the admin's pages: chosen at the top of each.
+
+At first it is the browser's. It is kept in a cookie, since it is the browser's and not the account's: whoever
+looks from two places sees the times of each. A link may carry the zone of who sent it: that page is made in
+it and says so, and the chosen one stays.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from django.utils.decorators import sync_only_middleware
+
+from ..timezones import zone_names
+
+# The name of both, the cookie and the parameter.
+NAME = "timezone"
+PAGES = "/admin/"
+
+
+@sync_only_middleware
+def in_viewers_zone(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Pages of the admin are made in their viewer's zone; a name that is none is passed over."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        if not request.path.startswith(PAGES):
+            return get_response(request)
+        with timezone.override(_zone(request)):
+            return get_response(request)
+
+    return middleware
+
+
+def to_the_minute(moment: datetime) -> str:
+    """A moment as a sentence has it, in the viewer's zone, which it names."""
+    try:
+        moment = timezone.localtime(moment)
+    except OverflowError:  # on the first or the last day of the calendar
+        return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(' ', 'minutes')} UTC"
+    return f"{moment:%Y-%m-%d %H:%M} {timezone.get_current_timezone_name()}"
+
+
+def _zone(request: HttpRequest) -> ZoneInfo | None:
+    """None stands for the server's own, UTC."""
+    for name in (request.GET.get(NAME), request.COOKIES.get(NAME)):
+        if name in zone_names():
+            return ZoneInfo(name)
+    return None

@@ -1,0 +1,145 @@
+"""Whether anything is wrong: does the failure rate stand out from what is usual at this time of day?
+
+The shortest of STRETCHES_MIN that ends now and in which at least SETTLED_MIN settled is looked at. Its rate
+stands out where it is over the usual band by POINTS_MIN and by DEVIATIONS standard errors, and at least
+FAILED_MIN failed: five transactions never ring a bell, whatever became of them. Where it began is looked for
+in quarters of an hour, back while each is over the band, and then to the minute.
+"""
+
+from datetime import datetime, timedelta
+from math import sqrt
+from typing import Any, NamedTuple
+
+from ..models import Status
+from ..reading.spans import DAY, MINUTE, QUARTER, TimeSpan, floor
+from ..reading.sums import StatusSums, of_minutes, of_spans
+from .failing import ROWS_MAX, failing
+from .usual import Usual, usual
+
+STRETCHES_MIN = (5, 15, 30, 60)
+SETTLED_MIN = 100
+FAILED_MIN = 10
+# Shares of 1.
+POINTS_MIN = 0.03
+RATE_MIN = 0.01
+DEVIATIONS = 3.0
+# In a quarter with fewer settled nothing is over anything.
+QUARTER_SETTLED_MIN = 10
+# How far back the beginning is looked for.
+BACK_MAX = DAY
+# So few customers that much of the failures is theirs are told; else the one with the most, who has so much.
+CUSTOMERS_MAX = 3
+MUCH = 0.4
+ONE_MIN = 0.1
+
+
+class LatestStretch(NamedTuple):
+    """The latest time in which enough has settled, and what was usual then."""
+
+    span: TimeSpan
+    held: StatusSums
+    usual: Usual
+
+
+def wrong(until: datetime) -> dict[str, Any] | None:
+    """What is wrong with the failure rate at `until`, None where nothing is. Raises django.db.Error.
+
+    `since` is when it began (`longer`: or before), `rate`, `failed` and `settled` are those since then;
+    `usual` is the band at this time of day. `customers` are the few that much of the failures belong to,
+    else the one with the most of them, none where they are spread over many; `share` is how much that is,
+    of the newest `of_latest` transactions (None: of all). `failing` are the keys of those whose failed most.
+    `query` are the parameters by which the list shows exactly the failed ones.
+    """
+    stretch = _latest(until)
+    if stretch is None or not _stands_out(stretch):
+        return None
+    began, longer = _began(stretch, until)
+    span = TimeSpan(began, until)
+    (held,) = of_spans([span])
+    top = failing(span, most=CUSTOMERS_MAX)
+    how_many, share = _fewest_with_much([each.failed for each in top.customers], top.failed)
+    return {
+        "since": began,
+        "longer": longer,
+        "rate": held.failure_rate,
+        "failed": held[Status.FAILED].rows,
+        "settled": held.settled,
+        "usual": stretch.usual._asdict(),
+        "customers": [{"user": each.user, "name": each.name} for each in top.customers[:how_many]],
+        "share": share,
+        "failing": [each.user for each in top.customers],
+        "of_latest": ROWS_MAX if top.partial else None,
+        "query": {
+            "status": Status.FAILED.value,
+            "from": began.isoformat(),
+            "to": until.isoformat(),
+        },
+    }
+
+
+def _latest(until: datetime) -> LatestStretch | None:
+    """The shortest stretch that tells something; None where too little has settled, or is known."""
+    spans = [TimeSpan(until - timedelta(minutes=minutes), until) for minutes in STRETCHES_MIN]
+    for span, held in zip(spans, of_spans(spans), strict=True):
+        if held.settled >= SETTLED_MIN:
+            (known,) = usual([span])
+            return None if known is None else LatestStretch(span, held, known)
+    return None
+
+
+def _stands_out(stretch: LatestStretch) -> bool:
+    rate, high = stretch.held.failure_rate, stretch.usual.high
+    assert rate is not None
+    share = min(max(high, RATE_MIN), 1 - RATE_MIN)
+    over = max(POINTS_MIN, DEVIATIONS * sqrt(share * (1 - share) / stretch.held.settled))
+    return stretch.held[Status.FAILED].rows >= FAILED_MIN and rate - high > over
+
+
+def _began(stretch: LatestStretch, until: datetime) -> tuple[datetime, bool]:
+    """From when on the rate has been over the usual band; and whether it may have been before that."""
+    last = floor(stretch.span.since, QUARTER)
+    starts = [last - QUARTER * back for back in range(BACK_MAX // QUARTER)]
+    spans = [TimeSpan(start, min(start + QUARTER, until)) for start in starts]
+    first = last
+    for span, held, known in zip(spans, of_spans(spans), usual(spans), strict=True):
+        if held.settled >= QUARTER_SETTLED_MIN:
+            rate = held.failure_rate or 0.0
+            if rate <= (known or stretch.usual).high + POINTS_MIN:
+                break
+            first = span.since
+    longer = first == starts[-1]
+    return first if longer else _minute_of_change(first, stretch, until), longer
+
+
+def _minute_of_change(first: datetime, stretch: LatestStretch, until: datetime) -> datetime:
+    """The minute from which on more failed than halfway between what is usual and what is now.
+
+    Of the quarter `first`, the one before it, in which it may have begun, and the one after. Failures, less
+    as many as there would be halfway, add up to less and less until it begins, and to more from then on.
+    """
+    rate = stretch.held.failure_rate
+    assert rate is not None
+    halfway = (stretch.usual.middle + rate) / 2
+    span = TimeSpan(first - QUARTER, min(first + 2 * QUARTER, until))
+    minutes = of_minutes(span)
+    began, lowest, sofar = span.since, 0.0, 0.0
+    moment = span.since
+    while moment < span.until:
+        held = minutes.get(moment, StatusSums())
+        sofar += held[Status.FAILED].rows - halfway * held.settled
+        moment += MINUTE
+        if sofar <= lowest:
+            began, lowest = moment, sofar
+    return min(began, stretch.span.until - MINUTE)
+
+
+def _fewest_with_much(failed: list[int], of_all: int) -> tuple[int, float | None]:
+    """How few customers make up much of the failures, and their share; (0, None) where they are many's."""
+    held = 0
+    for number, count in enumerate(failed, 1):
+        held += count
+        if held >= MUCH * of_all:
+            return number, held / of_all
+    if failed and failed[0] > ONE_MIN * of_all:
+        return 1, failed[0] / of_all
+    return 0, None

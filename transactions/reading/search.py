@@ -1,0 +1,265 @@
+"""One search: what a few typed characters may mean, answered at once however many rows there are.
+
+A part of an id is looked for among the newest rows, which have common parts by the dozen, then at the
+beginning of all, and last by the index of parts, which has rare ones. That one is not asked for what it
+would read everything for, as one or two letters, or signs alone. What takes too long is given up.
+"""
+
+import itertools
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeVar
+
+import redis
+from django.conf import settings
+from django.db import connection
+
+from ..access.people import PEOPLE
+from ..alerts.models import Alert
+from ..models import AMOUNT_MAX
+from ..stores import bounded_queries
+from ..tables import TRANSACTIONS, USER_KEY, USER_NAME, USERS
+from . import detail, part_indexes
+
+Told = TypeVar("Told")
+
+# Of each kind.
+FOUND_MAX = 6
+# The longest name of a customer; ids have fewer.
+TERM_CHARACTERS_MAX = 150
+NEWEST_ROWS = 5_000
+# Rows with a rare part, of which the newest are shown.
+WITH_PART_MAX = 1_000
+# What the index of parts has entries for: three letters or digits, or two beside a sign.
+INDEXED = re.compile(r"[A-Za-z0-9]{3}|[A-Za-z0-9]{2}[ !-/:-@[-`{-~]|[ !-/:-@[-`{-~][A-Za-z0-9]{2}")
+# As people write them: 1234, 1,234 and 1 234 in one.
+AMOUNT = re.compile(r"[0-9]{1,3}(?:[, '\u2009\u202f\xa0][0-9]{3})+|[0-9]+", re.ASCII)
+
+
+class Searched(NamedTuple):
+    """A table whose rows have a text by which people know them."""
+
+    table: str
+    text: str
+    columns: str
+    newest: str
+    # How a beginning is compared, and whether so in any letter case.
+    begins: str
+    in_any_case: bool
+    # Which of the rows are meant.
+    only: str = "true"
+
+
+OF_TRANSACTIONS = Searched(
+    TRANSACTIONS,
+    "transaction_id",
+    "id, transaction_id, user_id, amount, status, created_at",
+    "created_at DESC, id DESC",
+    "transaction_id LIKE %s",
+    in_any_case=False,
+)
+OF_CUSTOMERS = Searched(
+    USERS,
+    USER_NAME,
+    f"{USER_KEY}, {USER_NAME}",
+    f"{USER_KEY} DESC",
+    f"upper({USER_NAME}) LIKE upper(%s)",
+    in_any_case=True,
+    only=f"{USER_KEY} NOT IN ({PEOPLE})",
+)
+
+# Purpose: the newest rows that have a part, of the newest of all.
+AMONG_NEWEST = """
+    SELECT * FROM (SELECT {columns} FROM {table} ORDER BY {newest} LIMIT {rows}) newest
+     WHERE {parts} AND {only} ORDER BY {newest} LIMIT {most}
+"""
+# Purpose: some rows that begin so, by the index of ids or of names; each spelling by itself, since only a
+# single beginning is a range of the index. That of names has them in capitals alone.
+BEGINNING = "(SELECT {columns} FROM {table} WHERE {begins} AND {only} LIMIT {most})"
+# Purpose: the newest of the rows that have a rare part, by the index of parts and no other way.
+WITH_PART = """
+    SELECT * FROM (SELECT {columns} FROM {table} WHERE {parts} LIMIT {rows}) found
+     WHERE {only} ORDER BY {newest} LIMIT {most}
+"""
+BY_PART_ALONE = """
+    SELECT set_config(name, 'off', true)
+      FROM unnest(ARRAY['enable_seqscan', 'enable_indexscan', 'enable_indexonlyscan']) AS name
+"""
+# Purpose: the newest rows of one amount, by the index transaction_by_amount.
+OF_AMOUNT = f"""
+    SELECT {OF_TRANSACTIONS.columns} FROM {TRANSACTIONS} WHERE amount = %s
+     ORDER BY amount DESC, {OF_TRANSACTIONS.newest} LIMIT {FOUND_MAX + 1}
+"""
+# Purpose: a customer by number.
+OF_NUMBER = f"SELECT {OF_CUSTOMERS.columns} FROM {USERS} WHERE {USER_KEY} = %s AND {OF_CUSTOMERS.only}"
+
+
+@dataclass(slots=True)
+class Matches:
+    """Some rows of a kind. `more`: there are others. `slow`: looking for others was given up."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    more: bool = False
+    slow: bool = False
+
+
+class Search:
+    """What a text finds, kind by kind, in SEARCH_MS_MAX of PostgreSQL's time. Raises django.db.Error."""
+
+    def __init__(self, text: str) -> None:
+        text = text.strip().removeprefix("#").strip()
+        # No id and no name is longer, or has a NUL, with which PostgreSQL does not even compare.
+        self.text = "" if len(text) > TERM_CHARACTERS_MAX or "\0" in text else text
+        self._ends = time.monotonic() + settings.SEARCH_MS_MAX / 1000
+        # Whether there are indexes of parts.
+        self.parts_indexed = self.in_time(part_indexes.present) or False
+        # Whether all parts were looked for, not the beginnings alone.
+        self.any_part = bool(INDEXED.search(self.text)) and self.parts_indexed
+        # Redis, where transactions wait, does not answer.
+        self.redis_away = False
+
+    def transactions(self) -> Matches:
+        """By their whole id wherever they are, by their number, and stored ones by any part of their id."""
+        if not self.text:
+            return Matches()
+        exact = self._exact()
+        found = self._named(OF_TRANSACTIONS)
+        rows = [_transaction(*row) for row in found.rows_of]
+        if exact is not None:
+            rows = [exact, *(row for row in rows if row["transaction_id"] != exact["transaction_id"])]
+        return Matches(rows[:FOUND_MAX], len(rows) > FOUND_MAX, found.slow)
+
+    def customers(self) -> Matches:
+        """By their number, or any part of their name; none of those who work here."""
+        if not self.text:
+            return Matches()
+        rows: list[tuple[Any, ...]] = []
+        if (number := self._number()) is not None:
+            rows = self._rows(OF_NUMBER, [number]) or []
+        found = self._named(OF_CUSTOMERS)
+        rows += [row for row in found.rows_of if row not in rows]
+        shown = [{"id": key, "name": name} for key, name in rows[:FOUND_MAX]]
+        return Matches(shown, len(rows) > FOUND_MAX, found.slow)
+
+    def alerts(self) -> Matches:
+        """By their number."""
+        number = self._number()
+        if number is None:
+            return Matches()
+        alert = self.in_time(Alert.objects.filter(pk=number).first)
+        if alert is None:
+            return Matches()
+        about = {
+            "id": alert.pk,
+            "rule": alert.rule_name,
+            "user": alert.user,
+            "state": alert.get_state_display(),
+        }
+        return Matches([about])
+
+    def amounts(self) -> Matches:
+        """Transactions of this very amount, the newest first."""
+        amount = self.amount
+        if amount is None:
+            return Matches()
+        rows = self._rows(OF_AMOUNT, [amount])
+        shown = [_transaction(*row) for row in rows or []]
+        return Matches(shown[:FOUND_MAX], len(shown) > FOUND_MAX, rows is None)
+
+    @property
+    def amount(self) -> int | None:
+        """The amount that the text is, None where it is none."""
+        if not AMOUNT.fullmatch(self.text):
+            return None
+        amount = int(re.sub(r"\D", "", self.text))
+        return amount if amount <= AMOUNT_MAX else None
+
+    def _number(self) -> int | None:
+        """The key of a row that the text may be."""
+        plain = self.text.isascii() and self.text.isdigit()
+        return self.amount if plain else None
+
+    def _exact(self) -> dict[str, Any] | None:
+        try:
+            return self.in_time(lambda: detail.find(self.text))
+        except redis.RedisError:
+            self.redis_away = True
+            return None
+
+    def _named(self, searched: Searched) -> "_Named":
+        """Rows whose text has the part: the newest first, then what the index knows."""
+        most = FOUND_MAX + 1
+        parts, patterns = _any_of(
+            searched.text, "ILIKE", [f"%{literal(case)}%" for case in _cases(self.text)]
+        )
+        fill = {**searched._asdict(), "parts": parts, "most": most}
+        spellings = [self.text] if searched.in_any_case else _spellings(self.text)
+        beginnings = [f"{literal(spelling)}%" for spelling in spellings]
+        looks = [
+            (AMONG_NEWEST.format(**fill, rows=NEWEST_ROWS), patterns, ""),
+            (" UNION ALL ".join([BEGINNING.format(**fill)] * len(beginnings)), beginnings, ""),
+        ]
+        if self.any_part:
+            looks.append((WITH_PART.format(**fill, rows=WITH_PART_MAX), patterns, BY_PART_ALONE))
+        rows: dict[int, tuple[Any, ...]] = {}
+        for sql, parameters, first in looks:
+            found = self._rows(sql, parameters, first)
+            if found is None:
+                return _Named(list(rows.values()), slow=True)
+            rows |= {row[0]: row for row in found}
+            if len(rows) >= most:
+                break
+        return _Named(list(rows.values()))
+
+    def _rows(self, sql: str, parameters: Sequence[Any], first: str = "") -> list[tuple[Any, ...]] | None:
+        """The rows of one statement; None where it was given up."""
+
+        def ask() -> list[tuple[Any, ...]]:
+            with connection.cursor() as cursor:
+                if first:
+                    cursor.execute(first)
+                cursor.execute(sql, parameters)
+                rows: list[tuple[Any, ...]] = cursor.fetchall()
+                return rows
+
+        return self.in_time(ask)
+
+    def in_time(self, ask: Callable[[], Told]) -> Told | None:
+        """What `ask` finds in what is left of the time; None where it was given up, or nothing is left."""
+        left_ms = round((self._ends - time.monotonic()) * 1000)
+        return bounded_queries.in_time_together(ask, left_ms) if left_ms > 0 else None
+
+
+class _Named(NamedTuple):
+    rows_of: list[tuple[Any, ...]]
+    slow: bool = False
+
+
+def _transaction(*row: Any) -> dict[str, Any]:
+    """A stored transaction as the API shows it."""
+    return dict(zip(("id", "transaction_id", "user", "amount", "status", "created_at"), row, strict=True))
+
+
+def _any_of(column: str, operator: str, patterns: Sequence[str]) -> tuple[str, list[str]]:
+    """A condition, and its parameters. Of an array of patterns no GIN index is asked."""
+    return "(" + " OR ".join([f"{column} {operator} %s"] * len(patterns)) + ")", list(patterns)
+
+
+def literal(text: str) -> str:
+    """A text as LIKE has it that stands for nothing but itself."""
+    return re.sub(r"([\\%_])", r"\\\1", text)
+
+
+def _cases(text: str) -> list[str]:
+    """ILIKE knows that A is a; of a column in byte order it knows no other letters."""
+    return [text] if text.isascii() else sorted({text, text.lower(), text.upper()})
+
+
+def _spellings(text: str) -> Iterable[str]:
+    """How a beginning may be written: in every way if it is short, else in small or capital letters alone."""
+    if len(text) > 2:
+        return sorted({text, text.lower(), text.upper()})
+    letters = ({letter.lower(), letter.upper()} for letter in text)
+    return sorted({"".join(spelling) for spelling in itertools.product(*letters)})

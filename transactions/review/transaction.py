@@ -1,0 +1,62 @@
+"""What the page of a transaction shows, and the dashboard's drawer: its story, and where the rest is."""
+
+from typing import Any
+from urllib.parse import quote
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from ..access.rights import Right, Rights
+from ..client import curl
+from ..reading.story import story
+from . import notes
+
+# Of the notes on its customer the newest so many.
+NOTES_MAX = 3
+
+
+def shown(request: HttpRequest, transaction_id: str, rights: Rights) -> dict[str, Any] | None:
+    """What the template of the story takes, for who holds these rights; None where nothing is known of it.
+
+    Raises redis.RedisError and django.db.Error.
+    """
+    found = story(transaction_id, alerts=Right.VIEW_ALERTS in rights)
+    if found is None:
+        return None
+    return {
+        "story": found,
+        "kept": _kept(found),
+        "sees_alerts": Right.VIEW_ALERTS in rights,
+        "notes": notes.latest(found["user"])[:NOTES_MAX] if found["name"] else [],
+        "curl": _curl(request, found["transaction_id"]),
+        **_links(request, found),
+    }
+
+
+def _kept(found: dict[str, Any]) -> str:
+    if found["rejected"]:
+        return "The rejected records"
+    return "waits to be stored, a few seconds" if found["id"] is None else f"stored as number {found['id']}"
+
+
+def _curl(request: HttpRequest, transaction_id: str) -> str:
+    base = request.build_absolute_uri(reverse("transactions")).removesuffix("/")
+    url = f"{base}/{quote(transaction_id, safe='')}/"
+    return curl.reading(url, "$TOKEN")
+
+
+def _links(request: HttpRequest, found: dict[str, Any]) -> dict[str, str]:
+    """Where the rest is, for who may go there."""
+    user = found["user"]
+    links = {
+        "customer_link": reverse("admin:transactions_customer_change", args=[user]) if found["name"] else "",
+        "theirs_link": f"{reverse('admin:transactions_transaction_changelist')}?user={user}",
+    }
+    if found["id"] is not None and request.user.is_superuser:
+        links["delete_link"] = reverse("admin:transactions_transaction_delete", args=[found["id"]])
+    if found["batch"] and request.user.has_perm("transactions.view_flushbatch"):
+        links["batch_link"] = reverse("admin:transactions_flushbatch_change", args=[found["batch"]["id"]])
+    if found["record"] and request.user.has_perm("transactions.view_rejectedrecord"):
+        key = found["record"]["id"]
+        links["record_link"] = reverse("admin:transactions_rejectedrecord_change", args=[key])
+    return links

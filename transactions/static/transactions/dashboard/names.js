@@ -1,0 +1,54 @@
+// The names of customers, whose keys alone are in the websocket's frames: asked for many at once, and remembered.
+const ASKED_MAX = 100;
+const ASK_MS = 200;
+const KEPT_MAX = 5_000;
+
+export class Names {
+  // By key; "" while it is asked for, null of who is not known.
+  #known = new Map(); #wanted = new Set(); #timer = 0; #url; #told;
+
+  // `told` is called whenever names have come.
+  constructor(url, told) {
+    this.#url = url;
+    this.#told = told;
+  }
+
+  // The name of the customer of that key: "" while it is asked for, null where there is none.
+  of(key) {
+    const known = this.#known.get(String(key));
+    if (known === undefined) this.#want(String(key));
+    return known === undefined ? "" : known;
+  }
+
+  // The key of the customer of that whole name, "" where there is none. Fails where the server does not tell.
+  async keyOf(name) {
+    return Object.keys(await this.#fetch({ name }))[0] ?? "";
+  }
+
+  #want(key) {
+    this.#known.set(key, "");
+    this.#wanted.add(key);
+    while (this.#known.size > KEPT_MAX) this.#known.delete(this.#known.keys().next().value);
+    this.#timer ||= setTimeout(() => this.#ask(), ASK_MS);
+  }
+
+  async #ask() {
+    const keys = [...this.#wanted].slice(0, ASKED_MAX);
+    for (const key of keys) this.#wanted.delete(key);
+    try {
+      const names = await this.#fetch({ users: keys.join(",") });
+      for (const key of keys) this.#known.set(key, names[key] ?? null);
+      this.#told();
+    } catch {
+      // Whoever is still there is asked for again when their next transaction comes.
+      for (const key of keys) this.#known.delete(key);
+    }
+    this.#timer = this.#wanted.size > 0 ? setTimeout(() => this.#ask(), ASK_MS) : 0;
+  }
+
+  async #fetch(asked) {
+    const answer = await fetch(`${this.#url}?${new URLSearchParams(asked)}`, { headers: { Accept: "application/json" } });
+    if (!answer.ok) throw new Error(answer.status);
+    return (await answer.json()).names;
+  }
+}

@@ -1,0 +1,143 @@
+// The figures of the chosen period, what they are compared with, and what is wrong.
+import { delta, made, spark } from "../looks/components.js";
+import { rememberOne } from "./filters.js";
+import * as format from "./format.js";
+
+const at = (id) => document.getElementById(id);
+// How each figure is shown; what its link is narrowed to; the sign of a change that is good.
+const FIGURES = {
+  succeeded: { shown: format.whole, status: "SUCCESS", good: "up" },
+  count: { shown: format.whole, status: "" },
+  success_rate: { shown: format.percent, status: "FAILED", good: "up", says: "Open the failed" },
+  pending: { shown: format.whole, status: "PENDING", good: "down", tone: "warn" },
+};
+const UNITS = { percent: "%", points: "points", count: "" };
+// So many signs a figure has at most in its own size, in that of titles, and before a phone gives it a whole line.
+const FIGURE_MAX = 13, TITLE_MAX = 18, PHONE_MAX = 11;
+const DAY_MS = 86_400_000;
+
+// The moment of the figures on the page; null until there are some.
+let shownAsOf = null;
+
+// --- The choices of period and comparison, kept in the page's URL
+
+// Calls `changed` after each choice; returns what is chosen now as the server asks for it.
+export function bindChoices(changed) {
+  const query = new URLSearchParams(location.search), chosen = {};
+  for (const name of ["period", "compare"]) {
+    const buttons = [...at(name).querySelectorAll("button")];
+    const first = buttons.find((button) => button.ariaPressed === "true").dataset.choice;
+    const asked = query.get(name);
+    const known = buttons.some((button) => button.dataset.choice === asked);
+    if (asked && !known) at("choice-error").textContent = `There is no ${name} ${asked.slice(0, 40)}: there are ${buttons.map((button) => button.dataset.choice).join(", ")}.`;
+    const choose = (choice) => {
+      chosen[name] = choice;
+      for (const button of buttons) button.ariaPressed = String(button.dataset.choice === choice);
+    };
+    choose(known ? asked : first);
+    for (const button of buttons) button.addEventListener("click", () => {
+      at("choice-error").textContent = "";
+      choose(button.dataset.choice);
+      rememberOne(name, button.dataset.choice === first ? "" : button.dataset.choice);
+      at("dashboard").ariaBusy = "true";
+      changed();
+    });
+  }
+  return () => new URLSearchParams(chosen);
+}
+
+// The list of exactly these transactions, in the zone of the page.
+export function listOf(url, since, until, more = {}) {
+  const given = Object.entries({ ...more, from: since, to: until, timezone: format.zoneName() });
+  return `${url}?${new URLSearchParams(given.filter(([, value]) => value))}`;
+}
+
+// --- The row of figures
+
+// `wrong` is what is wrong with the failure rate: as long as that is said, no success rate is called good.
+export function showFigures({ as_of: asOf, data }, wrong, listUrl) {
+  shownAsOf = asOf;
+  at("compare").hidden = data.compared.fixed;
+  at("dashboard").ariaBusy = "false";
+  tellMoment(`as of ${moment()}: what was accepted until then is counted`);
+  for (const [name, how] of Object.entries(FIGURES)) {
+    const place = document.querySelector(`[data-figure="${name}"]`), figure = data.figures[name];
+    const link = place.querySelector(".figure-value a"), text = how.shown(figure.value);
+    link.textContent = text;
+    link.href = listOf(listUrl, data.since, data.until, { status: how.status });
+    link.title = how.says ?? "Open these transactions";
+    place.classList.toggle("figure-wide", text.length > PHONE_MAX);
+    place.classList.toggle("figure-long", text.length > FIGURE_MAX);
+    place.classList.toggle("figure-longest", text.length > TITLE_MAX);
+    const told = [name === "pending" ? waited(data) : "", was(figure, how, data.compared.words)].filter(Boolean).join(" · ");
+    const judged = figure.judged !== "neither" && !(wrong && name === "success_rate" && figure.judged === "good");
+    place.querySelector(".figure-was").replaceChildren(delta(figure.change, UNITS[figure.unit], { good: how.good, judged, against: told }));
+    place.querySelector(".spark")?.remove();
+    if (figure.spark.some((value) => Number(value))) place.append(spark(figure.spark.map((value) => (value === null ? null : Number(value))), figure.judged === "bad" ? (how.tone ?? "bad") : ""));
+  }
+}
+
+function was({ before, too_few: tooFew }, how, words) {
+  if (before === null && how.status === "PENDING") return "";
+  const none = before === null || (how.shown !== format.percent && Number(before) === 0);
+  const told = none ? `none ${words}` : `was ${how.shown(before)} ${words}`;
+  return tooFew === null || tooFew === 0 ? told : `too few to compare (${format.whole(tooFew)}) · ${told}`;
+}
+
+function waited({ oldest_pending: oldest, until }) {
+  return oldest ? `oldest ${format.seconds((Date.parse(until) - Date.parse(oldest)) / 1000)}` : "";
+}
+
+// Says why there are no newer figures, and of when those are that stay.
+export function failFigures(why) { tellMoment(shownAsOf ? `${why} These are as of ${moment()}.` : why); }
+
+function moment() { return format.clock(shownAsOf); }
+
+function tellMoment(text) { at("figures-moment").textContent = text; }
+
+// --- What is wrong
+
+// `alert` is the one about it, for who may see alerts; `untold`: whether there is one cannot be told.
+export function showWrong(wrong, alert, listUrl, untold) {
+  at("wrong").hidden = !wrong;
+  if (!wrong) return at("wrong-said").textContent = "";
+  const since = wrong.longer ? "for over a day" : `since ${sinceWhen(wrong.since)}`;
+  at("wrong").querySelector("strong").textContent = `Failed transactions are at ${format.percent(wrong.rate)} ${since}.`;
+  const unsure = untold ? [" Whether there is an alert about it cannot be told now."] : [];
+  at("wrong").querySelector("p span").replaceChildren(` Usually ${format.percent(wrong.usual.middle)} at this time of day.`, ...whose(wrong, listUrl), ...unsure);
+  // Said once, and not with every new figure.
+  const said = `More transactions fail than usual, ${since}.`;
+  if (at("wrong-said").textContent !== said) at("wrong-said").textContent = said;
+  const { from, to, status } = wrong.query;
+  at("wrong-open").href = listOf(listUrl, from, to, { status });
+  at("wrong-open").textContent = `Open ${format.whole(wrong.failed)} failed`;
+  showAlert(alert);
+}
+
+// Each name leads to what failed of that customer.
+function whose({ customers, share, of_latest: ofLatest, query: { from, to, status } }, listUrl) {
+  if (!customers.length) return [" They are spread over many customers."];
+  const names = customers.flatMap(({ user, name }, place) => {
+    const link = made("a", "name", name ? format.visible(name) : `customer ${user}`);
+    link.href = listOf(listUrl, from, to, { status, user });
+    return [place === 0 ? " " : place === customers.length - 1 ? " and " : ", ", link];
+  });
+  const latest = ofLatest ? ` (of the latest ${format.whole(ofLatest)} transactions)` : "";
+  return [...names, ` ${customers.length === 1 ? "makes" : "make"} up ${format.decimal(100 * share, 0)}\u00a0% of them${latest}.`];
+}
+
+function sinceWhen(moment) { return Date.now() - Date.parse(moment) < DAY_MS / 2 ? format.minute(moment) : format.stretch(moment); }
+
+function showAlert(alert) {
+  const take = at("wrong-take"), open = at("wrong-alert");
+  const free = Boolean(alert && take && alert.assignee === null);
+  if (take) take.hidden = !free;
+  open.hidden = !alert || free;
+  if (!alert) return;
+  open.href = alert.link;
+  open.textContent = `Open alert ${alert.id}`;
+  if (!free) return;
+  take.action = alert.take;
+  take.elements.version.value = alert.version;
+  take.querySelector("button").textContent = `Take alert ${alert.id}`;
+}

@@ -1,0 +1,26 @@
+// The frame of every page: menus that close, and tables in the menus of cards.
+const open = () => [...document.querySelectorAll("details.menu[open]")];
+
+// Only one menu is open; a click beside it and Escape close it.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest(".as-table");
+  if (button) showTable(button);
+  for (const menu of open()) if (!menu.contains(event.target) || event.target.closest(".menu-body :is(a, button[type=button])")) menu.open = false;
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of open()) {
+    menu.open = false;
+    if (menu.contains(document.activeElement)) menu.querySelector("summary").focus();
+  }
+});
+document.addEventListener("toggle", (event) => {
+  if (event.target.matches?.("details.menu[open]")) for (const menu of open()) if (menu !== event.target && !menu.contains(event.target)) menu.open = false;
+}, true);
+
+function showTable(button) {
+  const table = document.getElementById(button.getAttribute("aria-controls"));
+  table.hidden = !table.hidden;
+  button.setAttribute("aria-expanded", !table.hidden);
+  button.textContent = table.hidden ? "Show as a table" : "Hide the table";
+}

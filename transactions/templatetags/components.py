@@ -1,0 +1,113 @@
+"""The components that take more than markup, for `{% load components %}`.
+
+Each is one template of `transactions/templates/transactions/components/`; what arrives later is made alike by
+`transactions/static/transactions/looks/components.js`.
+"""
+
+import re
+import shlex
+from pathlib import Path
+
+from django import template
+from django.conf import settings
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString, mark_safe
+
+from ..models import Status
+
+register = template.Library()
+
+# Characters of an id that always stand, at its end: what tells ids of one source apart.
+TAIL = 6
+
+# The colour of what has a name of its own.
+TONES = {
+    "SUCCESS": "good", "FAILED": "bad", "PENDING": "info",
+    "CRITICAL": "worst", "HIGH": "bad", "MEDIUM": "warn", "LOW": "none",
+    "ACTIVE": "good", "DONE": "good", "ON": "good", "SHADOW": "info", "RUNNING": "info", "WAITS": "info",
+    "SUBMITTED": "warn", "QUEUED": "warn", "OWES": "warn", "FAILS": "bad", "OFF": "bad",
+}  # fmt: skip
+
+
+# What tells a status without its colour; looks/components.js has the same.
+SIGNS = {"PENDING": "◔", "SUCCESS": "✓", "FAILED": "✗"}
+
+
+@register.filter
+def status_word(status: str) -> str:
+    """A transaction's status as people say it; a dash where there is none."""
+    return str(Status(status).label) if status in Status else status or "–"
+
+
+# Marks that turn the direction of writing, or cannot be seen.
+UNSEEN = re.compile("[\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+
+
+@register.filter
+def visible(text: object) -> str:
+    """A text from outside; what turns the direction of writing, or is not seen, by its number.
+
+    Markup stays markup, so that `{% filter visible %}` may stand around what the theme draws.
+    """
+    shown = UNSEEN.sub(lambda mark: f"⟨{ord(mark[0]):04X}⟩", str(text))
+    return mark_safe(shown) if isinstance(text, SafeString) else shown
+
+
+@register.filter
+def visible_json(text: str) -> str:
+    """JSON whose unseen marks are escaped, so that it is the same when it is copied."""
+    return UNSEEN.sub(lambda mark: f"\\u{ord(mark[0]):04x}", text)
+
+
+@register.inclusion_tag("transactions/components/pill.html")
+def pill(text: object, state: object = "") -> dict[str, object]:
+    """A state by its word: `state` is one of TONES, or a tone itself (good, bad, worst, warn, info, none)."""
+    tone = TONES.get(str(state).upper(), str(state))
+    sign = SIGNS.get(str(state).upper(), "")
+    return {"text": text, "tone": tone if tone in TONES.values() else "none", "sign": sign}
+
+
+def drawn_pill(text: object, state: object = "") -> SafeString:
+    """The same for a column of a list, which takes no template."""
+    return render_to_string("transactions/components/pill.html", pill(text, state))
+
+
+@register.inclusion_tag("transactions/components/id.html")
+def whole_id(text: object, link: str = "") -> dict[str, object]:
+    """An id in one line: where it does not fit its middle gives way. The whole is its title and is copied."""
+    shown = visible(text)
+    cut = max(len(shown) - TAIL, 0)
+    return {"text": str(text), "head": shown[:cut], "tail": shown[cut:], "link": link}
+
+
+@register.simple_tag
+def manage(words: str) -> str:
+    """A command of manage.py for the run that shows it, as a shell takes it where the code is."""
+    directory = Path(settings.DATA_DIR)
+    own = "" if directory == settings.BASE_DIR / ".local" else f"DATA_DIR={shlex.quote(str(directory))} "
+    return f"{own}.venv/bin/python manage.py {words}"
+
+
+@register.simple_block_tag
+def card(
+    content: str,
+    title: str,
+    id: str,
+    note: str = "",
+    table: str = "",
+    csv: str | bool = "",
+    link: str = "",
+    link_text: str = "",
+    kind: str = "",
+) -> SafeString:
+    """A card around what stands before `{% endcard %}`. Its `title` says its question, its `id` names it.
+
+    `note` stands beside the title, in grey. In its menu are `table` (the id of what is shown as a table),
+    `csv` (a URL, or True for a button that a script knows by its class) and `link` with `link_text`; `kind`
+    is a class more.
+    """
+    shown = {
+        "content": mark_safe(content), "title": title, "id": id, "note": note, "table": table, "csv": csv,
+        "link": link, "link_text": link_text, "kind": kind,
+    }  # fmt: skip
+    return mark_safe(render_to_string("transactions/components/card.html", shown))
