@@ -252,8 +252,8 @@ def test_what_failed_is_said_of_those_days_alone_that_were_looked_at(
     assert told(1) == ["2", "at least 1"]
     assert told(2) == ["1", "–"]
     assert told(3) == ["0", "–"]
-    days = shown[shown.index("days-title") :]
-    assert "What failed is known of the latest 2" in days
+    card = shown[shown.index("days-title") :]
+    assert "What failed is known of the latest 2" in card
 
 
 def test_the_page_looks_at_no_more_rows_than_it_says(people: list[User]) -> None:

@@ -38,7 +38,7 @@ class CustomerForm(ModelForm):  # type: ignore[type-arg]  # takes none at run ti
     """The name of a customer, as it is kept: composed, and with something to see."""
 
     def clean_username(self) -> str:
-        name = User.normalize_username(self.cleaned_data["username"])
+        name: str = User.normalize_username(self.cleaned_data["username"])
         if len(name) > NAME_CHARACTERS_MAX:
             raise ValidationError(
                 f"As it is kept this has {len(name)} characters: at most {NAME_CHARACTERS_MAX}."
