@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from ..alerts.models import Alert, AlertState, Severity
-from ..reading.paging import Page, cursor_of
+from ..reading.paging import Page, cursor_of, cut
 from ..stores import bounded_queries
 
 # So many of those that are not closed are looked at to count them.
@@ -85,14 +85,14 @@ def rows_of_page(asked: dict[str, Any], caller: Caller) -> tuple[list[Alert], st
             if "cursor" in asked:
                 rows = _after(rows, *ORDERED_BY[by], *asked["cursor"][1:])
             page = list(rows[: asked["limit"] + 1])
-    if len(page) <= asked["limit"]:
-        return page, None
-    page.pop()
-    last = page[-1]
+    return cut(page, asked["limit"], lambda last: _cursor(last, by))
+
+
+def _cursor(last: Alert, by: str) -> str:
     moment = last.due_at if by == "due" else last.opened_at
     assert moment is not None
     severity = [last.severity] if by == "urgent" else []
-    return page, cursor_of("alerts", [by, moment.isoformat(), last.pk, *severity])
+    return cursor_of("alerts", [by, moment.isoformat(), last.pk, *severity])
 
 
 def _urgent(rows: QuerySet[Alert], asked: dict[str, Any]) -> list[Alert]:
