@@ -9,12 +9,12 @@ from rest_framework import serializers
 from rest_framework.exceptions import ParseError
 
 from .. import names
-from ..alerts.models import Severity
 from ..intake.parsers import BoundedParser, decode
 from ..rules.documents import DOCUMENT_BYTES_MAX
 from ..rules.models import APPROVED, VersionState
 from ..rules.texts import checked_comment, checked_description, checked_name, checked_severity
 from ..serializers import MomentField, Posted, UserField, WholeField
+from ..severity import Severity
 
 BODY_BYTES_MAX = 64 * 1024
 # Users that one request may put on a list.

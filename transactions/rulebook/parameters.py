@@ -4,13 +4,13 @@ from typing import Any
 
 from rest_framework import serializers
 
-from ..alerts.models import Severity
 from ..reading.paging import PlaceField, limit
 from ..reading.parameters import KnownUserField, Parameters, SwitchField
 from ..rules.kinds.registry import NAMES
 from ..rules.models import VersionState
 from ..rules.texts import checked_name
 from ..serializers import WholeField
+from ..severity import Severity
 from .bodies import SaidField
 
 # The names of the pages, for which their cursors are signed.
