@@ -9,9 +9,8 @@ from ..reading.parameters import KnownUserField, Parameters, SwitchField
 from ..rules.kinds.registry import NAMES
 from ..rules.models import VersionState
 from ..rules.texts import checked_name
-from ..serializers import WholeField
+from ..serializers import SaidField, WholeField
 from ..severity import Severity
-from .bodies import SaidField
 
 # The names of the pages, for which their cursors are signed.
 RULES, HITS, LISTS, ENTRIES = (
