@@ -47,14 +47,14 @@ def of_records(user: User, *lines: str) -> Iterator[bytes]:
     mark = "T" if lines else "A"
     for path in (ADD, ADD[:-1]):
         yield post(path, one(user, f"{mark}{path}"), *lines)
-        for change in (
+        for said in (
             {},
             {"status": "SUCCESS"},
             {"status": "FAILED"},
             {"amount": 7, "created_at": "2020-01-01T00:00:00Z"},
             {"user": 999_999},
         ):
-            yield post(path, {**one(user, f"{mark}{path}"), **change}, *lines)
+            yield post(path, {**one(user, f"{mark}{path}"), **said}, *lines)
     for change in (
         {"user": "1x"},
         {"amount": -1},

@@ -23,7 +23,7 @@ SNOOZE = Snooze._meta.db_table
 QUIET_HOURS = 24
 
 # By when an alert has to have been dealt with, in hours after it was opened, by severity.
-DUE_HOURS = {Severity.CRITICAL: 1, Severity.HIGH: 4, Severity.MEDIUM: 24, Severity.LOW: 72}
+DUE_HOURS: dict[str, int] = {Severity.CRITICAL: 1, Severity.HIGH: 4, Severity.MEDIUM: 24, Severity.LOW: 72}
 _DUE = " ".join(f"WHEN '{severity}' THEN {hours}" for severity, hours in DUE_HOURS.items())
 
 

@@ -89,7 +89,7 @@ class SharedAlerts:
             failures = RisenFailures(wrong.since, wrong.failing)
             about = _told(lambda: self._about.get(failures))
         untold = [name for name, each in (("opened", opened), ("alert", about)) if each is None]
-        return AlertsBeside(opened, about and about[0], untold)
+        return AlertsBeside(opened, about[0] if about else None, untold)
 
     def forget(self) -> None:
         """Forgets the kept answers, for a test that begins."""

@@ -14,7 +14,8 @@ FAILURE_S_MAX = 15.0
 # Questions of one kind whose answers are kept at once.
 KEYS_MAX = 16
 
-Key, Value = TypeVar("Key", bound=Hashable), TypeVar("Value")
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)

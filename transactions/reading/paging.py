@@ -15,7 +15,8 @@ from ..serializers import WholeField
 LIMIT_DEFAULT, LIMIT_MAX = 100, 1_000
 CURSOR_CHARACTERS_MAX = 200
 
-Row, Cursor = TypeVar("Row"), TypeVar("Cursor")
+Paged = TypeVar("Paged")
+Cursor = TypeVar("Cursor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,9 @@ class Page:
     cursor: str | None = None
 
 
-def cut(rows: list[Row], limit: int, cursor: Callable[[Row], Cursor]) -> tuple[list[Row], Cursor | None]:
+def cut(
+    rows: list[Paged], limit: int, cursor: Callable[[Paged], Cursor]
+) -> tuple[list[Paged], Cursor | None]:
     """Rows of which one more than `limit` was asked for: those of the page, and the cursor of its last row.
 
     None where no more follow.
@@ -37,7 +40,7 @@ def cut(rows: list[Row], limit: int, cursor: Callable[[Row], Cursor]) -> tuple[l
 
 
 def page_of(
-    rows: list[Row], limit: int, shown: Callable[[Row], dict[str, Any]], cursor: Callable[[Row], str]
+    rows: list[Paged], limit: int, shown: Callable[[Paged], dict[str, Any]], cursor: Callable[[Paged], str]
 ) -> Page:
     """The page that `cut` makes of rows, each as it is `shown`."""
     on_page, following = cut(rows, limit, cursor)
