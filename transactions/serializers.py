@@ -1,8 +1,11 @@
-"""What a posted record may be. The serializer's word is final wherever a record is looked at."""
+"""What a posted record may be. The serializer's word is final wherever a record is looked at.
+
+And the fields that bodies of several rooms have in common.
+"""
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any, NoReturn
@@ -140,6 +143,18 @@ class MomentField(serializers.DateTimeField):
         return moment
 
 
+class InstantField(MomentField):
+    """A moment, however far ahead; see MomentField for its form."""
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        if timezone.is_naive(value):
+            self.fail("naive")
+        try:
+            return value.astimezone(UTC)
+        except OverflowError:
+            self.fail("overflow")
+
+
 @lru_cache(maxsize=8)
 def earliest(day: date) -> datetime:
     """The moment at which a day of UTC begins."""
@@ -154,6 +169,43 @@ def _visible(value: str) -> None:
         raise serializers.ValidationError("White space at either end is not allowed.")
     if not may_show_something(value):
         raise serializers.ValidationError("Nothing of this is visible.")
+
+
+class SaidField(serializers.Field[str, Any, str, Any]):
+    """Text that a function checks, which raises ValueError with a sentence."""
+
+    def __init__(self, check: Callable[[Any], str], **more: Any) -> None:
+        super().__init__(**more)
+        self._check = check
+
+    def to_internal_value(self, data: Any) -> str:
+        try:
+            return self._check(data)
+        except ValueError as error:
+            raise serializers.ValidationError(str(error)) from None
+
+
+class PlacedListField(serializers.ListField):
+    """A list; what is wrong is told with the place in it."""
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        try:
+            return super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            if not isinstance(error.detail, dict):
+                raise
+            wrong: list[Any] = list(error.detail.items())[: names.TOLD_MAX]
+            raise serializers.ValidationError(
+                [f"{place}: {_first_fault(told)}" for place, told in wrong]
+            ) from None
+
+
+def _first_fault(told: Any) -> str:
+    """The first thing that is wrong with an item, with the name of its field."""
+    if not isinstance(told, dict):
+        return str(told[0])
+    name, wrong = next(iter(told.items()))
+    return str(wrong[0]) if name == "non_field_errors" else f"{name}: {wrong[0]}"
 
 
 class Posted(serializers.Serializer[Any]):

@@ -24,7 +24,6 @@ from celery.signals import (
 from django.conf import settings
 from django.db import Error as DatabaseError
 
-from . import conditions
 from .access import tokens
 from .audit import known_settings
 from .metrics import signs, ticks
@@ -34,6 +33,7 @@ from .rules import backtest_runs
 from .storing import retention, watchdog
 from .storing.bulk_insert import Superseded
 from .storing.flush import flush
+from .system import conditions
 
 log = logging.getLogger(__name__)
 

@@ -19,14 +19,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def root(people: list[User]) -> User:
-    return User.objects.create_superuser("root")
+def five_portions(people: list[User], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thirty transactions, which are read seven at a time."""
+    monkeypatch.setattr(exports, "PORTION_ROWS", 7)
+    insert_many(people, 30)
 
 
-def saved(user: User, model: str, query: str = "") -> list[list[str]]:
+def saved(client: Client, model: str, query: str = "") -> list[list[str]]:
     """The lines of a list's CSV."""
-    client = Client()
-    client.force_login(user)
     response = client.get(reverse(f"admin:transactions_{model}_export") + query)
     assert response.status_code == 200
     assert response["Content-Disposition"].startswith("attachment; filename=")
@@ -39,7 +39,7 @@ def ids(lines: list[list[str]]) -> list[str]:
 
 
 def test_it_has_every_row_once_and_in_the_lists_order(
-    root: User, people: list[User], monkeypatch: pytest.MonkeyPatch
+    root: Client, people: list[User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exports, "PORTION_ROWS", 7)
     insert_many(people, 100)
@@ -54,29 +54,23 @@ def test_it_has_every_row_once_and_in_the_lists_order(
 
 
 def test_one_whose_first_rows_take_too_long_is_a_page_that_says_so_and_its_place_is_free(
-    root: User, people: list[User], monkeypatch: pytest.MonkeyPatch
+    root: Client, people: list[User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(people[0], "INV-1")
-    client = Client()
-    client.force_login(root)
     path = reverse("admin:transactions_transaction_export") + "?q=INV"
     for _ in range(exports.AT_ONCE_MAX + 1):
         with locked("transactions_transaction"), monkeypatch.context() as impatient:
             impatient.setattr(bounded_queries, "STATEMENT_MS_MAX", 200)
-            response = client.get(path)
+            response = root.get(path)
         assert response.status_code == 503
         assert "longer than 0.2 seconds" in response.content.decode()
     assert ids(saved(root, "transaction", "?q=INV")) == ["INV-1"]
 
 
 def test_one_whose_next_rows_take_too_long_is_cut(
-    root: User, people: list[User], monkeypatch: pytest.MonkeyPatch
+    root: Client, five_portions: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exports, "PORTION_ROWS", 7)
-    insert_many(people, 30)
-    client = Client()
-    client.force_login(root)
-    response = client.get(reverse("admin:transactions_transaction_export"))
+    response = root.get(reverse("admin:transactions_transaction_export"))
     assert isinstance(response, StreamingHttpResponse)
     monkeypatch.setattr(bounded_queries, "STATEMENT_MS_MAX", 200)
     with locked("transactions_transaction"), pytest.raises(TimeoutError):
@@ -85,22 +79,18 @@ def test_one_whose_next_rows_take_too_long_is_cut(
 
 
 def test_one_that_takes_for_ever_gives_way_to_the_next_who_asks(
-    root: User, people: list[User], monkeypatch: pytest.MonkeyPatch
+    root: Client, five_portions: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exports, "PORTION_ROWS", 7)
-    insert_many(people, 30)
-    client = Client()
-    client.force_login(root)
     path = reverse("admin:transactions_transaction_export")
 
     def begun() -> StreamingHttpResponse:
-        response = client.get(path)
+        response = root.get(path)
         assert isinstance(response, StreamingHttpResponse)
         next(iter(response))
         return response
 
     first, second = begun(), begun()
-    assert client.get(path).status_code == 503
+    assert root.get(path).status_code == 503
     monkeypatch.setattr(exports, "LONGEST_S", 0.0)
     third = begun()
     monkeypatch.setattr(exports, "LONGEST_S", 600.0)
@@ -108,7 +98,7 @@ def test_one_that_takes_for_ever_gives_way_to_the_next_who_asks(
         list(first)
     first.close()
     # Two places are taken still, and freed once each.
-    assert client.get(path).status_code == 503
+    assert root.get(path).status_code == 503
     assert b"".join(second).count(b"\r\n") == 30
     for response in (second, third, third):
         response.close()
@@ -116,7 +106,7 @@ def test_one_that_takes_for_ever_gives_way_to_the_next_who_asks(
         response.close()
 
 
-def test_it_is_filtered_as_the_list_is(root: User, people: list[User]) -> None:
+def test_it_is_filtered_as_the_list_is(root: Client, people: list[User]) -> None:
     store(people[0], "A", status="FAILED")
     store(people[1], "B", status="FAILED", created_at=DAY + timedelta(seconds=1))
     store(people[1], "C")
@@ -198,12 +188,10 @@ def test_other_texts_stay_as_they_are(text: str) -> None:
     assert exports.cell(text) == text
 
 
-def test_no_separator_finds_a_formula_in_a_file(root: User, people: list[User]) -> None:
+def test_no_separator_finds_a_formula_in_a_file(root: Client, people: list[User]) -> None:
     store(people[0], "y;=1+1;z")
     store(people[0], "w", created_at=DAY + timedelta(seconds=1))
-    client = Client()
-    client.force_login(root)
-    response = client.get(reverse("admin:transactions_transaction_export"))
+    response = root.get(reverse("admin:transactions_transaction_export"))
     assert isinstance(response, StreamingHttpResponse)
     text = response.getvalue().decode()
     header, later, earlier, end = text.split("\r\n")
@@ -213,7 +201,7 @@ def test_no_separator_finds_a_formula_in_a_file(root: User, people: list[User]) 
             assert not [cell for cell in line if cell.startswith("=")]
 
 
-def test_moments_are_in_the_zone_of_the_list(root: User, people: list[User]) -> None:
+def test_moments_are_in_the_zone_of_the_list(root: Client, people: list[User]) -> None:
     store(people[0])
     _, line = saved(root, "transaction", "?timezone=Asia/Kathmandu")
     assert line[4] == "2026-03-14T17:45:00+05:45"

@@ -1,49 +1,23 @@
 """Triage: what somebody does with an alert is kept, with who and when, and nobody overwrites another."""
 
 import threading
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
-from django.db import OperationalError, connection, transaction
+from django.contrib.auth.models import User
+from django.db import connection
 
 from transactions.alerts import triage
-from transactions.alerts.grouping import DUE_HOURS, Raised, group
-from transactions.alerts.models import Alert, AlertEvent, Snooze
+from transactions.alerts.grouping import DUE_HOURS
+from transactions.alerts.models import Alert
 from transactions.alerts.triage import Overtaken, Refused
-from transactions.stores.postgres_session import Session
+
+from .conftest import raised, steps
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def raised(user: int | None = 7, severity: str = "HIGH") -> Alert:
-    with Session() as session, session.transaction() as cursor:
-        group(cursor, [Raised(1, "Failures in a row", severity, user, 1)])
-    return Alert.objects.exclude(state="CLOSED").get(user=user)
-
-
-@pytest.fixture
-def alert(db: None) -> Alert:
-    return raised()
-
-
-@pytest.fixture
-def staff(people: list[User]) -> list[User]:
-    for person in people:
-        person.user_permissions.add(Permission.objects.get(codename="change_alert"))
-    return [User.objects.get(pk=person.pk) for person in people]
-
-
-def steps(alert: Alert) -> list[tuple[str, str, str, int]]:
-    return list(
-        AlertEvent.objects.filter(alert=alert)
-        .order_by("id")
-        .values_list("step", "by_name", "text", "version")
-    )
 
 
 @pytest.mark.parametrize("severity", DUE_HOURS)
@@ -105,57 +79,6 @@ def test_of_many_who_claim_at_once_one_has_it(alert: Alert, staff: list[User]) -
         thread.join()
     assert sorted(told) == ["done", "overtaken", "overtaken"]
     assert len(steps(alert)) == 1
-
-
-def waiting(locks: int = 1) -> None:
-    """Returns once so many wait for a lock."""
-    for _ in range(1_000):
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            if cursor.fetchone()[0] >= locks:
-                return
-        time.sleep(0.02)
-    pytest.fail("nobody waits")
-
-
-class Beside(threading.Thread):
-    """A step that somebody takes on a connection of their own; `told` is what came of it."""
-
-    def __init__(self, step: Callable[[], Any]) -> None:
-        super().__init__()
-        self._step = step
-        self.told: Any = None
-        self.start()
-
-    def run(self) -> None:
-        try:
-            self.told = self._step()
-        except (Refused, OperationalError) as error:
-            self.told = error
-        finally:
-            connection.close()
-
-    def ended(self) -> Any:
-        self.join()
-        return self.told
-
-
-def test_who_undoes_while_another_takes_a_step_is_told_and_that_step_stands(
-    alert: Alert, staff: list[User]
-) -> None:
-    alice, bob, _ = staff
-    triage.claim(alert.pk, alice, 1)
-    with transaction.atomic():
-        triage.assign(alert.pk, bob, 2, bob)
-        # By the version that the alert is about to have, and which alice can guess.
-        undoing = Beside(partial(triage.undo, alert.pk, alice, 3))
-        waiting()
-    refused = undoing.ended()
-    assert isinstance(refused, Refused)
-    assert str(refused) == "The last step is one of bob."
-    alert.refresh_from_db()
-    assert (alert.state, alert.assignee, alert.version) == ("IN_REVIEW", bob, 3)
-    assert [step for step, *_ in steps(alert)] == ["CLAIMED", "CLAIMED"]
 
 
 def test_hits_that_join_do_not_overtake_who_works_on_it(alert: Alert, staff: list[User]) -> None:
@@ -231,136 +154,6 @@ def test_it_is_not_reopened_beside_another_open_one(alert: Alert, staff: list[Us
     assert len(steps(alert)) == 1
 
 
-def test_one_s_own_last_step_is_undone_for_a_while(alert: Alert, staff: list[User]) -> None:
-    alice, bob, _ = staff
-    with pytest.raises(Refused, match="There is no step to undo"):
-        triage.undo(alert.pk, alice, 1)
-    triage.claim(alert.pk, alice, 1)
-    triage.close(alert.pk, alice, 2, "EXPECTED", "known")
-    with pytest.raises(Refused, match="The last step is one of alice"):
-        triage.undo(alert.pk, bob, 3)
-    undone = triage.undo(alert.pk, alice, 3)
-    assert (undone.state, undone.assignee, undone.closed_at, undone.disposition, undone.version) == (
-        "IN_REVIEW", alice, None, "", 4,
-    )  # fmt: skip
-    with pytest.raises(Refused, match="There is no step to undo"):
-        triage.undo(alert.pk, alice, 4)
-    triage.release(alert.pk, alice, 4)
-    AlertEvent.objects.update(at=datetime.now(UTC) - triage.UNDO_FOR - timedelta(minutes=1))
-    with pytest.raises(Refused, match="The last step is too long ago"):
-        triage.undo(alert.pk, alice, 5)
-
-
-def test_a_closing_and_the_snooze_right_after_it_are_undone_together(alert: Alert, staff: list[User]) -> None:
-    alice, bob, _ = staff
-    until = datetime.now(UTC) + timedelta(days=7)
-    triage.claim(alert.pk, alice, 1)
-    triage.close(alert.pk, alice, 2, "EXPECTED", "known")
-    snooze = triage.snooze(alert.pk, alice, 3, until, "known")
-    with pytest.raises(Refused, match="The last step is one of alice"):
-        triage.undo(alert.pk, bob, 4)
-    undone = triage.undo(alert.pk, alice, 4)
-    assert (undone.state, undone.assignee, undone.disposition, undone.version) == ("IN_REVIEW", alice, "", 5)
-    snooze.refresh_from_db()
-    assert snooze.ends_at <= datetime.now(UTC)
-    assert snooze.ended_by == alice
-    assert [name for name, *_ in steps(alert)] == ["CLAIMED", "CLOSED", "SNOOZED", "WOKEN", "UNDONE"]
-    # A snooze that had ended before is as it was; the closing is taken back.
-    triage.close(alert.pk, alice, 5, "EXPECTED", "known")
-    triage.wake(triage.snooze(alert.pk, alice, 6, until, "known").pk, bob)
-    assert triage.undo(alert.pk, alice, 7).state == "IN_REVIEW"
-    assert [name for name, *_ in steps(alert)[-4:]] == ["CLOSED", "SNOOZED", "WOKEN", "UNDONE"]
-    # One by another is not taken back with it.
-    triage.close(alert.pk, alice, 8, "EXPECTED", "known")
-    triage.snooze(alert.pk, bob, 9, until, "known")
-    for person in (alice, bob):
-        with pytest.raises(Refused, match="The last step is a snooze: end that"):
-            triage.undo(alert.pk, person, 10)
-
-
-def test_undoing_a_reopening_closes_it_as_it_was(alert: Alert, staff: list[User]) -> None:
-    alice = staff[0]
-    closed = triage.close(alert.pk, alice, 1, "EXPECTED", "known")
-    triage.reopen(alert.pk, alice, 2, "by mistake")
-    undone = triage.undo(alert.pk, alice, 3)
-    undone.refresh_from_db()
-    assert (undone.state, undone.closed_at, undone.closed_by, undone.reason) == (
-        "CLOSED",
-        closed.closed_at,
-        alice,
-        "known",
-    )
-
-
-def test_a_snooze_comes_from_a_reviewed_alert_and_has_an_end_and_a_reason(
-    alert: Alert, staff: list[User]
-) -> None:
-    alice, later = staff[0], datetime.now(UTC) + timedelta(days=30)
-    with pytest.raises(Refused, match="Nobody has looked at it"):
-        triage.snooze(alert.pk, alice, 1, later, "travels")
-    triage.close(alert.pk, alice, 1, "EXPECTED", "travels")
-    for wrong in (datetime.now(UTC), datetime.now(UTC) + timedelta(days=181)):
-        with pytest.raises(Refused, match="within the next 180 days") as refused:
-            triage.snooze(alert.pk, alice, 2, wrong, "travels")
-        assert refused.value.field == "until"
-    snooze = triage.snooze(alert.pk, alice, 2, later, "travels")
-    assert (snooze.rule, snooze.user, snooze.made_by, snooze.alert) == (1, 7, alice, alert)
-    with pytest.raises(Refused, match="It is snoozed already"):
-        triage.snooze(alert.pk, alice, 3, later, "again")
-    assert steps(alert)[-1] == ("SNOOZED", "alice", f"until {later:%Y-%m-%d %H:%M} UTC: travels", 3)
-
-
-def test_of_two_alerts_of_a_rule_and_user_that_are_snoozed_at_once_one_is_told(
-    alert: Alert, staff: list[User]
-) -> None:
-    alice, bob, _ = staff
-    later = datetime.now(UTC) + timedelta(days=30)
-    triage.close(alert.pk, alice, 1, "EXPECTED", "travels")
-    Alert.objects.update(closed_at=datetime.now(UTC) - timedelta(days=2))
-    other = raised()
-    triage.claim(other.pk, bob, 1)
-    with transaction.atomic():
-        triage.snooze(alert.pk, alice, 2, later, "travels")
-        snoozing = Beside(partial(triage.snooze, other.pk, bob, 2, later, "travels too"))
-        waiting()
-    refused = snoozing.ended()
-    assert isinstance(refused, Refused)
-    assert str(refused) == f"It is snoozed already, until {later:%Y-%m-%d %H:%M} UTC."
-    assert Snooze.objects.get().alert == alert
-
-
-def test_ending_a_snooze_and_a_flush_that_counts_by_it_do_not_hold_each_other_up(
-    alert: Alert, staff: list[User]
-) -> None:
-    alice, later = staff[0], datetime.now(UTC) + timedelta(days=30)
-    triage.close(alert.pk, alice, 1, "EXPECTED", "travels")
-    snooze = triage.snooze(alert.pk, alice, 2, later, "travels")
-    with transaction.atomic():
-        # As a flush does: the alert, then the snooze.
-        Alert.objects.select_for_update().get(pk=alert.pk)
-        waking = Beside(partial(triage.wake, snooze.pk, alice))
-        waiting()
-        Snooze.objects.filter(pk=snooze.pk).update(hits=1)
-    assert isinstance(waking.ended(), Snooze)
-    snooze.refresh_from_db()
-    assert (snooze.ended_by, snooze.hits) == (alice, 1)
-
-
-def test_a_snoozed_customer_raises_nothing_until_somebody_ends_it(alert: Alert, staff: list[User]) -> None:
-    alice, later = staff[0], datetime.now(UTC) + timedelta(days=30)
-    triage.close(alert.pk, alice, 1, "EXPECTED", "travels")
-    Alert.objects.update(closed_at=datetime.now(UTC) - timedelta(days=2))
-    snooze = triage.snooze(alert.pk, alice, 2, later, "travels")
-    with Session() as session, session.transaction() as cursor:
-        (placed,) = group(cursor, [Raised(1, "Failures in a row", "HIGH", 7, 3)])
-    assert (placed.suppressed, Snooze.objects.get().hits) == ("SNOOZED", 3)
-    triage.wake(snooze.pk, alice)
-    with pytest.raises(Refused, match="It ended at"):
-        triage.wake(snooze.pk, alice)
-    assert raised().hits == 1
-    assert [step for step, *_ in steps(alert)] == ["CLOSED", "SNOOZED", "WOKEN"]
-
-
 def test_a_step_with_many_is_taken_by_each_for_itself(staff: list[User]) -> None:
     alice, bob, _ = staff
     first, second, third = (raised(user) for user in (7, 8, 9))
@@ -398,19 +191,6 @@ def test_who_an_alert_was_given_to_claims_it_and_to_give_it_to_oneself_is_to_cla
     taken = triage.assign(alert.pk, alice, 4, alice)
     assert (taken.state, taken.assignee) == ("IN_REVIEW", alice)
     assert [step for step, *_ in steps(alert)] == ["ASSIGNED", "CLAIMED", "RELEASED", "CLAIMED"]
-
-
-def test_who_an_alert_was_given_to_has_looked_at_it_when_they_snooze_it(
-    alert: Alert, staff: list[User]
-) -> None:
-    alice, bob, _ = staff
-    triage.assign(alert.pk, alice, 1, bob)
-    later = datetime.now(UTC) + timedelta(days=3)
-    with pytest.raises(Refused, match="Nobody has looked at it"):
-        triage.snooze(alert.pk, alice, 2, later, "travels")
-    triage.snooze(alert.pk, bob, 2, later, "travels")
-    alert.refresh_from_db()
-    assert alert.state == "IN_REVIEW"
 
 
 def test_an_alert_is_taken_from_somebody_with_a_reason(alert: Alert, staff: list[User]) -> None:

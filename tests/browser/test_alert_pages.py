@@ -75,62 +75,85 @@ def test_a_burst_is_claimed_by_one_explained_closed_and_snoozed_and_the_next_rai
     of_bea.goto(f"{server}/admin/")
     expect(of_bea.locator("#alerts-count")).to_have_text("0 open")
     post_burst(server, people[0], "burst")
-    # Without a reload.
-    expect(of_bea.locator("#alerts-gravest li")).to_contain_text("4 failures within 10 minutes")
-    expect(of_bea).to_have_title(re.compile(r"^\(1\) "))
-    expect(of_bea.locator("#throughput thead")).to_contain_text("Alerts opened")
-    of_bea.get_by_label("Alerts: more").click()
-    expect(of_bea.get_by_role("checkbox", name="Sound")).not_to_be_checked()
+    sees_it_without_a_reload(of_bea)
     of_bea.goto(server + QUEUE)
-    expect(of_bea.locator("tr[data-alert]")).to_have_count(1)
-    expect(of_bea.locator("tr[data-alert]")).to_contain_text("4 failures within 10 minutes")
-    expect(of_bea.locator("tr[data-alert]")).to_contain_text("unassigned")
+    sees_it_in_the_queue(of_bea)
     become(context, server, ann)
     of_ann.goto(server + QUEUE)
-    # By keys: the first one, claimed.
-    of_ann.keyboard.press("?")
-    expect(of_ann.get_by_role("dialog", name="Keys")).to_be_visible()
-    of_ann.keyboard.press("Escape")
-    # Until it is gone the keys are the dialog's.
-    expect(of_ann.get_by_role("dialog", name="Keys")).to_be_hidden()
-    of_ann.keyboard.press("j")
-    of_ann.keyboard.press("c")
-    expect(of_ann.get_by_role("status").filter(has_text="1 alert claimed.")).to_be_visible()
+    claims_the_first_by_keys(of_ann)
 
-    # On Bea's page nobody has it still.
     become(context, server, bea)
-    of_bea.get_by_role("checkbox", name="Choose alert").check()
-    of_bea.get_by_role("button", name="Claim", exact=True).click()
-    expect(of_bea.get_by_text("It was claimed by ann meanwhile")).to_be_visible()
+    is_told_who_has_it(of_bea)
 
     become(context, server, ann)
     of_ann.goto(f"{server}{QUEUE}?tab=mine")
-    of_ann.keyboard.press("j")
-    of_ann.keyboard.press("Enter")
-    expect(
-        of_ann.get_by_text("At least 3 transactions of a customer fail within 10 minutes.")
-    ).to_be_visible()
-    made = of_ann.get_by_role("region", name="Transactions that made it").locator("tbody tr")
-    expect(made).to_have_count(4)
-    expect(made.first).to_contain_text("burst3")
-    expect(of_ann.locator("#amounts canvas")).to_be_visible()
-    expect(of_ann.get_by_text("Precision 100 % over 1 closed alert")).to_be_visible()
-
-    of_ann.get_by_label("Because").last.fill("A new card that the shop had wrong.")
-    of_ann.get_by_label("Alerts of the same afterwards").select_option("snoozed for 30 days")
-    of_ann.get_by_role("button", name="False positive").click()
-    expect(of_ann.get_by_role("heading", name="False positive")).to_be_visible()
-    expect(of_ann.get_by_role("note")).to_contain_text("0 hits kept away")
-    expect(of_ann.get_by_text("Precision 50 % over 2 closed alerts")).to_be_visible()
+    opens_the_first_and_sees_why(of_ann)
+    closes_and_snoozes(of_ann)
 
     post_burst(server, people[0], "again")
     of_ann.reload()
-    expect(of_ann.get_by_role("note")).to_contain_text("4 hits kept away")
-    kept = of_ann.get_by_role("region", name="Found since, without an alert").locator("tbody tr")
-    expect(kept).to_have_count(4)
-    expect(kept.first).to_contain_text("Snoozed")
+    sees_what_was_kept_away(of_ann)
     of_ann.goto(server + QUEUE)
     expect(of_ann.get_by_role("heading", name="Nothing stands out")).to_be_visible()
+
+
+def sees_it_without_a_reload(overview: Page) -> None:
+    expect(overview.locator("#alerts-gravest li")).to_contain_text("4 failures within 10 minutes")
+    expect(overview).to_have_title(re.compile(r"^\(1\) "))
+    expect(overview.locator("#throughput thead")).to_contain_text("Alerts opened")
+    overview.get_by_label("Alerts: more").click()
+    expect(overview.get_by_role("checkbox", name="Sound")).not_to_be_checked()
+
+
+def sees_it_in_the_queue(queue: Page) -> None:
+    expect(queue.locator("tr[data-alert]")).to_have_count(1)
+    expect(queue.locator("tr[data-alert]")).to_contain_text("4 failures within 10 minutes")
+    expect(queue.locator("tr[data-alert]")).to_contain_text("unassigned")
+
+
+def claims_the_first_by_keys(queue: Page) -> None:
+    queue.keyboard.press("?")
+    expect(queue.get_by_role("dialog", name="Keys")).to_be_visible()
+    queue.keyboard.press("Escape")
+    # Until it is gone the keys are the dialog's.
+    expect(queue.get_by_role("dialog", name="Keys")).to_be_hidden()
+    queue.keyboard.press("j")
+    queue.keyboard.press("c")
+    expect(queue.get_by_role("status").filter(has_text="1 alert claimed.")).to_be_visible()
+
+
+def is_told_who_has_it(queue: Page) -> None:
+    """On this page nobody has it still."""
+    queue.get_by_role("checkbox", name="Choose alert").check()
+    queue.get_by_role("button", name="Claim", exact=True).click()
+    expect(queue.get_by_text("It was claimed by ann meanwhile")).to_be_visible()
+
+
+def opens_the_first_and_sees_why(page: Page) -> None:
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("At least 3 transactions of a customer fail within 10 minutes.")).to_be_visible()
+    made = page.get_by_role("region", name="Transactions that made it").locator("tbody tr")
+    expect(made).to_have_count(4)
+    expect(made.first).to_contain_text("burst3")
+    expect(page.locator("#amounts canvas")).to_be_visible()
+    expect(page.get_by_text("Precision 100 % over 1 closed alert")).to_be_visible()
+
+
+def closes_and_snoozes(alert: Page) -> None:
+    alert.get_by_label("Because").last.fill("A new card that the shop had wrong.")
+    alert.get_by_label("Alerts of the same afterwards").select_option("snoozed for 30 days")
+    alert.get_by_role("button", name="False positive").click()
+    expect(alert.get_by_role("heading", name="False positive")).to_be_visible()
+    expect(alert.get_by_role("note")).to_contain_text("0 hits kept away")
+    expect(alert.get_by_text("Precision 50 % over 2 closed alerts")).to_be_visible()
+
+
+def sees_what_was_kept_away(alert: Page) -> None:
+    expect(alert.get_by_role("note")).to_contain_text("4 hits kept away")
+    kept = alert.get_by_role("region", name="Found since, without an alert").locator("tbody tr")
+    expect(kept).to_have_count(4)
+    expect(kept.first).to_contain_text("Snoozed")
 
 
 def test_an_alert_comes_and_goes_by_frames_alone(

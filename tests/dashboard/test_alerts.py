@@ -20,6 +20,8 @@ from transactions.alerts import triage
 from transactions.alerts.models import Alert
 from transactions.dashboard import alerts, cached
 from transactions.dashboard.alerts import shared_alerts
+from transactions.dashboard.usual import Usual
+from transactions.dashboard.wrong import FailureRise
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -108,6 +110,24 @@ def test_a_page_asks_again_within_a_minute_however_many_there_are(client: Client
 # --- Beside the figures of a period ----------------------------------------------------------------
 
 
+def risen(*failing: User, since: datetime | None = None) -> FailureRise:
+    """What is wrong where these fail most, for 20 minutes by now."""
+    now = datetime.now(UTC)
+    return FailureRise(
+        since=since or now - timedelta(minutes=20),
+        longer=False,
+        until=now,
+        rate=0.3,
+        failed=30,
+        settled=100,
+        usual=Usual(0.05, 0.05, 0.05),
+        customers=[],
+        share=None,
+        of_latest=None,
+        failing=tuple(user.pk for user in failing),
+    )
+
+
 def figures(client: Client, **query: str) -> Any:
     response = client.get(reverse("dashboard-figures"), query)
     assert response.status_code == 200, response.content
@@ -142,41 +162,49 @@ def test_alerts_that_take_too_long_are_told_to_be_missing_and_the_figures_stay(
     assert told["untold"] == ["opened"]
     assert (told["opened"], told["alert"]) == (None, None)
     assert told["overview"] is not None
-    found = {"since": datetime.now(UTC), "failing": [people[0].pk]}
     with locked("alerts_alert"):
-        assert shared_alerts.beside("1h", found)["untold"] == ["opened", "alert"]
+        assert shared_alerts.beside("1h", risen(people[0])).untold == ["opened", "alert"]
 
 
 def test_the_alert_about_what_is_wrong_is_asked_for_once_for_all(
     people: list[User], time_stands_still: None
 ) -> None:
-    found = {"since": datetime.now(UTC) - timedelta(minutes=20), "failing": [people[0].pk]}
+    found = risen(people[0])
     with CaptureQueriesContext(database) as asked:
         for period in ("1h", "1h", "24h"):
-            assert shared_alerts.beside(period, found)["untold"] == []
+            assert shared_alerts.beside(period, found).untold == []
     assert sum("touched_at" in each["sql"] and "LIMIT 1" in each["sql"] for each in asked) == 1
+
+
+def test_what_is_kept_is_about_those_who_fail_now(people: list[User], time_stands_still: None) -> None:
+    alice, bob, _ = people
+    abouts = {user.pk: open_alert(user).pk for user in (alice, bob)}
+    since = datetime.now(UTC) - timedelta(minutes=20)
+    for user in (alice, bob, alice):
+        told = shared_alerts.beside("1h", risen(user, since=since)).alert
+        assert told is not None
+        assert told["id"] == abouts[user.pk]
 
 
 def test_where_no_customer_stands_out_it_is_that_of_a_rule_about_the_failure_rate(
     people: list[User],
 ) -> None:
-    found: dict[str, Any] = {"since": datetime.now(UTC) - timedelta(minutes=20), "failing": []}
     open_alert(people[0])
     rule = rule_in_force("failure_rate", factor=2, percent=10)
     about_all = Alert.objects.create(rule=rule.rule_id, rule_name="More failures", severity="LOW", hits=1)
-    told = shared_alerts.beside("1h", found)
-    assert (told["alert"] and told["alert"]["id"], told["untold"]) == (about_all.pk, [])
+    told = shared_alerts.beside("1h", risen())
+    assert (told.alert and told.alert["id"], told.untold) == (about_all.pk, [])
 
 
 def test_what_is_wrong_comes_with_the_alert_about_it(people: list[User]) -> None:
     """The one of a rule about the failure rate first, then those of who fails; never one from before."""
     alice, bob, _ = people
     since = datetime.now(UTC) - timedelta(minutes=20)
-    found = {"since": since, "failing": [alice.pk]}
+    found = risen(alice, since=since)
 
     def told() -> Any:
         shared_alerts.forget()
-        return shared_alerts.beside("1h", found)["alert"]
+        return shared_alerts.beside("1h", found).alert
 
     open_alert(bob)
     open_alert(alice, rule=2, touched_at=since - timedelta(minutes=1))
@@ -194,16 +222,19 @@ def test_what_is_wrong_comes_with_the_alert_about_it(people: list[User]) -> None
     }
     triage.close(about_all.pk, alice, 1, "EXPECTED", "known")
     assert told()["id"] == of_alice.pk
-    assert shared_alerts.beside("1h", None)["alert"] is None
+    assert shared_alerts.beside("1h", None).alert is None
 
 
 def test_of_those_who_fail_most_an_alert_about_failures_comes_first(people: list[User]) -> None:
     alice, bob, carol = people
-    found = {"since": datetime.now(UTC) - timedelta(minutes=20), "failing": [alice.pk, bob.pk]}
+    found = risen(alice, bob)
     about_amounts = open_alert(alice, rule=7_000, rule_name="A very large amount")
     open_alert(carol, rule=burst_rule().rule_id)
-    assert shared_alerts.beside("1h", found)["alert"]["id"] == about_amounts.pk
+    told = shared_alerts.beside("1h", found).alert
+    assert told is not None
+    assert told["id"] == about_amounts.pk
     burst(bob)
     shared_alerts.forget()
-    told = shared_alerts.beside("1h", found)["alert"]
+    told = shared_alerts.beside("1h", found).alert
+    assert told is not None
     assert told["id"] == Alert.objects.get(user=bob.pk).pk

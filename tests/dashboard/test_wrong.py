@@ -1,7 +1,6 @@
 """What is usual for the failure rate, whether it stands out from that, and who fails."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -102,18 +101,20 @@ def test_it_is_told_since_when_the_failures_rise_and_whose_they_are(people: list
     store(carol, "P", status="PENDING", created_at=NOW - MINUTE)
     told = wrong(NOW)
     assert told is not None
-    assert (told["since"], told["longer"]) == (began, False)
-    assert (told["failed"], told["settled"], told["rate"]) == (112, 400, 0.28)
-    assert told["usual"] == {"low": 0.05, "middle": 0.05, "high": 0.05}
-    assert told["customers"] == [{"user": alice.pk, "name": "alice"}]
-    assert (told["share"], told["of_latest"]) == (pytest.approx(90 / 112), None)
+    assert (told.since, told.longer) == (began, False)
+    assert (told.failed, told.settled, told.rate) == (112, 400, 0.28)
+    assert told.share == pytest.approx(90 / 112)
+    assert told.of_latest is None
+    on_page = told.as_dict()
+    assert on_page["usual"] == {"low": 0.05, "middle": 0.05, "high": 0.05}
+    assert on_page["customers"] == [{"user": alice.pk, "name": "alice"}]
     # What the list is asked for are exactly those that are counted.
-    query: dict[str, Any] = told["query"]
+    query = on_page["query"]
     since, until = parse_datetime(query["from"]), parse_datetime(query["to"])
     assert since is not None
     assert until is not None
     shown = Transaction.objects.filter(status=query["status"], created_at__gte=since, created_at__lt=until)
-    assert shown.count() == told["failed"]
+    assert shown.count() == told.failed
 
 
 @pytest.mark.usefixtures("seven_usual_days")
@@ -124,7 +125,7 @@ def test_a_rise_of_hours_ago_began_hours_ago(people: list[User]) -> None:
     told = wrong(NOW)
     assert told is not None
     # Of seven a minute chance decides which minute looks like the first one.
-    assert abs(told["since"] - began) <= 2 * MINUTE
+    assert abs(told.since - began) <= 2 * MINUTE
 
 
 @pytest.mark.usefixtures("seven_usual_days")
@@ -132,8 +133,8 @@ def test_what_began_over_a_day_ago_is_said_to_be_longer(people: list[User]) -> N
     settle(people[0], NOW - 25 * DAY / 24, NOW, 3000, 900)
     told = wrong(NOW)
     assert told is not None
-    assert told["longer"] is True
-    assert NOW - told["since"] <= DAY + 60 * MINUTE
+    assert told.longer is True
+    assert NOW - told.since <= DAY + 60 * MINUTE
 
 
 @pytest.mark.usefixtures("seven_usual_days")
@@ -179,7 +180,7 @@ def test_no_customers_are_named_where_a_few_do_not_make_up_most(people: list[Use
         settle(User.objects.create_user(f"customer-{n}"), NOW - 5 * MINUTE, NOW, 20, 10)
     told = wrong(NOW)
     assert told is not None
-    assert (told["customers"], told["share"]) == ([], None)
+    assert (told.customers, told.share) == ([], None)
 
 
 @pytest.mark.usefixtures("seven_usual_days")
@@ -190,10 +191,10 @@ def test_of_many_who_fail_the_one_with_the_most_is_named(people: list[User]) -> 
         settle(User.objects.create_user(f"customer-{n}"), NOW - 5 * MINUTE, NOW, 20, 8)
     told = wrong(NOW)
     assert told is not None
-    assert told["customers"] == [{"user": people[0].pk, "name": "alice"}]
-    assert told["share"] == pytest.approx(0.2, abs=0.03)
-    assert told["failing"][0] == people[0].pk
-    assert len(told["failing"]) == 3
+    assert [(each.user, each.name) for each in told.customers] == [(people[0].pk, "alice")]
+    assert told.share == pytest.approx(0.2, abs=0.03)
+    assert told.failing[0] == people[0].pk
+    assert len(told.failing) == 3
 
 
 @pytest.mark.usefixtures("seven_usual_days")
@@ -204,8 +205,8 @@ def test_three_who_make_up_much_of_it_are_all_named(people: list[User]) -> None:
         settle(User.objects.create_user(f"customer-{n}"), NOW - 5 * MINUTE, NOW, 20, 10)
     told = wrong(NOW)
     assert told is not None
-    assert [each["name"] for each in told["customers"]] == ["alice", "bob", "carol"]
-    assert told["share"] == pytest.approx(45 / 105)
+    assert [each.name for each in told.customers] == ["alice", "bob", "carol"]
+    assert told.share == pytest.approx(45 / 105)
 
 
 # --- Failed by customer ---------------------------------------------------------------------------

@@ -26,99 +26,139 @@ ADD, MANY = "/api/add-transaction/", "/api/add-transactions/"
 BODY_MAX = 4096
 
 
-def requests(user: User, token: str, read_only: str) -> Iterator[bytes]:
+def one(user: User, id: str, **more: Any) -> dict[str, Any]:
+    return {"transaction_id": id, "user": user.pk, "amount": 1000, **more}
+
+
+def requests(user: User, bearer: str, read_only: str) -> Iterator[bytes]:
     """A long table, in an order that matters: what comes first is replayed or contradicted later."""
-
-    def one(id: str, **more: Any) -> dict[str, Any]:
-        return {"transaction_id": id, "user": user.pk, "amount": 1000, **more}
-
-    bearer = f"Authorization: Bearer {token}"
     for lines in ((), (bearer,)):
-        mark = "T" if lines else "A"
-        for path in (ADD, ADD[:-1]):
-            yield post(path, one(f"{mark}{path}"), *lines)
-            yield post(path, one(f"{mark}{path}"), *lines)
-            yield post(path, one(f"{mark}{path}", status="SUCCESS"), *lines)
-            yield post(path, one(f"{mark}{path}", status="FAILED"), *lines)
-            yield post(path, one(f"{mark}{path}", amount=7, created_at="2020-01-01T00:00:00Z"), *lines)
-            yield post(path, one(f"{mark}{path}", user=999_999), *lines)
-        for change in (
-            {"user": "1x"},
-            {"amount": -1},
-            {"amount": "5"},
-            {"amount": 1.0},
-            {"status": "x"},
-            {"created_at": "2026-01-31"},
-            {"created_at": "2026-01-31T00:00:00+03:30"},
-            {"transaction_id": " odd"},
-            {"transaction_id": "üñ\u2028"},
-            {"transaction_id": "ü" * 100},
-            {"more": [1]},
+        yield from of_records(user, *lines)
+        yield from of_batches(user, *lines)
+    yield from of_bodies(user, bearer)
+    yield from of_texts(user, bearer)
+    yield from of_headers(user, bearer, read_only)
+    yield from of_proxies(user, bearer)
+    yield from of_methods_and_paths(user)
+
+
+def of_records(user: User, *lines: str) -> Iterator[bytes]:
+    """By who is known and by who is not, so with ids of each."""
+    mark = "T" if lines else "A"
+    for path in (ADD, ADD[:-1]):
+        yield post(path, one(user, f"{mark}{path}"), *lines)
+        for said in (
+            {},
+            {"status": "SUCCESS"},
+            {"status": "FAILED"},
+            {"amount": 7, "created_at": "2020-01-01T00:00:00Z"},
+            {"user": 999_999},
         ):
-            yield post(ADD, {**one(f"{mark}odd"), **change}, *lines)
-        for text in (b"", b"{", b"[]", b"null", b"\xff", b"[" * 3000, b'{"a": NaN}'):
-            yield post(ADD, text, *lines)
-            yield post(MANY, text, *lines)
-        batch = [one(f"{mark}1"), one(f"{mark}1"), one(f"{mark}1", amount=1), one(f"{mark}2", user=0), 5]
-        for query in ("", "?atomic=true", "?atomic=false", "?atomic=perhaps", "?other=1"):
-            yield post(MANY + query, batch, *lines)
-            yield post(MANY + query, batch[:2], *lines)
-        yield post(MANY, [one(f"{mark}{number}") for number in range(20)], *lines)
-        yield post(MANY, b"{}\n{}", *lines, type="application/x-ndjson")
-    yield post(ADD, one("A"), "X-Request-Id: mine")
+            yield post(path, {**one(user, f"{mark}{path}"), **said}, *lines)
+    for change in (
+        {"user": "1x"},
+        {"amount": -1},
+        {"amount": "5"},
+        {"amount": 1.0},
+        {"status": "x"},
+        {"created_at": "2026-01-31"},
+        {"created_at": "2026-01-31T00:00:00+03:30"},
+        {"transaction_id": " odd"},
+        {"transaction_id": "üñ\u2028"},
+        {"transaction_id": "ü" * 100},
+        {"more": [1]},
+    ):
+        yield post(ADD, {**one(user, f"{mark}odd"), **change}, *lines)
+
+
+def of_batches(user: User, *lines: str) -> Iterator[bytes]:
+    mark = "T" if lines else "A"
+    for text in (b"", b"{", b"[]", b"null", b"\xff", b"[" * 3000, b'{"a": NaN}'):
+        yield post(ADD, text, *lines)
+        yield post(MANY, text, *lines)
+    first, second = one(user, f"{mark}1"), one(user, f"{mark}2")
+    batch = [first, first, {**first, "amount": 1}, {**second, "user": 0}, 5]
+    for query in ("", "?atomic=true", "?atomic=false", "?atomic=perhaps", "?other=1"):
+        yield post(MANY + query, batch, *lines)
+        yield post(MANY + query, batch[:2], *lines)
+    yield post(MANY, [one(user, f"{mark}{number}") for number in range(20)], *lines)
+    yield post(MANY, b"{}\n{}", *lines, type="application/x-ndjson")
+
+
+def of_bodies(user: User, bearer: str) -> Iterator[bytes]:
+    """How long they are, and how they say that they are encoded."""
+    yield post(ADD, one(user, "A"), "X-Request-Id: mine")
     yield post(ADD, b"x" * (BODY_MAX + 1))
     yield post(MANY, b"x" * (BODY_MAX + 1))
-    yield post(ADD, one("Q"), type="application/json; charset=utf-8")
-    yield post(ADD, one("Q2"), type="APPLICATION/JSON")
+    yield post(ADD, one(user, "Q"), type="application/json; charset=utf-8")
+    yield post(ADD, one(user, "Q2"), type="APPLICATION/JSON")
     for number, stated in enumerate(
         ("UTF8", '"utf-8"', "iso-8859-1", "utf-16", "foo", "utf-8; charset=foo", "")
     ):
         type = f"application/json; charset={stated}"
-        yield post(ADD, one(f"C{number}"), type=type)
-        yield post(MANY, [one(f"C{number}")], bearer, type=type)
-        yield post(ADD, one(f"C{number}"), bearer, type=type)
-    for body in (json.dumps(one("B")).encode("utf-8-sig"), json.dumps(one("B")).encode("utf-16")):
+        yield post(ADD, one(user, f"C{number}"), type=type)
+        yield post(MANY, [one(user, f"C{number}")], bearer, type=type)
+        yield post(ADD, one(user, f"C{number}"), bearer, type=type)
+    text = json.dumps(one(user, "B"))
+    for body in (text.encode("utf-8-sig"), text.encode("utf-16")):
         yield post(ADD, body)
         yield post(ADD, body, bearer)
         yield post(MANY, body.replace(b"{", b"[{").replace(b"}", b"}]"), bearer)
+
+
+def of_texts(user: User, bearer: str) -> Iterator[bytes]:
+    """Ids that cannot be seen, moments and numbers that can be read in two ways."""
     for id in ("\u200b", "\u202e\u202e", "\u3164", "\ufe0f", "\u2800", "a\u200b", "👩\u200d👩"):
-        yield post(ADD, one(id), bearer)
+        yield post(ADD, one(user, id), bearer)
     for digits in ("123456789", "1234567890"):
-        yield post(ADD, one(digits, created_at=f"2026-01-31T00:00:00.{digits}Z"), bearer)
+        yield post(ADD, one(user, digits, created_at=f"2026-01-31T00:00:00.{digits}Z"), bearer)
     yield post(ADD, b'{"transaction_id": -0, "user": %d, "amount": 1}' % user.pk, bearer)
     yield post(ADD, b'{"transaction_id": "N", "user": %d, "amount": -0}' % user.pk, bearer)
-    yield post(ADD + "?x=1", one("Q3"))
+    yield post(ADD + "?x=1", one(user, "Q3"))
     yield post(ADD, b"transaction_id=F&user=1&amount=1", type="application/x-www-form-urlencoded")
     yield post(ADD, b"<a/>", type="text/xml")
-    yield post(ADD, one("H"), host="evil.example")
-    yield post(ADD, one("H"), "Host: localhost")
-    yield post(ADD, one("H2"), "Cookie: sessionid=x")
-    yield post(ADD, one("H3"), "Origin: http://evil.example")
-    yield post(ADD, one("H3"), "Sec-Fetch-Site: cross-site")
-    yield post(ADD, one("H4"), "X-Forwarded-For: 203.0.113.7")
-    yield post(ADD, one("H5"), "X-Forwarded-For: 203.0.113.7", bearer)
+
+
+def of_headers(user: User, bearer: str, read_only: str) -> Iterator[bytes]:
+    yield post(ADD, one(user, "H"), host="evil.example")
+    for id, lines in (
+        ("H", ("Host: localhost",)),
+        ("H2", ("Cookie: sessionid=x",)),
+        ("H3", ("Origin: http://evil.example",)),
+        ("H3", ("Sec-Fetch-Site: cross-site",)),
+        ("H4", ("X-Forwarded-For: 203.0.113.7",)),
+        ("H5", ("X-Forwarded-For: 203.0.113.7", bearer)),
+        ("H6", ("Authorization: Bearer wrong",)),
+        ("H6", (read_only,)),
+        ("H6", ("Authorization: Basic YTpi",)),
+        ("H7", ("Expect: 100-continue",)),
+        ("H8", ("X-HTTP-Method-Override: DELETE",)),
+        ("H9", ("Accept: text/html",)),
+    ):
+        yield post(ADD, one(user, id), *lines)
+
+
+def of_proxies(user: User, bearer: str) -> Iterator[bytes]:
     for number, proto in enumerate(("https", "http", "https,http", "http, https", "HTTPS", "")):
-        yield post(ADD, one(f"S{number}"), f"X-Forwarded-Proto: {proto}", bearer)
-        yield post(MANY, [one(f"S{number}")], f"X-Forwarded-Proto: {proto}", bearer)
-        yield post(ADD, one(f"S{number}"), f"X-Forwarded-Proto: {proto}")
-    yield post(ADD, one("H6"), "Authorization: Bearer wrong")
-    yield post(ADD, one("H6"), f"Authorization: Bearer {read_only}")
-    yield post(ADD, one("H6"), "Authorization: Basic YTpi")
-    yield post(ADD, one("H7"), "Expect: 100-continue")
-    yield post(ADD, one("H8"), "X-HTTP-Method-Override: DELETE")
-    yield post(ADD, one("H9"), "Accept: text/html")
-    chunk = json.dumps(one("C")).encode()
+        line = f"X-Forwarded-Proto: {proto}"
+        yield post(ADD, one(user, f"S{number}"), line, bearer)
+        yield post(MANY, [one(user, f"S{number}")], line, bearer)
+        yield post(ADD, one(user, f"S{number}"), line)
+
+
+def of_methods_and_paths(user: User) -> Iterator[bytes]:
+    chunk = json.dumps(one(user, "C")).encode()
     yield post(ADD, b"%x\r\n%s\r\n0\r\n\r\n" % (len(chunk), chunk), "Transfer-Encoding: chunked")
-    yield post("/api/add-transactionS/", one("P"))
-    yield b"GET " + post(ADD, one("G")).removeprefix(b"POST ")
-    yield b"OPTIONS " + post(ADD, one("G")).removeprefix(b"POST ")
+    yield post("/api/add-transactionS/", one(user, "P"))
+    for method in (b"GET ", b"OPTIONS "):
+        yield method + post(ADD, one(user, "G")).removeprefix(b"POST ")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("proxy", [False, True], ids=["plain", "behind a proxy"])
 def test_both_ways_give_the_same_answers(people: list[User], proxy: bool) -> None:
-    token, _ = create("poster", rights=frozenset({Right.POST}))
-    read_only, _ = create("reader", rights=frozenset({Right.READ}))
+    bearer = f"Authorization: Bearer {create('poster', rights=frozenset({Right.POST}))[0]}"
+    reader = f"Authorization: Bearer {create('reader', rights=frozenset({Right.READ}))[0]}"
     told = []
     for lane in ("true", "false"):
         connection().flushdb()
@@ -131,11 +171,9 @@ def test_both_ways_give_the_same_answers(people: list[User], proxy: bool) -> Non
         ) as url:
             parts = urlsplit(url)
             address = (str(parts.hostname), int(parts.port or 0))
-            warm = post(ADD, b"{}", f"Authorization: Bearer {token}", "X-Forwarded-Proto: https")
+            warm = post(ADD, b"{}", bearer, "X-Forwarded-Proto: https")
             say(address, warm)  # the lane takes tokens that the process knows
-            told.append(
-                [(request, say(address, request)) for request in requests(people[0], token, read_only)]
-            )
+            told.append([(request, say(address, request)) for request in requests(people[0], bearer, reader)])
     for (request, fast), (_, slow) in zip(*told, strict=True):
         assert fast == slow, request
     statuses = {answer[0] for _, answer in told[0]}

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection as database
 from django.db import connections, transaction
 from pytest_django import Settings
 
 from tests.support.accepting import NOW, push, queued, record, take
+from tests.support.outages import until_somebody_waits
 from transactions.books.balance import read as read_books
 from transactions.intake import rejected
 from transactions.models import RejectedRecord, Transaction
@@ -231,16 +231,7 @@ def test_a_record_is_not_discarded_while_somebody_replays_it(people: list[User])
         with transaction.atomic():
             assert rejected.replay(only(row)).done == 1
             other = pool.submit(discard)
-            wait_until_somebody_waits_for_a_lock()
+            until_somebody_waits()
         report = other.result(10)
     assert (report.done, report.failed) == (0, 1)
     assert resolutions() == ["REPLAYED"]
-
-
-def wait_until_somebody_waits_for_a_lock() -> None:
-    for _ in range(1000):
-        with database.cursor() as cursor:
-            cursor.execute("SELECT pg_sleep(0.01), count(*) FROM pg_locks WHERE NOT granted")
-            if cursor.fetchone()[1]:
-                return
-    pytest.fail("nobody waits for a lock")

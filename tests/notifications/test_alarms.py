@@ -12,7 +12,7 @@ from django.test import Client
 from tests.support.outages import locked, redis_away
 from tests.support.receiving import Receiver
 from tests.support.rules import rule_in_force
-from transactions import conditions, tasks
+from transactions import tasks
 from transactions.books import alarms as books_alarms
 from transactions.models import Epoch
 from transactions.notifications import alarms, endpoints, numbering, outbox
@@ -22,6 +22,7 @@ from transactions.rules.models import Debt
 from transactions.stores import bounded_queries, redis_connection
 from transactions.storing import history
 from transactions.storing.flush import flush
+from transactions.system import conditions
 
 from .conftest import deliver
 

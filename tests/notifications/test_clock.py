@@ -18,12 +18,13 @@ from django.db import connection
 from dev.servers import launch
 from tests.support.serving import ROOT, database_url
 from transaction_monitoring.celery import app as celery
-from transactions import conditions, tasks
+from transactions import tasks
 from transactions.models import Epoch
 from transactions.notifications import clock
 from transactions.notifications.clock import Chore, Clock
 from transactions.notifications.models import Endpoint
 from transactions.storing.flush import flush
+from transactions.system import conditions
 
 from .conftest import Receiver, eventually
 

@@ -20,8 +20,9 @@ from transactions.alerts import triage
 from transactions.alerts.grouping import Raised, group
 from transactions.alerts.models import Alert
 from transactions.notifications import alarms, mail, numbering
-from transactions.notifications.models import MailPlace, Message, Numbering, Recipient, SystemAlarm
+from transactions.notifications.models import NO_ALERTS, MailPlace, Message, Numbering, Recipient, SystemAlarm
 from transactions.rules.models import Rule
+from transactions.severity import gravity
 from transactions.stores.postgres_session import Session
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,7 +39,7 @@ def places(transactional_db: None, settings: Any) -> None:
 
 def opened(severity: str, user: int = 7, rule: str = "Failures in a row") -> None:
     with Session() as session, session.transaction() as cursor:
-        group(cursor, [Raised(mail.GRAVITY.index(severity), rule, severity, user, 1)])
+        group(cursor, [Raised(gravity(severity), rule, severity, user, 1)])
     numbering.number()
 
 
@@ -326,7 +327,7 @@ def positions() -> dict[str, set[int]]:
 
 
 def test_what_nobody_is_mailed_of_is_not_looked_through_again() -> None:
-    Recipient.objects.update(least=Recipient.Least.NONE, system=False)
+    Recipient.objects.update(least=NO_ALERTS, system=False)
     opened("LOW")
     alarms.note({"flush": "No flush for 45 s."})
     numbering.number()

@@ -9,11 +9,11 @@ import pytest
 from django.core import mail as outgoing
 from django.core.mail.backends.locmem import EmailBackend
 
-from transactions import conditions
 from transactions.alerts.grouping import Raised, group
 from transactions.notifications import alarms, mail, numbering
 from transactions.notifications.models import MailPlace, Recipient
 from transactions.stores.postgres_session import Session
+from transactions.system import conditions
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

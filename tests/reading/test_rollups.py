@@ -1,7 +1,6 @@
 """The triggers: rollups follow the rows, whatever changes them."""
 
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -13,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.accepting import record, take
+from tests.support.outages import until_somebody_waits
 from tests.support.rows import NOON, rolled_up, row, store, summed
 from transactions.models import AMOUNT_MAX, Rollup, Status, Transaction
 from transactions.storing.flush import flush
@@ -215,11 +215,7 @@ def test_they_change_buckets_in_order_so_that_two_never_deadlock(people: list[Us
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT FROM transactions_rollup WHERE bucket = %s FOR UPDATE", [middle])
         writer.start()
-        deadline = time.monotonic() + 30
-        waiting = 0
-        while not waiting and time.monotonic() < deadline:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            waiting = cursor.fetchone()[0]
+        until_somebody_waits()
         cursor.execute("SELECT bucket FROM transactions_rollup ORDER BY bucket FOR UPDATE SKIP LOCKED")
         untouched = [bucket for (bucket,) in cursor.fetchall()]
     writer.join()

@@ -57,6 +57,16 @@ def locked(table: str) -> Iterator[None]:
         other.close()
 
 
+def until_somebody_waits() -> None:
+    """Returns once a session waits for a lock of PostgreSQL."""
+    for _ in range(2_000):
+        with connections["default"].cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(0.01), count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone()[1]:
+                return
+    pytest.fail("nobody waits for a lock")
+
+
 @contextmanager
 def stores_moving_on() -> Iterator[None]:
     """Somebody commits to the books amid every reading of them in this block."""

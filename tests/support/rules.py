@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from transactions.alerts.models import Severity
 from transactions.rules import lifecycle
 from transactions.rules.models import Debt, Rule, Version
+from transactions.severity import Severity
 from transactions.storing.flush import flush
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)

@@ -16,9 +16,9 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from ..access import people
 from ..models import Transaction
-from . import links
+from ..review import links
 from .deletions import ReasonedDeletions
-from .lists import KeyedRows, list_of, more_than
+from .lists import KeyedRows, more_than
 
 if TYPE_CHECKING:
 
@@ -77,7 +77,7 @@ class PayerAdmin(ReasonedDeletions, KeyedRows, DjangoUserAdmin, ThemedAdmin):  #
 
     @admin.display(description="transactions")
     def transactions(self, user: Any) -> SafeString:
-        theirs, customer = list_of("transaction", f"user={user.pk}"), links.customer(user.pk)
+        theirs, customer = links.transactions_of(user.pk), links.customer(user.pk)
         return format_html('<a href="{}">show</a> · <a href="{}">as a customer</a>', theirs, customer)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:

@@ -7,7 +7,6 @@ from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -16,6 +15,7 @@ from ..alerts.models import Alert
 from ..audit.actions import KINDS, Action
 from ..audit.chain import FIELDS
 from ..audit.models import Entry
+from ..review import links
 from .lists import BoundedAdmin, BoundedChangeList, is_key
 
 # Columns in which the search looks for its term as a whole.
@@ -94,7 +94,7 @@ class AuditTrailAdmin(BoundedAdmin[Entry]):
         alert = getattr(entry, "alert_shown", None)
         if alert is None:
             return entry.target or None
-        where = reverse("admin:alerts_alert_change", args=[alert.pk])
+        where = links.alert(alert.pk)
         whom = f" ({alert.named})" if alert.named else ""
         return format_html('<a href="{}">Alert {}</a> {}{}', where, alert.pk, entry.target, whom)
 

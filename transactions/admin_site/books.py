@@ -10,8 +10,9 @@ from django.utils.safestring import SafeString
 
 from ..books import alarms
 from ..models import Epoch, FlushBatch
+from ..review.links import list_of
 from ..storing import history
-from .lists import BoundedAdmin, list_of
+from .lists import BoundedAdmin
 
 
 @admin.register(FlushBatch)

@@ -23,11 +23,10 @@ from ..alerts.models import Alert
 from ..encodings import shows_something
 from ..models import Customer, CustomerNote
 from ..reading import customers as reading
-from ..review import notes, snoozes
-from . import links
+from ..review import links, notes, snoozes
 from .alerts import shown
 from .giving_up import gives_up
-from .lists import BoundedAdmin, is_key, list_of
+from .lists import BoundedAdmin, is_key
 
 ALERTS_MAX = 20
 # The chart of days, in the units of its drawing.
@@ -106,7 +105,7 @@ class CustomerAdmin(BoundedAdmin[Customer]):
         """No count: no sum is kept of one customer's, and counting those of a page takes long."""
         return format_html(
             '<a href="{}">Open the list<span class="sr-only"> of {}</span></a>',
-            list_of("transaction", f"user={customer.pk}"),
+            links.transactions_of(customer.pk),
             customer.get_username(),
         )
 
@@ -166,7 +165,7 @@ def show(request: HttpRequest, key: str) -> HttpResponse:
         "bars_most": max(count for _, count in activity.days),
         "bars_width": len(activity.days) * BAR_STEP,
         "bars_height": BAR_HEIGHT,
-        "transactions_link": list_of("transaction", f"user={user.pk}"),
+        "transactions_link": links.transactions_of(user.pk),
         "account_link": reverse("admin:auth_user_change", args=[user.pk])
         if request.user.has_perm("auth.view_user")
         else "",

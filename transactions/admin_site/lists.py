@@ -48,11 +48,6 @@ else:
             return cls
 
 
-def list_of(model: str, query: str) -> str:
-    """The URL of the list of a model of ours, narrowed by a query string."""
-    return f"{reverse(f'admin:transactions_{model}_changelist')}?{query}"
-
-
 def more_than(rows: QuerySet[Any], most: int) -> bool:
     """Whether there are more than `most` rows, of which no more are looked at."""
     return rows.order_by()[: most + 1].count() > most

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 from ..audit.actions import Action
 from ..audit.entries import note
 from ..models import VIEW_NAME_MAX, VIEW_QUERY_MAX, SavedView
-from .lists import list_of
+from ..review.links import list_of
 
 # Of one person; and so many shared ones are offered.
 VIEWS_MAX = 100

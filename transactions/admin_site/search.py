@@ -9,15 +9,14 @@ from django.contrib import admin
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from ..access.rights import Right, rights_of
 from ..reading.search import FOUND_MAX, NEWEST_ROWS, TERM_CHARACTERS_MAX, Matches, Search
+from ..review import links
 from ..templatetags.components import status_word
-from . import links, sidebar
-from .lists import list_of
+from . import sidebar
 from .viewer_zone import to_the_minute
 
 log = logging.getLogger(__name__)
@@ -130,14 +129,16 @@ def _pages(request: HttpRequest, text: str) -> LeadGroup:
 
 
 def _transactions(text: str, found: Matches, names: dict[int, str]) -> LeadGroup:
-    everything = list_of("transaction", urlencode({"q": text})) if found.more else ""
+    everything = links.list_of("transaction", urlencode({"q": text})) if found.more else ""
     return LeadGroup("Transactions", _items(found, names), everything)
 
 
 def _amounts(amount: int | None, found: Matches, names: dict[int, str]) -> LeadGroup:
     of_amount = urlencode({"amount_min": amount, "amount_max": amount})
     name = "" if amount is None else f"Of the amount {amount:,}"
-    return LeadGroup(name, _items(found, names), list_of("transaction", of_amount) if found.more else "")
+    return LeadGroup(
+        name, _items(found, names), links.list_of("transaction", of_amount) if found.more else ""
+    )
 
 
 def _items(found: Matches, names: dict[int, str]) -> list[Lead]:
@@ -154,7 +155,7 @@ def _alerts(found: Matches) -> LeadGroup:
         Lead(
             f"Alert {row['id']}",
             f"{row['rule']} · {row['state']}",
-            reverse("admin:alerts_alert_change", args=[row["id"]]),
+            links.alert(row["id"]),
         )
         for row in found.rows
     ]

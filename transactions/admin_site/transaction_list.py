@@ -19,11 +19,11 @@ from ..models import SavedView, Status
 from ..reading import narrowed as reading
 from ..reading import part_indexes
 from ..reading.narrowed import STATES, Narrowed, NarrowParameters, Rows, Sums
+from ..review import links
 from ..templatetags.components import status_word
 from ..timezones import zone_names
-from . import bound_fields, giving_up, links, saved_views
+from . import bound_fields, giving_up, saved_views
 from .bound_fields import BoundField
-from .lists import list_of
 
 REDIS_AWAY = "Redis does not answer: what waits there cannot be shown now."
 NO_VIEW = "There is no such view, or it is not shared with you."
@@ -283,4 +283,4 @@ def _with(asked: AskedList, **changed: str | None) -> str:
         query.pop(name, None)
         if value is not None:
             query[name] = value
-    return list_of("transaction", query.urlencode())
+    return links.list_of("transaction", query.urlencode())

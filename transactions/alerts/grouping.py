@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 from psycopg2.extras import execute_values
 
+from ..severity import Severity, gravity
 from . import telling
-from .models import Alert, AlertEvent, Severity, Snooze, Step
+from .models import Alert, AlertEvent, Snooze, Step
 
 ALERT, EVENT = Alert._meta.db_table, AlertEvent._meta.db_table
 SNOOZE = Snooze._meta.db_table
@@ -22,7 +23,7 @@ SNOOZE = Snooze._meta.db_table
 QUIET_HOURS = 24
 
 # By when an alert has to have been dealt with, in hours after it was opened, by severity.
-DUE_HOURS = {"CRITICAL": 1, "HIGH": 4, "MEDIUM": 24, "LOW": 72}
+DUE_HOURS: dict[str, int] = {Severity.CRITICAL: 1, Severity.HIGH: 4, Severity.MEDIUM: 24, Severity.LOW: 72}
 _DUE = " ".join(f"WHEN '{severity}' THEN {hours}" for severity, hours in DUE_HOURS.items())
 
 
@@ -104,11 +105,6 @@ class Placed(NamedTuple):
     user: int | None
     alert: int | None
     suppressed: str
-
-
-def gravity(severity: str) -> int:
-    """By which severities are compared."""
-    return Severity.values.index(severity)
 
 
 def group(cursor: Any, raised: Sequence[Raised]) -> list[Placed]:

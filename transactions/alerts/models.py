@@ -4,14 +4,9 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
+from ..severity import Severity
+
 USER = settings.AUTH_USER_MODEL
-
-
-class Severity(models.TextChoices):
-    LOW = "LOW", "Low"
-    MEDIUM = "MEDIUM", "Medium"
-    HIGH = "HIGH", "High"
-    CRITICAL = "CRITICAL", "Critical"
 
 
 class AlertState(models.TextChoices):

@@ -2,8 +2,8 @@
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
-from typing import Any, TypeVar
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, TypeVar
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
@@ -13,13 +13,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ..alerts.models import Alert, AlertState
-from ..review import explanation, queue
+from ..review import explanation, links, queue
 from ..rules.kinds.clock import FailureRate
 from ..rules.kinds.windowed import FailureBurst
 from ..rules.models import Version
 from ..stores import bounded_queries
-from .cached import Kept
+from .cached import Kept, KeptEach
 from .periods import PERIODS
+from .wrong import FailureRise
 
 log = logging.getLogger(__name__)
 
@@ -41,15 +42,36 @@ AGAIN_S = 50.0
 SELECT_AS_OF = "SELECT clock_timestamp()"
 
 
+class AlertsBeside(NamedTuple):
+    """What belongs to the figures of a period: `opened`, the newest alerts of that time, and `alert`, one
+    about what is wrong with the failure rate (None: there is none). What PostgreSQL does not tell in time is
+    None too, and its name is in `untold`.
+    """
+
+    opened: list[dict[str, Any]] | None
+    alert: dict[str, Any] | None
+    untold: list[str]
+
+
+class RisenFailures(NamedTuple):
+    """What an alert may be about: failures since a moment, and the customers with most of them."""
+
+    since: datetime
+    failing: tuple[int, ...]
+
+
 class SharedAlerts:
     """What all dashboards of a process are told of alerts. Safe for threads."""
 
     def __init__(self) -> None:
         self._kept = Kept(_ask, KEPT_S)
-        self._opened: dict[str, Kept[list[dict[str, Any]] | None]] = {}
-        self._wrong: dict[str, Any] = {}
-        # In a list, which is None where it takes too long.
-        self._about = Kept(lambda: _in_time(lambda: [_about_failures(self._wrong)]), KEPT_S)
+        # None where it takes too long; the one alert, or None where there is none, is in a list.
+        self._opened = KeptEach[str, list[dict[str, Any]] | None](
+            lambda period: _in_time(lambda: _opened(period)), KEPT_S
+        )
+        self._about = KeptEach[RisenFailures, list[dict[str, Any] | None] | None](
+            lambda failures: _in_time(lambda: [_alert_about(failures)]), KEPT_S
+        )
 
     def told(self) -> dict[str, Any]:
         """For a poll. Raises django.db.Error."""
@@ -59,25 +81,21 @@ class SharedAlerts:
         """For a frame: no older than the call. Raises django.db.Error."""
         return self._kept.renew()
 
-    def beside(self, period: str, wrong: dict[str, Any] | None) -> dict[str, Any]:
-        """What belongs to the figures of a period: `opened`, the newest alerts of that time, and `alert`, one
-        about what is wrong with the failure rate (None: there is none). What PostgreSQL does not tell in time
-        is None too, and its name is in `untold`.
-        """
-        kept = self._opened.setdefault(period, Kept(lambda: _in_time(lambda: _opened(period)), KEPT_S))
-        opened = _told(kept.get)
+    def beside(self, period: str, wrong: FailureRise | None) -> AlertsBeside:
+        """What belongs to the figures of a period, and to what is wrong with the failure rate."""
+        opened = _told(lambda: self._opened.get(period))
         about: list[dict[str, Any] | None] | None = [None]
         if wrong is not None:
-            self._wrong = wrong
-            about = _told(self._about.get)
+            failures = RisenFailures(wrong.since, wrong.failing)
+            about = _told(lambda: self._about.get(failures))
         untold = [name for name, each in (("opened", opened), ("alert", about)) if each is None]
-        return {"opened": opened, "alert": about and about[0], "untold": untold}
+        return AlertsBeside(opened, about[0] if about else None, untold)
 
     def forget(self) -> None:
         """Forgets the kept answers, for a test that begins."""
         self._kept.forget()
         self._about.forget()
-        self._opened.clear()
+        self._opened.forget()
 
 
 def _in_time(ask: Callable[[], Told]) -> Told | None:
@@ -122,7 +140,7 @@ def _ask() -> dict[str, Any]:
                 "user": users[alert.user].get_username() if alert.user in users else None,
                 "opened_at": alert.opened_at,
                 "assignee": None if alert.assignee is None else alert.assignee.get_username(),
-                "link": _link(alert),
+                "link": links.alert(alert.pk),
             }
             for alert in gravest
         ],
@@ -139,13 +157,13 @@ def _opened(period: str) -> list[dict[str, Any]]:
             "at": alert.opened_at,
             "severity": alert.severity,
             "rule": alert.rule_name,
-            "link": _link(alert),
+            "link": links.alert(alert.pk),
         }
         for alert in rows[:MARKED_MAX]
     ]
 
 
-def _about_failures(wrong: dict[str, Any]) -> dict[str, Any] | None:
+def _alert_about(failures: RisenFailures) -> dict[str, Any] | None:
     """The alert that is not closed and has had a hit since it went wrong: of a rule about the failure rate,
     else of one of the customers whose transactions fail most, and of them about failures before others. The
     one that nobody has taken first.
@@ -153,12 +171,12 @@ def _about_failures(wrong: dict[str, Any]) -> dict[str, Any] | None:
     rules, of_failures = (
         Version.objects.filter(kind=kind.name).values("rule") for kind in (FailureRate, FailureBurst)
     )
-    users = wrong["failing"]
+    users = failures.failing
     # Without anybody there is no rank: a number alone, in an ORDER BY, is a column's.
     rank = [Case(*(When(user=user, then=place) for place, user in enumerate(users)), default=len(users))]
     about_failures = Case(When(rule__in=of_failures, then=0), default=1)
     alert = (
-        Alert.objects.filter(~Q(state=AlertState.CLOSED), touched_at__gte=wrong["since"])
+        Alert.objects.filter(~Q(state=AlertState.CLOSED), touched_at__gte=failures.since)
         .filter(Q(rule__in=rules) | Q(user__in=users))
         .order_by(
             Case(When(user=None, then=0), default=1),
@@ -178,13 +196,9 @@ def _about_failures(wrong: dict[str, Any]) -> dict[str, Any] | None:
         "id": alert.pk,
         "version": alert.version,
         "assignee": assignee,
-        "link": _link(alert),
+        "link": links.alert(alert.pk),
         "take": reverse("admin:alerts_alert_step", args=[alert.pk, "claim"]),
     }
-
-
-def _link(alert: Alert) -> str:
-    return reverse("admin:alerts_alert_change", args=[alert.pk])
 
 
 shared_alerts = SharedAlerts()

@@ -1,7 +1,7 @@
 """Answers that are kept for a moment, so that a thousand dashboards cost little more than one."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from time import monotonic
 from typing import Generic, NoReturn, TypeVar
@@ -11,6 +11,10 @@ from django.conf import settings
 # A failure is kept as an answer is, but no longer than this: what answers again is to be seen soon.
 FAILURE_S_MAX = 15.0
 
+# Questions of one kind whose answers are kept at once.
+KEYS_MAX = 16
+
+Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 
@@ -72,6 +76,34 @@ class Kept(Generic[Value]):
     def forget(self) -> None:
         """Whoever comes next asks."""
         self._kept = None
+
+
+class KeptEach(Generic[Key, Value]):
+    """An answer to each question, kept as `Kept` keeps one. Safe for threads.
+
+    Of more than KEYS_MAX questions the one that was new the longest ago is forgotten.
+    """
+
+    def __init__(self, ask: Callable[[Key], Value], least_s: float) -> None:
+        self._ask = ask
+        self._least_s = least_s
+        self._lock = threading.Lock()
+        self._each: dict[Key, Kept[Value]] = {}
+
+    def get(self, key: Key) -> Value:
+        """The answer to `key`; raises what asking raises, or raised a moment ago."""
+        with self._lock:
+            kept = self._each.get(key)
+            if kept is None:
+                kept = self._each[key] = Kept(lambda: self._ask(key), self._least_s)
+                if len(self._each) > KEYS_MAX:
+                    del self._each[next(iter(self._each))]
+        return kept.get()
+
+    def forget(self) -> None:
+        """Whoever comes next asks."""
+        with self._lock:
+            self._each.clear()
 
 
 def _raising(error: Exception) -> Callable[[], NoReturn]:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.db import Error as DatabaseError
 
@@ -15,9 +15,11 @@ from .failing import failing_beside_before
 from .overview import Counted, Minutes, count_before, count_hour, overview
 from .periods import ChosenPeriod
 from .poll_pace import PollPace
-from .wrong import wrong
+from .wrong import FailureRise, wrong
 
 log = logging.getLogger(__name__)
+
+Data = TypeVar("Data")
 
 # For how many seconds each is kept at least.
 STATUS_S = 1.0
@@ -31,8 +33,38 @@ FIGURE_MS_MAX = 3_500
 POLL_MS_MAX = 7_000
 
 
+class ToldFigure(NamedTuple, Generic[Data]):
+    """What a figure says, and the moment up to which it counts."""
+
+    as_of: datetime
+    data: Data
+
+
+class PollFigures(NamedTuple):
+    """What a poll of the dashboard is told; None for a figure that PostgreSQL does not tell in time."""
+
+    status: dict[str, Any]
+    again_seconds: float
+    overview: ToldFigure[dict[str, Any]] | None
+    wrong: ToldFigure[FailureRise | None] | None
+    failing: ToldFigure[dict[str, Any]] | None
+
+    def as_dict(self) -> dict[str, Any]:
+        wrong = self.wrong and {
+            "as_of": self.wrong.as_of,
+            "data": self.wrong.data and self.wrong.data.as_dict(),
+        }
+        return {
+            "status": self.status,
+            "again_seconds": self.again_seconds,
+            "overview": self.overview and self.overview._asdict(),
+            "wrong": wrong,
+            "failing": self.failing and self.failing._asdict(),
+        }
+
+
 class ChosenFigures:
-    """The figures of one choice of period and comparison, each {"as_of", "data"}. Safe for threads."""
+    """The figures of one choice of period and comparison. Safe for threads."""
 
     def __init__(self, choice: ChosenPeriod, hour: Kept[Minutes], as_of: Callable[[], datetime]) -> None:
         self._choice = choice
@@ -42,29 +74,29 @@ class ChosenFigures:
         self._overview = Kept(self._ask_overview, OVERVIEW_S)
         self._failing = Kept(self._ask_failing, FAILING_S)
 
-    def overview(self) -> dict[str, Any]:
+    def overview(self) -> ToldFigure[dict[str, Any]]:
         if self._choice.period.length <= HOUR:
             # First, or what whole hours cost would count as a cost of their newest minutes.
             self._hour.get()
             self._before.get()
         return self._overview.get()
 
-    def failing(self) -> dict[str, Any]:
+    def failing(self) -> ToldFigure[dict[str, Any]]:
         return self._failing.get()
 
-    def _ask_overview(self) -> dict[str, Any]:
+    def _ask_overview(self) -> ToldFigure[dict[str, Any]]:
         until, counted = self._as_of(), None
         if self._choice.period.length <= HOUR:
             counted = Counted(self._hour.get(), *self._before.get())
-        return {"as_of": until, "data": overview(self._choice, until, counted)}
+        return ToldFigure(until, overview(self._choice, until, counted))
 
-    def _ask_failing(self) -> dict[str, Any]:
+    def _ask_failing(self) -> ToldFigure[dict[str, Any]]:
         until = self._as_of()
-        return {"as_of": until, "data": failing_beside_before(self._choice, until)}
+        return ToldFigure(until, failing_beside_before(self._choice, until))
 
 
 class SharedFigures:
-    """A figure is {"as_of": the moment up to which it counts, "data": what it says}. Safe for threads."""
+    """All figures of a process. Safe for threads."""
 
     def __init__(self) -> None:
         self._status = Kept(figures.status, STATUS_S)
@@ -73,28 +105,28 @@ class SharedFigures:
         self._chosen: dict[ChosenPeriod, ChosenFigures] = {}
         self._pace = PollPace()
 
-    def everything(self, choice: ChosenPeriod) -> dict[str, Any]:
-        """The strip, the figures (None for one that PostgreSQL does not tell in time), and when to ask again.
+    def everything(self, choice: ChosenPeriod) -> PollFigures:
+        """The strip, the figures, and when to ask again.
 
         Raises redis.RedisError, and django.db.Error where the strip cannot be told.
         """
         chosen = self.chosen(choice)
         status = self._status.get()
         with all_within(POLL_MS_MAX):
-            return {
-                "status": status,
-                "again_seconds": self._pace.again_s(),
-                "overview": self._if_told("period", chosen.overview),
-                "wrong": self._if_told("failure rate", self.wrong),
-                "failing": self._if_told("failures by customer", chosen.failing),
-            }
+            return PollFigures(
+                status=status,
+                again_seconds=self._pace.again_s(),
+                overview=self._if_told("period", chosen.overview),
+                wrong=self._if_told("failure rate", self.wrong),
+                failing=self._if_told("failures by customer", chosen.failing),
+            )
 
     def chosen(self, choice: ChosenPeriod) -> ChosenFigures:
         """The figures of one choice; there are no more choices than PERIODS and COMPARISONS allow."""
         made = ChosenFigures(choice, self._minutes, self._as_of)
         return self._chosen.setdefault(choice, made)
 
-    def wrong(self) -> dict[str, Any]:
+    def wrong(self) -> ToldFigure[FailureRise | None]:
         return self._wrong.get()
 
     def forget(self) -> None:
@@ -104,7 +136,7 @@ class SharedFigures:
         self._wrong.forget()
         self._chosen.clear()
 
-    def _if_told(self, name: str, get: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+    def _if_told(self, name: str, get: Callable[[], ToldFigure[Data]]) -> ToldFigure[Data] | None:
         try:
             with all_within(FIGURE_MS_MAX):
                 return get()
@@ -112,9 +144,9 @@ class SharedFigures:
             log.warning("The dashboard's %s cannot be told (%s)", name, type(error).__name__)
             return None
 
-    def _ask_wrong(self) -> dict[str, Any]:
+    def _ask_wrong(self) -> ToldFigure[FailureRise | None]:
         until = self._as_of()
-        return {"as_of": until, "data": wrong(until)}
+        return ToldFigure(until, wrong(until))
 
     def _as_of(self) -> datetime:
         return figures.as_of(self._status.get()["books"]["last_flush"])

@@ -105,10 +105,10 @@ def show_figures(request: HttpRequest, asked: PeriodParameters) -> HttpResponse:
     """
     choice = asked.choice()
     told = shared_figures.everything(choice)
+    shown = told.as_dict()
     if Right.VIEW_ALERTS in rights_of_caller(request):
-        wrong = told["wrong"] and told["wrong"]["data"]
-        told |= shared_alerts.beside(choice.name, wrong)
-    return JsonResponse(told)
+        shown |= shared_alerts.beside(choice.name, told.wrong and told.wrong.data)._asdict()
+    return JsonResponse(shown)
 
 
 @_figure()

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ..models import Status
 from ..reading.spans import DAY, MINUTE, QUARTER, TimeSpan, floor
 from ..reading.sums import StatusSums, of_minutes, of_spans
-from .failing import ROWS_MAX, failing
+from .failing import ROWS_MAX, FailingCustomer, failing
 from .usual import Usual, usual
 
 STRETCHES_MIN = (5, 15, 30, 60)
@@ -41,15 +41,46 @@ class LatestStretch(NamedTuple):
     usual: Usual
 
 
-def wrong(until: datetime) -> dict[str, Any] | None:
-    """What is wrong with the failure rate at `until`, None where nothing is. Raises django.db.Error.
+class FailureRise(NamedTuple):
+    """What is wrong with the failure rate.
 
-    `since` is when it began (`longer`: or before), `rate`, `failed` and `settled` are those since then;
-    `usual` is the band at this time of day. `customers` are the few that much of the failures belong to,
-    else the one with the most of them, none where they are spread over many; `share` is how much that is,
-    of the newest `of_latest` transactions (None: of all). `failing` are the keys of those whose failed most.
-    `query` are the parameters by which the list shows exactly the failed ones.
+    `since` is when it began (`longer`: or before), `until` when it was looked at; `rate`, `failed` and
+    `settled` are those of that time, `usual` is the band at this time of day. `customers` are the few that
+    much of the failures belong to, else the one with the most of them, none where they are spread over many;
+    `share` is how much that is, of the newest `of_latest` transactions (None: of all). `failing` are the keys
+    of those whose failed most.
     """
+
+    since: datetime
+    longer: bool
+    until: datetime
+    rate: float | None
+    failed: int
+    settled: int
+    usual: Usual
+    customers: list[FailingCustomer]
+    share: float | None
+    of_latest: int | None
+    failing: tuple[int, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the page; `query` are the parameters by which the list shows exactly the failed ones."""
+        told = self._asdict()
+        until = told.pop("until")
+        return {
+            **told,
+            "usual": self.usual._asdict(),
+            "customers": [{"user": each.user, "name": each.name} for each in self.customers],
+            "query": {
+                "status": Status.FAILED.value,
+                "from": self.since.isoformat(),
+                "to": until.isoformat(),
+            },
+        }
+
+
+def wrong(until: datetime) -> FailureRise | None:
+    """What is wrong with the failure rate at `until`, None where nothing is. Raises django.db.Error."""
     stretch = _latest(until)
     if stretch is None or not _stands_out(stretch):
         return None
@@ -58,23 +89,19 @@ def wrong(until: datetime) -> dict[str, Any] | None:
     (held,) = of_spans([span])
     top = failing(span, most=CUSTOMERS_MAX)
     how_many, share = _fewest_with_much([each.failed for each in top.customers], top.failed)
-    return {
-        "since": began,
-        "longer": longer,
-        "rate": held.failure_rate,
-        "failed": held[Status.FAILED].rows,
-        "settled": held.settled,
-        "usual": stretch.usual._asdict(),
-        "customers": [{"user": each.user, "name": each.name} for each in top.customers[:how_many]],
-        "share": share,
-        "failing": [each.user for each in top.customers],
-        "of_latest": ROWS_MAX if top.partial else None,
-        "query": {
-            "status": Status.FAILED.value,
-            "from": began.isoformat(),
-            "to": until.isoformat(),
-        },
-    }
+    return FailureRise(
+        since=began,
+        longer=longer,
+        until=until,
+        rate=held.failure_rate,
+        failed=held[Status.FAILED].rows,
+        settled=held.settled,
+        usual=stretch.usual,
+        customers=top.customers[:how_many],
+        share=share,
+        of_latest=ROWS_MAX if top.partial else None,
+        failing=tuple(each.user for each in top.customers),
+    )
 
 
 def _latest(until: datetime) -> LatestStretch | None:

@@ -24,8 +24,9 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from . import advice, latest, numbering, trying_mail, wording
-from .models import MailPlace, Message, MessageType, Numbering, Recipient
+from ..severity import Severity, gravity
+from . import advice, latest, trying_mail, wording
+from .models import NO_ALERTS, MailPlace, Message, MessageType, Numbering, Recipient
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +40,11 @@ WAIT_S_MAX = 300.0
 # So often in a row a mail is refused for what it says before it is left out: for half a minute.
 REFUSALS_MAX = 5
 AT_ONCE_MAX, DIGEST_MAX, LISTED_MAX = 20, 5_000, 50
-GRAVITY = numbering.GRAVITY
 
 _SYSTEM = Q(type__in=[MessageType.SYSTEM_ALARM, MessageType.SYSTEM_RECOVERED])
-_CRITICAL = Q(type=MessageType.ALERT_OPENED, severity="CRITICAL")
+_CRITICAL = Q(type=MessageType.ALERT_OPENED, severity=Severity.CRITICAL)
 _GIVEN = Q(type=MessageType.ALERT_ASSIGNED)
-_OTHERS = Q(type=MessageType.ALERT_OPENED) & ~Q(severity="CRITICAL")
+_OTHERS = Q(type=MessageType.ALERT_OPENED) & ~Q(severity=Severity.CRITICAL)
 AT_ONCE, DIGEST = MailPlace.Mailing.AT_ONCE.value, MailPlace.Mailing.DIGEST.value
 WHICH = {AT_ONCE: _SYSTEM | _CRITICAL | _GIVEN, DIGEST: _OTHERS}
 # One at a time in a process: a mail server may hang, and nothing else waits for it.
@@ -277,9 +277,9 @@ def _wants(recipient: Recipient, message: Message) -> bool:
         return _is_account(recipient, message.data["assignee"])
     if message.type != MessageType.ALERT_OPENED:
         return recipient.system
-    if recipient.least == Recipient.Least.NONE or message.severity not in GRAVITY:
+    if recipient.least == NO_ALERTS or message.severity not in Severity:
         return False
-    return GRAVITY.index(message.severity) >= GRAVITY.index(recipient.least)
+    return gravity(message.severity) >= gravity(recipient.least)
 
 
 def _is_account(recipient: Recipient, username: str) -> bool:
@@ -304,7 +304,7 @@ def _one(message: Message) -> tuple[str, str]:
 
 def _list(messages: Sequence[Message], what: str) -> tuple[str, str]:
     """Subject and text of a mail about several, or of a digest of one."""
-    gravest_first = sorted(messages, key=lambda each: -GRAVITY.index(each.severity))
+    gravest_first = sorted(messages, key=lambda each: -gravity(each.severity))
     lines = [f"{_line(each)}\n{each.data['link']}\n" for each in gravest_first[:LISTED_MAX]]
     if len(messages) > LISTED_MAX:
         lines.append(f"… and {len(messages) - LISTED_MAX:,} more.\n")

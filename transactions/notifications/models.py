@@ -8,6 +8,8 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models.functions import Lower, Now
 
+from ..severity import GRAVEST_FIRST, Severity
+
 USER = settings.AUTH_USER_MODEL
 URL_CHARACTERS_MAX = 500
 # An endpoint to which nothing got through for so many days is switched off.
@@ -253,21 +255,23 @@ class SystemAlarm(models.Model):
         return self.text
 
 
+# From which severity on somebody is told of alerts, and in the place of one that they are told of none.
+NO_ALERTS = "NONE"
+LEAST = [
+    *(
+        (each.value, f"{each.label} {'alone' if each.value == GRAVEST_FIRST[0] else 'and above'}")
+        for each in Severity
+    ),
+    (NO_ALERTS, "No alerts"),
+]
 ADDRESS_TAKEN = "There is a recipient with this address already, in whatever case it is written."
 
 
 class Recipient(models.Model):
     """Somebody who is told by e-mail: of alerts from a severity on, and of the system's own alarms."""
 
-    class Least(models.TextChoices):
-        LOW = "LOW", "Low and above"
-        MEDIUM = "MEDIUM", "Medium and above"
-        HIGH = "HIGH", "High and above"
-        CRITICAL = "CRITICAL", "Critical alone"
-        NONE = "NONE", "No alerts"
-
     address = models.EmailField()
-    least = models.CharField("alerts", max_length=10, choices=Least, default=Least.LOW)
+    least = models.CharField("alerts", max_length=10, choices=LEAST, default=Severity.LOW)
     system = models.BooleanField("alarms of the system", default=True)
     # A test mail: when it was asked for, when the worker had tried it, and what it failed by; "" for nothing.
     test_asked_at = models.DateTimeField(null=True, editable=False)
@@ -278,7 +282,7 @@ class Recipient(models.Model):
         verbose_name, verbose_name_plural = "recipient of mail", "recipients of mail"
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(least__in=["LOW", "MEDIUM", "HIGH", "CRITICAL", "NONE"]),
+                condition=models.Q(least__in=[least for least, _ in LEAST]),
                 name="recipient_least_known",
             ),
             # Or somebody would be mailed twice.

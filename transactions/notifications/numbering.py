@@ -13,6 +13,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
+from ..severity import Severity
 from . import removing
 from .models import Attempt, Delivery, DeliveryState, Endpoint, Message, MessageType, Numbering
 
@@ -32,8 +33,7 @@ HOLD = f"""
     INSERT INTO {NUMBERING} (id) VALUES (1) ON CONFLICT DO NOTHING;
     SELECT last FROM {NUMBERING} WHERE id = 1 FOR UPDATE
 """
-# From the least on. What the system tells of itself is as grave as the last.
-GRAVITY = ("LOW", "MEDIUM", "HIGH", "CRITICAL")
+# What the system tells of itself is as grave as the gravest.
 OF_THE_SYSTEM = f"type IN ('{MessageType.SYSTEM_ALARM}', '{MessageType.SYSTEM_RECOVERED}')"
 # Purpose: the next places, the gravest first, and for each endpoint that is on what it asked for. What is
 # told of one alert stays in its order, and is as grave as the gravest of it. An update that a flush is just
@@ -42,8 +42,8 @@ GIVE = f"""
     WITH waiting AS (
         SELECT id, row_number() OVER (ORDER BY grave DESC, id) AS place FROM (
             SELECT id, max(grave) OVER (PARTITION BY coalesce(alert, -id)) AS grave FROM (
-            SELECT id, alert, CASE WHEN {OF_THE_SYSTEM} THEN {len(GRAVITY)}
-                            ELSE coalesce(array_position(%(gravity)s::varchar[], severity), 0) END AS grave
+            SELECT id, alert, CASE WHEN {OF_THE_SYSTEM} THEN {len(Severity)}
+                            ELSE coalesce(array_position(%(severities)s::varchar[], severity), 0) END AS grave
               FROM {MESSAGE}
              WHERE position IS NULL AND NOT is_private AND not_before <= now() ORDER BY id
              LIMIT (SELECT greatest(1, least({AT_ONCE}, %(rows)s / greatest(1, count(*))))
@@ -98,7 +98,7 @@ def number() -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(HOLD)
         (last,) = cursor.fetchone()
-        cursor.execute(GIVE, {"last": last, "rows": ROWS_AT_ONCE, "gravity": list(GRAVITY)})
+        cursor.execute(GIVE, {"last": last, "rows": ROWS_AT_ONCE, "severities": Severity.values})
         return int(cursor.fetchone()[0])
 
 

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from ..alerts.models import Severity
 from ..models import Status
 from ..rules.activity import COUNTED_MAX
 from ..rules.kinds.registry import KINDS, NAMES
 from ..rules.models import Hit, VersionState
 from ..rules.schema import DESCRIPTION, NAME, form_of, schema
 from ..rules.user_lists import COMMENT_MAX
+from ..severity import Severity
 from .components import AMOUNT, COUNT, MOMENT, USER, Schema, an_object, ref
 
 KEY: Schema = {"type": "integer", "format": "int64", "minimum": 1, "maximum": 10**18 - 1}

@@ -12,7 +12,7 @@ from ..audit.chain import moment_text
 from ..audit.models import NAME_MAX, Entry, Via
 from ..serializers import WholeField
 from ..stores import bounded_queries
-from .paging import Page, limit
+from .paging import Page, limit, page_of
 from .parameters import DayOrMomentField, Parameters
 
 NUMBER_MAX = 10**18
@@ -64,8 +64,7 @@ def page(asked: dict[str, Any]) -> Page:
     rows = asked["limit"]
     with bounded_queries.bounded():
         found = list(wanted(asked).order_by("-number")[: rows + 1])
-    cursor = str(found[rows - 1].number) if len(found) > rows else None
-    return Page([_as_dict(entry) for entry in found[:rows]], cursor)
+    return page_of(found, rows, _as_dict, lambda entry: str(entry.number))
 
 
 def wanted(asked: dict[str, Any]) -> QuerySet[Entry]:

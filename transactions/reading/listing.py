@@ -17,7 +17,7 @@ from ..serializers import AmountField
 from ..tables import TRANSACTIONS
 from . import detail
 from .days import span_of_days
-from .paging import LIMIT_DEFAULT, Page, PlaceField, cursor_of, limit
+from .paging import LIMIT_DEFAULT, Page, PlaceField, cursor_of, limit, page_of
 from .parameters import DayOrMomentField, KnownUserField, Parameters, ZoneField
 
 # The name of its pages, for which their cursors are signed.
@@ -169,7 +169,6 @@ def page(wanted: Wanted) -> Page:
     rows = list(
         Transaction.objects.raw(SELECT_PAGE.format(conditions=" AND ".join(conditions) or "true"), parameters)
     )
-    more = len(rows) > wanted.limit
-    rows = rows[: wanted.limit]
-    cursor = Position(rows[-1].created_at, rows[-1].pk).cursor() if more else None
-    return Page([detail.stored_as_dict(row) for row in rows], cursor)
+    return page_of(
+        rows, wanted.limit, detail.stored_as_dict, lambda row: Position(row.created_at, row.pk).cursor()
+    )

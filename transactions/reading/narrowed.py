@@ -22,7 +22,7 @@ from ..models import TRANSACTION_ID_CHARACTERS_MAX, Transaction
 from ..stores import bounded_queries
 from . import customers, detail, part_indexes, sums
 from .listing import ListParameters, Wanted
-from .paging import PlaceField, cursor_of
+from .paging import PlaceField, cursor_of, cut
 from .parameters import DayOrMomentField, KnownUserField, ZoneField
 from .search import INDEXED, literal
 from .spans import ALL_TIME, TimeSpan
@@ -234,13 +234,14 @@ def page(narrowed: Narrowed) -> Rows:
     if found is None:
         with bounded_queries.bounded():
             found = list(rows[: ROWS + 1])
-    cursor = None
-    if len(found) > ROWS:
-        last = found[ROWS - 1]
-        place = [getattr(last, name) for name in fields]
-        texts = [value.isoformat() if isinstance(value, datetime) else value for value in place]
-        cursor = cursor_of(PAGES, [narrowed.order, *texts])
-    return Rows([detail.stored_as_dict(row) for row in found[:ROWS]], cursor)
+    shown, cursor = cut(found, ROWS, lambda last: _cursor(last, narrowed.order))
+    return Rows([detail.stored_as_dict(row) for row in shown], cursor)
+
+
+def _cursor(last: Transaction, order: str) -> str:
+    place = [getattr(last, name) for name in ORDERS[order][0]]
+    texts = [value.isoformat() if isinstance(value, datetime) else value for value in place]
+    return cursor_of(PAGES, [order, *texts])
 
 
 def _comparison(left: Any, sign: str, right: Any) -> Func:

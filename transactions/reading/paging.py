@@ -3,9 +3,9 @@
 A page begins where the one before ended, at a row's place and not at a count of rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.signing import BadSignature, Signer
 from rest_framework import serializers
@@ -15,6 +15,9 @@ from ..serializers import WholeField
 LIMIT_DEFAULT, LIMIT_MAX = 100, 1_000
 CURSOR_CHARACTERS_MAX = 200
 
+Paged = TypeVar("Paged")
+Cursor = TypeVar("Cursor")
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -22,6 +25,26 @@ class Page:
 
     results: Sequence[dict[str, Any]]
     cursor: str | None = None
+
+
+def cut(
+    rows: list[Paged], limit: int, cursor: Callable[[Paged], Cursor]
+) -> tuple[list[Paged], Cursor | None]:
+    """Rows of which one more than `limit` was asked for: those of the page, and the cursor of its last row.
+
+    None where no more follow.
+    """
+    if len(rows) <= limit:
+        return rows, None
+    return rows[:limit], cursor(rows[limit - 1])
+
+
+def page_of(
+    rows: list[Paged], limit: int, shown: Callable[[Paged], dict[str, Any]], cursor: Callable[[Paged], str]
+) -> Page:
+    """The page that `cut` makes of rows, each as it is `shown`."""
+    on_page, following = cut(rows, limit, cursor)
+    return Page([shown(row) for row in on_page], following)
 
 
 def cursor_of(pages: str, place: list[Any]) -> str:

@@ -7,8 +7,7 @@ from rest_framework import serializers
 from ..alerts.models import Disposition
 from ..alerts.triage import REASON_CHARACTERS_MAX, SNOOZE_REASON_CHARACTERS_MAX
 from ..encodings import one_line_end
-from ..rulebook.bodies import InstantField, PlacedListField
-from ..serializers import Posted, WholeField
+from ..serializers import InstantField, PlacedListField, Posted, WholeField
 from .parameters import KEY_MAX, AccountField
 
 # Alerts with which one request takes a step.

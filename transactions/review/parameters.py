@@ -7,11 +7,12 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from rest_framework import serializers
 
-from ..alerts.models import AlertState, Disposition, Severity
+from ..alerts.models import AlertState, Disposition
 from ..encodings import is_text
 from ..reading.paging import PlaceField, limit
 from ..reading.parameters import DayOrMomentField, KnownUserField, Parameters, SwitchField
 from ..serializers import WholeField
+from ..severity import Severity
 
 KEY_MAX = 2**63 - 1
 # The days over which rules are compared.

@@ -12,7 +12,7 @@ from typing import Any
 from django.utils import timezone
 
 from ..alerts.models import Alert
-from ..reading.paging import Page, cursor_of
+from ..reading.paging import Page, cursor_of, cut
 from ..rules.models import Hit, Rule, Version
 from ..stores import bounded_queries
 
@@ -195,8 +195,8 @@ def page(asked: dict[str, Any]) -> Page:
         rules = rules.filter(pk=asked["rule"])
     if "cursor" in asked:
         rules = rules.filter(pk__gt=asked["cursor"][0])
-    rows = list(rules[: asked["limit"] + 1])
-    more, rows = len(rows) > asked["limit"], rows[: asked["limit"]]
+    limit = asked["limit"]
+    rows, cursor = cut(list(rules[: limit + 1]), limit, lambda rule: cursor_of("performance", [rule.pk]))
     found = of_rules([rule.pk for rule in rows], int(asked["days"]))
     others = {other for each in found.values() for other in each.overlaps or {}}
     names = dict(Rule.objects.filter(pk__in=others).values_list("pk", "name"))
@@ -204,7 +204,7 @@ def page(asked: dict[str, Any]) -> Page:
     for version in Version.objects.filter(rule__in=found).order_by("-number"):
         versions[version.rule_id].append(version)
     results = [_as_dict(rule, found[rule.pk], versions[rule.pk], names) for rule in rows]
-    return Page(results, cursor_of("performance", [rows[-1].pk]) if more else None)
+    return Page(results, cursor)
 
 
 def _as_dict(

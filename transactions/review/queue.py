@@ -6,8 +6,9 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from ..alerts.models import Alert, AlertState, Severity
-from ..reading.paging import Page, cursor_of
+from ..alerts.models import Alert, AlertState
+from ..reading.paging import Page, cursor_of, cut
+from ..severity import GRAVEST_FIRST, Severity
 from ..stores import bounded_queries
 
 # So many of those that are not closed are looked at to count them.
@@ -25,8 +26,6 @@ COUNT = f"""
 """
 # By which field a page is ordered, and which way.
 ORDERED_BY = {"newest": ("opened_at", "lt"), "due": ("due_at", "gt"), "urgent": ("opened_at", "gt")}
-# The gravest first.
-SEVERITIES = tuple(reversed(Severity.values))
 Caller = User | AnonymousUser
 
 
@@ -85,14 +84,14 @@ def rows_of_page(asked: dict[str, Any], caller: Caller) -> tuple[list[Alert], st
             if "cursor" in asked:
                 rows = _after(rows, *ORDERED_BY[by], *asked["cursor"][1:])
             page = list(rows[: asked["limit"] + 1])
-    if len(page) <= asked["limit"]:
-        return page, None
-    page.pop()
-    last = page[-1]
+    return cut(page, asked["limit"], lambda last: _cursor(last, by))
+
+
+def _cursor(last: Alert, by: str) -> str:
     moment = last.due_at if by == "due" else last.opened_at
     assert moment is not None
     severity = [last.severity] if by == "urgent" else []
-    return page, cursor_of("alerts", [by, moment.isoformat(), last.pk, *severity])
+    return cursor_of("alerts", [by, moment.isoformat(), last.pk, *severity])
 
 
 def _urgent(rows: QuerySet[Alert], asked: dict[str, Any]) -> list[Alert]:
@@ -101,7 +100,7 @@ def _urgent(rows: QuerySet[Alert], asked: dict[str, Any]) -> list[Alert]:
     Severities are asked for one by one: so each is found by the index on them.
     """
     _, *place = asked.get("cursor", [None])
-    severities = SEVERITIES[SEVERITIES.index(place[2]) :] if place else SEVERITIES
+    severities = GRAVEST_FIRST[GRAVEST_FIRST.index(place[2]) :] if place else GRAVEST_FIRST
     page: list[Alert] = []
     for severity in severities:
         of_one = rows.filter(severity=severity)

@@ -6,7 +6,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from ..alerts.models import Snooze
-from ..reading.paging import Page, cursor_of
+from ..reading.paging import Page, cursor_of, cut
 from ..rules.models import Rule
 from ..stores import bounded_queries
 
@@ -35,10 +35,7 @@ def rows_of_page(asked: dict[str, Any]) -> tuple[list[Snooze], str | None]:
     """The snoozes of one page, and where the next begins."""
     with bounded_queries.bounded():
         rows = list(found(asked)[: asked["limit"] + 1])
-    if len(rows) <= asked["limit"]:
-        return rows, None
-    rows.pop()
-    return rows, cursor_of("snoozes", [rows[-1].ends_at.isoformat(), rows[-1].pk])
+    return cut(rows, asked["limit"], lambda row: cursor_of("snoozes", [row.ends_at.isoformat(), row.pk]))
 
 
 def rule_names(snoozes: list[Snooze]) -> dict[int, str]:

@@ -9,7 +9,7 @@ from django.urls import reverse
 from ..access.rights import Right, Rights
 from ..client import curl
 from ..reading.story import story
-from . import notes
+from . import links, notes
 
 # Of the notes on its customer the newest so many.
 NOTES_MAX = 3
@@ -48,15 +48,15 @@ def _curl(request: HttpRequest, transaction_id: str) -> str:
 def _links(request: HttpRequest, found: dict[str, Any]) -> dict[str, str]:
     """Where the rest is, for who may go there."""
     user = found["user"]
-    links = {
-        "customer_link": reverse("admin:transactions_customer_change", args=[user]) if found["name"] else "",
-        "theirs_link": f"{reverse('admin:transactions_transaction_changelist')}?user={user}",
+    there = {
+        "customer_link": links.customer(user) if found["name"] else "",
+        "theirs_link": links.transactions_of(user),
     }
     if found["id"] is not None and request.user.is_superuser:
-        links["delete_link"] = reverse("admin:transactions_transaction_delete", args=[found["id"]])
+        there["delete_link"] = reverse("admin:transactions_transaction_delete", args=[found["id"]])
     if found["batch"] and request.user.has_perm("transactions.view_flushbatch"):
-        links["batch_link"] = reverse("admin:transactions_flushbatch_change", args=[found["batch"]["id"]])
+        there["batch_link"] = reverse("admin:transactions_flushbatch_change", args=[found["batch"]["id"]])
     if found["record"] and request.user.has_perm("transactions.view_rejectedrecord"):
         key = found["record"]["id"]
-        links["record_link"] = reverse("admin:transactions_rejectedrecord_change", args=[key])
-    return links
+        there["record_link"] = reverse("admin:transactions_rejectedrecord_change", args=[key])
+    return there

@@ -9,8 +9,8 @@ from ..rules import backtest_runs, lifecycle
 from ..rules.kinds.registry import read_kept
 from ..rules.models import Backtest, Rule
 from ..rules.standing import said_by
-from ..serializers import Posted, WholeField
-from .bodies import GapsField, InstantField
+from ..serializers import InstantField, Posted, WholeField
+from .bodies import GapsField
 
 # How many of a rule one answer lists, the newest: more are not kept for long.
 LISTED_MAX = backtest_runs.KEPT_OF_RULE + backtest_runs.UNFINISHED_OF_RULE_MAX

@@ -1,38 +1,21 @@
 """What may be posted about rules: each field checked, with the same words as in a file of rules."""
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from typing import Any
 
-from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.exceptions import ParseError
 
 from .. import names
-from ..alerts.models import Severity
-from ..intake.parsers import BoundedParser, decode
+from ..intake.parsers import BoundedParser
 from ..rules.documents import DOCUMENT_BYTES_MAX
 from ..rules.models import APPROVED, VersionState
 from ..rules.texts import checked_comment, checked_description, checked_name, checked_severity
-from ..serializers import MomentField, Posted, UserField, WholeField
+from ..serializers import InstantField, PlacedListField, Posted, SaidField, UserField, WholeField
+from ..severity import Severity
 
-BODY_BYTES_MAX = 64 * 1024
 # Users that one request may put on a list.
 USERS_MAX = 1_000
-
-
-class RuleParser(BoundedParser):
-    """One JSON document about one rule or one list."""
-
-    media_type = "application/json"
-
-    def read(self, body: bytes) -> Any:
-        if len(body) > BODY_BYTES_MAX:
-            raise ParseError(f"The JSON has at most {BODY_BYTES_MAX:,} bytes.")
-        found = decode(body)
-        if not isinstance(found, dict):
-            raise ParseError("Expected a JSON object.")
-        return found
 
 
 class DocumentParser(BoundedParser):
@@ -51,20 +34,6 @@ class DocumentParser(BoundedParser):
             raise ParseError(f"The document is not UTF-8 (byte {error.start}).") from None
 
 
-class SaidField(serializers.Field[str, Any, str, Any]):
-    """Text that a function checks, which raises ValueError with a sentence."""
-
-    def __init__(self, check: Callable[[Any], str], **more: Any) -> None:
-        super().__init__(**more)
-        self._check = check
-
-    def to_internal_value(self, data: Any) -> str:
-        try:
-            return self._check(data)
-        except ValueError as error:
-            raise serializers.ValidationError(str(error)) from None
-
-
 class GapsField(serializers.Field[dict[str, Any], Any, Any, Any]):
     """The parameters of a rule: an object each of whose names stands once. Its kind judges the rest."""
 
@@ -78,18 +47,6 @@ class GapsField(serializers.Field[dict[str, Any], Any, Any, Any]):
                 twice = names.shortened(min(held.twice))
                 raise serializers.ValidationError(f"{where}{twice}: {names.TWICE}")
         return data
-
-
-class InstantField(MomentField):
-    """A moment, however far ahead; see MomentField for its form."""
-
-    def enforce_timezone(self, value: datetime) -> datetime:
-        if timezone.is_naive(value):
-            self.fail("naive")
-        try:
-            return value.astimezone(UTC)
-        except OverflowError:
-            self.fail("overflow")
 
 
 class Renaming(Posted):
@@ -146,36 +103,11 @@ class Approval(Posted):
     effective_from = InstantField(required=False, allow_null=True, default=None, input_formats=["iso-8601"])
 
 
-class Nothing(Posted):
-    """A body that says nothing: what is done stands in the path."""
-
-
 class NewList(Posted):
     """A list of users, empty at first."""
 
     name = SaidField(checked_name)
     description = SaidField(checked_description, default="")
-
-
-class PlacedListField(serializers.ListField):
-    """A list; what is wrong is told with the place in it."""
-
-    def to_internal_value(self, data: Any) -> list[Any]:
-        try:
-            return super().to_internal_value(data)
-        except serializers.ValidationError as error:
-            if not isinstance(error.detail, dict):
-                raise
-            wrong: list[Any] = list(error.detail.items())[: names.TOLD_MAX]
-            raise serializers.ValidationError([f"{place}: {_first(told)}" for place, told in wrong]) from None
-
-
-def _first(told: Any) -> str:
-    """The first thing that is wrong with an item, with the name of its field."""
-    if not isinstance(told, dict):
-        return str(told[0])
-    name, wrong = next(iter(told.items()))
-    return str(wrong[0]) if name == "non_field_errors" else f"{name}: {wrong[0]}"
 
 
 class UsersField(PlacedListField):

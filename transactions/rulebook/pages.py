@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.models import Prefetch, Q, QuerySet
 
-from ..reading.paging import Page, cursor_of
+from ..reading.paging import Page, cursor_of, page_of
 from ..rules import user_lists
 from ..rules.activity import COUNTED_MAX, hits_lately
 from ..rules.kinds.kind import Kind
@@ -23,12 +23,6 @@ SELECT_HITS = f"""
          ORDER BY h.raised_at DESC, h.id DESC LIMIT %(rows)s) h
      ORDER BY h.raised_at DESC, h.id DESC LIMIT %(rows)s
 """
-
-
-def _page(pages: str, rows: list[Any], limit: int, shown: Any, place: Any) -> Page:
-    """A page of the first `limit` of rows, of which one more was asked for."""
-    more, rows = len(rows) > limit, rows[:limit]
-    return Page([shown(row) for row in rows], cursor_of(pages, place(rows[-1])) if more else None)
 
 
 # --- Rules -------------------------------------------------------------------------------------
@@ -68,7 +62,7 @@ def rules(asked: dict[str, Any]) -> Page:
     if "cursor" in asked:
         found = found.filter(pk__gt=asked["cursor"][0])
     rows = _with_versions(found[: asked["limit"] + 1])
-    return _page(parameters.RULES, rows, asked["limit"], _rule, lambda rule: [rule.pk])
+    return page_of(rows, asked["limit"], _rule, lambda rule: cursor_of(parameters.RULES, [rule.pk]))
 
 
 def rule(pk: int) -> dict[str, Any]:
@@ -146,12 +140,11 @@ def hits(rule: Rule, asked: dict[str, Any]) -> Page:
         conditions.append("(h.raised_at, h.id) < (%(raised_at)s::timestamptz, %(id)s)")
         bound["raised_at"], bound["id"] = asked["cursor"]
     rows = list(Hit.objects.raw(SELECT_HITS.format(conditions=" AND ".join(conditions)), bound))
-    return _page(
-        parameters.HITS,
+    return page_of(
         rows,
         asked["limit"],
         lambda hit: _hit(hit, versions[hit.version_id].number, kinds[hit.version_id]),
-        lambda hit: [hit.raised_at.isoformat(), hit.pk],
+        lambda hit: cursor_of(parameters.HITS, [hit.raised_at.isoformat(), hit.pk]),
     )
 
 
@@ -182,7 +175,7 @@ def lists(asked: dict[str, Any]) -> Page:
     if "cursor" in asked:
         found = found.filter(pk__gt=asked["cursor"][0])
     rows = list(user_lists.with_standing(found)[: asked["limit"] + 1])
-    return _page(parameters.LISTS, rows, asked["limit"], _list, lambda users: [users.pk])
+    return page_of(rows, asked["limit"], _list, lambda users: cursor_of(parameters.LISTS, [users.pk]))
 
 
 def user_list(pk: int) -> dict[str, Any]:
@@ -213,12 +206,11 @@ def entries(users: UserList, asked: dict[str, Any]) -> Page:
         later = Q(user=user) & (Q(starts_at__gt=starts) | Q(starts_at=starts, pk__gt=id))
         found = found.filter(Q(user__gte=user) & (Q(user__gt=user) | later))
     rows = list(found[: asked["limit"] + 1])
-    return _page(
-        parameters.ENTRIES,
+    return page_of(
         rows,
         asked["limit"],
         entry_as_dict,
-        lambda entry: [entry.user_id, entry.starts_at.isoformat(), entry.pk],
+        lambda entry: cursor_of(parameters.ENTRIES, [entry.user_id, entry.starts_at.isoformat(), entry.pk]),
     )
 
 

@@ -4,14 +4,13 @@ from typing import Any
 
 from rest_framework import serializers
 
-from ..alerts.models import Severity
 from ..reading.paging import PlaceField, limit
 from ..reading.parameters import KnownUserField, Parameters, SwitchField
 from ..rules.kinds.registry import NAMES
 from ..rules.models import VersionState
 from ..rules.texts import checked_name
-from ..serializers import WholeField
-from .bodies import SaidField
+from ..serializers import SaidField, WholeField
+from ..severity import Severity
 
 # The names of the pages, for which their cursors are signed.
 RULES, HITS, LISTS, ENTRIES = (

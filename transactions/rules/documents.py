@@ -19,7 +19,7 @@ from django.utils import timezone
 from psycopg2.errors import LockNotAvailable
 
 from .. import names
-from ..alerts.models import Severity
+from ..severity import Severity
 from . import lifecycle, taken_names
 from .kinds.gaps import Unfit
 from .kinds.kind import Kind, as_json

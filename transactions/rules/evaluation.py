@@ -25,6 +25,7 @@ from psycopg2.extras import execute_values
 
 from ..alerts import grouping
 from ..models import Transaction
+from ..severity import gravity
 from ..stores.crash_points import crash_point
 from ..stores.postgres_session import limits_again
 from . import gate
@@ -377,6 +378,6 @@ def place(cursor: Any, raised: Sequence[tuple[Judging, list[NewHit]]], *, in_chu
 
 def _together(found: list[tuple[Judging, NewHit]]) -> grouping.Raised:
     """Hits of one rule for one user, as grave as the gravest of the versions that found them."""
-    version, hit = max(found, key=lambda each: grouping.gravity(each[0].severity))
+    version, hit = max(found, key=lambda each: gravity(each[0].severity))
     subjects = {hit.subject for _, hit in found}
     return grouping.Raised(version.rule, version.name, version.severity, hit.user, len(subjects))

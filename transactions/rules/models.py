@@ -4,7 +4,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Lower, Now
 
-from ..alerts.models import Alert, Severity
+from ..alerts.models import Alert
+from ..severity import Severity
 from .kinds.registry import NAMES
 
 USER = settings.AUTH_USER_MODEL

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import MISSING, fields
 from typing import Any
 
-from ..alerts.models import Severity
+from ..severity import Severity
 from .kinds.gaps import NAME_MAX, SEEN
 from .kinds.kind import Kind, RowFilter
 from .kinds.registry import KINDS

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from ..alerts.models import Severity
 from ..encodings import (
     composed,
     hides_something,
@@ -12,6 +11,7 @@ from ..encodings import (
     shows_something,
     turns_around,
 )
+from ..severity import Severity
 from .kinds.gaps import NAME_MAX
 from .models import Rule
 from .schema import DESCRIPTION_MAX

@@ -14,9 +14,7 @@ from ..alerts import triage
 from ..alerts.models import Alert, Snooze
 from ..openapi import alerts as operations
 from ..review import bodies, explanation, parameters, performance, queue, snoozes, steps
-from ..rulebook.bodies import Nothing
-from .base import in_bounds, paged
-from .rule_view import RuleView
+from .base import REFUSALS, JsonView, Nothing, in_bounds, paged
 
 SEES = dict.fromkeys(("GET", "HEAD", "OPTIONS"), Right.VIEW_ALERTS)
 CHANGES = {**SEES, "POST": Right.CHANGE_ALERTS}
@@ -31,10 +29,15 @@ class AlertRefusal(APIException):
         self.detail: Any = detail
 
 
-class AlertView(RuleView):
-    """A call about alerts: JSON alone, with rights of its own."""
+class AlertView(JsonView):
+    """A call about alerts."""
 
     rights = SEES
+    refusals = {
+        Alert.DoesNotExist: lambda error: NotFound(),
+        Snooze.DoesNotExist: lambda error: NotFound(),
+        **REFUSALS,
+    }
 
     def caller(self, request: Request) -> User:
         """Who takes a step: it is kept with it, so somebody has to be known."""
@@ -45,8 +48,6 @@ class AlertView(RuleView):
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, triage.Refused):
             exc = self._refused(exc)
-        elif isinstance(exc, Alert.DoesNotExist | Snooze.DoesNotExist):
-            exc = NotFound()
         return super().handle_exception(exc)
 
     def _refused(self, refused: triage.Refused) -> APIException:

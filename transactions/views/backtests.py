@@ -8,21 +8,20 @@ from rest_framework.response import Response
 
 from ..openapi import backtests as operations
 from ..rulebook import backtests
-from ..rulebook.bodies import Nothing
 from ..rules import backtest_runs
 from ..rules.models import Backtest, Rule
-from .rule_view import CHANGES, Conflict, RuleView
+from .base import Conflict, Nothing
+from .rule_view import CHANGES, RULE_REFUSALS, RuleView
 
 
 class BacktestView(RuleView):
     """A call about the backtests of a rule."""
 
-    def handle_exception(self, exc: Exception) -> Response:
-        if isinstance(exc, backtest_runs.RangeRefused):
-            exc = ValidationError({"from": [str(exc)]})
-        elif isinstance(exc, backtest_runs.BacktestRefused):
-            exc = Conflict(str(exc))
-        return super().handle_exception(exc)
+    refusals = {
+        backtest_runs.RangeRefused: lambda error: ValidationError({"from": [str(error)]}),
+        backtest_runs.BacktestRefused: lambda error: Conflict(str(error)),
+        **RULE_REFUSALS,
+    }
 
 
 class Backtests(BacktestView):

@@ -1,18 +1,28 @@
-"""What all calls of the API have in common: their parameters are checked, and pages lead to the next."""
+"""What calls of the API have in common: checked parameters and bodies, refusals, and pages."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
-from rest_framework.exceptions import ParseError
+from django.db import IntegrityError
+from django.http import Http404
+from psycopg2.errors import ForeignKeyViolation, UniqueViolation
+from rest_framework import status
+from rest_framework.exceptions import APIException, NotFound, ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ..encodings import escapes_fault
+from ..intake.parsers import BoundedParser, decode
 from ..reading.paging import Page
 from ..reading.parameters import Parameters
+from ..serializers import Posted
 from ..stores import bounded_queries
+
+BODY_BYTES_MAX = 64 * 1024
+# What a call may raise, as the API says it; of two that fit the first.
+Refusals = Mapping[type[Exception], Callable[[Any], Exception]]
 
 
 class ApiView(APIView):
@@ -31,6 +41,77 @@ class ApiView(APIView):
             raise ParseError(fault)
         self.asked = self.parameters(data=request.query_params)
         self.asked.is_valid(raise_exception=True)
+
+
+class ObjectParser(BoundedParser):
+    """One JSON object."""
+
+    media_type = "application/json"
+
+    def read(self, body: bytes) -> Any:
+        if len(body) > BODY_BYTES_MAX:
+            raise ParseError(f"The JSON has at most {BODY_BYTES_MAX:,} bytes.")
+        found = decode(body)
+        if not isinstance(found, dict):
+            raise ParseError("Expected a JSON object.")
+        return found
+
+
+class Nothing(Posted):
+    """A body that says nothing: what is done stands in the path."""
+
+
+class Conflict(APIException):
+    """What is there does not allow it."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_detail = "Somebody changed this at the same time. Look at it again."
+    default_code = "conflict"
+
+
+REFUSALS: Refusals = {
+    # Not Django's words, which name our classes.
+    Http404: lambda error: NotFound(),
+    IntegrityError: lambda error: Conflict() if _came_between(error) else error,
+}
+
+
+def _came_between(error: IntegrityError) -> bool:
+    """Whether somebody else did something meanwhile; else a constraint of ours is broken, by a fault of ours.
+
+    There is one of that name or number by now, or what was to be named is gone.
+    """
+    return isinstance(error.__cause__, ForeignKeyViolation | UniqueViolation)
+
+
+class JsonView(ApiView):
+    """A call about what is kept beside transactions: JSON alone, with rights and refusals of its own."""
+
+    parser_classes: Any = (ObjectParser,)
+    # What a GET may ask; no other call has parameters.
+    asks: type[Parameters[Any]] = Parameters
+    refusals: Refusals = REFUSALS
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        self.parameters = self.asks if request.method in ("GET", "HEAD") else Parameters
+        super().initial(request, *args, **kwargs)
+
+    def posted(self, request: Request, form: type[Posted]) -> Any:
+        """What was posted, checked by its form."""
+        posted = form(data=request.data)
+        posted.is_valid(raise_exception=True)
+        return posted
+
+    def author(self, request: Request) -> Any:
+        """Who calls, None for somebody unknown in a private run."""
+        return request.user if request.user.is_authenticated else None
+
+    def handle_exception(self, exc: Exception) -> Response:
+        for refused, told in self.refusals.items():
+            if isinstance(exc, refused):
+                exc = told(exc)
+                break
+        return super().handle_exception(exc)
 
 
 def in_bounds(get: Callable[..., Response]) -> Callable[..., Response]:

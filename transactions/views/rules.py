@@ -11,7 +11,7 @@ from ..openapi import rules as operations
 from ..rulebook import bodies, pages, parameters
 from ..rules import changes, documents, lifecycle, schema
 from ..rules.models import Rule, Version, VersionState
-from .base import paged
+from .base import Nothing, paged
 from .rule_view import APPROVES, CHANGES, RuleView
 
 # --- Rules -------------------------------------------------------------------------------------
@@ -82,7 +82,7 @@ class SubmitVersion(RuleView):
     @operations.SUBMIT_VERSION
     def post(self, request: Request, id: str, number: str) -> Response:
         version = _version(id, number)
-        self.posted(request, bodies.Nothing)
+        self.posted(request, Nothing)
         lifecycle.submit(version, self.author(request))
         return Response(pages.version_as_dict(version))
 
@@ -120,7 +120,7 @@ class RetireVersion(RuleView):
     @operations.RETIRE_VERSION
     def post(self, request: Request, id: str, number: str) -> Response:
         version = _version(id, number)
-        self.posted(request, bodies.Nothing)
+        self.posted(request, Nothing)
         end = lifecycle.withdraw if self.rights is CHANGES else lifecycle.retire
         end(version, self.author(request))
         return Response(pages.version_as_dict(version))

@@ -9,7 +9,7 @@ from ..openapi import rules as operations
 from ..rulebook import bodies, pages, parameters
 from ..rules import changes, list_entries
 from ..rules.models import ListEntry, UserList
-from .base import paged
+from .base import Nothing, paged
 from .rule_view import CHANGES, RuleView
 
 
@@ -70,7 +70,7 @@ class EndEntry(RuleView):
 
     @operations.END_ENTRY
     def post(self, request: Request, id: str, entry: str) -> Response:
-        self.posted(request, bodies.Nothing)
+        self.posted(request, Nothing)
         found = get_object_or_404(ListEntry.objects.select_related("made_by"), list=id, pk=entry)
         list_entries.end_entry(found, self.author(request))
         return Response(pages.entry_as_dict(found))

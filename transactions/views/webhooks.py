@@ -11,10 +11,8 @@ from ..access.rights import Right
 from ..notifications import endpoints, events, signing
 from ..notifications.models import Delivery, Endpoint
 from ..openapi import webhooks as operations
-from ..rulebook.bodies import Nothing
 from ..webhooks import bodies, pages, parameters
-from .base import ApiView, in_bounds, paged
-from .rule_view import Conflict, RuleView
+from .base import REFUSALS, ApiView, Conflict, JsonView, Nothing, in_bounds, paged
 
 SEES = dict.fromkeys(("GET", "HEAD", "OPTIONS"), Right.VIEW_EVENTS)
 MANAGES = dict.fromkeys(("GET", "HEAD", "OPTIONS", "POST", "PATCH", "DELETE"), Right.MANAGE_WEBHOOKS)
@@ -44,17 +42,17 @@ class Events(ApiView):
             raise Gone(str(error)) from None
 
 
-class WebhookView(RuleView):
-    """A call about webhooks: JSON alone, with a right of its own."""
+class WebhookView(JsonView):
+    """A call about webhooks."""
 
     rights = MANAGES
-
-    def handle_exception(self, exc: Exception) -> Response:
-        if isinstance(exc, endpoints.EndpointRefused | signing.NoKey):
-            exc = Conflict(str(exc))
-        elif isinstance(exc, Endpoint.DoesNotExist | Delivery.DoesNotExist):
-            exc = NotFound()
-        return super().handle_exception(exc)
+    refusals = {
+        endpoints.EndpointRefused: lambda error: Conflict(str(error)),
+        signing.NoKey: lambda error: Conflict(str(error)),
+        Endpoint.DoesNotExist: lambda error: NotFound(),
+        Delivery.DoesNotExist: lambda error: NotFound(),
+        **REFUSALS,
+    }
 
 
 class Webhooks(WebhookView):

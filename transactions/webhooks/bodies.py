@@ -6,8 +6,7 @@ from rest_framework import serializers
 
 from ..notifications import endpoints
 from ..notifications.models import Format
-from ..rulebook.bodies import SaidField
-from ..serializers import Posted
+from ..serializers import Posted, SaidField
 
 
 class TypesField(serializers.Field[list[str], Any, Any, Any]):

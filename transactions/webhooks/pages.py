@@ -1,14 +1,12 @@
 """Webhooks, and what was sent to them, as the API shows them."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 
 from ..notifications.models import Delivery, DeliveryState, Endpoint, Message
-from ..reading.paging import Page, cursor_of
-
-Paged = TypeVar("Paged", bound=Model)
+from ..reading.paging import Page, cursor_of, cut, page_of
 
 
 def webhooks(asked: Mapping[str, Any]) -> Page:
@@ -16,7 +14,9 @@ def webhooks(asked: Mapping[str, Any]) -> Page:
     found = Endpoint.objects.select_related("made_by").order_by("pk")
     if "cursor" in asked:
         found = found.filter(pk__gt=asked["cursor"][0])
-    return _page("webhooks", *_rows(found, asked["limit"]), endpoint_as_dict)
+    limit = asked["limit"]
+    rows = list(found[: limit + 1])
+    return page_of(rows, limit, endpoint_as_dict, lambda row: cursor_of("webhooks", [row.pk]))
 
 
 def webhook(key: int) -> dict[str, Any]:
@@ -32,7 +32,8 @@ def deliveries(endpoint: int, asked: Mapping[str, Any]) -> Page:
     key = Endpoint.objects.get(pk=endpoint).pk
     before = asked["cursor"][0] if "cursor" in asked else None
     rows, older = rows_of_deliveries(key, asked["limit"], before=before, state=asked.get("state"))
-    return _page("deliveries", rows, older, delivery_as_dict)
+    cursor = None if older is None else cursor_of("deliveries", [older])
+    return Page([delivery_as_dict(row) for row in rows], cursor)
 
 
 def rows_of_deliveries(
@@ -48,7 +49,7 @@ def rows_of_deliveries(
         found = found.filter(pk__lt=before)
     if state is not None:
         found = found.filter(state=state)
-    return _rows(found, most)
+    return cut(list(found[: most + 1]), most, lambda row: row.pk)
 
 
 def delivery(endpoint: int, key: int) -> dict[str, Any]:
@@ -58,18 +59,6 @@ def delivery(endpoint: int, key: int) -> dict[str, Any]:
 
 def _deliveries(endpoint: int) -> QuerySet[Delivery]:
     return Delivery.objects.filter(endpoint=endpoint).select_related("message").prefetch_related("log")
-
-
-def _rows(found: QuerySet[Paged], most: int) -> tuple[list[Paged], int | None]:
-    """Rows up to so many, and the key of the last of them where more follow."""
-    rows = list(found[: most + 1])
-    return rows[:most], rows[most - 1].pk if len(rows) > most else None
-
-
-def _page(
-    name: str, rows: Sequence[Paged], last: int | None, shown: Callable[[Paged], dict[str, Any]]
-) -> Page:
-    return Page([shown(row) for row in rows], None if last is None else cursor_of(name, [last]))
 
 
 def endpoint_as_dict(endpoint: Endpoint) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ... import names
-from ...alerts.models import Alert, Disposition, Severity
+from ...alerts.models import Alert, Disposition
 from ...encodings import is_text
 from ...review import queue
 from ...review.parameters import AlertParameters
 from ...rules.models import Rule
+from ...severity import Severity
 from ..giving_up import View, gives_up
 from ..own_pages import OwnPages
 from ..viewer_zone import NAME

@@ -10,11 +10,10 @@ from django.utils import timezone
 
 from ...alerts import triage
 from ...alerts.models import Alert, AlertEvent, AlertState, Disposition, Step
-from ...review import customer, explanation, performance
+from ...review import customer, explanation, links, performance
 from ...review.explanation import Explanation
 from ...rules.evidence import Evidence, explained, form_of
 from ...rules.models import Rule
-from .. import links
 from ..giving_up import gives_up
 from ..lists import is_key
 from ..rules.links import page_of

@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.urls import reverse
 from django.utils import timezone
 
 from ...alerts import story
 from ...alerts.models import Alert, AlertEvent, AlertState, Disposition, Step
-from ...review import explanation, queue
-from .. import links
+from ...review import explanation, links, queue
 
 # What is said of each step: "ann claimed it".
 WORDS = {
@@ -75,17 +73,13 @@ def rows(alerts: Sequence[Alert]) -> list[ShownAlert]:
     names = links.names(alert.user for alert in alerts)
     figures = explanation.headlines(alert.pk for alert in alerts)
     return [
-        ShownAlert(alert, user_name(alert, names), figures.get(alert.pk, ""), page_of(alert))
+        ShownAlert(alert, user_name(alert, names), figures.get(alert.pk, ""), links.alert(alert.pk))
         for alert in alerts
     ]
 
 
 def user_name(alert: Alert, names: dict[int, str]) -> str:
     return "the whole system" if alert.user is None else names[alert.user]
-
-
-def page_of(alert: Alert) -> str:
-    return reverse("admin:alerts_alert_change", args=[alert.pk])
 
 
 def age(moment: datetime) -> str:

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
-from django.urls import reverse
 
 from ...alerts.models import Snooze
-from ...review import snoozes
+from ...review import links, snoozes
 from ...review.parameters import SnoozeParameters
-from .. import links
 from ..giving_up import gives_up
 from . import rights
 
@@ -53,5 +51,5 @@ def show(request: HttpRequest) -> HttpResponse:
 def _shown(snooze: Snooze, rules: dict[int, str], names: dict[int, str]) -> ShownSnooze:
     rule = rules.get(snooze.rule) or (snooze.alert.rule_name if snooze.alert else f"rule {snooze.rule}")
     user = "the whole system" if snooze.user is None else names[snooze.user]
-    link = reverse("admin:alerts_alert_change", args=[snooze.alert_id]) if snooze.alert_id else ""
+    link = links.alert(snooze.alert_id) if snooze.alert_id else ""
     return ShownSnooze(snooze, rule, user, link)

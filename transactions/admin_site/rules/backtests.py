@@ -13,13 +13,13 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.views.decorators.http import require_POST
 
+from ...review import links
 from ...rules import backtest_runs
 from ...rules.backtest_result import named
 from ...rules.kinds.gaps import Unfit
 from ...rules.kinds.kind import Kind
 from ...rules.kinds.registry import read_kept
 from ...rules.models import UNFINISHED, Backtest, BacktestState, Rule
-from .. import links
 from . import rights
 from .links import version_of
 from .sentences import sentence

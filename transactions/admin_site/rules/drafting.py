@@ -9,7 +9,6 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from ...alerts.models import Severity
 from ...rules import changes, lifecycle, texts
 from ...rules.kinds.gaps import NAME_MAX, Unfit
 from ...rules.kinds.kind import Kind, as_json
@@ -17,6 +16,7 @@ from ...rules.kinds.registry import KINDS
 from ...rules.models import Backtest, Rule, Version
 from ...rules.schema import DESCRIPTION_MAX
 from ...rules.standing import said_by
+from ...severity import Severity
 from ..lists import is_key
 from . import backtests, rights
 from .links import page_of, version_of

@@ -9,12 +9,12 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from ...alerts.models import Severity
 from ...review.performance import PRECISION_DAYS, precision_of
 from ...rules import activity
 from ...rules.kinds.registry import KINDS
 from ...rules.models import ClockCursor, Debt, Hit, Rule, Version, VersionState
 from ...rules.standing import with_said
+from ...severity import Severity
 from ...stores import bounded_queries
 from ...templatetags.components import drawn_pill
 from ..giving_up import View

@@ -9,12 +9,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from ...alerts.models import AlertState
+from ...review import links
 from ...rules import activity
 from ...rules.evidence import explained
 from ...rules.models import Hit, Rule, Version, VersionState
 from ...rules.standing import said_by
 from ...stores import bounded_queries
-from .. import links
 from ..lists import whole_number
 from . import backtests, rights
 from .links import NUMBER_MAX

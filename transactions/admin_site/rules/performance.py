@@ -7,11 +7,11 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from ...alerts.models import Severity
 from ...review import performance
 from ...review.parameters import RULES_MAX, SPANS
 from ...review.performance import Performance, RuleFigures
 from ...rules.models import Rule, Version
+from ...severity import Severity
 from ..giving_up import gives_up
 from . import rights
 

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from ...alerts.models import Severity
 from ...rules.kinds.gaps import Choice, Unfit
 from ...rules.kinds.kind import Kind, RowFilter
 from ...rules.kinds.registry import KINDS, read, read_kept
 from ...rules.models import Version
+from ...severity import Severity
 
 
 class Difference(NamedTuple):

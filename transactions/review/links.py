@@ -1,4 +1,4 @@
-"""Where transactions and customers are shown, and how customers are called there."""
+"""Where transactions, customers and alerts are shown, and how customers are called there."""
 
 from collections.abc import Iterable
 from urllib.parse import urlencode
@@ -6,7 +6,10 @@ from urllib.parse import urlencode
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 
-from .lists import list_of
+
+def list_of(model: str, query: str) -> str:
+    """The URL of the list of a model of ours, narrowed by a query string."""
+    return f"{reverse(f'admin:transactions_{model}_changelist')}?{query}"
 
 
 def transaction(key: int) -> str:
@@ -25,6 +28,10 @@ def story(transaction_id: str) -> str:
 
 def customer(user: int) -> str:
     return reverse("admin:transactions_customer_change", args=[user])
+
+
+def alert(key: int) -> str:
+    return reverse("admin:alerts_alert_change", args=[key])
 
 
 def names(users: Iterable[int | None]) -> dict[int, str]:

@@ -11,15 +11,15 @@ import redis
 from django.conf import settings
 from django.db import Error as DatabaseError
 
-from .books import alarms as books_alarms
-from .books import balance
-from .intake import fitness
-from .notifications import alarms
-from .queue.keys import QUEUE
-from .rules import figures
-from .stores.redis_connection import connection
-from .storing import history
-from .system.parts import FULL_SHARE
+from ..books import alarms as books_alarms
+from ..books import balance
+from ..intake import fitness
+from ..notifications import alarms
+from ..queue.keys import QUEUE
+from ..rules import figures
+from ..stores.redis_connection import connection
+from ..storing import history
+from .parts import FULL_SHARE
 
 log = logging.getLogger(__name__)
 
