@@ -67,8 +67,8 @@ def backends() -> list[int]:
 def somebody_waits_for_a_lock() -> None:
     with closing(psycopg2.connect(database_url())) as other, other.cursor() as cursor:
         while True:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            if cursor.fetchone()[0]:
+            cursor.execute("SELECT FROM pg_locks WHERE NOT granted")
+            if cursor.fetchall():
                 return
             time.sleep(0.05)
 
