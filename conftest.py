@@ -1,8 +1,10 @@
 """A small cast for every test: users, a client, empty stores."""
 
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from channels.layers import channel_layers
 from django.conf import settings
@@ -19,6 +21,13 @@ from transactions.stores.redis_connection import connection
 # How long an example takes says more of the machine, which runs several tests at once, than of the code.
 hypothesis_settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_clients() -> None:
+    """A request that names no time-out waits for a minute: httpx's five seconds tell of the machine."""
+    default = inspect.signature(httpx.get).parameters["timeout"].default
+    default.connect = default.read = default.write = default.pool = 60.0
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from tests.support.admin_pages import DAY, insert_many, page, reject, staff, store, superuser, url
 from tests.support.outages import locked
-from transactions.admin_site import exports
+from transactions.admin_site import exports, lists
 from transactions.stores import bounded_queries
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -65,6 +65,24 @@ def test_one_whose_first_rows_take_too_long_is_a_page_that_says_so_and_its_place
         assert response.status_code == 503
         assert "longer than 0.2 seconds" in response.content.decode()
     assert ids(saved(root, "transaction", "?q=INV")) == ["INV-1"]
+
+
+@pytest.mark.parametrize("what", ["_text", "note"])
+def test_one_that_fails_in_whatever_way_has_its_place_freed(
+    root: User, people: list[User], monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    store(people[0], "INV-1")
+    client = Client(raise_request_exception=False)
+    client.force_login(root)
+
+    def fails(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    for _ in range(exports.AT_ONCE_MAX + 1):
+        with monkeypatch.context() as broken:
+            broken.setattr(exports if what == "_text" else lists, what, fails)
+            assert client.get(reverse("admin:transactions_transaction_export")).status_code == 500
+    assert ids(saved(root, "transaction")) == ["INV-1"]
 
 
 def test_one_whose_next_rows_take_too_long_is_cut(

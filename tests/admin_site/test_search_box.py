@@ -90,6 +90,10 @@ def test_nobody_finds_what_they_may_not_see(client: Client, people: list[User], 
     assert found(client, "alerts") == {}
 
 
+def test_what_the_box_asks_takes_head(root: Client) -> None:
+    assert root.head(FOUND, {"q": "alerts"}).status_code == 200
+
+
 def test_only_the_staff_searches(client: Client, people: list[User]) -> None:
     assert client.get(FOUND, {"q": "a"}).status_code == 403
     assert client.get(PAGE, {"q": "a"}).status_code == 302

@@ -7,13 +7,15 @@ import shlex
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.db import connection as database
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from tests.support.admin_pages import act, change, page, staff, superuser, url
 from tests.support.audit_trail import newest
 from transactions.access import token_checks, tokens
-from transactions.access.rights import Right, rights_of
+from transactions.access.rights import Right, grant, rights_of, rights_of_all
 from transactions.models import ApiToken
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -28,6 +30,36 @@ def test_tokens_are_shown_without_what_could_be_used(client: Client, people: lis
         assert "post, read" in shown
         assert token not in shown
         assert row.digest not in shown
+
+
+def test_the_rights_of_all_in_a_list_are_asked_for_at_once(client: Client, people: list[User]) -> None:
+    superuser(client)
+
+    def statements() -> int:
+        with CaptureQueriesContext(database) as asked:
+            page(client, url("apitoken"))
+        return len(asked)
+
+    tokens.create("till 1")
+    few = statements()
+    for n in range(2, 7):
+        tokens.create(f"till {n}")
+    assert statements() == few
+
+
+def test_the_rights_of_several_accounts_are_those_of_each(people: list[User]) -> None:
+    alice, bob, carol = people
+    grant(alice, [Right.POST, Right.AUDIT])
+    alice.user_permissions.add(Permission.objects.get(codename="view_alert"))
+    User.objects.filter(pk=bob.pk).update(is_superuser=True)
+    grant(carol, [Right.READ])
+    User.objects.filter(pk=carol.pk).update(is_active=False)
+    dave = User.objects.create_user("dave")
+    accounts = list(User.objects.filter(pk__in=[*(user.pk for user in people), dave.pk]))
+    found = rights_of_all(accounts)
+    assert found == {user.pk: rights_of(user) for user in accounts}
+    assert found[alice.pk] == {Right.POST, Right.AUDIT, Right.VIEW_ALERTS}
+    assert [len(found[user.pk]) for user in (bob, carol, dave)] == [len(Right), 0, 0]
 
 
 def test_nobody_makes_changes_or_deletes_a_token_here(client: Client, people: list[User]) -> None:

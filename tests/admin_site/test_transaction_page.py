@@ -137,11 +137,38 @@ def test_what_is_no_transaction_is_404(root: Client, id: str) -> None:
 
 
 def test_without_redis_it_says_so(root: Client, people: list[User]) -> None:
-    store(people[0])
     with redis_away():
         answer = root.get(at("T1"))
     assert answer.status_code == 503
     assert "Redis does not answer" in answer.content.decode()
+    assert "Whether it waits cannot be told" in answer.content.decode()
+
+
+def test_without_redis_what_is_stored_is_shown_and_that_a_settlement_may_wait(
+    root: Client, people: list[User]
+) -> None:
+    row = store(people[0])
+    store(people[0], "S1", status="SUCCESS")
+    with redis_away():
+        told = drawer(root, "T1")
+        assert "Redis does not answer: a settlement may wait there." in told
+        assert "Redis does not answer: a settlement may wait there." in page(root, change(row))
+        settled = drawer(root, "S1")
+    assert f"stored as number {row.pk}" in told
+    # Nothing follows a settlement: of such a one all is known.
+    assert "may wait" not in settled
+    assert "may wait" not in drawer(root, "T1")
+
+
+def test_without_redis_a_rejected_record_is_shown_and_what_cannot_be_told(
+    root: Client, people: list[User]
+) -> None:
+    push(queued("R1", GONE))
+    flush()
+    with redis_away():
+        told = drawer(root, "R1")
+    assert f"user {GONE} does not exist" in told
+    assert "whether it was accepted once more cannot be told" in told
 
 
 def test_it_is_for_who_may_read_and_only_a_superuser_deletes(client: Client, people: list[User]) -> None:

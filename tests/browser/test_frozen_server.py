@@ -15,11 +15,8 @@ from transactions.live.readers import ALIVE_S
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# How late a frame may be, and how long a busy machine takes to show what a page has noticed.
-SLACK_S = 8.0
 
-
-def test_a_frozen_server_shows_within_the_alive_time_and_goes_on_once_it_thaws(
+def test_a_frozen_server_shows_once_the_alive_time_is_over_and_goes_on_once_it_thaws(
     dashboard: Dashboard, watched: Watched
 ) -> None:
     watched.expected = [CUT]
@@ -30,7 +27,7 @@ def test_a_frozen_server_shows_within_the_alive_time_and_goes_on_once_it_thaws(
     os.kill(server, signal.SIGSTOP)
     try:
         said = re.compile(r"^▲ stale since \d\d:\d\d:\d\d$")
-        expect(feed).to_have_text(said, timeout=1000 * (ALIVE_S + SLACK_S))
+        expect(feed).to_have_text(said)
         expect(dashboard.page.locator("#system .dot")).to_have_class("dot dot-bad")
     finally:
         os.kill(server, signal.SIGCONT)

@@ -64,6 +64,21 @@ def test_figures_are_for_members_of_the_staff_who_may_read(client: Client, name:
     assert client.post(url).status_code == 405
 
 
+@pytest.mark.parametrize("name", [*FIGURES, "alarms", "alerts", "condition"])
+def test_a_figure_takes_head_and_refuses_what_it_does_not_know(client: Client, name: str) -> None:
+    superuser(client)
+    url = reverse(f"dashboard-{name}")
+    assert client.head(url).status_code == (404 if name == "story" else 200)
+    answer = client.get(url, {"x": "1"})
+    assert (answer.status_code, list(answer.json())) == (400, ["x"])
+
+
+def test_averages_from_a_day_to_come_are_refused_for_that(client: Client) -> None:
+    superuser(client)
+    answer = client.get(reverse("dashboard-averages"), {"from": "9999-12-31"})
+    assert (answer.status_code, answer.json()) == (400, {"from": ["This is after today."]})
+
+
 def test_answers_of_the_dashboard_are_never_kept_by_a_browser(client: Client) -> None:
     for login in (False, True):
         if login:

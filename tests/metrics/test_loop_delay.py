@@ -1,7 +1,7 @@
 """How long a turn of the serving event loop takes to come, asked from beside it."""
 
 import asyncio
-import time
+import threading
 
 import pytest
 
@@ -23,11 +23,19 @@ def test_a_loop_that_is_stuck_is_waited_for_with_patience(
 ) -> None:
     monkeypatch.setattr(loop_delay, "PATIENCE_S", 0.2)
 
+    told = threading.Event()
+
+    def ask() -> float | None:
+        try:
+            return loop_delay.delay_s()
+        finally:
+            told.set()
+
     async def stuck() -> float | None:
         loop_delay.serve_here()
-        asked = asyncio.create_task(asyncio.to_thread(loop_delay.delay_s))
+        asked = asyncio.create_task(asyncio.to_thread(ask))
         await asyncio.sleep(0)
-        time.sleep(1)  # noqa: ASYNC251  # it is stuck
+        told.wait(60)  # it is stuck for as long
         return await asked
 
     assert asyncio.run(stuck()) == 0.2

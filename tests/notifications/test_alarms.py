@@ -163,8 +163,8 @@ def test_a_question_that_takes_too_long_silences_no_other_and_ends_no_alarm(
     conditions.look()
     flushed(ago=timedelta(hours=1))
     later()
-    monkeypatch.setattr(bounded_queries, "STATEMENT_MS_MAX", 200)
-    with locked(Debt._meta.db_table):
+    with locked(Debt._meta.db_table), monkeypatch.context() as impatient:
+        impatient.setattr(bounded_queries, "STATEMENT_MS_MAX", 1_000)
         conditions.look()
     assert told() == [("system.alarm", "rules:all"), ("system.alarm", "flush")]
     assert "rules could not be asked: canceling statement due to statement timeout" in caplog.text

@@ -239,16 +239,15 @@ def test_a_server_that_drips_is_cut_off_in_time(beginning: bytes, monkeypatch: p
             caller.sendall(b"H")
             time.sleep(0.1)
 
-    began = time.monotonic()
+    # It drips for as long as it is read.
     with server(drip) as url:
         outcome = post(url)
     assert (outcome.status, outcome.error) == (None, "No answer within 1 s.")
-    assert time.monotonic() - began < 10
 
 
 def test_a_server_that_says_nothing_and_one_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sending, "WHOLE_S", 1.0)
-    with server(lambda caller: time.sleep(30)) as url:
+    with server(lambda caller: time.sleep(30)) as url, monkeypatch.context() as impatient:
+        impatient.setattr(sending, "WHOLE_S", 1.0)
         assert post(url).error == "No answer within 1 s."
     assert post(url).error == "No connection, or it broke: Connection refused."
     with server(lambda caller: None) as url:

@@ -181,7 +181,6 @@ def test_headers_that_never_end_end_the_connection(front: Proxy, web: Upstream) 
             except OSError:
                 ended = True
         assert ended
-        assert time.monotonic() - began < 10
     assert web.asked == []
 
 

@@ -14,14 +14,14 @@ import pytest
 from daphne.http_protocol import HTTPFactory
 from django.conf import settings
 
-from tests.support.bystanders import longest_wait_s
+from tests.support.bystanders import LONG_S, longest_wait_s
 from tests.support.serving import daphne, the_server
 from tests.support.watching import failures
 from transaction_monitoring.serving import connections
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
-KEEP_ALIVE_S = 4
+KEEP_ALIVE_S = 8
 # A head may take ten seconds; what a busy machine takes besides.
 HEAD_S_MAX = 20.0
 GET = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n"
@@ -49,11 +49,11 @@ def answer(client: socket.socket) -> bytes:
 
 def test_an_idle_connection_is_kept_and_then_closed(hasty_url: str) -> None:
     with connected(hasty_url) as client:
-        for pause_s in (0.0, KEEP_ALIVE_S - 2):
+        for pause_s in (0.0, 2.0):
             time.sleep(pause_s)
+            began = time.monotonic()
             client.sendall(GET + b"\r\n")
             assert answer(client).startswith(b"HTTP/1.1 200 ")
-        began = time.monotonic()
         assert answer(client) == b""
         assert KEEP_ALIVE_S - 1 < time.monotonic() - began < KEEP_ALIVE_S + 10
 
@@ -119,7 +119,7 @@ def test_heads_that_come_byte_by_byte_are_answered_408_and_keep_nobody_waiting(o
         for each in asking:
             each.join()
 
-    assert longest_wait_s(open_url, all_ask) < 5.0
+    assert longest_wait_s(open_url, all_ask) < LONG_S
     assert len(answers) == 40 * len(HEADS)
     for name, answered, took_s in answers:
         assert answered.startswith(b"HTTP/1.1 408 "), name
@@ -144,7 +144,7 @@ def ask(client: socket.socket) -> bytes:
 
 
 def is_closed(client: socket.socket) -> bool:
-    client.settimeout(5)
+    client.settimeout(30)
     try:
         return client.recv(1) == b""
     except ConnectionResetError:
@@ -171,7 +171,7 @@ def test_where_descriptors_run_short_the_oldest_that_owe_a_request_give_way(
             assert is_closed(silent[0])
             assert ask(silent[-1]).startswith(b"HTTP/1.1 200 ")
 
-        assert longest_wait_s(url, crowd) < 5.0
+        assert longest_wait_s(url, crowd) < LONG_S
         # Of those that have asked before none had to go, nor one that is sending.
         assert {ask(each)[:12] for each in kept} == {b"HTTP/1.1 200"}
         uploading.sendall(b"a" * 9)

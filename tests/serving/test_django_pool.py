@@ -274,16 +274,23 @@ def test_a_client_that_reads_a_little_now_and_then_is_waited_for(
     application: DjangoPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(globals(), "parts", Parts(50))
-    monkeypatch.setattr(django_pool, "PORTION_S", 1.0)
+    now = 1_000.0
+    monkeypatch.setattr(django_pool, "time", SimpleNamespace(monotonic=lambda: now))
 
     async def scenario() -> None:
+        nonlocal now
         line = SlowLine()
         with contextlib.closing(line):
             task = asyncio.create_task(application(line.scope("/streamed"), line.receive, line.send))
-            for _ in range(15):
-                await asyncio.sleep(0.2)
+            for _ in range(3):
+                # Until it is looked, which is not seldom.
+                await asyncio.sleep(2 * django_pool.LOOK_S_MAX)
                 line.read_a_little()
+                await asyncio.sleep(2 * django_pool.LOOK_S_MAX)
+                now += 0.9 * django_pool.PORTION_S
+            await asyncio.sleep(2 * django_pool.LOOK_S_MAX)
             assert not line.aborted
+            now += django_pool.PORTION_S
             await task
         assert line.aborted
 

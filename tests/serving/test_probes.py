@@ -18,9 +18,10 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from tests.support.accepting import record, take
-from tests.support.bystanders import longest_wait_s
+from tests.support.bystanders import LONG_S, longest_wait_s
 from tests.support.serving import daphne, database_url
 from tests.support.watching import refused, session_of
+from transaction_monitoring.serving.probes import LOOK_HOLDS_S
 from transactions.access.rights import Right
 from transactions.access.tokens import create
 from transactions.queue.keys import QUEUE
@@ -39,7 +40,7 @@ def flushed_lately(people: list[User]) -> None:
     """Ready, however long ago the server was started."""
     take(record("T1", people[0]))
     flush()
-    time.sleep(1.1)  # What was seen before no longer holds.
+    time.sleep(LOOK_HOLDS_S + 0.1)  # What was seen before no longer holds.
 
 
 PROBES = ["/livez", "/livez/", "/readyz", "/readyz/"]
@@ -177,11 +178,18 @@ def test_a_look_holds_for_a_second(open_url: str) -> None:
     def status() -> int:
         return httpx.get(f"{open_url}/readyz", trust_env=False).status_code
 
-    assert status() == 200
-    connection().rpush(QUEUE, "smuggled")
-    statuses = [status()]
-    time.sleep(1.1)
-    assert (statuses[0], status()) == (200, 503)
+    took_s = LOOK_HOLDS_S
+    # On a machine that stood still meanwhile the first look held no more.
+    while took_s >= LOOK_HOLDS_S:
+        connection().delete(QUEUE)
+        time.sleep(LOOK_HOLDS_S + 0.1)
+        began = time.monotonic()
+        assert status() == 200
+        connection().rpush(QUEUE, "smuggled")
+        held = status()
+        took_s = time.monotonic() - began
+    time.sleep(LOOK_HOLDS_S + 0.1)
+    assert (held, status()) == (200, 503)
 
 
 @pytest.mark.usefixtures("flushed_lately")
@@ -205,16 +213,16 @@ def test_a_hundred_at_once_cost_one_look_and_keep_nobody_waiting(open_url: str) 
 
     watching = threading.Thread(target=watch)
     watching.start()
-    looks = commands("llen")
+    looks, began = commands("llen"), time.monotonic()
     try:
-        assert longest_wait_s(open_url, all_ask) < 5.0
+        assert longest_wait_s(open_url, all_ask) < LONG_S
     finally:
         over.set()
         watching.join()
     # The observer's own, the test's, the look's, and what the server keeps for look-ups.
     assert max(sessions) < 8
     # One a second, each of a few commands.
-    assert commands("llen") - looks < 40
+    assert commands("llen") - looks < 40 + 4 * (time.monotonic() - began)
 
 
 def commands(name: str) -> int:

@@ -13,10 +13,12 @@ import psycopg2
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import RequestAborted
+from django.db import OperationalError
+from django.db import connection as database
 
 from tests.support.accepting import record, take
 from tests.support.at_once import Answer, ask, ask_all, opened, request
-from tests.support.outages import transactions_locked
+from tests.support.outages import postgres_frozen, transactions_locked
 from tests.support.serving import STOP_S, daphne, database_url, uvicorn
 from tests.support.watching import failures, post
 from transaction_monitoring.serving.probes import LOOK_HOLDS_S
@@ -25,6 +27,7 @@ from transactions.access.rights import Right
 from transactions.access.tokens import create
 from transactions.books.balance import read
 from transactions.queue.keys import QUEUE
+from transactions.stores import postgres_silence
 from transactions.stores.redis_connection import connection
 from transactions.storing.flush import flush
 
@@ -59,6 +62,15 @@ def backends() -> list[int]:
     with closing(psycopg2.connect(database_url())) as other, other.cursor() as cursor:
         cursor.execute("SELECT pid FROM pg_stat_activity WHERE application_name = %s ORDER BY pid", (SERVED,))
         return [pid for (pid,) in cursor.fetchall()]
+
+
+def somebody_waits_for_a_lock() -> None:
+    with closing(psycopg2.connect(database_url())) as other, other.cursor() as cursor:
+        while True:
+            cursor.execute("SELECT FROM pg_locks WHERE NOT granted")
+            if cursor.fetchall():
+                return
+            time.sleep(0.05)
 
 
 def form(id: str, user: User) -> bytes:
@@ -117,7 +129,8 @@ def test_who_finds_no_place_is_told_when_to_come_again(people: list[User]) -> No
     async def all_at_once(url: str) -> None:
         with transactions_locked():
             waiting = asyncio.create_task(ask_all(url, *[request(ONE)] * 3))
-            await asyncio.sleep(1.0)
+            await asyncio.to_thread(somebody_waits_for_a_lock)
+            await asyncio.sleep(1.0)  # The two others were sent with it.
             refused, page, posted = await ask_all(
                 url, request(ONE), request("/admin/login/"), form("T2", people[0])
             )
@@ -143,14 +156,16 @@ def test_a_client_that_leaves_while_it_waits_frees_its_place(people: list[User])
     async def come_and_go(url: str) -> None:
         with transactions_locked():
             served = asyncio.create_task(ask(url, request(ONE)))
-            await asyncio.sleep(0.5)
+            await asyncio.to_thread(somebody_waits_for_a_lock)
             _, leaving = await opened(url, request(ONE))
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(1.0)
             assert (await ask(url, request(ONE))).status == 503
             leaving.close()
-            await asyncio.sleep(0.5)
-            waiting = asyncio.create_task(ask(url, request(ONE)))
-            await asyncio.sleep(0.5)
+            placed = False
+            while not placed:
+                waiting = asyncio.create_task(ask(url, request(ONE)))
+                # Who finds no place is told so at once.
+                placed = not (await asyncio.wait((waiting,), timeout=3.0))[0]
         assert [(await each).status for each in (served, waiting)] == [404, 404]
 
     with daphne(DJANGO_THREADS="1", DJANGO_WAITING_MAX="1") as url:
@@ -327,6 +342,37 @@ def test_a_turn_that_comes_as_its_owner_leaves_goes_to_the_next() -> None:
         assert await asyncio.wait_for(next_one, 5) is held
         with pytest.raises(asyncio.CancelledError):
             await leaving
+        stays.cancel()
+
+    asyncio.run(scenario())
+
+
+def test_what_a_thread_waits_for_is_watched(people: list[User], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A PostgreSQL that is frozen holds no request for ever."""
+    monkeypatch.setattr(postgres_silence, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(postgres_silence, "ASKED_S", 2)
+
+    def backend() -> int:
+        with database.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            return int(cursor.fetchone()[0])
+
+    def close() -> None:
+        database.close()
+
+    async def scenario() -> None:
+        threads = Threads("test", 1, 5, 60.0)
+        stays = asyncio.ensure_future(never())
+
+        async def run(work: Callable[[], Any]) -> Any:
+            return await threads.start(await threads.take(stays), copy_context(), work)
+
+        before = await run(backend)
+        with postgres_frozen(before), pytest.raises(OperationalError):
+            await asyncio.wait_for(run(backend), 60)
+        await run(close)
+        assert await run(backend) != before
+        await run(close)
         stays.cancel()
 
     asyncio.run(scenario())

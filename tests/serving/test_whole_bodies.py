@@ -177,16 +177,26 @@ def test_over_the_limit_it_is_413_however_it_comes(url: str) -> None:
 @pytest.mark.slow
 def test_bombs_hold_nobody_up(url: str, people: list[User]) -> None:
     bomb = gzip.compress(b" " * 50_000_000)
-    enough = threading.Event()
+    sent = record(people[0])
 
-    def throw() -> None:
-        while not enough.is_set():
-            send(url, MANY, JSON, bomb, f"Content-Length: {len(bomb)}", "Content-Encoding: gzip")
+    def longest_wait_s() -> float:
+        enough = threading.Event()
 
-    threads = [threading.Thread(target=throw) for _ in range(4)]
+        def throw() -> None:
+            while not enough.is_set():
+                send(url, MANY, JSON, bomb, f"Content-Length: {len(bomb)}", "Content-Encoding: gzip")
+
+        threads = [threading.Thread(target=throw) for _ in range(4)]
+        return longest_post_s(url, sent, threads, enough)
+
+    # A busy machine holds somebody up now and then; bombs that are unpacked beside others do so each time.
+    assert any(longest_wait_s() < 1 for _ in range(4))
+
+
+def longest_post_s(url: str, sent: Any, threads: list[threading.Thread], enough: threading.Event) -> float:
+    """The longest that a post waits in three seconds in which `threads` run."""
     waits = []
     with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
-        sent = record(people[0])
         client.post(ADD, json=sent)
         for thread in threads:
             thread.start()
@@ -200,7 +210,7 @@ def test_bombs_hold_nobody_up(url: str, people: list[User]) -> None:
             enough.set()
             for thread in threads:
                 thread.join()
-    assert max(waits) < 1
+    return max(waits)
 
 
 # --- The unpacker -----------------------------------------------------------------------------
@@ -238,10 +248,10 @@ def test_it_is_what_was_packed_whatever_the_portions(
 
 def test_thousands_of_empty_members_are_given_up_soon() -> None:
     body = (gzip.compress(b"") * 250_000)[:LIMIT]
-    began = time.monotonic()
+    began = time.thread_time()
     with pytest.raises(UnreadableBody):
         unpack(body)
-    assert time.monotonic() - began < 2
+    assert time.thread_time() - began < 2
     assert unpack(gzip.compress(b"x") * whole_bodies.MEMBERS_MAX) == b"x" * whole_bodies.MEMBERS_MAX
 
 
@@ -295,11 +305,11 @@ def test_few_large_packed_bodies_are_unpacked_at_once_and_small_ones_pass_them(
     async def act() -> None:
         serving = Serving()
         posting = [asyncio.create_task(serving.post(large)) for _ in range(most + 20)]
-        await asyncio.sleep(0.15)
+        await asyncio.to_thread(wait_until, lambda: len(serving.bodies) == most)
         assert serving.bodies == [len(large)] * most
         assert await serving.post(b"[]") == 200
-        await asyncio.sleep(0.4)
-        assert serving.statuses == [200, *[503] * 20]
+        await asyncio.to_thread(wait_until, lambda: len(serving.statuses) == 21)
+        assert sorted(serving.statuses) == [200, *[503] * 20]
         assert serving.retry_after == {b"2"}
         serving.let.set()
         await asyncio.gather(*posting)
@@ -379,8 +389,7 @@ def test_a_good_token_s_large_body_passes_those_with_made_up_sessions(
         serving = Serving()
         cookies = [(b"cookie", f"{settings.SESSION_COOKIE_NAME}={n}".encode()) for n in range(20)]
         made_up = [asyncio.create_task(serving.post(large, MANY, cookie)) for cookie in cookies]
-        await asyncio.sleep(0.1)
-        assert len(serving.bodies) == 1
+        await asyncio.to_thread(wait_until, lambda: len(serving.bodies) == 1)
         good = [
             asyncio.create_task(serving.post(large, MANY, bearer)) for _ in range(whole_bodies.LARGE_AT_ONCE)
         ]

@@ -1,7 +1,11 @@
 """Servers where nobody answers, a table that nobody gets at, and stores that are never at rest."""
 
+import os
+import signal
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import psycopg2
 import pytest
@@ -11,7 +15,7 @@ from django.test import override_settings
 
 from tests.support.serving import database_url
 from transactions.books import balance
-from transactions.stores.redis_connection import connection
+from transactions.stores.redis_connection import connection, reader
 
 
 @contextmanager
@@ -21,6 +25,36 @@ def redis_away() -> Iterator[None]:
         connection.cache_clear()
         try:
             yield
+        finally:
+            connection.cache_clear()
+
+
+class FrozenRedis:
+    """A server that takes connections and says nothing."""
+
+    def __init__(self) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener.setblocking(False)
+
+    def asked(self) -> int:
+        """How often somebody has connected to it: a client that had no answer connects anew."""
+        taken = 0
+        with suppress(BlockingIOError):
+            while True:
+                self.listener.accept()[0].close()
+                taken += 1
+        return taken
+
+
+@contextmanager
+def redis_frozen() -> Iterator[FrozenRedis]:
+    """Whoever asks Redis in this block is let in, and waits in vain."""
+    frozen = FrozenRedis()
+    url = f"redis://127.0.0.1:{frozen.listener.getsockname()[1]}/0"
+    with frozen.listener, override_settings(REDIS_URL=url):
+        connection.cache_clear()
+        try:
+            yield frozen
         finally:
             connection.cache_clear()
 
@@ -37,6 +71,21 @@ def postgres_away() -> Iterator[None]:
     finally:
         database.close()
         database.settings_dict.update(there)
+
+
+@contextmanager
+def postgres_frozen(backend: int) -> Iterator[None]:
+    """The server behind that backend, by its process number, says nothing in this block, to nobody."""
+    stat = Path(f"/proc/{backend}/stat").read_text()
+    server = int(stat.rpartition(")")[2].split()[1])
+    for process in (server, backend):
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in (server, backend):
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGCONT)
 
 
 @contextmanager
@@ -76,10 +125,10 @@ def stores_moving_on() -> Iterator[None]:
     def commit_first() -> "redis.Redis":
         with other.cursor() as cursor:
             cursor.execute("UPDATE transactions_epoch SET stored = stored + 1")
-        return connection()
+        return reader()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(balance, "connection", commit_first)
+        patch.setattr(balance, "reader", commit_first)
         try:
             yield
         finally:

@@ -12,13 +12,14 @@ from django.db.models.functions import Now
 
 from tests.support.accepting import push, queued, record, take
 from tests.support.living import everybody_works, was_there, worker_was_there
-from tests.support.outages import postgres_away, redis_away
+from tests.support.outages import postgres_away, redis_away, redis_frozen
 from transactions.metrics import loop_delay, signs, ticks
 from transactions.models import Epoch
 from transactions.notifications import alarms, outbox
 from transactions.notifications.models import Message, MessageType
 from transactions.queue.keys import QUEUE
 from transactions.rules.figures import tell_left
+from transactions.stores import redis_connection
 from transactions.stores.postgres_session import FLUSH_LOCK, Session
 from transactions.stores.redis_connection import connection
 from transactions.storing import history
@@ -163,6 +164,15 @@ def test_without_redis_what_nobody_knows_is_unknown(well: list[User]) -> None:
     assert states(found) == {"redis": ILL, "feed": ILL, **unknown}
     assert (found.gravest.name, found.stored_up_to) == ("redis", None)
     assert part("redis").state == OK
+
+
+def test_a_redis_that_is_frozen_is_waited_for_once(well: list[User], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_connection, "READER_S", 0.2)
+    with redis_frozen() as frozen:
+        found = now()
+        assert frozen.asked() == 1
+    assert found.gravest.brief == "Redis does not answer"
+    assert states(found)["feed"] == ILL
 
 
 def test_without_both_stores_it_says_so() -> None:

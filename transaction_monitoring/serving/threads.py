@@ -20,6 +20,7 @@ from django.core.exceptions import RequestAborted
 from django.db import connections
 
 from transactions.access.turns import Busy, Turns
+from transactions.stores import postgres_silence
 from transactions.stores.per_loop import work_for
 
 __all__ = ["Busy", "Thread", "Threads", "drop_ended_connections"]
@@ -89,7 +90,7 @@ class Threads:
 
 
 def _begin(loop: asyncio.AbstractEventLoop) -> None:
-    """What a new thread is told, once: its loop, and that its connections last.
+    """What a new thread is told, once: its loop, and that its connections last and are watched.
 
     asgiref's sync_to_async tells each of its threads on which loop async_to_sync is to run what
     it is given; we do the same, or every posting view would make a loop and a connection to Redis of
@@ -102,6 +103,7 @@ def _begin(loop: asyncio.AbstractEventLoop) -> None:
         connection = connections[alias]
         # A copy: the settings' own is that of every other thread, whose connections end with its work.
         connection.settings_dict = {**connection.settings_dict, "CONN_MAX_AGE": None}
+        postgres_silence.watch(connection)
 
 
 def drop_ended_connections() -> None:

@@ -1,7 +1,7 @@
 """Rights, as views ask for them that are not the REST framework's; those have `permissions`."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import wraps
 
 from django.db import Error as DatabaseError
@@ -24,9 +24,9 @@ def may_read_if_told(request: HttpRequest) -> bool:
 
 
 def readers_only(
-    *, forbidden: str, away: str, challenge: bool = False, right: Right = Right.READ
+    *, forbidden: str, away: str, challenge: bool = False, rights: Collection[Right] = (Right.READ,)
 ) -> Callable[[View], View]:
-    """A decorator: who has the right gets the view, everybody else an answer that says `{"detail": …}`.
+    """A decorator: who has one of the rights gets the view, others an answer that says `{"detail": …}`.
 
     `forbidden` is said to who may not (403), and `away` while PostgreSQL, which knows the rights, does
     not answer (503). With `challenge`, for programs, a caller without valid credentials is asked for
@@ -37,7 +37,7 @@ def readers_only(
         @wraps(view)
         def guarded(request: HttpRequest) -> HttpResponse:
             try:
-                may = right in rights_of_caller(request)
+                may = not rights_of_caller(request).isdisjoint(rights)
                 refusal = None if may else _refusal(request, forbidden, challenge=challenge)
             except DatabaseError as error:
                 log.warning("Who may read %s cannot be told (%s)", request.path, type(error).__name__)

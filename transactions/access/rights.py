@@ -63,6 +63,27 @@ def rights_of(user: User | AnonymousUser) -> Rights:
     )
 
 
+def rights_of_all(users: Iterable[User]) -> dict[int, Rights]:
+    """The same of several accounts, by key: two statements, however many they are."""
+    accounts = {user.pk: user for user in users}
+    held: dict[int, set[tuple[str, str]]] = {key: set() for key in accounts}
+    for way in ("user_permissions", "groups__permissions"):
+        names = ("pk", f"{way}__content_type__app_label", f"{way}__codename")
+        for key, application, codename in User.objects.filter(pk__in=accounts).values_list(*names):
+            held[key].add((application, codename))
+    return {key: _rights(user, held[key]) for key, user in accounts.items()}
+
+
+def _rights(user: User, held: set[tuple[str, str]]) -> Rights:
+    if not user.is_active:
+        return NONE
+    if user.is_superuser:
+        return ALL
+    return frozenset(
+        right for right, codename in PERMISSIONS.items() if (_application(right), codename) in held
+    )
+
+
 def grant(user: User, rights: Iterable[Right]) -> None:
     """Puts `user` into the group of each right; what it may do already, it still may."""
     user.groups.add(*(_group(right) for right in rights))

@@ -13,7 +13,7 @@ import redis
 
 from ..stores.hash_tag import TAG
 from ..stores.per_loop import PerLoop
-from ..stores.redis_connection import close, connection, intake_connection
+from ..stores.redis_connection import close, connection, intake_connection, reader
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def mark_revoked(digests: Iterable[str]) -> None:
 def recall(digest: str) -> tuple[Copy | None, bool]:
     """What is remembered of a token, and whether it is marked as revoked. Nothing without Redis."""
     try:
-        copy, revoked = connection().mget(COPY + digest, REVOKED + digest)
+        copy, revoked = reader().mget(COPY + digest, REVOKED + digest)
     except redis.RedisError as error:
         log.warning("Redis cannot be asked about a token (%s)", type(error).__name__)
         return None, False

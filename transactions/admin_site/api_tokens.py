@@ -16,7 +16,7 @@ from django.views.decorators.debug import sensitive_variables
 from unfold.decorators import display
 
 from ..access import people, tokens
-from ..access.rights import Right, Rights, rights_of
+from ..access.rights import Right, Rights, rights_of, rights_of_all
 from ..client import curl
 from ..models import ApiToken
 from .lists import BoundedAdmin
@@ -166,6 +166,15 @@ class ApiTokenAdmin(BoundedAdmin[ApiToken]):
     ) -> HttpResponse:
         return super().changelist_view(request, {**(extra_context or {}), "may_make": may_make(request)})
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        found = super().get_changelist_instance(request)
+        rows = list(found.result_list)
+        held = rights_of_all(row.user for row in rows)
+        for row in rows:
+            row.held = held[row.user.pk]
+        found.result_list = rows
+        return found
+
     def get_urls(self) -> list[Any]:
         return [
             path("new/", self.admin_site.admin_view(new), name="transactions_apitoken_new"),
@@ -175,7 +184,9 @@ class ApiTokenAdmin(BoundedAdmin[ApiToken]):
 
     @admin.display(description="may")
     def rights(self, token: ApiToken) -> str:
-        return ", ".join(sorted(rights_of(token.user))) or "nothing"
+        # Those of a list are all asked for at once.
+        held: Rights | None = getattr(token, "held", None)
+        return ", ".join(sorted(rights_of(token.user) if held is None else held)) or "nothing"
 
     @display(description="state", label=STATE_COLOURS)  # type: ignore[untyped-decorator]
     def state(self, token: ApiToken) -> str:

@@ -18,7 +18,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from django.db import Error as DatabaseError
 from django.db.models import Q, QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -52,10 +51,11 @@ class Export:
         self._portions = _lines(rows, columns, zone)
         self._first: list[bytes] = []
 
-    def begin(self) -> None:
-        """Reads the first rows, in bounds, before an answer is begun. Raises django.db.Error."""
-        with bounded_queries.bounded():
-            self._first = [next(self._portions), *itertools.islice(self._portions, 1)]
+    def begin(self) -> bool:
+        """Reads the first rows before an answer is begun; False where they take too long."""
+        first = bounded_queries.in_time(lambda: [next(self._portions), *itertools.islice(self._portions, 1)])
+        self._first = first or []
+        return first is not None
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -97,21 +97,25 @@ def _has_place(export: Export) -> bool:
         return True
 
 
-def download(rows: QuerySet[Any], columns: Sequence[str], name: str, zone: tzinfo) -> HttpResponseBase:
+def download(rows: QuerySet[Any], columns: Sequence[str], name: str, zone: tzinfo) -> HttpResponseBase | None:
     """An answer that streams the `columns` of `rows`, in their order, which ends in a unique field.
 
     Moments are in `zone`, with its offset. 503 where as many exports as may are being read. The statement of
-    each portion is bounded: raises django.db.Error where the first takes too long, and is cut at another.
+    each portion is bounded: None where the first takes too long; the file is cut at another. Whoever does not
+    hand the answer on closes it. Raises django.db.Error.
     """
     export = Export(rows, columns, zone)
     if not _has_place(export):
         headers = {"Retry-After": str(RETRY_AFTER_S)}
         return HttpResponse(BUSY, status=503, content_type="text/plain; charset=utf-8", headers=headers)
+    begun = False
     try:
-        export.begin()
-    except DatabaseError:
-        export.close()
-        raise
+        begun = export.begin()
+    finally:
+        if not begun:
+            export.close()
+    if not begun:
+        return None
     response = StreamingHttpResponse(export, content_type="text/csv; charset=utf-8")
     stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     response["Content-Disposition"] = f'attachment; filename="{slugify(name)}-{stamp}.csv"'

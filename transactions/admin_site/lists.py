@@ -15,7 +15,6 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR, ChangeList
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
-from django.db import Error as DatabaseError
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -190,20 +189,20 @@ class BoundedAdmin(KeyedRows, ModelAdmin[M]):  # type: ignore[misc]  # the same 
             raise PermissionDenied
         name = str(self.opts.verbose_name_plural)
 
-        def begun() -> HttpResponseBase:
-            rows, zone = self.export_rows(request)
-            return exports.download(rows, self.export_columns, name, zone)
-
         try:
-            response = bounded_queries.in_time(begun)
+            asked = bounded_queries.in_time(lambda: self.export_rows(request))
         except IncorrectLookupParameters:
             raise BadRequest("A filter of this list makes no sense.") from None
+        if asked is None:
+            return giving_up.too_slow(request)
+        rows, zone = asked
+        response = exports.download(rows, self.export_columns, name, zone)
         if response is None:
             return giving_up.too_slow(request)
         if response.status_code == HTTPStatus.OK:
             try:
                 note(Action.EXPORTED, name, query=request.GET.urlencode())
-            except DatabaseError:
+            except BaseException:
                 response.close()
                 raise
         return response

@@ -10,7 +10,7 @@ from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from ..access.rights import Right, rights_of
 from ..reading.search import FOUND_MAX, NEWEST_ROWS, TERM_CHARACTERS_MAX, Matches, Search
@@ -54,7 +54,7 @@ class LeadGroup:
     all: str = ""
 
 
-@require_GET
+@require_safe
 @never_cache
 def show_found(request: HttpRequest) -> HttpResponse:
     """What `q` finds, grouped, for the box: `{"groups": [{"name", "items", "all"}], "notes"}`."""

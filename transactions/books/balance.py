@@ -21,7 +21,7 @@ from django.db import connection as database
 from ..queue.keys import BOOKS, QUEUE
 from ..queue.records import state_of_line
 from ..rules import figures
-from ..stores.redis_connection import connection, text
+from ..stores.redis_connection import reader, text
 from ..tables import BATCHES, EPOCHS, REMOVALS, TRANSACTIONS
 
 # How often the two stores are read, if a flush commits something between the reads each time.
@@ -136,7 +136,7 @@ def read() -> Books:
     them and Redis' reading belongs to that state. Otherwise again, up to READS_MAX times.
     """
     for _ in range(READS_MAX):
-        epoch = text(connection().hget(BOOKS, "epoch"))
+        epoch = text(reader().hget(BOOKS, "epoch"))
         try:
             totals = _totals(epoch)
             waiting = _waiting(totals.batches)
@@ -171,7 +171,7 @@ def _totals(epoch: str) -> Totals:
 
 
 def _waiting(batches: list[tuple[str, int | None, int]]) -> Waiting:
-    pipeline = connection().pipeline(transaction=True)
+    pipeline = reader().pipeline(transaction=True)
     pipeline.hmget(BOOKS, "epoch", "accepted")
     pipeline.llen(QUEUE)
     pipeline.lindex(QUEUE, 0)

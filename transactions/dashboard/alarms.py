@@ -10,6 +10,8 @@ from ..notifications.alarms import OF_ENDPOINT
 from ..notifications.models import SystemAlarm
 
 SHOWN_MAX = 20
+# The rights of which one lets somebody see some of them.
+SEEN_WITH = (Right.VIEW_EVENTS, Right.MANAGE_WEBHOOKS)
 
 
 class ShownAlarm(NamedTuple):

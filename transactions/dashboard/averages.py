@@ -21,8 +21,10 @@ class RangeParameters(AverageParameters):
         attrs = super().validate(attrs)
         last = attrs.get("to") or timezone.now().astimezone(ZoneInfo(attrs["timezone"])).date()
         first = attrs.get("from") or date.fromordinal(max(1, last.toordinal() - DAYS + 1))
-        if not 1 <= (last - first).days + 1 <= DAYS_MAX:
-            raise serializers.ValidationError({"to": [f"A range has 1 to {DAYS_MAX:,} days."]})
+        if last < first:
+            raise serializers.ValidationError({"from": ["This is after today."]})
+        if (last - first).days >= DAYS_MAX:
+            raise serializers.ValidationError({"to": [f"A range has at most {DAYS_MAX:,} days."]})
         return {**attrs, "from": first, "to": last}
 
 

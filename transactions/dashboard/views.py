@@ -1,7 +1,7 @@
 """The dashboard's page and its figures: read the request, call one function, answer."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import wraps
 from typing import Any
 
@@ -14,7 +14,7 @@ from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from ..access.callers import rights_of_caller
 from ..access.plain_views import View, readers_only
@@ -69,15 +69,15 @@ def with_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, A
 
 
 def _figure(
-    parameters: type[Parameters[Any]] = Parameters, right: Right = Right.READ
+    parameters: type[Parameters[Any]] = Parameters, rights: Collection[Right] = (Right.READ,)
 ) -> Callable[[Figure], View]:
-    """A decorator for a figure, which gets what was asked for: a view for who has the right.
+    """A decorator for a figure, which gets what was asked for: a view for who has one of the rights.
 
     What is no parameter of it is a 400, and a store that is away a 503 that says which.
     """
 
     def decorator(figure: Figure) -> View:
-        @readers_only(forbidden="Log in again: you may not read this.", away=POSTGRES_AWAY, right=right)
+        @readers_only(forbidden="Log in again: you may not read this.", away=POSTGRES_AWAY, rights=rights)
         @wraps(figure)
         def guarded(request: HttpRequest) -> HttpResponse:
             asked = parameters(data=request.GET)
@@ -92,7 +92,7 @@ def _figure(
             except TooManyQuestions as error:
                 return JsonResponse({"detail": error.detail}, status=error.status_code)
 
-        return require_GET(never_cache(guarded))
+        return require_safe(never_cache(guarded))
 
     return decorator
 
@@ -129,23 +129,16 @@ def show_averages(_: HttpRequest, asked: RangeParameters) -> HttpResponse:
     return JsonResponse(beside_days_before(asked.question()))
 
 
-@_figure(right=Right.VIEW_ALERTS)
+@_figure(rights=[Right.VIEW_ALERTS])
 def show_alerts(_: HttpRequest, __: Parameters[Any]) -> HttpResponse:
     """How many alerts are open, how grave, and the gravest of them."""
     return JsonResponse(shared_alerts.told())
 
 
-@require_GET
-@never_cache
-def show_alarms(request: HttpRequest) -> HttpResponse:
+@_figure(rights=alarms.SEEN_WITH)
+def show_alarms(request: HttpRequest, _: Parameters[Any]) -> HttpResponse:
     """The card of the system's own alarms, as the page has it, for a page that stays open."""
-    try:
-        shown = alarms.seen_with(rights_of_caller(request))
-    except DatabaseError as error:
-        log.warning("The alarms of the dashboard need PostgreSQL (%s)", type(error).__name__)
-        return JsonResponse({"detail": POSTGRES_AWAY}, status=503)
-    if shown is None:
-        return JsonResponse({"detail": "Log in again: you may not read this."}, status=403)
+    shown = alarms.seen_with(rights_of_caller(request))
     return render(request, "transactions/dashboard/alarms.html", {"alarms": shown})
 
 

@@ -4,7 +4,7 @@ import redis.exceptions
 from django.conf import settings
 
 from ..queue.keys import BOOKS, FEED, INDEX, QUEUE
-from ..stores.redis_connection import connection
+from ..stores.redis_connection import reader
 from ..stores.redis_memory import memory
 from ..stores.scripts import lua
 
@@ -16,14 +16,14 @@ OWN = ("{transactions_list}:try_out:hash", "{transactions_list}:try_out:list")
 def hindrance() -> str:
     """Why intake would refuse every record now, "" where it would not. Raises redis.RedisError."""
     try:
-        length = connection().register_script(TRY_OUT)([QUEUE, INDEX, BOOKS, FEED, *OWN])
+        length = reader().register_script(TRY_OUT)([QUEUE, INDEX, BOOKS, FEED, *OWN])
     except redis.exceptions.OutOfMemoryError:
         return "Redis is out of memory"
     except redis.ResponseError as error:
         return f"Redis refuses what intake needs: {error}"
     if length >= settings.MAX_QUEUE_LENGTH:
         return "the queue is full"
-    known = memory(connection())
+    known = memory(reader())
     if known is not None and known.near(settings.REDIS_RESERVE_BYTES):
         return "Redis is near its memory limit"
     return ""

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from ..queue.keys import BOOKS
-from ..stores.redis_connection import connection, text
+from ..stores.redis_connection import reader, text
 from .feed import FEED_RECORDS
 
 # Records that a page shows at first.
@@ -23,6 +23,6 @@ class Start(NamedTuple):
 
 def start() -> Start:
     """Where to begin now. Raises redis.RedisError."""
-    epoch, accepted = connection().hmget(BOOKS, "epoch", "accepted")
+    epoch, accepted = reader().hmget(BOOKS, "epoch", "accepted")
     last = int(accepted or 0)
     return Start(text(epoch), max(last - FIRST_RECORDS, 0), max(last - FIRST_RECORDS_FILTERED, 0))

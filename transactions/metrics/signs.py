@@ -9,7 +9,7 @@ from time import time
 import redis
 
 from ..stores.hash_tag import TAG
-from ..stores.redis_connection import connection, text
+from ..stores.redis_connection import connection, reader, text
 
 # hash: who -> when it last showed that it lives, in seconds since 1970
 SIGNS = f"{TAG}:signs"
@@ -26,4 +26,4 @@ def show(who: str) -> None:
 
 def last_signs() -> dict[str, float]:
     """When each last showed that it lives, in seconds since 1970. Raises redis.RedisError."""
-    return {text(who): float(moment) for who, moment in connection().hgetall(SIGNS).items()}
+    return {text(who): float(moment) for who, moment in reader().hgetall(SIGNS).items()}

@@ -5,7 +5,7 @@ from time import time
 import redis
 
 from ..stores.hash_tag import TAG
-from ..stores.redis_connection import connection, text
+from ..stores.redis_connection import connection, reader, text
 from .counters import tally
 
 # hash: what a tick came to -> when that was last so, in seconds since 1970
@@ -24,4 +24,4 @@ def tick(outcome: str) -> None:
 
 def last_ticks() -> dict[str, float]:
     """When a tick last came to each outcome, in seconds since 1970. Raises redis.RedisError."""
-    return {text(name): float(moment) for name, moment in connection().hgetall(TICKS).items()}
+    return {text(name): float(moment) for name, moment in reader().hgetall(TICKS).items()}

@@ -3,7 +3,7 @@
 from itertools import chain, islice
 from typing import NamedTuple
 
-from ..stores.redis_connection import connection, text
+from ..stores.redis_connection import READER_S, connection, reader, text
 from ..stores.scripts import lua
 from .keys import BOOKS, INDEX, QUEUE, batch_of
 from .records import State, escape, read_line, state_from
@@ -27,8 +27,8 @@ def newest_waiting(most: int) -> NewestWaiting:
 
     A batch that is reserved or let go of meanwhile may be among them or not.
     """
-    indexes = text(connection().hget(BOOKS, "indexes") or b"").split()
-    pipeline = connection().pipeline(transaction=False)
+    indexes = text(reader().hget(BOOKS, "indexes") or b"").split()
+    pipeline = reader().pipeline(transaction=False)
     for queue in (QUEUE, *map(batch_of, indexes)):
         # One more, which tells whether there are older ones.
         pipeline.lrange(queue, -most - 1, -1)
@@ -43,7 +43,9 @@ def newest_waiting(most: int) -> NewestWaiting:
     return NewestWaiting(list(states.items()), len(lines) <= most, unreadable)
 
 
-def waiting(transaction_id: str) -> State | None:
-    """The latest accepted state of a transaction that waits in Redis, else None. Raises redis.RedisError."""
-    found = connection().register_script(WAITING)([INDEX, BOOKS], [escape(transaction_id)])
+def waiting(transaction_id: str, patience_s: float = READER_S) -> State | None:
+    """The latest accepted state of a transaction that waits in Redis, else None. Raises redis.RedisError,
+    after `patience_s` seconds without an answer.
+    """
+    found = connection(patience_s).register_script(WAITING)([INDEX, BOOKS], [escape(transaction_id)])
     return state_from(text(found)) if found else None

@@ -24,12 +24,18 @@ def find(id: str) -> dict[str, Any] | None:
     """
     if "\0" in id:  # no id has one, and PostgreSQL does not even compare with it
         return None
-    redis_failure: redis.RedisError | None = None
-    state: State | None = None
     try:
         state = waiting(id)
-    except redis.RedisError as error:
-        redis_failure = error
+    except redis.RedisError:
+        stored = Transaction.objects.filter(transaction_id=id).first()
+        if stored is None:
+            raise
+        return stored_as_dict(stored)
+    return known(id, state)
+
+
+def known(id: str, state: State | None) -> dict[str, Any] | None:
+    """The same of who has asked Redis: `state` is what waits of that id there. Raises django.db.Error."""
     try:
         stored = Transaction.objects.filter(transaction_id=id).first()
     except DatabaseError:
@@ -42,8 +48,6 @@ def find(id: str) -> dict[str, Any] | None:
         return {**_shown(stored.pk if stored else None, id, state), "created_at": happened}
     if stored is not None:
         return stored_as_dict(stored)
-    if redis_failure is not None:
-        raise redis_failure
     refused = refusal(id)
     return refused.shown if refused is not None else _by_key(id)
 

@@ -4,6 +4,7 @@ import json
 from datetime import datetime
 from typing import Any
 
+import redis
 from django.contrib.auth import get_user_model
 from django.core.serializers.json import DjangoJSONEncoder
 
@@ -30,12 +31,25 @@ class StoryParameters(Parameters[Any]):
 def story(transaction_id: str, *, alerts: bool = False) -> dict[str, Any] | None:
     """What is known of the transaction of that id, and the latest ones of its user; None if nothing is.
 
-    With `alerts`, what rules found in it too, which is for who may see alerts. Raises redis.RedisError and
+    With `alerts`, what rules found in it too, which is for who may see alerts. `redis_away`: what PostgreSQL
+    has is told, and something newer may wait. Raises redis.RedisError where it has nothing, and
     django.db.Error.
     """
     if "\0" in transaction_id:
         return None
-    state = waiting(transaction_id)
+    try:
+        state = waiting(transaction_id)
+    except redis.RedisError:
+        stored = _told(transaction_id, None, alerts=alerts)
+        if stored is None:
+            raise
+        return {**stored, "redis_away": True}
+    found = _told(transaction_id, state, alerts=alerts)
+    return None if found is None else {**found, "redis_away": False}
+
+
+def _told(transaction_id: str, state: State | None, *, alerts: bool) -> dict[str, Any] | None:
+    """Of what waits in Redis, and what PostgreSQL has."""
     row = Transaction.objects.filter(transaction_id=transaction_id).first()
     if state is None and row is None:
         return _refused(transaction_id)

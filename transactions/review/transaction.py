@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from ..access.rights import Right, Rights
 from ..client import curl
+from ..models import Status
 from ..reading.story import story
 from . import links, notes
 
@@ -18,7 +19,7 @@ NOTES_MAX = 3
 def shown(request: HttpRequest, transaction_id: str, rights: Rights) -> dict[str, Any] | None:
     """What the template of the story takes, for who holds these rights; None where nothing is known of it.
 
-    Raises redis.RedisError and django.db.Error.
+    Raises redis.RedisError where Redis does not answer and nothing of it is stored, and django.db.Error.
     """
     found = story(transaction_id, alerts=Right.VIEW_ALERTS in rights)
     if found is None:
@@ -26,6 +27,7 @@ def shown(request: HttpRequest, transaction_id: str, rights: Rights) -> dict[str
     return {
         "story": found,
         "kept": _kept(found),
+        "unsure": _unsure(found) if found["redis_away"] else "",
         "sees_alerts": Right.VIEW_ALERTS in rights,
         "notes": notes.latest(found["user"])[:NOTES_MAX] if found["name"] else [],
         "curl": _curl(request, found["transaction_id"]),
@@ -37,6 +39,13 @@ def _kept(found: dict[str, Any]) -> str:
     if found["rejected"]:
         return "The rejected records"
     return "waits to be stored, a few seconds" if found["id"] is None else f"stored as number {found['id']}"
+
+
+def _unsure(found: dict[str, Any]) -> str:
+    """What may be, while Redis does not answer; "" of what is settled and stored, which nothing changes."""
+    if found["rejected"]:
+        return "Redis does not answer: whether it was accepted once more cannot be told."
+    return "Redis does not answer: a settlement may wait there." if found["status"] == Status.PENDING else ""
 
 
 def _curl(request: HttpRequest, transaction_id: str) -> str:

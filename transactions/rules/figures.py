@@ -11,7 +11,7 @@ from ..alerts.models import Alert
 from ..metrics.counters import tally
 from ..stores.bounded_queries import bounded
 from ..stores.hash_tag import TAG
-from ..stores.redis_connection import connection, text
+from ..stores.redis_connection import connection, reader, text
 from .activity import COUNTED_MAX
 from .models import ClockCursor, Debt, Hit, Rule, Version, VersionState
 
@@ -80,9 +80,10 @@ def tell_left(error: Exception) -> None:
         connection().set(LEFT, repr(error).partition("\n")[0][:200], ex=LEFT_S)
 
 
-def wrong(failing_max: int) -> dict[str, str]:
+def wrong(failing_max: int, *, redis_answers: bool = True) -> dict[str, str]:
     """What an operator has to know, in a line each, by what it is about: a version's number, `all` where
-    none is to blame, `left`, `debt`. Of what fails so many at most. Raises django.db.Error.
+    none is to blame, `left`, `debt`. Of what fails so many at most. Where Redis is known not to answer, it is
+    not waited for. Raises django.db.Error.
     """
     with bounded() as cursor:
         cursor.execute(SELECT_FAILING, [failing_max])
@@ -92,20 +93,20 @@ def wrong(failing_max: int) -> dict[str, str]:
         }
         cursor.execute(SELECT_OLDEST)
         (oldest_s,) = cursor.fetchone()
-    if why := _left():
+    if redis_answers and (why := _left()):
         found["left"] = f"rules were left after a flush: {why}"
     if oldest_s is not None and oldest_s > OLD_S:
         found["debt"] = f"what was stored {round(oldest_s)} s ago has not been judged by rules"
     return found
 
 
-def problems() -> list[str]:
+def problems(*, redis_answers: bool = True) -> list[str]:
     """The same for whoever asks how things are: of what fails SHOWN_MAX. Raises django.db.Error."""
-    return list(wrong(SHOWN_MAX).values())
+    return list(wrong(SHOWN_MAX, redis_answers=redis_answers).values())
 
 
 def _left() -> str:
     with suppress(redis.RedisError):
-        why = connection().get(LEFT)
+        why = reader().get(LEFT)
         return "" if why is None else text(why)
     return ""

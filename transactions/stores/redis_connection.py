@@ -11,12 +11,14 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+# How long who only reads waits for Redis, and intake, in seconds. An event loop under heavy load looks at an
+# answer late: one second would be too short.
+READER_S = 3.0
 # Each command is sent once; redis-py by itself would send it up to eleven times. Where the answer to a
 # write is lost nobody knows whether Redis took it. Sent again from here, a record that was taken would be
 # answered as a replay of itself. The client is told 503 instead, and may send it again safely.
 _BOUNDS: dict[str, Any] = {
-    # Seconds. An event loop under heavy load looks at an answer late: one second would be too short.
-    "socket_timeout": 3.0,
+    "socket_timeout": READER_S,
     "socket_connect_timeout": 1.0,
     "retry_on_error": [],
     "socket_keepalive": True,
@@ -34,11 +36,16 @@ def _bounds(timeout_s: float | None) -> dict[str, Any]:
 
 @cache
 def connection(timeout_s: float = 5.0) -> "redis.Redis":
-    """The blocking client of this process, for readers and the flush. Errors: redis.RedisError.
+    """The blocking client of this process, as patient as the flush by default. Errors: redis.RedisError.
 
     Who can do without an answer waits less for it: one client for each `timeout_s`, in seconds.
     """
     return redis.Redis.from_url(settings.REDIS_URL, retry=Retry(NoBackoff(), 0), **_bounds(timeout_s))
+
+
+def reader() -> "redis.Redis":
+    """That of who only reads. Errors: redis.RedisError."""
+    return connection(READER_S)
 
 
 def intake_connection(timeout_s: float | None = None) -> "redis.asyncio.Redis":

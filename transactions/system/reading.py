@@ -90,7 +90,7 @@ def read() -> SystemReading:
         postgres_answers=answers,
         flush_age_s=age_s,
         alarms_of_books=_told(_alarms, []) if answers else [],
-        rules=_told(figures.problems, []) if answers else [],
+        rules=_told(lambda: figures.problems(redis_answers=not redis_error), []) if answers else [],
         untold=_told(untold.problems, []) if answers else [],
         alarms_since=_told(_alarms_since, {}) if answers else {},
         loop_delay_s=loop_delay.delay_s(),
