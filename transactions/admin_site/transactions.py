@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from datetime import tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.contrib import admin
 from django.contrib.admin.actions import delete_selected
@@ -21,6 +20,7 @@ from ..audit.entries import note
 from ..models import Transaction
 from ..reading.narrowed import stored
 from ..rules import gate
+from ..timezones import CalendarZone
 from . import giving_up, saved_views, transaction_list, transaction_page
 from .deletions import ReasonedDeletions
 from .lists import BoundedAdmin
@@ -70,7 +70,7 @@ class TransactionAdmin(ReasonedDeletions, BoundedAdmin[Transaction]):
         narrowed = transaction_list.asked_by(request).narrowed
         if narrowed is None or narrowed.state != "stored":
             raise IncorrectLookupParameters
-        return stored(narrowed), ZoneInfo(narrowed.zone)
+        return stored(narrowed), CalendarZone(narrowed.zone)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None

@@ -6,7 +6,9 @@ Each is one template of `transactions/templates/transactions/components/`; what 
 
 import re
 import shlex
+from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from django import template
 from django.conf import settings
@@ -14,6 +16,7 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 
 from ..models import Status
+from ..timezones import in_words
 
 register = template.Library()
 
@@ -57,6 +60,12 @@ def visible(text: object) -> str:
 def visible_json(text: str) -> str:
     """JSON whose unseen marks are escaped, so that it is the same when it is copied."""
     return UNSEEN.sub(lambda mark: f"\\u{ord(mark[0]):04x}", text)
+
+
+@register.filter(expects_localtime=True)
+def in_zone(moment: datetime, to_the: Literal["minutes", "seconds"] = "seconds") -> str:
+    """A moment in the viewer's zone, which it names: 2026-01-31 23:59:59 Europe/Berlin."""
+    return in_words(moment, to_the)
 
 
 @register.inclusion_tag("transactions/components/pill.html")
