@@ -11,7 +11,7 @@ from django.test import Client, override_settings
 from django.urls import reverse
 from django.utils import timezone
 
-from tests.support.accepting import queued, record, take
+from tests.support.accepting import push, queued, record, take
 from tests.support.admin_pages import (
     DAY,
     GONE,
@@ -27,6 +27,7 @@ from tests.support.admin_pages import (
 )
 from tests.support.audit_trail import head, since
 from tests.support.outages import redis_away
+from transactions.admin_site import links
 from transactions.admin_site.saved_views import VIEWS_MAX, offered
 from transactions.models import SavedView, Transaction
 from transactions.reading import narrowed
@@ -93,6 +94,16 @@ def test_what_waits_and_what_was_rejected_is_listed_too(root: Client, people: li
         answer = root.get(url("transaction", "?state=waiting"))
     assert answer.status_code == 503
     assert "Redis does not answer" in answer.content.decode()
+
+
+def test_every_rejected_transaction_of_the_list_has_its_page(root: Client, people: list[User]) -> None:
+    """What has no id that there could be is counted as what cannot be read, as it is of what waits."""
+    push(queued("NO-1", GONE), queued("w\0nul", people[0]), queued("x" * 400, people[0]))
+    assert total(root, "?state=waiting").endswith("2 records that cannot be read are left out")
+    flush()
+    assert listed(root, "?state=rejected") == ["NO-1"]
+    assert total(root, "?state=rejected").endswith("2 records that cannot be read are left out")
+    assert root.get(links.story("NO-1")).status_code == 200
 
 
 def test_a_number_is_that_of_a_customer_before_it_is_a_name(root: Client, people: list[User]) -> None:

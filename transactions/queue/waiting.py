@@ -6,7 +6,7 @@ from typing import NamedTuple
 from ..stores.redis_connection import connection, text
 from ..stores.scripts import lua
 from .keys import BOOKS, INDEX, QUEUE, batch_of
-from .records import State, escape, read_line, state_from
+from .records import State, escape, read_line, read_state
 
 WAITING = lua(__file__, "waiting")
 
@@ -44,6 +44,9 @@ def newest_waiting(most: int) -> NewestWaiting:
 
 
 def waiting(transaction_id: str) -> State | None:
-    """The latest accepted state of a transaction that waits in Redis, else None. Raises redis.RedisError."""
+    """The latest accepted state of a transaction that waits in Redis, else None. Raises redis.RedisError.
+
+    What stands in the index by hand and is no state is passed over, as such lines of the queue are.
+    """
     found = connection().register_script(WAITING)([INDEX, BOOKS], [escape(transaction_id)])
-    return state_from(text(found)) if found else None
+    return read_state(found) if found else None
