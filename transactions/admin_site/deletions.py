@@ -6,7 +6,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 
+from ..audit.actions import Action
 from ..audit.actors import because
+from ..audit.entries import note
 from ..audit.models import REASON_MAX
 from ..encodings import shows_something
 from ..templatetags.components import visible
@@ -48,6 +50,15 @@ class ReasonedDeletions(Confirming):
         with because(reason):
             answer = super().response_action(request, queryset, *args)
         return _asked_again(answer, reason, fault) if fault and answer else answer
+
+
+def note_transactions(named: dict[int, str], count: int) -> None:
+    """Notes that so many transactions are deleted by hand; `named` are their ids by key, or those of some."""
+    if not count:
+        return
+    target = next(iter(named.values())) if count == 1 else f"{count:,} transactions"
+    unnamed = {"not_named": count - len(named)} if count > len(named) else {}
+    note(Action.TRANSACTION_DELETED, target, rows=named, **unnamed)
 
 
 def _visible(deleted: Any) -> Any:
