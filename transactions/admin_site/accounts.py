@@ -18,6 +18,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from ..access import people
 from ..models import Transaction
 from . import links
+from .account_names import NamingForm
 from .deletions import ReasonedDeletions, note_transactions
 from .lists import KeyedRows, list_of, more_than
 
@@ -49,12 +50,20 @@ class PeopleList(ChangeList):
         return here.filter(pk__in=people.people())
 
 
+class AccountForm(NamingForm, UserChangeForm):
+    """The theme's form of an account."""
+
+
+class NewAccountForm(NamingForm, UserCreationForm):
+    """The theme's form of an account that is made."""
+
+
 @admin.register(User)
 class PayerAdmin(ReasonedDeletions, KeyedRows, DjangoUserAdmin, ThemedAdmin):  # type: ignore[type-arg]  # takes none at run time
     """Those who work here. The page of an account is there for customers too, whose list is another one."""
 
-    form = UserChangeForm
-    add_form = UserCreationForm
+    form = AccountForm
+    add_form = NewAccountForm
     change_password_form = AdminPasswordChangeForm
     readonly_fields = ("transactions",)
     # Django's pair of boxes says things to a screen reader that ARIA does not allow; a plain list does not.

@@ -10,7 +10,7 @@ from ..audit.actions import Action
 from ..audit.actors import because
 from ..audit.entries import note
 from ..audit.models import REASON_MAX
-from ..encodings import shows_something
+from ..encodings import words
 from ..templatetags.components import visible
 
 if TYPE_CHECKING:
@@ -73,10 +73,12 @@ def _reason(request: HttpRequest) -> str:
 def _fault(request: HttpRequest) -> str:
     """What is wrong with the reason of a form; "" where nothing is."""
     reason = _reason(request)
-    if not shows_something(reason):
-        return "Say why: it is kept in the audit trail."
     if len(reason) > REASON_MAX:
         return f"A reason has {REASON_MAX} characters at most: these are {len(reason)}."
+    try:
+        words(reason, "A reason", REASON_MAX)
+    except ValueError as error:
+        return f"Say why: it is kept in the audit trail. {error}"
     return ""
 
 

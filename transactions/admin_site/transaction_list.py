@@ -157,6 +157,7 @@ def _form(request: HttpRequest, asked: AskedList, zone: str) -> dict[str, Any]:
         ),
         "by_amount": _with(asked, cursor=None, order=TURNED[order] if order == "largest" else "largest"),
         "view": asked.view,
+        "may_delete_view": asked.view is not None and saved_views.may_delete(request.user, asked.view),
         "views": saved_views.offered(request.user),
         "query": query.urlencode(),
         "here": request.get_full_path(),
@@ -238,7 +239,8 @@ def _words(asked: AskedList) -> Iterator[Words]:
     if narrowed.state != "stored":
         yield Words(f"state: {STATES[narrowed.state]}", _with(asked, cursor=None, state=None))
     if narrowed.part:
-        how = "has the part" if part_indexes.present() else "begins with"
+        anywhere = narrowed.state != "stored" or reading.finds_any(narrowed.part)
+        how = "has the part" if anywhere else "begins with"
         yield Words(f"id {how} “{narrowed.part}”", _with(asked, cursor=None, q=None))
     if wanted.user is not None:
         yield Words(
