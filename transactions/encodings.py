@@ -14,14 +14,22 @@ NO_ESCAPE = 'The {} has "{}", which is no percent escape: "%" itself is "%25".'
 # Each, however often it is stated: of two nobody knows which is meant.
 _CHARSET = re.compile(r""";\s*charset\s*=\s*("(?:[^"\\]|\\.)*"?|[^;]*)""", re.IGNORECASE)
 _NO_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2}).{0,2}", re.DOTALL)
-# Not seen, in whatever script: separators and controls of format by their category, and fillers,
-# selectors of variants and the empty cell of Braille, which have those of letters, marks and symbols.
+# Characters that nobody sees, whatever the font and wherever they stand, or that turn what follows them
+# around; from the first to the last of each range. Spaces are not among them, nor are tab and line breaks.
+UNSEEN_RANGES = (
+    (0x00, 0x08), (0x0B, 0x0C), (0x0E, 0x1F), (0x7F, 0x9F),  # controls
+    (0xAD, 0xAD), (0x61C, 0x61C), (0x180B, 0x180F), (0x200B, 0x200F), (0x2028, 0x202E), (0x2060, 0x206F),
+    (0xFEFF, 0xFEFF), (0xFFF0, 0xFFFB), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A),  # controls of format
+    (0x34F, 0x34F), (0xFE00, 0xFE0F),  # a joiner of marks, selectors of variants
+    (0x115F, 0x1160), (0x17B4, 0x17B5), (0x3164, 0x3164), (0xFFA0, 0xFFA0),  # fillers and silent vowels
+    (0x2800, 0x2800),  # the empty cell of Braille
+    (0xE0000, 0xE0FFF),  # tags, and more selectors
+)  # fmt: skip
+UNSEEN = re.compile(f"[{''.join(f'{chr(first)}-{chr(last)}' for first, last in UNSEEN_RANGES)}]")
+# As a whole nothing is seen of these categories either: separators, and what is like the above.
 _UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
-# Nor these by a reader of ours: no font has them, or nothing stands before them that they would mark.
+# Nor of these by a reader of ours: no font has them, or nothing stands before them that they would mark.
 _UNSEEN_HERE = _UNSEEN_CATEGORIES | {"Cn", "Co", "Cs", "Mn"}
-_UNSEEN = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
-)
 # Turn the order in which what follows is shown around: a reader may see another text than there is.
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 # What no UTF-8 has, or no text of PostgreSQL; JSON can say both.
@@ -81,12 +89,32 @@ def shows_nothing(text: str) -> bool:
 
 def hides_something(text: str) -> bool:
     """Whether something in a printable `text` is seen by nobody: it would look as another text does."""
-    return bool(_UNSEEN.search(text))
+    return bool(UNSEEN.search(text))
 
 
 def turns_around(text: str) -> bool:
     """Whether `text` says in which direction it is to be shown."""
     return bool(_TURNING.search(text))
+
+
+def words(text: str, what: str, most: int) -> str:
+    """What somebody says, or a name that somebody gives, as it is kept: all readers are to read the same.
+
+    Raises ValueError, a sentence about `what`, where it is none, has more than `most` characters, shows
+    nothing, or has others than readers see.
+    """
+    said = one_line_end(text).strip()
+    if not said:
+        raise ValueError(f"{what} must be given.")
+    if any(unicodedata.category(character) == "Cc" and character not in "\n\t" for character in said):
+        raise ValueError(f"{what} has no control characters.")
+    if len(said) > most:
+        raise ValueError(f"{what} has at most {most:,} characters.")
+    if not shows_something(said):
+        raise ValueError(f"{what} must be visible.")
+    if turns_around(said):
+        raise ValueError(f"{what} has no characters that turn the text around.")
+    return said
 
 
 def composed(text: str) -> str:
@@ -96,7 +124,7 @@ def composed(text: str) -> str:
 
 def _has_one_beyond(unseen: frozenset[str], text: str) -> bool:
     return any(
-        unicodedata.category(character) not in unseen and not _UNSEEN.match(character) for character in text
+        unicodedata.category(character) not in unseen and not UNSEEN.match(character) for character in text
     )
 
 

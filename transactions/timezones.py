@@ -1,7 +1,9 @@
-"""The names of the timezones there are, for days of averages and hours of rules alike."""
+"""Timezones: the names of those there are, for days of averages and hours of rules alike, and local times."""
 
+from datetime import UTC, datetime
 from functools import cache
-from zoneinfo import available_timezones
+from typing import Literal
+from zoneinfo import ZoneInfo, available_timezones
 
 # Names of files beside those of timezones, which mean another one on each machine, or none. PostgreSQL
 # knows them not, or otherwise.
@@ -13,3 +15,25 @@ NO_AREAS = ("right/", "posix/", "SystemV/")
 def zone_names() -> frozenset[str]:
     """They are looked for in files, for a twentieth of a second."""
     return frozenset(name for name in available_timezones() - NO_ZONES if not name.startswith(NO_AREAS))
+
+
+class CalendarZone(ZoneInfo):
+    """A timezone in which every moment has a local time.
+
+    On the first or the last day of the calendar it may be one of the year 0 or 10000: there it is UTC's, and
+    says so. Else one row of such a date would be an error of every page that shows it.
+    """
+
+    def fromutc(self, moment: datetime) -> datetime:
+        try:
+            return super().fromutc(moment)
+        except OverflowError:
+            return moment.replace(tzinfo=UTC)
+
+
+def in_words(local: datetime, to_the: Literal["minutes", "seconds", "auto"] = "seconds") -> str:
+    """A local time as people read it, with the zone that it is in: 2026-01-31 23:59:59 Europe/Berlin.
+
+    With "auto" it is as exact as it is.
+    """
+    return f"{local.replace(tzinfo=None).isoformat(' ', to_the)} {local.tzinfo}"

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from tests.support.accepting import queued
-from tests.support.admin_pages import GONE, act, insert_many, page, reject, staff, store
+from tests.support.admin_pages import GONE, act, insert_many, page, reject, staff, store, url
 from transactions.admin_site import lists
 from transactions.models import Epoch, RejectedRecord, Transaction
 from transactions.storing.flush import flush
@@ -56,6 +56,23 @@ def test_an_action_refuses_more_rows_than_it_can_take(
         row = store(people[0], id=f"T{n}")
     assert "at most 2 rows" in act(root, "transaction", "delete_selected", row, select_across="1", post="yes")
     assert Transaction.objects.count() == 3
+
+
+@pytest.mark.parametrize("confirmed", [{}, {"post": "yes", "reason": "twice"}], ids=["asked", "confirmed"])
+def test_where_none_of_the_chosen_is_left_that_is_said(
+    root: Client, people: list[User], confirmed: dict[str, str]
+) -> None:
+    row, user = store(people[0]), User.objects.create_user("gone", is_staff=True)
+    Transaction.objects.all().delete()
+    User.objects.filter(pk=user.pk).delete()
+    for path, key in (
+        (url("transaction", "?status=FAILED"), row.pk),
+        (reverse("admin:auth_user_changelist"), user.pk),
+    ):
+        form = {"action": "delete_selected", "_selected_action": key, "index": "0", **confirmed}
+        answer = root.post(path, form, follow=True)
+        assert answer.redirect_chain == [(path, 302)]
+        assert "None of those that were chosen is in this list any more" in answer.content.decode()
 
 
 def test_an_alarm_is_acknowledged_by_who_may_change_the_books(client: Client, people: list[User]) -> None:

@@ -146,6 +146,16 @@ def test_a_customer_made_here_cannot_log_in(root: Client, client: Client) -> Non
         assert ModelBackend().authenticate(None, username="dora", password=password) is None
 
 
+@pytest.mark.parametrize("name", ["\u3164", "\uffa0", "\u1160"])
+@pytest.mark.parametrize("add", ["transactions_customer", "auth_user"])
+def test_a_name_that_shows_nothing_is_refused_in_every_form(root: Client, name: str, add: str) -> None:
+    password = {"usable_password": "true", "password1": "correct horse 1", "password2": "correct horse 1"}
+    answer = root.post(reverse(f"admin:{add}_add"), {"username": name, **password})
+    assert answer.status_code == 200
+    assert "A name must be visible." in answer.content.decode()
+    assert set(User.objects.values_list("username", flat=True)) == {"root", "alice", "bob", "carol"}
+
+
 def test_whom_a_file_of_records_brings_along_is_a_customer(people: list[User]) -> None:
     assert make_missing([90_001]) == 1
     assert customers().filter(pk=90_001).exists()
@@ -332,7 +342,9 @@ def test_a_note_is_written_and_reviewed_once_and_both_are_noted(root: Client, pe
     assert "reviewed by root" in page(root, of(people[0]))
 
 
-@pytest.mark.parametrize("text", ["", "  ", "x" * 1001, "a\0b"])
+@pytest.mark.parametrize(
+    "text", ["", "  ", "x" * 1001, "a\0b", "\u200b", "\u3164", "\u0301", "a\u202eb", "\U000e0041"]
+)
 def test_a_note_that_says_nothing_or_too_much_is_told_why(
     root: Client, people: list[User], text: str
 ) -> None:

@@ -113,6 +113,7 @@ def test_enter_opens_the_same_as_a_page(root: Client, people: list[User]) -> Non
 def test_what_was_not_looked_at_is_said(root: Client, people: list[User]) -> None:
     assert notes(root, "abc") == ""
     assert "Three letters or digits in a row" in notes(root, "ab")
+    assert "Three letters or digits in a row (A to Z, 0 to 9)" in notes(root, "日本語")
     assert "has more than 150 characters" in notes(root, "x" * 151)
     User.objects.bulk_create(User(username=f"many-{n}") for n in range(7))
     assert "More customers fit" in notes(root, "many")
@@ -120,6 +121,12 @@ def test_what_was_not_looked_at_is_said(root: Client, people: list[User]) -> Non
         assert "Redis does not answer" in notes(root, "abc")
     with override_settings(SEARCH_PARTS=False):
         assert "no index of parts" in notes(root, "abc")
+
+
+@pytest.mark.parametrize("text", ["", " ", "#", " # "])
+def test_a_number_s_sign_alone_is_nothing_typed(root: Client, people: list[User], text: str) -> None:
+    store(people[0])
+    assert root.get(FOUND, {"q": text}).json() == {"groups": [], "notes": []}
 
 
 @pytest.mark.parametrize(

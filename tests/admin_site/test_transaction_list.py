@@ -11,7 +11,7 @@ from django.test import Client, override_settings
 from django.urls import reverse
 from django.utils import timezone
 
-from tests.support.accepting import queued, record, take
+from tests.support.accepting import push, queued, record, take
 from tests.support.admin_pages import (
     DAY,
     GONE,
@@ -27,6 +27,7 @@ from tests.support.admin_pages import (
 )
 from tests.support.audit_trail import head, since
 from tests.support.outages import redis_away
+from transactions.admin_site import links
 from transactions.admin_site.saved_views import VIEWS_MAX, offered
 from transactions.models import SavedView, Transaction
 from transactions.reading import narrowed
@@ -95,6 +96,16 @@ def test_what_waits_and_what_was_rejected_is_listed_too(root: Client, people: li
     assert "Redis does not answer" in answer.content.decode()
 
 
+def test_every_rejected_transaction_of_the_list_has_its_page(root: Client, people: list[User]) -> None:
+    """What has no id that there could be is counted as what cannot be read, as it is of what waits."""
+    push(queued("NO-1", GONE), queued("w\0nul", people[0]), queued("x" * 400, people[0]))
+    assert total(root, "?state=waiting").endswith("2 records that cannot be read are left out")
+    flush()
+    assert listed(root, "?state=rejected") == ["NO-1"]
+    assert total(root, "?state=rejected").endswith("2 records that cannot be read are left out")
+    assert root.get(links.story("NO-1")).status_code == 200
+
+
 def test_a_number_is_that_of_a_customer_before_it_is_a_name(root: Client, people: list[User]) -> None:
     named = User.objects.create_user(str(people[0].pk))
     other = User.objects.create_user("987654321")
@@ -142,6 +153,15 @@ def test_without_the_index_of_parts_the_beginning_narrows_and_the_page_says_so(
     assert listed(root, "?q=IN") == ["INV-1"]
     assert listed(root, "?q=NV-1") == []
     assert words(root, "?q=INV") == ["id begins with “INV”"]
+
+
+def test_an_id_of_other_letters_is_found_by_its_beginning(root: Client, people: list[User]) -> None:
+    """The index of parts has no entry for them."""
+    store(people[0], "日本語-1")
+    store(people[0], "1-日本語")
+    assert listed(root, "?q=日本") == ["日本語-1"]
+    assert words(root, "?q=日本") == ["id begins with “日本”"]
+    assert listed(root, "?q=日本語-1") == ["日本語-1"]
 
 
 def test_a_superuser_deletes_the_chosen_rows_and_stays_in_the_list(root: Client, people: list[User]) -> None:
@@ -276,10 +296,36 @@ def test_a_customer_is_asked_for_as_the_page_calls_it_too(root: Client, people: 
     assert listed(root, "?customer=alice") == ["A"]
 
 
-@pytest.mark.parametrize("name", ["", " ", "x" * 61, "\0"])
+@pytest.mark.parametrize("name", ["", " ", "x" * 61, "\0", "\u3164", "\u200b", "\u2800 \u0301", "a\u202eb"])
 def test_a_view_needs_a_name(root: Client, people: list[User], name: str) -> None:
     assert "A view needs a name" in root.post(SAVE, {"name": name, "query": ""}, follow=True).content.decode()
     assert not SavedView.objects.exists()
+
+
+@pytest.mark.parametrize("query", ["foo=bar", "user=alice&user=bob", "user=nobody", "user=a%00b", "from=x"])
+def test_a_list_that_does_not_open_is_not_saved(root: Client, people: list[User], query: str) -> None:
+    answer = root.post(SAVE, {"name": "Wrong", "query": query}, follow=True)
+    assert answer.status_code == 200
+    assert "A view is of a list that opens" in answer.content.decode()
+    assert not SavedView.objects.exists()
+
+
+def test_a_view_that_does_not_open_any_more_is_deleted_where_it_says_so(
+    client: Client, people: list[User]
+) -> None:
+    view = SavedView.objects.create(owner=people[0], name="Carol’s", query="user=carol", shared=True)
+    User.objects.filter(username="carol").delete()
+    path, delete = url("transaction", f"?view={view.key}"), f"{SAVE}{view.key}/delete/"
+    staff(client, "view_transaction")
+    assert delete not in client.get(path).content.decode()
+    client.force_login(User.objects.create_superuser("root"))
+    shown = client.get(path)
+    assert shown.status_code == 400
+    assert f'action="{delete}"' in shown.content.decode()
+    assert f'action="{SAVE}"' not in shown.content.decode()
+    answer = client.post(delete, follow=True)
+    assert answer.redirect_chain == [(url("transaction", "?"), 302)]
+    assert "is deleted" in answer.content.decode()
 
 
 def test_a_view_of_a_query_that_has_become_wrong_says_what_is(root: Client, people: list[User]) -> None:

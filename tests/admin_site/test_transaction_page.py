@@ -14,8 +14,10 @@ from tests.support.admin_pages import GONE, HOSTILE, change, page, staff, store
 from tests.support.alerts import burst, burst_rule
 from tests.support.outages import redis_away
 from transactions.models import FlushBatch, RejectedRecord, Transaction
+from transactions.queue.keys import INDEX
 from transactions.reading.story import story
 from transactions.review import notes
+from transactions.stores.redis_connection import connection
 from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -129,6 +131,17 @@ def test_hostile_ids_are_shown_as_text(root: Client, people: list[User]) -> None
     shown = page(root, at(HOSTILE))
     assert "<script>alert" not in shown
     assert "&lt;script&gt;alert" in shown
+
+
+def test_garbage_in_the_index_is_no_transaction_to_any_page(root: Client, people: list[User]) -> None:
+    connection().hset(INDEX, mapping={"g1": "garbage", "g2": "PENDING\t1\t5\t\\N\t2026-11-26T13:40:00\tx"})
+    row = store(people[0], "g1")
+    assert f"stored as number {row.pk}" in page(root, at("g1"))
+    assert f"stored as number {row.pk}" in page(root, change(row))
+    for path in (at("g2"), f"{reverse('dashboard-story')}?transaction_id=g2"):
+        assert root.get(path).status_code == 404
+    for path in ("/admin/find/?q=g2", "/admin/find/found/?q=g2"):
+        assert "g2 ·" not in page(root, path)
 
 
 @pytest.mark.parametrize("id", ["", "\0", "nobody's", "x" * 5000])

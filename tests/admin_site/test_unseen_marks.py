@@ -1,26 +1,36 @@
 """Marks that are not seen, or turn the direction of writing, are shown by their number on every page."""
 
+import json
 import re
+from datetime import timedelta
 from html.parser import HTMLParser
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import Settings
 
 from tests.support.accepting import record, take
 from tests.support.admin_pages import reject, store, url
 from tests.support.alerts import burst, burst_rule
 from transactions.access import tokens
-from transactions.alerts.models import Alert
+from transactions.alerts.models import Alert, AlertEvent, Snooze, Step
+from transactions.audit.actions import Action
+from transactions.audit.actors import because
+from transactions.audit.entries import note
+from transactions.audit.models import Entry
+from transactions.encodings import UNSEEN, UNSEEN_RANGES
 from transactions.models import CustomerNote, SavedView
-from transactions.rules.models import Rule, UserList
-from transactions.templatetags.components import UNSEEN
+from transactions.notifications.models import Endpoint
+from transactions.rules.models import ListEntry, Rule, UserList
+from transactions.templatetags.components import visible, visible_json
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-MARK = "\u202e\u200b"
+# One of each range that text may have, which has none of its controls.
+MARK = "\u202e\u200b" + "".join(chr(first) for first, _ in UNSEEN_RANGES if first > 0xA0)
 # Beside these nothing that a browser shows as text; values of fields are sent again as they are.
 UNSHOWN = {"script", "style", "textarea"}
 
@@ -67,18 +77,28 @@ def pages(client: Client, settings: Settings) -> tuple[Client, list[str]]:
     rejected = reject(f"{MARK}", id=f"NO{MARK}")
     take(record(f"WAIT{MARK}S", user))
     view = SavedView.objects.create(owner=root, name=f"Vi{MARK}ew", query=f"user={user.pk}", shared=True)
-    CustomerNote.objects.create(customer=user.pk, text="A note", by_name=root.username)
-    UserList.objects.create(name=f"Li{MARK}st")
+    CustomerNote.objects.create(customer=user.pk, text=f"A n{MARK}ote", by_name=root.username)
+    users = UserList.objects.create(name=f"Li{MARK}st", description=f"Wh{MARK}o?")
+    tomorrow = timezone.now() + timedelta(days=1)
+    ListEntry.objects.create(list=users, user=user, comment=f"Be{MARK}cause", starts_at=tomorrow)
     tokens.create("till", username=user.username)
     alert, rule = Alert.objects.get(), Rule.objects.get()
+    Snooze.objects.create(rule=rule.pk, user=user.pk, reason=f"Kno{MARK}wn", ends_at=tomorrow)
+    AlertEvent.objects.create(
+        alert=alert, step=Step.NOTED, by=root, by_name=root.username, text=f"Lo{MARK}ok", version=1
+    )
+    webhook = Endpoint.objects.create(url="https://example.org", description=f"Ho{MARK}ok", secret="x")
+    with because(f"Fo{MARK}r this"):
+        note(Action.EXPORTED, f"Li{MARK}st", query=f"q={MARK}")
     lists = [
         reverse(f"admin:{name}_changelist")
         for name in (
             "transactions_transaction", "transactions_rejectedrecord", "transactions_customer", "auth_user",
             "alerts_alert", "rules_rule", "rules_userlist", "transactions_apitoken", "audit_entry",
+            "notifications_endpoint",
         )
     ]  # fmt: skip
-    rows = [row, rejected, alert, rule, UserList.objects.get()]
+    rows = [row, rejected, alert, rule, users, webhook, Entry.objects.latest("number")]
     names = [(f"admin:{each._meta.app_label}_{each._meta.model_name}_change", each.pk) for each in rows]
     return client, [
         reverse("admin:index"),
@@ -89,6 +109,7 @@ def pages(client: Client, settings: Settings) -> tuple[Client, list[str]]:
         url("transaction", f"?user={user.pk}&q=INV{MARK}"),
         *(reverse(name, args=[key]) for name, key in names),
         reverse("admin:transactions_customer_change", args=[user.pk]),
+        reverse("admin:alerts_alert_snoozes"),
         reverse("admin:transactions_transaction_delete", args=[row.pk]),
         f"/admin/find/?q=IN{MARK}V",
     ]  # fmt: skip
@@ -105,3 +126,17 @@ def test_an_id_is_shown_with_the_numbers_of_its_marks(pages: tuple[Client, list[
     assert "⟨202E⟩" in re.sub("<[^>]*>", "", shown)
     # What is copied, and sent again, is the id itself.
     assert f'title="IN{MARK}V"' in shown
+
+
+@pytest.mark.parametrize("ends", UNSEEN_RANGES, ids=lambda ends: f"{ends[0]:04X}")
+def test_each_such_mark_is_shown_by_its_number_and_copied_from_json_as_it_is(ends: tuple[int, int]) -> None:
+    for mark in map(chr, ends):
+        assert visible(f"a{mark}b") == f"a⟨{ord(mark):04X}⟩b"
+        shown = visible_json(json.dumps({"id": f"a{mark}b"}, ensure_ascii=False))
+        assert mark not in shown
+        assert json.loads(shown) == {"id": f"a{mark}b"}
+
+
+@pytest.mark.parametrize("text", ["Ünï 日本語 עברית é e\u0301 😀 \xa0\u3000\t\n\r ¿"])
+def test_what_is_seen_stays_as_it_is(text: str) -> None:
+    assert visible(text) == text

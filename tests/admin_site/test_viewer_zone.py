@@ -8,9 +8,13 @@ import pytest
 from django.contrib.auth.models import User
 from django.http import StreamingHttpResponse
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
-from tests.support.admin_pages import store, url
+from tests.support.accepting import push, queued
+from tests.support.admin_pages import change, page, store, url
+from transactions.models import Transaction
+from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -84,3 +88,46 @@ def test_a_link_shows_the_zone_of_who_sent_it(root: Client) -> None:
 def test_the_api_is_in_utc_whatever_the_browser_chose(root: Client, row: str) -> None:
     root.cookies["timezone"] = "Asia/Tokyo"
     assert root.get("/api/transactions/").json()["results"][0]["created_at"] == "2026-01-31T23:30:00Z"
+
+
+# A moment at an end of the calendar, and a zone in which it is one of a year that there is not.
+ENDS = [
+    ("0001-01-01T00:00:00.000000Z", "America/New_York", "0001-01-01 00:00:00 UTC"),
+    ("9999-12-31T23:59:59.999999Z", "Pacific/Kiritimati", "9999-12-31 23:59:59 UTC"),
+]
+
+
+@pytest.mark.parametrize(("moment", "zone", "told"), ENDS)
+@pytest.mark.parametrize("field", ["created", "at"])
+def test_a_moment_without_a_local_time_is_told_in_utc_on_every_page(
+    root: Client, people: list[User], moment: str, zone: str, told: str, field: str
+) -> None:
+    """The door takes none; a record that somebody writes into the queue by hand is stored all the same."""
+    push(queued("END", people[0], **{field: moment}))
+    flush()
+    row = Transaction.objects.get()
+    root.cookies["timezone"] = zone
+    naming_it = [
+        url("transaction"),
+        url("customer"),
+        reverse("admin:transactions_customer_change", args=[people[0].pk]),
+        change(row),
+        f"{reverse('admin:transactions_transaction_story')}?transaction_id=END",
+        f"{reverse('dashboard-story')}?transaction_id=END",
+    ]
+    assert {path: told in page(root, path) for path in naming_it} == dict.fromkeys(naming_it, True)
+    (lead,) = root.get("/admin/find/found/?q=END").json()["groups"][0]["items"]
+    assert lead["detail"].endswith(f"{told[:16]} UTC")
+    csv_file = root.get(f"{url('transaction')}export/")
+    assert isinstance(csv_file, StreamingHttpResponse)
+    assert told[:10] in csv_file.getvalue().decode()
+
+
+@pytest.mark.parametrize(("moment", "zone", "told"), ENDS)
+def test_a_bound_without_a_local_time_is_told_and_sent_again_in_utc(
+    root: Client, moment: str, zone: str, told: str
+) -> None:
+    shown = text(root, f"{url('transaction')}?timezone={zone}&from={moment}")
+    assert f"since {told.removesuffix(' UTC')}" in shown
+    assert " UTC</bdi>" in shown
+    assert f'name="from" value="{moment[:10]}T' in shown

@@ -20,6 +20,7 @@ from tests.support.admin_pages import act, page, reject, store, url
 from tests.support.audit_trail import head, newest, since, told
 from transactions.access import tokens
 from transactions.access.rights import Right
+from transactions.admin_site import accounts
 from transactions.audit import chain
 from transactions.audit.models import Entry
 from transactions.books import alarms, epochs
@@ -252,6 +253,31 @@ def test_a_deletion_in_the_admin_asks_why(root: Client, people: list[User]) -> N
         ("transaction.deleted", "2 transactions", "twice"),
     ]
     assert told(before)[1][2] == {"rows": {str(row.pk): row.transaction_id for row in rows[1:]}}
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_transactions_that_go_with_their_user_are_named_and_counted(
+    root: Client, people: list[User], monkeypatch: pytest.MonkeyPatch, together: bool
+) -> None:
+    monkeypatch.setattr(accounts, "NAMED_MAX", 2)
+    rows = [store(people[0], id=f"T{n}") for n in range(3)]
+    store(people[1], id="STAYS")
+    before = head()
+    if together:
+        path, keys = reverse("admin:auth_user_changelist"), [people[0].pk]
+        form = {"action": "delete_selected", "_selected_action": keys, "index": "0"}
+        User.objects.filter(pk=people[0].pk).update(is_staff=True)
+    else:
+        path, form = reverse("admin:auth_user_delete", args=[people[0].pk]), {}
+    root.post(path, {**form, "post": "yes", "reason": "left"})
+    gone, theirs = since(before)
+    assert (gone.action, gone.target, gone.reason) == ("user.deleted", "alice", "left")
+    assert (theirs.action, theirs.target, theirs.reason) == ("transaction.deleted", "3 transactions", "left")
+    details = told(before)[1][2]
+    assert details["not_named"] == 1
+    assert len(details["rows"]) == 2
+    assert details["rows"].items() <= {str(row.pk): row.transaction_id for row in rows}.items()
+    assert [row.transaction_id for row in Transaction.objects.all()] == ["STAYS"]
 
 
 def test_a_user_is_deleted_for_a_reason_too(root: Client, people: list[User]) -> None:

@@ -19,10 +19,12 @@ from tests.support.alerts import open_alert
 from tests.support.rule_pages import HOSTILE_NAME
 from tests.support.settled import settle
 from transactions.access import tokens
+from transactions.encodings import UNSEEN_RANGES
 from transactions.models import Rollup
 from transactions.rules import documents, lifecycle
 from transactions.rules.models import Rule
 from transactions.storing.flush import flush
+from transactions.templatetags.components import visible
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -306,6 +308,20 @@ def test_what_is_made_later_looks_like_what_the_server_made(dashboard: Dashboard
         static("transactions/looks/components.js"),
     )
     assert made == Template(text).render(Context())
+
+
+def test_scripts_show_what_cannot_be_seen_as_templates_do(dashboard: Dashboard) -> None:
+    """Both ends of each range, what stands beside them, and letters."""
+    codes = {max(code + step, 0) for ends in UNSEEN_RANGES for code in ends for step in (-1, 0, 1)}
+    texts = [f"a{chr(code)}b" for code in sorted(codes)]
+    shown = dashboard.page.evaluate(
+        """async ([source, texts]) => {
+          const { visible } = await import(source);
+          return texts.map(visible);
+        }""",
+        [static("transactions/dashboard/format.js"), texts],
+    )
+    assert shown == [visible(text) for text in texts]
 
 
 @pytest.mark.parametrize(

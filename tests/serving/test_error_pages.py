@@ -25,6 +25,27 @@ def test_a_browser_is_shown_that_there_is_no_such_page(client: Client, path: str
     assert "To the overview" in page
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "path", ["transactions/customer/1/notes/", "transactions/transaction/views/", "logout/"]
+)
+def test_a_browser_that_a_log_in_leads_to_where_a_form_went_is_told_so(client: Client, path: str) -> None:
+    client.force_login(User.objects.create_superuser("root"))
+    status, page = told(client, f"/admin/{path}")
+    assert status == 405
+    assert "<h1>Only a form leads here</h1>" in page
+    assert client.get(f"/admin/{path}")["Allow"].startswith("POST")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/api/add-transaction/", "/admin/logout/"])
+def test_what_is_no_browser_is_told_the_methods_alone(client: Client, path: str) -> None:
+    client.force_login(User.objects.create_superuser("root"))
+    answer = client.get(path, headers={"accept": "application/json"})
+    assert answer.status_code == 405
+    assert b"<html" not in answer.content
+
+
 def test_it_asks_no_store(client: Client) -> None:
     # Without the mark that lets a test at the database, whatever asks it fails.
     assert told(client, "/nothing")[0] == 404

@@ -16,24 +16,17 @@ from typing import Any
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.http.multipartparser import MultiPartParserError
 
+from transactions.encodings import UNSEEN_RANGES
+
 # The id of the request that is being served here; "" outside of one.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 _TOKEN = re.compile(r"txmon_[A-Za-z0-9_-]{8,}")
 # PostgreSQL quotes rows, parameters and statements in these; in a repr all of it is one line.
 _QUOTED = re.compile(r"(DETAIL|CONTEXT|LINE \d+|STATEMENT): .*")
-# A terminal obeys them, and a line of somebody else's could look like one of ours: the controls of
-# ASCII and of Latin-1, what is not seen, what turns the direction of writing, what ends a line.
-_UNSEEN = (
-    *(code for code in range(32) if chr(code) not in "\n\t"),
-    *range(0x7F, 0xA0),
-    *(0xAD, 0x61C, 0x180E, 0xFEFF),
-    *range(0x200B, 0x2010),
-    *range(0x2028, 0x202F),
-    *range(0x2060, 0x2070),
-    *range(0xFFF9, 0xFFFC),
-    *range(0xE0000, 0xE0080),
-)
+# A terminal obeys them, and a line of somebody else's could look like one of ours: controls, what is not
+# seen, what turns the direction of writing, what ends a line.
+_UNSEEN = {ord("\r"), *(code for first, last in UNSEEN_RANGES for code in range(first, last + 1))}
 _ESCAPES = {code: f"\\x{code:02x}" if code < 256 else ascii(chr(code))[1:-1] for code in _UNSEEN}
 # Whom we refuse for what they sent: that says all, and no line of code is to blame.
 _REFUSALS = (PermissionDenied, SuspiciousOperation, BadRequest, MultiPartParserError)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.http.response import HttpResponseBase
+from django.template.loader import render_to_string
 
 from transactions.encodings import charset_fault
 
@@ -17,7 +18,8 @@ POSTGRES_ON_NUL = "NUL (0x00)"
 class OddRequests:
     """Middleware. 405 for a method in small letters, which is another method; 415 for a form that is not
     UTF-8, the API's excepted, whose parsers say it; 400 where a view asks PostgreSQL for a text with a NUL,
-    or does anything with half a character.
+    or does anything with half a character. A browser that comes with a method that an address does not take
+    is shown a page: a log-in leads to where a form was sent after its session had ended.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -32,7 +34,12 @@ class OddRequests:
                 return _refused(request, 415, fault)
             # Django knows one spelling alone.
             request.encoding = "utf-8"
-        return self._get_response(request)
+        answer = self._get_response(request)
+        if isinstance(answer, HttpResponseNotAllowed) and "text/html" in request.headers.get("Accept", ""):
+            # Without the request: the page is nobody's, and asks no store.
+            answer.content = render_to_string("405.html")
+            answer["Content-Type"] = "text/html; charset=utf-8"
+        return answer
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Django calls this with what a view has raised."""

@@ -8,6 +8,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
@@ -17,7 +18,8 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from ..access import people
 from ..models import Transaction
 from ..review import links
-from .deletions import ReasonedDeletions
+from .account_names import NamingForm
+from .deletions import ReasonedDeletions, note_transactions
 from .lists import KeyedRows, more_than
 
 if TYPE_CHECKING:
@@ -30,8 +32,10 @@ else:
 
 User = get_user_model()
 
-# Users are deleted with their transactions. So many of those the confirmation lists one by one.
+# Users are deleted with their transactions. So many of those the confirmation lists one by one,
 LISTED_MAX = 100
+# and so many the audit trail names; the others it counts.
+NAMED_MAX = 1_000
 
 
 admin.site.unregister(User)
@@ -46,12 +50,20 @@ class PeopleList(ChangeList):
         return here.filter(pk__in=people.people())
 
 
+class AccountForm(NamingForm, UserChangeForm):
+    """The theme's form of an account."""
+
+
+class NewAccountForm(NamingForm, UserCreationForm):
+    """The theme's form of an account that is made."""
+
+
 @admin.register(User)
 class PayerAdmin(ReasonedDeletions, KeyedRows, DjangoUserAdmin, ThemedAdmin):  # type: ignore[type-arg]  # takes none at run time
     """Those who work here. The page of an account is there for customers too, whose list is another one."""
 
-    form = UserChangeForm
-    add_form = UserCreationForm
+    form = AccountForm
+    add_form = NewAccountForm
     change_password_form = AdminPasswordChangeForm
     readonly_fields = ("transactions",)
     # Django's pair of boxes says things to a screen reader that ARIA does not allow; a plain list does not.
@@ -90,6 +102,17 @@ class PayerAdmin(ReasonedDeletions, KeyedRows, DjangoUserAdmin, ThemedAdmin):  #
             f"Transactions: more than {LISTED_MAX}, all of theirs"
         ]
         return lines, {"users": len(keys), "transactions": f"more than {LISTED_MAX}"}, lacking, []
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        self.delete_queryset(request, User.objects.filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Deletes users with their transactions, which the audit trail names as others that are deleted."""
+        theirs = Transaction.objects.filter(user_id__in=list(queryset.values_list("pk", flat=True)))
+        with transaction.atomic():
+            named = dict(theirs.values_list("pk", "transaction_id")[:NAMED_MAX])
+            _, deleted = queryset.delete()
+            note_transactions(named, deleted.get(Transaction._meta.label, 0))
 
 
 @admin.register(Group)

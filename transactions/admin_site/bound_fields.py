@@ -2,9 +2,10 @@
 
 from datetime import UTC, datetime
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
+from .. import timezones
 from ..reading.narrowed import LOCAL
+from ..timezones import CalendarZone
 
 
 class BoundField(NamedTuple):
@@ -19,7 +20,7 @@ def of_text(typed: str) -> BoundField:
     return BoundField(typed, "datetime-local" if not typed or _local(typed) else "text")
 
 
-def of_moment(moment: datetime | None, zone: ZoneInfo) -> BoundField:
+def of_moment(moment: datetime | None, zone: CalendarZone) -> BoundField:
     """A moment in its zone, with its offset where it is no time of a browser's field; empty for None.
 
     Those have no offset, so that they mean the first of two hours of the same name, and nothing shorter
@@ -27,10 +28,9 @@ def of_moment(moment: datetime | None, zone: ZoneInfo) -> BoundField:
     """
     if moment is None:
         return of_text("")
-    try:
-        here = moment.astimezone(zone)
-    except OverflowError:  # the first or the last day of the calendar
-        return BoundField(_utc(moment), "text")
+    here = moment.astimezone(zone)
+    if here.tzinfo is not zone:
+        return BoundField(here.isoformat(), "text")
     plain = here.replace(tzinfo=None, fold=0).isoformat(timespec="auto" if here.second else "minutes")
     local = None if here.microsecond else _local(plain)
     if local is not None and local.replace(tzinfo=zone).astimezone(UTC) == moment:
@@ -38,21 +38,14 @@ def of_moment(moment: datetime | None, zone: ZoneInfo) -> BoundField:
     return BoundField(here.isoformat(), "text")
 
 
-def in_words(moment: datetime, zone: ZoneInfo) -> str:
-    """A moment as a sentence has it, to the second or as exact as it is.
+def in_words(moment: datetime, zone: CalendarZone) -> str:
+    """A moment as a sentence has it with its zone, to the second or as exact as it is.
 
     The offset stands with it where the clock shows the same twice.
     """
-    try:
-        here = moment.astimezone(zone)
-    except OverflowError:
-        return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+    here = moment.astimezone(zone)
     twice = here.replace(fold=1 - here.fold).utcoffset() != here.utcoffset()
-    return (here if twice else here.replace(tzinfo=None)).isoformat(" ")
-
-
-def _utc(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat()}Z"
+    return f"{here.isoformat(' ')} {zone}" if twice else timezones.in_words(here, "auto")
 
 
 def _local(text: str) -> datetime | None:

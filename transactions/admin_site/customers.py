@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.forms import ModelForm
 from django.http import Http404, HttpRequest, HttpResponse
@@ -17,13 +17,12 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from ..access import people
-from ..access.log_in_form import NAME_CHARACTERS_MAX
 from ..access.rights import Right, rights_of
 from ..alerts.models import Alert
-from ..encodings import shows_something
 from ..models import Customer, CustomerNote
 from ..reading import customers as reading
 from ..review import links, notes, snoozes
+from .account_names import NamingForm
 from .alerts import shown
 from .giving_up import gives_up
 from .lists import BoundedAdmin, is_key
@@ -33,18 +32,8 @@ ALERTS_MAX = 20
 BAR_HEIGHT, BAR_WIDTH, BAR_STEP = 60, 8, 10
 
 
-class CustomerForm(ModelForm):  # type: ignore[type-arg]  # takes none at run time
-    """The name of a customer, as it is kept: composed, and with something to see."""
-
-    def clean_username(self) -> str:
-        name: str = User.normalize_username(self.cleaned_data["username"])
-        if len(name) > NAME_CHARACTERS_MAX:
-            raise ValidationError(
-                f"As it is kept this has {len(name)} characters: at most {NAME_CHARACTERS_MAX}."
-            )
-        if not shows_something(name):
-            raise ValidationError("One character of a name at least can be seen.")
-        return name
+class CustomerForm(NamingForm, ModelForm):  # type: ignore[type-arg]  # takes none at run time
+    """A customer has no more than a name."""
 
 
 @admin.register(Customer)

@@ -6,9 +6,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 
+from ..audit.actions import Action
 from ..audit.actors import because
+from ..audit.entries import note
 from ..audit.models import REASON_MAX
-from ..encodings import shows_something
+from ..encodings import words
 from ..templatetags.components import visible
 
 if TYPE_CHECKING:
@@ -50,6 +52,15 @@ class ReasonedDeletions(Confirming):
         return _asked_again(answer, reason, fault) if fault and answer else answer
 
 
+def note_transactions(named: dict[int, str], count: int) -> None:
+    """Notes that so many transactions are deleted by hand; `named` are their ids by key, or those of some."""
+    if not count:
+        return
+    target = next(iter(named.values())) if count == 1 else f"{count:,} transactions"
+    unnamed = {"not_named": count - len(named)} if count > len(named) else {}
+    note(Action.TRANSACTION_DELETED, target, rows=named, **unnamed)
+
+
 def _visible(deleted: Any) -> Any:
     """The tree of what is deleted, with the names from outside as they are shown."""
     return [_visible(each) for each in deleted] if isinstance(deleted, list) else visible(deleted)
@@ -62,10 +73,12 @@ def _reason(request: HttpRequest) -> str:
 def _fault(request: HttpRequest) -> str:
     """What is wrong with the reason of a form; "" where nothing is."""
     reason = _reason(request)
-    if not shows_something(reason):
-        return "Say why: it is kept in the audit trail."
     if len(reason) > REASON_MAX:
         return f"A reason has {REASON_MAX} characters at most: these are {len(reason)}."
+    try:
+        words(reason, "A reason", REASON_MAX)
+    except ValueError as error:
+        return f"Say why: it is kept in the audit trail. {error}"
     return ""
 
 

@@ -34,6 +34,8 @@ ACTION_ROWS_MAX = 1_000
 # Digits of a number that is looked for as a key; with more it might not fit a bigint.
 KEY_DIGITS_MAX = 18
 
+NONE_LEFT = "None of those that were chosen is in this list any more; nothing was done."
+
 M = TypeVar("M", bound=Model)
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin
@@ -107,14 +109,22 @@ def is_key(text: str) -> bool:
 
 
 class KeyedRows:
-    """Rows by their keys: one that there is not is a 404, and what is no key in a form is a 400."""
+    """Rows by their keys: one that there is not is a 404, and what is no key in a form is a 400.
+
+    Where none of those chosen is left that is said, before anything is asked of nothing or done to it.
+    """
 
     def response_action(self, request: HttpRequest, queryset: Any) -> Any:
+        chosen = request.POST.getlist(ACTION_CHECKBOX_NAME)
         try:
-            for key in request.POST.getlist(ACTION_CHECKBOX_NAME):
+            for key in chosen:
                 queryset.model._meta.pk.to_python(key)
         except ValidationError as error:
             raise BadRequest("A selected row has no such key.") from error
+        across = request.POST.get("select_across") == "1"
+        if chosen and not across and not queryset.filter(pk__in=chosen).exists():
+            messages.warning(request, NONE_LEFT)
+            return None
         return super().response_action(request, queryset)  # type: ignore[misc]
 
     def _get_obj_does_not_exist_redirect(self, *_: Any) -> HttpResponse:

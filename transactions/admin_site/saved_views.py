@@ -11,7 +11,9 @@ from django.views.decorators.http import require_POST
 
 from ..audit.actions import Action
 from ..audit.entries import note
+from ..encodings import words
 from ..models import VIEW_NAME_MAX, VIEW_QUERY_MAX, SavedView
+from ..reading.narrowed import NarrowParameters
 from ..review.links import list_of
 
 # Of one person; and so many shared ones are offered.
@@ -19,7 +21,7 @@ VIEWS_MAX = 100
 # What belongs to a page of the list, and to no view.
 OF_A_PAGE = ("cursor", "view")
 
-NEEDED = f"A view needs a name of at most {VIEW_NAME_MAX} characters, and a short query."
+NEEDED = f"A view needs a name of at most {VIEW_NAME_MAX} characters."
 
 
 def offered(user: Any) -> list[SavedView]:
@@ -36,14 +38,23 @@ def find(user: Any, key: str) -> SavedView | None:
     return SavedView.objects.filter(Q(owner=user) | Q(shared=True), key=key).first()
 
 
+def may_delete(user: Any, view: SavedView) -> bool:
+    """Its owner may, and a superuser may."""
+    return view.owner_id == user.pk or bool(user.is_superuser)
+
+
 @require_POST
 def save(request: HttpRequest) -> HttpResponse:
     """Keeps the query of the form under its name; one of that name of the same person is replaced."""
-    name = " ".join(request.POST.get("name", "").replace("\0", "").split())
     query = _of_view(request.POST.get("query", ""))
-    if not name or len(name) > VIEW_NAME_MAX or len(query) > VIEW_QUERY_MAX or "%00" in query:
-        messages.error(request, NEEDED)
+    try:
+        name = words(" ".join(request.POST.get("name", "").split()), "Its name", VIEW_NAME_MAX)
+    except ValueError as error:
+        messages.error(request, f"{NEEDED} {error}")
         return HttpResponseRedirect(list_of("transaction", query[:VIEW_QUERY_MAX]))
+    if len(query) > VIEW_QUERY_MAX or not _opens(query):
+        messages.error(request, "A view is of a list that opens, and that is asked for by a short query.")
+        return HttpResponseRedirect(list_of("transaction", ""))
     view = _kept(request.user.pk, name, query, shared=request.POST.get("shared") == "on")
     if view is None:
         messages.error(request, f"You have {VIEWS_MAX} views; delete one first.")
@@ -53,18 +64,18 @@ def save(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def delete(request: HttpRequest, key: str) -> HttpResponse:
-    """Takes a view away: its owner's may, and a superuser may."""
+    """Takes a view away."""
     view = find(request.user, key)
     if view is None:
         raise Http404
-    if view.owner_id != request.user.pk and not request.user.is_superuser:
+    if not may_delete(request.user, view):
         raise PermissionDenied
     with transaction.atomic():
         if view.shared:
             _note(Action.VIEW_DELETED, view)
         view.delete()
     messages.success(request, f"The view “{view.name}” is deleted.")
-    return HttpResponseRedirect(list_of("transaction", view.query))
+    return HttpResponseRedirect(list_of("transaction", view.query if _opens(view.query) else ""))
 
 
 @transaction.atomic
@@ -83,6 +94,11 @@ def _kept(owner: int | None, name: str, query: str, *, shared: bool) -> SavedVie
     elif shared and before is not None and before.query != query:
         _note(Action.VIEW_CHANGED, view)
     return view
+
+
+def _opens(query: str) -> bool:
+    """Whether the list can be narrowed so: what a query names may be gone since."""
+    return "%00" not in query and NarrowParameters(data=QueryDict(query)).is_valid()
 
 
 def _note(action: Action, view: SavedView) -> None:

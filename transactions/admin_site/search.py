@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from ..access.rights import Right, rights_of
-from ..reading.search import FOUND_MAX, NEWEST_ROWS, TERM_CHARACTERS_MAX, Matches, Search
+from ..reading.search import FOUND_MAX, NEWEST_ROWS, TERM_CHARACTERS_MAX, Matches, Search, bare
 from ..review import links
 from ..templatetags.components import status_word
 from . import sidebar
@@ -27,7 +27,7 @@ MORE_CUSTOMERS = "More customers fit: type more of the name."
 REDIS_AWAY = "Redis does not answer: transactions that wait there are not among these."
 SHORT = (
     "Ids are searched from their beginning, and in any part among the newest {rows:,}. Three letters or "
-    "digits in a row are found anywhere."
+    "digits in a row (A to Z, 0 to 9) are found anywhere."
 )
 BEGINNINGS = (
     "Ids are searched from their beginning, and in any part among the newest {rows:,}: there is no index "
@@ -83,7 +83,7 @@ def show_page(request: HttpRequest) -> HttpResponse:
 def _found(request: HttpRequest) -> tuple[list[LeadGroup], list[str]]:
     """What is found for who asks, without empty groups, and what is to be said of it."""
     text, rights = request.GET.get("q", "").strip(), rights_of(request.user)
-    if not text:
+    if not bare(text):
         return [], []
     search = Search(text)
     pages = _pages(request, text)

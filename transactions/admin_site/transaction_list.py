@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 import redis
 from django.contrib import admin
@@ -21,7 +20,7 @@ from ..reading import part_indexes
 from ..reading.narrowed import STATES, Narrowed, NarrowParameters, Rows, Sums
 from ..review import links
 from ..templatetags.components import status_word
-from ..timezones import zone_names
+from ..timezones import CalendarZone, in_words, zone_names
 from . import bound_fields, giving_up, saved_views
 from .bound_fields import BoundField
 
@@ -88,7 +87,7 @@ def show(request: HttpRequest, *, may_delete: bool) -> HttpResponse:
     asked = asked_by(request)
     zone = _zone(asked)
     # The whole page is in the zone of a saved view, as it is in that of a link.
-    timezone.activate(ZoneInfo(zone))
+    timezone.activate(CalendarZone(zone))
     context = {
         **admin.site.each_context(request),
         **_form(request, asked, zone),
@@ -149,7 +148,7 @@ def _form(request: HttpRequest, asked: AskedList, zone: str) -> dict[str, Any]:
         "narrowed_by": sum(
             bool(filters[name]) and (name, filters[name]) != ("state", "stored") for name in FIELDS
         ),
-        **_bounds(asked, ZoneInfo(zone)),
+        **_bounds(asked, CalendarZone(zone)),
         "statuses": Status.choices,
         "states": STATES.items(),
         "order": order,
@@ -158,6 +157,7 @@ def _form(request: HttpRequest, asked: AskedList, zone: str) -> dict[str, Any]:
         ),
         "by_amount": _with(asked, cursor=None, order=TURNED[order] if order == "largest" else "largest"),
         "view": asked.view,
+        "may_delete_view": asked.view is not None and saved_views.may_delete(request.user, asked.view),
         "views": saved_views.offered(request.user),
         "query": query.urlencode(),
         "here": request.get_full_path(),
@@ -170,7 +170,7 @@ def _form(request: HttpRequest, asked: AskedList, zone: str) -> dict[str, Any]:
     }
 
 
-def _bounds(asked: AskedList, zone: ZoneInfo) -> dict[str, BoundField]:
+def _bounds(asked: AskedList, zone: CalendarZone) -> dict[str, BoundField]:
     """The bounds of time as the form's fields have them; as they were typed where anything is wrong."""
     wanted = asked.narrowed.wanted if asked.narrowed else None
     since, until = (asked.query.get(name, "") for name in ("from", "to"))
@@ -184,7 +184,7 @@ def _bounds(asked: AskedList, zone: ZoneInfo) -> dict[str, BoundField]:
 
 
 def _shown(rows: Rows, narrowed: Narrowed) -> Iterator[ShownRow]:
-    names, zone = links.names(row["user"] for row in rows.rows), ZoneInfo(narrowed.zone)
+    names, zone = links.names(row["user"] for row in rows.rows), CalendarZone(narrowed.zone)
     for row in rows.rows:
         yield ShownRow(
             row,
@@ -197,11 +197,10 @@ def _shown(rows: Rows, narrowed: Narrowed) -> Iterator[ShownRow]:
         )
 
 
-def _moment(moment: datetime, zone: ZoneInfo) -> str:
-    try:
-        return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
-    except OverflowError:  # a moment of the first or the last day of the calendar
-        return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+def _moment(moment: datetime, zone: CalendarZone) -> str:
+    """A moment as its column has it, which names the zone."""
+    told = in_words(moment.astimezone(zone))
+    return told.removesuffix(f" {zone}")
 
 
 def _said(totals: Sums) -> str:
@@ -236,11 +235,12 @@ def _words(asked: AskedList) -> Iterator[Words]:
     """What the list is narrowed by, each with the list that is not."""
     narrowed = asked.narrowed
     assert narrowed is not None
-    wanted, zone = narrowed.wanted, ZoneInfo(narrowed.zone)
+    wanted, zone = narrowed.wanted, CalendarZone(narrowed.zone)
     if narrowed.state != "stored":
         yield Words(f"state: {STATES[narrowed.state]}", _with(asked, cursor=None, state=None))
     if narrowed.part:
-        how = "has the part" if part_indexes.present() else "begins with"
+        anywhere = narrowed.state != "stored" or reading.finds_any(narrowed.part)
+        how = "has the part" if anywhere else "begins with"
         yield Words(f"id {how} “{narrowed.part}”", _with(asked, cursor=None, q=None))
     if wanted.user is not None:
         yield Words(
@@ -258,12 +258,12 @@ def _words(asked: AskedList) -> Iterator[Words]:
             yield Words(f"amount: {most:,} or less", _with(asked, cursor=None, amount_max=None))
     if wanted.since is not None:
         yield Words(
-            f"since {bound_fields.in_words(wanted.since, zone)} {narrowed.zone}",
+            f"since {bound_fields.in_words(wanted.since, zone)}",
             _with(asked, cursor=None, **{"from": None}),
         )
     if wanted.until is not None:
         yield Words(
-            f"before {bound_fields.in_words(wanted.until, zone)} {narrowed.zone}",
+            f"before {bound_fields.in_words(wanted.until, zone)}",
             _with(asked, cursor=None, to=None),
         )
 

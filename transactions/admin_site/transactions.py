@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from datetime import tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.contrib import admin
 from django.contrib.admin.actions import delete_selected
@@ -16,13 +15,12 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import path
 
-from ..audit.actions import Action
-from ..audit.entries import note
 from ..models import Transaction
 from ..reading.narrowed import stored
 from ..rules import gate
+from ..timezones import CalendarZone
 from . import giving_up, saved_views, transaction_list, transaction_page
-from .deletions import ReasonedDeletions
+from .deletions import ReasonedDeletions, note_transactions
 from .lists import BoundedAdmin
 
 
@@ -70,7 +68,7 @@ class TransactionAdmin(ReasonedDeletions, BoundedAdmin[Transaction]):
         narrowed = transaction_list.asked_by(request).narrowed
         if narrowed is None or narrowed.state != "stored":
             raise IncorrectLookupParameters
-        return stored(narrowed), ZoneInfo(narrowed.zone)
+        return stored(narrowed), CalendarZone(narrowed.zone)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -102,8 +100,7 @@ class TransactionAdmin(ReasonedDeletions, BoundedAdmin[Transaction]):
             locked = queryset.order_by("pk").select_for_update()
             found = list(locked.values_list("pk", "transaction_id", "user_id"))
             rows = {key: id for key, id, _ in found}
-            named = next(iter(rows.values())) if len(rows) == 1 else f"{len(rows)} transactions"
-            note(Action.TRANSACTION_DELETED, named, rows=rows)
+            note_transactions(rows, len(rows))
             super().delete_queryset(request, Transaction.objects.filter(pk__in=list(rows)))
             gate.forget_latest({user for _, _, user in found})
 

@@ -6,15 +6,14 @@ it and says so, and the chosen one stays.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.decorators import sync_only_middleware
 
-from ..timezones import zone_names
+from ..timezones import CalendarZone, in_words, zone_names
 
 # The name of both, the cookie and the parameter.
 NAME = "timezone"
@@ -38,16 +37,12 @@ def in_viewers_zone(
 
 def to_the_minute(moment: datetime) -> str:
     """A moment as a sentence has it, in the viewer's zone, which it names."""
-    try:
-        moment = timezone.localtime(moment)
-    except OverflowError:  # on the first or the last day of the calendar
-        return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(' ', 'minutes')} UTC"
-    return f"{moment:%Y-%m-%d %H:%M} {timezone.get_current_timezone_name()}"
+    return in_words(timezone.localtime(moment), "minutes")
 
 
-def _zone(request: HttpRequest) -> ZoneInfo | None:
+def _zone(request: HttpRequest) -> CalendarZone | None:
     """None stands for the server's own, UTC."""
     for name in (request.GET.get(NAME), request.COOKIES.get(NAME)):
         if name in zone_names():
-            return ZoneInfo(name)
+            return CalendarZone(name)
     return None

@@ -4,7 +4,6 @@ Whoever changes an alert says which version of it was seen: if somebody else was
 overwritten, and the second is told who did what.
 """
 
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -16,7 +15,7 @@ from django.utils import timezone
 
 from ..audit.actions import Action
 from ..audit.entries import note as note_in_trail
-from ..encodings import one_line_end, shows_something, turns_around
+from ..encodings import words
 from . import announcing, story, telling
 from .models import Alert, AlertEvent, AlertState, Disposition, Snooze, Step
 
@@ -300,15 +299,7 @@ def _still_open(alert: Alert) -> None:
 
 
 def _said(text: str, field: str, what: str, most: int = REASON_CHARACTERS_MAX) -> str:
-    said = one_line_end(text).strip()
-    if not said:
-        raise Refused(f"{what} must be given.", field)
-    if any(unicodedata.category(character) == "Cc" and character not in "\n\t" for character in said):
-        raise Refused(f"{what} has no control characters.", field)
-    if len(said) > most:
-        raise Refused(f"{what} has at most {most:,} characters.", field)
-    if not shows_something(said):
-        raise Refused(f"{what} must be visible.", field)
-    if turns_around(said):
-        raise Refused(f"{what} has no characters that turn the text around.", field)
-    return said
+    try:
+        return words(text, what, most)
+    except ValueError as error:
+        raise Refused(str(error), field) from None

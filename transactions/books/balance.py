@@ -19,7 +19,7 @@ from django.db import Error as DatabaseError
 from django.db import connection as database
 
 from ..queue.keys import BOOKS, QUEUE
-from ..queue.records import state_of_line
+from ..queue.records import read_line
 from ..rules import figures
 from ..stores.redis_connection import reader, text
 from ..tables import BATCHES, EPOCHS, REMOVALS, TRANSACTIONS
@@ -186,12 +186,10 @@ def _waiting(batches: list[tuple[str, int | None, int]]) -> Waiting:
 
 def _age_s(line: bytes | None) -> float | None:
     """How long ago a queued record was accepted; None where there is none, or it cannot be read."""
-    if line is None:
+    read = None if line is None else read_line(line)
+    if read is None:
         return None
-    try:
-        state = state_of_line(line)
-    except ValueError:
-        return None
+    _, state = read
     return round((datetime.now(UTC) - state.accepted_at).total_seconds(), 3)
 
 

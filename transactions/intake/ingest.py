@@ -24,7 +24,7 @@ from django.conf import settings
 
 from ..live import feed
 from ..queue.keys import BOOKS, FEED, INDEX, QUEUE
-from ..queue.records import Record, lines_of, stamp, state_from
+from ..queue.records import Record, lines_of, read_state, stamp
 from ..stores.crash_points import crash_point
 from ..stores.per_loop import PerLoop
 from ..stores.redis_connection import close, intake_connection, text
@@ -285,7 +285,7 @@ def _outcomes(
         if refused and letter in TAKEN:
             letter = Verdict.HELD.value
         if letter == Verdict.CONFLICT:
-            outcomes.append(Outcome(Verdict.CONFLICT, state_from(next(states).decode())))
+            outcomes.append(Outcome(Verdict.CONFLICT, read_state(next(states))))
         else:
             outcomes.append(OUTCOMES[letter])
     return outcomes

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from ..queue.records import Record, State
 from ..serializers import NO_USER
 
+UNREADABLE = "What was accepted with this transaction_id before cannot be read."
 CONFLICT = "Differs from the transaction that was accepted with this transaction_id before."
 HELD = "Not accepted, since another record of this batch was refused."
 # What a client is told where the script has accepted nothing, by the script's word.
@@ -32,7 +33,7 @@ TAKEN = frozenset({Verdict.NEW, Verdict.SETTLES})
 
 
 class Outcome(NamedTuple):
-    """A verdict; for a conflict the state that was there first."""
+    """A verdict; for a conflict the state that was there first, None where that cannot be read."""
 
     verdict: Verdict
     known: State | None = None
@@ -67,7 +68,8 @@ def refusal_of(record: Record, outcome: Outcome) -> Refusal | None:
         case Verdict.NEW | Verdict.SETTLES | Verdict.REPLAYED:
             return None
         case Verdict.CONFLICT:
-            assert outcome.known is not None
+            if outcome.known is None:
+                return Refusal(Code.CONFLICT, {"transaction_id": [UNREADABLE]})
             return Refusal(Code.CONFLICT, {name: [CONFLICT] for name in _differing(record, outcome.known)})
         case Verdict.NO_USER:
             return Refusal(Code.INVALID, {"user": [NO_USER.format(pk=record.user)]})

@@ -22,13 +22,18 @@ class Record(NamedTuple):
 # The fields of a queued record, in order, as columns of a table.
 COLUMNS = "version, transaction_id, status, user_id, amount, created_at, accepted_at, request_id"
 
+_STAMP = rb"\d{4}-[\d:.T-]{21}Z"
+_STATE = (
+    rb"(?P<status>PENDING|SUCCESS|FAILED)\t(?P<user>\d{1,18})\t(?P<amount>\d{1,19})"
+    rb"\t(?P<created_at>\\N|%b)\t(?P<accepted_at>%b)\t(?P<request_id>[\w.-]{0,64})" % (_STAMP, _STAMP)
+)
 # A queued record of version 1: its fields, separated by tabs. It is also one line of COPY's text format, so
 # the flush hands on unread what matches. An id has up to 100 characters, of four bytes at the most.
-LINE = re.compile(
-    rb"1\t(?P<transaction_id>[^\t\n\r]{1,400})\t(?P<status>PENDING|SUCCESS|FAILED)\t(?P<user>\d{1,18})"
-    rb"\t(?P<amount>\d{1,19})\t(?P<created_at>\\N|\d{4}-[\d:.T-]{21}Z)\t(?P<accepted_at>\d{4}-[\d:.T-]{21}Z)"
-    rb"\t(?P<request_id>[\w.-]{0,64})"
-)
+LINE = re.compile(rb"1\t(?P<transaction_id>[^\t\n\r]{1,400})\t(?P<state>%b)" % _STATE)
+# A state in the index; with a time behind it where the transaction settled as of another than its own.
+INDEXED = re.compile(rb"%b(?:\t%b)?" % (_STATE, _STAMP))
+# What the door takes has no control character, and no more characters.
+_ID = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,100}")
 
 # What COPY's text format has for NULL: no `created_at` was stated.
 ABSENT = "\\N"
@@ -89,27 +94,31 @@ def state_text(
     return f"{status}\t{user}\t{amount}\t{stamp(created_at)}\t{stamp(accepted_at)}\t{settled}"
 
 
-def state_of_line(line: bytes) -> State:
-    """The State that a queued record stands for. Raises ValueError for what is none."""
-    _, _, state = line.decode().split("\t", 2)
-    return state_from(state)
-
-
 def read_line(line: bytes) -> tuple[str, State] | None:
     """The id in a queued record and the State that it stands for; None for what is no such record."""
     found = LINE.fullmatch(line)
-    if found is None:
+    if found is None or (state := _state(found["state"])) is None:
         return None
     try:
-        return unescape(found["transaction_id"].decode()), state_of_line(line)
-    except ValueError:  # no UTF-8, or no date: it never came through the door
+        id = unescape(found["transaction_id"].decode())
+    except UnicodeDecodeError:
         return None
+    return (id, state) if _ID.fullmatch(id) else None
 
 
-def state_from(text: str) -> State:
-    """The State that a string of the index, or the rest of a queued record, stands for. Raises ValueError."""
-    status, user, amount, created, accepted, request_id, *settled = text.split("\t")
-    accepted_at = datetime.fromisoformat(accepted)
-    created_at = accepted_at if created == ABSENT else datetime.fromisoformat(created)
-    as_of = datetime.fromisoformat(settled[0]) if settled else None
+def read_state(text: bytes) -> State | None:
+    """The State that a string of the index stands for; None for what is no such string."""
+    found = INDEXED.fullmatch(text)
+    return None if found is None else _state(text)
+
+
+def _state(text: bytes) -> State | None:
+    """The State in what has its form; None where a date in it is none."""
+    status, user, amount, created, accepted, request_id, *settled = text.decode().split("\t")
+    try:
+        accepted_at = datetime.fromisoformat(accepted)
+        created_at = accepted_at if created == ABSENT else datetime.fromisoformat(created)
+        as_of = datetime.fromisoformat(settled[0]) if settled else None
+    except ValueError:
+        return None
     return State(status, int(user), int(amount), created_at, accepted_at, request_id, as_of)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from ..stores.redis_connection import READER_S, connection, reader, text
 from ..stores.scripts import lua
 from .keys import BOOKS, INDEX, QUEUE, batch_of
-from .records import State, escape, read_line, state_from
+from .records import State, escape, read_line, read_state
 
 WAITING = lua(__file__, "waiting")
 
@@ -46,6 +46,8 @@ def newest_waiting(most: int) -> NewestWaiting:
 def waiting(transaction_id: str, patience_s: float = READER_S) -> State | None:
     """The latest accepted state of a transaction that waits in Redis, else None. Raises redis.RedisError,
     after `patience_s` seconds without an answer.
+
+    What stands in the index by hand and is no state is passed over, as such lines of the queue are.
     """
     found = connection(patience_s).register_script(WAITING)([INDEX, BOOKS], [escape(transaction_id)])
-    return state_from(text(found)) if found else None
+    return read_state(found) if found else None

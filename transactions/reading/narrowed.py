@@ -162,7 +162,8 @@ class NarrowParameters(ListParameters):
         for name in ("from", "to"):
             if isinstance(moment := attrs.get(name), datetime) and moment.tzinfo is None:
                 attrs[name] = _in_zone(name, moment, ZoneInfo(zone))
-        if "q" in attrs and part_indexes.present() and not INDEXED.search(attrs["q"]):
+        part = attrs.get("q", "")
+        if part and not _in_other_letters(part) and part_indexes.present() and not INDEXED.search(part):
             raise serializers.ValidationError({"q": ["Give three letters or digits in a row, or more."]})
         if "cursor" in attrs and attrs["cursor"][0] != attrs["order"]:
             raise serializers.ValidationError({"cursor": ["This is a cursor of another order."]})
@@ -176,6 +177,11 @@ class NarrowParameters(ListParameters):
         cursor = asked.pop("cursor", None)
         place = None if cursor is None else tuple(map(_from_text, ORDERS[order][0], cursor[1:]))
         return Narrowed(Wanted(**asked), part, state, order, zone, place)
+
+
+def _in_other_letters(part: str) -> bool:
+    """Whether it has letters that no index of parts knows: of such ids the beginning is looked for."""
+    return any(letter.isalpha() and not letter.isascii() for letter in part)
 
 
 def _in_zone(name: str, moment: datetime, zone: ZoneInfo) -> datetime:
@@ -205,9 +211,14 @@ def stored(narrowed: Narrowed) -> QuerySet[Transaction]:
     return rows.order_by(*(f"-{name}" if downwards else name for name in fields))
 
 
+def finds_any(part: str) -> bool:
+    """Whether stored ids with this part are found, and not those alone that begin so."""
+    return part_indexes.present() and bool(INDEXED.search(part))
+
+
 def _has(part: str) -> Q | Func:
-    """Ids with this part, by the index of parts, else those that begin so."""
-    if not part_indexes.present():
+    """Ids with this part, or those that begin so."""
+    if not finds_any(part):
         return Q(transaction_id__startswith=part)
     # Django's own icontains compares capitals, of which there is no index.
     pattern = Value(f"%{literal(part)}%")

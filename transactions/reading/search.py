@@ -100,6 +100,11 @@ OF_AMOUNT = f"""
 OF_NUMBER = f"SELECT {OF_CUSTOMERS.columns} FROM {USERS} WHERE {USER_KEY} = %s AND {OF_CUSTOMERS.only}"
 
 
+def bare(text: str) -> str:
+    """What is looked for of what was typed: without space around it, or the # before a number."""
+    return text.strip().removeprefix("#").strip()
+
+
 @dataclass(slots=True)
 class Matches:
     """Some rows of a kind. `more`: there are others. `slow`: looking for others was given up."""
@@ -113,7 +118,7 @@ class Search:
     """What a text finds, kind by kind, in SEARCH_MS_MAX of PostgreSQL's time. Raises django.db.Error."""
 
     def __init__(self, text: str) -> None:
-        text = text.strip().removeprefix("#").strip()
+        text = bare(text)
         # No id and no name is longer, or has a NUL, with which PostgreSQL does not even compare.
         self.text = "" if len(text) > TERM_CHARACTERS_MAX or "\0" in text else text
         self._ends = time.monotonic() + settings.SEARCH_MS_MAX / 1000

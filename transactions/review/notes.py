@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from ..audit.actions import Action
 from ..audit.entries import note
+from ..encodings import words
 from ..models import CustomerNote
 
 SHOWN_MAX = 100
@@ -19,15 +20,9 @@ def latest(customer: int) -> list[CustomerNote]:
 def write(customer: User, text: str, by: User) -> CustomerNote:
     """Adds a note; that it was written is in the audit trail, not what it says.
 
-    Raises ValueError where the text is none, or too long.
+    Raises ValueError where the text is none that everybody reads alike, or too long.
     """
-    text = text.strip()
-    if not text:
-        raise ValueError("A note says something.")
-    if "\0" in text or len(text) > CustomerNote.TEXT_CHARACTERS_MAX:
-        raise ValueError(
-            f"A note has up to {CustomerNote.TEXT_CHARACTERS_MAX:,} characters, none of them NUL."
-        )
+    text = words(text, "A note", CustomerNote.TEXT_CHARACTERS_MAX)
     with transaction.atomic():
         made = CustomerNote.objects.create(customer=customer.pk, text=text, by=by, by_name=by.get_username())
         note(Action.NOTE_WRITTEN, customer.get_username(), target_id=customer.pk, note=made.pk)

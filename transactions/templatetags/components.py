@@ -4,16 +4,20 @@ Each is one template of `transactions/templates/transactions/components/`; what 
 `transactions/static/transactions/looks/components.js`.
 """
 
-import re
+import json
 import shlex
+from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from django import template
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 
+from ..encodings import UNSEEN, UNSEEN_RANGES
 from ..models import Status
+from ..timezones import in_words
 
 register = template.Library()
 
@@ -39,10 +43,6 @@ def status_word(status: str) -> str:
     return str(Status(status).label) if status in Status else status or "–"
 
 
-# Marks that turn the direction of writing, or cannot be seen.
-UNSEEN = re.compile("[\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
-
-
 @register.filter
 def visible(text: object) -> str:
     """A text from outside; what turns the direction of writing, or is not seen, by its number.
@@ -56,7 +56,19 @@ def visible(text: object) -> str:
 @register.filter
 def visible_json(text: str) -> str:
     """JSON whose unseen marks are escaped, so that it is the same when it is copied."""
-    return UNSEEN.sub(lambda mark: f"\\u{ord(mark[0]):04x}", text)
+    return UNSEEN.sub(lambda mark: json.dumps(mark[0])[1:-1], text)
+
+
+@register.simple_tag
+def unseen_ranges() -> str:
+    """The same characters for scripts, whose `visible` is alike: the ends of each range, in hexadecimal."""
+    return " ".join(f"{first:x}-{last:x}" for first, last in UNSEEN_RANGES)
+
+
+@register.filter(expects_localtime=True)
+def in_zone(moment: datetime, to_the: Literal["minutes", "seconds"] = "seconds") -> str:
+    """A moment in the viewer's zone, which it names: 2026-01-31 23:59:59 Europe/Berlin."""
+    return in_words(moment, to_the)
 
 
 @register.inclusion_tag("transactions/components/pill.html")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from ...encodings import composed
+from ...encodings import UNSEEN_RANGES, composed
 from ...models import AMOUNT_MAX, Status
 from ...timezones import zone_names
 
@@ -208,7 +208,7 @@ NAME_MAX = 100
 UNPRINTABLE = r"\u0000-\u001f\u007f-\u00a0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"
 PRINTABLE = rf"^(?= *[^ ])[^{UNPRINTABLE}]*$(?!\n)"
 # The same of a name that is given: all of it is seen. Signs beyond U+FFFF not every validator can have here.
-UNSEEN = r"\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+UNSEEN = "".join(rf"\u{first:04x}-\u{last:04x}" for first, last in UNSEEN_RANGES if last <= 0xFFFF)
 SEEN = rf"^(?= *[^ ])[^{UNPRINTABLE}{UNSEEN}]*$(?!\n)"
 
 

@@ -81,10 +81,10 @@ function ageOf(age, who) {
 }
 
 function line({ severity, rule, figures, user, opened_at: openedAt, assignee, link }) {
-  const item = made("li"), what = made("span", "alerts-what"), anchor = made("a", "", rule);
+  const item = made("li"), what = made("span", "alerts-what"), anchor = made("a", "", format.visible(rule));
   anchor.href = link;
   const who = user === null ? "the whole system" : format.visible(user);
-  what.append(anchor, made("small", "", figures ? `${figures.replaceAll(" %", "\u00a0%")} · ${who}` : who));
+  what.append(anchor, made("small", "", figures ? `${format.visible(figures).replaceAll(" %", "\u00a0%")} · ${who}` : who));
   const age = format.seconds(Math.max(0, Math.round((Date.now() - Date.parse(openedAt)) / 1000)));
   item.append(pill(word(severity), severity), what, ageOf(age, assignee ?? "unassigned"));
   return item;

@@ -60,10 +60,13 @@ export function seconds(count) {
   return count < 7200 ? `${decimal(count / 60, 0)} min` : `${decimal(count / 3600, 1)} h`;
 }
 
-// Marks that turn the direction of writing or cannot be seen, shown by their numbers.
+// What cannot be seen, or turns the direction of writing, as the page's frame has it from the server.
+const RANGES = (document.getElementById("page")?.dataset.unseen ?? "").split(" ").filter(Boolean);
+const UNSEEN = new RegExp(`[${RANGES.map((range) => range.replace(/[0-9a-f]+/g, "\\u{$&}")).join("")}]`, "gu");
+
+// A text from outside; what cannot be seen in it is shown by its number.
 export function visible(text) {
-  return String(text).replace(/[\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
-    (mark) => `⟨${mark.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
+  return String(text).replace(UNSEEN, (mark) => `⟨${mark.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
 }
 
 const WORDS = { PENDING: "Pending", SUCCESS: "Succeeded", FAILED: "Failed" };

@@ -1,0 +1,35 @@
+"""The name of an account as forms take it: as it is kept, and with something to see."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+
+from ..access.log_in_form import NAME_CHARACTERS_MAX
+from ..encodings import words
+
+if TYPE_CHECKING:
+    from django.forms import ModelForm
+
+    Form = ModelForm[Any]
+else:
+    Form = object
+
+
+class NamingForm(Form):
+    """A form of an account; its name is composed before it is checked, and may grow by that."""
+
+    def clean_username(self) -> str:
+        name = User.normalize_username(self.cleaned_data["username"])
+        if len(name) > NAME_CHARACTERS_MAX:
+            raise ValidationError(
+                f"As it is kept this has {len(name)} characters: at most {NAME_CHARACTERS_MAX}."
+            )
+        try:
+            self.cleaned_data["username"] = words(name, "A name", NAME_CHARACTERS_MAX)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+        # Django's form of a new account looks whether there is one of this name.
+        further = getattr(super(), "clean_username", None)
+        checked: str = further() if further else self.cleaned_data["username"]
+        return checked
