@@ -237,9 +237,9 @@ def test_no_range_joins_one_whose_slices_have_begun(
     with Session() as session, session.transaction() as cursor:
         (debt,) = Debt.objects.all()
         assert debt.last_id is not None
-        after: tuple[int, int, list[int], int] = (debt.last_id + 1, debt.last_id + 5, [], 5)
+        after: dict[str, Any] = {"first": debt.last_id + 1, "last": debt.last_id + 5, "ids": [], "records": 5}
         pay_a_slice()
-        assert not debts.extend(cursor, debt.pk, *after)
+        assert not debts.extend(cursor, debt.pk, **after, earliest=datetime.now(UTC))
 
 
 @pytest.mark.usefixtures("_short_time")

@@ -42,31 +42,35 @@ FUTURE_IDS_MAX = 1_000
 
 # Purpose: something is owed.
 INSERT = f"""
-    INSERT INTO {DEBT} (version_id, first_id, last_id, ids, since, after_user, until, count_in_gate, records,
-                        due_at, attempts, error)
-    VALUES (%(version)s, %(first)s, %(last)s, %(ids)s, %(since)s, %(after_user)s, %(until)s,
+    INSERT INTO {DEBT} (version_id, first_id, last_id, ids, since, after_user, until, earliest, count_in_gate,
+                        records, due_at, attempts, error)
+    VALUES (%(version)s, %(first)s, %(last)s, %(ids)s, %(since)s, %(after_user)s, %(until)s, %(earliest)s,
             %(count_in_gate)s, %(records)s, coalesce(%(due_at)s, now()), %(attempts)s, %(error)s) RETURNING id
 """
-# Purpose: the next range of the same flush joins the debt of the one before, whose slices have not begun.
+# Purpose: the next range of the same flush joins the debt of the one before, whose slices have not begun. One
+# of which nobody knows when it begins would have to be read through for that, and grows no further.
 EXTEND = f"""
-    UPDATE {DEBT} SET last_id = %(last)s, ids = ids || %(ids)s, records = records + %(records)s
-     WHERE id = %(id)s AND last_id < %(first)s AND after_user IS NULL
+    UPDATE {DEBT} SET last_id = %(last)s, ids = ids || %(ids)s, records = records + %(records)s,
+                      earliest = least(earliest, %(earliest)s)
+     WHERE id = %(id)s AND last_id < %(first)s AND after_user IS NULL AND earliest IS NOT NULL
        AND jsonb_array_length(ids) < {IDS_MAX}
 """
 # Purpose: a version owes by itself all that is left of what all versions owe.
 SPLIT = f"""
-    INSERT INTO {DEBT} (version_id, first_id, last_id, ids, after_user, after_id, count_in_gate, records,
-                        due_at, attempts, error, split_from)
-    SELECT %(version)s, first_id, last_id, ids, after_user, after_id, false, records, now(), %(attempts)s,
-           %(error)s, id
+    INSERT INTO {DEBT} (version_id, first_id, last_id, ids, after_user, after_id, earliest, count_in_gate,
+                        records, due_at, attempts, error, split_from)
+    SELECT %(version)s, first_id, last_id, ids, after_user, after_id, earliest, false, records, now(),
+           %(attempts)s, %(error)s, id
       FROM {DEBT} WHERE id = %(id)s
 """
 # Purpose: the same, where it joins a debt of that version, unless that waits for another one.
 JOIN = f"""
     UPDATE {DEBT} d
-       SET last_id = a.last_id, ids = d.ids || a.ids, records = d.records + a.records, split_from = a.id
+       SET last_id = a.last_id, ids = d.ids || a.ids, records = d.records + a.records, split_from = a.id,
+           earliest = least(d.earliest, a.earliest)
       FROM {DEBT} a
      WHERE a.id = %(id)s AND d.id = %(joined)s AND d.last_id < a.first_id AND d.after_user IS NULL
+       AND d.earliest IS NOT NULL AND a.earliest IS NOT NULL
        AND jsonb_array_length(d.ids) < {IDS_MAX}
        AND NOT EXISTS (SELECT FROM {DEBT} other WHERE other.id = d.split_from)
 """
@@ -154,6 +158,7 @@ def owe(
     ids: list[int] | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    earliest: datetime | None = None,
     count_in_gate: bool = False,
     records: int = 0,
     due_at: datetime | None = None,
@@ -161,7 +166,8 @@ def owe(
 ) -> int:
     """Writes a row of debt, in the cursor's transaction; its key.
 
-    What happened in a time (`since`) is owed by one version, and is due when all of that has begun.
+    What happened in a time (`since`) is owed by one version, and is due when all of that has begun. Of
+    anything else `earliest` says when the first of it happened: without that pruning has to look for it.
     """
     cursor.execute(
         INSERT,
@@ -173,6 +179,7 @@ def owe(
             "since": since,
             "after_user": None if since is None else 0,
             "until": until,
+            "earliest": since if earliest is None else earliest,
             "count_in_gate": count_in_gate,
             "records": records,
             "due_at": due_at,
@@ -190,9 +197,21 @@ def open_debt(cursor: Any, version: int) -> int | None:
     return found
 
 
-def extend(cursor: Any, debt: int, first: int, last: int, ids: list[int], records: int) -> bool:
-    """Lets a range join an earlier debt; False where that is gone or full."""
-    cursor.execute(EXTEND, {"id": debt, "first": first, "last": last, "ids": Json(ids), "records": records})
+def extend(
+    cursor: Any,
+    debt: int,
+    *,
+    first: int,
+    last: int,
+    ids: list[int],
+    records: int,
+    earliest: datetime | None,
+) -> bool:
+    """Lets a range, whose first row happened at `earliest`, join an earlier debt; False where that is gone or
+    full, or when its own first row happened is not known.
+    """
+    joins = {"id": debt, "first": first, "last": last, "ids": Json(ids), "records": records}
+    cursor.execute(EXTEND, {**joins, "earliest": earliest})
     return bool(cursor.rowcount)
 
 
@@ -334,11 +353,12 @@ def owe_future(cursor: Any, version: int | None, touched: Touched, *, scattered:
     among others, as a range beside other rows.
     """
     number = len(touched.future)
+    owed: dict[str, Any] = {"version": version, "records": number, "due_at": touched.hi}
     if scattered or number <= FUTURE_IDS_MAX:
-        owe(cursor, version=version, ids=touched.future, records=number, due_at=touched.hi)
+        owe(cursor, **owed, ids=touched.future, earliest=touched.horizon)
     else:
         first, last = min(touched.future), max(touched.future)
-        owe(cursor, version=version, first=first, last=last, records=number, due_at=touched.hi)
+        owe(cursor, **owed, first=first, last=last, earliest=touched.lo)
 
 
 def _split(cursor: Any, debt: Owed, version: int, error: str = "") -> None:

@@ -242,6 +242,9 @@ class Debt(models.Model):
     since = models.DateTimeField(null=True)
     after_user = models.BigIntegerField(null=True)
     until = models.DateTimeField(null=True)
+    # When the first of it happened, for pruning: it stays as it is while the debt is paid. Null in rows that
+    # were written before it was kept: of those it is looked for.
+    earliest = models.DateTimeField(null=True)
     # The debt of all versions that this one's version does not pay its part of; it is paid after that.
     split_from = models.BigIntegerField(null=True)
     # Whether the range is still to be counted in the users' states.
