@@ -48,7 +48,7 @@ STEPS = (
     "nothing", "begin", "begin again", "past", "past again", "promote", "end", "list", "unlist", "prune",
     "delete", "delete",
 )  # fmt: skip
-# By hand one of so many rows is removed, of those that were stored last.
+# One of so many rows, of those that were stored last, is removed by hand.
 DELETED_OF = 10
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -117,7 +117,8 @@ class Play:
             if len(waiting) >= until:
                 push(*waiting)
                 self.flush()
-                self.change()
+                for _ in range(self.random.randint(1, 3)):
+                    self.change()
                 waiting, until = [], self.random.randint(1, 400)
         if waiting:
             push(*waiting)
@@ -172,7 +173,8 @@ class Play:
             self.add(name, None, self.one_of(Rule) if what == "begin again" else None)
         elif what in ("past", "past again"):
             name = self.random.choice([name for name in KINDS if name not in CLOCK_KINDS])
-            begin = minute_after(self.stream.clock) - timedelta(days=self.random.randint(0, 50))
+            # Not before what pruning keeps.
+            begin = minute_after(self.stream.clock) - timedelta(days=self.random.randint(0, LATE_DAYS))
             self.add(name, begin, self.one_of(Rule) if what == "past again" else None)
         elif what == "promote":
             if shadow := self.one_of(Version, state=VersionState.SHADOW):
@@ -196,12 +198,14 @@ class Play:
         return self.random.choice(found) if found else None
 
     def delete(self) -> None:
-        """One of the latest rows is removed by hand. What rules have found stays, and may have been found
-        with that row; whatever they judge from now on they judge without it.
+        """One of the latest rows is removed by hand, or a user's latest. What rules have found stays, and may
+        have been found with that row; whatever they judge from now on they judge without it.
         """
         stored = sorted(facts(), key=lambda fact: fact.id)
         if not stored:
             return
+        latest = {fact.user: fact for fact in sorted(stored, key=lambda fact: fact.place)}
+        gone = self.random.choice([*stored[-DELETED_OF:], *list(latest.values()) * DELETED_OF])
         for version in Version.objects.exclude(kind__in=CLOCK_KINDS).exclude(effective_from=None):
             kind, begin = read(version.kind, version.parameters), version.effective_from
             assert begin is not None
@@ -211,7 +215,7 @@ class Play:
             known = self.before.get(version.pk, set())
             assert raised <= right | known, f"hits that are none, {version.kind} {version.parameters}"
             self.before[version.pk] = known | raised
-        gone, self.beside = self.random.choice(stored[-DELETED_OF:]), stored[-1].id
+        self.beside = stored[-1].id
         for pk in self.moments:
             self.seen.setdefault(pk, []).append(gone)
         rows = Transaction.objects.filter(pk=gone.id)
