@@ -10,6 +10,7 @@ window of each would be read again with every slice in which there is a row of t
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from enum import Enum
 from typing import Any, NamedTuple
 
 import psycopg2
@@ -129,8 +130,16 @@ POSTPONE = f"""
 """
 
 
+class Owing(Enum):
+    """What a row of debt stands for, see the model."""
+
+    RANGE = "range"
+    IDS = "ids"
+    TIME = "time"
+
+
 class Owed(NamedTuple):
-    """A row of debt, see the model."""
+    """A row of debt."""
 
     id: int
     version: int | None
@@ -143,6 +152,13 @@ class Owed(NamedTuple):
     until: datetime | None
     count_in_gate: bool
     attempts: int
+
+    @property
+    def what(self) -> Owing:
+        """By which columns are null; the database holds each row to one of these."""
+        if self.since is not None:
+            return Owing.TIME
+        return Owing.IDS if self.first is None else Owing.RANGE
 
 
 class Failed(Exception):
@@ -260,10 +276,8 @@ def _pay_slice(cursor: Any, debt: Owed) -> Findings | None:
     evaluation.prepare(cursor)
     cursor.execute(evaluation.limit(times=retrying.times(debt.attempts)))
     size = retrying.rows(SLICE_ROWS, SLICE_ROWS_MIN, debt.attempts)
-    if debt.first is None and not debt.ids and debt.since is not None:
-        findings, rows, rest = _judge_users(cursor, debt, size)
-    else:
-        findings, rows, rest = _judge_rows(cursor, debt, size)
+    judge = _judge_users if debt.what is Owing.TIME else _judge_rows
+    findings, rows, rest = judge(cursor, debt, size)
     crash_point("debt.amid")
     if rest is None:
         cursor.execute(DELETE, (debt.id,))
@@ -338,7 +352,7 @@ def _judge(cursor: Any, debt: Owed, touched: Touched) -> Findings:
     failing = [version for version in versions if debt.version is None and version.stuck]
     findings = evaluation.evaluate(cursor, [v for v in versions if v not in failing], touched)
     if touched.future:
-        owe_future(cursor, debt.version, touched, scattered=debt.first is not None)
+        owe_future(cursor, debt.version, touched, scattered=debt.what is Owing.RANGE)
     if debt.version in findings.failed:
         raise Failed(findings.failed[debt.version])
     for version, error in findings.failed.items():
@@ -365,7 +379,7 @@ def _split(cursor: Any, debt: Owed, version: int, error: str = "") -> None:
     """A version owes by itself what is left of a debt of all; where nothing of that is paid yet, together
     with what it owes already, unless it failed with this.
     """
-    if not error and debt.first is not None and debt.after_user is None:
+    if not error and debt.what is Owing.RANGE and debt.after_user is None:
         known = open_debt(cursor, version)
         if known is not None:
             cursor.execute(JOIN, {"id": debt.id, "joined": known})
@@ -377,15 +391,19 @@ def _split(cursor: Any, debt: Owed, version: int, error: str = "") -> None:
 
 def _touch(cursor: Any, debt: Owed, size: int) -> Owed | None:
     """Touches the next rows of a debt: what is left then, None if nothing."""
-    if debt.first is None or debt.last is None:
+    if debt.what is Owing.RANGE:
+        more = _touch_range(cursor, debt, size)
+    else:
         cursor.execute(evaluation.TOUCH_IDS, {"ids": debt.ids[:size], "is_new": False})
         more = debt._replace(ids=debt.ids[size:])
-    else:
-        more = _touch_range(cursor, debt, debt.first, debt.last, size)
-    return more if more.first is not None or more.ids or more.since is not None else None
+    return more if more.what is Owing.RANGE or more.ids else None
 
 
-def _touch_range(cursor: Any, debt: Owed, first: int, last: int, size: int) -> Owed:
+def _touch_range(cursor: Any, debt: Owed, size: int) -> Owed:
+    """The same of a range; once all of that is gone through what is left are ids."""
+    first, last = debt.first, debt.last
+    assert first is not None
+    assert last is not None
     end = min(first + SEGMENT_IDS - 1, last)
     after = {"after_user": debt.after_user, "after_id": debt.after_id}
     cursor.execute(TOUCH_NEXT, {"first": first, "last": end, **after, "rows": size})
