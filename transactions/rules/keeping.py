@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ..models import Transaction
 from .kinds.registry import UnreadableKind, read_kept
-from .models import Debt, Version, VersionState
+from .models import APPROVED, Debt, Version
 from .versions import judging
 
 TABLE, DEBT = Transaction._meta.db_table, Debt._meta.db_table
@@ -51,9 +51,7 @@ def longest() -> tuple[int, str]:
 
     Of one that cannot be read that is as long as of any rule there may be.
     """
-    in_force = Version.objects.filter(state__in=(VersionState.SHADOW, VersionState.ACTIVE)).select_related(
-        "rule"
-    )
+    in_force = Version.objects.filter(state__in=APPROVED).select_related("rule")
     needed = []
     for version in in_force:
         kind = read_kept(version.kind, version.parameters)
