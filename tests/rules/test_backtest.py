@@ -115,7 +115,6 @@ def test_what_it_counts_are_the_hits_themselves_whatever_the_slices(
     store_at_random(random, people, begin, end)
     (this, found), (other, others) = (drawn(name, random, begin, end) for _ in range(2))
     monkeypatch.setattr(backtest, "SLICE_USERS", 1)
-    monkeypatch.setattr(backtest, "SELECT_STEP", backtest.SELECT_STEP.replace("LIMIT 100000", "LIMIT 37"))
     monkeypatch.setattr(backtest, "SLICE_ROWS", 37)
     result = backtest.run(this, begin, end, beside=other)
     keys, other_keys = ({(hit.transaction, hit.moment) for hit in hits} for hits in (found, others))

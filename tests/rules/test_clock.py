@@ -15,6 +15,7 @@ from transactions.queue.records import stamp
 from transactions.rules import clock, debts, lifecycle
 from transactions.rules.kinds.clock import FailureRate, PendingTooLong
 from transactions.rules.kinds.registry import read
+from transactions.rules.kinds.walks import Place
 from transactions.rules.locks import RULES_LOCK
 from transactions.rules.models import ClockCursor, Hit
 from transactions.stores.postgres_session import Session
@@ -137,16 +138,16 @@ def test_one_that_fails_in_itself_is_told_and_the_next_ones_look_all_the_same(
     bad = rule_in_force("pending_too_long", name="Bad", minutes=1)
     rule_in_force("pending_too_long", name="Good", minutes=1)
     ids = accept_pending(people[0], 3)
-    row_before = clock._row_before
+    start = PendingTooLong.start
 
-    def before(cursor: Any, moment: datetime) -> int:
+    def begins(self: PendingTooLong, cursor: Any, begin: datetime) -> Place:
         if not failing:
-            return row_before(cursor, moment)
+            return start(self, cursor, begin)
         failing.pop()
         raise OverflowError("date value out of range")
 
     failing = [bad]
-    monkeypatch.setattr(clock, "_row_before", before)
+    monkeypatch.setattr(PendingTooLong, "start", begins)
     flush()
     assert raised() == ids
     assert set(Hit.objects.values_list("version__rule__name", flat=True)) == {"Good"}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.db.models import Count
 from django.test import Client
 from pytest_django import Settings
@@ -237,9 +237,9 @@ def test_no_range_joins_one_whose_slices_have_begun(
     with Session() as session, session.transaction() as cursor:
         (debt,) = Debt.objects.all()
         assert debt.last_id is not None
-        after: tuple[int, int, list[int], int] = (debt.last_id + 1, debt.last_id + 5, [], 5)
+        after: dict[str, Any] = {"first": debt.last_id + 1, "last": debt.last_id + 5, "ids": [], "records": 5}
         pay_a_slice()
-        assert not debts.extend(cursor, debt.pk, *after)
+        assert not debts.extend(cursor, debt.pk, **after, earliest=datetime.now(UTC))
 
 
 def test_slices_do_not_grow_into_what_would_fail(
@@ -270,6 +270,21 @@ def test_many_rows_from_the_future_are_owed_as_a_time_and_as_a_range(
     take(*(record(f"S{n}", people[0], created_at=soon) for n in range(5)))
     flush()
     assert [(each.ids, each.records, each.due_at) for each in Debt.objects.all()] == [([], 5, soon)] * 2
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"first_id": 1},
+        {"first_id": 1, "last_id": 2, "after_user": 3},
+        {"first_id": 1, "last_id": 2, "since": datetime(2026, 1, 1, tzinfo=UTC)},
+        {"since": datetime(2026, 1, 1, tzinfo=UTC), "after_user": 0},
+        {"ids": [1], "after_user": 0},
+    ],
+)
+def test_a_debt_is_a_range_or_ids_or_a_time_and_nothing_between(columns: dict[str, Any]) -> None:
+    with pytest.raises(IntegrityError, match="debt_of_one_kind"):
+        Debt.objects.create(**columns)
 
 
 def test_what_is_owed_now_is_not_put_off_with_what_is_yet_to_happen(people: list[User]) -> None:

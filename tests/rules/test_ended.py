@@ -151,3 +151,14 @@ def test_an_alert_is_as_grave_as_the_version_that_judged(people: list[User]) -> 
     pay_debt()
     assert Alert.objects.get().severity == "HIGH"
     eventually(lambda: Hit.objects.get().version_id == first.pk, "the first version judges its time")
+
+
+def test_of_two_versions_that_find_something_in_one_chunk_the_graver_counts(people: list[User]) -> None:
+    first = rule_in_force("amount", amount=5)
+    second = lifecycle.draft(first.rule, "amount", {"amount": 7000}, severity="CRITICAL")
+    lifecycle.activate(second, None, begin=LONG_AGO)
+    flush()
+    take(record("T1", people[0], 10), record("T2", people[0], 8000))
+    flush()
+    assert list(Alert.objects.values_list("severity", "hits")) == [("CRITICAL", 2)]
+    assert Hit.objects.count() == 3

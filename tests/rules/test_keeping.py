@@ -1,20 +1,34 @@
 """Keeping: what rules need stays, as long as a late record may need it, and while something is owed."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from pytest_django import Settings
 
 from tests.support.accepting import record, take
-from tests.support.rules import pay_debt, rule_in_force
+from tests.support.rules import instead, pay_debt, rule_in_force
 from transactions.models import Transaction
 from transactions.rules import debts, keeping
+from transactions.rules.kinds.windowed import VelocityCount
 from transactions.rules.models import Debt, Hit
 from transactions.stores.postgres_session import Session
 from transactions.storing import retention
 from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+# Purpose: rows of transactions that the session has read in this transaction.
+ROWS_READ = """
+    SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables
+     WHERE relname = 'transactions_transaction'
+"""
+LATELY = datetime.now(UTC).replace(microsecond=0)
+
+
+def days_ago(days: int) -> datetime:
+    return LATELY - timedelta(days=days)
 
 
 def ago(**much: float) -> datetime:
@@ -107,3 +121,52 @@ def test_what_all_versions_owe_keeps_the_longest_window_before_it(
     assert retention.prune(3) == 1
     pay_debt()
     assert hits() == ["OWED"]
+
+
+def owed_since(*, reads: bool) -> datetime:
+    """From when on something is owed; `reads` is whether transactions are read to know it."""
+    with Session() as session, session.transaction() as cursor:
+        owed = keeping.owed_since(cursor)
+        cursor.execute(ROWS_READ)
+        assert (cursor.fetchone()[0] > 0) is reads
+    assert owed is not None
+    return owed.since
+
+
+def test_since_when_something_is_owed_is_known_however_much_that_is(
+    people: list[User], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a version owes that goes on failing grows with each flush, and is not read each minute."""
+    version = rule_in_force("velocity_count", count=2, window="1h")
+    hour = timedelta(hours=1)
+    settings.FLUSH_CHUNK_RECORDS = 1
+    flush()
+    take(*(record(f"T{days}", people[0], created_at=days_ago(days)) for days in (2, 4, 1)))
+    flush_owing(monkeypatch)
+    assert Debt.objects.get().version is None
+    assert owed_since(reads=False) == days_ago(4) - hour
+    with instead(VelocityCount, "SELECT 1 / 0"):
+        flush()
+        assert Debt.objects.exclude(error="").get().version == version
+        Debt.objects.update(due_at=datetime.now(UTC) + hour)
+        assert owed_since(reads=False) == days_ago(4) - hour
+        for days in (3, 40, 5):
+            take(record(f"T{days}", people[0], created_at=days_ago(days)))
+            flush()
+        assert sorted(Debt.objects.values_list("version", "records")) == [(version.pk, 3)] * 2
+        assert owed_since(reads=False) == days_ago(40) - hour
+    pay_debt()
+    assert not Debt.objects.exists()
+
+
+def test_what_was_owed_before_that_was_kept_is_looked_for_and_nothing_joins_it(people: list[User]) -> None:
+    version = rule_in_force("velocity_count", count=2, window="1h")
+    flush()
+    take(record("OWED", people[0], created_at=(happened := days_ago(3))))
+    flush()
+    owed = Transaction.objects.get(transaction_id="OWED")
+    kept = Debt.objects.create(version=version, first_id=owed.pk, last_id=owed.pk)
+    more: dict[str, Any] = {"first": owed.pk + 1, "last": owed.pk + 1, "ids": [], "records": 1}
+    with Session() as session, session.transaction() as cursor:
+        assert not debts.extend(cursor, kept.pk, **more, earliest=datetime.now(UTC))
+    assert owed_since(reads=True) == happened - timedelta(hours=1)

@@ -11,7 +11,8 @@ from django.db import connection, transaction
 from tests.support.reading import a_minute_each, pages_read, tell_the_planner
 from tests.support.rules import LONG_AGO
 from transactions.rules import evaluation
-from transactions.rules.kinds.kind import Bound
+from transactions.rules.kinds.kind import ENTRIES as ENTRY_TABLE
+from transactions.rules.kinds.kind import LISTS, Bound
 from transactions.rules.kinds.registry import CLOCK_NAMES, read
 from transactions.rules.models import ListEntry, UserList
 from transactions.rules.versions import Judging
@@ -109,3 +110,7 @@ def test_a_rule_reads_of_a_list_the_users_that_it_looks_at(cursor: Any, name: st
     statement = f"{evaluation.SCOPE} {read(*RULES[name]).sql(bound)}"
     values = {**bound.values, "version": 1, "begin": LONG_AGO, "end": datetime.now(UTC)}
     assert pages_read(cursor, statement, values) <= PAGES_MAX
+
+
+def test_the_kinds_name_the_tables_of_lists_as_these_are() -> None:
+    assert (UserList._meta.db_table, ListEntry._meta.db_table) == (LISTS, ENTRY_TABLE)

@@ -8,7 +8,7 @@ one of them alone.
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
@@ -17,8 +17,8 @@ from ..models import Transaction
 from ..stores.postgres_session import Session
 from . import evaluation, slices
 from .backtest_result import BacktestResult, summary
-from .kinds.clock import ClockKind, PendingTooLong
 from .kinds.kind import Bound, Kind
+from .kinds.walks import BUCKET, BUCKET_S, ClockKind, Place
 
 TABLE, USER = Transaction._meta.db_table, get_user_model()._meta.db_table
 
@@ -27,8 +27,8 @@ SESSION = "transactions backtest"
 # A slice has so many users, and about so many rows, at most: it is watched and ended between two.
 SLICE_USERS = 1_000
 SLICE_ROWS = 100_000
-# Of what is looked at by the quarter of an hour.
-SLICE_DAYS = 7
+# Of what is looked at by the quarter of an hour: a week.
+SLICE_BUCKETS = 7 * 86_400 // BUCKET_S
 HITS_AT_A_TIME = 5_000
 # How long a whole run, and one slice of it, may take.
 RUN_S_MAX, SLICE_MS_MAX = 3_600.0, 600_000
@@ -59,13 +59,8 @@ CREATE_FOUND = """
 # Purpose: what one step of them found, and all that one of the two rules found.
 KEEP_FOUND = "INSERT INTO rule_found SELECT {other}, found.* FROM ({text}) found"
 FOUND = "SELECT id, user_id, created_at, amount, figures FROM rule_found WHERE other = {other}"
-# Purpose: the end of the next rows.
-SELECT_STEP = f"""
-    SELECT max(id), max(accepted_at), count(*) FROM (
-        SELECT id, accepted_at FROM {TABLE} WHERE id > %s ORDER BY id LIMIT {SLICE_ROWS}) step
-"""
 # Purpose: the moment of the snapshot, and its last row.
-SELECT_NOW = f"SELECT now(), (SELECT max(id) FROM {TABLE})"
+SELECT_NOW = f"SELECT now(), (SELECT coalesce(max(id), 0) FROM {TABLE})"
 
 Progress = Callable[[int, int], bool]
 
@@ -198,33 +193,20 @@ def _clock_steps(
     """Slices of what the clock is looked at along, each as what is bound to a text."""
     cursor.execute(SELECT_NOW)
     now, last_row = cursor.fetchone()
-    shared = {"begin": begin, "end": end}
-    if kind.walks == "buckets":
-        yield from _bucket_steps(begin, end, now, progress)
-        return
-    row, latest, more = 0, None, True
+    # Quarters of an hour after the end are in no hit; which rows are, nobody knows before they are read.
+    moment = min(now, end + BUCKET) if kind.walks == "buckets" else now
+    size = {"rows": SLICE_ROWS, "buckets": SLICE_BUCKETS}[kind.walks]
+    first = at = kind.start(cursor, begin)
+
+    def steps(last: Place) -> int:
+        return max(1, -(-kind.distance(first, last) // size))
+
+    of, more = steps(Place(last_row, moment)), True
     while more:
-        cursor.execute(SELECT_STEP, (row,))
-        to, accepted, rows = cursor.fetchone()
-        more = rows == SLICE_ROWS
-        known = max((each for each in (latest, accepted) if each is not None), default=None)
-        moment = now if isinstance(kind, PendingTooLong) or not more else known
-        yield {**shared, "after": row, "to": to or row, "moment": moment, "latest": latest}
-        row, latest = to or row, known
-        if not progress(row, last_row or row):
-            raise Cancelled
-
-
-def _bucket_steps(
-    begin: datetime, end: datetime, now: datetime, progress: Progress
-) -> Iterator[dict[str, Any]]:
-    step = timedelta(days=SLICE_DAYS)
-    steps = -(-(end - begin) // step)
-    for done in range(steps):
-        first = begin + done * step
-        last = min(first + step, end)
-        yield {"begin": first, "end": last, "after": first - timedelta(seconds=1), "moment": now}
-        if not progress(done + 1, steps):
+        step = kind.step(cursor, at, moment, size)
+        at, more = step.end, step.more
+        yield {"begin": begin, "end": end, **step.values}
+        if not progress(steps(at) if more else of, of):
             raise Cancelled
 
 
@@ -245,7 +227,7 @@ def _keep_found(
 
 
 def _template(kind: ClockKind) -> str:
-    return FIND_ROWS if isinstance(kind, PendingTooLong) else FIND_MOMENTS
+    return FIND_ROWS if kind.of_transaction else FIND_MOMENTS
 
 
 def _rows(cursor: Any, template: str, kind: Kind, values: dict[str, Any]) -> Iterator[Found]:

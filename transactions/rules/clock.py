@@ -9,31 +9,28 @@ was, with fewer rows or buckets and more time.
 import logging
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import psycopg2
 
-from ..models import Transaction
 from ..stores.postgres_session import Session
 from . import evaluation, retrying
 from .evaluation import Findings
-from .kinds.clock import BUCKET_S, ROLLUP, ClockKind, PendingTooLong
+from .kinds.walks import AHEAD, BUCKET_S, ClockKind, Place
 from .locks import share
 from .models import ClockCursor, Hit
 from .versions import Judging, judging
 
 log = logging.getLogger(__name__)
 
-TABLE, HIT, CURSOR = Transaction._meta.db_table, Hit._meta.db_table, ClockCursor._meta.db_table
+HIT, CURSOR = Hit._meta.db_table, ClockCursor._meta.db_table
 
 # Rows that one version walks over in one transaction.
 ROWS_MAX = 50_000
 ROWS_MIN = 500
 # Quarters of an hour likewise: a week of them.
 BUCKETS_MAX = 7 * 86_400 // BUCKET_S
-# How far ahead of its acceptance a transaction may happen.
-AHEAD = timedelta(minutes=5)
 
 # Purpose: how far a version has come, how often it failed since, and whether it is left alone for that.
 SELECT_CURSOR = f"""
@@ -55,18 +52,6 @@ SET_ERROR = f"""
        SET error = excluded.error, attempts = kept.attempts + 1,
            due_at = clock_timestamp() + make_interval(secs => {retrying.sql_wait_s("kept.attempts")})
 """
-# Purpose: the end of the next rows; before the first that was accepted too lately.
-SELECT_STEP = f"""
-    SELECT coalesce(min(id) FILTER (WHERE accepted_at > %(latest)s) - 1, max(id)), count(*),
-           max(accepted_at) FILTER (WHERE accepted_at <= %(latest)s)
-      FROM (SELECT id, accepted_at FROM {TABLE} WHERE id > %(row)s ORDER BY id LIMIT %(rows)s) step
-"""
-# Purpose: the last row of all.
-SELECT_LAST_ROW = f"SELECT coalesce(max(id), 0) FROM {TABLE}"
-# Purpose: the first quarter of an hour of which anything is known.
-SELECT_FIRST_BUCKET = f"SELECT min(bucket) FROM {ROLLUP}"
-# Purpose: the first row after one.
-SELECT_AT = f"SELECT id, accepted_at FROM {TABLE} WHERE id > %s ORDER BY id LIMIT 1"
 # Purpose: hits of moments, each once, and which of them are new.
 INSERT_MOMENTS = f"""
     INSERT INTO {HIT} (version_id, bucket, happened_at, figures)
@@ -113,7 +98,7 @@ def look(
 
 def _step(cursor: Any, version: Judging, moment: datetime, findings: Findings) -> bool:
     """One version and its next rows or buckets; whether there are more."""
-    row, since, attempts, is_left = _cursor(cursor, version)
+    at, attempts, is_left = _cursor(cursor, version)
     if is_left:
         return False
     kind = version.kind
@@ -122,38 +107,22 @@ def _step(cursor: Any, version: Judging, moment: datetime, findings: Findings) -
         return False
     assert isinstance(kind, ClockKind)
     cursor.execute(evaluation.limit(times=retrying.times(attempts)))
-    if kind.walks == "buckets":
-        assert since is not None
-        size = retrying.rows(BUCKETS_MAX, 1, attempts)
-        until = min(moment, since + timedelta(seconds=(size + 1) * BUCKET_S))
-        values: dict[str, Any] = {"after": since, "moment": until}
-        reached, more = _last_bucket(until), until < moment
-        step: dict[str, Any] = {"row": 0, "moment": reached}
-    else:
-        is_pending = isinstance(kind, PendingTooLong)
-        reached = latest = moment - timedelta(seconds=kind.memory_s) if is_pending else moment
-        size = retrying.rows(ROWS_MAX, min(ROWS_MIN, ROWS_MAX), attempts)
-        cursor.execute(SELECT_STEP, {"row": row, "latest": latest, "rows": size})
-        to, rows, accepted = cursor.fetchone()
-        to = row if to is None else to
-        more = rows == size and to > row
-        known = max((each for each in (since, accepted) if each is not None), default=None)
-        # Of silence it is the end of a step that tells of the time since; what is pending is so by now.
-        now = known if more and known is not None and not is_pending else moment
-        values = {"after": row, "to": to, "moment": now, "latest": since}
-        step = {"row": to, "moment": known}
+    most, least = {"rows": (ROWS_MAX, ROWS_MIN), "buckets": (BUCKETS_MAX, 1)}[kind.walks]
+    size = retrying.rows(most, min(least, most), attempts)
+    step = kind.step(cursor, at or kind.start(cursor, version.begin), moment, size, latest=moment - kind.wait)
     text, bound = version.text(moment + AHEAD)
     statement = evaluation.INSERT_HITS if kind.of_transaction else INSERT_MOMENTS
-    found = evaluation.attempt(cursor, statement.format(scope="WITH", text=text), {**bound, **values})
+    found = evaluation.attempt(cursor, statement.format(scope="WITH", text=text), {**bound, **step.values})
     if isinstance(found, str):
         _fail(cursor, version, found, findings)
         return False
-    done = not more and version.end is not None and reached >= version.end + kind.late
-    cursor.execute(SET_CURSOR, {"version": version.id, **step, "done": done, "more": more})
+    done = not step.more and version.end is not None and step.reached >= version.end + kind.late
+    come = {"version": version.id, **step.end._asdict(), "done": done, "more": step.more}
+    cursor.execute(SET_CURSOR, come)
     if found:
         findings.hits[version.id] = findings.hits.get(version.id, 0) + len(found)
         evaluation.place(cursor, [(version, found)])
-    return more
+    return step.more
 
 
 def _fail(cursor: Any, version: Judging, error: str, findings: Findings) -> None:
@@ -161,39 +130,11 @@ def _fail(cursor: Any, version: Judging, error: str, findings: Findings) -> None
     cursor.execute(SET_ERROR, {"version": version.id, "error": error[:200]})
 
 
-def _last_bucket(moment: datetime) -> datetime:
-    """The beginning of the last bucket that has ended."""
-    seconds = int(moment.timestamp())
-    return moment.fromtimestamp(seconds - seconds % BUCKET_S - BUCKET_S, moment.tzinfo)
-
-
-def _cursor(cursor: Any, version: Judging) -> tuple[int, datetime | None, int, bool]:
-    """How far a version has come: the last row, and the latest acceptance or bucket; how often it has
-    failed since, and whether it is left alone for that.
+def _cursor(cursor: Any, version: Judging) -> tuple[Place | None, int, bool]:
+    """How far a version has come, None where it has not begun; how often it has failed since, and whether it
+    is left alone for that.
     """
     cursor.execute(SELECT_CURSOR, (version.id,))
     row, moment, attempts, is_left = cursor.fetchone() or (0, None, 0, False)
-    if moment is None and not row and not is_left and isinstance(version.kind, ClockKind):
-        if version.kind.walks == "buckets":
-            cursor.execute(SELECT_FIRST_BUCKET)
-            first = cursor.fetchone()[0] or version.begin
-            moment = max(version.begin, first) - timedelta(seconds=1)
-        else:
-            reach = timedelta(seconds=version.kind.memory_s) + 2 * AHEAD
-            row = _row_before(cursor, version.begin - reach)
-    return row, moment, attempts, is_left
-
-
-def _row_before(cursor: Any, moment: datetime) -> int:
-    """A row before all that were accepted since a moment: by halves, as ids are in that order."""
-    cursor.execute(SELECT_LAST_ROW)
-    low, high = 0, cursor.fetchone()[0]
-    while low < high:
-        middle = (low + high) // 2
-        cursor.execute(SELECT_AT, (middle,))
-        found = cursor.fetchone()
-        if found is not None and found[1] < moment:
-            low = found[0]
-        else:
-            high = middle
-    return int(low)
+    at = None if moment is None and not row else Place(row, moment)
+    return at, attempts, is_left

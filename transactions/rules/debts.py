@@ -10,6 +10,7 @@ window of each would be read again with every slice in which there is a row of t
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from enum import Enum
 from typing import Any, NamedTuple
 
 import psycopg2
@@ -42,31 +43,35 @@ FUTURE_IDS_MAX = 1_000
 
 # Purpose: something is owed.
 INSERT = f"""
-    INSERT INTO {DEBT} (version_id, first_id, last_id, ids, since, after_user, until, count_in_gate, records,
-                        due_at, attempts, error)
-    VALUES (%(version)s, %(first)s, %(last)s, %(ids)s, %(since)s, %(after_user)s, %(until)s,
+    INSERT INTO {DEBT} (version_id, first_id, last_id, ids, since, after_user, until, earliest, count_in_gate,
+                        records, due_at, attempts, error)
+    VALUES (%(version)s, %(first)s, %(last)s, %(ids)s, %(since)s, %(after_user)s, %(until)s, %(earliest)s,
             %(count_in_gate)s, %(records)s, coalesce(%(due_at)s, now()), %(attempts)s, %(error)s) RETURNING id
 """
-# Purpose: the next range of the same flush joins the debt of the one before, whose slices have not begun.
+# Purpose: the next range of the same flush joins the debt of the one before, whose slices have not begun. One
+# of which nobody knows when it begins would have to be read through for that, and grows no further.
 EXTEND = f"""
-    UPDATE {DEBT} SET last_id = %(last)s, ids = ids || %(ids)s, records = records + %(records)s
-     WHERE id = %(id)s AND last_id < %(first)s AND after_user IS NULL
+    UPDATE {DEBT} SET last_id = %(last)s, ids = ids || %(ids)s, records = records + %(records)s,
+                      earliest = least(earliest, %(earliest)s)
+     WHERE id = %(id)s AND last_id < %(first)s AND after_user IS NULL AND earliest IS NOT NULL
        AND jsonb_array_length(ids) < {IDS_MAX}
 """
 # Purpose: a version owes by itself all that is left of what all versions owe.
 SPLIT = f"""
-    INSERT INTO {DEBT} (version_id, first_id, last_id, ids, after_user, after_id, count_in_gate, records,
-                        due_at, attempts, error, split_from)
-    SELECT %(version)s, first_id, last_id, ids, after_user, after_id, false, records, now(), %(attempts)s,
-           %(error)s, id
+    INSERT INTO {DEBT} (version_id, first_id, last_id, ids, after_user, after_id, earliest, count_in_gate,
+                        records, due_at, attempts, error, split_from)
+    SELECT %(version)s, first_id, last_id, ids, after_user, after_id, earliest, false, records, now(),
+           %(attempts)s, %(error)s, id
       FROM {DEBT} WHERE id = %(id)s
 """
 # Purpose: the same, where it joins a debt of that version, unless that waits for another one.
 JOIN = f"""
     UPDATE {DEBT} d
-       SET last_id = a.last_id, ids = d.ids || a.ids, records = d.records + a.records, split_from = a.id
+       SET last_id = a.last_id, ids = d.ids || a.ids, records = d.records + a.records, split_from = a.id,
+           earliest = least(d.earliest, a.earliest)
       FROM {DEBT} a
      WHERE a.id = %(id)s AND d.id = %(joined)s AND d.last_id < a.first_id AND d.after_user IS NULL
+       AND d.earliest IS NOT NULL AND a.earliest IS NOT NULL
        AND jsonb_array_length(d.ids) < {IDS_MAX}
        AND NOT EXISTS (SELECT FROM {DEBT} other WHERE other.id = d.split_from)
 """
@@ -125,8 +130,16 @@ POSTPONE = f"""
 """
 
 
+class Owing(Enum):
+    """What a row of debt stands for, see the model."""
+
+    RANGE = "range"
+    IDS = "ids"
+    TIME = "time"
+
+
 class Owed(NamedTuple):
-    """A row of debt, see the model."""
+    """A row of debt."""
 
     id: int
     version: int | None
@@ -139,6 +152,13 @@ class Owed(NamedTuple):
     until: datetime | None
     count_in_gate: bool
     attempts: int
+
+    @property
+    def what(self) -> Owing:
+        """By which columns are null; the database holds each row to one of these."""
+        if self.since is not None:
+            return Owing.TIME
+        return Owing.IDS if self.first is None else Owing.RANGE
 
 
 class Failed(Exception):
@@ -154,6 +174,7 @@ def owe(
     ids: list[int] | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    earliest: datetime | None = None,
     count_in_gate: bool = False,
     records: int = 0,
     due_at: datetime | None = None,
@@ -161,7 +182,8 @@ def owe(
 ) -> int:
     """Writes a row of debt, in the cursor's transaction; its key.
 
-    What happened in a time (`since`) is owed by one version, and is due when all of that has begun.
+    What happened in a time (`since`) is owed by one version, and is due when all of that has begun. Of
+    anything else `earliest` says when the first of it happened: without that pruning has to look for it.
     """
     cursor.execute(
         INSERT,
@@ -173,6 +195,7 @@ def owe(
             "since": since,
             "after_user": None if since is None else 0,
             "until": until,
+            "earliest": since if earliest is None else earliest,
             "count_in_gate": count_in_gate,
             "records": records,
             "due_at": due_at,
@@ -190,9 +213,21 @@ def open_debt(cursor: Any, version: int) -> int | None:
     return found
 
 
-def extend(cursor: Any, debt: int, first: int, last: int, ids: list[int], records: int) -> bool:
-    """Lets a range join an earlier debt; False where that is gone or full."""
-    cursor.execute(EXTEND, {"id": debt, "first": first, "last": last, "ids": Json(ids), "records": records})
+def extend(
+    cursor: Any,
+    debt: int,
+    *,
+    first: int,
+    last: int,
+    ids: list[int],
+    records: int,
+    earliest: datetime | None,
+) -> bool:
+    """Lets a range, whose first row happened at `earliest`, join an earlier debt; False where that is gone or
+    full, or when its own first row happened is not known.
+    """
+    joins = {"id": debt, "first": first, "last": last, "ids": Json(ids), "records": records}
+    cursor.execute(EXTEND, {**joins, "earliest": earliest})
     return bool(cursor.rowcount)
 
 
@@ -241,10 +276,8 @@ def _pay_slice(cursor: Any, debt: Owed) -> Findings | None:
     evaluation.prepare(cursor)
     cursor.execute(evaluation.limit(times=retrying.times(debt.attempts)))
     size = retrying.rows(SLICE_ROWS, SLICE_ROWS_MIN, debt.attempts)
-    if debt.first is None and not debt.ids and debt.since is not None:
-        findings, rows, rest = _judge_users(cursor, debt, size)
-    else:
-        findings, rows, rest = _judge_rows(cursor, debt, size)
+    judge = _judge_users if debt.what is Owing.TIME else _judge_rows
+    findings, rows, rest = judge(cursor, debt, size)
     crash_point("debt.amid")
     if rest is None:
         cursor.execute(DELETE, (debt.id,))
@@ -319,7 +352,7 @@ def _judge(cursor: Any, debt: Owed, touched: Touched) -> Findings:
     failing = [version for version in versions if debt.version is None and version.stuck]
     findings = evaluation.evaluate(cursor, [v for v in versions if v not in failing], touched)
     if touched.future:
-        owe_future(cursor, debt.version, touched, scattered=debt.first is not None)
+        owe_future(cursor, debt.version, touched, scattered=debt.what is Owing.RANGE)
     if debt.version in findings.failed:
         raise Failed(findings.failed[debt.version])
     for version, error in findings.failed.items():
@@ -334,18 +367,19 @@ def owe_future(cursor: Any, version: int | None, touched: Touched, *, scattered:
     among others, as a range beside other rows.
     """
     number = len(touched.future)
+    owed: dict[str, Any] = {"version": version, "records": number, "due_at": touched.hi}
     if scattered or number <= FUTURE_IDS_MAX:
-        owe(cursor, version=version, ids=touched.future, records=number, due_at=touched.hi)
+        owe(cursor, **owed, ids=touched.future, earliest=touched.horizon)
     else:
         first, last = min(touched.future), max(touched.future)
-        owe(cursor, version=version, first=first, last=last, records=number, due_at=touched.hi)
+        owe(cursor, **owed, first=first, last=last, earliest=touched.lo)
 
 
 def _split(cursor: Any, debt: Owed, version: int, error: str = "") -> None:
     """A version owes by itself what is left of a debt of all; where nothing of that is paid yet, together
     with what it owes already, unless it failed with this.
     """
-    if not error and debt.first is not None and debt.after_user is None:
+    if not error and debt.what is Owing.RANGE and debt.after_user is None:
         known = open_debt(cursor, version)
         if known is not None:
             cursor.execute(JOIN, {"id": debt.id, "joined": known})
@@ -357,15 +391,19 @@ def _split(cursor: Any, debt: Owed, version: int, error: str = "") -> None:
 
 def _touch(cursor: Any, debt: Owed, size: int) -> Owed | None:
     """Touches the next rows of a debt: what is left then, None if nothing."""
-    if debt.first is None or debt.last is None:
+    if debt.what is Owing.RANGE:
+        more = _touch_range(cursor, debt, size)
+    else:
         cursor.execute(evaluation.TOUCH_IDS, {"ids": debt.ids[:size], "is_new": False})
         more = debt._replace(ids=debt.ids[size:])
-    else:
-        more = _touch_range(cursor, debt, debt.first, debt.last, size)
-    return more if more.first is not None or more.ids or more.since is not None else None
+    return more if more.what is Owing.RANGE or more.ids else None
 
 
-def _touch_range(cursor: Any, debt: Owed, first: int, last: int, size: int) -> Owed:
+def _touch_range(cursor: Any, debt: Owed, size: int) -> Owed:
+    """The same of a range; once all of that is gone through what is left are ids."""
+    first, last = debt.first, debt.last
+    assert first is not None
+    assert last is not None
     end = min(first + SEGMENT_IDS - 1, last)
     after = {"after_user": debt.after_user, "after_id": debt.after_id}
     cursor.execute(TOUCH_NEXT, {"first": first, "last": end, **after, "rows": size})

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ..models import Transaction
 from .kinds.registry import UnreadableKind, read_kept
-from .models import Debt, Version, VersionState
+from .models import APPROVED, Debt, Version
 from .versions import judging
 
 TABLE, DEBT = Transaction._meta.db_table, Debt._meta.db_table
@@ -19,16 +19,17 @@ TABLE, DEBT = Transaction._meta.db_table, Debt._meta.db_table
 # debt that is written meanwhile, lie within it too.
 LATE = timedelta(days=1)
 
-# Purpose: of each debt the earliest row. The fence keeps the planner from walking along the times of all
-# rows to the first of a range.
+# Purpose: when the earliest row of each debt happened. Of those alone that were written before this was kept
+# it is looked for: what is owed may be most of the table. The fence keeps the planner from walking along the
+# times of all rows to the first of a range.
 SELECT_OWED_SINCE = f"""
-    SELECT d.version_id, least(
+    SELECT d.version_id, coalesce(d.earliest, least(
            d.since,
            (SELECT min(created_at)
               FROM (SELECT created_at FROM {TABLE}
                      WHERE id >= d.first_id AND id <= d.last_id OFFSET 0) owed),
            (SELECT min(created_at) FROM {TABLE}
-             WHERE id IN (SELECT jsonb_array_elements_text(d.ids)::bigint)))
+             WHERE id IN (SELECT jsonb_array_elements_text(d.ids)::bigint))))
       FROM {DEBT} d
 """
 
@@ -50,9 +51,7 @@ def longest() -> tuple[int, str]:
 
     Of one that cannot be read that is as long as of any rule there may be.
     """
-    in_force = Version.objects.filter(state__in=(VersionState.SHADOW, VersionState.ACTIVE)).select_related(
-        "rule"
-    )
+    in_force = Version.objects.filter(state__in=APPROVED).select_related("rule")
     needed = []
     for version in in_force:
         kind = read_kept(version.kind, version.parameters)

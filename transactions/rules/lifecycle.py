@@ -24,14 +24,14 @@ from .kinds.gaps import IN_FULL, Unfit
 from .kinds.kind import Kind, as_json
 from .kinds.registry import CLOCK_NAMES, read, read_kept
 from .locks import RULES_LOCK
-from .models import ClockCursor, Rule, UserList, Version, VersionState
+from .models import APPROVED, ClockCursor, Rule, UserList, Version, VersionState
 
 # Milliseconds for which a chunk is waited for.
 STEP_LOCK_MS_MAX = 10_000
 MINUTE = timedelta(minutes=1)
 NOT_APPROVED = (VersionState.DRAFT, VersionState.SUBMITTED)
 # What an approval sets of a version.
-APPROVED = (
+SET_BY_APPROVAL = (
     "state", "approver", "approved_at", "four_eyes", "effective_from", "effective_until", "alerts_from",
 )  # fmt: skip
 # Of a rule's sentence so much is told to those outside.
@@ -172,7 +172,7 @@ def approve(version: Version, approver: Any, *, shadow: bool = False, begin: dat
             held.alerts_from = held.effective_from if fresh else max(minute, held.effective_from)
             for other in held.rule.versions.filter(state=VersionState.ACTIVE):
                 _end(other, minute, approver)
-        held.save(update_fields=APPROVED)
+        held.save(update_fields=SET_BY_APPROVAL)
         if not shadow:
             said = {"severity": held.severity, "description": held.description}
             Rule.objects.filter(pk=held.rule_id).update(**said)
@@ -220,7 +220,7 @@ def may_withdraw(version: Version, account: Any) -> bool:
 
 def retire(version: Version, by: Any = None) -> None:
     """Ends a version at the next full minute, or withdraws one not in force yet. Raises StepRefused."""
-    _retire(version, by, *NOT_APPROVED, VersionState.SHADOW, VersionState.ACTIVE)
+    _retire(version, by, *NOT_APPROVED, *APPROVED)
 
 
 def withdraw(version: Version, by: Any = None) -> None:

@@ -56,12 +56,12 @@ BEGIN = f"""
     SELECT set_config('rules.locked', pg_try_advisory_xact_lock_shared({RULES_LOCK})::text, true);
     SELECT current_setting('rules.locked')::boolean, {ANY_IN_FORCE}, {LATEST_END}, ({SELECT_LAST_ID})
 """
-# Purpose: whether any row of a chunk happened before a moment. What was stored is a range of ids: without
-# the fence the planner might walk along the times of all rows.
-ANY_BEFORE = f"""
-    SELECT coalesce(least(
+# Purpose: when the earliest row of a chunk happened. What was stored is a range of ids: without the fence the
+# planner might walk along the times of all rows.
+EARLIEST = f"""
+    SELECT least(
         (SELECT min(created_at) FROM (SELECT created_at FROM {TABLE} WHERE id >= %(first)s OFFSET 0) stored),
-        (SELECT min(created_at) FROM {TABLE} WHERE id = ANY(%(settled)s))) < %(moment)s, false)
+        (SELECT min(created_at) FROM {TABLE} WHERE id = ANY(%(settled)s)))
 """
 # Purpose: whether there is anything to do after a flush.
 ANYTHING = f"""
@@ -172,9 +172,14 @@ class FlushRules:
             return True
         if self._latest_end is None:
             return False
-        chunk = {"first": self._last_id + 1, "settled": list(settled), "moment": self._latest_end}
-        cursor.execute(ANY_BEFORE, chunk)
-        return bool(cursor.fetchone()[0])
+        earliest = self._earliest(cursor, settled)
+        return earliest is not None and earliest < self._latest_end
+
+    def _earliest(self, cursor: Any, settled: Sequence[int]) -> datetime | None:
+        """When the first of what the chunk has stored or settled happened."""
+        cursor.execute(EARLIEST, {"first": self._last_id + 1, "settled": list(settled)})
+        earliest: datetime | None = cursor.fetchone()[0]
+        return earliest
 
     def _row_versions(self) -> list[Judging]:
         return [version for version in self._versions or [] if not version.is_clock]
@@ -207,33 +212,42 @@ class FlushRules:
         for version in evaluation.concerned(self._row_versions(), touched):
             error = self._findings.failed.get(version.id, "")
             if error or version not in tried or version.id in self._findings.put_off:
-                self._owe(cursor, version.id, stored, settled, error)
+                self._owe(cursor, version.id, stored, settled, error=error, earliest=touched.lo)
         if touched.future:
             debts.owe_future(cursor, None, touched)
 
     def _owe(
-        self, cursor: Any, version: int | None, stored: int, settled: Sequence[int], error: str = ""
+        self,
+        cursor: Any,
+        version: int | None,
+        stored: int,
+        settled: Sequence[int],
+        *,
+        error: str = "",
+        earliest: datetime | None = None,
     ) -> None:
+        """Writes down that a chunk, whose first row happened at `earliest` where that is known, is owed."""
         if error:
             log.error("Version %s of a rule failed, and owes %s records: %s", version, stored, error)
         cursor.execute(SELECT_LAST_ID)
         first, last = self._last_id + 1, int(cursor.fetchone()[0])
         older = [id for id in settled if id < first]
+        earliest = earliest or self._earliest(cursor, settled)
         debt = self._owed.get(version)
         if debt is None and version is not None and not error:
             # A version that goes on failing owes one long range, not one for each flush.
             debt = debts.open_debt(cursor, version)
-        if debt is not None and debts.extend(cursor, debt, first, last, older, stored + len(older)):
+        owed: dict[str, Any] = {
+            "first": first,
+            "last": last,
+            "ids": older,
+            "records": stored + len(older),
+            "earliest": earliest,
+        }
+        if debt is not None and debts.extend(cursor, debt, **owed):
             return
         self._owed[version] = debts.owe(
-            cursor,
-            version=version,
-            first=first,
-            last=last,
-            ids=older,
-            count_in_gate=version is None,
-            records=stored + len(older),
-            error=error,
+            cursor, version=version, count_in_gate=version is None, error=error, **owed
         )
 
     def _undo(self, cursor: Any, error: Exception) -> None:

@@ -221,8 +221,24 @@ class Hit(models.Model):
         return self.transaction_id or f"{self.bucket:%Y-%m-%d %H:%M}"
 
 
+# The columns of a debt by what it is, see there.
+OF_RANGE = models.Q(first_id__isnull=False, last_id__isnull=False, since=None, until=None) & (
+    models.Q(after_user=None, after_id=None) | models.Q(after_user__isnull=False, after_id__isnull=False)
+)
+OF_IDS = models.Q(first_id=None, last_id=None, since=None, until=None, after_user=None, after_id=None)
+OF_TIME = models.Q(first_id=None, last_id=None, after_id=None) & models.Q(
+    since__isnull=False, until__isnull=False, after_user__isnull=False
+)
+
+
 class Debt(models.Model):
-    """Rows that are stored and not judged yet: a range of ids, some more ids, or all from a moment on.
+    """Rows that are stored and not judged yet. What is owed (`debts.Owing`) is one of these:
+
+    - a range of ids, and `ids` from before it, of rows that settled. From `first_id` to `last_id` is left; a
+      part of it is gone through by user and id, and what comes after `after_user` and `after_id` is left of
+      that, where these are not null;
+    - rows by their `ids` alone: what is left once a range is gone through, and rows from the future;
+    - all that happened in a time, from `since` until before `until`, user by user: those after `after_user`.
 
     Without a version it stands for all of them, and for the gate.
     """
@@ -232,17 +248,16 @@ class Debt(models.Model):
     version = models.ForeignKey(
         Version, null=True, on_delete=models.PROTECT, related_name="debts", db_constraint=False
     )
-    # What is left of a range. Both are null where there is none. A part of it is gone through by user and id:
-    # then what is left of that comes after `after_user` and `after_id`.
     first_id = models.BigIntegerField(null=True)
     last_id = models.BigIntegerField(null=True)
-    after_id = models.BigIntegerField(null=True)
-    # Rows that settled, whose ids are from earlier; rows from the future.
     ids = models.JSONField(db_default=models.Value([], models.JSONField()))
-    # All rows that happened from `since` until before `until`, of users after `after_user`: the cursor of it.
     since = models.DateTimeField(null=True)
-    after_user = models.BigIntegerField(null=True)
     until = models.DateTimeField(null=True)
+    after_user = models.BigIntegerField(null=True)
+    after_id = models.BigIntegerField(null=True)
+    # When the first of it happened, for pruning: it stays as it is while the debt is paid. Null in rows that
+    # were written before it was kept: of those it is looked for.
+    earliest = models.DateTimeField(null=True)
     # The debt of all versions that this one's version does not pay its part of; it is paid after that.
     split_from = models.BigIntegerField(null=True)
     # Whether the range is still to be counted in the users' states.
@@ -254,6 +269,7 @@ class Debt(models.Model):
     error = models.CharField(max_length=200, blank=True, db_default="")
 
     class Meta:
+        constraints = [models.CheckConstraint(condition=OF_RANGE | OF_IDS | OF_TIME, name="debt_of_one_kind")]
         indexes = [models.Index(fields=["due_at"], name="debt_by_time")]
 
     def __str__(self) -> str:

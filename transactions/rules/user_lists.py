@@ -8,12 +8,12 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
 from .activity import COUNTED_MAX
-from .models import ListEntry, UserList, Version, VersionState
+from .models import APPROVED, ListEntry, UserList, Version, VersionState
 
 # Characters of the comment of an entry.
 COMMENT_MAX = 200
 # Versions that are in force or about to be.
-_NAMING = (VersionState.SUBMITTED, VersionState.SHADOW, VersionState.ACTIVE)
+_NAMING = (VersionState.SUBMITTED, *APPROVED)
 
 # Purpose: users who stand on a list now, each once, by the index entry_by_user.
 COUNT_STANDING = f"""

@@ -192,9 +192,9 @@ MUTATIONS = (
     ),
     Mutation(
         "what is pending is so by now",
-        "transactions/rules/clock.py",
-        " and not is_pending else moment",
-        " else moment",
+        "transactions/rules/kinds/walks.py",
+        "moment if self.of_transaction or not more",
+        "moment if not more",
         RULES,
     ),
     Mutation(

@@ -9,13 +9,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from ...models import Rollup
-from .gaps import Factor, Whole
-from .kind import TABLE, Bound, Kind, gap, within_hours
-
-ROLLUP = Rollup._meta.db_table
-MINUTES_MAX = 60 * 24 * 365
-BUCKET_S = 900
+from .gaps import MINUTES_MAX, Factor, Whole
+from .kind import TABLE, Bound, Kind, gap
+from .walks import BUCKET_S, ROLLUP, AlongBuckets, AlongRows
 
 # Purpose: transactions of a range of ids that had not settled so long after they were accepted.
 PENDING = """
@@ -68,25 +64,8 @@ SILENCE = """
 """
 
 
-class ClockKind(Kind):
-    """A kind that the tick after the flush looks at; `walks` says along what: rows or buckets."""
-
-    group: ClassVar[str] = "clock"
-    walks: ClassVar[str] = "rows"
-    # Whether a hit is a transaction's, or a moment's.
-    of_transaction: ClassVar[bool] = False
-    # For how long after its end a version looks at what comes late, of the time before.
-    late: ClassVar[timedelta] = timedelta(0)
-    filters: ClassVar[tuple[str, ...]] = ("hours", "zone")
-
-    def hours(self, moment: str, bound: Bound) -> str:
-        if self.filter.hours is None:
-            return ""
-        return f"AND {within_hours(moment, self.filter.hours, self.filter.zone, bound)}"
-
-
 @dataclass(frozen=True)
-class PendingTooLong(ClockKind):
+class PendingTooLong(AlongRows):
     name: ClassVar[str] = "pending_too_long"
     title: ClassVar[str] = "Pending for long"
     wording: ClassVar[str] = "A transaction is still pending {minutes} minutes after it was accepted"
@@ -98,6 +77,10 @@ class PendingTooLong(ClockKind):
     @property
     def memory_s(self) -> int:
         return self.minutes * 60
+
+    @property
+    def wait(self) -> timedelta:
+        return timedelta(minutes=self.minutes)
 
     def explain(self, figures: dict[str, Any]) -> str:
         accepted = datetime.fromisoformat(figures["accepted_at"]).astimezone(UTC)
@@ -116,7 +99,7 @@ class PendingTooLong(ClockKind):
 
 
 @dataclass(frozen=True)
-class FailureRate(ClockKind):
+class FailureRate(AlongBuckets):
     name: ClassVar[str] = "failure_rate"
     title: ClassVar[str] = "More failures than usual"
     wording: ClassVar[str] = (
@@ -124,7 +107,6 @@ class FailureRate(ClockKind):
         "{factor} times the share of the same time of the last {days} days, in which there were at least "
         "{past_min}"
     )
-    walks: ClassVar[str] = "buckets"
     factor: Decimal = gap(Factor("the factor", Decimal("1.01")))  # noqa: RUF009
     percent: int = gap(Whole("the percentage", 1, 100))
     days: int = gap(Whole("the number of days", 1, 28), default=7)
@@ -154,7 +136,7 @@ class FailureRate(ClockKind):
 
 
 @dataclass(frozen=True)
-class Silence(ClockKind):
+class Silence(AlongRows):
     name: ClassVar[str] = "silence"
     title: ClassVar[str] = "Nothing comes"
     wording: ClassVar[str] = "Nothing is accepted for more than {minutes} minutes"

@@ -11,7 +11,8 @@ from ...timezones import zone_names
 
 # Windows by name, in seconds; and the bucket of the gate whose bound holds for each.
 WINDOWS_S = {"10m": 600, "1h": 3_600, "6h": 21_600, "24h": 86_400, "7d": 604_800, "30d": 2_592_000}
-
+# A year, the longest time that is told in minutes.
+MINUTES_MAX = 60 * 24 * 365
 
 WINDOW_WORDS = {
     "10m": "10 minutes",

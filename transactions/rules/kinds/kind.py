@@ -11,8 +11,8 @@ from .gaps import IN_FULL, WINDOWS_S, Gap, Hours, ListName, Statuses, Unfit, Who
 from .wording import Part, filled
 
 TABLE = Transaction._meta.db_table
+# By name, for the models know the kinds.
 LISTS, ENTRIES = "rules_userlist", "rules_listentry"
-
 
 # Begins what a rule is narrowed by, in its sentence.
 LOOKING_AT = ", looking at transactions "

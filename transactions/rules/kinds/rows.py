@@ -4,10 +4,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ...models import AMOUNT_MAX
-from .gaps import Choice, ListName, Whole
+from .gaps import MINUTES_MAX, Choice, ListName, Whole
 from .kind import TABLE, Bound, Kind, ever_listed, gap, listed
-
-MINUTES_MAX = 60 * 24 * 365
 
 # Purpose: the rows of users in their spans, one by one.
 TEXT = """
