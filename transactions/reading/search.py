@@ -109,14 +109,16 @@ class Search:
     """What a text finds, kind by kind, in SEARCH_MS_MAX of PostgreSQL's time. Raises django.db.Error."""
 
     def __init__(self, text: str) -> None:
-        text = text.strip().removeprefix("#").strip()
+        text = text.strip()
+        # A number may be written as #12; the sign alone is a part of an id like another.
+        text = text.removeprefix("#").strip() or text
         # No id and no name is longer, or has a NUL, with which PostgreSQL does not even compare.
         self.text = "" if len(text) > TERM_CHARACTERS_MAX or "\0" in text else text
         self._ends = time.monotonic() + settings.SEARCH_MS_MAX / 1000
-        # Whether there are indexes of parts.
-        self.parts_indexed = self.in_time(part_indexes.present) or False
+        # Whether there are indexes of parts; None where that was not told in time.
+        self.parts_indexed = self.in_time(part_indexes.present)
         # Whether all parts were looked for, not the beginnings alone.
-        self.any_part = bool(INDEXED.search(self.text)) and self.parts_indexed
+        self.any_part = bool(INDEXED.search(self.text)) and bool(self.parts_indexed)
         # Redis, where transactions wait, does not answer.
         self.redis_away = False
 
