@@ -10,11 +10,13 @@ from django.db import connection as database
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from pytest_django import Settings
 
 from tests.support.accepting import record, take
 from tests.support.admin_pages import HOSTILE, page, staff, store
 from tests.support.outages import postgres_away, redis_away
 from transactions.alerts.models import Alert
+from transactions.reading import part_indexes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -123,8 +125,24 @@ def test_what_was_not_looked_at_is_said(root: Client, people: list[User]) -> Non
         assert "no index of parts" in notes(root, "abc")
 
 
-@pytest.mark.parametrize("text", ["", " ", "#", " # "])
-def test_a_number_s_sign_alone_is_nothing_typed(root: Client, people: list[User], text: str) -> None:
+def test_that_there_is_an_index_of_parts_is_not_denied_where_nobody_tells(
+    root: Client, people: list[User], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SEARCH_MS_MAX = 200
+    monkeypatch.setattr(part_indexes, "SELECT_VALID", "SELECT pg_sleep(60)::text WHERE 'x' <> ALL (%s)")
+    told = notes(root, "abc")
+    assert "whether there is an index of parts was not told in time" in told
+    assert "no index of parts" not in told
+
+
+def test_a_number_sign_alone_is_a_part_of_an_id(root: Client, people: list[User]) -> None:
+    store(people[0], "INV#7")
+    assert found(root, "#") == found(root, " # ") == {"Transactions": ["INV#7"]}
+    assert "has more than 150 characters" not in notes(root, "#")
+
+
+@pytest.mark.parametrize("text", ["", " "])
+def test_of_nothing_typed_nothing_is_said(root: Client, people: list[User], text: str) -> None:
     store(people[0])
     assert root.get(FOUND, {"q": text}).json() == {"groups": [], "notes": []}
 

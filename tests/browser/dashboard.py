@@ -38,6 +38,11 @@ def stop_clock(page: Page) -> None:
     page.clock.pause_at(datetime.now(UTC) + AHEAD)
 
 
+def look_again(page: Page) -> None:
+    """Somebody comes back to the page, which asks the server for everything at once."""
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
 class Dashboard:
     """One open dashboard and the server behind it."""
 

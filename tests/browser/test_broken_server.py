@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from playwright.sync_api import BrowserContext, WebSocketRoute, expect
+from playwright.sync_api import BrowserContext, WebSocket, WebSocketRoute, expect
 
 from tests.browser.conftest import CUT, Watched
-from tests.browser.dashboard import Dashboard
+from tests.browser.dashboard import Dashboard, look_again
 from tests.support.accepting import record, take
 from tests.support.serving import daphne
 from transactions.stores.redis_connection import connection
@@ -89,6 +89,18 @@ def test_after_new_books_it_begins_anew(dashboard: Dashboard) -> None:
     connection().flushdb()
     dashboard.post("NEW")
     dashboard.shows("NEW")
+
+
+def test_a_slow_answer_leaves_the_live_feed_as_it_is(dashboard: Dashboard) -> None:
+    """Whoever has an answer late still has the server at the other end of the websocket."""
+    page, others = dashboard.page, list[WebSocket]()
+    page.on("websocket", lambda socket: others.append(socket))
+    page.route("**/admin/dashboard/figures/**", lambda route: None)
+    look_again(page)
+    expect(page.locator("#banner")).to_have_text("The server does not answer in time.")
+    dashboard.post("T1")
+    dashboard.shows("T1")
+    assert others == []
 
 
 def test_who_may_no_longer_read_is_told_so(dashboard: Dashboard, watched: Watched) -> None:

@@ -86,7 +86,8 @@ def nothing_is_claimed(dashboard: Dashboard, why: str) -> None:
     expect(page.locator("#banner")).to_contain_text(why)
     expect(page.locator("#books")).to_have_text("? not known")
     expect(page.locator("#next-flush")).to_have_text("? not known")
-    moment = re.compile(rf"^{re.escape(why)} These are as of \d\d:\d\d:\d\d\.$")
+    these = r"These are as of \d\d:\d\d:\d\d, of what came in the last hour\."
+    moment = re.compile(f"^{re.escape(why)} {these}$")
     expect(page.locator("#figures-moment")).to_have_text(moment)
     expect(page.locator("[data-figure=succeeded] .figure-value")).to_have_text("1,000")
 

@@ -3,13 +3,14 @@
 import json
 import re
 import shlex
+from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import User
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import PASSWORD, Watched
-from tests.browser.dashboard import Dashboard
+from tests.browser.dashboard import Dashboard, look_again, stop_clock
 from transactions.live.readers import ACKNOWLEDGE_EVERY
 from transactions.storing.flush import flush
 
@@ -221,6 +222,30 @@ def test_what_the_drawer_shows_can_be_sent_to_a_colleague(dashboard: Dashboard) 
     expect(page.locator("#payload")).to_contain_text('"transaction_id": "a&b #1"')
     page.get_by_role("link", name="alice").first.click()
     expect(page.locator("#totals-title")).to_have_text(f"In all customer number {dashboard.people[0].pk}")
+
+
+def test_a_page_in_the_background_asks_nothing_until_somebody_looks(
+    page: Page, server: str, people: list[User]
+) -> None:
+    dashboard, asked = Dashboard(page, server, people), list[str]()
+    stop_clock(page)
+    dashboard.open()
+    expect(page.locator("#figures-moment")).to_contain_text("as of")
+    page.evaluate("Object.defineProperty(document, 'hidden', { configurable: true, get: () => true })")
+    page.on("request", lambda request: asked.append(urlsplit(request.url).path))
+    # Longer than it waits for any of its polls, and shorter than it takes a silent feed for dead.
+    page.clock.run_for(23_000)
+    page.clock.resume()
+    dashboard.post("T1")
+    dashboard.shows("T1")
+    expect(page.locator("#rows tbody .name")).to_have_text("…")
+    # But for the alerts, after a break of the feed: the tab's title counts them.
+    others = [path for path in asked if path.startswith("/admin/") and not path.endswith("/alerts/")]
+    assert others == []
+    page.evaluate("delete document.hidden")
+    with page.expect_response("**/admin/dashboard/figures/**"), page.expect_response("**/dashboard/names/**"):
+        look_again(page)
+    expect(page.locator("#rows tbody .name")).to_have_text("alice")
 
 
 def test_the_drawer_tells_of_one_that_waits(dashboard: Dashboard) -> None:

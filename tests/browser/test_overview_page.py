@@ -1,5 +1,6 @@
 """The front page as who watches money uses it: what is wrong, a period's figures, and the way from each."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -8,7 +9,8 @@ from django.contrib.auth.models import User
 from django.utils.dateparse import parse_datetime
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browser.dashboard import Dashboard, serious
+from tests.browser.conftest import Watched
+from tests.browser.dashboard import Dashboard, look_again, serious
 from tests.browser.layout import faults
 from tests.support.alerts import open_alert
 from tests.support.living import everybody_works
@@ -19,6 +21,7 @@ from transactions.models import Rollup, Transaction
 pytestmark = pytest.mark.django_db(transaction=True)
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+FIGURES, ALERTS = "**/admin/dashboard/figures/**", "**/admin/dashboard/alerts/"
 
 
 @pytest.fixture
@@ -102,14 +105,14 @@ def test_that_nobody_knows_whether_anything_is_wrong_is_said(dashboard: Dashboar
         answer = route.fetch()
         route.fulfill(response=answer, json={**answer.json(), "wrong": None})
 
-    page, figures = dashboard.page, "**/admin/dashboard/figures/**"
+    page = dashboard.page
     said = page.get_by_text("Whether more transactions fail than usual cannot be told now")
     expect(page.locator("#figures-moment")).to_contain_text("as of")
     expect(said).to_be_hidden()
-    page.route(figures, untold)
+    page.route(FIGURES, untold)
     expect(said).to_be_visible()
     assert serious(page) == []
-    page.unroute(figures)
+    page.unroute(FIGURES)
     expect(said).to_be_hidden()
 
 
@@ -219,6 +222,93 @@ def test_who_fails_leads_to_what_failed(dashboard: Dashboard) -> None:
     rows = dashboard.page.locator("#failing-customers li")
     expect(rows).to_have_text(["bob12 was 0", "alice2 was 0"])
     assert [listed_by(rows.nth(n).get_by_role("link")) for n in (0, 1)] == [12, 2]
+
+
+def test_a_key_stays_on_its_link_while_figures_come(dashboard: Dashboard, failing_more: datetime) -> None:
+    page, turn = dashboard.page, 0
+    alert = open_alert(dashboard.people[0], severity="HIGH", rule_name="Of a while ago")
+
+    def other_figures(route: Route) -> None:
+        answer = route.fetch()
+        told = answer.json()
+        told["wrong"]["data"]["failed"] = 1000 + turn
+        told["overview"]["data"]["series"]["pending"][-1] = turn
+        if turn % 2:
+            told["failing"]["data"]["customers"].reverse()
+        route.fulfill(response=answer, json=told)
+
+    def more_alerts(route: Route) -> None:
+        answer = route.fetch()
+        told = answer.json()
+        told["as_of"] = (datetime.now(UTC) + turn * MINUTE).isoformat()
+        (first,) = told["gravest"]
+        newer = [{**first, "id": first["id"] + n, "rule": f"Newer {n}"} for n in range(turn, 0, -1)]
+        told["gravest"] = [*newer, first]
+        route.fulfill(response=answer, json=told)
+
+    page.reload()
+    expect(page.locator("#wrong")).to_be_visible()
+    expect(page.locator("#alerts-gravest li")).to_have_count(1)
+    page.route(FIGURES, other_figures)
+    page.route(ALERTS, more_alerts)
+    page.get_by_label("Transactions a minute: more").click()
+    page.locator("#throughput").get_by_role("button", name="Show as a table").click()
+    for link in (
+        page.locator("#wrong").get_by_role("link", name="alice"),
+        page.locator("#failing-customers").get_by_role("link", name="alice"),
+        page.locator("#throughput tbody").get_by_role("link", name=f", {failing_more:%H:%M}"),
+        page.locator("#alerts-gravest").get_by_role("link", name=alert.rule_name),
+    ):
+        expect(link).to_have_count(1)
+        link.focus()
+        turn += 1
+        look_again(page)
+        expect(page.get_by_role("link", name=f"Open {1000 + turn:,} failed")).to_be_visible()
+        expect(page.locator("#throughput tbody tr").last).to_contain_text(str(turn))
+        expect(page.locator("#alerts-gravest li")).to_have_count(1 + turn)
+        expect(page.locator("#failing-customers .id").first).to_have_text("bob" if turn % 2 else "alice")
+        expect(link).to_be_focused()
+
+
+def test_a_choice_that_is_not_answered_is_not_waited_for_and_the_page_says_what_it_shows(
+    dashboard: Dashboard, watched: Watched
+) -> None:
+    watched.expected = ["status of 503"]
+    page, moment, now = dashboard.page, dashboard.page.locator("#figures-moment"), datetime.now(UTC)
+    settle(dashboard.people[0], now - 20 * MINUTE, now - MINUTE, 30, 2)
+    page.reload()
+    expect(moment).to_contain_text("as of")
+    away = {"detail": "PostgreSQL does not answer in time."}
+    page.route(re.compile("period=24h"), lambda route: route.fulfill(status=503, json=away))
+    page.get_by_role("button", name="24 h").click()
+    expect(moment).to_have_text(
+        re.compile(
+            r"^PostgreSQL does not answer in time\. These are as of .*, of what came in the last hour\.$"
+        )
+    )
+    expect(page.locator("#dashboard")).to_have_attribute("aria-busy", "false")
+    page.unroute_all()
+    look_again(page)
+    expect(moment).to_have_text(re.compile("^as of "))
+    expect(page.locator("#throughput h2")).to_have_text("Transactions a quarter of an hour")
+
+
+def test_failed_customers_that_cannot_be_told_anew_are_as_of_a_moment(dashboard: Dashboard) -> None:
+    def untold(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "failing": None})
+
+    page, now = dashboard.page, datetime.now(UTC)
+    settle(dashboard.people[0], now - 20 * MINUTE, now - MINUTE, 30, 2)
+    page.reload()
+    expect(page.locator("#failing-customers li")).to_have_count(1)
+    said = page.locator("#failing-empty")
+    expect(said).to_be_hidden()
+    page.route(FIGURES, untold)
+    expect(said).to_contain_text(re.compile(r"in time\. These are as of \d\d:\d\d:\d\d\."))
+    expect(page.locator("#failing-customers li")).to_have_count(1)
+    page.unroute(FIGURES)
+    expect(said).to_be_hidden()
 
 
 @pytest.mark.parametrize("width", [390, 768, 1400, 1920])

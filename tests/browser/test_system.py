@@ -8,14 +8,21 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.db.models.functions import Now
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.conftest import PASSWORD, VIEWPORT, Watched
-from tests.browser.dashboard import Dashboard, serious
+from tests.browser.dashboard import Dashboard, look_again, serious
 from tests.browser.layout import faults
+from tests.support.accepting import queued
 from tests.support.living import LONG_S, everybody_works, was_there, worker_was_there
 from tests.support.serving import daphne
 from transactions.metrics import signs
+from transactions.notifications import alarms
+from transactions.notifications.models import SystemAlarm
+from transactions.queue.keys import QUEUE
+from transactions.stores.redis_connection import connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -67,6 +74,77 @@ def test_the_chip_opens_and_closes_by_keys(dashboard: Dashboard) -> None:
     page.keyboard.press("Escape")
     expect(page.locator("#system-parts")).to_be_hidden()
     expect(page.locator("#system summary")).to_be_focused()
+
+
+def told_once(page: Page) -> list[str]:
+    """What the open panel tells of: its rows, and its figures of this moment."""
+    return page.locator("#system :is(#system-parts strong, dt):visible").all_text_contents()
+
+
+def test_each_part_is_told_once_in_the_panel(dashboard: Dashboard) -> None:
+    page = dashboard.page
+    expect(page.locator("#books")).to_have_text("✓ balanced")
+    page.locator("#system summary").click()
+    told = told_once(page)
+    assert [told.count(name) for name in ("Books", "Feed", "Waiting to be stored")] == [1, 1, 1]
+    assert not {"Live feed", "Storing"} & set(told)
+    # Of a part that is not well there is more to tell.
+    connection().rpush(QUEUE, queued("nobody accepted it", dashboard.people[0]))
+    expect(page.locator("#system-parts [data-part=books]")).to_contain_text("The books do not balance")
+    expect(page.locator("#system-parts [data-part=books]")).to_be_visible()
+    assert told_once(page).count("Books") == 1
+    # Elsewhere there are rows alone.
+    page.goto(f"{dashboard.server}/admin/rules/rule/")
+    page.locator("#system summary").click()
+    assert {"Books", "Live feed", "Storing"} <= set(told_once(page))
+
+
+def test_whose_session_ends_is_told_so_on_the_page_of_the_system(page: Page, server: str) -> None:
+    page.goto(f"{server}/admin/system/")
+    expect(page.locator("#system-said")).to_contain_text("System normal")
+    Session.objects.all().delete()
+    look_again(page)
+    expect(page.locator("#system-said")).to_have_text("Log in again: you may not read this")
+    expect(page.locator("#system .dot")).to_have_class("dot dot-bad")
+
+
+def test_alarms_that_cannot_be_told_are_neither_over_nor_going_on(
+    page: Page, server: str, watched: Watched
+) -> None:
+    watched.expected = ["status of (503|403)"]
+    alarms.note({"queue": "9 records wait."})
+    page.goto(f"{server}/admin/")
+    card, untold = page.locator("#alarms"), page.locator("#alarms-untold")
+    expect(card.get_by_role("listitem")).to_contain_text("9 records wait.")
+    expect(untold).to_have_text("")
+
+    def refuse(status: int, why: str) -> None:
+        page.unroute_all()
+        page.route("**/dashboard/alarms/", lambda route: route.fulfill(status=status, json={"detail": why}))
+        look_again(page)
+        expect(untold).to_have_text(f"{why} Which alarms there are now is not known.")
+
+    refuse(503, "PostgreSQL does not answer in time.")
+    expect(card.get_by_role("listitem")).to_contain_text("9 records wait.")
+    refuse(403, "Log in again: you may not read this.")
+    expect(card.get_by_role("listitem")).to_have_count(0)
+    page.unroute_all()
+    SystemAlarm.objects.update(recovered_at=Now())
+    look_again(page)
+    expect(untold).to_have_text("")
+    expect(card).to_be_hidden()
+
+
+def test_what_is_marked_to_be_copied_stays_marked_and_the_page_goes_on(page: Page, server: str) -> None:
+    worker_was_there(100)
+    page.goto(f"{server}/admin/system/")
+    command = page.locator("#worker code").first
+    command.evaluate("place => getSelection().selectAllChildren(place)")
+    marked = page.evaluate("String(getSelection())")
+    cause = page.locator("#worker > p").first
+    before = cause.text_content() or ""
+    expect(cause).not_to_have_text(before)
+    assert page.evaluate("String(getSelection())") == marked != ""
 
 
 def test_other_pages_ask_seldom_and_keep_open_what_is_open(page: Page, server: str) -> None:

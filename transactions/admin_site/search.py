@@ -33,6 +33,10 @@ BEGINNINGS = (
     "Ids are searched from their beginning, and in any part among the newest {rows:,}: there is no index "
     "of parts (SEARCH_PARTS)."
 )
+UNTOLD = (
+    "Ids were searched from their beginning, and in any part among the newest {rows:,}: whether there is an "
+    "index of parts was not told in time. Ask again."
+)
 LONG = f"No id and no name has more than {TERM_CHARACTERS_MAX} characters, or a NUL."
 
 
@@ -113,7 +117,8 @@ def _coverage(search: Search) -> list[str]:
     """What was not looked at."""
     told = [REDIS_AWAY] if search.redis_away else []
     if not search.any_part:
-        told.append((SHORT if search.parts_indexed else BEGINNINGS).format(rows=NEWEST_ROWS))
+        of_parts = {True: SHORT, False: BEGINNINGS, None: UNTOLD}[search.parts_indexed]
+        told.append(of_parts.format(rows=NEWEST_ROWS))
     return told
 
 

@@ -101,8 +101,9 @@ OF_NUMBER = f"SELECT {OF_CUSTOMERS.columns} FROM {USERS} WHERE {USER_KEY} = %s A
 
 
 def bare(text: str) -> str:
-    """What is looked for of what was typed: without space around it, or the # before a number."""
-    return text.strip().removeprefix("#").strip()
+    """What is looked for: a number may be written as #12; the sign alone is a part of an id like another."""
+    text = text.strip()
+    return text.removeprefix("#").strip() or text
 
 
 @dataclass(slots=True)
@@ -122,10 +123,10 @@ class Search:
         # No id and no name is longer, or has a NUL, with which PostgreSQL does not even compare.
         self.text = "" if len(text) > TERM_CHARACTERS_MAX or "\0" in text else text
         self._ends = time.monotonic() + settings.SEARCH_MS_MAX / 1000
-        # Whether there are indexes of parts.
-        self.parts_indexed = self.in_time(part_indexes.present) or False
+        # Whether there are indexes of parts; None where that was not told in time.
+        self.parts_indexed = self.in_time(part_indexes.present)
         # Whether all parts were looked for, not the beginnings alone.
-        self.any_part = bool(INDEXED.search(self.text)) and self.parts_indexed
+        self.any_part = bool(INDEXED.search(self.text)) and bool(self.parts_indexed)
         # Redis, where transactions wait, does not answer.
         self.redis_away = False
 

@@ -6,15 +6,22 @@ const flushes = JSON.parse(document.getElementById("flushes").textContent);
 const [bar, line, quiet, rule] = ["bar", "warn", "quiet", "line"].map(colour);
 const clock = new Intl.DateTimeFormat("en-GB", { timeZone: zoneOfPage(), timeStyle: "medium" });
 const axis = (position, text, grid) => ({
-  position, beginAtZero: true, border: { display: false }, grid, ticks: { color: quiet, maxTicksLimit: 6 }, title: { display: true, text, color: quiet },
+  position, beginAtZero: true, border: { display: false }, grid, ticks: { color: quiet, maxTicksLimit: 6 },
+  title: { display: true, text, color: quiet },
 });
 
 const chart = new Chart(document.getElementById("flush-plot"), {
   data: {
     labels: flushes.map((flush) => clock.format(new Date(flush.at))),
     datasets: [
-      { type: "line", label: "seconds", data: flushes.map((f) => f.seconds), yAxisID: "seconds", borderColor: line, backgroundColor: line, pointRadius: 1, pointStyle: "line", borderWidth: 2 },
-      { type: "bar", label: "records", data: flushes.map((f) => f.records), yAxisID: "records", backgroundColor: bar, pointStyle: "rect" },
+      {
+        type: "line", label: "seconds", data: flushes.map((f) => f.seconds), yAxisID: "seconds",
+        borderColor: line, backgroundColor: line, pointRadius: 1, pointStyle: "line", borderWidth: 2,
+      },
+      {
+        type: "bar", label: "records", data: flushes.map((f) => f.records), yAxisID: "records",
+        backgroundColor: bar, pointStyle: "rect",
+      },
     ],
   },
   options: {
@@ -23,7 +30,10 @@ const chart = new Chart(document.getElementById("flush-plot"), {
     interaction: { mode: "index" },
     plugins: { legend: { labels: { color: quiet } } },
     scales: {
-      x: { border: { display: false }, grid: { display: false }, ticks: { color: quiet, maxTicksLimit: 8, maxRotation: 0 } },
+      x: {
+        border: { display: false }, grid: { display: false },
+        ticks: { color: quiet, maxTicksLimit: 8, maxRotation: 0 },
+      },
       records: axis("left", "records", { color: rule }),
       seconds: axis("right", "seconds", { display: false }),
     },

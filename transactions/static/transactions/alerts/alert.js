@@ -48,7 +48,8 @@ for (const [id, text] of Object.entries(JSON.parse(sessionStorage.getItem(WRITTE
 }
 sessionStorage.removeItem(WRITTEN);
 document.addEventListener("submit", ({ target }) => {
-  const others = [...document.querySelectorAll("textarea[id]")].filter((box) => box.form !== target && box.value.trim());
+  const boxes = [...document.querySelectorAll("textarea[id]")];
+  const others = boxes.filter((box) => box.form !== target && box.value.trim());
   sessionStorage.setItem(WRITTEN, JSON.stringify(Object.fromEntries(others.map((box) => [box.id, box.value]))));
 });
 
@@ -62,7 +63,8 @@ function draw({ points, window: span }) {
   const at = ({ at, amount }) => ({ x: Date.parse(at), y: byDigits ? Math.max(1, amount) : amount, amount });
   const set = (label, found, colour, pointStyle, radius) => ({
     // One of 0 stands on the axis, and is drawn whole.
-    label, data: found.map(at), clip: radius + 1, backgroundColor: colour, borderColor: colour, pointStyle, pointRadius: radius, pointHoverRadius: radius + 1,
+    label, data: found.map(at), clip: radius + 1, backgroundColor: colour, borderColor: colour,
+    pointStyle, pointRadius: radius, pointHoverRadius: radius + 1,
   });
   const moments = points.map(({ at }) => Date.parse(at));
   const first = Math.min(...moments), last = Math.max(...moments);
@@ -79,10 +81,16 @@ function draw({ points, window: span }) {
       interaction: { mode: "nearest", axis: "xy", intersect: false },
       plugins: {
         legend: { labels: { boxHeight: 6, boxWidth: 8 } },
-        tooltip: { filter: ({ raw }) => raw.amount !== undefined, callbacks: { label: ({ raw }) => `${format.moment(raw.x)}: ${format.whole(raw.amount)}` } },
+        tooltip: {
+          filter: ({ raw }) => raw.amount !== undefined,
+          callbacks: { label: ({ raw }) => `${format.moment(raw.x)}: ${format.whole(raw.amount)}` },
+        },
       },
       scales: {
-        x: { type: "linear", min, max, grid: { display: false }, afterBuildTicks: spread, ticks: { autoSkip: false, maxRotation: 0, callback: label }, title: { display: false } },
+        x: {
+          type: "linear", min, max, grid: { display: false }, title: { display: false },
+          afterBuildTicks: spread, ticks: { autoSkip: false, maxRotation: 0, callback: label },
+        },
         y: {
           type: byDigits ? "logarithmic" : "linear", beginAtZero: !byDigits, max: top, title: { display: false },
           ...(byDigits ? { min: least / ROOM_BY_DIGITS, afterBuildTicks: powersOfTen } : {}),
@@ -93,7 +101,8 @@ function draw({ points, window: span }) {
   }));
   card.show(
     points, ["Transaction", "Happened", "Amount", "Status", "Made the alert"],
-    points.map(({ id, at, amount, status, made }) => [id, format.moment(at), amount, status, made ? "yes" : "no"]), "No transaction of that time is stored.",
+    points.map(({ id, at, amount, status, made }) => [id, format.moment(at), amount, status, made ? "yes" : "no"]),
+    "No transaction of that time is stored.",
   );
 }
 

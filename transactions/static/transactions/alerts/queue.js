@@ -1,5 +1,5 @@
 // The queue by keys and in bulk, and a hint at what is new. Without JavaScript the rows open by their links.
-import { poll } from "../dashboard/figures.js";
+import { poll } from "../looks/asking.js";
 
 const rows = [...document.querySelectorAll("tr[data-alert]")];
 const form = document.getElementById("many");
@@ -89,7 +89,9 @@ hint.querySelector("a").addEventListener("click", () => {
 const AGAIN_S = 5;
 poll(hint.dataset.alerts, (body) => {
   const lately = new Map();
-  for (const moment of body.opened_lately) if (Date.parse(moment) > Date.parse(hint.dataset.asOf)) lately.set(moment, (lately.get(moment) ?? 0) + 1);
+  for (const moment of body.opened_lately) {
+    if (Date.parse(moment) > Date.parse(hint.dataset.asOf)) lately.set(moment, (lately.get(moment) ?? 0) + 1);
+  }
   // What the answer has no room for any more was counted before.
   lately.forEach((many, moment) => opened.set(moment, Math.max(many, opened.get(moment) ?? 0)));
   const fresh = [...opened.values()].reduce((sum, many) => sum + many, 0);
@@ -97,4 +99,4 @@ poll(hint.dataset.alerts, (body) => {
   hint.querySelector("span").textContent = `${fresh.toLocaleString("en")} new alert${fresh === 1 ? "" : "s"}`;
   hint.hidden = false;
   document.title = `(${fresh}) ${TITLE}`;
-}, () => {}, AGAIN_S);
+}, () => { /* The chip of the system says so. */ }, { every: AGAIN_S });

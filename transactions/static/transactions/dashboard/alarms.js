@@ -1,24 +1,25 @@
 // The system's own alarms, asked for again while the page is open: what the server answers is the card itself.
-const AGAIN_MS = 20_000, TIMEOUT_MS = 15_000;
+import { FORBIDDEN, page, poll } from "../looks/asking.js";
+import { renew, say } from "../looks/news.js";
+
+const AGAIN_S = 20;
 const card = document.getElementById("alarms");
+const untold = document.getElementById("alarms-untold");
 
-async function again() {
-  if (document.hidden) return;
-  let answer, text;
-  try {
-    answer = await fetch(card.dataset.url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
-    text = await answer.text();
-  } catch { return; }
-  if (!answer.ok) return;
-  const now = new DOMParser().parseFromString(text, "text/html").getElementById("alarms");
-  if (!now) return;
+function show(answer) {
+  const now = answer.getElementById("alarms");
+  if (!now) return fail("The server answered with another page.", {});
   card.className = now.className;
-  // Only what is news: a screen reader hears it each time.
-  const [shown, told] = [card, now].map((each) => each.querySelector("ul"));
-  if (shown.textContent.trim() !== told.textContent.trim()) shown.replaceChildren(...told.children);
+  say(untold, "");
+  renew(card.querySelector("ul"), [...now.querySelector("ul").childNodes]);
 }
 
-if (card) {
-  setInterval(again, AGAIN_MS);
-  document.addEventListener("visibilitychange", again);
+// What nobody knows now is not told as over, nor as going on.
+function fail(why, { status }) {
+  card.classList.remove("alarms-none");
+  say(untold, `${why} Which alarms there are now is not known.`);
+  // The right was taken away: what was shown goes too.
+  if (status === FORBIDDEN) renew(card.querySelector("ul"), []);
 }
+
+if (card) poll(card.dataset.url, show, fail, { every: AGAIN_S, read: page });

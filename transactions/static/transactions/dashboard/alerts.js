@@ -1,5 +1,7 @@
 // The alerts card, and how many are open in the tab's title. Text from outside is only ever text.
+import { FORBIDDEN } from "../looks/asking.js";
 import { made, pill } from "../looks/components.js";
+import { renew, say } from "../looks/news.js";
 import * as format from "./format.js";
 
 const at = (id) => document.getElementById(id);
@@ -7,7 +9,6 @@ const TITLE = document.title;
 // After the feed has connected it is asked for what no frame told: once the server has let go of the answer that
 // it may keep of before, and not by all pages at one moment.
 export const CAUGHT_UP_MS = 2_500;
-const FORBIDDEN = 403;
 // Up to when what is shown tells everything.
 let shownAsOf = -Infinity;
 const GRAVE_FIRST = ["CRITICAL", "HIGH", "MEDIUM", "LOW"];
@@ -41,37 +42,35 @@ function heard(openedLately) {
 }
 
 // Frames and answers overtake each other: false for one that is older than what is shown.
-export function showAlerts({ as_of: asOf, open, overdue, by_severity: bySeverity, complete, gravest, opened_lately: openedLately }) {
-  if (Date.parse(asOf) < shownAsOf) return false;
-  shownAsOf = Date.parse(asOf);
+export function showAlerts(answer) {
+  if (Date.parse(answer.as_of) < shownAsOf) return false;
+  shownAsOf = Date.parse(answer.as_of);
+  const { open, overdue, by_severity: bySeverity, complete, gravest, opened_lately: openedLately } = answer;
   const count = `${format.whole(open)}${complete ? "" : "+"}`;
-  told(`${count} open${overdue ? `, ${format.whole(overdue)} overdue` : ""}`);
+  const late = overdue ? `, ${format.whole(overdue)} overdue` : "";
+  say(at("alerts-count"), `${count} open${late}`);
   document.title = open ? `(${count}) ${TITLE}` : TITLE;
   at("alerts-empty").hidden = open > 0;
-  const grave = () => GRAVE_FIRST.filter((name) => bySeverity[name]).map((name) => pill(`${format.whole(bySeverity[name])} ${word(name).toLowerCase()}`, name));
-  at("alerts-grave").replaceChildren(...grave());
+  const grave = () => GRAVE_FIRST.filter((name) => bySeverity[name])
+    .map((name) => pill(`${format.whole(bySeverity[name])} ${word(name).toLowerCase()}`, name));
+  renew(at("alerts-grave"), grave());
   const first = at("alerts-first");
   first.hidden = open === 0;
-  first.querySelector("a").textContent = `${count} open ${open === 1 ? "alert" : "alerts"}${overdue ? `, ${format.whole(overdue)} overdue` : ""}`;
-  first.querySelector("span").replaceChildren(...grave());
+  say(first.querySelector("a"), `${count} open ${open === 1 ? "alert" : "alerts"}${late}`);
+  renew(first.querySelector("span"), grave());
   heard(openedLately);
-  at("alerts-gravest").replaceChildren(...gravest.map(line));
+  renew(at("alerts-gravest"), gravest.map(line));
   return true;
 }
 
-export function failAlerts(why, _, status) {
-  told(why);
+export function failAlerts(why, { status }) {
+  say(at("alerts-count"), why);
   if (status !== FORBIDDEN) return;
   // The right was taken away: what was shown goes too.
   document.title = TITLE;
   at("alerts-first").hidden = true;
-  at("alerts-grave").replaceChildren();
-  at("alerts-gravest").replaceChildren();
-}
-
-// Said only where it is news: a screen reader hears it each time.
-function told(text) {
-  if (at("alerts-count").textContent !== text) at("alerts-count").textContent = text;
+  renew(at("alerts-grave"), []);
+  renew(at("alerts-gravest"), []);
 }
 
 function ageOf(age, who) {
@@ -80,8 +79,9 @@ function ageOf(age, who) {
   return told;
 }
 
-function line({ severity, rule, figures, user, opened_at: openedAt, assignee, link }) {
+function line({ id, severity, rule, figures, user, opened_at: openedAt, assignee, link }) {
   const item = made("li"), what = made("span", "alerts-what"), anchor = made("a", "", format.visible(rule));
+  item.dataset.alert = id;
   anchor.href = link;
   const who = user === null ? "the whole system" : format.visible(user);
   what.append(anchor, made("small", "", figures ? `${format.visible(figures).replaceAll(" %", "\u00a0%")} · ${who}` : who));

@@ -1,5 +1,7 @@
 // One chart with its table, its empty state, and a CSV of exactly what is shown.
 import { made } from "../looks/components.js";
+import { renew, say } from "../looks/news.js";
+import { save } from "./csv.js";
 
 Object.assign(Chart.defaults.font, { family: "Inter, sans-serif", size: 12 });
 // The nearest point tells itself, wherever the pointer is; a legend draws what it names as it is drawn.
@@ -24,16 +26,17 @@ export class ChartCard {
     this.#name = id;
     this.#make = make;
     this.#card.querySelector(".csv").addEventListener("click", () => this.#download());
-    new MutationObserver(() => this.#chart?.update("none")).observe(document.documentElement, { attributeFilter: ["class"] });
+    const themes = new MutationObserver(() => this.#chart?.update("none"));
+    themes.observe(document.documentElement, { attributeFilter: ["class"] });
   }
 
   // What is drawn how: each of `keys` is [how, what].
   note(keys) {
-    this.#card.querySelector(".chart-note").replaceChildren(...keys.map(([how, what]) => made("span", `key key-${how}`, what)));
+    renew(this.#card.querySelector(".chart-note"), keys.map(([how, what]) => made("span", `key key-${how}`, what)));
   }
 
   title(text) {
-    this.#card.querySelector("h2").textContent = text;
+    say(this.#card.querySelector("h2"), text);
     this.#card.querySelector("summary").ariaLabel = `${text}: more`;
     this.#card.querySelector(".chart-table").ariaLabel = `${text} as a table`;
     this.#card.querySelector("canvas").ariaLabel = `${text}; the same numbers are in the table that its menu shows.`;
@@ -42,13 +45,14 @@ export class ChartCard {
   // Where its menu leads.
   link(url) { this.#card.querySelector(".menu-body a").href = url; }
 
-  // `head` and `rows` are the table, a cell a text or a link [text, url]; `empty` is said where there is none.
+  // `head` and `rows` are the table: a cell is a number or a text, or {shown, value, url} where it leads somewhere, or
+  // is shown otherwise than its number is saved. `empty` is said where there is no row.
   show(given, head, rows, empty) {
     this.#head = head;
     this.#rows = rows;
     const gap = this.#card.querySelector(".chart-empty");
     for (const button of this.#card.querySelectorAll(".as-table")) button.disabled = rows.length === 0;
-    gap.textContent = empty;
+    say(gap, empty);
     gap.hidden = rows.length > 0;
     this.#card.querySelector("canvas").style.visibility = rows.length > 0 ? "visible" : "hidden";
     this.#card.querySelector(".csv").disabled = rows.length === 0;
@@ -67,44 +71,35 @@ export class ChartCard {
   }
 
   fail(text) {
-    if (this.#rows.length === 0) this.#card.querySelector(".chart-empty").textContent = text;
+    if (this.#rows.length === 0) say(this.#card.querySelector(".chart-empty"), text);
   }
 
   #table() {
-    const line = (cells, tag) => {
-      const row = document.createElement("tr");
-      row.append(...cells.map((text) => {
-        const cell = document.createElement(tag);
-        if (tag === "th") cell.scope = "col";
-        if (Array.isArray(text)) {
-          const link = made("a", "", text[0]);
-          link.href = text[1];
-          cell.append(link);
-        } else cell.textContent = text;
-        return cell;
-      }));
-      return row;
-    };
-    this.#card.querySelector("thead").replaceChildren(line(this.#head, "th"));
-    this.#card.querySelector("tbody").replaceChildren(...this.#rows.map((row) => line(row, "td")));
+    renew(this.#card.querySelector("thead"), [line(this.#head, "th")]);
+    renew(this.#card.querySelector("tbody"), this.#rows.map((row) => line(row, "td")));
   }
 
-  #download() { save(this.#name, [this.#head, ...this.#rows]); }
+  #download() { save(this.#name, [this.#head, ...this.#rows.map((row) => row.map(saved))]); }
 }
 
-// Saves rows as a CSV file.
-export function save(name, rows) {
-  const text = rows.map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
-  link.download = `${name}.csv`;
-  link.click();
-  URL.revokeObjectURL(link.href);
+const saved = (given) => (typeof given === "object" && given !== null ? given.value ?? given.shown : given);
+
+// A row of a table, which its first cell names.
+function line(cells, tag) {
+  const row = made("tr");
+  row.dataset.row = cells[0]?.shown ?? cells[0];
+  row.append(...cells.map((given) => {
+    const cell = made(tag), { shown = given, url } = given ?? {};
+    if (tag === "th") cell.scope = "col";
+    if (url) cell.append(linkTo(url, shown));
+    else cell.textContent = shown;
+    return cell;
+  }));
+  return row;
 }
 
-// What begins like a formula would be run by a spreadsheet.
-function cell(given) {
-  const value = Array.isArray(given) ? given[0] : given;
-  const text = typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value ?? "");
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+function linkTo(url, text) {
+  const link = made("a", "", text);
+  link.href = url;
+  return link;
 }

@@ -5,7 +5,8 @@ import { ChartCard, colour } from "./chart_card.js";
 const NAMES = { total: "amount", count: "transactions", average: "average amount" };
 // A day alone between days without transactions is a point.
 const line = (label, data, tone, dash) => ({
-  label, data, borderColor: colour(tone), backgroundColor: colour(tone), borderDash: dash, borderWidth: 2, pointRadius: 3, pointStyle: "circle",
+  label, data, borderColor: colour(tone), backgroundColor: colour(tone), borderDash: dash,
+  borderWidth: 2, pointRadius: 3, pointStyle: "circle",
 });
 
 // Today is not over: its point is hollow, and what leads to it is dotted.
@@ -17,12 +18,21 @@ const unfinished = (today, tone) => ({
 
 export const days = new ChartCard("averages", ({ labels, now, before, shown, today }) => ({
   type: "line",
-  data: { labels, datasets: [{ ...line(NAMES[shown], now, "accent", []), ...unfinished(today, "accent") }, line("as many days before", before, "was", [8, 6])] },
+  data: {
+    labels,
+    datasets: [
+      { ...line(NAMES[shown], now, "accent", []), ...unfinished(today, "accent") },
+      line("as many days before", before, "was", [8, 6]),
+    ],
+  },
   options: {
     plugins: { legend: { display: false } },
     scales: {
       x: { grid: { display: false }, ticks: { maxTicksLimit: 8, maxRotation: 0 } },
-      y: { beginAtZero: true, ticks: { maxTicksLimit: 6, callback: format.brief }, title: { display: true, text: NAMES[shown] } },
+      y: {
+        beginAtZero: true, ticks: { maxTicksLimit: 6, callback: format.brief },
+        title: { display: true, text: NAMES[shown] },
+      },
     },
   },
 }));
@@ -37,14 +47,22 @@ export function showDays(body, shown) {
   const now = at(body.data, 0), before = at(body.before, body.days);
   const number = (day) => (day ? Number(day[shown]) : null);
   const today = labels.indexOf(format.dayOf(new Date()));
-  days.note([["total", NAMES[shown]], ...(now[today] ? [["today", "today, not over yet"]] : []), ...(before.some(Boolean) ? [["dashed", `in the ${format.whole(body.days)} days before`]] : [])]);
-  const rows = labels.map((day, k) => [day, now[k], before[k]]).filter((row) => row[1] || row[2])
-    .map(([day, is, was]) => [day, is ? format.decimal(is.average, 2) : "", is ? is.count : "", is ? is.total : "", was ? format.decimal(was.average, 2) : "", was ? was.count : "", was ? was.total : ""]);
+  const keys = [["total", NAMES[shown]]];
+  if (now[today]) keys.push(["today", "today, not over yet"]);
+  if (before.some(Boolean)) keys.push(["dashed", `in the ${format.whole(body.days)} days before`]);
+  days.note(keys);
+  const rows = labels.map((day, k) => [day, ...cellsOf(now[k]), ...cellsOf(before[k])])
+    .filter((_, k) => now[k] || before[k]);
   days.show(
     { labels, now: now.map(number), before: before.map(number), shown, today },
     [`Day (${body.timezone})`, "Average", "Count", "Total", "Average as many days before", "Count then", "Total then"],
     rows, "There are no transactions on these days.",
   );
+}
+
+function cellsOf(day) {
+  if (!day) return ["", "", ""];
+  return [{ shown: format.decimal(day.average, 2), value: Number(day.average) }, day.count, day.total];
 }
 
 function shifted(day, by) {

@@ -3,7 +3,8 @@
 // Events: "state" {state, since}, "hello" (the frame), "stored" {seq}, "reset" {reason}, "history"
 // {records}: what a fresh page, or one with another filter, begins with; and "run" {records, count,
 // matched, missed}: of `count` records some of the `matched` that pass the filter, all of these where
-// they were `missed` meanwhile; and "alert" (the frame). A record's amount is a string of digits, since it may be over 2^53.
+// they were `missed` meanwhile; and "alert" (the frame). A record's amount is a string of digits, since it may be over
+// 2^53.
 const BACKOFF_MS = 500;
 const BACKOFF_MS_MAX = 10_000;
 const CREDENTIALS_ENDED = 4003;
@@ -144,7 +145,10 @@ export class Feed extends EventTarget {
       const count = frame.last - Math.max(frame.first - 1, this.#seq);
       this.#seq = frame.last;
       if (this.#history) this.#history.push(...records);
-      else this.#tell("run", { records, count, matched: repeated ? records.length : frame.matched, missed: frame.last <= this.#head });
+      else {
+        const matched = repeated ? records.length : frame.matched;
+        this.#tell("run", { records, count, matched, missed: frame.last <= this.#head });
+      }
       this.#endHistory();
     }
     this.#unacknowledged += 1;

@@ -30,7 +30,9 @@ export function bindFilters(form, problem, keyOf, changed) {
   };
   const find = async (given, own) => {
     await new Promise((later) => setTimeout(later, TYPING_MS));
-    const [user, wrong] = own === turn ? await keyOf(given.user).then((key) => [key, UNKNOWN(given.user)], () => ["", UNTOLD]) : [];
+    if (own !== turn) return;
+    let user = "", wrong = UNKNOWN(given.user);
+    try { user = await keyOf(given.user); } catch { wrong = UNTOLD; }
     if (own !== turn || (!user && tell({ user: wrong }))) return;
     remember(given);
     changed(matcher({ ...given, user }), wanted({ ...given, user }));

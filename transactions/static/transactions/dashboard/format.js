@@ -35,27 +35,33 @@ export const stretch = formatted("stretch");
 export const moment = formatted("moment");
 
 // The day of a moment in the chosen zone, as in 2026-03-14.
-export function dayOf(moment) { return new Intl.DateTimeFormat("en-CA", { timeZone: zone, year: "numeric", month: "2-digit", day: "2-digit" }).format(moment); }
+export function dayOf(moment) {
+  const parts = { year: "numeric", month: "2-digit", day: "2-digit" };
+  return new Intl.DateTimeFormat("en-CA", { timeZone: zone, ...parts }).format(moment);
+}
+
+const isNone = (value) => value === null || value === undefined;
 
 // A whole number of any size, given as a number or as a string of digits.
-export function whole(value) { return value === null || value === undefined ? "–" : BigInt(value).toLocaleString("en"); }
+export function whole(value) { return isNone(value) ? "–" : BigInt(value).toLocaleString("en"); }
 
 // As short as an axis needs it: 10k, 1M.
 export function brief(value) { return Number(value).toLocaleString("en", { notation: "compact" }); }
 
 export function decimal(value, digits) {
-  return value === null || value === undefined ? "–" : Number(value).toLocaleString("en", { maximumFractionDigits: digits });
+  return isNone(value) ? "–" : Number(value).toLocaleString("en", { maximumFractionDigits: digits });
 }
 
 // Something a second: two digits that tell something, whole from 10.
 export function rate(value) {
-  return Number(value).toLocaleString("en", value < 10 ? { maximumSignificantDigits: 2 } : { maximumFractionDigits: 0 });
+  const digits = value < 10 ? { maximumSignificantDigits: 2 } : { maximumFractionDigits: 0 };
+  return Number(value).toLocaleString("en", digits);
 }
 
-export function percent(share) { return share === null || share === undefined ? "–" : `${decimal(100 * share, 1)} %`; }
+export function percent(share) { return isNone(share) ? "–" : `${decimal(100 * share, 1)} %`; }
 
 export function seconds(count) {
-  if (count === null || count === undefined) return "–";
+  if (isNone(count)) return "–";
   if (count < 120) return `${decimal(count, count < 10 ? 1 : 0)} s`;
   return count < 7200 ? `${decimal(count / 60, 0)} min` : `${decimal(count / 3600, 1)} h`;
 }

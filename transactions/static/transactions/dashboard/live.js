@@ -103,7 +103,10 @@ export class LiveTable {
   named() { for (const row of this.#body.rows) showName(row, this.#nameOf); }
 
   // Back from what a row opened, where the row itself may be gone.
-  back() { if (this.#stop && !this.#body.contains(document.activeElement)) buttonOf(this.#stop).focus({ preventScroll: true }); }
+  back() {
+    if (!this.#stop || this.#body.contains(document.activeElement)) return;
+    buttonOf(this.#stop).focus({ preventScroll: true });
+  }
 
   get #held() { return this.#paused || this.#scrolled || this.#entered; }
 
@@ -203,7 +206,8 @@ export class LiveTable {
 
   // What a row opened lies above the table, which is not left by it; nor by the way to the button that resumes.
   #leave({ relatedTarget: to }) {
-    if (!this.#entered || this.#body.contains(to) || to === this.#button || document.querySelector("dialog[open]") || !document.hasFocus()) return;
+    const goesOn = this.#body.contains(to) || to === this.#button || !document.hasFocus();
+    if (!this.#entered || goesOn || document.querySelector("dialog[open]")) return;
     this.#entered = false;
     this.#label();
   }

@@ -1,5 +1,6 @@
 // One row of the live table: a transaction, which changes when it is settled, stored, or its customer's name comes.
 import { made, pill, wholeId } from "../looks/components.js";
+import { renew, say } from "../looks/news.js";
 import * as format from "./format.js";
 
 let made_so_far = 0;
@@ -34,21 +35,21 @@ export function buttonOf(row) { return row.cells[1].firstChild; }
 
 // The customer's name: a key beside names would look like one.
 export function showName(row, nameOf) {
-  const { user } = row.record, name = nameOf(user), shown = name === "" ? "…" : name === null ? `customer ${user}` : format.visible(name), place = row.cells[2].firstChild;
-  if (place.textContent !== shown) place.textContent = shown;
+  const { user } = row.record, name = nameOf(user), known = name === null ? `customer ${user}` : format.visible(name);
+  const shown = name === "" ? "…" : known;
+  say(row.cells[2].firstChild, shown);
   row.cells[2].title = name ? `${shown} (${user})` : `Customer ${user}`;
 }
 
 // Where it is kept: what is up to `stored` is in PostgreSQL.
 export function showKept(row, stored) {
-  const text = row.record.seq <= stored ? "● stored" : "○ waiting";
-  if (row.cells[5].textContent !== text) row.cells[5].textContent = text;
+  say(row.cells[5], row.record.seq <= stored ? "● stored" : "○ waiting");
 }
 
 // What became of it since; it stands out for a moment.
 export function change(row, record) {
   row.record = { ...record, accepted_at: row.record.accepted_at };
-  row.cells[3].textContent = format.whole(record.amount);
+  say(row.cells[3], format.whole(record.amount));
   showStatus(row);
   row.classList.remove("changed");
   requestAnimationFrame(() => row.classList.add("changed"));
@@ -56,5 +57,5 @@ export function change(row, record) {
 
 function showStatus(row) {
   const { status } = row.record;
-  row.cells[4].replaceChildren(pill(format.word(status), status));
+  renew(row.cells[4], [pill(format.word(status), status)]);
 }

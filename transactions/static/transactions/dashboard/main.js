@@ -5,13 +5,13 @@ import { LiveTable } from "./live.js";
 import { Drawer } from "./drawer.js";
 import { Names } from "./names.js";
 import { bindFilters, rememberOne } from "./filters.js";
-import { once, poll } from "./figures.js";
 import { CAUGHT_UP_MS, failAlerts, showAlerts } from "./alerts.js";
 import { bindChoices, failFigures, showFigures, showWrong } from "./overview.js";
 import { showCharts } from "./period_charts.js";
 import { failFailing, showFailing } from "./failing.js";
 import { days, showDays } from "./days.js";
 import * as format from "./format.js";
+import { once, poll } from "../looks/asking.js";
 import * as system from "../looks/system.js";
 import { tellZone, zone } from "../looks/zone.js";
 
@@ -28,7 +28,9 @@ format.setZone(zone());
 const strip = new Strip();
 const names = new Names(urls.names, () => table.named());
 const drawer = new Drawer(urls, () => table.back());
-const table = new LiveTable({ card: at("live"), open: (id) => drawer.open(id), nameOf: (key) => names.of(key), customers: urls.customers });
+const table = new LiveTable({
+  card: at("live"), open: (id) => drawer.open(id), nameOf: (key) => names.of(key), customers: urls.customers,
+});
 
 // --- The feed
 const feed = new Feed(urls.feed, urls.start);
@@ -70,7 +72,7 @@ function show() {
   else failFigures(AWAY);
   if (wrong) showWrong(wrong.data, alert, urls.transactions, untold.includes("alert"));
   document.getElementById("wrong-untold").hidden = Boolean(wrong);
-  if (failing && overview) showFailing(failing.data, overview.data, urls.transactions);
+  if (failing && overview) showFailing(failing, overview.data, urls.transactions);
   else failFailing(AWAY);
   drawCharts();
 }
@@ -88,12 +90,12 @@ const ask = poll(() => `${urls.figures}?${chosen()}`, (body) => {
   show();
   last.polls += 1;
   if (last.polls % POLLS_PER_AVERAGES === 0) askAverages();
-}, (why, body) => {
+}, (why, { gone }) => {
   strip.tell(null, why);
   system.refresh();
   failFigures(why);
-  // No answer at all: then the websocket is as dead, whatever the browser believes of it.
-  if (body === null) feed.restart();
+  // Nobody is there: then the websocket is as dead, whatever the browser believes of it. Of a slow answer it is not.
+  if (gone) feed.restart();
 });
 
 // --- Alerts, for who may see them: by frames, and what no frame told is asked for
@@ -123,7 +125,7 @@ function askAverages() {
     rangeProblem.textContent = "";
     last.days = body;
     drawDays();
-  }, (why, body) => {
+  }, (why, { body }) => {
     const wrong = body && !body.detail ? Object.values(body).flat().join(" ") : why;
     rangeProblem.textContent = wrong;
     days.fail(wrong);

@@ -11,6 +11,7 @@ export class Names {
   constructor(url, told) {
     this.#url = url;
     this.#told = told;
+    document.addEventListener("visibilitychange", () => this.#askSoon());
   }
 
   // The name of the customer of that key: "" while it is asked for, null where there is none.
@@ -28,8 +29,17 @@ export class Names {
   #want(key) {
     this.#known.set(key, "");
     this.#wanted.add(key);
-    while (this.#known.size > KEPT_MAX) this.#known.delete(this.#known.keys().next().value);
-    this.#timer ||= setTimeout(() => this.#ask(), ASK_MS);
+    while (this.#known.size > KEPT_MAX) {
+      const oldest = this.#known.keys().next().value;
+      this.#known.delete(oldest);
+      this.#wanted.delete(oldest);
+    }
+    this.#askSoon();
+  }
+
+  // A page in the background asks for nothing, and for all that it wants once somebody looks.
+  #askSoon() {
+    if (!document.hidden && this.#wanted.size > 0) this.#timer ||= setTimeout(() => this.#ask(), ASK_MS);
   }
 
   async #ask() {
@@ -43,11 +53,13 @@ export class Names {
       // Whoever is still there is asked for again when their next transaction comes.
       for (const key of keys) this.#known.delete(key);
     }
-    this.#timer = this.#wanted.size > 0 ? setTimeout(() => this.#ask(), ASK_MS) : 0;
+    this.#timer = 0;
+    this.#askSoon();
   }
 
   async #fetch(asked) {
-    const answer = await fetch(`${this.#url}?${new URLSearchParams(asked)}`, { headers: { Accept: "application/json" } });
+    const headers = { Accept: "application/json" };
+    const answer = await fetch(`${this.#url}?${new URLSearchParams(asked)}`, { headers });
     if (!answer.ok) throw new Error(answer.status);
     return (await answer.json()).names;
   }

@@ -1,5 +1,6 @@
 // The figures of the chosen period, what they are compared with, and what is wrong.
 import { delta, made, spark } from "../looks/components.js";
+import { renew, say } from "../looks/news.js";
 import { rememberOne } from "./filters.js";
 import * as format from "./format.js";
 
@@ -16,8 +17,8 @@ const UNITS = { percent: "%", points: "points", count: "" };
 const FIGURE_MAX = 13, TITLE_MAX = 18, PHONE_MAX = 11;
 const DAY_MS = 86_400_000;
 
-// The moment of the figures on the page; null until there are some.
-let shownAsOf = null;
+// Of when the figures on the page are, and of which period in words; null until there are some.
+let shown = null;
 
 // --- The choices of period and comparison, kept in the page's URL
 
@@ -29,7 +30,10 @@ export function bindChoices(changed) {
     const first = buttons.find((button) => button.ariaPressed === "true").dataset.choice;
     const asked = query.get(name);
     const known = buttons.some((button) => button.dataset.choice === asked);
-    if (asked && !known) at("choice-error").textContent = `There is no ${name} ${asked.slice(0, 40)}: there are ${buttons.map((button) => button.dataset.choice).join(", ")}.`;
+    if (asked && !known) {
+      const choices = buttons.map((button) => button.dataset.choice).join(", ");
+      at("choice-error").textContent = `There is no ${name} ${asked.slice(0, 40)}: there are ${choices}.`;
+    }
     const choose = (choice) => {
       chosen[name] = choice;
       for (const button of buttons) button.ariaPressed = String(button.dataset.choice === choice);
@@ -56,25 +60,32 @@ export function listOf(url, since, until, more = {}) {
 
 // `wrong` is what is wrong with the failure rate: as long as that is said, no success rate is called good.
 export function showFigures({ as_of: asOf, data }, wrong, listUrl) {
-  shownAsOf = asOf;
+  shown = { asOf, words: data.words };
   at("compare").hidden = data.compared.fixed;
-  at("dashboard").ariaBusy = "false";
-  tellMoment(`as of ${moment()}: what was accepted until then is counted`);
+  tellMoment(`as of ${format.clock(asOf)}: what was accepted until then is counted`);
   for (const [name, how] of Object.entries(FIGURES)) {
     const place = document.querySelector(`[data-figure="${name}"]`), figure = data.figures[name];
     const link = place.querySelector(".figure-value a"), text = how.shown(figure.value);
-    link.textContent = text;
+    say(link, text);
     link.href = listOf(listUrl, data.since, data.until, { status: how.status });
     link.title = how.says ?? "Open these transactions";
     place.classList.toggle("figure-wide", text.length > PHONE_MAX);
     place.classList.toggle("figure-long", text.length > FIGURE_MAX);
     place.classList.toggle("figure-longest", text.length > TITLE_MAX);
-    const told = [name === "pending" ? waited(data) : "", was(figure, how, data.compared.words)].filter(Boolean).join(" · ");
+    const before = was(figure, how, data.compared.words);
+    const against = [name === "pending" ? waited(data) : "", before].filter(Boolean).join(" · ");
     const judged = figure.judged !== "neither" && !(wrong && name === "success_rate" && figure.judged === "good");
-    place.querySelector(".figure-was").replaceChildren(delta(figure.change, UNITS[figure.unit], { good: how.good, judged, against: told }));
-    place.querySelector(".spark")?.remove();
-    if (figure.spark.some((value) => Number(value))) place.append(spark(figure.spark.map((value) => (value === null ? null : Number(value))), figure.judged === "bad" ? (how.tone ?? "bad") : ""));
+    const change = delta(figure.change, UNITS[figure.unit], { good: how.good, judged, against });
+    renew(place.querySelector(".figure-was"), [change]);
+    showSpark(place, figure, how);
   }
+}
+
+function showSpark(place, { spark: values, judged }, { tone = "bad" }) {
+  place.querySelector(".spark")?.remove();
+  if (!values.some((value) => Number(value))) return;
+  const numbers = values.map((value) => (value === null ? null : Number(value)));
+  place.append(spark(numbers, judged === "bad" ? tone : ""));
 }
 
 function was({ before, too_few: tooFew }, how, words) {
@@ -88,12 +99,16 @@ function waited({ oldest_pending: oldest, until }) {
   return oldest ? `oldest ${format.seconds((Date.parse(until) - Date.parse(oldest)) / 1000)}` : "";
 }
 
-// Says why there are no newer figures, and of when those are that stay.
-export function failFigures(why) { tellMoment(shownAsOf ? `${why} These are as of ${moment()}.` : why); }
+// Says why there are no newer figures, and of when and of which period those are that stay: another may be chosen.
+export function failFigures(why) {
+  tellMoment(shown ? `${why} These are as of ${format.clock(shown.asOf)}, of what came ${shown.words}.` : why);
+}
 
-function moment() { return format.clock(shownAsOf); }
-
-function tellMoment(text) { at("figures-moment").textContent = text; }
+// What was asked for is told, or cannot be: nobody waits for it any more.
+function tellMoment(text) {
+  at("dashboard").ariaBusy = "false";
+  say(at("figures-moment"), text);
+}
 
 // --- What is wrong
 
@@ -102,15 +117,17 @@ export function showWrong(wrong, alert, listUrl, untold) {
   at("wrong").hidden = !wrong;
   if (!wrong) return at("wrong-said").textContent = "";
   const since = wrong.longer ? "for over a day" : `since ${sinceWhen(wrong.since)}`;
-  at("wrong").querySelector("strong").textContent = `Failed transactions are at ${format.percent(wrong.rate)} ${since}.`;
+  const usually = ` Usually ${format.percent(wrong.usual.middle)} at this time of day.`;
   const unsure = untold ? [" Whether there is an alert about it cannot be told now."] : [];
-  at("wrong").querySelector("p span").replaceChildren(` Usually ${format.percent(wrong.usual.middle)} at this time of day.`, ...whose(wrong, listUrl), ...unsure);
+  say(at("wrong").querySelector("strong"), `Failed transactions are at ${format.percent(wrong.rate)} ${since}.`);
+  const words = made("span");
+  words.append(usually, ...whose(wrong, listUrl), ...unsure);
+  renew(at("wrong").querySelector("p span"), [...words.childNodes]);
   // Said once, and not with every new figure.
-  const said = `More transactions fail than usual, ${since}.`;
-  if (at("wrong-said").textContent !== said) at("wrong-said").textContent = said;
+  say(at("wrong-said"), `More transactions fail than usual, ${since}.`);
   const { from, to, status } = wrong.query;
   at("wrong-open").href = listOf(listUrl, from, to, { status });
-  at("wrong-open").textContent = `Open ${format.whole(wrong.failed)} failed`;
+  say(at("wrong-open"), `Open ${format.whole(wrong.failed)} failed`);
   showAlert(alert);
 }
 
@@ -120,13 +137,17 @@ function whose({ customers, share, of_latest: ofLatest, query: { from, to, statu
   const names = customers.flatMap(({ user, name }, place) => {
     const link = made("a", "name", name ? format.visible(name) : `customer ${user}`);
     link.href = listOf(listUrl, from, to, { status, user });
+    link.dataset.customer = user;
     return [place === 0 ? " " : place === customers.length - 1 ? " and " : ", ", link];
   });
   const latest = ofLatest ? ` (of the latest ${format.whole(ofLatest)} transactions)` : "";
-  return [...names, ` ${customers.length === 1 ? "makes" : "make"} up ${format.decimal(100 * share, 0)}\u00a0% of them${latest}.`];
+  const make = customers.length === 1 ? "makes" : "make";
+  return [...names, ` ${make} up ${format.decimal(100 * share, 0)}\u00a0% of them${latest}.`];
 }
 
-function sinceWhen(moment) { return Date.now() - Date.parse(moment) < DAY_MS / 2 ? format.minute(moment) : format.stretch(moment); }
+function sinceWhen(moment) {
+  return Date.now() - Date.parse(moment) < DAY_MS / 2 ? format.minute(moment) : format.stretch(moment);
+}
 
 function showAlert(alert) {
   const take = at("wrong-take"), open = at("wrong-alert");
@@ -135,9 +156,9 @@ function showAlert(alert) {
   open.hidden = !alert || free;
   if (!alert) return;
   open.href = alert.link;
-  open.textContent = `Open alert ${alert.id}`;
+  say(open, `Open alert ${alert.id}`);
   if (!free) return;
   take.action = alert.take;
   take.elements.version.value = alert.version;
-  take.querySelector("button").textContent = `Take alert ${alert.id}`;
+  say(take.querySelector("button"), `Take alert ${alert.id}`);
 }

@@ -5,7 +5,12 @@ import { listOf } from "./overview.js";
 
 const AWAY = "Cannot be told now: PostgreSQL does not answer in time.";
 const EMPTY = "There are no transactions";
-const STRETCHES = { 60: ["a minute", format.minute], 900: ["a quarter of an hour", format.minute], 3600: ["an hour", format.hour], 21600: ["per 6 hours", format.day] };
+const STRETCHES = {
+  60: ["a minute", format.minute],
+  900: ["a quarter of an hour", format.minute],
+  3600: ["an hour", format.hour],
+  21600: ["per 6 hours", format.day],
+};
 const [ink, quiet, bad, surface] = ["ink", "quiet", "bad", "surface"].map(colour);
 const SMALL = "12px Inter, sans-serif";
 // How near a click has to be to a mark, how high marks are, and how wide, in pixels.
@@ -20,8 +25,10 @@ let shown = null;
 const end = (place) => shown.data.series.starts[place + 1] ?? shown.data.until;
 const listAt = (place, status = "") => listOf(shown.listUrl, shown.data.series.starts[place], end(place), { status });
 const said = (place) => `${format.stretch(shown.data.series.starts[place])} – ${format.minute(end(place))}`;
-const isPart = (place) => Date.parse(end(place)) - Date.parse(shown.data.series.starts[place]) < 1000 * shown.data.series.stretch_seconds;
-const titleOf = ([{ dataIndex: place }]) => `${said(place)}${!isPart(place) ? "" : place === 0 ? " (part of it)" : " (not over yet)"}`;
+const lengthOf = (place) => Date.parse(end(place)) - Date.parse(shown.data.series.starts[place]);
+const isPart = (place) => lengthOf(place) < 1000 * shown.data.series.stretch_seconds;
+const partOf = (place) => (place === 0 ? " (part of it)" : " (not over yet)");
+const titleOf = ([{ dataIndex: place }]) => `${said(place)}${isPart(place) ? partOf(place) : ""}`;
 const marksAt = (place) => shown.marks.filter((mark) => mark.place === place);
 
 function placed(marks, starts, until) {
@@ -30,7 +37,8 @@ function placed(marks, starts, until) {
     .map((mark) => {
       const later = starts.findIndex((start) => start > mark.ms);
       const place = later === -1 ? starts.length - 1 : later - 1;
-      return { ...mark, place, part: Math.min((mark.ms - starts[place]) / ((starts[place + 1] ?? Math.max(Date.parse(until), mark.ms + 1)) - starts[place]), 1) };
+      const ends = starts[place + 1] ?? Math.max(Date.parse(until), mark.ms + 1);
+      return { ...mark, place, part: Math.min((mark.ms - starts[place]) / (ends - starts[place]), 1) };
     });
 }
 
@@ -126,7 +134,9 @@ const rateLabels = {
       ctx.font = `600 ${SMALL}`;
       ctx.textAlign = "right";
       // Above the line, which may come down to its end.
-      const height = Math.min(...rates.map((rate, place) => (rate !== null && x.getPixelForValue(place + 1) > x.getPixelForValue(last) - 48 ? y.getPixelForValue(rate) : Infinity)));
+      const begins = x.getPixelForValue(last) - 48;
+      const below = rates.filter((rate, place) => rate !== null && x.getPixelForValue(place + 1) > begins);
+      const height = Math.min(...below.map((rate) => y.getPixelForValue(rate)));
       const to = Math.max(x.getPixelForValue(last), left + 48);
       ctx.fillText(format.percent(rates[last]), to, height - 4);
       taken.push([to - 48, to, height - 20, height - 4]);
@@ -144,16 +154,19 @@ const rateLabels = {
 // Where words stand right above the usual band, or right below it, clear of the lines and of what is `taken`.
 function roomAtBand({ chartArea: { left, right, top, bottom }, scales: { x, y } }, width, taken) {
   const { usual, failure_rate: rates, failure_rate_before: before } = shown.data.series;
-  const points = (values) => values.map((value, place) => [x.getPixelForValue(place), value === null ? null : y.getPixelForValue(value)]);
+  const heightOf = (value) => (value === null ? null : y.getPixelForValue(value));
+  const points = (values) => values.map((value, place) => [x.getPixelForValue(place), heightOf(value)]);
   const [high, low] = ["high", "low"].map((edge) => points(usual.map((each) => each?.[edge] ?? null)));
   const lines = [points(rates), points(before), high, low].map(pieces);
   for (const part of [0, 1, 0.5, 0.25, 0.75]) {
     const from = left + 4 + part * (right - left - width - 8), to = from + width;
-    const [above, below] = [high, low].map((edge) => edge.filter(([at]) => at > from && at < to).map(([, height]) => height));
+    const within = (edge) => edge.filter(([at]) => at > from && at < to).map(([, height]) => height);
+    const above = within(high), below = within(low);
     if (above.length === 0 || above.includes(null)) continue;
     for (const height of [Math.min(...above) - 2, Math.max(...below) + 16]) {
       const box = [from - 4, to + 4, height - 14, height];
-      if (box[2] > top && height < bottom - 1 && [...lines.flat(), ...taken].every((piece) => apart(piece, box))) return [from, height];
+      const isFree = [...lines.flat(), ...taken].every((piece) => apart(piece, box));
+      if (isFree && box[2] > top && height < bottom - 1) return [from, height];
     }
   }
   return null;
@@ -185,7 +198,8 @@ const options = (status, more) => ({
 
 function open(event, chart, status) {
   const [bar] = chart.getElementsAtEventForMode(event.native, "nearest", { intersect: true }, false);
-  const place = Math.min(Math.max(Math.round(chart.scales.x.getValueForPixel(event.x)), 0), shown.data.series.starts.length - 1);
+  const last = shown.data.series.starts.length - 1;
+  const place = Math.min(Math.max(Math.round(chart.scales.x.getValueForPixel(event.x)), 0), last);
   location.assign(listAt(place, status ?? chart.data.datasets[bar?.datasetIndex]?.status));
 }
 
@@ -193,13 +207,22 @@ function open(event, chart, status) {
 function linkOf(marks) {
   if (marks.length === 1 && marks[0].link) return marks[0].link;
   const [first, last] = [marks[0], marks.at(-1)].map(({ ms }) => ms);
-  return `${shown.queueUrl}?${new URLSearchParams({ from: format.dayOf(first), to: format.dayOf(last), sort: "newest" })}`;
+  const asked = { from: format.dayOf(first), to: format.dayOf(last), sort: "newest" };
+  return `${shown.queueUrl}?${new URLSearchParams(asked)}`;
 }
 
 // What is not over yet, or begins amid a stretch, is drawn fainter: it is lower by itself.
 const faint = (tone) => ({ dataIndex }) => (isPart(dataIndex) ? `${colour(tone)()}73` : colour(tone)());
-const bars = (label, data, tone, status) => ({ type: "bar", label, data, status, backgroundColor: faint(tone), stack: "all", barPercentage: 0.9, categoryPercentage: 0.95, order: 2 });
-const dashed = (label, data) => ({ type: "line", label, data, stack: "before", borderColor: colour("was"), backgroundColor: colour("was"), borderDash: [4, 4], borderWidth: 1.5, pointRadius: 0, pointHoverRadius: 3, order: 1 });
+const bars = (label, data, tone, status) => ({
+  type: "bar", label, data, status, stack: "all", order: 2,
+  backgroundColor: faint(tone), barPercentage: 0.9, categoryPercentage: 0.95,
+});
+const dashed = (label, data) => ({
+  type: "line", label, data, stack: "before", order: 1, pointRadius: 0, pointHoverRadius: 3,
+  borderColor: colour("was"), backgroundColor: colour("was"), borderDash: [4, 4], borderWidth: 1.5,
+});
+const sayMark = (mark) => (mark.id ? `Alert ${mark.id}: ${format.visible(mark.rule)}` : "An alert was opened");
+const sayMarks = ([{ dataIndex: place }]) => marksAt(place).slice(0, 5).map(sayMark);
 
 const throughput = new ChartCard("throughput", ({ series, compared }) => ({
   type: "bar",
@@ -217,14 +240,23 @@ const throughput = new ChartCard("throughput", ({ series, compared }) => ({
     layout: { padding: { top: MARKS_HEIGHT, right: MARK } },
     plugins: {
       legend: { display: false },
-      tooltip: { callbacks: { title: titleOf, footer: ([item]) => marksAt(item.dataIndex).slice(0, 5).map((mark) => (mark.id ? `Alert ${mark.id}: ${format.visible(mark.rule)}` : "An alert was opened")) } },
+      tooltip: { callbacks: { title: titleOf, footer: sayMarks } },
     },
     scales: scales({ stacked: true, ticks: { precision: 0, maxTicksLimit: 6, callback: format.brief } }),
   }),
 }));
 
-const alone = (rates) => ({ dataIndex: place }) => ((rates[place - 1] ?? null) === null && (rates[place + 1] ?? null) === null ? 2 : 0);
-const edge = (label, data, fill) => ({ label, data, fill, borderWidth: 1, borderColor: colour("line-soft"), pointRadius: 0, pointHoverRadius: 0, backgroundColor: colour("band"), band: true, order: 3 });
+const isNone = (rate) => rate === null || rate === undefined;
+const alone = (rates) => ({ dataIndex: place }) => (isNone(rates[place - 1]) && isNone(rates[place + 1]) ? 2 : 0);
+const edge = (label, data, fill) => ({
+  label, data, fill, band: true, order: 3, pointRadius: 0, pointHoverRadius: 0,
+  borderWidth: 1, borderColor: colour("line-soft"), backgroundColor: colour("band"),
+});
+const failed = (rates) => ({
+  label: "failed", data: rates, order: 0, pointRadius: alone(rates), pointHoverRadius: 4,
+  borderColor: colour("bad"), backgroundColor: colour("bad"), borderWidth: 2,
+});
+const shares = { maxTicksLimit: 5, callback: (share) => `${format.decimal(100 * share, 1)} %` };
 
 const failureRate = new ChartCard("failure-rate", ({ series, compared }) => ({
   type: "line",
@@ -235,7 +267,7 @@ const failureRate = new ChartCard("failure-rate", ({ series, compared }) => ({
       edge("usual, from", series.usual.map((usual) => usual?.low ?? null), false),
       edge("usual, to", series.usual.map((usual) => usual?.high ?? null), "-1"),
       dashed(compared.words, series.failure_rate_before),
-      { label: "failed", data: series.failure_rate, borderColor: colour("bad"), backgroundColor: colour("bad"), borderWidth: 2, pointRadius: alone(series.failure_rate), pointHoverRadius: 4, order: 0 },
+      failed(series.failure_rate),
     ],
   },
   options: options("FAILED", {
@@ -251,13 +283,19 @@ const failureRate = new ChartCard("failure-rate", ({ series, compared }) => ({
         },
       },
     },
-    scales: { ...scales({ suggestedMax: 0.1, ticks: { maxTicksLimit: 5, callback: (share) => `${format.decimal(100 * share, 1)} %` } }), x: { ...scales({}).x, stacked: false, offset: true } },
+    scales: {
+      ...scales({ suggestedMax: 0.1, ticks: shares }),
+      x: { ...scales({}).x, stacked: false, offset: true },
+    },
   }),
 }));
 
 function labels(series) { return series.starts.map(STRETCHES[series.stretch_seconds][1]); }
 
-function usually(usual) { return usual ? `usually ${format.decimal(100 * usual.low, 1)} – ${format.percent(usual.high)}` : "not known what is usual"; }
+function usually(usual) {
+  if (!usual) return "not known what is usual";
+  return `usually ${format.decimal(100 * usual.low, 1)} – ${format.percent(usual.high)}`;
+}
 
 // `marks` are alerts that were opened: when (`at`) and, where it is known, which.
 export function showCharts(overview, marks, { transactions: listUrl, queue: queueUrl }) {
@@ -266,24 +304,49 @@ export function showCharts(overview, marks, { transactions: listUrl, queue: queu
     failureRate.fail(AWAY);
     return;
   }
-  const { series, compared, since, until, words } = overview.data;
-  shown = { data: overview.data, listUrl, queueUrl, marks: placed(marks, series.starts.map((start) => Date.parse(start)), until) };
-  const some = series.before.some(Boolean), [each] = STRETCHES[series.stretch_seconds];
-  throughput.title(`Transactions ${each}`);
-  throughput.note([["bar", "succeeded"], ["info", "pending"], ["bad", "failed"], ...(isPart(series.starts.length - 1) ? [["part", "not over yet"]] : []), ...(some ? [["dashed", compared.words]] : [])]);
+  const { series, since, until } = overview.data;
+  const starts = series.starts.map((start) => Date.parse(start));
+  shown = { data: overview.data, listUrl, queueUrl, marks: placed(marks, starts, until) };
+  const { succeeded, failed: failures, pending, before } = series;
+  const held = [succeeded, failures, pending, before].some((counts) => counts.some(Boolean));
+  const places = held ? [...series.starts.keys()] : [];
   throughput.link(listOf(listUrl, since, until));
-  failureRate.note([["line", "failed, of the settled"], ["band", "usual"], ...(series.failure_rate_before.some((rate) => rate !== null) ? [["dashed", compared.words]] : [])]);
   failureRate.link(listOf(listUrl, since, until, { status: "FAILED" }));
-  const counts = series.starts.map((_, place) => marksAt(place).length), any = counts.some(Boolean);
-  const held = series.starts.some((_, place) => series.succeeded[place] || series.failed[place] || series.pending[place]) || some;
-  const name = `From (${format.zoneName()})`;
-  throughput.show(overview.data,
-    [name, "Succeeded", "Failed", "Pending", `All ${compared.words}`, ...(any ? ["Alerts opened"] : [])],
-    held ? series.starts.map((start, place) => [[format.stretch(start), listAt(place)], series.succeeded[place], series.failed[place], series.pending[place], series.before[place], ...(any ? [counts[place]] : [])]) : [],
-    `${EMPTY} ${words}.`);
-  const share = (value) => (value === null ? "" : format.percent(value));
-  failureRate.show(overview.data,
-    [name, "Failed", "Usually from", "to", `Failed ${compared.words}`],
-    held ? series.starts.map((start, place) => [[format.stretch(start), listAt(place, "FAILED")], share(series.failure_rate[place]), share(series.usual[place]?.low ?? null), share(series.usual[place]?.high ?? null), share(series.failure_rate_before[place])]) : [],
-    `${EMPTY} ${words}.`);
+  showThroughput(overview.data, places);
+  showFailureRate(overview.data, places);
+}
+
+const firstCell = (place, status) => (
+  { shown: format.stretch(shown.data.series.starts[place]), url: listAt(place, status) }
+);
+
+// `places` are those of the stretches that are in the table: none where there is nothing.
+function showThroughput(data, places) {
+  const { series, compared, words } = data;
+  const keys = [["bar", "succeeded"], ["info", "pending"], ["bad", "failed"]];
+  if (isPart(series.starts.length - 1)) keys.push(["part", "not over yet"]);
+  if (series.before.some(Boolean)) keys.push(["dashed", compared.words]);
+  throughput.title(`Transactions ${STRETCHES[series.stretch_seconds][0]}`);
+  throughput.note(keys);
+  const head = [`From (${format.zoneName()})`, "Succeeded", "Failed", "Pending", `All ${compared.words}`];
+  const columns = [series.succeeded, series.failed, series.pending, series.before];
+  if (shown.marks.length > 0) {
+    head.push("Alerts opened");
+    columns.push(series.starts.map((_, place) => marksAt(place).length));
+  }
+  const rows = places.map((place) => [firstCell(place), ...columns.map((column) => column[place])]);
+  throughput.show(data, head, rows, `${EMPTY} ${words}.`);
+}
+
+function showFailureRate(data, places) {
+  const { series, compared, words } = data;
+  const keys = [["line", "failed, of the settled"], ["band", "usual"]];
+  if (series.failure_rate_before.some((rate) => rate !== null)) keys.push(["dashed", compared.words]);
+  failureRate.note(keys);
+  const head = [`From (${format.zoneName()})`, "Failed", "Usually from", "to", `Failed ${compared.words}`];
+  const [low, high] = ["low", "high"].map((edge) => series.usual.map((usual) => usual?.[edge] ?? null));
+  const columns = [series.failure_rate, low, high, series.failure_rate_before];
+  const share = (value) => (value === null ? "" : { shown: format.percent(value), value });
+  const rows = places.map((place) => [firstCell(place, "FAILED"), ...columns.map((column) => share(column[place]))]);
+  failureRate.show(data, head, rows, `${EMPTY} ${words}.`);
 }

@@ -1,4 +1,5 @@
 // The status strip: what the feed and the server's figures say of the pipeline, second by second.
+import { say } from "../looks/news.js";
 import * as format from "./format.js";
 
 const UNKNOWN = "? not known";
@@ -16,12 +17,12 @@ export class Strip {
     if (state === "stale" || state === "ended") this.#seq = this.#stored = null;
     const place = at("feed-state");
     place.dataset.state = state === "ended" ? "stale" : state;
-    place.textContent = {
+    say(place, {
       live: "● live",
       resuming: "◌ resuming …",
       stale: since ? `▲ stale since ${format.clock(since)}` : "▲ cannot connect",
       ended: "▲ logged out: load the page again",
-    }[state];
+    }[state]);
   }
 
   // The server's time, as far as it is known.
@@ -56,23 +57,23 @@ export class Strip {
     const unknown = rejected_open === null ? ["? PostgreSQL is away", "bad"] : ["… being read", "good"];
     const sign = { true: ["✓ balanced", "good"], false: ["✗ do not balance", "bad"], null: unknown };
     const [text, state] = sign[books.balanced];
-    at("books").textContent = text;
+    say(at("books"), text);
     at("books").dataset.state = state;
     const open = rejected_open === null ? "" : ` (${format.whole(rejected_open)} open)`;
-    at("rejected").textContent = `${format.whole(books.rejected)}${open}`;
+    say(at("rejected"), `${format.whole(books.rejected)}${open}`);
   }
 
   // What was told last may have changed by now.
   #unknown() {
-    for (const name of ["books", "next-flush"]) at(name).textContent = UNKNOWN;
+    for (const name of ["books", "next-flush"]) say(at(name), UNKNOWN);
     at("books").dataset.state = "bad";
   }
 
   #buffered() {
-    const books = this.#status?.books;
-    if (this.#seq !== null && this.#stored !== null) at("buffered").textContent = format.whole(Math.max(0, this.#seq - this.#stored));
-    else if (this.#away) at("buffered").textContent = UNKNOWN;
-    else if (books) at("buffered").textContent = format.whole(books.buffered + (books.in_flight ?? 0));
+    const books = this.#status?.books, place = at("buffered");
+    if (this.#seq !== null && this.#stored !== null) say(place, format.whole(Math.max(0, this.#seq - this.#stored)));
+    else if (this.#away) say(place, UNKNOWN);
+    else if (books) say(place, format.whole(books.buffered + (books.in_flight ?? 0)));
   }
 
   #tick() {
@@ -80,11 +81,11 @@ export class Strip {
     const { books, rejected_open, interval_seconds: interval } = this.#status;
     const here = Date.now() + this.#skew;
     const oldest = this.#waitsSince === null ? null : Math.max(0, (here - this.#waitsSince) / 1000);
-    at("oldest").textContent = oldest === null ? "nothing waits" : format.seconds(oldest);
+    say(at("oldest"), oldest === null ? "nothing waits" : format.seconds(oldest));
     this.#buffered();
     // Without PostgreSQL nobody knows whether one has run.
     const next = rejected_open === null ? UNKNOWN : nextFlush(books.last_flush, interval, here);
-    if (!this.#problem) at("next-flush").textContent = next;
+    if (!this.#problem) say(at("next-flush"), next);
     this.#banner([
       this.#problem,
       // Without its seconds, which stand above: a screen reader says every change of an alert aloud.
@@ -96,7 +97,7 @@ export class Strip {
   #banner(texts) {
     const text = texts.filter(Boolean).join(" ");
     const banner = at("banner");
-    if (banner.textContent !== text) banner.firstElementChild.textContent = text;
+    say(banner.firstElementChild, text);
     banner.hidden = !text;
   }
 }

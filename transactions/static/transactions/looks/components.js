@@ -19,7 +19,8 @@ const SIGNS = { PENDING: "◔", SUCCESS: "✓", FAILED: "✗" };
 
 // A state by its word; `state` is one of TONES, or a tone itself.
 export function pill(text, state = "") {
-  const name = state.toUpperCase(), drawn = made("span", `pill pill-${TONES[name] ?? (Object.values(TONES).includes(state) ? state : "none")}`, text);
+  const name = state.toUpperCase(), tone = TONES[name] ?? (Object.values(TONES).includes(state) ? state : "none");
+  const drawn = made("span", `pill pill-${tone}`, text);
   if (SIGNS[name]) drawn.dataset.sign = SIGNS[name];
   return drawn;
 }
@@ -49,7 +50,8 @@ export function delta(change, unit, { good: better = "", against = "", judged = 
   else {
     const up = change > 0, tone = up === (good === "up") ? "better" : "worse";
     if (good) told.className = `delta delta-${tone === "better" ? "good" : "bad"}`;
-    bold.append(made("span", "", `${good ? (up ? "▲" : "▼") : up ? "△" : "▽"} `), made("span", "sr-only", up ? "up " : "down "));
+    const [sign, word] = up ? [good ? "▲" : "△", "up"] : [good ? "▼" : "▽", "down"];
+    bold.append(made("span", "", `${sign} `), made("span", "sr-only", `${word} `));
     if (many) bold.append(many);
     else if (unit) bold.append(`${amount} ${unit}${good && ` ${tone}`}`);
     else bold.append(`${amount} ${up ? "more" : "fewer"}`);
@@ -60,13 +62,23 @@ export function delta(change, unit, { good: better = "", against = "", judged = 
 }
 
 // What has become many times as much is said so: nobody reads thousands of per cent, nor praises them.
-function times(change, unit) { return unit !== "%" || change < TIMES_FROM ? "" : `×${(change / 100 + 1).toLocaleString("en-US", { maximumFractionDigits: 0 })}`; }
+function times(change, unit) {
+  if (unit !== "%" || change < TIMES_FROM) return "";
+  return `×${(change / 100 + 1).toLocaleString("en-US", { maximumFractionDigits: 0 })}`;
+}
 
 // How a figure went, from left to right, between nothing and its most; null is where there is none.
 export function spark(values, tone = "") {
-  const most = Math.max(0, ...values.filter((value) => value !== null)) || 1, step = SPARK_WIDTH / Math.max(values.length - 1, 1);
-  const points = values.map((value, place) => (value === null ? null : `${(place * step).toFixed(1)},${(SPARK_HEIGHT - 1 - ((SPARK_HEIGHT - 2) * Math.max(value, 0)) / most).toFixed(1)}`)).filter(Boolean);
-  const drawn = svg("svg", { class: `spark${tone ? ` spark-${tone}` : ""}`, viewBox: `0 0 ${SPARK_WIDTH} ${SPARK_HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" });
+  const most = Math.max(0, ...values.filter((value) => value !== null)) || 1;
+  const step = SPARK_WIDTH / Math.max(values.length - 1, 1);
+  const heightOf = (value) => SPARK_HEIGHT - 1 - ((SPARK_HEIGHT - 2) * Math.max(value, 0)) / most;
+  const points = values
+    .map((value, place) => (value === null ? "" : `${(place * step).toFixed(1)},${heightOf(value).toFixed(1)}`))
+    .filter(Boolean);
+  const drawn = svg("svg", {
+    class: `spark${tone ? ` spark-${tone}` : ""}`, viewBox: `0 0 ${SPARK_WIDTH} ${SPARK_HEIGHT}`,
+    preserveAspectRatio: "none", "aria-hidden": "true",
+  });
   if (points.length > 1) {
     const [first, last] = [points[0], points.at(-1)].map((point) => point.split(",")[0]);
     drawn.append(svg("path", { d: `M${first},${SPARK_HEIGHT} L${points.join(" L")} L${last},${SPARK_HEIGHT} Z` }));

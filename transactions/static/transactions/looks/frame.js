@@ -5,7 +5,8 @@ const open = () => [...document.querySelectorAll("details.menu[open]")];
 document.addEventListener("click", (event) => {
   const button = event.target.closest(".as-table");
   if (button) showTable(button);
-  for (const menu of open()) if (!menu.contains(event.target) || event.target.closest(".menu-body :is(a, button[type=button])")) menu.open = false;
+  const chosen = event.target.closest(".menu-body :is(a, button[type=button])");
+  for (const menu of open()) if (chosen || !menu.contains(event.target)) menu.open = false;
 });
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
@@ -15,7 +16,8 @@ document.addEventListener("keydown", (event) => {
   }
 });
 document.addEventListener("toggle", (event) => {
-  if (event.target.matches?.("details.menu[open]")) for (const menu of open()) if (menu !== event.target && !menu.contains(event.target)) menu.open = false;
+  if (!event.target.matches?.("details.menu[open]")) return;
+  for (const menu of open()) if (!menu.contains(event.target)) menu.open = false;
 }, true);
 
 function showTable(button) {

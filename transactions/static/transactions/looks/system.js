@@ -1,6 +1,9 @@
 // The chip of the system at the top of each page, asked for again while somebody looks: the server answers with the
 // chip itself. The overview has it asked for with its figures; other pages ask seldom, as the server says.
-const TIMEOUT_MS = 10_000;
+import { FORBIDDEN, once, page } from "./asking.js";
+import { renew, say } from "./news.js";
+
+const ENDED = "Log in again: you may not read this.";
 const at = (id) => document.getElementById(id);
 const chip = at("system");
 // The page of the system is asked for as a whole, and soon: somebody mends something and looks here.
@@ -13,46 +16,33 @@ let asking = false;
 export async function refresh() {
   if (!chip || asking || document.hidden) return;
   asking = true;
-  try {
-    const answer = await fetch(health ? location.pathname : chip.dataset.url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
-    const text = await answer.text();
-    if (answer.ok) take(new DOMParser().parseFromString(text, "text/html"));
-    else away = { tone: "bad", said: told(text) ?? `The server answered ${answer.status}` };
-  } catch {
-    away = { tone: "bad", said: "The server does not answer" };
-  }
+  const fail = (why, { status }) => tellAway(status === FORBIDDEN ? ENDED : why);
+  await once(health ? location.pathname : chip.dataset.url, take, fail, page);
   asking = false;
   show();
 }
 
 // How the feed is: "live", "resuming", "stale" or "ended", and in words.
 export function tellFeed(state, words) {
-  feed = state === "live" ? null : { tone: state === "resuming" ? "warn" : "bad", said: `Live feed ${words.replace(/^\W+/, "")}` };
+  const tone = state === "resuming" ? "warn" : "bad";
+  feed = state === "live" ? null : { tone, said: `Live feed ${words.replace(/^\W+/, "")}` };
   if (chip) show();
 }
 
-function told(text) {
-  try { return JSON.parse(text).detail?.replace(/\.$/, ""); } catch { return null; }
-}
+function tellAway(why) { away = { tone: "bad", said: why.replace(/\.$/, "") }; }
 
-function take(page) {
-  const now = page.getElementById("system");
-  if (!now) return;
+function take(answer) {
+  const now = answer.getElementById("system");
+  // Who is logged out is led to the log-in, a page without a chip.
+  if (!now) return tellAway(ENDED);
   away = null;
   chip.dataset.tone = now.dataset.tone;
   chip.dataset.again = now.dataset.again;
-  chip.dataset.said = page.getElementById("system-said").textContent;
-  chip.dataset.aloud = page.getElementById("system-aloud").textContent;
-  // What somebody has just marked, to copy it, stays.
-  if (health && !String(getSelection())) health.replaceChildren(...page.getElementById("health").childNodes);
-  at("system-as-of").textContent = page.getElementById("system-as-of").textContent;
-  // Somebody may be reading in it, or have the focus there: only what is news is put in.
-  const places = [...at("system-parts").children], parts = [...page.getElementById("system-parts").children];
-  const names = (list) => list.map((each) => each.dataset.part).join();
-  if (names(places) !== names(parts)) return at("system-parts").replaceChildren(...parts);
-  places.forEach((place, number) => {
-    if (place.innerHTML !== parts[number].innerHTML) place.replaceChildren(...parts[number].childNodes);
-  });
+  chip.dataset.said = answer.getElementById("system-said").textContent;
+  chip.dataset.aloud = answer.getElementById("system-aloud").textContent;
+  for (const place of [health, at("system-as-of"), at("system-parts")]) {
+    if (place) renew(place, [...answer.getElementById(place.id).childNodes]);
+  }
 }
 
 // The gravest of what the server says and what this page has found.
@@ -66,9 +56,9 @@ function show() {
   chip.querySelector("summary").title = said;
   chip.querySelector(".dot").className = `dot dot-${tone}`;
   chip.classList.toggle("system-away", away !== null);
-  at("system-short").textContent = aloud;
-  if (at("system-said").textContent !== said) at("system-said").textContent = said;
-  if (at("system-aloud").textContent !== aloud) at("system-aloud").textContent = aloud;
+  say(at("system-short"), aloud);
+  say(at("system-said"), said);
+  say(at("system-aloud"), aloud);
 }
 
 if (chip && !at("dashboard")) {

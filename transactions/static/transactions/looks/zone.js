@@ -9,7 +9,8 @@ const known = (name) => {
 
 // One that was chosen stays; the browser's may be another one the next time.
 function keep(name, age = "") {
-  document.cookie = `${NAME}=${name}; path=/admin; samesite=lax${location.protocol === "https:" ? "; secure" : ""}${age}`;
+  const secure = location.protocol === "https:" ? "; secure" : "";
+  document.cookie = `${NAME}=${name}; path=/admin; samesite=lax${secure}${age}`;
 }
 
 // The zone in which the server made the page.
@@ -19,7 +20,8 @@ export function zoneOfPage() { return at("zone-shown")?.dataset.zone ?? "UTC"; }
 const chosen = () => [kept(), Intl.DateTimeFormat().resolvedOptions().timeZone].find(known) ?? "UTC";
 
 // The zone that the page's URL names, or the saved view that it opens.
-const named = () => [new URLSearchParams(location.search).get(NAME), "linked" in (at("zone-shown")?.dataset ?? {}) && zoneOfPage()].find(known);
+const isLinked = () => "linked" in (at("zone-shown")?.dataset ?? {});
+const named = () => [new URLSearchParams(location.search).get(NAME), isLinked() && zoneOfPage()].find(known);
 
 // The zone of this page.
 export function zone() { return named() ?? chosen(); }
@@ -27,7 +29,8 @@ export function zone() { return named() ?? chosen(); }
 if (kept() !== chosen()) keep(chosen());
 
 at("zone-menu")?.addEventListener("toggle", () => {
-  if (at("zones").children.length === 0) at("zones").append(...["UTC", ...Intl.supportedValuesOf("timeZone")].map((name) => new Option(name)));
+  if (at("zones").children.length > 0) return;
+  at("zones").append(...["UTC", ...Intl.supportedValuesOf("timeZone")].map((name) => new Option(name)));
   at("zone").select();
 });
 
@@ -37,7 +40,8 @@ export function tellZone(name) {
   const mine = chosen(), linked = name !== mine;
   at("zone-menu").querySelector("summary").ariaLabel = `Time zone ${name}${linked ? ", for this page only" : ""}`;
   for (const id of ["zone-here", "zone-linked", "zone-back"]) at(id).hidden = !linked;
-  at("zone-linked").textContent = linked ? `This page is shown in the zone of its link, ${name}. Yours is ${mine} and stays so.` : "";
+  const told = `This page is shown in the zone of its link, ${name}. Yours is ${mine} and stays so.`;
+  at("zone-linked").textContent = linked ? told : "";
   at("zone-back").textContent = `Show in ${mine}`;
 }
 

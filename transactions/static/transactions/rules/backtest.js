@@ -1,25 +1,21 @@
 // Watches a backtest until it has ended, then shows what came of it; and draws its alerts a day.
 import { ChartCard, colour } from "../dashboard/chart_card.js";
+import { poll } from "../looks/asking.js";
 
-const POLL_MS = 1000;
+const POLL_S = 1;
 const watched = document.getElementById("backtest");
 const days = document.getElementById("days");
 
-if ("underWay" in watched.dataset) setTimeout(watch, POLL_MS);
+if ("underWay" in watched.dataset) poll(watched.dataset.progress, watch, () => {
+  // The chip of the system says so.
+}, { every: POLL_S });
 if (days) draw(JSON.parse(days.textContent).days);
 
-async function watch() {
-  try {
-    const response = await fetch(watched.dataset.progress);
-    if (response.ok) {
-      const { under_way: underWay, percent, label } = await response.json();
-      if (!underWay) return location.reload();
-      document.getElementById("progress").value = percent;
-      document.getElementById("percent").textContent = `${percent} %`;
-      document.querySelector("#state .pill").textContent = label;
-    }
-  } catch { /* The server is away: it is asked again. */ }
-  setTimeout(watch, POLL_MS);
+function watch({ under_way: underWay, percent, label }) {
+  if (!underWay) return location.reload();
+  document.getElementById("progress").value = percent;
+  document.getElementById("percent").textContent = `${percent} %`;
+  document.querySelector("#state .pill").textContent = label;
 }
 
 function draw(rows) {

@@ -1,0 +1,51 @@
+// Asks the server, once or again and again while somebody looks at the page, and says in words why there is no answer.
+const TIMEOUT_MS = 15_000;
+// Until the server says how often, and while it says nothing.
+const POLL_S = 5;
+export const FORBIDDEN = 403;
+
+// How an answer that is a page, or a part of one, is read.
+export const page = (text) => new DOMParser().parseFromString(text, "text/html");
+
+// Asks `url` and calls `told` with the answer, as `read` makes it of the text; or `failed` with why there is none, and
+// {body, status, gone}: what the server said and its status, and whether nobody is there. Who is there may be slow.
+export async function once(url, told, failed, read = JSON.parse) {
+  const headers = { Accept: read === page ? "text/html" : "application/json" };
+  let answer, text;
+  try {
+    answer = await fetch(url, { headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    text = await answer.text();
+  } catch (error) {
+    const gone = error.name !== "TimeoutError";
+    return failed(gone ? "The server does not answer." : "The server does not answer in time.", { body: null, gone });
+  }
+  const body = readBy(answer.ok ? read : JSON.parse, text);
+  if (answer.ok && body !== null) return told(body);
+  failed(body?.detail ?? `The server answered ${answer.status}.`, { body, status: answer.status, gone: false });
+}
+
+// A proxy before the server answers in pages of its own.
+function readBy(read, text) {
+  try { return read(text); } catch { return null; }
+}
+
+// Asks `url` (or what it returns) as `once` does, every so many seconds, or as often as the server says; a page in the
+// background asks nothing, and at once when somebody looks at it. Returns what asks now: what was asked before is then
+// not told any more.
+export function poll(url, told, failed, { every = null, read = JSON.parse } = {}) {
+  let timer = 0, again = every ?? POLL_S, latest = 0;
+  const ask = async () => {
+    clearTimeout(timer);
+    timer = 0;
+    const turn = (latest += 1);
+    if (!document.hidden) await once(typeof url === "function" ? url() : url, (body) => {
+      again = every ?? body.again_seconds;
+      if (turn === latest) told(body);
+    }, (...why) => turn === latest && failed(...why), read);
+    if (turn !== latest) return;
+    timer = setTimeout(ask, 1000 * again * (0.9 + 0.2 * Math.random()));
+  };
+  document.addEventListener("visibilitychange", () => document.hidden || ask());
+  ask();
+  return ask;
+}
