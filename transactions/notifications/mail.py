@@ -30,8 +30,7 @@ from .models import MailPlace, Message, MessageType, Numbering, Recipient
 log = logging.getLogger(__name__)
 
 DIGEST_EVERY = timedelta(minutes=15)
-# Longer than any mail takes; where a worker was killed, nobody sends to that recipient for so long.
-LEASE = timedelta(minutes=5)
+LEASE = trying_mail.LEASE
 # What could not be mailed for so long is old news; the pages have it.
 TOLD_FOR = timedelta(days=1)
 # Seconds between two attempts at most, where mail to a recipient fails again and again.

@@ -272,6 +272,8 @@ class Recipient(models.Model):
     # A test mail: when it was asked for, when the worker had tried it, and what it failed by; "" for nothing.
     test_asked_at = models.DateTimeField(null=True, editable=False)
     test_ended_at = models.DateTimeField(null=True, editable=False)
+    # A worker is sending it until then.
+    test_leased_until = models.DateTimeField(null=True, editable=False)
     test_failure = models.CharField(max_length=300, blank=True, default="", db_default="", editable=False)
 
     class Meta:
