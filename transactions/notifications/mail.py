@@ -38,6 +38,9 @@ WAIT_S_MAX = 300.0
 # So often in a row a mail is refused for what it says before it is left out: for half a minute.
 REFUSALS_MAX = 5
 AT_ONCE_MAX, DIGEST_MAX, LISTED_MAX = 20, 5_000, 50
+# Of so many messages after a place it is looked which are to be mailed: most are not, and mail that fails for
+# hours does not go through all that came since at each attempt. Those behind them come a moment later.
+LOOKED_AT_MAX = 100_000
 GRAVITY = numbering.GRAVITY
 
 _SYSTEM = Q(type__in=[MessageType.SYSTEM_ALARM, MessageType.SYSTEM_RECOVERED])
@@ -230,9 +233,9 @@ def _mails(place: MailPlace) -> Iterator[tuple[EmailMessage | None, int]]:
 
     The last place is that up to which messages were read.
     """
-    recipient, last = place.recipient, _last()
+    recipient, last = place.recipient, min(_last(), place.position + LOOKED_AT_MAX)
     most = AT_ONCE_MAX if place.name == AT_ONCE else DIGEST_MAX
-    messages = list(_since(place.name, place.position)[:most])
+    messages = list(_since(place.name, place.position).filter(position__lte=last)[:most])
     wanted = [message for message in messages if _wants(recipient, message)]
     if place.name == AT_ONCE:
         for about in _together(wanted):
