@@ -103,7 +103,7 @@ def _is_whole(schema_editor: BaseDatabaseSchemaEditor, name: str) -> bool:
         return False
     with schema_editor.connection.cursor() as cursor:
         cursor.execute(SELECT_WHOLE, [name])
-        found = cursor.fetchone()
+        found: tuple[bool] | None = cursor.fetchone()
     if found == (False,):
         _drop(schema_editor, name)
     return found == (True,)
