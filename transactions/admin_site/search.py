@@ -16,9 +16,9 @@ from django.views.decorators.http import require_GET
 from ..access.rights import Right, rights_of
 from ..reading.search import FOUND_MAX, NEWEST_ROWS, TERM_CHARACTERS_MAX, Matches, Search
 from ..templatetags.components import status_word
+from ..timezones import to_the_minute
 from . import links, sidebar
 from .lists import list_of
-from .viewer_zone import to_the_minute
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ def show_page(request: HttpRequest) -> HttpResponse:
     except DatabaseError as error:
         log.warning("The search needs PostgreSQL (%s)", type(error).__name__)
         groups, notes = [], [AWAY]
-    context = {"title": "Search", "asked": text, "groups": groups, "notes": notes}
+    context = {"title": "Search", "sought": text, "groups": groups, "notes": notes}
     return TemplateResponse(request, "admin/search.html", {**admin.site.each_context(request), **context})
 
 

@@ -6,7 +6,6 @@ it and says so, and the chosen one stays.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest
@@ -34,15 +33,6 @@ def in_viewers_zone(
             return get_response(request)
 
     return middleware
-
-
-def to_the_minute(moment: datetime) -> str:
-    """A moment as a sentence has it, in the viewer's zone, which it names."""
-    try:
-        moment = timezone.localtime(moment)
-    except OverflowError:  # on the first or the last day of the calendar
-        return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(' ', 'minutes')} UTC"
-    return f"{moment:%Y-%m-%d %H:%M} {timezone.get_current_timezone_name()}"
 
 
 def _zone(request: HttpRequest) -> ZoneInfo | None:
