@@ -59,6 +59,7 @@ class PayerAdmin(ReasonedDeletions, KeyedRows, DjangoUserAdmin, ThemedAdmin):  #
     show_full_result_count = False
     rows_called = ("account", "accounts")
     one_called = "person"
+    search_help_text = "Part of a name or an address"
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

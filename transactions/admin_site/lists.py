@@ -145,6 +145,7 @@ class BoundedAdmin(KeyedRows, ModelAdmin[M]):  # type: ignore[misc]  # the same 
     change_list_template = "admin/transactions/bounded_list.html"
     # What one row and several are called under the list, where its title is neither; what an empty one says.
     rows_called: tuple[str, str] | None = None
+    empty_value_display = ""
     empty_title = "Nothing here yet"
     empty_text = ""
     # Whether the first transaction brings the first row: the overview says how it comes in.

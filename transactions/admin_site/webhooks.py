@@ -59,6 +59,7 @@ class EndpointAdmin(OwnPages[Endpoint]):
     ordering = ("id",)
     rows_called = ("webhook", "webhooks")
     search_fields = ("url", "description")
+    search_help_text = "Part of a name or a URL"
     change_list_template = "admin/webhooks/endpoint_list.html"
 
     def has_view_permission(self, request: HttpRequest, obj: Endpoint | None = None) -> bool:
@@ -299,6 +300,7 @@ class RecipientAdmin(BoundedAdmin[Recipient]):
     ordering = ("address", "id")
     rows_called = ("address", "addresses")
     search_fields = ("address",)
+    search_help_text = "Part of an address"
     fields = ("address", "least", "system")
     change_list_template = "admin/webhooks/recipient_list.html"
     change_form_outer_before_template = "admin/webhooks/mail_tried.html"

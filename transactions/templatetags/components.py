@@ -53,6 +53,16 @@ def visible(text: object) -> str:
     return mark_safe(shown) if isinstance(text, SafeString) else shown
 
 
+# The name of a cell's column, before it on a phone.
+LABEL = re.compile(r'(?<=data-label=")[a-z]')
+
+
+@register.filter
+def labels_as_heads(drawn: SafeString) -> SafeString:
+    """A list as the theme draws it, its cells' labels written as the heads of columns are: "Last used"."""
+    return mark_safe(LABEL.sub(lambda letter: letter[0].upper(), drawn))
+
+
 @register.filter
 def visible_json(text: str) -> str:
     """JSON whose unseen marks are escaped, so that it is the same when it is copied."""
