@@ -133,6 +133,9 @@ class AuditTrailAdmin(BoundedAdmin[Entry]):
             target, first, entry.number, f"{entry.others:,}",
         )  # fmt: skip
 
+    def page_called(self, obj: Entry) -> str:
+        return f"{obj.number} · {self.what(obj)}"
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[TrailChangeList]:
         return TrailChangeList
 

@@ -27,6 +27,7 @@ from ..audit.actions import Action
 from ..audit.entries import note
 from ..stores import bounded_queries
 from . import exports, giving_up
+from .row_forms import RowForm
 
 # Rows that can be paged through, and so the largest OFFSET: 100 pages of 100.
 ROWS_MAX = 10_000
@@ -128,7 +129,7 @@ class KeyedRows:
         raise Http404("There is no such row.")
 
 
-class BoundedAdmin(KeyedRows, ModelAdmin[M]):  # type: ignore[misc]  # the same signature, less exact
+class BoundedAdmin(KeyedRows, RowForm, ModelAdmin[M]):  # type: ignore[misc]  # the same signature, less exact
     """Facts to look at: nobody adds, nobody changes, and lists that are bounded."""
 
     list_per_page = 100

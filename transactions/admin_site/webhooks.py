@@ -303,6 +303,7 @@ class RecipientAdmin(BoundedAdmin[Recipient]):
     search_help_text = "Part of an address"
     fields = ("address", "least", "system")
     change_list_template = "admin/webhooks/recipient_list.html"
+    one_called = "address"
     change_form_outer_before_template = "admin/webhooks/mail_tried.html"
 
     def has_view_permission(self, request: HttpRequest, obj: Recipient | None = None) -> bool:
@@ -331,6 +332,10 @@ class RecipientAdmin(BoundedAdmin[Recipient]):
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(test_mail)
         return [path("<int:key>/test/", view, name="notifications_recipient_test"), *super().get_urls()]
+
+    def page_called(self, obj: Recipient) -> str:
+        # The audit trail has its number, and no address.
+        return obj.address
 
     def save_model(self, request: HttpRequest, obj: Recipient, form: Any, change: Any) -> None:
         if "address" in form.changed_data:
