@@ -38,4 +38,6 @@ __all__ = [
 
 # What there is not is told by the page of all paths, with DEBUG too.
 admin.site.final_catch_all_view = False
+# For who may not see transactions, too.
+admin.site.index_title = "Overview"
 admin.site.index_template = "transactions/dashboard.html"

@@ -1,9 +1,14 @@
-"""Timezones: the names of those there are, for days of averages and hours of rules alike, and local times."""
+"""The names of the timezones there are, local times, and how a sentence tells a moment.
+
+For days of averages, hours of rules and the pages of each viewer alike.
+"""
 
 from datetime import UTC, datetime
 from functools import cache
 from typing import Literal
 from zoneinfo import ZoneInfo, available_timezones
+
+from django.utils import timezone
 
 # Names of files beside those of timezones, which mean another one on each machine, or none. PostgreSQL
 # knows them not, or otherwise.
@@ -37,3 +42,10 @@ def in_words(local: datetime, to_the: Literal["minutes", "seconds", "auto"] = "s
     With "auto" it is as exact as it is.
     """
     return f"{local.replace(tzinfo=None).isoformat(' ', to_the)} {local.tzinfo}"
+
+
+def to_the_minute(moment: datetime) -> str:
+    """A moment as a sentence has it, in the zone of who reads it, which it names: of a page its viewer's,
+    and UTC for the API, for messages and for commands.
+    """
+    return in_words(timezone.localtime(moment), "minutes")

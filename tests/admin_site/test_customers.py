@@ -276,7 +276,7 @@ def test_the_page_looks_at_no_more_rows_than_it_says(people: list[User]) -> None
             [people[0].pk],
         )
         cursor.execute("VACUUM ANALYZE transactions_transaction")
-        asked: dict[str, Any] = {"user": people[0].pk, "most": 1_000, "since": timezone.now()}
+        asked: dict[str, Any] = {"user": people[0].pk, "most": 1_000, "starts": [timezone.now()]}
         for statement in (reading.COUNT, reading.JUDGE, reading.SELECT_LATEST):
             cursor.execute(f"EXPLAIN (ANALYZE) {statement}", asked)
             plan = "\n".join(row[0] for row in cursor.fetchall())

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
@@ -70,6 +70,15 @@ def test_a_day_begins_when_it_does_for_the_viewer(root: Client, row: str) -> Non
     root.cookies["timezone"] = "Asia/Tokyo"
     assert ">T1<" in text(root, f"{row}?from=2026-02-01&to=2026-02-28")
     assert ">T1<" not in text(root, f"{row}?from=2026-01-01&to=2026-01-31")
+
+
+def test_a_day_of_a_customer_is_one_of_the_viewers(root: Client, people: list[User]) -> None:
+    late = (timezone.now() - timedelta(days=2)).replace(hour=23, minute=30)
+    store(people[0], "T1", created_at=late, status="FAILED")
+    where = f"{url('customer')}{people[0].pk}/change/"
+    assert f"<title>{late.date()}: 1, 1 failed</title>" in text(root, where)
+    root.cookies["timezone"] = "Asia/Tokyo"
+    assert f"<title>{late.date() + timedelta(days=1)}: 1, 1 failed</title>" in text(root, where)
 
 
 def test_what_is_saved_of_a_list_is_in_its_zone(root: Client, row: str) -> None:

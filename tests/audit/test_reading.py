@@ -177,6 +177,35 @@ def test_the_page_is_for_who_may_see_it(client: Client, people: list[User]) -> N
     assert LIST not in page(client, reverse("admin:index"))
 
 
+def test_what_one_request_did_many_times_is_one_row_that_leads_to_the_others(root: Client) -> None:
+    write("bob", target="an earlier one")
+    first, *_, last = [write(target=f"thing {n}").number for n in range(4)]
+    write("bob", target="after")
+    shown = page(root, LIST)
+    assert all(name in shown for name in ("an earlier one", "thing 3", "after"))
+    assert "thing 2" not in shown
+    others = f"?number__gte={first}&amp;number__lte={last}"
+    assert f'thing 3 <a href="{others}">and 3 more</a>' in shown
+    all_of_them = page(root, LIST + others.replace("&amp;", "&"))
+    assert all(f"thing {n}" in all_of_them for n in range(4))
+    assert "an earlier one" not in all_of_them
+    # Whoever looks for something finds each, and so does whoever saves the trail.
+    assert "thing 2" in page(root, f"{LIST}?q=ann")
+    saved = b"".join(root.get(f"{LIST}export/").streaming_content).decode()  # type: ignore[attr-defined]
+    assert "thing 2" in saved
+
+
+def test_a_run_of_a_command_is_one_row_and_somebody_else_s_another(root: Client) -> None:
+    note(Action.USER_MADE, "3 customers")
+    note(Action.USER_MADE, "4 customers")
+    assert "4 customers <a" in page(root, LIST)
+    with acting(lambda: Actor(Via.COMMAND, "somebody else")):
+        note(Action.USER_MADE, "5 customers")
+    shown = page(root, LIST)
+    assert "5 customers <a" not in shown
+    assert "4 customers <a" in shown
+
+
 def test_the_page_is_narrowed_by_kind_time_and_name(root: Client) -> None:
     write("ann", target="needle")
     write("bob", Action.LIST_MADE, target="haystack")

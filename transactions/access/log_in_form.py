@@ -15,6 +15,11 @@ class LogInForm(AuthenticationForm):  # type: ignore[misc]
     a failed attempt ends at 255 characters.
     """
 
+    error_messages = {
+        **AuthenticationForm.error_messages,
+        "invalid_login": "Please enter the correct name and password. Capital letters count.",
+    }
+
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         self.fields["username"].validators.append(MaxLengthValidator(NAME_CHARACTERS_MAX))

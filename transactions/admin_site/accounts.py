@@ -21,6 +21,7 @@ from ..review import links
 from .account_names import NamingForm
 from .deletions import ReasonedDeletions, note_transactions
 from .lists import KeyedRows, more_than
+from .row_forms import RowForm
 
 if TYPE_CHECKING:
 
@@ -31,6 +32,18 @@ else:
     from unfold.admin import ModelAdmin as ThemedAdmin
 
 User = get_user_model()
+
+# What a field of an account is for, as its form says it.
+SEVERAL = "Control, or Command on a Mac, chooses several."
+WORDS = {
+    "username": "At most 150 letters, digits and @ . + - _",
+    "is_active": "Off, nobody logs in with it. Better than deleting an account.",
+    "is_staff": "May log in here, and see what its rights allow.",
+    "is_superuser": "May do everything, whatever its rights are.",
+    "groups": f"It has the rights of each. {SEVERAL}",
+    "user_permissions": f"Rights beside those of its groups. {SEVERAL}",
+    "permissions": SEVERAL,
+}
 
 # Users are deleted with their transactions. So many of those the confirmation lists one by one,
 LISTED_MAX = 100
@@ -59,23 +72,28 @@ class NewAccountForm(NamingForm, UserCreationForm):  # type: ignore[misc]
 
 
 @admin.register(User)
-class PayerAdmin(ReasonedDeletions, KeyedRows, DjangoUserAdmin, ThemedAdmin):  # type: ignore[type-arg]  # takes none at run time
+class PayerAdmin(ReasonedDeletions, KeyedRows, RowForm, DjangoUserAdmin, ThemedAdmin):  # type: ignore[type-arg]  # takes none at run time
     """Those who work here. The page of an account is there for customers too, whose list is another one."""
 
     form = AccountForm
     add_form = NewAccountForm
     change_password_form = AdminPasswordChangeForm
-    readonly_fields = ("transactions",)
+    readonly_fields = ("transactions", "last_login", "date_joined")
+    empty_value_display = ""
     # Django's pair of boxes says things to a screen reader that ARIA does not allow; a plain list does not.
     filter_horizontal = ()
     show_full_result_count = False
     rows_called = ("account", "accounts")
     one_called = "person"
+    search_help_text = "Part of a name or an address"
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         return super().changelist_view(request, {**(extra_context or {}), "title": "People"})
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **more: Any) -> Any:
+        return _explained(super().formfield_for_dbfield(db_field, request, **more), db_field.name)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return PeopleList
@@ -116,7 +134,18 @@ class PayerAdmin(ReasonedDeletions, KeyedRows, DjangoUserAdmin, ThemedAdmin):  #
 
 
 @admin.register(Group)
-class RightsGroupAdmin(ReasonedDeletions, KeyedRows, DjangoGroupAdmin, ThemedAdmin):
+class RightsGroupAdmin(ReasonedDeletions, KeyedRows, RowForm, DjangoGroupAdmin, ThemedAdmin):
     """Django's groups, in the site's frame."""
 
     filter_horizontal = ()
+    search_help_text = "Part of a name"
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **more: Any) -> Any:
+        return _explained(super().formfield_for_dbfield(db_field, request, **more), db_field.name)
+
+
+def _explained(field: Any, name: str) -> Any:
+    """A field of a form, in words of ours where Django's own are another's; None stays None."""
+    if field is not None and name in WORDS:
+        field.help_text = WORDS[name]
+    return field

@@ -1,6 +1,6 @@
 """The admin site's pages of API tokens: made there, shown once, revoked."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
@@ -16,7 +16,7 @@ from django.views.decorators.debug import sensitive_variables
 from unfold.decorators import display
 
 from ..access import people, tokens
-from ..access.rights import Right, Rights, rights_of, rights_of_all
+from ..access.rights import ALL, Right, Rights, rights_of, rights_of_all
 from ..client import curl
 from ..models import ApiToken
 from .lists import BoundedAdmin
@@ -152,12 +152,12 @@ def _curl(request: HttpRequest, token: str, row: ApiToken) -> str:
 class ApiTokenAdmin(BoundedAdmin[ApiToken]):
     """Keys to the API, made on a page that shows each once, as `manage.py create_token` does."""
 
-    list_display = ("name", "user", "rights", "state", "made_at", "expires_at", "last_used_at", "revoked_at")
+    list_display = ("name", "state", "rights", "user", "made", "expires", "last_used", "revoked")
     list_select_related = ("user",)
     ordering = ("-id",)
     empty_title = "There are no tokens yet"
     empty_text = "A program that sends or reads transactions shows one. It is made here, and shown once."
-    fields = list_display
+    fields = ("name", "user", "rights", "state", "made_at", "expires_at", "last_used_at", "revoked_at")
     actions = ("revoke",)
     change_list_template = "admin/tokens/token_list.html"
 
@@ -182,11 +182,28 @@ class ApiTokenAdmin(BoundedAdmin[ApiToken]):
             *super().get_urls(),
         ]
 
-    @admin.display(description="may")
-    def rights(self, token: ApiToken) -> str:
+    @admin.display(description="may", empty_value="nothing")
+    def rights(self, token: ApiToken) -> str | None:
         # Those of a list are all asked for at once.
-        held: Rights | None = getattr(token, "held", None)
-        return ", ".join(sorted(rights_of(token.user) if held is None else held)) or "nothing"
+        listed: Rights | None = getattr(token, "held", None)
+        held = rights_of(token.user) if listed is None else listed
+        return "everything" if held == ALL else ", ".join(sorted(held)) or None
+
+    @admin.display(description="made")
+    def made(self, token: ApiToken) -> datetime:
+        return token.made_at
+
+    @admin.display(description="expires", empty_value="never")
+    def expires(self, token: ApiToken) -> datetime | None:
+        return token.expires_at
+
+    @admin.display(description="last used", empty_value="never")
+    def last_used(self, token: ApiToken) -> datetime | None:
+        return token.last_used_at
+
+    @admin.display(description="revoked")
+    def revoked(self, token: ApiToken) -> datetime | None:
+        return token.revoked_at
 
     @display(description="state", label=STATE_COLOURS)  # type: ignore[untyped-decorator]
     def state(self, token: ApiToken) -> str:

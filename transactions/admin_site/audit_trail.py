@@ -1,11 +1,13 @@
 """The admin site's page of the audit trail."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ORDER_VAR
 from django.contrib.auth import get_user_model
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -16,12 +18,16 @@ from ..audit.actions import KINDS, Action
 from ..audit.chain import FIELDS
 from ..audit.models import Entry
 from ..review import links
-from .lists import BoundedAdmin, BoundedChangeList, is_key
+from .lists import ROWS_MAX, BoundedAdmin, BoundedChangeList, is_key
 
 # Columns in which the search looks for its term as a whole.
 SEARCHED = ("actor", "token", "address", "request_id", "target")
 
 
+# What entries have in common that one request made by one action. A command's have no request: they are of
+# one run where each comes so soon after the one before.
+OF_ONE_RUN = ("action", "actor", "via", "token", "address", "request_id")
+PAUSE_MAX = timedelta(minutes=1)
 # How the actions on alerts begin; what they are done to is an alert.
 OF_ALERTS = "alert."
 
@@ -40,34 +46,61 @@ class ActionFilter(admin.SimpleListFilter):
         return queryset if kind is None else queryset.filter(action__startswith=f"{kind}.")
 
 
+def latest_of_each_run(entries: QuerySet[Entry]) -> QuerySet[Entry]:
+    """Without those that another of the same run follows: what makes thousands of customers would push all
+    else away. Of the newest ROWS_MAX, so that no more are looked at.
+    """
+    newest = Entry.objects.aggregate(head=Max("number"))["head"] or 0
+    following = {name: OuterRef(name) for name in OF_ONE_RUN}
+    soon = {"number": OuterRef("number") + 1, "at__lt": OuterRef("at") + PAUSE_MAX}
+    goes_on = Exists(Entry.objects.filter(**following, **soon))
+    return entries.filter(Q(number__lte=newest - ROWS_MAX) | ~goes_on)
+
+
 class TrailChangeList(BoundedChangeList):
-    """A page of the trail. For who may see alerts, an entry of one has it, with its user's name."""
+    """A page of the trail. Until the list is narrowed what one run did many times is one row, its latest,
+    which leads to the others. For who may see alerts, an entry of one has it, with its user's name.
+    """
 
     def get_results(self, request: HttpRequest) -> None:
+        folds = set(self.params) <= {ORDER_VAR}
+        if folds:
+            self.queryset = latest_of_each_run(self.queryset)
         super().get_results(request)
         entries: list[Any] = list(self.result_list)
         self.result_list = entries
-        if Right.VIEW_ALERTS not in rights_of(request.user):
-            return
-        of_alerts = [each for each in entries if each.action.startswith(OF_ALERTS) and is_key(each.target_id)]
-        alerts: dict[int, Any] = Alert.objects.in_bulk([int(each.target_id) for each in of_alerts])
-        users = get_user_model()._default_manager.in_bulk(
-            {each.user for each in alerts.values() if each.user}
-        )
-        for alert in alerts.values():
-            alert.named = users[alert.user].get_username() if alert.user in users else ""
-        for entry in of_alerts:
-            entry.alert_shown = alerts.get(int(entry.target_id))
+        if folds and entries:
+            self._count_others(entries)
+        if Right.VIEW_ALERTS in rights_of(request.user):
+            _show_alerts(entries)
+
+    def _count_others(self, entries: list[Any]) -> None:
+        """How many entries each row stands for beside its own: numbers have no gaps."""
+        in_order = sorted(entries, key=lambda entry: entry.number)
+        older = self.queryset.filter(number__lt=in_order[0].number).order_by("-number")
+        before = older.values_list("number", flat=True).first() or 0
+        for entry in in_order:
+            entry.others = entry.number - before - 1
+            before = entry.number
+
+
+def _show_alerts(entries: list[Any]) -> None:
+    of_alerts = [each for each in entries if each.action.startswith(OF_ALERTS) and is_key(each.target_id)]
+    alerts: dict[int, Any] = Alert.objects.in_bulk([int(each.target_id) for each in of_alerts])
+    users = get_user_model()._default_manager.in_bulk({each.user for each in alerts.values() if each.user})
+    for alert in alerts.values():
+        alert.named = users[alert.user].get_username() if alert.user in users else ""
+    for entry in of_alerts:
+        entry.alert_shown = alerts.get(int(entry.target_id))
 
 
 @admin.register(Entry)
 class AuditTrailAdmin(BoundedAdmin[Entry]):
     list_display = ("number", "at", "what", "to_what", "who", "origin", "reason")
     list_filter = (ActionFilter, "via", "at")
-    lookups_allowed = frozenset({"kind", "via__exact", "at__gte", "at__lt"})
+    lookups_allowed = frozenset({"kind", "via__exact", "at__gte", "at__lt", "number__gte", "number__lte"})
     ordering = ("-number",)
     rows_called = ("entry", "entries")
-    empty_value_display = ""
     search_fields = ("actor",)
     search_help_text = "A whole name, token, address or request"
     fields = (
@@ -90,13 +123,18 @@ class AuditTrailAdmin(BoundedAdmin[Entry]):
         return ", ".join(filter(None, [entry.get_via_display(), entry.address]))
 
     @admin.display(description="done to", empty_value="")
-    def to_what(self, entry: Entry) -> SafeString | str | None:
-        alert = getattr(entry, "alert_shown", None)
-        if alert is None:
-            return entry.target or None
-        where = links.alert(alert.pk)
-        whom = f" ({alert.named})" if alert.named else ""
-        return format_html('<a href="{}">Alert {}</a> {}{}', where, alert.pk, entry.target, whom)
+    def to_what(self, entry: Any) -> SafeString | str | None:
+        target = _target(entry)
+        if not getattr(entry, "others", 0):
+            return target or None
+        first = entry.number - entry.others
+        return format_html(
+            '{} <a href="?number__gte={}&amp;number__lte={}">and {} more</a>',
+            target, first, entry.number, f"{entry.others:,}",
+        )  # fmt: skip
+
+    def page_called(self, obj: Entry) -> str:
+        return f"{obj.number} · {self.what(obj)}"
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[TrailChangeList]:
         return TrailChangeList
@@ -111,6 +149,15 @@ class AuditTrailAdmin(BoundedAdmin[Entry]):
     ) -> tuple[QuerySet[Entry], bool]:
         term = search_term.strip()
         return (queryset.filter(_with(term)) if term else queryset), False
+
+
+def _target(entry: Any) -> SafeString | str:
+    alert = getattr(entry, "alert_shown", None)
+    if alert is None:
+        return str(entry.target)
+    where = links.alert(alert.pk)
+    whom = f" ({alert.named})" if alert.named else ""
+    return format_html('<a href="{}">Alert {}</a> {}{}', where, alert.pk, entry.target, whom)
 
 
 def _with(term: str) -> Q:

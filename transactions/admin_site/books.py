@@ -12,6 +12,7 @@ from ..books import alarms
 from ..models import Epoch, FlushBatch
 from ..review.links import list_of
 from ..storing import history
+from ..timezones import to_the_minute
 from .lists import BoundedAdmin
 
 
@@ -32,6 +33,9 @@ class FlushBatchAdmin(BoundedAdmin[FlushBatch]):
         "stored", "settled", "duplicates", "rejected",
     )  # fmt: skip
     fields = ("name", "epoch", "chunks", "stored_at", *list_display)
+
+    def page_called(self, obj: FlushBatch) -> str:
+        return f"Flush {obj.pk}"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[FlushBatch]:
         # The flush promises a batch's name before it takes the queue: a row without a length yet, which
@@ -71,12 +75,15 @@ def _seconds(batch: FlushBatch) -> float | None:
 class EpochAdmin(BoundedAdmin[Epoch]):
     list_display = (
         "opened_at", "closed_at", "accepted_seen", "stored", "settled", "duplicates", "rejected",
-        "removed", "pruned", "flushed_at", "alarm", "alarm_acknowledged_at",
+        "removed", "pruned", "flushed_at", "alarm",
     )  # fmt: skip
-    fields = ("id", *list_display)
+    fields = ("id", *list_display, "alarm_acknowledged_at")
     ordering = ("-opened_at", "-id")
     rows_called = ("set of books", "sets of books")
     actions = ("acknowledge",)
+
+    def page_called(self, obj: Epoch) -> str:
+        return f"Books opened {to_the_minute(obj.opened_at)}"
 
     def has_acknowledge_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("transactions.change_epoch")

@@ -1,6 +1,7 @@
 """The admin site's pages of customers: the list, and the page of one."""
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
@@ -12,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
@@ -143,7 +145,7 @@ def _found(request: HttpRequest, key: str | int) -> User:
 def show(request: HttpRequest, key: str) -> HttpResponse:
     """The page of a customer."""
     user = _found(request, key)
-    activity = reading.activity(user.pk)
+    activity = reading.activity(user.pk, ZoneInfo(timezone.get_current_timezone_name()))
     context = {
         **admin.site.each_context(request),
         "title": user.get_username(),

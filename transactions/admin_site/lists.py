@@ -26,6 +26,7 @@ from ..audit.actions import Action
 from ..audit.entries import note
 from ..stores import bounded_queries
 from . import exports, giving_up
+from .row_forms import RowForm
 
 # Rows that can be paged through, and so the largest OFFSET: 100 pages of 100.
 ROWS_MAX = 10_000
@@ -132,7 +133,7 @@ class KeyedRows:
         raise Http404("There is no such row.")
 
 
-class BoundedAdmin(KeyedRows, ModelAdmin[M]):  # type: ignore[misc]  # the same signature, less exact
+class BoundedAdmin(KeyedRows, RowForm, ModelAdmin[M]):  # type: ignore[misc]  # the same signature, less exact
     """Facts to look at: nobody adds, nobody changes, and lists that are bounded."""
 
     list_per_page = 100
@@ -149,6 +150,7 @@ class BoundedAdmin(KeyedRows, ModelAdmin[M]):  # type: ignore[misc]  # the same 
     change_list_template = "admin/transactions/bounded_list.html"
     # What one row and several are called under the list, where its title is neither; what an empty one says.
     rows_called: tuple[str, str] | None = None
+    empty_value_display = ""
     empty_title = "Nothing here yet"
     empty_text = ""
     # Whether the first transaction brings the first row: the overview says how it comes in.

@@ -16,8 +16,8 @@ from ..access.rights import Right, rights_of
 from ..reading.search import FOUND_MAX, NEWEST_ROWS, TERM_CHARACTERS_MAX, Matches, Search, bare
 from ..review import links
 from ..templatetags.components import status_word
+from ..timezones import to_the_minute
 from . import sidebar
-from .viewer_zone import to_the_minute
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ def show_page(request: HttpRequest) -> HttpResponse:
     except DatabaseError as error:
         log.warning("The search needs PostgreSQL (%s)", type(error).__name__)
         groups, notes = [], [AWAY]
-    context = {"title": "Search", "asked": text, "groups": groups, "notes": notes}
+    context = {"title": "Search", "sought": text, "groups": groups, "notes": notes}
     return TemplateResponse(request, "admin/search.html", {**admin.site.each_context(request), **context})
 
 

@@ -6,14 +6,13 @@ it and says so, and the chosen one stays.
 """
 
 from collections.abc import Callable
-from datetime import datetime
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.decorators import sync_only_middleware
 
-from ..timezones import CalendarZone, in_words, zone_names
+from ..timezones import CalendarZone, zone_names
 
 # The name of both, the cookie and the parameter.
 NAME = "timezone"
@@ -33,11 +32,6 @@ def in_viewers_zone(
             return get_response(request)
 
     return middleware
-
-
-def to_the_minute(moment: datetime) -> str:
-    """A moment as a sentence has it, in the viewer's zone, which it names."""
-    return in_words(timezone.localtime(moment), "minutes")
 
 
 def _zone(request: HttpRequest) -> CalendarZone | None:

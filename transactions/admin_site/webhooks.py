@@ -59,6 +59,7 @@ class EndpointAdmin(OwnPages[Endpoint]):
     ordering = ("id",)
     rows_called = ("webhook", "webhooks")
     search_fields = ("url", "description")
+    search_help_text = "Part of a name or a URL"
     change_list_template = "admin/webhooks/endpoint_list.html"
 
     def has_view_permission(self, request: HttpRequest, obj: Endpoint | None = None) -> bool:
@@ -299,8 +300,10 @@ class RecipientAdmin(BoundedAdmin[Recipient]):
     ordering = ("address", "id")
     rows_called = ("address", "addresses")
     search_fields = ("address",)
+    search_help_text = "Part of an address"
     fields = ("address", "least", "system")
     change_list_template = "admin/webhooks/recipient_list.html"
+    one_called = "address"
     change_form_outer_before_template = "admin/webhooks/mail_tried.html"
 
     def has_view_permission(self, request: HttpRequest, obj: Recipient | None = None) -> bool:
@@ -329,6 +332,10 @@ class RecipientAdmin(BoundedAdmin[Recipient]):
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(test_mail)
         return [path("<int:key>/test/", view, name="notifications_recipient_test"), *super().get_urls()]
+
+    def page_called(self, obj: Recipient) -> str:
+        # The audit trail has its number, and no address.
+        return obj.address
 
     def save_model(self, request: HttpRequest, obj: Recipient, form: Any, change: Any) -> None:
         if "address" in form.changed_data:

@@ -112,7 +112,7 @@ class Alert(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.rule_name}: user {self.user}" if self.user is not None else self.rule_name
+        return f"{self.rule_name}: customer {self.user}" if self.user is not None else self.rule_name
 
 
 class Snooze(models.Model):
@@ -140,7 +140,7 @@ class Snooze(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"rule {self.rule}, user {self.user} until {self.ends_at:%Y-%m-%d %H:%M}"
+        return f"rule {self.rule}, customer {self.user} until {self.ends_at:%Y-%m-%d %H:%M}"
 
 
 class Step(models.TextChoices):

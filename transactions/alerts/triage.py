@@ -16,6 +16,7 @@ from django.utils import timezone
 from ..audit.actions import Action
 from ..audit.entries import note as note_in_trail
 from ..encodings import words
+from ..timezones import to_the_minute
 from . import announcing, story, telling
 from .models import Alert, AlertEvent, AlertState, Disposition, Snooze, Step
 
@@ -147,7 +148,7 @@ def snooze(alert: int, by: User, seen: int, until: datetime, reason: str) -> Sno
         _alone_with_snoozes()
         in_force = Snooze.objects.filter(rule=held.rule, user=held.user, ends_at__gt=now).first()
         if in_force is not None:
-            raise Refused(f"It is snoozed already, until {in_force.ends_at:%Y-%m-%d %H:%M} UTC.")
+            raise Refused(f"It is snoozed already, until {to_the_minute(in_force.ends_at)}.")
         return Snooze.objects.create(
             rule=held.rule, user=held.user, reason=said, alert=held, made_by=by, ends_at=until
         )
@@ -161,7 +162,7 @@ def wake(snooze: int, by: User) -> Snooze:
         alert = None if of is None else _held(of)
         held = Snooze.objects.select_for_update().get(pk=snooze)
         if held.ends_at <= timezone.now():
-            raise Refused(f"It ended at {held.ends_at:%Y-%m-%d %H:%M} UTC.")
+            raise Refused(f"It ended at {to_the_minute(held.ends_at)}.")
         _end(held, by, alert)
     return held
 

@@ -45,10 +45,11 @@ def make_missing(keys: Iterable[int]) -> int:
     if not missing:
         return 0
     users = [model(pk=key, username=f"customer-{key}", password=make_password(None)) for key in missing]
+    made = f"{len(missing):,} customer{'' if len(missing) == 1 else 's'}"
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(LOCK_USERS)
         model._default_manager.bulk_create(users, batch_size=1000, ignore_conflicts=True)
-        note(Action.USER_MADE, f"{len(missing)} users", first=missing[0], last=missing[-1])
+        note(Action.USER_MADE, made, first=missing[0], last=missing[-1])
         cursor.execute(MOVE_SEQUENCE, [missing[-1], USERS, USER_KEY])
     # One whose name somebody else has is not made.
     return model._default_manager.filter(pk__in=missing).count()

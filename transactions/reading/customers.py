@@ -4,10 +4,12 @@ Every statement looks at a bounded number of rows by the index transaction_by_us
 customer has. What is not counted to its end says since when it counts.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.contrib.auth import get_user_model
 from django.utils import timezone
@@ -16,6 +18,7 @@ from ..access.people import people
 from ..models import Transaction
 from ..stores import bounded_queries
 from ..tables import TRANSACTIONS
+from . import days
 
 # Transactions that are counted, from the index alone: a tenth of a second.
 COUNTED_MAX = 100_000
@@ -23,6 +26,7 @@ COUNTED_MAX = 100_000
 JUDGED_MAX = 10_000
 LATEST = 20
 DAYS = 30
+UTC_DAYS = ZoneInfo("UTC")
 # Characters of a customer's name.
 NAME_MAX = 150
 
@@ -35,17 +39,18 @@ OF_USER = """
 LATEST_FIRST = "ORDER BY t.user_id DESC, t.created_at DESC, t.id DESC LIMIT"
 EARLIEST_FIRST = "ORDER BY t.user_id, t.created_at, t.id LIMIT"
 THEIRS = OF_USER.format(user="%(user)s")
+# The place of the stretch of a day in which a moment is (see `days`), from 1 on; 0: it is before all of them.
+# Much faster for 100,000 rows than to ask each for its day in a zone.
+STRETCH = "width_bucket(created_at, %(starts)s::timestamptz[])"
 # Purpose: how many there are, by day for the last days; of the latest so many. The index has all of it.
 COUNT = f"""
-    SELECT CASE WHEN created_at >= %(since)s THEN (created_at AT TIME ZONE 'UTC')::date END,
-           count(*), min(created_at)
+    SELECT {STRETCH}, count(*), min(created_at)
       FROM (SELECT t.created_at FROM {TRANSACTIONS} t WHERE {THEIRS} {LATEST_FIRST} %(most)s) latest
      GROUP BY 1
 """
 # Purpose: what became of the latest so many, in numbers and in money, and on which of the last days.
 JUDGE = f"""
-    SELECT status, CASE WHEN created_at >= %(since)s THEN (created_at AT TIME ZONE 'UTC')::date END,
-           count(*), sum(amount), min(created_at)
+    SELECT status, {STRETCH}, count(*), sum(amount), min(created_at)
       FROM (SELECT t.status, t.amount, t.created_at FROM {TRANSACTIONS} t
              WHERE {THEIRS} {LATEST_FIRST} %(most)s) latest
      GROUP BY 1, 2
@@ -83,14 +88,15 @@ class CustomerActivity:
     judged_since: datetime | None
     first_seen: datetime | None
     latest: list[Transaction]
-    # The days of UTC up to today, the first of them first; and how many of those judged failed on them.
+    # The days of `zone` up to today, the first of them first; and how many of those judged failed on them.
     days: list[tuple[date, int]]
     failed_on: dict[date, int]
+    zone: ZoneInfo
 
     @property
     def judged_from(self) -> date | None:
         """The first day on which it was looked at what failed, and not to its end; None: on all of them."""
-        return None if self.judged_since is None else self.judged_since.astimezone(UTC).date()
+        return None if self.judged_since is None else self.judged_since.astimezone(self.zone).date()
 
     def failures_on(self, day: date) -> int | None:
         """How many failed on a day of `days`, at least so many on `judged_from`; None: nobody looked."""
@@ -107,16 +113,27 @@ class CustomerActivity:
         return self.succeeded.count / settled if settled else None
 
 
-def activity(user: int) -> CustomerActivity:
-    """What the customer of that key did, by four bounded statements. Raises django.db.Error."""
-    today = timezone.now().astimezone(UTC).date()
-    first_day = today - timedelta(days=DAYS - 1)
-    since = datetime.combine(first_day, datetime.min.time(), UTC)
-    counted = bounded_queries.query(COUNT, {"user": user, "since": since, "most": COUNTED_MAX})
-    judged = bounded_queries.query(JUDGE, {"user": user, "since": since, "most": JUDGED_MAX})
+def activity(user: int, zone: ZoneInfo = UTC_DAYS) -> CustomerActivity:
+    """What the customer of that key did, by four bounded statements; days are those of `zone`.
+
+    Raises django.db.Error.
+    """
+    today = timezone.now().astimezone(zone).date()
+    pieces = days.up_to(zone, today, DAYS)
+    starts = [days.moment_text(each.start) for each in pieces] + [days.moment_text(pieces[-1].end)]
+    # What is before the first day, or after today, is of no day.
+    day_at = [None, *(date.fromordinal(each.day) for each in pieces), None]
+    counted = bounded_queries.query(COUNT, {"user": user, "starts": starts, "most": COUNTED_MAX})
+    judged = bounded_queries.query(JUDGE, {"user": user, "starts": starts, "most": JUDGED_MAX})
     first = bounded_queries.query(FIRST, {"user": user})
     first_seen = first[0][0] if first else None
-    by_day = {day: count for day, count, _ in counted}
+    by_day = Counter[date | None]()
+    for place, count, _ in counted:
+        by_day[day_at[place]] += count
+    failed_on = Counter[date]()
+    for status, place, count, *_ in judged:
+        if status == "FAILED" and (day := day_at[place]):
+            failed_on[day] += count
     outcomes = {
         wanted: Ended(sum(row[2] for row in rows), int(sum(row[3] for row in rows)))
         for wanted in ("SUCCESS", "FAILED", "PENDING")
@@ -132,8 +149,9 @@ def activity(user: int) -> CustomerActivity:
         judged_since=_since(judged, sum(each.count for each in outcomes.values()) == JUDGED_MAX, first_seen),
         first_seen=first_seen,
         latest=latest(user),
-        failed_on={day: count for status, day, count, *_ in judged if status == "FAILED" and day},
-        days=[(day, by_day.get(day, 0)) for day in (first_day + timedelta(days=n) for n in range(DAYS))],
+        failed_on=dict(failed_on),
+        days=[(day, by_day[day]) for day in (today - timedelta(days=n) for n in reversed(range(DAYS)))],
+        zone=zone,
     )
 
 

@@ -86,6 +86,16 @@ def _offset(zone: ZoneInfo, moment: int) -> int:
     return round(difference.total_seconds())
 
 
+def up_to(zone: ZoneInfo, last: date, count: int) -> list[Stretch]:
+    """The stretches of the last `count` days up to `last`, which is included, in order and without a hole."""
+    first = last.toordinal() - count + 1
+    since = (first - FIRST_DAY) * DAY_S - 3 * DAY_S
+    until = (last.toordinal() - FIRST_DAY) * DAY_S + 3 * DAY_S
+    near = list(stretches(zone, since, until))
+    inside = [n for n, each in enumerate(near) if first <= each.day <= last.toordinal()]
+    return near[inside[0] : inside[-1] + 1]
+
+
 class Span(NamedTuple):
     """From when until before when (None: without a bound), but for the `gaps` in it."""
 

@@ -19,6 +19,7 @@ from ..audit.entries import note
 from ..models import Rollup, Transaction
 from ..notifications import outbox
 from ..notifications.models import MessageType
+from ..timezones import to_the_minute
 from . import debts, keeping
 from .kinds.gaps import IN_FULL, Unfit
 from .kinds.kind import Kind, as_json
@@ -196,9 +197,7 @@ def _check_approval(held: Version, approver: Any, begin: datetime | None) -> Non
         raise OwnApproval("Whoever approves a version is not its author (FOUR_EYES), and both must be known.")
     _check_retention(held)
     if begin is not None and held.effective_from is not None:
-        raise MomentRefused(
-            f"The version has begun to judge from {held.effective_from:%Y-%m-%d %H:%M} UTC on."
-        )
+        raise MomentRefused(f"The version has begun to judge from {to_the_minute(held.effective_from)} on.")
 
 
 def activate(version: Version, approver: Any, *, shadow: bool = False, begin: datetime | None = None) -> None:

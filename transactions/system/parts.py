@@ -280,7 +280,9 @@ def _before(seen: SystemReading, age_s: float) -> datetime | None:
 
 
 def _span(seconds: float) -> str:
-    """A span of time in words: 4.2 s, 40 s, 12 min, 3 h, 5 days."""
+    """A span of time in words: under 1 s, 4.2 s, 40 s, 12 min, 3 h, 5 days."""
+    if seconds < 1:
+        return "under 1 s"
     if seconds < 10:
         return f"{seconds:.1f} s"
     for most, unit, name in ((120, 1, "s"), (7_200, 60, "min"), (172_800, 3_600, "h")):

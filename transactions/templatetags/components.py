@@ -5,6 +5,7 @@ Each is one template of `transactions/templates/transactions/components/`; what 
 """
 
 import json
+import re
 import shlex
 from datetime import datetime
 from pathlib import Path
@@ -51,6 +52,16 @@ def visible(text: object) -> str:
     """
     shown = UNSEEN.sub(lambda mark: f"⟨{ord(mark[0]):04X}⟩", str(text))
     return mark_safe(shown) if isinstance(text, SafeString) else shown
+
+
+# The name of a cell's column, before it on a phone.
+LABEL = re.compile(r'(?<=data-label=")[a-z]')
+
+
+@register.filter
+def labels_as_heads(drawn: SafeString) -> SafeString:
+    """A list as the theme draws it, its cells' labels written as the heads of columns are: "Last used"."""
+    return mark_safe(LABEL.sub(lambda letter: letter[0].upper(), drawn))
 
 
 @register.filter

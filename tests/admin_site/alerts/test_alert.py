@@ -168,7 +168,7 @@ def test_all_that_made_it_is_shown_and_taken_out_with_ids(
     burst(people[0], count=15)
     alert = Alert.objects.get()
     page = ann[0].get(at(alert)).content.decode()
-    rows = re.compile(r'<td data-label="Transaction"><a class="id"')
+    rows = re.compile(r'<td class="whole" data-label="Transaction"><a class="id"')
     assert len(rows.findall(page)) == 10
     assert "And 5 more: show all 15" in plain(page)
     assert '"id": "F0"' in page

@@ -1,4 +1,4 @@
-"""To the second and with the name of the time zone; Django's own tell neither."""
+"""To the second, which Django's own do not tell. The zone is the page's, which says it at its top."""
 
-DATETIME_FORMAT = "Y-m-d H:i:s e"
+DATETIME_FORMAT = "Y-m-d H:i:s"
 SHORT_DATETIME_FORMAT = DATETIME_FORMAT

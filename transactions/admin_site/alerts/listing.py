@@ -102,7 +102,7 @@ def show(request: HttpRequest) -> HttpResponse:
         "dispositions": Disposition.choices,
         "filters": {name: request.GET.get(name, "") for name in FILTERS},
         "has_assignee": tab not in TABS_OF_WHOM,
-        "is_narrowed": any(request.GET.get(name) for name in FILTERS),
+        "narrowed_by": sum(bool(request.GET.get(name)) for name in FILTERS),
         "may_change": rights.may_change(request.user),
         "analysts": rights.analysts(),
         "snooze_days": steps.SNOOZE_DAYS,

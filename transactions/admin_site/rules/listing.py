@@ -20,7 +20,7 @@ from ...templatetags.components import drawn_pill
 from ..giving_up import View
 from ..lists import BoundedChangeList
 from . import backtests, drafting, page, performance, rights, steps
-from .sentences import of_version, title_of
+from .sentences import of_version
 
 _OF_RULE = Version.objects.filter(rule=OuterRef("pk"))
 
@@ -66,7 +66,7 @@ class AttentionFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [
             ("waits", "Waits for approval"),
-            ("silent", "Active and never fired"),
+            ("silent", "Active, without a hit"),
             ("owed", "Has not judged everything"),
             ("fails", "Fails"),
         ]
@@ -99,11 +99,19 @@ def _raised(hits: int, in_shadow: int) -> str:
     return f"{activity.in_words(hits)}{shadow}"
 
 
+def _wrong(rule: Any) -> SafeString | None:
+    if rule.activity is not None and rule.activity.error:
+        return drawn_pill("Fails", "fails")
+    if rule.activity is not None and rule.activity.debt_records:
+        return drawn_pill(f"Owes {rule.activity.debt_records:,} records", "owes")
+    return drawn_pill("Waits for approval", "waits") if rule.waits else None
+
+
 @admin.register(Rule)
 class RuleAdmin(rights.SeenWithRules[Rule]):
     list_display = (
         "name", "severity_shown", "state_shown", "says",
-        "hits_7", "hits_30", "alerts_open", "precision", "last_hit", "wrong",
+        "hits_7", "hits_30", "alerts_open", "precision", "last_hit",
     )  # fmt: skip
     list_filter = (StateFilter, "severity", KindFilter, AttentionFilter)
     lookups_allowed = frozenset({"state", "severity__exact", "kind", "look"})
@@ -156,22 +164,23 @@ class RuleAdmin(rights.SeenWithRules[Rule]):
 
     @admin.display(description="state", empty_value="No version")
     def state_shown(self, rule: Any) -> str | None:
+        """The state, and the gravest of what somebody should look at."""
         version = rule.version
-        return None if version is None else drawn_pill(VersionState(version.state).label, version.state)
+        if version is None:
+            return None
+        state = drawn_pill(VersionState(version.state).label, version.state)
+        return format_html("<div>{} {}</div>", state, wrong) if (wrong := _wrong(rule)) else state
 
     @admin.display(description="what it finds")
     def says(self, rule: Any) -> SafeString | str:
-        if rule.version is None:
-            return ""
-        kind = title_of(rule.version.kind)
-        return format_html('<div><b>{}</b><div class="said">{}</div></div>', kind, of_version(rule.version))
+        return "" if rule.version is None else format_html("<div>{}</div>", of_version(rule.version))
 
-    @admin.display(description="raised, 7 d", empty_value="?")
+    @admin.display(description="hits, 7 d", empty_value="?")
     def hits_7(self, rule: Any) -> str | None:
         found = rule.activity
         return None if found is None else _raised(found.hits_7_days, found.shadow_7_days)
 
-    @admin.display(description="30 d", empty_value="?")
+    @admin.display(description="hits, 30 d", empty_value="?")
     def hits_30(self, rule: Any) -> str | None:
         found = rule.activity
         return None if found is None else _raised(found.hits_30_days, found.shadow_30_days)
@@ -188,18 +197,9 @@ class RuleAdmin(rights.SeenWithRules[Rule]):
             return None
         return "–" if found.precision is None else f"{100 * found.precision:.0f} % of {found.told:,}"
 
-    @admin.display(description="last raised", empty_value="?")
+    @admin.display(description="last hit", empty_value="?")
     def last_hit(self, rule: Any) -> str | None:
         if rule.activity is None:
             return None
         last = rule.activity.last_hit
-        return "never fired" if last is None else f"{timezone.localtime(last):%Y-%m-%d %H:%M}"
-
-    @admin.display(description="attention", empty_value="")
-    def wrong(self, rule: Any) -> str | None:
-        """The gravest of what somebody should look at."""
-        if rule.activity is not None and rule.activity.error:
-            return drawn_pill("Fails", "fails")
-        if rule.activity is not None and rule.activity.debt_records:
-            return drawn_pill(f"Owes {rule.activity.debt_records:,} records", "owes")
-        return drawn_pill("Waits for approval", "waits") if rule.waits else None
+        return "never" if last is None else f"{timezone.localtime(last):%Y-%m-%d %H:%M}"

@@ -11,8 +11,8 @@ from django.views.decorators.http import require_POST
 
 from ...rules import documents, lifecycle
 from ...rules.models import Version, VersionState
+from ...timezones import to_the_minute
 from ..lists import whole_number
-from ..viewer_zone import to_the_minute
 from . import backtests, page, rights
 from .links import page_of
 

@@ -18,9 +18,9 @@ from django.views.decorators.http import require_POST
 from ...rules import activity, changes, lifecycle, list_entries, texts
 from ...rules import user_lists as standing
 from ...rules.models import ListEntry, UserList
+from ...timezones import to_the_minute
 from ..giving_up import View
 from ..lists import BoundedChangeList, is_key
-from ..viewer_zone import to_the_minute
 from . import rights
 from .steps import BUSY
 

@@ -5,13 +5,15 @@ began, by when everything accepted before is stored.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from ...timezones import to_the_minute
 from .gaps import MINUTES_MAX, Factor, Whole
 from .kind import TABLE, Bound, Kind, gap
 from .walks import BUCKET_S, ROLLUP, AlongBuckets, AlongRows
+from .wording import minutes_in_words
 
 # Purpose: transactions of a range of ids that had not settled so long after they were accepted.
 PENDING = """
@@ -83,14 +85,14 @@ class PendingTooLong(AlongRows):
         return timedelta(minutes=self.minutes)
 
     def explain(self, figures: dict[str, Any]) -> str:
-        accepted = datetime.fromisoformat(figures["accepted_at"]).astimezone(UTC)
-        return f"accepted at {accepted:%Y-%m-%d %H:%M} UTC, and pending {self.minutes:,} minutes later"
+        accepted = to_the_minute(datetime.fromisoformat(figures["accepted_at"]))
+        return f"accepted at {accepted}, and pending {minutes_in_words(self.minutes)} later"
 
     def headline(self, amount: int | None, figures: dict[str, Any]) -> str:
         if amount is None:
             return super().headline(amount, figures)
-        accepted = datetime.fromisoformat(figures["accepted_at"]).astimezone(UTC)
-        return f"{amount:,}, pending for over {self.minutes:,} minutes, since {accepted:%Y-%m-%d %H:%M} UTC"
+        accepted = to_the_minute(datetime.fromisoformat(figures["accepted_at"]))
+        return f"{amount:,}, pending for over {minutes_in_words(self.minutes)}, since {accepted}"
 
     def sql(self, bound: Bound) -> str:
         conditions = "".join(f" AND {condition}" for condition in self.filter.conditions("t", bound))

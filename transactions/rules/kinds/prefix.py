@@ -5,11 +5,12 @@ before them is all that their user did. Status is not looked at in it, since it 
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from ...models import AMOUNT_MAX
+from ...timezones import to_the_minute
 from .gaps import Factor, Unfit, Whole
 from .kind import LOOKING_AT, TABLE, Bound, Kind, gap
 from .wording import Part
@@ -165,8 +166,8 @@ class FirstOrDormant(PrefixKind):
         if figures["last_at"] is None:
             return "none is known before it"
         days = figures["asleep_days"]
-        since = datetime.fromisoformat(figures["last_at"]).astimezone(UTC)
-        return f"asleep for {days:,} day{'' if days == 1 else 's'}, since {since:%Y-%m-%d %H:%M} UTC"
+        since = to_the_minute(datetime.fromisoformat(figures["last_at"]))
+        return f"asleep for {days:,} day{'' if days == 1 else 's'}, since {since}"
 
     def headline(self, amount: int | None, figures: dict[str, Any]) -> str:
         if amount is None or not figures:

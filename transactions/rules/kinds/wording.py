@@ -23,6 +23,11 @@ def counted(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
+def minutes_in_words(minutes: int) -> str:
+    """Say "90 minutes", and of whole hours "24 hours"."""
+    return counted(minutes // 60, "hour") if minutes % 60 == 0 else counted(minutes, "minute")
+
+
 def phrases(wording: str) -> Iterator[tuple[bool, list[Part]]]:
     """What a wording consists of, and whether each may be left out; gaps have no text yet."""
     for number, phrase in enumerate(re.split(r"[\[\]]", wording)):

@@ -3,13 +3,15 @@ import { zoneOfPage } from "../looks/zone.js";
 import * as format from "../dashboard/format.js";
 import { ChartCard, colour } from "../dashboard/chart_card.js";
 
-const COLOURS = { made: colour("bad"), other: colour("accent"), window: colour("bad-soft") };
+const COLOURS = { made: colour("bad"), other: colour("accent"), window: colour("window") };
 // Amounts that lie further apart than this are shown by their digits, or the small ones lie on the axis.
 const APART = 50;
 // What the amounts beside the chart take of its width.
 const AXIS_PX = 60, LABEL_PX = 120, DIGITS_MAX = 5;
 // So far beyond the amounts their axis goes, as a factor; further where it is one of digits.
-const ROOM = 1.2, ROOM_BY_DIGITS = 2;
+const ROOM = 1.1, ROOM_BY_DIGITS = 2;
+// A window of minutes in a week is still seen: it takes this part of the width at least.
+const WINDOW_LEAST = 1 / 90;
 const timeline = document.getElementById("timeline");
 if (timeline) draw(JSON.parse(timeline.textContent));
 
@@ -58,7 +60,7 @@ function draw({ points, window: span }) {
   const amounts = points.map(({ amount }) => amount);
   const most = Math.max(...amounts, 1), least = Math.max(1, Math.min(...amounts));
   const byDigits = most / least > APART;
-  const top = most * (byDigits ? ROOM_BY_DIGITS : ROOM);
+  const top = byDigits ? most * ROOM_BY_DIGITS : evenly(most * ROOM);
   // Nothing has no digits.
   const at = ({ at, amount }) => ({ x: Date.parse(at), y: byDigits ? Math.max(1, amount) : amount, amount });
   const set = (label, found, colour, pointStyle, radius) => ({
@@ -75,7 +77,7 @@ function draw({ points, window: span }) {
     data: { datasets: [
       set("made it", points.filter(({ made }) => made), COLOURS.made, "circle", 4),
       set("other transactions", points.filter(({ made }) => !made), COLOURS.other, "crossRot", 4),
-      ...(span ? [shade(Math.max(min, Date.parse(span.from)), Math.min(max, Date.parse(span.to)), top)] : []),
+      ...(span ? [shade(span, min, max, top)] : []),
     ] },
     options: {
       interaction: { mode: "nearest", axis: "xy", intersect: false },
@@ -94,7 +96,7 @@ function draw({ points, window: span }) {
         y: {
           type: byDigits ? "logarithmic" : "linear", beginAtZero: !byDigits, max: top, title: { display: false },
           ...(byDigits ? { min: least / ROOM_BY_DIGITS, afterBuildTicks: powersOfTen } : {}),
-          ticks: { maxTicksLimit: 5, callback: (value) => format.decimal(value, 0) },
+          ticks: { maxTicksLimit: 5, precision: 0, callback: (value) => format.decimal(value, 0) },
         },
       },
     },
@@ -107,11 +109,19 @@ function draw({ points, window: span }) {
 }
 
 // The window of the rule, up to the latest hit, behind the points.
-function shade(from, to, top) {
+function shade(span, min, max, top) {
+  const to = Math.min(max, Date.parse(span.to));
+  const from = Math.max(min, Math.min(Date.parse(span.from), to - (max - min) * WINDOW_LEAST));
   return {
-    label: "window of the rule", type: "line", data: [{ x: from, y: top }, { x: to, y: top }], fill: "start", order: 1,
+    label: "window of the latest hit", type: "line", data: [{ x: from, y: top }, { x: to, y: top }], fill: "start", order: 1,
     backgroundColor: COLOURS.window, borderWidth: 0, pointRadius: 0, pointHitRadius: 0, pointStyle: "rect",
   };
+}
+
+// The next end of an axis that its ticks reach: 1, 2, 4 or 8 with noughts.
+function evenly(least) {
+  const power = 10 ** Math.floor(Math.log10(least));
+  return [1, 2, 4, 8, 10].find((digit) => digit * power >= least) * power;
 }
 
 // As many ticks as have room, as far from each other.
