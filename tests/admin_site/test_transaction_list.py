@@ -27,11 +27,11 @@ from tests.support.admin_pages import (
 )
 from tests.support.audit_trail import head, since
 from tests.support.outages import redis_away
-from transactions.admin_site import links
 from transactions.admin_site.saved_views import VIEWS_MAX, offered
 from transactions.models import SavedView, Transaction
 from transactions.reading import narrowed
 from transactions.reading.narrowed import NarrowParameters
+from transactions.review import links
 from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
