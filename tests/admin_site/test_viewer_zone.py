@@ -11,9 +11,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from tests.support.accepting import push, queued
+from tests.support.accepting import NOW, push, queued
 from tests.support.admin_pages import change, page, store, url
 from transactions.models import Transaction
+from transactions.queue.records import ABSENT
 from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -103,7 +104,8 @@ def test_a_moment_without_a_local_time_is_told_in_utc_on_every_page(
     root: Client, people: list[User], moment: str, zone: str, told: str, field: str
 ) -> None:
     """The door takes none; a record that somebody writes into the queue by hand is stored all the same."""
-    push(queued("END", people[0], **{field: moment}))
+    created, at = (moment, NOW) if field == "created" else (ABSENT, moment)
+    push(queued("END", people[0], created=created, at=at))
     flush()
     row = Transaction.objects.get()
     root.cookies["timezone"] = zone

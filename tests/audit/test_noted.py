@@ -308,6 +308,7 @@ def test_nothing_is_deleted_in_the_admin_without_a_reason(
     said = {"post": "yes"} | ({} if reason is None else {"reason": reason})
     chosen = {"action": "delete_selected", "_selected_action": [row.pk for row in rows[1:]]}
     group = Group.objects.create(name="tellers")
+    User.objects.filter(pk=people[0].pk).update(is_staff=True)
     before = head()
     for path, form in (
         (reverse("admin:transactions_transaction_delete", args=[rows[0].pk]), said),

@@ -16,10 +16,11 @@ from django.core.mail.backends.locmem import EmailBackend
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from tests.support.reading import pages_read_by
 from transactions.alerts import triage
 from transactions.alerts.grouping import Raised, group
 from transactions.alerts.models import Alert
-from transactions.notifications import alarms, mail, numbering
+from transactions.notifications import alarms, latest, mail, numbering
 from transactions.notifications.models import NO_ALERTS, MailPlace, Message, Numbering, Recipient, SystemAlarm
 from transactions.rules.models import Rule
 from transactions.severity import gravity
@@ -399,6 +400,35 @@ def test_what_the_log_of_the_admin_site_had_of_addresses_is_numbers(people: list
         call_command("migrate", "notifications", verbosity=0)
     names = LogEntry.objects.order_by("pk").values_list("object_repr", flat=True)
     assert list(names) == [f"recipient {key}", "ann@example.org"]
+
+
+def test_whether_an_alert_is_news_still_is_not_looked_for_in_all_that_was_told_since() -> None:
+    opened("HIGH", 8)
+    message = Message.objects.get()
+    Message.objects.bulk_create(
+        Message(type="alert.closed", alert=1_000 + number, data={"state": "CLOSED"})
+        for number in range(5_000)
+    )
+    assert latest.still_news([message]) == [message]
+    assert pages_read_by(lambda: latest.still_news([message])) <= 10
+    close(8)
+    assert latest.still_news([message]) == []
+
+
+def test_what_stands_behind_many_that_are_not_mailed_comes_a_moment_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mail, "LOOKED_AT_MAX", 2)
+    Recipient.objects.filter(address="grave@example.org").delete()
+    MailPlace.objects.filter(name="digest").delete()
+    for user, severity in enumerate(["CRITICAL", "LOW", "LOW", "LOW", "LOW", "CRITICAL", "CRITICAL"]):
+        opened(severity, user)
+    found = []
+    for _ in range(4):
+        mail.send()
+        found.append(len(sent()))
+    assert found == [1, 0, 1, 1]
+    assert MailPlace.objects.get().position == Numbering.objects.get().last == 7
 
 
 def test_an_alert_that_becomes_graver_is_mailed_as_what_it_is_by_then() -> None:

@@ -1,5 +1,7 @@
 """A test mail: asked for on a recipient's page, sent by the worker, and what came of it in words."""
 
+from collections.abc import Callable
+from datetime import timedelta
 from smtplib import (
     SMTPAuthenticationError,
     SMTPDataError,
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 from django.core import mail as outgoing
 from django.core.mail.backends.locmem import EmailBackend
+from django.db.models import F
 from django.test import Client
 from django.urls import reverse
 
@@ -109,6 +112,59 @@ def test_what_it_failed_by_is_told_in_words(
     mail.send()
     assert {str(each.subject) for each in outgoing.outbox} == {"[Transaction monitor] Alarm: x"}
     assert sorted(each.to[0] for each in outgoing.outbox) == ["ann@example.org", "bob@example.org"]
+
+
+def send_amid(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Sends what is due; while the mail server has the first mail `act` is done."""
+    send_messages, acts = EmailBackend.send_messages, [act]
+
+    def send(self: EmailBackend, mails: Any) -> int:
+        while acts:
+            acts.pop()()
+        return send_messages(self, mails)
+
+    monkeypatch.setattr(EmailBackend, "send_messages", send)
+    mail.send()
+
+
+def test_of_two_workers_one_sends_a_test_mail(
+    root: Client, ann: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(root, ann)
+    send_amid(monkeypatch, mail.send)
+    assert len(outgoing.outbox) == 1
+    assert "the mail server took it" in page(root, ann)
+
+
+def test_one_that_is_asked_for_once_more_while_it_is_on_its_way_is_another(
+    root: Client, ann: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(root, ann)
+    send_amid(monkeypatch, lambda: ask(root, ann))
+    assert len(outgoing.outbox) == 1
+    assert "It is on its way" in page(root, ann)
+    mail.send()
+    assert len(outgoing.outbox) == 2
+    assert "the mail server took it" in page(root, ann)
+
+
+def test_where_a_worker_was_killed_amid_it_another_sends_it_five_minutes_later(
+    root: Client, ann: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(root, ann)
+
+    def die() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        send_amid(monkeypatch, die)
+    mail.send()
+    assert outgoing.outbox == []
+    held = Recipient.objects.filter(pk=ann)
+    held.update(test_leased_until=F("test_leased_until") - timedelta(minutes=5, seconds=1))
+    mail.send()
+    assert len(outgoing.outbox) == 1
+    assert "the mail server took it" in page(root, ann)
 
 
 def test_what_came_of_a_test_is_forgotten_with_the_address(root: Client, ann: int) -> None:

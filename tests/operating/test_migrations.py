@@ -33,6 +33,7 @@ from django.utils import timezone
 from tests.support.serving import ROOT, database_url
 from transactions import apps
 from transactions.models import Epoch
+from transactions.stores.concurrent_indexes import CreateIndexResumably
 
 # Where they begin to matter: these made the tables, which nobody used yet.
 FIRST = {"0001_initial", "0002_rollup_triggers"}
@@ -40,6 +41,7 @@ FIRST = {"0001_initial", "0002_rollup_triggers"}
 SHORT = (
     CreateModel,
     AddIndexConcurrently,
+    CreateIndexResumably,
     RemoveIndexConcurrently,
     AddConstraintNotValid,
     ValidateConstraint,
@@ -178,7 +180,8 @@ def test_it_gives_up_on_a_lock_that_somebody_holds_and_stops_nobody(monkeypatch:
 
 
 def test_no_migration_runs_code_that_may_change() -> None:
-    """But functions of models that are defaults, which Django itself writes so."""
+    """But functions of models that are defaults, which Django itself writes so, and how an index is made."""
+    do_not_change = (".models", ".stores.concurrent_indexes")
     found = []
     for file in sorted((ROOT / "transactions").rglob("migrations/0*.py")):
         for node in ast.walk(ast.parse(file.read_text())):
@@ -186,5 +189,5 @@ def test_no_migration_runs_code_that_may_change() -> None:
             if isinstance(node, ast.ImportFrom):
                 names = [("." * node.level) + (node.module or "")]
             ours = [name for name in names if name.startswith((".", "transaction"))]
-            found += [(file.name, name) for name in ours if not name.endswith(".models")]
+            found += [(file.name, name) for name in ours if not name.endswith(do_not_change)]
     assert found == []

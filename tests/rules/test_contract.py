@@ -83,6 +83,8 @@ class Play:
         for module in (lifecycle, list_entries):
             patch.setattr(module, "next_minute", lambda cursor: minute_after(stream.clock))
         self.random = Random(seed + 1)
+        # Records from one flush to the next, at the most: with few each chunk is judged at once.
+        self.pace = self.random.choice((25, 100, 400))
         self.list = UserList.objects.create(name="watched")
         self.rules = 0
         self.gone: list[Fact] = []
@@ -111,7 +113,7 @@ class Play:
         lifecycle.approve(version, None, shadow=self.random.random() < 0.3, begin=begin)
 
     def run(self) -> None:
-        waiting, until = [], self.random.randint(1, 400)
+        waiting, until = [], self.random.randint(1, self.pace)
         for line in self.stream.lines():
             waiting.append(line)
             if len(waiting) >= until:
@@ -119,7 +121,7 @@ class Play:
                 self.flush()
                 for _ in range(self.random.randint(1, 3)):
                     self.change()
-                waiting, until = [], self.random.randint(1, 400)
+                waiting, until = [], self.random.randint(1, self.pace)
         if waiting:
             push(*waiting)
             self.flush()

@@ -50,11 +50,11 @@ class PeopleList(ChangeList):
         return here.filter(pk__in=people.people())
 
 
-class AccountForm(NamingForm, UserChangeForm):
+class AccountForm(NamingForm, UserChangeForm):  # type: ignore[misc]
     """The theme's form of an account."""
 
 
-class NewAccountForm(NamingForm, UserCreationForm):
+class NewAccountForm(NamingForm, UserCreationForm):  # type: ignore[misc]
     """The theme's form of an account that is made."""
 
 

@@ -57,7 +57,7 @@ def note_transactions(named: dict[int, str], count: int) -> None:
     if not count:
         return
     target = next(iter(named.values())) if count == 1 else f"{count:,} transactions"
-    unnamed = {"not_named": count - len(named)} if count > len(named) else {}
+    unnamed: dict[str, Any] = {"not_named": count - len(named)} if count > len(named) else {}
     note(Action.TRANSACTION_DELETED, target, rows=named, **unnamed)
 
 

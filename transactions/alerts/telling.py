@@ -4,14 +4,15 @@ It says which rule and which user, how grave it is and how it stands; no amounts
 transaction: who may see those looks behind the link.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.contrib.auth import get_user_model
 
 from ..notifications import outbox
+from ..notifications.latest import Standing
 from ..notifications.models import MessageType
-from .models import Alert
+from .models import Alert, AlertState
 
 ACCOUNT = get_user_model()._meta.db_table
 
@@ -58,6 +59,12 @@ def tell_change(cursor: Any, alert: int, *, closed: bool, assigned: bool = False
     if assigned:
         _tell(cursor, [(alert, MessageType.ALERT_ASSIGNED, "0")])
     _tell(cursor, [(alert, MessageType.ALERT_CLOSED if closed else WAITS, "0")])
+
+
+def standing(alerts: Sequence[int]) -> dict[int, Standing]:
+    """How those that there are of them stand by now, for whoever tells of them. Raises django.db.Error."""
+    rows = Alert.objects.filter(pk__in=alerts).values_list("pk", "state", "severity")
+    return {pk: Standing(state == AlertState.CLOSED, severity) for pk, state, severity in rows}
 
 
 def _tell(cursor: Any, told: list[tuple[int, MessageType, str]]) -> None:

@@ -6,22 +6,11 @@ to all: that is what a vacuum notes, and 200,000 new rows are what they may lag 
 
 from django.db import migrations, models
 
+from ..stores.concurrent_indexes import CreateIndexResumably, DropIndexResumably
+
 TABLE = "transactions_transaction"
 OLD, NEW = "transaction_by_user", "transaction_by_user_amount"
-
-
-def create(name: str, columns: str) -> str:
-    return f"CREATE INDEX CONCURRENTLY {name} ON {TABLE} {columns}"
-
-
-def drop(name: str) -> str:
-    """Also what is left of one that could not be made: such an index is there, and invalid."""
-    return f"DROP INDEX CONCURRENTLY IF EXISTS {name}"
-
-
-CREATE_OLD = create(OLD, "(user_id, created_at, id)")
-CREATE_NEW = create(NEW, "(user_id, created_at, id) INCLUDE (amount)")
-NOTHING = migrations.RunSQL.noop
+COLUMNS = "(user_id, created_at, id)"
 VACUUM = f"""
     -- short: a note in the catalogue
     ALTER TABLE {TABLE} SET (autovacuum_vacuum_insert_scale_factor = 0,
@@ -40,10 +29,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.SeparateDatabaseAndState(
-            database_operations=[
-                migrations.RunSQL(drop(NEW), NOTHING),
-                migrations.RunSQL(CREATE_NEW, drop(NEW)),
-            ],
+            database_operations=[CreateIndexResumably(NEW, TABLE, f"{COLUMNS} INCLUDE (amount)")],
             state_operations=[
                 migrations.AddIndex(
                     "transaction",
@@ -52,10 +38,7 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.SeparateDatabaseAndState(
-            database_operations=[
-                migrations.RunSQL(drop(OLD), CREATE_OLD),
-                migrations.RunSQL(NOTHING, drop(OLD)),
-            ],
+            database_operations=[DropIndexResumably(OLD, TABLE, COLUMNS)],
             state_operations=[migrations.RemoveIndex("transaction", OLD)],
         ),
         migrations.RunSQL(VACUUM, NO_VACUUM),

@@ -6,24 +6,16 @@ Its condition is word for word that of `access.people`, or PostgreSQL would not 
 from django.conf import settings
 from django.db import migrations
 
+from ..stores.concurrent_indexes import CreateIndexResumably
+
 # Without them PostgreSQL would take nearly everybody for one of the people, and read all accounts.
 STATISTICS = """
     -- short: a sample is read
-    CREATE STATISTICS account_first_sign ON (left(password, 1)) FROM auth_user;
+    CREATE STATISTICS IF NOT EXISTS account_first_sign ON (left(password, 1)) FROM auth_user;
     ANALYZE auth_user
 """
-NO_STATISTICS = "DROP STATISTICS account_first_sign"
-DROP = "DROP INDEX CONCURRENTLY IF EXISTS account_of_people"
-CREATE = """
-    -- short: nobody waits for it
-    CREATE INDEX CONCURRENTLY account_of_people ON auth_user (id)
-     WHERE is_staff OR is_superuser OR (password <> '' AND left(password, 1) <> '!')
-"""
-# What is left of one that could not be made is there, and invalid.
-AGAIN = f"""
-    -- short: nobody waits for it
-    {DROP}
-"""
+NO_STATISTICS = "DROP STATISTICS IF EXISTS account_first_sign"
+PEOPLE = "(id) WHERE is_staff OR is_superuser OR (password <> '' AND left(password, 1) <> '!')"
 
 
 class Migration(migrations.Migration):
@@ -36,6 +28,5 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL(STATISTICS, NO_STATISTICS),
-        migrations.RunSQL(AGAIN, migrations.RunSQL.noop),
-        migrations.RunSQL(CREATE, DROP),
+        CreateIndexResumably("account_of_people", "auth_user", PEOPLE),
     ]

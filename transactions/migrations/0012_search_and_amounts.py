@@ -8,9 +8,10 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import Error as DatabaseError
 from django.db import migrations, models
+
+from ..stores.concurrent_indexes import AddIndexResumably
 
 # As they were when this was written; `reading.part_indexes` has them as they are.
 CREATE = 'CREATE INDEX CONCURRENTLY {name} ON {table} USING gin ("{column}" gin_trgm_ops)'
@@ -71,7 +72,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.SeparateDatabaseAndState(database_operations=[migrations.RunPython(make, remove)]),
-        AddIndexConcurrently(
+        AddIndexResumably(
             "transaction", models.Index(fields=["amount", "created_at", "id"], name="transaction_by_amount")
         ),
     ]

@@ -6,16 +6,8 @@ Its expression is the one by which Django compares beginnings in any case, or Po
 from django.conf import settings
 from django.db import migrations
 
-DROP = "DROP INDEX CONCURRENTLY IF EXISTS account_by_name_in_any_case"
-CREATE = """
-    -- short: nobody waits for it
-    CREATE INDEX CONCURRENTLY account_by_name_in_any_case ON auth_user (upper(username) text_pattern_ops)
-"""
-# What is left of one that could not be made is there, and invalid.
-AGAIN = f"""
-    -- short: nobody waits for it
-    {DROP}
-"""
+from ..stores.concurrent_indexes import CreateIndexResumably
+
 # Without it PostgreSQL would not know how few names begin so, and go through all accounts by their keys.
 STATISTICS = """
     -- short: a sample is read
@@ -32,7 +24,8 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.RunSQL(AGAIN, migrations.RunSQL.noop),
-        migrations.RunSQL(CREATE, DROP),
+        CreateIndexResumably(
+            "account_by_name_in_any_case", "auth_user", "(upper(username) text_pattern_ops)"
+        ),
         migrations.RunSQL(STATISTICS, migrations.RunSQL.noop),
     ]

@@ -34,7 +34,7 @@ from .sending import Reply
 
 log = logging.getLogger(__name__)
 
-MESSAGE, ENDPOINT = Message._meta.db_table, Endpoint._meta.db_table
+ENDPOINT = Endpoint._meta.db_table
 DELIVERY, ATTEMPT = Delivery._meta.db_table, Attempt._meta.db_table
 
 # Seconds before each attempt but the first, and the share by which they vary: what failed at one time is not
@@ -53,11 +53,14 @@ COURIERS, COURIERS_TO_FAILING = 16, 8
 NUMBER_S = 3.0
 URL_LOST = "WEBHOOK_SECRET_KEYS cannot read the URL: bring its key back, or give the URL again."
 
+# Since when, or from when on, something waits for an endpoint: asked by EXISTS all that waits would be read.
+_FIRST_DUE_AT = f"""
+    (SELECT d.due_at FROM {DELIVERY} d WHERE d.endpoint_id = e.id AND d.state = 'WAITING'
+      ORDER BY d.due_at LIMIT 1)
+"""
 _DUE = f"""
     e.off = '' AND (e.leased_until IS NULL OR e.leased_until < now())
-    AND (e.not_before IS NULL OR e.not_before <= now())
-    AND EXISTS (SELECT FROM {DELIVERY} d
-                 WHERE d.endpoint_id = e.id AND d.state = 'WAITING' AND d.due_at <= now())
+    AND (e.not_before IS NULL OR e.not_before <= now()) AND {_FIRST_DUE_AT} <= now()
 """
 # Purpose: how many endpoints have something due, as far as there are couriers.
 COUNT_DUE = f"SELECT count(*) FROM (SELECT FROM {ENDPOINT} e WHERE {_DUE} LIMIT {COURIERS}) due"
@@ -69,11 +72,19 @@ CLAIM = f"""
                   ORDER BY e.failures > 0, e.turn_at NULLS FIRST LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING id, format, url, secret, old_secret, old_secret_until, failures, leased_until
 """
-# Purpose: what it is to be sent, in order. A statement of its own, which sees what the turn before has noted.
+_WAITING = f"""
+    SELECT id, attempts, message_id, due_at, by_hand FROM {DELIVERY}
+     WHERE endpoint_id = %(endpoint)s AND state = 'WAITING' AND due_at <= now()
+"""
+# Purpose: what it is to be sent, in order, which is that of keys: deliveries are made in the order of places.
+# All that was never tried is due; of what failed that comes which has been due for longest. Either is where
+# an index begins, however much waits. A statement of its own, which sees what the turn before has noted.
 SELECT_DUE = f"""
-    SELECT d.id, d.attempts, m.id, d.due_at FROM {DELIVERY} d JOIN {MESSAGE} m ON m.id = d.message_id
-     WHERE d.endpoint_id = %s AND d.state = 'WAITING' AND d.due_at <= now()
-     ORDER BY m.position NULLS FIRST, d.id LIMIT {TURN_MESSAGES}
+    SELECT id, attempts, message_id, due_at FROM (
+        ({_WAITING} AND attempts = 0 ORDER BY by_hand DESC, id LIMIT {TURN_MESSAGES})
+        UNION ALL
+        ({_WAITING} AND attempts > 0 ORDER BY due_at, id LIMIT {TURN_MESSAGES})) due
+     ORDER BY by_hand DESC, id LIMIT {TURN_MESSAGES}
 """
 # Purpose: what came of an attempt. Of one that somebody had sent again meanwhile it is in the log alone: what
 # was asked for is still to be done.
@@ -101,8 +112,7 @@ RELEASE = f"""
            off_at = CASE WHEN %(gone)s OR r.failing_since < now() - interval '{FAILING_DAYS_MAX} days'
                          THEN now() ELSE e.off_at END
       FROM (SELECT id, CASE WHEN %(delivered)s THEN 0 ELSE failures END + %(failed)s::int AS failures,
-                   CASE WHEN NOT EXISTS (SELECT FROM {DELIVERY} d
-                                          WHERE d.endpoint_id = e.id AND d.state = 'WAITING') THEN NULL
+                   CASE WHEN {_FIRST_DUE_AT} IS NULL THEN NULL
                         WHEN %(delivered)s AND %(failed)s THEN now()
                         WHEN %(delivered)s THEN NULL
                         WHEN %(failed)s THEN coalesce(failing_since, now())
@@ -197,7 +207,7 @@ def _claim(to_failing: bool) -> Turn | None:
         claimed = cursor.fetchone()
         if claimed is None:
             return None
-        cursor.execute(SELECT_DUE, [claimed[0]])
+        cursor.execute(SELECT_DUE, {"endpoint": claimed[0]})
         endpoint, format, url, secret, old_secret, old_secret_until, failures, lease = claimed
         due = cursor.fetchall()
         return Turn(endpoint, format, url, secret, old_secret, old_secret_until, failures, lease, due)

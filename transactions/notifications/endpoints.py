@@ -202,7 +202,7 @@ def test(endpoint: int) -> Delivery:
             data={"text": "A test message.", "link": outbox.link("/admin/")},
             is_private=True,
         )
-        delivery = Delivery.objects.create(endpoint=held, message=message)
+        delivery = Delivery.objects.create(endpoint=held, message=message, by_hand=True)
         # Last: whoever commits an entry of the trail waits for nobody's row.
         note(Action.WEBHOOK_TESTED, held.called, target_id=held.pk, message=message.webhook_id)
         return delivery
@@ -216,8 +216,9 @@ def send_again(endpoint: int, delivery: int) -> Delivery:
     with transaction.atomic():
         held = _on(endpoint)
         again = Delivery.objects.select_for_update().get(pk=delivery, endpoint=held)
-        again.state, again.attempts, again.due_at = DeliveryState.WAITING, 0, timezone.now()
-        again.save(update_fields=["state", "attempts", "due_at"])
+        again.state, again.attempts, again.by_hand = DeliveryState.WAITING, 0, True
+        again.due_at = timezone.now()
+        again.save(update_fields=["state", "attempts", "by_hand", "due_at"])
         sent = again.message.webhook_id
         note(Action.WEBHOOK_SENT_AGAIN, held.called, target_id=held.pk, message=sent)
     return again

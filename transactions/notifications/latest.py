@@ -1,26 +1,38 @@
-"""How alerts stand by now, as the messages that came later tell."""
+"""How alerts stand by now, of whoever keeps them, which stands above, and is asked by way of this."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from .models import Message
 
-CLOSED = "CLOSED"
+
+class Standing(NamedTuple):
+    """How an alert stands: whether it is closed, and how grave it is."""
+
+    closed: bool
+    severity: str
+
+
+# From keys of alerts to how they stand; those that are no more are left out.
+Source = Callable[[Sequence[int]], dict[int, Standing]]
+
+_sources: list[Source] = []
+
+
+def come_from(source: Source) -> None:
+    """From now on `source` is asked; for the application's start."""
+    _sources[:] = [source]
 
 
 def still_news(opened: Sequence[Message]) -> list[Message]:
     """Of messages about alerts that were opened, in the same order, those that are news still: whose alert
-    is not closed by now, nor graver, which is told by a message of its own.
+    is not closed by now, nor graver, which is told by a message of its own. Raises django.db.Error.
     """
-    if not opened:
-        return []
-    later = Message.objects.filter(
-        pk__gt=min(each.pk for each in opened), alert__in=[each.alert for each in opened]
-    )
-    rows = later.order_by("pk").values_list("alert", "data__state", "data__severity")
-    by_now = {alert: (state, severity) for alert, state, severity in rows}
+    alerts = [each.alert for each in opened if each.alert is not None]
+    by_now = _sources[0](alerts) if _sources and alerts else {}
     found = []
     for each in opened:
-        state, severity = by_now.get(each.alert, ("", each.severity))
-        if state != CLOSED and severity == each.severity:
+        stands = by_now.get(each.alert) if each.alert is not None else None
+        if stands is None or stands == (False, each.severity):
             found.append(each)
     return found

@@ -31,8 +31,7 @@ from .models import NO_ALERTS, MailPlace, Message, MessageType, Numbering, Recip
 log = logging.getLogger(__name__)
 
 DIGEST_EVERY = timedelta(minutes=15)
-# Longer than any mail takes; where a worker was killed, nobody sends to that recipient for so long.
-LEASE = timedelta(minutes=5)
+LEASE = trying_mail.LEASE
 # What could not be mailed for so long is old news; the pages have it.
 TOLD_FOR = timedelta(days=1)
 # Seconds between two attempts at most, where mail to a recipient fails again and again.
@@ -40,6 +39,9 @@ WAIT_S_MAX = 300.0
 # So often in a row a mail is refused for what it says before it is left out: for half a minute.
 REFUSALS_MAX = 5
 AT_ONCE_MAX, DIGEST_MAX, LISTED_MAX = 20, 5_000, 50
+# Of so many messages after a place it is looked which are to be mailed: most are not, and mail that fails for
+# hours does not go through all that came since at each attempt. Those behind them come a moment later.
+LOOKED_AT_MAX = 100_000
 
 _SYSTEM = Q(type__in=[MessageType.SYSTEM_ALARM, MessageType.SYSTEM_RECOVERED])
 _CRITICAL = Q(type=MessageType.ALERT_OPENED, severity=Severity.CRITICAL)
@@ -231,9 +233,9 @@ def _mails(place: MailPlace) -> Iterator[tuple[EmailMessage | None, int]]:
 
     The last place is that up to which messages were read.
     """
-    recipient, last = place.recipient, _last()
+    recipient, last = place.recipient, min(_last(), place.position + LOOKED_AT_MAX)
     most = AT_ONCE_MAX if place.name == AT_ONCE else DIGEST_MAX
-    messages = list(_since(place.name, place.position)[:most])
+    messages = list(_since(place.name, place.position).filter(position__lte=last)[:most])
     wanted = [message for message in messages if _wants(recipient, message)]
     if place.name == AT_ONCE:
         for about in _together(wanted):

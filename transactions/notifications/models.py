@@ -189,9 +189,11 @@ class Delivery(models.Model):
         default=DeliveryState.WAITING,
         db_default=DeliveryState.WAITING,
     )
-    # Attempts since it was sent, or sent again by hand.
+    # Attempts since it was sent, or sent again by hand; as long as there was none it is due.
     attempts = models.IntegerField(default=0, db_default=0)
     due_at = models.DateTimeField(db_default=Now())
+    # Somebody sent it by hand, and waits to see what comes of it: it is tried before all others.
+    by_hand = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         verbose_name_plural = "deliveries"
@@ -202,11 +204,22 @@ class Delivery(models.Model):
             ),
         ]
         indexes = [
-            # What an endpoint is to be sent.
+            # Whether an endpoint is to be sent anything, and since when.
             models.Index(
                 fields=["endpoint", "due_at"],
                 name="delivery_waiting",
                 condition=models.Q(state=DeliveryState.WAITING),
+            ),
+            # What it is to be sent next: of what was not tried yet, and of what failed.
+            models.Index(
+                fields=["endpoint", "-by_hand", "id"],
+                name="delivery_untried",
+                condition=models.Q(state=DeliveryState.WAITING, attempts=0),
+            ),
+            models.Index(
+                fields=["endpoint", "due_at", "id"],
+                name="delivery_retried",
+                condition=models.Q(state=DeliveryState.WAITING, attempts__gt=0),
             ),
             # The log of an endpoint, the newest first.
             models.Index(fields=["endpoint", "-id"], name="delivery_log"),
@@ -276,6 +289,8 @@ class Recipient(models.Model):
     # A test mail: when it was asked for, when the worker had tried it, and what it failed by; "" for nothing.
     test_asked_at = models.DateTimeField(null=True, editable=False)
     test_ended_at = models.DateTimeField(null=True, editable=False)
+    # A worker is sending it until then.
+    test_leased_until = models.DateTimeField(null=True, editable=False)
     test_failure = models.CharField(max_length=300, blank=True, default="", db_default="", editable=False)
 
     class Meta:

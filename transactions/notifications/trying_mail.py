@@ -1,8 +1,10 @@
 """A test mail: asked for on a recipient's page, sent by the worker, which alone may reach the mail server.
 
-It is tried once, and what it failed by is told on that page in words.
+It is tried once, by one worker (by another where that one was killed amid it), and what it failed by is told
+on that page in words.
 """
 
+from datetime import timedelta
 from smtplib import (
     SMTPAuthenticationError,
     SMTPException,
@@ -15,6 +17,7 @@ from smtplib import (
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from ..audit.actions import Action
@@ -23,6 +26,8 @@ from . import outbox
 from .models import Recipient
 
 SUBJECT, TEXT = "[Transaction monitor] A test mail", "A test mail: whoever reads this is told by mail."
+# Longer than any mail takes; where a worker was killed, nobody sends to that recipient for so long.
+LEASE = timedelta(minutes=5)
 # Characters of what a mail server says.
 SAID_MAX = 200
 # A mail that cannot be sent, or not to this address.
@@ -40,21 +45,33 @@ def ask(recipient: int) -> None:
     with transaction.atomic():
         held = Recipient.objects.select_for_update().get(pk=recipient)
         held.test_asked_at, held.test_ended_at, held.test_failure = timezone.now(), None, ""
-        held.save(update_fields=["test_asked_at", "test_ended_at", "test_failure"])
+        # One that is on its way is another one.
+        held.test_leased_until = None
+        held.save(update_fields=["test_asked_at", "test_ended_at", "test_leased_until", "test_failure"])
         note(Action.RECIPIENT_TESTED, str(held), target_id=held.pk)
 
 
 def send_asked() -> None:
-    """Sends those that were asked for, and notes what came of each. Raises django.db.Error."""
-    for recipient in Recipient.objects.exclude(test_asked_at=None).filter(test_ended_at=None):
+    """Sends those that were asked for and that no other worker is sending, and notes what came of each.
+
+    Raises django.db.Error.
+    """
+    for recipient in Recipient.objects.exclude(test_asked_at=None).filter(_free()):
+        # As long as it is not asked for once more.
+        asked = Recipient.objects.filter(pk=recipient.pk, test_asked_at=recipient.test_asked_at)
+        if not asked.filter(_free()).update(test_leased_until=timezone.now() + LEASE):
+            continue
         failure = ""
         try:
             EmailMessage(SUBJECT, f"{TEXT}\n\n{outbox.link('/admin/')}\n", to=[recipient.address]).send()
         except FAILURES as error:
             failure = in_words(error)
-        # Unless it was asked for once more meanwhile.
-        asked = Recipient.objects.filter(pk=recipient.pk, test_asked_at=recipient.test_asked_at)
         asked.update(test_ended_at=timezone.now(), test_failure=failure)
+
+
+def _free() -> Q:
+    """It has not ended, and nobody has it now."""
+    return Q(test_ended_at=None) & (Q(test_leased_until=None) | Q(test_leased_until__lt=timezone.now()))
 
 
 def in_words(error: Exception) -> str:

@@ -41,6 +41,13 @@ MUTATIONS = (
         RULES,
     ),
     Mutation(
+        "what joins a debt may have happened before it",
+        "transactions/rules/debts.py",
+        "earliest = least(earliest, %(earliest)s)",
+        "earliest = earliest",
+        RULES,
+    ),
+    Mutation(
         "a range does not join one whose slices have begun",
         "transactions/rules/debts.py",
         "last_id < %(first)s AND after_user IS NULL",

@@ -1,7 +1,8 @@
 """Indexes for the queue by severity, rule and disposition, and for snoozes; alerts are opened meanwhile."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from ...stores.concurrent_indexes import AddIndexResumably
 
 
 class Migration(migrations.Migration):
@@ -9,7 +10,7 @@ class Migration(migrations.Migration):
     dependencies = [("alerts", "0002_triage")]
 
     operations = [
-        AddIndexConcurrently(
+        AddIndexResumably(
             "alert",
             models.Index(
                 fields=["severity", "opened_at", "id"],
@@ -17,8 +18,8 @@ class Migration(migrations.Migration):
                 condition=~models.Q(state="CLOSED"),
             ),
         ),
-        AddIndexConcurrently("alert", models.Index(fields=["rule", "opened_at", "id"], name="alert_by_rule")),
-        AddIndexConcurrently(
+        AddIndexResumably("alert", models.Index(fields=["rule", "opened_at", "id"], name="alert_by_rule")),
+        AddIndexResumably(
             "alert",
             models.Index(
                 fields=["disposition", "opened_at", "id"],
@@ -26,5 +27,5 @@ class Migration(migrations.Migration):
                 condition=models.Q(state="CLOSED"),
             ),
         ),
-        AddIndexConcurrently("snooze", models.Index(fields=["ends_at", "id"], name="snooze_by_end")),
+        AddIndexResumably("snooze", models.Index(fields=["ends_at", "id"], name="snooze_by_end")),
     ]

@@ -1,7 +1,8 @@
 """The newest alerts of a user, without sorting all there ever were."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from ...stores.concurrent_indexes import AddIndexResumably
 
 
 class Migration(migrations.Migration):
@@ -9,5 +10,5 @@ class Migration(migrations.Migration):
     dependencies = [("alerts", "0003_by_rule_and_disposition")]
 
     operations = [
-        AddIndexConcurrently("alert", models.Index(fields=["user", "opened_at", "id"], name="alert_of_user")),
+        AddIndexResumably("alert", models.Index(fields=["user", "opened_at", "id"], name="alert_of_user")),
     ]

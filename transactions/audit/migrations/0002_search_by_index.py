@@ -5,6 +5,8 @@ Most entries have no token or target's key, and those are not looked for: they s
 
 from django.db import migrations
 
+from ...stores.concurrent_indexes import CreateIndexResumably
+
 PARTIAL = ("token", "address", "request_id", "target_id")
 INDEXES = {
     **{f"audit_by_{column}": f"({column}, number) WHERE {column} <> ''" for column in PARTIAL},
@@ -16,9 +18,4 @@ class Migration(migrations.Migration):
     atomic = False
     dependencies = [("audit", "0001_initial")]
 
-    operations = [
-        migrations.RunSQL(
-            f"CREATE INDEX CONCURRENTLY {name} ON audit_entry {on}", f"DROP INDEX CONCURRENTLY {name}"
-        )
-        for name, on in INDEXES.items()
-    ]
+    operations = [CreateIndexResumably(name, "audit_entry", on) for name, on in INDEXES.items()]

@@ -1,7 +1,8 @@
 """An index for pages of a version's hits; hits are raised while it is made."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from ...stores.concurrent_indexes import AddIndexResumably
 
 
 class Migration(migrations.Migration):
@@ -9,7 +10,5 @@ class Migration(migrations.Migration):
     dependencies = [("rules", "0003_severity_is_approved")]
 
     operations = [
-        AddIndexConcurrently(
-            "hit", models.Index(fields=["version", "raised_at", "id"], name="hit_by_version")
-        ),
+        AddIndexResumably("hit", models.Index(fields=["version", "raised_at", "id"], name="hit_by_version")),
     ]

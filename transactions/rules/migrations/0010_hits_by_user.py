@@ -1,7 +1,8 @@
 """An index for pages of one user's hits of a version; hits are raised while it is made."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from ...stores.concurrent_indexes import AddIndexResumably
 
 
 class Migration(migrations.Migration):
@@ -9,7 +10,7 @@ class Migration(migrations.Migration):
     dependencies = [("rules", "0009_steps_alone_change_versions")]
 
     operations = [
-        AddIndexConcurrently(
+        AddIndexResumably(
             "hit", models.Index(fields=["version", "user", "raised_at", "id"], name="hit_by_user")
         ),
     ]

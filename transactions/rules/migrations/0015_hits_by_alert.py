@@ -1,8 +1,12 @@
 """Indexes for the hits of an alert, and for those that a snooze kept away; hits are raised meanwhile."""
 
 import django.db.models.deletion
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from ...stores.concurrent_indexes import AddIndexResumably, DropIndexResumably
+
+# As Django has named it.
+OF_ALERT = "rules_hit_alert_id_3abb5431"
 
 
 class Migration(migrations.Migration):
@@ -10,8 +14,8 @@ class Migration(migrations.Migration):
     dependencies = [("rules", "0014_lists_of_users"), ("alerts", "0002_triage")]
 
     operations = [
-        AddIndexConcurrently("hit", models.Index(fields=["alert", "id"], name="hit_by_alert")),
-        AddIndexConcurrently(
+        AddIndexResumably("hit", models.Index(fields=["alert", "id"], name="hit_by_alert")),
+        AddIndexResumably(
             "hit",
             models.Index(
                 fields=["user", "version", "id"],
@@ -19,16 +23,22 @@ class Migration(migrations.Migration):
                 condition=models.Q(suppressed="SNOOZED"),
             ),
         ),
-        # The index on the alert alone is in the new one.
-        migrations.AlterField(
-            model_name="hit",
-            name="alert",
-            field=models.ForeignKey(
-                null=True,
-                db_index=False,
-                on_delete=django.db.models.deletion.SET_NULL,
-                related_name="raised_by",
-                to="alerts.alert",
-            ),
+        # The index on the alert alone is in the new one. No more is done: an AlterField would take the
+        # foreign key away and check it anew against all hits.
+        migrations.SeparateDatabaseAndState(
+            database_operations=[DropIndexResumably(OF_ALERT, "rules_hit", "(alert_id)")],
+            state_operations=[
+                migrations.AlterField(
+                    model_name="hit",
+                    name="alert",
+                    field=models.ForeignKey(
+                        null=True,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="raised_by",
+                        to="alerts.alert",
+                    ),
+                )
+            ],
         ),
     ]

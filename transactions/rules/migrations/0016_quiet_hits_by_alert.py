@@ -1,7 +1,8 @@
 """What came while an alert was closed, without walking all its hits. On its own, since the table is large."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from ...stores.concurrent_indexes import AddIndexResumably
 
 
 class Migration(migrations.Migration):
@@ -9,7 +10,7 @@ class Migration(migrations.Migration):
     dependencies = [("rules", "0015_hits_by_alert")]
 
     operations = [
-        AddIndexConcurrently(
+        AddIndexResumably(
             "hit",
             models.Index(fields=["alert", "id"], name="hit_quiet", condition=models.Q(suppressed="QUIET")),
         ),
