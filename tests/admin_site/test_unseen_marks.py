@@ -79,7 +79,7 @@ def pages(client: Client, settings: Settings) -> tuple[Client, list[str]]:
     view = SavedView.objects.create(owner=root, name=f"Vi{MARK}ew", query=f"user={user.pk}", shared=True)
     CustomerNote.objects.create(customer=user.pk, text=f"A n{MARK}ote", by_name=root.username)
     users = UserList.objects.create(name=f"Li{MARK}st", description=f"Wh{MARK}o?")
-    tomorrow = timezone.now() + timedelta(days=1)
+    tomorrow = timezone.now().replace(second=0, microsecond=0) + timedelta(days=1)
     ListEntry.objects.create(list=users, user=user, comment=f"Be{MARK}cause", starts_at=tomorrow)
     tokens.create("till", username=user.username)
     alert, rule = Alert.objects.get(), Rule.objects.get()
