@@ -15,7 +15,7 @@ from transactions.queue.records import stamp
 from transactions.rules import clock, debts, lifecycle
 from transactions.rules.kinds.clock import FailureRate, PendingTooLong
 from transactions.rules.kinds.registry import read
-from transactions.rules.kinds.walks import WalkPlace
+from transactions.rules.kinds.walks import ClockPlace
 from transactions.rules.locks import RULES_LOCK
 from transactions.rules.models import ClockCursor, Hit
 from transactions.stores.postgres_session import Session
@@ -140,7 +140,7 @@ def test_one_that_fails_in_itself_is_told_and_the_next_ones_look_all_the_same(
     ids = accept_pending(people[0], 3)
     start = PendingTooLong.start
 
-    def begins(self: PendingTooLong, cursor: Any, begin: datetime) -> WalkPlace:
+    def begins(self: PendingTooLong, cursor: Any, begin: datetime) -> ClockPlace:
         if not failing:
             return start(self, cursor, begin)
         failing.pop()

@@ -18,7 +18,7 @@ from ..stores.postgres_session import Session
 from . import evaluation, slices
 from .backtest_result import BacktestResult, summary
 from .kinds.kind import Bound, Kind
-from .kinds.walks import BUCKET, BUCKET_S, ClockKind, WalkPlace
+from .kinds.walks import BUCKET, BUCKET_S, ClockKind, ClockPlace
 
 TABLE, USER = Transaction._meta.db_table, get_user_model()._meta.db_table
 
@@ -198,10 +198,10 @@ def _clock_steps(
     size = {"rows": SLICE_ROWS, "buckets": SLICE_BUCKETS}[kind.walks]
     first = at = kind.start(cursor, begin)
 
-    def steps(last: WalkPlace) -> int:
+    def steps(last: ClockPlace) -> int:
         return max(1, -(-kind.distance(first, last) // size))
 
-    of, more = steps(WalkPlace(last_row, moment)), True
+    of, more = steps(ClockPlace(last_row, moment)), True
     while more:
         step = kind.step(cursor, at, moment, size)
         at, more = step.end, step.more

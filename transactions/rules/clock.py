@@ -17,7 +17,7 @@ import psycopg2
 from ..stores.postgres_session import Session
 from . import evaluation, retrying
 from .evaluation import Findings
-from .kinds.walks import AHEAD, BUCKET_S, ClockKind, WalkPlace
+from .kinds.walks import AHEAD, BUCKET_S, ClockKind, ClockPlace
 from .locks import share
 from .models import ClockCursor, Hit
 from .versions import Judging, judging
@@ -130,11 +130,11 @@ def _fail(cursor: Any, version: Judging, error: str, findings: Findings) -> None
     cursor.execute(SET_ERROR, {"version": version.id, "error": error[:200]})
 
 
-def _cursor(cursor: Any, version: Judging) -> tuple[WalkPlace | None, int, bool]:
+def _cursor(cursor: Any, version: Judging) -> tuple[ClockPlace | None, int, bool]:
     """How far a version has come, None where it has not begun; how often it has failed since, and whether it
     is left alone for that.
     """
     cursor.execute(SELECT_CURSOR, (version.id,))
     row, moment, attempts, is_left = cursor.fetchone() or (0, None, 0, False)
-    at = None if moment is None and not row else WalkPlace(row, moment)
+    at = None if moment is None and not row else ClockPlace(row, moment)
     return at, attempts, is_left

@@ -31,7 +31,7 @@ SELECT_AT = f"SELECT id, accepted_at FROM {TABLE} WHERE id > %s ORDER BY id LIMI
 SELECT_FIRST_BUCKET = f"SELECT min(bucket) FROM {ROLLUP}"
 
 
-class WalkPlace(NamedTuple):
+class ClockPlace(NamedTuple):
     """How far a walk has come: the last row, and the latest acceptance up to it, None before the first; or
     the last bucket.
     """
@@ -40,13 +40,13 @@ class WalkPlace(NamedTuple):
     moment: datetime | None
 
 
-class WalkStep(NamedTuple):
+class Stride(NamedTuple):
     """The next rows or buckets: what is bound to the text, where they end, up to when all is looked at by
     then, and whether there are more.
     """
 
     values: dict[str, Any]
-    end: WalkPlace
+    end: ClockPlace
     reached: datetime
     more: bool
 
@@ -67,20 +67,20 @@ class ClockKind(Kind):
         """For how long after its acceptance nothing can be said of a transaction."""
         return timedelta(0)
 
-    def start(self, cursor: Any, begin: datetime) -> WalkPlace:
+    def start(self, cursor: Any, begin: datetime) -> ClockPlace:
         """The place before all that may matter of what happens from `begin` on. Raises psycopg2.Error."""
         raise NotImplementedError
 
     def step(
-        self, cursor: Any, at: WalkPlace, moment: datetime, size: int, *, latest: datetime | None = None
-    ) -> WalkStep:
+        self, cursor: Any, at: ClockPlace, moment: datetime, size: int, *, latest: datetime | None = None
+    ) -> Stride:
         """The next `size` rows or buckets after a place, as they are at `moment`.
 
         Rows that were accepted after `latest` are left for later. Raises psycopg2.Error.
         """
         raise NotImplementedError
 
-    def distance(self, first: WalkPlace, last: WalkPlace) -> int:
+    def distance(self, first: ClockPlace, last: ClockPlace) -> int:
         """How many rows or buckets lie between two places, about."""
         raise NotImplementedError
 
@@ -95,23 +95,23 @@ class AlongRows(ClockKind):
 
     walks: ClassVar[str] = "rows"
 
-    def start(self, cursor: Any, begin: datetime) -> WalkPlace:
+    def start(self, cursor: Any, begin: datetime) -> ClockPlace:
         reach = timedelta(seconds=self.memory_s) + 2 * AHEAD
-        return WalkPlace(_row_before(cursor, begin - reach), None)
+        return ClockPlace(_row_before(cursor, begin - reach), None)
 
     def step(
-        self, cursor: Any, at: WalkPlace, moment: datetime, size: int, *, latest: datetime | None = None
-    ) -> WalkStep:
+        self, cursor: Any, at: ClockPlace, moment: datetime, size: int, *, latest: datetime | None = None
+    ) -> Stride:
         cursor.execute(SELECT_STEP, {"row": at.row, "latest": latest, "rows": size})
         to, rows, accepted = cursor.fetchone()
-        end = WalkPlace(at.row if to is None else to, _later(at.moment, accepted))
+        end = ClockPlace(at.row if to is None else to, _later(at.moment, accepted))
         more = rows == size and end.row > at.row
         # Of silence it is the end of a step that tells of the time since; what is pending is so by now.
         now = moment if self.of_transaction or not more or end.moment is None else end.moment
         values = {"after": at.row, "to": end.row, "moment": now, "latest": at.moment}
-        return WalkStep(values, end, moment if latest is None else latest, more)
+        return Stride(values, end, moment if latest is None else latest, more)
 
-    def distance(self, first: WalkPlace, last: WalkPlace) -> int:
+    def distance(self, first: ClockPlace, last: ClockPlace) -> int:
         return last.row - first.row
 
 
@@ -120,20 +120,20 @@ class AlongBuckets(ClockKind):
 
     walks: ClassVar[str] = "buckets"
 
-    def start(self, cursor: Any, begin: datetime) -> WalkPlace:
+    def start(self, cursor: Any, begin: datetime) -> ClockPlace:
         cursor.execute(SELECT_FIRST_BUCKET)
         first = cursor.fetchone()[0] or begin
-        return WalkPlace(0, max(begin, first) - timedelta(seconds=1))
+        return ClockPlace(0, max(begin, first) - timedelta(seconds=1))
 
     def step(
-        self, cursor: Any, at: WalkPlace, moment: datetime, size: int, *, latest: datetime | None = None
-    ) -> WalkStep:
+        self, cursor: Any, at: ClockPlace, moment: datetime, size: int, *, latest: datetime | None = None
+    ) -> Stride:
         assert at.moment is not None
         until = min(moment, at.moment + (size + 1) * BUCKET)
-        end = WalkPlace(0, _last_bucket(until))
-        return WalkStep({"after": at.moment, "moment": until}, end, _last_bucket(until), until < moment)
+        end = ClockPlace(0, _last_bucket(until))
+        return Stride({"after": at.moment, "moment": until}, end, _last_bucket(until), until < moment)
 
-    def distance(self, first: WalkPlace, last: WalkPlace) -> int:
+    def distance(self, first: ClockPlace, last: ClockPlace) -> int:
         assert first.moment is not None
         assert last.moment is not None
         return (last.moment - first.moment) // BUCKET
