@@ -66,13 +66,13 @@ def before_the_first() -> list[tuple[str, str]]:
 def constraints() -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(SELECT_CONSTRAINTS)
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def indexes() -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(SELECT_INDEXES)
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def test_whichever_index_it_is_interrupted_at_it_is_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
