@@ -106,7 +106,7 @@ def _is_whole(schema_editor: BaseDatabaseSchemaEditor, name: str) -> bool:
         found: tuple[bool] | None = cursor.fetchone()
     if found == (False,):
         _drop(schema_editor, name)
-    return found == (True,)
+    return bool(found == (True,))
 
 
 def _drop(schema_editor: BaseDatabaseSchemaEditor, name: str) -> None:
