@@ -23,11 +23,17 @@ class RowForm(Changing):
         return str(obj)
 
     def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **more: Any
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
     ) -> HttpResponse:
         context |= {"show_save_and_continue": False, "show_save_and_add_another": False}
         if obj is None:
             context["title"] = f"A new {self.one_called or self.opts.verbose_name}"
         else:
             context["subtitle"] = self.page_called(obj)
-        return super().render_change_form(request, context, *args, obj=obj, **more)
+        return super().render_change_form(request, context, add, change, form_url, obj)
