@@ -92,7 +92,7 @@ class PayerAdmin(ReasonedDeletions, KeyedRows, RowForm, DjangoUserAdmin, ThemedA
     ) -> HttpResponse:
         return super().changelist_view(request, {**(extra_context or {}), "title": "People"})
 
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **more: Any) -> Any:
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **more: Any) -> Any:
         return _explained(super().formfield_for_dbfield(db_field, request, **more), db_field.name)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
@@ -140,7 +140,7 @@ class RightsGroupAdmin(ReasonedDeletions, KeyedRows, RowForm, DjangoGroupAdmin, 
     filter_horizontal = ()
     search_help_text = "Part of a name"
 
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **more: Any) -> Any:
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **more: Any) -> Any:
         return _explained(super().formfield_for_dbfield(db_field, request, **more), db_field.name)
 
 
