@@ -253,7 +253,7 @@ def test_what_failed_is_said_of_those_days_alone_that_were_looked_at(
     shown = page(root, of(people[0]))
 
     def told(days: int) -> list[str]:
-        row = re.search(f"<tr><td>{noon - timedelta(days=days):%Y-%m-%d}</td>(.*?)</tr>", shown)
+        row = re.search(f"<tr><td>{noon - timedelta(days=days):%Y-%m-%d}</td>(.*?)</tr>", shown, re.DOTALL)
         assert row is not None
         return re.findall(r">([^<]+)</td>", row[1])
 

@@ -159,7 +159,7 @@ def test_the_page_of_a_view_is_in_its_zone_and_says_so(root: Client, people: lis
 
 def test_the_count_of_what_is_set_stands_on_the_fold(root: Client, people: list[User]) -> None:
     def fold(query: str) -> str:
-        found = re.search(r'<details class="fold"[^>]*>.*?</details>', asked(root, query).page)
+        found = re.search(r'<details class="fold"[^>]*>.*?</details>', asked(root, query).page, re.DOTALL)
         assert found
         return found[0]
 

@@ -1,6 +1,7 @@
 """What keeps the packages readable: a word means one thing, and what is a module's own stays at home."""
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 from tests.support.serving import ROOT
 
 PACKAGES = ("transactions", "transaction_monitoring")
+# Letters in a line of a template or a script: a change of a longer one is not seen when it is looked over.
+LINE_MAX = 120
 # Names that Django looks for, in as many places as there are.
 OF_DJANGO = {"Meta", "Command", "Migration"}
 
@@ -52,6 +55,21 @@ def test_no_module_imports_what_another_keeps_to_itself() -> None:
         if name.name.startswith("_")
     ]
     assert imported == []
+
+
+def test_no_line_of_a_page_is_longer_than_one_reads() -> None:
+    """As ruff has it of Python. A line that is one tag of Django's has no place at which it may end."""
+    paths = [
+        path for ending in ("html", "js") for path in sorted((ROOT / "transactions").rglob(f"*.{ending}"))
+    ]
+    assert len(paths) > 100
+    long = [
+        f"{path.relative_to(ROOT)}:{number}: {len(line)}"
+        for path in paths
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if len(line) > LINE_MAX and not re.fullmatch(r"\s*\{%[^%]*%\}", line)
+    ]
+    assert long == []
 
 
 def test_no_test_takes_anything_from_a_test_of_another_room() -> None:

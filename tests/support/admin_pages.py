@@ -58,7 +58,7 @@ def page(client: Client, path: str) -> str:
 def listed(client: Client, query: str = "", model: str = "transaction") -> list[str]:
     """The transaction_ids that a list shows, in its order."""
     shown = page(client, url(model, query))
-    cells = re.findall(r'<t[dh] class="field-transaction_id [^>]*>(.*?)</t[dh]>', shown)
+    cells = re.findall(r'<t[dh] class="field-transaction_id [^>]*>(.*?)</t[dh]>', shown, re.DOTALL)
     return [re.sub(r"<[^>]*>", "", cell) for cell in cells]
 
 

@@ -113,7 +113,8 @@ function shade(span, min, max, top) {
   const to = Math.min(max, Date.parse(span.to));
   const from = Math.max(min, Math.min(Date.parse(span.from), to - (max - min) * WINDOW_LEAST));
   return {
-    label: "window of the latest hit", type: "line", data: [{ x: from, y: top }, { x: to, y: top }], fill: "start", order: 1,
+    label: "window of the latest hit", type: "line", fill: "start", order: 1,
+    data: [{ x: from, y: top }, { x: to, y: top }],
     backgroundColor: COLOURS.window, borderWidth: 0, pointRadius: 0, pointHitRadius: 0, pointStyle: "rect",
   };
 }

@@ -17,7 +17,9 @@ export function setZone(name) {
       day: part({ day: "numeric", month: "short" }),
       stretch: part({ weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }),
       // As all pages write it: 2026-03-14 09:26:53.
-      moment: new Intl.DateTimeFormat("sv-SE", { timeZone: name, year: "numeric", month: "2-digit", day: "2-digit", ...clock }),
+      moment: new Intl.DateTimeFormat("sv-SE", {
+        timeZone: name, year: "numeric", month: "2-digit", day: "2-digit", ...clock,
+      }),
     };
     zone = name;
     return true;
