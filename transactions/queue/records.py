@@ -33,6 +33,8 @@ _ESCAPED_ID = rb"(?=[^\t]{1,400}\t)(?![^\t]*\xc2[\x80-\x9f])[^\x00-\x1f\x7f\\]*(
 # A queued record of version 1: its fields, separated by tabs. It is also one line of COPY's text format, so
 # the flush hands on unread what matches; PostgreSQL refuses what is no UTF-8, and too many characters.
 LINE = re.compile(rb"1\t(?P<transaction_id>%b)\t(?P<state>%b)" % (_ESCAPED_ID, _STATE))
+# The same with whatever stands in place of the id: of what is no record, for whoever is to put it right.
+FIELDS = re.compile(rb"1\t(?P<transaction_id>[^\t\n\r]{1,400})\t(?P<state>%b)" % _STATE)
 # A state in the index; with a time behind it where the transaction settled as of another than its own.
 INDEXED = re.compile(rb"%b(?:\t%b)?" % (_STATE, _STAMP))
 ID_CHARACTERS_MAX = 100
