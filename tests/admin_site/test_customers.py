@@ -165,7 +165,7 @@ def test_an_account_with_a_name_from_before_is_switched_off_and_keeps_it(root: C
     account.refresh_from_db()
     assert (account.username, account.is_active, account.is_staff) == (name, False, True)
     # Another name is judged as everybody's.
-    answer = root.post(path, {"username": "\uffa0", "is_staff": "on"})
+    answer = root.post(path, {"username": "\u115f", "is_staff": "on"})
     assert "A name must be visible." in answer.content.decode()
 
 

@@ -34,7 +34,7 @@ class NamingForm(Form):
 
     def _get_validation_exclusions(self) -> set[str]:
         # Django's, of what the model does not judge either.
-        excluded: set[str] = super()._get_validation_exclusions()
+        excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]  # its stubs do not know it
         return excluded | {"username"} if self._keeps_its_name() else excluded
 
     def clean_username(self) -> str:
