@@ -25,13 +25,33 @@ UNSEEN_RANGES = (
     (0x2800, 0x2800),  # the empty cell of Braille
     (0xE0000, 0xE0FFF),  # tags, and more selectors
 )  # fmt: skip
-UNSEEN = re.compile(f"[{''.join(f'{chr(first)}-{chr(last)}' for first, last in UNSEEN_RANGES)}]")
 # As a whole nothing is seen of these categories either: separators, and what is like the above.
 _UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 # Nor of these by a reader of ours: no font has them, or nothing stands before them that they would mark.
 _UNSEEN_HERE = _UNSEEN_CATEGORIES | {"Cn", "Co", "Cs", "Mn"}
 # Turn the order in which what follows is shown around: a reader may see another text than there is.
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+# Pictures and arrows, some of which are drawn in colour or as they are, and tones of skin.
+PICTURE_RANGES = (
+    (0xA9, 0xA9), (0xAE, 0xAE), (0x203C, 0x203C), (0x2049, 0x2049), (0x2122, 0x2122), (0x2139, 0x2139),
+    (0x2190, 0x21FF), (0x2300, 0x27BF), (0x2900, 0x297F), (0x2B00, 0x2BFF), (0x3030, 0x3030),
+    (0x303D, 0x303D), (0x3297, 0x3299), (0x1F000, 0x1FAFF),
+)  # fmt: skip
+# Letters and their marks in scripts that join or stack them: Arabic to Sinhala, Myanmar, Khmer.
+JOINED_RANGES = (
+    (0x620, 0x65F), (0x66E, 0x6D3), (0x6FA, 0x8FF), (0x900, 0x963), (0x971, 0xDE5), (0xDF2, 0xDF3),
+    (0x1000, 0x103F), (0x1780, 0x17B3), (0x17B6, 0x17D3),
+)  # fmt: skip
+
+
+def _one_of(ranges: tuple[tuple[int, int], ...]) -> re.Pattern[str]:
+    return re.compile(f"[{''.join(f'{chr(first)}-{chr(last)}' for first, last in ranges)}]")
+
+
+UNSEEN, _PICTURE, _JOINED = _one_of(UNSEEN_RANGES), _one_of(PICTURE_RANGES), _one_of(JOINED_RANGES)
+# The selector that makes a picture of a symbol, and what a number of a key ends with.
+_AS_PICTURE, _KEY = "\ufe0f", "\u20e3"
+_ON_KEYS = tuple("#*0123456789")
 # What no UTF-8 has, or no text of PostgreSQL; JSON can say both.
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
@@ -97,6 +117,30 @@ def turns_around(text: str) -> bool:
     return bool(_TURNING.search(text))
 
 
+def with_numbers(text: str) -> str:
+    """A text as it is shown: what nobody sees in it, or turns it around, by its number."""
+    return UNSEEN.sub(_number_of, text)
+
+
+def _number_of(found: re.Match[str]) -> str:
+    mark, text, at = found[0], found.string, found.start()
+    before, after = text[at - 1 : at], text[at + 1 : at + 2]
+    return mark if _is_at_work(mark, before, after) else f"⟨{ord(mark):04X}⟩"
+
+
+def _is_at_work(mark: str, before: str, after: str) -> bool:
+    """Whether the signs beside a joiner or a selector look otherwise by it: then it is seen.
+
+    The selector of a picture (U+FE0F) stands after a symbol or in the sign of a key; a joiner (U+200D)
+    between two pictures, and both joiners (U+200C too) between letters of scripts that join theirs.
+    """
+    if mark == _AS_PICTURE:
+        return bool(_PICTURE.match(before)) or (before in _ON_KEYS and after == _KEY)
+    if mark == "\u200d" and _PICTURE.match(after):
+        return bool(_PICTURE.match(before)) or before == _AS_PICTURE
+    return mark in "\u200c\u200d" and bool(_JOINED.match(before) and _JOINED.match(after))
+
+
 def words(text: str, what: str, most: int) -> str:
     """What somebody says, or a name that somebody gives, as it is kept: all readers are to read the same.
 
@@ -109,7 +153,7 @@ def words(text: str, what: str, most: int) -> str:
     if any(unicodedata.category(character) == "Cc" and character not in "\n\t" for character in said):
         raise ValueError(f"{what} has no control characters.")
     if len(said) > most:
-        raise ValueError(f"{what} has at most {most:,} characters.")
+        raise ValueError(f"{what} has at most {most:,} characters: these are {len(said):,}.")
     if not shows_something(said):
         raise ValueError(f"{what} must be visible.")
     if turns_around(said):

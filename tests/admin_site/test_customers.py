@@ -156,6 +156,19 @@ def test_a_name_that_shows_nothing_is_refused_in_every_form(root: Client, name: 
     assert set(User.objects.values_list("username", flat=True)) == {"root", "alice", "bob", "carol"}
 
 
+@pytest.mark.parametrize("name", ["\u1160", "a\u202eb", "two words"])
+def test_an_account_with_a_name_from_before_is_switched_off_and_keeps_it(root: Client, name: str) -> None:
+    account = User.objects.create_user(name, is_staff=True)
+    path = reverse("admin:auth_user_change", args=[account.pk])
+    answer = root.post(path, {"username": name, "is_staff": "on"})
+    assert answer.status_code == 302
+    account.refresh_from_db()
+    assert (account.username, account.is_active, account.is_staff) == (name, False, True)
+    # Another name is judged as everybody's.
+    answer = root.post(path, {"username": "\u115f", "is_staff": "on"})
+    assert "A name must be visible." in answer.content.decode()
+
+
 def test_whom_a_file_of_records_brings_along_is_a_customer(people: list[User]) -> None:
     assert make_missing([90_001]) == 1
     assert customers().filter(pk=90_001).exists()

@@ -22,9 +22,10 @@ from transactions.audit.actors import because
 from transactions.audit.entries import note
 from transactions.audit.models import Entry
 from transactions.encodings import UNSEEN, UNSEEN_RANGES
-from transactions.models import CustomerNote, SavedView
-from transactions.notifications.models import Endpoint
-from transactions.rules.models import ListEntry, Rule, UserList
+from transactions.models import CustomerNote, Epoch, SavedView
+from transactions.notifications.models import Endpoint, SystemAlarm
+from transactions.rules import lifecycle
+from transactions.rules.models import Backtest, Debt, ListEntry, Rule, UserList, Version
 from transactions.templatetags.components import visible, visible_json
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -64,6 +65,23 @@ def unseen(client: Client, path: str) -> list[str]:
     return [text.strip() for text in Text(response.content.decode()).texts if UNSEEN.search(text)]
 
 
+def in_trouble(root: User) -> Backtest:
+    """The rule there is was written by somebody with such marks, and fails; so does the system."""
+    version = Version.objects.get()
+    theirs = lifecycle.draft(version.rule, version.kind, version.parameters, root)
+    lifecycle.submit(theirs)
+    lifecycle.approve(theirs, root)
+    lifecycle.draft(version.rule, version.kind, version.parameters, root)
+    Debt.objects.create(version=version, error=f"No fi{MARK}eld")
+    Epoch.objects.update(alarm=f"Va{MARK}nished")
+    SystemAlarm.objects.create(key="mail", text=f"Webhook 1 (Ho{MARK}ok) fails")
+    now = timezone.now()
+    return Backtest.objects.create(
+        rule=version.rule, version=version, kind=version.kind, parameters=version.parameters, beside=None,
+        begin=now - timedelta(days=1), end=now, state="FAILED", ended_at=now, error=f"No ta{MARK}ble",
+    )  # fmt: skip
+
+
 @pytest.fixture
 def pages(client: Client, settings: Settings) -> tuple[Client, list[str]]:
     """Every page that shows what somebody outside has named, with such marks in each name."""
@@ -90,6 +108,7 @@ def pages(client: Client, settings: Settings) -> tuple[Client, list[str]]:
     webhook = Endpoint.objects.create(url="https://example.org", description=f"Ho{MARK}ok", secret="x")
     with because(f"Fo{MARK}r this"):
         note(Action.EXPORTED, f"Li{MARK}st", query=f"q={MARK}")
+    backtest = in_trouble(root)
     lists = [
         reverse(f"admin:{name}_changelist")
         for name in (
@@ -102,6 +121,9 @@ def pages(client: Client, settings: Settings) -> tuple[Client, list[str]]:
     names = [(f"admin:{each._meta.app_label}_{each._meta.model_name}_change", each.pk) for each in rows]
     return client, [
         reverse("admin:index"),
+        reverse("dashboard-alarms"),
+        reverse("system"),
+        reverse("admin:rules_rule_backtest", args=[rule.pk, backtest.pk]),
         *lists,
         url("transaction", "?state=waiting"),
         url("transaction", "?state=rejected"),
@@ -140,3 +162,29 @@ def test_each_such_mark_is_shown_by_its_number_and_copied_from_json_as_it_is(end
 @pytest.mark.parametrize("text", ["Ünï 日本語 עברית é e\u0301 😀 \xa0\u3000\t\n\r ¿"])
 def test_what_is_seen_stays_as_it_is(text: str) -> None:
     assert visible(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "⚠\ufe0f look",
+        "1\ufe0f⃣",
+        "👩\u200d💻",
+        "👩🏽\u200d❤\ufe0f\u200d👨",
+        "می\u200cخواهم",
+        "क्\u200dष",
+        "ක්\u200dරි",
+    ],
+    ids=ascii,
+)
+def test_what_joins_or_draws_the_signs_beside_it_stays_as_it_is(text: str) -> None:
+    assert visible(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a\ufe0fb", "a\u200db", "a\u200cb", "\u200dم", "م\u200c", "12\ufe0f", "😀\u200dx", "م\u200c\u200cم"],
+    ids=ascii,
+)
+def test_what_joins_nothing_is_shown_by_its_number(text: str) -> None:
+    assert "⟨" in visible(text)

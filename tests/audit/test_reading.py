@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
@@ -12,7 +13,7 @@ from rest_framework.test import APIClient
 
 from tests.support.admin_pages import HOSTILE, page, staff
 from tests.support.alerts import open_alert
-from tests.support.audit_trail import head, newest
+from tests.support.audit_trail import head, newest, since
 from transactions.access import tokens
 from transactions.access.rights import Right
 from transactions.audit import chain
@@ -196,14 +197,52 @@ def test_what_one_request_did_many_times_is_one_row_that_leads_to_the_others(roo
 
 
 def test_a_run_of_a_command_is_one_row_and_somebody_else_s_another(root: Client) -> None:
-    note(Action.USER_MADE, "3 customers")
-    note(Action.USER_MADE, "4 customers")
+    with acting(lambda: Actor(Via.COMMAND, "somebody", request_id="run 1")):
+        note(Action.USER_MADE, "3 customers")
+        note(Action.USER_MADE, "4 customers")
     assert "4 customers <a" in page(root, LIST)
-    with acting(lambda: Actor(Via.COMMAND, "somebody else")):
+    with acting(lambda: Actor(Via.COMMAND, "somebody else", request_id="run 2")):
         note(Action.USER_MADE, "5 customers")
     shown = page(root, LIST)
     assert "5 customers <a" not in shown
     assert "4 customers <a" in shown
+
+
+def test_each_run_of_a_command_has_a_row_of_its_own(root: Client) -> None:
+    for run in ("run 1", "run 2"):
+        with acting(lambda run=run: Actor(Via.COMMAND, "somebody", request_id=run)):  # type: ignore[misc]
+            note(Action.LIST_CHANGED, f"changed by {run}")
+    shown = page(root, LIST)
+    assert "changed by run 1" in shown
+    assert "changed by run 2 <a" not in shown
+
+
+def test_two_runs_of_rules_are_two_rows(root: Client) -> None:
+    before = head()
+    for name in ("First list", "Second list"):
+        call_command("rules", "list-make", name)
+    assert len({entry.request_id for entry in since(before)} - {""}) == 2
+    shown = page(root, LIST)
+    assert "First list" in shown
+    assert "Second list <a" not in shown
+
+
+def test_what_comes_from_no_request_and_no_run_is_a_row_each(root: Client) -> None:
+    """What a worker notes of two webhooks, say, belongs together as little as two workers do."""
+    note(Action.WEBHOOK_CHANGED, "the first webhook")
+    note(Action.WEBHOOK_CHANGED, "the second webhook")
+    assert "the first webhook" in page(root, LIST)
+
+
+@pytest.mark.parametrize(
+    "action", [Action.LOG_IN_FAILED, Action.TOKEN_REVOKED, Action.USER_RIGHTS, Action.GROUP_RIGHTS]
+)
+def test_log_ins_tokens_and_rights_are_a_row_each_whatever_id_the_client_sends(
+    root: Client, action: Action
+) -> None:
+    write(action=action, target="the first one")
+    write(action=action, target="the second one")
+    assert "the first one" in page(root, LIST)
 
 
 def test_the_page_is_narrowed_by_kind_time_and_name(root: Client) -> None:

@@ -311,9 +311,12 @@ def test_what_is_made_later_looks_like_what_the_server_made(dashboard: Dashboard
 
 
 def test_scripts_show_what_cannot_be_seen_as_templates_do(dashboard: Dashboard) -> None:
-    """Both ends of each range, what stands beside them, and letters."""
+    """Both ends of each range, what stands beside them, and letters; joiners between signs."""
     codes = {max(code + step, 0) for ends in UNSEEN_RANGES for code in ends for step in (-1, 0, 1)}
     texts = [f"a{chr(code)}b" for code in sorted(codes)]
+    signs = ["⚠", "👩", "🏽", "1", "م", "क्", "x", "\ufe0f", "\u20e3", ""]
+    joiners = ["\ufe0f", "\u200c", "\u200d"]
+    texts += [f"{one}{joiner}{other}" for one in signs for joiner in joiners for other in signs]
     shown = dashboard.page.evaluate(
         """async ([source, texts]) => {
           const { visible } = await import(source);

@@ -9,7 +9,7 @@ from django.db import OperationalError
 from django.db.models.functions import Now
 from django.test import Client
 
-from tests.support.outages import locked, redis_away
+from tests.support.outages import locked, redis_away, redis_frozen
 from tests.support.receiving import Receiver
 from tests.support.rules import rule_in_force
 from transactions import tasks
@@ -171,6 +171,16 @@ def test_a_question_that_takes_too_long_silences_no_other_and_ends_no_alarm(
     failing.delete()
     conditions.look()
     assert told()[2:] == [("system.recovered", "rules:all")]
+
+
+def test_a_redis_that_is_frozen_is_waited_for_once(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flush()
+    monkeypatch.setattr(redis_connection, "READER_S", 0.1)
+    with redis_frozen() as frozen:
+        assert list(conditions.seen()) == ["redis"]
+        assert frozen.asked() == 1
 
 
 def test_what_redis_alone_knows_is_not_over_while_it_is_away(people: list[User], settings: Any) -> None:

@@ -1,13 +1,17 @@
 """What went wrong is told by pages of this product, to browsers; and needs no store for it."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.urls import reverse
 
+from tests.support.at_once import ask, request
 from tests.support.outages import postgres_away
+from tests.support.watching import session_of
 
 BROWSER = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"
 
@@ -35,6 +39,26 @@ def test_a_browser_that_a_log_in_leads_to_where_a_form_went_is_told_so(client: C
     assert status == 405
     assert "<h1>Only a form leads here</h1>" in page
     assert client.get(f"/admin/{path}")["Allow"].startswith("POST")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_page_of_a_method_that_is_not_taken_is_sent_whole(open_url: str) -> None:
+    cookie = session_of(User.objects.create_superuser("root"))
+    sent = request("/admin/logout/", Accept=BROWSER, Cookie=cookie)
+    answer = asyncio.run(ask(open_url, sent))
+    assert answer.status == 405
+    assert int(answer.headers["Content-Length"]) == len(answer.body)
+    assert b"<h1>Only a form leads here</h1>" in answer.body
+
+
+@pytest.mark.django_db
+def test_a_form_that_is_sent_to_a_page_to_be_read_is_told_so(client: Client) -> None:
+    client.force_login(User.objects.create_superuser("root"))
+    answer = client.post(reverse("dashboard-alarms"), headers={"accept": BROWSER})
+    assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD")
+    page = answer.content.decode()
+    assert "<h1>No form leads here</h1>" in page
+    assert "what a form sends" not in page
 
 
 @pytest.mark.django_db

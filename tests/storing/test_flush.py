@@ -7,12 +7,13 @@ import psycopg2
 import pytest
 from django.contrib.auth.models import User
 
-from tests.support.accepting import outcomes, push, queued, record, take
+from tests.support.accepting import NOW, outcomes, push, queued, record, take
 from tests.support.flushing import POINTS, balanced, crash_at, rows
 from tests.support.outages import transactions_locked
 from transactions.books.balance import read as read_books
 from transactions.models import FlushBatch, RejectedRecord, Transaction
 from transactions.queue.keys import BATCH, INDEX, QUEUE
+from transactions.queue.records import lines_of, read_line
 from transactions.stores import postgres_session
 from transactions.stores.postgres_session import FLUSH_LOCK, Session
 from transactions.stores.redis_connection import connection
@@ -49,6 +50,27 @@ def test_it_keeps_the_times_of_a_transaction(people: list[User]) -> None:
     first.refresh_from_db()
     assert (first.status, first.created_at) == ("FAILED", then)
     assert first.settled_at is not None
+
+
+@pytest.mark.parametrize("id", ["w\0nul", "bell\a", "\x7f", "next\x85line", r"\b", r"a\x41", r"\\\n", "\\"])
+def test_what_is_no_record_while_it_waits_becomes_no_row(people: list[User], id: str) -> None:
+    line = f"1\t{id}\tPENDING\t{people[0].pk}\t5\t\\N\t{NOW}\trequest"
+    assert read_line(line.encode()) is None
+    push(queued("T1", people[0]), line)
+    flush()
+    assert [row[0] for row in rows()] == ["T1"]
+    assert list(reasons().values()) == ["unreadable"]
+
+
+@pytest.mark.parametrize("id", ["a\\b", r"\\server\share", "\\" * 100, "é\u0301 日本語", "🏴" * 100, "\xa0Â"])
+def test_an_id_with_signs_of_its_own_waits_and_is_stored_as_it_is(people: list[User], id: str) -> None:
+    (line,) = lines_of([record(id, people[0])], NOW, "request")
+    read = read_line(line.encode())
+    assert read is not None
+    assert read[0] == id
+    push(line)
+    flush()
+    assert [row[0] for row in rows()] == [id]
 
 
 def test_it_writes_no_history_for_empty_ticks(people: list[User]) -> None:

@@ -36,9 +36,7 @@ class OddRequests:
             request.encoding = "utf-8"
         answer = self._get_response(request)
         if isinstance(answer, HttpResponseNotAllowed) and "text/html" in request.headers.get("Accept", ""):
-            # Without the request: the page is nobody's, and asks no store.
-            answer.content = render_to_string("405.html")
-            answer["Content-Type"] = "text/html; charset=utf-8"
+            _show_why(answer)
         return answer
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
@@ -48,6 +46,15 @@ class OddRequests:
         if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
             return _refused(request, 400, HALF)
         return None
+
+
+def _show_why(answer: HttpResponseNotAllowed) -> None:
+    """Makes a page of an answer without a body, whose length has been stated by then."""
+    # Without the request: the page is nobody's, and asks no store.
+    takes_a_form = "POST" in answer["Allow"].split(", ")
+    answer.content = render_to_string("405.html", {"takes_a_form": takes_a_form})
+    answer["Content-Type"] = "text/html; charset=utf-8"
+    answer["Content-Length"] = str(len(answer.content))
 
 
 def _in_api(request: HttpRequest) -> bool:

@@ -17,9 +17,29 @@ else:
 
 
 class NamingForm(Form):
-    """A form of an account; its name is composed before it is checked, and may grow by that."""
+    """A form of an account; its name is composed before it is checked, and may grow by that.
+
+    A name that it has already is not judged: whatever it is, its account can be switched off.
+    """
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        if self._keeps_its_name():
+            self.fields["username"].validators = []
+
+    def _keeps_its_name(self) -> bool:
+        return (
+            self.instance.pk is not None and "username" in self.fields and "username" not in self.changed_data
+        )
+
+    def _get_validation_exclusions(self) -> set[str]:
+        # Django's, of what the model does not judge either.
+        excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]  # its stubs do not know it
+        return excluded | {"username"} if self._keeps_its_name() else excluded
 
     def clean_username(self) -> str:
+        if self._keeps_its_name():
+            return str(self.cleaned_data["username"])
         name = User.normalize_username(self.cleaned_data["username"])
         if len(name) > NAME_CHARACTERS_MAX:
             raise ValidationError(

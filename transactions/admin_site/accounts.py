@@ -126,10 +126,14 @@ class PayerAdmin(ReasonedDeletions, KeyedRows, RowForm, DjangoUserAdmin, ThemedA
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Deletes users with their transactions, which the audit trail names as others that are deleted."""
-        theirs = Transaction.objects.filter(user_id__in=list(queryset.values_list("pk", flat=True)))
+        keys = list(queryset.values_list("pk", flat=True))
         with transaction.atomic():
+            # The flush holds whose transactions it stores: from here on there are no more of theirs.
+            users = User.objects.filter(pk__in=keys)
+            list(users.select_for_update().order_by("pk").values_list("pk"))
+            theirs = Transaction.objects.filter(user_id__in=keys).order_by("user_id", "created_at", "pk")
             named = dict(theirs.values_list("pk", "transaction_id")[:NAMED_MAX])
-            _, deleted = queryset.delete()
+            _, deleted = users.delete()
             note_transactions(named, deleted.get(Transaction._meta.label, 0))
 
 

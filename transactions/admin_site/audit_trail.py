@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 
 from ..access.rights import Right, rights_of
 from ..alerts.models import Alert
-from ..audit.actions import KINDS, Action
+from ..audit.actions import KINDS, NEVER_FOLDED, Action
 from ..audit.chain import FIELDS
 from ..audit.models import Entry
 from ..review import links
@@ -23,9 +23,8 @@ from .lists import ROWS_MAX, BoundedAdmin, BoundedChangeList, is_key
 # Columns in which the search looks for its term as a whole.
 SEARCHED = ("actor", "token", "address", "request_id", "target")
 
-
-# What entries have in common that one request made by one action. A command's have no request: they are of
-# one run where each comes so soon after the one before.
+# What entries have in common that one request, or one run of a command, made by one action, each so soon
+# after the one before: a client may send the same X-Request-Id with another request, later.
 OF_ONE_RUN = ("action", "actor", "via", "token", "address", "request_id")
 PAUSE_MAX = timedelta(minutes=1)
 # How the actions on alerts begin; what they are done to is an alert.
@@ -48,13 +47,14 @@ class ActionFilter(admin.SimpleListFilter):
 
 def latest_of_each_run(entries: QuerySet[Entry]) -> QuerySet[Entry]:
     """Without those that another of the same run follows: what makes thousands of customers would push all
-    else away. Of the newest ROWS_MAX, so that no more are looked at.
+    else away. What a worker notes is of no run. Of the newest ROWS_MAX, so that no more are looked at.
     """
     newest = Entry.objects.aggregate(head=Max("number"))["head"] or 0
     following = {name: OuterRef(name) for name in OF_ONE_RUN}
     soon = {"number": OuterRef("number") + 1, "at__lt": OuterRef("at") + PAUSE_MAX}
     goes_on = Exists(Entry.objects.filter(**following, **soon))
-    return entries.filter(Q(number__lte=newest - ROWS_MAX) | ~goes_on)
+    alone = Q(request_id="") | Q(action__in=NEVER_FOLDED)
+    return entries.filter(Q(number__lte=newest - ROWS_MAX) | alone | ~goes_on)
 
 
 class TrailChangeList(BoundedChangeList):

@@ -33,21 +33,21 @@ class ReasonedDeletions(Confirming):
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         # Whatever is posted confirms, for Django.
-        reason, fault = _reason(request), _fault(request) if request.method == "POST" else ""
+        reason, fault = _reason(request) if request.method == "POST" else ("", "")
         if fault:
             request.POST = QueryDict()
-        with because(reason):
+        with because("" if fault else reason):
             answer = super().delete_view(request, object_id, extra_context)
         return _asked_again(answer, reason, fault) if fault else answer
 
     def response_action(self, request: HttpRequest, queryset: Any, *args: Any) -> HttpResponse | None:
         # Django's action asks first, and deletes where the form has `post`; other actions do not know it.
-        reason, fault = _reason(request), _fault(request) if "post" in request.POST else ""
+        reason, fault = _reason(request) if "post" in request.POST else ("", "")
         if fault:
             unconfirmed = request.POST.copy()
             del unconfirmed["post"]
             request.POST = unconfirmed  # type: ignore[assignment]  # Django itself puts a copy there
-        with because(reason):
+        with because("" if fault else reason):
             answer = super().response_action(request, queryset, *args)
         return _asked_again(answer, reason, fault) if fault and answer else answer
 
@@ -66,20 +66,13 @@ def _visible(deleted: Any) -> Any:
     return [_visible(each) for each in deleted] if isinstance(deleted, list) else visible(deleted)
 
 
-def _reason(request: HttpRequest) -> str:
-    return request.POST.get("reason", "").strip()
-
-
-def _fault(request: HttpRequest) -> str:
-    """What is wrong with the reason of a form; "" where nothing is."""
-    reason = _reason(request)
-    if len(reason) > REASON_MAX:
-        return f"A reason has {REASON_MAX} characters at most: these are {len(reason)}."
+def _reason(request: HttpRequest) -> tuple[str, str]:
+    """The reason of a form as it is kept, and ""; or as it was typed, and what is wrong with it."""
+    given = request.POST.get("reason", "")
     try:
-        words(reason, "A reason", REASON_MAX)
+        return words(given, "A reason", REASON_MAX), ""
     except ValueError as error:
-        return f"Say why: it is kept in the audit trail. {error}"
-    return ""
+        return given, f"Say why: it is kept in the audit trail. {error}"
 
 
 def _asked_again(answer: HttpResponse, reason: str, fault: str) -> HttpResponse:

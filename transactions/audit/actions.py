@@ -68,6 +68,20 @@ class Action(models.TextChoices):
 
 # The first words: what an action was done to.
 KINDS = tuple(dict.fromkeys(action.partition(".")[0] for action in Action.values))
+# Of these each is looked for by itself, whatever it came together with.
+NEVER_FOLDED = frozenset(
+    {
+        Action.LOGGED_IN,
+        Action.LOG_IN_FAILED,
+        Action.LOCKED_OUT,
+        Action.LOGGED_OUT,
+        Action.TOKEN_MADE,
+        Action.TOKEN_REVOKED,
+        Action.TOKEN_EXPIRED,
+        Action.USER_RIGHTS,
+        Action.GROUP_RIGHTS,
+    }
+)
 # Those which ask why; where nothing is said, that is said.
 ASK_FOR_REASON = frozenset(
     {

@@ -1,18 +1,20 @@
 """Who acts, through what, from where, and why: known to whoever begins something, told by whoever notes it.
 
-Outside of a request it is the operating system's user on this host.
+Outside of a request it is the operating system's user on this host. A command that may
+note much names its run, as a request has a name.
 """
 
 import getpass
 import os
+import random
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ..encodings import shows_something
-from .models import Via
+from ..encodings import words
+from .models import REASON_MAX, Via
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,22 @@ def acting(tell: Callable[[], Actor]) -> Iterator[None]:
 
 
 @contextmanager
+def one_run() -> Iterator[None]:
+    """What is noted within the block, or the function, was done by one run of a command."""
+    actor = replace(_at_this_machine(), request_id=f"{random.getrandbits(64):016x}")
+    with acting(lambda: actor):
+        yield
+
+
+def checked_reason(given: str) -> str:
+    """A reason as it is kept, "" for none. Raises ValueError, which says why nobody would read it."""
+    return words(given, "A reason", REASON_MAX) if given.strip() else ""
+
+
+@contextmanager
 def because(reason: str) -> Iterator[None]:
-    """What is noted within the block was done for this reason; one that shows nothing is none."""
-    token = _reason.set(reason if shows_something(reason) else "")
+    """What is noted within the block was done for this reason, as `checked_reason` has it; "" is none."""
+    token = _reason.set(reason)
     try:
         yield
     finally:

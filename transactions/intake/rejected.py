@@ -17,7 +17,7 @@ from django.utils import timezone
 from ..audit.actions import Action
 from ..audit.entries import note
 from ..models import RejectedRecord
-from ..queue.records import ABSENT, LINE, Record, unescape
+from ..queue.records import ABSENT, FIELDS, Record, unescape
 from ..serializers import RecordSerializer
 from .ingest import CALL_RECORDS_MAX, accept
 from .outcomes import IntakeUnavailable, Outcome, Refusal, Verdict, refusal_of
@@ -195,7 +195,7 @@ def _record(raw: bytes) -> tuple[Record, bool]:
     It passes the same checks as at the door, since it may have got into the queue beside it. The
     client was told that it was accepted then, so that is its date where it bears no other.
     """
-    found = LINE.fullmatch(raw)
+    found = FIELDS.fullmatch(raw)
     if found is None:
         raise Unreadable("not in the form of a queued record")
     try:

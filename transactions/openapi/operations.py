@@ -303,7 +303,7 @@ TRAIL_PARAMETERS = [
     query("token", WHOLE_NAME, "With the token of this name."),
     query("via", {"type": "string", "enum": Via.values}, "Through this."),
     query("address", WHOLE_NAME, "From this address, or host."),
-    query("request_id", WHOLE_NAME, "In the request of this name."),
+    query("request_id", WHOLE_NAME, "In the request of this name, or the run of a command."),
     query("target", WHOLE_NAME, "Done to what bears this name."),
     query("target_id", WHOLE_NAME, "Done to what has this key."),
     query(

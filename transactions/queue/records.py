@@ -27,13 +27,17 @@ _STATE = (
     rb"(?P<status>PENDING|SUCCESS|FAILED)\t(?P<user>\d{1,18})\t(?P<amount>\d{1,19})"
     rb"\t(?P<created_at>\\N|%b)\t(?P<accepted_at>%b)\t(?P<request_id>[\w.-]{0,64})" % (_STAMP, _STAMP)
 )
+# An id as `escape` writes it: without control characters (those from U+0080 on are two bytes of UTF-8), every
+# backslash doubled. It has up to 100 characters, of four bytes at the most.
+_ESCAPED_ID = rb"(?=[^\t]{1,400}\t)(?![^\t]*\xc2[\x80-\x9f])[^\x00-\x1f\x7f\\]*(?:\\\\[^\x00-\x1f\x7f\\]*)*"
 # A queued record of version 1: its fields, separated by tabs. It is also one line of COPY's text format, so
-# the flush hands on unread what matches. An id has up to 100 characters, of four bytes at the most.
-LINE = re.compile(rb"1\t(?P<transaction_id>[^\t\n\r]{1,400})\t(?P<state>%b)" % _STATE)
+# the flush hands on unread what matches; PostgreSQL refuses what is no UTF-8, and too many characters.
+LINE = re.compile(rb"1\t(?P<transaction_id>%b)\t(?P<state>%b)" % (_ESCAPED_ID, _STATE))
+# The same with whatever stands in place of the id: of what is no record, for whoever is to put it right.
+FIELDS = re.compile(rb"1\t(?P<transaction_id>[^\t\n\r]{1,400})\t(?P<state>%b)" % _STATE)
 # A state in the index; with a time behind it where the transaction settled as of another than its own.
 INDEXED = re.compile(rb"%b(?:\t%b)?" % (_STATE, _STAMP))
-# What the door takes has no control character, and no more characters.
-_ID = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,100}")
+ID_CHARACTERS_MAX = 100
 
 # What COPY's text format has for NULL: no `created_at` was stated.
 ABSENT = "\\N"
@@ -103,7 +107,7 @@ def read_line(line: bytes) -> tuple[str, State] | None:
         id = unescape(found["transaction_id"].decode())
     except UnicodeDecodeError:
         return None
-    return (id, state) if _ID.fullmatch(id) else None
+    return (id, state) if len(id) <= ID_CHARACTERS_MAX else None
 
 
 def read_state(text: bytes) -> State | None:

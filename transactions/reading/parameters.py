@@ -14,6 +14,7 @@ from django.http import QueryDict
 from rest_framework import serializers
 
 from .. import names
+from ..audit.actors import checked_reason
 from ..audit.models import REASON_MAX
 from ..serializers import MOMENT, UserField
 from ..timezones import zone_names
@@ -64,6 +65,12 @@ class DeletionParameters(Parameters[Any]):
     """`reason`: why everything is deleted."""
 
     reason = serializers.CharField(max_length=REASON_MAX, allow_blank=True, required=False)
+
+    def validate_reason(self, given: str) -> str:
+        try:
+            return checked_reason(given)
+        except ValueError as error:
+            raise serializers.ValidationError(str(error)) from None
 
 
 class KnownUserField(UserField):

@@ -80,10 +80,9 @@ def tell_left(error: Exception) -> None:
         connection().set(LEFT, repr(error).partition("\n")[0][:200], ex=LEFT_S)
 
 
-def wrong(failing_max: int, *, redis_answers: bool = True) -> dict[str, str]:
+def wrong(failing_max: int) -> dict[str, str]:
     """What an operator has to know, in a line each, by what it is about: a version's number, `all` where
-    none is to blame, `left`, `debt`. Of what fails so many at most. Where Redis is known not to answer, it is
-    not waited for. Raises django.db.Error.
+    none is to blame, `debt`. Of what fails so many at most. Raises django.db.Error.
     """
     with bounded() as cursor:
         cursor.execute(SELECT_FAILING, [failing_max])
@@ -93,20 +92,23 @@ def wrong(failing_max: int, *, redis_answers: bool = True) -> dict[str, str]:
         }
         cursor.execute(SELECT_OLDEST)
         (oldest_s,) = cursor.fetchone()
-    if redis_answers and (why := _left()):
-        found["left"] = f"rules were left after a flush: {why}"
     if oldest_s is not None and oldest_s > OLD_S:
         found["debt"] = f"what was stored {round(oldest_s)} s ago has not been judged by rules"
     return found
 
 
+def left() -> dict[str, str]:
+    """The same of what Redis alone knows, `left`. Raises redis.RedisError."""
+    why = text(reader().get(LEFT))
+    return {"left": f"rules were left after a flush: {why}"} if why else {}
+
+
 def problems(*, redis_answers: bool = True) -> list[str]:
-    """The same for whoever asks how things are: of what fails SHOWN_MAX. Raises django.db.Error."""
-    return list(wrong(SHOWN_MAX, redis_answers=redis_answers).values())
-
-
-def _left() -> str:
-    with suppress(redis.RedisError):
-        why = reader().get(LEFT)
-        return "" if why is None else text(why)
-    return ""
+    """Both for whoever asks how things are: of what fails SHOWN_MAX. Where Redis is known not to answer, it
+    is not waited for. Raises django.db.Error.
+    """
+    found = wrong(SHOWN_MAX)
+    if redis_answers:
+        with suppress(redis.RedisError):
+            found |= left()
+    return list(found.values())

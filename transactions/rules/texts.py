@@ -39,25 +39,24 @@ def checked_name(given: Any) -> str:
 
 def checked_description(given: Any) -> str:
     """What is said of a rule or a list, its lines ended by LF."""
-    given = one_line_end(given) if isinstance(given, str) else given
-    if not isinstance(given, str) or len(given) > DESCRIPTION_MAX or not is_text(given):
-        raise ValueError(f"the description must be a text of at most {DESCRIPTION_MAX} characters")
-    if shows_nothing(given):
-        raise ValueError("the description must have a character that is visible, or be empty")
-    if turns_around(given):
-        raise ValueError("the description must have no characters that turn the text around")
-    return given
+    return _said(given, "description", DESCRIPTION_MAX)
 
 
 def checked_comment(given: Any) -> str:
     """What is said of users who are put on a list; "" for nothing."""
-    if not isinstance(given, str) or len(given) > COMMENT_MAX or not is_text(given):
-        raise ValueError(f"the comment must be a text of at most {COMMENT_MAX} characters")
-    if shows_nothing(given):
-        raise ValueError("the comment must have a character that is visible, or be empty")
-    if turns_around(given):
-        raise ValueError("the comment must have no characters that turn the text around")
-    return given
+    return _said(given, "comment", COMMENT_MAX)
+
+
+def _said(given: Any, what: str, most: int) -> str:
+    """What may be left out, as `encodings.words` judges what may not; the space around it stays."""
+    text = one_line_end(given) if isinstance(given, str) else ""
+    if not isinstance(given, str) or len(text) > most or not is_text(text):
+        raise ValueError(f"the {what} must be a text of at most {most} characters")
+    if shows_nothing(text):
+        raise ValueError(f"the {what} must have a character that is visible, or be empty")
+    if turns_around(text):
+        raise ValueError(f"the {what} must have no characters that turn the text around")
+    return text
 
 
 def what_to_do(rule: int) -> str:

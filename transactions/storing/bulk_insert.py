@@ -14,7 +14,7 @@ from typing import Any
 
 from psycopg2.extras import execute_values
 
-from ..queue.records import COLUMNS, LINE, unescape
+from ..queue.records import COLUMNS, FIELDS, LINE, unescape
 from ..rules.live import FlushRules
 from ..stores.crash_points import crash_point
 from ..tables import BATCHES, EPOCHS, REJECTED, TRANSACTIONS, USER_KEY, USERS
@@ -262,7 +262,7 @@ def store(
 
 def _request_ids(lines: Iterable[bytes]) -> list[str]:
     """The ids of the requests that brought the records, each once, in texts for a line of the log each."""
-    found = dict.fromkeys(match["request_id"].decode() for line in lines if (match := LINE.fullmatch(line)))
+    found = dict.fromkeys(match["request_id"].decode() for line in lines if (match := FIELDS.fullmatch(line)))
     ids = list(found)
     return [" ".join(ids[at : at + REQUEST_IDS_MAX]) for at in range(0, len(ids), REQUEST_IDS_MAX)]
 
@@ -290,7 +290,7 @@ def _settled(cursor: Any) -> list[int]:
 def _keep_rejected(cursor: Any, batch: int, rejected: Sequence[tuple[bytes, str]]) -> None:
     rows = []
     for line, reason in rejected:
-        found = LINE.fullmatch(line)
+        found = FIELDS.fullmatch(line)
         readable = unescape(found["transaction_id"].decode(errors="replace"))[:100] if found else ""
         rows.append((readable.replace("\0", ""), reason[:200], line, batch))
     execute_values(cursor, INSERT_REJECTED, rows, page_size=len(rows))

@@ -17,7 +17,7 @@ from ..intake import fitness
 from ..notifications import alarms
 from ..queue.keys import QUEUE
 from ..rules import figures
-from ..stores.redis_connection import connection
+from ..stores.redis_connection import reader
 from ..storing import history
 from .parts import FULL_SHARE
 
@@ -41,9 +41,14 @@ def seen(silent_s: float = 0.0) -> dict[str, str]:
 
 
 def _ask(silent_s: float) -> tuple[dict[str, str], list[str]]:
-    """What is wrong, and how the keys begin of what could not be asked: each source by itself."""
+    """What is wrong, and how the keys begin of what could not be asked: each source by itself, and no more
+    of Redis once it has not answered.
+    """
     found, unasked = dict[str, str](), list[str]()
     for key, source in SOURCES.items():
+        if key in OF_REDIS and "redis" in found:
+            unasked.append(key)
+            continue
         try:
             found |= source()
             continue
@@ -72,6 +77,10 @@ def _rules() -> dict[str, str]:
     return {f"rules:{key}": f"The rules: {told}." for key, told in figures.wrong(RULES_MAX).items()}
 
 
+def _left() -> dict[str, str]:
+    return {f"rules:{key}": f"The rules: {told}." for key, told in figures.left().items()}
+
+
 def _flush() -> dict[str, str]:
     age_s = history.age_s()
     if not history.is_missing(age_s):
@@ -86,7 +95,7 @@ def _intake() -> dict[str, str]:
 
 
 def _queue() -> dict[str, str]:
-    waiting = int(connection().llen(QUEUE))
+    waiting = int(reader().llen(QUEUE))
     if waiting < FULL_SHARE * settings.MAX_QUEUE_LENGTH:
         return {}
     return {"queue": f"{waiting:,} records wait, of {settings.MAX_QUEUE_LENGTH:,} that may."}
@@ -105,8 +114,11 @@ SOURCES: dict[str, Callable[[], dict[str, str]]] = {
     alarms.OF_ENDPOINT: alarms.of_endpoints,
     "mail": alarms.of_mail,
     "rules": _rules,
+    "rules:left": _left,
     "flush": _flush,
     "intake": _intake,
     "queue": _queue,
     "balance": _balance,
 }
+# Those which ask Redis.
+OF_REDIS = frozenset({"rules:left", "intake", "queue", "balance"})

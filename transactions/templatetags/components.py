@@ -16,7 +16,7 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 
-from ..encodings import UNSEEN, UNSEEN_RANGES
+from ..encodings import JOINED_RANGES, PICTURE_RANGES, UNSEEN, UNSEEN_RANGES, with_numbers
 from ..models import Status
 from ..timezones import in_words
 
@@ -50,7 +50,7 @@ def visible(text: object) -> str:
 
     Markup stays markup, so that `{% filter visible %}` may stand around what the theme draws.
     """
-    shown = UNSEEN.sub(lambda mark: f"⟨{ord(mark[0]):04X}⟩", str(text))
+    shown = with_numbers(str(text))
     return mark_safe(shown) if isinstance(text, SafeString) else shown
 
 
@@ -71,9 +71,10 @@ def visible_json(text: str) -> str:
 
 
 @register.simple_tag
-def unseen_ranges() -> str:
-    """The same characters for scripts, whose `visible` is alike: the ends of each range, in hexadecimal."""
-    return " ".join(f"{first:x}-{last:x}" for first, last in UNSEEN_RANGES)
+def ranges_of(name: Literal["unseen", "pictures", "joined"]) -> str:
+    """What `encodings` goes by, for scripts, whose `visible` is alike: the ends of ranges, in hexadecimal."""
+    ranges = {"unseen": UNSEEN_RANGES, "pictures": PICTURE_RANGES, "joined": JOINED_RANGES}[name]
+    return " ".join(f"{first:x}-{last:x}" for first, last in ranges)
 
 
 @register.filter(expects_localtime=True)

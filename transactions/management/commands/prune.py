@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 
-from transactions.audit.actors import because
+from transactions.audit.actors import because, checked_reason
 from transactions.storing import retention
 
 
@@ -27,10 +27,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         days, pending = options["older_than"], options["pending"]
         try:
+            reason = checked_reason(options["reason"])
+        except ValueError as error:
+            raise CommandError(str(error)) from None
+        try:
             if options["dry_run"]:
                 self.stdout.write(f"would be pruned: {retention.count_old(days, pending=pending)}")
             else:
-                with because(options["reason"]):
+                with because(reason):
                     self.stdout.write(f"pruned: {retention.prune(days, pending=pending)}")
         except retention.PruningUnderWay as error:
             raise CommandError("Another pruning is under way: run this again when it has ended.") from error

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 from django.db.models import QuerySet
 
+from transactions.audit.actors import one_run
 from transactions.intake import rejected
 from transactions.intake.rejected import printable
 from transactions.models import RejectedRecord
@@ -33,6 +34,7 @@ class Command(BaseCommand):
         discard = what.add_parser("discard", help="give records up; the rows are kept")
         discard.add_argument("ids", nargs="+", type=_key, metavar="ID", help="numbers from the list")
 
+    @one_run()
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             if options["what"] == "list":

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 
+from transactions.audit.actors import one_run
 from transactions.client.api import PostingError
 from transactions.client.replay import Order, ReplayStopped, replay
 from transactions.client.status_line import StatusLine
@@ -43,6 +44,7 @@ class Command(BaseCommand):
         )
         add_client_arguments(parser)
 
+    @one_run()
     def handle(self, *args: Any, **options: Any) -> None:
         status = StatusLine(self.stdout)
         names = ("file", "rate", "batch", "create_users", "errors")

@@ -13,7 +13,9 @@ from django.db import Error as DatabaseError
 from django.db import IntegrityError
 
 from transactions.access.rights import Right, rights_of
-from transactions.encodings import composed, shows_something
+from transactions.audit.actors import one_run
+from transactions.audit.models import REASON_MAX
+from transactions.encodings import composed, words
 from transactions.intake.rejected import printable
 from transactions.rules import activity, backtest_runs, documents, lifecycle
 from transactions.rules.kinds.kind import Kind
@@ -91,6 +93,7 @@ class Command(BaseCommand):
         add_range(test)
         test.add_argument("--json", action="store_true", help="one JSON object")
 
+    @one_run()
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             with read_while_wanted(self.stdout):
@@ -179,10 +182,12 @@ class Command(BaseCommand):
 
     def _give_up(self, *, name: str, number: int | None, by: str | None, reason: str, **options: Any) -> None:
         user = _user(by, Right.APPROVE_RULES)
-        if not shows_something(reason):
-            raise CommandError("Say why, --reason.")
+        try:
+            why = words(reason, "A reason", REASON_MAX)
+        except ValueError as error:
+            raise CommandError(f"Say why, --reason. {error}") from None
         version = lifecycle.version_of(_rule(name), number, VersionState.RETIRED)
-        records = lifecycle.give_up(version, reason.strip(), user)
+        records = lifecycle.give_up(version, why, user)
         self.stdout.write(f"{version}: given up, about {records:,} records that it had not judged")
 
     def _backtest(self, *, name: str, number: int | None, **options: Any) -> None:

@@ -11,6 +11,7 @@ from django.db import Error as DatabaseError
 from django.utils import timezone
 from redis import RedisError
 
+from transactions.audit.actors import one_run
 from transactions.books import balance
 from transactions.client.api import PostingError
 from transactions.client.simulation import USERS_MAX, Scene, simulate
@@ -59,6 +60,7 @@ class Command(BaseCommand):
         )
         add_client_arguments(parser)
 
+    @one_run()
     def handle(self, *args: Any, **options: Any) -> None:
         if options["users"] > USERS_MAX:
             raise CommandError(f"at most {USERS_MAX:,} users can be simulated", returncode=2)

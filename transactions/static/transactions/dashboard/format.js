@@ -70,12 +70,27 @@ export function seconds(count) {
 }
 
 // What cannot be seen, or turns the direction of writing, as the page's frame has it from the server.
-const RANGES = (document.getElementById("page")?.dataset.unseen ?? "").split(" ").filter(Boolean);
-const UNSEEN = new RegExp(`[${RANGES.map((range) => range.replace(/[0-9a-f]+/g, "\\u{$&}")).join("")}]`, "gu");
+function oneOf(name, flags) {
+  const ranges = (document.getElementById("page")?.dataset[name] ?? "").split(" ").filter(Boolean);
+  return new RegExp(`[${ranges.map((range) => range.replace(/[0-9a-f]+/g, "\\u{$&}")).join("")}]`, flags);
+}
+const UNSEEN = oneOf("unseen", "gu"), PICTURE = oneOf("pictures", "u"), JOINED = oneOf("joined", "u");
+
+// Whether the signs beside a joiner or a selector look otherwise by it, as encodings.py says it.
+function isAtWork(mark, before, after) {
+  if (mark === "\ufe0f") return PICTURE.test(before) || (/^[#*0-9]$/.test(before) && after === "\u20e3");
+  if (mark === "\u200d" && PICTURE.test(after)) return PICTURE.test(before) || before === "\ufe0f";
+  return (mark === "\u200c" || mark === "\u200d") && JOINED.test(before) && JOINED.test(after);
+}
 
 // A text from outside; what cannot be seen in it is shown by its number.
 export function visible(text) {
-  return String(text).replace(UNSEEN, (mark) => `⟨${mark.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
+  return String(text).replace(UNSEEN, (mark, at, whole) => {
+    const before = [...whole.slice(Math.max(at - 2, 0), at)].at(-1) ?? "";
+    const [after = ""] = whole.slice(at + mark.length, at + mark.length + 2);
+    if (isAtWork(mark, before, after)) return mark;
+    return `⟨${mark.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`;
+  });
 }
 
 const WORDS = { PENDING: "Pending", SUCCESS: "Succeeded", FAILED: "Failed" };
