@@ -1,4 +1,4 @@
-"""A PostgreSQL that is frozen, with its connections open: who waits is told in the end, and what is slow goes on."""
+"""A PostgreSQL that is frozen, with its connections open: who waits is told, and what is slow goes on."""
 
 import re
 import threading
@@ -22,8 +22,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 # Longer than a busy machine takes to find out.
 FOUND_OUT_S = 60.0
-# Who makes threads that ask PostgreSQL nothing, or by sessions that are bounded otherwise (backtests, look-ups).
-# `threads` begins each of its own by `watch_this_thread`.
+# Who makes threads that ask PostgreSQL nothing, or by sessions that are bounded otherwise (backtests,
+# look-ups). `threads` begins each of its own by `watch_this_thread`.
 ELSEWHERE = {
     "transactions/intake/lookups.py",
     "transactions/notifications/destinations.py",

@@ -76,6 +76,4 @@ def _encoded() -> tuple[str, float]:
     return json.dumps(told, cls=DjangoJSONEncoder, ensure_ascii=False, separators=(",", ":")), seconds
 
 
-_ask = database_sync_to_async(
-    _encoded, thread_sensitive=False, executor=watched_threads(1, "alerts")
-)
+_ask = database_sync_to_async(_encoded, thread_sensitive=False, executor=watched_threads(1, "alerts"))

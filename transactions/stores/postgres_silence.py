@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,8 +68,7 @@ class Waits:
         with self._lock:
             over = [wait for wait in self._waiting if wait.since < until]
             for wait in over:
-                with suppress(psycopg2.Error, OSError):
-                    cut(wait.connection)
+                cut(wait.connection)
                 self._waiting.discard(wait)
         if over:
             log.error("PostgreSQL says nothing: %d connections that wait for it are cut", len(over))
