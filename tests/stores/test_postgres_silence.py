@@ -16,14 +16,14 @@ from django.db import connection as database
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from tests.support.outages import postgres_frozen
-from transactions.stores import postgres_silence
+from transactions.stores import own_sessions, postgres_silence
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 # Longer than a busy machine takes to find out.
 FOUND_OUT_S = 60.0
 # Who makes threads that ask PostgreSQL nothing, or by sessions that are bounded otherwise (backtests,
-# look-ups). `threads` begins each of its own by `watch_this_thread`.
+# look-ups); and Django's threads, each of which has itself watched as it begins.
 ELSEWHERE = {
     "transactions/intake/lookups.py",
     "transactions/notifications/destinations.py",
@@ -121,7 +121,7 @@ def test_a_look_that_fails_is_not_the_last(
     line: BaseDatabaseWrapper, aside: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where a machine has no more memory or threads for a moment."""
-    failed, cut = threading.Event(), postgres_silence.cut
+    failed, cut = threading.Event(), own_sessions.cut
 
     def cuts(connection: Any) -> None:
         if not failed.is_set():
@@ -142,7 +142,7 @@ def test_the_error_of_a_connection_that_is_closed_amid_a_cursor_is_told_as_it_is
     with line.cursor() as one, line.cursor() as other:
         line.connection.close()
         for cursor in (one, other):
-            with pytest.raises(database.Database.InterfaceError, match="closed"):
+            with pytest.raises(psycopg2.InterfaceError, match="closed"):
                 cursor.cursor.execute("SELECT 1")
 
 

@@ -10,7 +10,7 @@ pooler may only have to wait for a session.
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -108,7 +108,7 @@ class WatchedCursor(psycopg2.extensions.cursor):
         with waits.on(self.connection):
             super().executemany(query, vars_list)
 
-    def fetchmany(self, size: int | None = None) -> Sequence[Any]:
+    def fetchmany(self, size: int | None = None) -> list[tuple[Any, ...]]:
         with waits.on(self.connection):
             return super().fetchmany(size)
 
