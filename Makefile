@@ -42,10 +42,10 @@ test: tools  ## The whole suite, on servers of its own (WORKERS)
 contract: tools  ## The running server against its own OpenAPI schema, by made-up requests
 	@exec $(BIN)/python -m pytest tests/contract $(ARGS)
 
-# CONTRACT_STREAMS=10000 for a longer run.
+# CONTRACT_STREAMS=10000 for a longer run, which may take its one test hours.
 contract-rules: export CONTRACT_STREAMS ?= 1000
 contract-rules: tools  ## Rules live, by backtest and by a plain judge, over random streams (WORKERS)
-	@exec $(BIN)/python -m pytest tests/rules/test_contract.py -n $(WORKERS) $(ARGS)
+	@exec $(BIN)/python -m pytest tests/rules/test_contract.py -n $(WORKERS) -o faulthandler_timeout=0 $(ARGS)
 
 faults: tools  ## Kills, cuts and stops real processes; prints what was lost and doubled (FAULT_SEED)
 	@exec $(BIN)/python -m pytest tests/faults -q $(ARGS)

@@ -36,6 +36,27 @@ def test_a_frozen_server_shows_once_the_alive_time_is_over_and_goes_on_once_it_t
     dashboard.shows("AFTER", "BEFORE")
 
 
+def test_it_is_told_two_seconds_after_the_alive_time_and_not_before(
+    dashboard: Dashboard, watched: Watched
+) -> None:
+    """By the page's clock, however busy the machine is."""
+    watched.expected = [CUT]
+    page, feed = dashboard.page, dashboard.page.locator("#feed-state")
+    stop_clock(page)
+    page.reload()
+    dashboard.is_live()
+    server = the_server()
+    os.kill(server, signal.SIGSTOP)
+    try:
+        page.wait_for_timeout(1_000)  # What it has sent before has come.
+        page.clock.run_for(int(1000 * ALIVE_S) + 1_900)
+        assert feed.text_content() == "● live"
+        page.clock.run_for(200)
+        assert (feed.text_content() or "").startswith("▲ stale since ")
+    finally:
+        os.kill(server, signal.SIGCONT)
+
+
 def test_a_feed_that_has_nothing_to_tell_stays_live(dashboard: Dashboard) -> None:
     """By the page's clock each frame comes when it is due, however late a busy machine hands it over."""
     page = dashboard.page

@@ -1,5 +1,6 @@
 """The search: what a part of an id, a name, a number or an amount leads to, whatever is typed."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -97,6 +98,21 @@ def test_a_redis_that_is_frozen_takes_nothing_of_the_time_for_what_is_stored(
             found = asked.transactions()
             assert [row["transaction_id"] for row in found.rows] == ["stored-1"]
             assert (asked.redis_away, found.slow) == (True, False)
+
+
+def test_a_redis_that_is_frozen_is_waited_for_no_longer_where_postgresql_has_more_time(
+    people: list[User], settings: Settings
+) -> None:
+    settings.SEARCH_MS_MAX = 60_000
+    store(people[0], "stored-1")
+    with redis_frozen():
+        began = time.monotonic()
+        asked = Search("stored")
+        assert [row["transaction_id"] for row in asked.transactions().rows] == ["stored-1"]
+        took_s = time.monotonic() - began
+    assert asked.redis_away
+    # A second, on a busy machine.
+    assert took_s < 30
 
 
 def test_customers_are_found_by_any_part_of_their_name_and_by_number(people: list[User]) -> None:

@@ -19,6 +19,7 @@ from django.test import Client
 
 from tests.support.accepting import record, take
 from tests.support.bystanders import LONG_S, longest_wait_s
+from tests.support.outages import locked
 from tests.support.serving import daphne, database_url
 from tests.support.watching import refused, session_of
 from transaction_monitoring.serving.probes import LOOK_HOLDS_S
@@ -248,6 +249,19 @@ def test_it_tells_within_seconds_that_postgres_is_silent(transactional_db: None,
             answer = httpx.get(f"{url}/readyz", trust_env=False, timeout=30)
             took_s = time.monotonic() - began
     assert (answer.status_code, answer.json()["status"]) == (503, "not ready")
+    assert took_s < 9
+
+
+def test_it_is_told_within_seconds_whoever_asks_while_nobody_gets_at_what_tells_who_that_is(
+    people: list[User], log: Path
+) -> None:
+    token, _ = create("balancer", rights=frozenset({Right.READ}))
+    with daphne(log=log, FLUSH_INTERVAL_SECONDS="3600") as url, locked("transactions_apitoken"):
+        began = time.monotonic()
+        shown = {"Authorization": f"Bearer {token}"}
+        answer = httpx.get(f"{url}/readyz", headers=shown, trust_env=False, timeout=30)
+        took_s = time.monotonic() - began
+    assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
     assert took_s < 9
 
 

@@ -18,7 +18,7 @@ from django.db import connection as database
 
 from tests.support.accepting import record, take
 from tests.support.at_once import Answer, ask, ask_all, opened, request
-from tests.support.outages import postgres_frozen, transactions_locked
+from tests.support.outages import postgres_frozen, transactions_locked, until_somebody_waits
 from tests.support.serving import STOP_S, daphne, database_url, uvicorn
 from tests.support.watching import failures, post
 from transaction_monitoring.serving.probes import LOOK_HOLDS_S
@@ -62,15 +62,6 @@ def backends() -> list[int]:
     with closing(psycopg2.connect(database_url())) as other, other.cursor() as cursor:
         cursor.execute("SELECT pid FROM pg_stat_activity WHERE application_name = %s ORDER BY pid", (SERVED,))
         return [pid for (pid,) in cursor.fetchall()]
-
-
-def somebody_waits_for_a_lock() -> None:
-    with closing(psycopg2.connect(database_url())) as other, other.cursor() as cursor:
-        while True:
-            cursor.execute("SELECT FROM pg_locks WHERE NOT granted")
-            if cursor.fetchall():
-                return
-            time.sleep(0.05)
 
 
 def form(id: str, user: User) -> bytes:
@@ -129,7 +120,7 @@ def test_who_finds_no_place_is_told_when_to_come_again(people: list[User]) -> No
     async def all_at_once(url: str) -> None:
         with transactions_locked():
             waiting = asyncio.create_task(ask_all(url, *[request(ONE)] * 3))
-            await asyncio.to_thread(somebody_waits_for_a_lock)
+            await asyncio.to_thread(until_somebody_waits)
             await asyncio.sleep(1.0)  # The two others were sent with it.
             refused, page, posted = await ask_all(
                 url, request(ONE), request("/admin/login/"), form("T2", people[0])
@@ -156,16 +147,18 @@ def test_a_client_that_leaves_while_it_waits_frees_its_place(people: list[User])
     async def come_and_go(url: str) -> None:
         with transactions_locked():
             served = asyncio.create_task(ask(url, request(ONE)))
-            await asyncio.to_thread(somebody_waits_for_a_lock)
+            await asyncio.to_thread(until_somebody_waits)
             _, leaving = await opened(url, request(ONE))
             await asyncio.sleep(1.0)
             assert (await ask(url, request(ONE))).status == 503
             leaving.close()
-            placed = False
-            while not placed:
+            for _ in range(100):
                 waiting = asyncio.create_task(ask(url, request(ONE)))
                 # Who finds no place is told so at once.
-                placed = not (await asyncio.wait((waiting,), timeout=3.0))[0]
+                if not (await asyncio.wait((waiting,), timeout=3.0))[0]:
+                    break
+            else:
+                pytest.fail("the place of who left is not free")
         assert [(await each).status for each in (served, waiting)] == [404, 404]
 
     with daphne(DJANGO_THREADS="1", DJANGO_WAITING_MAX="1") as url:
@@ -349,8 +342,7 @@ def test_a_turn_that_comes_as_its_owner_leaves_goes_to_the_next() -> None:
 
 def test_what_a_thread_waits_for_is_watched(people: list[User], monkeypatch: pytest.MonkeyPatch) -> None:
     """A PostgreSQL that is frozen holds no request for ever."""
-    monkeypatch.setattr(postgres_silence, "PATIENCE_S", 0.5)
-    monkeypatch.setattr(postgres_silence, "ASKED_S", 2)
+    monkeypatch.setattr(postgres_silence, "WAIT_S_MAX", 2.0)
 
     def backend() -> int:
         with database.cursor() as cursor:

@@ -1,5 +1,8 @@
 """Connections made by hand: what the settings say of all holds for them too; and their limits."""
 
+import contextlib
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +14,7 @@ from pytest_django import Settings
 
 from tests.support.serving import database_url
 from transactions.intake import lookups
+from transactions.stores import own_sessions
 from transactions.stores.postgres_session import LIMITS_MS, Session
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -66,6 +70,32 @@ def test_each_wait_of_a_session_has_an_end() -> None:
         "synchronous_commit": "on",
         "application_name": "transactions flush",
     }
+
+
+def test_whoever_is_cut_as_its_work_ends_is_not_cut_any_more_once_it_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The number of a connection that is closed may be another one's, which would be cut in its place."""
+    begun, cuts = threading.Event(), own_sessions.cut
+    done: list[int] = []
+
+    def slowly(connection: Any) -> None:
+        begun.set()
+        time.sleep(0.5)
+        done.append(connection.fileno())
+        cuts(connection)
+
+    monkeypatch.setattr(own_sessions, "cut", slowly)
+    with contextlib.closing(psycopg2.connect(database_url())) as connection:
+        with own_sessions.cut_after(0.0, connection):
+            assert begun.wait(60)
+        assert len(done) == 1
+
+
+def test_one_that_has_ended_is_not_cut() -> None:
+    connection = psycopg2.connect(database_url())
+    connection.close()
+    own_sessions.cut(connection)
 
 
 def test_a_lookup_ends_in_time_and_reads_no_table_from_end_to_end(settings: Settings) -> None:

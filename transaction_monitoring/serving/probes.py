@@ -12,7 +12,6 @@ The views in `observability` say what is answered, and serve where there is no A
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
 from functools import partial
 from io import BytesIO
@@ -33,6 +32,7 @@ from transactions.access.known_callers import is_remembered, known_caller, token
 from transactions.access.rights import Right
 from transactions.live.handshake import load_user
 from transactions.stores.per_loop import PerLoop
+from transactions.stores.postgres_silence import watched_threads
 
 from ..observability import health
 from ..observability.prometheus import metrics
@@ -53,7 +53,7 @@ class Worker:
     """One thread, with a connection while it works, for all that ask at once."""
 
     def __init__(self, name: str) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._thread = watched_threads(1, name)
         self._waiting = 0
 
     @property
@@ -157,9 +157,10 @@ async def live(scope: HTTPScope, send: ASGISendCallable) -> None:
 
 
 async def ready(scope: HTTPScope, send: ASGISendCallable) -> None:
-    problems, details = await _readiness.here().look()
+    # Both at once: together they take no longer than one of them.
+    (problems, details), told = await asyncio.gather(_readiness.here().look(), _may_read_in_time(scope))
     body: dict[str, Any] = {"status": "not ready" if problems else "ready"}
-    if await _may_read(scope):
+    if told:
         body |= {"problems": problems, **details}
     await answer(scope, send, 503 if problems else 200, JsonResponse(body).content, JSON)
 
@@ -214,6 +215,14 @@ async def _may_read(scope: HTTPScope) -> bool:
         return Right.READ in access.rights
     worker = await _worker_for(scope)
     return not worker.busy and await worker.run(lambda: _reads(scope))
+
+
+async def _may_read_in_time(scope: HTTPScope) -> bool:
+    """Like `_may_read`, and False where that cannot be told in time."""
+    try:
+        return await asyncio.wait_for(_may_read(scope), LOOK_S_MAX)
+    except TimeoutError:
+        return False
 
 
 def _reads(scope: HTTPScope) -> bool:

@@ -20,8 +20,8 @@ from django.core.exceptions import RequestAborted
 from django.db import connections
 
 from transactions.access.turns import Busy, Turns
-from transactions.stores import postgres_silence
 from transactions.stores.per_loop import work_for
+from transactions.stores.postgres_silence import watch_this_thread
 
 __all__ = ["Busy", "Thread", "Threads", "drop_ended_connections"]
 
@@ -103,7 +103,7 @@ def _begin(loop: asyncio.AbstractEventLoop) -> None:
         connection = connections[alias]
         # A copy: the settings' own is that of every other thread, whose connections end with its work.
         connection.settings_dict = {**connection.settings_dict, "CONN_MAX_AGE": None}
-        postgres_silence.watch(connection)
+    watch_this_thread()
 
 
 def drop_ended_connections() -> None:

@@ -9,11 +9,12 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 from channels.db import database_sync_to_async
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import Error as DatabaseError
+
+from ..stores.postgres_silence import watched_threads
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,4 @@ def _encoded() -> tuple[str, float]:
     return json.dumps(told, cls=DjangoJSONEncoder, ensure_ascii=False, separators=(",", ":")), seconds
 
 
-_ask = database_sync_to_async(
-    _encoded, thread_sensitive=False, executor=ThreadPoolExecutor(1, thread_name_prefix="alerts")
-)
+_ask = database_sync_to_async(_encoded, thread_sensitive=False, executor=watched_threads(1, "alerts"))

@@ -6,7 +6,6 @@ than these threads, and a thousand handshakes with made-up credentials wait behi
 """
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 
 from asgiref.typing import WebSocketScope
 from channels.db import database_sync_to_async
@@ -17,6 +16,7 @@ from ..access.known_callers import is_remembered, known_caller, token_of
 from ..access.rights import Rights
 from ..access.turns import Busy, Turns
 from ..stores.per_loop import PerLoop
+from ..stores.postgres_silence import watched_threads
 from .handshake import rights_of_watcher
 
 # So many at once, each on a connection of its own while it lasts.
@@ -28,7 +28,7 @@ WAIT_S = 20.0
 _rights_of_watcher = database_sync_to_async(
     rights_of_watcher,
     thread_sensitive=False,
-    executor=ThreadPoolExecutor(LOOKS_AT_ONCE_MAX, thread_name_prefix="handshakes"),
+    executor=watched_threads(LOOKS_AT_ONCE_MAX, "handshakes"),
 )
 
 

@@ -27,6 +27,7 @@ from ..audit.actions import Action
 from ..audit.entries import note
 from ..metrics.counters import tally
 from ..stores.crash_points import crash_point
+from ..stores.postgres_silence import watched_threads
 from . import formats, sending, signing
 from .models import FAILING_DAYS_MAX, Attempt, Delivery, DeliveryState, Endpoint, Format, Message
 from .numbering import number
@@ -185,7 +186,7 @@ _to_failing = threading.BoundedSemaphore(COURIERS_TO_FAILING)
 
 @cache
 def _couriers() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(COURIERS, thread_name_prefix="courier")
+    return watched_threads(COURIERS, "courier")
 
 
 def _carry(stopping: Callable[[], bool]) -> None:

@@ -199,7 +199,7 @@ class Search:
         """What waits in Redis. To wait for that takes nothing of PostgreSQL's time."""
         began = time.monotonic()
         try:
-            return waiting(self.text, max(REDIS_S, settings.SEARCH_MS_MAX / 1000))
+            return waiting(self.text, REDIS_S)
         except redis.RedisError:
             self.redis_away = True
             return None

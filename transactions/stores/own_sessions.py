@@ -8,6 +8,8 @@ import os
 import socket
 import threading
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg2
@@ -44,18 +46,16 @@ def insist_on_own_session(first: Any) -> None:
         second = psycopg2.connect(**connection_parameters())
     except psycopg2.OperationalError:
         return
-    timer = threading.Timer(PATIENCE_S, cut, [second])
-    timer.start()
     try:
-        # Its transaction keeps its session occupied: one that is lent is another one's meanwhile.
-        seen = _session_of(second)
+        with cut_after(PATIENCE_S, second):
+            # Its transaction keeps its session occupied: one that is lent is another one's meanwhile.
+            seen = _session_of(second)
     except psycopg2.OperationalError:
         return
     else:
         if seen[0] == number or seen[1] == mark or _session_of(first) != (number, mark):
             raise SessionsShared
     finally:
-        timer.cancel()
         second.close()
 
 
@@ -66,7 +66,23 @@ def _session_of(connection: Any) -> tuple[int, str | None]:
     return number, mark
 
 
+@contextmanager
+def cut_after(seconds: float, connection: Any) -> Iterator[None]:
+    """Cuts the connection where the block takes longer. After the block nobody does any more."""
+    timer = threading.Timer(seconds, cut, [connection])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+
+
 def cut(connection: Any) -> None:
-    """Ends a connection from another thread; who waits for it gets an OperationalError."""
-    with socket.socket(fileno=os.dup(connection.fileno())) as line:
-        line.shutdown(socket.SHUT_RDWR)
+    """Ends a connection from another thread; who waits for it gets an OperationalError.
+
+    One that has ended is left alone. Not beside its closing: its number may be another's by then.
+    """
+    with suppress(psycopg2.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as end:
+        end.shutdown(socket.SHUT_RDWR)

@@ -1,6 +1,5 @@
 """A PostgreSQL session of the flush or another writer: its locks, its limits, and transactions on it."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
@@ -8,7 +7,7 @@ from typing import Any, Self
 
 import psycopg2
 
-from .own_sessions import cut, insist_on_own_session
+from .own_sessions import cut_after, insist_on_own_session
 from .postgres_parameters import beginning, connection_parameters
 
 # Advisory locks: of whoever moves records or opens books ("txfl" as a number), and of whoever prunes
@@ -102,7 +101,7 @@ class Session:
     @contextmanager
     def transaction(self) -> Iterator[Any]:
         """A cursor in a transaction that commits at the end of the block, or rolls back."""
-        with self._bounded():
+        with cut_after(self._silence_s, self._connection):
             try:
                 with self._connection.cursor() as cursor:
                     yield cursor
@@ -116,7 +115,7 @@ class Session:
     @contextmanager
     def _alone(self) -> Iterator[Any]:
         """A cursor for single statements outside of transactions: each one way to the server and back."""
-        with self._bounded():
+        with cut_after(self._silence_s, self._connection):
             self._connection.autocommit = True
             try:
                 with self._connection.cursor() as cursor:
@@ -124,14 +123,3 @@ class Session:
             finally:
                 with suppress(psycopg2.InterfaceError):
                     self._connection.autocommit = False
-
-    @contextmanager
-    def _bounded(self) -> Iterator[None]:
-        """Cuts the connection where the block has waited for too long."""
-        timer = threading.Timer(self._silence_s, cut, [self._connection])
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
