@@ -45,7 +45,7 @@ def in_words(local: datetime, to_the: Literal["minutes", "seconds", "auto"] = "s
 
 
 def to_the_minute(moment: datetime) -> str:
-    """A moment as a sentence has it, in the zone of who reads it, which it names: of a page its viewer's,
-    and UTC for the API, for messages and for commands.
+    """A moment as a sentence has it, in the zone that is active, which it names: of a page its viewer's, and
+    UTC for the API, for messages, for commands, and for what is kept and read by many.
     """
     return in_words(timezone.localtime(moment), "minutes")
