@@ -35,6 +35,10 @@ class CalendarZone(ZoneInfo):
         except OverflowError:
             return moment.replace(tzinfo=UTC)
 
+    def tzname(self, moment: datetime | None) -> str | None:
+        """Of no moment its own name, by which Django calls it; -05 is not the name of Etc/GMT+5."""
+        return self.key if moment is None else super().tzname(moment)
+
 
 def in_words(local: datetime, to_the: Literal["minutes", "seconds", "auto"] = "seconds") -> str:
     """A local time as people read it, with the zone that it is in: 2026-01-31 23:59:59 Europe/Berlin.

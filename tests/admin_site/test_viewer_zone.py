@@ -15,6 +15,8 @@ from tests.support.accepting import NOW, push, queued
 from tests.support.admin_pages import change, page, store, url
 from transactions.models import Transaction
 from transactions.queue.records import ABSENT
+from transactions.reading import customers
+from transactions.review.links import customer
 from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -89,6 +91,15 @@ def test_what_is_saved_of_a_list_is_in_its_zone(root: Client, row: str) -> None:
     assert line[header.index("created_at")] == "2026-01-31T20:00:00-03:30"
 
 
+@pytest.mark.parametrize("zone", ["Etc/GMT+5", "EST", "Zulu", "Etc/UTC"])
+def test_a_zone_that_never_changes_its_clocks_is_called_by_its_name_too(
+    root: Client, people: list[User], row: str, zone: str
+) -> None:
+    root.cookies["timezone"] = zone
+    for path in (row, f"{row}?from=2026-01-31", customer(people[0].pk), change(Transaction.objects.get())):
+        assert f'aria-label="Time zone {zone}"' in text(root, path)
+
+
 def test_a_link_shows_the_zone_of_who_sent_it(root: Client) -> None:
     root.cookies["timezone"] = "Asia/Tokyo"
     assert root.get("/admin/?timezone=Europe/Berlin").context["TIME_ZONE"] == "Europe/Berlin"
@@ -110,23 +121,33 @@ ENDS = [
 @pytest.mark.parametrize(("moment", "zone", "told"), ENDS)
 @pytest.mark.parametrize("field", ["created", "at"])
 def test_a_moment_without_a_local_time_is_told_in_utc_on_every_page(
-    root: Client, people: list[User], moment: str, zone: str, told: str, field: str
+    root: Client,
+    people: list[User],
+    monkeypatch: pytest.MonkeyPatch,
+    moment: str,
+    zone: str,
+    told: str,
+    field: str,
 ) -> None:
     """The door takes none; a record that somebody writes into the queue by hand is stored all the same."""
     created, at = (moment, NOW) if field == "created" else (ABSENT, moment)
     push(queued("END", people[0], created=created, at=at))
     flush()
-    row = Transaction.objects.get()
+    row = Transaction.objects.get(transaction_id="END")
     root.cookies["timezone"] = zone
+    # Of a customer with more of them it is said since when it was looked up what failed.
+    monkeypatch.setattr(customers, "JUDGED_MAX", 1)
+    store(people[0], "BEFORE", created_at=datetime(1, 1, 1, tzinfo=UTC))
     naming_it = [
         url("transaction"),
-        url("customer"),
         reverse("admin:transactions_customer_change", args=[people[0].pk]),
         change(row),
         f"{reverse('admin:transactions_transaction_story')}?transaction_id=END",
         f"{reverse('dashboard-story')}?transaction_id=END",
     ]
     assert {path: told in page(root, path) for path in naming_it} == dict.fromkeys(naming_it, True)
+    # Columns of a list leave the zone to the page's top.
+    assert told.removesuffix(" UTC") in page(root, url("customer"))
     (lead,) = root.get("/admin/find/found/?q=END").json()["groups"][0]["items"]
     assert lead["detail"].endswith(f"{told[:16]} UTC")
     csv_file = root.get(f"{url('transaction')}export/")

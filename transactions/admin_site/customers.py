@@ -1,7 +1,6 @@
 """The admin site's pages of customers: the list, and the page of one."""
 
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
@@ -24,6 +23,7 @@ from ..alerts.models import Alert
 from ..models import Customer, CustomerNote
 from ..reading import customers as reading
 from ..review import links, notes, snoozes
+from ..timezones import CalendarZone
 from .account_names import NamingForm
 from .alerts import shown
 from .giving_up import gives_up
@@ -145,7 +145,7 @@ def _found(request: HttpRequest, key: str | int) -> User:
 def show(request: HttpRequest, key: str) -> HttpResponse:
     """The page of a customer."""
     user = _found(request, key)
-    activity = reading.activity(user.pk, ZoneInfo(timezone.get_current_timezone_name()))
+    activity = reading.activity(user.pk, CalendarZone(timezone.get_current_timezone_name()))
     context = {
         **admin.site.each_context(request),
         "title": user.get_username(),
