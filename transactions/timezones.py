@@ -40,7 +40,7 @@ class CalendarZone(ZoneInfo):
         return self.key if moment is None else super().tzname(moment)
 
 
-def in_words(local: datetime, to_the: Literal["minutes", "seconds", "auto"] = "seconds") -> str:
+def with_zone(local: datetime, to_the: Literal["minutes", "seconds", "auto"] = "seconds") -> str:
     """A local time as people read it, with the zone that it is in: 2026-01-31 23:59:59 Europe/Berlin.
 
     With "auto" it is as exact as it is.
@@ -49,7 +49,7 @@ def in_words(local: datetime, to_the: Literal["minutes", "seconds", "auto"] = "s
 
 
 def to_the_minute(moment: datetime) -> str:
-    """A moment as a sentence has it, in the zone of who reads it, which it names: of a page its viewer's,
-    and UTC for the API, for messages and for commands.
+    """A moment as a sentence has it, in the zone that is active, which it names: of a page its viewer's, and
+    UTC for the API, for messages, for commands, and for what is kept and read by many.
     """
-    return in_words(timezone.localtime(moment), "minutes")
+    return with_zone(timezone.localtime(moment), "minutes")

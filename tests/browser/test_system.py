@@ -109,6 +109,19 @@ def test_whose_session_ends_is_told_so_on_the_page_of_the_system(page: Page, ser
     expect(page.locator("#system .dot")).to_have_class("dot dot-bad")
 
 
+def test_a_key_stays_on_the_alarm_that_it_is_on_when_a_newer_one_comes(dashboard: Dashboard) -> None:
+    page = dashboard.page
+    SystemAlarm.objects.create(key=f"{alarms.OF_ENDPOINT}1", text="The first is off.")
+    look_again(page)
+    link = page.locator("#alarms").get_by_role("link", name="Look at it")
+    link.focus()
+    SystemAlarm.objects.create(key=f"{alarms.OF_ENDPOINT}2", text="The second is off.")
+    look_again(page)
+    expect(page.locator("#alarms li").first).to_contain_text("The second is off.")
+    expect(link.last).to_be_focused()
+    expect(link.last).to_have_attribute("href", re.compile("/endpoint/1/"))
+
+
 def test_alarms_that_cannot_be_told_are_neither_over_nor_going_on(
     page: Page, server: str, watched: Watched
 ) -> None:

@@ -12,6 +12,7 @@ from django.contrib.auth.models import Permission, User
 from django.db import connection as database
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import Settings
 
 from tests.support.accepting import push, queued, record, take
@@ -27,6 +28,7 @@ from transactions.live.start import FIRST_RECORDS
 from transactions.reading.story import story
 from transactions.stores import bounded_queries
 from transactions.storing.flush import flush
+from transactions.timezones import to_the_minute
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -310,6 +312,13 @@ def test_after_a_failure_that_cost_nothing_it_is_asked_for_at_once(people: list[
     with pytest.raises(ValueError, match="no answer"):
         kept.get()
     assert kept.get() == kept.get() == "an answer"
+
+
+def test_what_is_kept_tells_its_moments_in_utc_in_whatever_zone_is_asked_for_it() -> None:
+    told = Kept(lambda: to_the_minute(datetime(2026, 3, 14, 23, 30, tzinfo=UTC)), 60.0)
+    with timezone.override("Asia/Tokyo"):
+        assert told.get() == told.renew() == "2026-03-14 23:30 UTC"
+        assert timezone.get_current_timezone_name() == "Asia/Tokyo"
 
 
 def test_whoever_waits_for_what_fails_is_told_so_and_does_not_ask_again() -> None:

@@ -33,7 +33,7 @@ from django.utils import timezone
 from tests.support.serving import ROOT, database_url
 from transactions import apps
 from transactions.models import Epoch
-from transactions.stores.concurrent_indexes import CreateIndexResumably
+from transactions.stores.concurrent_indexes import IndexBesideModels
 
 # Where they begin to matter: these made the tables, which nobody used yet.
 FIRST = {"0001_initial", "0002_rollup_triggers"}
@@ -41,7 +41,7 @@ FIRST = {"0001_initial", "0002_rollup_triggers"}
 SHORT = (
     CreateModel,
     AddIndexConcurrently,
-    CreateIndexResumably,
+    IndexBesideModels,
     RemoveIndexConcurrently,
     AddConstraintNotValid,
     ValidateConstraint,

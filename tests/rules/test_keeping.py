@@ -26,6 +26,12 @@ ROWS_READ = """
 """
 LATELY = datetime.now(UTC).replace(microsecond=0)
 
+# How a range joined a debt before it was kept when the first of it happened.
+EXTENDED_BEFORE = """
+    UPDATE rules_debt SET last_id = %(last)s, ids = ids || %(ids)s, records = records + 1
+     WHERE id = %(id)s AND last_id < %(first)s AND after_user IS NULL AND jsonb_array_length(ids) < 50000
+"""
+
 
 def days_ago(days: int) -> datetime:
     return LATELY - timedelta(days=days)
@@ -170,3 +176,26 @@ def test_what_was_owed_before_that_was_kept_is_looked_for_and_nothing_joins_it(p
     with Session() as session, session.transaction() as cursor:
         assert not debts.extend(cursor, kept.pk, **more, earliest=datetime.now(UTC))
     assert owed_since(reads=True) == happened - timedelta(hours=1)
+
+
+@pytest.mark.parametrize("how", ["range", "ids"])
+def test_what_the_release_before_adds_to_a_debt_is_looked_for_and_nothing_joins_it(
+    people: list[User], how: str
+) -> None:
+    version = rule_in_force("velocity_count", count=2, window="1h")
+    flush()
+    for id, happened in (("NEW", ago(hours=1)), ("ADDED", oldest := days_ago(5))):
+        take(record(id, people[0], created_at=happened))
+        flush()
+    new, added = (Transaction.objects.get(transaction_id=id) for id in ("NEW", "ADDED"))
+    with Session() as session, session.transaction() as cursor:
+        known: dict[str, Any] = {"first": new.pk, "last": new.pk, "ids": [1], "earliest": new.created_at}
+        debt = debts.owe(cursor, version=version.pk, **known)
+    assert owed_since(reads=False) == new.created_at - timedelta(hours=1)
+    with Session() as session, session.transaction() as cursor:
+        last, ids = (added.pk, "[]") if how == "range" else (new.pk, f"[{added.pk}]")
+        cursor.execute(EXTENDED_BEFORE, {"id": debt, "first": new.pk + 1, "last": last, "ids": ids})
+        assert cursor.rowcount == 1
+        more: dict[str, Any] = {"first": added.pk + 1, "last": added.pk + 1, "ids": [], "records": 1}
+        assert not debts.extend(cursor, debt, **more, earliest=datetime.now(UTC))
+    assert owed_since(reads=True) == oldest - timedelta(hours=1)

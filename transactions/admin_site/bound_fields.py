@@ -38,14 +38,14 @@ def of_moment(moment: datetime | None, zone: CalendarZone) -> BoundField:
     return BoundField(here.isoformat(), "text")
 
 
-def in_words(moment: datetime, zone: CalendarZone) -> str:
+def bound_in_words(moment: datetime, zone: CalendarZone) -> str:
     """A moment as a sentence has it with its zone, to the second or as exact as it is.
 
     The offset stands with it where the clock shows the same twice.
     """
     here = moment.astimezone(zone)
     twice = here.replace(fold=1 - here.fold).utcoffset() != here.utcoffset()
-    return f"{here.isoformat(' ')} {zone}" if twice else timezones.in_words(here, "auto")
+    return f"{here.isoformat(' ')} {zone}" if twice else timezones.with_zone(here, "auto")
 
 
 def _local(text: str) -> datetime | None:

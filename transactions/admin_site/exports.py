@@ -132,14 +132,14 @@ def file_of(rows: Iterable[Iterable[object]], name: str) -> HttpResponse:
 
 
 def cell(value: object, zone: tzinfo = UTC) -> str:
-    """A value as CSV has it: moments in ISO 8601, and texts that no spreadsheet runs."""
+    """A value as CSV has it: moments in ISO 8601, and texts that no spreadsheet runs.
+
+    `zone` has a local time for every moment, as UTC and each `CalendarZone`.
+    """
     if value is None:
         return ""
     if isinstance(value, datetime):
-        try:
-            return value.astimezone(zone).isoformat()
-        except OverflowError:  # on the first or the last day of the calendar
-            return value.astimezone(UTC).isoformat()
+        return value.astimezone(zone).isoformat()
     return _text_alone(value) if isinstance(value, str) else str(value)
 
 

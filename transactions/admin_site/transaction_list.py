@@ -20,7 +20,7 @@ from ..reading import part_indexes
 from ..reading.narrowed import STATES, Narrowed, NarrowParameters, Rows, Sums
 from ..review import links
 from ..templatetags.components import status_word
-from ..timezones import CalendarZone, in_words, zone_names
+from ..timezones import CalendarZone, with_zone, zone_names
 from . import bound_fields, giving_up, saved_views
 from .bound_fields import BoundField
 
@@ -199,7 +199,7 @@ def _shown(rows: Rows, narrowed: Narrowed) -> Iterator[ShownRow]:
 
 def _moment(moment: datetime, zone: CalendarZone) -> str:
     """A moment as its column has it, which names the zone."""
-    told = in_words(moment.astimezone(zone))
+    told = with_zone(moment.astimezone(zone))
     return told.removesuffix(f" {zone}")
 
 
@@ -258,12 +258,12 @@ def _words(asked: AskedList) -> Iterator[Words]:
             yield Words(f"amount: {most:,} or less", _with(asked, cursor=None, amount_max=None))
     if wanted.since is not None:
         yield Words(
-            f"since {bound_fields.in_words(wanted.since, zone)}",
+            f"since {bound_fields.bound_in_words(wanted.since, zone)}",
             _with(asked, cursor=None, **{"from": None}),
         )
     if wanted.until is not None:
         yield Words(
-            f"before {bound_fields.in_words(wanted.until, zone)}",
+            f"before {bound_fields.bound_in_words(wanted.until, zone)}",
             _with(asked, cursor=None, to=None),
         )
 

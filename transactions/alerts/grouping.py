@@ -146,12 +146,19 @@ def group(cursor: Any, raised: Sequence[Raised]) -> list[Placed]:
                 new.append(alert)
             else:
                 joined.append((alert, severity, by_pair[rule, user].severity))
+    _make_graver(cursor, new, joined)
+    return places
+
+
+def _make_graver(cursor: Any, new: list[int], joined: list[tuple[int, str, str]]) -> None:
+    """Alerts that hits joined become as grave as these: (alert, its severity, that of its hits). What came of
+    them, and which are new, is told.
+    """
     graver = [each for each in joined if gravity(each[2]) > gravity(each[1])]
     if graver:
         execute_values(cursor, MAKE_GRAVER, graver, template="(%s::bigint, %s, %s)", page_size=len(graver))
     told = {*new, *(alert for alert, _, _ in graver)}
     telling.tell_hits(cursor, told, [alert for alert, _, _ in joined if alert not in told])
-    return places
 
 
 def _known(cursor: Any, statement: str, raised: list[Raised]) -> list[tuple[Any, ...]]:

@@ -15,8 +15,12 @@ SEEN_WITH = (Right.VIEW_EVENTS, Right.MANAGE_WEBHOOKS)
 
 
 class ShownAlarm(NamedTuple):
-    """What is wrong, since when, and the page on which something can be done; "" where there is none."""
+    """What is wrong, since when, and the page on which something can be done; "" where there is none.
 
+    `key` tells it from the others.
+    """
+
+    key: str
     text: str
     since: datetime
     link: str
@@ -34,7 +38,7 @@ def seen_with(rights: Rights) -> list[ShownAlarm] | None:
             return None
         found = found.filter(key__startswith=OF_ENDPOINT)
     return [
-        ShownAlarm(each.text, each.opened_at, _page(each.key) if manages else "")
+        ShownAlarm(each.key, each.text, each.opened_at, _page(each.key) if manages else "")
         for each in found[:SHOWN_MAX]
     ]
 

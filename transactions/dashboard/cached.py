@@ -1,12 +1,17 @@
-"""Answers that are kept for a moment, so that a thousand dashboards cost little more than one."""
+"""Answers that are kept for a moment, so that a thousand dashboards cost little more than one.
+
+They are made in UTC: whoever happens to ask first is not the only one who reads them.
+"""
 
 import threading
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from datetime import UTC
 from time import monotonic
 from typing import Generic, NoReturn, TypeVar
 
 from django.conf import settings
+from django.utils import timezone
 
 # A failure is kept as an answer is, but no longer than this: what answers again is to be seen soon.
 FAILURE_S_MAX = 15.0
@@ -62,7 +67,8 @@ class Kept(Generic[Value]):
     def _ask_now(self) -> Value:
         began = monotonic()
         try:
-            answer = self._ask()
+            with timezone.override(UTC):
+                answer = self._ask()
         except Exception as error:
             now = monotonic()
             lasts_s = min(FAILURE_S_MAX, self._times_its_cost * (now - began))

@@ -65,7 +65,7 @@ def send_asked() -> None:
         try:
             EmailMessage(SUBJECT, f"{TEXT}\n\n{outbox.link('/admin/')}\n", to=[recipient.address]).send()
         except FAILURES as error:
-            failure = in_words(error)
+            failure = failure_in_words(error)
         asked.update(test_ended_at=timezone.now(), test_failure=failure)
 
 
@@ -74,7 +74,7 @@ def _free() -> Q:
     return Q(test_ended_at=None) & (Q(test_leased_until=None) | Q(test_leased_until__lt=timezone.now()))
 
 
-def in_words(error: Exception) -> str:
+def failure_in_words(error: Exception) -> str:
     """What a mail failed by, in a sentence; with what the server said, in which addresses may stand."""
     match error:
         case SMTPRecipientsRefused():

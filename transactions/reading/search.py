@@ -101,7 +101,9 @@ OF_NUMBER = f"SELECT {OF_CUSTOMERS.columns} FROM {USERS} WHERE {USER_KEY} = %s A
 
 
 def bare(text: str) -> str:
-    """What is looked for: a number may be written as #12; the sign alone is a part of an id like another."""
+    """The text of a search without the space around it, and without the sign of a number that is written as
+    #12. A sign alone stays: it may be a part of an id.
+    """
     text = text.strip()
     return text.removeprefix("#").strip() or text
 

@@ -138,7 +138,7 @@ def found_since(moment: datetime) -> list[RuleFindings]:
     return [RuleFindings(rule.name, hits[rule.pk], opened.get(rule.pk, 0)) for rule in rules]
 
 
-def in_words(counted: int) -> str:
+def counted_in_words(counted: int) -> str:
     """A number that was counted up to COUNTED_MAX, as a person reads it."""
     return f"{counted:,} or more" if counted >= COUNTED_MAX else f"{counted:,}"
 

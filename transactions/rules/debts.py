@@ -41,37 +41,49 @@ IDS_MAX = 50_000
 # Rows of one chunk from the future that are owed by their ids; of more their range is.
 FUTURE_IDS_MAX = 1_000
 
+# Whether `earliest` of a row of debt {d} holds of all of it, and not only of what was owed before the release
+# before added to it.
+EARLIEST_IS_KNOWN = """(
+    {d}.earliest IS NOT NULL
+    AND ({d}.last_id IS NULL OR {d}.last_id = {d}.earliest_last_id)
+    AND ({d}.ids = '[]' OR ({d}.ids ->> -1)::bigint = {d}.earliest_last_of_ids)
+)"""
+
 # Purpose: something is owed.
 INSERT = f"""
-    INSERT INTO {DEBT} (version_id, first_id, last_id, ids, since, after_user, until, earliest, count_in_gate,
-                        records, due_at, attempts, error)
+    INSERT INTO {DEBT} (version_id, first_id, last_id, ids, since, after_user, until, earliest,
+                        earliest_last_id, earliest_last_of_ids, count_in_gate, records, due_at, attempts,
+                        error)
     VALUES (%(version)s, %(first)s, %(last)s, %(ids)s, %(since)s, %(after_user)s, %(until)s, %(earliest)s,
-            %(count_in_gate)s, %(records)s, coalesce(%(due_at)s, now()), %(attempts)s, %(error)s) RETURNING id
+            %(last)s, (%(ids)s::jsonb ->> -1)::bigint, %(count_in_gate)s, %(records)s,
+            coalesce(%(due_at)s, now()), %(attempts)s, %(error)s) RETURNING id
 """
-# Purpose: the next range of the same flush joins the debt of the one before, whose slices have not begun. One
-# of which nobody knows when it begins would have to be read through for that, and grows no further.
+# Purpose: the next range of the same flush joins the debt of the one before, whose slices have not begun, and
+# of which is known when the first of it happened: or that of both would not be known.
 EXTEND = f"""
     UPDATE {DEBT} SET last_id = %(last)s, ids = ids || %(ids)s, records = records + %(records)s,
-                      earliest = least(earliest, %(earliest)s)
-     WHERE id = %(id)s AND last_id < %(first)s AND after_user IS NULL AND earliest IS NOT NULL
-       AND jsonb_array_length(ids) < {IDS_MAX}
+                      earliest = least(earliest, %(earliest)s),
+                      earliest_last_id = %(last)s, earliest_last_of_ids = ((ids || %(ids)s) ->> -1)::bigint
+     WHERE id = %(id)s AND last_id < %(first)s AND after_user IS NULL
+       AND {EARLIEST_IS_KNOWN.format(d=DEBT)} AND jsonb_array_length(ids) < {IDS_MAX}
 """
 # Purpose: a version owes by itself all that is left of what all versions owe.
 SPLIT = f"""
-    INSERT INTO {DEBT} (version_id, first_id, last_id, ids, after_user, after_id, earliest, count_in_gate,
-                        records, due_at, attempts, error, split_from)
-    SELECT %(version)s, first_id, last_id, ids, after_user, after_id, earliest, false, records, now(),
-           %(attempts)s, %(error)s, id
+    INSERT INTO {DEBT} (version_id, first_id, last_id, ids, after_user, after_id, earliest, earliest_last_id,
+                        earliest_last_of_ids, count_in_gate, records, due_at, attempts, error, split_from)
+    SELECT %(version)s, first_id, last_id, ids, after_user, after_id, earliest, earliest_last_id,
+           earliest_last_of_ids, false, records, now(), %(attempts)s, %(error)s, id
       FROM {DEBT} WHERE id = %(id)s
 """
 # Purpose: the same, where it joins a debt of that version, unless that waits for another one.
 JOIN = f"""
     UPDATE {DEBT} d
        SET last_id = a.last_id, ids = d.ids || a.ids, records = d.records + a.records, split_from = a.id,
-           earliest = least(d.earliest, a.earliest)
+           earliest = least(d.earliest, a.earliest), earliest_last_id = a.last_id,
+           earliest_last_of_ids = ((d.ids || a.ids) ->> -1)::bigint
       FROM {DEBT} a
      WHERE a.id = %(id)s AND d.id = %(joined)s AND d.last_id < a.first_id AND d.after_user IS NULL
-       AND d.earliest IS NOT NULL AND a.earliest IS NOT NULL
+       AND {EARLIEST_IS_KNOWN.format(d="d")} AND {EARLIEST_IS_KNOWN.format(d="a")}
        AND jsonb_array_length(d.ids) < {IDS_MAX}
        AND NOT EXISTS (SELECT FROM {DEBT} other WHERE other.id = d.split_from)
 """
@@ -223,8 +235,8 @@ def extend(
     records: int,
     earliest: datetime | None,
 ) -> bool:
-    """Lets a range, whose first row happened at `earliest`, join an earlier debt; False where that is gone or
-    full, or when its own first row happened is not known.
+    """Lets a range, whose first row happened at `earliest`, join an earlier debt. False where that is gone or
+    full, or where nobody knows when the first row of that happened.
     """
     joins = {"id": debt, "first": first, "last": last, "ids": Json(ids), "records": records}
     cursor.execute(EXTEND, {**joins, "earliest": earliest})

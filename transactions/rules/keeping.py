@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from ..models import Transaction
+from .debts import EARLIEST_IS_KNOWN
 from .kinds.registry import UnreadableKind, read_kept
 from .models import APPROVED, Debt, Version
 from .versions import judging
@@ -19,17 +20,17 @@ TABLE, DEBT = Transaction._meta.db_table, Debt._meta.db_table
 # debt that is written meanwhile, lie within it too.
 LATE = timedelta(days=1)
 
-# Purpose: when the earliest row of each debt happened. Of those alone that were written before this was kept
-# it is looked for: what is owed may be most of the table. The fence keeps the planner from walking along the
-# times of all rows to the first of a range.
+# Purpose: when the earliest row of each debt happened. It is looked for only where it is not known: what is
+# owed may be most of the table. The fence keeps the planner from walking along the times of all rows to the
+# first of a range.
 SELECT_OWED_SINCE = f"""
-    SELECT d.version_id, coalesce(d.earliest, least(
+    SELECT d.version_id, CASE WHEN {EARLIEST_IS_KNOWN.format(d="d")} THEN d.earliest ELSE least(
            d.since,
            (SELECT min(created_at)
               FROM (SELECT created_at FROM {TABLE}
                      WHERE id >= d.first_id AND id <= d.last_id OFFSET 0) owed),
            (SELECT min(created_at) FROM {TABLE}
-             WHERE id IN (SELECT jsonb_array_elements_text(d.ids)::bigint))))
+             WHERE id IN (SELECT jsonb_array_elements_text(d.ids)::bigint))) END
       FROM {DEBT} d
 """
 

@@ -255,9 +255,12 @@ class Debt(models.Model):
     until = models.DateTimeField(null=True)
     after_user = models.BigIntegerField(null=True)
     after_id = models.BigIntegerField(null=True)
-    # When the first of it happened, for pruning: it stays as it is while the debt is paid. Null in rows that
-    # were written before it was kept: of those it is looked for.
+    # When the first of it happened, for pruning: it stays as it is while the debt is paid. With it, of how
+    # much that holds: up to the last id of the range, and to the last of `ids`. The release before writes
+    # debt without it, and adds to debt that has it. There these differ, and it is looked for.
     earliest = models.DateTimeField(null=True)
+    earliest_last_id = models.BigIntegerField(null=True)
+    earliest_last_of_ids = models.BigIntegerField(null=True)
     # The debt of all versions that this one's version does not pay its part of; it is paid after that.
     split_from = models.BigIntegerField(null=True)
     # Whether the range is still to be counted in the users' states.

@@ -32,17 +32,32 @@ class AddIndexResumably(AddIndexConcurrently):
             super().database_forwards(app_label, schema_editor, from_state, to_state)
 
 
-class CreateIndexResumably(Operation):
+class IndexBesideModels(Operation):
     """An index of which the models know nothing: its name, its table, its columns and condition as SQL."""
 
     atomic = False
-    category = OperationCategory.ADDITION
 
     def __init__(self, name: str, table: str, what: str) -> None:
         self.name, self.table, self.what = name, table, what
 
     def state_forwards(self, app_label: str, state: ProjectState) -> None:
         """The models know nothing of it."""
+
+    def create(self, schema_editor: BaseDatabaseSchemaEditor) -> None:
+        """Makes it, unless it is whole already."""
+        if not _is_whole(schema_editor, self.name):
+            create = f"CREATE INDEX CONCURRENTLY {self.name} ON {self.table} {self.what}"
+            schema_editor.execute(create, None)
+
+    def drop(self, schema_editor: BaseDatabaseSchemaEditor) -> None:
+        """Drops it; where there is none of that name it is gone already."""
+        _drop(schema_editor, self.name)
+
+
+class CreateIndexResumably(IndexBesideModels):
+    """Such an index is made, and goes on the way back."""
+
+    category = OperationCategory.ADDITION
 
     def database_forwards(
         self,
@@ -51,9 +66,7 @@ class CreateIndexResumably(Operation):
         from_state: ProjectState,
         to_state: ProjectState,
     ) -> None:
-        if not _is_whole(schema_editor, self.name):
-            create = f"CREATE INDEX CONCURRENTLY {self.name} ON {self.table} {self.what}"
-            schema_editor.execute(create, None)
+        self.create(schema_editor)
 
     def database_backwards(
         self,
@@ -62,13 +75,13 @@ class CreateIndexResumably(Operation):
         from_state: ProjectState,
         to_state: ProjectState,
     ) -> None:
-        _drop(schema_editor, self.name)
+        self.drop(schema_editor)
 
     def describe(self) -> str:
         return f"Concurrently create index {self.name} on {self.table}"
 
 
-class DropIndexResumably(CreateIndexResumably):
+class DropIndexResumably(IndexBesideModels):
     """Such an index goes, and is made again on the way back."""
 
     category = OperationCategory.REMOVAL
@@ -80,7 +93,7 @@ class DropIndexResumably(CreateIndexResumably):
         from_state: ProjectState,
         to_state: ProjectState,
     ) -> None:
-        super().database_backwards(app_label, schema_editor, from_state, to_state)
+        self.drop(schema_editor)
 
     def database_backwards(
         self,
@@ -89,7 +102,7 @@ class DropIndexResumably(CreateIndexResumably):
         from_state: ProjectState,
         to_state: ProjectState,
     ) -> None:
-        super().database_forwards(app_label, schema_editor, from_state, to_state)
+        self.create(schema_editor)
 
     def describe(self) -> str:
         return f"Concurrently drop index {self.name} of {self.table}"

@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from ..encodings import JOINED_RANGES, PICTURE_RANGES, UNSEEN, UNSEEN_RANGES, with_numbers
 from ..models import Status
-from ..timezones import in_words
+from ..timezones import with_zone
 
 register = template.Library()
 
@@ -80,7 +80,7 @@ def ranges_of(name: Literal["unseen", "pictures", "joined"]) -> str:
 @register.filter(expects_localtime=True)
 def in_zone(moment: datetime, to_the: Literal["minutes", "seconds"] = "seconds") -> str:
     """A moment in the viewer's zone, which it names: 2026-01-31 23:59:59 Europe/Berlin."""
-    return in_words(moment, to_the)
+    return with_zone(moment, to_the)
 
 
 @register.inclusion_tag("transactions/components/pill.html")

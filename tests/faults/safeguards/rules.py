@@ -48,6 +48,13 @@ MUTATIONS = (
         RULES,
     ),
     Mutation(
+        "what the release before has added to a debt may have happened before it",
+        "transactions/rules/debts.py",
+        " OR {d}.last_id = {d}.earliest_last_id",
+        " OR true",
+        RULES,
+    ),
+    Mutation(
         "a range does not join one whose slices have begun",
         "transactions/rules/debts.py",
         "last_id < %(first)s AND after_user IS NULL",

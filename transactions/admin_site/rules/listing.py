@@ -95,8 +95,8 @@ class RuleChangeList(BoundedChangeList):
 
 
 def _raised(hits: int, in_shadow: int) -> str:
-    shadow = f" (in shadow {activity.in_words(in_shadow)})" if in_shadow else ""
-    return f"{activity.in_words(hits)}{shadow}"
+    shadow = f" (in shadow {activity.counted_in_words(in_shadow)})" if in_shadow else ""
+    return f"{activity.counted_in_words(hits)}{shadow}"
 
 
 def _wrong(rule: Any) -> SafeString | None:
@@ -187,7 +187,7 @@ class RuleAdmin(rights.SeenWithRules[Rule]):
 
     @admin.display(description="open alerts", empty_value="?")
     def alerts_open(self, rule: Any) -> str | None:
-        return None if rule.activity is None else activity.in_words(rule.activity.open_alerts)
+        return None if rule.activity is None else activity.counted_in_words(rule.activity.open_alerts)
 
     @admin.display(description=f"precision, {PRECISION_DAYS} d", empty_value="?")
     def precision(self, rule: Any) -> str | None:

@@ -125,7 +125,7 @@ class UserListAdmin(rights.SeenWithRules[UserList]):
 
     @admin.display(description="on it now")
     def entries_now(self, users: Any) -> str:
-        return activity.in_words(users.standing)
+        return activity.counted_in_words(users.standing)
 
     @admin.display(description="rules that name it", empty_value="none")
     def named_by(self, users: Any) -> str | None:

@@ -14,7 +14,7 @@ from transactions import names
 from transactions.encodings import composed
 from transactions.intake.rejected import printable
 from transactions.rules import changes, list_entries
-from transactions.rules.activity import in_words
+from transactions.rules.activity import counted_in_words
 from transactions.rules.models import UserList
 from transactions.rules.texts import checked_comment, checked_description, checked_name
 from transactions.rules.user_lists import with_standing
@@ -48,7 +48,8 @@ def add_list_arguments(what: Any) -> None:
 def list_lines() -> list[str]:
     """A line for each list."""
     return [
-        f"{printable(users.name)}: {in_words(users.standing)} user{'' if users.standing == 1 else 's'} now. "
+        f"{printable(users.name)}: {counted_in_words(users.standing)} "
+        f"user{'' if users.standing == 1 else 's'} now. "
         f"{printable(users.description)}".rstrip()
         for users in with_standing(UserList.objects.order_by("name"))
     ]

@@ -225,8 +225,10 @@ def _findings(found: activity.Activity) -> str:
     hits, in_shadow = found.hits_7_days, found.shadow_7_days
     if not (hits or in_shadow or found.open_alerts):
         return ""
-    shadow = f" In shadow: {activity.in_words(in_shadow)}." if in_shadow else ""
-    return f" Raised in 7 days: {activity.in_words(hits)}.{shadow} Open alerts: {found.open_alerts:,}."
+    shadow = f" In shadow: {activity.counted_in_words(in_shadow)}." if in_shadow else ""
+    return (
+        f" Raised in 7 days: {activity.counted_in_words(hits)}.{shadow} Open alerts: {found.open_alerts:,}."
+    )
 
 
 def _kind(version: Version) -> Kind:

@@ -5,6 +5,8 @@
 // matched, missed}: of `count` records some of the `matched` that pass the filter, all of these where
 // they were `missed` meanwhile; and "alert" (the frame). A record's amount is a string of digits, since it may be over
 // 2^53.
+import { answerOf } from "../looks/asking.js";
+
 const BACKOFF_MS = 500;
 const BACKOFF_MS_MAX = 10_000;
 const CREDENTIALS_ENDED = 4003;
@@ -41,7 +43,7 @@ export class Feed extends EventTarget {
     clearTimeout(this.#timer);
     const turn = (this.#turn += 1);
     try {
-      const start = this.#epoch === null ? await this.#askStart() : null;
+      const start = this.#epoch === null ? await answerOf(this.#startUrl) : null;
       if (turn !== this.#turn) return;
       if (start) this.#begin(start);
     } catch {
@@ -95,12 +97,6 @@ export class Feed extends EventTarget {
   #fallQuiet() {
     this.#isQuiet = true;
     this.#tell("state", { state: "stale", since: this.#lastSeen });
-  }
-
-  async #askStart() {
-    const answer = await fetch(this.#startUrl, { headers: { Accept: "application/json" } });
-    if (!answer.ok) throw new Error(answer.status);
-    return answer.json();
   }
 
   #begin({ epoch, since, since_filtered }) {

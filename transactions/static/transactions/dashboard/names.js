@@ -1,4 +1,6 @@
 // The names of customers, whose keys alone are in the websocket's frames: asked for many at once, and remembered.
+import { answerOf, once } from "../looks/asking.js";
+
 const ASKED_MAX = 100;
 const ASK_MS = 200;
 const KEPT_MAX = 5_000;
@@ -23,7 +25,8 @@ export class Names {
 
   // The key of the customer of that whole name, "" where there is none. Fails where the server does not tell.
   async keyOf(name) {
-    return Object.keys(await this.#fetch({ name }))[0] ?? "";
+    const { names } = await answerOf(this.#urlOf({ name }));
+    return Object.keys(names)[0] ?? "";
   }
 
   #want(key) {
@@ -46,21 +49,18 @@ export class Names {
     const keys = [...this.#wanted].slice(0, ASKED_MAX);
     for (const key of keys) this.#wanted.delete(key);
     try {
-      const names = await this.#fetch({ users: keys.join(",") });
-      for (const key of keys) this.#known.set(key, names[key] ?? null);
-      this.#told();
-    } catch {
-      // Whoever is still there is asked for again when their next transaction comes.
-      for (const key of keys) this.#known.delete(key);
+      await once(this.#urlOf({ users: keys.join(",") }), ({ names }) => {
+        for (const key of keys) this.#known.set(key, names[key] ?? null);
+        this.#told();
+      }, () => {
+        // Whoever is still there is asked for again when their next transaction comes.
+        for (const key of keys) this.#known.delete(key);
+      });
+    } finally {
+      this.#timer = 0;
+      this.#askSoon();
     }
-    this.#timer = 0;
-    this.#askSoon();
   }
 
-  async #fetch(asked) {
-    const headers = { Accept: "application/json" };
-    const answer = await fetch(`${this.#url}?${new URLSearchParams(asked)}`, { headers });
-    if (!answer.ok) throw new Error(answer.status);
-    return (await answer.json()).names;
-  }
+  #urlOf(asked) { return `${this.#url}?${new URLSearchParams(asked)}`; }
 }

@@ -24,6 +24,13 @@ export async function once(url, told, failed, read = JSON.parse) {
   failed(body?.detail ?? `The server answered ${answer.status}.`, { body, status: answer.status, gone: false });
 }
 
+// The answer of the server to `url`, as JSON; fails with why there is none.
+export async function answerOf(url) {
+  let answer;
+  await once(url, (body) => { answer = body; }, (why) => { throw new Error(why); });
+  return answer;
+}
+
 // A proxy before the server answers in pages of its own.
 function readBy(read, text) {
   try { return read(text); } catch { return null; }
@@ -38,12 +45,15 @@ export function poll(url, told, failed, { every = null, read = JSON.parse } = {}
     clearTimeout(timer);
     timer = 0;
     const turn = (latest += 1);
-    if (!document.hidden) await once(typeof url === "function" ? url() : url, (body) => {
-      again = every ?? body.again_seconds;
-      if (turn === latest) told(body);
-    }, (...why) => turn === latest && failed(...why), read);
-    if (turn !== latest) return;
-    timer = setTimeout(ask, 1000 * again * (0.9 + 0.2 * Math.random()));
+    try {
+      if (!document.hidden) await once(typeof url === "function" ? url() : url, (body) => {
+        again = every ?? body.again_seconds ?? POLL_S;
+        if (turn === latest) told(body);
+      }, (...why) => turn === latest && failed(...why), read);
+    } finally {
+      // An answer that this page cannot show, of a newer release perhaps, is not the last one.
+      if (turn === latest) timer = setTimeout(ask, 1000 * again * (0.9 + 0.2 * Math.random()));
+    }
   };
   document.addEventListener("visibilitychange", () => document.hidden || ask());
   ask();

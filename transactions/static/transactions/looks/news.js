@@ -6,27 +6,31 @@ export function say(place, text) {
   if (place.textContent !== text) place.textContent = text;
 }
 
-// Makes `wanted` the content of `place`. What is there already is changed in place: the first that is the same thing,
-// which is of the same tag, id and data-attributes. So what may change its place has one of these of its own.
+// Makes `wanted` the content of `place`. A node that stands for the same thing as one that is wanted stays, and is
+// changed to be like that: it has the same tag, id and data-attributes. Of several the first one stays. So things whose
+// order may change, or of which one may go, each need an id or a data-attribute of their own.
 export function renew(place, wanted) {
-  const there = [...place.childNodes];
+  const there = new Map();
+  for (const node of place.childNodes) {
+    const thing = thingOf(node);
+    if (!there.has(thing)) there.set(thing, []);
+    there.get(thing).push(node);
+  }
   const next = wanted.map((child) => {
-    const found = there.findIndex((node) => isSame(node, child));
-    if (found < 0) return child;
-    const [node] = there.splice(found, 1);
+    const node = there.get(thingOf(child))?.shift();
+    if (!node) return child;
     mend(node, child);
     return node;
   });
-  const lost = there.some((node) => node.contains(document.activeElement));
-  for (const node of there) node.remove();
+  const left = [...there.values()].flat();
+  const lost = left.some((node) => node.contains(document.activeElement));
+  for (const node of left) node.remove();
   put(place, next);
   if (lost) goHome(place);
 }
 
-function isSame(node, child) {
-  const [one, other] = [node, child].map(({ nodeName, id, dataset }) => JSON.stringify([nodeName, id, { ...dataset }]));
-  return one === other;
-}
+// Which thing a node stands for.
+const thingOf = ({ nodeName, id, dataset }) => JSON.stringify([nodeName, id, { ...dataset }]);
 
 function mend(node, child) {
   if (node.isEqualNode(child)) return;

@@ -17,8 +17,11 @@ export async function refresh() {
   if (!chip || asking || document.hidden) return;
   asking = true;
   const fail = (why, { status }) => tellAway(status === FORBIDDEN ? ENDED : why);
-  await once(health ? location.pathname : chip.dataset.url, take, fail, page);
-  asking = false;
+  try {
+    await once(health ? location.pathname : chip.dataset.url, take, fail, page);
+  } finally {
+    asking = false;
+  }
   show();
 }
 
@@ -64,8 +67,11 @@ function show() {
 if (chip && !at("dashboard")) {
   const wait = () => 1000 * (health ? HEALTH_S : chip.dataset.again) * (0.9 + 0.2 * Math.random());
   const again = async () => {
-    await refresh();
-    setTimeout(again, wait());
+    try {
+      await refresh();
+    } finally {
+      setTimeout(again, wait());
+    }
   };
   setTimeout(again, wait());
   document.addEventListener("visibilitychange", refresh);

@@ -1,24 +1,29 @@
-// A webhook's page looks again by itself while a message is on its way.
+// The page of a webhook, or of a recipient of mail, looks again by itself while a message is on its way.
+import { once, page } from "../looks/asking.js";
+import { renew } from "../looks/news.js";
+
 const LOOK_MS = 2000, LOOKS_MAX = 30;
+const waits = () => document.querySelector("#log [data-waits]") !== null;
+let looks = 0;
 
-if (document.querySelector("#log[data-waits]")) look(LOOKS_MAX);
+if (waits()) setTimeout(look, LOOK_MS);
 
-function look(left) {
-  setTimeout(async () => {
-    try {
-      const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-      if (answer.ok && !answer.redirected) show(new DOMParser().parseFromString(await answer.text(), "text/html"));
-    } catch {
+async function look() {
+  try {
+    if (!document.hidden) {
+      looks += 1;
       // The next look may find the server again.
+      await once(location.href, show, () => {}, page);
     }
-    if (left > 1 && document.querySelector("#log[data-waits]")) look(left - 1);
-  }, LOOK_MS);
+  } finally {
+    if (looks < LOOKS_MAX && waits()) setTimeout(look, LOOK_MS);
+  }
 }
 
-// What somebody is just using stays as it is.
-function show(page) {
+// Whoever is logged out is answered with another page.
+function show(answer) {
   for (const id of ["standing", "log"]) {
-    const old = document.getElementById(id), fresh = page.getElementById(id);
-    if (fresh && !old.contains(document.activeElement)) old.replaceWith(document.adoptNode(fresh));
+    const place = document.getElementById(id), now = answer.getElementById(id);
+    if (place && now) renew(place, [...now.childNodes]);
   }
 }
