@@ -62,7 +62,6 @@ def test_a_change_of_a_module_renames_whatever_imports_it(tmp_path: Path) -> Non
         "chart_card.js",
         "period_charts.js",
         "days.js",
-        "failing.js",
         "main.js",
         "backtest.js",
         "alert.js",

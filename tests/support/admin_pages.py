@@ -50,9 +50,10 @@ def change(row: Any) -> str:
 
 
 def page(client: Client, path: str) -> str:
+    """The markup of a page; where its lines end is nobody's concern, as in a browser."""
     response = client.get(path)
     assert response.status_code == 200, path
-    return response.content.decode()
+    return re.sub(r"\s*\n\s*", " ", response.content.decode())
 
 
 def listed(client: Client, query: str = "", model: str = "transaction") -> list[str]:

@@ -134,7 +134,7 @@ def file_of(rows: Iterable[Iterable[object]], name: str) -> HttpResponse:
 def cell(value: object, zone: tzinfo = UTC) -> str:
     """A value as CSV has it: moments in ISO 8601, and texts that no spreadsheet runs.
 
-    `zone` has a local time for every moment, as UTC and each `CalendarZone`.
+    `zone` has a local time for every moment, as UTC and each zone of a page.
     """
     if value is None:
         return ""
