@@ -7,6 +7,8 @@ from typing import Any
 import environ
 
 KEY_CHARACTERS_MIN = 32
+# Django's waits for ever for a server that drips.
+SMTP_BACKEND = "transactions.notifications.mail_server.InTimeBackend"
 
 
 class Fault(Exception):
@@ -49,6 +51,9 @@ def email(url: str) -> dict[str, Any]:
     if scheme not in schemes:
         raise Fault(f"EMAIL_URL must begin with one of {', '.join(f'{each}://' for each in schemes)}")
     try:
-        return dict(environ.Env.email_url_config(url))
+        found = dict(environ.Env.email_url_config(url))
     except ValueError:
         raise Fault("EMAIL_URL must be as in smtp+tls://user:password@mail.example.org:587") from None
+    if scheme.startswith("smtp"):
+        found["EMAIL_BACKEND"] = SMTP_BACKEND
+    return found

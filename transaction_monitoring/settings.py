@@ -138,7 +138,7 @@ EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = (
 )
 EMAIL_FILE_PATH = email.get("EMAIL_FILE_PATH") or None
 EMAIL_USE_TLS, EMAIL_USE_SSL = email.get("EMAIL_USE_TLS", False), email.get("EMAIL_USE_SSL", False)
-# Seconds for which a mail server is waited for at each step.
+# Seconds for which a mail server is waited for at each step: to connect, and for each whole reply.
 EMAIL_TIMEOUT = 15
 # Who writes; mail servers want an address that is theirs.
 DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="transactions@localhost")

@@ -86,6 +86,7 @@ def test_a_webhook_is_made_and_shows_its_secret_once(call: Call) -> None:
     [
         ({}, {"url": ["This field is required."]}),
         ({"url": 7}, {"url": ["This is not a URL, as in https://example.org/webhooks."]}),
+        ({"url": "http:"}, {"url": ["This is not a URL, as in https://example.org/webhooks."]}),
         (
             {"url": "https://10.0.0.1/"},
             {"url": ["The address 10.0.0.1 is not public, and not in WEBHOOK_PRIVATE_NETWORKS."]},

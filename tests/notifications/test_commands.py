@@ -83,6 +83,13 @@ def listening() -> dict[str, str]:
     }
 
 
+@pytest.mark.parametrize("port", ["99999", "-1"])
+def test_a_port_that_there_is_not_is_refused(port: str) -> None:
+    with pytest.raises(CommandError, match=r"^--port is a number from 0 to 65535\.$"):
+        call_command("webhook_listen", "--port", port)
+    assert not Endpoint.objects.exists()
+
+
 def test_a_message_that_nobody_tells_is_an_error() -> None:
     said = StringIO()
     outbox.write(MessageType.SYSTEM_ALARM, {})

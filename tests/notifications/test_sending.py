@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -23,6 +24,8 @@ from transactions.notifications import destinations, sending
 from transactions.notifications.destinations import Forbidden
 
 PUBLIC = ip_address("93.184.216.34")
+# More than stands in the buffers between two sockets.
+POURED_BYTES = 64 * 1024 * 1024
 LONG_HOST = "The name of the host has at most 253 characters, and 1 to 63 between its dots."
 
 
@@ -66,6 +69,10 @@ def server(speak: Callable[[socket.socket], None]) -> Iterator[str]:
         ("https://[::1/", "This is not a URL, as in https://example.org/webhooks."),
         ("https://exa mple.org/", "This is not a URL, as in https://example.org/webhooks."),
         ("not a url", "This is not a URL, as in https://example.org/webhooks."),
+        *[
+            (url, "This is not a URL, as in https://example.org/webhooks.")
+            for url in ("http:", "https:", "HTTP:", "http:x", "https:/x", "https:\\\\x", "https:x//y")
+        ],
         ("https://example.org:0/", "The port is from 1 to 65535."),
         (
             "https://me:secret@example.org/",
@@ -227,6 +234,66 @@ def test_heads_without_end_are_not_read() -> None:
     with server(pour) as url:
         outcome = post(url)
     assert (outcome.status, outcome.error) == (None, "The answer is not HTTP: HTTPException.")
+
+
+@pytest.mark.parametrize("size", ["-1", "-2", f"-{'f' * 40}", "f" * 40, "no number"])
+def test_of_chunks_of_any_size_no_more_is_read(size: str) -> None:
+    poured: Queue[int] = Queue()
+
+    def pour(caller: socket.socket) -> None:
+        caller.sendall(f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{size}\r\n".encode())
+        sent = 0
+        try:
+            while sent < POURED_BYTES:
+                sent += caller.send(b"x" * 65_536)
+        finally:
+            poured.put(sent)
+
+    with server(pour) as url:
+        outcome = post(url)
+    assert (outcome.status, outcome.error) == (200, "")
+    # What is not read stays in the buffers between the two.
+    assert poured.get(timeout=30) < POURED_BYTES
+
+
+def test_of_trailers_without_end_few_are_read_and_the_answer_is_kept() -> None:
+    poured: Queue[int] = Queue()
+
+    def pour(caller: socket.socket) -> None:
+        caller.sendall(b"HTTP/1.1 400 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nWhy\r\n0\r\n")
+        sent = 0
+        try:
+            while sent < POURED_BYTES:
+                sent += caller.send(b"X-Filler: y\r\n" * 5_000)
+        finally:
+            poured.put(sent)
+
+    with server(pour) as url:
+        outcome = post(url)
+    assert (outcome.status, outcome.answer) == (400, "Why")
+    assert poured.get(timeout=30) < POURED_BYTES
+
+
+@pytest.mark.parametrize(
+    "again", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"X-Filler: " + b"y" * 60_000]
+)
+def test_answers_that_do_not_come_to_their_end_are_not_read(again: bytes) -> None:
+    def pour(caller: socket.socket) -> None:
+        while True:
+            caller.sendall(again)
+
+    with server(pour) as url:
+        outcome = post(url)
+    assert (outcome.status, outcome.error) == (None, "The answer is not HTTP: AnswerTooLong.")
+
+
+def test_an_answer_in_chunks_is_put_together() -> None:
+    def answer(caller: socket.socket) -> None:
+        head = b"HTTP/1.1 422 No\r\nTransfer-Encoding: chunked\r\n\r\n"
+        caller.sendall(head + b"2\r\nNo\r\n5;a=b\r\n body\r\n0\r\nX-Trailer: y\r\n\r\n")
+
+    with server(answer) as url:
+        assert post(url).answer == "No body"
 
 
 @pytest.mark.parametrize("beginning", [b"", b"HTTP/1.1 200 OK\r\nX-", b"HTTP/1.1 100 Continue\r\n\r\n"])

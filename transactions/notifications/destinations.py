@@ -57,7 +57,7 @@ def read(url: str) -> Destination:
         raise Forbidden(f"The URL has at most {URL_CHARACTERS_MAX} characters.")
     if not url.lower().startswith(SCHEMES):
         raise Forbidden(NO_URL)
-    if " " in url.split("/", 3)[2]:
+    if " " in url.partition("//")[2].partition("/")[0]:
         raise Forbidden(NO_URL)
     if not url.isascii() or any(character <= " " or character == "\x7f" for character in url):
         raise Forbidden("The URL has only visible ASCII characters; others are written as %C3%A9 or xn--….")

@@ -5,6 +5,7 @@ the host's name. Nothing is followed.
 """
 
 import http.client
+import io
 import socket
 import ssl
 import threading
@@ -14,7 +15,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from . import destinations
 from .destinations import Address, Destination, Forbidden
@@ -25,6 +26,8 @@ WHOLE_S, CONNECT_S = 15.0, 5.0
 CUT_EACH_S = 0.25
 # Bytes of the answer that are read; characters of it that are kept.
 ANSWER_BYTES_MAX, ANSWER_CHARACTERS_MAX = 2_048, 500
+# Bytes that are taken from the connection at most: with head, sizes of chunks and trailers.
+TAKEN_BYTES_MAX = 65_536
 # A receiver may put the next attempt off by so many seconds.
 RETRY_AFTER_S_MAX = 24 * 3_600.0
 
@@ -47,8 +50,43 @@ class Reply(NamedTuple):
         return self.status is not None and 200 <= self.status < 300
 
 
+class AnswerTooLong(http.client.IncompleteRead):
+    """The answer goes on beyond what is taken of it."""
+
+
+class _Taken(io.RawIOBase):
+    """What is taken of an answer. Whatever it says of its own length: a chunk of -1 is read without end."""
+
+    def __init__(self, source: io.RawIOBase) -> None:
+        self._source, self._left = source, TAKEN_BYTES_MAX
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if not self._left:
+            raise AnswerTooLong(b"")
+        taken: int | None = self._source.readinto(memoryview(buffer)[: self._left])
+        self._left -= taken or 0
+        return taken
+
+    def close(self) -> None:
+        self._source.close()
+        super().close()
+
+
+class _Answer(http.client.HTTPResponse):
+    """An answer that is read from no more than is taken of it."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **named: Any) -> None:
+        super().__init__(sock, *args, **named)
+        self.fp = io.BufferedReader(_Taken(self.fp.detach()))
+
+
 class _ToAddress(http.client.HTTPConnection):
     """A connection to an address, by another name than that."""
+
+    response_class = _Answer
 
     def __init__(self, destination: Destination, addresses: list[Address], deadline: float) -> None:
         port = destination.port
@@ -94,13 +132,21 @@ def _exchange(
             # A head that was cut off reads like a whole one.
             _left(deadline)
             retry_after_s = _retry_after_s(response.headers.get("Retry-After", ""))
-            beginning = b""
             # What is said in the status counts, whatever becomes of the rest.
-            with suppress(OSError, http.client.HTTPException):
-                beginning = response.read(ANSWER_BYTES_MAX)
-            return response.status, _legible(beginning), retry_after_s
+            return response.status, _legible(_beginning(response)), retry_after_s
     finally:
         connection.close()
+
+
+def _beginning(response: http.client.HTTPResponse) -> bytes:
+    """What can be read of an answer, up to what is kept; nothing where it breaks off otherwise."""
+    try:
+        return response.read(ANSWER_BYTES_MAX)
+    except http.client.IncompleteRead as cut:
+        return cut.partial
+    except (OSError, http.client.HTTPException, ValueError, OverflowError):
+        # The last two by chunks of negative size.
+        return b""
 
 
 def _connected(addresses: list[Address], port: int, deadline: float) -> socket.socket:

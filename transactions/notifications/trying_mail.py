@@ -86,10 +86,10 @@ def failure_in_words(error: Exception) -> str:
             what = "refuses EMAIL_FROM:"
         case SMTPResponseException():
             what = "answered"
-        case SMTPServerDisconnected():
-            return "The mail server hung up."
         case TimeoutError():
             return "The mail server did not answer in time."
+        case SMTPServerDisconnected():
+            return "The mail server hung up."
         case SMTPException():
             return f"The mail server cannot be spoken with: {_legible(str(error))}"
         case OSError():

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from transactions.notifications import endpoints, signing
 from transactions.notifications.models import Endpoint
 
+PORT_MAX = 65_535
 BODY_BYTES_MAX = 64 * 1024
 # A message older than that is somebody else's copy of it.
 OLD_S = 300
@@ -29,6 +30,8 @@ class Command(BaseCommand):
         parser.add_argument("--count", type=int, metavar="N", help="ends after so many messages")
 
     def handle(self, *args: Any, port: int, count: int | None, **options: Any) -> None:
+        if not 0 <= port <= PORT_MAX:
+            raise CommandError(f"--port is a number from 0 to {PORT_MAX}.")
         try:
             server = Listener(port)
         except OSError as error:
