@@ -195,7 +195,7 @@ def test_it_finds_an_alert_that_was_never_told_to_be_open(alert: Alert, people: 
 
 
 def test_it_finds_a_step_that_was_not_told(alert: Alert) -> None:
-    change(state=AlertState.IN_REVIEW, version=2)
+    change(state=AlertState.IN_REVIEW, assignee=analyst("ann")[1], version=2)
     assert complaints() == [
         f"Alert {alert.pk} is at version 2, IN_REVIEW, hits 2; what was told last is version 1, OPEN, hits 2."
     ]
@@ -225,6 +225,13 @@ def test_places_of_messages_that_are_removed_are_no_gap(alert: Alert, people: li
     Hit.objects.update(raised_at=then)
     change(2, opened_at=then, touched_at=then)
     assert content() == "alerts 2, hits 4, events 1: they agree\n"
+
+
+def test_it_finds_one_that_is_in_review_by_nobody(alert: Alert) -> None:
+    _, ann = analyst("ann")
+    triage.claim(alert.pk, ann, 1)
+    change(assignee=None)
+    assert complaints() == [f"Alert {alert.pk} is in review, and nobody has it."]
 
 
 @pytest.mark.parametrize(

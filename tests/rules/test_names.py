@@ -154,3 +154,22 @@ def test_names_of_before_are_put_together_by_the_migration() -> None:
         other.delete()
         call_command("migrate", "rules", verbosity=0)
     assert [Rule.objects.get().name, UserList.objects.get().name] == ["C\u00e1rd"] * 2
+
+
+def test_a_name_that_is_too_long_once_it_is_put_together_is_told_by_the_migration() -> None:
+    call_command("migrate", "rules", "0019", verbosity=0)
+    # One sign of Devanagari, which is kept as two.
+    name = "\u0958" * 51
+    UserList.objects.create(name="Ca\u0301rd")
+    grows = UserList.objects.create(name=name)
+    try:
+        with pytest.raises(CommandError, match=f"The list “{name}” grows past 100 characters") as told:
+            call_command("migrate", "rules", verbosity=0)
+        assert UserList.objects.filter(name="Ca\u0301rd").exists()
+        _, sql = str(told.value).split("names it: ")
+        with connection.cursor() as cursor:
+            cursor.execute(sql.replace("<name>", name[:50]).replace("<id>", str(grows.pk)))
+    finally:
+        UserList.objects.filter(name=name).delete()
+        call_command("migrate", "rules", verbosity=0)
+    assert UserList.objects.get(pk=grows.pk).name == "\u0915\u093c" * 50

@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from ..access import people
+from ..alerts import triage
 from ..models import Transaction
 from ..review import links
 from .account_names import NamingForm
@@ -133,6 +134,8 @@ class PayerAdmin(ReasonedDeletions, KeyedRows, RowForm, DjangoUserAdmin, ThemedA
             list(users.select_for_update().order_by("pk").values_list("pk"))
             theirs = Transaction.objects.filter(user_id__in=keys).order_by("user_id", "created_at", "pk")
             named = dict(theirs.values_list("pk", "transaction_id")[:NAMED_MAX])
+            assert isinstance(request.user, User)
+            triage.release_all_of(keys, request.user)
             _, deleted = users.delete()
             note_transactions(named, deleted.get(Transaction._meta.label, 0))
 

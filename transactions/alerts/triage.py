@@ -102,6 +102,19 @@ def release(alert: int, by: User, seen: int, reason: str = "") -> Alert:
     return held
 
 
+def release_all_of(accounts: Iterable[int], by: User) -> None:
+    """Puts back what these have and is not closed, since `by` deletes them, in the transaction that is open.
+
+    `accounts` are their keys; the rows are held, so nobody gives them another alert meanwhile.
+    """
+    theirs = Alert.objects.select_for_update(of=("self",)).select_related("assignee")
+    for held in theirs.filter(assignee__in=accounts).exclude(state=AlertState.CLOSED).order_by("pk"):
+        assert held.assignee is not None
+        why = f"The account of {held.assignee.username} is deleted."
+        with _step(held.pk, by, held.version, Step.RELEASED, why) as released:
+            released.assignee, released.state = None, AlertState.OPEN
+
+
 def note(alert: int, by: User, text: str) -> Alert:
     """Adds a note, to a closed alert too. It overtakes nobody, since nothing changes by it."""
     said = _said(text, "text", "A note")
@@ -276,9 +289,13 @@ def _fields(alert: Alert) -> dict[str, Any]:
 
 
 def _as_it_was(before: dict[str, Any]) -> dict[str, Any]:
-    """The fields to bring back; whoever is gone by now has it no more."""
+    """The fields to bring back; whoever is gone by now has it no more, and what nobody has is open."""
     accounts = ("assignee_id", "closed_by_id")
-    gone = {name: None for name in accounts if not User.objects.filter(pk=before[name]).exists()}
+    gone: dict[str, Any] = {
+        name: None for name in accounts if not User.objects.filter(pk=before[name]).exists()
+    }
+    if "assignee_id" in gone and before["state"] == AlertState.IN_REVIEW:
+        gone["state"] = AlertState.OPEN
     closed_at = before["closed_at"] and datetime.fromisoformat(before["closed_at"])
     return {**before, **gone, "closed_at": closed_at}
 

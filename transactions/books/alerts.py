@@ -6,7 +6,7 @@ their places. PostgreSQL counts; what comes here is what is wrong, up to SHOWN_M
 
 from typing import Any, NamedTuple
 
-from ..alerts.models import Alert
+from ..alerts.models import Alert, AlertState
 from ..notifications.models import Message, MessageType, Numbering
 from ..notifications.numbering import KEPT_DAYS
 from ..rules.emptying import CHECK_SESSION
@@ -126,6 +126,11 @@ CHECKS = (
              WHERE alert_id IS NOT NULL AND (rule <> rule_id OR alert_user IS DISTINCT FROM "user")""",
         "Hit {} is in an alert of another rule or user.",
         "hits are in alerts of another rule or user",
+    ),
+    Check(
+        f"SELECT id FROM {ALERT} WHERE state = '{AlertState.IN_REVIEW}' AND assignee_id IS NULL",
+        "Alert {} is in review, and nobody has it.",
+        "alerts are in review, and nobody has them",
     ),
     Check(
         f"SELECT id FROM ({_TOLD}) c WHERE NOT there",

@@ -21,8 +21,10 @@ from django.db import connection as database
 from ..queue.keys import BOOKS, QUEUE
 from ..queue.records import read_line
 from ..rules import figures
-from ..stores.redis_connection import reader, text
+from ..stores import hash_numbers
+from ..stores.redis_connection import reader
 from ..tables import BATCHES, EPOCHS, REMOVALS, TRANSACTIONS
+from .epochs import named as epoch_named
 
 # How often the two stores are read, if a flush commits something between the reads each time.
 READS_MAX = 20
@@ -136,7 +138,7 @@ def read() -> Books:
     them and Redis' reading belongs to that state. Otherwise again, up to READS_MAX times.
     """
     for _ in range(READS_MAX):
-        epoch = text(reader().hget(BOOKS, "epoch"))
+        epoch = epoch_named(reader().hget(BOOKS, "epoch"))
         try:
             totals = _totals(epoch)
             waiting = _waiting(totals.batches)
@@ -181,7 +183,8 @@ def _waiting(batches: list[tuple[str, int | None, int]]) -> Waiting:
     (epoch, accepted), buffered, first, *rest = pipeline.execute()
     lengths = dict(zip((name for name, _, _ in batches), rest[0::2], strict=True))
     ages = [age for line in (first, *rest[1::2]) if (age := _age_s(line)) is not None]
-    return Waiting(text(epoch), int(accepted or 0), buffered, lengths, max(ages, default=None))
+    counted = hash_numbers.whole(BOOKS, "accepted", accepted) or 0
+    return Waiting(epoch_named(epoch), counted, buffered, lengths, max(ages, default=None))
 
 
 def _age_s(line: bytes | None) -> float | None:

@@ -8,7 +8,8 @@ of last. At each flush they are compared:
 - the name of an earlier epoch, a lower count, or another last batch: the data went back in time (an old
   backup);
 - Redis names a last batch that PostgreSQL has never heard of: PostgreSQL went back in time, as it
-  learns of each batch before Redis does.
+  learns of each batch before Redis does;
+- what Redis counts by is no number: somebody wrote there by hand.
 
 In each case these books are closed with an alarm, and new ones are opened for what is there.
 """
@@ -21,6 +22,7 @@ from ..audit.actions import Action
 from ..audit.entries import note
 from ..queue.keys import BATCH, BATCH_INDEX, BOOKS, FEED, INDEX, QUEUE
 from ..rules import emptying as rules
+from ..stores import hash_numbers
 from ..stores.postgres_session import FLUSH_LOCK, Session
 from ..stores.redis_connection import connection, text
 from ..stores.scripts import lua
@@ -89,8 +91,12 @@ def reconcile(session: Session) -> str:
     A deletion of everything that was cut off is finished first. To be called under the flush lock.
     Raises psycopg2.Error, redis.RedisError.
     """
-    told = connection().hmget(BOOKS, "epoch", "accepted", "emptying", "released")
-    name, accepted, emptying, released = map(text, told)
+    told = connection().hmget(BOOKS, "epoch", "released", "emptying", "accepted", "generation")
+    name, released, emptying = named(told[0]), text(told[1]), told[2]
+    accepted, generation = (
+        hash_numbers.whole(BOOKS, field, value)
+        for field, value in zip(("accepted", "generation"), told[3:], strict=True)
+    )
     if emptying:
         _finish_emptying(session, name)
         return name
@@ -103,16 +109,26 @@ def reconcile(session: Session) -> str:
         latest = cursor.fetchone()[0]
         cursor.execute(IS_STORED, (released,))
         forgotten = bool(released) and not cursor.fetchone()[0]
-    if name and name == epoch and int(accepted or 0) >= seen and latest:
+    damaged = accepted is None or generation is None
+    if name and name == epoch and not damaged and (accepted or 0) >= seen and latest:
         return name
     alarm = ""
     if forgotten:
-        alarm = _alarm_of_postgres(int(accepted), accounted if name == epoch else 0)
+        alarm = _alarm_of_postgres(accepted or 0, accounted if name == epoch else 0)
     elif epoch is not None and (seen or accounted):
-        alarm = _alarm(name == epoch or known, seen, accounted)
+        what = "is damaged" if damaged else "went back in time" if name == epoch or known else "vanished"
+        alarm = _alarm(what, seen, accounted)
     if alarm:
         log.error("%s", alarm)
-    return _open_books(session, "" if known or forgotten else name, alarm)
+    return _open_books(session, "" if known or forgotten or damaged else name, alarm)
+
+
+def named(told: bytes | str | None) -> str:
+    """The epoch that Redis names, "" for none; what is no such name, as by hand, is none."""
+    try:
+        return str(uuid.UUID(text(told))) if told else ""
+    except ValueError:
+        return ""
 
 
 def _alarm_of_postgres(accepted: int, accounted: int) -> str:
@@ -123,8 +139,7 @@ def _alarm_of_postgres(accepted: int, accounted: int) -> str:
     )
 
 
-def _alarm(went_back: bool, seen: int, accounted: int) -> str:
-    what = "went back in time" if went_back else "vanished"
+def _alarm(what: str, seen: int, accounted: int) -> str:
     return (
         f"The Redis data {what}: of {seen} records accepted at the last flush "
         f"{accounted} were accounted for, at least {max(0, seen - accounted)} are missing."
@@ -163,7 +178,7 @@ def _keys(prefix: str) -> list[str]:
 
 def note_accepted(session: Session, epoch: str) -> None:
     """Remembers how far Redis has counted: if it has counted less at the next flush, it went back in time."""
-    accepted = int(connection().hget(BOOKS, "accepted") or 0)
+    accepted = hash_numbers.whole(BOOKS, "accepted", connection().hget(BOOKS, "accepted")) or 0
     with session.transaction() as cursor:
         cursor.execute(NOTE_ACCEPTED, (accepted, epoch))
 

@@ -3,7 +3,8 @@
 --
 -- KEYS  1 books (hash)  2 feed (list)  3 queue (list)  then every batch that is there (lists)
 -- ARGV  1 epoch
-local generation = (redis.call('HGET', KEYS[1], 'generation') or '0') + 1
+-- Whatever somebody wrote there by hand: the count of a book that is damaged begins again.
+local generation = (string.match(redis.call('HGET', KEYS[1], 'generation') or '', '^%d+$') or '0') + 1
 local accepted = 0
 local indexes = redis.call('HGET', KEYS[1], 'indexes') or ''
 for i = 3, #KEYS do accepted = accepted + redis.call('LLEN', KEYS[i]) end

@@ -12,6 +12,7 @@ from ..access.callers import anonymous_may
 from ..client import curl
 from ..models import RejectedRecord, Transaction
 from ..queue.keys import BOOKS
+from ..stores import hash_numbers
 from ..stores.redis_connection import reader
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ def nothing_yet() -> bool:
     if Transaction.objects.order_by().exists() or RejectedRecord.objects.order_by().exists():
         return False
     try:
-        return int(reader().hget(BOOKS, "accepted") or 0) == 0
+        return hash_numbers.whole(BOOKS, "accepted", reader().hget(BOOKS, "accepted")) == 0
     except redis.RedisError as error:
         log.warning("Whether anything was ever accepted Redis does not tell (%s)", type(error).__name__)
         return False

@@ -39,6 +39,10 @@ if wrong then return wrong end
 
 local head = redis.call('HMGET', books, 'generation', 'accepted', 'emptying', 'epoch', 'indexes')
 local generation, accepted, epoch = head[1] or '0', tonumber(head[2] or '0'), head[4] or ARGV[3]
+local counted = head[2] or '0'
+if #counted > 18 or not string.match(counted, '^%d+$') then
+  return redis.error_reply('ERR ' .. books .. ' does not say how many were accepted')
+end
 if head[3] then return {'emptying', generation, accepted, ''} end
 
 local ids, lines, states = {}, {}, {}

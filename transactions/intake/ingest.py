@@ -184,7 +184,7 @@ class Intake:
         accepted_at = stamp(datetime.now(UTC))
         for _ in range(STALE_TRIES):
             reply = await self._call(group, accepted_at)
-            word, self._generation = reply[0].decode(), reply[1].decode()
+            word, self._generation = reply[0].decode(), text(reply[1])
             if word != "stale":
                 break
             await self._look_up(group)
@@ -231,7 +231,7 @@ class Intake:
             if not submission.answer.done():
                 submission.answer.set_result(outcomes)
         if taken:
-            feed.announce(reply[4].decode(), taken, last, accepted_at)
+            feed.announce(text(reply[4]), taken, last, accepted_at)
 
     async def _refuse_when_full(self) -> None:
         """Keeps a reserve below Redis' memory limit. Over it Redis takes no message of Celery's either, so

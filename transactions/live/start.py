@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from ..queue.keys import BOOKS
+from ..stores import hash_numbers
 from ..stores.redis_connection import reader, text
 from .feed import FEED_RECORDS
 
@@ -24,5 +25,5 @@ class Start(NamedTuple):
 def start() -> Start:
     """Where to begin now. Raises redis.RedisError."""
     epoch, accepted = reader().hmget(BOOKS, "epoch", "accepted")
-    last = int(accepted or 0)
+    last = hash_numbers.whole(BOOKS, "accepted", accepted) or 0
     return Start(text(epoch), max(last - FIRST_RECORDS, 0), max(last - FIRST_RECORDS_FILTERED, 0))

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import redis
 
+from ..stores import hash_numbers
 from ..stores.hash_tag import TAG
 from ..stores.redis_connection import connection, text
 
@@ -153,11 +154,12 @@ def read() -> tuple[dict[str, int], int]:
     counts, watching = connection().hgetall(TALLY), connection().hgetall(WATCHING)
     clients, dead = 0, []
     for name, said in watching.items():
-        number, moment = said.split()
-        if time() - float(moment) > DEAD_S:
+        number, _, said_at = text(said).partition(" ")
+        moment = hash_numbers.moment(WATCHING, text(name), said_at)
+        if moment is None or time() - moment > DEAD_S:
             dead.append(name)
         else:
-            clients += int(number)
+            clients += hash_numbers.whole(WATCHING, text(name), number) or 0
     if dead:
         connection().hdel(WATCHING, *dead)
-    return {text(name): int(number) for name, number in counts.items()}, clients
+    return hash_numbers.wholes(TALLY, counts), clients

@@ -8,8 +8,9 @@ from time import time
 
 import redis
 
+from ..stores import hash_numbers
 from ..stores.hash_tag import TAG
-from ..stores.redis_connection import connection, reader, text
+from ..stores.redis_connection import connection, reader
 
 # hash: who -> when it last showed that it lives, in seconds since 1970
 SIGNS = f"{TAG}:signs"
@@ -26,4 +27,4 @@ def show(who: str) -> None:
 
 def last_signs() -> dict[str, float]:
     """When each last showed that it lives, in seconds since 1970. Raises redis.RedisError."""
-    return {text(who): float(moment) for who, moment in reader().hgetall(SIGNS).items()}
+    return hash_numbers.moments(SIGNS, reader().hgetall(SIGNS))

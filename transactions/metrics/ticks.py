@@ -4,8 +4,9 @@ from time import time
 
 import redis
 
+from ..stores import hash_numbers
 from ..stores.hash_tag import TAG
-from ..stores.redis_connection import connection, reader, text
+from ..stores.redis_connection import connection, reader
 from .counters import tally
 
 # hash: what a tick came to -> when that was last so, in seconds since 1970
@@ -24,4 +25,4 @@ def tick(outcome: str) -> None:
 
 def last_ticks() -> dict[str, float]:
     """When a tick last came to each outcome, in seconds since 1970. Raises redis.RedisError."""
-    return {text(name): float(moment) for name, moment in reader().hgetall(TICKS).items()}
+    return hash_numbers.moments(TICKS, reader().hgetall(TICKS))

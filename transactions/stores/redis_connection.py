@@ -68,5 +68,9 @@ async def close(client: "redis.asyncio.Redis") -> None:
 
 
 def text(value: bytes | str | None) -> str:
-    """An answer of Redis as text, "" for none: its client types every answer as either."""
-    return value.decode() if isinstance(value, bytes) else value or ""
+    """An answer of Redis as text, "" for none: its client types every answer as either.
+
+    What stands there by hand and is no text, a NUL too, is U+FFFD: nothing of ours has such a name.
+    """
+    told = value.decode(errors="replace") if isinstance(value, bytes) else value or ""
+    return told.replace("\0", "\ufffd")

@@ -6,7 +6,7 @@ EPOCHS = "transactions/books/epochs.py"
 REMOVALS = "transactions/migrations/0008_removals.py"
 REMOVED = ("tests/books/test_removed.py",)
 MUTATIONS = (
-    Mutation("data that went back in time", EPOCHS, " and int(accepted or 0) >= seen and latest", ""),
+    Mutation("data that went back in time", EPOCHS, " and (accepted or 0) >= seen and latest", ""),
     Mutation("no alarm before the first release", EPOCHS, " OR NOT coalesce(bool_or(released), false)", ""),
     Mutation("what is removed is counted", REMOVALS, "CASE WHEN is_old THEN 0 ELSE rows END", "0", REMOVED),
     Mutation(
