@@ -116,8 +116,11 @@ function shade(span, min, max, bottom, top) {
   const from = Math.max(min, Math.min(Date.parse(span.from), to - (max - min) * WINDOW_LEAST));
   return {
     label: "window of the latest hit", type: "line", fill: "start", order: 1,
-    data: [...(from > min ? [{ x: from, y: bottom }] : []), { x: from, y: top }, { x: to, y: top }, { x: to, y: bottom }],
-    backgroundColor: COLOURS.window, borderColor: COLOURS.edge, borderWidth: 1, pointRadius: 0, pointHitRadius: 0, pointStyle: "rect",
+    data: [
+      ...(from > min ? [{ x: from, y: bottom }] : []), { x: from, y: top }, { x: to, y: top }, { x: to, y: bottom },
+    ],
+    backgroundColor: COLOURS.window, borderColor: COLOURS.edge, borderWidth: 1,
+    pointRadius: 0, pointHitRadius: 0, pointStyle: "rect",
   };
 }
 
