@@ -1,4 +1,4 @@
-// Finds what of a page is wider than the screen, stands on something else, or breaks inside a word.
+// Finds what of a page is wider than the screen, stands on something else, or breaks inside a word; menus are opened for it.
 // Given selectors of what stands in one line, and of rows whose children never stand on each other.
 ([oneLine, rows]) => {
   const found = [], root = document.documentElement;
@@ -25,6 +25,21 @@
   for (const element of document.querySelectorAll(".card, .banner, .pill, .button, .figure-value")) {
     const box = element.getBoundingClientRect();
     if (seen(element) && !element.closest(".scrolls, .rows, .tabs, dialog, [data-simplebar]") && box.right > root.clientWidth + 1) found.push(`out of the screen: ${said(element)}`);
+  }
+  // What does not wrap runs over the end of its cell or its line, onto what is beside it.
+  for (const cell of document.querySelectorAll(".plain :is(td, th), .happened li, .facts div")) {
+    if (seen(cell) && cell.scrollWidth > cell.clientWidth + 1 && getComputedStyle(cell).overflowX === "visible") found.push(`over its end: ${said(cell)}`);
+  }
+  // On a phone nobody sees that a table goes on to the right.
+  for (const table of document.querySelectorAll(".scrolls")) {
+    if (seen(table) && root.clientWidth < 768 && table.scrollWidth > table.clientWidth + 1) found.push(`cut by the screen: ${said(table)}`);
+  }
+  for (const menu of document.querySelectorAll("#content details.menu:not([open])")) {
+    if (!seen(menu)) continue;
+    menu.open = true;
+    const box = menu.querySelector(".menu-body").getBoundingClientRect();
+    if (box.left < 0 || box.right > root.clientWidth) found.push(`opens beyond the screen: ${said(menu)}`);
+    menu.open = false;
   }
   return [...new Set(found)];
 }

@@ -11,6 +11,7 @@ from tests.browser.dashboard import serious
 from tests.browser.layout import faults
 from tests.support.admin_pages import HOSTILE, store
 from transactions.audit.actions import Action
+from transactions.audit.entries import note
 from transactions.audit.models import Entry
 from transactions.books import balance
 from transactions.models import Transaction
@@ -55,6 +56,33 @@ def test_a_transaction_is_deleted_with_a_reason_which_is_kept(
     assert balance.read().removed == 1
 
 
+def test_the_audit_trail_shows_a_reason_whole_and_its_filters_open_and_close(
+    page: Page, server: str, people: list[User]
+) -> None:
+    note(
+        Action.VERSION_DRAFTED,
+        "Many large transactions within ten minutes, version 1",
+        reason="As asked. " * 9,
+    )
+    page.set_viewport_size({"width": 1400, "height": 900})
+    page.goto(f"{server}/admin/audit/entry/")
+    reason = page.locator("td.field-reason").first
+    expect(reason).to_contain_text("As asked.")
+    assert reason.evaluate("cell => cell.getBoundingClientRect().right <= innerWidth")
+    assert reason.evaluate("cell => cell.scrollWidth <= cell.clientWidth")
+    panel = page.get_by_role("region", name="Filters")
+    expect(panel).to_be_hidden()
+    page.locator("a", has_text="Filters").click()
+    expect(panel).to_be_visible()
+    assert faults(page) == []
+    assert serious(page) == []
+    panel.get_by_role("button", name="Close").click()
+    expect(panel).to_be_hidden()
+    page.locator("a", has_text="Filters").click()
+    panel.get_by_role("link", name="Token").click()
+    expect(page).to_have_url(re.compile("kind=token"))
+
+
 @pytest.mark.parametrize("width", [390, 768, 1400, 1920])
 def test_the_page_of_a_transaction_and_the_list_break_nowhere(
     page: Page, server: str, people: list[User], watched: Watched, width: int
@@ -64,7 +92,8 @@ def test_the_page_of_a_transaction_and_the_list_break_nowhere(
     row = store(long, "X" * 100, amount=2**63 - 1)
     store(long, HOSTILE, amount=2**63 - 1, status="FAILED")
     page.set_viewport_size({"width": width, "height": 900})
-    for path in (f"{row.pk}/change/", "", "?state=waiting", "?amount_min=none"):
+    far = "?timezone=America/Argentina/Buenos_Aires"
+    for path in (f"{row.pk}/change/{far}", f"{row.pk}/change/", "", "?state=waiting", "?amount_min=none"):
         page.goto(f"{server}{TRANSACTION}{path}")
         expect(page.locator("h1")).to_be_visible()
         assert faults(page) == [], path

@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from pytest_django import Settings
 
 from tests.browser.dashboard import serious
+from tests.browser.layout import faults
 from tests.support.receiving import Receiver, deliver
 from tests.support.rule_pages import HOSTILE_NAME
 from tests.support.serving import daphne
@@ -174,7 +175,5 @@ def test_every_page_is_open_to_everybody_on_any_screen(page: Page, server: str, 
         for path in filled:
             page.goto(f"{server}{path}")
             expect(page.locator("html")).to_have_class(theme)
-            if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
-                found.append(f"{path} {theme} {width}: wider than the screen")
-            found += [f"{path} {theme} {width}: {fault}" for fault in serious(page)]
+            found += [f"{path} {theme} {width}: {fault}" for fault in (*faults(page), *serious(page))]
     assert not found, "\n".join(found)

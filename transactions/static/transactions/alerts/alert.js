@@ -3,13 +3,15 @@ import { zoneOfPage } from "../looks/zone.js";
 import * as format from "../dashboard/format.js";
 import { ChartCard, colour } from "../dashboard/chart_card.js";
 
-const COLOURS = { made: colour("bad"), other: colour("accent"), window: colour("window") };
+const COLOURS = { made: colour("bad"), other: colour("accent"), window: colour("window"), edge: colour("window-edge") };
 // Amounts that lie further apart than this are shown by their digits, or the small ones lie on the axis.
 const APART = 50;
 // What the amounts beside the chart take of its width.
 const AXIS_PX = 60, LABEL_PX = 120, DIGITS_MAX = 5;
 // So far beyond the amounts their axis goes, as a factor; further where it is one of digits.
 const ROOM = 1.1, ROOM_BY_DIGITS = 2;
+// Of a cross, which a line of one pixel would hide on the window's tone.
+const LINE_PX = 1.5;
 // A window of minutes in a week is still seen: it takes this part of the width at least.
 const WINDOW_LEAST = 1 / 90;
 const timeline = document.getElementById("timeline");
@@ -66,7 +68,7 @@ function draw({ points, window: span }) {
   const set = (label, found, colour, pointStyle, radius) => ({
     // One of 0 stands on the axis, and is drawn whole.
     label, data: found.map(at), clip: radius + 1, backgroundColor: colour, borderColor: colour,
-    pointStyle, pointRadius: radius, pointHoverRadius: radius + 1,
+    pointStyle, pointBorderWidth: LINE_PX, pointRadius: radius, pointHoverRadius: radius + 1,
   });
   const moments = points.map(({ at }) => Date.parse(at));
   const first = Math.min(...moments), last = Math.max(...moments);
@@ -77,7 +79,7 @@ function draw({ points, window: span }) {
     data: { datasets: [
       set("made it", points.filter(({ made }) => made), COLOURS.made, "circle", 4),
       set("other transactions", points.filter(({ made }) => !made), COLOURS.other, "crossRot", 4),
-      ...(span ? [shade(span, min, max, top)] : []),
+      ...(span ? [shade(span, min, max, byDigits ? least / ROOM_BY_DIGITS : 0, top)] : []),
     ] },
     options: {
       interaction: { mode: "nearest", axis: "xy", intersect: false },
@@ -108,14 +110,17 @@ function draw({ points, window: span }) {
   );
 }
 
-// The window of the rule, up to the latest hit, behind the points.
-function shade(span, min, max, top) {
+// The window of the rule, up to the latest hit, behind the points; a line stands where it begins, and where it ends.
+function shade(span, min, max, bottom, top) {
   const to = Math.min(max, Date.parse(span.to));
   const from = Math.max(min, Math.min(Date.parse(span.from), to - (max - min) * WINDOW_LEAST));
   return {
     label: "window of the latest hit", type: "line", fill: "start", order: 1,
-    data: [{ x: from, y: top }, { x: to, y: top }],
-    backgroundColor: COLOURS.window, borderWidth: 0, pointRadius: 0, pointHitRadius: 0, pointStyle: "rect",
+    data: [
+      ...(from > min ? [{ x: from, y: bottom }] : []), { x: from, y: top }, { x: to, y: top }, { x: to, y: bottom },
+    ],
+    backgroundColor: COLOURS.window, borderColor: COLOURS.edge, borderWidth: 1,
+    pointRadius: 0, pointHitRadius: 0, pointStyle: "rect",
   };
 }
 
