@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
@@ -18,6 +18,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from ..access import people
 from ..models import Transaction
 from ..review import links
+from ..stores.meanwhile import once_more
 from .account_names import NamingForm
 from .deletions import ReasonedDeletions, note_transactions
 from .lists import KeyedRows, more_than
@@ -121,13 +122,20 @@ class PayerAdmin(ReasonedDeletions, KeyedRows, RowForm, DjangoUserAdmin, ThemedA
         ]
         return lines, {"users": len(keys), "transactions": f"more than {LISTED_MAX}"}, lacking, []
 
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        # In a transaction its row is held, as for other forms.
+        with transaction.atomic():
+            return super().user_change_password(request, id, form_url)
+
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         self.delete_queryset(request, User.objects.filter(pk=obj.pk))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Deletes users with their transactions, which the audit trail names as others that are deleted."""
         keys = list(queryset.values_list("pk", flat=True))
-        with transaction.atomic():
+
+        @transaction.atomic
+        def delete() -> None:
             # The flush holds whose transactions it stores: from here on there are no more of theirs.
             users = User.objects.filter(pk__in=keys)
             list(users.select_for_update().order_by("pk").values_list("pk"))
@@ -135,6 +143,10 @@ class PayerAdmin(ReasonedDeletions, KeyedRows, RowForm, DjangoUserAdmin, ThemedA
             named = dict(theirs.values_list("pk", "transaction_id")[:NAMED_MAX])
             _, deleted = users.delete()
             note_transactions(named, deleted.get(Transaction._meta.label, 0))
+            # One may have come between by now; said here, and not when it commits.
+            connection.check_constraints()
+
+        once_more(delete)
 
 
 @admin.register(Group)

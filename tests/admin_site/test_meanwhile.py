@@ -1,0 +1,197 @@
+"""Two at once in the admin: what somebody else does meanwhile is told, and nothing is done over it."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.db import connections
+from django.db.models import Model
+from django.db.models.signals import post_delete, pre_delete, pre_save
+from django.db.transaction import atomic
+from django.test import Client
+from django.urls import reverse
+
+from tests.support.admin_pages import store
+from tests.support.audit_trail import head, since
+from tests.support.outages import until_somebody_waits
+from transactions.notifications.models import Recipient
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PASSWORD = "correct horse battery staple"  # noqa: S105
+SAID = {"post": "yes", "reason": "left"}
+
+
+def path(row: Model, page: str = "change") -> str:
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_{page}", args=[row.pk])
+
+
+def ann() -> User:
+    return User.objects.create_user("ann", is_staff=True, is_superuser=True)
+
+
+def night() -> Group:
+    return Group.objects.create(name="night")
+
+
+def address() -> Recipient:
+    return Recipient.objects.create(address="ann@example.org", least="HIGH")
+
+
+ACCOUNT = {"username": "ann", "is_active": "on", "is_staff": "on", "is_superuser": "on"}
+ADDRESS = {"address": "ann@example.org", "least": "HIGH"}
+ROWS: dict[str, tuple[Callable[[], Any], dict[str, str]]] = {
+    "account": (ann, ACCOUNT),
+    "group": (night, {"name": "night shift"}),
+    "address": (address, {"address": "bea@example.org", "least": "HIGH"}),
+}
+
+
+def posted(client: Client, where: str, form: dict[str, Any]) -> Any:
+    """What a post from another thread is answered, in the session of `client`."""
+    own = Client(raise_request_exception=False)
+    own.cookies = client.cookies
+    try:
+        return own.post(where, form)
+    finally:
+        connections.close_all()
+
+
+def posted_amid(client: Client, where: str, form: dict[str, Any], act: Callable[[], Any]) -> Any:
+    """What a post is answered that begins before somebody else's `act` is committed, and ends after it."""
+    with ThreadPoolExecutor(1) as others:
+        with atomic():
+            act()
+            answer = others.submit(posted, client, where, form)
+            until_somebody_waits()
+        return answer.result()
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_what_is_deleted_while_its_form_is_saved_stays_deleted(root: Client, kind: str) -> None:
+    make, form = ROWS[kind]
+    row = make()
+    answer = posted_amid(root, path(row), form, type(row).objects.get(pk=row.pk).delete)
+    assert answer.status_code == 404
+    assert not type(row).objects.filter(pk=row.pk).exists()
+
+
+def test_an_account_that_is_deleted_while_it_gets_a_password_stays_deleted(root: Client) -> None:
+    row = ann()
+    where = reverse("admin:auth_user_password_change", args=[row.pk])
+    form = {"password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"}
+    answer = posted_amid(root, where, form, User.objects.get(pk=row.pk).delete)
+    assert answer.status_code == 404
+    assert not User.objects.filter(pk=row.pk).exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "noted"), [("account", "user"), ("group", "group"), ("address", "recipient")]
+)
+def test_a_deletion_that_two_ask_for_is_noted_once(root: Client, kind: str, noted: str) -> None:
+    row = ROWS[kind][0]()
+    before = head()
+    held = type(row).objects.select_for_update().filter(pk=row.pk)
+    with ThreadPoolExecutor(2) as others, atomic():
+        assert held.get()
+        answers = [others.submit(posted, root, path(row, "delete"), SAID) for _ in range(2)]
+        until_somebody_waits(2)
+    assert sorted(answer.result().status_code for answer in answers) == [302, 404]
+    assert [entry.action for entry in since(before)] == [f"{noted}.deleted"]
+
+
+@pytest.mark.parametrize("kind", ["group", "address"])
+def test_what_two_choose_and_delete_is_noted_once(root: Client, kind: str) -> None:
+    row = ROWS[kind][0]()
+    before = head()
+    where = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_changelist")
+    form = {"action": "delete_selected", "_selected_action": row.pk, **SAID}
+    answer = posted_amid(root, where, form, type(row).objects.get(pk=row.pk).delete)
+    assert answer.status_code == 302
+    assert len(since(before)) == 1
+
+
+ADDED: dict[str, tuple[str, dict[str, Any], Callable[[], Any], str]] = {
+    "account": (
+        "auth_user_add",
+        {"username": "ann", "password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"},
+        ann,
+        "A user with that username already exists.",
+    ),
+    "customer": ("transactions_customer_add", {"username": "ann"}, ann, "username already exists."),
+    "group": ("auth_group_add", {"name": "night"}, night, "Group with this Name already exists."),
+    "address": (
+        "notifications_recipient_add",
+        ADDRESS,
+        address,
+        "There is a recipient with this address already",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ADDED)
+def test_what_somebody_else_adds_meanwhile_is_told_in_the_form(root: Client, kind: str) -> None:
+    where, form, add, told = ADDED[kind]
+    answer = posted_amid(root, reverse(f"admin:{where}"), form, add)
+    assert answer.status_code == 200
+    assert told in answer.content.decode()
+
+
+def test_a_name_that_somebody_else_takes_meanwhile_is_told_in_the_form(root: Client) -> None:
+    other = Group.objects.create(name="day")
+    answer = posted_amid(root, path(other), {"name": "night"}, night)
+    assert answer.status_code == 200
+    assert "Group with this Name already exists." in answer.content.decode()
+    assert Group.objects.get(pk=other.pk).name == "day"
+
+
+def test_an_account_is_not_put_into_a_group_that_is_deleted_meanwhile(root: Client) -> None:
+    row, group = ann(), night()
+
+    def delete_group(instance: User, **_: Any) -> None:
+        if instance.pk == row.pk and Group.objects.filter(pk=group.pk).exists():
+            with ThreadPoolExecutor(1) as others:
+                others.submit(deleted, group).result()
+
+    pre_save.connect(delete_group, sender=User)
+    try:
+        answer = posted(root, path(row), {**ACCOUNT, "groups": [group.pk]})
+    finally:
+        pre_save.disconnect(delete_group, sender=User)
+    assert answer.status_code == 200
+    assert "is not one of the available choices." in answer.content.decode()
+
+
+def deleted(row: Model) -> None:
+    try:
+        row.delete()
+    finally:
+        connections.close_all()
+
+
+@pytest.mark.parametrize("moment", [pre_delete, post_delete])
+@pytest.mark.parametrize("page", ["delete", "changelist"])
+def test_a_transaction_that_is_stored_amid_a_deletion_goes_with_its_account(
+    root: Client, page: str, moment: Any
+) -> None:
+    row, stored = ann(), list[Any]()
+
+    def store_one(instance: User, **_: Any) -> None:
+        if not stored:
+            stored.append(store(instance, id="AMID"))
+
+    if page == "delete":
+        where, form = path(row, "delete"), {**SAID}
+    else:
+        where = reverse("admin:auth_user_changelist")
+        form = {"action": "delete_selected", "_selected_action": str(row.pk), **SAID}
+    moment.connect(store_one, sender=User)
+    try:
+        answer = posted(root, where, form)
+    finally:
+        moment.disconnect(store_one, sender=User)
+    assert answer.status_code == 302
+    assert stored
+    assert not User.objects.filter(pk=row.pk).exists()
