@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
-from django.db import connections
+from django.db import connection, connections
 from django.db.models import Model
 from django.db.models.signals import post_delete, pre_delete, pre_save
 from django.db.transaction import atomic
@@ -14,9 +14,15 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.support.admin_pages import store
+from tests.support.alert_pages import QUEUE
+from tests.support.alerts import open_alert
 from tests.support.audit_trail import head, since
 from tests.support.outages import until_somebody_waits
+from transactions.access import tokens
+from transactions.alerts.models import Alert
 from transactions.notifications.models import Recipient
+from transactions.rules import lifecycle, list_entries
+from transactions.rules.models import UserList
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -54,7 +60,7 @@ def posted(client: Client, where: str, form: dict[str, Any]) -> Any:
     own = Client(raise_request_exception=False)
     own.cookies = client.cookies
     try:
-        return own.post(where, form)
+        return own.post(where, form, **({"content_type": "application/json"} if "/api/" in where else {}))
     finally:
         connections.close_all()
 
@@ -195,3 +201,82 @@ def test_a_transaction_that_is_stored_amid_a_deletion_goes_with_its_account(
     assert answer.status_code == 302
     assert stored
     assert not User.objects.filter(pk=row.pk).exists()
+
+
+def test_a_token_that_somebody_else_makes_meanwhile_is_told_in_the_form(root: Client) -> None:
+    form = {"name": "till 1", "rights": ["post"]}
+    answer = posted_amid(
+        root, reverse("admin:transactions_apitoken_new"), form, lambda: tokens.create("till 1")
+    )
+    assert answer.status_code == 200
+    assert tokens.TAKEN in answer.content.decode()
+
+
+def test_a_token_that_two_revoke_is_revoked_once(root: Client) -> None:
+    _, row = tokens.create("till 1")
+    before = head()
+    form = {"action": "revoke", "_selected_action": str(row.pk)}
+    where = reverse("admin:transactions_apitoken_changelist")
+    answer = posted_amid(root, where, form, lambda: tokens.revoke("till 1"))
+    assert answer.status_code == 302
+    assert [entry.action for entry in since(before)] == ["token.revoked"]
+    assert "0 revoked" in root.get(where).content.decode()
+
+
+# --- Alerts --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", ["one", "many"])
+def test_an_alert_is_not_given_to_somebody_who_is_deleted_meanwhile(
+    root: Client, people: list[User], page: str
+) -> None:
+    alert, to = open_alert(people[0]), ann()
+    if page == "one":
+        where, form = f"{QUEUE}{alert.pk}/steps/assign/", {"version": 1, "assignee": "ann"}
+    else:
+        where, form = f"{QUEUE}bulk/", {"step": "assign", "alert": f"{alert.pk}:1", "assignee": "ann"}
+    answer = posted_amid(root, where, form, to.delete)
+    assert answer.status_code == 302
+    assert "was deleted meanwhile: nothing of yours was done." in root.get(answer.url).content.decode()
+    alert.refresh_from_db()
+    assert (alert.assignee, alert.version) == (None, 1)
+
+
+def test_an_alert_that_is_gone_meanwhile_is_not_found(root: Client, people: list[User]) -> None:
+    alert = open_alert(people[0])
+    where = f"{QUEUE}{alert.pk}/steps/claim/"
+    answer = posted_amid(root, where, {"version": 1}, Alert.objects.get(pk=alert.pk).delete)
+    assert answer.status_code == 404
+
+
+# --- Lists ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by", ["page", "api"])
+def test_an_entry_of_a_list_that_is_gone_meanwhile_is_not_found(
+    root: Client, people: list[User], by: str
+) -> None:
+    users = UserList.objects.create(name="Watched")
+    list_entries.add_entries(users, [people[0].pk])
+    entry = users.entries.get()
+    where = {
+        "page": reverse("admin:rules_userlist_end", args=[users.pk, entry.pk]),
+        "api": f"/api/rules/lists/{users.pk}/entries/{entry.pk}/end/",
+    }[by]
+
+    def delete_alone() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(lifecycle.LOCK)
+        people[0].delete()
+
+    assert posted_amid(root, where, {}, delete_alone).status_code == 404
+
+
+def test_who_is_deleted_while_put_on_a_list_is_told_in_the_form(root: Client, people: list[User]) -> None:
+    users = UserList.objects.create(name="Watched")
+    where = reverse("admin:rules_userlist_change", args=[users.pk])
+    key = people[0].pk
+    answer = posted_amid(root, where, {"user": str(key)}, people[0].delete)
+    assert answer.status_code == 200
+    assert f"There is no customer {key}." in answer.content.decode()
+    assert not users.entries.exists()
