@@ -10,6 +10,7 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db import connection, transaction
 from django.db.models import QuerySet
+from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -21,6 +22,7 @@ from ..review import links
 from ..stores.meanwhile import once_more
 from .account_names import NamingForm
 from .deletions import ReasonedDeletions, note_transactions
+from .held_rows import SeenForm
 from .lists import KeyedRows, more_than
 from .row_forms import RowForm
 
@@ -64,8 +66,12 @@ class PeopleList(ChangeList):
         return here.filter(pk__in=people.people())
 
 
-class AccountForm(NamingForm, UserChangeForm):  # type: ignore[misc]
+class AccountForm(NamingForm, SeenForm, UserChangeForm):  # type: ignore[misc]
     """The theme's form of an account."""
+
+
+class GroupForm(SeenForm, ModelForm):  # type: ignore[type-arg]  # takes none at run time
+    """A group and its rights."""
 
 
 class NewAccountForm(NamingForm, UserCreationForm):  # type: ignore[misc]
@@ -153,6 +159,7 @@ class PayerAdmin(ReasonedDeletions, KeyedRows, RowForm, DjangoUserAdmin, ThemedA
 class RightsGroupAdmin(ReasonedDeletions, KeyedRows, RowForm, DjangoGroupAdmin, ThemedAdmin):
     """Django's groups, in the site's frame."""
 
+    form = GroupForm
     filter_horizontal = ()
     search_help_text = "Part of a name"
 

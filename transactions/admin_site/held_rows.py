@@ -10,10 +10,13 @@ from ..stores.meanwhile import once_more
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
+    from django.forms import ModelForm
 
     Changing = ModelAdmin[Any]
+    Form = ModelForm[Any]
 else:
     Changing = object
+    Form = object
 
 
 class HeldRows(Changing):
@@ -60,6 +63,28 @@ class HeldRows(Changing):
             connection.check_constraints()
 
         once_more(delete_held)
+
+
+class SeenForm(Form):
+    """A form that changes what was changed in it alone: one that is old brings nothing back.
+
+    It carries what its fields were when it was shown; without that, all of them are taken as they are sent.
+    """
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.knows = not self.is_bound or any(
+            self.add_initial_prefix(name) in self.data for name in self.fields
+        )
+        for field in self.fields.values():
+            field.show_hidden_initial = self.knows and not field.disabled
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if self.knows:
+            kept = [name for name in cleaned if name not in self.changed_data and name in self.initial]
+            cleaned |= {name: self.initial[name] for name in kept}
+        return cleaned
 
 
 def _held(rows: QuerySet[Any]) -> list[Any]:
