@@ -106,12 +106,12 @@ def locked(table: str) -> Iterator[None]:
         other.close()
 
 
-def until_somebody_waits() -> None:
-    """Returns once a session waits for a lock of PostgreSQL."""
+def until_somebody_waits(sessions: int = 1) -> None:
+    """Returns once so many sessions wait for a lock of PostgreSQL."""
     for _ in range(2_000):
         with connections["default"].cursor() as cursor:
             cursor.execute("SELECT pg_sleep(0.01), count(*) FROM pg_locks WHERE NOT granted")
-            if cursor.fetchone()[1]:
+            if cursor.fetchone()[1] >= sessions:
                 return
     pytest.fail("nobody waits for a lock")
 

@@ -119,10 +119,15 @@ def _machine_account(name: str) -> User:
             f"Its account is called after it, and would have over {NAME_CHARACTERS_MAX} letters."
         )
     # An account left from an earlier token may have more rights than are asked for now.
+    taken = TokenError(f"There is an account {username!r} already. Say --user {username} to use it.", TAKEN)
     if User.objects.filter(username=username).exists():
-        raise TokenError(f"There is an account {username!r} already. Say --user {username} to use it.", TAKEN)
-    # No password: nobody can log in with it.
-    return User.objects.create_user(username)
+        raise taken
+    try:
+        # No password: nobody can log in with it.
+        return User.objects.create_user(username)
+    except IntegrityError:
+        # Somebody was faster.
+        raise taken from None
 
 
 def note_expired() -> int:

@@ -8,8 +8,9 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
+from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -19,8 +20,10 @@ from ..access import people
 from ..alerts import triage
 from ..models import Transaction
 from ..review import links
+from ..stores.meanwhile import once_more
 from .account_names import NamingForm
 from .deletions import ReasonedDeletions, note_transactions
+from .held_rows import SeenForm
 from .lists import KeyedRows, more_than
 from .row_forms import RowForm
 
@@ -64,8 +67,12 @@ class PeopleList(ChangeList):
         return here.filter(pk__in=people.people())
 
 
-class AccountForm(NamingForm, UserChangeForm):  # type: ignore[misc]
+class AccountForm(NamingForm, SeenForm, UserChangeForm):  # type: ignore[misc]
     """The theme's form of an account."""
+
+
+class GroupForm(SeenForm, ModelForm):  # type: ignore[type-arg]  # takes none at run time
+    """A group and its rights."""
 
 
 class NewAccountForm(NamingForm, UserCreationForm):  # type: ignore[misc]
@@ -122,13 +129,20 @@ class PayerAdmin(ReasonedDeletions, KeyedRows, RowForm, DjangoUserAdmin, ThemedA
         ]
         return lines, {"users": len(keys), "transactions": f"more than {LISTED_MAX}"}, lacking, []
 
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        # In a transaction its row is held, as for other forms.
+        with transaction.atomic():
+            return super().user_change_password(request, id, form_url)
+
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         self.delete_queryset(request, User.objects.filter(pk=obj.pk))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Deletes users with their transactions, which the audit trail names as others that are deleted."""
         keys = list(queryset.values_list("pk", flat=True))
-        with transaction.atomic():
+
+        @transaction.atomic
+        def delete() -> None:
             # The flush holds whose transactions it stores: from here on there are no more of theirs.
             users = User.objects.filter(pk__in=keys)
             list(users.select_for_update().order_by("pk").values_list("pk"))
@@ -138,12 +152,17 @@ class PayerAdmin(ReasonedDeletions, KeyedRows, RowForm, DjangoUserAdmin, ThemedA
             triage.release_all_of(keys, request.user)
             _, deleted = users.delete()
             note_transactions(named, deleted.get(Transaction._meta.label, 0))
+            # One may have come between by now; said here, and not when it commits.
+            connection.check_constraints()
+
+        once_more(delete)
 
 
 @admin.register(Group)
 class RightsGroupAdmin(ReasonedDeletions, KeyedRows, RowForm, DjangoGroupAdmin, ThemedAdmin):
     """Django's groups, in the site's frame."""
 
+    form = GroupForm
     filter_horizontal = ()
     search_help_text = "Part of a name"
 

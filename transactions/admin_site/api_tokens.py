@@ -1,5 +1,6 @@
 """The admin site's pages of API tokens: made there, shown once, revoked."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -223,8 +224,10 @@ class ApiTokenAdmin(BoundedAdmin[ApiToken]):
 
 
 def _revoke(rows: QuerySet[ApiToken]) -> int:
-    """Revokes those of `rows` that are not revoked yet, and says how many."""
-    names = rows.filter(revoked_at=None).order_by().values_list("name", flat=True)
-    for name in (done := list(names)):
-        tokens.revoke(name)
-    return len(done)
+    """Revokes those of `rows` that are not revoked yet, by somebody else meanwhile, and says how many."""
+    revoked = 0
+    for name in list(rows.filter(revoked_at=None).order_by().values_list("name", flat=True)):
+        with suppress(tokens.TokenError):
+            tokens.revoke(name)
+            revoked += 1
+    return revoked

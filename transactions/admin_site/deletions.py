@@ -56,7 +56,8 @@ def note_transactions(named: dict[int, str], count: int) -> None:
     """Notes that so many transactions are deleted by hand; `named` are their ids by key, or those of some."""
     if not count:
         return
-    target = next(iter(named.values())) if count == 1 else f"{count:,} transactions"
+    # One that was stored after those were named has no name here.
+    target = next(iter(named.values())) if count == len(named) == 1 else f"{count:,} transactions"
     unnamed: dict[str, Any] = {"not_named": count - len(named)} if count > len(named) else {}
     note(Action.TRANSACTION_DELETED, target, rows=named, **unnamed)
 

@@ -1,18 +1,13 @@
 """The page of a row as the theme makes it: what it is called, and which buttons it has."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin
-
-    Changing = ModelAdmin[Any]
-else:
-    Changing = object
+from .held_rows import HeldRows
 
 
-class RowForm(Changing):
+class RowForm(HeldRows):
     """One button saves: Django has two more, which lead to forms that nobody asked for."""
 
     # What one row is called, where its model is called otherwise.

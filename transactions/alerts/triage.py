@@ -16,6 +16,7 @@ from django.utils import timezone
 from ..audit.actions import Action
 from ..audit.entries import note as note_in_trail
 from ..encodings import words
+from ..stores.meanwhile import came_between
 from ..timezones import to_the_minute
 from . import announcing, story, telling
 from .models import Alert, AlertEvent, AlertState, Disposition, Snooze, Step
@@ -258,11 +259,15 @@ def _step(alert: int, by: User, seen: int, step: Step, text: str = "") -> Iterat
             with connection.cursor() as cursor:
                 telling.tell_change(cursor, held.pk, closed=closed, assigned=assigned)
             transaction.on_commit(announcing.changed)
+            # Whoever it names are there until it commits.
+            connection.check_constraints()
     except IntegrityError as error:
         # The hits of a closed alert have opened another one meanwhile.
-        if "alert_open_once" not in str(error):
+        if "alert_open_once" in str(error):
+            raise Refused("Another alert of this rule and customer is open: work on that one.") from None
+        if not came_between(error):
             raise
-        raise Refused("Another alert of this rule and customer is open: work on that one.") from None
+        raise Refused("Somebody whom this names was deleted meanwhile: nothing of yours was done.") from None
 
 
 def _held(alert: int) -> Alert:

@@ -86,7 +86,8 @@ def add_entries(
 def end_entry(entry: ListEntry, by: Any = None) -> None:
     """Takes the user of an entry off its list at the next full minute: all entries of theirs there end.
 
-    One that ends earlier stays as it is; where this one does, so do the others.
+    One that ends earlier stays as it is; where this one does, so do the others. Raises ListEntry.DoesNotExist
+    where it went meanwhile, with its user.
     """
     with alone() as cursor:
         entry.refresh_from_db()

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.db import IntegrityError
 from django.http import Http404
-from psycopg2.errors import ForeignKeyViolation, UniqueViolation
 from rest_framework import status
 from rest_framework.exceptions import APIException, NotFound, ParseError
 from rest_framework.request import Request
@@ -19,6 +18,7 @@ from ..reading.paging import Page
 from ..reading.parameters import Parameters
 from ..serializers import Posted
 from ..stores import bounded_queries
+from ..stores.meanwhile import came_between
 
 BODY_BYTES_MAX = 64 * 1024
 # What a call may raise, as the API says it; of two that fit the first.
@@ -72,16 +72,8 @@ class Conflict(APIException):
 REFUSALS: Refusals = {
     # Not Django's words, which name our classes.
     Http404: lambda error: NotFound(),
-    IntegrityError: lambda error: Conflict() if _came_between(error) else error,
+    IntegrityError: lambda error: Conflict() if came_between(error) else error,
 }
-
-
-def _came_between(error: IntegrityError) -> bool:
-    """Whether somebody else did something meanwhile; else a constraint of ours is broken, by a fault of ours.
-
-    There is one of that name or number by now, or what was to be named is gone.
-    """
-    return isinstance(error.__cause__, ForeignKeyViolation | UniqueViolation)
 
 
 class JsonView(ApiView):

@@ -12,7 +12,7 @@ from ..access.rights import Right
 from ..openapi import rules as operations
 from ..rules import changes, documents, lifecycle, list_entries
 from ..rules.kinds.gaps import Unfit
-from ..rules.models import Rule, UserList, Version
+from ..rules.models import ListEntry, Rule, UserList, Version
 from ..serializers import NO_USER
 from .base import REFUSALS, Conflict, JsonView, Refusals
 
@@ -53,6 +53,7 @@ RULE_REFUSALS: Refusals = {
     lifecycle.StepRefused: lambda error: Conflict(str(error)),
     Rule.DoesNotExist: lambda error: NotFound(),
     UserList.DoesNotExist: lambda error: NotFound(),
+    ListEntry.DoesNotExist: lambda error: NotFound(),
     # Of a number that was asked for, and is no part of the path.
     Version.DoesNotExist: lambda error: ValidationError(
         {"version": ["There is no such version of this rule."]}

@@ -59,6 +59,8 @@ def take(request: HttpRequest, alert: int, step: str) -> HttpResponse:
         except triage.Refused as refused:
             messages.error(request, str(refused))
             kept_text.keep(request, str(alert), step)
+        except Alert.DoesNotExist:
+            raise Http404("There is no such alert.") from None
     return redirect("admin:alerts_alert_change", alert)
 
 
@@ -71,7 +73,7 @@ def end_snooze(request: HttpRequest, snooze: int) -> HttpResponse:
         messages.success(request, "The snooze has ended: what is found from now on opens an alert.")
     except triage.Refused as refused:
         messages.error(request, str(refused))
-    except Snooze.DoesNotExist:
+    except (Snooze.DoesNotExist, Alert.DoesNotExist):
         raise Http404("There is no such snooze.") from None
     alert = request.POST.get("alert", "")
     if is_key(alert):

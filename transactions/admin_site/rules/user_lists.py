@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST
 from ...rules import activity, changes, lifecycle, list_entries, texts
 from ...rules import user_lists as standing
 from ...rules.models import ListEntry, UserList
+from ...stores.meanwhile import once_more
 from ...timezones import to_the_minute
 from ..giving_up import View
 from ..lists import BoundedChangeList, is_key
@@ -189,6 +190,8 @@ def end(request: HttpRequest, key: int, entry: int) -> HttpResponse:
         list_entries.end_entry(held, by=request.user)
         assert held.ends_at is not None
         messages.success(request, f"{held.user} stands on the list until {to_the_minute(held.ends_at)}.")
+    except ListEntry.DoesNotExist:
+        raise Http404("There is no such entry.") from None
     except OperationalError:
         messages.error(request, BUSY)
     return redirect(reverse("admin:rules_userlist_change", args=[key]))
@@ -199,13 +202,18 @@ def _added(request: HttpRequest, users: UserList, form: EntryForm) -> bool:
     given = form.cleaned_data
     expires = given["expires"] and given["expires"].astimezone(UTC)
     try:
-        added = list_entries.add_entries(
-            users,
-            [user.pk for user in given["user"]],
-            by=request.user,
-            expires=expires,
-            comment=given["comment"],
+        added = once_more(
+            lambda: list_entries.add_entries(
+                users,
+                [user.pk for user in given["user"]],
+                by=request.user,
+                expires=expires,
+                comment=given["comment"],
+            )
         )
+    except list_entries.UnknownUsers as refused:
+        form.add_error("user", str(refused))
+        return False
     except lifecycle.StepRefused as refused:
         form.add_error("expires", str(refused))
         return False
