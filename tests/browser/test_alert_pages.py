@@ -174,10 +174,12 @@ def test_an_alert_comes_and_goes_by_frames_alone(
     post_burst(server, people[0], "first")
     expect(page.locator("#alerts-gravest li")).to_contain_text("4 failures within 10 minutes")
     expect(page.locator("#alerts-gravest li")).to_contain_text("unassigned")
+    expect(page.locator("#alerts-badge")).to_have_text("1 open")
     expect(page.locator("#throughput thead")).to_contain_text("Alerts opened")
     expect(page).to_have_title(re.compile(r"^\(1\) "))
     post_burst(server, people[1], "second")
     expect(page.locator("#alerts-gravest li")).to_have_count(2)
+    expect(page.locator("#alerts-badge")).to_have_text("2 open")
     expect(page).to_have_title(re.compile(r"^\(2\) "))
     alert = Alert.objects.get(user=people[0].pk)
     triage.claim(alert.pk, root, 1)
@@ -186,6 +188,9 @@ def test_an_alert_comes_and_goes_by_frames_alone(
     expect(page.locator("#alerts-gravest li")).to_have_count(1)
     expect(page.locator("#alerts-count")).to_have_text("1 open")
     expect(page).to_have_title(re.compile(r"^\(1\) "))
+    expect(page.locator("#alerts-badge")).to_have_text("1 open")
+    triage.close(Alert.objects.get(user=people[1].pk).pk, root, 1, "FALSE_POSITIVE", "a new card")
+    expect(page.locator("#alerts-badge")).to_be_hidden()
     assert len(asked) == 2, asked
 
 
