@@ -30,8 +30,8 @@ RECOUNTED_MINUTES = 3
 HOUR_MINUTES = 61
 # Minutes after a span's end that are counted too, so that they are there while the answer is kept.
 AHEAD_MINUTES = 5
-# With fewer settled a stretch's rate jumps between nothing and all: it is that of the stretches up to it, of so
-# many before it at most. None after it: failures are not told of before they came.
+# With fewer settled a stretch's rate jumps between nothing and all: it is that of the stretches up to it, of
+# so many before it at most. None after it: failures are not told of before they came.
 RATE_SETTLED_MIN = 20
 RATE_REACH_MAX = 14
 # A smaller change is shown as none, and is neither good nor bad.
