@@ -1,6 +1,7 @@
 """Backtests on the pages of a rule: asked for, watched, cancelled, and what is told of them."""
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import User
@@ -160,3 +161,15 @@ def test_a_backtest_of_another_rule_is_a_404(ann: Client, version: Version) -> N
     other = drafted(name="Another")
     for key in ((other.rule_id, held.pk), (held.rule_id, held.pk + 1), (10**30, 10**30)):
         assert ann.get(at("rule_backtest", *key)).status_code == 404
+
+
+def test_days_are_those_of_whoever_asks(ann: Client, version: Version) -> None:
+    ann.cookies["timezone"] = "Asia/Tokyo"
+    here = ZoneInfo("Asia/Tokyo")
+    assert ann.get(at("rule_change", version.rule_id)).context["asked"].last == str(datetime.now(here).date())
+    first, last = (YESTERDAY.date() - timedelta(days=days) for days in (7, 2))
+    said = asked(ann, version, first=str(first), last=str(last))
+    held = Backtest.objects.get()
+    assert held.begin == datetime(first.year, first.month, first.day, tzinfo=here)
+    assert held.end - held.begin == timedelta(days=6)
+    assert f"from {first} 00:00 until before {last + timedelta(days=1)} 00:00 Asia/Tokyo" in said

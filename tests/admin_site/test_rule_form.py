@@ -230,3 +230,20 @@ def test_another_draft_of_one_that_says_nothing_of_what_was_before_changes_nothi
     assert version.parameters == {"factor": 3, "percent": 20}
     shown = ann.get(at("rule_draft", version.rule_id)).content.decode()
     assert re.search(r'name="past_min"[^>]*value="1"', shown)
+
+
+def test_hours_are_those_of_the_writers_zone_unless_another_is_typed(ann: Client) -> None:
+    """A zone without hours narrows nothing, and is not kept."""
+    ann.cookies["timezone"] = "Asia/Tokyo"
+    shown = ann.get(f"{at('rule_new')}?kind=velocity_count")
+    assert shown.context["typed"].given["filter.zone"] == "Asia/Tokyo"
+    zone = {"filter.zone": "Asia/Tokyo"}
+    assert "The draft is kept." in sent(ann, at("rule_new"), **MANY, **NAMED, **zone)
+    version = Version.objects.get()
+    assert "zone" not in version.parameters.get("filter", {})
+    again = ann.get(f"{at('rule_draft', version.rule_id)}")
+    assert again.context["typed"].given["filter.zone"] == "Asia/Tokyo"
+    hours = {"name": "By day", "filter.hours": "8-18", "filter.zone": "UTC"}
+    sent(ann, at("rule_new"), **{**MANY, **NAMED, **hours})
+    of_utc = ann.get(f"{at('rule_draft', Version.objects.latest('pk').rule_id)}")
+    assert of_utc.context["typed"].given["filter.zone"] == "UTC"

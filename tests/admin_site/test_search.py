@@ -74,7 +74,9 @@ def test_a_list_stands_any_parameter(root: Client, people: list[User], query: st
         return
     assert response.status_code == 400
     name = query.split("&")[-1].partition("=")[0]
-    assert re.search(rf'role="alert"><strong>{name}</strong>: [^<]+', response.content.decode())
+    assert re.search(
+        rf'id="wrong-{name}"\s+role="alert"><strong>[^<]+</strong>: [^<]+', response.content.decode()
+    )
 
 
 @pytest.mark.parametrize(

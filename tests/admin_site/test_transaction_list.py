@@ -332,7 +332,7 @@ def test_a_view_of_a_query_that_has_become_wrong_says_what_is(root: Client, peop
     view = SavedView.objects.create(owner=User.objects.get(username="root"), name="Old", query="status=NONE")
     answer = root.get(url("transaction", f"?view={view.key}"))
     assert answer.status_code == 400
-    assert "<strong>status</strong>" in answer.content.decode()
+    assert "<strong>Status</strong>" in answer.content.decode()
     assert page(root, reverse("admin:index"))
 
 
@@ -349,3 +349,8 @@ def test_rows_of_one_moment_are_neither_repeated_nor_hidden(root: Client, people
             link = re.search(r'rel="next" href="([^"]*)"', shown)
             path = html.unescape(link[1]) if link else ""
         assert sorted(seen) == [f"S{n:03}" for n in range(250)], order
+
+
+def test_what_is_wrong_with_a_field_is_told_by_the_fields_own_name(root: Client) -> None:
+    shown = root.get(f"{url('transaction')}?amount_min=x&from=then&sort=newest").content.decode()
+    assert re.findall(r'role="alert"><strong>([^<]+)</strong>', shown) == ["Amount from", "Since", "sort"]

@@ -1,5 +1,6 @@
 """Snoozing: of a customer whom somebody has looked at, a rule raises nothing for a while."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -10,8 +11,10 @@ from django.db import transaction
 from tests.support.outages import until_somebody_waits
 from transactions.alerts import triage
 from transactions.alerts.grouping import Raised, group
-from transactions.alerts.models import Alert, Snooze
+from transactions.alerts.models import Alert, AlertEvent, Snooze, Step
 from transactions.alerts.triage import Refused
+from transactions.audit.actions import Action
+from transactions.audit.models import Entry
 from transactions.stores.postgres_session import Session
 
 from .conftest import Beside, raised, steps
@@ -34,7 +37,10 @@ def test_a_snooze_comes_from_a_reviewed_alert_and_has_an_end_and_a_reason(
     assert (snooze.rule, snooze.user, snooze.made_by, snooze.alert) == (1, 7, alice, alert)
     with pytest.raises(Refused, match="It is snoozed already"):
         triage.snooze(alert.pk, alice, 3, later, "again")
-    assert steps(alert)[-1] == ("SNOOZED", "alice", f"until {later:%Y-%m-%d %H:%M} UTC: travels", 3)
+    assert steps(alert)[-1] == ("SNOOZED", "alice", "travels", 3)
+    assert AlertEvent.objects.get(step=Step.SNOOZED).until == later
+    noted = Entry.objects.get(action=Action.SNOOZE_MADE)
+    assert (noted.reason, json.loads(noted.details)["until"]) == ("travels", str(later))
 
 
 def test_of_two_alerts_of_a_rule_and_user_that_are_snoozed_at_once_one_is_told(

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import User
@@ -13,6 +14,7 @@ from tests.browser.dashboard import post_all, serious, stop_clock
 from tests.browser.layout import faults
 from tests.support.alerts import analyst, burst_rule, open_alert
 from tests.support.rule_pages import HOSTILE_NAME
+from tests.support.rules import rule_in_force
 from transactions.alerts import triage
 from transactions.alerts.models import Alert
 from transactions.rules import lifecycle
@@ -176,10 +178,12 @@ def test_an_alert_comes_and_goes_by_frames_alone(
     post_burst(server, people[0], "first")
     expect(page.locator("#alerts-gravest li")).to_contain_text("4 failures within 10 minutes")
     expect(page.locator("#alerts-gravest li")).to_contain_text("unassigned")
+    expect(page.locator("#alerts-badge")).to_have_text("1 open")
     expect(page.locator("#throughput thead")).to_contain_text("Alerts opened")
     expect(page).to_have_title(re.compile(r"^\(1\) "))
     post_burst(server, people[1], "second")
     expect(page.locator("#alerts-gravest li")).to_have_count(2)
+    expect(page.locator("#alerts-badge")).to_have_text("2 open")
     expect(page).to_have_title(re.compile(r"^\(2\) "))
     alert = Alert.objects.get(user=people[0].pk)
     triage.claim(alert.pk, root, 1)
@@ -188,7 +192,23 @@ def test_an_alert_comes_and_goes_by_frames_alone(
     expect(page.locator("#alerts-gravest li")).to_have_count(1)
     expect(page.locator("#alerts-count")).to_have_text("1 open")
     expect(page).to_have_title(re.compile(r"^\(1\) "))
+    expect(page.locator("#alerts-badge")).to_have_text("1 open")
+    triage.close(Alert.objects.get(user=people[1].pk).pk, root, 1, "FALSE_POSITIVE", "a new card")
+    expect(page.locator("#alerts-badge")).to_be_hidden()
     assert len(asked) == 2, asked
+
+
+def test_an_alert_that_comes_by_a_frame_tells_moments_in_the_viewers_zone(
+    page: Page, server: str, people: list[User]
+) -> None:
+    rule_in_force("first_or_dormant", days=1, least=0)
+    page.goto(f"{server}/admin/?timezone=Asia/Tokyo")
+    expect(page.locator("#feed-state")).to_have_text("● live")
+    ago = datetime.now(UTC) - timedelta(days=3)
+    for name, moment in (("BEFORE", ago), ("AGAIN", datetime.now(UTC))):
+        post(server, [{**burst_of(people[0], name, 1)[0], "created_at": moment.isoformat()}])
+    here = ago.astimezone(ZoneInfo("Asia/Tokyo"))
+    expect(page.locator("#alerts-gravest li")).to_contain_text(f"since {here:%Y-%m-%d %H:%M} Asia/Tokyo")
 
 
 def test_the_queue_tells_what_is_new_and_shows_it_when_that_is_asked_for(

@@ -301,7 +301,7 @@ def test_a_day_on_which_clocks_change_has_its_24_hours(people: list[User]) -> No
 # --- The failure rate of each stretch ---------------------------------------------------------------
 
 
-def test_a_minute_of_few_has_the_failure_rate_of_the_minutes_around_it(people: list[User]) -> None:
+def test_a_minute_of_few_has_the_failure_rate_of_the_minutes_up_to_it(people: list[User]) -> None:
     """One that failed alone is no hundred per cent."""
     minute = NOW.replace(second=0)
     settle(people[0], minute - 15 * MINUTE, minute - 10 * MINUTE, 20, 5)
@@ -309,9 +309,18 @@ def test_a_minute_of_few_has_the_failure_rate_of_the_minutes_around_it(people: l
     settle(people[0], minute - 2 * MINUTE, minute - MINUTE, 1, 1)
     rates = told("1h")["series"]["failure_rate"]
     assert rates[-4:-1] == [0.08, pytest.approx(9 / 101), pytest.approx(9 / 101)]
-    # Four a minute of five minutes: known amid them, and as far as all are around.
-    assert rates[-14] == 0.25
-    assert rates[:40] == [None] * 40
+    # Four a minute of five minutes: known once all of them are over, and never before they came.
+    assert set(rates[:-12]) == {None}
+    assert rates[-12] == 0.25
+
+
+def test_failures_are_on_the_line_from_the_minute_on_in_which_they_came(people: list[User]) -> None:
+    minute = NOW.replace(second=0)
+    settle(people[0], minute - 15 * MINUTE, minute - 2 * MINUTE, 26, 0)
+    settle(people[0], minute - MINUTE, minute, 8, 8)
+    rates = told("1h")["series"]["failure_rate"]
+    assert rates[-7:-2] == [0] * 5
+    assert rates[-2] > 0.2
 
 
 def test_a_week_ago_with_two_dozen_has_no_failure_rate(people: list[User]) -> None:

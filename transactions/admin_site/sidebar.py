@@ -98,7 +98,8 @@ def _item(request: HttpRequest, place: SidebarLink) -> dict[str, Any]:
         "link": link,
         "active": here,
         "permission": lambda request: _may(request, place),
-        "how_many": _open_alerts(request) if place.title == "Alerts" else "",
+        # None where nothing is counted.
+        "how_many": _open_alerts(request) if place.title == "Alerts" else None,
         # On the pages below a list its way back is enough.
         "tabs": [
             {"title": each.title, "link": to, "here": request.path == to}

@@ -170,6 +170,8 @@ class AlertEvent(models.Model):
     at = models.DateTimeField(db_default=Now())
     # A note, a reason, or whom it was given to.
     text = models.CharField(max_length=1000, blank=True, default="", db_default="")
+    # Until when a snooze was to last.
+    until = models.DateTimeField(null=True)
     # The alert's own fields before the step; none where nothing of them changed.
     before = models.JSONField(null=True)
     # The alert's version after it.

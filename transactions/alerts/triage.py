@@ -6,7 +6,7 @@ overwritten, and the second is told who did what.
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -151,7 +151,7 @@ def reopen(alert: int, by: User, seen: int, reason: str) -> Alert:
 def snooze(alert: int, by: User, seen: int, until: datetime, reason: str) -> Snooze:
     """The alert's rule raises nothing for its user until a moment; its hits are kept and counted."""
     said = _said(reason, "reason", "A reason", SNOOZE_REASON_CHARACTERS_MAX)
-    with _step(alert, by, seen, Step.SNOOZED, f"until {until:%Y-%m-%d %H:%M} UTC: {said}") as held:
+    with _step(alert, by, seen, Step.SNOOZED, said, until) as held:
         if held.state == AlertState.OPEN and held.assignee == by:
             held.state = AlertState.IN_REVIEW
         if held.state == AlertState.OPEN:
@@ -241,7 +241,9 @@ def each(alerts: dict[int, int], step: Callable[[int, int], Any]) -> tuple[list[
 
 
 @contextmanager
-def _step(alert: int, by: User, seen: int, step: Step, text: str = "") -> Iterator[Alert]:
+def _step(
+    alert: int, by: User, seen: int, step: Step, text: str = "", until: datetime | None = None
+) -> Iterator[Alert]:
     """The alert, held, as it was seen; what is changed of it within is kept, with an event."""
     try:
         with transaction.atomic():
@@ -254,7 +256,7 @@ def _step(alert: int, by: User, seen: int, step: Step, text: str = "") -> Iterat
             yield held
             held.version += 1
             held.save(update_fields=[*CHANGED, "version"])
-            _tell(held, by, step, text, before)
+            _tell(held, by, step, text, before, until)
             closed, assigned = held.state == AlertState.CLOSED != before["state"], step == Step.ASSIGNED
             with connection.cursor() as cursor:
                 telling.tell_change(cursor, held.pk, closed=closed, assigned=assigned)
@@ -305,15 +307,29 @@ def _as_it_was(before: dict[str, Any]) -> dict[str, Any]:
     return {**before, **gone, "closed_at": closed_at}
 
 
-def _tell(alert: Alert, by: User, step: Step, text: str, before: dict[str, Any] | None) -> None:
+def _tell(
+    alert: Alert,
+    by: User,
+    step: Step,
+    text: str,
+    before: dict[str, Any] | None,
+    until: datetime | None = None,
+) -> None:
     AlertEvent.objects.create(
-        alert=alert, step=step, by=by, by_name=by.username, text=text, before=before, version=alert.version
+        alert=alert,
+        step=step,
+        by=by,
+        by_name=by.username,
+        text=text,
+        until=until,
+        before=before,
+        version=alert.version,
     )
     if step in NOTED_AS:
-        disposition: dict[str, Any] = {"disposition": alert.disposition} if alert.disposition else {}
-        note_in_trail(
-            NOTED_AS[step], alert, reason=text, rule=alert.rule_name, user=alert.user, **disposition
-        )
+        details: dict[str, Any] = {"disposition": alert.disposition} if alert.disposition else {}
+        if until is not None:
+            details["until"] = until.astimezone(UTC)
+        note_in_trail(NOTED_AS[step], alert, reason=text, rule=alert.rule_name, user=alert.user, **details)
 
 
 def _still_open(alert: Alert) -> None:

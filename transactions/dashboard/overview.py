@@ -30,10 +30,10 @@ RECOUNTED_MINUTES = 3
 HOUR_MINUTES = 61
 # Minutes after a span's end that are counted too, so that they are there while the answer is kept.
 AHEAD_MINUTES = 5
-# With fewer settled a stretch's rate jumps between nothing and all: it is that of the stretches around it, of
-# so many on each side at most.
+# With fewer settled a stretch's rate jumps between nothing and all: it is that of the stretches up to it, of
+# so many before it at most. None after it: failures are not told of before they came.
 RATE_SETTLED_MIN = 20
-RATE_REACH_MAX = 7
+RATE_REACH_MAX = 14
 # A smaller change is shown as none, and is neither good nor bad.
 CHANGE_MIN = 0.05
 # With fewer transactions nothing is compared: what changes between two dozen is chance.
@@ -192,14 +192,14 @@ def _figures(held: Stretches, pending_before: int | None, per_point: int, whole:
 
 
 def _rates(each: list[StatusSums]) -> list[float | None]:
-    """The failure rate of each stretch, or around it; None where even there too few have settled."""
+    """The failure rate of each stretch, or up to its end; None where even so too few have settled."""
     settled = list(accumulate((sums.settled for sums in each), initial=0))
     failed = list(accumulate((sums[Status.FAILED].rows for sums in each), initial=0))
     rates: list[float | None] = []
     for place in range(len(each)):
         rates.append(None)
         for reach in range(RATE_REACH_MAX + 1):
-            start, end = max(place - reach, 0), min(place + reach + 1, len(each))
+            start, end = max(place - reach, 0), place + 1
             if (count := settled[end] - settled[start]) >= RATE_SETTLED_MIN:
                 rates[place] = (failed[end] - failed[start]) / count
                 break

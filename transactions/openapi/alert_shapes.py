@@ -106,6 +106,7 @@ LAST = an_object(
         "by": {"type": "string", "description": "The name of the account by then."},
         "at": MOMENT,
         "text": TEXT_OR_NULL,
+        "until": {**MOMENT_OR_NULL, "description": "Until when a snooze was to last."},
         "disposition": {**_or_null(DISPOSITION), "description": "As what the step closed it."},
         "version": {**VERSION, "description": "Of the alert, after it."},
     }
@@ -289,7 +290,15 @@ EXPLAINED = {
     },
     "others": [],
     "events": [
-        {"step": "CLAIMED", "by": "ann", "at": A_MOMENT, "text": None, "disposition": None, "version": 2}
+        {
+            "step": "CLAIMED",
+            "by": "ann",
+            "at": A_MOMENT,
+            "text": None,
+            "until": None,
+            "disposition": None,
+            "version": 2,
+        }
     ],
 }
 _FIGURES = {

@@ -141,6 +141,7 @@ def events_as_dicts(alert: Alert) -> list[dict[str, Any]]:
             "by": event.by_name,
             "at": event.at,
             "text": event.text or None,
+            "until": event.until,
             "disposition": closed_as.get(event.pk) if event.step == Step.CLOSED else None,
             "version": event.version,
         }

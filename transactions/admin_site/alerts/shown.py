@@ -9,6 +9,7 @@ from django.utils import timezone
 from ...alerts import story
 from ...alerts.models import Alert, AlertEvent, AlertState, Disposition, Step
 from ...review import explanation, links, queue
+from ...timezones import to_the_minute
 
 # What is said of each step: "ann claimed it".
 WORDS = {
@@ -127,4 +128,5 @@ def undo_words(last: AlertEvent, events: Sequence[AlertEvent]) -> str:
 
 def _event(event: AlertEvent, disposition: str) -> ShownEvent:
     quoted = event.text if event.step in QUOTED else ""
-    return ShownEvent(event.at, event.by_name, words(event, disposition), quoted)
+    until = f" until {to_the_minute(event.until)}" if event.until is not None else ""
+    return ShownEvent(event.at, event.by_name, words(event, disposition) + until, quoted)

@@ -1,7 +1,7 @@
 """Backtests on the admin's pages: asked for, watched, cancelled, and what came of them."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django.contrib import admin, messages
@@ -41,23 +41,26 @@ class AskedRange:
     @classmethod
     def usual(cls, number: int) -> "AskedRange":
         """The days that a backtest looks at unless others are asked for."""
-        today = timezone.now().date()
+        today = timezone.localdate()
         first = today - timedelta(days=backtest_runs.RANGE_DAYS)
         return cls(first.isoformat(), today.isoformat(), number)
 
     def moments(self) -> tuple[datetime, datetime]:
-        """From the beginning of the first day to the end of the last, of UTC. Raises ValueError."""
-        return _midnight(self.first, "first"), _midnight(self.last, "last") + DAY
+        """From the beginning of the first day to the end of the last, in the zone of the page.
+
+        Raises ValueError, OverflowError.
+        """
+        return _midnight(self.first, "first"), _midnight(self.last, "last", after=DAY)
 
 
-def _midnight(typed: str, which: str) -> datetime:
+def _midnight(typed: str, which: str, after: timedelta = timedelta()) -> datetime:
     try:
         day = parse_date(typed)
         if day is None:
             raise ValueError
-        return datetime(day.year, day.month, day.day, tzinfo=UTC)
     except (ValueError, OverflowError):
         raise ValueError(f"The {which} day must be a date like 2026-01-31.") from None
+    return datetime.combine(day + after, time.min, timezone.get_current_timezone()).astimezone(UTC)
 
 
 def ask(request: HttpRequest, rule: Rule, number: str) -> AskedRange | Backtest:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.http import QueryDict
+from django.utils import timezone
 
 from ...models import Status
 from ...rules.kinds.gaps import (
@@ -83,7 +84,7 @@ class TypedSentence:
         for name, made in _gaps(KINDS[kind]):
             if (suggested := made.metadata["suggested"]) is not None:
                 typed.given[name] = made.metadata["gap"].shown(suggested)
-        return typed
+        return typed._in_zone_of_page()
 
     @classmethod
     def left_open(cls, kind: str) -> "TypedSentence":
@@ -103,7 +104,13 @@ class TypedSentence:
         typed = cls.left_open(kind)
         for name, value in flat.items():
             typed.given[name] = value if isinstance(value, list) else str(value)
-        return typed
+        return typed if "filter.hours" in flat else typed._in_zone_of_page()
+
+    def _in_zone_of_page(self) -> "TypedSentence":
+        """Without hours yet; those that come are meant in the zone of whoever types them."""
+        if "filter.zone" in self.given:
+            self.given["filter.zone"] = timezone.get_current_timezone_name()
+        return self
 
     @classmethod
     def posted(cls, kind: str, query: QueryDict) -> "TypedSentence":
@@ -125,6 +132,9 @@ class TypedSentence:
             if value not in ("", [], None):
                 place = narrowed if name.startswith("filter.") else said
                 place[name.removeprefix("filter.")] = value
+        if "hours" not in narrowed and narrowed.get("zone") in zone_names():
+            # It stands in the form before there are hours, and narrows nothing.
+            del narrowed["zone"]
         return {**said, "filter": narrowed} if narrowed else said
 
     def read(self) -> Kind | None:

@@ -11,6 +11,8 @@ const TITLE = document.title;
 export const CAUGHT_UP_MS = 2_500;
 // Up to when what is shown tells everything.
 let shownAsOf = -Infinity;
+// As `COUNTED_MAX` of admin_site/sidebar.py.
+const BADGE_MAX = 99;
 const GRAVE_FIRST = ["CRITICAL", "HIGH", "MEDIUM", "LOW"];
 const word = (severity) => severity[0] + severity.slice(1).toLowerCase();
 
@@ -50,6 +52,7 @@ export function showAlerts(answer) {
   const late = overdue ? `, ${format.whole(overdue)} overdue` : "";
   say(at("alerts-count"), `${count} open${late}`);
   document.title = open ? `(${count}) ${TITLE}` : TITLE;
+  showBadge(open);
   at("alerts-empty").hidden = open > 0;
   const grave = () => GRAVE_FIRST.filter((name) => bySeverity[name])
     .map((name) => pill(`${format.whole(bySeverity[name])} ${word(name).toLowerCase()}`, name));
@@ -68,9 +71,18 @@ export function failAlerts(why, { status }) {
   if (status !== FORBIDDEN) return;
   // The right was taken away: what was shown goes too.
   document.title = TITLE;
+  showBadge(0);
   at("alerts-first").hidden = true;
   renew(at("alerts-grave"), []);
   renew(at("alerts-gravest"), []);
+}
+
+// The menu's, as each page has it that is loaded now.
+function showBadge(open) {
+  const badge = at("alerts-badge");
+  if (!badge) return;
+  say(badge.firstElementChild, open > BADGE_MAX ? `${BADGE_MAX}+` : String(open));
+  badge.hidden = open === 0;
 }
 
 function ageOf(age, who) {
@@ -84,7 +96,7 @@ function line({ id, severity, rule, figures, user, opened_at: openedAt, assignee
   item.dataset.alert = id;
   anchor.href = link;
   const who = user === null ? "the whole system" : format.visible(user);
-  const told = figures ? `${format.visible(figures).replaceAll(" %", "\u00a0%")} · ${who}` : who;
+  const told = figures ? `${format.visible(format.inZone(figures)).replaceAll(" %", "\u00a0%")} · ${who}` : who;
   what.append(anchor, made("small", "", told));
   const age = format.seconds(Math.max(0, Math.round((Date.now() - Date.parse(openedAt)) / 1000)));
   item.append(pill(word(severity), severity), what, ageOf(age, assignee ?? "unassigned"));

@@ -1,0 +1,40 @@
+"""What the pages of rules, alerts and customers name leads to its own page."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from tests.support.accepting import record, take
+from tests.support.alert_pages import QUEUE, step
+from tests.support.alert_pages import at as page_of
+from tests.support.rule_pages import at
+from tests.support.rules import rule_in_force
+from transactions.alerts.models import Alert
+from transactions.models import Transaction
+from transactions.review import links
+from transactions.storing.flush import flush
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_hits_queue_and_snoozes_lead_to_alerts_transactions_and_customers(
+    ann: tuple[Client, User], people: list[User]
+) -> None:
+    rule_in_force("amount", amount=1000)
+    for name in ("T1", "T2"):
+        take(record(name, people[0], 1000))
+        flush()
+        if name == "T1":
+            alert = Alert.objects.get()
+            step(ann[0], alert, "close", disposition="EXPECTED", reason="A sale.", days="30")
+    kept_away = Transaction.objects.get(transaction_id="T2")
+    customer = links.customer(people[0].pk)
+    for path, there in (
+        (at("rule_change", alert.rule), links.alert(alert.pk)),
+        (page_of(alert), links.transaction(kept_away.pk)),
+        (f"{QUEUE}?tab=closed", customer),
+    ):
+        assert f'href="{there}' in ann[0].get(path).content.decode(), path
+    snoozed = ann[0].get(customer).content.decode().partition("<h3>Snoozed")[2]
+    assert f'href="{links.alert(alert.pk)}">{alert.rule_name}</a>' in snoozed
+    assert "1 hit kept away" in " ".join(snoozed.split())
