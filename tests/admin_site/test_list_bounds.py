@@ -12,6 +12,7 @@ from django.http import QueryDict
 from django.test import Client
 
 from tests.support.admin_pages import store, url
+from tests.support.markup import markup
 from tests.support.outages import redis_away
 from transactions.models import SavedView
 from transactions.reading.narrowed import NarrowParameters
@@ -41,7 +42,7 @@ class Shown(NamedTuple):
 
 def asked(client: Client, query: str) -> Shown:
     answer = client.get(url("transaction", f"?{query}"))
-    return Shown(answer.status_code, answer.content.decode())
+    return Shown(answer.status_code, markup(answer))
 
 
 def bounds(query: str) -> tuple[object, ...]:

@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from tests.support.accepting import record, take
+from tests.support.markup import markup
 from tests.support.rule_pages import at, drafted, member, plain, sent, text_of
 from tests.support.rules import LONG_AGO
 from transactions.rules import backtest_runs, lifecycle
@@ -108,7 +109,7 @@ def test_a_range_that_makes_no_sense_is_told_and_stays(
 ) -> None:
     assert told in asked(ann, version, **given)
     response = ann.post(at("rule_test", version.rule_id), {"version": "1", "last": "2026-01-01", **given})
-    shown = response.content.decode()
+    shown = markup(response)
     for name in ("first", "last"):
         assert f'name="{name}" value="{given.get(name, "" if name == "first" else "2026-01-01")}"' in shown
     assert "aria-invalid" in shown

@@ -11,6 +11,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from tests.support.accepting import record, take
+from tests.support.markup import markup
 from tests.support.rule_pages import HOSTILE_NAME, at, drafted, member, plain, sent, step, submitted, text_of
 from tests.support.rules import LONG_AGO, rule_in_force
 from transactions.admin_site.rules import page
@@ -227,7 +228,7 @@ def test_what_is_written_into_names_and_descriptions_is_text(author: tuple[Clien
     rule = Rule.objects.create(name=HOSTILE_NAME, description=HOSTILE_NAME)
     lifecycle.draft(rule, "amount", {"amount": 1}, author[1])
     for path in (at("rule_changelist"), at("rule_change", rule.pk), at("rule_draft", rule.pk)):
-        shown = author[0].get(path).content.decode()
+        shown = markup(author[0].get(path))
         assert "<script>alert" not in shown
         assert "&lt;script&gt;alert" in shown
         assert "{{7*7}}" in shown
@@ -342,7 +343,7 @@ def test_days_that_make_no_sense_are_told_and_kept(
 ) -> None:
     version = submitted(author[1])
     response = approver[0].post(step(version, "approve"), {"state": "ACTIVE", "days": days})
-    said = response.content.decode()
+    said = markup(response)
     assert "The days must be a whole number from 0 to 365." in plain(said)
     assert f'name="days" value="{days}"' in said
     assert 'value="ACTIVE" checked' in said
@@ -432,7 +433,7 @@ def test_states_are_said_in_the_same_words_on_the_list_and_on_the_page(
     settings.FOUR_EYES = False
     version = rule_in_force("amount", amount=5)
     for path in (at("rule_changelist"), at("rule_change", version.rule_id)):
-        shown = author[0].get(path).content.decode()
+        shown = markup(author[0].get(path))
         for value, text in (("good", "Active"), ("bad", "High")):
             assert f'<span class="pill pill-{value}">{text}</span>' in shown, path
 

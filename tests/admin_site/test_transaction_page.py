@@ -12,6 +12,7 @@ from django.urls import reverse
 from tests.support.accepting import push, queued, record, take
 from tests.support.admin_pages import GONE, HOSTILE, change, page, staff, store
 from tests.support.alerts import burst, burst_rule
+from tests.support.markup import markup
 from tests.support.outages import redis_away
 from transactions.models import FlushBatch, RejectedRecord, Transaction
 from transactions.queue.keys import INDEX
@@ -29,8 +30,8 @@ def at(id: str) -> str:
 
 def drawer(client: Client, id: str) -> str:
     """What the dashboard's drawer shows, which stands in the page as it is."""
-    told = client.get(reverse("dashboard-story"), {"transaction_id": id}).content.decode()
-    assert told.strip() in page(client, at(id))
+    told = markup(client.get(reverse("dashboard-story"), {"transaction_id": id}))
+    assert told.strip() in markup(client.get(at(id)))
     return told
 
 

@@ -17,6 +17,7 @@ from pytest_django import Settings
 
 from tests.support.accepting import push, queued, record, take
 from tests.support.admin_pages import GONE, staff, store, superuser
+from tests.support.markup import markup
 from tests.support.outages import stores_moving_on, transactions_locked
 from transactions.dashboard import cached
 from transactions.dashboard import shared_figures as shared_figures_module
@@ -266,7 +267,7 @@ def test_a_story_goes_from_accepted_to_settled(client: Client, people: list[User
     flush()
     flush()
     assert events() == [("accepted", True), ("stored", True), ("settled", True)]
-    told = client.get(reverse("dashboard-story"), {"transaction_id": "T1"}).content.decode()
+    told = markup(client.get(reverse("dashboard-story"), {"transaction_id": "T1"}))
     assert re.findall(r'data-transaction="(.*?)"', told) == ["T1"]
     assert re.findall(r"<li><span>(.*?)</span><time", told) == ["accepted", "stored", "settled"]
 

@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.support.admin_pages import staff
+from tests.support.markup import markup
 from tests.support.receiving import Receiver
 from transactions.admin_site import webhooks
 from transactions.notifications import endpoints, signing
@@ -29,14 +30,14 @@ def path(name: str, *args: Any) -> str:
 def shown(client: Client, where: str) -> str:
     response = client.get(where)
     assert response.status_code == 200, (where, response.status_code)
-    return response.content.decode()
+    return markup(response)
 
 
 def posted(client: Client, where: str, **said: Any) -> str:
     """The page that follows."""
     response = client.post(where, said, follow=True)
     assert response.status_code == 200, (where, response.status_code)
-    return response.content.decode()
+    return markup(response)
 
 
 def test_a_webhook_is_made_and_its_secret_is_on_one_page_alone(root: Client) -> None:

@@ -50,7 +50,6 @@ def change(row: Any) -> str:
 
 
 def page(client: Client, path: str) -> str:
-    """The markup of a page; where its lines end is nobody's concern, as in a browser."""
     response = client.get(path)
     assert response.status_code == 200, path
     return re.sub(r"\s*\n\s*", " ", response.content.decode())

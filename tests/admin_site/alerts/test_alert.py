@@ -13,6 +13,7 @@ from django.test import Client
 from tests.support.accepting import record, take
 from tests.support.alert_pages import QUEUE, at, step
 from tests.support.alerts import analyst, burst, burst_rule, open_alert
+from tests.support.markup import markup
 from tests.support.rule_pages import HOSTILE_NAME, plain, text_of
 from tests.support.rules import rule_in_force
 from transactions.alerts import triage
@@ -167,12 +168,13 @@ def test_all_that_made_it_is_shown_and_taken_out_with_ids(
     burst_rule()
     burst(people[0], count=15)
     alert = Alert.objects.get()
-    page = ann[0].get(at(alert)).content.decode()
+    response = ann[0].get(at(alert))
+    page = markup(response)
     rows = re.compile(r'<td class="whole" data-label="Transaction"><a class="id"')
     assert len(rows.findall(page)) == 10
-    assert "And 5 more: show all 15" in plain(page)
+    assert "And 5 more: show all 15" in plain(response.content.decode())
     assert '"id": "F0"' in page
-    assert len(rows.findall(ann[0].get(f"{at(alert)}?all").content.decode())) == 15
+    assert len(rows.findall(markup(ann[0].get(f"{at(alert)}?all")))) == 15
     response = ann[0].get(f"{QUEUE}{alert.pk}/transactions.csv")
     assert response["Content-Type"].startswith("text/csv")
     first, *lines = list(csv.reader(io.StringIO(response.content.decode())))

@@ -9,6 +9,7 @@ from django.test import Client
 
 from tests.support.alert_pages import QUEUE, at
 from tests.support.alerts import analyst, open_alert
+from tests.support.markup import markup
 from tests.support.rule_pages import text_of
 from tests.support.rules import rule_in_force
 from transactions.alerts import triage
@@ -130,7 +131,7 @@ def test_older_ones_are_on_the_next_page(
 def test_the_queue_is_narrowed_by_whose_alerts_they_are(ann: tuple[Client, User], people: list[User]) -> None:
     mine = open_alert(people[0], assignee=ann[1])
     open_alert(people[1])
-    shown = ann[0].get(f"{QUEUE}?assignee=ann").content.decode()
+    shown = markup(ann[0].get(f"{QUEUE}?assignee=ann"))
     assert re.findall(r'data-alert="(\d+)"', shown) == [str(mine.pk)]
     assert '<option value="ann" selected>ann</option>' in shown
     # Other tabs say whose they are themselves, and do not take it along.

@@ -11,7 +11,7 @@ const TITLE = document.title;
 export const CAUGHT_UP_MS = 2_500;
 // Up to when what is shown tells everything.
 let shownAsOf = -Infinity;
-// As `COUNTED_MAX` of admin_site/sidebar.py.
+// As the sidebar of a page that is loaded (admin_site/sidebar.py).
 const BADGE_MAX = 99;
 const GRAVE_FIRST = ["CRITICAL", "HIGH", "MEDIUM", "LOW"];
 const word = (severity) => severity[0] + severity.slice(1).toLowerCase();
