@@ -7,13 +7,12 @@ import shlex
 
 import pytest
 from django.contrib.auth.models import Permission, User
-from django.db import connection as database
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from tests.support.admin_pages import act, change, page, staff, superuser, url
 from tests.support.audit_trail import newest
+from tests.support.reading import statements_of
 from transactions.access import token_checks, tokens
 from transactions.access.rights import Right, grant, rights_of, rights_of_all
 from transactions.models import ApiToken
@@ -36,9 +35,7 @@ def test_the_rights_of_all_in_a_list_are_asked_for_at_once(client: Client, peopl
     superuser(client)
 
     def statements() -> int:
-        with CaptureQueriesContext(database) as asked:
-            page(client, url("apitoken"))
-        return len(asked)
+        return statements_of(lambda: page(client, url("apitoken")))
 
     tokens.create("till 1")
     few = statements()

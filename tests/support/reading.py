@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from transactions.dashboard import cached
+from transactions.dashboard.condition import shared_condition
 from transactions.models import Transaction
 
 # A busy user has so many rows, one a minute from BEGIN on; their table and its indexes have some 500 pages.
@@ -49,6 +52,15 @@ def tell_the_planner_nothing(table: str = Transaction._meta.db_table) -> None:
             "WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped",
             [table, table],
         )
+
+
+def statements_of(ask: Callable[[], Any]) -> int:
+    """How many statements it takes, but those of the system's chip, which is asked for now and then."""
+    with patch.object(cached, "monotonic", return_value=0.0):
+        shared_condition.get()
+        with CaptureQueriesContext(connection) as asked:
+            ask()
+    return len(asked)
 
 
 def pages_read(cursor: Any, statement: str, values: Any = None) -> int:
