@@ -2,6 +2,7 @@
 
 import csv
 import random
+import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
@@ -307,7 +308,8 @@ def test_what_is_made_later_looks_like_what_the_server_made(dashboard: Dashboard
         }""",
         static("transactions/looks/components.js"),
     )
-    assert made == Template(text).render(Context())
+    # A line of a template may end within a tag.
+    assert made == re.sub(r"\s+>", ">", Template(text).render(Context()))
 
 
 def test_scripts_show_what_cannot_be_seen_as_templates_do(dashboard: Dashboard) -> None:
