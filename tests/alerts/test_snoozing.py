@@ -39,7 +39,7 @@ def test_a_snooze_comes_from_a_reviewed_alert_and_has_an_end_and_a_reason(
         triage.snooze(alert.pk, alice, 3, later, "again")
     assert steps(alert)[-1] == ("SNOOZED", "alice", "travels", 3)
     assert AlertEvent.objects.get(step=Step.SNOOZED).until == later
-    noted = Entry.objects.get(action=Action.SNOOZE_MADE)
+    noted = Entry.objects.filter(action=Action.SNOOZE_MADE).latest("number")
     assert (noted.reason, json.loads(noted.details)["until"]) == ("travels", str(later))
 
 
