@@ -5,6 +5,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
+from tests.support.audit_trail import head, since
 from transactions.alerts import triage
 from transactions.alerts.models import Alert
 from transactions.notifications.models import Message
