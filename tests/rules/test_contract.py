@@ -85,7 +85,7 @@ class Play:
         self.random = Random(seed + 1)
         # Records from one flush to the next, at the most: with few each chunk is judged at once. Few streams
         # have few, since a flush is what a stream costs.
-        self.pace = self.random.choice((50, 400, 400, 400))
+        self.pace = 50 if self.random.random() < 1 / 8 else 400
         self.list = UserList.objects.create(name="watched")
         self.rules = 0
         self.gone: list[Fact] = []
