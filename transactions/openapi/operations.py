@@ -291,7 +291,13 @@ DELETE_TRANSACTIONS = call(
     summary="Delete everything",
     description="Where ALLOW_DELETE_ALL is on; else 403.",
     tags=["Administering"],
-    parameters=[query("reason", {**TEXT, "maxLength": REASON_MAX}, "Why: it is kept in the audit trail.")],
+    parameters=[
+        query(
+            "reason",
+            {**TEXT, "maxLength": REASON_MAX},
+            "Why: it is kept in the audit trail. Something to see, without control characters.",
+        )
+    ],
     responses={
         200: answer("Done.", MESSAGE, done=DELETED),
         400: bad("reason", unknown={"why": ["Unknown parameter. Known are: reason."]}),
