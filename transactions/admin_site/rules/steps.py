@@ -13,6 +13,7 @@ from ...rules import documents, lifecycle
 from ...rules.models import Version, VersionState
 from ...timezones import to_the_minute
 from ..lists import whole_number
+from ..sent_once import sent_once
 from . import backtests, page, rights
 from .links import page_of
 
@@ -62,6 +63,7 @@ def take(request: HttpRequest, rule: int, number: int, step: str) -> HttpRespons
     return redirect(page_of(version.rule))
 
 
+@sent_once
 def ask_for_backtest(request: HttpRequest, rule: int) -> HttpResponse:
     """Asks for a backtest of a version, and shows it; entered again, its address shows the rule."""
     held = page.rule_or_404(rule)
