@@ -35,6 +35,8 @@ window.addEventListener("pageshow", () => sent.clear());
 function showTable(button) {
   const table = document.getElementById(button.getAttribute("aria-controls"));
   table.hidden = !table.hidden;
+  // A chart goes on with time: what came last is what one looks for.
+  if (table.matches(".chart-table")) table.scrollTop = table.scrollHeight;
   button.setAttribute("aria-expanded", !table.hidden);
   button.textContent = table.hidden ? "Show as a table" : "Hide the table";
 }
