@@ -58,6 +58,8 @@ def take(request: HttpRequest, alert: int, step: str) -> HttpResponse:
                 _close_and_snooze(alert, _by(request), said, days)
             else:
                 _take(step, alert, _by(request), said)
+            if step == "undo":
+                messages.success(request, "It is undone: the alert is as it was before.")
         except triage.Refused as refused:
             messages.error(request, str(refused))
             kept_text.keep(request, str(alert), step)

@@ -92,10 +92,10 @@ def _approve(request: HttpRequest, version: Version) -> HttpResponse | None:
         return page.show(request, version.rule_id, approval=approval)
     begin = timezone.now().replace(second=0, microsecond=0) - timedelta(days=days) if days else None
     lifecycle.approve(version, request.user, shadow=shadow, begin=begin)
-    state = VersionState(version.state).label.lower()
+    how = "runs in shadow" if shadow else "is in force"
     from_when = version.effective_from
     assert from_when is not None
-    text = f"Version {version.number} is {state}, for what happens from {to_the_minute(from_when)} on."
+    text = f"Version {version.number} {how}, for what happens from {to_the_minute(from_when)} on."
     messages.success(request, text)
     return None
 
