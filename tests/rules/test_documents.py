@@ -118,7 +118,8 @@ def test_every_rule_that_is_wrong_is_told_with_its_line_and_its_gap() -> None:
     assert wrong_with(text) == [
         "line 5: rule 2: parameters.window: the window must be one of 10m, 1h, 6h, 24h, 7d, 30d",
         "line 6: rule 3 “A”: the name stands there twice",
-        "line 8: rule 4: parameters.amount: the amount must be a whole number from 1 to 9,223,372,036,854,775,807",
+        "line 8: rule 4: parameters.amount: "
+        "the amount must be a whole number from 1 to 9,223,372,036,854,775,807",
     ]
 
 

@@ -162,7 +162,7 @@ def latest(rule: Rule) -> list[ShownBacktest]:
     return [
         ShownBacktest(
             url_of(each),
-            each.version and each.version.number,
+            None if each.version is None else each.version.number,
             each.begin,
             each.end - MOMENT,
             each.get_state_display(),
