@@ -279,6 +279,25 @@ class SavedView(models.Model):
         return self.name
 
 
+class SentForm(models.Model):
+    """A form of a page that was sent and stored: sent again, it leads to where its answer led.
+
+    The key is a digest of who sent what from which page.
+    """
+
+    key = models.CharField(max_length=64, primary_key=True)
+    led_to = models.TextField(blank=True, db_default="")
+    sent_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        default_permissions = ()
+        # Old ones are forgotten.
+        indexes = [models.Index(fields=["sent_at"], name="sent_form_by_time")]
+
+    def __str__(self) -> str:
+        return f"form sent at {self.sent_at}"
+
+
 class ApiToken(models.Model):
     """A client's key to the API. It acts for `user`, whose permissions are its rights.
 

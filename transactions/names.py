@@ -13,6 +13,8 @@ TOLD_MAX = 10
 CHARACTERS_MAX = 60
 # How much of a name must be that of a known one.
 ALIKE = 0.6
+# What is called so elsewhere, and not alike here.
+CALLED_OTHERWISE = {"sort": "order", "sortby": "order", "orderby": "order", "ordering": "order"}
 
 TWICE = "Give this once."
 # Where the others are counted, as the REST framework calls what belongs to no field.
@@ -69,6 +71,7 @@ def _unknown(kind: str, name: str, known: tuple[str, ...]) -> str:
 def _meant(name: str, known: Mapping[str, str]) -> str:
     """The known name of the same letters, else the one that is most alike; "" where none is."""
     plain = _plain(name)
+    plain = plain if plain in known else CALLED_OTHERWISE.get(plain, plain)
     alike = [plain] if plain in known else get_close_matches(plain, known, 1, ALIKE)
     return known[alike[0]] if alike else ""
 

@@ -58,7 +58,18 @@ def test_a_backtest_is_asked_for_watched_and_told(ann: Client, version: Version,
     day = YESTERDAY.date().isoformat()
     response = ann.get(path)
     assert {"day": day, "hits": 2, "episodes": 1} in response.context["days"]["days"]
-    assert "Version 1, " in text_of(ann, at("rule_change", version.rule_id))
+    today = datetime.now(UTC).date()
+    days = f"{today - timedelta(days=7)} to {today}"
+    assert f"Version 1, {days} 2 hits, about 1 alert Done" in text_of(ann, at("rule_change", version.rule_id))
+
+
+def test_who_may_start_none_sees_the_backtests_there_are(ann: Client, version: Version) -> None:
+    bea, _ = member("bea", "view")
+    assert "Backtest" not in text_of(bea, at("rule_change", version.rule_id))
+    asked(ann, version)
+    said = text_of(bea, at("rule_change", version.rule_id))
+    assert "Backtest Version 1, " in said
+    assert "Try version" not in said
 
 
 def test_it_is_told_beside_the_version_in_force(ann: Client, version: Version) -> None:

@@ -81,7 +81,7 @@ def test_what_is_typed_is_read_back_as_it_is_typed(ann: Client) -> None:
     )
     found = ann.get(at("rule_read_back"), {**MANY, "count": "0"}).json()
     assert found == {
-        "errors": {"count": "The number must be a whole number from 1 to 100000."},
+        "errors": {"count": "The number must be a whole number from 1 to 100,000."},
         "sentence": None,
     }
     assert ann.get(at("rule_read_back"), {"kind": "nothing"}).status_code == 400
@@ -92,13 +92,13 @@ def test_what_is_typed_is_read_back_as_it_is_typed(ann: Client) -> None:
     [
         ({"window": "5m"}, "The window must be one of 10m, 1h, 6h, 24h, 7d, 30d."),
         ({"window": ""}, "The window is missing."),
-        ({"count": "0"}, "The number must be a whole number from 1 to 100000."),
-        ({"count": "1" + "0" * 30}, "The number must be a whole number from 1 to 100000."),
-        ({"count": "1" * 5000}, "The number must be a whole number from 1 to 100000."),
-        ({"count": "twelve"}, "The number must be a whole number from 1 to 100000."),
-        ({"count": "1.5"}, "The number must be a whole number from 1 to 100000."),
-        ({"count": "1,2"}, "The number must be a whole number from 1 to 100000."),
-        ({"count": "١٢"}, "The number must be a whole number from 1 to 100000."),
+        ({"count": "0"}, "The number must be a whole number from 1 to 100,000."),
+        ({"count": "1" + "0" * 30}, "The number must be a whole number from 1 to 100,000."),
+        ({"count": "1" * 5000}, "The number must be a whole number from 1 to 100,000."),
+        ({"count": "twelve"}, "The number must be a whole number from 1 to 100,000."),
+        ({"count": "1.5"}, "The number must be a whole number from 1 to 100,000."),
+        ({"count": "1,2"}, "The number must be a whole number from 1 to 100,000."),
+        ({"count": "١٢"}, "The number must be a whole number from 1 to 100,000."),
         ({"filter.zone": "Mars/Olympus"}, "The timezone must be a timezone like UTC or Europe/Berlin."),
         ({"filter.hours": "8-8"}, 'The hours must be two hours of the day like "8-18" or "22-6".'),
         ({"filter.statuses": ["PENDING"]}, "The statuses may not name PENDING, which changes."),
@@ -118,7 +118,7 @@ def test_what_is_typed_is_read_back_as_it_is_typed(ann: Client) -> None:
         ({"name": "\u3164"}, "The name must have a character that is visible."),
         ({"description": "\u2800"}, "The description must have a character that is visible, or be empty."),
         ({"filter.amount_max": "1" + "0" * 30}, "The largest amount must be a whole number from 0 to"),
-        ({"name": ""}, "The name must be a printable text of 1 to 100 characters."),
+        ({"name": ""}, "The name is empty: it has 1 to 100 characters."),
         ({"name": "x" * 101}, "The name must be a printable text of 1 to 100 characters."),
         ({"name": "a\0b"}, "The name must be a printable text of 1 to 100 characters."),
         ({"name": "Large"}, "There is a rule “Large” already"),
@@ -144,7 +144,7 @@ def test_what_makes_no_sense_is_told_by_its_gap_and_stays(
 
 def test_all_that_is_wrong_is_told_at_once(ann: Client) -> None:
     said = sent(ann, at("rule_new"), **{**MANY, **NAMED, "count": "0", "window": "x", "name": ""})
-    for gap in ("The number must", "The window must", "The name must"):
+    for gap in ("The number must", "The window must", "The name is empty"):
         assert gap in said
 
 

@@ -243,7 +243,7 @@ def test_a_draft_is_submitted_by_who_writes_and_approved_by_somebody_else(
     version = drafted(author=author[1])
     assert "Version 1 waits for approval" in sent(author[0], step(version, "submit"))
     said = sent(approver[0], step(version, "approve"), state="SHADOW", days="0")
-    assert "Version 1 is shadow, for what happens from" in said
+    assert "Version 1 runs in shadow, for what happens from" in said
     sent(approver[0], step(version, "approve"), state="ACTIVE")
     version.refresh_from_db()
     assert (version.state, version.approver) == (VersionState.ACTIVE, approver[1])

@@ -26,6 +26,7 @@ from tests.support.admin_pages import (
     url,
 )
 from tests.support.audit_trail import head, since
+from tests.support.markup import markup
 from tests.support.outages import redis_away
 from transactions.admin_site.saved_views import VIEWS_MAX, offered
 from transactions.models import SavedView, Transaction
@@ -354,3 +355,9 @@ def test_rows_of_one_moment_are_neither_repeated_nor_hidden(root: Client, people
 def test_what_is_wrong_with_a_field_is_told_by_the_fields_own_name(root: Client) -> None:
     shown = root.get(f"{url('transaction')}?amount_min=x&from=then&sort=newest").content.decode()
     assert re.findall(r'role="alert"><strong>([^<]+)</strong>', shown) == ["Amount from", "Since", "sort"]
+
+
+@pytest.mark.parametrize("name", ["sort", "order_by", "Ordering"])
+def test_the_order_that_is_asked_for_by_another_name_is_told_by_ours(root: Client, name: str) -> None:
+    said = html.unescape(markup(root.get(url("transaction", f"?{name}=largest"))))
+    assert 'Did you mean "order"?' in said

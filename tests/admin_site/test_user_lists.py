@@ -42,7 +42,7 @@ def test_a_list_is_made(ann: Client) -> None:
 @pytest.mark.parametrize(
     ("typed", "told"),
     [
-        ({"name": ""}, "The name must be a printable text of 1 to 100 characters."),
+        ({"name": ""}, "The name is empty: it has 1 to 100 characters."),
         ({"name": "a\0"}, "The name must be a printable text of 1 to 100 characters."),
         ({"name": "Watched"}, "There is a list “Watched” already."),
         ({"name": "x", "description": "\0"}, "The description must be a text of at most 2000 characters."),

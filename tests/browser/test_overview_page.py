@@ -139,12 +139,29 @@ def test_two_dozen_transactions_are_too_few_to_compare(dashboard: Dashboard) -> 
     settle(dashboard.people[0], now - 7 * DAY - 20 * MINUTE, now - 7 * DAY - MINUTE, 24, 3, amount=100)
     page.reload()
     for name, told in {
-        "succeeded": "too few to compare (21) · was 2,100 at this time a week ago",
-        "count": "too few to compare (24) · was 24 at this time a week ago",
-        "success_rate": "too few to compare (24) · was 87.5 % at this time a week ago",
+        "succeeded": "was 2,100 at this time a week ago",
+        "count": "was 24 at this time a week ago",
+        "success_rate": "was 87.5 % at this time a week ago",
     }.items():
         expect(page.locator(f"[data-figure={name}] .delta")).to_have_text(told)
+    # Once for all of them.
+    expect(page.locator("#figures-moment")).to_contain_text("24 at this time a week ago: too few to compare")
     expect(page.locator("#money :is(.delta-good, .delta-bad)")).to_have_count(0)
+
+
+def test_the_table_of_the_failure_rate_opens_at_its_latest_and_says_where_nothing_is_known(
+    dashboard: Dashboard,
+) -> None:
+    now, page = datetime.now(UTC), dashboard.page
+    settle(dashboard.people[0], now - 10 * MINUTE, now - MINUTE, 300, 30)
+    page.reload()
+    page.get_by_label("Failure rate: more").click()
+    page.locator("#failure-rate").get_by_role("button", name="Show as a table").click()
+    rows = page.locator("#failure-rate tbody tr")
+    expect(rows.first.locator("td").nth(1)).to_have_text("–")
+    expect(rows.last.locator("td").nth(1)).to_have_text(re.compile("%$"))
+    page.locator("#failure-rate .chart-table").scroll_into_view_if_needed()
+    expect(rows.last).to_be_in_viewport()
 
 
 def test_the_period_and_the_comparison_are_in_the_url(dashboard: Dashboard) -> None:

@@ -37,7 +37,7 @@ def test_one_writes_a_rule_another_approves_it_and_hits_appear(
     # What is typed is read back, and what makes no sense is told by its gap.
     page.get_by_label("the number").fill("none")
     expect(page.locator("[data-error=count]")).to_have_text(
-        "The number must be a whole number from 1 to 100000."
+        "The number must be a whole number from 1 to 100,000."
     )
     page.get_by_label("the number").fill("3")
     page.get_by_label("the window").select_option("10 minutes")

@@ -40,6 +40,16 @@ def test_a_note_is_written_reviewed_and_seen_on_the_customer_s_transactions(
     assert serious(page) == []
 
 
+def test_a_double_click_sends_a_form_once(page: Page, server: str, people: list[User]) -> None:
+    page.goto(f"{server}{CUSTOMER}{people[0].pk}/change/")
+    page.get_by_label("A note").fill("They called.")
+    posts = []
+    page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
+    page.get_by_role("button", name="Add the note").dblclick()
+    expect(page.locator(".customer-note")).to_contain_text("They called.")
+    assert len(posts) == 1
+
+
 def test_a_transaction_is_deleted_with_a_reason_which_is_kept(
     page: Page, server: str, people: list[User]
 ) -> None:

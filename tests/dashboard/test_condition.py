@@ -90,6 +90,16 @@ def test_the_page_says_what_to_do_about_what_is_ill_alone(root: Client) -> None:
     assert "docs/operations.md, “Worker”" in page
     assert "docker compose restart beat" not in page
     assert page.index('id="worker"') < page.index('id="redis"')
+    assert "private run" not in page
+
+
+def test_the_page_says_that_a_private_run_starts_again_what_ends(root: Client, settings: Settings) -> None:
+    settings.DEBUG = True
+    everybody_works()
+    assert "private run" not in text(root, "/admin/system/")
+    worker_was_there(40)
+    shared_condition.forget()
+    assert "This is a private run: a process that ends is started again" in text(root, "/admin/system/")
 
 
 @pytest.mark.parametrize("may", [False, True])

@@ -53,6 +53,17 @@ def test_a_webhook_is_made_and_its_secret_is_on_one_page_alone(root: Client) -> 
         assert "On-call" in shown(root, where)
 
 
+def test_the_page_of_a_webhook_is_called_as_it_was_named(root: Client) -> None:
+    named, unnamed = endpoints.add(URL, description="webhook_listen")[0], endpoints.add(URL)[0]
+    page = shown(root, path("endpoint_change", named.pk))
+    assert re.search(r"</span>\s*webhook_listen\s*</h1>", page)
+    # Made by a command.
+    assert "nobody known" not in page
+    assert re.search(
+        rf"</span>\s*Webhook {unnamed.pk}\s*</h1>", shown(root, path("endpoint_change", unnamed.pk))
+    )
+
+
 def test_a_state_has_the_same_badge_in_the_list_as_on_its_page(root: Client) -> None:
     made, _ = endpoints.add(URL)
     for changed, state, tone in (

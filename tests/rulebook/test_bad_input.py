@@ -14,7 +14,7 @@ from transactions.rules.models import Rule, UserList, Version
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-AMOUNT = "the amount must be a whole number from 1 to 9223372036854775807"
+AMOUNT = "the amount must be a whole number from 1 to 9,223,372,036,854,775,807"
 WINDOW = "the window must be one of 10m, 1h, 6h, 24h, 7d, 30d"
 ZONE = "the timezone must be a timezone like UTC or Europe/Berlin"
 LARGEST = "the largest amount must not be below {}: no transaction would be a hit"
@@ -191,7 +191,7 @@ def test_names_of_any_script_are_taken(ann: Caller, name: str) -> None:
     [
         ({"Name": "A"}, {"Name": ['Unknown field. Did you mean "name"?']}),
         ({"name": "a\nb"}, {"name": ["the name must be a printable text of 1 to 100 characters"]}),
-        ({"name": " "}, {"name": ["the name must be a printable text of 1 to 100 characters"]}),
+        ({"name": " "}, {"name": ["the name is empty: it has 1 to 100 characters"]}),
         ({"name": 7}, {"name": ["the name must be a printable text of 1 to 100 characters"]}),
         ({"severity": "URGENT"}, {"severity": ["the severity must be one of LOW, MEDIUM, HIGH, CRITICAL"]}),
         (

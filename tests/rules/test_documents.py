@@ -118,7 +118,8 @@ def test_every_rule_that_is_wrong_is_told_with_its_line_and_its_gap() -> None:
     assert wrong_with(text) == [
         "line 5: rule 2: parameters.window: the window must be one of 10m, 1h, 6h, 24h, 7d, 30d",
         "line 6: rule 3 “A”: the name stands there twice",
-        "line 8: rule 4: parameters.amount: the amount must be a whole number from 1 to 9223372036854775807",
+        "line 8: rule 4: parameters.amount: "
+        "the amount must be a whole number from 1 to 9,223,372,036,854,775,807",
     ]
 
 
@@ -143,7 +144,7 @@ def test_all_that_is_wrong_with_a_rule_is_told_each_with_its_own_line() -> None:
         "line 1: list 2: the list “Watched” stands there twice",
         "line 3: rule 1: the severity must be one of LOW, MEDIUM, HIGH, CRITICAL",
         "line 6: rule 1: parameters.colour: there is no such gap; known are filter, window, count",
-        "line 6: rule 1: parameters.count: the number must be a whole number from 1 to 100000",
+        "line 6: rule 1: parameters.count: the number must be a whole number from 1 to 100,000",
         "line 7: rule 1: parameters.window: the window must be one of 10m, 1h, 6h, 24h, 7d, 30d",
         "line 9: rule 1: parameters.filter.zone: the timezone must be a timezone like UTC or Europe/Berlin",
         "line 10: rule 2 “Many”: the name stands there twice",
@@ -230,8 +231,8 @@ def test_with_four_eyes_a_draft_that_nobody_wrote_does_not_stand_in_the_way(
         ),
         ({"severity": "URGENT"}, "the severity must be one of LOW, MEDIUM, HIGH, CRITICAL"),
         ({"severity": None}, "the severity must be one of LOW, MEDIUM, HIGH, CRITICAL"),
-        ({"name": ""}, "the name must be a printable text"),
-        ({"name": " "}, "the name must be a printable text"),
+        ({"name": ""}, "the name is empty: it has 1 to 100 characters"),
+        ({"name": " "}, "the name is empty"),
         ({"name": "a\nb"}, "the name must be a printable text"),
         ({"name": "x" * 101}, "the name must be a printable text"),
         ({"description": "\x00"}, "the description must be a text"),

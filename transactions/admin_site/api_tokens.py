@@ -21,6 +21,7 @@ from ..access.rights import ALL, Right, Rights, rights_of, rights_of_all
 from ..client import curl
 from ..models import ApiToken
 from .lists import BoundedAdmin
+from .sent_once import sent_once
 
 STATE_COLOURS = {"Valid": "success", "Expired": "warning", "Revoked": "danger"}
 # A token that is to be valid for longer is one without an end.
@@ -82,6 +83,7 @@ def may_make(request: HttpRequest) -> bool:
 
 
 @sensitive_variables("token")
+@sent_once
 def new(request: HttpRequest) -> HttpResponse:
     """The form of a token; once it is made, the way to the page that shows it, this once.
 

@@ -28,6 +28,7 @@ from .account_names import NamingForm
 from .alerts import shown
 from .giving_up import gives_up
 from .lists import BoundedAdmin, is_key
+from .sent_once import sent_once
 
 ALERTS_MAX = 20
 # The chart of days, in the units of its drawing.
@@ -212,6 +213,7 @@ def _alerts(request: HttpRequest, user: int) -> dict[str, Any]:
 
 
 @require_POST
+@sent_once
 def write_note(request: HttpRequest, key: int) -> HttpResponse:
     """A note on a customer."""
     user = _found(request, key)

@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
@@ -34,6 +34,7 @@ from ..webhooks import pages
 from .giving_up import View, gives_up
 from .lists import BoundedAdmin, is_key
 from .own_pages import OwnPages
+from .sent_once import sent_once
 from .webhook_forms import NewEndpointForm, change_form
 
 # Deliveries that the page of an endpoint shows; the API has them all.
@@ -159,10 +160,13 @@ def _secret_shown(request: HttpRequest, endpoint: Endpoint, secret: str) -> Http
         "secret": secret,
     }
     response = TemplateResponse(request, "admin/webhooks/secret.html", context)
+    # Of what was made, for a form that is sent again: the secret is not shown again.
+    response["Location"] = reverse("admin:notifications_endpoint_change", args=[endpoint.pk])
     response["Cache-Control"] = "no-store"
     return response
 
 
+@sent_once
 def new(request: HttpRequest) -> HttpResponse:
     """An endpoint that there is not yet."""
     _demand(request)

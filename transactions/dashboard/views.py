@@ -6,6 +6,7 @@ from functools import wraps
 from typing import Any
 
 import redis
+from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db import Error as DatabaseError
@@ -153,7 +154,12 @@ def show_system(request: HttpRequest) -> HttpResponse:
     """The page of the system: each part, how it is, why, and what to do."""
     if Right.READ not in rights_of(request.user):
         raise PermissionDenied
-    context = {**admin.site.each_context(request), "title": "Health of the system"}
+    context = {
+        **admin.site.each_context(request),
+        "title": "Health of the system",
+        # Of `make run`, whose supervisor starts again what ends.
+        "is_private_run": settings.DEBUG,
+    }
     return TemplateResponse(request, "admin/system.html", context)
 
 

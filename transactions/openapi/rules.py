@@ -55,7 +55,9 @@ LIMIT = query(
 )
 OF_NAME = query("name", NAME, "The one of this name.")
 NOT_FOUND = answer("No such one.", ref("Detail"), unknown={"detail": "Not found."})
-LIMIT_OF_ZERO = {"parameters.amount": ["the amount must be a whole number from 1 to 9223372036854775807"]}
+LIMIT_OF_ZERO = {
+    "parameters.amount": ["the amount must be a whole number from 1 to 9,223,372,036,854,775,807"]
+}
 NO_WINDOW = {"parameters.window": ["the window must be one of 10m, 1h, 6h, 24h, 7d, 30d"]}
 NO_CURSOR = {"cursor": ["This is no cursor of this list."]}
 UNKNOWN_PARAMETER = {"stat": ['Unknown parameter. Did you mean "state"?']}

@@ -28,6 +28,8 @@ def checked_severity(given: Any) -> str:
 def checked_name(given: Any) -> str:
     """The name of a rule or a list as it is kept: composed, and without space around it."""
     name = composed(given.strip()) if isinstance(given, str) and given.isprintable() else ""
+    if isinstance(given, str) and not given.strip(" "):
+        raise ValueError(f"the name is empty: it has 1 to {NAME_MAX} characters")
     if not name or max(len(given), len(name)) > NAME_MAX:
         raise ValueError(f"the name must be a printable text of 1 to {NAME_MAX} characters")
     if not shows_something(name):

@@ -32,7 +32,9 @@ def test_each_step_is_offered_where_it_can_be_taken_and_undone_by_who_took_it(
     alert = open_alert(people[0])
     assert "You claimed it. Undo" in step(ann[0], alert, "claim")
     assert "Undo" not in text_of(bea[0], at(alert))
-    assert "nobody has it" in step(ann[0], alert, "undo")
+    said = step(ann[0], alert, "undo")
+    assert "nobody has it" in said
+    assert "It is undone: the alert is as it was before." in said
     assert "You gave it to bea. Undo" in step(ann[0], alert, "assign", assignee="bea")
     said = step(bea[0], alert, "close", disposition="FALSE_POSITIVE", reason="A new card.")
     assert "False positive closed by bea" in said

@@ -18,6 +18,7 @@ from ...alerts.models import Alert, Snooze
 from ...review import steps
 from ...review.bodies import BULK_MAX
 from ..lists import is_key
+from ..sent_once import sent_once
 from . import kept_text, rights
 
 # For how many days a snooze may be asked for by a click.
@@ -38,6 +39,7 @@ TYPED = ("assignee", "disposition", "reason", "text")
 
 
 @require_POST
+@sent_once
 def take(request: HttpRequest, alert: int, step: str) -> HttpResponse:
     """A step with one alert; then its page again."""
     rights.demand(rights.may_change(request.user))
@@ -56,6 +58,8 @@ def take(request: HttpRequest, alert: int, step: str) -> HttpResponse:
                 _close_and_snooze(alert, _by(request), said, days)
             else:
                 _take(step, alert, _by(request), said)
+            if step == "undo":
+                messages.success(request, "It is undone: the alert is as it was before.")
         except triage.Refused as refused:
             messages.error(request, str(refused))
             kept_text.keep(request, str(alert), step)

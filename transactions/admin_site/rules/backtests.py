@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib import admin, messages
+from django.db.models.fields.json import KT
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -19,6 +20,7 @@ from ...rules.backtest_result import named
 from ...rules.kinds.gaps import Unfit
 from ...rules.kinds.kind import Kind
 from ...rules.kinds.registry import read_kept
+from ...rules.kinds.wording import counted
 from ...rules.models import UNFINISHED, Backtest, BacktestState, Rule
 from . import rights
 from .links import version_of
@@ -27,6 +29,8 @@ from .sentences import sentence
 # Of a rule's backtests so many are shown on its page.
 SHOWN_MAX = 5
 DAY = timedelta(days=1)
+# Before the end of a range, which is not in it.
+MOMENT = timedelta(microseconds=1)
 
 
 @dataclass(slots=True)
@@ -138,10 +142,42 @@ def cancel(request: HttpRequest, rule: int, backtest: int) -> HttpResponse:
     return redirect(url_of(held))
 
 
-def latest(rule: Rule) -> list[tuple[Backtest, str]]:
-    """The latest backtests of a rule and where they are shown."""
-    found = rule.backtests.select_related("version").defer("result").order_by("-id")[:SHOWN_MAX]
-    return [(each, url_of(each)) for each in found]
+class ShownBacktest(NamedTuple):
+    """One in the list of a rule's page; `first` and `last` are its days, the last one included."""
+
+    url: str
+    version: int | None
+    first: datetime
+    last: datetime
+    state: str
+    tone: str
+    # "12 hits, about 3 alerts"; "" before there is a result.
+    found: str
+
+
+def latest(rule: Rule) -> list[ShownBacktest]:
+    """The latest backtests of a rule, with what they found, and where they are shown."""
+    counts = {"hits": KT("result__hits"), "alerts": KT("result__episodes")}
+    rows = rule.backtests.select_related("version").defer("result").annotate(**counts).order_by("-id")
+    return [
+        ShownBacktest(
+            url_of(each),
+            None if each.version is None else each.version.number,
+            each.begin,
+            each.end - MOMENT,
+            each.get_state_display(),
+            each.state,
+            _found(each),
+        )
+        for each in rows[:SHOWN_MAX]
+    ]
+
+
+def _found(backtest: Any) -> str:
+    if backtest.hits is None:
+        return ""
+    hits, alerts = int(backtest.hits), int(backtest.alerts)
+    return f"{counted(hits, 'hit')}, about {counted(alerts, 'alert')}" if hits else "no hit"
 
 
 def url_of(backtest: Backtest) -> str:

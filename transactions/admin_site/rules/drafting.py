@@ -18,6 +18,7 @@ from ...rules.schema import DESCRIPTION_MAX
 from ...rules.standing import said_by
 from ...severity import Severity
 from ..lists import is_key
+from ..sent_once import sent_once
 from . import backtests, rights
 from .links import page_of, version_of
 from .page import rule_or_404
@@ -65,6 +66,7 @@ class TypedRule:
                 self.errors[what] = f"{str(error)[:1].upper()}{str(error)[1:]}."
 
 
+@sent_once
 def new_rule(request: HttpRequest) -> HttpResponse:
     """A rule that there is not yet, with its first draft."""
     rights.demand(rights.may_change(request.user))
@@ -76,6 +78,7 @@ def new_rule(request: HttpRequest) -> HttpResponse:
     return _posted(request, None, kind)
 
 
+@sent_once
 def new_draft(request: HttpRequest, rule: int) -> HttpResponse:
     """Another draft of a rule, which begins as one of its versions."""
     rights.demand(rights.may_change(request.user))

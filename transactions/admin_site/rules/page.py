@@ -35,6 +35,8 @@ class ShownVersion:
     why_not_approve: str = ""
     may_submit: bool = False
     may_approve: bool = False
+    # Whether the user wrote it.
+    is_own: bool = False
     may_end: bool = False
     # What it says otherwise than the one in force, of one that waits to be.
     changes: list[Difference] = field(default_factory=list)
@@ -131,6 +133,7 @@ def _shown(version: Version, main: Version | None, request: HttpRequest) -> Show
     if state in (VersionState.SUBMITTED, VersionState.SHADOW):
         shown.why_not_approve = rights.why_not_approve(version, request)
         shown.may_approve = not shown.why_not_approve
+        shown.is_own = version.author_id == request.user.pk
     shown.may_end = rights.may_end(request.user, version) and state != VersionState.RETIRED
     if main is not None and shown.waits and main.pk != version.pk:
         shown.changes = differences(main, version)

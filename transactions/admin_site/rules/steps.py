@@ -13,6 +13,7 @@ from ...rules import documents, lifecycle
 from ...rules.models import Version, VersionState
 from ...timezones import to_the_minute
 from ..lists import whole_number
+from ..sent_once import sent_once
 from . import backtests, page, rights
 from .links import page_of
 
@@ -62,6 +63,7 @@ def take(request: HttpRequest, rule: int, number: int, step: str) -> HttpRespons
     return redirect(page_of(version.rule))
 
 
+@sent_once
 def ask_for_backtest(request: HttpRequest, rule: int) -> HttpResponse:
     """Asks for a backtest of a version, and shows it; entered again, its address shows the rule."""
     held = page.rule_or_404(rule)
@@ -90,10 +92,10 @@ def _approve(request: HttpRequest, version: Version) -> HttpResponse | None:
         return page.show(request, version.rule_id, approval=approval)
     begin = timezone.now().replace(second=0, microsecond=0) - timedelta(days=days) if days else None
     lifecycle.approve(version, request.user, shadow=shadow, begin=begin)
-    state = VersionState(version.state).label.lower()
+    how = "runs in shadow" if shadow else "is in force"
     from_when = version.effective_from
     assert from_when is not None
-    text = f"Version {version.number} is {state}, for what happens from {to_the_minute(from_when)} on."
+    text = f"Version {version.number} {how}, for what happens from {to_the_minute(from_when)} on."
     messages.success(request, text)
     return None
 

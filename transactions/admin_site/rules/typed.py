@@ -232,8 +232,7 @@ def _options(what: Gap, *, required: bool) -> list[tuple[str, str]]:
         case Statuses():
             return [(status.value, str(status.label)) for status in (Status.SUCCESS, Status.FAILED)]
         case ListName():
-            # "any" would read as if users on any list were meant, or on none.
-            return [("", "choose a list" if required else "open"), *_named(UserList.objects.order_by("name"))]
+            return [("", "choose a list" if required else "any"), *_named(UserList.objects.order_by("name"))]
     return []
 
 

@@ -69,7 +69,7 @@ class Whole(Gap):
 
     def read(self, value: Any) -> int:
         if type(value) is not int or not self.least <= value <= self.most:
-            raise ValueError(f"must be a whole number from {self.least} to {self.most}")
+            raise ValueError(f"must be a whole number from {self.least:,} to {self.most:,}")
         return value
 
     def shown(self, value: Any) -> str:
@@ -95,7 +95,7 @@ class Factor(Gap):
                 raise ValueError
         except (ValueError, InvalidOperation):
             raise ValueError(
-                f"must be a number from {self.least} to {self.most}, with up to two decimals"
+                f"must be a number from {self.least:,} to {self.most:,}, with up to two decimals"
             ) from None
         return number
 

@@ -62,7 +62,8 @@ export function listOf(url, since, until, more = {}) {
 export function showFigures({ as_of: asOf, data }, wrong, listUrl) {
   shown = { asOf, words: data.words };
   at("compare").hidden = data.compared.fixed;
-  tellMoment(`as of ${format.clock(asOf)}: what was accepted until then is counted`);
+  const few = tooFew(data);
+  tellMoment(`as of ${format.clock(asOf)}: what was accepted until then is counted${few && ` · ${few}`}`);
   for (const [name, how] of Object.entries(FIGURES)) {
     const place = document.querySelector(`[data-figure="${name}"]`), figure = data.figures[name];
     const link = place.querySelector(".figure-value a"), text = how.shown(figure.value);
@@ -88,11 +89,16 @@ function showSpark(place, { spark: values, judged }, { tone = "bad" }) {
   place.append(spark(numbers, judged === "bad" ? tone : ""));
 }
 
-function was({ before, too_few: tooFew }, how, words) {
+function was({ before }, how, words) {
   if (before === null && how.status === "PENDING") return "";
   const none = before === null || (how.shown !== format.percent && Number(before) === 0);
-  const told = none ? `none ${words}` : `was ${how.shown(before)} ${words}`;
-  return tooFew === null || tooFew === 0 ? told : `too few to compare (${format.whole(tooFew)}) · ${told}`;
+  return none ? `none ${words}` : `was ${how.shown(before)} ${words}`;
+}
+
+// Why figures do not say how they changed, once for all of them.
+function tooFew({ figures, compared: { words } }) {
+  if (figures.count.too_few) return `${format.whole(figures.count.too_few)} ${words}: too few to compare`;
+  return Object.values(figures).some(({ too_few: few }) => few) ? "what shows no change is too little to compare" : "";
 }
 
 function waited({ oldest_pending: oldest, until }) {

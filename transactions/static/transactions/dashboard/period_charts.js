@@ -346,7 +346,7 @@ function showFailureRate(data, places) {
   const head = [`From (${format.zoneName()})`, "Failed", "Usually from", "to", `Failed ${compared.words}`];
   const [low, high] = ["low", "high"].map((edge) => series.usual.map((usual) => usual?.[edge] ?? null));
   const columns = [series.failure_rate, low, high, series.failure_rate_before];
-  const share = (value) => (value === null ? "" : { shown: format.percent(value), value });
+  const share = (value) => (value === null ? { shown: "–", value: "" } : { shown: format.percent(value), value });
   const rows = places.map((place) => [firstCell(place, "FAILED"), ...columns.map((column) => share(column[place]))]);
   failureRate.show(data, head, rows, `${EMPTY} ${words}.`);
 }

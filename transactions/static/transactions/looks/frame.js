@@ -1,4 +1,4 @@
-// The frame of every page: menus that close, and tables in the menus of cards.
+// The frame of every page: menus that close, tables in the menus of cards, and forms that are sent once.
 const open = () => [...document.querySelectorAll("details.menu[open]")];
 
 // Only one menu is open; a click beside it and Escape close it.
@@ -20,9 +20,23 @@ document.addEventListener("toggle", (event) => {
   for (const menu of open()) if (!menu.contains(event.target)) menu.open = false;
 }, true);
 
+// A second click sends nothing while the answer to the first is awaited; what comes to the server twice all the
+// same is stored once there. A form may be sent again when its page is come back to, and where no other page came.
+const AWAITED_MS = 10_000;
+const sent = new Set();
+document.addEventListener("submit", (event) => {
+  if (event.defaultPrevented || event.target.method !== "post") return;
+  if (sent.has(event.target)) return event.preventDefault();
+  sent.add(event.target);
+  setTimeout(() => sent.delete(event.target), AWAITED_MS);
+});
+window.addEventListener("pageshow", () => sent.clear());
+
 function showTable(button) {
   const table = document.getElementById(button.getAttribute("aria-controls"));
   table.hidden = !table.hidden;
+  // A chart goes on with time: what came last is what one looks for.
+  if (table.matches(".chart-table")) table.scrollTop = table.scrollHeight;
   button.setAttribute("aria-expanded", !table.hidden);
   button.textContent = table.hidden ? "Show as a table" : "Hide the table";
 }

@@ -1,0 +1,157 @@
+"""A form that is sent twice is stored once: by a double click, by going back, or where an answer got lost."""
+
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connections
+from django.db.models import Model
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from tests.support import alert_pages
+from tests.support.alerts import open_alert
+from tests.support.markup import markup
+from tests.support.rule_pages import drafted
+from transactions.admin_site.sent_once import KEPT
+from transactions.alerts.models import AlertEvent
+from transactions.models import ApiToken, CustomerNote, SentForm
+from transactions.notifications.models import Endpoint
+from transactions.rules.models import Backtest, Version
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NOTHING_AGAIN = "This form had been sent already: nothing was done again."
+
+
+@pytest.fixture(autouse=True)
+def keys(settings: Any) -> None:
+    """Secrets of webhooks can be kept."""
+    settings.WEBHOOK_SECRET_KEYS = ["k" * 32]
+
+
+def note_on_customer() -> tuple[str, str, dict[str, str]]:
+    page = reverse("admin:transactions_customer_change", args=[User.objects.create_user("shop").pk])
+    return page, page.replace("change/", "notes/"), {"text": "Called."}
+
+
+def note_on_alert() -> tuple[str, str, dict[str, str]]:
+    page = alert_pages.at(open_alert(User.objects.create_user("shop")))
+    return page, page.replace("change/", "steps/note/"), {"version": "1", "text": "Called."}
+
+
+def webhook() -> tuple[str, str, dict[str, str]]:
+    page = reverse("admin:notifications_endpoint_new")
+    return page, page, {"url": "https://example.org/webhooks"}
+
+
+def token() -> tuple[str, str, dict[str, str]]:
+    page = reverse("admin:transactions_apitoken_new")
+    return page, page, {"name": "shop", "rights": "post"}
+
+
+def draft() -> tuple[str, str, dict[str, str]]:
+    page = reverse("admin:rules_rule_draft", args=[drafted().rule_id])
+    return page, page, {"kind": "amount", "amount": "5", "severity": "LOW", "description": "", "keep": ""}
+
+
+def backtest() -> tuple[str, str, dict[str, str]]:
+    rule, today = drafted().rule_id, timezone.now().date().isoformat()
+    asked = {"version": "1", "first": today, "last": today}
+    return (
+        reverse("admin:rules_rule_change", args=[rule]),
+        reverse("admin:rules_rule_test", args=[rule]),
+        asked,
+    )
+
+
+# Of each form where it stands, where it is sent and what is typed; and what is stored of it.
+FORMS: dict[str, tuple[Callable[[], tuple[str, str, dict[str, str]]], type[Model], dict[str, Any]]] = {
+    "note on a customer": (note_on_customer, CustomerNote, {}),
+    "note on an alert": (note_on_alert, AlertEvent, {"step": "NOTED"}),
+    "webhook": (webhook, Endpoint, {}),
+    "token": (token, ApiToken, {}),
+    "draft": (draft, Version, {"number__gt": 1}),
+    "backtest": (backtest, Backtest, {}),
+}
+
+
+def filled_in(client: Client, page: str, typed: dict[str, str]) -> dict[str, str]:
+    """What a browser sends of a form of this page: what is typed, and the token that comes with the page."""
+    (found, *_) = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', markup(client.get(page)))
+    return {**typed, "csrfmiddlewaretoken": found}
+
+
+def sent_twice_at_once(client: Client, where: str, form: dict[str, str]) -> list[Any]:
+    """The answers to two requests that begin together."""
+    both = Barrier(2)
+
+    def send() -> Any:
+        own = Client()
+        own.cookies = client.cookies
+        both.wait()
+        try:
+            return own.post(where, form)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as browsers:
+        return [each.result() for each in [browsers.submit(send), browsers.submit(send)]]
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_form_that_is_sent_twice_at_once_is_stored_once(root: Client, name: str) -> None:
+    make, model, narrowed = FORMS[name]
+    page, where, typed = make()
+    answers = sent_twice_at_once(root, where, filled_in(root, page, typed))
+    assert model._base_manager.filter(**narrowed).count() == 1
+    # Both lead to what was stored.
+    assert len({answer["Location"] for answer in answers}) == 1
+
+
+def test_a_form_that_is_sent_again_later_says_that_it_was_sent(root: Client) -> None:
+    page, where, typed = note_on_customer()
+    form = filled_in(root, page, typed)
+    assert NOTHING_AGAIN not in markup(root.post(where, form, follow=True))
+    again = root.post(where, form, follow=True)
+    assert again.redirect_chain == [(page, 302)]
+    assert NOTHING_AGAIN in markup(again)
+    assert CustomerNote.objects.count() == 1
+
+
+def test_the_same_words_on_the_page_as_it_is_now_are_stored_again(root: Client) -> None:
+    page, where, typed = note_on_customer()
+    root.post(where, filled_in(root, page, typed))
+    root.post(where, filled_in(root, page, typed))
+    assert CustomerNote.objects.count() == 2
+
+
+def test_other_words_in_the_same_form_are_stored_too(root: Client) -> None:
+    page, where, typed = note_on_customer()
+    form = filled_in(root, page, typed)
+    for text in ("Called.", "Called again."):
+        root.post(where, {**form, "text": text})
+    assert CustomerNote.objects.count() == 2
+
+
+def test_a_form_of_which_nothing_was_stored_is_judged_again(root: Client) -> None:
+    page, where, _ = webhook()
+    form = filled_in(root, page, {"url": "https://10.0.0.1/"})
+    for _ in range(2):
+        answer = root.post(where, form)
+        assert answer.status_code == 200
+        assert "The address 10.0.0.1 is not public" in markup(answer)
+    assert not SentForm.objects.exists()
+
+
+def test_which_forms_were_sent_is_forgotten_in_time(root: Client) -> None:
+    page, where, typed = note_on_customer()
+    root.post(where, filled_in(root, page, typed))
+    SentForm.objects.update(sent_at=timezone.now() - 2 * KEPT)
+    root.post(where, filled_in(root, page, typed))
+    assert SentForm.objects.count() == 1
