@@ -9,6 +9,8 @@ ARGS ?=
 WORKERS ?= $(if $(ARGS),0,4)
 # The same of those that drive a browser, which keeps a core busy.
 BROWSERS ?= $(if $(ARGS),0,2)
+# The same of faults, each of which has a system of its own and waits for most of its time.
+SYSTEMS ?= $(if $(ARGS),0,2)
 
 BIN := $(VENV)/bin
 OWN := conftest.py benchmarks dev tests transactions transaction_monitoring manage.py
@@ -47,8 +49,8 @@ contract-rules: export CONTRACT_STREAMS ?= 1000
 contract-rules: tools  ## Rules live, by backtest and by a plain judge, over random streams (WORKERS)
 	@exec $(BIN)/python -m pytest tests/rules/test_contract.py -n $(WORKERS) -o faulthandler_timeout=0 $(ARGS)
 
-faults: tools  ## Kills, cuts and stops real processes; prints what was lost and doubled (FAULT_SEED)
-	@exec $(BIN)/python -m pytest tests/faults -q $(ARGS)
+faults: tools  ## Kills, cuts and stops real processes; prints what was lost and doubled (FAULT_SEED, SYSTEMS)
+	@exec $(BIN)/python -m pytest tests/faults -q -n $(SYSTEMS) --dist worksteal $(ARGS)
 
 mutations: tools  ## Takes out one safeguard at a time and shows which test fails for it
 	@exec $(BIN)/python -m tests.faults.mutations $(ARGS)

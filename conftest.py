@@ -9,7 +9,9 @@ import pytest
 from channels.layers import channel_layers
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import Error
 from django.db import connection as database
+from django.db.backends.signals import connection_created
 from django.test import TransactionTestCase, override_settings
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
@@ -57,11 +59,31 @@ def _empty_database(test: TransactionTestCase) -> None:
         cursor.execute(EMPTY % ",".join(sorted(set(names) - KEPT)))
 
 
+def _is_to_reconnect(test: TransactionTestCase) -> bool:
+    """Whether the next test needs another session: it has this one as it was at its start, where that can be.
+
+    A new one reads what tables there are again, which is most of what a short test costs PostgreSQL.
+    """
+    if database.connection is None or database.in_atomic_block or not database.get_autocommit():
+        return True
+    try:
+        with database.cursor() as cursor:
+            # What was set, prepared, locked, listened to, or made for a while.
+            cursor.execute("DISCARD ALL")
+        database.init_connection_state()
+    except Error:
+        return True
+    database.run_on_commit.clear()
+    connection_created.send(sender=type(database), connection=database)
+    return False
+
+
 @pytest.fixture(scope="session", autouse=True)
 def emptied_by_deletion() -> Iterator[None]:
     """After a test that commits the database is emptied, in a few milliseconds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", _empty_database)
+        patch.setattr(TransactionTestCase, "_should_reload_connections", _is_to_reconnect)
         yield
 
 

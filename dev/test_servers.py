@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
@@ -48,6 +49,7 @@ EXPORTED = {*_SETTINGS, *_NOWHERE, "SECRET_KEY"}
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
     # A wrapper comes before pytest-django's hook of the same name, which loads the settings.
     forget()
+    _keep_bytecode()
     # Taken out: a suite that a test starts is no worker.
     worker = os.environ.pop("PYTEST_XDIST_WORKER", None) is not None
     # `-n 3`, say: this one loads the settings too, and hands the tests out to workers, who end with it.
@@ -57,6 +59,12 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     stores = _NOWHERE if hands_out else _started(early_config)
     os.environ.update(_SETTINGS, SECRET_KEY=secrets.token_urlsafe(48), **stores)
     return (yield)
+
+
+def _keep_bytecode() -> None:
+    """A suite starts hundreds of Pythons: without it each of them compiles the whole project."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 def _end_in_order(worker: bool) -> None:

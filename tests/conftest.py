@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import User
 from django.test import Client
 
@@ -25,6 +26,14 @@ def busy(people: list[User]) -> User:
     """Alice, with a row a minute from BEGIN on, 20,000; nobody has told the planner so."""
     a_minute_each(*[people[0]] * ROWS)
     return people[0]
+
+
+@pytest.fixture
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A password is hashed as ever, in one round of a million: for tests that ask who is let in, not how hard
+    a stolen hash is to guess. Servers in processes of their own take a fifth of a second for each, as always.
+    """
+    monkeypatch.setattr(PBKDF2PasswordHasher, "iterations", 1)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from transactions.access import tokens
 from transactions.access.rights import PERMISSIONS, Right
 from transactions.access.tokens import create
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("quick_hashes")]
 
 ENDPOINTS: list[tuple[str, str, Right | None]] = [
     ("POST", "/api/add-transaction/", Right.POST),

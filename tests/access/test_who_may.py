@@ -22,7 +22,7 @@ from transactions.access import tokens
 from transactions.access.rights import PERMISSIONS, Right
 from transactions.models import ApiToken
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("quick_hashes")]
 
 UPGRADE = {
     "Connection": "Upgrade",

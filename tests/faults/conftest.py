@@ -6,7 +6,7 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,8 +30,8 @@ TOLD_COLUMNS = (
     *("fault", "sent", "alerts", "events", "messages", "received", "distinct", "lost", "doubled"),
     "seconds to tell",
 )
-_table: list[tuple[str, ...]] = []
-_told_table: list[tuple[str, ...]] = []
+# Whoever keeps a row for one of the tables: it goes with the test's report, to whichever process prints them.
+Note = Callable[[tuple[str, object]], None]
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +60,7 @@ class Stage:
     template: Path
     ledger: Ledger
     cleanup: ExitStack
+    note: Note
     system_: System | None = None
     rules: bool = False
     addressees: list[told.Addressee] = field(default_factory=list)
@@ -123,7 +124,8 @@ class Stage:
         counts = (verdict.sent, verdict.acknowledged, verdict.stored, verdict.rejected)
         judged_counts = (found.hits, found.alerts) if self.rules else ("", "")
         failed = (verdict.lost + found.lost, verdict.doubled + found.doubled)
-        _table.append((self.name, *map(str, (*counts, *judged_counts, *failed)), f"{healed_s:.1f}", paid))
+        row = (self.name, *map(str, (*counts, *judged_counts, *failed)), f"{healed_s:.1f}", paid)
+        self.note(("faults", row))
         if self.addressees:
             wrong += self._settle_told(verdict, found)
         assert not wrong, f"{len(wrong)} violations, seed {self.seed}: {wrong[:10]}"
@@ -135,7 +137,7 @@ class Stage:
         took_s = told.wait_told(self.system, self.addressees)
         ours = told.check_told(self.system, self.addressees)
         counts = (verdict.sent, found.alerts, ours.events, ours.messages, ours.received, ours.distinct)
-        _told_table.append((self.name, *map(str, (*counts, ours.lost, ours.doubled)), f"{took_s:.1f}"))
+        self.note(("told", (self.name, *map(str, (*counts, ours.lost, ours.doubled)), f"{took_s:.1f}")))
         return ours.wrong
 
     def tell(self) -> None:
@@ -158,7 +160,7 @@ def stage(request: pytest.FixtureRequest, template: Path, seed: int) -> Iterator
         cleanup.callback(shutil.rmtree, directory, ignore_errors=True)
         ledger = Ledger(directory / "ledger.jsonl")
         cleanup.callback(ledger.close)
-        stage = Stage(name, seed, directory, template, ledger, cleanup)
+        stage = Stage(name, seed, directory, template, ledger, cleanup, request.node.user_properties.append)
         before = request.session.testsfailed
         yield stage
         # The report of this test's call comes before this line.
@@ -167,9 +169,13 @@ def stage(request: pytest.FixtureRequest, template: Path, seed: int) -> Iterator
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """The tables."""
-    _print(terminalreporter, "faults", COLUMNS, _table)
-    _print(terminalreporter, "told", TOLD_COLUMNS, _told_table)
+    """The tables, in the order of names: faults are played two at a time."""
+    reports = [report for kind in terminalreporter.stats.values() for report in kind]
+    noted = [
+        row for report in reports if getattr(report, "when", "") == "call" for row in report.user_properties
+    ]
+    for title, columns in (("faults", COLUMNS), ("told", TOLD_COLUMNS)):
+        _print(terminalreporter, title, columns, sorted(row for of, row in noted if of == title))
 
 
 def _print(terminalreporter: Any, title: str, columns: Sequence[str], table: Sequence[Sequence[str]]) -> None:

@@ -17,7 +17,7 @@ from tests.support.serving import collect_static_files, daphne
 from transactions.access.rights import Right
 from transactions.access.tokens import create
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("quick_hashes")]
 
 LOGIN = "/admin/login/"
 PASSWORD = "correct horse battery staple"  # noqa: S105

@@ -1,7 +1,7 @@
 """How much of the database is read, and a user who has so much in it that it shows."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import patch
 
@@ -12,29 +12,26 @@ from django.test.utils import CaptureQueriesContext
 from transactions.dashboard import cached
 from transactions.dashboard.condition import shared_condition
 from transactions.models import Transaction
+from transactions.tables import TRANSACTIONS
 
 # A busy user has so many rows, one a minute from BEGIN on; their table and its indexes have some 500 pages.
 ROWS = 20_000
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 
+# Purpose: a row of each user, a minute after that of the one before.
+INSERT = f"""
+    INSERT INTO {TRANSACTIONS} (transaction_id, user_id, amount, status, created_at, accepted_at, stored_at)
+    SELECT 'T' || (number - 1), user_id, 1, 'SUCCESS', moment, moment, now()
+      FROM unnest(%s::int[]) WITH ORDINALITY AS each (user_id, number),
+           LATERAL (SELECT %s::timestamptz + (number - 1) * interval '1 minute') AS at (moment)
+     ORDER BY number
+"""
+
 
 def a_minute_each(*users: User) -> None:
     """A row of each of them, in this order, T0, T1 and so on: the first at BEGIN, the next a minute later."""
-    moments = [BEGIN + timedelta(minutes=number) for number in range(len(users))]
-    Transaction.objects.bulk_create(
-        (
-            Transaction(
-                transaction_id=f"T{number}",
-                user=user,
-                amount=1,
-                status="SUCCESS",
-                created_at=moment,
-                accepted_at=moment,
-            )
-            for number, (user, moment) in enumerate(zip(users, moments, strict=True))
-        ),
-        batch_size=5_000,
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT, ([user.pk for user in users], BEGIN))
 
 
 def tell_the_planner(table: str = Transaction._meta.db_table) -> None:
