@@ -45,10 +45,10 @@ class IndexBesideModels(Operation):
     """
 
     atomic = False
+    category = OperationCategory.SQL
 
     def __init__(self, name: str, table: str, what: str, *, goes: bool = False) -> None:
         self.name, self.table, self.what, self.goes = name, table, what, goes
-        self.category = OperationCategory.REMOVAL if goes else OperationCategory.ADDITION
 
     def state_forwards(self, app_label: str, state: ProjectState) -> None:
         """The models know nothing of it."""
