@@ -115,8 +115,8 @@ def test_enter_opens_the_same_as_a_page(root: Client, people: list[User]) -> Non
 
 def test_what_can_be_sought_is_told_where_nothing_is_found(root: Client, people: list[User]) -> None:
     kinds = "a part of an id, a customer's name or number, an amount, an alert's number or a page's name"
-    assert f"Sought can be {kinds}." in markup(root.get(f"{PAGE}?q=nothing-like-it"))
-    assert f'data-sought="Sought can be {kinds}."' in markup(root.get("/admin/"))
+    assert f"Search for {kinds}." in markup(root.get(f"{PAGE}?q=nothing-like-it"))
+    assert f'data-advice="Search for {kinds}."' in markup(root.get("/admin/"))
 
 
 def test_what_was_not_looked_at_is_said(root: Client, people: list[User]) -> None:
