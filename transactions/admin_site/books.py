@@ -1,6 +1,5 @@
 """The admin site's pages of the flush history and of the books."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -17,8 +16,11 @@ from ..timezones import to_the_minute
 from .lists import BoundedAdmin
 
 
-def _count(field: str) -> Callable[[Any], str]:
-    """A column of how many there are, in thousands; Django's lists write numbers without."""
+def _count(field: str) -> Any:
+    """A column of how many there are, in thousands; Django's lists write numbers without.
+
+    It is a function of a row, for which Django's stubs have no place among `fields`.
+    """
 
     @admin.display(description=field.replace("_", " "))
     def shown(row: Any) -> str:
