@@ -1,5 +1,6 @@
 """The admin site's pages of the flush history and of the books."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -16,11 +17,8 @@ from ..timezones import to_the_minute
 from .lists import BoundedAdmin
 
 
-def _count(field: str) -> Any:
-    """A column of how many there are, in thousands; Django's lists write numbers without.
-
-    It is a function of a row, for which Django's stubs have no place among `fields`.
-    """
+def _count(field: str) -> Callable[[Any], str]:
+    """A column of how many there are, in thousands; Django's lists write numbers without."""
 
     @admin.display(description=field.replace("_", " "))
     def shown(row: Any) -> str:
@@ -47,7 +45,8 @@ class FlushBatchAdmin(BoundedAdmin[FlushBatch]):
         "name", "reserved_at", "stored_at", "length", "done", "chunks",
         "stored", "settled", "duplicates", "rejected",
     )  # fmt: skip
-    fields = ("name", "epoch", _count("chunks"), "stored_at", *list_display)
+    # The stubs know of no functions among them.
+    fields: Any = ("name", "epoch", _count("chunks"), "stored_at", *list_display)
 
     def page_called(self, obj: FlushBatch) -> str:
         return f"Flush {obj.pk}"
@@ -93,7 +92,7 @@ class EpochAdmin(BoundedAdmin[Epoch]):
         *map(_count, ("accepted_seen", "stored", "settled", "duplicates", "rejected", "removed", "pruned")),
         "flushed_at", "alarm",
     )  # fmt: skip
-    fields = ("id", *list_display, "alarm_acknowledged_at")
+    fields: Any = ("id", *list_display, "alarm_acknowledged_at")
     ordering = ("-opened_at", "-id")
     rows_called = ("set of books", "sets of books")
     actions = ("acknowledge",)
