@@ -141,7 +141,7 @@ def _is_at_work(mark: str, before: str, after: str) -> bool:
     return mark in "\u200c\u200d" and bool(_JOINED.match(before) and _JOINED.match(after))
 
 
-def words(text: str, what: str, most: int) -> str:
+def checked_words(text: str, what: str, most: int) -> str:
     """What somebody says, or a name that somebody gives, as it is kept: all readers are to read the same.
 
     Raises ValueError, a sentence about `what`, where it is none, has more than `most` characters, shows

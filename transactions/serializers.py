@@ -1,211 +1,22 @@
-"""What a posted record may be. The serializer's word is final wherever a record is looked at.
+"""What a posted record may be. The serializer's word is final wherever a record is looked at."""
 
-And the fields that bodies of several rooms have in common.
-"""
-
-import re
 import unicodedata
-from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
-from typing import Any, NoReturn
+from collections.abc import Mapping
+from typing import Any
 
-from django.conf import settings
 from django.http import QueryDict
-from django.utils import timezone
 from rest_framework import serializers
 
 from . import names
 from .encodings import may_show_something
+from .fields import AmountField, IdField, MomentField, StatusField, UserField
 from .models import AMOUNT_MAX, TRANSACTION_ID_CHARACTERS_MAX, Status
 from .queue.records import Record
 
-# How far ahead of our clock a client's may be.
-AHEAD_MINUTES_MAX = 5
-AHEAD_MAX = timedelta(minutes=AHEAD_MINUTES_MAX)
-# The keys of Django's users are 32 bits wide.
-USER_MAX = 2**31 - 1
 # What Django's own forms add to their fields.
 FORMS_OWN_FIELD = "csrfmiddlewaretoken"
 # What Django puts where the bytes of a form are no UTF-8.
 NO_UTF8 = "\ufffd"
-
-# ISO 8601 as the refusal says it, in the one form that has a single reading: no week dates, no commas, no
-# 24:00. What has no offset is told of that. Python's own reader takes more, and more with each version.
-MOMENT = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-    r"([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?"
-    r"(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?)?)?",
-    re.ASCII,
-)
-
-_TOO_FINE = re.compile(r"(?<=\.[0-9]{9})[0-9]+")
-
-_DIGITS = re.compile(r"[0-9]+", re.ASCII)
-
-
-class NegativeZero(int):
-    """-0 in JSON, which as an integer is no other than 0, and as somebody's id is."""
-
-
-class WholeField(serializers.IntegerField):
-    """A whole number: an integer, or a string of ASCII digits. true, 12.0, "12.00", 1e3 and " 7" are none.
-
-    A number with a decimal point is never rounded: it may be meant in another unit, or a thousand.
-    """
-
-    default_error_messages = {"invalid": "Expected an integer, or a string of digits."}
-
-    def to_internal_value(self, data: Any) -> int:
-        if isinstance(data, str):
-            if not _DIGITS.fullmatch(data[: self.MAX_STRING_LENGTH]):
-                self.fail("invalid")
-        elif isinstance(data, bool) or not isinstance(data, int):
-            self.fail("invalid")
-        return super().to_internal_value(data)
-
-
-class AmountField(WholeField):
-    """Money, in the smallest unit."""
-
-    default_error_messages = {
-        "invalid": "Expected an integer, or a string of digits: the amount in the smallest unit, without a "
-        "decimal point.",
-    }
-
-
-class UserField(WholeField):
-    """The key of a user; whether there is one is asked for a whole group at once, in `intake.ingest`."""
-
-    default_error_messages = {
-        "invalid": "Incorrect type. Expected the key of a user, an integer or a string of digits.",
-        "does_not_exist": 'The user "{pk}" does not exist.',
-    }
-
-    def to_internal_value(self, data: Any) -> int:
-        key = super().to_internal_value(data)
-        if not 0 < key <= USER_MAX:
-            self.fail("does_not_exist", pk=names.shortened(str(key), 30))
-        return key
-
-
-class IdField(serializers.CharField):
-    """A client's own name for a transaction: a string, or an integer, which is read as its digits.
-
-    A number with a decimal point is none, nor is -0: these have more than one spelling.
-    """
-
-    def to_internal_value(self, data: Any) -> str:
-        if isinstance(data, float | NegativeZero):
-            self.fail("invalid")
-        return super().to_internal_value(data)
-
-
-class StatusField(serializers.ChoiceField):
-    """One of Status, in capitals."""
-
-    def fail(self, key: str, **told: Any) -> NoReturn:
-        super().fail(key, **{name: names.shortened(str(text)) for name, text in told.items()})
-
-
-class MomentField(serializers.DateTimeField):
-    """ISO 8601 as MOMENT has it, with an offset, as UTC: without one it is another moment to everybody."""
-
-    default_error_messages = {
-        "naive": "A date and time needs an offset, as in 2026-01-31T23:59:59Z or 2026-01-31T23:59:59+03:30.",
-        "ahead": "This is {seconds:,} seconds ahead of the server's clock, and at most {most:,} are taken: "
-        "set your clock, or send the same again in {wait:,} seconds.",
-        "fine": "A second has at most nine digits after its point.",
-        "early": "This is before {earliest}, and nothing earlier is taken (EARLIEST_CREATED_AT).",
-    }
-
-    def to_internal_value(self, value: Any) -> datetime:
-        # Django would read the digits of other scripts too, and pass over a line's end.
-        well = isinstance(value, str) and MOMENT.fullmatch(value)
-        if isinstance(value, str) and not well and MOMENT.fullmatch(_TOO_FINE.sub("", value)):
-            self.fail("fine")
-        return super().to_internal_value(value if well else "")
-
-    def enforce_timezone(self, value: datetime) -> datetime:
-        if timezone.is_naive(value):
-            self.fail("naive")
-        try:
-            moment = value.astimezone(UTC)
-        except OverflowError:
-            self.fail("overflow")
-        if moment < earliest(settings.EARLIEST_CREATED_AT):
-            self.fail("early", earliest=settings.EARLIEST_CREATED_AT.isoformat())
-        ahead = moment - timezone.now()
-        if ahead > AHEAD_MAX:
-            wait_s = int((ahead - AHEAD_MAX).total_seconds()) + 1
-            most_s = int(AHEAD_MAX.total_seconds())
-            self.fail("ahead", seconds=round(ahead.total_seconds()), most=most_s, wait=wait_s)
-        return moment
-
-
-class InstantField(MomentField):
-    """A moment, however far ahead; see MomentField for its form."""
-
-    def enforce_timezone(self, value: datetime) -> datetime:
-        if timezone.is_naive(value):
-            self.fail("naive")
-        try:
-            return value.astimezone(UTC)
-        except OverflowError:
-            self.fail("overflow")
-
-
-@lru_cache(maxsize=8)
-def earliest(day: date) -> datetime:
-    """The moment at which a day of UTC begins."""
-    return datetime.combine(day, time.min, UTC)
-
-
-def _visible(value: str) -> None:
-    """transaction_id: something to see, no control characters, no white space at either end."""
-    if any(unicodedata.category(character) == "Cc" for character in value):
-        raise serializers.ValidationError("Control characters are not allowed.")
-    if value != value.strip():
-        raise serializers.ValidationError("White space at either end is not allowed.")
-    if not may_show_something(value):
-        raise serializers.ValidationError("Nothing of this is visible.")
-
-
-class SaidField(serializers.Field[str, Any, str, Any]):
-    """Text that a function checks, which raises ValueError with a sentence."""
-
-    def __init__(self, check: Callable[[Any], str], **more: Any) -> None:
-        super().__init__(**more)
-        self._check = check
-
-    def to_internal_value(self, data: Any) -> str:
-        try:
-            return self._check(data)
-        except ValueError as error:
-            raise serializers.ValidationError(str(error)) from None
-
-
-class PlacedListField(serializers.ListField):
-    """A list; what is wrong is told with the place in it."""
-
-    def to_internal_value(self, data: Any) -> list[Any]:
-        try:
-            return super().to_internal_value(data)
-        except serializers.ValidationError as error:
-            if not isinstance(error.detail, dict):
-                raise
-            wrong: list[Any] = list(error.detail.items())[: names.TOLD_MAX]
-            raise serializers.ValidationError(
-                [f"{place}: {_first_fault(told)}" for place, told in wrong]
-            ) from None
-
-
-def _first_fault(told: Any) -> str:
-    """The first thing that is wrong with an item, with the name of its field."""
-    if not isinstance(told, dict):
-        return str(told[0])
-    name, wrong = next(iter(told.items()))
-    return str(wrong[0]) if name == "non_field_errors" else f"{name}: {wrong[0]}"
 
 
 class Posted(serializers.Serializer[Any]):
@@ -223,6 +34,16 @@ class Posted(serializers.Serializer[Any]):
             # default for what a template has left empty.
             data = {name: data[name] for name in data if name != FORMS_OWN_FIELD}
         return super().to_internal_value(data)
+
+
+def _visible(value: str) -> None:
+    """transaction_id: something to see, no control characters, no white space at either end."""
+    if any(unicodedata.category(character) == "Cc" for character in value):
+        raise serializers.ValidationError("Control characters are not allowed.")
+    if value != value.strip():
+        raise serializers.ValidationError("White space at either end is not allowed.")
+    if not may_show_something(value):
+        raise serializers.ValidationError("Nothing of this is visible.")
 
 
 class RecordSerializer(Posted):
@@ -258,7 +79,3 @@ def _wrong_names(data: Mapping[str, Any], known: Any) -> dict[str, list[str]]:
             wrong = {name: ["This is not UTF-8."] for name in given if NO_UTF8 in str(data[name])}
         return wrong
     return names.faults("field", data, known, data.twice if isinstance(data, names.Repeated) else ())
-
-
-# What is said where only PostgreSQL could tell that there is no such user; `pk` is to be filled in.
-NO_USER = UserField.default_error_messages["does_not_exist"]

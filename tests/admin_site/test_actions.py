@@ -89,6 +89,16 @@ def test_an_alarm_is_acknowledged_by_who_may_change_the_books(client: Client, pe
     assert quiet.alarm_acknowledged_at is None
 
 
+def test_books_are_chosen_only_where_an_alarm_is_open(root: Client) -> None:
+    alarm = Epoch.objects.create(alarm="vanished")
+    assert "Acknowledge the alarms" in page(root, url("epoch"))
+    assert "Alarms acknowledged: 1." in act(root, "epoch", "acknowledge", alarm)
+    shown = page(root, url("epoch"))
+    assert "Acknowledge the alarms" not in shown
+    assert "_selected_action" not in shown
+    assert "Alarms acknowledged: 0." in act(root, "epoch", "acknowledge", alarm)
+
+
 def test_deleting_a_user_of_many_transactions_does_not_list_them(root: Client, people: list[User]) -> None:
     insert_many(people, 3_000)
     delete = reverse("admin:auth_user_delete", args=[people[0].pk])

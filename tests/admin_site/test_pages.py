@@ -199,3 +199,16 @@ def test_the_pipelines_own_rows_are_shown(root: Client, people: list[User]) -> N
     rows: list[Model] = [Transaction.objects.get(), RejectedRecord.objects.get(), Epoch.objects.get()]
     for row in [*rows, FlushBatch.objects.latest("pk")]:
         assert page(root, change(row))
+
+
+def test_numbers_that_count_are_read_in_thousands(root: Client, people: list[User]) -> None:
+    epoch = Epoch.objects.create(accepted_seen=4779, stored=3564, removed=1_000_000)
+    batch = FlushBatch.objects.create(name="b", epoch=epoch, length=2111, stored=2000, chunks=1)
+    for path, texts in (
+        (url("epoch"), ("4,779", "3,564", "1,000,000")),
+        (change(epoch), ("4,779", "3,564", "1,000,000")),
+        (url("flushbatch"), ("2,111", "2,000")),
+        (change(batch), ("2,111", "2,000")),
+    ):
+        shown = re.sub("<[^>]*>", " ", page(root, path))
+        assert [text for text in texts if f" {text} " not in " ".join(shown.split())] == [], path

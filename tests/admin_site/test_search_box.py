@@ -14,6 +14,7 @@ from pytest_django import Settings
 
 from tests.support.accepting import record, take
 from tests.support.admin_pages import HOSTILE, page, staff, store
+from tests.support.markup import markup
 from tests.support.outages import postgres_away, redis_away
 from transactions.alerts.models import Alert
 from transactions.reading import part_indexes
@@ -110,6 +111,12 @@ def test_enter_opens_the_same_as_a_page(root: Client, people: list[User]) -> Non
     assert "INV-1</span>" in shown
     assert "Nothing found for" in page(root, f"{PAGE}?q=nothing-like-it")
     assert "Type a part of an id" in page(root, PAGE)
+
+
+def test_what_can_be_sought_is_told_where_nothing_is_found(root: Client, people: list[User]) -> None:
+    kinds = "a part of an id, a customer's name or number, an amount, an alert's number or a page's name"
+    assert f"Search for {kinds}." in markup(root.get(f"{PAGE}?q=nothing-like-it"))
+    assert f'data-advice="Search for {kinds}."' in markup(root.get("/admin/"))
 
 
 def test_what_was_not_looked_at_is_said(root: Client, people: list[User]) -> None:

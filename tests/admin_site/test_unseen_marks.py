@@ -82,6 +82,28 @@ def in_trouble(root: User) -> Backtest:
     )  # fmt: skip
 
 
+def written(root: User, user: User) -> tuple[SavedView, UserList]:
+    """What somebody here has named and said, of the rule and the alert that there are too."""
+    view = SavedView.objects.create(owner=root, name=f"Vi{MARK}ew", query=f"user={user.pk}", shared=True)
+    CustomerNote.objects.create(customer=user.pk, text=f"A n{MARK}ote", by_name=root.username)
+    users = UserList.objects.create(name=f"Li{MARK}st", description=f"Wh{MARK}o?")
+    tomorrow = timezone.now().replace(second=0, microsecond=0) + timedelta(days=1)
+    ListEntry.objects.create(list=users, user=user, comment=f"Be{MARK}cause", starts_at=tomorrow)
+    rule = Rule.objects.get()
+    Snooze.objects.create(rule=rule.pk, user=user.pk, reason=f"Kno{MARK}wn", ends_at=tomorrow)
+    AlertEvent.objects.create(
+        alert=Alert.objects.get(),
+        step=Step.NOTED,
+        by=root,
+        by_name=root.username,
+        text=f"Lo{MARK}ok",
+        version=1,
+    )
+    with because(f"Fo{MARK}r this"):
+        note(Action.EXPORTED, f"Li{MARK}st", query=f"q={MARK}")
+    return view, users
+
+
 @pytest.fixture
 def pages(client: Client, settings: Settings) -> tuple[Client, list[str]]:
     """Every page that shows what somebody outside has named, with such marks in each name."""
@@ -94,20 +116,10 @@ def pages(client: Client, settings: Settings) -> tuple[Client, list[str]]:
     row = store(user, f"IN{MARK}V")
     rejected = reject(f"{MARK}", id=f"NO{MARK}")
     take(record(f"WAIT{MARK}S", user))
-    view = SavedView.objects.create(owner=root, name=f"Vi{MARK}ew", query=f"user={user.pk}", shared=True)
-    CustomerNote.objects.create(customer=user.pk, text=f"A n{MARK}ote", by_name=root.username)
-    users = UserList.objects.create(name=f"Li{MARK}st", description=f"Wh{MARK}o?")
-    tomorrow = timezone.now().replace(second=0, microsecond=0) + timedelta(days=1)
-    ListEntry.objects.create(list=users, user=user, comment=f"Be{MARK}cause", starts_at=tomorrow)
+    view, users = written(root, user)
     tokens.create("till", username=user.username)
     alert, rule = Alert.objects.get(), Rule.objects.get()
-    Snooze.objects.create(rule=rule.pk, user=user.pk, reason=f"Kno{MARK}wn", ends_at=tomorrow)
-    AlertEvent.objects.create(
-        alert=alert, step=Step.NOTED, by=root, by_name=root.username, text=f"Lo{MARK}ok", version=1
-    )
     webhook = Endpoint.objects.create(url="https://example.org", description=f"Ho{MARK}ok", secret="x")
-    with because(f"Fo{MARK}r this"):
-        note(Action.EXPORTED, f"Li{MARK}st", query=f"q={MARK}")
     backtest = in_trouble(root)
     lists = [
         reverse(f"admin:{name}_changelist")

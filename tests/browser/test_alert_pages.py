@@ -353,3 +353,24 @@ def test_every_page_is_open_to_everybody_on_any_screen(page: Page, server: str, 
             expect(page.locator("html")).to_have_class(theme)
             found += [f"{path} {theme}: {fault}" for fault in (*faults(page), *serious(page))]
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_what_was_done_stands_beside_its_sign_and_in_the_middle_of_its_line(
+    page: Page, server: str, people: list[User], width: int
+) -> None:
+    alert = open_alert(people[0], severity="HIGH", rule_name="Bursts")
+    page.set_viewport_size({"width": width, "height": 844})
+    page.goto(f"{server}{QUEUE}{alert.pk}/change/")
+    page.get_by_role("button", name="Claim").click()
+    said, banner = page.locator(".undo p"), page.locator(".undo")
+    expect(said).to_have_text("You claimed it.")
+    above = "([place, of]) => place.getBoundingClientRect().top - of.getBoundingClientRect().top"
+    of_text = page.evaluate(above, [said.element_handle(), banner.element_handle()])
+    of_undo = page.evaluate(above, [page.locator(".undo button").element_handle(), banner.element_handle()])
+    heights = [each.evaluate("place => place.offsetHeight") for each in (said, page.locator(".undo button"))]
+    if width == 390:
+        # The sign is in the first line, the button in the second.
+        assert of_text < heights[0] < of_undo
+    else:
+        assert abs(of_text + heights[0] / 2 - of_undo - heights[1] / 2) < 1

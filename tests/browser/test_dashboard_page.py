@@ -238,7 +238,7 @@ def test_a_page_in_the_background_asks_nothing_until_somebody_looks(
     page.clock.resume()
     dashboard.post("T1")
     dashboard.shows("T1")
-    expect(page.locator("#rows tbody .name")).to_have_text("…")
+    expect(page.locator("#rows tbody .name")).to_have_text(f"customer {people[0].pk}")
     # But for the alerts, after a break of the feed: the tab's title counts them.
     others = [path for path in asked if path.startswith("/admin/") and not path.endswith("/alerts/")]
     assert others == []

@@ -168,3 +168,19 @@ def test_nothing_breaks_with_huge_and_hostile_values(
     assert faults(page) == []
     assert serious(page) == []
     assert page.locator("#drawer").evaluate("drawer => drawer.scrollWidth <= drawer.clientWidth")
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_no_row_is_cut_by_the_edge_of_the_table(dashboard: Dashboard, width: int) -> None:
+    page = dashboard.page
+    page.set_viewport_size({"width": width, "height": 900})
+    dashboard.post_all([{"transaction_id": f"T{n}"} for n in range(20)])
+    expect(page.locator("#rows tbody tr")).to_have_count(20)
+    cut = page.locator("#rows").evaluate(
+        """box => {
+          const edge = box.getBoundingClientRect().bottom;
+          const rows = [...box.querySelectorAll("tbody tr")].map((row) => row.getBoundingClientRect());
+          return rows.filter((row) => row.top < edge - 1 && row.bottom > edge + 1).length;
+        }"""
+    )
+    assert cut == 0

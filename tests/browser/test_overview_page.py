@@ -241,33 +241,39 @@ def test_who_fails_leads_to_what_failed(dashboard: Dashboard) -> None:
     assert [listed_by(rows.nth(n).get_by_role("link")) for n in (0, 1)] == [12, 2]
 
 
-def test_a_key_stays_on_its_link_while_figures_come(dashboard: Dashboard, failing_more: datetime) -> None:
-    page, turn = dashboard.page, 0
-    alert = open_alert(dashboard.people[0], severity="HIGH", rule_name="Of a while ago")
+class NewEachTurn:
+    """Answers in which something is new, and in another order, with each turn."""
 
-    def other_figures(route: Route) -> None:
+    def __init__(self) -> None:
+        self.turn = 0
+
+    def figures(self, route: Route) -> None:
         answer = route.fetch()
         told = answer.json()
-        told["wrong"]["data"]["failed"] = 1000 + turn
-        told["overview"]["data"]["series"]["pending"][-1] = turn
-        if turn % 2:
+        told["wrong"]["data"]["failed"] = 1000 + self.turn
+        told["overview"]["data"]["series"]["pending"][-1] = self.turn
+        if self.turn % 2:
             told["failing"]["data"]["customers"].reverse()
         route.fulfill(response=answer, json=told)
 
-    def more_alerts(route: Route) -> None:
+    def alerts(self, route: Route) -> None:
         answer = route.fetch()
         told = answer.json()
-        told["as_of"] = (datetime.now(UTC) + turn * MINUTE).isoformat()
+        told["as_of"] = (datetime.now(UTC) + self.turn * MINUTE).isoformat()
         (first,) = told["gravest"]
-        newer = [{**first, "id": first["id"] + n, "rule": f"Newer {n}"} for n in range(turn, 0, -1)]
+        newer = [{**first, "id": first["id"] + n, "rule": f"Newer {n}"} for n in range(self.turn, 0, -1)]
         told["gravest"] = [*newer, first]
         route.fulfill(response=answer, json=told)
 
+
+def test_a_key_stays_on_its_link_while_figures_come(dashboard: Dashboard, failing_more: datetime) -> None:
+    page, new = dashboard.page, NewEachTurn()
+    alert = open_alert(dashboard.people[0], severity="HIGH", rule_name="Of a while ago")
     page.reload()
     expect(page.locator("#wrong")).to_be_visible()
     expect(page.locator("#alerts-gravest li")).to_have_count(1)
-    page.route(FIGURES, other_figures)
-    page.route(ALERTS, more_alerts)
+    page.route(FIGURES, new.figures)
+    page.route(ALERTS, new.alerts)
     page.get_by_label("Transactions a minute: more").click()
     page.locator("#throughput").get_by_role("button", name="Show as a table").click()
     for link in (
@@ -278,12 +284,12 @@ def test_a_key_stays_on_its_link_while_figures_come(dashboard: Dashboard, failin
     ):
         expect(link).to_have_count(1)
         link.focus()
-        turn += 1
+        new.turn += 1
         look_again(page)
-        expect(page.get_by_role("link", name=f"Open {1000 + turn:,} failed")).to_be_visible()
-        expect(page.locator("#throughput tbody tr").last).to_contain_text(str(turn))
-        expect(page.locator("#alerts-gravest li")).to_have_count(1 + turn)
-        expect(page.locator("#failing-customers .id").first).to_have_text("bob" if turn % 2 else "alice")
+        expect(page.get_by_role("link", name=f"Open {1000 + new.turn:,} failed")).to_be_visible()
+        expect(page.locator("#throughput tbody tr").last).to_contain_text(str(new.turn))
+        expect(page.locator("#alerts-gravest li")).to_have_count(1 + new.turn)
+        expect(page.locator("#failing-customers .id").first).to_have_text("bob" if new.turn % 2 else "alice")
         expect(link).to_be_focused()
 
 

@@ -8,11 +8,11 @@ from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from tests.support.accepting import body
+from transactions.fields import AmountField
 from transactions.intake import parsers
 from transactions.intake.parsers import NO_BATCH, BatchParser
 from transactions.models import AMOUNT_MAX, Transaction
 from transactions.queue.keys import QUEUE
-from transactions.serializers import AmountField
 from transactions.stores import redis_connection
 from transactions.stores.redis_connection import connection
 from transactions.storing.flush import flush

@@ -59,6 +59,27 @@ def server(speak: Callable[[socket.socket], None]) -> Iterator[str]:
         listener.shutdown(socket.SHUT_RDWR)
 
 
+@contextmanager
+def pouring(head: bytes, more: bytes) -> Iterator[tuple[str, Queue[int]]]:
+    """A server that says `head` and then `more` again and again, POURED_BYTES at the least; its URL, and how
+    many of these bytes it was rid of once it is through or hung up on.
+    """
+    taken: Queue[int] = Queue()
+
+    def pour(caller: socket.socket) -> None:
+        sent = 0
+        try:
+            caller.sendall(head)
+            while sent < POURED_BYTES:
+                caller.sendall(more)
+                sent += len(more)
+        finally:
+            taken.put(sent)
+
+    with server(pour) as url:
+        yield url, taken
+
+
 @pytest.mark.parametrize(
     ("url", "why"),
     [
@@ -215,76 +236,45 @@ def test_an_answer_of_two_hundred_and_some_is_success(
 
 
 def test_of_an_answer_without_end_the_beginning_is_read() -> None:
-    def pour(caller: socket.socket) -> None:
-        caller.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n")
-        while True:
-            caller.sendall(b"x" * 65_536)
-
-    with server(pour) as url:
+    with pouring(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n", b"x" * 65_536) as (url, taken):
         outcome = post(url)
     assert (outcome.status, outcome.answer) == (200, "x" * 500)
+    assert taken.get(timeout=30) < POURED_BYTES
 
 
 def test_heads_without_end_are_not_read() -> None:
-    def pour(caller: socket.socket) -> None:
-        caller.sendall(b"HTTP/1.1 200 OK\r\n")
-        while True:
-            caller.sendall(b"X-Filler: y\r\n" * 1_000)
-
-    with server(pour) as url:
+    with pouring(b"HTTP/1.1 200 OK\r\n", b"X-Filler: y\r\n" * 1_000) as (url, taken):
         outcome = post(url)
     assert (outcome.status, outcome.error) == (None, "The answer is not HTTP: HTTPException.")
+    assert taken.get(timeout=30) < POURED_BYTES
 
 
 @pytest.mark.parametrize("size", ["-1", "-2", f"-{'f' * 40}", "f" * 40, "no number"])
 def test_of_chunks_of_any_size_no_more_is_read(size: str) -> None:
-    poured: Queue[int] = Queue()
-
-    def pour(caller: socket.socket) -> None:
-        caller.sendall(f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{size}\r\n".encode())
-        sent = 0
-        try:
-            while sent < POURED_BYTES:
-                sent += caller.send(b"x" * 65_536)
-        finally:
-            poured.put(sent)
-
-    with server(pour) as url:
+    head = f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{size}\r\n".encode()
+    with pouring(head, b"x" * 65_536) as (url, taken):
         outcome = post(url)
     assert (outcome.status, outcome.error) == (200, "")
     # What is not read stays in the buffers between the two.
-    assert poured.get(timeout=30) < POURED_BYTES
+    assert taken.get(timeout=30) < POURED_BYTES
 
 
 def test_of_trailers_without_end_few_are_read_and_the_answer_is_kept() -> None:
-    poured: Queue[int] = Queue()
-
-    def pour(caller: socket.socket) -> None:
-        caller.sendall(b"HTTP/1.1 400 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nWhy\r\n0\r\n")
-        sent = 0
-        try:
-            while sent < POURED_BYTES:
-                sent += caller.send(b"X-Filler: y\r\n" * 5_000)
-        finally:
-            poured.put(sent)
-
-    with server(pour) as url:
+    head = b"HTTP/1.1 400 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nWhy\r\n0\r\n"
+    with pouring(head, b"X-Filler: y\r\n" * 5_000) as (url, taken):
         outcome = post(url)
     assert (outcome.status, outcome.answer) == (400, "Why")
-    assert poured.get(timeout=30) < POURED_BYTES
+    assert taken.get(timeout=30) < POURED_BYTES
 
 
 @pytest.mark.parametrize(
     "again", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"X-Filler: " + b"y" * 60_000]
 )
 def test_answers_that_do_not_come_to_their_end_are_not_read(again: bytes) -> None:
-    def pour(caller: socket.socket) -> None:
-        while True:
-            caller.sendall(again)
-
-    with server(pour) as url:
+    with pouring(b"", again) as (url, taken):
         outcome = post(url)
     assert (outcome.status, outcome.error) == (None, "The answer is not HTTP: AnswerTooLong.")
+    assert taken.get(timeout=30) < POURED_BYTES
 
 
 def test_an_answer_in_chunks_is_put_together() -> None:

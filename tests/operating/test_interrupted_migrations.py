@@ -101,3 +101,21 @@ def test_whichever_index_it_is_interrupted_at_it_is_run_again(monkeypatch: pytes
         call_command("migrate", verbosity=0)
     assert times == len(interruptions.indexes) >= 18
     assert (indexes(), constraints()) == (whole, kept)
+
+
+def test_an_index_to_be_dropped_that_is_not_there_under_its_name_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    call_command("migrate", "rules", "0014", verbosity=0)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER INDEX rules_hit_alert_id_3abb5431 RENAME TO by_hand")
+        call_command("migrate", verbosity=0)
+        assert caplog.messages == [
+            "No index rules_hit_alert_id_3abb5431 of rules_hit to drop: "
+            "it has gone already, or is called otherwise here."
+        ]
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP INDEX IF EXISTS by_hand")
+        call_command("migrate", verbosity=0)

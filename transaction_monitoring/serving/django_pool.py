@@ -45,7 +45,7 @@ from django.urls import set_script_prefix
 from transactions.access.known_callers import known_caller, note_session
 from transactions.intake.answers import REASONS
 from transactions.intake.fast_lane import ENDPOINTS
-from transactions.live.unsent import cut, unread_bytes, unsent_bytes
+from transactions.live.unsent import abort, unread_bytes, unsent_bytes
 from transactions.metrics.counters import refused
 from transactions.stores.per_loop import PerLoop
 
@@ -219,15 +219,15 @@ class DjangoPool(ASGIHandler):
             pass
         except ReadsNothing:
             log.info("A client was cut off: it did not read what it had asked for (%s)", scope["path"])
-            cut(server_send)
+            abort(server_send)
         except TimeoutError as error:
             log.info("An answer was cut off: %s (%s)", error, scope["path"])
-            cut(server_send)
+            abort(server_send)
         except Exception:
             # It has begun, so there is no other way to tell the client; Daphne is told nothing, which
             # would have it look after no request any more.
             log.exception("An answer broke off amid its stream: %s", scope["path"])
-            cut(server_send)
+            abort(server_send)
         finally:
             gone.cancel()
             await asyncio.shield(_close(stream, threads))

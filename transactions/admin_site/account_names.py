@@ -6,7 +6,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 
 from ..access.log_in_form import NAME_CHARACTERS_MAX
-from ..encodings import words
+from ..encodings import checked_words
 
 if TYPE_CHECKING:
     from django.forms import ModelForm
@@ -46,7 +46,7 @@ class NamingForm(Form):
                 f"As it is kept this has {len(name)} characters: at most {NAME_CHARACTERS_MAX}."
             )
         try:
-            self.cleaned_data["username"] = words(name, "A name", NAME_CHARACTERS_MAX)
+            self.cleaned_data["username"] = checked_words(name, "A name", NAME_CHARACTERS_MAX)
         except ValueError as error:
             raise ValidationError(str(error)) from None
         # Django's form of a new account looks whether there is one of this name.

@@ -1,5 +1,6 @@
 """The admin site's pages of the flush history and of the books."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -16,10 +17,22 @@ from ..timezones import to_the_minute
 from .lists import BoundedAdmin
 
 
+def _count(field: str) -> Callable[[Any], str]:
+    """A column of how many there are, in thousands; Django's lists write numbers without."""
+
+    @admin.display(description=field.replace("_", " "))
+    def shown(row: Any) -> str:
+        return f"{getattr(row, field):,}"
+
+    # By it the cells of the column are told, and their place on the page of one.
+    shown.__name__ = field
+    return shown
+
+
 @admin.register(FlushBatch)
 class FlushBatchAdmin(BoundedAdmin[FlushBatch]):
     list_display = (
-        "reserved_at", "length", "done", "stored", "settled", "duplicates", "refused",
+        "reserved_at", *map(_count, ("length", "done", "stored", "settled", "duplicates")), "refused",
         "duration", "speed", "released",
     )  # fmt: skip
     ordering = ("-id",)
@@ -32,7 +45,8 @@ class FlushBatchAdmin(BoundedAdmin[FlushBatch]):
         "name", "reserved_at", "stored_at", "length", "done", "chunks",
         "stored", "settled", "duplicates", "rejected",
     )  # fmt: skip
-    fields = ("name", "epoch", "chunks", "stored_at", *list_display)
+    # The stubs know of no functions among them.
+    fields: Any = ("name", "epoch", _count("chunks"), "stored_at", *list_display)
 
     def page_called(self, obj: FlushBatch) -> str:
         return f"Flush {obj.pk}"
@@ -74,16 +88,22 @@ def _seconds(batch: FlushBatch) -> float | None:
 @admin.register(Epoch)
 class EpochAdmin(BoundedAdmin[Epoch]):
     list_display = (
-        "opened_at", "closed_at", "accepted_seen", "stored", "settled", "duplicates", "rejected",
-        "removed", "pruned", "flushed_at", "alarm",
+        "opened_at", "closed_at",
+        *map(_count, ("accepted_seen", "stored", "settled", "duplicates", "rejected", "removed", "pruned")),
+        "flushed_at", "alarm",
     )  # fmt: skip
-    fields = ("id", *list_display, "alarm_acknowledged_at")
+    fields: Any = ("id", *list_display, "alarm_acknowledged_at")
     ordering = ("-opened_at", "-id")
     rows_called = ("set of books", "sets of books")
     actions = ("acknowledge",)
 
     def page_called(self, obj: Epoch) -> str:
         return f"Books opened {to_the_minute(obj.opened_at)}"
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        # Where no alarm is open there is nothing to choose books for.
+        is_needed = request.method == "POST" or alarms.open_alarms().exists()
+        return super().get_actions(request) if is_needed else {}
 
     def has_acknowledge_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("transactions.change_epoch")

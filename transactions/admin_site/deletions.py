@@ -10,7 +10,7 @@ from ..audit.actions import Action
 from ..audit.actors import because
 from ..audit.entries import note
 from ..audit.models import REASON_MAX
-from ..encodings import words
+from ..encodings import checked_words
 from ..templatetags.components import visible
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _reason(request: HttpRequest) -> tuple[str, str]:
     """The reason of a form as it is kept, and ""; or as it was typed, and what is wrong with it."""
     given = request.POST.get("reason", "")
     try:
-        return words(given, "A reason", REASON_MAX), ""
+        return checked_words(given, "A reason", REASON_MAX), ""
     except ValueError as error:
         return given, f"Say why: it is kept in the audit trail. {error}"
 

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 
 from ..audit.actions import Action
 from ..audit.entries import note
-from ..encodings import words
+from ..encodings import checked_words
 from ..models import VIEW_NAME_MAX, VIEW_QUERY_MAX, SavedView
 from ..reading.narrowed import NarrowParameters
 from ..review.links import list_of
@@ -48,7 +48,7 @@ def save(request: HttpRequest) -> HttpResponse:
     """Keeps the query of the form under its name; one of that name of the same person is replaced."""
     query = _of_view(request.POST.get("query", ""))
     try:
-        name = words(" ".join(request.POST.get("name", "").split()), "Its name", VIEW_NAME_MAX)
+        name = checked_words(" ".join(request.POST.get("name", "").split()), "Its name", VIEW_NAME_MAX)
     except ValueError as error:
         messages.error(request, f"{NEEDED} {error}")
         return HttpResponseRedirect(list_of("transaction", query[:VIEW_QUERY_MAX]))

@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from ..access.rights import Right, rights_of
-from ..reading.search import FOUND_MAX, NEWEST_ROWS, TERM_CHARACTERS_MAX, Matches, Search, bare
+from ..reading.search import FOUND_MAX, NEWEST_ROWS, TERM_CHARACTERS_MAX, Matches, Search, term_of
 from ..review import links
 from ..templatetags.components import status_word
 from ..timezones import to_the_minute
@@ -87,7 +87,7 @@ def show_page(request: HttpRequest) -> HttpResponse:
 def _found(request: HttpRequest) -> tuple[list[LeadGroup], list[str]]:
     """What is found for who asks, without empty groups, and what is to be said of it."""
     text, rights = request.GET.get("q", "").strip(), rights_of(request.user)
-    if not bare(text):
+    if not term_of(text):
         return [], []
     search = Search(text)
     pages = _pages(request, text)

@@ -98,6 +98,10 @@ class Raised(NamedTuple):
     hits: int
 
 
+# An alert that hits joined, its severity, and that of these hits.
+Joined = tuple[int, str, str]
+
+
 class Placed(NamedTuple):
     """Where hits have gone: the alert, "" or why none was opened for them."""
 
@@ -118,8 +122,7 @@ def group(cursor: Any, raised: Sequence[Raised]) -> list[Placed]:
     places: list[Placed] = []
     counted: dict[str, list[tuple[int, int]]] = {COUNT_JOINED: [], COUNT_QUIET: [], COUNT_SNOOZED: []}
     opening: list[Raised] = []
-    joined: list[tuple[int, str, str]] = []
-    new: list[int] = []
+    joined: list[Joined] = []
     for rule, user, alert, is_open, severity, snooze in known:
         hits = by_pair[rule, user].hits
         if is_open:
@@ -137,23 +140,31 @@ def group(cursor: Any, raised: Sequence[Raised]) -> list[Placed]:
     for statement, rows in counted.items():
         if rows:
             execute_values(cursor, statement, rows, page_size=len(rows))
-    if opening:
-        template = "(%s::bigint, %s, %s, %s::bigint, %s::bigint)"
-        opened = execute_values(cursor, OPEN, opening, template=template, page_size=len(opening), fetch=True)
-        for rule, user, alert, severity, is_new in opened:
-            places.append(Placed(rule, user, alert, ""))
-            if is_new:
-                new.append(alert)
-            else:
-                joined.append((alert, severity, by_pair[rule, user].severity))
-    _make_graver(cursor, new, joined)
+    opened = _open(cursor, opening)
+    places += [Placed(rule, user, alert, "") for rule, user, alert, _, _ in opened]
+    # Of one that somebody else has just opened the hits join it.
+    joined += [
+        (alert, severity, by_pair[rule, user].severity)
+        for rule, user, alert, severity, is_new in opened
+        if not is_new
+    ]
+    _make_graver(cursor, [alert for _, _, alert, _, is_new in opened if is_new], joined)
     return places
 
 
-def _make_graver(cursor: Any, new: list[int], joined: list[tuple[int, str, str]]) -> None:
-    """Alerts that hits joined become as grave as these: (alert, its severity, that of its hits). What came of
-    them, and which are new, is told.
-    """
+def _open(cursor: Any, opening: list[Raised]) -> list[tuple[int, int | None, int, str, bool]]:
+    """For each of these an alert that is open: (rule, user, alert, its severity, whether it is new)."""
+    if not opening:
+        return []
+    template = "(%s::bigint, %s, %s, %s::bigint, %s::bigint)"
+    opened: list[tuple[int, int | None, int, str, bool]] = execute_values(
+        cursor, OPEN, opening, template=template, page_size=len(opening), fetch=True
+    )
+    return opened
+
+
+def _make_graver(cursor: Any, new: list[int], joined: list[Joined]) -> None:
+    """Alerts that hits joined become as grave as these. What came of them, and which are new, is told."""
     graver = [each for each in joined if gravity(each[2]) > gravity(each[1])]
     if graver:
         execute_values(cursor, MAKE_GRAVER, graver, template="(%s::bigint, %s, %s)", page_size=len(graver))

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from ..audit.actions import Action
 from ..audit.entries import note as note_in_trail
-from ..encodings import words
+from ..encodings import checked_words
 from ..stores.meanwhile import came_between
 from ..timezones import to_the_minute
 from . import announcing, story, telling
@@ -339,6 +339,6 @@ def _still_open(alert: Alert) -> None:
 
 def _said(text: str, field: str, what: str, most: int = REASON_CHARACTERS_MAX) -> str:
     try:
-        return words(text, what, most)
+        return checked_words(text, what, most)
     except ValueError as error:
         raise Refused(str(error), field) from None

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
-from ..encodings import words
+from ..encodings import checked_words
 from .models import REASON_MAX, Via
 
 
@@ -72,7 +72,7 @@ def one_run() -> Iterator[None]:
 
 def checked_reason(given: str) -> str:
     """A reason as it is kept, "" for none. Raises ValueError, which says why nobody would read it."""
-    return words(given, "A reason", REASON_MAX) if given.strip() else ""
+    return checked_words(given, "A reason", REASON_MAX) if given.strip() else ""
 
 
 @contextmanager

@@ -14,9 +14,9 @@ from msgspec import UNSET, UnsetType
 from rest_framework.exceptions import ParseError
 
 from ..encodings import may_show_something
+from ..fields import AHEAD_MAX, MOMENT, USER_MAX, earliest
 from ..models import AMOUNT_MAX, TRANSACTION_ID_CHARACTERS_MAX
 from ..queue.records import Record
-from ..serializers import AHEAD_MAX, MOMENT, USER_MAX, earliest
 
 # Numbers may come as strings of digits, no longer than those of 2^63 - 1.
 _Digits = Annotated[str, msgspec.Meta(min_length=1, max_length=19)]

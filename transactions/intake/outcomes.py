@@ -3,8 +3,8 @@
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from ..fields import NO_USER
 from ..queue.records import Record, State
-from ..serializers import NO_USER
 
 UNREADABLE = "What was accepted with this transaction_id before cannot be read."
 CONFLICT = "Differs from the transaction that was accepted with this transaction_id before."

@@ -17,8 +17,8 @@ from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser, MultiPartParser
 
 from ..encodings import charset_fault, escapes_fault, mark_fault
+from ..fields import NegativeZero
 from ..names import Repeated
-from ..serializers import NegativeZero
 from . import decoder
 from .json_shape import shape
 from .outcomes import IntakeUnavailable

@@ -37,7 +37,7 @@ def unread_bytes(server_send: Any) -> int:
     return unsent_bytes(server_send) + queued[0]
 
 
-def cut(server_send: Any) -> None:
+def abort(server_send: Any) -> None:
     """Ends a connection amid its answer, whatever still waits; another server does so by itself
     when an application returns before its answer is complete.
     """

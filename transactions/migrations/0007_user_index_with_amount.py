@@ -6,7 +6,7 @@ to all: that is what a vacuum notes, and 200,000 new rows are what they may lag 
 
 from django.db import migrations, models
 
-from ..stores.concurrent_indexes import CreateIndexResumably, DropIndexResumably
+from ..stores.concurrent_indexes import IndexBesideModels
 
 TABLE = "transactions_transaction"
 OLD, NEW = "transaction_by_user", "transaction_by_user_amount"
@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.SeparateDatabaseAndState(
-            database_operations=[CreateIndexResumably(NEW, TABLE, f"{COLUMNS} INCLUDE (amount)")],
+            database_operations=[IndexBesideModels(NEW, TABLE, f"{COLUMNS} INCLUDE (amount)")],
             state_operations=[
                 migrations.AddIndex(
                     "transaction",
@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.SeparateDatabaseAndState(
-            database_operations=[DropIndexResumably(OLD, TABLE, COLUMNS)],
+            database_operations=[IndexBesideModels(OLD, TABLE, COLUMNS, goes=True)],
             state_operations=[migrations.RemoveIndex("transaction", OLD)],
         ),
         migrations.RunSQL(VACUUM, NO_VACUUM),

@@ -6,7 +6,7 @@ Its condition is word for word that of `access.people`, or PostgreSQL would not 
 from django.conf import settings
 from django.db import migrations
 
-from ..stores.concurrent_indexes import CreateIndexResumably
+from ..stores.concurrent_indexes import IndexBesideModels
 
 # Without them PostgreSQL would take nearly everybody for one of the people, and read all accounts.
 STATISTICS = """
@@ -28,5 +28,5 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL(STATISTICS, NO_STATISTICS),
-        CreateIndexResumably("account_of_people", "auth_user", PEOPLE),
+        IndexBesideModels("account_of_people", "auth_user", PEOPLE),
     ]

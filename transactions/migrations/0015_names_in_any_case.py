@@ -6,7 +6,7 @@ Its expression is the one by which Django compares beginnings in any case, or Po
 from django.conf import settings
 from django.db import migrations
 
-from ..stores.concurrent_indexes import CreateIndexResumably
+from ..stores.concurrent_indexes import IndexBesideModels
 
 # Without it PostgreSQL would not know how few names begin so, and go through all accounts by their keys.
 STATISTICS = """
@@ -24,8 +24,6 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        CreateIndexResumably(
-            "account_by_name_in_any_case", "auth_user", "(upper(username) text_pattern_ops)"
-        ),
+        IndexBesideModels("account_by_name_in_any_case", "auth_user", "(upper(username) text_pattern_ops)"),
         migrations.RunSQL(STATISTICS, migrations.RunSQL.noop),
     ]

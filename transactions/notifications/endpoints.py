@@ -86,7 +86,7 @@ def add(
     secret = signing.new_secret() if format == Format.STANDARD else ""
     fields = {
         "format": format,
-        "url": url if secret else cut(url),
+        "url": url if secret else masked(url),
         "description": checked_text(description),
         "types": checked_types(list(types)),
         "secret": signing.encrypt(secret or url),
@@ -99,7 +99,7 @@ def add(
     return made, secret
 
 
-def cut(url: str) -> str:
+def masked(url: str) -> str:
     """As much of a URL that is a secret as may be shown: the host, and the end of what is long enough.
 
     It is no longer than a URL may be, whatever stands there: a zone, or a port that begins with zeros.
@@ -121,7 +121,7 @@ def change(endpoint: int, **fields: Any) -> Endpoint:
         is_moved = "url" in fields and not (held.is_signed and fields["url"] == held.url)
         if "url" in fields and not held.is_signed:
             fields["secret"] = signing.encrypt(fields["url"])
-            fields["url"] = cut(fields["url"])
+            fields["url"] = masked(fields["url"])
         for name, value in fields.items():
             setattr(held, name, value)
         anew = _begin_anew(held) if is_moved else []

@@ -11,11 +11,11 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 from ..access import rate_limits
 from ..audit.models import Via
+from ..fields import AHEAD_MINUTES_MAX, USER_MAX
 from ..intake import request_ids
 from ..intake.batches import ERRORS_TOLD_MAX
 from ..intake.outcomes import Code
 from ..models import AMOUNT_MAX, TRANSACTION_ID_CHARACTERS_MAX, Status
-from ..serializers import AHEAD_MINUTES_MAX, USER_MAX
 
 Schema = dict[str, Any]
 

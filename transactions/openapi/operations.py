@@ -6,7 +6,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRequest, OpenApiResponse
 from drf_spectacular.utils import extend_schema as call
 
-from .. import serializers, tables
+from .. import fields, tables
 from ..audit.actions import KINDS, Action
 from ..audit.models import NAME_MAX, REASON_MAX, Via
 from ..intake import outcomes
@@ -24,7 +24,7 @@ STORED = {"id": 7, **POSTED, "created_at": "2026-01-31T12:00:00Z"}
 NO_CONFLICTS = {"accepted": 2, "duplicates": 0, "conflicts": 0, "invalid": 0, "errors": []}
 UNKNOWN_FIELD = {"Status": ['Unknown field. Did you mean "status"?']}
 UNKNOWN_PARAMETER = {"state": ['Unknown parameter. Did you mean "status"?']}
-NO_USER = {"user": [serializers.NO_USER.format(pk=999)]}
+NO_USER = {"user": [fields.NO_USER.format(pk=999)]}
 
 
 def _examples(values: dict[str, Any]) -> list[OpenApiExample]:

@@ -6,13 +6,13 @@ from typing import Any
 from drf_spectacular.utils import OpenApiParameter
 from drf_spectacular.utils import extend_schema as call
 
+from ..fields import NO_USER
 from ..reading.paging import CURSOR_CHARACTERS_MAX, LIMIT_DEFAULT, LIMIT_MAX
 from ..rulebook.bodies import USERS_MAX
 from ..rules.documents import DOCUMENT_BYTES_MAX
 from ..rules.models import APPROVED
 from ..rules.schema import DESCRIPTION, NAME, RULES_MAX
 from ..rules.user_lists import COMMENT_MAX
-from ..serializers import NO_USER
 from .components import COUNT, JSON, USER, Schema, an_object, field_errors, ref
 from .operations import answer, bad, body, page_of, query
 from .rule_shapes import (

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from ..audit.actions import KINDS, Action
 from ..audit.chain import moment_text
 from ..audit.models import NAME_MAX, Entry, Via
-from ..serializers import WholeField
+from ..fields import WholeField
 from ..stores import bounded_queries
 from .paging import Page, limit, page_of
 from .parameters import DayOrMomentField, Parameters

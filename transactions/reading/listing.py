@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 
 from rest_framework import serializers
 
+from ..fields import AmountField
 from ..models import AMOUNT_MAX, TRANSACTION_ID_CHARACTERS_MAX, Status, Transaction
-from ..serializers import AmountField
 from ..tables import TRANSACTIONS
 from . import detail
 from .days import span_of_days

@@ -22,7 +22,7 @@ from ..models import TRANSACTION_ID_CHARACTERS_MAX, Transaction
 from ..stores import bounded_queries
 from . import customers, detail, part_indexes, sums
 from .listing import ListParameters, Wanted
-from .paging import PlaceField, cursor_of, cut
+from .paging import PlaceField, cursor_of, one_page
 from .parameters import DayOrMomentField, KnownUserField, ZoneField
 from .search import INDEXED, literal
 from .spans import ALL_TIME, TimeSpan
@@ -245,7 +245,7 @@ def page(narrowed: Narrowed) -> Rows:
     if found is None:
         with bounded_queries.bounded():
             found = list(rows[: ROWS + 1])
-    shown, cursor = cut(found, ROWS, lambda last: _cursor(last, narrowed.order))
+    shown, cursor = one_page(found, ROWS, lambda last: _cursor(last, narrowed.order))
     return Rows([detail.stored_as_dict(row) for row in shown], cursor)
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from django.core.signing import BadSignature, Signer
 from rest_framework import serializers
 
-from ..serializers import WholeField
+from ..fields import WholeField
 
 LIMIT_DEFAULT, LIMIT_MAX = 100, 1_000
 CURSOR_CHARACTERS_MAX = 200
@@ -27,7 +27,7 @@ class Page:
     cursor: str | None = None
 
 
-def cut(
+def one_page(
     rows: list[Paged], limit: int, cursor: Callable[[Paged], Cursor]
 ) -> tuple[list[Paged], Cursor | None]:
     """Rows of which one more than `limit` was asked for: those of the page, and the cursor of its last row.
@@ -42,8 +42,8 @@ def cut(
 def page_of(
     rows: list[Paged], limit: int, shown: Callable[[Paged], dict[str, Any]], cursor: Callable[[Paged], str]
 ) -> Page:
-    """The page that `cut` makes of rows, each as it is `shown`."""
-    on_page, following = cut(rows, limit, cursor)
+    """The page that `one_page` makes of rows, each as it is `shown`."""
+    on_page, following = one_page(rows, limit, cursor)
     return Page([shown(row) for row in on_page], following)
 
 

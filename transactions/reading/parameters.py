@@ -16,7 +16,7 @@ from rest_framework import serializers
 from .. import names
 from ..audit.actors import checked_reason
 from ..audit.models import REASON_MAX
-from ..serializers import MOMENT, UserField
+from ..fields import MOMENT, UserField
 from ..timezones import zone_names
 
 Asked = TypeVar("Asked")

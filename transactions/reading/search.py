@@ -100,7 +100,7 @@ OF_AMOUNT = f"""
 OF_NUMBER = f"SELECT {OF_CUSTOMERS.columns} FROM {USERS} WHERE {USER_KEY} = %s AND {OF_CUSTOMERS.only}"
 
 
-def bare(text: str) -> str:
+def term_of(text: str) -> str:
     """The text of a search without the space around it, and without the sign of a number that is written as
     #12. A sign alone stays: it may be a part of an id.
     """
@@ -121,7 +121,7 @@ class Search:
     """What a text finds, kind by kind, in SEARCH_MS_MAX of PostgreSQL's time. Raises django.db.Error."""
 
     def __init__(self, text: str) -> None:
-        text = bare(text)
+        text = term_of(text)
         # No id and no name is longer, or has a NUL, with which PostgreSQL does not even compare.
         self.text = "" if len(text) > TERM_CHARACTERS_MAX or "\0" in text else text
         self._ends = time.monotonic() + settings.SEARCH_MS_MAX / 1000

@@ -7,7 +7,8 @@ from rest_framework import serializers
 from ..alerts.models import Disposition
 from ..alerts.triage import REASON_CHARACTERS_MAX, SNOOZE_REASON_CHARACTERS_MAX
 from ..encodings import one_line_end
-from ..serializers import InstantField, PlacedListField, Posted, WholeField
+from ..fields import InstantField, PlacedListField, WholeField
+from ..serializers import Posted
 from .parameters import KEY_MAX, AccountField
 
 # Alerts with which one request takes a step.

@@ -1,4 +1,7 @@
-"""Where transactions, customers and alerts are shown, and how customers are called there."""
+"""Where transactions, customers and alerts are shown, and how customers are called there.
+
+These are pages of the admin site, above. The overview leads there too, and knows nothing of them but this.
+"""
 
 from collections.abc import Iterable
 from urllib.parse import urlencode

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from ..audit.actions import Action
 from ..audit.entries import note
-from ..encodings import words
+from ..encodings import checked_words
 from ..models import CustomerNote
 
 SHOWN_MAX = 100
@@ -22,7 +22,7 @@ def write(customer: User, text: str, by: User) -> CustomerNote:
 
     Raises ValueError where the text is none that everybody reads alike, or too long.
     """
-    text = words(text, "A note", CustomerNote.TEXT_CHARACTERS_MAX)
+    text = checked_words(text, "A note", CustomerNote.TEXT_CHARACTERS_MAX)
     with transaction.atomic():
         made = CustomerNote.objects.create(customer=customer.pk, text=text, by=by, by_name=by.get_username())
         note(Action.NOTE_WRITTEN, customer.get_username(), target_id=customer.pk, note=made.pk)

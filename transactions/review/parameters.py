@@ -9,9 +9,9 @@ from rest_framework import serializers
 
 from ..alerts.models import AlertState, Disposition
 from ..encodings import is_text
+from ..fields import WholeField
 from ..reading.paging import PlaceField, limit
 from ..reading.parameters import DayOrMomentField, KnownUserField, Parameters, SwitchField
-from ..serializers import WholeField
 from ..severity import Severity
 
 KEY_MAX = 2**63 - 1

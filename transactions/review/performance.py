@@ -12,7 +12,7 @@ from typing import Any
 from django.utils import timezone
 
 from ..alerts.models import Alert
-from ..reading.paging import Page, cursor_of, cut
+from ..reading.paging import Page, cursor_of, one_page
 from ..rules.models import Hit, Rule, Version
 from ..stores import bounded_queries
 
@@ -196,7 +196,7 @@ def page(asked: dict[str, Any]) -> Page:
     if "cursor" in asked:
         rules = rules.filter(pk__gt=asked["cursor"][0])
     limit = asked["limit"]
-    rows, cursor = cut(list(rules[: limit + 1]), limit, lambda rule: cursor_of("performance", [rule.pk]))
+    rows, cursor = one_page(list(rules[: limit + 1]), limit, lambda rule: cursor_of("performance", [rule.pk]))
     found = of_rules([rule.pk for rule in rows], int(asked["days"]))
     others = {other for each in found.values() for other in each.overlaps or {}}
     names = dict(Rule.objects.filter(pk__in=others).values_list("pk", "name"))

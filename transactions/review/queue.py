@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from ..alerts.models import Alert, AlertState
-from ..reading.paging import Page, cursor_of, cut
+from ..reading.paging import Page, cursor_of, one_page
 from ..severity import GRAVEST_FIRST, Severity
 from ..stores import bounded_queries
 
@@ -84,7 +84,7 @@ def rows_of_page(asked: dict[str, Any], caller: Caller) -> tuple[list[Alert], st
             if "cursor" in asked:
                 rows = _after(rows, *ORDERED_BY[by], *asked["cursor"][1:])
             page = list(rows[: asked["limit"] + 1])
-    return cut(page, asked["limit"], lambda last: _cursor(last, by))
+    return one_page(page, asked["limit"], lambda last: _cursor(last, by))
 
 
 def _cursor(last: Alert, by: str) -> str:

@@ -6,7 +6,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from ..alerts.models import Snooze
-from ..reading.paging import Page, cursor_of, cut
+from ..reading.paging import Page, cursor_of, one_page
 from ..rules.models import Rule
 from ..stores import bounded_queries
 
@@ -35,7 +35,7 @@ def rows_of_page(asked: dict[str, Any]) -> tuple[list[Snooze], str | None]:
     """The snoozes of one page, and where the next begins."""
     with bounded_queries.bounded():
         rows = list(found(asked)[: asked["limit"] + 1])
-    return cut(rows, asked["limit"], lambda row: cursor_of("snoozes", [row.ends_at.isoformat(), row.pk]))
+    return one_page(rows, asked["limit"], lambda row: cursor_of("snoozes", [row.ends_at.isoformat(), row.pk]))
 
 
 def rule_names(snoozes: list[Snooze]) -> dict[int, str]:

@@ -5,11 +5,12 @@ from typing import Any
 from django.db.models import QuerySet
 from rest_framework import serializers
 
+from ..fields import InstantField, WholeField
 from ..rules import backtest_runs, lifecycle
 from ..rules.kinds.registry import read_kept
 from ..rules.models import Backtest, Rule
 from ..rules.standing import said_by
-from ..serializers import InstantField, Posted, WholeField
+from ..serializers import Posted
 from .bodies import GapsField
 
 # How many of a rule one answer lists, the newest: more are not kept for long.

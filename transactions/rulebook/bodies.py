@@ -7,11 +7,12 @@ from rest_framework import serializers
 from rest_framework.exceptions import ParseError
 
 from .. import names
+from ..fields import InstantField, PlacedListField, SaidField, UserField, WholeField
 from ..intake.parsers import BoundedParser
 from ..rules.documents import DOCUMENT_BYTES_MAX
 from ..rules.models import APPROVED, VersionState
 from ..rules.texts import checked_comment, checked_description, checked_name, checked_severity
-from ..serializers import InstantField, PlacedListField, Posted, SaidField, UserField, WholeField
+from ..serializers import Posted
 from ..severity import Severity
 
 # Users that one request may put on a list.

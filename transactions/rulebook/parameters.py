@@ -4,12 +4,12 @@ from typing import Any
 
 from rest_framework import serializers
 
+from ..fields import SaidField, WholeField
 from ..reading.paging import PlaceField, limit
 from ..reading.parameters import KnownUserField, Parameters, SwitchField
 from ..rules.kinds.registry import NAMES
 from ..rules.models import VersionState
 from ..rules.texts import checked_name
-from ..serializers import SaidField, WholeField
 from ..severity import Severity
 
 # The names of the pages, for which their cursors are signed.

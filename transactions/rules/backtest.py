@@ -201,12 +201,12 @@ def _clock_steps(
     def steps(last: ClockPlace) -> int:
         return max(1, -(-kind.distance(first, last) // size))
 
-    of, more = steps(ClockPlace(last_row, moment)), True
+    in_all, more = steps(ClockPlace(last_row, moment)), True
     while more:
         step = kind.step(cursor, at, moment, size)
         at, more = step.end, step.more
         yield {"begin": begin, "end": end, **step.values}
-        if not progress(steps(at) if more else of, of):
+        if not progress(steps(at) if more else in_all, in_all):
             raise Cancelled
 
 

@@ -117,8 +117,8 @@ def _step(cursor: Any, version: Judging, moment: datetime, findings: Findings) -
         _fail(cursor, version, found, findings)
         return False
     done = not step.more and version.end is not None and step.reached >= version.end + kind.late
-    come = {"version": version.id, **step.end._asdict(), "done": done, "more": step.more}
-    cursor.execute(SET_CURSOR, come)
+    reached = {"version": version.id, **step.end._asdict(), "done": done, "more": step.more}
+    cursor.execute(SET_CURSOR, reached)
     if found:
         findings.hits[version.id] = findings.hits.get(version.id, 0) + len(found)
         evaluation.place(cursor, [(version, found)])

@@ -50,7 +50,7 @@ def checked_comment(given: Any) -> str:
 
 
 def _said(given: Any, what: str, most: int) -> str:
-    """What may be left out, as `encodings.words` judges what may not; the space around it stays."""
+    """What may be left out, as `encodings.checked_words` judges what may not; the space around it stays."""
     text = one_line_end(given) if isinstance(given, str) else ""
     if not isinstance(given, str) or len(text) > most or not is_text(text):
         raise ValueError(f"the {what} must be a text of at most {most} characters")

@@ -6,10 +6,16 @@ invalid. So one that is whole is left as it is, and what is left of another goes
 past use this as well: what it makes, and what it notes in the state of the models, does not change.
 """
 
+import logging
+
 from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations.base import Operation, OperationCategory
 from django.db.migrations.state import ProjectState
+
+log = logging.getLogger(__name__)
+
+GONE = "No index %s of %s to drop: it has gone already, or is called otherwise here."
 
 # Purpose: whether an index of this name is whole; none where there is no such index.
 SELECT_WHOLE = """
@@ -33,93 +39,68 @@ class AddIndexResumably(AddIndexConcurrently):
 
 
 class IndexBesideModels(Operation):
-    """An index of which the models know nothing: its name, its table, its columns and condition as SQL."""
+    """An index of which the models know nothing: its name, its table, its columns and condition as SQL.
+
+    It is made, and goes on the way back; one that `goes` is made again on the way back.
+    """
 
     atomic = False
+    category = OperationCategory.SQL
 
-    def __init__(self, name: str, table: str, what: str) -> None:
-        self.name, self.table, self.what = name, table, what
+    def __init__(self, name: str, table: str, what: str, *, goes: bool = False) -> None:
+        self.name, self.table, self.what, self.goes = name, table, what, goes
 
     def state_forwards(self, app_label: str, state: ProjectState) -> None:
         """The models know nothing of it."""
 
-    def create(self, schema_editor: BaseDatabaseSchemaEditor) -> None:
-        """Makes it, unless it is whole already."""
-        if not _is_whole(schema_editor, self.name):
-            create = f"CREATE INDEX CONCURRENTLY {self.name} ON {self.table} {self.what}"
-            schema_editor.execute(create, None)
+    def database_forwards(
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
+    ) -> None:
+        self._have(schema_editor, not self.goes)
 
-    def drop(self, schema_editor: BaseDatabaseSchemaEditor) -> None:
-        """Drops it; where there is none of that name it is gone already."""
+    def database_backwards(
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
+    ) -> None:
+        self._have(schema_editor, self.goes)
+
+    def describe(self) -> str:
+        step = f"drop index {self.name} of" if self.goes else f"create index {self.name} on"
+        return f"Concurrently {step} {self.table}"
+
+    def _have(self, schema_editor: BaseDatabaseSchemaEditor, is_wanted: bool) -> None:
+        if is_wanted:
+            if not _is_whole(schema_editor, self.name):
+                create = f"CREATE INDEX CONCURRENTLY {self.name} ON {self.table} {self.what}"
+                schema_editor.execute(create, None)
+            return
+        if not schema_editor.collect_sql and _state(schema_editor, self.name) is None:
+            log.warning(GONE, self.name, self.table)
         _drop(schema_editor, self.name)
-
-
-class CreateIndexResumably(IndexBesideModels):
-    """Such an index is made, and goes on the way back."""
-
-    category = OperationCategory.ADDITION
-
-    def database_forwards(
-        self,
-        app_label: str,
-        schema_editor: BaseDatabaseSchemaEditor,
-        from_state: ProjectState,
-        to_state: ProjectState,
-    ) -> None:
-        self.create(schema_editor)
-
-    def database_backwards(
-        self,
-        app_label: str,
-        schema_editor: BaseDatabaseSchemaEditor,
-        from_state: ProjectState,
-        to_state: ProjectState,
-    ) -> None:
-        self.drop(schema_editor)
-
-    def describe(self) -> str:
-        return f"Concurrently create index {self.name} on {self.table}"
-
-
-class DropIndexResumably(IndexBesideModels):
-    """Such an index goes, and is made again on the way back."""
-
-    category = OperationCategory.REMOVAL
-
-    def database_forwards(
-        self,
-        app_label: str,
-        schema_editor: BaseDatabaseSchemaEditor,
-        from_state: ProjectState,
-        to_state: ProjectState,
-    ) -> None:
-        self.drop(schema_editor)
-
-    def database_backwards(
-        self,
-        app_label: str,
-        schema_editor: BaseDatabaseSchemaEditor,
-        from_state: ProjectState,
-        to_state: ProjectState,
-    ) -> None:
-        self.create(schema_editor)
-
-    def describe(self) -> str:
-        return f"Concurrently drop index {self.name} of {self.table}"
 
 
 def _is_whole(schema_editor: BaseDatabaseSchemaEditor, name: str) -> bool:
     """Whether the index is there; what is left of one that was not finished is dropped."""
-    if schema_editor.collect_sql:
-        # Only shown, for a database that nobody knows.
+    # Where SQL is only shown, for a database that nobody knows, something may be left.
+    found = False if schema_editor.collect_sql else _state(schema_editor, name)
+    if found is False:
         _drop(schema_editor, name)
-        return False
+    return bool(found)
+
+
+def _state(schema_editor: BaseDatabaseSchemaEditor, name: str) -> bool | None:
+    """Whether the index of this name is whole; None where there is none."""
     with schema_editor.connection.cursor() as cursor:
         cursor.execute(SELECT_WHOLE, [name])
         found: tuple[bool] | None = cursor.fetchone()
-    if found == (False,):
-        _drop(schema_editor, name)
-    return bool(found == (True,))
+    return found and found[0]
 
 
 def _drop(schema_editor: BaseDatabaseSchemaEditor, name: str) -> None:

@@ -9,11 +9,11 @@ from rest_framework.response import Response
 
 from .. import names
 from ..access.rights import Right
+from ..fields import NO_USER
 from ..openapi import rules as operations
 from ..rules import changes, documents, lifecycle, list_entries
 from ..rules.kinds.gaps import Unfit
 from ..rules.models import ListEntry, Rule, UserList, Version
-from ..serializers import NO_USER
 from .base import REFUSALS, Conflict, JsonView, Refusals
 
 SEES = dict.fromkeys(("GET", "HEAD", "OPTIONS"), Right.VIEW_RULES)

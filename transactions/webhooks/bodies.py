@@ -4,9 +4,10 @@ from typing import Any
 
 from rest_framework import serializers
 
+from ..fields import SaidField
 from ..notifications import endpoints
 from ..notifications.models import Format
-from ..serializers import Posted, SaidField
+from ..serializers import Posted
 
 
 class TypesField(serializers.Field[list[str], Any, Any, Any]):

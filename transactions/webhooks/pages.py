@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from ..notifications.models import Delivery, DeliveryState, Endpoint, Message
-from ..reading.paging import Page, cursor_of, cut, page_of
+from ..reading.paging import Page, cursor_of, one_page, page_of
 
 
 def webhooks(asked: Mapping[str, Any]) -> Page:
@@ -49,7 +49,7 @@ def rows_of_deliveries(
         found = found.filter(pk__lt=before)
     if state is not None:
         found = found.filter(state=state)
-    return cut(list(found[: most + 1]), most, lambda row: row.pk)
+    return one_page(list(found[: most + 1]), most, lambda row: row.pk)
 
 
 def delivery(endpoint: int, key: int) -> dict[str, Any]:

@@ -4,10 +4,10 @@ from typing import Any
 
 from rest_framework import serializers
 
+from ..fields import WholeField
 from ..notifications.models import DeliveryState
 from ..reading.paging import PlaceField, limit
 from ..reading.parameters import Parameters
-from ..serializers import WholeField
 
 PLACE_MAX = 2**63 - 1
 

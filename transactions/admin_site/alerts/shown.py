@@ -111,7 +111,7 @@ def events(alert: Alert, found: Sequence[AlertEvent]) -> list[ShownEvent]:
     return [_event(event, closed_as.get(event.pk, "")) for event in found]
 
 
-def words(event: AlertEvent, disposition: str = "") -> str:
+def step_in_words(event: AlertEvent, disposition: str = "") -> str:
     """What somebody did: "closed it as duplicate"."""
     step = Step(event.step)
     said = WORDS[step].format(text=event.text)
@@ -123,10 +123,10 @@ def words(event: AlertEvent, disposition: str = "") -> str:
 def undo_words(last: AlertEvent, events: Sequence[AlertEvent]) -> str:
     """What an undo takes back: the step before which it leads, and the snooze that followed."""
     snoozed = [event for event in events if event.pk > last.pk and event.step == Step.SNOOZED]
-    return " and ".join(map(words, (last, *snoozed)))
+    return " and ".join(map(step_in_words, (last, *snoozed)))
 
 
 def _event(event: AlertEvent, disposition: str) -> ShownEvent:
     quoted = event.text if event.step in QUOTED else ""
     until = f" until {to_the_minute(event.until)}" if event.until is not None else ""
-    return ShownEvent(event.at, event.by_name, words(event, disposition) + until, quoted)
+    return ShownEvent(event.at, event.by_name, step_in_words(event, disposition) + until, quoted)

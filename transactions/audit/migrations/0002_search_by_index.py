@@ -5,7 +5,7 @@ Most entries have no token or target's key, and those are not looked for: they s
 
 from django.db import migrations
 
-from ...stores.concurrent_indexes import CreateIndexResumably
+from ...stores.concurrent_indexes import IndexBesideModels
 
 PARTIAL = ("token", "address", "request_id", "target_id")
 INDEXES = {
@@ -18,4 +18,4 @@ class Migration(migrations.Migration):
     atomic = False
     dependencies = [("audit", "0001_initial")]
 
-    operations = [CreateIndexResumably(name, "audit_entry", on) for name, on in INDEXES.items()]
+    operations = [IndexBesideModels(name, "audit_entry", on) for name, on in INDEXES.items()]

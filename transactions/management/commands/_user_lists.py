@@ -12,13 +12,13 @@ from django.db.models.functions import Now
 
 from transactions import names
 from transactions.encodings import composed
+from transactions.fields import MOMENT, USER_MAX
 from transactions.intake.rejected import printable
 from transactions.rules import changes, list_entries
 from transactions.rules.activity import counted_in_words
 from transactions.rules.models import UserList
 from transactions.rules.texts import checked_comment, checked_description, checked_name
 from transactions.rules.user_lists import with_standing
-from transactions.serializers import MOMENT, USER_MAX
 
 # Users put on a list at once, while no chunk is judged; and keys of a file, which is read whole.
 USERS_AT_ONCE, USERS_MAX = 10_000, 1_000_000

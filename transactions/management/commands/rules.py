@@ -15,7 +15,7 @@ from django.db import IntegrityError
 from transactions.access.rights import Right, rights_of
 from transactions.audit.actors import one_run
 from transactions.audit.models import REASON_MAX
-from transactions.encodings import composed, words
+from transactions.encodings import checked_words, composed
 from transactions.intake.rejected import printable
 from transactions.rules import activity, backtest_runs, documents, lifecycle
 from transactions.rules.kinds.kind import Kind
@@ -183,7 +183,7 @@ class Command(BaseCommand):
     def _give_up(self, *, name: str, number: int | None, by: str | None, reason: str, **options: Any) -> None:
         user = _user(by, Right.APPROVE_RULES)
         try:
-            why = words(reason, "A reason", REASON_MAX)
+            why = checked_words(reason, "A reason", REASON_MAX)
         except ValueError as error:
             raise CommandError(f"Say why, --reason. {error}") from None
         version = lifecycle.version_of(_rule(name), number, VersionState.RETIRED)

@@ -3,7 +3,7 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-from ...stores.concurrent_indexes import AddIndexResumably, DropIndexResumably
+from ...stores.concurrent_indexes import AddIndexResumably, IndexBesideModels
 
 # As Django has named it.
 OF_ALERT = "rules_hit_alert_id_3abb5431"
@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
         # The index on the alert alone is in the new one. No more is done: an AlterField would take the
         # foreign key away and check it anew against all hits.
         migrations.SeparateDatabaseAndState(
-            database_operations=[DropIndexResumably(OF_ALERT, "rules_hit", "(alert_id)")],
+            database_operations=[IndexBesideModels(OF_ALERT, "rules_hit", "(alert_id)", goes=True)],
             state_operations=[
                 migrations.AlterField(
                     model_name="hit",

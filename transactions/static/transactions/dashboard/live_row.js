@@ -33,10 +33,9 @@ export function rowOf(record, nameOf, customers) {
 
 export function buttonOf(row) { return row.cells[1].firstChild; }
 
-// The customer's name: a key beside names would look like one.
+// The customer's name; until it has come, and where there is none, the number, which alone would look like a name.
 export function showName(row, nameOf) {
-  const { user } = row.record, name = nameOf(user), known = name === null ? `customer ${user}` : format.visible(name);
-  const shown = name === "" ? "…" : known;
+  const { user } = row.record, name = nameOf(user), shown = name ? format.visible(name) : `customer ${user}`;
   say(row.cells[2].firstChild, shown);
   row.cells[2].title = name ? `${shown} (${user})` : `Customer ${user}`;
 }

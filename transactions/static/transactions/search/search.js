@@ -63,7 +63,7 @@ function show({ groups, notes }) {
   options().forEach((option, number) => { option.id = `find-${number}`; });
   const count = groups.reduce((sum, group) => sum + group.items.length, 0);
   list.hidden = count === 0;
-  said.textContent = [count === 0 ? "Nothing found." : "", ...notes].filter(Boolean).join(" ");
+  said.textContent = [count === 0 ? `Nothing found. ${form.dataset.advice}` : "", ...notes].filter(Boolean).join(" ");
   choose(-1);
   if (document.activeElement === input) open(true);
 }
