@@ -85,6 +85,10 @@ class EpochAdmin(BoundedAdmin[Epoch]):
     def page_called(self, obj: Epoch) -> str:
         return f"Books opened {to_the_minute(obj.opened_at)}"
 
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """None, and so no boxes to tick, where there is no alarm to acknowledge."""
+        return super().get_actions(request) if alarms.open_alarms().exists() else {}
+
     def has_acknowledge_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("transactions.change_epoch")
 
