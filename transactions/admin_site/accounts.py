@@ -44,6 +44,13 @@ WORDS = {
     "is_staff": ("May log in here", "And see what its rights allow."),
     "is_superuser": ("May do everything", "Whatever its rights are. Who has this alone gives it."),
 }
+# Under its heading, each field of the page of one.
+FIELDS: tuple[tuple[str | None, tuple[str, ...]], ...] = (
+    (None, ("username", "password_told")),
+    ("Who it is", ("first_name", "last_name", "email")),
+    ("What it may", ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")),
+    ("Activity", ("last_login", "date_joined", "transactions")),
+)
 # What stands for a field where it is only looked at.
 LOOKED_AT = {
     "is_active": "switched_on",
@@ -120,18 +127,12 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
     add_form = NewAccountForm
     change_password_form = NewPasswordForm
     add_form_template = None
-    list_display = ("username", "email", "first_name", "last_name", "logs_in", "transactions")
+    list_display = ("name", "email", "first_name", "last_name", "logs_in", "transactions")
     list_filter = (
         called("may log in here", "is_staff"),
         called("may do everything", "is_superuser"),
         called("switched on", "is_active"),
         "groups",
-    )
-    fieldsets = (
-        (None, {"fields": ("username", "password_told")}),
-        ("Who it is", {"fields": ("first_name", "last_name", "email")}),
-        ("What it may", {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")}),
-        ("Activity", {"fields": ("last_login", "date_joined", "transactions")}),
     )
     readonly_fields = ("password_told", "transactions", "last_login", "date_joined", *LOOKED_AT.values())
     empty_value_display = ""
@@ -158,10 +159,11 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
         may_change = self.has_change_permission(request, obj)
         unchanged = {} if request.user.is_superuser else {"is_superuser": LOOKED_AT["is_superuser"]}
         shown = unchanged if may_change else LOOKED_AT
-        return [
-            (heading, {"fields": [shown.get(name, name) for name in said["fields"]]})
-            for heading, said in self.fieldsets
-        ]
+        return [(heading, {"fields": [shown.get(name, name) for name in names]}) for heading, names in FIELDS]
+
+    @admin.display(description="name", ordering="username")
+    def name(self, user: Any) -> str:
+        return str(user.get_username())
 
     @admin.display(description="password")
     def password_told(self, user: Any) -> SafeString:

@@ -160,7 +160,7 @@ class ApiTokenAdmin(BoundedAdmin[ApiToken]):
         for row in rows:
             row.held = held[row.user.pk]
         found.result_list = rows
-        found.new_link = reverse("admin:transactions_apitoken_new") if may_make(request) else ""
+        found.new_link = reverse("admin:transactions_apitoken_new") if may_make(request) else ""  # type: ignore[attr-defined]  # its templates'
         return found
 
     def get_urls(self) -> list[Any]:

@@ -25,14 +25,14 @@ class NamedDeletions(RowForm):
     asks_why = False
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        deleted, counts, *more = super().get_deleted_objects(objs, request)
+        deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
         # Rows that only say who is in a group, or what it may, go with it and are nothing by themselves.
         links = [each for each in apps.get_models(include_auto_created=True) if each._meta.auto_created]
         plurals = {str(each._meta.verbose_name_plural) for each in links}
         begin = tuple(f"{capfirst(each._meta.verbose_name)}: " for each in links)
         ours = {str(self.opts.verbose_name_plural): self._rows_called()[1]}
         counts = {ours.get(name, name): count for name, count in counts.items() if name not in plurals}
-        return (_visible(_without(deleted, begin)), counts, *more)
+        return _visible(_without(deleted, begin)), counts, lacking, protected
 
     def render_delete_form(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         context["object_name"] = self.one_called or context["object_name"]
@@ -49,9 +49,9 @@ class NamedDeletions(RowForm):
         return answer
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        actions = super().get_actions(request)
-        if "delete_selected" in actions:
-            action, name, _ = actions["delete_selected"]
+        actions: dict[str, Any] = super().get_actions(request)
+        if found := actions.get("delete_selected"):
+            action, name, _ = found
             actions[name] = (action, name, f"Delete the chosen {self._rows_called()[1]}")
         return actions
 

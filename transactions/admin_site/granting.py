@@ -87,8 +87,8 @@ class GrantingForm(SeenForm):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        for name in self._given():
-            self.fields[name].offer(self.giver, self.initial.get(name) or [])
+        for name, field in self._given().items():
+            field.offer(self.giver, self.initial.get(name) or [])
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
@@ -98,12 +98,13 @@ class GrantingForm(SeenForm):
                     cleaned[name] = self._as_changed(name, cleaned[name])
         return cleaned
 
-    def _given(self) -> list[str]:
-        return [name for name, field in self.fields.items() if isinstance(field, RightsField | GroupsField)]
+    def _given(self) -> dict[str, RightsField | GroupsField]:
+        given = RightsField | GroupsField
+        return {name: field for name, field in self.fields.items() if isinstance(field, given)}
 
     def _as_changed(self, name: str, ticked: Iterable[Any]) -> list[Any]:
         """What there is now, with the boxes that were ticked and without those that were emptied."""
-        seen = set(self.data.getlist(self.add_initial_prefix(name)))
+        seen = set(self.data.getlist(self.add_initial_prefix(name)))  # type: ignore[attr-defined]  # of a request
         now = {each.pk: each for each in self.initial.get(name) or []}
         wanted = {each.pk: each for each in ticked}
         given_meanwhile = {key: each for key, each in now.items() if str(key) not in seen}
