@@ -63,7 +63,7 @@ Permissions = frozenset[str]
 
 
 def name_of(permission: Permission) -> str:
-    """How code asks for a permission: `alerts.change_alert`."""
+    """How code asks for a permission: by its application and codename."""
     return f"{permission.content_type.app_label}.{permission.codename}"
 
 

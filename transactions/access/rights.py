@@ -62,7 +62,7 @@ def rights_of(user: User | AnonymousUser) -> Rights:
 
 
 def permission_of(right: Right) -> str:
-    """The permission that stands for a right, as Django asks for it: `alerts.change_alert`."""
+    """The permission that stands for a right, by its application and codename, as Django asks for it."""
     return f"{_application(right)}.{PERMISSIONS[right]}"
 
 

@@ -1,6 +1,6 @@
 """The admin site's pages of people."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.filters import BooleanFieldListFilter
@@ -24,15 +24,7 @@ from .account_names import NamingForm
 from .deletions import ReasonedDeletions, note_transactions
 from .granting import GrantedRows, GrantingForm, GroupsField, RightsField, rights_told
 from .lists import KeyedRows, more_than
-from .row_forms import RowForm
-
-if TYPE_CHECKING:
-
-    class ThemedAdmin:
-        """The theme's look, which is without types; those of Django's own classes say enough."""
-
-else:
-    from unfold.admin import ModelAdmin as ThemedAdmin
+from .row_forms import RowForm, ThemedAdmin
 
 User = get_user_model()
 

@@ -1,6 +1,6 @@
 """The admin site's pages of groups, and what each may."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -12,15 +12,7 @@ from django.utils.safestring import SafeString
 from .deletions import ReasonedDeletions
 from .granting import GrantedRows, GrantingForm, RightsField, rights_told
 from .lists import KeyedRows
-from .row_forms import RowForm
-
-if TYPE_CHECKING:
-
-    class ThemedAdmin:
-        """The theme's look, which is without types; those of Django's own classes say enough."""
-
-else:
-    from unfold.admin import ModelAdmin as ThemedAdmin
+from .row_forms import RowForm, ThemedAdmin
 
 admin.site.unregister(Group)
 
