@@ -190,3 +190,14 @@ def test_what_makes_no_token_is_said_in_the_form(root: Client, form: dict[str, o
     assert said in shown
     assert "--user" not in shown, "that is of the command line"
     assert ApiToken.objects.count() == 1
+
+
+def test_where_there_is_no_token_the_box_has_the_one_button_that_makes_one(
+    client: Client, people: list[User]
+) -> None:
+    superuser(client)
+    shown = page(client, url("apitoken"))
+    assert shown.count(f'href="{reverse(NEW)}"') == 1
+    assert shown.index("There are no tokens yet") < shown.index(reverse(NEW))
+    tokens.create("till 1")
+    assert page(client, url("apitoken")).count(f'href="{reverse(NEW)}"') == 1

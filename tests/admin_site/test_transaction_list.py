@@ -361,3 +361,17 @@ def test_what_is_wrong_with_a_field_is_told_by_the_fields_own_name(root: Client)
 def test_the_order_that_is_asked_for_by_another_name_is_told_by_ours(root: Client, name: str) -> None:
     said = html.unescape(markup(root.get(url("transaction", f"?{name}=largest"))))
     assert 'Did you mean "order"?' in said
+
+
+def test_a_view_says_whether_it_is_shared_and_is_deleted_after_a_question(
+    root: Client, people: list[User]
+) -> None:
+    owner = User.objects.get(username="root")
+    own = SavedView.objects.create(owner=owner, name="Mine", query="status=FAILED")
+    shared = SavedView.objects.create(owner=owner, name="Ours", query="status=PENDING", shared=True)
+    shown = page(root, url("transaction", f"?view={own.key}"))
+    assert "<bdi>Mine</bdi></a>" in shown
+    assert "<bdi>Ours</bdi> <small>shared</small></a>" in shown
+    assert "Delete the view “Mine”? It is yours alone." in shown
+    assert "everybody who may see the list loses it" in page(root, url("transaction", f"?view={shared.key}"))
+    assert "Delete view" not in page(root, url("transaction"))

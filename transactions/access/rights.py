@@ -58,9 +58,12 @@ NONE: Rights = frozenset()
 
 def rights_of(user: User | AnonymousUser) -> Rights:
     """All the rights of an account: a superuser has every one, an inactive account none."""
-    return frozenset(
-        right for right, codename in PERMISSIONS.items() if user.has_perm(f"{_application(right)}.{codename}")
-    )
+    return frozenset(right for right in Right if user.has_perm(permission_of(right)))
+
+
+def permission_of(right: Right) -> str:
+    """The permission that stands for a right, by its application and codename, as Django asks for it."""
+    return f"{_application(right)}.{PERMISSIONS[right]}"
 
 
 def rights_of_all(users: Iterable[User]) -> dict[int, Rights]:

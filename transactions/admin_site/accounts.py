@@ -1,17 +1,16 @@
-"""The admin site's pages of users and groups."""
+"""The admin site's pages of people."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.filters import BooleanFieldListFilter
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import get_user_model
-from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group
 from django.db import connection, transaction
 from django.db.models import QuerySet
-from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -23,30 +22,33 @@ from ..review import links
 from ..stores.meanwhile import once_more
 from .account_names import NamingForm
 from .deletions import ReasonedDeletions, note_transactions
-from .held_rows import SeenForm
+from .granting import GrantedRows, GrantingForm, GroupsField, RightsField, rights_told
 from .lists import KeyedRows, more_than
-from .row_forms import RowForm
-
-if TYPE_CHECKING:
-
-    class ThemedAdmin:
-        """The theme's look, which is without types; those of Django's own classes say enough."""
-
-else:
-    from unfold.admin import ModelAdmin as ThemedAdmin
+from .row_forms import RowForm, ThemedAdmin
 
 User = get_user_model()
 
-# What a field of an account is for, as its form says it.
-SEVERAL = "Control, or Command on a Mac, chooses several."
+ONLY_YOURS = "Offered is what you may do yourself."
+# What a field of an account is called, and what it is for, as its form says it.
 WORDS = {
-    "username": "At most 150 letters, digits and @ . + - _",
-    "is_active": "Off, nobody logs in with it. Better than deleting an account.",
-    "is_staff": "May log in here, and see what its rights allow.",
-    "is_superuser": "May do everything, whatever its rights are.",
-    "groups": f"It has the rights of each. {SEVERAL}",
-    "user_permissions": f"Rights beside those of its groups. {SEVERAL}",
-    "permissions": SEVERAL,
+    "username": ("Name", "At most 150 letters, digits and @ . + - _"),
+    "is_active": ("Switched on", "Off, nobody logs in with it. Better than deleting an account."),
+    "is_staff": ("May log in here", "And see what its rights allow."),
+    "is_superuser": ("May do everything", "Whatever its rights are. Who has this alone gives it."),
+}
+# Under its heading, each field of the page of one.
+FIELDS: tuple[tuple[str | None, tuple[str, ...]], ...] = (
+    (None, ("username", "password_told")),
+    ("Who it is", ("first_name", "last_name", "email")),
+    ("What it may", ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")),
+    ("Activity", ("last_login", "date_joined", "transactions")),
+)
+# What stands for a field where it is only looked at.
+LOOKED_AT = {
+    "is_active": "switched_on",
+    "is_staff": "logs_in",
+    "is_superuser": "everything",
+    "user_permissions": "rights",
 }
 
 # Users are deleted with their transactions. So many of those the confirmation lists one by one,
@@ -56,7 +58,17 @@ NAMED_MAX = 1_000
 
 
 admin.site.unregister(User)
-admin.site.unregister(Group)
+
+
+def called(title: str, field: str) -> tuple[str, type[BooleanFieldListFilter]]:
+    """A filter of the list by a field of yes or no, in words of ours."""
+
+    class Called(BooleanFieldListFilter):
+        def __init__(self, *args: Any, **more: Any) -> None:
+            super().__init__(*args, **more)
+            self.title = title
+
+    return field, Called
 
 
 class PeopleList(ChangeList):
@@ -67,28 +79,55 @@ class PeopleList(ChangeList):
         return here.filter(pk__in=people.people())
 
 
-class AccountForm(NamingForm, SeenForm, UserChangeForm):  # type: ignore[misc]
-    """The theme's form of an account."""
+class AccountForm(NamingForm, GrantingForm, UserChangeForm):  # type: ignore[misc]
+    """The theme's form of an account, with rights as sentences; its password has a page of its own."""
 
-
-class GroupForm(SeenForm, ModelForm):  # type: ignore[type-arg]  # takes none at run time
-    """A group and its rights."""
+    groups = GroupsField("Groups", f"It has the rights of each. {ONLY_YOURS}")
+    user_permissions = RightsField("Beside that it may", f"Rights beside those of its groups. {ONLY_YOURS}")
 
 
 class NewAccountForm(NamingForm, UserCreationForm):  # type: ignore[misc]
     """The theme's form of an account that is made."""
 
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        _in_our_words(self)
+
+
+class NewPasswordForm(AdminPasswordChangeForm):  # type: ignore[misc]
+    """The theme's form of somebody else's password."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        _in_our_words(self)
+
+
+def _in_our_words(form: Any) -> None:
+    """The fields of a form that sets a password."""
+    form.fields["password2"].label, form.fields["password2"].help_text = "The same once more", ""
+    if "usable_password" in form.fields:
+        usable = form.fields["usable_password"]
+        usable.label, usable.help_text = "Who logs in", ""
+        usable.choices = [("true", "Whoever knows the password"), ("false", "Nobody: it has no password")]
+
 
 @admin.register(User)
-class PayerAdmin(ReasonedDeletions, KeyedRows, RowForm, DjangoUserAdmin, ThemedAdmin):  # type: ignore[type-arg]  # takes none at run time
+class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserAdmin, ThemedAdmin):  # type: ignore[type-arg]  # takes none at run time
     """Those who work here. The page of an account is there for customers too, whose list is another one."""
 
     form = AccountForm
     add_form = NewAccountForm
-    change_password_form = AdminPasswordChangeForm
-    readonly_fields = ("transactions", "last_login", "date_joined")
+    change_password_form = NewPasswordForm
+    add_form_template = None
+    list_display = ("name", "email", "first_name", "last_name", "logs_in", "transactions")
+    list_filter = (
+        called("may log in here", "is_staff"),
+        called("may do everything", "is_superuser"),
+        called("switched on", "is_active"),
+        "groups",
+    )
+    readonly_fields = ("password_told", "transactions", "last_login", "date_joined", *LOOKED_AT.values())
     empty_value_display = ""
-    # Django's pair of boxes says things to a screen reader that ARIA does not allow; a plain list does not.
     filter_horizontal = ()
     show_full_result_count = False
     rows_called = ("account", "accounts")
@@ -106,12 +145,40 @@ class PayerAdmin(ReasonedDeletions, KeyedRows, RowForm, DjangoUserAdmin, ThemedA
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return PeopleList
 
-    def get_list_display(self, request: HttpRequest) -> Any:
-        return (*super().get_list_display(request), "transactions")
-
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        fieldsets = super().get_fieldsets(request, obj)
-        return [*fieldsets, ("Transactions", {"fields": ["transactions"]})] if obj else fieldsets
+        if obj is None:
+            return super().get_fieldsets(request, obj)
+        may_change = self.has_change_permission(request, obj)
+        unchanged = {} if request.user.is_superuser else {"is_superuser": LOOKED_AT["is_superuser"]}
+        shown = unchanged if may_change else LOOKED_AT
+        return [(heading, {"fields": [shown.get(name, name) for name in names]}) for heading, names in FIELDS]
+
+    @admin.display(description="name", ordering="username")
+    def name(self, user: Any) -> str:
+        return str(user.get_username())
+
+    @admin.display(description="password")
+    def password_told(self, user: Any) -> SafeString:
+        """Whether there is one; nothing of it is shown."""
+        told = "A password is set." if user.has_usable_password() else "None: nobody logs in with it."
+        where = reverse("admin:auth_user_password_change", args=[user.pk])
+        return format_html('{} <a href="{}">Change the password</a>', told, where)
+
+    @admin.display(description="switched on", boolean=True)
+    def switched_on(self, user: Any) -> bool:
+        return bool(user.is_active)
+
+    @admin.display(description="may log in here", boolean=True)
+    def logs_in(self, user: Any) -> bool:
+        return bool(user.is_staff)
+
+    @admin.display(description="may do everything", boolean=True)
+    def everything(self, user: Any) -> bool:
+        return bool(user.is_superuser)
+
+    @admin.display(description="beside that it may")
+    def rights(self, user: Any) -> SafeString:
+        return rights_told(user.user_permissions.select_related("content_type"))
 
     @admin.display(description="transactions")
     def transactions(self, user: Any) -> SafeString:
@@ -158,20 +225,8 @@ class PayerAdmin(ReasonedDeletions, KeyedRows, RowForm, DjangoUserAdmin, ThemedA
         once_more(delete)
 
 
-@admin.register(Group)
-class RightsGroupAdmin(ReasonedDeletions, KeyedRows, RowForm, DjangoGroupAdmin, ThemedAdmin):
-    """Django's groups, in the site's frame."""
-
-    form = GroupForm
-    filter_horizontal = ()
-    search_help_text = "Part of a name"
-
-    def formfield_for_dbfield(self, db_field: Any, request: Any, **more: Any) -> Any:
-        return _explained(super().formfield_for_dbfield(db_field, request, **more), db_field.name)
-
-
 def _explained(field: Any, name: str) -> Any:
     """A field of a form, in words of ours where Django's own are another's; None stays None."""
     if field is not None and name in WORDS:
-        field.help_text = WORDS[name]
+        field.label, field.help_text = WORDS[name]
     return field

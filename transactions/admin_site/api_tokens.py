@@ -17,9 +17,11 @@ from django.views.decorators.debug import sensitive_variables
 from unfold.decorators import display
 
 from ..access import people, tokens
+from ..access.grants import in_words_of
 from ..access.rights import ALL, Right, Rights, rights_of, rights_of_all
 from ..client import curl
 from ..models import ApiToken
+from .granting import Boxes
 from .lists import BoundedAdmin
 from .sent_once import sent_once
 
@@ -29,20 +31,6 @@ DAYS_MAX = 36_500
 # What carries a token from the form to the page that shows it, and for how long at most.
 COOKIE = "made-token"
 KEPT_SECONDS = 60
-# What each right is for, as the form says it.
-WORDS = {
-    Right.POST: "send transactions",
-    Right.READ: "read transactions, averages and the books, and watch them live",
-    Right.ADMINISTER: "delete everything",
-    Right.VIEW_RULES: "see rules, their hits and lists",
-    Right.CHANGE_RULES: "write rules and keep lists of customers",
-    Right.APPROVE_RULES: "bring rules into force and end them",
-    Right.VIEW_ALERTS: "see alerts",
-    Right.CHANGE_ALERTS: "deal with alerts",
-    Right.VIEW_EVENTS: "pull events",
-    Right.MANAGE_WEBHOOKS: "decide which webhooks are told",
-    Right.AUDIT: "read the audit trail",
-}
 
 
 class TokenForm(forms.Form):
@@ -50,7 +38,7 @@ class TokenForm(forms.Form):
 
     name = forms.CharField(max_length=100, help_text="What you will know it by, for example “till 12”.")
     rights = forms.MultipleChoiceField(
-        widget=forms.CheckboxSelectMultiple,
+        widget=Boxes,
         label="It may",
         help_text="A token has no more rights than whoever makes it.",
     )
@@ -63,9 +51,11 @@ class TokenForm(forms.Form):
     )
 
     def __init__(self, held: Rights, data: Any = None) -> None:
-        offered = [right for right in Right if right in held]
         super().__init__(data, initial={"rights": [Right.POST, Right.READ]})
-        self.fields["rights"].choices = [(right.value, f"{WORDS[right]} ({right})") for right in offered]  # type: ignore[attr-defined]
+        self.fields["rights"].choices = [  # type: ignore[attr-defined]
+            (heading, [(right.value, f"{words} ({right})") for right, words in some])
+            for heading, some in in_words_of(held)
+        ]
 
     def make(self) -> tuple[str, ApiToken]:
         """The token, in clear, and its row. Raises TokenError."""
@@ -158,16 +148,12 @@ class ApiTokenAdmin(BoundedAdmin[ApiToken]):
     list_display = ("name", "state", "rights", "user", "made", "expires", "last_used", "revoked")
     list_select_related = ("user",)
     ordering = ("-id",)
+    one_called = "token"
     empty_title = "There are no tokens yet"
     empty_text = "A program that sends or reads transactions shows one. It is made here, and shown once."
     fields = ("name", "user", "rights", "state", "made_at", "expires_at", "last_used_at", "revoked_at")
     actions = ("revoke",)
     change_list_template = "admin/tokens/token_list.html"
-
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        return super().changelist_view(request, {**(extra_context or {}), "may_make": may_make(request)})
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         found = super().get_changelist_instance(request)
@@ -176,6 +162,7 @@ class ApiTokenAdmin(BoundedAdmin[ApiToken]):
         for row in rows:
             row.held = held[row.user.pk]
         found.result_list = rows
+        found.new_link = reverse("admin:transactions_apitoken_new") if may_make(request) else ""  # type: ignore[attr-defined]  # its templates'
         return found
 
     def get_urls(self) -> list[Any]:

@@ -101,7 +101,7 @@ class EpochAdmin(BoundedAdmin[Epoch]):
         return f"Books opened {to_the_minute(obj.opened_at)}"
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        # Where no alarm is open there is nothing to choose books for.
+        """None, and so no boxes to tick, where there is no alarm to acknowledge."""
         is_needed = request.method == "POST" or alarms.open_alarms().exists()
         return super().get_actions(request) if is_needed else {}
 

@@ -38,6 +38,12 @@ BAR_HEIGHT, BAR_WIDTH, BAR_STEP = 60, 8, 10
 class CustomerForm(NamingForm, ModelForm):  # type: ignore[type-arg]  # takes none at run time
     """A customer has no more than a name."""
 
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        name = self.fields["username"]
+        name.label = "Name"
+        name.help_text = "By which it is found: at most 150 letters, digits and @ . + - _"
+
 
 @admin.register(Customer)
 class CustomerAdmin(BoundedAdmin[Customer]):

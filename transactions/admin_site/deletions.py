@@ -1,10 +1,12 @@
 """Deletions ask why, for the audit trail, and are refused to who does not say."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from django.apps import apps
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
+from django.utils.text import capfirst
 
 from ..audit.actions import Action
 from ..audit.actors import because
@@ -12,24 +14,57 @@ from ..audit.entries import note
 from ..audit.models import REASON_MAX
 from ..encodings import checked_words
 from ..templatetags.components import visible
-
-if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin
-
-    Confirming = ModelAdmin[Any]
-else:
-    Confirming = object
+from .row_forms import RowForm
 
 
-class ReasonedDeletions(Confirming):
-    """An admin that deletes for a reason alone: without one a confirmation comes again, as a 400."""
+class NamedDeletions(RowForm):
+    """An admin whose confirmations name what goes, and what is done to it, in words of ours."""
 
     delete_confirmation_template = "admin/transactions/delete_confirmation.html"
     delete_selected_confirmation_template = "admin/transactions/delete_confirmation.html"
+    asks_why = False
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        deleted, *more = super().get_deleted_objects(objs, request)
-        return (_visible(deleted), *more)
+        deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        # Rows that only say who is in a group, or what it may, go with it and are nothing by themselves.
+        links = [each for each in apps.get_models(include_auto_created=True) if each._meta.auto_created]
+        plurals = {str(each._meta.verbose_name_plural) for each in links}
+        begin = tuple(f"{capfirst(each._meta.verbose_name)}: " for each in links)
+        ours = {str(self.opts.verbose_name_plural): self._rows_called()[1]}
+        counts = {ours.get(name, name): count for name, count in counts.items() if name not in plurals}
+        return _visible(_without(deleted, begin)), counts, lacking, protected
+
+    def render_delete_form(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+        context["object_name"] = self.one_called or context["object_name"]
+        context["called"] = self.page_called(context["object"])
+        context["asks_why"] = self.asks_why
+        return super().render_delete_form(request, context)
+
+    def response_action(self, request: HttpRequest, queryset: Any, *args: Any) -> HttpResponse | None:
+        answer = super().response_action(request, queryset, *args)
+        if isinstance(answer, TemplateResponse) and answer.context_data is not None:
+            answer.context_data["asks_why"] = self.asks_why
+            one = len(answer.context_data.get("queryset") or ()) == 1
+            answer.context_data["objects_name"] = self._rows_called()[0 if one else 1]
+        return answer
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions: dict[str, Any] = super().get_actions(request)
+        if found := actions.get("delete_selected"):
+            action, name, _ = found
+            actions[name] = (action, name, f"Delete the chosen {self._rows_called()[1]}")
+        return actions
+
+    def _rows_called(self) -> tuple[str, str]:
+        """One and several, as under their list."""
+        named: tuple[str, str] | None = getattr(self, "rows_called", None)
+        return named or (str(self.opts.verbose_name), str(self.opts.verbose_name_plural))
+
+
+class ReasonedDeletions(NamedDeletions):
+    """An admin that deletes for a reason alone: without one a confirmation comes again, as a 400."""
+
+    asks_why = True
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         # Whatever is posted confirms, for Django.
@@ -60,6 +95,12 @@ def note_transactions(named: dict[int, str], count: int) -> None:
     target = next(iter(named.values())) if count == len(named) == 1 else f"{count:,} transactions"
     unnamed: dict[str, Any] = {"not_named": count - len(named)} if count > len(named) else {}
     note(Action.TRANSACTION_DELETED, target, rows=named, **unnamed)
+
+
+def _without(deleted: list[Any], begin: tuple[str, ...]) -> list[Any]:
+    """A tree of what is deleted, without the lines that begin so; a branch that is empty then goes too."""
+    left = [_without(each, begin) if isinstance(each, list) else each for each in deleted]
+    return [each for each in left if each and (isinstance(each, list) or not each.startswith(begin))]
 
 
 def _visible(deleted: Any) -> Any:

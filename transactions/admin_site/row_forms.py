@@ -1,10 +1,20 @@
 """The page of a row as the theme makes it: what it is called, and which buttons it has."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest, HttpResponse
 
 from .held_rows import HeldRows
+
+if TYPE_CHECKING:
+
+    class ThemedAdmin:
+        """The theme's look, which is without types; those of Django's own classes say enough."""
+
+else:
+    from unfold.admin import ModelAdmin
+
+    ThemedAdmin = ModelAdmin
 
 
 class RowForm(HeldRows):

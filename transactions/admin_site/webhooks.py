@@ -31,6 +31,7 @@ from ..notifications.models import (
 )
 from ..templatetags.components import drawn_pill
 from ..webhooks import pages
+from .deletions import NamedDeletions
 from .giving_up import View, gives_up
 from .lists import BoundedAdmin, is_key
 from .own_pages import OwnPages
@@ -299,7 +300,7 @@ def test_mail(request: HttpRequest, key: int) -> HttpResponse:
 
 
 @admin.register(Recipient)
-class RecipientAdmin(BoundedAdmin[Recipient]):
+class RecipientAdmin(NamedDeletions, BoundedAdmin[Recipient]):
     list_display = ("address", "least", "system")
     ordering = ("address", "id")
     rows_called = ("address", "addresses")

@@ -1,0 +1,69 @@
+"""What is asked before something is deleted: by its name, in our words."""
+
+import html
+
+import pytest
+from django.contrib.auth.models import Group, Permission, User
+from django.test import Client
+from django.urls import reverse
+
+from tests.support.admin_pages import page, store
+from transactions.notifications.models import Recipient
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_deletion_names_what_goes(root: Client, people: list[User]) -> None:
+    payment = store(people[0], id="SIM-97cf7220")
+    shown = html.unescape(page(root, reverse("admin:transactions_transaction_delete", args=[payment.pk])))
+    assert "Delete SIM-97cf7220" in shown.split("<h1>")[1].split("</h1>")[0]
+    assert "Delete SIM-97cf7220" in shown.split("<title>")[1].split("</title>")[0]
+    assert "Delete the transaction</button>" in shown
+    assert ">Cancel</a>" in shown
+    for words in ("Each of them", "I’m sure", "take me back"):
+        assert words not in shown
+
+
+def test_a_person_a_group_and_an_address_are_deleted_by_these_names(root: Client, people: list[User]) -> None:
+    group = Group.objects.create(name="night")
+    address = Recipient.objects.create(address="ann@example.org", least="HIGH")
+    for row, called, kind in (
+        (people[0], "alice", "person"), (group, "night", "group"), (address, "ann@example.org", "address"),
+    ):  # fmt: skip
+        where = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_delete", args=[row.pk])
+        shown = page(root, where)
+        assert f"Delete {called}" in shown.split("<h1>")[1].split("</h1>")[0]
+        assert f"Delete the {kind}</button>" in shown
+
+
+def test_with_an_account_all_that_goes_is_told(root: Client, people: list[User]) -> None:
+    store(people[0])
+    shown = page(root, reverse("admin:auth_user_delete", args=[people[0].pk]))
+    assert "Each of them" in shown
+    assert "<dt>Transactions</dt><dd>1</dd>" in shown
+
+
+def test_several_are_deleted_by_their_number(root: Client, people: list[User]) -> None:
+    rows = [store(people[0], id=f"T{n}") for n in range(2)]
+    chosen = {"action": "delete_selected", "_selected_action": [row.pk for row in rows]}
+    shown = root.post(reverse("admin:transactions_transaction_changelist"), chosen).content.decode()
+    assert "Delete 2 transactions" in " ".join(shown.split("<h1>")[1].split("</h1>")[0].split())
+    User.objects.filter(pk=people[0].pk).update(is_staff=True)
+    accounts = {"action": "delete_selected", "_selected_action": [people[0].pk]}
+    shown = root.post(reverse("admin:auth_user_changelist"), accounts).content.decode()
+    assert "Delete 1 account" in " ".join(shown.split("<h1>")[1].split("</h1>")[0].split())
+
+
+def test_who_is_in_a_group_and_what_it_may_go_with_it_without_a_word(
+    root: Client, people: list[User]
+) -> None:
+    group = Group.objects.create(name="night")
+    group.permissions.add(Permission.objects.get(codename="view_alert"))
+    people[0].groups.add(group)
+    shown = page(root, reverse("admin:auth_group_delete", args=[group.pk]))
+    assert "relationship" not in shown
+    assert "Each of them" not in shown
+
+
+def test_the_list_of_people_deletes_the_chosen_accounts(root: Client, people: list[User]) -> None:
+    assert "Delete the chosen accounts" in page(root, reverse("admin:auth_user_changelist"))
