@@ -96,7 +96,7 @@ function line({ id, severity, rule, figures, user, opened_at: openedAt, assignee
   item.dataset.alert = id;
   anchor.href = link;
   const who = user === null ? "the whole system" : format.visible(user);
-  const told = figures ? `${format.visible(format.inZone(figures)).replaceAll(" %", "\u00a0%")} · ${who}` : who;
+  const told = figures ? `${format.visible(figures).replaceAll(" %", "\u00a0%")} · ${who}` : who;
   what.append(anchor, made("small", "", told));
   const age = format.seconds(Math.max(0, Math.round((Date.now() - Date.parse(openedAt)) / 1000)));
   item.append(pill(word(severity), severity), what, ageOf(age, assignee ?? "unassigned"));
