@@ -259,6 +259,23 @@ def test_alerts_that_one_flush_opens_are_counted_one_by_one(
     expect(page.locator("#many")).to_contain_text("1 chosen")
 
 
+def test_nothing_moves_when_the_first_alert_is_chosen(
+    page: Page, server: str, people: list[User], root: User
+) -> None:
+    for n in range(30):
+        open_alert(people[n % 3], rule=n)
+    page.goto(server + QUEUE)
+    boxes = page.locator("tr[data-alert]").get_by_role("checkbox")
+    place = top_of(boxes.nth(1))
+    boxes.first.check()
+    bar = page.locator("#many")
+    expect(bar).to_be_in_viewport()
+    assert top_of(boxes.nth(1)) == place
+    bar.get_by_text("Close …").click()
+    expect(bar.get_by_label("It was")).to_be_in_viewport()
+    assert not faults(page)
+
+
 def width_of(box: Locator) -> int:
     return int(box.evaluate("box => Math.round(box.getBoundingClientRect().width)"))
 
@@ -335,7 +352,7 @@ def test_the_charts_axis_has_the_whole_window_and_labels_at_full_minutes_or_days
     minutes = [int(label[-2:]) for label in labels]
     assert len(labels) > 2
     assert len({(later - minute) % 60 for minute, later in pairwise(minutes)}) == 1
-    page.goto(f"{server}{QUEUE}{Alert.objects.latest('pk').pk}/change/")
+    page.goto(f"{server}{QUEUE}{Alert.objects.get(user=people[1].pk).pk}/change/")
     expect(page.get_by_text("Amounts of bob from the last one before it.")).to_be_visible()
     begin, end, labels = axis_of(page)
     assert begin < ago.timestamp() < end - 40 * 86_400 + 120

@@ -7,7 +7,7 @@ const COLOURS = { made: colour("bad"), other: colour("accent"), window: colour("
 // Amounts that lie further apart than this are shown by their digits, or the small ones lie on the axis.
 const APART = 50;
 // What the amounts beside the chart take of its width.
-const AXIS_PX = 60, LABEL_PX = 96, DIGITS_MAX = 5;
+const AXIS_PX = 60, LABEL_PX = 88, DIGITS_MAX = 5;
 // The time axis has no less than the shortest window of a rule, and room beside the points and the window.
 const LEAST_MS = 600_000, MARGIN = 1 / 50;
 // What its ticks are apart, in minutes: full ones, hours, days.
@@ -142,7 +142,7 @@ function evenly(least) {
 
 // Ticks at full minutes, hours or days of the page's zone, as many as have room.
 function spread(axis) {
-  const room = Math.max(2, Math.floor((axis.chart.width - AXIS_PX) / LABEL_PX));
+  const room = Math.max(3, Math.floor((axis.chart.width - AXIS_PX) / LABEL_PX));
   const steps = STEPS.map((minutes) => minutes * 60_000);
   const step = steps.find((each) => (axis.max - axis.min) / each <= room) ?? steps.at(-1);
   const ahead = Date.parse(`${format.moment(axis.min).replace(" ", "T")}Z`) - Math.floor(axis.min / 1000) * 1000;
