@@ -12,7 +12,9 @@ const AXIS_PX = 60, LABEL_PX = 88, DIGITS_MAX = 5;
 const LEAST_MS = 600_000, MARGIN = 1 / 50;
 // What its ticks are apart, in minutes: full ones, hours, days.
 const DAY = 1440;
-const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, ...[1, 2, 7, 14, 28, 91, 182, 364].map((days) => days * DAY)];
+const STEPS = [
+  1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, ...[1, 2, 7, 14, 28, 91, 182, 364].map((days) => days * DAY),
+];
 // So far beyond the amounts their axis goes, as a factor; further where it is one of digits.
 const ROOM = 1.1, ROOM_BY_DIGITS = 2;
 // Of a cross, which a line of one pixel would hide on the window's tone.
