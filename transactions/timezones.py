@@ -40,6 +40,10 @@ class CalendarZone(ZoneInfo):
         return self.key if moment is None else super().tzname(moment)
 
 
+class PageZone(CalendarZone):
+    """The zone of a page, which stands at its top, once for all times of the page."""
+
+
 def with_zone(local: datetime, to_the: Literal["minutes", "seconds", "auto"] = "seconds") -> str:
     """A local time as people read it, with the zone that it is in: 2026-01-31 23:59:59 Europe/Berlin.
 
@@ -48,8 +52,21 @@ def with_zone(local: datetime, to_the: Literal["minutes", "seconds", "auto"] = "
     return f"{local.replace(tzinfo=None).isoformat(' ', to_the)} {local.tzinfo}"
 
 
+def on_page(local: datetime, to_the: Literal["minutes", "seconds"] = "seconds") -> str:
+    """A local time as a page has it: without its zone, but where that is not the one at the page's top."""
+    told = with_zone(local, to_the)
+    return told.removesuffix(f" {local.tzinfo}") if isinstance(local.tzinfo, PageZone) else told
+
+
 def to_the_minute(moment: datetime) -> str:
-    """A moment as a sentence has it, in the zone that is active, which it names: of a page its viewer's, and
-    UTC for the API, for messages, for commands, and for what is kept and read by many.
+    """A moment as a sentence has it, in the zone that is active: of a page its viewer's, which stands at the
+    top; else it is named, as UTC is for the API, for messages, for commands, and for what is kept and read by
+    many.
     """
-    return with_zone(timezone.localtime(moment), "minutes")
+    return on_page(timezone.localtime(moment), "minutes")
+
+
+def off_page() -> timezone.override:
+    """Within a page's zone the same, which sentences name: for what leaves the page, as a file does."""
+    here = timezone.get_current_timezone()
+    return timezone.override(CalendarZone(here.key) if isinstance(here, PageZone) else here)

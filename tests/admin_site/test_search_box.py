@@ -57,7 +57,7 @@ def test_what_is_found_is_grouped_with_links_that_open(
                 assert root.get(item["link"]).status_code == 200
     (item,) = root.get(FOUND, {"q": "nv-1"}).json()["groups"][0]["items"]
     assert item["link"] == reverse("admin:transactions_transaction_change", args=[row.pk])
-    assert item["detail"] == f"{alert.pk} · Pending · alice · 2026-03-14 12:00 UTC"
+    assert item["detail"] == f"{alert.pk} · Pending · alice · 2026-03-14 12:00"
 
 
 def test_a_transaction_that_is_found_has_its_time_in_the_viewers_zone(
@@ -67,7 +67,7 @@ def test_a_transaction_that_is_found_has_its_time_in_the_viewers_zone(
     store(people[0], "INV-FIRST", created_at=datetime(1, 1, 1, tzinfo=UTC))
     root.cookies["timezone"] = "America/New_York"
     (item,) = root.get(FOUND, {"q": "INV-1"}).json()["groups"][0]["items"]
-    assert item["detail"].endswith("2026-03-14 08:00 America/New_York")
+    assert item["detail"].endswith(" · 2026-03-14 08:00")
     (item,) = root.get(FOUND, {"q": "INV-FIRST"}).json()["groups"][0]["items"]
     assert item["detail"].endswith("0001-01-01 00:00 UTC")
 

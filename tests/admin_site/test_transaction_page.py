@@ -1,6 +1,7 @@
 """The page of one transaction: stored, waiting or rejected; the drawer of the dashboard says the same."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +15,8 @@ from tests.support.admin_pages import GONE, HOSTILE, change, page, staff, store
 from tests.support.alerts import burst, burst_rule
 from tests.support.markup import markup
 from tests.support.outages import redis_away
+from tests.support.rules import rule_in_force
+from transactions.alerts.models import Alert
 from transactions.models import FlushBatch, RejectedRecord, Transaction
 from transactions.queue.keys import INDEX
 from transactions.reading.story import story
@@ -105,6 +108,40 @@ def test_hits_and_alerts_are_there_for_who_may_see_them(
     staff(reader, "view_transaction")
     assert known("F3")["hits"] == []
     assert "Failures in a row" not in drawer(reader, "F3")
+
+
+def test_a_transaction_that_was_counted_in_an_alert_says_in_which(
+    root: Client, people: list[User], settings: Any
+) -> None:
+    settings.FOUR_EYES = False
+    burst_rule()
+    ago = {minutes: datetime.now(UTC) - timedelta(minutes=minutes) for minutes in (6, 60)}
+    take(
+        record("OLD", people[0], 1, "FAILED", created_at=ago[60]),
+        record("FINE", people[0], 1, "SUCCESS", created_at=ago[6]),
+    )
+    burst(people[0])
+    alert = Alert.objects.latest("id").pk
+    (found,) = known("F0", alerts=True)["counted_in"]
+    assert found == (alert, "Failures in a row")
+    there = reverse("admin:alerts_alert_change", args=[alert])
+    assert f'Counted in<a href="{there}">alert {alert}</a>, Failures in a row' in drawer(root, "F0")
+    for id in ("F3", "OLD", "FINE"):
+        assert known(id, alerts=True)["counted_in"] == [], id
+    assert known("F0")["counted_in"] == []
+
+
+def test_of_the_same_amount_again_others_are_not_counted(
+    root: Client, people: list[User], settings: Any
+) -> None:
+    settings.FOUR_EYES = False
+    rule_in_force("rapid_repeat", name="Again", count=2, window="10m")
+    begin = datetime.now(UTC) - timedelta(minutes=5)
+    for id, amount in (("A0", 7), ("B0", 8), ("A1", 7)):
+        take(record(id, people[0], amount, "SUCCESS", created_at=begin))
+    flush()
+    assert [each.rule for each in known("A0", alerts=True)["counted_in"]] == ["Again"]
+    assert known("B0", alerts=True)["counted_in"] == []
 
 
 def test_the_drawer_leads_to_the_customer_and_has_the_payload_and_a_command(

@@ -181,7 +181,7 @@ def test_the_end_of_one_of_two_entries_takes_the_user_off_the_list(
     said = sent(ann, at("userlist_end", watched.pk, first.pk))
     second.refresh_from_db()
     assert second.ends_at is not None
-    assert f"alice stands on the list until {second.ends_at:%Y-%m-%d %H:%M} UTC." in said
+    assert f"alice stands on the list until {second.ends_at:%Y-%m-%d %H:%M}." in said
 
 
 def test_a_page_of_lists_takes_as_many_statements_for_many_as_for_one(ann: Client, watched: UserList) -> None:

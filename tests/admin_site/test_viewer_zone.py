@@ -3,6 +3,7 @@
 import csv
 import io
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import User
@@ -10,9 +11,12 @@ from django.http import StreamingHttpResponse
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import Settings
 
-from tests.support.accepting import NOW, push, queued
+from tests.support.accepting import NOW, push, queued, record, take
 from tests.support.admin_pages import change, page, store, url
+from tests.support.rules import rule_in_force
+from transactions.alerts.models import Alert
 from transactions.models import Transaction
 from transactions.queue.records import ABSENT
 from transactions.reading import customers
@@ -89,6 +93,26 @@ def test_what_is_saved_of_a_list_is_in_its_zone(root: Client, row: str) -> None:
     assert isinstance(response, StreamingHttpResponse)
     header, line = csv.reader(io.StringIO(response.getvalue().decode()))
     assert line[header.index("created_at")] == "2026-01-31T20:00:00-03:30"
+
+
+def test_the_zone_stands_once_at_the_top_and_beside_each_time_that_leaves_the_page(
+    root: Client, people: list[User], settings: Settings
+) -> None:
+    settings.FOUR_EYES = False
+    rule_in_force("first_or_dormant", days=1, least=0)
+    now = datetime.now(UTC)
+    for id, moment in (("BEFORE", now - timedelta(days=3)), ("AGAIN", now)):
+        take(record(id, people[0], created_at=moment))
+        flush()
+    root.cookies["timezone"] = "Asia/Tokyo"
+    alert = Alert.objects.latest("pk").pk
+    since = f"since {now.astimezone(ZoneInfo('Asia/Tokyo')) - timedelta(days=3):%Y-%m-%d %H:%M}"
+    shown_on = reverse("admin:alerts_alert_change", args=[alert])
+    for path in (shown_on, change(Transaction.objects.get(transaction_id="AGAIN"))):
+        shown = page(root, path).partition('id="content"')[2]
+        assert f"{since}<" in shown or f"{since}," in shown, path
+        assert "Asia/Tokyo" not in shown, path
+    assert f"{since} Asia/Tokyo" in text(root, reverse("admin:alerts_alert_transactions", args=[alert]))
 
 
 @pytest.mark.parametrize("zone", ["Etc/GMT+5", "EST", "Zulu", "Etc/UTC"])

@@ -257,6 +257,14 @@ def test_the_page_is_narrowed_by_kind_time_and_name(root: Client) -> None:
     assert root.get(f"{LIST}?hash=1").status_code == 400
 
 
+def test_by_what_way_something_was_done_is_called_how(root: Client) -> None:
+    number = write("ann").number
+    for path in (LIST, f"{LIST}{number}/change/"):
+        shown = page(root, path)
+        assert "How" in shown, path
+        assert "Via" not in shown, path
+
+
 @pytest.mark.parametrize("term", ["twice", "till 9", "203.0.113.9", "r-9", "thing"])
 def test_the_page_is_searched_in_all_columns_at_once(root: Client, term: str) -> None:
     actor = Actor(Via.API, "twice", token="till 9", address="203.0.113.9", request_id="r-9")

@@ -195,7 +195,7 @@ def test_a_row_opens_a_drawer_with_the_whole_story(dashboard: Dashboard) -> None
     drawer = dashboard.page.locator("#drawer")
     expect(drawer.locator("#drawer-title")).to_have_text("T1")
     expect(drawer.locator("#story-events li")).to_have_text(
-        [re.compile(rf"^\s*{event}.* UTC\s*$") for event in ("accepted", "stored", "settled")]
+        [re.compile(rf"^\s*{event}.*:\d\d\s*$") for event in ("accepted", "stored", "settled")]
     )
     expect(drawer.locator("#story-facts")).to_contain_text("Failed")
     expect(drawer.locator("#story-latest a")).to_have_text(["T1", "EARLIER"])

@@ -16,6 +16,7 @@ from tests.browser.conftest import PASSWORD, VIEWPORT, Watched
 from tests.browser.dashboard import Dashboard, look_again, serious
 from tests.browser.layout import faults
 from tests.support.accepting import queued
+from tests.support.alerts import open_alert
 from tests.support.living import LONG_S, everybody_works, was_there, worker_was_there
 from tests.support.serving import daphne
 from transactions.metrics import signs
@@ -170,6 +171,22 @@ def test_other_pages_ask_seldom_and_keep_open_what_is_open(page: Page, server: s
         page.clock.run_for(25_000)
     expect(page.locator("#system-said")).to_contain_text("Beat silent for")
     expect(page.locator("#system-parts [data-part=beat]")).to_be_visible()
+
+
+def test_the_menu_counts_open_alerts_on_pages_that_stay_open(
+    page: Page, server: str, people: list[User], root: User
+) -> None:
+    page.goto(f"{server}/admin/transactions/flushbatch/")
+    badge = page.locator("#alerts-badge")
+    expect(badge).to_be_hidden()
+    alert = open_alert(people[0])
+    with page.expect_response("**/dashboard/condition/"):
+        look_again(page)
+    expect(badge).to_have_text("1 open")
+    alert.delete()
+    with page.expect_response("**/dashboard/condition/"):
+        look_again(page)
+    expect(badge).to_be_hidden()
 
 
 @pytest.mark.parametrize("width", [390, 768, 1400])

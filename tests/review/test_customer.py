@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from pytest_django import Settings
 
 from tests.support.reading import BEGIN, pages_read_by, tell_the_planner
+from tests.support.rules import rule_in_force
+from transactions.alerts.models import Alert
 from transactions.models import Transaction
 from transactions.review import customer
 from transactions.rules import evidence
@@ -40,3 +43,25 @@ def test_what_a_hit_counts_is_found_in_its_window_alone(busy: User) -> None:
     found: list[Any] = []
     assert 0 < pages_read_by(lambda: found.extend(evidence.behind([hit]))) < PAGES_MAX
     assert len(found) == 10
+
+
+def test_in_which_alerts_a_row_was_counted_is_found_among_hits_since_it_was_stored_alone(
+    busy: User, settings: Settings
+) -> None:
+    settings.FOUR_EYES = False
+    version = rule_in_force("velocity_count", name="Many", count=2, window="10m")
+    alert = Alert.objects.create(rule=version.rule_id, rule_name="Many", severity="LOW", user=busy.pk)
+    rows = list(Transaction.objects.order_by("created_at")[:20_000])
+    Hit.objects.bulk_create(
+        Hit(
+            version=version, user=busy.pk, transaction=row.pk, happened_at=row.created_at, figures={},
+            raised_at=row.created_at, alert=alert,
+        )
+        for row in rows
+    )  # fmt: skip
+    tell_the_planner(Hit._meta.db_table)
+    row = rows[10]
+    row.stored_at = row.created_at
+    found: list[Any] = []
+    assert 0 < pages_read_by(lambda: found.extend(evidence.counted_in(row))) < PAGES_MAX
+    assert found == [(alert.pk, "Many")]

@@ -45,6 +45,14 @@ class ActionFilter(admin.SimpleListFilter):
         return queryset if kind is None else queryset.filter(action__startswith=f"{kind}.")
 
 
+class HowFilter(admin.ChoicesFieldListFilter):
+    """By `via`, as people say it."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.title = "how"
+
+
 def latest_of_each_run(entries: QuerySet[Entry]) -> QuerySet[Entry]:
     """Without those that another of the same run follows: what makes thousands of customers would push all
     else away. What a worker notes is of no run. Of the newest ROWS_MAX, so that no more are looked at.
@@ -97,14 +105,14 @@ def _show_alerts(entries: list[Any]) -> None:
 @admin.register(Entry)
 class AuditTrailAdmin(BoundedAdmin[Entry]):
     list_display = ("number", "at", "what", "to_what", "who", "origin", "reason")
-    list_filter = (ActionFilter, "via", "at")
+    list_filter = (ActionFilter, ("via", HowFilter), "at")
     lookups_allowed = frozenset({"kind", "via__exact", "at__gte", "at__lt", "number__gte", "number__lte"})
     ordering = ("-number",)
     rows_called = ("entry", "entries")
     search_fields = ("actor",)
     search_help_text = "A whole name, token, address or request"
     fields = (
-        "number", "at", "action", "target", "target_id", "actor", "actor_id", "via", "token", "address",
+        "number", "at", "action", "target", "target_id", "actor", "actor_id", "how", "token", "address",
         "request_id", "reason", "details_shown", "previous", "hash",
     )  # fmt: skip
     export_columns = (*FIELDS, "hash")
@@ -117,6 +125,10 @@ class AuditTrailAdmin(BoundedAdmin[Entry]):
     def who(self, entry: Entry) -> str | None:
         by = f" by the token {entry.token}" if entry.token else ""
         return f"{entry.actor}{by}" if entry.actor else None
+
+    @admin.display(description="how")
+    def how(self, entry: Entry) -> str:
+        return entry.get_via_display()
 
     @admin.display(description="from")
     def origin(self, entry: Entry) -> str:

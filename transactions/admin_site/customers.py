@@ -23,6 +23,7 @@ from ..alerts.models import Alert
 from ..models import Customer, CustomerNote
 from ..reading import customers as reading
 from ..review import links, notes, snoozes
+from ..templatetags.components import percent
 from ..timezones import CalendarZone
 from .account_names import NamingForm
 from .alerts import shown
@@ -158,7 +159,7 @@ def show(request: HttpRequest, key: str) -> HttpResponse:
         "title": user.get_username(),
         "customer": user,
         "activity": activity,
-        "rate": None if activity.success_rate is None else f"{100 * activity.success_rate:.1f} %",
+        "rate": None if activity.success_rate is None else percent(activity.success_rate, 1),
         "bars": _bars(activity),
         "bars_most": max(count for _, count in activity.days),
         "bars_width": len(activity.days) * BAR_STEP,

@@ -6,12 +6,7 @@ from typing import Any, NamedTuple
 from django.http import HttpRequest
 from django.urls import reverse
 
-from ..alerts.models import Alert, AlertState
-from ..stores import bounded_queries
-
-# Open alerts that are counted; beyond, there are "more than 99".
-COUNTED_MAX = 99
-COUNTED_MS_MAX = 500
+from ..review import queue
 
 
 class SidebarLink(NamedTuple):
@@ -99,7 +94,7 @@ def _item(request: HttpRequest, place: SidebarLink) -> dict[str, Any]:
         "active": here,
         "permission": lambda request: _may(request, place),
         # None where nothing is counted.
-        "how_many": _open_alerts(request) if place.title == "Alerts" else None,
+        "how_many": queue.badge(request.user) if place.title == "Alerts" else None,
         # On the pages below a list its way back is enough.
         "tabs": [
             {"title": each.title, "link": to, "here": request.path == to}
@@ -112,17 +107,3 @@ def _item(request: HttpRequest, place: SidebarLink) -> dict[str, Any]:
 
 def _may(request: HttpRequest, place: SidebarLink) -> bool:
     return not place.permission or request.user.has_perm(place.permission)
-
-
-def _open_alerts(request: HttpRequest) -> str:
-    """How many are not closed, in words as short as a badge; empty for none, and for who may not see them.
-
-    Each page has it, also the one that says that another took too long: it waits for no lock for long.
-    """
-    if not request.user.has_perm("alerts.view_alert"):
-        return ""
-    some = Alert.objects.exclude(state=AlertState.CLOSED).order_by()[: COUNTED_MAX + 1]
-    found = bounded_queries.in_time(some.count, COUNTED_MS_MAX)
-    if found is None:
-        return "?"
-    return f"{COUNTED_MAX}+" if found > COUNTED_MAX else str(found or "")

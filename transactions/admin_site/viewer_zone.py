@@ -7,12 +7,13 @@ it and says so, and the chosen one stays.
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.decorators import sync_only_middleware
 
-from ..timezones import CalendarZone, zone_names
+from ..timezones import PageZone, zone_names
 
 # The name of both, the cookie and the parameter.
 NAME = "timezone"
@@ -34,9 +35,9 @@ def in_viewers_zone(
     return middleware
 
 
-def _zone(request: HttpRequest) -> CalendarZone | None:
-    """None stands for the server's own, UTC."""
+def _zone(request: HttpRequest) -> PageZone:
+    """Until one is chosen the server's own."""
     for name in (request.GET.get(NAME), request.COOKIES.get(NAME)):
         if name in zone_names():
-            return CalendarZone(name)
-    return None
+            return PageZone(name)
+    return PageZone(settings.TIME_ZONE)

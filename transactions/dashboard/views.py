@@ -25,7 +25,7 @@ from ..models import Status
 from ..reading.averages import TooManyQuestions
 from ..reading.parameters import Parameters
 from ..reading.story import StoryParameters
-from ..review import transaction
+from ..review import queue, transaction
 from . import alarms, first_hour
 from .alerts import shared_alerts
 from .averages import RangeParameters, beside_days_before
@@ -145,8 +145,19 @@ def show_alarms(request: HttpRequest, _: Parameters[Any]) -> HttpResponse:
 
 @_figure()
 def show_condition(request: HttpRequest, _: Parameters[Any]) -> HttpResponse:
-    """The chip of the system, as each page has it, for a page that stays open."""
-    return render(request, "transactions/frame/system.html")
+    """The chip of the system and the menu's count of alerts, as each page has them, for a page that stays."""
+    return render(request, "transactions/frame/condition.html", {"how_many": _badge(request)})
+
+
+def _badge(request: HttpRequest) -> str | None:
+    """None for who may not see alerts, and where PostgreSQL does not answer: the chip tells that."""
+    if Right.VIEW_ALERTS not in rights_of_caller(request):
+        return None
+    try:
+        return queue.badge(request.user)
+    except DatabaseError as error:
+        log.warning("Open alerts cannot be counted (%s)", type(error).__name__)
+        return None
 
 
 @never_cache

@@ -11,7 +11,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from ..models import FlushBatch, RejectedRecord, Transaction
 from ..queue.records import State
 from ..queue.waiting import waiting
-from ..rules.evidence import explained
+from ..rules.evidence import counted_in, explained
 from ..rules.models import Hit, Version
 from . import customers, detail
 from .parameters import Parameters, TextField
@@ -20,6 +20,7 @@ LATEST_OF_USER = 10
 HITS_MAX = 50
 # Of so many batches it is looked up which one stored a row: about a day of them.
 BATCHES_LOOKED_AT = 20_000
+NOTHING_FOUND: dict[str, Any] = {"hits": [], "counted_in": []}
 
 
 class StoryParameters(Parameters[Any]):
@@ -60,7 +61,7 @@ def _told(transaction_id: str, state: State | None, *, alerts: bool) -> dict[str
         "events": _events(row, state),
         "batch": None if row is None else _batch(_batch_of(row.stored_at)),
         "record": None,
-        "hits": _hits(row.pk) if alerts and row is not None else [],
+        **(_found_in(row) if alerts and row is not None else NOTHING_FOUND),
     }
 
 
@@ -126,6 +127,13 @@ def _batch(batch: FlushBatch | None) -> dict[str, Any] | None:
     return {"id": batch.pk, "reserved_at": batch.reserved_at, "length": batch.length}
 
 
+def _found_in(row: Transaction) -> dict[str, Any]:
+    """What rules found in a row, and the other alerts that it made with the transactions after it."""
+    hits = _hits(row.pk)
+    own = {hit["alert"] for hit in hits}
+    return {"hits": hits, "counted_in": [each for each in counted_in(row) if each.alert not in own]}
+
+
 def _hits(row: int) -> list[dict[str, Any]]:
     """What rules found in a row, the latest first, by the key of hits: version and transaction."""
     versions = list(Version.objects.exclude(effective_from=None).values_list("pk", flat=True))
@@ -155,7 +163,7 @@ def _refused(transaction_id: str) -> dict[str, Any] | None:
         "events": [{"what": f"rejected: {row.reason}", "at": row.rejected_at}],
         "batch": _batch(row.batch),
         "record": _record(row),
-        "hits": [],
+        **NOTHING_FOUND,
     }
 
 

@@ -13,6 +13,10 @@ from ..stores import bounded_queries
 
 # So many of those that are not closed are looked at to count them.
 LOOKED_AT_MAX = 100_000
+# Those that the menu counts; beyond, there are "99+". It waits for no lock for long: each page has it, also
+# the one that says that another took too long.
+BADGE_MAX = 99
+BADGE_MS_MAX = 500
 ALERT = Alert._meta.db_table
 
 # Purpose: how many are open, in one pass over the newest that are not closed.
@@ -159,3 +163,14 @@ def as_dict(alert: Alert) -> dict[str, Any]:
 
 def is_overdue(alert: Alert) -> bool:
     return alert.state != AlertState.CLOSED and alert.due_at is not None and alert.due_at < timezone.now()
+
+
+def badge(caller: Caller) -> str:
+    """How many are not closed, in words as short as a badge; "" for none, and for who may not see them."""
+    if not caller.has_perm("alerts.view_alert"):
+        return ""
+    some = Alert.objects.exclude(state=AlertState.CLOSED).order_by()[: BADGE_MAX + 1]
+    found = bounded_queries.in_time(some.count, BADGE_MS_MAX)
+    if found is None:
+        return "?"
+    return f"{BADGE_MAX}+" if found > BADGE_MAX else str(found or "")

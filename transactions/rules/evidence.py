@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..models import Transaction
 from ..stores import bounded_queries
@@ -14,6 +14,8 @@ from .models import Hit, Version
 
 # Rows that are shown beside the hits themselves, the latest.
 COUNTED_MAX = 200
+# Hits of a user and a version since a row was stored, among which are those that it may count towards.
+LATER_MAX = 1_000
 
 # Purpose: what a windowed rule counts of one user up to its hits, by the index on users; it is read from the
 # last hit on, since nothing but the bounds names the user.
@@ -23,6 +25,29 @@ SELECT_COUNTED = """
        AND (t.user_id, t.created_at) <= (%(user)s, %(last)s) {conditions}
      ORDER BY t.user_id DESC, t.created_at DESC, t.id DESC LIMIT %(most)s
 """
+
+# Purpose: the alerts of the first hits of a user since a row was stored, version by version, by the index of
+# both; of these what happened in the window that the row begins.
+SELECT_LATER = f"""
+    SELECT DISTINCT h.version_id, h.alert_id, h.amount
+      FROM unnest(%(versions)s::bigint[], %(windows_s)s::int[]) v (id, window_s)
+     CROSS JOIN LATERAL (
+        SELECT * FROM {Hit._meta.db_table}
+         WHERE version_id = v.id AND "user" = %(user)s AND raised_at >= %(stored)s
+         ORDER BY version_id, "user", raised_at, id LIMIT %(most)s) h
+     WHERE h.alert_id IS NOT NULL AND h.suppressed = '' AND h.transaction <> %(row)s
+       AND h.happened_at >= %(happened)s AND h.happened_at < %(happened)s + make_interval(secs => v.window_s)
+     ORDER BY h.alert_id DESC, h.version_id
+"""
+# Purpose: whether a row is one of those that a version counts.
+SELECT_IS_COUNTED = "SELECT FROM {table} t WHERE t.id = %(row)s {conditions}"
+
+
+class CountedIn(NamedTuple):
+    """An alert that a transaction counts towards, and the rule's name."""
+
+    alert: int
+    rule: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +123,40 @@ def explained(hit: Hit) -> str:
 def headline(hit: Hit) -> str:
     """What matters of a hit in a few words; "" where there is nothing to say."""
     return registry.headline(form_of(hit.version), hit.amount, hit.figures)
+
+
+def counted_in(row: Transaction) -> list[CountedIn]:
+    """The alerts towards whose hits a row counts, the latest first: of those that rules with a window raised
+    since it was stored, the first LATER_MAX of each version. Raises django.db.Error.
+    """
+    versions = Version.objects.select_related("rule").exclude(effective_from=None)
+    forms = {version.pk: (version, form_of(version)) for version in versions}
+    windows = {key: form for key, (_, form) in forms.items() if isinstance(form, WindowedKind)}
+    asked = {
+        "versions": list(windows),
+        "windows_s": [form.window_s for form in windows.values()],
+        "user": row.user_id,
+        "stored": row.stored_at,
+        "happened": row.created_at,
+        "row": row.pk,
+        "most": LATER_MAX,
+    }
+    later = bounded_queries.query(SELECT_LATER, asked) if windows else []
+    counting = {key for key in {key for key, *_ in later} if _counts(windows[key], row)}
+    return list(
+        dict.fromkeys(
+            CountedIn(alert, forms[key][0].rule.name)
+            for key, alert, amount in later
+            if key in counting and (amount == row.amount or not isinstance(windows[key], RapidRepeat))
+        )
+    )
+
+
+def _counts(form: WindowedKind, row: Transaction) -> bool:
+    bound = Bound("c_")
+    conditions = "".join(f" AND {condition}" for condition in form.counted("t", bound))
+    text = SELECT_IS_COUNTED.format(table=TABLE, conditions=conditions)
+    return bool(bounded_queries.query(text, {**bound.values, "row": row.pk}))
 
 
 def _counted(version: Version, hits: Sequence[Hit], most: int) -> list[Any]:

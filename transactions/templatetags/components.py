@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from ..encodings import JOINED_RANGES, PICTURE_RANGES, UNSEEN, UNSEEN_RANGES, with_numbers
 from ..models import Status
-from ..timezones import with_zone
+from ..timezones import on_page
 
 register = template.Library()
 
@@ -79,8 +79,14 @@ def ranges_of(name: Literal["unseen", "pictures", "joined"]) -> str:
 
 @register.filter(expects_localtime=True)
 def in_zone(moment: datetime, to_the: Literal["minutes", "seconds"] = "seconds") -> str:
-    """A moment in the viewer's zone, which it names: 2026-01-31 23:59:59 Europe/Berlin."""
-    return with_zone(moment, to_the)
+    """A moment in the viewer's zone, which stands at the top of the page: 2026-01-31 23:59:59."""
+    return on_page(moment, to_the)
+
+
+@register.filter
+def percent(share: float, digits: int = 0) -> str:
+    """A share of one as percent, which no end of a line breaks apart: 18 %."""
+    return f"{100 * share:.{digits}f}\u00a0%"
 
 
 @register.inclusion_tag("transactions/components/pill.html")

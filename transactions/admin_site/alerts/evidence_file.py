@@ -9,6 +9,7 @@ from ...audit.entries import note
 from ...review import explanation
 from ...rules.evidence import explained
 from ...stores.bounded_queries import in_time
+from ...timezones import off_page
 from .. import exports
 from . import rights
 
@@ -25,17 +26,18 @@ def show(request: HttpRequest, alert: int) -> HttpResponse:
         return HttpResponse(TOO_SLOW, status=503, content_type="text/plain; charset=utf-8")
     name = f"alert {held.pk}"
     note(Action.EXPORTED, name, rows=len(found))
-    rows = [
-        (
-            each.transaction_id,
-            held.user,
-            each.amount,
-            each.status,
-            "gone" if each.is_gone else each.status_now,
-            each.happened_at,
-            "no" if each.hit is None else "yes",
-            "" if each.hit is None else explained(each.hit),
-        )
-        for each in found
-    ]
+    with off_page():
+        rows = [
+            (
+                each.transaction_id,
+                held.user,
+                each.amount,
+                each.status,
+                "gone" if each.is_gone else each.status_now,
+                each.happened_at,
+                "no" if each.hit is None else "yes",
+                "" if each.hit is None else explained(each.hit),
+            )
+            for each in found
+        ]
     return exports.file_of([COLUMNS, *rows], name)

@@ -1,6 +1,6 @@
 """The page of an alert: why it was raised, what made it, whose it is, what happened, and what can be done."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -129,8 +129,10 @@ def _timeline(user: int, found: Explanation) -> dict[str, Any]:
     """The user's amounts around the alert, those that made it marked, and the window of its latest hit."""
     moments = [each.happened_at for each in found.evidence]
     made = {each.key for each in found.evidence}
-    rows = customer.amounts(user, min(moments) - BEFORE, max(moments) + AFTER)
+    before = _last_before(found)
+    rows = customer.amounts(user, before or min(moments) - BEFORE, max(moments) + AFTER)
     return {
+        "since": "from a week before" if before is None else "from the last one before it",
         "points": [
             {"id": id, "at": at.isoformat(), "amount": amount, "status": status, "made": key in made}
             for key, id, at, amount, status in reversed(rows)
@@ -138,6 +140,12 @@ def _timeline(user: int, found: Explanation) -> dict[str, Any]:
         "window": _window(found),
         "is_cut": len(rows) == customer.POINTS_MAX,
     }
+
+
+def _last_before(found: Explanation) -> datetime | None:
+    """When the customer of a hit about sleep was awake last; None where the hit is another, or the first."""
+    last = found.last.figures.get("last_at") if found.last is not None else None
+    return datetime.fromisoformat(last) if last else None
 
 
 def _window(found: Explanation) -> dict[str, str] | None:

@@ -16,7 +16,7 @@ from ...rules.models import ClockCursor, Debt, Hit, Rule, Version, VersionState
 from ...rules.standing import with_said
 from ...severity import Severity
 from ...stores import bounded_queries
-from ...templatetags.components import drawn_pill
+from ...templatetags.components import drawn_pill, percent
 from ..giving_up import View
 from ..lists import BoundedChangeList
 from . import backtests, drafting, page, performance, rights, steps
@@ -195,7 +195,7 @@ class RuleAdmin(rights.SeenWithRules[Rule]):
         found = rule.told
         if found is None:
             return None
-        return "–" if found.precision is None else f"{100 * found.precision:.0f} % of {found.told:,}"
+        return "–" if found.precision is None else f"{percent(found.precision)} of {found.told:,}"
 
     @admin.display(description="last hit", empty_value="?")
     def last_hit(self, rule: Any) -> str | None:

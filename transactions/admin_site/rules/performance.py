@@ -12,6 +12,7 @@ from ...review.parameters import RULES_MAX, SPANS
 from ...review.performance import Performance, RuleFigures
 from ...rules.models import Rule, Version
 from ...severity import Severity
+from ...templatetags.components import percent
 from ..giving_up import gives_up
 from . import rights
 
@@ -27,7 +28,7 @@ class RuleRow:
     rule: Rule
     version: Version | None
     figures: RuleFigures
-    overlaps: list[tuple[str, int]]
+    overlaps: list[tuple[str, str]]
 
     @property
     def severity(self) -> str:
@@ -36,7 +37,7 @@ class RuleRow:
     @property
     def precision(self) -> str:
         found = self.figures.precision
-        return "" if found is None else f"{100 * found:.0f} %"
+        return "" if found is None else percent(found)
 
     @property
     def hits(self) -> str:
@@ -95,11 +96,11 @@ def _rows(rules: list[Rule], found: dict[int, Performance]) -> list[RuleRow]:
     return rows
 
 
-def _overlaps(found: Performance, names: dict[int, str]) -> list[tuple[str, int]]:
-    """The names of rules that find the same, and of how many of a hundred hits."""
+def _overlaps(found: Performance, names: dict[int, str]) -> list[tuple[str, str]]:
+    """The names of rules that find the same, and of what part of the hits."""
     shares = sorted((found.overlaps or {}).items(), key=lambda each: -each[1])
     return [
-        (names[other], round(100 * both / found.sampled))
+        (names[other], percent(both / found.sampled))
         for other, both in shares[:OVERLAPS_MAX]
         if other in names and found.sampled
     ]

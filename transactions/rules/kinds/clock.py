@@ -91,8 +91,7 @@ class PendingTooLong(AlongRows):
     def headline(self, amount: int | None, figures: dict[str, Any]) -> str:
         if amount is None:
             return super().headline(amount, figures)
-        accepted = to_the_minute(datetime.fromisoformat(figures["accepted_at"]))
-        return f"{amount:,}, pending for over {minutes_in_words(self.minutes)}, since {accepted}"
+        return f"{amount:,}, pending for over {minutes_in_words(self.minutes)}"
 
     def sql(self, bound: Bound) -> str:
         conditions = "".join(f" AND {condition}" for condition in self.filter.conditions("t", bound))

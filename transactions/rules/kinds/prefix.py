@@ -165,21 +165,24 @@ class FirstOrDormant(PrefixKind):
             return ""
         if figures["last_at"] is None:
             return "none is known before it"
-        days = figures["asleep_days"]
-        since = to_the_minute(datetime.fromisoformat(figures["last_at"]))
-        return f"asleep for {days:,} day{'' if days == 1 else 's'}, since {since}"
+        return f"{_asleep(figures)}, since {to_the_minute(datetime.fromisoformat(figures['last_at']))}"
 
     def headline(self, amount: int | None, figures: dict[str, Any]) -> str:
         if amount is None or not figures:
             return super().headline(amount, figures)
         if figures["last_at"] is None:
             return f"{amount:,}, the first of this customer"
-        return f"{amount:,}, {self.explain(figures)}"
+        return f"{amount:,}, {_asleep(figures)}"
 
     def past(self, before: str, bound: Bound) -> tuple[str, str, str]:
         # An aggregate gives one row where nothing was found, too.
         newest = f"SELECT max(recent.created_at) AS newest FROM (SELECT y.created_at {before} LIMIT 1) recent"
         return LAST.format(table=TABLE), newest, "past.newest IS NULL"
+
+
+def _asleep(figures: dict[str, Any]) -> str:
+    days = figures["asleep_days"]
+    return f"asleep for {days:,} day{'' if days == 1 else 's'}"
 
 
 def _in_words(mean: Any) -> str:

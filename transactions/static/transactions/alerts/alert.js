@@ -7,7 +7,14 @@ const COLOURS = { made: colour("bad"), other: colour("accent"), window: colour("
 // Amounts that lie further apart than this are shown by their digits, or the small ones lie on the axis.
 const APART = 50;
 // What the amounts beside the chart take of its width.
-const AXIS_PX = 60, LABEL_PX = 120, DIGITS_MAX = 5;
+const AXIS_PX = 60, LABEL_PX = 88, DIGITS_MAX = 5;
+// The time axis has no less than the shortest window of a rule, and room beside the points and the window.
+const LEAST_MS = 600_000, MARGIN = 1 / 50;
+// What its ticks are apart, in minutes: full ones, hours, days.
+const DAY = 1440;
+const STEPS = [
+  1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, ...[1, 2, 7, 14, 28, 91, 182, 364].map((days) => days * DAY),
+];
 // So far beyond the amounts their axis goes, as a factor; further where it is one of digits.
 const ROOM = 1.1, ROOM_BY_DIGITS = 2;
 // Of a cross, which a line of one pixel would hide on the window's tone.
@@ -70,10 +77,7 @@ function draw({ points, window: span }) {
     label, data: found.map(at), clip: radius + 1, backgroundColor: colour, borderColor: colour,
     pointStyle, pointBorderWidth: LINE_PX, pointRadius: radius, pointHoverRadius: radius + 1,
   });
-  const moments = points.map(({ at }) => Date.parse(at));
-  const first = Math.min(...moments), last = Math.max(...moments);
-  const margin = Math.max(1000, (last - first) / 50);
-  const [min, max] = [first - margin, last + margin];
+  const [min, max] = ends(points, span);
   const card = new ChartCard("amounts", () => ({
     type: "scatter",
     data: { datasets: [
@@ -110,6 +114,14 @@ function draw({ points, window: span }) {
   );
 }
 
+// Of the time axis: all points and the whole window are on it.
+function ends(points, span) {
+  const moments = [...points.map(({ at }) => at), ...(span ? [span.from, span.to] : [])].map(Date.parse);
+  const last = Math.max(...moments), first = Math.min(...moments, last - LEAST_MS);
+  const margin = (last - first) * MARGIN;
+  return [first - margin, last + margin];
+}
+
 // The window of the rule, up to the latest hit, behind the points; a line stands where it begins, and where it ends.
 function shade(span, min, max, bottom, top) {
   const to = Math.min(max, Date.parse(span.to));
@@ -130,11 +142,16 @@ function evenly(least) {
   return [1, 2, 4, 8, 10].find((digit) => digit * power >= least) * power;
 }
 
-// As many ticks as have room, as far from each other.
+// Ticks at full minutes, hours or days of the page's zone, as many as have room.
 function spread(axis) {
-  const count = Math.min(7, Math.max(2, Math.floor((axis.chart.width - AXIS_PX) / LABEL_PX)));
-  const step = (axis.max - axis.min) / count;
-  axis.ticks = Array.from({ length: count }, (_, k) => ({ value: axis.min + step * (k + 0.5) }));
+  const room = Math.max(3, Math.floor((axis.chart.width - AXIS_PX) / LABEL_PX));
+  const steps = STEPS.map((minutes) => minutes * 60_000);
+  const step = steps.find((each) => (axis.max - axis.min) / each <= room) ?? steps.at(-1);
+  const ahead = Date.parse(`${format.moment(axis.min).replace(" ", "T")}Z`) - Math.floor(axis.min / 1000) * 1000;
+  axis.ticks = [];
+  for (let at = Math.ceil((axis.min + ahead) / step) * step - ahead; at <= axis.max; at += step) {
+    axis.ticks.push({ value: at });
+  }
 }
 
 // Those that have room: all of nineteen digits would stand on each other.
@@ -144,13 +161,9 @@ function powersOfTen(axis) {
   axis.ticks = powers.filter((_, place) => place % step === 0);
 }
 
-// Days, with the minute where a day has several ticks, with the second where a minute has; none twice.
+// The time of day, with the day where there are several; of ticks that are days apart the day alone.
 function label(value, place, ticks) {
-  const step = ticks.length > 1 ? ticks[1].value - ticks[0].value : Infinity;
-  const text = (at) => new Date(at).toLocaleString("en-GB", {
-    timeZone: zoneOfPage(), ...(step < 60_000 ? { second: "2-digit" } : { day: "numeric", month: "short" }),
-    ...(step < 2 * 86_400_000 ? { hour: "2-digit", minute: "2-digit" } : {}),
-  });
-  const told = text(value);
-  return place > 0 && told === text(ticks[place - 1].value) ? "" : told;
+  const step = ticks.length > 1 ? ticks[1].value - ticks[0].value : 0;
+  const days = step >= DAY * 60_000, several = format.dayOf(this.min) !== format.dayOf(this.max);
+  return [...(days || several ? [format.day(value)] : []), ...(days ? [] : [format.minute(value)])].join(", ");
 }

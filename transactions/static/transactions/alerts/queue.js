@@ -1,5 +1,6 @@
 // The queue by keys and in bulk, and a hint at what is new. Without JavaScript the rows open by their links.
 import { poll } from "../looks/asking.js";
+import { showBadge } from "../looks/badge.js";
 
 const rows = [...document.querySelectorAll("tr[data-alert]")];
 const form = document.getElementById("many");
@@ -88,6 +89,7 @@ hint.querySelector("a").addEventListener("click", () => {
 // The dashboard asks less often: frames tell it what is new.
 const AGAIN_S = 5;
 poll(hint.dataset.alerts, (body) => {
+  showBadge(body.open);
   const lately = new Map();
   for (const moment of body.opened_lately) {
     if (Date.parse(moment) > Date.parse(hint.dataset.asOf)) lately.set(moment, (lately.get(moment) ?? 0) + 1);

@@ -1,6 +1,7 @@
 // The alerts card, and how many are open in the tab's title. Text from outside is only ever text.
 import { FORBIDDEN } from "../looks/asking.js";
 import { made, pill } from "../looks/components.js";
+import { showBadge } from "../looks/badge.js";
 import { renew, say } from "../looks/news.js";
 import * as format from "./format.js";
 
@@ -11,8 +12,6 @@ const TITLE = document.title;
 export const CAUGHT_UP_MS = 2_500;
 // Up to when what is shown tells everything.
 let shownAsOf = -Infinity;
-// As the sidebar of a page that is loaded (admin_site/sidebar.py).
-const BADGE_MAX = 99;
 const GRAVE_FIRST = ["CRITICAL", "HIGH", "MEDIUM", "LOW"];
 const word = (severity) => severity[0] + severity.slice(1).toLowerCase();
 
@@ -77,14 +76,6 @@ export function failAlerts(why, { status }) {
   renew(at("alerts-gravest"), []);
 }
 
-// The menu's, as each page has it that is loaded now.
-function showBadge(open) {
-  const badge = at("alerts-badge");
-  if (!badge) return;
-  say(badge.firstElementChild, open > BADGE_MAX ? `${BADGE_MAX}+` : String(open));
-  badge.hidden = open === 0;
-}
-
 function ageOf(age, who) {
   const told = made("small", "alerts-age", `${age} `);
   told.append(made("span", "name", format.visible(who)));
@@ -96,8 +87,9 @@ function line({ id, severity, rule, figures, user, opened_at: openedAt, assignee
   item.dataset.alert = id;
   anchor.href = link;
   const who = user === null ? "the whole system" : format.visible(user);
-  const told = figures ? `${format.visible(format.inZone(figures)).replaceAll(" %", "\u00a0%")} · ${who}` : who;
-  what.append(anchor, made("small", "", told));
+  const told = made("small", "", figures ? `${format.visible(figures).replaceAll(" %", "\u00a0%")} · ` : "");
+  told.append(made("span", "unbroken", who));
+  what.append(anchor, told);
   const age = format.seconds(Math.max(0, Math.round((Date.now() - Date.parse(openedAt)) / 1000)));
   item.append(pill(word(severity), severity), what, ageOf(age, assignee ?? "unassigned"));
   return item;

@@ -37,13 +37,6 @@ export const day = formatted("day");
 export const stretch = formatted("stretch");
 export const moment = formatted("moment");
 
-// A sentence of the server's that all pages share: its moments of UTC in the chosen zone.
-export function inZone(text) {
-  return text.replace(/\b(\d{4}-\d\d-\d\d) (\d\d:\d\d) UTC\b/g, (_, date, at) => (
-    `${moment(`${date}T${at}Z`).slice(0, -":00".length)} ${zone}`
-  ));
-}
-
 // The day of a moment in the chosen zone, as in 2026-03-14.
 export function dayOf(moment) {
   const parts = { year: "numeric", month: "2-digit", day: "2-digit" };
@@ -68,7 +61,7 @@ export function rate(value) {
   return Number(value).toLocaleString("en", digits);
 }
 
-export function percent(share) { return isNone(share) ? "–" : `${decimal(100 * share, 1)} %`; }
+export function percent(share) { return isNone(share) ? "–" : `${decimal(100 * share, 1)}\u00a0%`; }
 
 export function seconds(count) {
   if (isNone(count)) return "–";

@@ -2,6 +2,7 @@
 // chip itself. The overview has it asked for with its figures; other pages ask seldom, as the server says.
 import { FORBIDDEN, once, page } from "./asking.js";
 import { renew, say } from "./news.js";
+import { showBadge } from "./badge.js";
 
 const ENDED = "Log in again: you may not read this.";
 const at = (id) => document.getElementById(id);
@@ -46,6 +47,9 @@ function take(answer) {
   for (const place of [health, at("system-as-of"), at("system-parts")]) {
     if (place) renew(place, [...answer.getElementById(place.id).childNodes]);
   }
+  // The overview is told by its frames.
+  const badge = answer.getElementById("alerts-badge");
+  if (badge && !at("dashboard")) showBadge(badge.firstElementChild.textContent);
 }
 
 // The gravest of what the server says and what this page has found.
