@@ -1,7 +1,7 @@
 """The admin site's pages of the flush history and of the books."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -46,7 +46,7 @@ class FlushBatchAdmin(BoundedAdmin[FlushBatch]):
         "stored", "settled", "duplicates", "rejected",
     )  # fmt: skip
     # The stubs know of no functions among them.
-    fields: Any = ("name", "epoch", _count("chunks"), "stored_at", *list_display)
+    fields: ClassVar[Any] = ("name", "epoch", _count("chunks"), "stored_at", *list_display)
 
     def page_called(self, obj: FlushBatch) -> str:
         return f"Flush {obj.pk}"
@@ -92,7 +92,7 @@ class EpochAdmin(BoundedAdmin[Epoch]):
         *map(_count, ("accepted_seen", "stored", "settled", "duplicates", "rejected", "removed", "pruned")),
         "flushed_at", "alarm",
     )  # fmt: skip
-    fields: Any = ("id", *list_display, "alarm_acknowledged_at")
+    fields: ClassVar[Any] = ("id", *list_display, "alarm_acknowledged_at")
     ordering = ("-opened_at", "-id")
     rows_called = ("set of books", "sets of books")
     actions = ("acknowledge",)
