@@ -9,8 +9,9 @@ import pytest
 from channels.layers import channel_layers
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import Error
+from django.db import DEFAULT_DB_ALIAS, Error, connections
 from django.db import connection as database
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.test import TransactionTestCase, override_settings
 from hypothesis import HealthCheck
@@ -59,6 +60,10 @@ def _empty_database(test: TransactionTestCase) -> None:
         cursor.execute(EMPTY % ",".join(sorted(set(names) - KEPT)))
 
 
+# Each thread and each event loop has its own; that of a browser's loop is out of Django's reach once it has ended.
+kept_sessions: set[BaseDatabaseWrapper] = set()
+
+
 def _is_to_reconnect(test: TransactionTestCase) -> bool:
     """Whether the next test needs another session: it has this one as it was at its start, where that can be.
 
@@ -74,6 +79,7 @@ def _is_to_reconnect(test: TransactionTestCase) -> bool:
     except Error:
         return True
     database.run_on_commit.clear()
+    kept_sessions.add(connections[DEFAULT_DB_ALIAS])
     connection_created.send(sender=type(database), connection=database)
     return False
 
@@ -85,6 +91,14 @@ def emptied_by_deletion() -> Iterator[None]:
         patch.setattr(TransactionTestCase, "_fixture_teardown", _empty_database)
         patch.setattr(TransactionTestCase, "_should_reload_connections", _is_to_reconnect)
         yield
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """The suite's database, which goes once nobody is connected to it."""
+    yield
+    for session in kept_sessions:
+        session.close()
 
 
 @pytest.fixture(autouse=True)
