@@ -60,7 +60,7 @@ def _empty_database(test: TransactionTestCase) -> None:
         cursor.execute(EMPTY % ",".join(sorted(set(names) - KEPT)))
 
 
-# Each thread and each event loop has its own; that of a browser's loop is out of Django's reach once it has ended.
+# Each thread and each event loop has its own: that of a browser's loop is out of Django's reach at the end.
 kept_sessions: set[BaseDatabaseWrapper] = set()
 
 
