@@ -9,7 +9,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db import connection, transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
@@ -77,7 +77,7 @@ class GroupFilter(RelatedFieldListFilter):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self.title, self.empty_value_display = "group", "In no group"
+        self.title, self.empty_value_display = "group", SafeString("In no group")
 
 
 class PeopleList(ChangeList):
@@ -151,7 +151,7 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
     def formfield_for_dbfield(self, db_field: Any, request: Any, **more: Any) -> Any:
         return _explained(super().formfield_for_dbfield(db_field, request, **more), db_field.name)
 
-    def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponse:
+    def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:
         # Only its page has what it may.
         return redirect("admin:auth_user_change", obj.pk)
 
