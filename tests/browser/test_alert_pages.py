@@ -265,8 +265,8 @@ def test_what_is_typed_to_narrow_the_queue_stands_in_one_line_with_its_button(
     page.set_viewport_size({"width": 1400, "height": 900})
     page.goto(f"{server}{QUEUE}")
     line = [
-        page.get_by_label("Rule"),
-        page.get_by_label("Customer"),
+        page.get_by_role("textbox", name="Rule"),
+        page.get_by_role("textbox", name="Customer"),
         page.get_by_role("button", name="Narrow"),
     ]
     tops = {round(each.bounding_box()["y"]) for each in line}  # type: ignore[index]
