@@ -296,13 +296,8 @@ AXES_ENABLE_ADMIN = False
 # Where a log-in ends that no page asked for.
 LOGIN_REDIRECT_URL = "admin:index"
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
+    {"NAME": f"transactions.access.passwords.{name}"}
+    for name in ("LongEnough", "UnlikeTheirs", "Uncommon", "NotOfDigits")
 ]
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"

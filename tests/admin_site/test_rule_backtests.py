@@ -185,3 +185,25 @@ def test_days_are_those_of_whoever_asks(ann: Client, version: Version) -> None:
     assert held.begin == datetime(first.year, first.month, first.day, tzinfo=here)
     assert held.end - held.begin == timedelta(days=6)
     assert f"from {first} 00:00 until before {last + timedelta(days=1)} 00:00" in said
+    assert held.timezone == "Asia/Tokyo"
+    backtest_runs.run_next()
+    shown = at("rule_backtest", held.rule_id, held.pk)
+    assert "days of" not in text_of(ann, shown)
+    ann.cookies["timezone"] = "Europe/Berlin"
+    assert "days of Asia/Tokyo" in text_of(ann, shown)
+
+
+def test_a_wording_that_is_tried_has_the_days_of_whoever_tries_it(ann: Client, version: Version) -> None:
+    ann.cookies["timezone"] = "Asia/Tokyo"
+    typed = {"kind": "amount", "at": "least", "amount": "2,000", "severity": "LOW", "description": ""}
+    sent(ann, at("rule_draft", version.rule_id), **typed, try_it="")
+    assert Backtest.objects.get().timezone == "Asia/Tokyo"
+
+
+def test_one_of_before_there_were_timezones_says_that_its_days_are_of_utc(
+    ann: Client, version: Version
+) -> None:
+    held = backtest_runs.ask(version.rule, version=version)
+    backtest_runs.run_next()
+    ann.cookies["timezone"] = "Europe/Berlin"
+    assert "days of UTC" in text_of(ann, at("rule_backtest", held.rule_id, held.pk))

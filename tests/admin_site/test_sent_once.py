@@ -21,6 +21,7 @@ from tests.support.rule_pages import drafted
 from transactions.admin_site.sent_once import KEPT
 from transactions.alerts.models import AlertEvent
 from transactions.models import ApiToken, CustomerNote, SentForm
+from transactions.notifications import endpoints, signing
 from transactions.notifications.models import Endpoint
 from transactions.rules.models import Backtest, Version
 
@@ -155,3 +156,16 @@ def test_which_forms_were_sent_is_forgotten_in_time(root: Client) -> None:
     SentForm.objects.update(sent_at=timezone.now() - 2 * KEPT)
     root.post(where, filled_in(root, page, typed))
     assert SentForm.objects.count() == 1
+
+
+def test_a_secret_is_rotated_once_however_often_the_form_is_sent(root: Client) -> None:
+    endpoint, first = endpoints.add("https://example.org/webhooks")
+    page = reverse("admin:notifications_endpoint_change", args=[endpoint.pk])
+    where = reverse("admin:notifications_endpoint_step", args=[endpoint.pk, "rotate"])
+    form = filled_in(root, page, {})
+    assert 'id="secret"' in markup(root.post(where, form))
+    again = root.post(where, form, follow=True)
+    assert again.redirect_chain == [(page, 302)]
+    assert NOTHING_AGAIN in markup(again)
+    # The receiver knows this one until it is given the other.
+    assert signing.decrypt(Endpoint.objects.get().old_secret) == first

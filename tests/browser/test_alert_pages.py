@@ -259,6 +259,20 @@ def test_alerts_that_one_flush_opens_are_counted_one_by_one(
     expect(page.locator("#many")).to_contain_text("1 chosen")
 
 
+def test_what_is_typed_to_narrow_the_queue_stands_in_one_line_with_its_button(
+    page: Page, server: str
+) -> None:
+    page.set_viewport_size({"width": 1400, "height": 900})
+    page.goto(f"{server}{QUEUE}")
+    line = [
+        page.get_by_role("textbox", name="Rule"),
+        page.get_by_role("textbox", name="Customer"),
+        page.get_by_role("button", name="Narrow"),
+    ]
+    tops = {round(each.bounding_box()["y"]) for each in line}  # type: ignore[index]
+    assert len(tops) == 1, tops
+
+
 def test_nothing_moves_when_the_first_alert_is_chosen(
     page: Page, server: str, people: list[User], root: User
 ) -> None:

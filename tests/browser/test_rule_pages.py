@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.dashboard import post_all, serious
 from tests.browser.layout import faults
+from tests.support.rows import row, store
 from tests.support.rule_pages import HOSTILE_NAME, member
 from tests.support.rules import LONG_AGO
 from transactions.rules import backtest_runs, documents, lifecycle, list_entries
@@ -166,6 +167,24 @@ def test_without_scripts_a_rule_is_written_all_the_same(chromium: Browser, serve
     page.goto(f"{server}/admin/")
     expect(page.get_by_label("Username")).to_be_visible()
     context.close()
+
+
+def test_on_a_phone_a_hit_of_a_backtest_is_short_and_the_days_zone_stands_by_its_bars(
+    page: Page, server: str, people: list[User], root: User
+) -> None:
+    store(*(row(user, datetime.now(UTC) - timedelta(hours=1), 7) for user in people))
+    draft = lifecycle.draft(Rule.objects.create(name="Large"), "amount", {"amount": 5}, root)
+    run = backtest_runs.ask(draft.rule, version=draft, by=root, timezone="Asia/Tokyo")
+    backtest_runs.run_next()
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.goto(f"{server}/admin/rules/rule/{draft.rule_id}/backtests/{run.pk}/")
+    expect(page.locator("#alerts-a-day")).to_contain_text("days of Asia/Tokyo")
+    rows = page.get_by_role("region", name="Some of the hits").locator("tbody tr")
+    expect(rows).to_have_count(len(people))
+    heights = [each.bounding_box()["height"] for each in rows.all()]  # type: ignore[index]
+    # A line for each of six cells was 180.
+    assert max(heights) < 110, heights
+    assert not [*faults(page), *serious(page)]
 
 
 def test_on_a_phone_a_rule_of_the_list_is_short(page: Page, server: str, filled: list[str]) -> None:

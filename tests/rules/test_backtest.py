@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from random import Random
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import User
@@ -36,6 +37,30 @@ def test_it_tells_what_would_have_been_found(people: list[User]) -> None:
     assert result.top_users == [(alice.pk, 4), (bob.pk, 1)]
     assert len(result.sample) == 5
     assert not Hit.objects.exists()
+
+
+@pytest.mark.parametrize(("name", "asked"), [("amount", {"amount": 50}), ("silence", {"minutes": 15})])
+def test_hits_are_counted_by_days_of_a_timezone_those_of_summer_time_too(
+    name: str, asked: dict[str, int], people: list[User]
+) -> None:
+    # Berlin's 29 March 2026 has 23 hours: from 23:00 of UTC until 22:00.
+    first, second = (datetime(2026, 3, day, hour, 30, tzinfo=UTC) for day, hour in ((28, 23), (29, 22)))
+    store(row(people[0], first, 100), row(people[0], second, 100))
+    range_of = (first - timedelta(minutes=30), second + timedelta(hours=1, minutes=30))
+    kind = read(name, asked)
+    berlin = backtest.run(kind, *range_of, timezone="Europe/Berlin")
+    found = [hit.moment.astimezone(ZoneInfo("Europe/Berlin")) for hit in backtest.find(kind, *range_of)]
+    assert berlin.hits_by_day == Counter(moment.date().isoformat() for moment in found)
+    assert berlin.days() == ["2026-03-29", "2026-03-30"]
+    assert berlin.days_with_transactions == 2
+    assert backtest.run(kind, *range_of).days() == ["2026-03-28", "2026-03-29"]
+
+
+def test_a_zone_that_postgresql_takes_for_an_abbreviation_has_its_summer_time(people: list[User]) -> None:
+    late = datetime(2026, 7, 31, 22, 30, tzinfo=UTC)
+    store(row(people[0], late, 100))
+    found = backtest.run(read("amount", {"amount": 50}), late, late + timedelta(hours=1), timezone="CET")
+    assert (dict(found.hits_by_day), found.days()) == ({"2026-08-01": 1}, ["2026-08-01"])
 
 
 def test_it_looks_at_its_range_alone_and_a_window_before(people: list[User]) -> None:

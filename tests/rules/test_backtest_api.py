@@ -60,6 +60,23 @@ def test_one_is_asked_for_watched_and_read(api: APIClient, version: Version, peo
     assert {**listed, "result": done["result"]} == done
 
 
+def test_its_days_are_those_of_the_timezone_that_is_asked_for(
+    api: APIClient, version: Version, people: list[User]
+) -> None:
+    store(row(people[0], datetime(2026, 1, 30, 20, tzinfo=UTC), 7))
+    range_of = {"from": "2026-01-30T15:00:00Z", "to": "2026-02-01T15:00:00Z"}
+    asked = post(api, path(version), timezone="Asia/Tokyo", **range_of)
+    assert asked.json()["timezone"] == "Asia/Tokyo"
+    assert post(api, path(version), **range_of).json()["timezone"] == "UTC"
+    backtest_runs.run_next()
+    backtest_runs.run_next()
+    of_tokyo, of_utc = (each.result for each in Backtest.objects.order_by("pk"))
+    assert of_tokyo is not None
+    assert of_utc is not None
+    assert {each["day"]: each["hits"] for each in of_tokyo["days"]} == {"2026-01-31": 1, "2026-02-01": 0}
+    assert [each["hits"] for each in of_utc["days"]] == [1, 0, 0]
+
+
 def test_a_hit_of_the_sample_says_why_it_is_one(api: APIClient, people: list[User]) -> None:
     store(*(row(people[0], NOON + timedelta(minutes=n)) for n in range(3)))
     version = rule_in_force("velocity_count", count=3, window="1h")
@@ -105,6 +122,9 @@ def test_a_wording_that_is_in_no_version_is_tested_too(api: APIClient, version: 
         ({"from": "0001-01-01T00:00:00Z"}, {"from": None}),
         ({"to": "0001-01-01T00:00:00Z"}, {"from": None}),
         ({"until": "2026-01-31T12:00Z"}, {"until": None}),
+        ({"timezone": "Berlin"}, {"timezone": None}),
+        ({"timezone": 1}, {"timezone": None}),
+        ({"timezone": None}, {"timezone": ["This field may not be null."]}),
     ],
 )
 def test_what_makes_no_sense_is_told_by_its_field(

@@ -156,6 +156,10 @@ def test_a_backtest_looks_at_the_range_that_is_named(people: list[User], tmp_pat
         ("2026-01-02", 1),
         ("2026-01-03", 1),
     ]
+    of_tokyo = run(
+        "backtest", "Rule 1", "--from", "2026-01-01T15:00Z", "--to", within[3], "--timezone", "Asia/Tokyo"
+    )
+    assert of_tokyo.splitlines()[1].startswith("2026-01-02 00:00 to 2026-01-04 09:00 Asia/Tokyo, in ")
 
 
 @pytest.mark.parametrize(
@@ -166,6 +170,7 @@ def test_a_backtest_looks_at_the_range_that_is_named(people: list[User], tmp_pat
         (("--from", "2999-01-02T00:00Z", "--to", "2999-01-03T00:00Z"), "The range must begin before now"),
         (("--from", "2026-01-02"), "no moment with a timezone"),
         (("--from", "2026-01-02T00:00Z", "--days", "3"), "not allowed with argument"),
+        (("--timezone", "Berlin"), "'Berlin' is no timezone: expected a name as in Europe/London or UTC"),
     ],
 )
 def test_a_range_that_makes_no_sense_is_told(tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:

@@ -3,13 +3,14 @@
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.filters import BooleanFieldListFilter
+from django.contrib.admin.filters import BooleanFieldListFilter, RelatedFieldListFilter
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import get_user_model
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db import connection, transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -71,6 +72,14 @@ def called(title: str, field: str) -> tuple[str, type[BooleanFieldListFilter]]:
     return field, Called
 
 
+class GroupFilter(RelatedFieldListFilter):
+    """By group; who is in none is one of its entries."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.title, self.empty_value_display = "group", SafeString("In no group")
+
+
 class PeopleList(ChangeList):
     """The accounts that are no customers'."""
 
@@ -124,7 +133,7 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
         called("may log in here", "is_staff"),
         called("may do everything", "is_superuser"),
         called("switched on", "is_active"),
-        "groups",
+        ("groups", GroupFilter),
     )
     readonly_fields = ("password_told", "transactions", "last_login", "date_joined", *LOOKED_AT.values())
     empty_value_display = ""
@@ -141,6 +150,10 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **more: Any) -> Any:
         return _explained(super().formfield_for_dbfield(db_field, request, **more), db_field.name)
+
+    def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:
+        # Only its page has what it may.
+        return redirect("admin:auth_user_change", obj.pk)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return PeopleList
@@ -194,7 +207,7 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
         lines = [f"Account: {user}" for user in objs] + [
             f"Transactions: more than {LISTED_MAX}, all of theirs"
         ]
-        return lines, {"users": len(keys), "transactions": f"more than {LISTED_MAX}"}, lacking, []
+        return lines, {self.rows_called[1]: len(keys), "transactions": f"more than {LISTED_MAX}"}, lacking, []
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         # In a transaction its row is held, as for other forms.

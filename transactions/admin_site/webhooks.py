@@ -253,11 +253,8 @@ def take(request: HttpRequest, key: int, step: str) -> HttpResponse:
         "test": (endpoints.test, "A test message is on its way: see the log below."),
     }
     if step == "rotate":
-        try:
-            return _secret_shown(request, *endpoints.rotate(key))
-        except (signing.NoKey, endpoints.EndpointRefused) as error:
-            messages.error(request, str(error))
-    elif step == "remove":
+        return _rotate(request, key)
+    if step == "remove":
         endpoints.remove(key)
         messages.success(request, f"{endpoint} was removed.")
         return redirect("admin:notifications_endpoint_changelist")
@@ -270,6 +267,16 @@ def take(request: HttpRequest, key: int, step: str) -> HttpResponse:
             messages.error(request, str(error))
     else:
         raise Http404("There is no such step.")
+    return redirect("admin:notifications_endpoint_change", key)
+
+
+@sent_once
+def _rotate(request: HttpRequest, key: int) -> HttpResponse:
+    """Twice would take away the secret that its receiver knows, and show one that nobody sees."""
+    try:
+        return _secret_shown(request, *endpoints.rotate(key))
+    except (signing.NoKey, endpoints.EndpointRefused) as error:
+        messages.error(request, str(error))
     return redirect("admin:notifications_endpoint_change", key)
 
 

@@ -15,6 +15,11 @@ from .rule_shapes import A_MOMENT, KEY, KIND, MOMENT_OR_NULL, NUMBER, PARAMETERS
 from .rules import ID, LIMIT_OF_ZERO, NOT_FOUND, NOTHING, TAG
 
 A_DAY: Schema = {"type": "string", "format": "date"}
+ZONE: Schema = {
+    "type": "string",
+    "default": "UTC",
+    "description": "Whose days hits are counted by: any IANA name.",
+}
 
 
 def _or_null(shape: Schema) -> Schema:
@@ -29,7 +34,7 @@ RESULT = an_object(
         "amounts": an_object({"total": COUNT, "least": _or_null(AMOUNT), "most": _or_null(AMOUNT)}),
         "days": {
             "type": "array",
-            "description": "Every day of UTC, those without a hit too.",
+            "description": "Every day of the backtest's `timezone`, those without a hit too.",
             "items": an_object({"day": A_DAY, "hits": COUNT, "episodes": COUNT}),
         },
         "top_users": {
@@ -83,6 +88,7 @@ PIECES: dict[str, Schema] = {
     "beside": {**_or_null(NUMBER), "description": "The version in force that it is compared with."},
     "from": MOMENT,
     "to": MOMENT,
+    "timezone": {"type": "string", "description": "Whose days `days` are."},
     "state": {"type": "string", "enum": list(BacktestState.values)},
     "progress": {"type": "number", "minimum": 0, "maximum": 1},
     "asked_by": WHO,
@@ -115,6 +121,7 @@ A_BACKTEST = {
     "beside": 1,
     "from": "2026-01-01T12:00:00Z",
     "to": A_MOMENT,
+    "timezone": "UTC",
     "state": "QUEUED",
     "progress": 0,
     "asked_by": "ann",
@@ -166,16 +173,22 @@ ADD_BACKTEST = call(
                 version=NUMBER,
                 kind=KIND,
                 parameters=PARAMETERS,
+                timezone=ZONE,
                 **{"from": MOMENT_OR_NULL, "to": MOMENT_OR_NULL},
             ),
             newest={},
             wording={"kind": "amount", "parameters": {"amount": 2_000_000}},
-            range={"version": 1, "from": "2026-01-01T00:00:00Z", "to": "2026-01-31T00:00:00Z"},
+            range={
+                "version": 1,
+                "from": "2026-01-01T00:00:00+09:00",
+                "to": "2026-01-31T00:00:00+09:00",
+                "timezone": "Asia/Tokyo",
+            },
         )
     },
     responses={
         202: answer("It waits for a worker.", ref("BacktestWithResult"), queued=QUEUED),
-        400: bad("version", "kind", "parameters", "from", "to", limit=LIMIT_OF_ZERO),
+        400: bad("version", "kind", "parameters", "from", "to", "timezone", limit=LIMIT_OF_ZERO),
         404: NOT_FOUND,
         409: answer(
             f"{UNFINISHED_OF_RULE_MAX} of the rule or {UNFINISHED_MAX} in all wait or run.",

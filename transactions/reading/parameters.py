@@ -117,9 +117,10 @@ class ZoneField(serializers.Field[str, str, str, Any]):
     default_error_messages = {"invalid": "No such time zone. Expected a name as in Europe/London or UTC."}
 
     def to_internal_value(self, data: str) -> str:
-        # A plus sign that was not encoded arrives as a space, which no zone has in its name.
-        name = data.replace(" ", "+")
-        if name not in zone_names():
+        # A plus sign that was not encoded arrives as a space, which no zone has in its name. In a body there
+        # may be what is no text.
+        name = data.replace(" ", "+") if isinstance(data, str) else None
+        if name is None or name not in zone_names():
             self.fail("invalid")
         return name
 

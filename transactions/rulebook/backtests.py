@@ -6,6 +6,7 @@ from django.db.models import QuerySet
 from rest_framework import serializers
 
 from ..fields import InstantField, WholeField
+from ..reading.parameters import ZoneField
 from ..rules import backtest_runs, lifecycle
 from ..rules.kinds.registry import read_kept
 from ..rules.models import Backtest, Rule
@@ -27,6 +28,7 @@ class NewBacktest(Posted):
             "parameters": GapsField(required=False),
             "from": InstantField(required=False, allow_null=True, input_formats=["iso-8601"]),
             "to": InstantField(required=False, allow_null=True, input_formats=["iso-8601"]),
+            "timezone": ZoneField(default="UTC"),
         }
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -41,7 +43,7 @@ class NewBacktest(Posted):
 
 def ask(rule: Rule, valid: dict[str, Any], by: Any) -> Backtest:
     """Queues what a NewBacktest says. Raises Unfit, Version.DoesNotExist and BacktestRefused."""
-    asked = {"begin": valid.get("from"), "end": valid.get("to"), "by": by}
+    asked = {"begin": valid.get("from"), "end": valid.get("to"), "timezone": valid["timezone"], "by": by}
     if "parameters" in valid:
         stands = said_by(rule)
         form = lifecycle.checked_form(
@@ -80,6 +82,7 @@ def as_dict(run: Backtest) -> dict[str, Any]:
         "beside": None if run.beside is None else run.beside.number,
         "from": run.begin,
         "to": run.end,
+        "timezone": run.timezone,
         "state": run.state,
         "progress": round(run.steps_done / run.steps, 3) if run.steps else 0,
         "asked_by": None if run.asked_by is None else run.asked_by.get_username(),

@@ -17,6 +17,7 @@ from ..models import Transaction
 from ..stores.postgres_session import Session
 from . import evaluation, slices
 from .backtest_result import BacktestResult, summary
+from .kinds.gaps import in_full
 from .kinds.kind import Bound, Kind
 from .kinds.walks import BUCKET, BUCKET_S, ClockKind, ClockPlace
 
@@ -101,25 +102,36 @@ def run(
     *,
     beside: Kind | None = None,
     rule: int | None = None,
+    timezone: str = "UTC",
     progress: Progress = go_on,
     session: Session | None = None,
 ) -> BacktestResult:
     """What `kind` finds of what happened from `begin` until before `end`, also beside another rule.
 
-    With `rule`, its key, also which of its past alerts would have been raised. `progress` is told of
+    With `rule`, its key, also which of its past alerts would have been raised. Hits are counted by days of
+    `timezone`, an IANA name. `progress` is told of
     steps done and in all; where it returns False, Cancelled is raised. Raises psycopg2.Error too. Works
     in the `session` that is given, or in one of its own.
     """
     if session is None:
         with opened() as own:
-            return run(kind, begin, end, beside=beside, rule=rule, progress=progress, session=own)
+            return run(
+                kind,
+                begin,
+                end,
+                beside=beside,
+                rule=rule,
+                timezone=timezone,
+                progress=progress,
+                session=own,
+            )
     began = time.monotonic()
     beside = beside if comparable(kind, beside) else None
-    result = BacktestResult(begin, end)
+    result = BacktestResult(begin, end, timezone)
     if beside is not None:
         result.both = result.only_this = result.only_other = result.other_episodes = 0
     with _snapshot(session) as cursor:
-        values = {"begin": begin, "end": end, "version": 0, "rule": rule}
+        values = {"begin": begin, "end": end, "version": 0, "rule": rule, "days_of": in_full(timezone)}
         if isinstance(kind, ClockKind):
             _keep_found(cursor, kind, beside, begin, end, progress)
             this, other = FOUND.format(other=False), None if beside is None else FOUND.format(other=True)

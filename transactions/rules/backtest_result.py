@@ -9,10 +9,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from ..alerts.grouping import QUIET_HOURS
 from ..alerts.models import Alert, Disposition
 from ..models import Rollup, Transaction
+from .kinds.gaps import in_full
 from .kinds.kind import Kind
 from .kinds.wording import counted
 from .models import Hit
@@ -20,15 +22,16 @@ from .models import Hit
 SAMPLE, TOP = 20, 10
 QUIET = f"interval '{QUIET_HOURS} hours'"
 
-# Purpose: of the hits of a slice (`this`): each day's, the users', and some to show. Days are of UTC. An
-# episode begins with a hit before which the user was quiet: what would open an alert. Which hits are
-# shown depends on their keys alone, so each is as likely as any other, and the same ones come again.
+# Purpose: of the hits of a slice (`this`): each day's, the users', and some to show. Days are those of a
+# timezone. An episode begins with a hit before which the user was quiet: what would open an alert. Which
+# hits are shown depends on their keys alone, so each is as likely as any other, and the same ones come again.
 SUMMARY = f"""
     {{scope}} this AS MATERIALIZED ({{this}}), other AS MATERIALIZED ({{other}}),
     marked AS (
         SELECT created_at, amount, {{opens}} AS opens FROM this
     ), days AS (
-        SELECT created_at::date AS day, count(*) AS hits, count(*) FILTER (WHERE opens) AS episodes,
+        SELECT (created_at AT TIME ZONE %(days_of)s)::date AS day,
+               count(*) AS hits, count(*) FILTER (WHERE opens) AS episodes,
                sum(amount) AS total, min(amount) AS least, max(amount) AS most
           FROM marked GROUP BY 1
     ), users AS (
@@ -71,9 +74,11 @@ ALERTS = f"""
 """
 OF_USERS = """AND a."user" IN (SELECT user_id FROM scope)"""
 NO_ALERTS = "SELECT '' AS disposition, 0 AS alerts, 0 AS again WHERE false"
-# Purpose: on how many days of UTC anything happened.
+# Purpose: on how many days of a timezone anything happened. A quarter of an hour is the day's that it
+# begins on.
 COUNT_DAYS = f"""
-    SELECT count(DISTINCT (bucket AT TIME ZONE 'UTC')::date) FROM {Rollup._meta.db_table}
+    SELECT count(DISTINCT (greatest(bucket, %(begin)s) AT TIME ZONE %(days_of)s)::date)
+      FROM {Rollup._meta.db_table}
      WHERE bucket > %(begin)s::timestamptz - interval '15 minutes' AND bucket < %(end)s
 """
 # Purpose: what those that are shown are called, and their status now.
@@ -120,10 +125,11 @@ class Recalled(NamedTuple):
 
 @dataclass(slots=True)
 class BacktestResult:
-    """What a rule found. Days are of UTC; an episode is a run of hits of one user without quiet between."""
+    """What a rule found. Days are of `timezone`; an episode is hits of one user without quiet between."""
 
     begin: datetime
     end: datetime
+    timezone: str = "UTC"
     hits: int = 0
     users: int = 0
     episodes: int = 0
@@ -180,7 +186,7 @@ class BacktestResult:
 
     def show(self, cursor: Any, kind: Kind) -> None:
         """Fills the sample, in the order of time, and counts the days; once all slices are added."""
-        cursor.execute(COUNT_DAYS, {"begin": self.begin, "end": self.end})
+        cursor.execute(COUNT_DAYS, {"begin": self.begin, "end": self.end, "days_of": in_full(self.timezone)})
         (self.days_with_transactions,) = cursor.fetchone()
         cursor.execute(SELECT_SHOWN, ([each["id"] for each in self._lowest if each["id"]],))
         known = {id: (name, status) for id, name, status in cursor.fetchall()}
@@ -200,14 +206,18 @@ class BacktestResult:
 
     def days(self) -> list[str]:
         """Every day of the range, those without a hit too."""
-        first, last = self.begin.date(), (self.end - timedelta(microseconds=1)).date()
+        zone = ZoneInfo(self.timezone)
+        first = self.begin.astimezone(zone).date()
+        last = (self.end - timedelta(microseconds=1)).astimezone(zone).date()
         return [(first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1)]
 
     def __str__(self) -> str:
         """A few lines for a terminal."""
+        zone = ZoneInfo(self.timezone)
+        begin, end = (at.astimezone(zone) for at in (self.begin, self.end))
         whose = f", of {counted(self.users, 'user')}" if self.users or not self.hits else ""
         lines = [
-            f"{self.begin:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M} UTC, in {self.seconds:.1f} s",
+            f"{begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} {self.timezone}, in {self.seconds:.1f} s",
             f"hits: {self.hits:,}{whose}; alerts: about {self.episodes:,}, "
             f"{self.episodes / max(1, self.days_with_transactions):,.1f} a day",
             f"transactions on {self.days_with_transactions:,} of {counted(len(self.days()), 'day')}",
@@ -258,5 +268,11 @@ class BacktestResult:
     def as_json(self) -> str:
         """One JSON object."""
         return json.dumps(
-            {"from": self.begin.isoformat(), "to": self.end.isoformat(), **self.as_dict()}, ensure_ascii=False
+            {
+                "from": self.begin.isoformat(),
+                "to": self.end.isoformat(),
+                "timezone": self.timezone,
+                **self.as_dict(),
+            },
+            ensure_ascii=False,
         )

@@ -94,13 +94,14 @@ def ask(
     form: Kind | None = None,
     begin: datetime | None = None,
     end: datetime | None = None,
+    timezone: str = "UTC",
     by: Any = None,
 ) -> Backtest:
     """Queues a backtest of a version of the rule, or of a wording that is in none yet.
 
-    By default it looks at the RANGE_DAYS up to `end`, and that is now. Beside it stands the version in
-    force, if that is another one. A worker is told once it is committed. Raises RangeRefused and
-    TooManyBacktests.
+    By default it looks at the RANGE_DAYS up to `end`, and that is now, and counts by days of UTC. Beside it
+    stands the version in force, if that is another one. A worker is told once it is committed. Raises
+    RangeRefused and TooManyBacktests.
     """
     if (version is None) == (form is None):
         raise ValueError("either a version or a form")
@@ -121,6 +122,7 @@ def ask(
             beside=beside(rule, version),
             begin=begin,
             end=end,
+            timezone=timezone,
             asked_by=by,
         )
         old = rule.backtests.exclude(state__in=UNFINISHED).order_by("-id")[KEPT_OF_RULE:]
@@ -265,6 +267,7 @@ def _run(taken: Backtest, session: Session, stopping: Callable[[], bool]) -> Non
                 taken.end,
                 beside=None if taken.beside is None else read(taken.beside.kind, taken.beside.parameters),
                 rule=taken.rule_id,
+                timezone=taken.timezone,
                 progress=watch,
                 session=session,
             ),

@@ -21,7 +21,7 @@ from ..notifications import outbox
 from ..notifications.models import MessageType
 from ..timezones import to_the_minute
 from . import debts, keeping
-from .kinds.gaps import IN_FULL, Unfit
+from .kinds.gaps import Unfit, in_full
 from .kinds.kind import Kind, as_json
 from .kinds.registry import CLOCK_NAMES, read, read_kept
 from .locks import RULES_LOCK
@@ -257,7 +257,7 @@ def _is_known(zone: str) -> bool:
     """Whether PostgreSQL, whose list of timezones may be another one than Python's, knows one."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT now() AT TIME ZONE %s", [IN_FULL.get(zone, zone)])
+            cursor.execute("SELECT now() AT TIME ZONE %s", [in_full(zone)])
     except DataError:
         return False
     return True

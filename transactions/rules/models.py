@@ -369,6 +369,8 @@ class Backtest(models.Model):
     # What happened from `begin` until before `end` is looked at.
     begin = models.DateTimeField()
     end = models.DateTimeField()
+    # Whose days its hits are counted by.
+    timezone = models.CharField(max_length=64, default="UTC", db_default="UTC")
     state = models.CharField(
         max_length=10,
         choices=BacktestState,

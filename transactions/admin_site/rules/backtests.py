@@ -80,7 +80,12 @@ def ask(request: HttpRequest, rule: Rule, number: str) -> AskedRange | Backtest:
         begin, end = typed.moments()
         now = timezone.now()
         asked = backtest_runs.ask(
-            rule, version=version, begin=begin, end=None if begin < now < end else end, by=request.user
+            rule,
+            version=version,
+            begin=begin,
+            end=None if begin < now < end else end,
+            timezone=timezone.get_current_timezone_name(),
+            by=request.user,
         )
     except (ValueError, OverflowError, Unfit, backtest_runs.BacktestRefused) as error:
         typed.error = str(error)
@@ -92,7 +97,9 @@ def try_wording(request: HttpRequest, rule: Rule, form: Kind) -> Backtest | str:
     """Queues a backtest of what is typed and in no version yet; or says why not."""
     rights.demand(rights.may_change(request.user))
     try:
-        return backtest_runs.ask(rule, form=form, by=request.user)
+        return backtest_runs.ask(
+            rule, form=form, timezone=timezone.get_current_timezone_name(), by=request.user
+        )
     except backtest_runs.BacktestRefused as refused:
         return str(refused)
 
@@ -202,6 +209,7 @@ def _result(held: Backtest, request: HttpRequest) -> dict[str, Any]:
     # Those of before it was counted tell of all days.
     days = result.get("days_with_transactions", len(result["days"]))
     sample, top = result["sample"], result["top_users"]
+    here = timezone.get_current_timezone_name()
     names = links.names([each["user"] for each in (*sample, *top)])
     may_look = request.user.has_perm("transactions.view_transaction")
     return {
@@ -210,7 +218,8 @@ def _result(held: Backtest, request: HttpRequest) -> dict[str, Any]:
         "a_day": _a_day(result, days),
         "days_with_transactions": days,
         "beside_a_day": None if not result["beside"] else _a_day(result["beside"], days),
-        "days": {"days": result["days"]},
+        "days": {"days": result["days"], "timezone": held.timezone},
+        "days_note": "" if held.timezone == here else f"days of {held.timezone}",
         "top_users": [
             (names[each["user"]], links.transactions_of(each["user"]) if may_look else "", each["hits"])
             for each in top

@@ -14,6 +14,7 @@ from transactions.rules.kinds.gaps import Unfit
 from transactions.rules.kinds.registry import read
 from transactions.rules.kinds.wording import counted
 from transactions.rules.models import Backtest, Rule, Version
+from transactions.timezones import zone_names
 
 from ._posting import positive
 from ._user_lists import moment
@@ -22,13 +23,16 @@ LISTED = 20
 
 
 def add_range(parser: CommandParser) -> None:
-    """--days, --from and --to."""
+    """--days, --from, --to, and whose days."""
     since = parser.add_mutually_exclusive_group()
     since.add_argument(
         "--days", type=days, metavar="DAYS", help=f"so many up to --to; {backtest_runs.RANGE_DAYS}"
     )
     since.add_argument("--from", type=moment, dest="begin", metavar="MOMENT", help="what happened from here")
     parser.add_argument("--to", type=moment, dest="end", metavar="MOMENT", help="until before here; now")
+    parser.add_argument(
+        "--timezone", type=zone, default="UTC", metavar="ZONE", help="whose days hits are counted by; UTC"
+    )
 
 
 def days(text: str) -> int:
@@ -37,6 +41,13 @@ def days(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):
         raise ArgumentTypeError(f"{text!r} is not a whole number from 1 to {most}")
     return int(text)
+
+
+def zone(text: str) -> str:
+    """The name of a timezone."""
+    if text not in zone_names():
+        raise ArgumentTypeError(f"{text!r} is no timezone: expected a name as in Europe/London or UTC")
+    return text
 
 
 def add_within(parser: CommandParser) -> None:
@@ -66,7 +77,15 @@ def run_backtest(out: OutputWrapper, err: OutputWrapper, version: Version, optio
     except Unfit as unfit:
         raise CommandError(f"A version cannot be read: {printable(unfit.message)}") from None
     try:
-        result = backtest.run(kind, begin, end, beside=other, rule=version.rule_id, progress=progress)
+        result = backtest.run(
+            kind,
+            begin,
+            end,
+            beside=other,
+            rule=version.rule_id,
+            timezone=options["timezone"],
+            progress=progress,
+        )
     except KeyboardInterrupt:
         status.say("Cancelled: nothing was changed.")
         sys.exit(130)

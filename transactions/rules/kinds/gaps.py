@@ -190,6 +190,11 @@ IN_FULL = {
 }
 
 
+def in_full(zone: str) -> str:
+    """The name by which PostgreSQL means the same timezone."""
+    return IN_FULL.get(zone, zone)
+
+
 @dataclass(frozen=True)
 class Zone(Gap):
     """A timezone of the IANA database."""

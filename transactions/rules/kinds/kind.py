@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from ... import names
 from ...models import AMOUNT_MAX, Transaction
-from .gaps import IN_FULL, WINDOWS_S, Gap, Hours, ListName, Statuses, Unfit, Whole, Zone
+from .gaps import WINDOWS_S, Gap, Hours, ListName, Statuses, Unfit, Whole, Zone, in_full
 from .wording import Part, filled
 
 TABLE = Transaction._meta.db_table
@@ -108,7 +108,7 @@ def ever_listed(row: str, name: str, value: str, bound: Bound) -> str:
 def within_hours(moment: str, hours: str, zone: str, bound: Bound) -> str:
     """Whether a moment lies in hours of the day."""
     start, end = map(int, hours.split("-"))
-    hour = f"extract(hour FROM {moment} AT TIME ZONE {bound('zone', IN_FULL.get(zone, zone))})"
+    hour = f"extract(hour FROM {moment} AT TIME ZONE {bound('zone', in_full(zone))})"
     joined = "AND" if start < end else "OR"
     return f"({hour} >= {bound('hour', start)} {joined} {hour} < {bound('hour_end', end)})"
 

@@ -9,7 +9,7 @@ const days = document.getElementById("days");
 if ("underWay" in watched.dataset) poll(watched.dataset.progress, watch, () => {
   // The chip of the system says so.
 }, { every: POLL_S });
-if (days) draw(JSON.parse(days.textContent).days);
+if (days) draw(JSON.parse(days.textContent));
 
 function watch({ under_way: underWay, percent, label }) {
   if (!underWay) return location.reload();
@@ -18,7 +18,7 @@ function watch({ under_way: underWay, percent, label }) {
   document.querySelector("#state .pill").textContent = label;
 }
 
-function draw(rows) {
+function draw({ days: rows, timezone }) {
   const card = new ChartCard("alerts-a-day", ({ labels, alerts }) => ({
     type: "bar",
     data: { labels, datasets: [{ label: "alerts", data: alerts, backgroundColor: colour("bar") }] },
@@ -28,6 +28,6 @@ function draw(rows) {
   }));
   card.show(
     { labels: rows.map(({ day }) => day), alerts: rows.map(({ episodes }) => episodes) },
-    ["Day (UTC)", "Alerts", "Hits"], rows.map(({ day, episodes, hits }) => [day, episodes, hits]), "No day.",
+    [`Day (${timezone})`, "Alerts", "Hits"], rows.map(({ day, episodes, hits }) => [day, episodes, hits]), "No day.",
   );
 }
