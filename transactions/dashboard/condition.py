@@ -76,7 +76,9 @@ def _said(condition: Condition) -> str:
             return f"System normal · {all_of_it} is stored"
         ago_s = (condition.as_of - condition.stored_up_to).total_seconds()
         up_to = f"stored up to {ago_s:.1f} s ago"
-        return f"System normal · {all_of_it} {up_to}" if condition.rejected_open else f"System normal · {up_to}"
+        return (
+            f"System normal · {all_of_it} {up_to}" if condition.rejected_open else f"System normal · {up_to}"
+        )
     if condition.state == PartState.UNKNOWN:
         return f"{condition.gravest.title}: not known yet"
     grave = sum(part.state >= PartState.SLOW for part in condition.parts)
