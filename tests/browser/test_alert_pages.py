@@ -380,7 +380,8 @@ def test_the_chart_of_what_counts_by_itself_spreads_its_dots_and_says_since_when
     top, tallest, topmost = page.evaluate(
         """() => {
             const { y } = Chart.getChart(document.querySelector("#amounts canvas")).scales;
-            return [y.getPixelForValue(y.ticks.at(-1).value), y.getPixelForValue(2 ** 63), y.ticks.at(-1).label];
+            const top = y.ticks.at(-1);
+            return [y.getPixelForValue(top.value), y.getPixelForValue(2 ** 63), top.label];
         }"""
     )
     assert top < tallest
@@ -415,7 +416,8 @@ def test_the_charts_days_begin_at_midnight_after_a_change_of_clocks_too(
     page.goto(f"{server}{QUEUE}{Alert.objects.latest('pk').pk}/change/?timezone=Europe/Berlin")
     expect(page.locator("#amounts canvas")).to_be_visible()
     ticks = page.evaluate(
-        """() => Chart.getChart(document.querySelector("#amounts canvas")).scales.x.ticks.map(({ value }) => value)"""
+        """() => Chart.getChart(document.querySelector("#amounts canvas"))
+            .scales.x.ticks.map(({ value }) => value)"""
     )
     clocks = {f"{datetime.fromtimestamp(tick / 1000, ZoneInfo('Europe/Berlin')):%H:%M}" for tick in ticks}
     assert clocks == {"00:00"}

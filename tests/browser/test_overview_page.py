@@ -159,10 +159,11 @@ def test_a_failure_rate_of_next_to_nothing_is_drawn_fainter_and_its_figure_stand
     expect(page.locator("#failure-rate .chart-note")).to_contain_text("few settled: with those before")
     dashes = page.evaluate(
         """() => {
-          const lines = Chart.getChart(document.querySelector("#failure-rate canvas")).getDatasetMeta(3).dataset;
-          return lines._points.map((point, place, all) => (
-            place === 0 || point.skip || all[place - 1].skip
-              ? null : lines.options.segment.borderDash({ p1DataIndex: place }) ?? "whole"
+          const chart = Chart.getChart(document.querySelector("#failure-rate canvas"));
+          const { data: rates, segment } = chart.data.datasets[3];
+          return rates.map((rate, place) => (
+            rate === null || (rates[place - 1] ?? null) === null
+              ? null : segment.borderDash({ p1DataIndex: place }) ?? "whole"
           ));
         }"""
     )

@@ -130,7 +130,7 @@ def show_names(_: HttpRequest, asked: NamesParameters) -> HttpResponse:
 
 @_figure()
 def show_refused(_: HttpRequest, __: Parameters[Any]) -> HttpResponse:
-    """The latest records that the flush refused: by their numbers alone the live table would call them stored."""
+    """The latest records that the flush refused: by numbers alone the live table would call them stored."""
     return JsonResponse({"refused": latest_refusals(REFUSED_MAX)})
 
 

@@ -124,7 +124,8 @@ def open_refusals_count(most: int) -> int:
 def latest_refusals(most: int) -> list[dict[str, str]]:
     """The `most` newest rejected records that can be read, resolved or not, as the live feed knows them.
 
-    Each by its `transaction_id` and its `accepted_at`, for a replay of it is another record. Raises django.db.Error.
+    Each by its `transaction_id` and its `accepted_at`, for a replay of it is another record.
+    Raises django.db.Error.
     """
     raws = RejectedRecord.objects.order_by("-id").values_list("raw", flat=True)[:most]
     read = [found for raw in raws if (found := read_line(bytes(raw))) is not None]

@@ -68,7 +68,7 @@ def labels_as_heads(drawn: SafeString) -> SafeString:
 
 @register.filter
 def contents_for(field: Any, user: AbstractUser | AnonymousUser) -> object:
-    """What the theme shows of a field that nobody changes; what it refers to is a link for who may see it there."""
+    """What the theme shows of a field that nobody changes; what it refers to is a link for who may see it."""
     _, _, value = field.resolved_field or (None, None, None)
     if isinstance(value, Model):
         name = f"{value._meta.app_label}.%s_{value._meta.model_name}"

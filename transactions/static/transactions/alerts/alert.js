@@ -13,7 +13,8 @@ const LEAST_MS = 600_000, LEAST_ALONE_MS = 60_000, MARGIN = 1 / 50;
 // What its ticks are apart, in minutes: full seconds, minutes, hours, days.
 const DAY = 1440, HOUR_MS = 3_600_000;
 const STEPS = [
-  1 / 12, 1 / 6, 1 / 4, 1 / 2, 1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, ...[1, 2, 7, 14, 28, 91, 182, 364].map((days) => days * DAY),
+  1 / 12, 1 / 6, 1 / 4, 1 / 2,
+  1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, ...[1, 2, 7, 14, 28, 91, 182, 364].map((days) => days * DAY),
 ];
 // So far beyond the amounts their axis goes, as a factor; further where it is one of digits.
 const ROOM = 1.1, ROOM_BY_DIGITS = 2;
@@ -172,10 +173,11 @@ function powersOfTen(axis) {
   axis.ticks = powers.filter((_, place) => (powers.length - 1 - place) % step === 0);
 }
 
-// The time of day, to the second where ticks are closer than minutes, with the day where there are several; of ticks that
-// are days apart the day alone.
+// The time of day, to the second where ticks are closer than minutes, with the day where there are several; of ticks
+// that are days apart the day alone.
 function label(value, place, ticks) {
   const step = ticks.length > 1 ? ticks[1].value - ticks[0].value : 0;
   const days = step > DAY * 45_000, several = format.dayOf(this.min) !== format.dayOf(this.max);
-  return [...(days || several ? [format.day(value)] : []), ...(days ? [] : [format[step < 60_000 ? "clock" : "minute"](value)])].join(", ");
+  const time = step < 60_000 ? format.clock : format.minute;
+  return [...(days || several ? [format.day(value)] : []), ...(days ? [] : [time(value)])].join(", ");
 }

@@ -9,7 +9,7 @@ Object.assign(Chart.defaults.interaction, { mode: "nearest", axis: "x", intersec
 Object.assign(Chart.defaults.plugins.legend, { align: "end" });
 Object.assign(Chart.defaults.plugins.legend.labels, { usePointStyle: true, boxHeight: 7, boxWidth: 20 });
 
-// A canvas is not drawn again once its font has come, and what was measured in another is kept: what draws waits for it.
+// A canvas is not drawn again once its font has come, and what was measured in another is kept: drawing waits for it.
 const FONT_MS_MAX = 3_000;
 export const font = Promise.race([
   Promise.allSettled(["400", "600"].map((weight) => document.fonts.load(`${weight} 12px Inter`))),
