@@ -118,6 +118,7 @@ ENDPOINTS = (
     Endpoint("GET", "/admin/dashboard/averages/", Right.READ, unknown=403),
     Endpoint("GET", "/admin/dashboard/condition/", Right.READ, unknown=403),
     Endpoint("GET", "/admin/dashboard/names/", Right.READ, unknown=403),
+    Endpoint("GET", "/admin/dashboard/refused/", Right.READ, unknown=403),
     Endpoint("GET", "/admin/dashboard/start/", Right.READ, unknown=403),
     Endpoint("GET", "/admin/dashboard/story/", Right.READ, unknown=403),
 )

@@ -31,6 +31,19 @@ def test_tokens_are_shown_without_what_could_be_used(client: Client, people: lis
         assert row.digest not in shown
 
 
+def test_the_account_of_a_token_is_a_link_for_who_may_see_people_alone(
+    client: Client, people: list[User]
+) -> None:
+    _, row = tokens.create("till 1")
+    account = reverse("admin:auth_user_change", args=[row.user_id])
+    staff(client, "view_apitoken")
+    shown = page(client, change(row))
+    assert row.user.username in shown
+    assert account not in shown
+    User.objects.get(username="staff").user_permissions.add(Permission.objects.get(codename="view_user"))
+    assert account in page(client, change(row))
+
+
 def test_the_rights_of_all_in_a_list_are_asked_for_at_once(client: Client, people: list[User]) -> None:
     superuser(client)
 

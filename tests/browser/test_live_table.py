@@ -48,6 +48,21 @@ def test_a_settled_transaction_is_one_row_that_changes(dashboard: Dashboard) -> 
     expect(dashboard.page.locator("#rows tbody tr").last).to_contain_text("Succeeded")
 
 
+def test_a_rejected_record_is_not_called_stored_and_its_customer_has_no_page(dashboard: Dashboard) -> None:
+    *_, gone = dashboard.people
+    dashboard.post_all([{"transaction_id": "T1"}, {"transaction_id": "T2", "user": gone.pk}])
+    dashboard.shows("T2", "T1")
+    number = gone.pk
+    gone.delete()
+    flush()
+    kept = dashboard.page.locator("#rows tbody td:last-child")
+    expect(kept).to_have_text(["× rejected", "● stored"])
+    dashboard.page.reload()
+    expect(kept).to_have_text(["× rejected", "● stored"])
+    expect(dashboard.page.locator("#rows .name")).to_have_text([f"customer {number}", "alice"])
+    assert dashboard.page.locator("#rows .name").first.get_attribute("href") is None
+
+
 def test_a_paused_table_stands_still_and_says_what_was_settled(dashboard: Dashboard) -> None:
     dashboard.post("T1")
     dashboard.shows("T1")

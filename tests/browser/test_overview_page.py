@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.contrib.auth.models import User
+from django.templatetags.static import static
 from django.utils.dateparse import parse_datetime
 from playwright.sync_api import Locator, Page, Route, expect
 
@@ -147,6 +148,46 @@ def test_two_dozen_transactions_are_too_few_to_compare(dashboard: Dashboard) -> 
     # Once for all of them.
     expect(page.locator("#figures-moment")).to_contain_text("24 at this time a week ago: too few to compare")
     expect(page.locator("#money :is(.delta-good, .delta-bad)")).to_have_count(0)
+
+
+def test_a_failure_rate_of_next_to_nothing_is_drawn_fainter_and_its_figure_stands_where_it_was_measured(
+    dashboard: Dashboard,
+) -> None:
+    now, page = datetime.now(UTC), dashboard.page
+    settle(dashboard.people[0], now - 180 * MINUTE, now - 120 * MINUTE, 300, 30)
+    dashboard.open("?period=24h")
+    expect(page.locator("#failure-rate .chart-note")).to_contain_text("few settled: with those before")
+    dashes = page.evaluate(
+        """() => {
+          const chart = Chart.getChart(document.querySelector("#failure-rate canvas"));
+          const { data: rates, segment } = chart.data.datasets[3];
+          return rates.map((rate, place) => (
+            rate === null || (rates[place - 1] ?? null) === null
+              ? null : segment.borderDash({ p1DataIndex: place }) ?? "whole"
+          ));
+        }"""
+    )
+    drawn = [dash for dash in dashes if dash is not None]
+    assert drawn[:2] == ["whole"] * 2
+    assert drawn[-5:] == [[2, 3]] * 5
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0, "0"),
+        (1_500, "1.5K"),
+        (2e9, "2B"),
+        (5e13, "50T"),
+        (1e17, "10¹⁷"),
+        (5e19, "5 × 10¹⁹"),
+        (2.5e15, "2.5 × 10¹⁵"),
+    ],
+)
+def test_an_axis_of_huge_amounts_is_short(dashboard: Dashboard, value: float, shown: str) -> None:
+    path = static("transactions/dashboard/format.js")
+    brief = "async ([path, value]) => (await import(path)).brief(value)"
+    assert dashboard.page.evaluate(brief, [path, value]) == shown
 
 
 def test_the_table_of_the_failure_rate_opens_at_its_latest_and_says_where_nothing_is_known(

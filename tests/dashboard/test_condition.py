@@ -10,7 +10,8 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from pytest_django import Settings
 
-from tests.support.accepting import record, take
+from tests.support.accepting import queued, record, take
+from tests.support.admin_pages import GONE, reject, staff
 from tests.support.living import everybody_works, was_there, worker_was_there
 from tests.support.outages import postgres_away, redis_away
 from transactions.dashboard import cached
@@ -62,6 +63,27 @@ def test_it_says_up_to_when_all_is_stored(root: Client, people: list[User]) -> N
     everybody_works()
     take(record("T1", people[0]))
     assert re.fullmatch(r"System normal · stored up to \d\.\d s ago", said(root))
+
+
+@pytest.mark.parametrize("may_see", [True, False])
+def test_what_was_rejected_is_not_called_stored(client: Client, people: list[User], may_see: bool) -> None:
+    everybody_works()
+    staff(client, "view_transaction", *(["view_rejectedrecord"] if may_see else []))
+    for id in ("R1", "R2"):
+        reject(queued(id, GONE))
+    assert said(client) == "System normal · all but 2 rejected is stored"
+    health = text(client, "/admin/system/")
+    assert "All but 2 rejected is stored." in health
+    assert ('href="/admin/transactions/rejectedrecord/">What was rejected' in health) == may_see
+    take(record("T1", people[0]))
+    assert re.fullmatch(r"System normal · all but 2 rejected stored up to \d\.\d s ago", said(client))
+
+
+def test_no_page_leads_to_the_rejected_who_may_not_see_them(client: Client, people: list[User]) -> None:
+    everybody_works()
+    staff(client, "view_transaction")
+    assert '<span id="rejected">' in text(client, "/admin/")
+    assert "/admin/transactions/rejectedrecord/" not in re.findall('href="([^"]*)"', text(client, "/admin/"))
 
 
 def test_it_says_the_gravest_and_how_many_more(root: Client) -> None:

@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
+from tests.support import accepting
 from tests.support.accepting import push, queued, record, take
 from tests.support.admin_pages import GONE, staff, store, superuser
 from tests.support.markup import markup
@@ -51,7 +52,7 @@ def get(client: Client, name: str, **query: str) -> Any:
 
 # --- Who may --------------------------------------------------------------------------------------
 
-FIGURES = ["figures", "averages", "names", "start", "story"]
+FIGURES = ["figures", "averages", "names", "refused", "start", "story"]
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -114,6 +115,17 @@ def test_the_strip_has_the_books_and_the_open_rejected_records(client: Client, p
     status = get(client, "figures")["status"]
     assert (status["books"]["stored"], status["books"]["buffered"], status["rejected_open"]) == (1, 1, 1)
     assert status["interval_seconds"] == 5
+
+
+def test_the_latest_records_that_the_flush_refused_are_told_apart_from_their_replays(
+    client: Client, people: list[User]
+) -> None:
+    superuser(client)
+    push(queued("R1", GONE), queued("R2", GONE), queued("S1", people[0]), b"no record")
+    flush()
+    assert get(client, "refused") == {
+        "refused": [{"transaction_id": id, "accepted_at": accepting.NOW} for id in ("R2", "R1")]
+    }
 
 
 def test_the_strip_knows_the_rejected_records_while_the_stores_move_on(

@@ -6,9 +6,10 @@ from typing import Any
 from django.conf import settings
 
 from ..books import balance
-from ..models import FlushBatch, RejectedRecord
+from ..models import FlushBatch
+from ..reading.detail import open_refusals_count
+from ..system.reading import REJECTED_COUNTED_MAX
 
-REJECTED_COUNTED_MAX = 10_000
 # A flush that ended this soon after a batch was stored is the one that stored it.
 SAME_FLUSH = timedelta(seconds=1)
 
@@ -19,13 +20,9 @@ def status() -> dict[str, Any]:
     return {
         "now": datetime.now(UTC),
         "books": found.as_dict(),
-        "rejected_open": _rejected_open() if found.postgres_answers else None,
+        "rejected_open": open_refusals_count(REJECTED_COUNTED_MAX) if found.postgres_answers else None,
         "interval_seconds": settings.FLUSH_INTERVAL_SECONDS,
     }
-
-
-def _rejected_open() -> int:
-    return RejectedRecord.objects.filter(resolution="")[:REJECTED_COUNTED_MAX].count()
 
 
 def as_of(last_flush: datetime | None) -> datetime:

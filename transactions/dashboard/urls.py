@@ -11,6 +11,7 @@ urlpatterns = [
     path("figures/", views.show_figures, name="dashboard-figures"),
     path("averages/", views.show_averages, name="dashboard-averages"),
     path("names/", views.show_names, name="dashboard-names"),
+    path("refused/", views.show_refused, name="dashboard-refused"),
     path("start/", views.show_start, name="dashboard-start"),
     path("story/", views.show_story, name="dashboard-story"),
 ]

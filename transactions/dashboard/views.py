@@ -23,6 +23,7 @@ from ..access.rights import Right, rights_of
 from ..live.start import start
 from ..models import Status
 from ..reading.averages import TooManyQuestions
+from ..reading.detail import latest_refusals
 from ..reading.parameters import Parameters
 from ..reading.story import StoryParameters
 from ..review import queue, transaction
@@ -38,6 +39,8 @@ log = logging.getLogger(__name__)
 Figure = Callable[[HttpRequest, Any], HttpResponse]
 
 POSTGRES_AWAY = "PostgreSQL does not answer in time."
+# As many as the live table has rows.
+REFUSED_MAX = 200
 
 
 def with_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -51,6 +54,7 @@ def with_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, A
         "averages": reverse("dashboard-averages"),
         "start": reverse("dashboard-start"),
         "names": reverse("dashboard-names"),
+        "refused": reverse("dashboard-refused"),
         "story": reverse("dashboard-story"),
         "page": reverse("admin:transactions_transaction_story"),
         "transactions": reverse("admin:transactions_transaction_changelist"),
@@ -122,6 +126,12 @@ def show_start(_: HttpRequest, __: Parameters[Any]) -> HttpResponse:
 def show_names(_: HttpRequest, asked: NamesParameters) -> HttpResponse:
     """The names of customers by key: the websocket's frames have their keys alone."""
     return JsonResponse({"names": names_asked(asked)})
+
+
+@_figure()
+def show_refused(_: HttpRequest, __: Parameters[Any]) -> HttpResponse:
+    """The latest records that the flush refused: by numbers alone the live table would call them stored."""
+    return JsonResponse({"refused": latest_refusals(REFUSED_MAX)})
 
 
 @_figure(RangeParameters)

@@ -10,7 +10,7 @@ import redis
 from django.db import Error as DatabaseError
 
 from ..models import RejectedRecord, Transaction
-from ..queue.records import State, read_line
+from ..queue.records import State, read_line, stamp
 from ..queue.waiting import newest_waiting, waiting
 
 # The largest primary key: a longer number is only ever a transaction_id.
@@ -114,6 +114,22 @@ def open_refusals(most: int) -> Unstored:
     records = list(RejectedRecord.objects.filter(resolution="").order_by("-id")[: most + 1])
     shown = [found.shown for record in records[:most] if (found := _refused(record)) is not None]
     return Unstored(shown, len(records) <= most, len(records[:most]) - len(shown))
+
+
+def open_refusals_count(most: int) -> int:
+    """How many rejected records nobody has resolved, at most `most`. Raises django.db.Error."""
+    return RejectedRecord.objects.filter(resolution="")[:most].count()
+
+
+def latest_refusals(most: int) -> list[dict[str, str]]:
+    """The `most` newest rejected records that can be read, resolved or not, as the live feed knows them.
+
+    Each by its `transaction_id` and its `accepted_at`, for a replay of it is another record.
+    Raises django.db.Error.
+    """
+    raws = RejectedRecord.objects.order_by("-id").values_list("raw", flat=True)[:most]
+    read = [found for raw in raws if (found := read_line(bytes(raw))) is not None]
+    return [{"transaction_id": id, "accepted_at": stamp(state.accepted_at)} for id, state in read]
 
 
 def newest_unstored(most: int) -> Unstored:

@@ -19,7 +19,7 @@ from ..notifications.alarms import OF_ENDPOINT
 from ..storing import history
 from . import advice
 from .advice import Advice
-from .reading import SystemReading
+from .reading import REJECTED_COUNTED_MAX, SystemReading
 
 # Intervals of the flush without a sign after which a part is slow, as readiness has it, and ill.
 SLOW_INTERVALS = history.INTERVALS_MISSED_MAX
@@ -72,13 +72,15 @@ class SystemPart:
 class Condition:
     """The system at one moment: its parts in order of cause, and up to when what was accepted is stored.
 
-    `stored_up_to` is None where nobody knows. `waiting` counts the records that are not stored yet.
+    `stored_up_to` is None where nobody knows. `waiting` counts the records that are not stored yet, and
+    `rejected_open` those that could not be, and that nobody has resolved.
     """
 
     as_of: datetime
     parts: list[SystemPart]
     stored_up_to: datetime | None
     waiting: int | None
+    rejected_open: int = 0
 
     @property
     def gravest(self) -> SystemPart:
@@ -99,8 +101,16 @@ def condition_of(seen: SystemReading) -> Condition:
     books = seen.books
     if books is None:
         return Condition(seen.now, parts, None, None)
+    waiting = books.buffered + (books.in_flight or 0)
     stored_up_to = seen.now - timedelta(seconds=books.oldest_buffered_seconds or 0)
-    return Condition(seen.now, parts, stored_up_to, books.buffered + (books.in_flight or 0))
+    return Condition(seen.now, parts, stored_up_to, waiting, seen.rejected_open)
+
+
+def all_but(rejected_open: int) -> str:
+    """What is stored of what does not wait, in words: all, all but 2 rejected."""
+    if not rejected_open:
+        return "all"
+    return f"all but {'at least ' * (rejected_open >= REJECTED_COUNTED_MAX)}{rejected_open:,} rejected"
 
 
 def _redis(seen: SystemReading) -> Finding:
@@ -195,6 +205,9 @@ def _storing(seen: SystemReading) -> Finding:
         why = "a flush is under way" if age_s == 0 else "flushes do not keep up"
         brief = f"Storing is {_span(oldest_s)} behind"
         return Finding(PartState.SLOW, f"Storing is behind: {wait}; {why}.", brief, since)
+    if seen.rejected_open:
+        wait = f"; {wait}" if waiting else ""
+        return Finding(PartState.OK, f"{all_but(seen.rejected_open).capitalize()} is stored{wait}.")
     return Finding(PartState.OK, f"{wait}." if waiting else "All that was accepted is stored.")
 
 

@@ -17,6 +17,7 @@ from ..intake import fitness
 from ..metrics import loop_delay, signs, ticks
 from ..notifications import untold
 from ..notifications.models import SystemAlarm
+from ..reading.detail import open_refusals_count
 from ..rules import figures
 from ..storing import history
 
@@ -24,6 +25,8 @@ from ..storing import history
 ALARMS_MAX = 3
 # For how long a tick that expired or failed explains that no flush ran, in intervals.
 INTERVALS_TOLD = 12
+# Rejected records are counted up to so many.
+REJECTED_COUNTED_MAX = 10_000
 
 Told = TypeVar("Told")
 
@@ -46,6 +49,8 @@ class SystemReading:
     postgres_answers: bool = True
     # Seconds without a flush: 0 amid one, endless before the first.
     flush_age_s: float | None = None
+    # Rejected records that nobody has resolved.
+    rejected_open: int = 0
     alarms_of_books: list[str] = field(default_factory=list)
     rules: list[str] = field(default_factory=list)
     untold: list[str] = field(default_factory=list)
@@ -89,6 +94,7 @@ def read() -> SystemReading:
         last_signs=last_signs,
         postgres_answers=answers,
         flush_age_s=age_s,
+        rejected_open=_told(lambda: open_refusals_count(REJECTED_COUNTED_MAX), 0) if answers else 0,
         alarms_of_books=_told(_alarms, []) if answers else [],
         rules=_told(lambda: figures.problems(redis_answers=not redis_error), []) if answers else [],
         untold=_told(untold.problems, []) if answers else [],

@@ -9,10 +9,12 @@ import re
 import shlex
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from django import template
 from django.conf import settings
+from django.contrib.auth.models import AbstractUser, AnonymousUser
+from django.db.models import Model
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 
@@ -62,6 +64,17 @@ LABEL = re.compile(r'(?<=data-label=")[a-z]')
 def labels_as_heads(drawn: SafeString) -> SafeString:
     """A list as the theme draws it, its cells' labels written as the heads of columns are: "Last used"."""
     return mark_safe(LABEL.sub(lambda letter: letter[0].upper(), drawn))
+
+
+@register.filter
+def contents_for(field: Any, user: AbstractUser | AnonymousUser) -> object:
+    """What the theme shows of a field that nobody changes; what it refers to is a link for who may see it."""
+    _, _, value = field.resolved_field or (None, None, None)
+    if isinstance(value, Model):
+        name = f"{value._meta.app_label}.%s_{value._meta.model_name}"
+        if not (user.has_perm(name % "view") or user.has_perm(name % "change")):
+            return str(value)
+    return field.contents()
 
 
 @register.filter

@@ -14,6 +14,7 @@ from ...review import customer, explanation, links, performance
 from ...review.explanation import Explanation
 from ...rules.evidence import Evidence, explained, form_of
 from ...rules.models import Rule
+from ...timezones import on_page
 from ..giving_up import gives_up
 from ..lists import is_key
 from ..rules.links import page_of
@@ -131,8 +132,11 @@ def _timeline(user: int, found: Explanation) -> dict[str, Any]:
     made = {each.key for each in found.evidence}
     before = _last_before(found)
     rows = customer.amounts(user, before or min(moments) - BEFORE, max(moments) + AFTER)
+    since = "from a week before" if before is None else "from the last one before it"
+    if before is None and 0 < len(rows) < customer.POINTS_MAX:
+        since = f"since {on_page(timezone.localtime(rows[-1][2]))}, the first from a week before"
     return {
-        "since": "from a week before" if before is None else "from the last one before it",
+        "since": since,
         "points": [
             {"id": id, "at": at.isoformat(), "amount": amount, "status": status, "made": key in made}
             for key, id, at, amount, status in reversed(rows)

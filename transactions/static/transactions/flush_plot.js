@@ -1,5 +1,5 @@
 // Draws the plot above the flush history: bars for records, a line for seconds.
-import { colour } from "./dashboard/chart_card.js";
+import { colour, font } from "./dashboard/chart_card.js";
 import { zoneOfPage } from "./looks/zone.js";
 
 const flushes = JSON.parse(document.getElementById("flushes").textContent);
@@ -10,6 +10,7 @@ const axis = (position, text, grid) => ({
   title: { display: true, text, color: quiet },
 });
 
+await font;
 const chart = new Chart(document.getElementById("flush-plot"), {
   data: {
     labels: flushes.map((flush) => clock.format(new Date(flush.at))),

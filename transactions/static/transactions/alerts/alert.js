@@ -8,11 +8,12 @@ const COLOURS = { made: colour("bad"), other: colour("accent"), window: colour("
 const APART = 50;
 // What the amounts beside the chart take of its width.
 const AXIS_PX = 60, LABEL_PX = 88, DIGITS_MAX = 5;
-// The time axis has no less than the shortest window of a rule, and room beside the points and the window.
-const LEAST_MS = 600_000, MARGIN = 1 / 50;
-// What its ticks are apart, in minutes: full ones, hours, days.
-const DAY = 1440;
+// The time axis has no less than the shortest window of a rule, or without one a minute, and room beside what is on it.
+const LEAST_MS = 600_000, LEAST_ALONE_MS = 60_000, MARGIN = 1 / 50;
+// What its ticks are apart, in minutes: full seconds, minutes, hours, days.
+const DAY = 1440, HOUR_MS = 3_600_000;
 const STEPS = [
+  1 / 12, 1 / 6, 1 / 4, 1 / 2,
   1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, ...[1, 2, 7, 14, 28, 91, 182, 364].map((days) => days * DAY),
 ];
 // So far beyond the amounts their axis goes, as a factor; further where it is one of digits.
@@ -69,7 +70,7 @@ function draw({ points, window: span }) {
   const amounts = points.map(({ amount }) => amount);
   const most = Math.max(...amounts, 1), least = Math.max(1, Math.min(...amounts));
   const byDigits = most / least > APART;
-  const top = byDigits ? most * ROOM_BY_DIGITS : evenly(most * ROOM);
+  const top = byDigits ? 10 ** Math.ceil(Math.log10(most * ROOM_BY_DIGITS)) : evenly(most * ROOM);
   // Nothing has no digits.
   const at = ({ at, amount }) => ({ x: Date.parse(at), y: byDigits ? Math.max(1, amount) : amount, amount });
   const set = (label, found, colour, pointStyle, radius) => ({
@@ -117,9 +118,11 @@ function draw({ points, window: span }) {
 // Of the time axis: all points and the whole window are on it.
 function ends(points, span) {
   const moments = [...points.map(({ at }) => at), ...(span ? [span.from, span.to] : [])].map(Date.parse);
-  const last = Math.max(...moments), first = Math.min(...moments, last - LEAST_MS);
-  const margin = (last - first) * MARGIN;
-  return [first - margin, last + margin];
+  const first = Math.min(...moments), last = Math.max(...moments);
+  // Without a window all there is are the points, which stand in the middle.
+  const missing = Math.max(0, (span ? LEAST_MS : LEAST_ALONE_MS) - (last - first)), after = span ? 0 : missing / 2;
+  const margin = (last - first + missing) * MARGIN;
+  return [first - missing + after - margin, last + after + margin];
 }
 
 // The window of the rule, up to the latest hit, behind the points; a line stands where it begins, and where it ends.
@@ -147,23 +150,34 @@ function spread(axis) {
   const room = Math.max(3, Math.floor((axis.chart.width - AXIS_PX) / LABEL_PX));
   const steps = STEPS.map((minutes) => minutes * 60_000);
   const step = steps.find((each) => (axis.max - axis.min) / each <= room) ?? steps.at(-1);
-  const ahead = Date.parse(`${format.moment(axis.min).replace(" ", "T")}Z`) - Math.floor(axis.min / 1000) * 1000;
   axis.ticks = [];
-  for (let at = Math.ceil((axis.min + ahead) / step) * step - ahead; at <= axis.max; at += step) {
-    axis.ticks.push({ value: at });
+  const begins = ahead(axis.min);
+  for (let shown = Math.ceil((axis.min + begins) / step) * step; axis.ticks.length < 2 * room; shown += step) {
+    // Hours and days are full after a change of the clocks too.
+    const value = shown - (step > HOUR_MS ? ahead(shown - begins) : begins);
+    if (value > axis.max) break;
+    axis.ticks.push({ value });
   }
+}
+
+// By how much the clock of the page's zone is ahead of UTC at a moment, in milliseconds.
+function ahead(moment) {
+  return Date.parse(`${format.moment(moment).replace(" ", "T")}Z`) - Math.floor(moment / 1000) * 1000;
 }
 
 // Those that have room: all of nineteen digits would stand on each other.
 function powersOfTen(axis) {
   const powers = axis.ticks.filter(({ value }) => Number.isInteger(Math.log10(value)));
   const step = Math.ceil(powers.length / DIGITS_MAX);
-  axis.ticks = powers.filter((_, place) => place % step === 0);
+  // The topmost stays, so that all points are below a line.
+  axis.ticks = powers.filter((_, place) => (powers.length - 1 - place) % step === 0);
 }
 
-// The time of day, with the day where there are several; of ticks that are days apart the day alone.
+// The time of day, to the second where ticks are closer than minutes, with the day where there are several; of ticks
+// that are days apart the day alone.
 function label(value, place, ticks) {
   const step = ticks.length > 1 ? ticks[1].value - ticks[0].value : 0;
-  const days = step >= DAY * 60_000, several = format.dayOf(this.min) !== format.dayOf(this.max);
-  return [...(days || several ? [format.day(value)] : []), ...(days ? [] : [format.minute(value)])].join(", ");
+  const days = step > DAY * 45_000, several = format.dayOf(this.min) !== format.dayOf(this.max);
+  const time = step < 60_000 ? format.clock : format.minute;
+  return [...(days || several ? [format.day(value)] : []), ...(days ? [] : [time(value)])].join(", ");
 }

@@ -9,6 +9,13 @@ Object.assign(Chart.defaults.interaction, { mode: "nearest", axis: "x", intersec
 Object.assign(Chart.defaults.plugins.legend, { align: "end" });
 Object.assign(Chart.defaults.plugins.legend.labels, { usePointStyle: true, boxHeight: 7, boxWidth: 20 });
 
+// A canvas is not drawn again once its font has come, and what was measured in another is kept: drawing waits for it.
+const FONT_MS_MAX = 3_000;
+export const font = Promise.race([
+  Promise.allSettled(["400", "600"].map((weight) => document.fonts.load(`${weight} 12px Inter`))),
+  new Promise((later) => setTimeout(later, FONT_MS_MAX)),
+]);
+
 // A colour of tokens.css, in the theme of the moment: charts ask for it whenever they are drawn.
 export const colour = (name) => () => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const scale = Chart.defaults.scale;
@@ -18,7 +25,7 @@ scale.grid.color = colour("line");
 scale.border.display = false;
 
 export class ChartCard {
-  #card; #chart = null; #name; #rows = []; #head = []; #make;
+  #card; #chart = null; #name; #rows = []; #head = []; #make; #given;
 
   // `make` gives Chart.js its configuration from whatever `show` is called with.
   constructor(id, make) {
@@ -54,10 +61,14 @@ export class ChartCard {
     for (const button of this.#card.querySelectorAll(".as-table")) button.disabled = rows.length === 0;
     say(gap, empty);
     gap.hidden = rows.length > 0;
-    this.#card.querySelector("canvas").style.visibility = rows.length > 0 ? "visible" : "hidden";
     this.#card.querySelector(".csv").disabled = rows.length === 0;
     this.#table();
-    const { data, options, type, plugins } = this.#make(given);
+    this.#given = given;
+    font.then(() => this.#draw());
+  }
+
+  #draw() {
+    const { data, options, type, plugins } = this.#make(this.#given);
     const whole = { maintainAspectRatio: false, animation: false, ...options };
     if (!this.#chart) {
       this.#chart = new Chart(this.#card.querySelector("canvas"), { type, data, options: whole, plugins });
@@ -68,6 +79,7 @@ export class ChartCard {
       this.#chart.data.datasets.length = data.datasets.length;
     }
     this.#chart.update("none");
+    this.#card.querySelector("canvas").style.visibility = this.#rows.length > 0 ? "visible" : "hidden";
   }
 
   fail(text) {

@@ -48,8 +48,15 @@ const isNone = (value) => value === null || value === undefined;
 // A whole number of any size, given as a number or as a string of digits.
 export function whole(value) { return isNone(value) ? "–" : BigInt(value).toLocaleString("en"); }
 
-// As short as an axis needs it: 10k, 1M.
-export function brief(value) { return Number(value).toLocaleString("en", { notation: "compact" }); }
+// As short as an axis needs it: 10K, 1M; from 10¹⁵ on, where such words end, by its power of ten: 5 × 10¹⁹.
+export function brief(value) {
+  const power = Math.floor(Math.log10(Math.abs(value)));
+  if (!(power >= POWERS_FROM)) return compact(value);
+  const leading = decimal(value / 10 ** power, 1), digits = [...String(power)].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]);
+  return `${leading === "1" ? "" : `${leading} × `}10${digits.join("")}`;
+}
+const POWERS_FROM = 15;
+function compact(value) { return Number(value).toLocaleString("en", { notation: "compact" }); }
 
 export function decimal(value, digits) {
   return isNone(value) ? "–" : Number(value).toLocaleString("en", { maximumFractionDigits: digits });

@@ -21,6 +21,8 @@ export class LiveTable {
   #paused = false; #scrolled = false; #entered = false; #allowance = ROWS_MAX; #drawn = 0; #arrived = 0; #matched = 0;
   // The rows by the ids of their transactions; the row at which the Tab key stops; what was not said yet.
   #rows = new Map(); #stop = null; #unsaid = 0;
+  // The latest records that the flush refused.
+  #refused = new Set();
 
   // `open` is called with the id of a row that is chosen, `nameOf` with the key of a customer, whose page is among
   // `customers`.
@@ -50,6 +52,7 @@ export class LiveTable {
   // `count` records were accepted, of which `matched` pass the filter and `records` were sent; now, or
   // while the page was away (`missed`).
   add({ records, count, matched, missed }) {
+    for (const record of records) record.key = keyOf(record);
     if (!missed) {
       this.#arrived += count;
       this.#matched += matched;
@@ -88,6 +91,7 @@ export class LiveTable {
 
   // Shows these and no others, paused as well.
   begin(records) {
+    for (const record of records) record.key = keyOf(record);
     this.#recent = records.slice(-RECENT_MAX);
     this.#missed = 0;
     this.#label();
@@ -96,7 +100,13 @@ export class LiveTable {
 
   stored(seq) {
     this.#stored = seq;
-    for (const row of this.#body.rows) showKept(row, seq);
+    for (const row of this.#body.rows) this.#showKept(row);
+  }
+
+  // The latest that the flush refused, each {transaction_id, accepted_at}: a replay of one is another record.
+  refused(records) {
+    this.#refused = new Set(records.map(keyOf));
+    for (const row of this.#body.rows) this.#showKept(row);
   }
 
   // Names of customers have come.
@@ -142,9 +152,11 @@ export class LiveTable {
     const row = this.#rows.get(record.transaction_id);
     if (!row) return false;
     change(row, record);
-    showKept(row, this.#stored);
+    this.#showKept(row);
     return true;
   }
+
+  #showKept(row) { showKept(row, this.#stored, this.#refused.has(row.record.key)); }
 
   #draw(anyway = false) {
     this.#allowance = Math.min(ROWS_MAX, this.#allowance + (ROWS_A_SECOND * DRAW_MS) / 1000);
@@ -169,7 +181,7 @@ export class LiveTable {
 
   #row(record) {
     const row = rowOf(record, this.#nameOf, this.#customers);
-    showKept(row, this.#stored);
+    this.#showKept(row);
     this.#rows.set(record.transaction_id, row);
     return row;
   }
@@ -236,6 +248,9 @@ export class LiveTable {
     this.#said.textContent = `${format.whole(count)} came in the last ${SAID_MS / 1000} seconds.`;
   }
 }
+
+// What tells a record from others, of the same transaction too.
+function keyOf({ transaction_id: id, accepted_at: at }) { return `${at} ${id}`; }
 
 // Of each transaction its latest record, at the place and the time of its first.
 function latestOfEach(records) {

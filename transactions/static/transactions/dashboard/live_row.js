@@ -33,16 +33,18 @@ export function rowOf(record, nameOf, customers) {
 
 export function buttonOf(row) { return row.cells[1].firstChild; }
 
-// The customer's name; until it has come, and where there is none, the number, which alone would look like a name.
+// The customer's name; until it has come, and where there is none, the number, which alone would look like a name. Who
+// does not exist has no page.
 export function showName(row, nameOf) {
   const { user } = row.record, name = nameOf(user), shown = name ? format.visible(name) : `customer ${user}`;
   say(row.cells[2].firstChild, shown);
-  row.cells[2].title = name ? `${shown} (${user})` : `Customer ${user}`;
+  row.cells[2].title = name ? `${shown} (${user})` : `Customer ${user}${name === null ? ", who does not exist" : ""}`;
+  if (name === null) row.cells[2].firstChild.removeAttribute("href");
 }
 
-// Where it is kept: what is up to `stored` is in PostgreSQL.
-export function showKept(row, stored) {
-  say(row.cells[5], row.record.seq <= stored ? "● stored" : "○ waiting");
+// Where it is kept: what is up to `stored` is in PostgreSQL, or was refused there.
+export function showKept(row, stored, isRefused) {
+  say(row.cells[5], isRefused ? "× rejected" : row.record.seq <= stored ? "● stored" : "○ waiting");
 }
 
 // What became of it since; it stands out for a moment.

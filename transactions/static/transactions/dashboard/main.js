@@ -20,7 +20,7 @@ const urls = { ...at("dashboard").dataset };
 // The averages change slowly: with every so many of the other figures.
 const POLLS_PER_AVERAGES = 12;
 const AWAY = "PostgreSQL does not answer in time.";
-const last = { polls: 0, opened: [] };
+const last = { polls: 0, opened: [], rejected: 0 };
 
 const query = new URLSearchParams(location.search);
 format.setZone(zone());
@@ -76,6 +76,16 @@ function show() {
   else failFailing(AWAY);
   drawCharts();
 }
+// A frame says up to where all is stored, and not what was refused on the way: asked for once more of it was counted.
+function askRefused(rejected) {
+  if (rejected === null || rejected === last.rejected) return;
+  once(urls.refused, ({ refused }) => {
+    last.rejected = rejected;
+    table.refused(refused);
+  }, () => {
+    // The next poll of the figures asks again.
+  });
+}
 // Which alerts were opened the figures tell, and of the newest ones, at once, the frames.
 function drawCharts() {
   const known = last.figures.opened ?? [], moments = new Set(known.map(({ at: moment }) => Date.parse(moment)));
@@ -86,6 +96,7 @@ const chosen = bindChoices(() => ask());
 const ask = poll(() => `${urls.figures}?${chosen()}`, (body) => {
   last.figures = body;
   strip.tell(body.status);
+  askRefused(body.status.books.rejected);
   system.refresh();
   show();
   last.polls += 1;

@@ -16,6 +16,8 @@ const UNITS = { percent: "%", points: "points", count: "" };
 // So many signs a figure has at most in its own size, in that of titles, and before a phone gives it a whole line.
 const FIGURE_MAX = 13, TITLE_MAX = 18, PHONE_MAX = 11;
 const DAY_MS = 86_400_000;
+// The part of a period of which something has to be known for a sparkline.
+const KNOWN_LEAST = 1 / 4;
 
 // Of when the figures on the page are, and of which period in words; null until there are some.
 let shown = null;
@@ -84,7 +86,9 @@ export function showFigures({ as_of: asOf, data }, wrong, listUrl) {
 
 function showSpark(place, { spark: values, judged }, { tone = "bad" }) {
   place.querySelector(".spark")?.remove();
-  if (!values.some((value) => Number(value))) return;
+  // Of a few stretches it would be a stump.
+  const known = values.filter((value) => value !== null).length;
+  if (known < KNOWN_LEAST * values.length || !values.some((value) => Number(value))) return;
   const numbers = values.map((value) => (value === null ? null : Number(value)));
   place.append(spark(numbers, judged === "bad" ? tone : ""));
 }

@@ -128,7 +128,8 @@ const rateLabels = {
     const { ctx, chartArea: { left }, scales: { x, y } } = chart, rates = shown.data.series.failure_rate, taken = [];
     ctx.save();
     ctx.textBaseline = "bottom";
-    const last = rates.findLastIndex((rate) => rate !== null);
+    const own = rates.findLastIndex((rate, place) => rate !== null && !isBorrowed(place));
+    const last = own === -1 ? rates.findLastIndex((rate) => rate !== null) : own;
     if (last !== -1) {
       ctx.fillStyle = ink();
       ctx.font = `600 ${SMALL}`;
@@ -246,6 +247,11 @@ const throughput = new ChartCard("throughput", ({ series, compared }) => ({
   }),
 }));
 
+// With fewer settled in a stretch its rate is that of those before it too, as the server reckons.
+const RATE_SETTLED_MIN = 20;
+const isBorrowed = (place) => (
+  shown.data.series.succeeded[place] + shown.data.series.failed[place] < RATE_SETTLED_MIN
+);
 const isNone = (rate) => rate === null || rate === undefined;
 const alone = (rates) => ({ dataIndex: place }) => (isNone(rates[place - 1]) && isNone(rates[place + 1]) ? 2 : 0);
 const edge = (label, data, fill) => ({
@@ -255,6 +261,11 @@ const edge = (label, data, fill) => ({
 const failed = (rates) => ({
   label: "failed", data: rates, order: 0, pointRadius: alone(rates), pointHoverRadius: 4,
   borderColor: colour("bad"), backgroundColor: colour("bad"), borderWidth: 2,
+  // Of next to nothing it is drawn fainter.
+  segment: {
+    borderColor: ({ p1DataIndex: place }) => (isBorrowed(place) ? `${colour("bad")()}73` : undefined),
+    borderDash: ({ p1DataIndex: place }) => (isBorrowed(place) ? [2, 3] : undefined),
+  },
 });
 const shares = { maxTicksLimit: 5, callback: (share) => `${format.decimal(100 * share, 1)} %` };
 
@@ -341,6 +352,9 @@ function showThroughput(data, places) {
 function showFailureRate(data, places) {
   const { series, compared, words } = data;
   const keys = [["line", "failed, of the settled"], ["band", "usual"]];
+  if (series.failure_rate.some((rate, place) => rate !== null && isBorrowed(place))) {
+    keys.push(["borrowed", "few settled: with those before"]);
+  }
   if (series.failure_rate_before.some((rate) => rate !== null)) keys.push(["dashed", compared.words]);
   failureRate.note(keys);
   const head = [`From (${format.zoneName()})`, "Failed", "Usually from", "to", `Failed ${compared.words}`];
