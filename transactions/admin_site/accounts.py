@@ -90,9 +90,9 @@ class AccountForm(NamingForm, GrantingForm, UserChangeForm):  # type: ignore[mis
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean()
-        if taken := [name for name in FLAGS if name in self.fields and not cleaned.get(name)]:
-            if refused := last_account.refusal(self.giver, [self.instance.pk]):
-                self.add_error(taken[0], refused)
+        taken = [name for name in FLAGS if name in self.fields and not cleaned.get(name)]
+        if taken and (refused := last_account.refusal(self.giver, [self.instance.pk])):
+            self.add_error(taken[0], refused)
         return cleaned
 
 
