@@ -116,7 +116,7 @@ class KeyedRows(RowActions):
     Where none of those chosen is left that is said, before anything is asked of nothing or done to it.
     """
 
-    def response_action(self, request: HttpRequest, queryset: Any) -> Any:
+    def response_action(self, request: HttpRequest, queryset: Any, *args: Any) -> Any:
         chosen = request.POST.getlist(ACTION_CHECKBOX_NAME)
         try:
             for key in chosen:
@@ -127,14 +127,14 @@ class KeyedRows(RowActions):
         if chosen and not across and not queryset.filter(pk__in=chosen).exists():
             messages.warning(request, NONE_LEFT)
             return None
-        return super().response_action(request, queryset)
+        return super().response_action(request, queryset, *args)
 
     def _get_obj_does_not_exist_redirect(self, *_: Any) -> HttpResponse:
         # Django goes to the overview, with a message and a 200.
         raise Http404("There is no such row.")
 
 
-class BoundedAdmin(KeyedRows, RowForm, ModelAdmin[M]):  # type: ignore[misc]  # the same signature, less exact
+class BoundedAdmin(KeyedRows, RowForm, ModelAdmin[M]):
     """Facts to look at: nobody adds, nobody changes, and lists that are bounded."""
 
     list_per_page = 100

@@ -57,16 +57,17 @@ class RowActions(Acting):
         """Whether the page of `row` has a button for an action: not where it would change nothing."""
         return True
 
-    def response_action(self, request: HttpRequest, queryset: Any) -> Any:
-        answer = super().response_action(request, queryset)
+    def response_action(self, request: HttpRequest, queryset: Any, *args: Any) -> Any:
+        answer = super().response_action(request, queryset, *args)
         key = request.POST.get(OF_ONE, "")
         if isinstance(answer, HttpResponseRedirect) and key in request.POST.getlist(ACTION_CHECKBOX_NAME):
             return redirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[key]))
         return answer
 
     def _row_actions(self, request: HttpRequest) -> list[RowAction]:
+        actions: dict[str, Any] = self.get_actions(request)
         return [
             RowAction(name, str(called), asked, name == DELETE or bool(asked))
-            for name, (_, _, called) in self.get_actions(request).items()
+            for name, (_, _, called) in actions.items()
             for asked in [self.asked_before.get(name, "")]
         ]
