@@ -7,6 +7,7 @@ from django.contrib.admin.filters import BooleanFieldListFilter, RelatedFieldLis
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import get_user_model
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -16,7 +17,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from ..access import people
+from ..access import last_account, people
 from ..alerts import triage
 from ..models import Transaction
 from ..review import links
@@ -44,6 +45,8 @@ FIELDS: tuple[tuple[str | None, tuple[str, ...]], ...] = (
     ("What it may", ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")),
     ("Activity", ("last_login", "date_joined", "transactions")),
 )
+# Without one of these an account that may do everything does nothing here; nobody changes their own.
+FLAGS = ("is_active", "is_staff", "is_superuser")
 # What stands for a field where it is only looked at.
 LOOKED_AT = {
     "is_active": "switched_on",
@@ -93,6 +96,13 @@ class AccountForm(NamingForm, GrantingForm, UserChangeForm):  # type: ignore[mis
 
     groups = GroupsField("Groups", f"It has the rights of each. {ONLY_YOURS}")
     user_permissions = RightsField("Beside that it may", f"Rights beside those of its groups. {ONLY_YOURS}")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean()
+        taken = [name for name in FLAGS if name in self.fields and not cleaned.get(name)]
+        if taken and (refused := last_account.refusal(self.giver, [self.instance.pk])):
+            self.add_error(taken[0], refused)
+        return cleaned
 
 
 class NewAccountForm(NamingForm, UserCreationForm):  # type: ignore[misc]
@@ -158,12 +168,19 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return PeopleList
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        if request.method == "POST" and connection.in_atomic_block:
+            # Before a row of its own is held: two who take each other's account wait here, and not crosswise.
+            last_account.hold()
+        return super().get_object(request, object_id, from_field)
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return super().get_fieldsets(request, obj)
         may_change = self.has_change_permission(request, obj)
-        unchanged = {} if request.user.is_superuser else {"is_superuser": LOOKED_AT["is_superuser"]}
-        shown = unchanged if may_change else LOOKED_AT
+        own = obj.pk == request.user.pk
+        unchanged = FLAGS if own else () if request.user.is_superuser else ("is_superuser",)
+        shown = {name: LOOKED_AT[name] for name in unchanged} if may_change else LOOKED_AT
         return [(heading, {"fields": [shown.get(name, name) for name in names]}) for heading, names in FIELDS]
 
     @admin.display(description="name", ordering="username")
@@ -201,6 +218,8 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """The confirmation of a deletion: in detail for users of few transactions, else in short."""
         keys = [user.pk for user in objs]
+        if refused := last_account.refusal(_by(request), keys):
+            return [], {}, set(), [refused]
         if not more_than(Transaction.objects.filter(user_id__in=keys), LISTED_MAX):
             return super().get_deleted_objects(objs, request)
         lacking = set() if request.user.is_superuser else {"transaction"}
@@ -208,6 +227,14 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
             f"Transactions: more than {LISTED_MAX}, all of theirs"
         ]
         return lines, {self.rows_called[1]: len(keys), "transactions": f"more than {LISTED_MAX}"}, lacking, []
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **more: Any
+    ) -> HttpResponse:
+        shown = context.get("original")
+        context["own"] = shown is not None and shown.pk == request.user.pk
+        context["show_delete"] = shown is not None and not last_account.refusal(_by(request), [shown.pk])
+        return super().render_change_form(request, context, *args, **more)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         # In a transaction its row is held, as for other forms.
@@ -223,19 +250,26 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
 
         @transaction.atomic
         def delete() -> None:
+            last_account.hold()
             # The flush holds whose transactions it stores: from here on there are no more of theirs.
             users = User.objects.filter(pk__in=keys)
             list(users.select_for_update().order_by("pk").values_list("pk"))
             theirs = Transaction.objects.filter(user_id__in=keys).order_by("user_id", "created_at", "pk")
             named = dict(theirs.values_list("pk", "transaction_id")[:NAMED_MAX])
-            assert isinstance(request.user, User)
-            triage.release_all_of(keys, request.user)
+            if last_account.refusal(_by(request), keys):
+                raise PermissionDenied
+            triage.release_all_of(keys, _by(request))
             _, deleted = users.delete()
             note_transactions(named, deleted.get(Transaction._meta.label, 0))
             # One may have come between by now; said here, and not when it commits.
             connection.check_constraints()
 
         once_more(delete)
+
+
+def _by(request: HttpRequest) -> Any:
+    assert isinstance(request.user, User)
+    return request.user
 
 
 def _explained(field: Any, name: str) -> Any:

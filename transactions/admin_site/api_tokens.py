@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -153,6 +153,9 @@ class ApiTokenAdmin(BoundedAdmin[ApiToken]):
     empty_text = "A program that sends or reads transactions shows one. It is made here, and shown once."
     fields = ("name", "user", "rights", "state", "made_at", "expires_at", "last_used_at", "revoked_at")
     actions = ("revoke",)
+    asked_before: ClassVar[dict[str, str]] = {
+        "revoke": "Who shows it is refused within a minute. It does not come back: then make another."
+    }
     change_list_template = "admin/tokens/token_list.html"
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
@@ -201,10 +204,13 @@ class ApiTokenAdmin(BoundedAdmin[ApiToken]):
             return "Revoked"
         return "Expired" if token.expires_at is not None and token.expires_at <= timezone.now() else "Valid"
 
+    def can_be_done(self, action: str, token: ApiToken) -> bool:
+        return token.revoked_at is None
+
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("transactions.change_apitoken")
 
-    @admin.action(permissions=["revoke"], description="Revoke the selected tokens")
+    @admin.action(permissions=["revoke"], description="Revoke")
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
         if not self.refuses(request, queryset):
             revoked = _revoke(queryset)

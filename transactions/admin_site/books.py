@@ -105,9 +105,12 @@ class EpochAdmin(BoundedAdmin[Epoch]):
         is_needed = request.method == "POST" or alarms.open_alarms().exists()
         return super().get_actions(request) if is_needed else {}
 
+    def can_be_done(self, action: str, row: Epoch) -> bool:
+        return bool(row.alarm) and row.alarm_acknowledged_at is None
+
     def has_acknowledge_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("transactions.change_epoch")
 
-    @admin.action(permissions=["acknowledge"], description="Acknowledge the alarms of the selected books")
+    @admin.action(permissions=["acknowledge"], description="Acknowledge the alarms")
     def acknowledge(self, request: HttpRequest, queryset: QuerySet[Epoch]) -> None:
         self.message_user(request, f"Alarms acknowledged: {alarms.acknowledge(queryset)}.", messages.SUCCESS)

@@ -6,6 +6,7 @@ from django.apps import apps
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
+from django.utils.html import format_html
 from django.utils.text import capfirst
 
 from ..audit.actions import Action
@@ -32,7 +33,8 @@ class NamedDeletions(RowForm):
         begin = tuple(f"{capfirst(each._meta.verbose_name)}: " for each in links)
         ours = {str(self.opts.verbose_name_plural): self._rows_called()[1]}
         counts = {ours.get(name, name): count for name, count in counts.items() if name not in plurals}
-        return _visible(_without(deleted, begin)), counts, lacking, protected
+        kept = [format_html("What is kept names it: {}", each) for each in protected]
+        return _visible(_without(deleted, begin)), counts, lacking, kept
 
     def render_delete_form(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         context["object_name"] = self.one_called or context["object_name"]

@@ -26,6 +26,7 @@ from ..audit.actions import Action
 from ..audit.entries import note
 from ..stores import bounded_queries
 from . import exports, giving_up
+from .row_actions import RowActions
 from .row_forms import RowForm
 
 # Rows that can be paged through, and so the largest OFFSET: 100 pages of 100.
@@ -109,13 +110,13 @@ def is_key(text: str) -> bool:
     return whole_number(text, 10**KEY_DIGITS_MAX) is not None
 
 
-class KeyedRows:
+class KeyedRows(RowActions):
     """Rows by their keys: one that there is not is a 404, and what is no key in a form is a 400.
 
     Where none of those chosen is left that is said, before anything is asked of nothing or done to it.
     """
 
-    def response_action(self, request: HttpRequest, queryset: Any) -> Any:
+    def response_action(self, request: HttpRequest, queryset: Any, *args: Any) -> Any:
         chosen = request.POST.getlist(ACTION_CHECKBOX_NAME)
         try:
             for key in chosen:
@@ -126,14 +127,14 @@ class KeyedRows:
         if chosen and not across and not queryset.filter(pk__in=chosen).exists():
             messages.warning(request, NONE_LEFT)
             return None
-        return super().response_action(request, queryset)  # type: ignore[misc]
+        return super().response_action(request, queryset, *args)
 
     def _get_obj_does_not_exist_redirect(self, *_: Any) -> HttpResponse:
         # Django goes to the overview, with a message and a 200.
         raise Http404("There is no such row.")
 
 
-class BoundedAdmin(KeyedRows, RowForm, ModelAdmin[M]):  # type: ignore[misc]  # the same signature, less exact
+class BoundedAdmin(KeyedRows, RowForm, ModelAdmin[M]):
     """Facts to look at: nobody adds, nobody changes, and lists that are bounded."""
 
     list_per_page = 100

@@ -1,6 +1,6 @@
 """The admin site's pages of rejected records, which an operator replays or discards."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -58,6 +58,7 @@ class RejectedRecordAdmin(BoundedAdmin[RejectedRecord]):
     search_help_text = "A transaction_id or how it begins."
     fields = (*list_display, "batch", "raw_shown")
     actions = ("replay", "discard")
+    asked_before: ClassVar[dict[str, str]] = {"discard": "What is discarded is never stored, nor replayed."}
     export_columns = ("id", "transaction_id", "reason", "rejected_at", "times", "resolution", "resolved_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RejectedRecord]:
@@ -76,15 +77,18 @@ class RejectedRecordAdmin(BoundedAdmin[RejectedRecord]):
         more = f" … and {len(raw) - RAW_SHOWN_MAX:,} bytes more" if len(raw) > RAW_SHOWN_MAX else ""
         return format_html("<code>{}</code>{}", rejected.printable(text), more)
 
+    def can_be_done(self, action: str, row: RejectedRecord) -> bool:
+        return not row.resolution
+
     def has_resolve_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("transactions.change_rejectedrecord")
 
-    @admin.action(permissions=["resolve"], description="Replay: accept the selected records anew")
+    @admin.action(permissions=["resolve"], description="Replay")
     def replay(self, request: HttpRequest, queryset: QuerySet[RejectedRecord]) -> None:
         if not self.refuses(request, queryset):
             self._tell(request, "replayed", rejected.replay(queryset))
 
-    @admin.action(permissions=["resolve"], description="Discard: give the selected records up")
+    @admin.action(permissions=["resolve"], description="Discard")
     def discard(self, request: HttpRequest, queryset: QuerySet[RejectedRecord]) -> None:
         if not self.refuses(request, queryset):
             self._tell(request, "discarded", rejected.discard(queryset))

@@ -1,5 +1,7 @@
 """Steps with many alerts of the queue at once."""
 
+import re
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -7,6 +9,7 @@ from django.urls import reverse
 
 from tests.support.alert_pages import QUEUE, many
 from tests.support.alerts import open_alert
+from tests.support.markup import markup
 from tests.support.rule_pages import plain, text_of
 from transactions.alerts import triage
 from transactions.alerts.models import Alert, Snooze
@@ -33,8 +36,8 @@ def test_many_are_closed_and_snoozed_with_a_disposition_and_a_reason(
 ) -> None:
     alerts = [open_alert(person) for person in people]
     for said, told in (
-        ({}, 'Disposition: "" is not a valid choice.'),
-        ({"disposition": "EXPECTED"}, "Reason: This field may not be blank."),
+        ({}, "Nothing has changed. Say what it was."),
+        ({"disposition": "EXPECTED"}, "Nothing has changed. Say why."),
         ({"disposition": "EXPECTED", "reason": "x"}, "Say for how long they are snoozed."),
     ):
         assert told in many(ann[0], "snooze", *alerts, **said)
@@ -54,3 +57,18 @@ def test_a_step_with_too_many_or_none_is_refused(ann: tuple[Client, User], peopl
     assert response["Location"] == reverse("admin:alerts_alert_changelist")
     alert.refresh_from_db()
     assert alert.version == 1
+
+
+def test_a_step_that_says_too_little_comes_back_with_what_was_chosen_and_its_menu_open(
+    ann: tuple[Client, User], people: list[User]
+) -> None:
+    alerts = [open_alert(person) for person in people]
+    chosen = [f"{alert.pk}:1" for alert in alerts[:2]]
+    form = {"step": "close", "alert": chosen, "reason": "A sale.", "disposition": ""}
+    shown = markup(ann[0].post(f"{QUEUE}bulk/", form, follow=True))
+    assert shown.count(" checked>") == 2
+    assert re.search(r"<details class=\"menu menu-left\" open><summary class=\"button\">Close …", shown)
+    assert "A sale.</textarea>" in shown
+    # A browser asks for both before it sends them; what takes neither is sent as it is.
+    assert shown.count(" required>") == 2
+    assert shown.count(" formnovalidate>") == 3

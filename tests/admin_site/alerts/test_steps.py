@@ -74,7 +74,7 @@ def test_what_cannot_be_snoozed_is_not_closed_either(ann: tuple[Client, User], p
     ("name", "said", "told"),
     [
         ("close", {"disposition": "MAYBE", "reason": "x"}, "is not a valid choice"),
-        ("close", {"disposition": "EXPECTED", "reason": " "}, "Reason: This field may not be blank."),
+        ("close", {"disposition": "EXPECTED", "reason": " "}, "Say why."),
         ("assign", {"assignee": "nobody"}, "Assignee: There is no such account."),
         ("claim", {"version": "x"}, "Version: Expected an integer"),
         ("snooze", {"reason": "x"}, "Until: This field is required."),

@@ -36,6 +36,13 @@ DONE = {
 }
 # Fields of the forms that are handed on as they were typed.
 TYPED = ("assignee", "disposition", "reason", "text")
+# What is said where one of them is empty.
+LACKING = {
+    "assignee": "Say to whom.",
+    "disposition": "Say what it was.",
+    "reason": "Say why.",
+    "text": "Write something.",
+}
 
 
 @require_POST
@@ -160,6 +167,9 @@ def _checked(
     if days := _days(request):
         typed["until"] = (timezone.now() + timedelta(days=days)).isoformat()
     wanted = form().fields
+    for name, lacks in LACKING.items():
+        if name in wanted and wanted[name].required and not typed[name].strip():
+            return {}, lacks
     posted = form(data={name: value for name, value in typed.items() if name in wanted})
     if posted.is_valid():
         return posted.validated_data, ""
