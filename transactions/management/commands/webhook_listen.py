@@ -48,8 +48,9 @@ class Command(BaseCommand):
             except (signing.NoKey, endpoints.EndpointRefused, ValueError) as error:
                 raise CommandError(str(error)) from None
         server.secret = secret
-        self.stderr.write(f"listening on {url}, until Ctrl-C", style_func=str)
         try:
+            # Within: who reads it may end this at once.
+            self.stderr.write(f"listening on {url}, until Ctrl-C", style_func=str)
             while count is None or server.told < count:
                 server.handle_request()
                 for line in server.lines:
