@@ -37,12 +37,19 @@ def start_that_fails(data: Path, **environment: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UserRun]:
+def lasting_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UserRun]:
     run = UserRun(tmp_path_factory.mktemp("run") / "data")
-    run.start()
     yield run
-    if not run.ended:
+    if run.process is not None and not run.ended:
         run.stop()
+
+
+@pytest.fixture
+def run(lasting_run: UserRun) -> UserRun:
+    """One that runs, whichever test came before: a process may be handed the last tests of a module first."""
+    if lasting_run.process is None or lasting_run.ended:
+        lasting_run.start()
+    return lasting_run
 
 
 def test_it_says_how_to_log_in(run: UserRun) -> None:
@@ -120,7 +127,12 @@ def test_a_data_dir_left_empty_is_the_default_for_a_run_and_for_a_second_termina
 def test_a_second_run_in_the_same_directory_is_refused(run: UserRun) -> None:
     run_twice = UserRun(run.data)
     result = subprocess.run(
-        [sys.executable, "-m", "dev.run"], cwd=ROOT, env=run_twice.environment, capture_output=True, text=True
+        [sys.executable, "-m", "dev.run"],
+        cwd=ROOT,
+        env=run_twice.environment,
+        capture_output=True,
+        text=True,
+        timeout=90,
     )
 
     assert (result.returncode, result.stderr.count("\n")) == (1, 1)
