@@ -1,7 +1,6 @@
 """Excel's files: the first sheet that is shown, row by row, with the values that its formulas had."""
 
 import datetime as dt
-import io
 import re
 import warnings
 import zipfile
@@ -18,7 +17,7 @@ from openpyxl.worksheet._reader import ROW_TAG, WorkSheetParser
 
 from transactions.importing.forms.columns import COLUMNS_MAX, fault_of, named
 from transactions.importing.forms.numbers import DIGITS_MAX, number_of, number_of_float
-from transactions.importing.forms.source import PORTION, Source, seekable
+from transactions.importing.forms.source import PORTION, Metered, Source, seekable
 from transactions.importing.table import FileError, Moment, Row, Table
 
 # Excel's own bound.
@@ -127,27 +126,12 @@ def _last_value(sheet: _Sheet, name: str) -> int:
     return last
 
 
-class _Counting(io.RawIOBase):
-    """Counts the bytes that the XML parser has been given."""
-
-    def __init__(self, inner: Any) -> None:
-        self._inner, self.given = inner, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        found: bytes = self._inner.read(size)
-        self.given += len(found)
-        return found
-
-
 def _rows(source: Source, end: int) -> Iterator[tuple[int, list[str]]]:
     """Each row that is not blank, with its number."""
     with _opened(source) as sheet, sheet.reader.archive.open(sheet.path) as raw:
-        book, counting, before = sheet.reader.wb, _Counting(raw), 0
+        book, metered, before = sheet.reader.wb, Metered(raw, source.name), 0
         parser = WorkSheetParser(
-            counting,
+            metered,
             sheet.reader.shared_strings,
             data_only=True,
             epoch=book.epoch,
@@ -155,7 +139,7 @@ def _rows(source: Source, end: int) -> Iterator[tuple[int, list[str]]]:
             timedelta_formats=book._timedelta_formats,
         )
         parents: list[Element] = []
-        for event, element in iterparse(counting, ("start", "end")):
+        for event, element in iterparse(metered, ("start", "end")):
             if event == "start":
                 parents.append(element)
                 continue
@@ -166,6 +150,7 @@ def _rows(source: Source, end: int) -> Iterator[tuple[int, list[str]]]:
             # What was read is let go of, also by what it stood in.
             parents[-1].clear()
             parser.row_dimensions.clear()
+            metered.let_go()
             if number > ROWS_MAX or number <= before:
                 raise FileError(
                     f"{source.name}: row {number:,}: a sheet has {ROWS_MAX:,} rows, one after the other"
@@ -174,7 +159,7 @@ def _rows(source: Source, end: int) -> Iterator[tuple[int, list[str]]]:
             texts = _texts(cells)
             if any(text.strip() for text in texts):
                 yield number, texts
-            if counting.given - PORTION > end:
+            if metered.given - PORTION > end:
                 return
 
 
