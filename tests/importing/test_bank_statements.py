@@ -13,15 +13,16 @@ COLUMNS = (
 )  # fmt: skip
 
 ENTRY = (
-    "<Ntry><NtryRef>n1</NtryRef><Amt Ccy='EUR'>1250.00</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts><Cd>BOOK</Cd></Sts>"
+    "<Ntry><NtryRef>n1</NtryRef><Amt Ccy='EUR'>1250.00</Amt><CdtDbtInd>CRDT</CdtDbtInd>"
+    "<Sts><Cd>BOOK</Cd></Sts>"
     "<BookgDt><Dt>2026-01-02</Dt></BookgDt><AcctSvcrRef>R1</AcctSvcrRef><NtryDtls><TxDtls>"
     "<Refs><EndToEndId>E1</EndToEndId></Refs><RltdPties><Dbtr><Pty><Nm>Anna</Nm></Pty></Dbtr>"
     "<DbtrAcct><Id><IBAN>DE1</IBAN></Id></DbtrAcct></RltdPties>"
     "<RmtInf><Ustrd>Invoice 1</Ustrd><Ustrd>thanks</Ustrd></RmtInf></TxDtls></NtryDtls></Ntry>"
 )
 BATCH = (
-    "<Ntry><Amt Ccy='EUR'>30.00</Amt><CdtDbtInd>DBIT</CdtDbtInd><Sts>PDNG</Sts><ValDt><DtTm>2026-01-03T10:00:00+01:00"
-    "</DtTm></ValDt><AcctSvcrRef>R2</AcctSvcrRef><NtryDtls>"
+    "<Ntry><Amt Ccy='EUR'>30.00</Amt><CdtDbtInd>DBIT</CdtDbtInd><Sts>PDNG</Sts>"
+    "<ValDt><DtTm>2026-01-03T10:00:00+01:00</DtTm></ValDt><AcctSvcrRef>R2</AcctSvcrRef><NtryDtls>"
     "<TxDtls><Amt Ccy='EUR'>10.00</Amt><RltdPties><Cdtr><Nm>Bo</Nm></Cdtr></RltdPties></TxDtls>"
     "<TxDtls><Amt Ccy='EUR'>20.00</Amt></TxDtls></NtryDtls></Ntry>"
 )
@@ -29,7 +30,8 @@ BATCH = (
 
 def camt(*entries: str, message: str = "053.001.08", statement: str = "Stmt", before: str = "") -> bytes:
     return (
-        f'<?xml version="1.0" encoding="UTF-8"?>{before}<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.{message}">'
+        f'<?xml version="1.0" encoding="UTF-8"?>{before}'
+        f'<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.{message}">'
         f"<BkToCstmrStmt><GrpHdr><MsgId>1</MsgId></GrpHdr><{statement}><Acct><Id><IBAN>DE02</IBAN></Id></Acct>"
         f"{''.join(entries)}</{statement}></BkToCstmrStmt></Document>"
     ).encode()
@@ -40,7 +42,8 @@ OFX = (
     "<OFX><SIGNONMSGSRSV1><SONRS><STATUS><CODE>0<SEVERITY>INFO</STATUS><LANGUAGE>ENG</SONRS></SIGNONMSGSRSV1>\n"
     "<BANKMSGSRSV1><STMTTRNRS><TRNUID>0<STMTRS><CURDEF>USD<BANKACCTFROM><BANKID>1<ACCTID>99</BANKACCTFROM>\n"
     "<BANKTRANLIST><DTSTART>20260101\n"
-    "<STMTTRN><TRNTYPE>DEBIT<DTPOSTED>20260102120000.000[-5:EST]<TRNAMT>-12,50<FITID>F1<NAME>Müller &amp; Co<MEMO>\n"
+    "<STMTTRN><TRNTYPE>DEBIT<DTPOSTED>20260102120000.000[-5:EST]<TRNAMT>-12,50<FITID>F1"
+    "<NAME>Müller &amp; Co<MEMO>\n"
     "</STMTTRN>\n"
     "<STMTTRN><TRNTYPE>CREDIT<DTPOSTED>20260103<TRNAMT>+100.00<FITID>F2<PAYEE><NAME>Bob<CITY>X</PAYEE><MEMO>pay"
     "<CURRENCY><CURRATE>1<CURSYM>EUR</CURRENCY></STMTTRN>\n"
@@ -208,7 +211,7 @@ def test_a_reversal_of_a_credit_takes_money_away() -> None:
     ("content", "told"),
     [
         (MT940[: MT940.index(":62F")], "the statement of line 1 is cut off: its closing balance"),
-        (MT940 + MT940[: MT940.index(":62F")], "the statement of line 10 is cut off"),
+        (MT940 + MT940[: MT940.index(":62F")], "the statement of line 11 is cut off"),
         (MT940.replace("1049,75", "1049,70"), "opening balance and entries do not make the closing balance"),
         (MT940.replace(":61:2601030103C100,", ":61:rubbish"), "a line is not as MT940 has it"),
         (MT940.replace("C100,", "C1²0,"), "the statement of line 1"),

@@ -5,6 +5,7 @@ import io
 import json
 import tracemalloc
 from collections.abc import Callable, Iterator
+from typing import BinaryIO, cast
 
 import openpyxl
 import pytest
@@ -73,7 +74,7 @@ def statements(count: int) -> Iterator[bytes]:
 
 def peak(parts: Callable[[int], Iterator[bytes]], count: int) -> tuple[int, int]:
     """How many rows there are, and the most bytes that reading them takes."""
-    file = io.BufferedReader(Repeated(lambda: parts(count)))
+    file = cast(BinaryIO, Repeated(lambda: parts(count)))
     tracemalloc.start()
     try:
         rows = sum(1 for _ in open_table(file, "long").rows())
@@ -96,14 +97,14 @@ def test_ten_times_the_rows_take_no_more_memory(parts: Callable[[int], Iterator[
 
 
 def test_gzip_of_a_long_file_takes_no_more_memory_than_that() -> None:
-    packed = gzip.compress(b"".join(csv(200_000)))
+    packed = gzip.compress(b"".join(csv(100_000)))
     tracemalloc.start()
     try:
         rows = sum(1 for _ in open_table(io.BytesIO(packed), "long").rows())
         most = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert rows == 200_000
+    assert rows == 100_000
     assert most < 8 << 20
 
 

@@ -85,8 +85,7 @@ def test_a_damaged_file_ends_in_a_file_error_and_in_nothing_else() -> None:
             content[chance.randrange(4, len(content))] = chance.randrange(256)
         try:
             list(table_of(bytes(content)).rows())
-        except FileError as error:
-            assert "parquet file" in str(error) or "the schema" in str(error)
+        except FileError:
             refused += 1
     assert refused > 20
 

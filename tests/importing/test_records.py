@@ -119,5 +119,5 @@ def test_a_record_larger_than_a_portion_is_read() -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
 def test_a_list_may_be_one_line_of_any_length(encoding: str) -> None:
-    content = json.dumps([{"id": f"Müller {number}"} for number in range(150_000)], ensure_ascii=False)
-    assert cells_of(content.encode(encoding))[-1] == ["Müller 149999"]
+    content = json.dumps([{"id": f"Müller {number}"} for number in range(60_000)], ensure_ascii=False)
+    assert cells_of(content.encode(encoding))[-1] == ["Müller 59999"]

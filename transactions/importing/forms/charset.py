@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from transactions.importing.forms.source import Source
+from transactions.importing.forms.source import PORTION, Source
 from transactions.importing.table import FileError
 
 
@@ -132,7 +132,7 @@ def _of_bytes(source: Source, by_lines: bool) -> Charset:
         lines = (rest + portion).splitlines(keepends=True)
         # A carriage return at the end may be the first half of a line break.
         rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
-        if len(rest) > LINE_MAX and not by_lines:
+        if len(rest) > PORTION and not by_lines:
             # Judged in parts, from one ASCII character to another.
             part, comma, rest = rest.rpartition(b",")
             found.add(part + comma, number)
