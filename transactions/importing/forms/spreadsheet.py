@@ -75,9 +75,9 @@ def _opened(source: Source) -> Iterator[_Sheet]:
 
     Whatever is wrong with the file is a FileError, without its content.
     """
-    with source.open() as file, warnings.catch_warnings():
-        # They tell of what a table does not have: charts, formats, conditions.
-        warnings.simplefilter("ignore")
+    # They tell of what a table does not have (charts, formats, conditions), and of values.
+    warnings.filterwarnings("ignore", module=r"openpyxl\.")
+    with source.open() as file:
         try:
             _check_sizes(file, source.name)
             reader = ExcelReader(file, read_only=True, data_only=True, keep_links=False)
