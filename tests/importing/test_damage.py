@@ -17,7 +17,7 @@ FILES = {
     "csv in UTF-16": CSV.encode("utf-16"),
     "json": JSON.encode(),
     "json lines": b'{"id": "a", "amount": [1.5], "b": null}\n' * 5,
-    "gzip": gzip.compress(CSV.encode()),
+    "gzip": gzip.compress(CSV.encode(), mtime=0),
     "zip": zipped(payments__csv=CSV.encode()),
     "xlsx": book(["id", "amount", "at"], ["a", 1.5, MONTH], ["b", True, "#N/A"]),
     "camt": camt(ENTRY, BATCH),
@@ -27,11 +27,20 @@ FILES = {
 }
 
 
+def refusal(content: bytes) -> str:
+    try:
+        list(table_of(content, "file").rows())
+    except FileError as error:
+        return str(error)
+    return ""
+
+
 @pytest.mark.parametrize("content", FILES.values(), ids=FILES)
 def test_a_damaged_file_is_a_table_or_refused(content: bytes) -> None:
     for seed in range(150):
         chance, damaged = random.Random(seed), bytearray(content)
         for _ in range(chance.randrange(1, 6)):
+            damaged = damaged or bytearray(content)
             at = chance.randrange(len(damaged))
             match chance.randrange(4):
                 case 0:
@@ -42,8 +51,6 @@ def test_a_damaged_file_is_a_table_or_refused(content: bytes) -> None:
                     damaged[at:at] = damaged[: chance.randrange(1, 30)]
                 case _:
                     del damaged[max(1, at) :]
-        try:
-            list(table_of(bytes(damaged), "file").rows())
-        except FileError as error:
-            assert "\n" not in str(error)
-            assert len(str(error)) < 400
+        told = refusal(bytes(damaged))
+        assert "\n" not in told
+        assert len(told) < 400

@@ -17,7 +17,7 @@ from openpyxl.worksheet._reader import ROW_TAG, WorkSheetParser
 
 from transactions.importing.forms.columns import COLUMNS_MAX, fault_of, named
 from transactions.importing.forms.numbers import DIGITS_MAX, number_of, number_of_float
-from transactions.importing.forms.source import PORTION, Metered, Source, seekable
+from transactions.importing.forms.source import DAMAGED, PORTION, Metered, Source, seekable
 from transactions.importing.table import FileError, Moment, Row, Table
 
 # Excel's own bound.
@@ -33,9 +33,8 @@ _NOT_RECKONED = re.compile(
 )
 _DOCTYPE = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 _WRONG = (
-    zipfile.BadZipFile, InvalidFileException, DefusedXmlException, ParseError,
-    KeyError, ValueError, TypeError, IndexError, AttributeError, OSError, EOFError, NotImplementedError,
-    OverflowError, RecursionError,
+    *DAMAGED, InvalidFileException, DefusedXmlException, ParseError,
+    TypeError, IndexError, AttributeError, OSError, RuntimeError,
 )  # fmt: skip
 
 
