@@ -16,6 +16,7 @@ from pytest_django import Settings
 from tests.support.admin_pages import change, page, store, url
 from tests.support.rule_pages import at, sent
 from tests.support.rules import rule_in_force
+from transactions import money
 from transactions.models import SavedView
 from transactions.notifications.models import Message
 from transactions.rules.models import Version
@@ -222,10 +223,11 @@ def test_a_gap_that_is_no_amount_is_told_what_would_be_right(root: Client, typed
 
 
 @pytest.mark.usefixtures("euro")
-def test_what_is_told_to_many_is_in_the_default_locale(root: Client) -> None:
-    version = rule_in_force("amount", {"amount": 100_050})
-    message = Message.objects.get()
-    assert message.data["sentence"] == "The amount is at least €1,000.50."
+def test_what_is_told_to_many_is_in_the_default_locale(people: list[User], settings: Settings) -> None:
+    settings.FOUR_EYES = False
+    with money.in_locale(money.locale_for("de")):
+        version = rule_in_force("amount", amount=100_050)
+    assert Message.objects.get().data["sentence"] == "The amount is at least €1,000.50."
     assert version.parameters == {"amount": 100_050}
 
 
