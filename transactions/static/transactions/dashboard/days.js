@@ -11,8 +11,8 @@ const isMoney = (shown) => shown !== "count";
 const written = (shown) => (isMoney(shown) ? format.money : format.whole);
 // A day alone between days without transactions is a point.
 const line = (label, values, tone, dash) => ({
-  label, values, data: values.map((value) => (value === null ? null : Number(value))), borderColor: colour(tone), backgroundColor: colour(tone), borderDash: dash,
-  borderWidth: 2, pointRadius: 3, pointStyle: "circle",
+  label, values, data: values.map((value) => (value === null ? null : Number(value))),
+  borderColor: colour(tone), backgroundColor: colour(tone), borderDash: dash, borderWidth: 2, pointRadius: 3, pointStyle: "circle",
 });
 
 // Today is not over: its point is hollow, and what leads to it is dotted.
@@ -59,10 +59,10 @@ export function showDays(body, shown) {
   days.note(keys);
   const rows = labels.map((day, k) => [day, ...cellsOf(now[k]), ...cellsOf(before[k])])
     .filter((_, k) => now[k] || before[k]);
+  const then = [`${HEAD[0]} as many days before`, ...HEAD.slice(1).map((name) => `${name} then`)];
   days.show(
     { labels, now: now.map(value), before: before.map(value), shown, today },
-    [`Day (${body.timezone})`, ...HEAD, `${HEAD[0]} as many days before`, ...HEAD.slice(1).map((name) => `${name} then`)],
-    rows, "There are no transactions on these days.",
+    [`Day (${body.timezone})`, ...HEAD, ...then], rows, "There are no transactions on these days.",
   );
 }
 
