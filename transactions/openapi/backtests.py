@@ -36,7 +36,7 @@ RESULT = an_object(
                 {"total": COUNT, "least": _or_null(AMOUNT), "most": _or_null(AMOUNT)},
                 **dict.fromkeys(("succeeded", "failed", "pending"), COUNT),
             ),
-            "description": "Of the hits: of all, and apart of those that had succeeded, failed or were pending. "
+            "description": "Of the hits: of all; and apart, of those that succeeded, failed or are pending. "
             "Results of earlier releases tell of all alone.",
         },
         "days": {

@@ -2,7 +2,7 @@
 import { made } from "../looks/components.js";
 import { renew, say } from "../looks/news.js";
 import { save } from "./csv.js";
-import { money, plainMoney, UNIT } from "./format.js";
+import { CURRENCY, money, plainMoney, UNIT } from "./format.js";
 
 // Numbers are written as on the rest of the page, whatever language the browser speaks.
 Chart.defaults.locale = "en";
@@ -95,16 +95,20 @@ export class ChartCard {
     renew(this.#card.querySelector("tbody"), this.#rows.map((row) => line(row, "td", numbers)));
   }
 
-  #download() { save(this.#name, [this.#head, ...this.#rows.map((row) => row.map(saved))]); }
+  #download() { save(this.#name, [this.#head, ...this.#rows].map((row) => row.map(saved))); }
 }
 
 const saved = (given) => (typeof given === "object" && given !== null ? given.value ?? given.shown : given);
 
 const isNumber = (given) => typeof given === "number" || (typeof given === "object" && given?.value !== undefined);
 
-// An amount of the smallest unit as a cell of such a table, and the head of a column of these.
+// An amount of the smallest unit as a cell of such a table, and the head of a column of these: in a file its currency
+// stands there alone.
 export function amount(smallest) { return { shown: money(smallest), value: plainMoney(smallest) }; }
-export function amounts(name) { return `${name} (${UNIT})`; }
+export function amounts(name) {
+  const value = `${name} (${UNIT})`;
+  return { shown: CURRENCY ? name : value, value };
+}
 
 // What a tooltip says of a point: the dataset's own `values` as `written` writes them, which floats may not hold.
 export function exactly(written) {

@@ -59,14 +59,16 @@ export function showDays(body, shown) {
   days.note(keys);
   const rows = labels.map((day, k) => [day, ...cellsOf(now[k]), ...cellsOf(before[k])])
     .filter((_, k) => now[k] || before[k]);
-  const then = [`${HEAD[0]} as many days before`, ...HEAD.slice(1).map((name) => `${name} then`)];
   days.show(
     { labels, now: now.map(value), before: before.map(value), shown, today },
-    [`Day (${body.timezone})`, ...HEAD, ...then], rows, "There are no transactions on these days.",
+    [`Day (${body.timezone})`, ...head(), ...head(" as many days before", " then")], rows, "There are no transactions on these days.",
   );
 }
 
-const HEAD = ["Transactions", ...["Succeeded", "Average of the succeeded", "Failed", "Pending"].map(amounts)];
+function head(count = "", each = "") {
+  const sums = ["Succeeded", "Average of the succeeded", "Failed", "Pending"];
+  return [`Transactions${count}`, ...sums.map((name) => amounts(`${name}${each}`))];
+}
 
 function cellsOf(day) {
   if (!day) return ["", "", "", "", ""];

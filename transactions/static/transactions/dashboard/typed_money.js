@@ -43,7 +43,9 @@ function withoutCurrency(text) {
 
 // Its digits grouped by the locale's own mark.
 function inOwnMarks(text) {
-  if (/^[-−–].*[0-9]/.test(text)) throw new Error(`An amount is not negative. Write it without a sign: ${example()}.`);
+  if (/^[-−–].*[0-9]/.test(text)) {
+    throw new Error(`An amount is not negative. Write it without a sign, as in ${example()}.`);
+  }
   const alike = ALIKE.find((marks) => GROUP.match(marks));
   const number = alike ? text.replaceAll(alike, GROUP) : text;
   const isNumber = /[0-9]$/.test(number) && [...number].every((sign) => `0123456789${GROUP}${POINT}`.includes(sign));
