@@ -32,9 +32,9 @@ from iso4217 import Currency
 from .models import AMOUNT_MAX
 
 # Every locale in which money is shown; of another one the language's, else the next that a browser names. All
-# are written from left to right with the digits 0 to 9, as the rest of a page is, and every browser knows them:
-# its scripts write amounts alike. Each that was ever asked for takes a third of a megabyte of the process, so
-# the list has an end.
+# are written from left to right with the digits 0 to 9, as the rest of a page is, and known to every browser,
+# whose scripts write amounts alike. Each that was ever asked for takes a third of a megabyte of the process,
+# so the list has an end.
 LOCALES = re.findall(
     r"\S+",
     """

@@ -111,7 +111,7 @@ def test_an_amount_is_typed_as_it_is_read(page: Page, server: str, typed: dict[s
 
 
 def post_earnings(dashboard: Dashboard, begin: datetime) -> None:
-    """Stores 123456, 4 and 1 that succeeded, and after them a huge one that failed and one that is pending."""
+    """Stores 123456, 4 and 1 that succeeded, then a huge one that is pending and one that failed."""
     facts = [
         ("A", 123456, "SUCCESS"), ("B", 4, "SUCCESS"), ("C", 1, "SUCCESS"), ("P", AMOUNT_MAX, "PENDING"),
         ("F", AMOUNT_MAX, "FAILED"),
@@ -135,7 +135,8 @@ def post_earnings(dashboard: Dashboard, begin: datetime) -> None:
     [
         ("EUR", "en-GB", "€1,234.56", "€92,233,720,368,547,758.07", "€1,234.61", "1,000.00", "1000.00"),
         (
-            "EUR", "de-DE", "1.234,56\xa0€", "92.233.720.368.547.758,07\xa0€", "1.234,61\xa0€", "1.000", "1000,00",
+            "EUR", "de-DE", "1.234,56\xa0€", "92.233.720.368.547.758,07\xa0€", "1.234,61\xa0€",
+            "1.000", "1000,00",
         ),
         ("JPY", "en-GB", "JP¥123,456", "JP¥9,223,372,036,854,775,807", "JP¥123,461", "100,000", "100000"),
         ("", "en-GB", "123,456", "9,223,372,036,854,775,807", "123,461", "100,000", "100000"),
@@ -207,8 +208,9 @@ def test_days_tell_what_succeeded_failed_and_is_pending_apart_and_exactly(
         told, title = page.evaluate(
             """() => {
               const chart = Chart.getChart(document.querySelector("#averages canvas"));
-              const label = chart.options.plugins.tooltip.callbacks.label;
-              return [label({ dataset: chart.data.datasets[0], dataIndex: 0 }), chart.options.scales.y.title.text];
+              const { plugins: { tooltip }, scales: { y } } = chart.options;
+              const point = { dataset: chart.data.datasets[0], dataIndex: 0 };
+              return [tooltip.callbacks.label(point), y.title.text];
             }"""
         )
         assert (told, title) == (f" {name}: {value}", f"{name} ({unit})")
