@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from .. import money
 from ..alerts.grouping import QUIET_HOURS
 from ..alerts.models import Alert, Disposition
 from ..models import Rollup, Transaction
@@ -235,9 +236,10 @@ class BacktestResult:
             f"transactions on {self.days_with_transactions:,} of {counted(len(self.days()), 'day')}",
         ]
         if self.amount_least is not None:
-            each = ", ".join(f"{name} {total:,}" for name, total in self.amounts.items() if total)
+            each = ", ".join(f"{name} {money.text(total)}" for name, total in self.amounts.items() if total)
             lines.append(
-                f"amounts: {self.amount_least:,} to {self.amount_most:,}; {each or 'nothing'} in all"
+                f"amounts: {money.text(self.amount_least)} to {money.text(self.amount_most or 0)}; "
+                f"{each or 'nothing'} in all"
             )
         if self.top_users:
             lines.append("most hit: " + ", ".join(f"user {user} ({hits})" for user, hits in self.top_users))

@@ -10,10 +10,11 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, ClassVar
 
+from ... import money
 from ...models import AMOUNT_MAX
 from ...rounding import half_even, half_even_sql
 from ...timezones import to_the_minute
-from .gaps import Factor, Unfit, Whole
+from .gaps import Factor, Money, Unfit, Whole
 from .kind import LOOKING_AT, TABLE, Bound, Kind, gap
 from .wording import Part
 
@@ -57,7 +58,7 @@ LAST = """(
 @dataclass(frozen=True)
 class PrefixKind(Kind):
     group: ClassVar[str] = "prefix"
-    least: int = gap(Whole("the amount", 0), default=0)
+    least: int = gap(Money("the amount", 0), default=0)
 
     @property
     def reach_s(self) -> int:
@@ -126,7 +127,7 @@ class Deviation(PrefixKind):
         if amount is None:
             return super().headline(amount, figures)
         times = f"{_times(amount, figures):,.1f} times the mean of the {figures['past']} before"
-        return f"{amount:,}, {times}, {_in_words(figures['mean'])}"
+        return f"{money.text(amount)}, {times}, {_in_words(figures['mean'])}"
 
     def past(self, before: str, bound: Bound) -> tuple[str, str, str]:
         return (
@@ -174,8 +175,8 @@ class FirstOrDormant(PrefixKind):
         if amount is None or not figures:
             return super().headline(amount, figures)
         if figures["last_at"] is None:
-            return f"{amount:,}, the first of this customer"
-        return f"{amount:,}, {_asleep(figures)}"
+            return f"{money.text(amount)}, the first of this customer"
+        return f"{money.text(amount)}, {_asleep(figures)}"
 
     def past(self, before: str, bound: Bound) -> tuple[str, str, str]:
         # An aggregate gives one row where nothing was found, too.
@@ -200,4 +201,4 @@ def _times(amount: int, figures: dict[str, Any]) -> Decimal:
 
 def _in_words(mean: int | float) -> str:
     """A mean of amounts, which is whole as they are; in hits of earlier releases it has decimals."""
-    return f"{half_even(*Fraction(str(mean)).as_integer_ratio()):,}"
+    return money.text(half_even(*Fraction(str(mean)).as_integer_ratio()))
