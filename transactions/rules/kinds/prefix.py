@@ -195,7 +195,7 @@ def _times(amount: int, figures: dict[str, Any]) -> Decimal:
     Hits of earlier releases have no total, and a mean of two decimals that is never nothing.
     """
     if "total" in figures:
-        return Decimal(amount) * figures["past"] / figures["total"]
+        return Decimal(amount * figures["past"]) / Decimal(figures["total"])
     return amount / Decimal(str(figures["mean"]))
 
 

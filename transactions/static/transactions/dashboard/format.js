@@ -72,15 +72,16 @@ export function rate(value) {
 
 // --- Money. Amounts are whole numbers of the smallest unit, of any size: numbers, BigInts or strings of digits.
 // They are shown in the currency and in the locale that the page's frame names, as `money.py` shows them; without a
-// currency as plain numbers. What is no money is written in the pages' own English.
+// currency as plain numbers, like all that is no money: in the pages' own English.
 
 const { currency = "", decimals: places = "", locale: viewers = "" } = document.getElementById("page")?.dataset ?? {};
 export const CURRENCY = currency, DECIMALS = currency ? Number(places) : 0;
 
-// A format of the viewer's locale. Digits are grouped from a thousand on, in locales that begin later too: so does the
-// server.
+// A format of money in the viewer's locale. Digits are grouped from a thousand on, in locales that begin later too: so
+// does the server.
+const LOCALE = currency ? viewers || undefined : "en";
 export function inLocale(options) {
-  return new Intl.NumberFormat(viewers || undefined, { numberingSystem: "latn", useGrouping: "always", ...options });
+  return new Intl.NumberFormat(LOCALE, { numberingSystem: "latn", useGrouping: "always", ...options });
 }
 const style = currency ? { style: "currency", currency } : {};
 const inFull = inLocale({ ...style, minimumFractionDigits: DECIMALS, maximumFractionDigits: DECIMALS });
