@@ -12,7 +12,8 @@ const written = (shown) => (isMoney(shown) ? format.money : format.whole);
 // A day alone between days without transactions is a point.
 const line = (label, values, tone, dash) => ({
   label, values, data: values.map((value) => (value === null ? null : Number(value))),
-  borderColor: colour(tone), backgroundColor: colour(tone), borderDash: dash, borderWidth: 2, pointRadius: 3, pointStyle: "circle",
+  borderColor: colour(tone), backgroundColor: colour(tone), borderDash: dash, borderWidth: 2,
+  pointRadius: 3, pointStyle: "circle",
 });
 
 // Today is not over: its point is hollow, and what leads to it is dotted.
@@ -61,7 +62,8 @@ export function showDays(body, shown) {
     .filter((_, k) => now[k] || before[k]);
   days.show(
     { labels, now: now.map(value), before: before.map(value), shown, today },
-    [`Day (${body.timezone})`, ...head(), ...head(" as many days before", " then")], rows, "There are no transactions on these days.",
+    [`Day (${body.timezone})`, ...head(), ...head(" as many days before", " then")], rows,
+    "There are no transactions on these days.",
   );
 }
 
