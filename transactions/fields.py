@@ -66,8 +66,8 @@ class CurrencyField(serializers.Field[str, Any, str, Any]):
     """The currency of an amount, for a client that wants to be sure: the deployment's own, and no other."""
 
     default_error_messages = {
-        "none": "No currency is set here (CURRENCY): amounts are numbers of its smallest unit, whatever it is. "
-        "Leave this out.",
+        "none": "No currency is set here (CURRENCY): amounts are numbers of its smallest unit, whatever it "
+        "is. Leave this out.",
         "other": "Amounts here are in {code}, as it is spelled, and in nothing else.",
     }
 
