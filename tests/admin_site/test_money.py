@@ -65,7 +65,8 @@ def test_an_amount_is_in_the_currency_and_the_viewer_s_locale_on_every_page_of_i
     paths = [url("transaction"), change(row), customer, "/admin/find/?q=T1"]
     for path in paths:
         assert told in shown(root, path, **{"accept-language": accepted}), path
-    assert f"{told} in all" in shown(root, url("transaction"), **{"accept-language": accepted})
+    said = f"1 transaction · pending {told}"
+    assert said in shown(root, url("transaction"), **{"accept-language": accepted})
     assert (
         told
         in root.get("/admin/find/found/?q=T1", headers={"accept-language": accepted}).json()["groups"][0][
