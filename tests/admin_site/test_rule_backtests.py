@@ -51,7 +51,10 @@ def test_a_backtest_is_asked_for_watched_and_told(ann: Client, version: Version,
     assert backtest_runs.run_next() == held
     assert ann.get(f"{path}progress/").json()["under_way"] is False
     said = text_of(ann, path)
-    assert "Alerts, about 1 Hits 2 Customers 1 Amounts hit, in all 3,500 1,000 to 2,500 each" in said
+    assert (
+        "Alerts, about 1 Hits 2 Customers 1 Amounts hit, in all (smallest unit) 3,500 1,000 to 2,500 each"
+        in said
+    )
     assert "alice 2" in said
     assert "T2500" in said
     assert "T999" not in said
