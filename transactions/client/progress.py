@@ -17,7 +17,7 @@ _QUOTED = re.compile(r'"[^"]*"')
 _RowT = TypeVar("_RowT")
 
 
-class RefusedRow(NamedTuple, Generic[_RowT]):
+class NotAccepted(NamedTuple, Generic[_RowT]):
     """A row that was not accepted, with the API's code and reason; "malformed" for what could not be sent."""
 
     row: _RowT
@@ -25,10 +25,10 @@ class RefusedRow(NamedTuple, Generic[_RowT]):
     reason: str
 
 
-def refused_of(answer: BatchAnswer, rows: Sequence[_RowT]) -> list[RefusedRow[_RowT]]:
+def refused_of(answer: BatchAnswer, rows: Sequence[_RowT]) -> list[NotAccepted[_RowT]]:
     """The refusals that the API told of a batch of `rows`. Raises PostingError where they make no sense."""
     try:
-        return [RefusedRow(rows[error["index"]], error["code"], _reason(error)) for error in answer.errors]
+        return [NotAccepted(rows[error["index"]], error["code"], _reason(error)) for error in answer.errors]
     except (KeyError, IndexError, TypeError) as error:
         raise PostingError(f"the server's errors make no sense: {error!r}") from None
 

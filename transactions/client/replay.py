@@ -10,7 +10,7 @@ from pathlib import Path
 from . import users
 from .api import Client, PostingError, PostingPace
 from .csv_file import COLUMNS, ReplayFileError, ReplayRow, rows
-from .progress import PostingProgress, RefusedRow, refused_of
+from .progress import PostingProgress, NotAccepted, refused_of
 from .refusals import Refusals, SameFileError, ToldRow
 from .status_line import StatusLine
 
@@ -64,7 +64,7 @@ def _sum_up(progress: PostingProgress, status: StatusLine) -> None:
         status.say(line)
 
 
-def _told(refused: RefusedRow[ReplayRow]) -> ToldRow:
+def _told(refused: NotAccepted[ReplayRow]) -> ToldRow:
     row, code, reason = refused
     cells = [row.cells.get(name, "") for name in COLUMNS]
     return ToldRow(row.line, row.cells.get("transaction_id", ""), cells, code, reason)
@@ -72,11 +72,11 @@ def _told(refused: RefusedRow[ReplayRow]) -> ToldRow:
 
 def _batches(
     found: Iterator[ReplayRow], order: Order, progress: PostingProgress
-) -> Iterator[list[RefusedRow[ReplayRow]]]:
+) -> Iterator[list[NotAccepted[ReplayRow]]]:
     """Posts batch after batch and gives the refusals of each, in the order of their rows."""
     pace = PostingPace(order.rate)
     while batch := list(islice(found, pace.batch(order.batch))):
-        refused = [RefusedRow(row, "malformed", row.fault) for row in batch if row.fault]
+        refused = [NotAccepted(row, "malformed", row.fault) for row in batch if row.fault]
         sound = [row for row in batch if not row.fault]
         if order.create_users:
             progress.users_made += users.make_missing(users.keys_in(row.user() for row in sound))
@@ -89,7 +89,7 @@ def _batches(
         yield refused
 
 
-def _post(sound: list[ReplayRow], client: Client, progress: PostingProgress) -> list[RefusedRow[ReplayRow]]:
+def _post(sound: list[ReplayRow], client: Client, progress: PostingProgress) -> list[NotAccepted[ReplayRow]]:
     try:
         answer = client.post_and_tell_all([row.record() for row in sound])
         refused = refused_of(answer, sound)
