@@ -1,7 +1,7 @@
 """Posting what was planned of a file, batch by batch, and what became of it in rows and in money.
 
-`post` hands a batch to the API as any client does, or to intake itself: the command and the admin's pages share
-the rest. Posting a file again is safe: what was accepted before is answered as a replay.
+`post` hands a batch to the API as any client does, or to intake itself: the command and the admin's pages
+share the rest. Posting a file again is safe: what was accepted before is answered as a replay.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,8 +26,8 @@ class ImportStopped(Exception):
 class PostedBatch:
     """What became of rows that followed one another, `last_line` the last of them.
 
-    Amounts are without their sign, in the smallest unit. Of `either` it is not known whether they were accepted
-    now or before: the API counts replays, and tells which they are not.
+    Amounts are without their sign, in the smallest unit. Of `either` it is not known whether they were
+    accepted now or before: the API counts replays, and tells which they are not.
     """
 
     last_line: int
@@ -50,9 +50,15 @@ class ImportProgress(PostingProgress):
     replayed_money: Money = field(default_factory=Money)
     either_money: Money = field(default_factory=Money)
     refused_money: Money = field(default_factory=Money)
+    # The line up to which a run before had come, 0 where none had; and the last line that is done.
+    before_line: int = 0
+    line: int = 0
 
     def take(self, batch: PostedBatch) -> None:
-        """Counts a batch."""
+        """Counts a batch, the next of the file."""
+        if self.before_line == self.line and batch.replayed_rows and not batch.accepted_rows:
+            self.before_line = batch.last_line
+        self.line = batch.last_line
         self.accepted += batch.accepted_rows
         self.replayed += batch.replayed_rows
         for one in batch.refused:
@@ -70,7 +76,7 @@ class ImportProgress(PostingProgress):
 def posted(
     planned: Iterable[Planned], post: Post, *, batch: int = BATCH, rate: float | None = None
 ) -> Iterator[PostedBatch]:
-    """Posts every planned record, at most `rate` a second, and gives what became of each batch once it is known.
+    """Posts every planned record, at most `rate` a second; gives what became of each batch once it is known.
 
     Raises ImportStopped where the API takes no more, and what reading the file raises.
     """

@@ -24,11 +24,14 @@ _NOT_IN_USERNAMES = re.compile(r"[^\w.@+-]+")
 
 
 class FileUsers:
-    """The users of one file. With `create` those who are missing are made, as customers who cannot log in."""
+    """The users of one file. With `create` those who are missing are made, as customers who cannot log in.
 
-    def __init__(self, *, create: bool = False) -> None:
+    With `look_only` nobody is made at all; it is said as if they were.
+    """
+
+    def __init__(self, *, create: bool = False, look_only: bool = False) -> None:
         self.made = 0
-        self._create = create
+        self._create, self._look_only = create, look_only
 
     def look_up(self, wanted: Collection[str], by: str) -> dict[str, int | str]:
         """Of each text who is there, or would be made: the key, or as yet the name. Nobody is made.
@@ -46,6 +49,8 @@ class FileUsers:
 
     def keys(self, wanted: Collection[str], by: str) -> dict[str, int | str]:
         """The key of each who is there or was made now. Raises django.db.Error."""
+        if self._look_only:
+            return self.look_up(wanted, by)
         found = _find(wanted, by)
         missing = [text for text in wanted if text not in found] if self._create else []
         if missing:
