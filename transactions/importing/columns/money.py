@@ -75,15 +75,10 @@ def taken_apart(cell: str) -> Parts:
 @lru_cache(maxsize=2)
 def _grouped(mark: str) -> re.Pattern[str]:
     """Digits with this decimal mark; grouped by three with another sign, or as in India by two and then three."""
-    group = re.escape("," if mark == "." else ".")
-    return re.compile(
-        rf"([0-9]*|[1-9][0-9]{{0,2}}(?:([{group}{_APART}])[0-9]{{3}}(?:\2[0-9]{{3}})*)"
-        rf"|[1-9][0-9]?(?:,[0-9]{{2}})+,[0-9]{{3}})(?:{re.escape(mark)}([0-9]+))?"
-        if mark == "."
-        else rf"([0-9]*|[1-9][0-9]{{0,2}}(?:([{group}{_APART}])[0-9]{{3}}(?:\2[0-9]{{3}})*))"
-        rf"(?:{re.escape(mark)}([0-9]+))?",
-        re.ASCII,
-    )
+    group = "," if mark == "." else "."
+    by_three = rf"[1-9][0-9]{{0,2}}(?:([{group}{_APART}])[0-9]{{3}})(?:\2[0-9]{{3}})*"
+    by_two = rf"|[1-9][0-9]?(?:{re.escape(group)}[0-9]{{2}})+{re.escape(group)}[0-9]{{3}}"
+    return re.compile(rf"([0-9]*|{by_three}{by_two})(?:{re.escape(mark)}([0-9]+))?", re.ASCII)
 
 
 def _digits(parts: Parts, mark: str) -> tuple[str, str] | None:
@@ -175,7 +170,8 @@ class MoneyProof:
             line, cell = self._negative
             why = f"Column “{self.column}” has negative amounts (line {line}: {told(cell)}), and a transaction has none."
             result.open.append(OpenQuestion("negative", why, NEGATIVE_CHOICES))
-        self._check_symbols()
+        if not mapping.currency:
+            self._check_symbols()
         return result
 
     def _settle_mark(self, result: Settled) -> None:
@@ -266,12 +262,16 @@ class MoneyProof:
             (one, first), (other, second) = list(self.currencies.items())[:2]
             raise ColumnError(
                 f"column “{self.column}” mixes currencies: {one} on line {first} and {other} on line {second}; "
-                "there is one currency to a file"
+                "state the one whose rows are taken",
+                "currency",
             )
 
 
 NEGATIVE_CHOICES = (
-    ("refund", "a refund: a transaction of its own, whose id begins with refund-, of the amount without its sign"),
+    (
+        "refund",
+        "a refund: a transaction of its own, whose id begins with refund-, of the amount without its sign",
+    ),
     ("failed", "a transaction that FAILED, of the amount without its sign"),
     ("refuse", "refused, row by row"),
 )

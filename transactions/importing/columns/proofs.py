@@ -61,6 +61,8 @@ class Proof:
     def __init__(self, forms: Collection[str]) -> None:
         self.left = set(forms)
         self._against: dict[str, tuple[int, str]] = {}
+        # The first cell that more than one form reads, but not all.
+        self.example: tuple[int, str] | None = None
         # Two lines and their cells that no form reads both.
         self.contradiction: tuple[tuple[int, str], tuple[int, str]] | None = None
 
@@ -68,6 +70,8 @@ class Proof:
         """`readable`: the forms that read this cell; of one that none reads the column learns nothing."""
         if not readable or self.contradiction or self.left.issubset(readable):
             return
+        if self.example is None and len(readable) > 1:
+            self.example = line, cell
         left = self.left.intersection(readable)
         if not left:
             other = next(self._against[form] for form in readable if form in self._against)
