@@ -6,18 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from . import mapping as mappings
-from .mapping import MappingError
+from .mapping import DATES, MappingError
 
 # Options that state one key of a mapping, by the key, with what stands for the value and a word of help.
 SINGLE = {
     "decimals": ("--decimals", "N", "How many decimals the smallest unit is away: 2 where it is the cent."),
     "mark": ("--decimal", "MARK", 'The decimal mark: "." or ",".'),
     "negative": ("--negative", "WHAT", "What a negative amount is: refund, failed or refuse."),
-    "dates": (
-        "--dates",
-        "FORM",
-        "How dates are written: one of {}, or as %%d.%%m.%%Y %%H:%%M.",
-    ),
+    "dates": ("--dates", "FORM", f"One of {', '.join(DATES)}; or a format, as %%d.%%m.%%Y %%H:%%M."),
     "timezone": ("--timezone", "ZONE", "Of times without an offset, as Europe/Berlin."),
 }
 
@@ -44,8 +40,8 @@ def add_to(parser: _ArgumentGroup) -> None:
         nargs="+",
         default=[],
         metavar="WORD=STATUS",
-        help="What a word of the status's column means: PENDING, SUCCESS or FAILED. A status alone is that of all "
-        "rows that have none.",
+        help="What a word of the status's column means: PENDING, SUCCESS or FAILED. A status alone is that of "
+        "all rows that have none.",
     )
     parser.add_argument(
         "--set",
@@ -65,12 +61,7 @@ def given(options: dict[str, Any]) -> mappings.Mapping:
     found = mappings.Mapping()
     for key, value in _stated(options):
         found = found.stating(key, value)
-    return found.over(mappings.read(_named(options["mapping"]))) if options["mapping"] else found
-
-
-def _named(text: str) -> Path | str:
-    """A shipped mapping's name, else a path."""
-    return text if text in mappings.shipped() else Path(text)
+    return found.over(mappings.read(options["mapping"])) if options["mapping"] else found
 
 
 def _stated(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

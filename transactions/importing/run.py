@@ -39,8 +39,8 @@ def run(order: ImportOrder, post: Callable[[], Post], status: StatusLine, ask: A
     """Imports the file, or says what would happen; whether no row was refused.
 
     `ask` asks whoever is at the terminal, None where nobody is. Raises NotAgreed, SameFileError,
-    ImportStopped, FileError, ColumnError, MappingError, OSError and django.db.Error; before the first record is posted,
-    wherever the whole file can tell.
+    ImportStopped, FileError, ColumnError, MappingError, OSError and django.db.Error; before the first record
+    is posted, wherever the whole file can tell.
     """
     for kept in (order.save, order.errors):
         if kept is not None and kept.exists() and kept.samefile(order.file):
@@ -72,8 +72,8 @@ def _agree(order: ImportOrder, meant: Mapping, ask: Ask | None) -> None:
         return
     if ask is None:
         raise NotAgreed(
-            "nobody is here to agree to what was guessed: give --yes to take it, or state it by --map and the "
-            "other options, or by --mapping (--dry-run --save FILE writes one)"
+            "nobody is here to agree to what was guessed: give --yes to take it, or state it by --map and "
+            "the other options, or by --mapping (--dry-run --save FILE writes one)"
         )
     if ask("Import it so? [y/N] ").strip().lower() not in YES:
         raise NotAgreed("nothing was imported")

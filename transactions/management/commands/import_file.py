@@ -3,6 +3,7 @@
 import sys
 from argparse import ArgumentTypeError
 from contextlib import ExitStack
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,11 @@ def _delimiter(text: str) -> str:
 
 class Command(BaseCommand):
     help = (
-        "Imports a file of transactions of any system through the public API: CSV in its variants, NDJSON, and with "
-        "the extras xlsx, parquet and banks' statements. What the columns mean is stated by options or a "
-        "mapping, or guessed, shown and asked for. Safe to run again: what was accepted before is answered as a "
-        "replay. Ends with 0 when every row was accepted or a replay, 1 when a row was refused, 2 when it could "
-        "not go on."
+        "Imports a file of transactions of any system through the public API: CSV in its variants, NDJSON, "
+        "and with the extras xlsx, parquet and banks' statements. What the columns mean is stated by options "
+        "or a mapping, or guessed, shown and asked for. Safe to run again: what was accepted before is "
+        "answered as a replay. Ends with 0 when every row was accepted or a replay, 1 when a row was refused, "
+        "2 when it could not go on."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -68,8 +69,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--create-users",
             action="store_true",
-            help="Make the users that are missing, as customers: by the file's keys, or by its names. Writes to "
-            "the database itself.",
+            help="Make the users that are missing, as customers: by the file's keys, or by its names. Writes "
+            "to the database itself.",
         )
         parser.add_argument(
             "--errors",
@@ -90,18 +91,7 @@ class Command(BaseCommand):
     @one_run()
     def handle(self, *args: Any, **options: Any) -> None:
         status = StatusLine(self.stdout)
-        names = (
-            "file",
-            "yes",
-            "dry_run",
-            "create_users",
-            "save",
-            "errors",
-            "encoding",
-            "delimiter",
-            "rate",
-            "batch",
-        )
+        names = {field.name for field in fields(ImportOrder)} - {"given"}
         ask: Ask | None = input if status.on_terminal and sys.stdin.isatty() else None
         try:
             with ExitStack() as stack:
