@@ -99,7 +99,7 @@ class Mapping:
             if isinstance(mine, dict):
                 found[each.name] = {**below, **mine}
             else:
-                found[each.name] = below if mine in ("", None, (), False) and mine != 0 else mine
+                found[each.name] = mine if _is_stated(mine) else below
         return Mapping(**found)
 
     def stating(self, key: str, text: str) -> "Mapping":
@@ -119,7 +119,8 @@ class Mapping:
         """The same with one key more, its value as TOML has it. Raises MappingError."""
         table, dot, name = key.partition(".")
         if dot and table in _TABLES:
-            return replace(self, **{table: {**getattr(self, table), name: _entry(table, name, value)}})
+            entries: Any = {**getattr(self, table), name: _entry(table, name, value)}
+            return replace(self, **{table: entries})
         if key not in _VALUES:
             kind = "a table, as columns.amount" if key in _TABLES else "unknown"
             raise MappingError(f"{key}: it is {kind}{names.suggestion(key, (*_VALUES, *_TABLES))}")
@@ -192,7 +193,7 @@ def write(mapping: Mapping) -> str:
     lines, tables = [], []
     for each in fields(mapping):
         value = getattr(mapping, each.name)
-        if value in ("", None, (), False, {}) and value != 0 or value is False:
+        if not _is_stated(value):
             continue
         if isinstance(value, dict):
             tables += ["", f"[{each.name}]", *(f"{_key(name)} = {_toml(it)}" for name, it in value.items())]
@@ -204,6 +205,10 @@ def write(mapping: Mapping) -> str:
 def shipped() -> list[str]:
     """The names of the mappings that come with the system."""
     return sorted(path.stem for path in SHIPPED.glob("*.toml"))
+
+
+def _is_stated(value: Any) -> bool:
+    return value is not False and value not in ("", None, (), {})
 
 
 def _key(name: str) -> str:

@@ -1,16 +1,26 @@
 """What would be posted of a file: found out in one pass that proves its columns, told row by row in the next."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from collections.abc import Mapping as Found
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from itertools import islice
+from typing import Any, NamedTuple, Protocol
 
+from .columns.proofs import CellError, ColumnError, Settled
 from .mapping import Mapping
-from .table import Table
+from .proving import TableProof
+from .records import ReadRow, RowReader, number_of
+from .table import Row, Table
 
 # Of the records as they would be posted, how many a summary keeps.
 FIRST_MAX = 10
+# Rows whose users are looked up at once.
+PORTION_ROWS = 1000
+# Reasons of refusals, and unknown words, that are told apart.
+KINDS_MAX = 50
+UNKNOWN_USER = "unknown_user"
+CONFLICT = "an id of before is there again with another user, amount, time or status"
 
 
 class UserKeys(Protocol):
@@ -49,6 +59,10 @@ class Money:
     rows: int = 0
     sum: int = 0
 
+    def add(self, amount: int) -> None:
+        self.rows += 1
+        self.sum += amount
+
 
 @dataclass(slots=True)
 class Summary:
@@ -86,15 +100,153 @@ class Plan:
     def planned(self) -> Iterator[Planned]:
         """Each row that is not passed over, in the file's order: read anew, users made where that is asked.
 
-        A conflict of ids within the file is not told again: the API finds it. Raises FileError.
+        A conflict of ids within the file is not told again: the API finds it. Raises FileError, and what
+        `users` raises.
         """
-        raise NotImplementedError
+        reader = RowReader(self.mapping)
+        for rows in _portions(reader.rows(self.table.rows())):
+            for read, user in _with_users(rows, reader.by, self.users.keys):
+                yield _planned(read, user)
 
 
 def plan(table: Table, mapping: Mapping, *, users: UserKeys) -> Plan:
-    """Reads the whole file once, and keeps of it a number for each id.
+    """Reads the whole file once, and keeps of it a number for each id; first once more where a form is unstated.
 
-    Raises MappingError, FileError, and ColumnError where a column contradicts itself or what is stated, or
-    cannot tell what it means.
+    Raises MappingError, FileError, ColumnError where a column contradicts itself or what is stated, or
+    cannot tell what it means, and what `users` raises.
     """
-    raise NotImplementedError
+    mapping.checked(table.columns)
+    if not _is_complete(mapping):
+        mapping = _proved(table, mapping)
+    proof, reader, tally = TableProof(mapping), RowReader(mapping), _Tally()
+    for rows in _portions(reader.rows(_seen_by(proof, table.rows()))):
+        for read, user in _with_users(rows, reader.by, users.look_up):
+            tally.count(read, user)
+        tally.summary.rows += sum(read is None for read in rows)
+        tally.summary.passed_over += sum(read is None for read in rows)
+    _closed(proof.settled())
+    return Plan(table, mapping, tally.summary, users)
+
+
+def _is_complete(mapping: Mapping) -> bool:
+    """Whether rows can be read by it without looking at the columns first."""
+    timed = "created_at" not in mapping.columns or mapping.dates
+    money = mapping.mark and mapping.decimals is not None and mapping.unit
+    return bool("amount" in mapping.columns and timed and money and mapping.users and mapping.ids)
+
+
+def _proved(table: Table, mapping: Mapping) -> Mapping:
+    proof = TableProof(mapping)
+    for row in table.rows():
+        proof.see(row)
+    return _closed(proof.settled())
+
+
+def _closed(settled: Settled) -> Mapping:
+    """The mapping, or ColumnError for the first thing that is open."""
+    for question in settled.open:
+        choices = " or ".join(value for value, _ in question.choices)
+        stated = f"state {question.key}: {choices}" if choices else f"state {question.key}"
+        raise ColumnError(f"{question.why} {stated[0].upper()}{stated[1:]}.", question.key)
+    return settled.mapping
+
+
+def _seen_by(proof: TableProof, rows: Iterator[Row]) -> Iterator[Row]:
+    for row in rows:
+        proof.see(row)
+        yield row
+
+
+def _portions(rows: Iterator[ReadRow | None]) -> Iterator[list[ReadRow | None]]:
+    while portion := list(islice(rows, PORTION_ROWS)):
+        yield portion
+
+
+def _with_users(
+    rows: Iterable[ReadRow | None], by: str, look_up: Callable[[Collection[str], str], Found[str, int | str]]
+) -> Iterator[tuple[ReadRow, int | str]]:
+    """Each row that is not passed over with its user; one whose user is not there is refused."""
+    reads = [read for read in rows if read is not None]
+    wanted = {read.user for read in reads if not read.faults}
+    users = look_up(wanted, by) if wanted else {}
+    for read in reads:
+        if not read.faults and read.user not in users:
+            called = "key" if by == "key" else "name"
+            read.refuse(read.user_column, CellError(f"no user has the {called} “…”", read.user), UNKNOWN_USER)
+        yield read, users.get(read.user, 0)
+
+
+def _planned(read: ReadRow, user: int | str) -> Planned:
+    line, cells, money = read.row.line, read.row.cells, read.money or 0
+    if read.faults:
+        return Planned(line, cells, None, read.code, read.reason, money)
+    record = {"transaction_id": read.record["transaction_id"], "user": user, **read.record}
+    return Planned(line, cells, record, money=money)
+
+
+class _Tally:
+    """Counts rows into a summary, and remembers of each id what the API would compare."""
+
+    def __init__(self) -> None:
+        self.summary = Summary()
+        self._known: dict[int, _State] = {}
+
+    def count(self, read: ReadRow, user: int | str) -> None:
+        summary, money = self.summary, read.money
+        summary.rows += 1
+        if money is not None:
+            summary.in_file.add(money)
+        planned = _planned(read, user)
+        verdict = self._verdict(planned.record) if planned.record else "refused"
+        if verdict == "conflict":
+            read.refuse("", CellError(CONFLICT), "conflict")
+        if read.faults:
+            summary.refusals[self._kind(read.kind)] += 1
+            summary.refused.add(money or 0)
+            if read.unknown_status and len(summary.unknown_statuses) < KINDS_MAX:
+                summary.unknown_statuses[read.unknown_status] += 1
+        elif verdict == "replay":
+            summary.replays += 1
+        else:
+            assert planned.record
+            self._count_record(planned, read.refund)
+
+    def _count_record(self, planned: Planned, refund: bool) -> None:
+        summary, record = self.summary, planned.record
+        assert record
+        summary.records += 1
+        summary.by_status.setdefault(record["status"], Money()).add(record["amount"])
+        if refund:
+            summary.refunds.add(record["amount"])
+        if len(summary.first) < FIRST_MAX:
+            summary.first.append(planned)
+
+    def _kind(self, kind: str) -> str:
+        known = self.summary.refusals
+        return kind if kind in known or len(known) < KINDS_MAX else "for other reasons"
+
+    def _verdict(self, record: dict[str, Any]) -> str:
+        """As `intake/accept.lua` judges a second record of an id, as far as the file alone can tell."""
+        key = number_of(record["transaction_id"])
+        facts = number_of(f"{record['user']} {record['amount']}")
+        created, status = number_of(record.get("created_at", "")), record["status"]
+        before = self._known.get(key)
+        if before is None:
+            self._known[key] = _State(facts, created, status)
+            return "new"
+        stated = created != before.created
+        if facts != before.facts or (status == before.status and stated and created != before.settled_as_of):
+            return "conflict"
+        if status != before.status and "PENDING" not in (status, before.status):
+            return "conflict"
+        if before.status == "PENDING" and status != "PENDING":
+            self._known[key] = _State(facts, before.created, status, created if stated else 0)
+            return "settles"
+        return "replay"
+
+
+class _State(NamedTuple):
+    facts: int
+    created: int
+    status: str
+    settled_as_of: int = 0

@@ -134,8 +134,8 @@ class MoneyProof:
         # Currencies that stand beside amounts, with the first line of each.
         self.currencies: dict[str, int] = {}
 
-    def see(self, line: int, cell: str) -> None:
-        """A cell that is no amount at all proves nothing: its row will be refused."""
+    def see(self, line: int, cell: str, currency: str = "") -> None:
+        """A cell, and that of the currency beside it. What is no amount proves nothing: its row will be refused."""
         try:
             parts = taken_apart(cell)
         except CellError:
@@ -153,8 +153,8 @@ class MoneyProof:
                 self._fractions.setdefault(mark, (line, cell))
         if parts.negative and self._negative is None and parts.number.strip("0.,"):
             self._negative = line, cell
-        if parts.currency and len(self.currencies) < CURRENCIES_MAX:
-            self.currencies.setdefault(parts.currency.upper(), line)
+        if (said := (currency.strip() or parts.currency).upper()) and len(self.currencies) < CURRENCIES_MAX:
+            self.currencies.setdefault(said, line)
 
     def settled(self, mapping: Mapping, currency_decimals: int | None) -> Settled:
         """The mark, the decimals, the unit and what is negative, each as stated, as proved, or open.

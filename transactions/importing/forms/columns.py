@@ -17,7 +17,9 @@ def named(header: Iterable[str], file: str, place: str) -> tuple[str, ...]:
     for number, cell in enumerate(header, start=1):
         name = " ".join(cell.replace("\ufeff", "").split()) or f"column {number}"
         if "\0" in name:
-            raise FileError(f"{file}: {place}, column {number}: holds a NUL, as no text does; is this a table?")
+            raise FileError(
+                f"{file}: {place}, column {number}: holds a NUL, as no text does; is this a table?"
+            )
         if len(name) > NAME_MAX:
             told = f"{name[:30]!r}… is longer than {NAME_MAX} characters; is this line a header?"
             raise FileError(f"{file}: {place}, column {number}: {told}")
