@@ -40,8 +40,8 @@ def add_to(parser: _ArgumentGroup) -> None:
         nargs="+",
         default=[],
         metavar="WORD=STATUS",
-        help="What a word of the status's column means: PENDING, SUCCESS or FAILED. A status alone is that of "
-        "all rows that have none.",
+        help="What a word of the status's column means: PENDING, SUCCESS or FAILED. Alone it is that of "
+        "rows that have none.",
     )
     parser.add_argument(
         "--set",

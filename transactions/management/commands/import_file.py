@@ -49,7 +49,7 @@ class Command(BaseCommand):
         "Imports a file of transactions of any system through the public API: CSV in its variants, NDJSON, "
         "and with the extras xlsx, parquet and banks' statements. What the columns mean is stated by options "
         "or a mapping, or guessed, shown and asked for. Safe to run again: what was accepted before is "
-        "answered as a replay. Ends with 0 when every row was accepted or a replay, 1 when a row was refused, "
+        "answered as a replay. Ends with 0 when every row was accepted or a replay, 1 when one was refused, "
         "2 when it could not go on."
     )
 
