@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from .. import money as currency_of_deployment
+from .. import money as currency
 from ..spreadsheets import unguarded
 from .columns.moments import MomentProof
 from .columns.money import MoneyProof
@@ -45,11 +45,11 @@ class TableProof:
         line, cells, columns = row.line, row.cells, self.mapping.columns
         if self._amounts:
             # Not guarded: one that begins with a minus would be an apostrophe's, and no amount.
-            currency = cells[columns["currency"]] if "currency" in columns else ""
-            self._amounts.see(line, self._text(cells[columns["amount"]]), currency)
+            beside = cells[columns["currency"]] if "currency" in columns else ""
+            self._amounts.see(line, self._text(cells[columns["amount"]]), beside)
         if self._moments:
-            beside = (cells[columns[name]] if name in columns else "" for name in ("time", "timezone"))
-            self._moments.see(line, cells[columns["created_at"]], *beside)
+            clock, zone = (cells[columns[name]] if name in columns else "" for name in ("time", "timezone"))
+            self._moments.see(line, cells[columns["created_at"]], clock, zone)
         if "user" in columns:
             self._users.see(line, self._text(cells[columns["user"]]))
         if self._ids:
@@ -69,7 +69,7 @@ class TableProof:
         result = Settled(self.mapping)
         self._settle_columns(result)
         if self._amounts:
-            _take(result, self._amounts.settled(result.mapping, currency_of_deployment.decimals()))
+            _take(result, self._amounts.settled(result.mapping, currency.code() or "", currency.decimals()))
         if self._moments:
             zoned = "timezone" in self.mapping.columns
             _take(result, self._moments.settled(result.mapping, zoned=zoned))
