@@ -63,37 +63,34 @@ class _Columns:
         self._mapping = given
         first = [row for row in islice(table.rows(), FIRST_ROWS) if not row.fault]
         self._cells = {name: [row.cells[name] for row in first] for name in table.columns}
-        taken = {*given.columns.values(), *given.id_parts}
+        taken = {*given.named.values(), *given.id_parts}
         own = OF_REFUSALS if {*OF_REFUSALS} <= {*table.columns} else ()
         self._free = [name for name in table.columns if name not in taken and name not in own]
 
     def guessed(self) -> Mapping:
         """What is given, with the columns that are likely."""
-        if OF_EXPORT <= {*self._names}:
+        if {*self._names} >= OF_EXPORT:
             self._take_own("The header is that of the admin's export", guarded=True)
         elif {*self._names} - {*OF_REFUSALS} == OF_LIST:
             self._take_own("The columns are those of the API's transactions")
         if self._mapping.ids != "content":
             self._find("transaction_id", _any)
         self._find("created_at", moments.readable_share, by_cells=_written_moments)
-        if "created_at" in self._mapping.columns:
+        if "created_at" in self._mapping.named:
             self._find("time", _clocks)
             self._find("timezone", _zones)
             self._take_utc()
         self._find("currency", _currencies)
         self._find("amount", money.readable_share, by_cells=_fractions)
-        if not self._mapping.status or "status" not in self._mapping.columns:
-            self._find("status", _any, by_cells=statuses.known_share)
-        if not self._mapping.user:
-            self._find("user", _any)
-        if "created_at" not in self._mapping.columns:
+        self._find("status", _any, by_cells=statuses.known_share)
+        self._find("user", _any)
+        if "created_at" not in self._mapping.named:
             self.reasons.append("No column has times: a transaction's is the moment at which it is accepted.")
         return self._mapping
 
     def _take_own(self, why: str, *, guarded: bool = False) -> None:
-        own = {}
-        for field, names in OWN_FIELDS.items():
-            own.update({field: name for name in names if name in self._free})
+        own = {name: field for field, names in OWN_FIELDS.items() for name in names}
+        own = {own[name]: name for name in self._free if name in own}
         self._free = [name for name in self._free if name not in own.values()]
         # With decimals they are in the currency's unit.
         exact = any("." in cell for cell in self._cells["amount"])
@@ -124,8 +121,8 @@ class _Columns:
         self.reasons.append(f"Column “{column}” is {_SAID[field]}, {how}.")
 
     def _take_utc(self) -> None:
-        column = self._mapping.columns["created_at"]
-        if not self._mapping.timezone and "timezone" not in self._mapping.columns and _UTC.search(column):
+        column = self._mapping.named["created_at"]
+        if not self._mapping.timezone and "timezone" not in self._mapping.named and _UTC.search(column):
             self._mapping = replace(self._mapping, timezone="UTC")
             self.reasons.append(f"Times are in UTC, as “{column}” says.")
 

@@ -284,7 +284,7 @@ DECIMAL_CHOICES: tuple[tuple[str, str], ...] = (
 
 def form_of(mapping: Mapping) -> MoneyForm:
     """How amounts are read by a mapping in which all of it is settled."""
-    assert mapping.mark and mapping.decimals is not None and mapping.unit
+    assert mapping.decimals is not None
     return MoneyForm(mapping.mark, mapping.decimals, mapping.unit)
 
 
