@@ -55,7 +55,7 @@ class Mapping:
     Each name here is a key of the TOML, of `stating`, and of a question.
     """
 
-    # From one of FIELDS or BESIDE to the file's column.
+    # From one of FIELDS or BESIDE to the file's column; "" where none is to be looked for.
     columns: dict[str, str] = field(default_factory=dict)
     # From a status's word in the file, in any case, to PENDING, SUCCESS or FAILED.
     statuses: dict[str, str] = field(default_factory=dict)
@@ -90,6 +90,11 @@ class Mapping:
     timezone: str = ""
     # Whether cells are guarded against spreadsheets by an apostrophe, as in the admin's exports.
     guarded: bool = False
+
+    @property
+    def named(self) -> dict[str, str]:
+        """From field to column, of those that have one."""
+        return {field: column for field, column in self.columns.items() if column}
 
     def over(self, base: "Mapping") -> "Mapping":
         """This one, and of `base` what this one does not state."""
@@ -131,7 +136,7 @@ class Mapping:
 
     def checked(self, columns: Collection[str]) -> "Mapping":
         """The mapping itself, if the file with these columns has what it names; else MappingError."""
-        named = [(f"columns.{name}", column) for name, column in self.columns.items()]
+        named = [(f"columns.{name}", column) for name, column in self.named.items()]
         named += [("id_parts", column) for column in self.id_parts]
         named += [(f"skip.{column}", column) for column in self.skip]
         for key, column in named:
@@ -140,7 +145,7 @@ class Mapping:
                     f"{key}: the file has no column “{names.shortened(column)}”"
                     f"{names.suggestion(column, columns)}"
                 )
-        if (self.ids == "column" or self.id_parts) and "transaction_id" not in self.columns:
+        if (self.ids == "column" or self.id_parts) and "transaction_id" not in self.named:
             raise MappingError("ids: columns.transaction_id has to name the column of the ids")
         if (self.dates in COUNTED) != bool(self.since):
             raise MappingError("since: it belongs to dates that count hours or days, and only to them")
@@ -231,6 +236,8 @@ def _quoted(text: str) -> str:
 def _entry(table: str, name: str, value: object) -> Any:
     if table == "columns" and name not in (*FIELDS, *BESIDE):
         raise MappingError(f"columns.{name}: it is no field{names.suggestion(name, (*FIELDS, *BESIDE))}")
+    if table == "columns" and value == "":
+        return ""
     try:
         return _TABLES[table](value)
     except ValueError as error:

@@ -130,9 +130,9 @@ def plan(table: Table, mapping: Mapping, *, users: UserKeys) -> Plan:
 
 def _is_complete(mapping: Mapping) -> bool:
     """Whether rows can be read by it without looking at the columns first."""
-    timed = "created_at" not in mapping.columns or mapping.dates
+    timed = "created_at" not in mapping.named or mapping.dates
     money = mapping.mark and mapping.decimals is not None and mapping.unit
-    return bool("amount" in mapping.columns and timed and money and mapping.users and mapping.ids)
+    return bool("amount" in mapping.named and timed and money and mapping.users and mapping.ids)
 
 
 def _proved(table: Table, mapping: Mapping) -> Mapping:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from .. import money as currency_of_deployment
+from .. import money as currency
 from ..spreadsheets import unguarded
 from .columns.moments import MomentProof
 from .columns.money import MoneyProof
@@ -28,7 +28,7 @@ class TableProof:
 
     def __init__(self, mapping: Mapping) -> None:
         self.mapping = mapping
-        columns = mapping.columns
+        columns = mapping.named
         self._amounts = MoneyProof(columns["amount"]) if "amount" in columns else None
         self._moments = MomentProof(columns["created_at"]) if "created_at" in columns else None
         self._users = UsersProof(columns.get("user", ""))
@@ -42,14 +42,14 @@ class TableProof:
         if row.fault:
             return
         self.rows += 1
-        line, cells, columns = row.line, row.cells, self.mapping.columns
+        line, cells, columns = row.line, row.cells, self.mapping.named
         if self._amounts:
             # Not guarded: one that begins with a minus would be an apostrophe's, and no amount.
-            currency = cells[columns["currency"]] if "currency" in columns else ""
-            self._amounts.see(line, self._text(cells[columns["amount"]]), currency)
+            beside = cells[columns["currency"]] if "currency" in columns else ""
+            self._amounts.see(line, self._text(cells[columns["amount"]]), beside)
         if self._moments:
-            beside = (cells[columns[name]] if name in columns else "" for name in ("time", "timezone"))
-            self._moments.see(line, cells[columns["created_at"]], *beside)
+            clock, zone = (cells[columns[name]] if name in columns else "" for name in ("time", "timezone"))
+            self._moments.see(line, cells[columns["created_at"]], clock, zone)
         if "user" in columns:
             self._users.see(line, self._text(cells[columns["user"]]))
         if self._ids:
@@ -69,9 +69,9 @@ class TableProof:
         result = Settled(self.mapping)
         self._settle_columns(result)
         if self._amounts:
-            _take(result, self._amounts.settled(result.mapping, currency_of_deployment.decimals()))
+            _take(result, self._amounts.settled(result.mapping, currency.code() or "", currency.decimals()))
         if self._moments:
-            zoned = "timezone" in self.mapping.columns
+            zoned = "timezone" in self.mapping.named
             _take(result, self._moments.settled(result.mapping, zoned=zoned))
         _take(result, self._users.settled(result.mapping))
         self._settle_ids(result)
@@ -79,14 +79,14 @@ class TableProof:
 
     def _settle_columns(self, result: Settled) -> None:
         mapping = self.mapping
-        if "amount" not in mapping.columns:
+        if "amount" not in mapping.named:
             result.open.append(OpenQuestion("columns.amount", "No column is known to have the amounts."))
-        if "user" not in mapping.columns and not mapping.user:
+        if "user" not in mapping.named and not mapping.user:
             why = (
                 "No column is known to tell whose the transactions are; one user may have all of them (user)."
             )
             result.open.append(OpenQuestion("columns.user", why))
-        if "status" not in mapping.columns and not mapping.status:
+        if "status" not in mapping.named and not mapping.status:
             result.open.append(OpenQuestion("status", "No column tells what became of them.", STATUS_CHOICES))
 
     def _settle_ids(self, result: Settled) -> None:

@@ -66,10 +66,10 @@ class RowReader:
         self.mapping = mapping
         self.by = mapping.users
         self._money = money.form_of(mapping)
-        self._moments = moments.form_of(mapping) if "created_at" in mapping.columns else None
+        self._moments = moments.form_of(mapping) if "created_at" in mapping.named else None
         self._statuses = statuses.form_of(mapping.statuses, mapping.status)
         self._currency = mapping.currency or currency_of_deployment.code() or ""
-        self._ids = mapping.ids if "transaction_id" in mapping.columns else "content"
+        self._ids = mapping.ids if "transaction_id" in mapping.named else "content"
         self._skip = {column: {*words} for column, words in mapping.skip.items()}
         # How often the same content was there, by a number of its hash.
         self._times: dict[int, int] = {}
@@ -86,17 +86,17 @@ class RowReader:
             yield None if passed else self._read(row)
 
     def _read(self, row: Row) -> ReadRow:
-        read = ReadRow(row, self.mapping.columns.get("user", ""))
+        read = ReadRow(row, self.mapping.named.get("user", ""))
         readings = (self._read_id, self._read_user, self._read_status, self._read_amount, self._read_moment)
         for column, reading in zip(_ORDER, readings, strict=True):
             try:
                 reading(read)
             except CellError as error:
-                read.refuse(self.mapping.columns.get(column, ""), error)
+                read.refuse(self.mapping.named.get(column, ""), error)
         return read
 
     def _cell(self, read: ReadRow, name: str) -> str:
-        column = self.mapping.columns.get(name)
+        column = self.mapping.named.get(name)
         return read.row.cells[column] if column else ""
 
     def _read_id(self, read: ReadRow) -> None:
@@ -115,7 +115,7 @@ class RowReader:
 
         The second of two equal rows has another one, the same at every run.
         """
-        columns = self.mapping.columns
+        columns = self.mapping.named
         cells = [row.cells[columns[name]] for name in (*FIELDS, *BESIDE) if name in columns]
         said = "\x1f".join([*cells, *(row.cells[name] for name in self.mapping.id_parts)])
         times = self._counted(said)

@@ -133,6 +133,15 @@ def zone_of(text: str) -> tzinfo:
     raise ValueError(f"no zone is called {name[:CHARACTERS_MAX]}")
 
 
+def is_zone(text: str) -> bool:
+    """Whether a cell names a zone."""
+    try:
+        zone_of(text)
+    except ValueError:
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class MomentForm:
     """How a column's moments are read; `zone` of those without an offset, None where all have one."""

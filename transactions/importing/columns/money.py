@@ -156,10 +156,10 @@ class MoneyProof:
         if (said := (currency.strip() or parts.currency).upper()) and len(self.currencies) < CURRENCIES_MAX:
             self.currencies.setdefault(said, line)
 
-    def settled(self, mapping: Mapping, currency_decimals: int | None) -> Settled:
+    def settled(self, mapping: Mapping, currency: str = "", currency_decimals: int | None = None) -> Settled:
         """The mark, the decimals, the unit and what is negative, each as stated, as proved, or open.
 
-        `currency_decimals`: those of the deployment's currency. Raises ColumnError.
+        `currency` is the deployment's, with its decimals. Raises ColumnError.
         """
         result = Settled(mapping)
         self._settle_mark(result)
@@ -170,7 +170,7 @@ class MoneyProof:
             line, cell = self._negative
             why = f"Column “{self.column}” has negative amounts (line {line}: {told(cell)}), and a transaction has none."
             result.open.append(OpenQuestion("negative", why, NEGATIVE_CHOICES))
-        if not mapping.currency:
+        if not (mapping.currency or currency):
             self._check_symbols()
         return result
 
@@ -284,7 +284,7 @@ DECIMAL_CHOICES: tuple[tuple[str, str], ...] = (
 
 def form_of(mapping: Mapping) -> MoneyForm:
     """How amounts are read by a mapping in which all of it is settled."""
-    assert mapping.mark and mapping.decimals is not None and mapping.unit
+    assert mapping.decimals is not None
     return MoneyForm(mapping.mark, mapping.decimals, mapping.unit)
 
 
