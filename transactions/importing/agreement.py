@@ -1,10 +1,11 @@
 """Agreeing on what a file means: a guess is shown and asked for, and never taken silently."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
 
 from .columns.proofs import OpenQuestion
 from .guess import Guess, guess
-from .mapping import FIELDS, Mapping, MappingError
+from .mapping import BESIDE, FIELDS, Mapping, MappingError
 from .table import Table
 
 # The option that states a key of a mapping; all others are stated by --set.
@@ -16,8 +17,12 @@ OPTIONS = {
     "timezone": "--timezone",
     "status": "--status",
 }
+# Keys that only forms have: the whole column proves them, and no run takes them for anything else.
+PROVED = ("mark", "decimals", "unit", "dates")
 # So often an answer that makes no sense is asked for again.
 TRIES_MAX = 5
+# Ways to answer a question that are told.
+WAYS_MAX = 5
 
 # Shows a line; asks for one.
 Say = Callable[[str], object]
@@ -48,11 +53,22 @@ def understood(table: Table, given: Mapping, say: Say, ask: Ask | None) -> Guess
     return found
 
 
+def is_guessed(meant: Mapping, given: Mapping) -> bool:
+    """Whether more is taken for granted than was given and columns prove."""
+    return any(
+        getattr(meant, each.name) != getattr(given, each.name)
+        for each in fields(Mapping)
+        if each.name not in PROVED
+    )
+
+
 def shown(table: Table, found: Guess) -> Iterator[str]:
     """A guess as people read it."""
     yield f"{table.form}; taken to mean:"
-    for name, column in found.mapping.columns.items():
-        yield f"  {name:<15} {column}"
+    named = found.mapping.named
+    for name in (*FIELDS, *BESIDE):
+        if name in named:
+            yield f"  {name:<15} {named[name]}"
     for reason in found.reasons:
         yield f"  - {reason}"
 
@@ -86,9 +102,12 @@ def _answered(question: OpenQuestion, given: Mapping, say: Say, ask: Ask) -> Map
     raise NotAgreed(_left_open([question]))
 
 
-def _left_open(questions: "list[OpenQuestion] | tuple[OpenQuestion, ...]") -> str:
+def _left_open(questions: Sequence[OpenQuestion]) -> str:
     told = []
     for question in questions:
         values = [value for value, _ in question.choices] or ["…"]
-        told.append(f"{question.why} Give {' or '.join(option(question.key, each) for each in values)}.")
+        ways = [option(question.key, each) for each in values[:WAYS_MAX]]
+        if question.key == "columns.user":
+            ways.append(option("user", "…"))
+        told.append(f"{question.why} Give {' or '.join(ways)}.")
     return " ".join(told)

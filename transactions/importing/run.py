@@ -49,7 +49,7 @@ def run(order: ImportOrder, post: Callable[[], Post], status: StatusLine, ask: A
         open_table(order.file, order.file.name, encoding=order.encoding, delimiter=order.delimiter)
     )
     found = agreement.understood(table, order.given, status.say, ask)
-    guessed = found.mapping != order.given
+    guessed = agreement.is_guessed(found.mapping, order.given)
     users = FileUsers(create=order.create_users, look_only=order.dry_run)
     planned = plan(table, found.mapping, users=users)
     if order.dry_run or guessed:

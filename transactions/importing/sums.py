@@ -54,7 +54,9 @@ def of_end(progress: ImportProgress, decimals: int) -> Iterator[str]:
         ("refused", progress.refused_money),
     ]
     yield from _table([(name, money) for name, money in told if money.rows], decimals)
-    if progress.before_line:
+    if progress.before_line and not progress.accepted:
+        yield "nothing is new: all of it had been posted before"
+    elif progress.before_line:
         yield f"a run before had come to line {progress.before_line:,}: up to there all was a replay"
 
 
