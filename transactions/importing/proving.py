@@ -28,7 +28,7 @@ class TableProof:
 
     def __init__(self, mapping: Mapping) -> None:
         self.mapping = mapping
-        columns = mapping.named
+        self._columns = columns = mapping.named
         self._amounts = MoneyProof(columns["amount"]) if "amount" in columns else None
         self._moments = MomentProof(columns["created_at"]) if "created_at" in columns else None
         self._users = UsersProof(columns.get("user", ""))
@@ -42,7 +42,7 @@ class TableProof:
         if row.fault:
             return
         self.rows += 1
-        line, cells, columns = row.line, row.cells, self.mapping.named
+        line, cells, columns = row.line, row.cells, self._columns
         if self._amounts:
             # Not guarded: one that begins with a minus would be an apostrophe's, and no amount.
             beside = cells[columns["currency"]] if "currency" in columns else ""
@@ -71,22 +71,22 @@ class TableProof:
         if self._amounts:
             _take(result, self._amounts.settled(result.mapping, currency.code() or "", currency.decimals()))
         if self._moments:
-            zoned = "timezone" in self.mapping.named
+            zoned = "timezone" in self._columns
             _take(result, self._moments.settled(result.mapping, zoned=zoned))
         _take(result, self._users.settled(result.mapping))
         self._settle_ids(result)
         return result
 
     def _settle_columns(self, result: Settled) -> None:
-        mapping = self.mapping
-        if "amount" not in mapping.named:
+        mapping, columns = self.mapping, self._columns
+        if "amount" not in columns:
             result.open.append(OpenQuestion("columns.amount", "No column is known to have the amounts."))
-        if "user" not in mapping.named and not mapping.user:
+        if "user" not in columns and not mapping.user:
             why = (
                 "No column is known to tell whose the transactions are; one user may have all of them (user)."
             )
             result.open.append(OpenQuestion("columns.user", why))
-        if "status" not in mapping.named and not mapping.status:
+        if "status" not in columns and not mapping.status:
             result.open.append(OpenQuestion("status", "No column tells what became of them.", STATUS_CHOICES))
 
     def _settle_ids(self, result: Settled) -> None:

@@ -65,6 +65,7 @@ class RowReader:
     def __init__(self, mapping: Mapping) -> None:
         self.mapping = mapping
         self.by = mapping.users
+        self._columns = mapping.named
         self._money = money.form_of(mapping)
         self._moments = moments.form_of(mapping) if "created_at" in mapping.named else None
         self._statuses = statuses.form_of(mapping.statuses, mapping.status)
@@ -86,17 +87,17 @@ class RowReader:
             yield None if passed else self._read(row)
 
     def _read(self, row: Row) -> ReadRow:
-        read = ReadRow(row, self.mapping.named.get("user", ""))
+        read = ReadRow(row, self._columns.get("user", ""))
         readings = (self._read_id, self._read_user, self._read_status, self._read_amount, self._read_moment)
         for column, reading in zip(_ORDER, readings, strict=True):
             try:
                 reading(read)
             except CellError as error:
-                read.refuse(self.mapping.named.get(column, ""), error)
+                read.refuse(self._columns.get(column, ""), error)
         return read
 
     def _cell(self, read: ReadRow, name: str) -> str:
-        column = self.mapping.named.get(name)
+        column = self._columns.get(name)
         return read.row.cells[column] if column else ""
 
     def _read_id(self, read: ReadRow) -> None:
@@ -115,7 +116,7 @@ class RowReader:
 
         The second of two equal rows has another one, the same at every run.
         """
-        columns = self.mapping.named
+        columns = self._columns
         cells = [row.cells[columns[name]] for name in (*FIELDS, *BESIDE) if name in columns]
         said = "\x1f".join([*cells, *(row.cells[name] for name in self.mapping.id_parts)])
         times = self._counted(said)

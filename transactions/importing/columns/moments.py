@@ -4,7 +4,7 @@ Which of them it is, the whole column tells; a moment without an offset needs a 
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
@@ -70,14 +70,13 @@ _COUNTED = {
 _AMOUNT_OF_TIME = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,9}))?", re.ASCII)
 
 
-def readings(cell: str) -> dict[str, datetime]:
-    """By form, the moment that a cell is in it: with an offset where the cell has one. Empty where none reads it."""
+def readings(cell: str, forms: Collection[str] = PROVABLE) -> dict[str, datetime]:
+    """By form, the moment that a cell is in it, with an offset where the cell has one; {} where none reads it."""
     text = cell.strip()
     if not text or len(text) > CHARACTERS_MAX or not text.isascii():
         return {}
-    found = {form: moment for form in _BY_FORM if (moment := _written(text, form))}
-    found.update({form: moment for form in _COUNTED if (moment := _counted(text, form))})
-    return found
+    found = {form: _written(text, form) if form in _BY_FORM else _counted(text, form) for form in forms}
+    return {form: moment for form, moment in found.items() if moment}
 
 
 def _written(text: str, form: str) -> datetime | None:
@@ -237,7 +236,8 @@ class MomentProof:
     def see(self, line: int, cell: str, clock: str = "", zone: str = "") -> None:
         """A cell that is no moment at all proves nothing: its row will be refused."""
         text = _joined(cell, clock)
-        found = readings(text)
+        # Forms that are ruled out are asked only where none of the others reads it.
+        found = readings(text, self.forms.left) or readings(text)
         if not found:
             return
         # Of what the file itself holds as a moment nobody has to prove how it is written.

@@ -136,6 +136,9 @@ class MoneyProof:
 
     def see(self, line: int, cell: str, currency: str = "") -> None:
         """A cell, and that of the currency beside it. What is no amount proves nothing: its row will be refused."""
+        if cell.isascii() and cell.isdigit() and not currency:
+            self.seen += 1
+            return
         try:
             parts = taken_apart(cell)
         except CellError:
