@@ -1,7 +1,7 @@
 """Texts in a CSV file that a spreadsheet may open: none of them is run as a formula, and each is read back.
 
 A text that could be one has an apostrophe in front, as spreadsheets themselves write a text. So has one that
-begins with an apostrophe, or it would come back without its own.
+would look as if it had been guarded already: it would come back without an apostrophe of its own.
 """
 
 import re
@@ -20,25 +20,25 @@ _GUARD = "'"
 
 def guarded(text: str) -> str:
     """`text` with an apostrophe in front, and at each further place where it would begin a formula."""
-    if _PLAIN.fullmatch(text):
+    if _PLAIN.fullmatch(text) or not _needs_guard(text):
         return text
     first, *others = _CELL_ENDS.split(text)
-    others = [f"{_GUARD}{part}" if _needs_guard(part) else part for part in others]
-    whole = first + "".join(others)
-    if whole != text or _calculates(first) or text.startswith(("\t", "\r", "\n", _GUARD)):
-        return f"{_GUARD}{whole}"
-    return text
+    return _GUARD + first + "".join(f"{_GUARD}{part}" if _begins(part) else part for part in others)
 
 
 def unguarded(text: str) -> str:
     """The text of which `guarded` made this one."""
-    if not text.startswith(_GUARD):
+    if not text.startswith(_GUARD) or not _needs_guard(text):
         return text
     first, *others = _CELL_ENDS.split(text[1:])
-    return first + "".join(part[1:] if part[:1] == _GUARD and _needs_guard(part) else part for part in others)
+    return first + "".join(part[1:] if part[:1] == _GUARD and _begins(part) else part for part in others)
 
 
-def _needs_guard(part: str) -> bool:
+def _needs_guard(text: str) -> bool:
+    return text.lstrip(_GUARD).startswith(("\t", "\r", "\n")) or any(map(_begins, _CELL_ENDS.split(text)))
+
+
+def _begins(part: str) -> bool:
     """Whether it would begin a formula; with apostrophes in front likewise, or the guard would not be known."""
     return _calculates(part.lstrip(_GUARD))
 
