@@ -128,8 +128,9 @@ class MoneyProof:
         self._unclear: tuple[int, str] | None = None
         # By mark, the first cell that has decimals under it which are more than those of a program's 12.0.
         self._fractions: dict[str, tuple[int, str]] = {}
-        # By mark, the most decimals.
+        # By mark, the most decimals: without zeros at the end, and as they are written.
         self._finest = dict.fromkeys(MARKS, 0)
+        self._written = dict.fromkeys(MARKS, 0)
         self._negative: tuple[int, str] | None = None
         # Currencies that stand beside amounts, with the first line of each.
         self.currencies: dict[str, int] = {}
@@ -152,6 +153,7 @@ class MoneyProof:
             self._unclear = line, cell
         for mark, (_, fraction) in readable.items():
             self._finest[mark] = max(self._finest[mark], len(fraction.rstrip("0")))
+            self._written[mark] = max(self._written[mark], len(fraction))
             if len(fraction) > 1 or fraction.strip("0"):
                 self._fractions.setdefault(mark, (line, cell))
         if parts.negative and self._negative is None and parts.number.strip("0.,"):
@@ -221,7 +223,7 @@ class MoneyProof:
                 return
             result.mapping = replace(mapping, decimals=0, unit="smallest")
             result.reasons.append(f"“{self.column}” has whole numbers: amounts in the smallest unit.")
-        elif finest in (0, 2):
+        elif finest <= 2 <= self._written[mapping.mark]:
             result.mapping = replace(mapping, decimals=2)
             result.reasons.append(
                 f"“{self.column}” has two decimals (line {fraction[0]}: {told(fraction[1])}): the smallest unit is a "
