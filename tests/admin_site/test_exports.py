@@ -9,13 +9,10 @@ from django.contrib.auth.models import User
 from django.http import StreamingHttpResponse
 from django.test import Client
 from django.urls import reverse
-from hypothesis import given
-from hypothesis.strategies import text as texts
 
 from tests.support.admin_pages import DAY, insert_many, page, reject, staff, store, superuser, url
 from tests.support.outages import locked
 from transactions.admin_site import exports, lists
-from transactions.spreadsheets import unguarded
 from transactions.stores import bounded_queries
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -206,18 +203,6 @@ def test_a_formula_is_guarded_where_another_separator_begins_a_cell(end: str, si
 )
 def test_other_texts_stay_as_they_are(text: str) -> None:
     assert exports.cell(text) == text
-
-
-@given(texts(alphabet="'=-;\t\n\"xy 1\u200b＝"))
-def test_what_a_file_guards_is_read_again_as_it_was(original: str) -> None:
-    """A text that begins like a guarded one too: else two ids would be one in the file."""
-    assert unguarded(exports.cell(original)) == original
-
-
-def test_what_no_file_has_guarded_stays_as_it_is() -> None:
-    assert [unguarded(each) for each in ("'x", "O'Neill", "-5", "", "'", "x;'-y")] == [
-        "'x", "O'Neill", "-5", "", "'", "x;'-y",
-    ]  # fmt: skip
 
 
 def test_no_separator_finds_a_formula_in_a_file(root: Client, people: list[User]) -> None:

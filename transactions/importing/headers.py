@@ -22,7 +22,7 @@ _NAMES = {
     "transaction_id": """transactionid txnid txid trxid transactionno transactionnumber transactionreference
         paymentid chargeid id fitid orderid ordernumber invoiceid invoiceno invoicenumber invoice endtoendid
         accountservicerreference entryreference bankreference reference referenceid referencenumber ref uuid
-        transaktionsid transaktionscode belegnummer""",
+        transaktionsid transaktionscode belegnummer rechnungsnummer rechnungsnr bestellnummer auftragsnummer""",
     "user": """user userid username customer customerid customerno customernumber customeruniqueid nameorig client
         clientid member memberid payer payerid buyer buyerid accountid account accountnumber cardholder
         customeremail fromemailaddress buyeremail payeremail useremail email counterparty debtor payee kunde
