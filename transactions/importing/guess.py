@@ -44,9 +44,8 @@ def guess(table: Table, given: Mapping, *, rows_max: int | None = None) -> Guess
     What is `given` stands, however the file looks. Raises FileError, ColumnError where a column contradicts
     itself, and MappingError where what is given does not fit the file.
     """
-    given.checked(table.columns)
-    columns = _Columns(table, given)
-    proof = TableProof(columns.guessed())
+    columns = _Columns(table, given.fitting(table.columns))
+    proof = TableProof(columns.guessed().checked(table.columns))
     for row in islice(table.rows(), rows_max):
         proof.see(row)
     settled = proof.settled()
