@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from transactions.importing.table import FileError
 
@@ -19,6 +19,8 @@ PORTION = 1 << 18
 TIMES_PACKED_MAX = 200
 TIMES_COUNT_FROM = 1 << 26
 UNPACKED_MAX = 1 << 34
+# One row of XML; a batch of ten thousand payments in a single entry of a bank has about 20 MiB.
+HELD_MAX = 1 << 26
 # What has to be read here and there (xlsx, parquet) is unpacked to the disk.
 SPOOLED_MAX = 1 << 31
 # The directory of a zip is read whole; that of a table or of an xlsx has a few lines.
@@ -60,6 +62,27 @@ class Source:
         if len(found) > size_max:
             raise FileError(f"{self.name}: {what} of more than {size_max >> 20} MiB; import it in parts")
         return found
+
+
+class Metered:
+    """A file for a parser of XML: counts what the parser has been given, and bounds what it holds at once."""
+
+    def __init__(self, file: Any, name: str) -> None:
+        self._file, self._name, self._held = file, name, 0
+        self.given = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """As a file's. Raises FileError for more than HELD_MAX bytes of which nothing was let go."""
+        found: bytes = self._file.read(size)
+        self.given += len(found)
+        self._held += len(found)
+        if self._held > HELD_MAX:
+            raise FileError(f"{self._name}: more than {HELD_MAX >> 20} MiB in one row or entry")
+        return found
+
+    def let_go(self) -> None:
+        """Everything that was given is read and forgotten."""
+        self._held = 0
 
 
 def source_of(file: Path | BinaryIO, name: str) -> Source:
