@@ -21,7 +21,13 @@ def keys(found: Guess) -> list[str]:
         (
             ["Invoice", "Customer", "Total", "State", "When"],
             ["536365", "17850", "139.12", "Paid", "2010-12-01T08:26:00Z"],
-            {"transaction_id": "Invoice", "user": "Customer", "amount": "Total", "status": "State", "created_at": "When"},
+            {
+                "transaction_id": "Invoice",
+                "user": "Customer",
+                "amount": "Total",
+                "status": "State",
+                "created_at": "When",
+            },
         ),
         (
             ["id", "Created date (UTC)", "Amount", "Fee", "Currency", "Status", "Customer ID"],
@@ -36,8 +42,14 @@ def keys(found: Guess) -> list[str]:
             },
         ),
         (
-            ["Date", "Time", "TimeZone", "Name", "Status", "Currency", "Gross", "Fee", "Net", "From Email Address", "Transaction ID"],
-            ["01/31/2026", "10:00:00", "PST", "Ann", "Completed", "USD", "1,250.00", "-1.00", "9", "a@example.org", "8AB"],
+            [
+                "Date", "Time", "TimeZone", "Name", "Status", "Currency", "Gross", "Fee", "Net",
+                "From Email Address", "Transaction ID",
+            ],
+            [
+                "01/31/2026", "10:00:00", "PST", "Ann", "Completed", "USD", "1,250.00", "-1.00", "9",
+                "a@example.org", "8AB",
+            ],
             {
                 "created_at": "Date",
                 "time": "Time",
@@ -105,13 +117,13 @@ def test_a_column_that_is_said_to_be_none_is_not_looked_for() -> None:
 
 def test_what_is_given_and_not_in_the_file_is_refused() -> None:
     with pytest.raises(
-        MappingError, match="columns.amount: the file has no column “Amnt”; did you mean “Amount”"
+        MappingError, match=r"columns\.amount: the file has no column “Amnt”; did you mean “Amount”"
     ):
         guess(table(["id", "Amount"], ["1", "9.00"]), Mapping(columns={"amount": "Amnt"}))
 
 
 def test_a_column_that_contradicts_itself_is_refused() -> None:
-    with pytest.raises(ColumnError, match="line 2 has “9,50” and line 3 has “9.50”"):
+    with pytest.raises(ColumnError, match=r"line 2 has “9,50” and line 3 has “9\.50”"):
         guess(table(["amount"], ["9,50"], ["9.50"]), NOTHING)
 
 

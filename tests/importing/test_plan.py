@@ -351,7 +351,7 @@ def test_what_the_file_cannot_tell_is_refused_before_anything_is_posted(
 
 
 def test_a_mapping_that_does_not_fit_is_refused() -> None:
-    with pytest.raises(MappingError, match="columns.amount: the file has no column “Sum”"):
+    with pytest.raises(MappingError, match=r"columns\.amount: the file has no column “Sum”"):
         made(("a", "7", "1.50", "ok", WHEN), by=replace(STATED, ids="", columns={"amount": "Sum"}))
 
 
@@ -401,8 +401,12 @@ def test_a_real_file_in_another_form_has_the_same_rows_and_sums(tmp_path: Path) 
         plans.append(plan(read, found.mapping, users=EveryKey()))
     ours, theirs = (made.summary for made in plans)
     assert plans[1].mapping.columns == {
-        "transaction_id": "Invoice", "user": "Customer", "amount": "Total", "status": "State", "created_at": "When",
-    }  # fmt: skip
+        "transaction_id": "Invoice",
+        "user": "Customer",
+        "amount": "Total",
+        "status": "State",
+        "created_at": "When",
+    }
     assert (theirs.rows, theirs.records, theirs.replays) == (ours.rows, ours.records, ours.replays)
     assert (theirs.in_file, theirs.by_status, theirs.refused) == (ours.in_file, ours.by_status, ours.refused)
     assert as_posted(plans[0]) == as_posted(plans[1])
