@@ -39,7 +39,7 @@ def _needs_guard(text: str) -> bool:
 
 
 def _begins(part: str) -> bool:
-    """Whether it would begin a formula; with apostrophes in front likewise, or the guard would not be known."""
+    """Whether it would begin a formula; with apostrophes in front too, or the guard would not be known."""
     return _calculates(part.lstrip(_GUARD))
 
 

@@ -1,7 +1,7 @@
 """One file of transactions in many forms: each is the same records, and once stored the same daily averages.
 
-With REPLAY_FILE of the environment all of that file, which takes some minutes; else the first rows of a file of
-real transactions, where there is one, and rows made up for the purpose.
+With REPLAY_FILE of the environment all of that file, which takes some minutes; else the first rows of a file
+of real transactions, where there is one, and rows made up for the purpose.
 """
 
 import os
@@ -32,7 +32,7 @@ GIVEN = os.environ.get("REPLAY_FILE")
 REAL = Path(GIVEN or ROOT.parent / "shared/data/online_retail_invoices.csv")
 # Rows of it, unless it was asked for.
 FIRST = 3_000
-# A repeat, a conflict, an empty user, one that settles, both sides of a change of clocks, amounts of millions.
+# A repeat, a conflict, an empty user, one that settles, winter and summer, amounts of millions.
 MADE_UP = """transaction_id,user,amount,status,created_at
 A1,70001,123450,SUCCESS,2026-01-05T10:00:00Z
 A2,70002,99,FAILED,2026-01-05T23:30:00Z

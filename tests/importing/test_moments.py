@@ -87,7 +87,7 @@ def test_a_column_that_mixes_forms_is_refused_by_two_lines(cells: list[str], lin
 
 
 def test_a_stated_form_that_the_column_contradicts_is_refused() -> None:
-    with pytest.raises(ColumnError, match="day first.* line 2 has “02/13/2026”") as refused:
+    with pytest.raises(ColumnError, match=r"day first.* line 2 has “02/13/2026”") as refused:
         settled("02/13/2026", by=Mapping(timezone="UTC", dates="day first"))
     assert refused.value.key == "dates"
 
@@ -117,7 +117,7 @@ def test_time_and_zone_may_stand_in_columns_of_their_own() -> None:
 def test_a_format_may_be_stated() -> None:
     by = Mapping(dates="%d|%m|%Y %H.%M", timezone="UTC")
     assert read("31|01|2026 23.59", by=by) == ["2026-01-31T23:59:00+00:00"]
-    with pytest.raises(CellError, match="is no date and time in the form %d|%m|%Y"):
+    with pytest.raises(CellError, match=r"is no date and time in the form %d\|%m\|%Y"):
         form_of(by).read("2026-01-31")
     assert [each.key for each in settled("x", by=Mapping(dates="%d|%m|%Y")).open] == ["timezone"]
 

@@ -1,4 +1,4 @@
-"""A good guess at what a file means, from its header and its rows: shown and agreed to, never taken silently."""
+"""A good guess at what a file means, by its header and rows: shown and agreed to, never taken silently."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -12,8 +12,9 @@ from .mapping import Mapping
 from .proving import TableProof
 from .table import Table
 
-# Rows by which a column is recognised, and the part of their cells that has to look like what it is taken for.
+# Rows by which a column is recognised.
 FIRST_ROWS = 1000
+# The part of their cells that has to look like what the column is taken for.
 ALIKE_MIN = 0.8
 # Columns that a question offers.
 CHOICES_MAX = 30
@@ -23,7 +24,8 @@ _CURRENCY = re.compile(r"[A-Za-z]{3}", re.ASCII)
 
 _SAID = {
     "transaction_id": "the id", "user": "the user", "amount": "the amount", "status": "the status",
-    "created_at": "the time", "time": "the time of the day", "timezone": "the timezone", "currency": "the currency",
+    "created_at": "the time", "time": "the time of the day", "timezone": "the timezone",
+    "currency": "the currency",
 }  # fmt: skip
 
 Share = Callable[[Iterable[str]], float]
@@ -44,9 +46,8 @@ def guess(table: Table, given: Mapping, *, rows_max: int | None = None) -> Guess
     What is `given` stands, however the file looks. Raises FileError, ColumnError where a column contradicts
     itself, and MappingError where what is given does not fit the file.
     """
-    given.checked(table.columns)
-    columns = _Columns(table, given)
-    proof = TableProof(columns.guessed())
+    columns = _Columns(table, given.fitting(table.columns))
+    proof = TableProof(columns.guessed().checked(table.columns))
     for row in islice(table.rows(), rows_max):
         proof.see(row)
     settled = proof.settled()

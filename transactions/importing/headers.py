@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Sequence
 
-# The transactions of the admin's export, of the API's list, and what `errors_file` adds to a file's own columns.
+# The admin's export of transactions, the API's list of them, and what a file of refused rows has besides.
 OF_EXPORT = {
     "transaction_id", "user_id", "amount", "status", "created_at", "accepted_at", "stored_at", "settled_at",
 }  # fmt: skip
@@ -19,21 +19,31 @@ OWN_FIELDS = {
 
 # By field, whole names as `plain` has them, the likeliest first.
 _NAMES = {
-    "transaction_id": """transactionid txnid txid trxid transactionno transactionnumber transactionreference
-        paymentid chargeid id fitid orderid ordernumber invoiceid invoiceno invoicenumber invoice endtoendid
-        accountservicerreference entryreference bankreference reference referenceid referencenumber ref uuid
-        transaktionsid transaktionscode belegnummer rechnungsnummer rechnungsnr bestellnummer auftragsnummer""",
-    "user": """user userid username customer customerid customerno customernumber customeruniqueid nameorig client
-        clientid member memberid payer payerid buyer buyerid accountid account accountnumber cardholder
-        customeremail fromemailaddress buyeremail payeremail useremail email counterparty debtor payee kunde
-        kundennummer kundennr""",
-    "amount": """amount transactionamount amt paymentamount paymentvalue gross grossamount total totalamount
-        invoicetotal ordertotal grandtotal value sum price trnamt betrag umsatz brutto montant importe bedrag""",
+    "transaction_id": """
+        transactionid txnid txid trxid transactionno transactionnumber transactionreference
+        paymentid chargeid id fitid orderid ordernumber invoiceid invoiceno invoicenumber invoice
+        endtoendid accountservicerreference entryreference bankreference reference referenceid
+        referencenumber ref uuid transaktionsid transaktionscode belegnummer rechnungsnummer
+        rechnungsnr bestellnummer auftragsnummer
+    """,
+    "user": """
+        user userid username customer customerid customerno customernumber customeruniqueid nameorig
+        client clientid member memberid payer payerid buyer buyerid accountid account accountnumber
+        cardholder customeremail fromemailaddress buyeremail payeremail useremail email counterparty
+        debtor payee kunde kundennummer kundennr
+    """,
+    "amount": """
+        amount transactionamount amt paymentamount paymentvalue gross grossamount total totalamount
+        invoicetotal ordertotal grandtotal value sum price trnamt betrag umsatz brutto montant
+        importe bedrag
+    """,
     "status": "status transactionstatus paymentstatus state paymentstate result outcome zustand",
-    "created_at": """createdat created createddate createdutc timestamp datetime transactiondatetime transactiontime
-        transactiondate paymentdate purchasetimestamp orderpurchasetimestamp invoicedate orderdate occurredat
-        happenedat bookingdate bookeddate bookdate dtposted date when time valuedate entrydate completedat datum
-        buchungstag buchungsdatum zeitpunkt""",
+    "created_at": """
+        createdat created createddate createdutc timestamp datetime transactiondatetime
+        transactiontime transactiondate paymentdate purchasetimestamp orderpurchasetimestamp
+        invoicedate orderdate occurredat happenedat bookingdate bookeddate bookdate dtposted date
+        when time valuedate entrydate completedat datum buchungstag buchungsdatum zeitpunkt
+    """,
     "time": "time timeofday clock transactiontime uhrzeit",
     "timezone": "timezone tz zone zeitzone",
     "currency": "currency ccy currencycode curdef wahrung waehrung devise",

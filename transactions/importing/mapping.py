@@ -41,6 +41,8 @@ SHIPPED = Path(__file__).parent / "mappings"
 # Characters of a text, and bytes of a whole file: no person writes more.
 CHARACTERS_MAX = 300
 BYTES_MAX = 256 * 1024
+# Of a file's columns, how many a sentence names.
+COLUMNS_TOLD_MAX = 30
 _BARE = re.compile("[A-Za-z0-9_-]+")
 
 
@@ -134,22 +136,26 @@ class Mapping:
         except ValueError as error:
             raise MappingError(f"{key}: {error}") from None
 
-    def checked(self, columns: Collection[str]) -> "Mapping":
+    def fitting(self, columns: Collection[str]) -> "Mapping":
         """The mapping itself, if the file with these columns has what it names; else MappingError."""
         named = [(f"columns.{name}", column) for name, column in self.named.items()]
         named += [("id_parts", column) for column in self.id_parts]
         named += [(f"skip.{column}", column) for column in self.skip]
         for key, column in named:
             if column not in columns:
-                raise MappingError(
-                    f"{key}: the file has no column “{names.shortened(column)}”"
-                    f"{names.suggestion(column, columns)}"
+                known = names.suggestion(
+                    column, [names.shortened(each) for each in columns][:COLUMNS_TOLD_MAX]
                 )
+                raise MappingError(f"{key}: the file has no column “{names.shortened(column)}”{known}")
+        return self
+
+    def checked(self, columns: Collection[str]) -> "Mapping":
+        """The same, once nothing is missing; MappingError also where what it says does not go together."""
         if (self.ids == "column" or self.id_parts) and "transaction_id" not in self.named:
             raise MappingError("ids: columns.transaction_id has to name the column of the ids")
         if (self.dates in COUNTED) != bool(self.since):
             raise MappingError("since: it belongs to dates that count hours or days, and only to them")
-        return self
+        return self.fitting(columns)
 
 
 def read(path_or_name: Path | str) -> Mapping:

@@ -1,4 +1,4 @@
-"""What would be posted of a file: found out in one pass that proves its columns, told row by row in the next."""
+"""What would be posted of a file: summed up by a pass that proves its columns, then told row by row."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -79,7 +79,7 @@ class Summary:
     refusals: Counter[str] = field(default_factory=Counter)
     # All rows whose amount can be read, with signs.
     in_file: Money = field(default_factory=Money)
-    # Of the records that count above, by status; of refunds among them; of rows refused or passed over, with signs.
+    # Of the records that count above, by status; of the refunds among them; of refused rows, with signs.
     by_status: dict[str, Money] = field(default_factory=dict)
     refunds: Money = field(default_factory=Money)
     refused: Money = field(default_factory=Money)
@@ -110,7 +110,7 @@ class Plan:
 
 
 def plan(table: Table, mapping: Mapping, *, users: UserKeys) -> Plan:
-    """Reads the whole file once, and keeps of it a number for each id; first once more where a form is unstated.
+    """Reads the whole file, twice where a form is unstated, and keeps of it some numbers for each id.
 
     Raises MappingError, FileError, ColumnError where a column contradicts itself or what is stated, or
     cannot tell what it means, and what `users` raises.

@@ -105,8 +105,8 @@ class TableProof:
             result.mapping = replace(result.mapping, ids="column")
             if self.repeats:
                 result.reasons.append(
-                    f"{self.repeats:,} of {self.rows:,} rows repeat an id in “{self._ids}”: those that say the same "
-                    "are replays, others are refused."
+                    f"{self.repeats:,} of {self.rows:,} rows repeat an id in “{self._ids}”: those that say "
+                    "the same are replays, others are refused."
                 )
 
 

@@ -15,7 +15,7 @@ from ..encodings import is_text, may_show_something
 from ..fields import AHEAD_MAX, earliest
 from ..models import TRANSACTION_ID_CHARACTERS_MAX, Status
 from ..spreadsheets import unguarded
-from .columns import money, moments, statuses
+from .columns import moments, money, statuses
 from .columns.proofs import CellError
 from .columns.users import user_text
 from .mapping import BESIDE, FIELDS, Mapping
@@ -112,7 +112,7 @@ class RowReader:
         read.record["transaction_id"] = id
 
     def _made_of_content(self, row: Row) -> str:
-        """An id of what the mapped cells say, as they stand in the file: another reading of them is no other row.
+        """An id of the mapped cells as they stand in the file: read in another way it is still the same row.
 
         The second of two equal rows has another one, the same at every run.
         """

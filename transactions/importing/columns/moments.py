@@ -21,14 +21,16 @@ PROVABLE = tuple(each for each in DATES if each not in ("hours", "days"))
 NO_MOMENT = "“…” is no date and time"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# What stands for zones in exports of payment services and in e-mails, in hours; others say more than one thing.
+# What stands for zones in exports of payment services and in e-mails, in hours. Others mean several zones.
 _ABBREVIATIONS = {
-    "UTC": 0, "GMT": 0, "UT": 0, "Z": 0, "BST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3, "WET": 0, "WEST": 1,
-    "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7, "JST": 9,
+    "UTC": 0, "GMT": 0, "UT": 0, "Z": 0, "WET": 0, "BST": 1, "WEST": 1, "CET": 1, "CEST": 2,
+    "EET": 2, "EEST": 3, "JST": 9,
+    "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7,
 }  # fmt: skip
 _OFFSET = r"(?:UTC|GMT)?[+-][0-9]{2}(?::?[0-9]{2})?|[A-Z]{1,4}"
 _CLOCK = (
-    r"(?:(?:T|,? +)(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:[.,](?P<part>[0-9]{1,9}))?)?"
+    r"(?:(?:T|,? +)(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})"
+    r"(?::(?P<second>[0-9]{2})(?:[.,](?P<part>[0-9]{1,9}))?)?"
     rf"(?: ?(?P<half>[AaPp])\.?[Mm]\.?)?(?: ?(?P<offset>{_OFFSET}))?)?"
 )
 _YEAR = r"(?P<year>[0-9]{4}|[0-9]{2})"
@@ -49,7 +51,8 @@ _BY_FORM = {
     "compact": (
         re.compile(
             r"(?P<year>[0-9]{4})(?P<month>[0-9]{2})(?P<day>[0-9]{2})"
-            r"(?:[T ]?(?P<hour>[0-9]{2}):?(?P<minute>[0-9]{2})(?::?(?P<second>[0-9]{2})(?:\.(?P<part>[0-9]{1,9}))?)?"
+            r"(?:[T ]?(?P<hour>[0-9]{2}):?(?P<minute>[0-9]{2})"
+            r"(?::?(?P<second>[0-9]{2})(?:\.(?P<part>[0-9]{1,9}))?)?"
             rf"(?: ?(?P<offset>{_OFFSET}))?)?",
             re.ASCII,
         ),
@@ -71,7 +74,7 @@ _AMOUNT_OF_TIME = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,9}))?", re.ASCII)
 
 
 def readings(cell: str, forms: Collection[str] = PROVABLE) -> dict[str, datetime]:
-    """By form, the moment that a cell is in it, with an offset where the cell has one; {} where none reads it."""
+    """By form, the moment that a cell is in it, with the cell's offset if any; {} where none reads it."""
     text = cell.strip()
     if not text or len(text) > CHARACTERS_MAX or not text.isascii():
         return {}
@@ -90,7 +93,7 @@ def _written(text: str, form: str) -> datetime | None:
 
 
 def _moment(parts: dict[str, str | None]) -> datetime:
-    """Raises ValueError for a day or a time that no calendar or clock has, and for a zone that nobody knows."""
+    """Raises ValueError for a day or a time that there is not, and for a zone that nobody knows."""
     year = int(parts["year"] or 0)
     if len(parts["year"] or "") == 2:
         # As POSIX has it.
@@ -150,7 +153,7 @@ class MomentForm:
     since: datetime | None = None
 
     def read(self, cell: str, clock: str = "", zone: str = "") -> datetime:
-        """The moment of a cell, with the cells of the time and of the zone beside it. In UTC; raises CellError."""
+        """The moment of a cell and of those of time and zone beside it, in UTC. Raises CellError."""
         text = _joined(cell, clock)
         moment = _written(text, "iso") if isinstance(cell, Moment) else self._local(text)
         if moment is None:
@@ -247,7 +250,7 @@ class MomentProof:
             self._naive = line, text
 
     def settled(self, mapping: Mapping, *, zoned: bool = False) -> Settled:
-        """The form and the zone, as stated, as proved, or open; `zoned`: a column tells zones. Raises ColumnError."""
+        """Form and zone, as stated, as proved, or open. `zoned`: a column has zones. Raises ColumnError."""
         result = Settled(mapping)
         if not mapping.dates:
             self._settle_form(result)
@@ -303,6 +306,6 @@ def form_of(mapping: Mapping) -> MomentForm:
 
 
 def readable_share(cells: Iterable[str]) -> float:
-    """Which part of the cells that are not empty are moments in one form or another; 0 where all are empty."""
+    """Which part of the cells that are not empty are moments in any form; 0 where all are empty."""
     found = [bool(readings(cell)) for cell in cells if cell.strip()]
     return sum(found) / len(found) if found else 0.0

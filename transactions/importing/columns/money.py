@@ -74,7 +74,7 @@ def taken_apart(cell: str) -> Parts:
 
 @lru_cache(maxsize=2)
 def _grouped(mark: str) -> re.Pattern[str]:
-    """Digits with this decimal mark; grouped by three with another sign, or as in India by two and then three."""
+    """Digits with this decimal mark; grouped by three with another sign, or as in India."""
     group = "," if mark == "." else "."
     by_three = rf"[1-9][0-9]{{0,2}}(?:([{group}{_APART}])[0-9]{{3}})(?:\2[0-9]{{3}})*"
     by_two = rf"|[1-9][0-9]?(?:{re.escape(group)}[0-9]{{2}})+{re.escape(group)}[0-9]{{3}}"
@@ -136,7 +136,7 @@ class MoneyProof:
         self.currencies: dict[str, int] = {}
 
     def see(self, line: int, cell: str, currency: str = "") -> None:
-        """A cell, and that of the currency beside it. What is no amount proves nothing: its row will be refused."""
+        """A cell, and the currency's beside it. What is no amount proves nothing: its row will be refused."""
         if cell.isascii() and cell.isdigit() and not currency:
             self.seen += 1
             return
@@ -173,7 +173,10 @@ class MoneyProof:
             self._settle_unit(result)
         if self._negative and not mapping.negative:
             line, cell = self._negative
-            why = f"Column “{self.column}” has negative amounts (line {line}: {told(cell)}), and a transaction has none."
+            why = (
+                f"Column “{self.column}” has negative amounts (line {line}: {told(cell)}), and a transaction "
+                "has none."
+            )
             result.open.append(OpenQuestion("negative", why, NEGATIVE_CHOICES))
         if not (mapping.currency or currency):
             self._check_symbols()
@@ -200,8 +203,8 @@ class MoneyProof:
         elif self._unclear:
             line, cell = self._unclear
             why = (
-                f"Nothing in column “{self.column}” tells whether {told(cell)} on line {line} has decimals or "
-                "separates thousands."
+                f"Nothing in column “{self.column}” tells whether {told(cell)} on line {line} has decimals "
+                "or separates thousands."
             )
             result.open.append(OpenQuestion("mark", why, tuple((mark, _named(mark)) for mark in MARKS)))
         else:
@@ -218,7 +221,9 @@ class MoneyProof:
             result.mapping = replace(mapping, decimals=currency_decimals)
         elif not fraction:
             if mapping.unit == "whole":
-                why = f"Amounts in column “{self.column}” count whole units, and nothing tells what the smallest is."
+                why = (
+                    f"Amounts in column “{self.column}” are whole units; nothing tells what the smallest is."
+                )
                 result.open.append(OpenQuestion("decimals", why, DECIMAL_CHOICES))
                 return
             result.mapping = replace(mapping, decimals=0, unit="smallest")
@@ -226,13 +231,13 @@ class MoneyProof:
         elif finest <= 2 <= self._written[mapping.mark]:
             result.mapping = replace(mapping, decimals=2)
             result.reasons.append(
-                f"“{self.column}” has two decimals (line {fraction[0]}: {told(fraction[1])}): the smallest unit is a "
-                "hundredth."
+                f"“{self.column}” has two decimals (line {fraction[0]}: {told(fraction[1])}): the smallest "
+                "unit is a hundredth."
             )
         else:
             why = (
-                f"Amounts in column “{self.column}” have up to {finest} decimal{'' if finest == 1 else 's'} (line "
-                f"{fraction[0]}: {told(fraction[1])}), and nothing tells how many the smallest unit has."
+                f"Amounts in column “{self.column}” have up to {finest} decimal{'' if finest == 1 else 's'} "
+                f"(line {fraction[0]}: {told(fraction[1])}), and nothing tells how many there can be."
             )
             result.open.append(OpenQuestion("decimals", why, DECIMAL_CHOICES))
 
@@ -253,8 +258,8 @@ class MoneyProof:
         elif self.seen:
             example = 10**mapping.decimals * 12
             why = (
-                f"Column “{self.column}” has whole numbers only: nothing tells whether 12 is {example} of the "
-                "smallest unit, or 12."
+                f"Column “{self.column}” has whole numbers only: nothing tells whether 12 is {example} of "
+                "the smallest unit, or 12."
             )
             choices = (
                 ("whole", f"whole units: 12 is {example} of the smallest"),
@@ -266,8 +271,8 @@ class MoneyProof:
         if len(self.currencies) > 1:
             (one, first), (other, second) = list(self.currencies.items())[:2]
             raise ColumnError(
-                f"column “{self.column}” mixes currencies: {one} on line {first} and {other} on line {second}; "
-                "state the one whose rows are taken",
+                f"column “{self.column}” mixes currencies: {one} on line {first} and {other} on line "
+                f"{second}; state the one whose rows are taken",
                 "currency",
             )
 
@@ -294,7 +299,7 @@ def form_of(mapping: Mapping) -> MoneyForm:
 
 
 def readable_share(cells: Iterable[str]) -> float:
-    """Which part of the cells that are not empty are amounts in one form or another; 0 where all are empty."""
+    """Which part of the cells that are not empty are amounts in any form; 0 where all are empty."""
     found = [_is_amount(cell) for cell in cells if cell.strip()]
     return sum(found) / len(found) if found else 0.0
 

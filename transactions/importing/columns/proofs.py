@@ -21,7 +21,7 @@ class ColumnError(Exception):
 
 
 class CellError(Exception):
-    """A cell that cannot be read. The message has its text where `kind` has “…”, and says what would be right."""
+    """A cell that cannot be read. The message says what would be right; in `kind` “…” stands for the text."""
 
     def __init__(self, kind: str, cell: str = "") -> None:
         super().__init__(kind.replace("“…”", told(cell), 1))
@@ -56,7 +56,7 @@ def told(cell: str) -> str:
 
 
 class Proof:
-    """The forms in which every cell so far can be read, and of each other the first line that rules it out."""
+    """The forms in which every cell so far can be read; of each other the first line that rules it out."""
 
     def __init__(self, forms: Collection[str]) -> None:
         self.left = set(forms)
@@ -87,7 +87,7 @@ class Proof:
         return f"line {line} has {told(cell)}"
 
     def check(self, column: str, what: str) -> None:
-        """Raises ColumnError where two lines contradict each other; `what` they differ in, as "decimal marks"."""
+        """Raises ColumnError where two lines contradict each other in `what`, as "decimal marks"."""
         if self.contradiction:
             (first, one), (second, other) = self.contradiction
             raise ColumnError(

@@ -8,13 +8,14 @@ from ...models import Status
 from .proofs import CellError
 
 _WORDS = {
-    Status.SUCCESS: """success succeeded successful successfully complete completed paid settled captured approved
-        ok okay done booked book cleared posted processed available transferred charged confirmed""",
-    Status.PENDING: """pending processing process inprogress open authorized authorised created held onhold awaiting
-        awaitingpayment submitted queued initiated unsettled uncleared pdng waiting intransit requiresaction
-        requirescapture requiresconfirmation unpaid""",
-    Status.FAILED: """failed failure fail declined denied refused rejected canceled cancelled voided void expired
-        error errored aborted unsuccessful blocked timedout""",
+    Status.SUCCESS: """success succeeded successful successfully complete completed paid settled captured
+        approved gebucht ok okay done booked book cleared posted processed available charged
+        transferred confirmed""",
+    Status.PENDING: """pending processing process inprogress open authorized authorised created held onhold
+        awaiting awaitingpayment submitted queued initiated unsettled uncleared pdng waiting intransit
+        requiresaction requirescapture requiresconfirmation unpaid""",
+    Status.FAILED: """failed failure fail declined denied refused rejected canceled cancelled voided void
+        expired error errored aborted unsuccessful blocked timedout""",
 }
 KNOWN = {word: str(status) for status, words in _WORDS.items() for word in words.split()}
 _BETWEEN = re.compile(r"[\s_./-]+")
@@ -45,7 +46,7 @@ class StatusForm:
         raise CellError("“…” is no known status: state whether it is SUCCESS, PENDING or FAILED", word)
 
     def find(self, word: str) -> str:
-        """The status of a word; "" where nobody knows it. A word that was stated comes before the common ones."""
+        """The status of a word, a stated one before a common one; "" where nobody knows it."""
         return self.stated.get(plain(word)) or KNOWN.get(plain(word), "")
 
 
