@@ -99,7 +99,8 @@ def _told(lines: list[str], name: str) -> str:
     for delimiter in DELIMITERS:
         rows = _sample(lines, delimiter, name)
         width = len(rows[0]) if rows else 0
-        if width > 1:
+        # Half a quote in a name: the delimiter stands within a quoted cell.
+        if width > 1 and not any(cell.count('"') % 2 for cell in rows[0]):
             # A row counts a thousand cells: how many rows fit comes before how many cells they have.
             fitting = sum(len(row) == width for row in rows) / len(rows)
             scores[delimiter] = round(1000 * fitting) * 1000 + width

@@ -4,11 +4,12 @@ import gzip
 import io
 import struct
 import tempfile
+import weakref
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
@@ -138,13 +139,17 @@ def _of_path(path: Path, name: str) -> Iterator[BinaryIO]:
 
 def _spooled(source: Source) -> Source:
     kept = tempfile.TemporaryFile()  # noqa: SIM115 (kept as long as the source is)
+    plain = _plain(cast(BinaryIO, kept), source.name)
+    weakref.finalize(plain.open, kept.close)
     with source.open() as file:
         while portion := file.read(PORTION):
             if kept.tell() + len(portion) > SPOOLED_MAX:
                 raise FileError(f"{source.name}: more than {SPOOLED_MAX >> 30} GiB once unpacked")
-            kept.write(portion)
-    plain = _plain(cast(BinaryIO, kept), source.name)
-    return Source(source.name, plain.open, source.packed)
+            try:
+                kept.write(portion)
+            except OSError:
+                raise FileError(f"{source.name}: no room on the disk to unpack it; unpack it first") from None
+    return replace(plain, packed=source.packed)
 
 
 # --- Packed ----------------------------------------------------------------------------------
