@@ -80,9 +80,12 @@ def test_where_no_day_is_over_twelve_it_is_asked() -> None:
         (["1769900399", "1769900399000"], ("line 2 has “1769900399”", "line 3 has “1769900399000”")),
     ],
 )
-def test_a_column_that_mixes_forms_is_refused_by_two_lines(cells: list[str], lines: tuple[str, str]) -> None:
+@pytest.mark.parametrize("stated", ["", "day first"])
+def test_a_column_that_mixes_forms_is_refused_by_two_lines(
+    cells: list[str], lines: tuple[str, str], stated: str
+) -> None:
     with pytest.raises(ColumnError, match="“Date” mixes forms of dates") as refused:
-        settled(*cells)
+        settled(*cells, by=Mapping(timezone="UTC", dates=stated))
     assert all(line in str(refused.value) for line in lines)
 
 
@@ -94,7 +97,8 @@ def test_a_stated_form_that_the_column_contradicts_is_refused() -> None:
 
 def test_a_zone_is_asked_for_where_times_have_no_offset() -> None:
     assert [each.key for each in settled("2026-01-31 10:00", by=Mapping()).open] == ["timezone"]
-    assert settled("2026-01-31T10:00Z", "1769900399", by=Mapping(dates="iso")).open == []
+    assert settled("2026-01-31T10:00Z", "2026-01-31T10:00+02:00", by=Mapping()).open == []
+    assert settled("1769900399", by=Mapping()).open == []
 
 
 def test_a_time_that_the_clocks_skipped_is_refused_and_one_that_is_there_twice_is_the_first() -> None:

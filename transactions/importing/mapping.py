@@ -54,7 +54,7 @@ class MappingError(Exception):
 class Mapping:
     """What a file means. An empty value is one that was not stated: it is guessed, proved or asked.
 
-    Each name here is a key of the TOML, of `stating`, and of a question.
+    Each name here is a key: of the TOML, of an option or a form's field, of a question.
     """
 
     # From one of FIELDS or BESIDE to the file's column; "" where none is to be looked for.
@@ -112,8 +112,8 @@ class Mapping:
     def stating(self, key: str, text: str) -> "Mapping":
         """The same with one key more, as an option or a form's field has it: an answer to a question.
 
-        `key` is a name above, or one in a table as `columns.amount`, `statuses.Completed`, `skip.Type` (words
-        separated by commas). Raises MappingError.
+        `key` is a name above, or one of a table behind the table's name and a point: of columns a field, of
+        statuses a word, of skip a column, whose words are separated by commas. Raises MappingError.
         """
         value: object = text.strip() if key != "guarded" else text.strip().lower() in ("true", "yes", "1")
         if key == "id_parts" or key.startswith("skip."):

@@ -83,7 +83,7 @@ class Summary:
     by_status: dict[str, Money] = field(default_factory=dict)
     refunds: Money = field(default_factory=Money)
     refused: Money = field(default_factory=Money)
-    # Words of the status's column that nobody knows, to be stated as statuses.WORD.
+    # Words of the status's column that nobody knows, to be stated among the mapping's statuses.
     unknown_statuses: Counter[str] = field(default_factory=Counter)
     first: list[Planned] = field(default_factory=list)
 

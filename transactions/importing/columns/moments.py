@@ -252,6 +252,8 @@ class MomentProof:
     def settled(self, mapping: Mapping, *, zoned: bool = False) -> Settled:
         """Form and zone, as stated, as proved, or open. `zoned`: a column has zones. Raises ColumnError."""
         result = Settled(mapping)
+        if not mapping.dates or mapping.dates in PROVABLE:
+            self.forms.check(self.column, "forms of dates")
         if not mapping.dates:
             self._settle_form(result)
         elif mapping.dates in PROVABLE and mapping.dates not in self.forms.left:
@@ -264,7 +266,6 @@ class MomentProof:
         return result
 
     def _settle_form(self, result: Settled) -> None:
-        self.forms.check(self.column, "forms of dates")
         left = [form for form in PROVABLE if form in self.forms.left]
         if len(left) == len(PROVABLE):
             # Nothing but what the file itself holds as moments, or nothing at all.

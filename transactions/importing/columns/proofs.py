@@ -30,7 +30,7 @@ class CellError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class OpenQuestion:
-    """What the file cannot tell. `key` is one of the mapping's, whose `stating` takes the answer.
+    """What the file cannot tell. `key` is one of the mapping's, by which the answer is stated.
 
     `choices` are values and what each means; where there are none, any value that the key may have is right.
     """
