@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 
+from .. import money
 from .plan import Money, Plan, Summary
 from .posting import ImportProgress
 
@@ -11,7 +12,9 @@ REASONS_MAX = 50
 
 
 def money_text(smallest: int, decimals: int) -> str:
-    """An amount of the smallest unit with the decimals that the file's have: 1234567 is 12,345.67."""
+    """An amount of the smallest unit in the deployment's currency, or with the decimals of the file."""
+    if money.code():
+        return money.text(smallest)
     whole, fraction = divmod(abs(smallest), 10**decimals)
     point = f".{fraction:0{decimals}}" if decimals else ""
     return f"{'-' if smallest < 0 else ''}{whole:,}{point}"
@@ -53,7 +56,7 @@ def of_end(progress: ImportProgress, decimals: int) -> Iterator[str]:
         ("accepted or replayed", progress.either_money),
         ("refused", progress.refused_money),
     ]
-    yield from _table([(name, money) for name, money in told if money.rows], decimals)
+    yield from _table([(name, sum) for name, sum in told if sum.rows], decimals)
     if progress.before_line and not progress.accepted:
         yield "nothing is new: all of it had been posted before"
     elif progress.before_line:
@@ -64,9 +67,9 @@ def _sums(summary: Summary) -> list[tuple[str, Money]]:
     told = [("in the file", summary.in_file)]
     told += [(f"to post as {status}", money) for status, money in sorted(summary.by_status.items())]
     told += [("of these refunds", summary.refunds), ("refused or passed over", summary.refused)]
-    return [(name, money) for name, money in told if money.rows]
+    return [(name, sum) for name, sum in told if sum.rows]
 
 
 def _table(told: Iterable[tuple[str, Money]], decimals: int) -> Iterator[str]:
-    for name, money in told:
-        yield f"  {money_text(money.sum, decimals):>24}  {name}, {rows_text(money.rows)}"
+    for name, sum in told:
+        yield f"  {money_text(sum.sum, decimals):>24}  {name}, {rows_text(sum.rows)}"
