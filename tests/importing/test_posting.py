@@ -19,8 +19,8 @@ WHEN = "2026-01-31T12:00:00Z"
 def post(records: Sequence[Mapping[str, Any]]) -> BatchAnswer:
     """Posts to the API in this process."""
     said = APIClient().post("/api/add-transactions/", records, format="json").json()
-    counts = (said[name] for name in ("accepted", "duplicates", "conflicts", "invalid"))
-    return BatchAnswer(*counts, said["errors"])
+    counts = {name: said[name] for name in ("accepted", "duplicates", "conflicts", "invalid", "errors")}
+    return BatchAnswer(**counts)
 
 
 def row(

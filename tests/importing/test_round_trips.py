@@ -51,7 +51,7 @@ def before(url: str, people: list[User]) -> list[dict[str, Any]]:
 
 def stored() -> list[dict[str, Any]]:
     flush()
-    return list(Transaction.objects.order_by("id").values())
+    return [{**row} for row in Transaction.objects.order_by("id").values()]
 
 
 def is_all_known(before: list[dict[str, Any]], file: Path, url: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from . import users
 from .api import Client, PostingError, PostingPace
 from .csv_file import COLUMNS, ReplayFileError, ReplayRow, rows
-from .progress import PostingProgress, NotAccepted, refused_of
+from .progress import NotAccepted, PostingProgress, refused_of
 from .refusals import Refusals, SameFileError, ToldRow
 from .status_line import StatusLine
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 
+from ..encodings import printable
 from .columns.proofs import OpenQuestion
 from .guess import Guess, guess
 from .mapping import BESIDE, FIELDS, Mapping, MappingError
@@ -89,7 +90,7 @@ def _answered(question: OpenQuestion, given: Mapping, say: Say, ask: Ask) -> Map
     for value, meaning in question.choices:
         say(f"  {value:<10} {meaning}")
     for _ in range(TRIES_MAX):
-        answer = ask(f"{question.key}: ").strip()
+        answer = ask(f"{printable(question.key)}: ").strip()
         if not answer:
             break
         if question.choices and answer not in dict(question.choices):

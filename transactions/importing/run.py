@@ -1,8 +1,8 @@
 """One import, from a file to its end: understood, agreed to, planned, posted, summed up."""
 
 import contextlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..client.refusals import Refusals, SameFileError, ToldRow
@@ -10,12 +10,15 @@ from ..client.status_line import StatusLine
 from . import agreement, errors_file, sums
 from .agreement import Ask, NotAgreed
 from .forms import open_table
-from .mapping import Mapping, write
+from .mapping import Mapping, MappingError, write
 from .plan import Plan, Planned, plan
 from .posting import BATCH, ImportProgress, Post, posted
+from .table import Row, Table
 from .users import FileUsers
 
 YES = ("y", "yes")
+# Rows of a file that is read between two looks at the clock.
+SHOWN_EACH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,36 +38,57 @@ class ImportOrder:
     batch: int = BATCH
 
 
-def run(order: ImportOrder, post: Callable[[], Post], status: StatusLine, ask: Ask | None) -> bool:
+def run(order: ImportOrder, post: Post, status: StatusLine, ask: Ask | None) -> bool:
     """Imports the file, or says what would happen; whether no row was refused.
 
     `ask` asks whoever is at the terminal, None where nobody is. Raises NotAgreed, SameFileError,
     ImportStopped, FileError, ColumnError, MappingError, OSError and django.db.Error; before the first record
     is posted, wherever the whole file can tell.
     """
-    for kept in (order.save, order.errors):
-        if kept is not None and kept.exists() and kept.samefile(order.file):
-            raise SameFileError(kept)
+    _check_kept(order)
     table = errors_file.corrected(
         open_table(order.file, order.file.name, encoding=order.encoding, delimiter=order.delimiter)
     )
-    found = agreement.understood(table, order.given, status.say, ask)
+    watched = _watched(table, status)
+    found = agreement.understood(watched, order.given, status.say, ask)
     guessed = agreement.is_guessed(found.mapping, order.given)
     users = FileUsers(create=order.create_users, look_only=order.dry_run)
-    planned = plan(table, found.mapping, users=users)
+    planned = replace(plan(watched, found.mapping, users=users), table=table)
     if order.dry_run or guessed:
         for line in (*sums.of_plan(planned), *sums.first_records(planned.summary)):
             status.say(line)
     if guessed and not order.dry_run:
         _agree(order, found.mapping, ask)
     if order.save is not None:
-        order.save.write_text(write(planned.mapping))
+        order.save.write_text(write(planned.mapping), encoding="utf-8", errors="backslashreplace")
     with Refusals(
         status, order.errors, order.file, errors_file.header(table.columns), errors_file.cell
     ) as refusals:
         if order.dry_run:
             return _tell_only(planned, refusals, keep=order.errors is not None)
-        return _post(order, planned, post(), users, refusals, status)
+        return _post(order, planned, post, users, refusals, status)
+
+
+def _check_kept(order: ImportOrder) -> None:
+    """Nothing is written over the file, nor over what else is kept."""
+    kept = [path for path in (order.save, order.errors) if path is not None]
+    for path in kept:
+        if path.exists() and order.file.exists() and path.samefile(order.file):
+            raise SameFileError(path)
+    if len({path.resolve() for path in kept}) < len(kept):
+        raise MappingError(f"{order.save}: --save and --errors need a file each")
+
+
+def _watched(table: Table, status: StatusLine) -> Table:
+    """The table; while it is read, it is shown how far."""
+
+    def rows() -> Iterator[Row]:
+        for number, row in enumerate(table.rows()):
+            if number % SHOWN_EACH == 0 and number:
+                status.show(lambda: f"{number:,} rows read")  # noqa: B023  # called at once
+            yield row
+
+    return replace(table, rows=rows)
 
 
 def _agree(order: ImportOrder, meant: Mapping, ask: Ask | None) -> None:

@@ -2,7 +2,7 @@
 
 import sys
 from argparse import ArgumentTypeError
-from contextlib import ExitStack
+from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,12 @@ from transactions.audit.actors import one_run
 from transactions.client.api import PostingError
 from transactions.client.refusals import SameFileError
 from transactions.client.status_line import StatusLine
+from transactions.encodings import printable
 from transactions.importing import mapping as mappings
 from transactions.importing import options as stated
-from transactions.importing.agreement import Ask, NotAgreed
+from transactions.importing.agreement import NotAgreed
 from transactions.importing.columns.proofs import ColumnError
-from transactions.importing.posting import BATCH, ImportStopped, Post
+from transactions.importing.posting import BATCH, ImportStopped
 from transactions.importing.run import ImportOrder, run
 from transactions.importing.table import FileError
 
@@ -42,6 +43,14 @@ def _delimiter(text: str) -> str:
     if len(found) != 1 or found in '"\r\n':
         raise ArgumentTypeError(f"{text!r} is no delimiter: give one character, or tab")
     return found
+
+
+def _ask(question: str) -> str:
+    """The answer at the terminal; of one that is closed, none."""
+    try:
+        return input(question)
+    except EOFError:
+        return ""
 
 
 class Command(BaseCommand):
@@ -92,23 +101,17 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         status = StatusLine(self.stdout)
         names = {field.name for field in fields(ImportOrder)} - {"given"}
-        ask: Ask | None = input if status.on_terminal and sys.stdin.isatty() else None
+        ask = _ask if status.on_terminal and sys.stdin.isatty() else None
         try:
-            with ExitStack() as stack:
-
-                def post() -> Post:
-                    api = client(options, status)
-                    stack.callback(api.close)
-                    return api.post_and_tell_all
-
-                order = ImportOrder(given=stated.given(options), **{name: options[name] for name in names})
-                all_taken = run(order, post, status, ask)
+            order = ImportOrder(given=stated.given(options), **{name: options[name] for name in names})
+            with closing(client(options, status)) as api:
+                all_taken = run(order, api.post_and_tell_all, status, ask)
         except STOPS as error:
-            raise CommandError(str(error).strip(), returncode=2) from None
+            raise CommandError(printable(str(error).strip()), returncode=2) from None
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             raise CommandError(f"{where}{error.strerror or error}", returncode=2) from None
-        except (KeyboardInterrupt, EOFError):
+        except KeyboardInterrupt:
             sys.exit(130)
         if not all_taken:
             sys.exit(1)
