@@ -112,7 +112,7 @@ def test_a_file_is_imported_and_summed_up_in_rows_and_money(people: list[User], 
 
 def test_missing_users_are_made_where_it_is_asked(people: list[User], file: Path, url: str) -> None:
     status, told = import_file(file, *STATED, "--yes", "--create-users", url=url)
-    assert (status, "1 users made" in told) == (0, True)
+    assert (status, "1 user made" in told) == (0, True)
     assert ("P3", "nobody", 700, "FAILED", datetime(2026, 2, 1, 7, tzinfo=UTC)) in stored()
 
 

@@ -69,7 +69,7 @@ def test_an_encrypted_member_is_refused() -> None:
     packed = bytearray(zipped(payments__csv=CSV))
     packed[6] |= 1
     packed[packed.find(b"PK\x01\x02") + 8] |= 1
-    with pytest.raises(FileError, match="'payments.csv' is encrypted or damaged"):
+    with pytest.raises(FileError, match=r"'payments\.csv' is encrypted or damaged"):
         table_of(bytes(packed))
 
 

@@ -99,7 +99,7 @@ def test_a_line_that_is_no_json_has_a_fault() -> None:
         (b"{\n", "line 1 is no JSON object"),
         (b"[]", "no object with a name"),
         (b"[" * 100_000, "nested too deep"),
-        (b'[{"a": "' + b"x" * 3_000_000, "entry 1 is no JSON: "),
+        (b'[{"a": "' + b"x," * 1_500_000, "entry 1 is no JSON: "),
         (b'{"a": "' + b"x" * 3_000_000, "line 1 is longer than"),
         (
             b"[" + b",".join(b'{"c%d": 1}' % number for number in range(1001)) + b"]",
@@ -115,3 +115,9 @@ def test_a_file_that_is_broken_is_refused_when_it_is_opened(content: bytes, told
 def test_a_record_larger_than_a_portion_is_read() -> None:
     content = json.dumps([{"a": "x" * 200_000, "b": number} for number in range(5)]).encode()
     assert [cells[1] for cells in cells_of(content)] == ["0", "1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_a_list_may_be_one_line_of_any_length(encoding: str) -> None:
+    content = json.dumps([{"id": f"Müller {number}"} for number in range(60_000)], ensure_ascii=False)
+    assert cells_of(content.encode(encoding))[-1] == ["Müller 59999"]

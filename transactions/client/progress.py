@@ -73,7 +73,7 @@ class PostingProgress:
             f"{self.accepted:,} accepted, {self.replayed:,} replayed, {self.refused:,} refused"
         ]
         if self.users_made:
-            lines.append(f"{self.users_made:,} users made")
+            lines.append(f"{self.users_made:,} user{'' if self.users_made == 1 else 's'} made")
         lines += [f"  {count:>9,}  {kind}" for kind, count in self.kinds.most_common()]
         return lines
 
