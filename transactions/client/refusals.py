@@ -32,7 +32,7 @@ class ToldRow(NamedTuple):
 class Refusals:
     """Keeps refusals in the file `kept`, under `columns`; without one tells them to `status`.
 
-    Used within `with`. Raises SameFileError where `kept` is the file `source`, and OSError.
+    A context. Raises SameFileError where `kept` is the file `source`, and OSError.
     """
 
     def __init__(

@@ -23,7 +23,7 @@ class ImportStopped(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class PostedBatch:
+class ImportBatch:
     """What became of rows that followed one another, `last_line` the last of them.
 
     Amounts are without their sign, in the smallest unit. Of `either` it is not known whether they were
@@ -54,7 +54,7 @@ class ImportProgress(PostingProgress):
     before_line: int = 0
     line: int = 0
 
-    def take(self, batch: PostedBatch) -> None:
+    def take(self, batch: ImportBatch) -> None:
         """Counts a batch, the next of the file."""
         if self.before_line == self.line and batch.replayed_rows and not batch.accepted_rows:
             self.before_line = batch.last_line
@@ -75,7 +75,7 @@ class ImportProgress(PostingProgress):
 
 def posted(
     planned: Iterable[Planned], post: Post, *, batch: int = BATCH, rate: float | None = None
-) -> Iterator[PostedBatch]:
+) -> Iterator[ImportBatch]:
     """Posts every planned record, at most `rate` a second; gives what became of each batch once it is known.
 
     Raises ImportStopped where the API takes no more, and what reading the file raises.
@@ -88,7 +88,7 @@ def posted(
         yield _post(portion, sound, post, seen)
 
 
-def _post(portion: list[Planned], sound: list[Planned], post: Post, seen: "_Seen") -> PostedBatch:
+def _post(portion: list[Planned], sound: list[Planned], post: Post, seen: "_Seen") -> ImportBatch:
     refused = [NotAccepted(row, row.code, row.reason) for row in portion if row.record is None]
     answer = BatchAnswer(0, 0, 0, 0, [])
     if sound:
@@ -108,7 +108,7 @@ def _post(portion: list[Planned], sound: list[Planned], post: Post, seen: "_Seen
     known = len(again) == answer.duplicates
     repeated = {row.line for row in again}
     new = [row for row in taken if row.line not in repeated]
-    return PostedBatch(
+    return ImportBatch(
         last_line=portion[-1].line,
         accepted=_sum(new) if known else Money(),
         replayed=_sum(again) if known else Money(),
