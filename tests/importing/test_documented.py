@@ -26,10 +26,12 @@ def test_every_key_of_a_mapping_is_there() -> None:
 
 
 def test_every_shipped_mapping_is_there_and_no_other() -> None:
-    assert re.findall(r"^\| `([a-z-]+)` \| .* \| .* \|$", TEXT, re.MULTILINE) == [
+    assert re.findall(r"^\| `([a-z][a-z-]*)` \| .* \| .* \|$", TEXT, re.MULTILINE) == [
         "stripe-balance", "stripe-charges", "paypal", "olist-payments", "paysim", "camt",
     ]  # fmt: skip
-    assert sorted(re.findall(r"^\| `([a-z-]+)` \| .* \| .* \|$", TEXT, re.MULTILINE)) == mapping.shipped()
+    assert (
+        sorted(re.findall(r"^\| `([a-z][a-z-]*)` \| .* \| .* \|$", TEXT, re.MULTILINE)) == mapping.shipped()
+    )
 
 
 def test_its_mapping_is_one() -> None:

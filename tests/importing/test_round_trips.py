@@ -63,10 +63,20 @@ def is_all_known(before: list[dict[str, Any]], file: Path, url: str) -> None:
     assert balance.read().balanced is True
 
 
-@pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu"])
+@pytest.mark.parametrize(
+    ("zone", "currency"),
+    [("UTC", ""), ("Asia/Kathmandu", ""), ("UTC", "EUR"), ("UTC", "JPY"), ("UTC", "BHD")],
+)
 def test_the_admins_export(
-    zone: str, before: list[dict[str, Any]], root: Client, url: str, tmp_path: Path
+    zone: str,
+    currency: str,
+    before: list[dict[str, Any]],
+    root: Client,
+    url: str,
+    tmp_path: Path,
+    settings: Any,
 ) -> None:
+    settings.CURRENCY = currency
     response = root.get(reverse("admin:transactions_transaction_export"), {"timezone": zone})
     assert isinstance(response, StreamingHttpResponse)
     file = tmp_path / "transactions.csv"
