@@ -2,7 +2,9 @@
 
 import csv
 import gzip
+import json
 import os
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,7 +13,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.contrib.auth.models import User
 from django.utils import timezone
+from rest_framework.test import APIClient
 
 from tests.importing.tables import EveryKey, Users, table
 from tests.support.serving import ROOT
@@ -410,3 +414,44 @@ def test_a_real_file_in_another_form_has_the_same_rows_and_sums(tmp_path: Path) 
     assert (theirs.rows, theirs.records, theirs.replays) == (ours.rows, ours.records, ours.replays)
     assert (theirs.in_file, theirs.by_status, theirs.refused) == (ours.in_file, ours.by_status, ours.refused)
     assert as_posted(plans[0]) == as_posted(plans[1])
+
+
+# --- Beside the API -----------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("seed", range(5))
+def test_a_plan_counts_as_the_api_does(seed: int, api: APIClient, people: list[User]) -> None:
+    """Of few ids many rows: new ones, replays, settlements, and conflicts of every kind."""
+    chance = random.Random(seed)
+    rows = [
+        (
+            f"id-{chance.randrange(20)}",
+            str(chance.choice(people[:2]).pk),
+            chance.choice(["1.00", "1.00", "2.00"]),
+            chance.choice(["pending", "ok", "failed"]),
+            chance.choice([WHEN, WHEN, "2026-01-31 13:00:00"]),
+        )
+        for _ in range(200)
+    ]
+    found = made(*rows)
+    answer = api.post(
+        "/api/add-transactions/", json.dumps(records(found)), content_type="application/json"
+    ).json()
+    summary = found.summary
+    assert (summary.records, summary.replays, summary.refusals.total()) == (
+        answer["accepted"],
+        answer["duplicates"],
+        answer["conflicts"],
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "id", ["a", " ä-1", "x" * 100, "x" * 101, "\u200b", "a\u200b", "a\tb", "a\x85", "🏦", "​­", "´", "\u0301"]
+)
+def test_an_id_is_refused_where_the_api_refuses_it(id: str, api: APIClient, people: list[User]) -> None:
+    record = {"transaction_id": id.strip(), "user": people[0].pk, "amount": 100, "status": "SUCCESS"}
+    answer = api.post("/api/add-transaction/", json.dumps(record), content_type="application/json")
+    found = made((id, str(people[0].pk), "1.00", "ok", WHEN))
+    assert (found.summary.records == 1) == (answer.status_code == 200)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
+from ..models import Status
 from .columns.proofs import CellError, ColumnError, Settled
 from .mapping import Mapping
 from .proving import TableProof
@@ -189,7 +190,9 @@ class _Tally:
 
     def __init__(self) -> None:
         self.summary = Summary()
-        self._known: dict[int, _State] = {}
+        self._known: dict[int, int] = {}
+        # Of those that settled with a time of their own, that time.
+        self._settled_as_of: dict[int, int] = {}
 
     def count(self, read: ReadRow, user: int | str) -> None:
         summary, money = self.summary, read.money
@@ -227,26 +230,48 @@ class _Tally:
 
     def _verdict(self, record: dict[str, Any]) -> str:
         """As `intake/accept.lua` judges a second record of an id, as far as the file alone can tell."""
-        key = number_of(record["transaction_id"])
-        facts = number_of(f"{record['user']} {record['amount']}")
-        created, status = number_of(record.get("created_at", "")), record["status"]
-        before = self._known.get(key)
-        if before is None:
-            self._known[key] = _State(facts, created, status)
+        key, stated = number_of(record["transaction_id"]), _State.of(record)
+        packed = self._known.get(key)
+        if packed is None:
+            self._known[key] = stated.packed()
             return "new"
-        stated = created != before.created
-        if facts != before.facts or (status == before.status and stated and created != before.settled_as_of):
+        known = _State.unpacked(packed)
+        another_time = stated.created != known.created
+        if stated.facts != known.facts:
             return "conflict"
-        if status != before.status and "PENDING" not in (status, before.status):
+        if stated.status == known.status:
+            same = not another_time or stated.created == self._settled_as_of.get(key)
+            return "replay" if same else "conflict"
+        if "PENDING" not in (stated.status, known.status):
             return "conflict"
-        if before.status == "PENDING" and status != "PENDING":
-            self._known[key] = _State(facts, before.created, status, created if stated else 0)
-            return "settles"
-        return "replay"
+        if stated.status == "PENDING":
+            return "replay"
+        self._known[key] = known._replace(status=stated.status).packed()
+        if another_time:
+            self._settled_as_of[key] = stated.created
+        return "settles"
 
 
 class _State(NamedTuple):
+    """What the API compares of a record: 30 bits each of a hash of user and amount, and of the time."""
+
     facts: int
     created: int
     status: str
-    settled_as_of: int = 0
+
+    @classmethod
+    def of(cls, record: dict[str, Any]) -> "_State":
+        facts = number_of(f"{record['user']} {record['amount']}") & _BITS
+        return cls(facts, number_of(record.get("created_at", "")) & _BITS, record["status"])
+
+    def packed(self) -> int:
+        """As one number, which takes a third of the memory."""
+        return self.facts << 32 | self.created << 2 | _STATUSES.index(self.status)
+
+    @classmethod
+    def unpacked(cls, number: int) -> "_State":
+        return cls(number >> 32, number >> 2 & _BITS, _STATUSES[number & 3])
+
+
+_BITS = (1 << 30) - 1
+_STATUSES = tuple(map(str, Status.values))
