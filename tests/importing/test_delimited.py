@@ -82,6 +82,19 @@ def test_lines_are_counted_as_an_editor_does() -> None:
     assert [row.line for row in rows_of(b"id,a\r1,2\r3,4\r")] == [2, 3]
 
 
+def test_one_column_may_have_commas_in_its_cells() -> None:
+    assert cells_of(b"name\nMiller, Anna\nMay; Bob\n") == [["Miller, Anna"], ["May; Bob"]]
+
+
+def test_a_header_that_comes_again_is_a_fault() -> None:
+    rows = rows_of(b"id,a\n1,2\nid,a\n3,4\n")
+    assert [(row.line, row.fault) for row in rows] == [
+        (2, ""),
+        (3, "the header stands here once more"),
+        (4, ""),
+    ]
+
+
 def test_a_header_alone_has_no_rows() -> None:
     assert cells_of(b"id,amount\n") == []
 
