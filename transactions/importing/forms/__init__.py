@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
-from transactions.importing.forms import delimited, records
+from transactions.importing.forms import delimited, ofx, records
 from transactions.importing.forms.source import Source, source_of
 from transactions.importing.table import FileError, Table
 
@@ -30,7 +30,6 @@ _EXTRAS = {
     "xlsx": ("spreadsheet", "an Excel file"),
     "parquet": ("parquet", "a parquet file"),
     "camt": ("camt", "a camt statement"),
-    "ofx": ("ofx", "an OFX statement"),
     "mt940": ("swift", "an MT940 statement"),
 }
 
@@ -51,13 +50,15 @@ def open_table(
     form = _by_content(head, name)
     if form in _EXTRAS:
         return _read_by_extra(form, source)
+    if form == "ofx":
+        return ofx.read(source)
     if form == "json" and delimiter is None:
         return records.read(source)
     return delimited.read(source, encoding, delimiter)
 
 
 def _by_content(head: bytes, name: str) -> str:
-    """The form by a file's first bytes; what could be CSV too is something else only if its name says so."""
+    """The form by a file's first bytes; what they leave open is JSON if its name says so, else CSV."""
     for magic, what in _NO_TABLES:
         if head.startswith(magic):
             raise FileError(f"{name}: {what}")
@@ -90,7 +91,8 @@ def _read_by_extra(form: str, source: Source) -> Table:
     try:
         found = import_module(f"{__name__}.{module}")
     except ImportError as error:
-        install = "pip install -r requirements-files.txt"
-        raise FileError(f"{source.name}: {what}, which needs the package {error.name}: {install}") from None
+        install = "pip install -r requirements-files.lock"
+        package = (error.name or "").partition(".")[0]
+        raise FileError(f"{source.name}: {what}, which needs the package {package}: {install}") from None
     table: Table = found.read(source)
     return table

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from transactions.importing.forms.source import Source
+from transactions.importing.forms.source import PORTION, Source
 from transactions.importing.table import FileError
 
 
@@ -58,10 +58,11 @@ class _Bytes:
             self.utf_8 = self.utf_8 or number
 
 
-def charset_of(source: Source, stated: str | None) -> Charset:
+def charset_of(source: Source, stated: str | None, *, by_lines: bool = True) -> Charset:
     """The encoding that is stated, or else the one that all bytes prove; either way they are that.
 
-    Raises FileError with the line that is in no encoding, or in another than one before.
+    Unless it is `by_lines`, a line may be of any length, as in JSON. Raises FileError with the line that is
+    in no encoding, or in another than one before.
     """
     head = source.head()
     marked = next((charset for mark, charset in _MARKS if head.startswith(mark)), None)
@@ -69,7 +70,7 @@ def charset_of(source: Source, stated: str | None) -> Charset:
     if charset:
         _prove(source, charset)
         return charset
-    return _of_bytes(source)
+    return _of_bytes(source, by_lines)
 
 
 @contextmanager
@@ -89,7 +90,8 @@ def opened_text(source: Source, charset: Charset) -> Iterator[io.TextIOWrapper]:
 def _stated(name: str, file: str) -> Charset:
     try:
         found = codecs.lookup(name)
-        b"".decode(name)
+        # Python has codecs that are no encodings of text.
+        "a".encode(name)
     except (LookupError, ValueError):
         raise FileError(
             f"{file}: no encoding is called {name!r}; known are utf-8, cp1252, utf-16, …"
@@ -124,12 +126,16 @@ def _prove(source: Source, charset: Charset) -> None:
         raise FileError(f"{source.name}: line {line} is not {charset.words}; {_SAY}") from None
 
 
-def _of_bytes(source: Source) -> Charset:
+def _of_bytes(source: Source, by_lines: bool) -> Charset:
     found, number, rest = _Bytes(), 1, b""
     for portion in source.portions():
         lines = (rest + portion).splitlines(keepends=True)
         # A carriage return at the end may be the first half of a line break.
         rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
+        if len(rest) > PORTION and not by_lines:
+            # Judged in parts, from one ASCII character to another.
+            part, comma, rest = rest.rpartition(b",")
+            found.add(part + comma, number)
         if len(rest) > LINE_MAX:
             raise FileError(f"{source.name}: line {number} is longer than {LINE_MAX:,} characters")
         for at, line in enumerate(lines):

@@ -42,7 +42,7 @@ def fault_of(columns: tuple[str, ...], cells: list[str]) -> str:
     for number, cell in enumerate(cells[len(columns) :], start=len(columns) + 1):
         if cell.strip():
             return f"cell {number} is too many, where {len(columns)} are expected: {cell[:50]!r}"
-    for name, cell in zip(columns, cells, strict=False):
-        if "\0" in cell:
-            return f"column {name!r} holds a NUL"
+    if "\0" in "".join(cells):
+        wrong = next(name for name, cell in zip(columns, cells, strict=False) if "\0" in cell)
+        return f"column {wrong!r} holds a NUL"
     return ""

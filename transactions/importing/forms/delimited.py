@@ -42,7 +42,9 @@ def read(source: Source, encoding: str | None = None, delimiter: str | None = No
             cells = _cells(again, found, source.name, 1 + bool(said))
             next(cells, None)
             for number, row in cells:
-                yield Row(number, dict(zip(columns, row, strict=False)), fault_of(columns, row))
+                # As where two exports were put into one file.
+                fault = "the header stands here once more" if row == header else fault_of(columns, row)
+                yield Row(number, dict(zip(columns, row, strict=False)), fault)
 
     return Table(_form(charset, found, source), columns, rows)
 
@@ -99,12 +101,14 @@ def _told(lines: list[str], name: str) -> str:
     for delimiter in DELIMITERS:
         rows = _sample(lines, delimiter, name)
         width = len(rows[0]) if rows else 0
-        if width > 1:
+        # Half a quote in a name: the delimiter stands within a quoted cell.
+        if width > 1 and not any(cell.count('"') % 2 for cell in rows[0]):
             # A row counts a thousand cells: how many rows fit comes before how many cells they have.
             fitting = sum(len(row) == width for row in rows) / len(rows)
             scores[delimiter] = round(1000 * fitting) * 1000 + width
     if not scores:
-        return ","
+        # One column: the first that is in none of its cells.
+        return next((each for each in DELIMITERS if not any(each in line for line in lines)), ",")
     best, *others = scores.most_common()
     if others and others[0][1] == best[1]:
         either = f"{DELIMITERS[best[0]]} or {DELIMITERS[others[0][0]]}"

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from io import TextIOWrapper
-from typing import Any
+from typing import Any, NamedTuple
 
 from transactions.importing.forms.charset import LINE_MAX, Charset, charset_of, opened_text
 from transactions.importing.forms.columns import COLUMNS_MAX, NAME_MAX
@@ -22,7 +22,7 @@ def read(source: Source) -> Table:
 
     All of it is read at once to know the columns, which are those of all objects. Raises FileError.
     """
-    charset = charset_of(source, None)
+    charset = charset_of(source, None, by_lines=False)
     with opened_text(source, charset) as text:
         start = _Scanner(text, source.name).peek()
     if start == "[":
@@ -30,7 +30,7 @@ def read(source: Source) -> Table:
     if start == "{" and _is_envelope(source, charset):
         with opened_text(source, charset) as text:
             scanner = _Scanner(text, source.name)
-            more = _others(scanner) or any(False for _ in scanner.entries()) or _others(scanner)
+            more = _others(scanner).more or any(False for _ in scanner.entries()) or _others(scanner).more
         page = "JSON list, one page of several" if more else "JSON list"
         return _table(source, charset, page, _enveloped)
     return _table(source, charset, "JSON lines", _by_line)
@@ -100,14 +100,19 @@ def _is_envelope(source: Source, charset: Charset) -> bool:
     with opened_text(source, charset) as text:
         scanner = _Scanner(text, source.name)
         try:
-            _others(scanner)
+            return _others(scanner).list_follows
         except FileError:
             return False
-        return scanner.peek() == "["
 
 
-def _others(scanner: "_Scanner") -> bool:
-    """Passes over what an API's answer has before its list, or after it; whether it speaks of a next page."""
+class _Others(NamedTuple):
+    list_follows: bool
+    # Whether they speak of a next page.
+    more: bool
+
+
+def _others(scanner: "_Scanner") -> _Others:
+    """Passes over what an API's answer has before its list, or after it."""
     more = False
     if scanner.peek() in ("{", ","):
         scanner.take("{,")
@@ -115,13 +120,13 @@ def _others(scanner: "_Scanner") -> bool:
         key = scanner.value()
         scanner.take(":")
         if key in _LISTS and scanner.peek() == "[":
-            return more
+            return _Others(True, more)
         value = scanner.value()
         more = more or (key in ("next", "has_more") and value not in (None, False, ""))
         if scanner.peek() != "}":
             scanner.take(",")
     scanner.take("}")
-    return more
+    return _Others(False, more)
 
 
 class _Scanner:

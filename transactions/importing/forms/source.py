@@ -2,13 +2,15 @@
 
 import gzip
 import io
+import lzma
 import struct
 import tempfile
+import weakref
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
@@ -29,6 +31,12 @@ ZIP_DIRECTORY_MAX = 1 << 20
 _TABLES = {".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".xlsx", ".parquet", ".xml", ".ofx", ".qfx", ".sta"}
 _GZIP = b"\x1f\x8b"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+
+# What the standard library raises for a gzip or a zip that is not whole, wherever it finds out.
+DAMAGED: tuple[type[Exception], ...] = (
+    EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile, struct.error,
+    ValueError, KeyError, OverflowError, NotImplementedError,
+)  # fmt: skip
 
 Opening = AbstractContextManager[BinaryIO]
 
@@ -138,13 +146,17 @@ def _of_path(path: Path, name: str) -> Iterator[BinaryIO]:
 
 def _spooled(source: Source) -> Source:
     kept = tempfile.TemporaryFile()  # noqa: SIM115 (kept as long as the source is)
+    plain = _plain(cast(BinaryIO, kept), source.name)
+    weakref.finalize(plain.open, kept.close)
     with source.open() as file:
         while portion := file.read(PORTION):
             if kept.tell() + len(portion) > SPOOLED_MAX:
                 raise FileError(f"{source.name}: more than {SPOOLED_MAX >> 30} GiB once unpacked")
-            kept.write(portion)
-    plain = _plain(cast(BinaryIO, kept), source.name)
-    return Source(source.name, plain.open, source.packed)
+            try:
+                kept.write(portion)
+            except OSError:
+                raise FileError(f"{source.name}: no room on the disk to unpack it; unpack it first") from None
+    return replace(plain, packed=source.packed)
 
 
 # --- Packed ----------------------------------------------------------------------------------
@@ -166,7 +178,7 @@ class _Unpacking(io.RawIOBase):
     def readinto(self, buffer: "memoryview[int]") -> int:  # type: ignore[override]
         try:
             found = self._inner.read(min(len(buffer), PORTION))
-        except (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile) as error:
+        except DAMAGED as error:
             cut = isinstance(error, EOFError)
             why = "is cut off" if cut else "is damaged"
             raise FileError(f"{self._name}: the packed file {why} after {self._size:,} bytes") from None
@@ -205,7 +217,7 @@ def _out_of_zip(source: Source, member: str) -> Source:
             info = packed.getinfo(member)
             try:
                 inner = packed.open(info)
-            except (NotImplementedError, RuntimeError, zipfile.BadZipFile):
+            except (RuntimeError, *DAMAGED):
                 raise FileError(
                     f"{source.name}: {member!r} is encrypted or damaged; unpack it first"
                 ) from None
@@ -223,7 +235,7 @@ def _directory(file: BinaryIO, name: str) -> zipfile.ZipFile:
         raise FileError(f"{name}: a zip of too many files; unpack it and import one")
     try:
         return zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, ValueError, struct.error, UnicodeDecodeError, NotImplementedError):
+    except DAMAGED:
         raise FileError(f"{name}: the zip is cut off or damaged") from None
 
 

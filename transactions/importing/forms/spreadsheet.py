@@ -17,7 +17,7 @@ from openpyxl.worksheet._reader import ROW_TAG, WorkSheetParser
 
 from transactions.importing.forms.columns import COLUMNS_MAX, fault_of, named
 from transactions.importing.forms.numbers import DIGITS_MAX, number_of, number_of_float
-from transactions.importing.forms.source import PORTION, Metered, Source, seekable
+from transactions.importing.forms.source import DAMAGED, PORTION, Metered, Source, seekable
 from transactions.importing.table import FileError, Moment, Row, Table
 
 # Excel's own bound.
@@ -33,9 +33,8 @@ _NOT_RECKONED = re.compile(
 )
 _DOCTYPE = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 _WRONG = (
-    zipfile.BadZipFile, InvalidFileException, DefusedXmlException, ParseError,
-    KeyError, ValueError, TypeError, IndexError, AttributeError, OSError, EOFError, NotImplementedError,
-    OverflowError, RecursionError,
+    *DAMAGED, InvalidFileException, DefusedXmlException, ParseError,
+    TypeError, IndexError, AttributeError, OSError, RuntimeError,
 )  # fmt: skip
 
 
@@ -75,9 +74,9 @@ def _opened(source: Source) -> Iterator[_Sheet]:
 
     Whatever is wrong with the file is a FileError, without its content.
     """
-    with source.open() as file, warnings.catch_warnings():
-        # They tell of what a table does not have: charts, formats, conditions.
-        warnings.simplefilter("ignore")
+    # They tell of what a table does not have (charts, formats, conditions), and of values.
+    warnings.filterwarnings("ignore", module=r"openpyxl\.")
+    with source.open() as file:
         try:
             _check_sizes(file, source.name)
             reader = ExcelReader(file, read_only=True, data_only=True, keep_links=False)
