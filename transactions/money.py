@@ -20,7 +20,6 @@ from functools import cache, lru_cache
 from babel import Locale, negotiate_locale
 from babel.numbers import (
     format_currency,
-    format_decimal,
     get_currency_symbol,
     get_decimal_symbol,
     get_group_symbol,
@@ -130,31 +129,29 @@ def in_locale(locale: Locale) -> Iterator[None]:
 def text(smallest: int | Decimal, locale: Locale | str | None = None) -> str:
     """An amount of the smallest unit for people: 123456 is €1,234.56 in en, 1.234,56 € in de.
 
-    Without a currency 123,456. Parts of the smallest unit, as an average has, are rounded away; without a
-    currency two decimals of them stay.
+    Without a currency 123,456 in every locale, as other numbers are. Parts of the smallest unit, as an
+    average has, are rounded away; without a currency two decimals of them stay.
     """
     locale = _named(locale)
     currency, places = code(), decimals()
     with localcontext(prec=DIGITS_MAX):
+        if currency is None or places is None:
+            return f"{Decimal(round(Decimal(smallest), 2)).normalize():,f}"
+        pattern = copy(locale.currency_formats["standard"])
+        pattern.frac_prec = (places, places)
         # Babel takes two apostrophes within a number for quotes, and drops them.
         by_hand = get_group_symbol(locale) in APOSTROPHES
-        if currency is None or places is None:
-            amount = round(Decimal(smallest), 2)
-            shown = format_decimal(amount, locale=locale, group_separator=not by_hand)
-        else:
-            pattern = copy(locale.currency_formats["standard"])
-            pattern.frac_prec = (places, places)
-            shown = format_currency(
-                Decimal(smallest).scaleb(-places),
-                currency,
-                format=pattern,
-                locale=locale,
-                currency_digits=False,
-                group_separator=not by_hand,
-            )
-            # As CLDR says, and browsers do: BHD 1.234, but €1.23.
-            shown = re.sub(r"(?<=[^\W\d_])(?=\d)", NO_BREAK, shown)
-        return _grouped(shown, get_group_symbol(locale)) if by_hand else shown
+        shown = format_currency(
+            Decimal(smallest).scaleb(-places),
+            currency,
+            format=pattern,
+            locale=locale,
+            currency_digits=False,
+            group_separator=not by_hand,
+        )
+    # As CLDR says, and browsers do: BHD 1.234, but €1.23.
+    shown = re.sub(r"(?<=[^\W\d_])(?=\d)", NO_BREAK, shown)
+    return _grouped(shown, get_group_symbol(locale)) if by_hand else shown
 
 
 def _grouped(shown: str, mark: str) -> str:
@@ -209,6 +206,9 @@ def example(locale: Locale | str | None = None) -> str:
 
 
 def _named(locale: Locale | str | None) -> Locale:
+    if code() is None:
+        # As all other numbers are written.
+        return DEFAULT_LOCALE
     if locale is None:
         return active_locale()
     return locale if isinstance(locale, Locale) else Locale.parse(locale, sep="-" if "-" in locale else "_")

@@ -59,7 +59,7 @@ def test_rights_of_a_person_are_sentences_under_headings(root: Client, people: l
     assert boxes["deal with alerts"]
     assert not boxes["see alerts"]
     assert [each for each, ticked in boxes.items() if ticked] == ["deal with alerts"]
-    for heading in ("Payments", "Customers", "Alerts", "Rules", "System", "People and access"):
+    for heading in ("Transactions", "Customers", "Alerts", "Rules", "System", "People and access"):
         assert f"<legend>{heading}</legend>" in shown
     for django in ("log entry", "content type", "session", "Can add", "<select"):
         assert django not in shown.replace('id="zone"', ""), django

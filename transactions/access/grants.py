@@ -13,7 +13,7 @@ from .rights import Right, Rights, permission_of
 
 # Under what it is about, each permission and what its holder may do.
 SENTENCES: dict[str, dict[str, str]] = {
-    "Payments": {
+    "Transactions": {
         "transactions.view_transaction": "see transactions, customers, averages and health, live too",
         "transactions.add_transaction": "send transactions",
         "transactions.delete_transaction": "delete everything, by the API",

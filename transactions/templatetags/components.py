@@ -118,6 +118,12 @@ def money_unit() -> str:
 
 
 @register.simple_tag
+def smallest_unit() -> str:
+    """What follows the name of an amount that is shown without a currency, and nothing where there is one."""
+    return "" if money.code() else " (smallest unit)"
+
+
+@register.simple_tag
 def money_attributes() -> SafeString:
     """The currency, its decimals and the viewer's locale for scripts; without one the first two are empty."""
     return format_html(
