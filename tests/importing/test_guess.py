@@ -207,6 +207,12 @@ def test_only_as_many_rows_are_read_as_are_wanted() -> None:
         guess(read, NOTHING)
 
 
+def test_rows_that_are_passed_over_prove_nothing() -> None:
+    rows = [["9.00", "7", "ok"], ["-9,00", "?", "Hold"]]
+    found = guess(table(["amount", "user", "status"], *rows), Mapping(skip={"status": ("Hold",)}))
+    assert (found.mapping.mark, found.mapping.users, found.open) == (".", "key", ())
+
+
 def test_an_empty_table_leaves_everything_open() -> None:
     found = guess(table(["amount", "user", "status"]), NOTHING)
     assert keys(found) == ["columns.amount", "columns.user", "status"]

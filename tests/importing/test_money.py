@@ -1,5 +1,7 @@
 """Amounts of files: what a column proves, what it leaves open, and what each cell is then."""
 
+import time
+
 import pytest
 
 from transactions.importing.columns.money import MoneyForm, MoneyProof, form_of
@@ -211,10 +213,26 @@ def test_negative_amounts_are_asked_about() -> None:
 
 
 def test_a_column_that_mixes_currencies_is_refused_unless_one_is_stated() -> None:
-    with pytest.raises(ColumnError, match="€ on line 2 and \\$ on line 4") as refused:
+    with pytest.raises(ColumnError, match=r"in € on line 2 and in \$ on line 4") as refused:
         settled("€1.50", "€2.50", "$3.50")
     assert refused.value.key == "currency"
     assert settled("€1.50", "$3.50", by=Mapping(decimals=2, currency="EUR")).open == []
+
+
+def test_of_several_currencies_with_codes_it_is_asked_which_is_taken() -> None:
+    found = settled("1.50 USD", "€2.50", "3.50 usd")
+    assert [(each.key, [value for value, _ in each.choices]) for each in found.open] == [
+        ("currency", ["EUR", "USD"])
+    ]
+
+
+def test_no_cell_takes_long_to_refuse() -> None:
+    began = time.monotonic()
+    for cell in ("(" + " " * 58 + "x", "1" + " " * 58 + "x", "1 " * 29 + "x", "1." * 29 + "x", "EUR " * 15):
+        for _ in range(100):
+            with pytest.raises(CellError):
+                MoneyForm(".", 2, "whole").read(cell)
+    assert time.monotonic() - began < 5
 
 
 # --- What the file holds as numbers -------------------------------------------------------------

@@ -65,6 +65,11 @@ def test_the_admins_export_is_read_as_what_was_stored() -> None:
     ]
 
 
+def test_a_refused_row_of_the_export_keeps_the_cells_that_it_has_there() -> None:
+    (each,) = planned(exported("'-neg")).planned()
+    assert each.cells["transaction_id"] == "''-neg"
+
+
 def test_amounts_of_the_export_stay_in_the_smallest_unit_where_a_currency_is_stated(settings: object) -> None:
     settings.CURRENCY = "EUR"  # type: ignore[attr-defined]
     (record,) = (each.record for each in planned(exported("plain")).planned())

@@ -191,6 +191,13 @@ def test_of_another_currency_than_the_stated_one_rows_are_refused() -> None:
     ]
 
 
+def test_a_column_of_currencies_is_believed_whatever_it_says() -> None:
+    by = replace(STATED, currency="EUR", columns={**STATED.columns, "currency": "id"}, ids="content")
+    by.columns.pop("transaction_id")
+    found = made(*((word, "7", "1.00", "ok", WHEN) for word in ("eur", "€", "US Dollar", "USD", "")), by=by)
+    assert [bool(each.record) for each in found.planned()] == [True, True, False, False, True]
+
+
 # --- Users --------------------------------------------------------------------------------------
 
 

@@ -98,6 +98,10 @@ class Mapping:
         """From field to column, of those that have one."""
         return {field: column for field, column in self.columns.items() if column}
 
+    def passes_over(self, cells: dict[str, str]) -> bool:
+        """Whether a row with these cells is not looked at."""
+        return any(cells[column].strip() in words for column, words in self.skip.items())
+
     def over(self, base: "Mapping") -> "Mapping":
         """This one, and of `base` what this one does not state."""
         found: dict[str, Any] = {}
@@ -151,11 +155,12 @@ class Mapping:
 
     def checked(self, columns: Collection[str]) -> "Mapping":
         """The same, once nothing is missing; MappingError also where what it says does not go together."""
+        self.fitting(columns)
         if (self.ids == "column" or self.id_parts) and "transaction_id" not in self.named:
             raise MappingError("ids: columns.transaction_id has to name the column of the ids")
         if (self.dates in COUNTED) != bool(self.since):
             raise MappingError("since: it belongs to dates that count hours or days, and only to them")
-        return self.fitting(columns)
+        return self
 
 
 def read(path_or_name: Path | str) -> Mapping:

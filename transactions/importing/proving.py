@@ -38,25 +38,23 @@ class TableProof:
         self.rows = self.repeats = 0
 
     def see(self, row: Row) -> None:
-        """A row that cannot be read proves nothing."""
-        if row.fault:
+        """A row that cannot be read, or is passed over, proves nothing."""
+        line, cells, columns = row.line, row.cells, self._columns
+        if self.mapping.guarded:
+            cells = {name: unguarded(cell) for name, cell in cells.items()}
+        if row.fault or self.mapping.passes_over(cells):
             return
         self.rows += 1
-        line, cells, columns = row.line, row.cells, self._columns
         if self._amounts:
-            # Not guarded: one that begins with a minus would be an apostrophe's, and no amount.
             beside = cells[columns["currency"]] if "currency" in columns else ""
-            self._amounts.see(line, self._text(cells[columns["amount"]]), beside)
+            self._amounts.see(line, cells[columns["amount"]], beside)
         if self._moments:
             clock, zone = (cells[columns[name]] if name in columns else "" for name in ("time", "timezone"))
             self._moments.see(line, cells[columns["created_at"]], clock, zone)
         if "user" in columns:
-            self._users.see(line, self._text(cells[columns["user"]]))
+            self._users.see(line, cells[columns["user"]])
         if self._ids:
             self._see_id(cells)
-
-    def _text(self, cell: str) -> str:
-        return unguarded(cell) if self.mapping.guarded else cell
 
     def _see_id(self, cells: dict[str, str]) -> None:
         parts = [cells[self._ids], *(cells[column] for column in self.mapping.id_parts)]

@@ -24,15 +24,17 @@ from .table import Row
 REFUND = "refund-"
 # What an id made of a row's content begins with, and how many letters of its hash follow.
 CONTENT, CONTENT_LETTERS = "row-", 24
-# Symbols that mean one currency.
-_SYMBOLS = {"€": "EUR", "£": "GBP", "₹": "INR", "₽": "RUB", "₺": "TRY", "₩": "KRW", "₪": "ILS", "₫": "VND"}
 
 
 @dataclass(slots=True)
 class ReadRow:
-    """A row and what was read of it; `user` is a text of the file, which somebody has to look up."""
+    """A row and what was read of it; `user` is a text of the file, which somebody has to look up.
+
+    `cells` are those of the row, without what guards them.
+    """
 
     row: Row
+    cells: dict[str, str]
     user_column: str = ""
     record: dict[str, Any] = field(default_factory=dict)
     user: str = ""
@@ -71,7 +73,6 @@ class RowReader:
         self._statuses = statuses.form_of(mapping.statuses, mapping.status)
         self._currency = mapping.currency or currency_of_deployment.code() or ""
         self._ids = mapping.ids if "transaction_id" in mapping.named else "content"
-        self._skip = {column: {*words} for column, words in mapping.skip.items()}
         # How often the same content was there, by a number of its hash.
         self._times: dict[int, int] = {}
 
@@ -79,15 +80,15 @@ class RowReader:
         """Each row as it is read; None for one that is passed over."""
         for row in rows:
             if row.fault:
-                yield ReadRow(row, code="malformed", faults=[(row.fault, row.fault)])
+                yield ReadRow(row, {}, code="malformed", faults=[(row.fault, row.fault)])
                 continue
+            cells = row.cells
             if self.mapping.guarded:
-                row = row._replace(cells={name: unguarded(cell) for name, cell in row.cells.items()})
-            passed = any(row.cells[column].strip() in words for column, words in self._skip.items())
-            yield None if passed else self._read(row)
+                cells = {name: unguarded(cell) for name, cell in cells.items()}
+            yield None if self.mapping.passes_over(cells) else self._read(row, cells)
 
-    def _read(self, row: Row) -> ReadRow:
-        read = ReadRow(row, self._columns.get("user", ""))
+    def _read(self, row: Row, cells: dict[str, str]) -> ReadRow:
+        read = ReadRow(row, cells, self._columns.get("user", ""))
         readings = (self._read_id, self._read_user, self._read_status, self._read_amount, self._read_moment)
         for column, reading in zip(_ORDER, readings, strict=True):
             try:
@@ -98,27 +99,27 @@ class RowReader:
 
     def _cell(self, read: ReadRow, name: str) -> str:
         column = self._columns.get(name)
-        return read.row.cells[column] if column else ""
+        return read.cells[column] if column else ""
 
     def _read_id(self, read: ReadRow) -> None:
         if self._ids == "content":
-            read.record["transaction_id"] = self._made_of_content(read.row)
+            read.record["transaction_id"] = self._made_of_content(read.cells)
             return
         parts = [self._cell(read, "transaction_id").strip()]
-        parts += [read.row.cells[column].strip() for column in self.mapping.id_parts]
+        parts += [read.cells[column].strip() for column in self.mapping.id_parts]
         if not all(parts):
             raise CellError("the id is empty: write one")
         check_id(id := "-".join(parts))
         read.record["transaction_id"] = id
 
-    def _made_of_content(self, row: Row) -> str:
+    def _made_of_content(self, cells: dict[str, str]) -> str:
         """An id of the mapped cells as they stand in the file: read in another way it is still the same row.
 
         The second of two equal rows has another one, the same at every run.
         """
         columns = self._columns
-        cells = [row.cells[columns[name]] for name in (*FIELDS, *BESIDE) if name in columns]
-        said = "\x1f".join([*cells, *(row.cells[name] for name in self.mapping.id_parts)])
+        mapped = [cells[columns[name]] for name in (*FIELDS, *BESIDE) if name in columns]
+        said = "\x1f".join([*mapped, *(cells[name] for name in self.mapping.id_parts)])
         times = self._counted(said)
         digest = hashlib.sha256(f"{said}\x1e{times}".encode("utf-8", "surrogatepass")).hexdigest()
         return CONTENT + digest[:CONTENT_LETTERS]
@@ -163,10 +164,9 @@ class RowReader:
             raise CellError("“…” is negative, and such amounts are refused (negative)", cell)
 
     def _check_currency(self, cell: str) -> None:
-        said = cell.strip().upper()
-        code = _SYMBOLS.get(said, said)
-        if self._currency and len(code) == 3 and code.isalpha() and code != self._currency:
-            raise CellError(f"the currency is “…”, and only {self._currency} is taken", said)
+        code = money.code_of(cell)
+        if self._currency and code and code != self._currency:
+            raise CellError(f"the currency is “…”, and only {self._currency} is taken", cell.strip())
 
     def _read_moment(self, read: ReadRow) -> None:
         if self._moments is None:

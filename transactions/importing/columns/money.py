@@ -4,6 +4,7 @@ Nothing is rounded and nothing is guessed from one cell: the decimal mark and th
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -25,7 +26,9 @@ _APART = f"'’{_SPACES}"
 # The cent's own sign is not among them: what stands before it is in another unit.
 _CURRENCY = r"[A-Za-z]{3}|[A-Z]{0,3}[$£¤¥֏฿៛\u20a0-\u20cf＄￡￥￦]|kr\.?|zł|Kč|Ft|Fr\.?"
 _SIGN = "[-+−–]"
-_GAP = f"[{_SPACES}]*"
+# One at most: of several, in as many places, a text of sixty characters has too many readings to try.
+_GAP = f"[{_SPACES}]?"
+_GAPS = re.compile(f"[{_SPACES}]{{2,}}")
 _SHAPE = re.compile(
     rf"(?P<c0>{_CURRENCY})?{_GAP}(?P<open>\()?{_GAP}(?P<s1>{_SIGN})?{_GAP}(?P<c1>{_CURRENCY})?{_GAP}(?P<s2>{_SIGN})?"
     rf"{_GAP}(?P<number>[0-9.,](?:[0-9.,{_APART}]*[0-9])?){_GAP}(?P<c2>{_CURRENCY})?{_GAP}(?P<s3>{_SIGN})?{_GAP}"
@@ -33,6 +36,12 @@ _SHAPE = re.compile(
     re.ASCII,
 )
 _NUMBER = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?", re.ASCII)
+# Signs that mean one currency; of the others some letters mean several.
+_CODES = {
+    "€": "EUR", "£": "GBP", "₹": "INR", "₽": "RUB", "₺": "TRY", "₩": "KRW", "₪": "ILS", "₫": "VND",
+    "ZŁ": "PLN", "KČ": "CZK", "FT": "HUF",
+}  # fmt: skip
+_SEVERAL = ("KR", "KR.", "FR", "FR.")
 NO_AMOUNT = "“…” is no amount: write digits, with a decimal mark where there are decimals"
 
 
@@ -59,7 +68,7 @@ def taken_apart(cell: str) -> Parts:
         if not found:
             raise CellError(NO_AMOUNT, cell)
         return Parts(found[1] == "-", cell.removeprefix("-"), "", True)
-    text = cell.strip()
+    text = _GAPS.sub(" ", cell.strip())
     shape = _SHAPE.fullmatch(text) if len(text) <= CHARACTERS_MAX else None
     if not shape:
         raise CellError(NO_AMOUNT, cell)
@@ -179,7 +188,7 @@ class MoneyProof:
             )
             result.open.append(OpenQuestion("negative", why, NEGATIVE_CHOICES))
         if not (mapping.currency or currency):
-            self._check_symbols()
+            self._settle_currency(result)
         return result
 
     def _settle_mark(self, result: Settled) -> None:
@@ -267,14 +276,28 @@ class MoneyProof:
             )
             result.open.append(OpenQuestion("unit", why, choices))
 
-    def _check_symbols(self) -> None:
-        if len(self.currencies) > 1:
-            (one, first), (other, second) = list(self.currencies.items())[:2]
+    def _settle_currency(self, result: Settled) -> None:
+        if len(self.currencies) < 2:
+            return
+        (one, first), (other, second) = list(self.currencies.items())[:2]
+        why = (
+            f"Amounts in column “{self.column}” are in {one} on line {first} and in {other} on line {second}."
+        )
+        codes = {code_of(each) for each in self.currencies}
+        if "" in codes:
             raise ColumnError(
-                f"column “{self.column}” mixes currencies: {one} on line {first} and {other} on line "
-                f"{second}; state the one whose rows are taken",
-                "currency",
+                f"{why} Write the codes of currencies, or state the one that is taken.", "currency"
             )
+        choices = tuple((code, f"rows in {code}; others are refused") for code in sorted(codes))
+        result.open.append(OpenQuestion("currency", why, choices))
+
+
+def code_of(cell: str) -> str:
+    """The code of the currency that a cell names, or what it says in letters; "" for a sign of several."""
+    said = cell.strip().upper()
+    code = _CODES.get(said, said)
+    signed = any(unicodedata.category(each) == "Sc" for each in code)
+    return "" if signed or code in _SEVERAL else code
 
 
 NEGATIVE_CHOICES = (
