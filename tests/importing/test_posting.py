@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from transactions.client.api import BatchAnswer, PostingError
-from transactions.importing.plan import Money, Planned
+from transactions.importing.plan import Planned, RowSum
 from transactions.importing.posting import ImportProgress, ImportStopped, posted
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -55,10 +55,10 @@ def test_rows_and_sums_are_those_of_accepted_replayed_and_refused(people: list[U
     ]
     progress = imported(rows)
     assert (progress.accepted, progress.replayed, progress.refused) == (4, 2, 2)
-    assert progress.accepted_money == Money(4, 410)
-    assert progress.replayed_money == Money(2, 130)
-    assert progress.either_money == Money()
-    assert progress.refused_money == Money(2, 108)
+    assert progress.accepted_money == RowSum(4, 410)
+    assert progress.replayed_money == RowSum(2, 130)
+    assert progress.either_money == RowSum()
+    assert progress.refused_money == RowSum(2, 108)
     assert progress.kinds["invalid: column “Id”: it is empty"] == 1
 
 
@@ -70,8 +70,8 @@ def test_a_second_run_is_all_replays_and_says_how_far_the_first_had_come(people:
 
     assert first.before_line == 0
     assert (again.accepted, again.replayed, again.before_line) == (4, 6, 7)
-    assert again.accepted_money == Money(4, 8 + 9 + 10 + 11)
-    assert again.replayed_money == Money(6, 2 + 3 + 4 + 5 + 6 + 7)
+    assert again.accepted_money == RowSum(4, 8 + 9 + 10 + 11)
+    assert again.replayed_money == RowSum(6, 2 + 3 + 4 + 5 + 6 + 7)
     assert (whole.accepted, whole.before_line) == (0, 11)
 
 
@@ -81,7 +81,11 @@ def test_where_a_batch_is_both_its_money_is_told_together(people: list[User]) ->
     imported(rows[:2])
     again = imported(rows)
     assert (again.accepted, again.replayed) == (1, 2)
-    assert (again.accepted_money, again.replayed_money, again.either_money) == (Money(), Money(), Money(3, 9))
+    assert (again.accepted_money, again.replayed_money, again.either_money) == (
+        RowSum(),
+        RowSum(),
+        RowSum(3, 9),
+    )
 
 
 def test_it_stops_with_the_line_where_the_api_takes_no_more(people: list[User]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..client.api import BatchAnswer, PostingError, PostingPace
 from ..client.progress import NotAccepted, PostingProgress, refused_of
-from .plan import Money, Planned
+from .plan import Planned, RowSum
 
 Post = Callable[[Sequence[Mapping[str, Any]]], BatchAnswer]
 # Records of one POST, unless it is said otherwise.
@@ -31,12 +31,12 @@ class ImportBatch:
     """
 
     last_line: int
-    accepted: Money = field(default_factory=Money)
-    replayed: Money = field(default_factory=Money)
-    either: Money = field(default_factory=Money)
+    accepted: RowSum = field(default_factory=RowSum)
+    replayed: RowSum = field(default_factory=RowSum)
+    either: RowSum = field(default_factory=RowSum)
     refused: tuple[NotAccepted[Planned], ...] = ()
     # Of `refused`, also of rows whose amount cannot be read: it counts as 0.
-    refused_money: Money = field(default_factory=Money)
+    refused_money: RowSum = field(default_factory=RowSum)
     # Rows that were accepted now, and before; both are known also where the amounts of each are not.
     accepted_rows: int = 0
     replayed_rows: int = 0
@@ -46,10 +46,10 @@ class ImportBatch:
 class ImportProgress(PostingProgress):
     """What became of the rows so far, in money too."""
 
-    accepted_money: Money = field(default_factory=Money)
-    replayed_money: Money = field(default_factory=Money)
-    either_money: Money = field(default_factory=Money)
-    refused_money: Money = field(default_factory=Money)
+    accepted_money: RowSum = field(default_factory=RowSum)
+    replayed_money: RowSum = field(default_factory=RowSum)
+    either_money: RowSum = field(default_factory=RowSum)
+    refused_money: RowSum = field(default_factory=RowSum)
     # The line up to which a run before had come, 0 where none had; and the last line that is done.
     before_line: int = 0
     line: int = 0
@@ -110,9 +110,9 @@ def _post(portion: list[Planned], sound: list[Planned], post: Post, seen: "_Seen
     new = [row for row in taken if row.line not in repeated]
     return ImportBatch(
         last_line=portion[-1].line,
-        accepted=_sum(new) if known else Money(),
-        replayed=_sum(again) if known else Money(),
-        either=Money() if known else _sum(taken),
+        accepted=_sum(new) if known else RowSum(),
+        replayed=_sum(again) if known else RowSum(),
+        either=RowSum() if known else _sum(taken),
         refused=tuple(refused),
         refused_money=_sum([one.row for one in refused]),
         accepted_rows=answer.accepted,
@@ -120,8 +120,8 @@ def _post(portion: list[Planned], sound: list[Planned], post: Post, seen: "_Seen
     )
 
 
-def _sum(rows: Sequence[Planned]) -> Money:
-    return Money(len(rows), sum(abs(row.money) for row in rows))
+def _sum(rows: Sequence[Planned]) -> RowSum:
+    return RowSum(len(rows), sum(abs(row.money) for row in rows))
 
 
 class _Seen:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 
 from .. import money
-from .plan import Money, Plan, Summary
+from .plan import Plan, RowSum, Summary
 from .posting import ImportProgress
 
 # Reasons of refusals that are told, the most frequent.
@@ -63,13 +63,13 @@ def of_end(progress: ImportProgress, decimals: int) -> Iterator[str]:
         yield f"a run before had come to line {progress.before_line:,}: up to there all was a replay"
 
 
-def _sums(summary: Summary) -> list[tuple[str, Money]]:
+def _sums(summary: Summary) -> list[tuple[str, RowSum]]:
     told = [("in the file", summary.in_file)]
     told += [(f"to post as {status}", money) for status, money in sorted(summary.by_status.items())]
     told += [("of these refunds", summary.refunds), ("refused or passed over", summary.refused)]
     return [(name, sum) for name, sum in told if sum.rows]
 
 
-def _table(told: Iterable[tuple[str, Money]], decimals: int) -> Iterator[str]:
+def _table(told: Iterable[tuple[str, RowSum]], decimals: int) -> Iterator[str]:
     for name, sum in told:
         yield f"  {money_text(sum.sum, decimals):>24}  {name}, {rows_text(sum.rows)}"
