@@ -234,6 +234,8 @@ def test_after_ctrl_c_the_same_again_goes_on_from_there(people: list[User], url:
     done = len(stored())
     assert 0 < done < 3000
     assert f"{done:,} accepted, 0 replayed" in told
+    left = f"{3000 - done:,} rows behind line {done + 1:,} not reached"
+    assert f"{left}: the same again goes on from there" in told
 
     status, told = import_file(file, *STATED, "--yes", "--batch", "100", url=url)
     assert status == 0

@@ -130,5 +130,5 @@ def _told(row: Planned, code: str, reason: str) -> ToldRow:
 
 
 def _sum_up(progress: ImportProgress, planned: Plan, status: StatusLine) -> None:
-    for line in sums.of_end(progress, planned.mapping.decimals or 0):
+    for line in sums.of_end(progress, planned):
         status.say(line)

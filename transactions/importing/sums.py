@@ -47,8 +47,8 @@ def first_records(summary: Summary) -> Iterator[str]:
         yield f"line {planned.line}: {json.dumps(planned.record, ensure_ascii=True, default=str)}"
 
 
-def of_end(progress: ImportProgress, decimals: int) -> Iterator[str]:
-    """What became of the file, in money too."""
+def of_end(progress: ImportProgress, found: Plan) -> Iterator[str]:
+    """What became of the file, in money too, and how much of it was not reached."""
     yield from progress.summary()
     told = [
         ("accepted", progress.accepted_money),
@@ -56,7 +56,9 @@ def of_end(progress: ImportProgress, decimals: int) -> Iterator[str]:
         ("accepted or replayed", progress.either_money),
         ("refused", progress.refused_money),
     ]
-    yield from _table([(name, sum) for name, sum in told if sum.rows], decimals)
+    yield from _table([(name, sum) for name, sum in told if sum.rows], found.mapping.decimals or 0)
+    if (left := found.summary.rows - found.summary.passed_over - progress.rows) > 0:
+        yield f"{rows_text(left)} behind line {progress.line:,} not reached: the same again goes on from there"
     if progress.before_line and not progress.accepted:
         yield "nothing is new: all of it had been posted before"
     elif progress.before_line:
