@@ -3,6 +3,7 @@
 import csv
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
@@ -233,9 +234,12 @@ def test_after_ctrl_c_the_same_again_goes_on_from_there(people: list[User], url:
     assert (status, error) == (130, "")
     done = len(stored())
     assert 0 < done < 3000
-    assert f"{done:,} accepted, 0 replayed" in told
-    left = f"{3000 - done:,} rows behind line {done + 1:,} not reached"
-    assert f"{left}: the same again goes on from there" in told
+    # The batch that was under way may have been taken, and nobody heard of it.
+    told_of = int(
+        re.findall(r"([0-9,]+) accepted, 0 replayed, 0 refused$", told, re.MULTILINE)[0].replace(",", "")
+    )
+    assert told_of in (done, done - 100)
+    assert f"{3000 - told_of:,} rows not reached, behind line " in told
 
     status, told = import_file(file, *STATED, "--yes", "--batch", "100", url=url)
     assert status == 0

@@ -58,7 +58,7 @@ def of_end(progress: ImportProgress, found: Plan) -> Iterator[str]:
     ]
     yield from _table([(name, sum) for name, sum in told if sum.rows], found.mapping.decimals or 0)
     if (left := found.summary.rows - found.summary.passed_over - progress.rows) > 0:
-        yield f"{rows_text(left)} behind line {progress.line:,} not reached: the same again goes on from there"
+        yield f"{rows_text(left)} not reached, behind line {progress.line:,}: the same again goes on there"
     if progress.before_line and not progress.accepted:
         yield "nothing is new: all of it had been posted before"
     elif progress.before_line:
