@@ -217,6 +217,13 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert (status, "missing.csv: no such file" in told) == (2, True)
 
 
+def test_a_file_without_a_row_is_imported_at_once(tmp_path: Path) -> None:
+    assert import_file(file_of(tmp_path, HEADER)) == (
+        0,
+        "the file has no rows: there is nothing to import\n",
+    )
+
+
 def test_a_server_that_does_not_answer_ends_it_with_the_line(people: list[User], file: Path) -> None:
     status, told = import_file(file, *STATED, "--yes", "--patience", "0.01")
     assert status == 2

@@ -49,6 +49,9 @@ def run(order: ImportOrder, post: Post, status: StatusLine, ask: Ask | None) -> 
     table = errors_file.corrected(
         open_table(order.file, order.file.name, encoding=order.encoding, delimiter=order.delimiter)
     )
+    if next(table.rows(), None) is None:
+        status.say("the file has no rows: there is nothing to import")
+        return True
     watched = _watched(table, status)
     found = agreement.understood(watched, order.given, status.say, ask)
     guessed = agreement.is_guessed(found.mapping, order.given)
