@@ -23,7 +23,7 @@ from transactions.importing.columns.proofs import ColumnError
 from transactions.importing.forms import open_table
 from transactions.importing.guess import guess
 from transactions.importing.mapping import Mapping, MappingError
-from transactions.importing.plan import Money, Plan, Planned, plan
+from transactions.importing.plan import Plan, Planned, RowSum, plan
 from transactions.importing.table import Row, Table
 from transactions.models import AMOUNT_MAX
 
@@ -209,7 +209,7 @@ def test_a_user_who_is_not_there_refuses_the_row() -> None:
         ("", ""),
         ("unknown_user", "column “customer”: no user has the name “bob”"),
     ]
-    assert (found.summary.records, found.summary.refused) == (1, Money(1, 200))
+    assert (found.summary.records, found.summary.refused) == (1, RowSum(1, 200))
 
 
 def test_users_are_made_when_rows_are_posted_and_not_when_they_are_planned() -> None:
@@ -237,7 +237,7 @@ def test_a_refund_is_a_transaction_of_its_own() -> None:
         ("refund-a", 300, "SUCCESS"),
     ]
     assert [each.money for each in found.planned()] == [500, -300]
-    assert (found.summary.in_file, found.summary.refunds) == (Money(2, 200), Money(1, 300))
+    assert (found.summary.in_file, found.summary.refunds) == (RowSum(2, 200), RowSum(1, 300))
 
 
 def test_a_refund_whose_id_says_so_already_keeps_it() -> None:
@@ -307,9 +307,9 @@ def test_sums_are_of_the_file_of_the_records_and_of_what_is_left_out() -> None:
         ("c", "", "4.00", "ok", WHEN),
         ("d", "7", "1.00", "pending", WHEN),
     ).summary
-    assert found.in_file == Money(5, 1400)
-    assert found.by_status == {"SUCCESS": Money(1, 500), "FAILED": Money(1, 200), "PENDING": Money(1, 100)}
-    assert found.refused == Money(1, 400)
+    assert found.in_file == RowSum(5, 1400)
+    assert found.by_status == {"SUCCESS": RowSum(1, 500), "FAILED": RowSum(1, 200), "PENDING": RowSum(1, 100)}
+    assert found.refused == RowSum(1, 400)
     assert (found.rows, found.records, found.replays) == (5, 3, 1)
 
 

@@ -23,7 +23,8 @@ _NAMES = {
         transactionid txnid txid trxid transactionno transactionnumber transactionreference
         paymentid chargeid id fitid orderid ordernumber invoiceid invoiceno invoicenumber invoice
         endtoendid accountservicerreference entryreference bankreference reference referenceid
-        referencenumber ref uuid transaktionsid transaktionscode belegnummer
+        referencenumber ref uuid transaktionsid transaktionscode belegnummer rechnungsnummer
+        rechnungsnr bestellnummer auftragsnummer
     """,
     "user": """
         user userid username customer customerid customerno customernumber customeruniqueid nameorig

@@ -54,7 +54,7 @@ class Planned:
 
 
 @dataclass(slots=True)
-class Money:
+class RowSum:
     """So many rows, and the sum of their amounts in the smallest unit."""
 
     rows: int = 0
@@ -79,11 +79,11 @@ class Summary:
     # By reason, without what differs from row to row; conflicts of ids within the file are among them.
     refusals: Counter[str] = field(default_factory=Counter)
     # All rows whose amount can be read, with signs.
-    in_file: Money = field(default_factory=Money)
+    in_file: RowSum = field(default_factory=RowSum)
     # Of the records that count above, by status; of the refunds among them; of refused rows, with signs.
-    by_status: dict[str, Money] = field(default_factory=dict)
-    refunds: Money = field(default_factory=Money)
-    refused: Money = field(default_factory=Money)
+    by_status: dict[str, RowSum] = field(default_factory=dict)
+    refunds: RowSum = field(default_factory=RowSum)
+    refused: RowSum = field(default_factory=RowSum)
     # Words of the status's column that nobody knows, to be stated among the mapping's statuses.
     unknown_statuses: Counter[str] = field(default_factory=Counter)
     first: list[Planned] = field(default_factory=list)
@@ -218,7 +218,7 @@ class _Tally:
         summary, record = self.summary, planned.record
         assert record
         summary.records += 1
-        summary.by_status.setdefault(record["status"], Money()).add(record["amount"])
+        summary.by_status.setdefault(record["status"], RowSum()).add(record["amount"])
         if refund:
             summary.refunds.add(record["amount"])
         if len(summary.first) < FIRST_MAX:

@@ -10,7 +10,7 @@ from transactions.importing.table import Row
 STATEMENT_MAX = 1 << 25
 
 
-class Entry(NamedTuple):
+class StatementEntry(NamedTuple):
     """A movement of an account. Each field is a column, in this order; what the bank leaves out is "".
 
     `amount` has a sign: what leaves the account is negative. `status` is the bank's own word (BOOK, PDNG),
@@ -29,7 +29,7 @@ class Entry(NamedTuple):
     text: str
 
 
-def rows_of(entries: Iterable[Entry]) -> Iterator[Row]:
+def rows_of(entries: Iterable[StatementEntry]) -> Iterator[Row]:
     """A row for each entry, numbered from 1; a cell with a NUL is a fault, as in every form."""
     for number, entry in enumerate(entries, start=1):
         cells = entry._asdict()

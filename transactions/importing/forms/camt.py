@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
-from transactions.importing.forms.bank import Entry, rows_of
+from transactions.importing.forms.bank import StatementEntry, rows_of
 from transactions.importing.forms.numbers import number_of
 from transactions.importing.forms.source import Metered, Source
 from transactions.importing.table import FileError, Moment, Row, Table
@@ -39,11 +39,11 @@ def read(source: Source) -> Table:
         with _opened(source) as found:
             yield from rows_of(entry for _, entry in found)
 
-    return Table(", ".join((form, *source.packed)), Entry._fields, rows)
+    return Table(", ".join((form, *source.packed)), StatementEntry._fields, rows)
 
 
 @contextmanager
-def _opened(source: Source) -> Iterator[Iterator[tuple[str, Entry]]]:
+def _opened(source: Source) -> Iterator[Iterator[tuple[str, StatementEntry]]]:
     with source.open() as file:
         try:
             yield _entries(file, source.name)
@@ -52,7 +52,7 @@ def _opened(source: Source) -> Iterator[Iterator[tuple[str, Entry]]]:
             raise FileError(f"{source.name}: the statement's XML is cut off or damaged ({kind})") from None
 
 
-def _entries(file: Any, name: str) -> Iterator[tuple[str, Entry]]:
+def _entries(file: Any, name: str) -> Iterator[tuple[str, StatementEntry]]:
     """The form's name and each entry; what was read is let go of."""
     path: list[Element] = []
     account, number = "", 0
@@ -99,7 +99,7 @@ def _text(element: Element, *paths: str) -> str:
     return ""
 
 
-def _of_entry(element: Element, account: str, place: str) -> Iterator[Entry]:
+def _of_entry(element: Element, account: str, place: str) -> Iterator[StatementEntry]:
     amount, currency = _amount(_find(element, "Amt"), place)
     sign = _sign(element, place)
     shared = {
@@ -113,7 +113,7 @@ def _of_entry(element: Element, account: str, place: str) -> Iterator[Entry]:
     parts = _parts(details, amount, currency, sign, place)
     ids = [own or _text(parts[0][0], "Refs/AcctSvcrRef")] if len(parts) == 1 else _ids(details, own)
     for one, (detail, part) in zip(ids, parts, strict=True):
-        yield Entry(
+        yield StatementEntry(
             id=one,
             amount=number_of(part) or part,
             currency=currency,

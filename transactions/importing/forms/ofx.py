@@ -8,7 +8,7 @@ import html
 import re
 from collections.abc import Iterator
 
-from transactions.importing.forms.bank import STATEMENT_MAX, Entry, rows_of
+from transactions.importing.forms.bank import STATEMENT_MAX, StatementEntry, rows_of
 from transactions.importing.forms.charset import charset_of
 from transactions.importing.forms.numbers import number_of
 from transactions.importing.forms.source import Source
@@ -34,10 +34,12 @@ def read(source: Source) -> Table:
     """The transactions of an OFX file, which is held at once: at most 32 MiB. Raises FileError."""
     for _ in _entries(source):
         pass
-    return Table(", ".join(("OFX", *source.packed)), Entry._fields, lambda: rows_of(_entries(source)))
+    return Table(
+        ", ".join(("OFX", *source.packed)), StatementEntry._fields, lambda: rows_of(_entries(source))
+    )
 
 
-def _entries(source: Source) -> Iterator[Entry]:
+def _entries(source: Source) -> Iterator[StatementEntry]:
     number = 0
     fields: dict[str, str] = {}
     for holder, tag, text in _fields(_body(source), source.name):
@@ -113,11 +115,11 @@ def _close(path: list[str], tag: str) -> bool:
     return False
 
 
-def _entry(fields: dict[str, str], place: str) -> Entry:
+def _entry(fields: dict[str, str], place: str) -> StatementEntry:
     def first(*names: str) -> str:
         return next((fields[name] for name in names if name in fields), "")
 
-    return Entry(
+    return StatementEntry(
         id=first("STMTTRN/FITID"),
         created_at=_moment(first("STMTTRN/DTPOSTED"), place),
         amount=_amount(first("STMTTRN/TRNAMT"), place),

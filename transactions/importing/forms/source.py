@@ -35,7 +35,7 @@ _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 # What the standard library raises for a gzip or a zip that is not whole, wherever it finds out.
 DAMAGED: tuple[type[Exception], ...] = (
     EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile, struct.error,
-    ValueError, KeyError, OverflowError, NotImplementedError,
+    ValueError, KeyError, OverflowError, RuntimeError,
 )  # fmt: skip
 
 Opening = AbstractContextManager[BinaryIO]
@@ -217,7 +217,7 @@ def _out_of_zip(source: Source, member: str) -> Source:
             info = packed.getinfo(member)
             try:
                 inner = packed.open(info)
-            except (RuntimeError, *DAMAGED):
+            except DAMAGED:
                 raise FileError(
                     f"{source.name}: {member!r} is encrypted or damaged; unpack it first"
                 ) from None

@@ -34,7 +34,7 @@ _NOT_RECKONED = re.compile(
 _DOCTYPE = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 _WRONG = (
     *DAMAGED, InvalidFileException, DefusedXmlException, ParseError,
-    TypeError, IndexError, AttributeError, OSError, RuntimeError,
+    TypeError, IndexError, AttributeError, OSError,
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from mt940.models import Transactions
 from mt940.options import Options
 
-from transactions.importing.forms.bank import STATEMENT_MAX, Entry, rows_of, silence
+from transactions.importing.forms.bank import STATEMENT_MAX, StatementEntry, rows_of, silence
 from transactions.importing.forms.charset import LINE_MAX, charset_of, opened_text
 from transactions.importing.forms.numbers import number_of
 from transactions.importing.forms.source import Source
@@ -26,7 +26,7 @@ def read(source: Source) -> Table:
     """
     charset = charset_of(source, None)
 
-    def entries() -> Iterator[Entry]:
+    def entries() -> Iterator[StatementEntry]:
         number = 0
         with opened_text(source, charset) as text:
             for line, statement in _statements(text, source.name):
@@ -39,7 +39,7 @@ def read(source: Source) -> Table:
     for _ in entries():
         pass
     words = ("MT940",) if charset.codec == "utf-8-sig" else ("MT940", charset.words)
-    return Table(", ".join((*words, *source.packed)), Entry._fields, lambda: rows_of(entries()))
+    return Table(", ".join((*words, *source.packed)), StatementEntry._fields, lambda: rows_of(entries()))
 
 
 def _statements(text: Any, name: str) -> Iterator[tuple[int, str]]:
@@ -101,11 +101,11 @@ def _check_balance(found: dict[str, Any], entries: list[Any], place: str) -> Non
         )
 
 
-def _entry(each: Any) -> Entry:
+def _entry(each: Any) -> StatementEntry:
     found, account = each.data, each.transactions.data
     reference = _text(found.get("end_to_end_reference") or found.get("customer_reference"))
     amount = format(found["amount"].amount, "f")
-    return Entry(
+    return StatementEntry(
         id=_text(found.get("bank_reference")),
         created_at=Moment((found.get("entry_date") or found["date"]).isoformat()),
         amount=number_of(amount) or amount,
