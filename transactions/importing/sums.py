@@ -58,7 +58,8 @@ def of_end(progress: ImportProgress, found: Plan) -> Iterator[str]:
     ]
     yield from _table([(name, sum) for name, sum in told if sum.rows], found.mapping.decimals or 0)
     if (left := found.summary.rows - found.summary.passed_over - progress.rows) > 0:
-        yield f"{rows_text(left)} behind line {progress.line:,} not reached: the same again goes on from there"
+        place = f"{rows_text(left)} behind line {progress.line:,}"
+        yield f"{place} not reached: the same again goes on from there"
     if progress.before_line and not progress.accepted:
         yield "nothing is new: all of it had been posted before"
     elif progress.before_line:
