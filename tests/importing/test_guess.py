@@ -1,6 +1,7 @@
 """What is guessed of a file, said, and asked."""
 
 import pytest
+from pytest_django import Settings
 
 from tests.importing.tables import table
 from transactions.importing.columns.proofs import ColumnError
@@ -180,8 +181,8 @@ def test_times_are_in_utc_where_the_header_says_so() -> None:
     assert (found.mapping.timezone, found.open) == ("UTC", ())
 
 
-def test_with_a_currency_whole_numbers_alone_are_asked_about(settings: object) -> None:
-    settings.CURRENCY = "EUR"  # type: ignore[attr-defined]
+def test_with_a_currency_whole_numbers_alone_are_asked_about(settings: Settings) -> None:
+    settings.CURRENCY = "EUR"
     found = guess(table(["amount", "user", "status"], ["1250", "7", "ok"]), NOTHING)
     assert (found.mapping.decimals, keys(found)) == (2, ["unit"])
 

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_django import Settings
 
 from tests.importing.tables import EveryKey, table
-from transactions.admin_site.exports import cell
+from transactions.admin_site.exports import cell, header, in_currency
 from transactions.importing.forms import open_table
 from transactions.importing.guess import guess
 from transactions.importing.mapping import Mapping
@@ -37,10 +38,10 @@ def test_texts_that_look_alike_are_guarded_otherwise(text: str) -> None:
 def exported(*ids: str) -> Table:
     out = io.StringIO()
     writer = csv.writer(out, quoting=csv.QUOTE_ALL)
-    writer.writerow(EXPORT)
+    writer.writerow(header(EXPORT))
     for id in ids:
         row = (id, 7, 1250, "SUCCESS", WHEN, WHEN, WHEN, None)
-        writer.writerow([cell(value) for value in row])
+        writer.writerow([cell(value) for value in in_currency(EXPORT, row)])
     return open_table(io.BytesIO(out.getvalue().encode()), "transactions.csv")
 
 
@@ -70,18 +71,29 @@ def test_a_refused_row_of_the_export_keeps_the_cells_that_it_has_there() -> None
     assert each.cells["transaction_id"] == "''-neg"
 
 
-def test_amounts_of_the_export_stay_in_the_smallest_unit_where_a_currency_is_stated(settings: object) -> None:
-    settings.CURRENCY = "EUR"  # type: ignore[attr-defined]
+@pytest.mark.parametrize("currency", ["EUR", "JPY", "BHD"])
+def test_amounts_of_the_export_come_back_from_the_unit_of_the_currency(
+    settings: Settings, currency: str
+) -> None:
+    settings.CURRENCY = currency
     (record,) = (each.record for each in planned(exported("plain")).planned())
     assert record is not None
     assert record["amount"] == 1250
 
 
-def test_the_list_of_the_api_is_read_as_what_it_shows(settings: object) -> None:
-    settings.CURRENCY = "EUR"  # type: ignore[attr-defined]
-    header = ["id", "transaction_id", "user", "amount", "status", "created_at"]
+def test_an_export_of_another_currency_is_refused(settings: Settings) -> None:
+    settings.CURRENCY = "EUR"
+    read = exported("plain")
+    settings.CURRENCY = "USD"
+    (each,) = planned(read).planned()
+    assert "the currency is “EUR”, and only USD is taken" in each.reason
+
+
+def test_the_list_of_the_api_is_read_as_what_it_shows(settings: Settings) -> None:
+    settings.CURRENCY = "EUR"
+    columns = ["id", "transaction_id", "user", "amount", "status", "created_at"]
     row = [Number("1"), "a-1", Number("7"), Number("1250"), "PENDING", "2026-01-31T12:00:00.5Z"]
-    (each,) = planned(table(header, row)).planned()
+    (each,) = planned(table(columns, row)).planned()
     assert each.record == {
         "transaction_id": "a-1",
         "user": 7,
@@ -92,9 +104,9 @@ def test_the_list_of_the_api_is_read_as_what_it_shows(settings: object) -> None:
 
 
 def test_columns_that_tell_of_a_refusal_are_passed_over() -> None:
-    header = ["line", "Reference", "Total", "Customer", "State", "When", "code", "reason"]
+    columns = ["line", "Reference", "Total", "Customer", "State", "When", "code", "reason"]
     row = ["17", "a-1", "12.50", "7", "Paid", "2026-01-31T12:00Z", "invalid", "user: no such user"]
-    made = guess(table(header, row), Mapping())
+    made = guess(table(columns, row), Mapping())
     assert made.mapping.columns == {
         "transaction_id": "Reference",
         "amount": "Total",

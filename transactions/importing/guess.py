@@ -93,15 +93,12 @@ class _Columns:
         own = {name: field for field, names in OWN_FIELDS.items() for name in names}
         own = {own[name]: name for name in self._free if name in own}
         self._free = [name for name in self._free if name not in own.values()]
-        # With decimals they are in the currency's unit.
-        exact = any("." in cell for cell in self._cells["amount"])
-        base = Mapping(
-            own, ids="column", users="key", mark=".", unit="" if exact else "smallest", dates="iso"
-        )
+        # With a currency beside them they are in its unit.
+        unit = "whole" if "currency" in self._names else "smallest"
+        base = Mapping(own, ids="column", users="key", mark=".", unit=unit, dates="iso")
         self._mapping = self._mapping.over(replace(base, guarded=guarded))
-        self.reasons.append(
-            f"{why}: users are keys" + ("." if exact else ", and amounts are in the smallest unit.")
-        )
+        said = "the unit of the currency" if unit == "whole" else "the smallest unit"
+        self.reasons.append(f"{why}: users are keys, and amounts are in {said}.")
 
     def _find(self, field: str, alike: Share, by_cells: Share | None = None) -> None:
         """Takes the likeliest column for a field that has none; `by_cells` where no name tells."""
