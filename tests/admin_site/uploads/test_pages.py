@@ -93,6 +93,7 @@ def test_a_file_from_its_upload_to_its_end(ina: Client, people: list[User]) -> N
     said = text_of(ina, where)
     assert "To be agreed on" in said
     assert "What the file was taken for" in said
+    assert "“paid” is Success, as usual" in said
     assert "The first rows as they are" in said
 
     said = mean(ina, upload)
@@ -102,6 +103,8 @@ def test_a_file_from_its_upload_to_its_end(ina: Client, people: list[User]) -> N
     assert "What would be imported" in said
     assert "Rows in the file 2 1,234.50 Transactions 1 The same once more 0 Refused 1" in said
     assert "Import 1 transaction" in said
+    # One button of a page is the first.
+    assert ina.get(where).content.count(b"button-first") == 1
     flush()
     assert not Transaction.objects.exists()
 

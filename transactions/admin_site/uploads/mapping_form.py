@@ -6,6 +6,7 @@ from typing import Any
 
 from ...importing import mapping as mappings
 from ...importing.columns.proofs import ColumnError, OpenQuestion
+from ...importing.columns.statuses import KNOWN, plain
 from ...importing.guess import guess
 from ...importing.mapping import BESIDE, DATES, FIELDS, MappingError
 from ...importing.plan import Summary, plan
@@ -201,7 +202,7 @@ def _fields(
         for section, key, label, choices, help in _PLAIN
     ]
     fields += [
-        FormField(STATES, f"statuses.{word}", f"“{word}” is", choices=(("", "not known"), *_STATUSES))
+        FormField(STATES, f"statuses.{word}", f"“{word}” is", choices=(("", _usual(word)), *_STATUSES))
         for word in _words(upload, table, meant)
     ]
     by_key = {each.key: each for each in fields}
@@ -225,6 +226,12 @@ def _fields(
             fields.append(each)
         each.value, each.error = value, error
     return fields
+
+
+def _usual(word: str) -> str:
+    """What a word is taken for where nobody says otherwise."""
+    status = KNOWN.get(plain(word))
+    return f"{dict(_STATUSES)[status]}, as usual" if status else "not known"
 
 
 def _words(upload: Upload, table: Table, meant: mappings.Mapping) -> list[str]:

@@ -145,7 +145,7 @@ def _summary(upload: Upload) -> dict[str, Any]:
             (status, found["rows"], _sum(found, decimals)) for status, found in summary["by_status"].items()
         ],
         "money_refused": _sum(summary["money_refused"], decimals),
-        "first": _planned(summary["first"]),
+        "first_planned": _planned(summary["first"]),
         "fields_shown": FIELDS_SHOWN,
         "import_word": f"Import {counted(summary['records'], 'transaction')}",
     }
