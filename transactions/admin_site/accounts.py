@@ -2,19 +2,23 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.filters import BooleanFieldListFilter, RelatedFieldListFilter
+from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
-from django.contrib.auth import get_user_model
+from django.contrib.auth import get_user_model, update_session_auth_hash
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.views.decorators.debug import sensitive_post_parameters
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from ..access import last_account, people
@@ -22,6 +26,7 @@ from ..alerts import triage
 from ..models import Transaction
 from ..review import links
 from ..stores.meanwhile import once_more
+from ..templatetags.components import visible
 from .account_names import NamingForm
 from .deletions import ReasonedDeletions, note_transactions
 from .granting import GrantedRows, GrantingForm, GroupsField, RightsField, rights_told
@@ -236,10 +241,30 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
         context["show_delete"] = shown is not None and not last_account.refusal(_by(request), [shown.pk])
         return super().render_change_form(request, context, *args, **more)
 
+    @method_decorator(sensitive_post_parameters())
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        """Another password for somebody, or none: Django's own takes one away only for a second button."""
         # In a transaction its row is held, as for other forms.
         with transaction.atomic():
-            return super().user_change_password(request, id, form_url)
+            user = self.get_object(request, unquote(id))
+            if not self.has_change_permission(request, user):
+                raise PermissionDenied
+            if user is None:
+                raise Http404("There is no such account.")
+            form = self.change_password_form(user, request.POST if request.method == "POST" else None)
+            if form.is_valid():
+                form.save()
+                self.log_change(request, user, self.construct_change_message(request, form, None))
+                self.message_user(request, _password_told(user), messages.SUCCESS)
+                update_session_auth_hash(request, user)
+                return redirect("admin:auth_user_change", user.pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"The password of {visible(user.get_username())}",
+            "form": form,
+            "original": user,
+        }
+        return TemplateResponse(request, "admin/auth/user/change_password.html", context)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         self.delete_queryset(request, User.objects.filter(pk=obj.pk))
@@ -270,6 +295,14 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
 def _by(request: HttpRequest) -> Any:
     assert isinstance(request.user, User)
     return request.user
+
+
+def _password_told(user: Any) -> str:
+    """What has become of somebody's password."""
+    name = visible(user.get_username())
+    if user.has_usable_password():
+        return f"The password of {name} is changed."
+    return f"{name} has no password any more: nobody logs in with this account."
 
 
 def _explained(field: Any, name: str) -> Any:
