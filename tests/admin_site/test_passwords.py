@@ -9,8 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from tests.support.admin_pages import page, staff
-from transactions.access import last_account
+from tests.support.admin_pages import page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -69,9 +68,14 @@ def test_who_has_none_is_given_one_and_nothing_is_taken(root: Client, people: li
 
 
 @pytest.mark.parametrize(
-    ("who", "first", "second"), [("true", "", ""), ("true", OTHER, PASSWORD), ("true", "12345678", "12345678"),
-                                 ("maybe", OTHER, OTHER)]  # fmt: skip
-)  # fmt: skip
+    ("who", "first", "second"),
+    [
+        ("true", "", ""),
+        ("true", OTHER, PASSWORD),
+        ("true", "12345678", "12345678"),
+        ("maybe", OTHER, OTHER),
+    ],
+)
 def test_what_is_no_password_is_refused_in_the_form(
     root: Client, people: list[User], who: str, first: str, second: str
 ) -> None:

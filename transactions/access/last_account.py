@@ -1,10 +1,13 @@
 """Whom nobody deletes or locks out: themselves, and the last account that may do everything here.
 
+Whoever has no password any more is locked out too.
+
 Without it nobody manages people any more, but from a shell.
 """
 
 from collections.abc import Collection
 
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 
@@ -13,8 +16,9 @@ LAST = "It is the last account that may log in here and do everything: give that
 
 
 def may_everything() -> QuerySet[User]:
-    """The accounts that log in here, and may do everything."""
-    return User.objects.filter(is_superuser=True, is_staff=True, is_active=True)
+    """The accounts that log in here, by a password that they have, and may do everything."""
+    everything = User.objects.filter(is_superuser=True, is_staff=True, is_active=True)
+    return everything.exclude(password__startswith=UNUSABLE_PASSWORD_PREFIX)
 
 
 def hold() -> None:

@@ -119,11 +119,19 @@ class NewAccountForm(NamingForm, UserCreationForm):  # type: ignore[misc]
 
 
 class NewPasswordForm(AdminPasswordChangeForm):  # type: ignore[misc]
-    """The theme's form of somebody else's password."""
+    """The theme's form of the password that `by` gives somebody else, or takes away."""
 
-    def __init__(self, *args: Any, **more: Any) -> None:
+    def __init__(self, *args: Any, by: Any, **more: Any) -> None:
         super().__init__(*args, **more)
+        self.by = by
         _in_our_words(self)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean()
+        goes = not cleaned["set_usable_password"]
+        if goes and (refused := last_account.refusal(self.by, [self.user.pk])):
+            self.add_error("usable_password", refused)
+        return cleaned
 
 
 def _in_our_words(form: Any) -> None:
@@ -141,7 +149,6 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
 
     form = AccountForm
     add_form = NewAccountForm
-    change_password_form = NewPasswordForm
     add_form_template = None
     list_display = ("name", "email", "first_name", "last_name", "logs_in", "transactions")
     list_filter = (
@@ -251,7 +258,8 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
                 raise PermissionDenied
             if user is None:
                 raise Http404("There is no such account.")
-            form = self.change_password_form(user, request.POST if request.method == "POST" else None)
+            posted = request.POST if request.method == "POST" else None
+            form = NewPasswordForm(user, posted, by=request.user)
             if form.is_valid():
                 form.save()
                 self.log_change(request, user, self.construct_change_message(request, form, None))
