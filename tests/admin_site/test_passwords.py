@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from tests.support.admin_pages import page
+from tests.support.admin_pages import page, staff
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -91,3 +91,30 @@ def test_what_is_no_password_is_refused_in_the_form(
 def test_of_an_account_that_there_is_not_nothing_is_found(root: Client) -> None:
     for key in ("424242", "odd", "9" * 40):
         assert root.get(reverse("admin:auth_user_password_change", args=[key])).status_code == 404, key
+
+
+# --- One's own ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("who", ["superuser", "keeps people"])
+def test_nobody_sets_their_own_without_the_old_one(client: Client, people: list[User], who: str) -> None:
+    """Else a browser that was left open for a minute would be an account for good."""
+    if who == "superuser":
+        client.force_login(with_password(User.objects.create_superuser("staff")))
+    else:
+        staff(client, "view_user", "change_user")
+        client.force_login(with_password(User.objects.get(username="staff")))
+    own, asks = User.objects.get(username="staff"), reverse("admin:password_change")
+    shown = page(client, path(own, "change"))
+    assert f'href="{asks}"' in shown
+    assert path(own) not in shown
+    for form in ({"usable_password": "false"}, {"password1": OTHER, "password2": OTHER}):
+        assert client.get(path(own))["Location"] == asks
+        assert client.post(path(own), form)["Location"] == asks
+    own.refresh_from_db()
+    assert own.check_password(PASSWORD)
+    assert "old_password" in page(client, asks)
+
+
+def test_the_page_of_somebody_elses_leads_there(root: Client, people: list[User]) -> None:
+    assert f'href="{path(people[0])}"' in page(root, path(people[0], "change"))

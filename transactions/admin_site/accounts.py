@@ -184,7 +184,18 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
         if request.method == "POST" and connection.in_atomic_block:
             # Before a row of its own is held: two who take each other's account wait here, and not crosswise.
             last_account.hold()
-        return super().get_object(request, object_id, from_field)
+        found = super().get_object(request, object_id, from_field)
+        if found is not None:
+            found.password_link = self._password_link(request, found)
+        return found
+
+    def _password_link(self, request: HttpRequest, user: Any) -> str:
+        """Where this viewer changes the password, their own by the old one; "" where they may not."""
+        if user.pk == request.user.pk:
+            return reverse("admin:password_change")
+        if not self.has_change_permission(request, user):
+            return ""
+        return reverse("admin:auth_user_password_change", args=[user.pk])
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
@@ -203,8 +214,9 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
     def password_told(self, user: Any) -> SafeString:
         """Whether there is one; nothing of it is shown."""
         told = "A password is set." if user.has_usable_password() else "None: nobody logs in with it."
-        where = reverse("admin:auth_user_password_change", args=[user.pk])
-        return format_html('{} <a href="{}">Change the password</a>', told, where)
+        if not user.password_link:
+            return SafeString(told)
+        return format_html('{} <a href="{}">Change the password</a>', told, user.password_link)
 
     @admin.display(description="switched on", boolean=True)
     def switched_on(self, user: Any) -> bool:
@@ -258,6 +270,9 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
                 raise PermissionDenied
             if user is None:
                 raise Http404("There is no such account.")
+            if user.pk == request.user.pk:
+                # There it is asked for the old one, and its guesses are bounded.
+                return redirect("admin:password_change")
             posted = request.POST if request.method == "POST" else None
             form = NewPasswordForm(user, posted, by=request.user)
             if form.is_valid():
