@@ -22,6 +22,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from ..access import last_account, people
+from ..access.rights import Right, rights_of
 from ..alerts import triage
 from ..models import Transaction
 from ..review import links
@@ -95,12 +96,22 @@ class PeopleList(ChangeList):
         here: QuerySet[Any] = super().get_queryset(request, *args, **kwargs)
         return here.filter(pk__in=people.people())
 
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        shown = Right.READ in rights_of(request.user)
+        for row in self.result_list:
+            row.payments_shown = shown
+
 
 class AccountForm(NamingForm, GrantingForm, UserChangeForm):  # type: ignore[misc]
     """The theme's form of an account, with rights as sentences; its password has a page of its own."""
 
     groups = GroupsField("Groups", f"It has the rights of each. {ONLY_YOURS}")
     user_permissions = RightsField("Beside that it may", f"Rights beside those of its groups. {ONLY_YOURS}")
+
+    def opens_pages(self, cleaned: dict[str, Any]) -> bool:
+        everything = cleaned.get("is_superuser", self.instance.is_superuser)
+        return not everything and bool(cleaned.get("is_staff", self.instance.is_staff))
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean()
@@ -187,6 +198,7 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
         found = super().get_object(request, object_id, from_field)
         if found is not None:
             found.password_link = self._password_link(request, found)
+            found.payments_shown = Right.READ in rights_of(request.user)
         return found
 
     def _password_link(self, request: HttpRequest, user: Any) -> str:
@@ -235,7 +247,9 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
         return rights_told(user.user_permissions.select_related("content_type"))
 
     @admin.display(description="transactions")
-    def transactions(self, user: Any) -> SafeString:
+    def transactions(self, user: Any) -> SafeString | str:
+        if not user.payments_shown:
+            return "Not for you to see"
         theirs, customer = links.transactions_of(user.pk), links.customer(user.pk)
         return format_html('<a href="{}">show</a> · <a href="{}">as a customer</a>', theirs, customer)
 
