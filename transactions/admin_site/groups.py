@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from .deletions import ReasonedDeletions
-from .granting import GrantedRows, GrantingForm, RightsField, rights_told
+from .granting import OF_TOKENS, GrantedRows, GrantingForm, RightsField, rights_told
 from .lists import KeyedRows
 from .row_forms import RowForm, ThemedAdmin
 
@@ -21,6 +21,9 @@ class GroupForm(GrantingForm, ModelForm):  # type: ignore[type-arg]  # takes non
     """A group and its rights."""
 
     permissions = RightsField("Who is in it may", "Offered is what you may do yourself.")
+
+    def opens_pages(self, cleaned: dict[str, Any]) -> bool:
+        return not str(cleaned.get("name", "")).startswith(OF_TOKENS)
 
 
 @admin.register(Group)
