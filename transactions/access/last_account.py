@@ -9,10 +9,15 @@ from collections.abc import Collection
 
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 
 YOURSELF = "It is your own account: somebody else who manages people can do that."
 LAST = "It is the last account that may log in here and do everything: give that to another one first."
+
+
+class Kept(PermissionDenied):
+    """An account that is not deleted; says why."""
 
 
 def may_everything() -> QuerySet[User]:

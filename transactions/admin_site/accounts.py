@@ -303,6 +303,13 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
         }
         return TemplateResponse(request, "admin/auth/user/change_password.html", context)
 
+    def response_action(self, request: HttpRequest, queryset: Any, *args: Any) -> HttpResponse | None:
+        try:
+            return super().response_action(request, queryset, *args)
+        except last_account.Kept as kept:
+            self.message_user(request, str(kept), messages.ERROR)
+            return None
+
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         self.delete_queryset(request, User.objects.filter(pk=obj.pk))
 
@@ -318,8 +325,8 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
             list(users.select_for_update().order_by("pk").values_list("pk"))
             theirs = Transaction.objects.filter(user_id__in=keys).order_by("user_id", "created_at", "pk")
             named = dict(theirs.values_list("pk", "transaction_id")[:NAMED_MAX])
-            if last_account.refusal(_by(request), keys):
-                raise PermissionDenied
+            if refused := last_account.refusal(_by(request), keys):
+                raise last_account.Kept(refused)
             triage.release_all_of(keys, _by(request))
             _, deleted = users.delete()
             note_transactions(named, deleted.get(Transaction._meta.label, 0))
