@@ -87,7 +87,9 @@ def test_no_link_of_a_page_leads_where_one_may_not_go(client: Client, rows: list
     with_right(client, right)
     # Some are known by their address alone; from there on it goes by links.
     waiting = [(path, "") for path in [*places(), *rows]]
-    refused, seen, dead = set(), set(), set()
+    refused: set[str] = set()
+    seen: set[str] = set()
+    dead: set[str] = set()
     while waiting and len(seen) < PAGES_MAX:
         path, shown_on = waiting.pop(0)
         name = path.partition("?")[0]

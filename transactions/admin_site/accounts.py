@@ -291,7 +291,7 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
             form = NewPasswordForm(user, posted, by=request.user)
             if form.is_valid():
                 form.save()
-                self.log_change(request, user, self.construct_change_message(request, form, None))
+                self.log_change(request, user, self.construct_change_message(request, form, []))
                 self.message_user(request, _password_told(user), messages.SUCCESS)
                 update_session_auth_hash(request, user)
                 return redirect("admin:auth_user_change", user.pk)

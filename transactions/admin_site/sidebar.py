@@ -33,8 +33,7 @@ def _looked_at(application: str, model: str) -> tuple[str, str]:
 
 _RULES = ("rules_rule", "rules.view_rule")
 _PEOPLE = ("auth_user", _looked_at("auth", "user"))
-_GROUPS = ("auth_group", ("auth.view_group", "auth.change_group"))
-_GROUPS = (
+_GROUPS: tuple[tuple[str, tuple[SidebarLink, ...]], ...] = (
     (
         "",
         (
