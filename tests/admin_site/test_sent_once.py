@@ -40,7 +40,7 @@ def keys(settings: Any) -> None:
     settings.WEBHOOK_SECRET_KEYS = ["k" * 32]
 
 
-class Refusal(NamedTuple):
+class RefusedForm(NamedTuple):
     """A form that is refused: where it stands and is sent, what is typed and what is said; what makes it
     right, and whether it was done then.
     """
@@ -176,27 +176,29 @@ def rights_to_alerts(user: User) -> None:
     user.user_permissions.set(Permission.objects.filter(codename__in=["view_alert", "change_alert"]))
 
 
-def assigned() -> Refusal:
+def assigned() -> RefusedForm:
     """To whom has no right to it, who is then given it."""
     ann, alert = User.objects.create_user("ann"), open_alert(User.objects.create_user("shop"))
     page = alert_pages.at(alert)
-    return Refusal(
+    return RefusedForm(
         page, page.replace("change/", "steps/assign/"), {"version": "1", "assignee": "ann"},
         "has no right", lambda: rights_to_alerts(ann), lambda: Alert.objects.get().assignee == ann,
     )  # fmt: skip
 
 
-def closed_without_a_word() -> Refusal:
+def closed_without_a_word() -> RefusedForm:
     alert = open_alert(User.objects.create_user("shop"))
     page = alert_pages.at(alert)
-    return Refusal(page, page.replace("change/", "steps/close/"), {"version": "1"}, "Nothing has changed.")
+    return RefusedForm(
+        page, page.replace("change/", "steps/close/"), {"version": "1"}, "Nothing has changed."
+    )
 
 
-def noted_nothing() -> Refusal:
-    return Refusal(*note_on_customer()[:2], {"text": " "}, "A note")
+def noted_nothing() -> RefusedForm:
+    return RefusedForm(*note_on_customer()[:2], {"text": " "}, "A note")
 
 
-def rotated_without_a_key() -> Refusal:
+def rotated_without_a_key() -> RefusedForm:
     endpoint, first = endpoints.add("https://example.org/webhooks")
     page = reverse("admin:notifications_endpoint_change", args=[endpoint.pk])
     where = reverse("admin:notifications_endpoint_step", args=[endpoint.pk, "rotate"])
@@ -206,14 +208,14 @@ def rotated_without_a_key() -> Refusal:
         settings.WEBHOOK_SECRET_KEYS = kept
 
     settings.WEBHOOK_SECRET_KEYS = []
-    return Refusal(
+    return RefusedForm(
         page, where, {}, "WEBHOOK_SECRET_KEYS", give_it_back,
         lambda: signing.decrypt(Endpoint.objects.get().secret) != first,
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("make", [assigned, closed_without_a_word, noted_nothing, rotated_without_a_key])
-def test_what_was_refused_is_no_form_that_was_sent(root: Client, make: Callable[[], Refusal]) -> None:
+def test_what_was_refused_is_no_form_that_was_sent(root: Client, make: Callable[[], RefusedForm]) -> None:
     """Sent again by going back it is judged as things are now: nobody is told that it was done already."""
     refused = make()
     form = filled_in(root, refused.page, refused.typed)

@@ -16,7 +16,7 @@ YOURSELF = "It is your own account: somebody else who manages people can do that
 LAST = "It is the last account that may log in here and do everything: give that to another one first."
 
 
-class Kept(PermissionDenied):
+class NotDeleted(PermissionDenied):
     """An account that is not deleted; says why."""
 
 

@@ -306,8 +306,8 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
     def response_action(self, request: HttpRequest, queryset: Any, *args: Any) -> HttpResponse | None:
         try:
             return super().response_action(request, queryset, *args)
-        except last_account.Kept as kept:
-            self.message_user(request, str(kept), messages.ERROR)
+        except last_account.NotDeleted as refused:
+            self.message_user(request, str(refused), messages.ERROR)
             return None
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
@@ -326,7 +326,7 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
             theirs = Transaction.objects.filter(user_id__in=keys).order_by("user_id", "created_at", "pk")
             named = dict(theirs.values_list("pk", "transaction_id")[:NAMED_MAX])
             if refused := last_account.refusal(_by(request), keys):
-                raise last_account.Kept(refused)
+                raise last_account.NotDeleted(refused)
             triage.release_all_of(keys, _by(request))
             _, deleted = users.delete()
             note_transactions(named, deleted.get(Transaction._meta.label, 0))
