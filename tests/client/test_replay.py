@@ -8,6 +8,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime
+from fractions import Fraction
 from pathlib import Path
 
 import httpx
@@ -19,8 +20,8 @@ from tests.support.replayed import WHEN, replay, written
 from tests.support.serving import ROOT, daphne, database_url
 from transactions.books import balance
 from transactions.client import users
-from transactions.client.csv_file import COLUMNS, Row
-from transactions.client.replay import TOLD_MAX
+from transactions.client.csv_file import COLUMNS, ReplayRow
+from transactions.client.refusals import TOLD_MAX
 from transactions.models import Transaction
 from transactions.storing.flush import flush
 
@@ -117,8 +118,9 @@ def test_a_file_is_stored_once_with_every_refusal_told_and_its_averages_right(
     days = days_of(stored)
     assert (answer["from"], answer["to"]) == (min(days), max(days))
     assert {day["day"]: (day["count"], day["total"]) for day in answer["data"]} == days
-    averages = {day["day"]: float(day["average"]) for day in answer["data"]}
-    assert averages == {day: total / count for day, (count, total) in days.items()}
+    averages = {day["day"]: day["average"] for day in answer["data"]}
+    # Python's own round() of a fraction goes to the even one, too.
+    assert averages == {day: round(Fraction(total, count)) for day, (count, total) in days.items()}
 
 
 def test_a_file_replayed_again_adds_nothing(url: str) -> None:
@@ -240,7 +242,7 @@ def test_a_key_is_read_as_the_api_reads_it() -> None:
     ("cell", "key"), [("13085.0", "13085"), ("7.", "7"), ("7", "7"), ("7.5", "7.5"), ("x", "x"), ("", None)]
 )
 def test_a_key_with_a_point_is_made_whole_and_an_amount_never(cell: str, key: str | None) -> None:
-    posted = Row(2, {"transaction_id": "A", "user": cell, "amount": "12.0"}).record()
+    posted = ReplayRow(2, {"transaction_id": "A", "user": cell, "amount": "12.0"}).record()
     assert (posted.get("user"), posted["amount"]) == (key, "12.0")
 
 
