@@ -232,7 +232,7 @@ def test_what_was_refused_is_no_form_that_was_sent(root: Client, make: Callable[
 
 
 def test_no_view_of_such_a_form_tells_an_error_and_leads_on_by_itself() -> None:
-    """Else it is taken for stored: `sent_once.NothingStored` tells, and takes back what was begun."""
+    """Else it is taken for stored: raising that nothing was tells it, and takes back what was begun."""
     own = []
     for module in Path(sent_once.__file__).parent.rglob("*.py"):
         for each in ast.walk(ast.parse(module.read_text())):
