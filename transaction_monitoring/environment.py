@@ -6,6 +6,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 import environ
+from iso4217 import Currency
 
 env = environ.Env()
 
@@ -50,3 +51,16 @@ def switch(name: str, default: bool) -> bool:
     if value in ("false", "off", "no", "0"):
         return False
     sys.exit(f"{name} must be true or false, not {value!r}")
+
+
+def currency(name: str) -> str:
+    """The currency (ISO 4217) that the environment gives for `name`, "" where it is unset; else the end."""
+    value = str(env.str(name, default="")).strip()
+    if not value:
+        return ""
+    known = Currency.__members__.values()
+    if value not in {each.code for each in known}:
+        sys.exit(f"{name} must be a currency of ISO 4217 in capitals, as in EUR, or empty; not {value!r}")
+    if Currency(value).exponent is None:
+        sys.exit(f"{name} must be a currency that has a smallest unit, as in EUR; {value} has none")
+    return value

@@ -12,7 +12,7 @@ from typing import Any
 from django.templatetags.static import static
 
 from . import notification_settings, server_urls, ticks
-from .environment import day, env, is_locked, switch, whole
+from .environment import currency, day, env, is_locked, switch, whole
 from .observability import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -81,6 +81,10 @@ FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler
 # The first day (of UTC) in which a transaction may have happened. A date of long ago is a mistake more
 # often than not, 0001-01-01 above all, and years in which nothing else happened cost every average.
 EARLIEST_CREATED_AT = day("EARLIEST_CREATED_AT", "1970-01-01")
+
+# The one currency of all amounts (ISO 4217), by which people are shown 1,234.56 instead of 123456. It changes
+# nothing that is stored. Unset, amounts are plain numbers: no default would be right for most.
+CURRENCY = currency("CURRENCY")
 
 # Records that one token, or one address without a token, may send in a second, and at once after a
 # pause; 0 sets no limit. The default is well above what a client sends that posts one by one, and
@@ -254,6 +258,7 @@ MIDDLEWARE = [
     "axes.middleware.AxesMiddleware",
     "transactions.access.acting.actor_of_request",
     "transactions.admin_site.viewer_zone.in_viewers_zone",
+    "transactions.admin_site.viewer_locale.in_viewers_locale",
 ]
 ROOT_URLCONF = "transaction_monitoring.urls"
 WSGI_APPLICATION = "transaction_monitoring.wsgi.application"

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 from rest_framework import serializers
 
-from . import names
+from . import money, names
 
 # How far ahead of our clock a client's may be.
 AHEAD_MINUTES_MAX = 5
@@ -60,6 +60,24 @@ class AmountField(WholeField):
         "invalid": "Expected an integer, or a string of digits: the amount in the smallest unit, without a "
         "decimal point.",
     }
+
+
+class CurrencyField(serializers.Field[str, Any, str, Any]):
+    """The currency of an amount, for a client that wants to be sure: the deployment's own, and no other."""
+
+    default_error_messages = {
+        "none": "No currency is set here (CURRENCY): amounts are numbers of its smallest unit, whatever it "
+        "is. Leave this out.",
+        "other": "Amounts here are in {code}, as it is spelled, and in nothing else.",
+    }
+
+    def to_internal_value(self, data: Any) -> str:
+        code = money.code()
+        if code is None:
+            self.fail("none")
+        if data != code:
+            self.fail("other", code=code)
+        return code
 
 
 class UserField(WholeField):

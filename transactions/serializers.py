@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from . import names
 from .encodings import may_show_something
-from .fields import AmountField, IdField, MomentField, StatusField, UserField
+from .fields import AmountField, CurrencyField, IdField, MomentField, StatusField, UserField
 from .models import AMOUNT_MAX, TRANSACTION_ID_CHARACTERS_MAX, Status
 from .queue.records import Record
 
@@ -56,6 +56,8 @@ class RecordSerializer(Posted):
     amount = AmountField(min_value=0, max_value=AMOUNT_MAX)
     status = StatusField(choices=Status.choices, default=Status.PENDING)
     created_at = MomentField(required=False, allow_null=True, input_formats=["iso-8601"])
+    # Checked, and kept nowhere: there is one for all.
+    currency = CurrencyField(required=False)
 
     def record(self) -> Record:
         """The checked record; only after is_valid()."""

@@ -41,6 +41,7 @@ RECORDS = st.fixed_dictionaries(
     optional={
         "status": st.sampled_from(["PENDING", "SUCCESS", "FAILED", "success"]) | ANYTHING,
         "created_at": DATES | ANYTHING,
+        "currency": st.sampled_from(["EUR", "USD", "eur", "EUR ", ""]) | ANYTHING,
         "more": ANYTHING,
     },
 )

@@ -26,7 +26,7 @@ LISTED = {re.sub(r"[-_.]+", "-", name).lower(): licence for name, licence in ROW
 # Kinds that ask for no more than their notice, or, unchanged as they are here, nothing of ours.
 KNOWN = re.compile(
     r"\b(MIT|MIT-0|BSD|BSD-\d-Clause|Apache|Apache-2\.0|PSF-2\.0|MPL|MPL-2\.0|Mozilla|ISC|TCL|ZPL-2\.1|LGPL"
-    r"|Unlicense|Python Software Foundation)\b"
+    r"|Unlicense|Public Domain|Python Software Foundation)\b"
 )
 # Told in the page's own words.
 UNSAID = {"axe-playwright-python"}

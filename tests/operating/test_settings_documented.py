@@ -23,6 +23,7 @@ READERS = {
     "whole",
     "day",
     "switch",
+    "currency",
     "_number",
     "env.str",
     "env.list",

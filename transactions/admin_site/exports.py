@@ -24,6 +24,7 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.text import slugify
 
+from .. import money
 from ..stores import bounded_queries
 
 PORTION_ROWS = 2_000
@@ -131,6 +132,25 @@ def file_of(rows: Iterable[Iterable[object]], name: str) -> HttpResponse:
     return response
 
 
+def header(columns: Sequence[str]) -> list[str]:
+    """The names of a file's columns: where an `amount` is in a currency, that is told in one more."""
+    return [*columns, "currency"] if money.code() and "amount" in columns else list(columns)
+
+
+def in_currency(columns: Sequence[str], row: Sequence[object]) -> Sequence[object]:
+    """A row of `columns` as a file has it: its amount in the unit of the currency, 12.50, and that last.
+
+    Without a currency as it is.
+    """
+    code = money.code()
+    if code is None or "amount" not in columns:
+        return row
+    place = columns.index("amount")
+    smallest = row[place]
+    amount = None if smallest is None else money.plain(int(str(smallest)))
+    return [*row[:place], amount, *row[place + 1 :], None if amount is None else code]
+
+
 def cell(value: object, zone: tzinfo = UTC) -> str:
     """A value as CSV has it: moments in ISO 8601, and texts that no spreadsheet runs.
 
@@ -165,10 +185,10 @@ def _calculates(part: str) -> bool:
 
 def _lines(rows: QuerySet[Any], columns: Sequence[str], zone: tzinfo) -> Iterator[bytes]:
     order = [str(name) for name in rows.query.order_by]
-    yield _text([columns], zone)
+    yield _text([header(columns)], zone)
     after: Sequence[Any] | None = None
     while found := _portion(rows, order, columns, after):
-        yield _text((row[: len(columns)] for row in found), zone)
+        yield _text((in_currency(columns, row[: len(columns)]) for row in found), zone)
         after = found[-1][len(columns) :]
 
 

@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from .. import money
 from ..access.rights import Right, rights_of
 from ..reading.search import FOUND_MAX, NEWEST_ROWS, TERM_CHARACTERS_MAX, Matches, Search, term_of
 from ..review import links
@@ -140,7 +141,7 @@ def _transactions(text: str, found: Matches, names: dict[int, str]) -> LeadGroup
 
 def _amounts(amount: int | None, found: Matches, names: dict[int, str]) -> LeadGroup:
     of_amount = urlencode({"amount_min": amount, "amount_max": amount})
-    name = "" if amount is None else f"Of the amount {amount:,}"
+    name = "" if amount is None else f"Of the amount {money.text(amount)}"
     return LeadGroup(
         name, _items(found, names), links.list_of("transaction", of_amount) if found.more else ""
     )
@@ -171,7 +172,7 @@ def _said(row: dict[str, Any], names: dict[int, str]) -> str:
     state = "rejected" if "rejected" in row else "waiting to be stored" if row["id"] is None else ""
     user = row["user"]
     name, moment = names.get(user, f"Customer {user}"), to_the_minute(row["created_at"])
-    said = [f"{row['amount']:,}", status_word(row["status"]), name, moment, state]
+    said = [money.text(row["amount"]), status_word(row["status"]), name, moment, state]
     return " · ".join(each for each in said if each)
 
 

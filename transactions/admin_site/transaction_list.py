@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import redis
 from django.contrib import admin
 from django.db import OperationalError
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from psycopg2.errors import QueryCanceled
 
+from .. import money
 from ..models import SavedView, Status
 from ..reading import narrowed as reading
 from ..reading import part_indexes
@@ -21,7 +22,7 @@ from ..reading.narrowed import STATES, Narrowed, NarrowParameters, Rows, Sums
 from ..review import links
 from ..templatetags.components import status_word
 from ..timezones import CalendarZone, with_zone, zone_names
-from . import bound_fields, giving_up, saved_views
+from . import bound_fields, giving_up, saved_views, typed_amounts
 from .bound_fields import BoundField
 
 REDIS_AWAY = "Redis does not answer: what waits there cannot be shown now."
@@ -76,15 +77,31 @@ def asked_by(request: HttpRequest) -> AskedList:
                 saved.setlist(name, values)
             query = saved
     query.pop("view", None)
-    parameters = NarrowParameters(data=query)
+    if typed_amounts.is_typed(query):
+        query, wrong = typed_amounts.in_parameters(query)
+        errors |= wrong
+    parameters = NarrowParameters(data=_parameters_of(query))
     if not parameters.is_valid():
         errors |= {name: str(told[0]) for name, told in parameters.errors.items()}
     return AskedList(query, view, errors, None if errors else parameters.narrowed())
 
 
+def _parameters_of(query: QueryDict) -> QueryDict:
+    """The query without amounts that were typed and are none, which is told already."""
+    if not typed_amounts.is_typed(query):
+        return query
+    query = query.copy()
+    for name in typed_amounts.PARAMETERS:
+        query.pop(name, None)
+    return query
+
+
 def show(request: HttpRequest, *, may_delete: bool) -> HttpResponse:
     """The page; 400 where it has to say what is wrong with its URL, 503 where a store does not answer."""
     asked = asked_by(request)
+    if typed_amounts.is_typed(request.GET) and not asked.errors:
+        # The address that somebody copies has them in the smallest unit.
+        return HttpResponseRedirect(links.list_of("transaction", _in_url(request).urlencode()))
     zone = _zone(asked)
     # The whole page is in the zone of a saved view, as it is in that of a link.
     timezone.activate(CalendarZone(zone))
@@ -118,6 +135,11 @@ def show(request: HttpRequest, *, may_delete: bool) -> HttpResponse:
     return _page(request, context, HTTPStatus.OK)
 
 
+def _in_url(request: HttpRequest) -> QueryDict:
+    query, _ = typed_amounts.in_parameters(request.GET)
+    return query
+
+
 def _page(request: HttpRequest, context: dict[str, Any], status: HTTPStatus) -> HttpResponse:
     return TemplateResponse(request, "admin/transactions/list.html", context, status=status)
 
@@ -149,6 +171,7 @@ def _form(request: HttpRequest, asked: AskedList, zone: str) -> dict[str, Any]:
             bool(filters[name]) and (name, filters[name]) != ("state", "stored") for name in FIELDS
         ),
         **_bounds(asked, CalendarZone(zone)),
+        "amounts": typed_amounts.fields(asked.query),
         "statuses": Status.choices,
         "states": STATES.items(),
         "order": order,
@@ -191,7 +214,7 @@ def _shown(rows: Rows, narrowed: Narrowed) -> Iterator[ShownRow]:
             links.story(row["transaction_id"]) if row["id"] is None else links.transaction(row["id"]),
             names[row["user"]],
             links.customer(row["user"]),
-            f"{row['amount']:,}",
+            money.text(row["amount"]),
             status_word(row["status"]),
             _moment(row["created_at"], zone),
         )
@@ -206,8 +229,8 @@ def _moment(moment: datetime, zone: CalendarZone) -> str:
 def _said(totals: Sums) -> str:
     about, shown = ("", _exactly) if totals.exact else ("about ", _about)
     what = "transaction" if totals.count == 1 else "transactions"
-    total = "" if totals.total is None else f" · {about}{shown(totals.total)} in all"
-    return f"{about}{shown(totals.count)} {what}{total}{_looked_through(totals)}"
+    total = "" if totals.total is None else f" · {about}{money.text(shown(totals.total))} in all"
+    return f"{about}{shown(totals.count):,} {what}{total}{_looked_through(totals)}"
 
 
 def _looked_through(totals: Sums) -> str:
@@ -222,13 +245,13 @@ def _looked_through(totals: Sums) -> str:
     return newest + left_out
 
 
-def _exactly(figure: int) -> str:
-    return f"{figure:,}"
+def _exactly(figure: int) -> int:
+    return figure
 
 
-def _about(figure: int) -> str:
+def _about(figure: int) -> int:
     """In three digits: more of them would say that it was counted."""
-    return f"{round(figure, 3 - len(str(figure))):,}" if figure >= 1000 else f"{figure:,}"
+    return round(figure, 3 - len(str(figure))) if figure >= 1000 else figure
 
 
 def _words(asked: AskedList) -> Iterator[Words]:
@@ -250,12 +273,14 @@ def _words(asked: AskedList) -> Iterator[Words]:
         yield Words(f"status: {status_word(wanted.status)}", _with(asked, cursor=None, status=None))
     least, most = wanted.amount_min, wanted.amount_max
     if least is not None and least == most:
-        yield Words(f"amount: {least:,}", _with(asked, cursor=None, amount_min=None, amount_max=None))
+        yield Words(
+            f"amount: {money.text(least)}", _with(asked, cursor=None, amount_min=None, amount_max=None)
+        )
     else:
         if least is not None:
-            yield Words(f"amount: {least:,} or more", _with(asked, cursor=None, amount_min=None))
+            yield Words(f"amount: {money.text(least)} or more", _with(asked, cursor=None, amount_min=None))
         if most is not None:
-            yield Words(f"amount: {most:,} or less", _with(asked, cursor=None, amount_max=None))
+            yield Words(f"amount: {money.text(most)} or less", _with(asked, cursor=None, amount_max=None))
     if wanted.since is not None:
         yield Words(
             f"since {bound_fields.bound_in_words(wanted.since, zone)}",

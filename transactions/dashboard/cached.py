@@ -1,6 +1,7 @@
 """Answers that are kept for a moment, so that a thousand dashboards cost little more than one.
 
-They are made in UTC: whoever happens to ask first is not the only one who reads them.
+They are made in UTC and in the default locale: whoever happens to ask first is not the only one who reads
+them.
 """
 
 import threading
@@ -12,6 +13,8 @@ from typing import Generic, NoReturn, TypeVar
 
 from django.conf import settings
 from django.utils import timezone
+
+from .. import money
 
 # A failure is kept as an answer is, but no longer than this: what answers again is to be seen soon.
 FAILURE_S_MAX = 15.0
@@ -67,7 +70,7 @@ class Kept(Generic[Value]):
     def _ask_now(self) -> Value:
         began = monotonic()
         try:
-            with timezone.override(UTC):
+            with timezone.override(UTC), money.in_locale(money.DEFAULT_LOCALE):
                 answer = self._ask()
         except Exception as error:
             now = monotonic()

@@ -13,6 +13,7 @@ from django.conf import settings
 from msgspec import UNSET, UnsetType
 from rest_framework.exceptions import ParseError
 
+from .. import money
 from ..encodings import may_show_something
 from ..fields import AHEAD_MAX, MOMENT, USER_MAX, earliest
 from ..models import AMOUNT_MAX, TRANSACTION_ID_CHARACTERS_MAX
@@ -29,6 +30,7 @@ class _Plain(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     amount: Annotated[int, msgspec.Meta(ge=0, le=AMOUNT_MAX)] | float | _Digits
     status: Literal["PENDING", "SUCCESS", "FAILED"] | UnsetType = UNSET
     created_at: str | UnsetType | None = UNSET
+    currency: str | UnsetType = UNSET
 
     def quotes(self) -> int:
         """The quotation marks that the record takes as JSON, if each of its names stands there once.
@@ -40,6 +42,8 @@ class _Plain(msgspec.Struct, gc=False, forbid_unknown_fields=True):
             marks += 4
         if self.created_at is not UNSET:
             marks += 4 if self.created_at is not None else 2
+        if self.currency is not UNSET:
+            marks += 4
         return marks
 
 
@@ -121,6 +125,8 @@ def _checked(plain: _Plain) -> Record | None:
         ):
             return None
         amount = int(amount)
+    if plain.currency is not UNSET and plain.currency != money.code():
+        return None
     # Printable text has no control characters, and no white space but the space.
     if not id.isprintable() or id[0] == " " or id[-1] == " ":
         return None

@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
+from .. import money
 from ..access import rate_limits
 from ..audit.models import Via
 from ..fields import AHEAD_MINUTES_MAX, USER_MAX
@@ -59,6 +60,20 @@ DIGITS: Schema = {"type": "string", "pattern": "^[0-9]+$", "maxLength": len(str(
 
 RECORD_FIELDS = ("transaction_id", "user", "amount", "status", "created_at")
 
+
+def of_currency(code: str | None) -> str:
+    """Whose smallest unit, and which part of it that is."""
+    return "" if code is None else f" of {code}, of which {money.plain(1)} is one"
+
+
+def currency_property(code: str | None) -> Schema:
+    """What a record may state of its currency: that of the deployment. Without one it may state none."""
+    if code is None:
+        return {}
+    told = "The currency of all amounts here. It may be left out, and changes nothing."
+    return {"currency": {"type": "string", "enum": [code], "description": told}}
+
+
 # As it is posted.
 RECORD: Schema = {
     "type": "object",
@@ -75,7 +90,7 @@ RECORD: Schema = {
         "user": {"anyOf": [USER, DIGITS], "description": "The key of an existing user."},
         "amount": {
             "anyOf": [AMOUNT, DIGITS],
-            "description": "In the smallest unit, without a decimal point.",
+            "description": f"In the smallest unit{of_currency(money.code())}, without a decimal point.",
         },
         "status": {**STATUS, "default": str(Status.PENDING)},
         "created_at": {
@@ -85,6 +100,7 @@ RECORD: Schema = {
             f"the server's clock and not before {settings.EARLIEST_CREATED_AT}; the moment of acceptance if "
             "left out. That of the first record stands.",
         },
+        **currency_property(money.code()),
     },
 }
 # A form has no null.

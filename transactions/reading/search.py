@@ -16,6 +16,7 @@ import redis
 from django.conf import settings
 from django.db import connection
 
+from .. import money
 from ..access.people import PEOPLE
 from ..alerts.models import Alert
 from ..models import AMOUNT_MAX
@@ -182,7 +183,12 @@ class Search:
 
     @property
     def amount(self) -> int | None:
-        """The amount that the text is, None where it is none."""
+        """The amount that the text is, as people write it here; None where it is none."""
+        if money.code() is not None:
+            try:
+                return money.parse(self.text)
+            except money.NotMoneyError:
+                return None
         if not AMOUNT.fullmatch(self.text):
             return None
         amount = int(re.sub(r"\D", "", self.text))
@@ -191,7 +197,7 @@ class Search:
     def _number(self) -> int | None:
         """The key of a row that the text may be."""
         plain = self.text.isascii() and self.text.isdigit()
-        return self.amount if plain else None
+        return int(self.text) if plain and int(self.text) <= AMOUNT_MAX else None
 
     def _exact(self) -> dict[str, Any] | None:
         state = self._waiting()

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from .. import money
 from ..alerts.grouping import QUIET_HOURS
 from ..alerts.models import Alert, Disposition
 from ..models import Rollup, Transaction
@@ -224,7 +225,8 @@ class BacktestResult:
         ]
         if self.amount_least is not None:
             lines.append(
-                f"amounts: {self.amount_least:,} to {self.amount_most:,}, {self.amount_total:,} in all"
+                f"amounts: {money.text(self.amount_least)} to {money.text(self.amount_most or 0)}, "
+                f"{money.text(self.amount_total)} in all"
             )
         if self.top_users:
             lines.append("most hit: " + ", ".join(f"user {user} ({hits})" for user, hits in self.top_users))

@@ -14,6 +14,7 @@ from django.db import DataError, connection, transaction
 from django.db.models import Count, Max, Sum
 from django.db.models.functions import Coalesce, Now
 
+from .. import money
 from ..audit.actions import Action
 from ..audit.entries import note
 from ..models import Rollup, Transaction
@@ -320,12 +321,14 @@ def named(user: Any) -> str:
 def _announce(version: Version) -> None:
     """That a version came into force, or into shadow."""
     begin = version.effective_from
+    with money.in_locale(money.DEFAULT_LOCALE):
+        sentence = read_kept(version.kind, version.parameters).sentence()
     data = {
         "rule": {"id": version.rule_id, "name": version.rule.name},
         "version": version.number,
         "state": version.state,
         "severity": version.severity,
-        "sentence": read_kept(version.kind, version.parameters).sentence()[:SENTENCE_CHARACTERS_MAX],
+        "sentence": sentence[:SENTENCE_CHARACTERS_MAX],
         "effective_from": begin and outbox.moment(begin),
         "approver": version.approver and version.approver.get_username(),
         "link": outbox.link(f"/admin/rules/rule/{version.rule_id}/change/"),

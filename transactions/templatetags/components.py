@@ -8,6 +8,7 @@ import json
 import re
 import shlex
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,8 +17,10 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.db.models import Model
 from django.template.loader import render_to_string
+from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from .. import money
 from ..encodings import JOINED_RANGES, PICTURE_RANGES, UNSEEN, UNSEEN_RANGES, with_numbers
 from ..models import Status
 from ..timezones import on_page
@@ -100,6 +103,35 @@ def in_zone(moment: datetime, to_the: Literal["minutes", "seconds"] = "seconds")
 def percent(share: float, digits: int = 0) -> str:
     """A share of one as percent, which no end of a line breaks apart: 18 %."""
     return f"{100 * share:.{digits}f}\u00a0%"
+
+
+@register.filter(name="money")
+def as_money(smallest: int | Decimal | str | None) -> str:
+    """An amount of the smallest unit as its viewer reads it, with the currency; a dash for none."""
+    return "–" if smallest is None or smallest == "" else money.text(Decimal(smallest))
+
+
+@register.simple_tag
+def money_unit() -> str:
+    """What stands at a column of amounts: the currency, or that they are in the smallest unit."""
+    return money.unit()
+
+
+@register.simple_tag
+def smallest_unit() -> str:
+    """What follows the name of an amount that is shown without a currency, and nothing where there is one."""
+    return "" if money.code() else " (smallest unit)"
+
+
+@register.simple_tag
+def money_attributes() -> SafeString:
+    """The currency, its decimals and the viewer's locale for scripts; without one the first two are empty."""
+    return format_html(
+        'data-currency="{}" data-decimals="{}" data-locale="{}"',
+        money.code() or "",
+        "" if money.decimals() is None else money.decimals(),
+        money.tag(money.active_locale()),
+    )
 
 
 @register.inclusion_tag("transactions/components/pill.html")

@@ -3,6 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 
+from ... import money
 from ...alerts.models import Alert
 from ...audit.actions import Action
 from ...audit.entries import note
@@ -26,7 +27,7 @@ def show(request: HttpRequest, alert: int) -> HttpResponse:
         return HttpResponse(TOO_SLOW, status=503, content_type="text/plain; charset=utf-8")
     name = f"alert {held.pk}"
     note(Action.EXPORTED, name, rows=len(found))
-    with off_page():
+    with off_page(), money.in_locale(money.DEFAULT_LOCALE):
         rows = [
             (
                 each.transaction_id,
@@ -40,4 +41,5 @@ def show(request: HttpRequest, alert: int) -> HttpResponse:
             )
             for each in found
         ]
-    return exports.file_of([COLUMNS, *rows], name)
+    lines = [exports.header(COLUMNS), *(exports.in_currency(COLUMNS, row) for row in rows)]
+    return exports.file_of(lines, name)

@@ -12,6 +12,7 @@ from typing import Any
 from django.http import QueryDict
 from django.utils import timezone
 
+from ... import money
 from ...models import Status
 from ...rules.kinds.gaps import (
     WINDOW_WORDS,
@@ -20,6 +21,7 @@ from ...rules.kinds.gaps import (
     Gap,
     Hours,
     ListName,
+    Money,
     Statuses,
     Unfit,
     Whole,
@@ -51,6 +53,7 @@ class Input:
     options: list[tuple[str, str]] = field(default_factory=list)
     several: bool = False
     numeric: bool = False
+    decimal: bool = False
     zone: bool = False
     placeholder: str = ""
     required: bool = False
@@ -83,14 +86,14 @@ class TypedSentence:
         typed = cls.left_open(kind)
         for name, made in _gaps(KINDS[kind]):
             if (suggested := made.metadata["suggested"]) is not None:
-                typed.given[name] = made.metadata["gap"].shown(suggested)
+                typed.given[name] = made.metadata["gap"].typed(suggested)
         return typed._in_zone_of_page()
 
     @classmethod
     def left_open(cls, kind: str) -> "TypedSentence":
         """With what gaps mean that are left open."""
         given = {
-            name: made.metadata["gap"].shown(made.default)
+            name: made.metadata["gap"].typed(made.default)
             for name, made in _gaps(KINDS[kind])
             if made.default not in (MISSING, None, ())
         }
@@ -103,7 +106,7 @@ class TypedSentence:
         flat |= {f"filter.{name}": value for name, value in flat.pop("filter", {}).items()}
         typed = cls.left_open(kind)
         for name, value in flat.items():
-            typed.given[name] = value if isinstance(value, list) else str(value)
+            typed.given[name] = value if isinstance(value, list) else _typed(kind, name, value)
         return typed if "filter.hours" in flat else typed._in_zone_of_page()
 
     def _in_zone_of_page(self) -> "TypedSentence":
@@ -140,6 +143,9 @@ class TypedSentence:
     def read(self) -> Kind | None:
         """The rule, or None, and then `errors` say why."""
         parameters = self.parameters()
+        for name, made in _gaps(KINDS[self.kind]):
+            if isinstance(made.metadata["gap"], Money) and (told := _no_money(self.given.get(name, ""))):
+                self.errors.setdefault(name, told)
         for unfit in problems(self.kind, parameters):
             self.refuse(unfit)
         return None if self.errors else read(self.kind, parameters)
@@ -149,9 +155,13 @@ class TypedSentence:
         self.errors.setdefault(unfit.gap, f"{unfit.message[:1].upper()}{unfit.message[1:]}.")
 
     @property
-    def has_amounts(self) -> bool:
-        """Whether any of its gaps, or of those it may be narrowed by, is an amount."""
-        return "amount_min" in KINDS[self.kind].filters
+    def amounts(self) -> str:
+        """How amounts are typed; "" where none of its gaps, or of those it may be narrowed by, is one."""
+        if "amount_min" not in KINDS[self.kind].filters:
+            return ""
+        if (code := money.code()) is None:
+            return "Amounts are in the smallest unit of the currency, as transactions have them."
+        return f"Amounts are in {code}, as in {money.example()}."
 
     @property
     def pieces(self) -> list[FormPiece]:
@@ -187,6 +197,7 @@ class TypedSentence:
         found.options = _options(what, required=found.required)
         found.several = isinstance(what, Statuses)
         found.numeric = isinstance(what, Whole)
+        found.decimal = isinstance(what, Money) and bool(money.decimals())
         found.zone = isinstance(what, Zone)
         found.placeholder = "8-18, 22-6" if isinstance(what, Hours) else ""
         if isinstance(what, Window | Choice) and not found.value:
@@ -244,7 +255,25 @@ def _value(what: Gap, typed: Any) -> Any:
     """What was typed as JSON has it; numbers may be written in groups, as the pages show them."""
     if not isinstance(what, Whole | Factor) or not isinstance(typed, str):
         return typed
+    if isinstance(what, Money) and money.code() is not None:
+        return typed if not typed or _no_money(typed) else money.parse(typed)
     if isinstance(what, Factor):
         return Decimal(typed) if _DECIMAL.fullmatch(typed) else typed
     digits = re.sub(_MARKS, "", typed) if _GROUPED.fullmatch(typed) else typed
     return int(digits) if _WHOLE.fullmatch(digits) else typed
+
+
+def _typed(kind: str, name: str, value: Any) -> str:
+    """A value that a version says as the form has it, whether or not it can still be read."""
+    what = gap_named(KINDS[kind], name) if name in dict(_gaps(KINDS[kind])) else None
+    return what.typed(value) if isinstance(what, Money) and type(value) is int else str(value)
+
+
+def _no_money(typed: str) -> str:
+    """Why what was typed is no amount; "" where it is one, or where amounts are plain numbers."""
+    try:
+        if typed and money.code() is not None:
+            money.parse(typed)
+    except money.NotMoneyError as error:
+        return str(error)
+    return ""

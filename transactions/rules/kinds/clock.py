@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from ... import money
 from ...timezones import to_the_minute
 from .gaps import MINUTES_MAX, Factor, Whole
 from .kind import TABLE, Bound, Kind, gap
@@ -91,7 +92,7 @@ class PendingTooLong(AlongRows):
     def headline(self, amount: int | None, figures: dict[str, Any]) -> str:
         if amount is None:
             return super().headline(amount, figures)
-        return f"{amount:,}, pending for over {minutes_in_words(self.minutes)}"
+        return f"{money.text(amount)}, pending for over {minutes_in_words(self.minutes)}"
 
     def sql(self, bound: Bound) -> str:
         conditions = "".join(f" AND {condition}" for condition in self.filter.conditions("t", bound))

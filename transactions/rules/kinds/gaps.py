@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from ... import money
 from ...encodings import UNSEEN_RANGES, composed
 from ...models import AMOUNT_MAX, Status
 from ...timezones import zone_names
@@ -55,6 +56,10 @@ class Gap:
         """A value as a person reads it."""
         return str(value)
 
+    def typed(self, value: Any) -> str:
+        """A value as the form has it, for a person to change."""
+        return str(value)
+
     def schema(self) -> dict[str, Any]:
         """JSON Schema."""
         raise NotImplementedError
@@ -77,6 +82,26 @@ class Whole(Gap):
 
     def schema(self) -> dict[str, Any]:
         return {"type": "integer", "minimum": self.least, "maximum": self.most}
+
+
+@dataclass(frozen=True)
+class Money(Whole):
+    """An amount: a whole number of the smallest unit, which people read in the currency."""
+
+    def read(self, value: Any) -> int:
+        try:
+            return super().read(value)
+        except ValueError:
+            if money.code() is None:
+                raise
+            bounds = f"from {money.text(self.least)} to {money.text(self.most)}"
+            raise ValueError(f"must be {bounds}, as a whole number of the smallest unit") from None
+
+    def shown(self, value: Any) -> str:
+        return money.text(value)
+
+    def typed(self, value: Any) -> str:
+        return money.typed(value)
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from ... import names
+from ... import money, names
 from ...models import AMOUNT_MAX, Transaction
-from .gaps import WINDOWS_S, Gap, Hours, ListName, Statuses, Unfit, Whole, Zone, in_full
+from .gaps import WINDOWS_S, Gap, Hours, ListName, Money, Statuses, Unfit, Zone, in_full
 from .wording import Part, filled
 
 TABLE = Transaction._meta.db_table
@@ -50,8 +50,8 @@ class Bound:
 class RowFilter:
     """Which transactions a rule looks at. A field that is left open lets all through."""
 
-    amount_min: int | None = gap(Whole("the least amount", 0), default=None)
-    amount_max: int | None = gap(Whole("the largest amount", 0), default=None)
+    amount_min: int | None = gap(Money("the least amount", 0), default=None)
+    amount_max: int | None = gap(Money("the largest amount", 0), default=None)
     statuses: tuple[str, ...] = gap(Statuses("the statuses"), default=())
     in_list: str | None = gap(ListName("the list that customers stand on"), default=None)
     not_in_list: str | None = gap(ListName("the list that customers do not stand on"), default=None)
@@ -197,9 +197,13 @@ class Kind:
             raise Unfit("filter.zone", "the timezone is that of hours: give these too, or leave it out")
         least, most = self.amounts()
         if high is not None and high < least:
-            raise Unfit("filter.amount_max", f"the largest amount must not be below {least:,}: {NO_HIT}")
+            raise Unfit(
+                "filter.amount_max", f"the largest amount must not be below {money.text(least)}: {NO_HIT}"
+            )
         if low is not None and low > most:
-            raise Unfit("filter.amount_min", f"the least amount must not be above {most:,}: {NO_HIT}")
+            raise Unfit(
+                "filter.amount_min", f"the least amount must not be above {money.text(most)}: {NO_HIT}"
+            )
 
     def amounts(self) -> tuple[int, int]:
         """The least and the largest amount of the transactions that can make a hit, by all gaps but those
@@ -232,7 +236,7 @@ class Kind:
 
         `amount` is that of its transaction, None where it is about the whole system.
         """
-        told = self.explain(figures) or ("" if amount is None else f"{amount:,}")
+        told = self.explain(figures) or ("" if amount is None else money.text(amount))
         return told[:1].upper() + told[1:]
 
     def gate(self, bound: Bound) -> str:

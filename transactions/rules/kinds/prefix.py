@@ -9,9 +9,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from ... import money
 from ...models import AMOUNT_MAX
 from ...timezones import to_the_minute
-from .gaps import Factor, Unfit, Whole
+from .gaps import Factor, Money, Unfit, Whole
 from .kind import LOOKING_AT, TABLE, Bound, Kind, gap
 from .wording import Part
 
@@ -55,7 +56,7 @@ LAST = """(
 @dataclass(frozen=True)
 class PrefixKind(Kind):
     group: ClassVar[str] = "prefix"
-    least: int = gap(Whole("the amount", 0), default=0)
+    least: int = gap(Money("the amount", 0), default=0)
 
     @property
     def reach_s(self) -> int:
@@ -124,7 +125,7 @@ class Deviation(PrefixKind):
         if amount is None:
             return super().headline(amount, figures)
         times = f"{amount / float(figures['mean']):,.1f} times the mean of the {figures['past']} before"
-        return f"{amount:,}, {times}, {_in_words(figures['mean'])}"
+        return f"{money.text(amount)}, {times}, {_in_words(figures['mean'])}"
 
     def past(self, before: str, bound: Bound) -> tuple[str, str, str]:
         return (
@@ -171,8 +172,8 @@ class FirstOrDormant(PrefixKind):
         if amount is None or not figures:
             return super().headline(amount, figures)
         if figures["last_at"] is None:
-            return f"{amount:,}, the first of this customer"
-        return f"{amount:,}, {_asleep(figures)}"
+            return f"{money.text(amount)}, the first of this customer"
+        return f"{money.text(amount)}, {_asleep(figures)}"
 
     def past(self, before: str, bound: Bound) -> tuple[str, str, str]:
         # An aggregate gives one row where nothing was found, too.
@@ -187,4 +188,6 @@ def _asleep(figures: dict[str, Any]) -> str:
 
 def _in_words(mean: Any) -> str:
     """A mean of amounts, which are whole; of small ones its parts count."""
-    return f"{mean:,.0f}" if mean >= 10 else f"{mean:,.2f}"
+    if money.code() is not None:
+        return money.text(Decimal(str(mean)))
+    return money.text(round(mean)) if mean >= 10 else f"{mean:,.2f}"

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from ... import money
 from ...models import AMOUNT_MAX
-from .gaps import MINUTES_MAX, Choice, ListName, Whole
+from .gaps import MINUTES_MAX, Choice, ListName, Money, Whole
 from .kind import TABLE, Bound, Kind, ever_listed, gap, listed
 
 # Purpose: the rows of users in their spans, one by one.
@@ -48,7 +49,7 @@ class Amount(RowKind):
     title: ClassVar[str] = "An amount"
     wording: ClassVar[str] = "The amount is at {at} {amount}"
     at: str = gap(Choice("at", ("least", "most")), default="least")
-    amount: int = gap(Whole("the amount"))
+    amount: int = gap(Money("the amount"))
 
     def amounts(self) -> tuple[int, int]:
         return (self.amount, AMOUNT_MAX) if self.at == "least" else (0, self.amount)
@@ -57,7 +58,9 @@ class Amount(RowKind):
         return AMOUNT
 
     def explain(self, figures: dict[str, Any]) -> str:
-        return f"{figures['amount']:,}, and the limit is {self.amount:,}" if figures else ""
+        if not figures:
+            return ""
+        return f"{money.text(figures['amount'])}, and the limit is {money.text(self.amount)}"
 
     def condition(self, row: str, bound: Bound) -> str:
         return f"{row}.amount {'>=' if self.at == 'least' else '<='} {bound('amount', self.amount)}"
@@ -68,8 +71,8 @@ class RoundAmount(RowKind):
     name: ClassVar[str] = "round_amount"
     title: ClassVar[str] = "A round amount"
     wording: ClassVar[str] = "The amount is a multiple of {multiple}, and at least {least}"
-    multiple: int = gap(Whole("the multiple", 2))
-    least: int = gap(Whole("the amount"))
+    multiple: int = gap(Money("the multiple", 2))
+    least: int = gap(Money("the amount"))
 
     def amounts(self) -> tuple[int, int]:
         # The first multiple that the filter's least amount leaves, too.
@@ -82,7 +85,8 @@ class RoundAmount(RowKind):
     def explain(self, figures: dict[str, Any]) -> str:
         if not figures:
             return ""
-        return f"{figures['amount']:,} is {figures['amount'] // self.multiple:,} times {self.multiple:,}"
+        times = f"{figures['amount'] // self.multiple:,} times"
+        return f"{money.text(figures['amount'])} is {times} {money.text(self.multiple)}"
 
     def condition(self, row: str, bound: Bound) -> str:
         least, multiple = bound("least", self.least), bound("multiple", self.multiple)
@@ -102,7 +106,7 @@ class Listed(RowKind):
 
     def headline(self, amount: int | None, figures: dict[str, Any]) -> str:
         told = f"by a customer on the list “{self.list_name}”"
-        return f"{told[:1].upper()}{told[1:]}" if amount is None else f"{amount:,} {told}"
+        return f"{told[:1].upper()}{told[1:]}" if amount is None else f"{money.text(amount)} {told}"
 
     def lists(self) -> list[tuple[str, str]]:
         return [("list_name", self.list_name), *super().lists()]
@@ -125,7 +129,7 @@ class ClockGap(RowKind):
 
     def headline(self, amount: int | None, figures: dict[str, Any]) -> str:
         told = self.explain(figures)
-        return f"{amount:,}, {told}" if amount is not None else super().headline(amount, figures)
+        return f"{money.text(amount)}, {told}" if amount is not None else super().headline(amount, figures)
 
     minutes: int = gap(Whole("the number of minutes", 1, MINUTES_MAX))
 

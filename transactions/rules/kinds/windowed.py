@@ -1,10 +1,12 @@
 """Kinds that count or add up what one user did within a window, by a sweep over rows in and out."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, ClassVar
 
+from ... import money
 from ...models import AMOUNT_MAX
-from .gaps import WINDOW_WORDS, Unfit, Whole, Window
+from .gaps import WINDOW_WORDS, Money, Unfit, Whole, Window
 from .kind import TABLE, WINDOW_OF_GATE, Bound, Kind, gap, window_seconds
 
 COUNT_MAX = 100_000
@@ -103,11 +105,15 @@ class VelocitySum(WindowedKind):
     wording: ClassVar[str] = "A customer's transactions within {window} come to at least {total}"
     of_what: ClassVar[str] = "in all"
     measure: ClassVar[str] = "sum"
-    total: int = gap(Whole("the total"))
+    total: int = gap(Money("the total"))
 
     def amounts(self) -> tuple[int, int]:
         # Of nothing but zeros there is no sum.
         return 1, AMOUNT_MAX
+
+    def explain(self, figures: dict[str, Any]) -> str:
+        total = money.text(Decimal(str(figures["sum"])))
+        return f"{total} {self.of_what} within {WINDOW_WORDS[self.window]}"
 
     def limit_of(self, bound: Bound) -> str:
         return bound("total", self.total)
@@ -122,11 +128,11 @@ class BelowLimit(VelocityCount):
         "limit of {limit}"
     )
     of_what: ClassVar[str] = "just under the limit"
-    limit: int = gap(Whole("the limit"))
-    margin: int = gap(Whole("the margin"))
+    limit: int = gap(Money("the limit"))
+    margin: int = gap(Money("the margin"))
 
     def headline(self, amount: int | None, figures: dict[str, Any]) -> str:
-        under = f"just under the limit of {self.limit:,}"
+        under = f"just under the limit of {money.text(self.limit)}"
         return f"{figures['count']:,} {under} within {WINDOW_WORDS[self.window]}"
 
     def check(self) -> None:
@@ -151,7 +157,7 @@ class FailureBurst(VelocityCount):
     )
     of_what: ClassVar[str] = "failures"
     filters: ClassVar[tuple[str, ...]] = tuple(name for name in Kind.filters if name != "statuses")
-    most: int | None = gap(Whole("the largest amount of each", 0), default=None)
+    most: int | None = gap(Money("the largest amount of each", 0), default=None)
 
     def amounts(self) -> tuple[int, int]:
         return 0, AMOUNT_MAX if self.most is None else self.most
@@ -172,5 +178,5 @@ class RapidRepeat(VelocityCount):
     partition: ClassVar[str] = "m.user_id, m.amount"
 
     def headline(self, amount: int | None, figures: dict[str, Any]) -> str:
-        of = self.of_what if amount is None else f"of {amount:,} each"
+        of = self.of_what if amount is None else f"of {money.text(amount)} each"
         return f"{figures['count']:,} {of} within {WINDOW_WORDS[self.window]}"
