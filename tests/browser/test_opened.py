@@ -4,7 +4,8 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Locator, Page, expect
 
-from tests.support.admin_pages import store
+from tests.support.accepting import queued
+from tests.support.admin_pages import GONE, change, reject, store
 from tests.support.alerts import open_alert
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -35,3 +36,21 @@ def test_on_a_phone_the_answers_of_the_search_stand_below_its_box(
         assert edges(panel)["top"] >= edges(box)["bottom"], path
         assert edges(panel)["left"] >= 0, path
         assert edges(panel)["right"] <= 390, path
+
+
+@pytest.mark.parametrize("width", [390, 768, 1400])
+@pytest.mark.parametrize("id", ["R", "R" * 100])
+def test_what_a_button_asks_is_seen_whole_wherever_the_button_stands(
+    page: Page, server: str, width: int, id: str
+) -> None:
+    row = reject(queued(id, GONE), id=id)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"{server}{change(row)}")
+    page.get_by_text("Discard …").click()
+    asked = page.locator(".menu[open] .menu-body")
+    expect(asked).to_be_visible()
+    least = edges(page.locator("#content"))["left"]
+    assert edges(asked)["left"] >= least
+    assert edges(asked)["right"] <= width
+    # Nothing lies over it.
+    asked.get_by_role("button", name="Discard").click(trial=True)
