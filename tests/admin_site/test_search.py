@@ -7,7 +7,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from tests.support.admin_pages import DAY, listed, reject, store, url
+from tests.support.accepting import queued, record, take
+from tests.support.admin_pages import DAY, GONE, listed, reject, store, url
+from tests.support.markup import markup
+from tests.support.outages import redis_away
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -95,3 +98,21 @@ def test_rejected_records_are_the_open_ones_unless_asked_otherwise(root: Client)
     assert listed(root, "?resolution=REPLAYED", "rejectedrecord") == ["BACK"]
     assert listed(root, "?resolution=all", "rejectedrecord") == ["BACK", "GONE", "OPEN"]
     assert listed(root, "?resolution=all&q=GO", "rejectedrecord") == ["GONE"]
+
+
+def test_an_empty_list_says_in_which_state_it_looked_and_leads_to_where_they_are(
+    root: Client, people: list[User]
+) -> None:
+    reject(queued("reject-me-1", GONE), id="reject-me-1")
+    take(record("wait-777", people[0]))
+    shown = markup(root.get(url("transaction", "?q=reject-me")))
+    assert "There is no such transaction among those that are stored." in shown
+    assert "waiting to be stored: 0" in shown
+    (link,) = re.findall(r'<a href="([^"]+)">rejected: 1</a>', shown)
+    assert listed(root, link.partition("?")[2].replace("&amp;", "&").join(("?", ""))) == ["reject-me-1"]
+    shown = markup(root.get(url("transaction", "?q=777&amount_min=1&state=rejected")))
+    assert "among those that are rejected." in shown
+    assert ">waiting to be stored: 1</a>" in shown
+    assert "stored: 0," in shown
+    with redis_away():
+        assert ">waiting to be stored: not known now</a>" in markup(root.get(url("transaction", "?q=777")))

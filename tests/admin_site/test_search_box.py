@@ -12,12 +12,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django import Settings
 
-from tests.support.accepting import record, take
-from tests.support.admin_pages import HOSTILE, page, staff, store
+from tests.support.accepting import queued, record, take
+from tests.support.admin_pages import GONE, HOSTILE, page, reject, staff, store
 from tests.support.markup import markup
 from tests.support.outages import postgres_away, redis_away
 from transactions.alerts.models import Alert
-from transactions.reading import part_indexes
+from transactions.reading import part_indexes, search
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -187,3 +187,24 @@ def test_every_page_has_the_box(root: Client, people: list[User]) -> None:
     for path in ("/admin/", "/admin/auth/user/", PAGE):
         assert page(root, path).count('role="search"') >= 1
         assert f'data-found="{FOUND}"' in page(root, path)
+
+
+def test_what_waits_or_was_rejected_is_found_by_a_part_and_all_of_it_has_a_list(
+    root: Client, people: list[User]
+) -> None:
+    take(*(record(f"wait-{n}", people[0]) for n in range(7)))
+    reject(queued("reject-me-1", GONE), id="reject-me-1")
+    assert found(root, "reject-me") == {"Rejected": ["reject-me-1"]}
+    assert found(root, "reject-me-1") == {"Transactions": ["reject-me-1"]}
+    (group,) = root.get(FOUND, {"q": "wait-"}).json()["groups"]
+    assert (group["name"], len(group["items"])) == ("Waiting to be stored", 6)
+    assert "wait-0</span>" in page(root, group["all"])
+    assert found(root, "wait-3") == {"Transactions": ["wait-3"]}
+
+
+def test_which_of_those_that_are_not_stored_were_not_looked_at_is_said(
+    root: Client, people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "UNSTORED_LOOKED_AT_MAX", 1)
+    take(record("wait-1", people[0]), record("wait-2", people[0]))
+    assert "newest 1 of those that wait to be stored" in notes(root, "wait")

@@ -1,4 +1,4 @@
-"""What opens over a page is seen whole, and covers nothing that belongs to it: on every page, at every width."""
+"""What opens over a page is seen whole, and covers nothing that belongs to it, at every width."""
 
 import pytest
 from django.contrib.auth.models import User

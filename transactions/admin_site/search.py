@@ -1,8 +1,8 @@
 """The search of every page: what a few typed characters lead to, as JSON for the box and as a page."""
 
 import logging
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from django.contrib import admin
@@ -38,7 +38,21 @@ UNTOLD = (
     "Ids were searched from their beginning, and in any part among the newest {rows:,}: whether there is an "
     "index of parts was not told in time. Ask again."
 )
+NEWEST = "A part of an id is sought in the newest {newest:,} of those that {what}; its whole id finds each."
 LONG = f"No id and no name has more than {TERM_CHARACTERS_MAX} characters, or a NUL."
+
+
+class NotStored(NamedTuple):
+    """What those in a state are called as a group, and in a sentence."""
+
+    name: str
+    what: str
+
+
+NOT_STORED = {
+    "waiting": NotStored("Waiting to be stored", "wait to be stored"),
+    "rejected": NotStored("Rejected", "were rejected"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +115,28 @@ def _found(request: HttpRequest) -> tuple[list[LeadGroup], list[str]]:
         groups.append(_alerts(search.alerts()))
     if Right.READ in rights:
         amounts, customers, transactions = search.amounts(), search.customers(), search.transactions()
-        users = {row["user"] for found in (transactions, amounts) for row in found.rows}
+        unstored = {
+            state: _without(found, transactions)
+            for state, found in (("waiting", search.waiting()), ("rejected", search.rejected()))
+        }
+        users = {row["user"] for found in (transactions, amounts, *unstored.values()) for row in found.rows}
         names = search.in_time(lambda: links.names(users)) or {}
         groups = [
-            _transactions(search.text, transactions, names), _customers(customers), *groups,
-            _amounts(search.amount, amounts, names),
+            _transactions(search.text, transactions, names),
+            *(_unstored(search.text, state, found, names) for state, found in unstored.items()),
+            _customers(customers), *groups, _amounts(search.amount, amounts, names),
         ]  # fmt: skip
-        slow = {"transactions": transactions, "customers": customers, "amounts": amounts}
+        slow = {
+            "transactions": transactions, "rejected records": unstored["rejected"], "customers": customers,
+            "amounts": amounts,
+        }  # fmt: skip
         notes = [SLOW.format(what=what) for what, found in slow.items() if found.slow]
         notes += [MORE_CUSTOMERS] if customers.more else []
+        notes += [
+            NEWEST.format(newest=found.newest, what=NOT_STORED[state].what)
+            for state, found in unstored.items()
+            if found.newest
+        ]
         notes += _coverage(search)
     return [group for group in (*groups, pages) if group.items], notes
 
@@ -137,6 +164,17 @@ def _pages(request: HttpRequest, text: str) -> LeadGroup:
 def _transactions(text: str, found: Matches, names: dict[int, str]) -> LeadGroup:
     everything = links.list_of("transaction", urlencode({"q": text})) if found.more else ""
     return LeadGroup("Transactions", _items(found, names), everything)
+
+
+def _without(found: Matches, others: Matches) -> Matches:
+    """The same without what is among the others already."""
+    told = {row["transaction_id"] for row in others.rows}
+    return replace(found, rows=[row for row in found.rows if row["transaction_id"] not in told])
+
+
+def _unstored(text: str, state: str, found: Matches, names: dict[int, str]) -> LeadGroup:
+    everything = links.list_of("transaction", urlencode({"q": text, "state": state})) if found.more else ""
+    return LeadGroup(NOT_STORED[state].name, _items(found, names), everything)
 
 
 def _amounts(amount: int | None, found: Matches, names: dict[int, str]) -> LeadGroup:

@@ -6,12 +6,13 @@ rows, or TOTALS_MS_MAX, the rollups or PostgreSQL's own statistics say about how
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+import redis
 from django.db import connection
 from django.db.models import BooleanField, F, Func, Q, QuerySet, Value
 from django.http import QueryDict
@@ -21,6 +22,7 @@ from rest_framework import serializers
 from ..models import TRANSACTION_ID_CHARACTERS_MAX, Transaction
 from ..stores import bounded_queries
 from . import customers, detail, part_indexes, sums
+from .detail import UNSTORED_LOOKED_AT_MAX
 from .listing import ListParameters, Wanted
 from .paging import PlaceField, cursor_of, one_page
 from .parameters import DayOrMomentField, KnownUserField, ZoneField
@@ -33,8 +35,6 @@ ROWS = 100
 COUNTED_MAX = 10_000
 TOTALS_MS_MAX = 150
 IN_ORDER_MS_MAX = 100
-# Of what waits or was rejected, so many of the newest are looked through.
-UNSTORED_LOOKED_AT_MAX = 2_000
 STATES = {"stored": "stored", "waiting": "waiting to be stored", "rejected": "rejected"}
 # The fields that an order goes by, and whether downwards. Each is that of an index.
 ORDERS = {
@@ -322,6 +322,21 @@ def totals(narrowed: Narrowed, shown: Rows) -> Sums:
     if counted is None or not like_others:
         return Sums(estimate, None, exact=False)
     return Sums(estimate, round(estimate * Decimal(counted[1]) / counted[0]), exact=False)
+
+
+def count_in(state: str, narrowed: Narrowed) -> int | None:
+    """How many of those wanted are in another state, of stored ones no more than COUNTED_MAX + 1; None where
+    that is not told in time. Raises django.db.Error.
+    """
+    there = replace(narrowed, state=state, place=None)
+    if state == "stored":
+        counted = bounded_queries.in_time(lambda: _counted(there), TOTALS_MS_MAX)
+        return None if counted is None else counted[0]
+    try:
+        found = bounded_queries.in_time(lambda: page(there), TOTALS_MS_MAX)
+    except redis.RedisError:
+        return None
+    return None if found is None or found.totals is None else found.totals.count
 
 
 def _spans(wanted: Wanted) -> list[TimeSpan]:

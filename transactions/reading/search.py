@@ -19,12 +19,13 @@ from django.db import connection
 from .. import money
 from ..access.people import PEOPLE
 from ..alerts.models import Alert
-from ..models import AMOUNT_MAX
+from ..models import AMOUNT_MAX, RejectedRecord
 from ..queue.records import State
 from ..queue.waiting import waiting
 from ..stores import bounded_queries
 from ..tables import TRANSACTIONS, USER_KEY, USER_NAME, USERS
 from . import detail, part_indexes
+from .detail import UNSTORED_LOOKED_AT_MAX
 
 Told = TypeVar("Told")
 
@@ -97,6 +98,15 @@ OF_AMOUNT = f"""
     SELECT {OF_TRANSACTIONS.columns} FROM {TRANSACTIONS} WHERE amount = %s
      ORDER BY amount DESC, {OF_TRANSACTIONS.newest} LIMIT {FOUND_MAX + 1}
 """
+# Purpose: the newest rejected records whose id has a part, of the newest of all; none that was taken again,
+# or is stored all the same.
+REJECTED_WITH_PART = f"""
+    SELECT * FROM (SELECT * FROM {RejectedRecord._meta.db_table} WHERE resolution <> 'REPLAYED'
+                    ORDER BY id DESC LIMIT %s) newest
+     WHERE {{parts}}
+       AND NOT EXISTS (SELECT FROM {TRANSACTIONS} t WHERE t.transaction_id = newest.transaction_id)
+     ORDER BY id DESC LIMIT {WITH_PART_MAX}
+"""
 # Purpose: a customer by number.
 OF_NUMBER = f"SELECT {OF_CUSTOMERS.columns} FROM {USERS} WHERE {USER_KEY} = %s AND {OF_CUSTOMERS.only}"
 
@@ -111,11 +121,14 @@ def term_of(text: str) -> str:
 
 @dataclass(slots=True)
 class Matches:
-    """Some rows of a kind. `more`: there are others. `slow`: looking for others was given up."""
+    """Some rows of a kind. `more`: there are others. `slow`: looking for others was given up. `newest`: there
+    are older records than so many that were looked through; 0: all were.
+    """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     more: bool = False
     slow: bool = False
+    newest: int = 0
 
 
 class Search:
@@ -143,6 +156,35 @@ class Search:
         if exact is not None:
             rows = [exact, *(row for row in rows if row["transaction_id"] != exact["transaction_id"])]
         return Matches(rows[:FOUND_MAX], len(rows) > FOUND_MAX, found.slow)
+
+    def waiting(self) -> Matches:
+        """Those that wait in Redis, by any part of their id, the newest first."""
+        if not self.text:
+            return Matches()
+        found = self._of_redis(lambda: detail.newest_unstored(UNSTORED_LOOKED_AT_MAX, REDIS_S))
+        if found is None:
+            return Matches()
+        part = self.text.casefold()
+        rows = [row for row in found.shown if part in row["transaction_id"].casefold()]
+        newest = 0 if found.complete else UNSTORED_LOOKED_AT_MAX
+        return Matches(rows[:FOUND_MAX], len(rows) > FOUND_MAX, newest=newest)
+
+    def rejected(self) -> Matches:
+        """Those that could not be stored, and that nobody had taken again, by any part of their id, newest
+        first.
+        """
+        if not self.text:
+            return Matches()
+        parts, patterns = self._with_part("transaction_id")
+        sql, parameters = REJECTED_WITH_PART.format(parts=parts), [UNSTORED_LOOKED_AT_MAX, *patterns]
+        records = self.in_time(lambda: list(RejectedRecord.objects.raw(sql, parameters)))
+        rows = detail.refusals_of(records or [])
+        newest = 0
+        if self.in_time(
+            lambda: RejectedRecord.objects.exclude(resolution="REPLAYED")[UNSTORED_LOOKED_AT_MAX:].exists()
+        ):
+            newest = UNSTORED_LOOKED_AT_MAX
+        return Matches(rows[:FOUND_MAX], len(rows) > FOUND_MAX, records is None, newest)
 
     def customers(self) -> Matches:
         """By their number, or any part of their name; none of those who work here."""
@@ -204,10 +246,15 @@ class Search:
         return self.in_time(lambda: detail.known(self.text, state))
 
     def _waiting(self) -> State | None:
-        """What waits in Redis. To wait for that takes nothing of PostgreSQL's time."""
+        return self._of_redis(lambda: waiting(self.text, REDIS_S))
+
+    def _of_redis(self, ask: Callable[[], Told]) -> Told | None:
+        """What Redis says, None where it did not once. To wait for it takes nothing of PostgreSQL's time."""
+        if self.redis_away:
+            return None
         began = time.monotonic()
         try:
-            return waiting(self.text, REDIS_S)
+            return ask()
         except redis.RedisError:
             self.redis_away = True
             return None
@@ -217,9 +264,7 @@ class Search:
     def _named(self, searched: Searched) -> "_Named":
         """Rows whose text has the part: the newest first, then what the index knows."""
         most = FOUND_MAX + 1
-        parts, patterns = _any_of(
-            searched.text, "ILIKE", [f"%{literal(case)}%" for case in _cases(self.text)]
-        )
+        parts, patterns = self._with_part(searched.text)
         fill = {**searched._asdict(), "parts": parts, "most": most}
         spellings = [self.text] if searched.in_any_case else _spellings(self.text)
         beginnings = [f"{literal(spelling)}%" for spelling in spellings]
@@ -238,6 +283,10 @@ class Search:
             if len(rows) >= most:
                 break
         return _Named(list(rows.values()))
+
+    def _with_part(self, column: str) -> tuple[str, list[str]]:
+        """The condition that a column has the text as a part, and its parameters."""
+        return _any_of(column, "ILIKE", [f"%{literal(case)}%" for case in _cases(self.text)])
 
     def _rows(self, sql: str, parameters: Sequence[Any], first: str = "") -> list[tuple[Any, ...]] | None:
         """The rows of one statement; None where it was given up."""
