@@ -116,3 +116,26 @@ def test_an_empty_list_says_in_which_state_it_looked_and_leads_to_where_they_are
     assert "stored: 0," in shown
     with redis_away():
         assert ">waiting to be stored: not known now</a>" in markup(root.get(url("transaction", "?q=777")))
+
+
+@pytest.mark.parametrize("typed", ["1200000", "1,200,000", "1,200,000 "])
+def test_an_amount_is_taken_as_the_page_writes_it(root: Client, people: list[User], typed: str) -> None:
+    store(people[0], id="JUST", amount=1_200_000)
+    store(people[0], id="MORE", amount=1_200_001)
+    assert listed(root, f"?amount_max={typed}") == ["JUST"]
+    assert listed(root, f"?amount_min={typed}&amount_max={typed}") == ["JUST"]
+
+
+@pytest.mark.parametrize("typed", ["12,00", "1.5", "1 200", "x", "-5", "9" * 19, "1,200,000,", "٣"])
+def test_what_is_no_amount_is_refused_in_words_of_the_page(root: Client, typed: str) -> None:
+    answer = root.get(url("transaction", f"?amount_max={typed}"))
+    assert answer.status_code == 400
+    told = re.search(r'id="wrong-amount_max".*?</p>', answer.content.decode(), re.DOTALL)
+    assert told is not None
+    assert (
+        "mount is" in told[0]
+        or "no amount" in told[0]
+        or "groups digits" in told[0]
+        or "stands in" in told[0]
+    )
+    assert "string of digits" not in told[0]

@@ -19,7 +19,9 @@ from django.http import QueryDict
 from django.utils import timezone
 from rest_framework import serializers
 
-from ..models import TRANSACTION_ID_CHARACTERS_MAX, Transaction
+from .. import money
+from ..fields import AmountField
+from ..models import AMOUNT_MAX, TRANSACTION_ID_CHARACTERS_MAX, Transaction
 from ..stores import bounded_queries
 from . import customers, detail, part_indexes, sums
 from .detail import UNSTORED_LOOKED_AT_MAX
@@ -107,6 +109,20 @@ class CustomerField(KnownUserField):
             return key
 
 
+class ShownAmountField(AmountField):
+    """An amount, also as pages without a currency write it: 1,200,000. With one the page's form has fields of
+    its own, and its URL is in the smallest unit.
+    """
+
+    def to_internal_value(self, data: Any) -> int:
+        if money.code() is None and isinstance(data, str):
+            try:
+                data = str(money.parse(data))
+            except money.NotMoneyError as error:
+                raise serializers.ValidationError(str(error)) from None
+        return super().to_internal_value(data)
+
+
 class LocalMomentField(DayOrMomentField):
     """A day, or a moment; without an offset, as browsers' fields have it, it is one of the zone."""
 
@@ -135,6 +151,8 @@ class NarrowParameters(ListParameters):
             "order": serializers.ChoiceField(choices=list(ORDERS), default="newest"),
             **fields,
             "user": CustomerField(required=False),
+            "amount_min": ShownAmountField(min_value=0, max_value=AMOUNT_MAX, required=False),
+            "amount_max": ShownAmountField(min_value=0, max_value=AMOUNT_MAX, required=False),
             "from": LocalMomentField(required=False),
             "to": LocalMomentField(required=False),
             # Where the URL says nothing, moments are in the zone in which the page is made.
@@ -206,7 +224,7 @@ def stored(narrowed: Narrowed) -> QuerySet[Transaction]:
     for start, end in wanted.gaps:
         rows = rows.exclude(created_at__gte=start, created_at__lt=end)
     if narrowed.part:
-        rows = rows.filter(_has(narrowed.part))
+        rows = rows.filter(has_part("transaction_id", narrowed.part))
     fields, downwards = ORDERS[narrowed.order]
     return rows.order_by(*(f"-{name}" if downwards else name for name in fields))
 
@@ -216,13 +234,13 @@ def finds_any(part: str) -> bool:
     return part_indexes.present() and bool(INDEXED.search(part))
 
 
-def _has(part: str) -> Q | Func:
-    """Ids with this part, or those that begin so."""
+def has_part(column: str, part: str) -> Q | Func:
+    """That an id, or a customer's name, has this part, or begins so where parts are not indexed."""
     if not finds_any(part):
-        return Q(transaction_id__startswith=part)
+        return Q(**{f"{column}__startswith": part})
     # Django's own icontains compares capitals, of which there is no index.
     pattern = Value(f"%{literal(part)}%")
-    return _comparison(F("transaction_id"), "ILIKE", pattern)
+    return _comparison(F(column), "ILIKE", pattern)
 
 
 def page(narrowed: Narrowed) -> Rows:
