@@ -9,11 +9,12 @@ from django.contrib import admin
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from .. import money
-from ..access.rights import Right, rights_of
+from ..access.rights import Right, Rights, rights_of
 from ..reading.search import FOUND_MAX, NEWEST_ROWS, TERM_CHARACTERS_MAX, Matches, Search, term_of
 from ..review import links
 from ..templatetags.components import status_word
@@ -24,7 +25,6 @@ log = logging.getLogger(__name__)
 
 AWAY = "PostgreSQL does not answer in time. Try again."
 SLOW = "Too many {what} were to be looked through; there may be more of them. Type more, or ask again."
-MORE_CUSTOMERS = "More customers fit: type more of the name."
 REDIS_AWAY = "Redis does not answer: transactions that wait there are not among these."
 SHORT = (
     "Ids are searched from their beginning, and in any part among the newest {rows:,}. Three letters or "
@@ -53,6 +53,14 @@ NOT_STORED = {
     "waiting": NotStored("Waiting to be stored", "wait to be stored"),
     "rejected": NotStored("Rejected", "were rejected"),
 }
+
+
+# The kinds, as a sentence calls them, and those that tell of customers.
+WHAT = {
+    "transactions": "transactions", "waiting": "waiting transactions", "rejected": "rejected records",
+    "customers": "customers", "rules": "rules", "alerts": "alerts", "amounts": "amounts",
+}  # fmt: skip
+OF_CUSTOMERS = ("transactions", "waiting", "rejected", "alerts", "amounts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,37 +116,48 @@ def _found(request: HttpRequest) -> tuple[list[LeadGroup], list[str]]:
     pages = _pages(request, text)
     if not search.text:
         return [pages] if pages.items else [], [LONG]
-    groups: list[LeadGroup] = []
-    notes: list[str] = []
-    # What takes longest comes last, and is shown first.
-    if Right.VIEW_ALERTS in rights:
-        groups.append(_alerts(search.alerts()))
+    found = _matches(search, rights)
+    users = {row["user"] for name in OF_CUSTOMERS for row in found[name].rows if row["user"] is not None}
+    names = (search.in_time(lambda: links.names(users)) or {}) if Right.READ in rights else {}
+    groups = [
+        (found["transactions"].exact, _transactions(search.text, found["transactions"], names)),
+        *((False, _unstored(search.text, state, found[state], names)) for state in NOT_STORED),
+        (found["customers"].exact, _customers(search.text, found["customers"])),
+        (found["rules"].exact, _rules(search.text, found["rules"])),
+        (found["alerts"].exact, _alerts(found["alerts"], names)),
+        (found["amounts"].exact, _amounts(search.amount, found["amounts"], names)),
+    ]
+    # What the whole text names comes before what has it as a part.
+    groups.sort(key=lambda each: not each[0])
+    notes = [SLOW.format(what=WHAT[name]) for name, each in found.items() if each.slow]
+    notes += [
+        NEWEST.format(newest=found[state].newest, what=NOT_STORED[state].what)
+        for state in NOT_STORED
+        if found[state].newest
+    ]
+    notes += _coverage(search) if Right.READ in rights else []
+    return [group for group in (*(each for _, each in groups), pages) if group.items], notes
+
+
+def _matches(search: Search, rights: Rights) -> dict[str, Matches]:
+    """What is found of each kind, for who may see it; what takes longest is asked for last."""
+    found = dict.fromkeys(WHAT, Matches())
     if Right.READ in rights:
-        amounts, customers, transactions = search.amounts(), search.customers(), search.transactions()
-        unstored = {
-            state: _without(found, transactions)
-            for state, found in (("waiting", search.waiting()), ("rejected", search.rejected()))
-        }
-        users = {row["user"] for found in (transactions, amounts, *unstored.values()) for row in found.rows}
-        names = search.in_time(lambda: links.names(users)) or {}
-        groups = [
-            _transactions(search.text, transactions, names),
-            *(_unstored(search.text, state, found, names) for state, found in unstored.items()),
-            _customers(customers), *groups, _amounts(search.amount, amounts, names),
-        ]  # fmt: skip
-        slow = {
-            "transactions": transactions, "rejected records": unstored["rejected"], "customers": customers,
-            "amounts": amounts,
-        }  # fmt: skip
-        notes = [SLOW.format(what=what) for what, found in slow.items() if found.slow]
-        notes += [MORE_CUSTOMERS] if customers.more else []
-        notes += [
-            NEWEST.format(newest=found.newest, what=NOT_STORED[state].what)
-            for state, found in unstored.items()
-            if found.newest
-        ]
-        notes += _coverage(search)
-    return [group for group in (*groups, pages) if group.items], notes
+        found |= {"amounts": search.amounts(), "customers": search.customers()}
+    if Right.VIEW_RULES in rights or Right.VIEW_ALERTS in rights:
+        found["rules"] = search.rules()
+    if Right.VIEW_ALERTS in rights:
+        # Of customers whose name has a number as a part, nobody who types one means the alerts.
+        named = [row["id"] for row in found["customers"].rows[: 1 if found["customers"].exact else None]]
+        users = named if found["customers"].exact or not search.text.isdigit() else []
+        found["alerts"] = search.alerts([row["id"] for row in found["rules"].rows], users)
+    if Right.VIEW_RULES not in rights:
+        found["rules"] = Matches()
+    if Right.READ in rights:
+        found["transactions"] = search.transactions()
+        for state, ask in (("waiting", search.waiting), ("rejected", search.rejected)):
+            found[state] = _without(ask(), found["transactions"])
+    return found
 
 
 def _coverage(search: Search) -> list[str]:
@@ -189,20 +208,26 @@ def _items(found: Matches, names: dict[int, str]) -> list[Lead]:
     return [Lead(row["transaction_id"], _said(row, names), _link(row)) for row in found.rows]
 
 
-def _customers(found: Matches) -> LeadGroup:
+def _customers(text: str, found: Matches) -> LeadGroup:
     items = [Lead(row["name"], f"Customer {row['id']}", links.customer(row["id"])) for row in found.rows]
-    return LeadGroup("Customers", items)
+    return LeadGroup(
+        "Customers", items, links.list_of("customer", urlencode({"q": text})) if found.more else ""
+    )
 
 
-def _alerts(found: Matches) -> LeadGroup:
-    items = [
-        Lead(
-            f"Alert {row['id']}",
-            f"{row['rule']} · {row['state']}",
-            links.alert(row["id"]),
+def _rules(text: str, found: Matches) -> LeadGroup:
+    items = [Lead(row["name"], f"Rule · {row['severity']}", links.rule(row["id"])) for row in found.rows]
+    everything = f"{reverse('admin:rules_rule_changelist')}?{urlencode({'q': text})}" if found.more else ""
+    return LeadGroup("Rules", items, everything)
+
+
+def _alerts(found: Matches, names: dict[int, str]) -> LeadGroup:
+    items = []
+    for row in found.rows:
+        said = [row["rule"], row["state"], names.get(row["user"], "")]
+        items.append(
+            Lead(f"Alert {row['id']}", " · ".join(each for each in said if each), links.alert(row["id"]))
         )
-        for row in found.rows
-    ]
     return LeadGroup("Alerts", items)
 
 

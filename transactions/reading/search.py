@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import redis
@@ -22,6 +23,7 @@ from ..alerts.models import Alert
 from ..models import AMOUNT_MAX, RejectedRecord
 from ..queue.records import State
 from ..queue.waiting import waiting
+from ..rules.models import Rule
 from ..stores import bounded_queries
 from ..tables import TRANSACTIONS, USER_KEY, USER_NAME, USERS
 from . import detail, part_indexes
@@ -40,6 +42,8 @@ NEWEST_ROWS = 5_000
 WITH_PART_MAX = 1_000
 # What the index of parts has entries for: three letters or digits, or two beside a sign.
 INDEXED = re.compile(r"[A-Za-z0-9]{3}|[A-Za-z0-9]{2}[ !-/:-@[-`{-~]|[ !-/:-@[-`{-~][A-Za-z0-9]{2}")
+# Alert 12, alert #12, 12.
+ALERT = re.compile(r"(?:alert\s*)?#?\s*([0-9]{1,18})", re.ASCII | re.IGNORECASE)
 # As people write them: 1234, 1,234 and 1 234 in one.
 AMOUNT = re.compile(r"[0-9]{1,3}(?:[, '\u2009\u202f\xa0][0-9]{3})+|[0-9]+", re.ASCII)
 
@@ -107,6 +111,13 @@ REJECTED_WITH_PART = f"""
        AND NOT EXISTS (SELECT FROM {TRANSACTIONS} t WHERE t.transaction_id = newest.transaction_id)
      ORDER BY id DESC LIMIT {WITH_PART_MAX}
 """
+# Purpose: the newest alerts of each of some rules, or customers, by the index of their times.
+ALERTS_OF = f"""
+    SELECT found.* FROM unnest(%s::bigint[]) AS wanted (key)
+     CROSS JOIN LATERAL (SELECT * FROM {Alert._meta.db_table} WHERE {{column}} = wanted.key
+                          ORDER BY opened_at DESC, id DESC LIMIT {FOUND_MAX + 1}) found
+     ORDER BY opened_at DESC, id DESC LIMIT {FOUND_MAX + 1}
+"""
 # Purpose: a customer by number.
 OF_NUMBER = f"SELECT {OF_CUSTOMERS.columns} FROM {USERS} WHERE {USER_KEY} = %s AND {OF_CUSTOMERS.only}"
 
@@ -122,13 +133,15 @@ def term_of(text: str) -> str:
 @dataclass(slots=True)
 class Matches:
     """Some rows of a kind. `more`: there are others. `slow`: looking for others was given up. `newest`: there
-    are older records than so many that were looked through; 0: all were.
+    are older records than so many that were looked through; 0: all were. `exact`: the first is what the whole
+    text names.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     more: bool = False
     slow: bool = False
     newest: int = 0
+    exact: bool = False
 
 
 class Search:
@@ -155,7 +168,8 @@ class Search:
         rows = [_transaction(*row) for row in found.rows_of]
         if exact is not None:
             rows = [exact, *(row for row in rows if row["transaction_id"] != exact["transaction_id"])]
-        return Matches(rows[:FOUND_MAX], len(rows) > FOUND_MAX, found.slow)
+        most = self._most(exact is not None)
+        return Matches(rows[:most], len(rows) > most, found.slow, exact=exact is not None)
 
     def waiting(self) -> Matches:
         """Those that wait in Redis, by any part of their id, the newest first."""
@@ -195,24 +209,59 @@ class Search:
             rows = self._rows(OF_NUMBER, [number]) or []
         found = self._named(OF_CUSTOMERS)
         rows += [row for row in found.rows_of if row not in rows]
-        shown = [{"id": key, "name": name} for key, name in rows[:FOUND_MAX]]
-        return Matches(shown, len(rows) > FOUND_MAX, found.slow)
+        shown = [{"id": key, "name": name} for key, name in rows]
+        shown.sort(key=lambda row: not self._names(row))
+        exact = bool(shown) and self._names(shown[0])
+        most = self._most(exact)
+        return Matches(shown[:most], len(rows) > most, found.slow, exact=exact)
 
-    def alerts(self) -> Matches:
-        """By their number."""
-        number = self._number()
-        if number is None:
+    def _names(self, customer: dict[str, Any]) -> bool:
+        """Whether the whole text is a customer's number or name."""
+        return self.text in (str(customer["id"]), customer["name"])
+
+    def _most(self, exact: bool) -> int:
+        """How many of a kind are shown: beside what a number names, few of what has it as a part."""
+        return FOUND_MAX // 2 if exact and self._number() is not None else FOUND_MAX
+
+    def rules(self) -> Matches:
+        """By any part of their name."""
+        if not self.text or self._number() is not None:
             return Matches()
-        alert = self.in_time(Alert.objects.filter(pk=number).first)
-        if alert is None:
-            return Matches()
-        about = {
-            "id": alert.pk,
-            "rule": alert.rule_name,
-            "user": alert.user,
-            "state": alert.get_state_display(),
+        part = Rule.objects.filter(name__icontains=self.text).order_by("name")
+        found = self.in_time(lambda: list(part[: FOUND_MAX + 1]))
+        rows = [
+            {"id": rule.pk, "name": rule.name, "severity": rule.get_severity_display()}
+            for rule in found or []
+        ]
+        return Matches(rows[:FOUND_MAX], len(rows) > FOUND_MAX, found is None)
+
+    def alerts(self, rules: Sequence[int] = (), users: Sequence[int] = ()) -> Matches:
+        """By their number; then those of some rules, and of some customers, the newest of each first."""
+        rows: dict[int, dict[str, Any]] = {}
+        numbered = ALERT.fullmatch(self.text)
+        if numbered:
+            rows = self._alerts(lambda: list(Alert.objects.filter(pk=int(numbered[1])))) or {}
+        exact, slow = bool(rows), False
+        for column, keys in (("rule", rules), ('"user"', users)):
+            if keys:
+                found = self._alerts(partial(_alerts_of, column, list(keys)))
+                slow |= found is None
+                rows |= found or {}
+        return Matches(list(rows.values())[:FOUND_MAX], len(rows) > FOUND_MAX, slow, exact=exact)
+
+    def _alerts(self, ask: Callable[[], list[Alert]]) -> dict[int, dict[str, Any]] | None:
+        found = self.in_time(ask)
+        if found is None:
+            return None
+        return {
+            alert.pk: {
+                "id": alert.pk,
+                "rule": alert.rule_name,
+                "user": alert.user,
+                "state": alert.get_state_display(),
+            }
+            for alert in found
         }
-        return Matches([about])
 
     def amounts(self) -> Matches:
         """Transactions of this very amount, the newest first."""
@@ -221,7 +270,7 @@ class Search:
             return Matches()
         rows = self._rows(OF_AMOUNT, [amount])
         shown = [_transaction(*row) for row in rows or []]
-        return Matches(shown[:FOUND_MAX], len(shown) > FOUND_MAX, rows is None)
+        return Matches(shown[:FOUND_MAX], len(shown) > FOUND_MAX, rows is None, exact=bool(shown))
 
     @property
     def amount(self) -> int | None:
@@ -310,6 +359,10 @@ class Search:
 class _Named(NamedTuple):
     rows_of: list[tuple[Any, ...]]
     slow: bool = False
+
+
+def _alerts_of(column: str, keys: list[int]) -> list[Alert]:
+    return list(Alert.objects.raw(ALERTS_OF.format(column=column), [keys]))
 
 
 def _transaction(*row: Any) -> dict[str, Any]:
