@@ -24,8 +24,9 @@ from transactions.access.people import people as people_of_ours
 from transactions.admin_site.customers import CustomerAdmin
 from transactions.alerts.models import Snooze
 from transactions.client.users import make_missing
-from transactions.models import Customer, CustomerNote
+from transactions.models import AMOUNT_MAX, Customer, CustomerNote
 from transactions.reading import customers as reading
+from transactions.review import customer as customer_of_alerts
 from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -206,6 +207,26 @@ def test_totals_tell_what_succeeded_failed_and_is_pending_apart(people: list[Use
     assert [count for _, count in found.days][-6:] == [1] * 6
     assert len(found.days) == 30
     assert [row.transaction_id for row in found.latest][:2] == ["T0", "T1"]
+
+
+def test_one_huge_failure_moves_nothing_of_what_succeeded(root: Client, people: list[User]) -> None:
+    now = timezone.now()
+    for number, (status, amount) in enumerate(
+        (("SUCCESS", 1200), ("SUCCESS", 34), ("FAILED", AMOUNT_MAX), ("FAILED", AMOUNT_MAX), ("PENDING", 56))
+    ):
+        store(people[0], id=f"T{number}", status=status, amount=amount, created_at=now)
+    found = reading.activity(people[0].pk)
+    assert (found.succeeded, found.pending) == (reading.Ended(2, 1234), reading.Ended(1, 56))
+    assert found.failed == reading.Ended(2, 2 * AMOUNT_MAX)
+    shown = page(root, reverse("admin:transactions_customer_change", args=[people[0].pk]))
+    told = dict(re.findall(r"<dt>(Amount [^<(]*?)(?: \(.*?\))?</dt>\s*<dd>([^<]*)</dd>", shown))
+    assert told == {
+        "Amount that succeeded": "1,234",
+        "Amount that failed": f"{2 * AMOUNT_MAX:,}",
+        "Amount pending": "56",
+    }
+    totals = customer_of_alerts.totals(people[0].pk)
+    assert (totals["amount_succeeded"], totals["transactions"]) == (1234, 5)
 
 
 def test_the_chart_says_how_many_failed_on_a_day_and_how_high_it_is(root: Client, people: list[User]) -> None:

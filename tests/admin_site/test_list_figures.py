@@ -44,12 +44,12 @@ def prune(minutes_old: int) -> None:
 def about(first: int, last: int) -> str:
     """In three digits."""
     amounts = range(first, last + 1)
-    return f"about {len(amounts):,} transactions · about {float(f'{sum(amounts):.3g}'):,.0f} in all"
+    return f"about {len(amounts):,} transactions · succeeded about {float(f'{sum(amounts):.3g}'):,.0f}"
 
 
 def exactly(first: int, last: int) -> str:
     amounts = range(first, last + 1)
-    return f"{len(amounts):,} transactions · {sum(amounts):,} in all"
+    return f"{len(amounts):,} transactions · succeeded {sum(amounts):,}"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_what_is_about_so_many_leaves_out_what_is_of_another_day(
         for n in range(0, 7200, 30)
     )
     shown = total(root, "?to=2006-10-28&timezone=America/St_Johns")
-    assert shown == "about 178 transactions · about 178 in all"
+    assert shown == "about 178 transactions · pending about 178"
 
 
 @pytest.mark.parametrize("bound", ["amount_min=2", "amount_max=299", "amount_min=2&amount_max=299"])
@@ -97,7 +97,7 @@ def test_of_one_amount_the_sum_is_as_good_as_the_count(
     for n in range(narrowed.ROWS + 1):
         store(people[0], f"S{n}", amount=7, status="SUCCESS")
     told = re.fullmatch(
-        r"about ([0-9,]+) transactions · about ([0-9,]+) in all", total(root, "?amount_min=7&amount_max=7")
+        r"about ([0-9,]+) transactions · succeeded about ([0-9,]+)", total(root, "?amount_min=7&amount_max=7")
     )
     assert told is not None
     count, amount = (int(each.replace(",", "")) for each in told.groups())
@@ -110,11 +110,12 @@ def test_what_was_pruned_is_in_no_figure_of_the_list(root: Client, people: list[
         store(people[0], f"P{n}", amount=0, status="PENDING", created_at=early + timedelta(minutes=n))
     prune(120)
     # Those that wait to settle stay, however old they are.
-    assert total(root).startswith("about 200 transactions · about ")
-    amount = int(total(root).split()[5].replace(",", ""))
+    assert total(root).startswith("about 200 transactions · succeeded about ")
+    assert total(root).endswith(" · pending 0") or total(root).endswith(" · pending about 0")
+    amount = int(total(root).split()[6].replace(",", ""))
     assert amount == pytest.approx(sum(range(121, 301)), rel=0.005)
     assert total(root, "?status=SUCCESS").startswith("about 180 transactions")
-    assert total(root, "?status=PENDING") == "20 transactions · 0 in all"
+    assert total(root, "?status=PENDING") == "20 transactions · pending 0"
     assert total(root, "?from=2026-03-01T02:37") == about(157, 300)
 
 
@@ -138,16 +139,17 @@ def test_of_what_waits_the_newest_are_looked_through_and_that_is_said(
     monkeypatch.setattr(narrowed, "UNSTORED_LOOKED_AT_MAX", 4)
     take(record("OLDEST", people[0], amount=9))
     take(record("W1", people[0], amount=1), record("W2", people[0], amount=2))
-    assert total(root, "?state=waiting") == "3 transactions · 12 in all"
+    assert total(root, "?state=waiting") == "3 transactions · pending 12"
     take(record("W1", people[0], amount=1, status="SUCCESS"))
-    assert total(root, "?state=waiting") == "3 transactions · 12 in all"
+    assert total(root, "?state=waiting") == "3 transactions · succeeded 1 · pending 11"
     flushing.take_queue(f"{BATCH}one")
     take(record("W2", people[0], amount=2, status="FAILED"))
     for order in ("oldest", "largest"):
         query = f"?state=waiting&order={order}"
         assert sorted(listed(root, query)) == ["W1", "W2"]
         assert total(root, query) == (
-            "2 transactions · 3 in all, of the newest 4 records: older ones are neither counted nor sorted"
+            "2 transactions · succeeded 1 · failed 2, of the newest 4 records: older ones are neither counted"
+            " nor sorted"
         )
 
 
@@ -157,14 +159,14 @@ def test_of_what_was_rejected_the_newest_are_looked_through_and_that_is_said(
     monkeypatch.setattr(narrowed, "UNSTORED_LOOKED_AT_MAX", 3)
     for n in range(2):
         reject(queued(f"NO-{n}", GONE), id=f"NO-{n}")
-    assert total(root, "?state=rejected") == "2 transactions · 2,000 in all"
+    assert total(root, "?state=rejected") == "2 transactions · pending 2,000"
     reject(b"\xff", id="NO-2")
     assert total(root, "?state=rejected") == (
-        "2 transactions · 2,000 in all; 1 record that cannot be read is left out"
+        "2 transactions · pending 2,000; 1 record that cannot be read is left out"
     )
     reject(queued("NO-3", GONE), id="NO-3")
     assert total(root, "?state=rejected") == (
-        "2 transactions · 2,000 in all, of the newest 3 records: older ones are neither counted nor sorted;"
+        "2 transactions · pending 2,000, of the newest 3 records: older ones are neither counted nor sorted;"
         " 1 record that cannot be read is left out"
     )
 
@@ -185,5 +187,5 @@ def test_a_record_that_cannot_be_read_is_left_out_of_what_waits_and_counted(
     redis().rpush(QUEUE, line)
     assert listed(root, "?state=waiting") == ["GOOD"]
     assert total(root, "?state=waiting") == (
-        "1 transaction · 7 in all; 1 record that cannot be read is left out"
+        "1 transaction · pending 7; 1 record that cannot be read is left out"
     )

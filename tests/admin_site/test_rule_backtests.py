@@ -51,7 +51,10 @@ def test_a_backtest_is_asked_for_watched_and_told(ann: Client, version: Version,
     assert backtest_runs.run_next() == held
     assert ann.get(f"{path}progress/").json()["under_way"] is False
     said = text_of(ann, path)
-    assert "Alerts, about 1 Hits 2 Customers 1 Amounts hit, in all 3,500 1,000 to 2,500 each" in said
+    assert "Alerts, about 1 Hits 2 Customers 1 Amount hit that succeeded" in said
+    told = ("succeeded (smallest unit) 0", "failed (smallest unit) 0", "is pending (smallest unit) 3,500")
+    assert all(f"Amount hit that {each}" in said for each in told)
+    assert "Each of them (smallest unit) 1,000 to 2,500" in said
     assert "alice 2" in said
     assert "T2500" in said
     assert "T999" not in said
@@ -61,6 +64,19 @@ def test_a_backtest_is_asked_for_watched_and_told(ann: Client, version: Version,
     today = datetime.now(UTC).date()
     days = f"{today - timedelta(days=7)} to {today}"
     assert f"Version 1, {days} 2 hits, about 1 alert Done" in text_of(ann, at("rule_change", version.rule_id))
+
+
+def test_one_of_an_earlier_release_tells_amounts_of_all_hits(ann: Client, version: Version) -> None:
+    asked(ann, version)
+    assert backtest_runs.run_next() is not None
+    held = Backtest.objects.get()
+    assert held.result is not None
+    for name in ("succeeded", "failed", "pending"):
+        del held.result["amounts"][name]
+    held.save()
+    said = text_of(ann, at("rule_backtest", held.rule_id, held.pk))
+    assert "Amount hit, whatever became of it (smallest unit) 3,500" in said
+    assert "Amount hit that" not in said
 
 
 def test_who_may_start_none_sees_the_backtests_there_are(ann: Client, version: Version) -> None:

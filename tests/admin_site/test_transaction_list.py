@@ -29,7 +29,7 @@ from tests.support.audit_trail import head, since
 from tests.support.markup import markup
 from tests.support.outages import redis_away
 from transactions.admin_site.saved_views import VIEWS_MAX, offered
-from transactions.models import SavedView, Transaction
+from transactions.models import AMOUNT_MAX, SavedView, Transaction
 from transactions.reading import narrowed
 from transactions.reading.narrowed import NarrowParameters
 from transactions.review import links
@@ -37,6 +37,11 @@ from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+# What the rollups tell of these, in three digits.
+ABOUT_SO = (
+    "about 102 transactions · succeeded about 1,000 · failed about 9,220,000,000,000,000,000 · pending about "
+    "9,220,000,000,000,000,000"
+)
 SAVE = "/admin/transactions/transaction/views/"
 
 
@@ -58,7 +63,7 @@ def test_it_says_in_words_what_it_is_narrowed_by_with_its_count_and_sum(
     for n in range(3):
         store(people[0], f"FAIL-{n}", status="FAILED", amount=1_000_000 + n)
     store(people[1], "OTHER", amount=5)
-    assert total(root) == "4 transactions · 3,000,008 in all"
+    assert total(root) == "4 transactions · failed 3,000,003 · pending 5"
     assert words(root, "") == []
     narrow = "status=FAILED&user=alice&amount_min=1000&amount_max=1000001&q=fail"
     query = f"?{narrow}&from=2026-03-14T11:00&timezone=Asia/Tehran"
@@ -70,13 +75,32 @@ def test_it_says_in_words_what_it_is_narrowed_by_with_its_count_and_sum(
         "amount: 1,000,001 or less",
         "since 2026-03-14 11:00:00 Asia/Tehran",
     ]
-    assert total(root, query) == "2 transactions · 2,000,001 in all"
+    assert total(root, query) == "2 transactions · failed 2,000,001"
     assert words(root, "?amount_min=5&amount_max=5&to=2026-03-15") == [
         "amount: 5",
         "before 2026-03-16 00:00:00 UTC",
     ]
-    assert total(root, "?amount_min=5&amount_max=5") == "1 transaction · 5 in all"
-    assert total(root, "?amount_min=6&amount_max=6") == "0 transactions · 0 in all"
+    assert total(root, "?amount_min=5&amount_max=5") == "1 transaction · pending 5"
+    assert total(root, "?amount_min=6&amount_max=6") == "0 transactions"
+
+
+@pytest.mark.parametrize("counted_max", [narrowed.COUNTED_MAX, 10])
+def test_one_failed_transaction_moves_nothing_of_what_succeeded(
+    root: Client, people: list[User], monkeypatch: pytest.MonkeyPatch, counted_max: int
+) -> None:
+    """Counted one by one on a page, on several, and told by the rollups: each sum is of one status."""
+    monkeypatch.setattr(narrowed, "COUNTED_MAX", counted_max)
+    store(people[0], "LARGEST", status="FAILED", amount=AMOUNT_MAX)
+    store(people[0], "LARGEST AGAIN", status="PENDING", amount=AMOUNT_MAX)
+    for n in range(3):
+        store(people[0], f"GOOD-{n}", status="SUCCESS", amount=10)
+    of_huge = f"{AMOUNT_MAX:,}"
+    assert total(root) == f"5 transactions · succeeded 30 · failed {of_huge} · pending {of_huge}"
+    for n in range(3, narrowed.ROWS):
+        store(people[0], f"GOOD-{n}", status="SUCCESS", amount=10)
+    told = f"102 transactions · succeeded 1,000 · failed {of_huge} · pending {of_huge}"
+    assert total(root) == (told if counted_max > 102 else ABOUT_SO)
+    assert total(root, "?status=SUCCESS") == "100 transactions · succeeded 1,000"
 
 
 def test_what_waits_and_what_was_rejected_is_listed_too(root: Client, people: list[User]) -> None:
@@ -88,7 +112,7 @@ def test_what_waits_and_what_was_rejected_is_listed_too(root: Client, people: li
     assert listed(root) == ["STORED-1"]
     assert listed(root, "?state=waiting&order=largest") == ["WAITS-2", "WAITS-1"]
     assert listed(root, "?state=waiting&user=alice") == ["WAITS-1"]
-    assert total(root, "?state=waiting") == "2 transactions · 16 in all"
+    assert total(root, "?state=waiting") == "2 transactions · pending 16"
     assert words(root, "?state=waiting") == ["state: waiting to be stored"]
     assert listed(root, "?state=rejected") == ["NO-1"]
     with redis_away():
@@ -280,9 +304,11 @@ def test_about_so_many_is_said_in_three_digits(
     root: Client, people: list[User], monkeypatch: pytest.MonkeyPatch, count: int, said: str
 ) -> None:
     for exact, told in ((False, said), (True, f"{count:,}")):
-        monkeypatch.setattr(narrowed, "totals", lambda *_, is_so=exact: narrowed.Sums(count, count, is_so))
+        monkeypatch.setattr(
+            narrowed, "totals", lambda *_, is_so=exact: narrowed.Sums(count, {"FAILED": count}, is_so)
+        )
         shown = page(root, url("transaction"))
-        assert f"<strong>{told} transactions · {told} in all</strong>" in shown
+        assert f"<strong>{told} transactions · failed {told}</strong>" in shown
 
 
 def test_all_that_is_wrong_with_the_url_is_told_at_once(root: Client, people: list[User]) -> None:

@@ -62,8 +62,14 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def server(collected: None, transactional_db: None, tmp_path: Path) -> Iterator[str]:
-    with daphne(log=tmp_path / "daphne.log") as url:
+def currency() -> str:
+    """The deployment's, for tests to override: none."""
+    return ""
+
+
+@pytest.fixture
+def server(collected: None, transactional_db: None, tmp_path: Path, currency: str) -> Iterator[str]:
+    with daphne(log=tmp_path / "daphne.log", CURRENCY=currency) as url:
         yield url
 
 
@@ -102,9 +108,15 @@ def watched() -> Watched:
 
 
 @pytest.fixture
-def context(server: str, chromium: Browser, watched: Watched) -> Iterator[BrowserContext]:
+def locale() -> str:
+    """The browser's, for tests to override."""
+    return "en-GB"
+
+
+@pytest.fixture
+def context(server: str, chromium: Browser, watched: Watched, locale: str) -> Iterator[BrowserContext]:
     """A browser without cookies, in UTC; at its end no page may have erred or asked another host."""
-    context = chromium.new_context(viewport=VIEWPORT, timezone_id="UTC", locale="en-GB", color_scheme="light")
+    context = chromium.new_context(viewport=VIEWPORT, timezone_id="UTC", locale=locale, color_scheme="light")
     context.set_default_timeout(30_000)
     context.on("console", watched.console)
     context.on("weberror", lambda error: watched.errors.append(str(error.error)))

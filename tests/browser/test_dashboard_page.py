@@ -170,8 +170,11 @@ def test_a_filter_misses_nothing_of_what_is_more_than_can_be_shown(dashboard: Da
 
 NONSENSE = {
     "?user=abc": "A customer is a number",
-    "?min=-5": "An amount is a whole number",
-    f"?max={2**63}": "An amount is a whole number from 0 to 9,223,372,036,854,775,807",
+    "?min=-5": "An amount is not negative. Write it without a sign, as in 1050.",
+    "?min=1.5": "An amount is in the smallest unit, a whole number. Write it as in 1050.",
+    "?min=12,34": "In your locale “,” groups digits. Write 1050.",
+    "?min=1e9": "This is no amount. Write digits, as in 1050.",
+    f"?max={2**63}": "An amount is at most 9,223,372,036,854,775,807.",
     "?min=9&max=1": "The amounts end before they begin",
     "?status=<b>LOST": "There is no status <b>LOST",
 }

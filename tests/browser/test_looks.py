@@ -211,12 +211,12 @@ def test_who_failed_is_saved_beside_what_failed_before(busy: Dashboard) -> None:
 def test_the_days_of_the_averages_can_be_chosen(dashboard: Dashboard, watched: Watched) -> None:
     watched.expected = ["status of 400"]
     for day, amount in (("2026-03-01", 10), ("2026-03-02", 30), ("2026-02-27", 40)):
-        dashboard.post(day, amount=amount, created_at=f"{day}T12:00:00Z")
+        dashboard.post(day, amount=amount, status="SUCCESS", created_at=f"{day}T12:00:00Z")
     flush()
     form = dashboard.page.locator("#range")
     form.locator("[name=from]").fill("2026-03-01")
     form.locator("[name=to]").fill("2026-03-03")
-    table = dashboard.page.locator("#averages tbody tr td:nth-child(2)")
+    table = dashboard.page.locator("#averages tbody tr td:nth-child(3)")
     expect(table).to_have_text(["10", "30"], use_inner_text=False)
     form.get_by_role("button", name="Count").click()
     expect(form.get_by_role("button", name="Count")).to_have_attribute("aria-pressed", "true")
@@ -229,8 +229,8 @@ def test_the_days_of_the_averages_can_be_chosen(dashboard: Dashboard, watched: W
     with dashboard.page.expect_download() as download:
         dashboard.page.locator("#averages .csv").click()
     head, first, *_ = csv.reader(download.value.path().read_text().splitlines())
-    assert head[:4] == ["Day (UTC)", "Average", "Count", "Total"]
-    assert (first[0], float(first[1]), first[2:4]) == ("2026-03-01", 10, ["1", "10"])
+    assert head[:3] == ["Day (UTC)", "Transactions", "Succeeded (smallest unit)"]
+    assert first[:4] == ["2026-03-01", "1", "10", "10"]
     form.locator("[name=to]").fill("2026-02-01")
     expect(form.locator(".field-error")).to_have_text("This is before `from`.")
 

@@ -81,7 +81,7 @@ def test_it_says_what_is_wrong_since_when_with_whom_and_opens_exactly_those(
     assert listed_by(link) == 69
     assert serious(page) == []
     link.click()
-    expect(page.locator("#content")).to_contain_text("69 transactions · 69,000 in all")
+    expect(page.locator("#content")).to_contain_text("69 transactions · failed 69,000")
     page.go_back()
     wrong.get_by_role("button", name=f"Take alert {alert.pk}").click()
     expect(page).to_have_url(f"{dashboard.server}/admin/alerts/alert/{alert.pk}/change/")
@@ -269,7 +269,7 @@ def test_a_bar_opens_exactly_its_transactions(dashboard: Dashboard) -> None:
     assert asked["status"] == ["FAILED"]
     assert parse_datetime(asked["from"][0]) == minute
     assert parse_datetime(asked["to"][0]) == minute + MINUTE
-    expect(page.locator("#content")).to_contain_text("4 transactions · 4,000 in all")
+    expect(page.locator("#content")).to_contain_text("4 transactions · failed 4,000")
 
 
 def test_who_fails_leads_to_what_failed(dashboard: Dashboard) -> None:

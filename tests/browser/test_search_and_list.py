@@ -79,7 +79,7 @@ def test_the_list_is_narrowed_said_in_words_saved_and_opened_again(
     page.get_by_label("Status").select_option("FAILED")
     page.get_by_label("Amount from").fill("1000001")
     page.get_by_role("button", name="Narrow").click()
-    expect(page.locator(".summary [role=status]")).to_contain_text("2 transactions · 2,000,003 in all")
+    expect(page.locator(".summary [role=status]")).to_contain_text("2 transactions · failed 2,000,003")
     expect(page.locator(".words li")).to_contain_text(["status: Failed", "amount: 1,000,001 or more"])
     page.locator(".save summary").click()
     page.locator(".save").get_by_label("Name").fill("Large and failed")

@@ -201,6 +201,23 @@ def test_amounts_are_exact_however_large(people: list[User]) -> None:
     assert str(3 * (2**63 - 1)) in succeeded["spark"]
 
 
+@pytest.mark.parametrize("status", ["FAILED", "PENDING"])
+@pytest.mark.parametrize("name", PERIODS)
+def test_one_huge_transaction_that_failed_moves_nothing_of_what_succeeded(
+    people: list[User], name: str, status: str
+) -> None:
+    settle(people[0], NOW - 10 * MINUTE, NOW - MINUTE, 200, 100, amount=3)
+    ago = PERIODS[name].length if chosen(name, "yesterday").fixed else DAY
+    settle(people[0], NOW - 10 * MINUTE - ago, NOW - MINUTE - ago, 200, 100, amount=3)
+    before = told(name)["figures"]["succeeded"]
+    assert before["value"] == "300"
+    store(people[0], "HUGE", amount=2**63 - 1, status=status, created_at=NOW - 2 * MINUTE)
+    store(people[0], "HUGE THEN", amount=2**63 - 1, status=status, created_at=NOW - 2 * MINUTE - ago)
+    found = told(name)
+    assert found["figures"]["succeeded"] == before
+    assert found["figures"]["count"]["value"] == 201
+
+
 @pytest.mark.parametrize("compare", COMPARISONS)
 @pytest.mark.parametrize(
     "now", [NOW, NOW.replace(minute=29), NOW.replace(minute=15, second=0), NOW.replace(minute=0, second=1)]

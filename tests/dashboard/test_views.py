@@ -27,6 +27,7 @@ from transactions.dashboard.periods import DEFAULT_COMPARISON, DEFAULT_PERIOD, c
 from transactions.dashboard.poll_pace import POLL_S, PollPace
 from transactions.dashboard.shared_figures import shared_figures
 from transactions.live.start import FIRST_RECORDS
+from transactions.models import AMOUNT_MAX
 from transactions.reading.story import story
 from transactions.stores import bounded_queries
 from transactions.storing.flush import flush
@@ -218,20 +219,44 @@ def test_a_choice_that_there_is_not_is_refused_with_those_that_there_are(
 # --- The averages ---------------------------------------------------------------------------------
 
 
-def test_averages_come_beside_those_of_as_many_days_before(client: Client, people: list[User]) -> None:
+def test_days_come_beside_as_many_days_before(client: Client, people: list[User]) -> None:
     superuser(client)
     for day, amount in ((1, 10), (1, 20), (3, 7), (4, 100)):
         store(
             people[0],
             f"T{day}-{amount}",
             amount=amount,
+            status="SUCCESS",
             created_at=datetime(2026, 3, day, 23, 30, tzinfo=UTC),
         )
     body = get(client, "averages", **{"from": "2026-03-03", "to": "2026-03-04"})
-    assert [(day["day"], day["average"]) for day in body["data"]] == [("2026-03-03", 7), ("2026-03-04", 100)]
-    assert [(day["day"], day["total"]) for day in body["before"]] == [("2026-03-01", "30")]
+    assert (body["from"], body["to"], body["days"]) == ("2026-03-03", "2026-03-04", 2)
+    told = [(day["day"], day["succeeded"]["average"]) for day in body["data"]]
+    assert told == [("2026-03-03", "7"), ("2026-03-04", "100")]
+    assert [(day["day"], day["succeeded"]["total"]) for day in body["before"]] == [("2026-03-01", "30")]
     body = get(client, "averages", **{"from": "2026-03-04", "to": "2026-03-04", "timezone": "Asia/Tehran"})
-    assert [day["average"] for day in body["data"]] == [7]
+    assert [day["succeeded"]["average"] for day in body["data"]] == ["7"]
+
+
+def test_a_day_tells_what_succeeded_failed_and_is_pending_apart(client: Client, people: list[User]) -> None:
+    superuser(client)
+    at = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    for n, (status, amount) in enumerate(
+        (("SUCCESS", 10), ("SUCCESS", 21), ("FAILED", AMOUNT_MAX), ("FAILED", AMOUNT_MAX))
+    ):
+        store(people[0], f"T{n}", amount=amount, status=status, created_at=at)
+    asked = {"from": "2026-03-04", "to": "2026-03-04"}
+    (day,) = get(client, "averages", **asked)["data"]
+    assert day == {
+        "day": "2026-03-04",
+        "count": 4,
+        # Half of 31 goes to the even one.
+        "succeeded": {"count": 2, "total": "31", "average": "16"},
+        "failed": {"count": 2, "total": str(2 * AMOUNT_MAX), "average": str(AMOUNT_MAX)},
+        "pending": {"count": 0, "total": "0", "average": None},
+    }
+    (day,) = get(client, "averages", **asked, status="SUCCESS")["data"]
+    assert (day["succeeded"]["total"], day["failed"]["total"]) == ("31", "0")
 
 
 def test_a_range_that_would_begin_before_the_calendar_begins_with_it(

@@ -46,6 +46,27 @@ def test_every_program_ends_with_a_line_that_says_what_to_set(
     assert ended(PROGRAMS[program], **stated) == (1, f"{told}\n")
 
 
+@pytest.mark.parametrize(
+    ("stated", "told"),
+    [
+        ("eur", "CURRENCY must be a currency of ISO 4217 in capitals, as in EUR, or empty; not 'eur'"),
+        ("EURO", "CURRENCY must be a currency of ISO 4217 in capitals, as in EUR, or empty; not 'EURO'"),
+        ("ABC", "CURRENCY must be a currency of ISO 4217 in capitals, as in EUR, or empty; not 'ABC'"),
+        ("978", "CURRENCY must be a currency of ISO 4217 in capitals, as in EUR, or empty; not '978'"),
+        ("€", "CURRENCY must be a currency of ISO 4217 in capitals, as in EUR, or empty; not '€'"),
+        ("XAU", "CURRENCY must be a currency that has a smallest unit, as in EUR; XAU has none"),
+    ],
+)
+def test_a_currency_that_there_is_not_ends_the_program_with_a_line(stated: str, told: str) -> None:
+    assert ended(PROGRAMS["manage.py"], SECRET_KEY="x", CURRENCY=stated) == (1, f"{told}\n")
+
+
+@pytest.mark.parametrize("stated", ["EUR", "JPY", "BHD", "", " "])
+def test_a_currency_is_taken_as_it_is_and_may_be_left_out(stated: str) -> None:
+    show = "from transaction_monitoring.settings import *; print(CURRENCY)"
+    assert ended(["-c", show], SECRET_KEY="x", CURRENCY=stated) == (0, f"{stated.strip()}\n")
+
+
 def test_production_is_what_is_left_when_nothing_is_said() -> None:
     show = "from transaction_monitoring.settings import *; print(DEBUG, ALLOWED_HOSTS, ALLOW_ANONYMOUS_API)"
     assert ended(["-c", show], SECRET_KEY="x") == (0, "False [] False\n")

@@ -11,7 +11,9 @@ from tests.support.rules import pay_debt, rule_in_force
 from transactions.alerts import triage
 from transactions.alerts.models import Alert
 from transactions.models import Transaction
+from transactions.review import explanation
 from transactions.rules import lifecycle
+from transactions.rules.kinds.registry import read
 from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,6 +41,35 @@ def test_the_sentence_has_its_numbers_and_the_transactions_that_made_it(
         ("F0", 100, "FAILED", None),
     ]
     assert (told["hits_left_out"], told["suppressed_hits"], told["others"]) == (0, [], [])
+
+
+@pytest.mark.parametrize(
+    ("before", "mean", "headline"),
+    [
+        ((0, 1), 0, "7, 14.0 times the mean of the 2 before, 0"),
+        ((1, 2), 2, "7, 4.7 times the mean of the 2 before, 2"),
+        ((2, 3), 2, "7, 2.8 times the mean of the 2 before, 2"),
+    ],
+)
+def test_a_mean_is_rounded_half_even_to_the_smallest_unit(
+    people: list[User], ann: Caller, before: tuple[int, int], mean: int, headline: str
+) -> None:
+    rule_in_force("deviation", least=1, factor=2, past_min=2)
+    for n, amount in enumerate((*before, 7)):
+        take(record(f"T{n}", people[0], amount))
+        flush()
+    pay_debt()
+    alert = Alert.objects.get()
+    (told,) = [each["hit"] for each in ann.get(f"alerts/{alert.pk}/")["transactions"]]
+    assert told["figures"] == {"mean": mean, "total": sum(before), "past": 2}
+    assert told["explanation"] == f"the mean of the 2 before is {mean}"
+    assert explanation.headlines([alert.pk]) == {alert.pk: headline}
+
+
+def test_hits_of_earlier_releases_have_means_with_decimals_and_no_totals() -> None:
+    kind = read("deviation", {"factor": 2})
+    assert kind.explain({"mean": 2.5, "past": 2}) == "the mean of the 2 before is 2"
+    assert kind.headline(5, {"mean": 0.5, "past": 2}) == "5, 10.0 times the mean of the 2 before, 0"
 
 
 def test_what_two_versions_have_found_is_shown_once(people: list[User], ann: Caller) -> None:

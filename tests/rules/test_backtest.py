@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 
 from tests.rules.streams import parameters
 from tests.support.rows import row, store
+from transactions.models import AMOUNT_MAX
 from transactions.rules import backtest, backtest_result
 from transactions.rules.kinds.kind import Kind
 from transactions.rules.kinds.registry import NAMES, read
@@ -34,9 +35,29 @@ def test_it_tells_what_would_have_been_found(people: list[User]) -> None:
     assert dict(result.hits_by_day) == {"2026-01-28": 2, "2026-01-31": 3}
     assert dict(result.episodes_by_day) == {"2026-01-28": 1, "2026-01-31": 2}
     assert (result.amount_total, result.amount_least, result.amount_most) == (7_400, 100, 7_000)
+    assert result.amounts == {"succeeded": 7_400, "failed": 0, "pending": 0}
     assert result.top_users == [(alice.pk, 4), (bob.pk, 1)]
     assert len(result.sample) == 5
     assert not Hit.objects.exists()
+
+
+def test_the_amounts_of_what_succeeded_failed_and_is_pending_are_told_apart(people: list[User]) -> None:
+    store(
+        row(people[0], NOON, 100),
+        row(people[1], NOON, AMOUNT_MAX, "FAILED"),
+        row(people[2], NOON, AMOUNT_MAX, "FAILED"),
+        row(people[2], NOON, 60, "PENDING"),
+    )
+    result = backtest.run(read("amount", {"amount": 50}), BEGIN, END)
+    assert result.amounts == {"succeeded": 100, "failed": 2 * AMOUNT_MAX, "pending": 60}
+    assert result.as_dict()["amounts"] == {
+        **result.amounts,
+        "total": 2**64 + 158,
+        "least": 60,
+        "most": AMOUNT_MAX,
+    }
+    said = f"amounts: 60 to {AMOUNT_MAX:,}; succeeded 100, failed {2 * AMOUNT_MAX:,}, pending 60 in all"
+    assert said in str(result)
 
 
 @pytest.mark.parametrize(("name", "asked"), [("amount", {"amount": 50}), ("silence", {"minutes": 15})])

@@ -49,7 +49,8 @@ def test_one_is_asked_for_watched_and_read(api: APIClient, version: Version, peo
     done = api.get(answer["Location"]).json()
     assert (done["state"], done["progress"], done["error"]) == ("DONE", 1, None)
     assert (done["result"]["hits"], done["result"]["users"], done["result"]["episodes"]) == (1, 1, 1)
-    assert done["result"]["amounts"] == {"total": 7, "least": 7, "most": 7}
+    amounts = {"total": 7, "succeeded": 7, "failed": 0, "pending": 0, "least": 7, "most": 7}
+    assert done["result"]["amounts"] == amounts
     assert done["result"]["days"] == [
         {"day": "2026-01-30", "hits": 0, "episodes": 0},
         {"day": "2026-01-31", "hits": 1, "episodes": 1},

@@ -31,6 +31,8 @@ NO_VIEW = "There is no such view, or it is not shared with you."
 FILTERS = ("q", "user", "status", "state", "amount_min", "amount_max", "from", "to", "timezone", "order")
 # Of these each has a field; what is wrong with any other is told below the form.
 FIELDS = FILTERS[:8]
+# In this order their sums are told, each apart.
+SUMMED = (Status.SUCCESS, Status.FAILED, Status.PENDING)
 # The other order that a click on a column's head leads to.
 TURNED = {"newest": "oldest", "largest": "smallest"}
 
@@ -248,8 +250,13 @@ def _moment(moment: datetime, zone: CalendarZone) -> str:
 def _said(totals: Sums) -> str:
     about, shown = ("", _exactly) if totals.exact else ("about ", _about)
     what = "transaction" if totals.count == 1 else "transactions"
-    total = "" if totals.total is None else f" · {about}{money.text(shown(totals.total))} in all"
-    return f"{about}{shown(totals.count):,} {what}{total}{_looked_through(totals)}"
+    amounts = totals.amounts or {}
+    each = "".join(
+        f" · {status_word(status).lower()} {about}{money.text(shown(amounts[status]))}"
+        for status in SUMMED
+        if status in amounts
+    )
+    return f"{about}{shown(totals.count):,} {what}{each}{_looked_through(totals)}"
 
 
 def _looked_through(totals: Sums) -> str:

@@ -15,11 +15,12 @@ from .. import money
 PARAMETERS = {"amount_from": "amount_min", "amount_to": "amount_max"}
 
 
-class AmountField(NamedTuple):
-    """A field of the form: the name that it sends, and what stands in it."""
+class TypedAmount(NamedTuple):
+    """A field of the form: the name that it sends, what stands in it, and its currency, or ""."""
 
     name: str
     value: str
+    unit: str = ""
 
 
 def in_parameters(query: QueryDict) -> tuple[QueryDict, dict[str, str]]:
@@ -46,7 +47,7 @@ def is_typed(query: QueryDict) -> bool:
     return money.code() is not None and not PARAMETERS.keys().isdisjoint(query)
 
 
-def fields(query: QueryDict) -> dict[str, AmountField]:
+def fields(query: QueryDict) -> dict[str, TypedAmount]:
     """The fields of the form, for a query with parameters or with what was typed."""
     return {
         place: _field(query, name, parameter)
@@ -54,11 +55,11 @@ def fields(query: QueryDict) -> dict[str, AmountField]:
     }
 
 
-def _field(query: QueryDict, name: str, parameter: str) -> AmountField:
+def _field(query: QueryDict, name: str, parameter: str) -> TypedAmount:
     given = query.get(parameter, "")
-    if money.code() is None:
-        return AmountField(parameter, given)
+    if (code := money.code()) is None:
+        return TypedAmount(parameter, given)
     if name in query:
-        return AmountField(name, query.get(name, ""))
+        return TypedAmount(name, query.get(name, ""), code)
     whole = given.isascii() and given.isdigit() and len(given) < money.CHARACTERS_MAX
-    return AmountField(name, money.typed(int(given)) if whole else given)
+    return TypedAmount(name, money.typed(int(given)) if whole else given, code)

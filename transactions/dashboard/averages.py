@@ -1,4 +1,4 @@
-"""The dashboard's daily averages: those of a range of days, beside as many days before it."""
+"""The dashboard's days: what each of a range holds, by status, beside as many days before it."""
 
 from dataclasses import replace
 from datetime import date, timedelta
@@ -8,10 +8,13 @@ from zoneinfo import ZoneInfo
 from django.utils import timezone
 from rest_framework import serializers
 
-from ..reading.averages import DAYS_MAX, AverageParameters, Question, daily_averages
+from ..models import Status
+from ..reading.averages import DAYS_MAX, AverageParameters, Held, Question, days_by_status
 
 # The days of a range that is not given, which ends today.
 DAYS = 30
+# What the sums of each status are called: none is of several.
+NAMES = {Status.SUCCESS: "succeeded", Status.FAILED: "failed", Status.PENDING: "pending"}
 
 
 class RangeParameters(AverageParameters):
@@ -29,19 +32,41 @@ class RangeParameters(AverageParameters):
 
 
 def beside_days_before(question: Question) -> dict[str, Any]:
-    """The answer to a question with both ends as the API gives it, `days` of the range, and `before`.
+    """The days of a question with both ends: `from`, `to`, `timezone`, how many `days`, `data`, `before`.
 
-    `before` has as many days before the range, none where those would begin before the calendar.
-    Totals are strings: a browser's numbers end at 2^53. Raises django.db.Error.
+    `data` has the days that hold something, each with its `count` and, of each status, `count`, `total` and
+    `average`: what failed moves nothing of what succeeded. `before` has the same of as many days before the
+    range, none where those would begin before the calendar. Amounts are strings: a browser's numbers end at
+    2^53; the average of nothing is None. Raises django.db.Error.
     """
     first, last = question.first, question.last
     assert first is not None
     assert last is not None
     length = last - first + timedelta(days=1)
-    found: dict[str, Any] = {**daily_averages(question), "before": [], "days": length.days}
+    before: list[dict[str, Any]] = []
     if first.toordinal() > length.days:
-        earlier = replace(question, first=first - length, last=last - length)
-        found["before"] = daily_averages(earlier)["data"]
-    for day in (*found["data"], *found["before"]):
-        day["total"] = str(day["total"])
-    return found
+        before = _told(replace(question, first=first - length, last=last - length))
+    return {
+        "from": first.isoformat(),
+        "to": last.isoformat(),
+        "timezone": question.timezone,
+        "days": length.days,
+        "data": _told(question),
+        "before": before,
+    }
+
+
+def _told(question: Question) -> list[dict[str, Any]]:
+    return [
+        {
+            "day": day.isoformat(),
+            "count": sum(held.count for held in by_status.values()),
+            **{name: _of_status(by_status.get(status, Held())) for status, name in NAMES.items()},
+        }
+        for day, by_status in days_by_status(question).items()
+    ]
+
+
+def _of_status(held: Held) -> dict[str, Any]:
+    average = None if held.average is None else str(held.average)
+    return {"count": held.count, "total": str(held.total), "average": average}

@@ -31,7 +31,14 @@ RESULT = an_object(
         "hits": COUNT,
         "users": COUNT,
         "episodes": {**COUNT, "description": "About as many alerts: hits of a user without quiet between."},
-        "amounts": an_object({"total": COUNT, "least": _or_null(AMOUNT), "most": _or_null(AMOUNT)}),
+        "amounts": {
+            **an_object(
+                {"total": COUNT, "least": _or_null(AMOUNT), "most": _or_null(AMOUNT)},
+                **dict.fromkeys(("succeeded", "failed", "pending"), COUNT),
+            ),
+            "description": "Of the hits: of all; and apart, of those that succeeded, failed or are pending. "
+            "Results of earlier releases tell of all alone.",
+        },
         "days": {
             "type": "array",
             "description": "Every day of the backtest's `timezone`, those without a hit too.",

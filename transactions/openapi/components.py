@@ -158,7 +158,11 @@ AVERAGES = an_object(
             "items": an_object(
                 {
                     "day": {"type": "string", "format": "date"},
-                    "average": {"type": "number", "minimum": 0},
+                    "average": {
+                        "type": "integer",
+                        "minimum": 0,
+                        "description": "In the smallest unit; a half goes to the even one.",
+                    },
                     "count": {"type": "integer", "minimum": 1},
                     "total": COUNT,
                 }

@@ -21,6 +21,7 @@ from rest_framework import serializers, status
 from rest_framework.exceptions import APIException
 
 from ..models import Status
+from ..rounding import half_even
 from ..tables import ROLLUPS, TRANSACTIONS
 from .days import DAY_S, EPOCH_S, FIRST_DAY, OFFSET_MAX_S, moment_text, stretches
 from .parameters import DayField, KnownUserField, Parameters, ZoneField
@@ -57,33 +58,33 @@ FIND_SPANS_OF_ALL = FIND_SPANS.format(moment="bucket", source=f"{ROLLUPS} WHERE 
 # Purpose: the spans in which a user has rows; along the index transaction_by_user_amount.
 FIND_SPANS_OF_USER = FIND_SPANS.format(moment="created_at", source=f"{TRANSACTIONS} WHERE user_id = %(user)s")
 
-# Purpose: count and sum between each two of the sorted bounds, of whole buckets.
+# Purpose: count and sum of each status between each two of the sorted bounds, of whole buckets.
 SUM_ROLLUPS = f"""
-    SELECT width_bucket(bucket, %(bounds)s::timestamptz[]), sum(count), sum(total)
+    SELECT width_bucket(bucket, %(bounds)s::timestamptz[]), status, sum(count), sum(total)
       FROM {ROLLUPS}
      WHERE bucket >= %(start)s::timestamptz AND bucket < %(end)s::timestamptz
        AND bucket <> ALL (%(split)s::timestamptz[])
        AND (%(status)s IS NULL OR status = %(status)s)
-     GROUP BY 1
+     GROUP BY 1, 2
 """
 # Purpose: the same of buckets that a bound divides, from their rows; by the index
 # transaction_by_time, which the planner takes for each bucket alone (OFFSET 0), never for a join.
 SUM_DIVIDED = f"""
-    SELECT width_bucket(created_at, %(bounds)s::timestamptz[]), count(*), sum(amount)
+    SELECT width_bucket(created_at, %(bounds)s::timestamptz[]), status, count(*), sum(amount)
       FROM unnest(%(split)s::timestamptz[]) AS divided (bucket), LATERAL (
-           SELECT created_at, amount FROM {TRANSACTIONS}
+           SELECT created_at, status, amount FROM {TRANSACTIONS}
             WHERE created_at >= bucket AND created_at < bucket + interval '15 minutes'
               AND (%(status)s IS NULL OR status = %(status)s) OFFSET 0) AS row
-     GROUP BY 1
+     GROUP BY 1, 2
 """
 # Purpose: the same for one user, from the user's rows alone; by the index transaction_by_user_amount.
 SUM_USER = f"""
-    SELECT width_bucket(created_at, %(bounds)s::timestamptz[]), count(*), sum(amount)
+    SELECT width_bucket(created_at, %(bounds)s::timestamptz[]), status, count(*), sum(amount)
       FROM {TRANSACTIONS}
      WHERE user_id = %(user)s
        AND created_at >= %(start)s::timestamptz AND created_at < %(end)s::timestamptz
        AND (%(status)s IS NULL OR status = %(status)s)
-     GROUP BY 1
+     GROUP BY 1, 2
 """
 
 _one_at_a_time = threading.BoundedSemaphore(1)
@@ -101,17 +102,24 @@ class Question:
 
 
 @dataclass(slots=True)
-class Day:
-    """What one day holds; `total` in the smallest unit, exact however large."""
+class Held:
+    """How many, and how much: in the smallest unit, exact however large."""
 
     count: int = 0
     total: int = 0
 
     @property
-    def average(self) -> int | float:
-        """The exact average where that is a whole number, else the double that is nearest to it."""
-        whole, rest = divmod(self.total, self.count)
-        return self.total / self.count if rest else whole
+    def average(self) -> int | None:
+        """In the smallest unit, halves to the even one; None of nothing."""
+        return half_even(self.total, self.count) if self.count else None
+
+    def add(self, count: int, total: int) -> None:
+        self.count += count
+        self.total += total
+
+
+# What one day holds, by status; of a status that has nothing, nothing.
+Day = dict[str, Held]
 
 
 @dataclass(slots=True)
@@ -175,25 +183,37 @@ class AverageParameters(Parameters[Question]):
 def daily_averages(question: Question) -> dict[str, Any]:
     """The answer as the API gives it: {"from", "to", "timezone", "data"}.
 
-    `data` has the days that hold something, in order. `from` and `to` are the days asked for, else
-    the first and the last of `data`, None where there is none. Raises django.db.Error, a ValidationError
-    for more than DAYS_MAX days, and TooManyQuestions.
+    `data` has the days that hold something, in order, each with the average, count and total of the status
+    that is asked for, else of all of them. `from` and `to` are the days asked for, else the first and the
+    last of `data`, None where there is none. Raises what `days_by_status` does.
     """
-    days = _days(question)
-    if len(days) > DAYS_MAX:
-        raise serializers.ValidationError({"from": [TOO_MANY]})
-    data = [
-        {"day": day.isoformat(), "average": held.average, "count": held.count, "total": held.total}
-        for day, held in sorted(days.items())
-    ]
+    days = days_by_status(question)
     first = question.first or min(days, default=None)
     last = question.last or max(days, default=None)
     return {
         "from": first and first.isoformat(),
         "to": last and last.isoformat(),
         "timezone": question.timezone,
-        "data": data,
+        "data": [
+            {"day": day.isoformat(), "average": held.average, "count": held.count, "total": held.total}
+            for day, held in ((day, _together(each)) for day, each in days.items())
+        ],
     }
+
+
+def _together(day: Day) -> Held:
+    return Held(sum(held.count for held in day.values()), sum(held.total for held in day.values()))
+
+
+def days_by_status(question: Question) -> dict[date, Day]:
+    """The days that hold something, in order.
+
+    Raises django.db.Error, a ValidationError for more than DAYS_MAX days, and TooManyQuestions.
+    """
+    days = _days(question)
+    if len(days) > DAYS_MAX:
+        raise serializers.ValidationError({"from": [TOO_MANY]})
+    return dict(sorted(days.items()))
 
 
 def _days(question: Question) -> dict[date, Day]:
@@ -213,12 +233,11 @@ def _worked_out(question: Question, spans: list[tuple[int, int]]) -> dict[date, 
     days: dict[date, Day] = {}
     if not bounds.moments:
         return days
-    for place, count, total in _sums(question, bounds.moments):
+    for place, name, count, total in _sums(question, bounds.moments):
         ordinal = bounds.days[place - 1] if place else None
         if ordinal is not None:
-            held = days.setdefault(date.fromordinal(ordinal), Day())
-            held.count += int(count)
-            held.total += int(total)
+            day = days.setdefault(date.fromordinal(ordinal), {})
+            day.setdefault(name, Held()).add(int(count), int(total))
     return days
 
 
@@ -263,8 +282,8 @@ def _bounds(question: Question, spans: Iterable[tuple[int, int]]) -> _Bounds:
     return bounds
 
 
-def _sums(question: Question, moments: Sequence[int]) -> list[tuple[int, Any, Any]]:
-    """(place, count, total), where `place` counts the bounds that are not after what was summed."""
+def _sums(question: Question, moments: Sequence[int]) -> list[tuple[int, str, Any, Any]]:
+    """(place, status, count, total), where `place` counts the bounds that are not after what was summed."""
     split = sorted({moment - moment % BUCKET_S for moment in moments if moment % BUCKET_S})
     parameters = {
         "bounds": _array(moments),
@@ -283,7 +302,7 @@ def _sums(question: Question, moments: Sequence[int]) -> list[tuple[int, Any, An
         sql = SUM_ROLLUPS
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
-        rows: list[tuple[int, Any, Any]] = cursor.fetchall()
+        rows: list[tuple[int, str, Any, Any]] = cursor.fetchall()
     return rows
 
 

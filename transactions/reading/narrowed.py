@@ -6,9 +6,10 @@ rows, or TOTALS_MS_MAX, the rollups or PostgreSQL's own statistics say about how
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from decimal import Decimal
+from fractions import Fraction
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -30,6 +31,7 @@ from .paging import PlaceField, cursor_of, one_page
 from .parameters import DayOrMomentField, KnownUserField, ZoneField
 from .search import INDEXED, literal
 from .spans import ALL_TIME, TimeSpan
+from .sums import StatusSums, Sum
 
 # The name of its pages, for which their cursors are signed.
 PAGES = "transactions.narrowed"
@@ -66,14 +68,14 @@ class Narrowed:
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """How many and how much. Not `exact`: about so; None where nobody can tell.
+    """How many, and how much of each status that there is. Not `exact`: about so; None where nobody can tell.
 
     Of what is not stored: `newest` is how many records were looked at, where there are older ones (0: all
     were), and `unreadable` how many of them hold no transaction.
     """
 
     count: int
-    total: int | None
+    amounts: dict[str, int] | None
     exact: bool = True
     newest: int = 0
     unreadable: int = 0
@@ -314,32 +316,52 @@ def _taken(narrowed: Narrowed, found: detail.Unstored) -> Rows:
     by = [name for name in fields if name != "id"]
     taken.sort(key=lambda row: tuple(row[name] for name in by), reverse=downwards)
     newest = 0 if found.complete else UNSTORED_LOOKED_AT_MAX
-    total = sum(row["amount"] for row in taken)
-    return Rows(taken[:ROWS], totals=Sums(len(taken), total, newest=newest, unreadable=found.unreadable))
+    amounts = _amounts(taken)
+    return Rows(taken[:ROWS], totals=Sums(len(taken), amounts, newest=newest, unreadable=found.unreadable))
+
+
+def _amounts(rows: list[dict[str, Any]]) -> dict[str, int]:
+    amounts = Counter[str]()
+    for row in rows:
+        amounts[row["status"]] += row["amount"]
+    return dict(amounts)
 
 
 def totals(narrowed: Narrowed, shown: Rows) -> Sums:
-    """How many transactions are wanted, and their sum; of what is not stored, of those looked through."""
+    """How many transactions are wanted, and their sums; of what is not stored, of those looked through."""
     if shown.totals is not None:
         return shown.totals
     if narrowed.place is None and shown.cursor is None:
-        return Sums(len(shown.rows), sum(row["amount"] for row in shown.rows))
+        return Sums(len(shown.rows), _amounts(shown.rows))
     counted = bounded_queries.in_time(lambda: _counted(narrowed), TOTALS_MS_MAX)
-    if counted is not None and counted[0] <= COUNTED_MAX:
-        return Sums(*counted)
+    if counted is not None and counted.rows <= COUNTED_MAX:
+        return Sums(counted.rows, _totals(counted))
     wanted = narrowed.wanted
     if wanted.user is wanted.amount_min is wanted.amount_max is None and not narrowed.part:
         held = bounded_queries.in_time(lambda: sums.of_kept(_spans(wanted)))
         if held is not None:
-            count, total = held[wanted.status] if wanted.status else (held.rows, held.total)
-            least = counted or (0, 0)
-            return Sums(max(count, least[0]), max(total, least[1]), exact=False)
+            return _at_least(counted or StatusSums(), held, wanted.status)
     estimate = max(_estimate(narrowed), COUNTED_MAX if counted else 0)
     # Of a range of amounts those counted may well be the smallest, by whose index they are found.
     like_others = wanted.amount_min == wanted.amount_max
     if counted is None or not like_others:
         return Sums(estimate, None, exact=False)
-    return Sums(estimate, round(estimate * Decimal(counted[1]) / counted[0]), exact=False)
+    amounts = {
+        status: round(estimate * Fraction(total, counted.rows)) for status, total in _totals(counted).items()
+    }
+    return Sums(estimate, amounts, exact=False)
+
+
+def _totals(held: StatusSums) -> dict[str, int]:
+    return {status: each.total for status, each in held.items() if each.rows}
+
+
+def _at_least(counted: StatusSums, held: StatusSums, status: str | None) -> Sums:
+    """What the rollups hold, of the status that is wanted; it is no less than what was counted of it."""
+    if status:
+        held = StatusSums({status: held[status]})
+    amounts = {name: max(total, counted[name].total) for name, total in _totals(held).items()}
+    return Sums(max(held.rows, counted.rows), _totals(counted) | amounts, exact=False)
 
 
 def count_in(state: str, narrowed: Narrowed) -> int | None:
@@ -349,7 +371,7 @@ def count_in(state: str, narrowed: Narrowed) -> int | None:
     there = replace(narrowed, state=state, place=None)
     if state == "stored":
         counted = bounded_queries.in_time(lambda: _counted(there), TOTALS_MS_MAX)
-        return None if counted is None else counted[0]
+        return None if counted is None else counted.rows
     try:
         found = bounded_queries.in_time(lambda: page(there), TOTALS_MS_MAX)
     except redis.RedisError:
@@ -367,13 +389,15 @@ def _spans(wanted: Wanted) -> list[TimeSpan]:
     return [span for span in [*spans, TimeSpan(start, end)] if span.since < span.until]
 
 
-def _counted(narrowed: Narrowed) -> tuple[int, int]:
-    amounts = stored(narrowed).order_by().values_list("amount", flat=True)[: COUNTED_MAX + 1]
-    sql, parameters = amounts.query.sql_with_params()
+def _counted(narrowed: Narrowed) -> StatusSums:
+    """Those that are wanted, COUNTED_MAX + 1 of them at most."""
+    found = stored(narrowed).order_by().values_list("status", "amount")[: COUNTED_MAX + 1]
+    sql, parameters = found.query.sql_with_params()
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*), coalesce(sum(amount), 0) FROM ({sql}) counted", parameters)
-        count, total = cursor.fetchone()
-    return int(count), int(total)
+        cursor.execute(
+            f"SELECT status, count(*), sum(amount) FROM ({sql}) counted GROUP BY status", parameters
+        )
+        return StatusSums({status: Sum(int(count), int(total)) for status, count, total in cursor.fetchall()})
 
 
 def _estimate(narrowed: Narrowed) -> int:

@@ -90,7 +90,7 @@ class Sum(NamedTuple):
 
 
 class StatusSums(dict[str, Sum]):
-    """StatusSums by status; of a status that has no rows, none."""
+    """Sums by status; of a status that has no rows, none. Amounts of several are never added up."""
 
     def __missing__(self, status: str) -> Sum:
         return Sum()
@@ -98,10 +98,6 @@ class StatusSums(dict[str, Sum]):
     @property
     def rows(self) -> int:
         return sum(each.rows for each in self.values())
-
-    @property
-    def total(self) -> int:
-        return sum(each.total for each in self.values())
 
     @property
     def settled(self) -> int:

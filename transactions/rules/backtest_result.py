@@ -23,17 +23,23 @@ from .models import Hit
 SAMPLE, TOP = 20, 10
 QUIET = f"interval '{QUIET_HOURS} hours'"
 
-# Purpose: of the hits of a slice (`this`): each day's, the users', and some to show. Days are those of a
+# Purpose: of the hits of a slice (`this`): each day's, the users', and some to show. What became of each
+# transaction is looked up by its key. Days are those of a
 # timezone. An episode begins with a hit before which the user was quiet: what would open an alert. Which
 # hits are shown depends on their keys alone, so each is as likely as any other, and the same ones come again.
 SUMMARY = f"""
     {{scope}} this AS MATERIALIZED ({{this}}), other AS MATERIALIZED ({{other}}),
     marked AS (
-        SELECT created_at, amount, {{opens}} AS opens FROM this
+        SELECT created_at, amount, status, {{opens}} AS opens
+          FROM (SELECT this.*, t.status
+                  FROM this LEFT JOIN {Transaction._meta.db_table} t ON t.id = this.id) known
     ), days AS (
         SELECT (created_at AT TIME ZONE %(days_of)s)::date AS day,
                count(*) AS hits, count(*) FILTER (WHERE opens) AS episodes,
-               sum(amount) AS total, min(amount) AS least, max(amount) AS most
+               sum(amount) AS total, min(amount) AS least, max(amount) AS most,
+               sum(amount) FILTER (WHERE status = 'SUCCESS') AS succeeded,
+               sum(amount) FILTER (WHERE status = 'FAILED') AS failed,
+               sum(amount) FILTER (WHERE status = 'PENDING') AS pending
           FROM marked GROUP BY 1
     ), users AS (
         SELECT user_id, count(*) AS hits FROM this WHERE user_id IS NOT NULL GROUP BY 1
@@ -53,6 +59,8 @@ SUMMARY = f"""
 """
 OPENS = f"""coalesce(
     created_at - lag(created_at) OVER (PARTITION BY user_id ORDER BY created_at, id) > {QUIET}, true)"""
+# The sums of amounts, each of one status.
+STATUSES = ("succeeded", "failed", "pending")
 NOTHING = """
     SELECT NULL::bigint AS id, NULL::bigint AS user_id, NULL::timestamptz AS created_at,
            NULL::bigint AS amount, NULL::jsonb AS figures WHERE false
@@ -137,6 +145,8 @@ class BacktestResult:
     hits_by_day: Counter[str] = field(default_factory=Counter)
     episodes_by_day: Counter[str] = field(default_factory=Counter)
     amount_total: int = 0
+    # Of these what succeeded, failed and is pending, each apart.
+    amounts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STATUSES, 0))
     amount_least: int | None = None
     amount_most: int | None = None
     top_users: list[tuple[int, int]] = field(default_factory=list)
@@ -182,6 +192,8 @@ class BacktestResult:
         if day["least"] is not None:
             known = self.amount_least, self.amount_most
             self.amount_total += day["total"]
+            for name in STATUSES:
+                self.amounts[name] += day[name] or 0
             self.amount_least = day["least"] if known[0] is None else min(known[0], day["least"])
             self.amount_most = max(known[1] or 0, day["most"])
 
@@ -224,9 +236,10 @@ class BacktestResult:
             f"transactions on {self.days_with_transactions:,} of {counted(len(self.days()), 'day')}",
         ]
         if self.amount_least is not None:
+            each = ", ".join(f"{name} {money.text(total)}" for name, total in self.amounts.items() if total)
             lines.append(
-                f"amounts: {money.text(self.amount_least)} to {money.text(self.amount_most or 0)}, "
-                f"{money.text(self.amount_total)} in all"
+                f"amounts: {money.text(self.amount_least)} to {money.text(self.amount_most or 0)}; "
+                f"{each or 'nothing'} in all"
             )
         if self.top_users:
             lines.append("most hit: " + ", ".join(f"user {user} ({hits})" for user, hits in self.top_users))
@@ -243,7 +256,12 @@ class BacktestResult:
             "hits": self.hits,
             "users": self.users,
             "episodes": self.episodes,
-            "amounts": {"total": self.amount_total, "least": self.amount_least, "most": self.amount_most},
+            "amounts": {
+                "total": self.amount_total,
+                **self.amounts,
+                "least": self.amount_least,
+                "most": self.amount_most,
+            },
             "days": [
                 {"day": day, "hits": self.hits_by_day[day], "episodes": self.episodes_by_day[day]}
                 for day in self.days()

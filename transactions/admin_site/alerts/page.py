@@ -138,7 +138,8 @@ def _timeline(user: int, found: Explanation) -> dict[str, Any]:
     return {
         "since": since,
         "points": [
-            {"id": id, "at": at.isoformat(), "amount": amount, "status": status, "made": key in made}
+            # As text: a browser's numbers end at 2^53.
+            {"id": id, "at": at.isoformat(), "amount": str(amount), "status": status, "made": key in made}
             for key, id, at, amount, status in reversed(rows)
         ],
         "window": _window(found),

@@ -7,10 +7,12 @@ before them is all that their user did. Status is not looked at in it, since it 
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any, ClassVar
 
 from ... import money
 from ...models import AMOUNT_MAX
+from ...rounding import half_even, half_even_sql
 from ...timezones import to_the_minute
 from .gaps import Factor, Money, Unfit, Whole
 from .kind import LOOKING_AT, TABLE, Bound, Kind, gap
@@ -124,12 +126,13 @@ class Deviation(PrefixKind):
     def headline(self, amount: int | None, figures: dict[str, Any]) -> str:
         if amount is None:
             return super().headline(amount, figures)
-        times = f"{amount / float(figures['mean']):,.1f} times the mean of the {figures['past']} before"
+        times = f"{_times(amount, figures):,.1f} times the mean of the {figures['past']} before"
         return f"{money.text(amount)}, {times}, {_in_words(figures['mean'])}"
 
     def past(self, before: str, bound: Bound) -> tuple[str, str, str]:
         return (
-            "jsonb_build_object('mean', round(past.total / past.number, 2), 'past', past.number)",
+            f"jsonb_build_object('mean', {half_even_sql('past.total', 'past.number')}, 'total', past.total,"
+            " 'past', past.number)",
             f"SELECT count(*) AS number, sum(amount) AS total FROM (SELECT y.amount {before}"
             f" LIMIT {bound('past_max', self.past_max)}) recent",
             f"past.number >= {bound('past_min', self.past_min)} AND past.total > 0"
@@ -186,8 +189,16 @@ def _asleep(figures: dict[str, Any]) -> str:
     return f"asleep for {days:,} day{'' if days == 1 else 's'}"
 
 
-def _in_words(mean: Any) -> str:
-    """A mean of amounts, which are whole; of small ones its parts count."""
-    if money.code() is not None:
-        return money.text(Decimal(str(mean)))
-    return money.text(round(mean)) if mean >= 10 else f"{mean:,.2f}"
+def _times(amount: int, figures: dict[str, Any]) -> Decimal:
+    """How many times the mean, by the total and not by the mean, which is rounded, and may be to nothing.
+
+    Hits of earlier releases have no total, and a mean of two decimals that is never nothing.
+    """
+    if "total" in figures:
+        return Decimal(amount * figures["past"]) / Decimal(figures["total"])
+    return amount / Decimal(str(figures["mean"]))
+
+
+def _in_words(mean: int | float) -> str:
+    """A mean of amounts, which is whole as they are; in hits of earlier releases it has decimals."""
+    return money.text(half_even(*Fraction(str(mean)).as_integer_ratio()))

@@ -10,6 +10,8 @@ const axis = (position, text, grid) => ({
   title: { display: true, text, color: quiet },
 });
 
+// Numbers as on the rest of the page.
+Chart.defaults.locale = "en";
 await font;
 const chart = new Chart(document.getElementById("flush-plot"), {
   data: {

@@ -1,7 +1,7 @@
 // The user's amounts along time, those that made the alert marked by colour and by shape; and keys.
 import { zoneOfPage } from "../looks/zone.js";
 import * as format from "../dashboard/format.js";
-import { ChartCard, colour } from "../dashboard/chart_card.js";
+import { amount as shownAmount, amounts as named, ChartCard, colour } from "../dashboard/chart_card.js";
 
 const COLOURS = { made: colour("bad"), other: colour("accent"), window: colour("window"), edge: colour("window-edge") };
 // Amounts that lie further apart than this are shown by their digits, or the small ones lie on the axis.
@@ -67,12 +67,15 @@ document.addEventListener("submit", ({ target }) => {
 
 function draw({ points, window: span }) {
   format.setZone(zoneOfPage());
-  const amounts = points.map(({ amount }) => amount);
+  // Texts, since floats do not hold the largest; for the height of a point they are near enough.
+  const amounts = points.map(({ amount }) => Number(amount));
   const most = Math.max(...amounts, 1), least = Math.max(1, Math.min(...amounts));
   const byDigits = most / least > APART;
   const top = byDigits ? 10 ** Math.ceil(Math.log10(most * ROOM_BY_DIGITS)) : evenly(most * ROOM);
   // Nothing has no digits.
-  const at = ({ at, amount }) => ({ x: Date.parse(at), y: byDigits ? Math.max(1, amount) : amount, amount });
+  const at = ({ at, amount }) => (
+    { x: Date.parse(at), y: byDigits ? Math.max(1, Number(amount)) : Number(amount), amount }
+  );
   const set = (label, found, colour, pointStyle, radius) => ({
     // One of 0 stands on the axis, and is drawn whole.
     label, data: found.map(at), clip: radius + 1, backgroundColor: colour, borderColor: colour,
@@ -92,7 +95,7 @@ function draw({ points, window: span }) {
         legend: { labels: { boxHeight: 6, boxWidth: 8 } },
         tooltip: {
           filter: ({ raw }) => raw.amount !== undefined,
-          callbacks: { label: ({ raw }) => `${format.moment(raw.x)}: ${format.whole(raw.amount)}` },
+          callbacks: { label: ({ raw }) => `${format.moment(raw.x)}: ${format.money(raw.amount)}` },
         },
       },
       scales: {
@@ -103,14 +106,16 @@ function draw({ points, window: span }) {
         y: {
           type: byDigits ? "logarithmic" : "linear", beginAtZero: !byDigits, max: top, title: { display: false },
           ...(byDigits ? { min: least / ROOM_BY_DIGITS, afterBuildTicks: powersOfTen } : {}),
-          ticks: { maxTicksLimit: 5, precision: 0, callback: (value) => format.decimal(value, 0) },
+          ticks: { maxTicksLimit: 5, precision: 0, callback: (value) => format.moneyBrief(value) },
         },
       },
     },
   }));
   card.show(
-    points, ["Transaction", "Happened", "Amount", "Status", "Made the alert"],
-    points.map(({ id, at, amount, status, made }) => [id, format.moment(at), amount, status, made ? "yes" : "no"]),
+    points, ["Transaction", "Happened", named("Amount"), "Status", "Made the alert"],
+    points.map(({ id, at, amount, status, made }) => (
+      [id, format.moment(at), shownAmount(amount), status, made ? "yes" : "no"]
+    )),
     "No transaction of that time is stored.",
   );
 }

@@ -2,7 +2,10 @@
 import { made } from "../looks/components.js";
 import { renew, say } from "../looks/news.js";
 import { save } from "./csv.js";
+import { CURRENCY, money, plainMoney, UNIT } from "./format.js";
 
+// Numbers are written as on the rest of the page, whatever language the browser speaks.
+Chart.defaults.locale = "en";
 Object.assign(Chart.defaults.font, { family: "Inter, sans-serif", size: 12 });
 // The nearest point tells itself, wherever the pointer is; a legend draws what it names as it is drawn.
 Object.assign(Chart.defaults.interaction, { mode: "nearest", axis: "x", intersect: false });
@@ -53,7 +56,7 @@ export class ChartCard {
   link(url) { this.#card.querySelector(".menu-body a").href = url; }
 
   // `head` and `rows` are the table: a cell is a number or a text, or {shown, value, url} where it leads somewhere, or
-  // is shown otherwise than its number is saved. `empty` is said where there is no row.
+  // is shown otherwise than its number is saved. Columns of numbers stand right. `empty` is said where there is no row.
   show(given, head, rows, empty) {
     this.#head = head;
     this.#rows = rows;
@@ -87,22 +90,39 @@ export class ChartCard {
   }
 
   #table() {
-    renew(this.#card.querySelector("thead"), [line(this.#head, "th")]);
-    renew(this.#card.querySelector("tbody"), this.#rows.map((row) => line(row, "td")));
+    const numbers = this.#head.map((_, place) => this.#rows.some((row) => isNumber(row[place])));
+    renew(this.#card.querySelector("thead"), [line(this.#head, "th", numbers)]);
+    renew(this.#card.querySelector("tbody"), this.#rows.map((row) => line(row, "td", numbers)));
   }
 
-  #download() { save(this.#name, [this.#head, ...this.#rows.map((row) => row.map(saved))]); }
+  #download() { save(this.#name, [this.#head, ...this.#rows].map((row) => row.map(saved))); }
 }
 
 const saved = (given) => (typeof given === "object" && given !== null ? given.value ?? given.shown : given);
 
-// A row of a table, which its first cell names.
-function line(cells, tag) {
+const isNumber = (given) => typeof given === "number" || (typeof given === "object" && given?.value !== undefined);
+
+// An amount of the smallest unit as a cell of such a table, and the head of a column of these: in a file its currency
+// stands there alone.
+export function amount(smallest) { return { shown: money(smallest), value: plainMoney(smallest) }; }
+export function amounts(name) {
+  const value = `${name} (${UNIT})`;
+  return { shown: CURRENCY ? name : value, value };
+}
+
+// What a tooltip says of a point: the dataset's own `values` as `written` writes them, which floats may not hold.
+export function exactly(written) {
+  return ({ dataset, dataIndex }) => ` ${dataset.label}: ${written(dataset.values[dataIndex])}`;
+}
+
+// A row of a table, which its first cell names; `numbers` says of each column whether it has such.
+function line(cells, tag, numbers) {
   const row = made("tr");
   row.dataset.row = cells[0]?.shown ?? cells[0];
-  row.append(...cells.map((given) => {
+  row.append(...cells.map((given, place) => {
     const cell = made(tag), { shown = given, url } = given ?? {};
     if (tag === "th") cell.scope = "col";
+    if (numbers[place]) cell.className = "number";
     if (url) cell.append(linkTo(url, shown));
     else cell.textContent = shown;
     return cell;

@@ -1,12 +1,19 @@
 // Day by day: what the days of a range hold, beside as many days before.
 import * as format from "./format.js";
-import { ChartCard, colour } from "./chart_card.js";
+import { amount, amounts, ChartCard, colour, exactly } from "./chart_card.js";
 
-const NAMES = { total: "amount", count: "transactions", average: "average amount" };
+// What the lines are of; money is that of what succeeded: no sum is of several statuses.
+const NAMES = { total: "succeeded amount", count: "transactions", average: "average of the succeeded" };
+const VALUES = {
+  total: (day) => day.succeeded.total, count: (day) => day.count, average: (day) => day.succeeded.average,
+};
+const isMoney = (shown) => shown !== "count";
+const written = (shown) => (isMoney(shown) ? format.money : format.whole);
 // A day alone between days without transactions is a point.
-const line = (label, data, tone, dash) => ({
-  label, data, borderColor: colour(tone), backgroundColor: colour(tone), borderDash: dash,
-  borderWidth: 2, pointRadius: 3, pointStyle: "circle",
+const line = (label, values, tone, dash) => ({
+  label, values, data: values.map((value) => (value === null ? null : Number(value))),
+  borderColor: colour(tone), backgroundColor: colour(tone), borderDash: dash, borderWidth: 2,
+  pointRadius: 3, pointStyle: "circle",
 });
 
 // Today is not over: its point is hollow, and what leads to it is dotted.
@@ -26,12 +33,12 @@ export const days = new ChartCard("averages", ({ labels, now, before, shown, tod
     ],
   },
   options: {
-    plugins: { legend: { display: false } },
+    plugins: { legend: { display: false }, tooltip: { callbacks: { label: exactly(written(shown)) } } },
     scales: {
       x: { grid: { display: false }, ticks: { maxTicksLimit: 8, maxRotation: 0 } },
       y: {
-        beginAtZero: true, ticks: { maxTicksLimit: 6, callback: format.brief },
-        title: { display: true, text: NAMES[shown] },
+        beginAtZero: true, ticks: { maxTicksLimit: 6, callback: isMoney(shown) ? format.moneyBrief : format.brief },
+        title: { display: true, text: isMoney(shown) ? `${NAMES[shown]} (${format.UNIT})` : NAMES[shown] },
       },
     },
   },
@@ -45,7 +52,7 @@ export function showDays(body, shown) {
     return labels.map((day) => held.get(day) ?? null);
   };
   const now = at(body.data, 0), before = at(body.before, body.days);
-  const number = (day) => (day ? Number(day[shown]) : null);
+  const value = (day) => (day ? VALUES[shown](day) : null);
   const today = labels.indexOf(format.dayOf(new Date()));
   const keys = [["total", NAMES[shown]]];
   if (now[today]) keys.push(["today", "today, not over yet"]);
@@ -54,15 +61,21 @@ export function showDays(body, shown) {
   const rows = labels.map((day, k) => [day, ...cellsOf(now[k]), ...cellsOf(before[k])])
     .filter((_, k) => now[k] || before[k]);
   days.show(
-    { labels, now: now.map(number), before: before.map(number), shown, today },
-    [`Day (${body.timezone})`, "Average", "Count", "Total", "Average as many days before", "Count then", "Total then"],
-    rows, "There are no transactions on these days.",
+    { labels, now: now.map(value), before: before.map(value), shown, today },
+    [`Day (${body.timezone})`, ...head(), ...head(" as many days before", " then")], rows,
+    "There are no transactions on these days.",
   );
 }
 
+function head(count = "", each = "") {
+  const sums = ["Succeeded", "Average of the succeeded", "Failed", "Pending"];
+  return [`Transactions${count}`, ...sums.map((name) => amounts(`${name}${each}`))];
+}
+
 function cellsOf(day) {
-  if (!day) return ["", "", ""];
-  return [{ shown: format.decimal(day.average, 2), value: Number(day.average) }, day.count, day.total];
+  if (!day) return ["", "", "", "", ""];
+  const { count, succeeded, failed, pending } = day;
+  return [count, ...[succeeded.total, succeeded.average, failed.total, pending.total].map(amount)];
 }
 
 function shifted(day, by) {

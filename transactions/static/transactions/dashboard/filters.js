@@ -1,8 +1,12 @@
 // The live table's filters: read from the form, kept in the page's URL, and checked.
+import { readMoney, typedMoney } from "./typed_money.js";
+
 const NAMES = ["status", "user", "min", "max"];
 const STATUSES = ["", "PENDING", "SUCCESS", "FAILED"];
 
-const AMOUNT_MAX = 2n ** 63n - 1n;
+// What the URL has of an amount: whole numbers of the smallest unit, which a colleague reads in their own locale.
+const WHOLE = /^\d{1,19}$/;
+const AMOUNTS = ["min", "max"];
 // Somebody who types a name is waited for.
 const TYPING_MS = 300;
 
@@ -12,6 +16,10 @@ export function bindFilters(form, problem, keyOf, changed) {
   let turn = 0;
   const query = new URLSearchParams(location.search);
   for (const name of NAMES) form.elements[name].value = query.get(name) ?? "";
+  for (const name of AMOUNTS) {
+    const given = query.get(name) ?? "";
+    if (WHOLE.test(given)) form.elements[name].value = typedMoney(given);
+  }
   const badStatus = !STATUSES.includes(query.get("status") ?? "") && query.get("status");
   if (badStatus) form.elements.status.value = "";
 
@@ -22,8 +30,9 @@ export function bindFilters(form, problem, keyOf, changed) {
   };
   const read = () => {
     turn += 1;
-    const given = Object.fromEntries(NAMES.map((name) => [name, form.elements[name].value.trim()]));
-    if (tell(check(given))) return;
+    const typed = Object.fromEntries(NAMES.map((name) => [name, form.elements[name].value.trim()]));
+    const [given, wrong] = inSmallestUnit(typed);
+    if (tell(wrong)) return;
     if (given.user && !KEY.test(given.user)) return void find(given, turn);
     remember(given);
     changed(matcher(given), wanted(given));
@@ -48,17 +57,20 @@ const KEY = /^\d{1,18}$/;
 const UNKNOWN = (name) => `A customer is a number or a whole name: nobody is called “${name.slice(0, 40)}”.`;
 const UNTOLD = "Who that customer is cannot be told now.";
 
-function check(given) {
-  const wrong = {};
-  for (const name of ["min", "max"]) {
-    if (given[name] && !(/^\d{1,19}$/.test(given[name]) && BigInt(given[name]) <= AMOUNT_MAX)) {
-      wrong[name] = `An amount is a whole number from 0 to ${AMOUNT_MAX.toLocaleString("en")}.`;
+// What was typed, its amounts as strings of digits; and by field what is wrong with it.
+function inSmallestUnit(typed) {
+  const given = { ...typed }, wrong = {};
+  for (const name of AMOUNTS) {
+    try {
+      given[name] = typed[name] && String(readMoney(typed[name]));
+    } catch (error) {
+      wrong[name] = error.message;
     }
   }
   if (given.min && given.max && !wrong.min && !wrong.max && BigInt(given.min) > BigInt(given.max)) {
     wrong.max = "The amounts end before they begin.";
   }
-  return wrong;
+  return [given, wrong];
 }
 
 function matcher({ status, user, min, max }) {

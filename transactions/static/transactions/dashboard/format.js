@@ -1,4 +1,4 @@
-// Numbers and times as people read them, every time in the one chosen zone.
+// Numbers, money and times as people read them, every time in the one chosen zone.
 let zone = "UTC";
 let formats = {};
 
@@ -50,13 +50,15 @@ export function whole(value) { return isNone(value) ? "–" : BigInt(value).toLo
 
 // As short as an axis needs it: 10K, 1M; from 10¹⁵ on, where such words end, by its power of ten: 5 × 10¹⁹.
 export function brief(value) {
-  const power = Math.floor(Math.log10(Math.abs(value)));
-  if (!(power >= POWERS_FROM)) return compact(value);
+  const power = powerOf(value);
+  return power >= POWERS_FROM ? powerOfTen(value, power) : Number(value).toLocaleString("en", { notation: "compact" });
+}
+const POWERS_FROM = 15;
+function powerOf(value) { return Math.floor(Math.log10(Math.abs(value))); }
+function powerOfTen(value, power) {
   const leading = decimal(value / 10 ** power, 1), digits = [...String(power)].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]);
   return `${leading === "1" ? "" : `${leading} × `}10${digits.join("")}`;
 }
-const POWERS_FROM = 15;
-function compact(value) { return Number(value).toLocaleString("en", { notation: "compact" }); }
 
 export function decimal(value, digits) {
   return isNone(value) ? "–" : Number(value).toLocaleString("en", { maximumFractionDigits: digits });
@@ -67,6 +69,47 @@ export function rate(value) {
   const digits = value < 10 ? { maximumSignificantDigits: 2 } : { maximumFractionDigits: 0 };
   return Number(value).toLocaleString("en", digits);
 }
+
+// --- Money. Amounts are whole numbers of the smallest unit, of any size: numbers, BigInts or strings of digits.
+// They are shown in the currency and in the locale that the page's frame names, as `money.py` shows them; without a
+// currency as plain numbers, like all that is no money: in the pages' own English.
+
+const { currency = "", decimals: places = "", locale: viewers = "" } = document.getElementById("page")?.dataset ?? {};
+export const CURRENCY = currency, DECIMALS = currency ? Number(places) : 0;
+
+// A format of money in the viewer's locale. Digits are grouped from a thousand on, in locales that begin later too: so
+// does the server.
+const LOCALE = currency ? viewers || undefined : "en";
+export function inLocale(options) {
+  return new Intl.NumberFormat(LOCALE, { numberingSystem: "latn", useGrouping: "always", ...options });
+}
+const style = currency ? { style: "currency", currency } : {};
+const inFull = inLocale({ ...style, minimumFractionDigits: DECIMALS, maximumFractionDigits: DECIMALS });
+const inBrief = inLocale({ ...style, notation: "compact" });
+
+// What stands at amounts of which that is not said: the currency, else that they are in the smallest unit.
+export const UNIT = currency || "smallest unit";
+
+// 123456 is €1,234.56. Exact, however large: what is formatted is a text, and never a float.
+export function money(smallest) { return isNone(smallest) ? "–" : inFull.format(plainMoney(smallest)); }
+
+// The same for files that programs read: 1234.56; "" of none.
+export function plainMoney(smallest) {
+  if (isNone(smallest)) return "";
+  const whole = BigInt(smallest).toString();
+  if (DECIMALS === 0) return whole;
+  const padded = whole.padStart(DECIMALS + 1, "0");
+  return `${padded.slice(0, -DECIMALS)}.${padded.slice(-DECIMALS)}`;
+}
+
+// As short as an axis needs it, of an amount that may be a float; from where such words end, by its power of ten.
+export function moneyBrief(smallest) {
+  const value = smallest / 10 ** DECIMALS, power = powerOf(value);
+  if (power >= POWERS_FROM) return [powerOfTen(value, power), currency].filter(Boolean).join("\u00a0");
+  return inBrief.format(value);
+}
+
+// --- Shares and durations
 
 export function percent(share) { return isNone(share) ? "–" : `${decimal(100 * share, 1)}\u00a0%`; }
 

@@ -17,7 +17,7 @@ export function rowOf(record, nameOf, customers) {
   const customer = made("a", "name");
   customer.href = `${customers}${record.user}/change/`;
   customer.tabIndex = -1;
-  const contents = [format.time(record.accepted_at), button, customer, format.whole(record.amount), "", ""];
+  const contents = [format.time(record.accepted_at), button, customer, format.money(record.amount), "", ""];
   row.append(...contents.map((content, place) => {
     const cell = made("td");
     cell.id = `live-${number}-${place}`;
@@ -50,7 +50,7 @@ export function showKept(row, stored, isRefused) {
 // What became of it since; it stands out for a moment.
 export function change(row, record) {
   row.record = { ...record, accepted_at: row.record.accepted_at };
-  say(row.cells[3], format.whole(record.amount));
+  say(row.cells[3], format.money(record.amount));
   showStatus(row);
   row.classList.remove("changed");
   requestAnimationFrame(() => row.classList.add("changed"));

@@ -7,7 +7,7 @@ import * as format from "./format.js";
 const at = (id) => document.getElementById(id);
 // How each figure is shown; what its link is narrowed to; the sign of a change that is good.
 const FIGURES = {
-  succeeded: { shown: format.whole, status: "SUCCESS", good: "up" },
+  succeeded: { shown: format.money, status: "SUCCESS", good: "up" },
   count: { shown: format.whole, status: "" },
   success_rate: { shown: format.percent, status: "FAILED", good: "up", says: "Open the failed" },
   pending: { shown: format.whole, status: "PENDING", good: "down", tone: "warn" },

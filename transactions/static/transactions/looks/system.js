@@ -10,8 +10,8 @@ const chip = at("system");
 // The page of the system is asked for as a whole, and soon: somebody mends something and looks here.
 const health = at("health"), HEALTH_S = 5;
 // After so long without an answer it is not known how the system is: the alive time of a live feed, and how late it may
-// be (live/readers.py, dashboard/feed.js). The page of the system, which asks all the time, counts from the last answer,
-// others from when they asked.
+// be (live/readers.py, dashboard/feed.js). The page of the system, which asks all the time, counts from the last
+// answer, others from when they asked.
 const ALIVE_MS = 12_000;
 let patience = 0;
 // What this page itself finds wrong, which the server cannot know: {tone, said}, or null.

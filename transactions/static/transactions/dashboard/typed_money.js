@@ -1,0 +1,67 @@
+// Amounts as people type them in their locale: "10.50" is 1050 of EUR. As `money.py` reads them on the server.
+import { CURRENCY, DECIMALS, inLocale, money, plainMoney } from "./format.js";
+
+const AMOUNT_MAX = 2n ** 63n - 1n;
+// More than any amount has, grouped.
+const CHARACTERS_MAX = 60;
+// What groups digits in some locale, and what people type instead of it.
+const ALIKE = [/[ \u00a0\u2009\u202f]/g, /['’]/g];
+
+const parts = inLocale({ minimumFractionDigits: 1 }).formatToParts(1234567);
+const [GROUP, POINT] = ["group", "decimal"].map((wanted) => parts.find(({ type }) => type === wanted).value);
+const grouped = inLocale({ maximumFractionDigits: 0 });
+const SYMBOL = CURRENCY && inLocale({ style: "currency", currency: CURRENCY }).formatToParts(0)
+  .find(({ type }) => type === "currency").value;
+
+// An amount of the smallest unit as a field has it.
+export function typedMoney(smallest) { return plainMoney(smallest).replace(".", POINT); }
+
+const example = () => typedMoney(DECIMALS ? 105 * 10 ** (DECIMALS - 1) : 1050);
+
+// What somebody typed, in the smallest unit, a BigInt. Digits may be grouped, and the currency may stand beside them.
+// Throws an Error that says what would be right.
+export function readMoney(text) {
+  const number = inOwnMarks(withoutCurrency(text.trim()));
+  const [whole, fraction = "", ...more] = number.split(POINT);
+  const digits = whole.replaceAll(GROUP, "");
+  const isGrouped = whole === digits || grouped.format(digits) === whole;
+  if (more.length > 0 || fraction.includes(GROUP) || !isGrouped) throw new Error(wronglyGrouped());
+  const exact = fraction.replace(/0+$/, "");
+  if (exact.length > DECIMALS) throw new Error(tooExact());
+  const smallest = BigInt(digits + exact.padEnd(DECIMALS, "0"));
+  if (smallest > AMOUNT_MAX) throw new Error(`An amount is at most ${money(AMOUNT_MAX)}.`);
+  return smallest;
+}
+
+function withoutCurrency(text) {
+  for (const name of [CURRENCY, SYMBOL].filter(Boolean)) {
+    if (text.startsWith(name)) return text.slice(name.length).trim();
+    if (text.endsWith(name)) return text.slice(0, -name.length).trim();
+  }
+  return text;
+}
+
+// Its digits grouped by the locale's own mark.
+function inOwnMarks(text) {
+  if (/^[-−–].*[0-9]/.test(text)) {
+    throw new Error(`An amount is not negative. Write it without a sign, as in ${example()}.`);
+  }
+  const alike = ALIKE.find((marks) => GROUP.match(marks));
+  const number = alike ? text.replaceAll(alike, GROUP) : text;
+  const isNumber = /[0-9]$/.test(number) && [...number].every((sign) => `0123456789${GROUP}${POINT}`.includes(sign));
+  if (number.length > CHARACTERS_MAX || !isNumber) {
+    throw new Error(`This is no amount. Write digits, as in ${example()}.`);
+  }
+  return number;
+}
+
+function wronglyGrouped() {
+  const decimals = DECIMALS ? `, and “${POINT}” begins the decimals` : "";
+  return `In your locale “${GROUP}” groups digits${decimals}. Write ${example()}.`;
+}
+
+function tooExact() {
+  if (!CURRENCY) return `An amount is in the smallest unit, a whole number. Write it as in ${example()}.`;
+  const many = DECIMALS === 0 ? "no decimals" : `${DECIMALS} decimals`;
+  return `${CURRENCY} has ${many}. Write ${example()}.`;
+}
