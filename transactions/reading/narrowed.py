@@ -20,15 +20,13 @@ from django.http import QueryDict
 from django.utils import timezone
 from rest_framework import serializers
 
-from .. import money
-from ..fields import AmountField
 from ..models import AMOUNT_MAX, TRANSACTION_ID_CHARACTERS_MAX, Transaction
 from ..stores import bounded_queries
 from . import customers, detail, part_indexes, sums
 from .detail import UNSTORED_LOOKED_AT_MAX
 from .listing import ListParameters, Wanted
 from .paging import PlaceField, cursor_of, one_page
-from .parameters import DayOrMomentField, KnownUserField, ZoneField
+from .parameters import DayOrMomentField, KnownUserField, ShownAmountField, ZoneField
 from .search import INDEXED, literal
 from .spans import ALL_TIME, TimeSpan
 from .sums import StatusSums, Sum
@@ -109,20 +107,6 @@ class CustomerField(KnownUserField):
             if key is None:
                 raise
             return key
-
-
-class ShownAmountField(AmountField):
-    """An amount, also as pages without a currency write it: 1,200,000. With one the page's form has fields of
-    its own, and its URL is in the smallest unit.
-    """
-
-    def to_internal_value(self, data: Any) -> int:
-        if money.code() is None and isinstance(data, str):
-            try:
-                data = str(money.parse(data))
-            except money.NotMoneyError as error:
-                raise serializers.ValidationError(str(error)) from None
-        return super().to_internal_value(data)
 
 
 class LocalMomentField(DayOrMomentField):
