@@ -108,7 +108,7 @@ def test_an_empty_list_says_in_which_state_it_looked_and_leads_to_where_they_are
     shown = markup(root.get(url("transaction", "?q=reject-me")))
     assert "There is no such transaction among those that are stored." in shown
     assert "waiting to be stored: 0" in shown
-    (link,) = re.findall(r'<a href="([^"]+)">rejected: 1</a>', shown)
+    (link,) = re.findall(r'<a class="unbroken" href="([^"]+)">rejected: 1</a>', shown)
     assert listed(root, link.partition("?")[2].replace("&amp;", "&").join(("?", ""))) == ["reject-me-1"]
     shown = markup(root.get(url("transaction", "?q=777&amount_min=1&state=rejected")))
     assert "among those that are rejected." in shown

@@ -1,7 +1,6 @@
 """The admin site's pages of rejected records, which an operator replays or discards."""
 
 import re
-from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -17,7 +16,7 @@ from ..models import RejectedRecord
 from ..queue.records import State, read_line
 from ..reading import customers
 from ..review import links
-from ..templatetags.components import drawn_pill, status_word, visible
+from ..templatetags.components import drawn_pill, in_zone, status_word, visible
 from .lists import BoundedAdmin, ChosenFilter
 
 # Bytes of a rejected record that are shown; the rest is told as a number.
@@ -148,9 +147,9 @@ class RejectedRecordAdmin(BoundedAdmin[RejectedRecord]):
         return None if state is None else drawn_pill(f"{status_word(state.status)}, as posted", "none")
 
     @admin.display(description="happened")
-    def happened_at(self, row: RejectedRecord) -> datetime | None:
+    def happened_at(self, row: RejectedRecord) -> str | None:
         state = _state(row)
-        return None if state is None else state.created_at
+        return None if state is None else in_zone(state.created_at)
 
     @admin.display(description="reason")
     def why(self, row: RejectedRecord) -> str:
