@@ -20,8 +20,8 @@ def test_replay_stores_what_can_be_stored_and_tells_of_the_rest(client: Client, 
     good, bad = reject(queued("R1", people[0])), reject(queued("R2", GONE), id="R2")
     staff(client, "change_rejectedrecord")
     shown = act(client, "rejectedrecord", "replay", good, bad)
-    assert "1 replayed." in shown
-    assert f"{bad.pk} R2: user {GONE} does not exist." in shown
+    assert "1 record was replayed: it is stored with the next flush." in shown
+    assert f"R2 was refused again: customer {GONE} does not exist." in shown
     assert flush().stored == 1
     good.refresh_from_db()
     bad.refresh_from_db()
@@ -31,11 +31,19 @@ def test_replay_stores_what_can_be_stored_and_tells_of_the_rest(client: Client, 
 def test_discard_gives_up_the_selected_records_alone(client: Client, people: list[User]) -> None:
     one, other = reject("x"), reject("y")
     staff(client, "change_rejectedrecord")
-    assert "1 discarded." in act(client, "rejectedrecord", "discard", one)
-    assert "0 discarded, 1 before." in act(client, "rejectedrecord", "discard", one)
+    assert "1 record was discarded." in act(client, "rejectedrecord", "discard", one)
+    assert "Nothing was discarded. 1 had been discarded before." in act(
+        client, "rejectedrecord", "discard", one
+    )
     assert "was discarded before." in act(client, "rejectedrecord", "replay", one)
     other.refresh_from_db()
     assert other.resolution == ""
+
+
+def test_a_replay_of_which_nothing_came_is_no_success(root: Client) -> None:
+    shown = act(root, "rejectedrecord", "replay", reject(queued("R2", GONE), id="R2"))
+    assert "Nothing was replayed." in shown
+    assert "banner-good" not in shown
 
 
 def test_many_failures_are_counted_and_not_all_named(root: Client) -> None:
@@ -123,12 +131,3 @@ def test_only_a_superuser_deletes_a_user_of_many_transactions(client: Client, pe
     assert "your account doesn't have permission" in page(client, delete).replace("&#x27;", "'")
     assert client.post(delete, {"post": "yes"}).status_code == 403
     assert User.objects.filter(pk=people[0].pk).exists()
-
-
-def test_books_have_boxes_to_tick_where_there_is_an_alarm_to_acknowledge(
-    root: Client, people: list[User]
-) -> None:
-    books = Epoch.objects.create()
-    assert 'name="_selected_action"' not in page(root, url("epoch"))
-    Epoch.objects.filter(pk=books.pk).update(alarm="vanished")
-    assert 'name="_selected_action"' in page(root, url("epoch"))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
@@ -22,6 +22,7 @@ from ..access.rights import Right, rights_of
 from ..alerts.models import Alert
 from ..models import Customer, CustomerNote
 from ..reading import customers as reading
+from ..reading import narrowed
 from ..review import links, notes, snoozes
 from ..templatetags.components import percent
 from ..timezones import CalendarZone
@@ -29,7 +30,7 @@ from .account_names import NamingForm
 from .alerts import shown
 from .giving_up import gives_up
 from .lists import BoundedAdmin, is_key
-from .sent_once import sent_once
+from .sent_once import NothingStored, sent_once
 
 ALERTS_MAX = 20
 # The chart of days, in the units of its drawing.
@@ -56,7 +57,7 @@ class CustomerAdmin(BoundedAdmin[Customer]):
     fills_by_itself = True
     empty_text = "An account that only has transactions is a customer: nobody logs in as one."
     search_fields = ("username",)
-    search_help_text = "Number, or how the name begins"
+    search_help_text = "Number, or a part of the name"
     form = CustomerForm
     fields = ("username",)
     actions = None
@@ -76,11 +77,12 @@ class CustomerAdmin(BoundedAdmin[Customer]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Customer], search_term: str
     ) -> tuple[QuerySet[Customer], bool]:
-        """By number or by how the name begins, in any letter case, each by an index."""
+        """By number or by a part of the name, as the search of every page has it, each by an index."""
         term = search_term.strip()
         if not term:
             return queryset, False
-        named = Q(username__istartswith=term)
+        any_part = narrowed.finds_any(term)
+        named = Q(narrowed.has_part("username", term)) if any_part else Q(username__istartswith=term)
         return queryset.filter(named | Q(pk=int(term)) if is_key(term) else named), False
 
     @admin.display(description="name")
@@ -229,7 +231,7 @@ def write_note(request: HttpRequest, key: int) -> HttpResponse:
     try:
         notes.write(user, request.POST.get("text", ""), request.user)  # type: ignore[arg-type]  # logged in
     except ValueError as error:
-        messages.error(request, str(error))
+        raise NothingStored(links.customer(user.pk), str(error)) from None
     return redirect(links.customer(user.pk))
 
 
