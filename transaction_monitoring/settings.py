@@ -75,7 +75,10 @@ SEARCH_MS_MAX = whole("SEARCH_MS_MAX", 140, least=1)
 # with 20, no figure keeps PostgreSQL busy for more than 5 % of the time. 0: for its few seconds.
 KEPT_TIMES_ITS_COST = whole("KEPT_TIMES_ITS_COST", 20)
 
-# No form of ours has files, so none is kept on the disk for one.
+# Bytes of one uploaded file, with the form around it. An export of half a million rows fits; each is kept in
+# PostgreSQL for some days, and one at a time in the temporary directory of a web process.
+UPLOAD_BYTES_MAX = whole("UPLOAD_BYTES_MAX", 50 * 1024 * 1024, least=1024)
+# The form that has a file puts it away by itself; for any other none is kept on the disk.
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 
 # The first day (of UTC) in which a transaction may have happened. A date of long ago is a mistake more
@@ -207,6 +210,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # Messages have a third: they wait for receivers, and a backtest must not hold them up.
 CELERY_TASK_ROUTES = {
     "transactions.tasks.run_backtest": {"queue": "backtests"},
+    "transactions.tasks.run_upload": {"queue": "backtests"},
     "transactions.tasks.deliver_messages": {"queue": "notifications"},
     "transactions.tasks.look_after_system": {"queue": "notifications"},
 }
@@ -239,6 +243,7 @@ INSTALLED_APPS = [
     "transactions.alerts",
     "transactions.audit",
     "transactions.rules",
+    "transactions.uploads",
 ]
 MIDDLEWARE = [
     # Around all that answers.

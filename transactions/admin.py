@@ -1,8 +1,8 @@
 """The admin site: facts to look at, and the decisions that are an operator's.
 
 Those are to replay or discard a rejected record, to acknowledge an alarm, to make and revoke a token, what is
-decided about rules and alerts, who is told of what, and (superusers alone) to delete a transaction. Every
-value is shown as text, whatever a client wrote into it.
+decided about rules and alerts, what is imported, who is told of what, and (superusers alone) to delete a
+transaction. Every value is shown as text, whatever a client wrote into it.
 Django looks for this module alone; the pages are in `admin_site`.
 """
 
@@ -22,6 +22,7 @@ from .admin_site import (
 from .admin_site.alerts import listing as alerts
 from .admin_site.rules import listing as rules
 from .admin_site.rules import user_lists
+from .admin_site.uploads import listing as uploads
 
 __all__ = [
     "accounts",
@@ -34,6 +35,7 @@ __all__ = [
     "rejected_records",
     "rules",
     "transactions",
+    "uploads",
     "user_lists",
     "webhooks",
 ]

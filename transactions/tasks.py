@@ -34,6 +34,8 @@ from .storing import retention, watchdog
 from .storing.bulk_insert import Superseded
 from .storing.flush import flush
 from .system import conditions
+from .uploads import steps as upload_steps
+from .uploads import work as upload_work
 
 log = logging.getLogger(__name__)
 
@@ -78,9 +80,11 @@ def prune_transactions() -> None:
 
 @shared_task(name="transactions.tasks.look_after_backtests", ignore_result=True, throws=EXPECTED)
 def look_after_backtests() -> None:
-    """Prunes backtests, takes back what a killed worker left, and sends a tick where any waits."""
+    """Prunes backtests and uploads, takes back what a killed worker left, sends ticks where any waits."""
     if backtest_runs.look_after():
         backtest_runs.send_tick()
+    if upload_steps.look_after():
+        upload_steps.runs.send_tick()
 
 
 @shared_task(name=backtest_runs.TICK, ignore_result=True, throws=EXPECTED)
@@ -92,6 +96,13 @@ def run_backtest() -> None:
     """
     if backtest_runs.run_next(_stopping.is_set) is not None and not _stopping.is_set():
         backtest_runs.send_tick()
+
+
+@shared_task(name=upload_steps.TICK, ignore_result=True, throws=EXPECTED)
+def run_upload() -> None:
+    """Takes the next step with an uploaded file, in a worker of the queue “backtests” alone."""
+    if upload_work.run_next(_stopping.is_set) is not None and not _stopping.is_set():
+        upload_steps.runs.send_tick()
 
 
 @shared_task(name="transactions.tasks.note_expired_tokens", ignore_result=True, throws=EXPECTED)

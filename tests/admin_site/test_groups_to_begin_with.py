@@ -47,6 +47,8 @@ PAGES = {
     "admin:auth_user_add": set[str](),
     "admin:auth_group_changelist": set[str](),
     "admin:transactions_customer_add": set[str](),
+    "admin:uploads_upload_changelist": set[str](),
+    "admin:uploads_upload_new": set[str](),
 }
 
 

@@ -10,9 +10,11 @@ from tests.browser.conftest import Watched
 from tests.browser.dashboard import Dashboard, serious
 from tests.support.accepting import push, queued
 from tests.support.admin_pages import GONE
+from tests.support.uploads import checked, payments, step, uploaded
 from transactions.access import tokens
 from transactions.models import ApiToken, Epoch, FlushBatch, RejectedRecord, Transaction
 from transactions.storing.flush import flush
+from transactions.uploads.models import Upload
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -42,6 +44,11 @@ def rows(dashboard: Dashboard) -> None:
     tokens.create("till 1", username="alice")
     group = Group.objects.create(name="readers")
     alice.groups.add(group)
+    # One that waits for a worker, one to be agreed on, one that was checked.
+    uploaded(payments(alice, 1))
+    step(Upload.objects.get())
+    checked(uploaded(payments(alice, 2)))
+    uploaded(payments(alice, 3))
 
 
 def paths() -> Iterator[str]:
@@ -63,6 +70,10 @@ def paths() -> Iterator[str]:
     yield "transactions/rejectedrecord/?resolution=all"
     yield "transactions/transaction/?user=alice&status=SUCCESS"
     yield "transactions/transaction/?q=nothing-of-that-name"
+    yield "uploads/upload/"
+    yield "uploads/upload/new/"
+    for upload in Upload.objects.order_by("pk"):
+        yield f"uploads/upload/{upload.pk}/change/"
     yield "password_change/"
 
 

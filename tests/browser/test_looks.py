@@ -19,6 +19,7 @@ from tests.support.admin_pages import reject
 from tests.support.alerts import open_alert
 from tests.support.rule_pages import HOSTILE_NAME
 from tests.support.settled import settle
+from tests.support.uploads import checked, csv_of, step, uploaded
 from transactions.access import tokens
 from transactions.encodings import UNSEEN_RANGES
 from transactions.models import Rollup
@@ -111,6 +112,9 @@ def hostile(dashboard: Dashboard, root: User) -> list[str]:
     lifecycle.draft(rule, "amount", {"amount": LARGEST}, root)
     for severity in ("CRITICAL", "HIGH", "MEDIUM", "LOW"):
         alert = open_alert(alice, rule=90 + len(severity), rule_name=HOSTILE_NAME, severity=severity)
+    rows = [f"{id},{alice.pk},1.00,{HOSTILE_NAME},2026-03-14T12:00:00" for id in HOSTILE if "," not in id]
+    read = step(uploaded(csv_of(rows), name=HOSTILE[1]))
+    summed = checked(uploaded(csv_of(rows), name=f"{HOSTILE_NAME}.csv"))
     return [
         "",
         "transactions/transaction/",
@@ -132,6 +136,9 @@ def hostile(dashboard: Dashboard, root: User) -> list[str]:
         "notifications/endpoint/",
         "notifications/recipient/",
         "audit/entry/",
+        "uploads/upload/",
+        "uploads/upload/new/",
+        *(f"uploads/upload/{each.pk}/change/" for each in (read, summed)),
         "password_change/",
         "api/",
         "find/?q=x",

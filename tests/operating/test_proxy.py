@@ -23,6 +23,7 @@ from tests.support.serving import daphne
 from tests.support.watching import PATH, heard
 from transactions.access.rights import Right
 from transactions.access.tokens import create
+from transactions.uploads.limits import UPLOAD_PATH
 
 pytestmark = NEEDS_NGINX
 
@@ -165,6 +166,22 @@ def test_a_body_over_the_limit_of_the_settings_is_answered_413(
         if announced:
             assert web.asked == []
             assert client.post("/api/add-transactions/", content=body(LIMIT)).text == "here"
+
+
+def test_a_file_that_somebody_uploads_may_be_larger_at_its_path_alone(front: Proxy, web: Upstream) -> None:
+    with front.client() as client:
+        assert client.post(UPLOAD_PATH, content=b"x" * (LIMIT + 1)).text == "here"
+        answer = client.post(f"{UPLOAD_PATH}more/", content=b"x" * (LIMIT + 1))
+        assert (answer.status_code, answer.json()) == (
+            413,
+            {"detail": f"The body is over the limit of {LIMIT} bytes."},
+        )
+    head = f"POST {UPLOAD_PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 52428801\r\n\r\n"
+    with front.socket() as connection:
+        connection.sendall(head.encode())
+        answered = connection.makefile("rb").read()
+    assert answered.startswith(b"HTTP/1.1 413 ")
+    assert answered.endswith(b'{"detail": "The body is over the limit of 52428800 bytes."}')
 
 
 def test_headers_that_never_end_end_the_connection(front: Proxy, web: Upstream) -> None:

@@ -30,32 +30,33 @@ _said = Seldom()
 
 
 class Share:
-    """Bodies that together may hold so many limits of one."""
+    """Bodies that together may hold so many limits of one, which is a setting."""
 
-    def __init__(self, limits: int) -> None:
-        self._limits = limits
+    def __init__(self, limits: int, limit: str = "DATA_UPLOAD_MAX_MEMORY_SIZE") -> None:
+        self._limits, self._limit = limits, limit
         self.held_bytes = 0
         # Those that still come, the oldest first.
         self.coming: dict[Any, None] = {}
 
     def is_full(self) -> bool:
-        return self.held_bytes > self._limits * int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        return self.held_bytes > self._limits * int(getattr(settings, self._limit))
 
 
 _known = Share(LIMITS)
 _strangers = Share(LIMITS // STRANGERS_PART)
+_files = Share(1, "UPLOAD_BYTES_MAX")
 
 
-def hold(request: Any, bytes_more: int, give_way: Callable[[Any], None]) -> None:
+def hold(request: Any, bytes_more: int, give_way: Callable[[Any], None], *, is_file: bool = False) -> None:
     """Counts bytes that have come of a body. `give_way` is called with each request that makes room, which
-    may be this one, and has to let go of it.
+    may be this one, and has to let go of it. `is_file`: whether it is one that somebody uploads.
     """
     free = max(0, SMALL_BYTES - request.body_bytes)
     if bytes_more <= free:
         return
     share = request.share
     if share is None:
-        share = request.share = _known if _is_known(request) else _strangers
+        share = request.share = _files if is_file else _known if _is_known(request) else _strangers
         share.coming[request] = None
     request.held_bytes += bytes_more - free
     share.held_bytes += bytes_more - free

@@ -4,7 +4,8 @@ Daphne hands a request to the application once all of its body is in a temporary
 gigabytes, be it a byte a minute. So its request class gets bounds here: a length announced
 over the limit is answered 413 before any of the body is read, a body without a length as soon as it
 passes the limit, and one that comes too slowly is answered 408. What all bodies together may hold is in
-`bodies_at_once`; where the disk has no room for them either, that is a 503 too. Installed with the ASGI
+`bodies_at_once`; where the disk has no room for them either, that is a 503 too. A file that somebody uploads
+has a limit of its own. Installed with the ASGI
 application, so that `daphne` needs no options for it.
 
 This looks into Daphne and Twisted: a test posts such bodies and fails if they change. Behind a proxy
@@ -18,6 +19,8 @@ from typing import Any
 
 from daphne.http_protocol import WebRequest
 from django.conf import settings
+
+from transactions.uploads.limits import UPLOAD_PATH
 
 from . import bodies_at_once
 from .refusals import EarlyRefusal, refuse
@@ -68,7 +71,7 @@ def init(request: Any, *arguments: Any, **options: Any) -> None:
 def got_length(request: Any, length: int | None) -> None:
     """The headers are here: `length` is that of the body, None where it comes in chunks."""
     request.body_began = time.monotonic()
-    if length is not None and length > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+    if length is not None and length > _limit(request):
         _refuse(request, TOO_LARGE)
         return
     try:
@@ -81,10 +84,10 @@ def handle_chunk(request: Any, data: bytes) -> None:
     """A piece of the body; of one that was refused it is thrown away."""
     if request.channel.refused:
         return
-    if request.body_bytes + len(data) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+    if request.body_bytes + len(data) > _limit(request):
         _refuse(request, TOO_LARGE)
         return
-    bodies_at_once.hold(request, len(data), lambda other: _refuse(other, TOO_MANY))
+    bodies_at_once.hold(request, len(data), lambda other: _refuse(other, TOO_MANY), is_file=_is_file(request))
     request.body_bytes += len(data)
     if not request.channel.refused:
         try:
@@ -124,6 +127,19 @@ def check_timeouts(request: Any) -> None:
         _refuse(request, TOO_SLOW)
 
 
+def _is_file(request: Any) -> bool:
+    """Whether the body is a form with a file. The target is the channel's until all of the body is here."""
+    target: bytes = request.channel._path
+    return target.partition(b"?")[0] == UPLOAD_PATH.encode()
+
+
+def _limit(request: Any) -> int:
+    """Bytes that the body may have."""
+    is_file = _is_file(request)
+    limit: int = settings.UPLOAD_BYTES_MAX if is_file else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    return limit
+
+
 def _no_room(request: Any, error: OSError) -> None:
     """A body cannot be kept: there is no room for its file, or no descriptor."""
     if _said.may_say():
@@ -134,7 +150,7 @@ def _no_room(request: Any, error: OSError) -> None:
 def _refuse(request: Any, refusal: EarlyRefusal) -> None:
     """Answers in place of the application, and lets go of what has come."""
     bodies_at_once.let_go(request)
-    told = refusal.detail.format(limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    told = refusal.detail.format(limit=_limit(request))
     refuse(request.channel, refusal._replace(detail=told))
     if request.content is not None:
         with contextlib.suppress(OSError):  # closing writes what is left, where there is no room

@@ -16,6 +16,7 @@ SENTENCES: dict[str, dict[str, str]] = {
     "Transactions": {
         "transactions.view_transaction": "see transactions, customers, averages and health, live too",
         "transactions.add_transaction": "send transactions",
+        "uploads.import_upload": "import files of transactions, by the admin",
         "transactions.delete_transaction": "delete everything, by the API",
     },
     "Customers": {

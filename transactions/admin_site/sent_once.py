@@ -66,8 +66,10 @@ def sent_once(view: View) -> View:
 
 
 def _key(request: HttpRequest) -> str:
-    """Another one for each page, each person and whatever else was typed."""
-    return sha256(f"{request.user.pk} {request.path} {request.POST.urlencode()}".encode()).hexdigest()
+    """Another one for each page, each person and whatever else was typed, or chosen as a file."""
+    files = [f"{name} {getattr(file, 'digest', '')}" for name, file in sorted(request.FILES.items())]
+    sent = [str(request.user.pk), request.path, request.POST.urlencode(), *files]
+    return sha256(" ".join(sent).encode()).hexdigest()
 
 
 def _forget_old() -> None:

@@ -41,6 +41,7 @@ _GROUPS: tuple[tuple[str, tuple[SidebarLink, ...]], ...] = (
             _list("Alerts", "alerts_alert", "alerts.view_alert"),
             _list("Transactions", "transactions_transaction", "transactions.view_transaction"),
             _list("Customers", "transactions_customer", "transactions.view_transaction"),
+            _list("Imports", "uploads_upload", "uploads.import_upload"),
             _list(
                 "Rules",
                 *_RULES,

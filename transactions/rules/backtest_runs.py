@@ -1,8 +1,6 @@
 """Backtests that people ask for: queued, run one after the other by a worker of their own, watched, ended.
 
-A run is whoever's who holds its lock, and the lock is held by the very session that works: so each is
-run once at a time, and where a worker was killed its lock is gone too. What it ran is taken up again,
-from the beginning, and given up when that happens twice.
+How each is taken, ended and taken up again is `transactions/runs.py`; it is taken up from the beginning.
 """
 
 import logging
@@ -13,18 +11,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg2
-import redis
-from celery import current_app
-from celery.exceptions import OperationalError
-from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.db import connection as database
-from django.db.models import F, QuerySet
+from django.db.models import F
 from django.db.models.functions import Now
 
-from ..queue.keys import QUEUE
+from ..runs import GivenBack, Runs, let_flush_go_first
 from ..stores.postgres_session import Session
-from ..stores.redis_connection import connection
 from . import backtest, lifecycle
 from .backtest_result import BacktestResult
 from .kinds.kind import Kind, as_json
@@ -35,40 +28,20 @@ log = logging.getLogger(__name__)
 
 # Of each rule, and in all, so many may wait or run.
 UNFINISHED_OF_RULE_MAX, UNFINISHED_MAX = 5, 50
-# How many of each rule are kept, and how long; one that no worker takes is given up.
+# How many of each rule are kept, and how long.
 KEPT_OF_RULE, KEPT = 50, timedelta(days=90)
-WAITS_MAX = timedelta(days=1)
-ATTEMPTS_MAX = 2
 RANGE_DAYS, RANGE_DAYS_MAX = 30, 3_650
 # How often progress is noted and a cancel looked for, at most.
 NOTED_EVERY_S = 0.5
 # How often it is looked whether what runs is to end, however long a slice takes.
 LOOKED_EVERY_S = 1.0
-# Between two slices a run waits so long, at most, while the flush is behind.
-PAUSE_S_MAX, PAUSE_S = 10.0, 0.5
 
-# The task that runs the next one. A tick that no worker took by then is worth nothing: another one is sent.
-TICK, TICK_S = "transactions.tasks.run_backtest", 60.0
-
-# Locks of runs: "txbt" in the upper half, the run's key in the lower one. That of 0, which is no run's, is
-# held while one more is asked for.
+# The task that runs the next one.
+TICK = "transactions.tasks.run_backtest"
+# Locks of runs: "txbt" as a number.
 LOCK_CLASS = 0x74786274
-LOCK_ASKING = f"SELECT pg_advisory_xact_lock({LOCK_CLASS << 32})"
-# Purpose: what is said to run, and is no longer run by anybody: queued again, or at its end.
-TAKE_BACK = f"""
-    UPDATE {Backtest._meta.db_table} b
-       SET state = CASE WHEN cancel_asked THEN '{BacktestState.CANCELLED}'
-                        WHEN attempts < {ATTEMPTS_MAX} THEN '{BacktestState.QUEUED}'
-                        ELSE '{BacktestState.FAILED}' END,
-           ended_at = CASE WHEN cancel_asked OR attempts >= {ATTEMPTS_MAX} THEN now() END,
-           error = CASE WHEN cancel_asked OR attempts < {ATTEMPTS_MAX} THEN ''
-                        ELSE 'The worker was killed while it ran, {ATTEMPTS_MAX} times.' END
-     WHERE state = '{BacktestState.RUNNING}' AND NOT EXISTS (
-        SELECT FROM pg_locks l
-         WHERE l.locktype = 'advisory' AND l.classid::bigint = {LOCK_CLASS} AND l.objsubid = 1
-           AND l.objid::bigint = b.id & 4294967295
-           AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
-"""
+
+_runs = Runs(Backtest, lock_class=LOCK_CLASS, tick=TICK)
 
 
 class BacktestRefused(Exception):
@@ -81,10 +54,6 @@ class RangeRefused(BacktestRefused):
 
 class TooManyBacktests(BacktestRefused):
     """Too many wait already."""
-
-
-class GivenBack(Exception):
-    """The worker is to stop: what it runs goes back to the queue."""
 
 
 def ask(
@@ -111,8 +80,7 @@ def ask(
     begin, end = range_of(begin, end)
     with transaction.atomic():
         # One after the other, whatever their rules, so that the bounds are kept.
-        with database.cursor() as cursor:
-            cursor.execute(LOCK_ASKING)
+        _runs.ask_alone()
         _check_room(rule)
         asked = Backtest.objects.create(
             rule=rule,
@@ -171,38 +139,22 @@ def cancel(asked: Backtest) -> Backtest:
 
     One that was cancelled before stays so.
     """
-    with transaction.atomic():
-        held = Backtest.objects.select_for_update().get(pk=asked.pk)
-        if held.state == BacktestState.QUEUED:
-            _end(held.pk, BacktestState.CANCELLED)
-        elif held.state == BacktestState.RUNNING:
-            Backtest.objects.filter(pk=held.pk).update(cancel_asked=True)
-        elif held.state != BacktestState.CANCELLED:
-            raise BacktestRefused(f"The backtest has ended: it is {BacktestState(held.state).label.lower()}.")
-    held.refresh_from_db()
-    return held
+    state = _runs.cancel(asked.pk)
+    if state not in (*UNFINISHED, BacktestState.CANCELLED):
+        raise BacktestRefused(f"The backtest has ended: it is {BacktestState(state).label.lower()}.")
+    return Backtest.objects.get(pk=asked.pk)
 
 
 def look_after() -> bool:
     """Takes back what a killed worker left, gives up and prunes what is old; whether any waits."""
-    with database.cursor() as cursor:
-        cursor.execute(TAKE_BACK)
-    waiting = Backtest.objects.filter(state=BacktestState.QUEUED)
-    waiting.filter(asked_at__lt=Now() - WAITS_MAX).update(
-        state=BacktestState.FAILED,
-        ended_at=Now(),
-        error="No worker took it within a day: does one of the queue “backtests” run?",
-    )
+    _runs.take_back()
     Backtest.objects.exclude(state__in=UNFINISHED).filter(ended_at__lt=Now() - KEPT).delete()
-    return waiting.exists()
+    return _runs.waiting().exists()
 
 
 def send_tick() -> None:
     """Has a worker take the backtest that is next. While Redis is away another tick is sent later."""
-    try:
-        current_app.send_task(TICK, expires=TICK_S, retry=False, ignore_result=True)
-    except OperationalError as error:
-        log.error("No tick for backtests was sent, and one will be in a minute: %s", error)
+    _runs.send_tick()
 
 
 def waits_in_vain(longer: timedelta) -> Backtest | None:
@@ -220,15 +172,12 @@ def run_next(stopping: Callable[[], bool] = lambda: False) -> Backtest | None:
     PostgreSQL is away; what is wrong with one backtest is told in it.
     """
     with backtest.opened() as session:
-        for pk in list(
-            Backtest.objects.filter(state=BacktestState.QUEUED).order_by("id").values_list("pk", flat=True)
-        ):
-            if session.try_lock(LOCK_CLASS << 32 | pk & 0xFFFFFFFF) and _take(pk):
-                taken = Backtest.objects.select_related("beside").get(pk=pk)
-                _run(taken, session, stopping)
-                # It is gone where everything was deleted meanwhile.
-                return Backtest.objects.filter(pk=pk).first()
-    return None
+        pk = _runs.take_next(session, steps_done=0, steps=0)
+        if pk is None:
+            return None
+        _run(Backtest.objects.select_related("beside").get(pk=pk), session, stopping)
+        # It is gone where everything was deleted meanwhile.
+        return Backtest.objects.filter(pk=pk).first()
 
 
 def _check_room(rule: Rule) -> None:
@@ -239,20 +188,6 @@ def _check_room(rule: Rule) -> None:
         )
     if unfinished.count() >= UNFINISHED_MAX:
         raise TooManyBacktests(f"{UNFINISHED_MAX} backtests wait or run: wait for one to end.")
-
-
-def _take(pk: int) -> bool:
-    """Whether it still waited; under its lock."""
-    return bool(
-        Backtest.objects.filter(pk=pk, state=BacktestState.QUEUED).update(
-            state=BacktestState.RUNNING,
-            attempts=F("attempts") + 1,
-            started_at=Now(),
-            steps_done=0,
-            steps=0,
-            error="",
-        )
-    )
 
 
 def _run(taken: Backtest, session: Session, stopping: Callable[[], bool]) -> None:
@@ -273,16 +208,16 @@ def _run(taken: Backtest, session: Session, stopping: Callable[[], bool]) -> Non
             ),
         )
     except backtest.Cancelled:
-        _end(taken.pk, BacktestState.CANCELLED)
+        _runs.end(taken.pk, BacktestState.CANCELLED)
     except GivenBack:
-        Backtest.objects.filter(pk=taken.pk).update(state=BacktestState.QUEUED, attempts=F("attempts") - 1)
+        _runs.give_back(taken.pk)
     except Exception as error:
         # A fault of ours deserves its traceback; what the statement met, a line.
         log.error("Backtest %s failed: %r", taken.pk, error, exc_info=not isinstance(error, psycopg2.Error))
         reason = str(error).partition("\n")[0] or type(error).__name__
-        _end(taken.pk, BacktestState.FAILED, error=reason[:200])
+        _runs.end(taken.pk, BacktestState.FAILED, error=reason[:200])
     else:
-        _end(taken.pk, BacktestState.DONE, result=result.as_dict(), steps_done=F("steps"))
+        _runs.end(taken.pk, BacktestState.DONE, result=result.as_dict(), steps_done=F("steps"))
         log.info("Backtest %s: %s hits in %.1f s", taken.pk, result.hits, time.monotonic() - began)
 
 
@@ -292,10 +227,6 @@ def _closing_connection(work: Callable[[], BacktestResult]) -> BacktestResult:
         return work()
     finally:
         database.close()
-
-
-def _end(pk: int, state: BacktestState, **more: Any) -> None:
-    Backtest.objects.filter(pk=pk, state__in=UNFINISHED).update(state=state, ended_at=Now(), **more)
 
 
 class _Watch:
@@ -311,13 +242,13 @@ class _Watch:
 
     def __call__(self, done: int, total: int) -> bool:
         if done < total:
-            self._let_flush_go_first()
+            let_flush_go_first(self._stopping)
         ended_by = self._is_over()
         # What is done to its end is not given back.
         if ended_by is not None and (done < total or not isinstance(ended_by, GivenBack)):
             raise ended_by
         if time.monotonic() - self._noted_at >= NOTED_EVERY_S:
-            if not self._unless_cancelled().update(steps_done=done, steps=total):
+            if not _runs.unless_cancelled(self._pk).update(steps_done=done, steps=total):
                 return False
             self._noted_at = time.monotonic()
         return True
@@ -344,7 +275,7 @@ class _Watch:
 
     def _look(self, session: Session) -> None:
         try:
-            cancelled = not self._unless_cancelled().exists()
+            cancelled = not _runs.unless_cancelled(self._pk).exists()
             self._ended_by = backtest.Cancelled() if cancelled else self._is_over()
             if self._ended_by is not None:
                 session.cancel()
@@ -352,24 +283,9 @@ class _Watch:
             # The run itself finds out whether PostgreSQL is away.
             log.warning("It was not seen whether backtest %s is to end: %r", self._pk, error)
 
-    def _unless_cancelled(self) -> QuerySet[Backtest]:
-        return Backtest.objects.filter(pk=self._pk, state=BacktestState.RUNNING, cancel_asked=False)
-
     def _is_over(self) -> Exception | None:
         if self._stopping():
             return GivenBack()
         if time.monotonic() > self._deadline:
             return TimeoutError(f"It took longer than {backtest.RUN_S_MAX:.0f} s.")
         return None
-
-    def _let_flush_go_first(self) -> None:
-        until = time.monotonic() + PAUSE_S_MAX
-        while _flush_is_behind() and time.monotonic() < until and not self._stopping():
-            time.sleep(PAUSE_S)
-
-
-def _flush_is_behind() -> bool:
-    try:
-        return int(connection().llen(QUEUE)) > settings.FLUSH_CHUNK_RECORDS
-    except redis.RedisError:
-        return False

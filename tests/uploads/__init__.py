@@ -1,0 +1,1 @@
+"""Uploads: what is kept of a file, and each step with it."""

@@ -1,0 +1,266 @@
+"""A file step by step: read, agreed on, checked, imported; and what comes between."""
+
+import gzip
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from tests.support.uploads import (
+    MEANT,
+    again,
+    checked,
+    csv_of,
+    imported,
+    payments,
+    step,
+    uploaded,
+)
+from transactions import runs, tasks
+from transactions.audit.actions import Action
+from transactions.audit.models import Entry
+from transactions.client.api import BatchAnswer
+from transactions.importing.posting import Post
+from transactions.models import Transaction
+from transactions.stores.postgres_session import Session
+from transactions.storing.flush import flush
+from transactions.uploads import posting, steps, work
+from transactions.uploads.models import Portion, RefusedRow, Upload
+from transactions.uploads.watching import Watch
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def state_of(upload: Upload) -> tuple[str, str]:
+    now = again(upload)
+    return now.step, now.state
+
+
+def test_a_file_is_read_and_what_it_means_is_guessed_and_not_taken(people: list[User]) -> None:
+    upload = step(uploaded(payments(people[0], 1, 2, 3)))
+    assert (upload.step, upload.state, upload.rows) == ("READ", "WAITS", 3)
+    assert upload.columns == ["id", "customer", "amount", "status", "date"]
+    assert "CSV" in upload.form
+    assert [row["line"] for row in upload.head] == [2, 3, 4]
+    assert 'amount = "amount"' in upload.mapping
+    assert any("amount" in reason for reason in upload.guessed["reasons"])
+    assert work.run_next() is None
+
+
+def test_a_check_says_what_would_happen_and_posts_nothing(people: list[User]) -> None:
+    rows = [
+        f"P1,{people[0].pk},1.50,paid,2026-03-14T12:00:00",
+        f"P2,{people[0].pk},2.00,declined,2026-03-14T12:01:00",
+        "P3,424242,3.00,paid,2026-03-14T12:02:00",
+        f"P4,{people[0].pk},much,paid,2026-03-14T12:03:00",
+    ]
+    upload = checked(uploaded(csv_of(rows)))
+    assert (upload.step, upload.state, upload.error) == ("CHECK", "WAITS", "")
+    assert upload.summary is not None
+    found = {name: upload.summary[name] for name in ("rows", "records", "replays", "refused")}
+    assert found == {"rows": 4, "records": 2, "replays": 0, "refused": 2}
+    assert upload.summary["in_file"] == {"rows": 3, "sum": "650"}
+    assert upload.summary["by_status"] == {
+        "SUCCESS": {"rows": 1, "sum": "150"},
+        "FAILED": {"rows": 1, "sum": "200"},
+    }
+    assert upload.summary["first"][0]["record"]["transaction_id"] == "P1"
+    flush()
+    assert not Transaction.objects.exists()
+
+
+def test_an_import_ends_in_rows_and_money_and_keeps_what_was_refused(people: list[User]) -> None:
+    ina = User.objects.create_user("ina", is_staff=True)
+    bea = User.objects.create_user("bea", is_staff=True)
+    rows = [
+        f"P1,{people[0].pk},1.50,paid,2026-03-14T12:00:00",
+        f"P2,{people[0].pk},much,paid,2026-03-14T12:01:00",
+        f"P3,{people[1].pk},3.00,declined,2026-03-14T12:02:00",
+        f"P1,{people[0].pk},1.50,paid,2026-03-14T12:00:00",
+    ]
+    upload = imported(uploaded(csv_of(rows), ina), by=bea)
+    assert (upload.step, upload.state, upload.error) == ("IMPORT", "DONE", "")
+    assert upload.outcome is not None
+    counts = {name: upload.outcome[name] for name in ("accepted", "replayed", "refused")}
+    assert counts == {"accepted": 2, "replayed": 1, "refused": 1}
+    assert upload.outcome["accepted_money"] == {"rows": 2, "sum": "450"}
+    assert upload.outcome["replayed_money"] == {"rows": 1, "sum": "150"}
+    refused = RefusedRow.objects.get()
+    assert (refused.line, refused.cells["amount"]) == (3, ["s", "much"])
+    assert "much" in refused.reason
+    flush()
+    stored = Transaction.objects.order_by("transaction_id").values_list("transaction_id", "amount", "status")
+    assert list(stored) == [("P1", 150, "SUCCESS"), ("P3", 300, "FAILED")]
+    assert not Portion.objects.exists()
+    begun, ended = Entry.objects.filter(target_id=upload.pk, action__startswith="upload.import").order_by(
+        "id"
+    )
+    assert (begun.action, ended.action) == (Action.UPLOAD_STARTED, Action.UPLOAD_ENDED)
+    assert (ended.actor, ended.actor_id, ended.via) == ("bea", bea.pk, "admin")
+    assert '"accepted":2' in ended.details
+    assert '"sum":"450"' in ended.details
+
+
+def test_a_file_that_cannot_be_read_to_its_end_has_failed_with_the_reason(people: list[User]) -> None:
+    whole = gzip.compress(payments(people[0], *range(1, 5_000)))
+    upload = step(uploaded(whole[: len(whole) // 2], name="cut.csv.gz"))
+    assert (upload.state, upload.outcome) == ("FAILED", None)
+    assert "cut.csv.gz" in upload.error
+    steps.remove(upload)
+    assert not Upload.objects.exists()
+    assert not Portion.objects.exists()
+
+
+def test_a_meaning_that_the_file_contradicts_goes_back_with_the_reason(people: list[User]) -> None:
+    rows = [f"P{n},{people[0].pk},{amount},paid,2026-03-14" for n, amount in enumerate(("1,50", "2.50"))]
+    content = csv_of(rows).replace(b",1,50,", b',"1,50",')
+    upload = checked(uploaded(content), MEANT)
+    assert (upload.step, upload.state, upload.summary) == ("READ", "WAITS", None)
+    assert "amount" in upload.error
+    with pytest.raises(steps.UploadRefused, match="has not been checked"):
+        steps.ask_import(upload)
+
+
+def test_nothing_is_imported_that_was_not_checked_as_it_was_agreed(people: list[User]) -> None:
+    upload = checked(uploaded(payments(people[0], 1)))
+    steps.agree(upload, MEANT, create_users=False)
+    with pytest.raises(steps.UploadRefused, match="has not been checked"):
+        steps.ask_import(upload)
+
+
+def test_a_file_of_which_all_rows_are_refused_is_not_imported(people: list[User]) -> None:
+    upload = checked(uploaded(csv_of(["P1,424242,1.00,paid,2026-03-14T12:00:00"])))
+    with pytest.raises(steps.UploadRefused, match="has nothing to import"):
+        steps.ask_import(upload)
+
+
+def test_customers_are_made_where_that_is_agreed(people: list[User]) -> None:
+    content = csv_of(
+        ["P1,Ann Smith,1.00,paid,2026-03-14T12:00:00", "P2,Ann Smith,2.00,paid,2026-03-14T12:01:00"]
+    )
+    meant = replace(MEANT, users="name")
+    upload = checked(uploaded(content), meant, create_users=True)
+    before = User.objects.count()
+    steps.ask_import(upload)
+    upload = step(upload)
+    assert upload.outcome is not None
+    assert (upload.outcome["accepted"], upload.outcome["users_made"]) == (2, 1)
+    assert User.objects.count() == before + 1
+
+
+def test_of_two_workers_one_takes_a_step(people: list[User]) -> None:
+    upload = uploaded(payments(people[0], 1))
+    with Session() as other:
+        assert other.try_lock(steps.LOCK_CLASS << 32 | upload.pk)
+        assert work.run_next() is None
+    assert state_of(upload) == ("READ", "QUEUED")
+
+
+def test_what_waits_is_cancelled_at_once_and_can_be_taken_up_again(people: list[User]) -> None:
+    upload = uploaded(payments(people[0], 1))
+    steps.cancel(upload)
+    assert state_of(upload) == ("READ", "CANCELLED")
+    steps.cancel(upload)
+    assert work.run_next() is None
+    steps.read_again(upload)
+    assert step(upload).state == "WAITS"
+    with pytest.raises(steps.UploadRefused, match="Nothing is done with"):
+        steps.cancel(upload)
+
+
+def test_an_import_that_is_cancelled_keeps_what_was_posted_and_goes_on_behind_it(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transactions.uploads.watching.NOTED_EVERY_S", 0)
+    upload = checked(uploaded(payments(people[0], *range(1, 2_501))))
+    steps.ask_import(upload)
+    posted: list[int] = []
+
+    def cancelled_after_the_first(pk: int, watch: Watch) -> Post:
+        post = posting.into_intake(pk, watch)
+
+        def one_batch(records: Sequence[Mapping[str, Any]]) -> BatchAnswer:
+            answer = post(records)
+            posted.append(len(records))
+            if len(posted) == 1:
+                steps.cancel(upload)
+            return answer
+
+        return one_batch
+
+    monkeypatch.setattr(work, "into_intake", cancelled_after_the_first)
+    cancelled = step(upload)
+    assert (cancelled.step, cancelled.state, posted) == ("IMPORT", "CANCELLED", [1_000])
+    assert cancelled.outcome is not None
+    assert (cancelled.outcome["accepted"], cancelled.outcome["last_line"]) == (1_000, 1_001)
+    steps.ask_import(upload)
+    done = step(upload)
+    assert (done.state, posted) == ("DONE", [1_000, 1_000, 500])
+    assert done.outcome is not None
+    assert (done.outcome["accepted"], done.outcome["replayed"]) == (2_500, 0)
+    assert done.outcome["accepted_money"]["sum"] == str(100 * sum(range(1, 2_501)))
+
+
+def test_what_a_worker_gives_back_is_taken_up_as_if_it_had_not_been_taken(people: list[User]) -> None:
+    upload = uploaded(payments(people[0], *range(1, 300)))
+    assert work.run_next(lambda: True) == upload
+    assert (again(upload).state, again(upload).attempts) == ("QUEUED", 0)
+    assert step(upload).state == "WAITS"
+
+
+def test_what_a_killed_worker_leaves_is_taken_up_again_and_given_up_the_second_time(
+    people: list[User],
+) -> None:
+    upload = uploaded(payments(people[0], 1))
+    for attempts, state, said in ((1, "QUEUED", ""), (2, "FAILED", runs.KILLED)):
+        Upload.objects.filter(pk=upload.pk).update(state="RUNNING", attempts=attempts)
+        assert steps.look_after() == (state == "QUEUED")
+        assert (again(upload).state, again(upload).error) == (state, said)
+
+
+def test_what_a_worker_holds_is_not_taken_back(people: list[User]) -> None:
+    upload = uploaded(payments(people[0], 1))
+    Upload.objects.filter(pk=upload.pk).update(state="RUNNING", attempts=1)
+    with Session() as other:
+        assert other.try_lock(steps.LOCK_CLASS << 32 | upload.pk)
+        steps.look_after()
+        assert state_of(upload) == ("READ", "RUNNING")
+
+
+def test_what_nobody_goes_on_with_is_removed_after_a_week(people: list[User]) -> None:
+    waits, done = step(uploaded(payments(people[0], 1))), imported(uploaded(payments(people[0], 2)))
+    old = timezone.now() - timedelta(days=7, minutes=1)
+    Upload.objects.filter(pk=waits.pk).update(asked_at=old)
+    steps.look_after()
+    assert list(Upload.objects.all()) == [done]
+    Upload.objects.filter(pk=done.pk).update(ended_at=old)
+    steps.look_after()
+    assert not Upload.objects.exists()
+    assert not Portion.objects.exists()
+
+
+def test_a_file_with_the_columns_of_another_is_taken_to_mean_the_same(people: list[User]) -> None:
+    imported(uploaded(payments(people[0], 1)))
+    upload = step(uploaded(payments(people[0], 2), name="april.csv"))
+    assert "It has the columns of “payments.csv”, and is taken to mean the same." in upload.guessed["reasons"]
+    assert 'paid = "SUCCESS"' in upload.mapping
+
+
+def test_the_same_bytes_imported_before_are_known(people: list[User]) -> None:
+    first = imported(uploaded(payments(people[0], 1)))
+    second = uploaded(payments(people[0], 1))
+    assert steps.imported_before(second) == first
+    assert steps.imported_before(uploaded(payments(people[0], 2))) is None
+
+
+def test_the_tasks_take_steps_and_look_after_them(people: list[User]) -> None:
+    upload = uploaded(payments(people[0], 1))
+    tasks.run_upload()
+    assert state_of(upload) == ("READ", "WAITS")
+    Upload.objects.filter(pk=upload.pk).update(state="RUNNING")
+    tasks.look_after_backtests()
+    assert state_of(upload)[1] == "QUEUED"

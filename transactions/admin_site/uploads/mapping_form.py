@@ -1,0 +1,258 @@
+"""What a file means, as a form: a field for each key of the mapping."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ...importing import mapping as mappings
+from ...importing.columns.proofs import ColumnError, OpenQuestion
+from ...importing.columns.statuses import KNOWN, plain
+from ...importing.guess import guess
+from ...importing.mapping import BESIDE, DATES, FIELDS, MappingError
+from ...importing.plan import Summary, plan
+from ...importing.table import FileError, Table
+from ...importing.users import FileUsers
+from ...uploads import told
+from ...uploads.models import Upload
+
+# Words of statuses that are asked one by one; characters of what is typed into a field.
+WORDS_MAX, TYPED_CHARACTERS_MAX = 30, 500
+Choices = tuple[tuple[str, str], ...]
+
+MONEY, WHO, STATES, TIMES = "Money", "Customers and ids", "Statuses", "Dates"
+_COLUMNS = {
+    "amount": (MONEY, "Column of the amount"),
+    "currency": (MONEY, "Column of the currency"),
+    "transaction_id": (WHO, "Column of the id"),
+    "user": (WHO, "Column of the customer"),
+    "status": (STATES, "Column of the status"),
+    "created_at": (TIMES, "Column of the date"),
+    "time": (TIMES, "Column of the time of the day"),
+    "timezone": (TIMES, "Column of the time zone"),
+}
+_STATUSES: Choices = (("SUCCESS", "Success"), ("FAILED", "Failed"), ("PENDING", "Pending"))
+# Keys with what each is called, where it stands, its values and what there is to say of it.
+_PLAIN: tuple[tuple[str, str, str, Choices | None, str], ...] = (
+    (MONEY, "decimals", "Decimals of the smallest unit", None, "2 for cents: 12.34 is kept as 1234."),
+    (MONEY, "mark", "Decimal mark", ((".", "Point: 1,234.56"), (",", "Comma: 1.234,56")), ""),
+    (
+        MONEY,
+        "unit",
+        "A number without decimals counts",
+        (("whole", "whole units: 12 is 12.00"), ("smallest", "the smallest unit: 12 is 0.12")),
+        "",
+    ),
+    (
+        MONEY,
+        "negative",
+        "A negative amount is",
+        (
+            ("refund", "a refund: a transaction of its own"),
+            ("failed", "a transaction that failed"),
+            ("refuse", "refused"),
+        ),
+        "",
+    ),
+    (MONEY, "currency", "Currency", None, "As EUR: rows of any other are refused."),
+    (
+        WHO,
+        "ids",
+        "Ids",
+        (("column", "as the column has them"), ("content", "made of what a row says, the same at every run")),
+        "",
+    ),
+    (
+        WHO,
+        "id_parts",
+        "Further columns of the id",
+        None,
+        "With commas between them, where one does not suffice.",
+    ),
+    (WHO, "users", "The customer's column has", (("key", "numbers of customers"), ("name", "names")), ""),
+    (WHO, "user", "One customer for all rows", None, "A number or a name, where no column tells."),
+    (STATES, "status", "Where none is said", _STATUSES, ""),
+    (TIMES, "dates", "Form of dates", None, "As iso, or as %d.%m.%Y %H:%M."),
+    (TIMES, "since", "Day 0 of dates that count", None, "In ISO 8601."),
+    (TIMES, "timezone", "Time zone of times without one", None, "As Europe/Berlin."),
+)
+
+
+@dataclass(slots=True)
+class FormField:
+    """A key of the mapping as the form has it."""
+
+    section: str
+    key: str
+    label: str
+    value: str = ""
+    choices: Choices | None = None
+    help: str = ""
+    suggestions: tuple[str, ...] = ()
+    error: str = ""
+    # Why it has to be answered, where the file cannot tell.
+    asked: str = ""
+
+    @property
+    def id(self) -> str:
+        return "map-" + "".join(
+            sign if sign.isalnum() and sign.isascii() else f"-{ord(sign):x}-" for sign in self.key
+        )
+
+
+@dataclass(slots=True)
+class MappingForm:
+    """The form, what it means, and the first rows as they would be posted."""
+
+    fields: list[FormField]
+    meant: mappings.Mapping
+    create_users: bool
+    # What is wrong with the file as it is meant, and is no field's.
+    error: str = ""
+    preview: Summary | None = None
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def is_agreed(self) -> bool:
+        """Whether nothing is wrong, and nothing open."""
+        return not self.error and not any(each.error or each.asked for each in self.fields)
+
+    @property
+    def sections(self) -> list[tuple[str, list[FormField]]]:
+        """The fields under their headings; what must be answered comes first."""
+        asked = [each for each in self.fields if each.asked or each.error]
+        rest = [each for each in self.fields if not (each.asked or each.error)]
+        found = [("To be answered", asked)] if asked else []
+        return found + [
+            (name, some)
+            for name in (MONEY, WHO, STATES, TIMES)
+            if (some := [each for each in rest if each.section == name])
+        ]
+
+
+def shown(upload: Upload) -> MappingForm:
+    """The form of what was guessed, or agreed before."""
+    return _judged(upload, mappings.parse(upload.mapping), {}, upload.create_users)
+
+
+def typed(upload: Upload, posted: Mapping[str, str], *, create_users: bool) -> MappingForm:
+    """The form of what somebody has sent. What no field is for stays as it was."""
+    kept = mappings.parse(upload.mapping)
+    meant = replace(mappings.Mapping(), skip=kept.skip, guarded=kept.guarded)
+    errors: dict[str, tuple[str, str]] = {}
+    for key, value in posted.items():
+        text = value.strip()[:TYPED_CHARACTERS_MAX]
+        if not key.startswith("map."):
+            continue
+        name = key.removeprefix("map.")
+        if not text:
+            meant = _without(meant, name)
+            continue
+        try:
+            meant = meant.stating(name, text)
+        except MappingError as error:
+            errors[name] = (text, str(error))
+    return _judged(upload, meant, errors, create_users)
+
+
+def _without(meant: mappings.Mapping, key: str) -> mappings.Mapping:
+    """The same where a field was left empty: no column is looked for in its place."""
+    table, _, name = key.partition(".")
+    if table != "columns" or name not in _COLUMNS:
+        return meant
+    return replace(meant, columns={**meant.columns, name: ""})
+
+
+def _judged(
+    upload: Upload, meant: mappings.Mapping, errors: dict[str, tuple[str, str]], create_users: bool
+) -> MappingForm:
+    """By the first rows alone: all of the file is looked at by a worker."""
+    table = told.head_table(upload)
+    form = MappingForm([], meant, create_users)
+    questions: tuple[OpenQuestion, ...] = ()
+    known = meant
+    try:
+        found = guess(table, meant)
+        known, questions, form.reasons = found.mapping, found.open, found.reasons
+        if not errors and not questions:
+            form.preview = plan(table, known, users=FileUsers(create=create_users, look_only=True)).summary
+    except (MappingError, ColumnError, FileError) as error:
+        key = getattr(error, "key", "")
+        if key:
+            errors.setdefault(key, (_stated(meant).get(key, ""), str(error)))
+        else:
+            form.error = str(error)
+    form.fields = _fields(upload, table, known, questions, errors)
+    return form
+
+
+def _fields(
+    upload: Upload,
+    table: Table,
+    meant: mappings.Mapping,
+    questions: Iterable[OpenQuestion],
+    errors: Mapping[str, tuple[str, str]],
+) -> list[FormField]:
+    columns = (("", "none"), *((name, name) for name in table.columns))
+    fields = [
+        FormField(section, f"columns.{name}", label, choices=columns)
+        for name, (section, label) in _COLUMNS.items()
+    ]
+    fields += [
+        FormField(section, key, label, choices=None if choices is None else (("", "–"), *choices), help=help)
+        for section, key, label, choices, help in _PLAIN
+    ]
+    fields += [
+        FormField(STATES, f"statuses.{word}", f"“{word}” is", choices=(("", _usual(word)), *_STATUSES))
+        for word in _words(upload, table, meant)
+    ]
+    by_key = {each.key: each for each in fields}
+    by_key["dates"].suggestions = DATES
+    for key, value in _stated(meant).items():
+        if key in by_key:
+            by_key[key].value = value
+    for question in questions:
+        each = by_key.get(question.key)
+        if each is None:
+            each = by_key[question.key] = FormField(STATES, question.key, question.key)
+            fields.append(each)
+        each.asked = question.why
+        # Of columns all are there already: the one that is meant may look like something else.
+        if question.choices and not each.key.startswith("columns."):
+            each.choices = (("", "–"), *question.choices)
+    for key, (value, error) in errors.items():
+        each = by_key.get(key)
+        if each is None:
+            each = by_key[key] = FormField(MONEY, key, key)
+            fields.append(each)
+        each.value, each.error = value, error
+    return fields
+
+
+def _usual(word: str) -> str:
+    """What a word is taken for where nobody says otherwise."""
+    status = KNOWN.get(plain(word))
+    return f"{dict(_STATUSES)[status]}, as usual" if status else "not known"
+
+
+def _words(upload: Upload, table: Table, meant: mappings.Mapping) -> list[str]:
+    """Words of the status's column among the first rows, and those that a check has met and nobody knows."""
+    column = meant.columns.get("status", "")
+    found: dict[str, None] = dict.fromkeys(meant.statuses)
+    found.update(dict.fromkeys(word for word, _ in (upload.summary or {}).get("unknown_statuses", [])))
+    lower = {word.casefold() for word in found}
+    for row in table.rows():
+        word = str(row.cells.get(column, "")).strip()
+        if word and word.casefold() not in lower:
+            lower.add(word.casefold())
+            found[word] = None
+    return list(found)[:WORDS_MAX]
+
+
+def _stated(meant: mappings.Mapping) -> dict[str, str]:
+    """What a mapping states, by key, as `stating` takes it."""
+    stated: dict[str, Any] = {f"columns.{name}": meant.columns.get(name, "") for name in (*FIELDS, *BESIDE)}
+    stated.update({f"statuses.{word}": status for word, status in meant.statuses.items()})
+    for _, key, *_ in _PLAIN:
+        value = getattr(meant, key)
+        stated[key] = ",".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
+    return stated

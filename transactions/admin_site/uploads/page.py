@@ -1,0 +1,188 @@
+"""The page of an upload: how far it is, what it means, what would happen, and what did."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.template.defaultfilters import filesizeformat
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from ... import money
+from ...importing.mapping import parse
+from ...importing.sums import money_text
+from ...rules.kinds.wording import counted
+from ...uploads import steps, told
+from ...uploads.limits import KEPT, REFUSED_MAX
+from ...uploads.models import UNDER_WAY, Upload, UploadState, UploadStep
+from ..giving_up import gives_up
+from ..lists import is_key
+from ..sent_once import sent_once
+from . import rights
+from .mapping_form import MappingForm, shown, typed
+
+# Rows of the file, and refused rows, that the page shows.
+ROWS_SHOWN, REFUSED_SHOWN = 10, 20
+FIELDS_SHOWN = ("transaction_id", "user", "amount", "status", "created_at")
+_DONE_WITH_IT = {UploadStep.READ: "read", UploadStep.CHECK: "checked", UploadStep.IMPORT: "imported"}
+
+
+def state_of(upload: Upload) -> str:
+    """How an upload is, in a few words."""
+    if upload.state in UNDER_WAY:
+        begins = "Waits to be" if upload.state == UploadState.QUEUED else "Being"
+        return f"{begins} {_DONE_WITH_IT[UploadStep(upload.step)]}"
+    if upload.state == UploadState.WAITS:
+        return "Checked" if upload.step == UploadStep.CHECK else "To be agreed on"
+    return "Imported" if upload.state == UploadState.DONE else upload.get_state_display()
+
+
+@gives_up
+def show(request: HttpRequest, key: str) -> HttpResponse:
+    """The page, by what there is to do next."""
+    rights.demand(request)
+    return _page(request, _found(key))
+
+
+@require_POST
+@sent_once
+def meaning(request: HttpRequest, key: int) -> HttpResponse:
+    """What the file means, as somebody has it; with `then` = check all of it is to be looked at."""
+    rights.demand(request)
+    upload = _found(key)
+    create = "create_users" in request.POST and rights.may_make_customers(request.user)
+    form = typed(upload, request.POST.dict(), create_users=create)
+    if any(each.error for each in form.fields):
+        return _page(request, upload, form)
+    try:
+        steps.agree(upload, form.meant, create_users=create)
+        if request.POST.get("then") == "check":
+            if not form.is_agreed:
+                return _page(request, _found(key), form)
+            steps.ask_check(upload, by=request.user)
+    except steps.UploadRefused as refused:
+        messages.error(request, str(refused))
+    except Upload.DoesNotExist:
+        raise Http404("There is no such upload.") from None
+    return redirect("admin:uploads_upload_change", key)
+
+
+def progress(request: HttpRequest, key: int) -> JsonResponse:
+    """How far a step is, for the page that watches it."""
+    rights.demand(request)
+    upload = _found(key)
+    return JsonResponse(
+        {
+            "under_way": upload.state in UNDER_WAY,
+            "label": state_of(upload),
+            "state": upload.state,
+            "percent": _percent(upload),
+            "told": _how_far(upload),
+        }
+    )
+
+
+def _page(request: HttpRequest, upload: Upload, form: MappingForm | None = None) -> HttpResponse:
+    is_open = upload.state == UploadState.WAITS and upload.step == UploadStep.READ
+    if is_open and form is None:
+        form = shown(upload)
+    context = {
+        **admin.site.each_context(request),
+        "title": upload.name,
+        "upload": upload,
+        "state": state_of(upload),
+        "size": filesizeformat(upload.size),
+        "kept_days": KEPT.days,
+        "is_under_way": upload.state in UNDER_WAY,
+        "percent": _percent(upload),
+        "how_far": _how_far(upload),
+        "progress_url": reverse("admin:uploads_upload_progress", args=[upload.pk]),
+        "before": steps.imported_before(upload),
+        "may_make_customers": rights.may_make_customers(request.user),
+        **({"form": form, **_first_rows(upload, form)} if is_open and form is not None else {}),
+        **_summary(upload),
+        **_outcome(upload),
+    }
+    return TemplateResponse(request, "admin/uploads/upload.html", context)
+
+
+def _first_rows(upload: Upload, form: MappingForm) -> dict[str, Any]:
+    """The first rows as they are, and as they would be posted."""
+    rows = list(told.head_table(upload).rows())[:ROWS_SHOWN]
+    planned = [] if form.preview is None else told.summary_as_json(form.preview)["first"]
+    return {
+        "raw": [
+            (row.line, [(name, row.cells.get(name, "")) for name in upload.columns], row.fault)
+            for row in rows
+        ],
+        "planned": _planned(planned),
+        "fields_shown": FIELDS_SHOWN,
+    }
+
+
+def _planned(planned: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    made = []
+    for each in planned:
+        record = each["record"] or {}
+        if "amount" in record:
+            record = {**record, "amount": money.text(int(record["amount"]))}
+        made.append({**each, "cells": [(name, record.get(name, "")) for name in FIELDS_SHOWN]})
+    return made
+
+
+def _summary(upload: Upload) -> dict[str, Any]:
+    """What would happen, once it is checked and not yet done."""
+    if upload.summary is None or upload.state == UploadState.DONE:
+        return {}
+    summary: dict[str, Any] = upload.summary
+    decimals = parse(upload.mapping).decimals or 0
+    return {
+        "summary": summary,
+        "in_file": _sum(summary["in_file"], decimals),
+        "by_status": [
+            (status, found["rows"], _sum(found, decimals)) for status, found in summary["by_status"].items()
+        ],
+        "money_refused": _sum(summary["money_refused"], decimals),
+        "first_planned": _planned(summary["first"]),
+        "fields_shown": FIELDS_SHOWN,
+        "import_word": f"Import {counted(summary['records'], 'transaction')}",
+    }
+
+
+def _outcome(upload: Upload) -> dict[str, Any]:
+    """What came of it so far."""
+    if upload.outcome is None:
+        return {}
+    outcome, decimals = upload.outcome, parse(upload.mapping).decimals or 0
+    return {
+        "outcome": outcome,
+        "sums": {name: _sum(outcome[name], decimals) for name in told.MONEY},
+        "refused_rows": list(upload.refused.order_by("id")[:REFUSED_SHOWN]),
+        "refused_left_out": max(0, outcome["refused"] - REFUSED_MAX),
+    }
+
+
+def _sum(found: dict[str, Any], decimals: int) -> str:
+    """A sum as people read it; without a currency with the decimals of the file, to be held beside it."""
+    smallest = int(found["sum"])
+    return money.text(smallest) if money.code() else money_text(smallest, decimals)
+
+
+def _found(key: str | int) -> Upload:
+    found = rights.held(key) if is_key(str(key)) else None
+    if found is None:
+        raise Http404("There is no such upload.")
+    return found
+
+
+def _percent(upload: Upload) -> int | None:
+    """None while nobody knows how many rows there are."""
+    if upload.state == UploadState.QUEUED:
+        return 0
+    return None if not upload.rows else min(100, upload.done * 100 // upload.rows)
+
+
+def _how_far(upload: Upload) -> str:
+    return f"{upload.done:,} of {upload.rows:,} rows" if upload.rows else f"{upload.done:,} rows"

@@ -1,0 +1,52 @@
+"""The refused rows of an upload as a CSV file that goes in again, once it is corrected."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+
+from django.http import Http404, HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.text import slugify
+from django.views.decorators.http import require_safe
+
+from ...audit.actions import Action
+from ...audit.entries import note
+from ...importing import errors_file
+from ...uploads import told
+from ...uploads.models import RefusedRow, Upload
+from . import rights
+
+PORTION_ROWS = 2_000
+
+
+@require_safe
+def download(request: HttpRequest, key: int) -> HttpResponseBase:
+    """All that are kept, in the file's order; noted in the audit trail."""
+    rights.demand(request)
+    upload = rights.held(key)
+    if upload is None or upload.outcome is None:
+        raise Http404("There are no such rows.")
+    note(Action.UPLOAD_REFUSED_READ, upload, rows=upload.outcome["refused"])
+    response = StreamingHttpResponse(_portions(upload), content_type="text/csv; charset=utf-8")
+    name = slugify(upload.name.rpartition(".")[0]) or "file"
+    response["Content-Disposition"] = f'attachment; filename="{name}-refused.csv"'
+    return response
+
+
+def _portions(upload: Upload) -> Iterator[bytes]:
+    yield _text([errors_file.header(upload.columns)])
+    after = 0
+    while rows := list(upload.refused.filter(pk__gt=after).order_by("pk")[:PORTION_ROWS]):
+        yield _text(_line(upload, row) for row in rows)
+        after = rows[-1].pk
+
+
+def _line(upload: Upload, row: RefusedRow) -> list[str]:
+    cells = (errors_file.cell(told.cell_of(row.cells, name)) for name in upload.columns)
+    return [str(row.line), *cells, row.code, errors_file.cell(row.reason)]
+
+
+def _text(rows: Iterable[list[str]]) -> bytes:
+    written = io.StringIO()
+    csv.writer(written, lineterminator="\n").writerows(rows)
+    return written.getvalue().encode()

@@ -1,0 +1,1 @@
+"""Files of transactions that people upload: read, agreed on, checked and imported, step by step."""

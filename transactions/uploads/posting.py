@@ -1,0 +1,71 @@
+"""Records of a file handed to intake in this process, and answered as the API answers a batch."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from rest_framework.exceptions import ValidationError
+
+from ..client.api import BatchAnswer, PostingError
+from ..importing.posting import Post
+from ..intake import ingest
+from ..intake.outcomes import TAKEN, Code, IntakeUnavailable, Outcome, Verdict, refusal_of
+from ..metrics.counters import refused
+from ..queue.records import Record
+from ..serializers import RecordSerializer, record_of
+from .watching import Watch
+
+# So long a batch is tried while intake takes nothing: the queue is full, or a store is away.
+PATIENCE_S = 120.0
+
+
+def into_intake(pk: int, watch: Watch) -> Post:
+    """What posts records of upload `pk`. It raises PostingError after PATIENCE_S without room, and what
+    `watch` raises: nothing is posted after a cancel.
+    """
+
+    def post(records: Sequence[Mapping[str, Any]]) -> BatchAnswer:
+        watch.before_posting()
+        errors: list[dict[str, Any]] = []
+        sound: list[tuple[int, Record]] = []
+        serializer = RecordSerializer()
+        for index, record in enumerate(records):
+            try:
+                sound.append((index, record_of(serializer.run_validation(dict(record)))))
+            except ValidationError as error:
+                errors.append({"index": index, "code": Code.INVALID.value, "errors": error.detail})
+        outcomes = _accepted([record for _, record in sound], f"upload-{pk}", watch) if sound else []
+        return _answer(sound, outcomes, errors)
+
+    return post
+
+
+def _answer(
+    sound: Sequence[tuple[int, Record]], outcomes: Sequence[Outcome], errors: list[dict[str, Any]]
+) -> BatchAnswer:
+    """As a client reads it; every refusal is told."""
+    duplicates = accepted = 0
+    for (index, record), outcome in zip(sound, outcomes, strict=True):
+        refusal = refusal_of(record, outcome)
+        if refusal is not None:
+            errors.append({"index": index, "code": refusal.code.value, "errors": refusal.errors})
+        duplicates += outcome.verdict is Verdict.REPLAYED
+        accepted += outcome.verdict in TAKEN
+    conflicts = sum(error["code"] == Code.CONFLICT for error in errors)
+    invalid = len(errors) - conflicts
+    refused(Code.INVALID, invalid)
+    refused(Code.CONFLICT, conflicts)
+    return BatchAnswer(accepted, duplicates, conflicts, invalid, errors)
+
+
+def _accepted(records: Sequence[Record], request_id: str, watch: Watch) -> list[Outcome]:
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return async_to_sync(ingest.accept)(records, request_id)
+        except IntakeUnavailable as error:
+            if time.monotonic() > until:
+                raise PostingError(str(error)) from None
+            watch.look()
+            time.sleep(error.retry_after_s)

@@ -1,0 +1,125 @@
+"""What is kept of a file's head, a check and an import, as JSON, and read again for pages."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..importing.plan import Planned, RowSum, Summary
+from ..importing.posting import ImportProgress
+from ..importing.table import Moment, Number, Row, Table
+from .limits import HEAD_CHARACTERS_MAX, HEAD_ROWS_MAX
+from .models import Upload
+
+# Reasons that a summary keeps, the most frequent; characters of a cell that a page shows of a first record.
+REASONS_MAX, CELL_CHARACTERS_MAX = 50, 500
+# Of an import's progress.
+COUNTS = ("accepted", "replayed", "refused", "users_made")
+MONEY = ("accepted_money", "replayed_money", "either_money", "refused_money")
+_KINDS = {"n": Number, "m": Moment, "s": str}
+
+
+def head_of(rows: Iterable[Row]) -> tuple[list[dict[str, Any]], int]:
+    """The first rows, as many as the HEAD_…_MAX allow, as JSON; and how many rows there are in all."""
+    head: list[dict[str, Any]] = []
+    characters = count = 0
+    for row in rows:
+        count += 1
+        characters += sum(map(len, row.cells.values()))
+        if len(head) == HEAD_ROWS_MAX or characters > HEAD_CHARACTERS_MAX:
+            continue
+        cells = cells_as_json(row.cells)
+        head.append({"line": row.line, "cells": cells, "fault": as_kept(row.fault)})
+    return head, count
+
+
+def head_table(upload: Upload) -> Table:
+    """The first rows of an upload as a table, for the pages: they never read the file itself."""
+    rows = [
+        Row(
+            each["line"],
+            {name: _KINDS[kind](text) for name, (kind, text) in each["cells"].items()},
+            each["fault"],
+        )
+        for each in upload.head
+    ]
+    return Table(upload.form, tuple(upload.columns), lambda: iter(rows))
+
+
+def cells_as_json(cells: Mapping[str, str]) -> dict[str, list[str]]:
+    """The cells of a row, each with what the file holds it as."""
+    return {as_kept(name): [_kind(cell), as_kept(cell)] for name, cell in cells.items()}
+
+
+def cell_of(cells: Mapping[str, list[str]], name: str) -> str:
+    """The text of a cell that was kept so; "" where the row lacks it."""
+    return cells[name][1] if name in cells else ""
+
+
+def progress_as_json(progress: ImportProgress, last_line: int) -> dict[str, Any]:
+    """What became of the rows up to a line."""
+    return {
+        "last_line": last_line,
+        "accepted": progress.accepted,
+        "replayed": progress.replayed,
+        "refused": progress.refused,
+        "users_made": progress.users_made,
+        "kinds": [[as_kept(kind), rows] for kind, rows in progress.kinds.most_common()],
+        **{name: _money(getattr(progress, name)) for name in MONEY},
+    }
+
+
+def progress_of(outcome: dict[str, Any] | None) -> tuple[ImportProgress, int]:
+    """The same read again, and the line behind which an import goes on; its beginning for None."""
+    progress = ImportProgress()
+    if outcome is None:
+        return progress, 0
+    for name in COUNTS:
+        setattr(progress, name, outcome[name])
+    progress.kinds.update(dict(outcome["kinds"]))
+    for name in MONEY:
+        setattr(progress, name, RowSum(outcome[name]["rows"], int(outcome[name]["sum"])))
+    return progress, int(outcome["last_line"])
+
+
+def summary_as_json(summary: Summary) -> dict[str, Any]:
+    """What would happen."""
+    reasons = summary.refusals.most_common(REASONS_MAX)
+    return {
+        "rows": summary.rows,
+        "records": summary.records,
+        "replays": summary.replays,
+        "passed_over": summary.passed_over,
+        "refused": sum(summary.refusals.values()),
+        "reasons": [[as_kept(reason), rows] for reason, rows in reasons],
+        "reasons_left_out": len(summary.refusals) - len(reasons),
+        "in_file": _money(summary.in_file),
+        "by_status": {status: _money(money) for status, money in summary.by_status.items()},
+        "refunds": _money(summary.refunds),
+        "money_refused": _money(summary.refused),
+        "unknown_statuses": [
+            [as_kept(word), rows] for word, rows in summary.unknown_statuses.most_common(REASONS_MAX)
+        ],
+        "first": [_planned(each) for each in summary.first],
+    }
+
+
+def _money(money: RowSum) -> dict[str, Any]:
+    """The sum as text: it may be larger than what JSON's readers take for a whole number."""
+    return {"rows": money.rows, "sum": str(money.sum)}
+
+
+def _planned(each: Planned) -> dict[str, Any]:
+    record = {name: _cut(str(value)) for name, value in (each.record or {}).items()}
+    return {"line": each.line, "record": record or None, "code": each.code, "reason": _cut(each.reason)}
+
+
+def _kind(cell: str) -> str:
+    return "n" if isinstance(cell, Number) else "m" if isinstance(cell, Moment) else "s"
+
+
+def _cut(text: str) -> str:
+    return as_kept(text[:CELL_CHARACTERS_MAX])
+
+
+def as_kept(text: str) -> str:
+    """A text as PostgreSQL takes it: its own have neither NUL nor half a character."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
