@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.template.defaultfilters import filesizeformat
@@ -19,7 +19,7 @@ from ...uploads.limits import KEPT, REFUSED_MAX
 from ...uploads.models import UNDER_WAY, Upload, UploadState, UploadStep
 from ..giving_up import gives_up
 from ..lists import is_key
-from ..sent_once import sent_once
+from ..sent_once import NothingStored, sent_once
 from . import rights
 from .mapping_form import MappingForm, shown, typed
 
@@ -63,7 +63,7 @@ def meaning(request: HttpRequest, key: int) -> HttpResponse:
                 return _page(request, _found(key), form)
             steps.ask_check(upload, by=request.user)
     except steps.UploadRefused as refused:
-        messages.error(request, str(refused))
+        raise NothingStored(reverse("admin:uploads_upload_change", args=[key]), str(refused)) from None
     except Upload.DoesNotExist:
         raise Http404("There is no such upload.") from None
     return redirect("admin:uploads_upload_change", key)

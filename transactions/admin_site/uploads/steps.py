@@ -5,11 +5,12 @@ from collections.abc import Callable
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from ...uploads import steps
 from ...uploads.models import Upload
-from ..sent_once import sent_once
+from ..sent_once import NothingStored, sent_once
 from . import rights
 
 STEPS: dict[str, tuple[Callable[..., None], str]] = {
@@ -36,7 +37,7 @@ def take(request: HttpRequest, key: int, step: str) -> HttpResponse:
         # What a worker does then it does for whoever asked.
         act(upload, by=request.user) if step in ASKING else act(upload)
     except steps.UploadRefused as refused:
-        messages.error(request, str(refused))
+        raise NothingStored(reverse("admin:uploads_upload_change", args=[key]), str(refused)) from None
     except Upload.DoesNotExist:
         raise Http404("There is no such upload.") from None
     else:
