@@ -30,6 +30,9 @@ def show(request: HttpRequest, transaction_id: str) -> HttpResponse:
     except redis.RedisError:
         context |= {"title": "Redis does not answer", "story": None}
         return TemplateResponse(request, TEMPLATE, context, status=503)
+    if found is None and (deleted := transaction.deleted(transaction_id, rights)):
+        context |= {"title": transaction_id, "story": None, "deleted": deleted}
+        return TemplateResponse(request, TEMPLATE, context, status=404)
     if found is None:
         raise Http404("There is no such transaction.")
     context |= {**found, "title": found["story"]["transaction_id"]}

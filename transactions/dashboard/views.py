@@ -187,7 +187,9 @@ def show_system(request: HttpRequest) -> HttpResponse:
 @_figure(StoryParameters)
 def show_story(request: HttpRequest, asked: StoryParameters) -> HttpResponse:
     """What the page of the transaction `transaction_id` says, without the page around it."""
-    found = transaction.shown(request, asked.validated_data["transaction_id"], rights_of_caller(request))
+    transaction_id, rights = asked.validated_data["transaction_id"], rights_of_caller(request)
+    found = transaction.shown(request, transaction_id, rights)
     if found is None:
-        return JsonResponse({"detail": "No such transaction."}, status=404)
+        told = transaction.deleted(transaction_id, rights) or "No such transaction."
+        return JsonResponse({"detail": told}, status=404)
     return render(request, "transactions/story.html", found)
