@@ -342,6 +342,15 @@ def test_the_page_is_there_for_people_who_pay_too_and_404_for_nobody(
         assert root.get(url).status_code == 404
 
 
+def test_of_a_deleted_customer_a_link_says_who_deleted_them(root: Client, people: list[User]) -> None:
+    url, name = of(people[1]), people[1].username
+    root.post(reverse("admin:auth_user_delete", args=[people[1].pk]), {"post": "yes"})
+    assert not User.objects.filter(username=name).exists()
+    answer = root.get(url)
+    assert answer.status_code == 404
+    assert re.search(r"Deleted \d{4}-\d\d-\d\d \d\d:\d\d:\d\d by root", answer.content.decode())
+
+
 def test_a_name_in_the_list_of_transactions_leads_to_the_customer(root: Client, people: list[User]) -> None:
     row = store(people[0])
     assert of(people[0]) in page(root, reverse("admin:transactions_transaction_changelist"))

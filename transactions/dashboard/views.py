@@ -26,7 +26,7 @@ from ..reading.averages import TooManyQuestions
 from ..reading.detail import latest_refusals
 from ..reading.parameters import Parameters
 from ..reading.story import StoryParameters
-from ..review import queue, transaction
+from ..review import deletions, queue, transaction
 from . import alarms, first_hour
 from .alerts import shared_alerts
 from .averages import RangeParameters, beside_days_before
@@ -190,6 +190,6 @@ def show_story(request: HttpRequest, asked: StoryParameters) -> HttpResponse:
     transaction_id, rights = asked.validated_data["transaction_id"], rights_of_caller(request)
     found = transaction.shown(request, transaction_id, rights)
     if found is None:
-        told = transaction.deleted(transaction_id, rights) or "No such transaction."
+        told = deletions.of_transaction(transaction_id, rights) or "No such transaction."
         return JsonResponse({"detail": told}, status=404)
     return render(request, "transactions/story.html", found)

@@ -67,7 +67,14 @@ def page(asked: dict[str, Any]) -> Page:
     return page_of(found, rows, _as_dict, lambda entry: str(entry.number))
 
 
-def deletion_of(transaction_id: str) -> Entry | None:
+def deletion_of_account(key: int) -> Entry | None:
+    """The entry of the deletion of that account; None where there is none. Raises django.db.Error."""
+    with bounded_queries.bounded():
+        deletions = Entry.objects.filter(action=Action.USER_DELETED, target_id=str(key))
+        return deletions.order_by("-number").first()
+
+
+def deletion_of_transaction(transaction_id: str) -> Entry | None:
     """The latest entry of somebody who deleted the transaction of that id by hand; None where there is none.
 
     By the index audit_by_action: such deletions are few. Raises django.db.Error.

@@ -5,14 +5,11 @@ from urllib.parse import quote
 
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 
 from ..access.rights import Right, Rights
 from ..client import curl
 from ..models import Status
-from ..reading.audit_trail import deletion_of
 from ..reading.story import story
-from ..timezones import on_page
 from . import links, notes
 
 # Of the notes on its customer the newest so many.
@@ -36,18 +33,6 @@ def shown(request: HttpRequest, transaction_id: str, rights: Rights) -> dict[str
         "curl": _curl(request, found["transaction_id"]),
         **_links(request, found),
     }
-
-
-def deleted(transaction_id: str, rights: Rights) -> str:
-    """When, by whom and why it was deleted by hand, for who may read the audit trail; else, or if not, "".
-
-    Raises django.db.Error.
-    """
-    entry = deletion_of(transaction_id) if Right.AUDIT in rights else None
-    if entry is None:
-        return ""
-    when = on_page(timezone.localtime(entry.at))
-    return f"Deleted {when} by {entry.actor or 'somebody'}: “{entry.reason}”."
 
 
 def _kept(found: dict[str, Any]) -> str:
