@@ -74,12 +74,13 @@ export function failAlerts(why, { status }) {
   document.title = TITLE;
   showBadge(0);
   at("alerts-first").hidden = true;
+  shown = [];
   renew(at("alerts-grave"), []);
   renew(at("alerts-gravest"), []);
 }
 
 // Ages go on where nothing new is told.
-setInterval(() => at("alerts-gravest").children.length && renew(at("alerts-gravest"), shown.map(line)), AGES_MS);
+setInterval(() => shown.length && renew(at("alerts-gravest"), shown.map(line)), AGES_MS);
 
 function ageOf(age, who) {
   const told = made("small", "alerts-age", `${age} `);
@@ -99,7 +100,7 @@ function line({ id, severity, rule, figures, user, opened_at: openedAt, assignee
   what.append(anchor, told);
   // Without seconds, which would stand still.
   const ms = Date.now() - Date.parse(openedAt);
-  const age = ms < MINUTE_MS ? "just now" : format.seconds(Math.max(ms / 1000, 120 * (ms >= 1.5 * MINUTE_MS)));
+  const age = ms < 2 * MINUTE_MS ? (ms < MINUTE_MS ? "just now" : "1 min") : format.seconds(ms / 1000);
   item.append(pill(word(severity), severity), what, ageOf(age, assignee ?? "unassigned"));
   return item;
 }
