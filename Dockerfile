@@ -6,9 +6,12 @@ ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 STATIC_ROOT=/srv/static
 RUN groupadd --gid 10001 application && \
     useradd --uid 10001 --gid application --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin application
 WORKDIR /srv
-COPY requirements.lock ./
+COPY requirements.lock requirements-files.lock ./
+# `--build-arg FILES=1`: xlsx, parquet, camt and MT940 can be imported too, by packages of some 200 MB.
+ARG FILES=
 # Each package is in the lock, with its hashes: nothing is left to resolve.
-RUN pip install --no-cache-dir --no-deps --only-binary :all: --require-hashes --compile -r requirements.lock
+RUN pip install --no-cache-dir --no-deps --only-binary :all: --require-hashes --compile \
+    -r requirements.lock ${FILES:+-r requirements-files.lock}
 COPY manage.py ./
 COPY transaction_monitoring transaction_monitoring
 COPY transactions transactions

@@ -23,6 +23,8 @@ help:  ## This list
 
 # `run` installs what running needs; what tests and developers need comes on top, once it is asked for.
 RUNNING := requirements.lock requirements-private.lock
+# Tests read files of every form, which running does without.
+TOOLS := requirements-files.lock requirements-dev.lock
 FOUND := command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found: set PYTHON" >&2; exit 1; }
 
 install:
@@ -31,7 +33,7 @@ install:
 
 tools:
 	@$(FOUND)
-	@exec $(PYTHON) -m dev.install $(VENV) $(RUNNING) requirements-dev.lock
+	@exec $(PYTHON) -m dev.install $(VENV) $(RUNNING) $(TOOLS)
 
 # `exec`: a signal to make reaches the program itself, not a shell that would leave it behind.
 run: install  ## The whole system, until Ctrl-C (PORT, DATA_DIR, WEB_CONCURRENCY)
@@ -108,7 +110,9 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 lock: tools  ## Write requirements*.lock anew
 	$(COMPILE) requirements.txt -o requirements.lock
 	$(COMPILE) requirements-private.txt -c requirements.lock -o requirements-private.lock
-	$(COMPILE) requirements-dev.txt -c requirements.lock -c requirements-private.lock -o requirements-dev.lock
+	$(COMPILE) requirements-files.txt -c requirements.lock -c requirements-private.lock -o requirements-files.lock
+	$(COMPILE) requirements-dev.txt -c requirements.lock -c requirements-private.lock -c requirements-files.lock \
+		-o requirements-dev.lock
 
 # These two are run by hand and rarely, so their tools are in no installation.
 licences: tools  ## Write docs/licences.md anew, after `make lock`
@@ -119,7 +123,7 @@ licences: tools  ## Write docs/licences.md anew, after `make lock`
 
 audit: tools  ## Known weaknesses of the locked packages; needs the package index's own data about them
 	@exec $(BIN)/uvx --from pip-audit==2.10.1 pip-audit --strict --disable-pip --require-hashes \
-		$(patsubst %,-r %,$(RUNNING) requirements-dev.lock)
+		$(patsubst %,-r %,$(RUNNING) $(TOOLS))
 
 clean:  ## Remove the virtual environment and caches; the data in .local stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis staticfiles

@@ -87,6 +87,11 @@ def escapes_fault(text: str, what: str) -> str:
     return ""
 
 
+def printable(text: str) -> str:
+    """`text` for a person to read: what could steer a terminal, or cannot be seen, is escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def one_line_end(text: str) -> str:
     """A text of several lines as we keep it: browsers end a line by CR LF, others by one of them."""
     return text.replace("\r\n", "\n").replace("\r", "\n")

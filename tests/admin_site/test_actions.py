@@ -123,12 +123,3 @@ def test_only_a_superuser_deletes_a_user_of_many_transactions(client: Client, pe
     assert "your account doesn't have permission" in page(client, delete).replace("&#x27;", "'")
     assert client.post(delete, {"post": "yes"}).status_code == 403
     assert User.objects.filter(pk=people[0].pk).exists()
-
-
-def test_books_have_boxes_to_tick_where_there_is_an_alarm_to_acknowledge(
-    root: Client, people: list[User]
-) -> None:
-    books = Epoch.objects.create()
-    assert 'name="_selected_action"' not in page(root, url("epoch"))
-    Epoch.objects.filter(pk=books.pk).update(alarm="vanished")
-    assert 'name="_selected_action"' in page(root, url("epoch"))

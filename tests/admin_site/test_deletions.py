@@ -1,6 +1,7 @@
 """What is asked before something is deleted: by its name, in our words."""
 
 import html
+import json
 import re
 
 import pytest
@@ -9,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.support.admin_pages import page, staff, store
+from tests.support.audit_trail import head, since
 from transactions.notifications.models import Recipient
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -88,15 +90,57 @@ def test_several_are_deleted_by_their_number(root: Client, people: list[User]) -
     assert "Delete 1 account" in " ".join(shown.split("<h1>")[1].split("</h1>")[0].split())
 
 
-def test_who_is_in_a_group_and_what_it_may_go_with_it_without_a_word(
-    root: Client, people: list[User]
-) -> None:
+def night(*people: User) -> Group:
+    """A group with a right, and with them in it."""
     group = Group.objects.create(name="night")
     group.permissions.add(Permission.objects.get(codename="view_alert"))
-    people[0].groups.add(group)
-    shown = page(root, reverse("admin:auth_group_delete", args=[group.pk]))
+    group.user_set.add(*people)
+    return group
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [(0, ""), (1, "1 person loses what it allows."), (3, "3 people lose what it allows.")],
+)
+@pytest.mark.parametrize("where", ["page", "list"])
+def test_who_deletes_a_group_is_told_how_many_lose_what_it_allows(
+    root: Client, people: list[User], members: int, said: str, where: str
+) -> None:
+    group = night(*people[:members])
+    if where == "page":
+        shown = page(root, reverse("admin:auth_group_delete", args=[group.pk]))
+    else:
+        chosen = {"action": "delete_selected", "_selected_action": [group.pk]}
+        shown = root.post(reverse("admin:auth_group_changelist"), chosen).content.decode()
+    assert said in shown
+    assert ("what it allows" in shown) == bool(said)
     assert "relationship" not in shown
-    assert "Each of them" not in shown
+
+
+def test_the_trail_has_who_was_in_a_group_that_is_deleted_and_what_it_could_do(
+    root: Client, people: list[User]
+) -> None:
+    group, before = night(*people[:2]), head()
+    said = {"post": "yes", "reason": "over"}
+    assert root.post(reverse("admin:auth_group_delete", args=[group.pk]), said).status_code == 302
+    (entry,) = since(before)
+    assert (entry.action, entry.target, json.loads(entry.details)) == (
+        "group.deleted", "night",
+        {"people": ["alice", "bob"], "permissions": ["Alerts | alert | Can view alert"]},
+    )  # fmt: skip
+
+
+def test_the_trail_has_what_an_account_could_do_that_is_deleted(root: Client, people: list[User]) -> None:
+    night(people[0])
+    people[0].user_permissions.add(Permission.objects.get(codename="view_rule"))
+    before = head()
+    said = {"post": "yes", "reason": "left"}
+    assert root.post(reverse("admin:auth_user_delete", args=[people[0].pk]), said).status_code == 302
+    (entry,) = since(before)
+    assert json.loads(entry.details) == {
+        "groups": ["night"],
+        "permissions": [str(Permission.objects.get(codename="view_rule"))],
+    }
 
 
 def test_the_list_of_people_deletes_the_chosen_accounts(root: Client, people: list[User]) -> None:

@@ -2,6 +2,7 @@
 
 import html
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,11 @@ from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.urls import reverse
 
+import transactions
 from tests.support.admin_pages import page, staff
+from transactions.access.grants import NEEDS, OFFERED
+from transactions.access.rights import Right, permission_of
+from transactions.admin_site import sidebar
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -39,7 +44,7 @@ def filled_in(markup: str) -> dict[str, Any]:
     for tag in re.findall(r"<input [^>]*>", markup, re.DOTALL):
         said = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
         is_box = said.get("type") == "checkbox"
-        if "name" in said and (not is_box or re.search(r"\schecked\b", tag)):
+        if "name" in said and (not is_box or re.search(r"\schecked(?=[\s>/])", tag)):
             form.setdefault(said["name"], []).append(html.unescape(said.get("value", "on" if is_box else "")))
     return form
 
@@ -258,6 +263,79 @@ def test_somebody_who_keeps_people_sets_the_password_of_who_may_no_more(
     assert client.post(password, {"password1": PASSWORD, "password2": PASSWORD}).status_code == 302
     people[0].refresh_from_db()
     assert people[0].check_password(PASSWORD)
+
+
+# --- What is of no use by itself ------------------------------------------------------------------
+
+USELESS = "To deal with alerts is of no use without this: see alerts."
+
+
+def as_group(root: Client, *rights: str, name: str = "night") -> str:
+    """What is said where such a group is made; "" where it is."""
+    form = {"name": name, "permissions": [right(each).pk for each in rights]}
+    answer = root.post(reverse("admin:auth_group_add"), form)
+    return "" if answer.status_code == 302 else html.unescape(answer.content.decode())
+
+
+def test_a_group_is_given_no_right_whose_pages_it_could_not_open(root: Client) -> None:
+    assert USELESS in as_group(root, "alerts.change_alert")
+    assert "of no use without this: see API tokens or revoke" in as_group(root, "transactions.add_apitoken")
+    # One of these is enough; whoever changes people sees them.
+    said = as_group(root, "auth.add_user")
+    assert "see transactions" in said
+    assert " or " in said
+    assert not Group.objects.filter(name="night").exists()
+    assert as_group(root, "alerts.change_alert", "alerts.view_alert") == ""
+    assert as_group(root, "auth.change_user", "auth.add_user", "auth.delete_user", name="keepers") == ""
+    # A program does not open pages.
+    assert as_group(root, "alerts.change_alert", name="API: deal") == ""
+
+
+def test_a_person_has_what_a_right_needs_from_a_group_too(root: Client, people: list[User]) -> None:
+    User.objects.filter(pk=people[0].pk).update(is_staff=True)
+    sees = Group.objects.create(name="sees")
+    sees.permissions.add(right("alerts.view_alert"))
+    form = filled_in(page(root, path(people[0])))
+    deals = {**form, "user_permissions": [right("alerts.change_alert").pk]}
+    answer = root.post(path(people[0]), deals)
+    assert USELESS in html.unescape(answer.content.decode())
+    assert not people[0].user_permissions.exists()
+    assert root.post(path(people[0]), {**deals, "groups": [sees.pk]}).status_code == 302
+    # Nor is the group taken away, while it is needed.
+    form = filled_in(page(root, path(people[0])))
+    answer = root.post(path(people[0]), {**form, "groups": []})
+    assert USELESS in html.unescape(answer.content.decode())
+    assert list(people[0].groups.all()) == [sees]
+
+
+def test_who_does_not_log_in_here_needs_no_page(root: Client, people: list[User]) -> None:
+    form = filled_in(page(root, path(people[0])))
+    form["user_permissions"] = [right("alerts.change_alert").pk]
+    assert root.post(path(people[0]), form).status_code == 302
+
+
+def test_who_has_such_a_right_already_is_saved_as_before(root: Client, people: list[User]) -> None:
+    User.objects.filter(pk=people[0].pk).update(is_staff=True)
+    people[0].user_permissions.add(right("alerts.change_alert"))
+    form = {**filled_in(page(root, path(people[0]))), "email": "alice@example.org"}
+    assert root.post(path(people[0]), form).status_code == 302
+
+
+def test_every_need_has_a_sentence_and_so_has_every_right_that_code_asks_for() -> None:
+    assert NEEDS.keys() | {each for needs in NEEDS.values() for each in needs} <= OFFERED
+    asked = {permission_of(each) for each in Right}
+    for place in Path(transactions.__file__).parent.rglob("*"):
+        if place.suffix in (".py", ".html"):
+            text = place.read_text()
+            asked |= set(re.findall(r"""has_perm\(f?["']([a-z]+\.[a-z_]+)["']\)""", text))
+            if place.suffix == ".html":
+                asked |= set(re.findall(r"perms\.([a-z]+\.[a-z_]+)", text))
+    for _, places in sidebar._GROUPS:
+        for each in [tab for place in places for tab in (place, *place.tabs)]:
+            asked |= {each.permission} if isinstance(each.permission, str) else set(each.permission)
+    assert len(asked) > 20
+    # That of flushes is Django's: nobody changes one.
+    assert asked - OFFERED == {"transactions.change_flushbatch"}
 
 
 # --- Words ----------------------------------------------------------------------------------------

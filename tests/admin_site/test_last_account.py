@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.db import connections
 from django.db.transaction import atomic
@@ -19,6 +20,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 PEOPLE = reverse("admin:auth_user_changelist")
 SAID = {"post": "yes", "reason": "left"}
+NO_PASSWORD = {"usable_password": "false", "password1": "", "password2": ""}
+
+
+def with_password(user: User) -> User:
+    """Somebody who can log in."""
+    user.set_password("correct horse battery staple")
+    user.save()
+    return user
 
 
 def path(row: User, step: str = "change") -> str:
@@ -76,11 +85,12 @@ def test_another_one_is_deleted_and_switched_off(root: Client) -> None:
     assert list(User.objects.filter(is_superuser=True)) == [me()]
 
 
-@pytest.mark.parametrize("where", ["form", "page", "list"])
+@pytest.mark.parametrize("where", ["form", "page", "list", "password"])
 def test_of_two_who_take_each_others_account_the_second_is_told_that_it_is_the_last(
     root: Client, where: str
 ) -> None:
-    own, other = me(), User.objects.create_superuser("ann")
+    own, other = with_password(me()), with_password(User.objects.create_superuser("ann"))
+    root.force_login(own)
 
     def take() -> Any:
         try:
@@ -89,6 +99,8 @@ def test_of_two_who_take_each_others_account_the_second_is_told_that_it_is_the_l
                     return root.post(path(other), {"username": "ann", "is_active": "on", "is_staff": "on"})
                 case "page":
                     return root.post(path(other, "delete"), SAID)
+                case "password":
+                    return root.post(path(other, "password_change"), NO_PASSWORD)
             return root.post(PEOPLE, chosen(other))
         finally:
             connections.close_all()
@@ -100,8 +112,47 @@ def test_of_two_who_take_each_others_account_the_second_is_told_that_it_is_the_l
             answer = others.submit(take)
             until_somebody_waits()
         if where == "list":
-            assert answer.result().status_code == 403
+            assert answer.result().status_code == 302
+            assert last_account.LAST in page(root, reverse("admin:password_change"))
         else:
             assert last_account.LAST in answer.result().content.decode()
+    # Django's log names nobody who is still there as deleted.
+    assert not LogEntry.objects.filter(object_id=other.pk).exists()
     other.refresh_from_db()
     assert other.is_superuser
+    assert other.has_usable_password()
+
+
+@pytest.mark.parametrize("step", ["switched off", "no password", "deleted"])
+def test_who_has_no_password_does_not_keep_another_from_being_the_last(root: Client, step: str) -> None:
+    """Nobody logs in again as who asks here: their own password is gone."""
+    last = with_password(User.objects.create_superuser("ann"))
+    assert not me().has_usable_password()
+    match step:
+        case "switched off":
+            answer = root.post(path(last), {"username": "ann", "is_staff": "on", "is_superuser": "on"})
+        case "no password":
+            answer = root.post(path(last, "password_change"), NO_PASSWORD)
+        case _:
+            answer = root.post(path(last, "delete"), SAID)
+    assert last_account.LAST in answer.content.decode()
+    last.refresh_from_db()
+    assert last.is_active
+    assert last.has_usable_password()
+
+
+def test_a_superuser_without_a_password_is_locked_out_by_nobody_and_goes(root: Client) -> None:
+    with_password(me())
+    root.force_login(me())
+    other = User.objects.create_superuser("ann")
+    assert root.post(path(other, "delete"), SAID).status_code == 302
+    assert not User.objects.filter(pk=other.pk).exists()
+
+
+def test_another_ones_password_is_taken_where_somebody_is_left(root: Client) -> None:
+    with_password(me())
+    root.force_login(me())
+    other = with_password(User.objects.create_superuser("ann"))
+    assert root.post(path(other, "password_change"), NO_PASSWORD).status_code == 302
+    other.refresh_from_db()
+    assert not other.has_usable_password()

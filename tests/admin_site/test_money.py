@@ -82,6 +82,7 @@ def test_without_a_currency_amounts_are_labelled_and_with_one_they_need_no_label
     assert "Amount (smallest unit)" in page(root, url("transaction"))
     settings.CURRENCY = "EUR"
     assert "(smallest unit)" not in page(root, url("transaction"))
+    assert page(root, url("transaction")).count('placeholder="EUR"') == 2
 
 
 # --- The form of the list ---------------------------------------------------------------------

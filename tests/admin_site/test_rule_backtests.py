@@ -121,7 +121,7 @@ def test_a_wording_is_tried_before_it_is_kept(ann: Client, version: Version) -> 
         ({"first": "yesterday"}, "The first day must be a date like 2026-01-31."),
         ({"last": "2026-02-30"}, "The last day must be a date like 2026-01-31."),
         ({"first": ""}, "The first day must be a date"),
-        ({"last": "9999-12-31"}, "date value out of range"),
+        ({"last": "9999-12-31"}, "The last day must be a date like 2026-01-31."),
         ({"first": "2026-02-01", "last": "2026-01-01"}, "The range must end after it begins."),
         ({"first": "1970-01-01"}, "The range must not be longer than 3,650 days."),
         ({"first": "2999-01-01", "last": "2999-01-02"}, "The range must begin before now"),

@@ -78,6 +78,18 @@ def test_the_box_finds_pages_without_counting_alerts(root: Client, alert: Alert)
     assert not any("alerts_alert" in each["sql"] for each in asked)
 
 
+def test_every_page_of_the_menu_is_found_those_that_are_tabs_too(root: Client) -> None:
+    for name in ("Groups", "Lists of customers", "How they perform", "People", "API docs"):
+        assert name in found(root, name.upper())["Pages"], name
+    assert found(root, "rules") == {"Pages": ["Rules"]}
+
+
+def test_a_tab_is_found_by_who_may_open_it_alone(client: Client, people: list[User]) -> None:
+    staff(client, "view_group")
+    assert found(client, "groups") == {"Pages": ["Groups"]}
+    assert found(client, "people") == {}
+
+
 def test_nobody_finds_what_they_may_not_see(client: Client, people: list[User], alert: Alert) -> None:
     store(people[0], "INV-1", amount=alert.pk)
     staff(client, "view_alert")

@@ -1,13 +1,16 @@
 """A form that is sent twice is stored once: by a double click, by going back, or where an answer got lost."""
 
+import ast
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Barrier
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
-from django.contrib.auth.models import User
+from django.conf import settings
+from django.contrib.auth.models import Permission, User
 from django.db import connections
 from django.db.models import Model
 from django.test import Client
@@ -18,8 +21,9 @@ from tests.support import alert_pages
 from tests.support.alerts import open_alert
 from tests.support.markup import markup
 from tests.support.rule_pages import drafted
+from transactions.admin_site import sent_once
 from transactions.admin_site.sent_once import KEPT
-from transactions.alerts.models import AlertEvent
+from transactions.alerts.models import Alert, AlertEvent
 from transactions.models import ApiToken, CustomerNote, SentForm
 from transactions.notifications import endpoints, signing
 from transactions.notifications.models import Endpoint
@@ -34,6 +38,19 @@ NOTHING_AGAIN = "This form had been sent already: nothing was done again."
 def keys(settings: Any) -> None:
     """Secrets of webhooks can be kept."""
     settings.WEBHOOK_SECRET_KEYS = ["k" * 32]
+
+
+class RefusedForm(NamedTuple):
+    """A form that is refused: where it stands and is sent, what is typed and what is said; what makes it
+    right, and whether it was done then.
+    """
+
+    page: str
+    where: str
+    typed: dict[str, str]
+    said: str
+    mend: Callable[[], None] | None = None
+    done: Callable[[], bool] | None = None
 
 
 def note_on_customer() -> tuple[str, str, dict[str, str]]:
@@ -148,6 +165,80 @@ def test_a_form_of_which_nothing_was_stored_is_judged_again(root: Client) -> Non
         assert answer.status_code == 200
         assert "The address 10.0.0.1 is not public" in markup(answer)
     assert not SentForm.objects.exists()
+
+
+# --- What is refused by a page that leads on -------------------------------------------------------
+
+
+def rights_to_alerts(user: User) -> None:
+    user.is_staff = True
+    user.save()
+    user.user_permissions.set(Permission.objects.filter(codename__in=["view_alert", "change_alert"]))
+
+
+def assigned() -> RefusedForm:
+    """To whom has no right to it, who is then given it."""
+    ann, alert = User.objects.create_user("ann"), open_alert(User.objects.create_user("shop"))
+    page = alert_pages.at(alert)
+    return RefusedForm(
+        page, page.replace("change/", "steps/assign/"), {"version": "1", "assignee": "ann"},
+        "has no right", lambda: rights_to_alerts(ann), lambda: Alert.objects.get().assignee == ann,
+    )  # fmt: skip
+
+
+def closed_without_a_word() -> RefusedForm:
+    alert = open_alert(User.objects.create_user("shop"))
+    page = alert_pages.at(alert)
+    return RefusedForm(
+        page, page.replace("change/", "steps/close/"), {"version": "1"}, "Nothing has changed."
+    )
+
+
+def noted_nothing() -> RefusedForm:
+    return RefusedForm(*note_on_customer()[:2], {"text": " "}, "A note")
+
+
+def rotated_without_a_key() -> RefusedForm:
+    endpoint, first = endpoints.add("https://example.org/webhooks")
+    page = reverse("admin:notifications_endpoint_change", args=[endpoint.pk])
+    where = reverse("admin:notifications_endpoint_step", args=[endpoint.pk, "rotate"])
+    kept = settings.WEBHOOK_SECRET_KEYS
+
+    def give_it_back() -> None:
+        settings.WEBHOOK_SECRET_KEYS = kept
+
+    settings.WEBHOOK_SECRET_KEYS = []
+    return RefusedForm(
+        page, where, {}, "WEBHOOK_SECRET_KEYS", give_it_back,
+        lambda: signing.decrypt(Endpoint.objects.get().secret) != first,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("make", [assigned, closed_without_a_word, noted_nothing, rotated_without_a_key])
+def test_what_was_refused_is_no_form_that_was_sent(root: Client, make: Callable[[], RefusedForm]) -> None:
+    """Sent again by going back it is judged as things are now: nobody is told that it was done already."""
+    refused = make()
+    form = filled_in(root, refused.page, refused.typed)
+    for _ in range(2):
+        said = markup(root.post(refused.where, form, follow=True))
+        assert refused.said in said
+        assert NOTHING_AGAIN not in said
+    assert not SentForm.objects.exists()
+    if refused.mend and refused.done:
+        refused.mend()
+        assert NOTHING_AGAIN not in markup(root.post(refused.where, form, follow=True))
+        assert refused.done()
+        assert NOTHING_AGAIN in markup(root.post(refused.where, form, follow=True))
+
+
+def test_no_view_of_such_a_form_tells_an_error_and_leads_on_by_itself() -> None:
+    """Else it is taken for stored: raising that nothing was tells it, and takes back what was begun."""
+    own = []
+    for module in Path(sent_once.__file__).parent.rglob("*.py"):
+        for each in ast.walk(ast.parse(module.read_text())):
+            if isinstance(each, ast.FunctionDef) and "sent_once" in map(ast.unparse, each.decorator_list):
+                own += [f"{module.name}: {each.name}"] if "messages.error" in ast.unparse(each) else []
+    assert own == []
 
 
 def test_which_forms_were_sent_is_forgotten_in_time(root: Client) -> None:

@@ -163,7 +163,7 @@ def test_what_becomes_of_users_groups_and_rights_is_noted(ann: User) -> None:
         ("user.rights_changed", "ann", {"groups": {"taken": ["cashiers"]}}),
         ("user.rights_changed", "ann", {"permissions": {"given": [str(may)]}}),
         ("user.rights_changed", "ann", {"permissions": {"taken": [str(may)]}}),
-        ("group.deleted", "cashiers", {}),
+        ("group.deleted", "cashiers", {"permissions": [str(may)]}),
         ("user.deleted", "ann", {}),
     ]
     assert {entry.reason for entry in newest(2)} == {"not given"}

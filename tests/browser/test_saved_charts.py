@@ -42,7 +42,8 @@ def read(path: Path) -> list[list[str]]:
 def test_texts_are_guarded_as_the_exports_of_the_server_are(page: Page, server: str) -> None:
     page.goto(f"{server}/admin/login/")
     texts = [
-        "", "'x", "a,=b", "5 - 3", "y;=HYPERLINK(1);z", "y\r\n=1", 'a;"=1', "\ufeff\xa0=1", "\U000e0041-1",
+        "", "'x", "'-x", "y;'=1", "'\tx", "a,=b", "5 - 3", "y;=HYPERLINK(1);z",
+        "y\r\n=1", 'a;"=1', "\ufeff\xa0=1", "\U000e0041-1",
         *(f"{character}=1" for character in CHARACTERS),
         *(f"y{character}＠1" for character in CHARACTERS),
         *(f"{character}1" for character in CHARACTERS),

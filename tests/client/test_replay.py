@@ -20,8 +20,8 @@ from tests.support.replayed import WHEN, replay, written
 from tests.support.serving import ROOT, daphne, database_url
 from transactions.books import balance
 from transactions.client import users
-from transactions.client.csv_file import COLUMNS, Row
-from transactions.client.replay import TOLD_MAX
+from transactions.client.csv_file import COLUMNS, ReplayRow
+from transactions.client.refusals import TOLD_MAX
 from transactions.models import Transaction
 from transactions.storing.flush import flush
 
@@ -242,7 +242,7 @@ def test_a_key_is_read_as_the_api_reads_it() -> None:
     ("cell", "key"), [("13085.0", "13085"), ("7.", "7"), ("7", "7"), ("7.5", "7.5"), ("x", "x"), ("", None)]
 )
 def test_a_key_with_a_point_is_made_whole_and_an_amount_never(cell: str, key: str | None) -> None:
-    posted = Row(2, {"transaction_id": "A", "user": cell, "amount": "12.0"}).record()
+    posted = ReplayRow(2, {"transaction_id": "A", "user": cell, "amount": "12.0"}).record()
     assert (posted.get("user"), posted["amount"]) == (key, "12.0")
 
 

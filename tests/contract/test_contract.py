@@ -102,6 +102,8 @@ def server(transactional_db: None, tmp_path: Path) -> Iterator[str]:
         FLUSH_INTERVAL_SECONDS="3600",
         FOUR_EYES="false",
         WEBHOOK_SECRET_KEYS="k" * 32,
+        # So that a record may state one.
+        CURRENCY="EUR",
     ) as url:
         yield url
 

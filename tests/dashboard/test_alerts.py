@@ -12,7 +12,6 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django import Settings
 
-from tests.support.accepting import record, take
 from tests.support.admin_pages import page, staff
 from tests.support.alerts import burst, burst_rule, open_alert
 from tests.support.outages import locked
@@ -23,7 +22,6 @@ from transactions.dashboard import alerts, cached
 from transactions.dashboard.alerts import shared_alerts
 from transactions.dashboard.usual import Usual
 from transactions.dashboard.wrong import FailureRise
-from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -81,21 +79,6 @@ def test_they_say_how_many_are_open_how_grave_and_the_newest(client: Client, peo
         "Failures in a row", "4 failures within 10 minutes", "alice", None,
     )  # fmt: skip
     assert first["link"] == f"/admin/alerts/alert/{Alert.objects.latest('id').pk}/change/"
-
-
-def test_all_dashboards_are_told_the_same_whoever_of_which_zone_asked_first(
-    client: Client, people: list[User]
-) -> None:
-    staff(client, "view_alert")
-    rule_in_force("first_or_dormant", days=1, least=0)
-    before = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(days=3)
-    for name, moment in (("BEFORE", before), ("AGAIN", datetime.now(UTC))):
-        take(record(name, people[0], created_at=moment))
-        flush()
-    client.cookies["timezone"] = "Asia/Tokyo"
-    shown = told(client)["gravest"][0]["figures"]
-    assert shown.endswith("asleep for 3 days")
-    assert shared_alerts.anew()["gravest"][0]["figures"] == shown
 
 
 def test_a_user_who_is_gone_has_no_name(client: Client) -> None:

@@ -11,6 +11,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import connection as database
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
@@ -118,6 +119,28 @@ def test_the_strip_has_the_books_and_the_open_rejected_records(client: Client, p
     assert status["interval_seconds"] == 5
 
 
+def test_the_refused_are_read_once_for_all_dashboards_and_told_with_the_count_that_they_belong_to(
+    client: Client, people: list[User]
+) -> None:
+    """A page whose poll has counted more asks again: what is kept never passes for the newest."""
+    superuser(client)
+    push(queued("R1", GONE))
+    flush()
+    with CaptureQueriesContext(database) as first:
+        told = get(client, "refused")
+    assert sum("transactions_rejectedrecord" in each["sql"] and "raw" in each["sql"] for each in first) == 1
+    assert any("statement_timeout" in each["sql"] for each in first)
+    push(queued("R2", GONE))
+    flush()
+    with CaptureQueriesContext(database) as again:
+        assert get(client, "refused") == told
+    assert not any('"raw"' in each["sql"] for each in again)
+    assert (told["rejected"], len(told["refused"])) == (1, 1)
+    shared_figures.forget()
+    now = get(client, "refused")
+    assert (now["rejected"], len(now["refused"])) == (2, 2)
+
+
 def test_the_latest_records_that_the_flush_refused_are_told_apart_from_their_replays(
     client: Client, people: list[User]
 ) -> None:
@@ -125,7 +148,8 @@ def test_the_latest_records_that_the_flush_refused_are_told_apart_from_their_rep
     push(queued("R1", GONE), queued("R2", GONE), queued("S1", people[0]), b"no record")
     flush()
     assert get(client, "refused") == {
-        "refused": [{"transaction_id": id, "accepted_at": accepting.NOW} for id in ("R2", "R1")]
+        "rejected": 3,
+        "refused": [{"transaction_id": id, "accepted_at": accepting.NOW} for id in ("R2", "R1")],
     }
 
 

@@ -7,10 +7,15 @@ import pytest
 
 from tests.support.serving import ROOT
 
-# Each on top of those before it: the application, what `make run` adds, what the tests add.
+# Each on top of those before it: the application, what `make run` adds, what files need, what the tests add.
 LOCKS = {
     name: (ROOT / name).read_text()
-    for name in ("requirements.lock", "requirements-private.lock", "requirements-dev.lock")
+    for name in (
+        "requirements.lock",
+        "requirements-private.lock",
+        "requirements-files.lock",
+        "requirements-dev.lock",
+    )
 }
 LINES = [
     (name, version, marker)

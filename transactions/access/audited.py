@@ -19,8 +19,15 @@ ACCOUNTS = Followed(
     Action.USER_DELETED,
     fields=("username", "is_active", "is_staff", "is_superuser"),
     secret=("password", "email", "first_name", "last_name"),
+    links=(("groups", "groups"), ("permissions", "user_permissions")),
 )
-GROUPS = Followed(Action.GROUP_MADE, Action.GROUP_CHANGED, Action.GROUP_DELETED, fields=("name",))
+GROUPS = Followed(
+    Action.GROUP_MADE,
+    Action.GROUP_CHANGED,
+    Action.GROUP_DELETED,
+    fields=("name",),
+    links=(("people", "user_set"), ("permissions", "permissions")),
+)
 
 
 def connect_signals() -> None:

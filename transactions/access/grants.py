@@ -57,6 +57,19 @@ SENTENCES: dict[str, dict[str, str]] = {
         "transactions.change_apitoken": "revoke API tokens",
     },
 }
+# Rights whose pages open only for who may one of these too.
+NEEDS: dict[str, tuple[str, ...]] = {
+    "auth.add_user": ("transactions.view_transaction", "auth.change_user"),
+    "transactions.add_customernote": ("transactions.view_transaction",),
+    "transactions.change_customernote": ("transactions.view_transaction",),
+    "alerts.change_alert": ("alerts.view_alert",),
+    "rules.change_rule": ("rules.view_rule",),
+    "rules.approve_rule": ("rules.view_rule",),
+    "auth.delete_user": ("auth.view_user", "auth.change_user"),
+    "auth.add_group": ("auth.view_group", "auth.change_group"),
+    "auth.delete_group": ("auth.view_group", "auth.change_group"),
+    "transactions.add_apitoken": ("transactions.view_apitoken", "transactions.change_apitoken"),
+}
 OFFERED = frozenset(name for sentences in SENTENCES.values() for name in sentences)
 
 Permissions = frozenset[str]
@@ -101,6 +114,16 @@ def groups_within(user: Any) -> QuerySet[Group]:
         return groups
     beyond = [each.pk for each in all_permissions() if not user.has_perm(name_of(each))]
     return groups.exclude(permissions__in=beyond)
+
+
+def useless(permissions: Permissions) -> str:
+    """Which of `permissions` leads nowhere without another that is not among them, in words; "" for none."""
+    words = {name: said for sentences in SENTENCES.values() for name, said in sentences.items()}
+    for name, needs in NEEDS.items():
+        if name in permissions and not permissions & set(needs):
+            lacking = " or ".join(words[each] for each in needs)
+            return f"To {words[name]} is of no use without this: {lacking}."
+    return ""
 
 
 def in_words_of(rights: Rights) -> list[tuple[str, list[tuple[Right, str]]]]:

@@ -2,26 +2,32 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.filters import BooleanFieldListFilter, RelatedFieldListFilter
+from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
-from django.contrib.auth import get_user_model
+from django.contrib.auth import get_user_model, update_session_auth_hash
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.views.decorators.debug import sensitive_post_parameters
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from ..access import last_account, people
+from ..access.rights import Right, rights_of
 from ..alerts import triage
 from ..models import Transaction
 from ..review import links
 from ..stores.meanwhile import once_more
+from ..templatetags.components import visible
 from .account_names import NamingForm
 from .deletions import ReasonedDeletions, note_transactions
 from .granting import GrantedRows, GrantingForm, GroupsField, RightsField, rights_told
@@ -90,12 +96,22 @@ class PeopleList(ChangeList):
         here: QuerySet[Any] = super().get_queryset(request, *args, **kwargs)
         return here.filter(pk__in=people.people())
 
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        shown = Right.READ in rights_of(request.user)
+        for row in self.result_list:
+            row.payments_shown = shown
+
 
 class AccountForm(NamingForm, GrantingForm, UserChangeForm):  # type: ignore[misc]
     """The theme's form of an account, with rights as sentences; its password has a page of its own."""
 
     groups = GroupsField("Groups", f"It has the rights of each. {ONLY_YOURS}")
     user_permissions = RightsField("Beside that it may", f"Rights beside those of its groups. {ONLY_YOURS}")
+
+    def opens_pages(self, cleaned: dict[str, Any]) -> bool:
+        everything = cleaned.get("is_superuser", self.instance.is_superuser)
+        return not everything and bool(cleaned.get("is_staff", self.instance.is_staff))
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean()
@@ -114,11 +130,19 @@ class NewAccountForm(NamingForm, UserCreationForm):  # type: ignore[misc]
 
 
 class NewPasswordForm(AdminPasswordChangeForm):  # type: ignore[misc]
-    """The theme's form of somebody else's password."""
+    """The theme's form of the password that `by` gives somebody else, or takes away."""
 
-    def __init__(self, *args: Any, **more: Any) -> None:
+    def __init__(self, *args: Any, by: Any, **more: Any) -> None:
         super().__init__(*args, **more)
+        self.by = by
         _in_our_words(self)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean()
+        goes = not cleaned["set_usable_password"]
+        if goes and (refused := last_account.refusal(self.by, [self.user.pk])):
+            self.add_error("usable_password", refused)
+        return cleaned
 
 
 def _in_our_words(form: Any) -> None:
@@ -136,7 +160,6 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
 
     form = AccountForm
     add_form = NewAccountForm
-    change_password_form = NewPasswordForm
     add_form_template = None
     list_display = ("name", "email", "first_name", "last_name", "logs_in", "transactions")
     list_filter = (
@@ -172,7 +195,19 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
         if request.method == "POST" and connection.in_atomic_block:
             # Before a row of its own is held: two who take each other's account wait here, and not crosswise.
             last_account.hold()
-        return super().get_object(request, object_id, from_field)
+        found = super().get_object(request, object_id, from_field)
+        if found is not None:
+            found.password_link = self._password_link(request, found)
+            found.payments_shown = Right.READ in rights_of(request.user)
+        return found
+
+    def _password_link(self, request: HttpRequest, user: Any) -> str:
+        """Where this viewer changes the password, their own by the old one; "" where they may not."""
+        if user.pk == request.user.pk:
+            return reverse("admin:password_change")
+        if not self.has_change_permission(request, user):
+            return ""
+        return reverse("admin:auth_user_password_change", args=[user.pk])
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
@@ -191,8 +226,9 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
     def password_told(self, user: Any) -> SafeString:
         """Whether there is one; nothing of it is shown."""
         told = "A password is set." if user.has_usable_password() else "None: nobody logs in with it."
-        where = reverse("admin:auth_user_password_change", args=[user.pk])
-        return format_html('{} <a href="{}">Change the password</a>', told, where)
+        if not user.password_link:
+            return SafeString(told)
+        return format_html('{} <a href="{}">Change the password</a>', told, user.password_link)
 
     @admin.display(description="switched on", boolean=True)
     def switched_on(self, user: Any) -> bool:
@@ -211,7 +247,9 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
         return rights_told(user.user_permissions.select_related("content_type"))
 
     @admin.display(description="transactions")
-    def transactions(self, user: Any) -> SafeString:
+    def transactions(self, user: Any) -> SafeString | str:
+        if not user.payments_shown:
+            return "Not for you to see"
         theirs, customer = links.transactions_of(user.pk), links.customer(user.pk)
         return format_html('<a href="{}">show</a> · <a href="{}">as a customer</a>', theirs, customer)
 
@@ -236,10 +274,41 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
         context["show_delete"] = shown is not None and not last_account.refusal(_by(request), [shown.pk])
         return super().render_change_form(request, context, *args, **more)
 
+    @method_decorator(sensitive_post_parameters())
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        """Another password for somebody, or none: Django's own takes one away only for a second button."""
         # In a transaction its row is held, as for other forms.
         with transaction.atomic():
-            return super().user_change_password(request, id, form_url)
+            user = self.get_object(request, unquote(id))
+            if not self.has_change_permission(request, user):
+                raise PermissionDenied
+            if user is None:
+                raise Http404("There is no such account.")
+            if user.pk == request.user.pk:
+                # There it is asked for the old one, and its guesses are bounded.
+                return redirect("admin:password_change")
+            posted = request.POST if request.method == "POST" else None
+            form = NewPasswordForm(user, posted, by=request.user)
+            if form.is_valid():
+                form.save()
+                self.log_change(request, user, self.construct_change_message(request, form, []))
+                self.message_user(request, _password_told(user), messages.SUCCESS)
+                update_session_auth_hash(request, user)
+                return redirect("admin:auth_user_change", user.pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"The password of {visible(user.get_username())}",
+            "form": form,
+            "original": user,
+        }
+        return TemplateResponse(request, "admin/auth/user/change_password.html", context)
+
+    def response_action(self, request: HttpRequest, queryset: Any, *args: Any) -> HttpResponse | None:
+        try:
+            return super().response_action(request, queryset, *args)
+        except last_account.NotDeleted as refused:
+            self.message_user(request, str(refused), messages.ERROR)
+            return None
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         self.delete_queryset(request, User.objects.filter(pk=obj.pk))
@@ -256,8 +325,8 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
             list(users.select_for_update().order_by("pk").values_list("pk"))
             theirs = Transaction.objects.filter(user_id__in=keys).order_by("user_id", "created_at", "pk")
             named = dict(theirs.values_list("pk", "transaction_id")[:NAMED_MAX])
-            if last_account.refusal(_by(request), keys):
-                raise PermissionDenied
+            if refused := last_account.refusal(_by(request), keys):
+                raise last_account.NotDeleted(refused)
             triage.release_all_of(keys, _by(request))
             _, deleted = users.delete()
             note_transactions(named, deleted.get(Transaction._meta.label, 0))
@@ -270,6 +339,14 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
 def _by(request: HttpRequest) -> Any:
     assert isinstance(request.user, User)
     return request.user
+
+
+def _password_told(user: Any) -> str:
+    """What has become of somebody's password."""
+    name = visible(user.get_username())
+    if user.has_usable_password():
+        return f"The password of {name} is changed."
+    return f"{name} has no password any more: nobody logs in with this account."
 
 
 def _explained(field: Any, name: str) -> Any:

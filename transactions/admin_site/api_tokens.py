@@ -72,6 +72,11 @@ def may_make(request: HttpRequest) -> bool:
     return request.user.has_perm("transactions.add_apitoken")
 
 
+def _sees(request: HttpRequest) -> bool:
+    """Whether the list of tokens opens for this user."""
+    return any(request.user.has_perm(f"transactions.{step}_apitoken") for step in ("view", "change"))
+
+
 @sensitive_variables("token")
 @sent_once
 def new(request: HttpRequest) -> HttpResponse:
@@ -96,6 +101,7 @@ def new(request: HttpRequest) -> HttpResponse:
             )  # fmt: skip
             return response
     context = {**admin.site.each_context(request), "title": "A new API token", "form": form}
+    context["sees_tokens"] = _sees(request)
     return TemplateResponse(request, "admin/tokens/new.html", context)
 
 
@@ -105,7 +111,7 @@ def _salt(request: HttpRequest) -> str:
 
 @sensitive_variables("kept", "key", "token", "context")
 def made(request: HttpRequest) -> HttpResponse:
-    """The page that shows a token, once: loaded again it leads to the list."""
+    """The page that shows a token, once: loaded again it leads to the list, or else to the form."""
     if not may_make(request):
         raise PermissionDenied
     kept = request.get_signed_cookie(COOKIE, default="", salt=_salt(request), max_age=KEPT_SECONDS)
@@ -113,10 +119,11 @@ def made(request: HttpRequest) -> HttpResponse:
     row = ApiToken.objects.select_related("user").filter(pk=int(key)).first() if key else None
     if row is None:
         messages.info(request, "A token is shown once. If yours is lost, revoke it and make another.")
-        return redirect("admin:transactions_apitoken_changelist")
+        return redirect(f"admin:transactions_apitoken_{'changelist' if _sees(request) else 'new'}")
     context = {
         **admin.site.each_context(request),
         "title": f"The token {row.name}",
+        "sees_tokens": _sees(request),
         "row": row,
         "token": token,
         "rights": sorted(rights_of(row.user)),
@@ -166,6 +173,7 @@ class ApiTokenAdmin(BoundedAdmin[ApiToken]):
             row.held = held[row.user.pk]
         found.result_list = rows
         found.new_link = reverse("admin:transactions_apitoken_new") if may_make(request) else ""  # type: ignore[attr-defined]  # its templates'
+        found.calls_the_api = bool(rights_of(request.user))  # type: ignore[attr-defined]  # its templates'
         return found
 
     def get_urls(self) -> list[Any]:

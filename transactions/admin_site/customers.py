@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
@@ -29,7 +29,7 @@ from .account_names import NamingForm
 from .alerts import shown
 from .giving_up import gives_up
 from .lists import BoundedAdmin, is_key
-from .sent_once import sent_once
+from .sent_once import NothingStored, sent_once
 
 ALERTS_MAX = 20
 # The chart of days, in the units of its drawing.
@@ -236,7 +236,7 @@ def write_note(request: HttpRequest, key: int) -> HttpResponse:
     try:
         notes.write(user, request.POST.get("text", ""), request.user)  # type: ignore[arg-type]  # logged in
     except ValueError as error:
-        messages.error(request, str(error))
+        raise NothingStored(links.customer(user.pk), str(error)) from None
     return redirect(links.customer(user.pk))
 
 

@@ -10,10 +10,8 @@ as nobody waits; who has taken LONGEST_S gives way to the next who asks.
 import csv
 import io
 import itertools
-import re
 import threading
 import time
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any
@@ -25,6 +23,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from .. import money
+from ..spreadsheets import guarded
 from ..stores import bounded_queries
 
 PORTION_ROWS = 2_000
@@ -33,14 +32,6 @@ AT_ONCE_MAX = 2
 LONGEST_S = 600.0
 RETRY_AFTER_S = 30
 BUSY = "Two exports are being read already. Try again when one of them has ended, or in half a minute."
-# With one of these in front a spreadsheet takes a text for a formula and runs it; the last is a minus.
-_FORMULA = frozenset("=+-@\N{MINUS SIGN}")
-# Most texts: nothing in them could be taken for one, or begin another cell.
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.,:/+@=-]*")
-# Where a spreadsheet may begin a cell: much of Europe separates by semicolons, whatever we quote.
-_CELL_ENDS = re.compile("([;\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029\uff1b]+)")
-# Letters and marks that show nothing, beside the categories of such characters; a quote may be taken off.
-_BLANK = frozenset('"\u115f\u1160\u2800\u3164\uffa0')
 
 
 class Export:
@@ -160,27 +151,7 @@ def cell(value: object, zone: tzinfo = UTC) -> str:
         return ""
     if isinstance(value, datetime):
         return value.astimezone(zone).isoformat()
-    return _text_alone(value) if isinstance(value, str) else str(value)
-
-
-def _text_alone(text: str) -> str:
-    """`text` with an apostrophe in front, and at each further place where it would begin a formula."""
-    if _PLAIN.fullmatch(text):
-        return text
-    first, *others = _CELL_ENDS.split(text)
-    others = [f"'{part}" if _calculates(part) else part for part in others]
-    guarded = first + "".join(others)
-    if guarded != text or _calculates(first) or text.startswith(("\t", "\r", "\n")):
-        return f"'{guarded}"
-    return text
-
-
-def _calculates(part: str) -> bool:
-    """Whether the first character that is seen, in its plain form, begins a formula."""
-    for character in part:
-        if unicodedata.category(character)[0] not in "CMZ" and character not in _BLANK:
-            return unicodedata.normalize("NFKC", character)[0] in _FORMULA
-    return False
+    return guarded(value) if isinstance(value, str) else str(value)
 
 
 def _lines(rows: QuerySet[Any], columns: Sequence[str], zone: tzinfo) -> Iterator[bytes]:

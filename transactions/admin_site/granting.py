@@ -9,7 +9,15 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from ..access.grants import OFFERED, all_permissions, exceeds, groups_within, in_words, name_of
+from ..access.grants import (
+    OFFERED,
+    all_permissions,
+    exceeds,
+    groups_within,
+    in_words,
+    name_of,
+    useless,
+)
 from .held_rows import SeenForm
 
 if TYPE_CHECKING:
@@ -96,7 +104,27 @@ class GrantingForm(SeenForm):
             for name in self._given():
                 if name in cleaned and name in self.changed_data:
                     cleaned[name] = self._as_changed(name, cleaned[name])
+        self._refuse_useless(cleaned)
         return cleaned
+
+    def opens_pages(self, cleaned: dict[str, Any]) -> bool:
+        """Whether those who are given these rights have the pages of this site to use them."""
+        return True
+
+    def _refuse_useless(self, cleaned: dict[str, Any]) -> None:
+        """What was so before is not asked: whoever changes a name need not mend it."""
+        given = self._given()
+        changed = [name for name in given if name in self.changed_data]
+        if not changed or self.errors or not self.opens_pages(cleaned):
+            return
+        held: set[Permission] = set()
+        for name, field in given.items():
+            chosen = cleaned.get(name) or []
+            held |= set(
+                chosen if isinstance(field, RightsField) else all_permissions().filter(group__in=chosen)
+            )
+        if told := useless(frozenset(map(name_of, held))):
+            self.add_error(changed[-1], told)
 
     def _given(self) -> dict[str, RightsField | GroupsField]:
         given = RightsField | GroupsField

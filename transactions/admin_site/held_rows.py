@@ -19,6 +19,10 @@ else:
     Form = object
 
 
+# Django's own action: it leads to a page that asks, and the page of one has a button of its own for it.
+DELETE = "delete_selected"
+
+
 class HeldRows(Changing):
     """Forms and deletions of rows, one after the other.
 
@@ -43,6 +47,15 @@ class HeldRows(Changing):
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         show = super().delete_view
         return once_more(lambda: show(request, object_id, extra_context))
+
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any
+    ) -> HttpResponse | None:
+        act = super().response_action
+        if DELETE not in request.POST.getlist("action"):
+            return act(request, queryset, *args)
+        # Django notes in its log what is deleted before it is: of what is refused nothing stays there.
+        return once_more(lambda: transaction.atomic(act)(request, queryset, *args))
 
     def save_related(self, request: HttpRequest, *args: Any) -> None:
         super().save_related(request, *args)

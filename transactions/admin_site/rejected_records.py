@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from ..encodings import printable
 from ..intake import rejected
 from ..models import RejectedRecord
 from .lists import BoundedAdmin, ChosenFilter
@@ -75,7 +76,7 @@ class RejectedRecordAdmin(BoundedAdmin[RejectedRecord]):
         raw = bytes(row.raw)
         text = raw[:RAW_SHOWN_MAX].decode(errors="backslashreplace")
         more = f" … and {len(raw) - RAW_SHOWN_MAX:,} bytes more" if len(raw) > RAW_SHOWN_MAX else ""
-        return format_html("<code>{}</code>{}", rejected.printable(text), more)
+        return format_html("<code>{}</code>{}", printable(text), more)
 
     def can_be_done(self, action: str, row: RejectedRecord) -> bool:
         return not row.resolution

@@ -8,6 +8,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from .held_rows import DELETE
+
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
 
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
 else:
     Acting = object
 
-# Django's own: it leads to a page that asks, and the page of one has a button of its own for it.
-DELETE = "delete_selected"
 # The field that says that an action was clicked on the page of one row, which is then shown again.
 OF_ONE = "of_one"
 

@@ -18,17 +18,35 @@ KEPT = timedelta(days=1)
 FORGOTTEN_MAX = 100
 
 
+class NothingStored(Exception):
+    """Raised by a view that refuses what was posted and leads on: `why` is told on the page at `to`.
+
+    What it has stored until then is taken back, so that the same form is judged anew.
+    """
+
+    def __init__(self, to: str, why: str) -> None:
+        super().__init__(why)
+        self.to, self.why = to, why
+
+
 def sent_once(view: View) -> View:
     """A view that stores what is posted to it: the same form sent again leads to what was stored.
 
     Django gives each page it makes a CSRF token of its own look, so the same fields with the same token are
     the same form. All of the view is one transaction: who sends the form meanwhile waits for its end. What
-    was stored is where the view's answer leads, by its Location; without one nothing was, and the form is
-    judged anew.
+    was stored is where the view's answer leads, by its Location; without one, and by NothingStored, nothing
+    was, and the form is judged anew.
     """
 
     @wraps(view)
     def answer(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        try:
+            return once(request, *args, **kwargs)
+        except NothingStored as refused:
+            messages.error(request, refused.why)
+            return redirect(refused.to)
+
+    def once(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         if request.method != "POST" or "csrfmiddlewaretoken" not in request.POST:
             return view(request, *args, **kwargs)
         with transaction.atomic():

@@ -6,25 +6,34 @@ from typing import Any, NamedTuple
 from django.http import HttpRequest
 from django.urls import reverse
 
+from ..access.rights import Right, permission_of
 from ..review import queue
 
 
 class SidebarLink(NamedTuple):
-    """A link: the name of its URL, and the permission without which it is not shown (none for all staff)."""
+    """A link: the name of its URL, and the permission without which it is not shown, or those of which one is
+    enough (none for all staff).
+    """
 
     title: str
     url: str
-    permission: str = ""
+    permission: str | tuple[str, ...] = ()
     # Those that are tabs of its page, itself the first.
     tabs: tuple["SidebarLink", ...] = ()
 
 
-def _list(title: str, model: str, permission: str, *tabs: SidebarLink) -> SidebarLink:
+def _list(title: str, model: str, permission: str | tuple[str, ...], *tabs: SidebarLink) -> SidebarLink:
     return SidebarLink(title, f"admin:{model}_changelist", permission, tabs)
 
 
-_RULES, _PEOPLE = ("rules_rule", "rules.view_rule"), ("auth_user", "auth.view_user")
-_GROUPS = (
+def _looked_at(application: str, model: str) -> tuple[str, str]:
+    """What opens a list of Django's: whoever changes its rows looks at them too."""
+    return f"{application}.view_{model}", f"{application}.change_{model}"
+
+
+_RULES = ("rules_rule", "rules.view_rule")
+_PEOPLE = ("auth_user", _looked_at("auth", "user"))
+_GROUPS: tuple[tuple[str, tuple[SidebarLink, ...]], ...] = (
     (
         "",
         (
@@ -45,25 +54,30 @@ _GROUPS = (
         "System",
         (
             SidebarLink("Health", "system", "transactions.view_transaction"),
-            _list("Pipeline", "transactions_flushbatch", "transactions.view_flushbatch"),
-            _list("Rejected records", "transactions_rejectedrecord", "transactions.view_rejectedrecord"),
-            _list("Books", "transactions_epoch", "transactions.view_epoch"),
+            _list("Pipeline", "transactions_flushbatch", _looked_at("transactions", "flushbatch")),
+            _list(
+                "Rejected records",
+                "transactions_rejectedrecord",
+                _looked_at("transactions", "rejectedrecord"),
+            ),
+            _list("Books", "transactions_epoch", _looked_at("transactions", "epoch")),
             _list("Audit", "audit_entry", "audit.view_entry"),
         ),
     ),
     (
         "Settings",
         (
-            _list("API tokens", "transactions_apitoken", "transactions.view_apitoken"),
+            _list("API tokens", "transactions_apitoken", _looked_at("transactions", "apitoken")),
             _list("Webhooks", "notifications_endpoint", "notifications.change_endpoint"),
             _list("Mail", "notifications_recipient", "notifications.change_endpoint"),
             _list(
                 "People",
                 *_PEOPLE,
                 _list("People", *_PEOPLE),
-                _list("Groups", "auth_group", "auth.view_group"),
+                _list("Groups", "auth_group", _looked_at("auth", "group")),
             ),
-            SidebarLink("API docs", "api-docs"),
+            # Whoever may call it.
+            SidebarLink("API docs", "api-docs", tuple(permission_of(right) for right in Right)),
         ),
     ),
 )
@@ -77,33 +91,41 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def pages(request: HttpRequest) -> Iterator[tuple[str, str, str]]:
-    """The group, title and URL of each page in the sidebar that may be seen; nothing is counted."""
+    """The group, title and URL of each page in the sidebar that may be seen, tabs too; nothing is counted."""
     for group, places in _GROUPS:
-        yield from ((group, place.title, reverse(place.url)) for place in places if _may(request, place))
+        for place in places:
+            yield from ((group, each.title, reverse(each.url)) for each in _seen(request, place))
 
 
 def _item(request: HttpRequest, place: SidebarLink) -> dict[str, Any]:
-    link = reverse(place.url)
-    tabs = [each for each in place.tabs if _may(request, each)]
-    links = [reverse(each.url) for each in tabs] or [link]
+    # Of one with tabs the first that may be seen stands for it.
+    tabs = _seen(request, place)
+    shown = tabs[0] if tabs else place
+    links = [reverse(each.url) for each in tabs]
     is_first_page = place.url == "admin:index"
-    here = request.path == link if is_first_page else any(request.path.startswith(each) for each in links)
+    here = request.path in links if is_first_page else any(request.path.startswith(each) for each in links)
     return {
-        "title": place.title,
-        "link": link,
+        "title": shown.title,
+        "link": reverse(shown.url),
         "active": here,
-        "permission": lambda request: _may(request, place),
+        "permission": lambda request: bool(_seen(request, place)),
         # None where nothing is counted.
         "how_many": queue.badge(request.user) if place.title == "Alerts" else None,
         # On the pages below a list its way back is enough.
         "tabs": [
             {"title": each.title, "link": to, "here": request.path == to}
-            for each, to in zip(tabs, links, strict=False)
+            for each, to in zip(tabs, links, strict=True)
         ]
         if request.path in links and len(tabs) > 1
         else [],
     }
 
 
+def _seen(request: HttpRequest, place: SidebarLink) -> list[SidebarLink]:
+    """Those of its tabs that may be seen, or itself where it has none."""
+    return [each for each in place.tabs or (place,) if _may(request, each)]
+
+
 def _may(request: HttpRequest, place: SidebarLink) -> bool:
-    return not place.permission or request.user.has_perm(place.permission)
+    enough = (place.permission,) if isinstance(place.permission, str) else place.permission
+    return not enough or any(request.user.has_perm(each) for each in enough)

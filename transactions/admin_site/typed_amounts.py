@@ -16,10 +16,11 @@ PARAMETERS = {"amount_from": "amount_min", "amount_to": "amount_max"}
 
 
 class TypedAmount(NamedTuple):
-    """A field of the form: the name that it sends, and what stands in it."""
+    """A field of the form: the name that it sends, what stands in it, and its currency, or ""."""
 
     name: str
     value: str
+    unit: str = ""
 
 
 def in_parameters(query: QueryDict) -> tuple[QueryDict, dict[str, str]]:
@@ -56,9 +57,9 @@ def fields(query: QueryDict) -> dict[str, TypedAmount]:
 
 def _field(query: QueryDict, name: str, parameter: str) -> TypedAmount:
     given = query.get(parameter, "")
-    if money.code() is None:
+    if (code := money.code()) is None:
         return TypedAmount(parameter, given)
     if name in query:
-        return TypedAmount(name, query.get(name, ""))
+        return TypedAmount(name, query.get(name, ""), code)
     whole = given.isascii() and given.isdigit() and len(given) < money.CHARACTERS_MAX
-    return TypedAmount(name, money.typed(int(given)) if whole else given)
+    return TypedAmount(name, money.typed(int(given)) if whole else given, code)

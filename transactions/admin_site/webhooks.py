@@ -35,7 +35,7 @@ from .deletions import NamedDeletions
 from .giving_up import View, gives_up
 from .lists import BoundedAdmin, is_key
 from .own_pages import OwnPages
-from .sent_once import sent_once
+from .sent_once import NothingStored, sent_once
 from .webhook_forms import NewEndpointForm, change_form
 
 # Deliveries that the page of an endpoint shows; the API has them all.
@@ -276,8 +276,8 @@ def _rotate(request: HttpRequest, key: int) -> HttpResponse:
     try:
         return _secret_shown(request, *endpoints.rotate(key))
     except (signing.NoKey, endpoints.EndpointRefused) as error:
-        messages.error(request, str(error))
-    return redirect("admin:notifications_endpoint_change", key)
+        page = reverse("admin:notifications_endpoint_change", args=[key])
+        raise NothingStored(page, str(error)) from None
 
 
 @require_POST

@@ -4,14 +4,16 @@ from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from django.db.models import Model
-from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
+from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete, pre_save
 
 from .actions import Action
 from .entries import note
 
 # What is said of a value that is nobody's business, in place of both.
 CHANGED = "changed"
-_BEFORE = "_audit_before"
+_BEFORE, _WITH = "_audit_before", "_audit_with"
+# Of what goes with a row so many are named.
+WITH_MAX = 1_000
 
 
 class ToldPart(NamedTuple):
@@ -26,7 +28,8 @@ class Followed(NamedTuple):
     """What is noted of a model's rows: by three actions, of which fields, of which only that they changed,
     and of which of these a part.
 
-    `named` says how a row is called, where its own name is nobody's business.
+    `named` says how a row is called, where its own name is nobody's business. `links` are its many-to-many
+    relations, each by what the other end is called: they go with a row that is deleted, without a signal.
     """
 
     made: Action
@@ -36,6 +39,7 @@ class Followed(NamedTuple):
     secret: tuple[str, ...] = ()
     parts: tuple[ToldPart, ...] = ()
     named: Callable[[Any], str] = str
+    links: tuple[tuple[str, str], ...] = ()
 
 
 def follow(model: type[Model], followed: Followed) -> None:
@@ -59,13 +63,20 @@ def follow(model: type[Model], followed: Followed) -> None:
         elif before is not None and (found := _differences(followed, before, now)):
             note(followed.changed, followed.named(instance), target_id=instance.pk, **found)
 
+    def linked_to(instance: Any, **_: Any) -> None:
+        found = {what: getattr(instance, field).order_by("pk")[:WITH_MAX] for what, field in followed.links}
+        setattr(instance, _WITH, {what: [str(each) for each in rows] for what, rows in found.items() if rows})
+
     def deleted(instance: Any, **_: Any) -> None:
         told = {part.name: part.of(getattr(instance, part.field)) for part in followed.parts}
+        told |= instance.__dict__.pop(_WITH, {})
         note(followed.deleted, followed.named(instance), target_id=instance.pk, **told)
 
     name = f"audit {model._meta.label}"
     pre_save.connect(remember, sender=model, weak=False, dispatch_uid=f"{name} before")
     post_save.connect(saved, sender=model, weak=False, dispatch_uid=name)
+    if followed.links:
+        pre_delete.connect(linked_to, sender=model, weak=False, dispatch_uid=f"{name} goes")
     post_delete.connect(deleted, sender=model, weak=False, dispatch_uid=f"{name} deleted")
 
 

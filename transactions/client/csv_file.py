@@ -12,11 +12,11 @@ _KEY_AS_NUMBER = re.compile(r"([0-9]+)\.0*", re.ASCII)
 COLUMNS = ("transaction_id", "user", "amount", "status", "created_at")
 
 
-class FileError(Exception):
+class ReplayFileError(Exception):
     """The file is no table of transactions; the message is one line, with the line and the column."""
 
 
-class Row(NamedTuple):
+class ReplayRow(NamedTuple):
     """A row of the file: the line where it begins, its cells, and why it cannot be posted ("" if it can)."""
 
     line: int
@@ -36,14 +36,19 @@ class Row(NamedTuple):
 
     def user(self) -> str:
         """The user's key, as whole as the API wants it; "" where none is given."""
-        found = _KEY_AS_NUMBER.fullmatch(self.cells["user"])
-        return found[1] if found else self.cells["user"]
+        return whole_key(self.cells["user"])
 
 
-def rows(source: BinaryIO) -> Generator[Row]:
+def whole_key(text: str) -> str:
+    """A user's key like 13085.0 as the whole number that it is; any other text as it stands."""
+    found = _KEY_AS_NUMBER.fullmatch(text)
+    return found[1] if found else text
+
+
+def rows(source: BinaryIO) -> Generator[ReplayRow]:
     """The rows of a UTF-8 CSV file with a header that names COLUMNS, in any order.
 
-    A byte order mark, CRLF and empty lines are let pass. Raises FileError for a header that is
+    A byte order mark, CRLF and empty lines are let pass. Raises ReplayFileError for a header that is
     none, at the first row, and for quotes that do not match, where they stand.
     """
     # Bytes that are no UTF-8 are kept, and told with their row.
@@ -53,7 +58,7 @@ def rows(source: BinaryIO) -> Generator[Row]:
         line, header = next(found, (1, []))
         names = _names(line, header)
         for line, cells in found:
-            yield Row(line, dict(zip(names, cells, strict=False)), _fault(names, cells))
+            yield ReplayRow(line, dict(zip(names, cells, strict=False)), _fault(names, cells))
     finally:
         # The file is the caller's to close.
         text.detach()
@@ -67,7 +72,7 @@ def _cells(text: io.TextIOWrapper) -> Iterator[tuple[int, list[str]]]:
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            raise FileError(f"line {line}: {error} (in the row that begins there)") from None
+            raise ReplayFileError(f"line {line}: {error} (in the row that begins there)") from None
         if cells is None:
             return
         if any(cell.strip() for cell in cells) or len(cells) > 1:
@@ -79,12 +84,16 @@ def _names(line: int, header: Sequence[str]) -> list[str]:
     expected = f"expected the header {','.join(COLUMNS)}"
     for number, name in enumerate(names, start=1):
         if name not in COLUMNS:
-            raise FileError(f"line {line}, column {number}: {name!r} belongs to no transaction; {expected}")
+            raise ReplayFileError(
+                f"line {line}, column {number}: {name!r} belongs to no transaction; {expected}"
+            )
         if name in names[: number - 1]:
-            raise FileError(f"line {line}, column {number}: {name!r} is there a second time; {expected}")
+            raise ReplayFileError(
+                f"line {line}, column {number}: {name!r} is there a second time; {expected}"
+            )
     for name in COLUMNS:
         if name not in names:
-            raise FileError(f"line {line}: the column {name!r} is missing; {expected}")
+            raise ReplayFileError(f"line {line}: the column {name!r} is missing; {expected}")
     return names
 
 

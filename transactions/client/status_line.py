@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from django.core.management.base import OutputWrapper
 
+from ..encodings import printable
+
 # Seconds between two pictures of the line.
 TERMINAL_S = 0.1
 PLAIN_S = 5.0
@@ -28,7 +30,7 @@ class StatusLine:
             return
         if self.on_terminal:
             width = shutil.get_terminal_size().columns
-            self._out.write(CLEAR + text()[: width - 1], ending="")
+            self._out.write(CLEAR + printable(text())[: width - 1], ending="")
             self._out.flush()
             self._shown = True
             self._next_at = now + TERMINAL_S
@@ -37,9 +39,9 @@ class StatusLine:
             self._next_at = now + PLAIN_S
 
     def say(self, text: str) -> None:
-        """Writes a line that stays."""
+        """Writes a line that stays. Whatever a file or a server says in it, it steers no terminal."""
         if self._shown:
             self._out.write(CLEAR, ending="")
             self._shown = False
-        self._out.write(text)
+        self._out.write(printable(text))
         self._out.flush()

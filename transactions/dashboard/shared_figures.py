@@ -7,8 +7,9 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.db import Error as DatabaseError
 
+from ..reading.detail import latest_refusals
 from ..reading.spans import HOUR
-from ..stores.bounded_queries import all_within
+from ..stores.bounded_queries import all_within, bounded
 from . import figures
 from .cached import Kept
 from .failing import failing_beside_before
@@ -28,6 +29,9 @@ ANEW_S = 15.0
 OVERVIEW_S = 4.0
 WRONG_S = 4.0
 FAILING_S = 10.0
+REFUSED_S = 4.0
+# As many as the live table keeps for a filter.
+REFUSED_MAX = 1_000
 # What all statements of one figure may take together, and those of all figures of a poll. A browser waits for
 # 15 s, and the alerts beside the figures come after them.
 FIGURE_MS_MAX = 3_500
@@ -108,6 +112,7 @@ class SharedFigures:
         self._status = Kept(figures.status, STATUS_S)
         self._minutes = Kept(lambda: count_hour(self._as_of()), HOUR_S)
         self._wrong = Kept(self._ask_wrong, WRONG_S)
+        self._refused = Kept(self._ask_refused, REFUSED_S)
         self._chosen: dict[ChosenPeriod, ChosenFigures] = {}
         self._pace = PollPace()
 
@@ -135,11 +140,19 @@ class SharedFigures:
     def wrong(self) -> ToldFigure[FailureRise | None]:
         return self._wrong.get()
 
+    def refused(self) -> dict[str, Any]:
+        """The latest records that the flush refused, and how many the books had counted when they were read.
+
+        Raises redis.RedisError, django.db.Error.
+        """
+        return self._refused.get()
+
     def forget(self) -> None:
         """Forgets every kept answer, for a test that begins."""
         self._status.forget()
         self._minutes.forget()
         self._wrong.forget()
+        self._refused.forget()
         self._chosen.clear()
 
     def _if_told(self, name: str, get: Callable[[], ToldFigure[Data]]) -> ToldFigure[Data] | None:
@@ -153,6 +166,11 @@ class SharedFigures:
     def _ask_wrong(self) -> ToldFigure[FailureRise | None]:
         until = self._as_of()
         return ToldFigure(until, wrong(until))
+
+    def _ask_refused(self) -> dict[str, Any]:
+        counted = self._status.get()["books"]["rejected"]
+        with bounded():
+            return {"rejected": counted, "refused": latest_refusals(REFUSED_MAX)}
 
     def _as_of(self) -> datetime:
         return figures.as_of(self._status.get()["books"]["last_flush"])

@@ -23,7 +23,6 @@ from ..access.rights import Right, rights_of
 from ..live.start import start
 from ..models import Status
 from ..reading.averages import TooManyQuestions
-from ..reading.detail import latest_refusals
 from ..reading.parameters import Parameters
 from ..reading.story import StoryParameters
 from ..review import deletions, queue, transaction
@@ -39,8 +38,6 @@ log = logging.getLogger(__name__)
 Figure = Callable[[HttpRequest, Any], HttpResponse]
 
 POSTGRES_AWAY = "PostgreSQL does not answer in time."
-# As many as the live table has rows.
-REFUSED_MAX = 200
 
 
 def with_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -131,7 +128,7 @@ def show_names(_: HttpRequest, asked: NamesParameters) -> HttpResponse:
 @_figure()
 def show_refused(_: HttpRequest, __: Parameters[Any]) -> HttpResponse:
     """The latest records that the flush refused: by numbers alone the live table would call them stored."""
-    return JsonResponse({"refused": latest_refusals(REFUSED_MAX)})
+    return JsonResponse(shared_figures.refused())
 
 
 @_figure(RangeParameters)

@@ -66,11 +66,6 @@ class Replayable(NamedTuple):
     dated: bool
 
 
-def printable(text: str) -> str:
-    """`text` for a person to read: what could steer a terminal, or cannot be seen, is escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
 def open_records() -> QuerySet[RejectedRecord]:
     """The records that nobody has decided on, newest first."""
     return RejectedRecord.objects.filter(resolution="").order_by("-pk")

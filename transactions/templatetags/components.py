@@ -14,9 +14,13 @@ from typing import Any, Literal
 
 from django import template
 from django.conf import settings
+from django.contrib import admin
 from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.db.models import Model
+from django.db.models.options import Options
+from django.template import RequestContext
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
@@ -78,6 +82,14 @@ def contents_for(field: Any, user: AbstractUser | AnonymousUser) -> object:
         if not (user.has_perm(name % "view") or user.has_perm(name % "change")):
             return str(value)
     return field.contents()
+
+
+@register.simple_tag(takes_context=True)
+def list_of(context: RequestContext, opts: "Options[Any]") -> str:
+    """The list of a model in the admin; "" where it does not open for who looks."""
+    if not admin.site.get_model_admin(opts.model).has_view_or_change_permission(context["request"]):
+        return ""
+    return reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
 
 
 @register.filter

@@ -15,10 +15,10 @@ from django.views.decorators.http import require_POST
 
 from ...alerts import triage
 from ...alerts.models import Alert, Snooze
-from ...review import steps
+from ...review import links, steps
 from ...review.bodies import BULK_MAX
 from ..lists import is_key
-from ..sent_once import sent_once
+from ..sent_once import NothingStored, sent_once
 from . import kept_text, rights
 
 # For how many days a snooze may be asked for by a click.
@@ -56,23 +56,21 @@ def take(request: HttpRequest, alert: int, step: str) -> HttpResponse:
         raise Http404("There is no such alert.")
     form, _ = steps.STEPS[step]
     said, wrong = _checked(request, form, request.POST.get("version", ""))
-    if wrong:
-        messages.error(request, f"Nothing has changed. {wrong}")
+    try:
+        if wrong:
+            raise triage.Refused(f"Nothing has changed. {wrong}")
+        if step == "close" and (days := _days(request)):
+            _close_and_snooze(alert, _by(request), said, days)
+        else:
+            _take(step, alert, _by(request), said)
+    except triage.Refused as refused:
         kept_text.keep(request, str(alert), step)
-    else:
-        try:
-            if step == "close" and (days := _days(request)):
-                _close_and_snooze(alert, _by(request), said, days)
-            else:
-                _take(step, alert, _by(request), said)
-            if step == "undo":
-                messages.success(request, "It is undone: the alert is as it was before.")
-        except triage.Refused as refused:
-            messages.error(request, str(refused))
-            kept_text.keep(request, str(alert), step)
-        except Alert.DoesNotExist:
-            raise Http404("There is no such alert.") from None
-    return redirect("admin:alerts_alert_change", alert)
+        raise NothingStored(links.alert(alert), str(refused)) from None
+    except Alert.DoesNotExist:
+        raise Http404("There is no such alert.") from None
+    if step == "undo":
+        messages.success(request, "It is undone: the alert is as it was before.")
+    return redirect(links.alert(alert))
 
 
 @require_POST

@@ -62,9 +62,10 @@ def _midnight(typed: str, which: str, after: timedelta = timedelta()) -> datetim
         day = parse_date(typed)
         if day is None:
             raise ValueError
+        # No moment is before year 1 or after 9999.
+        return datetime.combine(day + after, time.min, timezone.get_current_timezone()).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError(f"The {which} day must be a date like 2026-01-31.") from None
-    return datetime.combine(day + after, time.min, timezone.get_current_timezone()).astimezone(UTC)
 
 
 def ask(request: HttpRequest, rule: Rule, number: str) -> AskedRange | Backtest:

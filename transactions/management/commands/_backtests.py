@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser, OutputWrapper
 
 from transactions.client.status_line import StatusLine
-from transactions.intake.rejected import printable
+from transactions.encodings import printable
 from transactions.rules import backtest, backtest_runs
 from transactions.rules.kinds.gaps import Unfit
 from transactions.rules.kinds.registry import read

@@ -11,9 +11,8 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from transactions import names
-from transactions.encodings import composed
+from transactions.encodings import composed, printable
 from transactions.fields import MOMENT, USER_MAX
-from transactions.intake.rejected import printable
 from transactions.rules import changes, list_entries
 from transactions.rules.activity import counted_in_words
 from transactions.rules.models import UserList

@@ -9,8 +9,8 @@ from django.db import OperationalError
 from django.db.models import QuerySet
 
 from transactions.audit.actors import one_run
+from transactions.encodings import printable
 from transactions.intake import rejected
-from transactions.intake.rejected import printable
 from transactions.models import RejectedRecord
 from transactions.reading.detail import ROW_KEY_MAX
 

@@ -15,8 +15,7 @@ from django.db import IntegrityError
 from transactions.access.rights import Right, rights_of
 from transactions.audit.actors import one_run
 from transactions.audit.models import REASON_MAX
-from transactions.encodings import checked_words, composed
-from transactions.intake.rejected import printable
+from transactions.encodings import checked_words, composed, printable
 from transactions.rules import activity, backtest_runs, documents, lifecycle
 from transactions.rules.kinds.kind import Kind
 from transactions.rules.kinds.registry import read_kept

@@ -16,7 +16,7 @@ from transactions.books import balance
 from transactions.client.api import PostingError
 from transactions.client.simulation import USERS_MAX, Scene, simulate
 from transactions.client.status_line import StatusLine
-from transactions.intake.rejected import printable
+from transactions.encodings import printable
 from transactions.rules import activity, figures
 from transactions.rules.kinds.wording import counted
 

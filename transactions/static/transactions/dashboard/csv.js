@@ -1,4 +1,4 @@
-// Saves what a chart shows as a CSV file. Texts are guarded as `admin_site/exports.py` guards them on the server.
+// Saves what a chart shows as a CSV file. Texts are guarded as `spreadsheets.py` guards them on the server.
 
 // With one of these in front a spreadsheet takes a text for a formula and runs it; the last is a minus.
 const FORMULA = "=+-@\u2212";
@@ -25,11 +25,11 @@ export function cell(value) {
   if (typeof value !== "string") return String(value ?? "");
   const [first, ...others] = value.split(CELL_ENDS);
   const guarded = first + others.map((part) => (calculates(part) ? `'${part}` : part)).join("");
-  return guarded !== value || calculates(first) || /^[\t\r\n]/.test(value) ? `'${guarded}` : value;
+  return guarded !== value || calculates(first) || /^'*[\t\r\n]/.test(value) ? `'${guarded}` : value;
 }
 
-// Whether the first character that is seen, in its plain form, begins a formula.
+// Whether the first character that is seen, in its plain form, begins a formula, be it a guarded one.
 function calculates(part) {
-  const seen = [...part].find((character) => !UNSEEN.test(character));
+  const seen = [...part.replace(/^'+/, "")].find((character) => !UNSEEN.test(character));
   return seen !== undefined && FORMULA.includes(seen.normalize("NFKC")[0]);
 }

@@ -79,8 +79,9 @@ function show() {
 // A frame says up to where all is stored, and not what was refused on the way: asked for once more of it was counted.
 function askRefused(rejected) {
   if (rejected === null || rejected === last.rejected) return;
-  once(urls.refused, ({ refused }) => {
-    last.rejected = rejected;
+  once(urls.refused, ({ refused, rejected: counted }) => {
+    // What is kept on the server may be of before: then the next poll asks again.
+    last.rejected = counted;
     table.refused(refused);
   }, () => {
     // The next poll of the figures asks again.

@@ -1,0 +1,1 @@
+"""Files of other systems: their forms, what they mean, and how they come in."""

@@ -1,0 +1,117 @@
+"""CSV: delimiters, headers, and rows that do not fit."""
+
+import pytest
+
+from tests.importing.reading import cells_of, rows_of, table_of
+from transactions.importing.table import FileError
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "words"), [(",", "commas"), (";", "semicolons"), ("\t", "tabs"), ("|", "pipes")]
+)
+def test_the_delimiter_is_told_by_the_rows(delimiter: str, words: str) -> None:
+    content = "id;amount;text\n1;5.50;a\n2;6.00;b\n".replace(";", delimiter).encode()
+
+    assert table_of(content).form == f"CSV, {words}, UTF-8"
+    assert cells_of(content) == [["1", "5.50", "a"], ["2", "6.00", "b"]]
+
+
+def test_a_decimal_comma_is_no_delimiter() -> None:
+    assert cells_of(b"id;amount\n1;1,50\n2;2,50\n") == [["1", "1,50"], ["2", "2,50"]]
+
+
+def test_a_delimiter_within_quotes_is_none() -> None:
+    assert cells_of(b'id|"a;b;c;d"\n1|"2;3;4;5"\n') == [["1", "2;3;4;5"]]
+
+
+def test_two_delimiters_that_would_both_do_are_asked_for() -> None:
+    content = b"id,text;amount\n1,a;5\n"
+    with pytest.raises(FileError, match=r"commas or semicolons, and both would do; say which"):
+        table_of(content)
+    assert cells_of(content, delimiter=";") == [["1,a", "5"]]
+
+
+def test_a_stated_delimiter_is_taken_and_one_that_is_none_is_refused() -> None:
+    assert cells_of(b"id~a\n1~2\n", delimiter="~") == [["1", "2"]]
+    for wrong in ("", ";;", '"', "\n"):
+        with pytest.raises(FileError, match="is no delimiter"):
+            table_of(b"id;a\n1;2\n", delimiter=wrong)
+
+
+def test_excels_own_word_on_the_delimiter_is_no_row() -> None:
+    rows = rows_of(b"sep=|\r\nid|a,b\r\n1|2\r\n")
+    assert [(row.line, row.cells) for row in rows] == [(3, {"id": "1", "a,b": "2"})]
+
+
+def test_one_column_is_a_table_too() -> None:
+    assert cells_of(b"id\n1\n2\n") == [["1"], ["2"]]
+
+
+def test_a_name_that_repeats_is_refused_and_an_empty_one_is_numbered() -> None:
+    assert table_of(b" id ,,The\nname\n1,2,3\n".replace(b"\nn", b" n")).columns == (
+        "id",
+        "column 2",
+        "The name",
+    )
+    with pytest.raises(FileError, match=r"line 1, column 3: 'id' is also column 1"):
+        table_of(b"id,a, id \n1,2,3\n")
+
+
+def test_what_is_no_header_is_refused() -> None:
+    with pytest.raises(FileError, match="longer than 200 characters; is this line a header"):
+        table_of(b"x" * 201 + b",b\n1,2\n")
+    with pytest.raises(FileError, match="more than 1,000 columns"):
+        table_of(",".join(f"c{number}" for number in range(1001)).encode() + b"\n")
+
+
+def test_a_row_that_does_not_fit_has_a_fault_and_the_rest_goes_on() -> None:
+    rows = rows_of(b"id,a\n1\n2,3,4\n5,6,\n7,\0\n8,9\n")
+
+    assert [(row.line, row.fault) for row in rows] == [
+        (2, "column 'a' is missing: 1 cells where 2 are expected"),
+        (3, "cell 3 is too many, where 2 are expected: '4'"),
+        (4, ""),
+        (5, "column 'a' holds a NUL"),
+        (6, ""),
+    ]
+
+
+def test_lines_are_counted_as_an_editor_does() -> None:
+    rows = rows_of(b'\r\nid,a\r\n\r\n1,"x\r\ny"\r\n,\r\n2,z\r\n')
+    assert [(row.line, row.cells["id"]) for row in rows] == [(4, "1"), (7, "2")]
+    assert [row.line for row in rows_of(b"id,a\r1,2\r3,4\r")] == [2, 3]
+
+
+def test_one_column_may_have_commas_in_its_cells() -> None:
+    assert cells_of(b"name\nMiller, Anna\nMay; Bob\n") == [["Miller, Anna"], ["May; Bob"]]
+
+
+def test_a_header_that_comes_again_is_a_fault() -> None:
+    rows = rows_of(b"id,a\n1,2\nid,a\n3,4\n")
+    assert [(row.line, row.fault) for row in rows] == [
+        (2, ""),
+        (3, "the header stands here once more"),
+        (4, ""),
+    ]
+
+
+def test_a_header_alone_has_no_rows() -> None:
+    assert cells_of(b"id,amount\n") == []
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b'id,a\n1,"2\n3,4\n', r"line 2: unexpected end of data"),
+        (b'id,a\n1,"2"x\n', r"line 2: .* expected after"),
+        (b"id,a\n1," + b"x" * 140_000, r"line 2: field larger than field limit"),
+        (b"id,a\n" + b"x" * 1_100_000, r"line 2 is longer than 1,048,576 characters"),
+        (
+            b"id,a\n" + b'"\n",' * 1_200_000,
+            r"line 2: the row that begins there does not end; is a quote open\?",
+        ),
+    ],
+)
+def test_what_would_fill_the_memory_or_has_no_end_is_refused(content: bytes, told: str) -> None:
+    with pytest.raises(FileError, match=told):
+        rows_of(content)

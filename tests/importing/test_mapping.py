@@ -1,0 +1,190 @@
+"""Mappings: kept as TOML, stated key by key, and refused by the key that is wrong."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transactions.importing import mapping as mappings
+from transactions.importing.mapping import DATES, Mapping, MappingError, parse, read, write
+
+FULL = Mapping(
+    columns={
+        "transaction_id": "Order",
+        "amount": "Amount (EUR)",
+        "user": "from",
+        "time": "",
+        "currency": 'a"\\b',
+    },
+    statuses={"Completed": "SUCCESS", "zurück gebucht": "FAILED"},
+    skip={"Type": ("Hold", "Fee, and more")},
+    ids="column",
+    id_parts=("sequence",),
+    users="name",
+    user="guest",
+    decimals=0,
+    unit="whole",
+    mark=",",
+    negative="refund",
+    currency="EUR",
+    status="PENDING",
+    dates="hours",
+    since="2026-01-01T00:00:00Z",
+    timezone="Europe/Berlin",
+    guarded=True,
+)
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+
+
+def test_what_is_written_is_read_as_the_same(tmp_path: Path) -> None:
+    assert parse(write(FULL)) == FULL
+    assert parse(write(Mapping())) == Mapping()
+    file = tmp_path / "bank.toml"
+    file.write_text(write(FULL))
+    assert read(file) == FULL
+
+
+@given(st.builds(Mapping, columns=st.fixed_dictionaries({"amount": TEXTS}), statuses=st.dictionaries(
+    TEXTS, st.sampled_from(["SUCCESS", "FAILED"])), skip=st.dictionaries(TEXTS, st.tuples(TEXTS)), user=TEXTS,
+    decimals=st.none() | st.integers(0, 18)))  # fmt: skip
+def test_any_names_and_words_come_back(mapping: Mapping) -> None:
+    assert parse(write(mapping)) == mapping
+
+
+def test_a_key_is_stated_as_an_option_has_it() -> None:
+    stated = Mapping()
+    for key, text in [
+        ("columns.amount", "Amount"),
+        ("statuses.Completed", "success"),
+        ("skip.Type", "Hold, Fee"),
+        ("decimals", "2"),
+        ("mark", "comma"),
+        ("id_parts", "a,b"),
+        ("currency", "eur"),
+        ("dates", "%d.%m.%Y"),
+        ("guarded", "true"),
+    ]:
+        stated = stated.stating(key, text)
+    assert stated == Mapping(
+        columns={"amount": "Amount"},
+        statuses={"Completed": "SUCCESS"},
+        skip={"Type": ("Hold", "Fee")},
+        decimals=2,
+        mark=",",
+        id_parts=("a", "b"),
+        currency="EUR",
+        dates="%d.%m.%Y",
+        guarded=True,
+    )
+
+
+def test_each_question_takes_each_of_its_choices() -> None:
+    for dates in DATES:
+        assert Mapping().stating("dates", dates).dates == dates
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "told"),
+    [
+        ("decimal", "2", "decimal: it is unknown; did you mean “decimals”?"),
+        ("decimals", "two", "decimals: it is a whole number from 0 to 18"),
+        ("decimals", "-1", "decimals: it is a whole number from 0 to 18"),
+        ("decimals", "²", "decimals: it is a whole number from 0 to 18"),
+        ("decimals", "19", "decimals: it is a whole number from 0 to 18"),
+        ("mark", ";", 'mark: it is "." or ","'),
+        ("negative", "drop", "negative: it is one of refund, failed, refuse"),
+        (
+            "timezone",
+            "Europe/Berlim",
+            "timezone: it is the name of a timezone, as Europe/Berlin; Europe/Berlin?",
+        ),
+        ("currency", "euro", "currency: it is a code of three letters, as EUR"),
+        ("status", "DONE", "status: it is one of PENDING, SUCCESS, FAILED"),
+        ("statuses.Paid", "DONE", "statuses.Paid: it is one of PENDING, SUCCESS, FAILED"),
+        ("dates", "%H:%M", "a format of a whole date"),
+        ("dates", "%Q", "a format of a whole date"),
+        ("dates", "yesterday", "a format of a whole date"),
+        ("since", "2026-01-01", "since: it is a moment with its offset"),
+        ("columns.amout", "A", "columns.amout: it is no field; did you mean “amount”?"),
+        ("columns", "A", "columns: it is a table"),
+        ("user", "x" * 301, "user: it is a text of at most 300 characters"),
+    ],
+)
+def test_a_value_that_cannot_be_right_is_refused_by_its_key(key: str, text: str, told: str) -> None:
+    with pytest.raises(MappingError) as refused:
+        Mapping().stating(key, text)
+    assert told in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("toml", "told"),
+    [
+        ("decimals = 2.5", "decimals: "),
+        ("decimals = true", "decimals: "),
+        ('decimals = "2"', "decimals: "),
+        ("guarded = 1", "guarded: it is true or false"),
+        ("users = 7", "users: it is one of key, name"),
+        ("colums = {}", "colums: it is unknown; did you mean “columns”?"),
+        ('columns = "amount"', "columns: it is a table, [columns]"),
+        ("[columns]\namount = 3", "columns.amount: it is a text"),
+        ('[skip]\nType = "Hold"', "skip.Type: it is a list of texts"),
+        ("[[skip]]", "skip: it is a table, [skip]"),
+        ("a = ", "this is no TOML: "),
+        ("ids = []", "ids: it is one of"),
+        ("timezone = 2026-01-01", "timezone: "),
+        ("dates = [1]", "dates: "),
+        ("mark = {}", "mark: "),
+    ],
+)
+def test_a_file_that_cannot_be_right_is_refused_by_its_key(toml: str, told: str) -> None:
+    with pytest.raises(MappingError) as refused:
+        parse(toml)
+    assert told in str(refused.value)
+
+
+def test_a_file_that_is_none_is_refused_with_its_name(tmp_path: Path) -> None:
+    with pytest.raises(MappingError, match="no mapping is called “paypall”"):
+        read("paypall")
+    with pytest.raises(MappingError, match=r"none\.toml: No such file"):
+        read(tmp_path / "none.toml")
+    (tmp_path / "latin.toml").write_bytes(b'user = "\xe9"')
+    with pytest.raises(MappingError, match=r"latin\.toml: this is not UTF-8"):
+        read(tmp_path / "latin.toml")
+    with pytest.raises(MappingError, match="Is a directory"):
+        read(tmp_path)
+
+
+def test_what_is_stated_goes_over_what_lies_below() -> None:
+    base = Mapping({"amount": "A", "user": "U"}, {"Paid": "FAILED"}, decimals=2, guarded=True, mark=".")
+    over = Mapping({"amount": "B"}, {"Paid": "SUCCESS"}, decimals=0).over(base)
+    assert over == Mapping(
+        {"amount": "B", "user": "U"}, {"Paid": "SUCCESS"}, decimals=0, guarded=True, mark="."
+    )
+
+
+@pytest.mark.parametrize(
+    ("mapping", "told"),
+    [
+        (
+            Mapping({"amount": "Amout"}),
+            "columns.amount: the file has no column “Amout”; did you mean “Amount”?",
+        ),
+        (Mapping(id_parts=("Line",)), "id_parts: the file has no column “Line”"),
+        (Mapping(skip={"Kind": ("x",)}), "skip.Kind: the file has no column “Kind”"),
+        (Mapping({"amount": "Amount"}, ids="column"), "ids: columns.transaction_id has to name"),
+        (Mapping(dates="hours"), "since: it belongs to dates that count hours or days"),
+        (Mapping(since="2026-01-01T00:00:00Z"), "since: it belongs to dates"),
+    ],
+)
+def test_a_mapping_that_does_not_fit_the_file_is_refused(mapping: Mapping, told: str) -> None:
+    with pytest.raises(MappingError) as refused:
+        mapping.checked(["Amount", "Name"])
+    assert told in str(refused.value)
+
+
+def test_every_mapping_that_comes_with_the_system_can_be_read() -> None:
+    for name in mappings.shipped():
+        assert isinstance(read(name), Mapping)

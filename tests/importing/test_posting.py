@@ -1,0 +1,108 @@
+"""What is planned of a file is posted in batches, and summed up in rows and money."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from rest_framework.test import APIClient
+
+from transactions.client.api import BatchAnswer, PostingError
+from transactions.importing.plan import Planned, RowSum
+from transactions.importing.posting import ImportProgress, ImportStopped, posted
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WHEN = "2026-01-31T12:00:00Z"
+
+
+def post(records: Sequence[Mapping[str, Any]]) -> BatchAnswer:
+    """Posts to the API in this process."""
+    said = APIClient().post("/api/add-transactions/", records, format="json").json()
+    counts = {name: said[name] for name in ("accepted", "duplicates", "conflicts", "invalid", "errors")}
+    return BatchAnswer(**counts)
+
+
+def row(
+    line: int, id: str, user: User, amount: int, status: str = "SUCCESS", money: int | None = None
+) -> Planned:
+    record = {"transaction_id": id, "user": user.pk, "amount": amount, "status": status, "created_at": WHEN}
+    return Planned(line, {"Id": id}, record, money=amount if money is None else money)
+
+
+def bad(line: int, money: int = 0) -> Planned:
+    return Planned(line, {"Id": ""}, None, "invalid", "column “Id”: it is empty", money)
+
+
+def imported(rows: Iterable[Planned], batch: int = 3) -> ImportProgress:
+    progress = ImportProgress()
+    for one in posted(rows, post, batch=batch):
+        progress.take(one)
+    return progress
+
+
+def test_rows_and_sums_are_those_of_accepted_replayed_and_refused(people: list[User]) -> None:
+    alice, bob, _ = people
+    rows = [
+        row(2, "A", alice, 100),
+        row(3, "B", bob, 250, money=-250),
+        bad(4, 7),
+        row(5, "A", alice, 100),
+        row(6, "A", alice, 101),
+        row(7, "C", bob, 30, "PENDING"),
+        row(8, "C", bob, 30, "SUCCESS"),
+        row(9, "C", bob, 30, "PENDING"),
+    ]
+    progress = imported(rows)
+    assert (progress.accepted, progress.replayed, progress.refused) == (4, 2, 2)
+    assert progress.accepted_money == RowSum(4, 410)
+    assert progress.replayed_money == RowSum(2, 130)
+    assert progress.either_money == RowSum()
+    assert progress.refused_money == RowSum(2, 108)
+    assert progress.kinds["invalid: column “Id”: it is empty"] == 1
+
+
+def test_a_second_run_is_all_replays_and_says_how_far_the_first_had_come(people: list[User]) -> None:
+    rows = [row(line, f"T{line}", people[0], line) for line in range(2, 12)]
+    first = imported(rows[:6])
+    again = imported(rows)
+    whole = imported(rows)
+
+    assert first.before_line == 0
+    assert (again.accepted, again.replayed, again.before_line) == (4, 6, 7)
+    assert again.accepted_money == RowSum(4, 8 + 9 + 10 + 11)
+    assert again.replayed_money == RowSum(6, 2 + 3 + 4 + 5 + 6 + 7)
+    assert (whole.accepted, whole.before_line) == (0, 11)
+
+
+def test_where_a_batch_is_both_its_money_is_told_together(people: list[User]) -> None:
+    """The API counts replays of a batch, and does not tell which they are."""
+    rows = [row(line, f"T{line}", people[0], line) for line in range(2, 5)]
+    imported(rows[:2])
+    again = imported(rows)
+    assert (again.accepted, again.replayed) == (1, 2)
+    assert (again.accepted_money, again.replayed_money) == (RowSum(), RowSum())
+    assert again.either_money == RowSum(3, 9)
+
+
+def test_it_stops_with_the_line_where_the_api_takes_no_more(people: list[User]) -> None:
+    def refuse(records: Sequence[Mapping[str, Any]]) -> BatchAnswer:
+        if records[0]["transaction_id"] == "T5":
+            raise PostingError("gave up after 1 s: it does not answer")
+        return post(records)
+
+    rows = [row(line, f"T{line}", people[0], line) for line in range(2, 8)]
+    progress = ImportProgress()
+    batches = posted(rows, refuse, batch=3)
+    progress.take(next(batches))
+    with pytest.raises(ImportStopped, match=r"^stopped at the row on line 5: gave up after 1 s"):
+        next(batches)
+    assert (progress.accepted, progress.line) == (3, 4)
+
+
+def test_a_batch_without_anything_to_post_asks_nobody(people: list[User]) -> None:
+    def fail(records: Sequence[Mapping[str, Any]]) -> BatchAnswer:
+        raise AssertionError
+
+    (batch,) = posted([bad(2), bad(3)], fail)
+    assert [(one.row.line, one.code) for one in batch.refused] == [(2, "invalid"), (3, "invalid")]

@@ -1,0 +1,114 @@
+"""Agreeing on what a file means: a guess is shown and asked for, and never taken silently."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
+
+from ..encodings import printable
+from .columns.proofs import OpenQuestion
+from .guess import Guess, guess
+from .mapping import BESIDE, FIELDS, Mapping, MappingError
+from .table import Table
+
+# The option that states a key of a mapping; all others are stated by --set.
+OPTIONS = {
+    "mark": "--decimal",
+    "decimals": "--decimals",
+    "negative": "--negative",
+    "dates": "--dates",
+    "timezone": "--timezone",
+    "status": "--status",
+}
+# Keys that only forms have: the whole column proves them, and no run takes them for anything else.
+PROVED = ("mark", "decimals", "unit", "dates")
+# So often an answer that makes no sense is asked for again.
+TRIES_MAX = 5
+# Ways to answer a question that are told.
+WAYS_MAX = 5
+
+# Shows a line; asks for one.
+Say = Callable[[str], object]
+Ask = Callable[[str], str]
+
+
+class NotAgreed(Exception):
+    """Nobody has agreed to what the file is taken to mean; the message says what is to be given."""
+
+
+def understood(table: Table, given: Mapping, say: Say, ask: Ask | None) -> Guess:
+    """What the file means, with nothing left open; shown where it is more than was given.
+
+    Whatever the file cannot tell is asked, or where nobody can be (`ask` is None) raised as NotAgreed. Raises
+    FileError, ColumnError and MappingError too.
+    """
+    found = guess(table, given)
+    if found.mapping != given or found.open:
+        for line in shown(table, found):
+            say(line)
+    asked = 0
+    while found.open:
+        if ask is None or asked == TRIES_MAX * len(FIELDS):
+            raise NotAgreed(_left_open(found.open))
+        given = _answered(found.open[0], given, say, ask)
+        found = guess(table, given)
+        asked += 1
+    return found
+
+
+def is_guessed(meant: Mapping, given: Mapping) -> bool:
+    """Whether more is taken for granted than was given and columns prove."""
+    return any(
+        getattr(meant, each.name) != getattr(given, each.name)
+        for each in fields(Mapping)
+        if each.name not in PROVED
+    )
+
+
+def shown(table: Table, found: Guess) -> Iterator[str]:
+    """A guess as people read it."""
+    yield f"{table.form}; taken to mean:"
+    named = found.mapping.named
+    for name in (*FIELDS, *BESIDE):
+        if name in named:
+            yield f"  {name:<15} {named[name]}"
+    for reason in found.reasons:
+        yield f"  - {reason}"
+
+
+def option(key: str, value: str) -> str:
+    """How a command's options state a key."""
+    table, _, name = key.partition(".")
+    if table == "columns":
+        return f"--map {name}={value}"
+    if table == "statuses":
+        return f"--status {name}={value}"
+    return f"{OPTIONS[key]} {value}" if key in OPTIONS else f"--set {key}={value}"
+
+
+def _answered(question: OpenQuestion, given: Mapping, say: Say, ask: Ask) -> Mapping:
+    """The mapping with an answer to the question. Raises NotAgreed where there is none."""
+    say(question.why)
+    for value, meaning in question.choices:
+        say(f"  {value:<10} {meaning}")
+    for _ in range(TRIES_MAX):
+        answer = ask(f"{printable(question.key)}: ").strip()
+        if not answer:
+            break
+        if question.choices and answer not in dict(question.choices):
+            say(f"Say one of {', '.join(dict(question.choices))}, or nothing to give up.")
+            continue
+        try:
+            return given.stating(question.key, answer)
+        except MappingError as error:
+            say(str(error))
+    raise NotAgreed(_left_open([question]))
+
+
+def _left_open(questions: Sequence[OpenQuestion]) -> str:
+    told = []
+    for question in questions:
+        values = [value for value, _ in question.choices] or ["…"]
+        ways = [option(question.key, each) for each in values[:WAYS_MAX]]
+        if question.key == "columns.user":
+            ways.append(option("user", "…"))
+        told.append(f"{question.why} Give {' or '.join(ways)}.")
+    return " ".join(told)

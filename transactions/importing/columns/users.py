@@ -1,0 +1,70 @@
+"""Users as files name them: by the keys that they have here, or by names."""
+
+import re
+from dataclasses import replace
+
+from ...encodings import is_text, shows_something
+from ...fields import USER_MAX
+from ..mapping import Mapping
+from .proofs import CellError, OpenQuestion, Settled, told
+
+NAME_CHARACTERS_MAX = 300
+# A key as programs write it into a table that reckon with numbers alone: 13085.0.
+_KEY = re.compile(r"0*([0-9]{1,10})(?:\.0*)?", re.ASCII)
+KEY_CHOICE = ("key", "keys: a row with another user is refused")
+NAME_CHOICE = ("name", "usernames, also where they are digits")
+
+
+def user_text(cell: str, mapping: Mapping) -> str:
+    """The user of a cell as it is looked up: a key's digits, or a name. Raises CellError."""
+    text = cell.strip() or mapping.user
+    if not text:
+        raise CellError("the user is empty: write one, or state whose such rows are (user)")
+    if mapping.users == "key":
+        key = _key_of(text)
+        if not key:
+            raise CellError(f"“…” is no key of a user: write a number from 1 to {USER_MAX}", text)
+        return key
+    if len(text) > NAME_CHARACTERS_MAX or not is_text(text) or not shows_something(text):
+        raise CellError("“…” is no name of a user", text)
+    return text
+
+
+def _key_of(text: str) -> str:
+    found = _KEY.fullmatch(text)
+    return found[1] if found and 0 < int(found[1]) <= USER_MAX else ""
+
+
+class UsersProof:
+    """Whether a column of users has keys or names: see every cell, then ask for `settled`."""
+
+    def __init__(self, column: str) -> None:
+        self.column = column
+        self._key: tuple[int, str] | None = None
+        self._name: tuple[int, str] | None = None
+
+    def see(self, line: int, cell: str) -> None:
+        text = cell.strip()
+        if text and _key_of(text):
+            self._key = self._key or (line, text)
+        elif text:
+            self._name = self._name or (line, text)
+
+    def settled(self, mapping: Mapping) -> Settled:
+        """As stated, as proved, or open: a column may have both."""
+        result = Settled(mapping)
+        if mapping.users:
+            return result
+        if self._key and self._name:
+            why = (
+                f"Column “{self.column}” has what looks like a key on line {self._key[0]} "
+                f"({told(self._key[1])}) and a name on line {self._name[0]} ({told(self._name[1])})."
+            )
+            result.open.append(OpenQuestion("users", why, (KEY_CHOICE, NAME_CHOICE)))
+            return result
+        by = "name" if self._name or (mapping.user and not self._key and not _key_of(mapping.user)) else "key"
+        result.mapping = replace(mapping, users=by)
+        if self.column:
+            said = "names of users" if by == "name" else "keys of users"
+            result.reasons.append(f"“{self.column}” has {said}.")
+        return result

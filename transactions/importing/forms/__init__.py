@@ -1,0 +1,98 @@
+"""The forms that a file may have, told by what it begins with."""
+
+import re
+from importlib import import_module
+from pathlib import Path, PurePath
+from typing import BinaryIO
+
+from transactions.importing.forms import delimited, ofx, records
+from transactions.importing.forms.source import Source, source_of
+from transactions.importing.table import FileError, Table
+
+# What is no table, by its first bytes, and what to do.
+_NO_TABLES = (
+    (b"\xd0\xcf\x11\xe0", "an old or an encrypted Excel file; save it as .xlsx without a password"),
+    (b"%PDF", "a PDF; ask for the same as CSV"),
+    (b"BZh", "packed by bzip2; unpack it first"),
+    (b"\xfd7zXZ", "packed by xz; unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "packed by zstd; unpack it first"),
+    (b"7z\xbc\xaf", "packed by 7-Zip; unpack it first"),
+    (b"Rar!", "packed by RAR; unpack it first"),
+    (b"SQLite format 3", "a database of SQLite; export the table as CSV"),
+    (b"{\\rtf", "a text document; save the table as CSV"),
+    (b"ORC", "an ORC file; save it as parquet"),
+    (b"ARROW1", "an Arrow file; save it as parquet"),
+)
+# A list or an object; [id] is the name of a column.
+_JSON = re.compile(rb"""\[\s*[\[{"\]\d-]|\{\s*["}]""")
+# Modules by form, imported when such a file comes: each needs a package of requirements-files.txt.
+_EXTRAS = {
+    "xlsx": ("spreadsheet", "an Excel file"),
+    "parquet": ("parquet", "a parquet file"),
+    "camt": ("camt", "a camt statement"),
+    "mt940": ("swift", "an MT940 statement"),
+}
+
+
+def open_table(
+    file: Path | BinaryIO, name: str, *, encoding: str | None = None, delimiter: str | None = None
+) -> Table:
+    """The table that a file holds. Its form is told by its content first, then by its name.
+
+    A file object has to stay open as long as the table is used, and is never closed here. `encoding` (a name
+    that Python knows) and `delimiter` (one character) are taken for CSV instead of what the file tells.
+    Raises FileError, also for a form whose library is not installed.
+    """
+    source = source_of(file, name)
+    head = source.head()
+    if not head.strip():
+        raise FileError(f"{name}: the file is empty")
+    form = _by_content(head, name)
+    if form in _EXTRAS:
+        return _read_by_extra(form, source)
+    if form == "ofx":
+        return ofx.read(source)
+    if form == "json" and delimiter is None:
+        return records.read(source)
+    return delimited.read(source, encoding, delimiter)
+
+
+def _by_content(head: bytes, name: str) -> str:
+    """The form by a file's first bytes; what they leave open is JSON if its name says so, else CSV."""
+    for magic, what in _NO_TABLES:
+        if head.startswith(magic):
+            raise FileError(f"{name}: {what}")
+    if head.startswith(b"PK"):
+        return "xlsx"
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    # ASCII of whatever encoding, as far as this looks.
+    text = head.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe").lstrip()
+    if text[:9].upper() == b"OFXHEADER" or b"<OFX>" in text[:2048].upper():
+        return "ofx"
+    if text.startswith(b"<"):
+        return _by_markup(text, name)
+    if text.startswith((b"{1:", b":20:")) or (b"\n:20:" in text and b":60" in text):
+        return "mt940"
+    said = PurePath(name).suffix.lower() in (".json", ".jsonl", ".ndjson")
+    return "json" if said or _JSON.match(text) else "csv"
+
+
+def _by_markup(text: bytes, name: str) -> str:
+    if b":camt.05" in text:
+        return "camt"
+    if b"<html" in text.lower() or b"<!doctype html" in text.lower():
+        raise FileError(f"{name}: a web page and no table; was it saved while nobody was logged in?")
+    raise FileError(f"{name}: XML, and no camt or OFX statement; ask for the same as CSV")
+
+
+def _read_by_extra(form: str, source: Source) -> Table:
+    module, what = _EXTRAS[form]
+    try:
+        found = import_module(f"{__name__}.{module}")
+    except ImportError as error:
+        install = "pip install -r requirements-files.lock"
+        package = (error.name or "").partition(".")[0]
+        raise FileError(f"{source.name}: {what}, which needs the package {package}: {install}") from None
+    table: Table = found.read(source)
+    return table

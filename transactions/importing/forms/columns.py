@@ -1,0 +1,48 @@
+"""The names of a table's columns."""
+
+from collections.abc import Iterable
+
+from transactions.importing.table import FileError
+
+COLUMNS_MAX = 1000
+NAME_MAX = 200
+
+
+def named(header: Iterable[str], file: str, place: str) -> tuple[str, ...]:
+    """The names in a header, at `place` of the file: without spaces around, and "column 3" for an empty one.
+
+    Raises FileError for a name that repeats, that is too long, or for too many of them.
+    """
+    names: list[str] = []
+    for number, cell in enumerate(header, start=1):
+        name = " ".join(cell.replace("\ufeff", "").split()) or f"column {number}"
+        if "\0" in name:
+            raise FileError(
+                f"{file}: {place}, column {number}: holds a NUL, as no text does; is this a table?"
+            )
+        if len(name) > NAME_MAX:
+            told = f"{name[:30]!r}… is longer than {NAME_MAX} characters; is this line a header?"
+            raise FileError(f"{file}: {place}, column {number}: {told}")
+        if name in names:
+            told = f"{name!r} is also column {names.index(name) + 1}; give each a name of its own"
+            raise FileError(f"{file}: {place}, column {number}: {told}")
+        names.append(name)
+        if number > COLUMNS_MAX:
+            raise FileError(f"{file}: {place}: more than {COLUMNS_MAX:,} columns")
+    if not names:
+        raise FileError(f"{file}: {place}: names of columns are expected, and there are none")
+    return tuple(names)
+
+
+def fault_of(columns: tuple[str, ...], cells: list[str]) -> str:
+    """Why a row does not fit its header; "" if it does. Empty cells beyond the last column are let pass."""
+    if len(cells) < len(columns):
+        missing = columns[len(cells)]
+        return f"column {missing!r} is missing: {len(cells)} cells where {len(columns)} are expected"
+    for number, cell in enumerate(cells[len(columns) :], start=len(columns) + 1):
+        if cell.strip():
+            return f"cell {number} is too many, where {len(columns)} are expected: {cell[:50]!r}"
+    if "\0" in "".join(cells):
+        wrong = next(name for name, cell in zip(columns, cells, strict=False) if "\0" in cell)
+        return f"column {wrong!r} holds a NUL"
+    return ""

@@ -1,0 +1,129 @@
+"""CSV: with a comma, a semicolon, a tab or a pipe, in whatever encoding."""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterator
+from io import TextIOWrapper
+from itertools import chain, islice
+
+from transactions.importing.forms.charset import LINE_MAX, Charset, charset_of, opened_text
+from transactions.importing.forms.columns import fault_of, named
+from transactions.importing.forms.source import Source
+from transactions.importing.table import FileError, Row, Table
+
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
+# One row, over however many lines a quoted cell may go.
+ROW_MAX = 1 << 22
+_ROWS_LOOKED_AT = 200
+# Excel's own word on the delimiter, as the first line.
+_SEP = re.compile(r"sep=(.)\s*", re.IGNORECASE)
+
+
+def read(source: Source, encoding: str | None = None, delimiter: str | None = None) -> Table:
+    """The table of a CSV file; encoding and delimiter as stated, or as the file shows. Raises FileError."""
+    charset = charset_of(source, encoding)
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n\0'):
+        raise FileError(f"{source.name}: {delimiter!r} is no delimiter; it is one character, as ; or a tab")
+    with opened_text(source, charset) as text:
+        lines = list(islice(_lines(text, source.name), _ROWS_LOOKED_AT))
+    said = _SEP.fullmatch(lines[0]) if lines else None
+    if said:
+        del lines[0]
+    found = delimiter or (said and said[1]) or _told(lines, source.name)
+    line, header = next(_cells(iter(lines), found, source.name, 1 + bool(said)), (1, []))
+    columns = named(header, source.name, f"line {line}")
+
+    def rows() -> Iterator[Row]:
+        with opened_text(source, charset) as text:
+            again = _lines(text, source.name)
+            if said:
+                next(again, None)
+            cells = _cells(again, found, source.name, 1 + bool(said))
+            next(cells, None)
+            for number, row in cells:
+                # As where two exports were put into one file.
+                fault = "the header stands here once more" if row == header else fault_of(columns, row)
+                yield Row(number, dict(zip(columns, row, strict=False)), fault)
+
+    return Table(_form(charset, found, source), columns, rows)
+
+
+def _form(charset: Charset, delimiter: str, source: Source) -> str:
+    words = DELIMITERS.get(delimiter, f"delimiter {delimiter!r}")
+    return ", ".join(("CSV", words, charset.words, *source.packed))
+
+
+def _lines(text: TextIOWrapper, name: str) -> Iterator[str]:
+    """The lines with their ends. Raises FileError for one that would fill the memory."""
+    number = 0
+    while line := text.readline(LINE_MAX):
+        number += 1
+        if len(line) == LINE_MAX and not line.endswith(("\n", "\r")):
+            raise FileError(f"{name}: line {number} is longer than {LINE_MAX:,} characters")
+        yield line
+
+
+def _cells(lines: Iterator[str], delimiter: str, name: str, first: int) -> Iterator[tuple[int, list[str]]]:
+    """Each row that is not blank, with the number of the line on which it begins. Raises FileError."""
+    size, count = 0, first - 1
+
+    def counted() -> Iterator[str]:
+        nonlocal size, count
+        for line in lines:
+            size, count = size + len(line), count + 1
+            if size > ROW_MAX:
+                raise FileError(
+                    f"{name}: line {begin}: the row that begins there does not end; is a quote open?"
+                )
+            yield line
+
+    reader = csv.reader(counted(), delimiter=delimiter, strict=True)
+    begin = first
+    while True:
+        size, begin = 0, count + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise FileError(f"{name}: line {begin}: {error} (in the row that begins there)") from None
+        if cells is None:
+            return
+        if any(cell.strip() for cell in cells):
+            yield begin, cells
+
+
+def _told(lines: list[str], name: str) -> str:
+    """The delimiter that gives the most rows as many cells as the header; none at all is a comma.
+
+    Raises FileError where two do equally well.
+    """
+    scores: Counter[str] = Counter()
+    for delimiter in DELIMITERS:
+        rows = _sample(lines, delimiter, name)
+        width = len(rows[0]) if rows else 0
+        # Half a quote in a name: the delimiter stands within a quoted cell.
+        if width > 1 and not any(cell.count('"') % 2 for cell in rows[0]):
+            # A row counts a thousand cells: how many rows fit comes before how many cells they have.
+            fitting = sum(len(row) == width for row in rows) / len(rows)
+            scores[delimiter] = round(1000 * fitting) * 1000 + width
+    if not scores:
+        # One column: the first that is in none of its cells.
+        return next((each for each in DELIMITERS if not any(each in line for line in lines)), ",")
+    best, *others = scores.most_common()
+    if others and others[0][1] == best[1]:
+        either = f"{DELIMITERS[best[0]]} or {DELIMITERS[others[0][0]]}"
+        raise FileError(
+            f"{name}: cells are separated by {either}, and both would do; say which delimiter it is"
+        )
+    return best[0]
+
+
+def _sample(lines: list[str], delimiter: str, name: str) -> list[list[str]]:
+    """The rows as far as they can be read so; the last may be cut off by the end of the sample."""
+    rows: list[list[str]] = []
+    try:
+        for _, cells in _cells(chain(lines), delimiter, name, 1):
+            rows.append(cells)
+    except FileError:
+        pass
+    return rows

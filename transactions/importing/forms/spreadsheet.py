@@ -1,0 +1,206 @@
+"""Excel's files: the first sheet that is shown, row by row, with the values that its formulas had."""
+
+import datetime as dt
+import re
+import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from xml.etree.ElementTree import Element, ParseError, iterparse
+
+from defusedxml.common import DefusedXmlException
+from openpyxl.reader.excel import ExcelReader
+from openpyxl.styles.stylesheet import apply_stylesheet
+from openpyxl.utils.exceptions import InvalidFileException
+from openpyxl.worksheet._reader import ROW_TAG, WorkSheetParser
+
+from transactions.importing.forms.columns import COLUMNS_MAX, fault_of, named
+from transactions.importing.forms.numbers import DIGITS_MAX, number_of, number_of_float
+from transactions.importing.forms.source import DAMAGED, PORTION, Metered, Source, seekable
+from transactions.importing.table import FileError, Moment, Row, Table
+
+# Excel's own bound.
+ROWS_MAX = 1_048_576
+SHEET_MAX = 1 << 31
+# openpyxl holds all texts of the sheets at once.
+TEXTS_MAX = 1 << 26
+_OVERLAP = 1 << 10
+_VALUE = re.compile(rb"<(?:\w+:)?(?:v|t)[ >]")
+# A formula that no program has reckoned: Excel does when it opens the file and saves it.
+_NOT_RECKONED = re.compile(
+    rb"(?:</(?:\w+:)?f>|<(?:\w+:)?f(?: [^<>]*)?/>)\s*(?:<(?:\w+:)?v\s*/>\s*)?</(?:\w+:)?c>"
+)
+_DOCTYPE = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
+_WRONG = (
+    *DAMAGED, InvalidFileException, DefusedXmlException, ParseError,
+    TypeError, IndexError, AttributeError, OSError,
+)  # fmt: skip
+
+
+class _Sheet(NamedTuple):
+    """The first sheet that is shown, of an open file."""
+
+    reader: ExcelReader
+    title: str
+    path: str
+    # Of how many.
+    shown: int
+
+
+def read(source: Source) -> Table:
+    """The table of an xlsx file: the header is its first row that is not blank. Raises FileError."""
+    source = seekable(source)
+    with _opened(source) as sheet:
+        # Blank rows behind the last value are not read.
+        end = _last_value(sheet, source.name)
+        title = f"sheet {sheet.title!r}" + (f", the first of {sheet.shown}" if sheet.shown > 1 else "")
+    number, header = next(_rows(source, end), (1, []))
+    columns = named(header, source.name, f"row {number}")
+
+    def rows() -> Iterator[Row]:
+        found = _rows(source, end)
+        next(found, None)
+        for number, cells in found:
+            cells += [""] * (len(columns) - len(cells))
+            yield Row(number, dict(zip(columns, cells, strict=False)), _fault(columns, cells))
+
+    return Table(", ".join(("Excel", title, *source.packed)), columns, rows)
+
+
+@contextmanager
+def _opened(source: Source) -> Iterator[_Sheet]:
+    """The sheet, step by step: load_workbook would read each sheet whole that does not say how large it is.
+
+    Whatever is wrong with the file is a FileError, without its content.
+    """
+    # They tell of what a table does not have (charts, formats, conditions), and of values.
+    warnings.filterwarnings("ignore", module=r"openpyxl\.")
+    with source.open() as file:
+        try:
+            _check_sizes(file, source.name)
+            reader = ExcelReader(file, read_only=True, data_only=True, keep_links=False)
+            reader.read_manifest()
+            reader.read_strings()
+            reader.read_workbook()
+            apply_stylesheet(reader.archive, reader.wb)
+            found = [(each, rel) for each, rel in reader.parser.find_sheets() if each.state == "visible"]
+            sheets = [(each.name, rel.target) for each, rel in found if "worksheet" in rel.Type]
+            if not sheets:
+                raise FileError(f"{source.name}: no sheet is shown")
+            yield _Sheet(reader, *sheets[0], len(sheets))
+        except _WRONG as error:
+            kind = type(error).__name__
+            raise FileError(f"{source.name}: the Excel file is cut off or damaged ({kind})") from None
+
+
+def _check_sizes(file: Any, name: str) -> None:
+    with zipfile.ZipFile(file) as packed:
+        for part in packed.infolist():
+            if part.file_size > (SHEET_MAX if "/worksheets/" in part.filename else TEXTS_MAX):
+                told = (
+                    f"{part.filename} has {part.file_size >> 20:,} MiB once unpacked; save the sheet as CSV"
+                )
+                raise FileError(f"{name}: {told}")
+    file.seek(0)
+
+
+def _last_value(sheet: _Sheet, name: str) -> int:
+    """At which byte of the sheet's XML its last value is. Reading bytes takes a fraction of reading cells."""
+    rest, start, last = b"", 0, 0
+    with sheet.reader.archive.open(sheet.path) as raw:
+        while portion := raw.read(PORTION):
+            text = rest + portion
+            if _DOCTYPE.search(text) or text.startswith((b"\xff\xfe", b"\xfe\xff")):
+                raise FileError(
+                    f"{name}: the sheet's XML has what no program writes (a document type, UTF-16)"
+                )
+            if _NOT_RECKONED.search(text):
+                told = "a formula has no value yet; open the file in a spreadsheet program and save it"
+                raise FileError(f"{name}: {told}")
+            for match in _VALUE.finditer(text):
+                last = start + match.start()
+            rest = text[-_OVERLAP:]
+            start += len(text) - len(rest)
+    return last
+
+
+def _rows(source: Source, end: int) -> Iterator[tuple[int, list[str]]]:
+    """Each row that is not blank, with its number."""
+    with _opened(source) as sheet, sheet.reader.archive.open(sheet.path) as raw:
+        book, metered, before = sheet.reader.wb, Metered(raw, source.name), 0
+        parser = WorkSheetParser(
+            metered,
+            sheet.reader.shared_strings,
+            data_only=True,
+            epoch=book.epoch,
+            date_formats=book._date_formats,
+            timedelta_formats=book._timedelta_formats,
+        )
+        parents: list[Element] = []
+        for event, element in iterparse(metered, ("start", "end")):
+            if event == "start":
+                parents.append(element)
+                continue
+            parents.pop()
+            if element.tag != ROW_TAG:
+                continue
+            number, cells = parser.parse_row(element)
+            # What was read is let go of, also by what it stood in.
+            parents[-1].clear()
+            parser.row_dimensions.clear()
+            metered.let_go()
+            if number > ROWS_MAX or number <= before:
+                raise FileError(
+                    f"{source.name}: row {number:,}: a sheet has {ROWS_MAX:,} rows, one after the other"
+                )
+            before = number
+            texts = _texts(cells)
+            if any(text.strip() for text in texts):
+                yield number, texts
+            if metered.given - PORTION > end:
+                return
+
+
+def _texts(cells: list[dict[str, Any]]) -> list[str]:
+    texts: list[str] = []
+    for cell in cells:
+        if cell["value"] is None:
+            continue
+        column = cell["column"]
+        if column > COLUMNS_MAX:
+            raise ValueError("too many columns")
+        texts += [""] * (column - len(texts))
+        texts[column - 1] = _text(cell["value"], cell["data_type"])
+    return texts
+
+
+class _Wrong(str):
+    """What a cell has instead of a value: #N/A and the like."""
+
+    __slots__ = ()
+
+
+def _text(value: Any, kind: str) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if kind == "e":
+        return _Wrong(value)
+    if isinstance(value, int):
+        return number_of(str(value)) or _Wrong(f"a number of more than {DIGITS_MAX} digits")
+    if isinstance(value, float):
+        return number_of_float(value)
+    if isinstance(value, dt.datetime):
+        return Moment(
+            value.isoformat(" ", "milliseconds" if value.microsecond else "seconds").replace(" ", "T")
+        )
+    if isinstance(value, dt.date | dt.time):
+        return Moment(value.isoformat())
+    return str(value)
+
+
+def _fault(columns: tuple[str, ...], cells: list[str]) -> str:
+    for name, cell in zip(columns, cells, strict=False):
+        if isinstance(cell, _Wrong):
+            return f"column {name!r} holds {str(cell)[:50]!r}, which is no value"
+    return fault_of(columns, cells)

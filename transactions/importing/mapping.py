@@ -1,0 +1,363 @@
+"""What a file means: which column is which field, and how its money, words and times are read.
+
+A mapping is kept as TOML. Whatever it leaves open is proved by the whole column, or asked.
+"""
+
+import json
+import re
+import tomllib
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from .. import names
+from ..models import Status
+from ..timezones import zone_names
+
+# What a record is made of, in the order in which the API tells them.
+FIELDS = ("transaction_id", "user", "amount", "status", "created_at")
+# What else a column may tell: the time of the day beside created_at, the zone of both, the currency.
+BESIDE = ("time", "timezone", "currency")
+NEGATIVE = ("refund", "failed", "refuse")
+UNITS = ("whole", "smallest")
+MARKS = (".", ",")
+USERS = ("key", "name")
+IDS = ("column", "content")
+# How dates are written; a format of strptime is the other way to say it. Of hours and days that are counted
+# `since` says from when.
+DATES = (
+    "iso", "compact", "day first", "month first", "month by name",
+    "seconds", "milliseconds", "microseconds", "hours", "days",
+)  # fmt: skip
+# Of these `since` says from when.
+COUNTED = ("hours", "days")
+
+
+# No currency has more than four; a few chains count eighteen.
+DECIMALS_MAX = 18
+SHIPPED = Path(__file__).parent / "mappings"
+# Characters of a text, and bytes of a whole file: no person writes more.
+CHARACTERS_MAX = 300
+BYTES_MAX = 256 * 1024
+# Of a file's columns, how many a sentence names.
+COLUMNS_TOLD_MAX = 30
+_BARE = re.compile("[A-Za-z0-9_-]+")
+
+
+class MappingError(Exception):
+    """A mapping that cannot be right; the message is one line that names the key and what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """What a file means. An empty value is one that was not stated: it is guessed, proved or asked.
+
+    Each name here is a key: of the TOML, of an option or a form's field, of a question.
+    """
+
+    # From one of FIELDS or BESIDE to the file's column; "" where none is to be looked for.
+    columns: dict[str, str] = field(default_factory=dict)
+    # From a status's word in the file, in any case, to PENDING, SUCCESS or FAILED.
+    statuses: dict[str, str] = field(default_factory=dict)
+    # From a column to the words in it with which a row is passed over.
+    skip: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    # "column", or "content": made of what the row says, the same at every run.
+    ids: str = ""
+    # Further columns without which the id's own is not unique; the id is all of them, joined by "-".
+    id_parts: tuple[str, ...] = ()
+    # Whether the user's column has keys ("key") or usernames ("name").
+    users: str = ""
+    # The key or name of whose the rows are whose user is empty, or all where no column tells.
+    user: str = ""
+    # How many decimals the smallest unit is away: 2 for cents.
+    decimals: int | None = None
+    # What a number without decimals counts: "whole" units (12 is 12.00), or the "smallest" (12 is 0.12).
+    unit: str = ""
+    # The decimal mark: "." or ",".
+    mark: str = ""
+    # What a negative amount is: a "refund" (a transaction of its own, whose id begins with refund-), one that
+    # "failed", or to "refuse".
+    negative: str = ""
+    # The one currency whose rows are taken, as EUR.
+    currency: str = ""
+    # The status of rows whose status is empty, or of all where no column tells.
+    status: str = ""
+    # One of DATES, or a format as strptime has it: %d.%m.%Y %H:%M.
+    dates: str = ""
+    # For dates that count hours or days: the moment of 0, in ISO 8601.
+    since: str = ""
+    # The IANA name of the zone of times that have no offset.
+    timezone: str = ""
+    # Whether cells are guarded against spreadsheets by an apostrophe, as in the admin's exports.
+    guarded: bool = False
+
+    @property
+    def named(self) -> dict[str, str]:
+        """From field to column, of those that have one."""
+        return {field: column for field, column in self.columns.items() if column}
+
+    def passes_over(self, cells: dict[str, str]) -> bool:
+        """Whether a row with these cells is not looked at."""
+        return any(cells[column].strip() in words for column, words in self.skip.items())
+
+    def over(self, base: "Mapping") -> "Mapping":
+        """This one, and of `base` what this one does not state."""
+        found: dict[str, Any] = {}
+        for each in fields(self):
+            mine, below = getattr(self, each.name), getattr(base, each.name)
+            if isinstance(mine, dict):
+                found[each.name] = {**below, **mine}
+            else:
+                found[each.name] = mine if _is_stated(mine) else below
+        return Mapping(**found)
+
+    def stating(self, key: str, text: str) -> "Mapping":
+        """The same with one key more, as an option or a form's field has it: an answer to a question.
+
+        `key` is a name above, or one of a table behind the table's name and a point: of columns a field, of
+        statuses a word, of skip a column, whose words are separated by commas. Raises MappingError.
+        """
+        value: object = text.strip() if key != "guarded" else text.strip().lower() in ("true", "yes", "1")
+        if key == "id_parts" or key.startswith("skip."):
+            value = [each.strip() for each in text.split(",") if each.strip()]
+        elif key == "decimals" and text.strip().isdecimal() and len(text) <= CHARACTERS_MAX:
+            value = int(text)
+        return self.holding(key, value)
+
+    def holding(self, key: str, value: object) -> "Mapping":
+        """The same with one key more, its value as TOML has it. Raises MappingError."""
+        table, dot, name = key.partition(".")
+        if dot and table in _TABLES:
+            entries: Any = {**getattr(self, table), name: _entry(table, name, value)}
+            return replace(self, **{table: entries})
+        if key not in _VALUES:
+            kind = "a table, as columns.amount" if key in _TABLES else "unknown"
+            raise MappingError(f"{key}: it is {kind}{names.suggestion(key, (*_VALUES, *_TABLES))}")
+        try:
+            return replace(self, **{key: _VALUES[key](value)})
+        except ValueError as error:
+            raise MappingError(f"{key}: {error}") from None
+
+    def fitting(self, columns: Collection[str]) -> "Mapping":
+        """The mapping itself, if the file with these columns has what it names; else MappingError."""
+        named = [(f"columns.{name}", column) for name, column in self.named.items()]
+        named += [("id_parts", column) for column in self.id_parts]
+        named += [(f"skip.{column}", column) for column in self.skip]
+        for key, column in named:
+            if column not in columns:
+                known = names.suggestion(
+                    column, [names.shortened(each) for each in columns][:COLUMNS_TOLD_MAX]
+                )
+                raise MappingError(f"{key}: the file has no column “{names.shortened(column)}”{known}")
+        return self
+
+    def checked(self, columns: Collection[str]) -> "Mapping":
+        """The same, once nothing is missing; MappingError also where what it says does not go together."""
+        self.fitting(columns)
+        if (self.ids == "column" or self.id_parts) and "transaction_id" not in self.named:
+            raise MappingError("ids: columns.transaction_id has to name the column of the ids")
+        if (self.dates in COUNTED) != bool(self.since):
+            raise MappingError("since: it belongs to dates that count hours or days, and only to them")
+        return self
+
+
+def read(path_or_name: Path | str) -> Mapping:
+    """The mapping of a TOML file, or the shipped one of this name. Raises MappingError."""
+    path = Path(path_or_name)
+    if str(path_or_name) in shipped():
+        path = SHIPPED / f"{path_or_name}.toml"
+    elif path.suffix != ".toml" and not path.exists():
+        known = names.suggestion(str(path_or_name), shipped())
+        raise MappingError(f"no mapping is called “{path_or_name}”{known}")
+    try:
+        with path.open("rb") as source:
+            text = source.read(BYTES_MAX + 1)
+    except (OSError, ValueError) as error:
+        raise MappingError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    if len(text) > BYTES_MAX:
+        raise MappingError(f"{path}: a mapping has at most {BYTES_MAX:,} bytes")
+    try:
+        return parse(text.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise MappingError(f"{path}: this is not UTF-8") from None
+    except MappingError as error:
+        raise MappingError(f"{path}: {error}") from None
+
+
+def parse(toml: str) -> Mapping:
+    """The mapping of a TOML text. Raises MappingError."""
+    try:
+        stated = tomllib.loads(toml)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise MappingError(f"this is no TOML: {error}") from None
+    mapping = Mapping()
+    for key, value in stated.items():
+        if key not in _TABLES:
+            mapping = mapping.holding(key, value)
+        elif not isinstance(value, dict):
+            raise MappingError(f"{key}: it is a table, [{key}]")
+        else:
+            for name, inner in value.items():
+                mapping = mapping.holding(f"{key}.{name}", inner)
+    return mapping
+
+
+def write(mapping: Mapping) -> str:
+    """The mapping as TOML, which `parse` reads as the same."""
+    lines, tables = [], []
+    for each in fields(mapping):
+        value = getattr(mapping, each.name)
+        if not _is_stated(value):
+            continue
+        if isinstance(value, dict):
+            tables += ["", f"[{each.name}]", *(f"{_key(name)} = {_toml(it)}" for name, it in value.items())]
+        else:
+            lines.append(f"{each.name} = {_toml(value)}")
+    return "\n".join([*lines, *tables]).strip("\n") + "\n"
+
+
+def shipped() -> list[str]:
+    """The names of the mappings that come with the system."""
+    return sorted(path.stem for path in SHIPPED.glob("*.toml"))
+
+
+def _is_stated(value: Any) -> bool:
+    return value is not False and value not in ("", None, (), {})
+
+
+def _key(name: str) -> str:
+    return name if _BARE.fullmatch(name) else _quoted(name)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_quoted, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int) else _quoted(value)
+
+
+def _quoted(text: str) -> str:
+    # JSON's strings are TOML's, but for the one control character that JSON leaves as it is.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _entry(table: str, name: str, value: object) -> Any:
+    if table == "columns" and name not in (*FIELDS, *BESIDE):
+        raise MappingError(f"columns.{name}: it is no field{names.suggestion(name, (*FIELDS, *BESIDE))}")
+    if table == "columns" and value == "":
+        return ""
+    try:
+        return _TABLES[table](value)
+    except ValueError as error:
+        raise MappingError(f"{table}.{name}: {error}") from None
+
+
+# --- What a value may be: each gives it as the mapping keeps it, or raises ValueError ------------
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value or len(value) > CHARACTERS_MAX:
+        raise ValueError(f"it is a text of at most {CHARACTERS_MAX} characters")
+    return value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value:
+        raise ValueError("it is a list of texts")
+    return tuple(map(_text, value))
+
+
+def _one_of(choices: Iterable[str]) -> Callable[[object], str]:
+    known = tuple(choices)
+
+    def check(value: object) -> str:
+        if value not in known:
+            raise ValueError(f"it is one of {', '.join(known)}")
+        return str(value)
+
+    return check
+
+
+def _status(value: object) -> str:
+    word = str(value).upper()
+    if word not in Status.values:
+        raise ValueError(f"it is one of {', '.join(Status.values)}")
+    return word
+
+
+def _mark(value: object) -> str:
+    mark = {"point": ".", "comma": ","}.get(str(value), value)
+    if mark not in MARKS:
+        raise ValueError('it is "." or ","')
+    return str(mark)
+
+
+def _decimals(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= DECIMALS_MAX:
+        raise ValueError(f"it is a whole number from 0 to {DECIMALS_MAX}")
+    return value
+
+
+def _currency(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch("[A-Za-z]{3}", value):
+        raise ValueError("it is a code of three letters, as EUR")
+    return value.upper()
+
+
+def _dates(value: object) -> str:
+    """One of DATES, or a format that reads the day which it writes."""
+    if value in DATES:
+        return str(value)
+    day = datetime(2026, 1, 31)
+    try:
+        if not isinstance(value, str) or datetime.strptime(day.strftime(value), value).date() != day.date():
+            raise ValueError
+    except ValueError:
+        known = ", ".join(DATES)
+        raise ValueError(f"it is one of {known}, or a format of a whole date as %d.%m.%Y %H:%M") from None
+    return value
+
+
+def _since(value: object) -> str:
+    moment = value.isoformat() if isinstance(value, datetime) else value
+    try:
+        if not isinstance(moment, str) or datetime.fromisoformat(moment).tzinfo is None:
+            raise ValueError
+    except ValueError:
+        raise ValueError("it is a moment with its offset, as 2026-01-31T00:00:00Z") from None
+    return moment
+
+
+def _timezone(value: object) -> str:
+    if value not in zone_names():
+        meant = names.meant(str(value), zone_names())
+        raise ValueError("it is the name of a timezone, as Europe/Berlin" + (f"; {meant}?" if meant else ""))
+    return str(value)
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("it is true or false")
+    return value
+
+
+_VALUES: dict[str, Callable[[object], Any]] = {
+    "ids": _one_of(IDS),
+    "id_parts": _texts,
+    "users": _one_of(USERS),
+    "user": _text,
+    "decimals": _decimals,
+    "unit": _one_of(UNITS),
+    "mark": _mark,
+    "negative": _one_of(NEGATIVE),
+    "currency": _currency,
+    "status": _status,
+    "dates": _dates,
+    "since": _since,
+    "timezone": _timezone,
+    "guarded": _flag,
+}
+_TABLES: dict[str, Callable[[object], Any]] = {"columns": _text, "statuses": _status, "skip": _texts}

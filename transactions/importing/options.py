@@ -1,0 +1,95 @@
+"""What a file means as options of a command state it."""
+
+from argparse import _ArgumentGroup
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from . import mapping as mappings
+from .mapping import DATES, MappingError
+
+# Options that state one key of a mapping, by the key, with what stands for the value and a word of help.
+SINGLE = {
+    "decimals": ("--decimals", "N", "How many decimals the smallest unit is away: 2 where it is the cent."),
+    "mark": ("--decimal", "MARK", 'The decimal mark: "." or ",".'),
+    "negative": ("--negative", "WHAT", "What a negative amount is: refund, failed or refuse."),
+    "dates": ("--dates", "FORM", f"One of {', '.join(DATES)}; or a format, as %%d.%%m.%%Y %%H:%%M."),
+    "timezone": ("--timezone", "ZONE", "Of times without an offset, as Europe/Berlin."),
+}
+
+
+def add_to(parser: _ArgumentGroup) -> None:
+    """The options; `given` reads them."""
+    parser.add_argument(
+        "--mapping",
+        metavar="NAME",
+        help=f"A mapping's file, or a shipped one: {', '.join(mappings.shipped())}.",
+    )
+    parser.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="FIELD=COLUMN,…",
+        help="Which column is which field: transaction_id, user, amount, status, created_at.",
+    )
+    for key, (option, value, told) in SINGLE.items():
+        parser.add_argument(option, dest=key, metavar=value, help=told)
+    parser.add_argument(
+        "--status",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="WORD=STATUS",
+        help="What a word of the status's column means: PENDING, SUCCESS or FAILED. Alone it is that of "
+        "rows that have none.",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="stated",
+        metavar="KEY=VALUE",
+        help="Any other key of a mapping, as currency=EUR.",
+    )
+    parser.add_argument(
+        "--save", type=Path, metavar="FILE", help="Keep what the file means as a mapping, for the next one."
+    )
+
+
+def given(options: dict[str, Any]) -> mappings.Mapping:
+    """The mapping that the options state: each of them over --mapping. Raises MappingError."""
+    found = mappings.Mapping()
+    for key, value in _stated(options):
+        found = found.stating(key, value)
+    return found.over(mappings.read(options["mapping"])) if options["mapping"] else found
+
+
+def _stated(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for text in options["map"]:
+        yield from _columns(text)
+    for key in SINGLE:
+        if options[key] is not None:
+            yield key, options[key]
+    for text in options["status"]:
+        word, sign, status = text.rpartition("=")
+        yield (f"statuses.{word}", status) if sign else ("status", status)
+    for text in options["stated"]:
+        key, sign, value = text.partition("=")
+        if not sign:
+            raise MappingError(f"--set {text}: say KEY=VALUE, as currency=EUR")
+        yield key, value
+
+
+def _columns(text: str) -> Iterator[tuple[str, str]]:
+    """FIELD=COLUMN, and more of them behind commas; a comma may also be a column's own."""
+    parts: list[str] = []
+    for part in text.split(","):
+        if "=" in part or not parts:
+            parts.append(part)
+        else:
+            parts[-1] += f",{part}"
+    for part in parts:
+        name, sign, column = part.partition("=")
+        if not sign:
+            raise MappingError(f"--map {text}: say FIELD=COLUMN, as amount=Amount")
+        yield f"columns.{name.strip()}", column

@@ -1,0 +1,121 @@
+"""All columns of a file together: what each proves, seen row by row."""
+
+from dataclasses import replace
+
+from .. import money as currency
+from ..spreadsheets import unguarded
+from .columns.moments import MomentProof
+from .columns.money import MoneyProof
+from .columns.proofs import OpenQuestion, Settled
+from .columns.users import UsersProof
+from .mapping import Mapping
+from .records import number_of
+from .table import Row
+
+# Above this share of rows whose id was there before, nobody takes it for the id of a row in silence.
+REPEATS_MAX = 1 / 3
+IDS_CHOICES = (
+    ("column", "the column is right: rows of one id are one transaction, or contradict each other"),
+    ("content", "each row is a transaction: its id is made of what it says, the same at every run"),
+)
+
+
+class TableProof:
+    """What the columns that a mapping names prove: see every row, then ask for `settled`.
+
+    Of each id it keeps a number, and nothing else that grows with the file.
+    """
+
+    def __init__(self, mapping: Mapping) -> None:
+        self.mapping = mapping
+        self._columns = columns = mapping.named
+        self._amounts = MoneyProof(columns["amount"]) if "amount" in columns else None
+        self._moments = MomentProof(columns["created_at"]) if "created_at" in columns else None
+        self._users = UsersProof(columns.get("user", ""))
+        # The column of ids, where nobody has said what is to be made of those that repeat.
+        self._ids = columns.get("transaction_id", "") if not mapping.ids else ""
+        self._seen: set[int] = set()
+        self.rows = self.repeats = 0
+
+    def see(self, row: Row) -> None:
+        """A row that cannot be read, or is passed over, proves nothing."""
+        line, cells, columns = row.line, row.cells, self._columns
+        if self.mapping.guarded:
+            cells = {name: unguarded(cell) for name, cell in cells.items()}
+        if row.fault or self.mapping.passes_over(cells):
+            return
+        self.rows += 1
+        if self._amounts:
+            beside = cells[columns["currency"]] if "currency" in columns else ""
+            self._amounts.see(line, cells[columns["amount"]], beside)
+        if self._moments:
+            clock, zone = (cells[columns[name]] if name in columns else "" for name in ("time", "timezone"))
+            self._moments.see(line, cells[columns["created_at"]], clock, zone)
+        if "user" in columns:
+            self._users.see(line, cells[columns["user"]])
+        if self._ids:
+            self._see_id(cells)
+
+    def _see_id(self, cells: dict[str, str]) -> None:
+        parts = [cells[self._ids], *(cells[column] for column in self.mapping.id_parts)]
+        before = len(self._seen)
+        self._seen.add(number_of("\x1f".join(parts)))
+        self.repeats += len(self._seen) == before
+
+    def settled(self) -> Settled:
+        """The mapping with all that was proved, and what is open. Raises ColumnError."""
+        result = Settled(self.mapping)
+        self._settle_columns(result)
+        if self._amounts:
+            _take(result, self._amounts.settled(result.mapping, currency.code() or "", currency.decimals()))
+        if self._moments:
+            zoned = "timezone" in self._columns
+            _take(result, self._moments.settled(result.mapping, zoned=zoned))
+        _take(result, self._users.settled(result.mapping))
+        self._settle_ids(result)
+        return result
+
+    def _settle_columns(self, result: Settled) -> None:
+        mapping, columns = self.mapping, self._columns
+        if "amount" not in columns:
+            result.open.append(OpenQuestion("columns.amount", "No column is known to have the amounts."))
+        if "user" not in columns and not mapping.user:
+            why = (
+                "No column is known to tell whose the transactions are; one user may have all of them (user)."
+            )
+            result.open.append(OpenQuestion("columns.user", why))
+        if "status" not in columns and not mapping.status:
+            result.open.append(OpenQuestion("status", "No column tells what became of them.", STATUS_CHOICES))
+
+    def _settle_ids(self, result: Settled) -> None:
+        if self.mapping.ids:
+            return
+        if not self._ids:
+            result.mapping = replace(result.mapping, ids="content")
+            result.reasons.append(
+                "No column has ids: they are made of what a row says, the same at every run. A row that is "
+                "there twice is two transactions."
+            )
+        elif self.repeats > self.rows * REPEATS_MAX:
+            why = f"{self.repeats:,} of {self.rows:,} rows repeat an id in column “{self._ids}”."
+            result.open.append(OpenQuestion("ids", why, IDS_CHOICES))
+        else:
+            result.mapping = replace(result.mapping, ids="column")
+            if self.repeats:
+                result.reasons.append(
+                    f"{self.repeats:,} of {self.rows:,} rows repeat an id in “{self._ids}”: those that say "
+                    "the same are replays, others are refused."
+                )
+
+
+STATUS_CHOICES = (
+    ("SUCCESS", "all of them succeeded"),
+    ("PENDING", "all of them are pending"),
+    ("FAILED", "all of them failed"),
+)
+
+
+def _take(result: Settled, found: Settled) -> None:
+    result.mapping = found.mapping
+    result.reasons += found.reasons
+    result.open += found.open

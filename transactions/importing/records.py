@@ -1,0 +1,209 @@
+"""What a row becomes by a mapping in which all is settled: the record to post, or why none can be."""
+
+import hashlib
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from .. import money as currency_of_deployment
+from ..encodings import is_text, may_show_something
+from ..fields import AHEAD_MAX, earliest
+from ..models import TRANSACTION_ID_CHARACTERS_MAX, Status
+from ..spreadsheets import unguarded
+from .columns import moments, money, statuses
+from .columns.proofs import CellError
+from .columns.users import user_text
+from .mapping import BESIDE, FIELDS, Mapping
+from .table import Row
+
+REFUND = "refund-"
+# What an id made of a row's content begins with, and how many letters of its hash follow.
+CONTENT, CONTENT_LETTERS = "row-", 24
+
+
+@dataclass(slots=True)
+class ReadRow:
+    """A row and what was read of it; `user` is a text of the file, which somebody has to look up.
+
+    `cells` are those of the row, without what guards them.
+    """
+
+    row: Row
+    cells: dict[str, str]
+    user_column: str = ""
+    record: dict[str, Any] = field(default_factory=dict)
+    user: str = ""
+    money: int | None = None
+    refund: bool = False
+    # What keeps it from being posted: each as a kind, and as what is told.
+    code: str = ""
+    faults: list[tuple[str, str]] = field(default_factory=list)
+    unknown_status: str = ""
+
+    @property
+    def kind(self) -> str:
+        """Why it is refused, without what differs from row to row."""
+        return "; ".join(kind for kind, _ in self.faults)
+
+    @property
+    def reason(self) -> str:
+        """Why it is refused."""
+        return "; ".join(said for _, said in self.faults)
+
+    def refuse(self, column: str, error: CellError, code: str = "invalid") -> None:
+        self.code = self.code or code
+        where = f"column “{column}”: " if column else ""
+        self.faults.append((where + error.kind, where + str(error)))
+
+
+class RowReader:
+    """Reads the rows of one file once, in their order: how often a row was there before is part of its id."""
+
+    def __init__(self, mapping: Mapping) -> None:
+        self.mapping = mapping
+        self.by = mapping.users
+        self._columns = mapping.named
+        self._money = money.form_of(mapping)
+        self._moments = moments.form_of(mapping) if "created_at" in mapping.named else None
+        self._statuses = statuses.form_of(mapping.statuses, mapping.status)
+        self._currency = mapping.currency or currency_of_deployment.code() or ""
+        self._ids = mapping.ids if "transaction_id" in mapping.named else "content"
+        # How often the same content was there, by a number of its hash.
+        self._times: dict[int, int] = {}
+
+    def rows(self, rows: Iterator[Row]) -> Iterator[ReadRow | None]:
+        """Each row as it is read; None for one that is passed over."""
+        for row in rows:
+            if row.fault:
+                yield ReadRow(row, {}, code="malformed", faults=[(row.fault, row.fault)])
+                continue
+            cells = row.cells
+            if self.mapping.guarded:
+                cells = {name: unguarded(cell) for name, cell in cells.items()}
+            yield None if self.mapping.passes_over(cells) else self._read(row, cells)
+
+    def _read(self, row: Row, cells: dict[str, str]) -> ReadRow:
+        read = ReadRow(row, cells, self._columns.get("user", ""))
+        readings = (self._read_id, self._read_user, self._read_status, self._read_amount, self._read_moment)
+        for column, reading in zip(_ORDER, readings, strict=True):
+            try:
+                reading(read)
+            except CellError as error:
+                read.refuse(self._columns.get(column, ""), error)
+        return read
+
+    def _cell(self, read: ReadRow, name: str) -> str:
+        column = self._columns.get(name)
+        return read.cells[column] if column else ""
+
+    def _read_id(self, read: ReadRow) -> None:
+        if self._ids == "content":
+            read.record["transaction_id"] = self._made_of_content(read.cells)
+            return
+        parts = [self._cell(read, "transaction_id").strip()]
+        parts += [read.cells[column].strip() for column in self.mapping.id_parts]
+        if not all(parts):
+            raise CellError("the id is empty: write one")
+        check_id(id := "-".join(parts))
+        read.record["transaction_id"] = id
+
+    def _made_of_content(self, cells: dict[str, str]) -> str:
+        """An id of the mapped cells as they stand in the file: read in another way it is still the same row.
+
+        The second of two equal rows has another one, the same at every run.
+        """
+        columns = self._columns
+        mapped = [cells[columns[name]] for name in (*FIELDS, *BESIDE) if name in columns]
+        said = "\x1f".join([*mapped, *(cells[name] for name in self.mapping.id_parts)])
+        times = self._counted(said)
+        digest = hashlib.sha256(f"{said}\x1e{times}".encode("utf-8", "surrogatepass")).hexdigest()
+        return CONTENT + digest[:CONTENT_LETTERS]
+
+    def _counted(self, said: str) -> int:
+        number = number_of(said)
+        times = self._times[number] = self._times.get(number, 0) + 1
+        return times
+
+    def _read_user(self, read: ReadRow) -> None:
+        read.user = user_text(self._cell(read, "user"), self.mapping)
+
+    def _read_status(self, read: ReadRow) -> None:
+        cell = self._cell(read, "status")
+        try:
+            read.record["status"] = self._statuses.read(cell)
+        except CellError:
+            read.unknown_status = cell.strip()
+            raise
+
+    def _read_amount(self, read: ReadRow) -> None:
+        cell = self._cell(read, "amount")
+        if not cell.strip():
+            raise CellError("the amount is empty: write one")
+        amount = self._money.read(cell)
+        read.money = amount.smallest
+        self._check_currency(self._cell(read, "currency") or amount.currency)
+        read.record["amount"] = abs(amount.smallest)
+        if amount.smallest < 0:
+            self._take_negative(read, cell)
+
+    def _take_negative(self, read: ReadRow, cell: str) -> None:
+        if self.mapping.negative == "failed":
+            read.record["status"] = str(Status.FAILED)
+        elif self.mapping.negative == "refund":
+            read.refund = True
+            id = read.record.get("transaction_id", "")
+            if id and not id.startswith(REFUND):
+                check_id(REFUND + id)
+                read.record["transaction_id"] = REFUND + id
+        else:
+            raise CellError("“…” is negative, and such amounts are refused (negative)", cell)
+
+    def _check_currency(self, cell: str) -> None:
+        code = money.code_of(cell)
+        if self._currency and code and code != self._currency:
+            raise CellError(f"the currency is “…”, and only {self._currency} is taken", cell.strip())
+
+    def _read_moment(self, read: ReadRow) -> None:
+        if self._moments is None:
+            return
+        cell = self._cell(read, "created_at")
+        if not cell.strip():
+            raise CellError("the time is empty: write one")
+        moment = self._moments.read(cell, self._cell(read, "time"), self._cell(read, "timezone"))
+        check_moment(moment, cell)
+        read.record["created_at"] = moment.isoformat().replace("+00:00", "Z")
+
+
+_ORDER = ("transaction_id", "user", "status", "amount", "created_at")
+
+
+def check_id(id: str) -> None:
+    """Raises CellError for what the API takes for no id."""
+    if len(id) > TRANSACTION_ID_CHARACTERS_MAX:
+        raise CellError(f"“…” is too long for an id: at most {TRANSACTION_ID_CHARACTERS_MAX} characters", id)
+    if (
+        not is_text(id)
+        or not may_show_something(id)
+        or any(unicodedata.category(each) == "Cc" for each in id)
+    ):
+        raise CellError("“…” is no id: it has characters that nobody sees", id)
+
+
+def check_moment(moment: datetime, cell: str) -> None:
+    """Raises CellError for a moment that the API does not take."""
+    if moment < earliest(settings.EARLIEST_CREATED_AT):
+        raise CellError(
+            f"“…” is before {settings.EARLIEST_CREATED_AT.isoformat()}, and nothing earlier is taken", cell
+        )
+    if moment > timezone.now().astimezone(UTC) + AHEAD_MAX:
+        raise CellError("“…” is in the future", cell)
+
+
+def number_of(text: str) -> int:
+    """A number of 62 bits that stands for a text."""
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()) >> 2

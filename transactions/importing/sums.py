@@ -1,0 +1,77 @@
+"""Sums and records as people read them at a command's end: money in the unit of the file."""
+
+import json
+from collections.abc import Iterable, Iterator
+
+from .. import money
+from .plan import Plan, RowSum, Summary
+from .posting import ImportProgress
+
+# Reasons of refusals that are told, the most frequent.
+REASONS_MAX = 50
+
+
+def money_text(smallest: int, decimals: int) -> str:
+    """An amount of the smallest unit in the deployment's currency, or with the decimals of the file."""
+    if money.code():
+        return money.text(smallest)
+    whole, fraction = divmod(abs(smallest), 10**decimals)
+    point = f".{fraction:0{decimals}}" if decimals else ""
+    return f"{'-' if smallest < 0 else ''}{whole:,}{point}"
+
+
+def rows_text(rows: int) -> str:
+    return f"{rows:,} row{'' if rows == 1 else 's'}"
+
+
+def of_plan(found: Plan) -> Iterator[str]:
+    """What would happen: rows, sums before and after, refusals by reason, and the first records."""
+    summary, decimals = found.summary, found.mapping.decimals or 0
+    refused = sum(summary.refusals.values())
+    yield (
+        f"{rows_text(summary.rows)}: {summary.records:,} to post, {summary.replays:,} the same once more, "
+        f"{refused:,} refused" + (f", {summary.passed_over:,} passed over" if summary.passed_over else "")
+    )
+    yield from _table(_sums(summary), decimals)
+    for reason, count in summary.refusals.most_common(REASONS_MAX):
+        yield f"  {count:>9,}  {reason}"
+    if (more := len(summary.refusals) - REASONS_MAX) > 0:
+        yield f"  … and {more:,} other reasons"
+    for word, count in summary.unknown_statuses.most_common(REASONS_MAX):
+        yield f"  say what {word!a} means ({rows_text(count)}): --status {word!a}=SUCCESS, say"
+
+
+def first_records(summary: Summary) -> Iterator[str]:
+    """The first records, each as a line of JSON."""
+    for planned in summary.first:
+        yield f"line {planned.line}: {json.dumps(planned.record, ensure_ascii=True, default=str)}"
+
+
+def of_end(progress: ImportProgress, found: Plan) -> Iterator[str]:
+    """What became of the file, in money too, and how much of it was not reached."""
+    yield from progress.summary()
+    told = [
+        ("accepted", progress.accepted_money),
+        ("replayed", progress.replayed_money),
+        ("accepted or replayed", progress.either_money),
+        ("refused", progress.refused_money),
+    ]
+    yield from _table([(name, sum) for name, sum in told if sum.rows], found.mapping.decimals or 0)
+    if (left := found.summary.rows - found.summary.passed_over - progress.rows) > 0:
+        yield f"{rows_text(left)} not reached, behind line {progress.line:,}: the same again goes on there"
+    if progress.before_line and not progress.accepted:
+        yield "nothing is new: all of it had been posted before"
+    elif progress.before_line:
+        yield f"a run before had come to line {progress.before_line:,}: up to there all was a replay"
+
+
+def _sums(summary: Summary) -> list[tuple[str, RowSum]]:
+    told = [("in the file", summary.in_file)]
+    told += [(f"to post as {status}", money) for status, money in sorted(summary.by_status.items())]
+    told += [("of these refunds", summary.refunds), ("refused or passed over", summary.refused)]
+    return [(name, sum) for name, sum in told if sum.rows]
+
+
+def _table(told: Iterable[tuple[str, RowSum]], decimals: int) -> Iterator[str]:
+    for name, sum in told:
+        yield f"  {money_text(sum.sum, decimals):>24}  {name}, {rows_text(sum.rows)}"

@@ -1,0 +1,119 @@
+"""Users that a file names by key or by name: looked up, and made as customers where that is asked."""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Collection
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+
+from ..access.log_in_form import NAME_CHARACTERS_MAX
+from ..audit.actions import Action
+from ..audit.entries import note
+from ..client.csv_file import whole_key
+from ..client.users import keys_in, make_missing
+from ..encodings import is_text, shows_something
+from ..fields import USER_MAX
+
+_KEY = re.compile(r"[0-9]{1,20}", re.ASCII)
+# Behind a username in which a name could not be written as it is: names that differ stay two customers.
+_MARK_CHARACTERS = 8
+_NOT_IN_USERNAMES = re.compile(r"[^\w.@+-]+")
+
+
+class FileUsers:
+    """The users of one file. With `create` those who are missing are made, as customers who cannot log in.
+
+    With `look_only` nobody is made at all; it is said as if they were.
+    """
+
+    def __init__(self, *, create: bool = False, look_only: bool = False) -> None:
+        self.made = 0
+        self._create, self._look_only = create, look_only
+
+    def look_up(self, wanted: Collection[str], by: str) -> dict[str, int | str]:
+        """Of each text who is there, or would be made: the key, or as yet the name. Nobody is made.
+
+        `by` is "key" or "name"; `wanted` are at most 1,000. Raises django.db.Error.
+        """
+        found: dict[str, int | str] = {**_find(wanted, by)}
+        if self._create:
+            missing = [text for text in wanted if text not in found]
+            if by == "name":
+                found.update((text, text) for text in missing if username_of(text))
+            else:
+                found.update((text, key) for text in missing for key in keys_in([whole_key(text)]))
+        return found
+
+    def keys(self, wanted: Collection[str], by: str) -> dict[str, int | str]:
+        """The key of each who is there or was made now. Raises django.db.Error."""
+        if self._look_only:
+            return self.look_up(wanted, by)
+        found = _find(wanted, by)
+        missing = [text for text in wanted if text not in found] if self._create else []
+        if missing:
+            named = {username for text in missing if (username := username_of(text))}
+            keys = keys_in(map(whole_key, missing))
+            self.made += _make_named(named) if by == "name" else make_missing(keys)
+            found = _find(wanted, by)
+        return {**found}
+
+
+def username_of(name: str) -> str:
+    """The username of the customer whom a file calls `name`, always the same; "" where there is no name.
+
+    White space at its ends, or more of it than one, makes no other name, nor does another form of Unicode.
+    """
+    plain = _plain(name)
+    if not plain:
+        return ""
+    kept = _NOT_IN_USERNAMES.sub("-", plain).strip("-")
+    if kept == plain and len(kept) <= NAME_CHARACTERS_MAX:
+        return plain
+    mark = hashlib.sha256(plain.encode()).hexdigest()[:_MARK_CHARACTERS]
+    return f"{kept[: NAME_CHARACTERS_MAX - 1 - _MARK_CHARACTERS]}-{mark}".strip("-")
+
+
+def _plain(name: str) -> str:
+    """A name as it is compared; "" for one that PostgreSQL cannot be asked for, or that nobody would see."""
+    plain = " ".join(unicodedata.normalize("NFKC", name).split())
+    return plain if is_text(plain) and shows_something(plain) else ""
+
+
+def _find(texts: Collection[str], by: str) -> dict[str, int]:
+    """The key of each who is there."""
+    return _by_name(texts) if by == "name" else _by_key(texts)
+
+
+def _by_key(texts: Collection[str]) -> dict[str, int]:
+    wanted = {text: int(key) for text in texts if _KEY.fullmatch(key := whole_key(text))}
+    asked = {key for key in wanted.values() if 0 < key <= USER_MAX}
+    there = set(get_user_model()._default_manager.filter(pk__in=asked).values_list("pk", flat=True))
+    return {text: key for text, key in wanted.items() if key in there}
+
+
+def _by_name(texts: Collection[str]) -> dict[str, int]:
+    """Of this very name, else of the one that is made of it."""
+    wanted = {text: (plain, username_of(text)) for text in texts if (plain := _plain(text))}
+    asked = {name for names in wanted.values() for name in names}
+    there = dict(get_user_model()._default_manager.filter(username__in=asked).values_list("username", "pk"))
+    found = {text: there.get(plain, there.get(made)) for text, (plain, made) in wanted.items()}
+    return {text: key for text, key in found.items() if key is not None}
+
+
+def _make_named(usernames: Collection[str]) -> int:
+    """Makes a customer of each name that nobody has, and returns how many."""
+    users = get_user_model()._default_manager
+    with transaction.atomic():
+        there = set(users.filter(username__in=usernames).values_list("username", flat=True))
+        missing = sorted({*usernames} - there)
+        if not missing:
+            return 0
+        made = [users.model(username=username, password=make_password(None)) for username in missing]
+        users.bulk_create(made, batch_size=1000, ignore_conflicts=True)
+        keys = sorted(users.filter(username__in=missing).values_list("pk", flat=True))
+        told = f"{len(keys):,} customer{'' if len(keys) == 1 else 's'}"
+        note(Action.USER_MADE, told, first=keys[0], last=keys[-1])
+    return len(keys)
