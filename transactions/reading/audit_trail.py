@@ -79,6 +79,8 @@ def deletion_of_transaction(transaction_id: str) -> Entry | None:
 
     By the index audit_by_action: such deletions are few. Raises django.db.Error.
     """
+    if "\0" in transaction_id:
+        return None
     named = Q(target=transaction_id) | Q(details__contains=f":{json.dumps(transaction_id)}")
     with bounded_queries.bounded():
         deletions = Entry.objects.filter(named, action=Action.TRANSACTION_DELETED)
