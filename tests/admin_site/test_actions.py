@@ -20,8 +20,8 @@ def test_replay_stores_what_can_be_stored_and_tells_of_the_rest(client: Client, 
     good, bad = reject(queued("R1", people[0])), reject(queued("R2", GONE), id="R2")
     staff(client, "change_rejectedrecord")
     shown = act(client, "rejectedrecord", "replay", good, bad)
-    assert "1 replayed." in shown
-    assert f"{bad.pk} R2: user {GONE} does not exist." in shown
+    assert "1 record was replayed: it is stored with the next flush." in shown
+    assert f"R2 was refused again: customer {GONE} does not exist." in shown
     assert flush().stored == 1
     good.refresh_from_db()
     bad.refresh_from_db()
@@ -31,11 +31,19 @@ def test_replay_stores_what_can_be_stored_and_tells_of_the_rest(client: Client, 
 def test_discard_gives_up_the_selected_records_alone(client: Client, people: list[User]) -> None:
     one, other = reject("x"), reject("y")
     staff(client, "change_rejectedrecord")
-    assert "1 discarded." in act(client, "rejectedrecord", "discard", one)
-    assert "0 discarded, 1 before." in act(client, "rejectedrecord", "discard", one)
+    assert "1 record was discarded." in act(client, "rejectedrecord", "discard", one)
+    assert "Nothing was discarded. 1 had been discarded before." in act(
+        client, "rejectedrecord", "discard", one
+    )
     assert "was discarded before." in act(client, "rejectedrecord", "replay", one)
     other.refresh_from_db()
     assert other.resolution == ""
+
+
+def test_a_replay_of_which_nothing_came_is_no_success(root: Client) -> None:
+    shown = act(root, "rejectedrecord", "replay", reject(queued("R2", GONE), id="R2"))
+    assert "Nothing was replayed." in shown
+    assert "banner-good" not in shown
 
 
 def test_many_failures_are_counted_and_not_all_named(root: Client) -> None:

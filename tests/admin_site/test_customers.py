@@ -99,7 +99,7 @@ def test_the_beginning_of_a_name_is_found_in_any_letter_case(
     assert found & {"alice", "Alina", "bob"} == ({"alice"} if begins == "ALICE" else {"alice", "Alina"})
 
 
-def test_the_beginning_of_a_name_is_looked_up_in_an_index(root: Client, people: list[User]) -> None:
+def test_a_part_of_a_name_is_looked_up_in_an_index(root: Client, people: list[User]) -> None:
     with database.cursor() as cursor:
         cursor.execute(
             "INSERT INTO auth_user (username, password, is_superuser, is_staff, is_active, first_name, "
@@ -107,10 +107,10 @@ def test_the_beginning_of_a_name_is_looked_up_in_an_index(root: Client, people: 
             "now() FROM generate_series(1, 100000) n; ANALYZE auth_user"
         )
     list_page = CustomerAdmin(Customer, admin.site)
-    for term in ("ALI", "customer-4242", str(people[0].pk)):
+    for term in ("ALI", "customer-4242", "omer-4242", "Al", str(people[0].pk)):
         rows, _ = list_page.get_search_results(HttpRequest(), customers(), term)
         plan = rows.order_by("-pk")[:100].explain()
-        assert "account_by_name_in_any_case" in plan
+        assert "user_by_name_part" in plan or "account_by_name_in_any_case" in plan
         assert "Seq Scan on auth_user " not in plan
 
 

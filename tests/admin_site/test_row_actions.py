@@ -57,9 +57,9 @@ def test_a_record_is_discarded_and_replayed_on_its_page_which_then_says_what_bec
     form = {"index": "0", "_selected_action": row.pk, "of_one": row.pk}
     answer = root.post(url("rejectedrecord"), {**form, "action": "replay"}, follow=True)
     assert answer.redirect_chain == [(change(row), 302)]
-    assert f"R2: user {GONE} does not exist." in answer.content.decode()
+    assert f"R2 was refused again: customer {GONE} does not exist." in answer.content.decode()
     answer = root.post(url("rejectedrecord"), {**form, "action": "discard"}, follow=True)
-    assert "1 discarded." in answer.content.decode()
+    assert "1 record was discarded." in answer.content.decode()
     assert buttons(page(root, change(row))) == []
     odd = root.post(url("rejectedrecord"), {**form, "action": "discard", "of_one": "x/../"})
     assert odd["Location"] == url("rejectedrecord")

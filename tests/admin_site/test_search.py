@@ -7,7 +7,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from tests.support.admin_pages import DAY, listed, reject, store, url
+from tests.support.accepting import queued, record, take
+from tests.support.admin_pages import DAY, GONE, listed, reject, store, url
+from tests.support.markup import markup
+from tests.support.outages import redis_away
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -95,3 +98,44 @@ def test_rejected_records_are_the_open_ones_unless_asked_otherwise(root: Client)
     assert listed(root, "?resolution=REPLAYED", "rejectedrecord") == ["BACK"]
     assert listed(root, "?resolution=all", "rejectedrecord") == ["BACK", "GONE", "OPEN"]
     assert listed(root, "?resolution=all&q=GO", "rejectedrecord") == ["GONE"]
+
+
+def test_an_empty_list_says_in_which_state_it_looked_and_leads_to_where_they_are(
+    root: Client, people: list[User]
+) -> None:
+    reject(queued("reject-me-1", GONE), id="reject-me-1")
+    take(record("wait-777", people[0]))
+    shown = markup(root.get(url("transaction", "?q=reject-me")))
+    assert "There is no such transaction among those that are stored." in shown
+    assert "waiting to be stored: 0" in shown
+    (link,) = re.findall(r'<a class="unbroken" href="([^"]+)">rejected: 1</a>', shown)
+    assert listed(root, link.partition("?")[2].replace("&amp;", "&").join(("?", ""))) == ["reject-me-1"]
+    shown = markup(root.get(url("transaction", "?q=777&amount_min=1&state=rejected")))
+    assert "among those that are rejected." in shown
+    assert ">waiting to be stored: 1</a>" in shown
+    assert "stored: 0," in shown
+    with redis_away():
+        assert ">waiting to be stored: not known now</a>" in markup(root.get(url("transaction", "?q=777")))
+
+
+@pytest.mark.parametrize("typed", ["1200000", "1,200,000", "1,200,000 "])
+def test_an_amount_is_taken_as_the_page_writes_it(root: Client, people: list[User], typed: str) -> None:
+    store(people[0], id="JUST", amount=1_200_000)
+    store(people[0], id="MORE", amount=1_200_001)
+    assert listed(root, f"?amount_max={typed}") == ["JUST"]
+    assert listed(root, f"?amount_min={typed}&amount_max={typed}") == ["JUST"]
+
+
+@pytest.mark.parametrize("typed", ["12,00", "1.5", "1 200", "x", "-5", "9" * 19, "1,200,000,", "٣"])
+def test_what_is_no_amount_is_refused_in_words_of_the_page(root: Client, typed: str) -> None:
+    answer = root.get(url("transaction", f"?amount_max={typed}"))
+    assert answer.status_code == 400
+    told = re.search(r'id="wrong-amount_max".*?</p>', answer.content.decode(), re.DOTALL)
+    assert told is not None
+    assert (
+        "mount is" in told[0]
+        or "no amount" in told[0]
+        or "groups digits" in told[0]
+        or "stands in" in told[0]
+    )
+    assert "string of digits" not in told[0]

@@ -12,12 +12,13 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django import Settings
 
-from tests.support.accepting import record, take
-from tests.support.admin_pages import HOSTILE, page, staff, store
+from tests.support.accepting import queued, record, take
+from tests.support.admin_pages import GONE, HOSTILE, page, reject, staff, store
 from tests.support.markup import markup
 from tests.support.outages import postgres_away, redis_away
 from transactions.alerts.models import Alert
-from transactions.reading import part_indexes
+from transactions.reading import part_indexes, search
+from transactions.rules.models import Rule
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -46,7 +47,7 @@ def test_what_is_found_is_grouped_with_links_that_open(
     row = store(people[0], "INV-1", amount=alert.pk)
     take(record("INV-WAITS", people[0]))
     assert found(root, "nv-1") == {"Transactions": ["INV-1"]}
-    assert found(root, "LIC") == {"Customers": ["alice"]}
+    assert found(root, "LIC") == {"Customers": ["alice"], "Alerts": [f"Alert {alert.pk}"]}
     assert found(root, "webh") == {"Pages": ["Webhooks"]}
     by_number = found(root, str(alert.pk))
     assert by_number["Alerts"] == [f"Alert {alert.pk}"]
@@ -126,7 +127,10 @@ def test_enter_opens_the_same_as_a_page(root: Client, people: list[User]) -> Non
 
 
 def test_what_can_be_sought_is_told_where_nothing_is_found(root: Client, people: list[User]) -> None:
-    kinds = "a part of an id, a customer's name or number, an amount, an alert's number or a page's name"
+    kinds = (
+        "a part of an id, a customer's name or number, an amount, an alert's number, a rule's name "
+        "or a page's name"
+    )
     assert f"Search for {kinds}." in markup(root.get(f"{PAGE}?q=nothing-like-it"))
     assert f'data-advice="Search for {kinds}."' in markup(root.get("/admin/"))
 
@@ -136,8 +140,6 @@ def test_what_was_not_looked_at_is_said(root: Client, people: list[User]) -> Non
     assert "Three letters or digits in a row" in notes(root, "ab")
     assert "Three letters or digits in a row (A to Z, 0 to 9)" in notes(root, "日本語")
     assert "has more than 150 characters" in notes(root, "x" * 151)
-    User.objects.bulk_create(User(username=f"many-{n}") for n in range(7))
-    assert "More customers fit" in notes(root, "many")
     with redis_away():
         assert "Redis does not answer" in notes(root, "abc")
     with override_settings(SEARCH_PARTS=False):
@@ -199,3 +201,75 @@ def test_every_page_has_the_box(root: Client, people: list[User]) -> None:
     for path in ("/admin/", "/admin/auth/user/", PAGE):
         assert page(root, path).count('role="search"') >= 1
         assert f'data-found="{FOUND}"' in page(root, path)
+
+
+def test_what_waits_or_was_rejected_is_found_by_a_part_and_all_of_it_has_a_list(
+    root: Client, people: list[User]
+) -> None:
+    take(*(record(f"wait-{n}", people[0]) for n in range(7)))
+    reject(queued("reject-me-1", GONE), id="reject-me-1")
+    assert found(root, "reject-me") == {"Rejected": ["reject-me-1"]}
+    assert found(root, "reject-me-1") == {"Transactions": ["reject-me-1"]}
+    (group,) = root.get(FOUND, {"q": "wait-"}).json()["groups"]
+    assert (group["name"], len(group["items"])) == ("Waiting to be stored", 6)
+    assert "wait-0</span>" in page(root, group["all"])
+    assert found(root, "wait-3") == {"Transactions": ["wait-3"]}
+
+
+def test_which_of_those_that_are_not_stored_were_not_looked_at_is_said(
+    root: Client, people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "UNSTORED_LOOKED_AT_MAX", 1)
+    take(record("wait-1", people[0]), record("wait-2", people[0]))
+    assert "newest 1 of those that wait to be stored" in notes(root, "wait")
+
+
+def test_of_more_customers_than_the_box_shows_there_is_a_list(root: Client, people: list[User]) -> None:
+    User.objects.bulk_create(User(username=f"of-many-{n}") for n in range(7))
+    (group,) = root.get(FOUND, {"q": "MANY-"}).json()["groups"]
+    assert (group["name"], len(group["items"])) == ("Customers", 6)
+    shown = page(root, group["all"])
+    assert [f">of-many-{n}<" in shown for n in range(7)] == [True] * 7
+    assert ">alice<" not in shown
+
+
+def test_alerts_are_found_by_number_rule_and_customer_and_rules_by_name(
+    root: Client, people: list[User]
+) -> None:
+    rule = Rule.objects.create(name="Amounts just under the limit", severity="HIGH")
+    Rule.objects.create(name="Another", severity="LOW")
+    facts = {"rule_name": rule.name, "severity": "HIGH", "rule": rule.pk}
+    first = Alert.objects.create(**facts, user=people[0].pk)
+    second = Alert.objects.create(**facts, user=people[1].pk)
+    both = {"Rules": [rule.name], "Alerts": [f"Alert {second.pk}", f"Alert {first.pk}"]}
+    assert found(root, "amounts JUST") == both
+    for text in (f"alert {first.pk}", f"Alert #{first.pk}"):
+        assert found(root, text) == {"Alerts": [f"Alert {first.pk}"]}
+    assert found(root, "alice") == {"Customers": ["alice"], "Alerts": [f"Alert {first.pk}"]}
+    groups = root.get(FOUND, {"q": "just under"}).json()["groups"]
+    for item in (item for group in groups for item in group["items"]):
+        assert root.get(item["link"]).status_code == 200
+    assert groups[1]["items"][1]["detail"] == "Amounts just under the limit · Open · alice"
+    for text in ("%", "\0", "' OR 1=1", "alert", "alert x", "alert 9999999999999999999"):
+        assert "Alerts" not in found(root, text)
+
+
+def test_who_may_not_see_rules_or_customers_finds_no_alerts_by_the_latter(
+    client: Client, people: list[User]
+) -> None:
+    rule = Rule.objects.create(name="Amounts just under the limit")
+    alert = Alert.objects.create(rule=rule.pk, rule_name=rule.name, severity="HIGH", user=people[0].pk)
+    staff(client, "view_alert")
+    assert found(client, "just under") == {"Alerts": [f"Alert {alert.pk}"]}
+    assert found(client, "alice") == {}
+
+
+def test_what_a_number_names_comes_before_what_has_it_as_a_part(root: Client, people: list[User]) -> None:
+    alert = Alert.objects.create(pk=7, rule=1, rule_name="Bursts", severity="HIGH", user=people[0].pk)
+    for n in range(8):
+        store(people[0], f"X-7-{n}", amount=7 if n == 0 else 500)
+    User.objects.bulk_create(User(username=f"seven-7{n}") for n in range(8))
+    names = list(found(root, str(alert.pk)))
+    assert names.index("Alerts") < names.index("Customers")
+    assert names.index("Of the amount 7") < names.index("Customers")
+    assert names.index("Alerts") < 3

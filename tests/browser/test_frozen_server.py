@@ -6,10 +6,11 @@ import re
 import signal
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import CUT, Watched
-from tests.browser.dashboard import Dashboard, stop_clock
+from tests.browser.dashboard import Dashboard, serious, stop_clock
+from tests.support.living import everybody_works
 from tests.support.serving import the_server
 from transactions.live.readers import ALIVE_S
 
@@ -69,3 +70,48 @@ def test_a_feed_that_has_nothing_to_tell_stays_live(dashboard: Dashboard) -> Non
             page.clock.run_for(int(1000 * ALIVE_S))
             assert page.locator("#feed-state").text_content() == "● live"
         assert json.loads(alive.value)["type"] == "alive"
+
+
+def test_the_page_of_the_system_claims_nothing_once_the_alive_time_is_over(
+    page: Page, server: str, watched: Watched
+) -> None:
+    """By the page's clock: what it shows is said to be of a moment, and comes back with the next answer."""
+    watched.expected = [CUT]
+    everybody_works()
+    stop_clock(page)
+    page.goto(f"{server}/admin/system/")
+    health, silent = page.locator("#health"), page.locator("#silent")
+    expect(health.locator("#redis .pill")).to_have_text("normal")
+    expect(silent).to_be_hidden()
+    stopped = the_server()
+    os.kill(stopped, signal.SIGSTOP)
+    try:
+        page.clock.run_for(int(1000 * ALIVE_S) + 1_900)
+        expect(health.locator("#redis .pill")).to_have_text("normal")
+        page.clock.run_for(200)
+        expect(silent).to_contain_text("How the system is now is not known")
+        expect(silent).to_contain_text("docker compose restart web")
+        assert set(health.locator(".pill:visible").all_text_contents()) == {"not answering", "not known"}
+        expect(health.locator("#as-it-should-be h2")).to_have_text("As it was then")
+        page.locator("#system summary").click()
+        assert set(page.locator("#system-parts .pill").all_text_contents()) == {"not known"}
+        # From here on time goes by itself: axe waits for it.
+        page.clock.resume()
+        assert serious(page) == []
+    finally:
+        os.kill(stopped, signal.SIGCONT)
+    expect(silent).to_be_hidden()
+    expect(health.locator("#redis .pill")).to_have_text("normal")
+    expect(health.locator("#as-it-should-be h2")).to_have_text("As it should be")
+
+
+def test_a_page_of_the_system_that_nobody_looked_at_claims_nothing_against_its_server(
+    page: Page, server: str
+) -> None:
+    everybody_works()
+    stop_clock(page)
+    page.goto(f"{server}/admin/system/")
+    page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    page.clock.run_for(60_000)
+    expect(page.locator("#silent")).to_be_hidden()
+    expect(page.locator("#health #redis .pill")).to_have_text("normal")

@@ -115,3 +115,16 @@ def test_on_a_phone_the_filters_fold_into_one_button_that_counts_them(
     page.goto(f"{server}{LIST}")
     expect(fold).to_be_hidden()
     expect(form).to_be_visible()
+
+
+def test_between_a_phone_and_a_desk_no_column_is_cut_in_its_number(
+    page: Page, server: str, people: list[User]
+) -> None:
+    page.set_viewport_size({"width": 768, "height": 900})
+    store(people[0], "SIM-85e65fb6-00001521", amount=29_948, status="FAILED")
+    store(people[0], "X" * 100, amount=9_223_372_036, status="PENDING")
+    page.goto(f"{server}{LIST}")
+    region = page.get_by_role("region", name="Transactions", exact=True)
+    assert region.evaluate("region => region.scrollWidth <= region.clientWidth")
+    expect(page.get_by_role("columnheader", name="Number")).to_be_hidden()
+    expect(page.locator("tbody")).to_contain_text("29,948")

@@ -71,12 +71,12 @@ def test_what_was_rejected_is_not_called_stored(client: Client, people: list[Use
     staff(client, "view_transaction", *(["view_rejectedrecord"] if may_see else []))
     for id in ("R1", "R2"):
         reject(queued(id, GONE))
-    assert said(client) == "System normal · all but 2 rejected is stored"
+    assert said(client) == "System normal · all is stored but for 2 rejected records"
     health = text(client, "/admin/system/")
-    assert "All but 2 rejected is stored." in health
+    assert "All is stored but for 2 rejected records." in health
     assert ('href="/admin/transactions/rejectedrecord/">What was rejected' in health) == may_see
     take(record("T1", people[0]))
-    assert re.fullmatch(r"System normal · all but 2 rejected stored up to \d\.\d s ago", said(client))
+    assert re.fullmatch(r"System normal · stored up to \d\.\d s ago, 2 rejected records", said(client))
 
 
 def test_no_page_leads_to_the_rejected_who_may_not_see_them(client: Client, people: list[User]) -> None:

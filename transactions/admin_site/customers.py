@@ -22,7 +22,12 @@ from ..access.rights import Right, rights_of
 from ..alerts.models import Alert
 from ..models import Customer, CustomerNote
 from ..reading import customers as reading
+<<<<<<< HEAD
 from ..review import deletions, links, notes, snoozes
+=======
+from ..reading import narrowed
+from ..review import links, notes, snoozes
+>>>>>>> main
 from ..templatetags.components import percent
 from ..timezones import CalendarZone
 from .account_names import NamingForm
@@ -56,7 +61,7 @@ class CustomerAdmin(BoundedAdmin[Customer]):
     fills_by_itself = True
     empty_text = "An account that only has transactions is a customer: nobody logs in as one."
     search_fields = ("username",)
-    search_help_text = "Number, or how the name begins"
+    search_help_text = "Number, or a part of the name"
     form = CustomerForm
     fields = ("username",)
     actions = None
@@ -76,11 +81,12 @@ class CustomerAdmin(BoundedAdmin[Customer]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Customer], search_term: str
     ) -> tuple[QuerySet[Customer], bool]:
-        """By number or by how the name begins, in any letter case, each by an index."""
+        """By number or by a part of the name, as the search of every page has it, each by an index."""
         term = search_term.strip()
         if not term:
             return queryset, False
-        named = Q(username__istartswith=term)
+        any_part = narrowed.finds_any(term)
+        named = Q(narrowed.has_part("username", term)) if any_part else Q(username__istartswith=term)
         return queryset.filter(named | Q(pk=int(term)) if is_key(term) else named), False
 
     @admin.display(description="name")

@@ -1,19 +1,20 @@
 """The search of every page: what a few typed characters lead to, as JSON for the box and as a page."""
 
 import logging
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from .. import money
-from ..access.rights import Right, rights_of
+from ..access.rights import Right, Rights, rights_of
 from ..reading.search import FOUND_MAX, NEWEST_ROWS, TERM_CHARACTERS_MAX, Matches, Search, term_of
 from ..review import links
 from ..templatetags.components import status_word
@@ -24,7 +25,6 @@ log = logging.getLogger(__name__)
 
 AWAY = "PostgreSQL does not answer in time. Try again."
 SLOW = "Too many {what} were to be looked through; there may be more of them. Type more, or ask again."
-MORE_CUSTOMERS = "More customers fit: type more of the name."
 REDIS_AWAY = "Redis does not answer: transactions that wait there are not among these."
 SHORT = (
     "Ids are searched from their beginning, and in any part among the newest {rows:,}. Three letters or "
@@ -38,7 +38,29 @@ UNTOLD = (
     "Ids were searched from their beginning, and in any part among the newest {rows:,}: whether there is an "
     "index of parts was not told in time. Ask again."
 )
+NEWEST = "A part of an id is sought in the newest {newest:,} of those that {what}; its whole id finds each."
 LONG = f"No id and no name has more than {TERM_CHARACTERS_MAX} characters, or a NUL."
+
+
+class NotStored(NamedTuple):
+    """What those in a state are called as a group, and in a sentence."""
+
+    name: str
+    what: str
+
+
+NOT_STORED = {
+    "waiting": NotStored("Waiting to be stored", "wait to be stored"),
+    "rejected": NotStored("Rejected", "were rejected"),
+}
+
+
+# The kinds, as a sentence calls them, and those that tell of customers.
+WHAT = {
+    "transactions": "transactions", "waiting": "waiting transactions", "rejected": "rejected records",
+    "customers": "customers", "rules": "rules", "alerts": "alerts", "amounts": "amounts",
+}  # fmt: skip
+OF_CUSTOMERS = ("transactions", "waiting", "rejected", "alerts", "amounts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,24 +116,48 @@ def _found(request: HttpRequest) -> tuple[list[LeadGroup], list[str]]:
     pages = _pages(request, text)
     if not search.text:
         return [pages] if pages.items else [], [LONG]
-    groups: list[LeadGroup] = []
-    notes: list[str] = []
-    # What takes longest comes last, and is shown first.
-    if Right.VIEW_ALERTS in rights:
-        groups.append(_alerts(search.alerts()))
+    found = _matches(search, rights)
+    users = {row["user"] for name in OF_CUSTOMERS for row in found[name].rows if row["user"] is not None}
+    names = (search.in_time(lambda: links.names(users)) or {}) if Right.READ in rights else {}
+    groups = [
+        (found["transactions"].exact, _transactions(search.text, found["transactions"], names)),
+        *((False, _unstored(search.text, state, found[state], names)) for state in NOT_STORED),
+        (found["customers"].exact, _customers(search.text, found["customers"])),
+        (found["rules"].exact, _rules(search.text, found["rules"])),
+        (found["alerts"].exact, _alerts(found["alerts"], names)),
+        (found["amounts"].exact, _amounts(search.amount, found["amounts"], names)),
+    ]
+    # What the whole text names comes before what has it as a part.
+    groups.sort(key=lambda each: not each[0])
+    notes = [SLOW.format(what=WHAT[name]) for name, each in found.items() if each.slow]
+    notes += [
+        NEWEST.format(newest=found[state].newest, what=NOT_STORED[state].what)
+        for state in NOT_STORED
+        if found[state].newest
+    ]
+    notes += _coverage(search) if Right.READ in rights else []
+    return [group for group in (*(each for _, each in groups), pages) if group.items], notes
+
+
+def _matches(search: Search, rights: Rights) -> dict[str, Matches]:
+    """What is found of each kind, for who may see it; what takes longest is asked for last."""
+    found = dict.fromkeys(WHAT, Matches())
     if Right.READ in rights:
-        amounts, customers, transactions = search.amounts(), search.customers(), search.transactions()
-        users = {row["user"] for found in (transactions, amounts) for row in found.rows}
-        names = search.in_time(lambda: links.names(users)) or {}
-        groups = [
-            _transactions(search.text, transactions, names), _customers(customers), *groups,
-            _amounts(search.amount, amounts, names),
-        ]  # fmt: skip
-        slow = {"transactions": transactions, "customers": customers, "amounts": amounts}
-        notes = [SLOW.format(what=what) for what, found in slow.items() if found.slow]
-        notes += [MORE_CUSTOMERS] if customers.more else []
-        notes += _coverage(search)
-    return [group for group in (*groups, pages) if group.items], notes
+        found |= {"amounts": search.amounts(), "customers": search.customers()}
+    if Right.VIEW_RULES in rights or Right.VIEW_ALERTS in rights:
+        found["rules"] = search.rules()
+    if Right.VIEW_ALERTS in rights:
+        # Of customers whose name has a number as a part, nobody who types one means the alerts.
+        named = [row["id"] for row in found["customers"].rows[: 1 if found["customers"].exact else None]]
+        users = named if found["customers"].exact or not search.text.isdigit() else []
+        found["alerts"] = search.alerts([row["id"] for row in found["rules"].rows], users)
+    if Right.VIEW_RULES not in rights:
+        found["rules"] = Matches()
+    if Right.READ in rights:
+        found["transactions"] = search.transactions()
+        for state, ask in (("waiting", search.waiting), ("rejected", search.rejected)):
+            found[state] = _without(ask(), found["transactions"])
+    return found
 
 
 def _coverage(search: Search) -> list[str]:
@@ -139,6 +185,17 @@ def _transactions(text: str, found: Matches, names: dict[int, str]) -> LeadGroup
     return LeadGroup("Transactions", _items(found, names), everything)
 
 
+def _without(found: Matches, others: Matches) -> Matches:
+    """The same without what is among the others already."""
+    told = {row["transaction_id"] for row in others.rows}
+    return replace(found, rows=[row for row in found.rows if row["transaction_id"] not in told])
+
+
+def _unstored(text: str, state: str, found: Matches, names: dict[int, str]) -> LeadGroup:
+    everything = links.list_of("transaction", urlencode({"q": text, "state": state})) if found.more else ""
+    return LeadGroup(NOT_STORED[state].name, _items(found, names), everything)
+
+
 def _amounts(amount: int | None, found: Matches, names: dict[int, str]) -> LeadGroup:
     of_amount = urlencode({"amount_min": amount, "amount_max": amount})
     name = "" if amount is None else f"Of the amount {money.text(amount)}"
@@ -151,20 +208,26 @@ def _items(found: Matches, names: dict[int, str]) -> list[Lead]:
     return [Lead(row["transaction_id"], _said(row, names), _link(row)) for row in found.rows]
 
 
-def _customers(found: Matches) -> LeadGroup:
+def _customers(text: str, found: Matches) -> LeadGroup:
     items = [Lead(row["name"], f"Customer {row['id']}", links.customer(row["id"])) for row in found.rows]
-    return LeadGroup("Customers", items)
+    return LeadGroup(
+        "Customers", items, links.list_of("customer", urlencode({"q": text})) if found.more else ""
+    )
 
 
-def _alerts(found: Matches) -> LeadGroup:
-    items = [
-        Lead(
-            f"Alert {row['id']}",
-            f"{row['rule']} · {row['state']}",
-            links.alert(row["id"]),
+def _rules(text: str, found: Matches) -> LeadGroup:
+    items = [Lead(row["name"], f"Rule · {row['severity']}", links.rule(row["id"])) for row in found.rows]
+    everything = f"{reverse('admin:rules_rule_changelist')}?{urlencode({'q': text})}" if found.more else ""
+    return LeadGroup("Rules", items, everything)
+
+
+def _alerts(found: Matches, names: dict[int, str]) -> LeadGroup:
+    items = []
+    for row in found.rows:
+        said = [row["rule"], row["state"], names.get(row["user"], "")]
+        items.append(
+            Lead(f"Alert {row['id']}", " · ".join(each for each in said if each), links.alert(row["id"]))
         )
-        for row in found.rows
-    ]
     return LeadGroup("Alerts", items)
 
 

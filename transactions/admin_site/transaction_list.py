@@ -54,6 +54,13 @@ class Words(NamedTuple):
     without: str
 
 
+class Elsewhere(NamedTuple):
+    """How many of those asked for are in another state, in words, and the list of them; "" where none is."""
+
+    text: str
+    link: str
+
+
 class AskedList(NamedTuple):
     """What a URL asks: the query with that of its view in it, what is wrong with it, and what it means."""
 
@@ -129,6 +136,8 @@ def show(request: HttpRequest, *, may_delete: bool) -> HttpResponse:
         "rows": list(_shown(rows, asked.narrowed)),
         "totals": _said(totals),
         "words": list(_words(asked)),
+        "state": STATES[asked.narrowed.state],
+        "elsewhere_found": [] if rows.rows else list(_elsewhere(asked, asked.narrowed)),
         "next": _with(asked, cursor=rows.cursor) if rows.cursor else "",
         "first": _with(asked, cursor=None) if "cursor" in asked.query else "",
         "more": totals.count - len(rows.rows) if rows.totals else 0,
@@ -220,6 +229,16 @@ def _shown(rows: Rows, narrowed: Narrowed) -> Iterator[ShownRow]:
             status_word(row["status"]),
             _moment(row["created_at"], zone),
         )
+
+
+def _elsewhere(asked: AskedList, narrowed: Narrowed) -> Iterator[Elsewhere]:
+    """Of a list in which nobody is: where those asked for may be, and are not looked for."""
+    for state, word in STATES.items():
+        if state == narrowed.state:
+            continue
+        count = reading.count_in(state, narrowed)
+        link = _with(asked, cursor=None, state=state)
+        yield Elsewhere(f"{word}: {'not known now' if count is None else count}", link if count != 0 else "")
 
 
 def _moment(moment: datetime, zone: CalendarZone) -> str:

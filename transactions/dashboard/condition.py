@@ -8,7 +8,7 @@ from django.utils.functional import SimpleLazyObject
 
 from ..access.rights import Right, rights_of
 from ..system import advice, reading
-from ..system.parts import Condition, PartState, SystemPart, all_but, condition_of
+from ..system.parts import Condition, PartState, SystemPart, condition_of, rejected_in_words
 from .cached import Kept
 from .poll_pace import PollPace
 
@@ -71,14 +71,11 @@ def _may_see(request: HttpRequest) -> bool:
 def _said(condition: Condition) -> str:
     """The whole in a few words."""
     if condition.state == PartState.OK:
-        all_of_it = all_but(condition.rejected_open)
+        rejected = rejected_in_words(condition.rejected_open) if condition.rejected_open else ""
         if condition.waiting == 0 or condition.stored_up_to is None:
-            return f"System normal · {all_of_it} is stored"
+            return f"System normal · all is stored{rejected and f' but for {rejected}'}"
         ago_s = (condition.as_of - condition.stored_up_to).total_seconds()
-        up_to = f"stored up to {ago_s:.1f} s ago"
-        return (
-            f"System normal · {all_of_it} {up_to}" if condition.rejected_open else f"System normal · {up_to}"
-        )
+        return f"System normal · stored up to {ago_s:.1f} s ago{rejected and f', {rejected}'}"
     if condition.state == PartState.UNKNOWN:
         return f"{condition.gravest.title}: not known yet"
     grave = sum(part.state >= PartState.SLOW for part in condition.parts)

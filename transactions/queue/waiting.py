@@ -3,7 +3,7 @@
 from itertools import chain, islice
 from typing import NamedTuple
 
-from ..stores.redis_connection import READER_S, connection, reader, text
+from ..stores.redis_connection import READER_S, connection, text
 from ..stores.scripts import lua
 from .keys import BOOKS, INDEX, QUEUE, batch_of
 from .records import State, escape, read_line, read_state
@@ -22,13 +22,15 @@ class NewestWaiting(NamedTuple):
     unreadable: int
 
 
-def newest_waiting(most: int) -> NewestWaiting:
-    """What the `most` newest records say that wait. Raises redis.RedisError.
+def newest_waiting(most: int, patience_s: float = READER_S) -> NewestWaiting:
+    """What the `most` newest records say that wait. Raises redis.RedisError, after `patience_s` seconds
+    without an answer.
 
     A batch that is reserved or let go of meanwhile may be among them or not.
     """
-    indexes = text(reader().hget(BOOKS, "indexes") or b"").split()
-    pipeline = reader().pipeline(transaction=False)
+    asked = connection(patience_s)
+    indexes = text(asked.hget(BOOKS, "indexes") or b"").split()
+    pipeline = asked.pipeline(transaction=False)
     for queue in (QUEUE, *map(batch_of, indexes)):
         # One more, which tells whether there are older ones.
         pipeline.lrange(queue, -most - 1, -1)

@@ -4,6 +4,7 @@ A client that was told 200 never sees 404. PostgreSQL is read after Redis: what 
 then was committed before it left.
 """
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import redis
@@ -12,9 +13,12 @@ from django.db import Error as DatabaseError
 from ..models import RejectedRecord, Transaction
 from ..queue.records import State, read_line, stamp
 from ..queue.waiting import newest_waiting, waiting
+from ..stores.redis_connection import READER_S
 
 # The largest primary key: a longer number is only ever a transaction_id.
 ROW_KEY_MAX = 2**63 - 1
+# Of what waits or was rejected, so many of the newest are looked through.
+UNSTORED_LOOKED_AT_MAX = 2_000
 
 
 def find(id: str) -> dict[str, Any] | None:
@@ -116,6 +120,15 @@ def open_refusals(most: int) -> Unstored:
     return Unstored(shown, len(records) <= most, len(records[:most]) - len(shown))
 
 
+def refusals_of(records: Iterable[RejectedRecord]) -> list[dict[str, Any]]:
+    """The transactions in those of the records that hold one; of several of one id the first."""
+    found: dict[str, dict[str, Any]] = {}
+    for record in records:
+        if (refused := _refused(record)) is not None:
+            found.setdefault(refused.shown["transaction_id"], refused.shown)
+    return list(found.values())
+
+
 def open_refusals_count(most: int) -> int:
     """How many rejected records nobody has resolved, at most `most`. Raises django.db.Error."""
     return RejectedRecord.objects.filter(resolution="")[:most].count()
@@ -132,9 +145,11 @@ def latest_refusals(most: int) -> list[dict[str, str]]:
     return [{"transaction_id": id, "accepted_at": stamp(state.accepted_at)} for id, state in read]
 
 
-def newest_unstored(most: int) -> Unstored:
-    """What the `most` newest records hold that wait in Redis. Raises redis.RedisError."""
-    found = newest_waiting(most)
+def newest_unstored(most: int, patience_s: float = READER_S) -> Unstored:
+    """What the `most` newest records hold that wait in Redis. Raises redis.RedisError, after `patience_s`
+    seconds without an answer.
+    """
+    found = newest_waiting(most, patience_s)
     shown = [_shown(None, id, state) for id, state in found.states]
     return Unstored(shown, found.complete, found.unreadable)
 

@@ -7,24 +7,26 @@ rows, or TOTALS_MS_MAX, the rollups or PostgreSQL's own statistics say about how
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from fractions import Fraction
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+import redis
 from django.db import connection
 from django.db.models import BooleanField, F, Func, Q, QuerySet, Value
 from django.http import QueryDict
 from django.utils import timezone
 from rest_framework import serializers
 
-from ..models import TRANSACTION_ID_CHARACTERS_MAX, Transaction
+from ..models import AMOUNT_MAX, TRANSACTION_ID_CHARACTERS_MAX, Transaction
 from ..stores import bounded_queries
 from . import customers, detail, part_indexes, sums
+from .detail import UNSTORED_LOOKED_AT_MAX
 from .listing import ListParameters, Wanted
 from .paging import PlaceField, cursor_of, one_page
-from .parameters import DayOrMomentField, KnownUserField, ZoneField
+from .parameters import DayOrMomentField, KnownUserField, ShownAmountField, ZoneField
 from .search import INDEXED, literal
 from .spans import ALL_TIME, TimeSpan
 from .sums import StatusSums, Sum
@@ -35,8 +37,6 @@ ROWS = 100
 COUNTED_MAX = 10_000
 TOTALS_MS_MAX = 150
 IN_ORDER_MS_MAX = 100
-# Of what waits or was rejected, so many of the newest are looked through.
-UNSTORED_LOOKED_AT_MAX = 2_000
 STATES = {"stored": "stored", "waiting": "waiting to be stored", "rejected": "rejected"}
 # The fields that an order goes by, and whether downwards. Each is that of an index.
 ORDERS = {
@@ -137,6 +137,8 @@ class NarrowParameters(ListParameters):
             "order": serializers.ChoiceField(choices=list(ORDERS), default="newest"),
             **fields,
             "user": CustomerField(required=False),
+            "amount_min": ShownAmountField(min_value=0, max_value=AMOUNT_MAX, required=False),
+            "amount_max": ShownAmountField(min_value=0, max_value=AMOUNT_MAX, required=False),
             "from": LocalMomentField(required=False),
             "to": LocalMomentField(required=False),
             # Where the URL says nothing, moments are in the zone in which the page is made.
@@ -208,7 +210,7 @@ def stored(narrowed: Narrowed) -> QuerySet[Transaction]:
     for start, end in wanted.gaps:
         rows = rows.exclude(created_at__gte=start, created_at__lt=end)
     if narrowed.part:
-        rows = rows.filter(_has(narrowed.part))
+        rows = rows.filter(has_part("transaction_id", narrowed.part))
     fields, downwards = ORDERS[narrowed.order]
     return rows.order_by(*(f"-{name}" if downwards else name for name in fields))
 
@@ -218,13 +220,13 @@ def finds_any(part: str) -> bool:
     return part_indexes.present() and bool(INDEXED.search(part))
 
 
-def _has(part: str) -> Q | Func:
-    """Ids with this part, or those that begin so."""
+def has_part(column: str, part: str) -> Q | Func:
+    """That an id, or a customer's name, has this part, or begins so where parts are not indexed."""
     if not finds_any(part):
-        return Q(transaction_id__startswith=part)
+        return Q(**{f"{column}__startswith": part})
     # Django's own icontains compares capitals, of which there is no index.
     pattern = Value(f"%{literal(part)}%")
-    return _comparison(F("transaction_id"), "ILIKE", pattern)
+    return _comparison(F(column), "ILIKE", pattern)
 
 
 def page(narrowed: Narrowed) -> Rows:
@@ -344,6 +346,21 @@ def _at_least(counted: StatusSums, held: StatusSums, status: str | None) -> Sums
         held = StatusSums({status: held[status]})
     amounts = {name: max(total, counted[name].total) for name, total in _totals(held).items()}
     return Sums(max(held.rows, counted.rows), _totals(counted) | amounts, exact=False)
+
+
+def count_in(state: str, narrowed: Narrowed) -> int | None:
+    """How many of those wanted are in another state, of stored ones no more than COUNTED_MAX + 1; None where
+    that is not told in time. Raises django.db.Error.
+    """
+    there = replace(narrowed, state=state, place=None)
+    if state == "stored":
+        counted = bounded_queries.in_time(lambda: _counted(there), TOTALS_MS_MAX)
+        return None if counted is None else counted.rows
+    try:
+        found = bounded_queries.in_time(lambda: page(there), TOTALS_MS_MAX)
+    except redis.RedisError:
+        return None
+    return None if found is None or found.totals is None else found.totals.count
 
 
 def _spans(wanted: Wanted) -> list[TimeSpan]:

@@ -13,10 +13,10 @@ from django.contrib.auth import get_user_model
 from django.http import QueryDict
 from rest_framework import serializers
 
-from .. import names
+from .. import money, names
 from ..audit.actors import checked_reason
 from ..audit.models import REASON_MAX
-from ..fields import MOMENT, UserField
+from ..fields import MOMENT, AmountField, UserField
 from ..timezones import zone_names
 
 Asked = TypeVar("Asked")
@@ -39,6 +39,20 @@ class TextField(serializers.Field[str, str, str, Any]):
 
     def to_internal_value(self, data: str) -> str:
         return data
+
+
+class ShownAmountField(AmountField):
+    """An amount, also as pages without a currency write it: 1,200,000. With one the page's form has fields of
+    its own, and its URL is in the smallest unit.
+    """
+
+    def to_internal_value(self, data: Any) -> int:
+        if money.code() is None and isinstance(data, str):
+            try:
+                data = str(money.parse(data))
+            except money.NotMoneyError as error:
+                raise serializers.ValidationError(str(error)) from None
+        return super().to_internal_value(data)
 
 
 class SwitchField(serializers.Field[bool, str, str, Any]):

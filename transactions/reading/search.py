@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import redis
@@ -19,12 +20,14 @@ from django.db import connection
 from .. import money
 from ..access.people import PEOPLE
 from ..alerts.models import Alert
-from ..models import AMOUNT_MAX
+from ..models import AMOUNT_MAX, RejectedRecord
 from ..queue.records import State
 from ..queue.waiting import waiting
+from ..rules.models import Rule
 from ..stores import bounded_queries
 from ..tables import TRANSACTIONS, USER_KEY, USER_NAME, USERS
 from . import detail, part_indexes
+from .detail import UNSTORED_LOOKED_AT_MAX
 
 Told = TypeVar("Told")
 
@@ -39,6 +42,8 @@ NEWEST_ROWS = 5_000
 WITH_PART_MAX = 1_000
 # What the index of parts has entries for: three letters or digits, or two beside a sign.
 INDEXED = re.compile(r"[A-Za-z0-9]{3}|[A-Za-z0-9]{2}[ !-/:-@[-`{-~]|[ !-/:-@[-`{-~][A-Za-z0-9]{2}")
+# Alert 12, alert #12, 12.
+ALERT = re.compile(r"(?:alert\s*)?#?\s*([0-9]{1,18})", re.ASCII | re.IGNORECASE)
 # As people write them: 1234, 1,234 and 1 234 in one.
 AMOUNT = re.compile(r"[0-9]{1,3}(?:[, '\u2009\u202f\xa0][0-9]{3})+|[0-9]+", re.ASCII)
 
@@ -97,6 +102,22 @@ OF_AMOUNT = f"""
     SELECT {OF_TRANSACTIONS.columns} FROM {TRANSACTIONS} WHERE amount = %s
      ORDER BY amount DESC, {OF_TRANSACTIONS.newest} LIMIT {FOUND_MAX + 1}
 """
+# Purpose: the newest rejected records whose id has a part, of the newest of all; none that was taken again,
+# or is stored all the same.
+REJECTED_WITH_PART = f"""
+    SELECT * FROM (SELECT * FROM {RejectedRecord._meta.db_table} WHERE resolution <> 'REPLAYED'
+                    ORDER BY id DESC LIMIT %s) newest
+     WHERE {{parts}}
+       AND NOT EXISTS (SELECT FROM {TRANSACTIONS} t WHERE t.transaction_id = newest.transaction_id)
+     ORDER BY id DESC LIMIT {WITH_PART_MAX}
+"""
+# Purpose: the newest alerts of each of some rules, or customers, by the index of their times.
+ALERTS_OF = f"""
+    SELECT found.* FROM unnest(%s::bigint[]) AS wanted (key)
+     CROSS JOIN LATERAL (SELECT * FROM {Alert._meta.db_table} WHERE {{column}} = wanted.key
+                          ORDER BY opened_at DESC, id DESC LIMIT {FOUND_MAX + 1}) found
+     ORDER BY opened_at DESC, id DESC LIMIT {FOUND_MAX + 1}
+"""
 # Purpose: a customer by number.
 OF_NUMBER = f"SELECT {OF_CUSTOMERS.columns} FROM {USERS} WHERE {USER_KEY} = %s AND {OF_CUSTOMERS.only}"
 
@@ -111,11 +132,16 @@ def term_of(text: str) -> str:
 
 @dataclass(slots=True)
 class Matches:
-    """Some rows of a kind. `more`: there are others. `slow`: looking for others was given up."""
+    """Some rows of a kind. `more`: there are others. `slow`: looking for others was given up. `newest`: there
+    are older records than so many that were looked through; 0: all were. `exact`: the first is what the whole
+    text names.
+    """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     more: bool = False
     slow: bool = False
+    newest: int = 0
+    exact: bool = False
 
 
 class Search:
@@ -142,7 +168,37 @@ class Search:
         rows = [_transaction(*row) for row in found.rows_of]
         if exact is not None:
             rows = [exact, *(row for row in rows if row["transaction_id"] != exact["transaction_id"])]
-        return Matches(rows[:FOUND_MAX], len(rows) > FOUND_MAX, found.slow)
+        most = self._most(exact is not None)
+        return Matches(rows[:most], len(rows) > most, found.slow, exact=exact is not None)
+
+    def waiting(self) -> Matches:
+        """Those that wait in Redis, by any part of their id, the newest first."""
+        if not self.text:
+            return Matches()
+        found = self._of_redis(lambda: detail.newest_unstored(UNSTORED_LOOKED_AT_MAX, REDIS_S))
+        if found is None:
+            return Matches()
+        part = self.text.casefold()
+        rows = [row for row in found.shown if part in row["transaction_id"].casefold()]
+        newest = 0 if found.complete else UNSTORED_LOOKED_AT_MAX
+        return Matches(rows[:FOUND_MAX], len(rows) > FOUND_MAX, newest=newest)
+
+    def rejected(self) -> Matches:
+        """Those that could not be stored, and that nobody had taken again, by any part of their id, newest
+        first.
+        """
+        if not self.text:
+            return Matches()
+        parts, patterns = self._with_part("transaction_id")
+        sql, parameters = REJECTED_WITH_PART.format(parts=parts), [UNSTORED_LOOKED_AT_MAX, *patterns]
+        records = self.in_time(lambda: list(RejectedRecord.objects.raw(sql, parameters)))
+        rows = detail.refusals_of(records or [])
+        newest = 0
+        if self.in_time(
+            lambda: RejectedRecord.objects.exclude(resolution="REPLAYED")[UNSTORED_LOOKED_AT_MAX:].exists()
+        ):
+            newest = UNSTORED_LOOKED_AT_MAX
+        return Matches(rows[:FOUND_MAX], len(rows) > FOUND_MAX, records is None, newest)
 
     def customers(self) -> Matches:
         """By their number, or any part of their name; none of those who work here."""
@@ -153,24 +209,59 @@ class Search:
             rows = self._rows(OF_NUMBER, [number]) or []
         found = self._named(OF_CUSTOMERS)
         rows += [row for row in found.rows_of if row not in rows]
-        shown = [{"id": key, "name": name} for key, name in rows[:FOUND_MAX]]
-        return Matches(shown, len(rows) > FOUND_MAX, found.slow)
+        shown = [{"id": key, "name": name} for key, name in rows]
+        shown.sort(key=lambda row: not self._names(row))
+        exact = bool(shown) and self._names(shown[0])
+        most = self._most(exact)
+        return Matches(shown[:most], len(rows) > most, found.slow, exact=exact)
 
-    def alerts(self) -> Matches:
-        """By their number."""
-        number = self._number()
-        if number is None:
+    def _names(self, customer: dict[str, Any]) -> bool:
+        """Whether the whole text is a customer's number or name."""
+        return self.text in (str(customer["id"]), customer["name"])
+
+    def _most(self, exact: bool) -> int:
+        """How many of a kind are shown: beside what a number names, few of what has it as a part."""
+        return FOUND_MAX // 2 if exact and self._number() is not None else FOUND_MAX
+
+    def rules(self) -> Matches:
+        """By any part of their name."""
+        if not self.text or self._number() is not None:
             return Matches()
-        alert = self.in_time(Alert.objects.filter(pk=number).first)
-        if alert is None:
-            return Matches()
-        about = {
-            "id": alert.pk,
-            "rule": alert.rule_name,
-            "user": alert.user,
-            "state": alert.get_state_display(),
+        part = Rule.objects.filter(name__icontains=self.text).order_by("name")
+        found = self.in_time(lambda: list(part[: FOUND_MAX + 1]))
+        rows = [
+            {"id": rule.pk, "name": rule.name, "severity": rule.get_severity_display()}
+            for rule in found or []
+        ]
+        return Matches(rows[:FOUND_MAX], len(rows) > FOUND_MAX, found is None)
+
+    def alerts(self, rules: Sequence[int] = (), users: Sequence[int] = ()) -> Matches:
+        """By their number; then those of some rules, and of some customers, the newest of each first."""
+        rows: dict[int, dict[str, Any]] = {}
+        numbered = ALERT.fullmatch(self.text)
+        if numbered:
+            rows = self._alerts(lambda: list(Alert.objects.filter(pk=int(numbered[1])))) or {}
+        exact, slow = bool(rows), False
+        for column, keys in (("rule", rules), ('"user"', users)):
+            if keys:
+                found = self._alerts(partial(_alerts_of, column, list(keys)))
+                slow |= found is None
+                rows |= found or {}
+        return Matches(list(rows.values())[:FOUND_MAX], len(rows) > FOUND_MAX, slow, exact=exact)
+
+    def _alerts(self, ask: Callable[[], list[Alert]]) -> dict[int, dict[str, Any]] | None:
+        found = self.in_time(ask)
+        if found is None:
+            return None
+        return {
+            alert.pk: {
+                "id": alert.pk,
+                "rule": alert.rule_name,
+                "user": alert.user,
+                "state": alert.get_state_display(),
+            }
+            for alert in found
         }
-        return Matches([about])
 
     def amounts(self) -> Matches:
         """Transactions of this very amount, the newest first."""
@@ -179,7 +270,7 @@ class Search:
             return Matches()
         rows = self._rows(OF_AMOUNT, [amount])
         shown = [_transaction(*row) for row in rows or []]
-        return Matches(shown[:FOUND_MAX], len(shown) > FOUND_MAX, rows is None)
+        return Matches(shown[:FOUND_MAX], len(shown) > FOUND_MAX, rows is None, exact=bool(shown))
 
     @property
     def amount(self) -> int | None:
@@ -204,10 +295,15 @@ class Search:
         return self.in_time(lambda: detail.known(self.text, state))
 
     def _waiting(self) -> State | None:
-        """What waits in Redis. To wait for that takes nothing of PostgreSQL's time."""
+        return self._of_redis(lambda: waiting(self.text, REDIS_S))
+
+    def _of_redis(self, ask: Callable[[], Told]) -> Told | None:
+        """What Redis says, None where it did not once. To wait for it takes nothing of PostgreSQL's time."""
+        if self.redis_away:
+            return None
         began = time.monotonic()
         try:
-            return waiting(self.text, REDIS_S)
+            return ask()
         except redis.RedisError:
             self.redis_away = True
             return None
@@ -217,9 +313,7 @@ class Search:
     def _named(self, searched: Searched) -> "_Named":
         """Rows whose text has the part: the newest first, then what the index knows."""
         most = FOUND_MAX + 1
-        parts, patterns = _any_of(
-            searched.text, "ILIKE", [f"%{literal(case)}%" for case in _cases(self.text)]
-        )
+        parts, patterns = self._with_part(searched.text)
         fill = {**searched._asdict(), "parts": parts, "most": most}
         spellings = [self.text] if searched.in_any_case else _spellings(self.text)
         beginnings = [f"{literal(spelling)}%" for spelling in spellings]
@@ -238,6 +332,10 @@ class Search:
             if len(rows) >= most:
                 break
         return _Named(list(rows.values()))
+
+    def _with_part(self, column: str) -> tuple[str, list[str]]:
+        """The condition that a column has the text as a part, and its parameters."""
+        return _any_of(column, "ILIKE", [f"%{literal(case)}%" for case in _cases(self.text)])
 
     def _rows(self, sql: str, parameters: Sequence[Any], first: str = "") -> list[tuple[Any, ...]] | None:
         """The rows of one statement; None where it was given up."""
@@ -261,6 +359,10 @@ class Search:
 class _Named(NamedTuple):
     rows_of: list[tuple[Any, ...]]
     slow: bool = False
+
+
+def _alerts_of(column: str, keys: list[int]) -> list[Alert]:
+    return list(Alert.objects.raw(ALERTS_OF.format(column=column), [keys]))
 
 
 def _transaction(*row: Any) -> dict[str, Any]:

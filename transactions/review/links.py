@@ -37,6 +37,10 @@ def alert(key: int) -> str:
     return reverse("admin:alerts_alert_change", args=[key])
 
 
+def rule(key: int) -> str:
+    return reverse("admin:rules_rule_change", args=[key])
+
+
 def names(users: Iterable[int | None]) -> dict[int, str]:
     """The names of customers by their keys; one that is gone is called by its key."""
     keys = {user for user in users if user is not None}

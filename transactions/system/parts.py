@@ -106,11 +106,10 @@ def condition_of(seen: SystemReading) -> Condition:
     return Condition(seen.now, parts, stored_up_to, waiting, seen.rejected_open)
 
 
-def all_but(rejected_open: int) -> str:
-    """What is stored of what does not wait, in words: all, all but 2 rejected."""
-    if not rejected_open:
-        return "all"
-    return f"all but {'at least ' * (rejected_open >= REJECTED_COUNTED_MAX)}{rejected_open:,} rejected"
+def rejected_in_words(rejected_open: int) -> str:
+    """How many could not be stored, in words: 1 rejected record, 2 rejected records."""
+    least = "at least " * (rejected_open >= REJECTED_COUNTED_MAX)
+    return f"{least}{rejected_open:,} rejected record{'' if rejected_open == 1 else 's'}"
 
 
 def _redis(seen: SystemReading) -> Finding:
@@ -206,8 +205,9 @@ def _storing(seen: SystemReading) -> Finding:
         brief = f"Storing is {_span(oldest_s)} behind"
         return Finding(PartState.SLOW, f"Storing is behind: {wait}; {why}.", brief, since)
     if seen.rejected_open:
-        wait = f"; {wait}" if waiting else ""
-        return Finding(PartState.OK, f"{all_but(seen.rejected_open).capitalize()} is stored{wait}.")
+        rejected = rejected_in_words(seen.rejected_open)
+        told = f"{wait}; apart from that, {rejected}" if waiting else f"All is stored but for {rejected}"
+        return Finding(PartState.OK, f"{told}.")
     return Finding(PartState.OK, f"{wait}." if waiting else "All that was accepted is stored.")
 
 

@@ -18,7 +18,15 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("toggle", (event) => {
   if (!event.target.matches?.("details.menu[open]")) return;
   for (const menu of open()) if (!menu.contains(event.target)) menu.open = false;
+  place(event.target);
 }, true);
+
+// A menu opens to the left, from the end of its line; where that is beyond the page's edge, to the right.
+function place(menu) {
+  const body = menu.querySelector(":scope > .menu-body"), page = menu.closest("#content");
+  if (!body || !page) return;
+  if (body.getBoundingClientRect().left < page.getBoundingClientRect().left) menu.classList.add("menu-left");
+}
 
 // A second click sends nothing while the answer to the first is awaited; what comes to the server twice all the
 // same is stored once there. A form may be sent again when its page is come back to, and where no other page came.

@@ -9,6 +9,11 @@ const at = (id) => document.getElementById(id);
 const chip = at("system");
 // The page of the system is asked for as a whole, and soon: somebody mends something and looks here.
 const health = at("health"), HEALTH_S = 5;
+// After so long without an answer it is not known how the system is: the alive time of a live feed, and how late it may
+// be (live/readers.py, dashboard/feed.js). The page of the system, which asks all the time, counts from the last
+// answer, others from when they asked.
+const ALIVE_MS = 12_000;
+let patience = 0;
 // What this page itself finds wrong, which the server cannot know: {tone, said}, or null.
 let feed = null, away = null;
 let asking = false;
@@ -17,13 +22,24 @@ let asking = false;
 export async function refresh() {
   if (!chip || asking || document.hidden) return;
   asking = true;
+  if (!health) beginPatience();
   const fail = (why, { status }) => tellAway(status === FORBIDDEN ? ENDED : why);
   try {
     await once(health ? location.pathname : chip.dataset.url, take, fail, page);
   } finally {
     asking = false;
+    if (!health) clearTimeout(patience);
   }
   show();
+}
+
+function beginPatience() {
+  clearTimeout(patience);
+  patience = setTimeout(() => {
+    if (document.hidden) return;
+    tellAway("The server does not answer in time.");
+    show();
+  }, ALIVE_MS);
 }
 
 // How the feed is: "live", "resuming", "stale" or "ended", and in words.
@@ -47,12 +63,15 @@ function take(answer) {
   // Who is logged out is led to the log-in, a page without a chip.
   if (!now) return tellAway(ENDED);
   away = null;
+  if (health) beginPatience();
   chip.dataset.tone = now.dataset.tone;
   chip.dataset.again = now.dataset.again;
   chip.dataset.said = answer.getElementById("system-said").textContent;
   chip.dataset.aloud = answer.getElementById("system-aloud").textContent;
   for (const place of [health, at("system-as-of"), at("system-parts")]) {
-    if (place) renew(place, [...answer.getElementById(place.id).childNodes]);
+    if (!place) continue;
+    place.classList.remove("not-known");
+    renew(place, [...answer.getElementById(place.id).childNodes]);
   }
   // The overview is told by its frames.
   const badge = answer.getElementById("alerts-badge");
@@ -70,9 +89,24 @@ function show() {
   chip.querySelector("summary").title = said;
   chip.querySelector(".dot").className = `dot dot-${tone}`;
   chip.classList.toggle("system-away", away !== null);
+  for (const place of [health, at("system-parts")]) if (place && away) forget(place, said);
   say(at("system-short"), aloud);
   say(at("system-said"), said);
   say(at("system-aloud"), aloud);
+}
+
+// Of how each part is now nothing is known: what stands there was so at its moment. The next answer has it all anew.
+function forget(place, said) {
+  place.classList.add("not-known");
+  for (const pill of place.querySelectorAll(":not(#silent *).pill")) {
+    pill.className = "pill pill-none";
+    say(pill, "not known");
+  }
+  if (place !== health) return;
+  at("silent").hidden = false;
+  at("silent-advice").hidden = said === ENDED.replace(/\.$/, "");
+  say(at("silent-why"), `${said}.`);
+  say(health.querySelector("#as-it-should-be h2"), "As it was then");
 }
 
 if (chip && !at("dashboard")) {
@@ -85,5 +119,9 @@ if (chip && !at("dashboard")) {
     }
   };
   setTimeout(again, wait());
-  document.addEventListener("visibilitychange", refresh);
+  document.addEventListener("visibilitychange", () => {
+    if (health && !document.hidden) beginPatience();
+    refresh();
+  });
+  if (health) beginPatience();
 }
