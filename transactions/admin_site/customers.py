@@ -22,12 +22,8 @@ from ..access.rights import Right, rights_of
 from ..alerts.models import Alert
 from ..models import Customer, CustomerNote
 from ..reading import customers as reading
-<<<<<<< HEAD
-from ..review import deletions, links, notes, snoozes
-=======
 from ..reading import narrowed
-from ..review import links, notes, snoozes
->>>>>>> main
+from ..review import deletions, links, notes, snoozes
 from ..templatetags.components import percent
 from ..timezones import CalendarZone
 from .account_names import NamingForm
