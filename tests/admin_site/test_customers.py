@@ -219,7 +219,9 @@ def test_one_huge_failure_moves_nothing_of_what_succeeded(root: Client, people: 
     assert (found.succeeded, found.pending) == (reading.Ended(2, 1234), reading.Ended(1, 56))
     assert found.failed == reading.Ended(2, 2 * AMOUNT_MAX)
     shown = page(root, reverse("admin:transactions_customer_change", args=[people[0].pk]))
-    told = dict(re.findall(r"<dt>(Amount [^<(]*?)(?: \(.*?\))?</dt>\s*<dd>([^<]*)</dd>", shown))
+    told = dict(
+        re.findall(r"<dt>(Amount [^<(]*?)(?: \(.*?\))?</dt>\s*<dd class=\"amount\">([^<]*)</dd>", shown)
+    )
     assert told == {
         "Amount that succeeded": "1,234",
         "Amount that failed": f"{2 * AMOUNT_MAX:,}",
@@ -340,6 +342,19 @@ def test_the_page_is_there_for_people_who_pay_too_and_404_for_nobody(
     assert "MINE" in page(root, of(payer))
     for url in ("/admin/transactions/customer/999999/change/", "/admin/transactions/customer/x/change/"):
         assert root.get(url).status_code == 404
+
+
+def test_of_a_deleted_customer_a_link_says_who_deleted_them(root: Client, people: list[User]) -> None:
+    url, name = of(people[1]), people[1].username
+    root.post(
+        reverse("admin:auth_user_delete", args=[people[1].pk]), {"post": "yes", "reason": "asked for it"}
+    )
+    assert not User.objects.filter(username=name).exists()
+    answer = root.get(url)
+    assert answer.status_code == 404
+    assert re.search(
+        r"Deleted \d{4}-\d\d-\d\d \d\d:\d\d:\d\d by root: “asked for it”", answer.content.decode()
+    )
 
 
 def test_a_name_in_the_list_of_transactions_leads_to_the_customer(root: Client, people: list[User]) -> None:

@@ -2,13 +2,14 @@
 
 import html
 import json
+import re
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from tests.support.admin_pages import page, store
+from tests.support.admin_pages import page, staff, store
 from tests.support.audit_trail import head, since
 from transactions.notifications.models import Recipient
 
@@ -24,6 +25,39 @@ def test_a_deletion_names_what_goes(root: Client, people: list[User]) -> None:
     assert ">Cancel</a>" in shown
     for words in ("Each of them", "I’m sure", "take me back"):
         assert words not in shown
+
+
+def test_what_is_known_of_a_transaction_is_told_before_it_is_deleted(
+    root: Client, people: list[User]
+) -> None:
+    rows = [store(people[0], id=f"T{n}", amount=1_234_500 + n, status="FAILED") for n in range(2)]
+    where = reverse("admin:transactions_transaction_delete", args=[rows[0].pk])
+    chosen = {"action": "delete_selected", "_selected_action": [row.pk for row in rows]}
+    many = root.post(reverse("admin:transactions_transaction_changelist"), chosen).content.decode()
+    for shown, amounts in ((page(root, where), ["1,234,500"]), (many, ["1,234,500", "1,234,501"])):
+        for told in (*amounts, "alice", "Failed"):
+            assert told in shown
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_link_to_a_deleted_one_says_who_deleted_it_and_why(
+    root: Client, client: Client, people: list[User], count: int
+) -> None:
+    rows = [store(people[0], id=f"T{n}") for n in range(count)]
+    chosen = {"action": "delete_selected", "_selected_action": [row.pk for row in rows], "post": "yes"}
+    root.post(reverse("admin:transactions_transaction_changelist"), {**chosen, "reason": "made <b>twice</b>"})
+    page_of = f"{reverse('admin:transactions_transaction_story')}?transaction_id=T0"
+    answer = root.get(page_of)
+    assert answer.status_code == 404
+    told = r"Deleted \d{4}-\d\d-\d\d \d\d:\d\d:\d\d by root: “made <b>twice</b>”\."
+    assert re.search(told, html.unescape(answer.content.decode()))
+    assert "made <b>" not in answer.content.decode()
+    drawn = reverse("dashboard-story")
+    assert re.fullmatch(told, root.get(drawn, {"transaction_id": "T0"}).json()["detail"])
+    # A part of its id, or one that never was, tells nothing; nor is it told to who may not read the trail.
+    assert root.get(drawn, {"transaction_id": "T"}).json() == {"detail": "No such transaction."}
+    staff(client, "view_transaction")
+    assert client.get(drawn, {"transaction_id": "T0"}).json() == {"detail": "No such transaction."}
 
 
 def test_a_person_a_group_and_an_address_are_deleted_by_these_names(root: Client, people: list[User]) -> None:

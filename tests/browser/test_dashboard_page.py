@@ -227,6 +227,23 @@ def test_what_the_drawer_shows_can_be_sent_to_a_colleague(dashboard: Dashboard) 
     expect(page.locator("#totals-title")).to_have_text(f"In all customer number {dashboard.people[0].pk}")
 
 
+def test_a_colleague_who_has_to_log_in_first_sees_it_too(
+    dashboard: Dashboard, context: BrowserContext
+) -> None:
+    dashboard.post("SENT")
+    flush()
+    page = dashboard.page
+    context.clear_cookies()
+    page.goto("about:blank")
+    page.goto(f"{dashboard.server}/admin/?period=24h#transaction=SENT")
+    page.locator("#id_username").fill("root")
+    for password in ("wrong", PASSWORD):
+        page.locator("#id_password").fill(password)
+        page.get_by_role("button", name="Log in").click()
+    expect(page).to_have_url(f"{dashboard.server}/admin/?period=24h#transaction=SENT")
+    expect(page.locator("#drawer-title")).to_have_text("SENT")
+
+
 def test_a_page_in_the_background_asks_nothing_until_somebody_looks(
     page: Page, server: str, people: list[User]
 ) -> None:

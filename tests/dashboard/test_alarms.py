@@ -3,13 +3,19 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.contrib.auth.models import User
+from django.db.models.functions import Now
 from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
 from tests.support.admin_pages import page, staff
+from transactions.models import Epoch
 from transactions.notifications import alarms
 from transactions.notifications.models import Message, SystemAlarm
+from transactions.storing import history
+from transactions.storing.flush import flush
+from transactions.system import conditions
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,6 +42,22 @@ def test_who_may_see_events_sees_those_that_are_not_over_and_since_when(client: 
         shown = page(client, where)
         assert TEXT not in shown
         assert "None: whatever there was is over." in shown
+
+
+def test_one_that_is_not_so_any_more_is_marked_before_it_is_told_as_over(
+    client: Client, people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staff(client, "view_message")
+    monkeypatch.setattr(history, "STARTED_AT", datetime.now(UTC) - timedelta(hours=1))
+    flush()
+    Epoch.objects.update(flushed_at=Now() - timedelta(hours=1))
+    conditions.look()
+    shown = page(client, reverse("dashboard-alarms"))
+    assert '<li data-alarm="flush">' in shown
+    flush()
+    shown = page(client, reverse("dashboard-alarms"))
+    assert '<li data-alarm="flush" class="alarm-over">' in shown
+    assert SystemAlarm.objects.get(key="flush").recovered_at is None
 
 
 def test_a_page_that_stays_open_is_told_of_new_ones(client: Client) -> None:

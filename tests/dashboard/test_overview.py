@@ -13,6 +13,7 @@ from tests.support.settled import settle
 from transactions.dashboard import overview as module
 from transactions.dashboard.overview import Counted, count_before, count_hour, overview
 from transactions.dashboard.periods import COMPARISONS, PERIODS, Period, chosen
+from transactions.dashboard.shared_figures import SharedFigures
 from transactions.models import Rollup, Transaction
 
 pytestmark = pytest.mark.django_db
@@ -364,6 +365,23 @@ def test_the_newest_minutes_are_counted_anew(people: list[User]) -> None:
     # Of an hour that was counted too long ago nothing is left.
     much_later = NOW + 2 * HOUR
     assert sum(overview(choice, much_later, counted)["series"]["succeeded"]) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("ago", [30 * MINUTE, DAY + 30 * MINUTE], ids=["now", "before"])
+def test_what_an_import_brings_is_in_the_minutes_as_soon_as_in_the_sums(
+    people: list[User], ago: timedelta
+) -> None:
+    figures, choice = SharedFigures(), chosen("1h", "yesterday")
+    figures.chosen(choice).overview()
+    moment = datetime.now(UTC) - ago
+    for n in range(5):
+        store(people[0], f"T{n}", status="SUCCESS", created_at=moment)
+    figures.chosen(choice)._overview.forget()
+    told = figures.chosen(choice).overview().data
+    count, series = told["figures"]["count"], told["series"]
+    assert (count["value"], count["before"]) == (sum(series["succeeded"]), sum(series["before"]))
+    assert count["value"] + count["before"] == 5
 
 
 def test_the_minutes_before_are_counted_a_little_ahead(people: list[User]) -> None:

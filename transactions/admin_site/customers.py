@@ -23,7 +23,7 @@ from ..alerts.models import Alert
 from ..models import Customer, CustomerNote
 from ..reading import customers as reading
 from ..reading import narrowed
-from ..review import links, notes, snoozes
+from ..review import deletions, links, notes, snoozes
 from ..templatetags.components import percent
 from ..timezones import CalendarZone
 from .account_names import NamingForm
@@ -153,8 +153,15 @@ def _found(request: HttpRequest, key: str | int) -> User:
 
 @gives_up
 def show(request: HttpRequest, key: str) -> HttpResponse:
-    """The page of a customer."""
-    user = _found(request, key)
+    """The page of a customer; of one who was deleted that, for who may know."""
+    try:
+        user = _found(request, key)
+    except Http404:
+        deleted = deletions.of_customer(int(key), rights_of(request.user)) if is_key(key) else ""
+        if not deleted:
+            raise
+        context = {**admin.site.each_context(request), "title": f"Customer {key}", "deleted": deleted}
+        return TemplateResponse(request, "admin/customers/deleted.html", context, status=404)
     activity = reading.activity(user.pk, CalendarZone(timezone.get_current_timezone_name()))
     context = {
         **admin.site.each_context(request),

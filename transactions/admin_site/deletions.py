@@ -1,5 +1,6 @@
 """Deletions ask why, for the audit trail, and are refused to who does not say."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.apps import apps
@@ -40,6 +41,7 @@ class NamedDeletions(RowForm):
         context["object_name"] = self.one_called or context["object_name"]
         context["called"] = self.page_called(context["object"])
         context["asks_why"] = self.asks_why
+        context["going"] = self.facts_of([context["object"]])
         context["loses"] = self.what_is_lost([context["object"].pk])
         return super().render_delete_form(request, context)
 
@@ -48,10 +50,15 @@ class NamedDeletions(RowForm):
         if isinstance(answer, TemplateResponse) and answer.context_data is not None:
             answer.context_data["asks_why"] = self.asks_why
             chosen = answer.context_data.get("queryset") or ()
+            answer.context_data["going"] = self.facts_of(chosen)
             answer.context_data["loses"] = self.what_is_lost([each.pk for each in chosen])
             one = len(chosen) == 1
             answer.context_data["objects_name"] = self._rows_called()[0 if one else 1]
         return answer
+
+    def facts_of(self, rows: Iterable[Any]) -> list[dict[str, Any]]:
+        """What is told of each row that goes, beside what it is called; nothing, where that says it all."""
+        return []
 
     def what_is_lost(self, keys: list[Any]) -> str:
         """What a deletion of the rows of these keys takes from others, in words; "" for nothing."""

@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from ..access.rights import Right, rights_of
-from ..review import transaction
+from ..review import deletions, transaction
 from .giving_up import gives_up
 
 TEMPLATE = "admin/story/transaction.html"
@@ -30,6 +30,9 @@ def show(request: HttpRequest, transaction_id: str) -> HttpResponse:
     except redis.RedisError:
         context |= {"title": "Redis does not answer", "story": None}
         return TemplateResponse(request, TEMPLATE, context, status=503)
+    if found is None and (deleted := deletions.of_transaction(transaction_id, rights)):
+        context |= {"title": transaction_id, "story": None, "deleted": deleted}
+        return TemplateResponse(request, TEMPLATE, context, status=404)
     if found is None:
         raise Http404("There is no such transaction.")
     context |= {**found, "title": found["story"]["transaction_id"]}

@@ -1,7 +1,8 @@
 """The admin site's pages of transactions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import tzinfo
+from itertools import islice
 from typing import Any
 
 from django.contrib import admin
@@ -17,11 +18,15 @@ from django.urls import path
 
 from ..models import Transaction
 from ..reading.narrowed import stored
+from ..review import links
 from ..rules import gate
 from ..timezones import CalendarZone
 from . import giving_up, saved_views, transaction_list, transaction_page
 from .deletions import ReasonedDeletions, note_transactions
 from .lists import BoundedAdmin
+
+# Of those that somebody is about to delete.
+SHOWN_MAX = 100
 
 
 @admin.register(Transaction)
@@ -91,6 +96,11 @@ class TransactionAdmin(ReasonedDeletions, BoundedAdmin[Transaction]):
         """Back to the list: Django leads there only who could change rows, which nobody can."""
         super().response_delete(request, obj_display, obj_id)
         return redirect("admin:transactions_transaction_changelist")
+
+    def facts_of(self, rows: Iterable[Transaction]) -> list[dict[str, Any]]:
+        first = list(islice(rows, SHOWN_MAX))
+        names = links.names(row.user_id for row in first)
+        return [{"row": row, "name": names[row.user_id]} for row in first]
 
     def delete_model(self, request: HttpRequest, obj: Transaction) -> None:
         self.delete_queryset(request, Transaction.objects.filter(pk=obj.pk))

@@ -8,6 +8,7 @@ from django.urls import reverse
 from ..access.rights import Right, Rights
 from ..notifications.alarms import OF_ENDPOINT
 from ..notifications.models import SystemAlarm
+from ..system import conditions
 
 SHOWN_MAX = 20
 # The rights of which one lets somebody see some of them.
@@ -17,13 +18,14 @@ SEEN_WITH = (Right.VIEW_EVENTS, Right.MANAGE_WEBHOOKS)
 class ShownAlarm(NamedTuple):
     """What is wrong, since when, and the page on which something can be done; "" where there is none.
 
-    `key` tells it from the others.
+    `key` tells it from the others. `is_over`: it is not so any more, and who was told will hear that soon.
     """
 
     key: str
     text: str
     since: datetime
     link: str
+    is_over: bool
 
 
 def seen_with(rights: Rights) -> list[ShownAlarm] | None:
@@ -37,9 +39,11 @@ def seen_with(rights: Rights) -> list[ShownAlarm] | None:
         if not manages:
             return None
         found = found.filter(key__startswith=OF_ENDPOINT)
+    shown = list(found[:SHOWN_MAX])
+    over = conditions.over_by_now([each.key for each in shown])
     return [
-        ShownAlarm(each.key, each.text, each.opened_at, _page(each.key) if manages else "")
-        for each in found[:SHOWN_MAX]
+        ShownAlarm(each.key, each.text, each.opened_at, _page(each.key) if manages else "", each.key in over)
+        for each in shown
     ]
 
 

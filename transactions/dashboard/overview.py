@@ -30,6 +30,8 @@ RECOUNTED_MINUTES = 3
 HOUR_MINUTES = 61
 # Minutes after a span's end that are counted too, so that they are there while the answer is kept.
 AHEAD_MINUTES = 5
+# Where a period holds so many times of what its minutes do, these are counted anew before their time.
+BEHIND_SHARE = 1.1
 # With fewer settled a stretch's rate jumps between nothing and all: it is that of the stretches up to it, of
 # so many before it at most. None after it: failures are not told of before they came.
 RATE_SETTLED_MIN = 20
@@ -125,6 +127,16 @@ def overview(choice: ChosenPeriod, until: datetime, counted: Counted | None) -> 
             "usual": [each and each._asdict() for each in usual(spans)],
         },
     }
+
+
+def is_behind(told: dict[str, Any]) -> bool:
+    """Whether the minutes of a period lack much of what it holds: of an import, say, of old transactions."""
+    series, count = told["series"], told["figures"]["count"]
+    now = sum(map(sum, (series["succeeded"], series["failed"], series["pending"])))
+    return any(
+        held > BEHIND_SHARE * counted
+        for held, counted in ((count["value"], now), (count["before"], sum(series["before"])))
+    )
 
 
 def _of_minutes(choice: ChosenPeriod, spans: list[TimeSpan], counted: Counted) -> Stretches:

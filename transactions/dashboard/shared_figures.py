@@ -13,7 +13,7 @@ from ..stores.bounded_queries import all_within, bounded
 from . import figures
 from .cached import Kept
 from .failing import failing_beside_before
-from .overview import Counted, Minutes, count_before, count_hour, overview
+from .overview import Counted, Minutes, count_before, count_hour, is_behind, overview
 from .periods import ChosenPeriod
 from .poll_pace import PollPace
 from .wrong import FailureRise, wrong
@@ -25,6 +25,7 @@ Data = TypeVar("Data")
 # For how many seconds each is kept at least.
 STATUS_S = 1.0
 HOUR_S = 60.0
+ANEW_S = 15.0
 OVERVIEW_S = 4.0
 WRONG_S = 4.0
 FAILING_S = 10.0
@@ -75,6 +76,8 @@ class ChosenFigures:
         self._hour = hour
         self._as_of = as_of
         self._before = Kept(lambda: count_before(choice, as_of()), HOUR_S)
+        # Of rows that were pruned nothing is found anew, and so it is not looked for at each poll.
+        self._anew = Kept(lambda: Counted(hour.renew(), *self._before.renew()), ANEW_S)
         self._overview = Kept(self._ask_overview, OVERVIEW_S)
         self._failing = Kept(self._ask_failing, FAILING_S)
 
@@ -92,7 +95,10 @@ class ChosenFigures:
         until, counted = self._as_of(), None
         if self._choice.period.length <= HOUR:
             counted = Counted(self._hour.get(), *self._before.get())
-        return ToldFigure(until, overview(self._choice, until, counted))
+        told = overview(self._choice, until, counted)
+        if counted and is_behind(told):
+            told = overview(self._choice, until, self._anew.get())
+        return ToldFigure(until, told)
 
     def _ask_failing(self) -> ToldFigure[dict[str, Any]]:
         until = self._as_of()

@@ -25,7 +25,7 @@ from ..models import Status
 from ..reading.averages import TooManyQuestions
 from ..reading.parameters import Parameters
 from ..reading.story import StoryParameters
-from ..review import queue, transaction
+from ..review import deletions, queue, transaction
 from . import alarms, first_hour
 from .alerts import shared_alerts
 from .averages import RangeParameters, beside_days_before
@@ -184,7 +184,9 @@ def show_system(request: HttpRequest) -> HttpResponse:
 @_figure(StoryParameters)
 def show_story(request: HttpRequest, asked: StoryParameters) -> HttpResponse:
     """What the page of the transaction `transaction_id` says, without the page around it."""
-    found = transaction.shown(request, asked.validated_data["transaction_id"], rights_of_caller(request))
+    transaction_id, rights = asked.validated_data["transaction_id"], rights_of_caller(request)
+    found = transaction.shown(request, transaction_id, rights)
     if found is None:
-        return JsonResponse({"detail": "No such transaction."}, status=404)
+        told = deletions.of_transaction(transaction_id, rights) or "No such transaction."
+        return JsonResponse({"detail": told}, status=404)
     return render(request, "transactions/story.html", found)

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from rest_framework import serializers
 
 from ..audit.actions import KINDS, Action
@@ -65,6 +65,26 @@ def page(asked: dict[str, Any]) -> Page:
     with bounded_queries.bounded():
         found = list(wanted(asked).order_by("-number")[: rows + 1])
     return page_of(found, rows, _as_dict, lambda entry: str(entry.number))
+
+
+def deletion_of_account(key: int) -> Entry | None:
+    """The entry of the deletion of that account; None where there is none. Raises django.db.Error."""
+    with bounded_queries.bounded():
+        deletions = Entry.objects.filter(action=Action.USER_DELETED, target_id=str(key))
+        return deletions.order_by("-number").first()
+
+
+def deletion_of_transaction(transaction_id: str) -> Entry | None:
+    """The latest entry of somebody who deleted the transaction of that id by hand; None where there is none.
+
+    By the index audit_by_action: such deletions are few. Raises django.db.Error.
+    """
+    if "\0" in transaction_id:
+        return None
+    named = Q(target=transaction_id) | Q(details__contains=f":{json.dumps(transaction_id)}")
+    with bounded_queries.bounded():
+        deletions = Entry.objects.filter(named, action=Action.TRANSACTION_DELETED)
+        return deletions.order_by("-number").first()
 
 
 def wanted(asked: dict[str, Any]) -> QuerySet[Entry]:

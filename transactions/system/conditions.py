@@ -5,7 +5,7 @@ that PostgreSQL is away, or the worker that would tell it.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import redis
 from django.conf import settings
@@ -38,6 +38,23 @@ def look(silent_s: float = 0.0) -> None:
 def seen(silent_s: float = 0.0) -> dict[str, str]:
     """What is wrong, in a sentence each, by the key of its alarm, as far as that could be asked."""
     return _ask(silent_s)[0]
+
+
+def over_by_now(keys: Collection[str]) -> set[str]:
+    """Those of the keys of alarms that are not so any more, as far as that can be asked.
+
+    Whoever was told of them is told that they are over only when nobody has seen them for a while.
+    """
+    seen_now, unasked = set[str](), {"redis", "ticks"}
+    for begin, source in SOURCES.items():
+        if not any(key.startswith(begin) for key in keys):
+            continue
+        try:
+            seen_now |= source().keys()
+        except (redis.RedisError, DatabaseError, _Unknown) as error:
+            log.warning("%s could not be asked: %s", begin, error)
+            unasked.add(begin)
+    return {key for key in keys if key not in seen_now and not key.startswith(tuple(unasked))}
 
 
 def _ask(silent_s: float) -> tuple[dict[str, str], list[str]]:

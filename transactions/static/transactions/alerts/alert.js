@@ -104,7 +104,8 @@ function draw({ points, window: span }) {
           afterBuildTicks: spread, ticks: { autoSkip: false, maxRotation: 0, callback: label },
         },
         y: {
-          type: byDigits ? "logarithmic" : "linear", beginAtZero: !byDigits, max: top, title: { display: false },
+          type: byDigits ? "logarithmic" : "linear", beginAtZero: !byDigits, max: top,
+          title: { display: byDigits, text: "logarithmic" },
           ...(byDigits ? { min: least / ROOM_BY_DIGITS, afterBuildTicks: powersOfTen } : {}),
           ticks: { maxTicksLimit: 5, precision: 0, callback: (value) => format.moneyBrief(value) },
         },

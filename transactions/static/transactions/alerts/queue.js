@@ -44,12 +44,15 @@ function toggle(box) {
   count();
 }
 
-// Claims the row that is looked at, or all that are chosen.
+// The row that has the focus: a key that is typed beside them does nothing to the one that was looked at last.
+const row = () => boxes[rows.findIndex((each) => each.contains(document.activeElement))];
+
+// Claims all that are chosen, or the row that has the focus; what was done is said, with its undo.
 function claim() {
   if (!form) return;
   if (chosen().length === 0) {
-    if (here < 0) return;
-    boxes[here].checked = true;
+    if (!row()) return;
+    row().checked = true;
     count();
   }
   form.requestSubmit(form.querySelector("[value=claim]"));
@@ -58,7 +61,7 @@ function claim() {
 const KEYS = {
   j: () => go(1),
   k: () => go(-1),
-  x: () => toggle(boxes[here]),
+  x: () => toggle(row()),
   c: claim,
   "?": () => keys.showModal(),
 };

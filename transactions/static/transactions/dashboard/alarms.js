@@ -22,4 +22,14 @@ function fail(why, { status }) {
   if (status === FORBIDDEN) renew(card.querySelector("ul"), []);
 }
 
-if (card) poll(card.dataset.url, show, fail, { every: AGAIN_S, read: page });
+if (card) {
+  const ask = poll(card.dataset.url, show, fail, { every: AGAIN_S, read: page });
+  // Where the chip turns red or green again, the alarms do not wait.
+  const chip = document.getElementById("system");
+  let tone = chip?.dataset.tone;
+  const turns = new MutationObserver(() => {
+    if (chip.dataset.tone !== tone) ask();
+    tone = chip.dataset.tone;
+  });
+  if (chip) turns.observe(chip, { attributeFilter: ["data-tone"] });
+}

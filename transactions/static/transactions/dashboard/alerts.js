@@ -11,7 +11,8 @@ const TITLE = document.title;
 // it may keep of before, and not by all pages at one moment.
 export const CAUGHT_UP_MS = 2_500;
 // Up to when what is shown tells everything.
-let shownAsOf = -Infinity;
+let shownAsOf = -Infinity, shown = [];
+const AGES_MS = 30_000, MINUTE_MS = 60_000;
 const GRAVE_FIRST = ["CRITICAL", "HIGH", "MEDIUM", "LOW"];
 const word = (severity) => severity[0] + severity.slice(1).toLowerCase();
 
@@ -61,6 +62,7 @@ export function showAlerts(answer) {
   say(first.querySelector("a"), `${count} open ${open === 1 ? "alert" : "alerts"}${late}`);
   renew(first.querySelector("span"), grave());
   heard(openedLately);
+  shown = gravest;
   renew(at("alerts-gravest"), gravest.map(line));
   return true;
 }
@@ -72,9 +74,13 @@ export function failAlerts(why, { status }) {
   document.title = TITLE;
   showBadge(0);
   at("alerts-first").hidden = true;
+  shown = [];
   renew(at("alerts-grave"), []);
   renew(at("alerts-gravest"), []);
 }
+
+// Ages go on where nothing new is told.
+setInterval(() => shown.length && renew(at("alerts-gravest"), shown.map(line)), AGES_MS);
 
 function ageOf(age, who) {
   const told = made("small", "alerts-age", `${age} `);
@@ -88,9 +94,13 @@ function line({ id, severity, rule, figures, user, opened_at: openedAt, assignee
   anchor.href = link;
   const who = user === null ? "the whole system" : format.visible(user);
   const told = made("small", "", figures ? `${format.visible(figures).replaceAll(" %", "\u00a0%")} · ` : "");
-  told.append(made("span", "unbroken", who));
+  const whose = made("span", "name", who);
+  whose.title = who;
+  told.append(whose);
   what.append(anchor, told);
-  const age = format.seconds(Math.max(0, Math.round((Date.now() - Date.parse(openedAt)) / 1000)));
+  // Without seconds, which would stand still.
+  const ms = Date.now() - Date.parse(openedAt);
+  const age = ms < 2 * MINUTE_MS ? (ms < MINUTE_MS ? "just now" : "1 min") : format.seconds(ms / 1000);
   item.append(pill(word(severity), severity), what, ageOf(age, assignee ?? "unassigned"));
   return item;
 }

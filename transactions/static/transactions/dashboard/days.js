@@ -35,7 +35,7 @@ export const days = new ChartCard("averages", ({ labels, now, before, shown, tod
   options: {
     plugins: { legend: { display: false }, tooltip: { callbacks: { label: exactly(written(shown)) } } },
     scales: {
-      x: { grid: { display: false }, ticks: { maxTicksLimit: 8, maxRotation: 0 } },
+      x: { grid: { display: false }, ticks: { maxTicksLimit: 8, maxRotation: 0, autoSkipPadding: 24 } },
       y: {
         beginAtZero: true, ticks: { maxTicksLimit: 6, callback: isMoney(shown) ? format.moneyBrief : format.brief },
         title: { display: true, text: isMoney(shown) ? `${NAMES[shown]} (${format.UNIT})` : NAMES[shown] },
@@ -54,7 +54,7 @@ export function showDays(body, shown) {
   const now = at(body.data, 0), before = at(body.before, body.days);
   const value = (day) => (day ? VALUES[shown](day) : null);
   const today = labels.indexOf(format.dayOf(new Date()));
-  const keys = [["total", NAMES[shown]]];
+  const keys = [["total", `${NAMES[shown]}, ${labels[0]} to ${labels.at(-1)}`]];
   if (now[today]) keys.push(["today", "today, not over yet"]);
   if (before.some(Boolean)) keys.push(["dashed", `in the ${format.whole(body.days)} days before`]);
   days.note(keys);

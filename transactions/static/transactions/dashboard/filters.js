@@ -104,5 +104,6 @@ export function rememberOne(name, value) {
 
 function keep(query) {
   const text = query.toString();
-  history.replaceState(null, "", text ? `?${text}` : location.pathname);
+  // The open drawer stands behind the #.
+  history.replaceState(null, "", `${text ? `?${text}` : location.pathname}${location.hash}`);
 }

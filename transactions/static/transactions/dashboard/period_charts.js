@@ -15,6 +15,8 @@ const [ink, quiet, bad, surface] = ["ink", "quiet", "bad", "surface"].map(colour
 const SMALL = "12px Inter, sans-serif";
 // How near a click has to be to a mark, how high marks are, and how wide, in pixels.
 const NEAR = 9, MARKS_HEIGHT = 18, MARK = 8;
+// Of the rate that is told beside the last point.
+const LABEL_WIDTH = 44;
 const GRAVE_FIRST = ["CRITICAL", "HIGH", "MEDIUM", "LOW"];
 
 // What is on the charts: the answer, the starts in milliseconds, the marks, and the list's URL.
@@ -125,22 +127,24 @@ function labelled({ ctx, chartArea: { left, right } }, places) {
 const rateLabels = {
   id: "rateLabels",
   afterDatasetsDraw(chart) {
-    const { ctx, chartArea: { left }, scales: { x, y } } = chart, rates = shown.data.series.failure_rate, taken = [];
+    const { ctx, scales: { x, y } } = chart, rates = shown.data.series.failure_rate, taken = [];
     ctx.save();
     ctx.textBaseline = "bottom";
     const own = rates.findLastIndex((rate, place) => rate !== null && !isBorrowed(place));
     const last = own === -1 ? rates.findLastIndex((rate) => rate !== null) : own;
     if (last !== -1) {
-      ctx.fillStyle = ink();
       ctx.font = `600 ${SMALL}`;
-      ctx.textAlign = "right";
-      // Above the line, which may come down to its end.
-      const begins = x.getPixelForValue(last) - 48;
-      const below = rates.filter((rate, place) => rate !== null && x.getPixelForValue(place + 1) > begins);
-      const height = Math.min(...below.map((rate) => y.getPixelForValue(rate)));
-      const to = Math.max(x.getPixelForValue(last), left + 48);
-      ctx.fillText(format.percent(rates[last]), to, height - 4);
-      taken.push([to - 48, to, height - 20, height - 4]);
+      ctx.textAlign = "left";
+      ctx.textBaseline = "middle";
+      // Right of its own point, where no line goes on, or only one of next to nothing, which it covers.
+      const from = x.getPixelForValue(last) + 6, height = y.getPixelForValue(rates[last]);
+      const text = format.percent(rates[last]), { width } = ctx.measureText(text);
+      ctx.fillStyle = surface();
+      ctx.fillRect(from - 2, height - 8, width + 4, 16);
+      ctx.fillStyle = ink();
+      ctx.fillText(text, from, height);
+      taken.push([from, from + width, height - 8, height + 8]);
+      ctx.textBaseline = "bottom";
     }
     ctx.fillStyle = quiet();
     ctx.font = SMALL;
@@ -282,7 +286,7 @@ const failureRate = new ChartCard("failure-rate", ({ series, compared }) => ({
     ],
   },
   options: options("FAILED", {
-    layout: { padding: { top: MARKS_HEIGHT } },
+    layout: { padding: { top: MARKS_HEIGHT, right: LABEL_WIDTH } },
     plugins: {
       legend: { display: false },
       tooltip: {

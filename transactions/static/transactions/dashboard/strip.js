@@ -1,5 +1,6 @@
 // The status strip: what the feed and the server's figures say of the pipeline, second by second.
 import { say } from "../looks/news.js";
+import * as system from "../looks/system.js";
 import * as format from "./format.js";
 
 const UNKNOWN = "? not known";
@@ -86,19 +87,24 @@ export class Strip {
     // Without PostgreSQL nobody knows whether one has run.
     const next = rejected_open === null ? UNKNOWN : nextFlush(books.last_flush, interval, here);
     if (!this.#problem) say(at("next-flush"), next);
+    // Who cannot be asked tells nothing of what waits.
+    if (this.#problem) return this.#banner([this.#problem]);
+    const cause = oldest !== null && oldest > 2 * interval ? system.cause() : null;
     this.#banner([
-      this.#problem,
-      // Without its seconds, which stand above: a screen reader says every change of an alert aloud.
-      oldest !== null && oldest > 2 * interval ? "The oldest record has waited for over two flush intervals." : "",
-      books.balanced === false && !this.#problem ? "The books do not balance." : "",
-    ]);
+      // Without its seconds, which the chip has: a screen reader says every change of an alert aloud.
+      cause ? `Accepted transactions wait to be stored. ${cause.said}.` : "",
+      books.balanced === false ? "The books do not balance." : "",
+    ], cause?.link);
   }
 
-  #banner(texts) {
+  #banner(texts, link = "") {
     const text = texts.filter(Boolean).join(" ");
-    const banner = at("banner");
-    say(banner.firstElementChild, text);
+    const banner = at("banner"), advice = banner.querySelector("a");
+    say(banner.querySelector("p"), text);
     banner.hidden = !text;
+    advice.hidden = !link;
+    say(advice, link ? "What to do" : "");
+    if (link) advice.href = link;
   }
 }
 

@@ -49,6 +49,13 @@ export function tellFeed(state, words) {
   if (chip) show();
 }
 
+// What the server says is grave, without its times, and where it stands what to do about it; null while all is well.
+export function cause() {
+  const link = chip?.querySelector("#system-parts a[href]")?.href;
+  if (!link || chip.dataset.tone === "good") return null;
+  return { said: chip.dataset.aloud ?? at("system-aloud").textContent, link };
+}
+
 function tellAway(why) { away = { tone: "bad", said: why.replace(/\.$/, "") }; }
 
 function take(answer) {
