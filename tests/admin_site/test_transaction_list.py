@@ -71,7 +71,7 @@ def test_it_says_in_words_what_it_is_narrowed_by_with_its_count_and_sum(
         "id has the part “fail”",
         "customer: alice",
         "status: Failed",
-        "amount: 1,000 or more",
+        "amount: 1,000 or more (smallest unit)",
         "amount: 1,000,001 or less",
         "since 2026-03-14 11:00:00 Asia/Tehran",
     ]
