@@ -79,6 +79,11 @@ def unit() -> str:
     return code() or "smallest unit"
 
 
+def unit_note() -> str:
+    """What follows an amount, or its name, that is shown without a currency; "" where there is one."""
+    return "" if code() else " (smallest unit)"
+
+
 @cache
 def _decimals(currency: str) -> int:
     exponent = Currency(currency).exponent

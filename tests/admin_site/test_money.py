@@ -14,6 +14,7 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from tests.support.admin_pages import change, page, store, url
+from tests.support.alerts import open_alert
 from tests.support.rule_pages import at, sent
 from tests.support.rules import rule_in_force
 from transactions import money
@@ -79,10 +80,39 @@ def test_without_a_currency_amounts_are_labelled_and_with_one_they_need_no_label
     root: Client, people: list[User], settings: Settings
 ) -> None:
     store(people[0])
-    assert "Amount (smallest unit)" in page(root, url("transaction"))
+    assert 'Amount<span class="unit"> (smallest unit)</span>' in page(root, url("transaction"))
     settings.CURRENCY = "EUR"
     assert "(smallest unit)" not in page(root, url("transaction"))
     assert page(root, url("transaction")).count('placeholder="EUR"') == 2
+
+
+@pytest.mark.parametrize(("code", "unit"), [("", " (smallest unit)"), ("EUR", "")])
+def test_every_amount_of_a_page_without_a_currency_says_what_it_is_counted_in(
+    root: Client, people: list[User], settings: Settings, code: str, unit: str
+) -> None:
+    row = store(people[0], "T1050", amount=1050)
+    store(people[0], "OTHER", amount=2000, status="FAILED")
+    alert = open_alert(people[0])
+    settings.CURRENCY = code
+    small, large = ("€10.50", "€20.00") if code else ("1,050", "2,000")
+    in_unit = "" if code else " (amounts in the smallest unit)"
+    customer = reverse("admin:transactions_customer_change", args=[people[0].pk])
+    told = {
+        url("transaction"): [f"pending {small}{in_unit}, all", f"Amount from{unit}"],
+        url("transaction", "?amount_min=1050&amount_max=1050"): [f"amount: {small}{unit}"],
+        url("transaction", "?amount_min=1050&amount_max=2000"): [
+            f"amount: {small} or more{unit}",
+            f"amount: {large} or less{unit}",
+        ],
+        customer: [f"Amount that succeeded{unit}", f"Amount that failed{unit}", f"Amount pending{unit}"],
+        reverse("admin:alerts_alert_change", args=[alert.pk]): [f"Succeeded, 30 days{unit}"],
+        change(row): [f"{large}{unit} · failed"],
+        f"/admin/find/?q={'10.50' if code else 1050}": [f"{small}{unit} · "],
+    }
+    for path, texts in told.items():
+        words = " ".join(re.sub("<[^>]+>", " ", shown(root, path)).split()).replace(" , ", ", ")
+        assert [text for text in texts if text not in words] == [], path
+        assert code == "" or "smallest unit" not in words, path
 
 
 # --- The form of the list ---------------------------------------------------------------------

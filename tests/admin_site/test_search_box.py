@@ -58,7 +58,7 @@ def test_what_is_found_is_grouped_with_links_that_open(
                 assert root.get(item["link"]).status_code == 200
     (item,) = root.get(FOUND, {"q": "nv-1"}).json()["groups"][0]["items"]
     assert item["link"] == reverse("admin:transactions_transaction_change", args=[row.pk])
-    assert item["detail"] == f"{alert.pk} · Pending · alice · 2026-03-14 12:00"
+    assert item["detail"] == f"{alert.pk} (smallest unit) · Pending · alice · 2026-03-14 12:00"
 
 
 def test_a_transaction_that_is_found_has_its_time_in_the_viewers_zone(

@@ -71,13 +71,13 @@ def test_it_says_in_words_what_it_is_narrowed_by_with_its_count_and_sum(
         "id has the part “fail”",
         "customer: alice",
         "status: Failed",
-        "amount: 1,000 or more",
-        "amount: 1,000,001 or less",
+        "amount: 1,000 or more (smallest unit)",
+        "amount: 1,000,001 or less (smallest unit)",
         "since 2026-03-14 11:00:00 Asia/Tehran",
     ]
     assert total(root, query) == "2 transactions · failed 2,000,001"
     assert words(root, "?amount_min=5&amount_max=5&to=2026-03-15") == [
-        "amount: 5",
+        "amount: 5 (smallest unit)",
         "before 2026-03-16 00:00:00 UTC",
     ]
     assert total(root, "?amount_min=5&amount_max=5") == "1 transaction · pending 5"

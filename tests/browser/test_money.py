@@ -107,6 +107,56 @@ def test_an_amount_is_typed_as_it_is_read(page: Page, server: str, typed: dict[s
     assert page.evaluate(TYPED, [url, list(typed)]) == list(typed.values())
 
 
+READ = """async ([url, texts]) => {
+  const { readMoney } = await import(url);
+  return texts.map((text) => { try { return String(readMoney(text)); } catch { return null; } });
+}"""
+GROUPED = [
+    "1234567", "1,234,567", "12,34,567", "12,34,56,789", "1,23,4567", "1,234", "0,123", "01,234", "12,34",
+    "1,2345", ",123", "1,,234", "123,4567", "1,234,", "1,234.5", "12,34,567.50", "1.234,50", "1,234.5,0",
+    "1.2.3", ".5", "007",
+]  # fmt: skip
+SIGNED = ["¤5", "5¤", "¤5¤", "¤ 5 ¤", "¤¤5", "5", "- 5", "¤"]
+
+
+def read_by_the_server(text: str, locale: str) -> str | None:
+    try:
+        return str(money.parse(text, money.locale_for(locale)))
+    except money.NotMoneyError:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("locale", "currency", "signs"),
+    [
+        ("en-GB", "EUR", "€"), ("en-IN", "INR", "₹"), ("de-DE", "EUR", "€"),
+        ("fr-FR", "EUR", "€"), ("de-CH", "CHF", "CHF"),
+        ("ja-JP", "JPY", "￥"), ("en-GB", "", "€"),
+    ],
+)  # fmt: skip
+def test_scripts_take_the_same_texts_for_the_same_amounts_as_the_server(
+    page: Page, server: str, settings: Settings, locale: str, currency: str, signs: str
+) -> None:
+    settings.CURRENCY = currency
+    texts = [
+        text.translate({ord(","): group, ord("."): point})
+        for text in GROUPED
+        for group, point in [(",", "."), (".", ","), (" ", ","), ("\u202f", ","), ("'", "."), ("’", ".")]
+    ]
+    texts += [text.replace("¤", sign) for text in SIGNED for sign in (signs, currency)]
+    texts += [f"{signs}5 {currency}", f"{currency}5{signs}", f"{currency}{signs}5", f"{signs}{currency}5"]
+    page.goto(f"{server}/admin/transactions/transaction/")
+    read = page.evaluate(READ, [static("transactions/dashboard/typed_money.js"), texts])
+    unlike = [
+        (text, told, wanted)
+        for text, told, wanted in zip(
+            texts, read, [read_by_the_server(text, locale) for text in texts], strict=True
+        )
+        if told != wanted
+    ]
+    assert unlike == []
+
+
 # --- The dashboard --------------------------------------------------------------------------------
 
 

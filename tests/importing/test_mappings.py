@@ -1,5 +1,6 @@
 """The mappings that are shipped: each imports a made-up sample of its system, and the sums are the file's."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -98,7 +99,7 @@ def test_a_sample_is_imported_without_a_question_and_its_sums_are_right(name: st
     assert f"{expected.refused} refused" in told
 
     status, told = import_file(file, "--mapping", name, *expected.options, url=url)
-    assert "0 accepted" in told
+    assert re.search(r"(?<![0-9,])0 accepted", told), told
     status, told = import_file(file, "--mapping", name, *expected.options, "--dry-run")
     if expected.passed_over:
         assert f"{expected.passed_over} passed over" in told

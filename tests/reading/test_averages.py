@@ -1,7 +1,7 @@
 """Daily averages: equal to what a few lines of Python make of the rows, in any zone."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,7 +17,7 @@ from rest_framework.test import APIClient
 from tests.support.rows import NOON, row, store
 from transactions.models import AMOUNT_MAX, Status, Transaction
 from transactions.reading import averages
-from transactions.reading.averages import Question, daily_averages
+from transactions.reading.averages import Question, daily_averages, days_by_status
 
 pytestmark = pytest.mark.django_db
 URL = "/api/transactions/average/"
@@ -283,6 +283,37 @@ def test_years_in_which_nothing_happened_are_not_worked_out(payer: User) -> None
             assert len(answered(Question(timezone="Europe/London", user=user))) == 2
         assert len(queries) == 2
         assert len(queries[-1]["sql"]) < 5000
+
+
+def plan_of_sums(ask: Callable[[], Any]) -> str:
+    """How PostgreSQL adds up, if an index is to serve it, by the last statement that `ask` selects."""
+    with CaptureQueriesContext(connection) as asked:
+        ask()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+        cursor.execute("EXPLAIN " + asked[-1]["sql"].replace("%", "%%"), [])
+        return "\n".join(line for (line,) in cursor.fetchall())
+
+
+def test_averages_of_a_user_are_read_from_the_index_alone(api: APIClient, payer: User) -> None:
+    store(*(row(payer, NOON + timedelta(hours=n), n) for n in range(50)))
+    url = f"{URL}?user={payer.pk}"
+    assert "Index Only Scan using transaction_by_user_amount" in plan_of_sums(lambda: api.get(url))
+    # The index has no status: who asks for one pays for its rows.
+    of_one = plan_of_sums(lambda: api.get(f"{url}&status=FAILED"))
+    assert "Index Scan using transaction_by_user_amount" in of_one
+
+
+def test_days_by_status_add_up_to_those_of_all_statuses(people: list[User]) -> None:
+    store(*(row(people[n % 2], NOON + timedelta(hours=9 * n), n, Status.values[n % 3]) for n in range(12)))
+    for question in (Question(), Question(timezone="Africa/Monrovia"), Question(user=people[0].pk)):
+        apart = days_by_status(question)
+        assert {name for day in apart.values() for name in day} == set(Status.values)
+        assert answered(question) == {
+            day.isoformat(): (sum(h.count for h in each.values()), sum(h.total for h in each.values()))
+            for day, each in apart.items()
+        }
 
 
 def test_averages_stay_when_old_rows_are_pruned(payer: User) -> None:

@@ -235,7 +235,8 @@ def _said(row: dict[str, Any], names: dict[int, str]) -> str:
     state = "rejected" if "rejected" in row else "waiting to be stored" if row["id"] is None else ""
     user = row["user"]
     name, moment = names.get(user, f"Customer {user}"), to_the_minute(row["created_at"])
-    said = [money.text(row["amount"]), status_word(row["status"]), name, moment, state]
+    amount = money.text(row["amount"]) + money.unit_note()
+    said = [amount, status_word(row["status"]), name, moment, state]
     return " · ".join(each for each in said if each)
 
 

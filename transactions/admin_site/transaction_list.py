@@ -297,16 +297,7 @@ def _words(asked: AskedList) -> Iterator[Words]:
         )
     if wanted.status is not None:
         yield Words(f"status: {status_word(wanted.status)}", _with(asked, cursor=None, status=None))
-    least, most = wanted.amount_min, wanted.amount_max
-    if least is not None and least == most:
-        yield Words(
-            f"amount: {money.text(least)}", _with(asked, cursor=None, amount_min=None, amount_max=None)
-        )
-    else:
-        if least is not None:
-            yield Words(f"amount: {money.text(least)} or more", _with(asked, cursor=None, amount_min=None))
-        if most is not None:
-            yield Words(f"amount: {money.text(most)} or less", _with(asked, cursor=None, amount_max=None))
+    yield from _amounts(wanted.amount_min, wanted.amount_max, asked)
     if wanted.since is not None:
         yield Words(
             f"since {bound_fields.bound_in_words(wanted.since, zone)}",
@@ -317,6 +308,18 @@ def _words(asked: AskedList) -> Iterator[Words]:
             f"before {bound_fields.bound_in_words(wanted.until, zone)}",
             _with(asked, cursor=None, to=None),
         )
+
+
+def _amounts(least: int | None, most: int | None, asked: AskedList) -> Iterator[Words]:
+    unit = money.unit_note()
+    if least is not None and least == most:
+        either = _with(asked, cursor=None, amount_min=None, amount_max=None)
+        yield Words(f"amount: {money.text(least)}{unit}", either)
+        return
+    if least is not None:
+        yield Words(f"amount: {money.text(least)} or more{unit}", _with(asked, cursor=None, amount_min=None))
+    if most is not None:
+        yield Words(f"amount: {money.text(most)} or less{unit}", _with(asked, cursor=None, amount_max=None))
 
 
 def _export(asked: AskedList) -> str:

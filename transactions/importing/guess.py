@@ -40,15 +40,15 @@ class Guess:
     open: tuple[OpenQuestion, ...]
 
 
-def guess(table: Table, given: Mapping, *, rows_max: int | None = None) -> Guess:
-    """Columns by their names and first rows, forms by all rows: or by the first `rows_max`.
+def guess(table: Table, given: Mapping) -> Guess:
+    """Columns by their names and first rows, forms by all rows.
 
     What is `given` stands, however the file looks. Raises FileError, ColumnError where a column contradicts
     itself, and MappingError where what is given does not fit the file.
     """
     columns = _Columns(table, given.fitting(table.columns))
     proof = TableProof(columns.guessed().checked(table.columns))
-    for row in islice(table.rows(), rows_max):
+    for row in table.rows():
         proof.see(row)
     settled = proof.settled()
     questions = [columns.with_choices(question) for question in settled.open]

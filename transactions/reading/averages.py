@@ -58,9 +58,9 @@ FIND_SPANS_OF_ALL = FIND_SPANS.format(moment="bucket", source=f"{ROLLUPS} WHERE 
 # Purpose: the spans in which a user has rows; along the index transaction_by_user_amount.
 FIND_SPANS_OF_USER = FIND_SPANS.format(moment="created_at", source=f"{TRANSACTIONS} WHERE user_id = %(user)s")
 
-# Purpose: count and sum of each status between each two of the sorted bounds, of whole buckets.
+# Purpose: count and sum between each two of the sorted bounds, of whole buckets, by what APART says.
 SUM_ROLLUPS = f"""
-    SELECT width_bucket(bucket, %(bounds)s::timestamptz[]), status, sum(count), sum(total)
+    SELECT width_bucket(bucket, %(bounds)s::timestamptz[]), {{apart}}, sum(count), sum(total)
       FROM {ROLLUPS}
      WHERE bucket >= %(start)s::timestamptz AND bucket < %(end)s::timestamptz
        AND bucket <> ALL (%(split)s::timestamptz[])
@@ -70,22 +70,25 @@ SUM_ROLLUPS = f"""
 # Purpose: the same of buckets that a bound divides, from their rows; by the index
 # transaction_by_time, which the planner takes for each bucket alone (OFFSET 0), never for a join.
 SUM_DIVIDED = f"""
-    SELECT width_bucket(created_at, %(bounds)s::timestamptz[]), status, count(*), sum(amount)
+    SELECT width_bucket(created_at, %(bounds)s::timestamptz[]), {{apart}}, count(*), sum(amount)
       FROM unnest(%(split)s::timestamptz[]) AS divided (bucket), LATERAL (
            SELECT created_at, status, amount FROM {TRANSACTIONS}
             WHERE created_at >= bucket AND created_at < bucket + interval '15 minutes'
               AND (%(status)s IS NULL OR status = %(status)s) OFFSET 0) AS row
      GROUP BY 1, 2
 """
-# Purpose: the same for one user, from the user's rows alone; by the index transaction_by_user_amount.
+# Purpose: the same for one user, from the user's rows alone; from the index transaction_by_user_amount, and
+# nothing but it where no status is named: it has none, and each row may be on a page of its own.
 SUM_USER = f"""
-    SELECT width_bucket(created_at, %(bounds)s::timestamptz[]), status, count(*), sum(amount)
+    SELECT width_bucket(created_at, %(bounds)s::timestamptz[]), {{apart}}, count(*), sum(amount)
       FROM {TRANSACTIONS}
      WHERE user_id = %(user)s
        AND created_at >= %(start)s::timestamptz AND created_at < %(end)s::timestamptz
        AND (%(status)s IS NULL OR status = %(status)s)
      GROUP BY 1, 2
 """
+# What is summed apart, for who tells statuses apart and for who does not.
+APART = {True: "status", False: "''"}
 
 _one_at_a_time = threading.BoundedSemaphore(1)
 
@@ -118,7 +121,7 @@ class Held:
         self.total += total
 
 
-# What one day holds, by status; of a status that has nothing, nothing.
+# What one day holds, by status; of a status that has nothing, nothing. By "" where they are not told apart.
 Day = dict[str, Held]
 
 
@@ -184,10 +187,10 @@ def daily_averages(question: Question) -> dict[str, Any]:
     """The answer as the API gives it: {"from", "to", "timezone", "data"}.
 
     `data` has the days that hold something, in order, each with the average, count and total of the status
-    that is asked for, else of all of them. `from` and `to` are the days asked for, else the first and the
-    last of `data`, None where there is none. Raises what `days_by_status` does.
+    that is asked for, else of all of them together. `from` and `to` are the days asked for, else the first
+    and the last of `data`, None where there is none. Raises what `days_by_status` does.
     """
-    days = days_by_status(question)
+    days = _days(question, by_status=False)
     first = question.first or min(days, default=None)
     last = question.last or max(days, default=None)
     return {
@@ -196,13 +199,10 @@ def daily_averages(question: Question) -> dict[str, Any]:
         "timezone": question.timezone,
         "data": [
             {"day": day.isoformat(), "average": held.average, "count": held.count, "total": held.total}
-            for day, held in ((day, _together(each)) for day, each in days.items())
+            for day, each in days.items()
+            for held in each.values()
         ],
     }
-
-
-def _together(day: Day) -> Held:
-    return Held(sum(held.count for held in day.values()), sum(held.total for held in day.values()))
 
 
 def days_by_status(question: Question) -> dict[date, Day]:
@@ -210,30 +210,34 @@ def days_by_status(question: Question) -> dict[date, Day]:
 
     Raises django.db.Error, a ValidationError for more than DAYS_MAX days, and TooManyQuestions.
     """
-    days = _days(question)
+    return _days(question, by_status=True)
+
+
+def _days(question: Question, *, by_status: bool) -> dict[date, Day]:
+    days = _one_long_at_a_time(question, by_status)
     if len(days) > DAYS_MAX:
         raise serializers.ValidationError({"from": [TOO_MANY]})
     return dict(sorted(days.items()))
 
 
-def _days(question: Question) -> dict[date, Day]:
+def _one_long_at_a_time(question: Question, by_status: bool) -> dict[date, Day]:
     spans = _spans(question)
     if sum(end - start for start, end in spans) <= DAYS_AT_ONCE * DAY_S:
-        return _worked_out(question, spans)
+        return _worked_out(question, spans, by_status)
     if not _one_at_a_time.acquire(timeout=PATIENCE_S):
         raise TooManyQuestions
     try:
-        return _worked_out(question, spans)
+        return _worked_out(question, spans, by_status)
     finally:
         _one_at_a_time.release()
 
 
-def _worked_out(question: Question, spans: list[tuple[int, int]]) -> dict[date, Day]:
+def _worked_out(question: Question, spans: list[tuple[int, int]], by_status: bool) -> dict[date, Day]:
     bounds = _bounds(question, spans)
     days: dict[date, Day] = {}
     if not bounds.moments:
         return days
-    for place, name, count, total in _sums(question, bounds.moments):
+    for place, name, count, total in _sums(question, bounds.moments, by_status):
         ordinal = bounds.days[place - 1] if place else None
         if ordinal is not None:
             day = days.setdefault(date.fromordinal(ordinal), {})
@@ -282,8 +286,8 @@ def _bounds(question: Question, spans: Iterable[tuple[int, int]]) -> _Bounds:
     return bounds
 
 
-def _sums(question: Question, moments: Sequence[int]) -> list[tuple[int, str, Any, Any]]:
-    """(place, status, count, total), where `place` counts the bounds that are not after what was summed."""
+def _sums(question: Question, moments: Sequence[int], by_status: bool) -> list[tuple[int, str, Any, Any]]:
+    """(place, status or "", count, total); `place` counts the bounds that are not after what was summed."""
     split = sorted({moment - moment % BUCKET_S for moment in moments if moment % BUCKET_S})
     parameters = {
         "bounds": _array(moments),
@@ -301,7 +305,7 @@ def _sums(question: Question, moments: Sequence[int]) -> list[tuple[int, str, An
     else:
         sql = SUM_ROLLUPS
     with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
+        cursor.execute(sql.format(apart=APART[by_status]), parameters)
         rows: list[tuple[int, str, Any, Any]] = cursor.fetchall()
     return rows
 

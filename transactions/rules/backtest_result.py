@@ -24,9 +24,10 @@ SAMPLE, TOP = 20, 10
 QUIET = f"interval '{QUIET_HOURS} hours'"
 
 # Purpose: of the hits of a slice (`this`): each day's, the users', and some to show. What became of each
-# transaction is looked up by its key. Days are those of a
-# timezone. An episode begins with a hit before which the user was quiet: what would open an alert. Which
-# hits are shown depends on their keys alone, so each is as likely as any other, and the same ones come again.
+# transaction is looked up by its key, or along the whole table where the hits are a large part of it. Days
+# are those of a timezone. An episode begins with a hit before which the user was quiet: what would open an
+# alert. Which hits are shown depends on their keys alone, so each is as likely as any other, and the same
+# ones come again.
 SUMMARY = f"""
     {{scope}} this AS MATERIALIZED ({{this}}), other AS MATERIALIZED ({{other}}),
     marked AS (

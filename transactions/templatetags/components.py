@@ -132,7 +132,7 @@ def money_unit() -> str:
 @register.simple_tag
 def smallest_unit() -> str:
     """What follows the name of an amount that is shown without a currency, and nothing where there is one."""
-    return "" if money.code() else " (smallest unit)"
+    return money.unit_note()
 
 
 @register.simple_tag

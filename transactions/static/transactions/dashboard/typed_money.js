@@ -9,7 +9,12 @@ const ALIKE = [/[ \u00a0\u2009\u202f]/g, /['’]/g];
 
 const parts = inLocale({ minimumFractionDigits: 1 }).formatToParts(1234567);
 const [GROUP, POINT] = ["group", "decimal"].map((wanted) => parts.find(({ type }) => type === wanted).value);
-const grouped = inLocale({ maximumFractionDigits: 0 });
+// Digits before the decimals, grouped by threes, as the locale groups, or not at all.
+const [more, last] = inLocale({ maximumFractionDigits: 0 }).formatToParts(123456789012)
+  .filter(({ type }) => type === "integer").slice(-2).map(({ value }) => value.length);
+const MARK = GROUP.replace(/[.]/, "\\$&");
+const GROUPED = new RegExp(`^(?:[0-9]*|${[[3, 3], [more, last]]
+  .map(([others, first]) => `[0-9]{1,${others}}(?:${MARK}[0-9]{${others}})*${MARK}[0-9]{${first}}`).join("|")})$`);
 const SYMBOL = CURRENCY && inLocale({ style: "currency", currency: CURRENCY }).formatToParts(0)
   .find(({ type }) => type === "currency").value;
 
@@ -22,10 +27,9 @@ const example = () => typedMoney(DECIMALS ? 105 * 10 ** (DECIMALS - 1) : 1050);
 // Throws an Error that says what would be right.
 export function readMoney(text) {
   const number = inOwnMarks(withoutCurrency(text.trim()));
-  const [whole, fraction = "", ...more] = number.split(POINT);
+  const [whole, fraction = "", ...rest] = number.split(POINT);
+  if (rest.length > 0 || fraction.includes(GROUP) || !GROUPED.test(whole)) throw new Error(wronglyGrouped());
   const digits = whole.replaceAll(GROUP, "");
-  const isGrouped = whole === digits || grouped.format(digits) === whole;
-  if (more.length > 0 || fraction.includes(GROUP) || !isGrouped) throw new Error(wronglyGrouped());
   const exact = fraction.replace(/0+$/, "");
   if (exact.length > DECIMALS) throw new Error(tooExact());
   const smallest = BigInt(digits + exact.padEnd(DECIMALS, "0"));
@@ -33,12 +37,15 @@ export function readMoney(text) {
   return smallest;
 }
 
+// Before the number, behind it, or on both sides.
 function withoutCurrency(text) {
+  let number = text;
   for (const name of [CURRENCY, SYMBOL].filter(Boolean)) {
-    if (text.startsWith(name)) return text.slice(name.length).trim();
-    if (text.endsWith(name)) return text.slice(0, -name.length).trim();
+    if (number.startsWith(name)) number = number.slice(name.length);
+    if (number.endsWith(name)) number = number.slice(0, -name.length);
+    number = number.trim();
   }
-  return text;
+  return number;
 }
 
 // Its digits grouped by the locale's own mark.
