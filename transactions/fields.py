@@ -27,9 +27,19 @@ MOMENT = re.compile(
     re.ASCII,
 )
 
+# A user's key as files have it: also with noughts in front, and as programs write it into a table that reckon
+# with numbers alone, 13085.0.
+_USER_KEY = re.compile(r"0*([1-9][0-9]{0,9})(?:\.0*)?", re.ASCII)
+
 _TOO_FINE = re.compile(r"(?<=\.[0-9]{9})[0-9]+")
 
 _DIGITS = re.compile(r"[0-9]+", re.ASCII)
+
+
+def user_key(text: str) -> int | None:
+    """The user's key that a text of a file says; None for what is none, from 1 to USER_MAX."""
+    found = _USER_KEY.fullmatch(text)
+    return int(found[1]) if found and int(found[1]) <= USER_MAX else None
 
 
 class NegativeZero(int):

@@ -106,7 +106,7 @@ def test_a_file_goes_in_its_refused_rows_come_out_and_go_in_again(
         page.get_by_role("link", name="Download the refused rows").click()
     text = Path(download.value.path()).read_text()
     assert len(list(csv.reader(io.StringIO(text)))) == 2
-    corrected = text.replace("much", '"2,50"', 1).encode()
+    corrected = text.replace(",much,", ',"2,50",').encode()
 
     page.goto(f"{server}{UPLOAD_PATH}")
     choose(page, download.value.suggested_filename, corrected)

@@ -8,6 +8,13 @@ import pytest
 
 from transactions.importing import errors_file
 from transactions.importing.forms import open_table
+from transactions.importing.mapping import Mapping
+from transactions.importing.plan import Planned, plan
+from transactions.importing.table import Moment, Number, Row, Table
+
+from .tables import EveryKey
+
+OURS = ("7", "invalid", "why", "", "")
 
 
 def read(tmp_path: Path, header: list[str], *rows: list[str]) -> tuple[tuple[str, ...], list[dict[str, str]]]:
@@ -25,8 +32,8 @@ def read(tmp_path: Path, header: list[str], *rows: list[str]) -> tuple[tuple[str
 )
 def test_the_columns_of_the_first_file_come_back(columns: list[str], tmp_path: Path) -> None:
     header = errors_file.header(columns)
-    assert len({*header}) == len(columns) + 3
-    found, rows = read(tmp_path, header, ["7", *(f"cell {name}" for name in columns), "invalid", "why"])
+    assert len({*header}) == len(columns) + 5
+    found, rows = read(tmp_path, header, [*OURS, *(f"cell {name}" for name in columns)])
     assert found == tuple(columns)
     assert rows == [{name: f"cell {name}" for name in columns}]
 
@@ -47,5 +54,37 @@ def test_another_file_is_read_as_it_is(tmp_path: Path) -> None:
 def test_no_cell_is_a_formula_and_each_is_read_again(cell: str, written: str, tmp_path: Path) -> None:
     assert errors_file.cell(cell) == written
     header = errors_file.header(["A", "B"])
-    _, rows = read(tmp_path, header, ["2", errors_file.cell(cell), "b", "invalid", "why"])
+    _, rows = read(tmp_path, header, [*OURS, errors_file.cell(cell), "b"])
     assert rows == [{"A": cell, "B": "b"}]
+
+
+def test_cells_are_what_the_file_held_them_as_unless_they_are_written_otherwise_now(tmp_path: Path) -> None:
+    cells = {"A": Number("1234.5"), "B": Moment("2026-01-05T12:30:00"), "C": "1234.5"}
+    kept = errors_file.written(Planned(2, cells, None), "invalid", "why")
+    changed = [*kept[:5], "1.234,50", "05.01.2026", "9"]
+    out = tmp_path / "refused.csv"
+    with out.open("w", newline="") as file:
+        csv.writer(file).writerows([errors_file.header(list(cells)), kept, changed])
+    first, second = errors_file.corrected(open_table(out, out.name)).rows()
+    assert first.cells == cells
+    assert [type(cell) for cell in first.cells.values()] == [Number, Moment, str]
+    assert [type(cell) for cell in second.cells.values()] == [str, str, str]
+
+
+def test_a_row_keeps_the_id_that_was_made_of_it_and_no_other_may_stand_there(tmp_path: Path) -> None:
+    table = Table(
+        "CSV", ("User", "Amount"), lambda: iter([Row(2, {"User": "7", "Amount": "x"}, "", (), "row-1")])
+    )
+    by = Mapping(
+        columns={"user": "User", "amount": "Amount"}, status="SUCCESS", users="key", ids="content",
+        decimals=2, unit="whole", mark=".", negative="refuse",
+    )  # fmt: skip
+    (row,) = plan(table, by, users=EveryKey()).planned()
+    assert "“row-1” is no id made of a row: leave content_id as it was" in row.reason
+
+
+def test_the_refusals_of_replay_are_known_too(tmp_path: Path) -> None:
+    found, rows = read(
+        tmp_path, ["line", "user", "amount", "code", "reason"], ["3", "7", "x", "invalid", "y"]
+    )
+    assert (found, rows) == (("user", "amount"), [{"user": "7", "amount": "x"}])

@@ -61,11 +61,11 @@ def test_a_dry_run_says_what_would_happen_and_posts_nothing(people: list[User], 
         "CSV, semicolons, UTF-8; taken to mean:",
         "  amount          Total",
         "4 rows: 3 to post, 0 the same once more, 1 refused",
-        "1,222.49  in the file, 4 rows",
-        "1,254.50  to post as SUCCESS, 2 rows",
+        "1,222.49  in the file, with signs, whatever their status, 4 rows",
+        "1,234.50  to post as SUCCESS, 1 row",
         "0.99  to post as PENDING, 1 row",
-        "20.00  of these refunds, 1 row",
-        "7.00  refused or passed over, 1 row",
+        "20.00  to post as SUCCESS, refunds, 1 row",
+        "7.00  refused, whatever their status, 1 row",
         "        1  column “Customer”: no user has the name “…”",
         f'line 2: {{"transaction_id": "P1", "user": {people[0].pk}, "status": "SUCCESS", "amount": 123450, '
         '"created_at": "2026-01-31T11:00:00Z"}',
@@ -97,8 +97,10 @@ def test_a_file_is_imported_and_summed_up_in_rows_and_money(people: list[User], 
 
     assert status == 1
     assert "3 accepted, 0 replayed, 1 refused" in told
-    assert "1,255.49  accepted, 3 rows" in told
-    assert "7.00  refused, 1 row" in told
+    assert "1,234.50  accepted as SUCCESS, 1 row" in told
+    assert "20.00  accepted as SUCCESS, refunds, 1 row" in told
+    assert "0.99  accepted as PENDING, 1 row" in told
+    assert "7.00  refused, whatever their status, 1 row" in told
     assert stored() == [
         ("P1", "alice", 123450, "SUCCESS", datetime(2026, 1, 31, 11, tzinfo=UTC)),
         ("P4", "alice", 99, "PENDING", datetime(2026, 2, 2, 7, tzinfo=UTC)),
@@ -106,7 +108,7 @@ def test_a_file_is_imported_and_summed_up_in_rows_and_money(people: list[User], 
     ]
     status, told = import_file(file, *STATED, "--yes", url=url)
     assert "0 accepted, 3 replayed, 1 refused" in told
-    assert "nothing is new: all of it had been posted before" in told
+    assert "nothing is new: every row that is not refused had been posted before" in told
     assert len(stored()) == 3
     assert balance.read().balanced is True
 
@@ -146,9 +148,9 @@ def test_refused_rows_are_kept_and_go_in_once_corrected_with_nothing_twice(
     assert status == 1
     with kept.open(newline="") as source:
         header, *rows = csv.reader(source)
-    assert header == ["line", *HEADER.split(";"), "code", "reason"]
-    assert [row[:2] for row in rows] == [["3", "P2"], ["4", "'-P3"]]
-    assert [row[-2] for row in rows] == ["unknown_user", "invalid"]
+    assert header == ["line", "code", "reason", "content_id", "kinds", *HEADER.split(";")]
+    assert [row[:2] for row in rows] == [["3", "unknown_user"], ["4", "invalid"]]
+    assert [row[3:6] for row in rows] == [["", "", "P2"], ["", "", "'-P3"]]
 
     kept.write_text(kept.read_text().replace("bobb", "bob").replace("weird", "Failed"))
     status, told = import_file(kept, "--mapping", str(mapping), url=url)
@@ -178,7 +180,7 @@ def test_the_file_itself_is_never_written_over(option: str, file: Path) -> None:
     before = file.read_bytes()
     status, told = import_file(file, *STATED, "--yes", option, str(file))
     assert (status, file.read_bytes()) == (2, before)
-    assert f"{file} is the file to read" in told
+    assert f"{file} is the file to read: {option} needs one of its own" in told
 
 
 @pytest.mark.parametrize(
@@ -251,7 +253,7 @@ def test_after_ctrl_c_the_same_again_goes_on_from_there(people: list[User], url:
     status, told = import_file(file, *STATED, "--yes", "--batch", "100", url=url)
     assert status == 0
     assert f"{3000 - done:,} accepted, {done:,} replayed" in told
-    assert f"a run before had come to line {done + 1:,}: up to there all was a replay" in told
+    assert f"a run before had come to line {done + 1:,}: up to there nothing is new" in told
     assert len(stored()) == 3000
 
 

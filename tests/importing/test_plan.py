@@ -237,7 +237,10 @@ def test_a_refund_is_a_transaction_of_its_own() -> None:
         ("refund-a", 300, "SUCCESS"),
     ]
     assert [each.money for each in found.planned()] == [500, -300]
-    assert (found.summary.in_file, found.summary.refunds) == (RowSum(2, 200), RowSum(1, 300))
+    assert (found.summary.in_file, found.summary.by_status["SUCCESS, refunds"]) == (
+        RowSum(2, 200),
+        RowSum(1, 300),
+    )
 
 
 def test_a_refund_whose_id_says_so_already_keeps_it() -> None:

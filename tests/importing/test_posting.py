@@ -1,6 +1,7 @@
 """What is planned of a file is posted in batches, and summed up in rows and money."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -55,11 +56,27 @@ def test_rows_and_sums_are_those_of_accepted_replayed_and_refused(people: list[U
     ]
     progress = imported(rows)
     assert (progress.accepted, progress.replayed, progress.refused) == (4, 2, 2)
-    assert progress.accepted_money == RowSum(4, 410)
-    assert progress.replayed_money == RowSum(2, 130)
-    assert progress.either_money == RowSum()
+    assert progress.accepted_money == {"SUCCESS": RowSum(3, 380), "PENDING": RowSum(1, 30)}
+    assert progress.replayed_money == {"SUCCESS": RowSum(1, 100), "PENDING": RowSum(1, 30)}
+    assert progress.either_money == {}
     assert progress.refused_money == RowSum(2, 108)
     assert progress.kinds["invalid: column “Id”: it is empty"] == 1
+
+
+def test_what_failed_and_what_was_paid_back_moves_nothing_of_what_succeeded(people: list[User]) -> None:
+    alice = people[0]
+    back = replace(row(4, "refund-A", alice, 100, money=-100), refund=True)
+    progress = imported([row(2, "A", alice, 150), row(3, "B", alice, 2**63 - 1, "FAILED"), back])
+    assert progress.accepted_money == {
+        "SUCCESS": RowSum(1, 150), "FAILED": RowSum(1, 2**63 - 1), "SUCCESS, refunds": RowSum(1, 100),
+    }  # fmt: skip
+
+
+def test_a_run_before_is_told_of_behind_a_batch_that_is_all_refused(people: list[User]) -> None:
+    rows = [*(bad(line) for line in (2, 3, 4)), *(row(n, f"T{n}", people[0], n) for n in range(5, 11))]
+    imported(rows[:6])
+    again = imported(rows)
+    assert (again.accepted, again.replayed, again.refused, again.before_line) == (3, 3, 3, 7)
 
 
 def test_a_second_run_is_all_replays_and_says_how_far_the_first_had_come(people: list[User]) -> None:
@@ -70,8 +87,8 @@ def test_a_second_run_is_all_replays_and_says_how_far_the_first_had_come(people:
 
     assert first.before_line == 0
     assert (again.accepted, again.replayed, again.before_line) == (4, 6, 7)
-    assert again.accepted_money == RowSum(4, 8 + 9 + 10 + 11)
-    assert again.replayed_money == RowSum(6, 2 + 3 + 4 + 5 + 6 + 7)
+    assert again.accepted_money == {"SUCCESS": RowSum(4, 8 + 9 + 10 + 11)}
+    assert again.replayed_money == {"SUCCESS": RowSum(6, 2 + 3 + 4 + 5 + 6 + 7)}
     assert (whole.accepted, whole.before_line) == (0, 11)
 
 
@@ -81,8 +98,8 @@ def test_where_a_batch_is_both_its_money_is_told_together(people: list[User]) ->
     imported(rows[:2])
     again = imported(rows)
     assert (again.accepted, again.replayed) == (1, 2)
-    assert (again.accepted_money, again.replayed_money) == (RowSum(), RowSum())
-    assert again.either_money == RowSum(3, 9)
+    assert (again.accepted_money, again.replayed_money) == ({}, {})
+    assert again.either_money == {"SUCCESS": RowSum(3, 9)}
 
 
 def test_it_stops_with_the_line_where_the_api_takes_no_more(people: list[User]) -> None:

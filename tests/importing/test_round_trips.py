@@ -58,7 +58,7 @@ def is_all_known(before: list[dict[str, Any]], file: Path, url: str) -> None:
     status, told = import_file(file, "--yes", url=url)
     assert status == 0, told
     assert f" 0 accepted, {len(before)} replayed, 0 refused" in told
-    assert "nothing is new: all of it had been posted before" in told
+    assert "nothing is new: every row had been posted before" in told
     assert stored() == before
     assert balance.read().balanced is True
 

@@ -14,7 +14,7 @@ from openpyxl.worksheet._reader import WorkSheetParser
 
 from tests.importing.reading import cells_of, rows_of, table_of
 from transactions.importing.forms import spreadsheet
-from transactions.importing.table import FileError, Moment, Number
+from transactions.importing.table import FileError, Moment, Number, Row
 
 SHEET = "xl/worksheets/sheet1.xml"
 HEAD = '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
@@ -51,7 +51,7 @@ def test_values_are_those_that_the_program_shows() -> None:
     (row,) = rows_of(content)
 
     assert table_of(content).form == "Excel, sheet 'Payments'"
-    assert row == (
+    assert row == Row(
         2,
         {
             "id": "a",
@@ -60,7 +60,6 @@ def test_values_are_those_that_the_program_shows() -> None:
             "day": "2026-01-02T00:00:00",
             "paid": "true",
         },
-        "",
     )
     kinds = [type(cell) for cell in row.cells.values()]
     assert kinds == [str, Number, Moment, Moment, str]

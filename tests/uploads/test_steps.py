@@ -87,10 +87,11 @@ def test_an_import_ends_in_rows_and_money_and_keeps_what_was_refused(people: lis
     assert upload.outcome is not None
     counts = {name: upload.outcome[name] for name in ("accepted", "replayed", "refused")}
     assert counts == {"accepted": 2, "replayed": 1, "refused": 1}
-    assert upload.outcome["accepted_money"] == {"rows": 2, "sum": "450"}
-    assert upload.outcome["replayed_money"] == {"rows": 1, "sum": "150"}
+    sums = {"SUCCESS": {"rows": 1, "sum": "150"}, "FAILED": {"rows": 1, "sum": "300"}}
+    assert upload.outcome["accepted_money"] == sums
+    assert upload.outcome["replayed_money"] == {"SUCCESS": {"rows": 1, "sum": "150"}}
     refused = RefusedRow.objects.get()
-    assert (refused.line, refused.cells["amount"]) == (3, ["s", "much"])
+    assert (refused.line, refused.cells[7]) == (3, "much")
     assert "much" in refused.reason
     flush()
     stored = Transaction.objects.order_by("transaction_id").values_list("transaction_id", "amount", "status")
@@ -102,7 +103,7 @@ def test_an_import_ends_in_rows_and_money_and_keeps_what_was_refused(people: lis
     assert (begun.action, ended.action) == (Action.UPLOAD_STARTED, Action.UPLOAD_ENDED)
     assert (ended.actor, ended.actor_id, ended.via) == ("bea", bea.pk, "admin")
     assert '"accepted":2' in ended.details
-    assert '"sum":"450"' in ended.details
+    assert '"sums":{"FAILED":"300","SUCCESS":"150"}' in ended.details
 
 
 def test_a_file_that_cannot_be_read_to_its_end_has_failed_with_the_reason(people: list[User]) -> None:
@@ -202,7 +203,7 @@ def test_an_import_that_is_cancelled_keeps_what_was_posted_and_goes_on_behind_it
     assert (done.state, posted) == ("DONE", [1_000, 1_000, 500])
     assert done.outcome is not None
     assert (done.outcome["accepted"], done.outcome["replayed"]) == (2_500, 0)
-    assert done.outcome["accepted_money"]["sum"] == str(100 * sum(range(1, 2_501)))
+    assert done.outcome["accepted_money"]["SUCCESS"]["sum"] == str(100 * sum(range(1, 2_501)))
 
 
 def test_what_a_worker_gives_back_is_taken_up_as_if_it_had_not_been_taken(people: list[User]) -> None:

@@ -2,12 +2,10 @@
 
 import csv
 import io
-import re
 from collections.abc import Generator, Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
-# A key as programs write it into a table that reckon with numbers alone: 13085.0.
-_KEY_AS_NUMBER = re.compile(r"([0-9]+)\.0*", re.ASCII)
+from ..fields import user_key
 
 COLUMNS = ("transaction_id", "user", "amount", "status", "created_at")
 
@@ -36,13 +34,8 @@ class ReplayRow(NamedTuple):
 
     def user(self) -> str:
         """The user's key, as whole as the API wants it; "" where none is given."""
-        return whole_key(self.cells["user"])
-
-
-def whole_key(text: str) -> str:
-    """A user's key like 13085.0 as the whole number that it is; any other text as it stands."""
-    found = _KEY_AS_NUMBER.fullmatch(text)
-    return found[1] if found else text
+        text = self.cells["user"]
+        return str(user_key(text) or text)
 
 
 def rows(source: BinaryIO) -> Generator[ReplayRow]:

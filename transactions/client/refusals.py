@@ -1,7 +1,7 @@
 """Where the refusals of a file's rows go: into a file of their own, else line by line to the status."""
 
 import csv
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple, Self
@@ -13,20 +13,20 @@ TOLD_MAX = 20
 
 
 class SameFileError(Exception):
-    """{} is the file to read: --errors needs one of its own."""
+    """What is to be written is the file to read: {option} needs one of its own."""
 
-    def __init__(self, file: Path) -> None:
-        super().__init__(f"{file} is the file to read: --errors needs one of its own")
+    def __init__(self, file: Path, option: str = "--errors") -> None:
+        super().__init__(f"{file} is the file to read: {option} needs one of its own")
 
 
 class ToldRow(NamedTuple):
-    """A refused row as it is told: its line, what it is called, its cells, and why it was not accepted."""
+    """A refused row: its line, what it is called, why it was not accepted, and how it is kept in a file."""
 
     line: int
     name: str
-    cells: Sequence[str]
     code: str
     reason: str
+    written: Sequence[str]
 
 
 class Refusals:
@@ -41,11 +41,9 @@ class Refusals:
         kept: Path | None,
         source: Path,
         columns: Sequence[str],
-        cell: Callable[[str], str] = str,
     ) -> None:
         self._status = status
         self._told = 0
-        self._cell = cell
         self._writer: Any = None
         self._file: IO[str] | None = None
         if kept is None:
@@ -70,10 +68,10 @@ class Refusals:
 
     def tell(self, refused: Iterable[ToldRow]) -> None:
         """Keeps these, so that they are in the file whatever happens next, or tells of them."""
-        for line, name, cells, code, reason in refused:
+        for line, name, code, reason, written in refused:
             self._told += 1
             if self._file is not None:
-                self._writer.writerow([line, *map(self._cell, cells), code, reason])
+                self._writer.writerow(written)
             elif not self._status.on_terminal or self._told <= TOLD_MAX:
                 self._status.say(f"line {line}: {name!a} {code}: {reason}")
         if self._file is not None:

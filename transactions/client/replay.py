@@ -67,7 +67,8 @@ def _sum_up(progress: PostingProgress, status: StatusLine) -> None:
 def _told(refused: NotAccepted[ReplayRow]) -> ToldRow:
     row, code, reason = refused
     cells = [row.cells.get(name, "") for name in COLUMNS]
-    return ToldRow(row.line, row.cells.get("transaction_id", ""), cells, code, reason)
+    written = [str(row.line), *cells, code, reason]
+    return ToldRow(row.line, row.cells.get("transaction_id", ""), code, reason, written)
 
 
 def _batches(

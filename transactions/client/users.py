@@ -1,6 +1,5 @@
 """Users whose keys come from elsewhere: made where they are missing, with the keys they have there."""
 
-import re
 from collections.abc import Iterable
 
 from django.contrib.auth import get_user_model
@@ -10,12 +9,12 @@ from django.db.models import Max
 
 from ..audit.actions import Action
 from ..audit.entries import note
+from ..fields import user_key
 from ..tables import USER_KEY, USERS
 
 # Django's keys of users are 32 bits wide. Above this none is made: the sequence is moved past them,
 # and would have nothing left to give.
 USER_KEY_MAX = 2_000_000_000
-_KEY = re.compile(r"0*([1-9][0-9]{0,9})", re.ASCII)
 
 # Purpose: nobody draws a number from the sequence while it is moved; readers, and the flush's row
 # locks, go on.
@@ -29,8 +28,7 @@ MOVE_SEQUENCE = """
 
 def keys_in(texts: Iterable[str]) -> set[int]:
     """The keys among `texts` that a user can be made with."""
-    found = (_KEY.fullmatch(text) for text in texts)
-    return {key for match in found if match and (key := int(match[1])) <= USER_KEY_MAX}
+    return {key for key in map(user_key, texts) if key and key <= USER_KEY_MAX}
 
 
 def make_missing(keys: Iterable[int]) -> int:

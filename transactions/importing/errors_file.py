@@ -1,15 +1,20 @@
-"""Refused rows as a file: the columns of the file they came from, and why; corrected, it is imported again.
+"""Refused rows as a file: why each was refused, and the row as it stood; corrected, it is imported again.
 
-A cell that a spreadsheet would run is guarded, and read again as it was: whoever corrects the file opens it
-there.
+What we say stands before the row's cells, so that a row that is too short or too long stays so. A cell that a
+spreadsheet would run is guarded, and read again as it was: whoever corrects the file opens it there.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 
 from ..spreadsheets import guarded, unguarded
-from .table import Moment, Number, Row, Table
+from .plan import Planned
+from .table import Moment, Number, Row, Table, kind_of, of_kind
 
+# `content_id`: the id that was made of the row's content, which it keeps however it is corrected. `kinds`: a
+# letter for each cell where the file held one as a number or a moment, which CSV would forget.
+FRONT = ("line", "code", "reason", "content_id", "kinds")
+# What a replay of a file writes around a row that it refuses.
 BEFORE, BEHIND = ("line",), ("code", "reason")
 # Where the file has a column of such a name itself.
 _OURS = "{} (of the import)"
@@ -19,13 +24,21 @@ _NEGATIVE = re.compile(r"-[0-9][0-9.,]*", re.ASCII)
 
 def header(columns: Sequence[str]) -> list[str]:
     """The columns of the file of refused rows, of a file that has these."""
-    named = [name if name not in columns else _OURS.format(name) for name in (*BEFORE, *BEHIND)]
-    return [named[0], *columns, *named[1:]]
+    return [*(name if name not in columns else _OURS.format(name) for name in FRONT), *columns]
+
+
+def written(row: Planned, code: str, reason: str) -> list[str]:
+    """A refused row as a line of the file, below `header`."""
+    kinds = "".join(map(kind_of, row.cells.values()))
+    ours = [str(row.line), code, cell(reason), row.content_id, kinds if kinds.strip("s") else ""]
+    return [*ours, *map(cell, (*row.cells.values(), *row.over))]
 
 
 def cell(text: str) -> str:
-    """A cell of the file as it stands there."""
-    return text if _NEGATIVE.fullmatch(text) else guarded(text)
+    """A cell of the file as it stands there; of what no file of text holds, as JSON would write it."""
+    if _NEGATIVE.fullmatch(text):
+        return text
+    return guarded(text.replace("\0", "\\u0000").encode("utf-8", "backslashreplace").decode())
 
 
 def corrected(table: Table) -> Table:
@@ -33,16 +46,31 @@ def corrected(table: Table) -> Table:
 
     Lines are those of this file.
     """
-    inner = table.columns[len(BEFORE) : -len(BEHIND)]
+    inner, found = table.columns[len(FRONT) :], _rows
     if not inner or header(inner) != list(table.columns):
-        return table
-    return Table(f"{table.form}, refused rows", inner, lambda: _rows(table, inner))
+        inner, found = table.columns[len(BEFORE) : -len(BEHIND)], _rows_of_replay
+        if not inner or (*BEFORE, *inner, *BEHIND) != table.columns:
+            return table
+    return Table(f"{table.form}, refused rows", inner, lambda: found(table, inner))
 
 
 def _rows(table: Table, columns: Sequence[str]) -> Iterator[Row]:
+    content_id, kinds = table.columns[3:5]
+    for row in table.rows():
+        letters = row.cells.get(kinds, "").strip().ljust(len(columns), "s")
+        cells = {
+            name: of_kind(_read(row.cells[name]), letter)
+            for name, letter in zip(columns, letters, strict=False)
+            if name in row.cells
+        }
+        over = tuple(map(_read, row.over))
+        yield Row(row.line, cells, row.fault, over, row.cells.get(content_id, "").strip())
+
+
+def _rows_of_replay(table: Table, columns: Sequence[str]) -> Iterator[Row]:
     for row in table.rows():
         cells = {name: _read(row.cells[name]) for name in columns if name in row.cells}
-        yield Row(row.line, cells, row.fault)
+        yield Row(row.line, cells, row.fault, row.over)
 
 
 def _read(cell: str) -> str:

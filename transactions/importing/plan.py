@@ -11,7 +11,7 @@ from ..models import Status
 from .columns.proofs import CellError, ColumnError, Settled
 from .mapping import Mapping
 from .proving import TableProof
-from .records import ReadRow, RowReader, number_of
+from .records import ReadRow, RowReader, fingerprint
 from .table import Row, Table
 
 # Of the records as they would be posted, how many a summary keeps.
@@ -21,6 +21,8 @@ PORTION_ROWS = 1000
 # Reasons of refusals, and unknown words, that are told apart.
 KINDS_MAX = 50
 UNKNOWN_USER = "unknown_user"
+# What sums of refunds have behind their status: these went the other way.
+REFUNDS = ", refunds"
 CONFLICT = "an id of before is there again with another user, amount, time or status"
 
 
@@ -42,7 +44,8 @@ class Planned:
     """A row and what becomes of it: the `record` to post, or a `code` and a `reason` why none is.
 
     `money` is the amount as the file has it, with its sign, in the smallest unit; 0 where it cannot be read.
-    `reason` names the column and what would be right; the line is `line`.
+    `reason` names the column and what would be right; the line is `line`. `over` are cells beyond the last
+    column, `content_id` is the id made of the row's content, if it has one of these.
     """
 
     line: int
@@ -51,6 +54,14 @@ class Planned:
     code: str = ""
     reason: str = ""
     money: int = 0
+    refund: bool = False
+    over: tuple[str, ...] = ()
+    content_id: str = ""
+
+    @property
+    def summed_as(self) -> str:
+        """What a sum that it belongs to is called: its status, and whether it is a refund."""
+        return str((self.record or {}).get("status", "")) + (REFUNDS if self.refund else "")
 
 
 @dataclass(slots=True)
@@ -80,9 +91,8 @@ class Summary:
     refusals: Counter[str] = field(default_factory=Counter)
     # All rows whose amount can be read, with signs.
     in_file: RowSum = field(default_factory=RowSum)
-    # Of the records that count above, by status; of the refunds among them; of refused rows, with signs.
+    # Of the records that count above, by status, refunds apart; of refused rows, with signs.
     by_status: dict[str, RowSum] = field(default_factory=dict)
-    refunds: RowSum = field(default_factory=RowSum)
     refused: RowSum = field(default_factory=RowSum)
     # Words of the status's column that nobody knows, to be stated among the mapping's statuses.
     unknown_statuses: Counter[str] = field(default_factory=Counter)
@@ -108,6 +118,18 @@ class Plan:
         for rows in _portions(reader.rows(self.table.rows())):
             for read, user in _with_users(rows, reader.by, self.users.keys):
                 yield _planned(read, user)
+
+    def refused(self) -> Iterator[Planned]:
+        """Each row that the summary counts as refused, conflicts within the file among them; makes nobody.
+
+        Raises FileError, and what `users` raises.
+        """
+        reader, tally = RowReader(self.mapping), _Tally()
+        for rows in _portions(reader.rows(self.table.rows())):
+            for read, user in _with_users(rows, reader.by, self.users.look_up):
+                tally.count(read, user)
+                if read.faults:
+                    yield _planned(read, user)
 
 
 def plan(table: Table, mapping: Mapping, *, users: UserKeys) -> Plan:
@@ -178,11 +200,20 @@ def _with_users(
 
 
 def _planned(read: ReadRow, user: int | str) -> Planned:
-    line, cells, money = read.row.line, read.row.cells, read.money or 0
-    if read.faults:
-        return Planned(line, cells, None, read.code, read.reason, money)
-    record = {"transaction_id": read.record["transaction_id"], "user": user, **read.record}
-    return Planned(line, cells, record, money=money)
+    record = None
+    if not read.faults:
+        record = {"transaction_id": read.record["transaction_id"], "user": user, **read.record}
+    return Planned(
+        read.row.line,
+        read.row.cells,
+        record,
+        code=read.code,
+        reason=read.reason,
+        money=read.money or 0,
+        refund=read.refund,
+        over=read.row.over,
+        content_id=read.content_id,
+    )
 
 
 class _Tally:
@@ -212,15 +243,13 @@ class _Tally:
             summary.replays += 1
         else:
             assert planned.record
-            self._count_record(planned, read.refund)
+            self._count_record(planned)
 
-    def _count_record(self, planned: Planned, refund: bool) -> None:
+    def _count_record(self, planned: Planned) -> None:
         summary, record = self.summary, planned.record
         assert record
         summary.records += 1
-        summary.by_status.setdefault(record["status"], RowSum()).add(record["amount"])
-        if refund:
-            summary.refunds.add(record["amount"])
+        summary.by_status.setdefault(planned.summed_as, RowSum()).add(record["amount"])
         if len(summary.first) < FIRST_MAX:
             summary.first.append(planned)
 
@@ -230,7 +259,7 @@ class _Tally:
 
     def _verdict(self, record: dict[str, Any]) -> str:
         """As `intake/accept.lua` judges a second record of an id, as far as the file alone can tell."""
-        key, stated = number_of(record["transaction_id"]), _State.of(record)
+        key, stated = fingerprint(record["transaction_id"]), _State.of(record)
         packed = self._known.get(key)
         if packed is None:
             self._known[key] = stated.packed()
@@ -261,8 +290,8 @@ class _State(NamedTuple):
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> "_State":
-        facts = number_of(f"{record['user']} {record['amount']}") & _BITS
-        return cls(facts, number_of(record.get("created_at", "")) & _BITS, record["status"])
+        facts = fingerprint(f"{record['user']} {record['amount']}") & _BITS
+        return cls(facts, fingerprint(record.get("created_at", "")) & _BITS, record["status"])
 
     def packed(self) -> int:
         """As one number, which takes a third of the memory."""

@@ -13,6 +13,8 @@ from ..client.api import BatchAnswer, PostingError, PostingPace
 from ..client.progress import NotAccepted, PostingProgress, refused_of
 from .plan import Planned, RowSum
 
+# Sums by `Planned.summed_as`: what failed moved nothing, and refunds went the other way.
+Sums = dict[str, RowSum]
 Post = Callable[[Sequence[Mapping[str, Any]]], BatchAnswer]
 # Records of one POST, unless it is said otherwise.
 BATCH = 1_000
@@ -26,14 +28,14 @@ class ImportStopped(Exception):
 class ImportBatch:
     """What became of rows that followed one another, `last_line` the last of them.
 
-    Amounts are without their sign, in the smallest unit. Of `either` it is not known whether they were
-    accepted now or before: the API counts replays, and tells which they are not.
+    Amounts are without their sign, in the smallest unit, by status and refunds apart. Of `either` it is not
+    known whether they were accepted now or before: the API counts replays, and tells which they are not.
     """
 
     last_line: int
-    accepted: RowSum = field(default_factory=RowSum)
-    replayed: RowSum = field(default_factory=RowSum)
-    either: RowSum = field(default_factory=RowSum)
+    accepted: Sums = field(default_factory=dict)
+    replayed: Sums = field(default_factory=dict)
+    either: Sums = field(default_factory=dict)
     refused: tuple[NotAccepted[Planned], ...] = ()
     # Of `refused`, also of rows whose amount cannot be read: it counts as 0.
     refused_money: RowSum = field(default_factory=RowSum)
@@ -46,9 +48,9 @@ class ImportBatch:
 class ImportProgress(PostingProgress):
     """What became of the rows so far, in money too."""
 
-    accepted_money: RowSum = field(default_factory=RowSum)
-    replayed_money: RowSum = field(default_factory=RowSum)
-    either_money: RowSum = field(default_factory=RowSum)
+    accepted_money: Sums = field(default_factory=dict)
+    replayed_money: Sums = field(default_factory=dict)
+    either_money: Sums = field(default_factory=dict)
     refused_money: RowSum = field(default_factory=RowSum)
     # The line up to which a run before had come, 0 where none had; and the last line that is done.
     before_line: int = 0
@@ -56,7 +58,7 @@ class ImportProgress(PostingProgress):
 
     def take(self, batch: ImportBatch) -> None:
         """Counts a batch, the next of the file."""
-        if self.before_line == self.line and batch.replayed_rows and not batch.accepted_rows:
+        if batch.replayed_rows and not self.accepted and not batch.accepted_rows:
             self.before_line = batch.last_line
         self.line = batch.last_line
         self.accepted += batch.accepted_rows
@@ -67,10 +69,12 @@ class ImportProgress(PostingProgress):
             (self.accepted_money, batch.accepted),
             (self.replayed_money, batch.replayed),
             (self.either_money, batch.either),
-            (self.refused_money, batch.refused_money),
+            ({"": self.refused_money}, {"": batch.refused_money}),
         ):
-            own.rows += other.rows
-            own.sum += other.sum
+            for name, more in other.items():
+                sum = own.setdefault(name, RowSum())
+                sum.rows += more.rows
+                sum.sum += more.sum
 
 
 def posted(
@@ -110,18 +114,21 @@ def _post(portion: list[Planned], sound: list[Planned], post: Post, seen: "_Seen
     new = [row for row in taken if row.line not in repeated]
     return ImportBatch(
         last_line=portion[-1].line,
-        accepted=_sum(new) if known else RowSum(),
-        replayed=_sum(again) if known else RowSum(),
-        either=RowSum() if known else _sum(taken),
+        accepted=_sums(new) if known else {},
+        replayed=_sums(again) if known else {},
+        either={} if known else _sums(taken),
         refused=tuple(refused),
-        refused_money=_sum([one.row for one in refused]),
+        refused_money=RowSum(len(refused), sum(abs(one.row.money) for one in refused)),
         accepted_rows=answer.accepted,
         replayed_rows=answer.duplicates,
     )
 
 
-def _sum(rows: Sequence[Planned]) -> RowSum:
-    return RowSum(len(rows), sum(abs(row.money) for row in rows))
+def _sums(rows: Iterable[Planned]) -> Sums:
+    sums: Sums = {}
+    for row in rows:
+        sums.setdefault(row.summed_as, RowSum()).add(abs(row.money))
+    return sums
 
 
 class _Seen:

@@ -9,7 +9,7 @@ from .columns.money import MoneyProof
 from .columns.proofs import OpenQuestion, Settled
 from .columns.users import UsersProof
 from .mapping import Mapping
-from .records import number_of
+from .records import fingerprint
 from .table import Row
 
 # Above this share of rows whose id was there before, nobody takes it for the id of a row in silence.
@@ -59,7 +59,7 @@ class TableProof:
     def _see_id(self, cells: dict[str, str]) -> None:
         parts = [cells[self._ids], *(cells[column] for column in self.mapping.id_parts)]
         before = len(self._seen)
-        self._seen.add(number_of("\x1f".join(parts)))
+        self._seen.add(fingerprint("\x1f".join(parts)))
         self.repeats += len(self._seen) == before
 
     def settled(self) -> Settled:

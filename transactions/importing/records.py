@@ -1,6 +1,7 @@
 """What a row becomes by a mapping in which all is settled: the record to post, or why none can be."""
 
 import hashlib
+import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,12 +19,13 @@ from ..spreadsheets import unguarded
 from .columns import moments, money, statuses
 from .columns.proofs import CellError
 from .columns.users import user_text
-from .mapping import BESIDE, FIELDS, Mapping
+from .mapping import Mapping
 from .table import Row
 
 REFUND = "refund-"
 # What an id made of a row's content begins with, and how many letters of its hash follow.
 CONTENT, CONTENT_LETTERS = "row-", 24
+_MADE = re.compile(rf"{CONTENT}[0-9a-f]{{{CONTENT_LETTERS}}}", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -38,6 +40,8 @@ class ReadRow:
     user_column: str = ""
     record: dict[str, Any] = field(default_factory=dict)
     user: str = ""
+    # The id made of its content, also where it is refused: it keeps it once it is corrected.
+    content_id: str = ""
     money: int | None = None
     refund: bool = False
     # What keeps it from being posted: each as a kind, and as what is told.
@@ -80,7 +84,9 @@ class RowReader:
         """Each row as it is read; None for one that is passed over."""
         for row in rows:
             if row.fault:
-                yield ReadRow(row, {}, code="malformed", faults=[(row.fault, row.fault)])
+                made = self._made_of_content(row) if self._ids == "content" else ""
+                faults = [(row.fault, row.fault)]
+                yield ReadRow(row, {}, code="malformed", faults=faults, content_id=made)
                 continue
             cells = row.cells
             if self.mapping.guarded:
@@ -103,7 +109,9 @@ class RowReader:
 
     def _read_id(self, read: ReadRow) -> None:
         if self._ids == "content":
-            read.record["transaction_id"] = self._made_of_content(read.cells)
+            read.content_id = read.record["transaction_id"] = self._made_of_content(read.row)
+            if not _MADE.fullmatch(read.content_id):
+                raise CellError("“…” is no id made of a row: leave content_id as it was", read.content_id)
             return
         parts = [self._cell(read, "transaction_id").strip()]
         parts += [read.cells[column].strip() for column in self.mapping.id_parts]
@@ -112,20 +120,21 @@ class RowReader:
         check_id(id := "-".join(parts))
         read.record["transaction_id"] = id
 
-    def _made_of_content(self, cells: dict[str, str]) -> str:
-        """An id of the mapped cells as they stand in the file: read in another way it is still the same row.
+    def _made_of_content(self, row: Row) -> str:
+        """An id of all cells as they stand in the file: by whatever mapping it is read, it is the same row.
 
-        The second of two equal rows has another one, the same at every run.
+        The second of two equal rows has another one, the same at every run. A row that was refused before
+        and is corrected now keeps the id that it had then: by its new content it could be another row.
         """
-        columns = self._columns
-        mapped = [cells[columns[name]] for name in (*FIELDS, *BESIDE) if name in columns]
-        said = "\x1f".join([*mapped, *(cells[name] for name in self.mapping.id_parts)])
+        if row.content_id:
+            return row.content_id
+        said = "\x1f".join((*row.cells.values(), *row.over))
         times = self._counted(said)
         digest = hashlib.sha256(f"{said}\x1e{times}".encode("utf-8", "surrogatepass")).hexdigest()
         return CONTENT + digest[:CONTENT_LETTERS]
 
     def _counted(self, said: str) -> int:
-        number = number_of(said)
+        number = fingerprint(said)
         times = self._times[number] = self._times.get(number, 0) + 1
         return times
 
@@ -204,6 +213,6 @@ def check_moment(moment: datetime, cell: str) -> None:
         raise CellError("“…” is in the future", cell)
 
 
-def number_of(text: str) -> int:
+def fingerprint(text: str) -> int:
     """A number of 62 bits that stands for a text."""
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()) >> 2

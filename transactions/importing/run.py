@@ -64,9 +64,7 @@ def run(order: ImportOrder, post: Post, status: StatusLine, ask: Ask | None) -> 
         _agree(order, found.mapping, ask)
     if order.save is not None:
         order.save.write_text(write(planned.mapping), encoding="utf-8", errors="backslashreplace")
-    with Refusals(
-        status, order.errors, order.file, errors_file.header(table.columns), errors_file.cell
-    ) as refusals:
+    with Refusals(status, order.errors, order.file, errors_file.header(table.columns)) as refusals:
         if order.dry_run:
             return _tell_only(planned, refusals, keep=order.errors is not None)
         return _post(order, planned, post, users, refusals, status)
@@ -74,11 +72,12 @@ def run(order: ImportOrder, post: Post, status: StatusLine, ask: Ask | None) -> 
 
 def _check_kept(order: ImportOrder) -> None:
     """Nothing is written over the file, nor over what else is kept."""
-    kept = [path for path in (order.save, order.errors) if path is not None]
-    for path in kept:
+    options = (("--save", order.save), ("--errors", order.errors))
+    kept = [(option, path) for option, path in options if path is not None]
+    for option, path in kept:
         if path.exists() and order.file.exists() and path.samefile(order.file):
-            raise SameFileError(path)
-    if len({path.resolve() for path in kept}) < len(kept):
+            raise SameFileError(path, option)
+    if len({path.resolve() for _, path in kept}) < len(kept):
         raise MappingError(f"{order.save}: --save and --errors need a file each")
 
 
@@ -108,7 +107,7 @@ def _agree(order: ImportOrder, meant: Mapping, ask: Ask | None) -> None:
 
 def _tell_only(planned: Plan, refusals: Refusals, *, keep: bool) -> bool:
     if keep:
-        refusals.tell(_told(row, row.code, row.reason) for row in planned.planned() if row.record is None)
+        refusals.tell(_told(row, row.code, row.reason) for row in planned.refused())
     return not planned.summary.refusals
 
 
@@ -129,7 +128,7 @@ def _post(
 
 def _told(row: Planned, code: str, reason: str) -> ToldRow:
     id = str((row.record or {}).get("transaction_id", ""))
-    return ToldRow(row.line, id, list(row.cells.values()), code, reason)
+    return ToldRow(row.line, id, code, reason, errors_file.written(row, code, reason))
 
 
 def _sum_up(progress: ImportProgress, planned: Plan, status: StatusLine) -> None:

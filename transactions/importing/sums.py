@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from .. import money
 from .plan import Plan, RowSum, Summary
-from .posting import ImportProgress
+from .posting import ImportProgress, Sums
 
 # Reasons of refusals that are told, the most frequent.
 REASONS_MAX = 50
@@ -51,25 +51,31 @@ def of_end(progress: ImportProgress, found: Plan) -> Iterator[str]:
     """What became of the file, in money too, and how much of it was not reached."""
     yield from progress.summary()
     told = [
-        ("accepted", progress.accepted_money),
-        ("replayed", progress.replayed_money),
-        ("accepted or replayed", progress.either_money),
-        ("refused", progress.refused_money),
+        *_by_status("accepted", progress.accepted_money),
+        *_by_status("replayed", progress.replayed_money),
+        *_by_status("accepted or replayed", progress.either_money),
+        ("refused, whatever their status", progress.refused_money),
     ]
     yield from _table([(name, sum) for name, sum in told if sum.rows], found.mapping.decimals or 0)
     if (left := found.summary.rows - found.summary.passed_over - progress.rows) > 0:
         yield f"{rows_text(left)} not reached, behind line {progress.line:,}: the same again goes on there"
-    if progress.before_line and not progress.accepted:
-        yield "nothing is new: all of it had been posted before"
-    elif progress.before_line:
-        yield f"a run before had come to line {progress.before_line:,}: up to there all was a replay"
+    elif progress.replayed and not progress.accepted:
+        refused = " that is not refused" if progress.refused else ""
+        yield f"nothing is new: every row{refused} had been posted before"
+        return
+    if progress.before_line:
+        yield f"a run before had come to line {progress.before_line:,}: up to there nothing is new"
 
 
 def _sums(summary: Summary) -> list[tuple[str, RowSum]]:
-    told = [("in the file", summary.in_file)]
-    told += [(f"to post as {status}", money) for status, money in sorted(summary.by_status.items())]
-    told += [("of these refunds", summary.refunds), ("refused or passed over", summary.refused)]
+    told = [("in the file, with signs, whatever their status", summary.in_file)]
+    told += _by_status("to post", summary.by_status)
+    told += [("refused, whatever their status", summary.refused)]
     return [(name, sum) for name, sum in told if sum.rows]
+
+
+def _by_status(what: str, sums: Sums) -> list[tuple[str, RowSum]]:
+    return [(f"{what} as {status}", sum) for status, sum in sorted(sums.items())]
 
 
 def _table(told: Iterable[tuple[str, RowSum]], decimals: int) -> Iterator[str]:

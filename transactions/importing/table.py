@@ -1,5 +1,6 @@
 """A file read as a table: its columns by name, and its rows, as often as asked."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,12 +17,29 @@ class Number(str):
     """
 
     __slots__ = ()
+    FORM = re.compile(r"-?[0-9]+(?:\.[0-9]+)?", re.ASCII)
 
 
 class Moment(str):
     """A cell that the file holds as a moment or a day: ISO 8601, with an offset where the file has one."""
 
     __slots__ = ()
+    FORM = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{2}:[0-9]{2})[0-9:+ .TZ-]*", re.ASCII)
+
+
+# What a cell is, as a letter where it is kept.
+KINDS: dict[str, type[str]] = {"n": Number, "m": Moment, "s": str}
+
+
+def kind_of(cell: str) -> str:
+    """The letter among KINDS for what the file holds a cell as."""
+    return "n" if isinstance(cell, Number) else "m" if isinstance(cell, Moment) else "s"
+
+
+def of_kind(cell: str, kind: str) -> str:
+    """A cell of that letter again; a text where it is no longer written as a number or a moment is."""
+    found = KINDS.get(kind, str)
+    return found(cell) if found is str or found.FORM.fullmatch(cell) else cell  # type: ignore[attr-defined]
 
 
 class Row(NamedTuple):
@@ -29,12 +47,16 @@ class Row(NamedTuple):
 
     The line is the file's where the row begins. In xlsx and parquet it is the number of the row (of xlsx as
     its program shows it, so the header counts), in a JSON list or a bank's file that of the entry, from 1.
-    Cells have every column of the table, "" where the file leaves it out. A row with a fault may lack some.
+    Cells have every column of the table, "" where the file leaves it out. A row with a fault may lack some;
+    `over` is what it has beyond the last column. `content_id` is the id that was made of the row's content
+    when it was refused before.
     """
 
     line: int
     cells: dict[str, str]
     fault: str = ""
+    over: tuple[str, ...] = ()
+    content_id: str = ""
 
 
 @dataclass(frozen=True)

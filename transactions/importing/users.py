@@ -12,12 +12,10 @@ from django.db import transaction
 from ..access.log_in_form import NAME_CHARACTERS_MAX
 from ..audit.actions import Action
 from ..audit.entries import note
-from ..client.csv_file import whole_key
 from ..client.users import keys_in, make_missing
 from ..encodings import is_text, shows_something
-from ..fields import USER_MAX
+from ..fields import user_key
 
-_KEY = re.compile(r"[0-9]{1,20}", re.ASCII)
 # Behind a username in which a name could not be written as it is: names that differ stay two customers.
 _MARK_CHARACTERS = 8
 _NOT_IN_USERNAMES = re.compile(r"[^\w.@+-]+")
@@ -44,7 +42,7 @@ class FileUsers:
             if by == "name":
                 found.update((text, text) for text in missing if username_of(text))
             else:
-                found.update((text, key) for text in missing for key in keys_in([whole_key(text)]))
+                found.update((text, key) for text in missing for key in keys_in([text]))
         return found
 
     def keys(self, wanted: Collection[str], by: str) -> dict[str, int | str]:
@@ -55,7 +53,7 @@ class FileUsers:
         missing = [text for text in wanted if text not in found] if self._create else []
         if missing:
             named = {username for text in missing if (username := username_of(text))}
-            keys = keys_in(map(whole_key, missing))
+            keys = keys_in(missing)
             self.made += _make_named(named) if by == "name" else make_missing(keys)
             found = _find(wanted, by)
         return {**found}
@@ -88,8 +86,8 @@ def _find(texts: Collection[str], by: str) -> dict[str, int]:
 
 
 def _by_key(texts: Collection[str]) -> dict[str, int]:
-    wanted = {text: int(key) for text in texts if _KEY.fullmatch(key := whole_key(text))}
-    asked = {key for key in wanted.values() if 0 < key <= USER_MAX}
+    wanted = {text: key for text in texts if (key := user_key(text))}
+    asked = set(wanted.values())
     there = set(get_user_model()._default_manager.filter(pk__in=asked).values_list("pk", flat=True))
     return {text: key for text, key in wanted.items() if key in there}
 

@@ -118,6 +118,7 @@ class RefusedRow(models.Model):
 
     upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="refused", db_index=False)
     line = models.BigIntegerField()
+    # The line of it that `importing/errors_file.py` writes, cell by cell.
     cells = models.JSONField()
     code = models.CharField(max_length=40)
     reason = models.TextField()

@@ -5,7 +5,7 @@ from typing import Any
 
 from ..importing.plan import Planned, RowSum, Summary
 from ..importing.posting import ImportProgress
-from ..importing.table import Moment, Number, Row, Table
+from ..importing.table import Row, Table, kind_of, of_kind
 from .limits import HEAD_CHARACTERS_MAX, HEAD_ROWS_MAX
 from .models import Upload
 
@@ -13,8 +13,7 @@ from .models import Upload
 REASONS_MAX, CELL_CHARACTERS_MAX = 50, 500
 # Of an import's progress.
 COUNTS = ("accepted", "replayed", "refused", "users_made")
-MONEY = ("accepted_money", "replayed_money", "either_money", "refused_money")
-_KINDS = {"n": Number, "m": Moment, "s": str}
+MONEY = ("accepted_money", "replayed_money", "either_money")
 
 
 def head_of(rows: Iterable[Row]) -> tuple[list[dict[str, Any]], int]:
@@ -27,7 +26,8 @@ def head_of(rows: Iterable[Row]) -> tuple[list[dict[str, Any]], int]:
         if len(head) == HEAD_ROWS_MAX or characters > HEAD_CHARACTERS_MAX:
             continue
         cells = cells_as_json(row.cells)
-        head.append({"line": row.line, "cells": cells, "fault": as_kept(row.fault)})
+        more = {"fault": as_kept(row.fault), "content_id": as_kept(row.content_id)}
+        head.append({"line": row.line, "cells": cells, **more})
     return head, count
 
 
@@ -36,8 +36,9 @@ def head_table(upload: Upload) -> Table:
     rows = [
         Row(
             each["line"],
-            {name: _KINDS[kind](text) for name, (kind, text) in each["cells"].items()},
+            {name: of_kind(text, kind) for name, (kind, text) in each["cells"].items()},
             each["fault"],
+            content_id=each.get("content_id", ""),
         )
         for each in upload.head
     ]
@@ -46,12 +47,7 @@ def head_table(upload: Upload) -> Table:
 
 def cells_as_json(cells: Mapping[str, str]) -> dict[str, list[str]]:
     """The cells of a row, each with what the file holds it as."""
-    return {as_kept(name): [_kind(cell), as_kept(cell)] for name, cell in cells.items()}
-
-
-def cell_of(cells: Mapping[str, list[str]], name: str) -> str:
-    """The text of a cell that was kept so; "" where the row lacks it."""
-    return cells[name][1] if name in cells else ""
+    return {as_kept(name): [kind_of(cell), as_kept(cell)] for name, cell in cells.items()}
 
 
 def progress_as_json(progress: ImportProgress, last_line: int) -> dict[str, Any]:
@@ -63,7 +59,8 @@ def progress_as_json(progress: ImportProgress, last_line: int) -> dict[str, Any]
         "refused": progress.refused,
         "users_made": progress.users_made,
         "kinds": [[as_kept(kind), rows] for kind, rows in progress.kinds.most_common()],
-        **{name: _money(getattr(progress, name)) for name in MONEY},
+        **{name: _sums(getattr(progress, name)) for name in MONEY},
+        "refused_money": _money(progress.refused_money),
     }
 
 
@@ -76,7 +73,8 @@ def progress_of(outcome: dict[str, Any] | None) -> tuple[ImportProgress, int]:
         setattr(progress, name, outcome[name])
     progress.kinds.update(dict(outcome["kinds"]))
     for name in MONEY:
-        setattr(progress, name, RowSum(outcome[name]["rows"], int(outcome[name]["sum"])))
+        setattr(progress, name, {status: _row_sum(money) for status, money in outcome[name].items()})
+    progress.refused_money = _row_sum(outcome["refused_money"])
     return progress, int(outcome["last_line"])
 
 
@@ -92,8 +90,7 @@ def summary_as_json(summary: Summary) -> dict[str, Any]:
         "reasons": [[as_kept(reason), rows] for reason, rows in reasons],
         "reasons_left_out": len(summary.refusals) - len(reasons),
         "in_file": _money(summary.in_file),
-        "by_status": {status: _money(money) for status, money in summary.by_status.items()},
-        "refunds": _money(summary.refunds),
+        "by_status": _sums(summary.by_status),
         "money_refused": _money(summary.refused),
         "unknown_statuses": [
             [as_kept(word), rows] for word, rows in summary.unknown_statuses.most_common(REASONS_MAX)
@@ -107,13 +104,17 @@ def _money(money: RowSum) -> dict[str, Any]:
     return {"rows": money.rows, "sum": str(money.sum)}
 
 
+def _sums(sums: Mapping[str, RowSum]) -> dict[str, Any]:
+    return {status: _money(money) for status, money in sums.items()}
+
+
+def _row_sum(kept: Mapping[str, Any]) -> RowSum:
+    return RowSum(kept["rows"], int(kept["sum"]))
+
+
 def _planned(each: Planned) -> dict[str, Any]:
     record = {name: _cut(str(value)) for name, value in (each.record or {}).items()}
     return {"line": each.line, "record": record or None, "code": each.code, "reason": _cut(each.reason)}
-
-
-def _kind(cell: str) -> str:
-    return "n" if isinstance(cell, Number) else "m" if isinstance(cell, Moment) else "s"
 
 
 def _cut(text: str) -> str:

@@ -185,7 +185,7 @@ def _note(taken: Upload, batch: ImportBatch, progress: ImportProgress) -> None:
             RefusedRow(
                 upload=taken,
                 line=one.row.line,
-                cells=told.cells_as_json(one.row.cells),
+                cells=errors_file.written(one.row, one.code, one.reason),
                 code=one.code,
                 reason=told.as_kept(one.reason),
             )
@@ -207,5 +207,5 @@ def _end(taken: Upload, progress: ImportProgress) -> None:
             accepted=progress.accepted,
             replayed=progress.replayed,
             refused=progress.refused,
-            sum=str(progress.accepted_money.sum),
+            sums={status: str(money.sum) for status, money in progress.accepted_money.items()},
         )

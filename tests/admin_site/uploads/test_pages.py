@@ -112,7 +112,7 @@ def test_a_file_from_its_upload_to_its_end(ina: Client, people: list[User]) -> N
     assert "Waits to be imported" in said
     step(upload)
     said = text_of(ina, where)
-    assert "What came of it Accepted 1 1,234.50 In already 0 0.00 Refused 1" in said
+    assert "What came of it Accepted 1 1,234.50 Succeeded In already 0 Refused 1" in said
     assert "Download the refused rows" in said
     flush()
     assert Transaction.objects.get().amount == 123_450
@@ -130,11 +130,13 @@ def test_refused_rows_are_downloaded_corrected_and_go_in_again(ina: Client, peop
     assert answer["Content-Disposition"] == 'attachment; filename="payments-refused.csv"'
     text = answer.getvalue().decode()
     head, row = csv.reader(io.StringIO(text))
-    assert head == ["line", "id", "customer", "amount", "status", "date", "code", "reason"]
-    assert row[:4] == ["3", "'=P2", str(people[0].pk), "much"]
+    assert head == [
+        "line", "code", "reason", "content_id", "kinds", "id", "customer", "amount", "status", "date",
+    ]  # fmt: skip
+    assert (row[:2], row[5:8]) == (["3", "invalid"], ["'=P2", str(people[0].pk), "much"])
     assert noted(upload, Action.UPLOAD_REFUSED_READ) == ["ina"]
 
-    send(ina, text.replace("much", "2.50").encode(), "payments-refused.csv")
+    send(ina, text.replace(",much,", ",2.50,").encode(), "payments-refused.csv")
     second = Upload.objects.latest("pk")
     step(second)
     assert again(second).columns == again(upload).columns

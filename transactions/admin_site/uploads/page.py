@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 
 from ... import money
 from ...importing.mapping import parse
+from ...importing.plan import REFUNDS
 from ...importing.sums import money_text
 from ...rules.kinds.wording import counted
 from ...uploads import steps, told
@@ -141,9 +142,7 @@ def _summary(upload: Upload) -> dict[str, Any]:
     return {
         "summary": summary,
         "in_file": _sum(summary["in_file"], decimals),
-        "by_status": [
-            (status, found["rows"], _sum(found, decimals)) for status, found in summary["by_status"].items()
-        ],
+        "by_status": _by_status(summary["by_status"], decimals),
         "money_refused": _sum(summary["money_refused"], decimals),
         "first_planned": _planned(summary["first"]),
         "fields_shown": FIELDS_SHOWN,
@@ -158,10 +157,20 @@ def _outcome(upload: Upload) -> dict[str, Any]:
     outcome, decimals = upload.outcome, parse(upload.mapping).decimals or 0
     return {
         "outcome": outcome,
-        "sums": {name: _sum(outcome[name], decimals) for name in told.MONEY},
+        "sums": {name: _by_status(outcome[name], decimals) for name in told.MONEY},
+        "refused_money": _sum(outcome["refused_money"], decimals),
+        "either_rows": sum(found["rows"] for found in outcome["either_money"].values()),
         "refused_rows": list(upload.refused.order_by("id")[:REFUSED_SHOWN]),
         "refused_left_out": max(0, outcome["refused"] - REFUSED_MAX),
     }
+
+
+def _by_status(sums: dict[str, Any], decimals: int) -> list[tuple[str, bool, int, str]]:
+    """Each status, whether they are refunds, how many rows, and their sum as people read it."""
+    return [
+        (status.removesuffix(REFUNDS), status.endswith(REFUNDS), found["rows"], _sum(found, decimals))
+        for status, found in sorted(sums.items())
+    ]
 
 
 def _sum(found: dict[str, Any], decimals: int) -> str:

@@ -12,8 +12,8 @@ from django.views.decorators.http import require_safe
 from ...audit.actions import Action
 from ...audit.entries import note
 from ...importing import errors_file
-from ...uploads import told
-from ...uploads.models import RefusedRow, Upload
+from ...uploads.limits import REFUSED_MAX
+from ...uploads.models import Upload
 from . import rights
 
 PORTION_ROWS = 2_000
@@ -26,7 +26,7 @@ def download(request: HttpRequest, key: int) -> HttpResponseBase:
     upload = rights.held(key)
     if upload is None or upload.outcome is None:
         raise Http404("There are no such rows.")
-    note(Action.UPLOAD_REFUSED_READ, upload, rows=upload.outcome["refused"])
+    note(Action.UPLOAD_REFUSED_READ, upload, rows=min(upload.outcome["refused"], REFUSED_MAX))
     response = StreamingHttpResponse(_portions(upload), content_type="text/csv; charset=utf-8")
     name = slugify(upload.name.rpartition(".")[0]) or "file"
     response["Content-Disposition"] = f'attachment; filename="{name}-refused.csv"'
@@ -37,13 +37,8 @@ def _portions(upload: Upload) -> Iterator[bytes]:
     yield _text([errors_file.header(upload.columns)])
     after = 0
     while rows := list(upload.refused.filter(pk__gt=after).order_by("pk")[:PORTION_ROWS]):
-        yield _text(_line(upload, row) for row in rows)
+        yield _text(row.cells for row in rows)
         after = rows[-1].pk
-
-
-def _line(upload: Upload, row: RefusedRow) -> list[str]:
-    cells = (errors_file.cell(told.cell_of(row.cells, name)) for name in upload.columns)
-    return [str(row.line), *cells, row.code, errors_file.cell(row.reason)]
 
 
 def _text(rows: Iterable[list[str]]) -> bytes:

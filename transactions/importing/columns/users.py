@@ -1,16 +1,13 @@
 """Users as files name them: by the keys that they have here, or by names."""
 
-import re
 from dataclasses import replace
 
 from ...encodings import is_text, shows_something
-from ...fields import USER_MAX
+from ...fields import USER_MAX, user_key
 from ..mapping import Mapping
 from .proofs import CellError, OpenQuestion, Settled, told
 
 NAME_CHARACTERS_MAX = 300
-# A key as programs write it into a table that reckon with numbers alone: 13085.0.
-_KEY = re.compile(r"0*([0-9]{1,10})(?:\.0*)?", re.ASCII)
 KEY_CHOICE = ("key", "keys: a row with another user is refused")
 NAME_CHOICE = ("name", "usernames, also where they are digits")
 
@@ -21,18 +18,13 @@ def user_text(cell: str, mapping: Mapping) -> str:
     if not text:
         raise CellError("the user is empty: write one, or state whose such rows are (user)")
     if mapping.users == "key":
-        key = _key_of(text)
-        if not key:
+        key = user_key(text)
+        if key is None:
             raise CellError(f"“…” is no key of a user: write a number from 1 to {USER_MAX}", text)
-        return key
+        return str(key)
     if len(text) > NAME_CHARACTERS_MAX or not is_text(text) or not shows_something(text):
         raise CellError("“…” is no name of a user", text)
     return text
-
-
-def _key_of(text: str) -> str:
-    found = _KEY.fullmatch(text)
-    return found[1] if found and 0 < int(found[1]) <= USER_MAX else ""
 
 
 class UsersProof:
@@ -45,7 +37,7 @@ class UsersProof:
 
     def see(self, line: int, cell: str) -> None:
         text = cell.strip()
-        if text and _key_of(text):
+        if user_key(text):
             self._key = self._key or (line, text)
         elif text:
             self._name = self._name or (line, text)
@@ -62,7 +54,9 @@ class UsersProof:
             )
             result.open.append(OpenQuestion("users", why, (KEY_CHOICE, NAME_CHOICE)))
             return result
-        by = "name" if self._name or (mapping.user and not self._key and not _key_of(mapping.user)) else "key"
+        by = (
+            "name" if self._name or (mapping.user and not self._key and not user_key(mapping.user)) else "key"
+        )
         result.mapping = replace(mapping, users=by)
         if self.column:
             said = "names of users" if by == "name" else "keys of users"

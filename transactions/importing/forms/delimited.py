@@ -44,7 +44,8 @@ def read(source: Source, encoding: str | None = None, delimiter: str | None = No
             for number, row in cells:
                 # As where two exports were put into one file.
                 fault = "the header stands here once more" if row == header else fault_of(columns, row)
-                yield Row(number, dict(zip(columns, row, strict=False)), fault)
+                cells_by_name = dict(zip(columns, row, strict=False))
+                yield Row(number, cells_by_name, fault, over=tuple(row[len(columns) :]))
 
     return Table(_form(charset, found, source), columns, rows)
 

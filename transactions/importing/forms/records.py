@@ -15,6 +15,8 @@ from transactions.importing.table import FileError, Row, Table
 _LISTS = ("results", "data")
 _DEPTH_MAX = 8
 _PORTION = 1 << 16
+# Of a line that is no JSON, what is kept to be corrected: a cell of CSV holds no more.
+_BROKEN_LINE_MAX = 100_000
 
 
 def read(source: Source) -> Table:
@@ -75,7 +77,8 @@ def _by_line(text: TextIOWrapper, name: str) -> Iterator[Row]:
                 raise FileError(
                     f"{name}: line 1 is no JSON object ({why}); one is expected on each line"
                 ) from None
-            yield Row(number, {}, f"no JSON object: {why}")
+            kept = line.strip()[:_BROKEN_LINE_MAX]
+            yield Row(number, {}, f"no JSON object: {why}", over=(kept,))
             continue
         yield _row(number, value, decoder.fault)
 
