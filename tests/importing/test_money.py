@@ -174,7 +174,7 @@ def test_a_smallest_unit_without_decimals_is_refused_where_the_currency_has_some
     proof = MoneyProof("Amount")
     proof.see(2, "12")
     kept = Mapping(decimals=0, unit="smallest", mark=".")
-    with pytest.raises(ColumnError, match="EUR has 2: state unit=whole where .*, or decimals=2") as refused:
+    with pytest.raises(ColumnError, match=r"EUR has 2: state unit=whole where .*, or decimals=2") as refused:
         proof.settled(kept, "EUR", 2)
     assert refused.value.key == "decimals"
     assert proof.settled(kept, "JPY", 0).open == []

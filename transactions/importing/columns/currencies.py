@@ -14,9 +14,9 @@ _MEANT = {
     "KR": "SEK NOK DKK ISK", "FR": "CHF BIF CDF DJF GNF KMF RWF XAF XOF XPF",
     "ZŁ": "PLN", "KČ": "CZK", "FT": "HUF",
     # Where the letters before a sign are not the first of the code.
-    "A$": "AUD", "B$": "BND BSD", "C$": "CAD NIO", "G$": "GYD", "J$": "JMD", "L$": "LRD", "N$": "NAD", "S$": "SGD",
-    "NT$": "TWD", "R$": "BRL", "RD$": "DOP", "EC$": "XCD",
-    "TT$": "TTD", "E£": "EGP", "RMB": "CNY",
+    "A$": "AUD", "B$": "BND BSD", "C$": "CAD NIO", "G$": "GYD", "J$": "JMD", "L$": "LRD", "N$": "NAD",
+    "S$": "SGD", "NT$": "TWD", "R$": "BRL", "RD$": "DOP", "EC$": "XCD", "TT$": "TTD", "E£": "EGP",
+    "RMB": "CNY",
 }  # fmt: skip
 # The same signs in the width of East Asian letters.
 _WIDE = str.maketrans("＄￡￥￦", "$£¥₩")
@@ -34,6 +34,5 @@ def codes_of(said: str) -> frozenset[str]:
     if not sign or unicodedata.category(sign) != "Sc":
         return frozenset((text,))
     # As US$ and USD$ for the dollar of the United States.
-    return frozenset(
-        code for code in _MEANT.get(sign, "").split() if len(letters) > 1 and code.startswith(letters)
-    )
+    known = _MEANT.get(sign, "").split() if len(letters) > 1 else ()
+    return frozenset(code for code in known if code.startswith(letters))

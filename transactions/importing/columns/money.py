@@ -235,8 +235,8 @@ class MoneyProof:
     def _check_decimals(self, mapping: Mapping, currency: str, decimals: int) -> None:
         if mapping.decimals == 0 and mapping.unit == "smallest" and decimals:
             raise ColumnError(
-                f"column “{self.column}”: amounts are said to be in the smallest unit and to have no decimals, "
-                f"and {currency} has {decimals}: state unit=whole where 12 is 12 {currency}, or "
+                f"column “{self.column}”: amounts are said to be in the smallest unit and to have no "
+                f"decimals, and {currency} has {decimals}: state unit=whole where 12 is 12 {currency}, or "
                 f"decimals={decimals} where it is 12 of the smallest unit",
                 "decimals",
             )

@@ -1,6 +1,7 @@
 """JSON: an object a line, a list of objects, or the list of an API."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from io import TextIOWrapper
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from transactions.importing.table import FileError, Row, Table
 _LISTS = ("results", "data")
 _DEPTH_MAX = 8
 _PORTION = 1 << 16
+_HALVES = re.compile("[\ud800-\udfff]")
 
 
 def read(source: Source) -> Table:
@@ -265,6 +267,8 @@ def _flatten(value: dict[str, Any], prefix: str, depth: int, cells: dict[str, st
             cells[name] = _cell(each)
             if not _sound(cells[name]):
                 fault = fault or f"column {name!r} holds a NUL, or half a character"
+                # No file can hold a half: the row could not be told.
+                cells[name] = _HALVES.sub("\ufffd", cells[name])
     return fault
 
 
