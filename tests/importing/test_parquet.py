@@ -94,7 +94,7 @@ def test_a_damaged_file_ends_in_a_file_error_and_in_nothing_else() -> None:
 
 
 def test_a_file_at_which_arrow_aborts_is_refused_and_ends_nothing_else() -> None:
-    """One byte of it was changed; pyarrow 26 ends the process with it, past every `except`."""
+    """One byte of it was changed; pyarrow 26 ends the process with it, whatever is caught."""
     file = DAMAGED / "aborts_arrow.parquet"
     for _ in range(2):
         with pytest.raises(FileError, match=r"^a\.parquet: the parquet file is cut off or damaged"):
@@ -116,14 +116,13 @@ def test_a_reader_ends_with_whoever_has_read_enough(monkeypatch: pytest.MonkeyPa
             super().__init__(*args, **options)
             readers.append(self)
 
-    monkeypatch.setattr(parquet.subprocess, "Popen", Kept)
+    monkeypatch.setattr(subprocess, "Popen", Kept)
     table = table_of(written({"id": [f"{number:060}" for number in range(200_000)]}))
     rows = table.rows()
     assert next(rows).line == 1
     others = table.rows()
     assert [next(others).line, next(rows).line, next(others).line] == [1, 2, 2]
-    rows.close()
-    others.close()
+    del rows, others
     assert len(readers) == 3
     assert all(each.returncode is not None for each in readers)
 

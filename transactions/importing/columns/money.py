@@ -125,10 +125,12 @@ class MoneyForm:
             raise CellError(_too_fine(f"at most {decimals} decimals are" if decimals else _WHOLE), cell)
         if self.unit == "whole":
             return int((whole or "0") + fraction.ljust(kept, "0"))
-        number, finer = int(whole or "0"), self.decimals - kept
-        if finer > 0 and number % 10**finer:
-            raise CellError(_too_fine(f"a multiple of {10**finer} is"), cell)
-        return number // 10**finer if finer > 0 else number * 10**-finer
+        number, times = int(whole or "0"), int(10 ** abs(self.decimals - kept))
+        if self.decimals <= kept:
+            return number * times
+        if number % times:
+            raise CellError(_too_fine(f"a multiple of {times} is"), cell)
+        return number // times
 
 
 _WHOLE = "a whole number is"

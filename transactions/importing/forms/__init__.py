@@ -9,7 +9,7 @@ from transactions.importing.forms import delimited, ofx, records
 from transactions.importing.forms.source import Source, source_of
 from transactions.importing.table import FileError, Table
 
-# What no text has, soon after the first letters of a form that begins with letters: a column may be called so.
+# What no text has, soon after letters with which a form begins: a column may be called by them.
 _BINARY = rb".{0,15}[\0-\x08\x0e-\x1f]"
 # What is no table, by its first bytes, and what to do.
 _NO_TABLES = (
