@@ -82,7 +82,7 @@ def test_a_file_goes_in_its_refused_rows_come_out_and_go_in_again(
     page.get_by_role("button", name="Check the whole file").click()
     expect(page.get_by_role("heading", name="To be answered")).to_be_visible()
     page.get_by_label("Where none is said").select_option("SUCCESS")
-    page.get_by_label("Decimals of the smallest unit").fill("2")
+    page.get_by_label("Decimals of the file’s amounts").fill("2")
     page.get_by_label("Time zone of times without one").fill("Europe/Berlin")
     page.get_by_role("button", name="Show the first rows again").click()
     planned = page.get_by_role("region", name="The first rows as they would be posted")

@@ -26,6 +26,12 @@ def test_the_content_tells_the_form(content: bytes, name: str, form: str) -> Non
     assert table_of(content, name).form == form
 
 
+@pytest.mark.parametrize("name", ["PK", "ORC", "ORCID", "BZh", "BZh9", "Rar!", "PAR1", "%PDF", "ARROW1"])
+def test_a_columns_name_that_begins_as_another_form_does_is_a_name(name: str) -> None:
+    table = table_of(f"{name},user,amount\n1,2,3\n".encode())
+    assert (table.form, table.columns) == ("CSV, commas, UTF-8", (name, "user", "amount"))
+
+
 @pytest.mark.parametrize("content", [b"", b" \n\n"])
 def test_an_empty_file_is_no_table(content: bytes) -> None:
     with pytest.raises(FileError, match=r"^payments\.csv: the file is empty$"):
@@ -39,7 +45,12 @@ def test_an_empty_file_is_no_table(content: bytes) -> None:
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", r"save it as \.xlsx"),
         (b"<!DOCTYPE html><html><body>Log in", "a web page"),
         (b"<?xml version='1.0'?><orders/>", "XML, and no camt or OFX"),
-        (b"BZh91AY", "bzip2"),
+        (b"BZh91AY&SY\0", "bzip2"),
+        (b"Rar!\x1a\x07\x01\0", "RAR"),
+        (b"ORC\x06\x0b\0\x12", "an ORC file"),
+        (b"ARROW1\0\0", "an Arrow file"),
+        (b"\x28\xb5\x2f\xfd\0", "zstd"),
+        (b"{\\rtf1", "a text document"),
         (b"SQLite format 3\0", "a database"),
         (b"\0\0\0\0\0\0", "NUL"),
     ],
@@ -77,7 +88,7 @@ def test_a_file_object_is_left_open_and_one_that_cannot_be_rewound_is_kept() -> 
 @pytest.mark.parametrize(
     ("content", "package"),
     [
-        (b"PAR1...", "pyarrow"),
+        (b"PAR1\x15...", "pyarrow"),
         (b"{1:F01BANK}{4:\n:20:A", "mt940"),
         (b'<D xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"/>', "defusedxml"),
     ],

@@ -118,6 +118,30 @@ def test_time_and_zone_may_stand_in_columns_of_their_own() -> None:
         form.read("1/31/2026", "23:59:59", "Moon")
 
 
+def test_a_day_of_a_spreadsheet_has_the_time_of_the_column_beside_it() -> None:
+    """A spreadsheet's day is the midnight at its beginning."""
+    cells = [
+        (Moment("2026-01-31T00:00:00"), Moment("10:30:00")),
+        (Moment("2026-01-31T00:00:00"), "9:15 PM"),
+        (Moment("2026-01-31T00:00:00"), ""),
+        (Moment("2026-01-31"), Moment("10:30:00.500000")),
+    ]
+    proof = MomentProof("Date")
+    for line, (day, clock) in enumerate(cells, start=2):
+        proof.see(line, day, clock)
+    found = proof.settled(IN_BERLIN)
+    assert found.open == []
+    form = form_of(found.mapping)
+    assert [form.read(day, clock).isoformat() for day, clock in cells] == [
+        "2026-01-31T09:30:00+00:00",
+        "2026-01-31T20:15:00+00:00",
+        "2026-01-30T23:00:00+00:00",
+        "2026-01-31T09:30:00.500000+00:00",
+    ]
+    with pytest.raises(CellError, match="is no date and time"):
+        form.read(Moment("2026-01-31T08:00:00"), Moment("10:30:00"))
+
+
 def test_a_format_may_be_stated() -> None:
     by = Mapping(dates="%d|%m|%Y %H.%M", timezone="UTC")
     assert read("31|01|2026 23.59", by=by) == ["2026-01-31T23:59:00+00:00"]

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from transactions.importing.columns.currencies import codes_of
 from transactions.importing.columns.money import MoneyForm, MoneyProof, form_of
 from transactions.importing.columns.proofs import CellError, ColumnError, Settled
 from transactions.importing.mapping import Mapping
@@ -124,6 +125,61 @@ def test_decimals_are_those_of_the_currency_where_none_are_stated() -> None:
     assert proof.settled(CENTS, "BHD", 3).mapping.decimals == 2
 
 
+@pytest.mark.parametrize(
+    ("cell", "decimals", "unit", "of_currency", "right"),
+    [
+        ("12", 0, "whole", 2, 1200),
+        ("1.50", 3, "whole", 2, 150),
+        ("99.00", 2, "whole", 0, 99),
+        ("1.25", 2, "whole", 3, 1250),
+        ("1500", 3, "smallest", 2, 150),
+        ("125", 2, "smallest", 3, 1250),
+        ("125", 2, "smallest", None, 125),
+        ("-1.50", 3, "whole", 2, -150),
+    ],
+)
+def test_stated_decimals_are_the_files_and_an_amount_is_kept_in_those_of_the_currency(
+    cell: str, decimals: int, unit: str, of_currency: int | None, right: int
+) -> None:
+    form = form_of(Mapping(decimals=decimals, unit=unit, mark="."), of_currency)
+    assert form.read(cell).smallest == right
+
+
+@pytest.mark.parametrize(
+    ("cell", "decimals", "unit", "of_currency", "told"),
+    [
+        ("99.33", 2, "whole", 0, "a whole number is right"),
+        ("12.005", 3, "whole", 2, "at most 2 decimals are right"),
+        ("12.5", 0, "whole", 2, "a whole number is right"),
+        ("12005", 3, "smallest", 2, "a multiple of 10 is right"),
+        ("150", 2, "smallest", 0, "a multiple of 100 is right"),
+    ],
+)
+def test_an_amount_that_does_not_fit_the_currency_is_refused_and_never_rounded(
+    cell: str, decimals: int, unit: str, of_currency: int, told: str
+) -> None:
+    with pytest.raises(CellError, match=f"{told}, and nothing is rounded"):
+        form_of(Mapping(decimals=decimals, unit=unit, mark="."), of_currency).read(cell)
+
+
+def test_an_amount_that_only_the_currencys_decimals_make_too_large_is_refused() -> None:
+    form = form_of(Mapping(decimals=0, unit="whole", mark="."), 2)
+    assert form.read("92233720368547758").smallest == AMOUNT_MAX - 7
+    with pytest.raises(CellError, match="too large"):
+        form.read("92233720368547759")
+
+
+def test_a_smallest_unit_without_decimals_is_refused_where_the_currency_has_some() -> None:
+    """As a mapping says that was kept before there was a currency: 12 may be 12.00 or 0.12."""
+    proof = MoneyProof("Amount")
+    proof.see(2, "12")
+    kept = Mapping(decimals=0, unit="smallest", mark=".")
+    with pytest.raises(ColumnError, match=r"EUR has 2: state unit=whole where .*, or decimals=2") as refused:
+        proof.settled(kept, "EUR", 2)
+    assert refused.value.key == "decimals"
+    assert proof.settled(kept, "JPY", 0).open == []
+
+
 def test_without_a_currency_two_decimals_are_said_to_be_hundredths() -> None:
     found = settled("12.50", "3", by=Mapping())
     assert (found.mapping.decimals, found.mapping.unit) == (2, "whole")
@@ -142,6 +198,15 @@ def test_without_a_currency_whole_numbers_are_in_the_smallest_unit() -> None:
 def test_amounts_in_the_smallest_unit_have_no_decimals() -> None:
     with pytest.raises(ColumnError, match=r"smallest unit, and line 3 has “12\.50”"):
         settled("12", "12.50", by=Mapping(decimals=2, unit="smallest"))
+
+
+@pytest.mark.parametrize("cells", [("12.00",), ("35", "1,234.00")])
+def test_decimals_that_are_written_are_no_smallest_unit_even_if_they_are_zeros(
+    cells: tuple[str, ...],
+) -> None:
+    with pytest.raises(ColumnError, match=r"said to be in the smallest unit, and line \d has") as refused:
+        settled(*cells, by=Mapping(decimals=2, unit="smallest", mark="."))
+    assert refused.value.key == "unit"
 
 
 @pytest.mark.parametrize("cell", ["12.345", "0.001", "12.5001"])
@@ -224,6 +289,36 @@ def test_of_several_currencies_with_codes_it_is_asked_which_is_taken() -> None:
     assert [(each.key, [value for value, _ in each.choices]) for each in found.open] == [
         ("currency", ["EUR", "USD"])
     ]
+
+
+@pytest.mark.parametrize(
+    ("said", "codes"),
+    [
+        ("€", {"EUR"}),
+        ("eur", {"EUR"}),
+        ("US$", {"USD"}),
+        ("CAD$", {"CAD"}),
+        ("AU$", {"AUD"}),
+        ("A$", {"AUD"}),
+        ("R$", {"BRL"}),
+        ("CN¥", {"CNY"}),
+        ("¥", {"JPY", "CNY"}),
+        ("￥", {"JPY", "CNY"}),
+        ("kr", {"SEK", "NOK", "DKK", "ISK"}),
+        ("zł", {"PLN"}),
+        ("₴", {"UAH"}),
+        ("US Dollar", {"US DOLLAR"}),
+        ("₠", set()),
+        ("X$", set()),
+    ],
+)
+def test_what_stands_beside_an_amount_may_mean_these_currencies(said: str, codes: set[str]) -> None:
+    assert codes_of(said) == codes
+
+
+def test_a_dollar_may_be_of_many_countries_and_is_never_a_euro() -> None:
+    assert {"USD", "CAD", "AUD", "MXN"} <= codes_of("$")
+    assert "EUR" not in codes_of("$")
 
 
 def test_no_cell_takes_long_to_refuse() -> None:

@@ -103,6 +103,15 @@ def test_the_list_of_the_api_is_read_as_what_it_shows(settings: Settings) -> Non
     }
 
 
+def test_a_foreign_file_with_the_lists_columns_is_not_taken_for_the_smallest_unit() -> None:
+    columns = ["id", "transaction_id", "user", "amount", "status", "created_at"]
+    rows = [[str(at), f"a-{at}", "7", f"{at}.00", "paid", "2026-01-31T12:00:00Z"] for at in (47, 12)]
+    assert [each.record and each.record["amount"] for each in planned(table(columns, *rows)).planned()] == [
+        4700,
+        1200,
+    ]
+
+
 def test_columns_that_tell_of_a_refusal_are_passed_over() -> None:
     columns = ["line", "Reference", "Total", "Customer", "State", "When", "code", "reason"]
     row = ["17", "a-1", "12.50", "7", "Paid", "2026-01-31T12:00Z", "invalid", "user: no such user"]

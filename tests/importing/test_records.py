@@ -45,6 +45,25 @@ def test_numbers_keep_their_digits_and_lose_their_exponents() -> None:
     assert [isinstance(cell, Number) for cell in row.cells.values()] == [True, True, True, False, True]
 
 
+@pytest.mark.parametrize("number", ["1e99999999999999999999", "-1E-99999999999999999999", "1e999", "9" * 80])
+def test_a_number_beyond_all_amounts_is_a_fault_of_its_row(number: str) -> None:
+    for content in (
+        f'{{"a": 1}}\n{{"a": {number}}}\n{{"a": 2}}\n',
+        f'[{{"a": 1}}, {{"a": {number}}}, {{"a": 2}}]',
+    ):
+        first, wrong, last = rows_of(content.encode(), "a.json")
+        assert (first.cells, last.cells) == ({"a": "1"}, {"a": "2"})
+        assert wrong.fault == f"{number[:20]}… is too long for a number"
+
+
+def test_half_a_character_is_a_fault_and_the_cell_can_be_written_to_a_file() -> None:
+    _, wrong = rows_of(b'{"id": "a"}\n{"id": "x\\ud83d\\udc80\\udc80y"}\n')
+    assert wrong.fault == "column 'id' holds a NUL, or half a character"
+    assert wrong.cells == {"id": "x💀\ufffdy"}
+    (_, wrong) = rows_of(b'{"id": "a"}\n{"id": "b", "\\ud83d": 1}\n')
+    assert wrong.cells == {"id": "b"}
+
+
 def test_what_is_neither_text_nor_number() -> None:
     assert cells_of(b'{"a": true, "b": false, "c": null, "d": {}, "e": []}') == [
         ["true", "false", "", "{}", "[]"]

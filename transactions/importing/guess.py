@@ -72,7 +72,7 @@ class _Columns:
         """What is given, with the columns that are likely."""
         if {*self._names} >= OF_EXPORT:
             self._take_own("The header is that of the admin's export", guarded=True)
-        elif {*self._names} - {*OF_REFUSALS} == OF_LIST:
+        elif {*self._names} - {*OF_REFUSALS} == OF_LIST and not _fractions(self._cells["amount"]):
             self._take_own("The columns are those of the API's transactions")
         if self._mapping.ids != "content":
             self._find("transaction_id", _any)

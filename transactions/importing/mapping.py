@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from .. import names
+from .. import money, names
 from ..models import Status
 from ..timezones import zone_names
 
@@ -71,7 +71,7 @@ class Mapping:
     users: str = ""
     # The key or name of whose the rows are whose user is empty, or all where no column tells.
     user: str = ""
-    # How many decimals the smallest unit is away: 2 for cents.
+    # How many decimals the file's smallest unit is away: 2 for cents. Amounts are kept in CURRENCY's.
     decimals: int | None = None
     # What a number without decimals counts: "whole" units (12 is 12.00), or the "smallest" (12 is 0.12).
     unit: str = ""
@@ -160,6 +160,11 @@ class Mapping:
             raise MappingError("ids: columns.transaction_id has to name the column of the ids")
         if (self.dates in COUNTED) != bool(self.since):
             raise MappingError("since: it belongs to dates that count hours or days, and only to them")
+        if self.currency and (right := money.code()) and self.currency != right:
+            raise MappingError(
+                f"currency: it is {self.currency}, and amounts here are in {right} (CURRENCY): "
+                f"state {right}, or none"
+            )
         return self
 
 

@@ -17,6 +17,7 @@ from ..fields import AHEAD_MAX, earliest
 from ..models import TRANSACTION_ID_CHARACTERS_MAX, Status
 from ..spreadsheets import unguarded
 from .columns import moments, money, statuses
+from .columns.currencies import codes_of
 from .columns.proofs import CellError
 from .columns.users import user_text
 from .mapping import Mapping
@@ -72,7 +73,7 @@ class RowReader:
         self.mapping = mapping
         self.by = mapping.users
         self._columns = mapping.named
-        self._money = money.form_of(mapping)
+        self._money = money.form_of(mapping, currency_of_deployment.decimals())
         self._moments = moments.form_of(mapping) if "created_at" in mapping.named else None
         self._statuses = statuses.form_of(mapping.statuses, mapping.status)
         self._currency = mapping.currency or currency_of_deployment.code() or ""
@@ -173,8 +174,7 @@ class RowReader:
             raise CellError("“…” is negative, and such amounts are refused (negative)", cell)
 
     def _check_currency(self, cell: str) -> None:
-        code = money.code_of(cell)
-        if self._currency and code and code != self._currency:
+        if self._currency and cell.strip() and self._currency not in codes_of(cell):
             raise CellError(f"the currency is “…”, and only {self._currency} is taken", cell.strip())
 
     def _read_moment(self, read: ReadRow) -> None:

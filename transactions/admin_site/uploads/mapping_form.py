@@ -33,13 +33,13 @@ _COLUMNS = {
 _STATUSES: Choices = (("SUCCESS", "Success"), ("FAILED", "Failed"), ("PENDING", "Pending"))
 # Keys with what each is called, where it stands, its values and what there is to say of it.
 _PLAIN: tuple[tuple[str, str, str, Choices | None, str], ...] = (
-    (MONEY, "decimals", "Decimals of the smallest unit", None, "2 for cents: 12.34 is kept as 1234."),
+    (MONEY, "decimals", "Decimals of the file’s amounts", None, "As many as there may be: 2 for cents."),
     (MONEY, "mark", "Decimal mark", ((".", "Point: 1,234.56"), (",", "Comma: 1.234,56")), ""),
     (
         MONEY,
         "unit",
         "A number without decimals counts",
-        (("whole", "whole units: 12 is 12.00"), ("smallest", "the smallest unit: 12 is 0.12")),
+        (("whole", "whole units"), ("smallest", "the smallest unit, as cents")),
         "",
     ),
     (

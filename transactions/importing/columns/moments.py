@@ -200,7 +200,11 @@ class MomentForm:
 
 
 def _joined(cell: str, clock: str) -> str:
-    return f"{cell.strip()} {clock.strip()}".strip()
+    """Day and time as one text; what a spreadsheet has as a day is the midnight at its beginning."""
+    day, clock = cell.strip(), clock.strip()
+    if clock and isinstance(cell, Moment):
+        day = day.removesuffix("T00:00:00")
+    return f"{day} {clock}".strip()
 
 
 EXAMPLES = {

@@ -4,20 +4,19 @@ Nothing is rounded and nothing is guessed from one cell: the decimal mark and th
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain
 from typing import NamedTuple
 
 from ...models import AMOUNT_MAX
 from ..mapping import MARKS, Mapping
 from ..table import Number
+from .currencies import codes_of
 from .proofs import CellError, ColumnError, OpenQuestion, Proof, Settled, told
 
 CHARACTERS_MAX = 60
-# No currency has more than four; a few chains count eighteen.
-DECIMALS_MAX = 18
 # Codes and symbols of which a column may be told.
 CURRENCIES_MAX = 20
 
@@ -36,12 +35,6 @@ _SHAPE = re.compile(
     re.ASCII,
 )
 _NUMBER = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?", re.ASCII)
-# Signs that mean one currency; of the others some letters mean several.
-_CODES = {
-    "€": "EUR", "£": "GBP", "₹": "INR", "₽": "RUB", "₺": "TRY", "₩": "KRW", "₪": "ILS", "₫": "VND",
-    "ZŁ": "PLN", "KČ": "CZK", "FT": "HUF",
-}  # fmt: skip
-_SEVERAL = ("KR", "KR.", "FR", "FR.")
 NO_AMOUNT = "“…” is no amount: write digits, with a decimal mark where there are decimals"
 
 
@@ -103,11 +96,15 @@ def _digits(parts: Parts, mark: str) -> tuple[str, str] | None:
 
 @dataclass(frozen=True, slots=True)
 class MoneyForm:
-    """How a column's amounts are read; `decimals` from the unit to the smallest one."""
+    """How a column's amounts are read; `decimals` from the unit to the file's smallest one.
+
+    An amount is kept in the smallest unit of the currency, which has `kept_decimals`: None for the file's.
+    """
 
     mark: str
     decimals: int
     unit: str
+    kept_decimals: int | None = None
 
     def read(self, cell: str) -> ReadAmount:
         """The amount of a cell. Raises CellError, never rounds."""
@@ -116,15 +113,31 @@ class MoneyForm:
         if digits is None:
             raise CellError(f"“…” is no amount with {_named(self.mark)} as the decimal mark", cell)
         whole, fraction = digits
-        decimals = self.decimals if self.unit == "whole" else 0
-        fraction = fraction.rstrip("0")
-        if len(fraction) > decimals:
-            allowed = f"at most {decimals} decimals are right" if decimals else "a whole number is right"
-            raise CellError(f"“…” is finer than the smallest unit: {allowed}, and nothing is rounded", cell)
-        smallest = int((whole or "0") + fraction.ljust(decimals, "0"))
+        smallest = self._scaled(whole, fraction.rstrip("0"), cell)
         if smallest > AMOUNT_MAX:
             raise CellError(f"“…” is too large: at most {AMOUNT_MAX} of the smallest unit are taken", cell)
         return ReadAmount(-smallest if parts.negative else smallest, parts.currency)
+
+    def _scaled(self, whole: str, fraction: str, cell: str) -> int:
+        kept = self.decimals if self.kept_decimals is None else self.kept_decimals
+        decimals = min(self.decimals, kept) if self.unit == "whole" else 0
+        if len(fraction) > decimals:
+            raise CellError(_too_fine(f"at most {decimals} decimals are" if decimals else _WHOLE), cell)
+        if self.unit == "whole":
+            return int((whole or "0") + fraction.ljust(kept, "0"))
+        number, times = int(whole or "0"), int(10 ** abs(self.decimals - kept))
+        if self.decimals <= kept:
+            return number * times
+        if number % times:
+            raise CellError(_too_fine(f"a multiple of {times} is"), cell)
+        return number // times
+
+
+_WHOLE = "a whole number is"
+
+
+def _too_fine(allowed: str) -> str:
+    return f"“…” is finer than the smallest unit: {allowed} right, and nothing is rounded"
 
 
 class MoneyProof:
@@ -178,6 +191,7 @@ class MoneyProof:
         result = Settled(mapping)
         self._settle_mark(result)
         if result.mapping.mark:
+            self._check_decimals(mapping, currency, currency_decimals or 0)
             self._settle_decimals(result, currency_decimals)
             self._settle_unit(result)
         if self._negative and not mapping.negative:
@@ -220,6 +234,15 @@ class MoneyProof:
             # No number has any.
             result.mapping = replace(result.mapping, mark=".")
 
+    def _check_decimals(self, mapping: Mapping, currency: str, decimals: int) -> None:
+        if mapping.decimals == 0 and mapping.unit == "smallest" and decimals:
+            raise ColumnError(
+                f"column “{self.column}”: amounts are said to be in the smallest unit and to have no "
+                f"decimals, and {currency} has {decimals}: state unit=whole where 12 is 12 {currency}, or "
+                f"decimals={decimals} where it is 12 of the smallest unit",
+                "decimals",
+            )
+
     def _settle_decimals(self, result: Settled, currency_decimals: int | None) -> None:
         mapping = result.mapping
         if mapping.decimals is not None:
@@ -253,7 +276,7 @@ class MoneyProof:
     def _settle_unit(self, result: Settled) -> None:
         mapping = result.mapping
         fraction = self._fractions.get(mapping.mark)
-        if mapping.unit == "smallest" and self._finest[mapping.mark] and fraction:
+        if mapping.unit == "smallest" and fraction:
             line, cell = fraction
             raise ColumnError(
                 f"column “{self.column}”: amounts are said to be in the smallest unit, and line {line} has "
@@ -283,21 +306,13 @@ class MoneyProof:
         why = (
             f"Amounts in column “{self.column}” are in {one} on line {first} and in {other} on line {second}."
         )
-        codes = {code_of(each) for each in self.currencies}
-        if "" in codes:
+        meant = [codes_of(each) for each in self.currencies]
+        if any(len(each) != 1 for each in meant):
             raise ColumnError(
                 f"{why} Write the codes of currencies, or state the one that is taken.", "currency"
             )
-        choices = tuple((code, f"rows in {code}; others are refused") for code in sorted(codes))
+        choices = tuple((code, f"rows in {code}; others are refused") for code in sorted({*chain(*meant)}))
         result.open.append(OpenQuestion("currency", why, choices))
-
-
-def code_of(cell: str) -> str:
-    """The code of the currency that a cell names, or what it says in letters; "" for a sign of several."""
-    said = cell.strip().upper()
-    code = _CODES.get(said, said)
-    signed = any(unicodedata.category(each) == "Sc" for each in code)
-    return "" if signed or code in _SEVERAL else code
 
 
 NEGATIVE_CHOICES = (
@@ -315,10 +330,10 @@ DECIMAL_CHOICES: tuple[tuple[str, str], ...] = (
 )
 
 
-def form_of(mapping: Mapping) -> MoneyForm:
-    """How amounts are read by a mapping in which all of it is settled."""
+def form_of(mapping: Mapping, kept_decimals: int | None = None) -> MoneyForm:
+    """How amounts are read by a mapping in which all of it is settled, for a currency of so many decimals."""
     assert mapping.decimals is not None
-    return MoneyForm(mapping.mark, mapping.decimals, mapping.unit)
+    return MoneyForm(mapping.mark, mapping.decimals, mapping.unit, kept_decimals)
 
 
 def readable_share(cells: Iterable[str]) -> float:

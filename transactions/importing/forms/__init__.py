@@ -9,20 +9,23 @@ from transactions.importing.forms import delimited, ofx, records
 from transactions.importing.forms.source import Source, source_of
 from transactions.importing.table import FileError, Table
 
+# What no text has, soon after letters with which a form begins: a column may be called by them.
+_BINARY = rb".{0,15}[\0-\x08\x0e-\x1f]"
 # What is no table, by its first bytes, and what to do.
 _NO_TABLES = (
-    (b"\xd0\xcf\x11\xe0", "an old or an encrypted Excel file; save it as .xlsx without a password"),
-    (b"%PDF", "a PDF; ask for the same as CSV"),
-    (b"BZh", "packed by bzip2; unpack it first"),
-    (b"\xfd7zXZ", "packed by xz; unpack it first"),
-    (b"\x28\xb5\x2f\xfd", "packed by zstd; unpack it first"),
-    (b"7z\xbc\xaf", "packed by 7-Zip; unpack it first"),
-    (b"Rar!", "packed by RAR; unpack it first"),
-    (b"SQLite format 3", "a database of SQLite; export the table as CSV"),
-    (b"{\\rtf", "a text document; save the table as CSV"),
-    (b"ORC", "an ORC file; save it as parquet"),
-    (b"ARROW1", "an Arrow file; save it as parquet"),
+    (rb"\xd0\xcf\x11\xe0", "an old or an encrypted Excel file; save it as .xlsx without a password"),
+    (rb"%PDF-", "a PDF; ask for the same as CSV"),
+    (rb"BZh[1-9]1AY&SY", "packed by bzip2; unpack it first"),
+    (rb"\xfd7zXZ", "packed by xz; unpack it first"),
+    (rb"\x28\xb5\x2f\xfd", "packed by zstd; unpack it first"),
+    (rb"7z\xbc\xaf", "packed by 7-Zip; unpack it first"),
+    (rb"Rar!\x1a\x07", "packed by RAR; unpack it first"),
+    (rb"SQLite format 3\0", "a database of SQLite; export the table as CSV"),
+    (rb"\{\\rtf", "a text document; save the table as CSV"),
+    (rb"ORC" + _BINARY, "an ORC file; save it as parquet"),
+    (rb"ARROW1\0\0", "an Arrow file; save it as parquet"),
 )
+_PARQUET = re.compile(b"PAR1" + _BINARY, re.DOTALL)
 # A list or an object; [id] is the name of a column.
 _JSON = re.compile(rb"""\[\s*[\[{"\]\d-]|\{\s*["}]""")
 # Modules by form, imported when such a file comes: each needs a package of requirements-files.txt.
@@ -60,11 +63,11 @@ def open_table(
 def _by_content(head: bytes, name: str) -> str:
     """The form by a file's first bytes; what they leave open is JSON if its name says so, else CSV."""
     for magic, what in _NO_TABLES:
-        if head.startswith(magic):
+        if re.match(magic, head, re.DOTALL):
             raise FileError(f"{name}: {what}")
-    if head.startswith(b"PK"):
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "xlsx"
-    if head.startswith(b"PAR1"):
+    if _PARQUET.match(head):
         return "parquet"
     # ASCII of whatever encoding, as far as this looks.
     text = head.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe").lstrip()

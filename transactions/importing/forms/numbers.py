@@ -1,6 +1,6 @@
 """Numbers as their digits: what a file holds as a number, without an exponent."""
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 from transactions.importing.table import Number
 
@@ -11,7 +11,11 @@ DIGITS_MAX = 60
 def number_of(text: str) -> Number | None:
     """A number by its text, as 1.50 or -1.2e3, with its own digits; None for one of more than 60 places."""
     if "e" in text or "E" in text:
-        value = Decimal(text)
+        try:
+            value = Decimal(text)
+        except InvalidOperation:
+            # Its exponent has more digits than Decimal takes.
+            return None
         if abs(value.adjusted()) > DIGITS_MAX or len(text) > DIGITS_MAX:
             return None
         text = format(value, "f")

@@ -1,108 +1,116 @@
-"""Parquet: portion by portion, whatever the size of its row groups."""
+"""Parquet: portion by portion, whatever the size of its row groups, by a process that may abort alone."""
 
-import base64
-import datetime as dt
+import io
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from decimal import Decimal
-from typing import Any
-
-import pyarrow
-from pyarrow.parquet import ParquetFile
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from transactions.importing.forms.columns import fault_of, named
 from transactions.importing.forms.numbers import number_of
-from transactions.importing.forms.source import Source, seekable
+from transactions.importing.forms.source import PORTION, Source, seekable
 from transactions.importing.table import FileError, Moment, Row, Table
 
-ROWS_AT_ONCE = 1000
+if find_spec("pyarrow") is None:
+    raise ImportError("parquet_reader.py needs it", name="pyarrow")
+
 # What one column of a row group says it has; pyarrow reads it by pages, but its dictionary at once.
 CHUNK_MAX = 1 << 30
 # The description of the columns at the end of the file is read whole.
 FOOTER_MAX = 1 << 24
+# Of the process that reads: a dictionary with what is made of it, and Arrow itself.
+MEMORY_MAX = 3 << 30
+_READER = Path(__file__).with_name("parquet_reader.py")
 
 
 def read(source: Source) -> Table:
     """The table of a parquet file. Numbers keep their digits, moments their zone. Raises FileError."""
     source = seekable(source)
-    with _opened(source) as file:
-        columns = named(file.schema_arrow.names, source.name, "the schema")
-        _check_sizes(file.metadata, source.name)
+    with closing(_read(source, "columns")) as found:
+        columns = named(next(found), source.name, "the schema")
 
     def rows() -> Iterator[Row]:
         number = 0
-        with _opened(source) as file:
-            for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, use_threads=False):
-                for values in zip(*(_values(column) for column in batch.columns), strict=True):
+        with closing(_read(source, "rows")) as portions:
+            next(portions)
+            for portion in portions:
+                read = (map(_cell, kinds, texts) for kinds, texts in portion)
+                for cells in map(list, zip(*read, strict=True)):
                     number += 1
-                    cells = [_cell(value) for value in values]
                     yield Row(number, dict(zip(columns, cells, strict=True)), fault_of(columns, cells))
 
     return Table(", ".join(("parquet", *source.packed)), columns, rows)
 
 
+def _read(source: Source, what: str) -> Generator[Any]:
+    """The names of the columns, then the rows portion by portion; whatever is wrong is a FileError."""
+    with source.open() as file, _numbered(file) as stdin:
+        _check_footer(stdin, source.name)
+        command = [sys.executable, "-I", str(_READER), what, str(CHUNK_MAX), str(MEMORY_MAX)]
+        # What reads a stranger's file knows no secret of the environment.
+        environment = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
+        with subprocess.Popen(
+            command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+        ) as reader:
+            try:
+                yield from _lines(reader, source.name)
+            finally:
+                reader.kill()
+
+
+def _lines(reader: "subprocess.Popen[bytes]", name: str) -> Iterator[Any]:
+    assert reader.stdout
+    for line in reader.stdout:
+        # The last one is cut off where the reader was aborted amid it.
+        found = json.loads(line) if line.endswith(b"\n") else {"damaged": "aborted"}
+        if found is None:
+            return
+        if isinstance(found, dict):
+            raise FileError(f"{name}: {found.get('wrong') or _damaged(found['damaged'])}")
+        yield found
+    raise FileError(f"{name}: {_damaged('aborted')}")
+
+
+def _damaged(kind: str) -> str:
+    return f"the parquet file is cut off or damaged ({kind})"
+
+
 @contextmanager
-def _opened(source: Source) -> Iterator[ParquetFile]:
-    """The file; whatever is wrong with it is a FileError, without its content."""
-    with source.open() as file:
-        try:
-            file.seek(-8, 2)
-            footer = int.from_bytes(file.read(4), "little")
-            if footer > FOOTER_MAX:
-                raise FileError(f"{source.name}: the parquet file is cut off, or describes too many columns")
-            file.seek(0)
-            yield ParquetFile(pyarrow.PythonFile(file, mode="r"), buffer_size=1 << 16, pre_buffer=False)
-        except (pyarrow.ArrowException, OSError, OverflowError, ValueError) as error:
-            kind = type(error).__name__
-            raise FileError(f"{source.name}: the parquet file is cut off or damaged ({kind})") from None
+def _numbered(file: BinaryIO) -> Iterator[int]:
+    """The number of the open file, for another process; of one that is in memory that of a copy."""
+    try:
+        number = file.fileno()
+    except (AttributeError, OSError, io.UnsupportedOperation):
+        with tempfile.TemporaryFile() as copy:
+            while portion := file.read(PORTION):
+                copy.write(portion)
+            copy.flush()
+            yield copy.fileno()
+    else:
+        yield number
 
 
-def _check_sizes(metadata: Any, name: str) -> None:
-    for group in range(metadata.num_row_groups):
-        for column in range(metadata.num_columns):
-            size = metadata.row_group(group).column(column).total_uncompressed_size
-            if size > CHUNK_MAX:
-                told = f"row group {group + 1} has {size >> 20:,} MiB of one column; write it in smaller ones"
-                raise FileError(f"{name}: {told}")
+def _check_footer(file: int, name: str) -> None:
+    end = os.pread(file, 8, max(0, os.fstat(file).st_size - 8))
+    if int.from_bytes(end[:4], "little") > FOOTER_MAX:
+        raise FileError(f"{name}: the parquet file is cut off, or describes too many columns")
 
 
-def _values(column: Any) -> list[Any]:
-    """Python's values; of moments finer than a microsecond, which Python has not, the microseconds."""
-    kind = column.type
-    if pyarrow.types.is_timestamp(kind) and kind.unit == "ns":
-        column = column.cast(pyarrow.timestamp("us", tz=kind.tz), safe=False)
-    found: list[Any] = column.to_pylist()
-    return found
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float | Decimal):
-        return _number(value)
-    if isinstance(value, dt.datetime | dt.date | dt.time):
-        return Moment(value.isoformat())
-    if isinstance(value, bytes):
-        return _text(value)
-    return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _number(value: int | float | Decimal) -> str:
+def _number(text: str) -> str:
     """Its digits as the file has them; NaN and infinity as words, which no amount is."""
-    text = str(value)
     if text.lower().lstrip("-") in ("nan", "inf", "infinity"):
         return text
     return number_of(text) or text
 
 
-def _text(value: bytes) -> str:
-    """Bytes that older programs wrote for a text; others in base64."""
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return base64.b64encode(value).decode()
+_KINDS: dict[str, Callable[[str], str]] = {"n": _number, "m": Moment, "t": str}
+
+
+def _cell(kind: str, text: str) -> str:
+    return _KINDS[kind](text)

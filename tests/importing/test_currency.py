@@ -1,0 +1,61 @@
+"""Amounts of files against the currency of the deployment."""
+
+from dataclasses import replace
+
+import pytest
+from pytest_django import Settings
+
+from tests.importing.tables import table
+from tests.importing.test_plan import HEADER, STATED, WHEN, made, refusal
+from transactions.importing.guess import guess
+from transactions.importing.mapping import MappingError
+from transactions.importing.plan import RowSum
+
+
+@pytest.mark.parametrize("cell", ["$12.00", "kr 12.00", "¥12.00", "12.00 Fr.", "CA$12.00", "12.00 USD"])
+def test_a_sign_that_does_not_mean_the_currency_refuses_its_row(settings: Settings, cell: str) -> None:
+    settings.CURRENCY = "EUR"
+    code, reason = refusal("a", "7", cell, "ok", WHEN)
+    said = cell.replace("12.00", "").strip()
+    assert (code, reason) == (
+        "invalid",
+        f"column “amount”: the currency is “{said}”, and only EUR is taken",
+    )
+
+
+@pytest.mark.parametrize(
+    ("currency", "cell"),
+    [("USD", "$12.00"), ("USD", "US$12.00"), ("CAD", "$12.00"), ("CNY", "¥12.00"), ("SEK", "12.00 kr")],
+)
+def test_a_sign_of_several_currencies_is_taken_for_the_deployments(
+    settings: Settings, currency: str, cell: str
+) -> None:
+    settings.CURRENCY = currency
+    (planned,) = made(("a", "7", cell, "ok", WHEN)).planned()
+    assert planned.money == 1200
+
+
+def test_a_stated_currency_that_is_not_the_deployments_is_refused_at_once(settings: Settings) -> None:
+    settings.CURRENCY = "EUR"
+    by = replace(STATED, currency="USD")
+    told = "currency: it is USD, and amounts here are in EUR (CURRENCY): state EUR, or none"
+    with pytest.raises(MappingError) as refused:
+        made(("a", "7", "1.00 USD", "ok", WHEN), by=by)
+    assert str(refused.value) == told
+    with pytest.raises(MappingError) as refused:
+        guess(table(HEADER, ("a", "7", "1.00", "ok", WHEN)), by)
+    assert str(refused.value) == told
+    assert made(("a", "7", "1.00 EUR", "ok", WHEN), by=replace(by, currency="EUR")).summary.records == 1
+
+
+def test_decimals_of_a_kept_mapping_are_the_files_and_records_are_in_the_currencys(
+    settings: Settings,
+) -> None:
+    settings.CURRENCY = "JPY"
+    found = made(("a", "7", "99.33", "ok", WHEN), ("b", "7", "99.00", "ok", WHEN))
+    assert [each.record and each.record["amount"] for each in found.planned()] == [None, 99]
+    assert (found.summary.in_file, found.summary.by_status) == (RowSum(1, 99), {"SUCCESS": RowSum(1, 99)})
+    settings.CURRENCY = "BHD"
+    (planned,) = made(("a", "7", "99.33", "ok", WHEN)).planned()
+    assert planned.record is not None
+    assert planned.record["amount"] == 99330
