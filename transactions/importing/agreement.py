@@ -22,6 +22,8 @@ OPTIONS = {
 PROVED = ("mark", "decimals", "unit", "dates")
 # So often an answer that makes no sense is asked for again.
 TRIES_MAX = 5
+# The answer that no column tells.
+NONE = "none"
 # Ways to answer a question that are told.
 WAYS_MAX = 5
 
@@ -88,13 +90,16 @@ def _answered(question: OpenQuestion, given: Mapping, say: Say, ask: Ask) -> Map
     """The mapping with an answer to the question. Raises NotAgreed where there is none."""
     say(question.why)
     for value, meaning in question.choices:
-        say(f"  {value:<10} {meaning}")
+        say(f"  {value or NONE:<10} {meaning}")
     for _ in range(TRIES_MAX):
         answer = ask(f"{printable(question.key)}: ").strip()
         if not answer:
             break
-        if question.choices and answer not in dict(question.choices):
-            say(f"Say one of {', '.join(dict(question.choices))}, or nothing to give up.")
+        known = dict(question.choices)
+        if answer == NONE and "" in known and NONE not in known:
+            answer = ""
+        if known and answer not in known:
+            say(f"Say one of {', '.join(each or NONE for each in known)}, or nothing to give up.")
             continue
         try:
             return given.stating(question.key, answer)

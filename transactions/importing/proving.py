@@ -1,12 +1,14 @@
 """All columns of a file together: what each proves, seen row by row."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 from .. import money as currency
 from ..spreadsheets import unguarded
 from .columns.moments import MomentProof
 from .columns.money import MoneyProof
-from .columns.proofs import OpenQuestion, Settled
+from .columns.proofs import CellError, OpenQuestion, Settled
+from .columns.sides import amount_cell, amount_columns
 from .columns.users import UsersProof
 from .mapping import Mapping
 from .records import number_of
@@ -29,7 +31,8 @@ class TableProof:
     def __init__(self, mapping: Mapping) -> None:
         self.mapping = mapping
         self._columns = columns = mapping.named
-        self._amounts = MoneyProof(columns["amount"]) if "amount" in columns else None
+        amounts = amount_columns(mapping)
+        self._amounts = MoneyProof(amounts) if amounts else None
         self._moments = MomentProof(columns["created_at"]) if "created_at" in columns else None
         self._users = UsersProof(columns.get("user", ""))
         # The column of ids, where nobody has said what is to be made of those that repeat.
@@ -47,7 +50,8 @@ class TableProof:
         self.rows += 1
         if self._amounts:
             beside = cells[columns["currency"]] if "currency" in columns else ""
-            self._amounts.see(line, cells[columns["amount"]], beside)
+            with suppress(CellError):
+                self._amounts.see(line, amount_cell(self.mapping, cells), beside)
         if self._moments:
             clock, zone = (cells[columns[name]] if name in columns else "" for name in ("time", "timezone"))
             self._moments.see(line, cells[columns["created_at"]], clock, zone)
@@ -77,7 +81,7 @@ class TableProof:
 
     def _settle_columns(self, result: Settled) -> None:
         mapping, columns = self.mapping, self._columns
-        if "amount" not in columns:
+        if not self._amounts:
             result.open.append(OpenQuestion("columns.amount", "No column is known to have the amounts."))
         if "user" not in columns and not mapping.user:
             why = (
