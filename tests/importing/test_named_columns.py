@@ -6,6 +6,7 @@ from pytest_django import Settings
 from tests.importing.tables import EveryKey, table
 from transactions.importing.agreement import NotAgreed, understood
 from transactions.importing.columns.proofs import ColumnError
+from transactions.importing.columns.statuses import KNOWN, plain
 from transactions.importing.guess import Guess, guess
 from transactions.importing.mapping import Mapping, MappingError
 from transactions.importing.plan import plan
@@ -234,3 +235,34 @@ def test_a_receipts_number_is_an_id() -> None:
 def test_numbers_of_accounts_are_no_keys_of_users(name: str) -> None:
     found = guessed([name, "amount", "status"], ["2", "9.00", "paid"], given=Mapping({"user": name}))
     assert (found.mapping.users, found.open) == ("name", ())
+
+
+# --- Units and words ------------------------------------------------------------------------------
+
+
+def test_a_csv_with_the_apis_columns_is_asked_for_its_unit(settings: Settings) -> None:
+    settings.CURRENCY = "EUR"
+    header = ["id", "transaction_id", "user", "amount", "status", "created_at"]
+    found = guessed(header, ["1", "SN1", "1", "12", "paid", "2026-04-03T10:15:00Z"])
+    assert (found.mapping.named["transaction_id"], keys(found)) == ("transaction_id", ["unit"])
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [("Abgeschlossen", "SUCCESS"), ("Ausstehend", "PENDING"), ("Umsatz vorgemerkt", "PENDING"),
+     ("payé", "SUCCESS"), ("Storniert", "FAILED")],
+)  # fmt: skip
+def test_words_of_other_languages_are_known(word: str, status: str) -> None:
+    assert KNOWN[plain(word)] == status
+
+
+def test_unknown_words_are_asked_at_a_terminal() -> None:
+    read = table(
+        ["user", "amount", "status"], ["7", "9.00", "paid"], ["7", "9.00", "weird"], ["7", "9.00", "odd"]
+    )
+    answers = iter(["perhaps", "failed", ""])
+    said: list[str] = []
+    found = understood(read, NOTHING, said.append, lambda _: next(answers))
+    assert found.mapping.statuses == {"weird": "FAILED"}
+    assert any("“odd”" in line and "line 4" in line for line in said)
+    assert understood(read, NOTHING, said.append, None).mapping.statuses == {}

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 
 from ..encodings import printable
-from .columns.proofs import OpenQuestion
+from ..models import Status
+from .columns.proofs import OpenQuestion, told
 from .guess import Guess, guess
 from .mapping import BESIDE, FIELDS, Mapping, MappingError
 from .table import Table
@@ -53,7 +54,24 @@ def understood(table: Table, given: Mapping, say: Say, ask: Ask | None) -> Guess
         given = _answered(found.open[0], given, say, ask)
         found = guess(table, given)
         asked += 1
-    return found
+    return _with_words(table, found, given, say, ask) if ask and found.unknown else found
+
+
+def _with_words(table: Table, found: Guess, given: Mapping, say: Say, ask: Ask) -> Guess:
+    """The same once it was asked what each unknown word of a status means."""
+    stated = given
+    for word, line in found.unknown:
+        say(f"Nobody knows what {told(word)} in the status's column means (line {line}).")
+        say("Say SUCCESS, PENDING or FAILED; nothing to have its rows refused.")
+        answer = ""
+        for _ in range(TRIES_MAX):
+            answer = ask(f"SUCCESS, PENDING or FAILED? {printable(word)}: ").strip()
+            if not answer or answer.upper() in Status.values:
+                break
+            say("Say SUCCESS, PENDING or FAILED, or nothing.")
+        if answer.upper() in Status.values:
+            stated = stated.holding(f"statuses.{word}", answer.upper())
+    return found if stated == given else guess(table, stated)
 
 
 def is_guessed(meant: Mapping, given: Mapping) -> bool:

@@ -64,6 +64,8 @@ class Guess:
     mapping: Mapping
     reasons: tuple[str, ...]
     open: tuple[OpenQuestion, ...]
+    # Words of the status's column that nobody knows, with the first line of each: such rows are refused.
+    unknown: tuple[tuple[str, int], ...] = ()
 
 
 def guess(table: Table, given: Mapping, *, rows_max: int | None = None) -> Guess:
@@ -78,7 +80,8 @@ def guess(table: Table, given: Mapping, *, rows_max: int | None = None) -> Guess
         proof.see(row)
     settled = proof.settled()
     questions = [columns.with_choices(question) for question in columns.asked(settled.open)]
-    return Guess(settled.mapping, (*columns.reasons, *settled.reasons), tuple(questions))
+    reasons = (*columns.reasons, *settled.reasons)
+    return Guess(settled.mapping, reasons, tuple(questions), tuple(proof.unknown.items()))
 
 
 class _Columns:
@@ -90,6 +93,7 @@ class _Columns:
         self._unread: dict[str, OpenQuestion] = {}
         self._unread_columns: dict[str, str] = {}
         self._names = table.columns
+        self._csv = table.form.startswith("CSV")
         self._mapping = given
         first = [row for row in islice(table.rows(), FIRST_ROWS) if not row.fault]
         self._lines = [row.line for row in first]
@@ -103,7 +107,7 @@ class _Columns:
         if {*self._names} >= OF_EXPORT:
             self._take_own("The header is that of the admin's export", guarded=True)
         elif {*self._names} - {*OF_REFUSALS} == OF_LIST:
-            self._take_own("The columns are those of the API's transactions")
+            self._take_own("The columns are those of the API's transactions", csv=self._csv)
         if self._mapping.ids != "content":
             self._find("transaction_id", _any)
         # A form that is stated stands, also where none is known by which the cells can be read.
@@ -122,16 +126,17 @@ class _Columns:
             self.reasons.append("No column has times: a transaction's is the moment at which it is accepted.")
         return self._mapping
 
-    def _take_own(self, why: str, *, guarded: bool = False) -> None:
+    def _take_own(self, why: str, *, guarded: bool = False, csv: bool = False) -> None:
+        """`csv`: a table with the API's columns, which writes none: whose unit it is in nobody knows."""
         own = {name: field for field, names in OWN_FIELDS.items() for name in names}
         own = {own[name]: name for name in self._free if name in own}
         self._free = [name for name in self._free if name not in own.values()]
         # With a currency beside them they are in its unit.
-        unit = "whole" if "currency" in self._names else "smallest"
+        unit = "whole" if "currency" in self._names else "" if csv else "smallest"
         base = Mapping(own, ids="column", users="key", mark=".", unit=unit, dates="iso")
         self._mapping = self._mapping.over(replace(base, guarded=guarded))
-        said = "the unit of the currency" if unit == "whole" else "the smallest unit"
-        self.reasons.append(f"{why}: users are keys, and amounts are in {said}.")
+        said = {"whole": "the unit of the currency", "smallest": "the smallest unit"}.get(unit)
+        self.reasons.append(f"{why}: users are keys{f', and amounts are in {said}' if said else ''}.")
 
     def _find(self, field: str, alike: Share, by_cells: Share | None = None) -> None:
         """Takes the likeliest column for a field that has none; `by_cells` where no name tells.

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from .. import money as currency
 from ..spreadsheets import unguarded
+from .columns import statuses
 from .columns.moments import MomentProof
 from .columns.money import MoneyProof
 from .columns.proofs import CellError, OpenQuestion, Settled
@@ -16,6 +17,8 @@ from .table import Row
 
 # Above this share of rows whose id was there before, nobody takes it for the id of a row in silence.
 REPEATS_MAX = 1 / 3
+# Unknown words of statuses that are kept apart.
+WORDS_MAX = 50
 IDS_CHOICES = (
     ("column", "the column is right: rows of one id are one transaction, or contradict each other"),
     ("content", "each row is a transaction: its id is made of what it says, the same at every run"),
@@ -39,6 +42,9 @@ class TableProof:
         self._ids = columns.get("transaction_id", "") if not mapping.ids else ""
         self._seen: set[int] = set()
         self.rows = self.repeats = 0
+        # Words of statuses that nobody knows, with the first line of each.
+        self.unknown: dict[str, int] = {}
+        self._statuses = statuses.form_of(mapping.statuses, mapping.status)
 
     def see(self, row: Row) -> None:
         """A row that cannot be read, or is passed over, proves nothing."""
@@ -57,8 +63,14 @@ class TableProof:
             self._moments.see(line, cells[columns["created_at"]], clock, zone)
         if "user" in columns:
             self._users.see(line, cells[columns["user"]])
+        if "status" in columns:
+            self._see_status(line, cells[columns["status"]].strip())
         if self._ids:
             self._see_id(cells)
+
+    def _see_status(self, line: int, word: str) -> None:
+        if word and not self._statuses.find(word) and len(self.unknown) < WORDS_MAX:
+            self.unknown.setdefault(word, line)
 
     def _see_id(self, cells: dict[str, str]) -> None:
         parts = [cells[self._ids], *(cells[column] for column in self.mapping.id_parts)]
