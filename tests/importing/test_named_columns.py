@@ -1,5 +1,7 @@
 """Columns whose names say what they are: read as that, or asked about."""
 
+from typing import Any
+
 import pytest
 from pytest_django import Settings
 
@@ -9,6 +11,7 @@ from transactions.importing.columns.proofs import ColumnError
 from transactions.importing.columns.statuses import KNOWN, plain
 from transactions.importing.guess import Guess, guess
 from transactions.importing.mapping import Mapping, MappingError
+from transactions.importing.options import SINGLE, given
 from transactions.importing.plan import plan
 
 NOTHING = Mapping()
@@ -266,3 +269,15 @@ def test_unknown_words_are_asked_at_a_terminal() -> None:
     assert found.mapping.statuses == {"weird": "FAILED"}
     assert any("“odd”" in line and "line 4" in line for line in said)
     assert understood(read, NOTHING, said.append, None).mapping.statuses == {}
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [{"status": ["SUCCESS", "FAILED"]}, {"status": ["paid=SUCCESS", "paid=FAILED"]},
+     {"map": ["amount=A,amount=B"]}, {"decimals": "2", "stated": ["decimals=3"]}],
+)  # fmt: skip
+def test_a_key_that_is_stated_in_two_ways_is_refused(stated: dict[str, Any]) -> None:
+    nothing: dict[str, Any] = dict.fromkeys(["mapping", *SINGLE])
+    nothing |= {"map": [], "status": [], "stated": []}
+    with pytest.raises(MappingError, match=r"it is stated as .* and as .*; state one"):
+        given({**nothing, **stated})
