@@ -34,7 +34,8 @@ LINES_TOLD_MAX = 3
 CHOICES_MAX = 30
 _UTC = re.compile(r"\b(UTC|GMT)\b", re.IGNORECASE)
 _CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?(\.[0-9]+)?( ?[AP]M)?", re.ASCII | re.IGNORECASE)
-_CURRENCY = re.compile(r"[A-Za-z]{3}", re.ASCII)
+# Codes, and signs that mean one currency.
+_CURRENCY = re.compile("[A-Za-z]{3}|[€₹₽₺₪₫]")
 
 _SAID = {
     "transaction_id": "the id", "user": "the user", "amount": "the amount", "status": "the status",
@@ -106,7 +107,7 @@ class _Columns:
         """What is given, with the columns that are likely."""
         if {*self._names} >= OF_EXPORT:
             self._take_own("The header is that of the admin's export", guarded=True)
-        elif {*self._names} - {*OF_REFUSALS} == OF_LIST:
+        elif {*self._names} - {*OF_REFUSALS} == OF_LIST and not _fractions(self._cells["amount"]):
             self._take_own("The columns are those of the API's transactions", csv=self._csv)
         if self._mapping.ids != "content":
             self._find("transaction_id", _any)
@@ -316,7 +317,7 @@ def _currencies(cells: Iterable[str]) -> float:
 
 
 def _is_currency(cell: str) -> bool:
-    return bool(_CURRENCY.fullmatch(money.code_of(cell)))
+    return bool(_CURRENCY.fullmatch(cell.strip()))
 
 
 def _is_negative(cell: str) -> bool:
