@@ -60,7 +60,8 @@ class Run:
         self.chosen["WEBHOOK_SECRET_KEYS"] = keep_secret(data.path / "webhook-key", 48)
         # The host of the log-in: on another name of this machine there would be no session.
         self.chosen["SITE_URL"] = self.site_url
-        own = (*_CHOICES, "WEBHOOK_SECRET_KEYS", "SITE_URL")
+        # The currency: in a second terminal, whole numbers would be read in another unit without it.
+        own = (*_CHOICES, "WEBHOOK_SECRET_KEYS", "SITE_URL", "CURRENCY")
         self.chosen |= {name: os.environ[name] for name in own if name in os.environ}
         self.chosen |= {"DATA_DIR": str(data.path), "PORT": str(self.port)}
         # In the order in which they are stopped.

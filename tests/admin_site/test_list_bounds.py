@@ -93,7 +93,7 @@ WRONG = {
     "user": "nobody at all",
     "status": "GONE",
     "state": "lost",
-    "amount_min": "1,000",
+    "amount_min": "1,00",
     "amount_max": "-1",
     "from": "yesterday",
     "to": "2026-02-30T00:00",

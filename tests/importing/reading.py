@@ -2,16 +2,17 @@
 
 import io
 import zipfile
+from typing import Any
 
 from transactions.importing.forms import open_table
 from transactions.importing.table import Row, Table
 
 
-def table_of(content: bytes, name: str = "payments.csv", **stated: str) -> Table:
+def table_of(content: bytes, name: str = "payments.csv", **stated: Any) -> Table:
     return open_table(io.BytesIO(content), name, **stated)
 
 
-def rows_of(content: bytes, name: str = "payments.csv", **stated: str) -> list[Row]:
+def rows_of(content: bytes, name: str = "payments.csv", **stated: Any) -> list[Row]:
     """All rows; a second reading has to give the same."""
     table = table_of(content, name, **stated)
     rows = list(table.rows())
@@ -19,7 +20,7 @@ def rows_of(content: bytes, name: str = "payments.csv", **stated: str) -> list[R
     return rows
 
 
-def cells_of(content: bytes, name: str = "payments.csv", **stated: str) -> list[list[str]]:
+def cells_of(content: bytes, name: str = "payments.csv", **stated: Any) -> list[list[str]]:
     """The cells of all rows, none of which has a fault."""
     rows = rows_of(content, name, **stated)
     assert [row.fault for row in rows if row.fault] == []

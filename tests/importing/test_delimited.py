@@ -1,8 +1,11 @@
 """CSV: delimiters, headers, and rows that do not fit."""
 
+import io
+
 import pytest
 
 from tests.importing.reading import cells_of, rows_of, table_of
+from transactions.importing.forms import open_table
 from transactions.importing.table import FileError
 
 
@@ -115,3 +118,28 @@ def test_a_header_alone_has_no_rows() -> None:
 def test_what_would_fill_the_memory_or_has_no_end_is_refused(content: bytes, told: str) -> None:
     with pytest.raises(FileError, match=told):
         rows_of(content)
+
+
+BANK = "Umsatzanzeige;Datei vom: 27.04.2026\n\nIBAN;DE12\nSaldo;1.000,00;EUR\n\nBuchung;Kunde;Betrag;Text\n"
+
+
+def test_lines_above_the_header_are_no_part_of_the_table() -> None:
+    read = open_table(io.BytesIO(f"{BANK}23.04.2026;7;1,00;x\n24.04.2026;8;2,00;y\n".encode()), "bank.csv")
+    assert read.columns == ("Buchung", "Kunde", "Betrag", "Text")
+    assert read.form == "CSV, semicolons, UTF-8, header on line 6"
+    assert [(row.line, row.cells["Kunde"], row.fault) for row in read.rows()] == [(7, "7", ""), (8, "8", "")]
+
+
+def test_rows_wider_than_the_header_are_no_header() -> None:
+    read = open_table(io.BytesIO(b"a,b,c\nx,y,z,1\nx,y,z,2\n"), "wide.csv")
+    assert (read.columns, [bool(row.fault) for row in read.rows()]) == (("a", "b", "c"), [True, True])
+
+
+def test_the_headers_line_can_be_stated() -> None:
+    text = b"made,for,you\na,b,c\n1,2,3\n"
+    read = open_table(io.BytesIO(text), "stated.csv", header_line=2)
+    assert (read.columns, [row.line for row in read.rows()]) == (("a", "b", "c"), [3])
+    with pytest.raises(FileError, match="line 9 is no header that is looked at: state one of 1 to 3"):
+        open_table(io.BytesIO(text), "stated.csv", header_line=9)
+    with pytest.raises(FileError, match="CSV files alone"):
+        open_table(io.BytesIO(b'[{"a": 1}]'), "list.json", header_line=2)

@@ -1,6 +1,7 @@
 """Which form a file has is told by its content, and by its name only where that leaves it open."""
 
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -125,3 +126,11 @@ print([name for name in ("openpyxl", "pyarrow", "mt940", "defusedxml") if name i
 
 def test_cells_are_as_the_file_has_them() -> None:
     assert cells_of(b'id,text\n" 1 ","a ""b"",\nc"\n') == [[" 1 ", 'a "b",\nc']]
+
+
+def test_what_is_no_file_is_named_for_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="a directory; name a file in it"):
+        open_table(tmp_path, "shop")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FileError, match="a pipe or a device"):
+        open_table(tmp_path / "pipe", "pipe")

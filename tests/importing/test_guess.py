@@ -94,9 +94,12 @@ def test_of_several_columns_of_amounts_without_a_name_it_is_asked() -> None:
     assert [value for value, _ in found.open[0].choices] == ["A", "B"]
 
 
-def test_a_name_is_not_believed_where_the_cells_say_otherwise() -> None:
+def test_what_has_a_fields_name_and_cannot_be_read_is_asked_about_and_never_replaced() -> None:
     found = guess(table(["amount", "total", "user", "status"], ["lots", "12.50", "7", "paid"]), NOTHING)
-    assert found.mapping.columns["amount"] == "total"
+    assert keys(found) == ["columns.amount"]
+    assert "“amount” is the amount by its name" in found.open[0].why
+    assert "line 2: “lots”" in found.open[0].why
+    assert [value for value, _ in found.open[0].choices] == ["amount", "total"]
 
 
 def test_what_is_given_stands_however_the_file_looks() -> None:

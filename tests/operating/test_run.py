@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from dev.directory import DataDirectory
-from dev.run import ROOT
+from dev.run import ROOT, Run
 from tests.support.running import PROGRAMS, UserRun, processes, wait_until
 
 pytestmark = pytest.mark.slow
@@ -92,6 +92,28 @@ def test_a_second_terminal_finds_it(run: UserRun) -> None:
 
     assert result.stdout.split() == [run.published["REDIS_URL"], "transactions_database"], result.stderr
     assert (run.data / "run.env").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_second_terminal_has_the_currency_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CURRENCY", "EUR")
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        data = DataDirectory(tmp_path / "data")
+        chosen = Run(data, listener, 1).chosen
+    data.publish({**chosen, "DATABASE_URL": "postgres:///any", "REDIS_URL": "redis://127.0.0.1:1"})
+    code = "from transaction_monitoring.settings import CURRENCY; print(CURRENCY)"
+    plain = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**plain, "DATA_DIR": str(data.path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.stdout.split() == ["EUR"], result.stderr
 
 
 def test_a_second_terminal_that_looks_elsewhere_says_where(run: UserRun, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from ..encodings import printable
 TERMINAL_S = 0.1
 PLAIN_S = 5.0
 CLEAR = "\r\x1b[K"
+_SPACES = str.maketrans({"\xa0": " ", "\u202f": " "})
 
 
 class StatusLine:
@@ -43,5 +44,6 @@ class StatusLine:
         if self._shown:
             self._out.write(CLEAR, ending="")
             self._shown = False
-        self._out.write(printable(text))
+        # The spaces of amounts are for pages, whose lines break.
+        self._out.write(printable(text.translate(_SPACES)))
         self._out.flush()

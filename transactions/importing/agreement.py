@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 
 from ..encodings import printable
-from .columns.proofs import OpenQuestion
+from ..models import Status
+from .columns.proofs import OpenQuestion, told
 from .guess import Guess, guess
 from .mapping import BESIDE, FIELDS, Mapping, MappingError
 from .table import Table
@@ -22,6 +23,8 @@ OPTIONS = {
 PROVED = ("mark", "decimals", "unit", "dates")
 # So often an answer that makes no sense is asked for again.
 TRIES_MAX = 5
+# The answer that no column tells.
+NONE = "none"
 # Ways to answer a question that are told.
 WAYS_MAX = 5
 
@@ -51,7 +54,24 @@ def understood(table: Table, given: Mapping, say: Say, ask: Ask | None) -> Guess
         given = _answered(found.open[0], given, say, ask)
         found = guess(table, given)
         asked += 1
-    return found
+    return _with_words(table, found, given, say, ask) if ask and found.unknown else found
+
+
+def _with_words(table: Table, found: Guess, given: Mapping, say: Say, ask: Ask) -> Guess:
+    """The same once it was asked what each unknown word of a status means."""
+    stated = given
+    for word, line in found.unknown:
+        say(f"Nobody knows what {told(word)} in the status's column means (line {line}).")
+        say("Say SUCCESS, PENDING or FAILED; nothing to have its rows refused.")
+        answer = ""
+        for _ in range(TRIES_MAX):
+            answer = ask(f"SUCCESS, PENDING or FAILED? {printable(word)}: ").strip()
+            if not answer or answer.upper() in Status.values:
+                break
+            say("Say SUCCESS, PENDING or FAILED, or nothing.")
+        if answer.upper() in Status.values:
+            stated = stated.holding(f"statuses.{word}", answer.upper())
+    return found if stated == given else guess(table, stated)
 
 
 def is_guessed(meant: Mapping, given: Mapping) -> bool:
@@ -88,13 +108,16 @@ def _answered(question: OpenQuestion, given: Mapping, say: Say, ask: Ask) -> Map
     """The mapping with an answer to the question. Raises NotAgreed where there is none."""
     say(question.why)
     for value, meaning in question.choices:
-        say(f"  {value:<10} {meaning}")
+        say(f"  {value or NONE:<10} {meaning}")
     for _ in range(TRIES_MAX):
         answer = ask(f"{printable(question.key)}: ").strip()
         if not answer:
             break
-        if question.choices and answer not in dict(question.choices):
-            say(f"Say one of {', '.join(dict(question.choices))}, or nothing to give up.")
+        known = dict(question.choices)
+        if answer == NONE and "" in known and NONE not in known:
+            answer = ""
+        if known and answer not in known:
+            say(f"Say one of {', '.join(each or NONE for each in known)}, or nothing to give up.")
             continue
         try:
             return given.stating(question.key, answer)

@@ -5,9 +5,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from .columns import moments, money, statuses
-from .columns.proofs import OpenQuestion
-from .headers import OF_EXPORT, OF_LIST, OF_REFUSALS, OWN_FIELDS, candidates
+from .. import money as currency_of_deployment
+from .columns import moments, money, sides, statuses
+from .columns.proofs import CellError, ColumnError, OpenQuestion, told
+from .headers import (
+    OF_EXPORT,
+    OF_LIST,
+    OF_REFUSALS,
+    OWN_FIELDS,
+    candidates,
+    currency_in,
+    is_of_accounts,
+    is_other,
+)
 from .mapping import Mapping
 from .proving import TableProof
 from .table import Table
@@ -16,17 +26,34 @@ from .table import Table
 FIRST_ROWS = 1000
 # The part of their cells that has to look like what the column is taken for.
 ALIKE_MIN = 0.8
+# The part of rows that may lack an id.
+EMPTY_IDS_MAX = 0.1
+# Cells that cannot be read, of those that a question names.
+LINES_TOLD_MAX = 3
 # Columns that a question offers.
 CHOICES_MAX = 30
 _UTC = re.compile(r"\b(UTC|GMT)\b", re.IGNORECASE)
 _CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?(\.[0-9]+)?( ?[AP]M)?", re.ASCII | re.IGNORECASE)
-_CURRENCY = re.compile(r"[A-Za-z]{3}", re.ASCII)
+# Codes, and signs that mean one currency.
+_CURRENCY = re.compile("[A-Za-z]{3}|[€₹₽₺₪₫]")
 
 _SAID = {
     "transaction_id": "the id", "user": "the user", "amount": "the amount", "status": "the status",
     "created_at": "the time", "time": "the time of the day", "timezone": "the timezone",
-    "currency": "the currency",
+    "currency": "the currency", "debit": "the debits", "credit": "the credits",
+    "direction": "whether an amount is a debit or a credit",
 }  # fmt: skip
+
+# What a cell of such a column would be, as a question has it.
+_READ_AS = {
+    "amount": "no amount", "created_at": "no date and time in any form that is known",
+    "currency": "no code of a currency, as EUR",
+}  # fmt: skip
+# What no column at all is taken for, where the one that looks like it is none.
+_WITHOUT = {
+    "created_at": "no column tells: each happens at the moment at which it is accepted",
+    "currency": "no column tells: all are in one currency",
+}
 
 Share = Callable[[Iterable[str]], float]
 
@@ -38,6 +65,8 @@ class Guess:
     mapping: Mapping
     reasons: tuple[str, ...]
     open: tuple[OpenQuestion, ...]
+    # Words of the status's column that nobody knows, with the first line of each: such rows are refused.
+    unknown: tuple[tuple[str, int], ...] = ()
 
 
 def guess(table: Table, given: Mapping) -> Guess:
@@ -51,8 +80,9 @@ def guess(table: Table, given: Mapping) -> Guess:
     for row in table.rows():
         proof.see(row)
     settled = proof.settled()
-    questions = [columns.with_choices(question) for question in settled.open]
-    return Guess(settled.mapping, (*columns.reasons, *settled.reasons), tuple(questions))
+    questions = [columns.with_choices(question) for question in columns.asked(settled.open)]
+    reasons = (*columns.reasons, *settled.reasons)
+    return Guess(settled.mapping, reasons, tuple(questions), tuple(proof.unknown.items()))
 
 
 class _Columns:
@@ -60,9 +90,14 @@ class _Columns:
 
     def __init__(self, table: Table, given: Mapping) -> None:
         self.reasons: list[str] = []
+        # What has the name of a field and cannot be read as such: questions, and the columns.
+        self._unread: dict[str, OpenQuestion] = {}
+        self._unread_columns: dict[str, str] = {}
         self._names = table.columns
+        self._csv = table.form.startswith("CSV")
         self._mapping = given
         first = [row for row in islice(table.rows(), FIRST_ROWS) if not row.fault]
+        self._lines = [row.line for row in first]
         self._cells = {name: [row.cells[name] for row in first] for name in table.columns}
         taken = {*given.named.values(), *given.id_parts}
         own = OF_REFUSALS if {*OF_REFUSALS} <= {*table.columns} else ()
@@ -73,45 +108,159 @@ class _Columns:
         if {*self._names} >= OF_EXPORT:
             self._take_own("The header is that of the admin's export", guarded=True)
         elif {*self._names} - {*OF_REFUSALS} == OF_LIST and not _fractions(self._cells["amount"]):
-            self._take_own("The columns are those of the API's transactions")
+            self._take_own("The columns are those of the API's transactions", csv=self._csv)
         if self._mapping.ids != "content":
             self._find("transaction_id", _any)
-        self._find("created_at", moments.readable_share, by_cells=_written_moments)
+        # A form that is stated stands, also where none is known by which the cells can be read.
+        dated = _any if self._mapping.dates else moments.readable_share
+        self._find("created_at", dated, by_cells=_written_moments)
         if "created_at" in self._mapping.named:
             self._find("time", _clocks)
             self._find("timezone", _zones)
             self._take_utc()
-        self._find("currency", _currencies)
-        self._find("amount", money.readable_share, by_cells=_fractions)
+        self._find_amounts()
+        self._find_currency()
         self._find("status", _any, by_cells=statuses.known_share)
         self._find("user", _any)
-        if "created_at" not in self._mapping.named:
+        self._take_accounts()
+        if "created_at" not in self._mapping.named and "created_at" not in self._unread:
             self.reasons.append("No column has times: a transaction's is the moment at which it is accepted.")
         return self._mapping
 
-    def _take_own(self, why: str, *, guarded: bool = False) -> None:
+    def _take_own(self, why: str, *, guarded: bool = False, csv: bool = False) -> None:
+        """`csv`: a table with the API's columns, which writes none: whose unit it is in nobody knows."""
         own = {name: field for field, names in OWN_FIELDS.items() for name in names}
         own = {own[name]: name for name in self._free if name in own}
         self._free = [name for name in self._free if name not in own.values()]
         # With a currency beside them they are in its unit.
-        unit = "whole" if "currency" in self._names else "smallest"
+        unit = "whole" if "currency" in self._names else "" if csv else "smallest"
         base = Mapping(own, ids="column", users="key", mark=".", unit=unit, dates="iso")
         self._mapping = self._mapping.over(replace(base, guarded=guarded))
-        said = "the unit of the currency" if unit == "whole" else "the smallest unit"
-        self.reasons.append(f"{why}: users are keys, and amounts are in {said}.")
+        said = {"whole": "the unit of the currency", "smallest": "the smallest unit"}.get(unit)
+        self.reasons.append(f"{why}: users are keys{f', and amounts are in {said}' if said else ''}.")
 
     def _find(self, field: str, alike: Share, by_cells: Share | None = None) -> None:
-        """Takes the likeliest column for a field that has none; `by_cells` where no name tells."""
+        """Takes the likeliest column for a field that has none; `by_cells` where no name tells.
+
+        What is called so and cannot be read is asked about: another in its place would be another thing.
+        """
         if field in self._mapping.columns:
             return
-        named = [each for each in candidates(field, self._free) if alike(self._cells[each]) >= ALIKE_MIN]
-        if named:
+        whole, partly = candidates(field, self._free)
+        named = self._likely(field, whole) or self._likely(field, partly)
+        if named and alike(self._cells[named[0]]) >= ALIKE_MIN:
             self._take(field, named[0], "by its name")
+        elif named and field in _READ_AS:
+            self._ask_about(field, named[0])
         elif by_cells:
-            found = [each for each in self._free if by_cells(self._cells[each]) >= ALIKE_MIN]
+            free = [each for each in self._free if not is_other(field, each)]
+            found = [each for each in free if by_cells(self._cells[each]) >= ALIKE_MIN]
             # Of several nobody knows.
             if len(found) == 1:
                 self._take(field, found[0], "by what is in it")
+
+    def _likely(self, field: str, named: list[str]) -> list[str]:
+        """Without columns that hold nothing, or plainly something else that is called alike."""
+        filled = [each for each in named if any(cell.strip() for cell in self._cells[each])]
+        other = _ALSO_CALLED.get(field)
+        if field == "transaction_id":
+            return [each for each in filled if self._is_full(each)]
+        return [each for each in filled if not (other and other(self._cells[each]) >= ALIKE_MIN)]
+
+    def _is_full(self, column: str) -> bool:
+        cells = self._cells[column]
+        empty = sum(not cell.strip() for cell in cells)
+        if empty > len(cells) * EMPTY_IDS_MAX:
+            self.reasons.append(
+                f"Column “{column}” is not taken for the id: it is empty in {empty:,} of the first "
+                f"{len(cells):,} rows."
+            )
+        return empty <= len(cells) * EMPTY_IDS_MAX
+
+    def _ask_about(self, field: str, column: str) -> None:
+        alike = _CELL_ALIKE[field]
+        wrong = [
+            (line, cell)
+            for line, cell in zip(self._lines, self._cells[column], strict=True)
+            if cell.strip() and not alike(cell)
+        ]
+        lines = ", ".join(f"line {line}: {told(cell)}" for line, cell in wrong[:LINES_TOLD_MAX])
+        more = f" and {len(wrong) - LINES_TOLD_MAX:,} more" if len(wrong) > LINES_TOLD_MAX else ""
+        why = f"Column “{column}” is {_SAID[field]} by its name, and has what is {_READ_AS[field]}"
+        why += f" ({lines}{more})."
+        if field == "created_at":
+            why += " Its form may be stated (dates), as %d.%m.%Y."
+        self._unread[field] = OpenQuestion(f"columns.{field}", why)
+        self._unread_columns[field] = column
+
+    def _find_amounts(self) -> None:
+        """One column, or one of debits and one of credits; and which an amount is, if a column tells."""
+        columns = self._mapping.columns
+        if "amount" not in columns and not (self._mapping.named.keys() & {"debit", "credit"}):
+            whole = self._likely("amount", candidates("amount", self._free)[0])
+            pair = [self._side("debit"), self._side("credit")]
+            if not whole and all(pair):
+                self._take("debit", pair[0], "by its name")
+                self._take("credit", pair[1], "by its name")
+                return
+            partly = self._likely("amount", candidates("amount", self._free)[1])
+            readable = [each for each in partly if money.readable_share(self._cells[each]) >= ALIKE_MIN]
+            if not whole and len(readable) > 1:
+                names = " and ".join(f"“{each}”" for each in readable[:2])
+                why = f"Of columns that may have the amounts there are several, as {names}."
+                self._unread["amount"] = OpenQuestion("columns.amount", why)
+            else:
+                self._find("amount", money.readable_share, by_cells=_fractions)
+        self._find_direction()
+
+    def _side(self, field: str) -> str:
+        whole, _ = candidates(field, self._free)
+        fitting = [each for each in whole if money.readable_share(self._cells[each]) >= ALIKE_MIN]
+        return fitting[0] if len(fitting) == 1 else ""
+
+    def _find_direction(self) -> None:
+        """A column of the words debit and credit, where no amount has a sign of its own."""
+        if "direction" in self._mapping.columns or "amount" not in self._mapping.named:
+            return
+        if any(map(_is_negative, self._cells[self._mapping.named["amount"]])):
+            return
+        named = [each for each in candidates("direction", self._free)[0] if each not in self._mapping.skip]
+        for column in named:
+            cells = self._cells[column]
+            if _share(cells, sides.is_side) >= ALIKE_MIN and any(map(sides.is_debit, cells)):
+                self._take("direction", column, "by its name and what is in it")
+                return
+
+    def _find_currency(self) -> None:
+        """The currency's column; else what the amount's own name states."""
+        amount = self._mapping.named.get("amount", "")
+        stated = currency_in(amount) if amount else ""
+        if "currency" not in self._mapping.columns:
+            whole, partly = (self._likely("currency", some) for some in candidates("currency", self._free))
+            if len(partly) > 1 and not whole and not stated:
+                names = " and ".join(f"“{each}”" for each in partly[:2])
+                why = f"Of columns that may have the currency there are several, as {names}."
+                self._unread["currency"] = OpenQuestion("columns.currency", why)
+            elif whole or not stated:
+                self._find("currency", _currencies)
+        if stated and "currency" not in self._mapping.named and "currency" not in self._unread:
+            self._take_stated(amount, stated)
+
+    def _take_stated(self, amount: str, stated: str) -> None:
+        taken = self._mapping.currency or currency_of_deployment.code() or stated
+        if stated != taken:
+            raise ColumnError(
+                f"column “{amount}”: its name says {stated}, and only {taken} is taken", "columns.amount"
+            )
+        if not self._mapping.currency:
+            self._mapping = replace(self._mapping, currency=stated)
+            self.reasons.append(f"Amounts are in {stated}, as “{amount}” says.")
+
+    def _take_accounts(self) -> None:
+        column = self._mapping.named.get("user", "")
+        if column and not self._mapping.users and is_of_accounts(column):
+            self._mapping = replace(self._mapping, users="name")
+            self.reasons.append(f"“{column}” has numbers of accounts: they are names of users, not keys.")
 
     def _take(self, field: str, column: str, how: str) -> None:
         self._mapping = replace(self._mapping, columns={**self._mapping.columns, field: column})
@@ -124,16 +273,27 @@ class _Columns:
             self._mapping = replace(self._mapping, timezone="UTC")
             self.reasons.append(f"Times are in UTC, as “{column}” says.")
 
+    def asked(self, open: Iterable[OpenQuestion]) -> list[OpenQuestion]:
+        """The questions of the proof; of a field whose column cannot be read, the one about that."""
+        unread = {question.key: question for question in self._unread.values()}
+        return [*unread.values(), *(question for question in open if question.key not in unread)]
+
     def with_choices(self, question: OpenQuestion) -> OpenQuestion:
         """The question, with the columns that may be meant where it is about one."""
-        if not question.key.startswith("columns."):
+        table, _, field = question.key.partition(".")
+        if table != "columns":
             return question
-        may_be = [
-            each
-            for each in self._free
-            if question.key != "columns.amount" or money.readable_share(self._cells[each]) >= ALIKE_MIN
-        ]
-        return replace(question, choices=tuple((each, f"column “{each}”") for each in may_be[:CHOICES_MAX]))
+        choices = [(each, f"column “{each}”") for each in self._may_be(field)]
+        if own := self._unread_columns.get(field):
+            choices.insert(0, (own, f"column “{own}”: rows in which it cannot be read are refused"))
+        if field in _WITHOUT:
+            choices.append(("", _WITHOUT[field]))
+        return replace(question, choices=tuple(choices[:CHOICES_MAX]))
+
+    def _may_be(self, field: str) -> list[str]:
+        alike = _ALIKE.get(field, _any)
+        own = self._unread_columns.get(field)
+        return [each for each in self._free if each != own and alike(self._cells[each]) >= ALIKE_MIN]
 
 
 # --- How much of a column looks like something --------------------------------------------------
@@ -153,7 +313,24 @@ def _clocks(cells: Iterable[str]) -> float:
 
 
 def _currencies(cells: Iterable[str]) -> float:
-    return _share(cells, _CURRENCY.fullmatch)
+    return _share(cells, _is_currency)
+
+
+def _is_currency(cell: str) -> bool:
+    return bool(_CURRENCY.fullmatch(cell.strip()))
+
+
+def _is_negative(cell: str) -> bool:
+    try:
+        return money.taken_apart(cell).negative
+    except CellError:
+        return False
+
+
+def _amounts_or_days(cells: Iterable[str]) -> float:
+    """Days, as Valuta has them in German, and amounts in a currency."""
+    known = list(cells)
+    return max(moments.readable_share(known), _fractions(known))
 
 
 def _zones(cells: Iterable[str]) -> float:
@@ -169,3 +346,17 @@ def _fractions(cells: Iterable[str]) -> float:
     """Of amounts, where some have decimals: whole numbers may be anything."""
     known = list(cells)
     return money.readable_share(known) if any("." in cell or "," in cell for cell in known) else 0.0
+
+
+_ALIKE: dict[str, Share] = {
+    "amount": money.readable_share,
+    "created_at": moments.readable_share,
+    "currency": _currencies,
+}
+_CELL_ALIKE: dict[str, Callable[[str], object]] = {
+    "amount": lambda cell: money.readable_share([cell]),
+    "created_at": moments.readings,
+    "currency": _is_currency,
+}
+# By field, what else is called so.
+_ALSO_CALLED: dict[str, Share] = {"created_at": _clocks, "currency": _amounts_or_days}

@@ -1,7 +1,10 @@
 """What columns are called: by other systems, and by what this one writes itself."""
 
 import re
+import unicodedata
 from collections.abc import Collection, Sequence
+
+from iso4217 import Currency
 
 # The admin's export of transactions, the API's list of them, and what a file of refused rows has besides.
 OF_EXPORT = {
@@ -22,63 +25,141 @@ _NAMES = {
     "transaction_id": """
         transactionid txnid txid trxid transactionno transactionnumber transactionreference
         paymentid chargeid id fitid orderid ordernumber invoiceid invoiceno invoicenumber invoice
-        endtoendid accountservicerreference entryreference bankreference reference referenceid
-        referencenumber ref uuid transaktionsid transaktionscode belegnummer rechnungsnummer
+        endtoendid accountservicerreference entryreference bankreference receiptno receiptnumber reference
+        referenceid referencenumber ref uuid transaktionsid transaktionscode belegnummer rechnungsnummer
         rechnungsnr bestellnummer auftragsnummer
     """,
     "user": """
         user userid username customer customerid customerno customernumber customeruniqueid nameorig
         client clientid member memberid payer payerid buyer buyerid accountid account accountnumber
-        cardholder customeremail fromemailaddress buyeremail payeremail useremail email counterparty
-        debtor payee kunde kundennummer kundennr
+        cardholder customeremail fromemailaddress fromemail buyeremail payeremail useremail email counterparty
+        debtor payee kunde kundennummer kundennr absenderemailadresse absender auftraggeber zahler
     """,
     "amount": """
         amount transactionamount amt paymentamount paymentvalue gross grossamount total totalamount
         invoicetotal ordertotal grandtotal value sum price trnamt betrag umsatz brutto montant
-        importe bedrag
+        importe bedrag importo valor kwota belopp
     """,
-    "status": "status transactionstatus paymentstatus state paymentstate result outcome zustand",
+    "debit": """
+        debit debits debitamount debitamt withdrawn withdrawal withdrawals withdrawalamt withdrawalamount
+        paidout moneyout soll debet belastung belastungen débit ausgang lastschrift cargo cargos addebito
+    """,
+    "credit": """
+        credit credits creditamount creditamt deposit deposits depositamt depositamount paidin moneyin haben
+        gutschrift gutschriften crédit eingang abono abonos accredito
+    """,
+    "direction": """
+        drcr crdr debitcredit creditdebit debitcreditindicator creditdebitindicator cdtdbtind direction
+        sollhaben habensoll type transactiontype entrytype
+    """,
+    "status": "status transactionstatus paymentstatus state paymentstate result outcome zustand estado",
     "created_at": """
         createdat created createddate createdutc timestamp datetime transactiondatetime
         transactiontime transactiondate paymentdate purchasetimestamp orderpurchasetimestamp
         invoicedate orderdate occurredat happenedat bookingdate bookeddate bookdate dtposted date
-        when time valuedate entrydate completedat datum buchungstag buchungsdatum zeitpunkt
+        when time valuedate entrydate completedat completiontime datum buchungstag buchungsdatum
+        zeitpunkt fecha
     """,
     "time": "time timeofday clock transactiontime uhrzeit",
     "timezone": "timezone tz zone zeitzone",
-    "currency": "currency ccy currencycode curdef wahrung waehrung devise",
+    "currency": """
+        currency ccy currencycode currencyiso curdef curr währung devise devises moneda divisa valuta waluta
+        moeda valuutta měna
+    """,
 }
-NAMES = {field: tuple(names.split()) for field, names in _NAMES.items()}
 # Words of a longer name, as in "Total amount due": one of each set has to be there.
 _WORDS: dict[str, tuple[set[str], ...]] = {
     "transaction_id": (
-        {"transaction", "txn", "payment", "charge", "order", "invoice"},
+        {"transaction", "txn", "payment", "charge", "order", "invoice", "receipt"},
         {"id", "no", "nr", "number", "ref", "reference", "code"},
     ),
     "user": ({"user", "customer", "client", "buyer", "payer", "member"},),
     "amount": ({"amount", "betrag", "gross", "total"},),
     "status": ({"status", "state"},),
     "created_at": ({"date", "datetime", "timestamp", "created", "datum"},),
+    "currency": (
+        {"currency", "ccy", "wahrung", "waehrung", "devise", "moneda", "divisa", "valuta", "waluta", "moeda"},
+    ),
+}
+# Of a longer name, what says that it is of something else.
+_NOT: dict[str, set[str]] = {
+    "amount": {"debit", "credit", "withdrawal", "deposit", "tax", "vat", "fee", "fees", "items", "quantity"},
+    "currency": {"rate", "conversion"},
 }
 _IN_BRACKETS = re.compile(r"[(\[][^)\]]*[)\]]")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+# Whose numbers are those of accounts, which are nobody's keys here.
+_OF_ACCOUNTS = {
+    "account",
+    "accountid",
+    "accountnumber",
+    "acct",
+    "acctid",
+    "iban",
+    "konto",
+    "kontonummer",
+    "card",
+    "pan",
+}
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
+_LETTERS = str.maketrans({"ø": "o", "ł": "l", "æ": "ae", "œ": "oe", "đ": "d", "Ø": "O", "Ł": "L"})
+_CODES = {each.code for each in Currency}
+
+
+def _folded(text: str) -> str:
+    """Without accents: ä is a."""
+    apart = unicodedata.normalize("NFKD", text.translate(_LETTERS))
+    return "".join(each for each in apart if not unicodedata.combining(each))
+
+
+def _spellings(names: str) -> tuple[str, ...]:
+    """Each name without accents, and as it is written where there are none: wahrung, waehrung."""
+    found = [each for name in names.split() for each in (_folded(name), _folded(name.translate(_UMLAUTS)))]
+    return tuple(dict.fromkeys(found))
+
+
+NAMES = {field: _spellings(names) for field, names in _NAMES.items()}
 
 
 def plain(name: str) -> str:
-    """A column's name as it is compared: its letters and digits, without what stands in brackets."""
-    return "".join(each for each in _IN_BRACKETS.sub("", name).casefold() if each.isalnum())
+    """A column's name as it is compared: letters and digits, without accents and what is in brackets."""
+    return "".join(each for each in _folded(_IN_BRACKETS.sub("", name)).casefold() if each.isalnum())
 
 
-def candidates(field: str, columns: Sequence[str]) -> list[str]:
-    """The columns that may be a field by their names, the likeliest first."""
+def candidates(field: str, columns: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The columns that may be a field by whole names, the likeliest first; and those by words."""
     by_name = {name: place for place, name in enumerate(NAMES[field])}
     whole = [column for column in columns if plain(column) in by_name]
     whole.sort(key=lambda column: by_name[plain(column)])
     needed = _WORDS.get(field, ())
-    partly = [column for column in columns if column not in whole and needed and _has(column, needed)]
-    return whole + partly
+    partly = [column for column in columns if column not in whole and needed and _has(column, field, needed)]
+    return whole, partly
 
 
-def _has(column: str, needed: Sequence[Collection[str]]) -> bool:
-    words = {word.lower() for word in _WORD.findall(column)}
-    return all(words.intersection(each) for each in needed)
+def _has(column: str, field: str, needed: Sequence[Collection[str]]) -> bool:
+    words = _words(_IN_BRACKETS.sub("", column))
+    return all(words.intersection(each) for each in needed) and not is_other(field, column)
+
+
+def is_other(field: str, column: str) -> bool:
+    """Whether a column's name says that it is of something else than a field which it may look like."""
+    side = field == "amount" and plain(column) in {*NAMES["debit"], *NAMES["credit"]}
+    return side or bool(_words(column) & _NOT.get(field, set()))
+
+
+def _words(name: str) -> set[str]:
+    return {word.lower() for word in _WORD.findall(_folded(name))}
+
+
+def is_of_accounts(column: str) -> bool:
+    """Whether a column's name says that it has accounts, whose numbers are no keys of users."""
+    return bool({*_words(column), plain(column)} & _OF_ACCOUNTS)
+
+
+def currency_in(column: str) -> str:
+    """The code of the currency that a column's name states: "Amount (USD)", amount_usd; "" for none."""
+    bracketed = [each[1:-1].strip().upper() for each in _IN_BRACKETS.findall(column)]
+    last = re.split(r"[^A-Za-z]+", _IN_BRACKETS.sub("", column).strip())[-1]
+    if last.isupper() or column.endswith(f"_{last}"):
+        bracketed.append(last.upper())
+    return next((each for each in bracketed if each in _CODES), "")

@@ -18,8 +18,9 @@ from ..timezones import zone_names
 
 # What a record is made of, in the order in which the API tells them.
 FIELDS = ("transaction_id", "user", "amount", "status", "created_at")
-# What else a column may tell: the time of the day beside created_at, the zone of both, the currency.
-BESIDE = ("time", "timezone", "currency")
+# What else a column may tell: the time of the day beside created_at, the zone of both, the currency; and of
+# amounts debits and credits where they stand apart, or which of them an amount is.
+BESIDE = ("time", "timezone", "currency", "debit", "credit", "direction")
 NEGATIVE = ("refund", "failed", "refuse")
 UNITS = ("whole", "smallest")
 MARKS = (".", ",")
@@ -158,6 +159,16 @@ class Mapping:
         self.fitting(columns)
         if (self.ids == "column" or self.id_parts) and "transaction_id" not in self.named:
             raise MappingError("ids: columns.transaction_id has to name the column of the ids")
+        if "amount" in self.named and ("debit" in self.named or "credit" in self.named):
+            raise MappingError("columns.amount: it is one column, or columns.debit and columns.credit are")
+        if ("debit" in self.named) != ("credit" in self.named):
+            raise MappingError(
+                "columns.debit: it goes with columns.credit; one column alone is columns.amount"
+            )
+        if "direction" in self.named and "amount" not in self.named:
+            raise MappingError(
+                "columns.direction: it tells of columns.amount whether it is a debit or a credit"
+            )
         if (self.dates in COUNTED) != bool(self.since):
             raise MappingError("since: it belongs to dates that count hours or days, and only to them")
         if self.currency and (right := money.code()) and self.currency != right:

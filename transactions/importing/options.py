@@ -57,9 +57,14 @@ def add_to(parser: _ArgumentGroup) -> None:
 
 
 def given(options: dict[str, Any]) -> mappings.Mapping:
-    """The mapping that the options state: each of them over --mapping. Raises MappingError."""
-    found = mappings.Mapping()
+    """The mapping that the options state: each of them over --mapping.
+
+    Raises MappingError, also for a key that is stated in two ways: of two nobody knows which is meant.
+    """
+    found, known = mappings.Mapping(), dict[str, str]()
     for key, value in _stated(options):
+        if known.setdefault(key, value) != value:
+            raise MappingError(f"{key}: it is stated as {known[key]} and as {value}; state one")
         found = found.stating(key, value)
     return found.over(mappings.read(options["mapping"])) if options["mapping"] else found
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ..models import Status
 from .columns.proofs import CellError, ColumnError, Settled
+from .columns.sides import amount_columns
 from .mapping import Mapping
 from .proving import TableProof
 from .records import ReadRow, RowReader, fingerprint
@@ -155,7 +156,7 @@ def _is_complete(mapping: Mapping) -> bool:
     """Whether rows can be read by it without looking at the columns first."""
     timed = "created_at" not in mapping.named or mapping.dates
     money = mapping.mark and mapping.decimals is not None and mapping.unit
-    return bool("amount" in mapping.named and timed and money and mapping.users and mapping.ids)
+    return bool(amount_columns(mapping) and timed and money and mapping.users and mapping.ids)
 
 
 def _proved(table: Table, mapping: Mapping) -> Mapping:

@@ -1,12 +1,15 @@
 """All columns of a file together: what each proves, seen row by row."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 from .. import money as currency
 from ..spreadsheets import unguarded
+from .columns import statuses
 from .columns.moments import MomentProof
 from .columns.money import MoneyProof
-from .columns.proofs import OpenQuestion, Settled
+from .columns.proofs import CellError, OpenQuestion, Settled
+from .columns.sides import amount_cell, amount_columns
 from .columns.users import UsersProof
 from .mapping import Mapping
 from .records import fingerprint
@@ -14,6 +17,8 @@ from .table import Row
 
 # Above this share of rows whose id was there before, nobody takes it for the id of a row in silence.
 REPEATS_MAX = 1 / 3
+# Unknown words of statuses that are kept apart.
+WORDS_MAX = 50
 IDS_CHOICES = (
     ("column", "the column is right: rows of one id are one transaction, or contradict each other"),
     ("content", "each row is a transaction: its id is made of what it says, the same at every run"),
@@ -29,13 +34,17 @@ class TableProof:
     def __init__(self, mapping: Mapping) -> None:
         self.mapping = mapping
         self._columns = columns = mapping.named
-        self._amounts = MoneyProof(columns["amount"]) if "amount" in columns else None
+        amounts = amount_columns(mapping)
+        self._amounts = MoneyProof(amounts) if amounts else None
         self._moments = MomentProof(columns["created_at"]) if "created_at" in columns else None
         self._users = UsersProof(columns.get("user", ""))
         # The column of ids, where nobody has said what is to be made of those that repeat.
         self._ids = columns.get("transaction_id", "") if not mapping.ids else ""
         self._seen: set[int] = set()
         self.rows = self.repeats = 0
+        # Words of statuses that nobody knows, with the first line of each.
+        self.unknown: dict[str, int] = {}
+        self._statuses = statuses.form_of(mapping.statuses, mapping.status)
 
     def see(self, row: Row) -> None:
         """A row that cannot be read, or is passed over, proves nothing."""
@@ -47,14 +56,21 @@ class TableProof:
         self.rows += 1
         if self._amounts:
             beside = cells[columns["currency"]] if "currency" in columns else ""
-            self._amounts.see(line, cells[columns["amount"]], beside)
+            with suppress(CellError):
+                self._amounts.see(line, amount_cell(self.mapping, cells), beside)
         if self._moments:
             clock, zone = (cells[columns[name]] if name in columns else "" for name in ("time", "timezone"))
             self._moments.see(line, cells[columns["created_at"]], clock, zone)
         if "user" in columns:
             self._users.see(line, cells[columns["user"]])
+        if "status" in columns:
+            self._see_status(line, cells[columns["status"]].strip())
         if self._ids:
             self._see_id(cells)
+
+    def _see_status(self, line: int, word: str) -> None:
+        if word and not self._statuses.find(word) and len(self.unknown) < WORDS_MAX:
+            self.unknown.setdefault(word, line)
 
     def _see_id(self, cells: dict[str, str]) -> None:
         parts = [cells[self._ids], *(cells[column] for column in self.mapping.id_parts)]
@@ -77,7 +93,7 @@ class TableProof:
 
     def _settle_columns(self, result: Settled) -> None:
         mapping, columns = self.mapping, self._columns
-        if "amount" not in columns:
+        if not self._amounts:
             result.open.append(OpenQuestion("columns.amount", "No column is known to have the amounts."))
         if "user" not in columns and not mapping.user:
             why = (

@@ -19,6 +19,7 @@ from ..spreadsheets import unguarded
 from .columns import moments, money, statuses
 from .columns.currencies import codes_of
 from .columns.proofs import CellError
+from .columns.sides import amount_cell, amount_columns
 from .columns.users import user_text
 from .mapping import Mapping
 from .table import Row
@@ -101,7 +102,8 @@ class RowReader:
             try:
                 reading(read)
             except CellError as error:
-                read.refuse(self._columns.get(column, ""), error)
+                where = amount_columns(self.mapping) if column == "amount" else self._columns.get(column, "")
+                read.refuse(where, error)
         return read
 
     def _cell(self, read: ReadRow, name: str) -> str:
@@ -151,7 +153,7 @@ class RowReader:
             raise
 
     def _read_amount(self, read: ReadRow) -> None:
-        cell = self._cell(read, "amount")
+        cell = amount_cell(self.mapping, read.cells)
         if not cell.strip():
             raise CellError("the amount is empty: write one")
         amount = self._money.read(cell)

@@ -34,6 +34,7 @@ class ImportOrder:
     errors: Path | None = None
     encoding: str | None = None
     delimiter: str | None = None
+    header_line: int | None = None
     rate: float | None = None
     batch: int = BATCH
 
@@ -47,7 +48,13 @@ def run(order: ImportOrder, post: Post, status: StatusLine, ask: Ask | None) -> 
     """
     _check_kept(order)
     table = errors_file.corrected(
-        open_table(order.file, order.file.name, encoding=order.encoding, delimiter=order.delimiter)
+        open_table(
+            order.file,
+            order.file.name,
+            encoding=order.encoding,
+            delimiter=order.delimiter,
+            header_line=order.header_line,
+        )
     )
     if next(table.rows(), None) is None:
         status.say("the file has no rows: there is nothing to import")

@@ -38,7 +38,8 @@ def of_plan(found: Plan) -> Iterator[str]:
     if (more := len(summary.refusals) - REASONS_MAX) > 0:
         yield f"  … and {more:,} other reasons"
     for word, count in summary.unknown_statuses.most_common(REASONS_MAX):
-        yield f"  say what {word!a} means ({rows_text(count)}): --status {word!a}=SUCCESS, say"
+        ways = "with SUCCESS, PENDING or FAILED for …"
+        yield f"  say what {word!a} means ({rows_text(count)}): --status {word!a}=…, {ways}"
 
 
 def first_records(summary: Summary) -> Iterator[str]:

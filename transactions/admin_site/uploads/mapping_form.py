@@ -22,6 +22,9 @@ Choices = tuple[tuple[str, str], ...]
 MONEY, WHO, STATES, TIMES = "Money", "Customers and ids", "Statuses", "Dates"
 _COLUMNS = {
     "amount": (MONEY, "Column of the amount"),
+    "debit": (MONEY, "Column of debits alone"),
+    "credit": (MONEY, "Column of credits alone"),
+    "direction": (MONEY, "Column that says debit or credit"),
     "currency": (MONEY, "Column of the currency"),
     "transaction_id": (WHO, "Column of the id"),
     "user": (WHO, "Column of the customer"),

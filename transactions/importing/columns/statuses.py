@@ -1,6 +1,7 @@
 """Statuses by the words that other systems have for them."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -10,21 +11,29 @@ from .proofs import CellError
 _WORDS = {
     Status.SUCCESS: """success succeeded successful successfully complete completed paid settled captured
         approved gebucht ok okay done booked book cleared posted processed available charged
-        transferred confirmed""",
+        transferred confirmed abgeschlossen bezahlt erfolgreich verbucht erledigt terminé payé completado
+        pagado completato voltooid""",
     Status.PENDING: """pending processing process inprogress open authorized authorised created held onhold
         awaiting awaitingpayment submitted queued initiated unsettled uncleared pdng waiting intransit
-        requiresaction requirescapture requiresconfirmation unpaid""",
+        requiresaction requirescapture requiresconfirmation unpaid ausstehend vorgemerkt
+        umsatzvorgemerkt offen unbezahlt inbearbeitung enattente pendiente""",
     Status.FAILED: """failed failure fail declined denied refused rejected canceled cancelled voided void
-        expired error errored aborted unsuccessful blocked timedout""",
+        expired error errored aborted unsuccessful blocked timedout fehlgeschlagen abgelehnt storniert
+        abgebrochen abgelaufen échoué refusé annulé fallido rechazado cancelado""",
 }
-KNOWN = {word: str(status) for status, words in _WORDS.items() for word in words.split()}
 _BETWEEN = re.compile(r"[\s_./-]+")
 # Words of which a system may mean either, and who has the file knows: refunded, reversed, returned, disputed.
 
 
 def plain(word: str) -> str:
-    """A word as it is compared: without case, and without what stands between its parts."""
-    return _BETWEEN.sub("", word.strip()).casefold()
+    """A word as it is compared: without case and accents, and without what stands between its parts."""
+    bare = _BETWEEN.sub("", word.strip()).casefold()
+    if bare.isascii():
+        return bare
+    return "".join(each for each in unicodedata.normalize("NFKD", bare) if not unicodedata.combining(each))
+
+
+KNOWN = {plain(word): str(status) for status, words in _WORDS.items() for word in words.split()}
 
 
 @dataclass(frozen=True, slots=True)

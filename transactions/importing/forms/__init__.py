@@ -38,26 +38,33 @@ _EXTRAS = {
 
 
 def open_table(
-    file: Path | BinaryIO, name: str, *, encoding: str | None = None, delimiter: str | None = None
+    file: Path | BinaryIO,
+    name: str,
+    *,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    header_line: int | None = None,
 ) -> Table:
     """The table that a file holds. Its form is told by its content first, then by its name.
 
     A file object has to stay open as long as the table is used, and is never closed here. `encoding` (a name
-    that Python knows) and `delimiter` (one character) are taken for CSV instead of what the file tells.
-    Raises FileError, also for a form whose library is not installed.
+    that Python knows), `delimiter` (one character) and `header_line` (from 1) are taken for CSV instead of
+    what the file tells. Raises FileError, also for a form whose library is not installed.
     """
     source = source_of(file, name)
     head = source.head()
     if not head.strip():
         raise FileError(f"{name}: the file is empty")
     form = _by_content(head, name)
+    if header_line is not None and form != "csv":
+        raise FileError(f"{name}: the header's line is stated of CSV files alone")
     if form in _EXTRAS:
         return _read_by_extra(form, source)
     if form == "ofx":
         return ofx.read(source)
     if form == "json" and delimiter is None:
         return records.read(source)
-    return delimited.read(source, encoding, delimiter)
+    return delimited.read(source, encoding, delimiter, header_line)
 
 
 def _by_content(head: bytes, name: str) -> str:

@@ -4,6 +4,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from io import TextIOWrapper
 from itertools import chain, islice
 
@@ -16,30 +17,49 @@ DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 # One row, over however many lines a quoted cell may go.
 ROW_MAX = 1 << 22
 _ROWS_LOOKED_AT = 200
+# Of a table that begins below other lines.
+COLUMNS_MIN = 3
 # Excel's own word on the delimiter, as the first line.
 _SEP = re.compile(r"sep=(.)\s*", re.IGNORECASE)
 
 
-def read(source: Source, encoding: str | None = None, delimiter: str | None = None) -> Table:
-    """The table of a CSV file; encoding and delimiter as stated, or as the file shows. Raises FileError."""
+def read(
+    source: Source, encoding: str | None = None, delimiter: str | None = None, header_line: int | None = None
+) -> Table:
+    """The table of a CSV file; encoding, delimiter and the header's line as stated, or as the file shows.
+
+    What stands above the header, as banks have it, is no part of the table. Raises FileError.
+    """
     charset = charset_of(source, encoding)
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n\0'):
         raise FileError(f"{source.name}: {delimiter!r} is no delimiter; it is one character, as ; or a tab")
     with opened_text(source, charset) as text:
         lines = list(islice(_lines(text, source.name), _ROWS_LOOKED_AT))
     said = _SEP.fullmatch(lines[0]) if lines else None
+    first = 1 + bool(said)
     if said:
         del lines[0]
+    begin = first if header_line is None else header_line
+    if not first <= begin < first + len(lines) and header_line is not None:
+        most = f"{first} to {first + len(lines) - 1}"
+        raise FileError(
+            f"{source.name}: line {header_line} is no header that is looked at: state one of {most}"
+        )
+    del lines[: begin - first]
     found = delimiter or (said and said[1]) or _told(lines, source.name)
-    line, header = next(_cells(iter(lines), found, source.name, 1 + bool(said)), (1, []))
+    sample = _sample(lines, found, source.name, begin)
+    # Where the first row alone cannot be read, reading it again says why.
+    at = _header_at(sample) if header_line is None else 0
+    line, header = sample[at] if sample else next(_cells(iter(lines), found, source.name, begin), (1, []))
     columns = named(header, source.name, f"line {line}")
 
     def rows() -> Iterator[Row]:
         with opened_text(source, charset) as text:
             again = _lines(text, source.name)
-            if said:
+            # Lines above the header are not read as rows: a quote among them may be open.
+            for _ in range(line - 1):
                 next(again, None)
-            cells = _cells(again, found, source.name, 1 + bool(said))
+            cells = _cells(again, found, source.name, line)
             next(cells, None)
             for number, row in cells:
                 # As where two exports were put into one file.
@@ -47,12 +67,28 @@ def read(source: Source, encoding: str | None = None, delimiter: str | None = No
                 cells_by_name = dict(zip(columns, row, strict=False))
                 yield Row(number, cells_by_name, fault, over=tuple(row[len(columns) :]))
 
-    return Table(_form(charset, found, source), columns, rows)
+    form = _form(charset, found, source)
+    return Table(f"{form}, header on line {line}" if at or header_line else form, columns, rows)
 
 
 def _form(charset: Charset, delimiter: str, source: Source) -> str:
     words = DELIMITERS.get(delimiter, f"delimiter {delimiter!r}")
     return ", ".join(("CSV", words, charset.words, *source.packed))
+
+
+def _header_at(rows: list[tuple[int, list[str]]]) -> int:
+    """The place of the header: the first row, unless narrower ones stand above a table that is regular.
+
+    It names columns: no cell of it is empty or has a digit.
+    """
+    widths = [len(cells) for _, cells in rows]
+    for place in range(1, len(rows) - 1):
+        _, cells = rows[place]
+        regular = all(width == widths[place] for width in widths[place:])
+        if regular and widths[place] >= COLUMNS_MIN and widths[place] > max(widths[:place]):
+            names = all(cell.strip() and not any(map(str.isdigit, cell)) for cell in cells)
+            return place if names else 0
+    return 0
 
 
 def _lines(text: TextIOWrapper, name: str) -> Iterator[str]:
@@ -100,7 +136,8 @@ def _told(lines: list[str], name: str) -> str:
     """
     scores: Counter[str] = Counter()
     for delimiter in DELIMITERS:
-        rows = _sample(lines, delimiter, name)
+        sample = _sample(lines, delimiter, name)
+        rows = [cells for _, cells in sample[_header_at(sample) :]]
         width = len(rows[0]) if rows else 0
         # Half a quote in a name: the delimiter stands within a quoted cell.
         if width > 1 and not any(cell.count('"') % 2 for cell in rows[0]):
@@ -119,12 +156,9 @@ def _told(lines: list[str], name: str) -> str:
     return best[0]
 
 
-def _sample(lines: list[str], delimiter: str, name: str) -> list[list[str]]:
+def _sample(lines: list[str], delimiter: str, name: str, first: int = 1) -> list[tuple[int, list[str]]]:
     """The rows as far as they can be read so; the last may be cut off by the end of the sample."""
-    rows: list[list[str]] = []
-    try:
-        for _, cells in _cells(chain(lines), delimiter, name, 1):
-            rows.append(cells)
-    except FileError:
-        pass
+    rows: list[tuple[int, list[str]]] = []
+    with suppress(FileError):
+        rows.extend(_cells(chain(lines), delimiter, name, first))
     return rows

@@ -118,6 +118,10 @@ def seekable(source: Source) -> Source:
 
 def _plain(file: Path | BinaryIO, name: str) -> Source:
     if isinstance(file, Path):
+        if file.is_dir():
+            raise FileError(f"{name}: a directory; name a file in it")
+        if file.exists() and not file.is_file():
+            raise FileError(f"{name}: a pipe or a device, which is read only once; save it as a file first")
         if not file.is_file():
             raise FileError(f"{name}: no such file")
         return Source(name, lambda: _of_path(file, name))

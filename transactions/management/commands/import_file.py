@@ -71,6 +71,12 @@ class Command(BaseCommand):
         reading.add_argument(
             "--delimiter", type=_delimiter, metavar="C", help="What separates its cells: a character, or tab."
         )
+        reading.add_argument(
+            "--header-line",
+            type=positive_whole,
+            metavar="N",
+            help="The line of a CSV file that names its columns, where others stand above.",
+        )
         parser.add_argument("--yes", action="store_true", help="Take what is guessed without being asked.")
         parser.add_argument(
             "--dry-run", action="store_true", help="Read all, post nothing, and say what would happen."
