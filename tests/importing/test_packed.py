@@ -95,4 +95,4 @@ def test_what_is_read_here_and_there_is_unpacked_to_the_disk_up_to_a_bound(
 ) -> None:
     monkeypatch.setattr(source, "SPOOLED_MAX", 10_000)
     with pytest.raises(FileError, match="once unpacked"):
-        table_of(gzip.compress(b"PAR1" + CSV))
+        table_of(gzip.compress(b"PAR1\x15\0" + CSV))
