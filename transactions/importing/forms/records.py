@@ -1,7 +1,6 @@
 """JSON: an object a line, a list of objects, or the list of an API."""
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from io import TextIOWrapper
 from typing import Any, NamedTuple
@@ -18,7 +17,6 @@ _DEPTH_MAX = 8
 _PORTION = 1 << 16
 # Of a line that is no JSON, what is kept to be corrected: a cell of CSV holds no more.
 _BROKEN_LINE_MAX = 100_000
-_HALVES = re.compile("[\ud800-\udfff]")
 
 
 def read(source: Source) -> Table:
@@ -270,8 +268,8 @@ def _flatten(value: dict[str, Any], prefix: str, depth: int, cells: dict[str, st
             cells[name] = _cell(each)
             if not _sound(cells[name]):
                 fault = fault or f"column {name!r} holds a NUL, or half a character"
-                # No file can hold a half: the row could not be told.
-                cells[name] = _HALVES.sub("\ufffd", cells[name])
+                # No file of text can hold a half: it is told as JSON writes it.
+                cells[name] = cells[name].encode("utf-8", "backslashreplace").decode()
     return fault
 
 
