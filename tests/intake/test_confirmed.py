@@ -148,7 +148,7 @@ def test_with_one_redis_a_record_and_its_replay_ask_as_much_as_ever(people: list
         return [outcome.verdict for outcome in first + again]
 
     take(record("T0", people[0]))  # Redis knows the script, and PostgreSQL the user.
-    with connection().monitor() as monitor:
+    with connection().monitor() as monitor:  # type: ignore[no-untyped-call]
         assert async_to_sync(accept)() == [Verdict.NEW, Verdict.REPLAYED]
         connection().echo("end")
         seen: list[list[str]] = []
