@@ -6,7 +6,7 @@ from dataclasses import fields
 from django.core.management import load_command_class
 
 from tests.support.serving import ROOT
-from transactions.importing import mapping
+from transactions.importing import keys, mapping
 
 TEXT = (ROOT / "docs/importing.md").read_text()
 
@@ -22,7 +22,7 @@ def test_every_option_of_the_command_is_there_and_no_other() -> None:
 def test_every_key_of_a_mapping_is_there() -> None:
     named = {*re.findall(r"`(\w+)`", TEXT)}
     assert {each.name for each in fields(mapping.Mapping)} - named == set()
-    assert {*mapping.FIELDS, *mapping.BESIDE} - named == set()
+    assert {*keys.FIELDS, *keys.BESIDE} - named == set()
 
 
 def test_every_shipped_mapping_is_there_and_no_other() -> None:

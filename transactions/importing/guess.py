@@ -135,7 +135,7 @@ class _Columns:
         # With a currency beside them they are in its unit.
         unit = "whole" if "currency" in self._names else "" if csv else "smallest"
         base = Mapping(own, ids="column", users="key", mark=".", unit=unit, dates="iso")
-        self._mapping = self._mapping.over(replace(base, guarded=guarded))
+        self._mapping = self._mapping.over(replace(base, guarded=guarded or None))
         said = {"whole": "the unit of the currency", "smallest": "the smallest unit"}.get(unit)
         self.reasons.append(f"{why}: users are keys{f', and amounts are in {said}' if said else ''}.")
 

@@ -9,7 +9,6 @@ from ..client.refusals import Refusals, SameFileError, ToldRow
 from ..client.status_line import StatusLine
 from . import agreement, errors_file, sums
 from .agreement import Ask, NotAgreed
-from .forms import open_table
 from .mapping import Mapping, MappingError, write
 from .plan import Plan, Planned, plan
 from .posting import BATCH, ImportProgress, Post, posted
@@ -32,9 +31,6 @@ class ImportOrder:
     create_users: bool = False
     save: Path | None = None
     errors: Path | None = None
-    encoding: str | None = None
-    delimiter: str | None = None
-    header_line: int | None = None
     rate: float | None = None
     batch: int = BATCH
 
@@ -47,15 +43,7 @@ def run(order: ImportOrder, post: Post, status: StatusLine, ask: Ask | None) -> 
     is posted, wherever the whole file can tell.
     """
     _check_kept(order)
-    table = errors_file.corrected(
-        open_table(
-            order.file,
-            order.file.name,
-            encoding=order.encoding,
-            delimiter=order.delimiter,
-            header_line=order.header_line,
-        )
-    )
+    table = errors_file.opened(order.file, order.file.name, order.given.reading)
     if next(table.rows(), None) is None:
         status.say("the file has no rows: there is nothing to import")
         return True

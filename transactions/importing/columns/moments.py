@@ -11,7 +11,8 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from ...timezones import zone_names
-from ..mapping import DATES, Mapping
+from ..keys import DATES
+from ..mapping import Mapping
 from ..table import Moment
 from .proofs import CellError, ColumnError, OpenQuestion, Proof, Settled, told
 

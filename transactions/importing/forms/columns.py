@@ -1,10 +1,12 @@
 """The names of a table's columns."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from transactions.importing.table import FileError
 
 COLUMNS_MAX = 1000
+# Of a table that begins below other lines.
+COLUMNS_BELOW_MIN = 3
 NAME_MAX = 200
 
 
@@ -46,3 +48,24 @@ def fault_of(columns: tuple[str, ...], cells: list[str]) -> str:
         wrong = next(name for name, cell in zip(columns, cells, strict=False) if "\0" in cell)
         return f"column {wrong!r} holds a NUL"
     return ""
+
+
+def header_at(rows: Sequence[tuple[int, list[str]]], *, even: bool = True) -> int:
+    """The place of the header among the first rows: the first, unless narrower ones stand above a table.
+
+    It names columns: no cell of it is empty or has a digit. Rows below it have as many cells as it. In a
+    sheet they are not `even`: there a row ends with its last value. So they have at most as many as the
+    header, and each row above it has values in no more than half as many.
+    """
+    widths = [len(cells) for _, cells in rows]
+    values = [sum(map(bool, map(str.strip, cells))) for _, cells in rows]
+    for place in range(1, len(rows) - 1):
+        width, below = widths[place], widths[place + 1 :]
+        if even:
+            fits = all(each == width for each in below) and width > max(widths[:place])
+        else:
+            fits = max(below) <= width and 2 * max(values[:place]) <= width
+        if fits and width >= COLUMNS_BELOW_MIN:
+            names = all(cell.strip() and not any(map(str.isdigit, cell)) for cell in rows[place][1])
+            return place if names else 0
+    return 0
