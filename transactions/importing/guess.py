@@ -99,7 +99,9 @@ class _Columns:
         first = [row for row in islice(table.rows(), FIRST_ROWS) if not row.fault]
         self._lines = [row.line for row in first]
         self._cells = {name: [row.cells[name] for row in first] for name in table.columns}
-        taken = {*given.named.values(), *given.id_parts}
+        # What ids are made of may be anything besides.
+        parts = () if given.ids == "content" else given.id_parts
+        taken = {*given.named.values(), *parts}
         own = OF_REFUSALS if {*OF_REFUSALS} <= {*table.columns} else ()
         self._free = [name for name in table.columns if name not in taken and name not in own]
 

@@ -137,23 +137,24 @@ def candidates(field: str, columns: Sequence[str]) -> tuple[list[str], list[str]
 
 
 def _has(column: str, field: str, needed: Sequence[Collection[str]]) -> bool:
-    words = _words(_IN_BRACKETS.sub("", column))
-    return all(words.intersection(each) for each in needed) and not is_other(field, column)
+    found = words(_IN_BRACKETS.sub("", column))
+    return all(found.intersection(each) for each in needed) and not is_other(field, column)
 
 
 def is_other(field: str, column: str) -> bool:
     """Whether a column's name says that it is of something else than a field which it may look like."""
     side = field == "amount" and plain(column) in {*NAMES["debit"], *NAMES["credit"]}
-    return side or bool(_words(column) & _NOT.get(field, set()))
+    return side or bool(words(column) & _NOT.get(field, set()))
 
 
-def _words(name: str) -> set[str]:
+def words(name: str) -> set[str]:
+    """The words of a column's name, without accents and in small letters: amountDue has two."""
     return {word.lower() for word in _WORD.findall(_folded(name))}
 
 
 def is_of_accounts(column: str) -> bool:
     """Whether a column's name says that it has accounts, whose numbers are no keys of users."""
-    return bool({*_words(column), plain(column)} & _OF_ACCOUNTS)
+    return bool({*words(column), plain(column)} & _OF_ACCOUNTS)
 
 
 def currency_in(column: str) -> str:

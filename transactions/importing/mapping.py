@@ -52,7 +52,8 @@ class Mapping:
     skip: dict[str, tuple[str, ...]] = field(default_factory=dict)
     # "column", or "content": made of what the row says, the same at every run.
     ids: str = ""
-    # Further columns without which the id's own is not unique; the id is all of them, joined by "-".
+    # Further columns without which the id's own is not unique; the id is all of them, joined by "-". Of ids
+    # made of content: the columns of which they are made, where it is not all but those of a status.
     id_parts: tuple[str, ...] = ()
     # Whether the user's column has keys ("key") or usernames ("name").
     users: str = ""
@@ -158,7 +159,8 @@ class Mapping:
     def checked(self, columns: Collection[str]) -> "Mapping":
         """The same, once nothing is missing; MappingError also where what it says does not go together."""
         self.fitting(columns)
-        if (self.ids == "column" or self.id_parts) and "transaction_id" not in self.named:
+        of_column = self.ids == "column" or (self.id_parts and self.ids != "content")
+        if of_column and "transaction_id" not in self.named:
             raise MappingError("ids: columns.transaction_id has to name the column of the ids")
         if "amount" in self.named and ("debit" in self.named or "credit" in self.named):
             raise MappingError("columns.amount: it is one column, or columns.debit and columns.credit are")

@@ -181,9 +181,11 @@ def _outcome(upload: Upload) -> dict[str, Any]:
     """What came of it so far."""
     if upload.outcome is None:
         return {}
-    outcome, decimals = upload.outcome, parse(upload.mapping).decimals or 0
+    meant = parse(upload.mapping)
+    outcome, decimals = upload.outcome, meant.decimals or 0
     return {
         "outcome": outcome,
+        "is_of_content": meant.ids == "content",
         "sums": {name: _by_status(outcome[name], decimals) for name in told.MONEY},
         "refused_money": _sum(outcome["refused_money"], decimals),
         "either_rows": sum(found["rows"] for found in outcome["either_money"].values()),

@@ -55,7 +55,7 @@ def header_at(rows: Sequence[tuple[int, list[str]]], *, even: bool = True) -> in
 
     It names columns: no cell of it is empty or has a digit. Rows below it have as many cells as it. In a
     sheet they are not `even`: there a row ends with its last value. So they have at most as many as the
-    header, and each row above it has values in no more than half as many.
+    header, most of them values in more than half of it, and each row above it in no more than that.
     """
     widths = [len(cells) for _, cells in rows]
     values = [sum(map(bool, map(str.strip, cells))) for _, cells in rows]
@@ -64,7 +64,8 @@ def header_at(rows: Sequence[tuple[int, list[str]]], *, even: bool = True) -> in
         if even:
             fits = all(each == width for each in below) and width > max(widths[:place])
         else:
-            fits = max(below) <= width and 2 * max(values[:place]) <= width
+            filled = sum(2 * some > width for some in values[place + 1 :])
+            fits = max(below) <= width and 2 * filled > len(below) and 2 * max(values[:place]) <= width
         if fits and width >= COLUMNS_BELOW_MIN:
             names = all(cell.strip() and not any(map(str.isdigit, cell)) for cell in rows[place][1])
             return place if names else 0
