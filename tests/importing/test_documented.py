@@ -27,7 +27,7 @@ def test_every_key_of_a_mapping_is_there() -> None:
 
 def test_every_shipped_mapping_is_there_and_no_other() -> None:
     assert re.findall(r"^\| `([a-z][a-z-]*)` \| .* \| .* \|$", TEXT, re.MULTILINE) == [
-        "stripe-balance", "stripe-charges", "paypal", "olist-payments", "paysim", "camt",
+        "stripe-balance", "stripe-charges", "paypal", "paypal-de", "olist-payments", "paysim", "camt",
     ]  # fmt: skip
     assert (
         sorted(re.findall(r"^\| `([a-z][a-z-]*)` \| .* \| .* \|$", TEXT, re.MULTILINE)) == mapping.shipped()
