@@ -22,7 +22,10 @@ SHOWN_EACH = 500
 
 @dataclass(frozen=True, slots=True)
 class ImportOrder:
-    """What to import and how: `given` is what was stated of its meaning; `rate` in records a second."""
+    """What to import and how: `given` is what was stated of its meaning; `rate` in records a second.
+
+    `patience` is for how many seconds the database is asked again that does not answer.
+    """
 
     file: Path
     given: Mapping
@@ -33,6 +36,7 @@ class ImportOrder:
     errors: Path | None = None
     rate: float | None = None
     batch: int = BATCH
+    patience: float = 0.0
 
 
 def run(order: ImportOrder, post: Post, status: StatusLine, ask: Ask | None) -> bool:
@@ -50,7 +54,12 @@ def run(order: ImportOrder, post: Post, status: StatusLine, ask: Ask | None) -> 
     watched = _watched(table, status)
     found = agreement.understood(watched, order.given, status.say, ask)
     guessed = agreement.is_guessed(found.mapping, order.given)
-    users = FileUsers(create=order.create_users, look_only=order.dry_run)
+    users = FileUsers(
+        create=order.create_users,
+        look_only=order.dry_run,
+        patience_s=order.patience,
+        notice=status.say,
+    )
     planned = replace(plan(watched, found.mapping, users=users), table=table)
     if order.dry_run or guessed:
         for line in (*sums.of_plan(planned), *sums.first_records(planned.summary)):

@@ -13,7 +13,7 @@ from transactions.audit.actors import one_run
 from transactions.client.api import PostingError
 from transactions.client.refusals import SameFileError
 from transactions.client.status_line import StatusLine
-from transactions.encodings import printable
+from transactions.encodings import one_line, printable
 from transactions.importing import mapping as mappings
 from transactions.importing import options as stated
 from transactions.importing.agreement import NotAgreed
@@ -94,7 +94,7 @@ class Command(BaseCommand):
             with closing(client(options, status)) as api:
                 all_taken = run(order, api.post_and_tell_all, status, ask)
         except STOPS as error:
-            raise CommandError(printable(str(error).strip()), returncode=2) from None
+            raise CommandError(printable(one_line(error)), returncode=2) from None
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             raise CommandError(f"{where}{error.strerror or error}", returncode=2) from None
