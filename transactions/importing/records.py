@@ -76,6 +76,8 @@ class RowReader:
         self._moments = moments.form_of(mapping) if "created_at" in mapping.named else None
         self._statuses = statuses.form_of(mapping.statuses, mapping.status)
         self._currency = mapping.currency or currency_of_deployment.code() or ""
+        # Each record states it, where the API takes one: a server that counts in another refuses it then.
+        self._stated = currency_of_deployment.code()
         self._ids = mapping.ids if "transaction_id" in mapping.named else "content"
         self._content = ContentIds(mapping)
 
@@ -140,6 +142,8 @@ class RowReader:
         read.money = amount.smallest
         self._check_currency(self._cell(read, "currency") or amount.currency)
         read.record["amount"] = abs(amount.smallest)
+        if self._stated:
+            read.record["currency"] = self._stated
         if amount.smallest < 0:
             self._take_negative(read, cell)
 
