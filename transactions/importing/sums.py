@@ -59,6 +59,7 @@ def of_end(progress: ImportProgress, found: Plan) -> Iterator[str]:
         ("refused, whatever their status", progress.refused_money),
     ]
     yield from _table([(name, sum) for name, sum in told if sum.rows], found.mapping.decimals or 0)
+    yield from _of_doubt(progress)
     yield from _equal(found.summary)
     if found.mapping.ids == "content" and progress.replayed:
         yield (
@@ -73,6 +74,21 @@ def of_end(progress: ImportProgress, found: Plan) -> Iterator[str]:
         return
     if progress.before_line:
         yield f"a run before had come to line {progress.before_line:,}: up to there nothing is new"
+
+
+def _of_doubt(progress: ImportProgress) -> Iterator[str]:
+    """What the API does not tell: the rows are known exactly, and not which row was which."""
+    if rows := sum(each.rows for each in progress.either_money.values()):
+        before = rows - progress.either_accepted
+        yield (
+            f"of the {rows_text(rows)} accepted or replayed {progress.either_accepted:,} were accepted now "
+            f"and {before:,} before: a batch had both, and the API does not name which"
+        )
+    if progress.resent_rows:
+        yield (
+            f"{rows_text(progress.resent_rows)} told as replayed may be of this run: the answer to an "
+            "earlier try was lost, and it may have brought them in"
+        )
 
 
 def _equal(summary: Summary) -> Iterator[str]:
