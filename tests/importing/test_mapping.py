@@ -208,7 +208,7 @@ def test_what_is_stated_goes_over_what_lies_below() -> None:
         (Mapping(id_parts=("Line",)), "id_parts: the file has no column “Line”"),
         (Mapping(skip={"Kind": ("x",)}), "skip.Kind: the file has no column “Kind”"),
         (Mapping({"amount": "Amount"}, ids="column"), "ids: columns.transaction_id has to name"),
-        (Mapping(dates="hours"), "since: it belongs to dates that count hours or days"),
+        (Mapping(dates="hours"), "since: dates that count hours need the moment from which they do"),
         (Mapping(since="2026-01-01T00:00:00Z"), "since: it belongs to dates"),
     ],
 )

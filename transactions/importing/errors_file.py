@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from ..spreadsheets import guarded, unguarded
 from .forms import open_table
-from .mapping import Reading
+from .mapping import ReadAs
 from .plan import Planned
 from .table import FileError, Moment, Number, Row, Table, kind_of, of_kind
 
@@ -45,7 +45,7 @@ def cell(text: str) -> str:
     return guarded(text.replace("\0", "\\u0000").encode("utf-8", "backslashreplace").decode())
 
 
-def opened(file: Path | BinaryIO, name: str, reading: Reading) -> Table:
+def opened(file: Path | BinaryIO, name: str, reading: ReadAs) -> Table:
     """The table of a file that is read as it is stated; of a file of refused rows as the first file had it.
 
     How the first file was read is no matter of that one. Raises FileError.

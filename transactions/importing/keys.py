@@ -25,8 +25,9 @@ DATES = (
     "iso", "compact", "day first", "month first", "month by name",
     "seconds", "milliseconds", "microseconds", "hours", "days",
 )  # fmt: skip
-# Of these `since` says from when.
+# Of these `since` says from when; of the others here it may, where they do not count from 1970.
 COUNTED = ("hours", "days")
+COUNTED_FROM = (*COUNTED, "seconds", "milliseconds", "microseconds")
 # No currency has more than four; a few chains count eighteen.
 DECIMALS_MAX = 18
 # Delimiters by their names, where the character itself is hard to type.

@@ -13,7 +13,7 @@ from typing import Any, TypedDict, cast
 
 from .. import money, names
 from . import keys
-from .keys import BESIDE, COUNTED, FIELDS
+from .keys import BESIDE, COUNTED, COUNTED_FROM, FIELDS
 
 SHIPPED = Path(__file__).parent / "mappings"
 # Bytes of a whole file: no person writes more.
@@ -27,7 +27,7 @@ class MappingError(Exception):
     """A mapping that cannot be right; the message is one line that names the key and what would be right."""
 
 
-class Reading(TypedDict, total=False):
+class ReadAs(TypedDict, total=False):
     """How a file is read, as far as it is stated."""
 
     encoding: str
@@ -74,7 +74,7 @@ class Mapping:
     status: str = ""
     # One of DATES, or a format as strptime has it: %d.%m.%Y %H:%M.
     dates: str = ""
-    # For dates that count hours or days: the moment of 0, in ISO 8601.
+    # For dates that count: the moment of 0, in ISO 8601; without it seconds and less count from 1970.
     since: str = ""
     # The IANA name of the zone of times that have no offset.
     timezone: str = ""
@@ -92,10 +92,10 @@ class Mapping:
     member: str = ""
 
     @property
-    def reading(self) -> "Reading":
-        """What is stated of how the file is read, as `forms.open_table` takes it."""
+    def reading(self) -> "ReadAs":
+        """What is stated of how the file is read, as opening the file takes it."""
         stated = {name: getattr(self, name) for name in keys.READING}
-        return cast("Reading", {name: value for name, value in stated.items() if _is_stated(value)})
+        return cast("ReadAs", {name: value for name, value in stated.items() if _is_stated(value)})
 
     def read_as(self, other: "Mapping") -> "Mapping":
         """The same, read as the other states it."""
@@ -172,8 +172,12 @@ class Mapping:
             raise MappingError(
                 "columns.direction: it tells of columns.amount whether it is a debit or a credit"
             )
-        if (self.dates in COUNTED) != bool(self.since):
-            raise MappingError("since: it belongs to dates that count hours or days, and only to them")
+        if self.since and self.dates not in COUNTED_FROM:
+            raise MappingError(
+                f"since: it belongs to dates that count ({', '.join(COUNTED_FROM)}), and to them alone"
+            )
+        if self.dates in COUNTED and not self.since:
+            raise MappingError(f"since: dates that count {self.dates} need the moment from which they do")
         if self.currency and (right := money.code()) and self.currency != right:
             raise MappingError(
                 f"currency: it is {self.currency}, and amounts here are in {right} (CURRENCY): "

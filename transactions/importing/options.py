@@ -88,7 +88,7 @@ def _stated(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for text in options["map"]:
         yield from _columns(text)
     for key in (*SINGLE, *OF_READING):
-        if options[key] is not None:
+        if options.get(key) is not None:
             yield key, options[key]
     for text in options["status"]:
         word, sign, status = text.rpartition("=")

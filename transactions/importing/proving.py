@@ -97,7 +97,7 @@ class TableProof:
     def _settle_columns(self, result: Settled) -> None:
         mapping, columns = self.mapping, self._columns
         if not self._amounts:
-            result.open.append(OpenQuestion("columns.amount", "No column is known to have the amounts."))
+            result.open.append(OpenQuestion("columns.amount", AMOUNTS))
         if "user" not in columns and not mapping.user:
             why = (
                 "No column is known to tell whose the transactions are; one user may have all of them (user)."
@@ -128,6 +128,10 @@ class TableProof:
                 )
 
 
+AMOUNTS = (
+    "No column is known to have the amounts; debits and credits may also have one each (columns.debit and "
+    "columns.credit)."
+)
 STATUS_CHOICES = (
     ("SUCCESS", "all of them succeeded"),
     ("PENDING", "all of them are pending"),
