@@ -68,13 +68,14 @@ def _look(client: "redis.Redis", named: sentinels.NamedPrimary) -> None:
             settings.REPLICA_GONE_SECONDS,
             _replicas(len(told.online)),
         )
+    if told.history and told.history not in _noted:
+        # Over its memory limit Redis refuses it.
+        with suppress(redis.RedisError):
+            primaries.note(client, told.history)
+            _noted.add(told.history)
     if counted.missing(time.monotonic()):
         # It may be missing because it has become the primary: the next look asks the sentinels again.
         client.connection_pool.disconnect(inuse_connections=False)
-    elif told.history not in _noted:
-        # Last: over its memory limit Redis refuses it.
-        primaries.note(client, told.history)
-        _noted.add(told.history)
 
 
 def _replicas(number: int) -> str:
