@@ -54,7 +54,7 @@ FIELDS: tuple[tuple[str | None, tuple[str, ...]], ...] = (
 # Without one of these an account that may do everything does nothing here; nobody changes their own.
 FLAGS = ("is_active", "is_staff", "is_superuser")
 # What stands for a field where it is only looked at.
-LOOKED_AT = {
+READ_ONLY_FIELDS = {
     "is_active": "switched_on",
     "is_staff": "logs_in",
     "is_superuser": "everything",
@@ -155,7 +155,7 @@ def _in_our_words(form: Any) -> None:
 
 
 @admin.register(User)
-class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserAdmin, ThemedAdmin):  # type: ignore[type-arg]  # takes none at run time
+class PeopleAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserAdmin, ThemedAdmin):  # type: ignore[type-arg]  # takes none at run time
     """Those who work here. The page of an account is there for customers too, whose list is another one."""
 
     form = AccountForm
@@ -168,7 +168,13 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
         called("switched on", "is_active"),
         ("groups", GroupFilter),
     )
-    readonly_fields = ("password_told", "transactions", "last_login", "date_joined", *LOOKED_AT.values())
+    readonly_fields = (
+        "password_told",
+        "transactions",
+        "last_login",
+        "date_joined",
+        *READ_ONLY_FIELDS.values(),
+    )
     empty_value_display = ""
     filter_horizontal = ()
     show_full_result_count = False
@@ -194,7 +200,7 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         if request.method == "POST" and connection.in_atomic_block:
             # Before a row of its own is held: two who take each other's account wait here, and not crosswise.
-            last_account.hold()
+            last_account.lock_who_may_everything()
         found = super().get_object(request, object_id, from_field)
         if found is not None:
             found.password_link = self._password_link(request, found)
@@ -215,7 +221,7 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
         may_change = self.has_change_permission(request, obj)
         own = obj.pk == request.user.pk
         unchanged = FLAGS if own else () if request.user.is_superuser else ("is_superuser",)
-        shown = {name: LOOKED_AT[name] for name in unchanged} if may_change else LOOKED_AT
+        shown = {name: READ_ONLY_FIELDS[name] for name in unchanged} if may_change else READ_ONLY_FIELDS
         return [(heading, {"fields": [shown.get(name, name) for name in names]}) for heading, names in FIELDS]
 
     @admin.display(description="name", ordering="username")
@@ -319,7 +325,7 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
 
         @transaction.atomic
         def delete() -> None:
-            last_account.hold()
+            last_account.lock_who_may_everything()
             # The flush holds whose transactions it stores: from here on there are no more of theirs.
             users = User.objects.filter(pk__in=keys)
             list(users.select_for_update().order_by("pk").values_list("pk"))
