@@ -12,11 +12,13 @@ from pytest_django import Settings
 
 from tests.support.accepting import queued, record, take
 from tests.support.admin_pages import GONE, reject, staff
+from tests.support.alerts import open_alert
 from tests.support.living import everybody_works, was_there, worker_was_there
 from tests.support.outages import postgres_away, redis_away
 from transactions.dashboard import cached
 from transactions.dashboard.condition import shared_condition
 from transactions.metrics import signs
+from transactions.review import queue
 from transactions.storing import history
 from transactions.system import reading
 
@@ -160,3 +162,18 @@ def test_many_pages_cost_one_look(root: Client, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(reading, "read", look)
     assert all("As of " in text(root, CHIP) for _ in range(3))
     assert look.call_count == 1
+
+
+def test_open_alerts_are_counted_for_who_may_see_them_and_up_to_how_many_is_said_once(
+    client: Client, people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everybody_works()
+    for user in people:
+        open_alert(user)
+    staff(client, "view_transaction", "view_alert")
+    badge = r'id="alerts-badge"\s+data-most="(\d+)"><span\s*>([^<]*)<'
+    assert re.findall(badge, text(client, CHIP)) == [("99", "3")]
+    monkeypatch.setattr(queue, "BADGE_MAX", 2)
+    assert re.findall(badge, text(client, CHIP)) == [("2", "2+")]
+    User.objects.get(username="staff").user_permissions.remove(Permission.objects.get(codename="view_alert"))
+    assert "alerts-badge" not in text(client, CHIP)

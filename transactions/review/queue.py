@@ -1,6 +1,6 @@
 """The queue of alerts: a page of it, and how many there are."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Q, QuerySet
@@ -13,7 +13,7 @@ from ..stores import bounded_queries
 
 # So many of those that are not closed are looked at to count them.
 LOOKED_AT_MAX = 100_000
-# Those that the menu counts; beyond, there are "99+". It waits for no lock for long: each page has it, also
+# Those that the menu counts; of more there are "99+". It waits for no lock for long: each page has it, also
 # the one that says that another took too long.
 BADGE_MAX = 99
 BADGE_MS_MAX = 500
@@ -107,10 +107,10 @@ def _urgent(rows: QuerySet[Alert], asked: dict[str, Any]) -> list[Alert]:
     severities = GRAVEST_FIRST[GRAVEST_FIRST.index(place[2]) :] if place else GRAVEST_FIRST
     page: list[Alert] = []
     for severity in severities:
-        of_one = rows.filter(severity=severity)
+        of_severity = rows.filter(severity=severity)
         if place and severity == place[2]:
-            of_one = _after(of_one, *ORDERED_BY["urgent"], *place[:2])
-        page += of_one[: asked["limit"] + 1 - len(page)]
+            of_severity = _after(of_severity, *ORDERED_BY["urgent"], *place[:2])
+        page += of_severity[: asked["limit"] + 1 - len(page)]
         if len(page) > asked["limit"]:
             break
     return page
@@ -165,12 +165,19 @@ def is_overdue(alert: Alert) -> bool:
     return alert.state != AlertState.CLOSED and alert.due_at is not None and alert.due_at < timezone.now()
 
 
-def badge(caller: Caller) -> str:
-    """How many are not closed, in words as short as a badge; "" for none, and for who may not see them."""
+class Badge(NamedTuple):
+    """How many are not closed, in words as short as a badge, "" for none; and up to how many are counted."""
+
+    text: str
+    most: int
+
+
+def badge(caller: Caller) -> Badge | None:
+    """The menu's badge; None for who may not see alerts. Raises django.db.Error."""
     if not caller.has_perm("alerts.view_alert"):
-        return ""
+        return None
     some = Alert.objects.exclude(state=AlertState.CLOSED).order_by()[: BADGE_MAX + 1]
     found = bounded_queries.in_time(some.count, BADGE_MS_MAX)
     if found is None:
-        return "?"
-    return f"{BADGE_MAX}+" if found > BADGE_MAX else str(found or "")
+        return Badge("?", BADGE_MAX)
+    return Badge(f"{BADGE_MAX}+" if found > BADGE_MAX else str(found or ""), BADGE_MAX)
