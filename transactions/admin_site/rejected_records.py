@@ -139,7 +139,7 @@ class RejectedRecordAdmin(BoundedAdmin[RejectedRecord]):
     @admin.display(description="amount")
     def amount(self, row: RejectedRecord) -> str | None:
         state = _state(row)
-        return None if state is None else money.text(state.amount)
+        return None if state is None else money.text(state.amount) + money.unit_note()
 
     @admin.display(description="status")
     def status(self, row: RejectedRecord) -> SafeString | None:
