@@ -184,6 +184,6 @@ def test_a_bound_without_a_local_time_is_told_and_sent_again_in_utc(
     root: Client, moment: str, zone: str, told: str
 ) -> None:
     shown = text(root, f"{url('transaction')}?timezone={zone}&from={moment}")
-    assert f"since {told.removesuffix(' UTC')}" in shown
+    assert f"since {told[:16]}" in shown
     assert " UTC</bdi>" in shown
     assert f'name="from" value="{moment[:10]}T' in shown
