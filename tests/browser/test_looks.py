@@ -257,7 +257,7 @@ def test_a_list_is_saved_as_csv(dashboard: Dashboard) -> None:
     with dashboard.page.expect_download() as download:
         dashboard.page.get_by_role("link", name="Export CSV").click()
     header, *rows = csv.reader(download.value.path().read_text().splitlines())
-    assert header[:5] == ["transaction_id", "user_id", "amount", "status", "created_at"]
+    assert header[:5] == ["transaction_id", "user_id", "customer_name", "amount", "status"]
     assert [row[0] for row in rows] == ["A"]
 
 
