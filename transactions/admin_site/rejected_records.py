@@ -4,7 +4,7 @@ import re
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import F, Func, IntegerField, Q, QuerySet, Value
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -16,9 +16,10 @@ from ..intake import rejected
 from ..models import RejectedRecord
 from ..queue.records import State, read_line
 from ..reading import customers
+from ..reading.detail import ROW_KEY_MAX
 from ..review import links
 from ..templatetags.components import drawn_pill, in_zone, status_word, visible
-from .lists import BoundedAdmin, ChosenFilter
+from .lists import BoundedAdmin, ChosenFilter, whole_number
 
 # Bytes of a rejected record that are shown; the rest is told as a number.
 RAW_SHOWN_MAX = 4_000
@@ -96,7 +97,7 @@ class RejectedRecordAdmin(BoundedAdmin[RejectedRecord]):
     empty_title = "Nothing was rejected"
     empty_text = "A record that cannot be stored comes here, with its reason, and can be replayed."
     search_fields = ("transaction_id",)
-    search_help_text = "A transaction_id or how it begins."
+    search_help_text = "Part of an id, or of what a record holds; or its number"
     # What it is, why and what to do; then how it came about, and last what it was word for word.
     fields = (
         "transaction", "customer", "amount", "status", "happened_at", "why", "to_do", "rejected_at", "times",
@@ -112,8 +113,14 @@ class RejectedRecordAdmin(BoundedAdmin[RejectedRecord]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[RejectedRecord], search_term: str
     ) -> tuple[QuerySet[RejectedRecord], bool]:
-        term = search_term.strip()
-        return (queryset.filter(transaction_id__startswith=term) if term else queryset), False
+        """By any part of the id in any letter case, by what else the record holds, or by its number."""
+        term = search_term.strip().removeprefix("#")
+        if not term:
+            return queryset, False
+        found = Q(transaction_id__icontains=term) | Q(held_at__gt=0)
+        if (number := whole_number(term, ROW_KEY_MAX)) is not None:
+            found |= Q(pk=number)
+        return queryset.alias(held_at=_place_in_raw(term)).filter(found), False
 
     def page_called(self, obj: RejectedRecord) -> str:
         return obj.transaction_id or f"Unreadable record {obj.pk}"
@@ -199,6 +206,17 @@ class RejectedRecordAdmin(BoundedAdmin[RejectedRecord]):
             self.message_user(request, told, messages.ERROR)
         if report.failed > NAMED_MAX:
             self.message_user(request, f"Could not be {done}: {report.failed} in all.", messages.ERROR)
+
+
+def _place_in_raw(term: str) -> Func:
+    """Where the bytes of a record have a text, from 1; 0 where they do not."""
+    return Func(
+        Value(term.encode()),
+        F("raw"),
+        template="position(%(expressions)s)",
+        arg_joiner=" IN ",
+        output_field=IntegerField(),
+    )
 
 
 def _said(done: str, report: rejected.ResolutionReport) -> tuple[str, int]:

@@ -17,7 +17,7 @@ from django.db.models import BooleanField, F, Func, Q, QuerySet, Value
 
 from ..models import Transaction
 from ..stores import bounded_queries
-from . import detail, part_indexes, sums
+from . import detail, part_indexes, refusals, sums
 from .detail import UNSTORED_LOOKED_AT_MAX
 from .listing import Wanted
 from .narrow_parameters import ORDERS, PAGES, Narrowed
@@ -160,7 +160,7 @@ def _waiting(narrowed: Narrowed) -> Rows:
 
 def _rejected(narrowed: Narrowed) -> Rows:
     with bounded_queries.bounded():
-        return _taken(narrowed, detail.open_refusals(UNSTORED_LOOKED_AT_MAX))
+        return _taken(narrowed, refusals.newest(UNSTORED_LOOKED_AT_MAX))
 
 
 def _taken(narrowed: Narrowed, found: detail.Unstored) -> Rows:
