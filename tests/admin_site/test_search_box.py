@@ -299,12 +299,12 @@ def test_the_list_of_all_rejected_has_each_that_the_search_found(
 ) -> None:
     """Discarded ones too, and for who sees rejected records those that cannot be read."""
     for n in range(7):
-        reject(queued(f"no-{n}", GONE), id=f"no-{n}", resolution="DISCARDED" if n % 2 else "")
+        reject(queued(f"none-{n}", GONE), id=f"none-{n}", resolution="DISCARDED" if n % 2 else "")
     staff(client, "view_transaction", *(["view_rejectedrecord"] if may_see else []))
     if may_see:
-        reject(b"no-x\xff", id="no-x")
-    (group,) = client.get(FOUND, {"q": "no-"}).json()["groups"]
+        reject(b"none-x\xff", id="none-x")
+    (group,) = client.get(FOUND, {"q": "none-"}).json()["groups"]
     assert len(group["items"]) == search.FOUND_MAX
     shown = page(client, group["all"])
-    wanted = [f"no-{n}" for n in range(7)] + (["no-x"] if may_see else [])
+    wanted = [f"none-{n}" for n in range(7)] + (["none-x"] if may_see else [])
     assert [id for id in wanted if f'"{id}"' in shown or f">{id}<" in shown] == wanted

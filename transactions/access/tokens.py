@@ -3,6 +3,7 @@
 import hashlib
 import re
 import secrets
+from collections.abc import Collection
 from datetime import timedelta
 
 from django.contrib.auth.models import User
@@ -141,6 +142,18 @@ def note_expired() -> int:
         for row in rows:
             note(Action.TOKEN_EXPIRED, row, expires_at=row.expires_at)
     return len(rows)
+
+
+def revoke_of(users: Collection[int]) -> None:
+    """Ends the tokens of accounts, as `revoke` does, once the transaction around this commits."""
+    rows = list(
+        ApiToken.objects.filter(user_id__in=users, revoked_at=None).select_for_update().order_by("pk")
+    )
+    ApiToken.objects.filter(pk__in=[row.pk for row in rows]).update(revoked_at=timezone.now())
+    for row in rows:
+        note(Action.TOKEN_REVOKED, row)
+    digests = [row.digest for row in rows]
+    transaction.on_commit(lambda: token_copies.mark_revoked(digests))
 
 
 def revoke(name: str) -> None:

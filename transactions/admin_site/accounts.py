@@ -21,10 +21,10 @@ from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from ..access import last_account, people
+from ..access import last_account, people, tokens
 from ..access.rights import Right, rights_of
 from ..alerts import triage
-from ..models import Transaction
+from ..models import ApiToken, Transaction
 from ..review import links
 from ..stores.meanwhile import once_more
 from ..templatetags.components import visible
@@ -65,6 +65,8 @@ READ_ONLY_FIELDS = {
 LISTED_MAX = 100
 # and so many the audit trail names; the others it counts.
 NAMED_MAX = 1_000
+# Tokens that are named where they are revoked with their account.
+TOKENS_NAMED_MAX = 5
 
 
 admin.site.unregister(User)
@@ -265,12 +267,29 @@ class PeopleAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUser
         if refused := last_account.refusal(_by(request), keys):
             return [], {}, set(), [refused]
         if not more_than(Transaction.objects.filter(user_id__in=keys), LISTED_MAX):
-            return super().get_deleted_objects(objs, request)
+            deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
+            # Nobody deletes tokens by themselves: those of an account are revoked, and go with it.
+            if request.user.has_perm("transactions.change_apitoken"):
+                lacking -= {ApiToken._meta.verbose_name}
+            return deleted, counts, lacking, protected
         lacking = set() if request.user.is_superuser else {"transaction"}
         lines = [f"Account: {user}" for user in objs] + [
             f"Transactions: more than {LISTED_MAX}, all of theirs"
         ]
         return lines, {self.rows_called[1]: len(keys), "transactions": f"more than {LISTED_MAX}"}, lacking, []
+
+    def what_is_lost(self, keys: list[Any]) -> str:
+        held = ApiToken.objects.filter(user_id__in=keys, revoked_at=None)
+        names = list(held.order_by("name").values_list("name", flat=True)[: TOKENS_NAMED_MAX + 1])
+        if not names:
+            return ""
+        told = ", ".join(f"“{visible(name)}”" for name in names[:TOKENS_NAMED_MAX])
+        more = " and others" if len(names) > TOKENS_NAMED_MAX else ""
+        one = len(names) == 1
+        return (
+            f"The API token{'' if one else 's'} {told}{more} {'is' if one else 'are'} revoked: whoever shows "
+            f"{'it' if one else 'one'} is refused within a minute."
+        )
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **more: Any
@@ -334,6 +353,7 @@ class PeopleAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUser
             if refused := last_account.refusal(_by(request), keys):
                 raise last_account.NotDeleted(refused)
             triage.release_all_of(keys, _by(request))
+            tokens.revoke_of(keys)
             _, deleted = users.delete()
             note_transactions(named, deleted.get(Transaction._meta.label, 0))
             # One may have come between by now; said here, and not when it commits.

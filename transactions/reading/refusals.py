@@ -22,7 +22,7 @@ WITH_PART = f"""
 
 
 def newest(most: int) -> Unstored:
-    """What the `most` newest hold that was not taken again, nor stored all the same. Raises django.db.Error."""
+    """What the `most` newest hold that was not taken again, nor stored. Raises django.db.Error."""
     records = list(RejectedRecord.objects.exclude(resolution="REPLAYED").order_by("-id")[: most + 1])
     ids = {record.transaction_id for record in records[:most]} - {""}
     named = Transaction.objects.filter(transaction_id__in=ids)
@@ -36,8 +36,8 @@ def with_part(
     parts: str, patterns: list[str], text: str, number: int | None, most: int, found_max: int
 ) -> list[dict[str, Any]]:
     """The transactions in the `most` newest whose id has a part, by the condition `parts` and its `patterns`;
-    of several of one id the newest. Then those that hold no transaction and have `text` in their bytes, or are
-    numbered so: each its number as `record`, and no user. Raises django.db.Error.
+    of several of one id the newest. Then those that hold no transaction and have `text` in their bytes, or
+    are numbered so: each its number as `record`, and no user. Raises django.db.Error.
     """
     parameters = [*patterns, text, most, number, found_max]
     records = list(RejectedRecord.objects.raw(WITH_PART.format(parts=parts), parameters))
