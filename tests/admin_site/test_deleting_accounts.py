@@ -49,16 +49,15 @@ def test_a_superuser_deletes_the_account_of_a_token_which_is_then_refused(
     bearer = {"Authorization": f"Bearer {token}"}
     assert client.get("/api/transactions/", headers=bearer).status_code == 200
     user, before = row.user, head()
-    shown = (
-        page(root, deletion(user)) if where == "page" else root.post(PEOPLE, chosen(user)).content.decode()
-    )
-    assert LACKING not in html.unescape(shown)
+    asked = root.get(deletion(user)) if where == "page" else root.post(PEOPLE, chosen(user))
+    shown = html.unescape(asked.content.decode())
+    assert LACKING not in shown
     assert "The API token “till 1” is revoked: whoever shows it is refused within a minute." in shown
     answer = root.post(deletion(user), SAID) if where == "page" else root.post(PEOPLE, chosen(user, **SAID))
     assert answer.status_code == 302
     assert not User.objects.filter(pk=user.pk).exists()
     assert client.get("/api/transactions/", headers=bearer).status_code == 401
-    assert {entry.action for entry in since(before)} >= {"token.revoked", "account.deleted"}
+    assert {entry.action for entry in since(before)} >= {"token.revoked", "user.deleted"}
 
 
 def test_of_a_token_that_was_revoked_nothing_is_told(root: Client) -> None:
@@ -106,7 +105,7 @@ def test_who_keeps_people_deletes_chosen_accounts_for_a_reason(client: Client) -
     assert client.post(PEOPLE, chosen(first, second, **SAID)).status_code == 302
     assert not User.objects.filter(pk__in=[first.pk, second.pk]).exists()
     told = [(entry.action, entry.target, entry.actor) for entry in since(before)]
-    assert told == [("account.deleted", name, "staff") for name in ("ann", "bea")]
+    assert told == [("user.deleted", name, "staff") for name in ("ann", "bea")]
 
 
 def test_who_keeps_people_deletes_no_account_that_may_more_and_none_with_transactions(
@@ -141,4 +140,4 @@ def test_what_an_account_could_do_is_in_the_trail_where_it_is_deleted_from_the_l
     user, before = colleague(), head()
     root.post(PEOPLE, chosen(user, **SAID))
     (entry,) = since(before)
-    assert (entry.action, json.loads(entry.details)) == ("account.deleted", {"groups": [], "permissions": []})
+    assert (entry.action, json.loads(entry.details)) == ("user.deleted", {"groups": [], "permissions": []})
