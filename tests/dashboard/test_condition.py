@@ -102,6 +102,9 @@ def test_its_parts_say_why_since_when_and_where_to_read_on(root: Client) -> None
     page = text(root, CHIP)
     assert re.search(r"No worker has taken a flush for 4\d s: the worker is stopped or stuck\.", page)
     assert '<a href="/admin/system/#worker">What to do' in page
+    (runbook,) = re.findall(r'href="([^"]*)">Runbook<', page)
+    assert runbook == "/admin/docs/operations/#worker"
+    assert '<h3 id="worker">Worker</h3>' in text(root, runbook)
     assert '<a href="/admin/system/#redis">' not in page
 
 
@@ -111,7 +114,7 @@ def test_the_page_says_what_to_do_about_what_is_ill_alone(root: Client) -> None:
     page = text(root, "/admin/system/")
     assert "docker compose restart worker" in page
     assert "systemctl restart transactions-worker" in page
-    assert "docs/operations.md, “Worker”" in page
+    assert '<a href="/admin/docs/operations/#worker">The runbook on Worker</a>' in page
     assert "docker compose restart beat" not in page
     assert page.index('id="worker"') < page.index('id="redis"')
     assert "private run" not in page
