@@ -23,6 +23,7 @@ class TransactionsConfig(AppConfig):
         """Once the models are loaded, in every process: what is to be called when something happens."""
         from . import tasks
         from .access import audited, token_checks
+        from .admin_site import form_faults
         from .dashboard.alerts import shared_alerts
         from .live import alert_frames
 
@@ -31,6 +32,7 @@ class TransactionsConfig(AppConfig):
         token_checks.connect_signals()
         audited.connect_signals()
         tasks.connect_signals()
+        form_faults.say()
         alert_frames.made_by(shared_alerts.anew)
         connection_created.connect(begin)
         pre_migrate.connect(_bound_locks, sender=self)

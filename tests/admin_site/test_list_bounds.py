@@ -192,3 +192,9 @@ def test_the_count_of_what_is_set_stands_on_the_fold(root: Client, people: list[
     assert ">2</span>" in fold("status=FAILED&amount_min=5")
     assert " open" not in fold("status=FAILED")
     assert '<details class="fold" open>' in fold("status=GONE")
+
+
+def test_what_contradicts_itself_is_told_in_the_words_of_the_form(root: Client) -> None:
+    told = asked(root, "from=2026-03-14&to=2026-03-13").page
+    assert "This is before Since." in told
+    assert "This is less than the least." in asked(root, "amount_min=5&amount_max=4").page

@@ -236,8 +236,8 @@ def test_the_days_of_the_averages_can_be_chosen(dashboard: Dashboard, watched: W
     dashboard.page.locator("#averages summary").click()
     dashboard.page.get_by_role("button", name="Show as a table").click()
     expect(table.first).to_be_visible()
-    day = dashboard.page.get_by_role("link", name="2026-03-02").get_attribute("href")
-    assert day == "/admin/transactions/transaction/?from=2026-03-02&to=2026-03-02&timezone=UTC"
+    of_day = dashboard.page.get_by_role("link", name="2026-03-02").get_attribute("href")
+    assert of_day == "/admin/transactions/transaction/?from=2026-03-02&to=2026-03-02&timezone=UTC"
     whole = dashboard.page.locator("#averages .menu-body a").get_attribute("href")
     assert whole == "/admin/transactions/transaction/?from=2026-03-01&to=2026-03-03&timezone=UTC"
     dashboard.page.locator("#averages summary").click()

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from pytest_django import Settings
 
+from tests.importing.planned import HEADER, STATED, WHEN, made, refusal
 from tests.importing.tables import table
-from tests.importing.test_plan import HEADER, STATED, WHEN, made, refusal
 from transactions.importing.guess import guess
 from transactions.importing.mapping import MappingError
 from transactions.importing.plan import RowSum

@@ -152,13 +152,13 @@ def _curl(request: HttpRequest, token: str, row: ApiToken) -> str:
 class ApiTokenAdmin(BoundedAdmin[ApiToken]):
     """Keys to the API, made on a page that shows each once, as `manage.py create_token` does."""
 
-    list_display = ("name", "state", "rights", "user", "made", "expires", "last_used", "revoked")
+    list_display = ("name", "state", "rights", "acts_for", "made", "expires", "last_used", "revoked")
     list_select_related = ("user",)
     ordering = ("-id",)
     one_called = "token"
     empty_title = "There are no tokens yet"
     empty_text = "A program that sends or reads transactions shows one. It is made here, and shown once."
-    fields = ("name", "user", "rights", "state", "made_at", "expires_at", "last_used_at", "revoked_at")
+    fields = ("name", "user", "rights", "state", "made", "expires", "last_used", "revoked")
     actions = ("revoke",)
     asked_before: ClassVar[dict[str, str]] = {
         "revoke": "Who shows it is refused within a minute. It does not come back: then make another."
@@ -182,6 +182,10 @@ class ApiTokenAdmin(BoundedAdmin[ApiToken]):
             path("made/", self.admin_site.admin_view(made), name="transactions_apitoken_made"),
             *super().get_urls(),
         ]
+
+    @admin.display(description="account")
+    def acts_for(self, token: ApiToken) -> str:
+        return str(token.user)
 
     @admin.display(description="may", empty_value="nothing")
     def rights(self, token: ApiToken) -> str | None:

@@ -19,7 +19,7 @@ from ..reading import customers
 from ..reading.detail import ROW_KEY_MAX
 from ..review import links
 from ..templatetags.components import drawn_pill, in_zone, status_word, visible
-from .lists import BoundedAdmin, ChosenFilter, whole_number
+from .lists import BoundedAdmin, ChosenFilter, column, whole_number
 
 # Bytes of a rejected record that are shown; the rest is told as a number.
 RAW_SHOWN_MAX = 4_000
@@ -67,7 +67,7 @@ class BatchFilter(ChosenFilter):
 class ResolutionFilter(admin.SimpleListFilter):
     """The open records unless others are asked for."""
 
-    title = "resolution"
+    title = "what became of them"
     parameter_name = "resolution"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -87,10 +87,18 @@ class ResolutionFilter(admin.SimpleListFilter):
         return queryset if wanted == "all" else queryset.filter(resolution="" if wanted == "open" else wanted)
 
 
+_REJECTED_AT = column("rejected_at", "rejected")
+_TIMES = column("times", "times refused", counted=True)
+_RESOLVED_AT = column("resolved_at", "resolved")
+
+
 @admin.register(RejectedRecord)
 class RejectedRecordAdmin(BoundedAdmin[RejectedRecord]):
-    list_display = ("transaction_id", "why", "rejected_at", "times", "resolution", "resolved_at", "id")
-    list_display_links = ("transaction_id", "id")
+    list_display = (
+        column("transaction_id", "transaction"), "why", _REJECTED_AT, _TIMES, "became", _RESOLVED_AT,
+        column("id", "number"),
+    )  # fmt: skip
+    list_display_links = (list_display[0], list_display[-1])
     list_filter = (ResolutionFilter, BatchFilter)
     lookups_allowed = frozenset({"resolution", "batch"})
     ordering = ("-id",)
@@ -99,9 +107,9 @@ class RejectedRecordAdmin(BoundedAdmin[RejectedRecord]):
     search_fields = ("transaction_id",)
     search_help_text = "Part of an id, or of what a record holds; or its number"
     # What it is, why and what to do; then how it came about, and last what it was word for word.
-    fields = (
-        "transaction", "customer", "amount", "status", "happened_at", "why", "to_do", "rejected_at", "times",
-        "resolution", "resolved_at", "flush", "raw_shown",
+    fields: ClassVar[Any] = (
+        "transaction", "customer", "amount", "status", "happened_at", "why", "to_do", _REJECTED_AT, _TIMES,
+        "became", _RESOLVED_AT, "flush", "raw_shown",
     )  # fmt: skip
     actions = ("replay", "discard")
     asked_before: ClassVar[dict[str, str]] = {"discard": "What is discarded is never stored, nor replayed."}
@@ -167,6 +175,10 @@ class RejectedRecordAdmin(BoundedAdmin[RejectedRecord]):
     def to_do(self, row: RejectedRecord) -> str:
         return what_to_do(row, _state(row))
 
+    @admin.display(description="what became of it", empty_value="Open")
+    def became(self, row: RejectedRecord) -> str | None:
+        return row.get_resolution_display() or None
+
     @admin.display(description="flush")
     def flush(self, row: RejectedRecord) -> SafeString | None:
         if row.batch_id is None:
@@ -174,7 +186,7 @@ class RejectedRecordAdmin(BoundedAdmin[RejectedRecord]):
         page = reverse("admin:transactions_flushbatch_change", args=[row.batch_id])
         return format_html('<a href="{}">batch {}</a>', page, row.batch_id)
 
-    @admin.display(description="raw bytes")
+    @admin.display(description="word for word")
     def raw_shown(self, row: RejectedRecord) -> SafeString:
         raw = bytes(row.raw)
         text = raw[:RAW_SHOWN_MAX].decode(errors="backslashreplace")

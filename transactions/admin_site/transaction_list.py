@@ -1,5 +1,6 @@
 """The page of the list of transactions: what its URL asks, in words, and the rows that there are."""
 
+import re
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -30,6 +31,9 @@ NO_VIEW = "There is no such view, or it is not shared with you."
 FILTERS = ("q", "user", "status", "state", "amount_min", "amount_max", "from", "to", "timezone", "order")
 # Of these each has a field; what is wrong with any other is told below the form.
 FIELDS = FILTERS[:8]
+# What the form calls parameters that a fault of another one names, as in: This is before `from`.
+PARAMETER = re.compile("`([a-z_]+)`")
+CALLED = {"from": "Since", "amount_min": "the least"}
 # In this order their sums are told, each apart.
 SUMMED = (Status.SUCCESS, Status.FAILED, Status.PENDING)
 # Where a page begins or ends: of no list that is asked anew.
@@ -93,8 +97,13 @@ def asked_by(request: HttpRequest) -> AskedList:
         errors |= wrong
     parameters = NarrowParameters(data=_parameters_of(query))
     if not parameters.is_valid():
-        errors |= {name: str(told[0]) for name, told in parameters.errors.items()}
+        errors |= {name: _of_form(str(told[0])) for name, told in parameters.errors.items()}
     return AskedList(query, view, errors, None if errors else parameters.narrowed())
+
+
+def _of_form(told: str) -> str:
+    """What is wrong, with the parameters that it names called as the form calls them."""
+    return PARAMETER.sub(lambda found: CALLED.get(found[1], found[1]), told)
 
 
 def _parameters_of(query: QueryDict) -> QueryDict:
