@@ -15,7 +15,7 @@ from pytest_django import Settings
 from tests.support import accepting
 from tests.support.accepting import push, queued, record, take
 from tests.support.admin_pages import GONE, staff, store, superuser
-from tests.support.outages import stores_moving_on
+from tests.support.outages import postgres_away, redis_away, stores_moving_on
 from transactions.dashboard.shared_figures import shared_figures
 from transactions.live.start import FIRST_RECORDS
 from transactions.storing.flush import flush
@@ -137,6 +137,20 @@ def test_the_latest_records_that_the_flush_refused_are_told_apart_from_their_rep
         "rejected": 3,
         "refused": [{"transaction_id": id, "accepted_at": accepting.NOW} for id in ("R2", "R1")],
     }
+
+
+def test_the_refused_cannot_be_told_while_a_store_is_away(client: Client, people: list[User]) -> None:
+    superuser(client)
+    path = reverse("dashboard-refused")
+    for away, told in (
+        (redis_away, "Redis does not answer."), (postgres_away, "PostgreSQL does not answer in time.")
+    ):  # fmt: skip
+        shared_figures.forget()
+        with away():
+            answer = client.get(path)
+        assert (answer.status_code, answer.json()) == (503, {"detail": told})
+    shared_figures.forget()
+    assert get(client, "refused") == {"rejected": 0, "refused": []}
 
 
 def test_the_strip_knows_the_rejected_records_while_the_stores_move_on(
