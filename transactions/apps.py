@@ -9,6 +9,7 @@ from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate, pre_migrate
 
 from . import checks
+from .admin_site import form_faults
 from .stores.postgres_parameters import begin
 
 # Milliseconds for which a migration waits for a lock: everybody else waits behind it.
@@ -19,11 +20,15 @@ class TransactionsConfig(AppConfig):
     name = "transactions"
     default_auto_field = "django.db.models.BigAutoField"
 
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        # Before anybody declares a form.
+        form_faults.say()
+
     def ready(self) -> None:
         """Once the models are loaded, in every process: what is to be called when something happens."""
         from . import tasks
         from .access import audited, token_checks
-        from .admin_site import form_faults
         from .dashboard.alerts import shared_alerts
         from .live import alert_frames
 
@@ -32,7 +37,6 @@ class TransactionsConfig(AppConfig):
         token_checks.connect_signals()
         audited.connect_signals()
         tasks.connect_signals()
-        form_faults.say()
         alert_frames.made_by(shared_alerts.anew)
         connection_created.connect(begin)
         pre_migrate.connect(_bound_locks, sender=self)

@@ -33,7 +33,7 @@ FORM = b"application/x-www-form-urlencoded".decode()
 def names(client: Client, query: str = "") -> set[str]:
     """The accounts that the list of people shows."""
     shown = markup(client.get(PEOPLE + query))
-    return {name for name in ("root", "ann", "bea", "alice") if f">{name}<" in shown}
+    return {name for name in ("root", "ann", "bea", "alice") if f">{name}</a>" in shown}
 
 
 # --- The list -------------------------------------------------------------------------------------

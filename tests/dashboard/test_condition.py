@@ -102,8 +102,8 @@ def test_its_parts_say_why_since_when_and_where_to_read_on(root: Client) -> None
     page = text(root, CHIP)
     assert re.search(r"No worker has taken a flush for 4\d s: the worker is stopped or stuck\.", page)
     assert '<a href="/admin/system/#worker">What to do' in page
-    (runbook,) = re.findall(r'href="([^"]*)">Runbook<', page)
-    assert runbook == "/admin/docs/operations/#worker"
+    runbook = "/admin/docs/operations/#worker"
+    assert runbook in re.findall(r'href="([^"]*)">Runbook<', page)
     assert '<h3 id="worker">Worker</h3>' in text(root, runbook)
     assert '<a href="/admin/system/#redis">' not in page
 
