@@ -144,16 +144,10 @@ def note_expired() -> int:
     return len(rows)
 
 
-def revoke_of(users: Collection[int]) -> None:
-    """Ends the tokens of accounts, as `revoke` does, once the transaction around this commits."""
-    rows = list(
-        ApiToken.objects.filter(user_id__in=users, revoked_at=None).select_for_update().order_by("pk")
-    )
-    ApiToken.objects.filter(pk__in=[row.pk for row in rows]).update(revoked_at=timezone.now())
-    for row in rows:
+def note_revoked_of(users: Collection[int]) -> None:
+    """Notes that the valid tokens of accounts are revoked, which are deleted in the transaction around this."""
+    for row in ApiToken.objects.filter(user_id__in=users, revoked_at=None).order_by("pk"):
         note(Action.TOKEN_REVOKED, row)
-    digests = [row.digest for row in rows]
-    transaction.on_commit(lambda: token_copies.mark_revoked(digests))
 
 
 def revoke(name: str) -> None:

@@ -353,7 +353,7 @@ class PeopleAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUser
             if refused := last_account.refusal(_by(request), keys):
                 raise last_account.NotDeleted(refused)
             triage.release_all_of(keys, _by(request))
-            tokens.revoke_of(keys)
+            tokens.note_revoked_of(keys)
             _, deleted = users.delete()
             note_transactions(named, deleted.get(Transaction._meta.label, 0))
             # One may have come between by now; said here, and not when it commits.
