@@ -145,7 +145,7 @@ def note_expired() -> int:
 
 
 def note_revoked_of(users: Collection[int]) -> None:
-    """Notes that the valid tokens of accounts are revoked, which are deleted in the transaction around this."""
+    """Notes that the valid tokens of accounts are revoked, which this transaction deletes."""
     for row in ApiToken.objects.filter(user_id__in=users, revoked_at=None).order_by("pk"):
         note(Action.TOKEN_REVOKED, row)
 
