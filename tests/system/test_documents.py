@@ -26,7 +26,7 @@ def written(tmp_path: Path, settings: Settings) -> Iterator[Path]:
     documents.document.cache_clear()
 
 
-def document(name: str) -> documents.Document:
+def document(name: str) -> documents.ProjectDocument:
     found = documents.document(name)
     assert found, name
     return found

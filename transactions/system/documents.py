@@ -19,17 +19,17 @@ _ELSEWHERE = ("https://", "http://", "#")
 _NOT_IN_ANCHOR = re.compile(r"[^\w\- ]")
 
 
-class Section(NamedTuple):
+class DocumentSection(NamedTuple):
     anchor: str
     title: str
 
 
-class Document(NamedTuple):
+class ProjectDocument(NamedTuple):
     """A document: its title, the rest as markup, and its sections."""
 
     title: str
     body: SafeString
-    sections: list[Section]
+    sections: list[DocumentSection]
 
 
 def anchor(heading: str) -> str:
@@ -45,7 +45,7 @@ def link(name: str, heading: str = "") -> str:
 
 
 @lru_cache(maxsize=32)
-def document(name: str) -> Document | None:
+def document(name: str) -> ProjectDocument | None:
     """The document of that name; None where there is none."""
     file = _file(name)
     if not file.is_file():
@@ -66,10 +66,10 @@ def document(name: str) -> Document | None:
         if token.tag == "h1":
             title = heading
         elif token.tag == "h2":
-            sections.append(Section(anchor(heading), heading))
+            sections.append(DocumentSection(anchor(heading), heading))
     # The page has its title at its head.
     body = tokens[3:] if tokens and tokens[0].tag == "h1" else tokens
-    return Document(title, mark_safe(markdown.renderer.render(body, markdown.options, {})), sections)
+    return ProjectDocument(title, mark_safe(markdown.renderer.render(body, markdown.options, {})), sections)
 
 
 def _file(name: str) -> Path:
