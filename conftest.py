@@ -18,7 +18,10 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from rest_framework.test import APIClient
 
+from dev.trio import Trio
+from tests.support.sentinels import in_use, until
 from transactions.intake.lookups import lookups
+from transactions.stores import confirmation, lookout
 from transactions.stores.redis_connection import connection
 
 # How long an example takes says more of the machine, which runs several tests at once, than of the code.
@@ -109,6 +112,28 @@ def empty_redis() -> Iterator[None]:
     channel_layers.backends.clear()
     yield
     lookups.forget()
+
+
+@pytest.fixture(scope="session")
+def trio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trio]:
+    """A primary, two replicas and three sentinels, started for the first test that needs them."""
+    three = Trio(tmp_path_factory.mktemp("trio"))
+    try:
+        three.start()
+        yield three
+    finally:
+        three.stop()
+
+
+@pytest.fixture
+def three(trio: Trio) -> Iterator[Trio]:
+    """The three, whole, empty, and asked for by everything that connects to Redis."""
+    trio.until_whole()
+    with in_use(trio):
+        connection().flushdb()
+        # Of a test before, a replica may have been missing a moment ago.
+        until(lambda: not confirmation.lacking() and lookout.counted.needed(2) == 2, "a replica is missing")
+        yield trio
 
 
 @pytest.fixture

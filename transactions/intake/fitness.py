@@ -4,6 +4,7 @@ import redis.exceptions
 from django.conf import settings
 
 from ..queue.keys import BOOKS, FEED, INDEX, QUEUE
+from ..stores.confirmation import Unconfirmed, run_confirmed
 from ..stores.redis_connection import reader
 from ..stores.redis_memory import memory
 from ..stores.scripts import lua
@@ -16,9 +17,11 @@ OWN = ("{transactions_list}:try_out:hash", "{transactions_list}:try_out:list")
 def hindrance() -> str:
     """Why intake would refuse every record now, "" where it would not. Raises redis.RedisError."""
     try:
-        length = reader().register_script(TRY_OUT)([QUEUE, INDEX, BOOKS, FEED, *OWN])
+        length = int(run_confirmed(TRY_OUT, [QUEUE, INDEX, BOOKS, FEED, *OWN], client=reader()))
     except redis.exceptions.OutOfMemoryError:
         return "Redis is out of memory"
+    except Unconfirmed as error:
+        return f"it is on too few disks: {error}"
     except redis.ResponseError as error:
         return f"Redis refuses what intake needs: {error}"
     if length >= settings.MAX_QUEUE_LENGTH:

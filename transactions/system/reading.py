@@ -19,6 +19,7 @@ from ..notifications import untold
 from ..notifications.models import SystemAlarm
 from ..reading.detail import open_refusals_count
 from ..rules import figures
+from ..stores import primaries
 from ..storing import history
 from ..uploads import figures as upload_figures
 
@@ -45,6 +46,8 @@ class SystemReading:
     refuses: bool = False
     hindrance: str = ""
     books: balance.Books | None = None
+    # Who is the primary of Redis; None where it is all there is.
+    primary: primaries.Primary | None = None
     last_ticks: dict[str, float] = field(default_factory=dict)
     last_signs: dict[str, float] = field(default_factory=dict)
     postgres_answers: bool = True
@@ -74,11 +77,12 @@ class SystemReading:
 def read() -> SystemReading:
     """Looks. Raises nothing that a store may do; blocks, for some seconds where one is silent."""
     now = datetime.now(UTC)
-    hindrance, books, last_ticks, last_signs = "", None, {}, {}
+    hindrance, books, last_ticks, last_signs, primary = "", None, {}, {}, None
     redis_error, refuses = "", False
     try:
         hindrance = fitness.hindrance()
         books = balance.read()
+        primary = primaries.read()
         last_ticks, last_signs = ticks.last_ticks(), signs.last_signs()
     except redis.RedisError as error:
         redis_error, refuses = str(error) or type(error).__name__, isinstance(error, redis.ResponseError)
@@ -92,6 +96,7 @@ def read() -> SystemReading:
         refuses=refuses,
         hindrance=hindrance,
         books=books,
+        primary=primary,
         last_ticks=last_ticks,
         last_signs=last_signs,
         postgres_answers=answers,
