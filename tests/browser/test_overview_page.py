@@ -91,7 +91,13 @@ def test_figures_stand_beside_those_of_the_other_time_and_open_what_they_count(d
     expect(rate.locator(".figure-value")).to_have_text("90 %")
     expect(rate.locator(".delta")).to_have_text("▼ down 5 points worse was 95 % at this time a week ago")
     opened = [listed_by(each.locator(".figure-value a")) for each in (succeeded, count, rate)]
-    assert opened == [270, 300, 30]
+    assert opened == [270, 300, 300]
+    # The list says the same of the rate: it is of what succeeded or failed.
+    rate.locator(".figure-value a").click()
+    expect(page.locator(".summary [role=status]")).to_contain_text(
+        "300 transactions · succeeded 27,000 · failed"
+    )
+    expect(page.locator(".words")).to_contain_text("status: succeeded or failed")
 
 
 def test_two_dozen_transactions_are_too_few_to_compare(dashboard: Dashboard) -> None:
