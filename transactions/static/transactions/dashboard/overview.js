@@ -84,11 +84,12 @@ export function showFigures({ as_of: asOf, data }, wrong, listUrl) {
     place.classList.toggle("figure-wide", text.length > PHONE_MAX);
     place.classList.toggle("figure-long", text.length > FIGURE_MAX);
     place.classList.toggle("figure-longest", text.length > TITLE_MAX);
-    const before = was(figure, how, data.compared.words);
+    // What is too little to compare with is not told as if one could.
+    const before = figure.too_few === null ? was(figure, how, data.compared.words) : "";
     const against = [name === "pending" ? waited(data) : "", before].filter(Boolean).join(" · ");
     const judged = figure.judged !== "neither" && !(wrong && name === "success_rate" && figure.judged === "good");
     const change = delta(figure.change, UNITS[figure.unit], { good: how.good, judged, against });
-    renew(place.querySelector(".figure-was"), [change]);
+    renew(place.querySelector(".figure-was"), figure.too_few === null || against ? [change] : []);
     showSpark(place, figure, how);
   }
 }
