@@ -261,7 +261,9 @@ def _items(found: Matches, names: dict[int, str]) -> list[Lead]:
 
 
 def _customers(text: str, found: Matches) -> LeadGroup:
-    items = [Lead(row["name"], f"Customer {row['id']}", links.customer(row["id"])) for row in found.rows]
+    items = [
+        Lead(row["name"], f"Customer number {row['id']}", links.customer(row["id"])) for row in found.rows
+    ]
     return LeadGroup(
         "Customers", items, links.list_of("customer", urlencode({"q": text})) if found.more else ""
     )

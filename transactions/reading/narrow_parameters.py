@@ -33,6 +33,7 @@ ORDERS = {
 STATUSES = {SETTLED: "Succeeded or failed", **dict(Status.choices)}
 # What is wrong with an address, for who reads the page that it leads to.
 TWICE = "The address has this twice. Leave one of them."
+NO_ORDER = f"There is no such order. The list begins with the {', '.join(ORDERS)}: say one of these."
 OTHER_ORDER = "This page is of another order. Leave this out to see the first."
 BOTH_ENDS = "A page is asked for by where it begins, or where it ends: leave one of the two out."
 UNKNOWN = "Nothing here is called so. What the list can be narrowed by is in the form."
@@ -93,10 +94,9 @@ class LocalMomentField(DayOrMomentField):
 
 
 class ChosenField(serializers.ChoiceField):
-    """One of some words; another one is told what there is."""
+    """One of some words; `told` of another one."""
 
-    def __init__(self, kind: str, choices: Collection[str], **more: Any) -> None:
-        told = f"There is no such {kind}: there are {', '.join(choices)}."
+    def __init__(self, choices: Collection[str], told: str, **more: Any) -> None:
         super().__init__(list(choices), error_messages={"invalid_choice": told}, **more)
 
 
@@ -124,10 +124,10 @@ class NarrowParameters(ListParameters):
                 required=False,
                 error_messages={"max_length": "An id has at most {max_length} characters."},
             ),
-            "state": ChosenField("state", STATES, default="stored"),
-            "order": ChosenField("order", ORDERS, default="newest"),
+            "state": ChosenField(STATES, "There is no such state. Choose one of these.", default="stored"),
+            "order": ChosenField(ORDERS, NO_ORDER, default="newest"),
             **fields,
-            "status": ChosenField("status", STATUSES, required=False),
+            "status": ChosenField(STATUSES, "There is no such status. Choose one of these.", required=False),
             "user": CustomerField(required=False),
             "amount_min": ShownAmountField(required=False),
             "amount_max": ShownAmountField(required=False),
