@@ -1,7 +1,7 @@
 """The admin site's pages of API tokens: made there, shown once, revoked."""
 
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django import forms
@@ -22,7 +22,7 @@ from ..access.rights import ALL, Right, Rights, rights_of, rights_of_all
 from ..client import curl
 from ..models import ApiToken
 from .granting import Boxes
-from .lists import BoundedAdmin
+from .lists import BoundedAdmin, moment
 from .sent_once import sent_once
 
 STATE_COLOURS = {"Valid": "success", "Expired": "warning", "Revoked": "danger"}
@@ -195,20 +195,20 @@ class ApiTokenAdmin(BoundedAdmin[ApiToken]):
         return "everything" if held == ALL else ", ".join(sorted(held)) or None
 
     @admin.display(description="made")
-    def made(self, token: ApiToken) -> datetime:
-        return token.made_at
+    def made(self, token: ApiToken) -> str | None:
+        return moment(token.made_at)
 
     @admin.display(description="expires", empty_value="never")
-    def expires(self, token: ApiToken) -> datetime | None:
-        return token.expires_at
+    def expires(self, token: ApiToken) -> str | None:
+        return moment(token.expires_at)
 
     @admin.display(description="last used", empty_value="never")
-    def last_used(self, token: ApiToken) -> datetime | None:
-        return token.last_used_at
+    def last_used(self, token: ApiToken) -> str | None:
+        return moment(token.last_used_at)
 
     @admin.display(description="revoked")
-    def revoked(self, token: ApiToken) -> datetime | None:
-        return token.revoked_at
+    def revoked(self, token: ApiToken) -> str | None:
+        return moment(token.revoked_at)
 
     @display(description="state", label=STATE_COLOURS)  # type: ignore[untyped-decorator]
     def state(self, token: ApiToken) -> str:

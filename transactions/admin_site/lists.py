@@ -6,7 +6,7 @@ takes too long give up with a page that says so.
 """
 
 from collections.abc import Callable
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -26,6 +26,7 @@ from django.utils.functional import cached_property
 from ..audit.actions import Action
 from ..audit.entries import note
 from ..stores import bounded_queries
+from ..timezones import on_page
 from . import exports, giving_up
 from .row_actions import RowActions
 from .row_forms import RowForm
@@ -57,6 +58,11 @@ def more_than(rows: QuerySet[Any], most: int) -> bool:
     return rows.order_by()[: most + 1].count() > most
 
 
+def moment(value: datetime | None) -> str | None:
+    """A moment in the viewer's zone: on the page of a row Django shows what a function returns as it is."""
+    return None if value is None else on_page(timezone.localtime(value))
+
+
 def column(field: str, called: str, *, counted: bool = False) -> Callable[[Any], Any]:
     """A field of a row as a list and the page of one show it, under a name of ours.
 
@@ -65,7 +71,10 @@ def column(field: str, called: str, *, counted: bool = False) -> Callable[[Any],
 
     @admin.display(description=called)
     def shown(row: Any) -> Any:
-        return f"{getattr(row, field):,}" if counted else getattr(row, field)
+        value = getattr(row, field)
+        if isinstance(value, datetime):
+            return moment(value)
+        return f"{value:,}" if counted else value
 
     # By it the cells of the column are told, and their place on the page of one.
     shown.__name__ = field
