@@ -30,7 +30,7 @@ ORDERS = {
     "smallest": (("amount", "created_at", "id"), False),
 }
 # Of which the list may be narrowed to one: those of transactions, and all of which it is known how they went.
-STATUSES = {SETTLED: "Succeeded or failed", **dict(Status.choices)}
+STATUSES = {**dict(Status.choices), SETTLED: "Succeeded or failed"}
 # What is wrong with an address, for who reads the page that it leads to.
 TWICE = "The address has this twice. Leave one of them."
 NO_ORDER = f"There is no such order. The list begins with the {', '.join(ORDERS)}: say one of these."
