@@ -1,16 +1,27 @@
 """Every path of the service."""
 
 from django.contrib import admin
-from django.urls import include, path, re_path
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.templatetags.static import static
+from django.urls import include, path, re_path, register_converter
 from django.views.generic import RedirectView
 
 from transactions.access.log_ins import bounded
-from transactions.admin_site import api_docs, documents
+from transactions.admin_site import api_docs, app_pages, documents
 from transactions.dashboard.views import show_system
 
 from .observability import health
 from .observability.prometheus import metrics
 from .serving import errors
+
+register_converter(app_pages.AppLabelConverter, "app")
+
+
+def icon(request: HttpRequest) -> HttpResponse:
+    """For browsers that ask for it without reading any page, as they do of what is no page."""
+    return redirect(static("transactions/icon.svg"))
+
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
@@ -19,6 +30,7 @@ urlpatterns = [
     path("admin/system/", admin.site.admin_view(show_system), name="system"),
     path("admin/api/", admin.site.admin_view(api_docs.show), name="api-docs"),
     path("admin/docs/<slug:name>/", admin.site.admin_view(documents.show), name="document"),
+    path("admin/<app:label>/", admin.site.admin_view(app_pages.show)),
     # Before the admin's own: these two hash what they are sent.
     path("admin/login/", bounded(admin.site.login)),
     path(
@@ -27,6 +39,7 @@ urlpatterns = [
     # Django's way to a row's page outside the admin: there is none, and it fails for a key that is no UUID.
     re_path("^admin/r/", errors.nothing_here),
     path("admin/", admin.site.urls),
+    path("favicon.ico", icon),
     path("api/", include("transactions.urls")),
     re_path(r"^livez/?$", health.live, name="livez"),
     re_path(r"^readyz/?$", health.ready, name="readyz"),

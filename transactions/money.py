@@ -19,6 +19,8 @@ from functools import cache, lru_cache
 
 from babel import Locale, negotiate_locale
 from babel.numbers import (
+    format_compact_currency,
+    format_compact_decimal,
     format_currency,
     get_currency_symbol,
     get_decimal_symbol,
@@ -51,6 +53,8 @@ SPACES, APOSTROPHES = " \xa0\u2009\u202f", "'’"
 HEADER_CHARACTERS_MAX = 500
 # More than any amount has, grouped and with its currency.
 CHARACTERS_MAX = 60
+# Less than that is not shortened, in units of the currency.
+ABOUT_FROM = 1000
 # Enough for the sum of all amounts that there may be.
 DIGITS_MAX = 60
 
@@ -158,6 +162,29 @@ def text(smallest: int | Decimal, locale: Locale | str | None = None) -> str:
     # As CLDR says, and browsers do: BHD 1.234, but €1.23.
     shown = re.sub(r"(?<=[^\W\d_])(?=\d)", NO_BREAK, shown)
     return _grouped(shown, get_group_symbol(locale)) if by_hand else shown
+
+
+def about(smallest: int, locale: Locale | str | None = None) -> str:
+    """About so much, as short as people say it: 1280000000 is €12.8M in en, in de 12,8 Mio. €.
+
+    Three digits of it, as more would say that it was counted; none of them parts of a unit from a thousand
+    on. In locales that have no word for thousands, or for so many, the number is as long as it is.
+    """
+    locale = _named(locale)
+    currency, places = code(), decimals() or 0
+    with localcontext(prec=DIGITS_MAX):
+        value = Decimal(smallest).scaleb(-places)
+        if abs(value) < ABOUT_FROM:
+            return text(smallest, locale)
+        value = Decimal(round(int(value), 3 - len(str(abs(int(value))))))
+        for fraction in (2, 1, 0):
+            if currency is None:
+                shown = format_compact_decimal(value, locale=locale, fraction_digits=fraction)
+            else:
+                shown = format_compact_currency(value, currency, locale=locale, fraction_digits=fraction)
+            if sum(sign.isdigit() for sign in shown) <= 3:
+                break
+    return _grouped(shown, get_group_symbol(locale))
 
 
 def _grouped(shown: str, mark: str) -> str:

@@ -20,6 +20,7 @@ from transactions.models import ApiToken, CustomerNote, Epoch, RejectedRecord
 pytestmark = pytest.mark.django_db(transaction=True)
 
 migration = import_module("transactions.migrations.0017_groups_to_begin_with")
+importing = import_module("transactions.migrations.0018_operations_import")
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
 
 # What a page or a step asks for, by its name, and who has it to do.
@@ -47,14 +48,15 @@ PAGES = {
     "admin:auth_user_add": set[str](),
     "admin:auth_group_changelist": set[str](),
     "admin:transactions_customer_add": set[str](),
-    "admin:uploads_upload_changelist": set[str](),
-    "admin:uploads_upload_new": set[str](),
+    "admin:uploads_upload_changelist": {"Operations"},
+    "admin:uploads_upload_new": {"Operations"},
 }
 
 
 @pytest.fixture
 def groups(transactional_db: None) -> None:
     migration.make(apps, None)
+    importing.give(apps, None)
 
 
 def member(client: Client, group: str) -> User:
@@ -176,6 +178,23 @@ def test_a_group_that_there_is_already_is_left_as_it_is(people: list[User]) -> N
     migration.make(apps, None)
     assert not mine.permissions.exists()
     assert Group.objects.get(name="Fraud").permissions.count() == len(migration.FRAUD)
+
+
+def test_operations_that_somebody_has_changed_is_given_nothing(people: list[User]) -> None:
+    migration.make(apps, None)
+    operations = Group.objects.get(name="Operations")
+    operations.permissions.remove(Permission.objects.get(codename="change_alert"))
+    importing.give(apps, None)
+    assert "uploads.import_upload" not in given_to(operations)
+    importing.take(apps, None)
+    assert operations.permissions.count() == len(importing.AS_MADE) - 1
+
+
+def test_what_operations_was_given_is_taken_again(groups: None) -> None:
+    operations = Group.objects.get(name="Operations")
+    assert "uploads.import_upload" in given_to(operations)
+    importing.take(apps, None)
+    assert given_to(operations) == importing.AS_MADE
 
 
 def test_what_is_changed_or_in_use_stays_where_the_migration_is_undone(people: list[User]) -> None:

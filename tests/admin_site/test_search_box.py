@@ -275,6 +275,46 @@ def test_what_a_number_names_comes_before_what_has_it_as_a_part(root: Client, pe
     assert names.index("Alerts") < 3
 
 
+@pytest.mark.parametrize("typed", ["name", "number"])
+def test_a_customer_who_is_called_so_comes_before_a_transaction_that_is(
+    root: Client, people: list[User], typed: str
+) -> None:
+    alice = people[0]
+    text = "alice" if typed == "name" else str(alice.pk)
+    for id in (text, f"{text}-0", f"X{text}"):
+        store(people[1], id)
+    groups = found(root, text)
+    assert next(iter(groups)) == "Customers"
+    assert groups["Customers"][0] == "alice"
+    assert groups["Transactions"][0] == text
+
+
+@pytest.fixture
+def no_end(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The look for parts of ids takes all the time that a search has."""
+    settings.SEARCH_MS_MAX = 400
+    endless = "SELECT {columns} FROM {table} WHERE {parts} AND pg_sleep(60) IS NOT NULL AND {only}"
+    monkeypatch.setattr(search, "WITH_PART", endless)
+
+
+def test_a_customer_has_a_name_in_every_answer_however_little_time_was_left(
+    root: Client, people: list[User], no_end: None
+) -> None:
+    store(people[0], "INV-100")
+    (item,) = root.get(FOUND, {"q": "INV-1"}).json()["groups"][0]["items"]
+    assert " · alice · " in item["detail"]
+
+
+def test_that_others_were_not_looked_through_is_no_failure_where_the_very_one_is_found(
+    root: Client, people: list[User], no_end: None
+) -> None:
+    store(people[0], "INV-100")
+    assert "Too many transactions were to be looked through" in notes(root, "INV-10")
+    told = notes(root, "INV-100")
+    assert "Too many" not in told
+    assert told == "Beside what is called so, others may have it as a part of their name."
+
+
 def test_a_rejected_record_that_cannot_be_read_leads_to_its_page_for_who_may_see_it(
     client: Client, people: list[User]
 ) -> None:

@@ -37,10 +37,7 @@ from transactions.storing.flush import flush
 pytestmark = pytest.mark.django_db(transaction=True)
 
 # What the rollups tell of these, in three digits.
-ABOUT_SO = (
-    "about 102 transactions · succeeded about 1,000 · failed about 9,220,000,000,000,000,000 · pending about "
-    "9,220,000,000,000,000,000"
-)
+ABOUT_SO = "about 102 transactions · succeeded about 1K · failed about 9,220,000T · pending about 9,220,000T"
 SAVE = "/admin/transactions/transaction/views/"
 
 
@@ -300,18 +297,21 @@ def test_what_others_see_of_a_view_is_in_the_trail(root: Client, people: list[Us
 
 
 @pytest.mark.parametrize(
-    ("count", "said"),
-    [(1_234_567, "about 1,230,000"), (58_683, "about 58,700"), (999, "about 999"), (0, "about 0")],
-)
+    ("count", "said", "short"),
+    [
+        (1_234_567, "about 1,230,000", "about 1.23M"), (58_683, "about 58,700", "about 58.7K"),
+        (999, "about 999", "about 999"), (0, "about 0", "about 0"),
+    ],
+)  # fmt: skip
 def test_about_so_many_is_said_in_three_digits(
-    root: Client, people: list[User], monkeypatch: pytest.MonkeyPatch, count: int, said: str
+    root: Client, people: list[User], monkeypatch: pytest.MonkeyPatch, count: int, said: str, short: str
 ) -> None:
-    for exact, told in ((False, said), (True, f"{count:,}")):
+    for exact, many, much in ((False, said, short), (True, f"{count:,}", f"{count:,}")):
         monkeypatch.setattr(
             narrowed, "totals", lambda *_, is_so=exact: narrowed.Sums(count, {"FAILED": count}, is_so)
         )
         shown = page(root, url("transaction"))
-        assert f"<strong>{told} transactions · failed {told}</strong>" in shown
+        assert f"<strong>{many} transactions · failed {much}</strong>" in shown
 
 
 def test_all_that_is_wrong_with_the_url_is_told_at_once(root: Client, people: list[User]) -> None:
@@ -374,7 +374,7 @@ def test_what_is_wrong_with_a_field_is_told_by_the_fields_own_name(root: Client)
 @pytest.mark.parametrize("name", ["sort", "order_by", "Ordering"])
 def test_the_order_that_is_asked_for_by_another_name_is_told_by_ours(root: Client, name: str) -> None:
     said = html.unescape(markup(root.get(url("transaction", f"?{name}=largest"))))
-    assert 'Did you mean "order"?' in said
+    assert "Did you mean “order”?" in said
 
 
 def test_a_view_says_whether_it_is_shared_and_is_deleted_after_a_question(

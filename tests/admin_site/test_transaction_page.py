@@ -155,6 +155,21 @@ def test_the_drawer_leads_to_the_customer_and_has_the_payload_and_a_command(
     assert "http://testserver/api/transactions/a%2Fb%3Fc%26d/" in told
 
 
+def test_a_transaction_is_not_among_the_latest_others_of_its_customer(
+    root: Client, people: list[User]
+) -> None:
+    rows = [store(people[0], f"T{n:02}") for n in range(12)]
+    store(people[1], "SOMEBODY-ELSES")
+    for row in (rows[0], rows[11]):
+        shown = root.get(reverse("admin:transactions_transaction_change", args=[row.pk])).content.decode()
+        latest = re.findall(r'data-transaction="([^"]+)"', shown)
+        others = [each.transaction_id for each in reversed(rows) if each.pk != row.pk]
+        assert latest == others[:10]
+    alone = store(people[2], "ALONE")
+    shown = root.get(reverse("admin:transactions_transaction_change", args=[alone.pk])).content.decode()
+    assert "No other is stored." in shown
+
+
 def test_it_shows_the_latest_notes_on_its_customer(root: Client, people: list[User]) -> None:
     store(people[0])
     written = [notes.write(people[0], f"note {n}", people[1]) for n in range(5)]

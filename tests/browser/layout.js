@@ -30,6 +30,26 @@
   for (const cell of document.querySelectorAll(".plain :is(td, th), .happened li, .facts div")) {
     if (seen(cell) && cell.scrollWidth > cell.clientWidth + 1 && getComputedStyle(cell).overflowX === "visible") found.push(`over its end: ${said(cell)}`);
   }
+  // An id is cut in its middle, and its beginning is in line with others; of a name so much is left that one knows whose.
+  for (const head of document.querySelectorAll(".id > span:first-child")) {
+    if (seen(head) && head.scrollWidth > head.clientWidth && getComputedStyle(head).direction === "rtl") found.push(`cut at its front: ${said(head.parentElement)}`);
+  }
+  for (const name of document.querySelectorAll(".name")) {
+    if (seen(name) && name.scrollWidth > name.clientWidth + 1 && name.clientWidth < 60) found.push(`nothing is left of it: ${said(name)}`);
+  }
+  // A word that a line has room for is never broken inside. (A browser breaks behind these signs by itself.)
+  const texts = document.createTreeWalker(document.querySelector("#content") ?? document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const text = texts.currentNode, holder = text.parentElement;
+    if (!seen(holder) || holder.closest(".sr-only, script, style, pre, select, .chart-table")) continue;
+    for (const { 0: word, index } of text.data.matchAll(/[^\s\u200b\-–—/?…]{2,24}/g)) {
+      const range = document.createRange();
+      range.setStart(text, index);
+      range.setEnd(text, index + word.length);
+      const tops = new Set([...range.getClientRects()].filter((box) => box.width > 0).map((box) => Math.round(box.top)));
+      if (tops.size > 1) found.push(`broken inside: ${word} of ${said(holder)}`);
+    }
+  }
   // On a phone nobody sees that a table goes on to the right.
   for (const table of document.querySelectorAll(".scrolls")) {
     if (seen(table) && root.clientWidth < 768 && table.scrollWidth > table.clientWidth + 1) found.push(`cut by the screen: ${said(table)}`);

@@ -6,8 +6,10 @@ from urllib.parse import parse_qs, urlsplit
 from django.utils.dateparse import parse_datetime
 from playwright.sync_api import Locator
 
-from transactions.models import Transaction
+from transactions.models import Status, Transaction
 
+# Of the list's words for several statuses, and for one.
+STATUSES = {"SETTLED": ["SUCCESS", "FAILED"], **{each: [each] for each in Status.values}}
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 
@@ -17,7 +19,7 @@ def listed_by(link: Locator) -> int:
         name: values[0] for name, values in parse_qs(urlsplit(link.get_attribute("href") or "").query).items()
     }
     bounds = {
-        "status": asked.get("status"),
+        "status__in": STATUSES.get(asked.get("status", "")),
         "user": asked.get("user"),
         "created_at__gte": parse_datetime(asked["from"]),
         "created_at__lt": parse_datetime(asked["to"]),

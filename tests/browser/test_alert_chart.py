@@ -97,7 +97,7 @@ def test_the_chart_of_what_counts_by_itself_spreads_its_dots_and_says_since_when
     assert begin + 20 < first.timestamp() < end - 20
     assert all(re.fullmatch(r"(\d\d:){2}\d\d", label) for label in labels), labels
     expect(page.locator("#amounts .chart-note")).to_contain_text(
-        f"since {first:%Y-%m-%d %H:%M:%S}, the first from a week before"
+        f"from a week before; the first of these was at {first:%Y-%m-%d %H:%M:%S}"
     )
     top, tallest, topmost = page.evaluate(
         """() => {

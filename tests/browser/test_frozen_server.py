@@ -30,9 +30,21 @@ def test_a_frozen_server_shows_once_the_alive_time_is_over_and_goes_on_once_it_t
         said = re.compile(r"^▲ stale since \d\d:\d\d:\d\d$")
         expect(feed).to_have_text(said)
         expect(dashboard.page.locator("#system .dot")).to_have_class("dot dot-bad")
+        # And why, and what to do about it, where no page can be opened any more.
+        page = dashboard.page
+        banner = page.locator("#banner")
+        expect(banner).to_contain_text("The server does not answer in time.", timeout=60_000)
+        expect(page.locator("#system-said")).to_have_text("The server does not answer in time")
+        banner.get_by_role("link", name="What to do").click()
+        silent = page.locator("#system-silent")
+        expect(silent).to_be_visible()
+        expect(silent).to_contain_text("docker compose restart web")
+        assert serious(page) == []
+        page.keyboard.press("Escape")
     finally:
         os.kill(server, signal.SIGCONT)
     dashboard.is_live()
+    expect(dashboard.page.locator("#system-silent")).to_have_attribute("hidden", "")
     dashboard.post("AFTER")
     dashboard.shows("AFTER", "BEFORE")
 

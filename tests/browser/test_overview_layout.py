@@ -1,6 +1,6 @@
 """The front page at every width: what is wrong comes first, and nothing stands there for nothing."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import expect
@@ -10,7 +10,9 @@ from tests.browser.layout import faults
 from tests.browser.overview import box
 from tests.support.alerts import open_alert
 from tests.support.living import everybody_works
+from tests.support.settled import settle
 from transactions.alerts.models import Alert
+from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,6 +37,13 @@ def test_what_is_wrong_comes_first_at_any_width(
     tops = [page.locator(each).evaluate("place => place.getBoundingClientRect().top") for each in order]
     beside = order.index("#alerts")
     assert tops[:beside] == sorted(tops[:beside])
+    choices, wrong = box(page.locator("#choices")), box(page.locator("#wrong"))
+    if width < 768:
+        assert wrong["bottom"] < choices["top"] < tops[1]
+        before = "wrong => Boolean(wrong.compareDocumentPosition(document.querySelector('#choices')) & 4)"
+        assert page.locator("#wrong").evaluate(before)
+    else:
+        assert choices["bottom"] < wrong["top"]
     if width < 1000:
         assert tops == sorted(tops)
     else:
@@ -62,6 +71,34 @@ def test_what_is_wrong_and_the_open_alerts_are_on_the_first_screen_of_a_phone(
     page.go_back()
     expect(page.locator("#alerts")).to_contain_text("3 open")
     expect(alerts).to_be_hidden()
+
+
+@pytest.mark.parametrize("currency", ["GBP"])
+@pytest.mark.parametrize("amount", [999_99, 1_234_567_89, 98_765_432_101_23])
+def test_on_a_phone_figures_stand_two_by_two_whatever_the_amount_each_with_its_sparkline(
+    dashboard: Dashboard, amount: int
+) -> None:
+    page, now = dashboard.page, datetime.now(UTC)
+    settle(dashboard.people[0], now - 40 * MINUTE, now - 2 * MINUTE, 150, 20, amount=amount // 130)
+    for n in range(40):
+        moment = (now - (n + 1) * MINUTE).isoformat()
+        dashboard.post(f"P{n}", created_at=moment)
+    flush()
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.reload()
+    figures = page.locator("#money > li")
+    expect(figures.locator(".spark")).to_have_count(4)
+    for spark in figures.locator(".spark").all():
+        expect(spark).to_be_visible()
+    boxes = [box(each) for each in figures.all()]
+    assert [each["left"] for each in boxes[:2]] == [each["left"] for each in boxes[2:]]
+    assert boxes[0]["top"] == boxes[1]["top"] < boxes[2]["top"] == boxes[3]["top"]
+    assert faults(page) == []
+    # What one may search for is told in as many whole words as there is room for.
+    expect(page.locator(".find-more")).to_be_hidden()
+    page.set_viewport_size({"width": 1400, "height": 900})
+    expect(page.locator(".find-hint")).to_have_text("Search ids, customers, amounts, alerts …")
+    expect(page.locator(".find-more")).to_be_visible()
 
 
 def test_the_top_bar_ends_where_the_page_ends_and_is_short_on_a_phone(dashboard: Dashboard) -> None:

@@ -35,6 +35,16 @@ def test_an_empty_system_says_what_to_do(page: Client, settings: Settings) -> No
     assert "curl -i http://pay.example/api/add-transaction" in shown
     assert 'href="/admin/transactions/apitoken/new/"' in shown
     assert "manage.py simulate" in shown
+    assert 'href="/admin/uploads/upload/new/"' in shown
+
+
+def test_imports_are_offered_to_who_may_import(client: Client, settings: Settings) -> None:
+    settings.ALLOWED_HOSTS = ["pay.example"]
+    user = User.objects.create_user("olga", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_transaction"))
+    client.force_login(user)
+    assert SAID in (shown := text(client))
+    assert "Import a file" not in shown
 
 
 @pytest.mark.parametrize(

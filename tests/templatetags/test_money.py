@@ -58,6 +58,40 @@ def test_a_few_of_the_smallest_unit_have_all_decimals(
     assert (money.text(5), money.plain(5)) == (shown, plain)
 
 
+@pytest.mark.parametrize(
+    ("code", "accepted", "smallest", "shown"),
+    [
+        ("GBP", "en-GB", 1_280_000_000, "£12.8m"),
+        ("EUR", "en-US", 1_234_567_800, "€12.3M"),
+        ("EUR", "de-DE", 1_280_000_000, f"12,8{NO_BREAK}Mio.{NO_BREAK}€"),
+        # No word for thousands.
+        ("EUR", "de-DE", 78_145_756, f"781.000{NO_BREAK}€"),
+        ("GBP", "en-GB", 78_145_756, "£781k"),
+        ("GBP", "en-GB", 99_999, "£999.99"),
+        ("JPY", "en-GB", 12_800_000, "JP¥12.8m"),
+        ("GBP", "en-GB", 9_223_372_036_854_775_807, "£92,200tn"),
+        ("", "en-GB", 12_812_345, "12.8M"),
+        ("", "de-DE", 999, "999"),
+    ],
+)
+def test_about_so_much_is_short(
+    code: str, accepted: str, smallest: int, shown: str, settings: Settings
+) -> None:
+    settings.CURRENCY = code
+    assert money.about(smallest, money.locale_for(accepted)) == shown
+
+
+@pytest.mark.parametrize("accepted", money.LOCALES)
+@pytest.mark.parametrize("power", range(3, 19))
+def test_about_so_much_has_no_parts_of_a_unit_in_any_locale(
+    accepted: str, power: int, settings: Settings
+) -> None:
+    settings.CURRENCY = "EUR"
+    shown = money.about(123_456_789 * 10 ** (power - 3), money.locale_for(accepted))
+    digits = "".join(sign for sign in shown if sign.isdigit())
+    assert digits.strip("0") in ("123", "12", "1")
+
+
 def test_what_is_less_than_nothing_or_an_average_is_shown_too(settings: Settings) -> None:
     settings.CURRENCY = "EUR"
     assert money.text(-1050) == "-€10.50"

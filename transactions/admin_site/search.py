@@ -15,7 +15,15 @@ from django.views.decorators.http import require_safe
 
 from .. import money
 from ..access.rights import Right, Rights, rights_of
-from ..reading.search import FOUND_MAX, NEWEST_ROWS, TERM_CHARACTERS_MAX, Matches, Search, term_of
+from ..reading.search import (
+    FOUND_MAX,
+    NEWEST_ROWS,
+    TERM_CHARACTERS_MAX,
+    Matches,
+    Search,
+    names_in_time,
+    term_of,
+)
 from ..review import links
 from ..templatetags.components import status_word
 from ..timezones import to_the_minute
@@ -25,6 +33,8 @@ log = logging.getLogger(__name__)
 
 AWAY = "PostgreSQL does not answer in time. Try again."
 SLOW = "Too many {what} were to be looked through; there may be more of them. Type more, or ask again."
+# Of a kind of which the very one is found that was typed, or where another kind has it.
+BESIDE = "Beside what is called so, others may have it as a part of their name."
 REDIS_AWAY = "Redis does not answer: transactions that wait there are not among these."
 SHORT = (
     "Ids are searched from their beginning, and in any part among the newest {rows:,}. Three letters or "
@@ -119,19 +129,20 @@ def _found(request: HttpRequest) -> tuple[list[LeadGroup], list[str]]:
     sees_rejected = _sees_rejected(request)
     found = _matches(search, rights, sees_unreadable=sees_rejected)
     users = {row["user"] for name in OF_CUSTOMERS for row in found[name].rows if row["user"] is not None}
-    names = (search.in_time(lambda: links.names(users)) or {}) if Right.READ in rights else {}
+    names = (names_in_time(lambda: links.names(users)) or {}) if Right.READ in rights else {}
     groups = [
+        # Who types a customer's name or number means the customer, whatever else is called so.
+        (found["customers"].exact, _customers(search.text, found["customers"])),
         (found["transactions"].exact, _transactions(search.text, found["transactions"], names)),
         (False, _waiting(search.text, found["waiting"], names)),
         (False, _rejected(search.text, found["rejected"], names, has_list=sees_rejected)),
-        (found["customers"].exact, _customers(search.text, found["customers"])),
         (found["rules"].exact, _rules(search.text, found["rules"])),
         (found["alerts"].exact, _alerts(found["alerts"], names)),
         (found["amounts"].exact, _amounts(search.amount, found["amounts"], names)),
     ]
     # What the whole text names comes before what has it as a part.
     groups.sort(key=lambda each: not each[0])
-    notes = [SLOW.format(what=WHAT[name]) for name, each in found.items() if each.slow]
+    notes = _given_up(found)
     notes += [
         NEWEST.format(newest=found[state].newest, what=NOT_STORED[state].what)
         for state in NOT_STORED
@@ -139,6 +150,14 @@ def _found(request: HttpRequest) -> tuple[list[LeadGroup], list[str]]:
     ]
     notes += _coverage(search) if Right.READ in rights else []
     return [group for group in (*(each for _, each in groups), pages) if group.items], notes
+
+
+def _given_up(found: dict[str, Matches]) -> list[str]:
+    """What was not looked through to its end; it is no failure where the very thing is found."""
+    slow = [name for name, each in found.items() if each.slow]
+    if slow and any(each.exact for each in found.values()):
+        return [BESIDE]
+    return [SLOW.format(what=WHAT[name]) for name in slow]
 
 
 def _sees_rejected(request: HttpRequest) -> bool:
@@ -242,7 +261,9 @@ def _items(found: Matches, names: dict[int, str]) -> list[Lead]:
 
 
 def _customers(text: str, found: Matches) -> LeadGroup:
-    items = [Lead(row["name"], f"Customer {row['id']}", links.customer(row["id"])) for row in found.rows]
+    items = [
+        Lead(row["name"], f"Customer number {row['id']}", links.customer(row["id"])) for row in found.rows
+    ]
     return LeadGroup(
         "Customers", items, links.list_of("customer", urlencode({"q": text})) if found.more else ""
     )

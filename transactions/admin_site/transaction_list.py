@@ -18,7 +18,7 @@ from .. import money
 from ..models import SavedView, Status
 from ..reading import narrowed as reading
 from ..reading import part_indexes
-from ..reading.narrow_parameters import ORDERS, STATES, Narrowed, NarrowParameters
+from ..reading.narrow_parameters import ORDERS, STATES, STATUSES, Narrowed, NarrowParameters
 from ..reading.narrowed import Rows, Sums
 from ..review import links
 from ..templatetags.components import status_word
@@ -31,8 +31,15 @@ NO_VIEW = "There is no such view, or it is not shared with you."
 FILTERS = ("q", "user", "status", "state", "amount_min", "amount_max", "from", "to", "timezone", "order")
 # Of these each has a field; what is wrong with any other is told below the form.
 FIELDS = FILTERS[:8]
+# What is sent by a field that nobody has touched, where that is not empty.
+NARROWS_NOTHING = {"state": "stored"}
 # What the form calls parameters that a fault of another one names, as in: This is before `from`.
 PARAMETER = re.compile("`([a-z_]+)`")
+# What is called otherwise on the page than in the address, and has no field.
+WITHOUT_FIELD = {
+    "cursor": "Page", "before": "Page before", "order": "Order", "timezone": "Time zone", "view": "View",
+    "non_field_errors": "Others",
+}  # fmt: skip
 CALLED = {"from": "Since", "amount_min": "the least"}
 # In this order their sums are told, each apart.
 SUMMED = (Status.SUCCESS, Status.FAILED, Status.PENDING)
@@ -119,9 +126,9 @@ def _parameters_of(query: QueryDict) -> QueryDict:
 def show(request: HttpRequest, *, may_delete: bool) -> HttpResponse:
     """The page; 400 where it has to say what is wrong with its URL, 503 where a store does not answer."""
     asked = asked_by(request)
-    is_typed = typed_amounts.is_typed(request.GET) or bound_fields.is_typed(request.GET)
-    if is_typed and not asked.errors:
-        # The address that somebody copies has amounts in the smallest unit, and times as they were asked for.
+    if _is_sent_by_form(request.GET) and not asked.errors:
+        # The address that somebody copies has amounts in the smallest unit, times as they were asked for, and
+        # nothing of fields that were left empty.
         return HttpResponseRedirect(links.list_of("transaction", _in_url(request).urlencode()))
     zone = _zone(asked)
     # The whole page is in the zone of a saved view, as it is in that of a link.
@@ -159,8 +166,22 @@ def show(request: HttpRequest, *, may_delete: bool) -> HttpResponse:
     return _page(request, context, HTTPStatus.OK)
 
 
+def _is_sent_by_form(query: QueryDict) -> bool:
+    typed = typed_amounts.is_typed(query) or bound_fields.is_typed(query)
+    return typed or bool(_left_out(query))
+
+
+def _left_out(query: QueryDict) -> list[str]:
+    """The fields of the form that narrow nothing. Beside a view they do: they take away what it says."""
+    if "view" in query:
+        return []
+    return [name for name in FIELDS if name in query and query[name] in ("", NARROWS_NOTHING.get(name))]
+
+
 def _in_url(request: HttpRequest) -> QueryDict:
     query, _ = typed_amounts.in_parameters(bound_fields.in_parameters(request.GET))
+    for name in _left_out(query):
+        del query[name]
     return query
 
 
@@ -170,7 +191,8 @@ def _page(request: HttpRequest, context: dict[str, Any], status: HTTPStatus) -> 
 
 def _told(errors: dict[str, str]) -> dict[str, Any]:
     """What is wrong, and of that what has no field beside which it could be told."""
-    return {"errors": errors, "elsewhere": {name: errors[name] for name in errors if name not in FIELDS}}
+    elsewhere = [(name, WITHOUT_FIELD.get(name, name), errors[name]) for name in errors if name not in FIELDS]
+    return {"errors": errors, "elsewhere": elsewhere}
 
 
 def _zone(asked: AskedList) -> str:
@@ -196,7 +218,7 @@ def _form(request: HttpRequest, asked: AskedList, zone: str) -> dict[str, Any]:
         "since": bound_fields.field("from", asked.query.get("from", ""), PageZone(zone)),
         "until": bound_fields.field("to", asked.query.get("to", ""), PageZone(zone)),
         "amounts": typed_amounts.fields(asked.query),
-        "statuses": Status.choices,
+        "statuses": STATUSES.items(),
         "states": STATES.items(),
         "order": order,
         "by_time": _with(asked, order=TURNED.get(order, "newest") if order == "newest" else "newest"),
@@ -240,15 +262,17 @@ def _elsewhere(asked: AskedList, narrowed: Narrowed) -> Iterator[Elsewhere]:
 
 
 def _said(totals: Sums) -> str:
-    about, shown = ("", _exactly) if totals.exact else ("about ", _about)
+    about = "" if totals.exact else "about "
+    count = totals.count if totals.exact else _about(totals.count)
+    amount = money.text if totals.exact else money.about
     what = "transaction" if totals.count == 1 else "transactions"
     amounts = totals.amounts or {}
     each = "".join(
-        f" · {status_word(status).lower()} {about}{money.text(shown(amounts[status]))}"
+        f" · {status_word(status).lower()} {about}{amount(amounts[status])}"
         for status in SUMMED
         if status in amounts
     )
-    return f"{about}{shown(totals.count):,} {what}{each}{_looked_through(totals)}"
+    return f"{about}{count:,} {what}{each}{_looked_through(totals)}"
 
 
 def _looked_through(totals: Sums) -> str:
@@ -261,10 +285,6 @@ def _looked_through(totals: Sums) -> str:
         records = "record that cannot be read is" if one else "records that cannot be read are"
         left_out = f"; {totals.unreadable:,} {records} left out"
     return newest + left_out
-
-
-def _exactly(figure: int) -> int:
-    return figure
 
 
 def _about(figure: int) -> int:
@@ -286,7 +306,7 @@ def _words(asked: AskedList) -> Iterator[Words]:
     if wanted.user is not None:
         yield Words(f"customer: {links.names([wanted.user])[wanted.user]}", _with(asked, user=None))
     if wanted.status is not None:
-        yield Words(f"status: {status_word(wanted.status)}", _with(asked, status=None))
+        yield Words(f"status: {_status_said(wanted.status)}", _with(asked, status=None))
     yield from _amounts(wanted.amount_min, wanted.amount_max, asked)
     if wanted.since is not None:
         yield Words(
@@ -298,6 +318,10 @@ def _words(asked: AskedList) -> Iterator[Words]:
             f"before {bound_fields.in_words(wanted.until, zone)}",
             _with(asked, to=None),
         )
+
+
+def _status_said(status: str) -> str:
+    return status_word(status) if status in Status else STATUSES[status].lower()
 
 
 def _amounts(least: int | None, most: int | None, asked: AskedList) -> Iterator[Words]:

@@ -114,6 +114,8 @@ class EndpointAdmin(OwnPages[Endpoint]):
 def _state(endpoint: Endpoint) -> str:
     if endpoint.off:
         return "Off"
+    if not settings.WEBHOOK_SECRET_KEYS:
+        return "No key"
     return "Fails" if endpoint.failures else "On"
 
 

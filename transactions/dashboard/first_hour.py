@@ -32,6 +32,7 @@ class FirstHour(NamedTuple):
     rules: str
     alerts: str
     docs: str
+    imports: str
 
 
 def nothing_yet() -> bool:
@@ -68,4 +69,5 @@ def seen_by(request: HttpRequest) -> FirstHour | None:
         page("rules_rule_changelist", "rules.view_rule"),
         page("alerts_alert_changelist", "alerts.view_alert"),
         reverse("api-docs"),
+        page("uploads_upload_new", "uploads.import_upload"),
     )

@@ -40,6 +40,9 @@ RATE_REACH_MAX = 14
 CHANGE_MIN = 0.05
 # With fewer transactions nothing is compared: what changes between two dozen is chance.
 COMPARED_MIN = 100
+# Points of all transactions. That more are pending is bad where it is a larger share of them by so much: with
+# more transactions more are pending at any moment.
+PENDING_POINTS_MIN = 1.0
 # Per cent. More than tenfold is another kind of time, a load test or a launch: neither good nor bad.
 TENFOLD = 900
 
@@ -198,7 +201,8 @@ def _figures(held: Stretches, pending_before: int | None, per_point: int, whole:
         "pending": {
             "value": pending,
             "before": pending_before,
-            **_change(pending_changed, "count", before.rows, good=-1),
+            **_change(pending_changed, "count", before.rows),
+            "judged": _pending_judged(now, before, pending_before),
             "spark": [each[Status.PENDING].rows for each in points],
         },
     }
@@ -233,6 +237,16 @@ def _change(change: float | None, unit: str, compared: int, good: int = 0) -> di
     if good and change is not None and abs(change) >= CHANGE_MIN and not is_tenfold:
         judged = "good" if change * good > 0 else "bad"
     return {"change": change, "unit": unit, "judged": judged, "too_few": too_few}
+
+
+def _pending_judged(now: StatusSums, before: StatusSums, pending_before: int | None) -> str:
+    """Whether more are pending than there were, as a share of all."""
+    if pending_before is None or min(now.rows, before.rows) < COMPARED_MIN:
+        return "neither"
+    points = 100 * (now[Status.PENDING].rows / now.rows - pending_before / before.rows)
+    if abs(points) < PENDING_POINTS_MIN:
+        return "neither"
+    return "bad" if points > 0 else "good"
 
 
 def _points(each: list[StatusSums], per_point: int) -> list[StatusSums]:

@@ -43,6 +43,9 @@ CONDITIONS = {
     "after": "(created_at, id) < %(after)s",
 }
 
+# A status of the staff's list alone: those of which it is known how they went, which a success rate counts.
+SETTLED = "SETTLED"
+
 GAP = "NOT (created_at >= %(start_{number})s AND created_at < %(end_{number})s)"
 
 
@@ -83,13 +86,20 @@ class Wanted:
         given = {name: getattr(self, name) for name in CONDITIONS}
         return {name: value for name, value in given.items() if value is not None}
 
+    @property
+    def statuses(self) -> tuple[str, ...]:
+        """The statuses that are wanted; () where any is."""
+        if self.status == SETTLED:
+            return (Status.SUCCESS.value, Status.FAILED.value)
+        return () if self.status is None else (self.status,)
+
     def takes(self, shown: dict[str, Any]) -> bool:
         """Whether a transaction as the API shows it is wanted, wherever pages begin."""
         moment = shown["created_at"]
         return (
             self.transaction_id in (None, shown["transaction_id"])
             and self.user in (None, shown["user"])
-            and self.status in (None, shown["status"])
+            and (not self.statuses or shown["status"] in self.statuses)
             and (self.amount_min is None or self.amount_min <= shown["amount"])
             and (self.amount_max is None or shown["amount"] <= self.amount_max)
             and (self.since is None or self.since <= moment)

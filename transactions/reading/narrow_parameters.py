@@ -1,6 +1,7 @@
 """What the URL of the staff's list of transactions may ask, checked."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -10,9 +11,10 @@ from django.http import QueryDict
 from django.utils import timezone
 from rest_framework import serializers
 
-from ..models import AMOUNT_MAX, TRANSACTION_ID_CHARACTERS_MAX
+from .. import names
+from ..models import TRANSACTION_ID_CHARACTERS_MAX, Status
 from . import customers, part_indexes
-from .listing import ListParameters, Wanted
+from .listing import SETTLED, ListParameters, Wanted
 from .paging import PlaceField
 from .parameters import DayOrMomentField, KnownUserField, ShownAmountField, ZoneField
 from .search import INDEXED
@@ -27,6 +29,15 @@ ORDERS = {
     "largest": (("amount", "created_at", "id"), True),
     "smallest": (("amount", "created_at", "id"), False),
 }
+# Of which the list may be narrowed to one: those of transactions, and all of which it is known how they went.
+STATUSES = {**dict(Status.choices), SETTLED: "Succeeded or failed"}
+# What is wrong with an address, for who reads the page that it leads to.
+TWICE = "The address has this twice. Leave one of them."
+NO_ORDER = f"There is no such order. The list begins with the {', '.join(ORDERS)}: say one of these."
+OTHER_ORDER = "This page is of another order. Leave this out to see the first."
+BOTH_ENDS = "A page is asked for by where it begins, or where it ends: leave one of the two out."
+UNKNOWN = "Nothing here is called so. What the list can be narrowed by is in the form."
+MEANT = "Nothing here is called so. Did you mean “{meant}”?"
 LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2})?", re.ASCII)
 
 
@@ -70,7 +81,7 @@ class LocalMomentField(DayOrMomentField):
     """A day, or a moment; without an offset, as browsers' fields have it, it is one of the zone."""
 
     default_error_messages = {
-        "invalid": "Expected a date or a time to the minute, as in 2026-01-31 or 2026-01-31T23:59.",
+        "invalid": "This is no day, nor a time: they are written as in 2026-01-31 or 2026-01-31T23:59.",
     }
 
     def to_internal_value(self, data: str) -> date | datetime:
@@ -82,6 +93,25 @@ class LocalMomentField(DayOrMomentField):
             self.fail("invalid")
 
 
+class ChosenField(serializers.ChoiceField):
+    """One of some words; `told` of another one."""
+
+    def __init__(self, choices: Collection[str], told: str, **more: Any) -> None:
+        super().__init__(list(choices), error_messages={"invalid_choice": told}, **more)
+
+
+class PageField(PlaceField):
+    """Where a page of this list begins, or ends."""
+
+    default_error_messages = dict.fromkeys(
+        ("cursor", "max_length", "invalid", "null_characters_not_allowed"),
+        "No page of this list begins here. Leave this out to see the first.",
+    )
+
+    def __init__(self) -> None:
+        super().__init__(PAGES)
+
+
 class NarrowParameters(ListParameters):
     """What the page's URL may say; none of it is needed. `q`: a part of the id."""
 
@@ -89,20 +119,35 @@ class NarrowParameters(ListParameters):
         fields = super().get_fields()
         del fields["transaction_id"], fields["limit"]
         return {
-            "q": serializers.CharField(max_length=TRANSACTION_ID_CHARACTERS_MAX, required=False),
-            "state": serializers.ChoiceField(choices=list(STATES), default="stored"),
-            "order": serializers.ChoiceField(choices=list(ORDERS), default="newest"),
+            "q": serializers.CharField(
+                max_length=TRANSACTION_ID_CHARACTERS_MAX,
+                required=False,
+                error_messages={"max_length": "An id has at most {max_length} characters."},
+            ),
+            "state": ChosenField(STATES, "There is no such state. Choose one of these.", default="stored"),
+            "order": ChosenField(ORDERS, NO_ORDER, default="newest"),
             **fields,
+            "status": ChosenField(STATUSES, "There is no such status. Choose one of these.", required=False),
             "user": CustomerField(required=False),
-            "amount_min": ShownAmountField(min_value=0, max_value=AMOUNT_MAX, required=False),
-            "amount_max": ShownAmountField(min_value=0, max_value=AMOUNT_MAX, required=False),
+            "amount_min": ShownAmountField(required=False),
+            "amount_max": ShownAmountField(required=False),
             "from": LocalMomentField(required=False),
             "to": LocalMomentField(required=False),
             # Where the URL says nothing, moments are in the zone in which the page is made.
             "timezone": ZoneField(default=timezone.get_current_timezone_name),
-            "cursor": PlaceField(PAGES),
-            "before": PlaceField(PAGES),
+            "cursor": PageField(),
+            "before": PageField(),
         }
+
+    def faults(self, given: QueryDict, twice: Collection[str]) -> dict[str, list[str]]:
+        """As elsewhere, in the words of a page."""
+        return {name: [self._said(name)] for name in super().faults(given, twice)}
+
+    def _said(self, name: str) -> str:
+        if name in self.fields:
+            return TWICE
+        meant = names.meant(name, self.fields)
+        return MEANT.format(meant=meant) if meant else UNKNOWN
 
     def to_internal_value(self, data: QueryDict) -> Any:
         """As elsewhere; but a page tells all that is wrong at once, values beside names."""
@@ -129,9 +174,9 @@ class NarrowParameters(ListParameters):
             raise serializers.ValidationError({"q": ["Give three letters or digits in a row, or more."]})
         for name in ("cursor", "before"):
             if name in attrs and attrs[name][0] != attrs["order"]:
-                raise serializers.ValidationError({name: ["This is a cursor of another order."]})
+                raise serializers.ValidationError({name: [OTHER_ORDER]})
         if "cursor" in attrs and "before" in attrs:
-            raise serializers.ValidationError({"before": ["Give `cursor` or `before`, not both."]})
+            raise serializers.ValidationError({"before": [BOTH_ENDS]})
         return {**super().validate(attrs), "zone": zone}
 
     def narrowed(self) -> Narrowed:

@@ -63,7 +63,7 @@ def stored(narrowed: Narrowed) -> QuerySet[Transaction]:
     """The stored transactions that are wanted, in their order, from the first on."""
     wanted = narrowed.wanted
     bounds = {
-        "user_id": wanted.user, "status": wanted.status, "amount__gte": wanted.amount_min,
+        "user_id": wanted.user, "status__in": wanted.statuses or None, "amount__gte": wanted.amount_min,
         "amount__lte": wanted.amount_max, "created_at__gte": wanted.since, "created_at__lt": wanted.until,
     }  # fmt: skip
     rows = Transaction.objects.filter(**{name: value for name, value in bounds.items() if value is not None})
@@ -197,7 +197,7 @@ def totals(narrowed: Narrowed, shown: Rows) -> Sums:
     if wanted.user is wanted.amount_min is wanted.amount_max is None and not narrowed.part:
         held = bounded_queries.in_time(lambda: sums.of_kept(_spans(wanted)))
         if held is not None:
-            return _at_least(counted or StatusSums(), held, wanted.status)
+            return _at_least(counted or StatusSums(), held, wanted.statuses)
     estimate = max(_estimate(narrowed), COUNTED_MAX if counted else 0)
     # Of a range of amounts those counted may well be the smallest, by whose index they are found.
     like_others = wanted.amount_min == wanted.amount_max
@@ -213,10 +213,10 @@ def _totals(held: StatusSums) -> dict[str, int]:
     return {status: each.total for status, each in held.items() if each.rows}
 
 
-def _at_least(counted: StatusSums, held: StatusSums, status: str | None) -> Sums:
-    """What the rollups hold, of the status that is wanted; it is no less than what was counted of it."""
-    if status:
-        held = StatusSums({status: held[status]})
+def _at_least(counted: StatusSums, held: StatusSums, statuses: tuple[str, ...]) -> Sums:
+    """What the rollups hold, of the statuses that are wanted; it is no less than what was counted of them."""
+    if statuses:
+        held = StatusSums({status: held[status] for status in statuses})
     amounts = {name: max(total, counted[name].total) for name, total in _totals(held).items()}
     return Sums(max(held.rows, counted.rows), _totals(counted) | amounts, exact=False)
 

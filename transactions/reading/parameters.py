@@ -5,7 +5,7 @@ unknown one, whatever its value.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
@@ -16,11 +16,13 @@ from rest_framework import serializers
 from .. import money, names
 from ..audit.actors import checked_reason
 from ..audit.models import REASON_MAX
-from ..fields import MOMENT, AmountField, UserField
+from ..fields import MOMENT, UserField
+from ..models import AMOUNT_MAX
 from ..timezones import zone_names
 
 Asked = TypeVar("Asked")
 
+_DIGITS = re.compile(r"[0-9]+", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
@@ -29,9 +31,13 @@ class Parameters(serializers.Serializer[Asked]):
 
     def to_internal_value(self, data: QueryDict) -> Any:
         twice = [name for name in data if len(data.getlist(name)) > 1]
-        if wrong := names.faults("parameter", data, self.fields.keys(), twice):
+        if wrong := self.faults(data, twice):
             raise serializers.ValidationError(wrong)
         return super().to_internal_value(data)
+
+    def faults(self, given: QueryDict, twice: Collection[str]) -> dict[str, list[str]]:
+        """What is wrong with names that are given, by name; those of `twice` stand there more than once."""
+        return names.faults("parameter", given, self.fields.keys(), twice)
 
 
 class TextField(serializers.Field[str, str, str, Any]):
@@ -41,18 +47,28 @@ class TextField(serializers.Field[str, str, str, Any]):
         return data
 
 
-class ShownAmountField(AmountField):
-    """An amount, also as pages without a currency write it: 1,200,000. With one the page's form has fields of
-    its own, and its URL is in the smallest unit.
+class ShownAmountField(serializers.Field[int, str, str, Any]):
+    """An amount in the address of a page, in the smallest unit; without a currency also as pages write it,
+    1,200,000. With one the page's form has fields of its own. What is wrong is told to who reads the page.
     """
 
-    def to_internal_value(self, data: Any) -> int:
-        if money.code() is None and isinstance(data, str):
+    default_error_messages = {
+        "invalid": "This is no amount. Type it here, as in {typed}: in the address that is {plain}.",
+        "max_value": "An amount is at most {most}.",
+    }
+
+    def to_internal_value(self, data: str) -> int:
+        if money.code() is None:
             try:
-                data = str(money.parse(data))
+                return money.parse(data)
             except money.NotMoneyError as error:
                 raise serializers.ValidationError(str(error)) from None
-        return super().to_internal_value(data)
+        if not _DIGITS.fullmatch(data):
+            typed = money.example()
+            self.fail("invalid", typed=typed, plain=money.parse(typed))
+        if len(data) > money.CHARACTERS_MAX or int(data) > AMOUNT_MAX:
+            self.fail("max_value", most=money.text(AMOUNT_MAX))
+        return int(data)
 
 
 class SwitchField(serializers.Field[bool, str, str, Any]):

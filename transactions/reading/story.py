@@ -30,7 +30,7 @@ class StoryParameters(Parameters[Any]):
 
 
 def story(transaction_id: str, *, alerts: bool = False) -> dict[str, Any] | None:
-    """What is known of the transaction of that id, and the latest ones of its user; None if nothing is.
+    """What is known of the transaction of that id, and the latest others of its user; None if nothing is.
 
     With `alerts`, what rules found in it too, which is for who may see alerts. `redis_away`: what PostgreSQL
     has is told, and something newer may wait. Raises redis.RedisError where it has nothing, and
@@ -86,7 +86,7 @@ def _around(facts: dict[str, Any]) -> dict[str, Any]:
     record["amount"] = int(facts["amount"])
     return {
         "name": user.get_username() if user else "",
-        "latest": _latest(facts["user"]),
+        "latest": _latest_others(facts["user"], facts["transaction_id"]),
         "payload": json.dumps(record, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2),
     }
 
@@ -106,10 +106,10 @@ def _events(row: Transaction | None, state: State | None) -> list[dict[str, Any]
     return events
 
 
-def _latest(user: int) -> list[dict[str, Any]]:
-    """The user's latest stored transactions."""
-    rows = customers.latest(user, LATEST_OF_USER)
-    return [{**detail.stored_as_dict(row), "amount": str(row.amount)} for row in rows]
+def _latest_others(user: int, transaction_id: str) -> list[dict[str, Any]]:
+    """The user's latest stored transactions beside that one."""
+    rows = [row for row in customers.latest(user, LATEST_OF_USER + 1) if row.transaction_id != transaction_id]
+    return [{**detail.stored_as_dict(row), "amount": str(row.amount)} for row in rows[:LATEST_OF_USER]]
 
 
 def _batch_of(stored_at: datetime) -> FlushBatch | None:

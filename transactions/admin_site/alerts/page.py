@@ -134,7 +134,7 @@ def _timeline(user: int, found: Explanation) -> dict[str, Any]:
     rows = customer.amounts(user, before or min(moments) - BEFORE, max(moments) + AFTER)
     since = "from a week before" if before is None else "from the last one before it"
     if before is None and 0 < len(rows) < customer.POINTS_MAX:
-        since = f"since {on_page(timezone.localtime(rows[-1][2]))}, the first from a week before"
+        since = f"from a week before; the first of these was at {on_page(timezone.localtime(rows[-1][2]))}"
     return {
         "since": since,
         "points": [

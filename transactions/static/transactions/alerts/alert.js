@@ -105,7 +105,7 @@ function draw({ points, window: span }) {
         },
         y: {
           type: byDigits ? "logarithmic" : "linear", beginAtZero: !byDigits, max: top,
-          title: { display: byDigits, text: "logarithmic" },
+          title: { display: true, text: `amount (${format.UNIT})` },
           ...(byDigits ? { min: least / ROOM_BY_DIGITS, afterBuildTicks: powersOfTen } : {}),
           ticks: { maxTicksLimit: 5, precision: 0, callback: (value) => format.moneyBrief(value) },
         },

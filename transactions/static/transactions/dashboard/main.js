@@ -102,8 +102,10 @@ const ask = poll(() => `${urls.figures}?${chosen()}`, (body) => {
   show();
   last.polls += 1;
   if (last.polls % POLLS_PER_AVERAGES === 0) askAverages();
-}, (why, { gone }) => {
-  strip.tell(null, why);
+}, (why, { gone, status }) => {
+  const silent = status === undefined;
+  if (silent) system.tellSilent(why);
+  strip.tell(null, why, silent ? system.SILENT : "");
   system.refresh();
   failFigures(why);
   // Nobody is there: then the websocket is as dead, whatever the browser believes of it. Of a slow answer it is not.

@@ -9,12 +9,12 @@ const at = (id) => document.getElementById(id);
 const FIGURES = {
   succeeded: { shown: format.money, status: "SUCCESS", good: "up" },
   count: { shown: format.whole, status: "" },
-  success_rate: { shown: format.percent, status: "FAILED", good: "up", says: "Open the failed" },
+  success_rate: { shown: format.percent, status: "SETTLED", good: "up", says: "Open those that succeeded or failed" },
   pending: { shown: format.whole, status: "PENDING", good: "down", tone: "warn" },
 };
 const UNITS = { percent: "%", points: "points", count: "" };
 // So many signs a figure has at most in its own size, in that of titles, and before a phone gives it a whole line.
-const FIGURE_MAX = 13, TITLE_MAX = 18, PHONE_MAX = 11;
+const FIGURE_MAX = 13, TITLE_MAX = 18, PHONE_MAX = 19;
 const DAY_MS = 86_400_000;
 // The part of a period of which something has to be known for a sparkline.
 const KNOWN_LEAST = 1 / 4;
@@ -23,6 +23,15 @@ const KNOWN_LEAST = 1 / 4;
 let shown = null;
 
 // --- The choices of period and comparison, kept in the page's URL
+
+// On a phone, where they take two lines, what is wrong stands before them: for eyes, and for keys.
+const onPhone = matchMedia("(max-width: 47.99rem)");
+function placeChoices() {
+  if (onPhone.matches) at("money").before(at("choices"));
+  else document.querySelector(".page-head").append(at("choices"));
+}
+onPhone.addEventListener("change", placeChoices);
+placeChoices();
 
 // Calls `changed` after each choice; returns what is chosen now as the server asks for it.
 export function bindChoices(changed) {
@@ -75,11 +84,12 @@ export function showFigures({ as_of: asOf, data }, wrong, listUrl) {
     place.classList.toggle("figure-wide", text.length > PHONE_MAX);
     place.classList.toggle("figure-long", text.length > FIGURE_MAX);
     place.classList.toggle("figure-longest", text.length > TITLE_MAX);
-    const before = was(figure, how, data.compared.words);
+    // What is too little to compare with is not told as if one could.
+    const before = figure.too_few === null ? was(figure, how, data.compared.words) : "";
     const against = [name === "pending" ? waited(data) : "", before].filter(Boolean).join(" · ");
     const judged = figure.judged !== "neither" && !(wrong && name === "success_rate" && figure.judged === "good");
     const change = delta(figure.change, UNITS[figure.unit], { good: how.good, judged, against });
-    renew(place.querySelector(".figure-was"), [change]);
+    renew(place.querySelector(".figure-was"), figure.too_few === null || against ? [change] : []);
     showSpark(place, figure, how);
   }
 }

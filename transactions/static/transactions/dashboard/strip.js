@@ -7,7 +7,7 @@ const UNKNOWN = "? not known";
 const at = (id) => document.getElementById(id);
 
 export class Strip {
-  #status = null; #skew = 0; #seq = null; #stored = null; #problem = ""; #away = false;
+  #status = null; #skew = 0; #seq = null; #stored = null; #problem = ""; #advice = ""; #away = false;
   // Since when the oldest that waits does so, in milliseconds of the server's clock.
   #waitsSince = null;
 
@@ -38,9 +38,10 @@ export class Strip {
     this.#buffered();
   }
 
-  // `status` is the server's; null with a problem when it cannot be had.
-  tell(status, problem = "") {
+  // `status` is the server's; null with a problem, and where it stands what to do, when it cannot be had.
+  tell(status, problem = "", advice = "") {
     this.#problem = problem;
+    this.#advice = advice;
     this.#away = status === null;
     if (problem) this.#unknown();
     if (status) {
@@ -78,7 +79,7 @@ export class Strip {
   }
 
   #tick() {
-    if (!this.#status) return this.#banner([this.#problem]);
+    if (!this.#status) return this.#banner([this.#problem], this.#advice);
     const { books, rejected_open, interval_seconds: interval } = this.#status;
     const here = Date.now() + this.#skew;
     const oldest = this.#waitsSince === null ? null : Math.max(0, (here - this.#waitsSince) / 1000);
@@ -88,7 +89,7 @@ export class Strip {
     const next = rejected_open === null ? UNKNOWN : nextFlush(books.last_flush, interval, here);
     if (!this.#problem) say(at("next-flush"), next);
     // Who cannot be asked tells nothing of what waits.
-    if (this.#problem) return this.#banner([this.#problem]);
+    if (this.#problem) return this.#banner([this.#problem], this.#advice);
     const cause = oldest !== null && oldest > 2 * interval ? system.cause() : null;
     this.#banner([
       // Without its seconds, which the chip has: a screen reader says every change of an alert aloud.

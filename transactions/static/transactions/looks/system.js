@@ -56,7 +56,23 @@ export function cause() {
   return { said: chip.dataset.aloud ?? at("system-aloud").textContent, link };
 }
 
-function tellAway(why) { away = { tone: "bad", said: why.replace(/\.$/, "") }; }
+// Nobody answers this page, and why.
+export function tellSilent(why) {
+  tellAway(why);
+  if (chip) show();
+}
+
+// Where it is told what to do while nobody answers: in the chip, for no page can be opened.
+export const SILENT = "#system-silent";
+document.addEventListener("click", (event) => {
+  if (!event.target.closest(`a[href="${SILENT}"]`)) return;
+  event.preventDefault();
+  chip.querySelector("details").open = true;
+  at("system-silent")?.focus();
+});
+
+function tellAway(why) { away = { tone: "bad", said: withoutPoint(why) }; }
+function withoutPoint(sentence) { return sentence.replace(/\.$/, ""); }
 
 function take(answer) {
   const now = answer.getElementById("system");
@@ -89,6 +105,8 @@ function show() {
   chip.querySelector("summary").title = said;
   chip.querySelector(".dot").className = `dot dot-${tone}`;
   chip.classList.toggle("system-away", away !== null);
+  const silent = at("system-silent");
+  if (silent) silent.hidden = away === null || away.said === withoutPoint(ENDED);
   for (const place of [health, at("system-parts")]) if (place && away) forget(place, said);
   say(at("system-short"), aloud);
   say(at("system-said"), said);
@@ -104,7 +122,7 @@ function forget(place, said) {
   }
   if (place !== health) return;
   at("silent").hidden = false;
-  at("silent-advice").hidden = said === ENDED.replace(/\.$/, "");
+  at("silent-advice").hidden = said === withoutPoint(ENDED);
   say(at("silent-why"), `${said}.`);
   say(health.querySelector("#as-it-should-be h2"), "As it was then");
 }
