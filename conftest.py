@@ -19,6 +19,7 @@ from hypothesis import settings as hypothesis_settings
 from rest_framework.test import APIClient
 
 from transactions.intake.lookups import lookups
+from transactions.stores import postgres_hosts, standby_reads
 from transactions.stores.redis_connection import connection
 
 # How long an example takes says more of the machine, which runs several tests at once, than of the code.
@@ -109,6 +110,8 @@ def empty_redis() -> Iterator[None]:
     channel_layers.backends.clear()
     yield
     lookups.forget()
+    postgres_hosts.forget()
+    standby_reads.forget()
 
 
 @pytest.fixture
