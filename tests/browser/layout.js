@@ -42,7 +42,8 @@
   while (texts.nextNode()) {
     const text = texts.currentNode, holder = text.parentElement;
     if (!seen(holder) || holder.closest(".sr-only, script, style, pre, select, .chart-table")) continue;
-    for (const { 0: word, index } of text.data.matchAll(/[^\s\u200b\-–—/?…]{2,24}/g)) {
+    for (const { 0: word, index } of text.data.matchAll(/[^\s\u200b\-–—/?…]+/g)) {
+      if (word.length > 24) continue;
       const range = document.createRange();
       range.setStart(text, index);
       range.setEnd(text, index + word.length);
