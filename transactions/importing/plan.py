@@ -46,6 +46,7 @@ class Planned:
     """A row and what becomes of it: the `record` to post, or a `code` and a `reason` why none is.
 
     `money` is the amount as the file has it, with its sign, in the smallest unit; 0 where it cannot be read.
+    Of a row in another currency, which is refused, `other` says which, and `money` is in that one's.
     `reason` names the column and what would be right; the line is `line`. `over` are cells beyond the last
     column, `content_id` is the id made of the row's content, if it has one of these.
     """
@@ -59,6 +60,7 @@ class Planned:
     refund: bool = False
     over: tuple[str, ...] = ()
     content_id: str = ""
+    other: str = ""
 
     @property
     def summed_as(self) -> str:
@@ -93,11 +95,14 @@ class Summary:
     passed_over: int = 0
     # By reason, without what differs from row to row; conflicts of ids within the file are among them.
     refusals: Counter[str] = field(default_factory=Counter)
-    # All rows whose amount can be read, with signs.
+    # All rows whose amount can be read, with signs: those below together.
     in_file: RowSum = field(default_factory=RowSum)
-    # Of the records that count above, by status, refunds apart; of refused rows, with signs.
+    # Of the records that count above, by status, refunds apart; of the others, with signs.
     by_status: dict[str, RowSum] = field(default_factory=dict)
+    replayed: RowSum = field(default_factory=RowSum)
     refused: RowSum = field(default_factory=RowSum)
+    # Of rows in other currencies, by these, with signs: all are refused, and in no sum above.
+    others: dict[str, RowSum] = field(default_factory=dict)
     # Words of the status's column that nobody knows, to be stated among the mapping's statuses.
     unknown_statuses: Counter[str] = field(default_factory=Counter)
     first: list[Planned] = field(default_factory=list)
@@ -217,6 +222,7 @@ def _planned(read: ReadRow, user: int | str) -> Planned:
         refund=read.refund,
         over=read.row.over,
         content_id=read.content_id,
+        other=read.other,
     )
 
 
@@ -232,7 +238,7 @@ class _Tally:
     def count(self, read: ReadRow, user: int | str) -> None:
         summary, money = self.summary, read.money
         summary.rows += 1
-        if money is not None:
+        if money is not None and not read.other:
             summary.in_file.add(money)
         planned = _planned(read, user)
         verdict = self._verdict(planned.record) if planned.record else "refused"
@@ -240,11 +246,13 @@ class _Tally:
             read.refuse("", CellError(CONFLICT), "conflict")
         if read.faults:
             summary.refusals[self._kind(read.kind)] += 1
-            summary.refused.add(money or 0)
+            sum = summary.others.setdefault(read.other, RowSum()) if read.other else summary.refused
+            sum.add(money or 0)
             if read.unknown_status and len(summary.unknown_statuses) < KINDS_MAX:
                 summary.unknown_statuses[read.unknown_status] += 1
         elif verdict == "replay":
             summary.replays += 1
+            summary.replayed.add(money or 0)
         else:
             assert planned.record
             summary.equal += read.is_equal

@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +16,7 @@ from ..fields import AHEAD_MAX, earliest
 from ..models import TRANSACTION_ID_CHARACTERS_MAX, Status
 from ..spreadsheets import unguarded
 from .columns import moments, money, statuses
-from .columns.currencies import codes_of
+from .columns.currencies import codes_of, other_name
 from .columns.proofs import CellError
 from .columns.sides import amount_cell, amount_columns
 from .columns.users import user_text
@@ -43,6 +44,8 @@ class ReadRow:
     # Whether one before it in the file says the same, apart from the status.
     is_equal: bool = False
     money: int | None = None
+    # Of which other currency that is, as the file says it: such a row is refused.
+    other: str = ""
     refund: bool = False
     # What keeps it from being posted: each as a kind, and as what is told.
     code: str = ""
@@ -138,9 +141,14 @@ class RowReader:
         cell = amount_cell(self.mapping, read.cells)
         if not cell.strip():
             raise CellError("the amount is empty: write one")
+        beside = self._cell(read, "currency")
+        if said := self._other_currency(beside.strip() or money.taken_apart(cell).currency):
+            read.other = other_name(said)
+            with suppress(CellError):
+                read.money = money.form_of_other(self.mapping, read.other).read(cell).smallest
+            raise CellError(f"the currency is “…”, and only {self._currency} is taken", said)
         amount = self._money.read(cell)
         read.money = amount.smallest
-        self._check_currency(self._cell(read, "currency") or amount.currency)
         read.record["amount"] = abs(amount.smallest)
         if self._stated:
             read.record["currency"] = self._stated
@@ -159,9 +167,9 @@ class RowReader:
         else:
             raise CellError("“…” is negative, and such amounts are refused (negative)", cell)
 
-    def _check_currency(self, cell: str) -> None:
-        if self._currency and cell.strip() and self._currency not in codes_of(cell):
-            raise CellError(f"the currency is “…”, and only {self._currency} is taken", cell.strip())
+    def _other_currency(self, said: str) -> str:
+        """What the file says of the currency, if that is not the one which is taken."""
+        return said if self._currency and said and self._currency not in codes_of(said) else ""
 
     def _read_moment(self, read: ReadRow) -> None:
         if self._moments is None:

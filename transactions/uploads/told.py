@@ -61,6 +61,7 @@ def progress_as_json(progress: ImportProgress, last_line: int) -> dict[str, Any]
         "kinds": [[as_kept(kind), rows] for kind, rows in progress.kinds.most_common()],
         **{name: _sums(getattr(progress, name)) for name in MONEY},
         "refused_money": _money(progress.refused_money),
+        "refused_others": _sums(progress.refused_others),
     }
 
 
@@ -75,6 +76,9 @@ def progress_of(outcome: dict[str, Any] | None) -> tuple[ImportProgress, int]:
     for name in MONEY:
         setattr(progress, name, {status: _row_sum(money) for status, money in outcome[name].items()})
     progress.refused_money = _row_sum(outcome["refused_money"])
+    # What was kept before other currencies stood apart has none.
+    others = outcome.get("refused_others", {})
+    progress.refused_others = {code: _row_sum(money) for code, money in others.items()}
     return progress, int(outcome["last_line"])
 
 
@@ -92,7 +96,9 @@ def summary_as_json(summary: Summary) -> dict[str, Any]:
         "reasons_left_out": len(summary.refusals) - len(reasons),
         "in_file": _money(summary.in_file),
         "by_status": _sums(summary.by_status),
+        "money_replayed": _money(summary.replayed),
         "money_refused": _money(summary.refused),
+        "others": _sums(summary.others),
         "unknown_statuses": [
             [as_kept(word), rows] for word, rows in summary.unknown_statuses.most_common(REASONS_MAX)
         ],
@@ -106,7 +112,7 @@ def _money(money: RowSum) -> dict[str, Any]:
 
 
 def _sums(sums: Mapping[str, RowSum]) -> dict[str, Any]:
-    return {status: _money(money) for status, money in sums.items()}
+    return {as_kept(name): _money(money) for name, money in sums.items()}
 
 
 def _row_sum(kept: Mapping[str, Any]) -> RowSum:

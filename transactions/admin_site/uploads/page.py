@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 from ... import money
 from ...importing.mapping import parse
 from ...importing.plan import REFUNDS
-from ...importing.sums import money_text
+from ...importing.sums import REFUNDS_COUNT, money_text, other_text
 from ...rules.kinds.wording import counted
 from ...uploads import steps, told
 from ...uploads.limits import KEPT, REFUSED_MAX
@@ -27,6 +27,8 @@ from .mapping_form import FormField, MappingForm, shown, typed
 # Rows of the file, and refused rows, that the page shows.
 ROWS_SHOWN, REFUSED_SHOWN = 10, 20
 FIELDS_SHOWN = ("transaction_id", "user", "amount", "status", "created_at")
+# The sum of what was kept before it was summed up.
+NOTHING = {"rows": 0, "sum": "0"}
 _DONE_WITH_IT = {UploadStep.READ: "read", UploadStep.CHECK: "checked", UploadStep.IMPORT: "imported"}
 
 
@@ -170,7 +172,10 @@ def _summary(upload: Upload) -> dict[str, Any]:
         "summary": summary,
         "in_file": _sum(summary["in_file"], decimals),
         "by_status": _by_status(summary["by_status"], decimals),
+        "money_replayed": _sum(summary.get("money_replayed", NOTHING), decimals),
         "money_refused": _sum(summary["money_refused"], decimals),
+        "others": _others(summary.get("others", {}), decimals),
+        "refunds_note": _refunds_note(summary["by_status"]),
         "first_planned": _planned(summary["first"]),
         "fields_shown": FIELDS_SHOWN,
         "import_word": f"Import {counted(summary['records'], 'transaction')}",
@@ -188,6 +193,8 @@ def _outcome(upload: Upload) -> dict[str, Any]:
         "is_of_content": meant.ids == "content",
         "sums": {name: _by_status(outcome[name], decimals) for name in told.MONEY},
         "refused_money": _sum(outcome["refused_money"], decimals),
+        "refused_others": _others(outcome.get("refused_others", {}), decimals),
+        "refunds_note": _refunds_note({**outcome["accepted_money"], **outcome["either_money"]}),
         "either_rows": sum(found["rows"] for found in outcome["either_money"].values()),
         "refused_rows": list(upload.refused.order_by("id")[:REFUSED_SHOWN]),
         "refused_left_out": max(0, outcome["refused"] - REFUSED_MAX),
@@ -200,6 +207,16 @@ def _by_status(sums: dict[str, Any], decimals: int) -> list[tuple[str, bool, int
         (status.removesuffix(REFUNDS), status.endswith(REFUNDS), found["rows"], _sum(found, decimals))
         for status, found in sorted(sums.items())
     ]
+
+
+def _others(sums: dict[str, Any], decimals: int) -> list[str]:
+    """What is in other currencies, each as people read it."""
+    return [other_text(int(found["sum"]), code, decimals) for code, found in sorted(sums.items())]
+
+
+def _refunds_note(sums: dict[str, Any]) -> str:
+    note = REFUNDS_COUNT if any(name.endswith(REFUNDS) for name in sums) else ""
+    return f"{note[:1].upper()}{note[1:]}." if note else ""
 
 
 def _sum(found: dict[str, Any], decimals: int) -> str:

@@ -2,6 +2,10 @@
 
 import unicodedata
 
+from iso4217 import Currency
+
+# Characters of what stands for a currency, where that is no code.
+SAID_MAX = 12
 _DOLLARS = """
     USD ARS AUD BBD BMD BND BRL BSD BZD CAD CLP COP CUP CVE DOP FJD GYD HKD JMD KYD LRD MOP MXN NAD NIO NZD
     SBD SGD SRD TOP TTD TWD UYU WST XCD ZWG
@@ -36,3 +40,17 @@ def codes_of(said: str) -> frozenset[str]:
     # As US$ and USD$ for the dollar of the United States.
     known = _MEANT.get(sign, "").split() if len(letters) > 1 else ()
     return frozenset(code for code in known if code.startswith(letters))
+
+
+def other_name(said: str) -> str:
+    """What sums of another currency are called: its code, else as much of what is said as fits."""
+    codes = codes_of(said)
+    return next(iter(codes)) if len(codes) == 1 else said.strip()[:SAID_MAX].upper()
+
+
+def decimals_of(code: str) -> int | None:
+    """How many decimals a currency has; None of what is no code."""
+    try:
+        return Currency(code).exponent
+    except ValueError:
+        return None

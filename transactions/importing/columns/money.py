@@ -14,7 +14,7 @@ from ...models import AMOUNT_MAX
 from ..keys import MARKS
 from ..mapping import Mapping
 from ..table import Number
-from .currencies import codes_of
+from .currencies import codes_of, decimals_of
 from .proofs import CellError, ColumnError, OpenQuestion, Proof, Settled, told
 
 CHARACTERS_MAX = 60
@@ -335,6 +335,13 @@ def form_of(mapping: Mapping, kept_decimals: int | None = None) -> MoneyForm:
     """How amounts are read by a mapping in which all of it is settled, for a currency of so many decimals."""
     assert mapping.decimals is not None
     return MoneyForm(mapping.mark, mapping.decimals, mapping.unit, kept_decimals)
+
+
+def form_of_other(mapping: Mapping, code: str) -> MoneyForm:
+    """How amounts in another currency are read, to be told: in that one's smallest unit."""
+    decimals = decimals_of(code)
+    own = mapping.decimals or 0
+    return MoneyForm(mapping.mark, own if decimals is None else decimals, mapping.unit)
 
 
 def readable_share(cells: Iterable[str]) -> float:
