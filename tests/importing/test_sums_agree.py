@@ -75,11 +75,9 @@ def test_what_is_refused_comes_to_the_same_before_and_after(settings: Settings, 
     assert end.refused_money == found.summary.refused
     assert end.refused_others == found.summary.others
     assert found.summary.refused.sum == (-47500 if negative != "refuse" else -49500)
-    before, after = sums.of_plan(found), sums.of_end(end, found)
-    assert told_of(before, "refused, with") == told_of(after, "refused, with")
-    assert told_of(sums.of_plan(found), "another currency") == told_of(
-        sums.of_end(end, found), "another currency"
-    )
+    before, after = list(sums.of_plan(found)), list(sums.of_end(end, found))
+    for what in ("refused, with", "another currency"):
+        assert told_of(before, what) == told_of(after, what) != []
 
 
 def test_another_currency_is_in_no_sum_of_the_deployments(settings: Settings) -> None:

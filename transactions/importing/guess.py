@@ -16,6 +16,7 @@ from .headers import (
     candidates,
     currency_in,
     is_of_accounts,
+    is_of_payers,
     is_of_sides,
     is_other,
     words,
@@ -43,7 +44,7 @@ _SAID = {
     "transaction_id": "the id", "user": "the user", "amount": "the amount", "status": "the status",
     "created_at": "the time", "time": "the time of the day", "timezone": "the timezone",
     "currency": "the currency", "debit": "the debits", "credit": "the credits",
-    "direction": "whether an amount is a debit or a credit",
+    "direction": "whether an amount is a debit or a credit", "refund_user": "the user of negative amounts",
 }  # fmt: skip
 
 # What a cell of such a column would be, as a question has it.
@@ -135,6 +136,7 @@ class _Columns:
         self._find_currency()
         self._find("status", _any, by_cells=statuses.known_share)
         self._find("user", _any)
+        self._find_refund_user()
         self._take_accounts()
         if "created_at" not in self._mapping.named and "created_at" not in self._unread:
             self.reasons.append("No column has times: a transaction's is the moment at which it is accepted.")
@@ -263,6 +265,15 @@ class _Columns:
             if _share(cells, sides.is_side) >= ALIKE_MIN and any(map(sides.is_debit, cells)):
                 self._take("direction", column, "by its name and what is in it")
                 return
+
+    def _find_refund_user(self) -> None:
+        """Who is paid, where the user's column has who pays and some amounts went the other way."""
+        named = self._mapping.named
+        if "refund_user" in self._mapping.columns or not is_of_payers(named.get("user", "")):
+            return
+        amounts = self._cells[named["amount"]] if "amount" in named else []
+        if "debit" in named or "direction" in named or any(map(_is_negative, amounts)):
+            self._find("refund_user", _any)
 
     def _find_currency(self) -> None:
         """The currency's column; else what the amount's own name states."""

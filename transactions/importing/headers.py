@@ -35,6 +35,10 @@ _NAMES = {
         cardholder customeremail fromemailaddress fromemail buyeremail payeremail useremail email counterparty
         debtor payee kunde kundennummer kundennr absenderemailadresse absender auftraggeber zahler
     """,
+    "refund_user": """
+        toemailaddress toemail toaddress namedest recipient recipientemail receiver receiveremail payee
+        beneficiary empfängeremailadresse empfänger zahlungsempfänger begünstigter
+    """,
     "amount": """
         amount transactionamount amt paymentamount paymentvalue gross grossamount total totalamount
         invoicetotal ordertotal grandtotal value sum price trnamt transactionamt betrag umsatz brutto montant
@@ -108,6 +112,8 @@ _OF_ACCOUNTS = {
     "card",
     "pan",
 }
+# Who sends the money of a row, whichever way it goes.
+_PAYERS = {"from", "sender", "absender", "payer", "debtor", "auftraggeber", "zahler", "remitter"}
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "æ": "ae", "œ": "oe", "đ": "d", "Ø": "O", "Ł": "L"})
 _CODES = {each.code for each in Currency}
@@ -163,6 +169,11 @@ def words(name: str) -> set[str]:
 def is_of_sides(column: str) -> bool:
     """Whether a column's name speaks of debits or credits."""
     return bool(words(column) & {*NAMES["debit"], *NAMES["credit"]})
+
+
+def is_of_payers(column: str) -> bool:
+    """Whether a column's name says that it has who sent the money: of a refund that is not the customer."""
+    return bool(words(column) & _PAYERS)
 
 
 def is_of_accounts(column: str) -> bool:

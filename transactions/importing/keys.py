@@ -11,9 +11,10 @@ from ..timezones import zone_names
 
 # What a record is made of, in the order in which the API tells them.
 FIELDS = ("transaction_id", "user", "amount", "status", "created_at")
-# What else a column may tell: the time of the day beside created_at, the zone of both, the currency; and of
-# amounts debits and credits where they stand apart, or which of them an amount is.
-BESIDE = ("time", "timezone", "currency", "debit", "credit", "direction")
+# What else a column may tell: the time of the day beside created_at, the zone of both, the currency; of
+# amounts debits and credits where they stand apart, or which of them an amount is; and whose a negative
+# amount is, where the user's column has who pays and another one who is paid.
+BESIDE = ("time", "timezone", "currency", "debit", "credit", "direction", "refund_user")
 NEGATIVE = ("refund", "failed", "refuse")
 UNITS = ("whole", "smallest")
 MARKS = (".", ",")

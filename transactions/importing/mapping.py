@@ -168,6 +168,10 @@ class Mapping:
             raise MappingError(
                 "columns.debit: it goes with columns.credit; one column alone is columns.amount"
             )
+        if "refund_user" in self.named and "user" not in self.named:
+            raise MappingError(
+                "columns.refund_user: it goes with columns.user, for amounts that are negative"
+            )
         if "direction" in self.named and "amount" not in self.named:
             raise MappingError(
                 "columns.direction: it tells of columns.amount whether it is a debit or a credit"

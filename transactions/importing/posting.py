@@ -28,8 +28,9 @@ class ImportStopped(Exception):
 class ImportBatch:
     """What became of rows that followed one another, `last_line` the last of them.
 
-    Amounts of what was taken are without their sign, in the smallest unit, by status and refunds apart. Of `either` it is not
-    known whether they were accepted now or before: the API counts replays, and tells which they are not.
+    Amounts of what was taken are without their sign, in the smallest unit, by status and refunds apart. Of
+    `either` it is not known whether they were accepted now or before: the API counts replays, and tells which
+    they are not.
     """
 
     last_line: int

@@ -9,7 +9,7 @@ from .columns import statuses
 from .columns.moments import MomentProof
 from .columns.money import MoneyProof
 from .columns.proofs import CellError, OpenQuestion, Settled
-from .columns.sides import amount_cell, amount_columns
+from .columns.sides import amount_cell, amount_columns, user_column
 from .columns.users import UsersProof
 from .content_ids import fingerprint
 from .mapping import Mapping
@@ -64,8 +64,8 @@ class TableProof:
         if self._moments:
             clock, zone = (cells[columns[name]] if name in columns else "" for name in ("time", "timezone"))
             self._moments.see(line, cells[columns["created_at"]], clock, zone)
-        if "user" in columns:
-            self._users.see(line, cells[columns["user"]])
+        if user := user_column(self.mapping, cells):
+            self._users.see(line, cells[user])
         if "status" in columns:
             self._see_status(line, cells[columns["status"]].strip())
         if self._ids:

@@ -18,7 +18,7 @@ from ..spreadsheets import unguarded
 from .columns import moments, money, statuses
 from .columns.currencies import codes_of, other_name
 from .columns.proofs import CellError
-from .columns.sides import amount_cell, amount_columns
+from .columns.sides import amount_cell, amount_columns, user_column
 from .columns.users import user_text
 from .content_ids import ContentIds, is_made
 from .mapping import Mapping
@@ -98,15 +98,19 @@ class RowReader:
             yield None if self.mapping.passes_over(cells) else self._read(row, cells)
 
     def _read(self, row: Row, cells: dict[str, str]) -> ReadRow:
-        read = ReadRow(row, cells, self._columns.get("user", ""))
+        read = ReadRow(row, cells, user_column(self.mapping, cells))
         readings = (self._read_id, self._read_user, self._read_status, self._read_amount, self._read_moment)
         for column, reading in zip(_ORDER, readings, strict=True):
             try:
                 reading(read)
             except CellError as error:
-                where = amount_columns(self.mapping) if column == "amount" else self._columns.get(column, "")
-                read.refuse(where, error)
+                read.refuse(self._where(read, column), error)
         return read
+
+    def _where(self, read: ReadRow, field: str) -> str:
+        if field == "amount":
+            return amount_columns(self.mapping)
+        return read.user_column if field == "user" else self._columns.get(field, "")
 
     def _cell(self, read: ReadRow, name: str) -> str:
         column = self._columns.get(name)
@@ -127,7 +131,8 @@ class RowReader:
         read.record["transaction_id"] = id
 
     def _read_user(self, read: ReadRow) -> None:
-        read.user = user_text(self._cell(read, "user"), self.mapping)
+        column = read.user_column
+        read.user = user_text(read.cells[column] if column else "", self.mapping)
 
     def _read_status(self, read: ReadRow) -> None:
         cell = self._cell(read, "status")

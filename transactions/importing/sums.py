@@ -12,8 +12,8 @@ from .posting import ImportProgress, Sums
 REASONS_MAX = 50
 REFUSED = "refused, with signs, whatever their status"
 REFUNDS_COUNT = (
-    "refunds are transactions of their own and have no sign: their status counts as that of payments does, also "
-    "in the succeeded amount of the overview and of their customer"
+    "refunds are transactions of their own and have no sign: their status counts as that of payments does, "
+    "also in the succeeded amount of the overview and of their customer"
 )
 
 

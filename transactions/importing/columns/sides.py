@@ -57,6 +57,21 @@ def amount_cell(mapping: Mapping, cells: dict[str, str]) -> str:
     return _negative(debit)
 
 
+def user_column(mapping: Mapping, cells: dict[str, str]) -> str:
+    """The column that tells whose the row is, "" for none; that of a negative amount may be another."""
+    named = mapping.named
+    if "refund_user" in named and _is_negative(mapping, cells):
+        return named["refund_user"]
+    return named.get("user", "")
+
+
+def _is_negative(mapping: Mapping, cells: dict[str, str]) -> bool:
+    try:
+        return taken_apart(amount_cell(mapping, cells)).negative
+    except CellError:
+        return False
+
+
 def told_pair(mapping: Mapping) -> str:
     return " and ".join(f"“{mapping.named[side]}”" for side in ("debit", "credit"))
 
