@@ -27,7 +27,7 @@ _NAMES = {
         paymentid chargeid id fitid orderid ordernumber invoiceid invoiceno invoicenumber invoice
         endtoendid accountservicerreference entryreference bankreference receiptno receiptnumber reference
         referenceid referencenumber ref uuid transaktionsid transaktionscode belegnummer rechnungsnummer
-        rechnungsnr bestellnummer auftragsnummer
+        rechnungsnr rechnung bestellnummer auftragsnummer
     """,
     "user": """
         user userid username customer customerid customerno customernumber customeruniqueid nameorig

@@ -46,7 +46,7 @@ _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0"
 def typed(key: str, text: str) -> object:
     """The value of a key as TOML has it, from what somebody typed; what cannot be right stays a text."""
     value = text.strip()
-    if key == "id_parts" or key.startswith("skip."):
+    if key in ("id_parts", "optional") or key.startswith("skip."):
         return [each.strip() for each in text.split(",") if each.strip()]
     if key == "guarded":
         return _FLAGS.get(value.lower(), value)
@@ -162,6 +162,7 @@ def _flag(value: object) -> bool:
 VALUES: dict[str, Callable[[object], Any]] = {
     "ids": _one_of(IDS),
     "id_parts": _texts,
+    "optional": _texts,
     "users": _one_of(USERS),
     "user": _text,
     "decimals": _decimals,

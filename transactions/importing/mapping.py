@@ -50,6 +50,8 @@ class Mapping:
     statuses: dict[str, str] = field(default_factory=dict)
     # From a column to the words in it with which a row is passed over.
     skip: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    # Of its columns, those that a file may lack: nothing is passed over by them then.
+    optional: tuple[str, ...] = ()
     # "column", or "content": made of what the row says, the same at every run.
     ids: str = ""
     # Further columns without which the id's own is not unique; the id is all of them, joined by "-". Of ids
@@ -101,6 +103,10 @@ class Mapping:
         """The same, read as the other states it."""
         return replace(self, **{name: getattr(other, name) for name in keys.READING})
 
+    def lacking(self, columns: Collection[str]) -> list[str]:
+        """The columns by which rows would be passed over and that a file with these has not."""
+        return [column for column in self.skip if column not in columns]
+
     @property
     def named(self) -> dict[str, str]:
         """From field to column, of those that have one."""
@@ -108,7 +114,7 @@ class Mapping:
 
     def passes_over(self, cells: dict[str, str]) -> bool:
         """Whether a row with these cells is not looked at."""
-        return any(cells[column].strip() in words for column, words in self.skip.items())
+        return any(cells.get(column, "").strip() in words for column, words in self.skip.items())
 
     def over(self, base: "Mapping") -> "Mapping":
         """This one, and of `base` what this one does not state."""
@@ -147,7 +153,13 @@ class Mapping:
         """The mapping itself, if the file with these columns has what it names; else MappingError."""
         named = [(f"columns.{name}", column) for name, column in self.named.items()]
         named += [("id_parts", column) for column in self.id_parts]
-        named += [(f"skip.{column}", column) for column in self.skip]
+        for column in self.skip:
+            if column not in columns and column not in self.optional:
+                raise MappingError(
+                    f"skip.{column}: the file has no column “{names.shortened(column)}” by which rows are "
+                    "passed over: state it as optional if no row of this file is to be (--set "
+                    f"“optional={','.join((*self.optional, column))}”)"
+                )
         for key, column in named:
             if column not in columns:
                 known = names.suggestion(

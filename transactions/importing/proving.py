@@ -34,8 +34,10 @@ class TableProof:
     Of each id it keeps a number, and nothing else that grows with the file.
     """
 
-    def __init__(self, mapping: Mapping) -> None:
+    def __init__(self, mapping: Mapping, *, ids_asked: bool = False) -> None:
         self.mapping = mapping
+        # Whether it is asked which column has the ids: until then nobody knows that none has.
+        self._ids_asked = ids_asked
         self._columns = columns = mapping.named
         amounts = amount_columns(mapping)
         self._amounts = MoneyProof(amounts) if amounts else None
@@ -107,14 +109,14 @@ class TableProof:
             result.open.append(OpenQuestion("status", "No column tells what became of them.", STATUS_CHOICES))
 
     def _settle_ids(self, result: Settled) -> None:
-        if self.mapping.ids:
+        if self.mapping.ids or self._ids_asked:
             return
         if not self._ids:
             result.mapping = replace(result.mapping, ids="content")
             result.reasons.append(
-                "No column has ids: they are made of what a row says but for its status, the same at every "
-                "run. A row that is there twice is two transactions; an equal row of another file is the "
-                "same one."
+                "No column is known to have ids: they are made of what a row says but for its status, the "
+                "same at every run. A row that is there twice is two transactions; an equal row of another "
+                "file is the same one."
             )
         elif self.repeats > self.rows * REPEATS_MAX:
             why = f"{self.repeats:,} of {self.rows:,} rows repeat an id in column “{self._ids}”."

@@ -20,6 +20,7 @@ from ..importing.columns.proofs import ColumnError
 from ..importing.guess import guess
 from ..importing.plan import Plan, plan
 from ..importing.posting import ImportBatch, ImportProgress, ImportStopped, posted
+from ..importing.systems import system_of
 from ..importing.table import FileError, Table
 from ..importing.users import FileUsers
 from ..runs import GivenBack
@@ -117,7 +118,7 @@ def _read(taken: Upload, watch: Watch) -> None:
         Upload.objects.filter(pk=taken.pk).update(
             form=told.as_kept(table.form[:200]), columns=taken.columns, head=head, rows=rows
         )
-        given, reasons = _known_before(taken)
+        given, reasons = _known_before(taken, table)
         found = guess(table, given)
     _hand_over(
         taken,
@@ -129,14 +130,21 @@ def _read(taken: Upload, watch: Watch) -> None:
     )
 
 
-def _known_before(taken: Upload) -> tuple[mappings.Mapping, list[str]]:
-    """What was said of the file as it was sent, else what was agreed of the last file with its columns."""
+def _known_before(taken: Upload, table: Table) -> tuple[mappings.Mapping, list[str]]:
+    """What was said of the file as it was sent, else what was agreed of the last file with its columns.
+
+    Else what the mapping of the system says whose columns it has.
+    """
     said = mappings.parse(taken.mapping)
     if said.read_as(mappings.Mapping()) != mappings.Mapping():
         return said, []
     alike = Upload.objects.filter(state=UploadState.DONE, columns=taken.columns).order_by("-id").first()
     if alike is None:
-        return said, []
+        system = system_of(table)
+        if system is None:
+            return said, []
+        why = f"Its columns are those of “{system.words}”, and it is taken to mean what is known of these."
+        return system.mapping.read_as(said), [why]
     why = f"It has the columns of “{alike.name}”, and is taken to mean the same."
     return mappings.parse(alike.mapping).read_as(said), [why]
 

@@ -149,7 +149,7 @@ def shown(upload: Upload) -> MappingForm:
 def typed(upload: Upload, posted: Mapping[str, str], *, create_users: bool) -> MappingForm:
     """The form of what somebody has sent. What no field is for stays as it was."""
     kept = mappings.parse(upload.mapping)
-    meant = replace(mappings.Mapping(), skip=kept.skip).read_as(kept)
+    meant = replace(mappings.Mapping(), skip=kept.skip, optional=kept.optional).read_as(kept)
     errors: dict[str, tuple[str, str]] = {}
     for key, value in posted.items():
         text = value.strip()[:TYPED_CHARACTERS_MAX]

@@ -17,6 +17,7 @@ from django.template.response import TemplateResponse
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from ...importing import mapping as mappings
+from ...importing.systems import SYSTEMS
 from ...uploads import steps
 from ...uploads.content import PORTION_BYTES, Keeping
 from ...uploads.limits import KEPT, OPEN_MAX, OPEN_OF_PERSON_MAX, UPLOAD_PATH
@@ -125,7 +126,7 @@ def _form(request: HttpRequest, error: str = "") -> HttpResponse:
         "open_of_person_max": OPEN_OF_PERSON_MAX,
         "open_max": OPEN_MAX,
         "kept_days": KEPT.days,
-        "shipped": mappings.shipped(),
+        "systems": SYSTEMS,
     }
     response = TemplateResponse(request, "admin/uploads/new.html", context)
     # Rendered within the transaction, which may have to be rolled back.
