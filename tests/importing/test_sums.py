@@ -45,6 +45,7 @@ def test_sums_of_each_status_and_of_refunds_stand_apart() -> None:
         "92,233,720,368,547,758.07  accepted as FAILED, 1 row",
         "1.50  accepted as SUCCESS, 1 row",
         "1.00  accepted as SUCCESS, refunds, 1 row",
+        sums.REFUNDS_COUNT,
     ]
 
 

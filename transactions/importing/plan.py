@@ -106,6 +106,9 @@ class Summary:
     # Words of the status's column that nobody knows, to be stated among the mapping's statuses.
     unknown_statuses: Counter[str] = field(default_factory=Counter)
     first: list[Planned] = field(default_factory=list)
+    # Of the records, the times of the earliest and of the latest as they are posted, "" where none has any.
+    earliest: str = ""
+    latest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +266,9 @@ class _Tally:
         assert record
         summary.records += 1
         summary.by_status.setdefault(planned.summed_as, RowSum()).add(record["amount"])
+        if at := record.get("created_at", ""):
+            summary.earliest = min(summary.earliest or at, at)
+            summary.latest = max(summary.latest, at)
         if len(summary.first) < FIRST_MAX:
             summary.first.append(planned)
 

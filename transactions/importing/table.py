@@ -1,13 +1,20 @@
 """A file read as a table: its columns by name, and its rows, as often as asked."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 
 class FileError(Exception):
-    """The file cannot be read as a table; the message is one line with the place (line, column)."""
+    """The file cannot be read as a table; the message is one line with the place (line, column).
+
+    Where it holds several, `key` is that of a mapping which states one, and `choices` are those there are.
+    """
+
+    def __init__(self, message: str, key: str = "", choices: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.key, self.choices = key, tuple(choices)
 
 
 class Number(str):

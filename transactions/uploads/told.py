@@ -103,6 +103,8 @@ def summary_as_json(summary: Summary) -> dict[str, Any]:
             [as_kept(word), rows] for word, rows in summary.unknown_statuses.most_common(REASONS_MAX)
         ],
         "first": [_planned(each) for each in summary.first],
+        "earliest": summary.earliest,
+        "latest": summary.latest,
     }
 
 

@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 SESSION = "transactions uploads"
 # What is wrong with the file, or with what was agreed about it: told to whoever uploaded it.
 FAULTS = (FileError, ColumnError, mappings.MappingError)
+# Sheets, or members of a zip, that are offered.
+CHOICES_MAX = 200
 GONE = "Its file has been removed."
 
 
@@ -89,9 +91,16 @@ def _say_what_is_wrong(taken: Upload, error: Exception) -> None:
     """A file that cannot be read has ended; else somebody looks once more at what it means."""
     told_as = told.as_kept(str(error)[:ERROR_CHARACTERS_MAX])
     if isinstance(error, FileError) or taken.step == UploadStep.IMPORT:
-        runs.end(taken.pk, UploadState.FAILED, error=told_as)
+        runs.end(taken.pk, UploadState.FAILED, error=told_as, guessed={"choices": _choices_of(error)})
     else:
         _hand_over(taken, UploadStep.READ, error=told_as)
+
+
+def _choices_of(error: Exception) -> dict[str, list[str]]:
+    """By key, what a file has of which one is to be stated; of a few hundred nobody chooses."""
+    if not isinstance(error, FileError) or not error.choices:
+        return {}
+    return {error.key: [told.as_kept(each) for each in error.choices[:CHOICES_MAX]]}
 
 
 def _hand_over(taken: Upload, step: UploadStep, **more: object) -> None:

@@ -5,6 +5,7 @@ from typing import Any, cast
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 from ...names import shortened
 from ...rules.kinds.wording import counted
@@ -47,6 +48,13 @@ class UploadAdmin(OwnPages[Upload]):
             "no_uploads": lambda: not Upload.objects.exists(),
         }
         return super().changelist_view(request, {**(extra_context or {}), **more})
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Where a form of Django's would be: a file comes in by its own."""
+        rights.demand(request)
+        return redirect("admin:uploads_upload_new")
 
     def show_one(self, request: HttpRequest, key: str) -> HttpResponse:
         return page.show(request, key)

@@ -1,6 +1,8 @@
 """The page of an upload: how far it is, what it means, what would happen, and what did."""
 
+from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -78,7 +80,7 @@ def reading(request: HttpRequest, key: int) -> HttpResponse:
     """How the file is read, as somebody states it: a worker reads it anew."""
     rights.demand(request)
     upload = _found(key)
-    fields, stated = reading_form.typed(request.POST.dict())
+    fields, stated = reading_form.typed(upload, request.POST.dict())
     if any(each.error for each in fields):
         return _page(request, upload, reading=fields)
     try:
@@ -134,6 +136,9 @@ def _page(
         **({"form": form, **_first_rows(upload, form)} if is_open and form is not None else {}),
         **_summary(upload),
         **_outcome(upload),
+        "may_see": request.user.has_perm("transactions.view_transaction"),
+        # What is asked about how it is read is answered below: nothing is gained by the same once more.
+        "may_try_again": not (reading and upload.state == UploadState.FAILED),
     }
     return TemplateResponse(request, "admin/uploads/upload.html", context)
 
@@ -191,6 +196,7 @@ def _outcome(upload: Upload) -> dict[str, Any]:
     return {
         "outcome": outcome,
         "is_of_content": meant.ids == "content",
+        "times_of_list": _times_of_list(upload.summary or {}),
         "sums": {name: _by_status(outcome[name], decimals) for name in told.MONEY},
         "refused_money": _sum(outcome["refused_money"], decimals),
         "refused_others": _others(outcome.get("refused_others", {}), decimals),
@@ -207,6 +213,15 @@ def _by_status(sums: dict[str, Any], decimals: int) -> list[tuple[str, bool, int
         (status.removesuffix(REFUNDS), status.endswith(REFUNDS), found["rows"], _sum(found, decimals))
         for status, found in sorted(sums.items())
     ]
+
+
+def _times_of_list(summary: dict[str, Any]) -> str:
+    """What narrows the list to the time of the file's transactions; "" where none has any."""
+    if not (summary.get("earliest") and summary.get("latest")):
+        return ""
+    last = datetime.fromisoformat(summary["latest"]).replace(second=0, microsecond=0) + timedelta(minutes=1)
+    bounds = {"from": summary["earliest"], "to": last.isoformat().replace("+00:00", "Z")}
+    return urlencode(bounds)
 
 
 def _others(sums: dict[str, Any], decimals: int) -> list[str]:

@@ -121,7 +121,9 @@ def _chosen(reader: ExcelReader, shown: list[tuple[str, str]], title: str | None
     if len(filled) > 1:
         told = told_names([each for each, _ in filled])
         raise FileError(
-            f"{name}: {len(filled):,} sheets have values ({told}); state the one to import (sheet)"
+            f"{name}: {len(filled):,} sheets have values ({told}); state the one to import (sheet)",
+            "sheet",
+            [each for each, _ in filled],
         )
     return _Sheet(reader, *filled[0])
 
