@@ -66,7 +66,7 @@ def test_a_dry_run_says_what_would_happen_and_posts_nothing(people: list[User], 
         "0.99  to post as PENDING, 1 row",
         "20.00  to post as SUCCESS, refunds, 1 row",
         "7.00  refused, with signs, whatever their status, 1 row",
-        "        1  column “Customer”: no user has the name “…”",
+        "        1  column “Customer”: no user has the name “nobody” (line 4)",
         f'line 2: {{"transaction_id": "P1", "user": {people[0].pk}, "status": "SUCCESS", "amount": 123450, '
         '"created_at": "2026-01-31T11:00:00Z"}',
         '"transaction_id": "refund-P2"',

@@ -73,6 +73,7 @@ class Refusals:
             if self._file is not None:
                 self._writer.writerow(written)
             elif not self._status.on_terminal or self._told <= TOLD_MAX:
-                self._status.say(f"line {line}: {name!a} {code}: {reason}")
+                called = f"{name!a} " if name else ""
+                self._status.say(f"line {line}: {called}{code}: {reason}")
         if self._file is not None:
             self._file.flush()

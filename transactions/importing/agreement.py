@@ -134,11 +134,18 @@ def _answered(question: OpenQuestion, given: Mapping, say: Say, ask: Ask) -> Map
     raise NotAgreed(_left_open([question]))
 
 
+def _way(question: OpenQuestion, value: str) -> str:
+    """How a command states it; of a column also what becomes of rows by that."""
+    meaning = dict(question.choices).get(value, "").partition(": ")[2]
+    said = f" ({meaning})" if meaning and question.key.startswith("columns.") else ""
+    return option(question.key, value) + said
+
+
 def _left_open(questions: Sequence[OpenQuestion]) -> str:
     told = []
     for question in questions:
         values = [value for value, _ in question.choices] or ["…"]
-        ways = [option(question.key, each) for each in values[:WAYS_MAX]]
+        ways = [_way(question, each) for each in values[:WAYS_MAX]]
         if question.key == "columns.user":
             ways.append(option("user", "…"))
         told.append(f"{question.why} Give {' or '.join(ways)}.")

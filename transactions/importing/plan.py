@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
+from ..client.progress import told_reason
 from ..models import Status
 from .columns.proofs import CellError, ColumnError, Settled
 from .columns.sides import amount_columns
@@ -61,6 +62,8 @@ class Planned:
     over: tuple[str, ...] = ()
     content_id: str = ""
     other: str = ""
+    # The reason without what differs from row to row.
+    kind: str = ""
 
     @property
     def summed_as(self) -> str:
@@ -95,6 +98,8 @@ class Summary:
     passed_over: int = 0
     # By reason, without what differs from row to row; conflicts of ids within the file are among them.
     refusals: Counter[str] = field(default_factory=Counter)
+    # Of each reason the first line, and what is said of that one.
+    examples: dict[str, tuple[int, str]] = field(default_factory=dict)
     # All rows whose amount can be read, with signs: those below together.
     in_file: RowSum = field(default_factory=RowSum)
     # Of the records that count above, by status, refunds apart; of the others, with signs.
@@ -109,6 +114,10 @@ class Summary:
     # Of the records, the times of the earliest and of the latest as they are posted, "" where none has any.
     earliest: str = ""
     latest: str = ""
+
+    def reasons(self) -> list[tuple[str, int]]:
+        """Why rows are refused, each with its first line, and how many. The most frequent come first."""
+        return [(told_reason(kind, rows, self.examples), rows) for kind, rows in self.refusals.most_common()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +235,7 @@ def _planned(read: ReadRow, user: int | str) -> Planned:
         over=read.row.over,
         content_id=read.content_id,
         other=read.other,
+        kind=read.kind,
     )
 
 
@@ -248,7 +258,10 @@ class _Tally:
         if verdict == "conflict":
             read.refuse("", CellError(CONFLICT), "conflict")
         if read.faults:
-            summary.refusals[self._kind(read.kind)] += 1
+            kind = self._kind(read.kind)
+            summary.refusals[kind] += 1
+            if kind == read.kind:
+                summary.examples.setdefault(kind, (read.row.line, read.reason))
             sum = summary.others.setdefault(read.other, RowSum()) if read.other else summary.refused
             sum.add(money or 0)
             if read.unknown_status and len(summary.unknown_statuses) < KINDS_MAX:

@@ -77,7 +77,8 @@ class ImportProgress(PostingProgress):
         self.accepted += batch.accepted_rows
         self.replayed += batch.replayed_rows
         for one in batch.refused:
-            self.refuse(one.code, one.reason)
+            kind = one.row.kind if one.row.record is None else ""
+            self.refuse(one.code, one.reason, kind, one.row.line)
         for own, other in (
             (self.accepted_money, batch.accepted),
             (self.replayed_money, batch.replayed),

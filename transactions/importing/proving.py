@@ -9,7 +9,7 @@ from .columns import statuses
 from .columns.moments import MomentProof
 from .columns.money import MoneyProof
 from .columns.proofs import CellError, OpenQuestion, Settled
-from .columns.sides import amount_cell, amount_columns, user_column
+from .columns.sides import amount_as_it_stands, amount_cell, amount_columns, user_column
 from .columns.users import UsersProof
 from .content_ids import fingerprint
 from .mapping import Mapping
@@ -40,7 +40,8 @@ class TableProof:
         self._ids_asked = ids_asked
         self._columns = columns = mapping.named
         amounts = amount_columns(mapping)
-        self._amounts = MoneyProof(amounts) if amounts else None
+        apart = "amount" not in columns
+        self._amounts = MoneyProof(amounts, apart=apart) if amounts else None
         self._moments = MomentProof(columns["created_at"]) if "created_at" in columns else None
         self._users = UsersProof(columns.get("user", ""))
         # The column of ids, where nobody has said what is to be made of those that repeat.
@@ -62,7 +63,8 @@ class TableProof:
         if self._amounts:
             beside = cells[columns["currency"]] if "currency" in columns else ""
             with suppress(CellError):
-                self._amounts.see(line, amount_cell(self.mapping, cells), beside)
+                _, stands = amount_as_it_stands(self.mapping, cells)
+                self._amounts.see(line, amount_cell(self.mapping, cells), beside, stands)
         if self._moments:
             clock, zone = (cells[columns[name]] if name in columns else "" for name in ("time", "timezone"))
             self._moments.see(line, cells[columns["created_at"]], clock, zone)

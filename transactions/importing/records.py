@@ -18,7 +18,7 @@ from ..spreadsheets import unguarded
 from .columns import moments, money, statuses
 from .columns.currencies import codes_of, other_name
 from .columns.proofs import CellError
-from .columns.sides import amount_cell, amount_columns, user_column
+from .columns.sides import amount_as_it_stands, amount_cell, user_column
 from .columns.users import user_text
 from .content_ids import ContentIds, is_made
 from .mapping import Mapping
@@ -109,7 +109,7 @@ class RowReader:
 
     def _where(self, read: ReadRow, field: str) -> str:
         if field == "amount":
-            return amount_columns(self.mapping)
+            return amount_as_it_stands(self.mapping, read.cells)[0]
         return read.user_column if field == "user" else self._columns.get(field, "")
 
     def _cell(self, read: ReadRow, name: str) -> str:
@@ -152,15 +152,22 @@ class RowReader:
             with suppress(CellError):
                 read.money = money.form_of_other(self.mapping, read.other).read(cell).smallest
             raise CellError(f"the currency is “…”, and only {self._currency} is taken", said)
-        amount = self._money.read(cell)
+        amount = self._amount(read, cell)
         read.money = amount.smallest
         read.record["amount"] = abs(amount.smallest)
         if self._stated:
             read.record["currency"] = self._stated
         if amount.smallest < 0:
-            self._take_negative(read, cell)
+            self._take_negative(read)
 
-    def _take_negative(self, read: ReadRow, cell: str) -> None:
+    def _amount(self, read: ReadRow, cell: str) -> money.ReadAmount:
+        try:
+            return self._money.read(cell)
+        except CellError as error:
+            # Told as it stands there: the sign of a debit may be said elsewhere.
+            raise CellError(error.kind, amount_as_it_stands(self.mapping, read.cells)[1]) from None
+
+    def _take_negative(self, read: ReadRow) -> None:
         if self.mapping.negative == "failed":
             read.record["status"] = str(Status.FAILED)
         elif self.mapping.negative == "refund":
@@ -170,7 +177,10 @@ class RowReader:
                 check_id(REFUND + id)
                 read.record["transaction_id"] = REFUND + id
         else:
-            raise CellError("“…” is negative, and such amounts are refused (negative)", cell)
+            _, stands = amount_as_it_stands(self.mapping, read.cells)
+            if money.is_signed(stands):
+                raise CellError("“…” is negative, and such amounts are refused (negative)", stands)
+            raise CellError("“…” is a debit, and negative amounts are refused (negative)", stands)
 
     def _other_currency(self, said: str) -> str:
         """What the file says of the currency, if that is not the one which is taken."""

@@ -52,7 +52,7 @@ def of_plan(found: Plan) -> Iterator[str]:
     yield from _table(_sums(summary), decimals)
     yield from _others(summary.others, decimals)
     yield from _refunds(summary.by_status)
-    for reason, count in summary.refusals.most_common(REASONS_MAX):
+    for reason, count in summary.reasons()[:REASONS_MAX]:
         yield f"  {count:>9,}  {reason}"
     if (more := len(summary.refusals) - REASONS_MAX) > 0:
         yield f"  … and {more:,} other reasons"

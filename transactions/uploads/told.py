@@ -59,6 +59,7 @@ def progress_as_json(progress: ImportProgress, last_line: int) -> dict[str, Any]
         "refused": progress.refused,
         "users_made": progress.users_made,
         "kinds": [[as_kept(kind), rows] for kind, rows in progress.kinds.most_common()],
+        "examples": {as_kept(kind): [line, _cut(said)] for kind, (line, said) in progress.examples.items()},
         **{name: _sums(getattr(progress, name)) for name in MONEY},
         "refused_money": _money(progress.refused_money),
         "refused_others": _sums(progress.refused_others),
@@ -73,6 +74,8 @@ def progress_of(outcome: dict[str, Any] | None) -> tuple[ImportProgress, int]:
     for name in COUNTS:
         setattr(progress, name, outcome[name])
     progress.kinds.update(dict(outcome["kinds"]))
+    examples = outcome.get("examples", {})
+    progress.examples.update({kind: (line, said) for kind, (line, said) in examples.items()})
     for name in MONEY:
         setattr(progress, name, {status: _row_sum(money) for status, money in outcome[name].items()})
     progress.refused_money = _row_sum(outcome["refused_money"])
@@ -84,7 +87,7 @@ def progress_of(outcome: dict[str, Any] | None) -> tuple[ImportProgress, int]:
 
 def summary_as_json(summary: Summary) -> dict[str, Any]:
     """What would happen."""
-    reasons = summary.refusals.most_common(REASONS_MAX)
+    reasons = summary.reasons()[:REASONS_MAX]
     return {
         "rows": summary.rows,
         "records": summary.records,
@@ -92,7 +95,7 @@ def summary_as_json(summary: Summary) -> dict[str, Any]:
         "equal": summary.equal,
         "passed_over": summary.passed_over,
         "refused": sum(summary.refusals.values()),
-        "reasons": [[as_kept(reason), rows] for reason, rows in reasons],
+        "reasons": [[_cut(reason), rows] for reason, rows in reasons],
         "reasons_left_out": len(summary.refusals) - len(reasons),
         "in_file": _money(summary.in_file),
         "by_status": _sums(summary.by_status),

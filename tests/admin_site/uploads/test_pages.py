@@ -119,7 +119,7 @@ def test_a_file_from_its_upload_to_its_end(ina: Client, people: list[User]) -> N
     assert "Download the refused rows" in said
     flush()
     assert Transaction.objects.get().amount == 123_450
-    assert "1 accepted, 0 replayed, 1 refused" in text_of(ina, at("changelist"))
+    assert "1 accepted, 0 in already, 1 refused" in text_of(ina, at("changelist"))
     assert noted(upload) == ["ina"] * 3
 
 

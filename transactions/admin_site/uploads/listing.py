@@ -84,4 +84,4 @@ class UploadAdmin(OwnPages[Upload]):
         if upload.outcome is None:
             return counted(upload.rows, "row") if upload.rows else "–"
         told = upload.outcome
-        return f"{told['accepted']:,} accepted, {told['replayed']:,} replayed, {told['refused']:,} refused"
+        return f"{told['accepted']:,} accepted, {told['replayed']:,} in already, {told['refused']:,} refused"

@@ -10,6 +10,7 @@ from django.shortcuts import redirect
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from ... import money
@@ -17,6 +18,8 @@ from ...importing.mapping import parse
 from ...importing.plan import REFUNDS
 from ...importing.sums import REFUNDS_COUNT, money_text, other_text
 from ...rules.kinds.wording import counted
+from ...templatetags.components import status_word
+from ...timezones import on_page
 from ...uploads import steps, told
 from ...uploads.limits import KEPT, REFUSED_MAX
 from ...uploads.models import UNDER_WAY, Upload, UploadState, UploadStep
@@ -28,7 +31,10 @@ from .mapping_form import FormField, MappingForm, shown, typed
 
 # Rows of the file, and refused rows, that the page shows.
 ROWS_SHOWN, REFUSED_SHOWN = 10, 20
-FIELDS_SHOWN = ("transaction_id", "user", "amount", "status", "created_at")
+# Fields of a record that are shown, with what pages call them.
+FIELDS_SHOWN = {
+    "transaction_id": "Id", "user": "Customer", "amount": "Amount", "status": "Status", "created_at": "Time",
+}  # fmt: skip
 # The sum of what was kept before it was summed up.
 NOTHING = {"rows": 0, "sum": "0"}
 _DONE_WITH_IT = {UploadStep.READ: "read", UploadStep.CHECK: "checked", UploadStep.IMPORT: "imported"}
@@ -161,10 +167,20 @@ def _planned(planned: list[dict[str, Any]]) -> list[dict[str, Any]]:
     made = []
     for each in planned:
         record = each["record"] or {}
-        if "amount" in record:
-            record = {**record, "amount": money.text(int(record["amount"]))}
-        made.append({**each, "cells": [(name, record.get(name, "")) for name in FIELDS_SHOWN]})
+        cells = [(name, label, _shown(name, record.get(name, ""))) for name, label in FIELDS_SHOWN.items()]
+        made.append({**each, "cells": cells})
     return made
+
+
+def _shown(name: str, value: str) -> str:
+    """A field of a record as pages write it: in the currency, in words, in the viewer's zone."""
+    if not value:
+        return ""
+    if name == "amount":
+        return money.text(int(value))
+    if name == "status":
+        return status_word(value)
+    return on_page(timezone.localtime(datetime.fromisoformat(value))) if name == "created_at" else value
 
 
 def _summary(upload: Upload) -> dict[str, Any]:
@@ -195,6 +211,7 @@ def _outcome(upload: Upload) -> dict[str, Any]:
     outcome, decimals = upload.outcome, meant.decimals or 0
     return {
         "outcome": outcome,
+        "reasons": told.progress_of(outcome)[0].reasons(),
         "is_of_content": meant.ids == "content",
         "times_of_list": _times_of_list(upload.summary or {}),
         "sums": {name: _by_status(outcome[name], decimals) for name in told.MONEY},

@@ -38,7 +38,7 @@ def amount_columns(mapping: Mapping) -> str:
     named = mapping.named
     if "amount" in named:
         return named["amount"]
-    return "”, “".join(named[side] for side in ("debit", "credit") if side in named)
+    return "” and “".join(named[side] for side in ("debit", "credit") if side in named)
 
 
 def amount_cell(mapping: Mapping, cells: dict[str, str]) -> str:
@@ -55,6 +55,15 @@ def amount_cell(mapping: Mapping, cells: dict[str, str]) -> str:
             f"a debit and a credit in one row: leave “…” or the other out of {told_pair(mapping)}", debit
         )
     return _negative(debit)
+
+
+def amount_as_it_stands(mapping: Mapping, cells: dict[str, str]) -> tuple[str, str]:
+    """The column that has the amount of a row, and its cell: without a sign that is said elsewhere."""
+    named = mapping.named
+    column = named.get("amount") or named.get("debit", "")
+    if "credit" in named and _is_nothing(cells[column]) and cells[named["credit"]].strip():
+        column = named["credit"]
+    return column, cells[column]
 
 
 def user_column(mapping: Mapping, cells: dict[str, str]) -> str:

@@ -33,6 +33,7 @@ _VALUE = re.compile(rb"<(?:\w+:)?(?:v|t)[ >]")
 _NOT_RECKONED = re.compile(
     rb"(?:</(?:\w+:)?f>|<(?:\w+:)?f(?: [^<>]*)?/>)\s*(?:<(?:\w+:)?v\s*/>\s*)?</(?:\w+:)?c>"
 )
+_CELL = re.compile(rb"<(?:\w+:)?c [^<>]*?\br=[\"']([A-Z]{1,3}[0-9]{1,7})[\"']")
 _DOCTYPE = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 _WRONG = (
     *DAMAGED, InvalidFileException, DefusedXmlException, ParseError,
@@ -160,9 +161,11 @@ def _last_value(sheet: _Sheet, name: str) -> int:
                 raise FileError(
                     f"{name}: the sheet's XML has what no program writes (a document type, UTF-16)"
                 )
-            if _NOT_RECKONED.search(text):
+            if wrong := _NOT_RECKONED.search(text):
+                cells = _CELL.findall(text, 0, wrong.start())
+                where = f"cell {cells[-1].decode()} of sheet {sheet.title!r}: " if cells else ""
                 told = "a formula has no value yet; open the file in a spreadsheet program and save it"
-                raise FileError(f"{name}: {told}")
+                raise FileError(f"{name}: {where}{told}")
             for match in _VALUE.finditer(text):
                 last = start + match.start()
             rest = text[-_OVERLAP:]
