@@ -1,6 +1,7 @@
 """Whose a refund is, where a file has a column of who pays and one of who is paid."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ KNOWN = Users({"ann@example.com": 7, SHOP: 9})
 REFUNDS = Mapping(negative="refund")
 
 
-def users_of(header: Sequence[str], *rows: Sequence[str], given: Mapping = REFUNDS) -> list[int | None]:
+def users_of(header: Sequence[str], *rows: Sequence[str], given: Mapping = REFUNDS) -> list[Any]:
     found = guess(table(header, *rows), given)
     assert found.open == ()
     planned = plan(table(header, *rows), found.mapping, users=KNOWN).planned()
