@@ -27,8 +27,9 @@ _NEGATIVE = re.compile(r"-[0-9][0-9.,]*", re.ASCII)
 
 
 def header(columns: Sequence[str]) -> list[str]:
-    """The columns of the file of refused rows, of a file that has these."""
-    return [*(name if name not in columns else _OURS.format(name) for name in FRONT), *columns]
+    """The columns of the file of refused rows, of a file that has these: names are guarded as cells are."""
+    ours = (name if name not in columns else _OURS.format(name) for name in FRONT)
+    return [*ours, *map(cell, columns)]
 
 
 def written(row: Planned, code: str, reason: str) -> list[str]:
@@ -66,7 +67,7 @@ def corrected(table: Table) -> Table:
 
     Lines are those of this file.
     """
-    inner, found = table.columns[len(FRONT) :], _rows
+    inner, found = tuple(map(unguarded, table.columns[len(FRONT) :])), _rows
     if not inner or header(inner) != list(table.columns):
         inner, found = table.columns[len(BEFORE) : -len(BEHIND)], _rows_of_replay
         if not inner or (*BEFORE, *inner, *BEHIND) != table.columns:
@@ -76,12 +77,13 @@ def corrected(table: Table) -> Table:
 
 def _rows(table: Table, columns: Sequence[str]) -> Iterator[Row]:
     content_id, kinds = table.columns[3:5]
+    written = table.columns[len(FRONT) :]
     for row in table.rows():
         letters = row.cells.get(kinds, "").strip().ljust(len(columns), "s")
         cells = {
-            name: of_kind(_read(row.cells[name]), letter)
-            for name, letter in zip(columns, letters, strict=False)
-            if name in row.cells
+            name: of_kind(_read(row.cells[kept]), letter)
+            for name, kept, letter in zip(columns, written, letters, strict=False)
+            if kept in row.cells
         }
         over = tuple(map(_read, row.over))
         yield Row(row.line, cells, row.fault, over, row.cells.get(content_id, "").strip())

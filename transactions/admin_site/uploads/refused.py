@@ -43,5 +43,6 @@ def _portions(upload: Upload) -> Iterator[bytes]:
 
 def _text(rows: Iterable[list[str]]) -> bytes:
     written = io.StringIO()
-    csv.writer(written, lineterminator="\n").writerows(rows)
+    # Lines end in CR LF: with either alone, Python 3.11 would leave a cell with the other unquoted.
+    csv.writer(written).writerows(rows)
     return written.getvalue().encode()

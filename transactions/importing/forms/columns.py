@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from transactions.importing.table import FileError
+from transactions.spreadsheets import unguarded
 
 COLUMNS_MAX = 1000
 # Of a table that begins below other lines.
@@ -22,7 +23,8 @@ def named(header: Iterable[str], file: str, place: str) -> tuple[str, ...]:
             raise FileError(
                 f"{file}: {place}, column {number}: holds a NUL, as no text does; is this a table?"
             )
-        if len(name) > NAME_MAX:
+        # What guards a name against spreadsheets, as in a file of refused rows, is no part of it.
+        if len(unguarded(name)) > NAME_MAX:
             told = f"{name[:30]!r}… is longer than {NAME_MAX} characters; is this line a header?"
             raise FileError(f"{file}: {place}, column {number}: {told}")
         if name in names:
