@@ -1,5 +1,6 @@
 """Mappings: kept as TOML, stated key by key, and refused by the key that is wrong."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transactions.importing import mapping as mappings
-from transactions.importing.keys import DATES
+from transactions.importing.keys import DATES, TABLES, VALUES
 from transactions.importing.mapping import Mapping, MappingError, parse, read, write
 
 FULL = Mapping(
@@ -166,6 +167,39 @@ def test_a_file_that_cannot_be_right_is_refused_by_its_key(toml: str, told: str)
     with pytest.raises(MappingError) as refused:
         parse(toml)
     assert told in str(refused.value)
+
+
+ODD = (
+    "[]", "[1]", "[[]]", "{}", "{a = 1}", "true", "-1", "0", "9223372036854775807", "1.5", "nan", "inf", '""',
+    "'\\u0000'", '"\\u0000"', "'%'", "'%d.%d.%m.%Y'", "'%(d'", "'%Y-%m-%d %z%z'", "2026-01-01", "10:00:00",
+    "2026-01-01T10:00:00", "2026-01-01T10:00:00Z",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("key", [*VALUES, *(f"{table}.Name" for table in TABLES), "columns.amount"])
+def test_no_value_of_any_type_is_more_than_refused_by_its_key(key: str) -> None:
+    table, _, name = key.rpartition(".")
+    for value in ODD:
+        toml = f"[{table}]\n{name} = {value}" if table else f"{key} = {value}"
+        said = ""
+        with suppress(MappingError):
+            mapping = parse(toml)
+            said = write(mapping)
+            assert parse(said) == mapping
+        if not said:
+            with pytest.raises(MappingError, match=key):
+                parse(toml)
+
+
+@given(format=st.text(st.sampled_from("%dmYyHMSjzZBbAapIfUWGuVcxX.:-/ (["), min_size=2, max_size=14))
+def test_no_format_of_dates_is_more_than_refused(format: str) -> None:
+    with suppress(MappingError):
+        Mapping().stating("dates", format)
+
+
+def test_a_format_that_names_a_part_twice_is_refused() -> None:
+    with pytest.raises(MappingError, match=r"dates: it is one of .* or a format of a whole date"):
+        Mapping().stating("dates", "%d.%d.%m.%Y")
 
 
 def test_a_file_that_is_none_is_refused_with_its_name(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from .. import names
@@ -125,11 +125,12 @@ def _dates(value: object) -> str:
     """One of DATES, or a format that reads the day which it writes."""
     if value in DATES:
         return str(value)
-    day = datetime(2026, 1, 31)
+    day = datetime(2026, 1, 31, tzinfo=UTC)
     try:
         if not isinstance(value, str) or datetime.strptime(day.strftime(value), value).date() != day.date():
             raise ValueError
-    except ValueError:
+    # A part that is named twice is a fault of the expression that Python makes of it.
+    except (ValueError, OverflowError, re.error):
         known = ", ".join(DATES)
         raise ValueError(f"it is one of {known}, or a format of a whole date as %d.%m.%Y %H:%M") from None
     return value
@@ -146,10 +147,10 @@ def _since(value: object) -> str:
 
 
 def _timezone(value: object) -> str:
-    if value not in zone_names():
+    if not isinstance(value, str) or value not in zone_names():
         meant = names.meant(str(value), zone_names())
         raise ValueError("it is the name of a timezone, as Europe/Berlin" + (f"; {meant}?" if meant else ""))
-    return str(value)
+    return value
 
 
 def _flag(value: object) -> bool:
