@@ -73,6 +73,34 @@ def test_where_no_day_is_over_twelve_it_is_asked() -> None:
 
 
 @pytest.mark.parametrize(
+    ("cells", "choices"),
+    [
+        (["25/01/02", "26/01/03"], ["day first", "year first"]),
+        (["01/02/03"], ["day first", "month first", "year first"]),
+        (["25.01.02 10:00"], ["day first", "year first"]),
+    ],
+)
+def test_a_year_of_two_digits_may_stand_first(cells: list[str], choices: list[str]) -> None:
+    (question,) = settled(*cells, by=Mapping(timezone="UTC")).open
+    assert (question.key, [value for value, _ in question.choices]) == ("dates", choices)
+
+
+def test_two_digits_are_no_year_that_has_not_come() -> None:
+    assert settled("05/01/26", "31/01/26").mapping.dates == "day first"
+    assert settled("05/01/26", "98/01/31").mapping.dates == "year first"
+
+
+def test_a_year_of_two_digits_is_read_as_it_is_stated() -> None:
+    by = Mapping(dates="year first", timezone="UTC")
+    assert read("25/01/02", "26-11-03 10:30", by=by) == [
+        "2025-01-02T00:00:00+00:00",
+        "2026-11-03T10:30:00+00:00",
+    ]
+    with pytest.raises(CellError, match="with the year first, as in 26/01/31 23:59"):
+        form_of(by).read("2025/01/02")
+
+
+@pytest.mark.parametrize(
     ("cells", "lines"),
     [
         (["13/02/2026", "01/02/2026", "02/13/2026"], ("line 2 has “13/02/2026”", "line 4 has “02/13/2026”")),
@@ -148,6 +176,12 @@ def test_a_format_may_be_stated() -> None:
     with pytest.raises(CellError, match=r"is no date and time in the form %d\|%m\|%Y"):
         form_of(by).read("2026-01-31")
     assert [each.key for each in settled("x", by=Mapping(dates="%d|%m|%Y")).open] == ["timezone"]
+
+
+def test_a_format_may_have_an_offset_and_then_no_zone_is_asked_for() -> None:
+    by = Mapping().stating("dates", "%d.%m.%Y %H:%M %z")
+    assert read("31.01.2026 12:00 +0200", by=by) == ["2026-01-31T10:00:00+00:00"]
+    assert settled("31.01.2026 12:00 +0200", by=by).open == []
 
 
 def test_hours_since_a_moment_may_be_stated() -> None:

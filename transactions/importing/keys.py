@@ -22,7 +22,7 @@ IDS = ("column", "content")
 # How dates are written; a format of strptime is the other way to say it. Of hours and days that are counted
 # `since` says from when.
 DATES = (
-    "iso", "compact", "day first", "month first", "month by name",
+    "iso", "compact", "day first", "month first", "year first", "month by name",
     "seconds", "milliseconds", "microseconds", "hours", "days",
 )  # fmt: skip
 # Of these `since` says from when; of the others here it may, where they do not count from 1970.
