@@ -17,7 +17,7 @@ from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet._reader import ROW_TAG, WorkSheetParser
 
 from transactions.importing.forms.columns import COLUMNS_MAX, fault_of, header_at, named
-from transactions.importing.forms.numbers import DIGITS_MAX, number_of, number_of_float
+from transactions.importing.forms.numbers import number_of_spreadsheet
 from transactions.importing.forms.source import DAMAGED, PORTION, Metered, Source, seekable, told_names
 from transactions.importing.table import FileError, Moment, Row, Table
 
@@ -224,15 +224,19 @@ class _Wrong(str):
     __slots__ = ()
 
 
+class _TooLong(str):
+    """A number of which the file has not all digits, or more than it shows."""
+
+    __slots__ = ()
+
+
 def _text(value: Any, kind: str) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if kind == "e":
         return _Wrong(value)
-    if isinstance(value, int):
-        return number_of(str(value)) or _Wrong(f"a number of more than {DIGITS_MAX} digits")
-    if isinstance(value, float):
-        return number_of_float(value)
+    if isinstance(value, int | float):
+        return number_of_spreadsheet(value) or _TooLong(value)
     if isinstance(value, dt.datetime):
         return Moment(
             value.isoformat(" ", "milliseconds" if value.microsecond else "seconds").replace(" ", "T")
@@ -246,4 +250,9 @@ def _fault(columns: tuple[str, ...], cells: list[str]) -> str:
     for name, cell in zip(columns, cells, strict=False):
         if isinstance(cell, _Wrong):
             return f"column {name!r} holds {str(cell)[:50]!r}, which is no value"
+        if isinstance(cell, _TooLong):
+            return (
+                f"column {name!r} has a number of more than 15 digits, of which a spreadsheet keeps no more: "
+                "write it as a text"
+            )
     return fault_of(columns, cells)
