@@ -5,6 +5,7 @@ import io
 from pathlib import Path
 
 import pytest
+from django.core.management.base import OutputWrapper
 
 from transactions.client.refusals import Refusals, ToldRow
 from transactions.client.status_line import StatusLine
@@ -63,7 +64,9 @@ def test_an_end_of_a_line_within_a_cell_ends_no_row(cell: str, tmp_path: Path) -
     file, source = tmp_path / "refused.csv", tmp_path / "source.csv"
     source.touch()
     row = errors_file.written(Planned(2, {"A": cell, "B": "b"}, None), "invalid", f"why {cell}")
-    with Refusals(StatusLine(io.StringIO()), file, source, errors_file.header(["A", "B"])) as refusals:
+    with Refusals(
+        StatusLine(OutputWrapper(io.StringIO())), file, source, errors_file.header(["A", "B"])
+    ) as refusals:
         refusals.tell([ToldRow(2, "", "invalid", "why", row)])
     found = errors_file.corrected(open_table(file, file.name))
     assert [(row.cells, row.fault) for row in found.rows()] == [({"A": cell, "B": "b"}, "")]

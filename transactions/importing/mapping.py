@@ -7,6 +7,7 @@ import json
 import re
 import tomllib
 from collections.abc import Collection
+from collections.abc import Mapping as Found
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypedDict, cast
@@ -215,6 +216,11 @@ def parse(toml: str) -> Mapping:
         stated = tomllib.loads(toml)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise MappingError(f"this is no TOML: {error}") from None
+    return of_keys(stated)
+
+
+def of_keys(stated: Found[str, Any]) -> Mapping:
+    """The mapping of these keys with their values as TOML has them. Raises MappingError."""
     mapping = Mapping()
     for key, value in stated.items():
         if key not in keys.TABLES:

@@ -101,6 +101,8 @@ class Summary:
     # Words of the status's column that nobody knows, to be stated among the mapping's statuses.
     unknown_statuses: Counter[str] = field(default_factory=Counter)
     first: list[Planned] = field(default_factory=list)
+    # What the whole file has proved, as keys of a mapping: its refused rows mean it alone too.
+    meant: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,7 @@ def plan(table: Table, mapping: Mapping, *, users: UserKeys) -> Plan:
         tally.summary.rows += sum(read is None for read in rows)
         tally.summary.passed_over += sum(read is None for read in rows)
     _closed(proof.settled())
+    tally.summary.meant = proof.proved(table.meant)
     return Plan(table, mapping, tally.summary, users)
 
 

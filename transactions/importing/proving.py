@@ -1,7 +1,9 @@
 """All columns of a file together: what each proves, seen row by row."""
 
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from .. import money as currency
 from ..spreadsheets import unguarded
@@ -12,6 +14,7 @@ from .columns.proofs import CellError, OpenQuestion, Settled
 from .columns.sides import amount_cell, amount_columns
 from .columns.users import UsersProof
 from .content_ids import fingerprint
+from .keys import BESIDE, FIELDS
 from .mapping import Mapping
 from .table import Row
 
@@ -80,6 +83,22 @@ class TableProof:
         before = len(self._seen)
         self._seen.add(fingerprint("\x1f".join(parts)))
         self.repeats += len(self._seen) == before
+
+    def proved(self, before: Collection[str] = ()) -> dict[str, Any]:
+        """Of a mapping in which all is settled what rows need that stand alone later, by its keys.
+
+        Which columns it means, also where none is; and of forms those that rows prove, or that were proved
+        `before`: what nothing has proved another row may have otherwise.
+        """
+        mapping = self.mapping
+        keys = {"ids", "users"} if self._users.has_seen else {"ids"}
+        if self._amounts and self._amounts.seen:
+            keys |= {"decimals", "unit", *(("mark",) if len(self._amounts.marks.left) == 1 else ())}
+        if self._moments and len(self._moments.forms.left) == 1:
+            keys.add("dates")
+        columns = {name: mapping.columns.get(name, "") for name in (*FIELDS, *BESIDE)}
+        found = {key: getattr(mapping, key) for key in sorted({*keys, *before} - {"columns"})}
+        return {**{key: value for key, value in found.items() if value not in ("", None)}, "columns": columns}
 
     def settled(self) -> Settled:
         """The mapping with all that was proved, and what is open. Raises ColumnError."""

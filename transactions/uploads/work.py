@@ -117,7 +117,7 @@ def _read(taken: Upload, watch: Watch) -> None:
         Upload.objects.filter(pk=taken.pk).update(
             form=told.as_kept(table.form[:200]), columns=taken.columns, head=head, rows=rows
         )
-        given, reasons = _known_before(taken)
+        given, reasons = _known_before(taken, table)
         found = guess(table, given)
     _hand_over(
         taken,
@@ -129,8 +129,11 @@ def _read(taken: Upload, watch: Watch) -> None:
     )
 
 
-def _known_before(taken: Upload) -> tuple[mappings.Mapping, list[str]]:
-    """What was said of the file as it was sent, else what was agreed of the last file with its columns."""
+def _known_before(taken: Upload, table: Table) -> tuple[mappings.Mapping, list[str]]:
+    """What was said of the file as it was sent, else what was agreed of the last file with its columns.
+
+    Of refused rows that is so but for what their own file has proved.
+    """
     said = mappings.parse(taken.mapping)
     if said.read_as(mappings.Mapping()) != mappings.Mapping():
         return said, []
@@ -138,7 +141,8 @@ def _known_before(taken: Upload) -> tuple[mappings.Mapping, list[str]]:
     if alike is None:
         return said, []
     why = f"It has the columns of “{alike.name}”, and is taken to mean the same."
-    return mappings.parse(alike.mapping).read_as(said), [why]
+    agreed = mappings.of_keys(table.meant).over(mappings.parse(alike.mapping))
+    return agreed.read_as(said), [why]
 
 
 def _planned(taken: Upload, table: Table, users: FileUsers) -> Plan:

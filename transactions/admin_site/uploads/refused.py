@@ -34,7 +34,7 @@ def download(request: HttpRequest, key: int) -> HttpResponseBase:
 
 
 def _portions(upload: Upload) -> Iterator[bytes]:
-    yield _text([errors_file.header(upload.columns)])
+    yield _text([errors_file.header(upload.columns, (upload.summary or {}).get("meant"))])
     after = 0
     while rows := list(upload.refused.filter(pk__gt=after).order_by("pk")[:PORTION_ROWS]):
         yield _text(row.cells for row in rows)

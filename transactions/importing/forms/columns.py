@@ -1,5 +1,6 @@
 """The names of a table's columns."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from transactions.importing.table import FileError
@@ -9,6 +10,8 @@ COLUMNS_MAX = 1000
 # Of a table that begins below other lines.
 COLUMNS_BELOW_MIN = 3
 NAME_MAX = 200
+# A column of refused rows whose name says in JSON what their file has proved: `importing/errors_file.py`.
+PROVED = re.compile(r"(?P<name>kinds(?: \(of the import\))?) (?P<meant>\{.*\})")
 
 
 def named(header: Iterable[str], file: str, place: str) -> tuple[str, ...]:
@@ -24,7 +27,7 @@ def named(header: Iterable[str], file: str, place: str) -> tuple[str, ...]:
                 f"{file}: {place}, column {number}: holds a NUL, as no text does; is this a table?"
             )
         # What guards a name against spreadsheets, as in a file of refused rows, is no part of it.
-        if len(unguarded(name)) > NAME_MAX:
+        if len(unguarded(name)) > NAME_MAX and not PROVED.fullmatch(unguarded(name)):
             told = f"{name[:30]!r}… is longer than {NAME_MAX} characters; is this line a header?"
             raise FileError(f"{file}: {place}, column {number}: {told}")
         if name in names:
