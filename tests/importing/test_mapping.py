@@ -118,6 +118,7 @@ def test_each_question_takes_each_of_its_choices() -> None:
             "timezone: it is the name of a timezone, as Europe/Berlin; Europe/Berlin?",
         ),
         ("currency", "euro", "currency: it is a code of three letters, as EUR"),
+        ("currency", "abc", "currency: it is a code of three letters, as EUR"),
         ("status", "DONE", "status: it is one of PENDING, SUCCESS, FAILED"),
         ("statuses.Paid", "DONE", "statuses.Paid: it is one of PENDING, SUCCESS, FAILED"),
         ("dates", "%H:%M", "a format of a whole date"),

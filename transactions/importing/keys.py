@@ -8,6 +8,7 @@ from typing import Any
 from .. import names
 from ..models import Status
 from ..timezones import zone_names
+from .columns.currencies import CODES
 
 # What a record is made of, in the order in which the API tells them.
 FIELDS = ("transaction_id", "user", "amount", "status", "created_at")
@@ -116,8 +117,8 @@ def _header(value: object) -> int:
 
 
 def _currency(value: object) -> str:
-    if not isinstance(value, str) or not re.fullmatch("[A-Za-z]{3}", value):
-        raise ValueError("it is a code of three letters, as EUR")
+    if not isinstance(value, str) or value.upper() not in CODES:
+        raise ValueError("it is a code of three letters, as EUR, that ISO 4217 has")
     return value.upper()
 
 

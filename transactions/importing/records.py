@@ -160,8 +160,11 @@ class RowReader:
             raise CellError("“…” is negative, and such amounts are refused (negative)", cell)
 
     def _check_currency(self, cell: str) -> None:
-        if self._currency and cell.strip() and self._currency not in codes_of(cell):
-            raise CellError(f"the currency is “…”, and only {self._currency} is taken", cell.strip())
+        said = cell.strip()
+        if said and not self._currency and not codes_of(said):
+            raise CellError("“…” is no currency: write its code, as EUR", said)
+        if said and self._currency and self._currency not in codes_of(said):
+            raise CellError(f"the currency is “…”, and only {self._currency} is taken", said)
 
     def _read_moment(self, read: ReadRow) -> None:
         if self._moments is None:
