@@ -175,6 +175,19 @@ def test_the_row_of_a_sheets_header_can_be_stated() -> None:
         table_of(content, header=9)
 
 
+def test_a_sheet_may_have_no_header_and_is_asked_about_it() -> None:
+    content = book(["T1", 100.5, MONTH], ["T2", 3, MONTH])
+    with pytest.raises(FileError, match=r"row 1 may be a row: '100.5' is no name of a column.* header=0"):
+        table_of(content)
+    table = table_of(content, header=0)
+    assert table.form == "Excel, sheet 'Payments', no header"
+    assert table.columns == ("column 1", "column 2", "column 3")
+    found = rows_of(content, header=0)
+    assert [(row.line, row.cells["column 2"], type(row.cells["column 2"])) for row in found] == [
+        (1, "100.5", Number), (2, "3", Number),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("stated", [{"encoding": "latin-1"}, {"delimiter": ";"}])
 def test_what_is_stated_of_text_is_refused_of_a_sheet(stated: dict[str, str]) -> None:
     (key,) = stated

@@ -111,8 +111,8 @@ def _delimiter(value: object) -> str:
 
 
 def _header(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= HEADER_MAX:
-        raise ValueError(f"it is the number of a line, from 1 to {HEADER_MAX}")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= HEADER_MAX:
+        raise ValueError(f"it is the number of a line, from 1 to {HEADER_MAX}, or 0 where there is none")
     return value
 
 

@@ -86,7 +86,7 @@ class Mapping:
     # Of CSV and JSON, a name that Python knows; of CSV, what separates the cells.
     encoding: str = ""
     delimiter: str = ""
-    # The line of CSV, or the row of a sheet, that names the columns.
+    # The line of CSV, or the row of a sheet, that names the columns; 0 where none does.
     header: int | None = None
     # Which sheet of an xlsx file, and which member of a zip.
     sheet: str = ""

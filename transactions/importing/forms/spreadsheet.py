@@ -16,7 +16,14 @@ from openpyxl.styles.stylesheet import apply_stylesheet
 from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet._reader import ROW_TAG, WorkSheetParser
 
-from transactions.importing.forms.columns import COLUMNS_MAX, fault_of, header_at, named
+from transactions.importing.forms.columns import (
+    COLUMNS_MAX,
+    fault_of,
+    first_rows_names,
+    header_at,
+    named,
+    numbered,
+)
 from transactions.importing.forms.numbers import number_of_spreadsheet
 from transactions.importing.forms.source import DAMAGED, PORTION, Metered, Source, seekable, told_names
 from transactions.importing.table import FileError, Moment, Row, Table
@@ -61,7 +68,10 @@ def read(source: Source, sheet: str | None = None, stated: int | None = None) ->
     first = list(islice(_rows(source, title, end), _ROWS_LOOKED_AT))
     at = _header_at(first, stated, source.name)
     number, header = first[at] if first else (1, [])
-    columns = named(header, source.name, f"row {number}")
+    if stated == 0:
+        at, columns = -1, numbered(len(cells) for _, cells in first)
+    else:
+        columns = (named if stated else first_rows_names)(header, source.name, f"row {number}")
 
     def rows() -> Iterator[Row]:
         for number_here, cells in islice(_rows(source, title, end), at + 1, None):
@@ -69,11 +79,12 @@ def read(source: Source, sheet: str | None = None, stated: int | None = None) ->
             yield Row(number_here, dict(zip(columns, cells, strict=False)), _fault(columns, cells))
 
     words = ["Excel", f"sheet {title!r}", *source.packed]
-    return Table(", ".join(words + [f"header in row {number}"] * bool(at or stated)), columns, rows)
+    said = ["no header"] if stated == 0 else [f"header in row {number}"] * bool(at or stated)
+    return Table(", ".join(words + said), columns, rows)
 
 
 def _header_at(first: list[tuple[int, list[str]]], stated: int | None, name: str) -> int:
-    if stated is None:
+    if not stated:
         return header_at(first, even=False)
     found = [place for place, (number, _) in enumerate(first) if number == stated]
     if not found:
