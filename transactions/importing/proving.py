@@ -11,7 +11,7 @@ from .columns import statuses
 from .columns.moments import MomentProof
 from .columns.money import MoneyProof
 from .columns.proofs import CellError, OpenQuestion, Settled
-from .columns.sides import amount_cell, amount_columns
+from .columns.sides import DebitProof, amount_cell, amount_columns
 from .columns.users import UsersProof
 from .content_ids import fingerprint
 from .keys import BESIDE, FIELDS
@@ -42,6 +42,7 @@ class TableProof:
         self._columns = columns = mapping.named
         amounts = amount_columns(mapping)
         self._amounts = MoneyProof(amounts) if amounts else None
+        self._debits = DebitProof(mapping)
         self._moments = MomentProof(columns["created_at"]) if "created_at" in columns else None
         self._users = UsersProof(columns.get("user", ""))
         # The column of ids, where nobody has said what is to be made of those that repeat.
@@ -64,6 +65,7 @@ class TableProof:
             beside = cells[columns["currency"]] if "currency" in columns else ""
             with suppress(CellError):
                 self._amounts.see(line, amount_cell(self.mapping, cells), beside)
+            self._debits.see(line, cells)
         if self._moments:
             clock, zone = (cells[columns[name]] if name in columns else "" for name in ("time", "timezone"))
             self._moments.see(line, cells[columns["created_at"]], clock, zone)
@@ -105,6 +107,7 @@ class TableProof:
         result = Settled(self.mapping)
         self._settle_columns(result)
         if self._amounts:
+            self._debits.check()
             _take(result, self._amounts.settled(result.mapping, currency.code() or "", currency.decimals()))
         if self._moments:
             zoned = "timezone" in self._columns
