@@ -66,8 +66,8 @@ class Mapping:
     unit: str = ""
     # The decimal mark: "." or ",".
     mark: str = ""
-    # What a negative amount is: a "refund" (a transaction of its own, whose id begins with refund-), one that
-    # "failed", or to "refuse".
+    # What a negative amount is: a "refund" (a transaction of its own), one that "failed", or to "refuse". The
+    # id begins with refund- either way.
     negative: str = ""
     # The one currency whose rows are taken, as EUR.
     currency: str = ""

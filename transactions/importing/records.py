@@ -19,7 +19,7 @@ from .columns.currencies import codes_of
 from .columns.proofs import CellError
 from .columns.sides import amount_cell, amount_columns
 from .columns.users import user_text
-from .content_ids import ContentIds, is_made
+from .content_ids import ContentIds, fingerprint, is_made
 from .mapping import Mapping
 from .table import Row
 
@@ -80,6 +80,8 @@ class RowReader:
         self._stated = currency_of_deployment.code()
         self._ids = mapping.ids if "transaction_id" in mapping.named else "content"
         self._content = ContentIds(mapping)
+        # Of ids that begin as those of refunds, whether they were made here.
+        self._refunds: dict[int, bool] = {}
 
     def rows(self, rows: Iterator[Row]) -> Iterator[ReadRow | None]:
         """Each row as it is read; None for one that is passed over."""
@@ -103,6 +105,7 @@ class RowReader:
             except CellError as error:
                 where = amount_columns(self.mapping) if column == "amount" else self._columns.get(column, "")
                 read.refuse(where, error)
+        self._check_refund(read)
         return read
 
     def _cell(self, read: ReadRow, name: str) -> str:
@@ -152,12 +155,21 @@ class RowReader:
             read.record["status"] = str(Status.FAILED)
         elif self.mapping.negative == "refund":
             read.refund = True
-            id = read.record.get("transaction_id", "")
-            if id and not id.startswith(REFUND):
-                check_id(REFUND + id)
-                read.record["transaction_id"] = REFUND + id
         else:
             raise CellError("“…” is negative, and such amounts are refused (negative)", cell)
+        # By either choice the same id: who chooses otherwise at a second run meets a conflict.
+        if id := read.record.get("transaction_id", ""):
+            check_id(REFUND + id)
+            read.record["transaction_id"] = REFUND + id
+
+    def _check_refund(self, read: ReadRow) -> None:
+        """An id of the file's own may be that of a refund which is made here: they would be taken for one."""
+        id = read.record.get("transaction_id", "")
+        if id.startswith(REFUND) and not read.faults:
+            made_here = read.money is not None and read.money < 0
+            if self._refunds.setdefault(fingerprint(id), made_here) != made_here:
+                error = CellError("“…” is the id of a refund that is made here, and of a row", id)
+                read.refuse(self._columns.get("transaction_id", ""), error, "conflict")
 
     def _check_currency(self, cell: str) -> None:
         said = cell.strip()

@@ -350,7 +350,7 @@ NEGATIVE_CHOICES = (
         "refund",
         "a refund: a transaction of its own, whose id begins with refund-, of the amount without its sign",
     ),
-    ("failed", "a transaction that FAILED, of the amount without its sign"),
+    ("failed", "a transaction that FAILED, with such an id, of the amount without its sign"),
     ("refuse", "refused, row by row"),
 )
 DECIMAL_CHOICES: tuple[tuple[str, str], ...] = (
