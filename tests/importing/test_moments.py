@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from transactions.importing.columns.moments import MomentForm, MomentProof, form_of
+from transactions.importing.columns.moments import MomentForm, MomentProof, form_of, is_zone
 from transactions.importing.columns.proofs import CellError, ColumnError, Settled
 from transactions.importing.mapping import Mapping
 from transactions.importing.table import Moment
@@ -204,3 +204,17 @@ def test_a_moment_of_the_file_is_what_it_is_whatever_texts_have() -> None:
     found = settled(Moment("2026-01-31T10:00:00"), "31/01/2026")
     assert found.mapping.dates == "day first"
     assert form_of(found.mapping).read(Moment("2026-01-31T10:00:00")) == datetime(2026, 1, 31, 9, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("zone", ["+01:99", "+25:00", "-15", "+0160", "UTC+19", "CST", "IST"])
+def test_what_is_no_offset_or_of_several_zones_is_no_zone(zone: str) -> None:
+    assert not is_zone(zone)
+    with pytest.raises(CellError):
+        MomentForm("iso", UTC).read("2026-01-31 10:00", "", zone)
+    with pytest.raises(CellError, match="is no date and time"):
+        MomentForm("iso", UTC).read(f"2026-01-31 10:00 {zone}")
+
+
+@pytest.mark.parametrize("zone", ["+14:00", "-12", "+0545", "PST", "CET"])
+def test_offsets_there_are_and_common_words_are_zones(zone: str) -> None:
+    assert is_zone(zone)

@@ -17,16 +17,19 @@ from ..table import Moment
 from .proofs import CellError, ColumnError, OpenQuestion, Proof, Settled, told
 
 CHARACTERS_MAX = 60
+# The largest offset that a zone has.
+HOURS_MAX = 14
 # What a column may prove; hours and days that are counted have to be stated.
 PROVABLE = tuple(each for each in DATES if each not in ("hours", "days"))
 NO_MOMENT = "“…” is no date and time"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# What stands for zones in exports of payment services and in e-mails, in hours. Others mean several zones.
+# What stands for zones in exports of payment services and in e-mails, in hours. Others mean several zones, as CST
+# those of Chicago and of Shanghai.
 _ABBREVIATIONS = {
     "UTC": 0, "GMT": 0, "UT": 0, "Z": 0, "WET": 0, "BST": 1, "WEST": 1, "CET": 1, "CEST": 2,
     "EET": 2, "EEST": 3, "JST": 9,
-    "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7,
+    "EST": -5, "EDT": -4, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7,
 }  # fmt: skip
 _OFFSET = r"(?:UTC|GMT)?[+-][0-9]{2}(?::?[0-9]{2})?|[A-Z]{1,4}"
 _CLOCK = (
@@ -138,7 +141,7 @@ def zone_of(text: str) -> tzinfo:
     if name.upper() in _ABBREVIATIONS:
         return timezone(timedelta(hours=_ABBREVIATIONS[name.upper()]))
     match = re.fullmatch(r"(?:UTC|GMT)?([+-])([0-9]{1,2})(?::?([0-9]{2}))?", name, re.ASCII | re.IGNORECASE)
-    if match:
+    if match and int(match[2]) <= HOURS_MAX and int(match[3] or 0) < 60:
         offset = timedelta(hours=int(match[2]), minutes=int(match[3] or 0))
         return timezone(-offset if match[1] == "-" else offset)
     if name in zone_names():
