@@ -95,8 +95,9 @@ class Summary:
     refusals: Counter[str] = field(default_factory=Counter)
     # All rows whose amount can be read, with signs.
     in_file: RowSum = field(default_factory=RowSum)
-    # Of the records that count above, by status, refunds apart; of refused rows, with signs.
+    # Of the records that count above, by status, refunds apart; of the replays and of refused rows, with signs.
     by_status: dict[str, RowSum] = field(default_factory=dict)
+    replayed: RowSum = field(default_factory=RowSum)
     refused: RowSum = field(default_factory=RowSum)
     # Words of the status's column that nobody knows, to be stated among the mapping's statuses.
     unknown_statuses: Counter[str] = field(default_factory=Counter)
@@ -248,6 +249,7 @@ class _Tally:
                 summary.unknown_statuses[read.unknown_status] += 1
         elif verdict == "replay":
             summary.replays += 1
+            summary.replayed.add(money or 0)
         else:
             assert planned.record
             summary.equal += read.is_equal

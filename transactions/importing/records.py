@@ -142,8 +142,9 @@ class RowReader:
         if not cell.strip():
             raise CellError("the amount is empty: write one")
         amount = self._money.read(cell)
-        read.money = amount.smallest
         self._check_currency(self._cell(read, "currency") or amount.currency)
+        # What is in another currency is in no sum.
+        read.money = amount.smallest
         read.record["amount"] = abs(amount.smallest)
         if self._stated:
             read.record["currency"] = self._stated

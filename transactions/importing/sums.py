@@ -104,6 +104,7 @@ def _equal(summary: Summary) -> Iterator[str]:
 def _sums(summary: Summary) -> list[tuple[str, RowSum]]:
     told = [("in the file, with signs, whatever their status", summary.in_file)]
     told += _by_status("to post", summary.by_status)
+    told += [("the same once more, with signs", summary.replayed)]
     told += [("refused, whatever their status", summary.refused)]
     return [(name, sum) for name, sum in told if sum.rows]
 

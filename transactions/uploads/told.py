@@ -92,6 +92,7 @@ def summary_as_json(summary: Summary) -> dict[str, Any]:
         "reasons_left_out": len(summary.refusals) - len(reasons),
         "in_file": _money(summary.in_file),
         "by_status": _sums(summary.by_status),
+        "money_replayed": _money(summary.replayed),
         "money_refused": _money(summary.refused),
         "unknown_statuses": [
             [as_kept(word), rows] for word, rows in summary.unknown_statuses.most_common(REASONS_MAX)

@@ -170,6 +170,7 @@ def _summary(upload: Upload) -> dict[str, Any]:
         "summary": summary,
         "in_file": _sum(summary["in_file"], decimals),
         "by_status": _by_status(summary["by_status"], decimals),
+        "money_replayed": _sum(summary.get("money_replayed") or {"rows": 0, "sum": "0"}, decimals),
         "money_refused": _sum(summary["money_refused"], decimals),
         "first_planned": _planned(summary["first"]),
         "fields_shown": FIELDS_SHOWN,
