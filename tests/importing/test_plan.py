@@ -264,6 +264,27 @@ def test_an_id_that_says_that_it_is_a_refund_is_not_that_of_another_rows_refund(
     assert (found.summary.records, found.summary.replays) == (2, 0)
 
 
+@pytest.mark.parametrize("name", ["Total", "SUM:", "Grand total", "Gesamtsumme"])
+def test_the_sum_of_the_rows_above_is_no_transaction_where_ids_are_made(name: str) -> None:
+    by = replace(
+        STATED,
+        ids="content",
+        users="name",
+        columns={"user": "customer", "amount": "amount", "status": "status"},
+    )
+    rows = [("", "ann", "5.00", "ok", ""), ("", "bob", "-1.50", "ok", ""), ("", name, "3.50", "ok", "")]
+    users = Users({"ann": 1, "bob": 2, name: 3})
+    by = replace(by, negative="refund")
+    found = made(*rows, by=by, users=users)
+    assert [row.code for row in found.planned()] == ["", "", "invalid"]
+    assert "is the sum of the rows above" in [*found.planned()][2].reason
+    # Another amount of somebody who is called so is a transaction.
+    other = made(*rows[:2], ("", name, "3.60", "ok", ""), by=by, users=users)
+    assert [row.code for row in other.planned()] == ["", "", ""]
+    alone = made(rows[2], by=by, users=users)
+    assert [row.code for row in alone.planned()] == [""]
+
+
 @pytest.mark.parametrize("turn", [1, -1])
 def test_a_row_with_the_id_of_a_refund_that_is_made_here_is_refused(turn: int) -> None:
     rows = [("a", "7", "-3.00", "ok", WHEN), ("refund-a", "7", "3.00", "ok", WHEN)][::turn]

@@ -95,7 +95,7 @@ class Summary:
     refusals: Counter[str] = field(default_factory=Counter)
     # All rows whose amount can be read, with signs.
     in_file: RowSum = field(default_factory=RowSum)
-    # Of the records that count above, by status, refunds apart; of the replays and of refused rows, with signs.
+    # Of the records that count above, by status, refunds apart; of replays and of refused rows, with signs.
     by_status: dict[str, RowSum] = field(default_factory=dict)
     replayed: RowSum = field(default_factory=RowSum)
     refused: RowSum = field(default_factory=RowSum)

@@ -18,12 +18,18 @@ from .columns import moments, money, statuses
 from .columns.currencies import codes_of
 from .columns.proofs import CellError
 from .columns.sides import amount_cell, amount_columns
+from .columns.statuses import plain
 from .columns.users import user_text
 from .content_ids import ContentIds, fingerprint, is_made
 from .mapping import Mapping
 from .table import Row
 
 REFUND = "refund-"
+# What a line is called that sums up those above, as `plain` has it.
+_SUMS = (
+    "total", "totals", "sum", "sumtotal", "grandtotal", "summe", "gesamt", "gesamtsumme", "gesamtbetrag",
+    "totale", "somme", "suma", "totaal",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -80,6 +86,8 @@ class RowReader:
         self._stated = currency_of_deployment.code()
         self._ids = mapping.ids if "transaction_id" in mapping.named else "content"
         self._content = ContentIds(mapping)
+        # Of the rows so far whose amount can be read, how many there are, and what they make.
+        self._rows = self._sum = 0
         # Of ids that begin as those of refunds, whether they were made here.
         self._refunds: dict[int, bool] = {}
 
@@ -106,6 +114,7 @@ class RowReader:
                 where = amount_columns(self.mapping) if column == "amount" else self._columns.get(column, "")
                 read.refuse(where, error)
         self._check_refund(read)
+        self._check_sum(read)
         return read
 
     def _cell(self, read: ReadRow, name: str) -> str:
@@ -162,6 +171,15 @@ class RowReader:
         if id := read.record.get("transaction_id", ""):
             check_id(REFUND + id)
             read.record["transaction_id"] = REFUND + id
+
+    def _check_sum(self, read: ReadRow) -> None:
+        """A last line that sums up the others would be one of them, where nothing asks it for an id."""
+        if self._ids == "content" and self._rows and read.money and read.money == self._sum:
+            word = next((cell for cell in read.cells.values() if plain(cell.strip(" :")) in _SUMS), "")
+            if word:
+                read.refuse("", CellError("“…” is the sum of the rows above, and no transaction", word))
+        self._rows += read.money is not None
+        self._sum += read.money or 0
 
     def _check_refund(self, read: ReadRow) -> None:
         """An id of the file's own may be that of a refund which is made here: they would be taken for one."""

@@ -24,8 +24,8 @@ PROVABLE = tuple(each for each in DATES if each not in ("hours", "days"))
 NO_MOMENT = "“…” is no date and time"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# What stands for zones in exports of payment services and in e-mails, in hours. Others mean several zones, as CST
-# those of Chicago and of Shanghai.
+# What stands for zones in exports of payment services and in e-mails, in hours. Others mean several zones, as
+# CST those of Chicago and of Shanghai.
 _ABBREVIATIONS = {
     "UTC": 0, "GMT": 0, "UT": 0, "Z": 0, "WET": 0, "BST": 1, "WEST": 1, "CET": 1, "CEST": 2,
     "EET": 2, "EEST": 3, "JST": 9,

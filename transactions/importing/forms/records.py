@@ -124,7 +124,7 @@ def _object_of(line: str) -> dict[str, Any]:
 
 
 def _is_record(value: dict[str, Any]) -> bool:
-    """Whether what looks like an API's answer is a record with a list of its own, of values or beside an amount."""
+    """Whether what looks like an API's answer is a record: its list has values, or an amount beside it."""
     lists = [value[name] for name in _LISTS if isinstance(value.get(name), list)]
     return bool({*_OF_RECORDS} & {*value}) or not all(
         isinstance(each, dict) for some in lists for each in some
