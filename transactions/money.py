@@ -51,6 +51,8 @@ SPACES, APOSTROPHES = " \xa0\u2009\u202f", "'’"
 HEADER_CHARACTERS_MAX = 500
 # More than any amount has, grouped and with its currency.
 CHARACTERS_MAX = 60
+# What looks like a group of them, where it is read as decimals.
+GROUP_DIGITS = 3
 # Enough for the sum of all amounts that there may be.
 DIGITS_MAX = 60
 
@@ -197,7 +199,8 @@ def parse(text: str, locale: Locale | str | None = None) -> int:
     places = decimals() or 0
     if not _grouping(locale).fullmatch(whole) or not re.fullmatch(r"[0-9]*", fraction):
         raise NotMoneyError(_wrongly_grouped(number, locale))
-    if len(fraction.rstrip("0")) > places:
+    # Also where they are noughts: to somebody of another locale 1.000 is a thousand.
+    if len(fraction.rstrip("0")) > places or len(fraction) == GROUP_DIGITS > places:
         raise NotMoneyError(_too_exact(places, locale))
     smallest = int(re.sub(r"\D", "", whole) + fraction[:places].ljust(places, "0") or "0")
     if smallest > AMOUNT_MAX:

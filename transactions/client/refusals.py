@@ -51,7 +51,8 @@ class Refusals:
         if kept.exists() and kept.samefile(source):
             raise SameFileError(kept)
         self._file = kept.open("w", encoding="utf-8", errors="surrogateescape", newline="")
-        self._writer = csv.writer(self._file, lineterminator="\n")
+        # Lines end in CR LF: with either alone, Python 3.11 would leave a cell with the other unquoted.
+        self._writer = csv.writer(self._file)
         self._writer.writerow(columns)
 
     def __enter__(self) -> Self:

@@ -21,7 +21,7 @@ from .headers import (
     is_other,
     words,
 )
-from .mapping import Mapping
+from .mapping import Mapping, of_keys
 from .proving import TableProof
 from .table import FileError, Table
 
@@ -83,7 +83,11 @@ def guess(table: Table, given: Mapping) -> Guess:
     What is `given` stands, however the file looks. Raises FileError, ColumnError where a column contradicts
     itself, and MappingError where what is given does not fit the file.
     """
-    columns = _Columns(table, given.fitting(table.columns))
+    columns = _Columns(table, given.over(of_keys(table.meant)).fitting(table.columns))
+    if table.meant:
+        columns.reasons.append(
+            "These are refused rows: each is taken to mean what its file proved, unless it is said otherwise."
+        )
     meant = columns.guessed().checked(table.columns)
     proof = TableProof(meant, ids_asked=bool(columns.distinct))
     first_fault = ""

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Sequence
 
-from iso4217 import Currency
+from .columns.currencies import CODES
 
 # The admin's export of transactions, the API's list of them, and what a file of refused rows has besides.
 OF_EXPORT = {
@@ -116,7 +116,6 @@ _OF_ACCOUNTS = {
 _PAYERS = {"from", "sender", "absender", "payer", "debtor", "auftraggeber", "zahler", "remitter"}
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "æ": "ae", "œ": "oe", "đ": "d", "Ø": "O", "Ł": "L"})
-_CODES = {each.code for each in Currency}
 
 
 def _folded(text: str) -> str:
@@ -187,4 +186,4 @@ def currency_in(column: str) -> str:
     last = re.split(r"[^A-Za-z]+", _IN_BRACKETS.sub("", column).strip())[-1]
     if last.isupper() or column.endswith(f"_{last}"):
         bracketed.append(last.upper())
-    return next((each for each in bracketed if each in _CODES), "")
+    return next((each for each in bracketed if each in CODES), "")

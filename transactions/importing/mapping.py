@@ -7,6 +7,7 @@ import json
 import re
 import tomllib
 from collections.abc import Collection
+from collections.abc import Mapping as Found
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypedDict, cast
@@ -67,8 +68,8 @@ class Mapping:
     unit: str = ""
     # The decimal mark: "." or ",".
     mark: str = ""
-    # What a negative amount is: a "refund" (a transaction of its own, whose id begins with refund-), one that
-    # "failed", or to "refuse".
+    # What a negative amount is: a "refund" (a transaction of its own), one that "failed", or to "refuse". The
+    # id begins with refund- either way.
     negative: str = ""
     # The one currency whose rows are taken, as EUR.
     currency: str = ""
@@ -87,7 +88,7 @@ class Mapping:
     # Of CSV and JSON, a name that Python knows; of CSV, what separates the cells.
     encoding: str = ""
     delimiter: str = ""
-    # The line of CSV, or the row of a sheet, that names the columns.
+    # The line of CSV, or the row of a sheet, that names the columns; 0 where none does.
     header: int | None = None
     # Which sheet of an xlsx file, and which member of a zip.
     sheet: str = ""
@@ -231,6 +232,11 @@ def parse(toml: str) -> Mapping:
         stated = tomllib.loads(toml)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise MappingError(f"this is no TOML: {error}") from None
+    return of_keys(stated)
+
+
+def of_keys(stated: Found[str, Any]) -> Mapping:
+    """The mapping of these keys with their values as TOML has them. Raises MappingError."""
     mapping = Mapping()
     for key, value in stated.items():
         if key not in keys.TABLES:

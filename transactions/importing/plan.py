@@ -114,6 +114,8 @@ class Summary:
     # Of the records, the times of the earliest and of the latest as they are posted, "" where none has any.
     earliest: str = ""
     latest: str = ""
+    # What the whole file has proved, as keys of a mapping: its refused rows mean it alone too.
+    meant: dict[str, Any] = field(default_factory=dict)
 
     def reasons(self) -> list[tuple[str, int]]:
         """Why rows are refused, each with its first line, and how many. The most frequent come first."""
@@ -169,6 +171,7 @@ def plan(table: Table, mapping: Mapping, *, users: UserKeys) -> Plan:
         tally.summary.rows += sum(read is None for read in rows)
         tally.summary.passed_over += sum(read is None for read in rows)
     _closed(proof.settled())
+    tally.summary.meant = proof.proved(table.meant)
     return Plan(table, mapping, tally.summary, users)
 
 

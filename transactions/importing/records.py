@@ -19,12 +19,18 @@ from .columns import moments, money, statuses
 from .columns.currencies import codes_of, other_name
 from .columns.proofs import CellError
 from .columns.sides import amount_as_it_stands, amount_cell, user_column
+from .columns.statuses import plain
 from .columns.users import user_text
-from .content_ids import ContentIds, is_made
+from .content_ids import ContentIds, fingerprint, is_made
 from .mapping import Mapping
 from .table import Row
 
 REFUND = "refund-"
+# What a line is called that sums up those above, as `plain` has it.
+_SUMS = (
+    "total", "totals", "sum", "sumtotal", "grandtotal", "summe", "gesamt", "gesamtsumme", "gesamtbetrag",
+    "totale", "somme", "suma", "totaal",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -83,6 +89,10 @@ class RowReader:
         self._stated = currency_of_deployment.code()
         self._ids = mapping.ids if "transaction_id" in mapping.named else "content"
         self._content = ContentIds(mapping)
+        # Of the rows so far whose amount can be read, how many there are, and what they make.
+        self._rows = self._sum = 0
+        # Of ids that begin as those of refunds, whether they were made here.
+        self._refunds: dict[int, bool] = {}
 
     def rows(self, rows: Iterator[Row]) -> Iterator[ReadRow | None]:
         """Each row as it is read; None for one that is passed over."""
@@ -105,6 +115,8 @@ class RowReader:
                 reading(read)
             except CellError as error:
                 read.refuse(self._where(read, column), error)
+        self._check_refund(read)
+        self._check_sum(read)
         return read
 
     def _where(self, read: ReadRow, field: str) -> str:
@@ -146,12 +158,7 @@ class RowReader:
         cell = amount_cell(self.mapping, read.cells)
         if not cell.strip():
             raise CellError("the amount is empty: write one")
-        beside = self._cell(read, "currency")
-        if said := self._other_currency(beside.strip() or money.taken_apart(cell).currency):
-            read.other = other_name(said)
-            with suppress(CellError):
-                read.money = money.form_of_other(self.mapping, read.other).read(cell).smallest
-            raise CellError(f"the currency is “…”, and only {self._currency} is taken", said)
+        self._check_currency(read, cell)
         amount = self._amount(read, cell)
         read.money = amount.smallest
         read.record["amount"] = abs(amount.smallest)
@@ -172,19 +179,45 @@ class RowReader:
             read.record["status"] = str(Status.FAILED)
         elif self.mapping.negative == "refund":
             read.refund = True
-            id = read.record.get("transaction_id", "")
-            if id and not id.startswith(REFUND):
-                check_id(REFUND + id)
-                read.record["transaction_id"] = REFUND + id
         else:
             _, stands = amount_as_it_stands(self.mapping, read.cells)
             if money.is_signed(stands):
                 raise CellError("“…” is negative, and such amounts are refused (negative)", stands)
             raise CellError("“…” is a debit, and negative amounts are refused (negative)", stands)
+        # By either choice the same id: who chooses otherwise at a second run meets a conflict.
+        if id := read.record.get("transaction_id", ""):
+            check_id(REFUND + id)
+            read.record["transaction_id"] = REFUND + id
 
-    def _other_currency(self, said: str) -> str:
-        """What the file says of the currency, if that is not the one which is taken."""
-        return said if self._currency and said and self._currency not in codes_of(said) else ""
+    def _check_sum(self, read: ReadRow) -> None:
+        """A last line that sums up the others would be one of them, where nothing asks it for an id."""
+        own = 0 if read.other else read.money
+        if self._ids == "content" and self._rows and own and own == self._sum:
+            word = next((cell for cell in read.cells.values() if plain(cell.strip(" :")) in _SUMS), "")
+            if word:
+                read.refuse("", CellError("“…” is the sum of the rows above, and no transaction", word))
+        self._rows += read.money is not None
+        self._sum += own or 0
+
+    def _check_refund(self, read: ReadRow) -> None:
+        """An id of the file's own may be that of a refund which is made here: they would be taken for one."""
+        id = read.record.get("transaction_id", "")
+        if id.startswith(REFUND) and not read.faults:
+            made_here = read.money is not None and read.money < 0
+            if self._refunds.setdefault(fingerprint(id), made_here) != made_here:
+                error = CellError("“…” is the id of a refund that is made here, and of a row", id)
+                read.refuse(self._columns.get("transaction_id", ""), error, "conflict")
+
+    def _check_currency(self, read: ReadRow, cell: str) -> None:
+        """Raises CellError for another currency than the one that is taken; its amount is told apart."""
+        said = self._cell(read, "currency").strip() or money.taken_apart(cell).currency
+        if said and not self._currency and not codes_of(said):
+            raise CellError("“…” is no currency: write its code, as EUR", said)
+        if said and self._currency and self._currency not in codes_of(said):
+            read.other = other_name(said)
+            with suppress(CellError):
+                read.money = money.form_of_other(self.mapping, read.other).read(cell).smallest
+            raise CellError(f"the currency is “…”, and only {self._currency} is taken", said)
 
     def _read_moment(self, read: ReadRow) -> None:
         if self._moments is None:

@@ -108,7 +108,14 @@ def summary_as_json(summary: Summary) -> dict[str, Any]:
         "first": [_planned(each) for each in summary.first],
         "earliest": summary.earliest,
         "latest": summary.latest,
+        "meant": _meant(summary.meant),
     }
+
+
+def _meant(meant: dict[str, Any]) -> dict[str, Any]:
+    """What the file has proved, with names of columns as they are kept."""
+    columns = {field: as_kept(column) for field, column in meant.get("columns", {}).items()}
+    return {**meant, "columns": columns}
 
 
 def _money(money: RowSum) -> dict[str, Any]:

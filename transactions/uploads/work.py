@@ -65,7 +65,7 @@ def _run(taken: Upload, session: Session, stopping: Callable[[], bool]) -> None:
             work[UploadStep(taken.step)](taken, Watch(taken.pk, session, stopping, taken.rows))
         log.info("Upload %s: %s done in %.1f s", taken.pk, taken.step, time.monotonic() - began)
     except StepCancelled:
-        runs.end(taken.pk, UploadState.CANCELLED)
+        runs.end(taken.pk, UploadState.CANCELLED, **_done_of_import(taken.pk))
     except GivenBack:
         runs.give_back(taken.pk)
     except Portion.DoesNotExist:
@@ -79,6 +79,12 @@ def _run(taken: Upload, session: Session, stopping: Callable[[], bool]) -> None:
         # The message may hold what stands in the file, and the log is no place for that.
         log.error("Upload %s failed at %s: %s", taken.pk, taken.step, type(error).__name__)
         runs.end(taken.pk, UploadState.FAILED, error=f"This is a fault of ours: {type(error).__name__}.")
+
+
+def _done_of_import(pk: int) -> dict[str, int]:
+    """How far an import has come, by all its runs: the last may have ended amid rows of those before."""
+    outcome = Upload.objects.values_list("outcome", flat=True).get(pk=pk)
+    return {"done": told.progress_of(outcome)[0].rows} if outcome else {}
 
 
 def _sender(taken: Upload) -> Actor:
@@ -142,7 +148,8 @@ def _read(taken: Upload, watch: Watch) -> None:
 def _known_before(taken: Upload, table: Table) -> tuple[mappings.Mapping, list[str]]:
     """What was said of the file as it was sent, else what was agreed of the last file with its columns.
 
-    Else what the mapping of the system says whose columns it has.
+    Of refused rows that is so but for what their own file has proved. Of columns that nobody has agreed on it
+    is what the mapping of their system says.
     """
     said = mappings.parse(taken.mapping)
     if said.read_as(mappings.Mapping()) != mappings.Mapping():
@@ -153,9 +160,10 @@ def _known_before(taken: Upload, table: Table) -> tuple[mappings.Mapping, list[s
         if system is None:
             return said, []
         why = f"Its columns are those of “{system.words}”, and it is taken to mean what is known of these."
-        return system.mapping.read_as(said), [why]
+        return mappings.of_keys(table.meant).over(system.mapping).read_as(said), [why]
     why = f"It has the columns of “{alike.name}”, and is taken to mean the same."
-    return mappings.parse(alike.mapping).read_as(said), [why]
+    agreed = mappings.of_keys(table.meant).over(mappings.parse(alike.mapping))
+    return agreed.read_as(said), [why]
 
 
 def _planned(taken: Upload, table: Table, users: FileUsers) -> Plan:

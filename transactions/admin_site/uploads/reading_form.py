@@ -10,7 +10,10 @@ from .mapping_form import TYPED_CHARACTERS_MAX, FormField
 
 SECTION = "How it is read"
 _SAID = {
-    "header": ("Line of the header", "Of CSV, or the row of a sheet: what stands above is passed over."),
+    "header": (
+        "Line of the header",
+        "Of CSV, or the row of a sheet: what stands above is passed over. 0 where none is.",
+    ),
     "sheet": ("Sheet", "Of an Excel file in which several have values."),
     "member": ("File in the zip", "Of a zip that holds several tables."),
     "delimiter": ("Delimiter", "Of CSV: one character, or tab."),

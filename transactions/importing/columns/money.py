@@ -71,6 +71,9 @@ def taken_apart(cell: str) -> Parts:
     bracketed = bool(shape["open"])
     if len(signs) + bracketed > 1 or bracketed != bool(shape["close"]) or len(currencies) > 1:
         raise CellError(NO_AMOUNT, cell)
+    if currencies and not codes_of(currencies[0]):
+        # As in 1.50 Mio, 50 cts or neg 5: what stands there may be another unit.
+        raise CellError(NO_AMOUNT, cell)
     negative = bracketed or (bool(signs) and signs[0] != "+")
     return Parts(negative, shape["number"], currencies[0] if currencies else "", False)
 
@@ -197,13 +200,17 @@ class MoneyProof:
     def settled(self, mapping: Mapping, currency: str = "", currency_decimals: int | None = None) -> Settled:
         """The mark, the decimals, the unit and what is negative, each as stated, as proved, or open.
 
-        `currency` is the deployment's, with its decimals. Raises ColumnError.
+        `currency` is the deployment's, with its decimals; without one they are those of the file's own, as
+        far as it names one. Raises ColumnError.
         """
         result = Settled(mapping)
         self._settle_mark(result)
         if result.mapping.mark:
             self._check_decimals(mapping, currency, currency_decimals or 0)
-            self._settle_decimals(result, currency_decimals)
+            if currency:
+                self._settle_decimals(result, currency_decimals)
+            else:
+                self._settle_decimals_of_file(result)
             self._settle_unit(result)
         if self._negative and not mapping.negative:
             line, cell = self._negative
@@ -251,6 +258,28 @@ class MoneyProof:
                 f"decimals={decimals} where it is 12 of the smallest unit",
                 "decimals",
             )
+
+    def _settle_decimals_of_file(self, result: Settled) -> None:
+        """By the currency that is stated, or that stands beside amounts; of none as they are written."""
+        mapping = result.mapping
+        codes = {mapping.currency} if mapping.currency else {*chain(*map(codes_of, self.currencies))}
+        known = {decimals for code in codes if (decimals := decimals_of(code)) is not None}
+        if len(known) > 1:
+            # A sign of several currencies: those with fewer decimals than are there are not meant.
+            known = {decimals for decimals in known if decimals >= self._finest[mapping.mark]}
+        if len(known) == 1:
+            self._settle_decimals(result, *known)
+            if mapping.decimals is None:
+                of = f"{' or '.join(sorted(codes)[:3])}: {result.mapping.decimals}"
+                result.reasons.append(f"Decimals of “{self.column}” are as many as those of {of}.")
+        elif known and mapping.decimals is None and mapping.unit != "smallest":
+            why = (
+                f"Amounts in column “{self.column}” have {' and '.join(map(told, self.currencies))} beside "
+                "them, which is of currencies with decimals and without."
+            )
+            result.open.append(OpenQuestion("decimals", why, DECIMAL_CHOICES))
+        else:
+            self._settle_decimals(result, None)
 
     def _settle_decimals(self, result: Settled, currency_decimals: int | None) -> None:
         mapping = result.mapping
@@ -323,9 +352,10 @@ class MoneyProof:
 NEGATIVE_CHOICES = (
     (
         "refund",
-        "a refund: a transaction of its own, whose id begins with refund-, of the amount without its sign",
+        "a refund: a transaction of its own, whose id begins with refund-, of the amount without its sign; in "
+        "sums it counts among those that succeeded",
     ),
-    ("failed", "a transaction that FAILED, of the amount without its sign"),
+    ("failed", "a transaction that FAILED, with such an id, of the amount without its sign"),
     ("refuse", "refused, row by row"),
 )
 DECIMAL_CHOICES: tuple[tuple[str, str], ...] = (

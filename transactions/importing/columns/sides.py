@@ -3,10 +3,12 @@
 What leaves the account is negative; how a negative amount is taken, the mapping says.
 """
 
+from contextlib import suppress
+
 from ..mapping import Mapping
 from ..table import Number
 from .money import taken_apart
-from .proofs import CellError
+from .proofs import CellError, ColumnError, told
 from .statuses import plain
 
 _DEBITS = """
@@ -108,3 +110,37 @@ def _negative(cell: str) -> str:
     if any(sign in text for sign in _SIGNS):
         return cell
     return Number(f"-{text}") if isinstance(cell, Number) else f"-{text.removeprefix('+')}"
+
+
+class DebitProof:
+    """Whether debits have a minus, all of them or none: see every row, then ask for `check`.
+
+    Of those with both nobody knows whether a minus says that it is a debit, or that one was taken back.
+    """
+
+    def __init__(self, mapping: Mapping) -> None:
+        self._named = mapping.named
+        self._column = self._named.get("debit", self._named.get("amount", ""))
+        # By whether it has a minus, the first debit.
+        self._first: dict[bool, tuple[int, str]] = {}
+
+    def see(self, line: int, cells: dict[str, str]) -> None:
+        if len(self._first) == 2 or not self._is_debit(cells) or _is_nothing(cells[self._column]):
+            return
+        with suppress(CellError):
+            self._first.setdefault(taken_apart(cells[self._column]).negative, (line, cells[self._column]))
+
+    def _is_debit(self, cells: dict[str, str]) -> bool:
+        if "direction" in self._named:
+            return is_debit(cells[self._named["direction"]])
+        return "debit" in self._named
+
+    def check(self) -> None:
+        """Raises ColumnError for debits of both kinds."""
+        if len(self._first) == 2:
+            (with_minus, one), (without, other) = self._first[True], self._first[False]
+            raise ColumnError(
+                f"column “{self._column}” has debits with a minus (line {with_minus}: {told(one)}) and "
+                f"without (line {without}: {told(other)}), and nothing tells whether such a minus takes one "
+                "back: write all debits in one way"
+            )
