@@ -31,7 +31,7 @@ _COLUMNS = {
     "currency": (MONEY, "Column of the currency"),
     "transaction_id": (WHO, "Column of the id"),
     "user": (WHO, "Column of the customer"),
-    "refund_user": (WHO, "Column of the customer of a negative amount"),
+    "refund_user": (WHO, "Column of who is paid, for negative amounts"),
     "status": (STATES, "Column of the status"),
     "created_at": (TIMES, "Column of the date"),
     "time": (TIMES, "Column of the time of the day"),
