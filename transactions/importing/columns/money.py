@@ -348,7 +348,8 @@ class MoneyProof:
 NEGATIVE_CHOICES = (
     (
         "refund",
-        "a refund: a transaction of its own, whose id begins with refund-, of the amount without its sign",
+        "a refund: a transaction of its own, whose id begins with refund-, of the amount without its sign; "
+        "in sums it counts among those that succeeded",
     ),
     ("failed", "a transaction that FAILED, with such an id, of the amount without its sign"),
     ("refuse", "refused, row by row"),
