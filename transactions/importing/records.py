@@ -15,12 +15,12 @@ from ..fields import AHEAD_MAX, earliest
 from ..models import TRANSACTION_ID_CHARACTERS_MAX, Status
 from ..spreadsheets import unguarded
 from .columns import moments, money, statuses
-from .columns.currencies import codes_of
 from .columns.proofs import CellError
 from .columns.sides import amount_cell, amount_columns
 from .columns.statuses import plain
 from .columns.users import user_text
 from .content_ids import ContentIds, fingerprint, is_made
+from .currencies import codes_of
 from .mapping import Mapping
 from .table import Row
 

@@ -11,10 +11,10 @@ from itertools import chain
 from typing import NamedTuple
 
 from ...models import AMOUNT_MAX
+from ..currencies import codes_of, decimals_of
 from ..keys import MARKS
 from ..mapping import Mapping
 from ..table import Number
-from .currencies import codes_of, decimals_of
 from .proofs import CellError, ColumnError, OpenQuestion, Proof, Settled, told
 
 CHARACTERS_MAX = 60

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from transactions.importing.columns.currencies import CODES
+from transactions.importing.currencies import CODES
 from transactions.importing.table import FileError
 from transactions.spreadsheets import unguarded
 
