@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from transactions.importing.columns.currencies import codes_of
 from transactions.importing.columns.money import MoneyForm, MoneyProof, form_of, taken_apart
 from transactions.importing.columns.proofs import CellError, ColumnError, Settled
+from transactions.importing.currencies import codes_of
 from transactions.importing.mapping import Mapping
 from transactions.importing.table import Number
 from transactions.models import AMOUNT_MAX

@@ -121,3 +121,15 @@ def test_a_file_that_has_such_columns_itself_comes_back() -> None:
     assert [each["amount"] for each in records(planned(opened(kept.replace(",777,", ",1,")), stated))] == [
         1200
     ]
+
+
+@pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0", "a;b", "a\tb", "2026", "=1+1"])
+def test_what_separates_cells_elsewhere_may_stand_in_a_name(name: str) -> None:
+    text = f'id,user,amount,"{name}"\na,1,1.50,x\nb,1,2\n'
+    for stated in (STATED, STATED.holding("columns.user", "user")):
+        first = errors_file.opened(io.BytesIO(text.encode()), "payments.csv", {"header": 1})
+        kept = refused_of(planned(first, stated))
+        assert opened(kept).columns == first.columns
+        assert records(planned(opened(kept.replace(",b,1,2", ",b,1,2,y")), STATED)) == [
+            {"transaction_id": "b", "user": 1, "status": "SUCCESS", "amount": 200}
+        ]

@@ -31,7 +31,7 @@ _NEGATIVE = re.compile(r"-[0-9][0-9.,]*", re.ASCII)
 def header(columns: Sequence[str], meant: Mapping[str, Any] | None = None) -> list[str]:
     """The columns of the file of refused rows, of a file that has these: names are guarded as cells are.
 
-    `meant` is what the whole file has proved (`Summary.meant`). It stands in the last name of ours, where it
+    `meant` is what the whole file has proved (`plan.Summary`). It stands in the last name of ours, where it
     stays whatever rows are taken out: alone a row may prove something else.
     """
     ours = [name if name not in columns else _OURS.format(name) for name in FRONT]

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Sequence
 
-from .columns.currencies import CODES
+from .currencies import CODES
 
 # The admin's export of transactions, the API's list of them, and what a file of refused rows has besides.
 OF_EXPORT = {

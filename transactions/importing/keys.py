@@ -8,7 +8,7 @@ from typing import Any
 from .. import names
 from ..models import Status
 from ..timezones import zone_names
-from .columns.currencies import CODES
+from .currencies import CODES
 
 # What a record is made of, in the order in which the API tells them.
 FIELDS = ("transaction_id", "user", "amount", "status", "created_at")

@@ -16,12 +16,12 @@ from ..fields import AHEAD_MAX, earliest
 from ..models import TRANSACTION_ID_CHARACTERS_MAX, Status
 from ..spreadsheets import unguarded
 from .columns import moments, money, statuses
-from .columns.currencies import codes_of, other_name
 from .columns.proofs import CellError
 from .columns.sides import amount_as_it_stands, amount_cell, user_column
 from .columns.statuses import plain
 from .columns.users import user_text
 from .content_ids import ContentIds, fingerprint, is_made
+from .currencies import codes_of, other_name
 from .mapping import Mapping
 from .table import Row
 

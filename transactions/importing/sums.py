@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 
 from .. import money
-from .columns.currencies import decimals_of
+from .currencies import decimals_of
 from .plan import REFUNDS, Plan, RowSum, Summary
 from .posting import ImportProgress, Sums
 

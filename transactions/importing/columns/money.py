@@ -11,10 +11,10 @@ from itertools import chain
 from typing import NamedTuple
 
 from ...models import AMOUNT_MAX
+from ..currencies import codes_of, decimals_of
 from ..keys import MARKS
 from ..mapping import Mapping
 from ..table import Number
-from .currencies import codes_of, decimals_of
 from .proofs import CellError, ColumnError, OpenQuestion, Proof, Settled, told
 
 CHARACTERS_MAX = 60
@@ -352,8 +352,8 @@ class MoneyProof:
 NEGATIVE_CHOICES = (
     (
         "refund",
-        "a refund: a transaction of its own, whose id begins with refund-, of the amount without its sign; in "
-        "sums it counts among those that succeeded",
+        "a refund: a transaction of its own, whose id begins with refund-, of the amount without its sign; "
+        "in sums it counts among those that succeeded",
     ),
     ("failed", "a transaction that FAILED, with such an id, of the amount without its sign"),
     ("refuse", "refused, row by row"),

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from transactions.importing.columns.currencies import CODES
+from transactions.importing.currencies import CODES
 from transactions.importing.table import FileError
 from transactions.spreadsheets import unguarded
 
@@ -25,13 +25,18 @@ def first_rows_names(header: Sequence[str], file: str, place: str) -> tuple[str,
 
     A number, an amount or a moment is no name of a column: whoever has the file says which it is.
     """
-    if cell := next(filter(_is_value, header), ""):
+    if not is_of_refusals(header) and (cell := next(filter(_is_value, header), "")):
         line = place.rpartition(" ")[2]
         raise FileError(
             f"{file}: {place} may be a row: {cell.strip()[:30]!r} is no name of a column. State header=0 if "
             f"no row names the columns, header={line} if this one does"
         )
     return named(header, file, place)
+
+
+def is_of_refusals(header: Sequence[str]) -> bool:
+    """Whether it begins as `importing/errors_file.py` writes it: names of the file's own stand behind."""
+    return all(map(str.startswith, header, ("line", "code", "reason"))) and len(header) > 3
 
 
 def _is_value(cell: str) -> bool:

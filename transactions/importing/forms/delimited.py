@@ -9,7 +9,14 @@ from io import TextIOWrapper
 from itertools import chain, islice
 
 from transactions.importing.forms.charset import LINE_MAX, Charset, charset_of, opened_text
-from transactions.importing.forms.columns import fault_of, first_rows_names, header_at, named, numbered
+from transactions.importing.forms.columns import (
+    fault_of,
+    first_rows_names,
+    header_at,
+    is_of_refusals,
+    named,
+    numbered,
+)
 from transactions.importing.forms.source import Source
 from transactions.importing.table import FileError, Row, Table
 
@@ -42,7 +49,7 @@ def read(
         most = f"{first} to {first + len(lines) - 1}"
         raise FileError(f"{source.name}: line {stated} is no header that is looked at: state one of {most}")
     del lines[: begin - first]
-    found = delimiter or (said and said[1]) or _told(lines, source.name)
+    found = delimiter or (said and said[1]) or ("," if _is_of_refusals(lines) else _told(lines, source.name))
     sample = _sample(lines, found, source.name, begin)
     # Where the first row alone cannot be read, reading it again says why.
     at = header_at(sample) if stated is None else 0
@@ -70,6 +77,11 @@ def read(
     form = _form(charset, found, source)
     told = ", no header" if stated == 0 else f", header on line {line}" if at or stated else ""
     return Table(form + told, columns, rows)
+
+
+def _is_of_refusals(lines: list[str]) -> bool:
+    """Whether they are of refused rows, with commas: what is told there may hold any other delimiter."""
+    return bool(lines) and is_of_refusals(lines[0].split(","))
 
 
 def _form(charset: Charset, delimiter: str, source: Source) -> str:
