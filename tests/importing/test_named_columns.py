@@ -168,7 +168,8 @@ def test_debits_and_credits_in_columns_of_their_own_are_one_amount(debit: str, c
     made = plan(read, found.mapping, users=EveryKey())
     assert [each.money for each in made.planned()] == [-1234, 200000, -500, 0, 0]
     reasons = [each.reason for each in made.planned()]
-    assert f"column “{debit}”, “{credit}”: a debit and a credit in one row" in reasons[3]
+    assert f"column “{debit}”: a debit and a credit in one row" in reasons[3]
+    assert f"out of “{debit}” and “{credit}”" in reasons[3]
     assert "the amount is empty" in reasons[4]
 
 
