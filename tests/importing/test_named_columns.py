@@ -85,7 +85,8 @@ def test_at_a_terminal_none_is_an_answer() -> None:
     said: list[str] = []
     found = understood(read, NOTHING, said.append, lambda _: "none")
     assert "created_at" not in found.mapping.named
-    with pytest.raises(NotAgreed, match=r"Give --map created_at=date \(rows [a-z ]+\) or --map created_at= \(each happens"):
+    ways = r"Give --map created_at=date \(rows [a-z ]+\) or --map created_at= \(each happens"
+    with pytest.raises(NotAgreed, match=ways):
         understood(read, NOTHING, said.append, None)
 
 
