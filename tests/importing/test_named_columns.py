@@ -85,7 +85,8 @@ def test_at_a_terminal_none_is_an_answer() -> None:
     said: list[str] = []
     found = understood(read, NOTHING, said.append, lambda _: "none")
     assert "created_at" not in found.mapping.named
-    with pytest.raises(NotAgreed, match="Give --map created_at=date or --map created_at=\\."):
+    ways = r"Give --map created_at=date \(rows [a-z ]+\) or --map created_at= \(each happens"
+    with pytest.raises(NotAgreed, match=ways):
         understood(read, NOTHING, said.append, None)
 
 
@@ -168,7 +169,8 @@ def test_debits_and_credits_in_columns_of_their_own_are_one_amount(debit: str, c
     made = plan(read, found.mapping, users=EveryKey())
     assert [each.money for each in made.planned()] == [-1234, 200000, -500, 0, 0]
     reasons = [each.reason for each in made.planned()]
-    assert f"column “{debit}”, “{credit}”: a debit and a credit in one row" in reasons[3]
+    assert f"column “{debit}”: a debit and a credit in one row" in reasons[3]
+    assert f"out of “{debit}” and “{credit}”" in reasons[3]
     assert "the amount is empty" in reasons[4]
 
 

@@ -41,7 +41,7 @@ def test_a_debit_is_quoted_as_it_stands() -> None:
         "Columns “Debit Amount” and “Credit Amount” have debits, which are negative amounts (line 3: "
         "“41.85”), and a transaction has none."
     ]
-    assert "have negative amounts (line 2: “-41.85”)" in why(("-41.85", ""))[0]
+    assert "have negative amounts (line 2: “-41.85”)" in why(("-41.85", ""), ("", "1.00"))[0]
 
 
 def test_two_columns_that_mix_forms_are_told_as_two() -> None:
