@@ -187,7 +187,7 @@ def test_what_is_typed_is_shown_as_it_would_be_posted(ina: Client, people: list[
     upload = step(uploaded(payments(people[0], 7)))
     said = mean(ina, upload, "show")
     assert "The first rows as they would be posted" in said
-    assert f"2 P7 {people[0].pk} 700 SUCCESS" in said
+    assert f"2 P7 {people[0].pk} 700 Succeeded" in said
     assert parse(again(upload).mapping).decimals == MEANT.decimals
     assert again(upload).state == "WAITS"
 

@@ -15,6 +15,7 @@ from ...importing.mapping import parse
 from ...importing.plan import REFUNDS
 from ...importing.sums import money_text
 from ...rules.kinds.wording import counted
+from ...templatetags.components import status_word
 from ...uploads import steps, told
 from ...uploads.limits import KEPT, REFUSED_MAX
 from ...uploads.models import UNDER_WAY, Upload, UploadState, UploadStep
@@ -26,7 +27,10 @@ from .mapping_form import FormField, MappingForm, shown, typed
 
 # Rows of the file, and refused rows, that the page shows.
 ROWS_SHOWN, REFUSED_SHOWN = 10, 20
-FIELDS_SHOWN = ("transaction_id", "user", "amount", "status", "created_at")
+# The fields of a transaction, and what its column is called.
+FIELDS_SHOWN = {
+    "transaction_id": "Id", "user": "Customer", "amount": "Amount", "status": "Status", "created_at": "Time",
+}  # fmt: skip
 _DONE_WITH_IT = {UploadStep.READ: "read", UploadStep.CHECK: "checked", UploadStep.IMPORT: "imported"}
 
 
@@ -146,7 +150,7 @@ def _first_rows(upload: Upload, form: MappingForm) -> dict[str, Any]:
             for row in rows
         ],
         "planned": _planned(planned),
-        "fields_shown": FIELDS_SHOWN,
+        "heads_shown": _heads(),
     }
 
 
@@ -156,8 +160,17 @@ def _planned(planned: list[dict[str, Any]]) -> list[dict[str, Any]]:
         record = each["record"] or {}
         if "amount" in record:
             record = {**record, "amount": money.text(int(record["amount"]))}
-        made.append({**each, "cells": [(name, record.get(name, "")) for name in FIELDS_SHOWN]})
+        if "status" in record:
+            record = {**record, "status": status_word(record["status"])}
+        cells = [(head, record.get(name, ""), is_amount) for name, head, is_amount in _heads()]
+        made.append({**each, "cells": cells})
     return made
+
+
+def _heads() -> list[tuple[str, str, bool]]:
+    """Each field that is shown, the head of its column, and whether it is the amount."""
+    notes = {"amount": money.unit_note()}
+    return [(name, head + notes.get(name, ""), name in notes) for name, head in FIELDS_SHOWN.items()]
 
 
 def _summary(upload: Upload) -> dict[str, Any]:
@@ -173,7 +186,7 @@ def _summary(upload: Upload) -> dict[str, Any]:
         "money_replayed": _sum(summary.get("money_replayed") or {"rows": 0, "sum": "0"}, decimals),
         "money_refused": _sum(summary["money_refused"], decimals),
         "first_planned": _planned(summary["first"]),
-        "fields_shown": FIELDS_SHOWN,
+        "heads_shown": _heads(),
         "import_word": f"Import {counted(summary['records'], 'transaction')}",
     }
 
@@ -206,7 +219,9 @@ def _by_status(sums: dict[str, Any], decimals: int) -> list[tuple[str, bool, int
 def _sum(found: dict[str, Any], decimals: int) -> str:
     """A sum as people read it; without a currency with the decimals of the file, to be held beside it."""
     smallest = int(found["sum"])
-    return money.text(smallest) if money.code() else money_text(smallest, decimals)
+    if money.code():
+        return money.text(smallest)
+    return money_text(smallest, decimals) + ("" if decimals else money.unit_note())
 
 
 def _found(key: str | int) -> Upload:
