@@ -15,6 +15,8 @@ RUN pip install --no-cache-dir --no-deps --only-binary :all: --require-hashes --
 COPY manage.py ./
 COPY transaction_monitoring transaction_monitoring
 COPY transactions transactions
+# The runbook, which pages show.
+COPY docs docs
 # With a key that is thrown away: nothing is signed here.
 RUN python -m compileall -q manage.py transaction_monitoring transactions && \
     SECRET_KEY="$(python -c 'import secrets; print(secrets.token_hex())')" python manage.py collectstatic --noinput

@@ -5,7 +5,7 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 from transactions.access.log_ins import bounded
-from transactions.admin_site import api_docs
+from transactions.admin_site import api_docs, documents
 from transactions.dashboard.views import show_system
 
 from .observability import health
@@ -18,6 +18,7 @@ urlpatterns = [
     path("admin/find/", include("transactions.admin_site.urls")),
     path("admin/system/", admin.site.admin_view(show_system), name="system"),
     path("admin/api/", admin.site.admin_view(api_docs.show), name="api-docs"),
+    path("admin/docs/<slug:name>/", admin.site.admin_view(documents.show), name="document"),
     # Before the admin's own: these two hash what they are sent.
     path("admin/login/", bounded(admin.site.login)),
     path(

@@ -9,6 +9,7 @@ from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate, pre_migrate
 
 from . import checks
+from .admin_site import form_faults
 from .stores.postgres_parameters import begin
 
 # Milliseconds for which a migration waits for a lock: everybody else waits behind it.
@@ -18,6 +19,11 @@ MIGRATION_LOCK_MS = 5_000
 class TransactionsConfig(AppConfig):
     name = "transactions"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        # Before anybody declares a form.
+        form_faults.say()
 
     def ready(self) -> None:
         """Once the models are loaded, in every process: what is to be called when something happens."""

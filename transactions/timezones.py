@@ -52,7 +52,7 @@ def with_zone(local: datetime, to_the: Literal["minutes", "seconds", "auto"] = "
     return f"{local.replace(tzinfo=None).isoformat(' ', to_the)} {local.tzinfo}"
 
 
-def on_page(local: datetime, to_the: Literal["minutes", "seconds"] = "seconds") -> str:
+def on_page(local: datetime, to_the: Literal["minutes", "seconds", "auto"] = "seconds") -> str:
     """A local time as a page has it: without its zone, but where that is not the one at the page's top."""
     told = with_zone(local, to_the)
     return told.removesuffix(f" {local.tzinfo}") if isinstance(local.tzinfo, PageZone) else told

@@ -143,7 +143,7 @@ def test_a_name_that_nobody_can_have_is_the_form_s_error_and_counts(hashes: Hash
     for _ in range(4):
         answer = Client().post(path, {"username": name, "password": "guess"}, HTTP_USER_AGENT=agent)
         assert answer.status_code == 200
-        assert b"Ensure this value has at most 150 characters" in answer.content
+        assert b"At most 150 characters: this has" in answer.content
     assert AccessAttempt.objects.get().failures_since_start == 4
     assert log_in(name, address="127.0.0.1").status_code == 429
     assert hashes.made == 0

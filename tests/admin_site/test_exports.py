@@ -47,7 +47,8 @@ def test_it_has_every_row_once_and_in_the_lists_order(
     for n in range(30):
         store(people[0], f"S{n}", created_at=DAY)
     lines = saved(root, "transaction")
-    assert lines[0][:5] == ["transaction_id", "user_id", "amount", "status", "created_at"]
+    assert lines[0][:5] == ["transaction_id", "user_id", "customer_name", "amount", "status"]
+    assert {(line[1], line[2]) for line in lines[1:]} == {(str(each.pk), each.username) for each in people}
     expected = [f"S{n}" for n in range(29, -1, -1)] + [f"M{n}" for n in range(100, 0, -1)]
     assert ids(lines) == expected
     assert ids(saved(root, "transaction", "?order=oldest")) == expected[::-1]
@@ -221,7 +222,7 @@ def test_no_separator_finds_a_formula_in_a_file(root: Client, people: list[User]
 def test_moments_are_in_the_zone_of_the_list(root: Client, people: list[User]) -> None:
     store(people[0])
     _, line = saved(root, "transaction", "?timezone=Asia/Kathmandu")
-    assert line[4] == "2026-03-14T17:45:00+05:45"
+    assert line[5] == "2026-03-14T17:45:00+05:45"
 
 
 def test_what_is_not_stored_is_not_saved(client: Client, people: list[User]) -> None:

@@ -14,7 +14,7 @@ from django.urls import reverse
 from tests.support.accepting import queued
 from tests.support.admin_pages import act, reject
 from tests.support.alerts import open_alert
-from transactions.access.grants import OFFERED, given_to
+from transactions.access.grants import OFFERED, SENTENCES, given_to
 from transactions.models import ApiToken, CustomerNote, Epoch, RejectedRecord
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -157,11 +157,15 @@ def test_no_group_deletes_makes_people_or_brings_rules_into_force(groups: None, 
 
 
 @pytest.mark.parametrize("group", migration.GROUPS)
-def test_the_documents_name_what_each_may(groups: None, group: str) -> None:
+def test_the_documents_say_what_each_may_in_the_sentences_of_its_form(groups: None, group: str) -> None:
     (row,) = re.findall(rf"^\| {group} \|.*$", DOCS.read_text(), re.MULTILINE)
-    codenames = {name.partition(".")[2] for name in given_to(Group.objects.get(name=group))}
-    assert set(re.findall(r"`(\w+)`", row)) == codenames
-    assert given_to(Group.objects.get(name=group)) <= OFFERED
+    may = given_to(Group.objects.get(name=group))
+    sentences = {name: said for some in SENTENCES.values() for name, said in some.items()}
+    assert row.strip("| ").split(" | ")[2].split("; ") == [
+        sentences[each] for each in sentences if each in may
+    ]
+    assert "`" not in row
+    assert may <= OFFERED
 
 
 # --- How they come --------------------------------------------------------------------------------

@@ -107,7 +107,7 @@ def test_of_two_who_take_each_others_account_the_second_is_told_that_it_is_the_l
 
     with ThreadPoolExecutor(1) as others:
         with atomic():
-            last_account.hold()
+            last_account.lock_who_may_everything()
             User.objects.filter(pk=own.pk).update(is_superuser=False)
             answer = others.submit(take)
             until_somebody_waits()

@@ -14,8 +14,9 @@ from django.test import Client
 from tests.support.admin_pages import store, url
 from tests.support.markup import markup
 from tests.support.outages import redis_away
+from transactions.admin_site.bound_fields import in_parameters
 from transactions.models import SavedView
-from transactions.reading.narrowed import NarrowParameters
+from transactions.reading.narrow_parameters import NarrowParameters
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,7 +37,8 @@ class Shown(NamedTuple):
 
     def sent(self) -> str:
         """The query of the form as it stands."""
-        names = ("from", "to", "timezone")
+        form = self.page.partition('aria-label="Narrow')[2].partition("</form>")[0]
+        names = re.findall(r'name="((?:from|to)(?:_shown|_meant)?|timezone)"', form)
         return "&".join(f"{name}={quote(self.value(name))}" for name in names)
 
 
@@ -46,33 +48,52 @@ def asked(client: Client, query: str) -> Shown:
 
 
 def bounds(query: str) -> tuple[object, ...]:
-    parameters = NarrowParameters(data=QueryDict(query))
+    parameters = NarrowParameters(data=in_parameters(QueryDict(query)))
     assert parameters.is_valid(), parameters.errors
     wanted = parameters.narrowed().wanted
     return wanted.since, wanted.until, wanted.gaps
 
 
 @pytest.mark.parametrize(
-    ("since", "shown", "kind"),
+    ("since", "shown"),
     [
-        ("2026-03-14T11:00", "2026-03-14T11:00", "datetime-local"),
-        ("2026-03-14T11:00:59", "2026-03-14T11:00:59", "datetime-local"),
-        ("2026-03-14T10:00:59.123456Z", "2026-03-14T11:00:59.123456+01:00", "text"),
-        # The hour that comes twice: the first is what a browser's field means.
-        ("2026-10-25T00:30:00Z", "2026-10-25T02:30", "datetime-local"),
-        ("2026-10-25T01:30:00Z", "2026-10-25T02:30:00+01:00", "text"),
-        ("2026-03-14", "2026-03-14T00:00", "datetime-local"),
-        ("0001-01-01T00:00:00Z", "0001-01-01T00:53:28", "datetime-local"),
+        ("2026-03-14T11:00", "2026-03-14T11:00"),
+        ("2026-03-14T11:00:59", "2026-03-14T11:00"),
+        ("2026-03-14T10:00:59.123456Z", "2026-03-14T11:00"),
+        # The hour that comes twice.
+        ("2026-10-25T00:30:00Z", "2026-10-25T02:30"),
+        ("2026-10-25T01:30:00Z", "2026-10-25T02:30"),
+        ("2026-03-14", "2026-03-14T00:00"),
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:53"),
     ],
 )
-def test_a_bound_that_is_sent_again_is_the_same_moment(
-    root: Client, since: str, shown: str, kind: str
+def test_a_bound_is_shown_to_the_minute_and_sent_again_it_is_the_same_moment(
+    root: Client, since: str, shown: str
 ) -> None:
     query = f"from={since}&to=2026-12-01T00:00:01&timezone=Europe/Berlin"
     form = asked(root, query)
     assert form.status == 200
-    assert (form.value("from"), form.attributes("from")["type"]) == (shown, kind)
+    assert (form.value("from"), form.attributes("from")["type"]) == (shown, "datetime-local")
+    assert (form.value("to"), form.attributes("to")["step"]) == ("2026-12-01T00:00", "60")
     assert bounds(form.sent()) == bounds(query)
+
+
+def test_a_bound_that_somebody_has_changed_is_what_they_typed_and_the_url_has_it_alone(root: Client) -> None:
+    form = asked(root, "from=2026-03-14T11:00:59&to=2026-03-14T12:30:15&timezone=UTC")
+    changed = form.sent().replace("from=2026-03-14T11%3A00&", "from=2026-03-14T10%3A30&")
+    answer = root.get(url("transaction", f"?{changed}"))
+    assert answer.status_code == 302
+    assert QueryDict(answer["Location"].partition("?")[2]).dict() == {
+        "from": "2026-03-14T10:30",
+        "to": "2026-03-14T12:30:15",
+        "timezone": "UTC",
+    }
+
+
+def test_both_bounds_of_days_stand_in_the_form(root: Client) -> None:
+    """As the link of the chart of days has them: the last day is in the list."""
+    form = asked(root, "from=2026-03-14&to=2026-03-15&timezone=Asia/Tehran")
+    assert (form.value("from"), form.value("to")) == ("2026-03-14T00:00", "2026-03-16T00:00")
 
 
 def test_days_of_which_the_zone_skipped_one_are_sent_again_as_days(root: Client) -> None:
@@ -83,9 +104,9 @@ def test_days_of_which_the_zone_skipped_one_are_sent_again_as_days(root: Client)
 
 def test_a_bound_in_the_hour_that_comes_twice_is_told_with_its_offset(root: Client) -> None:
     page = asked(root, "from=2026-10-25T01:30:00Z&timezone=Europe/Berlin").page
-    assert "since 2026-10-25 02:30:00+01:00 Europe/Berlin" in page
+    assert "since 2026-10-25 02:30 (+01:00)" in page
     page = asked(root, "from=2026-10-25T00:30:00Z&timezone=Europe/Berlin").page
-    assert "since 2026-10-25 02:30:00+02:00 Europe/Berlin" in page
+    assert "since 2026-10-25 02:30 (+02:00)" in page
 
 
 WRONG = {
@@ -114,6 +135,9 @@ def test_what_is_wrong_is_told_beside_its_field_and_nothing_typed_is_lost(
     for name, value in typed.items():
         if name in ("status", "state"):
             assert f'<option value="{value}" selected>' in form.page
+        elif name in ("from", "to") and name != wrong:
+            meant = {"from": "2026-03-14T11:00", "to": "2026-03-16T00:00"}
+            assert (form.value(name), form.value(f"{name}_meant")) == (meant[name], value)
         else:
             assert form.value(name) == value
     told = re.search(rf'id="wrong-{wrong}"[^>]*>(.*?)</p>', form.page)
@@ -127,7 +151,7 @@ def test_a_wrong_zone_is_told_and_the_other_fields_stay(root: Client) -> None:
     form = asked(root, "timezone=Mars&from=2026-03-14T11:00:30&amount_min=5")
     assert form.status == 400
     assert "<strong>timezone</strong>" in form.page
-    assert (form.value("from"), form.value("amount_min")) == ("2026-03-14T11:00:30", "5")
+    assert (form.value("from_meant"), form.value("amount_min")) == ("2026-03-14T11:00:30", "5")
     assert form.value("timezone") == "UTC"
 
 
@@ -143,7 +167,7 @@ def test_the_bounds_stay_in_the_form_while_redis_is_away(root: Client, people: l
     with redis_away():
         form = asked(root, "state=waiting&from=2026-03-14T11:00:30")
     assert form.status == 503
-    assert form.value("from") == "2026-03-14T11:00:30"
+    assert form.value("from_meant") == "2026-03-14T11:00:30"
 
 
 def test_the_page_of_a_view_is_in_its_zone_and_says_so(root: Client, people: list[User]) -> None:
@@ -168,3 +192,9 @@ def test_the_count_of_what_is_set_stands_on_the_fold(root: Client, people: list[
     assert ">2</span>" in fold("status=FAILED&amount_min=5")
     assert " open" not in fold("status=FAILED")
     assert '<details class="fold" open>' in fold("status=GONE")
+
+
+def test_what_contradicts_itself_is_told_in_the_words_of_the_form(root: Client) -> None:
+    told = asked(root, "from=2026-03-14&to=2026-03-13").page
+    assert "This is before Since." in told
+    assert "This is less than the least." in asked(root, "amount_min=5&amount_max=4").page

@@ -164,10 +164,10 @@ ADDED: dict[str, tuple[str, dict[str, Any], Callable[[], Any], str]] = {
         "auth_user_add",
         {"username": "ann", "password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"},
         ann,
-        "A user with that username already exists.",
+        "There is one of this name already.",
     ),
-    "customer": ("transactions_customer_add", {"username": "ann"}, ann, "username already exists."),
-    "group": ("auth_group_add", {"name": "night"}, night, "Group with this Name already exists."),
+    "customer": ("transactions_customer_add", {"username": "ann"}, ann, "There is one of this name already."),
+    "group": ("auth_group_add", {"name": "night"}, night, "There is one of this name already."),
     "address": (
         "notifications_recipient_add",
         ADDRESS,
@@ -189,7 +189,7 @@ def test_a_name_that_somebody_else_takes_meanwhile_is_told_in_the_form(root: Cli
     other = Group.objects.create(name="day")
     answer = posted_amid(root, path(other), {"name": "night"}, night)
     assert answer.status_code == 200
-    assert "Group with this Name already exists." in answer.content.decode()
+    assert "There is one of this name already." in answer.content.decode()
     assert Group.objects.get(pk=other.pk).name == "day"
 
 
@@ -207,7 +207,7 @@ def test_an_account_is_not_put_into_a_group_that_is_deleted_meanwhile(root: Clie
     finally:
         pre_save.disconnect(delete_group, sender=User)
     assert answer.status_code == 200
-    assert "is not one of the available choices." in answer.content.decode()
+    assert "Choose among what is offered." in answer.content.decode()
 
 
 def deleted(row: Model) -> None:

@@ -281,7 +281,7 @@ def test_a_file_has_amounts_in_the_currency_and_says_which(
     response = root.get(reverse("admin:transactions_transaction_export"), headers=GERMAN)
     assert isinstance(response, StreamingHttpResponse)
     head, *rows = list(csv.reader(io.StringIO(response.getvalue().decode())))
-    assert head[:3] == ["transaction_id", "user_id", "amount"]
-    assert head[8:] == (["currency"] if code else [])
-    assert [row[2] for row in rows] == amounts
-    assert [row[8:] for row in rows] == [last, last]
+    assert head[:4] == ["transaction_id", "user_id", "customer_name", "amount"]
+    assert head[9:] == (["currency"] if code else [])
+    assert [row[3] for row in rows] == amounts
+    assert [row[9:] for row in rows] == [last, last]

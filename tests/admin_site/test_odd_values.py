@@ -81,7 +81,10 @@ def test_no_value_in_any_other_page_is_our_error(root: Client, people: list[User
         "/admin/search/",
         "/admin/find/",
         "/admin/find/found/",
-        *(reverse(f"dashboard-{page}") for page in ("figures", "averages", "names", "start", "story")),
+        *(
+            reverse(f"dashboard-{page}")
+            for page in ("figures", "averages", "names", "refused", "start", "story")
+        ),
     ]
     failed = []
     for path in paths:

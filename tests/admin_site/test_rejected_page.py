@@ -38,10 +38,10 @@ def test_it_has_the_fields_of_the_transaction_why_it_was_refused_and_what_to_do(
         "Reason",
         "What to do",
     ]
-    assert list(told)[-1] == "Raw bytes"
+    assert list(told)[-1] == "Word for word"
     assert told["Transaction"] == "R1"
     assert told["Customer"] == f"{GONE} (does not exist)"
-    assert told["Amount"] == "4,200"
+    assert told["Amount"] == "4,200 (smallest unit)"
     assert told["Happened"] == "2026-01-31 12:00:00 UTC"
     assert told["Status"] == "Succeeded, as posted"
     assert told["Reason"] == f"customer {GONE} does not exist"

@@ -54,14 +54,14 @@ def test_a_record_is_discarded_and_replayed_on_its_page_which_then_says_what_bec
 ) -> None:
     row = reject(queued("R2", GONE), id="R2")
     assert buttons(page(root, change(row))) == [("replay", "Replay"), ("discard", "Discard")]
-    form = {"index": "0", "_selected_action": row.pk, "of_one": row.pk}
+    form = {"index": "0", "_selected_action": row.pk, "back_to_row": row.pk}
     answer = root.post(url("rejectedrecord"), {**form, "action": "replay"}, follow=True)
     assert answer.redirect_chain == [(change(row), 302)]
     assert f"R2 was refused again: customer {GONE} does not exist." in answer.content.decode()
     answer = root.post(url("rejectedrecord"), {**form, "action": "discard"}, follow=True)
     assert "1 record was discarded." in answer.content.decode()
     assert buttons(page(root, change(row))) == []
-    odd = root.post(url("rejectedrecord"), {**form, "action": "discard", "of_one": "x/../"})
+    odd = root.post(url("rejectedrecord"), {**form, "action": "discard", "back_to_row": "x/../"})
     assert odd["Location"] == url("rejectedrecord")
 
 
@@ -69,7 +69,7 @@ def test_a_token_is_revoked_on_its_page(root: Client) -> None:
     tokens.create("till 1")
     row = ApiToken.objects.get()
     assert buttons(page(root, change(row))) == [("revoke", "Revoke")]
-    form = {"index": "0", "_selected_action": row.pk, "of_one": row.pk, "action": "revoke"}
+    form = {"index": "0", "_selected_action": row.pk, "back_to_row": row.pk, "action": "revoke"}
     answer = root.post(url("apitoken"), form, follow=True)
     assert answer.redirect_chain == [(change(row), 302)]
     assert "1 revoked" in answer.content.decode()

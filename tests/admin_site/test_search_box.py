@@ -273,3 +273,38 @@ def test_what_a_number_names_comes_before_what_has_it_as_a_part(root: Client, pe
     assert names.index("Alerts") < names.index("Customers")
     assert names.index("Of the amount 7") < names.index("Customers")
     assert names.index("Alerts") < 3
+
+
+def test_a_rejected_record_that_cannot_be_read_leads_to_its_page_for_who_may_see_it(
+    client: Client, people: list[User]
+) -> None:
+    torn = reject(b"torn-7\xff", id="")
+    looker = User.objects.create_user("ann", is_staff=True)
+    may_read, may_see = (
+        Permission.objects.get(codename=name) for name in ("view_transaction", "view_rejectedrecord")
+    )
+    looker.user_permissions.add(may_read)
+    client.force_login(looker)
+    assert found(client, "torn-7") == {}
+    looker.user_permissions.add(may_see)
+    (group,) = client.get(FOUND, {"q": "torn-7"}).json()["groups"]
+    (item,) = group["items"]
+    assert (group["name"], item["title"]) == ("Rejected", f"Unreadable record {torn.pk}")
+    assert client.get(item["link"]).status_code == 200
+
+
+@pytest.mark.parametrize("may_see", [True, False])
+def test_the_list_of_all_rejected_has_each_that_the_search_found(
+    client: Client, people: list[User], may_see: bool
+) -> None:
+    """Discarded ones too, and for who sees rejected records those that cannot be read."""
+    for n in range(7):
+        reject(queued(f"none-{n}", GONE), id=f"none-{n}", resolution="DISCARDED" if n % 2 else "")
+    staff(client, "view_transaction", *(["view_rejectedrecord"] if may_see else []))
+    if may_see:
+        reject(b"none-x\xff", id="none-x")
+    (group,) = client.get(FOUND, {"q": "none-"}).json()["groups"]
+    assert len(group["items"]) == search.FOUND_MAX
+    shown = page(client, group["all"])
+    wanted = [f"none-{n}" for n in range(7)] + (["none-x"] if may_see else [])
+    assert [id for id in wanted if f'"{id}"' in shown or f">{id}<" in shown] == wanted

@@ -170,7 +170,7 @@ def test_without_the_right_to_post_the_command_reads(root: Client) -> None:
 def test_nobody_gives_a_right_that_they_lack(client: Client, people: list[User]) -> None:
     staff(client, "view_apitoken", "add_apitoken", "view_transaction")
     assert "approve" not in page(client, reverse(NEW))
-    assert "not one of the available choices" in made(client, rights=["read", "administer"])
+    assert "Choose among what is offered." in made(client, rights=["read", "administer"])
     assert not ApiToken.objects.exists()
     assert "txmon_" in made(client, rights=["read"])
 
@@ -187,13 +187,13 @@ def test_who_may_not_add_tokens_makes_none(client: Client, people: list[User]) -
 @pytest.mark.parametrize(
     ("form", "said"),
     [
-        ({"name": ""}, "This field is required."),
+        ({"name": ""}, "Fill this in."),
         ({"name": "till 1"}, "There is a token of this name, or one alike: choose another."),
         ({"name": "Till-1"}, "There is a token of this name, or one alike: choose another."),
         ({"name": "…"}, "has no letter or digit"),
-        ({"rights": []}, "This field is required."),
-        ({"rights": ["fly"]}, "not one of the available choices"),
-        ({"days": "0"}, "greater than or equal to 1"),
+        ({"rights": []}, "Fill this in."),
+        ({"rights": ["fly"]}, "Choose among what is offered."),
+        ({"days": "0"}, "At least 1."),
         ({"days": "many"}, "Enter a whole number."),
     ],
 )

@@ -17,7 +17,6 @@ from tests.support.admin_pages import (
     GONE,
     HOSTILE,
     act,
-    insert_many,
     listed,
     page,
     reject,
@@ -31,7 +30,7 @@ from tests.support.outages import redis_away
 from transactions.admin_site.saved_views import VIEWS_MAX, offered
 from transactions.models import AMOUNT_MAX, SavedView, Transaction
 from transactions.reading import narrowed
-from transactions.reading.narrowed import NarrowParameters
+from transactions.reading.narrow_parameters import NarrowParameters
 from transactions.review import links
 from transactions.storing.flush import flush
 
@@ -73,12 +72,12 @@ def test_it_says_in_words_what_it_is_narrowed_by_with_its_count_and_sum(
         "status: Failed",
         "amount: 1,000 or more (smallest unit)",
         "amount: 1,000,001 or less (smallest unit)",
-        "since 2026-03-14 11:00:00 Asia/Tehran",
+        "since 2026-03-14 11:00",
     ]
     assert total(root, query) == "2 transactions · failed 2,000,001"
     assert words(root, "?amount_min=5&amount_max=5&to=2026-03-15") == [
         "amount: 5 (smallest unit)",
-        "before 2026-03-16 00:00:00 UTC",
+        "before 2026-03-16 00:00",
     ]
     assert total(root, "?amount_min=5&amount_max=5") == "1 transaction · pending 5"
     assert total(root, "?amount_min=6&amount_max=6") == "0 transactions"
@@ -144,7 +143,11 @@ def test_a_number_is_that_of_a_customer_before_it_is_a_name(root: Client, people
 def test_times_are_in_the_zone_that_the_url_names(root: Client, people: list[User]) -> None:
     store(people[0])
     assert "2026-03-14 12:00:00" in page(root, url("transaction"))
-    assert "2026-03-14 17:45:00" in page(root, url("transaction", "?timezone=Asia/Kathmandu"))
+    shown = page(root, url("transaction", "?timezone=Asia/Kathmandu"))
+    assert "2026-03-14 17:45:00" in shown
+    # It stands at the top of the page, as on every other, and once.
+    assert 'data-zone="Asia/Kathmandu"' in shown
+    assert "Time (" not in shown
 
 
 def test_times_are_in_the_zone_of_the_page_where_the_url_names_none(root: Client, people: list[User]) -> None:
@@ -361,21 +364,6 @@ def test_a_view_of_a_query_that_has_become_wrong_says_what_is(root: Client, peop
     assert answer.status_code == 400
     assert "<strong>Status</strong>" in answer.content.decode()
     assert page(root, reverse("admin:index"))
-
-
-def test_rows_of_one_moment_are_neither_repeated_nor_hidden(root: Client, people: list[User]) -> None:
-    Transaction.objects.bulk_create(
-        Transaction(transaction_id=f"S{n:03}", user=people[0], amount=1, created_at=DAY) for n in range(250)
-    )
-    insert_many(people, 3)
-    for order in ("newest", "oldest", "largest", "smallest"):
-        seen, path = [], url("transaction", f"?order={order}&from=2026-03-14&to=2026-03-14")
-        while path:
-            shown = page(root, path)
-            seen += re.findall(r'<td class="field-transaction_id [^>]*>.*?title="([^"]*)"', shown)
-            link = re.search(r'rel="next" href="([^"]*)"', shown)
-            path = html.unescape(link[1]) if link else ""
-        assert sorted(seen) == [f"S{n:03}" for n in range(250)], order
 
 
 def test_what_is_wrong_with_a_field_is_told_by_the_fields_own_name(root: Client) -> None:

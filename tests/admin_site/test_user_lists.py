@@ -100,9 +100,9 @@ def test_an_entry_is_not_made_twice(ann: Client, watched: UserList, people: list
         ({"user": "nobody at all"}, "There is no customer “nobody at all”."),
         ({"user": "9" * 18}, "There is no customer “999999999999999999”."),
         ({"user": "9" * 40}, "There is no customer"),
-        ({"user": ""}, "This field is required."),
+        ({"user": ""}, "Fill this in."),
         ({"user": "a\0b"}, "Null characters are not allowed."),
-        ({"user": "alice", "comment": "x" * 201}, "at most 200 characters"),
+        ({"user": "alice", "comment": "x" * 201}, "At most 200 characters: this has 201."),
         (
             {"user": "alice", "expires": "2020-01-01T00:00"},
             "The end of an entry must be a full minute to come.",

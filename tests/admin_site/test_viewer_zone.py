@@ -17,7 +17,7 @@ from tests.support.accepting import NOW, push, queued, record, take
 from tests.support.admin_pages import change, page, store, url
 from tests.support.rules import rule_in_force
 from transactions.alerts.models import Alert
-from transactions.models import Transaction
+from transactions.models import FlushBatch, Transaction
 from transactions.queue.records import ABSENT
 from transactions.reading import customers
 from transactions.review.links import customer
@@ -184,6 +184,19 @@ def test_a_bound_without_a_local_time_is_told_and_sent_again_in_utc(
     root: Client, moment: str, zone: str, told: str
 ) -> None:
     shown = text(root, f"{url('transaction')}?timezone={zone}&from={moment}")
-    assert f"since {told.removesuffix(' UTC')}" in shown
+    assert f"since {told[:16]}" in shown
     assert " UTC</bdi>" in shown
     assert f'name="from" value="{moment[:10]}T' in shown
+
+
+def test_the_page_of_a_row_tells_its_moments_to_the_second_in_the_viewers_zone(
+    root: Client, people: list[User]
+) -> None:
+    take(record("T1", people[0]))
+    flush()
+    root.cookies["timezone"] = "Asia/Tokyo"
+    batch = FlushBatch.objects.latest("pk")
+    began = batch.reserved_at.astimezone(ZoneInfo("Asia/Tokyo"))
+    shown = page(root, change(batch))
+    assert f"{began:%Y-%m-%d %H:%M:%S}<" in shown
+    assert "+00:00" not in shown.partition('id="content"')[2]

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,6 +24,8 @@ from playwright.sync_api import (
 
 from tests.browser.dashboard import Dashboard
 from tests.support.serving import collect_static_files, daphne
+from tests.support.settled import settle
+from transactions.models import Rollup
 
 # Playwright keeps an event loop running on the thread of the tests, which Django takes for one of its own.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
@@ -31,6 +34,7 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 expect.set_options(timeout=30_000)
 
 PASSWORD = "a password of the tests"  # noqa: S105
+MINUTE = timedelta(minutes=1)
 VIEWPORT: ViewportSize = {"width": 1360, "height": 850}
 # Tells what the page's Content-Security-Policy stops; a violation need not be an error on the console.
 TELL_VIOLATIONS = """
@@ -148,3 +152,24 @@ def dashboard(page: Page, server: str, people: list[User]) -> Dashboard:
     dashboard = Dashboard(page, server, people)
     dashboard.open()
     return dashboard
+
+
+@pytest.fixture
+def failing_more(people: list[User]) -> datetime:
+    """Of a hundred in a quarter of an hour five fail, for a week; for ten minutes now nearly a third.
+
+    When that began.
+    """
+    alice, bob, _ = people
+    now = datetime.now(UTC)
+    quarter = now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0)
+    Rollup.objects.bulk_create(
+        Rollup(bucket=quarter - n * 15 * MINUTE, status=status, count=count, total=count * 1000)
+        for n in range(8, 8 * 96)
+        for status, count in (("SUCCESS", 95), ("FAILED", 5))
+    )
+    began = now.replace(second=0, microsecond=0) - 10 * MINUTE
+    settle(bob, began - 30 * MINUTE, began, 300, 15)
+    settle(alice, began, now, 80, 60)
+    settle(bob, began, now, 180, 9)
+    return began

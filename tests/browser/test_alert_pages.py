@@ -2,25 +2,22 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
-from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 from pytest_django import Settings
 
-from tests.browser.dashboard import post_all, serious, stop_clock
+from tests.browser.bursts import post_burst
+from tests.browser.dashboard import serious
 from tests.browser.layout import faults
 from tests.support.alerts import analyst, burst_rule, open_alert
 from tests.support.rule_pages import HOSTILE_NAME
-from tests.support.rules import rule_in_force
 from transactions.alerts import triage
 from transactions.alerts.models import Alert
 from transactions.rules import lifecycle
 from transactions.rules.models import Hit
-from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -38,31 +35,6 @@ def become(context: BrowserContext, server: str, client: Client) -> None:
     """From the next request on the browser's pages are those of whoever the client is."""
     context.clear_cookies(name="sessionid")
     context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": server}])
-
-
-def post_burst(server: str, user: User, ids: str, count: int = 4) -> None:
-    """So many failures within seconds, as a client posts them; then they are stored and judged."""
-    post(server, burst_of(user, ids, count))
-
-
-def burst_of(user: User, ids: str, count: int = 4) -> list[dict[str, object]]:
-    begin = datetime.now(UTC) - timedelta(seconds=60)
-    return [
-        {
-            "transaction_id": f"{ids}{n}",
-            "user": user.pk,
-            "amount": 120 + n,
-            "status": "FAILED",
-            "created_at": (begin + timedelta(seconds=n)).isoformat(),
-        }
-        for n in range(count)
-    ]
-
-
-def post(server: str, records: list[dict[str, object]]) -> None:
-    """Stored and judged by one flush."""
-    post_all(server, records)
-    flush()
 
 
 def test_a_burst_is_claimed_by_one_explained_closed_and_snoozed_and_the_next_raises_nothing(
@@ -161,144 +133,6 @@ def sees_what_was_kept_away(alert: Page) -> None:
     expect(kept.first).to_contain_text("Snoozed")
 
 
-def test_an_alert_comes_and_goes_by_frames_alone(
-    page: Page, server: str, people: list[User], root: User
-) -> None:
-    burst_rule()
-    asked: list[str] = []
-    page.on(
-        "response", lambda answer: asked.append(answer.url) if "/dashboard/alerts/" in answer.url else None
-    )
-    stop_clock(page)
-    page.goto(f"{server}/admin/")
-    expect(page.locator("#feed-state")).to_have_text("● live")
-    expect(page.locator("#alerts-count")).to_have_text("0 open")
-    # At first, and once more after the feed has connected; from then on no time goes by.
-    with page.expect_response("**/dashboard/alerts/"):
-        page.clock.run_for(2 * CAUGHT_UP_MS)
-    post_burst(server, people[0], "first")
-    expect(page.locator("#alerts-gravest li")).to_contain_text("4 failures within 10 minutes")
-    expect(page.locator("#alerts-gravest li")).to_contain_text("unassigned")
-    expect(page.locator("#alerts-badge")).to_have_text("1 open")
-    expect(page.locator("#throughput thead")).to_contain_text("Alerts opened")
-    expect(page).to_have_title(re.compile(r"^\(1\) "))
-    post_burst(server, people[1], "second")
-    expect(page.locator("#alerts-gravest li")).to_have_count(2)
-    expect(page.locator("#alerts-badge")).to_have_text("2 open")
-    expect(page).to_have_title(re.compile(r"^\(2\) "))
-    alert = Alert.objects.get(user=people[0].pk)
-    triage.claim(alert.pk, root, 1)
-    expect(page.locator("#alerts-gravest li").first).to_contain_text("root")
-    triage.close(alert.pk, root, 2, "FALSE_POSITIVE", "a new card")
-    expect(page.locator("#alerts-gravest li")).to_have_count(1)
-    expect(page.locator("#alerts-count")).to_have_text("1 open")
-    expect(page).to_have_title(re.compile(r"^\(1\) "))
-    expect(page.locator("#alerts-badge")).to_have_text("1 open")
-    triage.close(Alert.objects.get(user=people[1].pk).pk, root, 1, "FALSE_POSITIVE", "a new card")
-    expect(page.locator("#alerts-badge")).to_be_hidden()
-    assert len(asked) == 2, asked
-
-
-def test_an_alert_that_comes_by_a_frame_tells_how_long_it_slept_which_is_so_in_every_zone(
-    page: Page, server: str, people: list[User]
-) -> None:
-    rule_in_force("first_or_dormant", days=1, least=0)
-    page.goto(f"{server}/admin/?timezone=Asia/Tokyo")
-    expect(page.locator("#feed-state")).to_have_text("● live")
-    ago = datetime.now(UTC) - timedelta(days=3)
-    for name, moment in (("BEFORE", ago), ("AGAIN", datetime.now(UTC))):
-        post(server, [{**burst_of(people[0], name, 1)[0], "created_at": moment.isoformat()}])
-    expect(page.locator("#alerts-gravest li")).to_contain_text("asleep for 3 days · alice")
-
-
-def test_the_queue_tells_what_is_new_and_shows_it_when_that_is_asked_for(
-    page: Page, server: str, people: list[User], root: User
-) -> None:
-    burst_rule()
-    page.goto(server + QUEUE)
-    hint = page.locator("#new-alerts")
-    expect(hint).to_be_hidden()
-    post_burst(server, people[0], "first")
-    expect(hint).to_contain_text("1 new alert")
-    expect(page).to_have_title(re.compile(r"^\(1\) "))
-    expect(page.locator("tr[data-alert]")).to_have_count(0)
-    hint.get_by_role("link", name="Show").click()
-    expect(page.locator("tr[data-alert]")).to_have_count(1)
-    expect(hint).to_be_hidden()
-
-
-def test_alerts_that_one_flush_opens_are_counted_one_by_one(
-    page: Page, server: str, people: list[User], root: User
-) -> None:
-    burst_rule()
-    page.goto(server + QUEUE)
-    several = User.objects.bulk_create(User(username=f"burst{n}") for n in range(6))
-    post(server, [record for user in several for record in burst_of(user, f"{user.username}-")])
-    # They have one moment in common.
-    assert Alert.objects.values("opened_at").distinct().count() == 1
-    hint = page.locator("#new-alerts")
-    expect(hint).to_contain_text("6 new alerts")
-    expect(page).to_have_title(re.compile(r"^\(6\) "))
-    post_burst(server, people[0], "later")
-    expect(hint).to_contain_text("7 new alerts")
-    hint.get_by_role("link", name="Show").click()
-    expect(page.locator("tr[data-alert]")).to_have_count(7)
-    # What was chosen stays so.
-    oldest = page.locator("tr[data-alert]").first.get_by_role("checkbox")
-    oldest.check()
-    post_burst(server, people[1], "last")
-    expect(hint).to_contain_text("1 new alert")
-    # As wide as the table, and no button of the filters is alone in its line.
-    page.set_viewport_size({"width": 1400, "height": 900})
-    assert width_of(hint) == width_of(page.locator(".queue"))
-    assert top_of(page.get_by_role("button", name="Narrow")) == top_of(
-        page.get_by_role("button", name="Keys")
-    )
-    hint.get_by_role("link", name="Show").click()
-    expect(page.locator("tr[data-alert]")).to_have_count(8)
-    expect(oldest).to_be_checked()
-    expect(page.locator("#many")).to_contain_text("1 chosen")
-
-
-def test_what_is_typed_to_narrow_the_queue_stands_in_one_line_with_its_button(
-    page: Page, server: str
-) -> None:
-    page.set_viewport_size({"width": 1400, "height": 900})
-    page.goto(f"{server}{QUEUE}")
-    line = [
-        page.get_by_role("textbox", name="Rule"),
-        page.get_by_role("textbox", name="Customer"),
-        page.get_by_role("button", name="Narrow"),
-    ]
-    tops = {round(each.bounding_box()["y"]) for each in line}  # type: ignore[index]
-    assert len(tops) == 1, tops
-
-
-def test_nothing_moves_when_the_first_alert_is_chosen(
-    page: Page, server: str, people: list[User], root: User
-) -> None:
-    for n in range(30):
-        open_alert(people[n % 3], rule=n)
-    page.goto(server + QUEUE)
-    boxes = page.locator("tr[data-alert]").get_by_role("checkbox")
-    place = top_of(boxes.nth(1))
-    boxes.first.check()
-    bar = page.locator("#many")
-    expect(bar).to_be_in_viewport()
-    assert top_of(boxes.nth(1)) == place
-    bar.get_by_text("Close …").click()
-    expect(bar.get_by_label("It was")).to_be_in_viewport()
-    assert not faults(page)
-
-
-def width_of(box: Locator) -> int:
-    return int(box.evaluate("box => Math.round(box.getBoundingClientRect().width)"))
-
-
-def top_of(box: Locator) -> int:
-    return int(box.evaluate("box => Math.round(box.getBoundingClientRect().top)"))
-
-
 def test_what_is_being_written_stays_when_another_button_is_pressed(
     page: Page, server: str, people: list[User], root: User
 ) -> None:
@@ -318,123 +152,6 @@ def test_what_is_being_written_stays_when_another_button_is_pressed(
     expect(page.get_by_role("heading", name="False positive")).to_be_visible()
     # It is kept for the page that follows alone.
     assert page.evaluate("Object.keys(sessionStorage).filter(key => key.startsWith('alertsWritten'))") == []
-
-
-def test_every_dot_of_the_chart_is_whole(page: Page, server: str, people: list[User], root: User) -> None:
-    burst_rule()
-    alike, apart = burst_of(people[0], "alike"), burst_of(people[1], "apart")
-    for record, amount in zip(apart, (1, 30, 7_000, 9_000), strict=True):
-        record["amount"] = amount
-    post(server, alike + apart)
-    for alert in Alert.objects.all():
-        page.goto(f"{server}{QUEUE}{alert.pk}/change/")
-        expect(page.locator("#amounts canvas")).to_be_visible()
-        outside = page.evaluate(
-            """() => {
-                const chart = Chart.getChart(document.querySelector("#amounts canvas"));
-                const { left, right, top, bottom } = chart.chartArea;
-                return chart.getDatasetMeta(0).data.filter(({ x, y, options: { radius } }) =>
-                    x - radius < left || x + radius > right
-                    || y - radius < top || y + radius > bottom).length;
-            }"""
-        )
-        assert outside == 0
-
-
-def axis_of(page: Page) -> tuple[float, float, list[str]]:
-    """Where the time axis of the chart begins and ends, in seconds, and its labels."""
-    begin, end, labels = page.evaluate(
-        """() => {
-            const { min, max, ticks } = Chart.getChart(document.querySelector("#amounts canvas")).scales.x;
-            return [min / 1000, max / 1000, ticks.map(({ label }) => label)];
-        }"""
-    )
-    return begin, end, labels
-
-
-def test_the_charts_axis_has_the_whole_window_and_labels_at_full_minutes_or_days(
-    page: Page, server: str, people: list[User], root: User
-) -> None:
-    burst_rule()
-    rule_in_force("first_or_dormant", days=1, least=0)
-    ago = datetime.now(UTC) - timedelta(days=40)
-    post(server, [{**burst_of(people[1], "BEFORE", 1)[0], "created_at": ago.isoformat()}])
-    post(server, [*burst_of(people[0], "burst"), *burst_of(people[1], "AGAIN", 1)])
-    page.goto(f"{server}{QUEUE}{Alert.objects.get(rule_name='Failures in a row').pk}/change/")
-    expect(page.locator("#amounts canvas")).to_be_visible()
-    begin, end, labels = axis_of(page)
-    assert 600 <= end - begin < 660
-    minutes = [int(label[-2:]) for label in labels]
-    assert len(labels) > 2
-    assert len({(later - minute) % 60 for minute, later in pairwise(minutes)}) == 1
-    page.goto(f"{server}{QUEUE}{Alert.objects.get(user=people[1].pk).pk}/change/")
-    expect(page.get_by_text("Amounts of bob from the last one before it.")).to_be_visible()
-    begin, end, labels = axis_of(page)
-    assert begin < ago.timestamp() < end - 40 * 86_400 + 120
-    assert all(re.fullmatch(r"\d{1,2} [A-Z][a-z]{2,3}", label) for label in labels), labels
-
-
-def test_the_chart_of_what_counts_by_itself_spreads_its_dots_and_says_since_when(
-    page: Page, server: str, people: list[User], root: User
-) -> None:
-    rule_in_force("amount", amount=1_000)
-    records = burst_of(people[0], "L", 3)
-    records[0]["amount"], records[2]["amount"] = 2**63 - 1, 3_000
-    post(server, records)
-    page.goto(f"{server}{QUEUE}{Alert.objects.get().pk}/change/")
-    expect(page.locator("#amounts canvas")).to_be_visible()
-    begin, end, labels = axis_of(page)
-    first = datetime.fromisoformat(str(records[0]["created_at"]))
-    assert 60 <= end - begin < 70
-    assert begin + 20 < first.timestamp() < end - 20
-    assert all(re.fullmatch(r"(\d\d:){2}\d\d", label) for label in labels), labels
-    expect(page.locator("#amounts .chart-note")).to_contain_text(
-        f"since {first:%Y-%m-%d %H:%M:%S}, the first from a week before"
-    )
-    top, tallest, topmost = page.evaluate(
-        """() => {
-            const { y } = Chart.getChart(document.querySelector("#amounts canvas")).scales;
-            const top = y.ticks.at(-1);
-            return [y.getPixelForValue(top.value), y.getPixelForValue(2 ** 63), top.label];
-        }"""
-    )
-    assert top < tallest
-    assert len(topmost) < 28
-    assert not faults(page)
-    # No number is broken, on a phone neither, where there is room for it.
-    page.set_viewport_size({"width": 390, "height": 844})
-    lines = page.evaluate(
-        """() => [...document.querySelectorAll(".made .why")].map((place) => {
-            const text = document.createTreeWalker(place, NodeFilter.SHOW_TEXT);
-            for (let node; (node = text.nextNode());) {
-                const at = node.data.indexOf("9,223,372,036,854,775,807");
-                if (at < 0) continue;
-                const range = new Range();
-                range.setStart(node, at);
-                range.setEnd(node, at + 25);
-                return range.getClientRects().length;
-            }
-            return 0;
-        })"""
-    )
-    assert sorted(lines)[-1] == 1
-
-
-def test_the_charts_days_begin_at_midnight_after_a_change_of_clocks_too(
-    page: Page, server: str, people: list[User], root: User
-) -> None:
-    rule_in_force("first_or_dormant", days=1, least=0)
-    ago = datetime.now(UTC) - timedelta(days=230)
-    post(server, [{**burst_of(people[0], "BEFORE", 1)[0], "created_at": ago.isoformat()}])
-    post(server, burst_of(people[0], "AGAIN", 1))
-    page.goto(f"{server}{QUEUE}{Alert.objects.latest('pk').pk}/change/?timezone=Europe/Berlin")
-    expect(page.locator("#amounts canvas")).to_be_visible()
-    ticks = page.evaluate(
-        """() => Chart.getChart(document.querySelector("#amounts canvas"))
-            .scales.x.ticks.map(({ value }) => value)"""
-    )
-    clocks = {f"{datetime.fromtimestamp(tick / 1000, ZoneInfo('Europe/Berlin')):%H:%M}" for tick in ticks}
-    assert clocks == {"00:00"}
 
 
 @pytest.fixture

@@ -1,63 +1,23 @@
-"""The front page as who watches money uses it: what is wrong, a period's figures, and the way from each."""
+"""The front page as who watches money uses it: what is wrong, the figures, and the way from each."""
 
 import re
 from datetime import UTC, datetime, timedelta
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.contrib.auth.models import User
-from django.templatetags.static import static
-from django.utils.dateparse import parse_datetime
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Watched
 from tests.browser.dashboard import Dashboard, look_again, serious
-from tests.browser.layout import faults
+from tests.browser.overview import listed_by
 from tests.support.alerts import open_alert
-from tests.support.living import everybody_works
 from tests.support.settled import settle
 from transactions.alerts.models import Alert
-from transactions.models import Rollup, Transaction
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 FIGURES, ALERTS = "**/admin/dashboard/figures/**", "**/admin/dashboard/alerts/"
-
-
-@pytest.fixture
-def failing_more(people: list[User]) -> datetime:
-    """Of a hundred in a quarter of an hour five fail, for a week; for ten minutes now nearly a third.
-
-    When that began.
-    """
-    alice, bob, _ = people
-    now = datetime.now(UTC)
-    quarter = now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0)
-    Rollup.objects.bulk_create(
-        Rollup(bucket=quarter - n * 15 * MINUTE, status=status, count=count, total=count * 1000)
-        for n in range(8, 8 * 96)
-        for status, count in (("SUCCESS", 95), ("FAILED", 5))
-    )
-    began = now.replace(second=0, microsecond=0) - 10 * MINUTE
-    settle(bob, began - 30 * MINUTE, began, 300, 15)
-    settle(alice, began, now, 80, 60)
-    settle(bob, began, now, 180, 9)
-    return began
-
-
-def listed_by(link: Locator) -> int:
-    """How many transactions the list is asked for by a link."""
-    asked = {
-        name: values[0] for name, values in parse_qs(urlsplit(link.get_attribute("href") or "").query).items()
-    }
-    bounds = {
-        "status": asked.get("status"),
-        "user": asked.get("user"),
-        "created_at__gte": parse_datetime(asked["from"]),
-        "created_at__lt": parse_datetime(asked["to"]),
-    }
-    return Transaction.objects.filter(**{name: value for name, value in bounds.items() if value}).count()
 
 
 def pressed(page: Page, group: str) -> Locator:
@@ -150,61 +110,6 @@ def test_two_dozen_transactions_are_too_few_to_compare(dashboard: Dashboard) -> 
     expect(page.locator("#money :is(.delta-good, .delta-bad)")).to_have_count(0)
 
 
-def test_a_failure_rate_of_next_to_nothing_is_drawn_fainter_and_its_figure_stands_where_it_was_measured(
-    dashboard: Dashboard,
-) -> None:
-    now, page = datetime.now(UTC), dashboard.page
-    settle(dashboard.people[0], now - 180 * MINUTE, now - 120 * MINUTE, 300, 30)
-    dashboard.open("?period=24h")
-    expect(page.locator("#failure-rate .chart-note")).to_contain_text("few settled: with those before")
-    dashes = page.evaluate(
-        """() => {
-          const chart = Chart.getChart(document.querySelector("#failure-rate canvas"));
-          const { data: rates, segment } = chart.data.datasets[3];
-          return rates.map((rate, place) => (
-            rate === null || (rates[place - 1] ?? null) === null
-              ? null : segment.borderDash({ p1DataIndex: place }) ?? "whole"
-          ));
-        }"""
-    )
-    drawn = [dash for dash in dashes if dash is not None]
-    assert drawn[:2] == ["whole"] * 2
-    assert drawn[-5:] == [[2, 3]] * 5
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        (0, "0"),
-        (1_500, "1.5K"),
-        (2e9, "2B"),
-        (5e13, "50T"),
-        (1e17, "10¹⁷"),
-        (5e19, "5 × 10¹⁹"),
-        (2.5e15, "2.5 × 10¹⁵"),
-    ],
-)
-def test_an_axis_of_huge_amounts_is_short(dashboard: Dashboard, value: float, shown: str) -> None:
-    path = static("transactions/dashboard/format.js")
-    brief = "async ([path, value]) => (await import(path)).brief(value)"
-    assert dashboard.page.evaluate(brief, [path, value]) == shown
-
-
-def test_the_table_of_the_failure_rate_opens_at_its_latest_and_says_where_nothing_is_known(
-    dashboard: Dashboard,
-) -> None:
-    now, page = datetime.now(UTC), dashboard.page
-    settle(dashboard.people[0], now - 10 * MINUTE, now - MINUTE, 300, 30)
-    page.reload()
-    page.get_by_label("Failure rate: more").click()
-    page.locator("#failure-rate").get_by_role("button", name="Show as a table").click()
-    rows = page.locator("#failure-rate tbody tr")
-    expect(rows.first.locator("td").nth(1)).to_have_text("–")
-    expect(rows.last.locator("td").nth(1)).to_have_text(re.compile("%$"))
-    page.locator("#failure-rate .chart-table").scroll_into_view_if_needed()
-    expect(rows.last).to_be_in_viewport()
-
-
 def test_the_period_and_the_comparison_are_in_the_url(dashboard: Dashboard) -> None:
     now, page = datetime.now(UTC), dashboard.page
     settle(dashboard.people[0], now - 10 * MINUTE, now - MINUTE, 9, 0)
@@ -235,51 +140,6 @@ def test_the_period_and_the_comparison_are_in_the_url(dashboard: Dashboard) -> N
         "There is no period 2h: there are 15m, 1h, 24h, 7d, 30d."
     )
     expect(pressed(page, "Period")).to_have_text("1 h")
-
-
-def test_a_bar_opens_exactly_its_transactions(dashboard: Dashboard) -> None:
-    """The table of the chart leads to the same lists, for who has no pointer.
-
-    The page looks for the bar and clicks it in one go: with the next minute all bars move.
-    """
-    now, page = datetime.now(UTC), dashboard.page
-    # One of those that are counted anew for every poll.
-    minute = now.replace(second=0, microsecond=0) - MINUTE
-    settle(dashboard.people[0], minute, minute + MINUTE, 10, 4)
-    settle(dashboard.people[0], minute - MINUTE, minute, 3, 0)
-    page.reload()
-    page.get_by_label("Transactions a minute: more").click()
-    page.locator("#throughput").get_by_role("button", name="Show as a table").click()
-    row = page.locator("#throughput tbody tr").filter(has_text=f", {minute:%H:%M}")
-    expect(row.locator("td")).to_contain_text(["", "6", "4", "0", "0"])
-    assert listed_by(row.get_by_role("link")) == 10
-    with page.expect_request(lambda request: "/transactions/transaction/" in request.url) as opened:
-        page.evaluate(
-            """(text) => {
-              const rows = [...document.querySelectorAll("#throughput tbody tr")];
-              const place = rows.findIndex((row) => row.textContent.includes(text));
-              const chart = Chart.getChart(document.querySelector("#throughput canvas"));
-              const bar = chart.getDatasetMeta(2).data[place], box = chart.canvas.getBoundingClientRect();
-              const clientX = box.x + bar.x, clientY = box.y + (bar.y + bar.base) / 2;
-              chart.canvas.dispatchEvent(new MouseEvent("click", { clientX, clientY, bubbles: true }));
-            }""",
-            f", {minute:%H:%M}",
-        )
-    asked = parse_qs(urlsplit(opened.value.url).query)
-    assert asked["status"] == ["FAILED"]
-    assert parse_datetime(asked["from"][0]) == minute
-    assert parse_datetime(asked["to"][0]) == minute + MINUTE
-    expect(page.locator("#content")).to_contain_text("4 transactions · failed 4,000")
-
-
-def test_who_fails_leads_to_what_failed(dashboard: Dashboard) -> None:
-    now = datetime.now(UTC)
-    settle(dashboard.people[1], now - 20 * MINUTE, now - MINUTE, 30, 12)
-    settle(dashboard.people[0], now - 20 * MINUTE, now - MINUTE, 30, 2)
-    dashboard.page.reload()
-    rows = dashboard.page.locator("#failing-customers li")
-    expect(rows).to_have_text(["bob12 was 0", "alice2 was 0"])
-    assert [listed_by(rows.nth(n).get_by_role("link")) for n in (0, 1)] == [12, 2]
 
 
 class NewEachTurn:
@@ -373,129 +233,3 @@ def test_failed_customers_that_cannot_be_told_anew_are_as_of_a_moment(dashboard:
     expect(page.locator("#failing-customers li")).to_have_count(1)
     page.unroute(FIGURES)
     expect(said).to_be_hidden()
-
-
-@pytest.mark.parametrize("width", [390, 768, 1400, 1920])
-def test_what_is_wrong_comes_first_at_any_width(
-    dashboard: Dashboard, failing_more: datetime, width: int
-) -> None:
-    page = dashboard.page
-    for severity in ("CRITICAL", "LOW"):
-        open_alert(dashboard.people[0], rule=len(severity), rule_name="x" * 100, severity=severity)
-    page.set_viewport_size({"width": width, "height": 900})
-    page.reload()
-    order = ["#wrong", "#money", "#throughput", "#failure-rate", "#alerts", "#failing"]
-    tops = []
-    for each in order:
-        expect(page.locator(each)).to_be_visible()
-    expect(page.locator("#failing-customers li")).to_have_count(2)
-    tops = [page.locator(each).evaluate("place => place.getBoundingClientRect().top") for each in order]
-    beside = order.index("#alerts")
-    assert tops[:beside] == sorted(tops[:beside])
-    if width < 1000:
-        assert tops == sorted(tops)
-    else:
-        assert tops[beside] == tops[order.index("#throughput")]
-    assert faults(page) == []
-
-
-def test_what_is_wrong_and_the_open_alerts_are_on_the_first_screen_of_a_phone(
-    dashboard: Dashboard, failing_more: datetime
-) -> None:
-    page = dashboard.page
-    for severity in ("HIGH", "HIGH", "LOW"):
-        open_alert(dashboard.people[2], rule=Alert.objects.count(), severity=severity)
-    page.set_viewport_size({"width": 390, "height": 844})
-    page.reload()
-    expect(page.locator("#wrong")).to_be_visible()
-    alerts = page.locator("#alerts-first")
-    expect(alerts).to_have_text("3 open alerts2 high1 low")
-    assert alerts.evaluate("place => place.getBoundingClientRect().bottom") < 844
-    assert serious(page) == []
-    alerts.get_by_role("link").click()
-    expect(page).to_have_url(f"{dashboard.server}/admin/alerts/alert/")
-    # Where the card of alerts stands beside the charts it is not said twice.
-    page.set_viewport_size({"width": 1400, "height": 900})
-    page.go_back()
-    expect(page.locator("#alerts")).to_contain_text("3 open")
-    expect(alerts).to_be_hidden()
-
-
-def box(place: Locator) -> dict[str, float]:
-    found: dict[str, float] = place.evaluate("place => place.getBoundingClientRect().toJSON()")
-    return found
-
-
-@pytest.mark.parametrize("width", [390, 1400])
-def test_bars_begin_on_one_line_and_names_keep_their_ends(dashboard: Dashboard, width: int) -> None:
-    now, page = datetime.now(UTC), dashboard.page
-    names = ["customer-of-the-old-town-100001", "customer-of-the-old-town-100002", "x"]
-    for place, name in enumerate(names):
-        settle(User.objects.create_user(name), now - 20 * MINUTE, now - MINUTE, 30, 10 - 3 * place)
-    page.set_viewport_size({"width": width, "height": 900})
-    page.reload()
-    rows = page.locator("#failing-customers li")
-    expect(rows).to_have_count(3)
-    bars, tails = rows.locator(".failing-bars"), rows.locator(".id span:last-child")
-    assert len({box(bars.nth(n))["left"] for n in range(3)}) == 1
-    for n in range(2):
-        assert box(tails.nth(n))["right"] <= box(bars.nth(n))["left"]
-        expect(tails.nth(n)).to_have_text(f"10000{n + 1}")
-    assert faults(page) == []
-
-
-def test_the_top_bar_ends_where_the_page_ends_and_is_short_on_a_phone(dashboard: Dashboard) -> None:
-    everybody_works()
-    page = dashboard.page
-    page.set_viewport_size({"width": 1920, "height": 900})
-    page.reload()
-    expect(page.locator("#system .dot-good")).to_be_visible()
-    assert box(page.locator("#account"))["right"] == box(page.locator("#dashboard"))["right"]
-    page.set_viewport_size({"width": 390, "height": 844})
-    expect(page.locator("#system-short")).to_have_text("System normal")
-    expect(page.locator(".find-key")).to_be_hidden()
-    assert box(page.locator(".top-bar"))["height"] <= 110
-    page.locator("#zone").evaluate(
-        "field => { field.value = 'Europe/Berlin'; field.dispatchEvent(new Event('change')); }"
-    )
-    shown = page.locator("#zone-shown")
-    expect(shown).to_have_text("Europe/Berlin")
-    assert shown.evaluate("place => place.scrollWidth <= place.clientWidth")
-    assert faults(page) == []
-
-
-def test_marks_of_alerts_that_would_lie_on_one_another_are_one(dashboard: Dashboard) -> None:
-    now = datetime.now(UTC)
-    settle(dashboard.people[0], now - 50 * MINUTE, now, 300, 30)
-    first = now.replace(second=30, microsecond=0) - 20 * MINUTE
-    for n in range(9):
-        open_alert(dashboard.people[0], rule=n, opened_at=first + n * timedelta(seconds=3))
-    page = dashboard.page
-    page.reload()
-    expect(page.locator("#alerts")).to_contain_text("9 open")
-    expect(page.locator("#failing-customers li")).to_have_count(1)
-    page.locator("#throughput").scroll_into_view_if_needed()
-    with page.expect_navigation(url="**/admin/alerts/alert/?from=*"):
-        # In one go: with the next minute all marks move.
-        page.evaluate(
-            """(minute) => {
-              const chart = Chart.getChart(document.querySelector("#throughput canvas"));
-              const { x, y } = chart.canvas.getBoundingClientRect();
-              const place = chart.data.labels.indexOf(minute);
-              const clientX = x + chart.scales.x.getPixelForValue(place);
-              const clientY = y + chart.chartArea.top - 9;
-              chart.canvas.dispatchEvent(new MouseEvent("click", { clientX, clientY, bubbles: true }));
-            }""",
-            f"{first:%H:%M}",
-        )
-    expect(page.locator("tr[data-alert]")).to_have_count(9)
-
-
-def test_an_empty_system_shows_no_filters_for_nothing(dashboard: Dashboard) -> None:
-    page = dashboard.page
-    expect(page.locator("#first-hour")).to_be_visible()
-    for each in ("#filters", "#pause", "#period", "#rows thead"):
-        expect(page.locator(each)).to_be_hidden()
-    dashboard.post("T1")
-    for each in ("#filters", "#pause", "#period", "#rows thead"):
-        expect(page.locator(each)).to_be_visible()

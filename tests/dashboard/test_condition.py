@@ -12,11 +12,13 @@ from pytest_django import Settings
 
 from tests.support.accepting import queued, record, take
 from tests.support.admin_pages import GONE, reject, staff
+from tests.support.alerts import open_alert
 from tests.support.living import everybody_works, was_there, worker_was_there
 from tests.support.outages import postgres_away, redis_away
 from transactions.dashboard import cached
 from transactions.dashboard.condition import shared_condition
 from transactions.metrics import signs
+from transactions.review import queue
 from transactions.storing import history
 from transactions.system import reading
 
@@ -100,6 +102,9 @@ def test_its_parts_say_why_since_when_and_where_to_read_on(root: Client) -> None
     page = text(root, CHIP)
     assert re.search(r"No worker has taken a flush for 4\d s: the worker is stopped or stuck\.", page)
     assert '<a href="/admin/system/#worker">What to do' in page
+    runbook = "/admin/docs/operations/#worker"
+    assert runbook in re.findall(r'href="([^"]*)">Runbook<', page)
+    assert '<h3 id="worker">Worker</h3>' in text(root, runbook)
     assert '<a href="/admin/system/#redis">' not in page
 
 
@@ -109,7 +114,7 @@ def test_the_page_says_what_to_do_about_what_is_ill_alone(root: Client) -> None:
     page = text(root, "/admin/system/")
     assert "docker compose restart worker" in page
     assert "systemctl restart transactions-worker" in page
-    assert "docs/operations.md, “Worker”" in page
+    assert '<a href="/admin/docs/operations/#worker">The runbook on Worker</a>' in page
     assert "docker compose restart beat" not in page
     assert page.index('id="worker"') < page.index('id="redis"')
     assert "private run" not in page
@@ -160,3 +165,18 @@ def test_many_pages_cost_one_look(root: Client, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(reading, "read", look)
     assert all("As of " in text(root, CHIP) for _ in range(3))
     assert look.call_count == 1
+
+
+def test_open_alerts_are_counted_for_who_may_see_them_and_up_to_how_many_is_said_once(
+    client: Client, people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everybody_works()
+    for user in people:
+        open_alert(user)
+    staff(client, "view_transaction", "view_alert")
+    badge = r'id="alerts-badge"\s+data-most="(\d+)"><span\s*>([^<]*)<'
+    assert re.findall(badge, text(client, CHIP)) == [("99", "3")]
+    monkeypatch.setattr(queue, "BADGE_MAX", 2)
+    assert re.findall(badge, text(client, CHIP)) == [("2", "2+")]
+    User.objects.get(username="staff").user_permissions.remove(Permission.objects.get(codename="view_alert"))
+    assert "alerts-badge" not in text(client, CHIP)

@@ -325,8 +325,11 @@ def test_a_minute_of_few_has_the_failure_rate_of_the_minutes_up_to_it(people: li
     settle(people[0], minute - 15 * MINUTE, minute - 10 * MINUTE, 20, 5)
     settle(people[0], minute - 3 * MINUTE, minute - 2 * MINUTE, 100, 8)
     settle(people[0], minute - 2 * MINUTE, minute - MINUTE, 1, 1)
-    rates = told("1h")["series"]["failure_rate"]
+    series = told("1h")["series"]
+    rates = series["failure_rate"]
     assert rates[-4:-1] == [0.08, pytest.approx(9 / 101), pytest.approx(9 / 101)]
+    # The page draws them fainter, and asks nobody but the server which they are.
+    assert series["few_settled"][-4:-1] == [False, True, True]
     # Four a minute of five minutes: known once all of them are over, and never before they came.
     assert set(rates[:-12]) == {None}
     assert rates[-12] == 0.25

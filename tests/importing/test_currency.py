@@ -7,8 +7,8 @@ import pytest
 from django.contrib.auth.models import User
 from pytest_django import Settings
 
+from tests.importing.planned import HEADER, STATED, WHEN, made, refusal
 from tests.importing.tables import table
-from tests.importing.test_plan import HEADER, STATED, WHEN, made, refusal
 from tests.support.imported import file_of, import_file
 from tests.support.serving import daphne
 from transactions.importing.guess import guess

@@ -73,3 +73,17 @@ def test_without_redis_nothing_waits_as_far_as_is_known_and_it_is_told() -> None
         asked = Search("wait-777")
         assert asked.waiting() == Matches()
         assert asked.redis_away
+
+
+@pytest.mark.parametrize("part", ["torn-7", "#{number}", "amid"])
+def test_what_cannot_be_read_is_found_by_what_it_holds_or_by_its_number(part: str) -> None:
+    torn = reject(b"1\ttorn-7 amid\xff", id="")
+    reject(b"another\xff", id="")
+    found = Search(part.format(number=torn.pk)).rejected()
+    assert [(row["record"], row["transaction_id"]) for row in found.rows] == [(torn.pk, "")]
+
+
+def test_what_can_be_read_is_not_found_by_what_else_it_holds() -> None:
+    reject(queued("R-1", GONE, amount=987_654), id="R-1")
+    assert Search("987654").rejected() == Matches()
+    assert Search(str(GONE)).rejected() == Matches()

@@ -13,7 +13,7 @@ ALL = {name: each for name, each in vars(advice).items() if isinstance(each, Adv
 
 @pytest.mark.parametrize("name", ALL)
 def test_the_runbook_has_the_section(name: str) -> None:
-    runbook = (ROOT / advice.RUNBOOK).read_text()
+    runbook = (ROOT / "docs" / f"{advice.RUNBOOK}.md").read_text()
     assert re.search(rf"^##+ {ALL[name].section}$", runbook, re.MULTILINE)
 
 

@@ -113,8 +113,8 @@ def groups_within(user: Any) -> QuerySet[Group]:
     groups = Group.objects.order_by("name")
     if user.is_superuser:
         return groups
-    beyond = [each.pk for each in all_permissions() if not user.has_perm(name_of(each))]
-    return groups.exclude(permissions__in=beyond)
+    lacking = [each.pk for each in all_permissions() if not user.has_perm(name_of(each))]
+    return groups.exclude(permissions__in=lacking)
 
 
 def useless(permissions: Permissions) -> str:

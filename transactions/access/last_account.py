@@ -26,7 +26,7 @@ def may_everything() -> QuerySet[User]:
     return everything.exclude(password__startswith=UNUSABLE_PASSWORD_PREFIX)
 
 
-def hold() -> None:
+def lock_who_may_everything() -> None:
     """Keeps those accounts as they are until the transaction ends: two who take each other's leave one."""
     list(may_everything().select_for_update(no_key=True).order_by("pk").values_list("pk"))
 

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import secrets
+from collections.abc import Collection
 from datetime import timedelta
 
 from django.contrib.auth.models import User
@@ -141,6 +142,12 @@ def note_expired() -> int:
         for row in rows:
             note(Action.TOKEN_EXPIRED, row, expires_at=row.expires_at)
     return len(rows)
+
+
+def note_revoked_of(users: Collection[int]) -> None:
+    """Notes that the valid tokens of accounts are revoked, which this transaction deletes."""
+    for row in ApiToken.objects.filter(user_id__in=users, revoked_at=None).order_by("pk"):
+        note(Action.TOKEN_REVOKED, row)
 
 
 def revoke(name: str) -> None:

@@ -21,10 +21,10 @@ from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from ..access import last_account, people
+from ..access import last_account, people, tokens
 from ..access.rights import Right, rights_of
 from ..alerts import triage
-from ..models import Transaction
+from ..models import ApiToken, Transaction
 from ..review import links
 from ..stores.meanwhile import once_more
 from ..templatetags.components import visible
@@ -54,7 +54,7 @@ FIELDS: tuple[tuple[str | None, tuple[str, ...]], ...] = (
 # Without one of these an account that may do everything does nothing here; nobody changes their own.
 FLAGS = ("is_active", "is_staff", "is_superuser")
 # What stands for a field where it is only looked at.
-LOOKED_AT = {
+READ_ONLY_FIELDS = {
     "is_active": "switched_on",
     "is_staff": "logs_in",
     "is_superuser": "everything",
@@ -65,6 +65,8 @@ LOOKED_AT = {
 LISTED_MAX = 100
 # and so many the audit trail names; the others it counts.
 NAMED_MAX = 1_000
+# Tokens that are named where they are revoked with their account.
+TOKENS_NAMED_MAX = 5
 
 
 admin.site.unregister(User)
@@ -155,7 +157,7 @@ def _in_our_words(form: Any) -> None:
 
 
 @admin.register(User)
-class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserAdmin, ThemedAdmin):  # type: ignore[type-arg]  # takes none at run time
+class PeopleAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserAdmin, ThemedAdmin):  # type: ignore[type-arg]  # takes none at run time
     """Those who work here. The page of an account is there for customers too, whose list is another one."""
 
     form = AccountForm
@@ -168,7 +170,13 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
         called("switched on", "is_active"),
         ("groups", GroupFilter),
     )
-    readonly_fields = ("password_told", "transactions", "last_login", "date_joined", *LOOKED_AT.values())
+    readonly_fields = (
+        "password_told",
+        "transactions",
+        "last_login",
+        "date_joined",
+        *READ_ONLY_FIELDS.values(),
+    )
     empty_value_display = ""
     filter_horizontal = ()
     show_full_result_count = False
@@ -194,7 +202,7 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         if request.method == "POST" and connection.in_atomic_block:
             # Before a row of its own is held: two who take each other's account wait here, and not crosswise.
-            last_account.hold()
+            last_account.lock_who_may_everything()
         found = super().get_object(request, object_id, from_field)
         if found is not None:
             found.password_link = self._password_link(request, found)
@@ -215,7 +223,7 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
         may_change = self.has_change_permission(request, obj)
         own = obj.pk == request.user.pk
         unchanged = FLAGS if own else () if request.user.is_superuser else ("is_superuser",)
-        shown = {name: LOOKED_AT[name] for name in unchanged} if may_change else LOOKED_AT
+        shown = {name: READ_ONLY_FIELDS[name] for name in unchanged} if may_change else READ_ONLY_FIELDS
         return [(heading, {"fields": [shown.get(name, name) for name in names]}) for heading, names in FIELDS]
 
     @admin.display(description="name", ordering="username")
@@ -259,12 +267,29 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
         if refused := last_account.refusal(_by(request), keys):
             return [], {}, set(), [refused]
         if not more_than(Transaction.objects.filter(user_id__in=keys), LISTED_MAX):
-            return super().get_deleted_objects(objs, request)
+            deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
+            # Nobody deletes tokens by themselves: those of an account are revoked, and go with it.
+            if request.user.has_perm("transactions.change_apitoken"):
+                lacking -= {ApiToken._meta.verbose_name}
+            return deleted, counts, lacking, protected
         lacking = set() if request.user.is_superuser else {"transaction"}
         lines = [f"Account: {user}" for user in objs] + [
             f"Transactions: more than {LISTED_MAX}, all of theirs"
         ]
         return lines, {self.rows_called[1]: len(keys), "transactions": f"more than {LISTED_MAX}"}, lacking, []
+
+    def what_is_lost(self, keys: list[Any]) -> str:
+        held = ApiToken.objects.filter(user_id__in=keys, revoked_at=None)
+        names = list(held.order_by("name").values_list("name", flat=True)[: TOKENS_NAMED_MAX + 1])
+        if not names:
+            return ""
+        told = ", ".join(f"“{visible(name)}”" for name in names[:TOKENS_NAMED_MAX])
+        more = " and others" if len(names) > TOKENS_NAMED_MAX else ""
+        one = len(names) == 1
+        return (
+            f"The API token{'' if one else 's'} {told}{more} {'is' if one else 'are'} revoked: whoever shows "
+            f"{'it' if one else 'one'} is refused within a minute."
+        )
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **more: Any
@@ -319,7 +344,7 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
 
         @transaction.atomic
         def delete() -> None:
-            last_account.hold()
+            last_account.lock_who_may_everything()
             # The flush holds whose transactions it stores: from here on there are no more of theirs.
             users = User.objects.filter(pk__in=keys)
             list(users.select_for_update().order_by("pk").values_list("pk"))
@@ -328,6 +353,7 @@ class PayerAdmin(ReasonedDeletions, GrantedRows, KeyedRows, RowForm, DjangoUserA
             if refused := last_account.refusal(_by(request), keys):
                 raise last_account.NotDeleted(refused)
             triage.release_all_of(keys, _by(request))
+            tokens.note_revoked_of(keys)
             _, deleted = users.delete()
             note_transactions(named, deleted.get(Transaction._meta.label, 0))
             # One may have come between by now; said here, and not when it commits.

@@ -1,7 +1,7 @@
 """The admin site's pages of API tokens: made there, shown once, revoked."""
 
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django import forms
@@ -22,7 +22,7 @@ from ..access.rights import ALL, Right, Rights, rights_of, rights_of_all
 from ..client import curl
 from ..models import ApiToken
 from .granting import Boxes
-from .lists import BoundedAdmin
+from .lists import BoundedAdmin, moment
 from .sent_once import sent_once
 
 STATE_COLOURS = {"Valid": "success", "Expired": "warning", "Revoked": "danger"}
@@ -152,13 +152,13 @@ def _curl(request: HttpRequest, token: str, row: ApiToken) -> str:
 class ApiTokenAdmin(BoundedAdmin[ApiToken]):
     """Keys to the API, made on a page that shows each once, as `manage.py create_token` does."""
 
-    list_display = ("name", "state", "rights", "user", "made", "expires", "last_used", "revoked")
+    list_display = ("name", "state", "rights", "acts_for", "made", "expires", "last_used", "revoked")
     list_select_related = ("user",)
     ordering = ("-id",)
     one_called = "token"
     empty_title = "There are no tokens yet"
     empty_text = "A program that sends or reads transactions shows one. It is made here, and shown once."
-    fields = ("name", "user", "rights", "state", "made_at", "expires_at", "last_used_at", "revoked_at")
+    fields = ("name", "user", "rights", "state", "made", "expires", "last_used", "revoked")
     actions = ("revoke",)
     asked_before: ClassVar[dict[str, str]] = {
         "revoke": "Who shows it is refused within a minute. It does not come back: then make another."
@@ -183,6 +183,10 @@ class ApiTokenAdmin(BoundedAdmin[ApiToken]):
             *super().get_urls(),
         ]
 
+    @admin.display(description="account")
+    def acts_for(self, token: ApiToken) -> str:
+        return str(token.user)
+
     @admin.display(description="may", empty_value="nothing")
     def rights(self, token: ApiToken) -> str | None:
         # Those of a list are all asked for at once.
@@ -191,20 +195,20 @@ class ApiTokenAdmin(BoundedAdmin[ApiToken]):
         return "everything" if held == ALL else ", ".join(sorted(held)) or None
 
     @admin.display(description="made")
-    def made(self, token: ApiToken) -> datetime:
-        return token.made_at
+    def made(self, token: ApiToken) -> str | None:
+        return moment(token.made_at)
 
     @admin.display(description="expires", empty_value="never")
-    def expires(self, token: ApiToken) -> datetime | None:
-        return token.expires_at
+    def expires(self, token: ApiToken) -> str | None:
+        return moment(token.expires_at)
 
     @admin.display(description="last used", empty_value="never")
-    def last_used(self, token: ApiToken) -> datetime | None:
-        return token.last_used_at
+    def last_used(self, token: ApiToken) -> str | None:
+        return moment(token.last_used_at)
 
     @admin.display(description="revoked")
-    def revoked(self, token: ApiToken) -> datetime | None:
-        return token.revoked_at
+    def revoked(self, token: ApiToken) -> str | None:
+        return moment(token.revoked_at)
 
     @display(description="state", label=STATE_COLOURS)  # type: ignore[untyped-decorator]
     def state(self, token: ApiToken) -> str:

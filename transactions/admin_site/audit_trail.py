@@ -25,7 +25,7 @@ SEARCHED = ("actor", "token", "address", "request_id", "target")
 
 # What entries have in common that one request, or one run of a command, made by one action, each so soon
 # after the one before: a client may send the same X-Request-Id with another request, later.
-OF_ONE_RUN = ("action", "actor", "via", "token", "address", "request_id")
+SAME_IN_A_RUN = ("action", "actor", "via", "token", "address", "request_id")
 PAUSE_MAX = timedelta(minutes=1)
 # How the actions on alerts begin; what they are done to is an alert.
 OF_ALERTS = "alert."
@@ -58,7 +58,7 @@ def latest_of_each_run(entries: QuerySet[Entry]) -> QuerySet[Entry]:
     else away. What a worker notes is of no run. Of the newest ROWS_MAX, so that no more are looked at.
     """
     newest = Entry.objects.aggregate(head=Max("number"))["head"] or 0
-    following = {name: OuterRef(name) for name in OF_ONE_RUN}
+    following = {name: OuterRef(name) for name in SAME_IN_A_RUN}
     soon = {"number": OuterRef("number") + 1, "at__lt": OuterRef("at") + PAUSE_MAX}
     goes_on = Exists(Entry.objects.filter(**following, **soon))
     alone = Q(request_id="") | Q(action__in=NEVER_FOLDED)

@@ -1,11 +1,11 @@
 """The admin site's pages of the flush history and of the books."""
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -14,26 +14,21 @@ from ..models import Epoch, FlushBatch
 from ..review.links import list_of
 from ..storing import history
 from ..timezones import to_the_minute
-from .lists import BoundedAdmin
+from .lists import BoundedAdmin, column
 
-
-def _count(field: str) -> Callable[[Any], str]:
-    """A column of how many there are, in thousands; Django's lists write numbers without."""
-
-    @admin.display(description=field.replace("_", " "))
-    def shown(row: Any) -> str:
-        return f"{getattr(row, field):,}"
-
-    # By it the cells of the column are told, and their place on the page of one.
-    shown.__name__ = field
-    return shown
+# Of records, what became of them.
+_STORED = [
+    column("stored", "stored", counted=True),
+    column("settled", "settled", counted=True),
+    column("duplicates", "the same once more", counted=True),
+]
 
 
 @admin.register(FlushBatch)
 class FlushBatchAdmin(BoundedAdmin[FlushBatch]):
     list_display = (
-        "reserved_at", *map(_count, ("length", "done", "stored", "settled", "duplicates")), "refused",
-        "duration", "speed", "released",
+        column("reserved_at", "began"), column("length", "records", counted=True),
+        column("done", "done with", counted=True), *_STORED, "refused", "duration", "speed", "let_go",
     )  # fmt: skip
     ordering = ("-id",)
     rows_called = ("flush", "flushes")
@@ -46,7 +41,11 @@ class FlushBatchAdmin(BoundedAdmin[FlushBatch]):
         "stored", "settled", "duplicates", "rejected",
     )  # fmt: skip
     # The stubs know of no functions among them.
-    fields: ClassVar[Any] = ("name", "epoch", _count("chunks"), "stored_at", *list_display)
+    fields: ClassVar[Any] = (
+        column("name", "batch"), "books", column("chunks", "chunks", counted=True),
+        column("stored_at", "ended"),
+        *list_display,
+    )  # fmt: skip
 
     def page_called(self, obj: FlushBatch) -> str:
         return f"Flush {obj.pk}"
@@ -61,6 +60,15 @@ class FlushBatchAdmin(BoundedAdmin[FlushBatch]):
     ) -> HttpResponse:
         more = {"title": "Pipeline", "flushes": history.latest()}
         return super().changelist_view(request, {**(extra_context or {}), **more})
+
+    @admin.display(description="books")
+    def books(self, batch: FlushBatch) -> SafeString:
+        page = reverse("admin:transactions_epoch_change", args=[batch.epoch_id])
+        return format_html('<a href="{}">opened {}</a>', page, to_the_minute(batch.epoch.opened_at))
+
+    @admin.display(description="let go by Redis", boolean=True)
+    def let_go(self, batch: FlushBatch) -> bool:
+        return batch.released
 
     @admin.display(description="rejected")
     def refused(self, batch: FlushBatch) -> SafeString | str:
@@ -88,11 +96,14 @@ def _seconds(batch: FlushBatch) -> float | None:
 @admin.register(Epoch)
 class EpochAdmin(BoundedAdmin[Epoch]):
     list_display = (
-        "opened_at", "closed_at",
-        *map(_count, ("accepted_seen", "stored", "settled", "duplicates", "rejected", "removed", "pruned")),
-        "flushed_at", "alarm",
+        column("opened_at", "opened"), column("closed_at", "closed"),
+        column("accepted_seen", "accepted", counted=True), *_STORED,
+        *(column(name, name, counted=True) for name in ("rejected", "removed", "pruned")),
+        column("flushed_at", "last flush"), "alarm",
     )  # fmt: skip
-    fields: ClassVar[Any] = ("id", *list_display, "alarm_acknowledged_at")
+    fields: ClassVar[Any] = (
+        column("id", "number"), *list_display, column("alarm_acknowledged_at", "alarm acknowledged"),
+    )  # fmt: skip
     ordering = ("-opened_at", "-id")
     rows_called = ("set of books", "sets of books")
     actions = ("acknowledge",)

@@ -1,55 +1,79 @@
-"""The bounds of time as the list's form has them: sent again, they are the moments that they were."""
+"""The bounds of time as the list's form has them: a browser's own field, to the minute.
 
-from datetime import UTC, datetime
+URLs are more exact, or have days: what a link asks stands behind its field and is sent with it. Where nobody
+has changed the field, that holds, and else what was typed.
+"""
+
+from datetime import datetime
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
-from .. import timezones
-from ..reading.narrowed import LOCAL
-from ..timezones import CalendarZone
+from django.http import QueryDict
+from rest_framework import serializers
+
+from ..reading.days import span_of_days
+from ..reading.narrow_parameters import LocalMomentField
+from ..timezones import PageZone, on_page
+
+NAMES = ("from", "to")
+# What is sent with a field: what stood in it, and the bound that this stands for.
+SHOWN, MEANT = "_shown", "_meant"
 
 
 class BoundField(NamedTuple):
-    """The text of a field, and its type: a browser's own field of a time where that can say it, else text."""
+    """What stands in a field, its type, and the bound that it stands for: "" where it is the value itself."""
 
     value: str
-    kind: str
+    kind: str = "datetime-local"
+    meant: str = ""
 
 
-def of_text(typed: str) -> BoundField:
-    """What was typed, as it was typed."""
-    return BoundField(typed, "datetime-local" if not typed or _local(typed) else "text")
-
-
-def of_moment(moment: datetime | None, zone: CalendarZone) -> BoundField:
-    """A moment in its zone, with its offset where it is no time of a browser's field; empty for None.
-
-    Those have no offset, so that they mean the first of two hours of the same name, and nothing shorter
-    than a second is read from them.
-    """
+def field(name: str, text: str, zone: PageZone) -> BoundField:
+    """The field of a bound as a URL has it; as text where it is none."""
+    moment = _moment(name, text, zone)
     if moment is None:
-        return of_text("")
+        return BoundField(text, "text" if text else "datetime-local")
     here = moment.astimezone(zone)
-    if here.tzinfo is not zone:
-        return BoundField(here.isoformat(), "text")
-    plain = here.replace(tzinfo=None, fold=0).isoformat(timespec="auto" if here.second else "minutes")
-    local = None if here.microsecond else _local(plain)
-    if local is not None and local.replace(tzinfo=zone).astimezone(UTC) == moment:
-        return BoundField(plain, "datetime-local")
-    return BoundField(here.isoformat(), "text")
+    value = here.replace(tzinfo=None, second=0, microsecond=0).isoformat(timespec="minutes")
+    return BoundField(value, meant="" if text == value else text)
 
 
-def bound_in_words(moment: datetime, zone: CalendarZone) -> str:
-    """A moment as a sentence has it with its zone, to the second or as exact as it is.
+def is_typed(query: QueryDict) -> bool:
+    """Whether a form has sent what its fields stand for."""
+    return any(name + more in query for name in NAMES for more in (SHOWN, MEANT))
 
-    The offset stands with it where the clock shows the same twice.
+
+def in_parameters(query: QueryDict) -> QueryDict:
+    """The query with the bounds that its fields stand for, where nobody has changed these."""
+    query = query.copy()
+    for name in NAMES:
+        shown, meant = (query.pop(name + more, [""])[-1] for more in (SHOWN, MEANT))
+        if meant and query.get(name) == shown:
+            query[name] = meant
+    return query
+
+
+def in_words(moment: datetime, zone: PageZone) -> str:
+    """A moment as a sentence of the page has it, to the minute or as exact as it is.
+
+    Its offset stands with it where the clock shows the same twice.
     """
     here = moment.astimezone(zone)
+    exact = here.second or here.microsecond
+    told = on_page(here, "auto" if exact else "minutes")
     twice = here.replace(fold=1 - here.fold).utcoffset() != here.utcoffset()
-    return f"{here.isoformat(' ')} {zone}" if twice else timezones.with_zone(here, "auto")
+    return f"{told} ({here.isoformat(timespec='minutes')[16:]})" if twice else told
 
 
-def _local(text: str) -> datetime | None:
+def _moment(name: str, text: str, zone: PageZone) -> datetime | None:
+    """The moment of a bound; None where the text is none, or of a day that has no such moment."""
     try:
-        return datetime.fromisoformat(text) if LOCAL.fullmatch(text) else None
-    except ValueError:
+        bound = LocalMomentField().to_internal_value(text)
+        if isinstance(bound, datetime):
+            return bound if bound.tzinfo else bound.replace(tzinfo=zone)
+        plain = ZoneInfo(zone.key)
+        if name == "from":
+            return span_of_days(plain, bound, None).start
+        return span_of_days(plain, None, bound).end
+    except (serializers.ValidationError, OverflowError):
         return None

@@ -169,25 +169,25 @@ def _portion(
     """Some rows: their columns, and then the values by which they are ordered."""
     names = [name.removeprefix("-") for name in order]
     if after is not None:
-        rows = rows.filter(_beyond(order, after))
+        rows = rows.filter(_rows_after(order, after))
     # A column that is in both is asked for once, and stands in both places.
     values = rows.prefetch_related(None).values(*{*columns, *names})[:PORTION_ROWS]
     return [[row[name] for name in (*columns, *names)] for row in values]
 
 
-def _beyond(order: Sequence[str], after: Sequence[Any]) -> Q:
+def _rows_after(order: Sequence[str], after: Sequence[Any]) -> Q:
     """The rows after one: later in the first field, or the same there and later in the next, and so on.
 
     An index does not begin at an OR, so the first field's bound is stated once more, by itself.
     """
-    beyond, same = Q(), Q()
+    later, same = Q(), Q()
     for place, (name, value) in enumerate(zip(order, after, strict=True)):
         field, way = name.removeprefix("-"), "lt" if name.startswith("-") else "gt"
-        beyond |= same & Q(**{f"{field}__{way}": value})
+        later |= same & Q(**{f"{field}__{way}": value})
         same &= Q(**{field: value})
         if place == 0:
             begins = Q(**{f"{field}__{way}e": value})
-    return begins & beyond
+    return begins & later
 
 
 def _text(rows: Iterable[Iterable[object]], zone: tzinfo) -> bytes:

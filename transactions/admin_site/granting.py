@@ -146,10 +146,10 @@ class GrantedRows(Changing):
     change_form_template = "admin/people/form.html"
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_change_permission(request, obj) and not _beyond(request, obj)
+        return super().has_change_permission(request, obj) and not _may_more_than_viewer(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_delete_permission(request, obj) and not _beyond(request, obj)
+        return super().has_delete_permission(request, obj) and not _may_more_than_viewer(request, obj)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **more: Any) -> Any:
         form: Any = super().get_form(request, obj, change=change, **more)
@@ -159,7 +159,7 @@ class GrantedRows(Changing):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **more: Any
     ) -> HttpResponse:
-        context["beyond"] = _beyond(request, context.get("original"))
+        context["may_more_than_viewer"] = _may_more_than_viewer(request, context.get("original"))
         return super().render_change_form(request, context, *args, **more)
 
 
@@ -172,5 +172,5 @@ def rights_told(permissions: Iterable[Permission]) -> SafeString:
     return format_html("<dl>{}</dl>", SafeString("").join(told)) if told else SafeString("Nothing")
 
 
-def _beyond(request: HttpRequest, row: Any) -> bool:
+def _may_more_than_viewer(request: HttpRequest, row: Any) -> bool:
     return row is not None and exceeds(row, request.user)

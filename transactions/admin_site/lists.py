@@ -5,7 +5,8 @@ ROWS_MAX rows to number their pages, keep to the orderings and filters that are 
 takes too long give up with a page that says so.
 """
 
-from datetime import tzinfo
+from collections.abc import Callable
+from datetime import datetime, tzinfo
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -25,6 +26,7 @@ from django.utils.functional import cached_property
 from ..audit.actions import Action
 from ..audit.entries import note
 from ..stores import bounded_queries
+from ..timezones import on_page
 from . import exports, giving_up
 from .row_actions import RowActions
 from .row_forms import RowForm
@@ -54,6 +56,29 @@ else:
 def more_than(rows: QuerySet[Any], most: int) -> bool:
     """Whether there are more than `most` rows, of which no more are looked at."""
     return rows.order_by()[: most + 1].count() > most
+
+
+def moment(value: datetime | None) -> str | None:
+    """A moment in the viewer's zone: on the page of a row Django shows what a function returns as it is."""
+    return None if value is None else on_page(timezone.localtime(value))
+
+
+def column(field: str, called: str, *, counted: bool = False) -> Callable[[Any], Any]:
+    """A field of a row as a list and the page of one show it, under a name of ours.
+
+    `counted`: a number, in thousands; Django's lists write numbers without.
+    """
+
+    @admin.display(description=called)
+    def shown(row: Any) -> Any:
+        value = getattr(row, field)
+        if isinstance(value, datetime):
+            return moment(value)
+        return f"{value:,}" if counted else value
+
+    # By it the cells of the column are told, and their place on the page of one.
+    shown.__name__ = field
+    return shown
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # takes none at run time

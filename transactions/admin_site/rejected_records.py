@@ -4,7 +4,7 @@ import re
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import F, Func, IntegerField, Q, QuerySet, Value
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -16,9 +16,10 @@ from ..intake import rejected
 from ..models import RejectedRecord
 from ..queue.records import State, read_line
 from ..reading import customers
+from ..reading.detail import ROW_KEY_MAX
 from ..review import links
 from ..templatetags.components import drawn_pill, in_zone, status_word, visible
-from .lists import BoundedAdmin, ChosenFilter
+from .lists import BoundedAdmin, ChosenFilter, column, whole_number
 
 # Bytes of a rejected record that are shown; the rest is told as a number.
 RAW_SHOWN_MAX = 4_000
@@ -66,7 +67,7 @@ class BatchFilter(ChosenFilter):
 class ResolutionFilter(admin.SimpleListFilter):
     """The open records unless others are asked for."""
 
-    title = "resolution"
+    title = "what became of them"
     parameter_name = "resolution"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -86,21 +87,29 @@ class ResolutionFilter(admin.SimpleListFilter):
         return queryset if wanted == "all" else queryset.filter(resolution="" if wanted == "open" else wanted)
 
 
+_REJECTED_AT = column("rejected_at", "rejected")
+_TIMES = column("times", "times refused", counted=True)
+_RESOLVED_AT = column("resolved_at", "resolved")
+
+
 @admin.register(RejectedRecord)
 class RejectedRecordAdmin(BoundedAdmin[RejectedRecord]):
-    list_display = ("transaction_id", "why", "rejected_at", "times", "resolution", "resolved_at", "id")
-    list_display_links = ("transaction_id", "id")
+    list_display = (
+        column("transaction_id", "transaction"), "why", _REJECTED_AT, _TIMES, "became", _RESOLVED_AT,
+        column("id", "number"),
+    )  # fmt: skip
+    list_display_links = (list_display[0], list_display[-1])
     list_filter = (ResolutionFilter, BatchFilter)
     lookups_allowed = frozenset({"resolution", "batch"})
     ordering = ("-id",)
     empty_title = "Nothing was rejected"
     empty_text = "A record that cannot be stored comes here, with its reason, and can be replayed."
     search_fields = ("transaction_id",)
-    search_help_text = "A transaction_id or how it begins."
+    search_help_text = "Part of an id, or of what a record holds; or its number"
     # What it is, why and what to do; then how it came about, and last what it was word for word.
-    fields = (
-        "transaction", "customer", "amount", "status", "happened_at", "why", "to_do", "rejected_at", "times",
-        "resolution", "resolved_at", "flush", "raw_shown",
+    fields: ClassVar[Any] = (
+        "transaction", "customer", "amount", "status", "happened_at", "why", "to_do", _REJECTED_AT, _TIMES,
+        "became", _RESOLVED_AT, "flush", "raw_shown",
     )  # fmt: skip
     actions = ("replay", "discard")
     asked_before: ClassVar[dict[str, str]] = {"discard": "What is discarded is never stored, nor replayed."}
@@ -112,8 +121,14 @@ class RejectedRecordAdmin(BoundedAdmin[RejectedRecord]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[RejectedRecord], search_term: str
     ) -> tuple[QuerySet[RejectedRecord], bool]:
-        term = search_term.strip()
-        return (queryset.filter(transaction_id__startswith=term) if term else queryset), False
+        """By any part of the id in any letter case, by what else the record holds, or by its number."""
+        term = search_term.strip().removeprefix("#")
+        if not term:
+            return queryset, False
+        found = Q(transaction_id__icontains=term) | Q(held_at__gt=0)
+        if (number := whole_number(term, ROW_KEY_MAX)) is not None:
+            found |= Q(pk=number)
+        return queryset.alias(held_at=_place_in_raw(term)).filter(found), False
 
     def page_called(self, obj: RejectedRecord) -> str:
         return obj.transaction_id or f"Unreadable record {obj.pk}"
@@ -139,7 +154,7 @@ class RejectedRecordAdmin(BoundedAdmin[RejectedRecord]):
     @admin.display(description="amount")
     def amount(self, row: RejectedRecord) -> str | None:
         state = _state(row)
-        return None if state is None else money.text(state.amount)
+        return None if state is None else money.text(state.amount) + money.unit_note()
 
     @admin.display(description="status")
     def status(self, row: RejectedRecord) -> SafeString | None:
@@ -160,6 +175,10 @@ class RejectedRecordAdmin(BoundedAdmin[RejectedRecord]):
     def to_do(self, row: RejectedRecord) -> str:
         return what_to_do(row, _state(row))
 
+    @admin.display(description="what became of it", empty_value="Open")
+    def became(self, row: RejectedRecord) -> str | None:
+        return row.get_resolution_display() or None
+
     @admin.display(description="flush")
     def flush(self, row: RejectedRecord) -> SafeString | None:
         if row.batch_id is None:
@@ -167,7 +186,7 @@ class RejectedRecordAdmin(BoundedAdmin[RejectedRecord]):
         page = reverse("admin:transactions_flushbatch_change", args=[row.batch_id])
         return format_html('<a href="{}">batch {}</a>', page, row.batch_id)
 
-    @admin.display(description="raw bytes")
+    @admin.display(description="word for word")
     def raw_shown(self, row: RejectedRecord) -> SafeString:
         raw = bytes(row.raw)
         text = raw[:RAW_SHOWN_MAX].decode(errors="backslashreplace")
@@ -199,6 +218,17 @@ class RejectedRecordAdmin(BoundedAdmin[RejectedRecord]):
             self.message_user(request, told, messages.ERROR)
         if report.failed > NAMED_MAX:
             self.message_user(request, f"Could not be {done}: {report.failed} in all.", messages.ERROR)
+
+
+def _place_in_raw(term: str) -> Func:
+    """Where the bytes of a record have a text, from 1; 0 where they do not."""
+    return Func(
+        Value(term.encode()),
+        F("raw"),
+        template="position(%(expressions)s)",
+        arg_joiner=" IN ",
+        output_field=IntegerField(),
+    )
 
 
 def _said(done: str, report: rejected.ResolutionReport) -> tuple[str, int]:

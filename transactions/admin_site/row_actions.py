@@ -18,7 +18,7 @@ else:
     Acting = object
 
 # The field that says that an action was clicked on the page of one row, which is then shown again.
-OF_ONE = "of_one"
+BACK_TO_ROW = "back_to_row"
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class RowActions(Acting):
 
     def response_action(self, request: HttpRequest, queryset: Any, *args: Any) -> Any:
         answer = super().response_action(request, queryset, *args)
-        key = request.POST.get(OF_ONE, "")
+        key = request.POST.get(BACK_TO_ROW, "")
         if isinstance(answer, HttpResponseRedirect) and key in request.POST.getlist(ACTION_CHECKBOX_NAME):
             return redirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[key]))
         return answer

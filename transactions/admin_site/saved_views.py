@@ -13,13 +13,13 @@ from ..audit.actions import Action
 from ..audit.entries import note
 from ..encodings import checked_words
 from ..models import VIEW_NAME_MAX, VIEW_QUERY_MAX, SavedView
-from ..reading.narrowed import NarrowParameters
+from ..reading.narrow_parameters import NarrowParameters
 from ..review.links import list_of
 
 # Of one person; and so many shared ones are offered.
 VIEWS_MAX = 100
 # What belongs to a page of the list, and to no view.
-OF_A_PAGE = ("cursor", "view")
+OF_A_PAGE = ("cursor", "before", "view")
 
 NEEDED = f"A view needs a name of at most {VIEW_NAME_MAX} characters."
 

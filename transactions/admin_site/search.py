@@ -116,12 +116,14 @@ def _found(request: HttpRequest) -> tuple[list[LeadGroup], list[str]]:
     pages = _pages(request, text)
     if not search.text:
         return [pages] if pages.items else [], [LONG]
-    found = _matches(search, rights)
+    sees_rejected = _sees_rejected(request)
+    found = _matches(search, rights, sees_unreadable=sees_rejected)
     users = {row["user"] for name in OF_CUSTOMERS for row in found[name].rows if row["user"] is not None}
     names = (search.in_time(lambda: links.names(users)) or {}) if Right.READ in rights else {}
     groups = [
         (found["transactions"].exact, _transactions(search.text, found["transactions"], names)),
-        *((False, _unstored(search.text, state, found[state], names)) for state in NOT_STORED),
+        (False, _waiting(search.text, found["waiting"], names)),
+        (False, _rejected(search.text, found["rejected"], names, has_list=sees_rejected)),
         (found["customers"].exact, _customers(search.text, found["customers"])),
         (found["rules"].exact, _rules(search.text, found["rules"])),
         (found["alerts"].exact, _alerts(found["alerts"], names)),
@@ -139,7 +141,12 @@ def _found(request: HttpRequest) -> tuple[list[LeadGroup], list[str]]:
     return [group for group in (*(each for _, each in groups), pages) if group.items], notes
 
 
-def _matches(search: Search, rights: Rights) -> dict[str, Matches]:
+def _sees_rejected(request: HttpRequest) -> bool:
+    """Whether the list of rejected records opens for who asks."""
+    return any(request.user.has_perm(f"transactions.{step}_rejectedrecord") for step in ("view", "change"))
+
+
+def _matches(search: Search, rights: Rights, *, sees_unreadable: bool) -> dict[str, Matches]:
     """What is found of each kind, for who may see it; what takes longest is asked for last."""
     found = dict.fromkeys(WHAT, Matches())
     if Right.READ in rights:
@@ -157,6 +164,10 @@ def _matches(search: Search, rights: Rights) -> dict[str, Matches]:
         found["transactions"] = search.transactions()
         for state, ask in (("waiting", search.waiting), ("rejected", search.rejected)):
             found[state] = _without(ask(), found["transactions"])
+        if not sees_unreadable:
+            # They have a page among rejected records alone.
+            rows = [row for row in found["rejected"].rows if "record" not in row]
+            found["rejected"] = replace(found["rejected"], rows=rows)
     return found
 
 
@@ -191,9 +202,31 @@ def _without(found: Matches, others: Matches) -> Matches:
     return replace(found, rows=[row for row in found.rows if row["transaction_id"] not in told])
 
 
-def _unstored(text: str, state: str, found: Matches, names: dict[int, str]) -> LeadGroup:
-    everything = links.list_of("transaction", urlencode({"q": text, "state": state})) if found.more else ""
-    return LeadGroup(NOT_STORED[state].name, _items(found, names), everything)
+def _waiting(text: str, found: Matches, names: dict[int, str]) -> LeadGroup:
+    everything = (
+        links.list_of("transaction", urlencode({"q": text, "state": "waiting"})) if found.more else ""
+    )
+    return LeadGroup(NOT_STORED["waiting"].name, _items(found, names), everything)
+
+
+def _rejected(text: str, found: Matches, names: dict[int, str], *, has_list: bool) -> LeadGroup:
+    """All of them are in the list of rejected records; transactions have those that can be read."""
+    everything = ""
+    if found.more and has_list:
+        everything = links.list_of("rejectedrecord", urlencode({"q": text, "resolution": "all"}))
+    elif found.more:
+        everything = links.list_of("transaction", urlencode({"q": text, "state": "rejected"}))
+    items = [
+        _unreadable(row) if "record" in row else Lead(row["transaction_id"], _said(row, names), _link(row))
+        for row in found.rows
+    ]
+    return LeadGroup(NOT_STORED["rejected"].name, items, everything)
+
+
+def _unreadable(row: dict[str, Any]) -> Lead:
+    title = row["transaction_id"] or f"Unreadable record {row['record']}"
+    said = f"rejected, and cannot be read · {to_the_minute(row['rejected_at'])}"
+    return Lead(title, said, reverse("admin:transactions_rejectedrecord_change", args=[row["record"]]))
 
 
 def _amounts(amount: int | None, found: Matches, names: dict[int, str]) -> LeadGroup:

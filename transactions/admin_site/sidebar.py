@@ -26,13 +26,13 @@ def _list(title: str, model: str, permission: str | tuple[str, ...], *tabs: Side
     return SidebarLink(title, f"admin:{model}_changelist", permission, tabs)
 
 
-def _looked_at(application: str, model: str) -> tuple[str, str]:
+def _viewed_or_changed(application: str, model: str) -> tuple[str, str]:
     """What opens a list of Django's: whoever changes its rows looks at them too."""
     return f"{application}.view_{model}", f"{application}.change_{model}"
 
 
 _RULES = ("rules_rule", "rules.view_rule")
-_PEOPLE = ("auth_user", _looked_at("auth", "user"))
+_PEOPLE = ("auth_user", _viewed_or_changed("auth", "user"))
 _GROUPS: tuple[tuple[str, tuple[SidebarLink, ...]], ...] = (
     (
         "",
@@ -55,27 +55,27 @@ _GROUPS: tuple[tuple[str, tuple[SidebarLink, ...]], ...] = (
         "System",
         (
             SidebarLink("Health", "system", "transactions.view_transaction"),
-            _list("Pipeline", "transactions_flushbatch", _looked_at("transactions", "flushbatch")),
+            _list("Pipeline", "transactions_flushbatch", _viewed_or_changed("transactions", "flushbatch")),
             _list(
                 "Rejected records",
                 "transactions_rejectedrecord",
-                _looked_at("transactions", "rejectedrecord"),
+                _viewed_or_changed("transactions", "rejectedrecord"),
             ),
-            _list("Books", "transactions_epoch", _looked_at("transactions", "epoch")),
+            _list("Books", "transactions_epoch", _viewed_or_changed("transactions", "epoch")),
             _list("Audit", "audit_entry", "audit.view_entry"),
         ),
     ),
     (
         "Settings",
         (
-            _list("API tokens", "transactions_apitoken", _looked_at("transactions", "apitoken")),
+            _list("API tokens", "transactions_apitoken", _viewed_or_changed("transactions", "apitoken")),
             _list("Webhooks", "notifications_endpoint", "notifications.change_endpoint"),
             _list("Mail", "notifications_recipient", "notifications.change_endpoint"),
             _list(
                 "People",
                 *_PEOPLE,
                 _list("People", *_PEOPLE),
-                _list("Groups", "auth_group", _looked_at("auth", "group")),
+                _list("Groups", "auth_group", _viewed_or_changed("auth", "group")),
             ),
             # Whoever may call it.
             SidebarLink("API docs", "api-docs", tuple(permission_of(right) for right in Right)),
@@ -111,7 +111,7 @@ def _item(request: HttpRequest, place: SidebarLink) -> dict[str, Any]:
         "active": here,
         "permission": lambda request: bool(_seen(request, place)),
         # None where nothing is counted.
-        "how_many": queue.badge(request.user) if place.title == "Alerts" else None,
+        "badge": queue.badge(request.user) if place.title == "Alerts" else None,
         # On the pages below a list its way back is enough.
         "tabs": [
             {"title": each.title, "link": to, "here": request.path == to}

@@ -1,7 +1,7 @@
 """The page of the list of transactions: what its URL asks, in words, and the rows that there are."""
 
+import re
 from collections.abc import Iterator
-from datetime import datetime
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -18,12 +18,12 @@ from .. import money
 from ..models import SavedView, Status
 from ..reading import narrowed as reading
 from ..reading import part_indexes
-from ..reading.narrowed import STATES, Narrowed, NarrowParameters, Rows, Sums
+from ..reading.narrow_parameters import ORDERS, STATES, Narrowed, NarrowParameters
+from ..reading.narrowed import Rows, Sums
 from ..review import links
 from ..templatetags.components import status_word
-from ..timezones import CalendarZone, with_zone, zone_names
+from ..timezones import PageZone, on_page, zone_names
 from . import bound_fields, giving_up, saved_views, typed_amounts
-from .bound_fields import BoundField
 
 REDIS_AWAY = "Redis does not answer: what waits there cannot be shown now."
 NO_VIEW = "There is no such view, or it is not shared with you."
@@ -31,8 +31,13 @@ NO_VIEW = "There is no such view, or it is not shared with you."
 FILTERS = ("q", "user", "status", "state", "amount_min", "amount_max", "from", "to", "timezone", "order")
 # Of these each has a field; what is wrong with any other is told below the form.
 FIELDS = FILTERS[:8]
+# What the form calls parameters that a fault of another one names, as in: This is before `from`.
+PARAMETER = re.compile("`([a-z_]+)`")
+CALLED = {"from": "Since", "amount_min": "the least"}
 # In this order their sums are told, each apart.
 SUMMED = (Status.SUCCESS, Status.FAILED, Status.PENDING)
+# Where a page begins or ends: of no list that is asked anew.
+PLACES = ("cursor", "before")
 # The other order that a click on a column's head leads to.
 TURNED = {"newest": "oldest", "largest": "smallest"}
 
@@ -86,13 +91,19 @@ def asked_by(request: HttpRequest) -> AskedList:
                 saved.setlist(name, values)
             query = saved
     query.pop("view", None)
+    query = bound_fields.in_parameters(query)
     if typed_amounts.is_typed(query):
         query, wrong = typed_amounts.in_parameters(query)
         errors |= wrong
     parameters = NarrowParameters(data=_parameters_of(query))
     if not parameters.is_valid():
-        errors |= {name: str(told[0]) for name, told in parameters.errors.items()}
+        errors |= {name: _of_form(str(told[0])) for name, told in parameters.errors.items()}
     return AskedList(query, view, errors, None if errors else parameters.narrowed())
+
+
+def _of_form(told: str) -> str:
+    """What is wrong, with the parameters that it names called as the form calls them."""
+    return PARAMETER.sub(lambda found: CALLED.get(found[1], found[1]), told)
 
 
 def _parameters_of(query: QueryDict) -> QueryDict:
@@ -108,12 +119,13 @@ def _parameters_of(query: QueryDict) -> QueryDict:
 def show(request: HttpRequest, *, may_delete: bool) -> HttpResponse:
     """The page; 400 where it has to say what is wrong with its URL, 503 where a store does not answer."""
     asked = asked_by(request)
-    if typed_amounts.is_typed(request.GET) and not asked.errors:
-        # The address that somebody copies has them in the smallest unit.
+    is_typed = typed_amounts.is_typed(request.GET) or bound_fields.is_typed(request.GET)
+    if is_typed and not asked.errors:
+        # The address that somebody copies has amounts in the smallest unit, and times as they were asked for.
         return HttpResponseRedirect(links.list_of("transaction", _in_url(request).urlencode()))
     zone = _zone(asked)
     # The whole page is in the zone of a saved view, as it is in that of a link.
-    timezone.activate(CalendarZone(zone))
+    timezone.activate(PageZone(zone))
     context = {
         **admin.site.each_context(request),
         **_form(request, asked, zone),
@@ -139,7 +151,8 @@ def show(request: HttpRequest, *, may_delete: bool) -> HttpResponse:
         "state": STATES[asked.narrowed.state],
         "elsewhere_found": [] if rows.rows else list(_elsewhere(asked, asked.narrowed)),
         "next": _with(asked, cursor=rows.cursor) if rows.cursor else "",
-        "first": _with(asked, cursor=None) if "cursor" in asked.query else "",
+        "previous": _with(asked, before=rows.before) if rows.before else "",
+        "first": _with(asked) if not asked.query.keys().isdisjoint(PLACES) else "",
         "more": totals.count - len(rows.rows) if rows.totals else 0,
         "export_url": _export(asked),
     }
@@ -147,7 +160,7 @@ def show(request: HttpRequest, *, may_delete: bool) -> HttpResponse:
 
 
 def _in_url(request: HttpRequest) -> QueryDict:
-    query, _ = typed_amounts.in_parameters(request.GET)
+    query, _ = typed_amounts.in_parameters(bound_fields.in_parameters(request.GET))
     return query
 
 
@@ -170,9 +183,8 @@ def _zone(asked: AskedList) -> str:
 
 def _form(request: HttpRequest, asked: AskedList, zone: str) -> dict[str, Any]:
     filters = {name: asked.query.get(name, "") for name in FILTERS}
-    order = filters["order"] if filters["order"] in reading.ORDERS else "newest"
-    query = asked.query.copy()
-    query.pop("cursor", None)
+    order = filters["order"] if filters["order"] in ORDERS else "newest"
+    query = _without_place(asked)
     if query.get("from") or query.get("to"):
         # Whoever opens the saved view elsewhere is to see the same.
         query["timezone"] = query.get("timezone") or zone
@@ -181,15 +193,14 @@ def _form(request: HttpRequest, asked: AskedList, zone: str) -> dict[str, Any]:
         "narrowed_by": sum(
             bool(filters[name]) and (name, filters[name]) != ("state", "stored") for name in FIELDS
         ),
-        **_bounds(asked, CalendarZone(zone)),
+        "since": bound_fields.field("from", asked.query.get("from", ""), PageZone(zone)),
+        "until": bound_fields.field("to", asked.query.get("to", ""), PageZone(zone)),
         "amounts": typed_amounts.fields(asked.query),
         "statuses": Status.choices,
         "states": STATES.items(),
         "order": order,
-        "by_time": _with(
-            asked, cursor=None, order=TURNED.get(order, "newest") if order == "newest" else "newest"
-        ),
-        "by_amount": _with(asked, cursor=None, order=TURNED[order] if order == "largest" else "largest"),
+        "by_time": _with(asked, order=TURNED.get(order, "newest") if order == "newest" else "newest"),
+        "by_amount": _with(asked, order=TURNED[order] if order == "largest" else "largest"),
         "view": asked.view,
         "may_delete_view": asked.view is not None and saved_views.may_delete(request.user, asked.view),
         "views": saved_views.offered(request.user),
@@ -204,21 +215,8 @@ def _form(request: HttpRequest, asked: AskedList, zone: str) -> dict[str, Any]:
     }
 
 
-def _bounds(asked: AskedList, zone: CalendarZone) -> dict[str, BoundField]:
-    """The bounds of time as the form's fields have them; as they were typed where anything is wrong."""
-    wanted = asked.narrowed.wanted if asked.narrowed else None
-    since, until = (asked.query.get(name, "") for name in ("from", "to"))
-    # Days of which the zone skipped some are no range of moments.
-    if wanted is None or wanted.gaps:
-        return {"since": bound_fields.of_text(since), "until": bound_fields.of_text(until)}
-    return {
-        "since": bound_fields.of_moment(wanted.since, zone),
-        "until": bound_fields.of_moment(wanted.until, zone),
-    }
-
-
 def _shown(rows: Rows, narrowed: Narrowed) -> Iterator[ShownRow]:
-    names, zone = links.names(row["user"] for row in rows.rows), CalendarZone(narrowed.zone)
+    names, zone = links.names(row["user"] for row in rows.rows), PageZone(narrowed.zone)
     for row in rows.rows:
         yield ShownRow(
             row,
@@ -227,7 +225,7 @@ def _shown(rows: Rows, narrowed: Narrowed) -> Iterator[ShownRow]:
             links.customer(row["user"]),
             money.text(row["amount"]),
             status_word(row["status"]),
-            _moment(row["created_at"], zone),
+            on_page(row["created_at"].astimezone(zone)),
         )
 
 
@@ -237,14 +235,8 @@ def _elsewhere(asked: AskedList, narrowed: Narrowed) -> Iterator[Elsewhere]:
         if state == narrowed.state:
             continue
         count = reading.count_in(state, narrowed)
-        link = _with(asked, cursor=None, state=state)
+        link = _with(asked, state=state)
         yield Elsewhere(f"{word}: {'not known now' if count is None else count}", link if count != 0 else "")
-
-
-def _moment(moment: datetime, zone: CalendarZone) -> str:
-    """A moment as its column has it, which names the zone."""
-    told = with_zone(moment.astimezone(zone))
-    return told.removesuffix(f" {zone}")
 
 
 def _said(totals: Sums) -> str:
@@ -284,57 +276,61 @@ def _words(asked: AskedList) -> Iterator[Words]:
     """What the list is narrowed by, each with the list that is not."""
     narrowed = asked.narrowed
     assert narrowed is not None
-    wanted, zone = narrowed.wanted, CalendarZone(narrowed.zone)
+    wanted, zone = narrowed.wanted, PageZone(narrowed.zone)
     if narrowed.state != "stored":
-        yield Words(f"state: {STATES[narrowed.state]}", _with(asked, cursor=None, state=None))
+        yield Words(f"state: {STATES[narrowed.state]}", _with(asked, state=None))
     if narrowed.part:
         anywhere = narrowed.state != "stored" or reading.finds_any(narrowed.part)
         how = "has the part" if anywhere else "begins with"
-        yield Words(f"id {how} “{narrowed.part}”", _with(asked, cursor=None, q=None))
+        yield Words(f"id {how} “{narrowed.part}”", _with(asked, q=None))
     if wanted.user is not None:
-        yield Words(
-            f"customer: {links.names([wanted.user])[wanted.user]}", _with(asked, cursor=None, user=None)
-        )
+        yield Words(f"customer: {links.names([wanted.user])[wanted.user]}", _with(asked, user=None))
     if wanted.status is not None:
-        yield Words(f"status: {status_word(wanted.status)}", _with(asked, cursor=None, status=None))
+        yield Words(f"status: {status_word(wanted.status)}", _with(asked, status=None))
     yield from _amounts(wanted.amount_min, wanted.amount_max, asked)
     if wanted.since is not None:
         yield Words(
-            f"since {bound_fields.bound_in_words(wanted.since, zone)}",
-            _with(asked, cursor=None, **{"from": None}),
+            f"since {bound_fields.in_words(wanted.since, zone)}",
+            _with(asked, **{"from": None}),
         )
     if wanted.until is not None:
         yield Words(
-            f"before {bound_fields.bound_in_words(wanted.until, zone)}",
-            _with(asked, cursor=None, to=None),
+            f"before {bound_fields.in_words(wanted.until, zone)}",
+            _with(asked, to=None),
         )
 
 
 def _amounts(least: int | None, most: int | None, asked: AskedList) -> Iterator[Words]:
     unit = money.unit_note()
     if least is not None and least == most:
-        either = _with(asked, cursor=None, amount_min=None, amount_max=None)
+        either = _with(asked, amount_min=None, amount_max=None)
         yield Words(f"amount: {money.text(least)}{unit}", either)
         return
     if least is not None:
-        yield Words(f"amount: {money.text(least)} or more{unit}", _with(asked, cursor=None, amount_min=None))
+        yield Words(f"amount: {money.text(least)} or more{unit}", _with(asked, amount_min=None))
     if most is not None:
-        yield Words(f"amount: {money.text(most)} or less{unit}", _with(asked, cursor=None, amount_max=None))
+        yield Words(f"amount: {money.text(most)} or less{unit}", _with(asked, amount_max=None))
 
 
 def _export(asked: AskedList) -> str:
     if asked.narrowed is None or asked.narrowed.state != "stored":
         return ""
-    query = asked.query.copy()
-    query.pop("cursor", None)
+    query = _without_place(asked)
     return f"{reverse('admin:transactions_transaction_export')}?{query.urlencode()}"
 
 
 def _with(asked: AskedList, **changed: str | None) -> str:
-    """This page with other parameters."""
-    query = asked.query.copy()
+    """The list with other parameters, from its beginning where they name no place."""
+    query = _without_place(asked)
     for name, value in changed.items():
         query.pop(name, None)
         if value is not None:
             query[name] = value
     return links.list_of("transaction", query.urlencode())
+
+
+def _without_place(asked: AskedList) -> QueryDict:
+    query = asked.query.copy()
+    for name in PLACES:
+        query.pop(name, None)
+    return query

@@ -11,7 +11,7 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import path
@@ -36,7 +36,7 @@ class TransactionAdmin(ReasonedDeletions, BoundedAdmin[Transaction]):
     actions = ("delete_selected",)
     ordering = ("-created_at", "-id")
     export_columns = (
-        "transaction_id", "user_id", "amount", "status",
+        "transaction_id", "user_id", "customer_name", "amount", "status",
         "created_at", "accepted_at", "stored_at", "settled_at",
     )  # fmt: skip
 
@@ -73,7 +73,8 @@ class TransactionAdmin(ReasonedDeletions, BoundedAdmin[Transaction]):
         narrowed = transaction_list.asked_by(request).narrowed
         if narrowed is None or narrowed.state != "stored":
             raise IncorrectLookupParameters
-        return stored(narrowed), CalendarZone(narrowed.zone)
+        named = stored(narrowed).annotate(customer_name=F("user__username"))
+        return named, CalendarZone(narrowed.zone)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None

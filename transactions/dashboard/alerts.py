@@ -115,7 +115,7 @@ def _ask() -> dict[str, Any]:
     ((as_of,),) = bounded_queries.query(SELECT_AS_OF, {})
     nobody = AnonymousUser()
     counts = queue.counts(nobody)
-    gravest, _ = queue.rows_of_page({"closed": False, "order": "urgent", "limit": GRAVEST}, nobody)
+    gravest = queue.rows_of_page({"closed": False, "order": "urgent", "limit": GRAVEST}, nobody).rows
     figures = explanation.headlines(alert.pk for alert in gravest)
     users = get_user_model()._default_manager.in_bulk([alert.user for alert in gravest if alert.user])
     return {

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
 from ..access.rights import Right, rights_of
-from ..system import advice, reading
+from ..system import advice, documents, reading
 from ..system.parts import Condition, PartState, SystemPart, condition_of, rejected_in_words
 from .cached import Kept
 from .poll_pace import PollPace
@@ -35,6 +35,7 @@ class ShownPart:
         self.name, self.title, self.cause, self.since = part.name, part.title, part.cause, part.since
         self.word, self.tone = WORDS[part.state]
         self.advice = part.advice
+        self.runbook = documents.link(advice.RUNBOOK, part.advice.section)
         self.is_well = part.state == PartState.OK
 
 
@@ -53,7 +54,7 @@ def shown() -> dict[str, Any]:
         "rejected_open": condition.rejected_open,
         "url": reverse("dashboard-condition"),
         "page": reverse("system"),
-        "runbook": advice.RUNBOOK,
+        "runbook": documents.link(advice.RUNBOOK, advice.SECTION),
         "again_seconds": round(_pace.again_s()),
     }
 

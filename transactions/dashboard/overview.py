@@ -122,6 +122,7 @@ def overview(choice: ChosenPeriod, until: datetime, counted: Counted | None) -> 
             "failed": [each[Status.FAILED].rows for each in held.each],
             "pending": [each[Status.PENDING].rows for each in held.each],
             "failure_rate": _rates(held.each),
+            "few_settled": [each.settled < RATE_SETTLED_MIN for each in held.each],
             "before": [each.rows for each in held.each_before],
             "failure_rate_before": _rates(held.each_before),
             "usual": [each and each._asdict() for each in usual(spans)],

@@ -153,13 +153,11 @@ def show_alarms(request: HttpRequest, _: Parameters[Any]) -> HttpResponse:
 @_figure()
 def show_condition(request: HttpRequest, _: Parameters[Any]) -> HttpResponse:
     """The chip of the system and the menu's count of alerts, as each page has them, for a page that stays."""
-    return render(request, "transactions/frame/condition.html", {"how_many": _badge(request)})
+    return render(request, "transactions/frame/condition.html", {"badge": _badge(request)})
 
 
-def _badge(request: HttpRequest) -> str | None:
+def _badge(request: HttpRequest) -> queue.Badge | None:
     """None for who may not see alerts, and where PostgreSQL does not answer: the chip tells that."""
-    if Right.VIEW_ALERTS not in rights_of_caller(request):
-        return None
     try:
         return queue.badge(request.user)
     except DatabaseError as error:

@@ -99,7 +99,7 @@ def refusal(transaction_id: str) -> RefusedAtFlush | None:
     Raises django.db.Error.
     """
     record = RejectedRecord.objects.filter(transaction_id=transaction_id).order_by("-id").first()
-    return None if record is None else _refused(record)
+    return None if record is None else refused(record)
 
 
 class Unstored(NamedTuple):
@@ -113,19 +113,12 @@ class Unstored(NamedTuple):
     unreadable: int
 
 
-def open_refusals(most: int) -> Unstored:
-    """What the `most` newest rejected records hold that nobody has resolved. Raises django.db.Error."""
-    records = list(RejectedRecord.objects.filter(resolution="").order_by("-id")[: most + 1])
-    shown = [found.shown for record in records[:most] if (found := _refused(record)) is not None]
-    return Unstored(shown, len(records) <= most, len(records[:most]) - len(shown))
-
-
 def refusals_of(records: Iterable[RejectedRecord]) -> list[dict[str, Any]]:
     """The transactions in those of the records that hold one; of several of one id the first."""
     found: dict[str, dict[str, Any]] = {}
     for record in records:
-        if (refused := _refused(record)) is not None:
-            found.setdefault(refused.shown["transaction_id"], refused.shown)
+        if (held := refused(record)) is not None:
+            found.setdefault(held.shown["transaction_id"], held.shown)
     return list(found.values())
 
 
@@ -154,7 +147,8 @@ def newest_unstored(most: int, patience_s: float = READER_S) -> Unstored:
     return Unstored(shown, found.complete, found.unreadable)
 
 
-def _refused(record: RejectedRecord) -> RefusedAtFlush | None:
+def refused(record: RejectedRecord) -> RefusedAtFlush | None:
+    """The transaction in a rejected record; None where it holds none."""
     read = read_line(bytes(record.raw))
     if read is None:
         return None

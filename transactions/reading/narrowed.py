@@ -5,63 +5,31 @@ rows, or TOTALS_MS_MAX, the rollups or PostgreSQL's own statistics say about how
 """
 
 import json
-import re
 from collections import Counter
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from fractions import Fraction
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 import redis
 from django.db import connection
 from django.db.models import BooleanField, F, Func, Q, QuerySet, Value
-from django.http import QueryDict
-from django.utils import timezone
-from rest_framework import serializers
 
-from ..models import AMOUNT_MAX, TRANSACTION_ID_CHARACTERS_MAX, Transaction
+from ..models import Transaction
 from ..stores import bounded_queries
-from . import customers, detail, part_indexes, sums
+from . import detail, part_indexes, refusals, sums
 from .detail import UNSTORED_LOOKED_AT_MAX
-from .listing import ListParameters, Wanted
-from .paging import PlaceField, cursor_of, one_page
-from .parameters import DayOrMomentField, KnownUserField, ShownAmountField, ZoneField
+from .listing import Wanted
+from .narrow_parameters import ORDERS, PAGES, Narrowed
+from .paging import cursor_of, turned
 from .search import INDEXED, literal
 from .spans import ALL_TIME, TimeSpan
 from .sums import StatusSums, Sum
 
-# The name of its pages, for which their cursors are signed.
-PAGES = "transactions.narrowed"
 ROWS = 100
 COUNTED_MAX = 10_000
 TOTALS_MS_MAX = 150
 IN_ORDER_MS_MAX = 100
-STATES = {"stored": "stored", "waiting": "waiting to be stored", "rejected": "rejected"}
-# The fields that an order goes by, and whether downwards. Each is that of an index.
-ORDERS = {
-    "newest": (("created_at", "id"), True),
-    "oldest": (("created_at", "id"), False),
-    "largest": (("amount", "created_at", "id"), True),
-    "smallest": (("amount", "created_at", "id"), False),
-}
-LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2})?", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Narrowed:
-    """Which transactions are wanted, in which order, as far as the staff may say it.
-
-    `place` is where the page before ended: the values of the order's fields there. Moments of the page are in
-    `zone`.
-    """
-
-    wanted: Wanted
-    part: str = ""
-    state: str = "stored"
-    order: str = "newest"
-    zone: str = "UTC"
-    place: tuple[Any, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,123 +48,15 @@ class Sums:
 
 
 class Rows(NamedTuple):
-    """A page, as the API shows transactions, and the cursor of the next one.
+    """A page, as the API shows transactions, and the cursors of the next one and of that `before`.
 
     What is not stored has one page, and its totals with it.
     """
 
     rows: list[dict[str, Any]]
     cursor: str | None = None
+    before: str | None = None
     totals: Sums | None = None
-
-
-class CustomerField(KnownUserField):
-    """A customer by number, or by their whole name."""
-
-    default_error_messages = {
-        "invalid": "There is no customer of this name or number.",
-        "does_not_exist": "There is no customer of this name or number.",
-    }
-
-    def to_internal_value(self, data: Any) -> int:
-        text = str(data).strip()
-        try:
-            return super().to_internal_value(text)
-        except serializers.ValidationError:
-            key = customers.key_of(text)
-            if key is None:
-                raise
-            return key
-
-
-class LocalMomentField(DayOrMomentField):
-    """A day, or a moment; without an offset, as browsers' fields have it, it is one of the zone."""
-
-    default_error_messages = {
-        "invalid": "Expected a date or a time to the minute, as in 2026-01-31 or 2026-01-31T23:59.",
-    }
-
-    def to_internal_value(self, data: str) -> date | datetime:
-        if not LOCAL.fullmatch(data):
-            return super().to_internal_value(data)
-        try:
-            return datetime.fromisoformat(data)
-        except ValueError:
-            self.fail("invalid")
-
-
-class NarrowParameters(ListParameters):
-    """What the page's URL may say; none of it is needed. `q`: a part of the id."""
-
-    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        fields = super().get_fields()
-        del fields["transaction_id"], fields["limit"]
-        return {
-            "q": serializers.CharField(max_length=TRANSACTION_ID_CHARACTERS_MAX, required=False),
-            "state": serializers.ChoiceField(choices=list(STATES), default="stored"),
-            "order": serializers.ChoiceField(choices=list(ORDERS), default="newest"),
-            **fields,
-            "user": CustomerField(required=False),
-            "amount_min": ShownAmountField(min_value=0, max_value=AMOUNT_MAX, required=False),
-            "amount_max": ShownAmountField(min_value=0, max_value=AMOUNT_MAX, required=False),
-            "from": LocalMomentField(required=False),
-            "to": LocalMomentField(required=False),
-            # Where the URL says nothing, moments are in the zone in which the page is made.
-            "timezone": ZoneField(default=timezone.get_current_timezone_name),
-            "cursor": PlaceField(PAGES),
-        }
-
-    def to_internal_value(self, data: QueryDict) -> Any:
-        """As elsewhere; but a page tells all that is wrong at once, values beside names."""
-        try:
-            return super().to_internal_value(data)
-        except serializers.ValidationError as error:
-            told: dict[str, Any] = dict(error.detail)  # type: ignore[arg-type]
-            rest = data.copy()
-            for name in told:
-                rest.pop(name, None)
-            try:
-                super().to_internal_value(rest)
-            except serializers.ValidationError as more:
-                told |= dict(more.detail)  # type: ignore[arg-type]
-            raise serializers.ValidationError(told) from None
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        zone = attrs["timezone"]
-        for name in ("from", "to"):
-            if isinstance(moment := attrs.get(name), datetime) and moment.tzinfo is None:
-                attrs[name] = _in_zone(name, moment, ZoneInfo(zone))
-        part = attrs.get("q", "")
-        if part and not _in_other_letters(part) and part_indexes.present() and not INDEXED.search(part):
-            raise serializers.ValidationError({"q": ["Give three letters or digits in a row, or more."]})
-        if "cursor" in attrs and attrs["cursor"][0] != attrs["order"]:
-            raise serializers.ValidationError({"cursor": ["This is a cursor of another order."]})
-        return {**super().validate(attrs), "zone": zone}
-
-    def narrowed(self) -> Narrowed:
-        """What was asked; only after is_valid()."""
-        asked: dict[str, Any] = dict(self.validated_data)
-        order, zone = asked.pop("order"), asked.pop("zone")
-        part, state = asked.pop("q", ""), asked.pop("state")
-        cursor = asked.pop("cursor", None)
-        place = None if cursor is None else tuple(map(_from_text, ORDERS[order][0], cursor[1:]))
-        return Narrowed(Wanted(**asked), part, state, order, zone, place)
-
-
-def _in_other_letters(part: str) -> bool:
-    """Whether it has letters that no index of parts knows: of such ids the beginning is looked for."""
-    return any(letter.isalpha() and not letter.isascii() for letter in part)
-
-
-def _in_zone(name: str, moment: datetime, zone: ZoneInfo) -> datetime:
-    try:
-        return moment.replace(tzinfo=zone).astimezone(ZoneInfo("UTC"))
-    except OverflowError:
-        raise serializers.ValidationError({name: ["There is no such moment."]}) from None
-
-
-def _from_text(field: str, value: Any) -> Any:
-    return datetime.fromisoformat(value) if field == "created_at" else value
 
 
 def stored(narrowed: Narrowed) -> QuerySet[Transaction]:
@@ -235,26 +95,39 @@ def page(narrowed: Narrowed) -> Rows:
         return _waiting(narrowed)
     if narrowed.state == "rejected":
         return _rejected(narrowed)
-    rows = stored(narrowed)
-    fields, downwards = ORDERS[narrowed.order]
-    if narrowed.place is not None:
-        rows = rows.filter(
-            _comparison(
-                _together(*map(F, fields)), "<" if downwards else ">", _together(*map(Value, narrowed.place))
-            )
-        )
+    rows = _beside_place(narrowed)
     found = None
     if narrowed.part and _estimate(narrowed) > COUNTED_MAX:
         found = bounded_queries.in_time(lambda: _in_order(rows), IN_ORDER_MS_MAX)
     if found is None:
         with bounded_queries.bounded():
             found = list(rows[: ROWS + 1])
-    shown, cursor = one_page(found, ROWS, lambda last: _cursor(last, narrowed.order))
-    return Rows([detail.stored_as_dict(row) for row in shown], cursor)
+    if narrowed.backwards and len(found) <= ROWS:
+        # The first page is as full as any other.
+        return page(replace(narrowed, place=None, backwards=False))
+    shown, cursor, before = turned(
+        found,
+        ROWS,
+        lambda end: _cursor(end, narrowed.order),
+        from_place=narrowed.place is not None,
+        backwards=narrowed.backwards,
+    )
+    return Rows([detail.stored_as_dict(row) for row in shown], cursor, before)
 
 
-def _cursor(last: Transaction, order: str) -> str:
-    place = [getattr(last, name) for name in ORDERS[order][0]]
+def _beside_place(narrowed: Narrowed) -> QuerySet[Transaction]:
+    """What follows the place of a page, in its order; backwards what comes before it, the nearest first."""
+    rows = stored(narrowed)
+    fields, downwards = ORDERS[narrowed.order]
+    if narrowed.place is not None:
+        sign = "<" if downwards != narrowed.backwards else ">"
+        place = _together(*map(Value, narrowed.place))
+        rows = rows.filter(_comparison(_together(*map(F, fields)), sign, place))
+    return rows.reverse() if narrowed.backwards else rows
+
+
+def _cursor(end: Transaction, order: str) -> str:
+    place = [getattr(end, name) for name in ORDERS[order][0]]
     texts = [value.isoformat() if isinstance(value, datetime) else value for value in place]
     return cursor_of(PAGES, [order, *texts])
 
@@ -287,7 +160,7 @@ def _waiting(narrowed: Narrowed) -> Rows:
 
 def _rejected(narrowed: Narrowed) -> Rows:
     with bounded_queries.bounded():
-        return _taken(narrowed, detail.open_refusals(UNSTORED_LOOKED_AT_MAX))
+        return _taken(narrowed, refusals.newest(UNSTORED_LOOKED_AT_MAX))
 
 
 def _taken(narrowed: Narrowed, found: detail.Unstored) -> Rows:
@@ -352,7 +225,7 @@ def count_in(state: str, narrowed: Narrowed) -> int | None:
     """How many of those wanted are in another state, of stored ones no more than COUNTED_MAX + 1; None where
     that is not told in time. Raises django.db.Error.
     """
-    there = replace(narrowed, state=state, place=None)
+    there = replace(narrowed, state=state, place=None, backwards=False)
     if state == "stored":
         counted = bounded_queries.in_time(lambda: _counted(there), TOTALS_MS_MAX)
         return None if counted is None else counted.rows

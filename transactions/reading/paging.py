@@ -39,6 +39,25 @@ def one_page(
     return rows[:limit], cursor(rows[limit - 1])
 
 
+def turned(
+    rows: list[Paged], limit: int, cursor: Callable[[Paged], Cursor], *, from_place: bool, backwards: bool
+) -> tuple[list[Paged], Cursor | None, Cursor | None]:
+    """The page of such rows with the cursors of the pages after and before it, each None where there is none.
+
+    `from_place`: it begins at the end of another page. `backwards`: the rows are those before another page,
+    the nearest first.
+    """
+    more, shown = len(rows) > limit, rows[:limit]
+    if backwards:
+        shown.reverse()
+    follows, precedes = (True, more) if backwards else (more, from_place)
+    return (
+        shown,
+        cursor(shown[-1]) if shown and follows else None,
+        cursor(shown[0]) if shown and precedes else None,
+    )
+
+
 def page_of(
     rows: list[Paged], limit: int, shown: Callable[[Paged], dict[str, Any]], cursor: Callable[[Paged], str]
 ) -> Page:

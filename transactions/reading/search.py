@@ -26,7 +26,7 @@ from ..queue.waiting import waiting
 from ..rules.models import Rule
 from ..stores import bounded_queries
 from ..tables import TRANSACTIONS, USER_KEY, USER_NAME, USERS
-from . import detail, part_indexes
+from . import detail, part_indexes, refusals
 from .detail import UNSTORED_LOOKED_AT_MAX
 
 Told = TypeVar("Told")
@@ -102,15 +102,6 @@ OF_AMOUNT = f"""
     SELECT {OF_TRANSACTIONS.columns} FROM {TRANSACTIONS} WHERE amount = %s
      ORDER BY amount DESC, {OF_TRANSACTIONS.newest} LIMIT {FOUND_MAX + 1}
 """
-# Purpose: the newest rejected records whose id has a part, of the newest of all; none that was taken again,
-# or is stored all the same.
-REJECTED_WITH_PART = f"""
-    SELECT * FROM (SELECT * FROM {RejectedRecord._meta.db_table} WHERE resolution <> 'REPLAYED'
-                    ORDER BY id DESC LIMIT %s) newest
-     WHERE {{parts}}
-       AND NOT EXISTS (SELECT FROM {TRANSACTIONS} t WHERE t.transaction_id = newest.transaction_id)
-     ORDER BY id DESC LIMIT {WITH_PART_MAX}
-"""
 # Purpose: the newest alerts of each of some rules, or customers, by the index of their times.
 ALERTS_OF = f"""
     SELECT found.* FROM unnest(%s::bigint[]) AS wanted (key)
@@ -185,20 +176,23 @@ class Search:
 
     def rejected(self) -> Matches:
         """Those that could not be stored, and that nobody had taken again, by any part of their id, newest
-        first.
+        first; then those that could not be read, by any part of what they hold, or their number.
         """
         if not self.text:
             return Matches()
         parts, patterns = self._with_part("transaction_id")
-        sql, parameters = REJECTED_WITH_PART.format(parts=parts), [UNSTORED_LOOKED_AT_MAX, *patterns]
-        records = self.in_time(lambda: list(RejectedRecord.objects.raw(sql, parameters)))
-        rows = detail.refusals_of(records or [])
+        rows = self.in_time(
+            lambda: refusals.with_part(
+                parts, patterns, self.text, self._number(), UNSTORED_LOOKED_AT_MAX, WITH_PART_MAX
+            )
+        )
         newest = 0
         if self.in_time(
             lambda: RejectedRecord.objects.exclude(resolution="REPLAYED")[UNSTORED_LOOKED_AT_MAX:].exists()
         ):
             newest = UNSTORED_LOOKED_AT_MAX
-        return Matches(rows[:FOUND_MAX], len(rows) > FOUND_MAX, records is None, newest)
+        found = rows or []
+        return Matches(found[:FOUND_MAX], len(found) > FOUND_MAX, rows is None, newest)
 
     def customers(self) -> Matches:
         """By their number, or any part of their name; none of those who work here."""

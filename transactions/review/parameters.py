@@ -69,8 +69,9 @@ class AlertParameters(Parameters[Any]):
             attrs.get("state") == AlertState.CLOSED or attrs.get("closed")
         ):
             raise serializers.ValidationError({"order": ["What is closed is due no more: order by newest."]})
-        if "cursor" in attrs and attrs["cursor"][0] != attrs["order"]:
-            raise serializers.ValidationError({"cursor": ["This is a cursor of another order."]})
+        for name in ("cursor", "before"):
+            if name in attrs and attrs[name][0] != attrs["order"]:
+                raise serializers.ValidationError({name: ["This is a cursor of another order."]})
         for name, days in (("from", 0), ("to", 1)):
             if name in attrs:
                 attrs[name] = self._moment(name, attrs[name], days)
@@ -87,6 +88,12 @@ class AlertParameters(Parameters[Any]):
             raise serializers.ValidationError({name: ["There is no day after it."]}) from None
 
 
+class QueueParameters(AlertParameters):
+    """The same of a page of the admin, from which somebody goes back too."""
+
+    before = PlaceField("alerts")
+
+
 class SnoozeParameters(Parameters[Any]):
     """Which snoozes; `in_force`: those that have not ended, or those that have."""
 
@@ -95,6 +102,12 @@ class SnoozeParameters(Parameters[Any]):
     user = KnownUserField(required=False)
     cursor = PlaceField("snoozes")
     limit = limit()
+
+
+class SnoozedParameters(SnoozeParameters):
+    """The same of a page of the admin, from which somebody goes back too."""
+
+    before = PlaceField("snoozes")
 
 
 class PerformanceParameters(Parameters[Any]):

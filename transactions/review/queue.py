@@ -1,19 +1,19 @@
 """The queue of alerts: a page of it, and how many there are."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from ..alerts.models import Alert, AlertState
-from ..reading.paging import Page, cursor_of, one_page
+from ..reading.paging import Page, cursor_of, turned
 from ..severity import GRAVEST_FIRST, Severity
 from ..stores import bounded_queries
 
 # So many of those that are not closed are looked at to count them.
 LOOKED_AT_MAX = 100_000
-# Those that the menu counts; beyond, there are "99+". It waits for no lock for long: each page has it, also
+# Those that the menu counts; of more there are "99+". It waits for no lock for long: each page has it, also
 # the one that says that another took too long.
 BADGE_MAX = 99
 BADGE_MS_MAX = 500
@@ -72,54 +72,84 @@ def _overdue(rows: QuerySet[Alert], *, overdue: bool) -> QuerySet[Alert]:
     return rows.filter(Q(state=AlertState.CLOSED) | Q(due_at=None) | Q(due_at__gte=now))
 
 
+class PageOfQueue(NamedTuple):
+    """The alerts of one page, and the cursors of the pages after and before it."""
+
+    rows: list[Alert]
+    cursor: str | None
+    before: str | None
+
+
 def page(asked: dict[str, Any], caller: Caller) -> Page:
     """One page, for the API."""
-    rows, cursor = rows_of_page(asked, caller)
+    rows, cursor, _ = rows_of_page(asked, caller)
     return Page([as_dict(row) for row in rows], cursor)
 
 
-def rows_of_page(asked: dict[str, Any], caller: Caller) -> tuple[list[Alert], str | None]:
-    """The alerts of one page, and where the next begins. Raises OperationalError where it takes too long."""
-    rows, by = found(asked, caller), asked["order"]
+def rows_of_page(asked: dict[str, Any], caller: Caller) -> PageOfQueue:
+    """The page after the place `cursor`, or `before` another. Raises OperationalError where it is slow."""
+    rows, by, backwards = found(asked, caller), asked["order"], "before" in asked
+    place = (
+        _Place(*asked["before" if backwards else "cursor"][1:]) if "cursor" in asked or backwards else None
+    )
+    rows = rows.reverse() if backwards else rows
     with bounded_queries.bounded():
         if by == "urgent":
-            page = _urgent(rows, asked)
+            page = _urgent(rows, place, asked["limit"], backwards=backwards)
         else:
-            if "cursor" in asked:
-                rows = _after(rows, *ORDERED_BY[by], *asked["cursor"][1:])
-            page = list(rows[: asked["limit"] + 1])
-    return one_page(page, asked["limit"], lambda last: _cursor(last, by))
+            page = list(_beside(rows, by, place, backwards=backwards)[: asked["limit"] + 1])
+    if backwards and len(page) <= asked["limit"]:
+        # The first page is as full as any other.
+        return rows_of_page({name: value for name, value in asked.items() if name != "before"}, caller)
+    return PageOfQueue(
+        *turned(
+            page,
+            asked["limit"],
+            lambda end: _cursor(end, by),
+            from_place=place is not None,
+            backwards=backwards,
+        )
+    )
 
 
-def _cursor(last: Alert, by: str) -> str:
-    moment = last.due_at if by == "due" else last.opened_at
+class _Place(NamedTuple):
+    moment: str
+    key: int
+    severity: str = ""
+
+
+def _cursor(end: Alert, by: str) -> str:
+    moment = end.due_at if by == "due" else end.opened_at
     assert moment is not None
-    severity = [last.severity] if by == "urgent" else []
-    return cursor_of("alerts", [by, moment.isoformat(), last.pk, *severity])
+    severity = [end.severity] if by == "urgent" else []
+    return cursor_of("alerts", [by, moment.isoformat(), end.pk, *severity])
 
 
-def _urgent(rows: QuerySet[Alert], asked: dict[str, Any]) -> list[Alert]:
+def _urgent(rows: QuerySet[Alert], place: _Place | None, limit: int, *, backwards: bool) -> list[Alert]:
     """The gravest first, and of one severity what waits longest, which is due first too.
 
     Severities are asked for one by one: so each is found by the index on them.
     """
-    _, *place = asked.get("cursor", [None])
-    severities = GRAVEST_FIRST[GRAVEST_FIRST.index(place[2]) :] if place else GRAVEST_FIRST
+    severities = list(reversed(GRAVEST_FIRST) if backwards else GRAVEST_FIRST)
     page: list[Alert] = []
-    for severity in severities:
-        of_one = rows.filter(severity=severity)
-        if place and severity == place[2]:
-            of_one = _after(of_one, *ORDERED_BY["urgent"], *place[:2])
-        page += of_one[: asked["limit"] + 1 - len(page)]
-        if len(page) > asked["limit"]:
+    for severity in severities[severities.index(place.severity) if place else 0 :]:
+        here = place if place and severity == place.severity else None
+        of_severity = _beside(rows.filter(severity=severity), "urgent", here, backwards=backwards)
+        page += of_severity[: limit + 1 - len(page)]
+        if len(page) > limit:
             break
     return page
 
 
-def _after(rows: QuerySet[Alert], name: str, than: str, moment: str, key: int) -> QuerySet[Alert]:
-    """What comes after a place; the plain bound beside it is what the index takes."""
-    later = Q(**{f"{name}__{than}": moment}) | Q(**{name: moment, f"id__{than}": key})
-    return rows.filter(Q(**{f"{name}__{than}e": moment}) & later)
+def _beside(rows: QuerySet[Alert], by: str, place: _Place | None, *, backwards: bool) -> QuerySet[Alert]:
+    """What comes after a place in an order, or before it; the plain bound there is what the index takes."""
+    if place is None:
+        return rows
+    name, than = ORDERED_BY[by]
+    if backwards:
+        than = "lt" if than == "gt" else "gt"
+    later = Q(**{f"{name}__{than}": place.moment}) | Q(**{name: place.moment, f"id__{than}": place.key})
+    return rows.filter(Q(**{f"{name}__{than}e": place.moment}) & later)
 
 
 def counts(caller: Caller) -> dict[str, Any]:
@@ -165,12 +195,19 @@ def is_overdue(alert: Alert) -> bool:
     return alert.state != AlertState.CLOSED and alert.due_at is not None and alert.due_at < timezone.now()
 
 
-def badge(caller: Caller) -> str:
-    """How many are not closed, in words as short as a badge; "" for none, and for who may not see them."""
+class Badge(NamedTuple):
+    """How many are not closed, in words as short as a badge, "" for none; and up to how many are counted."""
+
+    text: str
+    most: int
+
+
+def badge(caller: Caller) -> Badge | None:
+    """The menu's badge; None for who may not see alerts. Raises django.db.Error."""
     if not caller.has_perm("alerts.view_alert"):
-        return ""
+        return None
     some = Alert.objects.exclude(state=AlertState.CLOSED).order_by()[: BADGE_MAX + 1]
     found = bounded_queries.in_time(some.count, BADGE_MS_MAX)
     if found is None:
-        return "?"
-    return f"{BADGE_MAX}+" if found > BADGE_MAX else str(found or "")
+        return Badge("?", BADGE_MAX)
+    return Badge(f"{BADGE_MAX}+" if found > BADGE_MAX else str(found or ""), BADGE_MAX)

@@ -6,7 +6,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from ..alerts.models import Snooze
-from ..reading.paging import Page, cursor_of, one_page
+from ..reading.paging import Page, cursor_of, turned
 from ..rules.models import Rule
 from ..stores import bounded_queries
 
@@ -18,6 +18,10 @@ def found(asked: dict[str, Any]) -> QuerySet[Snooze]:
     if "in_force" in asked:
         in_force = Q(ends_at__gt=timezone.now())
         rows = rows.filter(in_force if asked["in_force"] else ~in_force)
+    if "before" in asked:
+        ends, key = asked["before"]
+        rows = rows.filter(Q(ends_at__gte=ends) & (Q(ends_at__gt=ends) | Q(ends_at=ends, pk__gt=key)))
+        return rows.reverse()
     if "cursor" in asked:
         ends, key = asked["cursor"]
         rows = rows.filter(Q(ends_at__lte=ends) & (Q(ends_at__lt=ends) | Q(ends_at=ends, pk__lt=key)))
@@ -26,16 +30,28 @@ def found(asked: dict[str, Any]) -> QuerySet[Snooze]:
 
 def page(asked: dict[str, Any]) -> Page:
     """One page of them, for the API."""
-    rows, cursor = rows_of_page(asked)
+    rows, cursor, _ = rows_of_page(asked)
     names = rule_names(rows)
     return Page([as_dict(row, names) for row in rows], cursor)
 
 
-def rows_of_page(asked: dict[str, Any]) -> tuple[list[Snooze], str | None]:
-    """The snoozes of one page, and where the next begins."""
+def rows_of_page(asked: dict[str, Any]) -> tuple[list[Snooze], str | None, str | None]:
+    """The snoozes of one page, after the place `cursor` or `before` another; and the cursors of the pages
+    after and before it.
+    """
+    backwards = "before" in asked
     with bounded_queries.bounded():
         rows = list(found(asked)[: asked["limit"] + 1])
-    return one_page(rows, asked["limit"], lambda row: cursor_of("snoozes", [row.ends_at.isoformat(), row.pk]))
+    if backwards and len(rows) <= asked["limit"]:
+        # The first page is as full as any other.
+        return rows_of_page({name: value for name, value in asked.items() if name != "before"})
+    return turned(
+        rows,
+        asked["limit"],
+        lambda row: cursor_of("snoozes", [row.ends_at.isoformat(), row.pk]),
+        from_place="cursor" in asked,
+        backwards=backwards,
+    )
 
 
 def rule_names(snoozes: list[Snooze]) -> dict[int, str]:

@@ -1,12 +1,13 @@
 """What to do about a part that is ill: in a sentence or two, with commands, and the runbook's section.
 
-The runbook is docs/operations.md, "Which part is ill": a section for each part. It comes with the source, and
-is on no server; so what is done first is said here too.
+The runbook is docs/operations.md, "Which part is ill": a section for each part. `documents` makes pages.
+What is done first is said here too.
 """
 
 from typing import NamedTuple
 
-RUNBOOK = "docs/operations.md"
+RUNBOOK = "operations"
+SECTION = "Which part is ill"
 
 
 class Advice(NamedTuple):

@@ -176,6 +176,12 @@ def manage(words: str) -> str:
 
 
 @register.simple_block_tag
+def chosen_bar(content: str) -> SafeString:
+    """The bar for the chosen rows of a list, around its buttons; in the list's form, below the rows."""
+    return render_to_string("transactions/components/chosen.html", {"content": mark_safe(content)})
+
+
+@register.simple_block_tag
 def card(
     content: str,
     title: str,

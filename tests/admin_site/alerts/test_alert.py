@@ -181,6 +181,7 @@ def test_all_that_made_it_is_shown_and_taken_out_with_ids(
     assert first == [
         "transaction_id",
         "user_id",
+        "customer_name",
         "amount",
         "status",
         "status_now",
@@ -190,7 +191,8 @@ def test_all_that_made_it_is_shown_and_taken_out_with_ids(
     ]
     assert [line[0] for line in lines] == [f"F{n}" for n in range(14, -1, -1)]
     # The first two only count towards the hits.
-    assert [line[6] for line in lines] == ["yes"] * 13 + ["no"] * 2
+    assert {line[2] for line in lines} == {"alice"}
+    assert [line[7] for line in lines] == ["yes"] * 13 + ["no"] * 2
     assert Entry.objects.filter(action="export.read", target=f"alert {alert.pk}").count() == 1
 
 

@@ -7,14 +7,17 @@ from ... import money
 from ...alerts.models import Alert
 from ...audit.actions import Action
 from ...audit.entries import note
-from ...review import explanation
+from ...review import explanation, links
 from ...rules.evidence import explained
 from ...stores.bounded_queries import in_time
 from ...timezones import off_page
 from .. import exports
 from . import rights
 
-COLUMNS = ("transaction_id", "user_id", "amount", "status", "status_now", "created_at", "hit", "why")
+COLUMNS = (
+    "transaction_id", "user_id", "customer_name", "amount", "status", "status_now", "created_at",
+    "hit", "why",
+)  # fmt: skip
 TOO_SLOW = "It takes too long to find them. Ask the API for the alert: it tells the latest."
 
 
@@ -27,11 +30,13 @@ def show(request: HttpRequest, alert: int) -> HttpResponse:
         return HttpResponse(TOO_SLOW, status=503, content_type="text/plain; charset=utf-8")
     name = f"alert {held.pk}"
     note(Action.EXPORTED, name, rows=len(found))
+    customer = "" if held.user is None else links.names([held.user])[held.user]
     with off_page(), money.in_locale(money.DEFAULT_LOCALE):
         rows = [
             (
                 each.transaction_id,
                 held.user,
+                customer,
                 each.amount,
                 each.status,
                 "gone" if each.is_gone else each.status_now,

@@ -1,5 +1,6 @@
 """The queue of alerts, and the paths of its pages."""
 
+import re
 from typing import Any, NamedTuple
 
 from django.contrib import admin
@@ -13,7 +14,7 @@ from ... import names
 from ...alerts.models import Alert, Disposition
 from ...encodings import is_text
 from ...review import queue
-from ...review.parameters import AlertParameters
+from ...review.parameters import QueueParameters
 from ...rules.models import Rule
 from ...severity import Severity
 from ..giving_up import View, gives_up
@@ -22,6 +23,7 @@ from ..viewer_zone import NAME
 from . import evidence_file, kept_text, page, rights, shown, snoozes, steps
 
 ROWS = 50
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 # So many rules at the most a part of a name stands for.
 RULES_MAX = 100
 # What a tab stands for, as parameters of the API, and its order, the first of those there are; the first tab
@@ -40,8 +42,10 @@ ARIA_SORT = {"urgent": "descending", "due": "ascending", "newest": "ascending"}
 COUNT_OF_TAB = {"open": "not_closed", "mine": "mine", "unassigned": "unassigned", "overdue": "overdue"}
 # What the page narrows by, beside the tab.
 FILTERS = ("severity", "rule", "user", "assignee", "disposition", "from", "to")
+# Where a page begins or ends: of no queue that is asked anew.
+PLACES = ("cursor", "before")
 # All that the page's URL may say.
-KNOWN = ("tab", "sort", "cursor", NAME, *FILTERS)
+KNOWN = ("tab", "sort", *PLACES, NAME, *FILTERS)
 # Tabs that say whose alerts they are.
 TABS_OF_WHOM = ("mine", "unassigned")
 
@@ -95,12 +99,14 @@ def show(request: HttpRequest) -> HttpResponse:
         "tab": tab,
         "errors": errors,
         "sort": sort,
-        "sorts": {order: _with(request, sort=order, cursor=None) for order in orders},
+        "sorts": {order: _with(request, sort=order) for order in orders},
         "aria_sort": ARIA_SORT[sort],
         "as_of": timezone.now(),
         "severities": Severity.choices,
         "dispositions": Disposition.choices,
         "filters": {name: request.GET.get(name, "") for name in FILTERS},
+        # A browser's field of a day is empty where a link has a moment.
+        "kind_of_day": {name: _kind_of_day(request.GET.get(name, "")) for name in ("from", "to")},
         "has_assignee": tab not in TABS_OF_WHOM,
         "narrowed_by": sum(bool(request.GET.get(name)) for name in FILTERS),
         "may_change": rights.may_change(request.user),
@@ -111,13 +117,16 @@ def show(request: HttpRequest) -> HttpResponse:
         "undo": request.session.pop(steps.UNDO_KEY, None),
     }
     counts = queue.counts(request.user)
-    rows, cursor = queue.rows_of_page(asked, request.user) if not errors else ([], None)
+    rows, cursor, before = (
+        queue.PageOfQueue([], None, None) if errors else queue.rows_of_page(asked, request.user)
+    )
     context |= {
         "tabs": [_tab(request, name, counts) for name in TABS],
         "rows": shown.rows(rows),
         "next": _with(request, cursor=cursor) if cursor else "",
-        "is_first": "cursor" not in request.GET,
-        "first": _with(request, cursor=None),
+        "previous": _with(request, before=before) if before else "",
+        "is_first": request.GET.keys().isdisjoint(PLACES),
+        "first": _with(request),
     }
     return TemplateResponse(request, "admin/alerts/queue.html", context)
 
@@ -129,7 +138,7 @@ def _asked(request: HttpRequest, tab: str, sort: str) -> tuple[dict[str, Any], d
     query["limit"], query["order"] = str(ROWS), sort
     unknown = {name: told[0] for name, told in names.faults("parameter", request.GET, KNOWN).items()}
     rules: list[int] = []
-    for name in (*FILTERS, "cursor"):
+    for name in (*FILTERS, *PLACES):
         value = request.GET.get(name, "").strip()
         if value and name == "rule" and not value.isdecimal():
             rules, value = _rules_named(value), ""
@@ -140,7 +149,7 @@ def _asked(request: HttpRequest, tab: str, sort: str) -> tuple[dict[str, Any], d
             value = str(key or "")
         if value:
             query[name] = value
-    parameters = AlertParameters(data=query)
+    parameters = QueueParameters(data=query)
     if parameters.is_valid() and not unknown:
         return {**parameters.validated_data, **({"rules": rules} if rules else {})}, {}
     return {}, {**{name: str(told[0]) for name, told in parameters.errors.items()}, **unknown}
@@ -160,16 +169,22 @@ def _user_named(name: str) -> int | None:
 def _tab(request: HttpRequest, name: str, counts: dict[str, Any]) -> Tab:
     count = counts.get(COUNT_OF_TAB.get(name, ""), "")
     more = "+" if count and not counts["complete"] else ""
-    dropped = {"cursor": None} | ({"assignee": None} if name in TABS_OF_WHOM else {})
+    dropped: dict[str, str | None] = {"assignee": None} if name in TABS_OF_WHOM else {}
     link = _with(request, tab=name, **dropped)
     return Tab(name, TABS[name][0], f"{count:,}{more}" if count != "" else "", link)
 
 
 def _with(request: HttpRequest, **changed: str | None) -> str:
-    """This page with other parameters."""
+    """The queue with other parameters, from its beginning where they name no place."""
     query = request.GET.copy()
+    for name in PLACES:
+        query.pop(name, None)
     for name, value in changed.items():
         query.pop(name, None)
         if value is not None:
             query[name] = value
     return f"{reverse('admin:alerts_alert_changelist')}?{query.urlencode()}"
+
+
+def _kind_of_day(text: str) -> str:
+    return "date" if not text or DAY.fullmatch(text) else "text"

@@ -1,6 +1,7 @@
 """What is snoozed: until when, by whom and why, and how much that has kept away."""
 
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -8,7 +9,7 @@ from django.template.response import TemplateResponse
 
 from ...alerts.models import Snooze
 from ...review import links, snoozes
-from ...review.parameters import SnoozeParameters
+from ...review.parameters import SnoozedParameters
 from ..giving_up import gives_up
 from . import rights
 
@@ -30,19 +31,22 @@ def show(request: HttpRequest) -> HttpResponse:
     ended = "ended" in request.GET
     query = QueryDict(mutable=True)
     query.update({"in_force": "false" if ended else "true", "limit": str(ROWS)})
-    if cursor := request.GET.get("cursor", ""):
-        query["cursor"] = cursor
-    asked = SnoozeParameters(data=query)
-    rows, following = snoozes.rows_of_page(asked.validated_data) if asked.is_valid() else ([], None)
+    for place in ("cursor", "before"):
+        if given := request.GET.get(place, ""):
+            query[place] = given
+    asked = SnoozedParameters(data=query)
+    rows, cursor, before = (
+        snoozes.rows_of_page(asked.validated_data) if asked.is_valid() else ([], None, None)
+    )
     rules, names = snoozes.rule_names(rows), links.names(each.user for each in rows)
-    more = QueryDict(mutable=True)
-    more.update({**({"ended": ""} if ended else {}), "cursor": following or ""})
+    kind = {"ended": ""} if ended else {}
     context = {
         **admin.site.each_context(request),
         "title": "Snoozed",
         "ended": ended,
         "rows": [_shown(each, rules, names) for each in rows],
-        "next": more.urlencode() if following else "",
+        "next": urlencode({**kind, "cursor": cursor}) if cursor else "",
+        "previous": urlencode({**kind, "before": before}) if before else "",
         "may_change": rights.may_change(request.user),
     }
     return TemplateResponse(request, "admin/alerts/snoozes.html", context)

@@ -17,6 +17,7 @@ from ...alerts import triage
 from ...alerts.models import Alert, Snooze
 from ...review import links, steps
 from ...review.bodies import BULK_MAX
+from .. import form_faults
 from ..lists import is_key
 from ..sent_once import NothingStored, sent_once
 from . import kept_text, rights
@@ -172,7 +173,7 @@ def _checked(
     if posted.is_valid():
         return posted.validated_data, ""
     name, told = next(iter(posted.errors.items()))
-    return {}, f"{str(name).capitalize()}: {told[0]}"
+    return {}, f"{str(name).capitalize()}: {form_faults.of_api(told[0])}"
 
 
 def _days(request: HttpRequest) -> int:

@@ -159,7 +159,7 @@ def _first_rows(upload: Upload, form: MappingForm) -> dict[str, Any]:
             for row in rows
         ],
         "planned": _planned(planned),
-        "fields_shown": FIELDS_SHOWN,
+        "heads_shown": _heads(),
     }
 
 
@@ -167,7 +167,7 @@ def _planned(planned: list[dict[str, Any]]) -> list[dict[str, Any]]:
     made = []
     for each in planned:
         record = each["record"] or {}
-        cells = [(name, label, _shown(name, record.get(name, ""))) for name, label in FIELDS_SHOWN.items()]
+        cells = [(head, _shown(name, record.get(name, "")), is_amount) for name, head, is_amount in _heads()]
         made.append({**each, "cells": cells})
     return made
 
@@ -181,6 +181,12 @@ def _shown(name: str, value: str) -> str:
     if name == "status":
         return status_word(value)
     return on_page(timezone.localtime(datetime.fromisoformat(value))) if name == "created_at" else value
+
+
+def _heads() -> list[tuple[str, str, bool]]:
+    """Each field that is shown, the head of its column, and whether it is the amount."""
+    notes = {"amount": money.unit_note()}
+    return [(name, head + notes.get(name, ""), name in notes) for name, head in FIELDS_SHOWN.items()]
 
 
 def _summary(upload: Upload) -> dict[str, Any]:
@@ -198,7 +204,7 @@ def _summary(upload: Upload) -> dict[str, Any]:
         "others": _others(summary.get("others", {}), decimals),
         "refunds_note": _refunds_note(summary["by_status"]),
         "first_planned": _planned(summary["first"]),
-        "fields_shown": FIELDS_SHOWN,
+        "heads_shown": _heads(),
         "import_word": f"Import {counted(summary['records'], 'transaction')}",
     }
 
@@ -254,7 +260,9 @@ def _refunds_note(sums: dict[str, Any]) -> str:
 def _sum(found: dict[str, Any], decimals: int) -> str:
     """A sum as people read it; without a currency with the decimals of the file, to be held beside it."""
     smallest = int(found["sum"])
-    return money.text(smallest) if money.code() else money_text(smallest, decimals)
+    if money.code():
+        return money.text(smallest)
+    return money_text(smallest, decimals) + ("" if decimals else money.unit_note())
 
 
 def _found(key: str | int) -> Upload:

@@ -1,5 +1,6 @@
 // The queue by keys and in bulk, and a hint at what is new. Without JavaScript the rows open by their links.
 import { poll } from "../looks/asking.js";
+import { choose } from "../looks/chosen.js";
 import { showBadge } from "../looks/badge.js";
 
 const rows = [...document.querySelectorAll("tr[data-alert]")];
@@ -11,7 +12,7 @@ const boxes = rows.map((row) => row.querySelector("input[name=alert]")).filter(B
 const CHOSEN = "alertsChosen";
 const before = JSON.parse(sessionStorage.getItem(CHOSEN) ?? "[]");
 sessionStorage.removeItem(CHOSEN);
-boxes.forEach((box) => { box.checked ||= before.includes(box.closest("tr").dataset.alert); });
+for (const box of boxes) if (before.includes(box.closest("tr").dataset.alert)) choose(box, true);
 // What the page of an alert goes through by keys, and goes back to.
 sessionStorage.setItem("alertsQueue", JSON.stringify({
   at: location.pathname + location.search, rows: rows.map((row) => new URL(row.querySelector(".what a").href).pathname),
@@ -21,12 +22,9 @@ let here = -1;
 
 const chosen = () => boxes.filter((box) => box.checked);
 
+// Says in the head of their column whether all are chosen.
 function count() {
-  if (!form) return;
   const some = chosen().length;
-  form.hidden = some === 0;
-  document.getElementById("chosen").textContent = some;
-  rows.forEach((row) => row.toggleAttribute("data-chosen", row.querySelector("input[name=alert]").checked));
   if (all) {
     all.checked = some > 0 && some === boxes.length;
     all.indeterminate = some > 0 && some < boxes.length;
@@ -38,12 +36,6 @@ function go(step) {
   rows[here]?.querySelector("a").focus();
 }
 
-function toggle(box) {
-  if (!box) return;
-  box.checked = !box.checked;
-  count();
-}
-
 // The row that has the focus: a key that is typed beside them does nothing to the one that was looked at last.
 const row = () => boxes[rows.findIndex((each) => each.contains(document.activeElement))];
 
@@ -52,8 +44,7 @@ function claim() {
   if (!form) return;
   if (chosen().length === 0) {
     if (!row()) return;
-    row().checked = true;
-    count();
+    choose(row(), true);
   }
   form.requestSubmit(form.querySelector("[value=claim]"));
 }
@@ -61,7 +52,7 @@ function claim() {
 const KEYS = {
   j: () => go(1),
   k: () => go(-1),
-  x: () => toggle(row()),
+  x: () => row() && choose(row()),
   c: claim,
   "?": () => keys.showModal(),
 };
@@ -75,8 +66,8 @@ document.addEventListener("keydown", (event) => {
 rows.forEach((row, place) => row.addEventListener("focusin", () => { here = place; }));
 boxes.forEach((box) => box.addEventListener("change", count));
 all?.addEventListener("change", () => {
-  boxes.forEach((box) => { box.checked = all.checked; });
-  count();
+  const wanted = all.checked;
+  boxes.forEach((box) => choose(box, wanted));
 });
 document.getElementById("keys-button").addEventListener("click", () => keys.showModal());
 count();

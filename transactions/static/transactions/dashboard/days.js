@@ -1,5 +1,6 @@
 // Day by day: what the days of a range hold, beside as many days before.
 import * as format from "./format.js";
+import { listOf } from "./overview.js";
 import { amount, amounts, ChartCard, colour, exactly } from "./chart_card.js";
 
 // What the lines are of; money is that of what succeeded: no sum is of several statuses.
@@ -44,9 +45,10 @@ export const days = new ChartCard("averages", ({ labels, now, before, shown, tod
   },
 }));
 
-// `shown` is one of NAMES: what the lines are of; the table has them all.
-export function showDays(body, shown) {
+// `shown` is one of NAMES: what the lines are of; the table has them all. Each day leads to its transactions.
+export function showDays(body, shown, listUrl) {
   const labels = Array.from({ length: body.days }, (_, k) => shifted(body.from, k));
+  days.link(listOf(listUrl, body.from, body.to));
   const at = (data, shift) => {
     const held = new Map(data.map((day) => [shift ? shifted(day.day, shift) : day.day, day]));
     return labels.map((day) => held.get(day) ?? null);
@@ -58,7 +60,8 @@ export function showDays(body, shown) {
   if (now[today]) keys.push(["today", "today, not over yet"]);
   if (before.some(Boolean)) keys.push(["dashed", `in the ${format.whole(body.days)} days before`]);
   days.note(keys);
-  const rows = labels.map((day, k) => [day, ...cellsOf(now[k]), ...cellsOf(before[k])])
+  const linked = (day) => ({ shown: day, url: listOf(listUrl, day, day) });
+  const rows = labels.map((day, k) => [linked(day), ...cellsOf(now[k]), ...cellsOf(before[k])])
     .filter((_, k) => now[k] || before[k]);
   days.show(
     { labels, now: now.map(value), before: before.map(value), shown, today },

@@ -134,22 +134,29 @@ if (urls.alerts) {
 // --- The range of days
 const range = at("range");
 const rangeProblem = range.querySelector(".field-error");
-for (const name of ["from", "to"]) range.elements[name].value = query.get(name) ?? "";
+// What somebody asked for; the fields have what is shown, which goes on with time where nothing was asked.
+const askedDays = { from: query.get("from") ?? "", to: query.get("to") ?? "" };
+for (const [name, day] of Object.entries(askedDays)) range.elements[name].value = day;
 function askAverages() {
-  const given = { from: range.elements.from.value, to: range.elements.to.value };
-  for (const [name, value] of Object.entries(given)) rememberOne(name, value);
-  once(`${urls.averages}?${new URLSearchParams({ ...given, timezone: format.zoneName() })}`, (body) => {
+  for (const [name, day] of Object.entries(askedDays)) rememberOne(name, day);
+  once(`${urls.averages}?${new URLSearchParams({ ...askedDays, timezone: format.zoneName() })}`, (body) => {
     rangeProblem.textContent = "";
+    for (const name of ["from", "to"]) if (!askedDays[name]) range.elements[name].value = body[name];
     last.days = body;
     drawDays();
   }, (why, { body }) => {
-    const wrong = body && !body.detail ? Object.values(body).flat().join(" ") : why;
+    const wrong = body && !body.detail ? Object.values(body).flat().join(" ").replaceAll("`from`", "From") : why;
     rangeProblem.textContent = wrong;
     days.fail(wrong);
   });
 }
-function drawDays() { if (last.days) showDays(last.days, range.querySelector("[aria-pressed=true]").dataset.choice); }
-range.addEventListener("change", askAverages);
+function drawDays() {
+  if (last.days) showDays(last.days, range.querySelector("[aria-pressed=true]").dataset.choice, urls.transactions);
+}
+range.addEventListener("change", ({ target }) => {
+  askedDays[target.name] = target.value;
+  askAverages();
+});
 range.addEventListener("click", (event) => {
   const pressed = event.target.closest("[data-choice]");
   if (!pressed) return;

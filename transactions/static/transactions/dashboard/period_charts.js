@@ -251,11 +251,8 @@ const throughput = new ChartCard("throughput", ({ series, compared }) => ({
   }),
 }));
 
-// With fewer settled in a stretch its rate is that of those before it too, as the server reckons.
-const RATE_SETTLED_MIN = 20;
-const isBorrowed = (place) => (
-  shown.data.series.succeeded[place] + shown.data.series.failed[place] < RATE_SETTLED_MIN
-);
+// With few settled in a stretch its rate is that of those before it too.
+const isBorrowed = (place) => shown.data.series.few_settled[place];
 const isNone = (rate) => rate === null || rate === undefined;
 const alone = (rates) => ({ dataIndex: place }) => (isNone(rates[place - 1]) && isNone(rates[place + 1]) ? 2 : 0);
 const edge = (label, data, fill) => ({
