@@ -8,13 +8,13 @@ import pytest
 from pytest_django import Settings
 
 from tests.importing.tables import Users, table
-from tests.importing.test_plan import WHEN
 from transactions.client.api import BatchAnswer
 from transactions.importing import sums
 from transactions.importing.mapping import Mapping as Meaning
 from transactions.importing.plan import Plan, RowSum, plan
 from transactions.importing.posting import ImportProgress, posted
 
+WHEN = "2026-01-31 12:00:00"
 HEADER = ("id", "customer", "currency", "amount", "status", "when")
 MEANT = Meaning(
     {
