@@ -95,4 +95,5 @@ def test_no_sum_has_amounts_of_another_currency() -> None:
     )  # fmt: skip
     found = plan(table(["id", "user", "amount", "in"], *rows), by, users=EveryKey())
     assert (found.summary.in_file, found.summary.refused) == (RowSum(1, 150), RowSum(0, 0))
-    assert [row.money for row in found.planned()] == [150, 0]
+    assert found.summary.others == {"USD": RowSum(1, 3100)}
+    assert [(row.money, row.other) for row in found.planned()] == [(150, ""), (3100, "USD")]
