@@ -55,6 +55,8 @@ HEADER_CHARACTERS_MAX = 500
 CHARACTERS_MAX = 60
 # Less than that is not shortened, in units of the currency.
 ABOUT_FROM = 1000
+# What looks like a group of them, where it is read as decimals.
+GROUP_DIGITS = 3
 # Enough for the sum of all amounts that there may be.
 DIGITS_MAX = 60
 
@@ -224,7 +226,8 @@ def parse(text: str, locale: Locale | str | None = None) -> int:
     places = decimals() or 0
     if not _grouping(locale).fullmatch(whole) or not re.fullmatch(r"[0-9]*", fraction):
         raise NotMoneyError(_wrongly_grouped(number, locale))
-    if len(fraction.rstrip("0")) > places:
+    # Also where they are noughts: to somebody of another locale 1.000 is a thousand.
+    if len(fraction.rstrip("0")) > places or len(fraction) == GROUP_DIGITS > places:
         raise NotMoneyError(_too_exact(places, locale))
     smallest = int(re.sub(r"\D", "", whole) + fraction[:places].ljust(places, "0") or "0")
     if smallest > AMOUNT_MAX:

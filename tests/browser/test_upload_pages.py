@@ -191,7 +191,7 @@ def test_a_menu_and_a_form_are_used_by_the_keyboard(page: Page, server: str, peo
     upload = step(uploaded(payments(people[0], 1)))
     steps.agree(upload, MEANT, create_users=False)
     page.goto(f"{server}/admin/uploads/upload/{upload.pk}/change/")
-    page.get_by_label("Form of dates").focus()
+    page.get_by_label("How dates are written").focus()
     page.keyboard.press("Enter")
     expect(page.locator("#state")).to_have_text("Waits to be checked")
     work_on()

@@ -5,6 +5,10 @@ import logging
 import pytest
 
 from tests.importing.reading import rows_of, table_of
+from transactions.importing.columns.money import MoneyProof, form_of
+from transactions.importing.columns.proofs import ColumnError
+from transactions.importing.guess import guess
+from transactions.importing.mapping import Mapping
 from transactions.importing.table import FileError, Moment, Number
 
 COLUMNS = (
@@ -70,7 +74,8 @@ def cells(content: bytes) -> list[tuple[str, ...]]:
     rows = rows_of(content, "statement")
     assert [row.line for row in rows] == list(range(1, len(rows) + 1))
     assert [row.fault for row in rows if row.fault] == []
-    assert {type(row.cells["amount"]) for row in rows} == {Number}
+    # What an amount of OFX is, its column proves.
+    assert {type(row.cells["amount"]) for row in rows} == {str if b"<OFX>" in content else Number}
     assert {type(row.cells["created_at"]) for row in rows} == {Moment}
     return [tuple(row.cells.values()) for row in rows]
 
@@ -125,8 +130,8 @@ def test_a_camt_statement_that_is_cut_off_or_hostile_is_refused_whole(content: b
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
 def test_ofx_of_the_old_kind_need_not_close_its_fields(encoding: str) -> None:
     assert cells((OFX_HEAD + OFX).encode(encoding)) == [
-        ("F1", "2026-01-02T12:00:00-05:00", "-12.50", "USD", "", "99", "Müller & Co", "", "", ""),
-        ("F2", "2026-01-03", "100.00", "EUR", "", "99", "Bob", "", "", "pay"),
+        ("F1", "2026-01-02T12:00:00-05:00", "-12,50", "USD", "", "99", "Müller & Co", "", "", ""),
+        ("F2", "2026-01-03", "+100.00", "EUR", "", "99", "Bob", "", "", "pay"),
     ]
 
 
@@ -153,8 +158,8 @@ def test_accounts_of_one_file_are_kept_apart() -> None:
         (OFX_HEAD + OFX + OFX, "damaged at character"),
         (OFX_HEAD + OFX.replace("<FITID>F1", "<FITID"), "damaged at character"),
         (
-            OFX_HEAD + OFX.replace("-12,50", "1.000,50"),
-            "entry 1: TRNAMT is '1.000,50'; digits with a point or a comma",
+            OFX_HEAD + OFX.replace("-12,50", "twelve"),
+            "entry 1: TRNAMT is 'twelve'; digits with a point or a comma",
         ),
         (OFX_HEAD + OFX.replace("-12,50", "5²"), "entry 1: TRNAMT is '5²'"),
         (
@@ -169,6 +174,40 @@ def test_accounts_of_one_file_are_kept_apart() -> None:
 def test_an_ofx_file_that_is_cut_off_or_hostile_is_refused_whole(content: str, told: str) -> None:
     with pytest.raises(FileError, match=told):
         table_of(content.encode(), "statement")
+
+
+@pytest.mark.parametrize(
+    ("amounts", "right"),
+    [
+        (["12.50", "1,000", "-2,000"], [1250, 100_000, -200_000]),
+        (["12,50", "1.000", "+2.000"], [1250, 100_000, 200_000]),
+        (["1.234,50", "-0,5", "3"], [123_450, -50, 300]),
+        (["1,234.50", "-.5", "3."], [123_450, -50, 300]),
+        (["-12.50", "100.00"], [-1250, 10_000]),
+    ],
+)
+def test_the_whole_column_of_ofx_proves_its_decimal_mark(amounts: list[str], right: list[int]) -> None:
+    proof = MoneyProof("amount")
+    found = [row.cells["amount"] for row in rows_of(ofx_of(amounts), "statement")]
+    for line, cell in enumerate(found, start=1):
+        proof.see(line, cell)
+    form = form_of(proof.settled(Mapping(negative="refund")).mapping)
+    assert [form.read(cell).smallest for cell in found] == right
+
+
+def test_a_mark_of_ofx_that_may_separate_thousands_is_asked_about_and_two_are_refused() -> None:
+    asked = guess(table_of(ofx_of(["1,000", "2,000"]), "statement"), Mapping(user="1", status="SUCCESS"))
+    assert "mark" in [question.key for question in asked.open]
+    with pytest.raises(ColumnError, match="mixes decimal marks"):
+        guess(table_of(ofx_of(["1,50", "2.50"]), "statement"), Mapping(user="1", status="SUCCESS"))
+
+
+def ofx_of(amounts: list[str]) -> bytes:
+    entry = "<STMTTRN><DTPOSTED>20260103<TRNAMT>{}<FITID>F{}</STMTTRN>"
+    entries = "".join(entry.format(amount, number) for number, amount in enumerate(amounts))
+    return (OFX_HEAD + OFX.partition("<STMTTRN>")[0] + entries + "</BANKTRANLIST>").encode() + OFX.partition(
+        "</BANKTRANLIST>"
+    )[2].encode()
 
 
 def test_an_ofx_file_of_any_size_is_not_held() -> None:

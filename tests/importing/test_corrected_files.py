@@ -191,14 +191,18 @@ def test_rows_of_too_few_or_too_many_cells_are_kept_as_they_stood(
 def test_a_file_of_rows_that_fit_no_header_says_so_and_goes_in_once_they_do(
     people: list[User], url: str, tmp_path: Path
 ) -> None:
-    file = file_of(tmp_path, HEADER, "alice,1.50,paid,2026-01-31 12:00", "bob,2.50,paid")
-    kept = tmp_path / "refused.csv"
-    import_file(file, *NO_IDS, "--errors", str(kept), url=url)
-
-    status, told = import_file(kept, *NO_IDS, url=url)
+    alone = file_of(tmp_path, HEADER, "bob,2.50,paid", name="alone.csv")
+    status, told = import_file(alone, *NO_IDS, url=url)
     assert status == 2
     assert "not one row fits the header" in told
     assert "line 2: column 'When' is missing" in told
+
+    file = file_of(tmp_path, HEADER, "alice,1.50,paid,2026-01-31 12:00", "bob,2.50,paid")
+    kept = tmp_path / "refused.csv"
+    import_file(file, *NO_IDS, "--errors", str(kept), url=url)
+    status, told = import_file(kept, *NO_IDS, url=url)
+    assert status == 1
+    assert "column 'When' is missing" in told
 
     status, told = import_file(replaced(kept, "2.50,paid", "2.50,paid,2026-01-31 13:00"), *NO_IDS, url=url)
     assert (status, amounts()) == (0, [150, 250]), told

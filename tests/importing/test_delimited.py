@@ -145,3 +145,48 @@ def test_the_headers_line_can_be_stated() -> None:
         FileError, match="header is stated, and that is of CSV and Excel files alone; this is JSON"
     ):
         open_table(io.BytesIO(b'[{"a": 1}]'), "list.json", header=2)
+
+
+@pytest.mark.parametrize(
+    ("row", "cell"),
+    [
+        ("T1,1,100.50,SUCCESS,2026-01-01T10:00:00Z", "1"),
+        ("a;31.01.2026;x", "31.01.2026"),
+        ("T1,Bob,€5", "€5"),
+        ("T1,Bob,(5.00)", "(5.00)"),
+        ("7,Bob,x", "7"),
+        ("x,2026-01-01T10:00:00Z,y", "2026-01-01T10:00:00Z"),
+        ("x,5.00 EUR,y", "5.00 EUR"),
+        ("T1,1,1,x", "1"),
+    ],
+)
+def test_a_first_row_that_may_be_no_header_is_asked_about(row: str, cell: str) -> None:
+    content = f"{row}\n{row}\n".encode()
+    with pytest.raises(FileError) as asked:
+        table_of(content)
+    assert f"line 1 may be a row: {cell!r} is no name of a column" in str(asked.value)
+    assert "header=0" in str(asked.value)
+    assert "header=1" in str(asked.value)
+
+
+def test_a_file_may_have_no_header() -> None:
+    content = b"T1,1,100.50\n\nT2,1,3\nT3,1\n"
+    table = table_of(content, header=0)
+    assert table.form == "CSV, commas, UTF-8, no header"
+    assert table.columns == ("column 1", "column 2", "column 3")
+    found = rows_of(content, header=0)
+    assert [(row.line, *row.cells.values(), bool(row.fault)) for row in found] == [
+        (1, "T1", "1", "100.50", False), (3, "T2", "1", "3", False), (4, "T3", "1", True),
+    ]  # fmt: skip
+    assert cells_of(b"sep=;\na;1\n", header=0) == [["a", "1"]]
+
+
+def test_a_header_with_digits_can_be_stated() -> None:
+    assert cells_of(b"id,2026\na,1\n", header=1) == [["a", "1"]]
+    assert table_of(b"id,card4,3DS,Q1 2026,V1\na,1,2,3,4\n").columns == (
+        "id",
+        "card4",
+        "3DS",
+        "Q1 2026",
+        "V1",
+    )

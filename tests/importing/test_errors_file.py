@@ -5,7 +5,10 @@ import io
 from pathlib import Path
 
 import pytest
+from django.core.management.base import OutputWrapper
 
+from transactions.client.refusals import Refusals, ToldRow
+from transactions.client.status_line import StatusLine
 from transactions.importing import errors_file
 from transactions.importing.forms import open_table
 from transactions.importing.mapping import Mapping
@@ -36,6 +39,37 @@ def test_the_columns_of_the_first_file_come_back(columns: list[str], tmp_path: P
     found, rows = read(tmp_path, header, [*OURS, *(f"cell {name}" for name in columns)])
     assert found == tuple(columns)
     assert rows == [{name: f"cell {name}" for name in columns}]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        ["=1+1", "B"],
+        ["'=1+1", "=1+1"],
+        ["@x", "-y;=z", "+é"],
+        ["=" + "x" * 199, "a"],
+        ["=HYPERLINK(1)", "'code"],
+    ],
+)
+def test_no_name_of_a_column_is_a_formula_and_each_comes_back(columns: list[str], tmp_path: Path) -> None:
+    header = errors_file.header(columns)
+    assert [name for name in header if name[0] in "=+-@"] == []
+    found, rows = read(tmp_path, header, [*OURS, *(f"cell {name}" for name in columns)])
+    assert found == tuple(columns)
+    assert rows == [{name: f"cell {name}" for name in columns}]
+
+
+@pytest.mark.parametrize("cell", ["a\rb", "a\nb", "a\r\nb", "\rb", "a\r"])
+def test_an_end_of_a_line_within_a_cell_ends_no_row(cell: str, tmp_path: Path) -> None:
+    file, source = tmp_path / "refused.csv", tmp_path / "source.csv"
+    source.touch()
+    row = errors_file.written(Planned(2, {"A": cell, "B": "b"}, None), "invalid", f"why {cell}")
+    with Refusals(
+        StatusLine(OutputWrapper(io.StringIO())), file, source, errors_file.header(["A", "B"])
+    ) as refusals:
+        refusals.tell([ToldRow(2, "", "invalid", "why", row)])
+    found = errors_file.corrected(open_table(file, file.name))
+    assert [(row.cells, row.fault) for row in found.rows()] == [({"A": cell, "B": "b"}, "")]
 
 
 def test_another_file_is_read_as_it_is(tmp_path: Path) -> None:

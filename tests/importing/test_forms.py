@@ -134,3 +134,24 @@ def test_what_is_no_file_is_named_for_what_it_is(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(FileError, match="a pipe or a device"):
         open_table(tmp_path / "pipe", "pipe")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [bytes(range(256)) * 50, b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x03\x00\x3e\x00\x01\x04\x05\x06" * 9],
+)
+def test_what_is_no_text_at_all_is_told_as_that(content: bytes) -> None:
+    with pytest.raises(FileError, match="no text, and in no form that is known here: is it a picture"):
+        table_of(content)
+
+
+@pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n\0\0", b"\xff\xd8\xff\xe0\0\x10JFIF", b"GIF89a\0"])
+def test_a_picture_is_told_as_one(content: bytes) -> None:
+    with pytest.raises(FileError, match="a picture and no table"):
+        table_of(content)
+
+
+def test_text_of_two_bytes_a_letter_is_text_whatever_bytes_it_has() -> None:
+    words = "".join(map(chr, range(0x4E01, 0x4E1F)))
+    content = f"id,{words}\na,b\n".encode("utf-16")
+    assert cells_of(content) == [["a", "b"]]

@@ -65,8 +65,8 @@ def test_a_dry_run_says_what_would_happen_and_posts_nothing(people: list[User], 
         "1,234.50  to post as SUCCESS, 1 row",
         "0.99  to post as PENDING, 1 row",
         "20.00  to post as SUCCESS, refunds, 1 row",
-        "7.00  refused, whatever their status, 1 row",
-        "        1  column “Customer”: no user has the name “…”",
+        "7.00  refused, with signs, whatever their status, 1 row",
+        "        1  column “Customer”: no user has the name “nobody” (line 4)",
         f'line 2: {{"transaction_id": "P1", "user": {people[0].pk}, "status": "SUCCESS", "amount": 123450, '
         '"created_at": "2026-01-31T11:00:00Z"}',
         '"transaction_id": "refund-P2"',
@@ -100,7 +100,7 @@ def test_a_file_is_imported_and_summed_up_in_rows_and_money(people: list[User], 
     assert "1,234.50  accepted as SUCCESS, 1 row" in told
     assert "20.00  accepted as SUCCESS, refunds, 1 row" in told
     assert "0.99  accepted as PENDING, 1 row" in told
-    assert "7.00  refused, whatever their status, 1 row" in told
+    assert "7.00  refused, with signs, whatever their status, 1 row" in told
     assert stored() == [
         ("P1", "alice", 123450, "SUCCESS", datetime(2026, 1, 31, 11, tzinfo=UTC)),
         ("P4", "alice", 99, "PENDING", datetime(2026, 2, 2, 7, tzinfo=UTC)),
@@ -148,7 +148,8 @@ def test_refused_rows_are_kept_and_go_in_once_corrected_with_nothing_twice(
     assert status == 1
     with kept.open(newline="") as source:
         header, *rows = csv.reader(source)
-    assert header == ["line", "code", "reason", "content_id", "kinds", *HEADER.split(";")]
+    assert [*header[:4], *header[5:]] == ["line", "code", "reason", "content_id", *HEADER.split(";")]
+    assert header[4].startswith('kinds {"dates": "day first", "decimals": 2, ')
     assert [row[:2] for row in rows] == [["3", "unknown_user"], ["4", "invalid"]]
     assert [row[3:6] for row in rows] == [["", "", "P2"], ["", "", "'-P3"]]
 

@@ -1,5 +1,6 @@
 """Mappings: kept as TOML, stated key by key, and refused by the key that is wrong."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transactions.importing import mapping as mappings
-from transactions.importing.keys import DATES
+from transactions.importing.keys import DATES, TABLES, VALUES
 from transactions.importing.mapping import Mapping, MappingError, parse, read, write
 
 FULL = Mapping(
@@ -117,6 +118,7 @@ def test_each_question_takes_each_of_its_choices() -> None:
             "timezone: it is the name of a timezone, as Europe/Berlin; Europe/Berlin?",
         ),
         ("currency", "euro", "currency: it is a code of three letters, as EUR"),
+        ("currency", "abc", "currency: it is a code of three letters, as EUR"),
         ("status", "DONE", "status: it is one of PENDING, SUCCESS, FAILED"),
         ("statuses.Paid", "DONE", "statuses.Paid: it is one of PENDING, SUCCESS, FAILED"),
         ("dates", "%H:%M", "a format of a whole date"),
@@ -126,7 +128,8 @@ def test_each_question_takes_each_of_its_choices() -> None:
         ("columns.amout", "A", "columns.amout: it is no field; did you mean “amount”?"),
         ("columns", "A", "columns: it is a table"),
         ("user", "x" * 301, "user: it is a text of at most 300 characters"),
-        ("header", "0", "header: it is the number of a line, from 1 to 200"),
+        ("header", "-1", "header: it is the number of a line, from 1 to 200, or 0 where there is none"),
+        ("header", "201", "header: it is the number of a line, from 1 to 200, or 0 where there is none"),
         ("header", "five", "header: it is the number of a line, from 1 to 200"),
         ("delimiter", "ab", "delimiter: it is one character, or tab, comma, semicolon or pipe"),
         ("guarded", "perhaps", "guarded: it is true or false"),
@@ -166,6 +169,39 @@ def test_a_file_that_cannot_be_right_is_refused_by_its_key(toml: str, told: str)
     with pytest.raises(MappingError) as refused:
         parse(toml)
     assert told in str(refused.value)
+
+
+ODD = (
+    "[]", "[1]", "[[]]", "{}", "{a = 1}", "true", "-1", "0", "9223372036854775807", "1.5", "nan", "inf", '""',
+    "'\\u0000'", '"\\u0000"', "'%'", "'%d.%d.%m.%Y'", "'%(d'", "'%Y-%m-%d %z%z'", "2026-01-01", "10:00:00",
+    "2026-01-01T10:00:00", "2026-01-01T10:00:00Z",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("key", [*VALUES, *(f"{table}.Name" for table in TABLES), "columns.amount"])
+def test_no_value_of_any_type_is_more_than_refused_by_its_key(key: str) -> None:
+    table, _, name = key.rpartition(".")
+    for value in ODD:
+        toml = f"[{table}]\n{name} = {value}" if table else f"{key} = {value}"
+        said = ""
+        with suppress(MappingError):
+            mapping = parse(toml)
+            said = write(mapping)
+            assert parse(said) == mapping
+        if not said:
+            with pytest.raises(MappingError, match=key):
+                parse(toml)
+
+
+@given(format=st.text(st.sampled_from("%dmYyHMSjzZBbAapIfUWGuVcxX.:-/ (["), min_size=2, max_size=14))
+def test_no_format_of_dates_is_more_than_refused(format: str) -> None:
+    with suppress(MappingError):
+        Mapping().stating("dates", format)
+
+
+def test_a_format_that_names_a_part_twice_is_refused() -> None:
+    with pytest.raises(MappingError, match=r"dates: it is one of .* or a format of a whole date"):
+        Mapping().stating("dates", "%d.%d.%m.%Y")
 
 
 def test_a_file_that_is_none_is_refused_with_its_name(tmp_path: Path) -> None:

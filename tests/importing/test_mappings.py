@@ -48,14 +48,14 @@ SAMPLED = {
     "paypal": Expected(
         "paypal.csv",
         {"SUCCESS": (3, 124990 + 2000 + 2000), "PENDING": (1, 7550), "FAILED": (1, 31000)},
-        users=5,
+        users=4,
         refunds=(1, 2000),
         passed_over=2,
     ),
     "paypal-de": Expected(
         "paypal-de.csv",
         {"SUCCESS": (3, 124990 + 2000 + 500), "PENDING": (1, 7550), "FAILED": (1, 31000)},
-        users=5,
+        users=4,
         refunds=(1, 500),
         passed_over=2,
     ),
@@ -120,3 +120,11 @@ def test_times_are_those_of_the_files_zone(url: str) -> None:
     assert paid.created_at == datetime(2026, 1, 31, 9, 15, tzinfo=UTC)
     stolen = Transaction.objects.get(status="FAILED", amount=495389308)
     assert stolen.created_at == datetime(2017, 1, 2, 3, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("name", ["paypal", "paypal-de"])
+def test_a_refund_is_of_the_customer_who_gets_it_back(name: str, url: str) -> None:
+    import_file(SAMPLES / SAMPLED[name].file, "--mapping", name, "--create-users", url=url)
+    flush()
+    found = Transaction.objects.get(transaction_id__startswith="refund-")
+    assert found.user.username == "ben@example.com"

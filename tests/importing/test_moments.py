@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from transactions.importing.columns.moments import MomentForm, MomentProof, form_of
+from transactions.importing.columns.moments import MomentForm, MomentProof, form_of, is_zone
 from transactions.importing.columns.proofs import CellError, ColumnError, Settled
 from transactions.importing.mapping import Mapping
 from transactions.importing.table import Moment
@@ -70,6 +70,34 @@ def test_where_no_day_is_over_twelve_it_is_asked() -> None:
     assert "“01/02/2026” on line 2" in found.open[0].why
     stated = Mapping(timezone="UTC", dates="month first")
     assert read("01/02/2026", by=stated) == ["2026-01-02T00:00:00+00:00"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "choices"),
+    [
+        (["25/01/02", "26/01/03"], ["day first", "year first"]),
+        (["01/02/03"], ["day first", "month first", "year first"]),
+        (["25.01.02 10:00"], ["day first", "year first"]),
+    ],
+)
+def test_a_year_of_two_digits_may_stand_first(cells: list[str], choices: list[str]) -> None:
+    (question,) = settled(*cells, by=Mapping(timezone="UTC")).open
+    assert (question.key, [value for value, _ in question.choices]) == ("dates", choices)
+
+
+def test_two_digits_are_no_year_that_has_not_come() -> None:
+    assert settled("05/01/26", "31/01/26").mapping.dates == "day first"
+    assert settled("05/01/26", "98/01/31").mapping.dates == "year first"
+
+
+def test_a_year_of_two_digits_is_read_as_it_is_stated() -> None:
+    by = Mapping(dates="year first", timezone="UTC")
+    assert read("25/01/02", "26-11-03 10:30", by=by) == [
+        "2025-01-02T00:00:00+00:00",
+        "2026-11-03T10:30:00+00:00",
+    ]
+    with pytest.raises(CellError, match="with the year first, as in 26/01/31 23:59"):
+        form_of(by).read("2025/01/02")
 
 
 @pytest.mark.parametrize(
@@ -150,6 +178,12 @@ def test_a_format_may_be_stated() -> None:
     assert [each.key for each in settled("x", by=Mapping(dates="%d|%m|%Y")).open] == ["timezone"]
 
 
+def test_a_format_may_have_an_offset_and_then_no_zone_is_asked_for() -> None:
+    by = Mapping().stating("dates", "%d.%m.%Y %H:%M %z")
+    assert read("31.01.2026 12:00 +0200", by=by) == ["2026-01-31T10:00:00+00:00"]
+    assert settled("31.01.2026 12:00 +0200", by=by).open == []
+
+
 def test_hours_since_a_moment_may_be_stated() -> None:
     by = Mapping(dates="hours", since="2026-01-01T00:00:00Z")
     assert read("0", "25", by=by) == ["2026-01-01T00:00:00+00:00", "2026-01-02T01:00:00+00:00"]
@@ -170,3 +204,17 @@ def test_a_moment_of_the_file_is_what_it_is_whatever_texts_have() -> None:
     found = settled(Moment("2026-01-31T10:00:00"), "31/01/2026")
     assert found.mapping.dates == "day first"
     assert form_of(found.mapping).read(Moment("2026-01-31T10:00:00")) == datetime(2026, 1, 31, 9, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("zone", ["+01:99", "+25:00", "-15", "+0160", "UTC+19", "CST", "IST"])
+def test_what_is_no_offset_or_of_several_zones_is_no_zone(zone: str) -> None:
+    assert not is_zone(zone)
+    with pytest.raises(CellError):
+        MomentForm("iso", UTC).read("2026-01-31 10:00", "", zone)
+    with pytest.raises(CellError, match="is no date and time"):
+        MomentForm("iso", UTC).read(f"2026-01-31 10:00 {zone}")
+
+
+@pytest.mark.parametrize("zone", ["+14:00", "-12", "+0545", "PST", "CET"])
+def test_offsets_there_are_and_common_words_are_zones(zone: str) -> None:
+    assert is_zone(zone)

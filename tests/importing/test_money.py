@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from transactions.importing.columns.currencies import codes_of
-from transactions.importing.columns.money import MoneyForm, MoneyProof, form_of
+from transactions.importing.columns.money import MoneyForm, MoneyProof, form_of, taken_apart
 from transactions.importing.columns.proofs import CellError, ColumnError, Settled
+from transactions.importing.currencies import codes_of
 from transactions.importing.mapping import Mapping
 from transactions.importing.table import Number
 from transactions.models import AMOUNT_MAX
@@ -186,6 +186,67 @@ def test_without_a_currency_two_decimals_are_said_to_be_hundredths() -> None:
     assert any("hundredth" in reason for reason in found.reasons)
 
 
+@pytest.mark.parametrize(
+    ("cells", "by", "right"),
+    [
+        # What the cells say, what is stated.
+        (["€230.50", "€230"], Mapping(), [23050, 23000]),
+        (["230", "12"], Mapping(currency="EUR", unit="whole"), [23000, 1200]),
+        (["649.00", "12"], Mapping(currency="JPY"), [649, 12]),
+        (["JPY 649.00"], Mapping(), [649]),
+        (["1.5", "2.250"], Mapping(currency="BHD"), [1500, 2250]),
+        (["KWD 1.500", "KWD 2.2"], Mapping(), [1500, 2200]),
+        # A dollar is of countries with decimals and without: those that are written tell.
+        (["$10.50", "$3"], Mapping(), [1050, 300]),
+        (["US$10", "US$3"], Mapping(unit="whole"), [1000, 300]),
+        (["£12.00"], Mapping(), [1200]),
+        (["230"], Mapping(currency="EUR", unit="smallest"), [230]),
+    ],
+)
+def test_without_a_currency_of_the_deployment_decimals_are_those_of_the_files(
+    cells: list[str], by: Mapping, right: list[int]
+) -> None:
+    assert amounts(*cells, by=by) == right
+
+
+@pytest.mark.parametrize(
+    ("cells", "by", "asked"),
+    [
+        (["€230"], Mapping(), ["unit"]),
+        (["230"], Mapping(currency="EUR"), ["unit"]),
+        # Of a yen 649.00 is 649, of a yuan it is 64900.
+        (["¥649.00"], Mapping(), ["decimals"]),
+        (["$230"], Mapping(), ["decimals"]),
+        (["$230.00"], Mapping(), ["decimals"]),
+    ],
+)
+def test_a_currency_of_the_file_that_does_not_tell_the_unit_is_asked_about(
+    cells: list[str], by: Mapping, asked: list[str]
+) -> None:
+    assert open_keys(*cells, by=by) == asked
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "1,50 Mio",
+        "50.00 cts",
+        "neg 5.00",
+        "12 pcs",
+        "abc 1",
+        "ZZ$5",
+        "1.50 Tsd",
+        "9 XYZ",
+        "₿ 0.5",
+        "5 Stk",
+        "¤5",
+    ],
+)
+def test_what_stands_beside_an_amount_and_is_no_currency_makes_it_none(cell: str) -> None:
+    with pytest.raises(CellError, match="is no amount"):
+        taken_apart(cell)
+
+
 def test_without_a_currency_other_decimals_are_asked_about() -> None:
     assert open_keys("12.5", "3.1", by=Mapping()) == ["decimals"]
     assert open_keys("12.12345", by=Mapping()) == ["decimals"]
@@ -307,7 +368,7 @@ def test_of_several_currencies_with_codes_it_is_asked_which_is_taken() -> None:
         ("kr", {"SEK", "NOK", "DKK", "ISK"}),
         ("zł", {"PLN"}),
         ("₴", {"UAH"}),
-        ("US Dollar", {"US DOLLAR"}),
+        ("US Dollar", set()),
         ("₠", set()),
         ("X$", set()),
     ],

@@ -85,7 +85,8 @@ def test_at_a_terminal_none_is_an_answer() -> None:
     said: list[str] = []
     found = understood(read, NOTHING, said.append, lambda _: "none")
     assert "created_at" not in found.mapping.named
-    with pytest.raises(NotAgreed, match="Give --map created_at=date or --map created_at=\\."):
+    ways = r"Give --map created_at=date \(rows [a-z ]+\) or --map created_at= \(each happens"
+    with pytest.raises(NotAgreed, match=ways):
         understood(read, NOTHING, said.append, None)
 
 
@@ -160,7 +161,7 @@ REFUND = Mapping(negative="refund", status="SUCCESS", timezone="UTC", users="key
      ("Soll", "Haben")],
 )  # fmt: skip
 def test_debits_and_credits_in_columns_of_their_own_are_one_amount(debit: str, credit: str) -> None:
-    amounts = [("12.34", ""), ("0.00", "2,000.00"), ("-5.00", ""), ("1.00", "2.00"), ("", "")]
+    amounts = [("12.34", ""), ("0.00", "2,000.00"), ("5.00", "0.00"), ("1.00", "2.00"), ("", "")]
     rows = [[f"A{number}", *pair, "1.00"] for number, pair in enumerate(amounts)]
     read = table(["Ref no", debit, credit, "Balance"], *rows)
     found = guess(read, REFUND)
@@ -168,7 +169,8 @@ def test_debits_and_credits_in_columns_of_their_own_are_one_amount(debit: str, c
     made = plan(read, found.mapping, users=EveryKey())
     assert [each.money for each in made.planned()] == [-1234, 200000, -500, 0, 0]
     reasons = [each.reason for each in made.planned()]
-    assert f"column “{debit}”, “{credit}”: a debit and a credit in one row" in reasons[3]
+    assert f"column “{debit}”: a debit and a credit in one row" in reasons[3]
+    assert f"out of “{debit}” and “{credit}”" in reasons[3]
     assert "the amount is empty" in reasons[4]
 
 
@@ -177,6 +179,42 @@ def test_debits_are_negative_and_so_asked_about() -> None:
         ["user", "Debit", "Credit", "status"], ["7", "12.34", "", "paid"], ["7", "", "1.00", "paid"]
     )
     assert keys(found) == ["negative"]
+
+
+@pytest.mark.parametrize(
+    ("header", "rows"),
+    [
+        (["id", "Debit", "Credit"], [["A", "5.00", ""], ["B", "-3.00", ""], ["C", "", "1.00"]]),
+        (["id", "Debit", "Credit"], [["A", "(5.00)", ""], ["B", "", "-9.00"], ["C", "3.00", "0.00"]]),
+        (["id", "Amount", "DR/CR"], [["A", "5.00", "DR"], ["B", "-3.00", "DR"], ["C", "1.00", "CR"]]),
+    ],
+)
+def test_debits_with_a_minus_and_without_are_refused_by_two_lines(
+    header: list[str], rows: list[list[str]]
+) -> None:
+    """Such a minus may say that it is a debit, or that one was taken back."""
+    by = Mapping(user="7", users="key", status="SUCCESS", negative="refund")
+    if "Amount" in header:
+        by = by.holding("columns.direction", "DR/CR")
+    with pytest.raises(
+        ColumnError, match=r"has debits with a minus \(line \d: .*\) and without \(line \d: "
+    ) as mixed:
+        guess(table(header, *rows), by)
+    assert "write all debits in one way" in str(mixed.value)
+
+
+def test_debits_may_all_have_a_minus_and_credits_that_are_taken_back_one() -> None:
+    by = Mapping(user="7", users="key", status="SUCCESS", negative="refund")
+    rows = [
+        ["A", "-5.00", ""],
+        ["B", "-3.00", "0.00"],
+        ["C", "", "-1.00"],
+        ["D", "", "2.50"],
+        ["E", "-0.00", "4.00"],
+    ]
+    read = table(["id", "Debit", "Credit"], *rows)
+    found = plan(read, guess(read, by).mapping, users=EveryKey())
+    assert [row.money for row in found.planned()] == [-500, -300, -100, 250, 400]
 
 
 def test_debits_alone_are_not_taken_for_payments() -> None:

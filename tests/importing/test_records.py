@@ -97,6 +97,21 @@ def test_a_record_that_no_row_can_be_has_a_fault_and_the_rest_goes_on(record: st
         assert [(row.line, row.fault) for row in rows] == [(1, ""), (2, fault), (3, "")]
 
 
+@pytest.mark.parametrize(
+    "records",
+    [
+        ['{"id": "a", "amount": 5, "data": [1, 2]}'],
+        ['{"id": "a", "amount": 5, "data": [{"k": 1}]}'],
+        ['{"who": "a", "data": []}', '{"who": "b", "data": [{"k": 1}]}'],
+        ['{"who": "a", "results": [{"k": 1}]}', '{"who": "b", "results": []}', ""],
+    ],
+)
+def test_a_record_may_have_a_list_of_its_own(records: list[str]) -> None:
+    content = "\n".join(records).encode()
+    assert table_of(content).form == "JSON lines"
+    assert len(rows_of(content)) == len([*filter(None, records)])
+
+
 def test_a_line_that_is_no_json_has_a_fault() -> None:
     rows = rows_of(b'{"a": 1}\n{"a": \n' + b'{"a":' * 5000 + b"\n")
     assert [row.fault for row in rows] == [

@@ -143,9 +143,55 @@ def test_a_refund_is_a_transaction_of_its_own() -> None:
     )
 
 
-def test_a_refund_whose_id_says_so_already_keeps_it() -> None:
-    found = made(("refund-a", "7", "-3.00", "ok", WHEN), by=replace(STATED, negative="refund"))
-    assert [each and each["transaction_id"] for each in records(found)] == ["refund-a"]
+@pytest.mark.parametrize("ids", ["column", "content"])
+def test_a_negative_amount_has_one_id_whatever_it_is_taken_for(ids: str) -> None:
+    """Taken for something else at a second run it meets a conflict, and is not there twice."""
+    rows = [("a", "7", "5.00", "ok", WHEN), ("a", "7", "-3.00", "ok", WHEN)]
+    found = [
+        records(made(*rows, by=replace(STATED, negative=negative, ids=ids)))
+        for negative in ("refund", "failed")
+    ]
+    by_choice = [[each["transaction_id"] for each in some if each] for some in found]
+    assert by_choice[0] == by_choice[1]
+    assert len({*by_choice[0]}) == 2
+    assert by_choice[0][1].startswith("refund-")
+
+
+def test_an_id_that_says_that_it_is_a_refund_is_not_that_of_another_rows_refund() -> None:
+    refund, own = ("a", "7", "-3.00", "ok", WHEN), ("refund-a", "7", "-3.00", "ok", WHEN)
+    found = made(refund, own, by=replace(STATED, negative="refund"))
+    assert [each and each["transaction_id"] for each in records(found)] == ["refund-a", "refund-refund-a"]
+    assert (found.summary.records, found.summary.replays) == (2, 0)
+
+
+@pytest.mark.parametrize("name", ["Total", "SUM:", "Grand total", "Gesamtsumme"])
+def test_the_sum_of_the_rows_above_is_no_transaction_where_ids_are_made(name: str) -> None:
+    by = replace(
+        STATED,
+        ids="content",
+        users="name",
+        columns={"user": "customer", "amount": "amount", "status": "status"},
+    )
+    rows = [("", "ann", "5.00", "ok", ""), ("", "bob", "-1.50", "ok", ""), ("", name, "3.50", "ok", "")]
+    users = Users({"ann": 1, "bob": 2, name: 3})
+    by = replace(by, negative="refund")
+    found = made(*rows, by=by, users=users)
+    assert [row.code for row in found.planned()] == ["", "", "invalid"]
+    assert "is the sum of the rows above" in [*found.planned()][2].reason
+    # Another amount of somebody who is called so is a transaction.
+    other = made(*rows[:2], ("", name, "3.60", "ok", ""), by=by, users=users)
+    assert [row.code for row in other.planned()] == ["", "", ""]
+    alone = made(rows[2], by=by, users=users)
+    assert [row.code for row in alone.planned()] == [""]
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_a_row_with_the_id_of_a_refund_that_is_made_here_is_refused(turn: int) -> None:
+    rows = [("a", "7", "-3.00", "ok", WHEN), ("refund-a", "7", "3.00", "ok", WHEN)][::turn]
+    found = made(*rows, by=replace(STATED, negative="refund"))
+    first, second = found.planned()
+    assert (first.code, second.code, found.summary.records) == ("", "conflict", 1)
+    assert "“refund-a” is the id of a refund that is made here" in second.reason
 
 
 def test_a_negative_amount_may_be_a_transaction_that_failed() -> None:

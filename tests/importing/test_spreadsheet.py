@@ -66,8 +66,42 @@ def test_values_are_those_that_the_program_shows() -> None:
 
 
 def test_numbers_have_no_exponent() -> None:
-    content = book(["n"], [1e20], [-1e-7], [12], [1.10])
-    assert cells_of(content) == [["100000000000000000000"], ["-0.0000001"], ["12"], ["1.1"]]
+    content = book(["n"], [1.5e14], [-1e-7], [12], [1.10])
+    assert cells_of(content) == [["150000000000000"], ["-0.0000001"], ["12"], ["1.1"]]
+
+
+def numbers(*texts: str) -> bytes:
+    """A sheet of these, as a program has written them."""
+    rows = (f'<row r="{at}"><c r="A{at}"><v>{text}</v></c></row>' for at, text in enumerate(texts, start=2))
+    return with_part(f"{HEAD}{HEADER}{''.join(rows)}{TAIL}")
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "1e20", "1.234567890123456E+15", "1234567890123450", "-1234567890123450000", "1.2345678901234568E+18",
+        "123456789012345.67", "-12345678901234.56", "1234567890123.456",
+    ],
+)  # fmt: skip
+def test_a_number_of_more_digits_than_a_spreadsheet_keeps_refuses_its_row(number: str) -> None:
+    first, second = rows_of(numbers(number, "1"))
+    assert "column 'id' has a number of more than 15 digits" in first.fault
+    assert "write it as a text" in first.fault
+    # As it stands in the file, to be corrected.
+    assert float(first.cells["id"]) == float(number)
+    assert second.fault == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "digits"),
+    [
+        ("999999999999999", "999999999999999"), ("9223372036854775807", "9223372036854775807"),
+        ("1234567890123.45", "1234567890123.45"), ("1000000000.8000001", "1000000000.8"),
+        ("1000000000000.3001", "1000000000000.3"), ("0.30000000000000004", "0.3"), ("-0", "0"),
+    ],
+)  # fmt: skip
+def test_a_number_keeps_the_digits_that_somebody_wrote(number: str, digits: str) -> None:
+    assert cells_of(numbers(number)) == [[digits]]
 
 
 def test_blank_rows_and_columns_are_no_records_and_rows_have_their_numbers() -> None:
@@ -139,6 +173,19 @@ def test_the_row_of_a_sheets_header_can_be_stated() -> None:
     assert (table.columns, [row.line for row in table.rows()]) == (("id", "amount"), [3])
     with pytest.raises(FileError, match="row 9 is no header: rows 1 to 3 have values"):
         table_of(content, header=9)
+
+
+def test_a_sheet_may_have_no_header_and_is_asked_about_it() -> None:
+    content = book(["T1", 100.5, MONTH], ["T2", 3, MONTH])
+    with pytest.raises(FileError, match=r"row 1 may be a row: '100.5' is no name of a column.* header=0"):
+        table_of(content)
+    table = table_of(content, header=0)
+    assert table.form == "Excel, sheet 'Payments', no header"
+    assert table.columns == ("column 1", "column 2", "column 3")
+    found = rows_of(content, header=0)
+    assert [(row.line, row.cells["column 2"], type(row.cells["column 2"])) for row in found] == [
+        (1, "100.5", Number), (2, "3", Number),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("stated", [{"encoding": "latin-1"}, {"delimiter": ";"}])

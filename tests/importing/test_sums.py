@@ -4,7 +4,7 @@ import pytest
 
 from transactions.importing import sums
 from transactions.importing.mapping import Mapping
-from transactions.importing.plan import Plan, RowSum, Summary
+from transactions.importing.plan import Plan, RowSum, Summary, plan
 from transactions.importing.posting import ImportProgress
 
 from .tables import EveryKey, table
@@ -45,6 +45,7 @@ def test_sums_of_each_status_and_of_refunds_stand_apart() -> None:
         "92,233,720,368,547,758.07  accepted as FAILED, 1 row",
         "1.50  accepted as SUCCESS, 1 row",
         "1.00  accepted as SUCCESS, refunds, 1 row",
+        sums.REFUNDS_COUNT,
     ]
 
 
@@ -59,3 +60,40 @@ def test_what_the_api_does_not_tell_is_said_with_the_rows_that_are_known() -> No
         "2 rows told as replayed may be of this run: the answer to an earlier try was lost, and it may have "
         "brought them in",
     ]
+
+
+def test_the_lines_of_a_plan_make_the_sum_of_its_file() -> None:
+    rows = [
+        ["a", "7", "1.50"],
+        ["a", "7", "1.50"],
+        ["b", "8", "3.00"],
+        ["c", "x", "4.00"],
+        ["d", "7", "-0.25"],
+    ]
+    by = Mapping(
+        {"transaction_id": "id", "user": "user", "amount": "amount"}, ids="column", users="key", decimals=2,
+        unit="whole", mark=".", status="SUCCESS", negative="refund",
+    )  # fmt: skip
+    told = [
+        line.strip()
+        for line in sums.of_plan(plan(table(["id", "user", "amount"], *rows), by, users=EveryKey()))
+    ]
+    assert told[1:6] == [
+        "9.75  in the file, with signs, whatever their status, 5 rows",
+        "4.50  to post as SUCCESS, 2 rows",
+        "0.25  to post as SUCCESS, refunds, 1 row",
+        "1.50  the same once more, with signs, 1 row",
+        "4.00  refused, with signs, whatever their status, 1 row",
+    ]
+
+
+def test_no_sum_has_amounts_of_another_currency() -> None:
+    rows = [["a", "7", "1.50", "EUR"], ["b", "7", "31.00", "USD"]]
+    by = Mapping(
+        {"transaction_id": "id", "user": "user", "amount": "amount", "currency": "in"},
+        ids="column", users="key", decimals=2, unit="whole", mark=".", status="SUCCESS", currency="EUR",
+    )  # fmt: skip
+    found = plan(table(["id", "user", "amount", "in"], *rows), by, users=EveryKey())
+    assert (found.summary.in_file, found.summary.refused) == (RowSum(1, 150), RowSum(0, 0))
+    assert found.summary.others == {"USD": RowSum(1, 3100)}
+    assert [(row.money, row.other) for row in found.planned()] == [(150, ""), (3100, "USD")]

@@ -131,6 +131,7 @@ def test_what_is_shown_and_what_a_form_has_can_be_typed(accepted: str, currency:
         ("EUR", "en-IN", "12,34,567.00", 123_456_700),
         ("JPY", "en-GB", "1,050", 1050),
         ("BHD", "en-GB", "10.505", 10_505),
+        ("BHD", "en-GB", "1.000", 1000),
         ("", "en-GB", "1050", 1050),
         ("", "en-GB", "1,050", 1050),
     ],
@@ -146,6 +147,11 @@ def test_what_is_typed_is_read_by_the_locale(
     ("code", "accepted", "typed", "said"),
     [
         ("EUR", "en-GB", "10.505", "EUR has 2 decimals. Write 10.50."),
+        # Of another locale it is a thousand.
+        ("EUR", "en-GB", "1.000", "EUR has 2 decimals. Write 10.50."),
+        ("EUR", "de-DE", "1,000", "EUR has 2 decimals. Write 10,50."),
+        ("JPY", "de-DE", "1,000", "JPY has no decimals. Write 1050."),
+        ("", "en-GB", "1.000", "An amount is in the smallest unit, a whole number. Write it as in 1050."),
         ("JPY", "en-GB", "10.50", "JPY has no decimals. Write 1050."),
         ("BHD", "en-GB", "1.2345", "BHD has 3 decimals. Write 10.500."),
         (

@@ -200,6 +200,17 @@ def test_an_import_that_is_cancelled_keeps_what_was_posted_and_goes_on_behind_it
     assert cancelled.outcome is not None
     assert (cancelled.outcome["accepted"], cancelled.outcome["last_line"]) == (1_000, 1_001)
     steps.ask_import(upload)
+    # Cancelled again, before it comes to what is new.
+    with monkeypatch.context() as before:
+        look = Watch.look
+
+        def cancelled_at_once(watch: Watch) -> None:
+            steps.cancel(upload)
+            look(watch)
+
+        before.setattr(Watch, "look", cancelled_at_once)
+        assert (step(upload).state, again(upload).done, again(upload).total) == ("CANCELLED", 1_000, 2_500)
+    steps.ask_import(upload)
     done = step(upload)
     assert (done.state, posted) == ("DONE", [1_000, 1_000, 500])
     assert done.outcome is not None

@@ -3,7 +3,7 @@
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -42,17 +42,28 @@ class PostingProgress:
     refused: int = 0
     users_made: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
+    # Of each kind the first line, and what was said of that one, where the line is known.
+    examples: dict[str, tuple[int, str]] = field(default_factory=dict)
     began_at: float = field(default_factory=time.monotonic)
 
     @property
     def rows(self) -> int:
         return self.accepted + self.replayed + self.refused
 
-    def refuse(self, code: str, reason: str) -> None:
+    def refuse(self, code: str, reason: str, kind: str = "", line: int = 0) -> None:
+        """Counts a refusal; `kind` is the reason without what differs from row to row, where it is known."""
         self.refused += 1
         # Of one kind, whatever value it quotes.
-        kind = code + ": " + _QUOTED.sub('"…"', reason)
-        self.kinds[kind if kind in self.kinds or len(self.kinds) < KINDS_MAX else "of other kinds"] += 1
+        kind = code + ": " + (kind or _QUOTED.sub('"…"', reason))
+        if kind not in self.kinds and len(self.kinds) >= KINDS_MAX:
+            kind = "of other kinds"
+        elif line:
+            self.examples.setdefault(kind, (line, reason))
+        self.kinds[kind] += 1
+
+    def reasons(self) -> list[tuple[str, int]]:
+        """Why rows were refused, each with its first line, and how many. The most frequent come first."""
+        return [(told_reason(kind, rows, self.examples), rows) for kind, rows in self.kinds.most_common()]
 
     def rate(self) -> float:
         """Rows a second."""
@@ -74,8 +85,17 @@ class PostingProgress:
         ]
         if self.users_made:
             lines.append(f"{self.users_made:,} user{'' if self.users_made == 1 else 's'} made")
-        lines += [f"  {count:>9,}  {kind}" for kind, count in self.kinds.most_common()]
+        lines += [f"  {count:>9,}  {reason}" for reason, count in self.reasons()]
         return lines
+
+
+def told_reason(kind: str, rows: int, examples: Mapping[str, tuple[int, str]]) -> str:
+    """A kind of refusal by its first line: `examples` has that, and what was said of it."""
+    if kind not in examples:
+        return kind
+    line, reason = examples[kind]
+    more = f" and {rows - 1:,} more" if rows > 1 else ""
+    return f"{reason} (line {line:,}{more})"
 
 
 def _reason(error: dict[str, Any]) -> str:

@@ -51,7 +51,8 @@ class Refusals:
         if kept.exists() and kept.samefile(source):
             raise SameFileError(kept)
         self._file = kept.open("w", encoding="utf-8", errors="surrogateescape", newline="")
-        self._writer = csv.writer(self._file, lineterminator="\n")
+        # Lines end in CR LF: with either alone, Python 3.11 would leave a cell with the other unquoted.
+        self._writer = csv.writer(self._file)
         self._writer.writerow(columns)
 
     def __enter__(self) -> Self:
@@ -73,6 +74,7 @@ class Refusals:
             if self._file is not None:
                 self._writer.writerow(written)
             elif not self._status.on_terminal or self._told <= TOLD_MAX:
-                self._status.say(f"line {line}: {name!a} {code}: {reason}")
+                called = f"{name!a} " if name else ""
+                self._status.say(f"line {line}: {called}{code}: {reason}")
         if self._file is not None:
             self._file.flush()

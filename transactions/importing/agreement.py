@@ -9,6 +9,7 @@ from .columns.proofs import OpenQuestion, told
 from .guess import Guess, guess
 from .keys import BESIDE, FIELDS
 from .mapping import Mapping, MappingError
+from .systems import system_of
 from .table import Table
 
 # The option that states a key of a mapping; all others are stated by --set.
@@ -45,7 +46,13 @@ def understood(table: Table, given: Mapping, say: Say, ask: Ask | None) -> Guess
     FileError, ColumnError and MappingError too.
     """
     found = guess(table, given)
-    if found.mapping != given or found.open:
+    system = None if given.named else system_of(table)
+    if system is not None:
+        say(
+            f"the columns are those of “{system.words}”: --mapping {system.name} knows its words, and which "
+            "of its rows are no payments"
+        )
+    if found.mapping != given or found.open or given.lacking(table.columns):
         for line in shown(table, found):
             say(line)
     asked = 0
@@ -127,11 +134,18 @@ def _answered(question: OpenQuestion, given: Mapping, say: Say, ask: Ask) -> Map
     raise NotAgreed(_left_open([question]))
 
 
+def _way(question: OpenQuestion, value: str) -> str:
+    """How a command states it; of a column also what becomes of rows by that."""
+    meaning = dict(question.choices).get(value, "").partition(": ")[2]
+    said = f" ({meaning})" if meaning and question.key.startswith("columns.") else ""
+    return option(question.key, value) + said
+
+
 def _left_open(questions: Sequence[OpenQuestion]) -> str:
     told = []
     for question in questions:
         values = [value for value, _ in question.choices] or ["…"]
-        ways = [option(question.key, each) for each in values[:WAYS_MAX]]
+        ways = [_way(question, each) for each in values[:WAYS_MAX]]
         if question.key == "columns.user":
             ways.append(option("user", "…"))
         told.append(f"{question.why} Give {' or '.join(ways)}.")

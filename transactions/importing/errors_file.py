@@ -4,14 +4,16 @@ What we say stands before the row's cells, so that a row that is too short or to
 spreadsheet would run is guarded, and read again as it was: whoever corrects the file opens it there.
 """
 
+import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from ..spreadsheets import guarded, unguarded
 from .forms import open_table
-from .mapping import ReadAs
+from .forms.columns import PROVED
+from .mapping import MappingError, ReadAs, of_keys
 from .plan import Planned
 from .table import FileError, Moment, Number, Row, Table, kind_of, of_kind
 
@@ -26,9 +28,16 @@ _OURS = "{} (of the import)"
 _NEGATIVE = re.compile(r"-[0-9][0-9.,]*", re.ASCII)
 
 
-def header(columns: Sequence[str]) -> list[str]:
-    """The columns of the file of refused rows, of a file that has these."""
-    return [*(name if name not in columns else _OURS.format(name) for name in FRONT), *columns]
+def header(columns: Sequence[str], meant: Mapping[str, Any] | None = None) -> list[str]:
+    """The columns of the file of refused rows, of a file that has these: names are guarded as cells are.
+
+    `meant` is what the whole file has proved (`plan.Summary`). It stands in the last name of ours, where it
+    stays whatever rows are taken out: alone a row may prove something else.
+    """
+    ours = [name if name not in columns else _OURS.format(name) for name in FRONT]
+    if meant:
+        ours[-1] += f" {json.dumps(meant, ensure_ascii=True)}"
+    return [*map(cell, ours), *map(cell, columns)]
 
 
 def written(row: Planned, code: str, reason: str) -> list[str]:
@@ -64,24 +73,44 @@ def _is_ours(file: Path | BinaryIO, name: str) -> bool:
 def corrected(table: Table) -> Table:
     """The table as the first file had it, if this is one of refused rows; any other as it is.
 
-    Lines are those of this file.
+    Lines are those of this file. Raises FileError where what the first one has proved was written over.
     """
-    inner, found = table.columns[len(FRONT) :], _rows
-    if not inner or header(inner) != list(table.columns):
+    inner, found = tuple(map(unguarded, table.columns[len(FRONT) :])), _rows
+    ours, proved = _ours(table.columns[: len(FRONT)])
+    if not inner or header(inner) != [*ours, *table.columns[len(FRONT) :]]:
         inner, found = table.columns[len(BEFORE) : -len(BEHIND)], _rows_of_replay
         if not inner or (*BEFORE, *inner, *BEHIND) != table.columns:
             return table
-    return Table(f"{table.form}, refused rows", inner, lambda: found(table, inner))
+        proved = ""
+    return Table(f"{table.form}, refused rows", inner, lambda: found(table, inner), _meant(proved, table))
+
+
+def _ours(columns: Sequence[str]) -> tuple[list[str], str]:
+    """The columns of ours, and what the name of the last says besides."""
+    last = PROVED.fullmatch(unguarded(columns[-1])) if columns else None
+    return ([*columns[:-1], last["name"]], last["meant"]) if last else ([*columns], "")
+
+
+def _meant(proved: str, table: Table) -> dict[str, Any]:
+    try:
+        meant = json.loads(proved) if proved else {}
+        of_keys(meant)
+    except (ValueError, AttributeError, RecursionError, MappingError):
+        name = table.columns[len(FRONT) - 1]
+        raise FileError(f"column {len(FRONT)}: leave the name as it was, {name[:40]!r}…") from None
+    found: dict[str, Any] = meant
+    return found
 
 
 def _rows(table: Table, columns: Sequence[str]) -> Iterator[Row]:
     content_id, kinds = table.columns[3:5]
+    written = table.columns[len(FRONT) :]
     for row in table.rows():
         letters = row.cells.get(kinds, "").strip().ljust(len(columns), "s")
         cells = {
-            name: of_kind(_read(row.cells[name]), letter)
-            for name, letter in zip(columns, letters, strict=False)
-            if name in row.cells
+            name: of_kind(_read(row.cells[kept]), letter)
+            for name, kept, letter in zip(columns, written, letters, strict=False)
+            if kept in row.cells
         }
         over = tuple(map(_read, row.over))
         yield Row(row.line, cells, row.fault, over, row.cells.get(content_id, "").strip())

@@ -16,11 +16,12 @@ from .headers import (
     candidates,
     currency_in,
     is_of_accounts,
+    is_of_payers,
     is_of_sides,
     is_other,
     words,
 )
-from .mapping import Mapping
+from .mapping import Mapping, of_keys
 from .proving import TableProof
 from .table import FileError, Table
 
@@ -30,6 +31,10 @@ FIRST_ROWS = 1000
 ALIKE_MIN = 0.8
 # The part of rows that may lack an id.
 EMPTY_IDS_MAX = 0.1
+# Rows without which it says nothing that no two of them share a value.
+DISTINCT_ROWS_MIN = 10
+# What an id looks like: one word, with a digit in it, and no decimals.
+_ID = re.compile(r"(?=\D*\d)[^\s,.]{1,100}")
 # Cells that cannot be read, of those that a question names.
 LINES_TOLD_MAX = 3
 # Columns that a question offers.
@@ -43,7 +48,7 @@ _SAID = {
     "transaction_id": "the id", "user": "the user", "amount": "the amount", "status": "the status",
     "created_at": "the time", "time": "the time of the day", "timezone": "the timezone",
     "currency": "the currency", "debit": "the debits", "credit": "the credits",
-    "direction": "whether an amount is a debit or a credit",
+    "direction": "whether an amount is a debit or a credit", "refund_user": "the user of negative amounts",
 }  # fmt: skip
 
 # What a cell of such a column would be, as a question has it.
@@ -55,6 +60,7 @@ _READ_AS = {
 _WITHOUT = {
     "created_at": "no column tells: each happens at the moment at which it is accepted",
     "currency": "no column tells: all are in one currency",
+    "transaction_id": "no column: ids are made of what a row says, the same at every run",
 }
 
 Share = Callable[[Iterable[str]], float]
@@ -77,8 +83,13 @@ def guess(table: Table, given: Mapping) -> Guess:
     What is `given` stands, however the file looks. Raises FileError, ColumnError where a column contradicts
     itself, and MappingError where what is given does not fit the file.
     """
-    columns = _Columns(table, given.fitting(table.columns))
-    proof = TableProof(columns.guessed().checked(table.columns))
+    columns = _Columns(table, given.over(of_keys(table.meant)).fitting(table.columns))
+    if table.meant:
+        columns.reasons.append(
+            "These are refused rows: each is taken to mean what its file proved, unless it is said otherwise."
+        )
+    meant = columns.guessed().checked(table.columns)
+    proof = TableProof(meant, ids_asked=bool(columns.distinct))
     first_fault = ""
     for row in table.rows():
         first_fault = first_fault or (row.fault and f"line {row.line}: {row.fault}")
@@ -90,7 +101,11 @@ def guess(table: Table, given: Mapping) -> Guess:
             "correct the rows, or state the columns"
         )
     questions = [columns.with_choices(question) for question in columns.asked(settled.open)]
-    reasons = (*columns.reasons, *settled.reasons)
+    lacking = [
+        f"The file has no column “{each}”: no row is passed over by it."
+        for each in given.lacking(table.columns)
+    ]
+    reasons = (*lacking, *columns.reasons, *settled.reasons)
     return Guess(settled.mapping, reasons, tuple(questions), tuple(proof.unknown.items()))
 
 
@@ -102,6 +117,8 @@ class _Columns:
         # What has the name of a field and cannot be read as such: questions, and the columns.
         self._unread: dict[str, OpenQuestion] = {}
         self._unread_columns: dict[str, str] = {}
+        # Columns that nobody knows and that may have the ids.
+        self.distinct: list[str] = []
         self._names = table.columns
         self._csv = table.form.startswith("CSV")
         self._mapping = given
@@ -135,7 +152,9 @@ class _Columns:
         self._find_currency()
         self._find("status", _any, by_cells=statuses.known_share)
         self._find("user", _any)
+        self._find_refund_user()
         self._take_accounts()
+        self._ask_about_ids()
         if "created_at" not in self._mapping.named and "created_at" not in self._unread:
             self.reasons.append("No column has times: a transaction's is the moment at which it is accepted.")
         return self._mapping
@@ -264,6 +283,33 @@ class _Columns:
                 self._take("direction", column, "by its name and what is in it")
                 return
 
+    def _ask_about_ids(self) -> None:
+        """Of columns that nobody knows, those in which each row has a value of its own may be the ids."""
+        if "transaction_id" in self._mapping.columns or self._mapping.ids == "content":
+            return
+        self.distinct = [name for name in self._free if self._is_of_ids(name)]
+        if self.distinct:
+            names = ", ".join(f"“{each}”" for each in self.distinct[:LINES_TOLD_MAX])
+            why = (
+                f"No column has the name of an id, and each of the first {len(self._lines):,} rows has a "
+                f"value of its own in {names}: it may be the id."
+            )
+            self._unread["transaction_id"] = OpenQuestion("columns.transaction_id", why)
+
+    def _is_of_ids(self, column: str) -> bool:
+        cells = [cell.strip() for cell in self._cells[column]]
+        distinct = len({*cells}) == len(cells) >= DISTINCT_ROWS_MIN
+        return distinct and all(map(_ID.fullmatch, cells)) and not any(map(moments.readings, cells))
+
+    def _find_refund_user(self) -> None:
+        """Who is paid, where the user's column has who pays and some amounts went the other way."""
+        named = self._mapping.named
+        if "refund_user" in self._mapping.columns or not is_of_payers(named.get("user", "")):
+            return
+        amounts = self._cells[named["amount"]] if "amount" in named else []
+        if "debit" in named or "direction" in named or any(map(_is_negative, amounts)):
+            self._find("refund_user", _any)
+
     def _find_currency(self) -> None:
         """The currency's column; else what the amount's own name states."""
         amount = self._mapping.named.get("amount", "")
@@ -317,6 +363,8 @@ class _Columns:
         if table != "columns":
             return question
         choices = [(each, f"column “{each}”") for each in self._may_be(field)]
+        if field == "transaction_id" and self.distinct:
+            choices = [(each, f"column “{each}”") for each in self.distinct]
         if own := self._unread_columns.get(field):
             choices.insert(0, (own, f"column “{own}”: rows in which it cannot be read are refused"))
         if field in _WITHOUT:

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Sequence
 
-from iso4217 import Currency
+from .currencies import CODES
 
 # The admin's export of transactions, the API's list of them, and what a file of refused rows has besides.
 OF_EXPORT = {
@@ -27,13 +27,17 @@ _NAMES = {
         paymentid chargeid id fitid orderid ordernumber invoiceid invoiceno invoicenumber invoice
         endtoendid accountservicerreference entryreference bankreference receiptno receiptnumber reference
         referenceid referencenumber ref uuid transaktionsid transaktionscode belegnummer rechnungsnummer
-        rechnungsnr bestellnummer auftragsnummer
+        rechnungsnr rechnung bestellnummer auftragsnummer
     """,
     "user": """
         user userid username customer customerid customerno customernumber customeruniqueid nameorig
         client clientid member memberid payer payerid buyer buyerid accountid account accountnumber
         cardholder customeremail fromemailaddress fromemail buyeremail payeremail useremail email counterparty
         debtor payee kunde kundennummer kundennr absenderemailadresse absender auftraggeber zahler
+    """,
+    "refund_user": """
+        toemailaddress toemail toaddress namedest recipient recipientemail receiver receiveremail payee
+        beneficiary empfängeremailadresse empfänger zahlungsempfänger begünstigter
     """,
     "amount": """
         amount transactionamount amt paymentamount paymentvalue gross grossamount total totalamount
@@ -108,9 +112,10 @@ _OF_ACCOUNTS = {
     "card",
     "pan",
 }
+# Who sends the money of a row, whichever way it goes.
+_PAYERS = {"from", "sender", "absender", "payer", "debtor", "auftraggeber", "zahler", "remitter"}
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "æ": "ae", "œ": "oe", "đ": "d", "Ø": "O", "Ł": "L"})
-_CODES = {each.code for each in Currency}
 
 
 def _folded(text: str) -> str:
@@ -165,6 +170,11 @@ def is_of_sides(column: str) -> bool:
     return bool(words(column) & {*NAMES["debit"], *NAMES["credit"]})
 
 
+def is_of_payers(column: str) -> bool:
+    """Whether a column's name says that it has who sent the money: of a refund that is not the customer."""
+    return bool(words(column) & _PAYERS)
+
+
 def is_of_accounts(column: str) -> bool:
     """Whether a column's name says that it has accounts, whose numbers are no keys of users."""
     return bool({*words(column), plain(column)} & _OF_ACCOUNTS)
@@ -176,4 +186,4 @@ def currency_in(column: str) -> str:
     last = re.split(r"[^A-Za-z]+", _IN_BRACKETS.sub("", column).strip())[-1]
     if last.isupper() or column.endswith(f"_{last}"):
         bracketed.append(last.upper())
-    return next((each for each in bracketed if each in _CODES), "")
+    return next((each for each in bracketed if each in CODES), "")

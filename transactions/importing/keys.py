@@ -2,18 +2,20 @@
 
 import re
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from .. import names
 from ..models import Status
 from ..timezones import zone_names
+from .currencies import CODES
 
 # What a record is made of, in the order in which the API tells them.
 FIELDS = ("transaction_id", "user", "amount", "status", "created_at")
-# What else a column may tell: the time of the day beside created_at, the zone of both, the currency; and of
-# amounts debits and credits where they stand apart, or which of them an amount is.
-BESIDE = ("time", "timezone", "currency", "debit", "credit", "direction")
+# What else a column may tell: the time of the day beside created_at, the zone of both, the currency; of
+# amounts debits and credits where they stand apart, or which of them an amount is; and whose a negative
+# amount is, where the user's column has who pays and another one who is paid.
+BESIDE = ("time", "timezone", "currency", "debit", "credit", "direction", "refund_user")
 NEGATIVE = ("refund", "failed", "refuse")
 UNITS = ("whole", "smallest")
 MARKS = (".", ",")
@@ -22,7 +24,7 @@ IDS = ("column", "content")
 # How dates are written; a format of strptime is the other way to say it. Of hours and days that are counted
 # `since` says from when.
 DATES = (
-    "iso", "compact", "day first", "month first", "month by name",
+    "iso", "compact", "day first", "month first", "year first", "month by name",
     "seconds", "milliseconds", "microseconds", "hours", "days",
 )  # fmt: skip
 # Of these `since` says from when; of the others here it may, where they do not count from 1970.
@@ -45,7 +47,7 @@ _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0"
 def typed(key: str, text: str) -> object:
     """The value of a key as TOML has it, from what somebody typed; what cannot be right stays a text."""
     value = text.strip()
-    if key == "id_parts" or key.startswith("skip."):
+    if key in ("id_parts", "optional") or key.startswith("skip."):
         return [each.strip() for each in text.split(",") if each.strip()]
     if key == "guarded":
         return _FLAGS.get(value.lower(), value)
@@ -110,14 +112,14 @@ def _delimiter(value: object) -> str:
 
 
 def _header(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= HEADER_MAX:
-        raise ValueError(f"it is the number of a line, from 1 to {HEADER_MAX}")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= HEADER_MAX:
+        raise ValueError(f"it is the number of a line, from 1 to {HEADER_MAX}, or 0 where there is none")
     return value
 
 
 def _currency(value: object) -> str:
-    if not isinstance(value, str) or not re.fullmatch("[A-Za-z]{3}", value):
-        raise ValueError("it is a code of three letters, as EUR")
+    if not isinstance(value, str) or value.upper() not in CODES:
+        raise ValueError("it is a code of three letters, as EUR, that ISO 4217 has")
     return value.upper()
 
 
@@ -125,11 +127,12 @@ def _dates(value: object) -> str:
     """One of DATES, or a format that reads the day which it writes."""
     if value in DATES:
         return str(value)
-    day = datetime(2026, 1, 31)
+    day = datetime(2026, 1, 31, tzinfo=UTC)
     try:
         if not isinstance(value, str) or datetime.strptime(day.strftime(value), value).date() != day.date():
             raise ValueError
-    except ValueError:
+    # A part that is named twice is a fault of the expression that Python makes of it.
+    except (ValueError, OverflowError, re.error):
         known = ", ".join(DATES)
         raise ValueError(f"it is one of {known}, or a format of a whole date as %d.%m.%Y %H:%M") from None
     return value
@@ -146,10 +149,10 @@ def _since(value: object) -> str:
 
 
 def _timezone(value: object) -> str:
-    if value not in zone_names():
+    if not isinstance(value, str) or value not in zone_names():
         meant = names.meant(str(value), zone_names())
         raise ValueError("it is the name of a timezone, as Europe/Berlin" + (f"; {meant}?" if meant else ""))
-    return str(value)
+    return value
 
 
 def _flag(value: object) -> bool:
@@ -161,6 +164,7 @@ def _flag(value: object) -> bool:
 VALUES: dict[str, Callable[[object], Any]] = {
     "ids": _one_of(IDS),
     "id_parts": _texts,
+    "optional": _texts,
     "users": _one_of(USERS),
     "user": _text,
     "decimals": _decimals,

@@ -7,6 +7,7 @@ import json
 import re
 import tomllib
 from collections.abc import Collection
+from collections.abc import Mapping as Found
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypedDict, cast
@@ -50,6 +51,8 @@ class Mapping:
     statuses: dict[str, str] = field(default_factory=dict)
     # From a column to the words in it with which a row is passed over.
     skip: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    # Of its columns, those that a file may lack: nothing is passed over by them then.
+    optional: tuple[str, ...] = ()
     # "column", or "content": made of what the row says, the same at every run.
     ids: str = ""
     # Further columns without which the id's own is not unique; the id is all of them, joined by "-". Of ids
@@ -65,8 +68,8 @@ class Mapping:
     unit: str = ""
     # The decimal mark: "." or ",".
     mark: str = ""
-    # What a negative amount is: a "refund" (a transaction of its own, whose id begins with refund-), one that
-    # "failed", or to "refuse".
+    # What a negative amount is: a "refund" (a transaction of its own), one that "failed", or to "refuse". The
+    # id begins with refund- either way.
     negative: str = ""
     # The one currency whose rows are taken, as EUR.
     currency: str = ""
@@ -85,7 +88,7 @@ class Mapping:
     # Of CSV and JSON, a name that Python knows; of CSV, what separates the cells.
     encoding: str = ""
     delimiter: str = ""
-    # The line of CSV, or the row of a sheet, that names the columns.
+    # The line of CSV, or the row of a sheet, that names the columns; 0 where none does.
     header: int | None = None
     # Which sheet of an xlsx file, and which member of a zip.
     sheet: str = ""
@@ -101,6 +104,10 @@ class Mapping:
         """The same, read as the other states it."""
         return replace(self, **{name: getattr(other, name) for name in keys.READING})
 
+    def lacking(self, columns: Collection[str]) -> list[str]:
+        """The columns by which rows would be passed over and that a file with these has not."""
+        return [column for column in self.skip if column not in columns]
+
     @property
     def named(self) -> dict[str, str]:
         """From field to column, of those that have one."""
@@ -108,7 +115,7 @@ class Mapping:
 
     def passes_over(self, cells: dict[str, str]) -> bool:
         """Whether a row with these cells is not looked at."""
-        return any(cells[column].strip() in words for column, words in self.skip.items())
+        return any(cells.get(column, "").strip() in words for column, words in self.skip.items())
 
     def over(self, base: "Mapping") -> "Mapping":
         """This one, and of `base` what this one does not state."""
@@ -147,7 +154,13 @@ class Mapping:
         """The mapping itself, if the file with these columns has what it names; else MappingError."""
         named = [(f"columns.{name}", column) for name, column in self.named.items()]
         named += [("id_parts", column) for column in self.id_parts]
-        named += [(f"skip.{column}", column) for column in self.skip]
+        for column in self.skip:
+            if column not in columns and column not in self.optional:
+                raise MappingError(
+                    f"skip.{column}: the file has no column “{names.shortened(column)}” by which rows are "
+                    "passed over: state it as optional if no row of this file is to be (--set "
+                    f"“optional={','.join((*self.optional, column))}”)"
+                )
         for key, column in named:
             if column not in columns:
                 known = names.suggestion(
@@ -167,6 +180,10 @@ class Mapping:
         if ("debit" in self.named) != ("credit" in self.named):
             raise MappingError(
                 "columns.debit: it goes with columns.credit; one column alone is columns.amount"
+            )
+        if "refund_user" in self.named and "user" not in self.named:
+            raise MappingError(
+                "columns.refund_user: it goes with columns.user, for amounts that are negative"
             )
         if "direction" in self.named and "amount" not in self.named:
             raise MappingError(
@@ -215,6 +232,11 @@ def parse(toml: str) -> Mapping:
         stated = tomllib.loads(toml)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise MappingError(f"this is no TOML: {error}") from None
+    return of_keys(stated)
+
+
+def of_keys(stated: Found[str, Any]) -> Mapping:
+    """The mapping of these keys with their values as TOML has them. Raises MappingError."""
     mapping = Mapping()
     for key, value in stated.items():
         if key not in keys.TABLES:

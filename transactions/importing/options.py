@@ -24,7 +24,8 @@ OF_READING = {
     "header": (
         "--header-line",
         "N",
-        "The line of CSV, or the row of an xlsx sheet, that names the columns, where others stand above.",
+        "The line of CSV, or the row of an xlsx sheet, that names the columns, where others stand above; 0 "
+        "where none does.",
     ),
     "sheet": ("--sheet", "NAME", "Of an xlsx file in which several have values."),
     "member": ("--member", "NAME", "Of a zip that holds several tables."),

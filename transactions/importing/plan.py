@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
+from ..client.progress import told_reason
 from ..models import Status
 from .columns.proofs import CellError, ColumnError, Settled
 from .columns.sides import amount_columns
@@ -46,6 +47,7 @@ class Planned:
     """A row and what becomes of it: the `record` to post, or a `code` and a `reason` why none is.
 
     `money` is the amount as the file has it, with its sign, in the smallest unit; 0 where it cannot be read.
+    Of a row in another currency, which is refused, `other` says which, and `money` is in that one's.
     `reason` names the column and what would be right; the line is `line`. `over` are cells beyond the last
     column, `content_id` is the id made of the row's content, if it has one of these.
     """
@@ -59,6 +61,9 @@ class Planned:
     refund: bool = False
     over: tuple[str, ...] = ()
     content_id: str = ""
+    other: str = ""
+    # The reason without what differs from row to row.
+    kind: str = ""
 
     @property
     def summed_as(self) -> str:
@@ -93,14 +98,28 @@ class Summary:
     passed_over: int = 0
     # By reason, without what differs from row to row; conflicts of ids within the file are among them.
     refusals: Counter[str] = field(default_factory=Counter)
-    # All rows whose amount can be read, with signs.
+    # Of each reason the first line, and what is said of that one.
+    examples: dict[str, tuple[int, str]] = field(default_factory=dict)
+    # All rows whose amount can be read, with signs: those below together.
     in_file: RowSum = field(default_factory=RowSum)
-    # Of the records that count above, by status, refunds apart; of refused rows, with signs.
+    # Of the records that count above, by status, refunds apart; of the others, with signs.
     by_status: dict[str, RowSum] = field(default_factory=dict)
+    replayed: RowSum = field(default_factory=RowSum)
     refused: RowSum = field(default_factory=RowSum)
+    # Of rows in other currencies, by these, with signs: all are refused, and in no sum above.
+    others: dict[str, RowSum] = field(default_factory=dict)
     # Words of the status's column that nobody knows, to be stated among the mapping's statuses.
     unknown_statuses: Counter[str] = field(default_factory=Counter)
     first: list[Planned] = field(default_factory=list)
+    # Of the records, the times of the earliest and of the latest as they are posted, "" where none has any.
+    earliest: str = ""
+    latest: str = ""
+    # What the whole file has proved, as keys of a mapping: its refused rows mean it alone too.
+    meant: dict[str, Any] = field(default_factory=dict)
+
+    def reasons(self) -> list[tuple[str, int]]:
+        """Why rows are refused, each with its first line, and how many. The most frequent come first."""
+        return [(told_reason(kind, rows, self.examples), rows) for kind, rows in self.refusals.most_common()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +171,7 @@ def plan(table: Table, mapping: Mapping, *, users: UserKeys) -> Plan:
         tally.summary.rows += sum(read is None for read in rows)
         tally.summary.passed_over += sum(read is None for read in rows)
     _closed(proof.settled())
+    tally.summary.meant = proof.proved(table.meant)
     return Plan(table, mapping, tally.summary, users)
 
 
@@ -217,6 +237,8 @@ def _planned(read: ReadRow, user: int | str) -> Planned:
         refund=read.refund,
         over=read.row.over,
         content_id=read.content_id,
+        other=read.other,
+        kind=read.kind,
     )
 
 
@@ -232,19 +254,24 @@ class _Tally:
     def count(self, read: ReadRow, user: int | str) -> None:
         summary, money = self.summary, read.money
         summary.rows += 1
-        if money is not None:
+        if money is not None and not read.other:
             summary.in_file.add(money)
         planned = _planned(read, user)
         verdict = self._verdict(planned.record) if planned.record else "refused"
         if verdict == "conflict":
             read.refuse("", CellError(CONFLICT), "conflict")
         if read.faults:
-            summary.refusals[self._kind(read.kind)] += 1
-            summary.refused.add(money or 0)
+            kind = self._kind(read.kind)
+            summary.refusals[kind] += 1
+            if kind == read.kind:
+                summary.examples.setdefault(kind, (read.row.line, read.reason))
+            sum = summary.others.setdefault(read.other, RowSum()) if read.other else summary.refused
+            sum.add(money or 0)
             if read.unknown_status and len(summary.unknown_statuses) < KINDS_MAX:
                 summary.unknown_statuses[read.unknown_status] += 1
         elif verdict == "replay":
             summary.replays += 1
+            summary.replayed.add(money or 0)
         else:
             assert planned.record
             summary.equal += read.is_equal
@@ -255,6 +282,9 @@ class _Tally:
         assert record
         summary.records += 1
         summary.by_status.setdefault(planned.summed_as, RowSum()).add(record["amount"])
+        if at := record.get("created_at", ""):
+            summary.earliest = min(summary.earliest or at, at)
+            summary.latest = max(summary.latest, at)
         if len(summary.first) < FIRST_MAX:
             summary.first.append(planned)
 

@@ -28,8 +28,9 @@ class ImportStopped(Exception):
 class ImportBatch:
     """What became of rows that followed one another, `last_line` the last of them.
 
-    Amounts are without their sign, in the smallest unit, by status and refunds apart. Of `either` it is not
-    known whether they were accepted now or before: the API counts replays, and tells which they are not.
+    Amounts of what was taken are without their sign, in the smallest unit, by status and refunds apart. Of
+    `either` it is not known whether they were accepted now or before: the API counts replays, and tells which
+    they are not.
     """
 
     last_line: int
@@ -37,8 +38,10 @@ class ImportBatch:
     replayed: Sums = field(default_factory=dict)
     either: Sums = field(default_factory=dict)
     refused: tuple[NotAccepted[Planned], ...] = ()
-    # Of `refused`, also of rows whose amount cannot be read: it counts as 0.
+    # Of `refused`, with signs, also of rows whose amount cannot be read: it counts as 0. Rows in other
+    # currencies by these, apart.
     refused_money: RowSum = field(default_factory=RowSum)
+    refused_others: Sums = field(default_factory=dict)
     # Rows that were accepted now, and before; both are known also where the amounts of each are not.
     accepted_rows: int = 0
     replayed_rows: int = 0
@@ -54,6 +57,7 @@ class ImportProgress(PostingProgress):
     replayed_money: Sums = field(default_factory=dict)
     either_money: Sums = field(default_factory=dict)
     refused_money: RowSum = field(default_factory=RowSum)
+    refused_others: Sums = field(default_factory=dict)
     # Of `either_money`, how many rows were accepted now; and rows that a try without an answer may have
     # brought in, which are counted as replayed.
     either_accepted: int = 0
@@ -73,12 +77,14 @@ class ImportProgress(PostingProgress):
         self.accepted += batch.accepted_rows
         self.replayed += batch.replayed_rows
         for one in batch.refused:
-            self.refuse(one.code, one.reason)
+            kind = one.row.kind if one.row.record is None else ""
+            self.refuse(one.code, one.reason, kind, one.row.line)
         for own, other in (
             (self.accepted_money, batch.accepted),
             (self.replayed_money, batch.replayed),
             (self.either_money, batch.either),
             ({"": self.refused_money}, {"": batch.refused_money}),
+            (self.refused_others, batch.refused_others),
         ):
             for name, more in other.items():
                 sum = own.setdefault(name, RowSum())
@@ -130,11 +136,18 @@ def _post(portion: list[Planned], sound: list[Planned], post: Post, seen: "_Seen
         replayed=_sums(again) if known else {},
         either={} if known else _sums(taken),
         refused=tuple(refused),
-        refused_money=RowSum(len(refused), sum(abs(one.row.money) for one in refused)),
+        **_refused_sums(one.row for one in refused),
         accepted_rows=answer.accepted,
         replayed_rows=answer.duplicates,
         resent_rows=answer.duplicates if answer.resent else 0,
     )
+
+
+def _refused_sums(rows: Iterable[Planned]) -> dict[str, Any]:
+    own, others = RowSum(), Sums()
+    for row in rows:
+        (others.setdefault(row.other, RowSum()) if row.other else own).add(row.money)
+    return {"refused_money": own, "refused_others": others}
 
 
 def _sums(rows: Iterable[Planned]) -> Sums:

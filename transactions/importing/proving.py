@@ -1,7 +1,9 @@
 """All columns of a file together: what each proves, seen row by row."""
 
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from .. import money as currency
 from ..spreadsheets import unguarded
@@ -9,9 +11,10 @@ from .columns import statuses
 from .columns.moments import MomentProof
 from .columns.money import MoneyProof
 from .columns.proofs import CellError, OpenQuestion, Settled
-from .columns.sides import amount_cell, amount_columns
+from .columns.sides import DebitProof, amount_as_it_stands, amount_cell, amount_columns, user_column
 from .columns.users import UsersProof
 from .content_ids import fingerprint
+from .keys import BESIDE, FIELDS
 from .mapping import Mapping
 from .table import Row
 
@@ -34,11 +37,15 @@ class TableProof:
     Of each id it keeps a number, and nothing else that grows with the file.
     """
 
-    def __init__(self, mapping: Mapping) -> None:
+    def __init__(self, mapping: Mapping, *, ids_asked: bool = False) -> None:
         self.mapping = mapping
+        # Whether it is asked which column has the ids: until then nobody knows that none has.
+        self._ids_asked = ids_asked
         self._columns = columns = mapping.named
         amounts = amount_columns(mapping)
-        self._amounts = MoneyProof(amounts) if amounts else None
+        apart = "amount" not in columns
+        self._amounts = MoneyProof(amounts, apart=apart) if amounts else None
+        self._debits = DebitProof(mapping)
         self._moments = MomentProof(columns["created_at"]) if "created_at" in columns else None
         self._users = UsersProof(columns.get("user", ""))
         # The column of ids, where nobody has said what is to be made of those that repeat.
@@ -60,12 +67,14 @@ class TableProof:
         if self._amounts:
             beside = cells[columns["currency"]] if "currency" in columns else ""
             with suppress(CellError):
-                self._amounts.see(line, amount_cell(self.mapping, cells), beside)
+                _, stands = amount_as_it_stands(self.mapping, cells)
+                self._amounts.see(line, amount_cell(self.mapping, cells), beside, stands)
+            self._debits.see(line, cells)
         if self._moments:
             clock, zone = (cells[columns[name]] if name in columns else "" for name in ("time", "timezone"))
             self._moments.see(line, cells[columns["created_at"]], clock, zone)
-        if "user" in columns:
-            self._users.see(line, cells[columns["user"]])
+        if user := user_column(self.mapping, cells):
+            self._users.see(line, cells[user])
         if "status" in columns:
             self._see_status(line, cells[columns["status"]].strip())
         if self._ids:
@@ -81,11 +90,28 @@ class TableProof:
         self._seen.add(fingerprint("\x1f".join(parts)))
         self.repeats += len(self._seen) == before
 
+    def proved(self, before: Collection[str] = ()) -> dict[str, Any]:
+        """Of a mapping in which all is settled what rows need that stand alone later, by its keys.
+
+        Which columns it means, also where none is; and of forms those that rows prove, or that were proved
+        `before`: what nothing has proved another row may have otherwise.
+        """
+        mapping = self.mapping
+        keys = {"ids", "users"} if self._users.has_seen else {"ids"}
+        if self._amounts and self._amounts.seen:
+            keys |= {"decimals", "unit", *(("mark",) if len(self._amounts.marks.left) == 1 else ())}
+        if self._moments and len(self._moments.forms.left) == 1:
+            keys.add("dates")
+        columns = {name: mapping.columns.get(name, "") for name in (*FIELDS, *BESIDE)}
+        found = {key: getattr(mapping, key) for key in sorted({*keys, *before} - {"columns"})}
+        return {**{key: value for key, value in found.items() if value not in ("", None)}, "columns": columns}
+
     def settled(self) -> Settled:
         """The mapping with all that was proved, and what is open. Raises ColumnError."""
         result = Settled(self.mapping)
         self._settle_columns(result)
         if self._amounts:
+            self._debits.check()
             _take(result, self._amounts.settled(result.mapping, currency.code() or "", currency.decimals()))
         if self._moments:
             zoned = "timezone" in self._columns
@@ -107,14 +133,14 @@ class TableProof:
             result.open.append(OpenQuestion("status", "No column tells what became of them.", STATUS_CHOICES))
 
     def _settle_ids(self, result: Settled) -> None:
-        if self.mapping.ids:
+        if self.mapping.ids or self._ids_asked:
             return
         if not self._ids:
             result.mapping = replace(result.mapping, ids="content")
             result.reasons.append(
-                "No column has ids: they are made of what a row says but for its status, the same at every "
-                "run. A row that is there twice is two transactions; an equal row of another file is the "
-                "same one."
+                "No column is known to have ids: they are made of what a row says but for its status, the "
+                "same at every run. A row that is there twice is two transactions; an equal row of another "
+                "file is the same one."
             )
         elif self.repeats > self.rows * REPEATS_MAX:
             why = f"{self.repeats:,} of {self.rows:,} rows repeat an id in column “{self._ids}”."

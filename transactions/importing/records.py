@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,15 +16,21 @@ from ..fields import AHEAD_MAX, earliest
 from ..models import TRANSACTION_ID_CHARACTERS_MAX, Status
 from ..spreadsheets import unguarded
 from .columns import moments, money, statuses
-from .columns.currencies import codes_of
 from .columns.proofs import CellError
-from .columns.sides import amount_cell, amount_columns
+from .columns.sides import amount_as_it_stands, amount_cell, user_column
+from .columns.statuses import plain
 from .columns.users import user_text
-from .content_ids import ContentIds, is_made
+from .content_ids import ContentIds, fingerprint, is_made
+from .currencies import codes_of, other_name
 from .mapping import Mapping
 from .table import Row
 
 REFUND = "refund-"
+# What a line is called that sums up those above, as `plain` has it.
+_SUMS = (
+    "total", "totals", "sum", "sumtotal", "grandtotal", "summe", "gesamt", "gesamtsumme", "gesamtbetrag",
+    "totale", "somme", "suma", "totaal",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -43,6 +50,8 @@ class ReadRow:
     # Whether one before it in the file says the same, apart from the status.
     is_equal: bool = False
     money: int | None = None
+    # Of which other currency that is, as the file says it: such a row is refused.
+    other: str = ""
     refund: bool = False
     # What keeps it from being posted: each as a kind, and as what is told.
     code: str = ""
@@ -80,6 +89,10 @@ class RowReader:
         self._stated = currency_of_deployment.code()
         self._ids = mapping.ids if "transaction_id" in mapping.named else "content"
         self._content = ContentIds(mapping)
+        # Of the rows so far whose amount can be read, how many there are, and what they make.
+        self._rows = self._sum = 0
+        # Of ids that begin as those of refunds, whether they were made here.
+        self._refunds: dict[int, bool] = {}
 
     def rows(self, rows: Iterator[Row]) -> Iterator[ReadRow | None]:
         """Each row as it is read; None for one that is passed over."""
@@ -95,15 +108,21 @@ class RowReader:
             yield None if self.mapping.passes_over(cells) else self._read(row, cells)
 
     def _read(self, row: Row, cells: dict[str, str]) -> ReadRow:
-        read = ReadRow(row, cells, self._columns.get("user", ""))
+        read = ReadRow(row, cells, user_column(self.mapping, cells))
         readings = (self._read_id, self._read_user, self._read_status, self._read_amount, self._read_moment)
         for column, reading in zip(_ORDER, readings, strict=True):
             try:
                 reading(read)
             except CellError as error:
-                where = amount_columns(self.mapping) if column == "amount" else self._columns.get(column, "")
-                read.refuse(where, error)
+                read.refuse(self._where(read, column), error)
+        self._check_refund(read)
+        self._check_sum(read)
         return read
+
+    def _where(self, read: ReadRow, field: str) -> str:
+        if field == "amount":
+            return amount_as_it_stands(self.mapping, read.cells)[0]
+        return read.user_column if field == "user" else self._columns.get(field, "")
 
     def _cell(self, read: ReadRow, name: str) -> str:
         column = self._columns.get(name)
@@ -124,7 +143,8 @@ class RowReader:
         read.record["transaction_id"] = id
 
     def _read_user(self, read: ReadRow) -> None:
-        read.user = user_text(self._cell(read, "user"), self.mapping)
+        column = read.user_column
+        read.user = user_text(read.cells[column] if column else "", self.mapping)
 
     def _read_status(self, read: ReadRow) -> None:
         cell = self._cell(read, "status")
@@ -138,30 +158,66 @@ class RowReader:
         cell = amount_cell(self.mapping, read.cells)
         if not cell.strip():
             raise CellError("the amount is empty: write one")
-        amount = self._money.read(cell)
+        self._check_currency(read, cell)
+        amount = self._amount(read, cell)
         read.money = amount.smallest
-        self._check_currency(self._cell(read, "currency") or amount.currency)
         read.record["amount"] = abs(amount.smallest)
         if self._stated:
             read.record["currency"] = self._stated
         if amount.smallest < 0:
-            self._take_negative(read, cell)
+            self._take_negative(read)
 
-    def _take_negative(self, read: ReadRow, cell: str) -> None:
+    def _amount(self, read: ReadRow, cell: str) -> money.ReadAmount:
+        try:
+            return self._money.read(cell)
+        except CellError as error:
+            # Told as it stands there: the sign of a debit may be said elsewhere.
+            raise CellError(error.kind, amount_as_it_stands(self.mapping, read.cells)[1]) from None
+
+    def _take_negative(self, read: ReadRow) -> None:
         if self.mapping.negative == "failed":
             read.record["status"] = str(Status.FAILED)
         elif self.mapping.negative == "refund":
             read.refund = True
-            id = read.record.get("transaction_id", "")
-            if id and not id.startswith(REFUND):
-                check_id(REFUND + id)
-                read.record["transaction_id"] = REFUND + id
         else:
-            raise CellError("“…” is negative, and such amounts are refused (negative)", cell)
+            _, stands = amount_as_it_stands(self.mapping, read.cells)
+            if money.is_signed(stands):
+                raise CellError("“…” is negative, and such amounts are refused (negative)", stands)
+            raise CellError("“…” is a debit, and negative amounts are refused (negative)", stands)
+        # By either choice the same id: who chooses otherwise at a second run meets a conflict.
+        if id := read.record.get("transaction_id", ""):
+            check_id(REFUND + id)
+            read.record["transaction_id"] = REFUND + id
 
-    def _check_currency(self, cell: str) -> None:
-        if self._currency and cell.strip() and self._currency not in codes_of(cell):
-            raise CellError(f"the currency is “…”, and only {self._currency} is taken", cell.strip())
+    def _check_sum(self, read: ReadRow) -> None:
+        """A last line that sums up the others would be one of them, where nothing asks it for an id."""
+        own = 0 if read.other else read.money
+        if self._ids == "content" and self._rows and own and own == self._sum:
+            word = next((cell for cell in read.cells.values() if plain(cell.strip(" :")) in _SUMS), "")
+            if word:
+                read.refuse("", CellError("“…” is the sum of the rows above, and no transaction", word))
+        self._rows += read.money is not None
+        self._sum += own or 0
+
+    def _check_refund(self, read: ReadRow) -> None:
+        """An id of the file's own may be that of a refund which is made here: they would be taken for one."""
+        id = read.record.get("transaction_id", "")
+        if id.startswith(REFUND) and not read.faults:
+            made_here = read.money is not None and read.money < 0
+            if self._refunds.setdefault(fingerprint(id), made_here) != made_here:
+                error = CellError("“…” is the id of a refund that is made here, and of a row", id)
+                read.refuse(self._columns.get("transaction_id", ""), error, "conflict")
+
+    def _check_currency(self, read: ReadRow, cell: str) -> None:
+        """Raises CellError for another currency than the one that is taken; its amount is told apart."""
+        said = self._cell(read, "currency").strip() or money.taken_apart(cell).currency
+        if said and not self._currency and not codes_of(said):
+            raise CellError("“…” is no currency: write its code, as EUR", said)
+        if said and self._currency and self._currency not in codes_of(said):
+            read.other = other_name(said)
+            with suppress(CellError):
+                read.money = money.form_of_other(self.mapping, read.other).read(cell).smallest
+            raise CellError(f"the currency is “…”, and only {self._currency} is taken", said)
 
     def _read_moment(self, read: ReadRow) -> None:
         if self._moments is None:

@@ -68,7 +68,9 @@ def run(order: ImportOrder, post: Post, status: StatusLine, ask: Ask | None) -> 
         _agree(order, found.mapping, ask)
     if order.save is not None:
         order.save.write_text(write(planned.mapping), encoding="utf-8", errors="backslashreplace")
-    with Refusals(status, order.errors, order.file, errors_file.header(table.columns)) as refusals:
+    with Refusals(
+        status, order.errors, order.file, errors_file.header(table.columns, planned.summary.meant)
+    ) as refusals:
         if order.dry_run:
             return _tell_only(planned, refusals, keep=order.errors is not None)
         return _post(order, planned, post, users, refusals, status)

@@ -4,20 +4,36 @@ import json
 from collections.abc import Iterable, Iterator
 
 from .. import money
-from .plan import Plan, RowSum, Summary
+from .currencies import decimals_of
+from .plan import REFUNDS, Plan, RowSum, Summary
 from .posting import ImportProgress, Sums
 
 # Reasons of refusals that are told, the most frequent.
 REASONS_MAX = 50
+REFUSED = "refused, with signs, whatever their status"
+REFUNDS_COUNT = (
+    "refunds are transactions of their own and have no sign: their status counts as that of payments does, "
+    "also in the succeeded amount of the overview and of their customer"
+)
 
 
 def money_text(smallest: int, decimals: int) -> str:
     """An amount of the smallest unit in the deployment's currency, or with the decimals of the file."""
     if money.code():
         return money.text(smallest)
+    return _number(smallest, decimals)
+
+
+def _number(smallest: int, decimals: int) -> str:
     whole, fraction = divmod(abs(smallest), 10**decimals)
     point = f".{fraction:0{decimals}}" if decimals else ""
     return f"{'-' if smallest < 0 else ''}{whole:,}{point}"
+
+
+def other_text(smallest: int, code: str, decimals: int) -> str:
+    """An amount of another currency, with its own decimals; of what is no code, with the file's."""
+    own = decimals_of(code)
+    return f"{_number(smallest, decimals if own is None else own)} {code}"
 
 
 def rows_text(rows: int) -> str:
@@ -34,7 +50,9 @@ def of_plan(found: Plan) -> Iterator[str]:
     )
     yield from _equal(summary)
     yield from _table(_sums(summary), decimals)
-    for reason, count in summary.refusals.most_common(REASONS_MAX):
+    yield from _others(summary.others, decimals)
+    yield from _refunds(summary.by_status)
+    for reason, count in summary.reasons()[:REASONS_MAX]:
         yield f"  {count:>9,}  {reason}"
     if (more := len(summary.refusals) - REASONS_MAX) > 0:
         yield f"  … and {more:,} other reasons"
@@ -56,9 +74,11 @@ def of_end(progress: ImportProgress, found: Plan) -> Iterator[str]:
         *_by_status("accepted", progress.accepted_money),
         *_by_status("replayed", progress.replayed_money),
         *_by_status("accepted or replayed", progress.either_money),
-        ("refused, whatever their status", progress.refused_money),
+        (REFUSED, progress.refused_money),
     ]
     yield from _table([(name, sum) for name, sum in told if sum.rows], found.mapping.decimals or 0)
+    yield from _others(progress.refused_others, found.mapping.decimals or 0)
+    yield from _refunds({**progress.accepted_money, **progress.either_money})
     yield from _of_doubt(progress)
     yield from _equal(found.summary)
     if found.mapping.ids == "content" and progress.replayed:
@@ -104,8 +124,19 @@ def _equal(summary: Summary) -> Iterator[str]:
 def _sums(summary: Summary) -> list[tuple[str, RowSum]]:
     told = [("in the file, with signs, whatever their status", summary.in_file)]
     told += _by_status("to post", summary.by_status)
-    told += [("refused, whatever their status", summary.refused)]
+    told += [("the same once more, with signs", summary.replayed), (REFUSED, summary.refused)]
     return [(name, sum) for name, sum in told if sum.rows]
+
+
+def _others(others: Sums, decimals: int) -> Iterator[str]:
+    for code, sum in sorted(others.items()):
+        told = other_text(sum.sum, code, decimals)
+        yield f"  {told:>24}  refused, in another currency, with signs, {rows_text(sum.rows)}"
+
+
+def _refunds(sums: Sums) -> Iterator[str]:
+    if any(name.endswith(REFUNDS) for name in sums):
+        yield REFUNDS_COUNT
 
 
 def _by_status(what: str, sums: Sums) -> list[tuple[str, RowSum]]:

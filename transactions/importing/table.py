@@ -1,13 +1,20 @@
 """A file read as a table: its columns by name, and its rows, as often as asked."""
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 
 class FileError(Exception):
-    """The file cannot be read as a table; the message is one line with the place (line, column)."""
+    """The file cannot be read as a table; the message is one line with the place (line, column).
+
+    Where it holds several, `key` is that of a mapping which states one, and `choices` are those there are.
+    """
+
+    def __init__(self, message: str, key: str = "", choices: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.key, self.choices = key, tuple(choices)
 
 
 class Number(str):
@@ -65,9 +72,11 @@ class Table:
 
     `form` is for people: "CSV, semicolons, UTF-16, gzip". `rows` reads the file anew each time, in memory
     that does not grow with it; of a file object only one such reading may go on at a time. It raises
-    FileError where the file cannot be read on, as where it has changed since.
+    FileError where the file cannot be read on, as where it has changed since. `meant` is what the file has
+    proved of which these are refused rows: keys of a mapping, and their values as TOML has them.
     """
 
     form: str
     columns: tuple[str, ...]
     rows: Callable[[], Iterator[Row]]
+    meant: Mapping[str, Any] = field(default_factory=dict)

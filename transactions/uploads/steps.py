@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from ..audit.actions import Action
@@ -37,7 +38,7 @@ def begin(name: str, by: Any) -> Upload:
     Raises UploadRefused where there are too many files already.
     """
     runs.ask_alone()
-    kept = Upload.objects.exclude(state=UploadState.DONE)
+    kept = in_the_way()
     if kept.filter(uploaded_by=by).count() >= OPEN_OF_PERSON_MAX:
         raise UploadRefused(
             f"{OPEN_OF_PERSON_MAX} files of yours are here and not imported: import or remove one first."
@@ -49,6 +50,11 @@ def begin(name: str, by: Any) -> Upload:
     return Upload.objects.create(
         name=name[-NAME_CHARACTERS_MAX:], size=0, digest="", uploaded_by=by, asked_by=by
     )
+
+
+def in_the_way() -> QuerySet[Upload]:
+    """What is here and not imported, the newest first: those that failed or were cancelled too."""
+    return Upload.objects.exclude(state=UploadState.DONE).order_by("-id")
 
 
 def receive(upload: Upload, *, size: int, digest: str) -> None:

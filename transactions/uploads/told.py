@@ -59,8 +59,10 @@ def progress_as_json(progress: ImportProgress, last_line: int) -> dict[str, Any]
         "refused": progress.refused,
         "users_made": progress.users_made,
         "kinds": [[as_kept(kind), rows] for kind, rows in progress.kinds.most_common()],
+        "examples": {as_kept(kind): [line, _cut(said)] for kind, (line, said) in progress.examples.items()},
         **{name: _sums(getattr(progress, name)) for name in MONEY},
         "refused_money": _money(progress.refused_money),
+        "refused_others": _sums(progress.refused_others),
     }
 
 
@@ -72,15 +74,20 @@ def progress_of(outcome: dict[str, Any] | None) -> tuple[ImportProgress, int]:
     for name in COUNTS:
         setattr(progress, name, outcome[name])
     progress.kinds.update(dict(outcome["kinds"]))
+    examples = outcome.get("examples", {})
+    progress.examples.update({kind: (line, said) for kind, (line, said) in examples.items()})
     for name in MONEY:
         setattr(progress, name, {status: _row_sum(money) for status, money in outcome[name].items()})
     progress.refused_money = _row_sum(outcome["refused_money"])
+    # What was kept before other currencies stood apart has none.
+    others = outcome.get("refused_others", {})
+    progress.refused_others = {code: _row_sum(money) for code, money in others.items()}
     return progress, int(outcome["last_line"])
 
 
 def summary_as_json(summary: Summary) -> dict[str, Any]:
     """What would happen."""
-    reasons = summary.refusals.most_common(REASONS_MAX)
+    reasons = summary.reasons()[:REASONS_MAX]
     return {
         "rows": summary.rows,
         "records": summary.records,
@@ -88,16 +95,27 @@ def summary_as_json(summary: Summary) -> dict[str, Any]:
         "equal": summary.equal,
         "passed_over": summary.passed_over,
         "refused": sum(summary.refusals.values()),
-        "reasons": [[as_kept(reason), rows] for reason, rows in reasons],
+        "reasons": [[_cut(reason), rows] for reason, rows in reasons],
         "reasons_left_out": len(summary.refusals) - len(reasons),
         "in_file": _money(summary.in_file),
         "by_status": _sums(summary.by_status),
+        "money_replayed": _money(summary.replayed),
         "money_refused": _money(summary.refused),
+        "others": _sums(summary.others),
         "unknown_statuses": [
             [as_kept(word), rows] for word, rows in summary.unknown_statuses.most_common(REASONS_MAX)
         ],
         "first": [_planned(each) for each in summary.first],
+        "earliest": summary.earliest,
+        "latest": summary.latest,
+        "meant": _meant(summary.meant),
     }
+
+
+def _meant(meant: dict[str, Any]) -> dict[str, Any]:
+    """What the file has proved, with names of columns as they are kept."""
+    columns = {field: as_kept(column) for field, column in meant.get("columns", {}).items()}
+    return {**meant, "columns": columns}
 
 
 def _money(money: RowSum) -> dict[str, Any]:
@@ -106,7 +124,7 @@ def _money(money: RowSum) -> dict[str, Any]:
 
 
 def _sums(sums: Mapping[str, RowSum]) -> dict[str, Any]:
-    return {status: _money(money) for status, money in sums.items()}
+    return {as_kept(name): _money(money) for name, money in sums.items()}
 
 
 def _row_sum(kept: Mapping[str, Any]) -> RowSum:

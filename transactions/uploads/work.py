@@ -20,6 +20,7 @@ from ..importing.columns.proofs import ColumnError
 from ..importing.guess import guess
 from ..importing.plan import Plan, plan
 from ..importing.posting import ImportBatch, ImportProgress, ImportStopped, posted
+from ..importing.systems import system_of
 from ..importing.table import FileError, Table
 from ..importing.users import FileUsers
 from ..runs import GivenBack
@@ -37,6 +38,8 @@ log = logging.getLogger(__name__)
 SESSION = "transactions uploads"
 # What is wrong with the file, or with what was agreed about it: told to whoever uploaded it.
 FAULTS = (FileError, ColumnError, mappings.MappingError)
+# Sheets, or members of a zip, that are offered.
+CHOICES_MAX = 200
 GONE = "Its file has been removed."
 
 
@@ -62,7 +65,7 @@ def _run(taken: Upload, session: Session, stopping: Callable[[], bool]) -> None:
             work[UploadStep(taken.step)](taken, Watch(taken.pk, session, stopping, taken.rows))
         log.info("Upload %s: %s done in %.1f s", taken.pk, taken.step, time.monotonic() - began)
     except StepCancelled:
-        runs.end(taken.pk, UploadState.CANCELLED)
+        runs.end(taken.pk, UploadState.CANCELLED, **_done_of_import(taken.pk))
     except GivenBack:
         runs.give_back(taken.pk)
     except Portion.DoesNotExist:
@@ -78,6 +81,12 @@ def _run(taken: Upload, session: Session, stopping: Callable[[], bool]) -> None:
         runs.end(taken.pk, UploadState.FAILED, error=f"This is a fault of ours: {type(error).__name__}.")
 
 
+def _done_of_import(pk: int) -> dict[str, int]:
+    """How far an import has come, by all its runs: the last may have ended amid rows of those before."""
+    outcome = Upload.objects.values_list("outcome", flat=True).get(pk=pk)
+    return {"done": told.progress_of(outcome)[0].rows} if outcome else {}
+
+
 def _sender(taken: Upload) -> Actor:
     """Who does what the worker does, for the audit trail: whoever asked for it, not the worker's host."""
     by = taken.asked_by
@@ -88,9 +97,16 @@ def _say_what_is_wrong(taken: Upload, error: Exception) -> None:
     """A file that cannot be read has ended; else somebody looks once more at what it means."""
     told_as = told.as_kept(str(error)[:ERROR_CHARACTERS_MAX])
     if isinstance(error, FileError) or taken.step == UploadStep.IMPORT:
-        runs.end(taken.pk, UploadState.FAILED, error=told_as)
+        runs.end(taken.pk, UploadState.FAILED, error=told_as, guessed={"choices": _choices_of(error)})
     else:
         _hand_over(taken, UploadStep.READ, error=told_as)
+
+
+def _choices_of(error: Exception) -> dict[str, list[str]]:
+    """By key, what a file has of which one is to be stated; of a few hundred nobody chooses."""
+    if not isinstance(error, FileError) or not error.choices:
+        return {}
+    return {error.key: [told.as_kept(each) for each in error.choices[:CHOICES_MAX]]}
 
 
 def _hand_over(taken: Upload, step: UploadStep, **more: object) -> None:
@@ -117,7 +133,7 @@ def _read(taken: Upload, watch: Watch) -> None:
         Upload.objects.filter(pk=taken.pk).update(
             form=told.as_kept(table.form[:200]), columns=taken.columns, head=head, rows=rows
         )
-        given, reasons = _known_before(taken)
+        given, reasons = _known_before(taken, table)
         found = guess(table, given)
     _hand_over(
         taken,
@@ -129,16 +145,25 @@ def _read(taken: Upload, watch: Watch) -> None:
     )
 
 
-def _known_before(taken: Upload) -> tuple[mappings.Mapping, list[str]]:
-    """What was said of the file as it was sent, else what was agreed of the last file with its columns."""
+def _known_before(taken: Upload, table: Table) -> tuple[mappings.Mapping, list[str]]:
+    """What was said of the file as it was sent, else what was agreed of the last file with its columns.
+
+    Of refused rows that is so but for what their own file has proved. Of columns that nobody has agreed on it
+    is what the mapping of their system says.
+    """
     said = mappings.parse(taken.mapping)
     if said.read_as(mappings.Mapping()) != mappings.Mapping():
         return said, []
     alike = Upload.objects.filter(state=UploadState.DONE, columns=taken.columns).order_by("-id").first()
     if alike is None:
-        return said, []
+        system = system_of(table)
+        if system is None:
+            return said, []
+        why = f"Its columns are those of “{system.words}”, and it is taken to mean what is known of these."
+        return mappings.of_keys(table.meant).over(system.mapping).read_as(said), [why]
     why = f"It has the columns of “{alike.name}”, and is taken to mean the same."
-    return mappings.parse(alike.mapping).read_as(said), [why]
+    agreed = mappings.of_keys(table.meant).over(mappings.parse(alike.mapping))
+    return agreed.read_as(said), [why]
 
 
 def _planned(taken: Upload, table: Table, users: FileUsers) -> Plan:

@@ -5,6 +5,7 @@ from typing import Any, cast
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 from ...names import shortened
 from ...rules.kinds.wording import counted
@@ -48,6 +49,13 @@ class UploadAdmin(OwnPages[Upload]):
         }
         return super().changelist_view(request, {**(extra_context or {}), **more})
 
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Where a form of Django's would be: a file comes in by its own."""
+        rights.demand(request)
+        return redirect("admin:uploads_upload_new")
+
     def show_one(self, request: HttpRequest, key: str) -> HttpResponse:
         return page.show(request, key)
 
@@ -76,4 +84,4 @@ class UploadAdmin(OwnPages[Upload]):
         if upload.outcome is None:
             return counted(upload.rows, "row") if upload.rows else "–"
         told = upload.outcome
-        return f"{told['accepted']:,} accepted, {told['replayed']:,} replayed, {told['refused']:,} refused"
+        return f"{told['accepted']:,} accepted, {told['replayed']:,} in already, {told['refused']:,} refused"

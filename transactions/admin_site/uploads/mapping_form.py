@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ... import money
 from ...importing import mapping as mappings
+from ...importing.columns.moments import EXAMPLES
 from ...importing.columns.proofs import ColumnError, OpenQuestion
 from ...importing.columns.statuses import KNOWN, plain
 from ...importing.guess import guess
@@ -29,6 +31,7 @@ _COLUMNS = {
     "currency": (MONEY, "Column of the currency"),
     "transaction_id": (WHO, "Column of the id"),
     "user": (WHO, "Column of the customer"),
+    "refund_user": (WHO, "Column of who is paid, for negative amounts"),
     "status": (STATES, "Column of the status"),
     "created_at": (TIMES, "Column of the date"),
     "time": (TIMES, "Column of the time of the day"),
@@ -57,7 +60,7 @@ _PLAIN: tuple[tuple[str, str, str, Choices | None, str], ...] = (
         ),
         "",
     ),
-    (MONEY, "currency", "Currency", None, "As EUR: rows of any other are refused."),
+    (MONEY, "currency", "Currency", None, "Its code: rows in any other are refused."),
     (
         WHO,
         "ids",
@@ -75,9 +78,21 @@ _PLAIN: tuple[tuple[str, str, str, Choices | None, str], ...] = (
     (WHO, "users", "The customer's column has", (("key", "numbers of customers"), ("name", "names")), ""),
     (WHO, "user", "One customer for all rows", None, "A number or a name, where no column tells."),
     (STATES, "status", "Where none is said", _STATUSES, ""),
-    (TIMES, "dates", "Form of dates", None, "As iso, or as %d.%m.%Y %H:%M."),
-    (TIMES, "since", "Day 0 of dates that count", None, "In ISO 8601."),
-    (TIMES, "timezone", "Time zone of times without one", None, "As Europe/Berlin."),
+    (
+        TIMES,
+        "dates",
+        "How dates are written",
+        None,
+        "Choose one, or write a pattern: %d.%m.%Y %H:%M reads 31.01.2026 23:59.",
+    ),
+    (
+        TIMES,
+        "since",
+        "Dates that count begin at",
+        None,
+        "Where they are hours or days since a moment: that moment, as 2026-01-31 00:00+00:00.",
+    ),
+    (TIMES, "timezone", "Time zone of times without one", None, "Its name, as Europe/Berlin."),
     (
         WHO,
         "guarded",
@@ -98,7 +113,8 @@ class FormField:
     value: str = ""
     choices: Choices | None = None
     help: str = ""
-    suggestions: tuple[str, ...] = ()
+    # Values that are offered, each with what it means.
+    suggestions: Choices = ()
     error: str = ""
     # Why it has to be answered, where the file cannot tell.
     asked: str = ""
@@ -148,7 +164,7 @@ def shown(upload: Upload) -> MappingForm:
 def typed(upload: Upload, posted: Mapping[str, str], *, create_users: bool) -> MappingForm:
     """The form of what somebody has sent. What no field is for stays as it was."""
     kept = mappings.parse(upload.mapping)
-    meant = replace(mappings.Mapping(), skip=kept.skip).read_as(kept)
+    meant = replace(mappings.Mapping(), skip=kept.skip, optional=kept.optional).read_as(kept)
     errors: dict[str, tuple[str, str]] = {}
     for key, value in posted.items():
         text = value.strip()[:TYPED_CHARACTERS_MAX]
@@ -217,7 +233,11 @@ def _fields(
         for word in _words(upload, table, meant)
     ]
     by_key = {each.key: each for each in fields}
-    by_key["dates"].suggestions = DATES
+    by_key["dates"].suggestions = tuple(
+        (each, EXAMPLES.get(each, f"{each} since a moment")) for each in DATES
+    )
+    if code := money.code():
+        by_key["currency"].help = f"{code}, and no other: rows in any other are refused."
     for key, value in _stated(meant).items():
         if key in by_key:
             by_key[key].value = value

@@ -1,6 +1,8 @@
 """The page of an upload: how far it is, what it means, what would happen, and what did."""
 
+from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -8,14 +10,16 @@ from django.shortcuts import redirect
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from ... import money
 from ...importing.mapping import parse
 from ...importing.plan import REFUNDS
-from ...importing.sums import money_text
+from ...importing.sums import REFUNDS_COUNT, money_text, other_text
 from ...rules.kinds.wording import counted
 from ...templatetags.components import status_word
+from ...timezones import on_page
 from ...uploads import steps, told
 from ...uploads.limits import KEPT, REFUSED_MAX
 from ...uploads.models import UNDER_WAY, Upload, UploadState, UploadStep
@@ -27,10 +31,12 @@ from .mapping_form import FormField, MappingForm, shown, typed
 
 # Rows of the file, and refused rows, that the page shows.
 ROWS_SHOWN, REFUSED_SHOWN = 10, 20
-# The fields of a transaction, and what its column is called.
+# Fields of a record that are shown, with what pages call them.
 FIELDS_SHOWN = {
     "transaction_id": "Id", "user": "Customer", "amount": "Amount", "status": "Status", "created_at": "Time",
 }  # fmt: skip
+# The sum of what was kept before it was summed up.
+NOTHING = {"rows": 0, "sum": "0"}
 _DONE_WITH_IT = {UploadStep.READ: "read", UploadStep.CHECK: "checked", UploadStep.IMPORT: "imported"}
 
 
@@ -80,7 +86,7 @@ def reading(request: HttpRequest, key: int) -> HttpResponse:
     """How the file is read, as somebody states it: a worker reads it anew."""
     rights.demand(request)
     upload = _found(key)
-    fields, stated = reading_form.typed(request.POST.dict())
+    fields, stated = reading_form.typed(upload, request.POST.dict())
     if any(each.error for each in fields):
         return _page(request, upload, reading=fields)
     try:
@@ -136,6 +142,9 @@ def _page(
         **({"form": form, **_first_rows(upload, form)} if is_open and form is not None else {}),
         **_summary(upload),
         **_outcome(upload),
+        "may_see": request.user.has_perm("transactions.view_transaction"),
+        # What is asked about how it is read is answered below: nothing is gained by the same once more.
+        "may_try_again": not (reading and upload.state == UploadState.FAILED),
     }
     return TemplateResponse(request, "admin/uploads/upload.html", context)
 
@@ -158,13 +167,20 @@ def _planned(planned: list[dict[str, Any]]) -> list[dict[str, Any]]:
     made = []
     for each in planned:
         record = each["record"] or {}
-        if "amount" in record:
-            record = {**record, "amount": money.text(int(record["amount"]))}
-        if "status" in record:
-            record = {**record, "status": status_word(record["status"])}
-        cells = [(head, record.get(name, ""), is_amount) for name, head, is_amount in _heads()]
+        cells = [(head, _shown(name, record.get(name, "")), is_amount) for name, head, is_amount in _heads()]
         made.append({**each, "cells": cells})
     return made
+
+
+def _shown(name: str, value: str) -> str:
+    """A field of a record as pages write it: in the currency, in words, in the viewer's zone."""
+    if not value:
+        return ""
+    if name == "amount":
+        return money.text(int(value))
+    if name == "status":
+        return status_word(value)
+    return on_page(timezone.localtime(datetime.fromisoformat(value))) if name == "created_at" else value
 
 
 def _heads() -> list[tuple[str, str, bool]]:
@@ -183,7 +199,10 @@ def _summary(upload: Upload) -> dict[str, Any]:
         "summary": summary,
         "in_file": _sum(summary["in_file"], decimals),
         "by_status": _by_status(summary["by_status"], decimals),
+        "money_replayed": _sum(summary.get("money_replayed", NOTHING), decimals),
         "money_refused": _sum(summary["money_refused"], decimals),
+        "others": _others(summary.get("others", {}), decimals),
+        "refunds_note": _refunds_note(summary["by_status"]),
         "first_planned": _planned(summary["first"]),
         "heads_shown": _heads(),
         "import_word": f"Import {counted(summary['records'], 'transaction')}",
@@ -198,9 +217,13 @@ def _outcome(upload: Upload) -> dict[str, Any]:
     outcome, decimals = upload.outcome, meant.decimals or 0
     return {
         "outcome": outcome,
+        "reasons": told.progress_of(outcome)[0].reasons(),
         "is_of_content": meant.ids == "content",
+        "times_of_list": _times_of_list(upload.summary or {}),
         "sums": {name: _by_status(outcome[name], decimals) for name in told.MONEY},
         "refused_money": _sum(outcome["refused_money"], decimals),
+        "refused_others": _others(outcome.get("refused_others", {}), decimals),
+        "refunds_note": _refunds_note({**outcome["accepted_money"], **outcome["either_money"]}),
         "either_rows": sum(found["rows"] for found in outcome["either_money"].values()),
         "refused_rows": list(upload.refused.order_by("id")[:REFUSED_SHOWN]),
         "refused_left_out": max(0, outcome["refused"] - REFUSED_MAX),
@@ -213,6 +236,25 @@ def _by_status(sums: dict[str, Any], decimals: int) -> list[tuple[str, bool, int
         (status.removesuffix(REFUNDS), status.endswith(REFUNDS), found["rows"], _sum(found, decimals))
         for status, found in sorted(sums.items())
     ]
+
+
+def _times_of_list(summary: dict[str, Any]) -> str:
+    """What narrows the list to the time of the file's transactions; "" where none has any."""
+    if not (summary.get("earliest") and summary.get("latest")):
+        return ""
+    last = datetime.fromisoformat(summary["latest"]).replace(second=0, microsecond=0) + timedelta(minutes=1)
+    bounds = {"from": summary["earliest"], "to": last.isoformat().replace("+00:00", "Z")}
+    return urlencode(bounds)
+
+
+def _others(sums: dict[str, Any], decimals: int) -> list[str]:
+    """What is in other currencies, each as people read it."""
+    return [other_text(int(found["sum"]), code, decimals) for code, found in sorted(sums.items())]
+
+
+def _refunds_note(sums: dict[str, Any]) -> str:
+    note = REFUNDS_COUNT if any(name.endswith(REFUNDS) for name in sums) else ""
+    return f"{note[:1].upper()}{note[1:]}." if note else ""
 
 
 def _sum(found: dict[str, Any], decimals: int) -> str:

@@ -10,7 +10,10 @@ from .mapping_form import TYPED_CHARACTERS_MAX, FormField
 
 SECTION = "How it is read"
 _SAID = {
-    "header": ("Line of the header", "Of CSV, or the row of a sheet: what stands above is passed over."),
+    "header": (
+        "Line of the header",
+        "Of CSV, or the row of a sheet: what stands above is passed over. 0 where none is.",
+    ),
     "sheet": ("Sheet", "Of an Excel file in which several have values."),
     "member": ("File in the zip", "Of a zip that holds several tables."),
     "delimiter": ("Delimiter", "Of CSV: one character, or tab."),
@@ -21,15 +24,15 @@ _SAID = {
 def shown(upload: Upload) -> list[FormField]:
     """The fields, with what was stated before."""
     stated = mappings.parse(upload.mapping).reading
-    return [_field(key, str(stated.get(key, ""))) for key in READING]
+    return [_field(upload, key, str(stated.get(key, ""))) for key in READING]
 
 
-def typed(posted: Mapping[str, str]) -> tuple[list[FormField], mappings.Mapping]:
+def typed(upload: Upload, posted: Mapping[str, str]) -> tuple[list[FormField], mappings.Mapping]:
     """The fields as somebody has sent them, each with its error, and what they state."""
     fields, stated = [], mappings.Mapping()
     for key in READING:
         text = posted.get(f"read.{key}", "")[:TYPED_CHARACTERS_MAX]
-        field = _field(key, text)
+        field = _field(upload, key, text)
         if text.strip():
             try:
                 stated = stated.stating(key, text)
@@ -39,6 +42,10 @@ def typed(posted: Mapping[str, str]) -> tuple[list[FormField], mappings.Mapping]
     return fields, stated
 
 
-def _field(key: str, value: str) -> FormField:
+def _field(upload: Upload, key: str, value: str) -> FormField:
     label, help = _SAID[key]
-    return FormField(SECTION, key, label, "tab" if value == "\t" else value, help=help)
+    found = FormField(SECTION, key, label, "tab" if value == "\t" else value, help=help)
+    if offered := (upload.guessed or {}).get("choices", {}).get(key):
+        found.choices = (("", "–"), *((each, each) for each in offered))
+        found.asked = "The file has several: choose one."
+    return found

@@ -17,12 +17,13 @@ from django.template.response import TemplateResponse
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from ...importing import mapping as mappings
+from ...importing.systems import SYSTEMS
 from ...uploads import steps
 from ...uploads.content import PORTION_BYTES, Keeping
 from ...uploads.limits import KEPT, OPEN_MAX, OPEN_OF_PERSON_MAX, UPLOAD_PATH
 from ...uploads.models import Upload
 from ..sent_once import sent_once
-from . import rights
+from . import page, rights
 
 FIELD = "file"
 NONE = "Choose a file."
@@ -101,7 +102,7 @@ def new(request: HttpRequest) -> HttpResponse:
 @sent_once
 def _receive(request: HttpRequest, handler: IntoPortions) -> HttpResponse:
     if handler.received is None:
-        return _form(request, handler.refused or NONE)
+        return _form(request, handler.refused or NONE, is_full=bool(handler.refused))
     upload = handler.received.upload
     source = request.POST.get("source", "")
     if source in mappings.shipped():
@@ -114,7 +115,8 @@ def _receive(request: HttpRequest, handler: IntoPortions) -> HttpResponse:
     return redirect("admin:uploads_upload_change", upload.pk)
 
 
-def _form(request: HttpRequest, error: str = "") -> HttpResponse:
+def _form(request: HttpRequest, error: str = "", *, is_full: bool = False) -> HttpResponse:
+    """With `is_full` it names the files that are in the way."""
     context = {
         **admin.site.each_context(request),
         "title": "Upload a file",
@@ -125,8 +127,15 @@ def _form(request: HttpRequest, error: str = "") -> HttpResponse:
         "open_of_person_max": OPEN_OF_PERSON_MAX,
         "open_max": OPEN_MAX,
         "kept_days": KEPT.days,
-        "shipped": mappings.shipped(),
+        "systems": SYSTEMS,
+        "in_the_way": _in_the_way(request) if is_full else [],
     }
     response = TemplateResponse(request, "admin/uploads/new.html", context)
     # Rendered within the transaction, which may have to be rolled back.
     return response.render()
+
+
+def _in_the_way(request: HttpRequest) -> list[tuple[Upload, str]]:
+    """The files that have to be imported or removed first, one's own before others, each with its state."""
+    found = [(upload, page.state_of(upload)) for upload in steps.in_the_way()[:OPEN_MAX]]
+    return sorted(found, key=lambda each: each[0].uploaded_by_id != request.user.pk)

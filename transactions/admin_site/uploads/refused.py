@@ -34,7 +34,7 @@ def download(request: HttpRequest, key: int) -> HttpResponseBase:
 
 
 def _portions(upload: Upload) -> Iterator[bytes]:
-    yield _text([errors_file.header(upload.columns)])
+    yield _text([errors_file.header(upload.columns, (upload.summary or {}).get("meant"))])
     after = 0
     while rows := list(upload.refused.filter(pk__gt=after).order_by("pk")[:PORTION_ROWS]):
         yield _text(row.cells for row in rows)
@@ -43,5 +43,6 @@ def _portions(upload: Upload) -> Iterator[bytes]:
 
 def _text(rows: Iterable[list[str]]) -> bytes:
     written = io.StringIO()
-    csv.writer(written, lineterminator="\n").writerows(rows)
+    # Lines end in CR LF: with either alone, Python 3.11 would leave a cell with the other unquoted.
+    csv.writer(written).writerows(rows)
     return written.getvalue().encode()

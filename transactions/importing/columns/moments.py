@@ -17,16 +17,19 @@ from ..table import Moment
 from .proofs import CellError, ColumnError, OpenQuestion, Proof, Settled, told
 
 CHARACTERS_MAX = 60
+# The largest offset that a zone has.
+HOURS_MAX = 14
 # What a column may prove; hours and days that are counted have to be stated.
 PROVABLE = tuple(each for each in DATES if each not in ("hours", "days"))
 NO_MOMENT = "“…” is no date and time"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# What stands for zones in exports of payment services and in e-mails, in hours. Others mean several zones.
+# What stands for zones in exports of payment services and in e-mails, in hours. Others mean several zones, as
+# CST those of Chicago and of Shanghai.
 _ABBREVIATIONS = {
     "UTC": 0, "GMT": 0, "UT": 0, "Z": 0, "WET": 0, "BST": 1, "WEST": 1, "CET": 1, "CEST": 2,
     "EET": 2, "EEST": 3, "JST": 9,
-    "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7,
+    "EST": -5, "EDT": -4, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7,
 }  # fmt: skip
 _OFFSET = r"(?:UTC|GMT)?[+-][0-9]{2}(?::?[0-9]{2})?|[A-Z]{1,4}"
 _CLOCK = (
@@ -35,6 +38,8 @@ _CLOCK = (
     rf"(?: ?(?P<half>[AaPp])\.?[Mm]\.?)?(?: ?(?P<offset>{_OFFSET}))?)?"
 )
 _YEAR = r"(?P<year>[0-9]{4}|[0-9]{2})"
+# A year of two digits in front: where it has not come yet, those are a day or a month.
+YEAR_FIRST = "year first"
 _NAMED_DAY = r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? +)?"
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH_NAME = (
@@ -60,6 +65,9 @@ _BY_FORM = {
     ),
     "day first": _compiled(rf"(?P<day>[0-9]{{1,2}})(?P<mark>[-/.])(?P<month>[0-9]{{1,2}})(?P=mark){_YEAR}"),
     "month first": _compiled(rf"(?P<month>[0-9]{{1,2}})(?P<mark>[-/.])(?P<day>[0-9]{{1,2}})(?P=mark){_YEAR}"),
+    YEAR_FIRST: _compiled(
+        r"(?P<year>[0-9]{2})(?P<mark>[-/.])(?P<month>[0-9]{1,2})(?P=mark)(?P<day>[0-9]{1,2})"
+    ),
     "month by name": _compiled(
         rf"{_NAMED_DAY}(?P<day>[0-9]{{1,2}})(?:st|nd|rd|th)?[ -]+{_MONTH_NAME},?[ -]+{_YEAR}",
         rf"{_NAMED_DAY}{_MONTH_NAME}[ -]+(?P<day>[0-9]{{1,2}})(?:st|nd|rd|th)?,?[ -]+{_YEAR}",
@@ -80,7 +88,12 @@ def readings(cell: str, forms: Collection[str] = PROVABLE) -> dict[str, datetime
     if not text or len(text) > CHARACTERS_MAX or not text.isascii():
         return {}
     found = {form: _written(text, form) if form in _BY_FORM else _counted(text, form) for form in forms}
-    return {form: moment for form, moment in found.items() if moment}
+    this_year = datetime.now(UTC).year
+    return {
+        form: moment
+        for form, moment in found.items()
+        if moment and (form != YEAR_FIRST or moment.year <= this_year)
+    }
 
 
 def _written(text: str, form: str) -> datetime | None:
@@ -128,7 +141,7 @@ def zone_of(text: str) -> tzinfo:
     if name.upper() in _ABBREVIATIONS:
         return timezone(timedelta(hours=_ABBREVIATIONS[name.upper()]))
     match = re.fullmatch(r"(?:UTC|GMT)?([+-])([0-9]{1,2})(?::?([0-9]{2}))?", name, re.ASCII | re.IGNORECASE)
-    if match:
+    if match and int(match[2]) <= HOURS_MAX and int(match[3] or 0) < 60:
         offset = timedelta(hours=int(match[2]), minutes=int(match[3] or 0))
         return timezone(-offset if match[1] == "-" else offset)
     if name in zone_names():
@@ -213,6 +226,7 @@ EXAMPLES = {
     "compact": "as in 20260131 or 20260131235959",
     "day first": "with the day first, as in 31/01/2026 23:59",
     "month first": "with the month first, as in 01/31/2026 23:59",
+    YEAR_FIRST: "with the year first, as in 26/01/31 23:59",
     "month by name": "as in 31 Jan 2026 23:59",
     "seconds": "in seconds since 1970, as in 1769903999",
     "milliseconds": "in milliseconds since 1970, as in 1769903999000",

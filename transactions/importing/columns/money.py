@@ -11,10 +11,10 @@ from itertools import chain
 from typing import NamedTuple
 
 from ...models import AMOUNT_MAX
+from ..currencies import codes_of, decimals_of
 from ..keys import MARKS
 from ..mapping import Mapping
 from ..table import Number
-from .currencies import codes_of
 from .proofs import CellError, ColumnError, OpenQuestion, Proof, Settled, told
 
 CHARACTERS_MAX = 60
@@ -70,6 +70,9 @@ def taken_apart(cell: str) -> Parts:
     currencies = [shape[name] for name in ("c0", "c1", "c2", "c3") if shape[name]]
     bracketed = bool(shape["open"])
     if len(signs) + bracketed > 1 or bracketed != bool(shape["close"]) or len(currencies) > 1:
+        raise CellError(NO_AMOUNT, cell)
+    if currencies and not codes_of(currencies[0]):
+        # As in 1.50 Mio, 50 cts or neg 5: what stands there may be another unit.
         raise CellError(NO_AMOUNT, cell)
     negative = bracketed or (bool(signs) and signs[0] != "+")
     return Parts(negative, shape["number"], currencies[0] if currencies else "", False)
@@ -144,8 +147,14 @@ def _too_fine(allowed: str) -> str:
 class MoneyProof:
     """What a column of amounts proves: see every cell, then ask for `settled`."""
 
-    def __init__(self, column: str) -> None:
+    def __init__(self, column: str, *, apart: bool = False) -> None:
+        """`apart`: they are two columns, of debits and of credits."""
         self.column = column
+        self._apart = apart
+        # How a sentence begins.
+        self._columns, self._has = ("columns", "have") if apart else ("column", "has")
+        self._sentence = f"{self._columns.capitalize()} “{column}” {self._has}"
+        self._columns += f" “{column}”"
         self.marks = Proof(MARKS)
         self.seen = 0
         self._unclear: tuple[int, str] | None = None
@@ -158,8 +167,11 @@ class MoneyProof:
         # Currencies that stand beside amounts, with the first line of each.
         self.currencies: dict[str, int] = {}
 
-    def see(self, line: int, cell: str, currency: str = "") -> None:
-        """A cell, and the currency's beside it. What is no amount proves nothing: its row will be refused."""
+    def see(self, line: int, cell: str, currency: str = "", stands: str | None = None) -> None:
+        """A cell, and the currency's beside it. What is no amount proves nothing: its row will be refused.
+
+        `stands`: the cell as the file has it, where the sign of the amount is said elsewhere.
+        """
         if cell.isascii() and cell.isdigit() and not currency:
             self.seen += 1
             return
@@ -171,47 +183,50 @@ class MoneyProof:
         if not readable:
             return
         self.seen += 1
-        self.marks.see(line, cell, readable)
+        shown = cell if stands is None else stands
+        self.marks.see(line, shown, readable)
         if len({*readable.values()}) > 1 and self._unclear is None:
-            self._unclear = line, cell
+            self._unclear = line, shown
         for mark, (_, fraction) in readable.items():
             self._finest[mark] = max(self._finest[mark], len(fraction.rstrip("0")))
             self._written[mark] = max(self._written[mark], len(fraction))
             if len(fraction) > 1 or fraction.strip("0"):
-                self._fractions.setdefault(mark, (line, cell))
+                self._fractions.setdefault(mark, (line, shown))
         if parts.negative and self._negative is None and parts.number.strip("0.,"):
-            self._negative = line, cell
+            self._negative = line, shown
         if (said := (currency.strip() or parts.currency).upper()) and len(self.currencies) < CURRENCIES_MAX:
             self.currencies.setdefault(said, line)
 
     def settled(self, mapping: Mapping, currency: str = "", currency_decimals: int | None = None) -> Settled:
         """The mark, the decimals, the unit and what is negative, each as stated, as proved, or open.
 
-        `currency` is the deployment's, with its decimals. Raises ColumnError.
+        `currency` is the deployment's, with its decimals; without one they are those of the file's own, as
+        far as it names one. Raises ColumnError.
         """
         result = Settled(mapping)
         self._settle_mark(result)
         if result.mapping.mark:
             self._check_decimals(mapping, currency, currency_decimals or 0)
-            self._settle_decimals(result, currency_decimals)
+            if currency:
+                self._settle_decimals(result, currency_decimals)
+            else:
+                self._settle_decimals_of_file(result)
             self._settle_unit(result)
         if self._negative and not mapping.negative:
             line, cell = self._negative
-            why = (
-                f"Column “{self.column}” has negative amounts (line {line}: {told(cell)}), and a transaction "
-                "has none."
-            )
+            what = "negative amounts" if is_signed(cell) else "debits, which are negative amounts"
+            why = f"{self._sentence} {what} (line {line}: {told(cell)}), and a transaction has none."
             result.open.append(OpenQuestion("negative", why, NEGATIVE_CHOICES))
         if not (mapping.currency or currency):
             self._settle_currency(result)
         return result
 
     def _settle_mark(self, result: Settled) -> None:
-        self.marks.check(self.column, "decimal marks")
+        self.marks.check(self.column, "decimal marks", several=self._apart)
         stated = result.mapping.mark
         if stated and stated not in self.marks.left:
             raise ColumnError(
-                f"column “{self.column}”: {_named(stated)} is stated as the decimal mark, and "
+                f"{self._columns}: {_named(stated)} is stated as the decimal mark, and "
                 f"{self.marks.against(stated)}",
                 "mark",
             )
@@ -227,7 +242,7 @@ class MoneyProof:
         elif self._unclear:
             line, cell = self._unclear
             why = (
-                f"Nothing in column “{self.column}” tells whether {told(cell)} on line {line} has decimals "
+                f"Nothing in {self._columns} tells whether {told(cell)} on line {line} has decimals "
                 "or separates thousands."
             )
             result.open.append(OpenQuestion("mark", why, tuple((mark, _named(mark)) for mark in MARKS)))
@@ -238,11 +253,33 @@ class MoneyProof:
     def _check_decimals(self, mapping: Mapping, currency: str, decimals: int) -> None:
         if mapping.decimals == 0 and mapping.unit == "smallest" and decimals:
             raise ColumnError(
-                f"column “{self.column}”: amounts are said to be in the smallest unit and to have no "
+                f"{self._columns}: amounts are said to be in the smallest unit and to have no "
                 f"decimals, and {currency} has {decimals}: state unit=whole where 12 is 12 {currency}, or "
                 f"decimals={decimals} where it is 12 of the smallest unit",
                 "decimals",
             )
+
+    def _settle_decimals_of_file(self, result: Settled) -> None:
+        """By the currency that is stated, or that stands beside amounts; of none as they are written."""
+        mapping = result.mapping
+        codes = {mapping.currency} if mapping.currency else {*chain(*map(codes_of, self.currencies))}
+        known = {decimals for code in codes if (decimals := decimals_of(code)) is not None}
+        if len(known) > 1:
+            # A sign of several currencies: those with fewer decimals than are there are not meant.
+            known = {decimals for decimals in known if decimals >= self._finest[mapping.mark]}
+        if len(known) == 1:
+            self._settle_decimals(result, *known)
+            if mapping.decimals is None:
+                of = f"{' or '.join(sorted(codes)[:3])}: {result.mapping.decimals}"
+                result.reasons.append(f"Decimals of “{self.column}” are as many as those of {of}.")
+        elif known and mapping.decimals is None and mapping.unit != "smallest":
+            why = (
+                f"Amounts in column “{self.column}” have {' and '.join(map(told, self.currencies))} beside "
+                "them, which is of currencies with decimals and without."
+            )
+            result.open.append(OpenQuestion("decimals", why, DECIMAL_CHOICES))
+        else:
+            self._settle_decimals(result, None)
 
     def _settle_decimals(self, result: Settled, currency_decimals: int | None) -> None:
         mapping = result.mapping
@@ -254,22 +291,20 @@ class MoneyProof:
             result.mapping = replace(mapping, decimals=currency_decimals)
         elif not fraction:
             if mapping.unit == "whole":
-                why = (
-                    f"Amounts in column “{self.column}” are whole units; nothing tells what the smallest is."
-                )
+                why = f"Amounts in {self._columns} are whole units; nothing tells what the smallest is."
                 result.open.append(OpenQuestion("decimals", why, DECIMAL_CHOICES))
                 return
             result.mapping = replace(mapping, decimals=0, unit="smallest")
-            result.reasons.append(f"“{self.column}” has whole numbers: amounts in the smallest unit.")
+            result.reasons.append(f"“{self.column}” {self._has} whole numbers: amounts in the smallest unit.")
         elif finest <= 2 <= self._written[mapping.mark]:
             result.mapping = replace(mapping, decimals=2)
             result.reasons.append(
-                f"“{self.column}” has two decimals (line {fraction[0]}: {told(fraction[1])}): the smallest "
-                "unit is a hundredth."
+                f"“{self.column}” {self._has} two decimals (line {fraction[0]}: {told(fraction[1])}): the "
+                "smallest unit is a hundredth."
             )
         else:
             why = (
-                f"Amounts in column “{self.column}” have up to {finest} decimal{'' if finest == 1 else 's'} "
+                f"Amounts in {self._columns} have up to {finest} decimal{'' if finest == 1 else 's'} "
                 f"(line {fraction[0]}: {told(fraction[1])}), and nothing tells how many there can be."
             )
             result.open.append(OpenQuestion("decimals", why, DECIMAL_CHOICES))
@@ -280,7 +315,7 @@ class MoneyProof:
         if mapping.unit == "smallest" and fraction:
             line, cell = fraction
             raise ColumnError(
-                f"column “{self.column}”: amounts are said to be in the smallest unit, and line {line} has "
+                f"{self._columns}: amounts are said to be in the smallest unit, and line {line} has "
                 f"{told(cell)}",
                 "unit",
             )
@@ -291,7 +326,7 @@ class MoneyProof:
         elif self.seen:
             example = 10**mapping.decimals * 12
             why = (
-                f"Column “{self.column}” has whole numbers only: nothing tells whether 12 is {example} of "
+                f"{self._sentence} whole numbers only: nothing tells whether 12 is {example} of "
                 "the smallest unit, or 12."
             )
             choices = (
@@ -304,9 +339,7 @@ class MoneyProof:
         if len(self.currencies) < 2:
             return
         (one, first), (other, second) = list(self.currencies.items())[:2]
-        why = (
-            f"Amounts in column “{self.column}” are in {one} on line {first} and in {other} on line {second}."
-        )
+        why = f"Amounts in {self._columns} are in {one} on line {first} and in {other} on line {second}."
         meant = [codes_of(each) for each in self.currencies]
         if any(len(each) != 1 for each in meant):
             raise ColumnError(
@@ -319,9 +352,10 @@ class MoneyProof:
 NEGATIVE_CHOICES = (
     (
         "refund",
-        "a refund: a transaction of its own, whose id begins with refund-, of the amount without its sign",
+        "a refund: a transaction of its own, whose id begins with refund-, of the amount without its sign; "
+        "in sums it counts among those that succeeded",
     ),
-    ("failed", "a transaction that FAILED, of the amount without its sign"),
+    ("failed", "a transaction that FAILED, with such an id, of the amount without its sign"),
     ("refuse", "refused, row by row"),
 )
 DECIMAL_CHOICES: tuple[tuple[str, str], ...] = (
@@ -337,6 +371,13 @@ def form_of(mapping: Mapping, kept_decimals: int | None = None) -> MoneyForm:
     return MoneyForm(mapping.mark, mapping.decimals, mapping.unit, kept_decimals)
 
 
+def form_of_other(mapping: Mapping, code: str) -> MoneyForm:
+    """How amounts in another currency are read, to be told: in that one's smallest unit."""
+    decimals = decimals_of(code)
+    own = mapping.decimals or 0
+    return MoneyForm(mapping.mark, own if decimals is None else decimals, mapping.unit)
+
+
 def readable_share(cells: Iterable[str]) -> float:
     """Which part of the cells that are not empty are amounts in any form; 0 where all are empty."""
     found = [_is_amount(cell) for cell in cells if cell.strip()]
@@ -349,6 +390,11 @@ def _is_amount(cell: str) -> bool:
     except CellError:
         return False
     return any(_digits(parts, mark) for mark in MARKS)
+
+
+def is_signed(cell: str) -> bool:
+    """Whether a cell itself says that its amount is negative."""
+    return any(sign in cell for sign in "-−–(")
 
 
 def _named(mark: str) -> str:

@@ -86,11 +86,15 @@ class Proof:
         line, cell = self._against[form]
         return f"line {line} has {told(cell)}"
 
-    def check(self, column: str, what: str) -> None:
-        """Raises ColumnError where two lines contradict each other in `what`, as "decimal marks"."""
+    def check(self, column: str, what: str, *, several: bool = False) -> None:
+        """Raises ColumnError where two lines contradict each other in `what`, as "decimal marks".
+
+        `several`: the column is more than one.
+        """
         if self.contradiction:
             (first, one), (second, other) = self.contradiction
+            subject = f"columns “{column}” mix" if several else f"column “{column}” mixes"
             raise ColumnError(
-                f"column “{column}” mixes {what}: line {first} has {told(one)} and line {second} has "
+                f"{subject} {what}: line {first} has {told(one)} and line {second} has "
                 f"{told(other)}; write all of it in one form"
             )

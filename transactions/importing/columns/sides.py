@@ -3,10 +3,12 @@
 What leaves the account is negative; how a negative amount is taken, the mapping says.
 """
 
+from contextlib import suppress
+
 from ..mapping import Mapping
 from ..table import Number
 from .money import taken_apart
-from .proofs import CellError
+from .proofs import CellError, ColumnError, told
 from .statuses import plain
 
 _DEBITS = """
@@ -38,7 +40,7 @@ def amount_columns(mapping: Mapping) -> str:
     named = mapping.named
     if "amount" in named:
         return named["amount"]
-    return "”, “".join(named[side] for side in ("debit", "credit") if side in named)
+    return "” and “".join(named[side] for side in ("debit", "credit") if side in named)
 
 
 def amount_cell(mapping: Mapping, cells: dict[str, str]) -> str:
@@ -55,6 +57,30 @@ def amount_cell(mapping: Mapping, cells: dict[str, str]) -> str:
             f"a debit and a credit in one row: leave “…” or the other out of {told_pair(mapping)}", debit
         )
     return _negative(debit)
+
+
+def amount_as_it_stands(mapping: Mapping, cells: dict[str, str]) -> tuple[str, str]:
+    """The column that has the amount of a row, and its cell: without a sign that is said elsewhere."""
+    named = mapping.named
+    column = named.get("amount") or named.get("debit", "")
+    if "credit" in named and _is_nothing(cells[column]) and cells[named["credit"]].strip():
+        column = named["credit"]
+    return column, cells[column]
+
+
+def user_column(mapping: Mapping, cells: dict[str, str]) -> str:
+    """The column that tells whose the row is, "" for none; that of a negative amount may be another."""
+    named = mapping.named
+    if "refund_user" in named and _is_negative(mapping, cells):
+        return named["refund_user"]
+    return named.get("user", "")
+
+
+def _is_negative(mapping: Mapping, cells: dict[str, str]) -> bool:
+    try:
+        return taken_apart(amount_cell(mapping, cells)).negative
+    except CellError:
+        return False
 
 
 def told_pair(mapping: Mapping) -> str:
@@ -84,3 +110,37 @@ def _negative(cell: str) -> str:
     if any(sign in text for sign in _SIGNS):
         return cell
     return Number(f"-{text}") if isinstance(cell, Number) else f"-{text.removeprefix('+')}"
+
+
+class DebitProof:
+    """Whether debits have a minus, all of them or none: see every row, then ask for `check`.
+
+    Of those with both nobody knows whether a minus says that it is a debit, or that one was taken back.
+    """
+
+    def __init__(self, mapping: Mapping) -> None:
+        self._named = mapping.named
+        self._column = self._named.get("debit", self._named.get("amount", ""))
+        # By whether it has a minus, the first debit.
+        self._first: dict[bool, tuple[int, str]] = {}
+
+    def see(self, line: int, cells: dict[str, str]) -> None:
+        if len(self._first) == 2 or not self._is_debit(cells) or _is_nothing(cells[self._column]):
+            return
+        with suppress(CellError):
+            self._first.setdefault(taken_apart(cells[self._column]).negative, (line, cells[self._column]))
+
+    def _is_debit(self, cells: dict[str, str]) -> bool:
+        if "direction" in self._named:
+            return is_debit(cells[self._named["direction"]])
+        return "debit" in self._named
+
+    def check(self) -> None:
+        """Raises ColumnError for debits of both kinds."""
+        if len(self._first) == 2:
+            (with_minus, one), (without, other) = self._first[True], self._first[False]
+            raise ColumnError(
+                f"column “{self._column}” has debits with a minus (line {with_minus}: {told(one)}) and "
+                f"without (line {without}: {told(other)}), and nothing tells whether such a minus takes one "
+                "back: write all debits in one way"
+            )

@@ -42,6 +42,11 @@ class UsersProof:
         elif text:
             self._name = self._name or (line, text)
 
+    @property
+    def has_seen(self) -> bool:
+        """Whether there was any, a key or a name."""
+        return bool(self._key or self._name)
+
     def settled(self, mapping: Mapping) -> Settled:
         """As stated, as proved, or open: a column may have both."""
         result = Settled(mapping)

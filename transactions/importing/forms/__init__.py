@@ -6,11 +6,15 @@ from pathlib import Path, PurePath
 from typing import Any, BinaryIO
 
 from transactions.importing.forms import delimited, ofx, records
+from transactions.importing.forms.charset import by_head
 from transactions.importing.forms.source import Source, source_of
 from transactions.importing.table import FileError, Table
 
 # What no text has, soon after letters with which a form begins: a column may be called by them.
 _BINARY = rb".{0,15}[\0-\x08\x0e-\x1f]"
+# Signs that texts have none of: of several kinds of these it is no text in any encoding that is told here.
+_NO_TEXT = frozenset(range(0x01, 0x1B)) - frozenset(b"\t\n\v\f\r\x1a")
+_NO_TEXT_KINDS = 3
 # What is no table, by its first bytes, and what to do.
 _NO_TABLES = (
     (rb"\xd0\xcf\x11\xe0", "an old or an encrypted Excel file; save it as .xlsx without a password"),
@@ -24,6 +28,7 @@ _NO_TABLES = (
     (rb"\{\\rtf", "a text document; save the table as CSV"),
     (rb"ORC" + _BINARY, "an ORC file; save it as parquet"),
     (rb"ARROW1\0\0", "an Arrow file; save it as parquet"),
+    (rb"\x89PNG|\xff\xd8\xff|GIF8", "a picture and no table; ask for the same as CSV"),
 )
 _PARQUET = re.compile(b"PAR1" + _BINARY, re.DOTALL)
 # A list or an object; [id] is the name of a column.
@@ -67,6 +72,8 @@ def open_table(
     if not head.strip():
         raise FileError(f"{name}: the file is empty")
     form = _by_content(head, name)
+    if form == "csv" and encoding is None:
+        _check_text(head, name)
     if form == "json" and delimiter is not None:
         form = "csv"
     stated = {"encoding": encoding, "delimiter": delimiter, "header": header, "sheet": sheet}
@@ -84,6 +91,15 @@ def open_table(
     if form == "json":
         return records.read(source, encoding)
     return delimited.read(source, encoding, delimiter, header)
+
+
+def _check_text(head: bytes, name: str) -> None:
+    """Raises FileError for what is no text in any encoding that is known by its first bytes."""
+    if len(_NO_TEXT.intersection(head)) >= _NO_TEXT_KINDS and by_head(head) is None:
+        raise FileError(
+            f"{name}: no text, and in no form that is known here: is it a picture or a program? Send CSV, "
+            "NDJSON, xlsx, parquet or a bank's statement; of a text in a rare encoding state it (encoding)"
+        )
 
 
 def _by_content(head: bytes, name: str) -> str:

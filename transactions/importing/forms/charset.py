@@ -65,12 +65,17 @@ def charset_of(source: Source, stated: str | None, *, by_lines: bool = True) -> 
     in no encoding, or in another than one before.
     """
     head = source.head()
-    marked = next((charset for mark, charset in _MARKS if head.startswith(mark)), None)
-    charset = _stated(stated, source.name) if stated else marked or _without_mark(head)
+    charset = _stated(stated, source.name) if stated else by_head(head)
     if charset:
         _prove(source, charset)
         return charset
     return _of_bytes(source, by_lines)
+
+
+def by_head(head: bytes) -> Charset | None:
+    """What the first bytes of a file say of its encoding; None where only all of them tell."""
+    marked = next((charset for mark, charset in _MARKS if head.startswith(mark)), None)
+    return marked or _without_mark(head)
 
 
 @contextmanager

@@ -1,13 +1,54 @@
 """The names of a table's columns."""
 
+import re
 from collections.abc import Iterable, Sequence
 
+from transactions.importing.currencies import CODES
 from transactions.importing.table import FileError
+from transactions.spreadsheets import unguarded
 
 COLUMNS_MAX = 1000
 # Of a table that begins below other lines.
 COLUMNS_BELOW_MIN = 3
 NAME_MAX = 200
+# A column of refused rows whose name says in JSON what their file has proved: `importing/errors_file.py`.
+PROVED = re.compile(r"(?P<name>kinds(?: \(of the import\))?) (?P<meant>\{.*\})")
+
+
+_LETTERS = re.compile(r"[^\W\d_]+")
+# Within what begins with a digit.
+_OF_MOMENTS = frozenset(("T", "Z", "AM", "PM", "am", "pm", "UTC", "GMT"))
+
+
+def first_rows_names(header: Sequence[str], file: str, place: str) -> tuple[str, ...]:
+    """The names in what is most likely the header. Raises FileError, also where it may be a row of the table.
+
+    A number, an amount or a moment is no name of a column: whoever has the file says which it is.
+    """
+    if not is_of_refusals(header) and (cell := next(filter(_is_value, header), "")):
+        line = place.rpartition(" ")[2]
+        raise FileError(
+            f"{file}: {place} may be a row: {cell.strip()[:30]!r} is no name of a column. State header=0 if "
+            f"no row names the columns, header={line} if this one does"
+        )
+    return named(header, file, place)
+
+
+def is_of_refusals(header: Sequence[str]) -> bool:
+    """Whether it begins as `importing/errors_file.py` writes it: names of the file's own stand behind."""
+    return all(map(str.startswith, header, ("line", "code", "reason"))) and len(header) > 3
+
+
+def _is_value(cell: str) -> bool:
+    """Whether it has digits, and letters only as a moment has them or those of a currency."""
+    letters = {*_LETTERS.findall(cell)}
+    known = _OF_MOMENTS if cell.strip()[:1].isdigit() else frozenset[str]()
+    return any(map(str.isdigit, cell)) and all(each in known or each.upper() in CODES for each in letters)
+
+
+def numbered(widths: Iterable[int]) -> tuple[str, ...]:
+    """The names of columns that nothing names, of rows as wide as that."""
+    return tuple(f"column {number}" for number in range(1, max(widths, default=0) + 1))
 
 
 def named(header: Iterable[str], file: str, place: str) -> tuple[str, ...]:
@@ -22,7 +63,8 @@ def named(header: Iterable[str], file: str, place: str) -> tuple[str, ...]:
             raise FileError(
                 f"{file}: {place}, column {number}: holds a NUL, as no text does; is this a table?"
             )
-        if len(name) > NAME_MAX:
+        # What guards a name against spreadsheets, as in a file of refused rows, is no part of it.
+        if len(unguarded(name)) > NAME_MAX and not PROVED.fullmatch(unguarded(name)):
             told = f"{name[:30]!r}… is longer than {NAME_MAX} characters; is this line a header?"
             raise FileError(f"{file}: {place}, column {number}: {told}")
         if name in names:

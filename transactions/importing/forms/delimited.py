@@ -9,7 +9,14 @@ from io import TextIOWrapper
 from itertools import chain, islice
 
 from transactions.importing.forms.charset import LINE_MAX, Charset, charset_of, opened_text
-from transactions.importing.forms.columns import fault_of, header_at, named
+from transactions.importing.forms.columns import (
+    fault_of,
+    first_rows_names,
+    header_at,
+    is_of_refusals,
+    named,
+    numbered,
+)
 from transactions.importing.forms.source import Source
 from transactions.importing.table import FileError, Row, Table
 
@@ -37,17 +44,20 @@ def read(
     first = 1 + bool(said)
     if said:
         del lines[0]
-    begin = first if stated is None else stated
-    if not first <= begin < first + len(lines) and stated is not None:
+    begin = stated or first
+    if stated and not first <= begin < first + len(lines):
         most = f"{first} to {first + len(lines) - 1}"
         raise FileError(f"{source.name}: line {stated} is no header that is looked at: state one of {most}")
     del lines[: begin - first]
-    found = delimiter or (said and said[1]) or _told(lines, source.name)
+    found = delimiter or (said and said[1]) or ("," if _is_of_refusals(lines) else _told(lines, source.name))
     sample = _sample(lines, found, source.name, begin)
     # Where the first row alone cannot be read, reading it again says why.
     at = header_at(sample) if stated is None else 0
     line, header = sample[at] if sample else next(_cells(iter(lines), found, source.name, begin), (1, []))
-    columns = named(header, source.name, f"line {line}")
+    if stated == 0:
+        header, columns = [], numbered(len(cells) for _, cells in sample)
+    else:
+        columns = (named if stated else first_rows_names)(header, source.name, f"line {line}")
 
     def rows() -> Iterator[Row]:
         with opened_text(source, charset) as text:
@@ -56,7 +66,8 @@ def read(
             for _ in range(line - 1):
                 next(again, None)
             cells = _cells(again, found, source.name, line)
-            next(cells, None)
+            if header:
+                next(cells, None)
             for number, row in cells:
                 # As where two exports were put into one file.
                 fault = "the header stands here once more" if row == header else fault_of(columns, row)
@@ -64,7 +75,13 @@ def read(
                 yield Row(number, cells_by_name, fault, over=tuple(row[len(columns) :]))
 
     form = _form(charset, found, source)
-    return Table(f"{form}, header on line {line}" if at or stated else form, columns, rows)
+    told = ", no header" if stated == 0 else f", header on line {line}" if at or stated else ""
+    return Table(form + told, columns, rows)
+
+
+def _is_of_refusals(lines: list[str]) -> bool:
+    """Whether they are of refused rows, with commas: what is told there may hold any other delimiter."""
+    return bool(lines) and is_of_refusals(lines[0].split(","))
 
 
 def _form(charset: Charset, delimiter: str, source: Source) -> str:

@@ -6,6 +6,10 @@ from transactions.importing.table import Number
 
 # An amount has 19 digits; what has more than these is none, and would only fill the memory.
 DIGITS_MAX = 60
+# From here on a number has more digits than a spreadsheet keeps.
+WHOLE_MAX = 10**15
+# What reckoning with floats adds to a number; a digit that somebody wrote is more.
+NOISE_MAX = Decimal("0.001")
 
 
 def number_of(text: str) -> Number | None:
@@ -22,7 +26,16 @@ def number_of(text: str) -> Number | None:
     return Number(text) if len(text) <= DIGITS_MAX + 2 else None
 
 
-def number_of_float(value: float) -> Number:
-    """A float as a spreadsheet shows it: 15 digits that count, so that 0.1 + 0.2 is 0.3."""
-    text = format(Decimal(f"{value:.15g}"), "f")
-    return Number("0" if text == "-0" else text)
+def number_of_spreadsheet(value: float) -> Number | None:
+    """A number as a spreadsheet shows it: 15 digits that count, so that 0.1 + 0.2 is 0.3.
+
+    None for one that had more of them: the program has written noughts for the rest, or they would be rounded
+    here. Whole numbers that end otherwise were written by another program, with all their digits.
+    """
+    shown = Decimal(f"{value:.15g}")
+    if isinstance(value, int):
+        cut = abs(value) >= WHOLE_MAX and shown == value
+        return None if cut else number_of(str(value))
+    if abs(value) >= WHOLE_MAX or abs(shown - Decimal(value)) > NOISE_MAX:
+        return None
+    return Number("0" if not shown else format(shown, "f"))

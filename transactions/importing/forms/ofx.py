@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 from transactions.importing.forms.bank import STATEMENT_MAX, StatementEntry, rows_of
 from transactions.importing.forms.charset import charset_of
-from transactions.importing.forms.numbers import number_of
 from transactions.importing.forms.source import Source
 from transactions.importing.table import FileError, Moment, Table
 
@@ -135,11 +134,14 @@ def _entry(fields: dict[str, str], place: str) -> StatementEntry:
 
 
 def _amount(text: str, place: str) -> str:
-    """By the standard a decimal point or a decimal comma, and nothing between thousands."""
-    plain = text.replace(",", ".").removeprefix("+")
-    if not re.fullmatch(r"-?(\d+\.?\d*|\.\d+)", plain, re.ASCII):
+    """As it stands. By the standard point and comma are decimal marks both, and banks separate thousands too.
+
+    So which it is, the whole column has to prove.
+    """
+    found = re.fullmatch(r"([+-]?[0-9.,]*[0-9])[.,]?", text)
+    if not found:
         raise FileError(f"{place}: TRNAMT is {text[:30]!r}; digits with a point or a comma are expected")
-    return number_of(plain) or plain
+    return found[1]
 
 
 def _moment(text: str, place: str) -> Moment:

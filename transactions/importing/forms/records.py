@@ -13,6 +13,8 @@ from transactions.importing.table import FileError, Row, Table
 
 # Under which name an API's answer has its list: ours and Stripe's.
 _LISTS = ("results", "data")
+# What a record has beside a list of its own, and no such answer.
+_OF_RECORDS = ("amount", "transaction_id")
 _DEPTH_MAX = 8
 _PORTION = 1 << 16
 # Of a line that is no JSON, what is kept to be corrected: a cell of CSV holds no more.
@@ -101,11 +103,32 @@ def _enveloped(text: TextIOWrapper, name: str) -> Iterator[Row]:
 
 def _is_envelope(source: Source, charset: Charset) -> bool:
     with opened_text(source, charset) as text:
+        first = _object_of(text.readline(LINE_MAX))
+        if first and (_is_record(first) or _Scanner(text, source.name).peek()):
+            return False
+    with opened_text(source, charset) as text:
         scanner = _Scanner(text, source.name)
         try:
             return _others(scanner).list_follows
         except FileError:
             return False
+
+
+def _object_of(line: str) -> dict[str, Any]:
+    """The object that a line is by itself; {} where it is none."""
+    try:
+        value = _Decoder().decode(line.strip())
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _is_record(value: dict[str, Any]) -> bool:
+    """Whether what looks like an API's answer is a record: its list has values, or an amount beside it."""
+    lists = [value[name] for name in _LISTS if isinstance(value.get(name), list)]
+    return bool({*_OF_RECORDS} & {*value}) or not all(
+        isinstance(each, dict) for some in lists for each in some
+    )
 
 
 class _Others(NamedTuple):
@@ -122,6 +145,8 @@ def _others(scanner: "_Scanner") -> _Others:
     while scanner.peek() not in ("}", ""):
         key = scanner.value()
         scanner.take(":")
+        if key in _OF_RECORDS:
+            return _Others(False, more)
         if key in _LISTS and scanner.peek() == "[":
             return _Others(True, more)
         value = scanner.value()

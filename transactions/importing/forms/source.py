@@ -286,7 +286,9 @@ def _table_in_zip(source: Source, member: str | None) -> str:
         raise FileError(f"{source.name}: nothing is in the zip")
     raise FileError(
         f"{source.name}: {len(tables):,} tables are in the zip ({told_names(tables)}); state the one to "
-        "import (member)"
+        "import (member)",
+        "member",
+        tables,
     )
 
 

@@ -16,8 +16,15 @@ from openpyxl.styles.stylesheet import apply_stylesheet
 from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet._reader import ROW_TAG, WorkSheetParser
 
-from transactions.importing.forms.columns import COLUMNS_MAX, fault_of, header_at, named
-from transactions.importing.forms.numbers import DIGITS_MAX, number_of, number_of_float
+from transactions.importing.forms.columns import (
+    COLUMNS_MAX,
+    fault_of,
+    first_rows_names,
+    header_at,
+    named,
+    numbered,
+)
+from transactions.importing.forms.numbers import number_of_spreadsheet
 from transactions.importing.forms.source import DAMAGED, PORTION, Metered, Source, seekable, told_names
 from transactions.importing.table import FileError, Moment, Row, Table
 
@@ -33,6 +40,7 @@ _VALUE = re.compile(rb"<(?:\w+:)?(?:v|t)[ >]")
 _NOT_RECKONED = re.compile(
     rb"(?:</(?:\w+:)?f>|<(?:\w+:)?f(?: [^<>]*)?/>)\s*(?:<(?:\w+:)?v\s*/>\s*)?</(?:\w+:)?c>"
 )
+_CELL = re.compile(rb"<(?:\w+:)?c [^<>]*?\br=[\"']([A-Z]{1,3}[0-9]{1,7})[\"']")
 _DOCTYPE = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 _WRONG = (
     *DAMAGED, InvalidFileException, DefusedXmlException, ParseError,
@@ -61,7 +69,10 @@ def read(source: Source, sheet: str | None = None, stated: int | None = None) ->
     first = list(islice(_rows(source, title, end), _ROWS_LOOKED_AT))
     at = _header_at(first, stated, source.name)
     number, header = first[at] if first else (1, [])
-    columns = named(header, source.name, f"row {number}")
+    if stated == 0:
+        at, columns = -1, numbered(len(cells) for _, cells in first)
+    else:
+        columns = (named if stated else first_rows_names)(header, source.name, f"row {number}")
 
     def rows() -> Iterator[Row]:
         for number_here, cells in islice(_rows(source, title, end), at + 1, None):
@@ -69,11 +80,12 @@ def read(source: Source, sheet: str | None = None, stated: int | None = None) ->
             yield Row(number_here, dict(zip(columns, cells, strict=False)), _fault(columns, cells))
 
     words = ["Excel", f"sheet {title!r}", *source.packed]
-    return Table(", ".join(words + [f"header in row {number}"] * bool(at or stated)), columns, rows)
+    said = ["no header"] if stated == 0 else [f"header in row {number}"] * bool(at or stated)
+    return Table(", ".join(words + said), columns, rows)
 
 
 def _header_at(first: list[tuple[int, list[str]]], stated: int | None, name: str) -> int:
-    if stated is None:
+    if not stated:
         return header_at(first, even=False)
     found = [place for place, (number, _) in enumerate(first) if number == stated]
     if not found:
@@ -121,7 +133,9 @@ def _chosen(reader: ExcelReader, shown: list[tuple[str, str]], title: str | None
     if len(filled) > 1:
         told = told_names([each for each, _ in filled])
         raise FileError(
-            f"{name}: {len(filled):,} sheets have values ({told}); state the one to import (sheet)"
+            f"{name}: {len(filled):,} sheets have values ({told}); state the one to import (sheet)",
+            "sheet",
+            [each for each, _ in filled],
         )
     return _Sheet(reader, *filled[0])
 
@@ -158,9 +172,11 @@ def _last_value(sheet: _Sheet, name: str) -> int:
                 raise FileError(
                     f"{name}: the sheet's XML has what no program writes (a document type, UTF-16)"
                 )
-            if _NOT_RECKONED.search(text):
+            if wrong := _NOT_RECKONED.search(text):
+                cells = _CELL.findall(text, 0, wrong.start())
+                where = f"cell {cells[-1].decode()} of sheet {sheet.title!r}: " if cells else ""
                 told = "a formula has no value yet; open the file in a spreadsheet program and save it"
-                raise FileError(f"{name}: {told}")
+                raise FileError(f"{name}: {where}{told}")
             for match in _VALUE.finditer(text):
                 last = start + match.start()
             rest = text[-_OVERLAP:]
@@ -224,15 +240,19 @@ class _Wrong(str):
     __slots__ = ()
 
 
+class _TooLong(str):
+    """A number of which the file has not all digits, or more than it shows."""
+
+    __slots__ = ()
+
+
 def _text(value: Any, kind: str) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if kind == "e":
         return _Wrong(value)
-    if isinstance(value, int):
-        return number_of(str(value)) or _Wrong(f"a number of more than {DIGITS_MAX} digits")
-    if isinstance(value, float):
-        return number_of_float(value)
+    if isinstance(value, int | float):
+        return number_of_spreadsheet(value) or _TooLong(value)
     if isinstance(value, dt.datetime):
         return Moment(
             value.isoformat(" ", "milliseconds" if value.microsecond else "seconds").replace(" ", "T")
@@ -246,4 +266,9 @@ def _fault(columns: tuple[str, ...], cells: list[str]) -> str:
     for name, cell in zip(columns, cells, strict=False):
         if isinstance(cell, _Wrong):
             return f"column {name!r} holds {str(cell)[:50]!r}, which is no value"
+        if isinstance(cell, _TooLong):
+            return (
+                f"column {name!r} has a number of more than 15 digits, of which a spreadsheet keeps no more: "
+                "write it as a text"
+            )
     return fault_of(columns, cells)

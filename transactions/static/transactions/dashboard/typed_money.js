@@ -31,7 +31,8 @@ export function readMoney(text) {
   if (rest.length > 0 || fraction.includes(GROUP) || !GROUPED.test(whole)) throw new Error(wronglyGrouped());
   const digits = whole.replaceAll(GROUP, "");
   const exact = fraction.replace(/0+$/, "");
-  if (exact.length > DECIMALS) throw new Error(tooExact());
+  // Also where they are noughts: to somebody of another locale 1.000 is a thousand.
+  if (exact.length > DECIMALS || (fraction.length === 3 && DECIMALS < 3)) throw new Error(tooExact());
   const smallest = BigInt(digits + exact.padEnd(DECIMALS, "0"));
   if (smallest > AMOUNT_MAX) throw new Error(`An amount is at most ${money(AMOUNT_MAX)}.`);
   return smallest;

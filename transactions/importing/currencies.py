@@ -1,7 +1,14 @@
 """What a sign beside an amount may mean: of most several currencies, as the dollar's."""
 
 import unicodedata
+from functools import cache
 
+from iso4217 import Currency
+
+CODES = frozenset(each.code for each in Currency)
+
+# Characters of what stands for a currency, where that is no code.
+SAID_MAX = 12
 _DOLLARS = """
     USD ARS AUD BBD BMD BND BRL BSD BZD CAD CLP COP CUP CVE DOP FJD GYD HKD JMD KYD LRD MOP MXN NAD NIO NZD
     SBD SGD SRD TOP TTD TWD UYU WST XCD ZWG
@@ -23,16 +30,28 @@ _WIDE = str.maketrans("＄￡￥￦", "$£¥₩")
 
 
 def codes_of(said: str) -> frozenset[str]:
-    """The codes of the currencies that may be meant: none of a sign that nobody knows.
-
-    What is written in letters alone means what it says, in capitals.
-    """
+    """The codes of ISO 4217 that may be meant: none of a sign, or of letters, that nobody knows."""
     text = said.strip().upper().translate(_WIDE).removesuffix(".")
     if text in _MEANT:
         return frozenset(_MEANT[text].split())
     letters, sign = text[:-1], text[-1:]
     if not sign or unicodedata.category(sign) != "Sc":
-        return frozenset((text,))
+        return CODES & {text}
     # As US$ and USD$ for the dollar of the United States.
     known = _MEANT.get(sign, "").split() if len(letters) > 1 else ()
     return frozenset(code for code in known if code.startswith(letters))
+
+
+def other_name(said: str) -> str:
+    """What sums of another currency are called: its code, else as much of what is said as fits."""
+    codes = codes_of(said)
+    return next(iter(codes)) if len(codes) == 1 else said.strip()[:SAID_MAX].upper()
+
+
+@cache
+def decimals_of(code: str) -> int | None:
+    """How many decimals a currency has by ISO 4217; None of gold, and of what is no code."""
+    if code not in CODES:
+        return None
+    exponent: int | None = Currency(code).exponent
+    return exponent
