@@ -65,7 +65,7 @@ def _run(taken: Upload, session: Session, stopping: Callable[[], bool]) -> None:
             work[UploadStep(taken.step)](taken, Watch(taken.pk, session, stopping, taken.rows))
         log.info("Upload %s: %s done in %.1f s", taken.pk, taken.step, time.monotonic() - began)
     except StepCancelled:
-        runs.end(taken.pk, UploadState.CANCELLED, **_done_of_import(taken.pk))
+        runs.end(taken.pk, UploadState.CANCELLED, **_done_of_import(taken))
     except GivenBack:
         runs.give_back(taken.pk)
     except Portion.DoesNotExist:
@@ -81,10 +81,11 @@ def _run(taken: Upload, session: Session, stopping: Callable[[], bool]) -> None:
         runs.end(taken.pk, UploadState.FAILED, error=f"This is a fault of ours: {type(error).__name__}.")
 
 
-def _done_of_import(pk: int) -> dict[str, int]:
+def _done_of_import(taken: Upload) -> dict[str, int]:
     """How far an import has come, by all its runs: the last may have ended amid rows of those before."""
-    outcome = Upload.objects.values_list("outcome", flat=True).get(pk=pk)
-    return {"done": told.progress_of(outcome)[0].rows} if outcome else {}
+    # It may have been deleted meanwhile.
+    outcome = Upload.objects.filter(pk=taken.pk).values_list("outcome", flat=True).first()
+    return {"done": told.progress_of(outcome)[0].rows, "total": taken.rows} if outcome else {}
 
 
 def _sender(taken: Upload) -> Actor:
