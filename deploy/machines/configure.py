@@ -2,8 +2,8 @@
 
     python3 configure.py MACHINE_ENV DIRECTORY
 
-MACHINE_ENV is as machine.env.example has it. What is written holds passwords: only who writes it, and its group, may
-read it. Standard library alone.
+MACHINE_ENV is as machine.env.example has it. What is written holds passwords: only who writes it, and its
+group, may read it. Standard library alone.
 """
 
 import hashlib

@@ -2,10 +2,11 @@
 
     python3 start_guard.py MACHINE_ENV DIRECTORY redis|sentinel PROGRAM
 
-A primary that loses its disk and starts again at once, before anybody missed it, would have its replicas copy nothing
-over everything. So a Redis without data never starts as primary, unless `touch STATE/redis/first-start` said that
-there is nothing yet: it waits until the sentinels name another one, and joins that as its replica. One with data that
-was replaced meanwhile joins its successor too. Each start begins from DIRECTORY/redis.conf, as configure.py wrote it.
+A primary that loses its disk and starts again at once, before anybody missed it, would have its replicas
+copy nothing over everything. So a Redis without data never starts as primary, unless the file
+STATE/redis/first-start says that there is nothing yet: it waits until the sentinels name another one, and
+joins that as its replica. One with data that was replaced meanwhile joins its successor too. Each start
+begins from DIRECTORY/redis.conf, as configure.py wrote it.
 
 A Sentinel keeps its own file. One that lost it asks the others who is primary, instead of beginning with m1.
 
@@ -93,7 +94,7 @@ def others_have_data(machine: dict[str, str]) -> bool:
 
 
 def primary_to_join(machine: dict[str, str], directory: Path) -> str:
-    """The address of whom this Redis starts as a replica of, "" to start as primary. Waits as long as it takes."""
+    """The address of whom this Redis starts as a replica of, "" for none. Waits as long as it takes."""
     began, told = time.monotonic(), ""
     mark = directory / "first-start"
     while True:

@@ -31,7 +31,7 @@ SELECT_LEFT = f"SELECT count(*) FROM {BATCHES} WHERE NOT released AND length IS 
 
 
 class Checked(Protocol):
-    """A system, on one machine or on several: how it is asked. `processes` are those whose memory is bounded."""
+    """A system, on one machine or on several; `processes` are those whose memory is bounded."""
 
     @property
     def processes(self) -> Mapping[str, Process]: ...

@@ -1,6 +1,6 @@
 """`make machines`: by whatever right this user has to make networks, or without.
 
-Root makes them at once, anybody else within a namespace of users; where neither is allowed, machines share one.
+Root makes them at once, anybody else within a namespace of users; where neither may be, machines share one.
 """
 
 import os

@@ -12,7 +12,8 @@ from websockets.sync.client import ClientConnection
 
 from tests.faults.ledger import Ledger
 from tests.faults.load import Connection, Load, Post
-from tests.machines.cluster import WEB_PORT, Cluster
+from tests.machines.cluster import Cluster
+from tests.machines.machine import WEB_PORT
 from tests.machines.network import Namespace
 from tests.support.watching import PATH, watch
 

@@ -4,7 +4,6 @@ import contextlib
 import http.client
 import json
 import secrets
-import socket
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -145,7 +144,7 @@ class Cluster:
     def hand_over_redis(self) -> None:
         """The sentinels make another one primary: what is done before a machine is taken down."""
         before = self.redis_primary()
-        self._sentinel(self.alive[0]).execute_command("SENTINEL", "FAILOVER", MASTER)
+        self._sentinel(self.alive[0]).sentinel_failover(MASTER)
         wait_until(lambda: self.redis_primary() not in ("", before), 30, "another Redis is primary")
         self.wait_whole()
 
@@ -184,11 +183,9 @@ class Cluster:
         words = []
         for machine in self.alive:
             with contextlib.suppress(redis.RedisError, OSError):
-                client = self._sentinel(machine)
-                told = client.execute_command("SENTINEL", "MASTER", MASTER)
-                told = dict(zip(told[::2], told[1::2], strict=False)) if isinstance(told, list) else told
-                told = {_text(name): _text(value) for name, value in told.items()}
-                words.append((int(told["config-epoch"]), told["ip"]))
+                told = self._sentinel(machine).sentinel_master(MASTER, return_responses=True)
+                assert isinstance(told, dict)
+                words.append((int(told["config-epoch"]), str(told["ip"])))
         by_address = {address: name for name, address in self.addresses.items()}
         return by_address.get(max(words)[1], "") if words else ""
 
@@ -226,7 +223,11 @@ class Cluster:
                 url = f"http://{machine.address}:8008/cluster"
                 with urllib.request.urlopen(url, timeout=ASK_S) as answer:
                     members = json.loads(answer.read())["members"]
-                leaders = [each["name"] for each in members if each["role"] == "leader" and each["state"] == "running"]
+                leaders = [
+                    each["name"]
+                    for each in members
+                    if each["role"] == "leader" and each["state"] == "running"
+                ]
                 streaming = [each["name"] for each in members if each["state"] == "streaming"]
                 if leaders:
                     return Standing(leaders[0], tuple(sorted(streaming)))
@@ -327,14 +328,3 @@ class Cluster:
         """Invariant H: the status of `manage.py verify --deep` and what it prints."""
         done = self.alive[0].run([str(BIN / "python"), "-W", "ignore", "manage.py", "verify", "--deep"])
         return done.returncode, done.stdout + done.stderr
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def answers(address: str, port: int) -> bool:
-    with contextlib.suppress(OSError):
-        socket.create_connection((address, port), ASK_S).close()
-        return True
-    return False

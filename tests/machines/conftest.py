@@ -1,4 +1,4 @@
-"""What every loss of a machine is played on: three machines, clients, one ledger for all, and the table at the end."""
+"""What each loss of a machine is played on: three machines, clients, one ledger for all, and the table."""
 
 import contextlib
 import datetime
@@ -66,19 +66,19 @@ class Stage:
         self.before = verdict
         wrong = [*verdict.wrong, *(f"G: {hole}" for hole in watcher.holes)]
         assert not wrong, f"{len(wrong)} violations, seed {self.seed}: {wrong[:10]}"
-        assert watcher.shown and watcher.connects, "the dashboard was shown nothing"
+        assert watcher.shown, "the dashboard was shown nothing"
         assert not self.cluster.books()["alarms"]
 
     def _row(self, name: str, verdict: Verdict, gap_s: float, whole_s: float) -> Row:
-        def more(what: str) -> int:
-            return int(getattr(verdict, what) - getattr(self.before, what))
+        def more(what: str) -> str:
+            return str(getattr(verdict, what) - getattr(self.before, what))
 
         books = "balance" if self.cluster.verify()[0] == 0 else "DO NOT BALANCE"
-        counts = (more("acknowledged"), more("lost"), more("doubled"))
-        return Row(name, *map(str, counts), f"{gap_s:.1f}", f"{whole_s:.0f}", books)
+        lost, doubled = more("lost"), more("doubled")
+        return Row(name, more("acknowledged"), lost, doubled, f"{gap_s:.1f}", f"{whole_s:.0f}", books)
 
     def apart(self) -> tuple[str, str]:
-        """The machines of Redis' primary and of PostgreSQL's leader, which are made two where they are one."""
+        """The machines of Redis' primary and PostgreSQL's leader, which are made two where they are one."""
         self.cluster.wait_whole()
         for _ in range(5):
             redis, postgres = self.cluster.redis_standing(), self.cluster.postgres_standing()

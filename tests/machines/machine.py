@@ -26,21 +26,32 @@ SERVERS = ("etcd", "redis", "sentinel", "patroni", "haproxy")
 # Two of the three machines have a Beat: one that is lost leaves one.
 APPLICATION = {"m1": ("web", "worker", "beat"), "m2": ("web", "worker", "beat"), "m3": ("web", "worker")}
 # Of an application that may be another tree than this: with a safeguard taken out.
+CELERY = ["-m", "celery", "-q", "-A", "transaction_monitoring"]
 COMMANDS = {
-    "web": ["-m", "daphne", "-v", "0", "-b", "{address}", "-p", "{port}", "transaction_monitoring.asgi:application"],
-    "worker": ["-m", "celery", "-q", "-A", "transaction_monitoring", "worker", "-l", "info", "-n", "worker@{name}"],
-    "beat": ["-m", "celery", "-q", "-A", "transaction_monitoring", "beat", "-s", "{state}/schedule", "--pidfile="],
+    "web": [
+        *("-m", "daphne", "-v", "0", "-b", "{address}", "-p", "{port}"),
+        "transaction_monitoring.asgi:application",
+    ],
+    "worker": [
+        *(*CELERY, "worker", "-l", "info", "-n", "worker@{name}"),
+        *("--without-gossip", "--without-mingle"),
+    ],
+    "beat": [*CELERY, "beat", "-s", "{state}/schedule", "--pidfile="],
 }
-ALONE = ["--without-gossip", "--without-mingle"]
 
 
 class Machine:
-    """`settings` are the lines of its machine.env, `namespace` where it runs; without one, among all others."""
+    """`settings` are the lines of its machine.env; without a `namespace` it runs among all others."""
 
     def __init__(
         self, settings: Mapping[str, str], directory: Path, keeper: Keeper, namespace: Namespace | None
     ) -> None:
-        self.name, self.directory, self.keeper, self.namespace = settings["MACHINE"], directory, keeper, namespace
+        self.name, self.directory, self.keeper, self.namespace = (
+            settings["MACHINE"],
+            directory,
+            keeper,
+            namespace,
+        )
         self.state = directory / "state"
         self.settings = dict(settings, STATE=str(self.state), POSTGRES_BIN=str(postgres_programs()))
         self.address = settings[self.name.upper()]
@@ -167,7 +178,7 @@ class Machine:
         if name in COMMANDS:
             known = {"address": self.address, "port": WEB_PORT, "name": self.name, "state": self.state}
             words = [word.format(**known) for word in COMMANDS[name]]
-            return [*_in(self.tree), *words, *(ALONE if name == "worker" else [])]
+            return [*_in(self.tree), *words]
         guard = [sys.executable, str(DEPLOY / "start_guard.py"), str(self.directory / "machine.env")]
         return {
             "etcd": ["etcd"],

@@ -1,7 +1,7 @@
-"""Machines as namespaces: each has a network, processes and a /proc of its own, on a cable to a hub that routes.
+"""Machines as namespaces: each has a network and processes of its own, and a cable to a hub that routes.
 
-A machine lives as long as its first process, which dies with the thread that made it; the kernel ends all the others
-and takes network and names away with it. So nothing is left, whatever ends a run.
+A machine lives as long as its first process, which dies with the thread that made it; the kernel ends all the
+others and takes the network away with it. So nothing is left, whatever ends a run.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from tests.faults.processes import wait_until
 HUB_ADDRESS = "10.77.0.254"
 _CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
-# It ignores that children end, so the kernel takes them away at once, and leaves no dead ones to be asked for.
+# It ignores that children end, so the kernel takes them away at once: it reaps, and no dead ones are left.
 _FIRST_PROCESS = ["sh", "-c", "trap '' CHLD; exec sleep infinity"]
 _UNSHARE = ["--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]
 

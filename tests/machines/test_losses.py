@@ -1,4 +1,4 @@
-"""Machines that are lost, cut off, frozen and emptied, one after the other, under load: nothing is lost or doubled."""
+"""Machines that are lost, cut off, frozen and emptied under load: nothing is lost, nothing doubled."""
 
 import time
 
@@ -7,15 +7,15 @@ import pytest
 from tests.faults.load import pause
 from tests.faults.processes import wait_until
 from tests.machines.clients import MachineLoad
-from tests.machines.conftest import Stage
 from tests.machines.cluster import Cluster
+from tests.machines.conftest import Stage
 from tests.machines.machine import APPLICATION, SERVERS
 
 pytestmark = pytest.mark.slow
 
 # How long a machine stays away: longer than it takes either store to have another primary.
 AWAY_S = 30.0
-# Longer than all that waits for a machine which may come back: Sentinel, the rule of replicas that are gone, Patroni.
+# Longer than all that waits for a machine to come back: Sentinel, the rule of replicas, Patroni.
 CUT_S = 25.0
 
 
@@ -80,7 +80,7 @@ def freeze_until_promotion(cluster: Cluster, name: str) -> str:
         promoted: list[str] = []
 
         def is_promoted() -> bool:
-            promoted.extend(each for each in others if clients[each].execute_command("ROLE")[0] == b"master")
+            promoted.extend(each for each in others if clients[each].role()[0] == b"master")
             return bool(promoted)
 
         wait_until(is_promoted, 30, "another Redis is promoted")
