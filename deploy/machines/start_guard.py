@@ -51,6 +51,10 @@ def ask(address: str, port: int, *commands: tuple[str, ...]) -> list[str] | None
         return None
 
 
+def _log_in(machine: dict[str, str]) -> tuple[str, ...]:
+    return ("AUTH", "default", machine["REDIS_PASSWORD"])
+
+
 def _bulk(word: str) -> bytes:
     return b"$%d\r\n%s\r\n" % (len(word.encode()), word.encode())
 
@@ -73,7 +77,7 @@ def named_primary(machine: dict[str, str], least: int) -> Primary | None:
     """The primary of the latest failover that any sentinel knows, once at least so many of them answer."""
     found = []
     for name in NAMES:
-        words = ask(machine[name.upper()], SENTINEL_PORT, ("SENTINEL", "MASTER", MASTER))
+        words = ask(machine[name.upper()], SENTINEL_PORT, _log_in(machine), ("SENTINEL", "MASTER", MASTER))
         if words:
             told = dict(zip(words[::2], words[1::2], strict=False))
             found.append(Primary(int(told["config-epoch"]), told["ip"]))
@@ -87,9 +91,8 @@ def has_data(directory: Path) -> bool:
 
 def others_have_data(machine: dict[str, str]) -> bool:
     """Whether any other machine's Redis holds a key."""
-    login = ("AUTH", machine["REDIS_PASSWORD"])
     others = [machine[name.upper()] for name in NAMES if name != machine["MACHINE"]]
-    sizes = [ask(address, REDIS_PORT, login, ("DBSIZE",)) for address in others]
+    sizes = [ask(address, REDIS_PORT, _log_in(machine), ("DBSIZE",)) for address in others]
     return any(size not in (None, ["0"]) for size in sizes)
 
 

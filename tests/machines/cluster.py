@@ -190,7 +190,9 @@ class Cluster:
         return by_address.get(max(words)[1], "") if words else ""
 
     def _sentinel(self, machine: Machine) -> "redis.Redis":
-        return redis.Redis(machine.address, 26379, socket_timeout=ASK_S, socket_connect_timeout=ASK_S)
+        password = self.passwords["REDIS_PASSWORD"]
+        bounds: dict[str, Any] = {"socket_timeout": ASK_S, "socket_connect_timeout": ASK_S}
+        return redis.Redis(machine.address, 26379, password=password, **bounds)
 
     def redis_standing(self) -> Standing | None:
         """None while no primary answers."""

@@ -20,12 +20,16 @@ from tests.faults.ledger import Ledger
 from tests.machines.clients import MachineLoad, Watcher
 from tests.machines.cluster import NAMES, Cluster
 from tests.machines.network import why_not
-from tests.machines.table import Row, written
+from tests.machines.table import Control, Row, written
 
 WITHOUT = (
     "without namespaces all machines are on one network, 127.0.0.11 to 13: nothing is cut off, and a machine "
     "that is lost says good-bye"
 )
+
+
+# What was lost without a safeguard.
+CONTROLS: list[Control] = []
 
 
 @dataclass
@@ -144,7 +148,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if not rows:
         return
     where = f"{os.cpu_count()} cores, {platform.system()} {platform.release()}"
-    text = written(rows, f"{datetime.date.today()}, {where}")
+    text = written(rows, CONTROLS, f"{datetime.date.today()}, {where}")
     terminalreporter.section("machines")
     terminalreporter.write_line(text)
     if file := os.environ.get("MACHINES_TABLE"):

@@ -16,6 +16,14 @@ class Row(NamedTuple):
     books: str
 
 
+class Control(NamedTuple):
+    """The same with a safeguard taken out."""
+
+    control: str
+    acknowledged: str
+    lost: str
+
+
 HEAD = Row(
     "scenario",
     "acknowledged",
@@ -26,12 +34,21 @@ HEAD = Row(
     "books",
 )
 
+CONTROL_HEAD = Control("control", "acknowledged", "lost")
 
-def written(rows: Sequence[Row], where: str) -> str:
-    """The rows with their sum, and where and when that was."""
+
+def written(rows: Sequence[Row], controls: Sequence[Control], where: str) -> str:
+    """The rows with their sum, what was lost without a safeguard, and where and when that was."""
     sums = [str(sum(int(row[at]) for row in rows if row[at].isdecimal())) for at in (1, 2, 3)]
     lines = [HEAD, Row("all", sums[0], sums[1], sums[2], "", "", "")]
     lines[1:1] = rows
-    cells = ["| " + " | ".join(line) + " |" for line in lines]
-    cells.insert(1, "| --- |" + " --: |" * 5 + " --- |")
-    return "\n".join([f"`make machines`, {where}:", "", *cells]) + "\n"
+    told = [f"`make machines`, {where}:", "", *_cells(lines, "| --- |" + " --: |" * 5 + " --- |")]
+    if controls:
+        told += ["", "With a safeguard taken out, as they must:", ""]
+        told += _cells([CONTROL_HEAD, *controls], "| --- | --: | --: |")
+    return "\n".join(told) + "\n"
+
+
+def _cells(lines: Sequence[Sequence[str]], rule: str) -> list[str]:
+    head, *others = ["| " + " | ".join(line) + " |" for line in lines]
+    return [head, rule, *others]
