@@ -81,7 +81,7 @@ class Cluster:
         settings = {
             "MACHINE": name,
             **{each.upper(): address for each, address in self.addresses.items()},
-            "LOOPBACK": "127.0.0.1" if self.namespaces else self.addresses[name],
+            "LOOPBACK": "127.0.0.1" if self.namespaces else f"127.0.0.2{name[1]}",
             "ETCD_STATE": "new",
             "REDIS_MAXMEMORY": "1gb",
             **self.passwords,
@@ -94,6 +94,8 @@ class Cluster:
 
     def close(self) -> None:
         """Everything is stopped, and the machines are gone."""
+        for process in self.keeper.processes:
+            process.held = True
         self.closing.close()
 
     # --- Starting -------------------------------------------------------------------------------
@@ -238,7 +240,17 @@ class Cluster:
     def is_whole(self) -> bool:
         """Both stores have a primary and two that follow it."""
         standings = (self.redis_standing(), self.postgres_standing())
-        return all(standing and len(standing.followers) == 2 for standing in standings)
+        whole = all(standing and len(standing.followers) == 2 for standing in standings)
+        return whole and all(map(self._knows_all, self.machines.values()))
+
+    def _knows_all(self, machine: Machine) -> bool:
+        """Whether its sentinel knows the other two and both replicas, and finds the primary well."""
+        try:
+            told = self._sentinel(machine).sentinel_master(MASTER, return_responses=True)
+        except (redis.RedisError, OSError):
+            return False
+        assert isinstance(told, dict)
+        return (told["num-other-sentinels"], told["num-slaves"], told["flags"]) == (2, 2, "master")
 
     def wait_whole(self, seconds: float = WHOLE_S) -> float:
         try:

@@ -166,8 +166,7 @@ class Machine:
     def run(self, command: Sequence[str], **variables: str) -> "subprocess.CompletedProcess[str]":
         """A command on this machine, to its end, as the application or its administrator would run it."""
         return subprocess.run(
-            self.here(command),
-            cwd=self.tree,
+            self.here(["env", f"--chdir={self.tree}", *command]),
             env={**self._of_shell(), **self.environment, **variables},
             capture_output=True,
             text=True,
