@@ -18,6 +18,8 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from rest_framework.test import APIClient
 
+from dev.trio import Trio
+from tests.support.sentinels import in_use
 from transactions.intake.lookups import lookups
 from transactions.stores.redis_connection import connection
 
@@ -109,6 +111,26 @@ def empty_redis() -> Iterator[None]:
     channel_layers.backends.clear()
     yield
     lookups.forget()
+
+
+@pytest.fixture(scope="session")
+def trio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trio]:
+    """A primary, two replicas and three sentinels, started for the first test that needs them."""
+    three = Trio(tmp_path_factory.mktemp("trio"))
+    try:
+        three.start()
+        yield three
+    finally:
+        three.stop()
+
+
+@pytest.fixture
+def three(trio: Trio) -> Iterator[Trio]:
+    """The three, whole, empty, and asked for by everything that connects to Redis."""
+    trio.until_whole()
+    with in_use(trio):
+        connection().flushdb()
+        yield trio
 
 
 @pytest.fixture

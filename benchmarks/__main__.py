@@ -14,6 +14,7 @@ PARTS = (
     "headers",
     "latency",
     "batch",
+    "machines",
     "flush",
     "sustained",
     "dashboards",

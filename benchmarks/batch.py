@@ -31,14 +31,14 @@ def run(stage: Stage) -> Section:
     with serve(Server("daphne", OURS)) as address:
         for _ in range(stage.scale.rounds):
             for connections, rounds in loads.items():
-                rounds.append(_take_turn(stage, address, connections))
-                say(f"batch, {connections} connections: {number(_rate(rounds[-1]))} records/s")
+                rounds.append(take_turn(stage, address, connections))
+                say(f"batch, {connections} connections: {number(rate(rounds[-1]))} records/s")
             for name, rates in copies.items():
                 rows = copying.lines(stage.scale.copy_records, stage.users)
                 rates.append(stage.scale.copy_records / copying.copy(COPIES[name], rows))
                 say(f"batch, {name}: {number(rates[-1])} rows/s")
     section.table(HEADS, _rows(loads, copies))
-    ours = max(_rate(load) for rounds in loads.values() for load in rounds)
+    ours = max(rate(load) for rounds in loads.values() for load in rounds)
     plain = max(next(iter(copies.values())))
     section.target(
         "batches of 1,000, one Daphne process, of bare COPY without further indexes",
@@ -50,7 +50,7 @@ def run(stage: Stage) -> Section:
     return section
 
 
-def _take_turn(stage: Stage, address: Address, connections: int) -> Load:
+def take_turn(stage: Stage, address: Address, connections: int) -> Load:
     scale = stage.scale
     count = int((scale.window_s + scale.warm_up_s) * RECORDS_PER_S_MAX / BATCH_RECORDS)
     with Client(address, connections, posts.batches(stage, count, BATCH_RECORDS)) as client:
@@ -59,7 +59,7 @@ def _take_turn(stage: Stage, address: Address, connections: int) -> Load:
     return load
 
 
-def _rate(load: Load) -> float:
+def rate(load: Load) -> float:
     """Records a second."""
     return load.per_second * BATCH_RECORDS
 
@@ -67,13 +67,13 @@ def _rate(load: Load) -> float:
 def _rows(loads: Mapping[int, list[Load]], copies: Mapping[str, list[float]]) -> Iterator[Row]:
     plain = max(next(iter(copies.values())))
     for connections, rounds in loads.items():
-        best = max(rounds, key=_rate)
+        best = max(rounds, key=rate)
         latencies = number(best.percentile_ms(50)), number(best.percentile_ms(99))
-        bad, every = sum(load.bad for load in rounds), " ".join(number(_rate(load)) for load in rounds)
+        bad, every = sum(load.bad for load in rounds), " ".join(number(rate(load)) for load in rounds)
         yield (
             f"ours, {connections} connections",
-            _rate(best),
-            _rate(best) / plain,
+            rate(best),
+            rate(best) / plain,
             *latencies,
             str(bad),
             every,

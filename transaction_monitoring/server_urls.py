@@ -3,12 +3,14 @@
 import re
 from urllib.parse import urlsplit
 
+from transactions.stores import sentinel_url
+
 ENCODE = (
     "in its user and password write every /, ?, #, @, % and blank, and [ or ], as in a URL: "
     "%2F, %3F, %23, %40, %25, %20, %5B, %5D"
 )
 DATABASE_SCHEMES = ("postgres", "postgresql")
-REDIS_SCHEMES = ("redis", "rediss", "unix")
+REDIS_SCHEMES = ("redis", "rediss", "unix", sentinel_url.SCHEME)
 
 # Whatever ends the part of a URL that names user, password and host.
 _END = re.compile(r"[/?#]")
@@ -34,6 +36,8 @@ def fault_in_redis_url(url: str) -> str:
     if fault := _fault_in(url, REDIS_SCHEMES):
         return fault
     parts = urlsplit(url)
+    if parts.scheme == sentinel_url.SCHEME:
+        return sentinel_url.fault(url)
     if parts.scheme == "unix":
         return (
             "" if parts.path.strip("/") else "names no socket: it is written unix://USER:PASSWORD@/PATH?db=0"

@@ -11,6 +11,8 @@ from typing import Any
 
 from django.templatetags.static import static
 
+from transactions.stores import sentinel_url
+
 from . import notification_settings, server_urls, ticks
 from .environment import currency, day, env, is_locked, switch, whole
 from .observability import logs
@@ -177,27 +179,45 @@ REDIS_URL = env.str("REDIS_URL", default="redis://localhost:6379/0")
 if fault := server_urls.fault_in_redis_url(REDIS_URL):
     sys.exit(f"REDIS_URL {fault}")
 
+# Where sentinels tell which server is the primary: replicas that there should be beside it. Every record is
+# then on the disks of the primary and of each of them before it is acknowledged.
+REDIS_REPLICAS = whole("REDIS_REPLICAS", 2, least=1)
+# Milliseconds for which they are waited for, twice: for the record, and for their disks; then 503.
+REPLICA_TIMEOUT_MS = whole("REPLICA_TIMEOUT_MS", 500, least=1)
+if REPLICA_TIMEOUT_MS > 2_000:
+    sys.exit("REPLICA_TIMEOUT_MS must be 2000 or less: a connection that is silent for 3 seconds is given up")
+# Seconds that a replica must be gone for until the others are enough: longer than a failover takes, and than
+# the 10 seconds in which each sentinel asks each server what it is.
+REPLICA_GONE_SECONDS = whole("REPLICA_GONE_SECONDS", 12, least=11)
+
+# Celery names a Unix socket in its own way.
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://").replace("?db=", "?virtual_host=")
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
+    "socket_timeout": 15,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+}
+redis_host: dict[str, Any] = {"address": REDIS_URL}
+if primary_told := sentinel_url.read(REDIS_URL):
+    # Nobody else pays for loading it.
+    from transactions.stores import sentinels
+
+    redis_host = sentinels.of_channel_layer(primary_told)
+    CELERY_BROKER_URL = primary_told.of_broker
+    CELERY_BROKER_TRANSPORT_OPTIONS |= sentinels.of_broker(primary_told)
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
         "CONFIG": {
             # Longer than the 5 s for which channels-redis blocks on a read: redis-py's own default
             # is the same 5 s, and an idle socket would break each time.
-            "hosts": [{"address": REDIS_URL, "socket_timeout": 15}],
+            "hosts": [{**redis_host, "socket_timeout": 15}],
             "prefix": "transactions",
             "capacity": 1000,
             "expiry": 60,
         },
     }
-}
-
-# Celery names a Unix socket in its own way.
-CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://").replace("?db=", "?virtual_host=")
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "socket_timeout": 15,
-    "socket_connect_timeout": 5,
-    "socket_keepalive": True,
 }
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TIMEZONE = "UTC"

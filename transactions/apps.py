@@ -25,12 +25,15 @@ class TransactionsConfig(AppConfig):
         from .access import audited, token_checks
         from .dashboard.alerts import shared_alerts
         from .live import alert_frames
+        from .metrics import counters
+        from .stores import confirmation
 
         register(checks.nothing_open_in_production, Tags.security, deploy=True)
         register(checks.sessions_are_ours, Tags.database)
         token_checks.connect_signals()
         audited.connect_signals()
         tasks.connect_signals()
+        confirmation.watchers.append(counters.confirmed)
         alert_frames.made_by(shared_alerts.anew)
         connection_created.connect(begin)
         pre_migrate.connect(_bound_locks, sender=self)

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db import Error as DatabaseError
 from django.utils import timezone
 
+from dev.trio import Trio
 from tests.support.outages import postgres_away, redis_away
 from tests.support.serving import ROOT, database_url
 from transactions.access import token_checks, token_copies
@@ -146,3 +147,15 @@ def test_a_copy_ends_before_a_revocation_is_forgotten() -> None:
     assert connection().ttl(token_copies.REVOKED + digest_of(token)) > token_copies.COPY_S
     assert not ApiToken.objects.filter(revoked_at=None).exists()
     assert User.objects.count() == 1
+
+
+@pytest.mark.slow
+def test_a_mark_that_too_few_replicas_have_is_told(three: Trio, caplog: pytest.LogCaptureFixture) -> None:
+    """The next primary would not know it: an operator may have to look after it while PostgreSQL is away."""
+    create("till 1")
+    three.replicas[0].freeze()
+    try:
+        revoke("till 1")
+    finally:
+        three.replicas[0].wake()
+    assert "A token was not marked as revoked in Redis: Unconfirmed" in caplog.text

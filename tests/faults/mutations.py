@@ -16,7 +16,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from .safeguards import alerts, books, intake, notifications, processes, rules, storing
+from .safeguards import alerts, books, intake, notifications, processes, replicas, rules, storing
 from .safeguards.mutation import FAST, Mutation
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +26,7 @@ AT_ONCE = 2
 RUN_S_MAX = 400
 MUTATIONS = tuple(
     mutation
-    for room in (intake, storing, books, rules, alerts, notifications, processes)
+    for room in (intake, storing, replicas, books, rules, alerts, notifications, processes)
     for mutation in room.MUTATIONS
 )
 

@@ -15,12 +15,14 @@ from dev.servers import redis_answers
 from tests.support.proxying import free_port
 from tests.support.serving import ROOT
 from transaction_monitoring.server_urls import ENCODE, fault_in_database_url, fault_in_redis_url
+from transactions.stores.sentinel_url import FORM
 
 # A part of each would show; so would what stands before and behind the character.
 SECRETS = ("secret", "hidden")
 PORT = "has a port that is no number from 1 to 65535"
 NO_DATABASE = "names no database: it is written postgres://USER:PASSWORD@HOST:PORT/DATABASE"
 SCHEME = "must start with postgres:// or postgresql://"
+REDIS_SCHEME = "must start with redis:// or rediss:// or unix:// or sentinel://"
 
 # What stands on either side of the character, and a password that begins or ends with one.
 UNREADABLE = [f"{before}{sign}{behind}" for sign in "/?#@[]% \t\n" for before, behind in
@@ -51,14 +53,23 @@ DATABASE_FAULTS = {
     "postgres://": NO_DATABASE,
 }
 REDIS_FAULTS = {
-    "host:6379": "must start with redis:// or rediss:// or unix://",
-    "http://:secret@host": "must start with redis:// or rediss:// or unix://",
+    "host:6379": REDIS_SCHEME,
+    "http://:secret@host": REDIS_SCHEME,
     "redis://:secret@host:port/0": PORT,
     "redis://:secret@host:99999": PORT,
     "redis://user:secret": PORT,
     "redis://:secret@host/zero": "must end with the number of a database: redis://USER:PASSWORD@HOST:PORT/0",
     "redis://:secret@host/0/1": "must end with the number of a database: redis://USER:PASSWORD@HOST:PORT/0",
     "unix://:secret@": "names no socket: it is written unix://USER:PASSWORD@/PATH?db=0",
+    "sentinel://:secret@one:port,two/payments": PORT,
+    "sentinel://:secret@one,two,three": f"names no master, whose primary the sentinels tell: {FORM}",
+    "sentinel://:secret@one,two/": f"names no master, whose primary the sentinels tell: {FORM}",
+    "sentinel://:secret@one/payments/0": f"names no master, whose primary the sentinels tell: {FORM}",
+    "sentinel://:secret@one/payments?db=x": f"may say db=NUMBER behind its ?, and nothing else: {FORM}",
+    "sentinel://:secret@one/payments?ssl=1": f"may say db=NUMBER behind its ?, and nothing else: {FORM}",
+    "sentinel://:secret@one,,two/payments": f"names no sentinel, or nothing between two commas: {FORM}",
+    "sentinel:///payments": f"names no sentinel, or nothing between two commas: {FORM}",
+    "sentinel://one,two,one:26379/payments": "names a sentinel twice: a majority of them could not be told",
 }
 GOOD_DATABASES = [
     "postgres://localhost/transactions_database",
@@ -78,6 +89,8 @@ GOOD_REDIS = [
     "redis://:secret@[::1]:6379",
     "unix:///run/redis.sock?db=0",
     "unix://user:secret@/run/redis.sock?db=0",
+    "sentinel://one,two:26380,three/payments",
+    "sentinel://:se%2Fcr%3Fe%23t%40@10.0.0.1:26379,[::1]:26379/payments-1?db=3",
 ]
 
 
@@ -89,6 +102,7 @@ GOOD_REDIS = [
         (fault_in_database_url, "postgres://user:{}@host/database?sslmode=require"),
         (fault_in_redis_url, "redis://:{}@host:6379/0"),
         (fault_in_redis_url, "rediss://user:{}@host"),
+        (fault_in_redis_url, "sentinel://:{}@one:26379,two/payments"),
     ],
 )
 def test_a_password_that_ends_the_url_early_is_told_how_to_be_written(

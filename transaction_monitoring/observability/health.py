@@ -8,6 +8,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
 from transactions.access.plain_views import may_read_if_told
+from transactions.stores import primaries
 from transactions.storing import history
 from transactions.system import reading
 
@@ -35,6 +36,15 @@ def ready(request: HttpRequest) -> JsonResponse:
     return JsonResponse(body, status=503 if problems else 200)
 
 
+def _primary(primary: primaries.Primary) -> dict[str, Any]:
+    return {
+        "address": primary.address,
+        "replicas_online": primary.online,
+        "replicas_wanted": primary.wanted,
+        "taken_over_at": primary.taken_over_at,
+    }
+
+
 def look() -> tuple[list[str], dict[str, Any]]:
     """What is wrong, each in a line, and what was seen. Blocks."""
     seen = reading.read()
@@ -58,6 +68,7 @@ def look() -> tuple[list[str], dict[str, Any]]:
     now = time()
     return [*problems, *seen.rules, *seen.untold, *seen.alarms_of_books], {
         "stores": {"redis": "up", "postgres": "up" if seen.postgres_answers else "down"},
+        **({} if seen.primary is None else {"primary": _primary(seen.primary)}),
         "last_flush_seconds": None if age_s in (None, math.inf) else round(age_s, 1),
         "last_ticks_seconds": {
             outcome: round(now - moment) for outcome, moment in sorted(seen.last_ticks.items())

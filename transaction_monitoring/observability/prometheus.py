@@ -15,7 +15,13 @@ from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 from transactions.access.plain_views import readers_only
@@ -25,7 +31,7 @@ from transactions.metrics import counters
 from transactions.models import RejectedRecord
 from transactions.notifications import untold
 from transactions.rules import figures
-from transactions.stores import redis_memory
+from transactions.stores import primaries, redis_memory
 from transactions.stores.redis_connection import connection
 
 PREFIX = "transactions_"
@@ -53,6 +59,7 @@ HISTOGRAMS = {
     counters.REQUEST_SECONDS: ("Seconds until a posted transaction was answered.", "endpoint"),
     counters.FLUSH_SECONDS: ("Seconds that a flush took.", ""),
     counters.FLUSH_RECORDS: ("Records that a flush stored.", ""),
+    counters.CONFIRMATION_SECONDS: ("Seconds until replicas confirmed what was written, or did not.", ""),
 }
 
 
@@ -79,6 +86,7 @@ class System(Collector):
             found = balance.read()
             counts, clients = counters.read()
             memory = redis_memory.memory(connection())
+            primary = primaries.read()
         except redis.RedisError:
             up.add_metric(["redis"], 0)
             yield up
@@ -94,6 +102,8 @@ class System(Collector):
         if memory is not None:
             yield _gauge("redis_memory_bytes", "Memory that Redis uses.", memory.used)
             yield _gauge("redis_memory_limit_bytes", "Redis' maxmemory; 0: none.", memory.limit)
+        if primary is not None:
+            yield from _of_replicas(primary, counts.get("confirmations_failed", 0))
         try:
             yield _gauge("alarms_open", "Alarms that nobody has acknowledged.", alarms.open_alarms().count())
             yield from _of_rules(counts)
@@ -102,6 +112,19 @@ class System(Collector):
             yield _gauge("rejected_open", "Rejected records that nobody has dealt with.", waiting)
         except DatabaseError:
             return
+
+
+def _of_replicas(primary: primaries.Primary, failed: int) -> Iterator[Metric]:
+    """Of a Redis whose primary is told by sentinels; nothing of one that is all there is."""
+    failures = "Times that too few replicas confirmed what was to be promised."
+    yield CounterMetricFamily(f"{PREFIX}confirmations_failed", failures, value=failed)
+    yield _gauge("replicas_wanted", "REDIS_REPLICAS: replicas that there should be.", primary.wanted)
+    yield _gauge("replicas_online", "Replicas of Redis that are online.", primary.online)
+    yield InfoMetricFamily(
+        f"{PREFIX}redis_primary", "Which Redis is the primary.", {"address": primary.address}
+    )
+    took_over = "When the primary of Redis took over; absent: it is the first."
+    yield _gauge("last_failover_timestamp_seconds", took_over, primary.taken_over_at)
 
 
 def _of_books(found: balance.Books) -> Iterator[Metric]:

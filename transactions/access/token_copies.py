@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable
 
 import orjson
 import redis
+from redis.client import Pipeline
 
+from ..stores.confirmation import confirmed
 from ..stores.hash_tag import TAG
 from ..stores.per_loop import PerLoop
 from ..stores.redis_connection import close, connection, intake_connection, reader
@@ -39,10 +41,13 @@ def forget(digests: Iterable[str]) -> None:
 def mark_revoked(digests: Iterable[str]) -> None:
     """Remembers that tokens are revoked. If Redis is away, whoever looks next forgets the copy."""
     digests = list(digests)
-    pipeline = connection().pipeline(transaction=False)
-    for digest in digests:
-        pipeline.set(REVOKED + digest, 1, ex=REVOKED_S)
-    _try("marked as revoked", pipeline.execute)
+
+    def mark(pipeline: Pipeline) -> None:
+        for digest in digests:
+            pipeline.set(REVOKED + digest, 1, ex=REVOKED_S)
+
+    if digests:
+        _try("marked as revoked", lambda: confirmed(mark))
     forget(digests)
 
 

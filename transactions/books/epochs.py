@@ -12,6 +12,10 @@ of last. At each flush they are compared:
 - what Redis counts by is no number: somebody wrote there by hand.
 
 In each case these books are closed with an alarm, and new ones are opened for what is there.
+
+Where Redis has replicas, each of which may become the primary, whatever is read of it to be remembered, and
+whatever it is told, is confirmed by them first (`stores.confirmation`): or the next primary is taken for data
+that went back in time.
 """
 
 import logging
@@ -23,6 +27,7 @@ from ..audit.entries import note
 from ..queue.keys import BATCH, BATCH_INDEX, BOOKS, FEED, INDEX, QUEUE
 from ..rules import emptying as rules
 from ..stores import hash_numbers
+from ..stores.confirmation import confirmed, run_confirmed
 from ..stores.postgres_session import FLUSH_LOCK, Session
 from ..stores.redis_connection import connection, text
 from ..stores.scripts import lua
@@ -91,7 +96,9 @@ def reconcile(session: Session) -> str:
     A deletion of everything that was cut off is finished first. To be called under the flush lock.
     Raises psycopg2.Error, redis.RedisError.
     """
-    told = connection().hmget(BOOKS, "epoch", "released", "emptying", "accepted", "generation")
+    (told,) = confirmed(
+        lambda pipeline: pipeline.hmget(BOOKS, "epoch", "released", "emptying", "accepted", "generation")
+    )
     name, released, emptying = named(told[0]), text(told[1]), told[2]
     accepted, generation = (
         hash_numbers.whole(BOOKS, field, value)
@@ -154,15 +161,16 @@ def _open_books(session: Session, name: str, alarm: str) -> str:
     """
     epoch = name or str(uuid.uuid4())
     batches = _batches()
+    lengths = confirmed(lambda pipeline: [pipeline.llen(batch) for batch in batches]) if batches else []
     with session.transaction() as cursor:
         cursor.execute(COUNT_REMOVALS)
         cursor.execute(CLOSE)
         cursor.execute(ABANDON)
         cursor.execute(OPEN, (epoch, alarm))
-        for batch in batches:
-            cursor.execute(ADOPT, (batch, epoch, int(connection().llen(batch))))
+        for batch, length in zip(batches, lengths, strict=True):
+            cursor.execute(ADOPT, (batch, epoch, int(length)))
         if not name:
-            connection().register_script(REOPEN)([BOOKS, FEED, QUEUE, *batches], [epoch])
+            run_confirmed(REOPEN, [BOOKS, FEED, QUEUE, *batches], [epoch])
     return epoch
 
 
@@ -178,7 +186,8 @@ def _keys(prefix: str) -> list[str]:
 
 def note_accepted(session: Session, epoch: str) -> None:
     """Remembers how far Redis has counted: if it has counted less at the next flush, it went back in time."""
-    accepted = hash_numbers.whole(BOOKS, "accepted", connection().hget(BOOKS, "accepted")) or 0
+    (told,) = confirmed(lambda pipeline: pipeline.hget(BOOKS, "accepted"))
+    accepted = hash_numbers.whole(BOOKS, "accepted", told) or 0
     with session.transaction() as cursor:
         cursor.execute(NOTE_ACCEPTED, (accepted, epoch))
 
@@ -203,7 +212,7 @@ def empty_everything() -> None:
         note(Action.DELETING_EVERYTHING, apart=True)
         epoch = str(uuid.uuid4())
         keys = (QUEUE, INDEX, BOOKS, FEED, *_batches(), *_keys(BATCH_INDEX))
-        connection().register_script(WIPE)(keys, [epoch])
+        run_confirmed(WIPE, keys, [epoch])
         _finish_emptying(session, epoch)
     note(Action.EVERYTHING_DELETED)
 
@@ -219,4 +228,4 @@ def _finish_emptying(session: Session, epoch: str) -> None:
         cursor.execute(ABANDON)
         cursor.execute(f"{OPEN} ON CONFLICT (id) DO NOTHING", (epoch, ""))
     announcing.changed()
-    connection().hdel(BOOKS, "emptying")
+    confirmed(lambda pipeline: pipeline.hdel(BOOKS, "emptying"))

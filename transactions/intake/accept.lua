@@ -10,6 +10,7 @@
 --       5 how many records the feed keeps, at least
 --       6 the records, a line each, as they would be queued: one argument, because redis-py and Redis
 --         spend more on many arguments than all that follows takes
+--       7 "1" where replicas have to confirm what the caller answers
 --       then for each record that PostgreSQL holds: its id, and what is held, in the form of a state
 -- A state is  status \t user \t amount \t created_at \t accepted_at \t request_id [\t settled_as_of]
 -- A queued record is  1 \t id \t state   (1 is the version of the format; without the last field)
@@ -57,7 +58,7 @@ while at <= #records do
   at = stop + 1
 end
 local stored = {}
-for i = 7, #ARGV, 2 do stored[ARGV[i]] = ARGV[i + 1] end
+for i = 8, #ARGV, 2 do stored[ARGV[i]] = ARGV[i + 1] end
 local known = redis.call('HMGET', index, unpack(ids))
 for older in string.gmatch(head[5] or '', '%S+') do
   local places, unknown = {}, {}
@@ -150,5 +151,10 @@ if #pushes > 0 then
   if math.floor(accepted / step) > math.floor(before / step) then
     redis.call('LTRIM', feed, -feed_records, -1)
   end
+end
+if ARGV[7] == '1' and #pushes < count then
+  -- Replicas are waited for up to the caller's last write. Without one a replay would be confirmed at once,
+  -- by nobody.
+  redis.call('HSET', books, 'replayed', count - #pushes)
 end
 return {'ok', generation, accepted, verdicts, epoch, unpack(conflicts)}

@@ -6,7 +6,7 @@ once, a busy one in larger groups.
 (The idea is that of PostgreSQL's and InnoDB's group commit of the log.)
 
 A request is answered only once the script has answered. The Redis that we ship has `appendfsync always`:
-by then the records are on disk.
+by then the records are on disk. Where sentinels tell the primary, each replica that counts has said so too.
 """
 
 import asyncio
@@ -25,13 +25,14 @@ from django.conf import settings
 from ..live import feed
 from ..queue.keys import BOOKS, FEED, INDEX, QUEUE
 from ..queue.records import Record, lines_of, read_state, stamp
+from ..stores import confirmation
 from ..stores.crash_points import crash_point
 from ..stores.per_loop import PerLoop
 from ..stores.redis_connection import close, intake_connection, text
 from ..stores.redis_memory import memory_from
 from ..stores.scripts import lua
 from .lookups import lookups
-from .outcomes import OUTCOMES, TAKEN, UNAVAILABLE, IntakeUnavailable, Outcome, Verdict
+from .outcomes import OUTCOMES, TAKEN, UNAVAILABLE, UNCONFIRMED, IntakeUnavailable, Outcome, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -153,6 +154,9 @@ class Intake:
         """Ends the wait of every request of the group with the error."""
         if isinstance(error, redis.exceptions.OutOfMemoryError):
             error = IntakeUnavailable("The buffer is out of memory.", retry_after_s=5)
+        elif isinstance(error, confirmation.Unconfirmed):
+            log.error("Not acknowledged: %s", error)
+            error = IntakeUnavailable(UNCONFIRMED)
         elif isinstance(error, redis.exceptions.RedisError | OSError):
             names = " ".join(submission.request_id for submission in group[:100])
             log.error("Redis failed in the middle of accepting %s: %s", names, type(error).__name__)
@@ -180,6 +184,8 @@ class Intake:
             submission.known = known
 
     async def _accept(self, group: list[Submission]) -> None:
+        if confirmation.lacking():
+            raise IntakeUnavailable(UNCONFIRMED)
         await self._refuse_when_full()
         accepted_at = stamp(datetime.now(UTC))
         for _ in range(STALE_TRIES):
@@ -207,11 +213,14 @@ class Intake:
             group[0].known.generation,
             feed.FEED_RECORDS,
             "\n".join(lines).replace(MOMENT, accepted_at),
+            "1" if confirmation.is_asked_for() else "",
         ]
         for known in dict.fromkeys(submission.known for submission in group):
             for held in known.states.items():
                 arguments += held
         crash_point("ingest.before_push")
+        if confirmation.is_asked_for():
+            return await confirmation.accept_confirmed(self._redis, ACCEPT, KEYS, arguments)  # type: ignore[no-any-return]
         return await self._script(KEYS, arguments)  # type: ignore[no-any-return]
 
     def _hand_out(self, group: list[Submission], reply: list[bytes], accepted_at: str) -> None:

@@ -15,6 +15,7 @@ UNAVAILABLE = {
     "stale": "The transaction is being stored right now.",
     "emptying": "All transactions are being deleted.",
 }
+UNCONFIRMED = "The buffer is on too few disks."
 
 
 class Verdict(StrEnum):

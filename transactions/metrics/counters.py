@@ -42,7 +42,7 @@ class Histogram(NamedTuple):
     bounds: tuple[float, ...]
     parts: int
 
-    @lru_cache(maxsize=1024)  # noqa: B019  (three of them, for good)
+    @lru_cache(maxsize=1024)  # noqa: B019  (four of them, for good)
     def fields(self, label: str, place: int) -> tuple[str, str]:
         """The names of the bucket and of the sum."""
         return f"{self.name}|{label}|{place}", f"{self.name}|{label}|sum"
@@ -55,6 +55,11 @@ REQUEST_SECONDS = Histogram(
 )
 FLUSH_SECONDS = Histogram("flush_seconds", (0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120), 1_000_000)
 FLUSH_RECORDS = Histogram("flush_records", (0, 1, 10, 100, 1_000, 10_000, 100_000, 1_000_000), 1)
+CONFIRMATION_SECONDS = Histogram(
+    "confirmation_wait_seconds",
+    (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
+    1_000_000,
+)
 
 
 @lru_cache(maxsize=1024)
@@ -139,6 +144,12 @@ def refused(reason: str, records: int = 1) -> None:
     """Counts records that were posted and not taken; a batch that is refused as a whole counts 1."""
     if records:
         tally.add(f"refused|{reason}", records)
+
+
+def confirmed(seconds: float, held: bool) -> None:
+    """Counts that replicas were waited for, and whether they confirmed what was written."""
+    failed = () if held else (("confirmations_failed", 1),)
+    tally.observe(CONFIRMATION_SECONDS, seconds, "", *failed)
 
 
 def flushed(records: int, seconds: float) -> None:

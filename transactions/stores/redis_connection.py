@@ -6,10 +6,13 @@ from typing import Any
 
 import redis
 import redis.asyncio
+import redis.asyncio.sentinel
 from django.conf import settings
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from . import sentinel_url, sentinels
 
 # How long who only reads waits for Redis, and intake, in seconds. An event loop under heavy load looks at an
 # answer late: one second would be too short.
@@ -40,7 +43,10 @@ def connection(timeout_s: float = 5.0) -> "redis.Redis":
 
     Who can do without an answer waits less for it: one client for each `timeout_s`, in seconds.
     """
-    return redis.Redis.from_url(settings.REDIS_URL, retry=Retry(NoBackoff(), 0), **_bounds(timeout_s))
+    once, bounds = Retry(NoBackoff(), 0), _bounds(timeout_s)
+    if url := sentinel_url.read(settings.REDIS_URL):
+        return sentinels.primary(url, retry=once, **bounds)
+    return redis.Redis.from_url(settings.REDIS_URL, retry=once, **bounds)
 
 
 def reader() -> "redis.Redis":
@@ -50,11 +56,10 @@ def reader() -> "redis.Redis":
 
 def intake_connection(timeout_s: float | None = None) -> "redis.asyncio.Redis":
     """A client of its own for one event loop, as patient as intake by default; the caller closes it."""
-    return redis.asyncio.Redis.from_url(
-        settings.REDIS_URL,
-        retry=AsyncRetry(NoBackoff(), 0),
-        **_bounds(timeout_s),
-    )
+    once, bounds = AsyncRetry(NoBackoff(), 0), _bounds(timeout_s)
+    if url := sentinel_url.read(settings.REDIS_URL):
+        return sentinels.primary_from_a_loop(url, retry=once, **bounds)
+    return redis.asyncio.Redis.from_url(settings.REDIS_URL, retry=once, **bounds)
 
 
 async def close(client: "redis.asyncio.Redis") -> None:
@@ -65,6 +70,10 @@ async def close(client: "redis.asyncio.Redis") -> None:
     """
     with suppress(redis.RedisError, OSError):
         await client.aclose()
+    pool = client.connection_pool
+    if isinstance(pool, redis.asyncio.sentinel.SentinelConnectionPool):
+        with suppress(redis.RedisError, OSError):
+            await pool.sentinel_manager.aclose()
 
 
 def text(value: bytes | str | None) -> str:

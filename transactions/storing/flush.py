@@ -26,6 +26,7 @@ from ..books import epochs
 from ..metrics import counters
 from ..queue.keys import BATCH, BOOKS, INDEX, QUEUE, index_of
 from ..rules.live import FlushRules
+from ..stores.confirmation import confirmed, run_confirmed
 from ..stores.crash_points import crash_point
 from ..stores.postgres_session import FLUSH_LOCK, Session
 from ..stores.redis_connection import connection
@@ -152,8 +153,11 @@ def take_queue(name: str) -> None:
 
 
 def _measure(session: Session, batch: Batch) -> None:
-    """Notes the length of a promised batch, where the queue has been renamed to it."""
-    length = int(connection().llen(batch.name))
+    """Notes the length of a promised batch, where the queue has been renamed to it.
+
+    That is confirmed first: with a primary that is lost the batch would go, and its length stay.
+    """
+    length = int(confirmed(lambda pipeline: pipeline.llen(batch.name))[0])
     if length:
         with session.transaction() as cursor:
             cursor.execute(SET_LENGTH, (length, batch.id))
@@ -237,8 +241,8 @@ class BatchReader:
 
 
 def _release(session: Session, batch: Batch) -> None:
-    """Lets go of a stored batch in Redis, then notes that it is gone."""
-    connection().register_script(RELEASE)([batch.name, index_of(batch.name), BOOKS])
+    """Lets go of a stored batch in Redis, then, once replicas have confirmed that, notes that it is gone."""
+    run_confirmed(RELEASE, [batch.name, index_of(batch.name), BOOKS])
     crash_point("flush.before_released")
     with session.transaction() as cursor:
         cursor.execute(SET_RELEASED, (batch.id,))

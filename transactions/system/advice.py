@@ -47,6 +47,12 @@ REDIS = Advice(
         ("On its host", "redis-cli info persistence"),
     ),
 )
+REPLICAS = Advice(
+    "Redis",
+    "What is accepted is on two disks still. Start the server that is missing, on its own data: it follows "
+    "the primary and catches up by itself.",
+    (("On the host of the primary", "redis-cli info replication"),),
+)
 POSTGRES = Advice(
     "PostgreSQL",
     "What is accepted waits in Redis meanwhile. Bring PostgreSQL back; the next flush stores all of it.",

@@ -17,6 +17,7 @@ from ..intake import fitness
 from ..notifications import alarms
 from ..queue.keys import QUEUE
 from ..rules import figures
+from ..stores import primaries
 from ..stores.redis_connection import reader
 from ..storing import history
 from .parts import FULL_SHARE
@@ -111,6 +112,13 @@ def _intake() -> dict[str, str]:
     return {"intake": f"Intake refuses transactions: {hindrance}."} if hindrance else {}
 
 
+def _replicas() -> dict[str, str]:
+    primary = primaries.read()
+    if primary is None or not primary.missing:
+        return {}
+    return {"replicas": f"{primary.online} of {primary.wanted} replicas of Redis are online."}
+
+
 def _queue() -> dict[str, str]:
     waiting = int(reader().llen(QUEUE))
     if waiting < FULL_SHARE * settings.MAX_QUEUE_LENGTH:
@@ -135,7 +143,8 @@ SOURCES: dict[str, Callable[[], dict[str, str]]] = {
     "flush": _flush,
     "intake": _intake,
     "queue": _queue,
+    "replicas": _replicas,
     "balance": _balance,
 }
 # Those which ask Redis.
-OF_REDIS = frozenset({"rules:left", "intake", "queue", "balance"})
+OF_REDIS = frozenset({"rules:left", "intake", "queue", "replicas", "balance"})

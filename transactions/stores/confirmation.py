@@ -1,0 +1,173 @@
+"""Confirmation: what is promised is on the disks of the primary and of every replica that counts.
+
+Where sentinels tell the primary, it can be lost with all that only it has. So whatever promises something
+waits for the replicas on the connection over which it wrote, in the same pipeline. A read that something is
+decided by is confirmed by a small write behind it. Which replicas count is said in `replicas`.
+
+`WAIT` comes first, since it has replicas answer at once; the answer to `WAITAOF` alone, which counts disks,
+comes with a word that they send once a second. With one Redis nothing of this is asked.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from hashlib import sha1
+from typing import Any, NamedTuple
+
+import redis
+import redis.asyncio
+import redis.client
+from django.conf import settings
+from redis.asyncio.client import Pipeline as AsyncPipeline
+from redis.client import Pipeline
+
+from . import lookout, sentinel_url
+from .hash_tag import TAG
+from .redis_connection import connection
+from .replicas import replication_in
+from .scripts import lua
+
+WRITE = lua(__file__, "confirm")
+# string: nothing; written so that there is something to wait for.
+WRITTEN = f"{TAG}:confirmed"
+# Answers to what asks for a confirmation.
+ASKED = 3
+
+# Called with the seconds that a confirmation took, and whether it was one. From any thread; must not raise.
+watchers: list[Callable[[float, bool], None]] = []
+
+Arguments = Sequence[str | int]
+
+
+class Unconfirmed(redis.RedisError):
+    """Too few replicas have said in time that they have it on their disks: nothing may be promised of it."""
+
+
+class Judgement(NamedTuple):
+    """How many were asked to confirm, how many have to, how many did; and the history that this is about."""
+
+    asked: int
+    needed: int
+    confirmed: int
+    history: str
+
+    @property
+    def holds(self) -> bool:
+        return bool(self.history) and self.confirmed >= self.needed
+
+    @property
+    def asked_too_few(self) -> bool:
+        """One more was there by the end. It is asked too, where all the others have confirmed."""
+        return bool(self.history) and self.asked <= self.confirmed < self.needed
+
+
+def is_asked_for() -> bool:
+    """Whether there are replicas that have to confirm."""
+    return sentinel_url.read(settings.REDIS_URL) is not None
+
+
+def lacking() -> int:
+    """How many that have to confirm were missing a moment ago: to ask is in vain. 0 where nobody knows."""
+    if not is_asked_for():
+        return 0
+    lookout.keep()
+    return lookout.counted.missing(time.monotonic())
+
+
+def confirmed(add: Callable[[Pipeline], object]) -> list[Any]:
+    """The answers to the commands that `add` puts into a pipeline, once they are confirmed.
+
+    Of reads too: what they saw is on every disk by then. Raises Unconfirmed, redis.RedisError.
+    """
+    client = connection()
+    pipeline = client.pipeline(transaction=False)
+    add(pipeline)
+    if not is_asked_for():
+        return pipeline.execute()
+    began, number = time.monotonic(), len(pipeline)
+    pipeline.eval(WRITE, 1, WRITTEN)
+    asked = _ask(pipeline)
+    answers = _told(pipeline.execute(raise_on_error=False))
+    found = _judge(asked, answers)
+    if found.asked_too_few:
+        again = client.pipeline(transaction=False)
+        again.eval(WRITE, 1, WRITTEN)
+        asked = _ask(again)
+        found = _judge(asked, _told(again.execute(raise_on_error=False)), found.history)
+    if not found.holds:
+        # Whoever comes next asks the sentinels again.
+        client.connection_pool.disconnect(inuse_connections=False)
+    _say(found, began)
+    return answers[:number]
+
+
+def run_confirmed(script: str, keys: Sequence[str], arguments: Arguments = ()) -> Any:
+    """The answer to a script, once it is confirmed. Raises Unconfirmed, redis.RedisError."""
+    if not is_asked_for():
+        return connection().register_script(script)(keys, arguments)
+    return confirmed(lambda pipeline: pipeline.eval(script, len(keys), *keys, *arguments))[0]
+
+
+async def accept_confirmed(
+    client: "redis.asyncio.Redis", script: str, keys: Sequence[str], arguments: Arguments
+) -> Any:
+    """The same of a script that writes by itself whatever is to be promised, over the client of a loop."""
+    began = time.monotonic()
+    try:
+        answer, found = await _round(client, "EVALSHA", _digest(script), len(keys), *keys, *arguments)
+    except redis.exceptions.NoScriptError:
+        answer, found = await _round(client, "EVAL", script, len(keys), *keys, *arguments)
+    if found.asked_too_few:
+        _, again = await _round(client, "EVAL", WRITE, 1, WRITTEN)
+        found = again._replace(history=again.history if again.history == found.history else "")
+    if not found.holds:
+        await client.connection_pool.disconnect(inuse_connections=False)
+    _say(found, began)
+    return answer
+
+
+async def _round(client: "redis.asyncio.Redis", *command: str | int) -> tuple[Any, Judgement]:
+    async with client.pipeline(transaction=False) as pipeline:
+        pipeline.execute_command(*command)
+        asked = _ask(pipeline)
+        answers = _told(await pipeline.execute(raise_on_error=False))
+    return answers[0], _judge(asked, answers)
+
+
+def _ask(pipeline: Pipeline | AsyncPipeline) -> int:
+    """Asks for the confirmation of what is written before it; of so many replicas."""
+    lookout.keep()
+    asked = lookout.counted.needed(settings.REDIS_REPLICAS)
+    pipeline.execute_command("WAIT", asked, settings.REPLICA_TIMEOUT_MS)
+    pipeline.execute_command("WAITAOF", 1, asked, settings.REPLICA_TIMEOUT_MS)
+    # Behind them: who has come or gone meanwhile counts.
+    pipeline.execute_command("INFO", "replication")
+    return asked
+
+
+def _told(answers: list[Any]) -> list[Any]:
+    """The answers of a pipeline. The first error is raised as it is: with a pipeline's own words would come
+    what was written.
+    """
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+    return answers
+
+
+def _judge(asked: int, answers: list[Any], history: str = "") -> Judgement:
+    replicas, (local, disks), info = answers[-ASKED:]
+    told = replication_in(info)
+    needed = lookout.counted.look(told, settings.REDIS_REPLICAS, time.monotonic())
+    is_the_same = not history or told.history == history
+    return Judgement(asked, needed, min(replicas, disks) if local else 0, told.history if is_the_same else "")
+
+
+def _say(found: Judgement, began: float) -> None:
+    for watcher in watchers:
+        watcher(time.monotonic() - began, found.holds)
+    if not found.holds:
+        raise Unconfirmed(f"{found.confirmed} of {found.needed} replicas confirm what was written")
+
+
+def _digest(script: str) -> str:
+    return sha1(script.encode(), usedforsecurity=False).hexdigest()
