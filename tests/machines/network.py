@@ -21,8 +21,9 @@ HUB_ADDRESS = "10.77.0.254"
 _CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 # It ignores that children end, so the kernel takes them away at once: it reaps, and no dead ones are left.
-_FIRST_PROCESS = ["sh", "-c", "trap '' CHLD; exec sleep infinity"]
-_UNSHARE = ["--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]
+# What PostgreSQL shares between its processes is the machine's, too.
+_FIRST_PROCESS = ["sh", "-c", "mount -t tmpfs tmpfs /dev/shm; trap '' CHLD; exec sleep infinity"]
+_UNSHARE = ["--net", "--mount", "--ipc", "--pid", "--fork", "--mount-proc", "--kill-child"]
 
 
 def why_not() -> str:
@@ -97,7 +98,7 @@ class Namespace:
 
     def entering(self, command: Sequence[str], *, unprivileged: bool = False) -> list[str]:
         """The command line that runs `command` on this machine, as root or as an account without rights."""
-        enter = ["nsenter", "--target", str(self.first), "--net", "--mount", "--pid", "--"]
+        enter = ["nsenter", "--target", str(self.first), "--net", "--mount", "--ipc", "--pid", "--"]
         return [*enter, *(_unprivileged() if unprivileged else []), *command]
 
     def run(self, command: Sequence[str]) -> None:

@@ -133,7 +133,7 @@ def test_without_the_hset_a_replay_is_confirmed_by_nobody(stage: Stage, tmp_path
         cluster[blind].kill("web")
         cluster[blind].tree = ROOT
         cluster[blind].start("web")
-    CONTROLS.append(Control("a replay without the HSET, while no replica answers", "1", "1"))
+    CONTROLS.append(Control("a replay without the HSET, while no replica answers", "1", "confirmed by none"))
 
 
 @pytest.mark.usefixtures("cables")
