@@ -82,7 +82,7 @@ def freeze_until_promotion(cluster: Cluster, name: str) -> str:
             for each, client in clients.items():
                 if client.role()[0] == b"master":
                     return each
-            # A tenth of what the sentinels then take to tell the other replica.
+            # Sentinels take their next step a tenth of a second later.
             time.sleep(0.005)
     finally:
         machine.thaw()
