@@ -58,14 +58,14 @@ def _primary(url: str) -> "redis.Redis":
     account, _, hosts = parts.netloc.rpartition("@")
     user, _, password = (unquote(word) or None for word in account.partition(":"))
     addresses = [urlsplit(f"//{host}") for host in hosts.split(",")]
-    sentinel = Sentinel(
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]
         [(str(address.hostname), address.port or 26379) for address in addresses],
         sentinel_kwargs={
             "username": "default" if password else None, "password": password, "socket_timeout": 0.5,
             "retry": Retry(NoBackoff(), 0),
         },
     )  # fmt: skip
-    return sentinel.master_for(  # type: ignore[no-any-return]
+    return sentinel.master_for(  # type: ignore[no-any-return, no-untyped-call]
         parts.path.strip("/"), username=user, password=password, socket_timeout=5
     )
 

@@ -252,7 +252,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
-    "django.contrib.staticfiles",
+    "transaction_monitoring.serving.collected.CollectedFiles",
     "channels",
     "rest_framework",
     "drf_spectacular",

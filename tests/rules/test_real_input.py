@@ -15,7 +15,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from tests.support.replayed import HEADER, replay
-from tests.support.rules import pay_debt
+from tests.support.rules import pay_debt, run_clock
 from tests.support.serving import ROOT, daphne
 from transactions.models import Transaction
 from transactions.rules import backtest, documents, lifecycle
@@ -212,7 +212,7 @@ def test_starter_rules_find_the_same_by_the_api_by_backtest_and_by_their_sentenc
     pay_debt()
     # A quarter of an hour that a clock has passed is not looked at again: these begin once all is there.
     bring_into_force(versions, begin, clock=True)
-    flush()
+    run_clock()
 
     expected = hits_of(stored_of(file))
     raised: dict[str, set[str]] = {version.rule.name: set() for version in versions}

@@ -5,12 +5,18 @@ import shutil
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
+from django.test import override_settings
 
 from tests.support.serving import ROOT
 from transaction_monitoring.serving.static_files import HashedFilesStorage
 
 SOURCE = ROOT / "transactions" / "static"
 MODULES = "transactions/dashboard"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "transaction_monitoring.serving.static_files.HashedFilesStorage"},
+}
 
 
 def collect(source: Path, directory: Path) -> dict[str, str]:
@@ -67,3 +73,12 @@ def test_a_change_of_a_module_renames_whatever_imports_it(tmp_path: Path) -> Non
         "alert.js",
         "flush_plot.js",
     }
+
+
+def test_only_what_a_page_can_name_is_collected_and_compressed_once(tmp_path: Path) -> None:
+    with override_settings(STATIC_ROOT=tmp_path, STORAGES=STORAGES):
+        call_command("collectstatic", interactive=False, verbosity=0)
+    names = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert not [name for name in names if name.endswith(".map") or "/redoc/" in name]
+    bundles = [name for name in names if "/swagger-ui-bundle" in name]
+    assert len(bundles) == 3, bundles  # as it came, under its hashed name, and that compressed

@@ -19,6 +19,7 @@ from django.db import connection as database
 from tests.support.accepting import record, take
 from tests.support.at_once import Answer, ask, ask_all, opened, request
 from tests.support.outages import postgres_frozen, transactions_locked, until_somebody_waits
+from tests.support.rules import eventually
 from tests.support.serving import STOP_S, daphne, database_url, uvicorn
 from tests.support.watching import failures, post
 from transaction_monitoring.serving.probes import LOOK_HOLDS_S
@@ -174,8 +175,9 @@ def test_connections_last_and_are_renewed_once_postgresql_has_ended_them(
     with daphne(DJANGO_THREADS="1", PGAPPNAME=SERVED, log=tmp_path / "log") as url:
         for path in (ONE, "/readyz"):
             assert asyncio.run(ask(url, request(path))).status == 200
+        # That of the thread; a probe's ends with its look.
+        eventually(lambda: len(backends()) == 1, "more than one connection is kept")
         kept = backends()
-        assert len(kept) == 1  # of the thread; a probe's ends with its look
         assert [answer.status for answer in asyncio.run(ask_all(url, *[request(ONE)] * 10))] == [200] * 10
         assert backends() == kept
         with closing(psycopg2.connect(database_url())) as other:

@@ -37,7 +37,7 @@ def holds(ask: Callable[[], Any] = lambda: confirmed(lambda pipeline: pipeline.s
 
 @SLOW
 def test_what_is_written_and_read_is_confirmed_in_no_time(three: Trio) -> None:
-    assert confirmed(lambda pipeline: pipeline.set("x", "1").get("x")) == [True, b"1"]
+    assert confirmed(lambda pipeline: [pipeline.set("x", "1"), pipeline.get("x")]) == [True, b"1"]
     assert run_confirmed(SET, ["y"], ["2"]) == b"2"
     began = time.monotonic()
     for _ in range(5):
@@ -117,9 +117,10 @@ def test_it_goes_on_counting_while_no_majority_of_sentinels_names_this_primary(
     three: Trio, soon_gone: None
 ) -> None:
     confirmed(lambda pipeline: pipeline.set("x", "1"))
+    gone = three.replicas[0]
     for sentinel in three.sentinels[:2]:
         sentinel.freeze()
-    three.replicas[0].kill()
+    gone.kill()
     ends = time.monotonic() + 3 * GONE_S
     while time.monotonic() < ends:
         assert not holds()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from transactions.rules import lifecycle
-from transactions.rules.models import Debt, Rule, Version
+from transactions.rules.models import ClockCursor, Debt, Rule, Version
 from transactions.severity import Severity
 from transactions.storing.flush import flush
 
@@ -43,6 +43,21 @@ def pay_debt() -> None:
         Debt.objects.update(due_at=datetime.now(UTC))
         flush()
     raise AssertionError(f"still owed: {list(Debt.objects.values())}")
+
+
+def run_clock() -> None:
+    """Flushes until the clock has come as far as it can: one flush gives it a few seconds."""
+    before: list[object] = []
+    for _ in range(50):
+        ClockCursor.objects.exclude(error="").update(due_at=None)
+        flush()
+        after: list[object] = list(
+            ClockCursor.objects.order_by("version").values_list("row", "moment", "error")
+        )
+        if after == before:
+            return
+        before = after
+    raise AssertionError(f"the clock does not come to an end: {before}")
 
 
 def eventually(holds: Callable[[], bool], otherwise: str) -> None:

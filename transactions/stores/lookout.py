@@ -71,6 +71,9 @@ def _look(client: "redis.Redis", named: sentinels.NamedPrimary) -> None:
             settings.REPLICA_GONE_SECONDS,
             _replicas(len(told.online)),
         )
+    if counted.missing(time.monotonic()):
+        # It may be missing because it has become the primary: the next look asks the sentinels again.
+        client.connection_pool.disconnect(inuse_connections=False)
 
 
 def _replicas(number: int) -> str:

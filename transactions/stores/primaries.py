@@ -43,7 +43,7 @@ def read() -> Primary | None:
         return None
     pool = connection().connection_pool
     assert isinstance(pool, redis.sentinel.SentinelConnectionPool)
-    host, port = pool.get_master_address()
+    host, port = pool.get_master_address()  # type: ignore[no-untyped-call]
     told = replication_in(reader().info("replication"))
     seen = hash_numbers.moments(PRIMARIES, reader().hgetall(PRIMARIES))
     taken_over_at = seen.get(told.history) if len(seen) > 1 else None

@@ -36,18 +36,21 @@ def _bounds(url: SentinelUrl) -> dict[str, Any]:
 
 def primary(url: SentinelUrl, **bounds: Any) -> "redis.Redis":
     """A blocking client of whichever server is the primary. Errors: redis.RedisError."""
-    sentinel = redis.sentinel.Sentinel(list(url.sentinels), sentinel_kwargs=asking(url))
-    return sentinel.master_for(  # type: ignore[no-any-return]
+    sentinel = redis.sentinel.Sentinel(  # type: ignore[no-untyped-call]
+        list(url.sentinels), sentinel_kwargs=asking(url)
+    )
+    return sentinel.master_for(  # type: ignore[no-any-return, no-untyped-call]
         url.master, db=url.db, **url.credentials, **bounds
     )
 
 
 def primary_from_a_loop(url: SentinelUrl, **bounds: Any) -> "redis.asyncio.Redis":
     """The same for one event loop."""
-    sentinel = redis.asyncio.sentinel.Sentinel(list(url.sentinels), sentinel_kwargs=asking_from_a_loop(url))
-    return sentinel.master_for(  # type: ignore[no-any-return]
-        url.master, db=url.db, **url.credentials, **bounds
+    sentinel = redis.asyncio.sentinel.Sentinel(  # type: ignore[no-untyped-call]
+        list(url.sentinels), sentinel_kwargs=asking_from_a_loop(url)
     )
+    shown: dict[str, Any] = {"db": url.db, **url.credentials, **bounds}
+    return sentinel.master_for(url.master, **shown)  # type: ignore[no-any-return]
 
 
 def of_channel_layer(url: SentinelUrl) -> dict[str, Any]:
@@ -82,7 +85,7 @@ class NamedPrimary:
         named = 0
         for client in self._clients:
             with suppress(redis.RedisError):
-                told = client.sentinel_master(self._url.master)
+                told: Any = client.sentinel_master(self._url.master)
                 named += told["runid"] == run_id and told["flags"] == "master"
         return named >= self._url.majority
 
