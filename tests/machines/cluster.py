@@ -316,6 +316,11 @@ class Cluster:
                     return dict(body)
         return {}
 
+    def alarms(self) -> list[Any]:
+        """What readiness says of the books and of the system."""
+        _, told = self.get(self.alive[0], "/readyz")
+        return list(told["alarms"])
+
     def drained(self) -> bool:
         books = self.books()
         return books.get("buffered") == 0 and books.get("in_flight") == 0 and books.get("balanced") is True

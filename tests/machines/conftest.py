@@ -71,7 +71,7 @@ class Stage:
         wrong = [*verdict.wrong, *(f"G: {hole}" for hole in watcher.holes)]
         assert not wrong, f"{len(wrong)} violations, seed {self.seed}: {wrong[:10]}"
         assert watcher.shown, "the dashboard was shown nothing"
-        assert not self.cluster.books()["alarms"]
+        assert self.cluster.alarms() == []
 
     def _row(self, name: str, verdict: Verdict, gap_s: float, whole_s: float) -> Row:
         def more(what: str) -> str:
