@@ -19,8 +19,9 @@ from hypothesis import settings as hypothesis_settings
 from rest_framework.test import APIClient
 
 from dev.trio import Trio
-from tests.support.sentinels import in_use
+from tests.support.sentinels import in_use, until
 from transactions.intake.lookups import lookups
+from transactions.stores import confirmation, lookout
 from transactions.stores.redis_connection import connection
 
 # How long an example takes says more of the machine, which runs several tests at once, than of the code.
@@ -130,6 +131,8 @@ def three(trio: Trio) -> Iterator[Trio]:
     trio.until_whole()
     with in_use(trio):
         connection().flushdb()
+        # Of a test before, a replica may have been missing a moment ago.
+        until(lambda: not confirmation.lacking() and lookout.counted.needed(2) == 2, "a replica is missing")
         yield trio
 
 

@@ -101,7 +101,7 @@ def _records(what: str, load: Load) -> float:
 
 
 def _rows(loads: dict[tuple[str, str], list[Load]]) -> Iterator[Row]:
-    for (what, name), rounds in loads.items():
+    for (what, name), rounds in sorted(loads.items(), key=lambda each: each[0][0] != "single"):
         best = max(rounds, key=lambda load: load.per_second)
         alone = max(load.per_second for load in loads[what, ALONE.name])
         every = " ".join(number(_records(what, load)) for load in rounds)

@@ -4,7 +4,7 @@ import redis.exceptions
 from django.conf import settings
 
 from ..queue.keys import BOOKS, FEED, INDEX, QUEUE
-from ..stores import confirmation
+from ..stores.confirmation import Unconfirmed, run_confirmed
 from ..stores.redis_connection import reader
 from ..stores.redis_memory import memory
 from ..stores.scripts import lua
@@ -17,10 +17,10 @@ OWN = ("{transactions_list}:try_out:hash", "{transactions_list}:try_out:list")
 def hindrance() -> str:
     """Why intake would refuse every record now, "" where it would not. Raises redis.RedisError."""
     try:
-        length = _try_out([QUEUE, INDEX, BOOKS, FEED, *OWN])
+        length = int(run_confirmed(TRY_OUT, [QUEUE, INDEX, BOOKS, FEED, *OWN], client=reader()))
     except redis.exceptions.OutOfMemoryError:
         return "Redis is out of memory"
-    except confirmation.Unconfirmed as error:
+    except Unconfirmed as error:
         return f"it is on too few disks: {error}"
     except redis.ResponseError as error:
         return f"Redis refuses what intake needs: {error}"
@@ -30,10 +30,3 @@ def hindrance() -> str:
     if known is not None and known.near(settings.REDIS_RESERVE_BYTES):
         return "Redis is near its memory limit"
     return ""
-
-
-def _try_out(keys: list[str]) -> int:
-    """How long the queue is, by a script that writes as the accepting one does."""
-    if confirmation.is_asked_for():
-        return int(confirmation.run_confirmed(TRY_OUT, keys))
-    return int(reader().register_script(TRY_OUT)(keys))

@@ -73,12 +73,12 @@ def lacking() -> int:
     return lookout.counted.missing(time.monotonic())
 
 
-def confirmed(add: Callable[[Pipeline], object]) -> list[Any]:
+def confirmed(add: Callable[[Pipeline], object], client: "redis.Redis | None" = None) -> list[Any]:
     """The answers to the commands that `add` puts into a pipeline, once they are confirmed.
 
     Of reads too: what they saw is on every disk by then. Raises Unconfirmed, redis.RedisError.
     """
-    client = connection()
+    client = client or connection()
     pipeline = client.pipeline(transaction=False)
     add(pipeline)
     if not is_asked_for():
@@ -100,11 +100,13 @@ def confirmed(add: Callable[[Pipeline], object]) -> list[Any]:
     return answers[:number]
 
 
-def run_confirmed(script: str, keys: Sequence[str], arguments: Arguments = ()) -> Any:
+def run_confirmed(
+    script: str, keys: Sequence[str], arguments: Arguments = (), client: "redis.Redis | None" = None
+) -> Any:
     """The answer to a script, once it is confirmed. Raises Unconfirmed, redis.RedisError."""
     if not is_asked_for():
-        return connection().register_script(script)(keys, arguments)
-    return confirmed(lambda pipeline: pipeline.eval(script, len(keys), *keys, *arguments))[0]
+        return (client or connection()).register_script(script)(keys, arguments)
+    return confirmed(lambda pipeline: pipeline.eval(script, len(keys), *keys, *arguments), client)[0]
 
 
 async def accept_confirmed(

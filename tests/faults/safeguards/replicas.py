@@ -7,44 +7,51 @@ REPLICAS = "transactions/stores/replicas.py"
 EPOCHS = "transactions/books/epochs.py"
 FLUSH = "transactions/storing/flush.py"
 RULE = ("tests/stores/test_replicas.py",)
-CONFIRMED = ("tests/stores/test_confirmation.py",)
-ACCEPTED = ("tests/intake/test_confirmed.py",)
-FLUSHED = ("tests/storing/test_confirmed.py",)
+CONFIRMED = "tests/stores/test_confirmation.py"
+ACCEPTED = "tests/intake/test_confirmed.py"
+FLUSHED = "tests/storing/test_confirmed.py"
+
+
+def of(file: str, words: str) -> tuple[str, ...]:
+    """Of tests that need three servers, those that are to notice."""
+    return (file, "-k", words)
+
+
 MUTATIONS = (
     Mutation(
         "WAIT before WAITAOF",
         CONFIRMATION,
         '    pipeline.execute_command("WAIT", asked, settings.REPLICA_TIMEOUT_MS)\n',
         '    pipeline.execute_command("ECHO", asked)\n',
-        CONFIRMED,
+        of(CONFIRMED, "no_time"),
     ),
     Mutation(
         "WAITAOF: disks are waited for",
         CONFIRMATION,
         '"WAITAOF", 1, asked, settings',
         '"WAITAOF", 0, 0, settings',
-        CONFIRMED,
+        of(CONFIRMED, "no_time or one_replica"),
     ),
     Mutation(
         "every replica that counts confirms",
         CONFIRMATION,
         "self.confirmed >= self.needed",
         "self.confirmed >= 1",
-        CONFIRMED,
+        of(CONFIRMED, "one_replica"),
     ),
     Mutation(
         "a read is confirmed by a write",
         CONFIRMATION,
         "began, number = time.monotonic(), len(pipeline)\n    pipeline.eval(WRITE, 1, WRITTEN)\n",
         "began, number = time.monotonic(), len(pipeline)\n",
-        CONFIRMED,
+        of(CONFIRMED, "read_is_confirmed_by"),
     ),
     Mutation(
         "the write behind a read is one that the memory limit allows",
         "transactions/stores/confirm.lua",
         "redis.call('UNLINK', KEYS[1])\n",
         "",
-        CONFIRMED,
+        of(CONFIRMED, "memory_limit"),
     ),
     Mutation("never none", REPLICAS, "max(1, len(self._missing_since))", "len(self._missing_since)", RULE),
     Mutation(
@@ -79,56 +86,56 @@ MUTATIONS = (
         "transactions/stores/lookout.py",
         'if gone and named.is_this(info["run_id"]):',
         "if gone:",
-        CONFIRMED,
+        of(CONFIRMED, "majority"),
     ),
     Mutation(
         "a majority, and not any",
         "transactions/stores/sentinels.py",
         "return named >= self._url.majority",
         "return named >= 1",
-        CONFIRMED,
+        of(CONFIRMED, "majority"),
     ),
     Mutation(
         "sentinels are asked once, and for half a second",
         "transactions/stores/sentinels.py",
         '"retry": Retry(NoBackoff(), 0)}',
         "}",
-        ("tests/stores/test_sentinels.py",),
+        of("tests/stores/test_sentinels.py", "silent_cost"),
     ),
     Mutation(
         "intake confirms",
         "transactions/intake/ingest.py",
         "        if confirmation.is_asked_for():\n",
         "        if False:\n",
-        ACCEPTED,
+        of(ACCEPTED, "cut_from"),
     ),
     Mutation(
         "a replay is confirmed by a write of its own",
         "transactions/intake/accept.lua",
         "if ARGV[7] == '1' and #pushes < count then",
         "if false then",
-        ACCEPTED,
+        of(ACCEPTED, "replay_is_confirmed"),
     ),
     Mutation(
         "nothing is written where it cannot be confirmed",
         "transactions/intake/ingest.py",
         "        if confirmation.lacking():\n",
         "        if False:\n",
-        ACCEPTED,
+        of(ACCEPTED, "known_to_be_missing"),
     ),
     Mutation(
         "a batch is confirmed before its length is noted",
         FLUSH,
         "length = int(confirmed(lambda pipeline: pipeline.llen(batch.name))[0])",
         "length = int(connection().llen(batch.name))",
-        FLUSHED,
+        of(FLUSHED, "no_length"),
     ),
     Mutation(
         "a release is confirmed before it is noted",
         FLUSH,
         "    run_confirmed(RELEASE, [",
         "    connection().register_script(RELEASE)([",
-        FLUSHED,
+        of(FLUSHED, "a_release"),
     ),
     Mutation(
         "an epoch is confirmed as it is read",
@@ -139,41 +146,41 @@ MUTATIONS = (
 """,
         """    told = connection().hmget(BOOKS, "epoch", "released", "emptying", "accepted", "generation")
 """,
-        FLUSHED,
+        of(FLUSHED, "for_an_epoch"),
     ),
     Mutation(
         "a count is confirmed before it is noted",
         EPOCHS,
         '    (told,) = confirmed(lambda pipeline: pipeline.hget(BOOKS, "accepted"))\n',
         '    told = connection().hget(BOOKS, "accepted")\n',
-        FLUSHED,
+        of(FLUSHED, "no_count"),
     ),
     Mutation(
         "new books are confirmed",
         EPOCHS,
         "            run_confirmed(REOPEN, [",
         "            connection().register_script(REOPEN)([",
-        FLUSHED,
+        of(FLUSHED, "for_good"),
     ),
     Mutation(
         "batches that go into new books are confirmed",
         EPOCHS,
         "confirmed(lambda pipeline: [pipeline.llen(batch) for batch in batches]) if batches else []",
         "[connection().llen(batch) for batch in batches]",
-        FLUSHED,
+        of(FLUSHED, "goes_into_new_books"),
     ),
     Mutation(
         "a wipe is confirmed before PostgreSQL is emptied",
         EPOCHS,
         "        run_confirmed(WIPE, keys, [epoch])\n",
         "        connection().register_script(WIPE)(keys, [epoch])\n",
-        FLUSHED,
+        of(FLUSHED, "is_not_emptied"),
     ),
     Mutation(
         "a token's revocation is confirmed",
         "transactions/access/token_copies.py",
         "lambda: confirmed(mark))",
         "lambda: (p := connection().pipeline(transaction=False), mark(p), p.execute()))",
-        ("tests/access/test_token_copies.py",),
+        of("tests/access/test_token_copies.py", "too_few"),
     ),
 )
