@@ -46,7 +46,7 @@ def _run(url: sentinel_url.SentinelUrl) -> None:
     client = sentinels.primary(url, retry=Retry(NoBackoff(), 0), **bounds)
     named = sentinels.NamedPrimary(url)
     try:
-        while settings.REDIS_URL and sentinel_url.read(settings.REDIS_URL) == url:
+        while sentinel_url.read(settings.REDIS_URL) == url:
             with suppress(redis.RedisError):
                 _look(client, named)
             time.sleep(LOOK_S)
@@ -58,9 +58,6 @@ def _run(url: sentinel_url.SentinelUrl) -> None:
 def _look(client: "redis.Redis", named: sentinels.NamedPrimary) -> None:
     info = client.info("replication", "server")
     told = replication_in(info)
-    if told.history and told.history not in _noted:
-        primaries.note(client, told.history)
-        _noted.add(told.history)
     counted.look(told, settings.REDIS_REPLICAS, time.monotonic())
     gone = counted.overdue(told.history, settings.REPLICA_GONE_SECONDS, time.monotonic())
     if gone and named.is_this(info["run_id"]):
@@ -74,6 +71,10 @@ def _look(client: "redis.Redis", named: sentinels.NamedPrimary) -> None:
     if counted.missing(time.monotonic()):
         # It may be missing because it has become the primary: the next look asks the sentinels again.
         client.connection_pool.disconnect(inuse_connections=False)
+    elif told.history not in _noted:
+        # Last: over its memory limit Redis refuses it.
+        primaries.note(client, told.history)
+        _noted.add(told.history)
 
 
 def _replicas(number: int) -> str:
