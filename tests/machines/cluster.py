@@ -59,6 +59,7 @@ class Cluster:
         self.closing = contextlib.ExitStack()
         self.closing.callback(self.keeper.close)
         self.token = ""
+        self.machines: dict[str, Machine] = {}
         try:
             self._make_machines()
         except BaseException:
@@ -70,7 +71,7 @@ class Cluster:
         if self.namespaces:
             self.hub = self._namespace("hub", HUB_ADDRESS)
             self.client = self._namespace("client", CLIENT_ADDRESS)
-        self.machines = {name: self._machine(name) for name in NAMES}
+        self.machines |= {name: self._machine(name) for name in NAMES}
 
     def _namespace(self, name: str, address: str) -> Namespace:
         namespace = Namespace(name, address, self.hub)
@@ -96,6 +97,8 @@ class Cluster:
         """Everything is stopped, and the machines are gone."""
         for process in self.keeper.processes:
             process.held = True
+        for machine in self.machines.values() if not self.namespaces else ():
+            machine.kill(*list(machine.processes))
         self.closing.close()
 
     # --- Starting -------------------------------------------------------------------------------

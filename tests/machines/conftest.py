@@ -20,7 +20,7 @@ from tests.faults.ledger import Ledger
 from tests.machines.clients import MachineLoad, Watcher
 from tests.machines.cluster import NAMES, Cluster
 from tests.machines.network import why_not
-from tests.machines.table import Control, Row, written
+from tests.machines.table import Control, Row, put_into, written
 
 WITHOUT = (
     "without namespaces all machines are on one network, 127.0.0.11 to 13: nothing is cut off, and a machine "
@@ -144,7 +144,7 @@ def tell(cluster: Cluster) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """The table; MACHINES_TABLE names a file that it is written to as well."""
+    """The table; MACHINES_TABLE names a page whose own it replaces."""
     rows = config.stash.get(ROWS, [])
     if not rows:
         return
@@ -153,4 +153,4 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     terminalreporter.section("machines")
     terminalreporter.write_line(text)
     if file := os.environ.get("MACHINES_TABLE"):
-        Path(file).write_text(text)
+        put_into(Path(file), text)

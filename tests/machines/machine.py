@@ -15,7 +15,7 @@ from deploy.machines.configure import configure, variables
 from dev import servers
 from dev.launch import UNPRIVILEGED
 from tests.faults.processes import Keeper, Process, group_of, wait_until
-from tests.machines.network import Namespace, children
+from tests.machines.network import Namespace, children, without_rights
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy" / "machines"
@@ -102,7 +102,16 @@ class Machine:
         """SIGKILL, and not to come back until it is started again."""
         for name in names:
             self._held(name).kill()
+            if name == "patroni" and self.namespace is None:
+                self._kill_postgres()
             self._forget(name)
+
+    def _kill_postgres(self) -> None:
+        """PostgreSQL is a session of its own, which outlives Patroni; in a namespace it goes with all else."""
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            pid = int((self.state / "postgres/cluster/postmaster.pid").read_text().splitlines()[0])
+            for each in (pid, *children(pid)):
+                os.kill(each, signal.SIGKILL)
 
     def _held(self, name: str) -> Process:
         process = self.processes[name]
@@ -160,7 +169,8 @@ class Machine:
 
     def here(self, command: Sequence[str], *, unprivileged: bool = False) -> list[str]:
         if self.namespace is None:
-            return list(command)
+            # Who is root in no namespace still runs no PostgreSQL.
+            return [*(without_rights() if unprivileged and os.geteuid() == 0 else []), *command]
         return self.namespace.entering(command, unprivileged=unprivileged)
 
     def run(self, command: Sequence[str], **variables: str) -> "subprocess.CompletedProcess[str]":

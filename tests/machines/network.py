@@ -98,7 +98,7 @@ class Namespace:
     def entering(self, command: Sequence[str], *, unprivileged: bool = False) -> list[str]:
         """The command line that runs `command` on this machine, as root or as an account without rights."""
         enter = ["nsenter", "--target", str(self.first), "--net", "--mount", "--ipc", "--pid", "--"]
-        return [*enter, *(_unprivileged() if unprivileged else []), *command]
+        return [*enter, *(without_rights() if unprivileged else []), *command]
 
     def run(self, command: Sequence[str]) -> None:
         """Raises CalledProcessError."""
@@ -171,7 +171,7 @@ def _set_network(descriptor: int) -> None:
         raise OSError(number, f"setns: {os.strerror(number)}")
 
 
-def _unprivileged() -> list[str]:
+def without_rights() -> list[str]:
     """What a command begins with that must not run as root; it may still pass closed directories."""
     if "4294967295" in Path("/proc/self/uid_map").read_text():
         ids = ["--reuid", UNPRIVILEGED, "--regid", "nogroup", "--clear-groups"]

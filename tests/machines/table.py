@@ -1,7 +1,10 @@
 """The table of what was lost, as Markdown."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
+
+BEGIN, END = "<!-- what make machines saw -->", "<!-- until here -->"
 
 
 class Row(NamedTuple):
@@ -47,6 +50,15 @@ def written(rows: Sequence[Row], controls: Sequence[Control], where: str) -> str
         told += ["", "With a safeguard taken out, as they must:", ""]
         told += _cells([CONTROL_HEAD, *controls], "| --- | --: | --: |")
     return "\n".join(told) + "\n"
+
+
+def put_into(page: Path, text: str) -> None:
+    """The table of a page takes the place of the one that is there."""
+    before, begin, rest = page.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise ValueError(f"{page} has no place for a table between {BEGIN} and {END}")
+    page.write_text(f"{before}{begin}\n{text}{end}{after}")
 
 
 def _cells(lines: Sequence[Sequence[str]], rule: str) -> list[str]:
