@@ -107,7 +107,7 @@ class Machine:
             self._forget(name)
 
     def _kill_postgres(self) -> None:
-        """PostgreSQL is a session of its own, which outlives Patroni; in a namespace it goes with all else."""
+        """PostgreSQL is a session of its own, and outlives Patroni; in a namespace it goes with all else."""
         with contextlib.suppress(OSError, ValueError, IndexError):
             pid = int((self.state / "postgres/cluster/postmaster.pid").read_text().splitlines()[0])
             for each in (pid, *children(pid)):
