@@ -92,6 +92,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def one_line(error: object) -> str:
+    """What an error says, in one line: PostgreSQL says it in several, with tabs."""
+    return " ".join(str(error).split())
+
+
 def one_line_end(text: str) -> str:
     """A text of several lines as we keep it: browsers end a line by CR LF, others by one of them."""
     return text.replace("\r\n", "\n").replace("\r", "\n")

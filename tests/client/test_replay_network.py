@@ -18,7 +18,7 @@ from tests.support.interrupting import interrupted
 from tests.support.replayed import NOWHERE, WHEN, replay, written
 from tests.support.serving import daphne
 from transactions.books import balance
-from transactions.client.api import PostingPace
+from transactions.client.api import Client, PostingPace
 from transactions.models import Transaction
 from transactions.storing.flush import flush
 
@@ -112,6 +112,16 @@ def test_a_batch_whose_answer_was_lost_is_stored_once(url: str, people: list[Use
     assert "2 accepted, 2 replayed" in told
     assert Transaction.objects.count() == 4
     assert balance.read().balanced is True
+
+
+def test_a_client_says_that_a_batch_was_sent_again(url: str, people: list[User]) -> None:
+    record = {"transaction_id": "T1", "user": people[0].pk, "amount": 5, "status": "SUCCESS"}
+    with unreliable(url, "answer lost") as (base, _):
+        client = Client(base, patience_s=20.0)
+        lost, next_one = client.post([record]), client.post([{**record, "transaction_id": "T2"}])
+        client.close()
+    assert (lost.accepted, lost.duplicates, lost.resent) == (0, 1, True)
+    assert (next_one.accepted, next_one.resent) == (1, False)
 
 
 def test_it_gives_up_after_its_patience_and_says_where(url: str, people: list[User], tmp_path: Path) -> None:

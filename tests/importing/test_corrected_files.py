@@ -91,9 +91,9 @@ def test_another_mapping_of_the_same_file_finds_the_same_ids(
     """What was read wrongly is a conflict then, and never a transaction that is there twice."""
     file = file_of(
         tmp_path,
-        "Customer,Total,State,Day,Clock,Was",
-        "alice,1.50,paid,2026-01-31,10:30,paid",
-        "bob,2.50,paid,2026-01-31,11:30,declined",
+        "Customer,Total,State,Day,Clock",
+        "alice,1.50,paid,2026-01-31,10:30",
+        "bob,2.50,paid,2026-01-31,11:30",
     )
     columns = "user=Customer,amount=Total,status=State,created_at=Day"
     assert import_file(file, *NO_IDS, "--map", f"{columns},time=", url=url)[0] == 0
@@ -104,11 +104,57 @@ def test_another_mapping_of_the_same_file_finds_the_same_ids(
 
     assert (status, "2 refused" in told) == (1, True), told
     assert stored() == before
-    status, told = import_file(
-        file, *NO_IDS, "--map", "user=Customer,amount=Total,status=Was,created_at=Day,time=", url=url
-    )
-    assert "0 accepted, 1 replayed, 1 refused" in told, told
     assert stored() == before
+
+
+def test_what_is_pending_in_one_export_and_completed_in_the_next_is_one_transaction(
+    people: list[User], url: str, tmp_path: Path
+) -> None:
+    """By a column that is mapped as the status, and one that is called so."""
+    lines = ("alice,1.50,{},2026-01-31 12:00,{}", "bob,2.50,{},2026-01-31 12:00,{}")
+    first, second = (
+        file_of(tmp_path, f"{HEADER},Progress", *(each.format(*said) for each in lines), name=name)
+        for name, said in (("may.csv", ("Hold", "pending")), ("june.csv", ("Done", "completed")))
+    )
+    columns = ("--map", "status=Progress", "--set", "users=name")
+    assert import_file(first, *NO_IDS, *columns, url=url)[0] == 0
+    assert {status for _, _, status in stored()} == {"PENDING"}
+
+    status, told = import_file(second, *NO_IDS, *columns, url=url)
+
+    assert (status, "2 accepted, 0 replayed, 0 refused" in told) == (0, True), told
+    assert [(amount, status) for _, amount, status in stored()] == [(150, "SUCCESS"), (250, "SUCCESS")]
+
+
+def test_equal_rows_of_one_file_are_two_and_those_of_two_files_are_one(
+    people: list[User], url: str, tmp_path: Path
+) -> None:
+    coffee, tea = "alice,1.50,paid,2026-01-31", "alice,2.00,paid,2026-01-31"
+    first = file_of(tmp_path, HEADER, coffee, coffee, tea, name="first.csv")
+    second = file_of(tmp_path, HEADER, coffee, coffee, coffee, "bob,3.00,paid,2026-02-01", name="second.csv")
+
+    _, told = import_file(first, *NO_IDS, url=url)
+    assert "3 accepted" in told
+    assert "1 row is equal to earlier ones of this file, but for the status" in told
+    assert "in already" not in told
+    _, told = import_file(second, *NO_IDS, url=url)
+
+    assert "2 accepted, 2 replayed" in told
+    assert "2 rows are equal to earlier ones of this file, but for the status" in told
+    assert "2 rows in already, by a run before or as equal rows of another file" in told
+    assert amounts() == [150, 150, 150, 200, 300]
+
+
+def test_ids_are_made_of_the_columns_that_are_named_where_others_move(
+    people: list[User], url: str, tmp_path: Path
+) -> None:
+    stated = ("--set", "ids=content", "--set", "id_parts=Customer,Total,When", "--set", "users=name", "--yes")
+    header, line = "Customer,Total,State,When,Settled,Balance", "alice,1.50,{},2026-01-31T12:00Z,{},{}"
+    first = file_of(tmp_path, header, line.format("pending", "", "9.00"))
+    assert import_file(first, *stated, url=url)[0] == 0
+    second = file_of(tmp_path, header, line.format("paid", "2026-02-01T08:00Z", "7.50"))
+    status, told = import_file(second, *stated, url=url)
+    assert (status, [status for _, _, status in stored()]) == (0, ["SUCCESS"]), told
 
 
 def test_rows_of_too_few_or_too_many_cells_are_kept_as_they_stood(
@@ -140,6 +186,22 @@ def test_rows_of_too_few_or_too_many_cells_are_kept_as_they_stood(
 
     assert status == 0, told
     assert stored() == [("A", 150, "SUCCESS"), ("B", 250, "SUCCESS"), ("C", 123450, "SUCCESS")]
+
+
+def test_a_file_of_rows_that_fit_no_header_says_so_and_goes_in_once_they_do(
+    people: list[User], url: str, tmp_path: Path
+) -> None:
+    file = file_of(tmp_path, HEADER, "alice,1.50,paid,2026-01-31 12:00", "bob,2.50,paid")
+    kept = tmp_path / "refused.csv"
+    import_file(file, *NO_IDS, "--errors", str(kept), url=url)
+
+    status, told = import_file(kept, *NO_IDS, url=url)
+    assert status == 2
+    assert "not one row fits the header" in told
+    assert "line 2: column 'When' is missing" in told
+
+    status, told = import_file(replaced(kept, "2.50,paid", "2.50,paid,2026-01-31 13:00"), *NO_IDS, url=url)
+    assert (status, amounts()) == (0, [150, 250]), told
 
 
 def test_numbers_of_the_file_stay_numbers_beside_texts_of_another_form(

@@ -1,12 +1,16 @@
 """Amounts of files against the currency of the deployment."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import User
 from pytest_django import Settings
 
 from tests.importing.tables import table
 from tests.importing.test_plan import HEADER, STATED, WHEN, made, refusal
+from tests.support.imported import file_of, import_file
+from tests.support.serving import daphne
 from transactions.importing.guess import guess
 from transactions.importing.mapping import MappingError
 from transactions.importing.plan import RowSum
@@ -59,3 +63,27 @@ def test_decimals_of_a_kept_mapping_are_the_files_and_records_are_in_the_currenc
     (planned,) = made(("a", "7", "99.33", "ok", WHEN)).planned()
     assert planned.record is not None
     assert planned.record["amount"] == 99330
+
+
+@pytest.mark.parametrize("code", ["EUR", "JPY"])
+def test_each_record_states_the_currency_of_the_deployment(settings: Settings, code: str) -> None:
+    settings.CURRENCY = code
+    (planned,) = made(("a", "7", "5", "ok", WHEN)).planned()
+    assert planned.record is not None
+    assert planned.record["currency"] == code
+    settings.CURRENCY = ""
+    (planned,) = made(("a", "7", "5", "ok", WHEN)).planned()
+    assert planned.record is not None
+    assert "currency" not in planned.record
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_server_of_another_currency_refuses_each_record(
+    settings: Settings, people: list[User], tmp_path: Path
+) -> None:
+    settings.CURRENCY = "EUR"
+    file = file_of(tmp_path, "id,customer,amount,status", f"a,{people[0].pk},5.00,paid")
+    with daphne(CURRENCY="USD") as url:
+        status, told = import_file(file, "--yes", url=url)
+    assert (status, "0 accepted, 0 replayed, 1 refused" in told) == (1, True), told
+    assert "Amounts here are in USD" in told

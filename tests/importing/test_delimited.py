@@ -137,9 +137,11 @@ def test_rows_wider_than_the_header_are_no_header() -> None:
 
 def test_the_headers_line_can_be_stated() -> None:
     text = b"made,for,you\na,b,c\n1,2,3\n"
-    read = open_table(io.BytesIO(text), "stated.csv", header_line=2)
+    read = open_table(io.BytesIO(text), "stated.csv", header=2)
     assert (read.columns, [row.line for row in read.rows()]) == (("a", "b", "c"), [3])
     with pytest.raises(FileError, match="line 9 is no header that is looked at: state one of 1 to 3"):
-        open_table(io.BytesIO(text), "stated.csv", header_line=9)
-    with pytest.raises(FileError, match="CSV files alone"):
-        open_table(io.BytesIO(b'[{"a": 1}]'), "list.json", header_line=2)
+        open_table(io.BytesIO(text), "stated.csv", header=9)
+    with pytest.raises(
+        FileError, match="header is stated, and that is of CSV and Excel files alone; this is JSON"
+    ):
+        open_table(io.BytesIO(b'[{"a": 1}]'), "list.json", header=2)

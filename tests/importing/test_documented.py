@@ -6,7 +6,7 @@ from dataclasses import fields
 from django.core.management import load_command_class
 
 from tests.support.serving import ROOT
-from transactions.importing import mapping
+from transactions.importing import keys, mapping
 
 TEXT = (ROOT / "docs/importing.md").read_text()
 
@@ -22,12 +22,12 @@ def test_every_option_of_the_command_is_there_and_no_other() -> None:
 def test_every_key_of_a_mapping_is_there() -> None:
     named = {*re.findall(r"`(\w+)`", TEXT)}
     assert {each.name for each in fields(mapping.Mapping)} - named == set()
-    assert {*mapping.FIELDS, *mapping.BESIDE} - named == set()
+    assert {*keys.FIELDS, *keys.BESIDE} - named == set()
 
 
 def test_every_shipped_mapping_is_there_and_no_other() -> None:
     assert re.findall(r"^\| `([a-z][a-z-]*)` \| .* \| .* \|$", TEXT, re.MULTILINE) == [
-        "stripe-balance", "stripe-charges", "paypal", "olist-payments", "paysim", "camt",
+        "stripe-balance", "stripe-charges", "paypal", "paypal-de", "olist-payments", "paysim", "camt",
     ]  # fmt: skip
     assert (
         sorted(re.findall(r"^\| `([a-z][a-z-]*)` \| .* \| .* \|$", TEXT, re.MULTILINE)) == mapping.shipped()

@@ -291,3 +291,14 @@ def answered(terminal: int, answers: dict[str, str]) -> str:
                 break
     os.close(terminal)
     return said
+
+
+def test_a_database_that_is_away_is_waited_for_and_told_in_one_line(tmp_path: Path) -> None:
+    file = file_of(tmp_path, "id,customer,amount,status", "a,7,5.00,paid")
+    away = {**os.environ, "DATABASE_URL": "postgres://nobody@127.0.0.1:1/none"}
+    command = [sys.executable, "manage.py", "import_file", str(file), "--dry-run", "--patience", "2"]
+    ended = subprocess.run(command, cwd=ROOT, env=away, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 2, ended.stderr
+    assert "PostgreSQL does not answer" in ended.stdout
+    assert "Connection refused Is the server running" in ended.stderr
+    assert "\\n" not in ended.stderr + ended.stdout

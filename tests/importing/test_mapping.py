@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transactions.importing import mapping as mappings
-from transactions.importing.mapping import DATES, Mapping, MappingError, parse, read, write
+from transactions.importing.keys import DATES
+from transactions.importing.mapping import Mapping, MappingError, parse, read, write
 
 FULL = Mapping(
     columns={
@@ -33,9 +34,14 @@ FULL = Mapping(
     since="2026-01-01T00:00:00Z",
     timezone="Europe/Berlin",
     guarded=True,
+    encoding="latin-1",
+    delimiter="\t",
+    header=5,
+    sheet="May",
+    member="in/may.csv",
 )
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).filter(str.strip)
 
 
 def test_what_is_written_is_read_as_the_same(tmp_path: Path) -> None:
@@ -65,6 +71,11 @@ def test_a_key_is_stated_as_an_option_has_it() -> None:
         ("currency", "eur"),
         ("dates", "%d.%m.%Y"),
         ("guarded", "true"),
+        ("encoding", "latin-1"),
+        ("delimiter", "tab"),
+        ("header", "5"),
+        ("sheet", "May"),
+        ("member", "in/may.csv"),
     ]:
         stated = stated.stating(key, text)
     assert stated == Mapping(
@@ -77,6 +88,11 @@ def test_a_key_is_stated_as_an_option_has_it() -> None:
         currency="EUR",
         dates="%d.%m.%Y",
         guarded=True,
+        encoding="latin-1",
+        delimiter="\t",
+        header=5,
+        sheet="May",
+        member="in/may.csv",
     )
 
 
@@ -110,6 +126,13 @@ def test_each_question_takes_each_of_its_choices() -> None:
         ("columns.amout", "A", "columns.amout: it is no field; did you mean “amount”?"),
         ("columns", "A", "columns: it is a table"),
         ("user", "x" * 301, "user: it is a text of at most 300 characters"),
+        ("header", "0", "header: it is the number of a line, from 1 to 200"),
+        ("header", "five", "header: it is the number of a line, from 1 to 200"),
+        ("delimiter", "ab", "delimiter: it is one character, or tab, comma, semicolon or pipe"),
+        ("guarded", "perhaps", "guarded: it is true or false"),
+        ("guarded", "", "guarded: it is true or false"),
+        ("statuses.", "SUCCESS", "statuses: it has a word in front; what an empty status means"),
+        ("skip.", "Fee", "skip: it has a name of a column behind the point"),
     ],
 )
 def test_a_value_that_cannot_be_right_is_refused_by_its_key(key: str, text: str, told: str) -> None:
@@ -157,6 +180,16 @@ def test_a_file_that_is_none_is_refused_with_its_name(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("typed", "flag"),
+    [("true", True), ("Yes", True), ("1", True), ("false", False), ("NO", False), ("0", False)],
+)
+def test_true_and_false_are_words_and_false_goes_over_true(typed: str, flag: bool) -> None:
+    stated = Mapping().stating("guarded", typed)
+    assert stated.over(Mapping(guarded=True)).guarded is flag
+    assert parse(write(stated)).guarded is flag
+
+
 def test_what_is_stated_goes_over_what_lies_below() -> None:
     base = Mapping({"amount": "A", "user": "U"}, {"Paid": "FAILED"}, decimals=2, guarded=True, mark=".")
     over = Mapping({"amount": "B"}, {"Paid": "SUCCESS"}, decimals=0).over(base)
@@ -175,7 +208,7 @@ def test_what_is_stated_goes_over_what_lies_below() -> None:
         (Mapping(id_parts=("Line",)), "id_parts: the file has no column “Line”"),
         (Mapping(skip={"Kind": ("x",)}), "skip.Kind: the file has no column “Kind”"),
         (Mapping({"amount": "Amount"}, ids="column"), "ids: columns.transaction_id has to name"),
-        (Mapping(dates="hours"), "since: it belongs to dates that count hours or days"),
+        (Mapping(dates="hours"), "since: dates that count hours need the moment from which they do"),
         (Mapping(since="2026-01-01T00:00:00Z"), "since: it belongs to dates"),
     ],
 )

@@ -52,6 +52,13 @@ SAMPLED = {
         refunds=(1, 2000),
         passed_over=2,
     ),
+    "paypal-de": Expected(
+        "paypal-de.csv",
+        {"SUCCESS": (3, 124990 + 2000 + 500), "PENDING": (1, 7550), "FAILED": (1, 31000)},
+        users=5,
+        refunds=(1, 500),
+        passed_over=2,
+    ),
     "olist-payments": Expected(
         "olist-payments.csv", {"SUCCESS": (5, 9933 + 2439 + 6571 + 10780 + 0)}, users=1
     ),

@@ -101,6 +101,7 @@ def test_the_list_of_the_api_is_read_as_what_it_shows(settings: Settings) -> Non
         "amount": 1250,
         "status": "PENDING",
         "created_at": "2026-01-31T12:00:00.500000Z",
+        "currency": "EUR",
     }
 
 

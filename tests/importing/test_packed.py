@@ -31,13 +31,26 @@ def test_several_parts_of_gzip_are_one_file() -> None:
 
 def test_a_zip_of_several_tables_names_them() -> None:
     with pytest.raises(
-        FileError, match=r"2 tables are in the zip \('a\.csv', 'b\.csv'\); unpack it and import one"
+        FileError, match=r"2 tables are in the zip \('a\.csv', 'b\.csv'\); state the one to import \(member\)"
     ):
         table_of(zipped(a__csv=CSV, b__csv=CSV))
     with pytest.raises(FileError, match="nothing is in the zip"):
         table_of(zipped())
     with pytest.raises(FileError, match="an OpenDocument file"):
         table_of(zipped(mimetype=b"application/vnd.oasis.opendocument.spreadsheet", content__xml=b"<x/>"))
+
+
+def test_a_member_of_a_zip_is_stated_by_its_name_or_the_last_part_of_it() -> None:
+    packed = zipped(a__csv=b"id\n1\n", in___b__csv=b"id\n2\n", in___c__csv=b"id\n3\n", or___c__csv=b"id\n4\n")
+    assert cells_of(packed, member="a.csv") == [["1"]]
+    assert cells_of(packed, member="b.csv") == [["2"]]
+    assert cells_of(packed, member="or/c.csv") == [["4"]]
+    with pytest.raises(FileError, match=r"several members of the zip are called 'c\.csv'; it has 'in"):
+        table_of(packed, member="c.csv")
+    with pytest.raises(FileError, match=r"no member of the zip is called 'd\.csv'; it has 'a\.csv', 'in/b"):
+        table_of(packed, member="d.csv")
+    with pytest.raises(FileError, match="member is stated, and that is of a zip of tables alone; this"):
+        table_of(b"id\n1\n", member="a.csv")
 
 
 @pytest.mark.parametrize("keep", [0.1, 0.5, 0.999])

@@ -4,6 +4,7 @@ import datetime as dt
 import io
 import random
 import subprocess
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,31 @@ def test_a_reader_ends_with_whoever_has_read_enough(monkeypatch: pytest.MonkeyPa
     del rows, others
     assert len(readers) == 3
     assert all(each.returncode is not None for each in readers)
+
+
+def test_a_reader_that_hangs_is_given_up_with_a_clear_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    hangs = tmp_path / "hangs.py"
+    hangs.write_text("import time\nprint('[\"id\"]', flush=True)\ntime.sleep(60)\n")
+    monkeypatch.setattr(parquet, "_READER", hangs)
+    monkeypatch.setattr(parquet, "SILENT_S_MAX", 2.0)
+    table = table_of(SMALL, "a.parquet")
+    began = time.monotonic()
+    with pytest.raises(FileError, match=r"^a\.parquet: nothing came out of the parquet file for 2 s;"):
+        list(table.rows())
+    assert time.monotonic() - began < 30
+
+
+def test_a_reader_waits_for_who_works_on_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "SILENT_S_MAX", 5.0)
+    table = table_of(written({"id": [f"{number:060}" for number in range(20_000)]}))
+    rows = table.rows()
+    next(rows)
+    monkeypatch.setattr(parquet, "SILENT_S_MAX", 0.01)
+    time.sleep(1.5)
+    monkeypatch.setattr(parquet, "SILENT_S_MAX", 60.0)
+    assert sum(1 for _ in rows) == 19_999
 
 
 def test_columns_that_would_fill_the_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -299,6 +299,13 @@ def test_an_id_of_content_is_of_the_cells_and_not_of_how_they_are_read() -> None
     assert len({each["transaction_id"] for each in (*records(cents), *records(whole)) if each}) == 1
 
 
+def test_equal_rows_are_counted_and_those_of_a_file_with_ids_are_not() -> None:
+    by = replace(STATED, columns={**STATED.columns, "transaction_id": ""}, ids="content")
+    rows = [("", "7", "5.00", each, WHEN) for each in ("ok", "ok", "pending", "nobody knows")]
+    assert (made(*rows, by=by).summary.equal, made(*rows, by=by).summary.records) == (2, 3)
+    assert made(("a", "7", "5.00", "ok", WHEN), ("a", "7", "5.00", "ok", WHEN)).summary.equal == 0
+
+
 # --- Proofs and sums ----------------------------------------------------------------------------
 
 

@@ -100,6 +100,31 @@ def test_where_a_batch_is_both_its_money_is_told_together(people: list[User]) ->
     assert (again.accepted, again.replayed) == (1, 2)
     assert (again.accepted_money, again.replayed_money) == ({}, {})
     assert again.either_money == {"SUCCESS": RowSum(3, 9)}
+    assert again.either_accepted == 1
+
+
+def test_where_replays_are_named_the_money_of_each_is_known(people: list[User]) -> None:
+    rows = [row(line, f"T{line}", people[0], line) for line in range(2, 5)]
+    imported(rows[1:2])
+
+    def named(records: Sequence[Mapping[str, Any]]) -> BatchAnswer:
+        return replace(post(records), replays=frozenset({1}))
+
+    (batch,) = posted(rows, named)
+    assert (batch.accepted, batch.replayed, batch.either) == (
+        {"SUCCESS": RowSum(2, 6)},
+        {"SUCCESS": RowSum(1, 3)},
+        {},
+    )
+
+
+def test_replays_of_a_batch_that_was_sent_again_may_be_of_this_run(people: list[User]) -> None:
+    rows = [row(line, f"T{line}", people[0], line) for line in range(2, 4)]
+    imported(rows)
+    progress = ImportProgress()
+    for one in posted(rows, lambda records: replace(post(records), resent=True)):
+        progress.take(one)
+    assert (progress.replayed, progress.resent_rows) == (2, 2)
 
 
 def test_it_stops_with_the_line_where_the_api_takes_no_more(people: list[User]) -> None:

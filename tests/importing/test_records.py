@@ -140,3 +140,10 @@ def test_a_record_larger_than_a_portion_is_read() -> None:
 def test_a_list_may_be_one_line_of_any_length(encoding: str) -> None:
     content = json.dumps([{"id": f"Müller {number}"} for number in range(60_000)], ensure_ascii=False)
     assert cells_of(content.encode(encoding))[-1] == ["Müller 59999"]
+
+
+def test_a_stated_encoding_is_taken_and_a_sheet_refused() -> None:
+    content = '[{"name": "Zoë"}]'.encode("cp437")
+    assert cells_of(content, encoding="cp437") == [["Zoë"]]
+    with pytest.raises(FileError, match="sheet is stated, and that is of Excel files alone; this is JSON"):
+        cells_of(content, encoding="cp437", sheet="May")

@@ -46,3 +46,16 @@ def test_sums_of_each_status_and_of_refunds_stand_apart() -> None:
         "1.50  accepted as SUCCESS, 1 row",
         "1.00  accepted as SUCCESS, refunds, 1 row",
     ]
+
+
+def test_what_the_api_does_not_tell_is_said_with_the_rows_that_are_known() -> None:
+    progress = ImportProgress(
+        accepted=1, replayed=4, either_money={"SUCCESS": RowSum(3, 9)}, either_accepted=1, resent_rows=2
+    )
+    told = end_of(5, progress)
+    assert told[1:] == [
+        "of the 3 rows accepted or replayed 1 were accepted now and 2 before: a batch had both, and the API "
+        "does not name which",
+        "2 rows told as replayed may be of this run: the answer to an earlier try was lost, and it may have "
+        "brought them in",
+    ]

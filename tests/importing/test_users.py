@@ -1,11 +1,15 @@
 """Users that a file names by key or by name."""
 
+import re
+
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError, connection
 
 from transactions.access import people as accounts
 from transactions.audit.models import Entry
 from transactions.importing.users import FileUsers, username_of
+from transactions.stores.postgres_session import Session
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -21,6 +25,36 @@ def test_a_name_is_looked_up_as_it_is_composed_and_spaced(people: list[User]) ->
     wanted = ["alice", " alice ", "jose\u0301", "Alice", "", "a\0b", "\u200b"]
     found = FileUsers().look_up(wanted, "name")
     assert found == {"alice": people[0].pk, " alice ": people[0].pk, "jose\u0301": jose.pk}
+
+
+def cut_off() -> None:
+    """The connection of this thread ends, as where PostgreSQL was started anew."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (pid,) = cursor.fetchone()
+    with Session() as other, other.transaction() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", (pid,))
+
+
+def test_a_lost_connection_is_made_anew_and_asked_again(people: list[User]) -> None:
+    told: list[str] = []
+    users = FileUsers(create=True, patience_s=30.0, notice=told.append)
+    cut_off()
+    assert users.look_up(["alice"], "name") == {"alice": people[0].pk}
+    cut_off()
+    assert users.keys(["alice", "dora"], "name").keys() == {"alice", "dora"}
+    assert users.made == 1
+    assert len(told) == 2
+    assert all(
+        re.fullmatch(r"PostgreSQL does not answer \(.+\): the same again in 0\.2 s", each) for each in told
+    )
+
+
+def test_without_patience_a_lost_connection_is_an_error(people: list[User]) -> None:
+    cut_off()
+    with pytest.raises(OperationalError):
+        FileUsers().look_up(["alice"], "name")
+    connection.close()
 
 
 def test_nobody_is_made_unless_it_is_asked(people: list[User]) -> None:

@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from tests.support.accepting import push, queued, record, take
 from tests.support.living import everybody_works, was_there, worker_was_there
 from tests.support.outages import postgres_away, redis_away, redis_frozen
+from tests.support.uploads import payments, uploaded
 from transactions.metrics import loop_delay, signs, ticks
 from transactions.models import Epoch
 from transactions.notifications import alarms, outbox
@@ -26,6 +27,7 @@ from transactions.storing import history
 from transactions.system import reading
 from transactions.system.parts import Condition, PartState, SystemPart, condition_of
 from transactions.tasks import flush_transactions, look_after_backtests, tell
+from transactions.uploads.models import Upload
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -63,7 +65,7 @@ def test_a_system_that_works_is_well_in_every_part(well: list[User]) -> None:
     found = now()
     assert (found.state, states(found), found.waiting) == (OK, {}, 0)
     assert found.stored_up_to == found.as_of
-    assert len(found.parts) == 10
+    assert len(found.parts) == 11
 
 
 def test_it_says_up_to_when_all_that_was_accepted_is_stored(well: list[User]) -> None:
@@ -152,6 +154,7 @@ def test_without_postgresql_what_waits_is_told_and_what_nobody_knows_is_unknown(
         found = now()
     assert states(found) == {
         "postgres": ILL, "storing": ILL, "books": UNKNOWN, "rules": UNKNOWN, "notifications": UNKNOWN,
+        "uploads": UNKNOWN,
     }  # fmt: skip
     assert found.gravest.name == "postgres"
     assert found.waiting == 1
@@ -286,3 +289,16 @@ def test_beat_gives_a_sign_by_each_tick_and_who_tells_by_each_turn(
     assert signs.last_signs() == {}
     act()
     assert list(signs.last_signs()) == [who]
+
+
+def test_an_upload_that_waits_or_is_stuck_is_told(well: list[User]) -> None:
+    upload = uploaded(payments(well[0], 1))
+    assert part("uploads").cause == "1 uploaded file waits for a worker, and 0 have one."
+    Upload.objects.filter(pk=upload.pk).update(asked_at=Now() - timedelta(minutes=11))
+    found = part("uploads")
+    assert (found.state, found.brief) == (SLOW, "An import waits, or is stuck")
+    assert re.match(r"An uploaded file has waited 66\d s for a worker of the queue “backtests”", found.cause)
+    Upload.objects.filter(pk=upload.pk).update(state="RUNNING", started_at=Now() - timedelta(hours=3))
+    assert "is it stuck?" in part("uploads").cause
+    Upload.objects.filter(pk=upload.pk).update(started_at=Now())
+    assert part("uploads").state == OK

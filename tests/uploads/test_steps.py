@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
+from rest_framework.test import APIClient
 
 from tests.support.uploads import (
     MEANT,
@@ -28,7 +29,7 @@ from transactions.importing.posting import Post
 from transactions.models import Transaction
 from transactions.stores.postgres_session import Session
 from transactions.storing.flush import flush
-from transactions.uploads import posting, steps, work
+from transactions.uploads import emptying, posting, steps, work
 from transactions.uploads.models import Portion, RefusedRow, Upload
 from transactions.uploads.watching import Watch
 
@@ -265,3 +266,49 @@ def test_the_tasks_take_steps_and_look_after_them(people: list[User]) -> None:
     Upload.objects.filter(pk=upload.pk).update(state="RUNNING")
     tasks.look_after_backtests()
     assert state_of(upload)[1] == "QUEUED"
+
+
+def test_deleting_everything_deletes_uploads_too_and_the_audit_says_so(
+    people: list[User], api: APIClient, settings: Any
+) -> None:
+    settings.ALLOW_DELETE_ALL = True
+    imported(
+        uploaded(
+            csv_of([f"P1,{people[0].pk},much,paid,2026-03-14", f"P2,{people[0].pk},1.00,paid,2026-03-14"])
+        )
+    )
+    step(uploaded(payments(people[0], 1)))
+    assert (Upload.objects.count(), RefusedRow.objects.count(), Portion.objects.count()) == (2, 1, 1)
+
+    assert api.delete("/api/delete-transactions/?reason=a+new+start").status_code == 200
+
+    assert (Upload.objects.count(), RefusedRow.objects.count(), Portion.objects.count()) == (0, 0, 0)
+    entry = Entry.objects.filter(action=Action.UPLOADS_REMOVED).latest("id")
+    assert (entry.target, '"uploads":2' in entry.details, entry.reason) == ("2 uploads", True, "a new start")
+    assert api.delete("/api/delete-transactions/").status_code == 200
+    assert Entry.objects.filter(action=Action.UPLOADS_REMOVED).latest("id") == entry
+
+
+def test_an_import_under_way_ends_where_everything_is_deleted(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = checked(uploaded(payments(people[0], *range(1, 2_501))))
+    steps.ask_import(upload)
+    posted: list[int] = []
+
+    def emptied_after_the_first(pk: int, watch: Watch) -> Post:
+        post = posting.into_intake(pk, watch)
+
+        def one_batch(records: Sequence[Mapping[str, Any]]) -> BatchAnswer:
+            answer = post(records)
+            posted.append(len(records))
+            if len(posted) == 1:
+                emptying.empty_everything()
+            return answer
+
+        return one_batch
+
+    monkeypatch.setattr(work, "into_intake", emptied_after_the_first)
+    assert work.run_next() is None
+    flush()
+    assert (posted, Upload.objects.exists(), Transaction.objects.exists()) == ([1_000], False, False)

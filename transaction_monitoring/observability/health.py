@@ -75,4 +75,5 @@ def look() -> tuple[list[str], dict[str, Any]]:
         },
         "alarms": seen.alarms_of_books,
         "books": seen.books.as_dict(),
+        "uploads": None if seen.uploads is None else seen.uploads.as_dict(),
     }

@@ -33,6 +33,7 @@ from transactions.notifications import untold
 from transactions.rules import figures
 from transactions.stores import primaries, redis_memory
 from transactions.stores.redis_connection import connection
+from transactions.uploads import figures as uploads
 
 PREFIX = "transactions_"
 TOTALS = {
@@ -108,6 +109,7 @@ class System(Collector):
             yield _gauge("alarms_open", "Alarms that nobody has acknowledged.", alarms.open_alarms().count())
             yield from _of_rules(counts)
             yield from _of_outbox()
+            yield from _of_uploads()
             waiting = RejectedRecord.objects.filter(resolution="").count()
             yield _gauge("rejected_open", "Rejected records that nobody has dealt with.", waiting)
         except DatabaseError:
@@ -169,6 +171,22 @@ def _of_outbox() -> Iterator[Metric]:
     yield _gauge("deliveries_oldest_seconds", age, now.oldest_delivery_s)
     yield _gauge("webhooks_failing", "Webhooks that failed the last time.", now.webhooks_failing)
     yield _gauge("webhooks_off", "Webhooks that were switched off by what they answered.", now.webhooks_off)
+
+
+def _of_uploads() -> Iterator[Metric]:
+    """Steps with uploaded files that wait for a worker, and those that have one."""
+    now = uploads.read()
+    count = GaugeMetricFamily(f"{PREFIX}uploads", "Steps with uploaded files.", labels=["state"])
+    age = "For how long the oldest step has been so; 0: none is."
+    oldest = GaugeMetricFamily(f"{PREFIX}uploads_oldest_seconds", age, labels=["state"])
+    for state, steps, seconds in (
+        ("waiting", now.waiting, now.waiting_s),
+        ("running", now.running, now.running_s),
+    ):
+        count.add_metric([state], steps)
+        oldest.add_metric([state], seconds)
+    yield count
+    yield oldest
 
 
 def _gauge(name: str, help: str, value: Any) -> Metric:

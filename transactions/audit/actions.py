@@ -63,6 +63,7 @@ class Action(models.TextChoices):
     UPLOAD_ENDED = "upload.import_ended", "Import of a file ended"
     UPLOAD_REFUSED_READ = "upload.refused_read", "Refused rows of a file downloaded"
     UPLOAD_REMOVED = "upload.removed", "Uploaded file removed"
+    UPLOADS_REMOVED = "upload.all_removed", "All uploaded files removed"
     TRANSACTION_DELETED = "transaction.deleted", "Transactions deleted"
     TRANSACTION_PRUNED = "transaction.pruned", "Removal of old transactions begun"
     DELETING_EVERYTHING = "everything.deletion_begun", "Deletion of everything begun"

@@ -13,7 +13,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -61,6 +61,10 @@ class BatchAnswer:
     invalid: int
     errors: list[dict[str, Any]]
     left_out: int = 0
+    # Which records were duplicates, by their index; None where nobody says so, as the API does not.
+    replays: frozenset[int] | None = None
+    # Whether it was sent again, so that a try without an answer may have been the one that was accepted.
+    resent: bool = False
 
 
 def default_url() -> str:
@@ -117,18 +121,20 @@ class Client:
             {**error, "index": at + error["index"]} for at, answer in portions for error in answer.errors
         ]
         duplicates = len(records) - accepted - conflicts - invalid
-        return BatchAnswer(accepted, duplicates, conflicts, invalid, errors)
+        resent = whole.resent or any(answer.resent for _, answer in portions)
+        return BatchAnswer(accepted, duplicates, conflicts, invalid, errors, resent=resent)
 
     def post(self, records: Sequence[Mapping[str, object]]) -> BatchAnswer:
         """The API's answer to a batch. Raises PostingError."""
         body = json.dumps(records).encode()
         deadline = time.monotonic() + self._patience_s
         # The first failure may be a kept connection that the server has closed: at once again.
-        pause_s = 0.0
+        pause_s, resent = 0.0, False
         while True:
             why, wait_s = self._try(body)
             if isinstance(why, bytes):
-                return _read(why, len(records), self._server)
+                return replace(_read(why, len(records), self._server), resent=resent)
+            resent = True
             wait_s = max(pause_s, wait_s)
             if time.monotonic() + wait_s > deadline:
                 raise PostingError(f"gave up after {self._patience_s:g} s: {why}")

@@ -7,7 +7,8 @@ from ..encodings import printable
 from ..models import Status
 from .columns.proofs import OpenQuestion, told
 from .guess import Guess, guess
-from .mapping import BESIDE, FIELDS, Mapping, MappingError
+from .keys import BESIDE, FIELDS
+from .mapping import Mapping, MappingError
 from .table import Table
 
 # The option that states a key of a mapping; all others are stated by --set.

@@ -6,10 +6,14 @@ spreadsheet would run is guarded, and read again as it was: whoever corrects the
 
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
 
 from ..spreadsheets import guarded, unguarded
+from .forms import open_table
+from .mapping import ReadAs
 from .plan import Planned
-from .table import Moment, Number, Row, Table, kind_of, of_kind
+from .table import FileError, Moment, Number, Row, Table, kind_of, of_kind
 
 # `content_id`: the id that was made of the row's content, which it keeps however it is corrected. `kinds`: a
 # letter for each cell where the file held one as a number or a moment, which CSV would forget.
@@ -39,6 +43,22 @@ def cell(text: str) -> str:
     if _NEGATIVE.fullmatch(text):
         return text
     return guarded(text.replace("\0", "\\u0000").encode("utf-8", "backslashreplace").decode())
+
+
+def opened(file: Path | BinaryIO, name: str, reading: ReadAs) -> Table:
+    """The table of a file that is read as it is stated; of a file of refused rows as the first file had it.
+
+    How the first file was read is no matter of that one. Raises FileError.
+    """
+    return corrected(open_table(file, name, **({} if reading and _is_ours(file, name) else reading)))
+
+
+def _is_ours(file: Path | BinaryIO, name: str) -> bool:
+    try:
+        table = open_table(file, name)
+    except FileError:
+        return False
+    return corrected(table) is not table
 
 
 def corrected(table: Table) -> Table:

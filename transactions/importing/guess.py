@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 
 from .. import money as currency_of_deployment
 from .columns import moments, money, sides, statuses
@@ -16,11 +16,13 @@ from .headers import (
     candidates,
     currency_in,
     is_of_accounts,
+    is_of_sides,
     is_other,
+    words,
 )
 from .mapping import Mapping
 from .proving import TableProof
-from .table import Table
+from .table import FileError, Table
 
 # Rows by which a column is recognised.
 FIRST_ROWS = 1000
@@ -77,9 +79,16 @@ def guess(table: Table, given: Mapping) -> Guess:
     """
     columns = _Columns(table, given.fitting(table.columns))
     proof = TableProof(columns.guessed().checked(table.columns))
+    first_fault = ""
     for row in table.rows():
+        first_fault = first_fault or (row.fault and f"line {row.line}: {row.fault}")
         proof.see(row)
     settled = proof.settled()
+    if first_fault and not proof.rows and not columns.has_rows and settled.open:
+        raise FileError(
+            f"not one row fits the header, and so nothing tells what the columns mean ({first_fault}): "
+            "correct the rows, or state the columns"
+        )
     questions = [columns.with_choices(question) for question in columns.asked(settled.open)]
     reasons = (*columns.reasons, *settled.reasons)
     return Guess(settled.mapping, reasons, tuple(questions), tuple(proof.unknown.items()))
@@ -97,9 +106,12 @@ class _Columns:
         self._csv = table.form.startswith("CSV")
         self._mapping = given
         first = [row for row in islice(table.rows(), FIRST_ROWS) if not row.fault]
+        self.has_rows = bool(first)
         self._lines = [row.line for row in first]
         self._cells = {name: [row.cells[name] for row in first] for name in table.columns}
-        taken = {*given.named.values(), *given.id_parts}
+        # What ids are made of may be anything besides.
+        parts = () if given.ids == "content" else given.id_parts
+        taken = {*given.named.values(), *parts}
         own = OF_REFUSALS if {*OF_REFUSALS} <= {*table.columns} else ()
         self._free = [name for name in table.columns if name not in taken and name not in own]
 
@@ -111,6 +123,7 @@ class _Columns:
             self._take_own("The columns are those of the API's transactions", csv=self._csv)
         if self._mapping.ids != "content":
             self._find("transaction_id", _any)
+            self._find_id_of_some_name()
         # A form that is stated stands, also where none is known by which the cells can be read.
         dated = _any if self._mapping.dates else moments.readable_share
         self._find("created_at", dated, by_cells=_written_moments)
@@ -127,6 +140,21 @@ class _Columns:
             self.reasons.append("No column has times: a transaction's is the moment at which it is accepted.")
         return self._mapping
 
+    def _find_id_of_some_name(self) -> None:
+        """The only column that is called the id of something, and that no two of the first rows share."""
+        if "transaction_id" in self._mapping.columns:
+            return
+        whose = {*chain(*candidates("user", self._free))}
+        found = [
+            name
+            for name in self._free
+            if name not in whose
+            and words(name) & {"id"}
+            and len({*self._cells[name]}) == len(self._lines) > 1
+        ]
+        if len(found) == 1 and all(cell.strip() for cell in self._cells[found[0]]):
+            self._take("transaction_id", found[0], "by its name, and no two rows share one")
+
     def _take_own(self, why: str, *, guarded: bool = False, csv: bool = False) -> None:
         """`csv`: a table with the API's columns, which writes none: whose unit it is in nobody knows."""
         own = {name: field for field, names in OWN_FIELDS.items() for name in names}
@@ -135,7 +163,7 @@ class _Columns:
         # With a currency beside them they are in its unit.
         unit = "whole" if "currency" in self._names else "" if csv else "smallest"
         base = Mapping(own, ids="column", users="key", mark=".", unit=unit, dates="iso")
-        self._mapping = self._mapping.over(replace(base, guarded=guarded))
+        self._mapping = self._mapping.over(replace(base, guarded=guarded or None))
         said = {"whole": "the unit of the currency", "smallest": "the smallest unit"}.get(unit)
         self.reasons.append(f"{why}: users are keys{f', and amounts are in {said}' if said else ''}.")
 
@@ -189,7 +217,10 @@ class _Columns:
         why = f"Column “{column}” is {_SAID[field]} by its name, and has what is {_READ_AS[field]}"
         why += f" ({lines}{more})."
         if field == "created_at":
-            why += " Its form may be stated (dates), as %d.%m.%Y."
+            why += (
+                " Its form may be stated (dates), as %d.%m.%Y; of numbers that count, since when too "
+                "(since), as dates=seconds and since=2026-01-01T00:00:00Z."
+            )
         self._unread[field] = OpenQuestion(f"columns.{field}", why)
         self._unread_columns[field] = column
 
@@ -210,7 +241,9 @@ class _Columns:
                 why = f"Of columns that may have the amounts there are several, as {names}."
                 self._unread["amount"] = OpenQuestion("columns.amount", why)
             else:
-                self._find("amount", money.readable_share, by_cells=_fractions)
+                # Beside debits and credits that nobody has told apart any other column is something else.
+                apart = any(map(is_of_sides, self._free))
+                self._find("amount", money.readable_share, by_cells=None if apart else _fractions)
         self._find_direction()
 
     def _side(self, field: str) -> str:

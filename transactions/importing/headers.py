@@ -37,25 +37,26 @@ _NAMES = {
     """,
     "amount": """
         amount transactionamount amt paymentamount paymentvalue gross grossamount total totalamount
-        invoicetotal ordertotal grandtotal value sum price trnamt betrag umsatz brutto montant
+        invoicetotal ordertotal grandtotal value sum price trnamt transactionamt betrag umsatz brutto montant
         importe bedrag importo valor kwota belopp
     """,
     "debit": """
         debit debits debitamount debitamt withdrawn withdrawal withdrawals withdrawalamt withdrawalamount
-        paidout moneyout soll debet belastung belastungen débit ausgang lastschrift cargo cargos addebito
+        paidout moneyout outflow soll debet belastung belastungen débit ausgang lastschrift
+        cargo cargos addebito
     """,
     "credit": """
-        credit credits creditamount creditamt deposit deposits depositamt depositamount paidin moneyin haben
-        gutschrift gutschriften crédit eingang abono abonos accredito
+        credit credits creditamount creditamt deposit deposits depositamt depositamount paidin moneyin inflow
+        haben gutschrift gutschriften crédit eingang abono abonos accredito
     """,
     "direction": """
         drcr crdr debitcredit creditdebit debitcreditindicator creditdebitindicator cdtdbtind direction
-        sollhaben habensoll type transactiontype entrytype
+        sollhaben habensoll type transactiontype entrytype kind
     """,
     "status": "status transactionstatus paymentstatus state paymentstate result outcome zustand estado",
     "created_at": """
         createdat created createddate createdutc timestamp datetime transactiondatetime
-        transactiontime transactiondate paymentdate purchasetimestamp orderpurchasetimestamp
+        transactiontime transactiondate transactiondt paymentdate purchasetimestamp orderpurchasetimestamp
         invoicedate orderdate occurredat happenedat bookingdate bookeddate bookdate dtposted date
         when time valuedate entrydate completedat completiontime datum buchungstag buchungsdatum
         zeitpunkt fecha
@@ -74,7 +75,7 @@ _WORDS: dict[str, tuple[set[str], ...]] = {
         {"id", "no", "nr", "number", "ref", "reference", "code"},
     ),
     "user": ({"user", "customer", "client", "buyer", "payer", "member"},),
-    "amount": ({"amount", "betrag", "gross", "total"},),
+    "amount": ({"amount", "amt", "betrag", "gross", "total"},),
     "status": ({"status", "state"},),
     "created_at": ({"date", "datetime", "timestamp", "created", "datum"},),
     "currency": (
@@ -82,9 +83,15 @@ _WORDS: dict[str, tuple[set[str], ...]] = {
     ),
 }
 # Of a longer name, what says that it is of something else.
-_NOT: dict[str, set[str]] = {
-    "amount": {"debit", "credit", "withdrawal", "deposit", "tax", "vat", "fee", "fees", "items", "quantity"},
-    "currency": {"rate", "conversion"},
+_NOT = {
+    field: frozenset(words.split())
+    for field, words in {
+        "amount": """
+            debit credit withdrawal deposit tax vat fee fees items quantity commission discount tip markup
+            gebuhr gebuehr rate exchange balance saldo kurs currency ccy wahrung waehrung
+        """,
+        "currency": "rate conversion",
+    }.items()
 }
 _IN_BRACKETS = re.compile(r"[(\[][^)\]]*[)\]]")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
@@ -137,23 +144,30 @@ def candidates(field: str, columns: Sequence[str]) -> tuple[list[str], list[str]
 
 
 def _has(column: str, field: str, needed: Sequence[Collection[str]]) -> bool:
-    words = _words(_IN_BRACKETS.sub("", column))
-    return all(words.intersection(each) for each in needed) and not is_other(field, column)
+    found = words(_IN_BRACKETS.sub("", column))
+    return all(found.intersection(each) for each in needed) and not is_other(field, column)
 
 
 def is_other(field: str, column: str) -> bool:
     """Whether a column's name says that it is of something else than a field which it may look like."""
     side = field == "amount" and plain(column) in {*NAMES["debit"], *NAMES["credit"]}
-    return side or bool(_words(column) & _NOT.get(field, set()))
+    # What stands in brackets is said of it: "amount (after fees)" is an amount.
+    return side or bool(words(_IN_BRACKETS.sub("", column)) & _NOT.get(field, frozenset()))
 
 
-def _words(name: str) -> set[str]:
+def words(name: str) -> set[str]:
+    """The words of a column's name, without accents and in small letters: amountDue has two."""
     return {word.lower() for word in _WORD.findall(_folded(name))}
+
+
+def is_of_sides(column: str) -> bool:
+    """Whether a column's name speaks of debits or credits."""
+    return bool(words(column) & {*NAMES["debit"], *NAMES["credit"]})
 
 
 def is_of_accounts(column: str) -> bool:
     """Whether a column's name says that it has accounts, whose numbers are no keys of users."""
-    return bool({*_words(column), plain(column)} & _OF_ACCOUNTS)
+    return bool({*words(column), plain(column)} & _OF_ACCOUNTS)
 
 
 def currency_in(column: str) -> str:

@@ -6,41 +6,17 @@ A mapping is kept as TOML. Whatever it leaves open is proved by the whole column
 import json
 import re
 import tomllib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from .. import money, names
-from ..models import Status
-from ..timezones import zone_names
+from . import keys
+from .keys import BESIDE, COUNTED, COUNTED_FROM, FIELDS
 
-# What a record is made of, in the order in which the API tells them.
-FIELDS = ("transaction_id", "user", "amount", "status", "created_at")
-# What else a column may tell: the time of the day beside created_at, the zone of both, the currency; and of
-# amounts debits and credits where they stand apart, or which of them an amount is.
-BESIDE = ("time", "timezone", "currency", "debit", "credit", "direction")
-NEGATIVE = ("refund", "failed", "refuse")
-UNITS = ("whole", "smallest")
-MARKS = (".", ",")
-USERS = ("key", "name")
-IDS = ("column", "content")
-# How dates are written; a format of strptime is the other way to say it. Of hours and days that are counted
-# `since` says from when.
-DATES = (
-    "iso", "compact", "day first", "month first", "month by name",
-    "seconds", "milliseconds", "microseconds", "hours", "days",
-)  # fmt: skip
-# Of these `since` says from when.
-COUNTED = ("hours", "days")
-
-
-# No currency has more than four; a few chains count eighteen.
-DECIMALS_MAX = 18
 SHIPPED = Path(__file__).parent / "mappings"
-# Characters of a text, and bytes of a whole file: no person writes more.
-CHARACTERS_MAX = 300
+# Bytes of a whole file: no person writes more.
 BYTES_MAX = 256 * 1024
 # Of a file's columns, how many a sentence names.
 COLUMNS_TOLD_MAX = 30
@@ -49,6 +25,16 @@ _BARE = re.compile("[A-Za-z0-9_-]+")
 
 class MappingError(Exception):
     """A mapping that cannot be right; the message is one line that names the key and what would be right."""
+
+
+class ReadAs(TypedDict, total=False):
+    """How a file is read, as far as it is stated."""
+
+    encoding: str
+    delimiter: str
+    header: int
+    sheet: str
+    member: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +52,8 @@ class Mapping:
     skip: dict[str, tuple[str, ...]] = field(default_factory=dict)
     # "column", or "content": made of what the row says, the same at every run.
     ids: str = ""
-    # Further columns without which the id's own is not unique; the id is all of them, joined by "-".
+    # Further columns without which the id's own is not unique; the id is all of them, joined by "-". Of ids
+    # made of content: the columns of which they are made, where it is not all but those of a status.
     id_parts: tuple[str, ...] = ()
     # Whether the user's column has keys ("key") or usernames ("name").
     users: str = ""
@@ -87,12 +74,32 @@ class Mapping:
     status: str = ""
     # One of DATES, or a format as strptime has it: %d.%m.%Y %H:%M.
     dates: str = ""
-    # For dates that count hours or days: the moment of 0, in ISO 8601.
+    # For dates that count: the moment of 0, in ISO 8601; without it seconds and less count from 1970.
     since: str = ""
     # The IANA name of the zone of times that have no offset.
     timezone: str = ""
     # Whether cells are guarded against spreadsheets by an apostrophe, as in the admin's exports.
-    guarded: bool = False
+    guarded: bool | None = None
+
+    # --- How the file is read, where it does not show it or holds several tables.
+    # Of CSV and JSON, a name that Python knows; of CSV, what separates the cells.
+    encoding: str = ""
+    delimiter: str = ""
+    # The line of CSV, or the row of a sheet, that names the columns.
+    header: int | None = None
+    # Which sheet of an xlsx file, and which member of a zip.
+    sheet: str = ""
+    member: str = ""
+
+    @property
+    def reading(self) -> "ReadAs":
+        """What is stated of how the file is read, as opening the file takes it."""
+        stated = {name: getattr(self, name) for name in keys.READING}
+        return cast("ReadAs", {name: value for name, value in stated.items() if _is_stated(value)})
+
+    def read_as(self, other: "Mapping") -> "Mapping":
+        """The same, read as the other states it."""
+        return replace(self, **{name: getattr(other, name) for name in keys.READING})
 
     @property
     def named(self) -> dict[str, str]:
@@ -120,24 +127,19 @@ class Mapping:
         `key` is a name above, or one of a table behind the table's name and a point: of columns a field, of
         statuses a word, of skip a column, whose words are separated by commas. Raises MappingError.
         """
-        value: object = text.strip() if key != "guarded" else text.strip().lower() in ("true", "yes", "1")
-        if key == "id_parts" or key.startswith("skip."):
-            value = [each.strip() for each in text.split(",") if each.strip()]
-        elif key == "decimals" and text.strip().isdecimal() and len(text) <= CHARACTERS_MAX:
-            value = int(text)
-        return self.holding(key, value)
+        return self.holding(key, keys.typed(key, text))
 
     def holding(self, key: str, value: object) -> "Mapping":
         """The same with one key more, its value as TOML has it. Raises MappingError."""
         table, dot, name = key.partition(".")
-        if dot and table in _TABLES:
+        if dot and table in keys.TABLES:
             entries: Any = {**getattr(self, table), name: _entry(table, name, value)}
             return replace(self, **{table: entries})
-        if key not in _VALUES:
-            kind = "a table, as columns.amount" if key in _TABLES else "unknown"
-            raise MappingError(f"{key}: it is {kind}{names.suggestion(key, (*_VALUES, *_TABLES))}")
+        if key not in keys.VALUES:
+            kind = "a table, as columns.amount" if key in keys.TABLES else "unknown"
+            raise MappingError(f"{key}: it is {kind}{names.suggestion(key, (*keys.VALUES, *keys.TABLES))}")
         try:
-            return replace(self, **{key: _VALUES[key](value)})
+            return replace(self, **{key: keys.VALUES[key](value)})
         except ValueError as error:
             raise MappingError(f"{key}: {error}") from None
 
@@ -157,7 +159,8 @@ class Mapping:
     def checked(self, columns: Collection[str]) -> "Mapping":
         """The same, once nothing is missing; MappingError also where what it says does not go together."""
         self.fitting(columns)
-        if (self.ids == "column" or self.id_parts) and "transaction_id" not in self.named:
+        of_column = self.ids == "column" or (self.id_parts and self.ids != "content")
+        if of_column and "transaction_id" not in self.named:
             raise MappingError("ids: columns.transaction_id has to name the column of the ids")
         if "amount" in self.named and ("debit" in self.named or "credit" in self.named):
             raise MappingError("columns.amount: it is one column, or columns.debit and columns.credit are")
@@ -169,8 +172,12 @@ class Mapping:
             raise MappingError(
                 "columns.direction: it tells of columns.amount whether it is a debit or a credit"
             )
-        if (self.dates in COUNTED) != bool(self.since):
-            raise MappingError("since: it belongs to dates that count hours or days, and only to them")
+        if self.since and self.dates not in COUNTED_FROM:
+            raise MappingError(
+                f"since: it belongs to dates that count ({', '.join(COUNTED_FROM)}), and to them alone"
+            )
+        if self.dates in COUNTED and not self.since:
+            raise MappingError(f"since: dates that count {self.dates} need the moment from which they do")
         if self.currency and (right := money.code()) and self.currency != right:
             raise MappingError(
                 f"currency: it is {self.currency}, and amounts here are in {right} (CURRENCY): "
@@ -210,7 +217,7 @@ def parse(toml: str) -> Mapping:
         raise MappingError(f"this is no TOML: {error}") from None
     mapping = Mapping()
     for key, value in stated.items():
-        if key not in _TABLES:
+        if key not in keys.TABLES:
             mapping = mapping.holding(key, value)
         elif not isinstance(value, dict):
             raise MappingError(f"{key}: it is a table, [{key}]")
@@ -240,7 +247,7 @@ def shipped() -> list[str]:
 
 
 def _is_stated(value: Any) -> bool:
-    return value is not False and value not in ("", None, (), {})
+    return value not in ("", None, (), {})
 
 
 def _key(name: str) -> str:
@@ -265,115 +272,10 @@ def _entry(table: str, name: str, value: object) -> Any:
         raise MappingError(f"columns.{name}: it is no field{names.suggestion(name, (*FIELDS, *BESIDE))}")
     if table == "columns" and value == "":
         return ""
+    if not name.strip():
+        says = {"statuses": "a word in front; what an empty status means is said by status"}
+        raise MappingError(f"{table}: it has {says.get(table, 'a name of a column behind the point')}")
     try:
-        return _TABLES[table](value)
+        return keys.TABLES[table](value)
     except ValueError as error:
         raise MappingError(f"{table}.{name}: {error}") from None
-
-
-# --- What a value may be: each gives it as the mapping keeps it, or raises ValueError ------------
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value or len(value) > CHARACTERS_MAX:
-        raise ValueError(f"it is a text of at most {CHARACTERS_MAX} characters")
-    return value
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value:
-        raise ValueError("it is a list of texts")
-    return tuple(map(_text, value))
-
-
-def _one_of(choices: Iterable[str]) -> Callable[[object], str]:
-    known = tuple(choices)
-
-    def check(value: object) -> str:
-        if value not in known:
-            raise ValueError(f"it is one of {', '.join(known)}")
-        return str(value)
-
-    return check
-
-
-def _status(value: object) -> str:
-    word = str(value).upper()
-    if word not in Status.values:
-        raise ValueError(f"it is one of {', '.join(Status.values)}")
-    return word
-
-
-def _mark(value: object) -> str:
-    mark = {"point": ".", "comma": ","}.get(str(value), value)
-    if mark not in MARKS:
-        raise ValueError('it is "." or ","')
-    return str(mark)
-
-
-def _decimals(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= DECIMALS_MAX:
-        raise ValueError(f"it is a whole number from 0 to {DECIMALS_MAX}")
-    return value
-
-
-def _currency(value: object) -> str:
-    if not isinstance(value, str) or not re.fullmatch("[A-Za-z]{3}", value):
-        raise ValueError("it is a code of three letters, as EUR")
-    return value.upper()
-
-
-def _dates(value: object) -> str:
-    """One of DATES, or a format that reads the day which it writes."""
-    if value in DATES:
-        return str(value)
-    day = datetime(2026, 1, 31)
-    try:
-        if not isinstance(value, str) or datetime.strptime(day.strftime(value), value).date() != day.date():
-            raise ValueError
-    except ValueError:
-        known = ", ".join(DATES)
-        raise ValueError(f"it is one of {known}, or a format of a whole date as %d.%m.%Y %H:%M") from None
-    return value
-
-
-def _since(value: object) -> str:
-    moment = value.isoformat() if isinstance(value, datetime) else value
-    try:
-        if not isinstance(moment, str) or datetime.fromisoformat(moment).tzinfo is None:
-            raise ValueError
-    except ValueError:
-        raise ValueError("it is a moment with its offset, as 2026-01-31T00:00:00Z") from None
-    return moment
-
-
-def _timezone(value: object) -> str:
-    if value not in zone_names():
-        meant = names.meant(str(value), zone_names())
-        raise ValueError("it is the name of a timezone, as Europe/Berlin" + (f"; {meant}?" if meant else ""))
-    return str(value)
-
-
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("it is true or false")
-    return value
-
-
-_VALUES: dict[str, Callable[[object], Any]] = {
-    "ids": _one_of(IDS),
-    "id_parts": _texts,
-    "users": _one_of(USERS),
-    "user": _text,
-    "decimals": _decimals,
-    "unit": _one_of(UNITS),
-    "mark": _mark,
-    "negative": _one_of(NEGATIVE),
-    "currency": _currency,
-    "status": _status,
-    "dates": _dates,
-    "since": _since,
-    "timezone": _timezone,
-    "guarded": _flag,
-}
-_TABLES: dict[str, Callable[[object], Any]] = {"columns": _text, "statuses": _status, "skip": _texts}

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from . import mapping as mappings
-from .mapping import DATES, MappingError
+from .keys import DATES
+from .mapping import MappingError
 
 # Options that state one key of a mapping, by the key, with what stands for the value and a word of help.
 SINGLE = {
@@ -16,10 +17,24 @@ SINGLE = {
     "dates": ("--dates", "FORM", f"One of {', '.join(DATES)}; or a format, as %%d.%%m.%%Y %%H:%%M."),
     "timezone": ("--timezone", "ZONE", "Of times without an offset, as Europe/Berlin."),
 }
+# The same of how a file is read.
+OF_READING = {
+    "encoding": ("--encoding", "NAME", "Of a file of CSV or JSON, as utf-16 or latin-1."),
+    "delimiter": ("--delimiter", "C", "What separates the cells of CSV: a character, or tab."),
+    "header": (
+        "--header-line",
+        "N",
+        "The line of CSV, or the row of an xlsx sheet, that names the columns, where others stand above.",
+    ),
+    "sheet": ("--sheet", "NAME", "Of an xlsx file in which several have values."),
+    "member": ("--member", "NAME", "Of a zip that holds several tables."),
+}
 
 
-def add_to(parser: _ArgumentGroup) -> None:
-    """The options; `given` reads them."""
+def add_to(parser: _ArgumentGroup, reading: _ArgumentGroup) -> None:
+    """The options, those of how a file is read into a group of their own; `given` reads them."""
+    for key, (option, value, told) in OF_READING.items():
+        reading.add_argument(option, dest=key, metavar=value, help=told)
     parser.add_argument(
         "--mapping",
         metavar="NAME",
@@ -72,8 +87,8 @@ def given(options: dict[str, Any]) -> mappings.Mapping:
 def _stated(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for text in options["map"]:
         yield from _columns(text)
-    for key in SINGLE:
-        if options[key] is not None:
+    for key in (*SINGLE, *OF_READING):
+        if options.get(key) is not None:
             yield key, options[key]
     for text in options["status"]:
         word, sign, status = text.rpartition("=")

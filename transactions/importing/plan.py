@@ -10,9 +10,10 @@ from typing import Any, NamedTuple, Protocol
 from ..models import Status
 from .columns.proofs import CellError, ColumnError, Settled
 from .columns.sides import amount_columns
+from .content_ids import fingerprint
 from .mapping import Mapping
 from .proving import TableProof
-from .records import ReadRow, RowReader, fingerprint
+from .records import ReadRow, RowReader
 from .table import Row, Table
 
 # Of the records as they would be posted, how many a summary keeps.
@@ -86,6 +87,8 @@ class Summary:
     records: int = 0
     # The same once more, of an id before.
     replays: int = 0
+    # Of the records, those whose id is made of content and that say what one before says, but for the status.
+    equal: int = 0
     # Rows that the mapping passes over.
     passed_over: int = 0
     # By reason, without what differs from row to row; conflicts of ids within the file are among them.
@@ -244,6 +247,7 @@ class _Tally:
             summary.replays += 1
         else:
             assert planned.record
+            summary.equal += read.is_equal
             self._count_record(planned)
 
     def _count_record(self, planned: Planned) -> None:

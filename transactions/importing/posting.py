@@ -42,6 +42,8 @@ class ImportBatch:
     # Rows that were accepted now, and before; both are known also where the amounts of each are not.
     accepted_rows: int = 0
     replayed_rows: int = 0
+    # Of those accepted before, what an earlier try of this very batch may have brought in, unanswered.
+    resent_rows: int = 0
 
 
 @dataclass(slots=True)
@@ -52,6 +54,10 @@ class ImportProgress(PostingProgress):
     replayed_money: Sums = field(default_factory=dict)
     either_money: Sums = field(default_factory=dict)
     refused_money: RowSum = field(default_factory=RowSum)
+    # Of `either_money`, how many rows were accepted now; and rows that a try without an answer may have
+    # brought in, which are counted as replayed.
+    either_accepted: int = 0
+    resent_rows: int = 0
     # The line up to which a run before had come, 0 where none had; and the last line that is done.
     before_line: int = 0
     line: int = 0
@@ -61,6 +67,9 @@ class ImportProgress(PostingProgress):
         if batch.replayed_rows and not self.accepted and not batch.accepted_rows:
             self.before_line = batch.last_line
         self.line = batch.last_line
+        self.resent_rows += batch.resent_rows
+        if batch.either:
+            self.either_accepted += batch.accepted_rows
         self.accepted += batch.accepted_rows
         self.replayed += batch.replayed_rows
         for one in batch.refused:
@@ -105,7 +114,10 @@ def _post(portion: list[Planned], sound: list[Planned], post: Post, seen: "_Seen
     lines = {one.row.line for one in refused}
     taken = [row for row in sound if row.line not in lines]
     again = [row for row in taken if seen.before(row)]
-    if not answer.accepted:
+    if answer.replays is not None:
+        lines_again = {row.line for index, row in enumerate(sound) if index in answer.replays}
+        again = [row for row in taken if row.line in lines_again]
+    elif not answer.accepted:
         again = taken
     elif not answer.duplicates:
         again = []
@@ -121,6 +133,7 @@ def _post(portion: list[Planned], sound: list[Planned], post: Post, seen: "_Seen
         refused_money=RowSum(len(refused), sum(abs(one.row.money) for one in refused)),
         accepted_rows=answer.accepted,
         replayed_rows=answer.duplicates,
+        resent_rows=answer.duplicates if answer.resent else 0,
     )
 
 

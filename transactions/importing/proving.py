@@ -11,8 +11,8 @@ from .columns.money import MoneyProof
 from .columns.proofs import CellError, OpenQuestion, Settled
 from .columns.sides import amount_cell, amount_columns
 from .columns.users import UsersProof
+from .content_ids import fingerprint
 from .mapping import Mapping
-from .records import fingerprint
 from .table import Row
 
 # Above this share of rows whose id was there before, nobody takes it for the id of a row in silence.
@@ -21,7 +21,10 @@ REPEATS_MAX = 1 / 3
 WORDS_MAX = 50
 IDS_CHOICES = (
     ("column", "the column is right: rows of one id are one transaction, or contradict each other"),
-    ("content", "each row is a transaction: its id is made of what it says, the same at every run"),
+    (
+        "content",
+        "each row is a transaction: its id is made of what it says but for its status, the same at every run",
+    ),
 )
 
 
@@ -94,7 +97,7 @@ class TableProof:
     def _settle_columns(self, result: Settled) -> None:
         mapping, columns = self.mapping, self._columns
         if not self._amounts:
-            result.open.append(OpenQuestion("columns.amount", "No column is known to have the amounts."))
+            result.open.append(OpenQuestion("columns.amount", AMOUNTS))
         if "user" not in columns and not mapping.user:
             why = (
                 "No column is known to tell whose the transactions are; one user may have all of them (user)."
@@ -109,8 +112,9 @@ class TableProof:
         if not self._ids:
             result.mapping = replace(result.mapping, ids="content")
             result.reasons.append(
-                "No column has ids: they are made of what a row says, the same at every run. A row that is "
-                "there twice is two transactions."
+                "No column has ids: they are made of what a row says but for its status, the same at every "
+                "run. A row that is there twice is two transactions; an equal row of another file is the "
+                "same one."
             )
         elif self.repeats > self.rows * REPEATS_MAX:
             why = f"{self.repeats:,} of {self.rows:,} rows repeat an id in column “{self._ids}”."
@@ -124,6 +128,10 @@ class TableProof:
                 )
 
 
+AMOUNTS = (
+    "No column is known to have the amounts; debits and credits may also have one each (columns.debit and "
+    "columns.credit)."
+)
 STATUS_CHOICES = (
     ("SUCCESS", "all of them succeeded"),
     ("PENDING", "all of them are pending"),

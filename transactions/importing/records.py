@@ -1,7 +1,5 @@
 """What a row becomes by a mapping in which all is settled: the record to post, or why none can be."""
 
-import hashlib
-import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,13 +19,11 @@ from .columns.currencies import codes_of
 from .columns.proofs import CellError
 from .columns.sides import amount_cell, amount_columns
 from .columns.users import user_text
+from .content_ids import ContentIds, is_made
 from .mapping import Mapping
 from .table import Row
 
 REFUND = "refund-"
-# What an id made of a row's content begins with, and how many letters of its hash follow.
-CONTENT, CONTENT_LETTERS = "row-", 24
-_MADE = re.compile(rf"{CONTENT}[0-9a-f]{{{CONTENT_LETTERS}}}", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -44,6 +40,8 @@ class ReadRow:
     user: str = ""
     # The id made of its content, also where it is refused: it keeps it once it is corrected.
     content_id: str = ""
+    # Whether one before it in the file says the same, apart from the status.
+    is_equal: bool = False
     money: int | None = None
     refund: bool = False
     # What keeps it from being posted: each as a kind, and as what is told.
@@ -78,15 +76,16 @@ class RowReader:
         self._moments = moments.form_of(mapping) if "created_at" in mapping.named else None
         self._statuses = statuses.form_of(mapping.statuses, mapping.status)
         self._currency = mapping.currency or currency_of_deployment.code() or ""
+        # Each record states it, where the API takes one: a server that counts in another refuses it then.
+        self._stated = currency_of_deployment.code()
         self._ids = mapping.ids if "transaction_id" in mapping.named else "content"
-        # How often the same content was there, by a number of its hash.
-        self._times: dict[int, int] = {}
+        self._content = ContentIds(mapping)
 
     def rows(self, rows: Iterator[Row]) -> Iterator[ReadRow | None]:
         """Each row as it is read; None for one that is passed over."""
         for row in rows:
             if row.fault:
-                made = self._made_of_content(row) if self._ids == "content" else ""
+                made = self._content.of(row).id if self._ids == "content" else ""
                 faults = [(row.fault, row.fault)]
                 yield ReadRow(row, {}, code="malformed", faults=faults, content_id=made)
                 continue
@@ -112,8 +111,9 @@ class RowReader:
 
     def _read_id(self, read: ReadRow) -> None:
         if self._ids == "content":
-            read.content_id = read.record["transaction_id"] = self._made_of_content(read.row)
-            if not _MADE.fullmatch(read.content_id):
+            read.content_id, read.is_equal = self._content.of(read.row)
+            read.record["transaction_id"] = read.content_id
+            if not is_made(read.content_id):
                 raise CellError("“…” is no id made of a row: leave content_id as it was", read.content_id)
             return
         parts = [self._cell(read, "transaction_id").strip()]
@@ -122,24 +122,6 @@ class RowReader:
             raise CellError("the id is empty: write one")
         check_id(id := "-".join(parts))
         read.record["transaction_id"] = id
-
-    def _made_of_content(self, row: Row) -> str:
-        """An id of all cells as they stand in the file: by whatever mapping it is read, it is the same row.
-
-        The second of two equal rows has another one, the same at every run. A row that was refused before
-        and is corrected now keeps the id that it had then: by its new content it could be another row.
-        """
-        if row.content_id:
-            return row.content_id
-        said = "\x1f".join((*row.cells.values(), *row.over))
-        times = self._counted(said)
-        digest = hashlib.sha256(f"{said}\x1e{times}".encode("utf-8", "surrogatepass")).hexdigest()
-        return CONTENT + digest[:CONTENT_LETTERS]
-
-    def _counted(self, said: str) -> int:
-        number = fingerprint(said)
-        times = self._times[number] = self._times.get(number, 0) + 1
-        return times
 
     def _read_user(self, read: ReadRow) -> None:
         read.user = user_text(self._cell(read, "user"), self.mapping)
@@ -160,6 +142,8 @@ class RowReader:
         read.money = amount.smallest
         self._check_currency(self._cell(read, "currency") or amount.currency)
         read.record["amount"] = abs(amount.smallest)
+        if self._stated:
+            read.record["currency"] = self._stated
         if amount.smallest < 0:
             self._take_negative(read, cell)
 
@@ -213,8 +197,3 @@ def check_moment(moment: datetime, cell: str) -> None:
         )
     if moment > timezone.now().astimezone(UTC) + AHEAD_MAX:
         raise CellError("“…” is in the future", cell)
-
-
-def fingerprint(text: str) -> int:
-    """A number of 62 bits that stands for a text."""
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()) >> 2

@@ -9,7 +9,6 @@ from ..client.refusals import Refusals, SameFileError, ToldRow
 from ..client.status_line import StatusLine
 from . import agreement, errors_file, sums
 from .agreement import Ask, NotAgreed
-from .forms import open_table
 from .mapping import Mapping, MappingError, write
 from .plan import Plan, Planned, plan
 from .posting import BATCH, ImportProgress, Post, posted
@@ -23,7 +22,10 @@ SHOWN_EACH = 500
 
 @dataclass(frozen=True, slots=True)
 class ImportOrder:
-    """What to import and how: `given` is what was stated of its meaning; `rate` in records a second."""
+    """What to import and how: `given` is what was stated of its meaning; `rate` in records a second.
+
+    `patience` is for how many seconds the database is asked again that does not answer.
+    """
 
     file: Path
     given: Mapping
@@ -32,11 +34,9 @@ class ImportOrder:
     create_users: bool = False
     save: Path | None = None
     errors: Path | None = None
-    encoding: str | None = None
-    delimiter: str | None = None
-    header_line: int | None = None
     rate: float | None = None
     batch: int = BATCH
+    patience: float = 0.0
 
 
 def run(order: ImportOrder, post: Post, status: StatusLine, ask: Ask | None) -> bool:
@@ -47,22 +47,19 @@ def run(order: ImportOrder, post: Post, status: StatusLine, ask: Ask | None) -> 
     is posted, wherever the whole file can tell.
     """
     _check_kept(order)
-    table = errors_file.corrected(
-        open_table(
-            order.file,
-            order.file.name,
-            encoding=order.encoding,
-            delimiter=order.delimiter,
-            header_line=order.header_line,
-        )
-    )
+    table = errors_file.opened(order.file, order.file.name, order.given.reading)
     if next(table.rows(), None) is None:
         status.say("the file has no rows: there is nothing to import")
         return True
     watched = _watched(table, status)
     found = agreement.understood(watched, order.given, status.say, ask)
     guessed = agreement.is_guessed(found.mapping, order.given)
-    users = FileUsers(create=order.create_users, look_only=order.dry_run)
+    users = FileUsers(
+        create=order.create_users,
+        look_only=order.dry_run,
+        patience_s=order.patience,
+        notice=status.say,
+    )
     planned = replace(plan(watched, found.mapping, users=users), table=table)
     if order.dry_run or guessed:
         for line in (*sums.of_plan(planned), *sums.first_records(planned.summary)):

@@ -32,6 +32,7 @@ def of_plan(found: Plan) -> Iterator[str]:
         f"{rows_text(summary.rows)}: {summary.records:,} to post, {summary.replays:,} the same once more, "
         f"{refused:,} refused" + (f", {summary.passed_over:,} passed over" if summary.passed_over else "")
     )
+    yield from _equal(summary)
     yield from _table(_sums(summary), decimals)
     for reason, count in summary.refusals.most_common(REASONS_MAX):
         yield f"  {count:>9,}  {reason}"
@@ -58,6 +59,13 @@ def of_end(progress: ImportProgress, found: Plan) -> Iterator[str]:
         ("refused, whatever their status", progress.refused_money),
     ]
     yield from _table([(name, sum) for name, sum in told if sum.rows], found.mapping.decimals or 0)
+    yield from _of_doubt(progress)
+    yield from _equal(found.summary)
+    if found.mapping.ids == "content" and progress.replayed:
+        yield (
+            f"{rows_text(progress.replayed)} in already, by a run before or as equal rows of another file: "
+            "ids are made of content, and there they are the same transactions"
+        )
     if (left := found.summary.rows - found.summary.passed_over - progress.rows) > 0:
         yield f"{rows_text(left)} not reached, behind line {progress.line:,}: the same again goes on there"
     elif progress.replayed and not progress.accepted:
@@ -66,6 +74,31 @@ def of_end(progress: ImportProgress, found: Plan) -> Iterator[str]:
         return
     if progress.before_line:
         yield f"a run before had come to line {progress.before_line:,}: up to there nothing is new"
+
+
+def _of_doubt(progress: ImportProgress) -> Iterator[str]:
+    """What the API does not tell: the rows are known exactly, and not which row was which."""
+    if rows := sum(each.rows for each in progress.either_money.values()):
+        before = rows - progress.either_accepted
+        yield (
+            f"of the {rows_text(rows)} accepted or replayed {progress.either_accepted:,} were accepted now "
+            f"and {before:,} before: a batch had both, and the API does not name which"
+        )
+    if progress.resent_rows:
+        yield (
+            f"{rows_text(progress.resent_rows)} told as replayed may be of this run: the answer to an "
+            "earlier try was lost, and it may have brought them in"
+        )
+
+
+def _equal(summary: Summary) -> Iterator[str]:
+    """What nobody can tell apart by what is in the file."""
+    if summary.equal:
+        are = "is" if summary.equal == 1 else "are"
+        yield (
+            f"{rows_text(summary.equal)} {are} equal to earlier ones of this file, but for the status: each "
+            "is a transaction of its own"
+        )
 
 
 def _sums(summary: Summary) -> list[tuple[str, RowSum]]:

@@ -2,40 +2,75 @@
 
 import hashlib
 import re
+import time
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from typing import TypeVar
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from ..access.log_in_form import NAME_CHARACTERS_MAX
 from ..audit.actions import Action
 from ..audit.entries import note
+from ..client.api import PAUSE_S_MAX, PAUSE_S_MIN
 from ..client.users import keys_in, make_missing
-from ..encodings import is_text, shows_something
+from ..encodings import is_text, one_line, shows_something
 from ..fields import user_key
 
 # Behind a username in which a name could not be written as it is: names that differ stay two customers.
 _MARK_CHARACTERS = 8
+Told = TypeVar("Told")
 _NOT_IN_USERNAMES = re.compile(r"[^\w.@+-]+")
 
 
 class FileUsers:
     """The users of one file. With `create` those who are missing are made, as customers who cannot log in.
 
-    With `look_only` nobody is made at all; it is said as if they were.
+    With `look_only` nobody is made at all; it is said as if they were. Where PostgreSQL does not answer it is
+    asked again for `patience_s` seconds; `notice` hears of every wait, in one line.
     """
 
-    def __init__(self, *, create: bool = False, look_only: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        create: bool = False,
+        look_only: bool = False,
+        patience_s: float = 0.0,
+        notice: Callable[[str], object] = lambda line: None,
+    ) -> None:
         self.made = 0
         self._create, self._look_only = create, look_only
+        self._patience_s, self._notice = patience_s, notice
 
     def look_up(self, wanted: Collection[str], by: str) -> dict[str, int | str]:
         """Of each text who is there, or would be made: the key, or as yet the name. Nobody is made.
 
         `by` is "key" or "name"; `wanted` are at most 1,000. Raises django.db.Error.
         """
+        return self._patiently(lambda: self._looked_up(wanted, by))
+
+    def keys(self, wanted: Collection[str], by: str) -> dict[str, int | str]:
+        """The key of each who is there or was made now. Raises django.db.Error."""
+        return self._patiently(lambda: self._keys(wanted, by))
+
+    def _patiently(self, ask: Callable[[], Told]) -> Told:
+        """What is asked, also where the connection is lost meanwhile: whoever was made is found again."""
+        deadline, pause_s = time.monotonic() + self._patience_s, PAUSE_S_MIN
+        while True:
+            try:
+                return ask()
+            except (OperationalError, InterfaceError) as error:
+                if connection.in_atomic_block or time.monotonic() + pause_s > deadline:
+                    raise
+                why = one_line(error)
+                self._notice(f"PostgreSQL does not answer ({why}): the same again in {pause_s:.1f} s")
+            connection.close()
+            time.sleep(pause_s)
+            pause_s = min(PAUSE_S_MAX, pause_s * 2)
+
+    def _looked_up(self, wanted: Collection[str], by: str) -> dict[str, int | str]:
         found: dict[str, int | str] = {**_find(wanted, by)}
         if self._create:
             missing = [text for text in wanted if text not in found]
@@ -45,10 +80,9 @@ class FileUsers:
                 found.update((text, key) for text in missing for key in keys_in([text]))
         return found
 
-    def keys(self, wanted: Collection[str], by: str) -> dict[str, int | str]:
-        """The key of each who is there or was made now. Raises django.db.Error."""
+    def _keys(self, wanted: Collection[str], by: str) -> dict[str, int | str]:
         if self._look_only:
-            return self.look_up(wanted, by)
+            return self._looked_up(wanted, by)
         found = _find(wanted, by)
         missing = [text for text in wanted if text not in found] if self._create else []
         if missing:

@@ -289,7 +289,7 @@ TEXT: Schema = {"type": "string", "pattern": r"^[^\x00]*$"}
 DELETE_TRANSACTIONS = call(
     operation_id="deleteTransactions",
     summary="Delete everything",
-    description="Where ALLOW_DELETE_ALL is on; else 403.",
+    description="Where ALLOW_DELETE_ALL is on; else 403. Files that were uploaded to be imported go too.",
     tags=["Administering"],
     parameters=[
         query(

@@ -86,6 +86,12 @@ RULES = Advice(
     "Storing goes on, and what is owed is judged later. After a backlog that takes a while; a rule that goes "
     "on failing is ended on its page.",
 )
+UPLOADS = _restarting(
+    "backtests",
+    "Start the worker of backtests again: it goes on behind the last batch, and posts nothing twice. Where "
+    "it is at a long backtest, a second worker takes uploads meanwhile.",
+    "Imports",
+)
 NOTIFICATIONS = _restarting(
     "notifications",
     "Start the worker of notifications again. It tells what waits; nothing is lost.",

@@ -249,6 +249,21 @@ def _rules(seen: SystemReading) -> Finding:
     return Finding(PartState.OK, "They judge transactions as they are stored.")
 
 
+def _uploads(seen: SystemReading) -> Finding:
+    found = seen.uploads
+    if not seen.postgres_answers or found is None:
+        return Finding(PartState.UNKNOWN, "They are kept in PostgreSQL, which does not answer.")
+    if found.problem:
+        since = _before(seen, found.running_s or found.waiting_s)
+        return Finding(PartState.SLOW, _sentence(found.problem), "An import waits, or is stuck", since)
+    if found.waiting or found.running:
+        wait = "file waits" if found.waiting == 1 else "files wait"
+        have = "has" if found.running == 1 else "have"
+        told = f"{found.waiting:,} uploaded {wait} for a worker, and {found.running:,} {have} one."
+        return Finding(PartState.OK, told)
+    return Finding(PartState.OK, "No uploaded file waits for a worker.")
+
+
 def _feed(seen: SystemReading) -> Finding:
     if seen.redis_error:
         return Finding(PartState.ILL, "Nothing is shown live while Redis does not answer.", "Nothing is live")
@@ -281,6 +296,7 @@ _PARTS: list[tuple[str, str, Advice, Callable[[SystemReading], Finding]]] = [
     ("storing", "Storing", advice.STORING, _storing),
     ("notifications", "Notifications", advice.NOTIFICATIONS, _notifications),
     ("rules", "Rules", advice.RULES, _rules),
+    ("uploads", "Imports", advice.UPLOADS, _uploads),
     ("feed", "Live feed", advice.FEED, _feed),
     ("web", "Web", advice.WEB, _web),
 ]

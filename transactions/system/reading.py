@@ -21,6 +21,7 @@ from ..reading.detail import open_refusals_count
 from ..rules import figures
 from ..stores import primaries
 from ..storing import history
+from ..uploads import figures as upload_figures
 
 # Alarms of the books that are told at most.
 ALARMS_MAX = 3
@@ -56,6 +57,7 @@ class SystemReading:
     rejected_open: int = 0
     alarms_of_books: list[str] = field(default_factory=list)
     rules: list[str] = field(default_factory=list)
+    uploads: upload_figures.UploadFigures | None = None
     untold: list[str] = field(default_factory=list)
     # The system's own alarms that are not over: since when, by key.
     alarms_since: dict[str, datetime] = field(default_factory=dict)
@@ -102,6 +104,7 @@ def read() -> SystemReading:
         rejected_open=_told(lambda: open_refusals_count(REJECTED_COUNTED_MAX), 0) if answers else 0,
         alarms_of_books=_told(_alarms, []) if answers else [],
         rules=_told(lambda: figures.problems(redis_answers=not redis_error), []) if answers else [],
+        uploads=_told(upload_figures.read, None) if answers else None,
         untold=_told(untold.problems, []) if answers else [],
         alarms_since=_told(_alarms_since, {}) if answers else {},
         loop_delay_s=loop_delay.delay_s(),

@@ -45,18 +45,19 @@ def _answer(
     sound: Sequence[tuple[int, Record]], outcomes: Sequence[Outcome], errors: list[dict[str, Any]]
 ) -> BatchAnswer:
     """As a client reads it; every refusal is told."""
-    duplicates = accepted = 0
+    replays, accepted = set[int](), 0
     for (index, record), outcome in zip(sound, outcomes, strict=True):
         refusal = refusal_of(record, outcome)
         if refusal is not None:
             errors.append({"index": index, "code": refusal.code.value, "errors": refusal.errors})
-        duplicates += outcome.verdict is Verdict.REPLAYED
+        if outcome.verdict is Verdict.REPLAYED:
+            replays.add(index)
         accepted += outcome.verdict in TAKEN
     conflicts = sum(error["code"] == Code.CONFLICT for error in errors)
     invalid = len(errors) - conflicts
     refused(Code.INVALID, invalid)
     refused(Code.CONFLICT, conflicts)
-    return BatchAnswer(accepted, duplicates, conflicts, invalid, errors)
+    return BatchAnswer(accepted, len(replays), conflicts, invalid, errors, replays=frozenset(replays))
 
 
 def _accepted(records: Sequence[Record], request_id: str, watch: Watch) -> list[Outcome]:

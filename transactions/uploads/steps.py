@@ -112,6 +112,20 @@ def read_again(upload: Upload, by: Any = None) -> None:
             _queue(held, UploadStep.READ, by)
 
 
+def read_as(upload: Upload, stated: mappings.Mapping, by: Any = None) -> None:
+    """Has a worker read the file anew, as `stated` says how. Raises UploadRefused.
+
+    What was said of its meaning stays as long as nobody has seen a column of it.
+    """
+    with _held(upload) as held:
+        _demand(held, held.state not in (*UNDER_WAY, UploadState.DONE), "cannot go back to that")
+        _demand(held, held.outcome is None, "has been imported in part: import the rest, or remove it")
+        said = mappings.Mapping() if held.columns else mappings.parse(held.mapping)
+        held.mapping = mappings.write(said.read_as(stated))
+        held.columns, held.head, held.form, held.rows, held.summary = [], [], "", 0, None
+        _queue(held, UploadStep.READ, by)
+
+
 def cancel(upload: Upload) -> None:
     """Ends what a worker does with the file, or is to do: at once, or within a slice. Raises UploadRefused.
 

@@ -85,6 +85,7 @@ def summary_as_json(summary: Summary) -> dict[str, Any]:
         "rows": summary.rows,
         "records": summary.records,
         "replays": summary.replays,
+        "equal": summary.equal,
         "passed_over": summary.passed_over,
         "refused": sum(summary.refusals.values()),
         "reasons": [[as_kept(reason), rows] for reason, rows in reasons],

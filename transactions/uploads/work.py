@@ -17,7 +17,6 @@ from ..audit.models import Via
 from ..importing import errors_file
 from ..importing import mapping as mappings
 from ..importing.columns.proofs import ColumnError
-from ..importing.forms import open_table
 from ..importing.guess import guess
 from ..importing.plan import Plan, plan
 from ..importing.posting import ImportBatch, ImportProgress, ImportStopped, posted
@@ -102,9 +101,10 @@ def _hand_over(taken: Upload, step: UploadStep, **more: object) -> None:
 @contextmanager
 def _table(taken: Upload, watch: Watch) -> Iterator[Table]:
     """The file as a watched table. Raises FileError."""
+    stated = mappings.parse(taken.mapping).reading
     with opened(taken) as file:
         try:
-            yield watch.over(errors_file.corrected(open_table(file, taken.name)))
+            yield watch.over(errors_file.opened(file, taken.name, stated))
         finally:
             watch.end_readings()
 
@@ -131,13 +131,14 @@ def _read(taken: Upload, watch: Watch) -> None:
 
 def _known_before(taken: Upload) -> tuple[mappings.Mapping, list[str]]:
     """What was said of the file as it was sent, else what was agreed of the last file with its columns."""
-    if taken.mapping:
-        return mappings.parse(taken.mapping), []
+    said = mappings.parse(taken.mapping)
+    if said.read_as(mappings.Mapping()) != mappings.Mapping():
+        return said, []
     alike = Upload.objects.filter(state=UploadState.DONE, columns=taken.columns).order_by("-id").first()
     if alike is None:
-        return mappings.Mapping(), []
+        return said, []
     why = f"It has the columns of “{alike.name}”, and is taken to mean the same."
-    return mappings.parse(alike.mapping), [why]
+    return mappings.parse(alike.mapping).read_as(said), [why]
 
 
 def _planned(taken: Upload, table: Table, users: FileUsers) -> Plan:

@@ -17,7 +17,6 @@ from ..access.rights import Right
 from ..access.throttling import take_for_batch
 from ..audit.actors import because
 from ..books import balance
-from ..books.epochs import empty_everything
 from ..intake import answers, batches, request_ids
 from ..intake.outcomes import IntakeUnavailable
 from ..intake.parsers import NO_BATCH, BatchParser, NDJSONParser, PostedBatch
@@ -25,6 +24,7 @@ from ..openapi import operations
 from ..reading import audit_trail, averages, detail, listing
 from ..reading.parameters import BatchParameters, DeletionParameters
 from ..serializers import RecordSerializer
+from ..uploads.emptying import empty_everything
 from .base import ApiView, paged
 
 # What whoever may do anything here may read.

@@ -2,12 +2,14 @@
 
 import csv
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from tests.importing.reading import zipped
 from tests.support.rule_pages import plain, text_of
 from tests.support.uploads import (
     MEANT,
@@ -28,6 +30,7 @@ from transactions.audit.models import Entry
 from transactions.importing.mapping import parse
 from transactions.models import Transaction
 from transactions.storing.flush import flush
+from transactions.uploads import steps
 from transactions.uploads.models import Upload
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -254,6 +257,53 @@ def test_whatever_stands_in_a_file_is_shown_as_text(ina: Client, people: list[Us
     assert "\u202e" not in plain(page)
 
 
+def test_of_several_tables_in_a_zip_one_is_chosen_on_the_page(ina: Client, people: list[User]) -> None:
+    content = zipped(may__csv=payments(people[0], 5), june__csv=payments(people[0], 6, 7))
+    upload = step(uploaded(content, name="both.zip"))
+    assert (upload.state, upload.columns) == ("FAILED", [])
+    page = plain(ina.get(at("change", upload.pk)).content.decode())
+    assert "2 tables are in the zip ('may.csv', 'june.csv')" in page
+    assert "How it is read" in page
+
+    answer = ina.post(
+        at("reading", upload.pk), {"read.member": "june.csv", "read.header": "first"}, follow=True
+    )
+    assert "header: it is the number of a line, from 1 to 200" in plain(answer.content.decode())
+    ina.post(at("reading", upload.pk), {"read.member": "june.csv"})
+    upload = step(upload)
+    assert (upload.state, upload.rows, parse(upload.mapping).member) == ("WAITS", 2, "june.csv")
+
+    mean(ina, upload)
+    upload = step(upload)
+    assert upload.summary is not None
+    assert (upload.summary["records"], parse(upload.mapping).member) == (2, "june.csv")
+
+
+def test_a_file_like_one_before_is_not_read_as_that_was(ina: Client, people: list[User]) -> None:
+    first = step(uploaded(b"Made for you\n" + payments(people[0], 1)))
+    ina.post(at("reading", first.pk), {"read.header": "2"})
+    assert (step(first).columns, again(first).rows) == (["id", "customer", "amount", "status", "date"], 1)
+    mean(ina, first)
+    step(first)
+    take(ina, first, "import")
+    assert step(first).state == "DONE"
+
+    second = step(uploaded(payments(people[0], 2, 3)))
+    assert "the columns of" in second.guessed["reasons"][0]
+    assert (parse(second.mapping).header, second.rows) == (None, 2)
+
+
+def test_a_column_that_is_passed_over_and_guarded_cells_are_told(ina: Client, people: list[User]) -> None:
+    upload = step(uploaded(payments(people[0], 1)))
+    steps.agree(upload, replace(MEANT, skip={"status": ("draft",)}, guarded=True), create_users=False)
+    page = plain(ina.get(at("change", upload.pk)).content.decode())
+    assert "Rows that are passed over" in page
+    assert "“status” is draft" in page
+    mean(ina, upload, **{"map__guarded": "perhaps"})
+    page = mean(ina, upload, then="show", **{"map__guarded": "false"})
+    assert parse(again(upload).mapping).guarded is False
+
+
 @pytest.mark.parametrize(
     "path",
     ["0/change/", "x/change/", "9/progress/", "9/refused/", "99999999999999999999/change/"],
@@ -273,9 +323,10 @@ def test_every_page_and_step_needs_the_right(people: list[User]) -> None:
         client.get(at("progress", upload.pk)),
         client.get(at("refused", upload.pk)),
         client.post(at("meaning", upload.pk)),
+        client.post(at("reading", upload.pk)),
         *(client.post(at("step", upload.pk, name)) for name in ("check", "import", "again", "remove")),
     ]
-    assert [answer.status_code for answer in asked] == [403] * 10
+    assert [answer.status_code for answer in asked] == [403] * 11
     assert again(upload).state == "WAITS"
 
 

@@ -58,6 +58,7 @@ class UploadAdmin(OwnPages[Upload]):
             ("new/", receiving.new, "new"),
             ("<int:key>/progress/", page.progress, "progress"),
             ("<int:key>/meaning/", page.meaning, "meaning"),
+            ("<int:key>/reading/", page.reading, "reading"),
             ("<int:key>/steps/<slug:step>/", steps.take, "step"),
             ("<int:key>/refused/", refused_rows, "refused"),
         ]

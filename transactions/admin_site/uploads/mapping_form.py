@@ -8,7 +8,8 @@ from ...importing import mapping as mappings
 from ...importing.columns.proofs import ColumnError, OpenQuestion
 from ...importing.columns.statuses import KNOWN, plain
 from ...importing.guess import guess
-from ...importing.mapping import BESIDE, DATES, FIELDS, MappingError
+from ...importing.keys import BESIDE, DATES, FIELDS
+from ...importing.mapping import MappingError
 from ...importing.plan import Summary, plan
 from ...importing.table import FileError, Table
 from ...importing.users import FileUsers
@@ -61,15 +62,15 @@ _PLAIN: tuple[tuple[str, str, str, Choices | None, str], ...] = (
         WHO,
         "ids",
         "Ids",
-        (("column", "as the column has them"), ("content", "made of what a row says, the same at every run")),
-        "",
+        (("column", "as the column has them"), ("content", "made of what a row says but for its status")),
+        "Made ones are the same at every run; equal rows of two files are one transaction.",
     ),
     (
         WHO,
         "id_parts",
         "Further columns of the id",
         None,
-        "With commas between them, where one does not suffice.",
+        "With commas between them, where one does not suffice; of made ids, the columns they are made of.",
     ),
     (WHO, "users", "The customer's column has", (("key", "numbers of customers"), ("name", "names")), ""),
     (WHO, "user", "One customer for all rows", None, "A number or a name, where no column tells."),
@@ -77,6 +78,13 @@ _PLAIN: tuple[tuple[str, str, str, Choices | None, str], ...] = (
     (TIMES, "dates", "Form of dates", None, "As iso, or as %d.%m.%Y %H:%M."),
     (TIMES, "since", "Day 0 of dates that count", None, "In ISO 8601."),
     (TIMES, "timezone", "Time zone of times without one", None, "As Europe/Berlin."),
+    (
+        WHO,
+        "guarded",
+        "Cells with an apostrophe in front",
+        (("true", "are guarded against spreadsheets: it is taken off"), ("false", "have it: it stays")),
+        "As in exports of the admin.",
+    ),
 )
 
 
@@ -140,7 +148,7 @@ def shown(upload: Upload) -> MappingForm:
 def typed(upload: Upload, posted: Mapping[str, str], *, create_users: bool) -> MappingForm:
     """The form of what somebody has sent. What no field is for stays as it was."""
     kept = mappings.parse(upload.mapping)
-    meant = replace(mappings.Mapping(), skip=kept.skip, guarded=kept.guarded)
+    meant = replace(mappings.Mapping(), skip=kept.skip).read_as(kept)
     errors: dict[str, tuple[str, str]] = {}
     for key, value in posted.items():
         text = value.strip()[:TYPED_CHARACTERS_MAX]
@@ -256,6 +264,11 @@ def _stated(meant: mappings.Mapping) -> dict[str, str]:
     stated: dict[str, Any] = {f"columns.{name}": meant.columns.get(name, "") for name in (*FIELDS, *BESIDE)}
     stated.update({f"statuses.{word}": status for word, status in meant.statuses.items()})
     for _, key, *_ in _PLAIN:
-        value = getattr(meant, key)
-        stated[key] = ",".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
+        stated[key] = _as_typed(getattr(meant, key))
     return stated
+
+
+def _as_typed(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -21,8 +21,8 @@ from ...uploads.models import UNDER_WAY, Upload, UploadState, UploadStep
 from ..giving_up import gives_up
 from ..lists import is_key
 from ..sent_once import NothingStored, sent_once
-from . import rights
-from .mapping_form import MappingForm, shown, typed
+from . import reading_form, rights
+from .mapping_form import FormField, MappingForm, shown, typed
 
 # Rows of the file, and refused rows, that the page shows.
 ROWS_SHOWN, REFUSED_SHOWN = 10, 20
@@ -70,6 +70,24 @@ def meaning(request: HttpRequest, key: int) -> HttpResponse:
     return redirect("admin:uploads_upload_change", key)
 
 
+@require_POST
+@sent_once
+def reading(request: HttpRequest, key: int) -> HttpResponse:
+    """How the file is read, as somebody states it: a worker reads it anew."""
+    rights.demand(request)
+    upload = _found(key)
+    fields, stated = reading_form.typed(request.POST.dict())
+    if any(each.error for each in fields):
+        return _page(request, upload, reading=fields)
+    try:
+        steps.read_as(upload, stated, by=request.user)
+    except steps.UploadRefused as refused:
+        raise NothingStored(reverse("admin:uploads_upload_change", args=[key]), str(refused)) from None
+    except Upload.DoesNotExist:
+        raise Http404("There is no such upload.") from None
+    return redirect("admin:uploads_upload_change", key)
+
+
 def progress(request: HttpRequest, key: int) -> JsonResponse:
     """How far a step is, for the page that watches it."""
     rights.demand(request)
@@ -85,10 +103,18 @@ def progress(request: HttpRequest, key: int) -> JsonResponse:
     )
 
 
-def _page(request: HttpRequest, upload: Upload, form: MappingForm | None = None) -> HttpResponse:
+def _page(
+    request: HttpRequest,
+    upload: Upload,
+    form: MappingForm | None = None,
+    reading: list[FormField] | None = None,
+) -> HttpResponse:
     is_open = upload.state == UploadState.WAITS and upload.step == UploadStep.READ
     if is_open and form is None:
         form = shown(upload)
+    # Of several sheets or tables one is chosen once it has failed to be read.
+    if reading is None and (is_open or (upload.state, upload.step) == (UploadState.FAILED, UploadStep.READ)):
+        reading = reading_form.shown(upload)
     context = {
         **admin.site.each_context(request),
         "title": upload.name,
@@ -102,6 +128,7 @@ def _page(request: HttpRequest, upload: Upload, form: MappingForm | None = None)
         "progress_url": reverse("admin:uploads_upload_progress", args=[upload.pk]),
         "before": steps.imported_before(upload),
         "may_make_customers": rights.may_make_customers(request.user),
+        "reading": reading,
         **({"form": form, **_first_rows(upload, form)} if is_open and form is not None else {}),
         **_summary(upload),
         **_outcome(upload),
@@ -154,9 +181,11 @@ def _outcome(upload: Upload) -> dict[str, Any]:
     """What came of it so far."""
     if upload.outcome is None:
         return {}
-    outcome, decimals = upload.outcome, parse(upload.mapping).decimals or 0
+    meant = parse(upload.mapping)
+    outcome, decimals = upload.outcome, meant.decimals or 0
     return {
         "outcome": outcome,
+        "is_of_content": meant.ids == "content",
         "sums": {name: _by_status(outcome[name], decimals) for name in told.MONEY},
         "refused_money": _sum(outcome["refused_money"], decimals),
         "either_rows": sum(found["rows"] for found in outcome["either_money"].values()),

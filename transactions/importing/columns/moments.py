@@ -11,7 +11,8 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from ...timezones import zone_names
-from ..mapping import DATES, Mapping
+from ..keys import DATES
+from ..mapping import Mapping
 from ..table import Moment
 from .proofs import CellError, ColumnError, OpenQuestion, Proof, Settled, told
 
@@ -256,11 +257,13 @@ class MomentProof:
     def settled(self, mapping: Mapping, *, zoned: bool = False) -> Settled:
         """Form and zone, as stated, as proved, or open. `zoned`: a column has zones. Raises ColumnError."""
         result = Settled(mapping)
-        if not mapping.dates or mapping.dates in PROVABLE:
+        # What counts from a moment of its own may look like anything.
+        stated = "" if mapping.since else mapping.dates
+        if not mapping.dates or stated in PROVABLE:
             self.forms.check(self.column, "forms of dates")
         if not mapping.dates:
             self._settle_form(result)
-        elif mapping.dates in PROVABLE and mapping.dates not in self.forms.left:
+        elif stated in PROVABLE and stated not in self.forms.left:
             raise ColumnError(
                 f"column “{self.column}”: dates are said to be {EXAMPLES[mapping.dates]}, and "
                 f"{self.forms.against(mapping.dates)}",

@@ -11,7 +11,8 @@ from itertools import chain
 from typing import NamedTuple
 
 from ...models import AMOUNT_MAX
-from ..mapping import MARKS, Mapping
+from ..keys import MARKS
+from ..mapping import Mapping
 from ..table import Number
 from .currencies import codes_of
 from .proofs import CellError, ColumnError, OpenQuestion, Proof, Settled, told

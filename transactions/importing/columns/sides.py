@@ -5,6 +5,7 @@ What leaves the account is negative; how a negative amount is taken, the mapping
 
 from ..mapping import Mapping
 from ..table import Number
+from .money import taken_apart
 from .proofs import CellError
 from .statuses import plain
 
@@ -68,7 +69,13 @@ def _by_direction(amount: str, word: str) -> str:
 
 
 def _is_nothing(cell: str) -> bool:
-    return not cell.strip(" \u00a0-–−.,0")
+    """Whether a cell is empty, a dash, or zero, be it in a currency."""
+    if not cell.strip(" \u00a0-–−.,0"):
+        return True
+    try:
+        return not taken_apart(cell).number.strip("0.,")
+    except CellError:
+        return False
 
 
 def _negative(cell: str) -> str:

@@ -11,7 +11,8 @@ from .proofs import CellError
 _WORDS = {
     Status.SUCCESS: """success succeeded successful successfully complete completed paid settled captured
         approved gebucht ok okay done booked book cleared posted processed available charged
-        transferred confirmed abgeschlossen bezahlt erfolgreich verbucht erledigt terminé payé completado
+        transferred confirmed reconciled
+        abgeschlossen bezahlt erfolgreich verbucht erledigt terminé payé completado
         pagado completato voltooid""",
     Status.PENDING: """pending processing process inprogress open authorized authorised created held onhold
         awaiting awaitingpayment submitted queued initiated unsettled uncleared pdng waiting intransit

@@ -3,7 +3,7 @@
 import re
 from importlib import import_module
 from pathlib import Path, PurePath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from transactions.importing.forms import delimited, ofx, records
 from transactions.importing.forms.source import Source, source_of
@@ -35,6 +35,14 @@ _EXTRAS = {
     "camt": ("camt", "a camt statement"),
     "mt940": ("swift", "an MT940 statement"),
 }
+_WORDS = {"csv": "CSV", "json": "JSON", "ofx": "OFX", **{form: what for form, (_, what) in _EXTRAS.items()}}
+# Of which forms something can be stated.
+_STATED_OF = {
+    "encoding": ("csv", "json"), "delimiter": ("csv",), "header": ("csv", "xlsx"), "sheet": ("xlsx",),
+}  # fmt: skip
+_OF = {
+    "encoding": "CSV and JSON", "delimiter": "CSV", "header": "CSV and Excel files", "sheet": "Excel files",
+}  # fmt: skip
 
 
 def open_table(
@@ -43,28 +51,39 @@ def open_table(
     *,
     encoding: str | None = None,
     delimiter: str | None = None,
-    header_line: int | None = None,
+    header: int | None = None,
+    sheet: str | None = None,
+    member: str | None = None,
 ) -> Table:
     """The table that a file holds. Its form is told by its content first, then by its name.
 
-    A file object has to stay open as long as the table is used, and is never closed here. `encoding` (a name
-    that Python knows), `delimiter` (one character) and `header_line` (from 1) are taken for CSV instead of
-    what the file tells. Raises FileError, also for a form whose library is not installed.
+    A file object has to stay open as long as the table is used, and is never closed here. What is stated is
+    taken instead of what the file tells: `encoding` (a name that Python knows), `delimiter` (one character),
+    `header` (a line of CSV or a row of a sheet, from 1), the `sheet`, and the `member` of a zip. Raises
+    FileError, also for a form whose library is not installed, and for what is stated and is not of its form.
     """
-    source = source_of(file, name)
+    source = source_of(file, name, member)
     head = source.head()
     if not head.strip():
         raise FileError(f"{name}: the file is empty")
     form = _by_content(head, name)
-    if header_line is not None and form != "csv":
-        raise FileError(f"{name}: the header's line is stated of CSV files alone")
+    if form == "json" and delimiter is not None:
+        form = "csv"
+    stated = {"encoding": encoding, "delimiter": delimiter, "header": header, "sheet": sheet}
+    for key, value in stated.items():
+        if value is not None and form not in _STATED_OF[key]:
+            raise FileError(
+                f"{name}: {key} is stated, and that is of {_OF[key]} alone; this is {_WORDS[form]}"
+            )
     if form in _EXTRAS:
-        return _read_by_extra(form, source)
+        more = (sheet, header) if form == "xlsx" else ()
+        table: Table = _by_extra(form, source).read(source, *more)
+        return table
     if form == "ofx":
         return ofx.read(source)
-    if form == "json" and delimiter is None:
-        return records.read(source)
-    return delimited.read(source, encoding, delimiter, header_line)
+    if form == "json":
+        return records.read(source, encoding)
+    return delimited.read(source, encoding, delimiter, header)
 
 
 def _by_content(head: bytes, name: str) -> str:
@@ -96,13 +115,12 @@ def _by_markup(text: bytes, name: str) -> str:
     raise FileError(f"{name}: XML, and no camt or OFX statement; ask for the same as CSV")
 
 
-def _read_by_extra(form: str, source: Source) -> Table:
+def _by_extra(form: str, source: Source) -> Any:
+    """The module that reads such a file. Raises FileError where its library is not there."""
     module, what = _EXTRAS[form]
     try:
-        found = import_module(f"{__name__}.{module}")
+        return import_module(f"{__name__}.{module}")
     except ImportError as error:
         install = "pip install -r requirements-files.lock"
         package = (error.name or "").partition(".")[0]
         raise FileError(f"{source.name}: {what}, which needs the package {package}: {install}") from None
-    table: Table = found.read(source)
-    return table

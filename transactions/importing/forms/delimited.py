@@ -9,7 +9,7 @@ from io import TextIOWrapper
 from itertools import chain, islice
 
 from transactions.importing.forms.charset import LINE_MAX, Charset, charset_of, opened_text
-from transactions.importing.forms.columns import fault_of, named
+from transactions.importing.forms.columns import fault_of, header_at, named
 from transactions.importing.forms.source import Source
 from transactions.importing.table import FileError, Row, Table
 
@@ -17,16 +17,14 @@ DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 # One row, over however many lines a quoted cell may go.
 ROW_MAX = 1 << 22
 _ROWS_LOOKED_AT = 200
-# Of a table that begins below other lines.
-COLUMNS_MIN = 3
 # Excel's own word on the delimiter, as the first line.
 _SEP = re.compile(r"sep=(.)\s*", re.IGNORECASE)
 
 
 def read(
-    source: Source, encoding: str | None = None, delimiter: str | None = None, header_line: int | None = None
+    source: Source, encoding: str | None = None, delimiter: str | None = None, stated: int | None = None
 ) -> Table:
-    """The table of a CSV file; encoding, delimiter and the header's line as stated, or as the file shows.
+    """The table of a CSV file; encoding, delimiter and the `stated` line of the header, or as the file shows.
 
     What stands above the header, as banks have it, is no part of the table. Raises FileError.
     """
@@ -39,17 +37,15 @@ def read(
     first = 1 + bool(said)
     if said:
         del lines[0]
-    begin = first if header_line is None else header_line
-    if not first <= begin < first + len(lines) and header_line is not None:
+    begin = first if stated is None else stated
+    if not first <= begin < first + len(lines) and stated is not None:
         most = f"{first} to {first + len(lines) - 1}"
-        raise FileError(
-            f"{source.name}: line {header_line} is no header that is looked at: state one of {most}"
-        )
+        raise FileError(f"{source.name}: line {stated} is no header that is looked at: state one of {most}")
     del lines[: begin - first]
     found = delimiter or (said and said[1]) or _told(lines, source.name)
     sample = _sample(lines, found, source.name, begin)
     # Where the first row alone cannot be read, reading it again says why.
-    at = _header_at(sample) if header_line is None else 0
+    at = header_at(sample) if stated is None else 0
     line, header = sample[at] if sample else next(_cells(iter(lines), found, source.name, begin), (1, []))
     columns = named(header, source.name, f"line {line}")
 
@@ -68,27 +64,12 @@ def read(
                 yield Row(number, cells_by_name, fault, over=tuple(row[len(columns) :]))
 
     form = _form(charset, found, source)
-    return Table(f"{form}, header on line {line}" if at or header_line else form, columns, rows)
+    return Table(f"{form}, header on line {line}" if at or stated else form, columns, rows)
 
 
 def _form(charset: Charset, delimiter: str, source: Source) -> str:
     words = DELIMITERS.get(delimiter, f"delimiter {delimiter!r}")
     return ", ".join(("CSV", words, charset.words, *source.packed))
-
-
-def _header_at(rows: list[tuple[int, list[str]]]) -> int:
-    """The place of the header: the first row, unless narrower ones stand above a table that is regular.
-
-    It names columns: no cell of it is empty or has a digit.
-    """
-    widths = [len(cells) for _, cells in rows]
-    for place in range(1, len(rows) - 1):
-        _, cells = rows[place]
-        regular = all(width == widths[place] for width in widths[place:])
-        if regular and widths[place] >= COLUMNS_MIN and widths[place] > max(widths[:place]):
-            names = all(cell.strip() and not any(map(str.isdigit, cell)) for cell in cells)
-            return place if names else 0
-    return 0
 
 
 def _lines(text: TextIOWrapper, name: str) -> Iterator[str]:
@@ -137,7 +118,7 @@ def _told(lines: list[str], name: str) -> str:
     scores: Counter[str] = Counter()
     for delimiter in DELIMITERS:
         sample = _sample(lines, delimiter, name)
-        rows = [cells for _, cells in sample[_header_at(sample) :]]
+        rows = [cells for _, cells in sample[header_at(sample) :]]
         width = len(rows[0]) if rows else 0
         # Half a quote in a name: the delimiter stands within a quoted cell.
         if width > 1 and not any(cell.count('"') % 2 for cell in rows[0]):

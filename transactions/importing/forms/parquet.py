@@ -6,11 +6,14 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from importlib.util import find_spec
+from math import inf
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 from transactions.importing.forms.columns import fault_of, named
 from transactions.importing.forms.numbers import number_of
@@ -24,6 +27,9 @@ if find_spec("pyarrow") is None:
 CHUNK_MAX = 1 << 30
 # The description of the columns at the end of the file is read whole.
 FOOTER_MAX = 1 << 24
+# For how long it may say nothing while it is waited for, in seconds: a portion of the largest column, on a
+# machine that is busy.
+SILENT_S_MAX = 120.0
 # Of the process that reads: a dictionary with what is made of it, and Arrow itself.
 MEMORY_MAX = 3 << 30
 _READER = Path(__file__).with_name("parquet_reader.py")
@@ -64,16 +70,52 @@ def _read(source: Source, what: str) -> Generator[Any]:
                 reader.kill()
 
 
+class _Patience:
+    """Kills a process that is waited for for too long; however long its lines are worked on, it may wait."""
+
+    def __init__(self, reader: "subprocess.Popen[bytes]") -> None:
+        self._reader, self.is_lost = reader, False
+        self._until = inf
+        self._over = threading.Event()
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def line(self) -> bytes:
+        """The next line; nothing where there is none, or none in time."""
+        assert self._reader.stdout
+        self._until = time.monotonic() + SILENT_S_MAX
+        found = self._reader.stdout.readline()
+        self._until = inf
+        return found
+
+    def _watch(self) -> None:
+        while not self._over.wait(min(1.0, SILENT_S_MAX)):
+            if time.monotonic() > self._until:
+                self.is_lost = True
+                self._reader.kill()
+                return
+
+
 def _lines(reader: "subprocess.Popen[bytes]", name: str) -> Iterator[Any]:
-    assert reader.stdout
-    for line in reader.stdout:
-        # The last one is cut off where the reader was aborted amid it.
-        found = json.loads(line) if line.endswith(b"\n") else {"damaged": "aborted"}
-        if found is None:
-            return
-        if isinstance(found, dict):
-            raise FileError(f"{name}: {found.get('wrong') or _damaged(found['damaged'])}")
-        yield found
+    with _Patience(reader) as patience:
+        while (line := patience.line()).endswith(b"\n"):
+            found = json.loads(line)
+            if found is None:
+                return
+            if isinstance(found, dict):
+                raise FileError(f"{name}: {found.get('wrong') or _damaged(found['damaged'])}")
+            yield found
+    # It ended amid a line, or before its last one.
+    if patience.is_lost:
+        told = f"nothing came out of the parquet file for {SILENT_S_MAX:g} s; write it anew, or as CSV"
+        raise FileError(f"{name}: {told}")
     raise FileError(f"{name}: {_damaged('aborted')}")
 
 

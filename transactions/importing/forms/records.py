@@ -19,12 +19,12 @@ _PORTION = 1 << 16
 _BROKEN_LINE_MAX = 100_000
 
 
-def read(source: Source) -> Table:
+def read(source: Source, encoding: str | None = None) -> Table:
     """The table of a JSON file. A nested object's fields are columns like "payer.name".
 
     All of it is read at once to know the columns, which are those of all objects. Raises FileError.
     """
-    charset = charset_of(source, None, by_lines=False)
+    charset = charset_of(source, encoding, by_lines=False)
     with opened_text(source, charset) as text:
         start = _Scanner(text, source.name).peek()
     if start == "[":

@@ -8,7 +8,7 @@ import tempfile
 import weakref
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -29,6 +29,8 @@ SPOOLED_MAX = 1 << 31
 ZIP_DIRECTORY_MAX = 1 << 20
 
 _TABLES = {".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".xlsx", ".parquet", ".xml", ".ofx", ".qfx", ".sta"}
+# Tables of a zip, or sheets, that a sentence names.
+NAMES_TOLD_MAX = 20
 _GZIP = b"\x1f\x8b"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
@@ -93,21 +95,21 @@ class Metered:
         self._held = 0
 
 
-def source_of(file: Path | BinaryIO, name: str) -> Source:
-    """The file as it is once unpacked. Raises FileError."""
-    source = _plain(file, name)
+def source_of(file: Path | BinaryIO, name: str, member: str | None = None) -> Source:
+    """The file as it is once unpacked; of a zip the `member`, if it is stated. Raises FileError."""
+    source, wanted = _plain(file, name), member
     for _ in range(3):
         head = source.head(4)
         if head.startswith(_GZIP):
             source = _out_of_gzip(source)
         elif head.startswith(_ZIP):
             source = seekable(source)
-            member = _table_in_zip(source)
-            if not member:
-                return source
-            source = _out_of_zip(source, member)
+            found = _table_in_zip(source, wanted)
+            if not found:
+                return _of_no_zip(source, wanted)
+            source, wanted = _out_of_zip(source, found), None
         else:
-            return source
+            return _of_no_zip(source, wanted)
     raise FileError(f"{name}: packed more than twice; unpack it first")
 
 
@@ -256,8 +258,16 @@ def _directory_size(file: BinaryIO) -> int:
     return max(told)
 
 
-def _table_in_zip(source: Source) -> str:
-    """The one table that a zip holds; "" if the zip itself is one, an xlsx. Raises FileError."""
+def _of_no_zip(source: Source, member: str | None) -> Source:
+    if member is not None:
+        raise FileError(
+            f"{source.name}: member is stated, and that is of a zip of tables alone; this is none"
+        )
+    return source
+
+
+def _table_in_zip(source: Source, member: str | None) -> str:
+    """The one table that a zip holds, or its `member`; "" for an xlsx, itself a zip. Raises FileError."""
     with source.open() as file, _directory(file, source.name) as packed:
         names = [each.filename for each in packed.infolist() if not each.is_dir()]
     if "xl/workbook.xml" in names or "[Content_Types].xml" in names:
@@ -265,6 +275,8 @@ def _table_in_zip(source: Source) -> str:
     if "mimetype" in names:
         raise FileError(f"{source.name}: an OpenDocument file; save it as .xlsx or CSV")
     seen = [name for name in names if not _hidden(name)]
+    if member is not None:
+        return _member(source.name, seen, member)
     tables = [
         name for name in seen if PurePosixPath(name.removesuffix(".gz")).suffix.lower() in _TABLES
     ] or seen
@@ -272,10 +284,26 @@ def _table_in_zip(source: Source) -> str:
         return tables[0]
     if not tables:
         raise FileError(f"{source.name}: nothing is in the zip")
-    told = ", ".join(map(repr, tables[:5])) + (", …" if len(tables) > 5 else "")
     raise FileError(
-        f"{source.name}: {len(tables)} tables are in the zip ({told}); unpack it and import one of them"
+        f"{source.name}: {len(tables):,} tables are in the zip ({told_names(tables)}); state the one to "
+        "import (member)"
     )
+
+
+def _member(name: str, seen: list[str], member: str) -> str:
+    """The member that is called so, by its whole name or by the last part of it. Raises FileError."""
+    found = [each for each in seen if each == member] or [
+        each for each in seen if PurePosixPath(each).name == member
+    ]
+    if len(found) != 1:
+        why = "several members of the zip are" if found else "no member of the zip is"
+        raise FileError(f"{name}: {why} called {member!r}; it has {told_names(found or seen) or 'none'}")
+    return found[0]
+
+
+def told_names(names: Sequence[str]) -> str:
+    """Names as a sentence has them, the first ones of many."""
+    return ", ".join(map(repr, names[:NAMES_TOLD_MAX])) + (", …" if len(names) > NAMES_TOLD_MAX else "")
 
 
 def _hidden(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Excel's files: the first sheet that is shown, row by row, with the values that its formulas had."""
+"""Excel's files: one sheet, row by row, with the values that its formulas had."""
 
 import datetime as dt
 import re
@@ -6,6 +6,7 @@ import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, ParseError, iterparse
 
@@ -15,9 +16,9 @@ from openpyxl.styles.stylesheet import apply_stylesheet
 from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet._reader import ROW_TAG, WorkSheetParser
 
-from transactions.importing.forms.columns import COLUMNS_MAX, fault_of, named
+from transactions.importing.forms.columns import COLUMNS_MAX, fault_of, header_at, named
 from transactions.importing.forms.numbers import DIGITS_MAX, number_of, number_of_float
-from transactions.importing.forms.source import DAMAGED, PORTION, Metered, Source, seekable
+from transactions.importing.forms.source import DAMAGED, PORTION, Metered, Source, seekable, told_names
 from transactions.importing.table import FileError, Moment, Row, Table
 
 # Excel's own bound.
@@ -26,6 +27,7 @@ SHEET_MAX = 1 << 31
 # openpyxl holds all texts of the sheets at once.
 TEXTS_MAX = 1 << 26
 _OVERLAP = 1 << 10
+_ROWS_LOOKED_AT = 200
 _VALUE = re.compile(rb"<(?:\w+:)?(?:v|t)[ >]")
 # A formula that no program has reckoned: Excel does when it opens the file and saves it.
 _NOT_RECKONED = re.compile(
@@ -39,39 +41,52 @@ _WRONG = (
 
 
 class _Sheet(NamedTuple):
-    """The first sheet that is shown, of an open file."""
+    """A sheet of an open file."""
 
     reader: ExcelReader
     title: str
     path: str
-    # Of how many.
-    shown: int
 
 
-def read(source: Source) -> Table:
-    """The table of an xlsx file: the header is its first row that is not blank. Raises FileError."""
+def read(source: Source, sheet: str | None = None, stated: int | None = None) -> Table:
+    """The table of an xlsx file: of the `sheet`, or of the only one with values.
+
+    `stated` is the header's row. What stands above the header is no part of the table. Raises FileError.
+    """
     source = seekable(source)
-    with _opened(source) as sheet:
+    with _opened(source, sheet) as opened:
         # Blank rows behind the last value are not read.
-        end = _last_value(sheet, source.name)
-        title = f"sheet {sheet.title!r}" + (f", the first of {sheet.shown}" if sheet.shown > 1 else "")
-    number, header = next(_rows(source, end), (1, []))
+        end = _last_value(opened, source.name)
+        title = opened.title
+    first = list(islice(_rows(source, title, end), _ROWS_LOOKED_AT))
+    at = _header_at(first, stated, source.name)
+    number, header = first[at] if first else (1, [])
     columns = named(header, source.name, f"row {number}")
 
     def rows() -> Iterator[Row]:
-        found = _rows(source, end)
-        next(found, None)
-        for number, cells in found:
+        for number_here, cells in islice(_rows(source, title, end), at + 1, None):
             cells += [""] * (len(columns) - len(cells))
-            yield Row(number, dict(zip(columns, cells, strict=False)), _fault(columns, cells))
+            yield Row(number_here, dict(zip(columns, cells, strict=False)), _fault(columns, cells))
 
-    return Table(", ".join(("Excel", title, *source.packed)), columns, rows)
+    words = ["Excel", f"sheet {title!r}", *source.packed]
+    return Table(", ".join(words + [f"header in row {number}"] * bool(at or stated)), columns, rows)
+
+
+def _header_at(first: list[tuple[int, list[str]]], stated: int | None, name: str) -> int:
+    if stated is None:
+        return header_at(first, even=False)
+    found = [place for place, (number, _) in enumerate(first) if number == stated]
+    if not found:
+        looked = f"rows {first[0][0]} to {first[-1][0]} have values" if first else "the sheet is empty"
+        raise FileError(f"{name}: row {stated} is no header: {looked}")
+    return found[0]
 
 
 @contextmanager
-def _opened(source: Source) -> Iterator[_Sheet]:
-    """The sheet, step by step: load_workbook would read each sheet whole that does not say how large it is.
+def _opened(source: Source, title: str | None) -> Iterator[_Sheet]:
+    """The sheet called so, or the only one with values, step by step.
 
+    load_workbook would read each sheet whole that does not say how large it is.
     Whatever is wrong with the file is a FileError, without its content.
     """
     # They tell of what a table does not have (charts, formats, conditions), and of values.
@@ -88,10 +103,38 @@ def _opened(source: Source) -> Iterator[_Sheet]:
             sheets = [(each.name, rel.target) for each, rel in found if "worksheet" in rel.Type]
             if not sheets:
                 raise FileError(f"{source.name}: no sheet is shown")
-            yield _Sheet(reader, *sheets[0], len(sheets))
+            yield _chosen(reader, sheets, title, source.name)
         except _WRONG as error:
             kind = type(error).__name__
             raise FileError(f"{source.name}: the Excel file is cut off or damaged ({kind})") from None
+
+
+def _chosen(reader: ExcelReader, shown: list[tuple[str, str]], title: str | None, name: str) -> _Sheet:
+    """The sheet that is stated, or else the only one in which there is a value. Raises FileError."""
+    titles = [each for each, _ in shown]
+    if title is not None:
+        found = [_Sheet(reader, *each) for each in shown if each[0] == title]
+        if not found:
+            raise FileError(f"{name}: no sheet is called {title!r}; it has {told_names(titles)}")
+        return found[0]
+    filled = [each for each in shown if len(shown) == 1 or _has_values(reader, each[1])] or shown[:1]
+    if len(filled) > 1:
+        told = told_names([each for each, _ in filled])
+        raise FileError(
+            f"{name}: {len(filled):,} sheets have values ({told}); state the one to import (sheet)"
+        )
+    return _Sheet(reader, *filled[0])
+
+
+def _has_values(reader: ExcelReader, path: str) -> bool:
+    """Whether a cell of the sheet holds anything, by its bytes."""
+    rest = b""
+    with reader.archive.open(path) as raw:
+        while portion := raw.read(PORTION):
+            if _VALUE.search(rest + portion):
+                return True
+            rest = portion[-_OVERLAP:]
+    return False
 
 
 def _check_sizes(file: Any, name: str) -> None:
@@ -125,9 +168,9 @@ def _last_value(sheet: _Sheet, name: str) -> int:
     return last
 
 
-def _rows(source: Source, end: int) -> Iterator[tuple[int, list[str]]]:
+def _rows(source: Source, title: str, end: int) -> Iterator[tuple[int, list[str]]]:
     """Each row that is not blank, with its number."""
-    with _opened(source) as sheet, sheet.reader.archive.open(sheet.path) as raw:
+    with _opened(source, title) as sheet, sheet.reader.archive.open(sheet.path) as raw:
         book, metered, before = sheet.reader.wb, Metered(raw, source.name), 0
         parser = WorkSheetParser(
             metered,

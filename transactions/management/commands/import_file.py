@@ -1,7 +1,6 @@
 """`manage.py import_file FILE`: imports a file of another system through the API."""
 
 import sys
-from argparse import ArgumentTypeError
 from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
@@ -14,7 +13,7 @@ from transactions.audit.actors import one_run
 from transactions.client.api import PostingError
 from transactions.client.refusals import SameFileError
 from transactions.client.status_line import StatusLine
-from transactions.encodings import printable
+from transactions.encodings import one_line, printable
 from transactions.importing import mapping as mappings
 from transactions.importing import options as stated
 from transactions.importing.agreement import NotAgreed
@@ -38,13 +37,6 @@ STOPS = (
 )
 
 
-def _delimiter(text: str) -> str:
-    found = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}.get(text, text)
-    if len(found) != 1 or found in '"\r\n':
-        raise ArgumentTypeError(f"{text!r} is no delimiter: give one character, or tab")
-    return found
-
-
 def _ask(question: str) -> str:
     """The answer at the terminal; of one that is closed, none."""
     try:
@@ -65,18 +57,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path, metavar="FILE")
         meaning = parser.add_argument_group("what the file means")
-        stated.add_to(meaning)
-        reading = parser.add_argument_group("how it is read")
-        reading.add_argument("--encoding", metavar="NAME", help="Of a CSV file, as utf-16 or latin-1.")
-        reading.add_argument(
-            "--delimiter", type=_delimiter, metavar="C", help="What separates its cells: a character, or tab."
-        )
-        reading.add_argument(
-            "--header-line",
-            type=positive_whole,
-            metavar="N",
-            help="The line of a CSV file that names its columns, where others stand above.",
-        )
+        stated.add_to(meaning, parser.add_argument_group("how it is read"))
         parser.add_argument("--yes", action="store_true", help="Take what is guessed without being asked.")
         parser.add_argument(
             "--dry-run", action="store_true", help="Read all, post nothing, and say what would happen."
@@ -113,7 +94,7 @@ class Command(BaseCommand):
             with closing(client(options, status)) as api:
                 all_taken = run(order, api.post_and_tell_all, status, ask)
         except STOPS as error:
-            raise CommandError(printable(str(error).strip()), returncode=2) from None
+            raise CommandError(printable(one_line(error)), returncode=2) from None
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             raise CommandError(f"{where}{error.strerror or error}", returncode=2) from None

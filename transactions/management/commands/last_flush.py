@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 
+from transactions.encodings import one_line
 from transactions.storing import history
 
 from ._posting import positive
@@ -21,7 +22,7 @@ class Command(BaseCommand):
         try:
             age_s = history.age_s()
         except DatabaseError as error:
-            raise CommandError(f"PostgreSQL does not answer: {str(error).strip()}") from None
+            raise CommandError(f"PostgreSQL does not answer: {one_line(error)}") from None
         if age_s == math.inf:
             raise CommandError("No flush has ended yet.")
         told = f"The last flush ended {age_s:.1f} s ago." if age_s else "A flush is under way."

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 
+from transactions.encodings import one_line
 from transactions.notifications import untold
 
 from ._posting import positive
@@ -22,7 +23,7 @@ class Command(BaseCommand):
         try:
             in_vain = untold.waits_in_vain_s(within)
         except DatabaseError as error:
-            raise CommandError(f"PostgreSQL does not answer: {str(error).strip()}") from None
+            raise CommandError(f"PostgreSQL does not answer: {one_line(error)}") from None
         if in_vain is not None:
             raise CommandError(
                 f"A message has waited more than {within:g} s: does a worker of its queue run?"

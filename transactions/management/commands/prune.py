@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 
 from transactions.audit.actors import because, checked_reason
+from transactions.encodings import one_line
 from transactions.storing import retention
 
 
@@ -41,7 +42,7 @@ class Command(BaseCommand):
         except retention.TooShort as error:
             raise CommandError(str(error)) from error
         except (DatabaseError, psycopg2.Error) as error:
-            raise CommandError(f"PostgreSQL does not answer ({str(error).strip()}).") from error
+            raise CommandError(f"PostgreSQL does not answer ({one_line(error)}).") from error
 
 
 def _days(text: str) -> int:

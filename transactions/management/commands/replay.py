@@ -12,6 +12,7 @@ from transactions.audit.actors import one_run
 from transactions.client.api import PostingError
 from transactions.client.replay import Order, ReplayStopped, replay
 from transactions.client.status_line import StatusLine
+from transactions.encodings import one_line
 
 from ._posting import add_client_arguments, client, positive, positive_whole
 
@@ -52,7 +53,7 @@ class Command(BaseCommand):
             with closing(client(options, status)) as api:
                 progress = replay(Order(client=api, **{name: options[name] for name in names}), status)
         except (PostingError, ReplayStopped, DatabaseError) as error:
-            raise CommandError(str(error).strip(), returncode=2) from None
+            raise CommandError(one_line(error), returncode=2) from None
         except KeyboardInterrupt:
             sys.exit(130)
         if progress.refused:

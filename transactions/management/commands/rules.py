@@ -15,7 +15,7 @@ from django.db import IntegrityError
 from transactions.access.rights import Right, rights_of
 from transactions.audit.actors import one_run
 from transactions.audit.models import REASON_MAX
-from transactions.encodings import checked_words, composed, printable
+from transactions.encodings import checked_words, composed, one_line, printable
 from transactions.rules import activity, backtest_runs, documents, lifecycle
 from transactions.rules.kinds.kind import Kind
 from transactions.rules.kinds.registry import read_kept
@@ -104,9 +104,9 @@ class Command(BaseCommand):
         except (lifecycle.StepRefused, backtest_runs.BacktestRefused) as error:
             raise CommandError(printable(str(error))) from error
         except IntegrityError as error:
-            raise CommandError(f"PostgreSQL refused it ({str(error).strip()}).") from error
+            raise CommandError(f"PostgreSQL refused it ({one_line(error)}).") from error
         except (DatabaseError, psycopg2.Error) as error:
-            raise CommandError(f"PostgreSQL does not answer ({str(error).strip()}).") from error
+            raise CommandError(f"PostgreSQL does not answer ({one_line(error)}).") from error
 
     def _list(self, **options: Any) -> None:
         rules = list(Rule.objects.order_by("name").prefetch_related("versions"))

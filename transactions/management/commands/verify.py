@@ -11,6 +11,7 @@ from rest_framework.utils.encoders import JSONEncoder
 
 from transactions.audit import chain
 from transactions.books import alarms, alerts, balance
+from transactions.encodings import one_line
 from transactions.models import Epoch
 
 from ._output import read_while_wanted
@@ -91,7 +92,7 @@ class Command(BaseCommand):
         try:
             return balance.count_rows()
         except DatabaseError as error:
-            raise CommandError(f"The rows cannot be counted ({str(error).strip()}).") from error
+            raise CommandError(f"The rows cannot be counted ({one_line(error)}).") from error
 
     def _audit(self, kept: str | None) -> None:
         try:
@@ -101,7 +102,7 @@ class Command(BaseCommand):
         except chain.ChainBroken as error:
             raise CommandError(f"The audit trail is not what was written. {error}") from error
         except DatabaseError as error:
-            raise CommandError(f"PostgreSQL does not answer ({str(error).strip()}).") from error
+            raise CommandError(f"PostgreSQL does not answer ({one_line(error)}).") from error
         self.stdout.write(f"audit trail: {head.number} entries, nothing is missing or changed")
         self.stdout.write(f"head: {head}")
 
@@ -109,7 +110,7 @@ class Command(BaseCommand):
         try:
             found = alerts.check()
         except psycopg2.Error as error:
-            raise CommandError(f"PostgreSQL does not answer ({str(error).strip()}).") from error
+            raise CommandError(f"PostgreSQL does not answer ({one_line(error)}).") from error
         verdict = "they do not agree" if found.wrong else "they agree"
         self.stdout.write(f"alerts {found.alerts}, hits {found.hits}, events {found.events}: {verdict}")
         for sentence in found.wrong:
