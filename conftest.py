@@ -21,7 +21,7 @@ from rest_framework.test import APIClient
 from dev.trio import Trio
 from tests.support.sentinels import in_use, until
 from transactions.intake.lookups import lookups
-from transactions.stores import confirmation, lookout
+from transactions.stores import confirmation, lookout, postgres_hosts, standby_reads
 from transactions.stores.redis_connection import connection
 
 # How long an example takes says more of the machine, which runs several tests at once, than of the code.
@@ -112,6 +112,8 @@ def empty_redis() -> Iterator[None]:
     channel_layers.backends.clear()
     yield
     lookups.forget()
+    postgres_hosts.forget()
+    standby_reads.forget()
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """What is wrong with the URL of a server, said without repeating any of it: it holds a password."""
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from transactions.stores import sentinel_url
 
@@ -11,6 +11,8 @@ ENCODE = (
 )
 DATABASE_SCHEMES = ("postgres", "postgresql")
 REDIS_SCHEMES = ("redis", "rediss", "unix", sentinel_url.SCHEME)
+# Of several hosts the one that may be written to; a standby is none.
+WRITABLE = ("read-write", "primary")
 
 # Whatever ends the part of a URL that names user, password and host.
 _END = re.compile(r"[/?#]")
@@ -21,13 +23,32 @@ _PORTS = re.compile(r"[^:]*(?::[0-9]+)?|\[.*")
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\[\]:]*)(?::(?P<port>.*))?", re.DOTALL)
 
 
-def fault_in_database_url(url: str) -> str:
-    """What is wrong with a DATABASE_URL, to follow its name; "" for nothing."""
+def fault_in_database_url(url: str, *, writes: bool = True) -> str:
+    """What is wrong with a URL of PostgreSQL, to follow its name; "" for nothing. By some nobody `writes`."""
     if fault := _fault_in(url, DATABASE_SCHEMES):
         return fault
     path = urlsplit(url).path
     if not path.strip("/"):
         return "names no database: it is written postgres://USER:PASSWORD@HOST:PORT/DATABASE"
+    return _fault_in_hosts(url, writes)
+
+
+def _fault_in_hosts(url: str, writes: bool) -> str:
+    """What is wrong with the hosts of a DATABASE_URL where there are several."""
+    parts = urlsplit(url)
+    asked = dict(parse_qsl(parts.query))
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    ports = [found["port"] for host in hosts if (found := _HOST.fullmatch(host)) and found["port"]]
+    enough = (0, len(hosts))
+    if len(hosts) == 1 and "host" in asked:
+        hosts, ports = asked["host"].split(","), asked.get("port", "").split(",")
+        enough = (1, len(hosts))
+    if len(ports) not in enough:
+        return "names a port for some of its hosts only: name one for each, or none"
+    if writes and len(hosts) > 1 and asked.get("target_session_attrs", WRITABLE[0]) not in WRITABLE:
+        return (
+            f"names several hosts, so its target_session_attrs must be {' or '.join(WRITABLE)}, or left out"
+        )
     return ""
 
 

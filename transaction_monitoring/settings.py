@@ -13,7 +13,7 @@ from django.templatetags.static import static
 
 from transactions.stores import sentinel_url
 
-from . import notification_settings, server_urls, ticks
+from . import database_settings, notification_settings, server_urls, ticks
 from .environment import currency, day, env, is_locked, switch, whole
 from .observability import logs
 
@@ -158,21 +158,15 @@ DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="transactions@localhost")
 database_url = env.str("DATABASE_URL", default="postgres://localhost/transactions_database")
 if fault := server_urls.fault_in_database_url(database_url):
     sys.exit(f"DATABASE_URL {fault}")
-DATABASES = {"default": env.db_url_config(database_url)}
-DATABASES["default"].update(
-    # Connections that last are for threads that last: those of `serving.threads` keep theirs.
-    CONN_MAX_AGE=0,
-    ATOMIC_REQUESTS=False,
-)
-DATABASES["default"].setdefault("OPTIONS", {}).update(
-    # Nothing that goes to the server: PgBouncer refuses what it does not know. See
-    # transactions/stores/postgres_parameters.py.
-    connect_timeout=5,
-    keepalives_idle=5,
-    keepalives_interval=2,
-    keepalives_count=3,
-    tcp_user_timeout=10_000,
-)
+DATABASES = {"default": database_settings.configuration(database_url)}
+# A standby, or several, from which the API's list and averages and the staff's list of transactions are read;
+# they are then some seconds behind. Off by default: everything is read where it is written.
+read_url = env.str("DATABASE_READ_URL", default="")
+if fault := read_url and server_urls.fault_in_database_url(read_url, writes=False):
+    sys.exit(f"DATABASE_READ_URL {fault}")
+if read_url:
+    DATABASES["standby"] = database_settings.configuration(read_url, writes=False)
+DATABASE_ROUTERS = ["transactions.stores.standby_reads.StandbyRouter"] if read_url else []
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.str("REDIS_URL", default="redis://localhost:6379/0")

@@ -30,6 +30,7 @@ class TransactionsConfig(AppConfig):
 
         register(checks.nothing_open_in_production, Tags.security, deploy=True)
         register(checks.sessions_are_ours, Tags.database)
+        register(checks.standbys_are_heard, Tags.database)
         token_checks.connect_signals()
         audited.connect_signals()
         tasks.connect_signals()

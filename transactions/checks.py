@@ -1,5 +1,6 @@
 """System checks: what is wrong with the settings before it is wrong with the money. `apps` registers them."""
 
+import re
 from typing import Any
 
 import psycopg2
@@ -8,6 +9,12 @@ from django.core.checks import CheckMessage, Error, Warning
 
 from .stores.own_sessions import SessionsShared
 from .stores.postgres_session import Session
+
+# Purpose: the language of the server's messages, where it waits for standbys.
+SELECT_LANGUAGE = """
+    SELECT current_setting('lc_messages') WHERE current_setting('synchronous_standby_names') <> ''
+"""
+ENGLISH = re.compile(r"(C|POSIX|en)(_|\.|$)|English", re.IGNORECASE)
 
 
 def nothing_open_in_production(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
@@ -44,3 +51,24 @@ def sessions_are_ours(app_configs: Any, databases: Any = None, **kwargs: Any) ->
     except psycopg2.Error:
         pass  # A server that does not answer is told of by whoever needs it.
     return []
+
+
+def standbys_are_heard(app_configs: Any, databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Before migrations: where commits wait for a standby, a cancelled wait is told in words that we know."""
+    if "default" not in (databases or ()):
+        return []
+    try:
+        with Session("transactions check") as session, session.transaction() as cursor:
+            cursor.execute(SELECT_LANGUAGE)
+            (language,) = cursor.fetchone() or ("C",)
+    except psycopg2.Error:
+        return []
+    if ENGLISH.match(language):
+        return []
+    return [
+        Error(
+            f"PostgreSQL waits for standbys and speaks {language}: a COMMIT that none confirmed looks well.",
+            hint="ALTER SYSTEM SET lc_messages = 'C'; SELECT pg_reload_conf(); as a superuser.",
+            id="transactions.E003",
+        )
+    ]

@@ -21,6 +21,8 @@ from transactions.stores.sentinel_url import FORM
 SECRETS = ("secret", "hidden")
 PORT = "has a port that is no number from 1 to 65535"
 NO_DATABASE = "names no database: it is written postgres://USER:PASSWORD@HOST:PORT/DATABASE"
+SOME_PORTS = "names a port for some of its hosts only: name one for each, or none"
+STANDBY = "names several hosts, so its target_session_attrs must be read-write or primary, or left out"
 SCHEME = "must start with postgres:// or postgresql://"
 REDIS_SCHEME = "must start with redis:// or rediss:// or unix:// or sentinel://"
 
@@ -51,6 +53,12 @@ DATABASE_FAULTS = {
     "postgres://user:secret@host/": NO_DATABASE,
     "postgres://user:secret@host:5432?sslmode=require": NO_DATABASE,
     "postgres://": NO_DATABASE,
+    "postgres://user:secret@one:5432,two/database": SOME_PORTS,
+    "postgres://user:secret@one,two:5432/database": SOME_PORTS,
+    "postgres://user:secret@/database?host=one,two,three&port=1,2": SOME_PORTS,
+    "postgres://user:secret@one,two/database?target_session_attrs=any": STANDBY,
+    "postgres://user:secret@one,two/database?target_session_attrs=prefer-standby": STANDBY,
+    "postgres://user:secret@/database?host=one,two&target_session_attrs=standby": STANDBY,
 }
 REDIS_FAULTS = {
     "host:6379": REDIS_SCHEME,
@@ -78,6 +86,10 @@ GOOD_DATABASES = [
     "postgres://user:a:b+c!$&'()*,;=~-_.\\^|`{}\"<>é@host/database",
     "postgres://user:secret@[2001:db8::1]:5432/database",
     "postgres://user:secret@one:5432,two:5433/database",
+    "postgres://user:secret@one,two,three/database?target_session_attrs=primary&connect_timeout=2",
+    "postgres://user:secret@[2001:db8::1]:5432,[2001:db8::2]:5432/database",
+    "postgres://user@/database?host=%2Frun%2Fa,10.0.0.2&port=5432",
+    "postgres://user@/database?host=%2Frun%2Fa,10.0.0.2&port=5432,5433&target_session_attrs=read-write",
     "postgres://user@/database?host=%2Frun%2Fa@b",
     "postgres://host:5432/database?application_name=a@b",
 ]
@@ -230,3 +242,9 @@ def test_a_password_written_so_is_read_by_postgres_s_driver() -> None:
         [sys.executable, "-c", show], cwd=ROOT, env=environment, capture_output=True, text=True
     )
     assert shown.stdout.strip() == ascii(password)
+
+
+def test_any_host_may_be_read_where_nobody_writes() -> None:
+    url = "postgres://user:secret@one,two/database?target_session_attrs=any"
+    assert fault_in_database_url(url, writes=False) == ""
+    assert fault_in_database_url("postgres://user:secret@one:1,two/database", writes=False) == SOME_PORTS

@@ -31,7 +31,7 @@ from transactions.metrics import counters
 from transactions.models import RejectedRecord
 from transactions.notifications import untold
 from transactions.rules import figures
-from transactions.stores import primaries, redis_memory
+from transactions.stores import postgres_replication, primaries, redis_memory
 from transactions.stores.redis_connection import connection
 from transactions.uploads import figures as uploads
 
@@ -110,6 +110,7 @@ class System(Collector):
             yield from _of_rules(counts)
             yield from _of_outbox()
             yield from _of_uploads()
+            yield from _of_standbys()
             waiting = RejectedRecord.objects.filter(resolution="").count()
             yield _gauge("rejected_open", "Rejected records that nobody has dealt with.", waiting)
         except DatabaseError:
@@ -187,6 +188,25 @@ def _of_uploads() -> Iterator[Metric]:
         oldest.add_metric([state], seconds)
     yield count
     yield oldest
+
+
+def _of_standbys() -> Iterator[Metric]:
+    """Which PostgreSQL takes writes, and who follows it."""
+    now = postgres_replication.read()
+    primary = GaugeMetricFamily(
+        f"{PREFIX}postgres_primary_info",
+        "1, by the address of the PostgreSQL that takes writes.",
+        labels=["address"],
+    )
+    primary.add_metric([now.primary], 1)
+    yield primary
+    yield _gauge("postgres_timeline", "Grows by one with each standby that takes over.", now.timeline)
+    waits = "1 where commits wait for standbys."
+    yield _gauge("postgres_waits_for_standbys", waits, now.waits)
+    yield _gauge("postgres_standbys_online", "Standbys that follow the primary.", now.online)
+    yield _gauge("postgres_standbys_in_step", "Those of them that commits wait for.", now.in_step)
+    behind = "Seconds by which the last of them is behind; 0: none is."
+    yield _gauge("postgres_standby_behind_seconds", behind, now.behind_s)
 
 
 def _gauge(name: str, help: str, value: Any) -> Metric:

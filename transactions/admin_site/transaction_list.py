@@ -1,5 +1,6 @@
 """The page of the list of transactions: what its URL asks, in words, and the rows that there are."""
 
+import math
 from collections.abc import Iterator
 from datetime import datetime
 from http import HTTPStatus
@@ -20,6 +21,7 @@ from ..reading import narrowed as reading
 from ..reading import part_indexes
 from ..reading.narrowed import STATES, Narrowed, NarrowParameters, Rows, Sums
 from ..review import links
+from ..stores.standby_reads import Read, from_standby
 from ..templatetags.components import status_word
 from ..timezones import CalendarZone, with_zone, zone_names
 from . import bound_fields, giving_up, saved_views, typed_amounts
@@ -124,8 +126,7 @@ def show(request: HttpRequest, *, may_delete: bool) -> HttpResponse:
     if asked.narrowed is None:
         return _page(request, context, HTTPStatus.BAD_REQUEST)
     try:
-        rows = reading.page(asked.narrowed)
-        totals = reading.totals(asked.narrowed, rows)
+        (rows, totals), behind_s = _read(asked.narrowed)
     except redis.RedisError:
         return _page(request, {**context, **_told({"state": REDIS_AWAY})}, HTTPStatus.SERVICE_UNAVAILABLE)
     except OperationalError as error:
@@ -142,8 +143,28 @@ def show(request: HttpRequest, *, may_delete: bool) -> HttpResponse:
         "first": _with(asked, cursor=None) if "cursor" in asked.query else "",
         "more": totals.count - len(rows.rows) if rows.totals else 0,
         "export_url": _export(asked),
+        "behind": _behind(behind_s),
     }
     return _page(request, context, HTTPStatus.OK)
+
+
+def _read(narrowed: Narrowed) -> Read[tuple[Rows, Sums]]:
+    def ask() -> tuple[Rows, Sums]:
+        rows = reading.page(narrowed)
+        return rows, reading.totals(narrowed, rows)
+
+    # What waits or was rejected goes to the table of stored ones meanwhile: it is read where it is written.
+    return from_standby(ask) if narrowed.state == "stored" else Read(ask(), None)
+
+
+def _behind(seconds: float | None) -> str:
+    """What may be missing of a list that a standby told."""
+    if seconds is None:
+        return ""
+    return (
+        f"Read from a standby that is up to {math.ceil(seconds)} s behind: "
+        "what was stored, settled or deleted since is not shown yet."
+    )
 
 
 def _in_url(request: HttpRequest) -> QueryDict:

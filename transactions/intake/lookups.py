@@ -18,6 +18,7 @@ from django.conf import settings
 from psycopg2.extensions import POLL_OK, POLL_READ
 
 from ..queue.records import escape, state_text
+from ..stores.postgres_hosts import one_by_one
 from ..stores.postgres_parameters import beginning, connection_parameters
 from ..tables import TRANSACTIONS, USER_KEY, USERS
 
@@ -41,7 +42,8 @@ SELECT_STATES = f"""
 SELECT_USERS = f"SELECT {USER_KEY} FROM {USERS} WHERE {USER_KEY} = ANY(%s)"
 
 
-_connecting = ThreadPoolExecutor(1, thread_name_prefix="connecting")
+# One for each of three hosts, where there are so many: the name of one may take long to be looked up.
+_connecting = ThreadPoolExecutor(3, thread_name_prefix="connecting")
 
 
 class Lookups:
@@ -108,15 +110,50 @@ class Lookups:
 
 
 async def _connect() -> Any:
+    """A connection to the host that may be written to, of several whichever is the first to let us in.
+
+    All of them are asked at once: one that is dead says nothing, and libpq would wait for it before the next.
+    Raises psycopg2.Error.
+    """
+    first, *others = one_by_one(connection_parameters())
+    if not others:
+        return await _connect_to(first)
+    attempts = [asyncio.ensure_future(_connect_to(host)) for host in (first, *others)]
+    connection = None
+    try:
+        for attempt in asyncio.as_completed(attempts):
+            try:
+                connection = await attempt
+                return connection
+            except psycopg2.Error as error:
+                refusal = error
+        raise refusal
+    finally:
+        for attempt in attempts:
+            attempt.cancel()
+            attempt.add_done_callback(partial(_close_other, connection))
+
+
+def _close_other(used: Any, attempt: "asyncio.Future[Any]") -> None:
+    """Closes what an attempt has led to, unless it is used."""
+    if not attempt.cancelled() and attempt.exception() is None and attempt.result() is not used:
+        attempt.result().close()
+
+
+async def _connect_to(parameters: dict[str, Any]) -> Any:
     # In a thread, since the name of a host is looked up before anything can be waited for; in one of
     # our own, since that may take long, and the loop's threads have other things to do.
-    connect = partial(psycopg2.connect, async_=True, **connection_parameters())
+    connect = partial(psycopg2.connect, async_=True, **parameters)
     connection = await asyncio.get_running_loop().run_in_executor(_connecting, connect)
-    await _ready(connection)
-    with connection.cursor() as cursor:
-        # A thousand ids are a thousand steps in an index, never a reason to read the whole table.
-        cursor.execute(beginning(statement_timeout=settings.LOOKUP_TIMEOUT_MS, enable_seqscan="off"))
+    try:
         await _ready(connection)
+        with connection.cursor() as cursor:
+            # A thousand ids are a thousand steps in an index, never a reason to read the whole table.
+            cursor.execute(beginning(statement_timeout=settings.LOOKUP_TIMEOUT_MS, enable_seqscan="off"))
+            await _ready(connection)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

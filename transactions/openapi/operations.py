@@ -213,10 +213,15 @@ LIST_PARAMETERS = [
         "How many at most.",
     ),
 ]
+# Whoever reads it does not know how the system is set up.
+BEHIND = (
+    "Where lists are read from a standby, what was stored in the last seconds may not be in it yet; "
+    "one transaction by its id always is."
+)
 TRANSACTIONS = call(
     operation_id="listTransactions",
     summary="Stored transactions, newest first",
-    description="Follow `next`: no row is skipped or repeated while others arrive.",
+    description=f"Follow `next`: no row is skipped or repeated while others arrive. {BEHIND}",
     tags=["Reading"],
     parameters=LIST_PARAMETERS,
     responses={
@@ -239,7 +244,7 @@ AVERAGE_PARAMETERS = [
 AVERAGES = call(
     operation_id="averageTransactions",
     summary="Average, count and total of each day",
-    description=f"At most {DAYS_MAX:,} days in one answer.",
+    description=f"At most {DAYS_MAX:,} days in one answer. {BEHIND}",
     tags=["Reading"],
     parameters=AVERAGE_PARAMETERS,
     responses={

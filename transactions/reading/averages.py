@@ -16,12 +16,12 @@ from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db import connection
 from rest_framework import serializers, status
 from rest_framework.exceptions import APIException
 
 from ..models import Status
 from ..rounding import half_even
+from ..stores.standby_reads import reading
 from ..tables import ROLLUPS, TRANSACTIONS
 from .days import DAY_S, EPOCH_S, FIRST_DAY, OFFSET_MAX_S, moment_text, stretches
 from .parameters import DayField, KnownUserField, Parameters, ZoneField
@@ -254,7 +254,7 @@ def _spans(question: Question) -> list[tuple[int, int]]:
     start = "-infinity" if first is None else moment_text(_midnight(first) - OFFSET_MAX_S - BUCKET_S)
     end = "infinity" if last is None else moment_text(_midnight(last) + DAY_S + OFFSET_MAX_S)
     sql = FIND_SPANS_OF_ALL if question.user is None else FIND_SPANS_OF_USER
-    with connection.cursor() as cursor:
+    with reading().cursor() as cursor:
         cursor.execute(sql, {"start": start, "end": end, "user": question.user, "most": SPANS_MAX + 1})
         starts = [EPOCH_S + epoch for (epoch,) in cursor.fetchall()]
     if len(starts) > SPANS_MAX:
@@ -304,7 +304,7 @@ def _sums(question: Question, moments: Sequence[int], by_status: bool) -> list[t
         sql = f"{SUM_ROLLUPS} UNION ALL {SUM_DIVIDED}"
     else:
         sql = SUM_ROLLUPS
-    with connection.cursor() as cursor:
+    with reading().cursor() as cursor:
         cursor.execute(sql.format(apart=APART[by_status]), parameters)
         rows: list[tuple[int, str, Any, Any]] = cursor.fetchall()
     return rows

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import redis
-from django.db import connection
 from django.db.models import BooleanField, F, Func, Q, QuerySet, Value
 from django.http import QueryDict
 from django.utils import timezone
@@ -22,6 +21,7 @@ from rest_framework import serializers
 
 from ..models import AMOUNT_MAX, TRANSACTION_ID_CHARACTERS_MAX, Transaction
 from ..stores import bounded_queries
+from ..stores.standby_reads import reading
 from . import customers, detail, part_indexes, sums
 from .detail import UNSTORED_LOOKED_AT_MAX
 from .listing import ListParameters, Wanted
@@ -276,7 +276,7 @@ def _in_order(rows: QuerySet[Transaction]) -> list[Transaction]:
 
     PostgreSQL would rather collect all of them by the index of parts, and sort them: right for rare parts.
     """
-    with connection.cursor() as cursor:
+    with reading().cursor() as cursor:
         cursor.execute("SELECT set_config('enable_bitmapscan', 'off', true)")
     return list(rows[: ROWS + 1])
 
@@ -377,7 +377,7 @@ def _counted(narrowed: Narrowed) -> StatusSums:
     """Those that are wanted, COUNTED_MAX + 1 of them at most."""
     found = stored(narrowed).order_by().values_list("status", "amount")[: COUNTED_MAX + 1]
     sql, parameters = found.query.sql_with_params()
-    with connection.cursor() as cursor:
+    with reading().cursor() as cursor:
         cursor.execute(
             f"SELECT status, count(*), sum(amount) FROM ({sql}) counted GROUP BY status", parameters
         )
@@ -387,7 +387,7 @@ def _counted(narrowed: Narrowed) -> StatusSums:
 def _estimate(narrowed: Narrowed) -> int:
     """How many rows PostgreSQL itself expects."""
     sql, parameters = stored(narrowed).order_by().values("id").query.sql_with_params()
-    with connection.cursor() as cursor:
+    with reading().cursor() as cursor:
         cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", parameters)
         (plan,) = cursor.fetchone()
     return int((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]["Plan Rows"])

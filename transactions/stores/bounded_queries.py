@@ -7,9 +7,11 @@ from contextvars import ContextVar
 from math import inf
 from typing import Any, TypeVar
 
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg2.errors import QueryCanceled
+
+from .standby_reads import reading
 
 Told = TypeVar("Told")
 
@@ -44,8 +46,9 @@ def bounded(most_ms: int | None = None) -> Iterator[CursorWrapper]:
     OperationalError, with psycopg2's QueryCanceled as its cause. Within another transaction its own bound
     holds again afterwards.
     """
-    within = connection.in_atomic_block
-    with transaction.atomic(), connection.cursor() as cursor:
+    line = reading()
+    within = line.in_atomic_block
+    with transaction.atomic(using=line.alias), line.cursor() as cursor:
         before = _limit(cursor) if within else ""
         cursor.execute(LIMIT_TIME, [str(_at_most(STATEMENT_MS_MAX if most_ms is None else most_ms))])
         yield cursor
@@ -86,7 +89,7 @@ def in_time_together(ask: Callable[[], Told], most_ms: int) -> Told | None:
         return execute(sql, parameters, many, context)
 
     def ask_limited() -> Told:
-        with connection.execute_wrapper(limit):
+        with reading().execute_wrapper(limit):
             return ask()
 
     return in_time(ask_limited, most_ms)

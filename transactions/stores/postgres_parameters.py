@@ -8,8 +8,12 @@ from typing import Any
 
 from django.db import connections
 
-# Compiling a query of ours takes longer than running it.
-FOR_ALL = {"jit": "off"}
+FOR_ALL = {
+    # Compiling a query of ours takes longer than running it.
+    "jit": "off",
+    # A role may have been told to hear nothing, and `postgres_commits` has to be told.
+    "client_min_messages": "warning",
+}
 
 
 def connection_parameters() -> dict[str, Any]:

@@ -100,7 +100,10 @@ class Session:
 
     @contextmanager
     def transaction(self) -> Iterator[Any]:
-        """A cursor in a transaction that commits at the end of the block, or rolls back."""
+        """A cursor in a transaction that commits at the end of the block, or rolls back.
+
+        Raises postgres_commits.NotConfirmed where it is committed, and maybe on this machine alone.
+        """
         with cut_after(self._silence_s, self._connection):
             try:
                 with self._connection.cursor() as cursor:

@@ -16,11 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg2.extensions
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .own_sessions import cut
+from .postgres_commits import ConfirmedConnection, ConfirmedCursor
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class Waits:
 waits = Waits()
 
 
-class WatchedConnection(psycopg2.extensions.connection):
+class WatchedConnection(ConfirmedConnection):
     """One whose ends of transactions are watched."""
 
     def commit(self) -> None:
@@ -97,7 +97,7 @@ class WatchedConnection(psycopg2.extensions.connection):
             super().rollback()
 
 
-class WatchedCursor(psycopg2.extensions.cursor):
+class WatchedCursor(ConfirmedCursor):
     """One whose statements are watched. A server-side one asks at each fetch, and as it closes."""
 
     def execute(self, query: Any, vars: Any = None) -> None:

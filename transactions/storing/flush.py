@@ -7,6 +7,7 @@
 - Store: chunk by chunk, each one transaction of PostgreSQL. Redis is left as it is meanwhile.
 - Release: once all of a batch is committed, Redis lets go of it. Nothing in it is needed any more,
   so it does no harm if a flusher that was stopped for a while does this late, or once more.
+- Committed means: on the disk of a standby too, where PostgreSQL waits for one (stores/postgres_commits.py).
 """
 
 import logging
@@ -106,6 +107,8 @@ def flush() -> FlushReport:
         prepared = False  # A tick that finds nothing makes no temporary tables.
         for batch in _with_new(session, batches, epoch):
             if not prepared:
+                # Even where nothing is left to store: what an earlier flush committed may stand on one
+                # machine alone, and this commit is confirmed, with all before it, or fails.
                 with session.transaction() as cursor:
                     bulk_insert.prepare(cursor)
                 prepared = True

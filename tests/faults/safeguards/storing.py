@@ -4,6 +4,7 @@ from .mutation import Mutation
 
 BULK = "transactions/storing/bulk_insert.py"
 FLUSH = "transactions/storing/flush.py"
+COMMITS = ("tests/stores/test_postgres_commits.py",)
 MUTATIONS = (
     Mutation("the fence: a chunk's claim", BULK, " AND done = %(offset)s", ""),
     Mutation(
@@ -27,6 +28,20 @@ MUTATIONS = (
         FLUSH,
         "if _store(session, batch, report, deadline, rules):",
         "if _store(session, batch, report, deadline, rules) or True:",
+    ),
+    Mutation(
+        "a COMMIT whose wait for a standby was cancelled is an error",
+        "transactions/stores/postgres_commits.py",
+        "if CANCELLED.search(said):",
+        "if CANCELLED.search(said) and False:",
+        COMMITS,
+    ),
+    Mutation(
+        "what an earlier flush stored is confirmed before Redis lets go of it",
+        FLUSH,
+        "            if not prepared:\n",
+        "            if not prepared and batch.done < (batch.length or 0):\n",
+        COMMITS,
     ),
     Mutation(
         "promises are looked after",
