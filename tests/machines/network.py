@@ -22,7 +22,8 @@ _CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 # It ignores that children end, so the kernel takes them away at once: it reaps, and no dead ones are left.
 # What PostgreSQL shares between its processes is the machine's, too.
-_FIRST_PROCESS = ["sh", "-c", "mount -t tmpfs tmpfs /dev/shm; trap '' CHLD; exec sleep infinity"]
+# (Not by a shell's trap: dash sets none for it, and Patroni then waits for a dead PostgreSQL for ever.)
+_FIRST_PROCESS = ["sh", "-c", "mount -t tmpfs tmpfs /dev/shm; exec env --ignore-signal=CHLD sleep infinity"]
 _UNSHARE = ["--net", "--mount", "--ipc", "--pid", "--fork", "--mount-proc", "--kill-child"]
 
 
