@@ -188,7 +188,6 @@ def test_without_the_guard_an_empty_disk_empties_the_replicas(blinded: Blinded) 
     cluster = blinded.cluster
     redis = blinded.inner.apart()[0]
     machine = cluster[redis]
-    cluster.wait_ready()
     with blinded.inner.load() as load:
         load.wait(1000)
         machine.guarded = False
