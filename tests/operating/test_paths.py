@@ -42,7 +42,9 @@ MARKS: dict[Path, str] = {
     **dict.fromkeys((ROOT / "transactions").rglob("*.sql"), "--"),
     **dict.fromkeys((ROOT / "transactions").rglob("*.js"), "//"),
     **dict.fromkeys((ROOT / "transactions").rglob("*.html"), "{#"),
-    **dict.fromkeys((path for path in (ROOT / "deploy").rglob("*") if path.is_file()), "#"),
+    **dict.fromkeys(
+        (path for path in (ROOT / "deploy").rglob("*") if path.is_file() and path.suffix != ".pyc"), "#"
+    ),
     **dict.fromkeys((ROOT / name for name in HASHED), "#"),
 }
 
