@@ -146,7 +146,7 @@ def tell(cluster: Cluster) -> None:
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """The table; MACHINES_TABLE names a page whose own it replaces."""
     rows = config.stash.get(ROWS, [])
-    if not rows:
+    if not rows and not CONTROLS:
         return
     where = f"{os.cpu_count()} cores, {platform.system()} {platform.release()}"
     text = written(rows, CONTROLS, f"{datetime.date.today()}, {where}")
