@@ -16,7 +16,7 @@ BIN := $(VENV)/bin
 OWN := conftest.py benchmarks dev tests transactions transaction_monitoring manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install tools run test contract contract-rules faults mutations browser pictures bench check lint types imports packages migrations deploy format lock licences audit clean
+.PHONY: help install tools run test contract contract-rules faults machines mutations browser pictures bench check lint types imports packages migrations deploy format lock licences audit clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -54,6 +54,12 @@ contract-rules: tools  ## Rules live, by backtest and by a plain judge, over ran
 
 faults: tools  ## Kills, cuts and stops real processes; prints what was lost and doubled (FAULT_SEED, SYSTEMS)
 	@exec $(BIN)/python -m pytest tests/faults -q -n $(SYSTEMS) --dist worksteal $(ARGS)
+
+# Needs etcd, etcdctl and haproxy (Debian: etcd-server, etcd-client, haproxy). MACHINES_TABLE=docs/machines.md
+# writes the table there.
+machines: install  ## Loses, cuts off and freezes one machine of three under load; prints what was lost and doubled
+	@$(PYTHON) -m dev.install $(VENV) $(RUNNING) $(TOOLS) requirements-machines.lock
+	@exec $(BIN)/python -m tests.machines $(ARGS)
 
 mutations: tools  ## Takes out one safeguard at a time and shows which test fails for it
 	@exec $(BIN)/python -m tests.faults.mutations $(ARGS)
@@ -114,6 +120,8 @@ lock: tools  ## Write requirements*.lock anew
 	$(COMPILE) requirements-files.txt -c requirements.lock -c requirements-private.lock -o requirements-files.lock
 	$(COMPILE) requirements-dev.txt -c requirements.lock -c requirements-private.lock -c requirements-files.lock \
 		-o requirements-dev.lock
+	$(COMPILE) requirements-machines.txt -c requirements.lock -c requirements-private.lock -c requirements-files.lock \
+		-c requirements-dev.lock -o requirements-machines.lock
 
 # These two are run by hand and rarely, so their tools are in no installation.
 licences: tools  ## Write docs/licences.md anew, after `make lock`

@@ -2,15 +2,20 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any, Protocol
+
+import redis
 
 from tests.faults import ledger
 from tests.faults.ledger import Exchange, Sent
 from tests.faults.load import OPPOSITE
-from tests.faults.system import RSS_MAX_MB, System
+from tests.faults.processes import Process
+from tests.faults.system import RSS_MAX_MB
 from transactions.queue.keys import BATCH, BATCH_INDEX, INDEX, QUEUE
 from transactions.queue.records import unescape
 from transactions.tables import BATCHES, REJECTED, TRANSACTIONS
@@ -23,6 +28,17 @@ SELECT_ROWS = f"SELECT transaction_id, user_id, amount, status, created_at FROM 
 SELECT_REJECTED = f"SELECT raw, reason FROM {REJECTED}"
 # Purpose: batches that nobody released though everything is stored.
 SELECT_LEFT = f"SELECT count(*) FROM {BATCHES} WHERE NOT released AND length IS NOT NULL"
+
+
+class Checked(Protocol):
+    """A system, on one machine or on several; `processes` are those whose memory is bounded."""
+
+    @property
+    def processes(self) -> Mapping[str, Process]: ...
+    def redis_client(self) -> "redis.Redis": ...
+    def sql(self) -> AbstractContextManager[Any]: ...
+    def books(self) -> dict[str, Any]: ...
+    def verify(self) -> tuple[int, str]: ...
 
 
 @dataclass
@@ -55,7 +71,7 @@ class Verdict:
     wrong: list[str] = field(default_factory=list)
 
 
-def check(system: System, path: Path, *, unaccounted: int = 0) -> Verdict:
+def check(system: Checked, path: Path, *, unaccounted: int = 0) -> Verdict:
     """Invariants A, B, C, E, F and H, of a system that has drained.
 
     `unaccounted` records were pushed past the ledger and are not looked at one by one.
@@ -146,7 +162,7 @@ def _check_answers(exchanges: list[Exchange], verdict: Verdict) -> None:
             verdict.wrong.append(f"F: {exchange.status} for {exchange.records[:3]}")
 
 
-def _wait_until_nothing_waits(system: System) -> dict[str, int]:
+def _wait_until_nothing_waits(system: Checked) -> dict[str, int]:
     """What Redis and the flush history still hold. A last tick may have to tidy up after a fault."""
     client = system.redis_client()
     deadline = time.monotonic() + TIDY_S
@@ -163,7 +179,7 @@ def _wait_until_nothing_waits(system: System) -> dict[str, int]:
         time.sleep(0.2)
 
 
-def _check_stores(system: System, waiting: dict[str, int], verdict: Verdict) -> None:
+def _check_stores(system: Checked, waiting: dict[str, int], verdict: Verdict) -> None:
     """Nothing of the pipeline is left behind, and the books say what the table holds."""
     for what, count in waiting.items():
         if count:
@@ -174,7 +190,7 @@ def _check_stores(system: System, waiting: dict[str, int], verdict: Verdict) -> 
         verdict.wrong.append(f"H: the books say {told}, there are {(verdict.stored, verdict.rejected)}")
 
 
-def _check_memory(system: System, verdict: Verdict) -> None:
+def _check_memory(system: Checked, verdict: Verdict) -> None:
     for name, process in system.processes.items():
         limit_mb = RSS_MAX_MB[name.partition("-")[0]]
         if process.rss_max_mb > limit_mb:

