@@ -243,7 +243,9 @@ def test_no_endpoint_is_left_out() -> None:
     listed = {endpoint.path.rstrip("/") for endpoint in ENDPOINTS}
     # "/" leads to the admin site, whose pages have tests of their own, its log-in and the change of a
     # password among them (test_log_ins). Under "/api" is what is not there.
-    # The search is for all the staff, and tells each what they may see (test_search_box).
+    # The search is for all the staff, and tells each what they may see (test_search_box). So are the
+    # project's documents (test_documents) and what leads from an app to its list (test_app_pages).
+    # The icon is anybody's.
     others = {
         "",
         "/api",
@@ -254,6 +256,9 @@ def test_no_endpoint_is_left_out() -> None:
         "/admin/find",
         "/admin/find/found",
         "/admin/r",
+        "/admin/<app:label>",
+        "/admin/docs/<slug:name>",
+        "/favicon.ico",
     }
     paths = {path.rstrip("/") for path in _paths(get_resolver().url_patterns)} - others
     assert len(paths) > 10
