@@ -77,9 +77,9 @@ def test_a_place_of_two_pages_or_of_another_order_is_refused(root: Client, peopl
     of_one_moment(people[0])
     place = link(page(root, url("transaction")), "next").partition("cursor=")[2]
     for query, told in (
-        (f"cursor={place}&before={place}", "not both"),
+        (f"cursor={place}&before={place}", "leave one of the two out"),
         (f"before={place}&order=largest", "another order"),
-        ("before=made-up", "no cursor"),
+        ("before=made-up", "No page of this list begins here"),
     ):
         answer = root.get(url("transaction", f"?{query}"))
         assert answer.status_code == 400

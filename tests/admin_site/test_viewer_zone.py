@@ -198,5 +198,5 @@ def test_the_page_of_a_row_tells_its_moments_to_the_second_in_the_viewers_zone(
     batch = FlushBatch.objects.latest("pk")
     began = batch.reserved_at.astimezone(ZoneInfo("Asia/Tokyo"))
     shown = page(root, change(batch))
-    assert f"{began:%Y-%m-%d %H:%M:%S}<" in shown
+    assert f"> {began:%Y-%m-%d %H:%M:%S} <" in shown
     assert "+00:00" not in shown.partition('id="content"')[2]
