@@ -119,8 +119,11 @@ def test_a_story_goes_from_accepted_to_settled(client: Client, people: list[User
     flush()
     flush()
     assert events() == [("accepted", True), ("stored", True), ("settled", True)]
+    take(record("T2", people[0]))
+    flush()
     told = markup(client.get(reverse("dashboard-story"), {"transaction_id": "T1"}))
-    assert re.findall(r'data-transaction="(.*?)"', told) == ["T1"]
+    # The latest others of its customer.
+    assert re.findall(r'data-transaction="(.*?)"', told) == ["T2"]
     assert re.findall(r"<li><span>(.*?)</span><time", told) == ["accepted", "stored", "settled"]
 
 
