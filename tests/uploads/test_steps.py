@@ -330,7 +330,7 @@ def test_an_import_under_way_ends_where_everything_is_deleted(
 
 
 def answered_once(monkeypatch: pytest.MonkeyPatch, why: str, meanwhile: Callable[[], object] | None) -> None:
-    """Intake gives no answer the first time: nothing was taken where something happens meanwhile, else all."""
+    """The first try gets no answer: nothing was taken where something happens meanwhile, else all."""
     accept, tries = ingest.accept, list[str]()
 
     async def once_without(records: Sequence[Record], request_id: str) -> list[Outcome]:
