@@ -51,7 +51,7 @@ def mark_closed(digests: Iterable[str]) -> None:
 
 
 def reopen(digests: Iterable[str]) -> None:
-    """Their account is open again. If Redis is away, without PostgreSQL they are refused until the mark ends."""
+    """Their account is open again. If Redis is away the mark stays, and refuses them without PostgreSQL."""
     if names := [CLOSED + digest for digest in digests]:
         _try("marked as of an open account", lambda: confirmed(lambda pipeline: pipeline.delete(*names)))
 
