@@ -110,7 +110,7 @@ def run_confirmed(
 
 
 async def accept_confirmed(script: AsyncScript, keys: Sequence[str], arguments: Arguments) -> Any:
-    """The same of a script that writes by itself what is to be promised, registered with the client of a loop."""
+    """The same of a script, registered with a loop's client, that writes by itself what is to be promised."""
     began, client = time.monotonic(), script.registered_client
     try:
         answer, found = await _round(client, "EVALSHA", script.sha, len(keys), *keys, *arguments)
