@@ -45,7 +45,7 @@ def takes(*records: Record) -> list[str]:
 
 
 def failed() -> int:
-    """What `transactions_confirmations_failed_total` tells."""
+    """How often the figures say that a confirmation failed."""
     return counters.read()[0].get(counters.UNCONFIRMED, 0)
 
 

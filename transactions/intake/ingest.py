@@ -222,7 +222,7 @@ class Intake:
                 arguments += held
         crash_point("ingest.before_push")
         if confirmation.is_asked_for():
-            return await confirmation.accept_confirmed(self._script, KEYS, arguments)  # type: ignore[no-any-return]
+            return await confirmation.accept_confirmed(self._redis, ACCEPT, KEYS, arguments)  # type: ignore[no-any-return]
         return await self._script(KEYS, arguments)  # type: ignore[no-any-return]
 
     def _hand_out(self, group: list[Submission], reply: list[bytes], accepted_at: str) -> None:

@@ -10,6 +10,8 @@ comes with a word that they send once a second. With one Redis nothing of this i
 
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
+from hashlib import sha1
 from typing import Any, NamedTuple
 
 import redis
@@ -18,7 +20,6 @@ import redis.client
 from django.conf import settings
 from redis.asyncio.client import Pipeline as AsyncPipeline
 from redis.client import Pipeline
-from redis.commands.core import AsyncScript
 
 from . import lookout, sentinel_url
 from .hash_tag import TAG
@@ -109,13 +110,15 @@ def run_confirmed(
     return confirmed(lambda pipeline: pipeline.eval(script, len(keys), *keys, *arguments), client)[0]
 
 
-async def accept_confirmed(script: AsyncScript, keys: Sequence[str], arguments: Arguments) -> Any:
-    """The same of a script, registered with a loop's client, that writes by itself what is to be promised."""
-    began, client = time.monotonic(), script.registered_client
+async def accept_confirmed(
+    client: "redis.asyncio.Redis", script: str, keys: Sequence[str], arguments: Arguments
+) -> Any:
+    """The same of a script that writes by itself whatever is to be promised, over the client of a loop."""
+    began = time.monotonic()
     try:
-        answer, found = await _round(client, "EVALSHA", script.sha, len(keys), *keys, *arguments)
+        answer, found = await _round(client, "EVALSHA", _digest(script), len(keys), *keys, *arguments)
     except redis.exceptions.NoScriptError:
-        answer, found = await _round(client, "EVAL", script.script, len(keys), *keys, *arguments)
+        answer, found = await _round(client, "EVAL", script, len(keys), *keys, *arguments)
     if found.asked_too_few:
         _, again = await _round(client, "EVAL", WRITE, 1, WRITTEN)
         found = again._replace(history=again.history if again.history == found.history else "")
@@ -167,3 +170,8 @@ def _say(found: Judgement, began: float) -> None:
         watcher(time.monotonic() - began, found.holds)
     if not found.holds:
         raise Unconfirmed(f"{found.confirmed} of {found.needed} replicas confirm what was written")
+
+
+@cache
+def _digest(script: str) -> str:
+    return sha1(script.encode(), usedforsecurity=False).hexdigest()
