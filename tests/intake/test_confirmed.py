@@ -13,6 +13,7 @@ from tests.support.accepting import body, record, take
 from tests.support.sentinels import until
 from transactions.intake import ingest
 from transactions.intake.outcomes import UNCONFIRMED, IntakeUnavailable, Outcome, Verdict
+from transactions.metrics import counters
 from transactions.queue.keys import BOOKS, QUEUE
 from transactions.queue.records import Record
 from transactions.stores import confirmation
@@ -41,6 +42,11 @@ def takes(*records: Record) -> list[str]:
 
     until(holds, "nothing is acknowledged")
     return found
+
+
+def failed() -> int:
+    """How often the figures say that a confirmation failed."""
+    return counters.read()[0].get(counters.UNCONFIRMED, 0)
 
 
 @SLOW
@@ -117,12 +123,14 @@ def test_where_a_replica_is_known_to_be_missing_nothing_is_written(three: Trio, 
     take(record("T1", people[0]))
     three.replicas[0].kill()
     until(confirmation.lacking, "nobody notices that a replica is gone")
+    before = failed()
     began = time.monotonic()
     with pytest.raises(IntakeUnavailable):
         take(record("T2", people[0]))
     # Without waiting for REPLICA_TIMEOUT_MS.
     assert time.monotonic() - began < 0.4
     assert connection().llen(QUEUE) == 1
+    assert failed() == before + 1
 
 
 @SLOW

@@ -13,7 +13,7 @@ from tests.support.living import everybody_works
 from tests.support.sentinels import until
 from transaction_monitoring.observability import health
 from transactions.intake.outcomes import IntakeUnavailable
-from transactions.stores import lookout, primaries
+from transactions.stores import primaries
 from transactions.stores.confirmation import confirmed
 from transactions.stores.redis_connection import connection
 from transactions.system import conditions, reading
@@ -81,10 +81,9 @@ def test_one_that_is_missing_and_one_that_is_frozen_are_told(
 
 
 def test_a_primary_that_took_over_says_when(three: Trio, client: Client) -> None:
-    lookout._noted.clear()  # The servers were emptied.
     with GONE:
         confirmed(lambda pipeline: pipeline.set("x", "1"))
-        until(lambda: connection().hlen(primaries.PRIMARIES), "nobody has noted the first")
+        until(lambda: connection().hlen(primaries.NOTED), "nobody has noted the first")
         before = primaries.read()
         assert before is not None
         three.primary.kill()

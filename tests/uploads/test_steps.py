@@ -1,12 +1,13 @@
 """A file step by step: read, agreed on, checked, imported; and what comes between."""
 
 import gzip
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -26,7 +27,10 @@ from transactions.audit.actions import Action
 from transactions.audit.models import Entry
 from transactions.client.api import BatchAnswer
 from transactions.importing.posting import Post
+from transactions.intake import ingest
+from transactions.intake.outcomes import UNAVAILABLE, UNCONFIRMED, IntakeUnavailable, Outcome
 from transactions.models import Transaction
+from transactions.queue.records import Record
 from transactions.stores.postgres_session import Session
 from transactions.storing.flush import flush
 from transactions.uploads import emptying, posting, steps, work
@@ -323,3 +327,47 @@ def test_an_import_under_way_ends_where_everything_is_deleted(
     assert work.run_next() is None
     flush()
     assert (posted, Upload.objects.exists(), Transaction.objects.exists()) == ([1_000], False, False)
+
+
+def answered_once(monkeypatch: pytest.MonkeyPatch, why: str, meanwhile: Callable[[], object] | None) -> None:
+    """The first try gets no answer: nothing was taken where something happens meanwhile, else all."""
+    accept, tries = ingest.accept, list[str]()
+
+    async def once_without(records: Sequence[Record], request_id: str) -> list[Outcome]:
+        tries.append(request_id)
+        if len(tries) > 1:
+            return await accept(records, request_id)
+        if meanwhile is None:
+            await accept(records, request_id)
+        else:
+            await sync_to_async(meanwhile)()
+        raise IntakeUnavailable(why, retry_after_s=0)
+
+    monkeypatch.setattr(ingest, "accept", once_without)
+
+
+def test_rows_that_an_unconfirmed_try_brought_in_are_told_apart_from_those_of_before(
+    people: list[User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = checked(uploaded(payments(people[0], 1, 2, 3)))
+    steps.ask_import(upload)
+    answered_once(monkeypatch, UNCONFIRMED, None)
+    done = step(upload)
+    assert done.outcome is not None
+    told = [done.outcome[name] for name in ("accepted", "replayed", "resent_rows")]
+    assert (done.state, told) == ("DONE", [0, 3, 3])
+    ended = Entry.objects.get(target_id=upload.pk, action=Action.UPLOAD_ENDED)
+    assert '"resent_rows":3' in ended.details
+
+
+@pytest.mark.parametrize("how", ["removed", "cancelled"])
+def test_what_is_removed_or_cancelled_while_intake_takes_nothing_is_not_posted_behind_the_wait(
+    people: list[User], monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    upload = checked(uploaded(payments(people[0], 1, 2, 3)))
+    steps.ask_import(upload)
+    end = emptying.empty_everything if how == "removed" else lambda: steps.cancel(upload)
+    answered_once(monkeypatch, UNAVAILABLE["emptying"], end)
+    work.run_next()
+    flush()
+    assert not Transaction.objects.exists()

@@ -104,7 +104,7 @@ class System(Collector):
             yield _gauge("redis_memory_bytes", "Memory that Redis uses.", memory.used)
             yield _gauge("redis_memory_limit_bytes", "Redis' maxmemory; 0: none.", memory.limit)
         if primary is not None:
-            yield from _of_replicas(primary, counts.get("confirmations_failed", 0))
+            yield from _of_replicas(primary, counts.get(counters.UNCONFIRMED, 0))
         try:
             yield _gauge("alarms_open", "Alarms that nobody has acknowledged.", alarms.open_alarms().count())
             yield from _of_rules(counts)
@@ -119,7 +119,7 @@ class System(Collector):
 
 def _of_replicas(primary: primaries.Primary, failed: int) -> Iterator[Metric]:
     """Of a Redis whose primary is told by sentinels; nothing of one that is all there is."""
-    failures = "Times that too few replicas confirmed what was to be promised."
+    failures = "Times that too few replicas confirmed what was to be promised, or were there to."
     yield CounterMetricFamily(f"{PREFIX}confirmations_failed", failures, value=failed)
     yield _gauge("replicas_wanted", "REDIS_REPLICAS: replicas that there should be.", primary.wanted)
     yield _gauge("replicas_online", "Replicas of Redis that are online.", primary.online)

@@ -1,7 +1,7 @@
 """What a token opens: asked of PostgreSQL, and then known in the process for a minute.
 
 While PostgreSQL does not answer intake goes on: a token that this process knows, or that Redis
-remembers (see `token_copies`), goes on being valid, and one that was revoked stays revoked.
+remembers (see `token_copies`), goes on being valid, and one that has ended stays so.
 """
 
 import logging
@@ -13,6 +13,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import Error as DatabaseError
+from django.db import transaction
 from django.db.models.signals import ModelSignal, post_delete, post_save
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -135,11 +136,11 @@ def check(token: str) -> Access | None:
         try:
             access = _ask(digest)
         except DatabaseError as error:
-            copy, revoked = token_copies.recall(digest)
-            access = None if revoked else access or _from(copy, digest)
-            if access is None and not revoked:
+            copy, ended = token_copies.recall(digest)
+            access = None if ended else access or _from(copy, digest)
+            if access is None and not ended:
                 raise
-            state = "is revoked" if revoked else "stays valid"
+            state = "is revoked, or its account closed" if ended else "stays valid"
             log.warning("PostgreSQL cannot be asked about a token (%s); it %s", type(error).__name__, state)
         checked_tokens.put(digest, access)
     return access if access is not None and access.valid_now() else None
@@ -189,7 +190,7 @@ def _from(copy: Any, digest: str) -> Access | None:
 
 
 def connect_signals() -> None:
-    """From now on a token revoked, or an account closed, by whatever program, is noted in Redis too."""
+    """From now on a token revoked, or an account closed or opened, by whatever program, is noted in Redis."""
     post_save.connect(_token_changed, sender=ApiToken)
     post_delete.connect(_token_changed, sender=ApiToken)
     post_save.connect(_account_changed, sender=User)
@@ -200,9 +201,18 @@ def _token_changed(instance: ApiToken, signal: ModelSignal, **_: Any) -> None:
         token_copies.mark_revoked([instance.digest])
 
 
-def _account_changed(instance: User, **_: Any) -> None:
-    if not instance.is_active:
-        token_copies.forget(instance.api_tokens.values_list("digest", flat=True))
+def _account_changed(
+    instance: User, created: bool, update_fields: frozenset[str] | None = None, **_: Any
+) -> None:
+    # Who logs in is saved too, with the moment alone.
+    if created or (update_fields is not None and "is_active" not in update_fields):
+        return
+    digests = list(instance.api_tokens.values_list("digest", flat=True))
+    if instance.is_active:
+        # Should it come to nothing, the account is closed as before.
+        transaction.on_commit(lambda: token_copies.reopen(digests))
+    else:
+        token_copies.mark_closed(digests)
 
 
 def _note_use(row: ApiToken) -> None:

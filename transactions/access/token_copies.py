@@ -2,7 +2,7 @@
 
 A copy is kept whenever PostgreSQL has vouched for a token, so that a process that does not know it
 yet can let it in. A revocation is a mark of its own, which no copy made at the same moment can
-overwrite, and outlives every copy.
+overwrite, and outlives every copy. So is that an account was closed, until it is opened again.
 """
 
 import logging
@@ -21,7 +21,9 @@ log = logging.getLogger(__name__)
 
 COPY = f"{TAG}:token:"
 REVOKED = f"{TAG}:revoked:"
+CLOSED = f"{TAG}:closed:"
 COPY_S = 7 * 86_400
+# Of either mark.
 REVOKED_S = 8 * 86_400
 
 Copy = dict[str, str | int | list[str] | None]
@@ -40,25 +42,43 @@ def forget(digests: Iterable[str]) -> None:
 
 def mark_revoked(digests: Iterable[str]) -> None:
     """Remembers that tokens are revoked. If Redis is away, whoever looks next forgets the copy."""
-    digests = list(digests)
+    _mark("marked as revoked", REVOKED, list(digests))
 
+
+def mark_closed(digests: Iterable[str]) -> None:
+    """The same of tokens whose account is closed, until `reopen`."""
+    _mark("marked as of a closed account", CLOSED, list(digests))
+
+
+def reopen(digests: Iterable[str]) -> None:
+    """Their account is open again. If Redis is away the mark stays, and refuses them without PostgreSQL."""
+    if names := [CLOSED + digest for digest in digests]:
+        _try("marked as of an open account", lambda: confirmed(lambda pipeline: pipeline.delete(*names)))
+
+
+def _mark(what: str, kind: str, digests: list[str]) -> None:
     def mark(pipeline: Pipeline) -> None:
         for digest in digests:
-            pipeline.set(REVOKED + digest, 1, ex=REVOKED_S)
+            pipeline.set(kind + digest, 1, ex=REVOKED_S)
 
     if digests:
-        _try("marked as revoked", lambda: confirmed(mark))
+        _try(what, lambda: confirmed(mark))
     forget(digests)
 
 
 def recall(digest: str) -> tuple[Copy | None, bool]:
-    """What is remembered of a token, and whether it is marked as revoked. Nothing without Redis."""
+    """What is remembered of a token, and whether a mark says that it has ended. Nothing without Redis."""
     try:
-        copy, revoked = reader().mget(COPY + digest, REVOKED + digest)
+        copy, *marks = reader().mget(_names(digest))
     except redis.RedisError as error:
         log.warning("Redis cannot be asked about a token (%s)", type(error).__name__)
         return None, False
-    return (orjson.loads(copy) if copy else None), revoked is not None
+    return (orjson.loads(copy) if copy else None), any(mark is not None for mark in marks)
+
+
+def _names(digest: str) -> list[str]:
+    """Its copy's, and those of its marks."""
+    return [COPY + digest, REVOKED + digest, CLOSED + digest]
 
 
 _redis = PerLoop(intake_connection)
@@ -70,17 +90,17 @@ def serve_here() -> None:
 
 
 async def is_kept(digest: str) -> bool:
-    """Whether a token is remembered and not revoked, for an event loop. False without Redis."""
+    """Whether a token is remembered and has not ended, for an event loop. False without Redis."""
     lasting = _redis.made_here()
     asked = lasting or intake_connection()
     try:
-        copy, revoked = await asked.mget(COPY + digest, REVOKED + digest)
+        copy, *marks = await asked.mget(_names(digest))
     except (redis.RedisError, OSError):
         return False
     finally:
         if lasting is None:
             await close(asked)
-    return copy is not None and revoked is None
+    return copy is not None and not any(mark is not None for mark in marks)
 
 
 def _try(what: str, call: Callable[[], object]) -> None:

@@ -23,6 +23,7 @@ import redis.exceptions
 from django.conf import settings
 
 from ..live import feed
+from ..metrics.counters import unconfirmed
 from ..queue.keys import BOOKS, FEED, INDEX, QUEUE
 from ..queue.records import Record, lines_of, read_state, stamp
 from ..stores import confirmation
@@ -185,6 +186,7 @@ class Intake:
 
     async def _accept(self, group: list[Submission]) -> None:
         if confirmation.lacking():
+            unconfirmed()
             raise IntakeUnavailable(UNCONFIRMED)
         await self._refuse_when_full()
         accepted_at = stamp(datetime.now(UTC))

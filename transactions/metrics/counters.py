@@ -29,6 +29,9 @@ TALLY = f"{TAG}:tally"
 # hash: a web process -> how many websockets it has, and when it said so
 WATCHING = f"{TAG}:watching"
 
+# Field of TALLY: how often too few replicas confirmed, or were there to.
+UNCONFIRMED = "confirmations_failed"
+
 PUBLISH_S = 1.0
 # How often a process says again how many websockets it has, and when it is taken for dead.
 SAY_AGAIN_S = 5.0
@@ -148,8 +151,13 @@ def refused(reason: str, records: int = 1) -> None:
 
 def confirmed(seconds: float, held: bool) -> None:
     """Counts that replicas were waited for, and whether they confirmed what was written."""
-    failed = () if held else (("confirmations_failed", 1),)
+    failed = () if held else ((UNCONFIRMED, 1),)
     tally.observe(CONFIRMATION_SECONDS, seconds, "", *failed)
+
+
+def unconfirmed() -> None:
+    """Counts what nobody was asked to confirm, since replicas were known to be missing."""
+    tally.add(UNCONFIRMED)
 
 
 def flushed(records: int, seconds: float) -> None:

@@ -10,6 +10,7 @@ comes with a word that they send once a second. With one Redis nothing of this i
 
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from hashlib import sha1
 from typing import Any, NamedTuple
 
@@ -171,5 +172,6 @@ def _say(found: Judgement, began: float) -> None:
         raise Unconfirmed(f"{found.confirmed} of {found.needed} replicas confirm what was written")
 
 
+@cache
 def _digest(script: str) -> str:
     return sha1(script.encode(), usedforsecurity=False).hexdigest()

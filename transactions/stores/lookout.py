@@ -22,11 +22,12 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 0.5
 PATIENCE_S = 1.0
+# Who is the primary is noted so often: again and again, since Redis may have been emptied.
+NOTE_S = 2.0
 
 counted = CountedReplicas()
 _thread: threading.Thread | None = None
 _starting = threading.Lock()
-_noted: set[str] = set()
 
 
 def keep() -> None:
@@ -45,10 +46,18 @@ def _run(url: sentinel_url.SentinelUrl) -> None:
     bounds = {"socket_timeout": PATIENCE_S, "socket_connect_timeout": PATIENCE_S}
     client = sentinels.primary(url, retry=Retry(NoBackoff(), 0), **bounds)
     named = sentinels.NamedPrimary(url)
+    noted_at = float("-inf")
     try:
         while sentinel_url.read(settings.REDIS_URL) == url:
             with suppress(redis.RedisError):
                 _look(client, named)
+                if time.monotonic() - noted_at >= NOTE_S:
+                    noted_at = time.monotonic()
+                    # Over its memory limit Redis refuses it.
+                    primaries.note(client, primaries.connected_to(client))
+            if counted.missing(time.monotonic()):
+                # It may be missing because it has become the primary: the next look asks the sentinels again.
+                client.connection_pool.disconnect(inuse_connections=False)
             time.sleep(LOOK_S)
     finally:
         client.close()
@@ -68,14 +77,6 @@ def _look(client: "redis.Redis", named: sentinels.NamedPrimary) -> None:
             settings.REPLICA_GONE_SECONDS,
             _replicas(len(told.online)),
         )
-    if told.history and told.history not in _noted:
-        # Over its memory limit Redis refuses it.
-        with suppress(redis.RedisError):
-            primaries.note(client, told.history)
-            _noted.add(told.history)
-    if counted.missing(time.monotonic()):
-        # It may be missing because it has become the primary: the next look asks the sentinels again.
-        client.connection_pool.disconnect(inuse_connections=False)
 
 
 def _replicas(number: int) -> str:

@@ -11,9 +11,11 @@ from . import hash_numbers, sentinel_url
 from .hash_tag import TAG
 from .redis_connection import connection, reader
 from .replicas import replication_in
+from .scripts import lua
 
-# hash: a history of Redis' data -> when a process first saw it, in seconds since 1970
-PRIMARIES = f"{TAG}:primaries"
+NOTE = lua(__file__, "note_primary")
+# hash: `address` of the primary; `taken_over_at`, when it took over from another one, in seconds since 1970
+NOTED = f"{TAG}:primary"
 
 
 class Primary(NamedTuple):
@@ -32,9 +34,23 @@ class Primary(NamedTuple):
         return max(0, self.wanted - self.online)
 
 
-def note(client: "redis.Redis", history: str) -> None:
-    """Remembers when a primary began to write its history. Raises redis.RedisError."""
-    client.hsetnx(PRIMARIES, history, f"{time():.3f}")
+def note(client: "redis.Redis", address: str) -> None:
+    """Remembers which server is the primary, and since when, if it was another. Raises redis.RedisError."""
+    client.eval(NOTE, 1, NOTED, address, f"{time():.3f}")
+
+
+def connected_to(client: "redis.Redis") -> str:
+    """The address and port of the primary to which a client has connected; asks nobody, who may be silent."""
+    pool = client.connection_pool
+    assert isinstance(pool, redis.sentinel.SentinelConnectionPool)
+    host, port = pool.master_address
+    return f"{host}:{port}"
+
+
+def taken_over_at() -> float | None:
+    """When the primary took over; None where it is the first that was noted. Raises redis.RedisError."""
+    told = reader().hget(NOTED, "taken_over_at")
+    return None if told is None else hash_numbers.moment(NOTED, "taken_over_at", told)
 
 
 def read() -> Primary | None:
@@ -45,6 +61,4 @@ def read() -> Primary | None:
     assert isinstance(pool, redis.sentinel.SentinelConnectionPool)
     host, port = pool.get_master_address()  # type: ignore[no-untyped-call]
     told = replication_in(reader().info("replication"))
-    seen = hash_numbers.moments(PRIMARIES, reader().hgetall(PRIMARIES))
-    taken_over_at = seen.get(told.history) if len(seen) > 1 else None
-    return Primary(f"{host}:{port}", len(told.online), settings.REDIS_REPLICAS, taken_over_at)
+    return Primary(f"{host}:{port}", len(told.online), settings.REDIS_REPLICAS, taken_over_at())

@@ -1,4 +1,4 @@
-"""The flush: reserve, store, commit, release. FlushRules by every tick, and harmless however often.
+"""The flush: reserve, store, commit, release. Run by every tick, and harmless however often.
 
 - One flusher at a time, by an advisory lock of PostgreSQL. It is held by the very connection that
   writes, so a flusher that has lost its connection has lost the lock, and can commit nothing.

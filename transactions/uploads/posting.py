@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -35,8 +36,10 @@ def into_intake(pk: int, watch: Watch) -> Post:
                 sound.append((index, record_of(serializer.run_validation(dict(record)))))
             except ValidationError as error:
                 errors.append({"index": index, "code": Code.INVALID.value, "errors": error.detail})
-        outcomes = _accepted([record for _, record in sound], f"upload-{pk}", watch) if sound else []
-        return _answer(sound, outcomes, errors)
+        if not sound:
+            return _answer(sound, [], errors)
+        outcomes, resent = _accepted([record for _, record in sound], f"upload-{pk}", watch)
+        return replace(_answer(sound, outcomes, errors), resent=resent)
 
     return post
 
@@ -60,13 +63,16 @@ def _answer(
     return BatchAnswer(accepted, len(replays), conflicts, invalid, errors, replays=frozenset(replays))
 
 
-def _accepted(records: Sequence[Record], request_id: str, watch: Watch) -> list[Outcome]:
-    until = time.monotonic() + PATIENCE_S
+def _accepted(records: Sequence[Record], request_id: str, watch: Watch) -> tuple[list[Outcome], bool]:
+    """The outcomes, and whether there was a try before: what it brought in is answered as a replay now."""
+    until, resent = time.monotonic() + PATIENCE_S, False
     while True:
         try:
-            return async_to_sync(ingest.accept)(records, request_id)
+            return async_to_sync(ingest.accept)(records, request_id), resent
         except IntakeUnavailable as error:
             if time.monotonic() > until:
                 raise PostingError(str(error)) from None
-            watch.look()
+            resent = True
             time.sleep(error.retry_after_s)
+            # Behind the wait: the file may have been removed, and everything else with it.
+            watch.look_now()

@@ -12,7 +12,7 @@ from .models import Upload
 # Reasons that a summary keeps, the most frequent; characters of a cell that a page shows of a first record.
 REASONS_MAX, CELL_CHARACTERS_MAX = 50, 500
 # Of an import's progress.
-COUNTS = ("accepted", "replayed", "refused", "users_made")
+COUNTS = ("accepted", "replayed", "refused", "users_made", "resent_rows")
 MONEY = ("accepted_money", "replayed_money", "either_money")
 
 
@@ -54,10 +54,7 @@ def progress_as_json(progress: ImportProgress, last_line: int) -> dict[str, Any]
     """What became of the rows up to a line."""
     return {
         "last_line": last_line,
-        "accepted": progress.accepted,
-        "replayed": progress.replayed,
-        "refused": progress.refused,
-        "users_made": progress.users_made,
+        **{name: getattr(progress, name) for name in COUNTS},
         "kinds": [[as_kept(kind), rows] for kind, rows in progress.kinds.most_common()],
         "examples": {as_kept(kind): [line, _cut(said)] for kind, (line, said) in progress.examples.items()},
         **{name: _sums(getattr(progress, name)) for name in MONEY},
@@ -72,7 +69,8 @@ def progress_of(outcome: dict[str, Any] | None) -> tuple[ImportProgress, int]:
     if outcome is None:
         return progress, 0
     for name in COUNTS:
-        setattr(progress, name, outcome[name])
+        # What was kept before rows sent again were counted has none.
+        setattr(progress, name, outcome.get(name, 0))
     progress.kinds.update(dict(outcome["kinds"]))
     examples = outcome.get("examples", {})
     progress.examples.update({kind: (line, said) for kind, (line, said) in examples.items()})

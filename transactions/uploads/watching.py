@@ -66,6 +66,9 @@ class Watch:
     def before_posting(self) -> None:
         """The same between two slices that are posted: the flush goes first."""
         let_flush_go_first(self._stopping)
-        # However short the last look is ago: nothing of a file that was removed is posted.
+        self.look_now()
+
+    def look_now(self) -> None:
+        """The same however short the last look is ago: nothing of a file that was removed is posted."""
         self._noted_at = -NOTED_EVERY_S
         self.look()

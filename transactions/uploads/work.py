@@ -233,6 +233,7 @@ def _end(taken: Upload, progress: ImportProgress) -> None:
             taken,
             accepted=progress.accepted,
             replayed=progress.replayed,
+            resent_rows=progress.resent_rows,
             refused=progress.refused,
             sums={status: str(money.sum) for status, money in progress.accepted_money.items()},
         )

@@ -123,6 +123,18 @@ def test_a_file_from_its_upload_to_its_end(ina: Client, people: list[User]) -> N
     assert noted(upload) == ["ina"] * 3
 
 
+def test_rows_that_may_have_come_in_by_an_unconfirmed_try_are_told(ina: Client, people: list[User]) -> None:
+    upload = imported(uploaded(payments(people[0], 1, 2)))
+    assert upload.outcome is not None
+    where, doubt = at("change", upload.pk), "of those in already may be of this import"
+    assert doubt not in text_of(ina, where)
+    # As it was kept before such rows were counted.
+    before = {name: kept for name, kept in upload.outcome.items() if name != "resent_rows"}
+    for outcome, said in ((before, False), ({**before, "resent_rows": 2}, True)):
+        Upload.objects.update(outcome=outcome)
+        assert (f"2 {doubt}" in text_of(ina, where)) is said
+
+
 def test_refused_rows_are_downloaded_corrected_and_go_in_again(ina: Client, people: list[User]) -> None:
     rows = [
         f"P1,{people[0].pk},1.50,paid,2026-03-14T12:00:00",
