@@ -1,12 +1,17 @@
 """What deploy/machines ships: variables, templates, and the guard before Redis and Sentinel."""
 
+import http.server
 import os
 import re
+import shutil
 import socket
+import socketserver
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -123,6 +128,88 @@ class Three:
 
     def told(self, what: str, name: str) -> str:
         return (self.directory / name / f"{what}.log").read_text()
+
+
+class Listening(socketserver.ThreadingTCPServer):
+    """On an address that the test before has just left."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+
+class Member:
+    """A machine's Patroni, which answers as its `role` has it, and its PostgreSQL, which says the name."""
+
+    # By Patroni's documentation of its REST API.
+    ANSWERS = {"leader": ("/primary", "/read-only"), "standby": ("/replica", "/read-only"), "away": ()}
+
+    def __init__(self, name: str, address: str, role: str, cleanup: ExitStack) -> None:
+        self.role = role
+        member = self
+
+        class Patroni(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                is_fit = self.path.partition("?")[0] in member.ANSWERS[member.role]
+                self.send_response(200 if is_fit else 503)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        class Postgres(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                self.request.sendall(name.encode())
+                self.request.recv(1)
+
+        for port, handler in ((8008, Patroni), (5432, Postgres)):
+            server = cleanup.enter_context(Listening((address, port), handler))
+            cleanup.callback(server.shutdown)
+            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+
+
+def reached(port: int) -> str:
+    """Which machine's PostgreSQL HAProxy of m1 leads to, "" for none."""
+    try:
+        with socket.create_connection((f"{NETWORK}.21", port), 2) as connection:
+            return connection.recv(2).decode()
+    except OSError:
+        return ""
+
+
+@pytest.fixture
+def members(tmp_path: Path) -> Iterator[dict[str, Member]]:
+    """m1 leads, m2 and m3 follow, and m1's HAProxy has looked at them."""
+    program = shutil.which("haproxy")
+    if program is None:
+        pytest.skip("haproxy is missing")
+    configure(variables(machine_env(tmp_path, "m1")), tmp_path / "configured")
+    with ExitStack() as cleanup:
+        roles = zip(("m1", "m2", "m3"), ADDRESSES, ("leader", "standby", "standby"), strict=True)
+        members = {name: Member(name, address, role, cleanup) for name, address, role in roles}
+        haproxy = subprocess.Popen([program, "-db", "-f", str(tmp_path / "configured" / "haproxy.cfg")])
+        cleanup.callback(haproxy.wait, 10)
+        cleanup.callback(haproxy.kill)
+        wait_until(lambda: [reached(5000) for _ in range(6)] == ["m1"] * 6, 10, "m1 alone is the leader")
+        yield members
+
+
+def test_who_asks_for_a_standby_never_gets_the_leader_while_there_is_one(members: dict[str, Member]) -> None:
+    wait_until(lambda: {reached(5001) for _ in range(6)} == {"m2", "m3"}, 10, "both standbys are reached")
+
+    members["m2"].role = members["m3"].role = "away"
+    wait_until(lambda: reached(5001) == "m1", 10, "without a standby it is the leader")
+    with socket.create_connection((f"{NETWORK}.21", 5001), 10) as at_leader:
+        assert at_leader.recv(2) == b"m1"
+        members["m3"].role = "standby"
+        # Whoever keeps a connection would stay with the leader for ever.
+        assert at_leader.recv(1) == b""
+    assert {reached(5001) for _ in range(6)} == {"m3"}
+
+
+def test_who_asks_for_a_standby_follows_a_failover(members: dict[str, Member]) -> None:
+    members["m1"].role, members["m2"].role = "away", "leader"
+    wait_until(lambda: reached(5000) == "m2", 10, "m2 leads")
+    wait_until(lambda: {reached(5001) for _ in range(6)} == {"m3"}, 10, "m3 is the standby that is left")
 
 
 @pytest.fixture
