@@ -56,11 +56,33 @@ def test_each_template_is_filled_in_and_closed_to_others(tmp_path: Path) -> None
     assert f"replica-announce-ip {ADDRESSES[1]}\n" in written["redis.conf"].read_text()
 
 
+@pytest.mark.parametrize("password", ["123", "0x1F", "true"])
+def test_a_password_is_text_to_whoever_reads_it(password: str, tmp_path: Path) -> None:
+    names = ("PATRONI_PASSWORD", "POSTGRES_ADMIN_PASSWORD", "REPLICATION_PASSWORD")
+    environment = machine_env(tmp_path, "m1", **dict.fromkeys(names, password))
+    configure(variables(environment), tmp_path / "configured")
+
+    told = yaml.safe_load((tmp_path / "configured" / "patroni.yml").read_text())
+    users = [told["restapi"]["authentication"], *told["postgresql"]["authentication"].values()]
+    assert [user["password"] for user in users] == [password] * 3
+
+
+def test_a_file_that_was_open_to_others_is_closed(tmp_path: Path) -> None:
+    file = tmp_path / "configured" / "redis.conf"
+    file.parent.mkdir()
+    file.touch()
+    file.chmod(0o644)
+    configure(variables(machine_env(tmp_path, "m1")), file.parent)
+    assert file.stat().st_mode & 0o777 == 0o640
+
+
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
         ({"REDIS_PASSWORD": ""}, "REDIS_PASSWORD in .* must be of letters"),
         ({"POSTGRES_PASSWORD": "with blank"}, "POSTGRES_PASSWORD in .* must be of letters"),
+        ({"REPLICATION_PASSWORD": "a/b"}, "REPLICATION_PASSWORD in .* must be of letters and digits alone"),
+        ({"PATRONI_PASSWORD": "a:b"}, "PATRONI_PASSWORD in .* must be of letters and digits alone"),
         ({"MACHINE": "m4"}, "MACHINE in .* must be one of m1, m2, m3"),
     ],
 )
