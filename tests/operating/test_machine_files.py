@@ -1,5 +1,6 @@
 """What deploy/machines ships: variables, templates, and the guard before Redis and Sentinel."""
 
+import datetime
 import http.server
 import os
 import re
@@ -21,6 +22,7 @@ import yaml
 
 from deploy.machines.configure import Fault, configure, variables
 from tests.faults.processes import wait_until
+from tests.machines.table import BEGIN, END, Control, Row, when_and_where, written
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy" / "machines"
@@ -150,6 +152,21 @@ class Three:
 
     def told(self, what: str, name: str) -> str:
         return (self.directory / name / f"{what}.log").read_text()
+
+
+def test_the_table_of_the_page_is_what_the_run_writes() -> None:
+    """Of the machine it names no more than processors and memory."""
+    page = (ROOT / "docs" / "machines.md").read_text()
+    table = page.partition(BEGIN)[2].partition(END)[0].strip()
+    cells = [tuple(line.strip("| ").split(" | ")) for line in table.splitlines() if line.startswith("| ")]
+    rows = [Row(*each) for each in cells if len(each) == 7 and each[-1] == "balance"]
+    controls = [Control(*each) for each in cells if len(each) == 3][2:]
+
+    when, at = re.fullmatch(r"`make machines`, ([\d-]+), (.+):", table.partition("\n")[0]).groups()  # type: ignore[union-attr]
+    assert re.fullmatch(r"\d+ processors, \d+ GB of memory", at)
+    assert re.fullmatch(rf"{datetime.date.today()}, \d+ processors, \d+ GB of memory", when_and_where())
+    assert len(rows) == 8
+    assert table.startswith(written(rows, controls, f"{when}, {at}").strip())
 
 
 class Listening(socketserver.ThreadingTCPServer):
