@@ -83,11 +83,11 @@ def _with_words(table: Table, found: Guess, given: Mapping, say: Say, ask: Ask) 
 
 
 def is_guessed(meant: Mapping, given: Mapping) -> bool:
-    """Whether more is taken for granted than was given and columns prove."""
-    return any(
+    """Whether more is taken for granted than was given and columns prove. To have no column is no guess."""
+    return meant.named != given.named or any(
         getattr(meant, each.name) != getattr(given, each.name)
         for each in fields(Mapping)
-        if each.name not in PROVED
+        if each.name not in (*PROVED, "columns")
     )
 
 
