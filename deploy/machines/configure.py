@@ -15,10 +15,10 @@ from string import Template
 
 HERE = Path(__file__).resolve().parent
 NAMES = ("m1", "m2", "m3")
-# What may stand in a URL, in YAML and in a configuration of Redis without being taken for anything else.
+# What may stand in YAML and in a configuration of Redis without being taken for anything else.
 _PLAIN = re.compile(r"[\w./:-]+", re.ASCII)
-# Derived, or needless in a template.
-_DERIVED = ("ADDRESS", "SENTINEL_ID")
+# What may stand in a URL, between its colon and its @.
+_PASSWORD = re.compile(r"[A-Za-z0-9]+")
 
 
 class Fault(Exception):
@@ -31,7 +31,10 @@ def variables(path: Path) -> dict[str, str]:
     found = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
     example = (HERE / "machine.env.example").read_text()
     for name in re.findall(r"^(\w+)=", example, re.MULTILINE):
-        if not _PLAIN.fullmatch(found.get(name, "")):
+        value = found.get(name, "")
+        if name.endswith("_PASSWORD") and not _PASSWORD.fullmatch(value):
+            raise Fault(f"{name} in {path} must be of letters and digits alone, A to Z and 0 to 9, not empty")
+        if not _PLAIN.fullmatch(value):
             raise Fault(f"{name} in {path} must be of letters, digits and . / : - _, and not empty")
     if found["MACHINE"] not in NAMES:
         raise Fault(f"MACHINE in {path} must be one of {', '.join(NAMES)}")
@@ -47,6 +50,8 @@ def configure(machine: dict[str, str], directory: Path) -> None:
         text = Template(template.read_text()).substitute(machine)
         file = directory / template.stem
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640), "w") as writer:
+            # One that was there already keeps its mode otherwise.
+            os.fchmod(writer.fileno(), 0o640)
             writer.write(text)
 
 

@@ -1,9 +1,7 @@
 """What each loss of a machine is played on: three machines, clients, one ledger for all, and the table."""
 
 import contextlib
-import datetime
 import os
-import platform
 import random
 import shutil
 import tempfile
@@ -20,7 +18,7 @@ from tests.faults.ledger import Ledger
 from tests.machines.clients import MachineLoad, Watcher
 from tests.machines.cluster import NAMES, Cluster
 from tests.machines.network import why_not
-from tests.machines.table import Control, Row, put_into, written
+from tests.machines.table import Control, Row, put_into, when_and_where, written
 
 WITHOUT = (
     "without namespaces all machines are on one network, 127.0.0.11 to 13: nothing is cut off, and a machine "
@@ -148,8 +146,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     rows = config.stash.get(ROWS, [])
     if not rows and not CONTROLS:
         return
-    where = f"{os.cpu_count()} cores, {platform.system()} {platform.release()}"
-    text = written(rows, CONTROLS, f"{datetime.date.today()}, {where}")
+    text = written(rows, CONTROLS, when_and_where())
     terminalreporter.section("machines")
     terminalreporter.write_line(text)
     if file := os.environ.get("MACHINES_TABLE"):

@@ -82,16 +82,14 @@ class Namespace:
         self.ip(f"route add default via {hub.address}")
 
     def end(self) -> None:
-        """Without a wait, for the end of a run."""
+        """The machine alone, and not its cable at the hub: that goes too at the end of a run."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.first, signal.SIGKILL)
         self._unshare.wait(10)
 
     def kill(self) -> None:
         """The machine is gone, with whatever ran on it. Cut it off before: else it says good-bye."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.first, signal.SIGKILL)
-        self._unshare.wait(10)
+        self.end()
         if self.hub is not None:
             # The kernel takes it away too, some time later.
             self.hub.ip(f"link delete to-{self.name}", check=False)

@@ -1,5 +1,7 @@
 """The table of what was lost, as Markdown."""
 
+import datetime
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -40,8 +42,14 @@ HEAD = Row(
 CONTROL_HEAD = Control("control", "acknowledged", "lost")
 
 
+def when_and_where() -> str:
+    """The day, and of the machine what tells how much it can do; nothing that tells which one it is."""
+    memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    return f"{datetime.date.today()}, {os.cpu_count()} processors, {memory_gb:.0f} GB of memory"
+
+
 def written(rows: Sequence[Row], controls: Sequence[Control], where: str) -> str:
-    """The rows with their sum, what was lost without a safeguard, and where and when that was."""
+    """The rows with their sum, what was lost without a safeguard, and `when_and_where` that was."""
     sums = [str(sum(int(row[at]) for row in rows if row[at].isdecimal())) for at in (1, 2, 3)]
     lines = [HEAD, Row("all", sums[0], sums[1], sums[2], "", "", "")]
     lines[1:1] = rows

@@ -13,13 +13,14 @@ from tests.machines.machine import APPLICATION, SERVERS
 
 pytestmark = pytest.mark.slow
 
-# How long a machine stays away at least: longer than replicas that are missing count.
+# How long a machine stays away at least: by then its replica of Redis counts no more, which takes 12 s.
 AWAY_S = 20.0
+# The most that both stores may take to go on elsewhere. Some 30 s are usual, and more on a busy machine.
 TAKE_OVER_S = 60.0
-# Longer than anybody waits for it to come back.
-GONE_S = 35.0
-# Longer than all that waits for a machine to come back: Sentinel, the rule of replicas, Patroni.
+# Past the 21 s after which intake goes on without whom it cannot reach, and past the 20 s of Patroni's lease.
 CUT_S = 25.0
+# Past all of that and the 30 s for which storing pauses: both stores go on as if there were two machines.
+GONE_S = 35.0
 
 
 def _lose_and_take_back(cluster: Cluster, name: str, load: MachineLoad) -> None:

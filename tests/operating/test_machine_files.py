@@ -1,12 +1,18 @@
 """What deploy/machines ships: variables, templates, and the guard before Redis and Sentinel."""
 
+import datetime
+import http.server
 import os
 import re
+import shutil
 import socket
+import socketserver
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,6 +22,7 @@ import yaml
 
 from deploy.machines.configure import Fault, configure, variables
 from tests.faults.processes import wait_until
+from tests.machines.table import BEGIN, END, Control, Row, when_and_where, written
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy" / "machines"
@@ -51,11 +58,33 @@ def test_each_template_is_filled_in_and_closed_to_others(tmp_path: Path) -> None
     assert f"replica-announce-ip {ADDRESSES[1]}\n" in written["redis.conf"].read_text()
 
 
+@pytest.mark.parametrize("password", ["123", "0x1F", "true"])
+def test_a_password_is_text_to_whoever_reads_it(password: str, tmp_path: Path) -> None:
+    names = ("PATRONI_PASSWORD", "POSTGRES_ADMIN_PASSWORD", "REPLICATION_PASSWORD")
+    environment = machine_env(tmp_path, "m1", **dict.fromkeys(names, password))
+    configure(variables(environment), tmp_path / "configured")
+
+    told = yaml.safe_load((tmp_path / "configured" / "patroni.yml").read_text())
+    users = [told["restapi"]["authentication"], *told["postgresql"]["authentication"].values()]
+    assert [user["password"] for user in users] == [password] * 3
+
+
+def test_a_file_that_was_open_to_others_is_closed(tmp_path: Path) -> None:
+    file = tmp_path / "configured" / "redis.conf"
+    file.parent.mkdir()
+    file.touch()
+    file.chmod(0o644)
+    configure(variables(machine_env(tmp_path, "m1")), file.parent)
+    assert file.stat().st_mode & 0o777 == 0o640
+
+
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
         ({"REDIS_PASSWORD": ""}, "REDIS_PASSWORD in .* must be of letters"),
         ({"POSTGRES_PASSWORD": "with blank"}, "POSTGRES_PASSWORD in .* must be of letters"),
+        ({"REPLICATION_PASSWORD": "a/b"}, "REPLICATION_PASSWORD in .* must be of letters and digits alone"),
+        ({"PATRONI_PASSWORD": "a:b"}, "PATRONI_PASSWORD in .* must be of letters and digits alone"),
         ({"MACHINE": "m4"}, "MACHINE in .* must be one of m1, m2, m3"),
     ],
 )
@@ -123,6 +152,103 @@ class Three:
 
     def told(self, what: str, name: str) -> str:
         return (self.directory / name / f"{what}.log").read_text()
+
+
+def test_the_table_of_the_page_is_what_the_run_writes() -> None:
+    """Of the machine it names no more than processors and memory."""
+    page = (ROOT / "docs" / "machines.md").read_text()
+    table = page.partition(BEGIN)[2].partition(END)[0].strip()
+    cells = [tuple(line.strip("| ").split(" | ")) for line in table.splitlines() if line.startswith("| ")]
+    rows = [Row(*each) for each in cells if len(each) == 7 and each[-1] == "balance"]
+    controls = [Control(*each) for each in cells if len(each) == 3][2:]
+
+    when, at = re.fullmatch(r"`make machines`, ([\d-]+), (.+):", table.partition("\n")[0]).groups()  # type: ignore[union-attr]
+    assert re.fullmatch(r"\d+ processors, \d+ GB of memory", at)
+    assert re.fullmatch(rf"{datetime.date.today()}, \d+ processors, \d+ GB of memory", when_and_where())
+    assert len(rows) == 8
+    assert table.startswith(written(rows, controls, f"{when}, {at}").strip())
+
+
+class Listening(socketserver.ThreadingTCPServer):
+    """On an address that the test before has just left."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+
+class Member:
+    """A machine's Patroni, which answers as its `role` has it, and its PostgreSQL, which says the name."""
+
+    # By Patroni's documentation of its REST API.
+    ANSWERS = {"leader": ("/primary", "/read-only"), "standby": ("/replica", "/read-only"), "away": ()}
+
+    def __init__(self, name: str, address: str, role: str, cleanup: ExitStack) -> None:
+        self.role = role
+        member = self
+
+        class Patroni(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                is_fit = self.path.partition("?")[0] in member.ANSWERS[member.role]
+                self.send_response(200 if is_fit else 503)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        class Postgres(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                self.request.sendall(name.encode())
+                self.request.recv(1)
+
+        for port, handler in ((8008, Patroni), (5432, Postgres)):
+            server = cleanup.enter_context(Listening((address, port), handler))
+            cleanup.callback(server.shutdown)
+            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+
+
+def reached(port: int) -> str:
+    """Which machine's PostgreSQL HAProxy of m1 leads to, "" for none."""
+    try:
+        with socket.create_connection((f"{NETWORK}.21", port), 2) as connection:
+            return connection.recv(2).decode()
+    except OSError:
+        return ""
+
+
+@pytest.fixture
+def members(tmp_path: Path) -> Iterator[dict[str, Member]]:
+    """m1 leads, m2 and m3 follow, and m1's HAProxy has looked at them."""
+    program = shutil.which("haproxy")
+    if program is None:
+        pytest.skip("haproxy is missing")
+    configure(variables(machine_env(tmp_path, "m1")), tmp_path / "configured")
+    with ExitStack() as cleanup:
+        roles = zip(("m1", "m2", "m3"), ADDRESSES, ("leader", "standby", "standby"), strict=True)
+        members = {name: Member(name, address, role, cleanup) for name, address, role in roles}
+        haproxy = subprocess.Popen([program, "-db", "-f", str(tmp_path / "configured" / "haproxy.cfg")])
+        cleanup.callback(haproxy.wait, 10)
+        cleanup.callback(haproxy.kill)
+        wait_until(lambda: [reached(5000) for _ in range(6)] == ["m1"] * 6, 10, "m1 alone is the leader")
+        yield members
+
+
+def test_who_asks_for_a_standby_never_gets_the_leader_while_there_is_one(members: dict[str, Member]) -> None:
+    wait_until(lambda: {reached(5001) for _ in range(6)} == {"m2", "m3"}, 10, "both standbys are reached")
+
+    members["m2"].role = members["m3"].role = "away"
+    wait_until(lambda: reached(5001) == "m1", 10, "without a standby it is the leader")
+    with socket.create_connection((f"{NETWORK}.21", 5001), 10) as at_leader:
+        assert at_leader.recv(2) == b"m1"
+        members["m3"].role = "standby"
+        # Whoever keeps a connection would stay with the leader for ever.
+        assert at_leader.recv(1) == b""
+    assert {reached(5001) for _ in range(6)} == {"m3"}
+
+
+def test_who_asks_for_a_standby_follows_a_failover(members: dict[str, Member]) -> None:
+    members["m1"].role, members["m2"].role = "away", "leader"
+    wait_until(lambda: reached(5000) == "m2", 10, "m2 leads")
+    wait_until(lambda: {reached(5001) for _ in range(6)} == {"m3"}, 10, "m3 is the standby that is left")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.support.accepting import outcomes, record, take
 from tests.support.admin_pages import superuser
 from tests.support.outages import FrozenRedis as Frozen
 from tests.support.outages import postgres_frozen
-from tests.support.standing_by import Host, Standby, standby, until, url_of
+from tests.support.standing_by import Host, Standby, own_host, standby, until, url_of
 from transaction_monitoring.database_settings import configuration
 from transactions.models import Transaction
 from transactions.stores import standby_reads
@@ -172,6 +172,18 @@ def test_one_that_is_too_far_behind_is_not_read(
     time.sleep(1.5)
     with reading_from(follower.host):
         assert listed(api) == ["T1", "T2"]
+
+
+def test_a_primary_in_its_place_is_read_and_behind_nothing(client: Client, people: list[User]) -> None:
+    """HAProxy leads there while no standby is left; the page is not to speak of one."""
+    superuser(client)
+    stored_since(people)
+    with reading_from(own_host()):
+        read = from_standby(lambda: reading().alias)
+        assert (read.told, read.behind_s) == (STANDBY, None)
+        page = client.get(PAGE).content.decode()
+    assert "1 transaction" in page
+    assert BEHIND not in page
 
 
 def test_what_is_given_up_there_is_not_asked_again_here(people: list[User], follower: Standby) -> None:

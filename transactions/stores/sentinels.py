@@ -1,7 +1,7 @@
 """Clients that ask sentinels which server is the primary, for everything that connects to Redis.
 
-A sentinel that does not answer is left after half a second, and asked once: with redis-py's own retries a
-failover takes 14 to 24 seconds instead of four.
+A sentinel that is silent for half a second is left, and asked once: with redis-py's own retries a failover
+takes 14 to 24 seconds instead of four.
 """
 
 from contextlib import suppress
@@ -17,6 +17,7 @@ from redis.retry import Retry
 
 from .sentinel_url import SentinelUrl
 
+# For connecting, and then for each answer: to AUTH, to the client's name, to the question.
 ASKING_S = 0.5
 
 
@@ -80,7 +81,8 @@ class NamedPrimary:
     def is_this(self, run_id: str) -> bool:
         """Whether a majority of them names the server of that run, and sees nothing wrong with it.
 
-        Waits for at most half a second for each that is silent.
+        Each that answers late costs more than half a second: connecting, AUTH and the answer may each take
+        as long (`ASKING_S`).
         """
         named = 0
         for client in self._clients:

@@ -31,11 +31,10 @@ PROBE_S = 2.0
 # For how long it is left alone by this process, once it has failed.
 PAUSE_S = 5.0
 
-# Purpose: seconds since what it last repeated was committed; 0 where it is a primary by now. A flush commits
-# at every tick, so on a standby that keeps up that is no more than two ticks.
+# Purpose: whether it is a standby, and no primary; seconds since what it last repeated was committed. A flush
+# commits at every tick, so on a standby that keeps up that is no more than two ticks.
 SELECT_BEHIND = """
-    SELECT CASE WHEN pg_is_in_recovery()
-                THEN extract(epoch FROM now() - pg_last_xact_replay_timestamp()) ELSE 0 END
+    SELECT pg_is_in_recovery(), extract(epoch FROM now() - pg_last_xact_replay_timestamp())
 """
 
 _alias: ContextVar[str] = ContextVar("_alias", default=DEFAULT_DB_ALIAS)
@@ -43,7 +42,7 @@ _left_alone_until = 0.0
 
 
 class Read(NamedTuple, Generic[Told]):
-    """What was read. `behind_s`: by how many seconds it may be behind; None where the primary told it."""
+    """What was read. `behind_s`: by how many seconds it may be behind; None where a primary told it."""
 
     told: Told
     behind_s: float | None
@@ -87,13 +86,16 @@ def reading() -> BaseDatabaseWrapper:
     return connections[alias()]
 
 
-def _behind_s() -> float:
+def _behind_s() -> float | None:
+    """None where DATABASE_READ_URL led to a primary: one that took over, or whoever is left."""
     line: Any = connections[STANDBY]
     line.ensure_connection()
     # A server that is frozen keeps no time-out of its own.
     with cut_after(PROBE_S, line.connection), line.cursor() as cursor:
         cursor.execute(SELECT_BEHIND)
-        (behind_s,) = cursor.fetchone()
+        is_standby, behind_s = cursor.fetchone()
+    if not is_standby:
+        return None
     if behind_s is None or behind_s > BEHIND_S_MAX:
         raise _Unfit("it is too far behind" if behind_s is not None else "it has repeated nothing yet")
     return max(0.0, float(behind_s))

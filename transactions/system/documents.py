@@ -58,7 +58,8 @@ def document(name: str) -> ProjectDocument | None:
     title, sections = name, []
     for place, token in enumerate(tokens):
         if token.type == "inline":
-            _lead_here(token.children or [])
+            _lead_to_pages(token.children or [])
+            _tell_pictures(token.children or [])
         if token.type != "heading_open":
             continue
         heading = _text(tokens[place + 1].children or [])
@@ -80,16 +81,23 @@ def _text(children: Sequence[Token]) -> str:
     return "".join(child.content for child in children if child.type in ("text", "code_inline"))
 
 
-def _lead_here(children: Sequence[Token]) -> None:
-    """Links to documents lead to their pages; of what is in the source alone, and of pictures, words stay."""
+def _lead_to_pages(children: Sequence[Token]) -> None:
+    """Links to documents lead to their pages; of a link to what is in the source alone its words stay."""
     is_dead = False
     for child in children:
         if child.type == "link_open":
             there = _there(str(child.attrGet("href") or ""))
             is_dead = not there
             child.attrSet("href", there)
-        if child.type == "image" or (is_dead and child.type in ("link_open", "link_close")):
-            child.type, child.content = "text", child.content if child.type == "image" else ""
+        if is_dead and child.type in ("link_open", "link_close"):
+            child.type, child.content = "text", ""
+
+
+def _tell_pictures(children: Sequence[Token]) -> None:
+    """Of a picture its words stay."""
+    for child in children:
+        if child.type == "image":
+            child.type = "text"
 
 
 def _there(href: str) -> str:
