@@ -129,7 +129,7 @@ def test_a_line_that_is_no_json_has_a_fault() -> None:
         (b'[{"a": 1} {"a": 2}]', "entry 1 is no JSON: , or ] is expected"),
         (b'[{"a": 1}] x', "something follows the list"),
         (b'{"results": [{"a": 1}]', "is no JSON: the file is cut off"),
-        (b'{"results": [{"a": 1}]} {}', "something follows the object"),
+        (b'{"results": [{"a": 1}]} {}', "one is expected on each line"),
         (b"{\n", "line 1 is no JSON object"),
         (b"[]", "no object with a name"),
         (b"[" * 100_000, "nested too deep"),

@@ -15,6 +15,7 @@ from transactions.importing.table import FileError, Row, Table
 _LISTS = ("results", "data")
 # What a record has beside a list of its own, and no such answer.
 _OF_RECORDS = ("amount", "transaction_id")
+_NO_OBJECT = "no JSON object: fields with names are expected"
 _DEPTH_MAX = 8
 _PORTION = 1 << 16
 # Of a line that is no JSON, what is kept to be corrected: a cell of CSV holds no more.
@@ -102,33 +103,25 @@ def _enveloped(text: TextIOWrapper, name: str) -> Iterator[Row]:
 
 
 def _is_envelope(source: Source, charset: Charset) -> bool:
-    with opened_text(source, charset) as text:
-        first = _object_of(text.readline(LINE_MAX))
-        if first and (_is_record(first) or _Scanner(text, source.name).peek()):
-            return False
+    """Whether the first object is an API's answer and all there is, and no record with a list of its own.
+
+    A record's list has values in it, or an amount beside it. Looked at piece by piece: an answer may be long.
+    """
     with opened_text(source, charset) as text:
         scanner = _Scanner(text, source.name)
         try:
-            return _others(scanner).list_follows
+            if not _others(scanner).list_follows:
+                return False
         except FileError:
             return False
-
-
-def _object_of(line: str) -> dict[str, Any]:
-    """The object that a line is by itself; {} where it is none."""
-    try:
-        value = _Decoder().decode(line.strip())
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _is_record(value: dict[str, Any]) -> bool:
-    """Whether what looks like an API's answer is a record: its list has values, or an amount beside it."""
-    lists = [value[name] for name in _LISTS if isinstance(value.get(name), list)]
-    return bool({*_OF_RECORDS} & {*value}) or not all(
-        isinstance(each, dict) for some in lists for each in some
-    )
+        try:
+            if any(row.fault == _NO_OBJECT for row in scanner.entries()):
+                return False
+            # What a record has may follow its list; then something is left.
+            return not _others(scanner).list_follows and not scanner.peek()
+        except FileError:
+            # An answer that is broken: who reads it tells where.
+            return True
 
 
 class _Others(NamedTuple):
@@ -269,7 +262,7 @@ class _Decoder:
 
 def _row(line: int, value: Any, fault: str) -> Row:
     if not isinstance(value, dict):
-        return Row(line, {}, "no JSON object: fields with names are expected")
+        return Row(line, {}, _NO_OBJECT)
     cells: dict[str, str] = {}
     try:
         fault = _flatten(value, "", 1, cells) or fault
