@@ -236,11 +236,68 @@ def test_a_column_that_says_debit_or_credit_gives_the_amount_its_sign(
     assert [each.money for each in made.planned()] == [-1234, 200]
 
 
-def test_amounts_with_signs_of_their_own_need_no_direction() -> None:
-    found = guessed(
-        ["Ref no", "Amount", "Type"], ["A", "-12.34", "Debit"], ["B", "2.00", "Credit"], given=REFUND
+@pytest.mark.parametrize(
+    ("debit", "credit"),
+    [
+        ("D", "C"), ("DR", "CR"), ("S", "H"), ("Debit", "Credit"), ("DBIT", "CRDT"), ("Af", "Bij"),
+        ("-", "+"),
+        ("Soll", "Haben"), ("Débit", "Crédit"), ("refund", "sale"), ("-1", "1"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["D/C", "Soll/Haben-Kennzeichen", "Af Bij", "Sens", "Event Type", "Foo"])
+def test_a_column_of_two_words_for_debit_and_credit_is_one_whatever_its_name(
+    name: str, debit: str, credit: str
+) -> None:
+    read = table(["id", "Amount", name], ["A", "5.00", debit], ["B", "6.00", debit], ["C", "7.00", credit])
+    found = guess(read, REFUND)
+    assert (found.mapping.named["direction"], found.open) == (name, ())
+    made = plan(read, found.mapping, users=EveryKey())
+    assert [each.money for each in made.planned()] == [-500, -600, 700]
+
+
+@pytest.mark.parametrize(("debit", "credit"), [("S", "C"), ("D", "D"), ("DR", "DR"), ("Soll", "H")])
+def test_words_for_debits_that_are_no_pair_are_asked_about(debit: str, credit: str) -> None:
+    found = guessed(["id", "Amount", "Foo"], ["A", "5.00", debit], ["B", "7.00", credit], given=REFUND)
+    assert keys(found) == ["columns.direction"]
+    assert [value for value, _ in found.open[0].choices] == ["Foo", ""]
+    assert (
+        guess(
+            table(["id", "Amount", "Foo"], ["A", "5.00", "D"]), REFUND.holding("columns.direction", "")
+        ).open
+        == ()
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"), [("Note", ("-", "-")), ("status", ("D", "C")), ("customer", ("s", "h"))]
+)
+def test_what_has_such_words_and_is_something_else_is_no_direction(name: str, cells: tuple[str, str]) -> None:
+    found = guessed(["id", "Amount", name], *(["A", "5.00", cell] for cell in cells), given=REFUND)
     assert "direction" not in found.mapping.named
+    assert "columns.direction" not in keys(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "debit", "credit"), [("direction", "DR", "CR"), ("Type", "Debit", "Credit"), ("Foo", "D", "C")]
+)
+@pytest.mark.parametrize(
+    "amounts", [("5.00", "-6.00", "7.00"), ("-5.00", "-6.00", "-7.00"), ("5.00", "5.00", "-7.00")]
+)
+def test_a_minus_that_says_otherwise_than_the_word_beside_it_is_asked_about(
+    name: str, debit: str, credit: str, amounts: tuple[str, ...]
+) -> None:
+    rows = [["A", amounts[0], debit], ["B", amounts[1], debit], ["C", amounts[2], credit]]
+    found = guessed(["id", "Amount", name], *rows, given=REFUND)
+    assert keys(found) == ["columns.direction"]
+    assert f"“{name}”" in found.open[0].why
+
+
+def test_signs_and_words_that_agree_are_held_against_each_other_to_the_last_row() -> None:
+    rows = [["A", "-12.34", "Debit"], ["B", "2.00", "Credit"]]
+    found = guessed(["Ref no", "Amount", "Type"], *rows, given=REFUND)
+    assert (found.mapping.named["direction"], found.open) == ("Type", ())
+    with pytest.raises(ColumnError, match=r"without \(line 1002: “5.00”\)"):
+        guessed(["Ref no", "Amount", "Type"], *rows * 500, ["C", "5.00", "Debit"], given=REFUND)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 
 from .. import money as currency_of_deployment
+from . import directions
 from .columns import moments, money, sides, statuses
-from .columns.proofs import CellError, ColumnError, OpenQuestion, told
+from .columns.proofs import ColumnError, OpenQuestion, told
 from .headers import (
     OF_EXPORT,
     OF_LIST,
@@ -61,6 +62,7 @@ _WITHOUT = {
     "created_at": "no column tells: each happens at the moment at which it is accepted",
     "currency": "no column tells: all are in one currency",
     "transaction_id": "no column: ids are made of what a row says, the same at every run",
+    "direction": "no column: a debit is an amount with a minus, and no other",
 }
 
 Share = Callable[[Iterable[str]], float]
@@ -271,17 +273,16 @@ class _Columns:
         return fitting[0] if len(fitting) == 1 else ""
 
     def _find_direction(self) -> None:
-        """A column of the words debit and credit, where no amount has a sign of its own."""
+        """A column that says of each amount whether it is a debit: by its name, or by its words alone."""
         if "direction" in self._mapping.columns or "amount" not in self._mapping.named:
             return
-        if any(map(_is_negative, self._cells[self._mapping.named["amount"]])):
-            return
-        named = [each for each in candidates("direction", self._free)[0] if each not in self._mapping.skip]
-        for column in named:
-            cells = self._cells[column]
-            if _share(cells, sides.is_side) >= ALIKE_MIN and any(map(sides.is_debit, cells)):
-                self._take("direction", column, "by its name and what is in it")
-                return
+        amounts = self._cells[self._mapping.named["amount"]]
+        free = [each for each in self._free if each not in self._mapping.skip]
+        found = directions.likely(free, self._cells, amounts)
+        if found.column and not found.why:
+            self._take("direction", found.column, found.how)
+        elif found.why:
+            self._unread["direction"] = OpenQuestion("columns.direction", found.why)
 
     def _ask_about_ids(self) -> None:
         """Of columns that nobody knows, those in which each row has a value of its own may be the ids."""
@@ -307,7 +308,7 @@ class _Columns:
         if "refund_user" in self._mapping.columns or not is_of_payers(named.get("user", "")):
             return
         amounts = self._cells[named["amount"]] if "amount" in named else []
-        if "debit" in named or "direction" in named or any(map(_is_negative, amounts)):
+        if "debit" in named or "direction" in named or any(map(directions.is_negative, amounts)):
             self._find("refund_user", _any)
 
     def _find_currency(self) -> None:
@@ -401,13 +402,6 @@ def _is_currency(cell: str) -> bool:
     return bool(_CURRENCY.fullmatch(cell.strip()))
 
 
-def _is_negative(cell: str) -> bool:
-    try:
-        return money.taken_apart(cell).negative
-    except CellError:
-        return False
-
-
 def _amounts_or_days(cells: Iterable[str]) -> float:
     """Days, as Valuta has them in German, and amounts in a currency."""
     known = list(cells)
@@ -433,6 +427,7 @@ _ALIKE: dict[str, Share] = {
     "amount": money.readable_share,
     "created_at": moments.readable_share,
     "currency": _currencies,
+    "direction": lambda cells: _share(cells, sides.is_side),
 }
 _CELL_ALIKE: dict[str, Callable[[str], object]] = {
     "amount": lambda cell: money.readable_share([cell]),

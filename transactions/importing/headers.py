@@ -55,7 +55,8 @@ _NAMES = {
     """,
     "direction": """
         drcr crdr debitcredit creditdebit debitcreditindicator creditdebitindicator cdtdbtind direction
-        sollhaben habensoll type transactiontype entrytype kind
+        sollhaben habensoll sollhabenkennzeichen sollhabenkz dc cd sh afbij bijaf sens sign vorzeichen
+        debitcreditmark dcindicator dcmark indicator type transactiontype entrytype eventtype kind
     """,
     "status": "status transactionstatus paymentstatus state paymentstate result outcome zustand estado",
     "created_at": """
