@@ -310,6 +310,74 @@ def test_amounts_are_stated_in_one_way(columns: dict[str, str], told: str) -> No
         guessed(["A", "B", "C"], ["1.00", "1.00", "1.00"], given=Mapping(columns))
 
 
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("Amount (€)", "EUR"), ("Betrag €", "EUR"), ("Amount (US$)", "USD"), ("Betrag in Euro", "EUR"),
+        ("Betrag (Euro)", "EUR"), ("usd_amount", "USD"), ("GBP Amount", "GBP"), ("AmountUSD", "USD"),
+        ("amount.eur", "EUR"), ("EUR", "EUR"), ("AMOUNT EUR", "EUR"), ("Amount US$ (USD)", "USD"),
+        ("Total TRY", "TRY"), ("Amount $ (CAD)", "CAD"),
+    ],
+)  # fmt: skip
+def test_however_a_name_says_the_currency_whole_numbers_are_asked_about(name: str, code: str) -> None:
+    found = guessed(["user", name, "status"], ["7", "230", "paid"], given=Mapping({"amount": name}))
+    assert (found.mapping.currency, keys(found)) == (code, ["unit"])
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("Amount $", ["decimals"]),
+        ("Amount in dollars", ["decimals"]),
+        ("Amount ¥", ["decimals"]),
+        ("Amount (kr)", ["decimals"]),
+        ("Kwota zł", ["unit"]),
+        ("Amount EUR/USD", ["unit", "currency"]),
+    ],
+)
+def test_currencies_in_a_name_are_asked_about_as_beside_an_amount(name: str, asked: list[str]) -> None:
+    found = guessed(["user", name, "status"], ["7", "230", "paid"], given=Mapping({"amount": name}))
+    assert keys(found) == asked
+
+
+def test_a_sign_of_several_currencies_in_a_name_is_taken_for_the_deployments(settings: Settings) -> None:
+    settings.CURRENCY = "CAD"
+    header, row = ["user", "Amount $", "status"], ["7", "9.00", "paid"]
+    assert guessed(header, row).open == ()
+    settings.CURRENCY = "EUR"
+    with pytest.raises(ColumnError, match=r"its name says .*, and only EUR is taken"):
+        guessed(header, row)
+
+
+@pytest.mark.parametrize(
+    "name", ["Total all", "Top amount", "Amount", "amount_cents", "Try Total", "Amount due"]
+)
+def test_words_that_are_no_currency_say_none(name: str) -> None:
+    found = guessed(["user", name, "status"], ["7", "230", "paid"])
+    assert (found.mapping.currency, found.open) == ("", ())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Amount TEUR",
+        "Amount (Mio)",
+        "Betrag T€",
+        "Amount k$",
+        "Amount in thousands",
+        "Total (000s)",
+        "Amount (k)",
+    ],
+)
+def test_a_name_that_says_thousands_is_asked_about(name: str) -> None:
+    header, row = ["user", name, "status"], ["7", "230.50", "paid"]
+    found = guessed(header, row)
+    assert keys(found) == ["columns.amount"]
+    assert f"“{name}” has thousands or millions by its name" in found.open[0].why
+    assert name in [value for value, _ in found.open[0].choices]
+    assert guessed(header, row, given=Mapping({"amount": name})).mapping.named["amount"] == name
+
+
 # --- Ids and users --------------------------------------------------------------------------------
 
 

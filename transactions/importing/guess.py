@@ -7,6 +7,7 @@ from itertools import chain, islice
 
 from .. import money as currency_of_deployment
 from . import directions
+from .amount_names import codes_in, is_scaled
 from .columns import moments, money, sides, statuses
 from .columns.proofs import ColumnError, OpenQuestion, told
 from .headers import (
@@ -15,7 +16,6 @@ from .headers import (
     OF_REFUSALS,
     OWN_FIELDS,
     candidates,
-    currency_in,
     is_of_accounts,
     is_of_payers,
     is_of_sides,
@@ -197,7 +197,9 @@ class _Columns:
             return
         whole, partly = candidates(field, self._free)
         named = self._likely(field, whole) or self._likely(field, partly)
-        if named and alike(self._cells[named[0]]) >= ALIKE_MIN:
+        if named and field == "amount" and is_scaled(named[0]):
+            self._ask_about_scale(named[0])
+        elif named and alike(self._cells[named[0]]) >= ALIKE_MIN:
             self._take(field, named[0], "by its name")
         elif named and field in _READ_AS:
             self._ask_about(field, named[0])
@@ -205,8 +207,17 @@ class _Columns:
             free = [each for each in self._free if not is_other(field, each)]
             found = [each for each in free if by_cells(self._cells[each]) >= ALIKE_MIN]
             # Of several nobody knows.
-            if len(found) == 1:
+            if len(found) == 1 and field == "amount" and is_scaled(found[0]):
+                self._ask_about_scale(found[0])
+            elif len(found) == 1:
                 self._take(field, found[0], "by what is in it")
+
+    def _ask_about_scale(self, column: str) -> None:
+        why = (
+            f"Column “{column}” has thousands or millions by its name, and amounts are taken as they stand: "
+            "write them out in the file, or state the column where its cells are plain units."
+        )
+        self._unread["amount"] = OpenQuestion("columns.amount", why)
 
     def _likely(self, field: str, named: list[str]) -> list[str]:
         """Without columns that hold nothing, or plainly something else that is called alike."""
@@ -251,6 +262,9 @@ class _Columns:
         if "amount" not in columns and not (self._mapping.named.keys() & {"debit", "credit"}):
             whole = self._likely("amount", candidates("amount", self._free)[0])
             pair = [self._side("debit"), self._side("credit")]
+            if not whole and all(pair) and any(map(is_scaled, pair)):
+                self._ask_about_scale(next(filter(is_scaled, pair)))
+                return
             if not whole and all(pair):
                 self._take("debit", pair[0], "by its name")
                 self._take("credit", pair[1], "by its name")
@@ -313,8 +327,9 @@ class _Columns:
 
     def _find_currency(self) -> None:
         """The currency's column; else what the amount's own name states."""
-        amount = self._mapping.named.get("amount", "")
-        stated = currency_in(amount) if amount else ""
+        named = self._mapping.named
+        amounts = [named[field] for field in ("amount", "debit", "credit") if field in named]
+        stated = next(((each, codes) for each in amounts if (codes := codes_in(each))), None)
         if "currency" not in self._mapping.columns:
             whole, partly = (self._likely("currency", some) for some in candidates("currency", self._free))
             if len(partly) > 1 and not whole and not stated:
@@ -324,17 +339,19 @@ class _Columns:
             elif whole or not stated:
                 self._find("currency", _currencies)
         if stated and "currency" not in self._mapping.named and "currency" not in self._unread:
-            self._take_stated(amount, stated)
+            self._take_stated(*stated)
 
-    def _take_stated(self, amount: str, stated: str) -> None:
-        taken = self._mapping.currency or currency_of_deployment.code() or stated
-        if stated != taken:
+    def _take_stated(self, amount: str, stated: frozenset[str]) -> None:
+        """Of a sign of several currencies, as $, the proof asks what it needs to know."""
+        taken = self._mapping.currency or currency_of_deployment.code()
+        said = " or ".join(sorted(stated)[:3])
+        if taken and taken not in stated:
             raise ColumnError(
-                f"column “{amount}”: its name says {stated}, and only {taken} is taken", "columns.amount"
+                f"column “{amount}”: its name says {said}, and only {taken} is taken", "columns.amount"
             )
-        if not self._mapping.currency:
-            self._mapping = replace(self._mapping, currency=stated)
-            self.reasons.append(f"Amounts are in {stated}, as “{amount}” says.")
+        if not self._mapping.currency and (taken or len(stated) == 1):
+            self._mapping = replace(self._mapping, currency=taken or said)
+            self.reasons.append(f"Amounts are in {taken or said}, as “{amount}” says.")
 
     def _take_accounts(self) -> None:
         column = self._mapping.named.get("user", "")

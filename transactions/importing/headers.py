@@ -4,8 +4,6 @@ import re
 import unicodedata
 from collections.abc import Collection, Sequence
 
-from .currencies import CODES
-
 # The admin's export of transactions, the API's list of them, and what a file of refused rows has besides.
 OF_EXPORT = {
     "transaction_id", "user_id", "amount", "status", "created_at", "accepted_at", "stored_at", "settled_at",
@@ -179,12 +177,3 @@ def is_of_payers(column: str) -> bool:
 def is_of_accounts(column: str) -> bool:
     """Whether a column's name says that it has accounts, whose numbers are no keys of users."""
     return bool({*words(column), plain(column)} & _OF_ACCOUNTS)
-
-
-def currency_in(column: str) -> str:
-    """The code of the currency that a column's name states: "Amount (USD)", amount_usd; "" for none."""
-    bracketed = [each[1:-1].strip().upper() for each in _IN_BRACKETS.findall(column)]
-    last = re.split(r"[^A-Za-z]+", _IN_BRACKETS.sub("", column).strip())[-1]
-    if last.isupper() or column.endswith(f"_{last}"):
-        bracketed.append(last.upper())
-    return next((each for each in bracketed if each in CODES), "")
