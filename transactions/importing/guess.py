@@ -19,6 +19,7 @@ from .headers import (
     is_of_accounts,
     is_of_payers,
     is_of_sides,
+    is_of_the_other_side,
     is_other,
     words,
 )
@@ -153,7 +154,7 @@ class _Columns:
         self._find_amounts()
         self._find_currency()
         self._find("status", _any, by_cells=statuses.known_share)
-        self._find("user", _any)
+        self._find_user()
         self._find_refund_user()
         self._take_accounts()
         self._ask_about_ids()
@@ -315,6 +316,27 @@ class _Columns:
         cells = [cell.strip() for cell in self._cells[column]]
         distinct = len({*cells}) == len(cells) >= DISTINCT_ROWS_MIN
         return distinct and all(map(_ID.fullmatch, cells)) and not any(map(moments.readings, cells))
+
+    def _find_user(self) -> None:
+        """The customer's column; of a statement the other side, never the own account of every row."""
+        beside = any(map(is_of_the_other_side, self._free))
+        kept = self._free
+        own = [each for each in kept if is_of_accounts(each) and (beside or self._is_one_of_many(each))]
+        self._free = [each for each in kept if each not in own and not self._is_mostly_empty(each)]
+        if "user" not in self._mapping.columns and own:
+            names = candidates("user", self._free)
+            likely = [each for each in chain(*names) if not is_of_accounts(each)]
+            self._free = likely
+        self._find("user", _any)
+        self._free = [each for each in kept if each != self._mapping.named.get("user")]
+
+    def _is_one_of_many(self, column: str) -> bool:
+        """Whether so many rows have one value there that it is no customer's."""
+        return len(self._lines) >= DISTINCT_ROWS_MIN and len({*self._cells[column]}) == 1
+
+    def _is_mostly_empty(self, column: str) -> bool:
+        cells = self._cells[column]
+        return is_of_the_other_side(column) and 2 * sum(map(bool, map(str.strip, cells))) < len(cells)
 
     def _find_refund_user(self) -> None:
         """Who is paid, where the user's column has who pays and some amounts went the other way."""

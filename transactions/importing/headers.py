@@ -30,8 +30,9 @@ _NAMES = {
     "user": """
         user userid username customer customerid customerno customernumber customeruniqueid nameorig
         client clientid member memberid payer payerid buyer buyerid accountid account accountnumber
-        cardholder customeremail fromemailaddress fromemail buyeremail payeremail useremail email counterparty
-        debtor payee kunde kundennummer kundennr absenderemailadresse absender auftraggeber zahler
+        cardholder customeremail fromemailaddress fromemail buyeremail payeremail useremail email
+        counterparty counterpartyname debtor payee kunde kundennummer kundennr absenderemailadresse absender auftraggeber
+        zahler
     """,
     "refund_user": """
         toemailaddress toemail toaddress namedest recipient recipientemail receiver receiveremail payee
@@ -113,6 +114,8 @@ _OF_ACCOUNTS = {
 }
 # Who sends the money of a row, whichever way it goes.
 _PAYERS = {"from", "sender", "absender", "payer", "debtor", "auftraggeber", "zahler", "remitter"}
+# The other side of a movement: beside it an account is the own one, which is nobody's here.
+_OTHER_SIDE = {"counterparty", "counterpartyname", "payee", "payeename", "beneficiary", "gegenpartei"}
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "æ": "ae", "œ": "oe", "đ": "d", "Ø": "O", "Ł": "L"})
 
@@ -177,3 +180,8 @@ def is_of_payers(column: str) -> bool:
 def is_of_accounts(column: str) -> bool:
     """Whether a column's name says that it has accounts, whose numbers are no keys of users."""
     return bool({*words(column), plain(column)} & _OF_ACCOUNTS)
+
+
+def is_of_the_other_side(column: str) -> bool:
+    """Whether a column's name says that it has the other side of what an account sends and receives."""
+    return plain(column) in _OTHER_SIDE
