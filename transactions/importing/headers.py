@@ -31,8 +31,8 @@ _NAMES = {
         user userid username customer customerid customerno customernumber customeruniqueid nameorig
         client clientid member memberid payer payerid buyer buyerid accountid account accountnumber
         cardholder customeremail fromemailaddress fromemail buyeremail payeremail useremail email
-        counterparty counterpartyname debtor payee kunde kundennummer kundennr absenderemailadresse absender auftraggeber
-        zahler
+        counterparty counterpartyname debtor payee kunde kundennummer kundennr absenderemailadresse absender
+        auftraggeber zahler
     """,
     "refund_user": """
         toemailaddress toemail toaddress namedest recipient recipientemail receiver receiveremail payee
