@@ -63,3 +63,12 @@ def is_negative(cell: str) -> bool:
         return money.taken_apart(cell).negative
     except CellError:
         return False
+
+
+def are_swapped(users: Sequence[str], others: Sequence[str], back: Sequence[bool]) -> bool:
+    """Whether in all rows that went back the user is who else stands among the others, and the other way."""
+    forth = {(users[at], others[at]) for at in range(len(back)) if not back[at]}
+    payers, payees = {user for user, _ in forth} - {""}, {other for _, other in forth} - {""}
+    rows = [(users[at], others[at]) for at in range(len(back)) if back[at]]
+    apart = not payers & payees
+    return apart and bool(rows) and all(user in payees and other in payers for user, other in rows)

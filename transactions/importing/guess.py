@@ -341,10 +341,31 @@ class _Columns:
     def _find_refund_user(self) -> None:
         """Who is paid, where the user's column has who pays and some amounts went the other way."""
         named = self._mapping.named
-        if "refund_user" in self._mapping.columns or not is_of_payers(named.get("user", "")):
+        if "refund_user" in self._mapping.columns or not named.keys() >= {"user", "amount"}:
+            self._find_payee_by_name()
             return
-        amounts = self._cells[named["amount"]] if "amount" in named else []
-        if "debit" in named or "direction" in named or any(map(directions.is_negative, amounts)):
+        back = self._are_back(named)
+        if not any(back) and "direction" not in named:
+            return
+        self._find_payee_by_name()
+        if "refund_user" not in self._mapping.named:
+            users = self._cells[named["user"]]
+            swapped = [each for each in self._free if directions.are_swapped(users, self._cells[each], back)]
+            if len(swapped) == 1:
+                self._take("refund_user", swapped[0], "by what is in it: in refunds the two change places")
+
+    def _are_back(self, named: dict[str, str]) -> list[bool]:
+        """Which of the first rows went the other way."""
+        amounts = self._cells[named["amount"]]
+        words = self._cells[named["direction"]] if "direction" in named else [""] * len(amounts)
+        return [
+            directions.is_negative(cell) or sides.is_debit(word)
+            for cell, word in zip(amounts, words, strict=True)
+        ]
+
+    def _find_payee_by_name(self) -> None:
+        named = self._mapping.named
+        if is_of_payers(named.get("user", "")) and named.keys() & {"amount", "debit"}:
             self._find("refund_user", _any)
 
     def _find_currency(self) -> None:

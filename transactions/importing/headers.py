@@ -79,6 +79,7 @@ _WORDS: dict[str, tuple[set[str], ...]] = {
         {"id", "no", "nr", "number", "ref", "reference", "code"},
     ),
     "user": ({"user", "customer", "client", "buyer", "payer", "member"},),
+    "refund_user": ({"payee", "recipient", "receiver", "beneficiary", "empfanger", "begunstigter"},),
     "amount": ({"amount", "amt", "betrag", "gross", "total"},),
     "status": ({"status", "state"},),
     "created_at": ({"date", "datetime", "timestamp", "created", "datum"},),
