@@ -5,6 +5,7 @@ import logging
 import pytest
 
 from tests.importing.reading import rows_of, table_of
+from tests.importing.tables import table
 from transactions.importing.columns.money import MoneyProof, form_of
 from transactions.importing.columns.proofs import ColumnError
 from transactions.importing.guess import guess
@@ -271,3 +272,29 @@ def test_no_content_of_a_statement_gets_into_the_log(caplog: pytest.LogCaptureFi
 
     assert "secret" not in str(refused.value)
     assert caplog.records == []
+
+
+# --- Whose they are -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content", [camt(ENTRY, BATCH), MT940.encode(), (OFX_HEAD + OFX.replace("-12,50", "-12.50")).encode()]
+)
+def test_the_other_side_is_the_customer_and_never_the_own_account(content: bytes) -> None:
+    found = guess(table_of(content, "statement"), Mapping(negative="refund"))
+    assert found.mapping.named["user"] == "counterparty"
+    assert found.mapping.users == "name"
+
+
+def test_of_a_statement_without_other_sides_it_is_asked_whose_it_is() -> None:
+    content = camt(ENTRY.replace("<Nm>Anna</Nm>", ""), BATCH.replace("<Nm>Bo</Nm>", ""))
+    found = guess(table_of(content, "statement"), Mapping(negative="refund"))
+    assert "user" not in found.mapping.named
+    assert "columns.user" in [question.key for question in found.open]
+
+
+def test_an_account_that_every_row_of_many_has_is_asked_about() -> None:
+    rows = [[f"T{number}", "DE02", "5.00", "paid"] for number in range(20)]
+    found = guess(table(["id", "Account", "amount", "status"], *rows), Mapping())
+    assert [question.key for question in found.open] == ["columns.user"]
+    assert "Account" in [value for value, _ in found.open[0].choices]

@@ -158,6 +158,17 @@ def test_the_headers_line_can_be_stated() -> None:
         ("x,2026-01-01T10:00:00Z,y", "2026-01-01T10:00:00Z"),
         ("x,5.00 EUR,y", "5.00 EUR"),
         ("T1,1,1,x", "1"),
+        ("Bob;12.50 zł;x", "12.50 zł"),
+        ("Bob;12,50 kr;x", "12,50 kr"),
+        ("Bob;US$5;x", "US$5"),
+        ("Bob;Kč 5;x", "Kč 5"),
+        ("Bob;5 Jan 2026;x", "5 Jan 2026"),
+        ("Bob;Jan 5th 2026;x", "Jan 5th 2026"),
+        ("Bob;5. Januar 2026;x", "5. Januar 2026"),
+        ("Bob;3. März 2026 10:00 Uhr;x", "3. März 2026 10:00 Uhr"),
+        ("Bob;5 février 2026;x", "5 février 2026"),
+        ("Bob;Mon, 5 Jan 2026 10:00:00 CET;x", "Mon, 5 Jan 2026 10:00:00 CET"),
+        ("Bob;05/Jan/2026:10:00:00 +0100;x", "05/Jan/2026:10:00:00 +0100"),
     ],
 )
 def test_a_first_row_that_may_be_no_header_is_asked_about(row: str, cell: str) -> None:
@@ -183,6 +194,7 @@ def test_a_file_may_have_no_header() -> None:
 
 def test_a_header_with_digits_can_be_stated() -> None:
     assert cells_of(b"id,2026\na,1\n", header=1) == [["a", "1"]]
+    assert table_of(b"id,Jan 2026,May\na,1,2\n").columns == ("id", "Jan 2026", "May")
     assert table_of(b"id,card4,3DS,Q1 2026,V1\na,1,2,3,4\n").columns == (
         "id",
         "card4",

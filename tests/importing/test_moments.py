@@ -78,6 +78,8 @@ def test_where_no_day_is_over_twelve_it_is_asked() -> None:
         (["25/01/02", "26/01/03"], ["day first", "year first"]),
         (["01/02/03"], ["day first", "month first", "year first"]),
         (["25.01.02 10:00"], ["day first", "year first"]),
+        (["25 Jan 02", "26 Jan 03"], ["year first", "month by name"]),
+        (["25-Jan-02 10:00"], ["year first", "month by name"]),
     ],
 )
 def test_a_year_of_two_digits_may_stand_first(cells: list[str], choices: list[str]) -> None:
@@ -88,6 +90,8 @@ def test_a_year_of_two_digits_may_stand_first(cells: list[str], choices: list[st
 def test_two_digits_are_no_year_that_has_not_come() -> None:
     assert settled("05/01/26", "31/01/26").mapping.dates == "day first"
     assert settled("05/01/26", "98/01/31").mapping.dates == "year first"
+    assert settled("05 Jan 26", "31 Jan 26").mapping.dates == "month by name"
+    assert settled("05 Jan 26", "98 Jan 31").mapping.dates == "year first"
 
 
 def test_a_year_of_two_digits_is_read_as_it_is_stated() -> None:

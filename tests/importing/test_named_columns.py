@@ -236,11 +236,68 @@ def test_a_column_that_says_debit_or_credit_gives_the_amount_its_sign(
     assert [each.money for each in made.planned()] == [-1234, 200]
 
 
-def test_amounts_with_signs_of_their_own_need_no_direction() -> None:
-    found = guessed(
-        ["Ref no", "Amount", "Type"], ["A", "-12.34", "Debit"], ["B", "2.00", "Credit"], given=REFUND
+@pytest.mark.parametrize(
+    ("debit", "credit"),
+    [
+        ("D", "C"), ("DR", "CR"), ("S", "H"), ("Debit", "Credit"), ("DBIT", "CRDT"), ("Af", "Bij"),
+        ("-", "+"),
+        ("Soll", "Haben"), ("Débit", "Crédit"), ("refund", "sale"), ("-1", "1"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["D/C", "Soll/Haben-Kennzeichen", "Af Bij", "Sens", "Event Type", "Foo"])
+def test_a_column_of_two_words_for_debit_and_credit_is_one_whatever_its_name(
+    name: str, debit: str, credit: str
+) -> None:
+    read = table(["id", "Amount", name], ["A", "5.00", debit], ["B", "6.00", debit], ["C", "7.00", credit])
+    found = guess(read, REFUND)
+    assert (found.mapping.named["direction"], found.open) == (name, ())
+    made = plan(read, found.mapping, users=EveryKey())
+    assert [each.money for each in made.planned()] == [-500, -600, 700]
+
+
+@pytest.mark.parametrize(("debit", "credit"), [("S", "C"), ("D", "D"), ("DR", "DR"), ("Soll", "H")])
+def test_words_for_debits_that_are_no_pair_are_asked_about(debit: str, credit: str) -> None:
+    found = guessed(["id", "Amount", "Foo"], ["A", "5.00", debit], ["B", "7.00", credit], given=REFUND)
+    assert keys(found) == ["columns.direction"]
+    assert [value for value, _ in found.open[0].choices] == ["Foo", ""]
+    assert (
+        guess(
+            table(["id", "Amount", "Foo"], ["A", "5.00", "D"]), REFUND.holding("columns.direction", "")
+        ).open
+        == ()
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"), [("Note", ("-", "-")), ("status", ("D", "C")), ("customer", ("s", "h"))]
+)
+def test_what_has_such_words_and_is_something_else_is_no_direction(name: str, cells: tuple[str, str]) -> None:
+    found = guessed(["id", "Amount", name], *(["A", "5.00", cell] for cell in cells), given=REFUND)
     assert "direction" not in found.mapping.named
+    assert "columns.direction" not in keys(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "debit", "credit"), [("direction", "DR", "CR"), ("Type", "Debit", "Credit"), ("Foo", "D", "C")]
+)
+@pytest.mark.parametrize(
+    "amounts", [("5.00", "-6.00", "7.00"), ("-5.00", "-6.00", "-7.00"), ("5.00", "5.00", "-7.00")]
+)
+def test_a_minus_that_says_otherwise_than_the_word_beside_it_is_asked_about(
+    name: str, debit: str, credit: str, amounts: tuple[str, ...]
+) -> None:
+    rows = [["A", amounts[0], debit], ["B", amounts[1], debit], ["C", amounts[2], credit]]
+    found = guessed(["id", "Amount", name], *rows, given=REFUND)
+    assert keys(found) == ["columns.direction"]
+    assert f"“{name}”" in found.open[0].why
+
+
+def test_signs_and_words_that_agree_are_held_against_each_other_to_the_last_row() -> None:
+    rows = [["A", "-12.34", "Debit"], ["B", "2.00", "Credit"]]
+    found = guessed(["Ref no", "Amount", "Type"], *rows, given=REFUND)
+    assert (found.mapping.named["direction"], found.open) == ("Type", ())
+    with pytest.raises(ColumnError, match=r"without \(line 1002: “5.00”\)"):
+        guessed(["Ref no", "Amount", "Type"], *rows * 500, ["C", "5.00", "Debit"], given=REFUND)
 
 
 @pytest.mark.parametrize(
@@ -251,6 +308,74 @@ def test_amounts_with_signs_of_their_own_need_no_direction() -> None:
 def test_amounts_are_stated_in_one_way(columns: dict[str, str], told: str) -> None:
     with pytest.raises(MappingError, match=told):
         guessed(["A", "B", "C"], ["1.00", "1.00", "1.00"], given=Mapping(columns))
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("Amount (€)", "EUR"), ("Betrag €", "EUR"), ("Amount (US$)", "USD"), ("Betrag in Euro", "EUR"),
+        ("Betrag (Euro)", "EUR"), ("usd_amount", "USD"), ("GBP Amount", "GBP"), ("AmountUSD", "USD"),
+        ("amount.eur", "EUR"), ("EUR", "EUR"), ("AMOUNT EUR", "EUR"), ("Amount US$ (USD)", "USD"),
+        ("Total TRY", "TRY"), ("Amount $ (CAD)", "CAD"),
+    ],
+)  # fmt: skip
+def test_however_a_name_says_the_currency_whole_numbers_are_asked_about(name: str, code: str) -> None:
+    found = guessed(["user", name, "status"], ["7", "230", "paid"], given=Mapping({"amount": name}))
+    assert (found.mapping.currency, keys(found)) == (code, ["unit"])
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("Amount $", ["decimals"]),
+        ("Amount in dollars", ["decimals"]),
+        ("Amount ¥", ["decimals"]),
+        ("Amount (kr)", ["decimals"]),
+        ("Kwota zł", ["unit"]),
+        ("Amount EUR/USD", ["unit", "currency"]),
+    ],
+)
+def test_currencies_in_a_name_are_asked_about_as_beside_an_amount(name: str, asked: list[str]) -> None:
+    found = guessed(["user", name, "status"], ["7", "230", "paid"], given=Mapping({"amount": name}))
+    assert keys(found) == asked
+
+
+def test_a_sign_of_several_currencies_in_a_name_is_taken_for_the_deployments(settings: Settings) -> None:
+    settings.CURRENCY = "CAD"
+    header, row = ["user", "Amount $", "status"], ["7", "9.00", "paid"]
+    assert guessed(header, row).open == ()
+    settings.CURRENCY = "EUR"
+    with pytest.raises(ColumnError, match=r"its name says .*, and only EUR is taken"):
+        guessed(header, row)
+
+
+@pytest.mark.parametrize(
+    "name", ["Total all", "Top amount", "Amount", "amount_cents", "Try Total", "Amount due"]
+)
+def test_words_that_are_no_currency_say_none(name: str) -> None:
+    found = guessed(["user", name, "status"], ["7", "230", "paid"])
+    assert (found.mapping.currency, found.open) == ("", ())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Amount TEUR",
+        "Amount (Mio)",
+        "Betrag T€",
+        "Amount k$",
+        "Amount in thousands",
+        "Total (000s)",
+        "Amount (k)",
+    ],
+)
+def test_a_name_that_says_thousands_is_asked_about(name: str) -> None:
+    header, row = ["user", name, "status"], ["7", "230.50", "paid"]
+    found = guessed(header, row)
+    assert keys(found) == ["columns.amount"]
+    assert f"“{name}” has thousands or millions by its name" in found.open[0].why
+    assert name in [value for value, _ in found.open[0].choices]
+    assert guessed(header, row, given=Mapping({"amount": name})).mapping.named["amount"] == name
 
 
 # --- Ids and users --------------------------------------------------------------------------------

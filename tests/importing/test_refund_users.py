@@ -32,6 +32,7 @@ def users_of(header: Sequence[str], *rows: Sequence[str], given: Mapping = REFUN
         ("Absender E-Mail-Adresse", "Empfänger E-Mail-Adresse"),
         ("Payer", "Payee"),
         ("Auftraggeber", "Begünstigter"),
+        ("Payer Name", "Payee Name"),
     ],
 )
 def test_a_guess_takes_who_is_paid_for_the_customer_of_a_refund(payer: str, payee: str) -> None:
@@ -49,6 +50,11 @@ def test_a_column_of_customers_is_theirs_of_refunds_too() -> None:
     header = (*PAYPAL[:2], "Customer", "Recipient", *PAYPAL[4:])
     rows = (PAID, (*GIVEN_BACK[:2], "ann@example.com", SHOP, *GIVEN_BACK[4:]))
     assert users_of(header, *rows) == [7, 7]
+
+
+def test_who_changes_places_with_the_customer_in_refunds_is_known_by_that() -> None:
+    header = (*PAYPAL[:2], "Customer", "Merchant", *PAYPAL[4:])
+    assert users_of(header, PAID, GIVEN_BACK) == [7, 7]
 
 
 def test_a_refund_of_which_nobody_is_named_is_refused_by_that_column() -> None:

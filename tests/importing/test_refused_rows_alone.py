@@ -60,8 +60,8 @@ def records(found: Plan) -> list[dict[str, Any]]:
         # Which column is the amount, the user, the id.
         (["id,user,amount,total", "e1,1,1.50,9.00", "e2,1,,7.00"], ",1,,7.00", ",1,3.50,7.00"),
         (["ref,user,amount", ",1,1.50", ",1,1.50", ",1,1.50", "R4,777,1.50"], ",777,", ",1,"),
-        # A column of words that tells nothing of the side, since amounts have signs.
-        (["id,user,amount,type", "e1,1,-1.50,credit", "e2,777,2.50,debit"], ",777,", ",1,"),
+        # A column of words that say what the signs of the amounts say.
+        (["id,user,amount,type", "e1,1,-1.50,debit", "e2,777,2.50,credit"], ",777,", ",1,"),
     ],
 )
 def test_a_corrected_row_is_read_as_in_its_file(lines: Sequence[str], wrong: str, right: str) -> None:

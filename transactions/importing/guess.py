@@ -6,18 +6,20 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 
 from .. import money as currency_of_deployment
+from . import directions
+from .amount_names import codes_in, is_scaled
 from .columns import moments, money, sides, statuses
-from .columns.proofs import CellError, ColumnError, OpenQuestion, told
+from .columns.proofs import ColumnError, OpenQuestion, told
 from .headers import (
     OF_EXPORT,
     OF_LIST,
     OF_REFUSALS,
     OWN_FIELDS,
     candidates,
-    currency_in,
     is_of_accounts,
     is_of_payers,
     is_of_sides,
+    is_of_the_other_side,
     is_other,
     words,
 )
@@ -61,6 +63,7 @@ _WITHOUT = {
     "created_at": "no column tells: each happens at the moment at which it is accepted",
     "currency": "no column tells: all are in one currency",
     "transaction_id": "no column: ids are made of what a row says, the same at every run",
+    "direction": "no column: a debit is an amount with a minus, and no other",
 }
 
 Share = Callable[[Iterable[str]], float]
@@ -151,7 +154,7 @@ class _Columns:
         self._find_amounts()
         self._find_currency()
         self._find("status", _any, by_cells=statuses.known_share)
-        self._find("user", _any)
+        self._find_user()
         self._find_refund_user()
         self._take_accounts()
         self._ask_about_ids()
@@ -195,7 +198,9 @@ class _Columns:
             return
         whole, partly = candidates(field, self._free)
         named = self._likely(field, whole) or self._likely(field, partly)
-        if named and alike(self._cells[named[0]]) >= ALIKE_MIN:
+        if named and field == "amount" and is_scaled(named[0]):
+            self._ask_about_scale(named[0])
+        elif named and alike(self._cells[named[0]]) >= ALIKE_MIN:
             self._take(field, named[0], "by its name")
         elif named and field in _READ_AS:
             self._ask_about(field, named[0])
@@ -203,8 +208,17 @@ class _Columns:
             free = [each for each in self._free if not is_other(field, each)]
             found = [each for each in free if by_cells(self._cells[each]) >= ALIKE_MIN]
             # Of several nobody knows.
-            if len(found) == 1:
+            if len(found) == 1 and field == "amount" and is_scaled(found[0]):
+                self._ask_about_scale(found[0])
+            elif len(found) == 1:
                 self._take(field, found[0], "by what is in it")
+
+    def _ask_about_scale(self, column: str) -> None:
+        why = (
+            f"Column “{column}” has thousands or millions by its name, and amounts are taken as they stand: "
+            "write them out in the file, or state the column where its cells are plain units."
+        )
+        self._unread["amount"] = OpenQuestion("columns.amount", why)
 
     def _likely(self, field: str, named: list[str]) -> list[str]:
         """Without columns that hold nothing, or plainly something else that is called alike."""
@@ -249,6 +263,9 @@ class _Columns:
         if "amount" not in columns and not (self._mapping.named.keys() & {"debit", "credit"}):
             whole = self._likely("amount", candidates("amount", self._free)[0])
             pair = [self._side("debit"), self._side("credit")]
+            if not whole and all(pair) and any(map(is_scaled, pair)):
+                self._ask_about_scale(next(filter(is_scaled, pair)))
+                return
             if not whole and all(pair):
                 self._take("debit", pair[0], "by its name")
                 self._take("credit", pair[1], "by its name")
@@ -271,17 +288,16 @@ class _Columns:
         return fitting[0] if len(fitting) == 1 else ""
 
     def _find_direction(self) -> None:
-        """A column of the words debit and credit, where no amount has a sign of its own."""
+        """A column that says of each amount whether it is a debit: by its name, or by its words alone."""
         if "direction" in self._mapping.columns or "amount" not in self._mapping.named:
             return
-        if any(map(_is_negative, self._cells[self._mapping.named["amount"]])):
-            return
-        named = [each for each in candidates("direction", self._free)[0] if each not in self._mapping.skip]
-        for column in named:
-            cells = self._cells[column]
-            if _share(cells, sides.is_side) >= ALIKE_MIN and any(map(sides.is_debit, cells)):
-                self._take("direction", column, "by its name and what is in it")
-                return
+        amounts = self._cells[self._mapping.named["amount"]]
+        free = [each for each in self._free if each not in self._mapping.skip]
+        found = directions.likely(free, self._cells, amounts)
+        if found.column and not found.why:
+            self._take("direction", found.column, found.how)
+        elif found.why:
+            self._unread["direction"] = OpenQuestion("columns.direction", found.why)
 
     def _ask_about_ids(self) -> None:
         """Of columns that nobody knows, those in which each row has a value of its own may be the ids."""
@@ -301,19 +317,62 @@ class _Columns:
         distinct = len({*cells}) == len(cells) >= DISTINCT_ROWS_MIN
         return distinct and all(map(_ID.fullmatch, cells)) and not any(map(moments.readings, cells))
 
+    def _find_user(self) -> None:
+        """The customer's column; of a statement the other side, never the own account of every row."""
+        beside = any(map(is_of_the_other_side, self._free))
+        kept = self._free
+        own = [each for each in kept if is_of_accounts(each) and (beside or self._is_one_of_many(each))]
+        self._free = [each for each in kept if each not in own and not self._is_mostly_empty(each)]
+        if "user" not in self._mapping.columns and own:
+            names = candidates("user", self._free)
+            likely = [each for each in chain(*names) if not is_of_accounts(each)]
+            self._free = likely
+        self._find("user", _any)
+        self._free = [each for each in kept if each != self._mapping.named.get("user")]
+
+    def _is_one_of_many(self, column: str) -> bool:
+        """Whether so many rows have one value there that it is no customer's."""
+        return len(self._lines) >= DISTINCT_ROWS_MIN and len({*self._cells[column]}) == 1
+
+    def _is_mostly_empty(self, column: str) -> bool:
+        cells = self._cells[column]
+        return is_of_the_other_side(column) and 2 * sum(map(bool, map(str.strip, cells))) < len(cells)
+
     def _find_refund_user(self) -> None:
         """Who is paid, where the user's column has who pays and some amounts went the other way."""
         named = self._mapping.named
-        if "refund_user" in self._mapping.columns or not is_of_payers(named.get("user", "")):
+        if "refund_user" in self._mapping.columns or not named.keys() >= {"user", "amount"}:
+            self._find_payee_by_name()
             return
-        amounts = self._cells[named["amount"]] if "amount" in named else []
-        if "debit" in named or "direction" in named or any(map(_is_negative, amounts)):
+        back = self._are_back(named)
+        if not any(back) and "direction" not in named:
+            return
+        self._find_payee_by_name()
+        if "refund_user" not in self._mapping.named:
+            users = self._cells[named["user"]]
+            swapped = [each for each in self._free if directions.are_swapped(users, self._cells[each], back)]
+            if len(swapped) == 1:
+                self._take("refund_user", swapped[0], "by what is in it: in refunds the two change places")
+
+    def _are_back(self, named: dict[str, str]) -> list[bool]:
+        """Which of the first rows went the other way."""
+        amounts = self._cells[named["amount"]]
+        words = self._cells[named["direction"]] if "direction" in named else [""] * len(amounts)
+        return [
+            directions.is_negative(cell) or sides.is_debit(word)
+            for cell, word in zip(amounts, words, strict=True)
+        ]
+
+    def _find_payee_by_name(self) -> None:
+        named = self._mapping.named
+        if is_of_payers(named.get("user", "")) and named.keys() & {"amount", "debit"}:
             self._find("refund_user", _any)
 
     def _find_currency(self) -> None:
         """The currency's column; else what the amount's own name states."""
-        amount = self._mapping.named.get("amount", "")
-        stated = currency_in(amount) if amount else ""
+        named = self._mapping.named
+        amounts = [named[field] for field in ("amount", "debit", "credit") if field in named]
+        stated = next(((each, codes) for each in amounts if (codes := codes_in(each))), None)
         if "currency" not in self._mapping.columns:
             whole, partly = (self._likely("currency", some) for some in candidates("currency", self._free))
             if len(partly) > 1 and not whole and not stated:
@@ -323,17 +382,19 @@ class _Columns:
             elif whole or not stated:
                 self._find("currency", _currencies)
         if stated and "currency" not in self._mapping.named and "currency" not in self._unread:
-            self._take_stated(amount, stated)
+            self._take_stated(*stated)
 
-    def _take_stated(self, amount: str, stated: str) -> None:
-        taken = self._mapping.currency or currency_of_deployment.code() or stated
-        if stated != taken:
+    def _take_stated(self, amount: str, stated: frozenset[str]) -> None:
+        """Of a sign of several currencies, as $, the proof asks what it needs to know."""
+        taken = self._mapping.currency or currency_of_deployment.code()
+        said = " or ".join(sorted(stated)[:3])
+        if taken and taken not in stated:
             raise ColumnError(
-                f"column “{amount}”: its name says {stated}, and only {taken} is taken", "columns.amount"
+                f"column “{amount}”: its name says {said}, and only {taken} is taken", "columns.amount"
             )
-        if not self._mapping.currency:
-            self._mapping = replace(self._mapping, currency=stated)
-            self.reasons.append(f"Amounts are in {stated}, as “{amount}” says.")
+        if not self._mapping.currency and (taken or len(stated) == 1):
+            self._mapping = replace(self._mapping, currency=taken or said)
+            self.reasons.append(f"Amounts are in {taken or said}, as “{amount}” says.")
 
     def _take_accounts(self) -> None:
         column = self._mapping.named.get("user", "")
@@ -401,13 +462,6 @@ def _is_currency(cell: str) -> bool:
     return bool(_CURRENCY.fullmatch(cell.strip()))
 
 
-def _is_negative(cell: str) -> bool:
-    try:
-        return money.taken_apart(cell).negative
-    except CellError:
-        return False
-
-
 def _amounts_or_days(cells: Iterable[str]) -> float:
     """Days, as Valuta has them in German, and amounts in a currency."""
     known = list(cells)
@@ -433,6 +487,7 @@ _ALIKE: dict[str, Share] = {
     "amount": money.readable_share,
     "created_at": moments.readable_share,
     "currency": _currencies,
+    "direction": lambda cells: _share(cells, sides.is_side),
 }
 _CELL_ALIKE: dict[str, Callable[[str], object]] = {
     "amount": lambda cell: money.readable_share([cell]),

@@ -4,8 +4,6 @@ import re
 import unicodedata
 from collections.abc import Collection, Sequence
 
-from .currencies import CODES
-
 # The admin's export of transactions, the API's list of them, and what a file of refused rows has besides.
 OF_EXPORT = {
     "transaction_id", "user_id", "amount", "status", "created_at", "accepted_at", "stored_at", "settled_at",
@@ -32,8 +30,9 @@ _NAMES = {
     "user": """
         user userid username customer customerid customerno customernumber customeruniqueid nameorig
         client clientid member memberid payer payerid buyer buyerid accountid account accountnumber
-        cardholder customeremail fromemailaddress fromemail buyeremail payeremail useremail email counterparty
-        debtor payee kunde kundennummer kundennr absenderemailadresse absender auftraggeber zahler
+        cardholder customeremail fromemailaddress fromemail buyeremail payeremail useremail email
+        counterparty counterpartyname debtor payee kunde kundennummer kundennr absenderemailadresse absender
+        auftraggeber zahler
     """,
     "refund_user": """
         toemailaddress toemail toaddress namedest recipient recipientemail receiver receiveremail payee
@@ -55,7 +54,8 @@ _NAMES = {
     """,
     "direction": """
         drcr crdr debitcredit creditdebit debitcreditindicator creditdebitindicator cdtdbtind direction
-        sollhaben habensoll type transactiontype entrytype kind
+        sollhaben habensoll sollhabenkennzeichen sollhabenkz dc cd sh afbij bijaf sens sign vorzeichen
+        debitcreditmark dcindicator dcmark indicator type transactiontype entrytype eventtype kind
     """,
     "status": "status transactionstatus paymentstatus state paymentstate result outcome zustand estado",
     "created_at": """
@@ -79,6 +79,7 @@ _WORDS: dict[str, tuple[set[str], ...]] = {
         {"id", "no", "nr", "number", "ref", "reference", "code"},
     ),
     "user": ({"user", "customer", "client", "buyer", "payer", "member"},),
+    "refund_user": ({"payee", "recipient", "receiver", "beneficiary", "empfanger", "begunstigter"},),
     "amount": ({"amount", "amt", "betrag", "gross", "total"},),
     "status": ({"status", "state"},),
     "created_at": ({"date", "datetime", "timestamp", "created", "datum"},),
@@ -114,6 +115,8 @@ _OF_ACCOUNTS = {
 }
 # Who sends the money of a row, whichever way it goes.
 _PAYERS = {"from", "sender", "absender", "payer", "debtor", "auftraggeber", "zahler", "remitter"}
+# The other side of a movement: beside it an account is the own one, which is nobody's here.
+_OTHER_SIDE = {"counterparty", "counterpartyname", "payee", "payeename", "beneficiary", "gegenpartei"}
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "æ": "ae", "œ": "oe", "đ": "d", "Ø": "O", "Ł": "L"})
 
@@ -180,10 +183,6 @@ def is_of_accounts(column: str) -> bool:
     return bool({*words(column), plain(column)} & _OF_ACCOUNTS)
 
 
-def currency_in(column: str) -> str:
-    """The code of the currency that a column's name states: "Amount (USD)", amount_usd; "" for none."""
-    bracketed = [each[1:-1].strip().upper() for each in _IN_BRACKETS.findall(column)]
-    last = re.split(r"[^A-Za-z]+", _IN_BRACKETS.sub("", column).strip())[-1]
-    if last.isupper() or column.endswith(f"_{last}"):
-        bracketed.append(last.upper())
-    return next((each for each in bracketed if each in CODES), "")
+def is_of_the_other_side(column: str) -> bool:
+    """Whether a column's name says that it has the other side of what an account sends and receives."""
+    return plain(column) in _OTHER_SIDE

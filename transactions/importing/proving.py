@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import money as currency
 from ..spreadsheets import unguarded
+from .amount_names import codes_in, said_in
 from .columns import statuses
 from .columns.moments import MomentProof
 from .columns.money import MoneyProof
@@ -112,6 +113,7 @@ class TableProof:
         self._settle_columns(result)
         if self._amounts:
             self._debits.check()
+            self._take_signs_of_names()
             _take(result, self._amounts.settled(result.mapping, currency.code() or "", currency.decimals()))
         if self._moments:
             zoned = "timezone" in self._columns
@@ -119,6 +121,13 @@ class TableProof:
         _take(result, self._users.settled(result.mapping))
         self._settle_ids(result)
         return result
+
+    def _take_signs_of_names(self) -> None:
+        """The sign that the name of the amounts has, as Amount $, stands beside each that has none."""
+        assert self._amounts
+        for field in ("amount", "debit", "credit"):
+            if not self._amounts.currencies and len(codes_in(self._columns.get(field, ""))) > 1:
+                self._amounts.currencies.update(dict.fromkeys(said_in(self._columns[field]), 1))
 
     def _settle_columns(self, result: Settled) -> None:
         mapping, columns = self.mapping, self._columns

@@ -66,7 +66,8 @@ _BY_FORM = {
     "day first": _compiled(rf"(?P<day>[0-9]{{1,2}})(?P<mark>[-/.])(?P<month>[0-9]{{1,2}})(?P=mark){_YEAR}"),
     "month first": _compiled(rf"(?P<month>[0-9]{{1,2}})(?P<mark>[-/.])(?P<day>[0-9]{{1,2}})(?P=mark){_YEAR}"),
     YEAR_FIRST: _compiled(
-        r"(?P<year>[0-9]{2})(?P<mark>[-/.])(?P<month>[0-9]{1,2})(?P=mark)(?P<day>[0-9]{1,2})"
+        r"(?P<year>[0-9]{2})(?P<mark>[-/.])(?P<month>[0-9]{1,2})(?P=mark)(?P<day>[0-9]{1,2})",
+        rf"(?P<year>[0-9]{{2}})[ -]+{_MONTH_NAME}[ -]+(?P<day>[0-9]{{2}})",
     ),
     "month by name": _compiled(
         rf"{_NAMED_DAY}(?P<day>[0-9]{{1,2}})(?:st|nd|rd|th)?[ -]+{_MONTH_NAME},?[ -]+{_YEAR}",

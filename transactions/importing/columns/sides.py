@@ -3,6 +3,7 @@
 What leaves the account is negative; how a negative amount is taken, the mapping says.
 """
 
+from collections.abc import Iterable
 from contextlib import suppress
 
 from ..mapping import Mapping
@@ -13,26 +14,66 @@ from .statuses import plain
 
 _DEBITS = """
     dr d db deb debit debits dbit debet soll s lastschrift belastung ausgang out outgoing withdrawal
-    paidout moneyout refund refunded rückerstattung erstattung cargo retrait
+    paidout moneyout refund refunded rückerstattung erstattung cargo retrait af débito addebito dare uscita
+    debe expense sent sortie gasto withdrawn
 """
 _CREDITS = """
     cr c cre credit credits crdt kredit haben h gutschrift eingang in incoming deposit paidin moneyin
-    payment charge sale purchase zahlung abono
+    payment charge sale purchase zahlung abono bij crédito accredito avere entrata haber income received
+    entrée ingreso
 """
 SIDES = {
     **{plain(word): "debit" for word in _DEBITS.split()},
     **{plain(word): "credit" for word in _CREDITS.split()},
 }
+# Nothing is left of these as words.
+_BARE = {
+    "-": "debit",
+    "−": "debit",
+    "–": "debit",
+    "-1": "debit",
+    "+": "credit",
+    "+1": "credit",
+    "1": "credit",
+}
+# A letter stands for a word only beside the one that it is the other of.
+_LETTERS = ({"d", "c"}, {"s", "h"})
 _SIGNS = ("-", "−", "–", "(")
 
 
 def is_side(cell: str) -> bool:
     """Whether a cell is a word for debit or credit."""
-    return plain(cell) in SIDES
+    return bool(_side_of(cell))
 
 
 def is_debit(cell: str) -> bool:
-    return SIDES.get(plain(cell)) == "debit"
+    return _side_of(cell) == "debit"
+
+
+def _side_of(cell: str) -> str:
+    return _BARE.get(cell.strip()) or SIDES.get(plain(cell), "")
+
+
+def say_sides(cells: Iterable[str]) -> bool:
+    """Whether all that is there are words for debit or credit, a debit among them.
+
+    Signs alone are those of amounts only where both are there: a dash also stands for nothing.
+    """
+    found = {cell.strip() for cell in cells if cell.strip()}
+    if not (all(map(is_side, found)) and any(map(is_debit, found))):
+        return False
+    return not found <= _BARE.keys() or not all(map(is_debit, found))
+
+
+def are_a_pair(cells: Iterable[str]) -> bool:
+    """Whether they are two words that say debit and credit in one way: D and C, soll and haben, - and +."""
+    found = {cell.strip() for cell in cells if cell.strip()}
+    if found <= _BARE.keys():
+        return {_BARE[cell] for cell in found} == {"debit", "credit"}
+    known = {plain(cell) for cell in found}
+    letters = {word for word in known if len(word) == 1}
+    fitting = known in _LETTERS if letters else len(known) == 2
+    return fitting and {SIDES.get(word) for word in known} == {"debit", "credit"}
 
 
 def amount_columns(mapping: Mapping) -> str:
@@ -88,8 +129,8 @@ def told_pair(mapping: Mapping) -> str:
 
 
 def _by_direction(amount: str, word: str) -> str:
-    side = SIDES.get(plain(word))
-    if side is None:
+    side = _side_of(word)
+    if not side:
         raise CellError("“…” beside it is no word for debit or credit", word.strip())
     return _negative(amount) if side == "debit" and not _is_nothing(amount) else amount
 

@@ -1,9 +1,10 @@
 """The names of a table's columns."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 
-from transactions.importing.currencies import CODES
+from transactions.importing.currencies import codes_of
 from transactions.importing.table import FileError
 from transactions.spreadsheets import unguarded
 
@@ -16,8 +17,26 @@ PROVED = re.compile(r"(?P<name>kinds(?: \(of the import\))?) (?P<meant>\{.*\})")
 
 
 _LETTERS = re.compile(r"[^\W\d_]+")
+_DIGITS = re.compile(r"[0-9]+")
 # Within what begins with a digit.
 _OF_MOMENTS = frozenset(("T", "Z", "AM", "PM", "am", "pm", "UTC", "GMT"))
+# Of days whose month is a name, in the languages that exports are written in.
+_MONTHS_TEXT = """
+    jan january januar janvier januari enero ene gennaio gen janeiro feb february februar fevrier fevr
+    februari febrero febbraio fevereiro fev mar march marz maerz mars maart mrt marzo marco apr april avril
+    avr abril abr aprile may mai mei mayo maggio mag maio maj jun june juni juin junio giugno giu junho jul
+    july juli juillet juil julio luglio lug julho aug august aout augustus agosto ago augusti sep sept
+    september septembre septiembre settembre set setembro oct october oktober okt octobre octubre ottobre
+    ott outubro out nov november novembre noviembre novembro dec december dezember dez decembre diciembre
+    dic dicembre dezembro
+"""
+_MONTHS = frozenset(_MONTHS_TEXT.split())
+_WITH_MONTHS_TEXT = """
+    mon monday montag mo tue tues tuesday dienstag di wed wednesday mittwoch mi thu thur thurs thursday
+    donnerstag do fri friday freitag fr sat saturday samstag sa sun sunday sonntag so st nd rd th of de uhr
+    t z am pm utc gmt cet cest bst est edt cst cdt mst mdt pst pdt
+"""
+_WITH_MONTHS = _MONTHS | frozenset(_WITH_MONTHS_TEXT.split())
 
 
 def first_rows_names(header: Sequence[str], file: str, place: str) -> tuple[str, ...]:
@@ -41,9 +60,24 @@ def is_of_refusals(header: Sequence[str]) -> bool:
 
 def _is_value(cell: str) -> bool:
     """Whether it has digits, and letters only as a moment has them or those of a currency."""
-    letters = {*_LETTERS.findall(cell)}
+    if not any(map(str.isdigit, cell)):
+        return False
     known = _OF_MOMENTS if cell.strip()[:1].isdigit() else frozenset[str]()
-    return any(map(str.isdigit, cell)) and all(each in known or each.upper() in CODES for each in letters)
+    # With the sign behind the letters, if any: US$.
+    found = [(each[0], cell[each.end() : each.end() + 1]) for each in _LETTERS.finditer(cell)]
+    if all(word in known or codes_of(word) or codes_of(word + sign) for word, sign in found):
+        return True
+    return _has_month({_folded(word) for word, _ in found}) and len(_DIGITS.findall(cell)) > 1
+
+
+def _has_month(words: set[str]) -> bool:
+    """Whether they are those of a day whose month is a name."""
+    return bool(words & _MONTHS) and words <= _WITH_MONTHS
+
+
+def _folded(word: str) -> str:
+    apart = unicodedata.normalize("NFKD", word.casefold())
+    return "".join(each for each in apart if not unicodedata.combining(each))
 
 
 def numbered(widths: Iterable[int]) -> tuple[str, ...]:
