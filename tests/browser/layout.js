@@ -37,12 +37,12 @@
   for (const name of document.querySelectorAll(".name")) {
     if (seen(name) && name.scrollWidth > name.clientWidth + 1 && name.clientWidth < 60) found.push(`nothing is left of it: ${said(name)}`);
   }
-  // A word that a line has room for is never broken inside. (A browser breaks behind these signs by itself.)
+  // A word or a number that a line has room for is never broken inside. (Beside signs a browser may break.)
   const texts = document.createTreeWalker(document.querySelector("#content") ?? document.body, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) {
     const text = texts.currentNode, holder = text.parentElement;
     if (!seen(holder) || holder.closest(".sr-only, script, style, pre, select, .chart-table")) continue;
-    for (const { 0: word, index } of text.data.matchAll(/[^\s\u200b\-–—/?…]+/g)) {
+    for (const { 0: word, index } of text.data.matchAll(/[\p{L}\p{N}][\p{L}\p{N}.,@_]*/gu)) {
       if (word.length > 24) continue;
       const range = document.createRange();
       range.setStart(text, index);
