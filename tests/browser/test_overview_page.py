@@ -115,21 +115,21 @@ def test_two_dozen_transactions_are_too_few_to_compare(dashboard: Dashboard) -> 
 
 def test_the_period_and_the_comparison_are_in_the_url(dashboard: Dashboard) -> None:
     now, page = datetime.now(UTC), dashboard.page
-    settle(dashboard.people[0], now - 10 * MINUTE, now - MINUTE, 9, 0)
-    settle(dashboard.people[0], now - 5 * 60 * MINUTE, now - 4 * 60 * MINUTE, 5, 0)
-    settle(dashboard.people[0], now - DAY - 10 * MINUTE, now - DAY - MINUTE, 3, 0)
+    settle(dashboard.people[0], now - 10 * MINUTE, now - MINUTE, 200, 0)
+    settle(dashboard.people[0], now - 5 * 60 * MINUTE, now - 4 * 60 * MINUTE, 100, 0)
+    settle(dashboard.people[0], now - DAY - 10 * MINUTE, now - DAY - MINUTE, 150, 0)
     page.reload()
     count = page.locator("[data-figure=count]")
-    expect(count.locator(".figure-value")).to_have_text("9")
+    expect(count.locator(".figure-value")).to_have_text("200")
     page.get_by_role("button", name="vs yesterday").click()
-    expect(count.locator(".delta")).to_contain_text("was 3 at this time yesterday")
+    expect(count.locator(".delta")).to_contain_text("was 150 at this time yesterday")
     page.get_by_role("button", name="24 h").click()
-    expect(count.locator(".figure-value")).to_have_text("14")
-    expect(count.locator(".delta")).to_contain_text("was 3 in the 24 hours before")
+    expect(count.locator(".figure-value")).to_have_text("300")
+    expect(count.locator(".delta")).to_contain_text("was 150 in the 24 hours before")
     expect(page.locator("#throughput h2")).to_have_text("Transactions a quarter of an hour")
     assert page.url.endswith("/admin/?compare=yesterday&period=24h")
     page.reload()
-    expect(count.locator(".figure-value")).to_have_text("14")
+    expect(count.locator(".figure-value")).to_have_text("300")
     assert [pressed(page, group).inner_text() for group in ("Period", "Compared with")] == [
         "24 h",
         "vs yesterday",

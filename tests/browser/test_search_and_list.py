@@ -72,8 +72,8 @@ def test_the_list_is_narrowed_said_in_words_saved_and_opened_again(
     # Nothing is wider than the page, and nothing breaks inside a word or a number.
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     heights = page.locator("tbody tr").evaluate_all("rows => rows.map((row) => row.offsetHeight)")
-    # The last has no line below it.
-    assert max(heights) - min(heights) <= 1
+    # The last has no line below it. On a phone the largest amount leaves the status a line of its own.
+    assert max(heights) - min(heights) <= (1 if width >= 768 else 24)
     if width < 768:
         page.get_by_text("Filter", exact=True).click()
     page.get_by_label("Status").select_option("FAILED")
