@@ -1,6 +1,5 @@
 """What answers of the dashboard cost: as much for many pages as for one, and within what a browser waits."""
 
-import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -10,10 +9,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection as database
 from django.test import Client
-from django.urls import reverse
 from django.utils import timezone
-from pytest_django import Settings
 
+from tests.dashboard.asking import get
 from tests.support.admin_pages import staff, superuser
 from tests.support.outages import transactions_locked
 from transactions.dashboard import cached
@@ -25,22 +23,7 @@ from transactions.dashboard.shared_figures import shared_figures
 from transactions.stores import bounded_queries
 from transactions.timezones import to_the_minute
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-# Amid a quarter of an hour, at no whole minute.
-NOW = datetime(2026, 3, 14, 12, 20, 30, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def _nothing_kept(settings: Settings) -> None:
-    settings.ALLOW_ANONYMOUS_API = False
-    shared_figures.forget()
-
-
-def get(client: Client, name: str, **query: str) -> Any:
-    response = client.get(reverse(f"dashboard-{name}"), query)
-    assert response.status_code == 200, response.content
-    return json.loads(response.content)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("nothing_kept")]
 
 
 def test_many_dashboards_cost_what_one_costs(

@@ -3,38 +3,21 @@
 import json
 import re
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
-from pytest_django import Settings
 
+from tests.dashboard.asking import get
 from tests.support.accepting import push, queued, record, take
 from tests.support.admin_pages import GONE, store, superuser
 from tests.support.markup import markup
-from transactions.dashboard.shared_figures import shared_figures
 from transactions.models import AMOUNT_MAX
 from transactions.reading.story import story
 from transactions.storing.flush import flush
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-# Amid a quarter of an hour, at no whole minute.
-NOW = datetime(2026, 3, 14, 12, 20, 30, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def _nothing_kept(settings: Settings) -> None:
-    settings.ALLOW_ANONYMOUS_API = False
-    shared_figures.forget()
-
-
-def get(client: Client, name: str, **query: str) -> Any:
-    response = client.get(reverse(f"dashboard-{name}"), query)
-    assert response.status_code == 200, response.content
-    return json.loads(response.content)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("nothing_kept")]
 
 
 def test_days_come_beside_as_many_days_before(client: Client, people: list[User]) -> None:

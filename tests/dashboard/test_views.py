@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -10,8 +9,8 @@ from django.db import connection as database
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from pytest_django import Settings
 
+from tests.dashboard.asking import get
 from tests.support import accepting
 from tests.support.accepting import push, queued, record, take
 from tests.support.admin_pages import GONE, staff, store, superuser
@@ -20,23 +19,7 @@ from transactions.dashboard.shared_figures import shared_figures
 from transactions.live.start import FIRST_RECORDS
 from transactions.storing.flush import flush
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-# Amid a quarter of an hour, at no whole minute.
-NOW = datetime(2026, 3, 14, 12, 20, 30, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def _nothing_kept(settings: Settings) -> None:
-    settings.ALLOW_ANONYMOUS_API = False
-    shared_figures.forget()
-
-
-def get(client: Client, name: str, **query: str) -> Any:
-    response = client.get(reverse(f"dashboard-{name}"), query)
-    assert response.status_code == 200, response.content
-    return json.loads(response.content)
-
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("nothing_kept")]
 
 # --- Who may --------------------------------------------------------------------------------------
 
