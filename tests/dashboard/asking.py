@@ -1,14 +1,10 @@
 """What the tests of the dashboard's figures have in common."""
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 from django.test import Client
 from django.urls import reverse
-
-# Amid a quarter of an hour, at no whole minute.
-NOW = datetime(2026, 3, 14, 12, 20, 30, tzinfo=UTC)
 
 
 def get(client: Client, name: str, **query: str) -> Any:
