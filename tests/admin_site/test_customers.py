@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, timedelta
+from hashlib import md5
 from typing import Any
 
 import pytest
@@ -103,11 +104,13 @@ def test_a_part_of_a_name_is_looked_up_in_an_index(root: Client, people: list[Us
     with database.cursor() as cursor:
         cursor.execute(
             "INSERT INTO auth_user (username, password, is_superuser, is_staff, is_active, first_name, "
-            "last_name, email, date_joined) SELECT 'Customer-' || n, '!x', false, false, true, '', '', '', "
-            "now() FROM generate_series(1, 100000) n; ANALYZE auth_user"
+            "last_name, email, date_joined) SELECT 'Customer-' || md5(n::text), '!x', false, false, true, "
+            "'', '', '', now() FROM generate_series(1, 100000) n; ANALYZE auth_user"
         )
     list_page = CustomerAdmin(Customer, admin.site)
-    for term in ("ALI", "customer-4242", "omer-4242", "Al", str(people[0].pk)):
+    # Sums look like none of the hundred names that statistics keep: those would say that a part is frequent.
+    part = md5(b"4242").hexdigest()[:8]
+    for term in ("ALI", f"customer-{part}", f"omer-{part}", "Al", str(people[0].pk)):
         rows, _ = list_page.get_search_results(HttpRequest(), customers(), term)
         plan = rows.order_by("-pk")[:100].explain()
         assert "user_by_name_part" in plan or "account_by_name_in_any_case" in plan

@@ -44,9 +44,10 @@ def installed(tmp_path: Path) -> list[Path]:
     paths = []
     for file in (*UNITS.iterdir(), *OF_MACHINES.iterdir()):
         text = file.read_text()
-        for place in ("/opt/transactions/.venv/bin", "/opt/patroni/.venv/bin"):
-            text = text.replace(place, str(Path(sys.executable).parent))
-        text = text.replace("/usr/bin/valkey-server", sys.executable)
+        text = text.replace("/opt/transactions/.venv/bin", str(Path(sys.executable).parent))
+        # What only a machine of three has.
+        for program in ("/usr/bin/valkey-server", "/opt/patroni/.venv/bin/patroni"):
+            text = text.replace(program, sys.executable)
         text = text.replace("/opt/transactions", str(ROOT))
         paths.append(tmp_path / file.name)
         paths[-1].write_text(text)

@@ -36,7 +36,7 @@ class Primary(NamedTuple):
 
 def note(client: "redis.Redis", address: str) -> None:
     """Remembers which server is the primary, and since when, if it was another. Raises redis.RedisError."""
-    client.eval(NOTE, 1, NOTED, address, f"{time():.3f}")
+    client.eval(NOTE, 1, NOTED, address, f"{time():.6f}")
 
 
 def connected_to(client: "redis.Redis") -> str:
