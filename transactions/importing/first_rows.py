@@ -11,6 +11,7 @@ from .columns.proofs import OpenQuestion, told
 from .headers import OF_REFUSALS, candidates, is_other
 from .mapping import Mapping
 from .table import Table
+from .wording import said
 
 # Rows by which a column is recognised.
 FIRST_ROWS = 1000
@@ -144,8 +145,8 @@ class FirstRows:
         why += f" ({lines}{more})."
         if field == "created_at":
             why += (
-                " Its form may be stated (dates), as %d.%m.%Y; of numbers that count, since when too "
-                "(since), as dates=seconds and since=2026-01-01T00:00:00Z."
+                f" Its form may be stated ({said('dates')}), as %d.%m.%Y; of numbers that count, since when "
+                f"too, as {said('dates', 'seconds')} and {said('since', '2026-01-01T00:00:00Z')}."
             )
         self.unread[field] = OpenQuestion(f"columns.{field}", why)
         self.unread_columns[field] = column
