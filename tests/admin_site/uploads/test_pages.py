@@ -190,8 +190,8 @@ def test_a_field_that_makes_no_sense_is_told_beside_it_and_nothing_is_kept(
     upload = step(uploaded(payments(people[0], 1)))
     before = upload.mapping
     said = mean(ina, upload, map__decimals="many", map__timezone="Mars/Phobos")
-    assert "decimals: it is a whole number from 0 to" in said
-    assert "timezone: it is the name of a timezone, as Europe/Berlin" in said
+    assert "“Decimals of the file’s amounts”: it is a whole number from 0 to" in said
+    assert "“Time zone of times without one”: it is the name of a timezone, as Europe/Berlin" in said
     assert again(upload).mapping == before
 
 

@@ -18,7 +18,7 @@ from openpyxl.worksheet._reader import ROW_TAG, WorkSheetParser
 
 from transactions.importing.forms.columns import (
     COLUMNS_MAX,
-    fault_of,
+    RowFaults,
     first_rows_names,
     header_at,
     named,
@@ -76,9 +76,14 @@ def read(source: Source, sheet: str | None = None, stated: int | None = None) ->
         columns = (named if stated else first_rows_names)(header, source.name, f"row {number}")
 
     def rows() -> Iterator[Row]:
+        faults = RowFaults(columns, [] if stated == 0 else header)
         for number_here, cells in islice(_rows(source, title, end), at + 1, None):
             cells += [""] * (len(columns) - len(cells))
-            yield Row(number_here, dict(zip(columns, cells, strict=False)), _fault(columns, cells))
+            yield Row(
+                number_here,
+                dict(zip(columns, cells, strict=False)),
+                _fault(columns, cells) or faults.of(number_here, cells),
+            )
 
     words = ["Excel", f"sheet {title!r}", *source.packed]
     said = ["no header"] if stated == 0 else [f"header in row {number}"] * bool(at or stated)
@@ -264,6 +269,7 @@ def _text(value: Any, kind: str) -> str:
 
 
 def _fault(columns: tuple[str, ...], cells: list[str]) -> str:
+    """Why a value of a row is none; "" if all are."""
     for name, cell in zip(columns, cells, strict=False):
         if isinstance(cell, _Wrong):
             return f"column {name!r} holds {str(cell)[:50]!r}, which is no value"
@@ -272,4 +278,4 @@ def _fault(columns: tuple[str, ...], cells: list[str]) -> str:
                 f"column {name!r} has a number of more than 15 digits, of which a spreadsheet keeps no more: "
                 "write it as a text"
             )
-    return fault_of(columns, cells)
+    return ""
