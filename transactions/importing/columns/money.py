@@ -127,7 +127,9 @@ class MoneyForm:
         kept = self.decimals if self.kept_decimals is None else self.kept_decimals
         decimals = min(self.decimals, kept) if self.unit == "whole" else 0
         if len(fraction) > decimals:
-            raise CellError(_too_fine(f"at most {decimals} decimals are" if decimals else _WHOLE), cell)
+            raise CellError(
+                _too_fine(f"at most {decimals} decimals are" if decimals else "a whole number is"), cell
+            )
         if self.unit == "whole":
             return int((whole or "0") + fraction.ljust(kept, "0"))
         number, times = int(whole or "0"), int(10 ** abs(self.decimals - kept))
@@ -136,9 +138,6 @@ class MoneyForm:
         if number % times:
             raise CellError(_too_fine(f"a multiple of {times} is"), cell)
         return number // times
-
-
-_WHOLE = "a whole number is"
 
 
 def _too_fine(allowed: str) -> str:

@@ -32,6 +32,8 @@ from transactions.importing.wording import said
 # Excel's own bound.
 ROWS_MAX = 1_048_576
 SHEET_MAX = 1 << 31
+# Of all sheets together, and so how long it takes to look which of them has values.
+SHEETS_MAX = 1 << 32
 # openpyxl holds all texts of the sheets at once.
 TEXTS_MAX = 1 << 26
 _OVERLAP = 1 << 10
@@ -159,7 +161,13 @@ def _has_values(reader: ExcelReader, path: str) -> bool:
 
 def _check_sizes(file: Any, name: str) -> None:
     with zipfile.ZipFile(file) as packed:
-        for part in packed.infolist():
+        parts = packed.infolist()
+        sheets = sum(part.file_size for part in parts if "/worksheets/" in part.filename)
+        if sheets > SHEETS_MAX:
+            raise FileError(
+                f"{name}: the sheets have {sheets >> 20:,} MiB once unpacked; save the one to import as CSV"
+            )
+        for part in parts:
             if part.file_size > (SHEET_MAX if "/worksheets/" in part.filename else TEXTS_MAX):
                 told = (
                     f"{part.filename} has {part.file_size >> 20:,} MiB once unpacked; save the sheet as CSV"
