@@ -70,10 +70,9 @@ def taken_apart(cell: str) -> Parts:
     signs = [shape[name] for name in ("s1", "s2", "s3") if shape[name]]
     currencies = [shape[name] for name in ("c0", "c1", "c2", "c3") if shape[name]]
     bracketed = bool(shape["open"])
-    if len(signs) + bracketed > 1 or bracketed != bool(shape["close"]) or len(currencies) > 1:
-        raise CellError(NO_AMOUNT, cell)
-    if currencies and not codes_of(currencies[0]):
-        # As in 1.50 Mio, 50 cts or neg 5: what stands there may be another unit.
+    twice = len(signs) + bracketed > 1 or len(currencies) > 1
+    # As in 1.50 Mio, 50 cts or neg 5: what stands there may be another unit.
+    if twice or bracketed != bool(shape["close"]) or (currencies and not codes_of(currencies[0])):
         raise CellError(NO_AMOUNT, cell)
     negative = bracketed or (bool(signs) and signs[0] != "+")
     return Parts(negative, shape["number"], currencies[0] if currencies else "", False)
