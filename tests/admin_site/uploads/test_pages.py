@@ -285,7 +285,7 @@ def test_of_several_tables_in_a_zip_one_is_chosen_on_the_page(ina: Client, peopl
     answer = ina.post(
         at("reading", upload.pk), {"read.member": "june.csv", "read.header": "first"}, follow=True
     )
-    assert "header: it is the number of a line, from 1 to 200, or 0" in plain(answer.content.decode())
+    assert "“Line of the header”: it is the number of a line, from 1 to 200, or 0" in plain(answer.content.decode())
     ina.post(at("reading", upload.pk), {"read.member": "june.csv"})
     upload = step(upload)
     assert (upload.state, upload.rows, parse(upload.mapping).member) == ("WAITS", 2, "june.csv")
