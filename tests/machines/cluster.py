@@ -114,7 +114,7 @@ class Cluster:
 
     def start_application(self) -> None:
         """The database with its users and a token, then the processes of the application."""
-        self._make_database()
+        self.make_database()
         secret = secrets.token_urlsafe(48)
         for machine in self.machines.values():
             told = assignments(machine.configured / "application.env")
@@ -131,7 +131,8 @@ class Cluster:
             machine.start(*APPLICATION[name])
         self.wait_ready()
 
-    def _make_database(self) -> None:
+    def make_database(self) -> None:
+        """Its role and the database, empty."""
         machine = self["m1"]
         where = f"postgres://postgres@{machine.settings['LOOPBACK']}:5000/postgres"
         psql = [str(Path(machine.settings["POSTGRES_BIN"]) / "psql"), "-qv", "ON_ERROR_STOP=1", where]

@@ -70,6 +70,10 @@ class Machine:
         environment = self.directory / "machine.env"
         environment.write_text("".join(f"{name}={value}\n" for name, value in self.settings.items()))
         configure(variables(environment), self.configured)
+        self.make_directories()
+
+    def make_directories(self) -> None:
+        """Where the servers keep what they hold, as units do that have none."""
         for name in ("etcd", "redis", "sentinel", "postgres"):
             (self.state / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         with contextlib.suppress(OSError):  # within a namespace of users there is only one
