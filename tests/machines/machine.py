@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -199,15 +200,30 @@ class Machine:
             known = {"address": self.address, "port": WEB_PORT, "name": self.name, "state": self.state}
             words = [word.format(**known) for word in COMMANDS[name]]
             return [*_in(self.tree), *words]
-        guard = [sys.executable, str(DEPLOY / "start_guard.py"), str(self.directory / "machine.env")]
-        return {
+        if name == "redis" and not self.guarded:
+            return [REDIS_PROGRAM, str(self.configured / "redis.conf")]
+        of_debian = {
             "etcd": ["etcd"],
-            "redis": [*guard, str(self.configured), "redis", REDIS_PROGRAM],
-            "sentinel": [*guard, str(self.configured), "sentinel", REDIS_PROGRAM],
-            "patroni": [str(BIN / "patroni"), str(self.configured / "patroni.yml")],
             "haproxy": ["haproxy", "-db", "-f", str(self.configured / "haproxy.cfg")],
-            "unguarded redis": [REDIS_PROGRAM, str(self.configured / "redis.conf")],
-        }["unguarded redis" if name == "redis" and not self.guarded else name]
+        }
+        return of_debian.get(name) or self.with_own_paths(_started_by(name)).split()
+
+    def with_own_paths(self, text: str) -> str:
+        """What units and docs/machines.md say, by this machine's paths instead of an installation's."""
+        known = {
+            "/etc/transactions/machine.env": self.directory / "machine.env",
+            "/etc/transactions/machine": self.configured,
+            "/etc/default/etcd": self.directory / "etcd.default",
+            "/var/lib/transactions-machine": self.state,
+            "/opt/patroni/.venv/bin": BIN,
+            "/opt/transactions": ROOT,
+            "/usr/bin/python3": sys.executable,
+            "/usr/bin/valkey-server": REDIS_PROGRAM,
+            "127.0.0.1:5000": f"{self.settings['LOOPBACK']}:5000",
+        }
+        for told, here in known.items():
+            text = text.replace(told, str(here))
+        return text
 
     def _variables(self, name: str) -> dict[str, str]:
         if name in COMMANDS:
@@ -221,6 +237,13 @@ class Machine:
     def log(self, name: str) -> str:
         path = self.directory / f"{name}.log"
         return path.read_text(errors="replace") if path.exists() else ""
+
+
+def _started_by(name: str) -> str:
+    """The command line of a unit."""
+    unit = (DEPLOY / "systemd" / f"transactions-{name}.service").read_text()
+    (line,) = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
+    return str(line)
 
 
 def _in(tree: Path) -> list[str]:

@@ -8,7 +8,7 @@ import re
 import shutil
 from pathlib import Path
 
-from tests.machines.machine import APPLICATION, BIN, ROOT, SERVERS, Machine
+from tests.machines.machine import APPLICATION, ROOT, SERVERS, Machine
 
 PAGE = (ROOT / "docs" / "machines.md").read_text()
 UNITS = {
@@ -75,17 +75,7 @@ def _run(machine: Machine, script: str) -> str:
 def _at(machine: Machine, script: str) -> str:
     """The script with the paths and accounts of this run."""
     programs = _programs(machine)
-    known = {
-        "/etc/transactions/machine.env": machine.directory / "machine.env",
-        "/etc/transactions/machine": machine.configured,
-        "/etc/default/etcd": machine.directory / "etcd.default",
-        "/var/lib/transactions-machine": machine.state,
-        "/opt/patroni/.venv/bin": BIN,
-        "/opt/transactions": ROOT,
-        "127.0.0.1:5000": f"{machine.settings['LOOPBACK']}:5000",
-    }
-    for told, here in known.items():
-        script = script.replace(told, str(here))
+    script = machine.with_own_paths(script)
     script = re.sub(r"^(install .*?) -o \S+ -g \S+", r"\1", script, flags=re.MULTILINE)
     script = re.sub(r"^chown .*\n", "", script, flags=re.MULTILINE)
     return f"cd {machine.directory}\nPATH={programs}:{machine.settings['POSTGRES_BIN']}:$PATH\n{script}"
