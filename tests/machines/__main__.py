@@ -9,14 +9,16 @@ import shutil
 import subprocess
 import sys
 
-NEEDED = ("etcd", "etcdctl", "haproxy")
+# Each with what else would do.
+NEEDED = (("etcd",), ("etcdctl",), ("haproxy",), ("valkey-cli", "redis-cli"))
+OF_DEBIAN = "etcd-server, etcd-client, haproxy, redis-tools"
 WITHIN = ["unshare", "--user", "--map-root-user", "--net", "--"]
 
 
 def main() -> None:
-    if missing := [name for name in NEEDED if shutil.which(name) is None]:
-        sys.exit(f"make machines: {', '.join(missing)} not found (Debian: etcd-server, etcd-client, haproxy)")
-    command = [sys.executable, "-m", "pytest", "tests/machines", "-q", "-s", *sys.argv[1:]]
+    if missing := [" or ".join(names) for names in NEEDED if not any(map(shutil.which, names))]:
+        sys.exit(f"make machines: {', '.join(missing)} not found (Debian: {OF_DEBIAN})")
+    command = [sys.executable, "-m", "pytest", "tests/machines", "-q", "-s", "-rs", *sys.argv[1:]]
     if os.geteuid() != 0 and not os.environ.get("NO_NAMESPACES") and _may_be_root_within():
         command = [*WITHIN, *command]
     os.execvp(command[0], command)

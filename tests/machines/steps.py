@@ -86,7 +86,7 @@ def _programs(machine: Machine) -> Path:
     directory = machine.directory / "programs"
     directory.mkdir(exist_ok=True)
     program = shutil.which("valkey-cli") or shutil.which("redis-cli")
-    assert program is not None, "neither valkey-cli nor redis-cli is there (Debian: redis-tools)"
+    assert program is not None
     (directory / "valkey-cli").unlink(missing_ok=True)
     (directory / "valkey-cli").symlink_to(program)
     return directory
