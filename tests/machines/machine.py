@@ -109,15 +109,17 @@ class Machine:
         for name in names:
             self._held(name).kill()
             if name == "patroni" and self.namespace is None:
-                self._kill_postgres()
+                for pid in self._postgres():
+                    _send(pid, signal.SIGKILL)
             self._forget(name)
 
-    def _kill_postgres(self) -> None:
+    def _postgres(self) -> list[int]:
         """PostgreSQL is a session of its own, and outlives Patroni; in a namespace it goes with all else."""
-        with contextlib.suppress(OSError, ValueError, IndexError):
+        try:
             pid = int((self.state / "postgres/cluster/postmaster.pid").read_text().splitlines()[0])
-            for each in (pid, *children(pid)):
-                os.kill(each, signal.SIGKILL)
+            return [pid, *children(pid)]
+        except (OSError, ValueError, IndexError):
+            return []
 
     def _held(self, name: str) -> Process:
         process = self.processes[name]
@@ -132,12 +134,14 @@ class Machine:
 
     def freeze(self, *names: str) -> None:
         """Programs, or the whole machine: nothing of it runs on, and nothing is closed."""
-        for pid in self._frozen(names):
-            os.kill(pid, signal.SIGSTOP)
+        # Twice: for those, too, that were started amid the first time.
+        for _ in range(2):
+            for pid in self._frozen(names):
+                _send(pid, signal.SIGSTOP)
 
     def thaw(self, *names: str) -> None:
         for pid in self._frozen(names):
-            os.kill(pid, signal.SIGCONT)
+            _send(pid, signal.SIGCONT)
         # Who waits for a program stops with it.
         for process in self.processes.values():
             process.send(signal.SIGCONT, group=True)
@@ -147,7 +151,7 @@ class Machine:
             return [self.program(name) for name in names]
         if self.namespace is not None:
             return self.namespace.processes()
-        return [pid for process in self.processes.values() for pid in group_of(process)]
+        return [*(pid for process in self.processes.values() for pid in group_of(process)), *self._postgres()]
 
     def _forget(self, name: str) -> None:
         self.keeper.remove(self.processes.pop(name))
@@ -237,6 +241,12 @@ class Machine:
     def log(self, name: str) -> str:
         path = self.directory / f"{name}.log"
         return path.read_text(errors="replace") if path.exists() else ""
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    """Of a process that may have ended meanwhile."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def _started_by(name: str) -> str:
