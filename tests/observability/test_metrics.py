@@ -173,7 +173,7 @@ def test_what_becomes_of_ticks_is_counted(client: Client) -> None:
 
 
 def test_celery_tells_of_a_tick_once_however_often_it_is_asked_to(client: Client) -> None:
-    tasks.connect_signals()  # the application's start has done so before
+    tasks.connect_signals()  # the suite's start has done so before
     task_success.send(sender=flush_transactions, result=None)
     assert scraped(client)["ticks_total{outcome=done}"] == 1
 
