@@ -23,6 +23,8 @@ from ...uploads.models import Upload
 # Words of statuses that are asked one by one; characters of what is typed into a field.
 WORDS_MAX, TYPED_CHARACTERS_MAX = 30, 500
 Choices = tuple[tuple[str, str], ...]
+# Of a column that is asked about, chosen until somebody answers: "none" is an answer. No column is called so.
+UNANSWERED = " "
 
 MONEY, WHO, STATES, TIMES = "Money", "Customers and ids", "Statuses", "Dates"
 _COLUMNS = {
@@ -165,7 +167,7 @@ def typed(upload: Upload, posted: Mapping[str, str], *, create_users: bool) -> M
     errors: dict[str, tuple[str, str]] = {}
     for key, value in posted.items():
         text = value.strip()[:TYPED_CHARACTERS_MAX]
-        if not key.startswith("map."):
+        if not key.startswith("map.") or value == UNANSWERED:
             continue
         name = key.removeprefix("map.")
         if not text:
@@ -253,7 +255,9 @@ def _fields(
             fields.append(each)
         each.asked = question.why
         # Of columns all are there already: the one that is meant may look like something else.
-        if question.choices and not each.key.startswith("columns."):
+        if each.key.startswith("columns."):
+            each.value, each.choices = each.value or UNANSWERED, ((UNANSWERED, "–"), *columns)
+        elif question.choices:
             each.choices = (("", "–"), *question.choices)
     for key, (value, error) in errors.items():
         each = by_key.get(key)
