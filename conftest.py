@@ -19,7 +19,9 @@ from hypothesis import settings as hypothesis_settings
 from rest_framework.test import APIClient
 
 from dev.trio import Trio
-from tests.support.sentinels import in_use, until
+from dev.waiting import wait_until
+from tests.support.sentinels import in_use
+from transaction_monitoring.celery import hear_celery
 from transactions.intake.lookups import lookups
 from transactions.stores import confirmation, lookout, postgres_hosts, standby_reads
 from transactions.stores.redis_connection import connection
@@ -34,6 +36,12 @@ def patient_clients() -> None:
     """A request that names no time-out waits for a minute: httpx's five seconds tell of the machine."""
     default = inspect.signature(httpx.get).parameters["timeout"].default
     default.connect = default.read = default.write = default.pool = 60.0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ticks_are_heard() -> None:
+    """Tests run tasks, and tell of ticks: they hear what a process of Celery's hears."""
+    hear_celery()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -134,7 +142,9 @@ def three(trio: Trio) -> Iterator[Trio]:
     with in_use(trio):
         connection().flushdb()
         # Of a test before, a replica may have been missing a moment ago.
-        until(lambda: not confirmation.lacking() and lookout.counted.needed(2) == 2, "a replica is missing")
+        wait_until(
+            lambda: not confirmation.lacking() and lookout.counted.needed(2) == 2, 60, "both replicas count"
+        )
         yield trio
 
 

@@ -24,6 +24,8 @@ from ...uploads.models import Upload
 # Words of statuses that are asked one by one; characters of what is typed into a field.
 WORDS_MAX, TYPED_CHARACTERS_MAX = 30, 500
 Choices = tuple[tuple[str, str], ...]
+# Of a column that is asked about, chosen until somebody answers: "none" is an answer. No column is called so.
+UNANSWERED = " "
 
 MONEY, WHO, STATES, TIMES = "Money", "Customers and ids", "Statuses", "Dates"
 _COLUMNS = {
@@ -177,7 +179,8 @@ def typed(upload: Upload, posted: Mapping[str, str], *, create_users: bool) -> M
         text = value.strip()[:TYPED_CHARACTERS_MAX]
         name = key.removeprefix("map.")
         # A word may have a comma, and words of a mapping may be many: as they are shown they stay.
-        if name == key or (name.startswith("skip.") and value.strip() == before.get(name)):
+        as_shown = name.startswith("skip.") and value.strip() == before.get(name)
+        if name == key or value == UNANSWERED or as_shown:
             continue
         if not text:
             meant = _without(meant, name)
@@ -269,7 +272,9 @@ def _fields(
             fields.append(each)
         each.asked = question.why
         # Of columns all are there already: the one that is meant may look like something else.
-        if question.choices and not each.key.startswith("columns."):
+        if each.key.startswith("columns."):
+            each.value, each.choices = each.value or UNANSWERED, ((UNANSWERED, "–"), *columns)
+        elif question.choices:
             each.choices = (("", "–"), *question.choices)
     for key, (value, error) in errors.items():
         each = by_key.get(key)

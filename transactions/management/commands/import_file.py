@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import Error as DatabaseError
 
 from transactions.audit.actors import one_run
@@ -23,6 +23,7 @@ from transactions.importing.run import ImportOrder, run
 from transactions.importing.table import FileError
 from transactions.importing.wording import named_by
 
+from ._own import OwnCommand
 from ._posting import add_client_arguments, client, positive, positive_whole
 
 # What ends a run before its end, each with one line that says why and what would be right.
@@ -46,7 +47,7 @@ def _ask(question: str) -> str:
         return ""
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = (
         "Imports a file of transactions of any system through the public API: CSV in its variants, NDJSON, "
         "and with the extras xlsx, parquet and banks' statements. What the columns mean is stated by options "
