@@ -150,7 +150,6 @@ class MoneyProof:
         """`apart`: they are two columns, of debits and of credits."""
         self.column = column
         self._apart = apart
-        # How a sentence begins.
         self._columns, self._has = ("columns", "have") if apart else ("column", "has")
         self._sentence = f"{self._columns.capitalize()} “{column}” {self._has}"
         self._columns += f" “{column}”"
