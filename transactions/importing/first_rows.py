@@ -8,7 +8,8 @@ from itertools import islice
 from .amount_names import is_scaled
 from .columns import moments, money, sides
 from .columns.proofs import OpenQuestion, told
-from .headers import OF_REFUSALS, candidates, is_other
+from .headers import OF_REFUSALS, candidates, is_other, twins, words
+from .kinds import WITHOUT_DIRECTION
 from .mapping import Mapping
 from .table import Table
 from .wording import said
@@ -34,6 +35,7 @@ CHOICES_MAX = 30
 _CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?(\.[0-9]+)?( ?[AP]M)?", re.ASCII | re.IGNORECASE)
 
 # Codes, and signs that mean one currency.
+_PLACE = re.compile("[A-Z]{2}", re.ASCII)
 _CURRENCY = re.compile("[A-Za-z]{3}|[€₹₽₺₪₫]")
 
 _SAID = {
@@ -46,15 +48,16 @@ _SAID = {
 # What a cell of such a column would be, as a question has it.
 _READ_AS = {
     "amount": "no amount", "created_at": "no date and time in any form that is known",
-    "currency": "no code of a currency, as EUR",
+    "currency": "no code of a currency, as EUR", "timezone": "no timezone, as Europe/Berlin",
 }  # fmt: skip
 
 # What no column at all is taken for, where the one that looks like it is none.
 _WITHOUT = {
     "created_at": "no column tells: each happens at the moment at which it is accepted",
     "currency": "no column tells: all are in one currency",
+    "timezone": "no column tells: all are in one",
     "transaction_id": "no column: ids are made of what a row says, the same at every run",
-    "direction": "no column: a debit is an amount with a minus, and no other",
+    "direction": WITHOUT_DIRECTION,
 }
 
 Share = Callable[[Iterable[str]], float]
@@ -92,7 +95,9 @@ class FirstRows:
             return
         whole, partly = candidates(field, self.free)
         named = self.likely(field, whole) or self.likely(field, partly)
-        if named and field == "amount" and is_scaled(named[0]):
+        if named and (same := twins(named[0], self.names)):
+            self._ask_about_twins(field, same)
+        elif named and field == "amount" and is_scaled(named[0]):
             self.ask_about_scale(named[0])
         elif named and alike(self.cells[named[0]]) >= ALIKE_MIN:
             self.take(field, named[0], "by its name")
@@ -114,13 +119,27 @@ class FirstRows:
         )
         self.unread["amount"] = OpenQuestion("columns.amount", why)
 
+    def _ask_about_twins(self, field: str, same: list[str]) -> None:
+        choices = tuple((each, f"column “{each}”") for each in same)
+        none = (("", _WITHOUT[field]),) if field in _WITHOUT else ()
+        why = f"Several columns have the name of {_SAID[field]}: {', '.join(f'“{each}”' for each in same)}."
+        self.unread[field] = OpenQuestion(f"columns.{field}", why, (*choices, *none))
+
     def likely(self, field: str, named: list[str]) -> list[str]:
         """Without columns that hold nothing, or plainly something else that is called alike."""
         filled = [each for each in named if any(cell.strip() for cell in self.cells[each])]
         other = _ALSO_CALLED.get(field)
+        # What few rows have, as those that sum up, is told by another column where there is one.
+        filled.sort(key=self._is_sparse)
+        if field == "status":
+            return [each for each in filled if not _are_places(each, self.cells[each])]
         if field == "transaction_id":
             return [each for each in filled if self._is_full(each)]
         return [each for each in filled if not (other and other(self.cells[each]) >= ALIKE_MIN)]
+
+    def _is_sparse(self, column: str) -> bool:
+        cells = self.cells[column]
+        return 2 * sum(map(bool, map(str.strip, cells))) < len(cells)
 
     def _is_full(self, column: str) -> bool:
         cells = self.cells[column]
@@ -164,7 +183,7 @@ class FirstRows:
     def with_choices(self, question: OpenQuestion) -> OpenQuestion:
         """The question, with the columns that may be meant where it is about one."""
         table, _, field = question.key.partition(".")
-        if table != "columns":
+        if table != "columns" or question.choices:
             return question
         choices = [(each, f"column “{each}”") for each in self._may_be(field)]
         if field == "transaction_id" and self.distinct:
@@ -211,6 +230,11 @@ def _amounts_or_days(cells: Iterable[str]) -> float:
     return max(moments.readable_share(known), fractions(known))
 
 
+def _are_places(column: str, cells: Iterable[str]) -> bool:
+    """Whether a column of states has those of a country, as NY."""
+    return "state" in words(column) and share(cells, _PLACE.fullmatch) >= ALIKE_MIN
+
+
 def zones(cells: Iterable[str]) -> float:
     return share(cells, moments.is_zone)
 
@@ -230,6 +254,7 @@ _ALIKE: dict[str, Share] = {
     "amount": money.readable_share,
     "created_at": moments.readable_share,
     "currency": currencies_share,
+    "timezone": zones,
     "direction": lambda cells: share(cells, sides.is_side),
 }
 
@@ -237,6 +262,7 @@ _CELL_ALIKE: dict[str, Callable[[str], object]] = {
     "amount": lambda cell: money.readable_share([cell]),
     "created_at": moments.readings,
     "currency": _is_currency,
+    "timezone": moments.is_zone,
 }
 
 # By field, what else is called so.

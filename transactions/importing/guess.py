@@ -22,9 +22,13 @@ from .money_columns import find_amounts, find_currency
 from .proving import TableProof
 from .table import FileError, Table
 from .user_columns import find_refund_user, find_user, take_accounts
+from .wording import said
 
 # What an id looks like: one word, with a digit in it, and no decimals.
 _ID = re.compile(r"(?=\D*\d)[^\s,.]{1,100}")
+# Words of names of columns that say when, or a part of it.
+_WHEN_TEXT = "date time timestamp datetime step hour day month year when datum"
+_WHEN = frozenset(_WHEN_TEXT.split())
 _UTC = re.compile(r"\b(UTC|GMT)\b", re.IGNORECASE)
 
 
@@ -89,6 +93,8 @@ def _find_all(first: FirstRows) -> None:
     take_accounts(first)
     _ask_about_ids(first)
     if "created_at" not in first.mapping.named and "created_at" not in first.unread:
+        _ask_about_times(first)
+    if "created_at" not in first.mapping.named and "created_at" not in first.unread:
         first.reasons.append("No column has times: a transaction's is the moment at which it is accepted.")
 
 
@@ -124,6 +130,19 @@ def _take_utc(first: FirstRows) -> None:
     if not first.mapping.timezone and "timezone" not in first.mapping.named and _UTC.search(column):
         first.mapping = replace(first.mapping, timezone="UTC")
         first.reasons.append(f"Times are in UTC, as “{column}” says.")
+
+
+def _ask_about_times(first: FirstRows) -> None:
+    """Of columns that may say when, be it in parts or counted, nobody passes over them in silence."""
+    found = [each for each in first.free if words(each) & _WHEN and any(map(str.strip, first.cells[each]))]
+    if found and "created_at" not in first.mapping.columns:
+        names = ", ".join(f"“{each}”" for each in found[:LINES_TOLD_MAX])
+        why = (
+            f"No column is known to have the times, and {names} may say when: what is in parts belongs into "
+            f"one column; what counts is stated, as {said('columns.created_at', found[0])}, "
+            f"{said('dates', 'hours')} and {said('since', '2026-01-01T00:00:00Z')}."
+        )
+        first.unread["created_at"] = OpenQuestion("columns.created_at", why)
 
 
 # --- Ids ------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from .columns.sides import DebitProof, amount_as_it_stands, amount_cell, amount_
 from .columns.users import UsersProof
 from .content_ids import fingerprint
 from .keys import BESIDE, FIELDS
+from .kinds import KindsProof
 from .mapping import Mapping
 from .table import Row
 from .wording import said
@@ -49,6 +50,7 @@ class TableProof:
         self._amounts = MoneyProof(amounts, apart=apart) if amounts else None
         self._debits = DebitProof(mapping)
         self._moments = MomentProof(columns["created_at"]) if "created_at" in columns else None
+        self._kinds = KindsProof(mapping)
         self._users = UsersProof(columns.get("user", ""))
         # The column of ids, where nobody has said what is to be made of those that repeat.
         self._ids = columns.get("transaction_id", "") if not mapping.ids else ""
@@ -66,6 +68,7 @@ class TableProof:
         if row.fault or self.mapping.passes_over(cells):
             return
         self.rows += 1
+        self._kinds.see(line, cells)
         if self._amounts:
             beside = cells[columns["currency"]] if "currency" in columns else ""
             with suppress(CellError):
@@ -121,6 +124,7 @@ class TableProof:
             _take(result, self._moments.settled(result.mapping, zoned=zoned))
         _take(result, self._users.settled(result.mapping))
         self._settle_ids(result)
+        result.open += self._kinds.questions()
         return result
 
     def _take_signs_of_names(self) -> None:

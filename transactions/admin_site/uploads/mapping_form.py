@@ -10,7 +10,8 @@ from ...importing.columns.moments import EXAMPLES
 from ...importing.columns.proofs import ColumnError, OpenQuestion
 from ...importing.columns.statuses import KNOWN, plain
 from ...importing.guess import guess
-from ...importing.keys import BESIDE, DATES, FIELDS
+from ...importing.headers import is_of_kinds
+from ...importing.keys import BESIDE, DATES, FIELDS, NONE_PASSED_OVER
 from ...importing.mapping import MappingError
 from ...importing.plan import Summary, plan
 from ...importing.table import FileError, Table
@@ -100,6 +101,9 @@ _PLAIN: tuple[tuple[str, str, Choices | None, str], ...] = (
 )
 
 
+_OF_SKIP = f"With commas between them; {NONE_PASSED_OVER}: all of its rows are transactions."
+
+
 @dataclass(slots=True)
 class FormField:
     """A key of the mapping as the form has it."""
@@ -141,6 +145,12 @@ class MappingForm:
         return not self.error and not any(each.error or each.asked for each in self.fields)
 
     @property
+    def only_shown(self) -> dict[str, tuple[str, ...]]:
+        """By column, words with which rows are passed over and that no field has."""
+        known = {each.key for each in self.fields}
+        return {column: words for column, words in self.meant.skip.items() if f"skip.{column}" not in known}
+
+    @property
     def sections(self) -> list[tuple[str, list[FormField]]]:
         """The fields under their headings; what must be answered comes first."""
         asked = [each for each in self.fields if each.asked or each.error]
@@ -164,12 +174,14 @@ def typed(upload: Upload, posted: Mapping[str, str], *, create_users: bool) -> M
     """The form of what somebody has sent. What no field is for stays as it was."""
     kept = mappings.parse(upload.mapping)
     meant = replace(mappings.Mapping(), skip=kept.skip, optional=kept.optional).read_as(kept)
-    errors: dict[str, tuple[str, str]] = {}
+    before, errors = _stated(kept), dict[str, tuple[str, str]]()
     for key, value in posted.items():
         text = value.strip()[:TYPED_CHARACTERS_MAX]
-        if not key.startswith("map.") or value == UNANSWERED:
-            continue
         name = key.removeprefix("map.")
+        # A word may have a comma, and words of a mapping may be many: as they are shown they stay.
+        as_shown = name.startswith("skip.") and value.strip() == before.get(name)
+        if name == key or value == UNANSWERED or as_shown:
+            continue
         if not text:
             meant = _without(meant, name)
             continue
@@ -239,6 +251,11 @@ def _fields(
         )
         for word in _words(upload, table, meant)
     ]
+    passed_over = [each for each in table.columns if is_of_kinds(each) and each not in meant.named.values()]
+    fields += [
+        FormField(MONEY, f"skip.{column}", label_of(f"skip.{column}"), help=_OF_SKIP)
+        for column in passed_over
+    ]
     by_key = {each.key: each for each in fields}
     by_key["dates"].suggestions = tuple(
         (each, EXAMPLES.get(each, f"{each} since a moment")) for each in DATES
@@ -292,6 +309,9 @@ def _stated(meant: mappings.Mapping) -> dict[str, str]:
     """What a mapping states, by key, as `stating` takes it."""
     stated: dict[str, Any] = {f"columns.{name}": meant.columns.get(name, "") for name in (*FIELDS, *BESIDE)}
     stated.update({f"statuses.{word}": status for word, status in meant.statuses.items()})
+    stated.update(
+        {f"skip.{column}": ",".join(words) or NONE_PASSED_OVER for column, words in meant.skip.items()}
+    )
     for _, key, *_ in _PLAIN:
         stated[key] = _as_typed(getattr(meant, key))
     return stated

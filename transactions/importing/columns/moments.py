@@ -32,6 +32,11 @@ _ABBREVIATIONS = {
     "EET": 2, "EEST": 3, "JST": 9,
     "EST": -5, "EDT": -4, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7,
 }  # fmt: skip
+# As programs call them.
+_CALLED = {
+    "eastern time (us & canada)": "America/New_York", "central time (us & canada)": "America/Chicago",
+    "mountain time (us & canada)": "America/Denver", "pacific time (us & canada)": "America/Los_Angeles",
+}  # fmt: skip
 _OFFSET = r"(?:UTC|GMT)?[+-][0-9]{2}(?::?[0-9]{2})?|[A-Z]{1,4}"
 _CLOCK = (
     r"(?:(?:T|,? +)(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})"
@@ -140,6 +145,8 @@ def _counted(text: str, form: str) -> datetime | None:
 def zone_of(text: str) -> tzinfo:
     """The zone that a cell names: +01:00, UTC+0100, PST, Europe/Berlin. Raises ValueError for another."""
     name = text.strip()
+    if name.casefold() in _CALLED:
+        return ZoneInfo(_CALLED[name.casefold()])
     if name.upper() in _ABBREVIATIONS:
         return timezone(timedelta(hours=_ABBREVIATIONS[name.upper()]))
     match = re.fullmatch(r"(?:UTC|GMT)?([+-])([0-9]{1,2})(?::?([0-9]{2}))?", name, re.ASCII | re.IGNORECASE)

@@ -11,7 +11,7 @@ from .proofs import CellError
 
 _WORDS = {
     Status.SUCCESS: """success succeeded successful successfully complete completed paid settled captured
-        approved gebucht ok okay done booked book cleared posted processed available charged
+        approved gebucht umsatzgebucht ok okay done booked book cleared posted processed available charged
         transferred confirmed reconciled
         abgeschlossen bezahlt erfolgreich verbucht erledigt terminé payé completado
         pagado completato voltooid""",

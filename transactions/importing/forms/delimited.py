@@ -10,7 +10,7 @@ from itertools import chain, islice
 
 from transactions.importing.forms.charset import LINE_MAX, Charset, charset_of, opened_text
 from transactions.importing.forms.columns import (
-    fault_of,
+    RowFaults,
     first_rows_names,
     header_at,
     is_of_refusals,
@@ -72,9 +72,9 @@ def read(
             cells = _cells(again, found, source.name, line)
             if header:
                 next(cells, None)
+            faults = RowFaults(columns, header)
             for number, row in cells:
-                # As where two exports were put into one file.
-                fault = "the header stands here once more" if row == header else fault_of(columns, row)
+                fault = faults.of(number, row)
                 cells_by_name = dict(zip(columns, row, strict=False))
                 yield Row(number, cells_by_name, fault, over=tuple(row[len(columns) :]))
 
