@@ -160,7 +160,7 @@ class ErrorPages:
         return self._get_response(request)
 
     def process_view(
-        self, request: HttpRequest, view: Callable[..., HttpResponse], *_: object
+        self, request: HttpRequest, view: Callable[..., HttpResponse], *given: object
     ) -> HttpResponse | None:
         """Reads a form that the look at CSRF reads next: what fails there comes to no `process_exception`."""
         if request.method == "POST" and not getattr(view, "csrf_exempt", False):
