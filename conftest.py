@@ -21,6 +21,7 @@ from rest_framework.test import APIClient
 from dev.trio import Trio
 from dev.waiting import wait_until
 from tests.support.sentinels import in_use
+from transaction_monitoring.celery import hear_celery
 from transactions.intake.lookups import lookups
 from transactions.stores import confirmation, lookout, postgres_hosts, standby_reads
 from transactions.stores.redis_connection import connection
@@ -35,6 +36,12 @@ def patient_clients() -> None:
     """A request that names no time-out waits for a minute: httpx's five seconds tell of the machine."""
     default = inspect.signature(httpx.get).parameters["timeout"].default
     default.connect = default.read = default.write = default.pool = 60.0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ticks_are_heard() -> None:
+    """Tests run tasks, and tell of ticks: they hear what a process of Celery's hears."""
+    hear_celery()
 
 
 @pytest.fixture(scope="session", autouse=True)
