@@ -13,7 +13,7 @@ import pytest
 import yaml
 from django.core.management import call_command
 
-from tests.support.proxying import free_port
+from dev.ports import free_port
 from tests.support.serving import ROOT, daphne, stop
 
 DEPLOYED = ROOT / "deploy" / "prometheus"
