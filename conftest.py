@@ -1,5 +1,6 @@
 """A small cast for every test: users, a client, empty stores."""
 
+import gc
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,13 @@ from transactions.stores.redis_connection import connection
 # How long an example takes says more of the machine, which runs several tests at once, than of the code.
 hypothesis_settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("suite")
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded stays: as in `asgi.py` the garbage collector need not walk through it."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
 
 
 @pytest.fixture(scope="session", autouse=True)
