@@ -55,8 +55,8 @@ contract-rules: tools  ## Rules live, by backtest and by a plain judge, over ran
 faults: tools  ## Kills, cuts and stops real processes; prints what was lost and doubled (FAULT_SEED, SYSTEMS)
 	@exec $(BIN)/python -m pytest tests/faults -q -n $(SYSTEMS) --dist worksteal $(ARGS)
 
-# Needs etcd, etcdctl and haproxy (Debian: etcd-server, etcd-client, haproxy). MACHINES_TABLE=docs/machines.md
-# writes the table there.
+# Needs etcd, etcdctl, haproxy and redis-cli (Debian: etcd-server, etcd-client, haproxy, redis-tools).
+# MACHINES_TABLE=docs/machines.md writes the table there.
 machines: install  ## Loses, cuts off and freezes one machine of three under load; prints what was lost and doubled
 	@$(PYTHON) -m dev.install $(VENV) $(RUNNING) $(TOOLS) requirements-machines.lock
 	@exec $(BIN)/python -m tests.machines $(ARGS)

@@ -20,7 +20,8 @@ from hypothesis import settings as hypothesis_settings
 from rest_framework.test import APIClient
 
 from dev.trio import Trio
-from tests.support.sentinels import in_use, until
+from dev.waiting import wait_until
+from tests.support.sentinels import in_use
 from transaction_monitoring.celery import hear_celery
 from transactions.intake.lookups import lookups
 from transactions.stores import confirmation, lookout, postgres_hosts, standby_reads
@@ -149,7 +150,9 @@ def three(trio: Trio) -> Iterator[Trio]:
     with in_use(trio):
         connection().flushdb()
         # Of a test before, a replica may have been missing a moment ago.
-        until(lambda: not confirmation.lacking() and lookout.counted.needed(2) == 2, "a replica is missing")
+        wait_until(
+            lambda: not confirmation.lacking() and lookout.counted.needed(2) == 2, 60, "both replicas count"
+        )
         yield trio
 
 

@@ -369,7 +369,7 @@ def test_a_name_in_the_list_of_transactions_leads_to_the_customer(root: Client, 
 def test_a_customer_of_the_pipeline_is_shown_as_stored(root: Client, people: list[User]) -> None:
     take(record("T1", people[0], status="SUCCESS"), record("T2", people[0], status="FAILED"))
     flush()
-    assert "50.0\u00a0%" in page(root, of(people[0]))
+    assert "50\u00a0%" in page(root, of(people[0]))
 
 
 # --- Notes ----------------------------------------------------------------------------------------

@@ -95,7 +95,11 @@ def filled(page: Page, server: str, customers: list[User], root: User, settings:
             for n, moment in enumerate(burst)
         ]
     )  # fmt: skip
-    reject("ord-00017", "no such customer")
+    reject(
+        '{"transaction_id": "ord-00017", "user": 4711, "amount": 1250}',
+        "ord-00017",
+        reason="user 4711 does not exist",
+    )
     flush()
     everybody_works()
     dashboard.post_all(made_up(customers, "new", 9, timedelta(seconds=20)))

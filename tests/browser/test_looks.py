@@ -327,6 +327,37 @@ def test_what_is_made_later_looks_like_what_the_server_made(dashboard: Dashboard
     assert made == re.sub(r"\s+>", ">", Template(text).render(Context()))
 
 
+def test_the_end_of_a_cut_id_stands_at_once_behind_its_dots(dashboard: Dashboard) -> None:
+    """Where each head is drawn with as many letters as fit beside “…”, no more than a pixel is free."""
+    page = dashboard.page
+    dashboard.post_all([{"transaction_id": f"{letter * 70}_1a445991"} for letter in "wi4M_"])
+    flush()
+    page.goto(f"{dashboard.server}/admin/transactions/transaction/")
+    gaps = """ids => ids.map((id) => {
+      const [head, tail] = id.children, drawn = id.cloneNode(true);
+      drawn.style.maxWidth = "none";
+      id.after(drawn);
+      const text = head.textContent;
+      let width = 0;
+      for (let letters = 0; letters < text.length; letters += 1) {
+        drawn.firstChild.textContent = `${text.slice(0, letters)}…`;
+        const now = drawn.firstChild.getBoundingClientRect().width;
+        if (now > head.getBoundingClientRect().width) break;
+        width = now;
+      }
+      drawn.remove();
+      return tail.getBoundingClientRect().left - head.getBoundingClientRect().left - width;
+    })"""
+    for wide in (1400, 768):
+        page.set_viewport_size({"width": wide, "height": 900})
+        page.evaluate(
+            "() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
+        )
+        found = page.locator(".listing .id").evaluate_all(gaps)
+        assert len(found) == 5
+        assert all(-1 <= gap <= 1 for gap in found), found
+
+
 def test_scripts_show_what_cannot_be_seen_as_templates_do(dashboard: Dashboard) -> None:
     """Both ends of each range, what stands beside them, and letters; joiners between signs."""
     codes = {max(code + step, 0) for ends in UNSEEN_RANGES for code in ends for step in (-1, 0, 1)}

@@ -17,8 +17,9 @@ from django.contrib.auth.models import User
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from dev.ports import free_port
 from tests.support.containers import SERVICES
-from tests.support.proxying import LIMIT, NEEDS_NGINX, Proxy, Upstream, free_port, proxy, upstream
+from tests.support.proxying import LIMIT, NEEDS_NGINX, Proxy, Upstream, proxy, upstream
 from tests.support.serving import daphne
 from tests.support.watching import PATH, heard
 from transactions.access.rights import Right

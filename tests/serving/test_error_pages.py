@@ -136,6 +136,43 @@ def test_a_filter_that_nobody_has_is_told_so(settings: Any, debug: bool) -> None
     assert "<h1>That cannot be read</h1>" in page
 
 
+MANY = dict.fromkeys((f"name{n}" for n in range(1_001)), "x")
+ASKED = ["", "login/", "transactions/transaction/", "alerts/alert/", "find/", "find/found/"]
+SENT = ["login/", "transactions/rejectedrecord/", "transactions/transaction/views/", "uploads/upload/new/"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("debug", [False, True], ids=["production", "make run"])
+def test_an_address_or_a_form_with_too_much_in_it_is_told_so(settings: Any, debug: bool) -> None:
+    settings.DEBUG = debug
+    client = Client(raise_request_exception=False)
+    client.force_login(User.objects.create_superuser("root"))
+    answers = {f"GET {path}": client.get(f"/admin/{path}", MANY) for path in ASKED}
+    answers["dashboard"] = client.get(reverse("dashboard-figures"), MANY)
+    answers |= {f"POST {path}": client.post(f"/admin/{path}", MANY) for path in SENT}
+    answers |= {
+        f"POST {path}, in the address": client.post(f"/admin/{path}", {}, query_params=MANY) for path in SENT
+    }
+    for path, answer in answers.items():
+        assert answer.status_code == 400, path
+        assert "<h1>That cannot be read</h1>" in answer.content.decode(), path
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("debug", [False, True], ids=["production", "make run"])
+def test_the_api_says_in_json_that_there_is_too_much(settings: Any, debug: bool) -> None:
+    settings.DEBUG = debug
+    client = Client(raise_request_exception=False)
+    client.force_login(User.objects.create_superuser("root"))
+    told = {"detail": "There are too many fields or parameters."}
+    for path in ("transactions/", "transactions/average/", "pipeline/", "alerts/", "nothing/"):
+        answer = client.get(f"/api/{path}", MANY)
+        assert answer.status_code == (404 if path == "nothing/" and not debug else 400), path
+        assert answer.status_code == 404 or answer.json() == told
+    answer = client.post("/api/add-transaction/", MANY)
+    assert (answer.status_code, answer.json()) == (400, told)
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     "path", ["", "login/", "transactions/transaction/", "transactions/customer/", "system/"]

@@ -77,9 +77,9 @@ def store(user: User, id: str = "T1", **more: Any) -> Transaction:
     return Transaction.objects.create(transaction_id=id, user=user, **facts)
 
 
-def reject(raw: str | bytes, id: str = "R1", **more: Any) -> RejectedRecord:
+def reject(raw: str | bytes, id: str = "R1", reason: str = "a test", **more: Any) -> RejectedRecord:
     raw = raw.encode() if isinstance(raw, str) else raw
-    return RejectedRecord.objects.create(transaction_id=id, reason="a test", raw=raw, **more)
+    return RejectedRecord.objects.create(transaction_id=id, reason=reason, raw=raw, **more)
 
 
 def insert_many(people: list[User], rows: int) -> None:

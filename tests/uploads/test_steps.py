@@ -183,6 +183,18 @@ def test_an_import_that_is_cancelled_keeps_what_was_posted_and_goes_on_behind_it
 ) -> None:
     monkeypatch.setattr("transactions.uploads.watching.NOTED_EVERY_S", 0)
     upload = checked(uploaded(payments(people[0], *range(1, 2_501))))
+    look = Watch.look
+
+    def cancelled_at_once(watch: Watch) -> None:
+        steps.cancel(upload)
+        look(watch)
+
+    # While it looks at the file once more: none is in.
+    steps.ask_import(upload)
+    with monkeypatch.context() as before:
+        before.setattr(Watch, "look", cancelled_at_once)
+        ended = step(upload)
+    assert (ended.state, ended.done, ended.total, ended.outcome) == ("CANCELLED", 0, 2_500, None)
     steps.ask_import(upload)
     posted: list[int] = []
 
@@ -206,12 +218,6 @@ def test_an_import_that_is_cancelled_keeps_what_was_posted_and_goes_on_behind_it
     steps.ask_import(upload)
     # Cancelled again, before it comes to what is new.
     with monkeypatch.context() as before:
-        look = Watch.look
-
-        def cancelled_at_once(watch: Watch) -> None:
-            steps.cancel(upload)
-            look(watch)
-
         before.setattr(Watch, "look", cancelled_at_once)
         assert (step(upload).state, again(upload).done, again(upload).total) == ("CANCELLED", 1_000, 2_500)
     steps.ask_import(upload)
@@ -308,6 +314,18 @@ def test_an_import_under_way_ends_where_everything_is_deleted(
     people: list[User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload = checked(uploaded(payments(people[0], *range(1, 2_501))))
+    look = Watch.look
+
+    def cancelled_at_once(watch: Watch) -> None:
+        steps.cancel(upload)
+        look(watch)
+
+    # While it looks at the file once more: none is in.
+    steps.ask_import(upload)
+    with monkeypatch.context() as before:
+        before.setattr(Watch, "look", cancelled_at_once)
+        ended = step(upload)
+    assert (ended.state, ended.done, ended.total, ended.outcome) == ("CANCELLED", 0, 2_500, None)
     steps.ask_import(upload)
     posted: list[int] = []
 

@@ -41,6 +41,9 @@ _permission_denied: ErrorPage = unwrap(defaults.permission_denied)
 _server_error: ErrorPage = unwrap(defaults.server_error)
 
 
+TOO_MANY = "There are too many fields or parameters."
+
+
 class TooLarge(exceptions.APIException):
     """The body is larger than DATA_UPLOAD_MAX_MEMORY_SIZE."""
 
@@ -74,7 +77,7 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(error, RequestDataTooBig):
         error = TooLarge()
     elif isinstance(error, TooManyFieldsSent | TooManyFilesSent):
-        error = exceptions.ParseError("There are too many fields or parameters.")
+        error = exceptions.ParseError(TOO_MANY)
     elif isinstance(error, exceptions.UnsupportedMediaType) and not isinstance(error, UnsupportedCharset):
         *others, last = (parser.media_type for parser in context["view"].parser_classes)
         taken = f"{', '.join(others)} or {last}" if others else last
@@ -96,7 +99,8 @@ def _in_api(request: HttpRequest) -> bool:
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's 400 (a host that is not allowed, say), as JSON under /api/."""
     if _in_api(request):
-        return JsonResponse({"detail": "Bad request."}, status=400)
+        is_many = isinstance(exception, TooManyFieldsSent | TooManyFilesSent)
+        return JsonResponse({"detail": TOO_MANY if is_many else "Bad request."}, status=400)
     return _bad_request(request, exception)
 
 
@@ -121,7 +125,7 @@ def nothing_here(request: HttpRequest) -> HttpResponse:
     return HttpResponse("Not found.\n", status=404, content_type="text/plain; charset=utf-8")
 
 
-# Django answers these itself, with DEBUG too, since the form cannot be read again.
+# Behind these the form cannot be read again.
 TOO_MUCH = (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
 
 
@@ -147,18 +151,39 @@ class ErrorPages:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        try:
+            # Once, for all that reads it further in. Django's page of an address that has too many would read
+            # it again, and fail by that.
+            _ = request.GET
+        except TooManyFieldsSent as error:
+            return self._unread(request, error)
         return self._get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., HttpResponse], *_: object
+    ) -> HttpResponse | None:
+        """Reads a form that the look at CSRF reads next: what fails there comes to no `process_exception`."""
+        if request.method == "POST" and not getattr(view, "csrf_exempt", False):
+            try:
+                _ = request.POST
+            except TOO_MUCH as error:
+                return self._unread(request, error)
+        return None
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Django calls this with what a view has raised; None leaves it to Django."""
         if isinstance(error, Http404):
             return not_found(request, error)
-        if isinstance(error, SuspiciousOperation | BadRequest) and not isinstance(error, TOO_MUCH):
-            log.warning("Bad request: %s: %s", request.path, error)
-            return bad_request(request, error)
+        if isinstance(error, SuspiciousOperation | BadRequest):
+            return self._unread(request, error)
         if isinstance(error, STORE_FAILURES):
             return server_error(request)
         return None
+
+    @staticmethod
+    def _unread(request: HttpRequest, error: Exception) -> HttpResponse:
+        log.warning("Bad request: %s: %s", request.path, error)
+        return bad_request(request, error)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -105,7 +105,7 @@ class RejectedRecordAdmin(BoundedAdmin[RejectedRecord]):
     empty_title = "Nothing was rejected"
     empty_text = "A record that cannot be stored comes here, with its reason, and can be replayed."
     search_fields = ("transaction_id",)
-    search_help_text = "Part of an id, or of what a record holds; or its number"
+    search_help_text = "Part of its id or content, or its number"
     # What it is, why and what to do; then how it came about, and last what it was word for word.
     fields: ClassVar[Any] = (
         "transaction", "customer", "amount", "status", "happened_at", "why", "to_do", _REJECTED_AT, _TIMES,

@@ -18,6 +18,7 @@ from .content_ids import fingerprint
 from .keys import BESIDE, FIELDS
 from .mapping import Mapping
 from .table import Row
+from .wording import said
 
 # Above this share of rows whose id was there before, nobody takes it for the id of a row in silence.
 REPEATS_MAX = 1 / 3
@@ -132,10 +133,11 @@ class TableProof:
     def _settle_columns(self, result: Settled) -> None:
         mapping, columns = self.mapping, self._columns
         if not self._amounts:
-            result.open.append(OpenQuestion("columns.amount", AMOUNTS))
+            result.open.append(OpenQuestion("columns.amount", _no_amounts()))
         if "user" not in columns and not mapping.user:
             why = (
-                "No column is known to tell whose the transactions are; one user may have all of them (user)."
+                "No column is known to tell whose the transactions are; one user may have all of them "
+                f"({said('user')})."
             )
             result.open.append(OpenQuestion("columns.user", why))
         if "status" not in columns and not mapping.status:
@@ -163,10 +165,13 @@ class TableProof:
                 )
 
 
-AMOUNTS = (
-    "No column is known to have the amounts; debits and credits may also have one each (columns.debit and "
-    "columns.credit)."
-)
+def _no_amounts() -> str:
+    return (
+        "No column is known to have the amounts; debits and credits may also have one each "
+        f"({said('columns.debit')} and {said('columns.credit')})."
+    )
+
+
 STATUS_CHOICES = (
     ("SUCCESS", "all of them succeeded"),
     ("PENDING", "all of them are pending"),

@@ -10,6 +10,7 @@ from rest_framework import serializers
 from ..alerts.models import AlertState, Disposition
 from ..encodings import is_text
 from ..fields import WholeField
+from ..reading.narrow_parameters import CustomerField
 from ..reading.paging import PlaceField, limit
 from ..reading.parameters import DayOrMomentField, KnownUserField, Parameters, SwitchField
 from ..severity import Severity
@@ -89,8 +90,9 @@ class AlertParameters(Parameters[Any]):
 
 
 class QueueParameters(AlertParameters):
-    """The same of a page of the admin, from which somebody goes back too."""
+    """The same of a page of the admin: from it somebody goes back too, and customers have names."""
 
+    user = CustomerField(required=False)
     before = PlaceField("alerts")
 
 

@@ -113,8 +113,8 @@ def in_zone(moment: datetime, to_the: Literal["minutes", "seconds"] = "seconds")
 
 @register.filter
 def percent(share: float, digits: int = 0) -> str:
-    """A share of one as percent, which no end of a line breaks apart: 18 %."""
-    return f"{100 * share:.{digits}f}\u00a0%"
+    """A share of one as percent, as scripts write it too; no end of a line breaks it apart: 18 %."""
+    return f"{100 * share:.{digits}f}".removesuffix(".0") + "\u00a0%"
 
 
 @register.filter(name="money")

@@ -131,7 +131,15 @@ def _row_sum(kept: Mapping[str, Any]) -> RowSum:
 
 def _planned(each: Planned) -> dict[str, Any]:
     record = {name: _cut(str(value)) for name, value in (each.record or {}).items()}
-    return {"line": each.line, "record": record or None, "code": each.code, "reason": _cut(each.reason)}
+    user = each.record["user"] if each.record else None
+    return {
+        "line": each.line,
+        "record": record or None,
+        # A customer who is there, or will be of this number; one who is yet to be made has a name alone.
+        "key": user if isinstance(user, int) else None,
+        "code": each.code,
+        "reason": _cut(each.reason),
+    }
 
 
 def _cut(text: str) -> str:

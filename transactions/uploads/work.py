@@ -23,10 +23,12 @@ from ..importing.posting import ImportBatch, ImportProgress, ImportStopped, post
 from ..importing.systems import system_of
 from ..importing.table import FileError, Table
 from ..importing.users import FileUsers
+from ..importing.wording import named_by
 from ..runs import GivenBack
 from ..stores.postgres_session import Session
 from . import told
 from .content import opened
+from .labels import as_field
 from .limits import REFUSED_MAX
 from .models import ERROR_CHARACTERS_MAX, Portion, RefusedRow, Upload, UploadState, UploadStep
 from .posting import into_intake
@@ -57,6 +59,7 @@ def run_next(stopping: Callable[[], bool] = lambda: False) -> Upload | None:
         return Upload.objects.filter(pk=pk).first()
 
 
+@named_by(as_field)
 def _run(taken: Upload, session: Session, stopping: Callable[[], bool]) -> None:
     began = time.monotonic()
     work = {UploadStep.READ: _read, UploadStep.CHECK: _check, UploadStep.IMPORT: _import}
@@ -65,11 +68,11 @@ def _run(taken: Upload, session: Session, stopping: Callable[[], bool]) -> None:
             work[UploadStep(taken.step)](taken, Watch(taken.pk, session, stopping, taken.rows))
         log.info("Upload %s: %s done in %.1f s", taken.pk, taken.step, time.monotonic() - began)
     except StepCancelled:
-        runs.end(taken.pk, UploadState.CANCELLED, **_done_of_import(taken))
+        _end_early(taken, UploadState.CANCELLED)
     except GivenBack:
         runs.give_back(taken.pk)
     except Portion.DoesNotExist:
-        runs.end(taken.pk, UploadState.FAILED, error=GONE)
+        _end_early(taken, UploadState.FAILED, error=GONE)
     except FAULTS as error:
         _say_what_is_wrong(taken, error)
     except (psycopg2.Error, DatabaseError):
@@ -78,14 +81,17 @@ def _run(taken: Upload, session: Session, stopping: Callable[[], bool]) -> None:
     except Exception as error:
         # The message may hold what stands in the file, and the log is no place for that.
         log.error("Upload %s failed at %s: %s", taken.pk, taken.step, type(error).__name__)
-        runs.end(taken.pk, UploadState.FAILED, error=f"This is a fault of ours: {type(error).__name__}.")
+        _end_early(taken, UploadState.FAILED, error=f"This is a fault of ours: {type(error).__name__}.")
 
 
-def _done_of_import(taken: Upload) -> dict[str, int]:
-    """How far an import has come, by all its runs: the last may have ended amid rows of those before."""
-    # It may have been deleted meanwhile.
-    outcome = Upload.objects.filter(pk=taken.pk).values_list("outcome", flat=True).first()
-    return {"done": told.progress_of(outcome)[0].rows, "total": taken.rows} if outcome else {}
+def _end_early(taken: Upload, state: UploadState, **more: object) -> None:
+    """Ends a step short of its end. How far an import has come is what is in, by all its runs: the last may
+    have ended amid rows of those before, or while it looked at the file once more."""
+    if taken.step == UploadStep.IMPORT:
+        # It may have been deleted meanwhile.
+        outcome = Upload.objects.filter(pk=taken.pk).values_list("outcome", flat=True).first()
+        more |= {"done": told.progress_of(outcome)[0].rows, "total": taken.rows}
+    runs.end(taken.pk, state, **more)
 
 
 def _sender(taken: Upload) -> Actor:
@@ -98,7 +104,7 @@ def _say_what_is_wrong(taken: Upload, error: Exception) -> None:
     """A file that cannot be read has ended; else somebody looks once more at what it means."""
     told_as = told.as_kept(str(error)[:ERROR_CHARACTERS_MAX])
     if isinstance(error, FileError) or taken.step == UploadStep.IMPORT:
-        runs.end(taken.pk, UploadState.FAILED, error=told_as, guessed={"choices": _choices_of(error)})
+        _end_early(taken, UploadState.FAILED, error=told_as, guessed={"choices": _choices_of(error)})
     else:
         _hand_over(taken, UploadStep.READ, error=told_as)
 

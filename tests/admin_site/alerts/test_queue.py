@@ -84,7 +84,7 @@ def test_the_list_is_narrowed_and_what_makes_no_sense_is_told(
     assert listed(ann[0], f"?user={people[1].pk}") == [other.pk]
     assert listed(ann[0], "?severity=LOW") == []
     assert "No alert fits" in text_of(ann[0], f"{QUEUE}?severity=LOW")
-    assert "is not a valid choice" in text_of(ann[0], f"{QUEUE}?severity=NONE")
+    assert "Severity: Choose among what is offered." in text_of(ann[0], f"{QUEUE}?severity=NONE")
     assert "Expected a date" in text_of(ann[0], f"{QUEUE}?from=x")
 
 
@@ -116,7 +116,15 @@ def test_the_list_is_narrowed_by_what_people_and_rules_are_called(
     for name in (people[1].username, str(people[1].pk)):
         assert listed(ann[0], f"?user={name}") == [second.pk, third.pk]
     assert "Rule: No rule has this in its name." in text_of(ann[0], f"{QUEUE}?rule=Absent")
-    assert "Customer: There is no customer of this name." in text_of(ann[0], f"{QUEUE}?user=nobody%00")
+    for nobody in ("nobody%00", "9" * 9, "9" * 40):
+        said = text_of(ann[0], f"{QUEUE}?user={nobody}")
+        assert "Customer: There is no customer of this name or number." in said
+
+
+def test_what_is_wrong_is_told_by_the_labels_of_the_form(ann: tuple[Client, User]) -> None:
+    said = text_of(ann[0], f"{QUEUE}?tab=closed&disposition=MAYBE&severity=PINK")
+    assert "It was: Choose among what is offered." in said
+    assert "Severity: Choose among what is offered." in said
 
 
 def test_older_ones_are_on_the_next_page(
@@ -138,5 +146,5 @@ def test_the_queue_is_narrowed_by_whose_alerts_they_are(ann: tuple[Client, User]
     for tab in ("mine", "unassigned"):
         assert f'href="{QUEUE}?tab={tab}"' in shown
         said = text_of(ann[0], f"{QUEUE}?tab={tab}&assignee=ann")
-        assert f"Assignee: Give one of {tab}, assignee." in said
-    assert "Assignee: There is no such account." in text_of(ann[0], f"{QUEUE}?assignee=nobody")
+        assert f"Whose: The tab “{tab.capitalize()}” says whose they are already." in said
+    assert "Whose: There is no such account." in text_of(ann[0], f"{QUEUE}?assignee=nobody")

@@ -73,11 +73,11 @@ def test_what_cannot_be_snoozed_is_not_closed_either(ann: tuple[Client, User], p
 @pytest.mark.parametrize(
     ("name", "said", "told"),
     [
-        ("close", {"disposition": "MAYBE", "reason": "x"}, "Disposition: Choose among what is offered."),
+        ("close", {"disposition": "MAYBE", "reason": "x"}, "Close as: Choose among what is offered."),
         ("close", {"disposition": "EXPECTED", "reason": " "}, "Say why."),
-        ("assign", {"assignee": "nobody"}, "Assignee: There is no such account."),
+        ("assign", {"assignee": "nobody"}, "To: There is no such account."),
         ("claim", {"version": "x"}, "Version: Expected an integer"),
-        ("snooze", {"reason": "x"}, "Until: Fill this in."),
+        ("snooze", {"reason": "x"}, "For: Fill this in."),
     ],
 )
 def test_what_cannot_be_done_changes_nothing(

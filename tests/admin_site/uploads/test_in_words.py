@@ -27,7 +27,7 @@ def test_a_preview_has_no_word_of_the_api(ina: Client, people: list[User], setti
     said = text_of(ina, at("change", upload.pk))
     planned = said.partition("The first rows as they would be posted")[2]
     assert "Line Id Customer Amount Status Time" in planned
-    assert f"2 P1 {people[0].pk} £1,234.50 Succeeded 2026-09-01 00:00:00" in planned
+    assert f"2 P1 {people[0].username} ({people[0].pk}) £1,234.50 Succeeded 2026-09-01 00:00:00" in planned
     for word in ("transaction_id", "created_at", "SUCCESS", "2026-08-31T23:00:00Z"):
         assert word not in said
 

@@ -2,11 +2,13 @@
 
 import csv
 import io
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models.functions import Now
 from django.test import Client
 
 from tests.importing.reading import zipped
@@ -25,6 +27,7 @@ from tests.support.uploads import (
     step,
     uploaded,
 )
+from transactions.admin_site.uploads.mapping_form import UNANSWERED
 from transactions.audit.actions import Action
 from transactions.audit.models import Entry
 from transactions.importing.mapping import parse
@@ -199,9 +202,25 @@ def test_what_is_typed_is_shown_as_it_would_be_posted(ina: Client, people: list[
     upload = step(uploaded(payments(people[0], 7)))
     said = mean(ina, upload, "show")
     assert "The first rows as they would be posted" in said
-    assert f"2 P7 {people[0].pk} 700 Succeeded" in said
+    assert f"2 P7 {people[0].username} ({people[0].pk}) 700 Succeeded" in said
     assert parse(again(upload).mapping).decimals == MEANT.decimals
     assert again(upload).state == "WAITS"
+
+
+def test_which_column_says_debit_is_asked_until_it_is_answered(ina: Client, people: list[User]) -> None:
+    """Of D alone nobody knows what it stands for; passed over it would make payments of refunds."""
+    row = f"{people[0].pk},1.00,paid,2026-03-14T12:00:00,D"
+    upload = step(
+        uploaded("\n".join(["id,customer,amount,status,date,art", *(f"P{n},{row}" for n in "1234")]).encode())
+    )
+    asked = "Column “art” may say which amounts are debits"
+    page = ina.get(at("change", upload.pk)).content.decode()
+    (direction,) = re.findall(r'name="map.columns.direction".*?</select>', page, re.DOTALL)
+    assert re.findall(r'<option value="([^"]*)"\s*selected', direction) == [UNANSWERED]
+    assert asked in mean(ina, upload, map__columns__direction=UNANSWERED)
+    assert (again(upload).state, again(upload).step) == ("WAITS", "READ")
+    assert asked not in mean(ina, upload, map__columns__direction="")
+    assert (again(upload).state, again(upload).step) == ("QUEUED", "CHECK")
 
 
 def test_customers_are_made_by_who_may_add_them_alone(ina: Client, people: list[User]) -> None:
@@ -222,7 +241,25 @@ def test_a_step_that_cannot_be_taken_says_why(ina: Client, people: list[User]) -
     take(ina, checked_one, "import")
     assert "payments.csv is worked on: cancel that first." in take(ina, checked_one, "remove")
     assert "It is ended." in take(ina, checked_one, "cancel")
-    assert "Cancelled" in text_of(ina, at("change", checked_one.pk))
+    cancelled = text_of(ina, at("change", checked_one.pk))
+    assert "Cancelled" in cancelled
+    assert "None of its rows is in." in cancelled
+    assert ina.get(at("progress", checked_one.pk)).json()["told"] == "none is in"
+
+
+def test_how_far_an_import_is_is_what_is_in(ina: Client, people: list[User]) -> None:
+    """While its worker looks at the file once more, and where it was cancelled in that or later."""
+    upload = checked(uploaded(payments(people[0], *range(1, 31))))
+    running = {"step": "IMPORT", "state": "RUNNING", "done": 20}
+    Upload.objects.filter(pk=upload.pk).update(**running)
+    told = ina.get(at("progress", upload.pk)).json()
+    assert (told["told"], told["percent"]) == ("20 of 30 rows looked at once more, none is in yet", 66)
+    done = imported(uploaded(payments(people[0], *range(41, 61)))).outcome
+    Upload.objects.filter(pk=upload.pk).update(**running | {"outcome": done, "done": 25})
+    assert ina.get(at("progress", upload.pk)).json()["told"] == "25 of 30 rows"
+    Upload.objects.filter(pk=upload.pk).update(state="CANCELLED", ended_at=Now())
+    assert ina.get(at("progress", upload.pk)).json()["told"] == "20 of 30 rows"
+    assert "None of its rows" not in text_of(ina, at("change", upload.pk))
 
 
 def test_what_was_checked_can_be_changed_again(ina: Client, people: list[User]) -> None:
@@ -285,7 +322,7 @@ def test_of_several_tables_in_a_zip_one_is_chosen_on_the_page(ina: Client, peopl
     answer = ina.post(
         at("reading", upload.pk), {"read.member": "june.csv", "read.header": "first"}, follow=True
     )
-    assert "header: it is the number of a line, from 1 to 200, or 0" in plain(answer.content.decode())
+    assert "“Line of the header”: it is the number of a line, from 1 to 200, or 0" in plain(answer.content.decode())
     ina.post(at("reading", upload.pk), {"read.member": "june.csv"})
     upload = step(upload)
     assert (upload.state, upload.rows, parse(upload.mapping).member) == ("WAITS", 2, "june.csv")

@@ -4,7 +4,6 @@ import re
 from typing import Any, NamedTuple
 
 from django.contrib import admin
-from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -17,6 +16,7 @@ from ...review import queue
 from ...review.parameters import QueueParameters
 from ...rules.models import Rule
 from ...severity import Severity
+from .. import form_faults
 from ..giving_up import View, gives_up
 from ..own_pages import OwnPages
 from ..viewer_zone import NAME
@@ -42,6 +42,12 @@ ARIA_SORT = {"urgent": "descending", "due": "ascending", "newest": "ascending"}
 COUNT_OF_TAB = {"open": "not_closed", "mine": "mine", "unassigned": "unassigned", "overdue": "overdue"}
 # What the page narrows by, beside the tab.
 FILTERS = ("severity", "rule", "user", "assignee", "disposition", "from", "to")
+WHOSE_TWICE = "The tab “{tab}” says whose they are already. Leave this out, or choose another tab."
+# What they are called on the page, where it is not by their names.
+CALLED = {
+    "user": "Customer", "assignee": "Whose", "disposition": "It was", "cursor": "Page",
+    "before": "Page before", names.OTHERS: "Others",
+}  # fmt: skip
 # Where a page begins or ends: of no queue that is asked anew.
 PLACES = ("cursor", "before")
 # All that the page's URL may say.
@@ -97,7 +103,7 @@ def show(request: HttpRequest) -> HttpResponse:
         **admin.site.each_context(request),
         "title": "Alerts",
         "tab": tab,
-        "errors": errors,
+        "errors": [(CALLED.get(name, name.capitalize()), told) for name, told in errors.items()],
         "sort": sort,
         "sorts": {order: _with(request, sort=order) for order in orders},
         "aria_sort": ARIA_SORT[sort],
@@ -143,27 +149,20 @@ def _asked(request: HttpRequest, tab: str, sort: str) -> tuple[dict[str, Any], d
         if value and name == "rule" and not value.isdecimal():
             rules, value = _rules_named(value), ""
             unknown |= {} if rules else {name: "No rule has this in its name."}
-        elif value and name == "user" and not value.isdecimal():
-            key = _user_named(value)
-            unknown |= {} if key else {name: "There is no customer of this name."}
-            value = str(key or "")
+        elif value and name == "assignee" and tab in TABS_OF_WHOM:
+            unknown, value = {**unknown, name: WHOSE_TWICE.format(tab=TABS[tab][0])}, ""
         if value:
             query[name] = value
     parameters = QueueParameters(data=query)
     if parameters.is_valid() and not unknown:
         return {**parameters.validated_data, **({"rules": rules} if rules else {})}, {}
-    return {}, {**{name: str(told[0]) for name, told in parameters.errors.items()}, **unknown}
+    return {}, {**{name: form_faults.of_api(told[0]) for name, told in parameters.errors.items()}, **unknown}
 
 
 def _rules_named(part: str) -> list[int]:
     """Those with this part in their names, in any letter case."""
     known = Rule.objects.filter(name__icontains=part) if is_text(part) else Rule.objects.none()
     return list(known.order_by("pk").values_list("pk", flat=True)[:RULES_MAX])
-
-
-def _user_named(name: str) -> int | None:
-    known = User.objects.filter(username=name) if is_text(name) else User.objects.none()
-    return known.values_list("pk", flat=True).first()
 
 
 def _tab(request: HttpRequest, name: str, counts: dict[str, Any]) -> Tab:

@@ -37,6 +37,9 @@ DONE = {
 }
 # Fields of the forms that are handed on as they were typed.
 TYPED = ("assignee", "disposition", "reason", "text")
+# What the forms call them, and what is told of them.
+CALLED = {"assignee": "To", "disposition": "Close as", "reason": "Because", "text": "A note", "until": "For"}
+CALLED_OF_MANY = {**CALLED, "disposition": "It was"}
 # What is said where one of them is empty.
 LACKING = {
     "assignee": "Say to whom.",
@@ -56,7 +59,7 @@ def take(request: HttpRequest, alert: int, step: str) -> HttpResponse:
     if not Alert.objects.filter(pk=alert).exists():
         raise Http404("There is no such alert.")
     form, _ = steps.STEPS[step]
-    said, wrong = _checked(request, form, request.POST.get("version", ""))
+    said, wrong = _checked(request, form, request.POST.get("version", ""), CALLED)
     try:
         if wrong:
             raise triage.Refused(f"Nothing has changed. {wrong}")
@@ -106,7 +109,9 @@ def take_many(request: HttpRequest) -> HttpResponse:
         messages.error(request, f"At most {BULK_MAX} alerts at once; nothing was done.")
         return redirect(back)
     form, _ = steps.STEPS["close" if step == "snooze" else step]
-    said, wrong = _checked(request, form, "1", "release_reason" if step == "release" else "reason")
+    said, wrong = _checked(
+        request, form, "1", CALLED_OF_MANY, reason="release_reason" if step == "release" else "reason"
+    )
     days = _days(request)
     if step == "snooze" and not days and not wrong:
         wrong = "Say for how long they are snoozed."
@@ -158,9 +163,12 @@ def _close_and_snooze(alert: int, by: User, said: dict[str, Any], days: int) -> 
 
 
 def _checked(
-    request: HttpRequest, form: type[Any], version: str, reason: str = "reason"
+    request: HttpRequest, form: type[Any], version: str, called: dict[str, str], *, reason: str = "reason"
 ) -> tuple[dict[str, Any], str]:
-    """What was typed, as the API takes it, and what is wrong; `reason` is what the form calls that."""
+    """What was typed, as the API takes it, and what is wrong, by the label of its field.
+
+    `called` are the labels; `reason` is under which name the form sends that.
+    """
     typed: dict[str, Any] = {name: request.POST.get(name, "") for name in TYPED}
     typed |= {"version": version, "reason": request.POST.get(reason, "")}
     if days := _days(request):
@@ -173,7 +181,7 @@ def _checked(
     if posted.is_valid():
         return posted.validated_data, ""
     name, told = next(iter(posted.errors.items()))
-    return {}, f"{str(name).capitalize()}: {form_faults.of_api(told[0])}"
+    return {}, f"{called.get(name, name.capitalize())}: {form_faults.of_api(told[0])}"
 
 
 def _days(request: HttpRequest) -> int:

@@ -17,6 +17,7 @@ from ... import money
 from ...importing.mapping import parse
 from ...importing.plan import REFUNDS
 from ...importing.sums import REFUNDS_COUNT, money_text, other_text
+from ...reading import customers
 from ...rules.kinds.wording import counted
 from ...templatetags.components import status_word
 from ...timezones import on_page
@@ -165,8 +166,12 @@ def _first_rows(upload: Upload, form: MappingForm) -> dict[str, Any]:
 
 def _planned(planned: list[dict[str, Any]]) -> list[dict[str, Any]]:
     made = []
+    # Of what was checked by an older release there is no key.
+    named = customers.names(key for each in planned if (key := each.get("key")))
     for each in planned:
-        record = each["record"] or {}
+        record = dict(each["record"] or {})
+        if name := named.get(each.get("key") or 0):
+            record["user"] = f"{name} ({each['key']})"
         cells = [(head, _shown(name, record.get(name, "")), is_amount) for name, head, is_amount in _heads()]
         made.append({**each, "cells": cells})
     return made
@@ -280,4 +285,10 @@ def _percent(upload: Upload) -> int | None:
 
 
 def _how_far(upload: Upload) -> str:
-    return f"{upload.done:,} of {upload.rows:,} rows" if upload.rows else f"{upload.done:,} rows"
+    """Of an import that is what is in: before it posts the first rows it looks at all of them once more."""
+    is_import, is_under_way = upload.step == UploadStep.IMPORT, upload.state in UNDER_WAY
+    if is_import and upload.outcome is None and not is_under_way:
+        return "none is in"
+    done = upload.done if is_under_way or not is_import else told.progress_of(upload.outcome)[0].rows
+    rows = f"{done:,} of {upload.rows:,} rows" if upload.rows else f"{done:,} rows"
+    return f"{rows} looked at once more, none is in yet" if is_import and upload.outcome is None else rows

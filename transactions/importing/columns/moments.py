@@ -14,6 +14,7 @@ from ...timezones import zone_names
 from ..keys import DATES
 from ..mapping import Mapping
 from ..table import Moment
+from ..wording import said
 from .proofs import CellError, ColumnError, OpenQuestion, Proof, Settled, told
 
 CHARACTERS_MAX = 60
@@ -187,7 +188,7 @@ class MomentForm:
             except ValueError:
                 raise CellError("“…” is no timezone: write Europe/Berlin, or +01:00", cell) from None
         if self.zone is None:
-            raise CellError("the time has no offset, and no timezone is stated")
+            raise CellError(f"the time has no offset, and no timezone is stated ({said('timezone')})")
         return self.zone
 
     def _local(self, text: str) -> datetime:

@@ -15,6 +15,7 @@ from ..currencies import codes_of, decimals_of
 from ..keys import MARKS
 from ..mapping import Mapping
 from ..table import Number
+from ..wording import said
 from .proofs import CellError, ColumnError, OpenQuestion, Proof, Settled, told
 
 CHARACTERS_MAX = 60
@@ -254,8 +255,8 @@ class MoneyProof:
         if mapping.decimals == 0 and mapping.unit == "smallest" and decimals:
             raise ColumnError(
                 f"{self._columns}: amounts are said to be in the smallest unit and to have no "
-                f"decimals, and {currency} has {decimals}: state unit=whole where 12 is 12 {currency}, or "
-                f"decimals={decimals} where it is 12 of the smallest unit",
+                f"decimals, and {currency} has {decimals}: state {said('unit', 'whole')} where 12 is 12 "
+                f"{currency}, or {said('decimals', decimals)} where it is 12 of the smallest unit",
                 "decimals",
             )
 

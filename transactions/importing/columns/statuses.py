@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ...models import Status
+from ..wording import said
 from .proofs import CellError
 
 _WORDS = {
@@ -50,7 +51,9 @@ class StatusForm:
         if not word:
             if self.empty:
                 return self.empty
-            raise CellError("the status is empty: write a word, or state what an empty one means (status)")
+            raise CellError(
+                f"the status is empty: write a word, or state what an empty one means ({said('status')})"
+            )
         if found := self.find(word):
             return found
         raise CellError("“…” is no known status: state whether it is SUCCESS, PENDING or FAILED", word)

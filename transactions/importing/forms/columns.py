@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from transactions.importing.currencies import codes_of
 from transactions.importing.table import FileError
+from transactions.importing.wording import said
 from transactions.spreadsheets import unguarded
 
 COLUMNS_MAX = 1000
@@ -47,8 +48,8 @@ def first_rows_names(header: Sequence[str], file: str, place: str) -> tuple[str,
     if not is_of_refusals(header) and (cell := next(filter(_is_value, header), "")):
         line = place.rpartition(" ")[2]
         raise FileError(
-            f"{file}: {place} may be a row: {cell.strip()[:30]!r} is no name of a column. State header=0 if "
-            f"no row names the columns, header={line} if this one does"
+            f"{file}: {place} may be a row: {cell.strip()[:30]!r} is no name of a column. State "
+            f"{said('header', 0)} if no row names the columns, {said('header', line)} if this one does"
         )
     return named(header, file, place)
 

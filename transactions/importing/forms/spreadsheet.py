@@ -27,6 +27,7 @@ from transactions.importing.forms.columns import (
 from transactions.importing.forms.numbers import number_of_spreadsheet
 from transactions.importing.forms.source import DAMAGED, PORTION, Metered, Source, seekable, told_names
 from transactions.importing.table import FileError, Moment, Row, Table
+from transactions.importing.wording import said
 
 # Excel's own bound.
 ROWS_MAX = 1_048_576
@@ -133,7 +134,7 @@ def _chosen(reader: ExcelReader, shown: list[tuple[str, str]], title: str | None
     if len(filled) > 1:
         told = told_names([each for each, _ in filled])
         raise FileError(
-            f"{name}: {len(filled):,} sheets have values ({told}); state the one to import (sheet)",
+            f"{name}: {len(filled):,} sheets have values ({told}); state the one to import ({said('sheet')})",
             "sheet",
             [each for each, _ in filled],
         )

@@ -21,6 +21,7 @@ from transactions.importing.columns.proofs import ColumnError
 from transactions.importing.posting import BATCH, ImportStopped
 from transactions.importing.run import ImportOrder, run
 from transactions.importing.table import FileError
+from transactions.importing.wording import named_by
 
 from ._own import OwnCommand
 from ._posting import add_client_arguments, client, positive, positive_whole
@@ -86,6 +87,7 @@ class Command(OwnCommand):
         add_client_arguments(parser)
 
     @one_run()
+    @named_by(stated.option)
     def handle(self, *args: Any, **options: Any) -> None:
         status = StatusLine(self.stdout)
         names = {field.name for field in fields(ImportOrder)} - {"given"}

@@ -93,7 +93,7 @@ function line({ id, severity, rule, figures, user, opened_at: openedAt, assignee
   item.dataset.alert = id;
   anchor.href = link;
   const who = user === null ? "the whole system" : format.visible(user);
-  const told = made("small", "", figures ? `${format.visible(figures).replaceAll(" %", "\u00a0%")} · ` : "");
+  const told = made("small", "", figures ? `${format.visible(figures).replaceAll(" %", "\u00a0%")}\u00a0· ` : "");
   const whose = made("span", "name", who);
   whose.title = who;
   told.append(whose);

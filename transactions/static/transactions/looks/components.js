@@ -1,5 +1,7 @@
 // The components of figures that arrive later, as templatetags/components.py makes them on the server.
 // Whatever comes from outside gets in as text, never as markup.
+import { watch } from "./ids.js";
+
 const TAIL = 6, TIMES_FROM = 900, SPARK_WIDTH = 88, SPARK_HEIGHT = 32;
 const TONES = {
   SUCCESS: "good", FAILED: "bad", PENDING: "info", CRITICAL: "worst", HIGH: "bad", MEDIUM: "warn", LOW: "none",
@@ -31,6 +33,7 @@ export function wholeId(text, link = "") {
   if (link) id.href = link;
   id.title = text;
   id.append(made("span", "", text.slice(0, cut)), made("span", "", text.slice(cut)));
+  watch(id);
   return id;
 }
 

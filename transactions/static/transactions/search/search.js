@@ -75,7 +75,11 @@ function groupOf(group) {
   const head = element("p", "find-name", group.name);
   head.setAttribute("aria-hidden", "true");
   box.append(head, ...group.items.map((item) => optionOf(item.title, item.detail, item.link)));
-  if (group.all) box.append(optionOf("Show all of them", "", group.all));
+  if (group.all) {
+    const all = optionOf("Show all of them", "", group.all);
+    all.classList.add("find-all");
+    box.append(all);
+  }
   return box;
 }
 
