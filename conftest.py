@@ -10,7 +10,7 @@ import pytest
 from channels.layers import channel_layers
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import DEFAULT_DB_ALIAS, Error, connections
+from django.db import DEFAULT_DB_ALIAS, Error, connections, transaction
 from django.db import connection as database
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
@@ -159,7 +159,9 @@ def three(trio: Trio) -> Iterator[Trio]:
 @pytest.fixture
 def people(transactional_db: None) -> list[User]:
     """Alice, Bob and Carol."""
-    return [User.objects.create_user(name) for name in ("alice", "bob", "carol")]
+    # In one transaction: a disk is waited for once, before most tests.
+    with transaction.atomic():
+        return [User.objects.create_user(name) for name in ("alice", "bob", "carol")]
 
 
 @pytest.fixture
