@@ -47,6 +47,18 @@ def patient_clients() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def certificates_read_once() -> None:
+    """Each call of httpx reads all authorities of the world anew, for 20 ms, and nobody here asks them."""
+    known = httpx.create_ssl_context()
+    calls = (httpx.get, httpx.post, httpx.put, httpx.patch, httpx.delete, httpx.head, httpx.options)
+    for call in (*calls, httpx.request, httpx.stream, httpx.Client.__init__, httpx.AsyncClient.__init__):
+        defaults = inspect.unwrap(call).__kwdefaults__
+        assert defaults is not None
+        assert defaults["verify"] is True
+        defaults["verify"] = known
+
+
+@pytest.fixture(scope="session", autouse=True)
 def ticks_are_heard() -> None:
     """Tests run tasks, and tell of ticks: they hear what a process of Celery's hears."""
     hear_celery()
