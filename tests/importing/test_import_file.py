@@ -7,7 +7,6 @@ import re
 import select
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from django.contrib.auth.models import User
 
 from tests.support.imported import file_of, import_file
 from tests.support.interrupting import interrupted
-from tests.support.serving import ROOT, daphne, database_url
+from tests.support.serving import ROOT, database_url
 from transactions.books import balance
 from transactions.models import Transaction
 from transactions.storing.flush import flush
@@ -27,9 +26,8 @@ HEADER = "Payment no;Customer;Total;Result;Paid at"
 
 
 @pytest.fixture
-def url(transactional_db: None) -> Iterator[str]:
-    with daphne() as base:
-        yield base
+def url(transactional_db: None, private_url: str) -> str:
+    return private_url
 
 
 def stored() -> list[tuple[str, str, int, str, datetime]]:
