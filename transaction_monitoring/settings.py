@@ -112,7 +112,7 @@ if RETENTION_DAYS and not RETENTION_DAYS_MIN <= RETENTION_DAYS <= RETENTION_DAYS
 # above AWS' 60, nginx' 75 and Google's 600.
 KEEP_ALIVE_SECONDS = whole("KEEP_ALIVE_SECONDS", 620, least=1)
 
-# Plain JSON POSTs, GETs of one transaction and static files are answered in front of Django's threads;
+# Plain POSTs, GETs of one transaction and static files are answered in front of Django's threads;
 # off, everything works, only slower.
 FAST_LANE = switch("FAST_LANE", True)
 

@@ -30,6 +30,8 @@ COOKIE = b"cookie"
 # Read on the way without an effect on the answer: no agent is disallowed.
 READ_IN_VAIN = frozenset({b"user-agent"})
 
+JSON = "application/json"
+
 Headers = dict[bytes, bytes]
 
 
@@ -96,17 +98,17 @@ def sender(scope: HTTPScope, headers: Headers, rules: Rules, right: Right) -> Se
 
 
 @lru_cache(maxsize=256)
-def is_json(content_type: bytes) -> bool:
-    """Whether it says JSON, and no charset but UTF-8."""
+def media_type(content_type: bytes) -> str | None:
+    """The type that a Content-Type says, in small letters; None where it says a charset but UTF-8."""
     stated = content_type.decode("latin-1")
-    return stated.partition(";")[0].strip().lower() == "application/json" and not charset_fault(stated)
+    return None if charset_fault(stated) else stated.partition(";")[0].strip().lower()
 
 
 @lru_cache(maxsize=16)
 def answer_headers(allow: str, *, anonymous: bool, secure: bool) -> tuple[tuple[bytes, bytes], ...]:
     """The headers that Django's middleware would have set on the answer of a view with these methods."""
     headers = {
-        "Content-Type": "application/json",
+        "Content-Type": JSON,
         "Allow": allow,
         "X-Frame-Options": settings.X_FRAME_OPTIONS,
         "X-Content-Type-Options": "nosniff",

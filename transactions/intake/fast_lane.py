@@ -1,7 +1,7 @@
 """The fast lane: the common POST, answered without Django's threads.
 
 Django's ASGI handler starts a thread for every request, and a synchronous view another, which
-costs ten times what accepting a record does. So a plain JSON POST with a token that this process
+costs ten times what accepting a record does. So a plain POST, JSON or a form, with a token that this process
 knows, or an anonymous one of a private run, is answered here, by the decoder, the credentials, the
 limits and the `answers` that the views use too. Whatever is in any way unusual goes to Django untouched,
 whose views define the API: one test sends a long table of requests both ways and demands the same answers.
@@ -23,10 +23,10 @@ from django.conf import settings
 from rest_framework.renderers import JSONRenderer
 
 from ..access import rate_limits
-from ..access.plain_heads import Rules, Sender, answer_headers, is_json, plain_headers, sender
+from ..access.plain_heads import JSON, Rules, Sender, answer_headers, media_type, plain_headers, sender
 from ..access.rights import Right
 from ..metrics.counters import tally
-from . import answers, batches, decoder, request_ids
+from . import answers, batches, decoder, forms, request_ids
 from .answers import Answer
 
 RECORD_PATHS = frozenset({"/api/add-transaction", "/api/add-transaction/"})
@@ -49,6 +49,7 @@ class Plain(NamedTuple):
     # Of the body, in bytes, as announced.
     length: int
     request_id: str
+    is_form: bool
     atomic: bool
     sender: Sender
 
@@ -108,13 +109,15 @@ def _plain(scope: HTTPScope, rules: Rules) -> Plain | None:
         return None
     if scope["path"] in RECORD_PATHS and int(length) > decoder.RECORD_BYTES_MAX:
         return None
-    if not is_json(headers.get(b"content-type", b"")):
+    of_type = media_type(headers.get(b"content-type", b""))
+    is_form = of_type == forms.MEDIA_TYPE and scope["path"] in RECORD_PATHS
+    if of_type != JSON and not is_form:
         return None
     sent_by = sender(scope, headers, rules, Right.POST)
     if sent_by is None:
         return None
     request_id = request_ids.kept_or_new(headers.get(b"x-request-id", b"").decode("latin-1"))
-    return Plain(int(length), request_id, atomic, sent_by)
+    return Plain(int(length), request_id, is_form, atomic, sent_by)
 
 
 async def _read(plain: Plain, receive: ASGIReceiveCallable) -> tuple[bytes | None, list[ASGIReceiveEvent]]:
@@ -155,7 +158,7 @@ async def _answer(path: str, plain: Plain, body: bytes) -> Answer | None:
 
 
 async def _answer_to_record(plain: Plain, body: bytes) -> Answer | None:
-    record = decoder.record(body)
+    record = forms.record(body) if plain.is_form else decoder.record(body)
     if record is None:
         return None
     caller = plain.sender.caller

@@ -20,6 +20,10 @@ ROW_KEY_MAX = 2**63 - 1
 # Of what waits or was rejected, so many of the newest are looked through.
 UNSTORED_LOOKED_AT_MAX = 2_000
 
+# What a row is shown by, and the same as the API calls it.
+COLUMNS = "id, transaction_id, user_id, amount, status, created_at"
+FIELDS = ("id", "transaction_id", "user", "amount", "status", "created_at")
+
 
 def find(id: str) -> dict[str, Any] | None:
     """The transaction whose `transaction_id` is `id`, else the one whose primary key it is.
@@ -64,6 +68,11 @@ def stored_as_dict(row: Transaction) -> dict[str, Any]:
         "status": row.status,
         "created_at": row.created_at,
     }
+
+
+def row_as_dict(row: tuple[Any, ...]) -> dict[str, Any]:
+    """A stored transaction, selected by COLUMNS, as the API shows it."""
+    return dict(zip(FIELDS, row, strict=True))
 
 
 def waiting_as_dict(id: str, state: State, stored: dict[str, Any] | None) -> dict[str, Any]:

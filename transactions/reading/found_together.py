@@ -21,7 +21,7 @@ from ..stores.per_loop import PerLoop
 from ..stores.postgres_on_loop import PAUSE_S, Questions, fetch
 from ..stores.redis_connection import close, intake_connection
 from ..tables import TRANSACTIONS
-from .detail import waiting_as_dict
+from .detail import COLUMNS, row_as_dict, waiting_as_dict
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +34,9 @@ KEPT_MAX = 1
 
 # Purpose: the rows of a group's ids, each by the index that keeps ids apart. No id here has a tab.
 SELECT_ROWS = f"""
-    SELECT id, transaction_id, user_id, amount, status, created_at
+    SELECT {COLUMNS}
       FROM {TRANSACTIONS} WHERE transaction_id = ANY(string_to_array(%s, E'\\t'))
 """
-FIELDS = ("id", "transaction_id", "user", "amount", "status", "created_at")
 
 Found = dict[str, Any] | None
 
@@ -100,7 +99,7 @@ class Finder:
         rows = await self._postgres.answer(lambda asked: fetch(asked, SELECT_ROWS, "\t".join(ids)))
         if rows is None:
             return {}
-        shown = {row[1]: dict(zip(FIELDS, row, strict=True)) for row in rows}
+        shown = {row[1]: row_as_dict(row) for row in rows}
         for row in shown.values():
             row["created_at"] = row["created_at"].astimezone(UTC)
         for id, state in zip(ids, states, strict=True):

@@ -13,7 +13,7 @@ from django.conf import settings
 from rest_framework.renderers import JSONRenderer
 
 from ..access import rate_limits
-from ..access.plain_heads import Rules, Sender, answer_headers, is_json, plain_headers, sender
+from ..access.plain_heads import JSON, Rules, Sender, answer_headers, media_type, plain_headers, sender
 from ..access.rights import Right
 from . import found_together
 
@@ -49,7 +49,7 @@ def _sender(scope: HTTPScope, rules: Rules) -> Sender | None:
     headers = plain_headers(scope, rules)
     if headers is None or headers.get(b"content-length", b"0") != b"0":
         return None
-    if b"content-type" in headers and not is_json(headers[b"content-type"]):
+    if media_type(headers.get(b"content-type", b"application/json")) != JSON:
         return None
     return sender(scope, headers, rules, Right.READ)
 
