@@ -170,8 +170,8 @@ def test_the_api_says_in_json_that_there_is_too_much(settings: Any, debug: bool)
         answer = client.get(f"/api/{path}", MANY)
         assert answer.status_code == (404 if path == "nothing/" and not debug else 400), path
         assert answer.status_code == 404 or answer.json() == told
-    form = {"data": urlencode(MANY), "content_type": "application/x-www-form-urlencoded"}
-    answer = client.post("/api/add-transaction/", **form)
+    form = "application/x-www-form-urlencoded"
+    answer = client.post("/api/add-transaction/", urlencode(MANY), content_type=form)
     assert (answer.status_code, answer.json()) == (400, told)
 
 
