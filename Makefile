@@ -43,9 +43,9 @@ run: install  ## The whole system, until Ctrl-C (PORT, DATA_DIR, WEB_CONCURRENCY
 test: tools  ## The whole suite, on servers of its own (WORKERS)
 	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
-# One test asks for everything: beside another suite it takes over a quarter of an hour.
+# One test asks for everything: beside other suites it takes well over a quarter of an hour.
 contract: tools  ## The running server against its own OpenAPI schema, by made-up requests
-	@exec $(BIN)/python -m pytest tests/contract -o faulthandler_timeout=2400 $(ARGS)
+	@exec $(BIN)/python -m pytest tests/contract -o faulthandler_timeout=3600 $(ARGS)
 
 # CONTRACT_STREAMS=10000 for a longer run, which may take its one test hours.
 contract-rules: export CONTRACT_STREAMS ?= 1000
@@ -55,8 +55,8 @@ contract-rules: tools  ## Rules live, by backtest and by a plain judge, over ran
 faults: tools  ## Kills, cuts and stops real processes; prints what was lost and doubled (FAULT_SEED, SYSTEMS)
 	@exec $(BIN)/python -m pytest tests/faults -q -n $(SYSTEMS) --dist worksteal $(ARGS)
 
-# Needs etcd, etcdctl and haproxy (Debian: etcd-server, etcd-client, haproxy). MACHINES_TABLE=docs/machines.md
-# writes the table there.
+# Needs etcd, etcdctl, haproxy and redis-cli (Debian: etcd-server, etcd-client, haproxy, redis-tools).
+# MACHINES_TABLE=docs/machines.md writes the table there.
 machines: install  ## Loses, cuts off and freezes one machine of three under load; prints what was lost and doubled
 	@$(PYTHON) -m dev.install $(VENV) $(RUNNING) $(TOOLS) requirements-machines.lock
 	@exec $(BIN)/python -m tests.machines $(ARGS)

@@ -1,5 +1,6 @@
 """A small cast for every test: users, a client, empty stores."""
 
+import gc
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from channels.layers import channel_layers
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import DEFAULT_DB_ALIAS, Error, connections
+from django.db import DEFAULT_DB_ALIAS, Error, connections, transaction
 from django.db import connection as database
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
@@ -19,7 +20,9 @@ from hypothesis import settings as hypothesis_settings
 from rest_framework.test import APIClient
 
 from dev.trio import Trio
-from tests.support.sentinels import in_use, until
+from dev.waiting import wait_until
+from tests.support.sentinels import in_use
+from transaction_monitoring.celery import hear_celery
 from transactions.intake.lookups import lookups
 from transactions.stores import confirmation, lookout, postgres_hosts, standby_reads
 from transactions.stores.redis_connection import connection
@@ -29,11 +32,36 @@ hypothesis_settings.register_profile("suite", deadline=None, suppress_health_che
 hypothesis_settings.load_profile("suite")
 
 
+def pytest_collection_finish() -> None:
+    """What is loaded stays: as in `asgi.py` the garbage collector need not walk through it."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def patient_clients() -> None:
     """A request that names no time-out waits for a minute: httpx's five seconds tell of the machine."""
     default = inspect.signature(httpx.get).parameters["timeout"].default
     default.connect = default.read = default.write = default.pool = 60.0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def certificates_read_once() -> None:
+    """Each call of httpx reads all authorities of the world anew, for 20 ms, and nobody here asks them."""
+    known = httpx.create_ssl_context()
+    calls = (httpx.get, httpx.post, httpx.put, httpx.patch, httpx.delete, httpx.head, httpx.options)
+    for call in (*calls, httpx.request, httpx.stream, httpx.Client.__init__, httpx.AsyncClient.__init__):
+        defaults = inspect.unwrap(call).__kwdefaults__
+        assert defaults is not None
+        assert defaults["verify"] is True
+        defaults["verify"] = known
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ticks_are_heard() -> None:
+    """Tests run tasks, and tell of ticks: they hear what a process of Celery's hears."""
+    hear_celery()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -134,14 +162,18 @@ def three(trio: Trio) -> Iterator[Trio]:
     with in_use(trio):
         connection().flushdb()
         # Of a test before, a replica may have been missing a moment ago.
-        until(lambda: not confirmation.lacking() and lookout.counted.needed(2) == 2, "a replica is missing")
+        wait_until(
+            lambda: not confirmation.lacking() and lookout.counted.needed(2) == 2, 60, "both replicas count"
+        )
         yield trio
 
 
 @pytest.fixture
 def people(transactional_db: None) -> list[User]:
     """Alice, Bob and Carol."""
-    return [User.objects.create_user(name) for name in ("alice", "bob", "carol")]
+    # In one transaction: a disk is waited for once, before most tests.
+    with transaction.atomic():
+        return [User.objects.create_user(name) for name in ("alice", "bob", "carol")]
 
 
 @pytest.fixture

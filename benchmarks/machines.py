@@ -16,10 +16,13 @@ from benchmarks.report import Row, Section, number
 from benchmarks.serving import OURS, Server, serve
 from benchmarks.stage import Stage, say
 from dev.trio import Trio
+from dev.waiting import wait_until
 from transactions.books import epochs
+from transactions.stores import confirmation, lookout
 from transactions.stores.redis_connection import connection
 
 SINGLE_CONNECTIONS, BATCH_CONNECTIONS = 50, 8
+COUNTED_S = 60.0
 HEADS = ("", "", "best /s", "of one Redis", "p50 ms", "p99 ms", "not 200", "all rounds /s")
 
 
@@ -87,12 +90,22 @@ def _beside(contestant: Contestant, trio: Trio) -> Iterator[None]:
     settings.REDIS_URL, settings.REDIS_REPLICAS = contestant.url(trio), max(1, contestant.replicas)
     connection.cache_clear()
     try:
+        if contestant.sentinels:
+            # One that was killed just now counts on, until it has been gone for long.
+            wait_until(
+                lambda: _counts(contestant.replicas), COUNTED_S, f"{contestant.replicas} replicas count"
+            )
         connection().flushdb()
         epochs.empty_everything()
         yield
     finally:
         settings.REDIS_URL, settings.REDIS_REPLICAS = before
         connection.cache_clear()
+
+
+def _counts(replicas: int) -> bool:
+    """Whether this process waits for so many, and none of them is missing."""
+    return not confirmation.lacking() and lookout.counted.needed(replicas) == replicas
 
 
 def _records(what: str, load: Load) -> float:

@@ -7,6 +7,7 @@ installed: the standard library alone.
 
 import ast
 import contextlib
+import ensurepip
 import fcntl
 import hashlib
 import os
@@ -15,9 +16,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import ZipFile
 
 # The lock, beside the others, that says which uv.
 LOCK_OF_UV = "requirements-dev.lock"
@@ -170,7 +173,7 @@ def _installer(venv: Path, lock_of_uv: Path) -> Iterator[_Installer]:
     """What installs into `venv`; taken away in the end, since nothing that is run needs it."""
     installer = _Installer(venv / "installer", venv)
     try:
-        _make(installer.directory)
+        _make_with_pip(installer.directory)
         if text := entries(lock_of_uv).get("uv"):
             installer.fetch_uv(text)
         yield installer
@@ -237,6 +240,18 @@ def _make(venv: Path, *options: str) -> None:
     status, said = _run([sys.executable, "-m", "venv", "--clear", *options, str(venv)], {})
     if status != 0:
         raise InstallError(f"the environment {venv} cannot be made (status {status}): {said.strip()}")
+
+
+def _make_with_pip(venv: Path) -> None:
+    """The same with pip, unpacked and no more: to compile all of it takes longer than it is used here."""
+    bundled = sysconfig.get_config_var("WHEEL_PKG_DIR") or Path(ensurepip.__file__).with_name("_bundled")
+    wheel = max(Path(bundled).glob("pip-*.whl"), default=None)
+    if wheel is None:
+        _make(venv)
+        return
+    _make(venv, "--without-pip")
+    with ZipFile(wheel) as files:
+        files.extractall(venv / "lib" / "python{}.{}".format(*sys.version_info) / "site-packages")
 
 
 def _python(venv: Path) -> Path:

@@ -249,7 +249,12 @@ class PrivatePostgres(PrivateServer):
         account = pwd.getpwnam(UNPRIVILEGED)
         reasons = []
         for name, owner in (("nobody", account), ("namespace", pwd.getpwuid(0))):
-            os.chown(self.directory, owner.pw_uid, owner.pw_gid)
+            try:
+                os.chown(self.directory, owner.pw_uid, owner.pw_gid)
+            except OSError as error:
+                # Who is root in a namespace of users only may have no other account there.
+                reasons.append(f"{name}: {error.strerror}")
+                continue
             # Finds its programs and files, shows what it would do, and does nothing.
             show = [_binary("initdb"), "--show", "-D", str(self._cluster)]
             probe = subprocess.run(

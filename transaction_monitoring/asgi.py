@@ -18,6 +18,8 @@ from transactions.audit import known_settings  # noqa: E402
 from transactions.intake import ingest  # noqa: E402
 from transactions.intake.fast_lane import fast_lane  # noqa: E402
 from transactions.metrics import loop_delay  # noqa: E402
+from transactions.reading import found_together  # noqa: E402
+from transactions.reading.read_lane import read_lane  # noqa: E402
 from transactions.stores.per_loop import PerLoop  # noqa: E402
 
 from .observability import logs  # noqa: E402
@@ -33,13 +35,15 @@ from .serving import (  # noqa: E402
 )
 from .serving.django_pool import DjangoPool  # noqa: E402
 from .serving.hosts import known_hosts  # noqa: E402
+from .serving.kept_files import kept_files  # noqa: E402
 from .serving.probes import probes  # noqa: E402
 from .serving.request_ids import with_request_id  # noqa: E402
 from .serving.whole_bodies import with_whole_bodies  # noqa: E402
 
 for bounds in (connections, request_heads, body_limits, websocket_frames, unread_answers, finished_requests):
     bounds.install()
-_http = observed_posts(known_hosts(cast("ASGI3Application", DjangoPool())))
+_django = read_lane(cast("ASGI3Application", DjangoPool()))
+_http = observed_posts(known_hosts(kept_files(_django)))
 _websocket = observed_websockets(known_hosts(websocket_application))
 _router = with_request_id(probes(ProtocolTypeRouter({"http": _http, "websocket": _websocket})))
 _application = with_whole_bodies(fast_lane(_router, logs.request_id))
@@ -51,6 +55,7 @@ def _share() -> ingest.Intake:
     rate_limits.serve_here()
     token_copies.serve_here()
     loop_delay.serve_here()
+    found_together.serve_here()
     return ingest.serve_here()
 
 

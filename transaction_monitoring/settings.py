@@ -112,7 +112,8 @@ if RETENTION_DAYS and not RETENTION_DAYS_MIN <= RETENTION_DAYS <= RETENTION_DAYS
 # above AWS' 60, nginx' 75 and Google's 600.
 KEEP_ALIVE_SECONDS = whole("KEEP_ALIVE_SECONDS", 620, least=1)
 
-# Plain JSON POSTs are answered in front of Django's threads; off, everything works, only slower.
+# Plain POSTs, GETs of one transaction and static files are answered in front of Django's threads;
+# off, everything works, only slower.
 FAST_LANE = switch("FAST_LANE", True)
 
 # Requests that one web process gives to Django at once, each in a thread with a connection to PostgreSQL
@@ -228,6 +229,8 @@ CELERY_TASK_ROUTES = {
     "transactions.tasks.deliver_messages": {"queue": "notifications"},
     "transactions.tasks.look_after_system": {"queue": "notifications"},
 }
+# Loaded by the first that has one to send.
+TICKS_SENT_BY = "transaction_monitoring.celery.send_tick"
 # Ends a child that hangs in spite of every timeout below it.
 CELERY_TASK_TIME_LIMIT = 300
 # Beat's file is as young as its last tick, which is how its health is told.
@@ -237,11 +240,12 @@ CELERY_BEAT_SCHEDULE = ticks.schedule(float(FLUSH_INTERVAL_SECONDS), prunes=bool
 # --- Django -----------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "daphne",
+    "transaction_monitoring.serving.development.Development",
     # Before the theme, whose frame it replaces; and that before the admin, whose templates it replaces.
     "transactions",
     "unfold",
-    "django.contrib.admin",
+    # Its pages are found with the paths, which a worker has none of.
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

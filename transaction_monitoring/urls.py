@@ -15,6 +15,7 @@ from .observability import health
 from .observability.prometheus import metrics
 from .serving import errors
 
+admin.autodiscover()
 register_converter(app_pages.AppLabelConverter, "app")
 
 

@@ -1,5 +1,6 @@
 """The application's configuration."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.apps import AppConfig
@@ -27,9 +28,7 @@ class TransactionsConfig(AppConfig):
 
     def ready(self) -> None:
         """Once the models are loaded, in every process: what is to be called when something happens."""
-        from . import tasks
         from .access import audited, token_checks
-        from .dashboard.alerts import shared_alerts
         from .live import alert_frames
         from .metrics import counters
         from .stores import confirmation
@@ -39,12 +38,18 @@ class TransactionsConfig(AppConfig):
         register(checks.standbys_are_heard, Tags.database)
         token_checks.connect_signals()
         audited.connect_signals()
-        tasks.connect_signals()
         confirmation.watchers.append(counters.confirmed)
-        alert_frames.made_by(shared_alerts.anew)
+        alert_frames.made_by(_how_alerts_stand)
         connection_created.connect(begin)
         pre_migrate.connect(_bound_locks, sender=self)
         post_migrate.connect(_unbound_locks, sender=self)
+
+
+def _how_alerts_stand() -> Mapping[str, object]:
+    """For frames. Loaded by the first: a worker, or a command, makes none."""
+    from .dashboard.alerts import shared_alerts
+
+    return shared_alerts.anew()
 
 
 def _bound_locks(using: str, **_: Any) -> None:

@@ -6,26 +6,22 @@ once at a time, and where a worker was killed its lock is gone too. What it ran 
 up when that happens twice.
 """
 
-import logging
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import redis
-from celery import current_app
-from celery.exceptions import OperationalError
 from django.conf import settings
 from django.db import connection as database
 from django.db import models, transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
+from django.utils.module_loading import import_string
 
 from .queue.keys import QUEUE
 from .stores.postgres_session import Session
 from .stores.redis_connection import connection
-
-log = logging.getLogger(__name__)
 
 # What every run can be; a table may have further states.
 QUEUED, RUNNING, CANCELLED, FAILED = "QUEUED", "RUNNING", "CANCELLED", "FAILED"
@@ -87,10 +83,8 @@ class Runs:
 
     def send_tick(self) -> None:
         """Has a worker take the run that is next. While Redis is away another tick is sent later."""
-        try:
-            current_app.send_task(self._tick, expires=TICK_S, retry=False, ignore_result=True)
-        except OperationalError as error:
-            log.error("%s was not sent, and will be in a minute: %s", self._tick, error)
+        # Loaded here: a process that sends none, as most do, starts without Celery.
+        import_string(settings.TICKS_SENT_BY)(self._tick, TICK_S)
 
     def take_back(self) -> None:
         """Queues what a killed worker left, or ends it; gives up what no worker takes."""

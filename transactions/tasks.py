@@ -35,7 +35,6 @@ from .storing.bulk_insert import Superseded
 from .storing.flush import flush
 from .system import conditions
 from .uploads import steps as upload_steps
-from .uploads import work as upload_work
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +100,10 @@ def run_backtest() -> None:
 @shared_task(name=upload_steps.TICK, ignore_result=True, throws=EXPECTED)
 def run_upload() -> None:
     """Takes the next step with an uploaded file, in a worker of the queue “backtests” alone."""
-    if upload_work.run_next(_stopping.is_set) is not None and not _stopping.is_set():
+    # Loaded by the first: whoever flushes, or tells, reads no files.
+    from .uploads import work
+
+    if work.run_next(_stopping.is_set) is not None and not _stopping.is_set():
         upload_steps.runs.send_tick()
 
 
@@ -134,7 +136,7 @@ def tell() -> None:
 
 
 def connect_signals() -> None:
-    """Lets Celery call the functions below; for the application's start."""
+    """Lets Celery call the functions below; for the start of its own processes."""
     # Not `worker_ready`: over its memory limit Redis does not let a worker become ready.
     worker_init.connect(start_clocks)
     after_task_publish.connect(note_sent_tick)

@@ -25,10 +25,15 @@ class Fault(Exception):
     """What is wrong with a machine's variables; the message is one line."""
 
 
+def assignments(path: Path) -> dict[str, str]:
+    """The lines NAME=value of a file, whatever they say."""
+    lines = [line.strip() for line in path.read_text().splitlines()]
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+
 def variables(path: Path) -> dict[str, str]:
     """What a file of NAME=value says of a machine, with what follows from it. Raises Fault."""
-    lines = [line.strip() for line in path.read_text().splitlines()]
-    found = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    found = assignments(path)
     example = (HERE / "machine.env.example").read_text()
     for name in re.findall(r"^(\w+)=", example, re.MULTILINE):
         value = found.get(name, "")

@@ -23,7 +23,7 @@ from transactions.models import Epoch, RejectedRecord
 from transactions.rules import lifecycle, list_entries
 from transactions.rules.models import Rule, UserList
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("quick_hashes")]
 
 LOGIN = "/admin/login/"
 PASSWORD = "correct horse battery staple"  # noqa: S105

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -15,7 +14,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from tests.support.faltering import faltering
-from tests.support.serving import ROOT, daphne
+from tests.support.serving import ROOT
 from transactions.access.rights import Right
 from transactions.access.tokens import create
 from transactions.books.balance import read
@@ -40,9 +39,8 @@ each_language = pytest.mark.parametrize("language", list(PROGRAMS))
 
 
 @pytest.fixture
-def server(transactional_db: None) -> Iterator[str]:
-    with daphne(ALLOW_ANONYMOUS_API="false") as url:
-        yield url
+def server(transactional_db: None, token_url: str) -> str:
+    return token_url
 
 
 @pytest.fixture

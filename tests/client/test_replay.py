@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +16,7 @@ from django.contrib.auth.models import User
 from django.db import connection as database
 
 from tests.support.replayed import WHEN, replay, written
-from tests.support.serving import ROOT, daphne, database_url
+from tests.support.serving import ROOT, database_url
 from transactions.books import balance
 from transactions.client import users
 from transactions.client.csv_file import COLUMNS, ReplayRow
@@ -32,9 +31,8 @@ REAL = Path(os.environ.get("REPLAY_FILE") or ROOT.parent / "shared/data/online_r
 
 
 @pytest.fixture
-def url(transactional_db: None) -> Iterator[str]:
-    with daphne() as base:
-        yield base
+def url(transactional_db: None, private_url: str) -> str:
+    return private_url
 
 
 # --- A whole file -----------------------------------------------------------------------------
@@ -208,7 +206,7 @@ def test_missing_users_are_made_with_the_keys_of_the_file(
     status, told = replay(file, url, "--create-users", "--batch", "2")
 
     assert (status, "2 users made" in told) == (1, True)
-    made = {user.pk: user for user in User.objects.filter(pk__gte=50001)}
+    made = {user.pk: user for user in User.objects.exclude(pk__in=[each.pk for each in people])}
     assert {key: user.username for key, user in made.items()} == {
         50001: "customer-50001",
         50002: "customer-50002",

@@ -1,14 +1,12 @@
 """Files that a replay reads as they are meant, and files that it tells the fault of."""
 
 import csv
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
 
 from tests.support.replayed import HEADER, NOWHERE, WHEN, replay, written
-from tests.support.serving import daphne
 from transactions.models import Transaction
 from transactions.storing.flush import flush
 
@@ -16,9 +14,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def url(transactional_db: None) -> Iterator[str]:
-    with daphne() as base:
-        yield base
+def url(transactional_db: None, private_url: str) -> str:
+    return private_url
 
 
 def raw_file(directory: Path, content: bytes) -> Path:

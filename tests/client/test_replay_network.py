@@ -26,9 +26,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def url(transactional_db: None) -> Iterator[str]:
-    with daphne() as base:
-        yield base
+def url(transactional_db: None, private_url: str) -> str:
+    return private_url
 
 
 class Unreliable(ThreadingHTTPServer):
@@ -210,18 +209,17 @@ def test_a_batch_that_is_too_large_for_the_server_is_told(people: list[User], tm
 
 
 def test_the_token_of_the_environment_is_sent(
-    people: list[User], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    token_url: str, people: list[User], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = written(tmp_path, f"A,{people[0].pk},1,SUCCESS,{WHEN}")
     out = io.StringIO()
     call_command("create_token", "tests", stdout=out)
 
-    with daphne(ALLOW_ANONYMOUS_API="false") as url:
-        without, told = replay(file, url)
-        monkeypatch.setenv("API_TOKEN", out.getvalue().split()[-1])
-        with_token, _ = replay(file, url)
-        monkeypatch.setenv("API_TOKEN", "wrong")
-        other, _ = replay(file, url)
+    without, told = replay(file, token_url)
+    monkeypatch.setenv("API_TOKEN", out.getvalue().split()[-1])
+    with_token, _ = replay(file, token_url)
+    monkeypatch.setenv("API_TOKEN", "wrong")
+    other, _ = replay(file, token_url)
 
     assert (without, with_token, other) == (2, 0, 2)
     assert "give a token: API_TOKEN in the environment" in told

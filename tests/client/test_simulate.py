@@ -4,7 +4,6 @@ import io
 import re
 import statistics
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 from django.contrib.auth.models import User
@@ -27,9 +26,8 @@ def story(seed: int, prefix: str = "A", count: int = 5000) -> list[Posted]:
 
 
 @pytest.fixture
-def url(transactional_db: None) -> Iterator[str]:
-    with daphne() as base:
-        yield base
+def url(transactional_db: None, private_url: str) -> str:
+    return private_url
 
 
 def test_a_seed_tells_the_same_story_under_new_ids() -> None:
@@ -112,11 +110,13 @@ def test_it_runs_until_ctrl_c_which_is_a_good_end(url: str) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_refused_is_told_with_its_reason(url: str) -> None:
+def test_what_is_refused_is_told_with_its_reason(transactional_db: None) -> None:
     User.objects.create_user("customer-100001")  # The name is taken, so the key is not made.
     out = io.StringIO()
 
-    call_command("simulate", "--plain", "--seconds", "0.2", "--users", "1", "--url", url, stdout=out)
+    # A server of its own, which has not met the customer of another test.
+    with daphne() as url:
+        call_command("simulate", "--plain", "--seconds", "0.2", "--users", "1", "--url", url, stdout=out)
 
     assert re.search(r" 0 accepted  0 replayed  \d+ refused \(.*does not exist", out.getvalue())
     assert "users made" not in out.getvalue()

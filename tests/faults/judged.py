@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.faults.processes import wait_until
+from dev.waiting import NotInTime, wait_until
 from tests.faults.system import System
 from tests.support.judging import Entry, Fact, judge
 from transactions.alerts.models import Alert
@@ -122,7 +122,7 @@ def wait_paid(system: System) -> float:
 
     try:
         return wait_until(paid, PAY_S, "what rules owe is paid")
-    except AssertionError as error:
+    except NotInTime as error:
         raise AssertionError(f"{error}: {_debt(system)}") from None
 
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
+from dev.waiting import wait_until
 from tests.faults.ledger import Ledger, Sent
-from tests.faults.processes import wait_until
 from tests.faults.system import USERS
 
 CONNECTIONS = 8

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -143,13 +143,3 @@ def members() -> Iterator[tuple[int, int, str, int]]:
 def group_of(process: Process) -> dict[int, str]:
     """The processes of its group by id, with the letter of their state (T: stopped)."""
     return {pid: state for pid, group, state, _ in members() if group == process.pid}
-
-
-def wait_until(holds: Callable[[], object], seconds: float, what: str) -> float:
-    """Returns how long it took; AssertionError naming `what` when it does not come to hold."""
-    began = time.monotonic()
-    while not holds():
-        if time.monotonic() - began > seconds:
-            raise AssertionError(f"not within {seconds:.0f} s: {what}")
-        time.sleep(0.05)
-    return time.monotonic() - began

@@ -17,7 +17,8 @@ import psycopg2
 import redis
 
 from dev.servers import PrivatePostgres, PrivateRedis, PrivateServer, launch
-from tests.faults.processes import Keeper, Process, wait_until
+from dev.waiting import NotInTime, wait_until
+from tests.faults.processes import Keeper, Process
 from tests.faults.proxy import Proxy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -230,7 +231,7 @@ class System:
         began = time.monotonic()
         try:
             wait_until(self.drained, seconds, "everything accepted is stored and the books balance")
-        except AssertionError as error:
+        except NotInTime as error:
             raise AssertionError(f"{error}; the books: {self.books()}") from None
         return time.monotonic() - began
 

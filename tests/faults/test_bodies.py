@@ -9,9 +9,9 @@ from contextlib import ExitStack
 
 import pytest
 
+from dev.waiting import wait_until
 from tests.faults.conftest import Stage
 from tests.faults.ledger import Sent
-from tests.faults.processes import wait_until
 from tests.faults.system import System
 
 pytestmark = pytest.mark.slow

@@ -16,10 +16,10 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from dev.waiting import wait_until
 from tests.faults.conftest import Stage
 from tests.faults.ledger import Sent
 from tests.faults.load import exchange, pause, post_of
-from tests.faults.processes import wait_until
 from tests.faults.system import System
 from transactions.queue.records import stamp
 

@@ -6,10 +6,10 @@ from contextlib import ExitStack
 
 import pytest
 
+from dev.waiting import wait_until
 from tests.faults import told
 from tests.faults.conftest import Stage
 from tests.faults.load import pause
-from tests.faults.processes import wait_until
 from tests.faults.system import System
 from tests.faults.told import DELIVERY, ENDPOINT, Addressee
 from tests.support.receiving import Answer

@@ -4,10 +4,10 @@ import signal
 
 import pytest
 
+from dev.waiting import wait_until
 from tests.faults.conftest import Stage
 from tests.faults.ledger import Sent
 from tests.faults.load import pause
-from tests.faults.processes import wait_until
 from transactions.stores.postgres_session import LIMITS_MS
 from transactions.tables import REJECTED, TRANSACTIONS
 

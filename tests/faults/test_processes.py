@@ -5,8 +5,9 @@ import signal
 
 import pytest
 
+from dev.waiting import wait_until
 from tests.faults.conftest import Stage
-from tests.faults.processes import group_of, wait_until
+from tests.faults.processes import group_of
 from tests.support.flushing import POINTS
 from transaction_monitoring.celery import app
 from transactions.tasks import flush_transactions

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from redis.exceptions import OutOfMemoryError
 
+from dev.waiting import wait_until
 from tests.faults.conftest import Stage
 from tests.faults.ledger import Sent
 from tests.faults.load import pause
-from tests.faults.processes import wait_until
 from tests.faults.system import System
 
 pytestmark = pytest.mark.slow

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from dev.waiting import wait_until
 from tests.faults.conftest import Stage
-from tests.faults.processes import wait_until
 from tests.faults.system import System
 from transactions.alerts.models import Alert
 from transactions.rules.models import Debt, Hit, Version

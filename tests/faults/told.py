@@ -10,7 +10,7 @@ from uuid import UUID
 from django.test import override_settings
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from tests.faults.processes import wait_until
+from dev.waiting import NotInTime, wait_until
 from tests.faults.system import System
 from tests.support.receiving import Received, Receiver
 from transactions.alerts.models import Alert
@@ -132,7 +132,7 @@ def wait_told(system: System, addressees: Sequence[Addressee]) -> float:
 
     try:
         return wait_until(is_told, TELL_S, "everything is told")
-    except AssertionError as error:
+    except NotInTime as error:
         raise AssertionError(f"{error}; {waiting()} are not") from None
 
 

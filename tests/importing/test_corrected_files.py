@@ -2,7 +2,6 @@
 
 import csv
 import json
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import pytest
 from django.contrib.auth.models import User
 
 from tests.support.imported import file_of, import_file
-from tests.support.serving import daphne
 from transactions.models import Transaction
 from transactions.storing.flush import flush
 
@@ -23,9 +21,8 @@ NO_IDS = ("--map", "transaction_id=", "--timezone", "UTC", "--yes")
 
 
 @pytest.fixture
-def url(transactional_db: None) -> Iterator[str]:
-    with daphne() as base:
-        yield base
+def url(transactional_db: None, private_url: str) -> str:
+    return private_url
 
 
 def stored() -> list[tuple[str, int, str]]:

@@ -50,14 +50,13 @@ def test_one_column_is_a_table_too() -> None:
     assert cells_of(b"id\n1\n2\n") == [["1"], ["2"]]
 
 
-def test_a_name_that_repeats_is_refused_and_an_empty_one_is_numbered() -> None:
+def test_a_name_that_repeats_is_numbered_as_an_empty_one_is() -> None:
     assert table_of(b" id ,,The\nname\n1,2,3\n".replace(b"\nn", b" n")).columns == (
         "id",
         "column 2",
         "The name",
     )
-    with pytest.raises(FileError, match=r"line 1, column 3: 'id' is also column 1"):
-        table_of(b"id,a, id \n1,2,3\n")
+    assert table_of(b"id,a, id ,id (2)\n1,2,3,4\n").columns == ("id", "a", "id (2)", "id (2) (2)")
 
 
 def test_what_is_no_header_is_refused() -> None:

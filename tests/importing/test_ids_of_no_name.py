@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from tests.importing.tables import table
-from transactions.importing.guess import DISTINCT_ROWS_MIN, Guess, guess
+from transactions.importing.first_rows import DISTINCT_ROWS_MIN
+from transactions.importing.guess import Guess, guess
 from transactions.importing.mapping import Mapping
 from transactions.importing.table import Table
 

@@ -7,7 +7,6 @@ import re
 import select
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from django.contrib.auth.models import User
 
 from tests.support.imported import file_of, import_file
 from tests.support.interrupting import interrupted
-from tests.support.serving import ROOT, daphne, database_url
+from tests.support.serving import ROOT, database_url
 from transactions.books import balance
 from transactions.models import Transaction
 from transactions.storing.flush import flush
@@ -27,9 +26,8 @@ HEADER = "Payment no;Customer;Total;Result;Paid at"
 
 
 @pytest.fixture
-def url(transactional_db: None) -> Iterator[str]:
-    with daphne() as base:
-        yield base
+def url(transactional_db: None, private_url: str) -> str:
+    return private_url
 
 
 def stored() -> list[tuple[str, str, int, str, datetime]]:
@@ -187,21 +185,21 @@ def test_the_file_itself_is_never_written_over(option: str, file: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--map", "amont=Total"), "columns.amont: it is no field"),
+        (("--map", "amont=Total"), "--map amont=…: it is no field"),
         (("--map", "amount=Totl"), "the file has no column “Totl”"),
         (("--map", "amount"), "--map amount: say FIELD=COLUMN"),
         (("--mapping", "papal"), "no mapping is called “papal”"),
         (("--mapping", "missing.toml"), "missing.toml: No such file"),
         (("--decimals", "two"), "decimals: "),
-        (("--decimal", ";"), 'mark: it is "." or ","'),
+        (("--decimal", ";"), '--decimal: it is "." or ","'),
         (("--decimal", "."), "the point is stated as the decimal mark"),
         (("--negative", "drop"), "negative: it is one of refund, failed, refuse"),
         (("--timezone", "Berlin"), "timezone: it is the name of a timezone"),
         (("--dates", "sometimes"), "dates: it is one of"),
         (("--dates", "month first"), "Paid at"),
-        (("--status", "paid=GOOD"), "statuses.paid: it is one of PENDING, SUCCESS, FAILED"),
+        (("--status", "paid=GOOD"), "--status paid=…: it is one of PENDING, SUCCESS, FAILED"),
         (("--set", "colour"), "--set colour: say KEY=VALUE"),
-        (("--set", "colour=red"), "colour: it is unknown"),
+        (("--set", "colour=red"), "--set colour=…: it is unknown"),
         (("--encoding", "utf-99"), "utf-99"),
         (("--errors", "/nowhere/refused.csv"), "/nowhere/refused.csv: No such file or directory"),
         (("--url", "nowhere"), "'nowhere' is no URL"),

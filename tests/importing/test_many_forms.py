@@ -5,7 +5,6 @@ of real transactions, where there is one, and rows made up for the purpose.
 """
 
 import os
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from django.core.management import load_command_class
 
 from tests.support.file_forms import FORMS, FileForm, rows_of
 from tests.support.imported import import_file
-from tests.support.serving import ROOT, daphne
+from tests.support.serving import ROOT
 from transactions.importing import options
 from transactions.importing.forms import open_table
 from transactions.importing.guess import guess
@@ -99,9 +98,8 @@ def test_each_form_is_the_same_records(
 
 
 @pytest.fixture
-def url(transactional_db: None) -> Iterator[str]:
-    with daphne() as base:
-        yield base
+def url(transactional_db: None, private_url: str) -> str:
+    return private_url
 
 
 def stored(url: str) -> tuple[set[tuple[Any, ...]], Any]:

@@ -1,7 +1,6 @@
 """The mappings that are shipped: each imports a made-up sample of its system, and the sums are the file's."""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -9,7 +8,6 @@ import pytest
 from django.db.models import Count, Sum
 
 from tests.support.imported import SAMPLES, import_file
-from tests.support.serving import daphne
 from transactions.importing import mapping
 from transactions.models import Transaction
 from transactions.storing.flush import flush
@@ -79,9 +77,8 @@ SAMPLED = {
 
 
 @pytest.fixture
-def url(transactional_db: None) -> Iterator[str]:
-    with daphne() as base:
-        yield base
+def url(transactional_db: None, private_url: str) -> str:
+    return private_url
 
 
 def test_each_shipped_mapping_has_a_sample() -> None:

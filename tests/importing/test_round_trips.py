@@ -1,7 +1,6 @@
 """What the system itself writes goes in again: nothing is new, and no id is another."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +25,8 @@ IDS = ("-neg-1", "'-neg-1", "=1+1", "'x", "a;=b", "007", "1e5", "12.50", "Mülle
 
 
 @pytest.fixture
-def url(transactional_db: None) -> Iterator[str]:
-    with daphne() as base:
-        yield base
+def url(transactional_db: None, private_url: str) -> str:
+    return private_url
 
 
 @pytest.fixture

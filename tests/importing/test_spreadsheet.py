@@ -288,6 +288,10 @@ def test_parts_that_would_fill_the_memory_are_refused(monkeypatch: pytest.Monkey
     monkeypatch.setattr(spreadsheet, "TEXTS_MAX", 15_000)
     with pytest.raises(FileError, match=r"styles\.xml has 0 MiB once unpacked; save the sheet as CSV"):
         table_of(with_part("<styleSheet>" + " " * 20_000 + "</styleSheet>", "xl/styles.xml"))
+    monkeypatch.setattr(spreadsheet, "SHEETS_MAX", 10_000)
+    with pytest.raises(FileError, match="the sheets have 0 MiB once unpacked; save the one to import as CSV"):
+        table_of(with_part(HEAD + " " * 20_000 + TAIL))
+    monkeypatch.setattr(spreadsheet, "SHEETS_MAX", 1 << 32)
     monkeypatch.setattr(spreadsheet, "SHEET_MAX", 10_000)
     with pytest.raises(FileError, match=r"sheet1\.xml has 0 MiB"):
         table_of(with_part(HEAD + " " * 20_000 + TAIL))

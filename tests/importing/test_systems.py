@@ -82,7 +82,7 @@ def test_a_column_by_which_rows_are_passed_over_has_to_be_there_or_be_stated_as_
         guess(file, given)
     assert str(refused.value) == (
         "skip.Kind: the file has no column “Kind” by which rows are passed over: state it as optional if no "
-        "row of this file is to be (--set “optional=Kind”)"
+        "row of this file is to be (optional=Kind)"
     )
     assert guess(file, given.stating("optional", "Kind")).open == ()
 

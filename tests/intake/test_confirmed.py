@@ -9,8 +9,8 @@ from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from dev.trio import Trio
+from dev.waiting import wait_until
 from tests.support.accepting import body, record, take
-from tests.support.sentinels import until
 from transactions.intake import ingest
 from transactions.intake.outcomes import UNCONFIRMED, IntakeUnavailable, Outcome, Verdict
 from transactions.metrics import counters
@@ -40,7 +40,7 @@ def takes(*records: Record) -> list[str]:
         found[:] = taken()
         return bool(found)
 
-    until(holds, "nothing is acknowledged")
+    wait_until(holds, 60, "something is acknowledged")
     return found
 
 
@@ -70,7 +70,9 @@ def test_a_primary_cut_from_a_replica_answers_503_and_the_retry_is_a_replay(
     # The primary has it, and nobody was told so.
     assert connection().llen(QUEUE) == 1
     three.replicas[0].wake()
-    until(lambda: api.post(path, posted, format="json").status_code == 200, "nothing is acknowledged")
+    wait_until(
+        lambda: api.post(path, posted, format="json").status_code == 200, 60, "something is acknowledged"
+    )
     assert connection().llen(QUEUE) == 1
     assert takes(record("TRX123456", people[0])) == ["R"]
 
@@ -122,7 +124,7 @@ def test_a_script_that_the_primary_does_not_know_is_sent(three: Trio, people: li
 def test_where_a_replica_is_known_to_be_missing_nothing_is_written(three: Trio, people: list[User]) -> None:
     take(record("T1", people[0]))
     three.replicas[0].kill()
-    until(confirmation.lacking, "nobody notices that a replica is gone")
+    wait_until(confirmation.lacking, 60, "it is noticed that a replica is gone")
     before = failed()
     began = time.monotonic()
     with pytest.raises(IntakeUnavailable):

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -35,6 +35,7 @@ def requests(user: User, bearer: str, read_only: str) -> Iterator[bytes]:
     for lines in ((), (bearer,)):
         yield from of_records(user, *lines)
         yield from of_batches(user, *lines)
+        yield from of_forms(user, *lines)
     yield from of_bodies(user, bearer)
     yield from of_texts(user, bearer)
     yield from of_headers(user, bearer, read_only)
@@ -69,6 +70,51 @@ def of_records(user: User, *lines: str) -> Iterator[bytes]:
         {"more": [1]},
     ):
         yield post(ADD, {**one(user, f"{mark}odd"), **change}, *lines)
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
+def of_forms(user: User, *lines: str) -> Iterator[bytes]:
+    """Right in every way, a replay, a conflict, and wrong in ways that a form alone has."""
+    mark = "FT" if lines else "FA"
+    right = f"transaction_id={mark}&user={user.pk}&amount=1000"
+    for text in (
+        *(right, right, f"{right}&status=SUCCESS", right.replace("1000", "7"), right.replace("1000", "0012")),
+        *(f"{right}&status=", f"{right}&amount=1000", f"{right}&more=1", f"{right}&created_at=2020-01-01"),
+        *(
+            f"{right}&created_at=2020-01-01T00:00:00Z",
+            f"{right}&currency=XTS",
+            f"{right}&csrfmiddlewaretoken=x",
+        ),
+        *("", "&", "=", "user", f"user={user.pk}", right.replace("transaction_id", "transaction%5Fid")),
+        *(
+            right.replace(mark, f"+{mark}+"),
+            right.replace(mark, f"{mark}+x"),
+            right.replace(mark, f"{mark}%00"),
+        ),
+        *(
+            right.replace(mark, f"{mark}%ff"),
+            right.replace(mark, f"{mark}%C3%A9"),
+            right.replace(mark, "%ZZ"),
+        ),
+        *(
+            right.replace(mark, f"{mark}é"),
+            right.replace(mark, "x" * 101),
+            right + "&x=1" * 1100,
+            f"\ufeff{right}",
+        ),
+        *(right.replace(str(user.pk), "999999"), right.replace(str(user.pk), "1e3"), right.replace("&", ";")),
+    ):
+        for path in (ADD, ADD[:-1], MANY):
+            yield post(path, text.encode(), *lines, type=FORM)
+    yield post(ADD, right.encode() + b"\xff", *lines, type=FORM)
+    for number, stated in enumerate(("utf-8", "UTF8", "iso-8859-1", "foo", "")):
+        body = right.replace(mark, f"{mark}{number}").encode()
+        yield post(ADD, body, *lines, type=f"{FORM}; charset={stated}")
+        yield post(ADD, body, *lines, type=FORM.upper())
+    yield post(ADD, json.dumps(one(user, mark)).encode(), *lines, type=FORM)
+    yield post(ADD, right.encode(), *lines)
 
 
 def of_batches(user: User, *lines: str) -> Iterator[bytes]:
@@ -273,11 +319,13 @@ def test_a_full_queue_is_told_alike(people: list[User], lane: str) -> None:
         assert say(address, post(MANY, [record]))[0] == 503
 
 
-def test_the_common_post_never_reaches_django(people: list[User]) -> None:
+@pytest.mark.parametrize("is_form", [False, True], ids=["JSON", "a form"])
+def test_the_common_post_never_reaches_django(people: list[User], is_form: bool) -> None:
     """Else the comparison above would hold without a lane."""
     record = {"transaction_id": "T1", "user": people[0].pk, "amount": 1}
-    body = json.dumps(record).encode()
-    headers = {"host": "localhost", "content-type": "application/json", "content-length": str(len(body))}
+    body = urlencode(record).encode() if is_form else json.dumps(record).encode()
+    of_type = FORM if is_form else "application/json"
+    headers = {"host": "localhost", "content-type": of_type, "content-length": str(len(body))}
     scope: HTTPScope = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},

@@ -19,7 +19,7 @@ from django.http.request import HttpHeaders
 from tests.support.exchanging import post, say
 from tests.support.serving import daphne
 from transaction_monitoring.observability import logs
-from transactions.access import token_checks
+from transactions.access import plain_heads, token_checks
 from transactions.access.rights import Right
 from transactions.access.tokens import create
 from transactions.intake import fast_lane
@@ -179,8 +179,8 @@ def test_every_header_that_is_read_on_the_way_is_reckoned_with(
                 posted = [document] if path != ADD and isinstance(document, dict) else document
                 seen.append(ask(django, path, posted, lines))
     assert {200, 400, 401, 409} <= set(seen)
-    reckoned = fast_lane.READ | fast_lane.OF_ANONYMOUS | fast_lane.READ_IN_VAIN
-    reckoned |= {fast_lane.COOKIE, b"x-forwarded-proto"}
+    reckoned = plain_heads.READ | plain_heads.OF_ANONYMOUS | plain_heads.READ_IN_VAIN
+    reckoned |= {plain_heads.COOKIE, b"x-forwarded-proto"}
     assert asked == {name.decode() for name in reckoned}
 
 

@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 import psycopg2
 import redis
 
-from tests.faults.processes import Keeper, Process, wait_until
+from deploy.machines.configure import assignments
+from dev.waiting import NotInTime, wait_until
+from tests.faults.processes import Keeper, Process
 from tests.faults.system import MAKE_USERS, USERS, environment_of
-from tests.machines.machine import APPLICATION, BIN, SERVERS, WEB_PORT, Machine, read_variables
+from tests.machines.machine import APPLICATION, BIN, SERVERS, WEB_PORT, Machine
 from tests.machines.network import HUB_ADDRESS, Namespace
 
 NAMES = ("m1", "m2", "m3")
@@ -29,10 +31,10 @@ WHOLE_S = 90.0
 DRAIN_S = 90.0
 ASK_S = 2.0
 # The steps of docs/machines.md that are done once, on the leader's machine.
-MAKE_DATABASE = (
-    "CREATE ROLE transactions LOGIN PASSWORD '{password}'",
-    "CREATE DATABASE transactions_database OWNER transactions",
-)
+MAKE_DATABASE = """
+CREATE ROLE transactions LOGIN PASSWORD '{password}';
+CREATE DATABASE transactions_database OWNER transactions;
+"""
 
 
 class Standing(NamedTuple):
@@ -112,10 +114,10 @@ class Cluster:
 
     def start_application(self) -> None:
         """The database with its users and a token, then the processes of the application."""
-        self._make_database()
+        self.make_database()
         secret = secrets.token_urlsafe(48)
         for machine in self.machines.values():
-            told = read_variables(machine.configured / "application.env")
+            told = assignments(machine.configured / "application.env")
             machine.environment = {
                 **environment_of(machine.directory, told["DATABASE_URL"], told["REDIS_URL"]),
                 **told,
@@ -129,14 +131,15 @@ class Cluster:
             machine.start(*APPLICATION[name])
         self.wait_ready()
 
-    def _make_database(self) -> None:
+    def make_database(self) -> None:
+        """Its role and the database, empty."""
         machine = self["m1"]
-        for statement in MAKE_DATABASE:
-            where = f"postgres://postgres@{machine.settings['LOOPBACK']}:5000/postgres"
-            text = statement.format(password=self.passwords["POSTGRES_PASSWORD"])
-            psql = [str(Path(machine.settings["POSTGRES_BIN"]) / "psql"), where, "-qc", text]
-            done = machine.run(psql, PGPASSWORD=self.passwords["POSTGRES_ADMIN_PASSWORD"])
-            assert done.returncode == 0, done.stderr
+        where = f"postgres://postgres@{machine.settings['LOOPBACK']}:5000/postgres"
+        psql = [str(Path(machine.settings["POSTGRES_BIN"]) / "psql"), "-qv", "ON_ERROR_STOP=1", where]
+        # From its input: a command line can be read by everybody on this machine.
+        text = MAKE_DATABASE.format(password=self.passwords["POSTGRES_PASSWORD"])
+        done = machine.run(psql, text=text, PGPASSWORD=self.passwords["POSTGRES_ADMIN_PASSWORD"])
+        assert done.returncode == 0, done.stderr
 
     def _manage(self, *words: str) -> str:
         machine = self.alive[0]
@@ -258,7 +261,7 @@ class Cluster:
     def wait_whole(self, seconds: float = WHOLE_S) -> float:
         try:
             return wait_until(self.is_whole, seconds, "both stores are whole")
-        except AssertionError as error:
+        except NotInTime as error:
             stand = (self.redis_standing(), self.postgres_standing())
             raise AssertionError(f"{error}; Redis {stand[0]}, PostgreSQL {stand[1]}") from None
 
@@ -332,7 +335,7 @@ class Cluster:
         """Invariant D. Returns how long it took."""
         try:
             return wait_until(self.drained, seconds, "everything accepted is stored and the books balance")
-        except AssertionError as error:
+        except NotInTime as error:
             raise AssertionError(f"{error}; the books: {self.books()}") from None
 
     def wait_ready(self, seconds: float = START_S) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from tests.faults.checker import Verdict, check
 from tests.faults.ledger import Ledger
-from tests.machines.clients import MachineLoad, Watcher
+from tests.machines.clients import CONNECTIONS, MachineLoad, Watcher
 from tests.machines.cluster import NAMES, Cluster
 from tests.machines.network import why_not
 from tests.machines.table import Control, Row, put_into, when_and_where, written
@@ -26,6 +26,8 @@ WITHOUT = (
 )
 
 
+# Clients of a scenario in which nothing depends on how many there are.
+CONNECTIONS_FEW = 6
 # What was lost without a safeguard.
 CONTROLS: list[Control] = []
 
@@ -41,7 +43,7 @@ class Stage:
     before: Verdict = field(default_factory=Verdict)
     loads: int = 0
 
-    def load(self, *machines: str, where: Any = None, connections: int = 12) -> MachineLoad:
+    def load(self, *machines: str, where: Any = None, connections: int = CONNECTIONS) -> MachineLoad:
         """Clients of the webs of these machines, or of all."""
         self.loads += 1
         names = machines or NAMES
@@ -49,9 +51,9 @@ class Stage:
         return MachineLoad(self.cluster, self.ledger, self.seed, name, names, where, connections)
 
     @contextlib.contextmanager
-    def scenario(self, name: str) -> Iterator[MachineLoad]:
+    def scenario(self, name: str, connections: int = CONNECTIONS_FEW) -> Iterator[MachineLoad]:
         """Plays what is in the block under load, waits until all is whole again, checks, and adds the row."""
-        with Watcher(self.cluster) as watcher, self.load() as load:
+        with Watcher(self.cluster) as watcher, self.load(connections=connections) as load:
             load.wait(1500)
             yield load
             began = time.monotonic()

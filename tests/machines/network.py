@@ -15,7 +15,7 @@ from pathlib import Path
 
 from dev.launch import UNPRIVILEGED
 from dev.servers import launch
-from tests.faults.processes import wait_until
+from dev.waiting import wait_until
 
 HUB_ADDRESS = "10.77.0.254"
 _CLONE_NEWNET = 0x40000000

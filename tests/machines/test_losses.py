@@ -4,9 +4,9 @@ import time
 
 import pytest
 
+from dev.waiting import wait_until
 from tests.faults.load import pause
-from tests.faults.processes import wait_until
-from tests.machines.clients import MachineLoad
+from tests.machines.clients import CONNECTIONS, MachineLoad
 from tests.machines.cluster import Cluster
 from tests.machines.conftest import Stage
 from tests.machines.machine import APPLICATION, SERVERS
@@ -98,7 +98,8 @@ def freeze_until_promotion(cluster: Cluster, name: str) -> str:
 
 def test_the_redis_primary_is_frozen_and_wakes_when_another_is_promoted(stage: Stage) -> None:
     redis, _ = stage.apart()
-    with stage.scenario("Redis' primary is frozen, and wakes as another is promoted"):
+    # Of many clients, some are told something at that very moment.
+    with stage.scenario("Redis' primary is frozen, and wakes as another is promoted", CONNECTIONS):
         promoted = freeze_until_promotion(stage.cluster, redis)
         wait_until(lambda: stage.cluster.redis_primary() == promoted, 30, "the sentinels name it")
 
@@ -114,6 +115,49 @@ def test_the_postgresql_leader_is_cut_off_from_its_standbys_alone(stage: Stage) 
         leader.cut(*(each for each in others if each is not None), port=5432)
         pause(CUT_S)
         leader.mend()
+
+
+@pytest.mark.usefixtures("cables")
+def test_the_postgresql_leader_is_cut_off_from_everybody(stage: Stage) -> None:
+    """From what Patronis agree on, too: it has to know by itself that it leads no more."""
+    cluster = stage.cluster
+    _, postgres = stage.apart()
+    leader = cluster[postgres].namespace
+    assert leader is not None
+    with (
+        stage.scenario("PostgreSQL's leader is cut off from everybody, with clients on its side") as load,
+        stage.load(postgres, where=leader, connections=4) as beside,
+    ):
+        beside.wait(200)
+        leader.cut()
+        _storing_goes_on_without(cluster, postgres, load)
+        leader.mend()
+        beside.wait(100)
+
+
+def test_the_postgresql_leader_is_frozen_and_wakes_when_another_leads(stage: Stage) -> None:
+    cluster = stage.cluster
+    _, postgres = stage.apart()
+    machine = cluster[postgres]
+    with stage.scenario("PostgreSQL's leader is frozen, and wakes once another leads") as load:
+        machine.freeze()
+        try:
+            _storing_goes_on_without(cluster, postgres, load)
+        finally:
+            machine.thaw()
+
+
+def _storing_goes_on_without(cluster: Cluster, name: str, load: MachineLoad) -> None:
+    """Another one leads PostgreSQL, and what is acknowledged from now on is stored there."""
+
+    def leads_elsewhere() -> bool:
+        standing = cluster.postgres_standing()
+        return standing is not None and standing.primary != name
+
+    wait_until(leads_elsewhere, TAKE_OVER_S, f"another one than {name} leads")
+    load.wait(500)
+    stored = cluster.books().get("stored", 0)
+    wait_until(lambda: cluster.books().get("stored", 0) > stored, TAKE_OVER_S, "it stores")
 
 
 def test_a_primary_comes_back_at_once_with_an_empty_disk(stage: Stage) -> None:

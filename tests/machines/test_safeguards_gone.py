@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from dev.waiting import wait_until
 from tests.faults.checker import check
 from tests.faults.ledger import Ledger, Sent
 from tests.faults.load import answer, pause, post_of
 from tests.faults.mutations import LEFT_OUT, MUTATIONS, apply
-from tests.faults.processes import wait_until
 from tests.faults.safeguards.mutation import Mutation
 from tests.machines.conftest import CONTROLS, Stage
 from tests.machines.machine import ROOT, WEB_PORT

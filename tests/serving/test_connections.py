@@ -27,8 +27,8 @@ HEAD_S_MAX = 20.0
 GET = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n"
 
 
-@pytest.fixture
-def hasty_url(transactional_db: None) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def hasty_url(django_db_setup: None) -> Iterator[str]:
     """A server that keeps idle connections for KEEP_ALIVE_S."""
     with daphne(KEEP_ALIVE_SECONDS=str(KEEP_ALIVE_S)) as url:
         yield url

@@ -222,6 +222,7 @@ def guess(client: Client) -> Callable[[], tuple[int, str]]:
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("quick_hashes")
 def test_who_guesses_too_often_is_told_for_how_long(guess: Callable[[], tuple[int, str]]) -> None:
     User.objects.create_superuser("root", password="right")
     answers = [guess() for _ in range(6)]

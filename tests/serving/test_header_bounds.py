@@ -3,7 +3,7 @@
 import json
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from io import BytesIO
 from typing import Any
@@ -98,12 +98,17 @@ def test_a_content_type_that_nobody_can_read_is_a_400_that_names_it(
     assert "Content-Type" in answer["detail"]
 
 
-@pytest.mark.parametrize("lane", ["true", "false"])
+@pytest.fixture(scope="module", params=["true", "false"])
+def lane_url(request: pytest.FixtureRequest, django_db_setup: None) -> Iterator[str]:
+    """A server with the lane, then one without it."""
+    with daphne(FAST_LANE=request.param) as url:
+        yield url
+
+
 @pytest.mark.parametrize("value", UNREADABLE)
-def test_the_lane_and_django_agree_on_it(people: list[User], lane: str, value: str) -> None:
+def test_the_lane_and_django_agree_on_it(people: list[User], lane_url: str, value: str) -> None:
     record = {"transaction_id": "T1", "user": people[0].pk, "amount": 1}
-    with daphne(FAST_LANE=lane) as url:
-        status, _, body = say(address_of(url), post(ADD, record, type=value).decode().encode("latin-1"))
+    status, _, body = say(address_of(lane_url), post(ADD, record, type=value).decode().encode("latin-1"))
     assert (status, "Content-Type" in json.loads(body)["detail"]) == (400, True)
 
 

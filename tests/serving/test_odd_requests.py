@@ -23,7 +23,7 @@ from transactions.notifications import endpoints
 from transactions.rules.models import UserList
 from transactions.views import transactions as views
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("quick_hashes")]
 
 FORM = "application/x-www-form-urlencoded"
 LOGIN = "/admin/login/"

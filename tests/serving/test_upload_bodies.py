@@ -3,6 +3,7 @@
 import contextlib
 import re
 import socket
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -27,6 +28,13 @@ LIMIT_OF_OTHERS = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 LIMIT = 2 * LIMIT_OF_OTHERS
 
 
+@pytest.fixture(scope="module")
+def url(django_db_setup: None, log: Path) -> Iterator[str]:
+    """A server that takes files twice as large as any other body."""
+    with daphne(log=log, UPLOAD_BYTES_MAX=str(LIMIT)) as url:
+        yield url
+
+
 def session(url: str, client: Client) -> httpx.Client:
     return httpx.Client(base_url=url, cookies={"sessionid": client.cookies["sessionid"].value}, timeout=60)
 
@@ -42,13 +50,12 @@ def address(url: str) -> tuple[str, int]:
 
 
 def test_a_file_may_be_larger_than_any_other_body_and_comes_in_whole(
-    people: list[User], tmp_path: Path
+    url: str, people: list[User], log: Path
 ) -> None:
     client, _ = importer()
     content = b"0123456789abcdef" * (LIMIT // 16 - 256)
     assert len(content) > 1.9 * LIMIT_OF_OTHERS
-    log = tmp_path / "log"
-    with daphne(log=log, UPLOAD_BYTES_MAX=str(LIMIT)) as url, session(url, client) as browser:
+    with session(url, client) as browser:
         page = browser.get(UPLOAD_PATH).text
         found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
         assert found is not None
@@ -61,23 +68,20 @@ def test_a_file_may_be_larger_than_any_other_body_and_comes_in_whole(
     assert failures(log.read_text()) == []
 
 
-def test_over_its_bound_it_is_refused_before_it_has_come(people: list[User]) -> None:
-    with daphne(UPLOAD_BYTES_MAX=str(LIMIT)) as url:
-        status, _, body = say(address(url), announced(LIMIT + 1))
-        assert (status, body) == (413, b'{"detail":"The body is over the limit of %d bytes."}' % LIMIT)
+def test_over_its_bound_it_is_refused_before_it_has_come(url: str, people: list[User]) -> None:
+    status, _, body = say(address(url), announced(LIMIT + 1))
+    assert (status, body) == (413, b'{"detail":"The body is over the limit of %d bytes."}' % LIMIT)
 
 
 @pytest.mark.parametrize("path", ["/admin/uploads/upload/", "/api/add-transactions/", f"{UPLOAD_PATH}more/"])
-def test_nowhere_else_a_body_may_be_so_large(people: list[User], path: str) -> None:
-    with daphne(UPLOAD_BYTES_MAX=str(LIMIT)) as url:
-        status, _, body = say(address(url), announced(LIMIT, path))
-        assert status == 413
-        assert str(LIMIT_OF_OTHERS).encode() in body
+def test_nowhere_else_a_body_may_be_so_large(url: str, people: list[User], path: str) -> None:
+    status, _, body = say(address(url), announced(LIMIT, path))
+    assert status == 413
+    assert str(LIMIT_OF_OTHERS).encode() in body
 
 
-def test_files_that_come_at_once_hold_no_more_than_one_may(people: list[User], tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    with daphne(log=log, UPLOAD_BYTES_MAX=str(LIMIT)) as url, ExitStack() as stack:
+def test_files_that_come_at_once_hold_no_more_than_one_may(url: str, people: list[User], log: Path) -> None:
+    with ExitStack() as stack:
         coming = []
         for _ in range(3):
             each = stack.enter_context(socket.create_connection(address(url), 30))

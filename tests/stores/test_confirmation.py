@@ -10,7 +10,7 @@ import redis
 from django.test import override_settings
 
 from dev.trio import Trio
-from tests.support.sentinels import until
+from dev.waiting import wait_until
 from transactions.stores import confirmation, lookout
 from transactions.stores.confirmation import WRITTEN, Unconfirmed, confirmed, run_confirmed
 from transactions.stores.redis_connection import connection
@@ -58,7 +58,7 @@ def test_one_replica_of_two_is_not_enough(three: Trio) -> None:
         confirmed(lambda pipeline: pipeline.set("x", "1"))
     assert time.monotonic() - began < 3
     three.replicas[0].wake()
-    until(holds, "nothing is confirmed by a replica that is awake")
+    wait_until(holds, 60, "a replica that is awake confirms")
 
 
 @SLOW
@@ -92,7 +92,11 @@ def test_a_disk_of_the_primary_s_that_is_not_written_confirms_nothing(three: Tri
                 confirmed(lambda pipeline: pipeline.set("x", "1"))
         finally:
             client.config_set("appendonly", "yes")
-            until(lambda: not client.info("persistence")["aof_rewrite_in_progress"], "it rewrites")
+            wait_until(
+                lambda: not client.info("persistence")["aof_rewrite_in_progress"],
+                60,
+                "nothing is being rewritten",
+            )
 
 
 @SLOW
@@ -104,10 +108,10 @@ def test_a_replica_that_is_gone_stops_counting_after_a_while_and_counts_again_on
     gone.kill()
     began = time.monotonic()
     assert not holds()
-    until(holds, "nothing goes on with one replica", 30)
+    wait_until(holds, 30, "it goes on with one replica")
     assert time.monotonic() - began > GONE_S
     three.until_whole()
-    until(lambda: lookout.counted.needed(2) == 2, "a replica that is back does not count")
+    wait_until(lambda: lookout.counted.needed(2) == 2, 60, "a replica that is back counts")
     gone.freeze()
     assert not holds()
 
@@ -127,7 +131,7 @@ def test_it_goes_on_counting_while_no_majority_of_sentinels_names_this_primary(
         time.sleep(0.3)
     for sentinel in three.sentinels[:2]:
         sentinel.wake()
-    until(holds, "nothing goes on although the sentinels are back", 30)
+    wait_until(holds, 30, "it goes on once the sentinels are back")
 
 
 @SLOW
@@ -147,7 +151,7 @@ def test_a_primary_that_is_lost_is_followed_and_the_new_one_s_replica_confirms(
     confirmed(lambda pipeline: pipeline.set("x", "1"))
     three.primary.freeze()
     began = time.monotonic()
-    until(lambda: holds(lambda: confirmed(lambda pipeline: pipeline.set("x", "2"))), "nothing goes on", 40)
+    wait_until(lambda: holds(lambda: confirmed(lambda pipeline: pipeline.set("x", "2"))), 40, "it goes on")
     assert time.monotonic() - began < 25
     assert connection().get("x") == b"2"
 
@@ -157,7 +161,7 @@ def test_whoever_is_asked_in_vain_is_told_before_anything_is_written(three: Trio
     confirmed(lambda pipeline: pipeline.set("x", "1"))
     assert confirmation.lacking() == 0
     three.replicas[0].kill()
-    until(confirmation.lacking, "nobody notices that a replica is gone")
+    wait_until(confirmation.lacking, 60, "it is noticed that a replica is gone")
     assert confirmation.lacking() == 1
 
 

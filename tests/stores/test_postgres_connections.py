@@ -13,8 +13,7 @@ from psycopg2.extensions import quote_ident
 from pytest_django import Settings
 
 from tests.support.serving import database_url
-from transactions.intake import lookups
-from transactions.stores import own_sessions
+from transactions.stores import own_sessions, postgres_on_loop
 from transactions.stores.postgres_session import LIMITS_MS, Session
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,9 +43,9 @@ def of_a_session(*names: str) -> dict[str, str]:
 
 def of_a_lookup(*names: str) -> dict[str, str]:
     async def ask() -> list[Any]:
-        connection = await lookups._connect()
+        connection = await postgres_on_loop.connect()
         try:
-            return await lookups._fetch(connection, SELECT_SETTINGS, list(names))
+            return await postgres_on_loop.fetch(connection, SELECT_SETTINGS, list(names))
         finally:
             connection.close()
 

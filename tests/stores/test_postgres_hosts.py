@@ -18,8 +18,8 @@ from tests.support.outages import FrozenRedis as Frozen
 from tests.support.outages import postgres_frozen
 from tests.support.standing_by import Host, Standby, connecting_to, own_host, standby
 from transaction_monitoring.database_settings import configuration
-from transactions.intake import lookups
 from transactions.intake.lookups import lookups as asking
+from transactions.stores import postgres_on_loop
 from transactions.stores.postgres_parameters import connection_parameters
 from transactions.stores.postgres_session import Session
 from transactions.storing.flush import flush
@@ -50,9 +50,9 @@ def by_a_session() -> tuple[bool, int]:
 
 def by_a_lookup() -> tuple[bool, int]:
     async def ask() -> Any:
-        connection = await lookups._connect()
+        connection = await postgres_on_loop.connect()
         try:
-            return (await lookups._fetch(connection, f"{IN_RECOVERY} WHERE %s", True))[0]
+            return (await postgres_on_loop.fetch(connection, f"{IN_RECOVERY} WHERE %s", True))[0]
         finally:
             connection.close()
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import redis
 
+from dev.ports import free_port
 from dev.servers import redis_answers
 from dev.trio import IN_A_URL, OF_SENTINELS, Member, Trio
-from tests.support.proxying import free_port
-from tests.support.sentinels import until
+from dev.waiting import wait_until
 from tests.support.serving import ROOT
 from transactions.stores import sentinel_url, sentinels
 from transactions.stores.redis_connection import close, connection, intake_connection
@@ -88,7 +88,7 @@ def test_a_primary_that_hands_over_in_good_order_is_followed_at_once(three: Trio
     connection().set("before", "1")
     with three.sentinels[0].client() as client:
         client.execute_command("SENTINEL", "FAILOVER", sentinel_url.read(three.url).master)  # type: ignore[union-attr]
-    until(lambda: three.primary is not before, "nobody took over")
+    wait_until(lambda: three.primary is not before, 60, "another one takes over")
 
     def follows() -> bool:
         """The old one may take a write still, which is lost: nobody has waited for a replica."""
@@ -99,7 +99,7 @@ def test_a_primary_that_hands_over_in_good_order_is_followed_at_once(three: Trio
         with three.primary.client() as client:
             return bool(client.get("after") == b"2")
 
-    until(follows, "the client did not follow", 15)
+    wait_until(follows, 15, "the client follows")
 
 
 def test_sentinels_that_know_no_such_master_are_an_error_of_redis(three: Trio) -> None:

@@ -13,11 +13,12 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import Client, override_settings
 from rest_framework.test import APIClient
 
+from dev.waiting import wait_until
 from tests.support.accepting import outcomes, record, take
 from tests.support.admin_pages import superuser
 from tests.support.outages import FrozenRedis as Frozen
 from tests.support.outages import postgres_frozen
-from tests.support.standing_by import Host, Standby, own_host, standby, until, url_of
+from tests.support.standing_by import PATIENCE_S, Host, Standby, own_host, standby, url_of
 from transaction_monitoring.database_settings import configuration
 from transactions.models import Transaction
 from transactions.stores import standby_reads
@@ -40,7 +41,8 @@ def follower(people: list[User]) -> Iterator[Standby]:
     with standby() as server:
         server.has_caught_up()
         server.ask("SELECT pg_wal_replay_pause()::text")
-        until(lambda: server.ask("SELECT pg_get_wal_replay_pause_state()") == "paused")
+        paused = lambda: server.ask("SELECT pg_get_wal_replay_pause_state()") == "paused"  # noqa: E731
+        wait_until(paused, PATIENCE_S, "the standby replays nothing")
         yield server
 
 

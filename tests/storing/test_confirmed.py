@@ -11,9 +11,9 @@ from django.contrib.auth.models import User
 from django.test import override_settings
 
 from dev.trio import Member, Trio
+from dev.waiting import wait_until
 from tests.support.accepting import record, take
 from tests.support.flushing import balanced, rows
-from tests.support.sentinels import until
 from transactions.books import epochs
 from transactions.books.alarms import open_alarms
 from transactions.models import Epoch, FlushBatch
@@ -65,7 +65,7 @@ def goes_on() -> None:
         except (redis.RedisError, psycopg2.Error, Superseded):
             return False
 
-    until(flushed, "no flush ends")
+    wait_until(flushed, 60, "a flush ends")
 
 
 def test_no_books_are_opened_for_an_epoch_that_is_not_confirmed(people: list[User], frozen: Member) -> None:

@@ -16,8 +16,8 @@ import pytest
 from django.db import connections
 
 from dev.launch import UNPRIVILEGED
+from dev.ports import free_port
 from dev.servers import launch
-from tests.support.proxying import free_port
 from transactions.intake.lookups import lookups
 
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")

@@ -4,7 +4,6 @@ import contextlib
 import http.server
 import os
 import re
-import secrets
 import shutil
 import socket
 import ssl
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from dev.ports import free_port
 from tests.support.containers import command, health_check, service
 from tests.support.serving import ROOT
 
@@ -58,18 +58,6 @@ class Proxy:
         parts = urlsplit(self.secure)
         raw = socket.create_connection((str(parts.hostname), parts.port or 443), 60)
         return self.tls.wrap_socket(raw, server_hostname=str(parts.hostname))
-
-
-def free_port() -> int:
-    """A port of loopback for a program that binds it itself, a moment later.
-
-    Of those that the system gives to nobody who does not ask for them: the connections and servers of
-    other processes of the suite do not come between.
-    """
-    while True:
-        port = 10_000 + secrets.randbelow(20_000)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -14,6 +14,7 @@ import psycopg2
 from django.db import connections
 
 from dev.servers import PrivatePostgres, _binary
+from dev.waiting import wait_until
 from tests.support.serving import database_url
 from transaction_monitoring import database_settings
 from transactions.intake.lookups import lookups
@@ -60,7 +61,8 @@ class Standby(PrivatePostgres):
             primary.commit()
             cursor.execute("SELECT pg_current_wal_flush_lsn()")
             place = _one(cursor)
-        until(lambda: bool(self.ask(f"SELECT pg_last_wal_replay_lsn() >= '{place}'")))
+        has_it = f"SELECT pg_last_wal_replay_lsn() >= '{place}'"
+        wait_until(lambda: self.ask(has_it), PATIENCE_S, "the standby has replayed it")
 
     def promote(self) -> None:
         """Returns once it takes writes."""
@@ -191,11 +193,3 @@ def waits_cancelled(server: Confirming) -> Iterator[None]:
 
 def _one(cursor: Any) -> object:
     return cursor.fetchone()[0]
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Returns once `holds` does."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

@@ -8,9 +8,9 @@ from django.contrib.auth.models import User
 from django.test import Client, override_settings
 
 from dev.trio import Trio
+from dev.waiting import wait_until
 from tests.support.accepting import record, take
 from tests.support.living import everybody_works
-from tests.support.sentinels import until
 from transaction_monitoring.observability import health
 from transactions.intake.outcomes import IntakeUnavailable
 from transactions.stores import primaries
@@ -72,9 +72,8 @@ def test_one_that_is_missing_and_one_that_is_frozen_are_told(
 
     three.replicas[0].kill()
     with GONE:
-        until(
-            lambda: "replicas" in conditions.seen() and redis_part().state == PartState.SLOW, "nobody is told"
-        )
+        told = lambda: "replicas" in conditions.seen() and redis_part().state == PartState.SLOW  # noqa: E731
+        wait_until(told, 60, "somebody is told")
     assert conditions.seen()["replicas"] == "1 of 2 replicas of Redis are online."
     assert redis_part().brief == "A replica of Redis is missing"
     assert figures(client)["transactions_replicas_online"] == "1.0"
@@ -83,7 +82,7 @@ def test_one_that_is_missing_and_one_that_is_frozen_are_told(
 def test_a_primary_that_took_over_says_when(three: Trio, client: Client) -> None:
     with GONE:
         confirmed(lambda pipeline: pipeline.set("x", "1"))
-        until(lambda: connection().hlen(primaries.NOTED), "nobody has noted the first")
+        wait_until(lambda: connection().hlen(primaries.NOTED), 60, "the first is noted")
         before = primaries.read()
         assert before is not None
         three.primary.kill()
@@ -95,7 +94,7 @@ def test_a_primary_that_took_over_says_when(three: Trio, client: Client) -> None
                 return False
             return now is not None and now.address != before.address and now.taken_over_at is not None
 
-        until(another, "nobody took over")
+        wait_until(another, 60, "another one takes over")
     shown = figures(client)
     assert float(shown["transactions_last_failover_timestamp_seconds"]) > 1_700_000_000
 

@@ -27,6 +27,7 @@ from prometheus_client.registry import Collector
 from transactions.access.plain_views import readers_only
 from transactions.books import alarms, balance
 from transactions.intake.answers import REASONS
+from transactions.intake.fast_lane import ENDPOINTS
 from transactions.metrics import counters
 from transactions.models import RejectedRecord
 from transactions.notifications import untold
@@ -45,9 +46,11 @@ TOTALS = {
     "removed": "Rows removed from the table, by whatever but retention.",
     "pruned": "Rows that were too old and went.",
 }
+# What must not happen even once: Prometheus sees no growth in a figure that begins at 1.
+FAULTS = [f"{endpoint}|500" for endpoint in sorted(set(ENDPOINTS.values()))]
 # Fields of the tally whose labels are known beforehand: they are 0 before they first happen.
 COUNTERS: dict[str, tuple[str, tuple[str, ...], Iterable[str]]] = {
-    "requests": ("Answers to posted transactions, by status.", ("endpoint", "status"), ()),
+    "requests": ("Answers to posted transactions, by status.", ("endpoint", "status"), FAULTS),
     "refused": ("Records refused at the door.", ("reason",), sorted(set(REASONS.values()))),
     "ticks": ("Ticks of the flush, by what they came to.", ("outcome",), ("done", "failed", "expired")),
     "rule_hits": ("Hits that a version of a rule has raised.", ("rule", "version"), ()),

@@ -20,7 +20,7 @@ async def answer(
         (b"Content-Type", content_type.encode()),
         (b"Content-Length", b"%d" % len(body)),
         *((name.replace("_", "-").encode(), value.encode()) for name, value in more.items()),
-        *_common(_is_secure(scope)),
+        *_common(is_secure(scope)),
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers, "trailers": False})
     told = b"" if scope["method"] == "HEAD" else body
@@ -44,7 +44,7 @@ def address_in(scope: HTTPScope | WebSocketScope) -> str:
     return address_of(client[0] if client else "", header(scope, b"x-forwarded-for") or "")
 
 
-def _is_secure(scope: HTTPScope) -> bool:
+def is_secure(scope: HTTPScope) -> bool:
     """As Django's request.is_secure()."""
     if settings.SECURE_PROXY_SSL_HEADER:
         name, word = settings.SECURE_PROXY_SSL_HEADER

@@ -9,18 +9,10 @@ from .columns.proofs import OpenQuestion, told
 from .guess import Guess, guess
 from .keys import BESIDE, FIELDS
 from .mapping import Mapping, MappingError
+from .options import option
 from .systems import system_of
 from .table import Table
 
-# The option that states a key of a mapping; all others are stated by --set.
-OPTIONS = {
-    "mark": "--decimal",
-    "decimals": "--decimals",
-    "negative": "--negative",
-    "dates": "--dates",
-    "timezone": "--timezone",
-    "status": "--status",
-}
 # Keys that only forms have: the whole column proves them, and no run takes them for anything else.
 PROVED = ("mark", "decimals", "unit", "dates")
 # So often an answer that makes no sense is asked for again.
@@ -102,23 +94,13 @@ def shown(table: Table, found: Guess) -> Iterator[str]:
         yield f"  - {reason}"
 
 
-def option(key: str, value: str) -> str:
-    """How a command's options state a key."""
-    table, _, name = key.partition(".")
-    if table == "columns":
-        return f"--map {name}={value}"
-    if table == "statuses":
-        return f"--status {name}={value}"
-    return f"{OPTIONS[key]} {value}" if key in OPTIONS else f"--set {key}={value}"
-
-
 def _answered(question: OpenQuestion, given: Mapping, say: Say, ask: Ask) -> Mapping:
     """The mapping with an answer to the question. Raises NotAgreed where there is none."""
     say(question.why)
     for value, meaning in question.choices:
         say(f"  {value or NONE:<10} {meaning}")
     for _ in range(TRIES_MAX):
-        answer = ask(f"{printable(question.key)}: ").strip()
+        answer = ask(f"{printable(option(question.key))}: ").strip()
         if not answer:
             break
         known = dict(question.choices)
@@ -144,9 +126,9 @@ def _way(question: OpenQuestion, value: str) -> str:
 def _left_open(questions: Sequence[OpenQuestion]) -> str:
     told = []
     for question in questions:
-        values = [value for value, _ in question.choices] or ["…"]
-        ways = [_way(question, each) for each in values[:WAYS_MAX]]
+        ways = [_way(question, value) for value, _ in question.choices[:WAYS_MAX]]
+        ways = ways or [option(question.key, "…")]
         if question.key == "columns.user":
-            ways.append(option("user", "…"))
+            ways.append(option("user"))
         told.append(f"{question.why} Give {' or '.join(ways)}.")
     return " ".join(told)

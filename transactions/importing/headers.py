@@ -31,12 +31,15 @@ _NAMES = {
         user userid username customer customerid customerno customernumber customeruniqueid nameorig
         client clientid member memberid payer payerid buyer buyerid accountid account accountnumber
         cardholder customeremail fromemailaddress fromemail buyeremail payeremail useremail email
-        counterparty counterpartyname debtor payee kunde kundennummer kundennr absenderemailadresse absender
+        counterparty counterpartyname debtor payee partnername begünstigterzahlungspflichtiger
+        auftraggeberempfänger auftraggeberbegünstigter beneficiaryoriginator zahlungspflichtiger
+        namezahlungsbeteiligter naamtegenpartij ccnum cardnumber kunde kundennummer kundennr
+        absenderemailadresse absender
         auftraggeber zahler
     """,
     "refund_user": """
         toemailaddress toemail toaddress namedest recipient recipientemail receiver receiveremail payee
-        beneficiary empfängeremailadresse empfänger zahlungsempfänger begünstigter
+        beneficiary empfängeremailadresse empfänger zahlungsempfänger zahlungsempfängerin begünstigter
     """,
     "amount": """
         amount transactionamount amt paymentamount paymentvalue gross grossamount total totalamount
@@ -69,18 +72,18 @@ _NAMES = {
     "timezone": "timezone tz zone zeitzone",
     "currency": """
         currency ccy currencycode currencyiso curdef curr währung devise devises moneda divisa valuta waluta
-        moeda valuutta měna
+        moeda valuutta měna munt
     """,
 }
 # Words of a longer name, as in "Total amount due": one of each set has to be there.
 _WORDS: dict[str, tuple[set[str], ...]] = {
     "transaction_id": (
-        {"transaction", "txn", "payment", "charge", "order", "invoice", "receipt"},
-        {"id", "no", "nr", "number", "ref", "reference", "code"},
+        {"transaction", "trans", "txn", "payment", "charge", "order", "invoice", "receipt"},
+        {"id", "no", "nr", "num", "number", "ref", "reference", "code"},
     ),
     "user": ({"user", "customer", "client", "buyer", "payer", "member"},),
     "refund_user": ({"payee", "recipient", "receiver", "beneficiary", "empfanger", "begunstigter"},),
-    "amount": ({"amount", "amt", "betrag", "gross", "total"},),
+    "amount": ({"amount", "amt", "betrag", "umsatz", "gross", "total"},),
     "status": ({"status", "state"},),
     "created_at": ({"date", "datetime", "timestamp", "created", "datum"},),
     "currency": (
@@ -93,12 +96,18 @@ _NOT = {
     for field, words in {
         "amount": """
             debit credit withdrawal deposit tax vat fee fees items quantity commission discount tip markup
-            gebuhr gebuehr rate exchange balance saldo kurs currency ccy wahrung waehrung
+            gebuhr gebuehr rate exchange balance saldo kurs currency ccy wahrung waehrung unit einzelpreis
+            stuckpreis stueckpreis latitude longitude lat long lon score age quantity
         """,
         "currency": "rate conversion",
+        "status": """
+            payout card account merchant fulfillment fulfilment shipping shipment delivery dispute marital
+            employment member membership kyc risk city country billing postal payer receiver
+        """,
     }.items()
 }
 _IN_BRACKETS = re.compile(r"[(\[][^)\]]*[)\]]")
+_NUMBER_BEHIND = re.compile(r" \([0-9]+\)$", re.ASCII)
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 # Whose numbers are those of accounts, which are nobody's keys here.
 _OF_ACCOUNTS = {
@@ -114,9 +123,36 @@ _OF_ACCOUNTS = {
     "pan",
 }
 # Who sends the money of a row, whichever way it goes.
-_PAYERS = {"from", "sender", "absender", "payer", "debtor", "auftraggeber", "zahler", "remitter"}
+_PAYERS = {
+    "from",
+    "sender",
+    "absender",
+    "payer",
+    "debtor",
+    "auftraggeber",
+    "zahler",
+    "remitter",
+    "zahlungspflichtige",
+    "zahlungspflichtiger",
+}
 # The other side of a movement: beside it an account is the own one, which is nobody's here.
-_OTHER_SIDE = {"counterparty", "counterpartyname", "payee", "payeename", "beneficiary", "gegenpartei"}
+_OTHER_SIDE_TEXT = """
+    counterparty counterpartyname payee payeename beneficiary gegenpartei partnername beneficiaryoriginator
+    begunstigterzahlungspflichtiger beguenstigterzahlungspflichtiger auftraggeberempfanger
+    auftraggeberempfaenger auftraggeberbegunstigter auftraggeberbeguenstigter namezahlungsbeteiligter
+    naamtegenpartij
+"""
+_OTHER_SIDE = frozenset(_OTHER_SIDE_TEXT.split())
+# By which means somebody pays, whose words may be those of sides too.
+_MEANS_TEXT = "card funding method tender instrument wallet issuer brand scheme network"
+_MEANS = frozenset(_MEANS_TEXT.split())
+_KINDS_TEXT = """
+    type kind typ art tipo operation vorgang buchungstext umsatztyp umsatzart buchungsart transaktionstyp
+    mutatiesoort soort
+"""
+_KINDS = frozenset(_KINDS_TEXT.split())
+_NO_KINDS_TEXT = "account user customer device currency file merchant product payment gender location"
+_NO_KINDS = _MEANS | frozenset(_NO_KINDS_TEXT.split())
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "æ": "ae", "œ": "oe", "đ": "d", "Ø": "O", "Ł": "L"})
 
@@ -175,12 +211,33 @@ def is_of_sides(column: str) -> bool:
 
 def is_of_payers(column: str) -> bool:
     """Whether a column's name says that it has who sent the money: of a refund that is not the customer."""
-    return bool(words(column) & _PAYERS)
+    # "Payer / payee" is whoever the other side is, in refunds too.
+    return bool(words(column) & _PAYERS) and plain(column) not in _OTHER_SIDE
 
 
 def is_of_accounts(column: str) -> bool:
     """Whether a column's name says that it has accounts, whose numbers are no keys of users."""
     return bool({*words(column), plain(column)} & _OF_ACCOUNTS)
+
+
+def twins(column: str, columns: Sequence[str]) -> list[str]:
+    """The columns that bear one name, but for the number behind it that tells them apart."""
+    bare = _NUMBER_BEHIND.sub("", column)
+    found = [each for each in columns if _NUMBER_BEHIND.sub("", each) == bare]
+    return found if bare in columns and len(found) > 1 else []
+
+
+def is_of_kinds(column: str) -> bool:
+    """Whether a column's name says that it has the kinds of rows: what happened, and not by which means."""
+    found = words(column)
+    if found & _NO_KINDS:
+        return False
+    return bool(found & _KINDS) or plain(column) in _KINDS or plain(column) in NAMES["direction"]
+
+
+def is_of_means(column: str) -> bool:
+    """Whether a column's name says by which means somebody pays: a debit card makes no debit."""
+    return bool(words(column) & _MEANS)
 
 
 def is_of_the_other_side(column: str) -> bool:

@@ -34,6 +34,8 @@ COUNTED_FROM = (*COUNTED, "seconds", "milliseconds", "microseconds")
 DECIMALS_MAX = 18
 # Delimiters by their names, where the character itself is hard to type.
 DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
+# What is typed where no row is to be passed over by a column.
+NONE_PASSED_OVER = "none"
 # How a file is read, before anything is known of what it means.
 READING = ("encoding", "delimiter", "header", "sheet", "member")
 # The line of a header that can be stated: how many are looked at.
@@ -47,6 +49,8 @@ _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0"
 def typed(key: str, text: str) -> object:
     """The value of a key as TOML has it, from what somebody typed; what cannot be right stays a text."""
     value = text.strip()
+    if key.startswith("skip.") and value == NONE_PASSED_OVER:
+        return []
     if key in ("id_parts", "optional") or key.startswith("skip."):
         return [each.strip() for each in text.split(",") if each.strip()]
     if key == "guarded":
@@ -71,6 +75,11 @@ def _texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not value:
         raise ValueError("it is a list of texts")
     return tuple(map(_text, value))
+
+
+def _words(value: object) -> tuple[str, ...]:
+    """With which a row is passed over; none where somebody says that all are transactions."""
+    return () if value == [] else _texts(value)
 
 
 def _one_of(choices: Iterable[str]) -> Callable[[object], str]:
@@ -183,4 +192,4 @@ VALUES: dict[str, Callable[[object], Any]] = {
     "sheet": _text,
     "member": _text,
 }
-TABLES: dict[str, Callable[[object], Any]] = {"columns": _text, "statuses": _status, "skip": _texts}
+TABLES: dict[str, Callable[[object], Any]] = {"columns": _text, "statuses": _status, "skip": _words}

@@ -15,6 +15,7 @@ from typing import Any, TypedDict, cast
 from .. import money, names
 from . import keys
 from .keys import BESIDE, COUNTED, COUNTED_FROM, FIELDS
+from .wording import as_key, named_by, said
 
 SHIPPED = Path(__file__).parent / "mappings"
 # Bytes of a whole file: no person writes more.
@@ -22,6 +23,8 @@ BYTES_MAX = 256 * 1024
 # Of a file's columns, how many a sentence names.
 COLUMNS_TOLD_MAX = 30
 _BARE = re.compile("[A-Za-z0-9_-]+")
+# Of each table an entry, as an example.
+_ENTRIES = {"columns": "columns.amount", "statuses": "statuses.Paid", "skip": "skip.Type"}
 
 
 class MappingError(Exception):
@@ -143,12 +146,14 @@ class Mapping:
             entries: Any = {**getattr(self, table), name: _entry(table, name, value)}
             return replace(self, **{table: entries})
         if key not in keys.VALUES:
-            kind = "a table, as columns.amount" if key in keys.TABLES else "unknown"
-            raise MappingError(f"{key}: it is {kind}{names.suggestion(key, (*keys.VALUES, *keys.TABLES))}")
+            kind = f"a table, as {said(_ENTRIES[key])}" if key in keys.TABLES else "unknown"
+            raise MappingError(
+                f"{said(key)}: it is {kind}{names.suggestion(key, (*keys.VALUES, *keys.TABLES))}"
+            )
         try:
             return replace(self, **{key: keys.VALUES[key](value)})
         except ValueError as error:
-            raise MappingError(f"{key}: {error}") from None
+            raise MappingError(f"{said(key)}: {error}") from None
 
     def fitting(self, columns: Collection[str]) -> "Mapping":
         """The mapping itself, if the file with these columns has what it names; else MappingError."""
@@ -157,16 +162,16 @@ class Mapping:
         for column in self.skip:
             if column not in columns and column not in self.optional:
                 raise MappingError(
-                    f"skip.{column}: the file has no column “{names.shortened(column)}” by which rows are "
-                    "passed over: state it as optional if no row of this file is to be (--set "
-                    f"“optional={','.join((*self.optional, column))}”)"
+                    f"{said(f'skip.{column}')}: the file has no column “{names.shortened(column)}” by which "
+                    "rows are passed over: state it as optional if no row of this file is to be "
+                    f"({said('optional', ','.join((*self.optional, column)))})"
                 )
         for key, column in named:
             if column not in columns:
                 known = names.suggestion(
                     column, [names.shortened(each) for each in columns][:COLUMNS_TOLD_MAX]
                 )
-                raise MappingError(f"{key}: the file has no column “{names.shortened(column)}”{known}")
+                raise MappingError(f"{said(key)}: the file has no column “{names.shortened(column)}”{known}")
         return self
 
     def checked(self, columns: Collection[str]) -> "Mapping":
@@ -174,30 +179,41 @@ class Mapping:
         self.fitting(columns)
         of_column = self.ids == "column" or (self.id_parts and self.ids != "content")
         if of_column and "transaction_id" not in self.named:
-            raise MappingError("ids: columns.transaction_id has to name the column of the ids")
+            raise MappingError(
+                f"{said('ids')}: {said('columns.transaction_id')} has to name the column of the ids"
+            )
         if "amount" in self.named and ("debit" in self.named or "credit" in self.named):
-            raise MappingError("columns.amount: it is one column, or columns.debit and columns.credit are")
+            raise MappingError(
+                f"{said('columns.amount')}: it is one column, or {said('columns.debit')} and "
+                f"{said('columns.credit')} are"
+            )
         if ("debit" in self.named) != ("credit" in self.named):
             raise MappingError(
-                "columns.debit: it goes with columns.credit; one column alone is columns.amount"
+                f"{said('columns.debit')}: it goes with {said('columns.credit')}; one column alone is "
+                f"{said('columns.amount')}"
             )
         if "refund_user" in self.named and "user" not in self.named:
             raise MappingError(
-                "columns.refund_user: it goes with columns.user, for amounts that are negative"
+                f"{said('columns.refund_user')}: it goes with {said('columns.user')}, for amounts that are "
+                "negative"
             )
         if "direction" in self.named and "amount" not in self.named:
             raise MappingError(
-                "columns.direction: it tells of columns.amount whether it is a debit or a credit"
+                f"{said('columns.direction')}: it tells of {said('columns.amount')} whether it is a "
+                "debit or a credit"
             )
         if self.since and self.dates not in COUNTED_FROM:
             raise MappingError(
-                f"since: it belongs to dates that count ({', '.join(COUNTED_FROM)}), and to them alone"
+                f"{said('since')}: it belongs to dates that count ({', '.join(COUNTED_FROM)}), and to "
+                "them alone"
             )
         if self.dates in COUNTED and not self.since:
-            raise MappingError(f"since: dates that count {self.dates} need the moment from which they do")
+            raise MappingError(
+                f"{said('since')}: dates that count {self.dates} need the moment from which they do"
+            )
         if self.currency and (right := money.code()) and self.currency != right:
             raise MappingError(
-                f"currency: it is {self.currency}, and amounts here are in {right} (CURRENCY): "
+                f"{said('currency')}: it is {self.currency}, and amounts here are in {right} (CURRENCY): "
                 f"state {right}, or none"
             )
         return self
@@ -205,6 +221,11 @@ class Mapping:
 
 def read(path_or_name: Path | str) -> Mapping:
     """The mapping of a TOML file, or the shipped one of this name. Raises MappingError."""
+    with named_by(as_key):
+        return _read(path_or_name)
+
+
+def _read(path_or_name: Path | str) -> Mapping:
     path = Path(path_or_name)
     if str(path_or_name) in shipped():
         path = SHIPPED / f"{path_or_name}.toml"
@@ -242,7 +263,7 @@ def of_keys(stated: Found[str, Any]) -> Mapping:
         if key not in keys.TABLES:
             mapping = mapping.holding(key, value)
         elif not isinstance(value, dict):
-            raise MappingError(f"{key}: it is a table, [{key}]")
+            raise MappingError(f"{said(key)}: it is a table, [{key}]")
         else:
             for name, inner in value.items():
                 mapping = mapping.holding(f"{key}.{name}", inner)
@@ -291,13 +312,15 @@ def _quoted(text: str) -> str:
 
 def _entry(table: str, name: str, value: object) -> Any:
     if table == "columns" and name not in (*FIELDS, *BESIDE):
-        raise MappingError(f"columns.{name}: it is no field{names.suggestion(name, (*FIELDS, *BESIDE))}")
+        raise MappingError(
+            f"{said(f'columns.{name}')}: it is no field{names.suggestion(name, (*FIELDS, *BESIDE))}"
+        )
     if table == "columns" and value == "":
         return ""
     if not name.strip():
-        says = {"statuses": "a word in front; what an empty status means is said by status"}
+        says = {"statuses": f"a word in front; what an empty status means is said by {said('status')}"}
         raise MappingError(f"{table}: it has {says.get(table, 'a name of a column behind the point')}")
     try:
         return keys.TABLES[table](value)
     except ValueError as error:
-        raise MappingError(f"{table}.{name}: {error}") from None
+        raise MappingError(f"{said(f'{table}.{name}')}: {error}") from None

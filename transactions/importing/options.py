@@ -1,5 +1,7 @@
 """What a file means as options of a command state it."""
 
+import re
+import shlex
 from argparse import _ArgumentGroup
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 from . import mapping as mappings
 from .keys import DATES
 from .mapping import MappingError
+from .wording import said
 
 # Options that state one key of a mapping, by the key, with what stands for the value and a word of help.
 SINGLE = {
@@ -30,6 +33,25 @@ OF_READING = {
     "sheet": ("--sheet", "NAME", "Of an xlsx file in which several have values."),
     "member": ("--member", "NAME", "Of a zip that holds several tables."),
 }
+# What a shell takes as it stands.
+_PLAIN = re.compile(r"[\w.,:/@%+=…-]*")
+
+
+def option(key: str, value: str | None = None) -> str:
+    """How the command's options state a key, with a value or for any; as a shell wants it."""
+    table, _, name = key.partition(".")
+    stated = "…" if value is None else value
+    if table in ("columns", "statuses"):
+        return f"--{'map' if table == 'columns' else 'status'} {_quoted(f'{name}={stated}')}"
+    known = SINGLE | OF_READING
+    if key in known or key == "status":
+        called = known[key][0] if key in known else "--status"
+        return called if value is None else f"{called} {_quoted(stated)}"
+    return f"--set {_quoted(f'{key}={stated}')}"
+
+
+def _quoted(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else shlex.quote(text)
 
 
 def add_to(parser: _ArgumentGroup, reading: _ArgumentGroup) -> None:
@@ -80,7 +102,7 @@ def given(options: dict[str, Any]) -> mappings.Mapping:
     found, known = mappings.Mapping(), dict[str, str]()
     for key, value in _stated(options):
         if known.setdefault(key, value) != value:
-            raise MappingError(f"{key}: it is stated as {known[key]} and as {value}; state one")
+            raise MappingError(f"{said(key)}: it is stated as {known[key]} and as {value}; state one")
         found = found.stating(key, value)
     return found.over(mappings.read(options["mapping"])) if options["mapping"] else found
 

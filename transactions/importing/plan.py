@@ -16,6 +16,7 @@ from .mapping import Mapping
 from .proving import TableProof
 from .records import ReadRow, RowReader
 from .table import Row, Table
+from .wording import said
 
 # Of the records as they would be posted, how many a summary keeps.
 FIRST_MAX = 10
@@ -192,9 +193,8 @@ def _proved(table: Table, mapping: Mapping) -> Mapping:
 def _closed(settled: Settled) -> Mapping:
     """The mapping, or ColumnError for the first thing that is open."""
     for question in settled.open:
-        choices = " or ".join(value for value, _ in question.choices)
-        stated = f"state {question.key}: {choices}" if choices else f"state {question.key}"
-        raise ColumnError(f"{question.why} {stated[0].upper()}{stated[1:]}.", question.key)
+        stated = " or ".join(said(question.key, value) for value, _ in question.choices)
+        raise ColumnError(f"{question.why} State {stated or said(question.key)}.", question.key)
     return settled.mapping
 
 

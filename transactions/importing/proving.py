@@ -16,8 +16,10 @@ from .columns.sides import DebitProof, amount_as_it_stands, amount_cell, amount_
 from .columns.users import UsersProof
 from .content_ids import fingerprint
 from .keys import BESIDE, FIELDS
+from .kinds import KindsProof
 from .mapping import Mapping
 from .table import Row
+from .wording import said
 
 # Above this share of rows whose id was there before, nobody takes it for the id of a row in silence.
 REPEATS_MAX = 1 / 3
@@ -48,6 +50,7 @@ class TableProof:
         self._amounts = MoneyProof(amounts, apart=apart) if amounts else None
         self._debits = DebitProof(mapping)
         self._moments = MomentProof(columns["created_at"]) if "created_at" in columns else None
+        self._kinds = KindsProof(mapping)
         self._users = UsersProof(columns.get("user", ""))
         # The column of ids, where nobody has said what is to be made of those that repeat.
         self._ids = columns.get("transaction_id", "") if not mapping.ids else ""
@@ -65,6 +68,7 @@ class TableProof:
         if row.fault or self.mapping.passes_over(cells):
             return
         self.rows += 1
+        self._kinds.see(line, cells)
         if self._amounts:
             beside = cells[columns["currency"]] if "currency" in columns else ""
             with suppress(CellError):
@@ -120,6 +124,7 @@ class TableProof:
             _take(result, self._moments.settled(result.mapping, zoned=zoned))
         _take(result, self._users.settled(result.mapping))
         self._settle_ids(result)
+        result.open += self._kinds.questions()
         return result
 
     def _take_signs_of_names(self) -> None:
@@ -132,10 +137,11 @@ class TableProof:
     def _settle_columns(self, result: Settled) -> None:
         mapping, columns = self.mapping, self._columns
         if not self._amounts:
-            result.open.append(OpenQuestion("columns.amount", AMOUNTS))
+            result.open.append(OpenQuestion("columns.amount", _no_amounts()))
         if "user" not in columns and not mapping.user:
             why = (
-                "No column is known to tell whose the transactions are; one user may have all of them (user)."
+                "No column is known to tell whose the transactions are; one user may have all of them "
+                f"({said('user')})."
             )
             result.open.append(OpenQuestion("columns.user", why))
         if "status" not in columns and not mapping.status:
@@ -163,10 +169,13 @@ class TableProof:
                 )
 
 
-AMOUNTS = (
-    "No column is known to have the amounts; debits and credits may also have one each (columns.debit and "
-    "columns.credit)."
-)
+def _no_amounts() -> str:
+    return (
+        "No column is known to have the amounts; debits and credits may also have one each "
+        f"({said('columns.debit')} and {said('columns.credit')})."
+    )
+
+
 STATUS_CHOICES = (
     ("SUCCESS", "all of them succeeded"),
     ("PENDING", "all of them are pending"),

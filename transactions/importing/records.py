@@ -24,6 +24,7 @@ from .content_ids import ContentIds, fingerprint, is_made
 from .currencies import codes_of, other_name
 from .mapping import Mapping
 from .table import Row
+from .wording import said
 
 REFUND = "refund-"
 # What a line is called that sums up those above, as `plain` has it.
@@ -182,8 +183,8 @@ class RowReader:
         else:
             _, stands = amount_as_it_stands(self.mapping, read.cells)
             if money.is_signed(stands):
-                raise CellError("“…” is negative, and such amounts are refused (negative)", stands)
-            raise CellError("“…” is a debit, and negative amounts are refused (negative)", stands)
+                raise CellError(f"“…” is negative, and such amounts are refused ({said('negative')})", stands)
+            raise CellError(f"“…” is a debit, and negative amounts are refused ({said('negative')})", stands)
         # By either choice the same id: who chooses otherwise at a second run meets a conflict.
         if id := read.record.get("transaction_id", ""):
             check_id(REFUND + id)

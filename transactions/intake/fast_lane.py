@@ -1,14 +1,13 @@
 """The fast lane: the common POST, answered without Django's threads.
 
 Django's ASGI handler starts a thread for every request, and a synchronous view another, which
-costs ten times what accepting a record does. So a plain JSON POST with a token that this process
+costs ten times what accepting a record does. So a plain POST, JSON or a form, with a token that this process
 knows, or an anonymous one of a private run, is answered here, by the decoder, the credentials, the
 limits and the `answers` that the views use too. Whatever is in any way unusual goes to Django untouched,
 whose views define the API: one test sends a long table of requests both ways and demands the same answers.
 """
 
 from contextvars import ContextVar
-from functools import lru_cache
 from time import perf_counter
 from typing import NamedTuple
 
@@ -21,15 +20,13 @@ from asgiref.typing import (
     Scope,
 )
 from django.conf import settings
-from django.http.request import split_domain_port, validate_host
 from rest_framework.renderers import JSONRenderer
 
-from ..access import rate_limits, token_checks
-from ..access.addresses import address_of, is_loopback
+from ..access import rate_limits
+from ..access.plain_heads import JSON, Rules, Sender, answer_headers, media_type, plain_headers, sender
 from ..access.rights import Right
-from ..encodings import charset_fault
 from ..metrics.counters import tally
-from . import answers, batches, decoder, request_ids
+from . import answers, batches, decoder, forms, request_ids
 from .answers import Answer
 
 RECORD_PATHS = frozenset({"/api/add-transaction", "/api/add-transaction/"})
@@ -41,51 +38,9 @@ ATOMIC = {
     **{path: {b"": False} for path in RECORD_PATHS},
     **{path: {b"": False, b"atomic=false": False, b"atomic=true": True} for path in BATCH_PATHS},
 }
-# All that can change what Django answers to such a request; whatever else a client, a proxy or a tracer
-# sends, the lane lets pass. A test records what is read on the way of these requests, and fails for a
-# header that is neither here nor in READ_IN_VAIN.
-#
-# What the lane reads as Django does. One of them twice is Django's, which joins them.
-READ = frozenset({b"host", b"content-type", b"content-length", b"authorization", b"x-request-id"})
-# What says of a caller without credentials where it is, or for which page it asks.
-OF_ANONYMOUS = frozenset({b"origin", b"sec-fetch-site", b"forwarded", b"x-forwarded-for", b"x-real-ip"})
-# Gone where a body has been read and unpacked, which happens in front of the lane.
-OF_BODIES = frozenset({b"transfer-encoding", b"content-encoding"})
-# Looked at for the names of Django's own cookies alone; those of a balancer change nothing.
-COOKIE = b"cookie"
-# Read on the way without an effect on the answer: no agent is disallowed.
-READ_IN_VAIN = frozenset({b"user-agent"})
-
 _OBTAINED = JSONRenderer().render(answers.OBTAINED)
-
-
-class Rules(NamedTuple):
-    """The settings that a request is judged by, read once: Django takes half a microsecond for each."""
-
-    body_bytes_max: int
-    anonymous: bool
-    tls_alone: bool
-    # The header by which a proxy says that the client came by TLS, and its value then.
-    proxy_header: bytes | None
-    proxy_word: str
-    # Names of cookies that Django looks at.
-    cookies: tuple[bytes, ...]
-
-    @classmethod
-    def of_settings(cls) -> "Rules":
-        name, word = settings.SECURE_PROXY_SSL_HEADER or ("", "")
-        header = name.removeprefix("HTTP_").lower().replace("_", "-").encode()
-        return cls(
-            body_bytes_max=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
-            anonymous=settings.ALLOW_ANONYMOUS_API,
-            tls_alone=settings.SECURE_SSL_REDIRECT,
-            proxy_header=header or None,
-            proxy_word=word,
-            cookies=tuple(
-                name.encode()
-                for name in (settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME, "messages")
-            ),
-        )
+# The methods of the views that the lane stands for.
+ALLOW = "POST, OPTIONS"
 
 
 class Plain(NamedTuple):
@@ -94,11 +49,9 @@ class Plain(NamedTuple):
     # Of the body, in bytes, as announced.
     length: int
     request_id: str
+    is_form: bool
     atomic: bool
-    anonymous: bool
-    secure: bool
-    # Whose bucket the rate limit takes from.
-    caller: str
+    sender: Sender
 
 
 def fast_lane(application: ASGI3Application, request_id: "ContextVar[str]") -> ASGI3Application:
@@ -148,73 +101,23 @@ def _plain(scope: HTTPScope, rules: Rules) -> Plain | None:
     atomic = ATOMIC.get(scope["path"], {}).get(scope["query_string"])
     if atomic is None or scope.get("root_path"):
         return None
-    given = list(scope["headers"])
-    headers = dict(given)
-    if len(headers) < len(given) and _says_twice(given, rules):
-        return None
-    if not OF_BODIES.isdisjoint(headers):
-        return None
-    cookie = headers.get(COOKIE)
-    if cookie is not None and any(name in cookie for name in rules.cookies):
+    headers = plain_headers(scope, rules)
+    if headers is None:
         return None
     length = headers.get(b"content-length", b"")
     if not length.isdigit() or not 0 < int(length) <= rules.body_bytes_max:
         return None
     if scope["path"] in RECORD_PATHS and int(length) > decoder.RECORD_BYTES_MAX:
         return None
-    if not _is_json(headers.get(b"content-type", b"")):
+    of_type = media_type(headers.get(b"content-type", b""))
+    is_form = of_type == forms.MEDIA_TYPE and scope["path"] in RECORD_PATHS
+    if of_type != JSON and not is_form:
         return None
-    secure = _is_secure(scope, headers, rules)
-    if not _host_allowed(headers.get(b"host", b"")) or (rules.tls_alone and not secure):
-        return None
-    anonymous = b"authorization" not in headers
-    caller = _anonymous(scope, headers, rules) if anonymous else _holder(headers[b"authorization"])
-    if caller is None:
+    sent_by = sender(scope, headers, rules, Right.POST)
+    if sent_by is None:
         return None
     request_id = request_ids.kept_or_new(headers.get(b"x-request-id", b"").decode("latin-1"))
-    return Plain(int(length), request_id, atomic, anonymous, secure, caller)
-
-
-def _says_twice(given: list[tuple[bytes, bytes]], rules: Rules) -> bool:
-    """Whether a header that matters stands there more than once."""
-    names = [name for name, _ in given if name in READ or name in (rules.proxy_header, COOKIE)]
-    return len(set(names)) < len(names)
-
-
-def _is_secure(scope: HTTPScope, headers: dict[bytes, bytes], rules: Rules) -> bool:
-    given = headers.get(rules.proxy_header) if rules.proxy_header else None
-    if given is None:
-        return bool(scope.get("scheme") == "https")
-    return given.decode("latin-1").partition(",")[0].strip() == rules.proxy_word
-
-
-@lru_cache(maxsize=256)
-def _is_json(content_type: bytes) -> bool:
-    """Whether it says JSON, and no charset but UTF-8."""
-    stated = content_type.decode("latin-1")
-    return stated.partition(";")[0].strip().lower() == "application/json" and not charset_fault(stated)
-
-
-@lru_cache(maxsize=1024)
-def _host_allowed(host: bytes) -> bool:
-    domain, _ = split_domain_port(host.decode("latin-1"))
-    return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
-
-
-def _anonymous(scope: HTTPScope, headers: dict[bytes, bytes], rules: Rules) -> str | None:
-    """The caller without credentials, whose bucket is that of the address; None where it may not."""
-    if not rules.anonymous or not OF_ANONYMOUS.isdisjoint(headers):
-        return None
-    client = scope.get("client")
-    peer = client[0] if client else ""
-    return f"address:{address_of(peer, '')}" if is_loopback(peer) else None
-
-
-def _holder(authorization: bytes) -> str | None:
-    """The holder of a token that this process knows and that may post; None for any other header."""
-    scheme, _, token = authorization.decode("latin-1").partition(" ")
-    access = token_checks.known(token) if scheme == "Bearer" else None
-    return access.caller if access is not None and Right.POST in access.rights else None
+    return Plain(int(length), request_id, is_form, atomic, sent_by)
 
 
 async def _read(plain: Plain, receive: ASGIReceiveCallable) -> tuple[bytes | None, list[ASGIReceiveEvent]]:
@@ -255,10 +158,11 @@ async def _answer(path: str, plain: Plain, body: bytes) -> Answer | None:
 
 
 async def _answer_to_record(plain: Plain, body: bytes) -> Answer | None:
-    record = decoder.record(body)
+    record = forms.record(body) if plain.is_form else decoder.record(body)
     if record is None:
         return None
-    allowance = rate_limits.take_held(plain.caller, 1) or await rate_limits.take(plain.caller, 1)
+    caller = plain.sender.caller
+    allowance = rate_limits.take_held(caller, 1) or await rate_limits.take(caller, 1)
     if allowance is not None and allowance.wait_s:
         return _limited(answers.limited(), allowance)
     return _limited(await answers.to_record(record, plain.request_id), allowance)
@@ -270,9 +174,10 @@ async def _answer_to_batch(plain: Plain, body: bytes) -> Answer | None:
     braces = max(1, body.count(b"{"))
     if braces > answers.most_records(plain.atomic):
         return None
-    allowance = rate_limits.take_held(plain.caller, braces)
+    caller = plain.sender.caller
+    allowance = rate_limits.take_held(caller, braces)
     if allowance is None:
-        allowance = await rate_limits.take_for_batch(plain.caller, braces)
+        allowance = await rate_limits.take_for_batch(caller, braces)
     if allowance is not None and allowance.wait_s:
         # Django counts the records, where that is another number.
         exact = body.count(b'"transaction_id"') == body.count(b"{")
@@ -280,7 +185,7 @@ async def _answer_to_batch(plain: Plain, body: bytes) -> Answer | None:
     records = decoder.records(body)
     count = 0 if records is None else max(1, len(records))
     if allowance is not None and count < braces:
-        allowance = rate_limits.give_back(plain.caller, braces - count) or allowance
+        allowance = rate_limits.give_back(caller, braces - count) or allowance
     if records is None:
         return None
     judged = batches.all_right(records)
@@ -298,31 +203,8 @@ def _limited(answer: Answer, allowance: rate_limits.Allowance | None) -> Answer:
 def _headers(answer: Answer, plain: Plain, length: int) -> list[tuple[bytes, bytes]]:
     """The headers that Django's middleware would have set, and those of what stands in front of Django."""
     return [
-        *_common(plain.anonymous, plain.secure),
+        *answer_headers(ALLOW, anonymous=plain.sender.anonymous, secure=plain.sender.secure),
         (b"Content-Length", b"%d" % length),
         *((name.encode(), value.encode()) for name, value in answer.headers.items()),
         (b"X-Request-Id", plain.request_id.encode()),
     ]
-
-
-@lru_cache(maxsize=4)
-def _common(anonymous: bool, secure: bool) -> tuple[tuple[bytes, bytes], ...]:
-    headers = {
-        "Content-Type": "application/json",
-        "Allow": "POST, OPTIONS",
-        "X-Frame-Options": settings.X_FRAME_OPTIONS,
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": settings.SECURE_REFERRER_POLICY,
-        "Cross-Origin-Opener-Policy": settings.SECURE_CROSS_ORIGIN_OPENER_POLICY,
-        "Content-Security-Policy": settings.CONTENT_SECURITY_POLICY,
-        "Permissions-Policy": settings.PERMISSIONS_POLICY,
-        "Cache-Control": "no-store",
-    }
-    if anonymous:  # since Django would have looked for a session
-        headers["Vary"] = "Cookie"
-    if secure and settings.SECURE_HSTS_SECONDS:
-        policy = [f"max-age={settings.SECURE_HSTS_SECONDS}"]
-        policy += ["includeSubDomains"] * settings.SECURE_HSTS_INCLUDE_SUBDOMAINS
-        policy += ["preload"] * settings.SECURE_HSTS_PRELOAD
-        headers["Strict-Transport-Security"] = "; ".join(policy)
-    return tuple((name.encode(), value.encode()) for name, value in headers.items())

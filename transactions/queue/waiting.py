@@ -1,7 +1,10 @@
 """What waits in Redis: the latest accepted state of one transaction, and the newest of all."""
 
+from collections.abc import Sequence
 from itertools import chain, islice
 from typing import NamedTuple
+
+import redis.asyncio
 
 from ..stores.redis_connection import READER_S, connection, text
 from ..stores.scripts import lua
@@ -9,6 +12,8 @@ from .keys import BOOKS, INDEX, QUEUE, batch_of
 from .records import State, escape, read_line, read_state
 
 WAITING = lua(__file__, "waiting")
+# Those of the script.
+KEYS = (INDEX, BOOKS)
 
 
 class NewestWaiting(NamedTuple):
@@ -51,5 +56,12 @@ def waiting(transaction_id: str, patience_s: float = READER_S) -> State | None:
 
     What stands in the index by hand and is no state is passed over, as such lines of the queue are.
     """
-    found = connection(patience_s).register_script(WAITING)([INDEX, BOOKS], [escape(transaction_id)])
+    script = connection(patience_s).register_script(WAITING)
+    (found,) = script(KEYS, [escape(transaction_id)])
     return read_state(found) if found else None
+
+
+async def waiting_of(asked: "redis.asyncio.Redis", ids: Sequence[str]) -> list[State | None]:
+    """The same of several, in their order, asked of one client of an event loop. Raises redis.RedisError."""
+    found = await asked.register_script(WAITING)(KEYS, list(map(escape, ids)))
+    return [read_state(state) if state else None for state in found]

@@ -20,6 +20,10 @@ ROW_KEY_MAX = 2**63 - 1
 # Of what waits or was rejected, so many of the newest are looked through.
 UNSTORED_LOOKED_AT_MAX = 2_000
 
+# What a row is shown by, and the same as the API calls it.
+COLUMNS = "id, transaction_id, user_id, amount, status, created_at"
+FIELDS = ("id", "transaction_id", "user", "amount", "status", "created_at")
+
 
 def find(id: str) -> dict[str, Any] | None:
     """The transaction whose `transaction_id` is `id`, else the one whose primary key it is.
@@ -47,9 +51,7 @@ def known(id: str, state: State | None) -> dict[str, Any] | None:
             raise
         stored = None
     if state is not None:
-        # What waits may be a settlement with a time of its own, accepted while nobody could ask for the row.
-        happened = stored.created_at if stored else state.created_at
-        return {**_shown(stored.pk if stored else None, id, state), "created_at": happened}
+        return waiting_as_dict(id, state, stored_as_dict(stored) if stored else None)
     if stored is not None:
         return stored_as_dict(stored)
     refused = refusal(id)
@@ -66,6 +68,19 @@ def stored_as_dict(row: Transaction) -> dict[str, Any]:
         "status": row.status,
         "created_at": row.created_at,
     }
+
+
+def row_as_dict(row: tuple[Any, ...]) -> dict[str, Any]:
+    """A stored transaction, selected by COLUMNS, as the API shows it."""
+    return dict(zip(FIELDS, row, strict=True))
+
+
+def waiting_as_dict(id: str, state: State, stored: dict[str, Any] | None) -> dict[str, Any]:
+    """A transaction that waits, as the API shows it; `stored` is its row, shown likewise, if there is one."""
+    if stored is None:
+        return _shown(None, id, state)
+    # What waits may be a settlement with a time of its own, accepted while nobody could ask for the row.
+    return {**_shown(stored["id"], id, state), "created_at": stored["created_at"]}
 
 
 def _shown(key: int | None, transaction_id: str, state: State) -> dict[str, Any]:

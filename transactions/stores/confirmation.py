@@ -9,7 +9,7 @@ comes with a word that they send once a second. With one Redis nothing of this i
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import cache
 from hashlib import sha1
 from typing import Any, NamedTuple
@@ -18,7 +18,6 @@ import redis
 import redis.asyncio
 import redis.client
 from django.conf import settings
-from redis.asyncio.client import Pipeline as AsyncPipeline
 from redis.client import Pipeline
 
 from . import lookout, sentinel_url
@@ -61,6 +60,12 @@ class Judgement(NamedTuple):
         return bool(self.history) and self.asked <= self.confirmed < self.needed
 
 
+# Puts commands into a pipeline: a loop's takes the same, and is awaited by whoever sends it.
+Fill = Callable[[Any], object]
+Found = tuple[list[Any], Judgement]
+Rounds = Generator[Fill, list[Any], Found]
+
+
 def is_asked_for() -> bool:
     """Whether there are replicas that have to confirm."""
     return sentinel_url.read(settings.REDIS_URL) is not None
@@ -80,25 +85,17 @@ def confirmed(add: Callable[[Pipeline], object], client: "redis.Redis | None" = 
     Of reads too: what they saw is on every disk by then. Raises Unconfirmed, redis.RedisError.
     """
     client = client or connection()
-    pipeline = client.pipeline(transaction=False)
-    add(pipeline)
     if not is_asked_for():
+        pipeline = client.pipeline(transaction=False)
+        add(pipeline)
         return pipeline.execute()
-    began, number = time.monotonic(), len(pipeline)
-    pipeline.eval(WRITE, 1, WRITTEN)
-    asked = _ask(pipeline)
-    answers = _told(pipeline.execute(raise_on_error=False))
-    found = _judge(asked, answers)
-    if found.asked_too_few:
-        again = client.pipeline(transaction=False)
-        again.eval(WRITE, 1, WRITTEN)
-        asked = _ask(again)
-        found = _judge(asked, _told(again.execute(raise_on_error=False)), found.history)
+    began = time.monotonic()
+    answers, found = _play(client, _rounds(lambda pipeline: (add(pipeline), _write(pipeline))))
     if not found.holds:
         # Whoever comes next asks the sentinels again.
         client.connection_pool.disconnect(inuse_connections=False)
     _say(found, began)
-    return answers[:number]
+    return answers[:-1]
 
 
 def run_confirmed(
@@ -115,54 +112,87 @@ async def accept_confirmed(
 ) -> Any:
     """The same of a script that writes by itself whatever is to be promised, over the client of a loop."""
     began = time.monotonic()
+    words = (len(keys), *keys, *arguments)
+    by_digest, whole = ("EVALSHA", _digest(script), *words), ("EVAL", script, *words)
     try:
-        answer, found = await _round(client, "EVALSHA", _digest(script), len(keys), *keys, *arguments)
+        answers, found = await _play_async(client, _rounds(lambda each: each.execute_command(*by_digest)))
     except redis.exceptions.NoScriptError:
-        answer, found = await _round(client, "EVAL", script, len(keys), *keys, *arguments)
-    if found.asked_too_few:
-        _, again = await _round(client, "EVAL", WRITE, 1, WRITTEN)
-        found = again._replace(history=again.history if again.history == found.history else "")
+        answers, found = await _play_async(client, _rounds(lambda each: each.execute_command(*whole)))
     if not found.holds:
         await client.connection_pool.disconnect(inuse_connections=False)
     _say(found, began)
-    return answer
+    return answers[0]
 
 
-async def _round(client: "redis.asyncio.Redis", *command: str | int) -> tuple[Any, Judgement]:
-    async with client.pipeline(transaction=False) as pipeline:
-        pipeline.execute_command(*command)
-        asked = _ask(pipeline)
-        answers = _told(await pipeline.execute(raise_on_error=False))
-    return answers[0], _judge(asked, answers)
+# --- The protocol, the same over whatever client ------------------------------------------------------
 
 
-def _ask(pipeline: Pipeline | AsyncPipeline) -> int:
-    """Asks for the confirmation of what is written before it; of so many replicas."""
+def _rounds(fill: Fill) -> Rounds:
+    """What is written and asked, round by round: yields what fills a pipeline, is sent the answers.
+
+    Returns the answers to what the first round writes, and what is found of it.
+    """
+    answers, found = yield from _round(fill)
+    if found.asked_too_few:
+        _, again = yield from _round(_write)
+        # Of another primary's history it says nothing.
+        found = again._replace(history=again.history if again.history == found.history else "")
+    return answers, found
+
+
+def _round(fill: Fill) -> Rounds:
     lookout.keep()
     asked = lookout.counted.needed(settings.REDIS_REPLICAS)
-    pipeline.execute_command("WAIT", asked, settings.REPLICA_TIMEOUT_MS)
-    pipeline.execute_command("WAITAOF", 1, asked, settings.REPLICA_TIMEOUT_MS)
-    # Behind them: who has come or gone meanwhile counts.
-    pipeline.execute_command("INFO", "replication")
-    return asked
-
-
-def _told(answers: list[Any]) -> list[Any]:
-    """The answers of a pipeline. The first error is raised as it is: with a pipeline's own words would come
-    what was written.
-    """
+    answers = yield lambda pipeline: (fill(pipeline), *_ask(pipeline, asked))
     for answer in answers:
         if isinstance(answer, Exception):
+            # As it is: with a pipeline's own words would come what was written.
             raise answer
-    return answers
+    return answers[:-ASKED], _judge(asked, answers[-ASKED:])
 
 
-def _judge(asked: int, answers: list[Any], history: str = "") -> Judgement:
-    replicas, (local, disks), info = answers[-ASKED:]
+def _write(pipeline: Any) -> object:
+    return pipeline.eval(WRITE, 1, WRITTEN)
+
+
+def _ask(pipeline: Any, asked: int) -> list[object]:
+    """Asks for the confirmation of what is written before it; of so many replicas."""
+    return [
+        pipeline.execute_command("WAIT", asked, settings.REPLICA_TIMEOUT_MS),
+        pipeline.execute_command("WAITAOF", 1, asked, settings.REPLICA_TIMEOUT_MS),
+        # Behind them: who has come or gone meanwhile counts.
+        pipeline.execute_command("INFO", "replication"),
+    ]
+
+
+def _judge(asked: int, answers: list[Any]) -> Judgement:
+    replicas, (local, disks), info = answers
     told = replication_in(info)
     needed = lookout.counted.look(told, settings.REDIS_REPLICAS, time.monotonic())
-    is_the_same = not history or told.history == history
-    return Judgement(asked, needed, min(replicas, disks) if local else 0, told.history if is_the_same else "")
+    return Judgement(asked, needed, min(replicas, disks) if local else 0, told.history)
+
+
+def _play(client: "redis.Redis", rounds: Rounds) -> Found:
+    fill = next(rounds)
+    while True:
+        pipeline = client.pipeline(transaction=False)
+        fill(pipeline)
+        try:
+            fill = rounds.send(pipeline.execute(raise_on_error=False))
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+
+
+async def _play_async(client: "redis.asyncio.Redis", rounds: Rounds) -> Found:
+    fill = next(rounds)
+    while True:
+        async with client.pipeline(transaction=False) as pipeline:
+            fill(pipeline)
+            answers = await pipeline.execute(raise_on_error=False)
+        try:
+            fill = rounds.send(answers)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
 
 
 def _say(found: Judgement, began: float) -> None:

@@ -23,10 +23,12 @@ from ..importing.posting import ImportBatch, ImportProgress, ImportStopped, post
 from ..importing.systems import system_of
 from ..importing.table import FileError, Table
 from ..importing.users import FileUsers
+from ..importing.wording import named_by
 from ..runs import GivenBack
 from ..stores.postgres_session import Session
 from . import told
 from .content import opened
+from .labels import as_field
 from .limits import REFUSED_MAX
 from .models import ERROR_CHARACTERS_MAX, Portion, RefusedRow, Upload, UploadState, UploadStep
 from .posting import into_intake
@@ -57,6 +59,7 @@ def run_next(stopping: Callable[[], bool] = lambda: False) -> Upload | None:
         return Upload.objects.filter(pk=pk).first()
 
 
+@named_by(as_field)
 def _run(taken: Upload, session: Session, stopping: Callable[[], bool]) -> None:
     began = time.monotonic()
     work = {UploadStep.READ: _read, UploadStep.CHECK: _check, UploadStep.IMPORT: _import}

@@ -193,8 +193,8 @@ def test_a_field_that_makes_no_sense_is_told_beside_it_and_nothing_is_kept(
     upload = step(uploaded(payments(people[0], 1)))
     before = upload.mapping
     said = mean(ina, upload, map__decimals="many", map__timezone="Mars/Phobos")
-    assert "decimals: it is a whole number from 0 to" in said
-    assert "timezone: it is the name of a timezone, as Europe/Berlin" in said
+    assert "“Decimals of the file’s amounts”: it is a whole number from 0 to" in said
+    assert "“Time zone of times without one”: it is the name of a timezone, as Europe/Berlin" in said
     assert again(upload).mapping == before
 
 
@@ -322,7 +322,9 @@ def test_of_several_tables_in_a_zip_one_is_chosen_on_the_page(ina: Client, peopl
     answer = ina.post(
         at("reading", upload.pk), {"read.member": "june.csv", "read.header": "first"}, follow=True
     )
-    assert "header: it is the number of a line, from 1 to 200, or 0" in plain(answer.content.decode())
+    assert "“Line of the header”: it is the number of a line, from 1 to 200, or 0" in plain(
+        answer.content.decode()
+    )
     ina.post(at("reading", upload.pk), {"read.member": "june.csv"})
     upload = step(upload)
     assert (upload.state, upload.rows, parse(upload.mapping).member) == ("WAITS", 2, "june.csv")
@@ -390,3 +392,19 @@ def test_a_page_costs_as_many_statements_however_long_the_file(
     upload = step(uploaded(payments(people[0], *range(1, 3_000))))
     with django_assert_max_num_queries(30):
         ina.get(at("change", upload.pk))
+
+
+def test_a_kind_that_is_no_payment_is_asked_about_and_can_be_passed_over(
+    ina: Client, people: list[User]
+) -> None:
+    first, second = payments(people[0], 1, 2).splitlines()[1:]
+    rows = (b"id,customer,amount,status,date,Type", first + b",sale", second + b",fee", b"")
+    upload = step(uploaded(b"\n".join(rows)))
+    page = plain(ina.get(at("change", upload.pk)).content.decode())
+    assert "Column “Type” has kinds of rows that may be no payments (line 3: “fee”)" in page
+
+    page = mean(ina, upload, then="show", **{"map__skip.Type": "fee"})
+    assert parse(again(upload).mapping).skip == {"Type": ("fee",)}
+    assert "The first rows as they would be posted" in page
+    mean(ina, upload, then="show", **{"map__skip.Type": "none"})
+    assert parse(again(upload).mapping).skip == {"Type": ()}

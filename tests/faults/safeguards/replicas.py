@@ -21,8 +21,8 @@ MUTATIONS = (
     Mutation(
         "WAIT before WAITAOF",
         CONFIRMATION,
-        '    pipeline.execute_command("WAIT", asked, settings.REPLICA_TIMEOUT_MS)\n',
-        '    pipeline.execute_command("ECHO", asked)\n',
+        'pipeline.execute_command("WAIT", asked, settings.REPLICA_TIMEOUT_MS),\n',
+        'pipeline.execute_command("ECHO", 2),\n',
         of(CONFIRMED, "no_time"),
     ),
     Mutation(
@@ -42,8 +42,8 @@ MUTATIONS = (
     Mutation(
         "a read is confirmed by a write",
         CONFIRMATION,
-        "began, number = time.monotonic(), len(pipeline)\n    pipeline.eval(WRITE, 1, WRITTEN)\n",
-        "began, number = time.monotonic(), len(pipeline)\n",
+        "(add(pipeline), _write(pipeline))",
+        "(add(pipeline), pipeline.ping())",
         of(CONFIRMED, "read_is_confirmed_by"),
     ),
     Mutation(

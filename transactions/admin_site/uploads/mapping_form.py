@@ -10,12 +10,15 @@ from ...importing.columns.moments import EXAMPLES
 from ...importing.columns.proofs import ColumnError, OpenQuestion
 from ...importing.columns.statuses import KNOWN, plain
 from ...importing.guess import guess
-from ...importing.keys import BESIDE, DATES, FIELDS
+from ...importing.headers import is_of_kinds
+from ...importing.keys import BESIDE, DATES, FIELDS, NONE_PASSED_OVER
 from ...importing.mapping import MappingError
 from ...importing.plan import Summary, plan
 from ...importing.table import FileError, Table
 from ...importing.users import FileUsers
+from ...importing.wording import named_by
 from ...uploads import told
+from ...uploads.labels import as_field, label_of
 from ...uploads.models import Upload
 
 # Words of statuses that are asked one by one; characters of what is typed into a field.
@@ -26,35 +29,33 @@ UNANSWERED = " "
 
 MONEY, WHO, STATES, TIMES = "Money", "Customers and ids", "Statuses", "Dates"
 _COLUMNS = {
-    "amount": (MONEY, "Column of the amount"),
-    "debit": (MONEY, "Column of debits alone"),
-    "credit": (MONEY, "Column of credits alone"),
-    "direction": (MONEY, "Column that says debit or credit"),
-    "currency": (MONEY, "Column of the currency"),
-    "transaction_id": (WHO, "Column of the id"),
-    "user": (WHO, "Column of the customer"),
-    "refund_user": (WHO, "Column of who is paid, for negative amounts"),
-    "status": (STATES, "Column of the status"),
-    "created_at": (TIMES, "Column of the date"),
-    "time": (TIMES, "Column of the time of the day"),
-    "timezone": (TIMES, "Column of the time zone"),
+    "amount": MONEY,
+    "debit": MONEY,
+    "credit": MONEY,
+    "direction": MONEY,
+    "currency": MONEY,
+    "transaction_id": WHO,
+    "user": WHO,
+    "refund_user": WHO,
+    "status": STATES,
+    "created_at": TIMES,
+    "time": TIMES,
+    "timezone": TIMES,
 }
 _STATUSES: Choices = (("SUCCESS", "Success"), ("FAILED", "Failed"), ("PENDING", "Pending"))
-# Keys with what each is called, where it stands, its values and what there is to say of it.
-_PLAIN: tuple[tuple[str, str, str, Choices | None, str], ...] = (
-    (MONEY, "decimals", "Decimals of the file’s amounts", None, "As many as there may be: 2 for cents."),
-    (MONEY, "mark", "Decimal mark", ((".", "Point: 1,234.56"), (",", "Comma: 1.234,56")), ""),
+# Keys with where each stands, its values and what there is to say of it.
+_PLAIN: tuple[tuple[str, str, Choices | None, str], ...] = (
+    (MONEY, "decimals", None, "As many as there may be: 2 for cents."),
+    (MONEY, "mark", ((".", "Point: 1,234.56"), (",", "Comma: 1.234,56")), ""),
     (
         MONEY,
         "unit",
-        "A number without decimals counts",
         (("whole", "whole units"), ("smallest", "the smallest unit, as cents")),
         "",
     ),
     (
         MONEY,
         "negative",
-        "A negative amount is",
         (
             ("refund", "a refund: a transaction of its own"),
             ("failed", "a transaction that failed"),
@@ -62,47 +63,45 @@ _PLAIN: tuple[tuple[str, str, str, Choices | None, str], ...] = (
         ),
         "",
     ),
-    (MONEY, "currency", "Currency", None, "Its code: rows in any other are refused."),
+    (MONEY, "currency", None, "Its code: rows in any other are refused."),
     (
         WHO,
         "ids",
-        "Ids",
         (("column", "as the column has them"), ("content", "made of what a row says but for its status")),
         "Made ones are the same at every run; equal rows of two files are one transaction.",
     ),
     (
         WHO,
         "id_parts",
-        "Further columns of the id",
         None,
         "With commas between them, where one does not suffice; of made ids, the columns they are made of.",
     ),
-    (WHO, "users", "The customer's column has", (("key", "numbers of customers"), ("name", "names")), ""),
-    (WHO, "user", "One customer for all rows", None, "A number or a name, where no column tells."),
-    (STATES, "status", "Where none is said", _STATUSES, ""),
+    (WHO, "users", (("key", "numbers of customers"), ("name", "names")), ""),
+    (WHO, "user", None, "A number or a name, where no column tells."),
+    (STATES, "status", _STATUSES, ""),
     (
         TIMES,
         "dates",
-        "How dates are written",
         None,
         "Choose one, or write a pattern: %d.%m.%Y %H:%M reads 31.01.2026 23:59.",
     ),
     (
         TIMES,
         "since",
-        "Dates that count begin at",
         None,
         "Where they are hours or days since a moment: that moment, as 2026-01-31 00:00+00:00.",
     ),
-    (TIMES, "timezone", "Time zone of times without one", None, "Its name, as Europe/Berlin."),
+    (TIMES, "timezone", None, "Its name, as Europe/Berlin."),
     (
         WHO,
         "guarded",
-        "Cells with an apostrophe in front",
         (("true", "are guarded against spreadsheets: it is taken off"), ("false", "have it: it stays")),
         "As in exports of the admin.",
     ),
 )
+
+
+_OF_SKIP = f"With commas between them; {NONE_PASSED_OVER}: all of its rows are transactions."
 
 
 @dataclass(slots=True)
@@ -146,6 +145,12 @@ class MappingForm:
         return not self.error and not any(each.error or each.asked for each in self.fields)
 
     @property
+    def only_shown(self) -> dict[str, tuple[str, ...]]:
+        """By column, words with which rows are passed over and that no field has."""
+        known = {each.key for each in self.fields}
+        return {column: words for column, words in self.meant.skip.items() if f"skip.{column}" not in known}
+
+    @property
     def sections(self) -> list[tuple[str, list[FormField]]]:
         """The fields under their headings; what must be answered comes first."""
         asked = [each for each in self.fields if each.asked or each.error]
@@ -158,21 +163,25 @@ class MappingForm:
         ]
 
 
+@named_by(as_field)
 def shown(upload: Upload) -> MappingForm:
     """The form of what was guessed, or agreed before."""
     return _judged(upload, mappings.parse(upload.mapping), {}, upload.create_users)
 
 
+@named_by(as_field)
 def typed(upload: Upload, posted: Mapping[str, str], *, create_users: bool) -> MappingForm:
     """The form of what somebody has sent. What no field is for stays as it was."""
     kept = mappings.parse(upload.mapping)
     meant = replace(mappings.Mapping(), skip=kept.skip, optional=kept.optional).read_as(kept)
-    errors: dict[str, tuple[str, str]] = {}
+    before, errors = _stated(kept), dict[str, tuple[str, str]]()
     for key, value in posted.items():
         text = value.strip()[:TYPED_CHARACTERS_MAX]
-        if not key.startswith("map.") or value == UNANSWERED:
-            continue
         name = key.removeprefix("map.")
+        # A word may have a comma, and words of a mapping may be many: as they are shown they stay.
+        as_shown = name.startswith("skip.") and value.strip() == before.get(name)
+        if name == key or value == UNANSWERED or as_shown:
+            continue
         if not text:
             meant = _without(meant, name)
             continue
@@ -223,16 +232,29 @@ def _fields(
 ) -> list[FormField]:
     columns = (("", "none"), *((name, name) for name in table.columns))
     fields = [
-        FormField(section, f"columns.{name}", label, choices=columns)
-        for name, (section, label) in _COLUMNS.items()
+        FormField(section, f"columns.{name}", label_of(f"columns.{name}"), choices=columns)
+        for name, section in _COLUMNS.items()
     ]
     fields += [
-        FormField(section, key, label, choices=None if choices is None else (("", "–"), *choices), help=help)
-        for section, key, label, choices, help in _PLAIN
+        FormField(
+            section,
+            key,
+            label_of(key),
+            choices=None if choices is None else (("", "–"), *choices),
+            help=help,
+        )
+        for section, key, choices, help in _PLAIN
     ]
     fields += [
-        FormField(STATES, f"statuses.{word}", f"“{word}” is", choices=(("", _usual(word)), *_STATUSES))
+        FormField(
+            STATES, f"statuses.{word}", label_of(f"statuses.{word}"), choices=(("", _usual(word)), *_STATUSES)
+        )
         for word in _words(upload, table, meant)
+    ]
+    passed_over = [each for each in table.columns if is_of_kinds(each) and each not in meant.named.values()]
+    fields += [
+        FormField(MONEY, f"skip.{column}", label_of(f"skip.{column}"), help=_OF_SKIP)
+        for column in passed_over
     ]
     by_key = {each.key: each for each in fields}
     by_key["dates"].suggestions = tuple(
@@ -246,7 +268,7 @@ def _fields(
     for question in questions:
         each = by_key.get(question.key)
         if each is None:
-            each = by_key[question.key] = FormField(STATES, question.key, question.key)
+            each = by_key[question.key] = FormField(STATES, question.key, label_of(question.key))
             fields.append(each)
         each.asked = question.why
         # Of columns all are there already: the one that is meant may look like something else.
@@ -257,7 +279,7 @@ def _fields(
     for key, (value, error) in errors.items():
         each = by_key.get(key)
         if each is None:
-            each = by_key[key] = FormField(MONEY, key, key)
+            each = by_key[key] = FormField(MONEY, key, label_of(key))
             fields.append(each)
         each.value, each.error = value, error
     return fields
@@ -287,6 +309,9 @@ def _stated(meant: mappings.Mapping) -> dict[str, str]:
     """What a mapping states, by key, as `stating` takes it."""
     stated: dict[str, Any] = {f"columns.{name}": meant.columns.get(name, "") for name in (*FIELDS, *BESIDE)}
     stated.update({f"statuses.{word}": status for word, status in meant.statuses.items()})
+    stated.update(
+        {f"skip.{column}": ",".join(words) or NONE_PASSED_OVER for column, words in meant.skip.items()}
+    )
     for _, key, *_ in _PLAIN:
         stated[key] = _as_typed(getattr(meant, key))
     return stated

@@ -5,19 +5,18 @@ from collections.abc import Mapping
 from ...importing import mapping as mappings
 from ...importing.keys import READING
 from ...importing.mapping import MappingError
+from ...importing.wording import named_by
+from ...uploads.labels import as_field, label_of
 from ...uploads.models import Upload
 from .mapping_form import TYPED_CHARACTERS_MAX, FormField
 
 SECTION = "How it is read"
-_SAID = {
-    "header": (
-        "Line of the header",
-        "Of CSV, or the row of a sheet: what stands above is passed over. 0 where none is.",
-    ),
-    "sheet": ("Sheet", "Of an Excel file in which several have values."),
-    "member": ("File in the zip", "Of a zip that holds several tables."),
-    "delimiter": ("Delimiter", "Of CSV: one character, or tab."),
-    "encoding": ("Encoding", "Of CSV or JSON, as utf-16 or latin-1."),
+_HELP = {
+    "header": "Of CSV, or the row of a sheet: what stands above is passed over. 0 where none is.",
+    "sheet": "Of an Excel file in which several have values.",
+    "member": "Of a zip that holds several tables.",
+    "delimiter": "Of CSV: one character, or tab.",
+    "encoding": "Of CSV or JSON, as utf-16 or latin-1.",
 }
 
 
@@ -27,6 +26,7 @@ def shown(upload: Upload) -> list[FormField]:
     return [_field(upload, key, str(stated.get(key, ""))) for key in READING]
 
 
+@named_by(as_field)
 def typed(upload: Upload, posted: Mapping[str, str]) -> tuple[list[FormField], mappings.Mapping]:
     """The fields as somebody has sent them, each with its error, and what they state."""
     fields, stated = [], mappings.Mapping()
@@ -43,8 +43,7 @@ def typed(upload: Upload, posted: Mapping[str, str]) -> tuple[list[FormField], m
 
 
 def _field(upload: Upload, key: str, value: str) -> FormField:
-    label, help = _SAID[key]
-    found = FormField(SECTION, key, label, "tab" if value == "\t" else value, help=help)
+    found = FormField(SECTION, key, label_of(key), "tab" if value == "\t" else value, help=_HELP[key])
     if offered := (upload.guessed or {}).get("choices", {}).get(key):
         found.choices = (("", "–"), *((each, each) for each in offered))
         found.asked = "The file has several: choose one."

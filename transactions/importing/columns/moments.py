@@ -14,6 +14,7 @@ from ...timezones import zone_names
 from ..keys import DATES
 from ..mapping import Mapping
 from ..table import Moment
+from ..wording import said
 from .proofs import CellError, ColumnError, OpenQuestion, Proof, Settled, told
 
 CHARACTERS_MAX = 60
@@ -30,6 +31,11 @@ _ABBREVIATIONS = {
     "UTC": 0, "GMT": 0, "UT": 0, "Z": 0, "WET": 0, "BST": 1, "WEST": 1, "CET": 1, "CEST": 2,
     "EET": 2, "EEST": 3, "JST": 9,
     "EST": -5, "EDT": -4, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7,
+}  # fmt: skip
+# As programs call them.
+_CALLED = {
+    "eastern time (us & canada)": "America/New_York", "central time (us & canada)": "America/Chicago",
+    "mountain time (us & canada)": "America/Denver", "pacific time (us & canada)": "America/Los_Angeles",
 }  # fmt: skip
 _OFFSET = r"(?:UTC|GMT)?[+-][0-9]{2}(?::?[0-9]{2})?|[A-Z]{1,4}"
 _CLOCK = (
@@ -139,6 +145,8 @@ def _counted(text: str, form: str) -> datetime | None:
 def zone_of(text: str) -> tzinfo:
     """The zone that a cell names: +01:00, UTC+0100, PST, Europe/Berlin. Raises ValueError for another."""
     name = text.strip()
+    if name.casefold() in _CALLED:
+        return ZoneInfo(_CALLED[name.casefold()])
     if name.upper() in _ABBREVIATIONS:
         return timezone(timedelta(hours=_ABBREVIATIONS[name.upper()]))
     match = re.fullmatch(r"(?:UTC|GMT)?([+-])([0-9]{1,2})(?::?([0-9]{2}))?", name, re.ASCII | re.IGNORECASE)
@@ -187,7 +195,7 @@ class MomentForm:
             except ValueError:
                 raise CellError("“…” is no timezone: write Europe/Berlin, or +01:00", cell) from None
         if self.zone is None:
-            raise CellError("the time has no offset, and no timezone is stated")
+            raise CellError(f"the time has no offset, and no timezone is stated ({said('timezone')})")
         return self.zone
 
     def _local(self, text: str) -> datetime:

@@ -15,6 +15,7 @@ from ..currencies import codes_of, decimals_of
 from ..keys import MARKS
 from ..mapping import Mapping
 from ..table import Number
+from ..wording import said
 from .proofs import CellError, ColumnError, OpenQuestion, Proof, Settled, told
 
 CHARACTERS_MAX = 60
@@ -69,10 +70,9 @@ def taken_apart(cell: str) -> Parts:
     signs = [shape[name] for name in ("s1", "s2", "s3") if shape[name]]
     currencies = [shape[name] for name in ("c0", "c1", "c2", "c3") if shape[name]]
     bracketed = bool(shape["open"])
-    if len(signs) + bracketed > 1 or bracketed != bool(shape["close"]) or len(currencies) > 1:
-        raise CellError(NO_AMOUNT, cell)
-    if currencies and not codes_of(currencies[0]):
-        # As in 1.50 Mio, 50 cts or neg 5: what stands there may be another unit.
+    twice = len(signs) + bracketed > 1 or len(currencies) > 1
+    # As in 1.50 Mio, 50 cts or neg 5: what stands there may be another unit.
+    if twice or bracketed != bool(shape["close"]) or (currencies and not codes_of(currencies[0])):
         raise CellError(NO_AMOUNT, cell)
     negative = bracketed or (bool(signs) and signs[0] != "+")
     return Parts(negative, shape["number"], currencies[0] if currencies else "", False)
@@ -126,7 +126,9 @@ class MoneyForm:
         kept = self.decimals if self.kept_decimals is None else self.kept_decimals
         decimals = min(self.decimals, kept) if self.unit == "whole" else 0
         if len(fraction) > decimals:
-            raise CellError(_too_fine(f"at most {decimals} decimals are" if decimals else _WHOLE), cell)
+            raise CellError(
+                _too_fine(f"at most {decimals} decimals are" if decimals else "a whole number is"), cell
+            )
         if self.unit == "whole":
             return int((whole or "0") + fraction.ljust(kept, "0"))
         number, times = int(whole or "0"), int(10 ** abs(self.decimals - kept))
@@ -135,9 +137,6 @@ class MoneyForm:
         if number % times:
             raise CellError(_too_fine(f"a multiple of {times} is"), cell)
         return number // times
-
-
-_WHOLE = "a whole number is"
 
 
 def _too_fine(allowed: str) -> str:
@@ -151,7 +150,6 @@ class MoneyProof:
         """`apart`: they are two columns, of debits and of credits."""
         self.column = column
         self._apart = apart
-        # How a sentence begins.
         self._columns, self._has = ("columns", "have") if apart else ("column", "has")
         self._sentence = f"{self._columns.capitalize()} “{column}” {self._has}"
         self._columns += f" “{column}”"
@@ -254,8 +252,8 @@ class MoneyProof:
         if mapping.decimals == 0 and mapping.unit == "smallest" and decimals:
             raise ColumnError(
                 f"{self._columns}: amounts are said to be in the smallest unit and to have no "
-                f"decimals, and {currency} has {decimals}: state unit=whole where 12 is 12 {currency}, or "
-                f"decimals={decimals} where it is 12 of the smallest unit",
+                f"decimals, and {currency} has {decimals}: state {said('unit', 'whole')} where 12 is 12 "
+                f"{currency}, or {said('decimals', decimals)} where it is 12 of the smallest unit",
                 "decimals",
             )
 

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ...models import Status
+from ..wording import said
 from .proofs import CellError
 
 _WORDS = {
     Status.SUCCESS: """success succeeded successful successfully complete completed paid settled captured
-        approved gebucht ok okay done booked book cleared posted processed available charged
+        approved gebucht umsatzgebucht ok okay done booked book cleared posted processed available charged
         transferred confirmed reconciled
         abgeschlossen bezahlt erfolgreich verbucht erledigt terminé payé completado
         pagado completato voltooid""",
@@ -50,7 +51,9 @@ class StatusForm:
         if not word:
             if self.empty:
                 return self.empty
-            raise CellError("the status is empty: write a word, or state what an empty one means (status)")
+            raise CellError(
+                f"the status is empty: write a word, or state what an empty one means ({said('status')})"
+            )
         if found := self.find(word):
             return found
         raise CellError("“…” is no known status: state whether it is SUCCESS, PENDING or FAILED", word)

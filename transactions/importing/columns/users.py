@@ -5,6 +5,7 @@ from dataclasses import replace
 from ...encodings import is_text, shows_something
 from ...fields import USER_MAX, user_key
 from ..mapping import Mapping
+from ..wording import said
 from .proofs import CellError, OpenQuestion, Settled, told
 
 NAME_CHARACTERS_MAX = 300
@@ -16,7 +17,7 @@ def user_text(cell: str, mapping: Mapping) -> str:
     """The user of a cell as it is looked up: a key's digits, or a name. Raises CellError."""
     text = cell.strip() or mapping.user
     if not text:
-        raise CellError("the user is empty: write one, or state whose such rows are (user)")
+        raise CellError(f"the user is empty: write one, or state whose such rows are ({said('user')})")
     if mapping.users == "key":
         key = user_key(text)
         if key is None:

@@ -9,6 +9,7 @@ from transactions.importing.forms import delimited, ofx, records
 from transactions.importing.forms.charset import by_head
 from transactions.importing.forms.source import Source, source_of
 from transactions.importing.table import FileError, Table
+from transactions.importing.wording import said
 
 # What no text has, soon after letters with which a form begins: a column may be called by them.
 _BINARY = rb".{0,15}[\0-\x08\x0e-\x1f]"
@@ -80,7 +81,7 @@ def open_table(
     for key, value in stated.items():
         if value is not None and form not in _STATED_OF[key]:
             raise FileError(
-                f"{name}: {key} is stated, and that is of {_OF[key]} alone; this is {_WORDS[form]}"
+                f"{name}: {said(key)} is stated, and that is of {_OF[key]} alone; this is {_WORDS[form]}"
             )
     if form in _EXTRAS:
         more = (sheet, header) if form == "xlsx" else ()
@@ -98,7 +99,8 @@ def _check_text(head: bytes, name: str) -> None:
     if len(_NO_TEXT.intersection(head)) >= _NO_TEXT_KINDS and by_head(head) is None:
         raise FileError(
             f"{name}: no text, and in no form that is known here: is it a picture or a program? Send CSV, "
-            "NDJSON, xlsx, parquet or a bank's statement; of a text in a rare encoding state it (encoding)"
+            "NDJSON, xlsx, parquet or a bank's statement; of a text in a rare encoding state it "
+            f"({said('encoding')})"
         )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from transactions.importing.forms.source import PORTION, Source
 from transactions.importing.table import FileError
+from transactions.importing.wording import said
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,6 @@ _MARKS = (
 )
 # Characters of one line; a file without line breaks is read no further.
 LINE_MAX = 1 << 20
-_SAY = "say which encoding it is (cp1252, cp850, mac_roman, …)"
 # Windows-1252 has no such characters, and in Latin-1 they are controls that no text has.
 _IN_NEITHER = frozenset(b"\x81\x8d\x8f\x90\x9d")
 # Quotes, daggers and the euro of Windows-1252: between two letters they are the umlauts of a DOS or a Mac.
@@ -128,7 +128,11 @@ def _prove(source: Source, charset: Charset) -> None:
         if isinstance(error, UnicodeDecodeError):
             good = error.object[: error.start].decode(charset.codec, "ignore")
             line += good.count("\n")
-        raise FileError(f"{source.name}: line {line} is not {charset.words}; {_SAY}") from None
+        raise FileError(f"{source.name}: line {line} is not {charset.words}; {_say()}") from None
+
+
+def _say() -> str:
+    return f"say which encoding it is ({said('encoding')}: cp1252, cp850, mac_roman, …)"
 
 
 def _of_bytes(source: Source, by_lines: bool) -> Charset:
@@ -157,9 +161,9 @@ def _judged(found: _Bytes, name: str) -> Charset:
         return UTF_8
     if found.utf_8:
         mixed = f"line {found.utf_8} is UTF-8 and line {found.other} is not"
-        raise FileError(f"{name}: {mixed}: two encodings in one file; write it in one, or {_SAY}")
+        raise FileError(f"{name}: {mixed}: two encodings in one file; write it in one, or {_say()}")
     if found.neither:
-        raise FileError(f"{name}: line {found.neither} is neither UTF-8 nor Windows-1252; {_SAY}")
+        raise FileError(f"{name}: line {found.neither} is neither UTF-8 nor Windows-1252; {_say()}")
     if any(0x80 <= byte < 0xA0 for byte in found.high):
         return Charset("cp1252", "Windows-1252")
     return Charset("latin-1", "Latin-1")

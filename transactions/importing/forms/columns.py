@@ -2,10 +2,13 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from itertools import chain, count
 
 from transactions.importing.currencies import codes_of
+from transactions.importing.headers import candidates
 from transactions.importing.table import FileError
+from transactions.importing.wording import said
 from transactions.spreadsheets import unguarded
 
 COLUMNS_MAX = 1000
@@ -47,8 +50,8 @@ def first_rows_names(header: Sequence[str], file: str, place: str) -> tuple[str,
     if not is_of_refusals(header) and (cell := next(filter(_is_value, header), "")):
         line = place.rpartition(" ")[2]
         raise FileError(
-            f"{file}: {place} may be a row: {cell.strip()[:30]!r} is no name of a column. State header=0 if "
-            f"no row names the columns, header={line} if this one does"
+            f"{file}: {place} may be a row: {cell.strip()[:30]!r} is no name of a column. State "
+            f"{said('header', 0)} if no row names the columns, {said('header', line)} if this one does"
         )
     return named(header, file, place)
 
@@ -88,7 +91,7 @@ def numbered(widths: Iterable[int]) -> tuple[str, ...]:
 def named(header: Iterable[str], file: str, place: str) -> tuple[str, ...]:
     """The names in a header, at `place` of the file: without spaces around, and "column 3" for an empty one.
 
-    Raises FileError for a name that repeats, that is too long, or for too many of them.
+    One that repeats has a number behind it. Raises FileError for one that is too long, and for too many.
     """
     names: list[str] = []
     for number, cell in enumerate(header, start=1):
@@ -101,15 +104,44 @@ def named(header: Iterable[str], file: str, place: str) -> tuple[str, ...]:
         if len(unguarded(name)) > NAME_MAX and not PROVED.fullmatch(unguarded(name)):
             told = f"{name[:30]!r}… is longer than {NAME_MAX} characters; is this line a header?"
             raise FileError(f"{file}: {place}, column {number}: {told}")
-        if name in names:
-            told = f"{name!r} is also column {names.index(name) + 1}; give each a name of its own"
-            raise FileError(f"{file}: {place}, column {number}: {told}")
-        names.append(name)
+        names.append(_of_its_own(name, names))
         if number > COLUMNS_MAX:
             raise FileError(f"{file}: {place}: more than {COLUMNS_MAX:,} columns")
     if not names:
         raise FileError(f"{file}: {place}: names of columns are expected, and there are none")
     return tuple(names)
+
+
+def _of_its_own(name: str, names: Collection[str]) -> str:
+    """The name, with a number where it is there already: which of them is meant is asked."""
+    numbers = chain([""], (f" ({number})" for number in count(2)))
+    return next(f"{name}{number}" for number in numbers if f"{name}{number}" not in names)
+
+
+class RowFaults:
+    """Why rows of a table cannot be used, asked in their order: behind another's header all are of that."""
+
+    def __init__(self, columns: tuple[str, ...], header: list[str]) -> None:
+        self._columns, self._header = columns, header
+        self._other = ""
+
+    def of(self, line: int, cells: list[str]) -> str:
+        """Why this row does not fit; "" if it does."""
+        if cells == self._header:
+            # As where two exports were put into one file.
+            return "the header stands here once more"
+        if not self._other and not any(map(str.isdigit, "".join(cells))) and names_fields(cells):
+            self._other = f"another table begins on line {line}: its rows belong into a file of their own"
+        return self._other or fault_of(self._columns, cells)
+
+
+def names_fields(cells: Sequence[str]) -> bool:
+    """Whether cells are names of columns, one of them of days and one of amounts."""
+    named = [cell for cell in cells if cell.strip()]
+    if len(named) < COLUMNS_BELOW_MIN:
+        return False
+    fields = ("amount", "debit", "credit")
+    return any(candidates("created_at", named)) and any(any(candidates(each, named)) for each in fields)
 
 
 def fault_of(columns: tuple[str, ...], cells: list[str]) -> str:
@@ -132,7 +164,8 @@ def header_at(rows: Sequence[tuple[int, list[str]]], *, even: bool = True) -> in
     It names columns: no cell of it has a digit, and none is empty, but for the first and the last. Rows below
     it have as many cells; those above have fewer, or values in half as many at most. In a sheet they are not
     `even`: there a row ends with its last value. So rows below have at most as many as the header, most of
-    them values in more than half of it, and each row above it in no more than that.
+    them values in more than half of it, and each row above it in no more than that. Where no row is so, the
+    first that has names of days and of amounts is.
     """
     widths = [len(cells) for _, cells in rows]
     values = [sum(map(bool, map(str.strip, cells))) for _, cells in rows]
@@ -148,4 +181,6 @@ def header_at(rows: Sequence[tuple[int, list[str]]], *, even: bool = True) -> in
             cells = rows[place][1]
             named_all = all(map(str.strip, cells[1:-1])) and not any(map(str.isdigit, "".join(cells)))
             return place if named_all else 0
-    return 0
+    # As where sums stand below the table, or another one.
+    by_names = (place for place, (_, cells) in enumerate(rows[:-1]) if names_fields(cells))
+    return next(by_names, 0)

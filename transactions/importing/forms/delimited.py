@@ -10,7 +10,7 @@ from itertools import chain, islice
 
 from transactions.importing.forms.charset import LINE_MAX, Charset, charset_of, opened_text
 from transactions.importing.forms.columns import (
-    fault_of,
+    RowFaults,
     first_rows_names,
     header_at,
     is_of_refusals,
@@ -19,6 +19,7 @@ from transactions.importing.forms.columns import (
 )
 from transactions.importing.forms.source import Source
 from transactions.importing.table import FileError, Row, Table
+from transactions.importing.wording import said
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 # One row, over however many lines a quoted cell may go.
@@ -40,16 +41,19 @@ def read(
         raise FileError(f"{source.name}: {delimiter!r} is no delimiter; it is one character, as ; or a tab")
     with opened_text(source, charset) as text:
         lines = list(islice(_lines(text, source.name), _ROWS_LOOKED_AT))
-    said = _SEP.fullmatch(lines[0]) if lines else None
-    first = 1 + bool(said)
-    if said:
+    sep = _SEP.fullmatch(lines[0]) if lines else None
+    first = 1 + bool(sep)
+    if sep:
         del lines[0]
     begin = stated or first
     if stated and not first <= begin < first + len(lines):
         most = f"{first} to {first + len(lines) - 1}"
-        raise FileError(f"{source.name}: line {stated} is no header that is looked at: state one of {most}")
+        raise FileError(
+            f"{source.name}: line {stated} is no header that is looked at: state one of {most} "
+            f"({said('header')})"
+        )
     del lines[: begin - first]
-    found = delimiter or (said and said[1]) or ("," if _is_of_refusals(lines) else _told(lines, source.name))
+    found = delimiter or (sep and sep[1]) or ("," if _is_of_refusals(lines) else _told(lines, source.name))
     sample = _sample(lines, found, source.name, begin)
     # Where the first row alone cannot be read, reading it again says why.
     at = header_at(sample) if stated is None else 0
@@ -68,9 +72,9 @@ def read(
             cells = _cells(again, found, source.name, line)
             if header:
                 next(cells, None)
+            faults = RowFaults(columns, header)
             for number, row in cells:
-                # As where two exports were put into one file.
-                fault = "the header stands here once more" if row == header else fault_of(columns, row)
+                fault = faults.of(number, row)
                 cells_by_name = dict(zip(columns, row, strict=False))
                 yield Row(number, cells_by_name, fault, over=tuple(row[len(columns) :]))
 
@@ -149,7 +153,8 @@ def _told(lines: list[str], name: str) -> str:
     if others and others[0][1] == best[1]:
         either = f"{DELIMITERS[best[0]]} or {DELIMITERS[others[0][0]]}"
         raise FileError(
-            f"{name}: cells are separated by {either}, and both would do; say which delimiter it is"
+            f"{name}: cells are separated by {either}, and both would do; say which delimiter it is "
+            f"({said('delimiter')})"
         )
     return best[0]
 

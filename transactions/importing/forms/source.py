@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
 from transactions.importing.table import FileError
+from transactions.importing.wording import said
 
 PORTION = 1 << 18
 # A bomb of gzip has 1,032 times its size. A table repeats itself too, but hardly two hundred times.
@@ -261,7 +262,7 @@ def _directory_size(file: BinaryIO) -> int:
 def _of_no_zip(source: Source, member: str | None) -> Source:
     if member is not None:
         raise FileError(
-            f"{source.name}: member is stated, and that is of a zip of tables alone; this is none"
+            f"{source.name}: {said('member')} is stated, and that is of a zip of tables alone; this is none"
         )
     return source
 
@@ -286,7 +287,7 @@ def _table_in_zip(source: Source, member: str | None) -> str:
         raise FileError(f"{source.name}: nothing is in the zip")
     raise FileError(
         f"{source.name}: {len(tables):,} tables are in the zip ({told_names(tables)}); state the one to "
-        "import (member)",
+        f"import ({said('member')})",
         "member",
         tables,
     )

@@ -18,7 +18,7 @@ from openpyxl.worksheet._reader import ROW_TAG, WorkSheetParser
 
 from transactions.importing.forms.columns import (
     COLUMNS_MAX,
-    fault_of,
+    RowFaults,
     first_rows_names,
     header_at,
     named,
@@ -27,10 +27,13 @@ from transactions.importing.forms.columns import (
 from transactions.importing.forms.numbers import number_of_spreadsheet
 from transactions.importing.forms.source import DAMAGED, PORTION, Metered, Source, seekable, told_names
 from transactions.importing.table import FileError, Moment, Row, Table
+from transactions.importing.wording import said
 
 # Excel's own bound.
 ROWS_MAX = 1_048_576
 SHEET_MAX = 1 << 31
+# Of all sheets together, and so how long it takes to look which of them has values.
+SHEETS_MAX = 1 << 32
 # openpyxl holds all texts of the sheets at once.
 TEXTS_MAX = 1 << 26
 _OVERLAP = 1 << 10
@@ -75,9 +78,14 @@ def read(source: Source, sheet: str | None = None, stated: int | None = None) ->
         columns = (named if stated else first_rows_names)(header, source.name, f"row {number}")
 
     def rows() -> Iterator[Row]:
+        faults = RowFaults(columns, [] if stated == 0 else header)
         for number_here, cells in islice(_rows(source, title, end), at + 1, None):
             cells += [""] * (len(columns) - len(cells))
-            yield Row(number_here, dict(zip(columns, cells, strict=False)), _fault(columns, cells))
+            yield Row(
+                number_here,
+                dict(zip(columns, cells, strict=False)),
+                _fault(columns, cells) or faults.of(number_here, cells),
+            )
 
     words = ["Excel", f"sheet {title!r}", *source.packed]
     said = ["no header"] if stated == 0 else [f"header in row {number}"] * bool(at or stated)
@@ -133,7 +141,7 @@ def _chosen(reader: ExcelReader, shown: list[tuple[str, str]], title: str | None
     if len(filled) > 1:
         told = told_names([each for each, _ in filled])
         raise FileError(
-            f"{name}: {len(filled):,} sheets have values ({told}); state the one to import (sheet)",
+            f"{name}: {len(filled):,} sheets have values ({told}); state the one to import ({said('sheet')})",
             "sheet",
             [each for each, _ in filled],
         )
@@ -153,7 +161,13 @@ def _has_values(reader: ExcelReader, path: str) -> bool:
 
 def _check_sizes(file: Any, name: str) -> None:
     with zipfile.ZipFile(file) as packed:
-        for part in packed.infolist():
+        parts = packed.infolist()
+        sheets = sum(part.file_size for part in parts if "/worksheets/" in part.filename)
+        if sheets > SHEETS_MAX:
+            raise FileError(
+                f"{name}: the sheets have {sheets >> 20:,} MiB once unpacked; save the one to import as CSV"
+            )
+        for part in parts:
             if part.file_size > (SHEET_MAX if "/worksheets/" in part.filename else TEXTS_MAX):
                 told = (
                     f"{part.filename} has {part.file_size >> 20:,} MiB once unpacked; save the sheet as CSV"
@@ -263,6 +277,7 @@ def _text(value: Any, kind: str) -> str:
 
 
 def _fault(columns: tuple[str, ...], cells: list[str]) -> str:
+    """Why a value of a row is none; "" if all are."""
     for name, cell in zip(columns, cells, strict=False):
         if isinstance(cell, _Wrong):
             return f"column {name!r} holds {str(cell)[:50]!r}, which is no value"
@@ -271,4 +286,4 @@ def _fault(columns: tuple[str, ...], cells: list[str]) -> str:
                 f"column {name!r} has a number of more than 15 digits, of which a spreadsheet keeps no more: "
                 "write it as a text"
             )
-    return fault_of(columns, cells)
+    return ""

@@ -3,16 +3,18 @@
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from transactions.access import tokens
 from transactions.access.rights import Right, Rights, rights_of
+
+from ._own import OwnCommand
 
 # A token that is to be valid for longer is one without an end.
 DAYS_MAX = 36_500
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = "Makes a token and prints it, this once, on stdout; what it may do goes to stderr."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import Error as DatabaseError
 
 from transactions.audit.actors import one_run
@@ -21,7 +21,9 @@ from transactions.importing.columns.proofs import ColumnError
 from transactions.importing.posting import BATCH, ImportStopped
 from transactions.importing.run import ImportOrder, run
 from transactions.importing.table import FileError
+from transactions.importing.wording import named_by
 
+from ._own import OwnCommand
 from ._posting import add_client_arguments, client, positive, positive_whole
 
 # What ends a run before its end, each with one line that says why and what would be right.
@@ -45,7 +47,7 @@ def _ask(question: str) -> str:
         return ""
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = (
         "Imports a file of transactions of any system through the public API: CSV in its variants, NDJSON, "
         "and with the extras xlsx, parquet and banks' statements. What the columns mean is stated by options "
@@ -85,6 +87,7 @@ class Command(BaseCommand):
         add_client_arguments(parser)
 
     @one_run()
+    @named_by(stated.option)
     def handle(self, *args: Any, **options: Any) -> None:
         status = StatusLine(self.stdout)
         names = {field.name for field in fields(ImportOrder)} - {"given"}

@@ -3,16 +3,17 @@
 import math
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import Error as DatabaseError
 
 from transactions.encodings import one_line
 from transactions.storing import history
 
+from ._own import OwnCommand
 from ._posting import positive
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = "Says when a flush last ended. Ends with 1 when that is longer ago than --within, or never was."
 
     def add_arguments(self, parser: CommandParser) -> None:

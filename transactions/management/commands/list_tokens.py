@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from transactions.access.rights import rights_of_all
 from transactions.models import ApiToken
 
+from ._own import OwnCommand
 
-class Command(BaseCommand):
+
+class Command(OwnCommand):
     help = "Prints name, account, rights, end and last use of every token that is not revoked."
 
     def handle(self, *args: Any, **options: Any) -> None:

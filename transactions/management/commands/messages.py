@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import Error as DatabaseError
 
 from transactions.encodings import one_line
 from transactions.notifications import untold
 
+from ._own import OwnCommand
 from ._posting import positive
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = "Ends with an error where a message has waited too long for a worker of the queue “notifications”."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -5,15 +5,17 @@ from typing import Any
 
 import psycopg2
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import Error as DatabaseError
 
 from transactions.audit.actors import because, checked_reason
 from transactions.encodings import one_line
 from transactions.storing import retention
 
+from ._own import OwnCommand
 
-class Command(BaseCommand):
+
+class Command(OwnCommand):
     help = (
         "Removes transactions that happened, were accepted and were settled more than DAYS ago, in "
         "chunks; averages and books stay. An id that is gone can be posted again as a new one."

@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import OperationalError
 from django.db.models import QuerySet
 
@@ -14,10 +14,12 @@ from transactions.intake import rejected
 from transactions.models import RejectedRecord
 from transactions.reading.detail import ROW_KEY_MAX
 
+from ._own import OwnCommand
+
 ACTIONS = {"replay": (rejected.replay, "replayed"), "discard": (rejected.discard, "discarded")}
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = "Records that the flush has refused. Exits with status 1 when something was left undone."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import Error as DatabaseError
 
 from transactions.audit.actors import one_run
@@ -14,10 +14,11 @@ from transactions.client.replay import Order, ReplayStopped, replay
 from transactions.client.status_line import StatusLine
 from transactions.encodings import one_line
 
+from ._own import OwnCommand
 from ._posting import add_client_arguments, client, positive, positive_whole
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = (
         "Posts a CSV file (transaction_id,user,amount,status,created_at) through the public API, in "
         "batches. An empty cell is a field that is not given. Safe to run again: what was accepted before "

@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from transactions.access import tokens
 
+from ._own import OwnCommand
 
-class Command(BaseCommand):
+
+class Command(OwnCommand):
     help = "Ends the token of that name; every process refuses it within a minute."
 
     def add_arguments(self, parser: CommandParser) -> None:

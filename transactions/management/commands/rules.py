@@ -8,7 +8,7 @@ from typing import Any
 import psycopg2
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import Error as DatabaseError
 from django.db import IntegrityError
 
@@ -25,6 +25,7 @@ from transactions.rules.standing import said_by
 
 from ._backtests import add_range, add_within, run_backtest, show_backtests
 from ._output import read_while_wanted
+from ._own import OwnCommand
 from ._user_lists import add_list_arguments, add_users, end_users, entry_lines, list_lines, make_list, moment
 
 TO_ACTIVATE = (VersionState.SUBMITTED, VersionState.DRAFT, VersionState.SHADOW)
@@ -34,7 +35,7 @@ STARTER_WAIT = (
 )
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = "Rules. Exits with status 1 when something is wrong, and then nothing has changed."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import Error as DatabaseError
 
 from transactions.reading import part_indexes
 
+from ._own import OwnCommand
 
-class Command(BaseCommand):
+
+class Command(OwnCommand):
     help = "Makes the indexes of the parts of ids and names where SEARCH_PARTS is on, else takes them away."
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -6,7 +6,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import Error as DatabaseError
 from django.utils import timezone
 from redis import RedisError
@@ -20,13 +20,14 @@ from transactions.encodings import printable
 from transactions.rules import activity, figures
 from transactions.rules.kinds.wording import counted
 
+from ._own import OwnCommand
 from ._posting import add_client_arguments, client, positive, positive_whole
 
 # Seconds beyond a flush interval for which the last records are waited for.
 GRACE_S = 3.0
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = (
         "Posts a believable stream of transactions: many users, a few of whom make most of it, skewed "
         "amounts, a share of pending ones that settle later, some retries; and what the rules that come "

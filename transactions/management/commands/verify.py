@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg2
 import redis
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import Error as DatabaseError
 from rest_framework.utils.encoders import JSONEncoder
 
@@ -15,9 +15,10 @@ from transactions.encodings import one_line
 from transactions.models import Epoch
 
 from ._output import read_while_wanted
+from ._own import OwnCommand
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = (
         "Prints the books: accepted = stored + settled + duplicates + rejected + buffered + in_flight. "
         "Exits with status 1 when this does not hold, or cannot be told. Over all books the table has "

@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from transactions.notifications import endpoints, signing
 from transactions.notifications.models import Endpoint
+
+from ._own import OwnCommand
 
 PORT_MAX = 65_535
 BODY_BYTES_MAX = 64 * 1024
@@ -18,7 +20,7 @@ BODY_BYTES_MAX = 64 * 1024
 OLD_S = 300
 
 
-class Command(BaseCommand):
+class Command(OwnCommand):
     help = (
         "Makes a webhook to this machine, prints what comes by it, verified, and removes it at the end. "
         "With WEBHOOK_SECRET in the environment it makes none, and listens for the one of which that is the "
