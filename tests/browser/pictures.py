@@ -168,7 +168,8 @@ def upload(customers: list[User], by: User) -> None:
 def made_up(customers: list[User], prefix: str, count: int, ago: timedelta) -> list[dict[str, object]]:
     """So many transactions, spread over the time up to now; the same ones in every run."""
     chance, now = random.Random(prefix), datetime.now(UTC)
-    statuses = ["SUCCESS"] * 17 + ["FAILED"] * 2 + ["PENDING"]
+    # As many fail as is usual: what is wrong began with `failing_now`.
+    statuses = ["SUCCESS"] * 18 + ["FAILED"] + ["PENDING"]
     return [
         {
             "transaction_id": f"{prefix}-{n:05}",

@@ -328,7 +328,7 @@ def test_what_is_made_later_looks_like_what_the_server_made(dashboard: Dashboard
 
 
 def test_the_end_of_a_cut_id_stands_at_once_behind_its_dots(dashboard: Dashboard) -> None:
-    """Where each head is drawn with as many letters as fit beside “…”, no more than a pixel is free."""
+    """Beside as many letters as fit before “…” no more than a pixel and a half is free."""
     page = dashboard.page
     dashboard.post_all([{"transaction_id": f"{letter * 70}_1a445991"} for letter in "wi4M_"])
     flush()
@@ -355,7 +355,8 @@ def test_the_end_of_a_cut_id_stands_at_once_behind_its_dots(dashboard: Dashboard
         )
         found = page.locator(".listing .id").evaluate_all(gaps)
         assert len(found) == 5
-        assert all(-1 <= gap <= 1 for gap in found), found
+        # A letter is drawn nearer to dots of its own text than to those of a cut.
+        assert all(-1.5 <= gap <= 1.5 for gap in found), found
 
 
 def test_scripts_show_what_cannot_be_seen_as_templates_do(dashboard: Dashboard) -> None:

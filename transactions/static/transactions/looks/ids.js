@@ -16,7 +16,7 @@ function closeUp(heads) {
 
 // What is free behind the “…”: it follows the last letter that leaves room for it.
 function gapOf(head) {
-  const text = head.firstChild, room = head.clientWidth - ellipsis(getComputedStyle(head));
+  const text = head.firstChild, room = head.getBoundingClientRect().width - ellipsis(getComputedStyle(head));
   if (!text || head.scrollWidth <= head.clientWidth) return 0;
   const range = document.createRange();
   range.setStart(text, 0);
@@ -28,7 +28,7 @@ function gapOf(head) {
     if (taken > room) over = middle;
     else [fits, width] = [middle, taken];
   }
-  return Math.max(0, Math.floor(room - width));
+  return Math.max(0, room - width);
 }
 
 // Computed styles with figures of one width have no `font` of one piece.
