@@ -1,6 +1,6 @@
 """How a message names a key of a mapping: as whoever reads it would state it.
 
-A mapping's file has `dates`, the command `--dates`, a page a field with a label.
+A mapping's file has a key, the command an option, a page a field with a label.
 """
 
 from collections.abc import Callable, Iterator
