@@ -62,8 +62,8 @@ class Judgement(NamedTuple):
 
 # Puts commands into a pipeline: a loop's takes the same, and is awaited by whoever sends it.
 Fill = Callable[[Any], object]
-Found = tuple[list[Any], Judgement]
-Rounds = Generator[Fill, list[Any], Found]
+Answered = tuple[list[Any], Judgement]
+Rounds = Generator[Fill, list[Any], Answered]
 
 
 def is_asked_for() -> bool:
@@ -172,7 +172,7 @@ def _judge(asked: int, answers: list[Any]) -> Judgement:
     return Judgement(asked, needed, min(replicas, disks) if local else 0, told.history)
 
 
-def _play(client: "redis.Redis", rounds: Rounds) -> Found:
+def _play(client: "redis.Redis", rounds: Rounds) -> Answered:
     fill = next(rounds)
     while True:
         pipeline = client.pipeline(transaction=False)
@@ -183,7 +183,7 @@ def _play(client: "redis.Redis", rounds: Rounds) -> Found:
             return end.value  # type: ignore[no-any-return]
 
 
-async def _play_async(client: "redis.asyncio.Redis", rounds: Rounds) -> Found:
+async def _play_async(client: "redis.asyncio.Redis", rounds: Rounds) -> Answered:
     fill = next(rounds)
     while True:
         async with client.pipeline(transaction=False) as pipeline:
