@@ -267,9 +267,9 @@ MIDDLEWARE = [
     # Around all that answers.
     "transaction_monitoring.serving.security_headers.content_policies",
     "django.middleware.security.SecurityMiddleware",
-    # Before whatever reads a form.
-    "transaction_monitoring.serving.odd_requests.OddRequests",
+    # Before whatever reads an address, and a form.
     "transaction_monitoring.serving.errors.ErrorPages",
+    "transaction_monitoring.serving.odd_requests.OddRequests",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

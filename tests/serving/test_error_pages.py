@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth.models import User
@@ -169,7 +170,8 @@ def test_the_api_says_in_json_that_there_is_too_much(settings: Any, debug: bool)
         answer = client.get(f"/api/{path}", MANY)
         assert answer.status_code == (404 if path == "nothing/" and not debug else 400), path
         assert answer.status_code == 404 or answer.json() == told
-    answer = client.post("/api/add-transaction/", MANY)
+    form = "application/x-www-form-urlencoded"
+    answer = client.post("/api/add-transaction/", urlencode(MANY), content_type=form)
     assert (answer.status_code, answer.json()) == (400, told)
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,8 +25,9 @@ def database_url() -> str:
     return urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
 
 
+@cache
 def collect_static_files() -> None:
-    """As in production: collected, hashed, to be served by WhiteNoise."""
+    """As in production: collected, hashed, to be served by WhiteNoise; once in a session."""
     command = [sys.executable, "manage.py", "collectstatic", "--noinput", "-v", "0"]
     subprocess.run(command, cwd=ROOT, check=True)
 

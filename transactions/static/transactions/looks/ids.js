@@ -16,7 +16,7 @@ function closeUp(heads) {
 
 // What is free behind the “…”: it follows the last letter that leaves room for it.
 function gapOf(head) {
-  const text = head.firstChild, room = head.clientWidth - ellipsis(getComputedStyle(head).font);
+  const text = head.firstChild, room = head.clientWidth - ellipsis(getComputedStyle(head));
   if (!text || head.scrollWidth <= head.clientWidth) return 0;
   const range = document.createRange();
   range.setStart(text, 0);
@@ -31,7 +31,9 @@ function gapOf(head) {
   return Math.max(0, Math.floor(room - width));
 }
 
-function ellipsis(font) {
+// Computed styles with figures of one width have no `font` of one piece.
+function ellipsis({ fontWeight, fontSize, fontFamily }) {
+  const font = `${fontWeight} ${fontSize} ${fontFamily}`;
   if (!widths.has(font)) {
     pen.font = font;
     widths.set(font, pen.measureText("…").width);
