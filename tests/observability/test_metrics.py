@@ -104,7 +104,7 @@ def test_the_figures_of_the_books_are_those_of_the_books(client: Client, people:
 
 
 def test_a_fault_of_ours_is_0_before_it_first_happens(client: Client) -> None:
-    """Of a figure that begins at 1 Prometheus sees no growth, and the alert of a single 500 would never come."""
+    """Of a figure that begins at 1 Prometheus sees no growth: nobody would be told of a single 500."""
     found = {name: value for name, value in scraped(client).items() if name.startswith("requests_total")}
 
     assert found == {
