@@ -3,6 +3,7 @@
 import datetime
 import http.server
 import os
+import pwd
 import re
 import shutil
 import socket
@@ -22,6 +23,7 @@ import yaml
 
 from deploy.machines.configure import Fault, configure, variables
 from dev.waiting import wait_until
+from tests.machines import haproxy
 from tests.machines.table import BEGIN, END, Control, Row, when_and_where, written
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -227,11 +229,38 @@ def members(tmp_path: Path) -> Iterator[dict[str, Member]]:
     with ExitStack() as cleanup:
         roles = zip(("m1", "m2", "m3"), ADDRESSES, ("leader", "standby", "standby"), strict=True)
         members = {name: Member(name, address, role, cleanup) for name, address, role in roles}
-        haproxy = subprocess.Popen([program, "-db", "-f", str(tmp_path / "configured" / "haproxy.cfg")])
-        cleanup.callback(haproxy.wait, 10)
-        cleanup.callback(haproxy.kill)
+        file = haproxy.as_may_be_started(tmp_path / "configured" / "haproxy.cfg")
+        running = subprocess.Popen([program, "-db", "-f", str(file)])
+        cleanup.callback(running.wait, 10)
+        cleanup.callback(running.kill)
         wait_until(lambda: [reached(5000) for _ in range(6)] == ["m1"] * 6, 10, "m1 alone is the leader")
         yield members
+
+
+def test_haproxy_runs_as_nobody_who_may_anything(tmp_path: Path) -> None:
+    """As root it starts, and needs that for nothing but to become another one."""
+    configure(variables(machine_env(tmp_path, "m1")), tmp_path / "configured")
+    text = (tmp_path / "configured" / "haproxy.cfg").read_text()
+
+    given_away = [line.split() for line in haproxy.GIVEN_AWAY.findall(text)]
+    assert given_away == [["user", "haproxy"], ["group", "haproxy"], ["chroot", "/var/lib/haproxy"]]
+
+
+def test_haproxy_itself_reads_its_file_and_becomes_another_user(tmp_path: Path) -> None:
+    program = shutil.which("haproxy")
+    if program is None or not haproxy.may_give_rights_away():
+        pytest.skip("haproxy is missing, or this is no root")
+    configure(variables(machine_env(tmp_path, "m1")), tmp_path / "configured")
+    command = [program, "-db", "-f", str(tmp_path / "configured" / "haproxy.cfg")]
+    assert subprocess.run([*command, "-c"], capture_output=True, text=True).stderr == ""
+
+    with subprocess.Popen(command) as running:
+        try:
+            mine = Path(f"/proc/{running.pid}/status")
+            user = str(pwd.getpwnam("haproxy").pw_uid)
+            wait_until(lambda: f"\nUid:\t{user}\t{user}\t" in mine.read_text(), 10, "it is another user")
+        finally:
+            running.kill()
 
 
 def test_who_asks_for_a_standby_never_gets_the_leader_while_there_is_one(members: dict[str, Member]) -> None:
