@@ -1,5 +1,6 @@
 """Readiness, health, alarms and figures tell who the primary of Redis is, and who is missing."""
 
+import time
 from typing import Any
 
 import pytest
@@ -77,6 +78,34 @@ def test_one_that_is_missing_and_one_that_is_frozen_are_told(
     assert conditions.seen()["replicas"] == "1 of 2 replicas of Redis are online."
     assert redis_part().brief == "A replica of Redis is missing"
     assert figures(client)["transactions_replicas_online"] == "1.0"
+
+
+def test_a_sentinel_that_is_dead_or_silent_is_told(three: Trio, people: list[User], client: Client) -> None:
+    take(record("T1", people[0]))
+    everybody_works()
+    shown = figures(client)
+    assert shown["transactions_sentinels_answering"] == shown["transactions_sentinels_wanted"] == "3.0"
+    assert "sentinels" not in conditions.seen()
+
+    three.sentinels[0].freeze()
+    began = time.monotonic()
+    found = primaries.read()
+    assert found is not None
+    assert (found.sentinels, found.sentinels_missing) == (2, 1)
+    # Asked in turn for the primary, and then all at once; each for half a second twice.
+    assert time.monotonic() - began < 3
+    three.sentinels[0].wake()
+
+    three.sentinels[1].kill()
+    assert figures(client)["transactions_sentinels_answering"] == "2.0"
+    assert conditions.seen()["sentinels"] == "2 of 3 sentinels of Redis answer."
+    part = redis_part()
+    assert (part.state, part.brief) == (PartState.SLOW, "A sentinel of Redis is missing")
+    problems, details = health.look()
+    assert problems == []
+    assert (details["primary"]["sentinels_answering"], details["primary"]["sentinels_wanted"]) == (2, 3)
+    # Nothing that is accepted waits for it.
+    take(record("T2", people[0]))
 
 
 def test_a_primary_that_took_over_says_when(three: Trio, client: Client) -> None:

@@ -54,6 +54,12 @@ REPLICAS = Advice(
     "the primary and catches up by itself.",
     (("On the host of the primary", "redis-cli info replication"),),
 )
+SENTINELS = Advice(
+    "Redis",
+    "Transactions are accepted. Start the sentinel that is missing, on its own file: with a majority of them "
+    "gone nobody replaces a Redis that is lost.",
+    (("On its host", "systemctl status transactions-sentinel"),),
+)
 POSTGRES = Advice(
     "PostgreSQL",
     "What is accepted waits in Redis meanwhile. Bring PostgreSQL back; the next flush stores all of it.",

@@ -129,6 +129,11 @@ def _redis(seen: SystemReading) -> Finding:
         cause = f"{told}: one more machine that is lost, and nothing is accepted."
         since = seen.alarms_since.get("replicas")
         return Finding(PartState.SLOW, cause, "A replica of Redis is missing", since, advice.REPLICAS)
+    if primary.sentinels_missing:
+        asked = f"{primary.sentinels} of {primary.sentinels_wanted} sentinels answer"
+        cause = f"{asked}: with less than a majority no other Redis takes the primary's place."
+        since = seen.alarms_since.get("sentinels")
+        return Finding(PartState.SLOW, cause, "A sentinel of Redis is missing", since, advice.SENTINELS)
     return Finding(PartState.OK, f"It answers, and takes what is accepted; {told}.")
 
 
