@@ -80,7 +80,7 @@ def answering(url: SentinelUrl) -> int:
 
 def _names_one(url: SentinelUrl, host: str, port: int) -> bool:
     with suppress(redis.RedisError), redis.Redis(host, port, **asking(url)) as client:
-        return bool(client.sentinel_get_master_addr_by_name(url.master))  # type: ignore[no-untyped-call]
+        return bool(client.sentinel_get_master_addr_by_name(url.master))
     return False
 
 
