@@ -63,6 +63,8 @@ def fault_in_redis_url(url: str) -> str:
         return (
             "" if parts.path.strip("/") else "names no socket: it is written unix://USER:PASSWORD@/PATH?db=0"
         )
+    if "," in parts.netloc.rpartition("@")[2]:
+        return f"names several hosts, which only {sentinel_url.SCHEME}:// may: {sentinel_url.FORM}"
     if not re.fullmatch(r"/?|/[0-9]+/?", parts.path, re.ASCII):
         return "must end with the number of a database: redis://USER:PASSWORD@HOST:PORT/0"
     return ""

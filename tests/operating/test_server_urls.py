@@ -66,6 +66,8 @@ REDIS_FAULTS = {
     "redis://:secret@host:port/0": PORT,
     "redis://:secret@host:99999": PORT,
     "redis://user:secret": PORT,
+    "redis://:secret@one:6379,two:6379/0": f"names several hosts, which only sentinel:// may: {FORM}",
+    "rediss://:secret@one,two/0": f"names several hosts, which only sentinel:// may: {FORM}",
     "redis://:secret@host/zero": "must end with the number of a database: redis://USER:PASSWORD@HOST:PORT/0",
     "redis://:secret@host/0/1": "must end with the number of a database: redis://USER:PASSWORD@HOST:PORT/0",
     "unix://:secret@": "names no socket: it is written unix://USER:PASSWORD@/PATH?db=0",

@@ -17,7 +17,7 @@ from transactions.intake.outcomes import IntakeUnavailable
 from transactions.stores import primaries
 from transactions.stores.confirmation import confirmed
 from transactions.stores.redis_connection import connection
-from transactions.system import conditions, reading
+from transactions.system import advice, conditions, reading
 from transactions.system.parts import PartState, SystemPart, condition_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -67,7 +67,8 @@ def test_one_that_is_missing_and_one_that_is_frozen_are_told(
         take(record("T2", people[0]))
     problems, _ = health.look()
     assert "it is on too few disks: 1 of 2 replicas confirm what was written" in problems
-    assert redis_part().state == PartState.ILL
+    part = redis_part()
+    assert (part.state, part.advice) == (PartState.ILL, advice.UNCONFIRMED)
     assert float(figures(client)["transactions_confirmations_failed_total"]) >= 1
     three.replicas[0].wake()
 
