@@ -175,6 +175,12 @@ class FirstRows:
         self.free.remove(column)
         self.reasons.append(f"Column “{column}” is {_SAID[field]}, {how}.")
 
+    def about_found(self, field: str) -> OpenQuestion:
+        """Whether the column that was found for a field is its."""
+        column = self.mapping.named[field]
+        choices = ((column, f"column “{column}”"), ("", _WITHOUT.get(field, "no column")))
+        return OpenQuestion(f"columns.{field}", f"Column “{column}” may have {_SAID[field]}.", choices)
+
     def asked(self, open: Iterable[OpenQuestion]) -> list[OpenQuestion]:
         """The questions of the proof; of a field whose column cannot be read, the one about that."""
         unread = {question.key: question for question in self.unread.values()}

@@ -75,6 +75,17 @@ def guess(table: Table, given: Mapping) -> Guess:
     return Guess(settled.mapping, reasons, tuple(questions), tuple(proof.unknown.items()))
 
 
+def open_in_first_rows(table: Table, agreed: Mapping) -> list[OpenQuestion]:
+    """What a guess would ask by the first rows, or find, that nobody has agreed on; `plan` asks the rest.
+
+    Raises FileError, ColumnError and MappingError as a guess does.
+    """
+    first = FirstRows(table, agreed.fitting(table.columns))
+    _find_all(first)
+    found = [first.about_found(field) for field in first.mapping.named if field not in agreed.columns]
+    return [*map(first.with_choices, first.asked(())), *found]
+
+
 def _find_all(first: FirstRows) -> None:
     """To what is given the columns that are likely: what is found first is no other's any more."""
     if {*first.names} >= OF_EXPORT:

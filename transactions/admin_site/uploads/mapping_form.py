@@ -6,6 +6,7 @@ from typing import Any
 
 from ... import money
 from ...importing import mapping as mappings
+from ...importing.agreement import PROVED
 from ...importing.columns.moments import EXAMPLES
 from ...importing.columns.proofs import ColumnError, OpenQuestion
 from ...importing.columns.statuses import KNOWN, plain
@@ -24,7 +25,7 @@ from ...uploads.models import Upload
 # Words of statuses that are asked one by one; characters of what is typed into a field.
 WORDS_MAX, TYPED_CHARACTERS_MAX = 30, 500
 Choices = tuple[tuple[str, str], ...]
-# Of a column that is asked about, chosen until somebody answers: "none" is an answer. No column is called so.
+# Of a column that nobody has chosen: "none" is an answer, and this is none. No column is called so.
 UNANSWERED = " "
 
 MONEY, WHO, STATES, TIMES = "Money", "Customers and ids", "Statuses", "Dates"
@@ -41,6 +42,16 @@ _COLUMNS = {
     "created_at": TIMES,
     "time": TIMES,
     "timezone": TIMES,
+}
+_AMOUNTS = ("columns.amount", "columns.debit", "columns.credit")
+# By key, the columns by which it was guessed or proved: where one of these is changed, that is done anew.
+_FOLLOWS = {
+    **dict.fromkeys(("columns.direction", "columns.currency", "currency"), _AMOUNTS),
+    **dict.fromkeys(("mark", "decimals", "unit"), (*_AMOUNTS, "columns.direction")),
+    "columns.refund_user": (*_AMOUNTS, "columns.direction", "columns.user"),
+    "users": ("columns.user", "columns.refund_user"),
+    "ids": ("columns.transaction_id",),
+    **dict.fromkeys(("columns.time", "columns.timezone", "dates", "timezone"), ("columns.created_at",)),
 }
 _STATUSES: Choices = (("SUCCESS", "Success"), ("FAILED", "Failed"), ("PENDING", "Pending"))
 # Keys with where each stands, its values and what there is to say of it.
@@ -138,11 +149,13 @@ class MappingForm:
     error: str = ""
     preview: Summary | None = None
     reasons: tuple[str, ...] = ()
+    # Labels of fields that hold what nobody has sent or seen: it was found by what somebody chose.
+    anew: tuple[str, ...] = ()
 
     @property
     def is_agreed(self) -> bool:
-        """Whether nothing is wrong, and nothing open."""
-        return not self.error and not any(each.error or each.asked for each in self.fields)
+        """Whether nothing is wrong, nothing open, and nothing new."""
+        return not self.error and not self.anew and not any(each.error or each.asked for each in self.fields)
 
     @property
     def only_shown(self) -> dict[str, tuple[str, ...]]:
@@ -171,16 +184,23 @@ def shown(upload: Upload) -> MappingForm:
 
 @named_by(as_field)
 def typed(upload: Upload, posted: Mapping[str, str], *, create_users: bool) -> MappingForm:
-    """The form of what somebody has sent. What no field is for stays as it was."""
+    """The form of what somebody has sent. What no field is for stays as it was.
+
+    What was guessed by columns that have been changed is guessed anew.
+    """
     kept = mappings.parse(upload.mapping)
     meant = replace(mappings.Mapping(), skip=kept.skip, optional=kept.optional).read_as(kept)
-    before, errors = _stated(kept), dict[str, tuple[str, str]]()
+    errors = dict[str, tuple[str, str]]()
+    before = {each.key: each.value for each in shown(upload).fields}
+    sent = {key.removeprefix("map."): value.strip() for key, value in posted.items()}
+    changed = {key for key, value in sent.items() if value != before.get(key, "").strip()}
+    stale = {key for key, by in _FOLLOWS.items() if key not in changed and changed.intersection(by)}
     for key, value in posted.items():
         text = value.strip()[:TYPED_CHARACTERS_MAX]
         name = key.removeprefix("map.")
         # A word may have a comma, and words of a mapping may be many: as they are shown they stay.
         as_shown = name.startswith("skip.") and value.strip() == before.get(name)
-        if name == key or value == UNANSWERED or as_shown:
+        if name == key or value == UNANSWERED or as_shown or name in stale:
             continue
         if not text:
             meant = _without(meant, name)
@@ -189,7 +209,19 @@ def typed(upload: Upload, posted: Mapping[str, str], *, create_users: bool) -> M
             meant = meant.stating(name, text)
         except MappingError as error:
             errors[name] = (text, str(error))
-    return _judged(upload, meant, errors, create_users)
+    form = _judged(upload, meant, errors, create_users)
+    if not errors:
+        form.anew = tuple(
+            each.label
+            for each in form.fields
+            if each.value.strip() and each.value != sent.get(each.key, "") and _is_new(each.key, stale)
+        )
+    return form
+
+
+def _is_new(key: str, stale: set[str]) -> bool:
+    """Whether a field that holds something else than what was sent is to be looked at before a check."""
+    return (key in stale and key not in PROVED) or key.startswith("columns.")
 
 
 def _without(meant: mappings.Mapping, key: str) -> mappings.Mapping:
@@ -265,6 +297,10 @@ def _fields(
     for key, value in _stated(meant).items():
         if key in by_key:
             by_key[key].value = value
+    for name in _COLUMNS:
+        if name not in meant.columns:
+            each = by_key[f"columns.{name}"]
+            each.value, each.choices = UNANSWERED, ((UNANSWERED, "none found"), *columns)
     for question in questions:
         each = by_key.get(question.key)
         if each is None:
