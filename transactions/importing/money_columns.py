@@ -48,7 +48,7 @@ def _find_direction(first: FirstRows) -> None:
     if "direction" in first.mapping.columns or "amount" not in first.mapping.named:
         return
     amounts = first.cells[first.mapping.named["amount"]]
-    free = [each for each in first.free if each not in first.mapping.skip]
+    free = [each for each in first.free if each not in {*first.mapping.skip, *first.mapping.refunds}]
     found = directions.likely(free, first.cells, amounts)
     if found.column and not found.why:
         first.take("direction", found.column, found.how)

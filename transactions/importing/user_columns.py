@@ -54,9 +54,13 @@ def _are_back(first: FirstRows, named: dict[str, str]) -> list[bool]:
     """Which of the first rows went the other way."""
     amounts = first.cells[named["amount"]]
     words = first.cells[named["direction"]] if "direction" in named else [""] * len(amounts)
+    stated = [
+        any(first.cells[column][at].strip() in backs for column, backs in first.mapping.refunds.items())
+        for at in range(len(amounts))
+    ]
     return [
-        directions.is_negative(cell) or sides.is_debit(word)
-        for cell, word in zip(amounts, words, strict=True)
+        directions.is_negative(cell) or sides.is_debit(word) or goes_back
+        for cell, word, goes_back in zip(amounts, words, stated, strict=True)
     ]
 
 

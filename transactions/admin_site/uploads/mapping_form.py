@@ -12,7 +12,7 @@ from ...importing.columns.proofs import ColumnError, OpenQuestion
 from ...importing.columns.statuses import KNOWN, plain
 from ...importing.guess import guess
 from ...importing.headers import is_of_kinds
-from ...importing.keys import BESIDE, DATES, FIELDS, NONE_PASSED_OVER
+from ...importing.keys import BESIDE, DATES, FIELDS, NONE_PASSED_OVER, OF_WORDS
 from ...importing.mapping import MappingError
 from ...importing.plan import Summary, plan
 from ...importing.table import FileError, Table
@@ -112,7 +112,10 @@ _PLAIN: tuple[tuple[str, str, Choices | None, str], ...] = (
 )
 
 
-_OF_SKIP = f"With commas between them; {NONE_PASSED_OVER}: all of its rows are transactions."
+_OF_WORDS = {
+    "refunds": f"With commas between them; {NONE_PASSED_OVER}: no row is one by its word.",
+    "skip": f"With commas between them; {NONE_PASSED_OVER}: all of its rows are transactions.",
+}
 
 
 @dataclass(slots=True)
@@ -189,7 +192,9 @@ def typed(upload: Upload, posted: Mapping[str, str], *, create_users: bool) -> M
     What was guessed by columns that have been changed is guessed anew.
     """
     kept = mappings.parse(upload.mapping)
-    meant = replace(mappings.Mapping(), skip=kept.skip, optional=kept.optional).read_as(kept)
+    meant = replace(mappings.Mapping(), skip=kept.skip, refunds=kept.refunds, optional=kept.optional).read_as(
+        kept
+    )
     errors = dict[str, tuple[str, str]]()
     before = {each.key: each.value for each in shown(upload).fields}
     sent = {key.removeprefix("map."): value.strip() for key, value in posted.items()}
@@ -199,7 +204,7 @@ def typed(upload: Upload, posted: Mapping[str, str], *, create_users: bool) -> M
         text = value.strip()[:TYPED_CHARACTERS_MAX]
         name = key.removeprefix("map.")
         # A word may have a comma, and words of a mapping may be many: as they are shown they stay.
-        as_shown = name.startswith("skip.") and value.strip() == before.get(name)
+        as_shown = name.partition(".")[0] in OF_WORDS and value.strip() == before.get(name)
         if name == key or value == UNANSWERED or as_shown or name in stale:
             continue
         if not text:
@@ -285,8 +290,9 @@ def _fields(
     ]
     passed_over = [each for each in table.columns if is_of_kinds(each) and each not in meant.named.values()]
     fields += [
-        FormField(MONEY, f"skip.{column}", label_of(f"skip.{column}"), help=_OF_SKIP)
+        FormField(MONEY, f"{table}.{column}", label_of(f"{table}.{column}"), help=help)
         for column in passed_over
+        for table, help in _OF_WORDS.items()
     ]
     by_key = {each.key: each for each in fields}
     by_key["dates"].suggestions = tuple(
@@ -345,9 +351,9 @@ def _stated(meant: mappings.Mapping) -> dict[str, str]:
     """What a mapping states, by key, as `stating` takes it."""
     stated: dict[str, Any] = {f"columns.{name}": meant.columns.get(name, "") for name in (*FIELDS, *BESIDE)}
     stated.update({f"statuses.{word}": status for word, status in meant.statuses.items()})
-    stated.update(
-        {f"skip.{column}": ",".join(words) or NONE_PASSED_OVER for column, words in meant.skip.items()}
-    )
+    for table in OF_WORDS:
+        for column, words in getattr(meant, table).items():
+            stated[f"{table}.{column}"] = ",".join(words) or NONE_PASSED_OVER
     for _, key, *_ in _PLAIN:
         stated[key] = _as_typed(getattr(meant, key))
     return stated
