@@ -97,7 +97,7 @@ class KindsProof:
         # Of columns that stand for something else no word is asked about.
         free = [each for each in cells if each not in self._taken and each not in self._mapping.skip]
         self._kinds = {each: {} for each in free if is_of_kinds(each)}
-        self._sides = {each: set() for each in free if each not in self._kinds and may_tell(each, free)}
+        self._sides = {each: set() for each in free if each not in self._kinds and may_tell(each)}
 
     def _see_sides(self, line: int, cells: dict[str, str], unsigned: bool) -> None:
         assert self._sides
@@ -138,7 +138,7 @@ class KindsProof:
                 yield _about_no_payments(column, lines)
 
     def _is_kind_of_sides(self, column: str) -> bool:
-        return column in self._kinds and column not in self._worded and may_tell(column, self._kinds)
+        return column in self._kinds and column not in self._worded and may_tell(column)
 
     def _are_sides(self, column: str) -> bool:
         return column in (self._sides or {}) and sides.say_sides((self._sides or {})[column])

@@ -8,6 +8,7 @@ from django.test import Client
 
 from tests.support.rule_pages import plain
 from tests.support.uploads import again, at, importer, step, uploaded
+from transactions.admin_site.uploads.mapping_form import ASKED_MAX
 from transactions.importing.guess import guess
 from transactions.importing.mapping import Mapping, parse
 from transactions.uploads import steps, told
@@ -116,3 +117,14 @@ def test_what_later_rows_show_is_asked_before_anything_is_posted(ina: Client, pe
     upload = step(upload)
     assert upload.step == UploadStep.READ
     assert "Column “status” may have the status. State “Column of the status”: status" in upload.error
+
+
+def test_of_a_thousand_columns_of_kinds_the_first_are_asked_about(ina: Client) -> None:
+    kinds = [f"type {number}" for number in range(990)]
+    rows = [["id", "user", "amount", "status", *kinds], ["P1", "7", "5.00", "paid", *["fee"] * 990]]
+    upload = step(uploaded("\n".join(map(",".join, rows)).encode()))
+    page = shown(ina, upload)
+    assert asked(page).count("has kinds of rows that may be no payments") == ASKED_MAX
+    page = send(ina, upload, page, **{f"skip__type {number}": "none" for number in range(ASKED_MAX)})
+    assert f"Column “type {ASKED_MAX}” has kinds" in asked(page)
+    assert again(upload).state == "WAITS"

@@ -24,6 +24,8 @@ from ...uploads.models import Upload
 
 # Words of statuses that are asked one by one; characters of what is typed into a field.
 WORDS_MAX, TYPED_CHARACTERS_MAX = 30, 500
+# Questions that a page asks at once, and columns of kinds that have fields though nothing is asked of them.
+ASKED_MAX, KINDS_MAX = 30, 30
 Choices = tuple[tuple[str, str], ...]
 # Of a column that nobody has chosen: "none" is an answer, and this is none. No column is called so.
 UNANSWERED = " "
@@ -288,7 +290,8 @@ def _fields(
         )
         for word in _words(upload, table, meant)
     ]
-    passed_over = [each for each in table.columns if is_of_kinds(each) and each not in meant.named.values()]
+    named = {*meant.named.values()}
+    passed_over = [each for each in table.columns if is_of_kinds(each) and each not in named][:KINDS_MAX]
     fields += [
         FormField(MONEY, f"{table}.{column}", label_of(f"{table}.{column}"), help=help)
         for column in passed_over
@@ -307,7 +310,8 @@ def _fields(
         if name not in meant.columns:
             each = by_key[f"columns.{name}"]
             each.value, each.choices = UNANSWERED, ((UNANSWERED, "none found"), *columns)
-    for question in questions:
+    # What is not asked yet is asked once these are answered.
+    for question in [*questions][:ASKED_MAX]:
         each = by_key.get(question.key)
         if each is None:
             each = by_key[question.key] = FormField(STATES, question.key, label_of(question.key))
