@@ -8,6 +8,7 @@ from itertools import islice
 from .amount_names import is_scaled
 from .columns import moments, money, sides
 from .columns.proofs import OpenQuestion, told
+from .currencies import CODES
 from .headers import OF_REFUSALS, candidates, is_other, twins, words
 from .kinds import WITHOUT_DIRECTION
 from .mapping import Mapping
@@ -224,6 +225,11 @@ def clocks(cells: Iterable[str]) -> float:
 
 def currencies_share(cells: Iterable[str]) -> float:
     return share(cells, _is_currency)
+
+
+def codes_share(cells: Iterable[str]) -> float:
+    """Of codes of ISO 4217, in capitals: in small letters they are words."""
+    return share(cells, CODES.__contains__)
 
 
 def _is_currency(cell: str) -> bool:

@@ -1,0 +1,68 @@
+"""Columns that are known by their values alone, and those that are never taken without a question."""
+
+
+import pytest
+from pytest_django import Settings
+
+from tests.importing.tables import EveryKey, table
+from transactions.importing.guess import Guess, guess
+from transactions.importing.mapping import Mapping
+from transactions.importing.plan import plan
+
+GIVEN = Mapping(users="key", status="SUCCESS", ids="content", negative="refund", timezone="UTC")
+ALL = Mapping(user="7").over(GIVEN)
+
+
+def asked(found: Guess) -> dict[str, list[str]]:
+    return {each.key: [value for value, _ in each.choices] for each in found.open}
+
+
+# --- Currencies -----------------------------------------------------------------------------------
+
+
+def test_a_column_of_codes_states_the_currency_whatever_its_name(settings: Settings) -> None:
+    settings.CURRENCY = "GBP"
+    file = table(["Umsatz", "WKZ Umsatz", "Text"], ["1000000.00", "EUR", "all"], ["5.00", "GBP", "top"])
+    found = guess(file, ALL)
+    assert (asked(found), found.mapping.named["currency"]) == ({}, "WKZ Umsatz")
+    summary = plan(file, found.mapping, users=EveryKey()).summary
+    assert (summary.records, summary.others["EUR"].sum) == (1, 100_000_000)
+
+
+def test_words_in_small_letters_are_no_codes() -> None:
+    file = table(["amount", "Text"], ["5.00", "all"], ["6.00", "try"])
+    assert "currency" not in guess(file, ALL).mapping.named
+
+
+def test_of_columns_with_other_codes_it_is_asked_which_is_the_currency() -> None:
+    header = ["amount", "WKZ", "Basis"]
+    found = guess(table(header, ["5.00", "EUR", "USD"], ["6.00", "EUR", "USD"]), ALL)
+    assert asked(found) == {"columns.currency": ["WKZ", "Basis", ""]}
+    same = guess(table(header, ["5.00", "EUR", "EUR"], ["6.00", "EUR", "EUR"]), ALL)
+    assert (asked(same), same.mapping.named["currency"]) == ({}, "WKZ")
+
+
+# --- Times ----------------------------------------------------------------------------------------
+
+
+def test_a_column_of_moments_is_the_time_whatever_its_name() -> None:
+    found = guess(table(["amount", "x"], ["5.00", "2026-01-31 10:00"], ["6.00", "2026-02-01 10:00"]), ALL)
+    assert (asked(found), found.mapping.named["created_at"]) == ({}, "x")
+
+
+@pytest.mark.parametrize(
+    ("header", "cells"),
+    [
+        (["amount", "Belegdatum"], ["5.00", "3101"]),
+        (["amount", "x", "y"], ["5.00", "2026-01-31 10:00", "2026-02-01 10:00"]),
+    ],
+)
+def test_columns_that_may_say_when_are_never_passed_over_in_silence(
+    header: list[str], cells: list[str]
+) -> None:
+    found = guess(table(header, cells), ALL)
+    assert [*asked(found)] == ["columns.created_at"]
+    assert f"“{header[1]}”" in found.open[0].why
+    none = guess(table(header, cells), ALL.stating("columns.created_at", ""))
+    assert asked(none) == {}
+    assert "No column has times: a transaction's is the moment of its import." in none.reasons
