@@ -1,10 +1,12 @@
 """Columns that are known by their values alone, and those that are never taken without a question."""
 
+import io
 
 import pytest
 from pytest_django import Settings
 
 from tests.importing.tables import EveryKey, table
+from transactions.importing.forms import open_table
 from transactions.importing.guess import Guess, guess
 from transactions.importing.mapping import Mapping
 from transactions.importing.plan import plan
@@ -66,3 +68,25 @@ def test_columns_that_may_say_when_are_never_passed_over_in_silence(
     none = guess(table(header, cells), ALL.stating("columns.created_at", ""))
     assert asked(none) == {}
     assert "No column has times: a transaction's is the moment of its import." in none.reasons
+
+
+# --- Headers --------------------------------------------------------------------------------------
+
+
+def test_a_header_below_a_preamble_may_have_names_that_end_with_a_digit() -> None:
+    lines = (
+        "Settlement report,,,",
+        "Merchant,K1234,,",
+        "sale_date,merchant_reference1,amount,currency_code",
+        "2026-01-31,R-1,5.00,EUR",
+        "2026-02-01,R-2,6.00,EUR",
+    )
+    found = open_table(io.BytesIO("\n".join(lines).encode()), "klarna.csv")
+    assert found.columns == ("sale_date", "merchant_reference1", "amount", "currency_code")
+    bare = "\n".join(each.rstrip(",") for each in lines)
+    assert open_table(io.BytesIO(bare.encode()), "klarna.csv").columns == found.columns
+
+
+def test_values_below_a_preamble_are_no_header_that_ends_with_a_digit() -> None:
+    lines = "Report,,", "INV1,Anna1,x5", "INV2,Ben2,x6", "INV3,Cem3,x7"
+    assert "header on line 2" not in open_table(io.BytesIO("\n".join(lines).encode()), "a.csv").form
