@@ -70,6 +70,33 @@ def test_columns_that_may_say_when_are_never_passed_over_in_silence(
     assert "No column has times: a transaction's is the moment of its import." in none.reasons
 
 
+# --- Whose ----------------------------------------------------------------------------------------
+
+LLOYDS = ["Transaction Date", "Sort Code", "Account Number", "Details", "Debit Amount", "Credit Amount"]
+
+
+@pytest.mark.parametrize(
+    "accounts",
+    [["12345678"] * 3, ["11111111", "22222222"] * 20],
+    ids=["few rows", "two accounts"],
+)
+def test_the_own_account_is_never_the_customer_without_a_question(accounts: list[str]) -> None:
+    rows = [["31/01/2026", "'30-00-00", each, f"Shop {n}", "5.00", ""] for n, each in enumerate(accounts)]
+    found = guess(table(LLOYDS, *rows), GIVEN)
+    assert "user" not in found.mapping.named
+    assert "columns.user" in asked(found)
+    assert "Column “Account Number” has accounts" in found.open[0].why
+    stated = guess(table(LLOYDS, *rows), GIVEN.stating("columns.user", "Account Number"))
+    assert "columns.user" not in asked(stated)
+
+
+def test_many_accounts_are_customers_and_so_are_cards() -> None:
+    many = [["5.00", f"ACC{n}"] for n in range(20)]
+    assert guess(table(["amount", "Account"], *many), GIVEN).mapping.named["user"] == "Account"
+    cards = table(["amount", "cc_num"], ["5.00", "4111"], ["6.00", "4222"])
+    assert guess(cards, GIVEN).mapping.named["user"] == "cc_num"
+
+
 # --- Headers --------------------------------------------------------------------------------------
 
 
