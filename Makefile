@@ -16,7 +16,7 @@ BIN := $(VENV)/bin
 OWN := conftest.py benchmarks dev tests transactions transaction_monitoring manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install tools run test contract contract-rules faults machines mutations browser pictures bench check lint types imports packages migrations deploy format lock licences audit clean
+.PHONY: help install tools run test contract contract-rules faults machines compose mutations browser pictures bench check lint types imports packages migrations deploy format lock licences audit clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -60,6 +60,11 @@ faults: tools  ## Kills, cuts and stops real processes; prints what was lost and
 machines: install  ## Loses, cuts off and freezes one machine of three under load; prints what was lost and doubled
 	@$(PYTHON) -m dev.install $(VENV) $(RUNNING) $(TOOLS) requirements-machines.lock
 	@exec $(BIN)/python -m tests.machines $(ARGS)
+
+# As root, with Docker's engine (Debian: docker.io, iptables, debootstrap); it says so where they are missing. It
+# takes several minutes. COMPOSE_IMAGES=DIRECTORY keeps the images for the next time.
+compose: tools  ## The compose file as it is shipped, on an engine of its own (COMPOSE_IMAGES)
+	@exec $(BIN)/python -m pytest tests/compose -v $(ARGS)
 
 mutations: tools  ## Takes out one safeguard at a time and shows which test fails for it
 	@exec $(BIN)/python -m tests.faults.mutations $(ARGS)

@@ -13,7 +13,7 @@ from asgiref.sync import async_to_sync
 
 from tests.support.exchanging import say
 from tests.support.serving import ROOT, daphne
-from transaction_monitoring.serving.kept_files import Kept, KeptAnswers, kept_files
+from transaction_monitoring.serving.kept_files import KeptAnswer, KeptAnswers, kept_files
 
 FILE = "/static/base.0123456789ab.css"
 NEVER_CHANGES = (b"Cache-Control", b"max-age=315360000, public, immutable")
@@ -124,12 +124,12 @@ def test_what_is_kept_has_a_bound_and_the_oldest_goes_first() -> None:
     answers = KeptAnswers(bytes_max=10_000)
     keys = [(f"/static/{number}.css", "", False) for number in range(3)]
     for key in keys[:2]:
-        answers.put(key, Kept([], b"x" * 3_000))
-        answers.put(key, Kept([], b"x" * 3_000))
+        answers.put(key, KeptAnswer([], b"x" * 3_000))
+        answers.put(key, KeptAnswer([], b"x" * 3_000))
     assert answers.get(keys[0]) is not None  # now the other is the oldest
-    answers.put(keys[2], Kept([], b"x" * 3_000))
+    answers.put(keys[2], KeptAnswer([], b"x" * 3_000))
     assert [answers.get(key) is not None for key in keys] == [True, False, True]
-    answers.put(keys[1], Kept([], b"x" * 20_000))
+    answers.put(keys[1], KeptAnswer([], b"x" * 20_000))
     assert [answers.get(key) for key in keys] == [None] * 3
 
 

@@ -40,7 +40,7 @@ ON_CONDITIONS = frozenset(
 Key = tuple[str, str, bool]
 
 
-class Kept(NamedTuple):
+class KeptAnswer(NamedTuple):
     """An answer of Django's."""
 
     headers: list[tuple[bytes, bytes]]
@@ -51,17 +51,17 @@ class KeptAnswers:
     """The answers of one process; those that were told longest ago go first."""
 
     def __init__(self, bytes_max: int = KEPT_BYTES_MAX) -> None:
-        self._answers: OrderedDict[Key, Kept] = OrderedDict()
+        self._answers: OrderedDict[Key, KeptAnswer] = OrderedDict()
         self._room = bytes_max
 
-    def get(self, key: Key) -> Kept | None:
+    def get(self, key: Key) -> KeptAnswer | None:
         """The answer to that, if it is kept."""
         kept = self._answers.get(key)
         if kept is not None:
             self._answers.move_to_end(key)
         return kept
 
-    def put(self, key: Key, kept: Kept) -> None:
+    def put(self, key: Key, kept: KeptAnswer) -> None:
         """Keeps one; of two that came at once the second takes the place of the first."""
         self._forget(self._answers.pop(key, None))
         self._answers[key] = kept
@@ -69,7 +69,7 @@ class KeptAnswers:
         while self._room < 0:
             self._forget(self._answers.popitem(last=False)[1])
 
-    def _forget(self, kept: Kept | None) -> None:
+    def _forget(self, kept: KeptAnswer | None) -> None:
         if kept is not None:
             self._room += len(kept.body) + ENTRY_BYTES
 
@@ -115,7 +115,7 @@ def _noting(send: ASGISendCallable, answers: KeptAnswers, key: Key) -> ASGISendC
             headers = given if message["status"] == 200 and b"immutable" in says else None
         elif message["type"] == "http.response.body" and headers is not None:
             if not message.get("more_body"):
-                answers.put(key, Kept(headers, message["body"]))
+                answers.put(key, KeptAnswer(headers, message["body"]))
             headers = None
         await send(message)
 

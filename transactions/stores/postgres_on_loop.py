@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 # After a question was not answered, how long nothing is asked.
 PAUSE_S = 1.0
-Found = TypeVar("Found")
+Returned = TypeVar("Returned")
 
 # One for each of three hosts, where there are so many: the name of one may take long to be looked up.
 _connecting = ThreadPoolExecutor(3, thread_name_prefix="connecting")
@@ -37,7 +37,7 @@ class Questions:
         self._kept: list[Any] = []
         self._paused_until = 0.0
 
-    async def answer(self, questions: Callable[[Any], Awaitable[Found]]) -> Found | None:
+    async def answer(self, questions: Callable[[Any], Awaitable[Returned]]) -> Returned | None:
         """What `questions`, which asks a connection by `fetch`, returns; None without an answer within
         LOOKUP_TIMEOUT_MS, and for PAUSE_S after that.
         """

@@ -1,0 +1,75 @@
+"""A client that posts until it is told 200, and whether everything that it was told so is there."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+PATIENCE_S = 180.0
+# Between two posts.
+PAUSE_S = 0.05
+
+
+def until(found: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
+    deadline = time.monotonic() + patience_s
+    while not found():
+        if time.monotonic() > deadline:
+            raise TimeoutError(what)
+        time.sleep(0.3)
+
+
+class System(Protocol):
+    """What is posted to."""
+
+    def post(self, name: str) -> int:
+        """Posts a transaction of this id: the status of the answer, 0 where none came."""
+
+    def rows(self) -> list[str]:
+        """The ids of what is stored, in order."""
+
+    def books(self) -> dict[str, Any]:
+        """What `manage.py verify` says; it fails where they do not balance."""
+
+
+class Sender:
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self.acknowledged: list[str] = []
+
+    def until_taken(self, name: str) -> None:
+        """Posts it, again and again where it is not taken."""
+        until(lambda: self._system.post(name) == 200, f"{name} is not taken")
+        self.acknowledged.append(name)
+
+    def during(self, prefix: str, work: Callable[[], object]) -> None:
+        """Posts all the while, and one before and one after."""
+        over = threading.Event()
+        failed: list[TimeoutError] = []
+
+        def send() -> None:
+            try:
+                number = 0
+                while not over.is_set():
+                    self.until_taken(f"{prefix} {number}")
+                    number += 1
+                    time.sleep(PAUSE_S)
+            except TimeoutError as error:
+                failed.append(error)
+
+        thread = threading.Thread(target=send)
+        self.until_taken(f"{prefix} before")
+        thread.start()
+        try:
+            work()
+        finally:
+            over.set()
+            thread.join()
+        assert not failed
+        self.until_taken(f"{prefix} after")
+
+    def nothing_is_lost(self) -> None:
+        """Each that was acknowledged is stored, once, and nothing else; the books balance."""
+        until(lambda: self._system.books()["buffered"] == 0, "the queue is not stored")
+        until(lambda: self._system.rows() == sorted(self.acknowledged), "rows are missing or too many", 30)
+        books = self._system.books()
+        assert (books["balanced"], books["accepted"]) == (True, len(self.acknowledged))
