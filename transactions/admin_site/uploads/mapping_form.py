@@ -308,8 +308,8 @@ def _fields(
             by_key[key].value = value
     for name in _COLUMNS:
         if name not in meant.columns:
-            each = by_key[f"columns.{name}"]
-            each.value, each.choices = UNANSWERED, ((UNANSWERED, "none found"), *columns)
+            unfound = by_key[f"columns.{name}"]
+            unfound.value, unfound.choices = UNANSWERED, ((UNANSWERED, "none found"), *columns)
     # What is not asked yet is asked once these are answered.
     for question in [*questions][:ASKED_MAX]:
         each = by_key.get(question.key)

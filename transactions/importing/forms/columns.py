@@ -171,7 +171,7 @@ def header_at(rows: Sequence[tuple[int, list[str]]], *, even: bool = True) -> in
     """The place of the header among the first rows: the first, unless narrower ones stand above a table.
 
     It names columns: no cell of it has a digit, unless others name a day or an amount and it ends with one as
-    `reference1`; and none is empty, but for the first and the last. Rows below
+    “Reference 1”; and none is empty, but for the first and the last. Rows below
     it have as many cells; those above have fewer, or values in half as many at most. In a sheet they are not
     `even`: there a row ends with its last value. So rows below have at most as many as the header, most of
     them values in more than half of it, and each row above it in no more than that. Where no row is so, the
