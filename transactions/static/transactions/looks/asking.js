@@ -8,7 +8,8 @@ export const FORBIDDEN = 403;
 export const page = (text) => new DOMParser().parseFromString(text, "text/html");
 
 // Asks `url` and calls `told` with the answer, as `read` makes it of the text; or `failed` with why there is none, and
-// {body, status, gone}: what the server said and its status, and whether nobody is there. Who is there may be slow.
+// {body, status, gone}: what the server said and its status, and whether nobody is there. Who is there may be slow. A
+// `part` of the body is the part of the system that does not answer.
 export async function once(url, told, failed, read = JSON.parse) {
   const headers = { Accept: read === page ? "text/html" : "application/json" };
   let answer, text;
@@ -19,7 +20,7 @@ export async function once(url, told, failed, read = JSON.parse) {
     const gone = error.name !== "TimeoutError";
     return failed(gone ? "The server does not answer." : "The server does not answer in time.", { body: null, gone });
   }
-  const body = readBy(answer.ok ? read : JSON.parse, text);
+  const body = readBy(answer.ok ? read : refusal, text);
   if (answer.ok && body !== null) return told(body);
   failed(body?.detail ?? `The server answered ${answer.status}.`, { body, status: answer.status, gone: false });
 }
@@ -29,6 +30,13 @@ export async function answerOf(url) {
   let answer;
   await once(url, (body) => { answer = body; }, (why) => { throw new Error(why); });
   return answer;
+}
+
+// What a refusal says: as JSON, or on our page of what is not there (503.html).
+function refusal(text) {
+  if (!text.trimStart().startsWith("<")) return JSON.parse(text);
+  const told = page(text).getElementById("unavailable");
+  return told && { detail: told.dataset.detail, part: told.dataset.part };
 }
 
 // A proxy before the server answers in pages of its own.
