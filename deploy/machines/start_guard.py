@@ -8,6 +8,9 @@ STATE/redis/first-start says that there is nothing yet: it waits until the senti
 joins that as its replica. One with data that was replaced meanwhile joins its successor too. Each start
 begins from DIRECTORY/redis.conf, as configure.py wrote it.
 
+A Redis whose disk is full ends at its next write. Started again at once it would be there for a moment, again
+and again, and never long enough away for the others to go on without it. So it waits until there is room.
+
 A Sentinel keeps its own file. One that lost it asks the others who is primary, instead of beginning with m1.
 
 Standard library alone; turns into PROGRAM.
@@ -29,6 +32,8 @@ ASK_S = 0.5
 # How long a server with data waits for two sentinels. None may be there yet where all machines start at once.
 PATIENCE_S = 10.0
 LOOK_EACH_S = 0.5
+# What must be free on the disk for a Redis to start.
+ROOM_BYTES = 64 * 1024 * 1024
 
 
 class Primary(NamedTuple):
@@ -120,6 +125,32 @@ def primary_to_join(machine: dict[str, str], directory: Path) -> str:
         time.sleep(LOOK_EACH_S)
 
 
+def wait_for_room(directory: Path) -> None:
+    """Returns once so much can be written there. Waits as long as it takes."""
+    told = ""
+    while problem := _no_room(directory / "room"):
+        if problem != told:
+            told = problem
+            room = f"{ROOM_BYTES // 1024**2} MiB"
+            print(
+                f"start_guard: this Redis waits for {room} on its disk: {told}", file=sys.stderr, flush=True
+            )
+        time.sleep(LOOK_EACH_S)
+
+
+def _no_room(file: Path) -> str:
+    """Why nothing can be written, "" if it can: asked of the disk by taking what is asked for."""
+    try:
+        with file.open("wb") as taken:
+            os.posix_fallocate(taken.fileno(), 0, ROOM_BYTES)
+            os.fsync(taken.fileno())
+    except OSError as error:
+        return error.strerror or str(error)
+    finally:
+        file.unlink(missing_ok=True)
+    return ""
+
+
 def _as_before(file: Path) -> str:
     """Whose replica the last run was, as Sentinel had it write down."""
     lines = file.read_text().split("\n") if file.exists() else []
@@ -129,6 +160,7 @@ def _as_before(file: Path) -> str:
 
 def prepare_redis(machine: dict[str, str], configured: Path, directory: Path) -> Path:
     """The configuration that this start uses, written anew."""
+    wait_for_room(directory)
     address = primary_to_join(machine, directory)
     text = configured.read_text() + (f"\nreplicaof {address} {REDIS_PORT}\n" if address else "")
     return _write(directory / "redis.conf", text)

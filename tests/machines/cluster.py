@@ -33,6 +33,7 @@ ASK_S = 2.0
 # The steps of docs/machines.md that are done once, on the leader's machine.
 MAKE_DATABASE = """
 CREATE ROLE transactions LOGIN PASSWORD '{password}';
+GRANT pg_read_all_stats TO transactions;
 CREATE DATABASE transactions_database OWNER transactions;
 """
 

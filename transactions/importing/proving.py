@@ -15,7 +15,7 @@ from .columns.proofs import CellError, OpenQuestion, Settled
 from .columns.sides import DebitProof, amount_as_it_stands, amount_cell, amount_columns, user_column
 from .columns.users import UsersProof
 from .content_ids import fingerprint
-from .keys import BESIDE, FIELDS
+from .keys import BESIDE, FIELDS, OF_WORDS
 from .kinds import KindsProof
 from .mapping import Mapping
 from .table import Row
@@ -109,7 +109,13 @@ class TableProof:
             keys.add("dates")
         columns = {name: mapping.columns.get(name, "") for name in (*FIELDS, *BESIDE)}
         found = {key: getattr(mapping, key) for key in sorted({*keys, *before} - {"columns"})}
-        return {**{key: value for key, value in found.items() if value not in ("", None)}, "columns": columns}
+        tables = {
+            table: {column: [*words] for column, words in stated.items()}
+            for table in OF_WORDS
+            if (stated := getattr(mapping, table))
+        }
+        kept = {key: value for key, value in found.items() if key not in tables and value not in ("", None)}
+        return {**kept, **tables, "columns": columns}
 
     def settled(self) -> Settled:
         """The mapping with all that was proved, and what is open. Raises ColumnError."""

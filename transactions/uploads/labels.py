@@ -42,6 +42,8 @@ def label_of(key: str) -> str:
         return f"“{name}” is"
     if table == "skip":
         return f"Words of “{name}” with which a row is passed over"
+    if table == "refunds":
+        return f"Words of “{name}” with which an amount without a minus is a refund"
     return LABELS.get(key, key)
 
 

@@ -17,8 +17,8 @@ from ..audit.models import Via
 from ..importing import errors_file
 from ..importing import mapping as mappings
 from ..importing.columns.proofs import ColumnError
-from ..importing.guess import guess
-from ..importing.plan import Plan, plan
+from ..importing.guess import guess, open_in_first_rows
+from ..importing.plan import Plan, demand_closed, plan
 from ..importing.posting import ImportBatch, ImportProgress, ImportStopped, posted
 from ..importing.systems import system_of
 from ..importing.table import FileError, Table
@@ -180,6 +180,7 @@ def _planned(taken: Upload, table: Table, users: FileUsers) -> Plan:
 def _check(taken: Upload, watch: Watch) -> None:
     """What would happen: all of the file is read, and nothing posted."""
     with _table(taken, watch) as table:
+        demand_closed(open_in_first_rows(table, mappings.parse(taken.mapping)))
         users = FileUsers(create=taken.create_users, look_only=True)
         found = _planned(taken, table, users)
     _hand_over(

@@ -51,7 +51,8 @@ class UsersProof:
     def settled(self, mapping: Mapping) -> Settled:
         """As stated, as proved, or open: a column may have both."""
         result = Settled(mapping)
-        if mapping.users:
+        # Where nothing was seen nothing is proved: a column that somebody names later may have either.
+        if mapping.users or not (self.has_seen or mapping.user or self.column):
             return result
         if self._key and self._name:
             why = (
