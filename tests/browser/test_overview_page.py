@@ -140,9 +140,14 @@ def test_the_period_and_the_comparison_are_in_the_url(dashboard: Dashboard) -> N
     expect(page.get_by_role("group", name="Compared with")).to_be_hidden()
     page.goto(f"{dashboard.server}/admin/?period=2h")
     expect(page.locator("#choice-error")).to_have_text(
-        "There is no period 2h: there are 15m, 1h, 24h, 7d, 30d."
+        "There is no period “2h”. Choose 15 m, 1 h, 24 h, 7 d or 30 d; this page shows 1 h."
     )
     expect(pressed(page, "Period")).to_have_text("1 h")
+    page.goto(f"{dashboard.server}/admin/?compare=foo&foo=1&user=1")
+    expect(page.locator("#choice-error")).to_have_text(
+        "There is nothing called “foo” to compare with. Choose last week or yesterday; this page shows last "
+        "week. The address says “foo”: nothing here is called so."
+    )
 
 
 class NewEachTurn:

@@ -90,7 +90,8 @@ def test_who_asks_is_told_that_it_is_postgresql_within_the_time_that_pages_wait(
             assert "<h1>PostgreSQL does not answer</h1>" in text
             assert 'data-part="postgres"' in text
             assert "docs/operations.md" in text
-        assert json.loads(answers[2].body)["part"] == "postgres"
+        figures_told = {"detail": "PostgreSQL does not answer in time.", "part": "postgres"}
+        assert json.loads(answers[2].body) == figures_told
         assert list(json.loads(answers[3].body)) == ["detail"]
         assert json.loads(answers[3].body)["detail"].startswith("PostgreSQL does not answer in time.")
     assert failures((tmp_path / "log").read_text()) == []

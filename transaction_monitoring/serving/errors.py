@@ -42,6 +42,7 @@ _permission_denied: ErrorPage = unwrap(defaults.permission_denied)
 _server_error: ErrorPage = unwrap(defaults.server_error)
 
 
+BUSY = "The server is busy."
 TOO_MANY = "There are too many fields or parameters."
 
 
@@ -148,14 +149,17 @@ class Part(StrEnum):
 def unavailable(request: HttpRequest, part: Part | None, told: str) -> HttpResponse:
     """A 503 that names the part that does not answer, if one does not: a page for browsers.
 
-    `told` is what programs are told: as JSON under /api/ and whoever wants JSON, or as text.
+    `told` is what programs are told: as JSON under /api/, or as text.
     """
     accepted = request.headers.get("Accept", "")
     if "text/html" in accepted and not _in_api(request):
         return _unavailable_page(part, busy=part is None)
-    if _in_api(request) or "application/json" in accepted:
-        named = {"part": part.value} if part and not _in_api(request) else {}
-        return JsonResponse({"detail": told, **named}, status=503)
+    if _in_api(request):
+        return JsonResponse({"detail": told}, status=503)
+    if "application/json" in accepted:
+        # A page of ours asks, and shows it.
+        named = {"part": part.value} if part else {}
+        return JsonResponse({"detail": part.detail if part else BUSY, **named}, status=503)
     return HttpResponse(told, status=503, content_type="text/plain; charset=utf-8")
 
 
@@ -169,7 +173,7 @@ def _store_away(request: HttpRequest, error: BaseException) -> HttpResponse:
 
 
 def _unavailable_page(part: Part | None, *, busy: bool = False) -> HttpResponse:
-    detail = part.detail if part else "The server is busy." if busy else "A store does not answer."
+    detail = part.detail if part else BUSY if busy else "A store does not answer."
     heading = f"{part.title} does not answer" if part else detail.removesuffix(".")
     shown = {"part": part, "busy": busy, "heading": heading, "detail": detail}
     # Without the request: the page is nobody's, and asks no store.

@@ -120,7 +120,7 @@ const ask = poll(() => `${urls.figures}?${chosen()}`, (body) => {
 
 const asked = query.get("timezone");
 if (asked && asked !== zone()) {
-  at("choice-error").textContent += ` There is no time zone ${asked.slice(0, 40)}: this page is in ${zone()}.`;
+  at("choice-error").textContent += ` There is no time zone “${asked.slice(0, 40)}”: this page is in ${zone()}.`;
 }
 
 // --- Alerts, for who may see them: by frames, and what no frame told is asked for

@@ -113,8 +113,8 @@ function show() {
   chip.classList.toggle("system-away", away !== null);
   const silent = at("system-silent");
   if (silent) silent.hidden = away === null || away.said === withoutPoint(ENDED);
-  for (const of of away ? document.querySelectorAll("#system-silent > *, #silent-advice > *") : []) {
-    of.hidden = of.dataset.of !== away.part;
+  for (const advice of away ? document.querySelectorAll("#system-silent > *, #silent-advice > *") : []) {
+    advice.hidden = advice.dataset.of !== away.part;
   }
   for (const place of [health, at("system-parts")]) if (place && away) forget(place, said);
   say(at("system-short"), aloud);
