@@ -3,7 +3,7 @@
 A PostgreSQL that is frozen keeps whoever asks it waiting for minutes (see `postgres_silence`). Who has waited
 for a while, and has others to answer, asks here: a look waits for LOOK_S and no longer, and all that ask at
 once share it. One that is refused was answered too; one that waits for a session behind a pooler was not.
-Where nothing comes PostgreSQL is silent, until a look, one after the other from then on, shows that it is not.
+Where nothing comes PostgreSQL is silent, until a look shows that it is not: one after the other from then on.
 """
 
 import asyncio
