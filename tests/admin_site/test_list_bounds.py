@@ -145,7 +145,16 @@ def test_in_another_zone_a_list_of_local_times_is_of_the_same_moments(
     assert ">T2<" not in shown
 
 
-@pytest.mark.parametrize("query", ["", "from=2026-11-27", "from=2026-11-27T07:38:00Z", "from=nonsense"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "from=2026-11-27",
+        "from=2026-11-27T07:38:00Z",
+        "from=nonsense",
+        "from=0001-01-01T00:00&timezone=Asia/Tokyo",
+    ],
+)
 def test_without_local_times_a_list_needs_no_other_query_in_another_zone(root: Client, query: str) -> None:
     assert "data-same-moments" not in asked(root, query).page
 

@@ -4,6 +4,7 @@ URLs are more exact, or have days: what a link asks stands behind its field and 
 has changed the field, that holds, and else what was typed.
 """
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -54,14 +55,17 @@ def in_parameters(query: QueryDict) -> QueryDict:
 
 
 def in_any_zone(query: QueryDict, zone: PageZone) -> str:
-    """The query that asks for the same moments in each zone; "" where this one has no local times.
+    """The query that asks for the same moments in each zone, and names none; "" where it has no local times.
 
     Days stay days, of which each zone has its own.
     """
     query, moved = query.copy(), False
+    query.pop("timezone", None)
     for name in NAMES:
         if LOCAL.fullmatch(query.get(name, "")) and (moment := _moment(name, query[name], zone)):
-            query[name], moved = moment.astimezone(UTC).isoformat(), True
+            # On the first or the last day of the calendar UTC may have no such moment: it stays as it is.
+            with suppress(OverflowError):
+                query[name], moved = moment.astimezone(UTC).isoformat(), True
     return query.urlencode() if moved else ""
 
 

@@ -56,8 +56,8 @@ class FailureRise(NamedTuple):
     `rate` is that of the latest `minutes`. `since` is when it began (`longer`: or before), `until` when it
     was looked at; `mean`, `failed` and `settled` are those of that time, `usual` is the band at this time of
     day. `customers` are the few that much of the failures belong to, else the one with the most of them, none
-    where they are spread over many; `share` is how much that is, of the newest `of_latest` transactions (None:
-    of all). `failing` are the keys of those whose failed most.
+    where they are spread over many; `share` is how much that is, of the newest `of_latest` transactions
+    (None: of all). `failing` are the keys of those whose failed most.
     """
 
     since: datetime
