@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.browser.conftest import Watched
 from tests.browser.dashboard import serious
@@ -147,6 +147,35 @@ def test_progress_is_shown_while_a_step_goes_on(page: Page, server: str, people:
     Upload.objects.filter(pk=upload.pk).update(state="QUEUED")
     page.get_by_role("button", name="Cancel it").click()
     expect(page.locator("#state")).to_have_text("Cancelled")
+
+
+def test_a_page_that_is_slow_to_come_is_asked_for_once(page: Page, server: str, people: list[User]) -> None:
+    upload = checked(uploaded(payments(people[0], 1)))
+    steps.ask_import(upload)
+    url = f"{server}/admin/uploads/upload/{upload.pk}/change/"
+    page.goto(url)
+    expect(page.locator("#how-far")).to_have_text("0 of 1 rows")
+    held: list[Route] = []
+    page.route(url, held.append)
+    steps.cancel(upload)
+    # Longer than several waits between two questions.
+    page.wait_for_timeout(6_000)
+    assert len(held) == 1
+    held[0].continue_()
+    expect(page.locator("#state")).to_have_text("Cancelled")
+
+
+def test_a_server_that_is_slow_to_answer_is_asked_one_thing_at_a_time(
+    page: Page, server: str, people: list[User]
+) -> None:
+    upload = uploaded(payments(people[0], 1))
+    held: list[Route] = []
+    page.route("**/progress/", held.append)
+    page.goto(f"{server}/admin/uploads/upload/{upload.pk}/change/")
+    for _ in range(3):
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        page.wait_for_timeout(500)
+    assert len(held) == 1
 
 
 @pytest.fixture
