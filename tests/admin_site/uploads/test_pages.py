@@ -255,11 +255,23 @@ def test_how_far_an_import_is_is_what_is_in(ina: Client, people: list[User]) -> 
     told = ina.get(at("progress", upload.pk)).json()
     assert (told["told"], told["percent"]) == ("20 of 30 rows looked at once more, none is in yet", 66)
     done = imported(uploaded(payments(people[0], *range(41, 61)))).outcome
-    Upload.objects.filter(pk=upload.pk).update(**running | {"outcome": done, "done": 25})
-    assert ina.get(at("progress", upload.pk)).json()["told"] == "25 of 30 rows"
+
+    # It goes on behind what is in, and looks at all rows once more before.
+    Upload.objects.filter(pk=upload.pk).update(**running | {"outcome": done, "done": 1})
+    told = ina.get(at("progress", upload.pk)).json()["told"]
+    assert told == "1 of 30 rows looked at once more, 20 are in"
+    # A worker was killed, and another is to take it up.
+    Upload.objects.filter(pk=upload.pk).update(state="QUEUED", done=25)
+    assert ina.get(at("progress", upload.pk)).json()["told"] == "20 of 30 rows are in"
     Upload.objects.filter(pk=upload.pk).update(state="CANCELLED", ended_at=Now())
-    assert ina.get(at("progress", upload.pk)).json()["told"] == "20 of 30 rows"
+    assert ina.get(at("progress", upload.pk)).json()["told"] == "20 of 30 rows are in"
     assert "None of its rows" not in text_of(ina, at("change", upload.pk))
+
+
+def test_refused_rows_are_not_counted_as_in(ina: Client, people: list[User]) -> None:
+    rows = [f"P{n},{people[0].pk},{amount},paid,2026-03-14" for n, amount in enumerate(("1.00", "much"))]
+    upload = imported(uploaded(csv_of(rows)))
+    assert ina.get(at("progress", upload.pk)).json()["told"] == "1 of 2 rows are in"
 
 
 def test_what_was_checked_can_be_changed_again(ina: Client, people: list[User]) -> None:

@@ -285,10 +285,19 @@ def _percent(upload: Upload) -> int | None:
 
 
 def _how_far(upload: Upload) -> str:
-    """Of an import that is what is in: before it posts the first rows it looks at all of them once more."""
-    is_import, is_under_way = upload.step == UploadStep.IMPORT, upload.state in UNDER_WAY
-    if is_import and upload.outcome is None and not is_under_way:
-        return "none is in"
-    done = upload.done if is_under_way or not is_import else told.progress_of(upload.outcome)[0].rows
-    rows = f"{done:,} of {upload.rows:,} rows" if upload.rows else f"{done:,} rows"
-    return f"{rows} looked at once more, none is in yet" if is_import and upload.outcome is None else rows
+    """In rows; of an import what is in, which is less than what its worker has looked at."""
+    if upload.step != UploadStep.IMPORT:
+        return _rows(upload, upload.done)
+    progress = told.progress_of(upload.outcome)[0]
+    is_in = progress.accepted + progress.replayed
+    if upload.state == UploadState.RUNNING:
+        # It looks at all of them before it posts the first, also where it goes on behind rows that are in.
+        said = f"{is_in:,} {'is' if is_in == 1 else 'are'} in" if is_in else "none is in yet"
+        return f"{_rows(upload, upload.done)} looked at once more, {said}"
+    if is_in:
+        return f"{_rows(upload, is_in)} are in"
+    return "none is in yet" if upload.state == UploadState.QUEUED else "none is in"
+
+
+def _rows(upload: Upload, done: int) -> str:
+    return f"{done:,} of {upload.rows:,} rows" if upload.rows else f"{done:,} rows"
