@@ -245,6 +245,9 @@ def test_a_step_that_cannot_be_taken_says_why(ina: Client, people: list[User]) -
     assert "Cancelled" in cancelled
     assert "None of its rows is in." in cancelled
     assert ina.get(at("progress", checked_one.pk)).json()["told"] == "none is in"
+    # Nothing is in: there is no rest, and one button that imports.
+    offered = [word in cancelled for word in ("Import 1 transaction", "Import the rest", "Try again")]
+    assert offered == [True, False, False]
 
 
 def test_how_far_an_import_is_is_what_is_in(ina: Client, people: list[User]) -> None:
