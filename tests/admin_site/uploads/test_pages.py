@@ -228,7 +228,8 @@ def test_customers_are_made_by_who_may_add_them_alone(ina: Client, people: list[
     assert "you may not add customers" in text_of(ina, at("change", upload.pk))
     mean(ina, upload, "show", create_users="on")
     assert not again(upload).create_users
-    adding, _ = importer("ada", "add_user")
+    adding, ada = importer("ada", "add_user")
+    upload = step(uploaded(payments(people[0], 1), ada))
     assert "Make a customer for each" in text_of(adding, at("change", upload.pk))
     mean(adding, upload, "show", create_users="on")
     assert again(upload).create_users
