@@ -136,8 +136,10 @@ def _form(request: HttpRequest, error: str = "", *, is_full: bool = False) -> Ht
 
 
 def _in_the_way(request: HttpRequest) -> list[tuple[Upload, str]]:
-    """The files that have to be imported or removed first, each with its state: one's own before others, and of
-    these those that one sees."""
+    """The files that have to be imported or removed first, as far as one sees them, each with its state.
+
+    One's own come before others.
+    """
     seen = steps.in_the_way().filter(pk__in=rights.seen_by(request.user))
     found = [(upload, page.state_of(upload)) for upload in seen[:OPEN_MAX]]
     return sorted(found, key=lambda each: each[0].uploaded_by_id != request.user.pk)

@@ -35,13 +35,13 @@ def demand(request: HttpRequest) -> None:
 
 
 def seen_by(user: Any) -> QuerySet[Upload]:
-    """The uploads that somebody who may import sees: all with the right to see transactions, else one's own."""
+    """What somebody who may import sees: all, with the right to see transactions, else their own."""
     uploads = Upload.objects.all()
     return uploads if user.has_perm(SEE_ROWS) else uploads.filter(uploaded_by=user.pk)
 
 
 def may_act_on(user: Any, upload: Upload) -> bool:
-    """Whether the upload is somebody's own, or anybody's for a superuser; of who has been deleted it is theirs."""
+    """Whether the upload is their own; for a superuser any, also that of somebody who has been deleted."""
     return bool(user.is_superuser or (upload.uploaded_by_id is not None and upload.uploaded_by_id == user.pk))
 
 
