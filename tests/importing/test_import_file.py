@@ -174,6 +174,16 @@ def test_a_column_that_mixes_forms_is_refused_before_any_post(people: list[User]
     assert "line 3" in told
 
 
+def test_one_user_by_name_among_keys_is_refused_before_any_post(people: list[User], tmp_path: Path) -> None:
+    rows = (f"P1;{people[0].pk};1.234,50;Completed;31.01.2026 12:00", "P2;;7,00;Completed;31.01.2026 12:00")
+    status, told = import_file(
+        file_of(tmp_path, HEADER, *rows), *STATED, "--set", "user=guest", "--yes", url="http://127.0.0.1:1"
+    )
+    assert status == 2
+    assert "“guest” is no key of a user, and column “Customer” has keys" in told
+    assert "--set users=name" in told
+
+
 @pytest.mark.parametrize("option", ["--errors", "--save"])
 def test_the_file_itself_is_never_written_over(option: str, file: Path) -> None:
     before = file.read_bytes()
