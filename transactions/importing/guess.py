@@ -43,6 +43,8 @@ class Guess:
     open: tuple[OpenQuestion, ...]
     # Words of the status's column that nobody knows, with the first line of each: such rows are refused.
     unknown: tuple[tuple[str, int], ...] = ()
+    # Its common words, as the file has them, and the status that each is taken for.
+    known: tuple[tuple[str, str], ...] = ()
 
 
 def guess(table: Table, given: Mapping) -> Guess:
@@ -74,7 +76,9 @@ def guess(table: Table, given: Mapping) -> Guess:
         for each in given.lacking(table.columns)
     ]
     reasons = (*lacking, *first.reasons, *settled.reasons)
-    return Guess(settled.mapping, reasons, tuple(questions), tuple(proof.unknown.items()))
+    return Guess(
+        settled.mapping, reasons, tuple(questions), tuple(proof.unknown.items()), tuple(proof.known.items())
+    )
 
 
 def open_in_first_rows(table: Table, agreed: Mapping) -> list[OpenQuestion]:
