@@ -75,7 +75,7 @@ def guess(table: Table, given: Mapping) -> Guess:
         f"The file has no column “{each}”: no row is passed over by it."
         for each in given.lacking(table.columns)
     ]
-    reasons = (*lacking, *first.reasons, *settled.reasons)
+    reasons = (*filter(None, [table.doubt]), *lacking, *first.reasons, *settled.reasons)
     return Guess(
         settled.mapping, reasons, tuple(questions), tuple(proof.unknown.items()), tuple(proof.known.items())
     )
