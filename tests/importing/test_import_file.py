@@ -97,8 +97,8 @@ def test_what_common_words_for_a_status_are_taken_for_is_told(people: list[User]
     status, told = import_file(file_of(tmp_path, HEADER, *rows), *stated)
     assert status == 0
     assert (
-        "  - Words for a status, as usual: “authorized” is PENDING, “Voided” is FAILED. What differs is stated: "
-        "--status WORD=STATUS."
+        "  - Words for a status, as usual: “authorized” is PENDING, “Voided” is FAILED. "
+        "What differs is stated: --status WORD=STATUS."
     ) in told
 
 
