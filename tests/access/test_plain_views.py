@@ -58,6 +58,6 @@ def test_while_nobody_can_tell_who_may_read_they_are_told_that(client: Client) -
     with postgres_away():
         metrics, figures = told(client, "/metrics"), told(client, reverse("dashboard-figures"))
         ready = client.get("/readyz").json()
-    assert metrics == (503, {"detail": "A store does not answer. Try again."}, None)
-    assert figures == (503, {"detail": "PostgreSQL does not answer in time."}, None)
+    assert metrics == (503, {"detail": "A store does not answer. Try again.", "part": "postgres"}, None)
+    assert figures == (503, {"detail": "PostgreSQL does not answer in time.", "part": "postgres"}, None)
     assert ready == {"status": "not ready"}

@@ -137,6 +137,17 @@ def test_a_number_is_that_of_a_customer_before_it_is_a_name(root: Client, people
     assert listed(root, "?user=987654321") == ["OF-2"]
 
 
+def test_a_customer_is_found_in_any_letter_case_if_only_one_is_called_so(
+    root: Client, people: list[User]
+) -> None:
+    store(people[0], "OF-ALICE")
+    assert listed(root, "?user=ALICE") == ["OF-ALICE"]
+    store(User.objects.create_user("Alice"), "OF-ANOTHER")
+    assert listed(root, "?user=alice") == ["OF-ALICE"]
+    assert listed(root, "?user=Alice") == ["OF-ANOTHER"]
+    assert root.get(url("transaction", "?user=ALICE")).status_code == 400
+
+
 def test_times_are_in_the_zone_that_the_url_names(root: Client, people: list[User]) -> None:
     store(people[0])
     assert "2026-03-14 12:00:00" in page(root, url("transaction"))

@@ -1,5 +1,6 @@
 """The page of one transaction: stored, waiting or rejected; the drawer of the dashboard says the same."""
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
+from rest_framework.test import APIClient
 
 from tests.support.accepting import push, queued, record, take
 from tests.support.admin_pages import GONE, HOSTILE, change, page, staff, store
@@ -153,6 +155,16 @@ def test_the_drawer_leads_to_the_customer_and_has_the_payload_and_a_command(
     assert "alice" in told
     assert "&quot;amount&quot;: 1000" in told
     assert "http://testserver/api/transactions/a%2Fb%3Fc%26d/" in told
+
+
+def test_the_payload_posted_again_is_a_replay_to_the_microsecond(api: APIClient, people: list[User]) -> None:
+    moment = datetime(2026, 11, 27, 7, 30, 0, 45964, tzinfo=UTC)
+    take(record("MICRO", people[0], 12, "SUCCESS", created_at=moment))
+    flush()
+    again = json.loads(known("MICRO")["payload"])
+    assert datetime.fromisoformat(again["created_at"]) == moment
+    answer = api.post(reverse("add-transaction"), again, format="json")
+    assert (answer.status_code, answer["Idempotent-Replayed"]) == (200, "true")
 
 
 def test_a_transaction_is_not_among_the_latest_others_of_its_customer(

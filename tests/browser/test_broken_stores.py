@@ -107,6 +107,11 @@ def test_while_redis_is_away_it_says_so_and_comes_back_by_itself(
     with away(redis_line):
         expect(settled.page.locator("#feed-state")).to_have_text(re.compile("^▲ stale since"))
         nothing_is_claimed(settled, "Redis does not answer.")
+        banner = settled.page.locator("#banner")
+        expect(banner).to_contain_text("No transaction is accepted meanwhile, and none is stored.")
+        expect(banner.get_by_role("link", name="What to do")).to_have_attribute(
+            "href", "/admin/system/#redis"
+        )
         settled.shows("BEFORE")
     settled.is_live()
     settled.post("AFTER", status="SUCCESS")

@@ -31,8 +31,12 @@ def test_it_says_what_is_wrong_since_when_with_whom_and_opens_exactly_those(
     page = dashboard.page
     page.reload()
     wrong = page.get_by_role("region", name="What is wrong")
-    expect(wrong).to_contain_text(f"Failed transactions are at 26.5 % since {failing_more:%H:%M}.")
-    expect(wrong).to_contain_text("Usually 5 % at this time of day. alice makes up 87\u00a0% of them.")
+    now = r"Failed transactions are at 2[5-8](\.\d)? % in the last 5 minutes"
+    expect(wrong).to_contain_text(re.compile(f"{now}, more than usual since {failing_more:%H:%M}\\."))
+    expect(wrong).to_contain_text(
+        "Usually 5 % at this time of day. In all that time 69 failed, 26.5 %. "
+        "alice makes up 87\u00a0% of them."
+    )
     assert listed_by(wrong.get_by_role("link", name="alice")) == 60
     expect(wrong.get_by_role("alert")).to_have_text(
         f"More transactions fail than usual, since {failing_more:%H:%M}."
@@ -140,9 +144,14 @@ def test_the_period_and_the_comparison_are_in_the_url(dashboard: Dashboard) -> N
     expect(page.get_by_role("group", name="Compared with")).to_be_hidden()
     page.goto(f"{dashboard.server}/admin/?period=2h")
     expect(page.locator("#choice-error")).to_have_text(
-        "There is no period 2h: there are 15m, 1h, 24h, 7d, 30d."
+        "There is no period “2h”. Choose 15 m, 1 h, 24 h, 7 d or 30 d; this page shows 1 h."
     )
     expect(pressed(page, "Period")).to_have_text("1 h")
+    page.goto(f"{dashboard.server}/admin/?compare=foo&foo=1&user=1")
+    expect(page.locator("#choice-error")).to_have_text(
+        "There is nothing called “foo” to compare with. Choose last week or yesterday; this page shows last "
+        "week. The address says “foo”: nothing here is called so."
+    )
 
 
 class NewEachTurn:

@@ -12,10 +12,10 @@ from typing import Any
 
 import httpx
 
+from dev.ports import free_port
 from tests.compose.engine import Engine
 from tests.compose.sending import until
 from tests.support.containers import FILLED_IN
-from tests.support.proxying import free_port
 from tests.support.serving import ROOT
 
 HANDBOOK = (ROOT / "docs" / "operations.md").read_text()

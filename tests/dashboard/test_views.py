@@ -125,13 +125,14 @@ def test_the_latest_records_that_the_flush_refused_are_told_apart_from_their_rep
 def test_the_refused_cannot_be_told_while_a_store_is_away(client: Client, people: list[User]) -> None:
     superuser(client)
     path = reverse("dashboard-refused")
-    for away, told in (
-        (redis_away, "Redis does not answer."), (postgres_away, "PostgreSQL does not answer in time.")
-    ):  # fmt: skip
+    for away, told, part in (
+        (redis_away, "Redis does not answer.", "redis"),
+        (postgres_away, "PostgreSQL does not answer in time.", "postgres"),
+    ):
         shared_figures.forget()
         with away():
             answer = client.get(path)
-        assert (answer.status_code, answer.json()) == (503, {"detail": told})
+        assert (answer.status_code, answer.json()) == (503, {"detail": told, "part": part})
     shared_figures.forget()
     assert get(client, "refused") == {"rejected": 0, "refused": []}
 

@@ -5,7 +5,7 @@ import pytest
 from tests.importing.tables import EveryKey, table
 from transactions.importing.columns.proofs import ColumnError
 from transactions.importing.guess import Guess, guess
-from transactions.importing.mapping import Mapping, parse, write
+from transactions.importing.mapping import Mapping, MappingError, parse, write
 from transactions.importing.plan import plan
 
 GIVEN = Mapping(user="7", users="key", status="SUCCESS", ids="content", negative="refund")
@@ -94,3 +94,66 @@ def test_several_words_are_passed_over_together() -> None:
 def test_a_text_with_such_a_word_is_no_kind() -> None:
     file = table(["amount", "Description"], *rows(("5.00", "late fee"), ("6.00", "payout of a prize")))
     assert asked(guess(file, GIVEN)) == {}
+
+
+RETAIL = [("5.00", "SALE"), ("6.00", "card payment"), ("7.00", "Mobile Payment"), ("8.00", "TOPUP")]
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "RETURN", "REVERSAL", "Chargeback", "Partial refund", "Credit note", "Refund issued",
+        "Payment reversal", "Money back",
+    ],
+)  # fmt: skip
+def test_what_goes_back_without_a_minus_is_asked_about(word: str) -> None:
+    file = table(["amount", "Type"], *rows(*RETAIL, ("9.00", word)))
+    found = guess(file, GIVEN)
+    assert asked(found) == {"refunds.Type": [word, "none"]}
+    assert f"line 6: “{word}”" in found.open[0].why
+    back = guess(file, GIVEN.stating("refunds.Type", word))
+    assert asked(back) == {}
+    summary = plan(file, back.mapping, users=EveryKey()).summary
+    assert (summary.by_status["SUCCESS"].sum, summary.by_status["SUCCESS, refunds"].sum) == (2600, 900)
+    kept = guess(file, GIVEN.stating("refunds.Type", "none"))
+    assert asked(kept) == {}
+    assert plan(file, kept.mapping, users=EveryKey()).summary.by_status["SUCCESS"].sum == 3500
+
+
+@pytest.mark.parametrize(
+    "word", ["CASH_OUT", "Withdrawal by card", "Transfer", "Convert", "Payout", "EXCHANGED", "Xyz"]
+)
+def test_a_kind_that_is_not_known_to_be_a_payment_is_asked_about(word: str) -> None:
+    """Closed by default: what no list has may be anything."""
+    file = table(["amount", "Type"], *rows(*RETAIL, *[("5.00", "SALE")] * MANY, ("9.00", word)))
+    found = guess(file, GIVEN)
+    assert asked(found) == {"skip.Type": [word, "none"]}
+    assert f"line {MANY + 6}: “{word}”" in found.open[0].why
+    assert f"refunds.Type={word}" in found.open[0].why
+    # It may be a refund that nobody knows by its word.
+    back = guess(file, GIVEN.stating("refunds.Type", word))
+    assert asked(back) == {}
+    assert plan(file, back.mapping, users=EveryKey()).summary.by_status["SUCCESS, refunds"].sum == 900
+
+
+@pytest.mark.parametrize("word", ["Transfer", "Withdrawal", "Convert"])
+def test_what_only_moves_money_is_asked_about_also_with_a_minus(word: str) -> None:
+    file = table(["amount", "Type"], *rows(("5.00", "Order"), ("-6.00", word)))
+    assert asked(guess(file, GIVEN)) == {"skip.Type": [word, "none"]}
+
+
+def test_more_kinds_than_are_told_are_never_passed_over_as_if_they_were_all() -> None:
+    file = table(["amount", "Type"], *rows(*[("5.00", f"kind {chr(97 + n % 26)}{n}") for n in range(60)]))
+    assert asked(guess(file, GIVEN)) == {"skip.Type": ["none"]}
+
+
+def test_a_stated_word_for_refunds_leaves_an_amount_with_a_minus_as_it_is() -> None:
+    file = table(["amount", "Type"], *rows(("5.00", "SALE"), ("-6.00", "RETURN"), ("2.00", "RETURN")))
+    meant = guess(file, GIVEN.stating("refunds.Type", "RETURN")).mapping
+    assert parse(write(meant)) == meant
+    assert plan(file, meant, users=EveryKey()).summary.by_status["SUCCESS, refunds"].sum == 800
+
+
+def test_refunds_of_a_column_that_the_file_lacks_are_named() -> None:
+    with pytest.raises(MappingError, match=r"refunds\.Kind: the file has no column “Kind”"):
+        guess(table(["amount", "Type"], ["5.00", "SALE"]), GIVEN.stating("refunds.Kind", "RETURN"))

@@ -34,9 +34,14 @@ Buchung;Wertstellungsdatum;Auftraggeber/Empfänger;Buchungstext;Verwendungszweck
 
 def test_of_two_columns_of_one_name_it_is_asked_which_is_meant() -> None:
     found = guessed(ING, Mapping(ids="content", status="SUCCESS", negative="refund", timezone="UTC"))
-    (question,) = found.open
+    question, when = found.open
     assert question.key == "columns.currency"
     assert [value for value, _ in question.choices] == ["Währung", "Währung (2)", ""]
+    # Of two columns of days, one of an unknown name, nobody knows either.
+    assert (when.key, [value for value, _ in when.choices]) == (
+        "columns.created_at",
+        ["Buchung", "Wertstellungsdatum", ""],
+    )
     assert found.mapping.named["user"] == "Auftraggeber/Empfänger"
     assert found.mapping.named["amount"] == "Betrag"
 

@@ -185,7 +185,7 @@ def test_while_postgresql_is_away_a_page_says_so(path: str) -> None:
     with postgres_away():
         answer = client.get(f"/admin/{path}", headers={"accept": BROWSER})
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-    assert "<h1>A store does not answer</h1>" in answer.content.decode()
+    assert "<h1>PostgreSQL does not answer</h1>" in answer.content.decode()
 
 
 @pytest.mark.django_db

@@ -17,7 +17,7 @@ from tests.support.uploads import payments, uploaded
 from transactions.metrics import loop_delay, signs, ticks
 from transactions.models import Epoch
 from transactions.notifications import alarms, outbox
-from transactions.notifications.models import Message, MessageType
+from transactions.notifications.models import Message, MessageType, SystemAlarm
 from transactions.queue.keys import QUEUE
 from transactions.rules.figures import tell_left
 from transactions.stores import redis_connection
@@ -25,6 +25,7 @@ from transactions.stores.postgres_session import FLUSH_LOCK, Session
 from transactions.stores.redis_connection import connection
 from transactions.storing import history
 from transactions.system import reading
+from transactions.system.first_seen import FirstSeen
 from transactions.system.parts import Condition, PartState, SystemPart, condition_of
 from transactions.tasks import flush_transactions, look_after_backtests, tell
 from transactions.uploads.models import Upload
@@ -261,6 +262,34 @@ def test_since_when_redis_refuses_is_what_the_alarm_says(well: list[User], setti
     settings.MAX_QUEUE_LENGTH = 1
     take(record("T2", well[0]))
     assert part("redis").since is not None
+
+
+def test_no_part_is_ill_since_later_than_it_was_seen_to_be(well: list[User], settings: Any) -> None:
+    """The alarm comes half a minute after the page has said so; and once it is over it begins anew."""
+    take(record("T2", well[0]))
+    first_seen = FirstSeen()
+
+    def redis_now() -> SystemPart:
+        condition = first_seen.beside(condition_of(reading.read()))
+        return next(part for part in condition.parts if part.name == "redis")
+
+    settings.MAX_QUEUE_LENGTH = 1
+    before = datetime.now(UTC)
+    assert redis_now().since is None
+    seen_by = datetime.now(UTC)
+    alarms.note({"intake": "Intake refuses transactions: the queue is full."})
+    assert alarm_opened() > seen_by
+    since = redis_now().since
+    assert since is not None
+    assert before < since < seen_by
+    settings.MAX_QUEUE_LENGTH = 10_000
+    assert redis_now().state == OK
+    settings.MAX_QUEUE_LENGTH = 1
+    assert redis_now().since == alarm_opened()
+
+
+def alarm_opened() -> datetime:
+    return SystemAlarm.objects.get(key="intake").opened_at
 
 
 def test_a_process_that_has_just_begun_says_what_it_does_not_know_yet(

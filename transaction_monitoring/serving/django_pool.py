@@ -11,6 +11,8 @@ is sent and what is said of an error. What is different, and why it is our own:
   DJANGO_THREADS, each with a connection that lasts; DJANGO_WAITING_MAX requests may wait for one,
   WAIT_S seconds each, caller by caller, and the others are answered 503. Probes do not come
   here (see `probes`): a process that is busy is not dead.
+- A PostgreSQL that is frozen holds every thread that asks it. Who waits for a thread then, or, reading,
+  for what a thread makes, is told so (see `silence`); the thread waits on by itself.
 - Django's produces a streamed answer as fast as it can, and Daphne keeps what its client does not
   read. Here a portion is produced, in whichever thread is free, once the one before has been taken.
   Between two portions no thread is held.
@@ -50,8 +52,10 @@ from transactions.metrics.counters import refused
 from transactions.stores.per_loop import PerLoop
 
 from .early_answers import address_in, header
+from .errors import Part, unavailable
 from .security_headers import content_policies
 from .seldom import Seldom
+from .silence import PostgresSilent, unless_silent
 from .threads import Busy, Thread, Threads, drop_ended_connections
 
 log = logging.getLogger(__name__)
@@ -65,6 +69,9 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 WAIT_S = 10.0
 RETRY_AFTER_S = 2
 BUSY = "The server is busy: too many requests at once. Retry-After says when to send the same again."
+SILENT_FOR_PROGRAMS = "PostgreSQL does not answer in time. Retry-After says when to send the same again."
+# What may be answered while a thread is still at it: nothing is changed.
+READING = ("GET", "HEAD")
 UNREADABLE = "The request cannot be read: its target or one of its headers is not what HTTP has there."
 # A streamed answer is made in portions of about so many bytes, and goes on once no more of it waits.
 PORTION_BYTES = 64 * 1024
@@ -133,14 +140,21 @@ class DjangoPool(ASGIHandler):
             thread = threads.take_idle() or await _turn(threads, receive, _caller(scope))
         except BaseException as error:
             if isinstance(error, Busy):
-                await self.send_response(self._busy(scope, body), send)
+                await self.send_response(self._refusal(scope, body, error), send)
             body.close()
             if not isinstance(error, Busy | RequestAborted):
                 raise
             return
         answering = threads.start(thread, copy_context(), partial(self._answer, scope, body))
         try:
+            if scope["method"] in READING:
+                await unless_silent(answering)
             answer = await asyncio.shield(answering)
+        except PostgresSilent as error:
+            answering.add_done_callback(partial(_forsake, threads))
+            # The thread has the body.
+            await self.send_response(self._refusal(scope, BytesIO(), error), send)
+            return
         except asyncio.CancelledError:
             answering.add_done_callback(partial(_forsake, threads))
             await asyncio.wait((answering,), timeout=LAST_S)
@@ -232,22 +246,21 @@ class DjangoPool(ASGIHandler):
             gone.cancel()
             await asyncio.shield(_close(stream, threads))
 
-    def _busy(self, scope: Scope, body: IO[bytes]) -> HttpResponse:
-        """The 503 of a request for which there is no thread."""
+    def _refusal(self, scope: Scope, body: IO[bytes], error: Busy) -> HttpResponse:
+        """The 503 of a request for which there is no thread, or that PostgreSQL does not let be answered."""
         if scope["method"] == "POST" and scope["path"] in ENDPOINTS:
             refused(REASONS[503])
-        if self._said.may_say():
+        if not isinstance(error, PostgresSilent) and self._said.may_say():
             log.warning(
                 "More requests at once than DJANGO_THREADS and DJANGO_WAITING_MAX let in: some are 503"
             )
         request, refusal = self.create_request(scope, body)
         if request is None:
             return cast("HttpResponse", refusal)
-        response: HttpResponse
-        if request.path_info.startswith("/api/"):
-            response = JsonResponse({"detail": BUSY}, status=503)
+        if isinstance(error, PostgresSilent):
+            response = unavailable(request, Part.POSTGRES, SILENT_FOR_PROGRAMS)
         else:
-            response = HttpResponse(BUSY, status=503, content_type="text/plain; charset=utf-8")
+            response = unavailable(request, None, BUSY)
         response["Retry-After"] = str(RETRY_AFTER_S)
         response["Content-Length"] = str(len(response.content))
         return cast("HttpResponse", _guarded(response)(request))

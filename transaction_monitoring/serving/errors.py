@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable
+from enum import StrEnum
 from inspect import unwrap
 from typing import Any
 
@@ -41,6 +42,7 @@ _permission_denied: ErrorPage = unwrap(defaults.permission_denied)
 _server_error: ErrorPage = unwrap(defaults.server_error)
 
 
+BUSY = "The server is busy."
 TOO_MANY = "There are too many fields or parameters."
 
 
@@ -129,13 +131,60 @@ def nothing_here(request: HttpRequest) -> HttpResponse:
 TOO_MUCH = (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
 
 
-def _store_away(request: HttpRequest) -> HttpResponse:
+class Part(StrEnum):
+    """A store that may not answer, by the name that pages have for it, and as it is called."""
+
+    POSTGRES = "postgres"
+    REDIS = "redis"
+
+    @property
+    def title(self) -> str:
+        return "PostgreSQL" if self is Part.POSTGRES else "Redis"
+
+    @property
+    def detail(self) -> str:
+        return "PostgreSQL does not answer in time." if self is Part.POSTGRES else "Redis does not answer."
+
+
+def unavailable(request: HttpRequest, part: Part | None, told: str) -> HttpResponse:
+    """A 503 that names the part that does not answer, if one does not: a page for browsers.
+
+    `told` is what programs are told: as JSON under /api/, or as text.
+    """
+    accepted = request.headers.get("Accept", "")
+    if "text/html" in accepted and not _in_api(request):
+        return _unavailable_page(part, busy=part is None)
+    if _in_api(request):
+        return JsonResponse({"detail": told}, status=503)
+    if "application/json" in accepted:
+        # A page of ours asks, and shows it.
+        named = {"part": part.value} if part else {}
+        return JsonResponse({"detail": part.detail if part else BUSY, **named}, status=503)
+    return HttpResponse(told, status=503, content_type="text/plain; charset=utf-8")
+
+
+def _store_away(request: HttpRequest, error: BaseException) -> HttpResponse:
     if _in_api(request):
         answer: HttpResponse = JsonResponse({"detail": Unavailable.default_detail}, status=503)
     else:
-        answer = HttpResponse(render_to_string("503.html"), status=503)
+        answer = _unavailable_page(_part_of(error))
     answer.headers["Retry-After"] = str(Unavailable.wait)
     return answer
+
+
+def _unavailable_page(part: Part | None, *, busy: bool = False) -> HttpResponse:
+    detail = part.detail if part else BUSY if busy else "A store does not answer."
+    heading = f"{part.title} does not answer" if part else detail.removesuffix(".")
+    shown = {"part": part, "busy": busy, "heading": heading, "detail": detail}
+    # Without the request: the page is nobody's, and asks no store.
+    return HttpResponse(render_to_string("503.html", shown), status=503)
+
+
+def _part_of(error: BaseException) -> Part | None:
+    """Which store has failed; None where it answers, and gave up a statement that took long."""
+    if isinstance(error, redis.RedisError):
+        return Part.REDIS
+    return None if isinstance(error.__cause__, QueryCanceled) else Part.POSTGRES
 
 
 class ErrorPages:
@@ -190,7 +239,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """Django's 500, called while the error is handled; 503 where it is a store that does not answer."""
     if isinstance(error := sys.exc_info()[1], STORE_FAILURES):
         log.error("A store failed under %s: %s", request.path, type(error).__name__)
-        return _store_away(request)
+        return _store_away(request, error)
     if _in_api(request):
         return JsonResponse({"detail": "A server error occurred."}, status=500)
     return _server_error(request)

@@ -23,6 +23,8 @@ from transactions.access.turns import Busy, Turns
 from transactions.stores.per_loop import work_for
 from transactions.stores.postgres_silence import watch_this_thread
 
+from .silence import unless_silent
+
 __all__ = ["Busy", "Thread", "Threads", "drop_ended_connections"]
 
 Thread = ThreadPoolExecutor
@@ -47,7 +49,7 @@ class Threads:
         return self._idle.pop() if self._idle else None
 
     async def take(self, gone: "asyncio.Future[Any]", caller: str = "", *, first: bool = False) -> Thread:
-        """A thread, for one `start`. Raises Busy, or RequestAborted once `gone` is done.
+        """A thread, for one `start`. Raises Busy (PostgresSilent), or RequestAborted once `gone` is done.
 
         `caller`: callers have their turns one after the other, however many requests each has sent.
         `first`: before all others, however many they are, and for as long as it takes. That is for an
@@ -56,9 +58,11 @@ class Threads:
         if (idle := self.take_idle()) is not None:
             return idle
         turn = self._waiting.join(caller, first=first)
-        wait_s = None if first else self._wait_s
         try:
-            await asyncio.wait((turn, gone), timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+            if first:
+                await asyncio.wait((turn, gone), return_when=asyncio.FIRST_COMPLETED)
+            else:
+                await unless_silent(turn, gone, timeout_s=self._wait_s)
             if not turn.done():
                 raise RequestAborted if gone.done() else Busy
         except BaseException:

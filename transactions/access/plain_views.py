@@ -29,8 +29,9 @@ def readers_only(
     """A decorator: who has one of the rights gets the view, others an answer that says `{"detail": …}`.
 
     `forbidden` is said to who may not (403), and `away` while PostgreSQL, which knows the rights, does
-    not answer (503). With `challenge`, for programs, a caller without valid credentials is asked for
-    a token instead (401): a browser would not know what to do with that.
+    not answer (503, and `part` names it among the parts of the system). With `challenge`, for
+    programs, a caller without valid credentials is asked for a token instead (401): a browser would not
+    know what to do with that.
     """
 
     def decorator(view: View) -> View:
@@ -41,7 +42,7 @@ def readers_only(
                 refusal = None if may else _refusal(request, forbidden, challenge=challenge)
             except DatabaseError as error:
                 log.warning("Who may read %s cannot be told (%s)", request.path, type(error).__name__)
-                return JsonResponse({"detail": away}, status=503)
+                return JsonResponse({"detail": away, "part": "postgres"}, status=503)
             return view(request) if refusal is None else refusal
 
         return guarded

@@ -32,7 +32,7 @@ from . import sidebar
 log = logging.getLogger(__name__)
 
 AWAY = "PostgreSQL does not answer in time. Try again."
-SLOW = "Too many {what} were to be looked through; there may be more of them. Type more, or ask again."
+SLOW = "It took too long to look through all {what}: there may be more of them. Type more, or ask again."
 # Of a kind of which the very one is found that was typed, or where another kind has it.
 BESIDE = "Beside what is called so, others may have it as a part of their name."
 REDIS_AWAY = "Redis does not answer: transactions that wait there are not among these."

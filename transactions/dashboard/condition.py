@@ -8,6 +8,7 @@ from django.utils.functional import SimpleLazyObject
 
 from ..access.rights import Right, rights_of
 from ..system import advice, documents, reading
+from ..system.first_seen import FirstSeen
 from ..system.parts import Condition, PartState, SystemPart, condition_of, rejected_in_words
 from .cached import Kept
 from .poll_pace import PollPace
@@ -24,7 +25,10 @@ WORDS = {
     PartState.ILL: ("failing", "bad"),
 }
 
-shared_condition: Kept[Condition] = Kept(lambda: condition_of(reading.read()), KEPT_S, times_its_cost=1.0)
+_first_seen = FirstSeen()
+shared_condition: Kept[Condition] = Kept(
+    lambda: _first_seen.beside(condition_of(reading.read())), KEPT_S, times_its_cost=1.0
+)
 _pace = PollPace(least_s=POLL_S)
 
 

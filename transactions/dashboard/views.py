@@ -16,6 +16,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from psycopg2.errors import QueryCanceled
 
 from ..access.callers import rights_of_caller
 from ..access.plain_views import View, readers_only
@@ -75,7 +76,8 @@ def _figure(
 ) -> Callable[[Figure], View]:
     """A decorator for a figure, which gets what was asked for: a view for who has one of the rights.
 
-    What is no parameter of it is a 400, and a store that is away a 503 that says which.
+    What is no parameter of it is a 400, and a store that is away a 503 that says which; its `part` is how
+    the parts of the system call it.
     """
 
     def decorator(figure: Figure) -> View:
@@ -87,10 +89,12 @@ def _figure(
                 return figure(request, asked) if asked.is_valid() else JsonResponse(asked.errors, status=400)
             except redis.RedisError as error:
                 log.warning("A figure of the dashboard needs Redis (%s)", type(error).__name__)
-                return JsonResponse({"detail": "Redis does not answer."}, status=503)
+                return JsonResponse({"detail": "Redis does not answer.", "part": "redis"}, status=503)
             except DatabaseError as error:
                 log.warning("A figure of the dashboard needs PostgreSQL (%s)", type(error).__name__)
-                return JsonResponse({"detail": POSTGRES_AWAY}, status=503)
+                # A statement that was given up tells of itself alone.
+                part = {} if isinstance(error.__cause__, QueryCanceled) else {"part": "postgres"}
+                return JsonResponse({"detail": POSTGRES_AWAY, **part}, status=503)
             except TooManyQuestions as error:
                 return JsonResponse({"detail": error.detail}, status=error.status_code)
 

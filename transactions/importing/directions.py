@@ -1,11 +1,11 @@
 """Which column says of each amount whether it is a debit: passed over it makes payments of refunds."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from .columns import money, sides
 from .columns.proofs import CellError
-from .headers import candidates, is_of_means
+from .headers import NAMES, candidates, is_of_means, plain
 
 # The part of a column's cells that are words for debit or credit, if it has the name of one.
 WORDS_MIN = 0.8
@@ -25,7 +25,7 @@ def likely(free: Sequence[str], cells: Mapping[str, Sequence[str]], amounts: Seq
     """The column of debits and credits among those that are `free`, beside the amounts of the first rows."""
     signed = any(map(is_negative, amounts))
     named = [each for each in candidates("direction", free)[0] if _has_sides(cells[each])]
-    by_words = [each for each in free if may_tell(each, free) and sides.say_sides(cells[each])]
+    by_words = [each for each in free if may_tell(each) and sides.say_sides(cells[each])]
     if not signed and named:
         return Direction(named[0], "by its name and what is in it")
     # Of a payment's kind most words say nothing of the sign that stands there: all of them have to.
@@ -47,10 +47,10 @@ def likely(free: Sequence[str], cells: Mapping[str, Sequence[str]], amounts: Seq
     return Direction(why=f"Column “{column}” may say which amounts are debits: nothing else is in it.")
 
 
-def may_tell(column: str, free: Collection[str]) -> bool:
+def may_tell(column: str) -> bool:
     """Whether a column may tell debits by its name: it is not called as what has such words too."""
-    others = {each for field in _OTHERS for each in candidates(field, [*free])[0]}
-    return column not in others and not is_of_means(column)
+    # By its own name alone: a file may have a thousand columns.
+    return not any(plain(column) in NAMES[field] for field in _OTHERS) and not is_of_means(column)
 
 
 def _has_sides(cells: Sequence[str]) -> bool:

@@ -8,6 +8,7 @@ from itertools import islice
 from .amount_names import is_scaled
 from .columns import moments, money, sides
 from .columns.proofs import OpenQuestion, told
+from .currencies import CODES
 from .headers import OF_REFUSALS, candidates, is_other, twins, words
 from .kinds import WITHOUT_DIRECTION
 from .mapping import Mapping
@@ -175,6 +176,12 @@ class FirstRows:
         self.free.remove(column)
         self.reasons.append(f"Column “{column}” is {_SAID[field]}, {how}.")
 
+    def about_found(self, field: str) -> OpenQuestion:
+        """Whether the column that was found for a field is its."""
+        column = self.mapping.named[field]
+        choices = ((column, f"column “{column}”"), ("", _WITHOUT.get(field, "no column")))
+        return OpenQuestion(f"columns.{field}", f"Column “{column}” may have {_SAID[field]}.", choices)
+
     def asked(self, open: Iterable[OpenQuestion]) -> list[OpenQuestion]:
         """The questions of the proof; of a field whose column cannot be read, the one about that."""
         unread = {question.key: question for question in self.unread.values()}
@@ -218,6 +225,11 @@ def clocks(cells: Iterable[str]) -> float:
 
 def currencies_share(cells: Iterable[str]) -> float:
     return share(cells, _is_currency)
+
+
+def codes_share(cells: Iterable[str]) -> float:
+    """Of codes of ISO 4217, in capitals: in small letters they are words."""
+    return share(cells, CODES.__contains__)
 
 
 def _is_currency(cell: str) -> bool:

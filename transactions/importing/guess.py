@@ -1,12 +1,14 @@
 """A good guess at what a file means, by its header and rows: shown and agreed to, never taken silently."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
 from .columns import moments, statuses
 from .columns.proofs import OpenQuestion
 from .first_rows import (
+    ALIKE_MIN,
     DISTINCT_ROWS_MIN,
     LINES_TOLD_MAX,
     FirstRows,
@@ -41,6 +43,8 @@ class Guess:
     open: tuple[OpenQuestion, ...]
     # Words of the status's column that nobody knows, with the first line of each: such rows are refused.
     unknown: tuple[tuple[str, int], ...] = ()
+    # Its common words, as the file has them, and the status that each is taken for.
+    known: tuple[tuple[str, str], ...] = ()
 
 
 def guess(table: Table, given: Mapping) -> Guess:
@@ -71,8 +75,21 @@ def guess(table: Table, given: Mapping) -> Guess:
         f"The file has no column “{each}”: no row is passed over by it."
         for each in given.lacking(table.columns)
     ]
-    reasons = (*lacking, *first.reasons, *settled.reasons)
-    return Guess(settled.mapping, reasons, tuple(questions), tuple(proof.unknown.items()))
+    reasons = (*filter(None, [table.doubt]), *lacking, *first.reasons, *settled.reasons)
+    return Guess(
+        settled.mapping, reasons, tuple(questions), tuple(proof.unknown.items()), tuple(proof.known.items())
+    )
+
+
+def open_in_first_rows(table: Table, agreed: Mapping) -> list[OpenQuestion]:
+    """What a guess would ask by the first rows, or find, that nobody has agreed on; `plan` asks the rest.
+
+    Raises FileError, ColumnError and MappingError as a guess does.
+    """
+    first = FirstRows(table, agreed.fitting(table.columns))
+    _find_all(first)
+    found = [first.about_found(field) for field in first.mapping.named if field not in agreed.columns]
+    return [*map(first.with_choices, first.asked(())), *found]
 
 
 def _find_all(first: FirstRows) -> None:
@@ -95,7 +112,7 @@ def _find_all(first: FirstRows) -> None:
     if "created_at" not in first.mapping.named and "created_at" not in first.unread:
         _ask_about_times(first)
     if "created_at" not in first.mapping.named and "created_at" not in first.unread:
-        first.reasons.append("No column has times: a transaction's is the moment at which it is accepted.")
+        first.reasons.append("No column has times: a transaction's is the moment of its import.")
 
 
 def _take_own(first: FirstRows, why: str, *, guarded: bool = False, csv: bool = False) -> None:
@@ -134,7 +151,8 @@ def _take_utc(first: FirstRows) -> None:
 
 def _ask_about_times(first: FirstRows) -> None:
     """Of columns that may say when, be it in parts or counted, nobody passes over them in silence."""
-    found = [each for each in first.free if words(each) & _WHEN and any(map(str.strip, first.cells[each]))]
+    filled = [each for each in first.free if any(map(str.strip, first.cells[each]))]
+    found = [each for each in filled if _may_say_when(each, first.cells[each])]
     if found and "created_at" not in first.mapping.columns:
         names = ", ".join(f"“{each}”" for each in found[:LINES_TOLD_MAX])
         why = (
@@ -143,6 +161,13 @@ def _ask_about_times(first: FirstRows) -> None:
             f"{said('dates', 'hours')} and {said('since', '2026-01-01T00:00:00Z')}."
         )
         first.unread["created_at"] = OpenQuestion("columns.created_at", why)
+
+
+def _may_say_when(column: str, cells: Sequence[str]) -> bool:
+    named = words(column)
+    # As Belegdatum, in one word.
+    called = named & _WHEN or any(each.endswith(("datum", "date")) for each in named)
+    return bool(called) or written_moments(cells) >= ALIKE_MIN
 
 
 # --- Ids ------------------------------------------------------------------------------------------

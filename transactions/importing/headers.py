@@ -220,6 +220,11 @@ def is_of_accounts(column: str) -> bool:
     return bool({*words(column), plain(column)} & _OF_ACCOUNTS)
 
 
+def is_of_cards(column: str) -> bool:
+    """Whether its accounts are those of cards: these are of whoever pays."""
+    return bool({*words(column), plain(column)} & {"card", "cards", "pan", "cardnumber", "ccnum"})
+
+
 def twins(column: str, columns: Sequence[str]) -> list[str]:
     """The columns that bear one name, but for the number behind it that tells them apart."""
     bare = _NUMBER_BEHIND.sub("", column)

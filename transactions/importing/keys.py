@@ -34,7 +34,9 @@ COUNTED_FROM = (*COUNTED, "seconds", "milliseconds", "microseconds")
 DECIMALS_MAX = 18
 # Delimiters by their names, where the character itself is hard to type.
 DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
-# What is typed where no row is to be passed over by a column.
+# Tables from a column to words in it.
+OF_WORDS = ("skip", "refunds")
+# What is typed where no word of a column is meant.
 NONE_PASSED_OVER = "none"
 # How a file is read, before anything is known of what it means.
 READING = ("encoding", "delimiter", "header", "sheet", "member")
@@ -49,9 +51,10 @@ _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0"
 def typed(key: str, text: str) -> object:
     """The value of a key as TOML has it, from what somebody typed; what cannot be right stays a text."""
     value = text.strip()
-    if key.startswith("skip.") and value == NONE_PASSED_OVER:
+    is_of_words = key.partition(".")[0] in OF_WORDS
+    if is_of_words and value == NONE_PASSED_OVER:
         return []
-    if key in ("id_parts", "optional") or key.startswith("skip."):
+    if key in ("id_parts", "optional") or is_of_words:
         return [each.strip() for each in text.split(",") if each.strip()]
     if key == "guarded":
         return _FLAGS.get(value.lower(), value)
@@ -78,7 +81,7 @@ def _texts(value: object) -> tuple[str, ...]:
 
 
 def _words(value: object) -> tuple[str, ...]:
-    """With which a row is passed over; none where somebody says that all are transactions."""
+    """With which a row is passed over, or is a refund; none where somebody says that no row is."""
     return () if value == [] else _texts(value)
 
 
@@ -192,4 +195,9 @@ VALUES: dict[str, Callable[[object], Any]] = {
     "sheet": _text,
     "member": _text,
 }
-TABLES: dict[str, Callable[[object], Any]] = {"columns": _text, "statuses": _status, "skip": _words}
+TABLES: dict[str, Callable[[object], Any]] = {
+    "columns": _text,
+    "statuses": _status,
+    "skip": _words,
+    "refunds": _words,
+}

@@ -1,7 +1,7 @@
 """Columns that say of which kind a row is: a debit although its amount has no minus, or no payment at all.
 
 The first rows of a file may all be payments. So each row is looked at, and what would be taken for a payment
-is asked about before anything is posted.
+is asked about before anything is posted: each kind but those that are known to be payments.
 """
 
 from collections.abc import Collection, Iterator
@@ -14,18 +14,37 @@ from .directions import may_tell
 from .headers import is_of_kinds, words
 from .keys import NONE_PASSED_OVER
 from .mapping import Mapping
+from .wording import said
 
 # Words of what a customer neither pays nor gets back: an account's own fees, what is paid out to its holder,
-# what is only reserved, and lines that sum up others.
+# what is moved or only reserved, what came to nothing, and lines that sum up others.
 _NO_PAYMENTS_TEXT = """
     fee fees commission commissions payout payouts settlement reserve reserved hold void voided adjustment
-    adjustments authorization authorisation auth conversion exchange total subtotal balance
+    adjustments authorization authorisation auth conversion convert exchange total subtotal balance
+    transfer transfers withdrawal withdrawals request requested failed failure declined canceled cancelled
+    cancellation
     gebuhr gebuhren gebuehr gebuehren provision auszahlung auszahlungen reservierung saldo summe
     frais comision comisiones commissione commissioni
 """
 _NO_PAYMENTS = frozenset(_NO_PAYMENTS_TEXT.split())
-# Letters of a word for a kind; words of a column that are kept, and told.
-LETTERS_MAX, WORDS_MAX, WORDS_TOLD_MAX = 60, 50, 3
+# Of what goes back: beside an amount without a minus it is one that lacks it.
+_REFUNDS_TEXT = """
+    refund refunds refunded return returns returned reversal reversals reversed chargeback chargebacks back
+    clawback dispute disputed repayment note storno stornierung erstattung ruckerstattung rueckerstattung
+    ruckbuchung rueckbuchung rucklastschrift ruecklastschrift retoure remboursement reembolso devolucion
+    rimborso storni terugbetaling
+"""
+_REFUNDS = frozenset(_REFUNDS_TEXT.split())
+_PAYMENTS_TEXT = """
+    payment payments pay paid charge charges sale sales purchase purchases order orders invoice invoices
+    checkout capture captured settle settled subscription subscriptions donation donations topup deposit
+    deposits income incoming received zahlung zahlungen kartenzahlung bezahlung kauf einkauf verkauf
+    einzahlung eingang bestellung rechnung paiement achat vente pago compra venta pagamento acquisto vendita
+    betaling aankoop verkoop
+"""
+_PAYMENTS = frozenset(_PAYMENTS_TEXT.split())
+# Words of a column that are kept, and told.
+WORDS_MAX, WORDS_TOLD_MAX = 50, 3
 WITHOUT_DIRECTION = "no column: a debit is an amount with a minus, and no other"
 
 
@@ -34,11 +53,15 @@ class KindsProof:
 
     def __init__(self, mapping: Mapping) -> None:
         self._mapping, named = mapping, mapping.named
-        self._taken = {*named.values(), *mapping.skip}
+        self._taken = set(named.values())
         self._asks_direction = "direction" not in mapping.columns and "amount" in named
         self._amount = named.get("amount", "")
-        # Columns that are called kinds, with the first line of each of their words.
+        # Columns that are called kinds; of each the first line of its words that may be no payments, and of
+        # those that say of an amount without a minus that it goes back.
         self._kinds: dict[str, dict[str, int]] = {}
+        self._backs: dict[str, dict[str, int]] = {}
+        # Of these columns, those that have had other words than for debit and credit.
+        self._worded: set[str] = set()
         # Columns of whatever name that have had only words for debit and credit so far, and these words.
         self._sides: dict[str, set[str]] | None = None
         # By column the first row that is a debit by its word, and whose amount has no minus.
@@ -47,20 +70,34 @@ class KindsProof:
     def see(self, line: int, cells: dict[str, str]) -> None:
         if self._sides is None:
             self._begin(cells)
-        unsigned = self._asks_direction and self._is_unsigned(cells)
-        for column, known in self._kinds.items():
-            word = cells[column].strip()
-            if word and len(word) <= LETTERS_MAX and len(known) < WORDS_MAX:
-                known.setdefault(word, line)
-            if unsigned and column not in self._debits and sides.is_debit(word):
-                self._debits[column] = line, word
+        unsigned = bool(self._amount) and self._is_unsigned(cells)
+        for column in self._kinds:
+            if word := cells[column].strip():
+                self._see_kind(line, column, word, unsigned)
         if self._asks_direction and self._sides:
             self._see_sides(line, cells, unsigned)
 
+    def _see_kind(self, line: int, column: str, word: str, unsigned: bool) -> None:
+        if not sides.is_side(word):
+            self._worded.add(column)
+        is_debit = sides.is_debit(word)
+        if unsigned and self._asks_direction and is_debit:
+            self._debits.setdefault(column, (line, word))
+        if word in self._mapping.refunds.get(column, ()):
+            return
+        found = words(word)
+        # Where somebody has said that no column tells debits, such a word is answered.
+        goes_back = self._asks_direction if is_debit else bool(found & _REFUNDS)
+        if unsigned and goes_back and not found & _NO_PAYMENTS:
+            _keep(self._backs.setdefault(column, {}), word, line)
+        elif found & _NO_PAYMENTS or (unsigned and not is_debit and not is_payment(word)):
+            _keep(self._kinds[column], word, line)
+
     def _begin(self, cells: Collection[str]) -> None:
-        free = [each for each in cells if each not in self._taken]
+        # Of columns that stand for something else no word is asked about.
+        free = [each for each in cells if each not in self._taken and each not in self._mapping.skip]
         self._kinds = {each: {} for each in free if is_of_kinds(each)}
-        self._sides = {each: set() for each in free if each not in self._kinds and may_tell(each, free)}
+        self._sides = {each: set() for each in free if each not in self._kinds and may_tell(each)}
 
     def _see_sides(self, line: int, cells: dict[str, str], unsigned: bool) -> None:
         assert self._sides
@@ -83,7 +120,9 @@ class KindsProof:
     def questions(self) -> Iterator[OpenQuestion]:
         """Which rows are debits, if nobody said so; and which are no payments."""
         for column, (line, word) in self._debits.items():
-            if (column in self._kinds and may_tell(column, self._kinds)) or self._are_sides(column):
+            if self._is_kind_of_sides(column) or self._are_sides(column):
+                self._backs.pop(column, None)
+                self._kinds.pop(column, None)
                 why = (
                     f"Column “{column}” says {told(word)} on line {line}, where the amount has no minus: it "
                     "may be money that went the other way."
@@ -91,19 +130,55 @@ class KindsProof:
                 own = (column, f"column “{column}”: its debits are negative, other words are refused")
                 yield OpenQuestion("columns.direction", why, (own, ("", WITHOUT_DIRECTION)))
                 break
-        for column, known in self._kinds.items():
-            if found := [word for word in known if words(word) & _NO_PAYMENTS]:
-                yield _about_no_payments(column, found, known)
+        for column, lines in self._backs.items():
+            if column not in self._mapping.refunds:
+                yield _about_refunds(column, lines)
+        for column, lines in self._kinds.items():
+            if lines:
+                yield _about_no_payments(column, lines)
+
+    def _is_kind_of_sides(self, column: str) -> bool:
+        return column in self._kinds and column not in self._worded and may_tell(column)
 
     def _are_sides(self, column: str) -> bool:
         return column in (self._sides or {}) and sides.say_sides((self._sides or {})[column])
 
 
-def _about_no_payments(column: str, found: list[str], lines: dict[str, int]) -> OpenQuestion:
-    some = ", ".join(f"line {lines[word]}: {told(word)}" for word in found[:WORDS_TOLD_MAX])
-    more = f" and {len(found) - WORDS_TOLD_MAX:,} more words" if len(found) > WORDS_TOLD_MAX else ""
-    why = f"Column “{column}” has kinds of rows that may be no payments ({some}{more})."
-    passed = ",".join(word for word in found if "," not in word)
-    choices = ((passed, "pass these rows over"),) if passed else ()
+def is_payment(word: str) -> bool:
+    """Whether a word for a kind is known to be one of payments."""
+    found = words(word)
+    known = bool(found & _PAYMENTS) or sides.is_side(word)
+    return known and not (sides.is_debit(word) or found & (_REFUNDS | _NO_PAYMENTS))
+
+
+def _keep(known: dict[str, int], word: str, line: int) -> None:
+    # One more than are told: of more than that nobody is offered to state them all.
+    if len(known) <= WORDS_MAX:
+        known.setdefault(word, line)
+
+
+def _told(lines: dict[str, int]) -> str:
+    some = ", ".join(f"line {line}: {told(word)}" for word, line in [*lines.items()][:WORDS_TOLD_MAX])
+    more = f" and {len(lines) - WORDS_TOLD_MAX:,} more words" if len(lines) > WORDS_TOLD_MAX else ""
+    return f"{some}{more}"
+
+
+def _stated(lines: dict[str, int], meaning: str) -> tuple[tuple[str, str], ...]:
+    """The words as one value, where that can be said: a comma would part a word."""
+    whole = len(lines) <= WORDS_MAX and not any("," in word for word in lines)
+    return ((",".join(lines), meaning),) if whole else ()
+
+
+def _about_refunds(column: str, lines: dict[str, int]) -> OpenQuestion:
+    why = f"Column “{column}” has words for what goes back, where the amount has no minus ({_told(lines)})."
+    none = (NONE_PASSED_OVER, "no row is a refund by its word: an amount with a minus is, and no other")
+    return OpenQuestion(f"refunds.{column}", why, (*_stated(lines, "these rows are refunds"), none))
+
+
+def _about_no_payments(column: str, lines: dict[str, int]) -> OpenQuestion:
+    why = (
+        f"Column “{column}” has kinds of rows that may be no payments ({_told(lines)}). If some are refunds, "
+        f"state these first: {said(f'refunds.{column}', next(iter(lines)))}."
+    )
     none = (NONE_PASSED_OVER, "they are transactions like all others")
-    return OpenQuestion(f"skip.{column}", why, (*choices, none))
+    return OpenQuestion(f"skip.{column}", why, (*_stated(lines, "pass these rows over"), none))

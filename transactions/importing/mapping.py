@@ -24,7 +24,12 @@ BYTES_MAX = 256 * 1024
 COLUMNS_TOLD_MAX = 30
 _BARE = re.compile("[A-Za-z0-9_-]+")
 # Of each table an entry, as an example.
-_ENTRIES = {"columns": "columns.amount", "statuses": "statuses.Paid", "skip": "skip.Type"}
+_ENTRIES = {
+    "columns": "columns.amount",
+    "statuses": "statuses.Paid",
+    "skip": "skip.Type",
+    "refunds": "refunds.Type",
+}
 
 
 class MappingError(Exception):
@@ -54,7 +59,9 @@ class Mapping:
     statuses: dict[str, str] = field(default_factory=dict)
     # From a column to the words in it with which a row is passed over.
     skip: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    # Of its columns, those that a file may lack: nothing is passed over by them then.
+    # From a column to the words in it of which an amount without a minus has gone the other way, as refunds.
+    refunds: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    # Of the columns of `skip`, those that a file may lack: nothing is passed over by them then.
     optional: tuple[str, ...] = ()
     # "column", or "content": made of what the row says, the same at every run.
     ids: str = ""
@@ -135,7 +142,8 @@ class Mapping:
         """The same with one key more, as an option or a form's field has it: an answer to a question.
 
         `key` is a name above, or one of a table behind the table's name and a point: of columns a field, of
-        statuses a word, of skip a column, whose words are separated by commas. Raises MappingError.
+        statuses a word, of skip and refunds a column, whose words are separated by commas. Raises
+        MappingError.
         """
         return self.holding(key, keys.typed(key, text))
 
@@ -159,6 +167,7 @@ class Mapping:
         """The mapping itself, if the file with these columns has what it names; else MappingError."""
         named = [(f"columns.{name}", column) for name, column in self.named.items()]
         named += [("id_parts", column) for column in self.id_parts]
+        named += [(f"refunds.{column}", column) for column in self.refunds]
         for column in self.skip:
             if column not in columns and column not in self.optional:
                 raise MappingError(

@@ -7,8 +7,8 @@ from . import directions
 from .amount_names import codes_in, is_scaled
 from .columns import money
 from .columns.proofs import ColumnError, OpenQuestion
-from .first_rows import ALIKE_MIN, FirstRows, currencies_share, fractions
-from .headers import candidates, is_of_sides
+from .first_rows import ALIKE_MIN, FirstRows, codes_share, currencies_share, fractions
+from .headers import candidates, is_of_sides, is_other
 
 
 def find_amounts(first: FirstRows) -> None:
@@ -48,7 +48,7 @@ def _find_direction(first: FirstRows) -> None:
     if "direction" in first.mapping.columns or "amount" not in first.mapping.named:
         return
     amounts = first.cells[first.mapping.named["amount"]]
-    free = [each for each in first.free if each not in first.mapping.skip]
+    free = [each for each in first.free if each not in {*first.mapping.skip, *first.mapping.refunds}]
     found = directions.likely(free, first.cells, amounts)
     if found.column and not found.why:
         first.take("direction", found.column, found.how)
@@ -69,8 +69,24 @@ def find_currency(first: FirstRows) -> None:
             first.unread["currency"] = OpenQuestion("columns.currency", why)
         elif whole or not stated:
             first.find("currency", currencies_share)
+    _find_currency_by_codes(first)
     if stated and "currency" not in first.mapping.named and "currency" not in first.unread:
         _take_stated(first, *stated)
+
+
+def _find_currency_by_codes(first: FirstRows) -> None:
+    """What has nothing but codes of currencies says which one, whatever it is called: WKZ Umsatz."""
+    if "currency" in first.mapping.columns or "currency" in first.unread:
+        return
+    found = [
+        each for each in first.free if not is_other("currency", each) and codes_share(first.cells[each]) == 1
+    ]
+    if len({tuple(first.cells[each]) for each in found}) > 1:
+        names = " and ".join(f"“{each}”" for each in found[:2])
+        why = f"Of columns that have codes of currencies there are several, as {names}."
+        first.unread["currency"] = OpenQuestion("columns.currency", why)
+    elif found:
+        first.take("currency", found[0], "by what is in it")
 
 
 def _take_stated(first: FirstRows, amount: str, stated: frozenset[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ..client.progress import told_reason
 from ..models import Status
-from .columns.proofs import CellError, ColumnError, Settled
+from .columns.proofs import CellError, ColumnError, OpenQuestion, Settled
 from .columns.sides import amount_columns
 from .content_ids import fingerprint
 from .mapping import Mapping
@@ -192,10 +192,15 @@ def _proved(table: Table, mapping: Mapping) -> Mapping:
 
 def _closed(settled: Settled) -> Mapping:
     """The mapping, or ColumnError for the first thing that is open."""
-    for question in settled.open:
+    demand_closed(settled.open)
+    return settled.mapping
+
+
+def demand_closed(open: Iterable[OpenQuestion]) -> None:
+    """Raises ColumnError for the first question, if there is one, with the ways to answer it."""
+    for question in open:
         stated = " or ".join(said(question.key, value) for value, _ in question.choices)
         raise ColumnError(f"{question.why} State {stated or said(question.key)}.", question.key)
-    return settled.mapping
 
 
 def _seen_by(proof: TableProof, rows: Iterator[Row]) -> Iterator[Row]:

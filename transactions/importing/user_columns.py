@@ -5,8 +5,12 @@ from itertools import chain
 
 from . import directions
 from .columns import sides
+from .columns.proofs import OpenQuestion
 from .first_rows import DISTINCT_ROWS_MIN, FirstRows, any_text
-from .headers import candidates, is_of_accounts, is_of_payers, is_of_the_other_side
+from .headers import candidates, is_of_accounts, is_of_cards, is_of_payers, is_of_the_other_side
+
+# Of one holder's own accounts, how many a statement may have.
+OWN_ACCOUNTS_MAX = 3
 
 
 def find_user(first: FirstRows) -> None:
@@ -19,13 +23,29 @@ def find_user(first: FirstRows) -> None:
         names = candidates("user", first.free)
         likely = [each for each in chain(*names) if not is_of_accounts(each)]
         first.free = likely
+    doubtful = [each for each in first.free if _may_be_own(first, each)]
+    first.free = [each for each in first.free if each not in doubtful]
     first.find("user", any_text)
+    if doubtful and "user" not in first.mapping.columns and "user" not in first.unread:
+        why = (
+            f"Column “{doubtful[0]}” has accounts, and may be the own one of whoever has the file, which is "
+            "no customer."
+        )
+        first.unread["user"] = OpenQuestion("columns.user", why)
     first.free = [each for each in kept if each != first.mapping.named.get("user")]
 
 
 def _is_one_of_many(first: FirstRows, column: str) -> bool:
     """Whether so many rows have one value there that it is no customer's."""
     return len(first.lines) >= DISTINCT_ROWS_MIN and len({*first.cells[column]}) == 1
+
+
+def _may_be_own(first: FirstRows, column: str) -> bool:
+    """Whether a column of accounts has so few, or so few rows, that they may be those of one holder."""
+    if not is_of_accounts(column) or is_of_cards(column):
+        return False
+    accounts = {cell for cell in first.cells[column] if cell.strip()}
+    return len(accounts) <= OWN_ACCOUNTS_MAX or len(first.lines) < DISTINCT_ROWS_MIN
 
 
 def _is_mostly_empty(first: FirstRows, column: str) -> bool:
@@ -54,9 +74,13 @@ def _are_back(first: FirstRows, named: dict[str, str]) -> list[bool]:
     """Which of the first rows went the other way."""
     amounts = first.cells[named["amount"]]
     words = first.cells[named["direction"]] if "direction" in named else [""] * len(amounts)
+    stated = [
+        any(first.cells[column][at].strip() in backs for column, backs in first.mapping.refunds.items())
+        for at in range(len(amounts))
+    ]
     return [
-        directions.is_negative(cell) or sides.is_debit(word)
-        for cell, word in zip(amounts, words, strict=True)
+        directions.is_negative(cell) or sides.is_debit(word) or goes_back
+        for cell, word, goes_back in zip(amounts, words, stated, strict=True)
     ]
 
 

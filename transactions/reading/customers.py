@@ -191,11 +191,16 @@ def names(keys: Iterable[int]) -> dict[int, str]:
 
 
 def key_of(name: str) -> int | None:
-    """The key of the customer of that whole name, of whom `names` tells. Raises django.db.Error."""
+    """The key of the customer of that whole name, of whom `names` tells; None also where several fit.
+
+    In any letter case, if none is spelt so, as the search finds them. Raises django.db.Error.
+    """
     if "\0" in name or len(name) > NAME_MAX:
         return None
     model = get_user_model()
     with bounded_queries.bounded():
-        found = model._default_manager.filter(**{model.USERNAME_FIELD: name})
-        key: int | None = found.values_list("pk", flat=True).first()
+        accounts = model._default_manager.values_list("pk", flat=True)
+        found = list(accounts.filter(**{model.USERNAME_FIELD: name}))
+        found = found or list(accounts.filter(**{f"{model.USERNAME_FIELD}__iexact": name})[:2])
+    key: int | None = found[0] if len(found) == 1 else None
     return key if key is not None and key in names([key]) else None

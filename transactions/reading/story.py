@@ -6,7 +6,7 @@ from typing import Any
 
 import redis
 from django.contrib.auth import get_user_model
-from django.core.serializers.json import DjangoJSONEncoder
+from rest_framework.utils.encoders import JSONEncoder
 
 from ..models import FlushBatch, RejectedRecord, Transaction
 from ..queue.records import State
@@ -87,7 +87,8 @@ def _around(facts: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": user.get_username() if user else "",
         "latest": _latest_others(facts["user"], facts["transaction_id"]),
-        "payload": json.dumps(record, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2),
+        # As the API writes it, to the microsecond: posted again it is a replay.
+        "payload": json.dumps(record, cls=JSONEncoder, ensure_ascii=False, indent=2),
     }
 
 

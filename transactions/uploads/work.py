@@ -17,8 +17,8 @@ from ..audit.models import Via
 from ..importing import errors_file
 from ..importing import mapping as mappings
 from ..importing.columns.proofs import ColumnError
-from ..importing.guess import guess
-from ..importing.plan import Plan, plan
+from ..importing.guess import guess, open_in_first_rows
+from ..importing.plan import Plan, demand_closed, plan
 from ..importing.posting import ImportBatch, ImportProgress, ImportStopped, posted
 from ..importing.systems import system_of
 from ..importing.table import FileError, Table
@@ -168,7 +168,9 @@ def _known_before(taken: Upload, table: Table) -> tuple[mappings.Mapping, list[s
             return said, []
         why = f"Its columns are those of “{system.words}”, and it is taken to mean what is known of these."
         return mappings.of_keys(table.meant).over(system.mapping).read_as(said), [why]
-    why = f"It has the columns of “{alike.name}”, and is taken to mean the same."
+    # Whose file it was may see it; others may not even know what it is called.
+    named = f"“{alike.name}”" if alike.uploaded_by_id == taken.uploaded_by_id else "a file of somebody else"
+    why = f"It has the columns of {named}, and is taken to mean the same."
     agreed = mappings.of_keys(table.meant).over(mappings.parse(alike.mapping))
     return agreed.read_as(said), [why]
 
@@ -180,6 +182,7 @@ def _planned(taken: Upload, table: Table, users: FileUsers) -> Plan:
 def _check(taken: Upload, watch: Watch) -> None:
     """What would happen: all of the file is read, and nothing posted."""
     with _table(taken, watch) as table:
+        demand_closed(open_in_first_rows(table, mappings.parse(taken.mapping)))
         users = FileUsers(create=taken.create_users, look_only=True)
         found = _planned(taken, table, users)
     _hand_over(

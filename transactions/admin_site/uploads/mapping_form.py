@@ -6,25 +6,28 @@ from typing import Any
 
 from ... import money
 from ...importing import mapping as mappings
+from ...importing.agreement import PROVED
 from ...importing.columns.moments import EXAMPLES
 from ...importing.columns.proofs import ColumnError, OpenQuestion
 from ...importing.columns.statuses import KNOWN, plain
 from ...importing.guess import guess
 from ...importing.headers import is_of_kinds
-from ...importing.keys import BESIDE, DATES, FIELDS, NONE_PASSED_OVER
+from ...importing.keys import BESIDE, DATES, FIELDS, NONE_PASSED_OVER, OF_WORDS
 from ...importing.mapping import MappingError
 from ...importing.plan import Summary, plan
 from ...importing.table import FileError, Table
 from ...importing.users import FileUsers
 from ...importing.wording import named_by
 from ...uploads import told
-from ...uploads.labels import as_field, label_of
+from ...uploads.labels import USERS, as_field, label_of
 from ...uploads.models import Upload
 
 # Words of statuses that are asked one by one; characters of what is typed into a field.
 WORDS_MAX, TYPED_CHARACTERS_MAX = 30, 500
+# Questions that a page asks at once, and columns of kinds that have fields though nothing is asked of them.
+ASKED_MAX, KINDS_MAX = 30, 30
 Choices = tuple[tuple[str, str], ...]
-# Of a column that is asked about, chosen until somebody answers: "none" is an answer. No column is called so.
+# Of a column that nobody has chosen: "none" is an answer, and this is none. No column is called so.
 UNANSWERED = " "
 
 MONEY, WHO, STATES, TIMES = "Money", "Customers and ids", "Statuses", "Dates"
@@ -41,6 +44,16 @@ _COLUMNS = {
     "created_at": TIMES,
     "time": TIMES,
     "timezone": TIMES,
+}
+_AMOUNTS = ("columns.amount", "columns.debit", "columns.credit")
+# By key, the columns by which it was guessed or proved: where one of these is changed, that is done anew.
+_FOLLOWS = {
+    **dict.fromkeys(("columns.direction", "columns.currency", "currency"), _AMOUNTS),
+    **dict.fromkeys(("mark", "decimals", "unit"), (*_AMOUNTS, "columns.direction")),
+    "columns.refund_user": (*_AMOUNTS, "columns.direction", "columns.user"),
+    "users": ("columns.user", "columns.refund_user"),
+    "ids": ("columns.transaction_id",),
+    **dict.fromkeys(("columns.time", "columns.timezone", "dates", "timezone"), ("columns.created_at",)),
 }
 _STATUSES: Choices = (("SUCCESS", "Success"), ("FAILED", "Failed"), ("PENDING", "Pending"))
 # Keys with where each stands, its values and what there is to say of it.
@@ -76,7 +89,7 @@ _PLAIN: tuple[tuple[str, str, Choices | None, str], ...] = (
         None,
         "With commas between them, where one does not suffice; of made ids, the columns they are made of.",
     ),
-    (WHO, "users", (("key", "numbers of customers"), ("name", "names")), ""),
+    (WHO, "users", tuple(USERS.items()), ""),
     (WHO, "user", None, "A number or a name, where no column tells."),
     (STATES, "status", _STATUSES, ""),
     (
@@ -101,7 +114,10 @@ _PLAIN: tuple[tuple[str, str, Choices | None, str], ...] = (
 )
 
 
-_OF_SKIP = f"With commas between them; {NONE_PASSED_OVER}: all of its rows are transactions."
+_OF_WORDS = {
+    "refunds": f"With commas between them; {NONE_PASSED_OVER}: no row is one by its word.",
+    "skip": f"With commas between them; {NONE_PASSED_OVER}: all of its rows are transactions.",
+}
 
 
 @dataclass(slots=True)
@@ -138,11 +154,13 @@ class MappingForm:
     error: str = ""
     preview: Summary | None = None
     reasons: tuple[str, ...] = ()
+    # Labels of fields that hold what nobody has sent or seen: it was found by what somebody chose.
+    anew: tuple[str, ...] = ()
 
     @property
     def is_agreed(self) -> bool:
-        """Whether nothing is wrong, and nothing open."""
-        return not self.error and not any(each.error or each.asked for each in self.fields)
+        """Whether nothing is wrong, nothing open, and nothing new."""
+        return not self.error and not self.anew and not any(each.error or each.asked for each in self.fields)
 
     @property
     def only_shown(self) -> dict[str, tuple[str, ...]]:
@@ -171,16 +189,25 @@ def shown(upload: Upload) -> MappingForm:
 
 @named_by(as_field)
 def typed(upload: Upload, posted: Mapping[str, str], *, create_users: bool) -> MappingForm:
-    """The form of what somebody has sent. What no field is for stays as it was."""
+    """The form of what somebody has sent. What no field is for stays as it was.
+
+    What was guessed by columns that have been changed is guessed anew.
+    """
     kept = mappings.parse(upload.mapping)
-    meant = replace(mappings.Mapping(), skip=kept.skip, optional=kept.optional).read_as(kept)
-    before, errors = _stated(kept), dict[str, tuple[str, str]]()
+    meant = replace(mappings.Mapping(), skip=kept.skip, refunds=kept.refunds, optional=kept.optional).read_as(
+        kept
+    )
+    errors = dict[str, tuple[str, str]]()
+    before = {each.key: each.value for each in shown(upload).fields}
+    sent = {key.removeprefix("map."): value.strip() for key, value in posted.items()}
+    changed = {key for key, value in sent.items() if value != before.get(key, "").strip()}
+    stale = {key for key, by in _FOLLOWS.items() if key not in changed and changed.intersection(by)}
     for key, value in posted.items():
         text = value.strip()[:TYPED_CHARACTERS_MAX]
         name = key.removeprefix("map.")
         # A word may have a comma, and words of a mapping may be many: as they are shown they stay.
-        as_shown = name.startswith("skip.") and value.strip() == before.get(name)
-        if name == key or value == UNANSWERED or as_shown:
+        as_shown = name.partition(".")[0] in OF_WORDS and value.strip() == before.get(name)
+        if name == key or value == UNANSWERED or as_shown or name in stale:
             continue
         if not text:
             meant = _without(meant, name)
@@ -189,7 +216,19 @@ def typed(upload: Upload, posted: Mapping[str, str], *, create_users: bool) -> M
             meant = meant.stating(name, text)
         except MappingError as error:
             errors[name] = (text, str(error))
-    return _judged(upload, meant, errors, create_users)
+    form = _judged(upload, meant, errors, create_users)
+    if not errors:
+        form.anew = tuple(
+            each.label
+            for each in form.fields
+            if each.value.strip() and each.value != sent.get(each.key, "") and _is_new(each.key, stale)
+        )
+    return form
+
+
+def _is_new(key: str, stale: set[str]) -> bool:
+    """Whether a field that holds something else than what was sent is to be looked at before a check."""
+    return (key in stale and key not in PROVED) or key.startswith("columns.")
 
 
 def _without(meant: mappings.Mapping, key: str) -> mappings.Mapping:
@@ -251,10 +290,12 @@ def _fields(
         )
         for word in _words(upload, table, meant)
     ]
-    passed_over = [each for each in table.columns if is_of_kinds(each) and each not in meant.named.values()]
+    named = {*meant.named.values()}
+    passed_over = [each for each in table.columns if is_of_kinds(each) and each not in named][:KINDS_MAX]
     fields += [
-        FormField(MONEY, f"skip.{column}", label_of(f"skip.{column}"), help=_OF_SKIP)
+        FormField(MONEY, f"{table}.{column}", label_of(f"{table}.{column}"), help=help)
         for column in passed_over
+        for table, help in _OF_WORDS.items()
     ]
     by_key = {each.key: each for each in fields}
     by_key["dates"].suggestions = tuple(
@@ -265,7 +306,12 @@ def _fields(
     for key, value in _stated(meant).items():
         if key in by_key:
             by_key[key].value = value
-    for question in questions:
+    for name in _COLUMNS:
+        if name not in meant.columns:
+            unfound = by_key[f"columns.{name}"]
+            unfound.value, unfound.choices = UNANSWERED, ((UNANSWERED, "none found"), *columns)
+    # What is not asked yet is asked once these are answered.
+    for question in [*questions][:ASKED_MAX]:
         each = by_key.get(question.key)
         if each is None:
             each = by_key[question.key] = FormField(STATES, question.key, label_of(question.key))
@@ -309,9 +355,9 @@ def _stated(meant: mappings.Mapping) -> dict[str, str]:
     """What a mapping states, by key, as `stating` takes it."""
     stated: dict[str, Any] = {f"columns.{name}": meant.columns.get(name, "") for name in (*FIELDS, *BESIDE)}
     stated.update({f"statuses.{word}": status for word, status in meant.statuses.items()})
-    stated.update(
-        {f"skip.{column}": ",".join(words) or NONE_PASSED_OVER for column, words in meant.skip.items()}
-    )
+    for table in OF_WORDS:
+        for column, words in getattr(meant, table).items():
+            stated[f"{table}.{column}"] = ",".join(words) or NONE_PASSED_OVER
     for _, key, *_ in _PLAIN:
         stated[key] = _as_typed(getattr(meant, key))
     return stated

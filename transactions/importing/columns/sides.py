@@ -89,7 +89,9 @@ def amount_cell(mapping: Mapping, cells: dict[str, str]) -> str:
     named = mapping.named
     if "amount" in named:
         amount = cells[named["amount"]]
-        return _by_direction(amount, cells[named["direction"]]) if "direction" in named else amount
+        if "direction" in named:
+            return _by_direction(amount, cells[named["direction"]])
+        return _negative(amount) if goes_back(mapping, cells) and not _is_nothing(amount) else amount
     debit, credit = (cells[named[side]] if side in named else "" for side in ("debit", "credit"))
     if _is_nothing(debit):
         return credit if credit.strip() else debit
@@ -98,6 +100,11 @@ def amount_cell(mapping: Mapping, cells: dict[str, str]) -> str:
             f"a debit and a credit in one row: leave “…” or the other out of {told_pair(mapping)}", debit
         )
     return _negative(debit)
+
+
+def goes_back(mapping: Mapping, cells: dict[str, str]) -> bool:
+    """Whether a word of the row says that its amount has gone the other way."""
+    return any(cells.get(column, "").strip() in words for column, words in mapping.refunds.items())
 
 
 def amount_as_it_stands(mapping: Mapping, cells: dict[str, str]) -> tuple[str, str]:

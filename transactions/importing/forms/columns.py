@@ -20,6 +20,7 @@ PROVED = re.compile(r"(?P<name>kinds(?: \(of the import\))?) (?P<meant>\{.*\})")
 
 
 _LETTERS = re.compile(r"[^\W\d_]+")
+_NAME_WITH_NUMBER = re.compile(r"[^\W\d_][^\d]*[0-9]{1,2}")
 _DIGITS = re.compile(r"[0-9]+")
 # Within what begins with a digit.
 _OF_MOMENTS = frozenset(("T", "Z", "AM", "PM", "am", "pm", "UTC", "GMT"))
@@ -158,10 +159,19 @@ def fault_of(columns: tuple[str, ...], cells: list[str]) -> str:
     return ""
 
 
+def _may_be_names(cells: Sequence[str]) -> bool:
+    with_digits = [cell for cell in cells if any(map(str.isdigit, cell))]
+    if not with_digits:
+        return True
+    known = any(candidates(field, [*cells])[0] for field in ("created_at", "amount", "debit", "credit"))
+    return known and all(_NAME_WITH_NUMBER.fullmatch(cell.strip()) for cell in with_digits)
+
+
 def header_at(rows: Sequence[tuple[int, list[str]]], *, even: bool = True) -> int:
     """The place of the header among the first rows: the first, unless narrower ones stand above a table.
 
-    It names columns: no cell of it has a digit, and none is empty, but for the first and the last. Rows below
+    It names columns: no cell of it has a digit, unless others name a day or an amount and it ends with one as
+    “Reference 1”; and none is empty, but for the first and the last. Rows below
     it have as many cells; those above have fewer, or values in half as many at most. In a sheet they are not
     `even`: there a row ends with its last value. So rows below have at most as many as the header, most of
     them values in more than half of it, and each row above it in no more than that. Where no row is so, the
@@ -179,7 +189,7 @@ def header_at(rows: Sequence[tuple[int, list[str]]], *, even: bool = True) -> in
             fits = max(below) <= width and 2 * filled > len(below) and 2 * max(values[:place]) <= width
         if fits and values[place] >= COLUMNS_BELOW_MIN:
             cells = rows[place][1]
-            named_all = all(map(str.strip, cells[1:-1])) and not any(map(str.isdigit, "".join(cells)))
+            named_all = all(map(str.strip, cells[1:-1])) and _may_be_names(cells)
             return place if named_all else 0
     # As where sums stand below the table, or another one.
     by_names = (place for place, (_, cells) in enumerate(rows[:-1]) if names_fields(cells))

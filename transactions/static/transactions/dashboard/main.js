@@ -20,6 +20,11 @@ const urls = { ...at("dashboard").dataset };
 // The averages change slowly: with every so many of the other figures.
 const POLLS_PER_AVERAGES = 12;
 const AWAY = "PostgreSQL does not answer in time.";
+// What comes of a store that is away.
+const MEANWHILE = {
+  postgres: "What is accepted waits in Redis meanwhile, and nothing stored can be read.",
+  redis: "No transaction is accepted meanwhile, and none is stored.",
+};
 const last = { polls: 0, opened: [], rejected: 0 };
 
 const query = new URLSearchParams(location.search);
@@ -102,10 +107,11 @@ const ask = poll(() => `${urls.figures}?${chosen()}`, (body) => {
   show();
   last.polls += 1;
   if (last.polls % POLLS_PER_AVERAGES === 0) askAverages();
-}, (why, { gone, status }) => {
-  const silent = status === undefined;
+}, (why, { gone, status, body }) => {
+  const silent = status === undefined, part = body?.part;
   if (silent) system.tellSilent(why);
-  strip.tell(null, why, silent ? system.SILENT : "");
+  const said = part in MEANWHILE ? `${why} ${MEANWHILE[part]}` : why;
+  strip.tell(null, said, silent ? system.SILENT : part ? system.adviceOn(part) : "");
   system.refresh();
   failFigures(why);
   // Nobody is there: then the websocket is as dead, whatever the browser believes of it. Of a slow answer it is not.
@@ -114,7 +120,7 @@ const ask = poll(() => `${urls.figures}?${chosen()}`, (body) => {
 
 const asked = query.get("timezone");
 if (asked && asked !== zone()) {
-  at("choice-error").textContent += ` There is no time zone ${asked.slice(0, 40)}: this page is in ${zone()}.`;
+  at("choice-error").textContent += ` There is no time zone “${asked.slice(0, 40)}”: this page is in ${zone()}.`;
 }
 
 // --- Alerts, for who may see them: by frames, and what no frame told is asked for

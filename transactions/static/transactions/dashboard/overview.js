@@ -33,17 +33,28 @@ function placeChoices() {
 onPhone.addEventListener("change", placeChoices);
 placeChoices();
 
+// What is wrong with an address is told in the words of the buttons.
+const NO_SUCH = {
+  period: (asked) => `There is no period “${asked}”.`,
+  compare: (asked) => `There is nothing called “${asked}” to compare with.`,
+};
+const inWords = (button) => button.textContent.trim().replace(/^vs\s+/, "");
+const PARAMETERS = ["period", "compare", "timezone", "from", "to", "status", "user", "min", "max"];
+const UNKNOWN = (name) => `The address says “${name.slice(0, 40)}”: nothing here is called so.`;
+const UNKNOWN_MAX = 3;
+
 // Calls `changed` after each choice; returns what is chosen now as the server asks for it.
 export function bindChoices(changed) {
-  const query = new URLSearchParams(location.search), chosen = {};
+  const query = new URLSearchParams(location.search), chosen = {}, wrong = [];
   for (const name of ["period", "compare"]) {
     const buttons = [...at(name).querySelectorAll("button")];
     const first = buttons.find((button) => button.ariaPressed === "true").dataset.choice;
     const asked = query.get(name);
     const known = buttons.some((button) => button.dataset.choice === asked);
     if (asked && !known) {
-      const choices = buttons.map((button) => button.dataset.choice).join(", ");
-      at("choice-error").textContent = `There is no ${name} ${asked.slice(0, 40)}: there are ${choices}.`;
+      const words = new Map(buttons.map((button) => [button.dataset.choice, inWords(button)]));
+      const choices = [...words.values()].join(", ").replace(/, ([^,]*)$/, " or $1");
+      wrong.push(`${NO_SUCH[name](asked.slice(0, 40))} Choose ${choices}; this page shows ${words.get(first)}.`);
     }
     const choose = (choice) => {
       chosen[name] = choice;
@@ -58,6 +69,8 @@ export function bindChoices(changed) {
       changed();
     });
   }
+  const unknown = [...new Set(query.keys())].filter((name) => !PARAMETERS.includes(name));
+  at("choice-error").textContent = [...wrong, ...unknown.slice(0, UNKNOWN_MAX).map(UNKNOWN)].join(" ");
   return () => new URLSearchParams(chosen);
 }
 
@@ -138,10 +151,12 @@ export function showWrong(wrong, alert, listUrl, untold) {
   if (!wrong) return at("wrong-said").textContent = "";
   const since = wrong.longer ? "for over a day" : `since ${sinceWhen(wrong.since)}`;
   const usually = ` Usually ${format.percent(wrong.usual.middle)} at this time of day.`;
+  const all = ` In all that time ${format.whole(wrong.failed)} failed, ${format.percent(wrong.mean)}.`;
   const unsure = untold ? [" Whether there is an alert about it cannot be told now."] : [];
-  say(at("wrong").querySelector("strong"), `Failed transactions are at ${format.percent(wrong.rate)} ${since}.`);
+  const now = `${format.percent(wrong.rate)} in the last ${wrong.minutes} minutes`;
+  say(at("wrong").querySelector("strong"), `Failed transactions are at ${now}, more than usual ${since}.`);
   const words = made("span");
-  words.append(usually, ...whose(wrong, listUrl), ...unsure);
+  words.append(usually, all, ...whose(wrong, listUrl), ...unsure);
   renew(at("wrong").querySelector("p span"), [...words.childNodes]);
   // Said once, and not with every new figure.
   say(at("wrong-said"), `More transactions fail than usual, ${since}.`);

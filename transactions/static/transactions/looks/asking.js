@@ -8,7 +8,8 @@ export const FORBIDDEN = 403;
 export const page = (text) => new DOMParser().parseFromString(text, "text/html");
 
 // Asks `url` and calls `told` with the answer, as `read` makes it of the text; or `failed` with why there is none, and
-// {body, status, gone}: what the server said and its status, and whether nobody is there. Who is there may be slow.
+// {body, status, gone}: what the server said and its status, and whether nobody is there. Who is there may be slow. A
+// `part` of the body is the part of the system that does not answer.
 export async function once(url, told, failed, read = JSON.parse) {
   const headers = { Accept: read === page ? "text/html" : "application/json" };
   let answer, text;
@@ -19,7 +20,7 @@ export async function once(url, told, failed, read = JSON.parse) {
     const gone = error.name !== "TimeoutError";
     return failed(gone ? "The server does not answer." : "The server does not answer in time.", { body: null, gone });
   }
-  const body = readBy(answer.ok ? read : JSON.parse, text);
+  const body = readBy(answer.ok ? read : refusal, text);
   if (answer.ok && body !== null) return told(body);
   failed(body?.detail ?? `The server answered ${answer.status}.`, { body, status: answer.status, gone: false });
 }
@@ -31,6 +32,13 @@ export async function answerOf(url) {
   return answer;
 }
 
+// What a refusal says: as JSON, or on our page of what is not there (503.html).
+function refusal(text) {
+  if (!text.trimStart().startsWith("<")) return JSON.parse(text);
+  const told = page(text).getElementById("unavailable");
+  return told && { detail: told.dataset.detail, part: told.dataset.part };
+}
+
 // A proxy before the server answers in pages of its own.
 function readBy(read, text) {
   try { return read(text); } catch { return null; }
@@ -38,24 +46,32 @@ function readBy(read, text) {
 
 // Asks `url` (or what it returns) as `once` does, every so many seconds, or as often as the server says; a page in the
 // background asks nothing, and at once when somebody looks at it. Returns what asks now: what was asked before is then
-// not told any more.
-export function poll(url, told, failed, { every = null, read = JSON.parse } = {}) {
-  let timer = 0, again = every ?? POLL_S, latest = 0;
+// not told any more. With `slowest` each wait is half as long again as the one before, up to that. Where `told` returns
+// false, that answer was the last: nothing more is asked.
+export function poll(url, told, failed, { every = null, slowest = null, read = JSON.parse } = {}) {
+  let timer = 0, again = every ?? POLL_S, latest = 0, asking = false, ended = false;
   const ask = async () => {
     clearTimeout(timer);
     timer = 0;
+    if (ended) return;
     const turn = (latest += 1);
+    asking = true;
     try {
       if (!document.hidden) await once(typeof url === "function" ? url() : url, (body) => {
         again = every ?? body.again_seconds ?? POLL_S;
-        if (turn === latest) told(body);
+        if (turn === latest) ended = told(body) === false;
       }, (...why) => turn === latest && failed(...why), read);
     } finally {
-      // An answer that this page cannot show, of a newer release perhaps, is not the last one.
-      if (turn === latest) timer = setTimeout(ask, 1000 * again * (0.9 + 0.2 * Math.random()));
+      if (turn === latest) {
+        asking = false;
+        if (slowest) again = every = Math.min(slowest, again * 1.5);
+        // An answer that this page cannot show, of a newer release perhaps, is not the last one.
+        if (!ended) timer = setTimeout(ask, 1000 * again * (0.9 + 0.2 * Math.random()));
+      }
     }
   };
-  document.addEventListener("visibilitychange", () => document.hidden || ask());
+  // What is asked already answers who comes back: a server that is slow is not asked twice.
+  document.addEventListener("visibilitychange", () => document.hidden || asking || ask());
   ask();
   return ask;
 }

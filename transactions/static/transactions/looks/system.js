@@ -14,7 +14,8 @@ const health = at("health"), HEALTH_S = 5;
 // answer, others from when they asked.
 const ALIVE_MS = 12_000;
 let patience = 0;
-// What this page itself finds wrong, which the server cannot know: {tone, said}, or null.
+// What this page itself finds wrong, which the server cannot know: {tone, said}, or null; of what does not answer also
+// the `part`, PostgreSQL or the server itself.
 let feed = null, away = null;
 let asking = false;
 
@@ -23,7 +24,7 @@ export async function refresh() {
   if (!chip || asking || document.hidden) return;
   asking = true;
   if (!health) beginPatience();
-  const fail = (why, { status }) => tellAway(status === FORBIDDEN ? ENDED : why);
+  const fail = (why, { status, body }) => tellAway(status === FORBIDDEN ? ENDED : why, body?.part);
   try {
     await once(health ? location.pathname : chip.dataset.url, take, fail, page);
   } finally {
@@ -71,7 +72,12 @@ document.addEventListener("click", (event) => {
   at("system-silent")?.focus();
 });
 
-function tellAway(why) { away = { tone: "bad", said: withoutPoint(why) }; }
+// Where it is told what to do about a part of which the server has just said that it does not answer.
+export const adviceOn = (part) => (away ? SILENT : `${chip.dataset.page}#${part}`);
+
+function tellAway(why, part = "") {
+  away = { tone: "bad", said: withoutPoint(why), part: part === "postgres" ? part : "web" };
+}
 function withoutPoint(sentence) { return sentence.replace(/\.$/, ""); }
 
 function take(answer) {
@@ -107,6 +113,9 @@ function show() {
   chip.classList.toggle("system-away", away !== null);
   const silent = at("system-silent");
   if (silent) silent.hidden = away === null || away.said === withoutPoint(ENDED);
+  for (const advice of away ? document.querySelectorAll("#system-silent > *, #silent-advice > *") : []) {
+    advice.hidden = advice.dataset.of !== away.part;
+  }
   for (const place of [health, at("system-parts")]) if (place && away) forget(place, said);
   say(at("system-short"), aloud);
   say(at("system-said"), said);
@@ -122,6 +131,7 @@ function forget(place, said) {
   }
   if (place !== health) return;
   at("silent").hidden = false;
+  say(at("silent-part"), at("silent").querySelector(`[data-of=${away.part}]`).dataset.title);
   at("silent-advice").hidden = said === withoutPoint(ENDED);
   say(at("silent-why"), `${said}.`);
   say(health.querySelector("#as-it-should-be h2"), "As it was then");
