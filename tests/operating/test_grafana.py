@@ -26,6 +26,8 @@ HANDBOOK = (ROOT / "docs/operations.md").read_text()
 OF_REPLICAS: dict[str, set[str]] = {
     "transactions_replicas_online": set(),
     "transactions_replicas_wanted": set(),
+    "transactions_sentinels_answering": set(),
+    "transactions_sentinels_wanted": set(),
     "transactions_confirmations_failed_total": set(),
     "transactions_confirmation_wait_seconds_bucket": {"le"},
     "transactions_redis_primary_info": {"address"},

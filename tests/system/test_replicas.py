@@ -1,5 +1,6 @@
 """Readiness, health, alarms and figures tell who the primary of Redis is, and who is missing."""
 
+import time
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from transactions.intake.outcomes import IntakeUnavailable
 from transactions.stores import primaries
 from transactions.stores.confirmation import confirmed
 from transactions.stores.redis_connection import connection
-from transactions.system import conditions, reading
+from transactions.system import advice, conditions, reading
 from transactions.system.parts import PartState, SystemPart, condition_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -66,7 +67,8 @@ def test_one_that_is_missing_and_one_that_is_frozen_are_told(
         take(record("T2", people[0]))
     problems, _ = health.look()
     assert "it is on too few disks: 1 of 2 replicas confirm what was written" in problems
-    assert redis_part().state == PartState.ILL
+    part = redis_part()
+    assert (part.state, part.advice) == (PartState.ILL, advice.UNCONFIRMED)
     assert float(figures(client)["transactions_confirmations_failed_total"]) >= 1
     three.replicas[0].wake()
 
@@ -77,6 +79,34 @@ def test_one_that_is_missing_and_one_that_is_frozen_are_told(
     assert conditions.seen()["replicas"] == "1 of 2 replicas of Redis are online."
     assert redis_part().brief == "A replica of Redis is missing"
     assert figures(client)["transactions_replicas_online"] == "1.0"
+
+
+def test_a_sentinel_that_is_dead_or_silent_is_told(three: Trio, people: list[User], client: Client) -> None:
+    take(record("T1", people[0]))
+    everybody_works()
+    shown = figures(client)
+    assert shown["transactions_sentinels_answering"] == shown["transactions_sentinels_wanted"] == "3.0"
+    assert "sentinels" not in conditions.seen()
+
+    three.sentinels[0].freeze()
+    began = time.monotonic()
+    found = primaries.read()
+    assert found is not None
+    assert (found.sentinels, found.sentinels_missing) == (2, 1)
+    # Asked in turn for the primary, and then all at once; each for half a second twice.
+    assert time.monotonic() - began < 3
+    three.sentinels[0].wake()
+
+    three.sentinels[1].kill()
+    assert figures(client)["transactions_sentinels_answering"] == "2.0"
+    assert conditions.seen()["sentinels"] == "2 of 3 sentinels of Redis answer."
+    part = redis_part()
+    assert (part.state, part.brief) == (PartState.SLOW, "A sentinel of Redis is missing")
+    problems, details = health.look()
+    assert problems == []
+    assert (details["primary"]["sentinels_answering"], details["primary"]["sentinels_wanted"]) == (2, 3)
+    # Nothing that is accepted waits for it.
+    take(record("T2", people[0]))
 
 
 def test_a_primary_that_took_over_says_when(three: Trio, client: Client) -> None:

@@ -42,6 +42,8 @@ def _primary(primary: primaries.Primary) -> dict[str, Any]:
         "replicas_online": primary.online,
         "replicas_wanted": primary.wanted,
         "taken_over_at": primary.taken_over_at,
+        "sentinels_answering": primary.sentinels,
+        "sentinels_wanted": primary.sentinels_wanted,
     }
 
 

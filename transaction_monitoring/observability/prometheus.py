@@ -126,6 +126,8 @@ def _of_replicas(primary: primaries.Primary, failed: int) -> Iterator[Metric]:
     yield CounterMetricFamily(f"{PREFIX}confirmations_failed", failures, value=failed)
     yield _gauge("replicas_wanted", "REDIS_REPLICAS: replicas that there should be.", primary.wanted)
     yield _gauge("replicas_online", "Replicas of Redis that are online.", primary.online)
+    yield _gauge("sentinels_wanted", "Sentinels that REDIS_URL names.", primary.sentinels_wanted)
+    yield _gauge("sentinels_answering", "Those of them that name a primary.", primary.sentinels)
     yield InfoMetricFamily(
         f"{PREFIX}redis_primary", "Which Redis is the primary.", {"address": primary.address}
     )

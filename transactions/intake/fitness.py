@@ -14,6 +14,10 @@ TRY_OUT = lua(__file__, "try_out")
 OWN = ("{transactions_list}:try_out:hash", "{transactions_list}:try_out:list")
 
 
+# How the sentence begins that says so of replicas.
+TOO_FEW_DISKS = "it is on too few disks"
+
+
 def hindrance() -> str:
     """Why intake would refuse every record now, "" where it would not. Raises redis.RedisError."""
     try:
@@ -21,7 +25,7 @@ def hindrance() -> str:
     except redis.exceptions.OutOfMemoryError:
         return "Redis is out of memory"
     except Unconfirmed as error:
-        return f"it is on too few disks: {error}"
+        return f"{TOO_FEW_DISKS}: {error}"
     except redis.ResponseError as error:
         return f"Redis refuses what intake needs: {error}"
     if length >= settings.MAX_QUEUE_LENGTH:

@@ -7,7 +7,7 @@ import redis
 import redis.sentinel
 from django.conf import settings
 
-from . import hash_numbers, sentinel_url
+from . import hash_numbers, sentinel_url, sentinels
 from .hash_tag import TAG
 from .redis_connection import connection, reader
 from .replicas import replication_in
@@ -21,17 +21,24 @@ NOTED = f"{TAG}:primary"
 class Primary(NamedTuple):
     """The primary's address and port, and the replicas that are online and in step, of those there should be.
 
-    `taken_over_at` is when it took over, in seconds since 1970; None where it is the first that was seen.
+    `sentinels` answer, of all that REDIS_URL names. `taken_over_at` is when it took over, in seconds since
+    1970; None where it is the first that was seen.
     """
 
     address: str
     online: int
     wanted: int
     taken_over_at: float | None
+    sentinels: int
+    sentinels_wanted: int
 
     @property
     def missing(self) -> int:
         return max(0, self.wanted - self.online)
+
+    @property
+    def sentinels_missing(self) -> int:
+        return self.sentinels_wanted - self.sentinels
 
 
 def note(client: "redis.Redis", address: str) -> None:
@@ -55,10 +62,18 @@ def taken_over_at() -> float | None:
 
 def read() -> Primary | None:
     """The primary now; None where one Redis is all there is. Raises redis.RedisError."""
-    if sentinel_url.read(settings.REDIS_URL) is None:
+    url = sentinel_url.read(settings.REDIS_URL)
+    if url is None:
         return None
     pool = connection().connection_pool
     assert isinstance(pool, redis.sentinel.SentinelConnectionPool)
     host, port = pool.get_master_address()  # type: ignore[no-untyped-call]
     told = replication_in(reader().info("replication"))
-    return Primary(f"{host}:{port}", len(told.in_step), settings.REDIS_REPLICAS, taken_over_at())
+    return Primary(
+        f"{host}:{port}",
+        len(told.in_step),
+        settings.REDIS_REPLICAS,
+        taken_over_at(),
+        sentinels.answering(url),
+        len(url.sentinels),
+    )

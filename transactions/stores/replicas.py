@@ -46,7 +46,7 @@ def replication_in(info: dict[str, Any]) -> Replication:
     replicas = {f"{each['ip']}:{each['port']}": each for each in told}
     online = frozenset(name for name, each in replicas.items() if each.get("state") == "online")
     in_step = frozenset(name for name in online if replicas[name]["offset"] > 0)
-    return Replication(str(info["master_replid"]), online, in_step, replicas.keys() - in_step)
+    return Replication(str(info["master_replid"]), online, in_step, frozenset(replicas) - in_step)
 
 
 class CountedReplicas:

@@ -54,6 +54,19 @@ REPLICAS = Advice(
     "the primary and catches up by itself.",
     (("On the host of the primary", "redis-cli info replication"),),
 )
+UNCONFIRMED = Advice(
+    "Redis",
+    "A replica is missing, or does not confirm in time. Leave the primary as it is. Where one is left, "
+    "transactions are accepted again within half a minute. If not: start the servers that are missing, each "
+    "on its own data; one whose disk is full or that comes and goes is better stopped.",
+    (("On the host of the primary", "redis-cli info replication"),),
+)
+SENTINELS = Advice(
+    "Redis",
+    "Transactions are accepted. Start the sentinel that is missing, on its own file: with a majority of them "
+    "gone nobody replaces a Redis that is lost.",
+    (("On its host", "systemctl status transactions-sentinel"),),
+)
 POSTGRES = Advice(
     "PostgreSQL",
     "What is accepted waits in Redis meanwhile. Bring PostgreSQL back; the next flush stores all of it.",

@@ -119,6 +119,13 @@ def _replicas() -> dict[str, str]:
     return {"replicas": f"{primary.online} of {primary.wanted} replicas of Redis are online."}
 
 
+def _sentinels() -> dict[str, str]:
+    primary = primaries.read()
+    if primary is None or not primary.sentinels_missing:
+        return {}
+    return {"sentinels": f"{primary.sentinels} of {primary.sentinels_wanted} sentinels of Redis answer."}
+
+
 def _queue() -> dict[str, str]:
     waiting = int(reader().llen(QUEUE))
     if waiting < FULL_SHARE * settings.MAX_QUEUE_LENGTH:
@@ -144,7 +151,8 @@ SOURCES: dict[str, Callable[[], dict[str, str]]] = {
     "intake": _intake,
     "queue": _queue,
     "replicas": _replicas,
+    "sentinels": _sentinels,
     "balance": _balance,
 }
 # Those which ask Redis.
-OF_REDIS = frozenset({"rules:left", "intake", "queue", "replicas", "balance"})
+OF_REDIS = frozenset({"rules:left", "intake", "queue", "replicas", "sentinels", "balance"})

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 
+from ..intake.fitness import TOO_FEW_DISKS
 from ..metrics import loop_delay, signs
 from ..notifications.alarms import OF_ENDPOINT
 from ..storing import history
@@ -115,7 +116,10 @@ def rejected_in_words(rejected_open: int) -> str:
 def _redis(seen: SystemReading) -> Finding:
     since = seen.alarms_since.get("redis") or seen.alarms_since.get("intake")
     if seen.hindrance:
-        return Finding(PartState.ILL, f"No transaction is accepted: {seen.hindrance}.", seen.hindrance, since)
+        # The primary is well then: what it lacks are replicas, and to start it anew would be one loss more.
+        what = advice.UNCONFIRMED if seen.hindrance.startswith(TOO_FEW_DISKS) else None
+        told = f"No transaction is accepted: {seen.hindrance}."
+        return Finding(PartState.ILL, told, seen.hindrance, since, what)
     if seen.refuses:
         cause = f"Redis refuses what it is asked: {seen.redis_error}."
         return Finding(PartState.ILL, cause, "Redis refuses what it is asked", since)
@@ -129,6 +133,11 @@ def _redis(seen: SystemReading) -> Finding:
         cause = f"{told}: one more machine that is lost, and nothing is accepted."
         since = seen.alarms_since.get("replicas")
         return Finding(PartState.SLOW, cause, "A replica of Redis is missing", since, advice.REPLICAS)
+    if primary.sentinels_missing:
+        asked = f"{primary.sentinels} of {primary.sentinels_wanted} sentinels answer"
+        cause = f"{asked}: with less than a majority no other Redis takes the primary's place."
+        since = seen.alarms_since.get("sentinels")
+        return Finding(PartState.SLOW, cause, "A sentinel of Redis is missing", since, advice.SENTINELS)
     return Finding(PartState.OK, f"It answers, and takes what is accepted; {told}.")
 
 
