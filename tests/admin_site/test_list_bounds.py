@@ -122,8 +122,8 @@ def test_a_bound_is_told_to_the_second_and_stays_as_exact_as_it_is(root: Client)
 def test_in_another_zone_a_list_of_local_times_is_of_the_same_moments(
     root: Client, people: list[User], saved: bool
 ) -> None:
-    store(people[0], "T1", created_at=datetime(2026, 11, 27, 8, tzinfo=UTC))
-    store(people[0], "T2", created_at=datetime(2026, 11, 27, 7, tzinfo=UTC))
+    store(people[0], "T1", status="SUCCESS", created_at=datetime(2026, 11, 27, 8, tzinfo=UTC))
+    store(people[0], "T2", status="SUCCESS", created_at=datetime(2026, 11, 27, 7, tzinfo=UTC))
     query = "from=2026-11-27T07:38&to=2026-11-27&status=SUCCESS&timezone=Europe/London"
     if saved:
         root_user = User.objects.get(is_superuser=True)

@@ -78,6 +78,8 @@ def test_the_table_of_the_failure_rate_opens_at_its_latest_and_says_where_nothin
 
 
 def test_the_menu_of_a_card_is_walked_by_arrows(dashboard: Dashboard) -> None:
+    settle(dashboard.people[0], datetime.now(UTC) - MINUTE, datetime.now(UTC), 1, 0)
+    dashboard.page.reload()
     card = dashboard.page.locator("#failure-rate")
     first, last = card.get_by_text("Show as a table"), card.get_by_text("Save as CSV")
     card.get_by_label("Failure rate: more").focus()

@@ -31,7 +31,7 @@ def test_it_says_what_is_wrong_since_when_with_whom_and_opens_exactly_those(
     page = dashboard.page
     page.reload()
     wrong = page.get_by_role("region", name="What is wrong")
-    now = r"Failed transactions are at 2[5-8](\.\d)? % in the last 5 minutes"
+    now = r"Failed transactions are at 2\d(\.\d)?\s% in the last (5|15) minutes"
     expect(wrong).to_contain_text(re.compile(f"{now}, more than usual since {failing_more:%H:%M}\\."))
     expect(wrong).to_contain_text(
         "Usually 5 % at this time of day. In all that time 69 failed, 26.5 %. "

@@ -178,18 +178,21 @@ def _minute_of_change(first: datetime, halfway: float, until: datetime) -> datet
     """The minute from which on more failed than halfway between what is usual and what it rose to.
 
     Of the quarter `first`, the one before it, in which it may have begun, and the one after. Failures, less
-    as many as there would be halfway, add up to less and less until it begins, and to more from then on.
+    as many as there would be halfway, add up to less and less until it begins, and to more from then on: of
+    several rises it is the greatest. One more begins nothing: of a minute with two settled it says little.
     """
     span = TimeSpan(first - QUARTER, min(first + 2 * QUARTER, until))
     minutes = of_minutes(span)
-    began, lowest, sofar = span.since, 0.0, 0.0
-    moment = span.since
+    began, lowest, sofar, greatest = first, 0.0, 0.0, 0.0
+    moment = start = span.since
     while moment < span.until:
         held = minutes.get(moment, StatusSums())
         sofar += held[Status.FAILED].rows - halfway * held.settled
         moment += MINUTE
-        if sofar <= lowest:
-            began, lowest = moment, sofar
+        if sofar <= lowest + 1:
+            start, lowest = moment, min(lowest, sofar)
+        if sofar - lowest > greatest:
+            began, greatest = start, sofar - lowest
     return min(began, until - MINUTE)
 
 

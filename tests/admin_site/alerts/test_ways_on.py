@@ -34,7 +34,7 @@ def test_an_alert_of_the_failure_rate_leads_to_what_failed_in_its_quarter_of_an_
     said = ann[0].get(page_of(Alert.objects.get())).content.decode()
     link = re.search(r'<a href="([^"]*)">What failed from (\d\d:\d\d) to (\d\d:\d\d)</a>', said)
     assert link
-    assert link[2:4] == (f"{quarter:%H:%M}", f"{quarter + timedelta(minutes=15):%H:%M}")
+    assert link.groups()[1:] == (f"{quarter:%H:%M}", f"{quarter + timedelta(minutes=15):%H:%M}")
     assert "20 transactions · failed" in ann[0].get(html.unescape(link[1])).content.decode()
 
 
