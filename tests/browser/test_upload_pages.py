@@ -149,14 +149,24 @@ def test_progress_is_shown_while_a_step_goes_on(page: Page, server: str, people:
     expect(page.locator("#state")).to_have_text("Cancelled")
 
 
+def holding(page: Page, path: str) -> list[Route]:
+    """What the page asks for at a path from now on: none of it is answered until somebody says so."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(path, hold)
+    return held
+
+
 def test_a_page_that_is_slow_to_come_is_asked_for_once(page: Page, server: str, people: list[User]) -> None:
     upload = checked(uploaded(payments(people[0], 1)))
     steps.ask_import(upload)
     url = f"{server}/admin/uploads/upload/{upload.pk}/change/"
     page.goto(url)
     expect(page.locator("#how-far")).to_have_text("none is in yet")
-    held: list[Route] = []
-    page.route(url, held.append)
+    held = holding(page, url)
     steps.cancel(upload)
     # Longer than several waits between two questions.
     page.wait_for_timeout(6_000)
@@ -169,13 +179,13 @@ def test_a_server_that_is_slow_to_answer_is_asked_one_thing_at_a_time(
     page: Page, server: str, people: list[User]
 ) -> None:
     upload = uploaded(payments(people[0], 1))
-    held: list[Route] = []
-    page.route("**/progress/", held.append)
+    held = holding(page, "**/progress/")
     page.goto(f"{server}/admin/uploads/upload/{upload.pk}/change/")
     for _ in range(3):
         page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
         page.wait_for_timeout(500)
     assert len(held) == 1
+    held[0].continue_()
 
 
 @pytest.fixture

@@ -100,7 +100,7 @@ def test_so_many_files_of_one_person_and_in_all(
     assert send(ina, content).status_code == 302
     said = plain(send(ina, content).content.decode())
     assert "1 files of yours are here and not imported: import or remove one first." in said
-    uploaded(content)
+    uploaded(content, people[0])
     bea, _ = importer("bea")
     said = plain(send(bea, content).content.decode())
     assert "2 files are here and not imported" in said
