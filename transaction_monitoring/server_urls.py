@@ -43,6 +43,8 @@ def _fault_in_hosts(url: str, writes: bool) -> str:
     if len(hosts) == 1 and "host" in asked:
         hosts, ports = asked["host"].split(","), asked.get("port", "").split(",")
         enough = (1, len(hosts))
+    if len(hosts) > 1 and not all(hosts):
+        return "names nothing between two commas: write a host there, or leave the comma out"
     if len(ports) not in enough:
         return "names a port for some of its hosts only: name one for each, or none"
     if writes and len(hosts) > 1 and asked.get("target_session_attrs", WRITABLE[0]) not in WRITABLE:
@@ -63,6 +65,8 @@ def fault_in_redis_url(url: str) -> str:
         return (
             "" if parts.path.strip("/") else "names no socket: it is written unix://USER:PASSWORD@/PATH?db=0"
         )
+    if "," in parts.netloc.rpartition("@")[2]:
+        return "names several hosts, which only sentinels are: sentinel://USER:PASSWORD@HOST,HOST,HOST/MASTER"
     if not re.fullmatch(r"/?|/[0-9]+/?", parts.path, re.ASCII):
         return "must end with the number of a database: redis://USER:PASSWORD@HOST:PORT/0"
     return ""

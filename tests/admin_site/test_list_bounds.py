@@ -109,6 +109,56 @@ def test_a_bound_in_the_hour_that_comes_twice_is_told_with_its_offset(root: Clie
     assert "since 2026-10-25 02:30 (+02:00)" in page
 
 
+def test_a_bound_is_told_to_the_second_and_stays_as_exact_as_it_is(root: Client) -> None:
+    form = asked(root, "to=2026-11-27T07:30:00.988255Z&timezone=UTC")
+    assert "before 2026-11-27 07:30:00<" in re.sub(r"\s+<", "<", form.page)
+    assert form.value("to_meant") == "2026-11-27T07:30:00.988255Z"
+
+
+# --- Another zone ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_in_another_zone_a_list_of_local_times_is_of_the_same_moments(
+    root: Client, people: list[User], saved: bool
+) -> None:
+    store(people[0], "T1", created_at=datetime(2026, 11, 27, 8, tzinfo=UTC))
+    store(people[0], "T2", created_at=datetime(2026, 11, 27, 7, tzinfo=UTC))
+    query = "from=2026-11-27T07:38&to=2026-11-27&status=SUCCESS&timezone=Europe/London"
+    if saved:
+        root_user = User.objects.get(is_superuser=True)
+        query = f"view={SavedView.objects.create(owner=root_user, name='since738', query=query).key}"
+    zone = re.search(r'data-same-moments="([^"]*)"', asked(root, query).page)
+    assert zone
+    same = QueryDict(html.unescape(zone[1]), mutable=True)
+    same["timezone"] = "America/New_York"
+    # Under no saved name, which stands for what was saved. A day stays a day.
+    assert same.dict() == {
+        "from": "2026-11-27T07:38:00+00:00",
+        "to": "2026-11-27",
+        "status": "SUCCESS",
+        "timezone": "America/New_York",
+    }
+    shown = asked(root, same.urlencode()).page
+    assert "since 2026-11-27 02:38" in shown
+    assert shown.count(">T1<") == 1
+    assert ">T2<" not in shown
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "from=2026-11-27",
+        "from=2026-11-27T07:38:00Z",
+        "from=nonsense",
+        "from=0001-01-01T00:00&timezone=Asia/Tokyo",
+    ],
+)
+def test_without_local_times_a_list_needs_no_other_query_in_another_zone(root: Client, query: str) -> None:
+    assert "data-same-moments" not in asked(root, query).page
+
+
 WRONG = {
     "q": "ab",
     "user": "nobody at all",

@@ -36,6 +36,14 @@ def names(client: Client, query: str = "") -> set[str]:
     return {name for name in ("root", "ann", "bea", "alice") if f">{name}</a>" in shown}
 
 
+def test_a_name_with_a_space_is_refused_in_the_words_of_its_form(root: Client) -> None:
+    form = {"username": "Acme Ltd", "password1": "", "password2": "", "usable_password": "false"}
+    for where in ("auth_user", "transactions_customer"):
+        shown = root.post(reverse(f"admin:{where}_add"), form).content.decode()
+        assert "A name has only letters, digits and the characters @ . + - _, and no spaces." in shown, where
+        assert "valid username" not in shown, where
+
+
 # --- The list -------------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
+from tests.support.accepting import record, take
 from tests.support.admin_pages import act, change, page, staff, superuser, url
 from tests.support.audit_trail import newest
 from tests.support.reading import statements_of
@@ -148,7 +149,9 @@ def test_what_one_made_is_shown_to_nobody_else(root: Client) -> None:
 
 
 def test_the_command_beside_it_works_as_it_stands(root: Client, people: list[User]) -> None:
+    """Also where somebody has posted such a one for another customer."""
     shown = made(root)
+    take(record(f"first-{ApiToken.objects.latest('pk').pk}", people[1], 7))
     command = shlex.split(
         re.findall(r"<pre [^>]*id=\"curl\"[^>]*>(.*?)</pre>", shown, re.DOTALL)[0].replace("\\\n", "")
     )

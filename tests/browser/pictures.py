@@ -105,7 +105,7 @@ def filled(page: Page, server: str, customers: list[User], root: User, settings:
     dashboard.post_all(made_up(customers, "new", 9, timedelta(seconds=20)))
     tokens.create("till 12", username=root.username)
     endpoints.add("https://hooks.example.org/alerts", description="On call")
-    alert, rule = Alert.objects.latest("pk"), Rule.objects.get(name="Failures in a row")
+    alert, rule = Alert.objects.latest("pk"), Rule.objects.get(name="Small amounts that fail")
     row = Transaction.objects.get(transaction_id="card-003")
     return {
         "dashboard": "",

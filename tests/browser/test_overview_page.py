@@ -31,8 +31,12 @@ def test_it_says_what_is_wrong_since_when_with_whom_and_opens_exactly_those(
     page = dashboard.page
     page.reload()
     wrong = page.get_by_role("region", name="What is wrong")
-    expect(wrong).to_contain_text(f"Failed transactions are at 26.5 % since {failing_more:%H:%M}.")
-    expect(wrong).to_contain_text("Usually 5 % at this time of day. alice makes up 87\u00a0% of them.")
+    now = r"Failed transactions are at 2[5-8](\.\d)? % in the last 5 minutes"
+    expect(wrong).to_contain_text(re.compile(f"{now}, more than usual since {failing_more:%H:%M}\\."))
+    expect(wrong).to_contain_text(
+        "Usually 5 % at this time of day. In all that time 69 failed, 26.5 %. "
+        "alice makes up 87\u00a0% of them."
+    )
     assert listed_by(wrong.get_by_role("link", name="alice")) == 60
     expect(wrong.get_by_role("alert")).to_have_text(
         f"More transactions fail than usual, since {failing_more:%H:%M}."

@@ -109,7 +109,7 @@ def filled(people: list[User], root: User) -> list[str]:
     """Rules in every state, with hits, debt, drafts, lists and backtests; the pages that show them."""
     bob = people[1]
     documents.import_rules(documents.parse(documents.STARTER.read_text()), bob)
-    rule = Rule.objects.get(name="Failures in a row")
+    rule = Rule.objects.get(name="Small amounts that fail")
     lifecycle.activate(rule.versions.get(), root, begin=LONG_AGO)
     other = lifecycle.draft(
         rule, "failure_burst", {"count": 8, "window": "1h", "filter": {"hours": "22-6"}}, bob

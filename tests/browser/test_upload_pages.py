@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.browser.conftest import Watched
 from tests.browser.dashboard import serious
@@ -139,14 +139,43 @@ def test_progress_is_shown_while_a_step_goes_on(page: Page, server: str, people:
     upload = checked(uploaded(payments(people[0], *range(1, 11))))
     steps.ask_import(upload)
     page.goto(f"{server}/admin/uploads/upload/{upload.pk}/change/")
-    expect(page.locator("#how-far")).to_have_text("0 of 10 rows")
+    expect(page.locator("#how-far")).to_have_text("none is in yet")
     Upload.objects.filter(pk=upload.pk).update(state="RUNNING", done=5)
-    expect(page.locator("#how-far")).to_have_text("5 of 10 rows")
+    expect(page.locator("#how-far")).to_have_text("5 of 10 rows looked at once more, none is in yet")
     expect(page.locator("#state")).to_have_text("Being imported")
     assert page.locator("#progress").get_attribute("value") == "50"
     Upload.objects.filter(pk=upload.pk).update(state="QUEUED")
     page.get_by_role("button", name="Cancel it").click()
     expect(page.locator("#state")).to_have_text("Cancelled")
+
+
+def test_a_page_that_is_slow_to_come_is_asked_for_once(page: Page, server: str, people: list[User]) -> None:
+    upload = checked(uploaded(payments(people[0], 1)))
+    steps.ask_import(upload)
+    url = f"{server}/admin/uploads/upload/{upload.pk}/change/"
+    page.goto(url)
+    expect(page.locator("#how-far")).to_have_text("none is in yet")
+    held: list[Route] = []
+    page.route(url, held.append)
+    steps.cancel(upload)
+    # Longer than several waits between two questions.
+    page.wait_for_timeout(6_000)
+    assert len(held) == 1
+    held[0].continue_()
+    expect(page.locator("#state")).to_have_text("Cancelled")
+
+
+def test_a_server_that_is_slow_to_answer_is_asked_one_thing_at_a_time(
+    page: Page, server: str, people: list[User]
+) -> None:
+    upload = uploaded(payments(people[0], 1))
+    held: list[Route] = []
+    page.route("**/progress/", held.append)
+    page.goto(f"{server}/admin/uploads/upload/{upload.pk}/change/")
+    for _ in range(3):
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        page.wait_for_timeout(500)
+    assert len(held) == 1
 
 
 @pytest.fixture
@@ -160,6 +189,9 @@ def paths(people: list[User]) -> list[str]:
     ]
     content = csv_of(rows)
     read = step(uploaded(content, name=f"{HOSTILE_NAME}{long}.csv"))
+    # As large a sum as there is, in a table of its own.
+    huge = [f"H{n},{people[0].pk},92233720368547758.07,paid,2026-03-14T12:00:00" for n in range(100)]
+    large = checked(uploaded(csv_of(huge)))
     summed, done = checked(uploaded(content)), checked(uploaded(content))
     steps.ask_import(done)
     work_on()
@@ -168,7 +200,7 @@ def paths(people: list[User]) -> list[str]:
     return [
         "",
         "new/",
-        *(f"{each.pk}/change/" for each in (read, summed, done, failed, waits)),
+        *(f"{each.pk}/change/" for each in (read, large, summed, done, failed, waits)),
     ]
 
 

@@ -106,7 +106,7 @@ def test_what_is_played_is_found_by_the_starter_rules_of_those_users_alone() -> 
         "A large round amount": 2,
         "Many large transactions within ten minutes": 2,
         "A large sum within a day": 1,
-        "Failures in a row": 4,
+        "Small amounts that fail": 4,
         "The same amount again and again": 2,
         "Far above what is usual for the customer": 1,
         "A sleeping account wakes": 2,

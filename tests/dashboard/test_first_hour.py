@@ -1,6 +1,7 @@
 """What an empty system says on its first page, and when it says no more."""
 
 import html
+import re
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -69,6 +70,14 @@ def test_the_command_can_be_copied_where_it_works_as_it_stands(
     shown = page.get("/admin/").content.decode()
     assert ("Authorization: Bearer YOUR_TOKEN" in html.unescape(shown)) == (not anonymous)
     assert ('data-copy="first-curl"' in shown) == anonymous
+
+
+def test_the_command_posts_an_id_that_nobody_has(page: Client) -> None:
+    ids = [
+        re.findall(r'"transaction_id": "(first-[0-9a-f]{8})"', html.unescape(text(page))) for _ in range(2)
+    ]
+    assert ids[0] != ids[1]
+    assert all(ids)
 
 
 def test_once_something_is_accepted_it_says_so_no_more(client: Client, people: list[User]) -> None:

@@ -102,7 +102,9 @@ def test_it_is_told_since_when_the_failures_rise_and_whose_they_are(people: list
     told = wrong(NOW)
     assert told is not None
     assert (told.since, told.longer) == (began, False)
-    assert (told.failed, told.settled, told.rate) == (112, 400, 0.28)
+    assert (told.failed, told.settled, told.mean) == (112, 400, 0.28)
+    assert told.minutes == 5
+    assert told.rate == pytest.approx(0.28, abs=0.02)
     assert told.share == pytest.approx(90 / 112)
     assert told.of_latest is None
     on_page = told.as_dict()
@@ -142,6 +144,56 @@ def test_it_is_over_as_soon_as_the_latest_minutes_are_usual_again(people: list[U
     settle(people[0], NOW - 30 * MINUTE, NOW - 5 * MINUTE, 600, 200)
     settle(people[0], NOW - 5 * MINUTE, NOW, 120, 6)
     assert wrong(NOW) is None
+
+
+@pytest.fixture
+def burst(people: list[User]) -> datetime:
+    """Two a minute, of which one fails now and then; when three minutes began in which half of 300 fail."""
+    began = datetime(2026, 3, 14, 11, 57, tzinfo=UTC)
+    settle(people[0], began - 60 * MINUTE, began - 16 * MINUTE, 88, 4)
+    settle(people[0], began - 16 * MINUTE, began - 15 * MINUTE, 4, 1)
+    settle(people[0], began - 15 * MINUTE, began, 24, 1)
+    settle(people[0], began, began + 3 * MINUTE, 300, 150)
+    return began
+
+
+@pytest.mark.usefixtures("seven_usual_days")
+def test_the_rate_that_is_told_is_that_of_now_and_its_beginning_stays_where_it_was(
+    people: list[User], burst: datetime
+) -> None:
+    at_its_height = wrong(burst + 3 * MINUTE)
+    assert at_its_height is not None
+    assert at_its_height.since == burst
+    # Two a second, of which 9 % fail: more than usual, and much less than a few minutes ago.
+    settle(people[1], burst + 3 * MINUTE, NOW, 2460, 221)
+    told = wrong(NOW)
+    assert told is not None
+    assert told.since == burst
+    assert (told.minutes, told.rate) == (5, pytest.approx(0.09, abs=0.01))
+    assert told.mean == pytest.approx(371 / 2760)
+    counted = Transaction.objects.filter(status="FAILED", created_at__gte=burst, created_at__lt=NOW)
+    assert told.failed == counted.count() == 371
+
+
+@pytest.mark.usefixtures("seven_usual_days")
+def test_a_rise_is_over_too_where_so_few_come_that_the_hundred_latest_reach_back_into_it(
+    people: list[User], burst: datetime
+) -> None:
+    settle(people[1], burst + 3 * MINUTE, NOW, 40, 2)
+    assert wrong(NOW) is None
+
+
+@pytest.mark.usefixtures("seven_usual_days")
+@pytest.mark.parametrize(("failed", "rate"), [(16, 0.4), (10, 0.25)])
+def test_of_few_transactions_the_latest_are_told_alone_where_they_surely_differ(
+    people: list[User], failed: int, rate: float
+) -> None:
+    """Of the ten minutes before all failed, and so many of the 40 of its latest five minutes."""
+    settle(people[0], NOW - 15 * MINUTE, NOW - 5 * MINUTE, 80, 80)
+    settle(people[0], NOW - 5 * MINUTE, NOW, 40, failed)
+    told = wrong(NOW)
+    assert told is not None
+    assert (told.minutes, told.rate) == (5, rate)
 
 
 @pytest.mark.usefixtures("seven_usual_days")

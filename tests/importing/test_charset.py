@@ -5,6 +5,8 @@ import codecs
 import pytest
 
 from tests.importing.reading import cells_of, rows_of, table_of
+from transactions.importing.guess import guess
+from transactions.importing.mapping import Mapping
 from transactions.importing.table import FileError
 
 TEXT = "id;name\n1;Müller\n2;Søren Ørsted\n"
@@ -32,6 +34,21 @@ def test_the_bytes_tell_the_encoding(content: bytes, words: str) -> None:
     assert table_of(content).form == f"CSV, semicolons, {words}"
     if b"?" not in content:
         assert cells_of(content)[:2] == [["1", "Müller"], ["2", "Søren Ørsted"]]
+
+
+@pytest.mark.parametrize(
+    ("codec", "name", "taken"), [("cp1250", "Łukasz Żak", "Latin-1"), ("cp1250", "Šárka", "Windows-1252")]
+)
+def test_an_encoding_that_is_guessed_says_so_and_how_another_is_stated(
+    codec: str, name: str, taken: str
+) -> None:
+    """Of Windows-1250 every byte is a letter of Windows-1252 too."""
+    content = f"id;customer;amount\n1;{name};1,50\n".encode(codec)
+    (told, *_) = guess(table_of(content), Mapping()).reasons
+    assert f"is taken for {taken}" in told
+    assert told.endswith("state how it is encoded, as encoding=cp1250.")
+    stated = table_of(content, encoding=codec)
+    assert (stated.doubt, table_of(TEXT.encode()).doubt) == ("", "")
 
 
 def test_a_single_byte_at_the_end_of_a_long_file_counts() -> None:

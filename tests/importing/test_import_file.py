@@ -90,6 +90,18 @@ def test_what_the_file_cannot_tell_is_named_with_the_options_that_do(people: lis
     assert "--timezone" in told
 
 
+def test_what_common_words_for_a_status_are_taken_for_is_told(people: list[User], tmp_path: Path) -> None:
+    words = ("authorized", "Voided", "voided", "SUCCESS", "paid")
+    rows = [f"P{n};alice;1,50;{word};31.01.2026 12:00" for n, word in enumerate(words)]
+    stated = (*STATED, "--status", "paid=PENDING", "--dry-run")
+    status, told = import_file(file_of(tmp_path, HEADER, *rows), *stated)
+    assert status == 0
+    assert (
+        "  - Words for a status, as usual: “authorized” is PENDING, “Voided” is FAILED. "
+        "What differs is stated: --status WORD=STATUS."
+    ) in told
+
+
 def test_a_file_is_imported_and_summed_up_in_rows_and_money(people: list[User], file: Path, url: str) -> None:
     status, told = import_file(file, *STATED, "--yes", url=url)
 
@@ -172,6 +184,16 @@ def test_a_column_that_mixes_forms_is_refused_before_any_post(people: list[User]
     assert "column “Total”" in told
     assert "line 2" in told
     assert "line 3" in told
+
+
+def test_one_user_by_name_among_keys_is_refused_before_any_post(people: list[User], tmp_path: Path) -> None:
+    rows = (f"P1;{people[0].pk};1.234,50;Completed;31.01.2026 12:00", "P2;;7,00;Completed;31.01.2026 12:00")
+    status, told = import_file(
+        file_of(tmp_path, HEADER, *rows), *STATED, "--set", "user=guest", "--yes", url="http://127.0.0.1:1"
+    )
+    assert status == 2
+    assert "“guest” is no key of a user, and column “Customer” has keys" in told
+    assert "--set users=name" in told
 
 
 @pytest.mark.parametrize("option", ["--errors", "--save"])

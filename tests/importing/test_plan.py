@@ -2,7 +2,10 @@
 
 from dataclasses import replace
 
+import pytest
+
 from tests.importing.planned import AT, HEADER, STATED, WHEN, made, records
+from transactions.importing.columns.proofs import ColumnError
 from transactions.importing.plan import Planned
 
 # --- What a row becomes -------------------------------------------------------------------------
@@ -31,6 +34,15 @@ def test_without_a_column_of_times_the_record_has_none() -> None:
     assert records(made(("a-1", "7", "1.00", "ok", "x"), by=by)) == [
         {"transaction_id": "a-1", "user": 7, "amount": 100, "status": "SUCCESS"}
     ]
+
+
+@pytest.mark.parametrize("users", ["key", ""])
+def test_a_name_for_rows_that_name_nobody_is_refused_among_keys(users: str) -> None:
+    by = replace(STATED, user="guest", users=users)
+    with pytest.raises(
+        ColumnError, match="user: “guest” is no key of a user, and column “customer” has keys"
+    ):
+        made(("a-1", "", "1.00", "ok", WHEN), ("a-2", "7", "1.00", "ok", WHEN), by=by)
 
 
 def test_what_is_stated_for_empty_cells_is_taken_for_them_alone() -> None:

@@ -49,7 +49,7 @@ def test_a_private_run_has_rules_in_force_and_what_is_simulated_raises_alerts(ru
     told = in_a_second_terminal(run, "simulate", "--seconds", "15", "--seed", "7")
 
     assert "plays: cards that are tried out, " in told
-    assert re.search(r"^  Failures in a row: 4 hits, 1 alert opened$", told, re.MULTILINE)
+    assert re.search(r"^  Small amounts that fail: 4 hits, 1 alert opened$", told, re.MULTILINE)
     found = re.search(r"^rules: (\d+) hits, (\d+) alerts opened$", told, re.MULTILINE)
     assert found, told
     assert int(found[1]) >= int(found[2]) >= 5
@@ -61,7 +61,7 @@ def test_a_private_run_has_rules_in_force_and_what_is_simulated_raises_alerts(ru
     assert "Raised in 7 days: 4. Open alerts: 1." in in_a_second_terminal(run, "rules", "list")
 
     # What somebody has retired stays so at the next start.
-    in_a_second_terminal(run, "rules", "retire", "Failures in a row")
+    in_a_second_terminal(run, "rules", "retire", "Small amounts that fail")
     run.stop()
     run.start()
     states = [line.split()[0] for line in in_a_second_terminal(run, "rules", "list").splitlines()]

@@ -24,6 +24,7 @@ NO_DATABASE = "names no database: it is written postgres://USER:PASSWORD@HOST:PO
 SOME_PORTS = "names a port for some of its hosts only: name one for each, or none"
 STANDBY = "names several hosts, so its target_session_attrs must be read-write or primary, or left out"
 SCHEME = "must start with postgres:// or postgresql://"
+BETWEEN = "names nothing between two commas: write a host there, or leave the comma out"
 REDIS_SCHEME = "must start with redis:// or rediss:// or unix:// or sentinel://"
 
 # What stands on either side of the character, and a password that begins or ends with one.
@@ -59,13 +60,18 @@ DATABASE_FAULTS = {
     "postgres://user:secret@one,two/database?target_session_attrs=any": STANDBY,
     "postgres://user:secret@one,two/database?target_session_attrs=prefer-standby": STANDBY,
     "postgres://user:secret@/database?host=one,two&target_session_attrs=standby": STANDBY,
+    "postgres://user:secret@one,,two/database": BETWEEN,
+    "postgres://user:secret@/database?host=one,": BETWEEN,
 }
+SEVERAL = "names several hosts, which only sentinels are: sentinel://USER:PASSWORD@HOST,HOST,HOST/MASTER"
 REDIS_FAULTS = {
     "host:6379": REDIS_SCHEME,
     "http://:secret@host": REDIS_SCHEME,
     "redis://:secret@host:port/0": PORT,
     "redis://:secret@host:99999": PORT,
     "redis://user:secret": PORT,
+    "redis://:secret@one:6379,two:6379/0": SEVERAL,
+    "redis://one,two/0": SEVERAL,
     "redis://:secret@host/zero": "must end with the number of a database: redis://USER:PASSWORD@HOST:PORT/0",
     "redis://:secret@host/0/1": "must end with the number of a database: redis://USER:PASSWORD@HOST:PORT/0",
     "unix://:secret@": "names no socket: it is written unix://USER:PASSWORD@/PATH?db=0",

@@ -51,6 +51,14 @@ def test_the_starter_rules_are_twelve_and_each_says_why_and_what_to_do() -> None
         lifecycle.activate(version, None)
 
 
+def test_a_starter_rule_that_came_along_under_another_name_is_not_made_once_more() -> None:
+    starter = documents.parse(documents.STARTER.read_text())
+    documents.import_rules(starter)
+    Rule.objects.filter(name="Small amounts that fail").update(name="Failures in a row")
+    assert documents.import_rules(starter) == ([], [worded.name for worded in starter.rules])
+    assert Rule.objects.count() == 12
+
+
 def test_a_file_that_changes_nothing_takes_no_more_statements_the_longer_it_is() -> None:
     def statements(number: int) -> int:
         text = document(*({**LARGE, "name": f"Large {n}"} for n in range(number)))

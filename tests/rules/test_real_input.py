@@ -119,7 +119,7 @@ def within_windows(users: dict[int, list[Line]]) -> dict[str, set[str]]:
     window("Amounts just under the limit", DAY, just_under, lambda w, x: len(w) >= 3)
     window("Many large transactions within ten minutes", 10 * MINUTE, large, lambda w, x: len(w) >= 6)
     window("A large sum within a day", DAY, lambda x: large(x) and not x.failed, total)
-    window("Failures in a row", 10 * MINUTE, small_failure, lambda w, x: len(w) >= 5)
+    window("Small amounts that fail", 10 * MINUTE, small_failure, lambda w, x: len(w) >= 5)
     window("The same amount again and again", 10 * MINUTE, lambda x: x.amount >= 20_000, thrice)
     return hits
 

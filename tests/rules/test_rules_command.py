@@ -256,7 +256,7 @@ def test_where_there_is_no_rule_the_starter_rules_come_into_force_and_later_star
     assert begin is not None
     assert begin <= timezone.now()
 
-    run("retire", "Failures in a row")
+    run("retire", "Small amounts that fail")
     Rule.objects.filter(name="Pending for a day").update(name="Pending")
     before = list(Version.objects.order_by("pk").values_list("pk", "state", "rule__name", "rule__severity"))
     assert run("start") == "rules that came into force: 0\n"
@@ -301,7 +301,7 @@ def test_with_four_eyes_a_start_makes_nothing_and_says_what_does(
     grant(people[0], [Right.CHANGE_RULES])
     grant(people[1], [Right.APPROVE_RULES])
     run("import", "--starter", "--by", people[0].username)
-    run("activate", "Failures in a row", "--by", people[1].username)
+    run("activate", "Small amounts that fail", "--by", people[1].username)
     assert run("start") == "rules that came into force: 0\n"
 
 

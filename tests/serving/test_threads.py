@@ -140,7 +140,7 @@ def test_who_finds_no_place_is_told_when_to_come_again(people: list[User]) -> No
         # Once there is room, the same is taken.
         assert (await ask(url, form("T2", people[0]))).status == 200
 
-    with daphne(DJANGO_THREADS="1", DJANGO_WAITING_MAX="2") as url:
+    with daphne(DJANGO_THREADS="1", DJANGO_WAITING_MAX="2", FAST_LANE="false") as url:
         asyncio.run(all_at_once(url))
 
 
@@ -162,7 +162,7 @@ def test_a_client_that_leaves_while_it_waits_frees_its_place(people: list[User])
                 pytest.fail("the place of who left is not free")
         assert [(await each).status for each in (served, waiting)] == [404, 404]
 
-    with daphne(DJANGO_THREADS="1", DJANGO_WAITING_MAX="1") as url:
+    with daphne(DJANGO_THREADS="1", DJANGO_WAITING_MAX="1", FAST_LANE="false") as url:
         asyncio.run(come_and_go(url))
 
 

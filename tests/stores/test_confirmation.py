@@ -1,17 +1,19 @@
 """What is promised is confirmed by every replica that counts; with one Redis nobody is asked."""
 
 import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 from django.test import override_settings
 
-from dev.trio import Trio
+from dev.trio import BINARY, Trio
 from dev.waiting import wait_until
-from transactions.stores import confirmation, lookout
+from transactions.stores import confirmation, lookout, primaries
 from transactions.stores.confirmation import WRITTEN, Unconfirmed, confirmed, run_confirmed
 from transactions.stores.redis_connection import connection
 
@@ -114,6 +116,42 @@ def test_a_replica_that_is_gone_stops_counting_after_a_while_and_counts_again_on
     wait_until(lambda: lookout.counted.needed(2) == 2, 60, "a replica that is back counts")
     gone.freeze()
     assert not holds()
+
+
+@SLOW
+def test_a_replica_whose_disk_is_full_stops_counting_though_it_is_online_again_and_again(
+    three: Trio, soon_gone: None, tmp_path: Path
+) -> None:
+    # Nothing that a copy would press together.
+    confirmed(lambda pipeline: pipeline.set("much", os.urandom(1_000_000)))
+    full, primary = three.replicas[0], three.primary
+    full.kill()
+    wait_until(lambda: primary.info("replication")["connected_slaves"] == 1, 10, "it is away")
+    # To who may write no longer files a disk is full. It reads what it has, and cannot write the copy down.
+    command = ["env", "--ignore-signal=XFSZ", "prlimit", "--fsize=100000", BINARY]
+    command += [str(full.directory / "server.conf"), "--replicaof", "127.0.0.1", str(primary.port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=tmp_path) as running:
+        try:
+            states = set[tuple[str, bool]]()
+            began = time.monotonic()
+            while time.monotonic() - began < 20:
+                told = primary.info("replication")
+                lines = [told[name] for name in ("slave0", "slave1") if name in told]
+                states |= {(each["state"], each["offset"] > 0) for each in lines if each["port"] == full.port}
+                if holds() and time.monotonic() - began > 3 * GONE_S:
+                    break
+            # It was online, and never in step.
+            assert ("online", False) in states
+            assert ("online", True) not in states
+            assert all(holds() for _ in range(10))
+            assert lookout.counted.needed(2) == 1
+            found = primaries.read()
+            assert found is not None
+            assert (found.online, found.missing) == (1, 1)
+        finally:
+            running.kill()
+    three.until_whole()
+    wait_until(lambda: lookout.counted.needed(2) == 2, 60, "a replica that is back counts")
 
 
 @SLOW

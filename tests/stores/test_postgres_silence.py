@@ -25,9 +25,9 @@ FOUND_OUT_S = 60.0
 # Who makes threads that ask PostgreSQL nothing, or by sessions that are bounded otherwise (backtests,
 # look-ups); and Django's threads, each of which has itself watched as it begins.
 ELSEWHERE = {
-    "transactions/intake/lookups.py",
     "transactions/notifications/destinations.py",
     "transactions/rules/backtest_runs.py",
+    "transactions/stores/postgres_on_loop.py",
     "transactions/stores/postgres_silence.py",
     "transactions/storing/flush.py",
     "transaction_monitoring/serving/threads.py",

@@ -11,7 +11,18 @@ GONE_S = 12.0
 
 
 def told(*online: str, history: str = "first") -> Replication:
-    return Replication(history, frozenset(online))
+    return Replication(history, frozenset(online), in_step=frozenset(online))
+
+
+def late(*names: str, also: str = ONE, history: str = "first") -> Replication:
+    """These are online and have not acknowledged anything yet; the other one is well."""
+    return Replication(history, frozenset({*names, also}), frozenset({also}), frozenset(names))
+
+
+def of_a_full_disk(at: int) -> Replication:
+    """TWO is sent a copy, is online, fails to write it down, is away, and begins again."""
+    sent = Replication("first", frozenset({ONE}), frozenset({ONE}), frozenset({TWO}))
+    return (sent, late(TWO), told(ONE))[at % 3]
 
 
 def seen(counted: CountedReplicas, *online: str, until: float, since: float = 0.0) -> int:
@@ -98,6 +109,54 @@ def test_one_that_came_back_in_the_meantime_is_not_let_go() -> None:
     assert counted.needed(2) == 2
 
 
+@pytest.mark.parametrize("step", [0.5, 1.5], ids=["each is seen", "it is online whenever somebody looks"])
+def test_one_that_copies_again_and_again_and_never_acknowledges_is_missing(step: float) -> None:
+    """Its disk is full. Each time that its copy was sent it is online, and confirms nothing."""
+    counted = CountedReplicas()
+    seen(counted, ONE, TWO, until=100)
+    # Three looks are one round of it.
+    for at in range(100):
+        now = 100.5 + at / 2
+        counted.look(of_a_full_disk(1 if step == 1.5 else at), 2, now)
+        counted.let_go("first", counted.overdue("first", GONE_S, now))
+        if now <= 100.5 + GONE_S:
+            assert counted.needed(2) == 2
+        if now > 100.5 + GONE_S + 5:
+            assert (counted.needed(2), counted.missing(now)) == (1, 0)
+    # Its first acknowledgement says that it has everything.
+    assert counted.look(told(ONE, TWO), 2, now + 0.5) == 2
+
+
+def test_one_that_goes_on_from_where_it_was_counts_before_it_acknowledges() -> None:
+    """It could replace the primary at any moment."""
+    counted = CountedReplicas()
+    assert pass_time(counted, ONE, until=20) == 1
+    assert counted.look(late(TWO), 2, 20.5) == 2
+    # And its absence is over: it would have to be away for as long again.
+    assert counted.missing(20.5) == 0
+    assert counted.look(told(ONE, TWO), 2, 21.5) == 2
+    assert pass_time(counted, ONE, since=22, until=22 + GONE_S) == 2
+
+
+def test_a_copy_that_was_begun_long_ago_says_nothing_of_one_that_comes_back() -> None:
+    counted = CountedReplicas()
+    for at in range(10):
+        counted.look(late(TWO), 2, at / 2)
+    assert counted.missing(4.5) == 1
+    assert pass_time(counted, ONE, since=5, until=30) == 1
+    assert counted.look(late(TWO), 2, 30.5) == 2
+
+
+@pytest.mark.parametrize(("history", "at"), [("second", 5.0), ("first", 10.0)])
+def test_a_copy_from_another_primary_or_before_nobody_looked_says_nothing(history: str, at: float) -> None:
+    counted = CountedReplicas()
+    for half in range(10):
+        counted.look(late(TWO), 2, half / 2)
+    assert counted.missing(4.5) == 1
+    counted.look(late(TWO, history=history), 2, at)
+    assert counted.missing(at) == 0
+
+
 def test_of_another_primary_nothing_is_known_yet() -> None:
     counted = CountedReplicas()
     assert pass_time(counted, ONE, until=20) == 1
@@ -124,16 +183,17 @@ def test_those_that_are_missing_are_told_as_long_as_it_was_looked_a_moment_ago()
 @pytest.mark.parametrize(
     ("info", "read"),
     [
-        ({"role": "slave", "master_replid": "a", "slave_read_only": 1}, Replication("", frozenset())),
-        ({"role": "master", "master_replid": "a", "connected_slaves": 0}, Replication("a", frozenset())),
+        ({"role": "slave", "master_replid": "a", "slave_read_only": 1}, Replication("")),
+        ({"role": "master", "master_replid": "a", "connected_slaves": 0}, Replication("a")),
         (
             {
                 "role": "master",
                 "master_replid": "a",
                 "slave0": {"ip": "10.0.0.1", "port": 6379, "state": "online", "offset": 5, "lag": 0},
                 "slave1": {"ip": "10.0.0.2", "port": 6379, "state": "send_bulk", "offset": 0, "lag": 0},
+                "slave2": {"ip": "10.0.0.3", "port": 6379, "state": "online", "offset": 0, "lag": 0},
             },
-            Replication("a", frozenset({ONE})),
+            Replication("a", frozenset({ONE, THREE}), frozenset({ONE}), frozenset({TWO, THREE})),
         ),
     ],
 )

@@ -8,6 +8,8 @@ from django.core.exceptions import ValidationError
 from ..access.log_in_form import NAME_CHARACTERS_MAX
 from ..encodings import checked_words
 
+NO_NAME = "A name has only letters, digits and the characters @ . + - _, and no spaces."
+
 if TYPE_CHECKING:
     from django.forms import ModelForm
 
@@ -24,6 +26,8 @@ class NamingForm(Form):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
+        if "username" in self.fields:
+            self.fields["username"].error_messages["invalid"] = NO_NAME
         if self._keeps_its_name():
             self.fields["username"].validators = []
 

@@ -143,7 +143,7 @@ def _curl(request: HttpRequest, token: str, row: ApiToken) -> str:
         assert request.user.pk is not None  # Nobody else is shown a page of the admin.
         user = people.any_customer() or request.user.pk
         url = request.build_absolute_uri(reverse("add-transaction"))
-        return curl.posting(url, token, f"first-{row.pk}", user)
+        return curl.posting(url, token, curl.new_id(), user)
     call = "transactions" if Right.READ in rights else "schema"
     return curl.reading(request.build_absolute_uri(reverse(call)), token)
 

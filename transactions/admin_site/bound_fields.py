@@ -4,7 +4,8 @@ URLs are more exact, or have days: what a link asks stands behind its field and 
 has changed the field, that holds, and else what was typed.
 """
 
-from datetime import datetime
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -12,7 +13,7 @@ from django.http import QueryDict
 from rest_framework import serializers
 
 from ..reading.days import span_of_days
-from ..reading.narrow_parameters import LocalMomentField
+from ..reading.narrow_parameters import LOCAL, LocalMomentField
 from ..timezones import PageZone, on_page
 
 NAMES = ("from", "to")
@@ -53,14 +54,29 @@ def in_parameters(query: QueryDict) -> QueryDict:
     return query
 
 
+def in_any_zone(query: QueryDict, zone: PageZone) -> str:
+    """The query that asks for the same moments in each zone, and names none; "" where it has no local times.
+
+    Days stay days, of which each zone has its own.
+    """
+    query, moved = query.copy(), False
+    query.pop("timezone", None)
+    for name in NAMES:
+        if LOCAL.fullmatch(query.get(name, "")) and (moment := _moment(name, query[name], zone)):
+            # On the first or the last day of the calendar UTC may have no such moment: it stays as it is.
+            with suppress(OverflowError):
+                query[name], moved = moment.astimezone(UTC).isoformat(), True
+    return query.urlencode() if moved else ""
+
+
 def in_words(moment: datetime, zone: PageZone) -> str:
-    """A moment as a sentence of the page has it, to the minute or as exact as it is.
+    """A moment as a sentence of the page has it, to the minute, or to the second where it is not a whole one.
 
     Its offset stands with it where the clock shows the same twice.
     """
     here = moment.astimezone(zone)
     exact = here.second or here.microsecond
-    told = on_page(here, "auto" if exact else "minutes")
+    told = on_page(here, "seconds" if exact else "minutes")
     twice = here.replace(fold=1 - here.fold).utcoffset() != here.utcoffset()
     return f"{told} ({here.isoformat(timespec='minutes')[16:]})" if twice else told
 

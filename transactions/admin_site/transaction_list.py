@@ -250,6 +250,7 @@ def _form(request: HttpRequest, asked: AskedList, zone: str) -> dict[str, Any]:
         "query": query.urlencode(),
         "here": request.get_full_path(),
         "zone": zone,
+        "same_moments": bound_fields.in_any_zone(query, PageZone(zone)),
         "zone_of_view": asked.view is not None
         and not request.GET.get("timezone")
         and bool(filters["timezone"]),

@@ -4,6 +4,7 @@
 """
 
 import json
+import secrets
 
 
 def posting(url: str, token: str, transaction_id: str, user: int) -> str:
@@ -13,6 +14,11 @@ def posting(url: str, token: str, transaction_id: str, user: int) -> str:
     """
     body = {"transaction_id": transaction_id, "user": user, "amount": 1000, "status": "PENDING"}
     return f"{reading(url, token)} \\\n  -H 'Content-Type: application/json' \\\n  -d '{json.dumps(body)}'"
+
+
+def new_id() -> str:
+    """An id to try it with that nobody has: one that is taken is answered with 409."""
+    return f"first-{secrets.token_hex(4)}"
 
 
 def reading(url: str, token: str) -> str:

@@ -63,7 +63,7 @@ def seen_by(request: HttpRequest) -> FirstHour | None:
 
     needs_token = not anonymous_may(request)
     return FirstHour(
-        curl.posting(url, TOKEN if needs_token else "", "first-1", people.any_customer() or user.pk),
+        curl.posting(url, TOKEN if needs_token else "", curl.new_id(), people.any_customer() or user.pk),
         needs_token,
         page("transactions_apitoken_new", "transactions.add_apitoken"),
         page("rules_rule_changelist", "rules.view_rule"),

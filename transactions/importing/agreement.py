@@ -90,8 +90,20 @@ def shown(table: Table, found: Guess) -> Iterator[str]:
     for name in (*FIELDS, *BESIDE):
         if name in named:
             yield f"  {name:<15} {named[name]}"
-    for reason in found.reasons:
+    for reason in (*found.reasons, *_known_words(found)):
         yield f"  - {reason}"
+
+
+def _known_words(found: Guess) -> Iterator[str]:
+    """What common words for a status are taken for, but for those that are the status itself."""
+    words = dict[str, tuple[str, str]]()
+    for word, status in found.known:
+        if word.upper() != status:
+            words.setdefault(word.casefold(), (word, status))
+    if words:
+        taken = ", ".join(f"{told(word)} is {status}" for word, status in words.values())
+        otherwise = option("statuses.WORD", "STATUS")
+        yield f"Words for a status, as usual: {taken}. What differs is stated: {otherwise}."
 
 
 def _answered(question: OpenQuestion, given: Mapping, say: Say, ask: Ask) -> Mapping:

@@ -82,7 +82,8 @@ def corrected(table: Table) -> Table:
         if not inner or (*BEFORE, *inner, *BEHIND) != table.columns:
             return table
         proved = ""
-    return Table(f"{table.form}, refused rows", inner, lambda: found(table, inner), _meant(proved, table))
+    form, meant = f"{table.form}, refused rows", _meant(proved, table)
+    return Table(form, inner, lambda: found(table, inner), meant, table.doubt)
 
 
 def _ours(columns: Sequence[str]) -> tuple[list[str], str]:

@@ -43,6 +43,8 @@ class Guess:
     open: tuple[OpenQuestion, ...]
     # Words of the status's column that nobody knows, with the first line of each: such rows are refused.
     unknown: tuple[tuple[str, int], ...] = ()
+    # Its common words, as the file has them, and the status that each is taken for.
+    known: tuple[tuple[str, str], ...] = ()
 
 
 def guess(table: Table, given: Mapping) -> Guess:
@@ -73,8 +75,10 @@ def guess(table: Table, given: Mapping) -> Guess:
         f"The file has no column “{each}”: no row is passed over by it."
         for each in given.lacking(table.columns)
     ]
-    reasons = (*lacking, *first.reasons, *settled.reasons)
-    return Guess(settled.mapping, reasons, tuple(questions), tuple(proof.unknown.items()))
+    reasons = (*filter(None, [table.doubt]), *lacking, *first.reasons, *settled.reasons)
+    return Guess(
+        settled.mapping, reasons, tuple(questions), tuple(proof.unknown.items()), tuple(proof.known.items())
+    )
 
 
 def open_in_first_rows(table: Table, agreed: Mapping) -> list[OpenQuestion]:

@@ -58,6 +58,8 @@ class TableProof:
         self.rows = self.repeats = 0
         # Words of statuses that nobody knows, with the first line of each.
         self.unknown: dict[str, int] = {}
+        # What common words that nobody has stated are taken for.
+        self.known: dict[str, str] = {}
         self._statuses = statuses.form_of(mapping.statuses, mapping.status)
 
     def see(self, row: Row) -> None:
@@ -86,8 +88,13 @@ class TableProof:
             self._see_id(cells)
 
     def _see_status(self, line: int, word: str) -> None:
-        if word and not self._statuses.find(word) and len(self.unknown) < WORDS_MAX:
-            self.unknown.setdefault(word, line)
+        if not word or word in self.known or word in self.unknown:
+            return
+        status = self._statuses.find(word)
+        if not status and len(self.unknown) < WORDS_MAX:
+            self.unknown[word] = line
+        elif status and not self._statuses.states(word) and len(self.known) < WORDS_MAX:
+            self.known[word] = status
 
     def _see_id(self, cells: dict[str, str]) -> None:
         parts = [cells[self._ids], *(cells[column] for column in self.mapping.id_parts)]

@@ -73,10 +73,12 @@ class Table:
     `form` is for people: "CSV, semicolons, UTF-16, gzip". `rows` reads the file anew each time, in memory
     that does not grow with it; of a file object only one such reading may go on at a time. It raises
     FileError where the file cannot be read on, as where it has changed since. `meant` is what the file has
-    proved of which these are refused rows: keys of a mapping, and their values as TOML has them.
+    proved of which these are refused rows: keys of a mapping, and their values as TOML has them. `doubt` is a
+    sentence about what was taken for granted as it was opened, "" where all of that is proved.
     """
 
     form: str
     columns: tuple[str, ...]
     rows: Callable[[], Iterator[Row]]
     meant: Mapping[str, Any] = field(default_factory=dict)
+    doubt: str = ""

@@ -32,6 +32,8 @@ from .standing import PREFERRED, said_by
 from .texts import checked_description, checked_name, checked_severity
 
 STARTER = Path(__file__).parent / "starter_rules.json"
+# What starter rules were called before: where they came along so, they are not made once more.
+FORMERLY = {"Small amounts that fail": "Failures in a row"}
 DOCUMENT_BYTES_MAX = 1_000_000
 # Digits of a number that may still be a whole one.
 DIGITS_MAX = 1_000
@@ -138,9 +140,10 @@ def import_rules(document: Document, author: Any = None) -> Imported:
                 UserList.objects.get_or_create(name=name, defaults={"description": description})
         # With their versions, all at once: a file of a thousand rules may change none.
         named = [worded.name for worded in document.rules]
+        named += [FORMERLY[name] for name in named if name in FORMERLY]
         there = {each.name: each for each in Rule.objects.filter(name__in=named).prefetch_related("versions")}
         for worded in document.rules:
-            rule, made = there.get(worded.name), False
+            rule, made = there.get(worded.name) or there.get(FORMERLY.get(worded.name, "")), False
             if rule is None:
                 rule, made = Rule.objects.get_or_create(name=worded.name, defaults=worded.told())
             stands = None if made else said_by(rule)

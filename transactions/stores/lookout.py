@@ -75,7 +75,7 @@ def _look(client: "redis.Redis", named: sentinels.NamedPrimary) -> None:
             "%s missing for more than %s s: intake goes on with %s",
             _replicas(len(gone)),
             settings.REPLICA_GONE_SECONDS,
-            _replicas(len(told.online)),
+            _replicas(len(told.in_step)),
         )
 
 

@@ -19,7 +19,7 @@ NOTED = f"{TAG}:primary"
 
 
 class Primary(NamedTuple):
-    """The primary's address and port, and the replicas that are online, of those that there should be.
+    """The primary's address and port, and the replicas that are online and in step, of those there should be.
 
     `taken_over_at` is when it took over, in seconds since 1970; None where it is the first that was seen.
     """
@@ -61,4 +61,4 @@ def read() -> Primary | None:
     assert isinstance(pool, redis.sentinel.SentinelConnectionPool)
     host, port = pool.get_master_address()  # type: ignore[no-untyped-call]
     told = replication_in(reader().info("replication"))
-    return Primary(f"{host}:{port}", len(told.online), settings.REDIS_REPLICAS, taken_over_at())
+    return Primary(f"{host}:{port}", len(told.in_step), settings.REDIS_REPLICAS, taken_over_at())

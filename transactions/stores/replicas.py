@@ -5,6 +5,12 @@ place, still has the other one, which confirms what is lost with the old primary
 that is missing counts on, and nothing is acknowledged, until it has been seen to be gone for longer than a
 failover takes and a majority of the sentinels names this very primary (`let_go`). Time in which nobody looked
 does not count: for that long the primary may have been frozen itself.
+
+One that makes a copy of all that the primary has is online before it has loaded it. Where its disk is full it
+never has: it begins again, each second, and is online each time. It is missing, too, until it acknowledges
+something, which it does as soon as it has loaded. No sentinel has it replace a primary until then: its link
+is down, and what it holds is old. One that goes on from where it was is another matter: it might replace the
+primary at once, and so it counts at once. It acknowledges within a second, by which the two are told apart.
 """
 
 import threading
@@ -13,27 +19,34 @@ from typing import Any, NamedTuple
 # Seconds between two looks after which it is not known what was in between. Nobody is taken for dead and
 # replaced in less.
 UNSEEN_S_MAX = 2.0
+# Seconds without an acknowledgement after which one that is there makes a copy, and of absence after which
+# nobody knows any more whether it does.
+COPYING_S_MIN = 3.0
+COPYING_UNHEARD_S_MAX = 5.0
 
 
 class Replication(NamedTuple):
     """What a server says: which history it writes, and which replicas are online, by address and port.
 
-    A server that becomes primary begins a history of its own; "" where it is none.
+    A server that becomes primary begins a history of its own; "" where it is none. Beside those that are
+    online: who of them have acknowledged something since they came; and who, online or not yet, have not.
     """
 
     history: str
-    online: frozenset[str]
+    online: frozenset[str] = frozenset()
+    in_step: frozenset[str] = frozenset()
+    late: frozenset[str] = frozenset()
 
 
 def replication_in(info: dict[str, Any]) -> Replication:
     """What an answer to INFO replication says."""
     if info.get("role") != "master":
-        return Replication("", frozenset())
-    told = (info[name] for name in info if name.startswith("slave") and isinstance(info[name], dict))
-    online = (replica for replica in told if replica.get("state") == "online")
-    return Replication(
-        str(info["master_replid"]), frozenset(f"{replica['ip']}:{replica['port']}" for replica in online)
-    )
+        return Replication("")
+    told = [info[name] for name in info if name.startswith("slave") and isinstance(info[name], dict)]
+    replicas = {f"{each['ip']}:{each['port']}": each for each in told}
+    online = frozenset(name for name, each in replicas.items() if each.get("state") == "online")
+    in_step = frozenset(name for name in online if replicas[name]["offset"] > 0)
+    return Replication(str(info["master_replid"]), online, in_step, replicas.keys() - in_step)
 
 
 class CountedReplicas:
@@ -47,6 +60,8 @@ class CountedReplicas:
         self._history = ""
         # Since when each is missing; None: it is there. One that was never seen has a number for a name.
         self._missing_since: dict[str, float | None] = {}
+        # When each that has not been in step since was heard of first, and last.
+        self._late: dict[str, tuple[float, float]] = {}
         self._looked_at = float("-inf")
 
     def look(self, told: Replication, wanted: int, now: float) -> int:
@@ -56,16 +71,29 @@ class CountedReplicas:
                 # Another primary, whose replicas nobody has seen yet.
                 self._history = told.history
                 self._missing_since = {f"{number}": now for number in range(wanted)}
+                self._late = {}
             unseen = now - self._looked_at > UNSEEN_S_MAX
             self._looked_at = now
-            for name in told.online - self._missing_since.keys():
+            if unseen:
+                self._late = {}
+            there = told.online - self._copying(told, now)
+            for name in there - self._missing_since.keys():
                 self._take_in(name)
             for name, since in self._missing_since.items():
-                if name in told.online:
+                if name in there:
                     self._missing_since[name] = None
                 elif since is None or unseen:
                     self._missing_since[name] = now
             return self._needed()
+
+    def _copying(self, told: Replication, now: float) -> set[str]:
+        known = {
+            name: (first, now if name in told.late else last)
+            for name, (first, last) in self._late.items()
+            if name not in told.in_step and now - last <= COPYING_UNHEARD_S_MAX
+        }
+        self._late = dict.fromkeys(told.late, (now, now)) | known
+        return {name for name, (first, _) in self._late.items() if now - first > COPYING_S_MIN}
 
     def _take_in(self, name: str) -> None:
         unknown = next((known for known in self._missing_since if ":" not in known), None)

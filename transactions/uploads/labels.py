@@ -34,6 +34,9 @@ LABELS = {
     "encoding": "Encoding",
 }
 
+# Of keys whose field is a list of words, what it says for each value.
+USERS = {"key": "numbers of customers", "name": "names"}
+
 
 def label_of(key: str) -> str:
     """The label of a key's field, also of a status's word and of a column by which rows are passed over."""
@@ -51,4 +54,6 @@ def as_field(key: str, value: str | None = None) -> str:
     """A key as a message on a page names it, with a value if one is told."""
     label = label_of(key)
     quoted = label if label.startswith("“") else f"“{label}”"
-    return quoted if value is None else f"{quoted}: {value or 'none'}"
+    if value is None:
+        return quoted
+    return f"{quoted}: {(USERS.get(value, value) if key == 'users' else value) or 'none'}"

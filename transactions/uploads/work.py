@@ -168,7 +168,9 @@ def _known_before(taken: Upload, table: Table) -> tuple[mappings.Mapping, list[s
             return said, []
         why = f"Its columns are those of “{system.words}”, and it is taken to mean what is known of these."
         return mappings.of_keys(table.meant).over(system.mapping).read_as(said), [why]
-    why = f"It has the columns of “{alike.name}”, and is taken to mean the same."
+    # Whose file it was may see it; others may not even know what it is called.
+    named = f"“{alike.name}”" if alike.uploaded_by_id == taken.uploaded_by_id else "a file of somebody else"
+    why = f"It has the columns of {named}, and is taken to mean the same."
     agreed = mappings.of_keys(table.meant).over(mappings.parse(alike.mapping))
     return agreed.read_as(said), [why]
 

@@ -1,5 +1,9 @@
 """What the pages of rules, alerts and customers name leads to its own page."""
 
+import html
+import re
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -7,6 +11,7 @@ from django.test import Client
 from tests.support.accepting import record, take
 from tests.support.alert_pages import QUEUE, step
 from tests.support.alert_pages import at as page_of
+from tests.support.rows import row, store
 from tests.support.rule_pages import at
 from tests.support.rules import rule_in_force
 from transactions.alerts.models import Alert
@@ -15,6 +20,22 @@ from transactions.review import links
 from transactions.storing.flush import flush
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_an_alert_of_the_failure_rate_leads_to_what_failed_in_its_quarter_of_an_hour(
+    ann: tuple[Client, User], people: list[User]
+) -> None:
+    quarter = datetime.now(UTC).replace(minute=15, second=0, microsecond=0) - timedelta(hours=3)
+    store(row(people[0], quarter - timedelta(days=1)))
+    store(*(row(people[0], quarter + timedelta(minutes=n // 2), status="FAILED") for n in range(20)))
+    store(row(people[0], quarter + timedelta(minutes=15), status="FAILED"))
+    rule_in_force("failure_rate", factor=3, percent=20, begin=quarter - timedelta(minutes=5))
+    flush()
+    said = ann[0].get(page_of(Alert.objects.get())).content.decode()
+    link = re.search(r'<a href="([^"]*)">What failed from (\d\d:\d\d) to (\d\d:\d\d)</a>', said)
+    assert link
+    assert link[2:4] == (f"{quarter:%H:%M}", f"{quarter + timedelta(minutes=15):%H:%M}")
+    assert "20 transactions · failed" in ann[0].get(html.unescape(link[1])).content.decode()
 
 
 def test_hits_queue_and_snoozes_lead_to_alerts_transactions_and_customers(

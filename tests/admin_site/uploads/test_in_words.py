@@ -7,8 +7,19 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import Settings
 
-from tests.support.rule_pages import text_of
-from tests.support.uploads import MEANT, at, checked, csv_of, imported, importer, payments, step, uploaded
+from tests.support.rule_pages import plain, text_of
+from tests.support.uploads import (
+    MEANT,
+    as_form,
+    at,
+    checked,
+    csv_of,
+    imported,
+    importer,
+    payments,
+    step,
+    uploaded,
+)
 from transactions.importing.keys import DATES
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -77,3 +88,13 @@ def test_another_currency_and_refunds_are_told_apart(
     for said in (before, after):
         assert "Refused 2 -£5.00 719.36 USD, another currency" in said
         assert "Refunds are transactions of their own and have no sign" in said
+
+
+def test_one_customer_by_name_among_numbers_says_which_field_to_change(
+    ina: Client, people: list[User]
+) -> None:
+    upload = step(uploaded(payments(people[0], 1)))
+    form = {**as_form(), "map.user": "guest", "then": "check"}
+    said = plain(ina.post(at("meaning", upload.pk), form).content.decode())
+    assert "“One customer for all rows”: “guest” is no key of a user, and column “customer” has keys" in said
+    assert "“The customer's column has”: names" in said

@@ -228,7 +228,8 @@ def test_customers_are_made_by_who_may_add_them_alone(ina: Client, people: list[
     assert "you may not add customers" in text_of(ina, at("change", upload.pk))
     mean(ina, upload, "show", create_users="on")
     assert not again(upload).create_users
-    adding, _ = importer("ada", "add_user")
+    adding, ada = importer("ada", "add_user")
+    upload = step(uploaded(payments(people[0], 1), ada))
     assert "Make a customer for each" in text_of(adding, at("change", upload.pk))
     mean(adding, upload, "show", create_users="on")
     assert again(upload).create_users
@@ -245,6 +246,9 @@ def test_a_step_that_cannot_be_taken_says_why(ina: Client, people: list[User]) -
     assert "Cancelled" in cancelled
     assert "None of its rows is in." in cancelled
     assert ina.get(at("progress", checked_one.pk)).json()["told"] == "none is in"
+    # Nothing is in: there is no rest, and one button that imports.
+    offered = [word in cancelled for word in ("Import 1 transaction", "Import the rest", "Try again")]
+    assert offered == [True, False, False]
 
 
 def test_how_far_an_import_is_is_what_is_in(ina: Client, people: list[User]) -> None:
@@ -255,11 +259,23 @@ def test_how_far_an_import_is_is_what_is_in(ina: Client, people: list[User]) -> 
     told = ina.get(at("progress", upload.pk)).json()
     assert (told["told"], told["percent"]) == ("20 of 30 rows looked at once more, none is in yet", 66)
     done = imported(uploaded(payments(people[0], *range(41, 61)))).outcome
-    Upload.objects.filter(pk=upload.pk).update(**running | {"outcome": done, "done": 25})
-    assert ina.get(at("progress", upload.pk)).json()["told"] == "25 of 30 rows"
+
+    # It goes on behind what is in, and looks at all rows once more before.
+    Upload.objects.filter(pk=upload.pk).update(**running | {"outcome": done, "done": 1})
+    told = ina.get(at("progress", upload.pk)).json()["told"]
+    assert told == "1 of 30 rows looked at once more, 20 are in"
+    # A worker was killed, and another is to take it up.
+    Upload.objects.filter(pk=upload.pk).update(state="QUEUED", done=25)
+    assert ina.get(at("progress", upload.pk)).json()["told"] == "20 of 30 rows are in"
     Upload.objects.filter(pk=upload.pk).update(state="CANCELLED", ended_at=Now())
-    assert ina.get(at("progress", upload.pk)).json()["told"] == "20 of 30 rows"
+    assert ina.get(at("progress", upload.pk)).json()["told"] == "20 of 30 rows are in"
     assert "None of its rows" not in text_of(ina, at("change", upload.pk))
+
+
+def test_refused_rows_are_not_counted_as_in(ina: Client, people: list[User]) -> None:
+    rows = [f"P{n},{people[0].pk},{amount},paid,2026-03-14" for n, amount in enumerate(("1.00", "much"))]
+    upload = imported(uploaded(csv_of(rows)))
+    assert ina.get(at("progress", upload.pk)).json()["told"] == "1 of 2 rows are in"
 
 
 def test_what_was_checked_can_be_changed_again(ina: Client, people: list[User]) -> None:

@@ -2,17 +2,21 @@
 
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
+from ... import models
 from ...alerts import triage
 from ...alerts.models import Alert, AlertEvent, AlertState, Disposition, Step
 from ...review import customer, explanation, links, performance
 from ...review.explanation import Explanation
 from ...rules.evidence import Evidence, explained, form_of
+from ...rules.kinds.clock import FailureRate
+from ...rules.kinds.walks import BUCKET_S
 from ...rules.models import Rule
 from ...timezones import on_page
 from ..giving_up import gives_up
@@ -62,6 +66,7 @@ def show(request: HttpRequest, key: str) -> HttpResponse:
         **_may(request, alert, events),
         **_typed(request, alert, is_snoozed=snooze is not None),
         **_of_user(alert, found, may_look),
+        **_of_system(found, may_look),
         **_of_rule(request, alert),
     }
     return TemplateResponse(request, "admin/alerts/alert.html", context)
@@ -108,6 +113,21 @@ def _evidence(each: Evidence, may_look: bool) -> dict[str, Any]:
         "each": each,
         "why": "" if each.hit is None else explained(each.hit),
         "link": links.transaction(each.key) if there and each.key is not None else "",
+    }
+
+
+def _of_system(found: Explanation, may_look: bool) -> dict[str, Any]:
+    """Where a failure rate made it: the transactions that failed in its latest quarter of an hour."""
+    hit = found.last
+    if hit is None or not may_look or not isinstance(form_of(hit.version), FailureRate):
+        return {}
+    until = hit.happened_at + timedelta(seconds=BUCKET_S)
+    bounds = {"from": hit.happened_at.isoformat(), "to": until.isoformat()}
+    query = urlencode({"status": models.Status.FAILED.value, **bounds})
+    return {
+        "failed_link": links.list_of("transaction", query),
+        "failed_since": hit.happened_at,
+        "failed_until": until,
     }
 
 

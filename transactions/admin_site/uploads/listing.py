@@ -36,7 +36,8 @@ class UploadAdmin(OwnPages[Upload]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Upload]:
         large = ("columns", "head", "mapping", "guessed", "summary")
-        return super().get_queryset(request).select_related("uploaded_by").defer(*large)
+        seen = super().get_queryset(request) & rights.seen_by(request.user)
+        return seen.select_related("uploaded_by").defer(*large)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -45,7 +46,7 @@ class UploadAdmin(OwnPages[Upload]):
             "title": "Imports",
             "kept_days": KEPT.days,
             # Asked by the template, in the bounds of the page.
-            "no_uploads": lambda: not Upload.objects.exists(),
+            "no_uploads": lambda: not rights.seen_by(request.user).exists(),
         }
         return super().changelist_view(request, {**(extra_context or {}), **more})
 

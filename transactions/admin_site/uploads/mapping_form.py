@@ -19,7 +19,7 @@ from ...importing.table import FileError, Table
 from ...importing.users import FileUsers
 from ...importing.wording import named_by
 from ...uploads import told
-from ...uploads.labels import as_field, label_of
+from ...uploads.labels import USERS, as_field, label_of
 from ...uploads.models import Upload
 
 # Words of statuses that are asked one by one; characters of what is typed into a field.
@@ -89,7 +89,7 @@ _PLAIN: tuple[tuple[str, str, Choices | None, str], ...] = (
         None,
         "With commas between them, where one does not suffice; of made ids, the columns they are made of.",
     ),
-    (WHO, "users", (("key", "numbers of customers"), ("name", "names")), ""),
+    (WHO, "users", tuple(USERS.items()), ""),
     (WHO, "user", None, "A number or a name, where no column tells."),
     (STATES, "status", _STATUSES, ""),
     (

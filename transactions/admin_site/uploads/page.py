@@ -55,15 +55,16 @@ def state_of(upload: Upload) -> str:
 def show(request: HttpRequest, key: str) -> HttpResponse:
     """The page, by what there is to do next."""
     rights.demand(request)
-    return _page(request, _found(key))
+    if not is_key(key):
+        raise Http404(rights.NOT_THERE)
+    return _page(request, rights.held(request, key))
 
 
 @require_POST
 @sent_once
 def meaning(request: HttpRequest, key: int) -> HttpResponse:
     """What the file means, as somebody has it; with `then` = check all of it is to be looked at."""
-    rights.demand(request)
-    upload = _found(key)
+    upload = rights.own(request, key)
     create = "create_users" in request.POST and rights.may_make_customers(request.user)
     form = typed(upload, request.POST.dict(), create_users=create)
     if any(each.error for each in form.fields):
@@ -72,12 +73,12 @@ def meaning(request: HttpRequest, key: int) -> HttpResponse:
         steps.agree(upload, form.meant, create_users=create)
         if request.POST.get("then") == "check":
             if not form.is_agreed:
-                return _page(request, _found(key), form)
+                return _page(request, rights.own(request, key), form)
             steps.ask_check(upload, by=request.user)
     except steps.UploadRefused as refused:
         raise NothingStored(reverse("admin:uploads_upload_change", args=[key]), str(refused)) from None
     except Upload.DoesNotExist:
-        raise Http404("There is no such upload.") from None
+        raise Http404(rights.NOT_THERE) from None
     return redirect("admin:uploads_upload_change", key)
 
 
@@ -85,8 +86,7 @@ def meaning(request: HttpRequest, key: int) -> HttpResponse:
 @sent_once
 def reading(request: HttpRequest, key: int) -> HttpResponse:
     """How the file is read, as somebody states it: a worker reads it anew."""
-    rights.demand(request)
-    upload = _found(key)
+    upload = rights.own(request, key)
     fields, stated = reading_form.typed(upload, request.POST.dict())
     if any(each.error for each in fields):
         return _page(request, upload, reading=fields)
@@ -95,14 +95,13 @@ def reading(request: HttpRequest, key: int) -> HttpResponse:
     except steps.UploadRefused as refused:
         raise NothingStored(reverse("admin:uploads_upload_change", args=[key]), str(refused)) from None
     except Upload.DoesNotExist:
-        raise Http404("There is no such upload.") from None
+        raise Http404(rights.NOT_THERE) from None
     return redirect("admin:uploads_upload_change", key)
 
 
 def progress(request: HttpRequest, key: int) -> JsonResponse:
     """How far a step is, for the page that watches it."""
-    rights.demand(request)
-    upload = _found(key)
+    upload = rights.held(request, key)
     return JsonResponse(
         {
             "under_way": upload.state in UNDER_WAY,
@@ -120,12 +119,15 @@ def _page(
     form: MappingForm | None = None,
     reading: list[FormField] | None = None,
 ) -> HttpResponse:
-    is_open = upload.state == UploadState.WAITS and upload.step == UploadStep.READ
+    may_act = rights.may_act_on(request.user, upload)
+    is_open = may_act and upload.state == UploadState.WAITS and upload.step == UploadStep.READ
     if is_open and form is None:
         form = shown(upload)
     # Of several sheets or tables one is chosen once it has failed to be read.
-    if reading is None and (is_open or (upload.state, upload.step) == (UploadState.FAILED, UploadStep.READ)):
+    failed = (upload.state, upload.step) == (UploadState.FAILED, UploadStep.READ)
+    if reading is None and may_act and (is_open or failed):
         reading = reading_form.shown(upload)
+    before = steps.imported_before(upload)
     context = {
         **admin.site.each_context(request),
         "title": upload.name,
@@ -137,13 +139,15 @@ def _page(
         "percent": _percent(upload),
         "how_far": _how_far(upload),
         "progress_url": reverse("admin:uploads_upload_progress", args=[upload.pk]),
-        "before": steps.imported_before(upload),
+        "before": before,
+        "may_see_before": before is not None and rights.seen_by(request.user).filter(pk=before.pk).exists(),
+        "may_act": may_act,
         "may_make_customers": rights.may_make_customers(request.user),
         "reading": reading,
         **({"form": form, **_first_rows(upload, form)} if is_open and form is not None else {}),
         **_summary(upload),
         **_outcome(upload),
-        "may_see": request.user.has_perm("transactions.view_transaction"),
+        "may_see": request.user.has_perm(rights.SEE_ROWS),
         # What is asked about how it is read is answered below: nothing is gained by the same once more.
         "may_try_again": not (reading and upload.state == UploadState.FAILED),
     }
@@ -270,13 +274,6 @@ def _sum(found: dict[str, Any], decimals: int) -> str:
     return money_text(smallest, decimals) + ("" if decimals else money.unit_note())
 
 
-def _found(key: str | int) -> Upload:
-    found = rights.held(key) if is_key(str(key)) else None
-    if found is None:
-        raise Http404("There is no such upload.")
-    return found
-
-
 def _percent(upload: Upload) -> int | None:
     """None while nobody knows how many rows there are."""
     if upload.state == UploadState.QUEUED:
@@ -285,10 +282,19 @@ def _percent(upload: Upload) -> int | None:
 
 
 def _how_far(upload: Upload) -> str:
-    """Of an import that is what is in: before it posts the first rows it looks at all of them once more."""
-    is_import, is_under_way = upload.step == UploadStep.IMPORT, upload.state in UNDER_WAY
-    if is_import and upload.outcome is None and not is_under_way:
-        return "none is in"
-    done = upload.done if is_under_way or not is_import else told.progress_of(upload.outcome)[0].rows
-    rows = f"{done:,} of {upload.rows:,} rows" if upload.rows else f"{done:,} rows"
-    return f"{rows} looked at once more, none is in yet" if is_import and upload.outcome is None else rows
+    """In rows; of an import what is in, which is less than what its worker has looked at."""
+    if upload.step != UploadStep.IMPORT:
+        return _rows(upload, upload.done)
+    progress = told.progress_of(upload.outcome)[0]
+    is_in = progress.accepted + progress.replayed
+    if upload.state == UploadState.RUNNING:
+        # It looks at all of them before it posts the first, also where it goes on behind rows that are in.
+        said = f"{is_in:,} {'is' if is_in == 1 else 'are'} in" if is_in else "none is in yet"
+        return f"{_rows(upload, upload.done)} looked at once more, {said}"
+    if is_in:
+        return f"{_rows(upload, is_in)} are in"
+    return "none is in yet" if upload.state == UploadState.QUEUED else "none is in"
+
+
+def _rows(upload: Upload, done: int) -> str:
+    return f"{done:,} of {upload.rows:,} rows" if upload.rows else f"{done:,} rows"

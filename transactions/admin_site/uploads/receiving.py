@@ -136,6 +136,10 @@ def _form(request: HttpRequest, error: str = "", *, is_full: bool = False) -> Ht
 
 
 def _in_the_way(request: HttpRequest) -> list[tuple[Upload, str]]:
-    """The files that have to be imported or removed first, one's own before others, each with its state."""
-    found = [(upload, page.state_of(upload)) for upload in steps.in_the_way()[:OPEN_MAX]]
+    """The files that have to be imported or removed first, as far as one sees them, each with its state.
+
+    One's own come before others.
+    """
+    seen = steps.in_the_way().filter(pk__in=rights.seen_by(request.user))
+    found = [(upload, page.state_of(upload)) for upload in seen[:OPEN_MAX]]
     return sorted(found, key=lambda each: each[0].uploaded_by_id != request.user.pk)

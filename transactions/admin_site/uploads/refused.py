@@ -22,9 +22,8 @@ PORTION_ROWS = 2_000
 @require_safe
 def download(request: HttpRequest, key: int) -> HttpResponseBase:
     """All that are kept, in the file's order; noted in the audit trail."""
-    rights.demand(request)
-    upload = rights.held(key)
-    if upload is None or upload.outcome is None:
+    upload = rights.own(request, key)
+    if upload.outcome is None:
         raise Http404("There are no such rows.")
     note(Action.UPLOAD_REFUSED_READ, upload, rows=min(upload.outcome["refused"], REFUSED_MAX))
     response = StreamingHttpResponse(_portions(upload), content_type="text/csv; charset=utf-8")

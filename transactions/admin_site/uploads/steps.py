@@ -28,10 +28,9 @@ ASKING = frozenset({"check", "import", "again"})
 @sent_once
 def take(request: HttpRequest, key: int, step: str) -> HttpResponse:
     """A step with an upload; what cannot be done is told on its page."""
-    rights.demand(request)
-    upload = rights.held(key)
-    if upload is None or step not in STEPS:
-        raise Http404("There is no such upload, or step.")
+    upload = rights.own(request, key)
+    if step not in STEPS:
+        raise Http404("There is no such step.")
     act, done = STEPS[step]
     try:
         # What a worker does then it does for whoever asked.
@@ -39,7 +38,7 @@ def take(request: HttpRequest, key: int, step: str) -> HttpResponse:
     except steps.UploadRefused as refused:
         raise NothingStored(reverse("admin:uploads_upload_change", args=[key]), str(refused)) from None
     except Upload.DoesNotExist:
-        raise Http404("There is no such upload.") from None
+        raise Http404(rights.NOT_THERE) from None
     else:
         if done:
             messages.success(request, done)

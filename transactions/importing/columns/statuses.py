@@ -62,6 +62,10 @@ class StatusForm:
         """The status of a word, a stated one before a common one; "" where nobody knows it."""
         return self.stated.get(plain(word)) or KNOWN.get(plain(word), "")
 
+    def states(self, word: str) -> bool:
+        """Whether somebody has said what the word means."""
+        return plain(word) in self.stated
+
 
 def form_of(statuses: Mapping[str, str], empty: str) -> StatusForm:
     """How words are read where `statuses` states some, in any case."""

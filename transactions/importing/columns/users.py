@@ -6,7 +6,7 @@ from ...encodings import is_text, shows_something
 from ...fields import USER_MAX, user_key
 from ..mapping import Mapping
 from ..wording import said
-from .proofs import CellError, OpenQuestion, Settled, told
+from .proofs import CellError, ColumnError, OpenQuestion, Settled, told
 
 NAME_CHARACTERS_MAX = 300
 KEY_CHOICE = ("key", "keys: a row with another user is refused")
@@ -49,7 +49,21 @@ class UsersProof:
         return bool(self._key or self._name)
 
     def settled(self, mapping: Mapping) -> Settled:
-        """As stated, as proved, or open: a column may have both."""
+        """As stated, as proved, or open: a column may have both.
+
+        Raises ColumnError where whose the rows are that name nobody is stated by a name, among keys.
+        """
+        result = self._settled(mapping)
+        if result.mapping.users == "key" and mapping.user and user_key(mapping.user) is None:
+            others = f"and column “{self.column}” has keys" if self.column else f"and {said('users', 'key')}"
+            raise ColumnError(
+                f"{said('user')}: {told(mapping.user)} is no key of a user, {others}: state the key of that "
+                f"user, or {said('users', 'name')} where the file has names.",
+                "user",
+            )
+        return result
+
+    def _settled(self, mapping: Mapping) -> Settled:
         result = Settled(mapping)
         # Where nothing was seen nothing is proved: a column that somebody names later may have either.
         if mapping.users or not (self.has_seen or mapping.user or self.column):
@@ -66,6 +80,6 @@ class UsersProof:
         )
         result.mapping = replace(mapping, users=by)
         if self.column:
-            said = "names of users" if by == "name" else "keys of users"
-            result.reasons.append(f"“{self.column}” has {said}.")
+            has = "names of users" if by == "name" else "keys of users"
+            result.reasons.append(f"“{self.column}” has {has}.")
         return result

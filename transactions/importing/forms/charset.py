@@ -18,6 +18,17 @@ class Charset:
 
     codec: str
     words: str
+    # Whether the bytes are a text in it, and as well one in others.
+    is_guessed: bool = False
+
+    def doubt(self) -> str:
+        """A sentence on that; "" where the encoding is stated, or proved."""
+        if not self.is_guessed:
+            return ""
+        return (
+            f"Its text is no UTF-8, and is taken for {self.words}, in which nearly any bytes are letters: if "
+            f"some look wrong, as in names, state how it is encoded, as {said('encoding', 'cp1250')}."
+        )
 
 
 UTF_8 = Charset("utf-8-sig", "UTF-8")
@@ -165,5 +176,5 @@ def _judged(found: _Bytes, name: str) -> Charset:
     if found.neither:
         raise FileError(f"{name}: line {found.neither} is neither UTF-8 nor Windows-1252; {_say()}")
     if any(0x80 <= byte < 0xA0 for byte in found.high):
-        return Charset("cp1252", "Windows-1252")
-    return Charset("latin-1", "Latin-1")
+        return Charset("cp1252", "Windows-1252", is_guessed=True)
+    return Charset("latin-1", "Latin-1", is_guessed=True)

@@ -80,7 +80,7 @@ def read(
 
     form = _form(charset, found, source)
     told = ", no header" if stated == 0 else f", header on line {line}" if at or stated else ""
-    return Table(form + told, columns, rows)
+    return Table(form + told, columns, rows, doubt=charset.doubt())
 
 
 def _is_of_refusals(lines: list[str]) -> bool:

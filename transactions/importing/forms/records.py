@@ -56,7 +56,7 @@ def _table(source: Source, charset: Charset, form: str, read_rows: "_ReadRows") 
     blank = dict.fromkeys(columns, "")
     words = [form] if charset.codec == "utf-8-sig" else [form, charset.words]
     rows = lambda: (row._replace(cells=blank | row.cells) for row in found())  # noqa: E731
-    return Table(", ".join((*words, *source.packed)), tuple(columns), rows)
+    return Table(", ".join((*words, *source.packed)), tuple(columns), rows, doubt=charset.doubt())
 
 
 # --- Rows ------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ function show(answer) {
 // What nobody knows now is not told as over, nor as going on.
 function fail(why, { status }) {
   card.classList.remove("alarms-none");
+  for (const none of card.querySelectorAll("li:not([data-alarm])")) none.remove();
   say(untold, `${why} Which alarms there are now is not known.`);
   // The right was taken away: what was shown goes too.
   if (status === FORBIDDEN) renew(card.querySelector("ul"), []);

@@ -151,10 +151,12 @@ export function showWrong(wrong, alert, listUrl, untold) {
   if (!wrong) return at("wrong-said").textContent = "";
   const since = wrong.longer ? "for over a day" : `since ${sinceWhen(wrong.since)}`;
   const usually = ` Usually ${format.percent(wrong.usual.middle)} at this time of day.`;
+  const all = ` In all that time ${format.whole(wrong.failed)} failed, ${format.percent(wrong.mean)}.`;
   const unsure = untold ? [" Whether there is an alert about it cannot be told now."] : [];
-  say(at("wrong").querySelector("strong"), `Failed transactions are at ${format.percent(wrong.rate)} ${since}.`);
+  const now = `${format.percent(wrong.rate)} in the last ${wrong.minutes} minutes`;
+  say(at("wrong").querySelector("strong"), `Failed transactions are at ${now}, more than usual ${since}.`);
   const words = made("span");
-  words.append(usually, ...whose(wrong, listUrl), ...unsure);
+  words.append(usually, all, ...whose(wrong, listUrl), ...unsure);
   renew(at("wrong").querySelector("p span"), [...words.childNodes]);
   // Said once, and not with every new figure.
   say(at("wrong-said"), `More transactions fail than usual, ${since}.`);

@@ -46,24 +46,32 @@ function readBy(read, text) {
 
 // Asks `url` (or what it returns) as `once` does, every so many seconds, or as often as the server says; a page in the
 // background asks nothing, and at once when somebody looks at it. Returns what asks now: what was asked before is then
-// not told any more.
-export function poll(url, told, failed, { every = null, read = JSON.parse } = {}) {
-  let timer = 0, again = every ?? POLL_S, latest = 0;
+// not told any more. With `slowest` each wait is half as long again as the one before, up to that. Where `told` returns
+// false, that answer was the last: nothing more is asked.
+export function poll(url, told, failed, { every = null, slowest = null, read = JSON.parse } = {}) {
+  let timer = 0, again = every ?? POLL_S, latest = 0, asking = false, ended = false;
   const ask = async () => {
     clearTimeout(timer);
     timer = 0;
+    if (ended) return;
     const turn = (latest += 1);
+    asking = true;
     try {
       if (!document.hidden) await once(typeof url === "function" ? url() : url, (body) => {
         again = every ?? body.again_seconds ?? POLL_S;
-        if (turn === latest) told(body);
+        if (turn === latest) ended = told(body) === false;
       }, (...why) => turn === latest && failed(...why), read);
     } finally {
-      // An answer that this page cannot show, of a newer release perhaps, is not the last one.
-      if (turn === latest) timer = setTimeout(ask, 1000 * again * (0.9 + 0.2 * Math.random()));
+      if (turn === latest) {
+        asking = false;
+        if (slowest) again = every = Math.min(slowest, again * 1.5);
+        // An answer that this page cannot show, of a newer release perhaps, is not the last one.
+        if (!ended) timer = setTimeout(ask, 1000 * again * (0.9 + 0.2 * Math.random()));
+      }
     }
   };
-  document.addEventListener("visibilitychange", () => document.hidden || ask());
+  // What is asked already answers who comes back: a server that is slow is not asked twice.
+  document.addEventListener("visibilitychange", () => document.hidden || asking || ask());
   ask();
   return ask;
 }

@@ -30,7 +30,7 @@ if (kept() !== chosen()) keep(chosen());
 
 at("zone-menu")?.addEventListener("toggle", () => {
   if (at("zones").children.length > 0) return;
-  at("zones").append(...["UTC", ...Intl.supportedValuesOf("timeZone")].map((name) => new Option(name)));
+  at("zones").append(...names().map((name) => new Option(name)));
   at("zone").select();
 });
 
@@ -48,8 +48,20 @@ export function tellZone(name) {
 if (at("zone") && named()) tellZone(named());
 
 // A page that can show all it has in another zone says so by preventing the default; others are made anew.
-at("zone")?.addEventListener("change", () => choose(at("zone").value.trim()));
+at("zone")?.addEventListener("change", () => choose(meant(at("zone").value.trim())));
 at("zone-back")?.addEventListener("click", () => choose(chosen()));
+
+const names = () => ["UTC", ...Intl.supportedValuesOf("timeZone")];
+
+// The zone that somebody means who types its name or a part of it, in any letter case; what was typed where none is
+// meant, or several are.
+function meant(typed) {
+  const part = typed.toLowerCase().replaceAll(" ", "_");
+  const fits = names().filter((name) => name.toLowerCase().includes(part));
+  const whole = fits.find((name) => name.toLowerCase() === part);
+  if (whole || known(typed)) return whole ?? typed;
+  return part && fits.length === 1 ? fits[0] : typed;
+}
 
 function choose(name) {
   at("zone").setAttribute("aria-invalid", !known(name));
@@ -62,6 +74,9 @@ function choose(name) {
   if (shown) return;
   const url = new URL(location.href);
   url.hash = "";
+  // What was asked for by the clock of the zone before is the same by the new one's.
+  const same = at("zone-shown").dataset.sameMoments;
+  if (same) url.search = same;
   if (linked) url.searchParams.set(NAME, name);
   location.replace(url);
 }

@@ -2,17 +2,22 @@
 import { ChartCard, colour } from "../dashboard/chart_card.js";
 import { poll } from "../looks/asking.js";
 
-const POLL_S = 1;
+// The first wait, and the longest.
+const POLL_S = 1, SLOWEST_S = 5;
 const watched = document.getElementById("backtest");
 const days = document.getElementById("days");
 
 if ("underWay" in watched.dataset) poll(watched.dataset.progress, watch, () => {
   // The chip of the system says so.
-}, { every: POLL_S });
+}, { every: POLL_S, slowest: SLOWEST_S });
 if (days) draw(JSON.parse(days.textContent));
 
 function watch({ under_way: underWay, percent, label }) {
-  if (!underWay) return location.reload();
+  if (!underWay) {
+    // The page may take long to come, and asking meanwhile would reload it again and again.
+    location.reload();
+    return false;
+  }
   document.getElementById("progress").value = percent;
   document.getElementById("percent").textContent = `${percent} %`;
   document.querySelector("#state .pill").textContent = label;

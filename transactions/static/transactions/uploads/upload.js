@@ -1,13 +1,14 @@
 // Says that a file is too large before it is sent, sends a form once, and watches a step until it has ended.
 import { poll } from "../looks/asking.js";
 
-const POLL_S = 1;
+// The first wait, and the longest.
+const POLL_S = 1, SLOWEST_S = 5;
 const watched = document.getElementById("upload");
 const form = document.getElementById("upload-form");
 
 if (watched && "underWay" in watched.dataset) poll(watched.dataset.progress, watch, () => {
   // The chip of the system says so.
-}, { every: POLL_S });
+}, { every: POLL_S, slowest: SLOWEST_S });
 if (form) {
   form.addEventListener("submit", send);
   // The theme's script looks for a text field beside a file, and fails where there is none.
@@ -15,7 +16,11 @@ if (form) {
 }
 
 function watch({ under_way: underWay, percent, label, told }) {
-  if (!underWay) return location.reload();
+  if (!underWay) {
+    // The page may take long to come, and asking meanwhile would reload it again and again.
+    location.reload();
+    return false;
+  }
   const progress = document.getElementById("progress");
   if (percent === null) progress.removeAttribute("value");
   else progress.value = percent;
