@@ -138,7 +138,7 @@ class Part(StrEnum):
     REDIS = "redis"
 
     @property
-    def title(self) -> str:
+    def called(self) -> str:
         return "PostgreSQL" if self is Part.POSTGRES else "Redis"
 
     @property
@@ -174,7 +174,7 @@ def _store_away(request: HttpRequest, error: BaseException) -> HttpResponse:
 
 def _unavailable_page(part: Part | None, *, busy: bool = False) -> HttpResponse:
     detail = part.detail if part else BUSY if busy else "A store does not answer."
-    heading = f"{part.title} does not answer" if part else detail.removesuffix(".")
+    heading = f"{part.called} does not answer" if part else detail.removesuffix(".")
     shown = {"part": part, "busy": busy, "heading": heading, "detail": detail}
     # Without the request: the page is nobody's, and asks no store.
     return HttpResponse(render_to_string("503.html", shown), status=503)
