@@ -143,9 +143,8 @@ class AwayStore(StrEnum):
 
     @property
     def detail(self) -> str:
-        return (
-            "PostgreSQL does not answer in time." if self is AwayStore.POSTGRES else "Redis does not answer."
-        )
+        """What pages say of it."""
+        return f"{self.called} does not answer{' in time' * (self is AwayStore.POSTGRES)}."
 
 
 def unavailable(request: HttpRequest, part: AwayStore | None, told: str) -> HttpResponse:
