@@ -52,7 +52,7 @@ from transactions.metrics.counters import refused
 from transactions.stores.per_loop import PerLoop
 
 from .early_answers import address_in, header
-from .errors import Part, unavailable
+from .errors import AwayStore, unavailable
 from .security_headers import content_policies
 from .seldom import Seldom
 from .silence import PostgresSilent, unless_silent
@@ -258,7 +258,7 @@ class DjangoPool(ASGIHandler):
         if request is None:
             return cast("HttpResponse", refusal)
         if isinstance(error, PostgresSilent):
-            response = unavailable(request, Part.POSTGRES, SILENT_FOR_PROGRAMS)
+            response = unavailable(request, AwayStore.POSTGRES, SILENT_FOR_PROGRAMS)
         else:
             response = unavailable(request, None, BUSY)
         response["Retry-After"] = str(RETRY_AFTER_S)

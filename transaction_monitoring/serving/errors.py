@@ -131,7 +131,7 @@ def nothing_here(request: HttpRequest) -> HttpResponse:
 TOO_MUCH = (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
 
 
-class Part(StrEnum):
+class AwayStore(StrEnum):
     """A store that may not answer, by the name that pages have for it, and as it is called."""
 
     POSTGRES = "postgres"
@@ -139,14 +139,15 @@ class Part(StrEnum):
 
     @property
     def called(self) -> str:
-        return "PostgreSQL" if self is Part.POSTGRES else "Redis"
+        return "PostgreSQL" if self is AwayStore.POSTGRES else "Redis"
 
     @property
     def detail(self) -> str:
-        return "PostgreSQL does not answer in time." if self is Part.POSTGRES else "Redis does not answer."
+        """What pages say of it."""
+        return f"{self.called} does not answer{' in time' * (self is AwayStore.POSTGRES)}."
 
 
-def unavailable(request: HttpRequest, part: Part | None, told: str) -> HttpResponse:
+def unavailable(request: HttpRequest, part: AwayStore | None, told: str) -> HttpResponse:
     """A 503 that names the part that does not answer, if one does not: a page for browsers.
 
     `told` is what programs are told: as JSON under /api/, or as text.
@@ -172,7 +173,7 @@ def _store_away(request: HttpRequest, error: BaseException) -> HttpResponse:
     return answer
 
 
-def _unavailable_page(part: Part | None, *, busy: bool = False) -> HttpResponse:
+def _unavailable_page(part: AwayStore | None, *, busy: bool = False) -> HttpResponse:
     detail = part.detail if part else BUSY if busy else "A store does not answer."
     heading = f"{part.called} does not answer" if part else detail.removesuffix(".")
     shown = {"part": part, "busy": busy, "heading": heading, "detail": detail}
@@ -180,11 +181,11 @@ def _unavailable_page(part: Part | None, *, busy: bool = False) -> HttpResponse:
     return HttpResponse(render_to_string("503.html", shown), status=503)
 
 
-def _part_of(error: BaseException) -> Part | None:
+def _part_of(error: BaseException) -> AwayStore | None:
     """Which store has failed; None where it answers, and gave up a statement that took long."""
     if isinstance(error, redis.RedisError):
-        return Part.REDIS
-    return None if isinstance(error.__cause__, QueryCanceled) else Part.POSTGRES
+        return AwayStore.REDIS
+    return None if isinstance(error.__cause__, QueryCanceled) else AwayStore.POSTGRES
 
 
 class ErrorPages:
