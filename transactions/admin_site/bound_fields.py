@@ -62,7 +62,8 @@ def in_any_zone(query: QueryDict, zone: PageZone) -> str:
     query, moved = query.copy(), False
     query.pop("timezone", None)
     for name in NAMES:
-        if LOCAL.fullmatch(query.get(name, "")) and (moment := _moment(name, query[name], zone)):
+        text = str(query.get(name, ""))
+        if LOCAL.fullmatch(text) and (moment := _moment(name, text, zone)):
             # On the first or the last day of the calendar UTC may have no such moment: it stays as it is.
             with suppress(OverflowError):
                 query[name], moved = moment.astimezone(UTC).isoformat(), True
