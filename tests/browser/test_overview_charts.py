@@ -77,20 +77,6 @@ def test_the_table_of_the_failure_rate_opens_at_its_latest_and_says_where_nothin
     expect(rows.last).to_be_in_viewport()
 
 
-def test_the_menu_of_a_card_is_walked_by_arrows(dashboard: Dashboard) -> None:
-    settle(dashboard.people[0], datetime.now(UTC) - MINUTE, datetime.now(UTC), 1, 0)
-    dashboard.page.reload()
-    card = dashboard.page.locator("#failure-rate")
-    first, last = card.get_by_text("Show as a table"), card.get_by_text("Save as CSV")
-    card.get_by_label("Failure rate: more").focus()
-    dashboard.page.keyboard.press("ArrowDown")
-    expect(first).to_be_focused()
-    dashboard.page.keyboard.press("ArrowUp")
-    expect(last).to_be_focused()
-    dashboard.page.keyboard.press("Escape")
-    expect(card.get_by_label("Failure rate: more")).to_be_focused()
-
-
 def test_a_bar_opens_exactly_its_transactions(dashboard: Dashboard) -> None:
     """The table of the chart leads to the same lists, for who has no pointer.
 

@@ -21,18 +21,6 @@ document.addEventListener("toggle", (event) => {
   place(event.target);
 }, true);
 
-// The arrows walk along the menu of a card, and open it.
-const STEPS = { ArrowDown: 1, ArrowUp: -1 };
-document.addEventListener("keydown", (event) => {
-  const menu = event.target.closest?.("details.menu:has(> .menu-dots)"), step = STEPS[event.key];
-  if (!menu || !step) return;
-  event.preventDefault();
-  menu.open = true;
-  const each = [...menu.querySelectorAll(".menu-body :is(a, button)")];
-  const here = each.indexOf(document.activeElement), from = here < 0 && step < 0 ? 0 : here;
-  each[(from + step + each.length) % each.length]?.focus();
-});
-
 // A menu opens to the left, from the end of its line; where that is beyond the page's edge, to the right.
 function place(menu) {
   const body = menu.querySelector(":scope > .menu-body"), page = menu.closest("#content");
