@@ -120,6 +120,23 @@ def test_what_goes_back_without_a_minus_is_asked_about(word: str) -> None:
     assert plan(file, kept.mapping, users=EveryKey()).summary.by_status["SUCCESS"].sum == 3500
 
 
+@pytest.mark.parametrize("name", ["Event", "Activity", "Description", "Reason", "Kategorie"])
+@pytest.mark.parametrize("word", ["Refund", "Chargeback", "Partial refund", "Credit note", "Retoure"])
+def test_a_cell_that_says_only_that_money_goes_back_is_asked_about_in_any_column(
+    name: str, word: str
+) -> None:
+    file = table(["amount", name], *rows(*RETAIL, ("9.00", word)))
+    assert asked(guess(file, GIVEN)) == {f"refunds.{name}": [word, "none"]}
+    assert asked(guess(file, GIVEN.stating(f"refunds.{name}", word))) == {}
+    assert asked(guess(file, GIVEN.stating(f"refunds.{name}", "none"))) == {}
+
+
+@pytest.mark.parametrize("text", ["Return flight", "refund of a deposit", "note", "Back to school", "Credit"])
+def test_a_text_that_says_more_is_not_asked_about(text: str) -> None:
+    file = table(["amount", "Description"], *rows(*RETAIL, ("9.00", text)))
+    assert asked(guess(file, GIVEN)) == {}
+
+
 @pytest.mark.parametrize(
     "word", ["CASH_OUT", "Withdrawal by card", "Transfer", "Convert", "Payout", "EXCHANGED", "Xyz"]
 )

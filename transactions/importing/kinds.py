@@ -6,6 +6,7 @@ is asked about before anything is posted: each kind but those that are known to 
 
 from collections.abc import Collection, Iterator
 from contextlib import suppress
+from functools import lru_cache
 
 from .columns import sides
 from .columns.money import taken_apart
@@ -35,6 +36,8 @@ _REFUNDS_TEXT = """
     rimborso storni terugbetaling
 """
 _REFUNDS = frozenset(_REFUNDS_TEXT.split())
+# What may stand beside one of them in a cell that says nothing else, whatever its column is called.
+_BESIDE_REFUNDS = _REFUNDS | {"partial", "full", "issued", "credit", "charge", "money", "customer", "payment"}
 _PAYMENTS_TEXT = """
     payment payments pay paid charge charges sale sales purchase purchases order orders invoice invoices
     checkout capture captured settle settled subscription subscriptions donation donations topup deposit
@@ -45,6 +48,8 @@ _PAYMENTS_TEXT = """
 _PAYMENTS = frozenset(_PAYMENTS_TEXT.split())
 # Words of a column that are kept, and told.
 WORDS_MAX, WORDS_TOLD_MAX = 50, 3
+# Letters of a cell that says nothing but that money goes back.
+REFUND_MAX = 30
 WITHOUT_DIRECTION = "no column: a debit is an amount with a minus, and no other"
 
 
@@ -60,6 +65,8 @@ class KindsProof:
         # those that say of an amount without a minus that it goes back.
         self._kinds: dict[str, dict[str, int]] = {}
         self._backs: dict[str, dict[str, int]] = {}
+        # Columns of other names: of these only cells count that say nothing but that money goes back.
+        self._others: list[str] = []
         # Of these columns, those that have had other words than for debit and credit.
         self._worded: set[str] = set()
         # Columns of whatever name that have had only words for debit and credit so far, and these words.
@@ -74,8 +81,16 @@ class KindsProof:
         for column in self._kinds:
             if word := cells[column].strip():
                 self._see_kind(line, column, word, unsigned)
+        if unsigned:
+            self._see_others(line, cells)
         if self._asks_direction and self._sides:
             self._see_sides(line, cells, unsigned)
+
+    def _see_others(self, line: int, cells: dict[str, str]) -> None:
+        for column in self._others:
+            cell = cells[column]
+            if _says_refund(cell) and (word := cell.strip()) not in self._mapping.refunds.get(column, ()):
+                _keep(self._backs.setdefault(column, {}), word, line)
 
     def _see_kind(self, line: int, column: str, word: str, unsigned: bool) -> None:
         if not sides.is_side(word):
@@ -97,7 +112,8 @@ class KindsProof:
         # Of columns that stand for something else no word is asked about.
         free = [each for each in cells if each not in self._taken and each not in self._mapping.skip]
         self._kinds = {each: {} for each in free if is_of_kinds(each)}
-        self._sides = {each: set() for each in free if each not in self._kinds and may_tell(each)}
+        self._others = [each for each in free if each not in self._kinds]
+        self._sides = {each: set() for each in self._others if may_tell(each)}
 
     def _see_sides(self, line: int, cells: dict[str, str], unsigned: bool) -> None:
         assert self._sides
@@ -149,6 +165,15 @@ def is_payment(word: str) -> bool:
     found = words(word)
     known = bool(found & _PAYMENTS) or sides.is_side(word)
     return known and not (sides.is_debit(word) or found & (_REFUNDS | _NO_PAYMENTS))
+
+
+# Most cells of a column that repeats itself are looked at once.
+@lru_cache(maxsize=4096)
+def _says_refund(cell: str) -> bool:
+    found = words(cell) if len(cell) <= REFUND_MAX else set()
+    return (
+        bool(found & _REFUNDS - {"back", "note"} or {"credit", "note"} == found) and found <= _BESIDE_REFUNDS
+    )
 
 
 def _keep(known: dict[str, int], word: str, line: int) -> None:
