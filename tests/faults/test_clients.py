@@ -206,5 +206,6 @@ def test_fault_21_a_backlog_of_a_million(stage: Stage) -> None:
     with stage.load() as load:
         system.release("worker")
         load.wait(1000)
-    stage.settle(drain_s=240, unaccounted=count)
+    # Much else may run beside it: what rules owe for a million has taken four minutes there.
+    stage.settle(drain_s=600, unaccounted=count)
     assert system["worker"].rss_max_mb > 0
