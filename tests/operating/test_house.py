@@ -72,6 +72,17 @@ def test_no_line_of_a_page_is_longer_than_one_reads() -> None:
     assert long == []
 
 
+def test_a_remark_of_a_page_ends_on_its_line() -> None:
+    """Of one that goes on Django shows every word."""
+    open_ended = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in sorted((ROOT / "transactions").rglob("*.html"))
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if line.count("{#") != line.count("#}")
+    ]
+    assert open_ended == []
+
+
 def test_no_test_takes_anything_from_a_test_of_another_room() -> None:
     """What several rooms' tests begin with is in `tests.support`."""
     taken = [
