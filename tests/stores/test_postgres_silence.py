@@ -29,6 +29,7 @@ ELSEWHERE = {
     "transactions/rules/backtest_runs.py",
     "transactions/stores/postgres_on_loop.py",
     "transactions/stores/postgres_silence.py",
+    "transactions/stores/sentinels.py",
     "transactions/storing/flush.py",
     "transaction_monitoring/serving/threads.py",
     "transaction_monitoring/serving/whole_bodies.py",
