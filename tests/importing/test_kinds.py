@@ -120,6 +120,11 @@ def test_what_goes_back_without_a_minus_is_asked_about(word: str) -> None:
     assert plan(file, kept.mapping, users=EveryKey()).summary.by_status["SUCCESS"].sum == 3500
 
 
+@pytest.mark.parametrize("word", ["POS", "Contactless", "E-commerce", "Payment by card", "Online order"])
+def test_how_somebody_pays_is_not_asked_about(word: str) -> None:
+    assert asked(guess(table(["amount", "Type"], *rows(*RETAIL, ("9.00", word))), GIVEN)) == {}
+
+
 @pytest.mark.parametrize("name", ["Event", "Activity", "Description", "Reason", "Kategorie"])
 @pytest.mark.parametrize("word", ["Refund", "Chargeback", "Partial refund", "Credit note", "Retoure"])
 def test_a_cell_that_says_only_that_money_goes_back_is_asked_about_in_any_column(
@@ -138,7 +143,20 @@ def test_a_text_that_says_more_is_not_asked_about(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["CASH_OUT", "Withdrawal by card", "Transfer", "Convert", "Payout", "EXCHANGED", "Xyz"]
+    "word",
+    [
+        "Payment sent",
+        "Bounced payment",
+        "Non-payment",
+        "Payment to supplier",
+        "CASH_OUT",
+        "Withdrawal by card",
+        "Transfer",
+        "Convert",
+        "Payout",
+        "EXCHANGED",
+        "Xyz",
+    ],
 )
 def test_a_kind_that_is_not_known_to_be_a_payment_is_asked_about(word: str) -> None:
     """Closed by default: what no list has may be anything."""

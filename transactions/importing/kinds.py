@@ -46,6 +46,16 @@ _PAYMENTS_TEXT = """
     betaling aankoop verkoop
 """
 _PAYMENTS = frozenset(_PAYMENTS_TEXT.split())
+# How one pays, which says nothing of the way that the money goes. Whatever else stands beside a payment may:
+# what is sent, bounced, or paid to a supplier.
+_WAYS_TEXT = """
+    a an the by with via of in for and card cards credit bank cash mobile online web app store pos
+    terminal contactless e commerce ecommerce internet recurring instant express direct
+    merchant customer single new completed successful mit karte bar per par carte en ligne con tarjeta carta
+"""
+_WAYS = frozenset(_WAYS_TEXT.split())
+# Of these the way alone is a payment's.
+_TERMINALS = ({"pos"}, {"contactless"}, {"e", "commerce"}, {"ecommerce"})
 # Words of a column that are kept, and told.
 WORDS_MAX, WORDS_TOLD_MAX = 50, 3
 # Letters of a cell that says nothing but that money goes back.
@@ -163,8 +173,8 @@ class KindsProof:
 def is_payment(word: str) -> bool:
     """Whether a word for a kind is known to be one of payments."""
     found = words(word)
-    known = bool(found & _PAYMENTS) or sides.is_side(word)
-    return known and not (sides.is_debit(word) or found & (_REFUNDS | _NO_PAYMENTS))
+    known = (found & _PAYMENTS and found <= _PAYMENTS | _WAYS) or found in _TERMINALS or sides.is_side(word)
+    return bool(known) and not (sides.is_debit(word) or found & (_REFUNDS | _NO_PAYMENTS))
 
 
 # Most cells of a column that repeats itself are looked at once.
