@@ -45,6 +45,7 @@ def test_a_payment_is_found_by_the_keys_alone(page: Page, server: str, stored: l
     expect(option).to_be_visible()
     page.keyboard.press("Enter")
     expect(page).to_have_url(f"{server}{LIST}{Transaction.objects.get(amount=1_000_001).pk}/change/")
+    page.wait_for_load_state()  # The address is there before the keys have a meaning.
     page.keyboard.press("Control+k")
     expect(box).to_be_focused()
     page.keyboard.type("alic")

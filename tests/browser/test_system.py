@@ -59,7 +59,7 @@ def test_on_call_sees_that_the_worker_is_stopped_and_what_to_do(dashboard: Dashb
     expect(page.get_by_role("heading", name="Health of the system")).to_be_visible()
     card = page.locator("#worker")
     expect(card).to_contain_text("docker compose restart worker")
-    expect(card).to_contain_text("docs/operations.md, “Worker”")
+    expect(card.get_by_role("link", name="The runbook on Worker")).to_be_visible()
     worker_was_there(-LONG_S)
     expect(said).to_have_text("System normal · all is stored")
     expect(card).not_to_contain_text("docker compose")

@@ -65,7 +65,7 @@ def test_a_webhook_is_made_tried_seen_to_fail_sent_again_and_rotated(
     page.get_by_label("System alarm").check()
     page.get_by_role("button", name="Make the webhook").click()
 
-    secret = page.locator("code").inner_text()
+    secret = page.locator("#secret").inner_text()
     assert secret.startswith("whsec_")
     open_to_all(page)
     page.get_by_role("link", name="To the webhook").click()
@@ -101,7 +101,7 @@ def test_a_webhook_is_made_tried_seen_to_fail_sent_again_and_rotated(
 
     page.get_by_text("Rotate the secret …").click()
     page.get_by_role("button", name="Rotate", exact=True).click()
-    second = page.locator("code").inner_text()
+    second = page.locator("#secret").inner_text()
     assert second.startswith("whsec_")
     assert second != secret
     page.get_by_role("link", name="To the webhook").click()
