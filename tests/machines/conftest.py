@@ -128,10 +128,14 @@ ROWS = pytest.StashKey[list[Row]]()
 
 
 @pytest.fixture
-def cables(stage: Stage) -> None:
-    """For what needs machines that can be cut off."""
+def cables(stage: Stage) -> Iterator[None]:
+    """For what needs machines that can be cut off; whatever becomes of it, the next finds none that is."""
     if not stage.cluster.namespaces:
         pytest.skip(WITHOUT)
+    yield
+    for machine in stage.cluster.machines.values():
+        if machine.namespace is not None:
+            machine.namespace.mend()
 
 
 def tell(cluster: Cluster) -> None:
