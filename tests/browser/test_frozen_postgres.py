@@ -56,6 +56,10 @@ def test_the_page_of_the_system_names_postgresql_and_what_to_do(
     expect(silent.get_by_text("docker compose restart web")).to_be_hidden()
     expect(page.locator("#system-said")).to_have_text("PostgreSQL does not answer in time")
     assert serious(page) == []
+    # What is late afterwards is late by PostgreSQL: nobody is told to restart the server, not for a moment.
+    for _ in range(20):
+        page.wait_for_timeout(1000)
+        expect(page.locator("#silent-title")).to_have_text("PostgreSQL not answering", timeout=1)
     page.goto(f"{server}/admin/")
     expect(page.get_by_role("heading", name="PostgreSQL does not answer")).to_be_visible()
 

@@ -24,7 +24,10 @@ export async function refresh() {
   if (!chip || asking || document.hidden) return;
   asking = true;
   if (!health) beginPatience();
-  const fail = (why, { status, body }) => tellAway(status === FORBIDDEN ? ENDED : why, body?.part);
+  const fail = (why, { status, body, gone }) => {
+    if (status || gone) tellAway(status === FORBIDDEN ? ENDED : why, body?.part);
+    else tellLate(why);
+  };
   try {
     await once(health ? location.pathname : chip.dataset.url, take, fail, page);
   } finally {
@@ -38,7 +41,7 @@ function beginPatience() {
   clearTimeout(patience);
   patience = setTimeout(() => {
     if (document.hidden) return;
-    tellAway("The server does not answer in time.");
+    tellLate("The server does not answer in time.");
     show();
   }, ALIVE_MS);
 }
@@ -74,6 +77,11 @@ document.addEventListener("click", (event) => {
 
 // Where it is told what to do about a part of which the server has just said that it does not answer.
 export const adviceOn = (part) => (away ? SILENT : `${chip.dataset.page}#${part}`);
+
+// Of who is late and said before that PostgreSQL does not answer, that is the reason: nobody is to restart the server.
+function tellLate(why) {
+  if (away?.part !== "postgres") tellAway(why);
+}
 
 function tellAway(why, part = "") {
   away = { tone: "bad", said: withoutPoint(why), part: part === "postgres" ? part : "web" };
