@@ -330,7 +330,7 @@ def _by_silence(age_s: float) -> PartState:
 
 
 def _excuse(seen: SystemReading, *stores: str) -> str:
-    """Why nobody could give a sign through these stores lately, in words; "" where nothing excuses silence."""
+    """Why nobody could give a sign through these stores lately, in words; "" where that is no excuse."""
     now = seen.now.timestamp()
     ages = {store: now - moment for store, moment in seen.silent_at.items() if store in stores}
     latest = min(ages, key=lambda store: ages[store], default="")
