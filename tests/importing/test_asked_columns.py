@@ -77,8 +77,8 @@ LLOYDS = ["Transaction Date", "Sort Code", "Account Number", "Details", "Debit A
 
 @pytest.mark.parametrize(
     "accounts",
-    [["12345678"] * 3, ["11111111", "22222222"] * 20],
-    ids=["few rows", "two accounts"],
+    [["12345678"] * 3, ["11111111", "22222222"] * 20, [f"1111111{n}" for n in range(4)] * 10],
+    ids=["few rows", "two accounts", "four accounts"],
 )
 def test_the_own_account_is_never_the_customer_without_a_question(accounts: list[str]) -> None:
     rows = [["31/01/2026", "'30-00-00", each, f"Shop {n}", "5.00", ""] for n, each in enumerate(accounts)]
@@ -91,7 +91,7 @@ def test_the_own_account_is_never_the_customer_without_a_question(accounts: list
 
 
 def test_many_accounts_are_customers_and_so_are_cards() -> None:
-    many = [["5.00", f"ACC{n}"] for n in range(20)]
+    many = [["5.00", f"ACC{n}"] for n in range(21)]
     assert guess(table(["amount", "Account"], *many), GIVEN).mapping.named["user"] == "Account"
     cards = table(["amount", "cc_num"], ["5.00", "4111"], ["6.00", "4222"])
     assert guess(cards, GIVEN).mapping.named["user"] == "cc_num"
