@@ -171,7 +171,7 @@ class KindsProof:
             if column not in self._mapping.refunds:
                 yield _about_refunds(column, lines)
         for column, lines in self._kinds.items():
-            # A credit is money that comes in where debits stand beside it, and among sales one that goes back.
+            # A credit is money that comes in where debits stand beside it; among sales it may go back.
             if column in self._paying - self._debiting:
                 lines = dict(sorted((lines | self._credits.get(column, {})).items(), key=itemgetter(1)))
             if lines:

@@ -102,8 +102,8 @@ class FileUsers:
     def _find(self, texts: Collection[str], by: str) -> dict[str, int]:
         """The key of each who is there.
 
-        Names in another letter case lead to who is there, as in filters. Where customers are made they do not:
-        keys of other systems may differ by that alone, and each is a customer then.
+        A name in another letter case leads to who is there, as in filters. Where customers are made it does
+        not: keys of other systems may differ by that alone, and each is a customer then.
         """
         if by == "key":
             return _by_key(texts)
