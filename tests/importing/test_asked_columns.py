@@ -70,6 +70,16 @@ def test_columns_that_may_say_when_are_never_passed_over_in_silence(
     assert "No column has times: a transaction's is the moment of its import." in none.reasons
 
 
+def test_days_without_a_year_are_asked_about_with_what_would_read_them() -> None:
+    file = table(["amount", "Belegdatum"], ["5.00", "3101"], ["6.00", "0102"])
+    (question,) = guess(file, ALL).open
+    assert "days without a year are stated, as columns.created_at=Belegdatum, dates=%d%m and" in question.why
+    stated = ALL.stating("columns.created_at", "Belegdatum").stating("dates", "%d%m")
+    found = guess(file, stated.stating("since", "2026-01-01T00:00:00Z").stating("timezone", "UTC"))
+    assert asked(found) == {}
+    assert plan(file, found.mapping, users=EveryKey()).summary.latest.startswith("2026-02-01")
+
+
 # --- Whose ----------------------------------------------------------------------------------------
 
 LLOYDS = ["Transaction Date", "Sort Code", "Account Number", "Details", "Debit Amount", "Credit Amount"]
