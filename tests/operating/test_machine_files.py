@@ -91,6 +91,17 @@ def test_a_file_that_was_open_to_others_is_closed(tmp_path: Path) -> None:
         ({"REPLICATION_PASSWORD": "a/b"}, "REPLICATION_PASSWORD in .* must be of letters and digits alone"),
         ({"PATRONI_PASSWORD": "a:b"}, "PATRONI_PASSWORD in .* must be of letters and digits alone"),
         ({"MACHINE": "m4"}, "MACHINE in .* must be one of m1, m2, m3"),
+        ({"M3": ADDRESSES[0]}, "M3 in .* is the address of M1; each machine has one of its own"),
+        ({"M2": "db2.internal"}, "M2 in .* must be an IPv4 address, such as 10.0.0.12"),
+        ({"M2": "10.0.0.300"}, "M2 in .* must be an IPv4 address, such as 10.0.0.12"),
+        ({"M1": "fd00::11"}, "M1 in .* must be an IPv4 address, such as 10.0.0.11"),
+        ({"M1": "127.0.0.1", "LOOPBACK": "127.0.0.1"}, "M1 in .* is the address of LOOPBACK"),
+        ({"LOOPBACK": "localhost"}, "LOOPBACK in .* must be an IPv4 address, such as 127.0.0.1"),
+        ({"ETCD_STATE": "exist"}, "ETCD_STATE in .* must be new or existing"),
+        ({"REDIS_PASSWORD": "a\"b"}, "REDIS_PASSWORD in .* must be of letters and digits alone"),
+        ({"REDIS_PASSWORD": "a#b"}, "REDIS_PASSWORD in .* must be of letters and digits alone"),
+        ({"REDIS_PASSWORD": "a$b"}, "REDIS_PASSWORD in .* must be of letters and digits alone"),
+        ({"REDIS_MAXMEMORY": "4gigs"}, "REDIS_MAXMEMORY in .* must be a number of bytes, such as 4gb"),
     ],
 )
 def test_a_variable_that_cannot_be_right_is_named(
