@@ -26,6 +26,7 @@ from deploy.machines.configure import Fault, configure, variables
 from dev.waiting import wait_until
 from tests.machines import haproxy
 from tests.machines.table import BEGIN, END, Control, Row, when_and_where, written
+from transactions.system import advice
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy" / "machines"
@@ -313,6 +314,22 @@ def _start_first(three: Three) -> None:
         three.wait_role(name, "slave up")
     wait_until(lambda: all(map(three.knows_all, ADDRESSES)), 40, "the sentinels know one another")
     assert not mark.exists()
+
+
+def test_the_command_of_the_advice_shows_the_password(three: Three) -> None:
+    """As the page and the runbook have it, on the primary's host: nobody is let in without."""
+    if shutil.which("redis-cli") is None:
+        pytest.skip("redis-cli is missing")
+    mark = three.directory / "m1" / "state" / "redis" / "first-start"
+    mark.parent.mkdir(parents=True)
+    mark.touch()
+    three.start("redis", "m1", "m2", "m3")
+    three.wait_role("m1", "master 2")
+    assert advice.REPLICATION in (ROOT / "docs" / "operations.md").read_text()
+    kept = str(three.directory / "m1" / "machine.env")
+    command = advice.REPLICATION.replace("/etc/transactions/machine.env", kept).replace("valkey", "redis")
+    ran = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=10)
+    assert "connected_slaves:2" in ran.stdout, ran.stderr
 
 
 @pytest.mark.slow
