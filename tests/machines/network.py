@@ -139,24 +139,33 @@ class Namespace:
         while self._cuts:
             self.hub.ip(f"rule del {self._cuts.pop()} priority 100")
 
-    @contextlib.contextmanager
-    def inside(self) -> Iterator[None]:
+    def inside(self) -> contextlib.AbstractContextManager[None]:
         """Sockets that this thread opens meanwhile are of this machine."""
-        before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-        try:
-            self.enter()
-            yield
-        finally:
-            _set_network(before)
-            os.close(before)
+        return network_of(self.first)
 
     def enter(self) -> None:
         """This thread, and what it starts, is on this machine's network from now on."""
-        there = os.open(f"/proc/{self.first}/ns/net", os.O_RDONLY)
-        try:
-            _set_network(there)
-        finally:
-            os.close(there)
+        _enter_network(self.first)
+
+
+@contextlib.contextmanager
+def network_of(pid: int) -> Iterator[None]:
+    """Sockets that this thread opens meanwhile are of the network of another process."""
+    before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    try:
+        _enter_network(pid)
+        yield
+    finally:
+        _set_network(before)
+        os.close(before)
+
+
+def _enter_network(pid: int) -> None:
+    there = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
+    try:
+        _set_network(there)
+    finally:
+        os.close(there)
 
 
 def children(pid: int) -> list[int]:

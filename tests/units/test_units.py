@@ -1,0 +1,127 @@
+"""The units under systemd: each test goes on where the one before it has ended."""
+
+import itertools
+
+import pytest
+
+from dev.waiting import wait_until
+from tests.compose.sending import Sender, until
+from tests.units.guest import Guest
+from tests.units.installed import UNITS, Installed
+
+# They post at once while something is stopped or killed.
+CLIENTS = 4
+BACK_S = 60.0
+# In the order in which they stop.
+ORDERED = ("web@8000", "beat", "worker")
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_each_runs_without_root_without_capabilities_and_writes_to_nothing(
+    installed: Installed, unit: str
+) -> None:
+    pid = installed.shown(unit, "MainPID")
+    status = dict(
+        line.split(":\t", 1)
+        for line in installed.guest.run(f"cat /proc/{pid}/status").splitlines()
+        if "\t" in line
+    )
+
+    account = installed.guest.run("id -u transactions").strip()
+    assert set(status["Uid"].split()) == {account}
+    assert int(account) > 0
+    assert (status["CapEff"], status["CapBnd"], status["NoNewPrivs"]) == ("0" * 16, "0" * 16, "1")
+    # Calls of the kernel pass a filter.
+    assert status["Seccomp"] == "2"
+    # Not even root, where that process is.
+    for path in ("/opt/transactions/here", "/usr/here", "/etc/here"):
+        said = installed.guest.run(f"nsenter --target={pid} --mount touch {path} 2>&1 || true")
+        assert "Read-only file system" in said, path
+
+
+def test_a_post_becomes_a_row(installed: Installed, sender: Sender) -> None:
+    sender.until_taken("the first")
+
+    until(lambda: installed.rows() == ["the first"], "no row")
+    sender.nothing_is_lost()
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_one_whose_main_process_is_killed_comes_back_and_nothing_is_lost(
+    installed: Installed, sender: Sender, unit: str
+) -> None:
+    before, pid = int(installed.shown(unit, "NRestarts")), installed.shown(unit, "MainPID")
+
+    def kill() -> None:
+        installed.guest.run(f"kill -9 {pid}")
+        wait_until(lambda: is_back(installed, unit, before), BACK_S, f"{unit} is back")
+
+    sender.during(f"kill {unit}", kill, CLIENTS)
+
+    assert installed.shown(unit, "MainPID") != pid
+    sender.nothing_is_lost()
+
+
+def is_back(installed: Installed, unit: str, before: int) -> bool:
+    return (
+        int(installed.shown(unit, "NRestarts")) == before + 1
+        and installed.shown(unit, "ActiveState") == "active"
+    )
+
+
+def test_the_target_stops_them_in_order_under_load_and_nothing_is_lost(
+    installed: Installed, sender: Sender
+) -> None:
+    def stop_and_start() -> None:
+        installed.guest.run("systemctl stop transactions.target")
+        stopped()
+        installed.guest.run("systemctl start transactions.target")
+        installed.wait_until_up()
+
+    def stopped() -> None:
+        assert {installed.shown(unit, "ActiveState") for unit in UNITS} == {"inactive"}
+        assert {installed.shown(unit, "Result") for unit in UNITS} == {"success"}
+        for earlier, later in itertools.pairwise(ORDERED):
+            assert moment(installed, earlier, "InactiveEnter") <= moment(installed, later, "ActiveExit")
+        # With nobody there to store anything: each is in PostgreSQL or waits in Redis.
+        books = installed.books()
+        assert books["balanced"]
+        assert books["accepted"] == len(sender.acknowledged)
+
+    sender.during("stop", stop_and_start, CLIENTS)
+
+    sender.nothing_is_lost()
+
+
+def moment(installed: Installed, unit: str, name: str) -> int:
+    """When it came to be so, in microseconds since the start."""
+    return int(installed.shown(unit, f"{name}TimestampMonotonic"))
+
+
+def test_stores_are_restarted_under_load_and_nothing_is_lost(installed: Installed, sender: Sender) -> None:
+    def restart() -> None:
+        for name in ("redis-server", "postgresql"):
+            installed.guest.run(f"systemctl restart {name}")
+
+    sender.during("stores", restart, CLIENTS)
+
+    assert {installed.shown(unit, "ActiveState") for unit in UNITS} == {"active"}
+    sender.nothing_is_lost()
+
+
+def test_after_its_host_went_all_of_it_comes_up_by_itself(
+    installed: Installed, sender: Sender, guest: Guest
+) -> None:
+    def cut() -> None:
+        guest.power_off()
+        guest.boot()
+        installed.wait_until_up()
+
+    sender.during("power", cut, CLIENTS)
+
+    sender.nothing_is_lost()
+
+
+def test_no_journal_has_a_traceback_and_no_unit_has_failed(installed: Installed) -> None:
+    assert "Traceback" not in installed.guest.run("journalctl --no-pager -u 'transactions-*'")
+    assert installed.guest.run("systemctl --failed --plain --no-legend").split() == []
