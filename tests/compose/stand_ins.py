@@ -67,18 +67,18 @@ def _base(engine: Engine, directory: Path) -> None:
             ["chroot", str(root), "sh", "-c", inside], env={"PATH": "/usr/sbin:/usr/bin"}, check=True
         )
         shutil.copy(root / "tmp" / "x" / PLUGIN, kept)
-        packed = subprocess.Popen(
+        with subprocess.Popen(
             ["tar", "-C", str(root), *(f"--exclude=./{path}" for path in LEFT_OUT), "-c", "."],
             stdout=subprocess.PIPE,
-        )
-        subprocess.run(
-            ["docker", "import", "-", "stand-in:base"],
-            env=engine.environment,
-            stdin=packed.stdout,
-            stdout=subprocess.DEVNULL,
-            check=True,
-        )
-        if packed.wait():
+        ) as packed:
+            subprocess.run(
+                ["docker", "import", "-", "stand-in:base"],
+                env=engine.environment,
+                stdin=packed.stdout,
+                stdout=subprocess.DEVNULL,
+                check=True,
+            )
+        if packed.returncode:
             raise RuntimeError("tar failed")
     plugin.parent.mkdir(exist_ok=True)
     shutil.copy(kept, plugin)
