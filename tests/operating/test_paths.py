@@ -382,7 +382,7 @@ def test_each_room_has_a_folder_of_tests_and_each_folder_is_of_a_room() -> None:
     """Beside them are those of no room; what is in `transactions` itself is tested through its rooms."""
     rooms = {room.name for room in ROOMS if room not in APPLICATION and any(_modules(room))}
     folders = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
-    assert folders == rooms | {"operating", "contract", "faults", "machines", "compose", "browser"}
+    assert folders == rooms | {"operating", "contract", "faults", "machines", "compose", "units", "browser"}
 
 
 def _modules(room: Path) -> Iterator[Path]:
