@@ -129,3 +129,21 @@ def test_between_a_phone_and_a_desk_no_column_is_cut_in_its_number(
     assert region.evaluate("region => region.scrollWidth <= region.clientWidth")
     expect(page.get_by_role("columnheader", name="Number")).to_be_hidden()
     expect(page.locator("tbody")).to_contain_text("29,948")
+
+
+@pytest.mark.parametrize("path", [LIST, "/admin/alerts/alert/", "/admin/"])
+def test_a_filter_by_customer_suggests_whose_name_has_what_is_typed(
+    page: Page, server: str, stored: list[User], path: str
+) -> None:
+    page.goto(f"{server}{path}")
+    if (opener := page.locator("summary", has_text="Filter")).is_visible():
+        opener.click()
+    box = page.locator("input[data-suggests]")
+    box.press_sequentially("lic")
+    suggested = page.locator("datalist option")
+    expect(suggested).to_have_count(1)
+    expect(suggested).to_have_attribute("value", "alice")
+    expect(suggested).to_have_attribute("label", f"alice · number {stored[0].pk}")
+    box.fill("nobody is called so")
+    expect(suggested).to_have_count(0)
+    assert serious(page) == []

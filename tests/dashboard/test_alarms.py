@@ -10,6 +10,8 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from tests.support.admin_pages import page, staff
+from tests.support.outages import redis_away
+from transactions.metrics import ticks
 from transactions.models import Epoch
 from transactions.notifications import alarms
 from transactions.notifications.models import Message, SystemAlarm
@@ -29,13 +31,13 @@ def _noted(settings: Settings, transactional_db: None) -> None:
     alarms.note({"queue": TEXT, "endpoint:7": OFF})
 
 
-def test_who_may_see_events_sees_those_that_are_not_over_and_since_when(client: Client) -> None:
+def test_who_may_see_events_sees_those_that_are_not_over_and_when_they_were_noticed(client: Client) -> None:
     staff(client, "view_transaction", "view_message")
     shown = page(client, "/admin/")
     assert TEXT in shown
     assert OFF in shown
-    since = SystemAlarm.objects.get(key="queue").opened_at
-    assert f"since {since:%Y-%m-%d %H:%M:%S}<" in shown
+    noticed = SystemAlarm.objects.get(key="queue").opened_at
+    assert f"noticed {noticed:%Y-%m-%d %H:%M:%S}<" in shown
     SystemAlarm.objects.update(seen_at=datetime.now(UTC) - timedelta(minutes=2))
     alarms.note({})
     for where in ("/admin/", reverse("dashboard-alarms")):
@@ -58,6 +60,21 @@ def test_one_that_is_not_so_any_more_is_marked_before_it_is_told_as_over(
     shown = page(client, reverse("dashboard-alarms"))
     assert '<li data-alarm="flush" class="alarm-over">' in shown
     assert SystemAlarm.objects.get(key="flush").recovered_at is None
+
+
+def test_a_redis_that_answers_again_and_a_tick_that_came_are_marked_too(
+    client: Client, people: list[User]
+) -> None:
+    staff(client, "view_message")
+    alarms.note({"redis": "Redis does not answer.", "ticks": "No tick for 40 s: does Celery Beat run?"})
+    with redis_away():
+        over = conditions.over_by_now(["redis", "ticks"])
+    assert over == set()
+    assert conditions.over_by_now(["redis", "ticks"]) == {"redis"}
+    ticks.tick("failed")
+    shown = page(client, reverse("dashboard-alarms"))
+    assert '<li data-alarm="redis" class="alarm-over">' in shown
+    assert '<li data-alarm="ticks" class="alarm-over">' in shown
 
 
 def test_a_page_that_stays_open_is_told_of_new_ones(client: Client) -> None:

@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from tests.support.admin_pages import store
 from transactions.dashboard.customer_names import KEYS_MAX
+from transactions.reading.search import FOUND_MAX
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,6 +38,16 @@ def test_a_whole_name_leads_to_its_key_in_any_letter_case(root: Client, people: 
         assert names(root, name=spelt) == {str(people[0].pk): "alice"}
     for unknown in ("ali", "\0", "x" * 5000, "%"):
         assert names(root, name=unknown) == {}
+
+
+def test_a_part_of_a_name_or_a_number_suggests_some_customers(root: Client, people: list[User]) -> None:
+    for place in range(8):
+        User.objects.create_user(f"Corner-Shop-{place}")
+    assert names(root, part="LIC") == {str(people[0].pk): "alice"}
+    assert names(root, part=str(people[1].pk))[str(people[1].pk)] == "bob"
+    assert len(names(root, part="corner-s")) == FOUND_MAX
+    for unknown in ("nobody is called so", "\0", "x" * 5000, "%"):
+        assert names(root, part=unknown) == {}
 
 
 def test_the_names_of_those_who_work_here_are_told_only_if_they_pay_too(

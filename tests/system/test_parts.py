@@ -27,6 +27,7 @@ from transactions.storing import history
 from transactions.system import reading
 from transactions.system.first_seen import FirstSeen
 from transactions.system.parts import Condition, PartState, SystemPart, condition_of
+from transactions.system.silences import Silences
 from transactions.tasks import flush_transactions, look_after_backtests, tell
 from transactions.uploads.models import Upload
 
@@ -177,6 +178,32 @@ def test_a_redis_that_is_frozen_is_waited_for_once(well: list[User], monkeypatch
         assert frozen.asked() == 1
     assert found.gravest.brief == "Redis does not answer"
     assert states(found)["feed"] == ILL
+
+
+@pytest.mark.parametrize(
+    ("away", "name", "beat"), [(redis_away, "Redis", UNKNOWN), (postgres_away, "PostgreSQL", SLOW)]
+)
+def test_who_could_not_be_heard_while_a_store_was_silent_is_given_the_time_for_a_new_sign(
+    well: list[User], away: Callable[[], Any], name: str, beat: PartState
+) -> None:
+    was_there(signs.BEAT, 25)
+    worker_was_there(25)
+    was_there(signs.TELLER, 40)
+    silences = Silences()
+    with away():
+        silences.beside(reading.read())
+    seen = silences.beside(reading.read())
+    found = condition_of(seen)
+    excused = {"worker": UNKNOWN, "storing": UNKNOWN, "notifications": UNKNOWN}
+    # Ticks go through Redis alone.
+    assert states(found) == {**excused, "beat": beat}
+    causes = {each.name: each.cause for each in found.parts}
+    assert re.fullmatch(
+        rf"{name} did not answer until (under 1|\d\.\d) s ago: its next flush tells\.", causes["worker"]
+    )
+    long_ago = {store: moment - 21 for store, moment in seen.silent_at.items()}
+    found = condition_of(replace(seen, silent_at=long_ago))
+    assert states(found) == dict.fromkeys(("worker", "beat", "storing", "notifications"), SLOW)
 
 
 def test_without_both_stores_it_says_so() -> None:

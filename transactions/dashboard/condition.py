@@ -10,6 +10,7 @@ from ..access.rights import Right, rights_of
 from ..system import advice, documents, reading
 from ..system.first_seen import FirstSeen
 from ..system.parts import Condition, PartState, SystemPart, condition_of, rejected_in_words
+from ..system.silences import Silences
 from .cached import Kept
 from .poll_pace import PollPace
 
@@ -25,9 +26,9 @@ WORDS = {
     PartState.ILL: ("failing", "bad"),
 }
 
-_first_seen = FirstSeen()
+_first_seen, _silences = FirstSeen(), Silences()
 shared_condition: Kept[Condition] = Kept(
-    lambda: _first_seen.beside(condition_of(reading.read())), KEPT_S, times_its_cost=1.0
+    lambda: _first_seen.beside(condition_of(_silences.beside(reading.read()))), KEPT_S, times_its_cost=1.0
 )
 _pace = PollPace(least_s=POLL_S)
 

@@ -1,4 +1,6 @@
-"""The names of the customers whose transactions are live, which the websocket's frames tell by keys alone."""
+"""The names of customers: of those whom the websocket's frames tell by keys alone, and of those who may be
+meant by what somebody types into a filter.
+"""
 
 import re
 from typing import Any
@@ -7,6 +9,7 @@ from rest_framework import serializers
 
 from ..reading import customers
 from ..reading.parameters import Parameters, TextField
+from ..reading.search import Search
 
 # So many are asked for at once.
 KEYS_MAX = 100
@@ -27,15 +30,21 @@ class KeysField(serializers.Field[list[int], str, str, Any]):
 
 
 class NamesParameters(Parameters[Any]):
-    """`users`: the keys of customers; or `name`: the whole name of one. The answer is the same."""
+    """`users`: the keys of customers; `name`: the whole name of one; `part`: of some names, or a number.
+
+    The answer is the same.
+    """
 
     users = KeysField(default=list)
     name = TextField(default="")
+    part = TextField(default="")
 
 
 def names_asked(asked: NamesParameters) -> dict[int, str]:
     """The names by key, of those that there are. Raises django.db.Error."""
-    keys, name = asked.validated_data["users"], asked.validated_data["name"]
+    keys, name, part = (asked.validated_data[each] for each in ("users", "name", "part"))
+    if part:
+        keys = [*keys, *(row["id"] for row in Search(part).customers().rows)]
     if name and (key := customers.key_of(name)) is not None:
         keys = [*keys, key]
     return customers.names(keys) if keys else {}

@@ -6,6 +6,7 @@ that PostgreSQL is away, or the worker that would tell it.
 
 import logging
 from collections.abc import Callable, Collection
+from time import time
 
 import redis
 from django.conf import settings
@@ -14,6 +15,7 @@ from django.db import Error as DatabaseError
 from ..books import alarms as books_alarms
 from ..books import balance
 from ..intake import fitness
+from ..metrics import ticks
 from ..notifications import alarms
 from ..queue.keys import QUEUE
 from ..rules import figures
@@ -46,8 +48,8 @@ def over_by_now(keys: Collection[str]) -> set[str]:
 
     Whoever was told of them is told that they are over only when nobody has seen them for a while.
     """
-    seen_now, unasked = set[str](), {"redis", "ticks"}
-    for begin, source in SOURCES.items():
+    seen_now, unasked = set[str](), set[str]()
+    for begin, source in {**SOURCES, "redis": _redis, "ticks": _ticks}.items():
         if not any(key.startswith(begin) for key in keys):
             continue
         try:
@@ -138,6 +140,17 @@ def _balance() -> dict[str, str]:
     if balanced is None:
         raise _Unknown("PostgreSQL does not answer, or the stores move on too fast")
     return {} if balanced else {"balance": "The books do not balance."}
+
+
+def _redis() -> dict[str, str]:
+    """Raises redis.RedisError where it does not answer."""
+    reader().ping()
+    return {}
+
+
+def _ticks() -> dict[str, str]:
+    silent_s = time() - max(ticks.last_ticks().values(), default=0.0)
+    return {"ticks": f"No tick for {silent_s:.0f} s."} if silent_s > SILENT_S_MAX else {}
 
 
 # What is asked, by how the keys of its alarms begin.

@@ -32,6 +32,8 @@ WAITING_INTERVALS = 2
 TELLER_SLOW_S, TELLER_ILL_S = 30.0, 60.0
 # Seconds from which on the event loop is late.
 LOOP_SLOW_S = 1.0
+# Through which signs come.
+_STORES = {"redis": "Redis", "postgres": "PostgreSQL"}
 # The share of MAX_QUEUE_LENGTH from which on the queue is full, or nearly so.
 FULL_SHARE = 0.9
 
@@ -173,6 +175,8 @@ def _worker(seen: SystemReading) -> Finding:
         return Finding(state, f"It took a flush {_span(age_s)} ago." if age_s else "It is flushing.")
     if seen.redis_error or (not seen.postgres_answers and _beat(seen).state != PartState.OK):
         return Finding(PartState.UNKNOWN, "Flushes are its signs, and none can run now.")
+    if excuse := _excuse(seen, *_STORES):
+        return Finding(PartState.UNKNOWN, f"{excuse}: its next flush tells.")
     if age_s == inf:
         return Finding(state, "No worker has ever taken a flush: does one run?", "No worker runs")
     cause = f"No worker has taken a flush for {_span(age_s)}: the worker is stopped or stuck."
@@ -191,6 +195,8 @@ def _beat(seen: SystemReading) -> Finding:
         if age_s == inf:
             return Finding(PartState.UNKNOWN, "It has not sent a tick yet.")
         return Finding(state, f"It sent a tick {_span(age_s)} ago.")
+    if excuse := _excuse(seen, "redis"):
+        return Finding(PartState.UNKNOWN, f"{excuse}: its next tick tells.")
     if age_s == inf:
         return Finding(state, "Nobody has ever sent a tick: does Celery Beat run?", "Beat does not run")
     cause = f"No tick was sent for {_span(age_s)}: Celery Beat is stopped or stuck."
@@ -213,6 +219,8 @@ def _storing(seen: SystemReading) -> Finding:
     age_s = inf if seen.flush_age_s is None else seen.flush_age_s
     why = {"failed": "flushes fail", "expired": "ticks come too late"}.get(seen.latest_tick, "no flush runs")
     if state := _by_silence(age_s):
+        if excuse := _excuse(seen, *_STORES):
+            return Finding(PartState.UNKNOWN, f"{excuse}: the next flush tells; {wait}.")
         span = "yet" if age_s == inf else f"for {_span(age_s)}"
         cause = f"Nothing has been stored {span}: {why}; {wait}."
         return Finding(state, cause, f"Nothing stored {span}", since or _before(seen, age_s))
@@ -236,6 +244,8 @@ def _notifications(seen: SystemReading) -> Finding:
     age_s = inf if told_at is None else max(0.0, seen.now.timestamp() - told_at)
     silent_s = min(age_s, (seen.now - history.STARTED_AT).total_seconds())
     if silent_s > TELLER_SLOW_S:
+        if excuse := _excuse(seen, *_STORES):
+            return Finding(PartState.UNKNOWN, f"{excuse}: the next turn of its worker tells.")
         state = PartState.ILL if silent_s > TELLER_ILL_S else PartState.SLOW
         cause = f"The worker of notifications has been silent for {_span(age_s)}: it is stopped or stuck."
         if age_s == inf:
@@ -317,6 +327,16 @@ def _by_silence(age_s: float) -> PartState:
     if missed > ILL_INTERVALS:
         return PartState.ILL
     return PartState.SLOW if missed > SLOW_INTERVALS else PartState.OK
+
+
+def _excuse(seen: SystemReading, *stores: str) -> str:
+    """Why nobody could give a sign through these stores lately, in words; "" where that is no excuse."""
+    now = seen.now.timestamp()
+    ages = {store: now - moment for store, moment in seen.silent_at.items() if store in stores}
+    latest = min(ages, key=lambda store: ages[store], default="")
+    if not latest or _by_silence(ages[latest]):
+        return ""
+    return f"{_STORES[latest]} did not answer until {_span(ages[latest])} ago"
 
 
 def _before(seen: SystemReading, age_s: float) -> datetime | None:

@@ -61,6 +61,8 @@ class SystemReading:
     untold: list[str] = field(default_factory=list)
     # The system's own alarms that are not over: since when, by key.
     alarms_since: dict[str, datetime] = field(default_factory=dict)
+    # When a store that answers now was last seen silent, by its name, in seconds since 1970: see `silences`.
+    silent_at: dict[str, float] = field(default_factory=dict)
     # Seconds that a turn of this process's event loop took to come; None where it serves none.
     loop_delay_s: float | None = None
 
