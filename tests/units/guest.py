@@ -14,7 +14,7 @@ from tests.compose.stand_ins import CODENAME, mirror
 from tests.machines.network import children, network_of
 
 BOOT = Path(__file__).with_name("boot.sh")
-BOOT_S, STOP_S = 60.0, 200.0
+BOOT_S, STOP_S = 120.0, 200.0
 # What the handbook's steps need of Debian: a database and a Redis of this host, each by a unit of its own.
 PACKAGES = "ca-certificates,systemd,systemd-sysv,dbus,python3,python3-venv,postgresql,redis-server"
 PROGRAMS = {

@@ -24,7 +24,7 @@ cd /
 runuser -u postgres -- psql -qc "CREATE USER transactions PASSWORD 'of-postgres'"
 runuser -u postgres -- createdb -O transactions transactions_database
 """
-ANSWER_S, UP_S = 20.0, 90.0
+ANSWER_S, UP_S = 20.0, 180.0
 
 
 class Installed:

@@ -11,7 +11,7 @@ from tests.units.installed import UNITS, Installed
 
 # They post at once while something is stopped or killed.
 CLIENTS = 4
-BACK_S = 60.0
+BACK_S = 180.0
 # In the order in which they stop.
 ORDERED = ("web@8000", "beat", "worker")
 
