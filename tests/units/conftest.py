@@ -27,7 +27,7 @@ def lower() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def guest(lower: Path) -> Iterator[Guest]:
     with tempfile.TemporaryDirectory(prefix="units-", ignore_cleanup_errors=True) as name:
-        made = Guest(lower, Path(name))
+        made = Guest(str(lower), Path(name))
         try:
             made.boot()
             yield made

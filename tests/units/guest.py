@@ -64,9 +64,9 @@ def debian(directory: Path) -> Path:
 
 
 class Guest:
-    """What it writes is in `directory`; `lower` stays as it is."""
+    """What it writes is in `directory`; the trees of `lower`, the upper one first, stay as they are."""
 
-    def __init__(self, lower: Path, directory: Path) -> None:
+    def __init__(self, lower: str, directory: Path) -> None:
         self.lower, self.directory = lower, directory
         self.first = 0
         self._groups = directory / "groups"
@@ -76,7 +76,7 @@ class Guest:
     def boot(self) -> float:
         """Seconds until systemd has nothing left to start."""
         inner = ["unshare", "--cgroup", *NAMESPACES, "--fork", "--kill-child"]
-        booted = [*inner, "sh", str(BOOT), str(self.lower), str(self.directory)]
+        booted = [*inner, "sh", str(BOOT), self.lower, str(self.directory)]
         with (self.directory / "console").open("ab") as console:
             self._unshare = subprocess.Popen(
                 launch(
