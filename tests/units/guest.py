@@ -5,7 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dev.servers import launch
@@ -69,6 +69,8 @@ class Guest:
     def __init__(self, lower: str, directory: Path) -> None:
         self.lower, self.directory = lower, directory
         self.first = 0
+        # What gives it a network, by its first process; by itself it has its loopback.
+        self.plug_in: Callable[[int], None] = lambda first: None
         self._groups = directory / "groups"
         self._groups.mkdir()
         self._unshare: subprocess.Popen[bytes] | None = None
@@ -92,30 +94,29 @@ class Guest:
                 stdout=console,
                 stderr=console,
             )
-        return wait_until(self._is_up, BOOT_S, "systemd is up") + self._settled()
+        took = wait_until(self._has_begun, BOOT_S, "systemd is the first process")
+        # Before its units look for it.
+        self.plug_in(self.first)
+        return took + wait_until(self._has_started_all, BOOT_S, "systemd has started everything")
 
     @property
     def _group(self) -> str:
-        return f"units-{os.getpid()}"
+        return f"units-{os.getpid()}-{self.directory.name}"
 
-    def _is_up(self) -> bool:
+    def _has_begun(self) -> bool:
         assert self._unshare is not None
         if self._unshare.poll() is not None:
             raise RuntimeError((self.directory / "console").read_text()[-2000:])
         # Before it is systemd it is a shell, and others before that.
         with contextlib.suppress(OSError):
             found = children(self._unshare.pid)
-            if not found or Path(f"/proc/{found[0]}/comm").read_text().strip() != "systemd":
-                return False
-            self.first = found[0]
-        return self.run("systemctl is-system-running", check=False).strip() not in ("", "offline")
+            if found and Path(f"/proc/{found[0]}/comm").read_text().strip() == "systemd":
+                self.first = found[0]
+        return bool(self.first)
 
-    def _settled(self) -> float:
-        def settled() -> bool:
-            said = self.run("systemctl is-system-running", check=False)
-            return said.strip() in ("running", "degraded")
-
-        return wait_until(settled, BOOT_S, "systemd has started everything")
+    def _has_started_all(self) -> bool:
+        said = self.run("systemctl is-system-running", check=False)
+        return said.strip() in ("running", "degraded")
 
     def power_off(self) -> None:
         """At once, and nobody is told."""
@@ -144,6 +145,10 @@ class Guest:
         if check and done.returncode:
             raise RuntimeError(f"{commands}: {done.stdout[-3000:]}{done.stderr[-3000:]}\n{self.journal()}")
         return done.stdout
+
+    def shown(self, unit: str, name: str) -> str:
+        """A property of a unit, as systemd tells it."""
+        return self.run(f"systemctl show --property={name} --value {unit}").strip()
 
     def journal(self, lines: int = 40) -> str:
         return self.run(f"journalctl --no-pager --lines={lines} -o short-monotonic", check=False)

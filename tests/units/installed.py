@@ -24,44 +24,55 @@ cd /
 runuser -u postgres -- psql -qc "CREATE USER transactions PASSWORD 'of-postgres'"
 runuser -u postgres -- createdb -O transactions transactions_database
 """
+KEY = secrets.token_urlsafe(48)
+BEHIND_A_PROXY = {"TRUSTED_PROXIES": "1", "SECURE_PROXY_SSL_HEADER": "X-Forwarded-Proto,https"}
+ADMINISTRATOR = """
+export DJANGO_SUPERUSER_USERNAME=root DJANGO_SUPERUSER_PASSWORD=of-the-first-one
+export DJANGO_SUPERUSER_EMAIL=root@example.org
+"""
 ANSWER_S, UP_S = 20.0, 180.0
 
 
 class Installed:
-    def __init__(self, guest: Guest) -> None:
-        self.guest = guest
-        self.token, self._user = "", 0
+    """`address` is where web listens on the guest."""
 
-    def install(self) -> None:
-        """The steps as they stand, but for what is typed: the file's values and the password."""
+    def __init__(self, guest: Guest, address: str = "127.0.0.1") -> None:
+        self.guest, self.address = guest, address
+        self.token, self.user = "", 0
+
+    def bring(self) -> str:
+        """The steps that bring the application there, as they stand; those that are left."""
         tree = self.guest.tree
         copy_project(tree / "srv" / "project")
         (tree / "etc" / "pip.conf").write_text(pip_configuration())
         shutil.copy(AUTHORITIES, tree / "etc" / "ssl" / "certs" / "ca-certificates.crt")
         (steps,) = documented("systemd")
         brought, begin, rest = steps.partition("install -D -m 600")
-        copied, end, rest = rest.partition("\n")
+        copied, _, rest = rest.partition("\n")
         self.guest.run(f"cd /srv/project\n{brought}", outside=True)
-        self.guest.run(f"{STORES}\ncd /opt/transactions\n{begin}{copied}{end}{self._filling_in()}")
-        assert rest.count("manage.py createsuperuser\n") == 1
-        rest = rest.replace("manage.py createsuperuser\n", "manage.py createsuperuser --noinput\n")
-        administrator = (
-            "export DJANGO_SUPERUSER_USERNAME=root DJANGO_SUPERUSER_PASSWORD=of-the-first-one"
-            " DJANGO_SUPERUSER_EMAIL=root@example.org"
-        )
-        self.guest.run(f"{administrator}\ncd /opt/transactions\n{rest}chmod -R a+rX /opt/transactions")
+        self.guest.run(f"cd /opt/transactions\n{begin}{copied}")
+        return rest
 
-    def _filling_in(self) -> str:
-        values = {
-            "SECRET_KEY": secrets.token_urlsafe(48),
-            "ALLOWED_HOSTS": "example.org",
-            "DATABASE_URL": "postgres://transactions:of-postgres@127.0.0.1/transactions_database",
-            "REDIS_URL": "redis://127.0.0.1:6379/0",
-            "TRUSTED_PROXIES": "1",
-            "SECURE_PROXY_SSL_HEADER": "X-Forwarded-Proto,https",
-        }
+    def install(self) -> None:
+        """All of them, but for what is typed: the file's values and the password."""
+        rest = self.bring()
+        self.guest.run(STORES)
+        self.fill_in(
+            DATABASE_URL="postgres://transactions:of-postgres@127.0.0.1/transactions_database",
+            REDIS_URL="redis://127.0.0.1:6379/0",
+        )
+        self.type(f"cd /opt/transactions\n{rest}chmod -R a+rX /opt/transactions")
+
+    def type(self, steps: str) -> str:
+        """Commands of the handbook; who is asked for the first administrator has said who it is."""
+        asked, told = "manage.py createsuperuser\n", "manage.py createsuperuser --noinput\n"
+        return self.guest.run(f"{ADMINISTRATOR}\n{steps.replace(asked, told)}")
+
+    def fill_in(self, **values: str) -> None:
+        """The environment file; one key for all guests."""
+        values = {"SECRET_KEY": KEY, "ALLOWED_HOSTS": "example.org", **BEHIND_A_PROXY, **values}
         text = filled_in((ROOT / ".env.example").read_text(), values)
-        return f"cat >{ENVIRONMENT} <<'END'\n{text}END\n"
+        self.guest.run(f"cat >{ENVIRONMENT} <<'END'\n{text}END\n")
 
     def manage(self, *words: str) -> str:
         line = " ".join(f"'{word}'" for word in words)
@@ -73,13 +84,13 @@ class Installed:
         """Makes whoever pays, and the token of a client."""
         self.token = self.manage("create_token", "sender", "--rights", "post,read").split()[-1]
         made = 'from django.contrib.auth.models import User; print(User.objects.create_user("payer").pk)'
-        self._user = int(self.manage("shell", "-v", "0", "-c", made).split()[-1])
+        self.user = int(self.manage("shell", "-v", "0", "-c", made).split()[-1])
 
     def ask(self, method: str, path: str, body: Any = None) -> int:
         """The status of the answer, as a proxy on that host would be told it; 0: none."""
         headers = {"Host": "example.org", "X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}
         headers |= {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
-        connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=ANSWER_S)
+        connection = http.client.HTTPConnection(self.address, PORT, timeout=ANSWER_S)
         try:
             with self.guest.network():
                 connection.connect()
@@ -91,7 +102,7 @@ class Installed:
             connection.close()
 
     def post(self, name: str) -> int:
-        body = {"transaction_id": name, "user": self._user, "amount": 1000, "status": "SUCCESS"}
+        body = {"transaction_id": name, "user": self.user, "amount": 1000, "status": "SUCCESS"}
         return self.ask("POST", "/api/add-transaction/", body)
 
     def rows(self) -> list[str]:
@@ -108,7 +119,7 @@ class Installed:
 
     def shown(self, unit: str, name: str) -> str:
         """A property of a unit, as systemd tells it."""
-        return self.guest.run(f"systemctl show --property={name} --value transactions-{unit}").strip()
+        return self.guest.shown(f"transactions-{unit}", name)
 
     def wait_until_up(self) -> None:
         """All units run, web takes money in, and a flush has been."""
