@@ -71,7 +71,8 @@ def test_a_machine_that_leads_is_taken_down_as_documented_and_joins_again(
         assert guest.shown("transactions-redis", "ActiveState") == "inactive"
         wait_until(lambda: three.primary() != name, BACK_S, "another is primary")
         for units in reversed(stopped):
-            guest.run(f"systemctl start {units}")
+            # Where Beat is masked it says so, and starts the rest.
+            guest.run(f"systemctl start {units}", check=False)
         three.wait_whole(with_web=True)
 
     sender.during("down", take_down)
