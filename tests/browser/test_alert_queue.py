@@ -134,7 +134,7 @@ def test_what_is_typed_to_narrow_the_queue_stands_in_one_line_with_its_button(
     page.goto(f"{server}{QUEUE}")
     line = [
         page.get_by_role("textbox", name="Rule"),
-        page.get_by_role("combobox", name="Customer"),
+        page.get_by_role("combobox", name="Customer", exact=True),
         page.get_by_role("button", name="Narrow"),
     ]
     tops = {round(each.bounding_box()["y"]) for each in line}  # type: ignore[index]
