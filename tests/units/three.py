@@ -26,7 +26,11 @@ SECRETS = (
     "PATRONI_PASSWORD",
 )
 # A guest has a database and a Redis of its own, and Debian has PostgreSQL 17.
-OWN_STORES = "systemctl disable --now redis-server postgresql\npg_dropcluster --stop 17 main"
+OWN_STORES = """
+systemctl stop postgresql@17-main
+systemctl disable --now redis-server postgresql
+pg_dropcluster 17 main
+"""
 WHOLE_S = 240.0
 
 
