@@ -142,8 +142,9 @@ class Three:
         return max(machine.ask("GET", "/readyz") for machine in self.machines.values())
 
     def primary(self) -> str:
-        """The name of the machine whose Redis is primary."""
-        told = self._ask("valkey-cli -p 26379 sentinel get-master-addr-by-name transactions").split()
+        """The name of the machine whose Redis is primary, by the first sentinel that answers."""
+        one = 'valkey-cli -h "$one" -p 26379 sentinel get-master-addr-by-name transactions'
+        told = self._ask(f'for one in "$M1" "$M2" "$M3"; do {one} && break; done').split()
         (name,) = (name for name, address in ADDRESSES.items() if address == told[0])
         return name
 
