@@ -92,7 +92,7 @@ def test_ten_times_the_rows_take_no_more_memory(parts: Callable[[int], Iterator[
 
     assert many >= 9 * few > 0
     # What a file of that length is, several times over, would be beyond this.
-    assert much < little + (2 << 20)
+    assert much < little + (4 << 20)
     assert much < 8 << 20
 
 
