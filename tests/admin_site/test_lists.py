@@ -1,24 +1,19 @@
 """What the lists of the admin site cost over a large table."""
 
 import html
-import json
 import re
-from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection as database
-from django.db import transaction
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 
 from tests.support.admin_pages import DAY, ROWS, change, insert_many, listed, page, store, url
+from tests.support.list_plans import plans, rows_read
 from tests.support.outages import transactions_locked
 from tests.support.reading import statements_of
 from transactions.models import Transaction
-from transactions.reading import narrowed
 from transactions.stores import bounded_queries
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -28,98 +23,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def many(root: Client, people: list[User]) -> list[User]:
     insert_many(people, ROWS)
     return people
-
-
-def scans(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The nodes of a plan that read a table or an index."""
-    if "Index Name" in plan or "Relation Name" in plan:
-        yield plan
-    for child in plan.get("Plans", []):
-        yield from scans(child)
-
-
-def plans(client: Client, query: str) -> list[tuple[str, dict[str, Any]]]:
-    """The statements on transactions behind a page of the list, each as it was really carried out."""
-    with CaptureQueriesContext(database) as queries:
-        page(client, url("transaction", query))
-    sent = [q["sql"] for q in queries if "transactions_transaction" in q["sql"]]
-    statements = [sql for sql in sent if not sql.startswith("EXPLAIN")]
-    assert statements
-    found = []
-    with transaction.atomic(), database.cursor() as cursor:
-        # Workers read on for a moment after the limit is reached.
-        cursor.execute("SET LOCAL max_parallel_workers_per_gather = 0")
-        for sql in statements:
-            cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}".replace("%", "%%"), [])
-            (document,) = cursor.fetchone()
-            found.append((sql, (json.loads(document) if isinstance(document, str) else document)[0]["Plan"]))
-    return found
-
-
-def rows_read(plan: dict[str, Any]) -> int:
-    """The most rows that a scan of the plan has looked at."""
-    return max(
-        int(node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * int(node["Actual Loops"])
-        for node in scans(plan)
-    )
-
-
-QUERIES: list[Callable[[list[User]], str]] = [
-    lambda _: "",
-    lambda _: "?order=oldest",
-    lambda _: "?order=largest",
-    lambda _: "?order=smallest&amount_min=20000",
-    lambda _: "?status=SUCCESS",
-    lambda _: "?from=2026-03-01&to=2026-03-31T12:00",
-    lambda _: "?from=2026-03-14&to=2026-03-14",
-    lambda _: "?amount_min=400&amount_max=500",
-    lambda people: f"?user={people[1].pk}",
-    lambda people: f"?user={people[1].pk}&from=2026-03-02",
-]
-
-
-@pytest.mark.parametrize("query", QUERIES)
-def test_no_page_of_the_list_reads_the_whole_table(
-    root: Client, many: list[User], query: Callable[[list[User]], str]
-) -> None:
-    asked = plans(root, query(many))
-    # Beside the sums of spans, which read the rollups, and the rows of two quarters at the most.
-    counting = [sql for sql, _ in asked if "count(*)" in sql.lower() and "transactions_rollup" not in sql]
-    assert counting
-    assert [sql for sql in counting if f"LIMIT {narrowed.COUNTED_MAX + 1})" not in sql] == []
-    for sql, plan in asked:
-        assert rows_read(plan) < ROWS, sql
-
-
-@pytest.mark.parametrize("query", ["", "?order=oldest", "?from=2026-03-01&to=2026-03-31"])
-def test_a_list_in_the_order_of_time_reads_no_more_than_it_can_show(
-    root: Client, many: list[User], query: str
-) -> None:
-    for sql, plan in plans(root, query):
-        assert rows_read(plan) <= narrowed.COUNTED_MAX + 1, sql
-
-
-@pytest.mark.parametrize(
-    ("query", "index"),
-    [
-        ("", "transaction_by_time"),
-        ("?order=oldest", "transaction_by_time"),
-        ("?status=SUCCESS", "transaction_by_time"),
-        ("?from=2026-03-01", "transaction_by_time"),
-        ("?order=largest", "transaction_by_amount"),
-        ("?order=smallest&amount_min=9", "transaction_by_amount"),
-    ],
-)
-def test_the_list_comes_from_the_index_on_time(
-    root: Client, many: list[User], query: str, index: str
-) -> None:
-    (plan,) = [
-        plan for sql, plan in plans(root, query) if sql.startswith('SELECT "transactions_transaction"."id"')
-    ]
-    assert plan["Node Type"] == "Limit"
-    (scan,) = plan["Plans"]
-    assert (scan["Node Type"], scan["Index Name"]) == ("Index Scan", index)
-    assert scan["Actual Rows"] == 101
 
 
 def test_the_list_of_a_user_among_many_reads_that_users_rows_alone(root: Client, many: list[User]) -> None:

@@ -1,12 +1,14 @@
 """What looking for entries reads of the trail, which is kept for ever: the entries that are shown."""
 
+from collections.abc import Iterator
 from urllib.parse import urlencode
 
 import pytest
 from django.contrib import admin
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, QueryDict
+from pytest_django import DjangoDbBlocker
 
 from tests.support.audit_trail import head
 from tests.support.reading import pages_read_by
@@ -33,13 +35,14 @@ FILL = """
 """
 
 
-@pytest.fixture(autouse=True)
-def first() -> int:
-    """The number of the one entry that is looked for."""
-    number = head() + 1
-    with connection.cursor() as cursor:
+@pytest.fixture(scope="module", autouse=True)
+def first(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[int]:
+    """The number of the one entry that is looked for. Each test is a savepoint after the trail is filled."""
+    with django_db_blocker.unblock(), transaction.atomic(), connection.cursor() as cursor:
+        number = head() + 1
         cursor.execute(FILL, {"head": number - 1, "rows": ENTRIES})
-    return number
+        yield number
+        transaction.set_rollback(True)
 
 
 def pages(rows: QuerySet[Entry]) -> int:
