@@ -16,7 +16,7 @@ BIN := $(VENV)/bin
 OWN := conftest.py benchmarks dev tests transactions transaction_monitoring manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install tools run test contract contract-rules faults machines compose mutations browser pictures bench check lint types imports packages migrations deploy format lock licences audit clean
+.PHONY: help install tools run test contract contract-rules faults machines compose units machine-units mutations browser pictures bench check lint types imports packages migrations deploy format lock licences audit clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -65,6 +65,13 @@ machines: install  ## Loses, cuts off and freezes one machine of three under loa
 # takes several minutes. COMPOSE_IMAGES=DIRECTORY keeps the images for the next time.
 compose: tools  ## The compose file as it is shipped, on an engine of its own (COMPOSE_IMAGES)
 	@exec $(BIN)/python -m pytest tests/compose -v $(ARGS)
+
+# As root, with debootstrap; it says so where it is missing. UNITS_ROOT=DIRECTORY keeps Debian for the next time.
+units: tools  ## The units of systemd under systemd itself, in a guest of its own (UNITS_ROOT)
+	@exec $(BIN)/python -m pytest tests/units/test_units.py -v $(ARGS)
+
+machine-units: tools  ## The same of a machine of three: three guests, installed as documented (UNITS_ROOT)
+	@exec $(BIN)/python -m pytest tests/units/test_machine_units.py -v $(ARGS)
 
 mutations: tools  ## Takes out one safeguard at a time and shows which test fails for it
 	@exec $(BIN)/python -m tests.faults.mutations $(ARGS)

@@ -7,6 +7,7 @@ group, may read it. Standard library alone.
 """
 
 import hashlib
+import ipaddress
 import os
 import re
 import sys
@@ -15,10 +16,13 @@ from string import Template
 
 HERE = Path(__file__).resolve().parent
 NAMES = ("m1", "m2", "m3")
+# Variables that are addresses, with what one looks like.
+ADDRESSES = {"LOOPBACK": "127.0.0.1", "M1": "10.0.0.11", "M2": "10.0.0.12", "M3": "10.0.0.13"}
 # What may stand in YAML and in a configuration of Redis without being taken for anything else.
 _PLAIN = re.compile(r"[\w./:-]+", re.ASCII)
 # What may stand in a URL, between its colon and its @.
 _PASSWORD = re.compile(r"[A-Za-z0-9]+")
+_BYTES = re.compile(r"[1-9][0-9]*(?:[kmg]b?)?", re.IGNORECASE)
 
 
 class Fault(Exception):
@@ -43,9 +47,28 @@ def variables(path: Path) -> dict[str, str]:
             raise Fault(f"{name} in {path} must be of letters, digits and . / : - _, and not empty")
     if found["MACHINE"] not in NAMES:
         raise Fault(f"MACHINE in {path} must be one of {', '.join(NAMES)}")
+    if found["ETCD_STATE"] not in ("new", "existing"):
+        raise Fault(f"ETCD_STATE in {path} must be new or existing")
+    if not _BYTES.fullmatch(found["REDIS_MAXMEMORY"]):
+        raise Fault(f"REDIS_MAXMEMORY in {path} must be a number of bytes, such as 4gb")
+    _insist_on_addresses(found, path)
     found["ADDRESS"] = found[found["MACHINE"].upper()]
     found["SENTINEL_ID"] = hashlib.sha1(found["MACHINE"].encode(), usedforsecurity=False).hexdigest()
     return found
+
+
+def _insist_on_addresses(found: dict[str, str], path: Path) -> None:
+    """Four of IPv4, each another: pg_hba.conf and the URLs take nothing else, and a name may not resolve."""
+    whose = dict[str, str]()
+    for name, such_as in ADDRESSES.items():
+        address = found[name]
+        try:
+            ipaddress.IPv4Address(address)
+        except ValueError:
+            raise Fault(f"{name} in {path} must be an IPv4 address, such as {such_as}") from None
+        if other := whose.get(address):
+            raise Fault(f"{name} in {path} is the address of {other}; each machine has one of its own")
+        whose[address] = name
 
 
 def configure(machine: dict[str, str], directory: Path) -> None:

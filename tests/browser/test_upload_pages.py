@@ -141,7 +141,7 @@ def test_progress_is_shown_while_a_step_goes_on(page: Page, server: str, people:
     page.goto(f"{server}/admin/uploads/upload/{upload.pk}/change/")
     expect(page.locator("#how-far")).to_have_text("none is in yet")
     Upload.objects.filter(pk=upload.pk).update(state="RUNNING", done=5)
-    expect(page.locator("#how-far")).to_have_text("5 of 10 rows looked at once more, none is in yet")
+    expect(page.locator("#how-far")).to_have_text("5 of 10 rows looked at, none is in yet")
     expect(page.locator("#state")).to_have_text("Being imported")
     assert page.locator("#progress").get_attribute("value") == "50"
     Upload.objects.filter(pk=upload.pk).update(state="QUEUED")

@@ -41,29 +41,31 @@ class Sender:
         until(lambda: self._system.post(name) == 200, f"{name} is not taken")
         self.acknowledged.append(name)
 
-    def during(self, prefix: str, work: Callable[[], object]) -> None:
-        """Posts all the while, and one before and one after."""
+    def during(self, prefix: str, work: Callable[[], object], clients: int = 1) -> None:
+        """Posts all the while, so many clients at once, and one before and one after."""
         over = threading.Event()
         failed: list[TimeoutError] = []
 
-        def send() -> None:
+        def send(client: int) -> None:
             try:
                 number = 0
                 while not over.is_set():
-                    self.until_taken(f"{prefix} {number}")
+                    self.until_taken(f"{prefix} {client} {number}")
                     number += 1
                     time.sleep(PAUSE_S)
             except TimeoutError as error:
                 failed.append(error)
 
-        thread = threading.Thread(target=send)
+        threads = [threading.Thread(target=send, args=(client,)) for client in range(clients)]
         self.until_taken(f"{prefix} before")
-        thread.start()
+        for thread in threads:
+            thread.start()
         try:
             work()
         finally:
             over.set()
-            thread.join()
+            for thread in threads:
+                thread.join()
         assert not failed
         self.until_taken(f"{prefix} after")
 

@@ -29,27 +29,37 @@ def documented(heading: str) -> list[str]:
     )
 
 
+def copy_project(directory: Path) -> None:
+    """The files of the repository as they are here, without what it leaves out."""
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, names.split("\0")):
+        if (ROOT / name).is_file():
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, directory / name)
+
+
+def filled_in(text: str, values: dict[str, str]) -> str:
+    """An .env with these in their lines."""
+    for name, value in values.items():
+        text, times = re.subn(rf"^#? ?{name}=.*$", f"{name}={value}", text, flags=re.MULTILINE)
+        assert times == 1, name
+    return text
+
+
 class Site:
     """The project's files in `directory`, with an .env of its own."""
 
     def __init__(self, engine: Engine, directory: Path) -> None:
         self.engine, self.directory = engine, directory
         self.token, self._user = "", 0
-        listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-        names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-        for name in filter(None, names.split("\0")):
-            if (ROOT / name).is_file():
-                (directory / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / name, directory / name)
+        copy_project(directory)
         self.port, https, http = free_port(), free_port(), free_port()
         self.plain, self.secure = f"http://localhost:{http}", f"https://localhost:{https}"
-        text = (directory / ".env.example").read_text()
-        filled_in = {name: secrets.token_urlsafe(48) for name in FILLED_IN} | {"ALLOWED_HOSTS": "example.org"}
-        ports = {"PORT": self.port, "HTTPS_PORT": https, "HTTP_PORT": http}
-        for name, value in {**filled_in, **ports}.items():
-            text, times = re.subn(rf"^{name}=.*$", f"{name}={value}", text, flags=re.MULTILINE)
-            assert times == 1, name
-        (directory / ".env").write_text(text)
+        secret = {name: secrets.token_urlsafe(48) for name in FILLED_IN}
+        ports = {"PORT": str(self.port), "HTTPS_PORT": str(https), "HTTP_PORT": str(http)}
+        values = {**secret, "ALLOWED_HOSTS": "example.org", **ports}
+        (directory / ".env").write_text(filled_in((directory / ".env.example").read_text(), values))
 
     def type(self, commands: str) -> str:
         """What somebody sees who types them in a terminal of this host; the first that fails ends it."""

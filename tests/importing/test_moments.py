@@ -1,10 +1,11 @@
 """Moments of files: what a column proves, what it leaves open, and what each cell is then."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from transactions.importing.columns.moments import MomentForm, MomentProof, form_of, is_zone
+from transactions.importing.columns.moments import MomentForm, MomentProof, form_of, is_zone, without_year
 from transactions.importing.columns.proofs import CellError, ColumnError, Settled
 from transactions.importing.mapping import Mapping
 from transactions.importing.table import Moment
@@ -193,6 +194,34 @@ def test_hours_since_a_moment_may_be_stated() -> None:
     assert read("0", "25", by=by) == ["2026-01-01T00:00:00+00:00", "2026-01-02T01:00:00+00:00"]
     with pytest.raises(CellError, match="more than the calendar has"):
         form_of(by).read("999999999")
+
+
+def test_days_without_a_year_are_the_first_such_days_since_a_stated_one() -> None:
+    """Zeros in front that a spreadsheet took away are no other day."""
+    by = Mapping(dates="%d%m", since="2025-07-01T00:00:00+02:00", timezone="Europe/Berlin")
+    days = ["2025-07-01", "2025-12-31", "2026-01-01", "2026-01-11", "2026-06-30"]
+    assert [
+        each[:10] for each in read("0107", "3112", "101", "1101", "3006", by=replace(by, timezone="UTC"))
+    ] == days
+    assert read("0107", by=by) == ["2025-06-30T22:00:00+00:00"]
+    assert settled("0107", by=by).open == []
+    assert [each.key for each in settled("0107", by=replace(by, timezone="")).open] == ["timezone"]
+    for wrong in ("3102", "2902", "1", "soon", ""):
+        with pytest.raises(CellError, match=r"is no date and time in the form %d%m"):
+            form_of(by).read(wrong)
+    leap = replace(by, since="2027-07-01T00:00:00Z", timezone="UTC")
+    assert read("2902", by=leap) == ["2028-02-29T00:00:00+00:00"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "form"),
+    [
+        (["0101", "3112"], "%d%m"), (["0101", "1231"], "%m%d"), (["1.2.", "31.12."], "%d.%m."),
+        (["1/2", "12/31"], "%m/%d"), (["12", "13"], ""), (["", ""], ""), (["3112", "soon"], ""),
+    ],
+)  # fmt: skip
+def test_days_without_a_year_are_known_as_such(cells: list[str], form: str) -> None:
+    assert without_year(cells) == form
 
 
 @pytest.mark.parametrize(

@@ -89,3 +89,13 @@ def test_a_column_by_which_rows_are_passed_over_has_to_be_there_or_be_stated_as_
 
 def test_what_is_optional_is_kept_by_a_mapping() -> None:
     assert mapping.parse(mapping.write(Mapping(optional=("A b", "C")))).optional == ("A b", "C")
+
+
+def test_words_that_are_known_are_told_also_where_a_mapping_states_all_else() -> None:
+    file = table(("id", "user", "amount", "status"), ("a", "7", "150", "Voided"))
+    whole = guess(file, Mapping()).mapping
+    said: list[str] = []
+    assert agreement.understood(file, whole, said.append, None).mapping == whole
+    assert said == [
+        "Words for a status, as usual: “Voided” is FAILED. What differs is stated: --status WORD=STATUS."
+    ]

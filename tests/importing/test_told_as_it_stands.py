@@ -79,7 +79,7 @@ def test_a_refused_row_names_the_column_in_which_its_amount_stands(
 
 def test_a_reason_is_told_with_its_first_line_before_and_at_the_end() -> None:
     found = found_of(*ROWS[:4], by=replace(MEANT, users="name"))
-    told = "2  column “customer”: no user has the name “bob” (line 4 and 1 more)"
+    told = "2  column “customer”: no user has the name “bob” (line 4, and 1 more with this or another value)"
     for lines in (sums.of_plan(found), sums.of_end(end_of(found), found)):
         assert told in [line.strip() for line in lines]
 

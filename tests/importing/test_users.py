@@ -22,9 +22,23 @@ def test_a_key_is_looked_up_however_a_table_wrote_it(people: list[User]) -> None
 
 def test_a_name_is_looked_up_as_it_is_composed_and_spaced(people: list[User]) -> None:
     jose = User.objects.create_user("josé")
-    wanted = ["alice", " alice ", "jose\u0301", "Alice", "", "a\0b", "\u200b"]
+    wanted = ["alice", " alice ", "jose\u0301", "", "a\0b", "\u200b"]
     found = FileUsers().look_up(wanted, "name")
     assert found == {"alice": people[0].pk, " alice ": people[0].pk, "jose\u0301": jose.pk}
+
+
+def test_a_name_in_another_letter_case_leads_to_who_is_called_so_alone(people: list[User]) -> None:
+    jose, exact = User.objects.create_user("josé"), User.objects.create_user("Bob")
+    found = FileUsers().look_up(["ALICE", "JOSÉ", "Bob", "BOB", "nobody"], "name")
+    # Of Bob and bob nobody knows who BOB is.
+    assert found == {"ALICE": people[0].pk, "JOSÉ": jose.pk, "Bob": exact.pk}
+
+
+def test_where_customers_are_made_names_that_differ_by_their_case_are_two(people: list[User]) -> None:
+    """Also where one of them was there before: keys of other systems may differ by that alone."""
+    found = FileUsers(create=True).keys(["alice", "Alice", "ALICE"], "name")
+    assert len({*found.values()}) == 3
+    assert found["alice"] == people[0].pk
 
 
 def cut_off() -> None:

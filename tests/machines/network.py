@@ -68,18 +68,7 @@ class Namespace:
         if self.hub is None:
             self.run(["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"])
         else:
-            self._plug_in(self.hub)
-
-    def _plug_in(self, hub: "Namespace") -> None:
-        cable = f"to-{self.name}"
-        hub.ip(f"link add {cable} type veth peer name eth0 netns {self.first}")
-        hub.ip(f"address add {hub.address}/32 dev {cable}")
-        hub.ip(f"link set {cable} up")
-        hub.ip(f"route add {self.address}/32 dev {cable}")
-        self.ip(f"address add {self.address}/32 dev eth0")
-        self.ip("link set eth0 up")
-        self.ip(f"route add {hub.address}/32 dev eth0")
-        self.ip(f"route add default via {hub.address}")
+            plug_in(self.first, self.name, self.address, self.hub)
 
     def end(self) -> None:
         """The machine alone, and not its cable at the hub: that goes too at the end of a run."""
@@ -105,9 +94,7 @@ class Namespace:
 
     def ip(self, words: str, *, check: bool = True) -> int:
         """The status of a command of `ip` on this machine."""
-        # Not among its processes: a namespace at the other end of a cable is named by its number out here.
-        command = ["nsenter", "--target", str(self.first), "--net", "--", "ip", *words.split()]
-        return subprocess.run(command, check=check, capture_output=not check).returncode
+        return _ip(self.first, words, check=check)
 
     def processes(self) -> list[int]:
         """Whatever runs on this machine, but for its first process."""
@@ -139,24 +126,55 @@ class Namespace:
         while self._cuts:
             self.hub.ip(f"rule del {self._cuts.pop()} priority 100")
 
-    @contextlib.contextmanager
-    def inside(self) -> Iterator[None]:
+    def inside(self) -> contextlib.AbstractContextManager[None]:
         """Sockets that this thread opens meanwhile are of this machine."""
-        before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-        try:
-            self.enter()
-            yield
-        finally:
-            _set_network(before)
-            os.close(before)
+        return network_of(self.first)
 
     def enter(self) -> None:
         """This thread, and what it starts, is on this machine's network from now on."""
-        there = os.open(f"/proc/{self.first}/ns/net", os.O_RDONLY)
-        try:
-            _set_network(there)
-        finally:
-            os.close(there)
+        _enter_network(self.first)
+
+
+def plug_in(first: int, name: str, address: str, hub: Namespace) -> None:
+    """A cable between the hub and a machine, which is known by its first process."""
+    cable = f"to-{name}"
+    hub.ip(f"link add {cable} type veth peer name eth0 netns {first}")
+    hub.ip(f"address add {hub.address}/32 dev {cable}")
+    hub.ip(f"link set {cable} up")
+    hub.ip(f"route add {address}/32 dev {cable}")
+    for words in (
+        f"address add {address}/32 dev eth0",
+        "link set eth0 up",
+        f"route add {hub.address}/32 dev eth0",
+        f"route add default via {hub.address}",
+    ):
+        _ip(first, words)
+
+
+def _ip(first: int, words: str, *, check: bool = True) -> int:
+    # Not among its processes: a namespace at the other end of a cable is named by its number out here.
+    command = ["nsenter", "--target", str(first), "--net", "--", "ip", *words.split()]
+    return subprocess.run(command, check=check, capture_output=not check).returncode
+
+
+@contextlib.contextmanager
+def network_of(pid: int) -> Iterator[None]:
+    """Sockets that this thread opens meanwhile are of the network of another process."""
+    before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    try:
+        _enter_network(pid)
+        yield
+    finally:
+        _set_network(before)
+        os.close(before)
+
+
+def _enter_network(pid: int) -> None:
+    there = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
+    try:
+        _set_network(there)
+    finally:
+        os.close(there)
 
 
 def children(pid: int) -> list[int]:

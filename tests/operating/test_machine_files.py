@@ -26,6 +26,7 @@ from deploy.machines.configure import Fault, configure, variables
 from dev.waiting import wait_until
 from tests.machines import haproxy
 from tests.machines.table import BEGIN, END, Control, Row, when_and_where, written
+from transactions.system import advice
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy" / "machines"
@@ -91,6 +92,17 @@ def test_a_file_that_was_open_to_others_is_closed(tmp_path: Path) -> None:
         ({"REPLICATION_PASSWORD": "a/b"}, "REPLICATION_PASSWORD in .* must be of letters and digits alone"),
         ({"PATRONI_PASSWORD": "a:b"}, "PATRONI_PASSWORD in .* must be of letters and digits alone"),
         ({"MACHINE": "m4"}, "MACHINE in .* must be one of m1, m2, m3"),
+        ({"M3": ADDRESSES[0]}, "M3 in .* is the address of M1; each machine has one of its own"),
+        ({"M2": "db2.internal"}, "M2 in .* must be an IPv4 address, such as 10.0.0.12"),
+        ({"M2": "10.0.0.300"}, "M2 in .* must be an IPv4 address, such as 10.0.0.12"),
+        ({"M1": "fd00::11"}, "M1 in .* must be an IPv4 address, such as 10.0.0.11"),
+        ({"M1": "127.0.0.1", "LOOPBACK": "127.0.0.1"}, "M1 in .* is the address of LOOPBACK"),
+        ({"LOOPBACK": "localhost"}, "LOOPBACK in .* must be an IPv4 address, such as 127.0.0.1"),
+        ({"ETCD_STATE": "exist"}, "ETCD_STATE in .* must be new or existing"),
+        ({"REDIS_PASSWORD": 'a"b'}, "REDIS_PASSWORD in .* must be of letters and digits alone"),
+        ({"REDIS_PASSWORD": "a#b"}, "REDIS_PASSWORD in .* must be of letters and digits alone"),
+        ({"REDIS_PASSWORD": "a$b"}, "REDIS_PASSWORD in .* must be of letters and digits alone"),
+        ({"REDIS_MAXMEMORY": "4gigs"}, "REDIS_MAXMEMORY in .* must be a number of bytes, such as 4gb"),
     ],
 )
 def test_a_variable_that_cannot_be_right_is_named(
@@ -302,6 +314,19 @@ def _start_first(three: Three) -> None:
         three.wait_role(name, "slave up")
     wait_until(lambda: all(map(three.knows_all, ADDRESSES)), 40, "the sentinels know one another")
     assert not mark.exists()
+
+
+@pytest.mark.slow
+def test_the_command_of_the_advice_shows_the_password(three: Three) -> None:
+    """As the page and the runbook have it, on the primary's host: nobody is let in without."""
+    if shutil.which("redis-cli") is None:
+        pytest.skip("redis-cli is missing")
+    _start_first(three)
+    assert advice.REPLICATION in (ROOT / "docs" / "operations.md").read_text()
+    kept = str(three.directory / "m1" / "machine.env")
+    command = advice.REPLICATION.replace("/etc/transactions/machine.env", kept).replace("valkey", "redis")
+    ran = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=10)
+    assert "connected_slaves:2" in ran.stdout, ran.stderr
 
 
 @pytest.mark.slow

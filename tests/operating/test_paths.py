@@ -88,7 +88,7 @@ _NAME = re.compile(r"[a-zA-Z_]\w*(?:\.[a-zA-Z_]\w*)*")
 _FILE = re.compile(r"[\w-]+\.(?:py|lua|sql|js|html)")
 # The same with some of its folders, also where nobody has put it into backticks.
 _ANY_FILE = re.compile(rf"(?<![\w./*@-])(?:[\w-]+/)*{_FILE.pattern}(?!\w)")
-_COMMAND = re.compile(r"`(?:\S+/)?(?:python )?(make|manage\.py) ([a-z]\w*)")
+_COMMAND = re.compile(r"`(?:\S+/)?(?:python )?(make|manage\.py) ([a-z][\w-]*)")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -262,7 +262,7 @@ def lost_modules(text: Text) -> Iterator[str]:
 
 def lost_commands(text: Text) -> Iterator[str]:
     """Targets of make, and commands of manage.py, Django's and its applications' among them."""
-    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     for program, command in _COMMAND.findall(text.words):
         if command not in (targets if program == "make" else get_commands()):
             yield f"{program} {command}"
@@ -382,7 +382,7 @@ def test_each_room_has_a_folder_of_tests_and_each_folder_is_of_a_room() -> None:
     """Beside them are those of no room; what is in `transactions` itself is tested through its rooms."""
     rooms = {room.name for room in ROOMS if room not in APPLICATION and any(_modules(room))}
     folders = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
-    assert folders == rooms | {"operating", "contract", "faults", "machines", "compose", "browser"}
+    assert folders == rooms | {"operating", "contract", "faults", "machines", "compose", "units", "browser"}
 
 
 def _modules(room: Path) -> Iterator[Path]:

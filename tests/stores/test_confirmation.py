@@ -112,6 +112,12 @@ def test_a_replica_that_is_gone_stops_counting_after_a_while_and_counts_again_on
     assert not holds()
     wait_until(holds, 30, "it goes on with one replica")
     assert time.monotonic() - began > GONE_S
+    (left,) = (each for each in three.replicas if each is not gone)
+    left.freeze()
+    told = r"^0 of 1 replicas confirm what was written; of 2 wanted 1 no longer counts, gone for long$"
+    with pytest.raises(Unconfirmed, match=told):
+        confirmed(lambda pipeline: pipeline.set("x", "1"))
+    left.wake()
     three.until_whole()
     wait_until(lambda: lookout.counted.needed(2) == 2, 60, "a replica that is back counts")
     gone.freeze()

@@ -94,7 +94,9 @@ def told_reason(kind: str, rows: int, examples: Mapping[str, tuple[int, str]]) -
     if kind not in examples:
         return kind
     line, reason = examples[kind]
-    more = f" and {rows - 1:,} more" if rows > 1 else ""
+    # A kind that leaves something out has rows that say the same of something else.
+    other = " with this or another value" if "“…”" in kind else ""
+    more = f", and {rows - 1:,} more{other}" if rows > 1 else ""
     return f"{reason} (line {line:,}{more})"
 
 

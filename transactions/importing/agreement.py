@@ -47,6 +47,10 @@ def understood(table: Table, given: Mapping, say: Say, ask: Ask | None) -> Guess
     if found.mapping != given or found.open or given.lacking(table.columns):
         for line in shown(table, found):
             say(line)
+    else:
+        # A mapping that says all else says nothing of words that are known without it.
+        for line in _known_words(found):
+            say(line)
     asked = 0
     while found.open:
         if ask is None or asked == TRIES_MAX * len(FIELDS):

@@ -155,10 +155,14 @@ def _ask_about_times(first: FirstRows) -> None:
     found = [each for each in filled if _may_say_when(each, first.cells[each])]
     if found and "created_at" not in first.mapping.columns:
         names = ", ".join(f"“{each}”" for each in found[:LINES_TOLD_MAX])
+        form = moments.without_year(first.cells[found[0]])
+        how = (
+            "days without a year are" if form else "what is in parts belongs into one column; what counts is"
+        )
         why = (
-            f"No column is known to have the times, and {names} may say when: what is in parts belongs into "
-            f"one column; what counts is stated, as {said('columns.created_at', found[0])}, "
-            f"{said('dates', 'hours')} and {said('since', '2026-01-01T00:00:00Z')}."
+            f"No column is known to have the times, and {names} may say when: {how} stated, as "
+            f"{said('columns.created_at', found[0])}, {said('dates', form or 'hours')} and "
+            f"{said('since', '2026-01-01T00:00:00Z')}."
         )
         first.unread["created_at"] = OpenQuestion("columns.created_at", why)
 

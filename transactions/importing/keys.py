@@ -30,6 +30,7 @@ DATES = (
 # Of these `since` says from when; of the others here it may, where they do not count from 1970.
 COUNTED = ("hours", "days")
 COUNTED_FROM = (*COUNTED, "seconds", "milliseconds", "microseconds")
+_YEAR = re.compile("%[YyGgcxsD]")
 # No currency has more than four; a few chains count eighteen.
 DECIMALS_MAX = 18
 # Delimiters by their names, where the character itself is hard to type.
@@ -135,18 +136,26 @@ def _currency(value: object) -> str:
     return value.upper()
 
 
+def lacks_year(dates: str) -> bool:
+    """Whether days are written by a format that says no year, as %d.%m."""
+    return "%" in dates and not _YEAR.search(dates)
+
+
 def _dates(value: object) -> str:
-    """One of DATES, or a format that reads the day which it writes."""
+    """One of DATES, or a format that reads the day which it writes, be it without the year."""
     if value in DATES:
         return str(value)
     day = datetime(2026, 1, 31, tzinfo=UTC)
     try:
-        if not isinstance(value, str) or datetime.strptime(day.strftime(value), value).date() != day.date():
+        if not isinstance(value, str):
+            raise ValueError
+        whole = f"%Y {value}" if lacks_year(value) else value
+        if datetime.strptime(day.strftime(whole), whole).date() != day.date():
             raise ValueError
     # A part that is named twice is a fault of the expression that Python makes of it.
     except (ValueError, OverflowError, re.error):
         known = ", ".join(DATES)
-        raise ValueError(f"it is one of {known}, or a format of a whole date as %d.%m.%Y %H:%M") from None
+        raise ValueError(f"it is one of {known}, or a format of a day as %d.%m.%Y %H:%M") from None
     return value
 
 

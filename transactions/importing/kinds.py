@@ -7,6 +7,7 @@ is asked about before anything is posted: each kind but those that are known to 
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from functools import lru_cache
+from operator import itemgetter
 
 from .columns import sides
 from .columns.money import taken_apart
@@ -40,9 +41,9 @@ _REFUNDS = frozenset(_REFUNDS_TEXT.split())
 _BESIDE_REFUNDS = _REFUNDS | {"partial", "full", "issued", "credit", "charge", "money", "customer", "payment"}
 _PAYMENTS_TEXT = """
     payment payments pay paid charge charges sale sales purchase purchases order orders invoice invoices
-    checkout capture captured settle settled subscription subscriptions donation donations topup deposit
-    deposits income incoming received zahlung zahlungen kartenzahlung bezahlung kauf einkauf verkauf
-    einzahlung eingang bestellung rechnung paiement achat vente pago compra venta pagamento acquisto vendita
+    checkout capture captured settle settled subscription subscriptions donation donations topup
+    incoming received zahlung zahlungen kartenzahlung bezahlung kauf einkauf verkauf
+    bestellung rechnung paiement achat vente pago compra venta pagamento acquisto vendita
     betaling aankoop verkoop
 """
 _PAYMENTS = frozenset(_PAYMENTS_TEXT.split())
@@ -77,8 +78,12 @@ class KindsProof:
         self._backs: dict[str, dict[str, int]] = {}
         # Columns of other names: of these only cells count that say nothing but that money goes back.
         self._others: list[str] = []
-        # Of these columns, those that have had other words than for debit and credit.
+        # Of these columns, those that have had other words than for debit and credit, those that have named
+        # payments, and those that have named debits. Of each the first line of its words for credit.
         self._worded: set[str] = set()
+        self._paying: set[str] = set()
+        self._debiting: set[str] = set()
+        self._credits: dict[str, dict[str, int]] = {}
         # Columns of whatever name that have had only words for debit and credit so far, and these words.
         self._sides: dict[str, set[str]] | None = None
         # By column the first row that is a debit by its word, and whose amount has no minus.
@@ -103,20 +108,26 @@ class KindsProof:
                 _keep(self._backs.setdefault(column, {}), word, line)
 
     def _see_kind(self, line: int, column: str, word: str, unsigned: bool) -> None:
-        if not sides.is_side(word):
+        is_side, is_debit, pays = sides.is_side(word), sides.is_debit(word), is_payment(word)
+        if not is_side:
             self._worded.add(column)
-        is_debit = sides.is_debit(word)
+        if pays or not is_side:
+            self._paying.add(column)
         if unsigned and self._asks_direction and is_debit:
             self._debits.setdefault(column, (line, word))
         if word in self._mapping.refunds.get(column, ()):
             return
         found = words(word)
+        if is_debit and not found & _REFUNDS:
+            self._debiting.add(column)
         # Where somebody has said that no column tells debits, such a word is answered.
         goes_back = self._asks_direction if is_debit else bool(found & _REFUNDS)
         if unsigned and goes_back and not found & _NO_PAYMENTS:
             _keep(self._backs.setdefault(column, {}), word, line)
-        elif found & _NO_PAYMENTS or (unsigned and not is_debit and not is_payment(word)):
+        elif found & _NO_PAYMENTS or (unsigned and not is_side and not pays):
             _keep(self._kinds[column], word, line)
+        elif unsigned and is_side and not is_debit and not pays:
+            _keep(self._credits.setdefault(column, {}), word, line)
 
     def _begin(self, cells: Collection[str]) -> None:
         # Of columns that stand for something else no word is asked about.
@@ -160,6 +171,9 @@ class KindsProof:
             if column not in self._mapping.refunds:
                 yield _about_refunds(column, lines)
         for column, lines in self._kinds.items():
+            # A credit is money that comes in where debits stand beside it; among sales it may go back.
+            if column in self._paying - self._debiting:
+                lines = dict(sorted((lines | self._credits.get(column, {})).items(), key=itemgetter(1)))
             if lines:
                 yield _about_no_payments(column, lines)
 
@@ -173,7 +187,7 @@ class KindsProof:
 def is_payment(word: str) -> bool:
     """Whether a word for a kind is known to be one of payments."""
     found = words(word)
-    known = (found & _PAYMENTS and found <= _PAYMENTS | _WAYS) or found in _TERMINALS or sides.is_side(word)
+    known = (found & _PAYMENTS and found <= _PAYMENTS | _WAYS) or found in _TERMINALS
     return bool(known) and not (sides.is_debit(word) or found & (_REFUNDS | _NO_PAYMENTS))
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypedDict, cast
 
 from .. import money, names
 from . import keys
-from .keys import BESIDE, COUNTED, COUNTED_FROM, FIELDS
+from .keys import BESIDE, COUNTED, COUNTED_FROM, FIELDS, lacks_year
 from .wording import as_key, named_by, said
 
 SHIPPED = Path(__file__).parent / "mappings"
@@ -211,10 +211,15 @@ class Mapping:
                 f"{said('columns.direction')}: it tells of {said('columns.amount')} whether it is a "
                 "debit or a credit"
             )
-        if self.since and self.dates not in COUNTED_FROM:
+        if self.since and self.dates not in COUNTED_FROM and not lacks_year(self.dates):
             raise MappingError(
                 f"{said('since')}: it belongs to dates that count ({', '.join(COUNTED_FROM)}), and to "
-                "them alone"
+                "those without a year"
+            )
+        if lacks_year(self.dates) and not self.since:
+            raise MappingError(
+                f"{said('since')}: dates as {self.dates} say no year; state the first that they may be, as "
+                "2026-01-01T00:00:00Z"
             )
         if self.dates in COUNTED and not self.since:
             raise MappingError(

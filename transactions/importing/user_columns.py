@@ -9,8 +9,8 @@ from .columns.proofs import OpenQuestion
 from .first_rows import DISTINCT_ROWS_MIN, FirstRows, any_text
 from .headers import candidates, is_of_accounts, is_of_cards, is_of_payers, is_of_the_other_side
 
-# Of one holder's own accounts, how many a statement may have.
-OWN_ACCOUNTS_MAX = 3
+# Of one holder's own accounts, how many the first rows of a file may have.
+OWN_ACCOUNTS_MAX = 20
 
 
 def find_user(first: FirstRows) -> None:
@@ -41,11 +41,10 @@ def _is_one_of_many(first: FirstRows, column: str) -> bool:
 
 
 def _may_be_own(first: FirstRows, column: str) -> bool:
-    """Whether a column of accounts has so few, or so few rows, that they may be those of one holder."""
+    """Whether a column of accounts has so few that they may be those of one holder."""
     if not is_of_accounts(column) or is_of_cards(column):
         return False
-    accounts = {cell for cell in first.cells[column] if cell.strip()}
-    return len(accounts) <= OWN_ACCOUNTS_MAX or len(first.lines) < DISTINCT_ROWS_MIN
+    return len({cell for cell in first.cells[column] if cell.strip()}) <= OWN_ACCOUNTS_MAX
 
 
 def _is_mostly_empty(first: FirstRows, column: str) -> bool:

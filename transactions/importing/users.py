@@ -4,6 +4,7 @@ import hashlib
 import re
 import time
 import unicodedata
+from collections import defaultdict
 from collections.abc import Callable, Collection
 from typing import TypeVar
 
@@ -18,10 +19,16 @@ from ..client.api import PAUSE_S_MAX, PAUSE_S_MIN
 from ..client.users import keys_in, make_missing
 from ..encodings import is_text, one_line, shows_something
 from ..fields import user_key
+from ..tables import USER_KEY, USER_NAME, USERS
 
 # Behind a username in which a name could not be written as it is: names that differ stay two customers.
 _MARK_CHARACTERS = 8
 Told = TypeVar("Told")
+# Purpose: who is called so in any letter case, by the index account_by_name_in_any_case.
+IN_ANY_CASE = f"""
+    SELECT wanted.name, {USER_KEY} FROM unnest(%s::text[]) AS wanted (name)
+      JOIN {USERS} ON upper({USER_NAME}) = upper(wanted.name)
+"""
 _NOT_IN_USERNAMES = re.compile(r"[^\w.@+-]+")
 
 
@@ -71,7 +78,7 @@ class FileUsers:
             pause_s = min(PAUSE_S_MAX, pause_s * 2)
 
     def _looked_up(self, wanted: Collection[str], by: str) -> dict[str, int | str]:
-        found: dict[str, int | str] = {**_find(wanted, by)}
+        found: dict[str, int | str] = {**self._find(wanted, by)}
         if self._create:
             missing = [text for text in wanted if text not in found]
             if by == "name":
@@ -83,14 +90,25 @@ class FileUsers:
     def _keys(self, wanted: Collection[str], by: str) -> dict[str, int | str]:
         if self._look_only:
             return self._looked_up(wanted, by)
-        found = _find(wanted, by)
+        found = self._find(wanted, by)
         missing = [text for text in wanted if text not in found] if self._create else []
         if missing:
             named = {username for text in missing if (username := username_of(text))}
             keys = keys_in(missing)
             self.made += _make_named(named) if by == "name" else make_missing(keys)
-            found = _find(wanted, by)
+            found = self._find(wanted, by)
         return {**found}
+
+    def _find(self, texts: Collection[str], by: str) -> dict[str, int]:
+        """The key of each who is there.
+
+        A name in another letter case leads to who is there, as in filters. Where customers are made it does
+        not: keys of other systems may differ by that alone, and each is a customer then.
+        """
+        if by == "key":
+            return _by_key(texts)
+        found = _by_name(texts)
+        return found if self._create else {**_by_name_in_any_case(set(texts) - found.keys()), **found}
 
 
 def username_of(name: str) -> str:
@@ -114,11 +132,6 @@ def _plain(name: str) -> str:
     return plain if is_text(plain) and shows_something(plain) else ""
 
 
-def _find(texts: Collection[str], by: str) -> dict[str, int]:
-    """The key of each who is there."""
-    return _by_name(texts) if by == "name" else _by_key(texts)
-
-
 def _by_key(texts: Collection[str]) -> dict[str, int]:
     wanted = {text: key for text in texts if (key := user_key(text))}
     asked = set(wanted.values())
@@ -133,6 +146,17 @@ def _by_name(texts: Collection[str]) -> dict[str, int]:
     there = dict(get_user_model()._default_manager.filter(username__in=asked).values_list("username", "pk"))
     found = {text: there.get(plain, there.get(made)) for text, (plain, made) in wanted.items()}
     return {text: key for text, key in found.items() if key is not None}
+
+
+def _by_name_in_any_case(texts: Collection[str]) -> dict[str, int]:
+    """Who is called so but for the letter case, where that is one alone."""
+    wanted = {text: plain for text in texts if (plain := _plain(text))}
+    there: dict[str, list[int]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(IN_ANY_CASE, [[*set(wanted.values())]])
+        for name, key in cursor.fetchall():
+            there[name].append(key)
+    return {text: there[plain][0] for text, plain in wanted.items() if len(there[plain]) == 1}
 
 
 def _make_named(usernames: Collection[str]) -> int:

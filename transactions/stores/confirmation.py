@@ -199,7 +199,10 @@ def _say(found: Judgement, began: float) -> None:
     for watcher in watchers:
         watcher(time.monotonic() - began, found.holds)
     if not found.holds:
-        raise Unconfirmed(f"{found.confirmed} of {found.needed} replicas confirm what was written")
+        told = f"{found.confirmed} of {found.needed} replicas confirm what was written"
+        if (left := settings.REDIS_REPLICAS - found.needed) > 0:
+            told += f"; of {settings.REDIS_REPLICAS} wanted {left} no longer counts, gone for long"
+        raise Unconfirmed(told)
 
 
 @cache

@@ -27,6 +27,12 @@ def _restarting(service: str, text: str, section: str) -> Advice:
     return Advice(section, text, commands)
 
 
+# As written on a machine of three. The password is read from where it is kept, and stands on no command line.
+REPLICATION = (
+    "(. /etc/transactions/machine.env; "
+    'REDISCLI_AUTH="$REDIS_PASSWORD" valkey-cli -h "$LOOPBACK" info replication)'
+)
+
 _LOOKED_INTO = (("Anywhere", "manage.py verify"),)
 
 WEB = _restarting(
@@ -52,14 +58,14 @@ REPLICAS = Advice(
     "Redis",
     "What is accepted is on two disks still. Start the server that is missing, on its own data: it follows "
     "the primary and catches up by itself.",
-    (("On the host of the primary", "redis-cli info replication"),),
+    (("On the host of the primary", REPLICATION),),
 )
 UNCONFIRMED = Advice(
     "Redis",
     "A replica is missing, or does not confirm in time. Leave the primary as it is. Where one is left, "
     "transactions are accepted again within half a minute. If not: start the servers that are missing, each "
     "on its own data; one whose disk is full or that comes and goes is better stopped.",
-    (("On the host of the primary", "redis-cli info replication"),),
+    (("On the host of the primary", REPLICATION),),
 )
 SENTINELS = Advice(
     "Redis",

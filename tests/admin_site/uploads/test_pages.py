@@ -257,13 +257,13 @@ def test_how_far_an_import_is_is_what_is_in(ina: Client, people: list[User]) -> 
     running = {"step": "IMPORT", "state": "RUNNING", "done": 20}
     Upload.objects.filter(pk=upload.pk).update(**running)
     told = ina.get(at("progress", upload.pk)).json()
-    assert (told["told"], told["percent"]) == ("20 of 30 rows looked at once more, none is in yet", 66)
+    assert (told["told"], told["percent"]) == ("20 of 30 rows looked at, none is in yet", 66)
     done = imported(uploaded(payments(people[0], *range(41, 61)))).outcome
 
     # It goes on behind what is in, and looks at all rows once more before.
     Upload.objects.filter(pk=upload.pk).update(**running | {"outcome": done, "done": 1})
     told = ina.get(at("progress", upload.pk)).json()["told"]
-    assert told == "1 of 30 rows looked at once more, 20 are in"
+    assert told == "1 of 30 rows looked at, 20 are in"
     # A worker was killed, and another is to take it up.
     Upload.objects.filter(pk=upload.pk).update(state="QUEUED", done=25)
     assert ina.get(at("progress", upload.pk)).json()["told"] == "20 of 30 rows are in"

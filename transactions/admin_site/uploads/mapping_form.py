@@ -102,7 +102,8 @@ _PLAIN: tuple[tuple[str, str, Choices | None, str], ...] = (
         TIMES,
         "since",
         None,
-        "Where they are hours or days since a moment: that moment, as 2026-01-31 00:00+00:00.",
+        "Where they are hours or days since a moment: that moment, as 2026-01-31 00:00+00:00. Of days "
+        "without a year: the first that they may be.",
     ),
     (TIMES, "timezone", None, "Its name, as Europe/Berlin."),
     (

@@ -290,7 +290,7 @@ def _how_far(upload: Upload) -> str:
     if upload.state == UploadState.RUNNING:
         # It looks at all of them before it posts the first, also where it goes on behind rows that are in.
         said = f"{is_in:,} {'is' if is_in == 1 else 'are'} in" if is_in else "none is in yet"
-        return f"{_rows(upload, upload.done)} looked at once more, {said}"
+        return f"{_rows(upload, upload.done)} looked at, {said}"
     if is_in:
         return f"{_rows(upload, is_in)} are in"
     return "none is in yet" if upload.state == UploadState.QUEUED else "none is in"

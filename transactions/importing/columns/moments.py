@@ -5,13 +5,14 @@ Which of them it is, the whole column tells; a moment without an offset needs a 
 
 import re
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from ...timezones import zone_names
-from ..keys import DATES
+from ..keys import DATES, lacks_year
 from ..mapping import Mapping
 from ..table import Moment
 from ..wording import said
@@ -199,18 +200,37 @@ class MomentForm:
         return self.zone
 
     def _local(self, text: str) -> datetime:
-        if self.since is not None:
-            return self._since(text, self.since)
         if "%" in self.dates:
             try:
-                return datetime.strptime(text[: CHARACTERS_MAX + 1], self.dates)
+                return self._formatted(text[: CHARACTERS_MAX + 1])
             except ValueError:
                 raise CellError(f"{NO_MOMENT} in the form {self.dates}", text) from None
+        if self.since is not None:
+            return self._since(text, self.since)
         read: Callable[[str, str], datetime | None] = _written if self.dates in _BY_FORM else _counted
         moment = read(text, self.dates) if len(text) <= CHARACTERS_MAX else None
         if moment is None:
             raise CellError(f"{NO_MOMENT} {EXAMPLES[self.dates]}", text)
         return moment
+
+    def _formatted(self, text: str) -> datetime:
+        """By a format; of days without a year the first at `since` or within a year after it.
+
+        Raises ValueError.
+        """
+        if text.isascii() and text.isdigit():
+            # A spreadsheet takes zeros away in front: 101 is 0101, which would be read as the tenth else.
+            text = text.zfill(len(_EPOCH.strftime(self.dates)))
+        if self.since is None:
+            return datetime.strptime(text, self.dates)
+        first = self.since.replace(tzinfo=None)
+        for year in (first.year, first.year + 1):
+            # The 29th of February is in one of the years alone.
+            with suppress(ValueError):
+                moment = datetime.strptime(f"{year} {text}", f"%Y {self.dates}")
+                if moment >= first:
+                    return moment
+        raise ValueError
 
     def _since(self, text: str, since: datetime) -> datetime:
         match = _AMOUNT_OF_TIME.fullmatch(text)
@@ -315,7 +335,7 @@ class MomentProof:
 
     def _settle_zone(self, result: Settled, zoned: bool) -> None:
         mapping = result.mapping
-        if mapping.timezone or mapping.since:
+        if mapping.timezone or (mapping.since and not lacks_year(mapping.dates)):
             return
         if "%" in mapping.dates:
             if "%z" not in mapping.dates and not zoned:
@@ -334,6 +354,22 @@ def form_of(mapping: Mapping) -> MomentForm:
     """How moments are read by a mapping in which all of it is settled."""
     zone = ZoneInfo(mapping.timezone) if mapping.timezone else None
     return MomentForm(mapping.dates, zone, datetime.fromisoformat(mapping.since) if mapping.since else None)
+
+
+def without_year(cells: Iterable[str]) -> str:
+    """The format of cells that all are days without a year, as 3112 and 31.12.; "" where they are none."""
+    filled = {each for cell in cells if (each := cell.strip())}
+    for form in _WITHOUT_YEAR:
+        # A leap year has all of the days.
+        day = MomentForm(form, UTC, datetime(2024, 1, 1, tzinfo=UTC))
+        with suppress(CellError):
+            for cell in filled:
+                day.read(cell)
+            return form if filled else ""
+    return ""
+
+
+_WITHOUT_YEAR = ("%d%m", "%m%d", "%d.%m.", "%d.%m", "%d/%m", "%m/%d", "%d-%m", "%m-%d")
 
 
 def readable_share(cells: Iterable[str]) -> float:

@@ -52,7 +52,8 @@ def first_rows_names(header: Sequence[str], file: str, place: str) -> tuple[str,
         line = place.rpartition(" ")[2]
         raise FileError(
             f"{file}: {place} may be a row: {cell.strip()[:30]!r} is no name of a column. State "
-            f"{said('header', 0)} if no row names the columns, {said('header', line)} if this one does"
+            f"{said('header', 0)} if no row names the columns, {said('header', line)} if this one does, or "
+            "the number of the line that does"
         )
     return named(header, file, place)
 

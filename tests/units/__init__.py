@@ -1,0 +1,1 @@
+"""The units of deploy/systemd under systemd itself, the first process of a guest made here."""
