@@ -179,6 +179,23 @@ def test_it_never_tells_of_more_than_a_bucket_holds() -> None:
     }
 
 
+def test_the_lanes_are_told_the_same_as_django_in_bytes() -> None:
+    """In this order, which is that of Django's answer."""
+    refused = Allowance(remaining=0, wait_s=3, rates=Rates(burst=10, per_second=4))
+    assert refused.lines() == [
+        (b"RateLimit-Limit", b"10"),
+        (b"RateLimit-Remaining", b"0"),
+        (b"RateLimit-Reset", b"3"),
+        (b"Retry-After", b"3"),
+    ]
+    assert list(refused.headers().items()) == [
+        ("RateLimit-Limit", "10"),
+        ("RateLimit-Remaining", "0"),
+        ("RateLimit-Reset", "3"),
+        ("Retry-After", "3"),
+    ]
+
+
 def test_a_script_that_redis_forgot_is_sent_again() -> None:
     async def some() -> list[Allowance | None]:
         async with limiter() as one:

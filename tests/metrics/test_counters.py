@@ -61,6 +61,22 @@ def test_what_redis_does_not_take_is_counted_later() -> None:
     assert counters.read()[0]["requests|a|200"] == 3
 
 
+def test_requests_count_by_their_status_and_by_how_long_they_took() -> None:
+    one = Tally()
+    one.answered("add-transaction", 200, 0.004)
+    one.answered("add-transaction", 503, 0.004)
+    one.answered("add-transaction", 200, 20.0)
+    one.publish()
+    assert counters.read()[0] == {
+        "requests|add-transaction|200": 2,
+        "requests|add-transaction|503": 1,
+        # Up to 5 ms, the third bound; and over the last one.
+        "request_seconds|add-transaction|2": 2,
+        f"request_seconds|add-transaction|{len(counters.REQUEST_SECONDS.bounds)}": 1,
+        "request_seconds|add-transaction|sum": 20_008_000,
+    }
+
+
 def test_a_process_that_died_has_no_websockets(monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = Tally(), Tally()
     two._name = "another"

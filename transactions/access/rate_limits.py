@@ -66,14 +66,18 @@ class Allowance(NamedTuple):
 
     def headers(self) -> dict[str, str]:
         """Those of the IETF's draft (draft-ietf-httpapi-ratelimit-headers), and Retry-After."""
+        return {name.decode(): value.decode() for name, value in self.lines()}
+
+    def lines(self) -> list[tuple[bytes, bytes]]:
+        """The same headers as ASGI has them: the lanes write them with every answer."""
         burst, per_second = self.rates
-        told = {
-            "RateLimit-Limit": str(burst),
-            "RateLimit-Remaining": str(self.remaining),
-            "RateLimit-Reset": str(-((self.remaining - burst) // per_second)),
-        }
+        told = [
+            (b"RateLimit-Limit", b"%d" % burst),
+            (b"RateLimit-Remaining", b"%d" % self.remaining),
+            (b"RateLimit-Reset", b"%d" % -((self.remaining - burst) // per_second)),
+        ]
         if self.wait_s:
-            told["Retry-After"] = str(self.wait_s)
+            told.append((b"Retry-After", b"%d" % self.wait_s))
         return told
 
 

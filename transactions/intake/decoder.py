@@ -145,4 +145,6 @@ def _checked(plain: _Plain) -> Record | None:
             return None
         if moment > datetime.now(UTC) + AHEAD_MAX or moment < earliest(settings.EARLIEST_CREATED_AT):
             return None
-    return Record(id, user, amount, "PENDING" if plain.status is UNSET else plain.status, moment)
+    status = "PENDING" if plain.status is UNSET else plain.status
+    # As Record(...) does, without a call in between: that is a fifth of what a record of a batch takes here.
+    return tuple.__new__(Record, (id, user, amount, status, moment))

@@ -42,6 +42,9 @@ _OBTAINED = JSONRenderer().render(answers.OBTAINED)
 # The methods of the views that the lane stands for.
 ALLOW = "POST, OPTIONS"
 
+# What is said, and what is left to the caller, None where nothing is limited.
+Limited = tuple[Answer, rate_limits.Allowance | None]
+
 
 class Plain(NamedTuple):
     """What matters of a request that the lane can answer."""
@@ -74,14 +77,15 @@ def fast_lane(application: ASGI3Application, request_id: "ContextVar[str]") -> A
         body, messages = await _read(plain, receive)
         named = request_id.set(plain.request_id)
         try:
-            answer = await _answer(scope["path"], plain, body) if body is not None else None
+            found = await _answer(scope["path"], plain, body) if body is not None else None
         finally:
             request_id.reset(named)
-        if answer is None:
+        if found is None:
             return await application(scope, _again(messages, receive), send)
+        answer, allowance = found
         content = _OBTAINED if answer.body is answers.OBTAINED else JSONRenderer().render(answer.body)
         tally.answered(ENDPOINTS[scope["path"]], answer.status, perf_counter() - began)
-        headers = _headers(answer, plain, len(content))
+        headers = _headers(answer, allowance, plain, len(content))
         await send(
             {
                 "type": "http.response.start",
@@ -150,25 +154,25 @@ def _again(messages: list[ASGIReceiveEvent], receive: ASGIReceiveCallable) -> AS
     return replay
 
 
-async def _answer(path: str, plain: Plain, body: bytes) -> Answer | None:
+async def _answer(path: str, plain: Plain, body: bytes) -> Limited | None:
     """None for what Django's parsers are to judge; nothing has been paid for that."""
     if path in RECORD_PATHS:
         return await _answer_to_record(plain, body)
     return await _answer_to_batch(plain, body)
 
 
-async def _answer_to_record(plain: Plain, body: bytes) -> Answer | None:
+async def _answer_to_record(plain: Plain, body: bytes) -> Limited | None:
     record = forms.record(body) if plain.is_form else decoder.record(body)
     if record is None:
         return None
     caller = plain.sender.caller
     allowance = rate_limits.take_held(caller, 1) or await rate_limits.take(caller, 1)
     if allowance is not None and allowance.wait_s:
-        return _limited(answers.limited(), allowance)
-    return _limited(await answers.to_record(record, plain.request_id), allowance)
+        return answers.limited(), allowance
+    return await answers.to_record(record, plain.request_id), allowance
 
 
-async def _answer_to_batch(plain: Plain, body: bytes) -> Answer | None:
+async def _answer_to_batch(plain: Plain, body: bytes) -> Limited | None:
     # A batch pays before it is decoded: for as many records as there are braces. Those in an id count too
     # until then.
     braces = max(1, body.count(b"{"))
@@ -181,7 +185,7 @@ async def _answer_to_batch(plain: Plain, body: bytes) -> Answer | None:
     if allowance is not None and allowance.wait_s:
         # Django counts the records, where that is another number.
         exact = body.count(b'"transaction_id"') == body.count(b"{")
-        return _limited(answers.limited(), allowance) if exact else None
+        return (answers.limited(), allowance) if exact else None
     records = decoder.records(body)
     count = 0 if records is None else max(1, len(records))
     if allowance is not None and count < braces:
@@ -189,22 +193,18 @@ async def _answer_to_batch(plain: Plain, body: bytes) -> Answer | None:
     if records is None:
         return None
     judged = batches.all_right(records)
-    answer = await answers.to_batch(judged, plain.request_id, atomic=plain.atomic)
-    return _limited(answer, allowance)
+    return await answers.to_batch(judged, plain.request_id, atomic=plain.atomic), allowance
 
 
-def _limited(answer: Answer, allowance: rate_limits.Allowance | None) -> Answer:
-    """`answer`, which says what is left to the caller where there is a limit."""
-    if allowance is None:
-        return answer
-    return Answer(answer.status, answer.body, {**answer.headers, **allowance.headers()})
-
-
-def _headers(answer: Answer, plain: Plain, length: int) -> list[tuple[bytes, bytes]]:
+def _headers(
+    answer: Answer, allowance: rate_limits.Allowance | None, plain: Plain, length: int
+) -> list[tuple[bytes, bytes]]:
     """The headers that Django's middleware would have set, and those of what stands in front of Django."""
-    return [
-        *answer_headers(ALLOW, anonymous=plain.sender.anonymous, secure=plain.sender.secure),
-        (b"Content-Length", b"%d" % length),
-        *((name.encode(), value.encode()) for name, value in answer.headers.items()),
-        (b"X-Request-Id", plain.request_id.encode()),
-    ]
+    _, anonymous, secure = plain.sender
+    lines = [*answer_headers(ALLOW, anonymous=anonymous, secure=secure), (b"Content-Length", b"%d" % length)]
+    for name, value in answer.headers.items():
+        lines.append((name.encode(), value.encode()))
+    if allowance is not None:
+        lines += allowance.lines()
+    lines.append((b"X-Request-Id", plain.request_id.encode()))
+    return lines

@@ -77,11 +77,10 @@ async def _send(
     allowance: rate_limits.Allowance | None,
 ) -> None:
     content = JSONRenderer().render(told)
-    limits = allowance.headers() if allowance is not None else {}
     headers = [
         *answer_headers(ALLOW, anonymous=sent_by.anonymous, secure=sent_by.secure),
         (b"Content-Length", b"%d" % len(content)),
-        *((name.encode(), value.encode()) for name, value in limits.items()),
+        *(allowance.lines() if allowance is not None else ()),
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers, "trailers": False})
     await send({"type": "http.response.body", "body": content, "more_body": False})

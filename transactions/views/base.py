@@ -1,13 +1,16 @@
 """What calls of the API have in common: checked parameters and bodies, refusals, and pages."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import wraps
 from typing import Any
 
+import orjson
 from django.db import IntegrityError
 from django.http import Http404
 from rest_framework import status
 from rest_framework.exceptions import APIException, NotFound, ParseError
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -115,6 +118,22 @@ def in_bounds(get: Callable[..., Response]) -> Callable[..., Response]:
             return get(self, request, **kwargs)
 
     return bounded_get
+
+
+class PageRenderer(JSONRenderer):
+    """The bytes of the REST framework's own renderer, for pages of rows: texts, whole numbers and moments.
+
+    Its fifty rows take a fifth of what Django spends on a page, and orjson a tenth of that. What orjson would
+    write otherwise is left to it: what is not ASCII, a DEL, half a character, and an answer that is indented.
+    """
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> Any:
+        if data is not None and not self.get_indent(accepted_media_type or "", renderer_context or {}):
+            with suppress(TypeError):  # as orjson calls what it cannot write
+                written = orjson.dumps(data, option=orjson.OPT_UTC_Z)
+                if written.isascii() and b"\x7f" not in written:
+                    return written
+        return super().render(data, accepted_media_type, renderer_context)
 
 
 def paged(request: Request, page: Page) -> Response:

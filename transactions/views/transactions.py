@@ -26,7 +26,7 @@ from ..reading.parameters import BatchParameters, DeletionParameters
 from ..serializers import RecordSerializer
 from ..stores.standby_reads import from_standby
 from ..uploads.emptying import empty_everything
-from .base import ApiView, paged
+from .base import ApiView, PageRenderer, paged
 
 # What whoever may do anything here may read.
 ANY_RIGHT: dict[str, Right | None] = dict.fromkeys(("GET", "HEAD", "OPTIONS"))
@@ -126,6 +126,7 @@ class AuditTrail(ApiView):
 class TransactionList(ApiView):
     """GET transactions, newest first, page by page."""
 
+    renderer_classes = (PageRenderer,)
     parameters = listing.ListParameters
     asked: listing.ListParameters
 
