@@ -53,7 +53,8 @@ def look() -> tuple[list[str], dict[str, Any]]:
     if seen.redis_error:
         problem = seen.hindrance or f"Redis refuses what it is asked: {seen.redis_error}"
         redis_is = "up" if seen.refuses else "down"
-        return [problem if seen.refuses else "Redis does not answer"], {
+        silent = seen.redis_fault or "Redis does not answer"
+        return [problem if seen.refuses else silent], {
             "stores": {"redis": redis_is, "postgres": "up" if seen.postgres_answers else "down"}
         }
     assert seen.books is not None

@@ -6,6 +6,7 @@ takes 14 to 24 seconds instead of four.
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from enum import Enum, auto
 from typing import Any
 
 import redis
@@ -20,6 +21,8 @@ from .sentinel_url import SentinelUrl
 
 # For connecting, and then for each answer: to AUTH, to the client's name, to the question.
 ASKING_S = 0.5
+# How answers begin of a server that wants another password, or any.
+_REFUSALS = ("WRONGPASS", "NOAUTH", "invalid username-password pair", "Authentication required")
 
 
 def asking(url: SentinelUrl) -> dict[str, Any]:
@@ -74,14 +77,48 @@ def of_broker(url: SentinelUrl) -> dict[str, Any]:
 
 def answering(url: SentinelUrl) -> int:
     """How many of the sentinels name a primary. All are asked at once, each as long as any (`ASKING_S`)."""
+    return _asked(url).count(_Said.NAMED)
+
+
+def fault(url: SentinelUrl) -> str:
+    """Why none of the sentinels names a primary, where somebody has to mend that, in words; "" else.
+
+    A failover says "no master found" too, and passes.
+    """
+    told, of = _asked(url), f"of {len(url.sentinels)} sentinels"
+    if _Said.NAMED in told:
+        return ""
+    if refused := told.count(_Said.REFUSED):
+        return f"{refused} {of} refuse the password of REDIS_URL"
+    if unknown := told.count(_Said.UNKNOWN):
+        return f"{unknown} {of} know no master of the name “{url.master}”, which REDIS_URL has"
+    return f"none {of} in REDIS_URL answers"
+
+
+class _Said(Enum):
+    NAMED = auto()
+    UNKNOWN = auto()
+    REFUSED = auto()
+    SILENT = auto()
+
+
+def _asked(url: SentinelUrl) -> list[_Said]:
     with ThreadPoolExecutor(len(url.sentinels), "sentinels") as threads:
-        return sum(threads.map(lambda address: _names_one(url, *address), url.sentinels))
+        return list(threads.map(lambda address: _ask(url, *address), url.sentinels))
 
 
-def _names_one(url: SentinelUrl, host: str, port: int) -> bool:
-    with suppress(redis.RedisError), redis.Redis(host, port, **asking(url)) as client:
-        return bool(client.sentinel_get_master_addr_by_name(url.master))
-    return False
+def _ask(url: SentinelUrl, host: str, port: int) -> _Said:
+    try:
+        with redis.Redis(host, port, **asking(url)) as client:
+            named = client.sentinel_get_master_addr_by_name(url.master)
+            return _Said.NAMED if named else _Said.UNKNOWN
+    except redis.RedisError as error:
+        return _Said.REFUSED if is_refused(error) else _Said.SILENT
+
+
+def is_refused(error: redis.RedisError) -> bool:
+    """Whether a server wants another password, or any."""
+    return isinstance(error, redis.AuthenticationError) or str(error).startswith(_REFUSALS)
 
 
 class NamedPrimary:

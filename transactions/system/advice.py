@@ -54,6 +54,12 @@ REDIS = Advice(
         ("On its host", "redis-cli info persistence"),
     ),
 )
+REDIS_URL = Advice(
+    "Redis",
+    "Redis itself may be well. Put REDIS_URL right in the environment of every process, or the password of "
+    "the server, and start the processes again.",
+    (("With Docker", "docker compose config web"), ("With systemd", "less /etc/transactions/environment")),
+)
 REPLICAS = Advice(
     "Redis",
     "What is accepted is on two disks still. Start the server that is missing, on its own data: it follows "

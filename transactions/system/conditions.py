@@ -19,7 +19,7 @@ from ..metrics import ticks
 from ..notifications import alarms
 from ..queue.keys import QUEUE
 from ..rules import figures
-from ..stores import primaries
+from ..stores import primaries, redis_faults
 from ..stores.redis_connection import reader
 from ..storing import history
 from .parts import FULL_SHARE
@@ -73,7 +73,7 @@ def _ask(silent_s: float) -> tuple[dict[str, str], list[str]]:
             found |= source()
             continue
         except redis.RedisError as error:
-            why = str(error).partition("\n")[0]
+            why = redis_faults.fault(error) or type(error).__name__
             found["redis"] = f"Redis does not answer: {why}."
         except (DatabaseError, _Unknown) as error:
             why = str(error).partition("\n")[0]

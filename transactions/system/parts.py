@@ -122,6 +122,9 @@ def _redis(seen: SystemReading) -> Finding:
         what = advice.UNCONFIRMED if seen.hindrance.startswith(TOO_FEW_DISKS) else None
         told = f"No transaction is accepted: {seen.hindrance}."
         return Finding(PartState.ILL, told, seen.hindrance, since, what)
+    if seen.redis_fault:
+        cause = f"{_sentence(seen.redis_fault)} No transaction is accepted, and none is stored."
+        return Finding(PartState.ILL, cause, "Redis cannot be asked", since, advice.REDIS_URL)
     if seen.refuses:
         cause = f"Redis refuses what it is asked: {seen.redis_error}."
         return Finding(PartState.ILL, cause, "Redis refuses what it is asked", since)

@@ -19,7 +19,7 @@ from ..notifications import untold
 from ..notifications.models import SystemAlarm
 from ..reading.detail import open_refusals_count
 from ..rules import figures
-from ..stores import primaries
+from ..stores import primaries, redis_faults
 from ..storing import history
 from ..uploads import figures as upload_figures
 
@@ -43,6 +43,8 @@ class SystemReading:
 
     now: datetime
     redis_error: str = ""
+    # What is wrong with how it is asked, which waiting does not mend.
+    redis_fault: str = ""
     refuses: bool = False
     hindrance: str = ""
     books: balance.Books | None = None
@@ -80,7 +82,7 @@ def read() -> SystemReading:
     """Looks. Raises nothing that a store may do; blocks, for some seconds where one is silent."""
     now = datetime.now(UTC)
     hindrance, books, last_ticks, last_signs, primary = "", None, {}, {}, None
-    redis_error, refuses = "", False
+    redis_error, redis_fault, refuses = "", "", False
     try:
         hindrance = fitness.hindrance()
         books = balance.read()
@@ -88,6 +90,7 @@ def read() -> SystemReading:
         last_ticks, last_signs = ticks.last_ticks(), signs.last_signs()
     except redis.RedisError as error:
         redis_error, refuses = str(error) or type(error).__name__, isinstance(error, redis.ResponseError)
+        redis_fault = redis_faults.fault(error)
     # A PostgreSQL that is silent is waited for once.
     answers = books is None or books.postgres_answers
     age_s = _told(history.age_s, None) if answers else None
@@ -95,6 +98,7 @@ def read() -> SystemReading:
     return SystemReading(
         now=now,
         redis_error=redis_error.partition("\n")[0],
+        redis_fault=redis_fault,
         refuses=refuses,
         hindrance=hindrance,
         books=books,
