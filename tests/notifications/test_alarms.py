@@ -118,6 +118,21 @@ def test_a_worker_that_does_not_flush_is_an_alarm_until_it_does(people: list[Use
     assert told()[1:] == [("system.recovered", "flush")]
 
 
+def test_until_the_alarm_of_redis_is_over_nobody_is_blamed_for_flushes_and_ticks(people: list[User]) -> None:
+    """They go through it. Whoever is dead as well is told of then."""
+    flush()
+    flushed(ago=timedelta(hours=1))
+    with redis_away():
+        assert list(conditions.seen(silent_s=45)) == ["redis"]
+        conditions.look()
+    conditions.look(silent_s=45)
+    assert told() == [("system.alarm", "redis")]
+    later()
+    conditions.look()
+    conditions.look()
+    assert told()[1:] == [("system.recovered", "redis"), ("system.alarm", "flush")]
+
+
 def test_after_a_stop_a_flush_is_missing_only_once_there_was_time_for_one(
     people: list[User], settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

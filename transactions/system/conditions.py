@@ -6,6 +6,7 @@ that PostgreSQL is away, or the worker that would tell it.
 
 import logging
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from time import time
 
 import redis
@@ -17,6 +18,7 @@ from ..books import balance
 from ..intake import fitness
 from ..metrics import ticks
 from ..notifications import alarms
+from ..notifications.models import SystemAlarm
 from ..queue.keys import QUEUE
 from ..rules import figures
 from ..stores import primaries, redis_faults
@@ -80,9 +82,22 @@ def _ask(silent_s: float) -> tuple[dict[str, str], list[str]]:
         log.warning("%s could not be asked: %s", key, why)
         unasked.append(key)
     # The worker that flushes does so without ticks too, and so nothing else would show that Beat is dead.
-    if silent_s > SILENT_S_MAX and not found.keys() & {"flush", "redis"}:
+    if silent_s > SILENT_S_MAX and "flush" not in found:
         found["ticks"] = f"No tick for {silent_s:.0f} s: does Celery Beat run?"
+    if {"flush", "ticks"} & found.keys() and ("redis" in found or _redis_was_away()):
+        # Ticks go through Redis: while it is away, and until the next ones have come, neither worker nor Beat
+        # is to blame.
+        for key in ("flush", "ticks"):
+            found.pop(key, None)
+            unasked.append(key)
     return found, unasked
+
+
+def _redis_was_away() -> bool:
+    """Whether the alarm of Redis is not over yet, as far as PostgreSQL tells."""
+    with suppress(DatabaseError):
+        return SystemAlarm.objects.filter(key="redis", recovered_at=None).exists()
+    return False
 
 
 class _Unknown(Exception):

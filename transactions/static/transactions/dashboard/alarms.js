@@ -1,6 +1,7 @@
 // The system's own alarms, asked for again while the page is open: what the server answers is the card itself.
 import { FORBIDDEN, page, poll } from "../looks/asking.js";
 import { renew, say } from "../looks/news.js";
+import { whenToneTurns } from "../looks/system.js";
 
 const AGAIN_S = 20;
 const card = document.getElementById("alarms");
@@ -24,13 +25,5 @@ function fail(why, { status }) {
 }
 
 if (card) {
-  const ask = poll(card.dataset.url, show, fail, { every: AGAIN_S, read: page });
-  // Where the chip turns red or green again, the alarms do not wait.
-  const chip = document.getElementById("system");
-  let tone = chip?.dataset.tone;
-  const turns = new MutationObserver(() => {
-    if (chip.dataset.tone !== tone) ask();
-    tone = chip.dataset.tone;
-  });
-  if (chip) turns.observe(chip, { attributeFilter: ["data-tone"] });
+  whenToneTurns(poll(card.dataset.url, show, fail, { every: AGAIN_S, read: page }));
 }

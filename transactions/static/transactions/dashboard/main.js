@@ -117,6 +117,7 @@ const ask = poll(() => `${urls.figures}?${chosen()}`, (body) => {
   // Nobody is there: then the websocket is as dead, whatever the browser believes of it. Of a slow answer it is not.
   if (gone) feed.restart();
 });
+system.whenToneTurns(ask);
 
 const asked = query.get("timezone");
 if (asked && asked !== zone()) {

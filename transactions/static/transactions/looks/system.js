@@ -60,6 +60,16 @@ export function cause() {
   return { said: chip.dataset.aloud ?? at("system-aloud").textContent, link };
 }
 
+// Calls `turned` whenever what the server says turns from good to bad, or back: what was told before is old then.
+export function whenToneTurns(turned) {
+  if (!chip) return;
+  let tone = chip.dataset.tone;
+  new MutationObserver(() => {
+    if (chip.dataset.tone !== tone) turned();
+    tone = chip.dataset.tone;
+  }).observe(chip, { attributeFilter: ["data-tone"] });
+}
+
 // Nobody answers this page, and why.
 export function tellSilent(why) {
   tellAway(why);
