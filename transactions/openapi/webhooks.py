@@ -99,7 +99,7 @@ AN_EVENT = {
     "id": "msg_0b0b8e1f6d6f4b7c9f3a1c2d3e4f5a6b",
     "type": "system.alarm",
     "timestamp": A_MOMENT,
-    "data": {"alarm": 1, "key": "flush", "text": "No flush for 45 s: does the worker run, and Celery Beat?"},
+    "data": {"alarm": 1, "key": "queue", "text": "9,500,000 records wait, of 10,000,000 that may."},
 }
 A_WEBHOOK = {
     "id": 1,

@@ -121,7 +121,7 @@ def _flush() -> dict[str, str]:
     if not history.is_missing(age_s):
         return {}
     told = "Nothing has been stored yet" if age_s == float("inf") else f"No flush for {age_s:.0f} s"
-    return {"flush": f"{told}: does the worker run, and Celery Beat?"}
+    return {"flush": f"{told}: do the worker and Celery Beat run, and do both stores answer?"}
 
 
 def _intake() -> dict[str, str]:
