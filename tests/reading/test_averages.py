@@ -299,7 +299,8 @@ def plan_of_sums(ask: Callable[[], Any]) -> str:
 def test_averages_of_a_user_are_read_from_the_index_alone(api: APIClient, payer: User) -> None:
     store(*(row(payer, NOON + timedelta(hours=n), n) for n in range(50)))
     with connection.cursor() as cursor:
-        # As VACUUM leaves the table: what other tests have left dead there says nothing of this question.
+        # As VACUUM leaves the table: what other tests have left there says nothing of this question.
+        cursor.execute(f"ANALYZE {Transaction._meta.db_table}")
         cursor.execute(
             "SELECT pg_restore_relation_stats("
             "'schemaname', 'public', 'relname', %s, 'relallvisible', 1000000)",
@@ -309,7 +310,7 @@ def test_averages_of_a_user_are_read_from_the_index_alone(api: APIClient, payer:
     assert "Index Only Scan using transaction_by_user_amount" in plan_of_sums(lambda: api.get(url))
     # The index has no status: who asks for one pays for its rows.
     of_one = plan_of_sums(lambda: api.get(f"{url}&status=FAILED"))
-    assert "Index Scan using transaction_by_user_amount" in of_one
+    assert "Index Only Scan" not in of_one
 
 
 def test_days_by_status_add_up_to_those_of_all_statuses(people: list[User]) -> None:

@@ -64,9 +64,9 @@ def test_reasons_are_the_same_before_an_import_and_at_its_end(ina: Client, peopl
     ]
     told = "column “amount”: “much” is no amount: write digits, with a decimal mark where there are decimals"
     said = text_of(ina, at("change", checked(uploaded(csv_of(rows))).pk))
-    assert f"{told} (line 3 and 1 more) 2" in said
+    assert f"{told} (line 3, and 1 more with this or another value) 2" in said
     said = text_of(ina, at("change", imported(uploaded(csv_of(rows))).pk))
-    assert f"{told} (line 3 and 1 more) 2" in said
+    assert f"{told} (line 3, and 1 more with this or another value) 2" in said
     assert "invalid:" not in said
 
 
