@@ -80,6 +80,37 @@ def test_days_without_a_year_are_asked_about_with_what_would_read_them() -> None
     assert plan(file, found.mapping, users=EveryKey()).summary.latest.startswith("2026-02-01")
 
 
+HOURS = ["amount", "Transaction Date", "Transaction Time"]
+BY_DAY = ALL.stating("columns.created_at", "Transaction Date")
+
+
+def test_a_time_of_the_day_that_nobody_can_read_is_never_passed_over_in_silence() -> None:
+    """Digits without their zeros, as one public set of a bank's payments has them."""
+    rows = (["5.00", "21/08/2016", "143207"], ["6.00", "21/08/2016", "940"], ["7.00", "22/08/2016", "12345"])
+    file = table(HOURS, *rows)
+    # Both are called so, and one of them can be read as neither.
+    assert "columns.created_at" in asked(guess(file, ALL))
+    found = guess(file, BY_DAY)
+    assert asked(found) == {"columns.time": ["Transaction Time", ""]}
+    assert "line 2: “143207”, line 3: “940”, line 4: “12345”" in found.open[0].why
+    stated = guess(
+        file, BY_DAY.stating("columns.time", "Transaction Time").stating("dates", "%d/%m/%Y %H%M%S")
+    )
+    assert asked(stated) == {}
+    times = [
+        str((each.record or {})["created_at"])
+        for each in plan(file, stated.mapping, users=EveryKey()).planned()
+    ]
+    assert times == ["2016-08-21T14:32:07Z", "2016-08-21T00:09:40Z", "2016-08-22T01:23:45Z"]
+    days = guess(file, BY_DAY.stating("columns.time", ""))
+    assert asked(days) == {}
+
+
+def test_a_moment_with_its_time_needs_no_column_beside_it() -> None:
+    rows = (["5.00", "2016-08-21 14:32:07", "3"], ["6.00", "2016-08-22 14:32:07", "4"])
+    assert asked(guess(table(HOURS, *rows), BY_DAY)) == {}
+
+
 # --- Whose ----------------------------------------------------------------------------------------
 
 LLOYDS = ["Transaction Date", "Sort Code", "Account Number", "Details", "Debit Amount", "Credit Amount"]

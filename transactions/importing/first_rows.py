@@ -50,6 +50,7 @@ _SAID = {
 _READ_AS = {
     "amount": "no amount", "created_at": "no date and time in any form that is known",
     "currency": "no code of a currency, as EUR", "timezone": "no timezone, as Europe/Berlin",
+    "time": "no time of the day, as 23:59:59",
 }  # fmt: skip
 
 # What no column at all is taken for, where the one that looks like it is none.
@@ -57,6 +58,7 @@ _WITHOUT = {
     "created_at": "no column tells: each happens at the moment at which it is accepted",
     "currency": "no column tells: all are in one currency",
     "timezone": "no column tells: all are in one",
+    "time": "no column tells: each happens as its day begins",
     "transaction_id": "no column: ids are made of what a row says, the same at every run",
     "direction": WITHOUT_DIRECTION,
 }
@@ -168,6 +170,11 @@ class FirstRows:
                 f" Its form may be stated ({said('dates')}), as %d.%m.%Y; of numbers that count, since when "
                 f"too, as {said('dates', 'seconds')} and {said('since', '2026-01-01T00:00:00Z')}."
             )
+        if field == "time":
+            why += (
+                f" Day and time are read together by a form that is stated ({said('dates')}), as "
+                "%d.%m.%Y %H%M%S."
+            )
         self.unread[field] = OpenQuestion(f"columns.{field}", why)
         self.unread_columns[field] = column
 
@@ -267,6 +274,7 @@ _ALIKE: dict[str, Share] = {
     "created_at": moments.readable_share,
     "currency": currencies_share,
     "timezone": zones,
+    "time": clocks,
     "direction": lambda cells: share(cells, sides.is_side),
 }
 
@@ -275,6 +283,7 @@ _CELL_ALIKE: dict[str, Callable[[str], object]] = {
     "created_at": moments.readings,
     "currency": _is_currency,
     "timezone": moments.is_zone,
+    "time": lambda cell: _CLOCK.fullmatch(cell.strip()),
 }
 
 # By field, what else is called so.

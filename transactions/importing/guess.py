@@ -137,7 +137,9 @@ def _find_times(first: FirstRows) -> None:
     dated = any_text if first.mapping.dates else moments.readable_share
     first.find("created_at", dated, by_cells=written_moments)
     if "created_at" in first.mapping.named:
-        first.find("time", clocks)
+        # A moment that has its time needs none beside it.
+        if not all(":" in cell for cell in first.cells[first.mapping.named["created_at"]] if cell.strip()):
+            first.find("time", any_text if "%" in first.mapping.dates else clocks)
         first.find("timezone", zones)
         _take_utc(first)
 

@@ -218,9 +218,11 @@ class MomentForm:
 
         Raises ValueError.
         """
-        if text.isascii() and text.isdigit():
-            # A spreadsheet takes zeros away in front: 101 is 0101, which would be read as the tenth else.
-            text = text.zfill(len(_EPOCH.strftime(self.dates)))
+        # A spreadsheet takes zeros away in front: 101 is 0101, and 940 is 000940, which would be read as the
+        # tenth, and as four minutes past nine, else.
+        cells, forms = text.split(), self.dates.split()
+        if len(cells) == len(forms):
+            text = " ".join(map(_with_zeros, cells, forms))
         if self.since is None:
             return datetime.strptime(text, self.dates)
         first = self.since.replace(tzinfo=None)
@@ -240,6 +242,13 @@ class MomentForm:
             return since + timedelta(**{self.dates: float(text)})
         except OverflowError:
             raise CellError(f"“…” {self.dates} are more than the calendar has", text) from None
+
+
+def _with_zeros(cell: str, form: str) -> str:
+    """Digits alone, as long as the form writes them; another cell as it is."""
+    if not (cell.isascii() and cell.isdigit()):
+        return cell
+    return cell.zfill(len(_EPOCH.strftime(form)))
 
 
 def _joined(cell: str, clock: str) -> str:
