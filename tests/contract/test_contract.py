@@ -85,7 +85,7 @@ SEEN_AT_LEAST = {
     "GET /livez": {200},
     "GET /readyz": {200},
 }
-DELETES_ALL = "deleteTransactions"
+DELETES_ALL, READINESS = "deleteTransactions", "ready"
 # Whose paths have keys of rows.
 KEYED = ("/api/rules/", "/api/alerts/", "/api/snoozes/", "/api/webhooks/")
 TOOL = Path(sys.executable).with_name("schemathesis")
@@ -127,8 +127,11 @@ def test_no_answer_is_outside_the_schema(server: str, tmp_path: Path) -> None:
         **{"RULE_ID": str(rule.pk), "LIST_ID": str(users.pk), "WEBHOOK_ID": str(webhook.pk)},
         **{"ALERT_ID": str(alert.pk), "FREE_ALERT_ID": str(free.pk), "SNOOZE_ID": str(snooze.pk)},
     }
+    # Readiness comes first: no worker tells anybody here, and it complains of a message that has waited long.
     # What removes all alerts comes last.
-    seen = made_up(server, token, keys, tmp_path, "--exclude-operation-id", DELETES_ALL)
+    seen = made_up(server, token, keys, tmp_path, "--include-operation-id", READINESS)
+    others = (each for name in (READINESS, DELETES_ALL) for each in ("--exclude-operation-id", name))
+    seen |= made_up(server, token, keys, tmp_path, *others)
     seen |= made_up(server, token, keys, tmp_path, "--include-operation-id", DELETES_ALL)
     # Enough was accepted for this to mean something.
     missed = {call: wanted - seen[call] for call, wanted in SEEN_AT_LEAST.items()}
