@@ -1,6 +1,8 @@
 """What became of files that tests have imported, as a table: each row is noted by a test, for its end.
 
-Amounts are in the smallest unit, so that forms with decimals and without stand beside each other.
+Amounts are in the smallest unit, so that forms with decimals and without stand beside each other. The total
+in the file is what was replayed and refused and what is in the system; a row that settles an earlier one of
+the file is in the file twice and in the system once.
 """
 
 import re
@@ -8,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from django.core.management import load_command_class
-from django.db.models import Case, F, Sum, When
+from django.db.models import Q, Sum
 
 from transactions.importing import errors_file, options
 from transactions.importing.guess import guess
@@ -45,8 +47,10 @@ def plan_of(file: Path, *stated: str) -> Plan:
 
 def in_system() -> int:
     """The sum of all that is stored; refunds have a minus, as in their files."""
-    sign = Case(When(transaction_id__startswith="refund-", then=-F("amount")), default=F("amount"))
-    return int(Transaction.objects.aggregate(total=Sum(sign, default=0))["total"])
+    refund = Q(transaction_id__startswith="refund-")
+    paid, back = Sum("amount", filter=~refund, default=0), Sum("amount", filter=refund, default=0)
+    sums = Transaction.objects.aggregate(paid=paid, back=back)
+    return int(sums["paid"] - sums["back"])
 
 
 def row_of(name: str, summary: Summary, told: str) -> tuple[str, ...]:
