@@ -1,10 +1,12 @@
 """One file of transactions in many forms: each is the same records, and once stored the same daily averages.
 
-With REPLAY_FILE of the environment all of that file, which takes some minutes; else the first rows of a file
-of real transactions, where there is one, and rows made up for the purpose.
+With REPLAY_FILE of the environment all of that file, and each form of it is stored, which takes a quarter
+of an hour; else the first rows of a file of real transactions, where there is one, and rows made up for the
+purpose. The table at the end of the run says what became of each file.
 """
 
 import os
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,16 +14,12 @@ from typing import Any
 import httpx
 import pytest
 from django.contrib.auth.models import User
-from django.core.management import load_command_class
 
 from tests.support.file_forms import FORMS, FileForm, rows_of
+from tests.support.import_table import NOTED, plan_of, row_of
 from tests.support.imported import import_file
 from tests.support.serving import ROOT
-from transactions.importing import options
-from transactions.importing.forms import open_table
-from transactions.importing.guess import guess
-from transactions.importing.plan import Summary, plan
-from transactions.importing.users import FileUsers
+from transactions.importing.plan import RowSum, Summary
 from transactions.models import Transaction
 from transactions.storing.flush import flush
 
@@ -31,6 +29,8 @@ GIVEN = os.environ.get("REPLAY_FILE")
 REAL = Path(GIVEN or ROOT.parent / "shared/data/online_retail_invoices.csv")
 # Rows of it, unless it was asked for.
 FIRST = 3_000
+# Forms that are stored: the last has all that the others have one by one.
+STORED = FORMS if GIVEN else (FORMS[0], FORMS[-1])
 # A repeat, a conflict, an empty user, one that settles, winter and summer, amounts of millions.
 MADE_UP = """transaction_id,user,amount,status,created_at
 A1,70001,123450,SUCCESS,2026-01-05T10:00:00Z
@@ -70,12 +70,7 @@ def written(form: FileForm, plain: Path, directory: Path) -> Path:
 
 def planned(file: Path, *stated: str) -> tuple[Records, Summary]:
     """What would be posted of a file, row by row, and what is said of the whole."""
-    parser = load_command_class("transactions", "import_file").create_parser("manage.py", "import_file")
-    given = options.given(vars(parser.parse_args([str(file), *stated])))
-    table = open_table(file, file.name)
-    found = guess(table, given)
-    assert found.open == ()
-    made = plan(table, found.mapping, users=FileUsers(create=True, look_only=True))
+    made = plan_of(file, *stated)
     return [each.record for each in made.planned()], made.summary
 
 
@@ -109,17 +104,26 @@ def stored(url: str) -> tuple[set[tuple[Any, ...]], Any]:
     return {*rows}, httpx.get(f"{url}/api/transactions/average/", timeout=60).json()
 
 
-def test_all_at_once_it_is_stored_as_the_plain_file_is(plain: Path, url: str, tmp_path: Path) -> None:
-    status, told = import_file(plain, "--yes", "--create-users", url=url)
-    assert status == 1, told
-    expected = stored(url)
-    assert expected[1]["data"]
-    Transaction.objects.all().delete()
-    flush()
+def test_each_form_is_stored_as_the_plain_file_is(
+    plain: Path,
+    url: str,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    record_property: Callable[[str, Any], None],
+) -> None:
+    which, rows, expected = request.node.callspec.params["plain"], rows_of(plain), None
+    for form in STORED:
+        file = written(form, plain, tmp_path)
+        status, told = import_file(file, "--yes", "--create-users", *form.options, url=url)
+        assert status == 1, told
+        assert "nothing is new" not in told
+        found = stored(url)
+        expected = expected or found
 
-    form = FORMS[-1]
-    status, told = import_file(written(form, plain, tmp_path), "--yes", *form.options, url=url)
-
-    assert status == 1, told
-    assert "nothing is new" not in told
-    assert stored(url) == expected
+        assert found == expected, form.name
+        assert found[1]["data"]
+        summary = plan_of(file, *form.options).summary
+        assert summary.in_file == RowSum(len(rows), sum(int(row["amount"]) for row in rows))
+        record_property(NOTED, row_of(f"{which}: {form.name}", summary, told))
+        Transaction.objects.all().delete()
+        flush()

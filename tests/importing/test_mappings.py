@@ -1,12 +1,14 @@
 """The mappings that are shipped: each imports a made-up sample of its system, and the sums are the file's."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from django.db.models import Count, Sum
 
+from tests.support.import_table import NOTED, plan_of, row_of
 from tests.support.imported import SAMPLES, import_file
 from transactions.importing import mapping
 from transactions.models import Transaction
@@ -86,7 +88,9 @@ def test_each_shipped_mapping_has_a_sample() -> None:
 
 
 @pytest.mark.parametrize("name", SAMPLED)
-def test_a_sample_is_imported_without_a_question_and_its_sums_are_right(name: str, url: str) -> None:
+def test_a_sample_is_imported_without_a_question_and_its_sums_are_right(
+    name: str, url: str, record_property: Callable[[str, Any], None]
+) -> None:
     expected = SAMPLED[name]
     file = SAMPLES / expected.file
 
@@ -101,6 +105,8 @@ def test_a_sample_is_imported_without_a_question_and_its_sums_are_right(name: st
     sums = refunds.aggregate(rows=Count("id"), total=Sum("amount", default=0))
     assert (sums["rows"], sums["total"]) == expected.refunds
     assert f"{expected.refused} refused" in told
+    summary = plan_of(file, "--mapping", name, *expected.options).summary
+    record_property(NOTED, row_of(f"sample: {name}", summary, told))
 
     status, told = import_file(file, "--mapping", name, *expected.options, url=url)
     assert re.search(r"(?<![0-9,])0 accepted", told), told
