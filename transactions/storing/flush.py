@@ -44,6 +44,8 @@ FLUSH_S_MAX = 120.0
 
 # A smaller chunk is stored with care at once: nothing is gained that would be worth an error in a log.
 STRAIGHT_RECORDS_MIN = 1000
+# Records that are read from Redis at once. Meanwhile it serves nobody else: ten thousand are several ms.
+READ_RECORDS_MAX = 1000
 
 RESERVE = lua(__file__, "reserve")
 RELEASE = lua(__file__, "release")
@@ -269,8 +271,11 @@ class BatchReader:
             self._ahead = {self._next: self._thread.submit(self._read, *self._next)}
 
     def _read(self, offset: int, size: int) -> bulk_insert.Chunk:
-        last = min(offset + size, self.length) - 1
-        lines = cast("list[bytes]", connection().lrange(self._batch.name, offset, last))
+        lines: list[bytes] = []
+        end = min(offset + size, self.length)
+        for at in range(offset, end, READ_RECORDS_MAX):
+            last = min(at + READ_RECORDS_MAX, end) - 1
+            lines += cast("list[bytes]", connection().lrange(self._batch.name, at, last))
         return bulk_insert.Chunk(self._batch.id, offset, lines)
 
 
