@@ -307,7 +307,9 @@ class PrivatePostgres(PrivateServer):
             "full_page_writes": "on",
             "shared_buffers": "128MB",
             "max_wal_size": "2GB",
-            "wal_compression": "on",
+            # pglz, the one method that these binaries have, takes more of a processor than all else that
+            # storing a row in a large table does: most of its pages go to the log whole.
+            "wal_compression": "off",
             "jit": "off",
         }
         options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]

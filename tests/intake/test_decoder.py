@@ -60,6 +60,30 @@ def test_what_the_decoder_takes_the_serializer_takes_alike(document: dict[str, A
         assert serializer.record() == fast
 
 
+COMMON = st.fixed_dictionaries(
+    {
+        "transaction_id": TEXT,
+        "user": st.integers(1, 2**31 - 1),
+        "amount": st.integers(0, 2**63 - 1),
+        "status": st.sampled_from(["PENDING", "SUCCESS", "FAILED"]),
+    }
+)
+
+
+@given(st.lists(COMMON | RECORDS, max_size=4))
+def test_a_batch_is_taken_as_its_records_are_one_by_one(documents: list[dict[str, Any]]) -> None:
+    bodies = [json.dumps(document).encode() for document in documents]
+    records = [decoder.record(body) for body in bodies]
+    assert decoder.records(b"[" + b",".join(bodies) + b"]") == (None if None in records else records)
+
+
+def test_a_batch_in_which_a_name_stands_twice_is_left_to_the_serializer() -> None:
+    once = b'{"transaction_id": "A", "user": 1, "amount": 1, "status": "SUCCESS"}'
+    twice = b'{"transaction_id": "A", "user": 1, "user": 2, "amount": 1, "status": "SUCCESS"}'
+    assert decoder.records(b"[" + once + b"]") is not None
+    assert decoder.records(b"[" + once + b"," + twice + b"]") is None
+
+
 @given(DATES)
 def test_dates_are_read_alike(given: str) -> None:
     body = json.dumps({"transaction_id": "T1", "user": 1, "amount": 1, "created_at": given}).encode()

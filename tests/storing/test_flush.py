@@ -21,7 +21,7 @@ from transactions.storing import bulk_insert
 from transactions.storing import flush as flushing
 from transactions.storing.flush import flush
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("manner")]
 
 
 def reasons() -> dict[str, str]:

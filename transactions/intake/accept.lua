@@ -46,15 +46,19 @@ if #counted > 18 or not string.match(counted, '^%d+$') then
 end
 if head[3] then return {'emptying', generation, accepted, ''} end
 
-local ids, lines, states = {}, {}, {}
+-- `entries` has ids and states by turns, as the index is given them.
+local ids, lines, entries = {}, {}, {}
 local records, at, count = ARGV[6], 1, 0
+local find, sub = string.find, string.sub
 while at <= #records do
-  local stop = string.find(records, '\n', at, true) or #records + 1
-  local tab = string.find(records, '\t', at + 2, true)
+  local stop = find(records, '\n', at, true) or #records + 1
+  local tab = find(records, '\t', at + 2, true)
+  local id = sub(records, at + 2, tab - 1)
   count = count + 1
-  ids[count] = string.sub(records, at + 2, tab - 1)
-  lines[count] = string.sub(records, at, stop - 1)
-  states[count] = string.sub(records, tab + 1, stop - 1)
+  ids[count] = id
+  lines[count] = sub(records, at, stop - 1)
+  entries[2 * count - 1] = id
+  entries[2 * count] = sub(records, tab + 1, stop - 1)
   at = stop + 1
 end
 local stored = {}
@@ -86,10 +90,23 @@ local function parsed(state)
   return string.match(state, '^([^\t]*)\t([^\t]*\t[^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t?(.*)$')
 end
 
+-- As nearly always: nothing is held of any id, and each is there once, so there is nothing to compare.
+local function are_all_new()
+  if #ARGV > 7 then return false end
+  local seen = {}
+  for i = 1, count do
+    local id = ids[i]
+    if known[i] or seen[id] then return false end
+    seen[id] = true
+  end
+  return true
+end
+
+local all_new = are_all_new()
 local verdicts, conflicts, pushes, shown, sets, latest = {}, {}, {}, {}, {}, {}
-for i, id in ipairs(ids) do
+for i, id in ipairs(all_new and {} or ids) do
   local before = latest[id] or known[i] or stored[id]
-  local verdict, line, state, show = 'N', lines[i], states[i], lines[i]
+  local verdict, line, state, show = 'N', lines[i], entries[2 * i], lines[i]
   if before then
     local status, facts, created, accepted_at, request_id = parsed(state)
     local was, was_facts, was_created, was_accepted, _, was_settled = parsed(before)
@@ -134,6 +151,7 @@ for i, id in ipairs(ids) do
 end
 
 verdicts = table.concat(verdicts)
+if all_new then verdicts, pushes, shown, sets = string.rep('N', count), lines, lines, entries end
 if atomic and #conflicts > 0 then return {'refused', generation, accepted, verdicts, epoch, unpack(conflicts)} end
 if #pushes > 0 then
   if redis.call('LLEN', queue) + #pushes > longest then return {'full', generation, accepted, ''} end

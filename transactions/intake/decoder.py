@@ -51,6 +51,9 @@ class _Plain(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 RECORD_BYTES_MAX = 64 * 1024
 ITEM_BYTES_MAX = 16 * 1024
 
+# The quotation marks of a record of an id, a user, an amount and a status, both numbers as such.
+COMMON_QUOTES = 12
+
 _ONE = msgspec.json.Decoder(_Plain)
 _MANY = msgspec.json.Decoder(list[_Plain])
 _PIECES = msgspec.json.Decoder(list[msgspec.Raw])
@@ -78,15 +81,28 @@ def records(body: bytes) -> list[Record] | None:
         plain = _MANY.decode(body)
     except _MISFITS:
         return None
-    if body.count(b'"') != sum(map(_Plain.quotes, plain)):
-        return None
     found: list[Record] = []
-    for each_plain in plain:
-        checked = _checked(each_plain)
+    quotes = 0
+    for one in plain:
+        id, user, amount, status = one.transaction_id, one.user, one.amount, one.status
+        # As most are, looked at in place: two calls for each would take longer than all else here.
+        if (
+            type(user) is int is type(amount)
+            and status is not UNSET
+            and one.created_at is UNSET is one.currency
+            and id.isascii()
+            and id.isprintable()
+            and id[0] != " " != id[-1]
+        ):
+            quotes += COMMON_QUOTES
+            found.append(tuple.__new__(Record, (id, user, amount, status, None)))
+            continue
+        checked = _checked(one)
         if checked is None:
             return None
+        quotes += one.quotes()
         found.append(checked)
-    return found
+    return found if body.count(b'"') == quotes else None
 
 
 def pieces(body: bytes) -> list[bytes] | None:

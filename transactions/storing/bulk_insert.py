@@ -1,9 +1,10 @@
 """One chunk of queued records becomes rows, in one PostgreSQL transaction.
 
-COPY puts the chunk into a temporary table of the session. Nearly always all of it are new transactions
-of users that exist, and one INSERT stores them. Where it stored fewer rows than there are records, a
-second statement finds out, for each record of the chunk, what it is: stored, settles a pending
-transaction, a duplicate, or to be rejected, and why.
+Nearly always all of it are new transactions of users that exist. So a chunk is first copied straight into the
+table, whose keys refuse it as a whole where that is not so; the caller rolls back, and tries with care. Then
+COPY puts the chunk into a temporary table of the session, and one INSERT stores what is new. Where it
+stored fewer rows than there are records, a second statement finds out, for each record of the chunk, what it
+is: stored, settles a pending transaction, a duplicate, or to be rejected, and why.
 """
 
 import io
@@ -14,6 +15,7 @@ from typing import Any
 
 from psycopg2.extras import execute_values
 
+from ..queue.records import ABSENT as UNSTATED
 from ..queue.records import COLUMNS, FIELDS, LINE, unescape
 from ..rules.live import FlushRules
 from ..stores.crash_points import crash_point
@@ -24,6 +26,10 @@ log = logging.getLogger(__name__)
 # Bytes of a chunk that psycopg2 asks for at a time. For each it waits for the interpreter's lock, so its
 # own 8 KiB would take many turns.
 COPY_READ_BYTES = 2**20
+# At the end of a row: the moment of acceptance, and an unstated time with a tab before it.
+STAMP_BYTES = 27
+ABSENT = UNSTATED.encode()
+ABSENT_AND_STAMP = len(ABSENT) + 1 + STAMP_BYTES
 # Ids of requests in one line of the log.
 REQUEST_IDS_MAX = 100
 
@@ -42,7 +48,20 @@ COPY_INCOMING = f"COPY incoming ({COLUMNS}) FROM STDIN"
 
 # Purpose: claims the chunk, by moving `done` from its beginning to its end. Where `done` is not at its
 # beginning another flusher has been here: no row is updated, and this flusher must write nothing.
-CLAIM_CHUNK = f"UPDATE {BATCHES} SET done = done + %(records)s WHERE id = %(batch)s AND done = %(offset)s"
+CLAIM_CHUNK = f"""
+    UPDATE {BATCHES} SET done = done + %(records)s WHERE id = %(batch)s AND done = %(offset)s
+    RETURNING now()::text
+"""
+
+# Purpose: stores a chunk of new transactions, all or none: rows go to the table and to the log by the page,
+# and nothing is looked for before it is inserted.
+COPY_STRAIGHT = f"""
+    COPY {TRANSACTIONS} (transaction_id, status, user_id, amount, created_at, accepted_at, stored_at)
+    FROM STDIN
+"""
+# Purpose: looks for the users now, and locks them until COMMIT, so that none is deleted meanwhile. Looked for
+# at COMMIT, one that is missing would undo what rules have found by then.
+CHECK_USERS = "SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED"
 
 # Purpose: stores the new transactions of users that exist; of several records of one id the first in the
 # queue. The users' rows are locked until COMMIT, so that none is deleted meanwhile. PostgreSQL checks
@@ -197,13 +216,24 @@ class Counts:
 class Chunk:
     """Queued records `lines` of a `batch` (its primary key), the first of which is its record `offset`.
 
-    `readable` are those that COPY can be given, and `text` is these in one, as COPY reads them.
+    `readable` are those that COPY can be given, and `rows` what they are in the table, but for `stored_at`.
     """
 
     def __init__(self, batch: int, offset: int, lines: Sequence[bytes]) -> None:
         self.batch, self.offset, self.lines = batch, offset, lines
         self.readable = list(filter(LINE.fullmatch, lines))
-        self.text = b"\n".join(self.readable)
+        self.rows = list(map(_row, self.readable))
+
+
+def _row(line: bytes) -> bytes:
+    """The fields of a readable line that are in the table too: all between the version and the request's id.
+
+    Where no `created_at` is stated, the moment of acceptance stands in its place.
+    """
+    row = line[2 : line.rindex(b"\t")]
+    if row[-ABSENT_AND_STAMP : -STAMP_BYTES - 1] != ABSENT:
+        return row
+    return row[:-ABSENT_AND_STAMP] + row[-STAMP_BYTES:] + row[-STAMP_BYTES - 1 :]
 
 
 def prepare(cursor: Any) -> None:
@@ -216,20 +246,23 @@ def store(
     cursor: Any,
     chunk: Chunk,
     *,
+    straight: bool = False,
     poison: str = "",
     meanwhile: Callable[[], None] = lambda: None,
     rules: FlushRules | None = None,
 ) -> Counts:
     """Stores `chunk` in the cursor's open transaction; the caller commits.
 
-    With `poison` nothing is tried: every record is rejected for that reason. `meanwhile` is called just
-    before the long INSERT, through which this process only waits; `rules` judge what is stored. Raises
-    Superseded, psycopg2.DataError or IntegrityError (something in the chunk cannot be stored: try less of
-    it), other psycopg2.Error.
+    With `straight` only if all readable records are new, of users that exist, and IntegrityError else. With
+    `poison` nothing is tried: every record is rejected for that reason. `meanwhile` is called just
+    before PostgreSQL begins, for which this process only waits; `rules` judge what is stored. Raises
+    Superseded, psycopg2.DataError or IntegrityError (something in the chunk cannot be stored: try with care,
+    or less of it), other psycopg2.Error.
     """
     cursor.execute(CLAIM_CHUNK, {"batch": chunk.batch, "offset": chunk.offset, "records": len(chunk.lines)})
     if cursor.rowcount != 1:
         raise Superseded(f"Batch {chunk.batch} has moved on from {chunk.offset}.")
+    (now,) = cursor.fetchone()
     counts = Counts()
     readable = [] if poison else chunk.readable
     rejected: list[tuple[bytes, str]] = []
@@ -237,16 +270,13 @@ def store(
         kept = set(readable)
         rejected = [(line, poison or "unreadable") for line in chunk.lines if line not in kept]
     if readable:
-        cursor.copy_expert(COPY_INCOMING, io.BytesIO(chunk.text), size=COPY_READ_BYTES)
-        crash_point("flush.amid_insert")
         meanwhile()
         if rules is not None:
             rules.begin(cursor)
-        cursor.execute(INSERT_NEW)
-        if cursor.rowcount == len(readable):
-            counts.stored = len(readable)
+        if straight:
+            counts.stored = _insert_straight(cursor, chunk.rows, now)
         else:
-            counts, judged = _judge(cursor, readable)
+            counts, judged = _insert_with_care(cursor, readable)
             rejected += judged
     if rejected:
         _keep_rejected(cursor, chunk.batch, rejected)
@@ -258,6 +288,29 @@ def store(
         for ids in _request_ids(chunk.lines):
             log.debug("Batch %s, from %s: of the requests %s", chunk.batch, chunk.offset, ids)
     return counts
+
+
+def _insert_straight(cursor: Any, rows: Sequence[bytes], now: str) -> int:
+    """How many rows were stored: all of them. `now` is the moment of storing, as PostgreSQL writes it."""
+    end = b"\t%b\n" % now.encode()
+    _copy(cursor, COPY_STRAIGHT, end.join([*rows, b""]))
+    crash_point("flush.amid_insert")
+    cursor.execute(CHECK_USERS)
+    return len(rows)
+
+
+def _insert_with_care(cursor: Any, lines: Sequence[bytes]) -> tuple[Counts, list[tuple[bytes, str]]]:
+    """What became of readable lines, and those rejected, each with the reason."""
+    _copy(cursor, COPY_INCOMING, b"\n".join(lines))
+    crash_point("flush.amid_insert")
+    cursor.execute(INSERT_NEW)
+    if cursor.rowcount == len(lines):
+        return Counts(stored=len(lines)), []
+    return _judge(cursor, lines)
+
+
+def _copy(cursor: Any, statement: str, text: bytes) -> None:
+    cursor.copy_expert(statement, io.BytesIO(text), size=COPY_READ_BYTES)
 
 
 def _request_ids(lines: Iterable[bytes]) -> list[str]:

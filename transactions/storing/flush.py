@@ -13,10 +13,11 @@
 import logging
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Self, cast
 
 import psycopg2
@@ -41,6 +42,11 @@ log = logging.getLogger(__name__)
 # from its other tasks for good.
 FLUSH_S_MAX = 120.0
 
+# A smaller chunk is stored with care at once: nothing is gained that would be worth an error in a log.
+STRAIGHT_RECORDS_MIN = 1000
+# Records that are read from Redis at once. Meanwhile it serves nobody else: ten thousand are several ms.
+READ_RECORDS_MAX = 1000
+
 RESERVE = lua(__file__, "reserve")
 RELEASE = lua(__file__, "release")
 NOTE_STORED = lua(__file__, "note_stored")
@@ -61,6 +67,13 @@ SET_LENGTH = f"""
 # been stopped, and rename the queue when it wakes.
 DROP_OLD_PROMISES = f"""
     DELETE FROM {BATCHES} WHERE NOT released AND length IS NULL AND reserved_at < now() - interval '1 day'
+"""
+# Purpose: whether all of a batch was new so far, and of the one before: what comes next is likely the same.
+# Each chunk that is stored straight in vain leaves an error in PostgreSQL's log, and dead rows.
+SELECT_ALL_NEW = f"""
+    SELECT coalesce(bool_and(stored = done), true)
+      FROM (SELECT stored, done FROM {BATCHES} WHERE id <= %s AND length IS NOT NULL
+             ORDER BY id DESC LIMIT 2) latest
 """
 # Purpose: ends a batch from which records have vanished. The books do not balance from then on, by as
 # many as are gone.
@@ -176,6 +189,7 @@ def _store(session: Session, batch: Batch, report: FlushReport, deadline: float,
     the next chunk is twice as large, up to the usual size.
     """
     size, poison = settings.FLUSH_CHUNK_RECORDS, ""
+    all_new = _are_all_new(session, batch)
     with BatchReader(batch) as reader:
         while batch.done < reader.length:
             if time.monotonic() > deadline:
@@ -186,22 +200,41 @@ def _store(session: Session, batch: Batch, report: FlushReport, deadline: float,
                 with session.transaction() as cursor:
                     cursor.execute(END_SHORT, (batch.id,))
                 return True
+            straight = all_new and len(chunk.lines) >= STRAIGHT_RECORDS_MIN
+            store = partial(bulk_insert.store, chunk=chunk, meanwhile=reader.go_ahead, rules=rules)
             try:
-                with session.transaction() as cursor:
-                    counts = bulk_insert.store(
-                        cursor, chunk, poison=poison, meanwhile=reader.go_ahead, rules=rules
-                    )
+                counts = _all_or_none(session, store) if straight else None
+                if counts is None:
+                    with session.transaction() as cursor:
+                        counts = store(cursor, poison=poison)
             except (psycopg2.DataError, psycopg2.IntegrityError) as error:
                 if len(chunk.lines) == 1:
                     poison = str(error).partition("\n")[0]
-                size = max(1, len(chunk.lines) // 2)
+                size, all_new = max(1, len(chunk.lines) // 2), False
                 continue
             crash_point("flush.after_commit")
             rules.committed()
             batch.done += len(chunk.lines)
             report.add(counts)
             size, poison = min(size * 2, settings.FLUSH_CHUNK_RECORDS), ""
+            all_new = all_new and counts.stored == len(chunk.lines)
     return True
+
+
+def _are_all_new(session: Session, batch: Batch) -> bool:
+    """Whether the records of a batch are likely to be new transactions, all of them."""
+    with session.transaction() as cursor:
+        cursor.execute(SELECT_ALL_NEW, (batch.id,))
+        return bool(cursor.fetchone()[0])
+
+
+def _all_or_none(session: Session, store: Callable[..., bulk_insert.Counts]) -> bulk_insert.Counts | None:
+    """Stores a chunk straight; None, and nothing is stored, where something in it is no new transaction."""
+    try:
+        with session.transaction() as cursor:
+            return store(cursor, straight=True)
+    except (psycopg2.DataError, psycopg2.IntegrityError):
+        return None
 
 
 class BatchReader:
@@ -234,12 +267,15 @@ class BatchReader:
 
     def go_ahead(self) -> None:
         """Begins to read the chunk after the last one that was asked for, in a thread."""
-        if self._next[0] < self.length:
+        if self._next[0] < self.length and self._next not in self._ahead:
             self._ahead = {self._next: self._thread.submit(self._read, *self._next)}
 
     def _read(self, offset: int, size: int) -> bulk_insert.Chunk:
-        last = min(offset + size, self.length) - 1
-        lines = cast("list[bytes]", connection().lrange(self._batch.name, offset, last))
+        lines: list[bytes] = []
+        end = min(offset + size, self.length)
+        for at in range(offset, end, READ_RECORDS_MAX):
+            last = min(at + READ_RECORDS_MAX, end) - 1
+            lines += cast("list[bytes]", connection().lrange(self._batch.name, at, last))
         return bulk_insert.Chunk(self._batch.id, offset, lines)
 
 

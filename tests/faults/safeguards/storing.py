@@ -15,6 +15,12 @@ MUTATIONS = (
     ),
     Mutation("the conflict clause", BULK, "        ON CONFLICT (transaction_id) DO NOTHING\n", ""),
     Mutation("users are locked until COMMIT", BULK, " FOR KEY SHARE) payer", ") payer"),
+    Mutation(
+        "users are locked until COMMIT, of what is stored straight",
+        BULK,
+        'CHECK_USERS = "SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED"',
+        'CHECK_USERS = "SELECT 1"',
+    ),
     Mutation("the queue's order, in judging", BULK, "(ORDER BY i.place)", "(ORDER BY i.ctid)"),
     Mutation("the queue's order, in storing", BULK, "ORDER BY i.place\n", "ORDER BY i.ctid\n"),
     Mutation(
