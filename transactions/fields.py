@@ -3,12 +3,13 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NoReturn
 
 from django.conf import settings
 from django.utils import timezone
 from rest_framework import serializers
+from rest_framework.utils.serializer_helpers import BindingDict
 
 from . import money, names
 
@@ -34,6 +35,26 @@ _USER_KEY = re.compile(r"0*([1-9][0-9]{0,9})(?:\.0*)?", re.ASCII)
 _TOO_FINE = re.compile(r"(?<=\.[0-9]{9})[0-9]+")
 
 _DIGITS = re.compile(r"[0-9]+", re.ASCII)
+
+
+class FieldsMadeOnce(serializers.Serializer[Any]):
+    """A serializer whose fields are made once for each class, which takes longer than to check what came.
+
+    They keep nothing of what they check, and know no serializer but the first: none looks at its context.
+    """
+
+    @property
+    def fields(self) -> BindingDict:
+        return _fields_of(type(self))
+
+
+@cache
+def _fields_of(kind: type[FieldsMadeOnce]) -> BindingDict:
+    first = kind()
+    fields = BindingDict(first)
+    for name, field in first.get_fields().items():
+        fields[name] = field
+    return fields
 
 
 def user_key(text: str) -> int | None:

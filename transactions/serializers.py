@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from . import names
 from .encodings import may_show_something
-from .fields import AmountField, CurrencyField, IdField, MomentField, StatusField, UserField
+from .fields import AmountField, CurrencyField, FieldsMadeOnce, IdField, MomentField, StatusField, UserField
 from .models import AMOUNT_MAX, TRANSACTION_ID_CHARACTERS_MAX, Status
 from .queue.records import Record
 
@@ -46,7 +46,7 @@ def _visible(value: str) -> None:
         raise serializers.ValidationError("Nothing of this is visible.")
 
 
-class RecordSerializer(Posted):
+class RecordSerializer(FieldsMadeOnce, Posted):
     """One transaction as a client posts it."""
 
     transaction_id = IdField(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from asgiref.sync import async_to_sync, iscoroutinefunction
+from asgiref.sync import iscoroutinefunction
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
@@ -10,6 +10,7 @@ from django.utils.decorators import sync_and_async_middleware
 from rest_framework import status
 from rest_framework.exceptions import APIException
 
+from ..stores.per_loop import done_on_loop
 from . import rate_limits
 
 
@@ -27,7 +28,7 @@ def take(request: HttpRequest, caller: str, records: int, *, paid: int = 0) -> N
         return
     allowance = rate_limits.take_held(caller, records)
     if allowance is None:
-        allowance = async_to_sync(rate_limits.take)(caller, records, paid=paid)
+        allowance = done_on_loop(rate_limits.take, caller, records, paid=paid)
     request.rate_limit = (caller, allowance)  # type: ignore[attr-defined]
     if allowance is not None and allowance.wait_s:
         raise RateLimited

@@ -314,7 +314,7 @@ async def accept(records: Sequence[Record], request_id: str, *, atomic: bool = F
     """Makes checked records durable: an outcome for each, in order.
 
     `atomic`: all or none, for at most CALL_RECORDS_MAX records. Raises IntakeUnavailable, which
-    says nothing of what was taken. From synchronous code use `async_to_sync(accept)`; outside of a server
+    says nothing of what was taken. From a thread use `done_on_loop(accept, …)`; outside of a server
     (see `serve_here`) it connects to Redis for the one call.
     """
     lasting = _intakes.made_here()

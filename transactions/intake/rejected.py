@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from asgiref.sync import async_to_sync
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -19,6 +18,7 @@ from ..audit.entries import note
 from ..models import RejectedRecord
 from ..queue.records import ABSENT, FIELDS, Record, unescape
 from ..serializers import RecordSerializer
+from ..stores.per_loop import done_on_loop
 from .ingest import CALL_RECORDS_MAX, accept
 from .outcomes import IntakeUnavailable, Outcome, Refusal, Verdict, refusal_of
 
@@ -157,7 +157,7 @@ def _replay(rows: list[RejectedRecord], report: ResolutionReport) -> list[Reject
 
 
 def _accept(records: Sequence[Record]) -> list[Outcome]:
-    return async_to_sync(accept)(records, REQUEST_ID) if records else []
+    return done_on_loop(accept, records, REQUEST_ID) if records else []
 
 
 def _taken(

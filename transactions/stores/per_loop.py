@@ -2,9 +2,11 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary, ref
+
+from asgiref.sync import async_to_sync
 
 Thing = TypeVar("Thing")
 _thread = threading.local()
@@ -13,6 +15,17 @@ _thread = threading.local()
 def work_for(loop: asyncio.AbstractEventLoop) -> None:
     """Says that the calling thread, which has no loop of its own, serves what came to `loop`."""
     _thread.loop = loop
+
+
+def done_on_loop(work: Callable[..., Coroutine[Any, Any, Thing]], *arguments: Any, **more: Any) -> Thing:
+    """What `work` returns or raises: on the loop that this thread works for, else on one of its own.
+
+    From a thread that works for a loop asgiref's way is the same, and costs several times as much.
+    """
+    loop = getattr(_thread, "loop", None)
+    if loop is None:
+        return async_to_sync(work)(*arguments, **more)
+    return asyncio.run_coroutine_threadsafe(work(*arguments, **more), loop).result()
 
 
 class PerLoop(Generic[Thing]):

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from asgiref.sync import async_to_sync
 from rest_framework.exceptions import ValidationError
 
 from ..client.api import BatchAnswer, PostingError
@@ -15,6 +14,7 @@ from ..intake.outcomes import TAKEN, Code, IntakeUnavailable, Outcome, Verdict, 
 from ..metrics.counters import refused
 from ..queue.records import Record
 from ..serializers import RecordSerializer, record_of
+from ..stores.per_loop import done_on_loop
 from .watching import Watch
 
 # So long a batch is tried while intake takes nothing: the queue is full, or a store is away.
@@ -68,7 +68,7 @@ def _accepted(records: Sequence[Record], request_id: str, watch: Watch) -> tuple
     until, resent = time.monotonic() + PATIENCE_S, False
     while True:
         try:
-            return async_to_sync(ingest.accept)(records, request_id), resent
+            return done_on_loop(ingest.accept, records, request_id), resent
         except IntakeUnavailable as error:
             if time.monotonic() > until:
                 raise PostingError(str(error)) from None

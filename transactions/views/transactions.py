@@ -4,7 +4,6 @@ from functools import cache
 from threading import Lock
 from typing import Any
 
-from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
@@ -25,6 +24,7 @@ from ..reading import audit_trail, averages, detail, listing
 from ..reading.paging import Page
 from ..reading.parameters import BatchParameters, DeletionParameters
 from ..serializers import RecordSerializer
+from ..stores.per_loop import done_on_loop
 from ..stores.shared_reading import SharedReading
 from ..stores.standby_reads import from_standby
 from ..uploads.emptying import empty_everything
@@ -51,7 +51,7 @@ class AddTransaction(ApiView):
     def post(self, request: Request) -> Response:
         serializer = RecordSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        return _response(async_to_sync(answers.to_record)(serializer.record(), _request_id(request)))
+        return _response(done_on_loop(answers.to_record, serializer.record(), _request_id(request)))
 
 
 class AddTransactions(ApiView):
@@ -78,7 +78,7 @@ class AddTransactions(ApiView):
                 judged = batches.judge(batch.items())
         except IntakeUnavailable as error:
             return _response(answers.unavailable(error))
-        return _response(async_to_sync(answers.to_batch)(judged, _request_id(request), atomic=atomic))
+        return _response(done_on_loop(answers.to_batch, judged, _request_id(request), atomic=atomic))
 
 
 class TransactionDetail(ApiView):
