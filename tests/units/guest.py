@@ -131,6 +131,15 @@ class Guest:
         leave = ["unshare", "--mount", "sh", "-c", LEAVE, "sh", str(self._groups), self._group]
         wait_until(lambda: subprocess.run(leave, capture_output=True).returncode == 0, STOP_S, "it has ended")
 
+    def reboot(self) -> None:
+        """In order: it tells every unit to stop, waits for it, and starts anew."""
+        assert self._unshare is not None
+        self.run("systemctl reboot", check=False)
+        # The kernel ends the first process of a namespace in place of a machine.
+        wait_until(lambda: self._unshare is None or self._unshare.poll() is not None, STOP_S, "it goes down")
+        self.power_off()
+        self.boot()
+
     def run(self, commands: str, *, check: bool = True, outside: bool = False) -> str:
         """What bash says there to `commands`, as root; `outside` leaves it this machine's network."""
         ways = ["--mount", "--ipc", "--uts", "--pid", *([] if outside else ["--net"])]
