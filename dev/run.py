@@ -67,7 +67,7 @@ class Run:
         self.chosen |= {"DATA_DIR": str(data.path), "PORT": str(self.port)}
         # In the order in which they are stopped.
         self.stages: list[list[Program]] = []
-        # Nobody waits for these, so they take no part of a processor from what is waited for.
+        # Nobody waits for these; until all else is ready they would take a processor from what is waited for.
         self.unhurried: list[Program] = []
         self.watch: asyncio.Task[None] | None = None
 
@@ -209,10 +209,11 @@ class Run:
             )
             for queue in ("backtests", "notifications")
         ]
+        # Its first tick comes a moment later; until then what is posted waits.
+        self.unhurried.insert(0, beat)
         web, *servers = self.stages
-        self.stages = [web, [beat, *self.unhurried], [worker], *servers]
-        for program in (worker, beat):
-            start(program)
+        self.stages = [web, self.unhurried, [worker], *servers]
+        start(worker)
         self.watch = asyncio.create_task(self._watch(worker))
 
     async def _watch(self, worker: Program) -> None:
