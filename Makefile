@@ -67,11 +67,12 @@ compose: tools  ## The compose file as it is shipped, on an engine of its own (C
 	@exec $(BIN)/python -m pytest tests/compose -v $(ARGS)
 
 # As root, with debootstrap; it says so where it is missing. UNITS_ROOT=DIRECTORY keeps Debian for the next time.
+# The first test waits for Debian, up to half an hour, and for what is installed on it.
 units: tools  ## The units of systemd under systemd itself, in a guest of its own (UNITS_ROOT)
-	@exec $(BIN)/python -m pytest tests/units/test_units.py -v $(ARGS)
+	@exec $(BIN)/python -m pytest tests/units/test_units.py -v -o faulthandler_timeout=3600 $(ARGS)
 
 machine-units: tools  ## The same of a machine of three: three guests, installed as documented (UNITS_ROOT)
-	@exec $(BIN)/python -m pytest tests/units/test_machine_units.py -v $(ARGS)
+	@exec $(BIN)/python -m pytest tests/units/test_machine_units.py -v -o faulthandler_timeout=3600 $(ARGS)
 
 mutations: tools  ## Takes out one safeguard at a time and shows which test fails for it
 	@exec $(BIN)/python -m tests.faults.mutations $(ARGS)

@@ -66,12 +66,17 @@ def fill_table(stage: Stage) -> tuple[range, int]:
     rows = QUICK_ROWS if stage.scale.quick else ROWS
     if User.objects.filter(pk=FIRST_USER).exists():
         return users, rows
+    fill_rows(users, rows)
+    say(f"rules: {rows:,} rows of {len(users):,} users")
+    return users, rows
+
+
+def fill_rows(users: range, rows: int) -> None:
+    """Makes these users, and stores a history of so many rows of theirs."""
     User.objects.bulk_create(User(pk=key, username=f"judged-{key}") for key in users)
     with database.cursor() as cursor:
         cursor.execute(FILL, {"first": users[0], "users": len(users), "rows": rows, "days": DAYS})
         cursor.execute("VACUUM ANALYZE transactions_transaction")
-    say(f"rules: {rows:,} rows of {len(users):,} users")
-    return users, rows
 
 
 def forget_rules() -> None:

@@ -1,6 +1,9 @@
 """What `make run` does before it serves: migrations, static files, the first administrator, first rules.
 
-One process for all four, as loading Django takes longer than any of them.
+    python -m dev.prepare FD
+
+One process for all four, as loading Django takes longer than any of them. It loads while PostgreSQL starts;
+that the pipe FD is closed at its other end says that it answers.
 """
 
 import os
@@ -12,11 +15,13 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from dev.directory import keep_secret
+from dev.held import wait
 
 
 def main() -> None:
     try:
         django.setup()
+        wait(int(sys.argv[1]))
         call_command("migrate", interactive=False)
         call_command("collectstatic", interactive=False, verbosity=0)
         make_administrator(Path(os.environ["DATA_DIR"]))

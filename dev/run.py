@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dev.directory import DataDirectory, DirectoryError, keep_secret
 from dev.flush_age import flush_age_s
+from dev.held import Gate
 from dev.servers import PrivatePostgres, PrivateRedis, PrivateServer, ServerError, launch, redis_answers
 from dev.supervisor import Program, ProgramError, kill, run_once, say, start, stop, wait_ready
 
@@ -66,7 +67,7 @@ class Run:
         self.chosen |= {"DATA_DIR": str(data.path), "PORT": str(self.port)}
         # In the order in which they are stopped.
         self.stages: list[list[Program]] = []
-        # Nobody waits for these, so they take no part of a processor from what is waited for.
+        # Nobody waits for these; until all else is ready they would take a processor from what is waited for.
         self.unhurried: list[Program] = []
         self.watch: asyncio.Task[None] | None = None
 
@@ -94,11 +95,22 @@ class Run:
 
     async def _start(self) -> None:
         await self._check_settings()
-        await self._start_servers()
-        self.data.publish(self.chosen)
+        servers = self._start_servers()
+        # Both load while the servers start: most of a start is loading.
+        servers_answer, prepared = Gate(), Gate()
+        self._start_web(prepared)
+        preparing = asyncio.create_task(run_once(self._prepare(servers_answer)))
         password_file = self.data.path / "admin-password"
         known = password_file.exists()
-        await run_once(self._python("prepare", "dev.prepare"))
+        try:
+            await self._wait_for_servers(servers)
+            self.data.publish(self.chosen)
+            servers_answer.open()
+            await preparing
+        finally:
+            preparing.cancel()
+            await asyncio.gather(preparing, return_exceptions=True)
+        prepared.open()
         self._start_application()
         await run_once(self._python("check", "dev.worker_answers"))
         await wait_ready(self.stages[0][0], _READY_SECONDS)
@@ -118,8 +130,8 @@ class Run:
         if process.returncode != 0:
             raise StartError(said.decode(errors="replace").strip().rpartition("\n")[2])
 
-    async def _start_servers(self) -> None:
-        """PostgreSQL and Redis, side by side: the environment's, or else private ones."""
+    def _start_servers(self) -> list[Program]:
+        """PostgreSQL and Redis, side by side: the environment's, or else private ones, which are returned."""
         log = self.data.path / "log"
         postgres = PrivatePostgres(self.data.path / "postgres", log / "postgres.log")
         redis_server = PrivateRedis(self.data.path / "redis", log / "redis.log")
@@ -135,24 +147,39 @@ class Run:
         self.stages = [[program] for program in reversed(started)]
         for program in started:
             start(program)
+        return started
+
+    async def _wait_for_servers(self, started: list[Program]) -> None:
         for program in started:
             await wait_ready(program, _SERVER_READY_SECONDS)
         if not await asyncio.to_thread(redis_answers, self.chosen["REDIS_URL"]):
             raise StartError("no Redis answers at REDIS_URL")
 
-    def _start_application(self) -> None:
-        celery = [sys.executable, "-m", "celery", "-q", "-A", "transaction_monitoring"]
-        schedule = str(self.data.path / "celerybeat-schedule")
-        daphne = [sys.executable, "-m", "daphne", "-v", "0", "--fd", str(self.listener.fileno())]
+    def _prepare(self, servers_answer: Gate) -> Program:
+        command = [sys.executable, "-m", "dev.prepare", str(servers_answer.descriptor)]
+        return self._program("prepare", command, pass_fds=(servers_answer.descriptor,))
+
+    def _start_web(self, prepared: Gate) -> None:
+        application = "transaction_monitoring.asgi"
+        held = ["-m", "dev.held", str(prepared.descriptor), "daphne.server", application, "--"]
+        daphne = ["daphne", "-v", "0", "--fd", str(self.listener.fileno()), f"{application}:application"]
         web = [
             self._program(
                 f"web-{number}" if self.web_processes > 1 else "web",
-                [*daphne, "transaction_monitoring.asgi:application"],
+                [sys.executable, *held, *daphne],
                 answers=self._web_answers,
-                pass_fds=(self.listener.fileno(),),
+                pass_fds=(self.listener.fileno(), prepared.descriptor),
             )
             for number in range(1, self.web_processes + 1)
         ]
+        self.stages = [web, *self.stages]
+        for program in web:
+            start(program)
+
+    def _start_application(self) -> None:
+        """The workers and Beat; the web is there by then."""
+        celery = [sys.executable, "-m", "celery", "-q", "-A", "transaction_monitoring"]
+        schedule = str(self.data.path / "celerybeat-schedule")
         # No gossip between workers: they have nothing to say to each other.
         alone = ["--without-gossip", "--without-mingle"]
         worker = self._program(
@@ -182,9 +209,11 @@ class Run:
             )
             for queue in ("backtests", "notifications")
         ]
-        self.stages = [web, [beat, *self.unhurried], [worker], *self.stages]
-        for program in (*web, worker, beat):
-            start(program)
+        # Its first tick comes a moment later; until then what is posted waits.
+        self.unhurried.insert(0, beat)
+        web, *servers = self.stages
+        self.stages = [web, self.unhurried, [worker], *servers]
+        start(worker)
         self.watch = asyncio.create_task(self._watch(worker))
 
     async def _watch(self, worker: Program) -> None:

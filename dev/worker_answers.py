@@ -10,7 +10,7 @@ _LIMIT_SECONDS = 60.0
 
 def main() -> None:
     deadline = time.monotonic() + _LIMIT_SECONDS
-    while not app.control.ping(timeout=0.3):
+    while not app.control.ping(timeout=0.3, limit=1):
         if time.monotonic() > deadline:
             sys.exit(f"no Celery worker answered within {_LIMIT_SECONDS:.0f} s")
 

@@ -21,6 +21,10 @@ pytestmark = pytest.mark.slow
 
 def start_that_fails(data: Path, **environment: str) -> str:
     """The one line on stderr of a run that cannot start."""
+    return failed_start(data, **environment).stderr
+
+
+def failed_start(data: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
     run = UserRun(data, **environment)
     result = subprocess.run(
         [sys.executable, "-m", "dev.run"],
@@ -33,7 +37,7 @@ def start_that_fails(data: Path, **environment: str) -> str:
     assert result.returncode == 1, result
     assert result.stderr.count("\n") == 1, result
     assert list(processes(data)) == []
-    return result.stderr
+    return result
 
 
 @pytest.fixture(scope="module")
@@ -247,6 +251,16 @@ def test_a_redis_of_the_environment_that_does_not_answer_is_told(tmp_path: Path)
 @pytest.mark.parametrize(("name", "value"), [("PORT", "http"), ("PORT", "70000"), ("WEB_CONCURRENCY", "0")])
 def test_a_bad_number_is_told(tmp_path: Path, name: str, value: str) -> None:
     assert f"{name} must be a whole number" in start_that_fails(tmp_path / "data", **{name: value})
+
+
+def test_a_setting_that_cannot_be_right_is_told_once(tmp_path: Path) -> None:
+    """By what prepares; what is loaded meanwhile ends without a word."""
+    result = failed_start(tmp_path / "data", DEBUG="perhaps")
+
+    assert result.stdout.count("DEBUG") == 1, result.stdout
+    assert "[prepare] DEBUG" in result.stdout
+    assert "[web]" not in result.stdout
+    assert result.stderr == "make run: prepare failed with status 1\n"
 
 
 @pytest.mark.parametrize("target", ["run", "test"])

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from tests.units.installed import Installed
 
 
 @pytest.fixture(scope="session")
-def lower() -> Iterator[Path]:
+def lower(pytestconfig: pytest.Config) -> Iterator[Path]:
     """Debian; UNITS_ROOT names a directory that keeps it for the next time."""
     why = unavailable()
     if why:
@@ -21,7 +22,15 @@ def lower() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="units-", ignore_cleanup_errors=True) as name:
         kept = Path(os.environ.get("UNITS_ROOT") or name)
         kept.mkdir(parents=True, exist_ok=True)
-        yield debian(kept)
+        yield debian(kept, partial(_say, pytestconfig))
+
+
+def _say(config: pytest.Config, text: str) -> None:
+    """To who waits, past what is kept for a test that fails."""
+    capture = config.pluginmanager.getplugin("capturemanager")
+    assert capture is not None
+    with capture.global_and_fixture_disabled():
+        print(f"\n{text}", flush=True)
 
 
 @pytest.fixture(scope="session")

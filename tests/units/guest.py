@@ -5,6 +5,9 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
+import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +18,8 @@ from tests.machines.network import children, network_of
 
 BOOT = Path(__file__).with_name("boot.sh")
 BOOT_S, STOP_S = 120.0, 200.0
+# A minute on a machine with nothing else to do; many on one that is busy, or from a slow mirror.
+DEBIAN_S, SAY_EACH_S = 1800.0, 30
 # What the handbook's steps need of Debian: a database and a Redis of this host, each by a unit of its own.
 PACKAGES = "ca-certificates,systemd,systemd-sysv,dbus,python3,python3-venv,postgresql,redis-server"
 PROGRAMS = {
@@ -49,18 +54,49 @@ def unavailable() -> str:
     return f"no namespaces: {tried.stderr.strip()}" if tried.returncode else ""
 
 
-def debian(directory: Path) -> Path:
-    """Debian's packages, unpacked and set up, in `directory`; those that are there are taken as they are."""
+def debian(directory: Path, say: Callable[[str], None]) -> Path:
+    """Debian's packages, unpacked and set up, in `directory`; those that are there are taken as they are.
+
+    `say` is told every SAY_EACH_S how far it is. Raises RuntimeError where it fails or takes over DEBIAN_S.
+    """
     root = directory / "root"
     if not root.exists():
         made = directory / "made"
         shutil.rmtree(made, ignore_errors=True)
         command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", CODENAME, str(made), mirror()]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            raise RuntimeError(f"debootstrap: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+        _run_and_say(command, DEBIAN_S, say)
         made.rename(root)
     return root
+
+
+def _run_and_say(command: list[str], bound_s: float, say: Callable[[str], None]) -> None:
+    name, said, began = command[0], deque([""], maxlen=30), time.monotonic()
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        reading = threading.Thread(target=said.extend, args=[process.stdout])
+        reading.start()
+        while not _has_ended(process):
+            taken_s = time.monotonic() - began
+            if taken_s < bound_s:
+                say(f"{name} has run for {taken_s:.0f} s, of {bound_s:.0f} at most: {said[-1].strip()}")
+            else:
+                # With whatever it has begun.
+                os.killpg(process.pid, signal.SIGKILL)
+        reading.join()
+    if process.returncode:
+        took_s = time.monotonic() - began
+        raise RuntimeError(
+            f"{name} ended with {process.returncode} after {took_s:.0f} s of {bound_s:.0f}: {''.join(said)}"
+        )
+
+
+def _has_ended(process: "subprocess.Popen[str]") -> bool:
+    """Waits for that, for a while."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(SAY_EACH_S)
+    return process.returncode is not None
 
 
 class Guest:
@@ -130,6 +166,15 @@ class Guest:
         self._unshare, self.first = None, 0
         leave = ["unshare", "--mount", "sh", "-c", LEAVE, "sh", str(self._groups), self._group]
         wait_until(lambda: subprocess.run(leave, capture_output=True).returncode == 0, STOP_S, "it has ended")
+
+    def reboot(self) -> None:
+        """In order: it tells every unit to stop, waits for it, and starts anew."""
+        assert self._unshare is not None
+        self.run("systemctl reboot", check=False)
+        # The kernel ends the first process of a namespace in place of a machine.
+        wait_until(lambda: self._unshare is None or self._unshare.poll() is not None, STOP_S, "it goes down")
+        self.power_off()
+        self.boot()
 
     def run(self, commands: str, *, check: bool = True, outside: bool = False) -> str:
         """What bash says there to `commands`, as root; `outside` leaves it this machine's network."""

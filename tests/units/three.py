@@ -3,7 +3,7 @@
 import json
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -114,9 +114,14 @@ class Three:
 
     def _ask(self, commands: str) -> str:
         """What one of those that are there is told."""
+        return next(told for told in self._told(commands))
+
+    def _told(self, commands: str) -> Iterator[str]:
+        """What each of those that are there is told, one after the other."""
         known = '. /etc/transactions/machine.env\nexport REDISCLI_AUTH="$REDIS_PASSWORD"\n'
-        there = next(guest for guest in self.guests if guest.first)
-        return there.run(f"{known}{commands}", check=False)
+        for guest in self.guests:
+            if guest.first:
+                yield guest.run(f"{known}{commands}", check=False)
 
     def is_whole(self) -> bool:
         """As the handbook tells it, and each web answers."""
@@ -142,21 +147,23 @@ class Three:
         return max(machine.ask("GET", "/readyz") for machine in self.machines.values())
 
     def primary(self) -> str:
-        """The name of the machine whose Redis is primary, by the first sentinel that answers."""
-        one = 'valkey-cli -h "$one" -p 26379 sentinel get-master-addr-by-name transactions'
-        told = self._ask(f'for one in "$M1" "$M2" "$M3"; do {one} && break; done').split()
+        """The name of the machine whose Redis is primary, by the first sentinel that answers.
+
+        Each machine asks its own: one that is gone would have to be waited for.
+        """
+        asked = "valkey-cli -p 26379 sentinel get-master-addr-by-name transactions"
+        told = next(words for words in map(str.split, self._told(asked)) if words)
         (name,) = (name for name, address in ADDRESSES.items() if address == told[0])
         return name
 
     def leader(self) -> str:
-        """The name of the machine whose PostgreSQL leads."""
-        listed = json.loads(
-            self._ask(
-                "/opt/patroni/.venv/bin/patronictl -c /etc/transactions/machine/patroni.yml list -f json"
-            )
+        """The name of the machine whose PostgreSQL leads; empty while none does."""
+        listed = self._ask(
+            "/opt/patroni/.venv/bin/patronictl -c /etc/transactions/machine/patroni.yml list -f json"
         )
-        (name,) = (member["Member"] for member in listed if member["Role"] == "Leader")
-        return str(name)
+        # Nothing is told while etcd itself looks for a leader.
+        members = json.loads(listed or "[]")
+        return next((str(member["Member"]) for member in members if member["Role"] == "Leader"), "")
 
     # --- A system that is posted to -------------------------------------------------------------------
 
