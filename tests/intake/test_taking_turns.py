@@ -69,7 +69,8 @@ def test_another_request_waits_little_beside_a_large_wrong_one(
         for thread in threads:
             thread.start()
         try:
-            until = time.monotonic() + 6
+            # Each of the two is judged by then, or holds the loop: the wait that began is seen to its end.
+            until = time.monotonic() + 2
             while time.monotonic() < until:
                 began = time.monotonic()
                 assert client.post(ADD, json=record).status_code == 200
